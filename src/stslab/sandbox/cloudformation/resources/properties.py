@@ -24,6 +24,7 @@ PARTS = FILE.parts
 def members(
     declared: Mapping[str, str], given: Properties, path: str, problems: list[str]
 ) -> Properties:
+    """What is ``given``, each value as ``declared``; what does not fit is added to ``problems``."""
     for name, words in declared.items():
         if "required" in words.split() and name not in given:
             problems.append(f"{path}: required key [{name}] not found")
