@@ -350,6 +350,9 @@ def test_one_that_an_older_version_started_is_named_with_what_to_do(running):
     with pytest.raises(SandboxError, match="knows no control verb 'later'") as refused:
         client.control(running, "POST", "later")
     assert "stslab sandbox stop" in refused.value.hint
+    with pytest.raises(SandboxError, match="does not tell 'colour'") as refused:
+        _ = client.control(running, "GET", "status")["colour"]
+    assert "stslab sandbox stop" in refused.value.hint
 
 
 def test_nothing_is_controlled_that_does_not_run(tmp_path):

@@ -19,6 +19,7 @@ _COMPARE = (
     "Does each policy that is shown say yes to this call? A digit answers; `policies` shows the"
     " policies whole."
 )
+_LATER = "`more` tells the longer story after the question: now it could give the answer away."
 _NO_POLICY = "No policy is shown: does this call need one that says yes? A digit answers."
 
 
@@ -96,11 +97,8 @@ class AtPrompt:
                 self.screen.page(draw_help, self._more)
             elif word == "copy":
                 self.screen.copy(self.line)
-            elif isinstance(scene, scenes.Asking):
-                some = any(one.documents for one in scene.evidence.values())
-                self.screen.say(_COMPARE if some else _NO_POLICY)
             else:
-                self.screen.say(_NOTHING)
+                self.screen.say(_nothing_to_show(word, scene))
         except StslabError as error:
             self.screen.say(error.message)
         return self._instead(scene) or word == "back"
@@ -118,7 +116,7 @@ class AtPrompt:
         if word == "policies":
             marked = not isinstance(scene, scenes.Asking)
             return scenes.Documents("The policies that have a say", self.verdict, marked)
-        if word == "more" and self.stage is not None:
+        if word == "more" and self.stage and not isinstance(scene, scenes.Asking):
             pages = tuple((page.title, page.url) for page in self.stage.pages)
             text = self.stage.explain or self.stage.intro
             return scenes.Story(self.stage.title, text, pages=pages)
@@ -130,3 +128,12 @@ class AtPrompt:
 
     def table(self) -> tuple[access.CellState, ...]:
         return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
+
+
+def _nothing_to_show(word: str, scene: Any) -> str:
+    """What a word says that shows nothing here: at a question, a hint that does not answer it."""
+    if not isinstance(scene, scenes.Asking):
+        return _NOTHING
+    if word == "more":
+        return _LATER
+    return _COMPARE if any(one.documents for one in scene.evidence.values()) else _NO_POLICY

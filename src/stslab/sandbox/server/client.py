@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any, NoReturn
 
 from stslab.errors import SandboxError
 from stslab.home import is_locked, private_folder
@@ -55,8 +56,17 @@ class Endpoint:
 
     @classmethod
     def of(cls, said: Json) -> "Endpoint":
-        """The one that says so of itself; KeyError where it says too little."""
+        """The one that says so of itself; SandboxError where it says too little."""
         return cls(**{name: said[name] for name in cls.__slots__})
+
+
+class _Answer(dict[str, Any]):
+    """What an account says; what it does not say, the account of another version lacks."""
+
+    def __missing__(self, key: str) -> NoReturn:
+        raise SandboxError(
+            f"The sandbox does not tell {key!r}, which this version of stslab asks for.", _OLDER
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +78,21 @@ class AccessKey:
 
 
 def find(folder: Path) -> Endpoint | None:
-    """The account that runs in this folder and answers; None where there is none."""
+    """The account that runs in this folder and answers; None where there is none.
+
+    Raises:
+        SandboxError: another version of stslab started it, and it says less of itself.
+    """
     known = read_json(Files(folder).server)
     if known is None:
         return None
     try:
-        endpoint = Endpoint.of(_ask(folder, "GET", "health", seconds=_HEALTH_SECONDS))
-    except (*_NO_ANSWER, KeyError, SandboxError):
+        said = _ask(folder, "GET", "health", seconds=_HEALTH_SECONDS)
+    except (*_NO_ANSWER, SandboxError):
         return None
     # Another program may listen on the port of a server that was killed.
-    ours = endpoint.instance == known.get("instance") and endpoint.pid == known.get("pid")
-    return endpoint if ours else None
+    ours = all(said.get(name) == known.get(name) for name in ("instance", "pid"))
+    return Endpoint.of(said) if ours else None
 
 
 def ensure(folder: Path, *, port: int = 0) -> Endpoint:
@@ -166,7 +180,7 @@ def _ask(
     try:
         connection.request(method, f"/_stslab/{path}", content, headers)
         response = connection.getresponse()
-        said = json.loads(response.read())
+        said = json.loads(response.read(), object_hook=_Answer)
     finally:
         connection.close()
     if not isinstance(said, dict):
