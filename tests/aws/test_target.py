@@ -109,8 +109,8 @@ def test_the_target_aws_goes_where_the_learners_settings_lead(endpoint, signed_i
     [
         ("[guard", "can't be understood"),
         ("[guard]\ndeny_accounts = 1", "is not a list"),
-        ("[guard]\ndeny_accounts = [1]", "is not the id of an account"),
-        ("[guard]\ndeny_accounts = ['12']", "is not the id of an account"),
+        ("[guard]\ndeny_accounts = [1]", "is not an account id"),
+        ("[guard]\ndeny_accounts = ['12']", "is not an account id"),
         ("[guard]\ndeny = []", "no setting guard.deny"),
         ("deny_accounts = []", "no setting deny_accounts"),
     ],

@@ -171,8 +171,8 @@ aws_access_key_id = AKIAXXXXXXXXXXXXXXXX
 aws_secret_access_key = x
 """
 SIGN_INS = [
-    (UNKNOWN, "", "did not take your credentials"),
-    ("", "[default]\ncredential_process = false\n", "could not be had from credential_process"),
+    (UNKNOWN, "", "refused your credentials"),
+    ("", "[default]\ncredential_process = false\n", "could not be loaded from credential_process"),
     ("", "[default]\ncredential_process = echo not-json\n", "credentials"),
     ("", SSO, "sign-in (SSO) session has ended"),
     ("", "", "No AWS credentials were found"),

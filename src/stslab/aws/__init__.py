@@ -1,1 +1,1 @@
-"""The way out to an AWS endpoint: targets, profiles, sessions, service models."""
+"""Calls to an AWS endpoint: targets, profiles, sessions, service models."""

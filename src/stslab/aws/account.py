@@ -1,4 +1,4 @@
-"""An AWS account behind an endpoint, as the runner calls it: ``stslab.runner.ports.Account``."""
+"""The runner's port to an AWS account (``stslab.runner.ports.Account``), through botocore."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -28,11 +28,11 @@ Params = Mapping[str, object]
 
 
 class Boto3Account:
-    """The account of one target, called by named identities.
+    """The account of one target. Each call names the identity that makes it.
 
-    An identity is a profile of ``profiles``; on a real account ``admin`` is the learner's
-    own profile, or what botocore's credential chain finds. ``anonymous`` signs nothing.
-    ``read_seconds`` is how long an answer may take before it counts as lost.
+    An identity is a profile of ``profiles``. On a real account ``admin`` is the learner's own
+    profile, or the credentials that botocore's chain finds. ``anonymous`` sends unsigned calls.
+    An answer that takes longer than ``read_seconds`` counts as lost.
     """
 
     def __init__(
@@ -54,43 +54,43 @@ class Boto3Account:
     def call(self, identity: str, service: str, operation: str, params: Params) -> ports.Outcome:
         """Make one API call; ``service`` and ``operation`` are the API's own names.
 
-        A call whose answer was lost is not repeated, unless it only reads. CredentialsError: there
-        is no such identity, or its credentials can't be used.
+        A call whose answer was lost is repeated only if it just reads. Raises a CredentialsError
+        if the identity doesn't exist, or its credentials can't be used.
         """
         if service == embedded.SERVICE:
             if not operation.startswith("Get"):
                 self._assumed.forget()
-            return embedded.asked(self._control, operation, params)
+            return embedded.call(self._control, operation, params)
         outcome = _outcome(*self._raw(identity, service, operation, params))
         self._refuse_ended(identity, outcome)
         return outcome
 
     def credentials(self, identity: str) -> ports.Credentials | None:
-        """The credentials of a profile: those that it holds, or those that it says how to get."""
+        """The credentials that the profile holds, or gets from its settings; None if neither."""
         return self._profiles.get(identity) or self._assumed.get(identity)
 
     def credentials_now(self, identity: str) -> ports.Credentials | None:
-        """The same, or None where they can't be had now."""
+        """Like ``credentials``, but None where getting them fails."""
         try:
             return self.credentials(identity)
         except (boto.ClientError, boto.BotoCoreError, CredentialsError):
             return None
 
     def _mfa_code(self, serial: str) -> str:
-        outcome = embedded.asked(self._control, "GetMfaCode", {"SerialNumber": serial})
+        outcome = embedded.call(self._control, "GetMfaCode", {"SerialNumber": serial})
         return str(outcome.data["Code"]) if isinstance(outcome, ports.Answer) else ""
 
     def waiter_pace(self, service: str, waiter: str) -> ports.WaiterPace:
-        found = self._waiter(service, waiter)
-        return ports.WaiterPace(float(found.delay), int(found.max_attempts))
+        model = self._waiter(service, waiter)
+        return ports.WaiterPace(float(model.delay), int(model.max_attempts))
 
     def probe(self, identity: str, service: str, waiter: str, params: Params) -> ports.WaiterProbe:
-        """Look once; a lost answer, or an error that passes, says only to look again."""
-        found = self._waiter(service, waiter)
-        response, instead = self._raw(identity, service, found.operation, params)
-        outcome = _outcome(response, instead)
+        """Look once. After a lost answer or a transient error the state is ``retry``."""
+        model = self._waiter(service, waiter)
+        response, failure = self._raw(identity, service, model.operation, params)
+        outcome = _outcome(response, failure)
         self._refuse_ended(identity, outcome)
-        for acceptor in found.acceptors if response is not None else ():
+        for acceptor in model.acceptors if response is not None else ():
             if acceptor.matcher_func(response):
                 return ports.WaiterProbe(str(acceptor.state), outcome)
         passes = isinstance(outcome, ports.Answer | ports.Lost) or outcome.transient
@@ -105,7 +105,7 @@ class Boto3Account:
     def _raw(
         self, identity: str, service: str, operation: str, params: Params
     ) -> tuple[answers.Response | None, ports.Outcome | None]:
-        """Botocore's response (an error's too), or else the outcome that stands for none."""
+        """Botocore's response (also an error response), or the outcome where there is none."""
         try:
             reads = not changes(f"{service}.{operation}")  # and so is safe to repeat
             client = self._client(identity, service, patient=reads)
@@ -119,7 +119,7 @@ class Boto3Account:
     def _client(self, identity: str, service: str, *, patient: bool) -> Untyped:
         if identity == ANONYMOUS:
             return self._clients.unsigned(service)
-        # botocore's tries are silent. Where the runner's own suffice, each of them is shown.
+        # botocore retries silently. Only AWS needs that: elsewhere the runner retries visibly.
         patient = patient and self.target.kind == "aws"
         own = self._admin if identity == ADMIN else None
         credentials = own or self.credentials(identity)
@@ -129,26 +129,26 @@ class Boto3Account:
             return self._own[identity].with_own(service, patient=patient)
         raise CredentialsError(
             f"There is no profile {identity} (yet) for the target {self.target.name}.",
-            "The stage that makes it comes first: `stslab run` goes on where the lab was stopped.",
+            "An earlier stage makes it: `stslab run` continues where the lab was stopped.",
         )
 
     def _refuse_ended(self, identity: str, outcome: ports.Outcome) -> None:
-        """The learner's own credentials no longer work: nothing that follows could."""
-        learners = identity == ADMIN or identity in self._own
-        if learners and isinstance(outcome, ports.Refusal) and outcome.code in _ENDED:
-            hint = "Sign in again, or set new credentials; then run the same command: it goes on."
+        """Stop the run if the learner's own credentials no longer work."""
+        own = identity == ADMIN or identity in self._own
+        if own and isinstance(outcome, ports.Refusal) and outcome.code in _ENDED:
+            hint = "Sign in again, or set new credentials. Then repeat the command: it continues."
             if self.target.kind == "sandbox":
-                hint = "Begin with a new account: stslab sandbox reset."
-            said = f"({outcome.code}): {outcome.message}"
-            raise CredentialsError(f"The credentials of {identity} were refused {said}", hint)
+                hint = "Start with a new account: stslab sandbox reset."
+            reason = f"({outcome.code}): {outcome.message}"
+            raise CredentialsError(f"The credentials of {identity} were refused {reason}", hint)
 
 
-def _outcome(response: answers.Response | None, instead: ports.Outcome | None) -> ports.Outcome:
+def _outcome(response: answers.Response | None, failure: ports.Outcome | None) -> ports.Outcome:
     if response is None:
-        return instead or ports.Lost("there was no answer")
+        return failure or ports.Lost("there was no answer")
     if "Code" in response.get("Error", {}):
         return answers.refusal(response)
     try:
         return answers.answer(response)
-    except boto.BotoCoreError as error:  # its body is only read now, and may yet be lost
+    except boto.BotoCoreError as error:  # reading the body may fail
         return answers.failure(error, local=False)

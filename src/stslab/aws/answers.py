@@ -1,7 +1,6 @@
-"""From what botocore returns or raises to the runner's values: no exception gets past here.
+"""Turn botocore's responses and exceptions into the runner's values.
 
-Which errors are worth trying again is what the AWS SDKs and Tools Reference Guide says in
-"Retry behavior".
+Errors worth a retry: AWS SDKs and Tools Reference Guide, "Retry behavior".
 """
 
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from stslab.errors import CredentialsError
 from stslab.runner.ports import Answer, Lost, Outcome, Refusal
 from stslab.structures import mapped
 
-Response = Mapping[str, Any]  # What botocore gives: of an answer, or of an AWS error
+Response = Mapping[str, Any]  # botocore's dict for an answer or an AWS error
 LARGEST_BODY = 1 << 20
 UNREACHABLE = "EndpointUnreachable"
 
@@ -29,9 +28,9 @@ _TRANSIENT = """
 _SERVER_ERROR = 500
 _NOT_IMPLEMENTED = 501
 
-# The request never left: it can't have taken effect.
+# The request was never sent: it can't have taken effect.
 _NOT_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError)
-# It may have been sent, and what came of it is not known.
+# The request may have been sent, and its outcome is unknown.
 _NO_ANSWER = (
     boto.ReadTimeoutError,
     boto.ConnectionClosedError,
@@ -52,14 +51,14 @@ _ENDED = (boto.SSOError, boto.TokenRetrievalError, boto.LoginError)
 
 
 def answer(response: Response) -> Answer:
-    """A response as the runner sees it: plain values, less ResponseMetadata."""
-    told = {key: value for key, value in response.items() if key != "ResponseMetadata"}
-    data = mapped(told, plain, of=object)
+    """A response as plain values, without ResponseMetadata."""
+    members = {key: value for key, value in response.items() if key != "ResponseMetadata"}
+    data = mapped(members, plain, of=object)
     return Answer(data, str(response.get("ResponseMetadata", {}).get("RequestId", "")))
 
 
 def plain(value: object) -> object:
-    """A value as JSON has it: a date is ISO 8601 in UTC, a body its text."""
+    """A value for JSON: a date becomes ISO 8601 in UTC, a body its text."""
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
         return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -82,9 +81,9 @@ def refusal(response: Response) -> Refusal:
 
 
 def failure(error: Exception, *, local: bool) -> Outcome:
-    """What a botocore exception means for the call. ``local``: the endpoint is this machine.
+    """The outcome of a call that raised this; a CredentialsError if that is the cause.
 
-    CredentialsError where it is about the caller's credentials.
+    ``local``: the endpoint is on this machine.
     """
     if isinstance(error, _NO_CREDENTIALS):
         raise no_credentials(error) from error
@@ -102,25 +101,25 @@ def failure(error: Exception, *, local: bool) -> Outcome:
 
 
 def no_credentials(error: Exception) -> CredentialsError:
-    """What to tell a person whose credentials can't be used."""
+    """The error for a learner whose credentials can't be used."""
     if isinstance(error, boto.ProfileNotFound):
-        return CredentialsError(f"{error}.", "See which there are: aws configure list-profiles.")
+        return CredentialsError(f"{error}.", "List the profiles: aws configure list-profiles.")
     if isinstance(error, _ENDED) or "Token has expired" in str(error):
-        fix = "Sign in again (aws sso login --profile NAME), then run the same command: it goes on."
+        fix = "Sign in again (aws sso login --profile NAME), then repeat the command: it continues."
         return CredentialsError("Your sign-in (SSO) session has ended.", fix)
     if isinstance(error, boto.NoCredentialsError):
         fix = "Name a profile with --profile, or set one up: aws configure (or aws configure sso)."
         return CredentialsError("No AWS credentials were found.", fix)
     if isinstance(error, boto.CredentialRetrievalError):
-        # What the process itself said is not repeated: it may hold a secret.
+        # The process's own output is not repeated: it may hold a secret.
         provider = str(getattr(error, "kwargs", {}).get("provider", "your settings"))
         what = "credential_process" if provider == "custom-process" else provider
         return CredentialsError(
-            f"Your AWS credentials could not be had from {what}.",
-            "Run it by itself and fix what it says: aws configure export-credentials"
-            " [--profile NAME]. Then run the same command: it goes on.",
+            f"Your AWS credentials could not be loaded from {what}.",
+            "Run this, and fix the error that it prints: aws configure export-credentials"
+            " [--profile NAME]. Then repeat the command: it continues.",
         )
-    fix = "Try them by themselves: aws sts get-caller-identity."
+    fix = "Test them: aws sts get-caller-identity."
     return CredentialsError(f"Your AWS credentials can't be used ({type(error).__name__}).", fix)
 
 

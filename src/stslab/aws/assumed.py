@@ -1,7 +1,7 @@
-"""Profiles that get their credentials as ``~/.aws/config`` says, by botocore's own providers.
+"""Profiles that get their credentials by botocore's own providers, as in ``~/.aws/config``.
 
 AWS SDKs and Tools Reference Guide, "Assume role credential provider", "Process credential
-provider". Of the outside they see nothing: no file is read, and no program is run.
+provider". The providers see only stslab's profiles: they read no file and run no program.
 """
 
 import json
@@ -20,27 +20,27 @@ from stslab.errors import CredentialsError
 from stslab.runner.ports import Credentials, Profiles
 
 _EXPORTS = "aws configure export-credentials --profile "
-_BEHIND = "The account's clock is behind the real time: its new sessions seem to have ended."
+_BEHIND = "The account's clock is behind real time: new sessions look expired to botocore."
 
 
 @dataclass
 class Assumed:
-    """The credentials of such profiles, kept until they end. ``code`` tells a device's MFA code."""
+    """The credentials of such profiles, kept until they expire."""
 
     profiles: Profiles
     clients: Callable[[], Clients]
-    code: Callable[[str], str]
-    own: Callable[[str], Untyped]  # the learner's own, of a profile that no file has
+    code: Callable[[str], str]  # from an MFA device's serial number to its current code
+    own: Callable[[str], Untyped]  # the learner's own credentials, if the profile is theirs
     _kept: dict[tuple[object, ...], Untyped] = field(init=False, default_factory=dict)
 
     def forget(self) -> None:
-        """Keep none: what has ended is told by the account's clock, which was moved."""
+        """Drop all kept credentials. The account's clock was moved: they may have expired."""
         self._kept.clear()
 
     def get(self, name: str) -> Credentials | None:
-        """The credentials of a profile, or None where it says nothing of where to get them.
+        """The credentials of a profile, or None if it has no settings.
 
-        Raises: what botocore raises; CredentialsError where they have ended at once.
+        Raises botocore's errors, and a CredentialsError if they have expired already.
         """
         settings = self.profiles.settings(name)
         if not settings:
@@ -58,26 +58,27 @@ class Assumed:
         until = ends.astimezone(UTC).isoformat() if isinstance(ends, datetime) else ""
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "", until)
 
-    def _in_a_shell(self, said: Mapping[str, str]) -> Credentials | None:
-        """Who calls with keys in the environment and a profile that is named: botocore decides."""
-        held = self.profiles.get(said["environment"])
-        if held is None:
+    def _in_a_shell(self, settings: Mapping[str, str]) -> Credentials | None:
+        """The credentials that botocore picks between the environment's keys and a profile."""
+        keys = self.profiles.get(settings["environment"])
+        if keys is None:
             return None
         environ = {
-            "AWS_ACCESS_KEY_ID": held.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": held.secret_access_key,
-            "AWS_SESSION_TOKEN": held.session_token,
-            "AWS_PROFILE": said.get("profile", ""),
+            "AWS_ACCESS_KEY_ID": keys.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+            "AWS_SESSION_TOKEN": keys.session_token,
+            "AWS_PROFILE": settings.get("profile", ""),
         }
-        shell = _Shell({name: one for name, one in environ.items() if one}, said.get("option"))
+        environ = {name: value for name, value in environ.items() if value}
+        shell = _Shell(environ, settings.get("option"))
         first = chain.create_credential_resolver(shell).providers[0]
         if isinstance(first, chain.EnvProvider):
-            return held
+            return keys
         named = str(shell.get_config_variable("profile"))
         return self.profiles.get(named) or self.get(named)
 
     def providers(self, profile_name: str, *, disable_env_vars: bool = True) -> list[Untyped]:  # noqa: ARG002 - botocore's own signature
-        """What gives the credentials of a profile, in botocore's order."""
+        """The providers for a profile, in botocore's order."""
         return [
             chain.AssumeRoleProvider(
                 self._config,
@@ -104,13 +105,13 @@ class Assumed:
         ]
 
     def _config(self) -> Untyped:
-        """Every profile that there is, as botocore reads them."""
+        """Every profile, in botocore's form."""
         names = {*self.profiles.names(), *self.profiles.configured()}
         known = {name: dict(self.profiles.settings(name)) for name in names}
         return {"profiles": {"admin": {}, "partner": {}, **known}}
 
     def _source(self, settings: Mapping[str, str]) -> str:
-        """The access key by which a profile gets its credentials."""
+        """The access key id at the end of a profile's chain of ``source_profile``s, or ""."""
         source = settings.get("source_profile", "")
         found = self.profiles.get(source)
         further = self.profiles.settings(source)
@@ -129,22 +130,22 @@ class Assumed:
         return self.clients().make(service, signs=signs, **keys)
 
     def _process(self, words: list[str], **_: object) -> SimpleNamespace:
-        """What a lab may name as a process: the AWS CLI's, which exports another profile."""
+        """Stand in for the one process that labs may name: the AWS CLI exporting a profile."""
         name = " ".join(words).removeprefix(_EXPORTS).partition(" ")[0]
         found = self.profiles.get(name) or self.get(name)
         if found is None:
             raise CredentialsError(f"There is no profile {name} (yet).")
-        said = {
+        output = {
             "Version": 1,
             "AccessKeyId": found.access_key_id,
             "SecretAccessKey": found.secret_access_key,
             "SessionToken": found.session_token or None,
         }
-        return SimpleNamespace(returncode=0, communicate=lambda: (json.dumps(said).encode(), b""))
+        return SimpleNamespace(returncode=0, communicate=lambda: (json.dumps(output).encode(), b""))
 
 
 class _Shell(Session):  # type: ignore[misc]  # botocore publishes no types
-    """A session of botocore's with this environment, and the profile that an option names."""
+    """A botocore session with this environment; ``option`` is the profile from --profile."""
 
     def __init__(self, environ: Mapping[str, str], option: str | None) -> None:
         super().__init__(profile=option)
@@ -154,4 +155,4 @@ class _Shell(Session):  # type: ignore[misc]  # botocore publishes no types
         self.get_component("config_store").set_config_provider("profile", named)
         self.full_config = {"profiles": {str(self.get_config_variable("profile")): {}}}
 
-    full_config: Untyped = None  # In place of the outside's files: the profile is there
+    full_config: Untyped = None  # replaces the user's config files

@@ -1,6 +1,6 @@
 """The catalogue of AWS's APIs that labs are checked against: botocore's models, offline.
 
-Only the services that are asked for are read, each once.
+A service's model is read when it is first needed, and kept.
 """
 
 import os
@@ -26,7 +26,7 @@ _KINDS = {
     "character": "string",
 }
 
-# Operations whose names begin with one of these leave nothing behind in the account.
+# First words of operations that leave nothing behind in the account.
 _READS = (
     "BatchGet", "Check", "Count", "Decode", "Describe", "Detect", "Discover", "Estimate",
     "Evaluate", "Filter", "Generate", "Get", "Head", "Is", "List", "Lookup", "Preview", "Query",
@@ -34,21 +34,19 @@ _READS = (
 )  # fmt: skip
 _FIRST_WORD = re.compile(r"(BatchGet|[A-Z][a-z]+)")
 
-# STS hands out credentials, which end by themselves; nothing is left in the account.
+# STS hands out credentials, which expire by themselves.
 _LEAVES_NOTHING = frozenset({"sts"})
 
-# boto3 gives these texts as the JSON values that they hold.
+# botocore returns these texts as parsed JSON.
 _DECODED = {"iam": frozenset({"policyDocumentType"}), "cloudformation": frozenset({"TemplateBody"})}
-
-
 _COUNTED = frozenset({"string", "list", "integer", "long"})
 
 
 class _BuiltIn(Loader):  # type: ignore[misc] # botocore has no types
-    """Botocore's own models, and none from the user's ``~/.aws``.
+    """Load botocore's bundled models, and none from the user's ``~/.aws``.
 
-    Botocore's loader looks into the folder of each of its 400 services before it reads a
-    model of one of them, anew for each kind of model: here the folders' names are enough.
+    Botocore's loader looks into all 400 service folders before it reads the first model of
+    each kind. This one only lists their names.
     """
 
     def __init__(self) -> None:
@@ -56,7 +54,7 @@ class _BuiltIn(Loader):  # type: ignore[misc] # botocore has no types
         self.search_paths.append(Loader.BUILTIN_DATA_PATH)
 
     def list_available_services(self, type_name: str) -> list[str]:
-        """The names of all services, whatever models there are of them."""
+        """The names of all services, whatever their types of models."""
         del type_name
         with os.scandir(Loader.BUILTIN_DATA_PATH) as found:
             return sorted(one.name for one in found if one.is_dir())
@@ -64,17 +62,17 @@ class _BuiltIn(Loader):  # type: ignore[misc] # botocore has no types
 
 @cache
 def loader() -> Loader:
-    """What reads botocore's models, and keeps them for whoever asks next."""
+    """The shared loader, which keeps the models that it has read."""
     return _BuiltIn()
 
 
 def _shape(model: BotocoreShape | None, service: str, *, output: bool, name: str = "") -> Shape:
-    """A botocore shape as labs are checked against it."""
+    """Convert a botocore shape."""
     if model is None:
         return NOTHING
-    kind, said = model.type_name, model.metadata
+    kind, limits = model.type_name, model.metadata
     decoded = output and model.name in _DECODED.get(service, ())
-    # Not those that botocore fills in by itself.
+    # Botocore fills in idempotency tokens by itself.
     required = model.required_members if kind == "structure" else ()
     required = [one for one in required if not model.members[one].metadata.get("idempotencyToken")]
 
@@ -91,10 +89,10 @@ def _shape(model: BotocoreShape | None, service: str, *, output: bool, name: str
         parts=parts,
         required=required,
         choices=tuple(getattr(model, "enum", ())),
-        sensitive=bool(said.get("sensitive")) or is_secret_key(name),
-        least=int(said.get("min", 0)) if kind in _COUNTED else 0,  # botocore sends no less
-        most=int(said.get("max", 0)) if kind in _COUNTED and kind != "list" else 0,
-        pattern=str(said.get("pattern", "")),
+        sensitive=bool(limits.get("sensitive")) or is_secret_key(name),
+        least=int(limits.get("min", 0)) if kind in _COUNTED else 0,  # botocore checks it
+        most=int(limits.get("max", 0)) if kind in _COUNTED and kind != "list" else 0,
+        pattern=str(limits.get("pattern", "")),
     )
 
 
@@ -120,9 +118,9 @@ class BotocoreCatalogue:
                 model = self._model(service).operation_model(name)  # type: ignore[union-attr]
                 word = _FIRST_WORD.match(name)
                 reads = service in _LEAVES_NOTHING or (word is not None and word[0] in _READS)
-                taken = _shape(model.input_shape, service, output=False)
-                given = _shape(model.output_shape, service, output=True)
-                found = Operation(taken, given, changes=not reads)
+                request = _shape(model.input_shape, service, output=False)
+                response = _shape(model.output_shape, service, output=True)
+                found = Operation(request, response, changes=not reads)
             self._operations[key] = found
         return self._operations[key]
 
@@ -131,7 +129,7 @@ class BotocoreCatalogue:
         return {xform_name(name): waiter["operation"] for name, waiter in waiters.items()}
 
     def errors(self, service: str) -> Collection[str]:
-        """The codes of the service's errors: any operation may have an error of another."""
+        """The error codes of the whole service: models don't list all of an operation's."""
         model = self._model(service)
         shapes = model.error_shapes if model else ()
         return [one.metadata.get("error", {}).get("code", one.name) for one in shapes]

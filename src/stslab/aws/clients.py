@@ -1,7 +1,7 @@
-"""botocore's sessions and clients: made when first needed, then kept.
+"""botocore sessions and clients, made when first needed, then kept.
 
-Loading a service's model costs far more than a call to a near endpoint, so all sessions
-share one loader, and each (credentials, service) has one client.
+Loading a service's model takes far longer than a local call. All sessions share one
+loader, and each pair of credentials and service has one client.
 """
 
 import os
@@ -24,7 +24,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 
-# botocore's settings that would lead our calls elsewhere if the environment had its way.
+# Settings that botocore must not take from the environment: they would redirect calls.
 _OWN: Mapping[str, tuple[None, None, str | None, None]] = {
     **dict.fromkeys(
         ("profile", "use_dualstack_endpoint", "use_fips_endpoint"), (None, None, None, None)
@@ -38,10 +38,10 @@ def is_local(endpoint_url: str) -> bool:
 
 
 def configured_endpoint(profile: str = "") -> str:
-    """The URL that the learner's own settings name in the place of AWS's endpoints, or nothing.
+    """The endpoint URL that the learner's settings use instead of AWS's own, or "".
 
     AWS SDKs and Tools Reference Guide, "Service-specific endpoints": ``AWS_ENDPOINT_URL``,
-    else the profile's ``endpoint_url``. One for a single service is not followed.
+    else the profile's ``endpoint_url``. A URL for a single service is ignored.
     """
     if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
         return ""
@@ -54,7 +54,7 @@ def configured_endpoint(profile: str = "") -> str:
 
 
 def configured_region(profile: str = "") -> str:
-    """The region that the learner's own settings name, or nothing. It also tells the partition."""
+    """The region in the learner's settings, or "". The partition follows from it."""
     try:
         session = botocore.session.Session(profile=profile or None)
         return str(session.get_config_variable("region") or "")
@@ -68,7 +68,7 @@ class Clients:
 
     region: str
     endpoint_url: str = ""  # empty for AWS itself
-    own_profile: str = ""  # the learner's; empty for what botocore's chain finds
+    own_profile: str = ""  # the learner's; empty for botocore's credential chain
     read_seconds: float = READ_SECONDS  # how long an answer may take
     _sessions: dict[bool, Untyped] = field(init=False, default_factory=dict)
     _clients: dict[tuple[Untyped, ...], Untyped] = field(init=False, default_factory=dict)
@@ -80,7 +80,7 @@ class Clients:
         self.local = bool(self.endpoint_url) and is_local(self.endpoint_url)
 
     def with_keys(self, service: str, credentials: Credentials, *, patient: bool) -> Untyped:
-        """A client that signs with these credentials. ``patient``: botocore may try again."""
+        """A client that signs with these credentials. ``patient``: botocore retries."""
         return self._kept(
             service,
             credentials,
@@ -91,11 +91,11 @@ class Clients:
         )
 
     def with_own(self, service: str, *, patient: bool) -> Untyped:
-        """A client that signs as the learner, with what botocore's own chain finds."""
+        """A client that signs as the learner, with the credentials of botocore's chain."""
         return self._kept(service, None, patient=patient, own=True)
 
     def unsigned(self, service: str) -> Untyped:
-        """A client that signs nothing, for what is called without credentials."""
+        """A client for calls without credentials."""
         return self._kept(service, UNSIGNED, patient=False, signs=UNSIGNED)
 
     def _kept(self, service: str, whose: Untyped, *, patient: bool, **how: Untyped) -> Untyped:
@@ -114,7 +114,7 @@ class Clients:
         signs: object = None,
         **keys: str | None,
     ) -> Untyped:
-        """A new client that signs with these keys, given as botocore names them."""
+        """A new client; ``keys`` are botocore's parameters for credentials."""
         mode, attempts = ("adaptive", 4) if patient else ("standard", 1)
         local = {"proxies": {}, "s3": {"addressing_style": "path"}} if self.local else {}
         config = Config(
@@ -128,7 +128,7 @@ class Clients:
         )
         with self._making:
             if own:
-                self.own_credentials()  # what is wrong with them is told by itself
+                self.own_credentials()  # raises where they can't be used
             return self._session(own=own).create_client(
                 service,
                 region_name=self.region,
@@ -140,18 +140,18 @@ class Clients:
     def waiter(self, service: str, name: str) -> Untyped:
         """Botocore's description of a waiter; ``name`` is in snake case."""
         model = self._session(own=False).get_waiter_model(service)
-        found = {botocore.xform_name(known): known for known in model.waiter_names}
-        return model.get_waiter(found[name])
+        names = {botocore.xform_name(waiter): waiter for waiter in model.waiter_names}
+        return model.get_waiter(names[name])
 
     def own_region(self) -> str:
         return str(self._session(own=True).get_config_variable("region") or "")
 
     def own_credentials(self) -> Untyped:
-        """Botocore's credentials of the learner, or None. May raise what botocore raises."""
+        """The learner's credentials as botocore has them, or None. Raises botocore's errors."""
         try:
             return self._session(own=True).get_credentials()
         except ValueError:
-            # A credential_process that prints no JSON. Its text may be a secret: it is not told.
+            # A credential_process printed no JSON. Its output may be secret and isn't shown.
             raise CredentialRetrievalError(
                 provider="custom-process", error_msg="it printed no JSON"
             ) from None

@@ -1,6 +1,6 @@
-"""The ``aws`` command that makes the same call: derived, quoted for a shell, ready to copy.
+"""The ``aws`` command that makes a given call, quoted for a shell.
 
-The forms are those of the AWS CLI User Guide, "Specify parameter values for the AWS CLI".
+Forms: AWS CLI User Guide, "Specify parameter values for the AWS CLI".
 """
 
 import json
@@ -12,14 +12,14 @@ from stslab.aws import embedded
 from stslab.aws.profiles import ADMIN
 from stslab.runner.events import CallShown
 
-# Where the CLI's name for a service, an operation or a parameter is not the API's.
+# Names of services and parameters that differ between the CLI and the API.
 _SERVICES = {"s3": "s3api", "config": "configservice", "codedeploy": "deploy"}
 _OPTIONS = {
     ("iam", operation, f"AuthenticationCode{number}"): f"authentication-code-{number}"
     for operation in ("EnableMFADevice", "ResyncMFADevice")
     for number in (1, 2)
 }
-# Operations whose answer the CLI writes to a file, which it wants to be named.
+# Operations whose answer the CLI writes to a file, which must be named.
 _OUTFILES = {
     ("s3", "GetObject"): ("/dev/stdout",),
     ("s3", "SelectObjectContent"): ("/dev/stdout",),
@@ -36,7 +36,7 @@ class File(str):
     __slots__ = ()
 
 
-# A value that begins so would be taken for a file to read.
+# The CLI would read a value that begins so from a file.
 _LIKE_A_FILE = ("file://", "fileb://")
 _WORDS = re.compile(r"[A-Za-z0-9_.:/@+-]+")
 _CAMEL = (re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z0-9])([A-Z])"))
@@ -44,10 +44,9 @@ _PLURAL_ACRONYM = re.compile(r"[A-Z]{2,}s$")
 
 
 def aws_command(call: CallShown) -> str:
-    """The command line, in one line. Secrets are hidden in it as they are in ``call``.
+    """The command in one line. Secrets are hidden as they are in ``call``.
 
-    A streaming body becomes the file that the CLI reads it from: its own, or one that is named
-    like its key.
+    A streaming body becomes a file name for the CLI: its own, or the last part of its key.
     """
     if call.service == embedded.SERVICE:
         return shlex.join(embedded.command(call.operation, call.params)).replace("'&&'", "&&")
@@ -73,7 +72,7 @@ def aws_command(call: CallShown) -> str:
 
 
 def kebab(name: str) -> str:
-    """An API's name as the CLI writes it: ``ListMFADevices`` is ``list-mfa-devices``."""
+    """An API name as the CLI writes it: ``list-mfa-devices`` for ``ListMFADevices``."""
     plural = _PLURAL_ACRONYM.search(name)
     if plural:
         name = f"{name[: plural.start()]}_{plural[0].lower()}"
@@ -87,7 +86,7 @@ def _option(key: tuple[str, str], name: str, value: object) -> list[str]:
     if isinstance(value, bool):
         return [f"--{option}" if value else f"--no-{option}"]
     words = _values(value)
-    # What begins with a dash would be taken for an option.
+    # The CLI would take a word with a leading dash for an option.
     if len(words) == 1 and words[0].startswith("-"):
         return [f"--{option}={words[0]}"]
     return [f"--{option}", *words]
@@ -104,7 +103,7 @@ def _values(value: object) -> list[str]:
 
 
 def _in_list(part: object) -> str | None:
-    """One value of a list: a plain word, or a structure in the CLI's shorthand; else None."""
+    """A list item as one word: plain, or a structure in the CLI's shorthand; else None."""
     if isinstance(part, Mapping):
         return _shorthand(part)
     if isinstance(part, str) and part and not part.startswith(("-", "[", "{")):
@@ -123,7 +122,7 @@ def _shorthand(structure: Mapping[str, object]) -> str | None:
 
 
 def names_after(words: Sequence[str]) -> list[str]:
-    """What may follow these words of an ``aws`` command: a service, an operation, an option."""
+    """Completions of an ``aws`` command: the services, operations or options that may follow."""
     from botocore.model import ServiceModel
 
     from stslab.aws.catalogue import loader

@@ -1,4 +1,4 @@
-"""What only the embedded account has, as operations of a service of its own."""
+"""Operations that only the embedded account has (clock, tokens, MFA codes), as one service."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -11,14 +11,14 @@ SERVICE = "embedded"
 
 
 class Control(Protocol):
-    """Asks something of the account itself; ``verb`` may have a query."""
+    """The embedded account's control channel; ``verb`` may have a query string."""
 
     def __call__(
         self, method: str, verb: str, body: Mapping[str, object] | None = None
     ) -> Mapping[str, Any]: ...
 
 
-def asked(control: Control | None, operation: str, params: Mapping[str, Any]) -> Outcome:
+def call(control: Control | None, operation: str, params: Mapping[str, Any]) -> Outcome:
     if control is None:
         return Refusal("EmbeddedOnly", "Only the embedded account has this.")
     try:
@@ -33,7 +33,7 @@ def _clock(control: Control, body: Mapping[str, object] | None = None) -> dict[s
 
 
 def _move(control: Control, params: Mapping[str, Any]) -> dict[str, Any]:
-    """``From`` is how far the clock was moved before: so that a repeated move moves it once."""
+    """Move the clock by ``By``. ``From``, its offset before, makes a repeated call harmless."""
     before = params["From"] if "From" in params else _clock(control)["Offset"]
     return _clock(control, {"offset": before + params["By"]})
 
@@ -69,13 +69,13 @@ def command(operation: str, params: Mapping[str, Any]) -> list[str]:
     words = ["stslab", "sandbox", "token", "--sub", claims["sub"], "--aud", claims["aud"]]
     words += ["--issuer", params["Issuer"]] if "Issuer" in params else []
     for name, value in claims.items():
-        for one in value if isinstance(value, list) else [value]:
-            words += [] if name in ("sub", "aud") else ["--claim", f"{name}={one}"]
+        for item in value if isinstance(value, list) else [value]:
+            words += [] if name in ("sub", "aud") else ["--claim", f"{name}={item}"]
     return words
 
 
 def _span(seconds: float) -> str:
-    """``+1h1m``: seconds as the clock is moved by."""
+    """Seconds as ``stslab sandbox clock`` takes them: ``+1h1m``."""
     rest, parts = round(abs(seconds)), []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         number, rest = divmod(rest, size)

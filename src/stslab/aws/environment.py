@@ -1,7 +1,7 @@
-"""What makes the ordinary aws CLI and SDKs talk to the target, with stslab's profiles.
+"""Environment variables that make the aws CLI and SDKs use the target and stslab's profiles.
 
-The variables are those of the AWS SDKs and Tools Reference Guide, "Environment variables
-list". Those that would win over the profiles are taken out.
+AWS SDKs and Tools Reference Guide, "Environment variables list". Variables that take
+precedence over profiles are unset.
 """
 
 import os
@@ -26,7 +26,7 @@ _PROXY_EXCEPTION = "127.0.0.1"
 def variables(
     profiles: ProfileFiles, region: str, environ: Mapping[str, str] | None = None
 ) -> dict[str, str | None]:
-    """What to set, and as None what to take out; the profile files are made if need be."""
+    """The variables to set, with None for those to unset. Writes the profile files."""
     profiles.prepare()
     environ = os.environ if environ is None else environ
     gone = [*_GONE.split(), *filter(_ENDPOINT.fullmatch, environ)]
@@ -43,7 +43,7 @@ def variables(
 
 
 def _past_the_proxy(environ: Mapping[str, str]) -> dict[str, str | None]:
-    """Where a proxy is set, calls to this machine go past it."""
+    """``NO_PROXY`` for calls to this machine, if a proxy is set."""
     proxied = any(environ.get(name) for name in ("HTTP_PROXY", "http_proxy"))
     listed = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
     if not proxied or _PROXY_EXCEPTION in listed:
@@ -55,13 +55,13 @@ def _past_the_proxy(environ: Mapping[str, str]) -> dict[str, str | None]:
 def applied(
     changes: Mapping[str, str | None], environ: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The environment with the changes made: for a subshell."""
+    """The environment of a subshell: ``environ`` with the changes made."""
     merged = {**(os.environ if environ is None else environ), **changes}
     return {name: value for name, value in merged.items() if value is not None}
 
 
 def script(changes: Mapping[str, str | None], shell: str) -> str:
-    """The changes as lines for a shell to evaluate; UsageError where it is not known here."""
+    """The changes as lines that the shell evaluates; UsageError for an unknown shell."""
     name = shell.rsplit("/", 1)[-1].removesuffix(".exe").lstrip("-")
     if name not in _DIALECTS:
         raise UsageError(

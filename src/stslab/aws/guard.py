@@ -1,8 +1,8 @@
-"""Who the learner is on a real account, and whether stslab may work there.
+"""Find out who the learner is on a real account, and whether stslab may work there.
 
-First only sts:GetCallerIdentity is called: it needs no permission (AWS STS API Reference,
-"GetCallerIdentity"). The root user and accounts on the deny list are refused there and
-then. Before a lab begins, the account is looked at.
+The first call is sts:GetCallerIdentity, which needs no permission (AWS STS API Reference,
+"GetCallerIdentity"). The root user and accounts on the deny list are refused after it.
+Before a lab begins, the account is surveyed with calls that only read.
 """
 
 import os
@@ -30,7 +30,7 @@ _DEFAULT_REGION = "us-east-1"
 
 
 class Identity(NamedTuple):
-    """Who calls: account id, ARN, and the ARN's partition."""
+    """The caller's account id, ARN, and the ARN's partition."""
 
     account: str
     arn: str
@@ -40,8 +40,8 @@ class Identity(NamedTuple):
 class Source:
     """Where the learner's credentials come from.
 
-    ``profile`` is empty for what botocore's chain finds. ``endpoint_url`` is empty for AWS;
-    then ``instead`` is the URL that the learner's own settings put in its place, if any.
+    ``profile`` is empty for botocore's credential chain. ``endpoint_url`` is empty for AWS;
+    then ``instead`` is the URL, if any, that the learner's settings use in place of AWS's.
     """
 
     def __init__(self, profile: str = "", region: str = "", endpoint_url: str = "") -> None:
@@ -51,7 +51,7 @@ class Source:
         self.clients = Clients(used, endpoint_url or self.instead, profile)
 
     def found_region(self) -> str:
-        """The region asked for, else the one in the learner's settings, else us-east-1."""
+        """The requested region, else the one in the learner's settings, else us-east-1."""
         try:
             return self.region or self.clients.own_region() or _DEFAULT_REGION
         except boto.BotoCoreError as error:
@@ -59,18 +59,19 @@ class Source:
 
 
 def identify(source: Source) -> Identity:
-    """Ask AWS who the learner is. CredentialsError: it does not say; RunError: it is not there."""
+    """Ask AWS who the learner is; CredentialsError if refused, RunError if unreachable."""
     try:
         client = source.clients.with_own("sts", patient=True)
         if source.clients.own_credentials() is None:
             raise boto.NoCredentialsError
-        said = client.get_caller_identity()
-        return Identity(str(said["Account"]), str(said["Arn"]), str(said["Arn"]).split(":")[1])
+        response = client.get_caller_identity()
+        arn = str(response["Arn"])
+        return Identity(str(response["Account"]), arn, arn.split(":")[1])
     except boto.ClientError as error:
         refusal = answers.refusal(error.response)
         raise CredentialsError(
-            f"AWS did not take your credentials ({refusal.code}): {refusal.message}",
-            "Sign in again or set new ones, and try them: aws sts get-caller-identity.",
+            f"AWS refused your credentials ({refusal.code}): {refusal.message}",
+            "Sign in again or set new ones, and test them: aws sts get-caller-identity.",
         ) from error
     except boto.BotoCoreError as error:
         outcome = answers.failure(error, local=False)
@@ -80,33 +81,33 @@ def identify(source: Source) -> Identity:
 
 
 def require(identity: Identity, account: str = "", *, root_may: bool = False) -> None:
-    """Refuse root, accounts on the user's deny list, and any but ``account``, if that is given.
+    """Refuse root, accounts on the deny list, and, if ``account`` is given, all other accounts.
 
-    ``root_may``: the endpoint is on this machine, where everybody is often root.
+    ``root_may`` lets root pass: local endpoints often give everybody root's credentials.
     """
     listed = denied_accounts().get(identity.account)
     if listed:
         raise CredentialsError(
-            f"Account {identity.account} is on your deny list ({listed}). Nothing was called there"
-            " but the question who you are.",
+            f"Account {identity.account} is on your deny list ({listed}). The only call made there"
+            " was sts:GetCallerIdentity.",
             "Use the credentials (--profile) of an account that is meant for learning.",
         )
     if identity.arn.endswith(":root") and not root_may:
         raise CredentialsError(
             f"These are the credentials of account {identity.account}'s root user.",
-            "Use an IAM user or role instead: a lab never needs what only root may do.",
+            "Use an IAM user or role instead: no lab needs the root user.",
         )
     if account and account != identity.account:
         raise CredentialsError(
             f"Your credentials are for account {identity.account}, not for {account}.",
-            "Name the profile of that account with --profile, or the other --account.",
+            "Name a profile of that account with --profile, or change --account.",
         )
 
 
 def real_target(source: Source, account: str = "") -> tuple[target.Target, Identity]:
-    """The real account that the credentials are for, after the guard let it pass.
+    """The real account that the credentials belong to, once the guard has accepted it.
 
-    ``account`` is the id that was asked for; empty where it is to be asked afterwards.
+    ``account`` is the id from --account; empty if the user confirms the account later.
     """
     denied_accounts()
     identity, region = identify(source), source.found_region()
@@ -126,9 +127,9 @@ def real_target(source: Source, account: str = "") -> tuple[target.Target, Ident
 def surveyed(
     source: Source, identity: Identity, footprint: Footprint, *, force: bool = False
 ) -> "Survey":
-    """Look at the account before a lab begins there, and refuse it where that would go wrong.
+    """Look at the account before a lab begins, and refuse one where the lab can't work.
 
-    ``force`` goes on although permissions seem to be missing.
+    ``force``: continue although permissions seem to be missing.
     """
     clients = source.clients
     seen = Survey(
@@ -138,8 +139,9 @@ def surveyed(
     )
     if says_production(seen.alias or ""):
         raise CredentialsError(
-            f"The alias of account {identity.account} is “{seen.alias}”: that says production.",
-            "Use an account that is meant for learning. No flag gets past this.",
+            f"The alias of account {identity.account} is “{seen.alias}”: this looks like"
+            " production.",
+            "Use an account that is meant for learning. No flag overrides this.",
         )
     if seen.denied and not force:
         missing = "".join(f"\n  {one}" for one in seen.denied)
@@ -157,14 +159,14 @@ def surveyed(
 
 
 # -- what is looked at before a lab begins ---------------------------------------------------------
-# It reads, and only reads. What the caller may not look at is left open: then the lab's own first
-# call tells.
+# Only calls that read. Where the caller may not read, nothing is refused here: the lab's own
+# calls show whether they are allowed.
 
 _SESSION = re.compile(r"arn:[^:]+:sts::\d+:assumed-role/([^/]+)/.+")
 _CALLABLE = re.compile(r"arn:[^:]+:iam::\d+:(user|role)/.+")
-# A word that says production: acme-prod, prod1, production, prd; not product.
+# Words for production: acme-prod, prod1, production, prd; not product.
 _PRODUCTION = re.compile(r"prod(?!uct(?!ion))|(?<![a-z])(prd|live)(?![a-z])")
-# For each kind, its entry in IAM's GetAccountSummary; with Quota behind it, how many there may be.
+# The entry of each kind in IAM's GetAccountSummary. The entry's name plus "Quota" is the quota.
 _SUMMARY = {
     "iam.user": "Users",
     "iam.role": "Roles",
@@ -175,9 +177,9 @@ _SUMMARY = {
 
 
 class Survey(msgspec.Struct, frozen=True):
-    """What was seen. ``alias`` is empty where there is none, None where it can't be told."""
+    """What the survey found."""
 
-    alias: str | None
+    alias: str | None  # empty: the account has none; None: the caller may not ask
     denied: tuple[str, ...] | None  # actions (on resources); None: AWS would not simulate them
     short: tuple[str, ...]  # sentences on quotas that leave no room
 
@@ -188,47 +190,47 @@ def says_production(alias: str) -> bool:
 
 def alias(clients: Clients) -> str | None:
     """The account's alias: empty where it has none, None where the caller may not ask."""
-    said = _asked(clients, "list_account_aliases")
-    return None if said is None else next(iter(said.get("AccountAliases", [])), "")
+    response = _ask_iam(clients, "list_account_aliases")
+    return None if response is None else next(iter(response.get("AccountAliases", [])), "")
 
 
 def _denied(clients: Clients, arn: str, needed: Iterable[Needed]) -> tuple[str, ...] | None:
-    """The actions that IAM's policy simulator denies the caller, for certain.
+    """The actions that IAM's policy simulator denies whatever the request's context.
 
-    IAM API Reference, "SimulatePrincipalPolicy": it takes a user or a role, no session.
+    IAM API Reference, "SimulatePrincipalPolicy": it takes a user or a role, not a session.
     """
     source = _principal(clients, arn)
     if not source:
         return None
-    found: list[str] = []
-    by_resource = sorted(needed, key=lambda one: one.resource)
-    ask = partial(_asked, clients, "simulate_principal_policy", PolicySourceArn=source)
-    for resource, group in groupby(by_resource, key=lambda one: one.resource):
-        actions = list(dict.fromkeys(one.action for one in group))
-        said = ask(ActionNames=actions, ResourceArns=[resource], MaxItems=1000)
-        if said is None:
+    denied: list[str] = []
+    by_resource = sorted(needed, key=lambda need: need.resource)
+    simulate = partial(_ask_iam, clients, "simulate_principal_policy", PolicySourceArn=source)
+    for resource, group in groupby(by_resource, key=lambda need: need.resource):
+        actions = list(dict.fromkeys(need.action for need in group))
+        response = simulate(ActionNames=actions, ResourceArns=[resource], MaxItems=1000)
+        if response is None:
             return None
         on = "" if resource == "*" else f" on {resource}"
-        for one in said.get("EvaluationResults", []):
-            # Denied, whatever the call's own circumstances (its tags, its time) will be.
-            denied = one.get("EvalDecision") in ("explicitDeny", "implicitDeny")
-            if denied and not one.get("MissingContextValues"):
-                found.append(f"{one.get('EvalActionName')}{on}")
-    return tuple(found)
+        for result in response.get("EvaluationResults", []):
+            # No missing context values: tags or the time can't change the decision.
+            refused = result.get("EvalDecision") in ("explicitDeny", "implicitDeny")
+            if refused and not result.get("MissingContextValues"):
+                denied.append(f"{result.get('EvalActionName')}{on}")
+    return tuple(denied)
 
 
 def _principal(clients: Clients, arn: str) -> str:
-    """The user or role whose policies count for the caller; nothing where that can't be told."""
+    """The ARN of the user or role whose policies apply to the caller, or "" if unknown."""
     if _CALLABLE.fullmatch(arn):
         return arn
     session = _SESSION.fullmatch(arn)
-    said = _asked(clients, "get_role", RoleName=session[1]) if session else None
-    return str(said["Role"]["Arn"]) if said else ""
+    response = _ask_iam(clients, "get_role", RoleName=session[1]) if session else None
+    return str(response["Role"]["Arn"]) if response else ""
 
 
 def _short(clients: Clients, counts: Mapping[str, int]) -> Iterator[str]:
-    said = _asked(clients, "get_account_summary")
-    summary = said.get("SummaryMap", {}) if said else {}
+    response = _ask_iam(clients, "get_account_summary")
+    summary = response.get("SummaryMap", {}) if response else {}
     for kind, count in counts.items():
         entry = _SUMMARY.get(kind, "")
         used, quota = summary.get(entry), summary.get(f"{entry}Quota")
@@ -237,8 +239,8 @@ def _short(clients: Clients, counts: Mapping[str, int]) -> Iterator[str]:
             yield f"{used} of {quota} IAM {things} are in use, and the lab makes {count}"
 
 
-def _asked(clients: Clients, method: str, **params: object) -> answers.Response | None:
-    """IAM's answer; None where the caller may not ask, or none came."""
+def _ask_iam(clients: Clients, method: str, **params: object) -> answers.Response | None:
+    """IAM's response; None if IAM refused the call or didn't answer."""
     try:
         answer: answers.Response = getattr(clients.with_own("iam", patient=True), method)(**params)
     except (boto.ClientError, boto.BotoCoreError):
@@ -250,23 +252,23 @@ def _asked(clients: Clients, method: str, **params: object) -> answers.Response 
 
 
 class Reach(msgspec.Struct, frozen=True):
-    """Whether ``url`` answered; its ``date`` (aware, UTC) if it told; else the ``problem``."""
+    """Whether an endpoint answered."""
 
     url: str
     answered: bool
-    date: datetime | None = None
+    date: datetime | None = None  # the endpoint's time (aware, UTC), if it sent one
     problem: str = ""
 
 
 class CredentialsFound(msgspec.Struct, frozen=True):
-    """How botocore's chain calls the source, and when they end (aware, UTC), if they do."""
+    """The source of the learner's credentials."""
 
-    method: str
-    expires: datetime | None = None
+    method: str  # botocore's name for it
+    expires: datetime | None = None  # aware, UTC; None: they don't expire
 
 
 def reach(clients: Clients) -> Reach:
-    """Ask STS what it refuses: unsigned, so that a wrong clock can't spoil the answer."""
+    """Send STS an unsigned call, which it refuses even if this machine's clock is wrong."""
     client = clients.unsigned("sts")
     url = str(client.meta.endpoint_url)
     try:
@@ -283,7 +285,7 @@ def reach(clients: Clients) -> Reach:
 
 
 def credentials_found(clients: Clients) -> CredentialsFound:
-    """Where the learner's credentials come from; CredentialsError where they can't be had."""
+    """Where the learner's credentials come from; CredentialsError if they can't be loaded."""
     try:
         found = clients.own_credentials()
         if found is None:
@@ -291,15 +293,14 @@ def credentials_found(clients: Clients) -> CredentialsFound:
         found.get_frozen_credentials()
     except boto.BotoCoreError as error:
         raise answers.no_credentials(error) from error
-    ends = getattr(found, "_expiry_time", None)  # botocore tells it nowhere else
+    ends = getattr(found, "_expiry_time", None)  # botocore has no public name for it
     return CredentialsFound(str(found.method), ends.astimezone(UTC) if ends else None)
 
 
-# -- the accounts that the user never wants a lab on -------------------------------------------
-# ``deny_accounts`` in the ``[guard]`` of ``config.toml`` in the XDG config folder (or what
-# ``STSLAB_CONFIG`` names), which stslab never writes; and ``STSLAB_DENY_ACCOUNTS``: ids, with
-# commas or blanks between them. What can't be understood stops stslab before any call: a list that
-# is not read protects nobody.
+# -- the deny list: accounts on which no lab may run -------------------------------------------
+# ``deny_accounts`` in the table ``[guard]`` of ``config.toml`` in the XDG config folder (or the
+# file in ``STSLAB_CONFIG``), which stslab never writes, and ``STSLAB_DENY_ACCOUNTS``: ids
+# separated by commas or blanks. A list that can't be parsed stops stslab before any call.
 
 VARIABLE = "STSLAB_DENY_ACCOUNTS"
 _ACCOUNT = re.compile(r"\d{12}")
@@ -307,7 +308,7 @@ _KNOWN = frozenset({("guard", "deny_accounts")})
 
 
 def denied_accounts() -> dict[str, str]:
-    """The ids on the deny list, each with where it stands; UsageError where it makes no sense."""
+    """Map each id on the deny list to where it is listed; UsageError if it can't be parsed."""
     path = config_file()
     listed = re.split(r"[,\s]+", os.environ.get(VARIABLE, "").strip())
     found = {_account(one, f"${VARIABLE}"): f"${VARIABLE}" for one in listed if one}
@@ -320,10 +321,10 @@ def _in_file(path: Path) -> list[object]:
         names = keys if isinstance(keys, dict) else [""]
         unknown = [f"{table}.{name}".rstrip(".") for name in names if (table, name) not in _KNOWN]
         if unknown:
-            raise _senseless(path, f"there is no setting {unknown[0]}")
+            raise _invalid(path, f"there is no setting {unknown[0]}")
     listed = settings.get("guard", {}).get("deny_accounts", [])
     if not isinstance(listed, list):
-        raise _senseless(path, "deny_accounts is not a list")
+        raise _invalid(path, "deny_accounts is not a list")
     return listed
 
 
@@ -333,17 +334,17 @@ def _settings(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise _senseless(path, getattr(error, "strerror", None) or str(error)) from error
+        raise _invalid(path, getattr(error, "strerror", None) or str(error)) from error
 
 
 def _account(value: object, where: str) -> str:
     text = value.replace("-", "") if isinstance(value, str) else ""
     if not _ACCOUNT.fullmatch(text):
         fix = 'Write its twelve digits as text: deny_accounts = ["111122223333"].'
-        raise UsageError(f"{where}: {value!r} is not the id of an account.", fix)
+        raise UsageError(f"{where}: {value!r} is not an account id.", fix)
     return text
 
 
-def _senseless(path: Path, why: str) -> UsageError:
+def _invalid(path: Path, why: str) -> UsageError:
     fix = 'Write: [guard] and below it deny_accounts = ["111122223333"]; or remove the file.'
     return UsageError(f"The settings in {path} can't be understood: {why}.", fix)

@@ -1,8 +1,8 @@
 """stslab's own AWS profiles: a ``credentials`` and a ``config`` file that the aws CLI reads.
 
-They live in a folder of stslab's own, for their owner's eyes alone; ``~/.aws`` is never
-written. The files' format is that of the AWS CLI User Guide, "Configuration and credential
-file settings in the AWS CLI".
+They are in stslab's state folder, readable only by their owner; ``~/.aws`` is never
+written. Format: AWS CLI User Guide, "Configuration and credential file settings in the
+AWS CLI".
 """
 
 import configparser
@@ -33,15 +33,15 @@ PROFILE_KEYS = (
     "mfa_serial", "web_identity_token_file", "credential_process", "environment",
     "profile", "option",
 )  # fmt: skip
-"""How ``~/.aws/config`` says where a profile's credentials come from."""
+"""The settings of ``~/.aws/config`` that say where a profile's credentials come from."""
 
 
 class ProfileFiles:
     """The profiles for one target, in ``folder``. The profile ``admin`` is also ``default``.
 
-    ``endpoint_url`` is written beside each profile where calls do not go to AWS.
-    ``processes`` are commands that print the learner's own credentials, by profile, for a real
-    account, where stslab writes none of its own for ``admin``.
+    ``endpoint_url`` is written into each profile if calls don't go to AWS.
+    ``processes`` maps profiles to commands that print the learner's own credentials: on a real
+    account, stslab stores none for ``admin``.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ProfileFiles:
         self.folder = folder
         self.credentials_file = folder / "credentials"
         self.config_file = folder / "config"
-        # Path-style addresses: a bucket's name can't be put before 127.0.0.1.
+        # Path-style addresses: BUCKET.127.0.0.1 is not a host name.
         elsewhere = f"endpoint_url = {endpoint_url}\ns3 =\n    addressing_style = path\n"
         self._settings = f"region = {region}\n{elsewhere if endpoint_url else ''}"
         self._processes = processes
@@ -63,19 +63,19 @@ class ProfileFiles:
         self._read_last: tuple[tuple[int, ...], dict[str, Credentials]] | None = None
 
     def save(self, name: str, credentials: Credentials) -> None:
-        """Write the profile, at once and whole, in files that only their owner reads."""
+        """Write the profile atomically, into files that only their owner can read."""
         _require_name(name)
         known = self._read()
         if known.get(name) != credentials:
             self._write({**known, name: credentials})
 
     def get(self, name: str) -> Credentials | None:
-        """The profile's credentials, or None where there is no such profile, or half of it."""
+        """The profile's credentials, or None if it doesn't exist or lacks a key."""
         found = self._read().get(name)
         return found if found and found.access_key_id and found.secret_access_key else None
 
     def remove(self, name: str) -> bool:
-        """Take the profile out of the files; False where it was not in them."""
+        """Remove the profile from the files; False if it was not in them."""
         known = self._read()
         if known.pop(name, None) is None:
             return False
@@ -87,7 +87,7 @@ class ProfileFiles:
         return tuple(self._read())
 
     def written(self) -> tuple[int, ...]:
-        """When each of the files was written last, in nanoseconds; 0 for one that is not there."""
+        """When each file was last written, in nanoseconds; 0 for a missing file."""
 
         def when(file: Path) -> int:
             try:
@@ -98,19 +98,19 @@ class ProfileFiles:
         return tuple(map(when, (self.credentials_file, self.config_file)))
 
     def settings(self, name: str) -> Mapping[str, str]:
-        """How the profile gets its credentials, as ``~/.aws/config`` has it; else nothing."""
+        """The profile's settings of PROFILE_KEYS; empty if it has none."""
         return self._configured().get(name, {})
 
     def configured(self) -> tuple[str, ...]:
-        """The names of the profiles that say how they get their credentials."""
+        """The names of the profiles that have such settings."""
         return tuple(self._configured())
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
-        """Say how the profile gets its credentials; nothing: it is there no more."""
+        """Write the profile's settings; without settings, remove the profile."""
         _require_name(name)
         for key, value in settings.items():
             if not value.isprintable() or value != value.strip():
-                raise CredentialsError(f"{key} of the profile {name} is no value for a profile.")
+                raise CredentialsError(f"{key} of profile {name} has characters it can't have.")
         known = self._configured()
         if known.get(name, {}) == settings:
             return
@@ -125,13 +125,12 @@ class ProfileFiles:
             parser = configparser.RawConfigParser(default_section="")
             with suppress(OSError, UnicodeDecodeError, configparser.Error):
                 parser.read_string(self.config_file.read_text(encoding="utf-8"))
-            found = {
-                name.removeprefix("profile "): dict(parser[name]) for name in parser.sections()
-            }
             self._known = {
-                name: {key: value for key, value in one.items() if key in PROFILE_KEYS}
-                for name, one in found.items()
-                if one.pop(_OF_A_LAB, "")
+                name.removeprefix("profile "): {
+                    key: value for key, value in parser[name].items() if key in PROFILE_KEYS
+                }
+                for name in parser.sections()
+                if parser[name].get(_OF_A_LAB)
             }
         return self._known
 
@@ -140,7 +139,7 @@ class ProfileFiles:
         return self.folder / "token"
 
     def token(self) -> str:
-        """The OpenID Connect token beside the profiles, or nothing."""
+        """The OpenID Connect token stored beside the profiles, or ""."""
         try:
             return self.token_file.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -149,7 +148,7 @@ class ProfileFiles:
             raise _unusable(self.folder, error) from error
 
     def save_token(self, token: str) -> None:
-        """Write the token, which only its owner reads; nothing: take it away."""
+        """Write the token, readable only by its owner; an empty one removes the file."""
         private_folder(self.folder)
         try:
             if token:
@@ -160,14 +159,11 @@ class ProfileFiles:
             raise _unusable(self.folder, error) from error
 
     def prepare(self, *names: str) -> None:
-        """See that both files are there, so that what reads them finds them.
-
-        Profiles of these names, once somebody writes them by hand, call the same account.
-        """
+        """Write both files, with settings for the profiles ``names`` that users will fill in."""
         self._write(self._read(), names)
 
     def _read(self) -> dict[str, Credentials]:
-        """What the file says now; it is parsed again only when it is another one."""
+        """The profiles in the credentials file, parsed again only if the file has changed."""
         try:
             now = self.credentials_file.stat()
         except FileNotFoundError:
@@ -189,7 +185,7 @@ class ProfileFiles:
         except OSError as error:
             raise _unusable(self.folder, error) from error
         except (configparser.Error, ValueError, KeyError):
-            # Nothing is said of the text itself: it may hold secrets.
+            # The message doesn't quote the file: it may hold secrets.
             raise CredentialsError(
                 f"stslab's profiles in {self.credentials_file} are damaged.",
                 f"Remove that file: rm {shlex.quote(str(self.credentials_file))} Then `stslab run`"
@@ -205,13 +201,13 @@ class ProfileFiles:
             names = [_DEFAULT, ADMIN, *known, *profiles, *more, *self._by_hand(profiles)]
             _replace(self.config_file, "".join(map(self._section, dict.fromkeys(names))))
             every = {_DEFAULT: profiles[ADMIN], **profiles} if ADMIN in profiles else profiles
-            text = "".join(f"[{name}]\n{_lines(one)}\n" for name, one in every.items())
+            text = "".join(f"[{name}]\n{_lines(keys)}\n" for name, keys in every.items())
             _replace(self.credentials_file, text)
         except OSError as error:
             raise _unusable(self.folder, error) from error
 
     def _by_hand(self, profiles: Mapping[str, Credentials]) -> list[str]:
-        """The profiles that the config file has besides: somebody is about to write them."""
+        """Further profiles in the config file, which users fill in by hand."""
         try:
             text = self.config_file.read_text(encoding="utf-8")
         except (FileNotFoundError, UnicodeDecodeError):

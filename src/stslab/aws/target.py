@@ -1,4 +1,4 @@
-"""Where calls go: the embedded account, a real one, or another endpoint."""
+"""Targets, where a run's calls go: the embedded account, a real account, another endpoint."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -22,18 +22,18 @@ _FAR_PACE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target that can be opened. ``admin`` are stslab's keys for it, where it has any."""
+    """A target that can be opened."""
 
     info: TargetInfo
     endpoint_url: str = ""
-    admin: Credentials | None = None  # whatever the profile of that name holds
+    admin: Credentials | None = None  # stslab's own keys, used whatever the profile admin holds
     own_profile: str = ""
     others: Mapping[str, str] = field(default_factory=dict)  # the learner's profiles, by identity
     control: Control | None = field(default=None, repr=False)
-    hand: Credentials | None = None  # the learner's, in the profile ``admin``
+    hand: Credentials | None = None  # the learner's keys, written to the profile ``admin``
 
     def with_other(self, name: str, account: str, profile: str) -> "Target":
-        """The same with a further account, for which the learner has this profile."""
+        """A copy with a second account, which the learner calls with this profile."""
         info = replace(self.info, accounts={**self.info.accounts, name: account})
         return dataclasses.replace(self, info=info, others={**self.others, name: profile})
 
@@ -42,9 +42,8 @@ class Target:
         own = {} if self.admin else {ADMIN: self.own_profile, **self.others}
         processes = {name: _own_credentials(profile) for name, profile in own.items()}
         files = ProfileFiles(folder, self.info.region, self.endpoint_url, processes)
-        theirs = self.hand or self.admin
-        if theirs:
-            files.save(ADMIN, theirs)
+        if keys := self.hand or self.admin:
+            files.save(ADMIN, keys)
         return files
 
     def open(self, folder: Path) -> "Opened":
@@ -54,14 +53,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What the runner needs of a target."""
+    """The runner's ports to a target."""
 
     account: Boto3Account
     profiles: ProfileFiles = field(repr=False)
 
 
 def kind_of(name: str) -> str:
-    """``sandbox``, ``aws`` or ``endpoint``, from what ``--target`` says; UsageError if none."""
+    """The kind of a ``--target``: ``sandbox``, ``aws`` or ``endpoint``; else UsageError."""
     if name in (SANDBOX, AWS):
         return name
     if name.startswith(("http://", "https://")) and _is_url(name):
@@ -71,7 +70,7 @@ def kind_of(name: str) -> str:
 
 
 def _is_url(text: str) -> bool:
-    """Whether it names a host, with a port that there can be, no password, and nothing odd."""
+    """Whether the URL has a host and a valid port, and no password, blank or control character."""
     try:
         parts = urlsplit(text)
         named = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
@@ -81,13 +80,13 @@ def _is_url(text: str) -> bool:
 
 
 def name_of(target: str) -> str:
-    """What a target is called in the journal and in file names; ``target`` as ``--target`` says."""
+    """The name of a ``--target`` in the journal and in file names."""
     kind_of(target)
     return target.split("://", 1)[-1].strip("/").replace("/", "-").replace(":", "-")
 
 
 def sandbox_name(named: str) -> str:
-    """The name of the embedded account as a target; ``named`` tells it from others in a home."""
+    """The target name of an embedded account; ``named`` is from ``--name``."""
     return f"{SANDBOX}-{named}" if named else SANDBOX
 
 
@@ -103,7 +102,7 @@ def sandbox(
     control: Control | None = None,
     accounts: Mapping[str, str] | None = None,
 ) -> Target:
-    """The embedded account; ``instance`` tells it from the next, ``named`` from others."""
+    """The embedded account. A reset gives it a new ``instance``; ``named`` is from ``--name``."""
     info = TargetInfo(
         name=sandbox_name(named),
         kind=SANDBOX,
@@ -128,10 +127,10 @@ def elsewhere(
     own_profile: str = "",
     caller: str = "",
 ) -> Target:
-    """A real account, or what is at ``url``: another endpoint that speaks AWS's protocols.
+    """A real account, or the endpoint at ``url``, which speaks AWS's protocols.
 
-    The account's id, ``caller`` and ``partition`` are what the guard found (``stslab.aws.guard``).
-    ``instead`` is what the learner's settings name in the place of AWS's own endpoints.
+    The account id, ``caller`` and ``partition`` come from the guard (``stslab.aws.guard``).
+    ``instead`` is the URL in the learner's settings that replaces AWS's endpoints.
     """
     local = is_local(url or instead)
     info = TargetInfo(
@@ -149,7 +148,7 @@ def elsewhere(
 
 
 def _own_credentials(profile: str) -> str:
-    """A command that prints the learner's own credentials, read from the learner's own files."""
+    """The command that prints the learner's credentials, from the learner's own AWS files."""
     named = f" --profile {profile}" if profile else ""
     clean = "-u AWS_CONFIG_FILE -u AWS_SHARED_CREDENTIALS_FILE -u AWS_PROFILE"
     return f"env {clean} aws configure export-credentials --format process{named}"
