@@ -1,4 +1,4 @@
-"""Requests are read strictly: each means one thing, or is refused."""
+"""The strict reader of HTTP requests: an ambiguous request is refused."""
 
 import io
 
@@ -16,7 +16,7 @@ def _head(sent: bytes):
     return read_head(io.BytesIO(sent))
 
 
-def test_a_head():
+def test_the_head_of_a_request():
     head = _head(
         b"PUT /b/a%20b?x=1&y=a+b%2B HTTP/1.1\r\nHost: h:1\r\nX_A-b:  v  w \r\nContent-Length: 3\r\n\r\n"
     )
@@ -119,12 +119,12 @@ def test_bodies():
         b"ffffffff\r\n",
     ],
 )
-def test_chunks_that_are_none(sent):
+def test_broken_chunks_are_refused(sent):
     with pytest.raises(Malformed):
         _body(sent, None)
 
 
-def test_a_body_that_ends_early():
+def test_a_body_that_ends_early_is_refused():
     with pytest.raises(Malformed):
         _body(b"abc", 4)
 
@@ -139,7 +139,7 @@ def test_any_bytes_are_a_request_or_refused(sent):
 
 
 def _outcome(sent: bytes) -> str | None:
-    """The path that was asked for, or the status of the refusal. All else is a defect."""
+    """The path of the request, or the status of the refusal."""
     stream = io.BytesIO(sent)
     try:
         head = read_head(stream)
@@ -159,14 +159,14 @@ _piece = st.sampled_from(
 
 @settings(max_examples=1000, deadline=None)
 @given(st.lists(_piece, max_size=40).map(b"".join))
-def test_anything_like_a_request_is_one_or_refused(pieces):
+def test_pieces_of_requests_are_read_or_refused(pieces):
     outcome = _outcome(pieces)
     assert outcome is None or outcome.startswith(("/", "4", "5"))
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.text(), st.text()).filter(any), max_size=5))
-def test_a_query_is_read_as_it_was_written(pairs):
+def test_a_query_string_is_read_as_it_was_written(pairs):
     from urllib.parse import urlencode
 
     pairs = [

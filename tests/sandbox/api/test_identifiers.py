@@ -26,11 +26,11 @@ def test_unique_ids_have_21_characters_and_their_prefix() -> None:
 
 
 @given(st.integers(min_value=352, max_value=4096))
-def test_a_token_has_the_size_that_was_asked_for(size: int) -> None:
+def test_a_token_has_the_requested_size(size: int) -> None:
     assert len(identifiers.session_token(size)) == size
 
 
-def test_no_two_are_the_same() -> None:
+def test_tokens_and_secrets_differ() -> None:
     assert identifiers.session_token(352) != identifiers.session_token(352)
     assert identifiers.secret_access_key() != identifiers.secret_access_key()
     assert len(identifiers.secret_access_key()) == 40

@@ -15,41 +15,43 @@ def refusal(service: str, operation: str, **params: Any) -> str:
     return refused.value.message
 
 
-def test_what_fits_passes() -> None:
+def test_valid_parameters_pass() -> None:
     operations.check("sts", "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": "me"})
     operations.check("iam", "ListUsers", {})
 
 
-def test_a_problem_in_a_list_says_where() -> None:
-    said = refusal("iam", "TagUser", UserName="u", Tags=[{"Key": "a", "Value": "b"}, {"Key": "c"}])
-    assert said == (
+def test_a_problem_in_a_list_names_its_place() -> None:
+    message = refusal(
+        "iam", "TagUser", UserName="u", Tags=[{"Key": "a", "Value": "b"}, {"Key": "c"}]
+    )
+    assert message == (
         "1 validation error detected: Value null at 'tags.2.member.value' failed to satisfy "
         "constraint: Member must not be null"
     )
 
 
-def test_a_list_that_is_too_long_is_shown() -> None:
-    said = refusal("sts", "GetWebIdentityToken", Audience=["a"] * 11, SigningAlgorithm="RS256")
-    assert "'audience' failed to satisfy constraint: Member must have length less than" in said
+def test_a_list_that_is_too_long() -> None:
+    message = refusal("sts", "GetWebIdentityToken", Audience=["a"] * 11, SigningAlgorithm="RS256")
+    assert "'audience' failed to satisfy constraint: Member must have length less than" in message
 
 
 def test_a_secret_is_not_shown() -> None:
-    said = refusal(
+    message = refusal(
         "sts",
         "AssumeRoleWithWebIdentity",
         RoleArn=ROLE,
         RoleSessionName="me",
         WebIdentityToken="abc",
     )
-    assert "abc" not in said
-    assert "Value '***' at 'webIdentityToken'" in said
+    assert "abc" not in message
+    assert "Value '***' at 'webIdentityToken'" in message
 
 
-def test_letters_of_any_alphabet_in_tags_only() -> None:
+def test_only_tags_may_have_letters_of_any_alphabet() -> None:
     operations.check("iam", "TagUser", {"UserName": "u", "Tags": [{"Key": "größe", "Value": "é"}]})
     assert "alphanumeric" in refusal("iam", "GetUser", UserName="größe")
 
 
-def test_a_word_that_is_none_of_those_allowed() -> None:
-    said = refusal("iam", "UpdateAccessKey", AccessKeyId="AKIAIOSFODNN7EXAMPLE", Status="Off")
-    assert "satisfy enum value set: [Active, Inactive" in said
+def test_a_value_that_is_not_in_the_enum() -> None:
+    message = refusal("iam", "UpdateAccessKey", AccessKeyId="AKIAIOSFODNN7EXAMPLE", Status="Off")
+    assert "satisfy enum value set: [Active, Inactive" in message

@@ -1,4 +1,4 @@
-"""An account's file: whole, and refused where it is anything else."""
+"""The file of an exported account: anything else is refused."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def refusal(path: Path) -> str:
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     written, path = account(), tmp_path / "file"
     archive.write(path, written, {NAME: BODY}.__getitem__)
-    found = archive.read(path)
-    assert list(written.differences(found.account)) == []
-    assert list(found.bodies()) == [(NAME, BODY)]
+    read = archive.read(path)
+    assert list(written.differences(read.account)) == []
+    assert list(read.bodies()) == [(NAME, BODY)]
 
 
 def header(**members: object) -> Callable[[Lines], Lines]:
-    said = {"format": "stslab account", "version": 1, **members}
-    return lambda lines: [json.dumps(said).encode(), *lines[1:]]
+    first = {"format": "stslab account", "version": 1, **members}
+    return lambda lines: [json.dumps(first).encode(), *lines[1:]]
 
 
 def more(*records: bytes) -> Callable[[Lines], Lines]:
@@ -73,22 +73,22 @@ def settings(change: Callable[[bytes], bytes]) -> Callable[[Lines], Lines]:
 
 
 HOSTILE: dict[str, tuple[Callable[[Lines], Lines], str]] = {
-    "no header": (lambda lines: lines[1:], "no account"),
-    "another format": (header(format="pickle"), "no account"),
-    "a header that is none": (lambda lines: [b"[" * 4000, *lines[1:]], "no account"),
-    "a large header": (lambda lines: [b" " * 5000, *lines[1:]], "no account"),
+    "no header": (lambda lines: lines[1:], "not the file of an account"),
+    "another format": (header(format="pickle"), "not the file of an account"),
+    "an invalid header": (lambda lines: [b"[" * 4000, *lines[1:]], "not the file of an account"),
+    "a large header": (lambda lines: [b" " * 5000, *lines[1:]], "not the file of an account"),
     "a later version": (header(version=2), "reads up to 1"),
-    "no records": (lambda lines: lines[:1], "no whole account"),
-    "a record that is none": (more(b"{}"), "does not know"),
-    "no JSON": (more(b"{"), "is none"),
+    "no records": (lambda lines: lines[:1], "not a complete account"),
+    "an empty record": (more(b"{}"), "does not know"),
+    "no JSON": (more(b"{"), "is not a record"),
     "a record of another kind": (more(b'{"kind":"pickle","record":{}}'), "does not know"),
-    "deep nesting": (more(b'{"kind":"user","record":' + b'{"tags":' * 100_000), "is none"),
+    "deep nesting": (more(b'{"kind":"user","record":' + b'{"tags":' * 100_000), "is not a record"),
     "a deep value that nothing reads": (
         settings(lambda one: one[:-2] + b',"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}}"),
-        "is none",
+        "is not a record",
     ),
     "a record twice": (lambda lines: more(lines[1])(lines), "twice"),
-    "a record that is cut off": (lambda lines: [*lines[:-2], b'{"kind'], "is none"),
+    "a record that is cut off": (lambda lines: [*lines[:-2], b'{"kind'], "is not a record"),
     "a line without end": (more(b" " * 9_000_000), "too large"),
     "very much text": (
         more(*(b'{"kind":"settings","record":{"account":"%d","x":"%s"}}' % (n, bytes(5_000_000).replace(b"\0", b"x")) for n in range(8))),
@@ -102,56 +102,56 @@ HOSTILE: dict[str, tuple[Callable[[Lines], Lines], str]] = {
         settings(lambda one: one[:-2] + b',"clock_offset":1e300}}'),
         "ten years",
     ),
-    "a time of no zone": (
+    "a time without a zone": (
         lambda lines: [re.sub(rb'(:\d\d[.\d]*)Z"', rb'\1"', one) for one in lines],
-        "is none",
+        "is not a record",
     ),
     "two settings": (
         more(b'{"kind":"settings","record":{"account":"1","instance":"x"}}'),
-        "no whole account",
+        "not a complete account",
     ),
-    "something of no account": (
+    "a record of an account that is missing": (
         more(b'{"kind":"account","record":{"account":"","name":"a","canonical_id":"b"}}',
              b'{"kind":"managed-policy","record":{"account":"9","name":"a","unique_id":"b","created":"2030-01-01T00:00:00Z","updated":"2030-01-01T00:00:00Z","versions":[]}}'),
-        "that it has not",
+        "that it lacks",
     ),
-    "a body that nothing has": (
+    "a body that no object has": (
         more(json.dumps({"blob": hashlib.sha256(b"x").hexdigest(), "size": 1}).encode(), b"x"),
         "not those",
     ),
     "a body twice": (more(BLOB, BODY), "not those"),
     "no body": (lambda lines: lines[:-2], "not those"),
-    "another body": (lambda lines: [*lines[:-1], b"x"], "not the one"),
-    "a body that is cut off": (lambda lines: [*lines[:-1], BODY[:-1]], "not the one"),
+    "another body": (lambda lines: [*lines[:-1], b"x"], "match its hash"),
+    "a body that is cut off": (lambda lines: [*lines[:-1], BODY[:-1]], "match its hash"),
     "a body of very many bytes": (more(json.dumps({"blob": NAME, "size": 2**40}).encode()), "too large"),
-    "a body of less than none": (more(json.dumps({"blob": NAME, "size": -1}).encode()), "too large"),
+    "a body of a negative size": (more(json.dumps({"blob": NAME, "size": -1}).encode()), "too large"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "said"), HOSTILE.values(), ids=HOSTILE)
-def test_what_is_no_account_is_refused(exported: Path, change, said) -> None:
+@pytest.mark.parametrize(("change", "message"), HOSTILE.values(), ids=HOSTILE)
+def test_a_damaged_file_is_refused(exported: Path, change, message) -> None:
     lines = exported.read_bytes().splitlines()
     exported.write_bytes(b"".join(line + b"\n" for line in change(lines)))
-    assert said in refusal(exported)
+    assert message in refusal(exported)
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"SQLite format 3\0" + bytes(4096), b"PK\x03\x04" + bytes(9), bytes(100_000)]
 )
-def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
-    assert "no account's file" in refusal(path)
+    assert "not the file of an account" in refusal(path)
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+def test_a_pipe_and_a_folder_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert "no file" in refusal(tmp_path / "pipe")
-    assert "no file" in refusal(tmp_path)
+    assert "not a regular file" in refusal(tmp_path / "pipe")
+    assert "not a regular file" in refusal(tmp_path)
     assert "can't be read" in refusal(tmp_path / "missing")
 
 
-def test_every_damaged_byte_is_refused_or_harmless(exported: Path) -> None:
+def test_every_changed_byte_is_refused_or_harmless(exported: Path) -> None:
     content = exported.read_bytes()
     for place in range(0, len(content), 37):
         changed = bytearray(content)

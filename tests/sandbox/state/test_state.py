@@ -1,4 +1,4 @@
-"""The account's state: snapshots are values, transactions happen whole or not at all."""
+"""Snapshots are values; transactions happen completely or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def user(name: str, **members: object) -> User:
     return User(account=ACCOUNT, name=name, unique_id=f"AIDA{name}", created=THEN, **members)  # type: ignore[arg-type]
 
 
-def test_a_snapshot_does_not_see_what_is_changed_later() -> None:
+def test_a_snapshot_does_not_see_later_changes() -> None:
     state = State(Snapshot.of([user("Ana")]))
     before = state.snapshot
     with state.transaction() as tx:
@@ -42,7 +42,7 @@ def test_a_snapshot_does_not_see_what_is_changed_later() -> None:
     assert changed == {("ana", "ana"), (None, "bob")}
 
 
-def test_a_transaction_reads_what_it_changed() -> None:
+def test_a_transaction_reads_its_own_changes() -> None:
     state = State(Snapshot())
     with state.transaction() as tx:
         tx.put(user("Ana"))
@@ -52,7 +52,7 @@ def test_a_transaction_reads_what_it_changed() -> None:
         assert list(tx.all(User, ACCOUNT)) == []
 
 
-def test_an_exception_leaves_no_trace() -> None:
+def test_an_exception_undoes_the_transaction() -> None:
     state = State(Snapshot())
     with pytest.raises(ZeroDivisionError):
         _put_and_fail(state)
@@ -62,7 +62,7 @@ def test_an_exception_leaves_no_trace() -> None:
     assert state.snapshot.count(User, ACCOUNT) == 1
 
 
-def test_what_is_put_always_stays_where_the_rest_is_given_up() -> None:
+def test_a_record_that_is_put_always_stays_when_the_transaction_fails() -> None:
     state = State(Snapshot())
     with pytest.raises(ZeroDivisionError):
         _put_and_fail(state, user("Eve"))
@@ -83,7 +83,7 @@ def test_transactions_do_not_nest() -> None:
         pass
 
 
-def test_what_can_not_be_saved_has_not_happened(tmp_path: Path) -> None:
+def test_changes_that_can_not_be_saved_are_undone(tmp_path: Path) -> None:
     store = Store(tmp_path / "account.sqlite")
     state = State(store.load(), store)
     store.close()
@@ -92,7 +92,7 @@ def test_what_can_not_be_saved_has_not_happened(tmp_path: Path) -> None:
     assert list(state.snapshot.records()) == []
 
 
-def test_watchers_see_each_change_in_its_turn() -> None:
+def test_watchers_see_each_change_in_order() -> None:
     state, seen = State(Snapshot()), []
     stop = state.watch(
         lambda before, after: seen.append((before.count(User, ACCOUNT), after.count(User, ACCOUNT)))
@@ -125,13 +125,13 @@ changes = st.lists(
 )
 
 
-def kept(path: Path) -> Snapshot:
+def saved(path: Path) -> Snapshot:
     with closing(Store(path)) as store:
         return store.load()
 
 
 @given(changes)
-def test_a_store_opened_again_has_what_was_saved(
+def test_a_reopened_store_has_what_was_saved(
     tmp_path_factory: pytest.TempPathFactory, made: list[tuple[str, str, str]]
 ) -> None:
     path = tmp_path_factory.mktemp("state") / "account.sqlite"
@@ -150,10 +150,10 @@ def test_a_store_opened_again_has_what_was_saved(
             tx.put(one) if what == "put" else tx.delete(one)
             tx.put(Group(account=ACCOUNT, name=name, unique_id="AGPA", created=THEN))
     store.close()
-    assert list(state.snapshot.differences(kept(path))) == []
+    assert list(state.snapshot.differences(saved(path))) == []
 
 
-def test_the_file_is_its_owner_s(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         Store(tmp_path / "account.sqlite").close()
@@ -181,7 +181,7 @@ def _with(tmp_path: Path, statement: str) -> Path:
     [
         ("UPDATE record SET body = '{'", "truncated"),
         ("UPDATE record SET kind = 'spaceship'", "spaceship"),
-        ("UPDATE record SET key = 'other' WHERE kind = 'user'", "another's place"),
+        ("UPDATE record SET key = 'other' WHERE kind = 'user'", "key of another record"),
         ("UPDATE record SET body = '{\"account\": 5}'", "Expected `str`"),
         ("UPDATE record SET body = printf('%.100000c', '[')", "can't be read"),
         ("UPDATE meta SET value = '2'", "format 2"),
@@ -193,18 +193,18 @@ def test_a_file_that_is_not_an_account_is_refused(
 ) -> None:
     path = _with(tmp_path, statement)
     with pytest.raises(SandboxError, match=says):
-        kept(path)
+        saved(path)
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "account.sqlite"
     path.write_bytes(b"not a database at all" * 100)
     with pytest.raises(SandboxError, match="can't be read"):
-        kept(path)
+        saved(path)
 
 
 def test_a_row_of_another_version_is_read(tmp_path: Path) -> None:
     path = _with(
         tmp_path, "UPDATE record SET body = json_set(body, '$.later', 1) WHERE kind = 'user'"
     )
-    assert kept(path).get(User, ACCOUNT, "ana") == user("Ana")
+    assert saved(path).get(User, ACCOUNT, "ana") == user("Ana")

@@ -1,1 +1,1 @@
-"""The ground: requests, callers, answers, errors, and the protocols that they are written in."""
+"""Requests, callers, answers and errors, and the protocols that they are written in."""

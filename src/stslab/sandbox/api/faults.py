@@ -1,4 +1,4 @@
-"""The errors that the services answer with, by AWS's codes."""
+"""The errors that the services answer with, by AWS's error codes."""
 
 import traceback
 from collections.abc import Mapping
@@ -29,31 +29,31 @@ unavailable = partial(
 
 
 def require(holds: object, message: str) -> None:
-    """Raise ValidationError, CloudFormation's answer to most things, where it does not hold."""
+    """Raise ValidationError, CloudFormation's usual error, unless ``holds``."""
     if not holds:
         raise invalid(message)
 
 
 def quota(name: str, limit: int) -> ApiFault:
-    """LimitExceeded: one more than the account's quota of this name."""
+    """LimitExceeded for the quota of this name."""
     return limit_exceeded(f"Cannot exceed quota for {name}: {limit}")
 
 
 def check_quota(name: str, limit: int, there_are: int) -> None:
-    """Raise LimitExceeded where one more would be more than the quota of this name."""
+    """Raise LimitExceeded if one more would exceed the quota of this name."""
     if there_are >= limit:
         raise quota(name, limit)
 
 
 def refuse_if_held(*held: tuple[object, str]) -> None:
-    """Raise DeleteConflict with the first thing that is still there, and what to do first."""
-    for what, first in held:
-        if what:
-            raise in_use(f"Cannot delete entity, must {first} first.")
+    """Raise DeleteConflict for the first pair whose thing still exists; its text is the fix."""
+    for thing, fix in held:
+        if thing:
+            raise in_use(f"Cannot delete entity, must {fix} first.")
 
 
 def failure(service: str) -> ApiFault:
-    """What AWS answers when the failure is its own."""
+    """The answer of AWS when the service itself fails."""
     code = "InternalFailure"
     message = "The request processing has failed because of an unknown error, exception or failure."
     if service == "s3":
@@ -62,16 +62,16 @@ def failure(service: str) -> ApiFault:
 
 
 def where(error: BaseException) -> str:
-    """The lines that led to an exception, and its kind, for the process's own log.
+    """The traceback and type of an exception, for the process's log.
 
-    Its text is left out: it may repeat a value, and values may be secret.
+    The message is left out, since it may contain a secret.
     """
     frames = "".join(traceback.format_tb(error.__traceback__))
     return f"{frames}{type(error).__name__}"
 
 
-# -- of S3 -------------------------------------------------------------------------------------
-# ``s3_faults.txt`` has each code with its HTTP status and what S3 says.
+# -- S3 ----------------------------------------------------------------------------------------
+# ``s3_faults.txt`` has the HTTP status and the message of each code.
 
 _FILE = Path(__file__).with_name("s3_faults.txt")
 _ROWS = _FILE.read_text(encoding="utf-8").splitlines()
@@ -89,9 +89,9 @@ def fault(
     headers: Pairs = (),
     **named: object,
 ) -> ApiFault:
-    """The error of this code, with further elements as S3 names them (``Key``)."""
-    status, said = _BY_CODE[code]
-    return ApiFault(code, message or said, status, headers=headers, extra={**extra, **named})
+    """S3's error with this code, with further elements by S3's names (``Key``)."""
+    status, usual = _BY_CODE[code]
+    return ApiFault(code, message or usual, status, headers=headers, extra={**extra, **named})
 
 
 def invalid_argument(message: str, name: str, value: object) -> ApiFault:
@@ -103,4 +103,4 @@ def no_such_key(key: str, *, headers: Pairs = ()) -> ApiFault:
 
 
 malformed = partial(fault, "MalformedXML")
-"""S3's answer to a body that it can't read."""
+"""S3's error for a body that it can't read."""

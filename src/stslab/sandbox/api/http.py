@@ -1,8 +1,8 @@
-"""HTTP/1.1 requests, read strictly: what two readers could read differently is refused.
+"""A strict reader of HTTP/1.1 requests: a request that can be read in two ways is refused.
 
-A request that is read here means one thing only, so that what is authenticated is what is
-acted on. Everything that AWS's SDKs send passes; obsolete folding, doubled framing headers,
-stray control characters and escapes that are no escapes do not.
+So the request that is authenticated is the one that is carried out. Everything that AWS's SDKs
+send is accepted. Obsolete line folding, repeated framing headers, control characters and broken
+percent-escapes are refused.
 """
 
 import re
@@ -27,8 +27,8 @@ _DIGITS = re.compile(r"[0-9]{1,19}")
 _FRAMING = ("host", "content-length", "transfer-encoding", "expect")
 
 
-class Malformed(Exception):  # noqa: N818 - it names the request, not a fault of ours
-    """A request that can't be taken; ``status`` is the HTTP status line's code and reason."""
+class Malformed(Exception):  # noqa: N818 - it describes the request, not a fault here
+    """The request is refused. ``status`` is the code and phrase of the HTTP status line."""
 
     def __init__(self, status: str, reason: str) -> None:
         super().__init__(reason)
@@ -37,9 +37,9 @@ class Malformed(Exception):  # noqa: N818 - it names the request, not a fault of
 
 
 class Reader(Protocol):
-    """A buffered stream of what a client sends; at its end there are fewer bytes than ``size``.
+    """A buffered stream from a client. At its end, a read returns fewer bytes than ``size``.
 
-    ``readline`` reads up to and with a line feed, ``size`` bytes at most.
+    ``readline`` reads up to and including a line feed, at most ``size`` bytes.
     """
 
     def readline(self, size: int = ..., /) -> bytes: ...
@@ -47,7 +47,7 @@ class Reader(Protocol):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """A request without its body, whose ``length`` is in bytes, None where it is chunked."""
+    """A request without its body. ``length`` is the body's in bytes, or None if it is chunked."""
 
     request: HttpRequest
     host: str
@@ -57,9 +57,12 @@ class Head(msgspec.Struct, frozen=True):
 
 
 def read_head(stream: Reader) -> Head | None:
-    """Read one request's head; None where the client closed before it sent anything."""
+    """Read one request's head, or None if the client closed the connection first.
+
+    Raises Malformed.
+    """
     line = stream.readline(MAX_REQUEST_LINE + 1)
-    if line == b"\r\n":  # RFC 9112, 2.2: one empty line before a request is to be ignored
+    if line == b"\r\n":  # RFC 9112, 2.2: ignore one empty line before a request
         line = stream.readline(MAX_REQUEST_LINE + 1)
     if not line:
         return None
@@ -78,7 +81,7 @@ def read_head(stream: Reader) -> Head | None:
 
 
 def parse_query(raw: str) -> Pairs:
-    """The decoded pairs of a query string or of a form, in their order."""
+    """The decoded pairs of a query string or of a form, in order. Raises Malformed."""
     if _BAD_ESCAPE.search(raw):
         raise Malformed("400 Bad Request", "The query string has a broken escape.")
     try:
@@ -91,7 +94,7 @@ def parse_query(raw: str) -> Pairs:
 
 
 def read_body(stream: Reader, length: int | None) -> bytes:
-    """Read the body: ``length`` bytes, or chunks where that is None."""
+    """Read a body of ``length`` bytes, or of chunks if that is None. Raises Malformed."""
     if length is None:
         return _read_chunks(stream)
     body = stream.read(length) if length else b""
@@ -101,12 +104,12 @@ def read_body(stream: Reader, length: int | None) -> bytes:
 
 
 def _request_line(line: str) -> tuple[str, str, int]:
-    found = _REQUEST_LINE.fullmatch(line)
-    if not found:
+    match = _REQUEST_LINE.fullmatch(line)
+    if not match:
         raise Malformed("400 Bad Request", "The request line can't be read.")
-    method, target, major, minor = found.groups()
+    method, target, major, minor = match.groups()
     if major != "1" or minor not in "01":
-        raise Malformed("505 HTTP Version Not Supported", "HTTP/1.1 is spoken here.")
+        raise Malformed("505 HTTP Version Not Supported", "Only HTTP/1.1 is supported.")
     return method, target, int(minor)
 
 
@@ -120,20 +123,20 @@ def _headers(stream: Reader) -> Pairs:
             raise Malformed("431 Request Header Fields Too Large", "The headers are too large.")
         if line == b"\r\n":
             return tuple(headers)
-        found = _HEADER.fullmatch(line.decode("latin-1"))
-        if not found:
+        match = _HEADER.fullmatch(line.decode("latin-1"))
+        if not match:
             raise Malformed("400 Bad Request", "A header can't be read.")
-        headers.append((found[1], found[2].rstrip(" \t")))
+        headers.append((match[1], match[2].rstrip(" \t")))
 
 
 def _framed(method: str, path: str, raw_query: str, headers: Pairs, minor: int) -> Head:
-    said = {name: [v for k, v in headers if k.lower() == name] for name in _FRAMING}
-    for name, values in said.items():
+    framing = {name: [v for k, v in headers if k.lower() == name] for name in _FRAMING}
+    for name, values in framing.items():
         if len(values) > 1:
             raise Malformed("400 Bad Request", f"There is more than one {name} header.")
-    host, length, encoding, expect = (next(iter(said[name]), "") for name in _FRAMING)
+    host, length, encoding, expect = (next(iter(framing[name]), "") for name in _FRAMING)
     if expect and expect.lower() != "100-continue":
-        raise Malformed("417 Expectation Failed", "The only expectation is 100-continue.")
+        raise Malformed("417 Expectation Failed", "Expect must be 100-continue.")
     return Head(
         HttpRequest(method, path, parse_query(raw_query), raw_query, headers, b""),
         host,
@@ -146,34 +149,34 @@ def _framed(method: str, path: str, raw_query: str, headers: Pairs, minor: int) 
 def _length(length: str, encoding: str, minor: int) -> int | None:
     if encoding:
         if length or minor == 0:
-            raise Malformed("400 Bad Request", "The length of the body is said twice.")
+            raise Malformed("400 Bad Request", "The length of the body is given twice.")
         if encoding.lower() != "chunked":
-            raise Malformed("501 Not Implemented", "The only Transfer-Encoding is chunked.")
+            raise Malformed("501 Not Implemented", "Transfer-Encoding must be chunked.")
         return None
     if not length:
         return 0
     if not _DIGITS.fullmatch(length):
-        raise Malformed("400 Bad Request", "The Content-Length is no number.")
+        raise Malformed("400 Bad Request", "The Content-Length is not a number.")
     return int(length)
 
 
 def _keeps_alive(headers: Pairs, minor: int) -> bool:
-    wishes = {
-        wish.strip().lower()
+    options = {
+        option.strip().lower()
         for name, value in headers
         if name.lower() == "connection"
-        for wish in value.split(",")
+        for option in value.split(",")
     }
-    return "keep-alive" in wishes if minor == 0 else "close" not in wishes
+    return "keep-alive" in options if minor == 0 else "close" not in options
 
 
 def _read_chunks(stream: Reader) -> bytes:
     body = bytearray()
     while True:
-        found = _CHUNK_SIZE.fullmatch(stream.readline(_MAX_CHUNK_LINE))
-        if not found:
+        match = _CHUNK_SIZE.fullmatch(stream.readline(_MAX_CHUNK_LINE))
+        if not match:
             raise Malformed("400 Bad Request", "A chunk of the body can't be read.")
-        size = int(found[1], 16)
+        size = int(match[1], 16)
         if not size:
             break
         if len(body) + size > MAX_BODY:
@@ -182,5 +185,5 @@ def _read_chunks(stream: Reader) -> bytes:
         if len(chunk) < size or stream.read(2) != b"\r\n":
             raise Malformed("400 Bad Request", "A chunk of the body can't be read.")
         body += chunk
-    _headers(stream)  # trailers, which nothing here uses
+    _headers(stream)  # the trailers, which nothing uses
     return bytes(body)

@@ -1,7 +1,7 @@
-"""Identifiers as AWS forms them: unique ids, access keys, secrets and session tokens.
+"""New identifiers in AWS's formats: unique ids, access keys, secrets and session tokens.
 
-The account is written into an access key's id, as in AWS: it can be read back from the id of
-a key that was deleted long ago (IAM User Guide, "IAM identifiers").
+As in AWS, an access key's id contains the account's id, which can be read even after the key was
+deleted (IAM User Guide, "IAM identifiers").
 """
 
 import base64
@@ -33,13 +33,13 @@ def secret_access_key() -> str:
 
 
 def session_token(size: int) -> str:
-    """A new opaque token of exactly ``size`` bytes. It holds nothing, so nothing can be forged."""
+    """A new random token of exactly ``size`` bytes."""
     wanted = size - len(_TOKEN_PREFIX)
     return _TOKEN_PREFIX + base64.b64encode(secrets.token_bytes(wanted)).decode()[:wanted]
 
 
 def account_of_key(key_id: str) -> str | None:
-    """The account that an access key's id names, or None where the id names none."""
+    """The id of the account in an access key's id, or None if it contains none."""
     if len(key_id) != _KEY_LENGTH or any(char not in _BASE32 for char in key_id[4:]):
         return None
     half = int.from_bytes(base64.b32decode(key_id[_ACCOUNT_CHARS]), "big") - _ACCOUNT_OFFSET
@@ -48,7 +48,7 @@ def account_of_key(key_id: str) -> str | None:
 
 
 def account_of_unique_id(unique_id: str) -> str:
-    """The account that a unique id names, which is formed as a key's is; or empty."""
+    """The id of the account in a unique id, which has the format of a key's id; or empty."""
     return account_of_key(unique_id[:_KEY_LENGTH]) or ""
 
 

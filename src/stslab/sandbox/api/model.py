@@ -1,10 +1,9 @@
-"""What all modules of the sandbox share: requests, callers, answers, faults, needs, services.
+"""The types that all of the sandbox shares: requests, callers, answers, faults, needs, services.
 
-A service has two tables of handlers by operation: ``reads`` get a view of the account and
-nothing to change it with, ``writes`` get a transaction, which is committed when the handler
-has returned, before the call is answered: without members, where it returned None. Which table
-an operation is in decides which it gets; one that is in neither is refused as unsupported. An
-ApiFault that a handler raises leaves everything as it was.
+A service has two tables of handlers, by operation. A handler in ``reads`` gets a view of the
+account, which it can't change. A handler in ``writes`` gets a transaction, which is committed
+before the call is answered; it may return None for an answer without members. An operation in
+neither table is refused as unsupported. After an ApiFault the account is as it was before.
 """
 
 import re
@@ -28,11 +27,11 @@ Answer = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP request as it came, before anything about it is believed.
+    """One HTTP request as it was received; nothing in it is verified yet.
 
-    ``path`` is still percent-encoded. ``query`` holds the decoded pairs in their order,
-    ``raw_query`` the text they came from. ``headers`` are as sent, values as Latin-1 text.
-    ``body`` is whole; after authentication, without the framing of an aws-chunked upload.
+    ``path`` is still percent-encoded. ``query`` holds the decoded pairs in order, ``raw_query``
+    the text they were read from. ``headers`` are as sent, with their values as Latin-1 text.
+    ``body`` is complete; authentication removes the framing of an aws-chunked upload.
     """
 
     method: str
@@ -44,7 +43,7 @@ class HttpRequest:
     source_ip: str = "127.0.0.1"
 
     def header(self, name: str, default: str = "") -> str:
-        """The value of the first header of this name, whatever its case, or ``default``."""
+        """The value of the first header with this name, in any case, or ``default``."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), default)
 
@@ -53,15 +52,15 @@ class HttpRequest:
         return any(key.lower() == wanted for key, _ in self.headers)
 
     def argument(self, name: str, default: str = "") -> str:
-        """The first query parameter of exactly this name, or ``default``."""
+        """The value of the first query parameter with exactly this name, or ``default``."""
         return next((value for key, value in self.query if key == name), default)
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who makes a call, as its signature proved.
+    """Who makes a call, as the request's signature proves.
 
     ``kind`` is Root, IAMUser, AssumedRole, FederatedUser, SessionToken, Anonymous or
-    AWSService. ``session`` is the STS session where the key is temporary.
+    AWSService. ``session`` is the STS session if the key is temporary.
     """
 
     principal: Principal
@@ -75,11 +74,11 @@ class Caller(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """An access key as whoever keeps it knows it.
+    """An access key with its secret, and the caller that it belongs to.
 
-    ``active`` is False for a key that its owner made Inactive. ``session_token`` is empty
-    for a long-term key, and must otherwise be the request's own. ``expires`` (aware) is
-    judged by the sandbox's clock.
+    ``active`` is False if the owner made the key Inactive. ``session_token`` is empty for a
+    long-term key; for a temporary one the request must carry the same token. ``expires``
+    (aware) is compared with the account's clock.
     """
 
     access_key_id: str
@@ -91,21 +90,21 @@ class KeyRecord:
 
 
 KeyLookup = Callable[[str], KeyRecord | None]
-"""The key of an id, active or not, expired or not; None where there is none.
+"""Finds the access key with an id, active or not, expired or not; None if it does not exist.
 
-Users' and root's keys are from IAM, sessions' from STS.
+IAM has the keys of users and of root, STS those of sessions.
 """
 
 
 class Authenticated(msgspec.Struct, frozen=True):
-    """A request that is what its caller sent.
+    """A request whose signature was verified.
 
-    ``service`` and ``region`` are of the verified credential scope (``s3`` where there is
-    none). ``request`` is what was signed, less the credentials: an aws-chunked body is
-    decoded, its verified trailers are headers, and ``x-amz-*`` parameters of a presigned URL
-    are headers too, as S3 takes them. ``auth_type`` and ``version`` are what the condition keys
-    s3:authType and s3:signatureversion say, empty for an unsigned request; ``age`` is how long
-    ago the signature was made; ``payload_hash`` is x-amz-content-sha256 as it was sent.
+    ``service`` and ``region`` come from the verified credential scope (``s3`` if it has none).
+    ``request`` is the signed request without the credentials: an aws-chunked body is decoded;
+    its verified trailers, and the ``x-amz-*`` parameters of a presigned URL, become headers, as
+    in S3. ``auth_type`` and ``version`` are the values of the condition keys s3:authType and
+    s3:signatureversion, empty for an unsigned request. ``age`` is the time since the request
+    was signed. ``payload_hash`` is the x-amz-content-sha256 header as sent.
     """
 
     caller: Caller
@@ -119,12 +118,12 @@ class Authenticated(msgspec.Struct, frozen=True):
 
 
 class ApiRequest(msgspec.Struct, frozen=True):
-    """One API call, named: what is asked for, by whom, where and when.
+    """One API call: the operation and its parameters, the caller, the place and the time.
 
-    ``params`` has botocore's input shape, as boto3 takes it. ``account`` owns what is asked
-    for. ``now`` is the sandbox's clock, aware, UTC. ``via`` lists the services that make the
-    call in the caller's name (``aws:CalledVia``), first to last. ``authenticated`` is None for
-    the calls that a service makes.
+    ``params`` has the input shape of botocore, as boto3 takes it. ``account`` is the account
+    that the call acts on. ``now`` is the account's clock, aware, UTC. ``via`` lists the
+    services that make the call in the caller's name (``aws:CalledVia``), first to last.
+    ``authenticated`` is None for a call that a service makes.
     """
 
     service: str
@@ -142,15 +141,15 @@ class ApiRequest(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """What goes back over HTTP, except for the server's own Date, Server and framing."""
+    """The HTTP response, without the headers that the server adds: Date, Server and framing."""
 
     status: int
     headers: Pairs = field(repr=False)
     body: bytes = field(default=b"", repr=False)
 
 
-class Dropped(Exception):  # noqa: N818 - what happens to the connection; nobody made an error
-    """The connection is to be reset instead of an answer."""
+class Dropped(Exception):  # noqa: N818 - it is planned, not an error
+    """The server must reset the connection instead of answering."""
 
 
 _CODES: Mapping[int, str] = {
@@ -166,15 +165,15 @@ _CODES: Mapping[int, str] = {
     501: "NotImplemented",
     503: "ServiceUnavailable SlowDown",
 }
-"""The errors whose HTTP status is not 400; S3's own are in ``s3_faults.txt``."""
+"""The errors whose HTTP status is not 400; those of S3 are in ``s3_faults.txt``."""
 _STATUSES = {code: status for status, codes in _CODES.items() for code in codes.split()}
 
 
 class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than an error
-    """An error as AWS answers it; becomes the error body of the service's own protocol.
+    """An error that AWS answers with, written later in the protocol of the service.
 
-    ``status`` is the code's own, if it is not given. ``extra`` are further members of the error's
-    body, as S3 has them (``{"BucketName": ...}``); they hold no secret key and no session token.
+    ``status`` defaults to the HTTP status of the code. ``extra`` are further members of the
+    error's body, as S3 has them (``{"BucketName": ...}``), without secret keys or session tokens.
     """
 
     def __init__(
@@ -194,7 +193,7 @@ class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than
         self.extra: Mapping[str, Any] = dict(extra or {})
 
 
-# -- what a service is to the pipeline, and the pipeline to a service -----------------------------
+# -- the interfaces between the services and the pipeline -----------------------------------------
 
 _POLICY_ARN = re.compile(r"arn:aws:iam::(?:\d{12}|aws):policy/\S+")
 
@@ -207,12 +206,12 @@ Keys = dict[str, str | Sequence[str]]
 
 
 class Need(msgspec.Struct, frozen=True):
-    """One action on one resource, with the condition keys that this action adds.
+    """One action on one resource that IAM must allow before the request is carried out.
 
-    IAM must allow it before the request is carried out. ``resource_policy`` is the resource's
-    own, where it has one; ``resource_account`` owns the resource. ``shown`` is how the service's
-    messages call the resource, where that is not its ARN: IAM says ``user bob``, S3 puts the ARN
-    in quotes, and an empty text leaves it out. ``headers`` go with a denial.
+    ``context`` has the condition keys that the action adds. ``resource_policy`` is the policy of
+    the resource, if it has one, and ``resource_account`` the account that owns it. ``shown``
+    replaces the ARN in the service's messages: IAM writes ``user bob``, S3 puts the ARN in
+    quotes, and an empty text leaves it out. ``headers`` are sent with a denial.
     """
 
     action: str
@@ -228,7 +227,7 @@ Needs = Sequence[Need]
 
 
 class Service(Protocol):
-    """A service. What ``needs`` names is decided before the handler is called."""
+    """A service of the account. IAM decides its ``needs`` before the handler is called."""
 
     reads: Reads
     writes: Writes
@@ -237,29 +236,30 @@ class Service(Protocol):
 
 
 class Judge(Protocol):
-    """Decides for services what only they can put into questions, and logs each decision."""
+    """Decides what a service asks while it carries out a request, and logs each decision."""
 
     def decide(
         self, view: View, request: ApiRequest, need: Need, principal: Principal | None = None
     ) -> Decision:
-        """Decide ``need`` for the request's caller.
+        """Decide ``need`` for the request's caller, with the caller's policies.
 
-        The caller's own policies and the global condition keys are gathered here; the context
-        of the need adds to them and wins. ``principal`` stands in for a caller that the request
-        itself identifies (a web identity), and that has no policies of its own.
+        The context of the need is added to the global condition keys, and wins over them.
+        ``principal`` replaces a caller that the request itself identifies (a web identity); it
+        has no policies.
         """
 
     def seen(self, view: View) -> View:
-        """What the rest of AWS knows of IAM by now: ``view``, but for a rehearsal.
+        """The account as the services other than IAM see it, to look up principals and trust.
 
-        Trust policies and principals are looked up in it; IAM's own answers come from ``view``.
+        It is ``view``, or an older one while a rehearsal makes IAM eventually consistent. IAM
+        itself answers from ``view``.
         """
 
 
 class Internal(Protocol):
-    """Makes calls inside the account, each a request of its own with its own transaction.
+    """Makes calls inside the account, each as a request with its own transaction.
 
-    A call that writes can't be made from a handler in ``writes``: its transaction is open.
+    A handler in ``writes`` can't make a call that writes: its own transaction is still open.
     """
 
     def __call__(
@@ -270,20 +270,20 @@ class Internal(Protocol):
         params: Params,
         via: tuple[str, ...] = (),
     ) -> Answer:
-        """Decide and carry out a call in ``caller``'s name, or raise what the caller would get.
+        """Decide and carry out a call in the name of ``caller``.
 
-        ``via`` lists the services through which it comes (``aws:CalledVia``); it is empty
-        where the service uses a role of its own.
+        ``via`` lists the services that the call passes through (``aws:CalledVia``); it is empty
+        if the service uses a role. Raises the ApiFault that the caller would get.
         """
 
 
 ManagedText = Callable[[View, str, str], str | None]
-"""The text of a managed policy's default version, by account and ARN: AWS's own, too."""
+"""Finds the text of a managed policy's default version by account and ARN, AWS's included."""
 
 SpendMfa = Callable[[Transaction, User | None, str | None, str | None, datetime], None]
-"""Spends a code of this user's device (serial number, code) now; ApiFault where it is wrong.
+"""Verifies an MFA code of this user (serial number, code, time), which works only once.
 
-IAM does it, for STS.
+IAM does this for STS. Raises ApiFault if the code is wrong.
 """
 
 
@@ -291,10 +291,10 @@ IAM does it, for STS.
 
 
 def pass_role(view: View, account: str, role_arn: str, service: str) -> Need:
-    """What a caller in ``account`` needs who hands a role to ``service``.
+    """The permission that a caller in ``account`` needs to pass a role to ``service``.
 
-    IAM User Guide, "Granting a user permissions to pass a role to an AWS service". Nobody can
-    pass another account's role: that is AccessDenied.
+    IAM User Guide, "Granting a user permissions to pass a role to an AWS service". Raises
+    AccessDenied for another account's role, which nobody can pass.
     """
     if role_arn.split(":")[4:5] != [account]:
         raise ApiFault("AccessDenied", "Cross-account pass role is not allowed.")
@@ -306,18 +306,18 @@ def pass_role(view: View, account: str, role_arn: str, service: str) -> Need:
 
 
 def iso(moment: datetime) -> str:
-    """A time as date condition keys have it."""
+    """A time in the format of the date condition keys."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def request_tags(tags: Mapping[str, str]) -> Keys:
-    """The keys of tags that a request passes: ``aws:RequestTag/…`` and ``aws:TagKeys``."""
+    """The condition keys for a request's tags: ``aws:RequestTag/…`` and ``aws:TagKeys``."""
     keys: Keys = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
     return keys | {"aws:TagKeys": tuple(tags)} if tags else keys
 
 
 def resource_tags(tags: Mapping[str, str], *services: str) -> Keys:
-    """The keys of a resource's tags: ``aws:ResourceTag/…``, and those of ``services``."""
+    """The condition keys for a resource's tags: ``aws:ResourceTag/…`` and ``SERVICE:…``."""
     return {
         f"{service}:ResourceTag/{key}": value
         for service in ("aws", *services)
@@ -329,16 +329,16 @@ def resource_tags(tags: Mapping[str, str], *services: str) -> Keys:
 
 
 def unsupported(service: str, operation: str) -> ApiFault:
-    """The refusal of an operation that AWS has and the account has not."""
+    """The error for an operation of AWS that the embedded account lacks."""
     message = f"The sandbox does not implement {service}:{operation}."
     return ApiFault("NotImplemented" if service == "s3" else "UnsupportedOperation", message)
 
 
 def explained(request: ApiRequest, decision: Decision, resource_account: str | None) -> str:
-    """AWS's message for a denial. A Deny names its policy, where that has an ARN.
+    """AWS's message for a denial, with the ARN of the managed policy that has the Deny.
 
-    Only in one account or organization (AWS Security Blog, "Enhanced access denied error messages
-    with policy ARNs").
+    The ARN is shown only within one account or organization (AWS Security Blog, "Enhanced access
+    denied error messages with policy ARNs").
     """
     denying = next((layer for layer in decision.layers if layer.denies), None)
     if denying is None or resource_account not in (None, request.caller.account):
@@ -348,22 +348,21 @@ def explained(request: ApiRequest, decision: Decision, resource_account: str | N
         for each in denying.readings
         if any(not one.allows and not each.mismatch(one) for one in each.policy.document.statements)
     )
-    named = next(names, "")
-    found = _POLICY_ARN.search(named)
-    return f"{decision.message}: {found[0]}" if found else decision.message
+    arn = _POLICY_ARN.search(next(names, ""))
+    return f"{decision.message}: {arn[0]}" if arn else decision.message
 
 
 def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
-    """AWS's AccessDenied for a need that was not allowed.
+    """AWS's AccessDenied for a need that is not allowed.
 
-    S3 explains only requests within one account, others get ``Access Denied`` (S3 User Guide,
-    "Troubleshoot access denied (403 Forbidden) errors in Amazon S3").
+    S3 gives a reason only within one account, and otherwise says ``Access Denied`` (S3 User
+    Guide, "Troubleshoot access denied (403 Forbidden) errors in Amazon S3").
     """
     message = explained(request, decision, need.resource_account)
     stranger = request.caller.kind == "Anonymous" or need.resource_account != request.caller.account
     if request.service == "s3" and stranger:
         message = "Access Denied"
     elif need.shown is not None:
-        named = f" on resource: {need.shown}" if need.shown else ""
-        message = message.replace(f" on resource: {need.resource}", named, 1)
+        resource = f" on resource: {need.shown}" if need.shown else ""
+        message = message.replace(f" on resource: {need.resource}", resource, 1)
     return ApiFault("AccessDenied", message, headers=need.headers)

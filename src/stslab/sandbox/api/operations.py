@@ -1,7 +1,4 @@
-"""The operations that AWS has, and the constraints on their parameters.
-
-Both are botocore's models, which are AWS's; nothing is restated here.
-"""
+"""AWS's operations and the constraints on their parameters, from botocore's service models."""
 
 import functools
 import re
@@ -16,7 +13,7 @@ from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Params
 
 Shape = Any
-"""A shape of botocore's, which has no types."""
+"""A shape of botocore, which is untyped."""
 SERVICES = ("iam", "sts", "s3", "cloudformation")
 _loader = functools.cache(Loader)
 
@@ -28,13 +25,13 @@ def model(service: str) -> ServiceModel:
 
 @functools.cache
 def names(service: str) -> frozenset[str]:
-    """The names of all operations that AWS's model of the service lists."""
+    """The names of all operations in AWS's model of the service."""
     return frozenset(model(service).operation_names)
 
 
 @functools.cache
 def operation(service: str, name: str) -> OperationModel:
-    """The model of one operation; KeyError where the service has none of this name."""
+    """The model of one operation. Raises KeyError if the service has no such operation."""
     if name not in names(service):
         raise KeyError(name)
     return model(service).operation_model(name)
@@ -45,7 +42,7 @@ def method(operation: OperationModel) -> str:
 
 
 def literals(operation: OperationModel) -> Mapping[str, str]:
-    """What the query string of an operation always has, as S3's ``?policy``."""
+    """The query parameters that every request of an operation has, such as S3's ``?policy``."""
     uri = str(operation.http.get("requestUri", "/"))
     return dict(parse_qsl(uri.partition("?")[2], keep_blank_values=True))
 
@@ -61,7 +58,7 @@ _CONSTRAINT = "failed to satisfy constraint: Member must"
 
 
 def check(service: str, name: str, params: Params) -> None:
-    """Refuse ``params`` that break a constraint: ValidationError lists every problem, as AWS's."""
+    """Raise ValidationError, with every problem as in AWS, if ``params`` break a constraint."""
     shape = operation(service, name).input_shape
     if service == "iam" and shape is not None:
         _check_names(shape, params)
@@ -79,7 +76,7 @@ _OF_IAM = {
         "begin and end with / and contain only alphanumeric characters and/or / characters."
     ),
 }
-"""What IAM says of a name or a path, by their patterns, alone and before all else."""
+"""IAM's messages for a bad name or path, by its pattern. They are checked before all else."""
 
 
 def _check_names(shape: Shape, params: Params) -> None:
@@ -143,7 +140,7 @@ def _problems(shape: Shape, value: object, path: str) -> Iterable[str]:
 
 @functools.cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """AWS's patterns are Java's: a word character is ASCII, a letter of Unicode has its class."""
+    r"""AWS's patterns are Java's: ``\w`` is ASCII, and ``\p{L}`` is any letter of Unicode."""
     if "\\p{" not in pattern:
         return re.compile(pattern, re.ASCII)
     python = pattern.replace("\\p{L}", r"\w").replace("\\p{Z}", r"\s").replace("\\p{N}", r"\d")

@@ -1,4 +1,4 @@
-"""Policy documents as the policy engine reads them."""
+"""Policy documents: parsed for the policy engine, and their principals kept by unique id."""
 
 import json
 import re
@@ -14,10 +14,10 @@ from stslab.vocabulary import LATEST
 
 
 def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
-    """The policy with this text, by the name that messages have for it.
+    """The policy with this text; ``name`` is for messages.
 
-    A document that the engine can't read denies everything; it was refused when it was put,
-    so only an account that was changed outside the sandbox holds one.
+    A document that can't be parsed denies everything. No operation accepts one, so it can only
+    come from outside the embedded account.
     """
     try:
         return NamedPolicy(name, parse(text, kind))
@@ -29,7 +29,7 @@ def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
 
 
 def checked(text: str, kind: PolicyKind) -> str:
-    """``text`` if the engine can read it as a policy of this kind; else MalformedPolicyDocument."""
+    """Return ``text``, or raise MalformedPolicyDocument if it is not a policy of this kind."""
     try:
         parse(text, kind)
     except MalformedPolicy as error:
@@ -51,17 +51,17 @@ _LAST_KEYS: dict[str, str] = {}
 Replace = Callable[[str], str]
 
 
-def kept(text: str, view: View) -> str:
-    """The document to keep: each user's or role's ARN replaced by its unique id.
+def with_ids(text: str, view: View) -> str:
+    """The document as AWS stores it: unique ids in place of the ARNs of users and roles.
 
-    A principal that does not exist in ``view``, which is what the rest of AWS knows of IAM, is
-    malformed.
+    Raises MalformedPolicyDocument if a principal does not exist in ``view``, which is the
+    account as services other than IAM see it.
     """
     return _replaced(text, lambda name: _id_of(name, view))
 
 
-def shown(text: str, view: View) -> str:
-    """The document as AWS shows and judges it: ids as ARNs, where they still belong to one."""
+def with_arns(text: str, view: View) -> str:
+    """The document as AWS shows and evaluates it: ARNs in place of unique ids that still exist."""
     if "AIDA" not in text and "AROA" not in text:
         return text
     return _replaced(text, lambda name: entity.arn if (entity := by_id(view, name)) else name)
@@ -107,7 +107,7 @@ def _by_arn(arn: str, view: View) -> User | Role | None:
 
 
 def by_id(view: View, unique_id: str) -> User | Role | None:
-    """The user or role with this unique id, which names its account; None where it is gone."""
+    """The user or role with this unique id, in whatever account; None if it is deleted."""
     if not _UNIQUE_ID.fullmatch(unique_id):
         return None
     kind, account = _PREFIXES[unique_id[:4]], identifiers.account_of_unique_id(unique_id)
@@ -116,7 +116,7 @@ def by_id(view: View, unique_id: str) -> User | Role | None:
         return hinted
     for one in view.all(kind, account):
         if one.unique_id == unique_id:
-            # So that a trust policy does not have all users looked through again.
+            # Without this, each use of a trust policy would search all users.
             if len(_LAST_KEYS) >= _MOST_REMEMBERED:
                 _LAST_KEYS.clear()
             _LAST_KEYS[unique_id] = one.key

@@ -1,4 +1,4 @@
-"""Results and faults as each service's own protocol writes them.
+"""Writes results and errors in the protocol of each service.
 
 The protocols: Smithy 2.0, "AWS query protocol" and "AWS restXml protocol".
 """
@@ -21,7 +21,7 @@ _JSON = "application/json"
 S3_XML = "application/xml"
 _AMZ_JSON = "application/x-amz-json-1.1"
 S3_HOST_ID = "9Gjjt1m+cjU4OPvX9O9/8RuvnG41MRb/18Oux2o5H5MY7ISNTlXN+Dz9IG62/ILVxhAGI0qyPfg="
-"""``x-amz-id-2``, which names a host of S3; there is one."""
+"""``x-amz-id-2``, the id of a host of S3. The embedded account has one host."""
 _S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _S3_ROOTS: Mapping[str, str] = {
     "CreateMultipartUpload": "InitiateMultipartUploadResult",
@@ -43,12 +43,12 @@ _S3_ROOTS: Mapping[str, str] = {
     "ListObjects": "ListBucketResult",
     "ListObjectsV2": "ListBucketResult",
 }
-"""The outermost elements of S3's answers that are not named after their operations."""
+"""The root elements of those answers of S3 that are not named after their operations."""
 _PARTIAL = 206
 _TO_THE_MILLISECOND = frozenset({"CreationTime", "DeletionTime", "LastUpdatedTime", "Timestamp"})
-"""CloudFormation's times; AWS CLI Command Reference, "describe-stack-events", "list-stacks"."""
+"""CloudFormation's times. AWS CLI Command Reference, "describe-stack-events", "list-stacks"."""
 _WITH_ZEROS = frozenset({"CreationDate", "Initiated", "LastModified"})
-"""S3's times, which have milliseconds in bodies that are always 0."""
+"""S3's times, whose milliseconds in bodies are always 0."""
 _NO_XML = (*(code for code in range(0x20) if chr(code) not in "\t\n\r"), 0xFFFE, 0xFFFF)
 _CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
 
@@ -56,14 +56,14 @@ _CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
 def result(
     service: str, operation: str, answer: Answer, request_id: str, *, as_json: bool = False
 ) -> ApiResponse:
-    """The answer of a call that succeeded, written in the service's protocol."""
+    """The response of a call that succeeded, in the protocol of the service."""
     if service == "s3":
         return _rest(service, operation, answer, request_id)
     return _query(service, operation, answer, request_id, as_json=as_json)
 
 
 def wants_json(http: HttpRequest) -> bool:
-    """Whether the client asks for JSON in place of XML, as AWS IAM Authenticator does.
+    """Whether the client asks for JSON instead of XML, as AWS IAM Authenticator does.
 
     https://github.com/kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go.
     """
@@ -75,7 +75,7 @@ def _json(status: int, headers: Pairs, document: object) -> ApiResponse:
 
 
 def _as_json(shape: Shape, value: Any) -> object:
-    """A value in JSON's types; times are seconds since 1970."""
+    """A value as JSON types; a time is its seconds since 1970."""
     if shape.type_name == "structure":
         return {
             name: _as_json(member, value[name])
@@ -92,14 +92,14 @@ def _as_json(shape: Shape, value: Any) -> object:
 def _query(
     service: str, operation: str, answer: Answer, request_id: str, *, as_json: bool
 ) -> ApiResponse:
-    """``<OpResponse><OpResult>…</OpResult><ResponseMetadata>…``; no result without an output."""
+    """``<OpResponse><OpResult>…</OpResult><ResponseMetadata>…``, in XML or as JSON."""
     shape = operations.operation(service, operation).output_shape
     wrapper = shape.serialization.get("resultWrapper", f"{operation}Result") if shape else ""
     ids = request_ids(service, request_id)
     if as_json:
         result = {wrapper: _as_json(shape, answer)} if shape is not None else {}
-        met = {"ResponseMetadata": {"RequestId": request_id}}
-        return _json(200, ids, {f"{operation}Response": {**result, **met}})
+        metadata = {"ResponseMetadata": {"RequestId": request_id}}
+        return _json(200, ids, {f"{operation}Response": {**result, **metadata}})
     body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>" if shape is not None else ""
     text = (
         f"<{operation}Response{_namespace(service)}>{body}<ResponseMetadata>"
@@ -109,7 +109,7 @@ def _query(
 
 
 def _rest(service: str, operation: str, answer: Answer, request_id: str) -> ApiResponse:
-    """The payload or the members as the body, and the members that are headers."""
+    """The body (the payload, or the members in XML), and the members that are headers."""
     model = operations.operation(service, operation)
     shape = model.output_shape
     ids = request_ids(service, request_id)
@@ -138,7 +138,7 @@ def _rest_headers(shape: Shape, answer: Answer) -> Iterator[tuple[str, str]]:
 def _rest_body(operation: str, shape: Shape, answer: Answer) -> bytes:
     payload = shape.serialization.get("payload")
     if payload is None:
-        if operation == "GetBucketLocation":  # the only member is the outermost element
+        if operation == "GetBucketLocation":  # the only member is the root element
             return _document("LocationConstraint", text(answer["LocationConstraint"]))
         members = [one for one in shape.members.values() if "location" not in one.serialization]
         name = _S3_ROOTS.get(operation, f"{operation}Result")
@@ -160,7 +160,7 @@ _ELSEWHERE = {"location", "xmlAttribute"}
 
 
 def _members(shape: Shape, value: Mapping[str, Any]) -> str:
-    """The members that are there, but for those that are no part of a body."""
+    """The members that have a value and belong into the body."""
     return "".join(
         _element(member, member.serialization.get("name", name), value[name])
         for name, member in shape.members.items()
@@ -178,7 +178,7 @@ def _element(shape: Shape, name: str, value: Any) -> str:
 
 
 def _attributes(shape: Shape, value: Mapping[str, Any]) -> str:
-    """The members that are attributes, with the namespace that they are in."""
+    """The members that are attributes, with their namespace."""
     space = shape.serialization.get("xmlNamespace", {})
     if "prefix" not in space:
         return ""
@@ -206,7 +206,7 @@ def _map(shape: Shape, value: Mapping[str, Any]) -> str:
 
 
 def _time(shape: Shape, value: datetime | str) -> str:
-    """To the second, but for what is said above; what is written already stays."""
+    """A time, to the second unless the tables above say otherwise; a text stays as it is."""
     if isinstance(value, str):
         return value
     if shape.serialization.get("timestampFormat", "iso8601") != "iso8601":
@@ -235,7 +235,7 @@ _WRITERS: Mapping[str, Callable[[Any, Any], str]] = {
 
 
 def request_ids(service: str, request_id: str) -> Pairs:
-    """The headers in which the service names the request, and S3 itself."""
+    """The headers with the request's id, and for S3 with its host."""
     if service == "s3":
         host = ("x-amz-id-2", S3_HOST_ID)
         return (("x-amz-request-id", request_id), host, ("Server", "AmazonS3"))
@@ -243,7 +243,7 @@ def request_ids(service: str, request_id: str) -> Pairs:
 
 
 def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -> ApiResponse:
-    """An error, in the body that the service's clients understand."""
+    """The response for an error, in the protocol of the service."""
     headers = (*problem.headers, *request_ids(service, request_id))
     if http.method == "HEAD" or problem.status == 304:  # noqa: PLR2004 - Not Modified has no body
         return ApiResponse(problem.status, headers)
@@ -288,5 +288,5 @@ def _elements(members: Mapping[str, Any]) -> str:
 
 
 def text(value: object) -> str:
-    """``value`` as text of an XML element; what XML can't hold becomes U+FFFD."""
+    """``value`` as text of an XML element. Characters that XML can't hold become U+FFFD."""
     return escape(str(value).translate(_CONTROL))

@@ -87,7 +87,7 @@ def _trust(judge: Judge, view: View, text: str) -> str:
         raise faults.quota("ACLSizePerRole", _TRUST_SIZE)
     policies.checked(text, PolicyKind.TRUST)
     _check_shared(text)
-    return policies.kept(text, judge.seen(view))
+    return policies.with_ids(text, judge.seen(view))
 
 
 def _check_shared(text: str) -> None:

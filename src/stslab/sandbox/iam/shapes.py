@@ -126,7 +126,7 @@ def whole_user(found: User) -> Members:
 def role(view: View, found: Role) -> Members:
     return {
         **_named("Role", found),
-        "AssumeRolePolicyDocument": document(policies.shown(found.trust, view)),
+        "AssumeRolePolicyDocument": document(policies.with_arns(found.trust, view)),
         "Description": found.description or None,
         "MaxSessionDuration": found.max_session,
         "MaxSigninSessionDuration": found.max_signin or None,

@@ -1,1 +1,1 @@
-"""What the account knows: typed records, snapshots of all of them, and how they are saved."""
+"""The account's data: typed records, snapshots, transactions, and how they are saved."""

@@ -1,12 +1,12 @@
-"""An account as one file that can be handed out, version 1.
+"""The file of an exported account, format version 1.
 
-Its first line is ``{"format": "stslab account", "version": 1}``. Then comes a line for each record,
-``{"kind": "user", "record": {…}}``, as the classes in this folder describe it; a later version
-reads what an earlier one wrote. Then the bodies of S3's objects: of each a line
-``{"blob": SHA-256, "size": bytes}``, its bytes, and a line feed. So reading a file never costs more
-than its size says.
+The first line is ``{"format": "stslab account", "version": 1}``. One line for each record follows,
+``{"kind": "user", "record": {…}}``, as the classes in this folder define it. Then come the bodies
+of S3's objects, each as a line ``{"blob": SHA-256, "size": bytes}``, its bytes and a line feed. A
+later version of stslab reads what an earlier one wrote.
 
-A file comes from anywhere: what does not keep to this is refused before much of it is read.
+The file may come from anyone, so lines, bodies and their number are limited, and anything else is
+refused before much of it is read.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class _Header(msgspec.Struct):
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
-    """A record of a kind, or what the body is that follows."""
+    """A line of the file: a record and its kind, or the hash and size of the body that follows."""
 
     kind: str = ""
     record: msgspec.Raw = msgspec.Raw()
@@ -49,7 +49,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
 
 
 def write(path: Path, account: Snapshot, blob: Callable[[str], bytes]) -> None:
-    """Write an account to a file; ``blob`` gives the body of a name."""
+    """Write an account to a file. ``blob`` returns the body with a name."""
     encode = msgspec.json.encode
     with path.open("wb") as file:
         file.write(encode(_Header(_FORMAT, VERSION)) + b"\n")
@@ -61,20 +61,20 @@ def write(path: Path, account: Snapshot, blob: Callable[[str], bytes]) -> None:
 
 
 class Archive:
-    """An account's file that was read and found to be one: its records, and its bodies."""
+    """A valid file of an account: its records in ``account``, and its bodies."""
 
     def __init__(self, path: Path, account: Snapshot) -> None:
         self.account = account
         self._path = path
 
     def bodies(self) -> Iterator[tuple[str, bytes]]:
-        """The bodies by name, one after another."""
+        """The names and bodies, one after another."""
         with _opened(self._path) as file:
             yield from (part for part in _parts(file) if isinstance(part, tuple))
 
 
 def read(path: Path) -> Archive:
-    """Read an account's file; SandboxError where it is none that can be taken in."""
+    """Read and check an account's file. Raises SandboxError if it can't be imported."""
     records: dict[tuple[str, str, str], Record] = {}
     names: list[str] = []
     with _opened(path) as file:
@@ -96,8 +96,8 @@ def read(path: Path) -> Archive:
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            raise _refused("it is no file")
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe could wait forever
+            raise _refused("it is not a regular file")
         with path.open("rb") as file:
             yield file
     except OSError as error:
@@ -105,30 +105,30 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _parts(file: IO[bytes]) -> Iterator[Record | tuple[str, bytes]]:
-    """The records, and the bodies with their names."""
+    """The records, and the names and bodies."""
     _check_version(file.readline(len(_FORMAT) * 8))
-    line, known = msgspec.json.Decoder(_Line), decoders()
+    decode, known = msgspec.json.Decoder(_Line).decode, decoders()
     text = bodies = 0
     for number in range(2, _MOST_LINES):
-        found = file.readline(_MOST_LINE + 1)
-        text += len(found)
-        if not found:
+        written = file.readline(_MOST_LINE + 1)
+        text += len(written)
+        if not written:
             return
-        if len(found) > _MOST_LINE or text > _MOST_TEXT:
+        if len(written) > _MOST_LINE or text > _MOST_TEXT:
             raise _refused("it is too large")
         try:
-            said = line.decode(found)
-            if said.blob:
-                bodies += said.size
+            line = decode(written)
+            if line.blob:
+                bodies += line.size
                 if bodies > _MOST_BLOBS:
                     raise _refused("it is too large")
-                yield said.blob, _body(file, said)
+                yield line.blob, _body(file, line)
                 continue
-            if said.kind not in known:
-                raise _refused(f"line {number} is of a kind that this stslab does not know")
-            record: Record = known[said.kind].decode(said.record)
+            if line.kind not in known:
+                raise _refused(f"line {number} has a kind that this stslab does not know")
+            record: Record = known[line.kind].decode(line.record)
         except (msgspec.MsgspecError, RecursionError) as error:
-            raise _refused(f"line {number} is none of an account's") from error
+            raise _refused(f"line {number} is not a record of an account") from error
         yield record
     raise _refused("it has too many records")
 
@@ -137,9 +137,9 @@ def _check_version(line: bytes) -> None:
     try:
         header = msgspec.json.decode(line, type=_Header)
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise _refused("it is no account's file") from error
+        raise _refused("it is not the file of an account") from error
     if header.format != _FORMAT:
-        raise _refused("it is no account's file")
+        raise _refused("it is not the file of an account")
     if not 1 <= header.version <= VERSION:
         raise SandboxError(
             f"The file has version {header.version} of the format; this stslab reads up to "
@@ -148,12 +148,12 @@ def _check_version(line: bytes) -> None:
         )
 
 
-def _body(file: IO[bytes], said: _Line) -> bytes:
-    if not 0 <= said.size <= _MOST_BLOB:
+def _body(file: IO[bytes], line: _Line) -> bytes:
+    if not 0 <= line.size <= _MOST_BLOB:
         raise _refused("it is too large")
-    body = file.read(said.size)
-    if hashlib.sha256(body).hexdigest() != said.blob or file.read(1) != b"\n":
-        raise _refused("a body in it is not the one that its name says")
+    body = file.read(line.size)
+    if hashlib.sha256(body).hexdigest() != line.blob or file.read(1) != b"\n":
+        raise _refused("a body in it does not match its hash")
     return body
 
 
@@ -161,12 +161,12 @@ def _check(account: Snapshot) -> None:
     settings = list(account.everywhere(Settings))
     accounts = {one.account for one in account.everywhere(Account)}
     if len(settings) != 1 or not settings[0].instance or not accounts:
-        raise _refused("it holds no whole account")
+        raise _refused("it is not a complete account")
     if not abs(settings[0].clock_offset) <= _MOST_CLOCK:
         raise _refused("its clock is more than ten years off")
     if not {record.account for record in account.records()} <= accounts | {""}:
-        raise _refused("it holds something of an account that it has not")
+        raise _refused("it has a record of an account that it lacks")
 
 
 def _refused(why: str) -> SandboxError:
-    return SandboxError(f"The file can't be taken in: {why}.", _HINT)
+    return SandboxError(f"The file can't be imported: {why}.", _HINT)

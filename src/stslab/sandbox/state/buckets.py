@@ -1,4 +1,4 @@
-"""S3's buckets and what is in them. The bodies of objects are blobs, named by their hash."""
+"""The records of S3: buckets, objects, uploads. Bodies of objects are blobs named by hash."""
 
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
@@ -8,11 +8,11 @@ import msgspec
 from stslab.sandbox.state.snapshot import Moment, Record, View
 
 NULL = "null"
-"""The id of the version that an object has where its bucket keeps no versions."""
+"""The version id of an object in a bucket without versioning."""
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """A permission in an access control list, for a canonical id or for a group by its URI."""
+    """A permission in an access control list. The grantee is a canonical id or a group's URI."""
 
     grantee: str
     permission: str
@@ -28,14 +28,14 @@ class PublicAccessBlock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bucket(Record, frozen=True, kw_only=True):
-    """A bucket. ``owner`` is its account's id.
+    """A bucket. ``owner`` is the id of its account.
 
-    No two accounts can have buckets of one name. So buckets are kept under no account: whoever
-    has a name finds the bucket and its owner with one look.
+    Bucket names are unique across accounts, so the record's ``account`` is empty: the name alone
+    finds the bucket.
 
-    ``policy`` is its text with principals by their unique ids, ``versioning`` is empty,
-    Enabled or Suspended, ``grants`` are None where only the owner has access. ``settings`` are
-    the configurations that nothing here depends on (``cors``, ``website``), as JSON.
+    ``policy`` is the text with unique ids as principals. ``versioning`` is empty, Enabled or
+    Suspended. ``grants`` is None if only the owner has access. ``settings`` are configurations
+    without effect here (``cors``, ``website``), as JSON.
     """
 
     table: ClassVar[str] = "bucket"
@@ -45,7 +45,7 @@ class Bucket(Record, frozen=True, kw_only=True):
     name: str
     owner: str
     region: str
-    place: str = ""  # the LocationConstraint that it was made with, where that is not the region
+    place: str = ""  # the LocationConstraint of CreateBucket, if it is not the region
     created: Moment
     policy: str = ""
     public_access_block: PublicAccessBlock | None = None
@@ -61,12 +61,12 @@ class Bucket(Record, frozen=True, kw_only=True):
 
     @property
     def block(self) -> PublicAccessBlock:
-        """Its Block Public Access, with all settings off where it has none."""
+        """Its Block Public Access settings; all are off if it has none."""
         return self.public_access_block or PublicAccessBlock()
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A piece of an object's content. ``checksums`` are by their member (``ChecksumCRC32``)."""
+    """A part of an object's content. ``checksums`` are by member name (``ChecksumCRC32``)."""
 
     number: int
     size: int
@@ -77,11 +77,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ObjectVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One version of an object; or, with ``marker``, a delete marker, which has no content.
+    """One version of an object, or with ``marker`` a delete marker, which has no content.
 
-    ``headers`` and ``encryption`` have the names that GetObject's output has for them.
-    ``grants`` are None where only the owner has access. ``upload`` is the id of the multipart
-    upload that it came by. ``etag`` has no quotes.
+    ``headers`` and ``encryption`` use the member names of GetObject's output. ``grants`` is None
+    if only the owner has access. ``upload`` is the id of the multipart upload that made it.
+    ``etag`` has no quotes.
     """
 
     version_id: str = NULL
@@ -105,9 +105,9 @@ class ObjectVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class Object(Record, frozen=True, kw_only=True):
-    """What a bucket has under one key, in the account of the bucket's owner.
+    """An object with all its versions, in the account of the bucket's owner.
 
-    ``versions`` are from the oldest to the current one. There is always one.
+    ``versions`` has at least one; the oldest comes first and the current one last.
     """
 
     table: ClassVar[str] = "object"
@@ -118,7 +118,7 @@ class Object(Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The bucket, which has no slash, and S3's key."""
+        """The bucket's name, which has no slash, and the object's key."""
         return f"{self.bucket}/{self.name}"
 
     @property
@@ -128,10 +128,10 @@ class Object(Record, frozen=True, kw_only=True):
 
 
 class Upload(Record, frozen=True, kw_only=True):
-    """A multipart upload that goes on, in the account of the bucket's owner.
+    """An unfinished multipart upload, in the account of the bucket's owner.
 
-    ``draft`` is the object that it is to be, but for its content; ``draft.modified`` is when it
-    was begun. ``initiator`` is the ARN of who began it. ``parts`` stand in order.
+    ``draft`` is the version that it will create, still without content; ``draft.modified`` is
+    when the upload started. ``initiator`` is an ARN. ``parts`` are in order.
     """
 
     table: ClassVar[str] = "upload"
@@ -147,8 +147,8 @@ class Upload(Record, frozen=True, kw_only=True):
 
 
 def blobs(view: View) -> Iterator[str]:
-    """The names of the bodies that some object or upload has."""
-    for one in view.everywhere(Object):
-        yield from (part.blob for version in one.versions for part in version.parts)
+    """The names of all bodies of objects and uploads, with repetitions."""
+    for item in view.everywhere(Object):
+        yield from (part.blob for version in item.versions for part in version.parts)
     for upload in view.everywhere(Upload):
         yield from (part.blob for part in upload.parts)

@@ -1,4 +1,4 @@
-"""Users, groups, roles, and what they sign in with."""
+"""The records of IAM and STS: identities, policies, keys, providers and sessions."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -9,7 +9,7 @@ from stslab.sandbox.state.snapshot import Moment, Named, Opaque, Record
 
 
 class LoginProfile(Opaque, frozen=True, kw_only=True):
-    """A user's console password. ``changed`` is None while it is the first."""
+    """A user's console password. ``changed`` is None until the password is changed."""
 
     password: str
     created: Moment
@@ -18,7 +18,7 @@ class LoginProfile(Opaque, frozen=True, kw_only=True):
 
 
 class LastUsed(msgspec.Struct, frozen=True):
-    """When, where and for which service something was used last."""
+    """When, where and for which service a key or role was last used."""
 
     at: Moment
     region: str
@@ -26,10 +26,10 @@ class LastUsed(msgspec.Struct, frozen=True):
 
 
 class Identity(Named, frozen=True, kw_only=True):
-    """What users, groups and roles share.
+    """Base class of users, groups and roles.
 
-    ``inline`` are the texts of inline policies by name, ``attached`` the ARNs of managed
-    policies in the order in which they were attached.
+    ``inline`` has the texts of the inline policies by name, ``attached`` the ARNs of the managed
+    policies in the order of their attachment.
     """
 
     inline: Mapping[str, str] = {}
@@ -39,8 +39,8 @@ class Identity(Named, frozen=True, kw_only=True):
 class User(Identity, frozen=True, kw_only=True):
     """An IAM user.
 
-    ``groups`` are the keys of its groups, ``access_keys`` the ids of its keys, the oldest
-    first, ``mfa_devices`` the serial numbers of its devices, ``boundary`` a policy's ARN.
+    ``groups`` has the keys of its groups, ``access_keys`` the ids of its access keys, oldest
+    first, ``mfa_devices`` serial numbers. ``boundary`` is the ARN of a policy.
     """
 
     table: ClassVar[str] = "user"
@@ -53,7 +53,7 @@ class User(Identity, frozen=True, kw_only=True):
 
 
 class Group(Identity, frozen=True, kw_only=True):
-    """An IAM group. Its users name it."""
+    """An IAM group. Its members are the users whose ``groups`` contain it."""
 
     table: ClassVar[str] = "group"
 
@@ -61,7 +61,7 @@ class Group(Identity, frozen=True, kw_only=True):
 class Role(Identity, frozen=True, kw_only=True):
     """An IAM role. ``trust`` is the text of its trust policy.
 
-    ``max_session`` and ``max_signin`` are seconds; ``max_signin`` is 0 where it is not set.
+    ``max_session`` and ``max_signin`` are in seconds; ``max_signin`` is 0 if it is not set.
     """
 
     table: ClassVar[str] = "role"
@@ -75,7 +75,7 @@ class Role(Identity, frozen=True, kw_only=True):
 
 
 class InstanceProfile(Named, frozen=True, kw_only=True):
-    """An instance profile. ``role`` is the key of its role, or empty."""
+    """An instance profile. ``role`` is the key of its role, if it has one."""
 
     table: ClassVar[str] = "instance-profile"
 
@@ -103,9 +103,9 @@ class AccessKey(Record, frozen=True, kw_only=True):
 class MfaDevice(Record, frozen=True, kw_only=True):
     """A virtual MFA device.
 
-    ``user`` (the key of the user's record) and ``enabled`` are empty until a user has it.
-    ``last_step`` is the newest time step whose code was used: a code works once. ``drift`` is
-    how many steps the device's clock runs ahead, as found when it was last synchronised.
+    ``user`` (the key of the user's record) and ``enabled`` are empty until it is enabled.
+    ``last_step`` is the newest time step whose code was used, since a code works once. ``drift``
+    is by how many steps the device's clock was ahead when it was last synchronised.
     """
 
     table: ClassVar[str] = "mfa-device"
@@ -137,10 +137,10 @@ class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ManagedPolicy(Named, frozen=True, kw_only=True):
-    """A managed policy: a customer's, or, as a value that is in no account, one of AWS's.
+    """A customer managed policy, or one of AWS's, which is not saved in any account.
 
-    ``versions`` stand in the order in which they were made. ``newest`` is the number of the
-    last one that ever was, since a number is not used again.
+    ``versions`` has the oldest first. ``newest`` is the highest number that a version ever had,
+    since numbers are not reused.
     """
 
     table: ClassVar[str] = "managed-policy"
@@ -158,9 +158,9 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
 
 
 class OidcProvider(Record, frozen=True, kw_only=True):
-    """An OpenID Connect provider. ``url`` has no ``https://`` and no slash at its end.
+    """An OpenID Connect provider.
 
-    ``thumbprints`` are in lower case.
+    ``url`` has no ``https://`` and no slash at the end. ``thumbprints`` are in lower case.
     """
 
     table: ClassVar[str] = "oidc-provider"
@@ -178,7 +178,7 @@ class OidcProvider(Record, frozen=True, kw_only=True):
 
 
 class SamlProvider(Named, frozen=True, kw_only=True):
-    """A SAML provider. ``unique_id`` ends the sign-in address that is this provider's alone."""
+    """A SAML provider. Its ``unique_id`` is the last part of its own sign-in URL."""
 
     table: ClassVar[str] = "saml-provider"
 
@@ -187,7 +187,7 @@ class SamlProvider(Named, frozen=True, kw_only=True):
 
 
 class SigningKey(Opaque, frozen=True):
-    """One private key of an OpenID Connect issuer, as PEM, and the id that its tokens name."""
+    """A private key of an OpenID Connect issuer, as PEM, with the key id in its tokens."""
 
     key_id: str
     algorithm: str
@@ -195,7 +195,7 @@ class SigningKey(Opaque, frozen=True):
 
 
 class Issuer(Record, frozen=True, kw_only=True):
-    """An OpenID Connect issuer. ``keys`` has one for each algorithm that it was asked for."""
+    """An OpenID Connect issuer. ``keys`` has a key for each algorithm that was used."""
 
     table: ClassVar[str] = "oidc-issuer"
     keyed_by: ClassVar[str] = "url"
@@ -206,16 +206,16 @@ class Issuer(Record, frozen=True, kw_only=True):
 
 
 class Authority(Opaque, frozen=True):
-    """A certificate authority: its certificate and its private key, as PEM."""
+    """The certificate and the private key of a certificate authority, as PEM."""
 
     pem: bytes
     private_key: bytes
 
 
 class IssuerServer(Record, frozen=True, kw_only=True):
-    """What the server of an issuer shows: a certificate (PEM), and that of who signed it.
+    """The certificate (PEM) of an issuer's server, and the authority that signed it.
 
-    Its own private key is used nowhere.
+    The server's private key is not kept, since nothing uses it.
     """
 
     table: ClassVar[str] = "issuer-server"
@@ -228,12 +228,12 @@ class IssuerServer(Record, frozen=True, kw_only=True):
 
     @property
     def chain(self) -> tuple[bytes, bytes]:
-        """What it sends, the server's own first; roots are not sent."""
+        """The certificates that the server sends, its own first, without the root."""
         return self.leaf, self.authority.pem
 
 
 class PublicAuthority(Record, frozen=True, kw_only=True):
-    """The authority that AWS trusts: its root, and the authority below that signs."""
+    """The public authority that AWS trusts: its root, and the intermediate that signs."""
 
     table: ClassVar[str] = "public-authority"
 
@@ -243,7 +243,7 @@ class PublicAuthority(Record, frozen=True, kw_only=True):
 
 
 class IdentityProvider(Record, frozen=True, kw_only=True):
-    """A SAML identity provider: its entity id, its private key and its certificate, as PEM."""
+    """A SAML identity provider. Its private key and its certificate are PEM."""
 
     table: ClassVar[str] = "saml-identity-provider"
     keyed_by: ClassVar[str] = "entity_id"
@@ -255,10 +255,10 @@ class IdentityProvider(Record, frozen=True, kw_only=True):
 
 
 class SessionPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A session policy: inline (``arn`` empty) or managed, with its text as it was passed.
+    """A session policy, inline (``arn`` is empty) or managed.
 
-    A managed one is judged by the text that the policy has when it is used; ``document`` is
-    the one it had when the session was made.
+    ``document`` is the text at the time of the call that made the session. A managed policy is
+    evaluated with its current text.
     """
 
     name: str
@@ -267,14 +267,14 @@ class SessionPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Session(Record, frozen=True, kw_only=True):
-    """One set of temporary credentials, and all that is known of who holds them.
+    """An STS session: temporary credentials and their holder.
 
     ``kind`` is AssumedRole, FederatedUser or SessionToken. ``principal_arn`` and ``user_id``
-    are what GetCallerIdentity says (``AROA…:name``, ``AIDA…``, ``ACCOUNT:name``). ``issuer_arn``
-    and ``issuer_id`` name whose policies give the permissions: the role's, or the user's (or
-    the root user's) who asked. ``session_policies`` is None where none were passed.
-    ``tags`` are the session tags with those inherited; ``mfa`` is when a code was verified.
-    ``provider_keys`` are the condition keys that the identity provider filled
+    (``AROA…:name``, ``AIDA…``, ``ACCOUNT:name``) are what GetCallerIdentity returns.
+    ``issuer_arn`` and ``issuer_id`` name the principal whose policies give the permissions: the
+    role, or the user (or root) that made the call. ``session_policies`` is None if none were
+    passed. ``tags`` include inherited session tags; ``mfa`` is when a code was verified.
+    ``provider_keys`` are condition keys from the identity provider
     (``issuer.example.com:sub``). Times are aware, UTC, by the account's clock.
     """
 

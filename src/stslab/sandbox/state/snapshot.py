@@ -1,4 +1,4 @@
-"""Everything that the account knows at one moment, as a value: records, and views of them."""
+"""Records, immutable snapshots of all of them, and transactions that change a snapshot."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import msgspec
 from immutables import Map
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-"""A time with its zone, which is UTC: two of them can be compared."""
+"""An aware time, in UTC."""
 TABLES: dict[str, type[Record]] = {}
-"""Every kind of record by the name that its rows have."""
+"""Each class of records, by the name of its table."""
 
 
 class Opaque(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A part of a record. It shows none of its values, which may be secret."""
+    """Base class for parts of a record. Its repr omits the values, which may be secret."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing in one account: a value that never changes. A change is another record.
+    """Base class of all things in an account. A record is immutable; a change makes a new one.
 
-    A subclass names its ``table``, which is the name of its rows, and the member that its
-    records in one account are ``keyed_by``, where there are several. ``account`` is the account's
-    id, or empty for what belongs to no account. Members with a default may be added later: a row
-    without them can still be read. Mappings in a record are read, never changed.
+    A subclass names its ``table`` and, if an account can have several of its records, the member
+    that they are ``keyed_by``. ``account`` is the account's id, or empty for a record that
+    belongs to no account. A later version may add members with a default, so that older rows can
+    still be read. Mappings in a record must not be changed.
     """
 
     account: str
@@ -42,11 +42,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def key(self) -> str:
-        """What tells this record from the others of its table and account."""
+        """The key of this record, unique in its table and account."""
         return str(getattr(self, self.keyed_by)) if self.keyed_by else ""
 
     def __repr__(self) -> str:
-        """Name the record and nothing in it, which may be secret."""
+        """The table, account and key; the values may be secret."""
         return f"<{self.table} {self.account}/{self.key}>"
 
     def __rich_repr__(self) -> Any:
@@ -55,13 +55,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Named(Record, frozen=True, kw_only=True):
-    """What IAM calls by a name. Names differ by more than case: the key is in lower case.
+    """Base class of IAM's things with a name. Names ignore case, so the key is in lower case.
 
-    ``unique_id`` stays when the name changes, and never comes again. A group never has ``tags``.
+    ``unique_id`` stays the same when the name changes, and is never reused. Groups have no tags.
     """
 
     named: ClassVar[str] = ""
-    """What its ARN calls it, if not by its table."""
+    """The type in its ARN, if that is not the table's name."""
 
     name: str
     path: str = "/"
@@ -79,10 +79,10 @@ class Named(Record, frozen=True, kw_only=True):
 
 
 class Settings(Record, frozen=True, kw_only=True):
-    """What belongs to no account. There is one record of it.
+    """The settings of the sandbox, in a single record.
 
-    ``instance`` is another one after each reset. ``clock_offset`` are the seconds by which the
-    clock is ahead. ``rehearsal`` describes the rehearsal that goes on, or is empty.
+    ``instance`` is a new id after each reset. ``clock_offset`` is the number of seconds by which
+    the clock is ahead. ``rehearsal`` is the specification of the active rehearsal, or empty.
     """
 
     table: ClassVar[str] = "settings"
@@ -108,14 +108,14 @@ class PasswordPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class CredentialReport(msgspec.Struct, frozen=True):
-    """The report that was generated last, as CSV."""
+    """The last credential report, as CSV."""
 
     generated: Moment
     text: str
 
 
 class Account(Record, frozen=True, kw_only=True):
-    """One AWS account. ``canonical_id`` is how S3's access control lists name it."""
+    """One AWS account. ``canonical_id`` is its id in S3's access control lists."""
 
     table: ClassVar[str] = "account"
 
@@ -127,7 +127,7 @@ class Account(Record, frozen=True, kw_only=True):
 
     @property
     def root_arn(self) -> str:
-        """The ARN of the root user, which is also how policies name the account."""
+        """The ARN of the root user, by which policies also name the account."""
         return f"arn:aws:iam::{self.account}:root"
 
 
@@ -139,7 +139,7 @@ _NO_ACCOUNTS: Map[str, _Rows] = Map()
 
 
 class View:
-    """What can be read of the account: a snapshot, or a transaction with what it changed."""
+    """Read access to all records: a snapshot, or a transaction with its changes."""
 
     __slots__ = ("_tables",)
 
@@ -150,16 +150,16 @@ class View:
         return cast("R | None", self._rows(kind.table, account).get(key))
 
     def record(self, address: tuple[str, str, str]) -> Record | None:
-        """The record of this table, account and key, or None."""
+        """The record with this table, account and key, or None."""
         table, account, key = address
         return self._rows(table, account).get(key)
 
     def all(self, kind: type[R], account: str) -> Iterable[R]:
-        """The records of this kind in the account, in no order."""
+        """The records of this kind in the account, in any order."""
         return cast("Iterable[R]", self._rows(kind.table, account).values())
 
     def everywhere(self, kind: type[R]) -> Iterator[R]:
-        """The records of this kind in all accounts, in no order."""
+        """The records of this kind in all accounts, in any order."""
         for rows in self._tables.get(kind.table, _NO_ACCOUNTS).values():
             yield from cast("Iterable[R]", rows.values())
 
@@ -179,16 +179,16 @@ class View:
 
 
 class Difference(NamedTuple):
-    """One record that two snapshots have differently; None where there is no such record."""
+    """One record that differs between two snapshots; None if a snapshot does not have it."""
 
     before: Record | None
     after: Record | None
 
 
 class Snapshot(View):
-    """All records at one moment. It never changes, so it may be read from any thread.
+    """All records at one moment. A snapshot is immutable, so any thread may read it.
 
-    One that differs by a record shares with this one all that is the same: it costs a few
+    Snapshots share what they have in common, so one with a changed record costs a few
     microseconds, whatever the size of the account.
     """
 
@@ -215,14 +215,13 @@ class Snapshot(View):
                 yield from rows.values()
 
     def shares(self, other: Snapshot, kind: type[Record]) -> bool:
-        """Whether both are sure to have the same records of this kind. It costs nothing."""
+        """Whether both share the table of this kind, and so have the same records in it."""
         return self._tables.get(kind.table) is other._tables.get(kind.table)
 
     def differences(self, later: Snapshot) -> Iterator[Difference]:
         """The records that differ between this snapshot and ``later``.
 
-        What both share is not looked at, so that two snapshots near to each other are compared
-        in a time that depends on the tables that changed.
+        Shared tables are skipped, so the time depends on the size of the changed ones only.
         """
         ours, theirs = self._tables, later._tables
         for table in {*ours, *theirs}:
@@ -248,14 +247,14 @@ Address = tuple[str, str, str]
 
 
 class Transaction(View):
-    """A snapshot and what is changed in it. It reads as a snapshot, its own changes included.
+    """A snapshot with changes. Reading it includes its own changes.
 
-    ``put`` and ``delete`` are the only ways to change the account. Nobody else sees a change
-    before the transaction is committed; one that is dropped leaves no trace. A transaction
-    that nobody commits is a fork: what would be if. ``by`` is the access key of who asked for it.
+    ``put`` and ``delete`` are the only ways to change the account. Others see the changes after
+    the commit, or never. A transaction that is never committed is a fork, to try a change.
+    ``by`` is the access key of the caller.
 
-    ``changes`` are what was put, by its address; None for what was deleted. ``blobs`` are the new
-    bodies of objects by their names. ``kept`` is saved even where the transaction is given up.
+    ``changes`` has the new record by its address, or None if it was deleted. ``blobs`` are new
+    bodies of objects by name. The records in ``kept`` are saved even if the transaction fails.
     """
 
     by: str = ""
@@ -271,10 +270,10 @@ class Transaction(View):
         return Snapshot(self._tables)
 
     def put(self, record: Record, *, always: bool = False) -> None:
-        """Let the account have this record, in place of any with its table and key.
+        """Add this record, or replace the one with its table and key.
 
-        ``always``: even where the transaction is given up, as an MFA code is spent by a call
-        that is refused.
+        With ``always`` it is saved even if the transaction fails: an MFA code is used up by a
+        call that is refused.
         """
         if always:
             self.kept.append(record)
@@ -282,7 +281,7 @@ class Transaction(View):
         self.changes[record.table, record.account, record.key] = record
 
     def delete(self, record: Record) -> None:
-        """Let the account have no record with the table and key of this one."""
+        """Delete the record with the table and key of this one, if it exists."""
         rows = self._rows(record.table, record.account)
         if record.key in rows:
             self._set(record, rows.delete(record.key))

@@ -1,4 +1,4 @@
-"""CloudFormation's stacks, their resources and events, and change sets."""
+"""The records of CloudFormation: stacks, their resources and events, change sets."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -7,7 +7,7 @@ from stslab.sandbox.state.snapshot import Moment, Opaque, Record
 
 
 class Config(Opaque, frozen=True, kw_only=True):
-    """What a stack is made from: a template's text and all that a request gave with it."""
+    """The template's text and the other inputs that a stack is made from."""
 
     template: str
     parameters: Mapping[str, str] = {}
@@ -16,7 +16,7 @@ class Config(Opaque, frozen=True, kw_only=True):
 
 
 class Leftover(Opaque, frozen=True, kw_only=True):
-    """What an update replaced, for the cleanup to delete, or to leave where it is retained."""
+    """A resource that an update replaced. The cleanup deletes it, unless it is ``retained``."""
 
     logical_id: str
     type: str
@@ -26,10 +26,10 @@ class Leftover(Opaque, frozen=True, kw_only=True):
 
 
 class Before(Opaque, frozen=True, kw_only=True):
-    """A resource as it was before the update under way.
+    """A resource as it was before the current update.
 
-    ``tried`` and ``tried_tags`` are what the update began to make of it in place. ``replaced``
-    says that another physical resource was begun, ``retained`` that this one stays all the same.
+    ``tried`` and ``tried_tags`` are the properties and tags that an update in place tried to set.
+    ``replaced``: a new physical resource was started. ``retained``: this one stays all the same.
     """
 
     physical_id: str
@@ -43,14 +43,14 @@ class Before(Opaque, frozen=True, kw_only=True):
 
 
 class Stack(Record, frozen=True, kw_only=True):
-    """A stack, with all that is needed to go on with what is under way.
+    """A stack, with all that is needed to continue an operation after a restart.
 
-    ``config`` is what the stack is, or is on its way to; ``previous`` what an update goes back
-    to when it fails. ``resources`` are logical ids, ``change_sets`` ids, in the order in which
-    they were made; ``events`` counts all that there ever were. ``caller_key`` is the access key
-    in whose name the work is done, where there is no ``role_arn``. ``settled_status`` is the
-    status before a deletion began, ``retained`` what the last DeleteStack said, ``unsparing``
-    that a rollback deletes new resources whatever their DeletionPolicy (RetainExceptOnCreate).
+    ``config`` is the current or the target configuration, ``previous`` the one that a failed
+    update rolls back to. ``resources`` are logical ids and ``change_sets`` ids, in the order of
+    their creation; ``events`` is the number of events so far. ``caller_key`` is the access key
+    in whose name the work is done, if there is no ``role_arn``. ``settled_status`` is the status
+    before a deletion, ``retained`` the RetainResources of the last DeleteStack. ``unsparing``: a
+    rollback deletes new resources whatever their DeletionPolicy (RetainExceptOnCreate).
     """
 
     table: ClassVar[str] = "stack"
@@ -84,16 +84,16 @@ class Stack(Record, frozen=True, kw_only=True):
 
     @property
     def exists(self) -> bool:
-        """Whether the stack still has its name."""
+        """Whether the stack is not deleted, and so still has its name."""
         return self.status != "DELETE_COMPLETE"
 
 
 class StackResource(Record, frozen=True, kw_only=True):
     """One resource of a stack.
 
-    ``properties`` are resolved, as they were last applied. ``needs`` are the logical ids that
-    it depends on. ``initiated`` says that a call was made that may have made something, so that
-    there may be something to delete. ``fresh`` says that the update under way added it.
+    ``properties`` are the resolved ones that were last applied. ``needs`` are the logical ids
+    that it depends on. ``initiated``: a call was made that may have created it, so there may be
+    something to delete. ``fresh``: the current update added it.
     """
 
     table: ClassVar[str] = "stack-resource"
@@ -123,7 +123,7 @@ class StackResource(Record, frozen=True, kw_only=True):
 
 
 class StackEvent(Record, frozen=True, kw_only=True):
-    """One line of a stack's history (DescribeStackEvents). ``number`` is 1 for the first."""
+    """One event of a stack (DescribeStackEvents). The first has ``number`` 1."""
 
     table: ClassVar[str] = "stack-event"
 
@@ -145,7 +145,7 @@ class StackEvent(Record, frozen=True, kw_only=True):
 
 
 class ChangeSet(Record, frozen=True, kw_only=True):
-    """A change set of a stack. ``changes`` are those that DescribeChangeSet shows."""
+    """A change set of a stack. ``changes`` are as DescribeChangeSet returns them."""
 
     table: ClassVar[str] = "change-set"
     keyed_by: ClassVar[str] = "change_set_id"

@@ -1,4 +1,4 @@
-"""The account's state as it is now, and the one way to change it."""
+"""The account's current state, and the transactions that change it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,20 +12,20 @@ from stslab.sandbox.state.store import Store
 Watcher = Callable[[Snapshot, Snapshot], None]
 
 
-class Closed(Exception):  # noqa: N818 - what became of the account; nobody made an error
-    """The account was begun anew, or its process ends: nothing can be changed any more."""
+class Closed(Exception):  # noqa: N818 - a state of the account, not an error
+    """The account was reset or its process is ending, so it can't be changed any more."""
 
 
-class Busy(Exception):  # noqa: N818 - another transaction goes on
-    """Another transaction goes on, and this one was not to wait for it."""
+class Busy(Exception):  # noqa: N818 - a state of the account, not an error
+    """Another transaction is open, and this one must not wait for it."""
 
 
 class State:
-    """The newest snapshot, and the store that keeps it.
+    """The newest snapshot, and the store that saves it.
 
-    Reading takes no lock: whoever reads ``snapshot`` once has all of one moment. Transactions
-    follow one another. What one changed is in the store before it ends, and then in the
-    snapshot; where the store can't save it, neither has it.
+    Reading ``snapshot`` takes no lock and gives a consistent state. Only one transaction is open
+    at a time. Its changes are saved in the store, and then appear in the snapshot; if the store
+    can't save them, neither has them.
     """
 
     def __init__(self, start: Snapshot, store: Store | None = None) -> None:
@@ -48,14 +48,14 @@ class State:
         return self._blobs[name] if self._store is None else self._store.blob(name)
 
     def watch(self, watcher: Watcher, *kinds: type[Record]) -> Callable[[], None]:
-        """Call ``watcher`` after each change (of these kinds); call the answer to end that."""
-        watching = watcher, kinds
-        self._watchers.append(watching)
-        return lambda: self._watchers.remove(watching)
+        """Call ``watcher`` after each change (of these kinds), until the result is called."""
+        entry = watcher, kinds
+        self._watchers.append(entry)
+        return lambda: self._watchers.remove(entry)
 
     @contextmanager
     def writing(self, view: View, by: str) -> Iterator[Transaction]:
-        """A transaction in the name of an access key; or ``view`` itself, where that is a fork."""
+        """A transaction in the name of the access key ``by``; or ``view``, if that is a fork."""
         if isinstance(view, Transaction):
             yield view
             return
@@ -65,10 +65,10 @@ class State:
 
     @contextmanager
     def transaction(self, *, wait: bool = True) -> Iterator[Transaction]:
-        """A transaction, which is committed where the block ends without an exception.
+        """A transaction, which is committed if the block ends without an exception.
 
-        ``wait``: until no other one goes on; else that is Busy. What can't be saved (OSError,
-        sqlite3.Error) has not happened.
+        ``wait`` until no other one is open, or else raise Busy. Raises Closed, and OSError or
+        sqlite3.Error if the changes can't be saved; then nothing is changed.
         """
         if not self._turn.acquire(blocking=wait):
             raise Busy
@@ -79,27 +79,27 @@ class State:
             if self._closed:
                 raise Closed
             begun = self._open = True
-            changing = Transaction(self._snapshot)
+            tx = Transaction(self._snapshot)
             try:
-                yield changing
+                yield tx
             except BaseException:
                 kept = Transaction(self._snapshot)
-                for record in changing.kept:
+                for record in tx.kept:
                     kept.put(record)
                 self._commit(kept)
                 raise
-            self._commit(changing)
+            self._commit(tx)
         finally:
             self._open = self._open and not begun
             self._turn.release()
 
     def close(self) -> None:
-        """Let the transaction that goes on end, and no other begin."""
+        """Wait for the open transaction to end, and refuse any other."""
         with self._turn:
             self._closed = True
 
     def unsaved(self) -> list[str]:
-        """The addresses of records that the store has otherwise: none, or something is wrong."""
+        """The addresses of records that differ from the store. Any such record is a defect."""
         if self._store is None:
             return []
         with self._turn:
@@ -107,15 +107,15 @@ class State:
         differing = [one.before or one.after for one in saved.differences(now)]
         return sorted(f"{one.table}:{one.account}:{one.key}" for one in differing if one)
 
-    def _commit(self, changing: Transaction) -> None:
-        if not changing.changes:
+    def _commit(self, tx: Transaction) -> None:
+        if not tx.changes:
             return
-        traces.note(self._snapshot, changing)
+        traces.note(self._snapshot, tx)
         if self._store is None:
-            self._blobs.update(changing.blobs)
+            self._blobs.update(tx.blobs)
         else:
-            self._store.save(changing.changes, changing.blobs)
-        before, self._snapshot = self._snapshot, changing.snapshot
+            self._store.save(tx.changes, tx.blobs)
+        before, self._snapshot = self._snapshot, tx.snapshot
         for watcher, kinds in tuple(self._watchers):
             if not kinds or not all(before.shares(self._snapshot, kind) for kind in kinds):
                 watcher(before, self._snapshot)

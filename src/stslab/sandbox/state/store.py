@@ -1,10 +1,9 @@
-"""The rows on disk: one for each record, written before a change is answered.
+"""The account's SQLite file: one row for each record, written before a change is answered.
 
-The file is an SQLite database with three tables: ``meta`` (name, value), of which ``format``
-is the version of what this page describes; ``record`` (kind, account, key, body), whose body
-is the record as JSON, as the classes in this folder describe it; and ``blob`` (name, body)
-with the bodies of S3's objects. A member that a class has and a row lacks takes its default;
-one that a row has and the class lacks is ignored.
+The file has three tables. ``meta`` (name, value) has the row ``format``, the version of this
+format. ``record`` (kind, account, key, body) has the records as JSON, as the classes in this
+folder define them. ``blob`` (name, body) has the bodies of S3's objects. A member that is missing
+in a row takes its default; a member that the class does not have is ignored.
 """
 
 import sqlite3
@@ -24,9 +23,9 @@ from stslab.sandbox.state.snapshot import TABLES, Address, Record, Snapshot
 
 FORMAT = 1
 RECORDS = (buckets, identities, snapshot, stacks)
-"""Where the kinds of records are; a module that is not imported has told of none."""
+"""The modules that define kinds of records: importing one adds its classes to ``TABLES``."""
 _MOST_BYTES = 64 * 1024 * 1024
-"""Of one row; a record is far smaller (a policy has 6 KB, a stack's template 1 MB)."""
+"""The limit for one row. Records are far smaller (a policy 6 KB, a stack's template 1 MB)."""
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS record (kind TEXT, account TEXT, key TEXT, body BLOB NOT NULL,
@@ -36,7 +35,10 @@ _TABLES = (
 
 
 class Store:
-    """One file with the rows of an account. ``path`` is private to its owner (0600)."""
+    """The file of an account, readable only by its owner (0600).
+
+    Opening it raises SandboxError if it can't be read or has a later format.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,7 +53,8 @@ class Store:
                 "Make the state folder writable, or name another one with STSLAB_HOME.",
             ) from error
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        # Large bodies are read beside writes: one waited 350 ms for two of 64 MB, and 40 so.
+        # A second connection reads bodies: while two of 64 MB were read through the only one,
+        # a write waited 350 ms; through the second one, 40 ms.
         self._bodies = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._reading = threading.Lock()
         try:
@@ -65,7 +68,7 @@ class Store:
 
     def _prepare(self, *, new: bool) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
-        # A power cut may lose the last changes, never the file; a killed process loses none.
+        # A power cut may lose the last changes, but not the file; a killed process loses nothing.
         self._db.execute("PRAGMA synchronous = NORMAL")
         if new or not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             with _all_or_nothing(self._db):
@@ -78,21 +81,21 @@ class Store:
             raise SandboxError(
                 f"The account in {self.path} has the format {written}; this stslab reads "
                 f"formats up to {FORMAT}.",
-                "Use the stslab that wrote it, or begin with a new account: `stslab sandbox reset`",
+                "Use the stslab that wrote it, or start a new account: `stslab sandbox reset`",
             )
 
     def save(self, changes: Mapping[Address, Record | None], blobs: Mapping[str, bytes]) -> None:
-        """Write what changed, all or nothing. None deletes the row of the address."""
-        puts = [(*at, self._encode(one)) for at, one in changes.items() if one is not None]
-        gone = [at for at, one in changes.items() if one is None]
+        """Write all changes or none. None deletes the row at that address."""
+        puts = [(*at, self._encode(new)) for at, new in changes.items() if new is not None]
+        deleted = [at for at, new in changes.items() if new is None]
         delete = "DELETE FROM record WHERE kind = ? AND account = ? AND key = ?"
         with self._lock, _all_or_nothing(self._db):
             self._db.executemany("INSERT OR IGNORE INTO blob VALUES (?, ?)", blobs.items())
             self._db.executemany("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)", puts)
-            self._db.executemany(delete, gone)
+            self._db.executemany(delete, deleted)
 
     def load(self) -> Snapshot:
-        """Everything that was saved; empty where nothing was."""
+        """All saved records. Raises SandboxError if the file is damaged."""
         with self._lock:
             try:
                 return Snapshot.of(_records(self._db, self.path))
@@ -105,10 +108,9 @@ class Store:
 
     def drop_blobs_but(self, used: Iterable[str]) -> None:
         with self._lock, _all_or_nothing(self._db):
-            kept = set(used)
-            names = [name for (name,) in self._db.execute("SELECT name FROM blob")]
-            gone = [(name,) for name in names if name not in kept]
-            self._db.executemany("DELETE FROM blob WHERE name = ?", gone)
+            kept = {(name,) for name in used}
+            unused = set(self._db.execute("SELECT name FROM blob")) - kept
+            self._db.executemany("DELETE FROM blob WHERE name = ?", unused)
 
     def clear(self) -> None:
         with self._lock, _all_or_nothing(self._db):
@@ -116,7 +118,7 @@ class Store:
             self._db.execute("DELETE FROM blob")
 
     def close(self) -> None:
-        """Bring everything into the one file, and let go of it."""
+        """Move the write-ahead log into the file, and close it."""
         with self._lock, self._reading:
             self._bodies.close()
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -128,11 +130,11 @@ def decoders() -> Mapping[str, msgspec.json.Decoder[Any]]:
 
 
 def export(path: Path, to: Callable[[Snapshot, Callable[[str], bytes]], None]) -> None:
-    """Hand ``to`` the account in a file as it is at this moment, and what gives its bodies.
+    """Call ``to`` with the account in a file, and with a function that reads a body by name.
 
-    The account's process, if there is one, goes on meanwhile.
+    The account's process may be running meanwhile. Raises SandboxError if the file is damaged.
     """
-    location = f"file:{quote(str(path))}?mode=rw"  # its writer's log is beside it
+    location = f"file:{quote(str(path))}?mode=rw"  # the write-ahead log beside it needs rw
     try:
         with closing(sqlite3.connect(location, uri=True, timeout=30)) as db:
             db.execute("BEGIN")
@@ -144,7 +146,7 @@ def export(path: Path, to: Callable[[Snapshot, Callable[[str], bytes]], None]) -
 def _blob(db: sqlite3.Connection, path: Path, name: str) -> bytes:
     row = db.execute("SELECT body FROM blob WHERE name = ?", (name,)).fetchone()
     if row is None:
-        raise _damaged(path, f"it lacks the body {name}")
+        raise _damaged(path, f"the body {name} is missing")
     return bytes(row[0])
 
 
@@ -152,13 +154,13 @@ def _records(db: sqlite3.Connection, path: Path) -> Iterator[Record]:
     known = decoders()
     for kind, account, key, body in db.execute("SELECT * FROM record"):
         if kind not in known or len(body) > _MOST_BYTES:
-            raise _damaged(path, f"it holds {kind!r} {key!r}, which no account has")
+            raise _damaged(path, f"{kind!r} {key!r} is not a record that an account can have")
         try:
             record = known[kind].decode(body)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise _damaged(path, f"{kind} {key}: {error}") from error
         if (record.account, record.key) != (account, key):
-            raise _damaged(path, f"{kind} {key} is filed in another's place")
+            raise _damaged(path, f"{kind} {key} has the key of another record")
         yield record
 
 
@@ -169,12 +171,12 @@ def _all_or_nothing(db: sqlite3.Connection) -> Iterator[None]:
         yield
         db.execute("COMMIT")
     finally:
-        if db.in_transaction:  # it failed, or the disk is full
+        if db.in_transaction:  # something failed, such as a full disk
             db.execute("ROLLBACK")
 
 
 def _damaged(path: Path, how: str) -> SandboxError:
     return SandboxError(
         f"The account in {path} can't be read: {how}.",
-        "Begin with a new account: `stslab sandbox reset`",
+        "Start a new account: `stslab sandbox reset`",
     )

@@ -1,7 +1,7 @@
-"""What a learner did by hand in a run: which records it changed, and how they were before.
+"""Traces: the records that a learner changed by hand in a run, and how they were before.
 
-A run has an access key of the administrator that no listing shows. What is changed with it, or
-with keys that came of it, is the run's, and can be put back as it was.
+A run has an access key of the administrator that no listing shows. Changes made with that key, or
+with keys that were made with it, belong to the run and can be undone.
 """
 
 from typing import ClassVar
@@ -15,9 +15,9 @@ _NEVER = frozenset({"settings", "run", "trace"})
 
 
 class Run(Record, frozen=True, kw_only=True):
-    """A run that a learner works in. ``keys`` are the ids of its keys: its own comes first.
+    """A run that a learner works in. ``keys`` are the ids of its keys, the run's own key first.
 
-    ``turn`` counts: the run that was worked in last has the highest.
+    The run that was used last has the highest ``turn``.
     """
 
     table: ClassVar[str] = "run"
@@ -32,8 +32,8 @@ class Run(Record, frozen=True, kw_only=True):
 class Trace(Record, frozen=True, kw_only=True):
     """One record that a run changed by hand.
 
-    ``was`` is the record before the first change, ``left`` after the last, as JSON; empty where
-    there was none. ``by`` is the key that the last was made with.
+    ``was`` is the record before the first change and ``left`` the one after the last, as JSON, or
+    empty if there was no record. ``by`` is the access key that made the last change.
     """
 
     table: ClassVar[str] = "trace"
@@ -47,12 +47,12 @@ class Trace(Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The run, and the address of the record."""
+        """The run and the address of the record."""
         return "/".join((self.run, *self.of))
 
 
 def runs(view: View) -> list[Run]:
-    """The runs that are worked in, that of the last turn first."""
+    """The runs that learners work in, the last used one first."""
     return sorted(view.all(Run, ""), key=lambda one: -one.turn)
 
 
@@ -61,13 +61,14 @@ def traces(view: View, run: str) -> list[Trace]:
 
 
 def note(before: Snapshot, tx: Transaction) -> None:
-    """Note what this transaction changes, for the run whose learner made it.
+    """Record the changes of a transaction for the run that they belong to.
 
-    What nobody asked for goes on from what somebody did: a stack's work, when a key was used.
+    Changes that nobody asked for directly (a stack's work, the time when a key was used) belong
+    to the run that changed the same record before.
     """
     known = runs(before)
     if not known or any(address[0] == Trace.table for address in tx.changes):
-        return  # nobody works in a run, or it is being undone
+        return  # there is no run, or it is being undone
     for address, record in tuple(tx.changes.items()):
         run = address[0] not in _NEVER and _run(before, tx.by or _worker(before, record))
         if not (run or tx.by):
@@ -83,7 +84,7 @@ def _traced(view: View, run: str, address: Address) -> Trace | None:
 
 
 def read(text: str) -> Record | None:
-    """A record as a trace has it."""
+    """The record in the text of a trace; None for an empty text."""
     if not text:
         return None
     table, _, json = text.partition(" ")
@@ -91,9 +92,9 @@ def read(text: str) -> Record | None:
 
 
 def past(view: View) -> Snapshot:
-    """The records as they were before they were changed by hand."""
-    found = (read(one.was) for one in view.all(Trace, ""))
-    return Snapshot.of(one for one in found if one)
+    """The records that were changed by hand, as they were before."""
+    records = (read(one.was) for one in view.all(Trace, ""))
+    return Snapshot.of(record for record in records if record)
 
 
 def _text(record: Record | None) -> str:
@@ -101,13 +102,13 @@ def _text(record: Record | None) -> str:
 
 
 def _worker(view: View, record: Record | None) -> str:
-    """The key in whose name the work on a stack goes on."""
+    """The access key in whose name the stack of a record is worked on."""
     stack = view.get(Stack, record.account, getattr(record, "stack_id", "")) if record else None
     return stack.caller_key if stack else ""
 
 
 def _run(view: View, key: str) -> str:
-    """The run that a key belongs to: it is the run's, or was made with one that is."""
+    """The run that owns an access key, or that made it; or empty."""
     if not key:
         return ""
     for one in runs(view):

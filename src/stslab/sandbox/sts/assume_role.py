@@ -47,7 +47,7 @@ class Target(msgspec.Struct, frozen=True):
         role = view.get(Role, account, name.lower())
         if role is None or role.arn != arn:
             return cls(arn, account, name)
-        text = policies.shown(role.trust, view)
+        text = policies.with_arns(role.trust, view)
         trust = policies.named(f"trust policy of role {name}", text, PolicyKind.TRUST)
         return cls(arn, account, name, role, trust)
 

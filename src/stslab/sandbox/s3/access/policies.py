@@ -101,7 +101,7 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
             "by the BlockPublicPolicy setting in S3 Block Public Access.",
         )
     try:
-        kept = policies.kept(text, judge.seen(tx))
+        kept = policies.with_ids(text, judge.seen(tx))
     except ApiFault:
         raise fault("MalformedPolicy", "Invalid principal in policy") from None
     tx.put(replace(bucket, policy=kept))
@@ -109,7 +109,7 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
 
 def get(judge: Judge, view: View, request: ApiRequest) -> Answer:
     """GetBucketPolicy: the policy's text, with principals that are gone by their ids."""
-    return {"Policy": policies.shown(_text(view, request), judge.seen(view))}
+    return {"Policy": policies.with_arns(_text(view, request), judge.seen(view))}
 
 
 def _status(view: View, request: ApiRequest) -> Answer:
@@ -274,7 +274,7 @@ def of(
     if bucket is None:
         return None
     text = "" if _restricted(bucket, caller) else bucket.policy
-    text = policies.shown(text, seen) if text else text
+    text = policies.with_arns(text, seen) if text else text
     granted = list(_granted(view, bucket, where, version)) if acl.acls_enabled(bucket) else []
     if granted:
         policy = json.loads(text or _EMPTY)
