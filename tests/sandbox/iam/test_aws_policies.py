@@ -1,4 +1,4 @@
-"""AWS's own policies, read out of moto's file."""
+"""AWS's managed policies, read from moto's file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stslab.policy import PolicyKind, parse
 from stslab.sandbox.iam import aws_policies
 
 
-def test_each_is_found_by_its_arn_has_an_id_of_its_own_and_can_be_read() -> None:
+def test_each_is_found_by_its_arn_and_has_a_unique_id_and_a_valid_document() -> None:
     listed = list(aws_policies.all())
     assert len(listed) > 1000
     assert len({policy.unique_id for policy in listed}) == len(listed)
@@ -18,7 +18,7 @@ def test_each_is_found_by_its_arn_has_an_id_of_its_own_and_can_be_read() -> None
         assert parse(policy.document, PolicyKind.IDENTITY).statements
 
 
-def test_one_is_found_by_its_path_only() -> None:
+def test_a_policy_is_found_only_with_its_path() -> None:
     arn = "arn:aws:iam::aws:policy/{}AmazonEC2RoleforSSM"
     assert aws_policies.find(arn.format("service-role/"))
     assert aws_policies.find(arn.format("")) is None
@@ -26,9 +26,9 @@ def test_one_is_found_by_its_path_only() -> None:
 
 
 def test_moto_is_not_imported() -> None:
-    asked = (
+    program = (
         "import sys; from stslab.sandbox.iam import aws_policies as own;"
         "assert own.find('arn:aws:iam::aws:policy/AdministratorAccess');"
         "assert not [name for name in sys.modules if name.split('.')[0] == 'moto']"
     )
-    subprocess.run([sys.executable, "-c", asked], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True)

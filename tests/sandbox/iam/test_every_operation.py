@@ -1,4 +1,4 @@
-"""Every operation of IAM and STS, asked for with nothing, answers as AWS might."""
+"""Every operation of IAM and STS, called without parameters, answers as AWS might."""
 
 import pytest
 from botocore import xform_name
@@ -12,11 +12,11 @@ from stslab.sandbox.pipeline.judge import Judge
 IAM = IamService(Judge())
 OPERATIONS = sorted({*IAM.reads, *IAM.writes})
 NOT_ON_THE_GLOBAL_ENDPOINT = "GetScopedCredentials"
-WORDS_FOR_A_LACK = {"ValidationError", "InvalidInput"}
-WORDS_FOR_WHAT_IS_NOT_THERE = {"NoSuchEntity", "ReportNotPresent"}
+MISSING_PARAMETER = {"ValidationError", "InvalidInput"}
+NOT_FOUND = {"NoSuchEntity", "ReportNotPresent"}
 
 
-def lacks_something(service: str, operation: str) -> bool:
+def has_required_parameters(service: str, operation: str) -> bool:
     shape = operations.operation(service, operation).input_shape
     return shape is not None and bool(shape.required_members)
 
@@ -25,18 +25,18 @@ def lacks_something(service: str, operation: str) -> bool:
 @pytest.mark.parametrize("identity", ["admin", "root"])
 def test_iam_without_parameters(account: Account, operation: str, identity: str) -> None:
     if operation == "CreateLoginProfile":
-        identity = "root"  # it would be the administrator's own
+        identity = "root"  # the administrator's own profile would be created
     call = getattr(account.client("iam", identity), xform_name(operation))
-    if lacks_something("iam", operation):
+    if has_required_parameters("iam", operation):
         with pytest.raises(ClientError) as refused:
             call()
-        assert refused.value.response["Error"]["Code"] in WORDS_FOR_A_LACK
+        assert refused.value.response["Error"]["Code"] in MISSING_PARAMETER
         return
     try:
         assert call()["ResponseMetadata"]["HTTPStatusCode"] == 200
     except ClientError as refused:
         code = refused.response["Error"]["Code"]
-        assert code in WORDS_FOR_A_LACK | WORDS_FOR_WHAT_IS_NOT_THERE | {"LimitExceeded"}
+        assert code in MISSING_PARAMETER | NOT_FOUND | {"LimitExceeded"}
 
 
 @pytest.mark.parametrize("operation", sorted(operations.names("sts")))
@@ -45,9 +45,9 @@ def test_sts_without_parameters(account: Account, operation: str) -> None:
     if operation == NOT_ON_THE_GLOBAL_ENDPOINT:
         with pytest.raises(ClientError, match="InvalidAction"):
             call()
-    elif lacks_something("sts", operation):
+    elif has_required_parameters("sts", operation):
         with pytest.raises(ClientError) as refused:
             call()
-        assert refused.value.response["Error"]["Code"] in WORDS_FOR_A_LACK | {"InvalidAction"}
+        assert refused.value.response["Error"]["Code"] in MISSING_PARAMETER | {"InvalidAction"}
     else:
         assert call()["ResponseMetadata"]["HTTPStatusCode"] == 200

@@ -66,7 +66,7 @@ def test_clocks_may_differ_by_one_step(seconds: int, works: bool) -> None:
     assert (spent is not None) is works
 
 
-def test_a_device_whose_clock_is_off_works_after_it_was_synchronised() -> None:
+def test_a_device_with_a_wrong_clock_works_after_it_was_synchronised() -> None:
     made = device()
     ahead = NOW + timedelta(hours=2)
     codes = code(made, ahead), code(made, ahead + timedelta(seconds=30))

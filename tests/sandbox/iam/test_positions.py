@@ -24,14 +24,14 @@ def part(text: str, span: simulation.Span) -> str:
 
 
 @given(st.lists(statements, max_size=4), st.sampled_from([None, 2]))
-def test_each_statement_is_where_it_is_said_to_be(listed: list[object], indent: int | None) -> None:
+def test_each_statement_is_at_its_position(listed: list[object], indent: int | None) -> None:
     document = {"Version": "2012-10-17", "Statement": listed, "Id": "[{"}
     text = json.dumps(document, indent=indent)
     found = [json.loads(part(text, span)) for span in simulation.places_of(text)]
     assert found == listed
 
 
-def test_one_statement_without_a_list() -> None:
+def test_a_single_statement_without_a_list() -> None:
     text = ' {"Statement" : {"Effect": "Allow"} }'
     (span,) = simulation.places_of(text)
     assert part(text, span) == '{"Effect": "Allow"}'

@@ -1,4 +1,4 @@
-"""The picture of a virtual MFA device: its modules are those of the URL that an app reads."""
+"""The QR code of a virtual MFA device encodes the URL that an authenticator app reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCALE, QUIET = 6, 4
 
 
 def chunks(image: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks of a PNG, each with the right check sum."""
+    """The chunks of a PNG; their checksums are verified."""
     assert image.startswith(b"\x89PNG\r\n\x1a\n")
     at = 8
     while at < len(image):
@@ -29,7 +29,7 @@ def chunks(image: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def modules(image: bytes) -> list[list[int]]:
-    """The code in a black and white PNG, less the quiet zone: 1 is dark."""
+    """The modules in a black and white PNG, without the quiet zone. 1 is dark."""
     found = list(chunks(image))
     assert (found[0][0], found[-1][0]) == (b"IHDR", b"IEND")
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", found[0][1])
@@ -48,7 +48,7 @@ def modules(image: bytes) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("length", [12, 226])
-def test_the_picture_holds_the_seed(account: Account, length: int) -> None:
+def test_the_qr_code_has_the_seed(account: Account, length: int) -> None:
     name = f"a+b=,.@-_{secrets.token_hex(4)}".ljust(length, "=")
     made = account.client("iam", "admin").create_virtual_mfa_device(VirtualMFADeviceName=name)
     device = made["VirtualMFADevice"]

@@ -1,6 +1,6 @@
-"""Calls of IAM and STS with whatever parameters: each is answered, none fails inside.
+"""Calls of IAM and STS with random parameters: none fails with an internal error.
 
-What they changed is in the store, and is read back as it is.
+The store has what they changed.
 """
 
 import json
@@ -111,7 +111,7 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
 
 
 def call(inside: Inside, service: str, operation: str, params: dict[str, Any]) -> None:
-    """As the root user, who stays, whatever becomes of the users."""
+    """Call as the root user, which random calls can't delete."""
     account = inside.state.snapshot.get(Account, LEARNER, "")
     assert account is not None
     inside.pipeline.internal(root_caller(account), service, operation, params)

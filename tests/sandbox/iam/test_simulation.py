@@ -1,4 +1,4 @@
-"""How much work one simulation may be."""
+"""The limit for the work of one simulation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def policy(size: int) -> str:
     return text.ljust(size)
 
 
-def asked(policies: list[str], actions: int, resources: int, **more: Any) -> dict[str, Any]:
+def call(policies: list[str], actions: int, resources: int, **more: Any) -> dict[str, Any]:
     return {
         "PolicyInputList": policies,
         "ActionNames": [f"s3:Action{number}" for number in range(actions)],
@@ -36,14 +36,16 @@ def context(values: int, length: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     "params",
     [
-        asked([policy(100)], 101, 100),
-        asked([policy(LARGEST)] * 8, 5, 4),
-        asked([policy(2000)], 10, 10, ContextEntries=context(1000, 1)),
-        asked([policy(2000)], 10, 10, ContextEntries=context(1, 10_000)),
+        call([policy(100)], 101, 100),
+        call([policy(LARGEST)] * 8, 5, 4),
+        call([policy(2000)], 10, 10, ContextEntries=context(1000, 1)),
+        call([policy(2000)], 10, 10, ContextEntries=context(1, 10_000)),
     ],
     ids=["questions", "policies", "values", "long values"],
 )
-def test_what_would_take_too_long_is_refused(direct: Direct, params: dict[str, Any]) -> None:
+def test_a_simulation_that_would_take_too_long_is_refused(
+    direct: Direct, params: dict[str, Any]
+) -> None:
     with pytest.raises(ClientError, match="The simulation is too large") as refused:
         direct.client("iam").simulate_custom_policy(**params)
     assert refused.value.response["Error"]["Code"] == "InvalidInput"
@@ -52,12 +54,14 @@ def test_what_would_take_too_long_is_refused(direct: Direct, params: dict[str, A
 @pytest.mark.parametrize(
     "params",
     [
-        asked([policy(100)], 100, 100),
-        asked([policy(LARGEST)], 10, 10),
-        asked([policy(6144)] * 20, 10, 10),
+        call([policy(100)], 100, 100),
+        call([policy(LARGEST)], 10, 10),
+        call([policy(6144)] * 20, 10, 10),
     ],
     ids=["questions", "a large policy", "many policies"],
 )
-def test_what_a_role_can_have_is_simulated(direct: Direct, params: dict[str, Any]) -> None:
+def test_the_policies_that_a_role_can_have_are_simulated(
+    direct: Direct, params: dict[str, Any]
+) -> None:
     answer = direct.client("iam").simulate_custom_policy(**params)
     assert {one["EvalDecision"] for one in answer["EvaluationResults"]} == {"allowed"}

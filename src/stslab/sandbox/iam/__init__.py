@@ -1,1 +1,1 @@
-"""IAM as AWS documents it: users, groups, roles, policies, and what they sign in with."""
+"""AWS Identity and Access Management (IAM)."""

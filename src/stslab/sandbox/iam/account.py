@@ -1,4 +1,4 @@
-"""What IAM says of the whole account: alias, summary, authorization details, credential report."""
+"""Operations on the whole account: summary, authorization details, alias, credential report."""
 
 import csv
 import io
@@ -58,7 +58,7 @@ def get_account_summary(view: View, request: ApiRequest) -> Answer:
 
 
 def get_account_authorization_details(view: View, request: ApiRequest) -> Answer:
-    """In pages over all kinds of entities together."""
+    """The pages run over all kinds of entities together."""
     wanted = request.params.get("Filter")
     entries = [
         (member, partial(show, entity))
@@ -66,19 +66,17 @@ def get_account_authorization_details(view: View, request: ApiRequest) -> Answer
         if not wanted or kind in wanted
         for entity in shapes.by_name(entities)
     ]
-    listed = shapes.page("entries", entries, request.params, lambda entry: (entry[0], entry[1]()))
-    chosen = listed.pop("entries")
-    members = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
-    return {
-        **{name: [shown for member, shown in chosen if member == name] for name in members},
-        **listed,
-    }
+    answer = shapes.page("entries", entries, request.params, lambda entry: (entry[0], entry[1]()))
+    entries = answer.pop("entries")
+    for name in ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"):
+        answer[name] = [details for member, details in entries if member == name]
+    return answer
 
 
 def _details(
     view: View, account: str
 ) -> Iterator[tuple[str, str, Iterable[Pathed], Callable[[object], Members]]]:
-    """Each kind of entity: its name in Filter, the member that lists it, all, and how each is."""
+    """For each kind of entity: its name in Filter, its member in the answer, all, and a writer."""
     show_policy = partial(_policy_detail, Uses.of(view, account))
     yield "User", "UserDetailList", view.all(User, account), partial(_user_detail, view)
     yield "Group", "GroupDetailList", view.all(Group, account), partial(_group_detail, view)
@@ -123,7 +121,7 @@ def list_account_aliases(view: View, request: ApiRequest) -> Answer:
 
 
 def create_account_alias(tx: Transaction, request: ApiRequest) -> None:
-    """In place of any before; no two accounts have the same."""
+    """Replaces the account's earlier alias. An alias is unique across accounts."""
     alias = request.params["AccountAlias"]
     if _TWELVE_DIGITS.fullmatch(alias):
         raise faults.invalid_input("An account alias can't be a 12-digit number.")
@@ -159,7 +157,7 @@ Row = dict[str, str]
 
 
 def generate_credential_report(tx: Transaction, request: ApiRequest) -> Answer:
-    """It is ready at once, and says so when asked again."""
+    """The report is ready at once, and the next call says so."""
     account = lookups.account(tx, request.account)
     report = CredentialReport(request.now, _report(tx, account, lookups.root_created(tx, request)))
     tx.put(replace(account, credential_report=report))
@@ -188,7 +186,7 @@ def _report(view: View, account: Account, created: datetime) -> str:
     rows = [_row("<root_account>", account.root_arn, created, _OF_ROOT, roots)]
     days = account.password_policy.max_age if account.password_policy else 0
     for user in sorted(view.all(User, account.account), key=lambda user: user.name):
-        found = [view.get(AccessKey, user.account, key_id) for key_id in user.access_keys]
+        own_keys = [view.get(AccessKey, user.account, key_id) for key_id in user.access_keys]
         changed = (user.login.changed or user.login.created) if user.login else None
         ends = changed + timedelta(days) if changed and days else None
         password = {
@@ -198,7 +196,7 @@ def _report(view: View, account: Account, created: datetime) -> str:
             "password_next_rotation": _stamp(ends),
             "mfa_active": _flag(user.mfa_devices),
         }
-        rows.append(_row(user.name, user.arn, user.created, password, found))
+        rows.append(_row(user.name, user.arn, user.created, password, own_keys))
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()

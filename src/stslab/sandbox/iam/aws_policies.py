@@ -1,7 +1,7 @@
-"""AWS's own managed policies, as values: the same in every account, and no records.
+"""AWS's managed policies. They are the same in every account, so they are not saved in it.
 
-Their texts come with moto, some 1,500 of them; its file is read as text, and moto is not
-imported. Each is parsed when it is first asked for.
+The about 1,500 texts come from a file of moto, which is read as text; moto is not imported. Each
+policy is parsed at its first use.
 """
 
 import ast
@@ -20,7 +20,7 @@ from stslab.errors import SandboxError
 from stslab.sandbox.state.identities import ManagedPolicy, PolicyVersion
 
 OWNER = "aws"
-"""Stands in the ARN where a customer's policy has its account."""
+"""The word in their ARNs in place of an account's id."""
 _PREFIX = f"arn:aws:iam::{OWNER}:policy/"
 _FILE = Path("iam") / "aws_managed_policies.py"
 _ID_LENGTH = 21
@@ -39,12 +39,12 @@ def find(arn: str) -> ManagedPolicy | None:
     if not arn.startswith(_PREFIX):
         return None
     name = arn.rsplit("/", 1)[-1]
-    found = _policy(name) if name in _listed() else None
-    return found if found is not None and found.arn == arn else None
+    policy = _policy(name) if name in _listed() else None
+    return policy if policy is not None and policy.arn == arn else None
 
 
 def all() -> Iterable[ManagedPolicy]:  # noqa: A001 - reads as aws_policies.all()
-    """Every policy of AWS's, in no order."""
+    """All of AWS's policies, in any order."""
     return map(_policy, _listed())
 
 
@@ -53,7 +53,7 @@ def _policy(name: str) -> ManagedPolicy:
     listed = msgspec.json.decode(_listed()[name], type=_Listed)
     text = json.dumps(json.loads(bytes(listed.Document)))
     default = listed.DefaultVersionId
-    # Follows from the name, so that it is the same everywhere, as AWS's ids are.
+    # The id is derived from the name, so that it is the same everywhere, as in AWS.
     digest = base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()
     return ManagedPolicy(
         account=OWNER,
@@ -68,14 +68,14 @@ def _policy(name: str) -> ManagedPolicy:
 
 
 def require() -> None:
-    """Find out, when the account is opened, whether there are any; SandboxError if not."""
+    """Raise SandboxError if the policies are not installed."""
     if not _source().is_file():
         raise _lacking()
 
 
 @functools.cache
 def _listed() -> Mapping[str, msgspec.Raw]:
-    """Each policy's part of the file, by its name."""
+    """The part of the file for each policy, by name."""
     try:
         _, _, literal = _source().read_text(encoding="utf-8").partition("=")
         return msgspec.json.decode(ast.literal_eval(literal.strip()), type=dict[str, msgspec.Raw])
@@ -90,6 +90,6 @@ def _source() -> Path:
 
 def _lacking() -> SandboxError:
     return SandboxError(
-        f"AWS's managed policies can't be read: moto has no {_FILE} as it is expected.",
-        "Install the moto that stslab asks for: pip install --force-reinstall stslab",
+        f"AWS's managed policies can't be read: moto has no valid file {_FILE}.",
+        "Install the version of moto that stslab needs: pip install --force-reinstall stslab",
     )

@@ -1,7 +1,7 @@
-"""What users sign in with: access keys, the root user's too, and console passwords.
+"""Operations on access keys, also those of the root user, and on console passwords.
 
-The account has no console: passwords are kept, and judged by the account's password policy, so
-that a lab on them meets the same refusals.
+The embedded account has no console. Passwords are stored, and checked by the password policy, so
+that labs get the same errors as in AWS.
 """
 
 import re
@@ -21,7 +21,7 @@ _NEVER: Members = {"ServiceName": "N/A", "Region": "N/A"}
 
 
 def create_access_key(tx: Transaction, request: ApiRequest) -> Answer:
-    """Two a user at most; the secret is shown this once."""
+    """A user can have two keys. Only this answer contains the secret."""
     user = _owner(tx, request)
     faults.check_quota("AccessKeysPerUser", _KEYS_PER_USER, len(_keys(tx, request, user)))
     key = AccessKey(
@@ -56,7 +56,7 @@ def delete_access_key(tx: Transaction, request: ApiRequest) -> None:
     key = _key(tx, request, user)
     tx.delete(key)
     if user is not None:
-        kept = tuple(one for one in user.access_keys if one != key.access_key_id)
+        kept = tuple(key_id for key_id in user.access_keys if key_id != key.access_key_id)
         tx.put(replace(user, access_keys=kept))
 
 
@@ -73,19 +73,19 @@ def get_access_key_last_used(view: View, request: ApiRequest) -> Answer:
 
 
 def _owner(view: View, request: ApiRequest) -> User | None:
-    """The user whose keys the request is about; None for the root user's own."""
+    """The user that has the keys; None for the root user."""
     if request.caller.kind == "Root" and "UserName" not in request.params:
         return None
     return lookups.own_user(view, request)
 
 
 def _keys(view: View, request: ApiRequest, user: User | None) -> list[AccessKey]:
-    """The owner's keys, the oldest first."""
+    """The keys of a user or of root (None), oldest first."""
     if user is None:
         roots = (key for key in view.all(AccessKey, request.account) if not key.user)
         return sorted(roots, key=lambda key: (key.created, key.key))
-    found = (view.get(AccessKey, user.account, key_id) for key_id in user.access_keys)
-    return [key for key in found if key is not None]
+    keys = (view.get(AccessKey, user.account, key_id) for key_id in user.access_keys)
+    return [key for key in keys if key is not None]
 
 
 def _key(view: View, request: ApiRequest, user: User | None) -> AccessKey:
@@ -112,14 +112,14 @@ def _metadata(key: AccessKey, user: User | None) -> Members:
 # -- console passwords ----------------------------------------------------------------------
 
 _DEFAULT = PasswordPolicy(minimum_length=8)
-"""Holds where the account has no rules of its own."""
+"""The rules of an account without a password policy."""
 _RULES = (
     ("symbols", r"[!@#$%^&*()_+\-=\[\]{}|']", "one of the symbols"),
     ("numbers", r"[0-9]", "a number"),
     ("uppercase", r"[A-Z]", "an uppercase letter"),
     ("lowercase", r"[a-z]", "a lowercase letter"),
 )
-# Parameter of UpdateAccountPasswordPolicy -> member of the record.
+# Parameter of UpdateAccountPasswordPolicy -> member of PasswordPolicy.
 _MEMBERS: Mapping[str, str] = {
     "MinimumPasswordLength": "minimum_length",
     "RequireSymbols": "symbols",
@@ -218,7 +218,7 @@ def get_account_password_policy(view: View, request: ApiRequest) -> Answer:
 
 
 def update_account_password_policy(tx: Transaction, request: ApiRequest) -> None:
-    """What is left out gets its default."""
+    """Parameters that are left out get their defaults."""
     params = request.params
     given = {member: params[name] for name, member in _MEMBERS.items() if name in params}
     policy = PasswordPolicy(**given)

@@ -1,4 +1,4 @@
-"""What a request names, found in a view of the account, or NoSuchEntity in AWS's words."""
+"""Finds the records that a request names, or raises NoSuchEntity with AWS's message."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +30,7 @@ _POLICY_ARN = re.compile(r"arn:aws:iam::(\d{12}|aws):policy/[\x21-\x7e]+")
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """How requests name a kind of record; ``kinds.yaml`` says what its members mean."""
+    """How requests name a kind of record; ``kinds.yaml`` explains the members."""
 
     parameter: str
     lacking: str
@@ -57,16 +57,16 @@ _KEYS: Mapping[type[Record], Callable[[str], str]] = {
     OidcProvider: lambda arn: arn.partition(":oidc-provider/")[2],
     SamlProvider: lambda arn: arn.rsplit("/", 1)[-1].lower(),
 }
-"""A record's key, by how requests call it; for all others, that in lower case.
+"""How to get a record's key from its identifier in a request; for other kinds, in lower case.
 
-Names differ by more than case, and yet a request must have the right case.
+So no two names differ in case only, but a request must use the right case.
 """
 
 
 def find(view: View, kind: type[R], account: str, identifier: str) -> R | None:
-    """The record that a request calls so, by its name, ARN or serial number; or None.
+    """The record with this name, ARN or serial number, or None.
 
-    AWS's own policies are found in every account.
+    AWS's managed policies are found in every account.
     """
     key = _KEYS.get(kind, str.lower)(identifier)
     found: Record | None = view.get(kind, account, key)
@@ -77,7 +77,7 @@ def find(view: View, kind: type[R], account: str, identifier: str) -> R | None:
 
 
 def existing(view: View, kind: type[R], account: str, identifier: str) -> R:
-    """What :func:`find` finds, or NoSuchEntity."""
+    """Like :func:`find`, but raises NoSuchEntity."""
     found = find(view, kind, account, identifier)
     if found is None:
         raise faults.no_such(KINDS[kind].lacking.format(identifier))
@@ -85,7 +85,7 @@ def existing(view: View, kind: type[R], account: str, identifier: str) -> R:
 
 
 def named(view: View, kind: type[R], request: ApiRequest) -> R:
-    """The record that the request names, or NoSuchEntity."""
+    """The record that the request names. Raises NoSuchEntity."""
     return existing(view, kind, request.account, request.params[KINDS[kind].parameter])
 
 
@@ -97,7 +97,10 @@ def put_new(
     tags: Mapping[str, str] | None = None,
     **members: object,
 ) -> N:
-    """A new record of this name, in the request's path, with a unique id and these members."""
+    """Put a new record with this name and these members, in the path of the request.
+
+    Raises EntityAlreadyExists or LimitExceeded.
+    """
     account = request.account
     record = kind(
         account=account,
@@ -113,7 +116,10 @@ def put_new(
 
 
 def put(tx: Transaction, record: Record, called: str) -> None:
-    """Put a record that was not there; EntityAlreadyExists or LimitExceeded where it can't be."""
+    """Put a new record; ``called`` is its name in messages.
+
+    Raises EntityAlreadyExists or LimitExceeded.
+    """
     refuse_taken(tx, record, called)
     row = KINDS[type(record)]
     if row.quota:
@@ -122,20 +128,20 @@ def put(tx: Transaction, record: Record, called: str) -> None:
 
 
 def refuse_taken(view: View, record: Record, called: str, but: Record | None = None) -> None:
-    """Raise EntityAlreadyExists where another one than ``but`` has the record's key."""
+    """Raise EntityAlreadyExists if a record other than ``but`` has the key of this one."""
     if view.get(type(record), record.account, record.key) not in (None, but):
         raise faults.exists(KINDS[type(record)].taken.format(called))
 
 
 def root_created(view: View, request: ApiRequest) -> datetime:
-    """When the root user was made: no user and no access key is older."""
+    """The root user's creation date: that of the oldest user or access key."""
     kinds: tuple[type[User | AccessKey], ...] = (User, AccessKey)
-    found = (one.created for kind in kinds for one in view.all(kind, request.account))
-    return min(found, default=request.now)
+    dates = (record.created for kind in kinds for record in view.all(kind, request.account))
+    return min(dates, default=request.now)
 
 
 def own_user(view: View, request: ApiRequest) -> User:
-    """The user that the request names, or else the one who makes it."""
+    """The user that the request names, or else the user that makes it."""
     name = request.params.get("UserName") or request.caller.user_name
     if not name:
         raise faults.invalid("Must specify userName when calling with non-User credentials")
@@ -143,18 +149,18 @@ def own_user(view: View, request: ApiRequest) -> User:
 
 
 def groups_of(view: View, user: User) -> list[Group]:
-    """The groups that the user is in, by name."""
-    found = (view.get(Group, user.account, key) for key in sorted(user.groups))
-    return [group for group in found if group is not None]
+    """The groups of a user, sorted by name."""
+    groups = (view.get(Group, user.account, key) for key in sorted(user.groups))
+    return [group for group in groups if group is not None]
 
 
 def users_in(view: View, group: Group) -> Iterator[User]:
-    """The users that are in the group, in no order."""
+    """The users in a group, in any order."""
     return (user for user in view.all(User, group.account) if group.key in user.groups)
 
 
 def changeable(view: View, kind: type[R], request: ApiRequest) -> R:
-    """Like :func:`named`, for a change: a service-linked role is refused."""
+    """Like :func:`named`, but refuses a service-linked role, which can't be changed."""
     found = named(view, kind, request)
     if isinstance(found, Role) and found.path.startswith(SERVICE_PATH):
         raise ApiFault(
@@ -166,13 +172,13 @@ def changeable(view: View, kind: type[R], request: ApiRequest) -> R:
 
 
 def policy(view: View, request: ApiRequest) -> ManagedPolicy:
-    """The managed policy that the request names, AWS's or the account's own."""
+    """The managed policy that the request names, AWS's or a customer's."""
     checked_arn(request.params["PolicyArn"])
     return named(view, ManagedPolicy, request)
 
 
 def own_policy(view: View, request: ApiRequest) -> ManagedPolicy:
-    """The customer managed policy that the request names, to be changed."""
+    """The customer managed policy that the request names. Refuses AWS's policies."""
     found = policy(view, request)
     if found.account == aws_policies.OWNER:
         raise faults.invalid_input(f"Policy {found.arn} is owned by AWS and cannot be changed.")
@@ -180,13 +186,13 @@ def own_policy(view: View, request: ApiRequest) -> ManagedPolicy:
 
 
 def managed_text(view: View, account: str, arn: str) -> str | None:
-    """The text of a managed policy's default version, or None where there is no such policy."""
+    """The text of a managed policy's default version, or None if the policy does not exist."""
     found = find(view, ManagedPolicy, account, arn)
-    return None if found is None else found.document
+    return found.document if found else None
 
 
 def boundary(view: View, request: ApiRequest) -> str:
-    """The ARN of the permissions boundary that the request passes; empty where it passes none."""
+    """The ARN of the permissions boundary in the request, or empty. Raises NoSuchEntity."""
     arn: str = request.params.get("PermissionsBoundary", "")
     if arn and find(view, ManagedPolicy, request.account, checked_arn(arn)) is None:
         raise faults.no_such(f"Scope ARN: {arn} does not exist or is not attachable.")
@@ -195,7 +201,7 @@ def boundary(view: View, request: ApiRequest) -> str:
 
 
 def refuse_service_policy(arn: str) -> None:
-    """Raise PolicyNotAttachable for a policy that is for a service-linked role alone."""
+    """Raise PolicyNotAttachable for a policy that only service-linked roles may have."""
     if f":policy{SERVICE_PATH}" in arn:
         raise ApiFault(
             "PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer Role."
@@ -203,7 +209,7 @@ def refuse_service_policy(arn: str) -> None:
 
 
 def checked_arn(arn: str) -> str:
-    """``arn`` if it is formed like a managed policy's; else InvalidInput."""
+    """Return ``arn``, or raise InvalidInput if it is not the ARN of a managed policy."""
     if not _POLICY_ARN.fullmatch(arn):
         raise faults.invalid_input(f"ARN {arn} is not valid.")
     return arn

@@ -1,6 +1,6 @@
-"""Virtual MFA devices (IAM User Guide, "Multi-factor authentication"), and their codes.
+"""Virtual MFA devices and their codes (IAM User Guide, "Multi-factor authentication").
 
-The codes are RFC 6238's time-based one-time passwords: six digits, a new one every 30 seconds.
+A code is a time-based one-time password (RFC 6238): six digits, a new one every 30 seconds.
 """
 
 import base64
@@ -24,7 +24,7 @@ _STEP_SECONDS = 30
 _DIGITS = 6
 _SEED_BYTES = 40  # 64 characters in base 32, as AWS's seeds have
 _DEVICES_PER_USER = 8
-_NEAR = range(-1, 2)  # steps that a clock may be off
+_NEAR = range(-1, 2)  # how many steps a clock may be off
 _ENABLING = range(-2, 2)
 RESYNC = range(-2880, 2880)  # a day
 
@@ -34,7 +34,7 @@ def new_seed() -> str:
 
 
 def step_of(at: datetime) -> int:
-    """The number of the 30-second step that ``at`` (aware) falls into."""
+    """The number of the 30-second time step at this time (aware)."""
     return int(at.timestamp()) // _STEP_SECONDS
 
 
@@ -46,7 +46,7 @@ def code(seed: str, step: int) -> str:
 
 
 def accepted(device: MfaDevice, given: str, now: datetime) -> MfaDevice | None:
-    """The device with the code spent, or None where it is not the device's now, or was used."""
+    """The device with the code marked as used; None if the code is wrong or was used before."""
     here = step_of(now) + device.drift
     for step in (here + off for off in _NEAR):
         if hmac.compare_digest(code(device.seed, step).encode(), given.encode()):
@@ -57,9 +57,9 @@ def accepted(device: MfaDevice, given: str, now: datetime) -> MfaDevice | None:
 def synchronised(
     device: MfaDevice, codes: tuple[str, str], now: datetime, within: Iterable[int] = _ENABLING
 ) -> MfaDevice | None:
-    """The device with its drift, or None where the codes are not two consecutive ones of it.
+    """The device with its drift; None if ``codes`` are not two consecutive codes of it.
 
-    They may be as many steps from ``now`` as ``within`` says.
+    The first code may be off by as many steps from ``now`` as ``within`` allows.
     """
     here = step_of(now)
     for off in within:
@@ -72,7 +72,7 @@ def synchronised(
 def spend(
     tx: Transaction, user: User | None, serial: str | None, given: str | None, now: datetime
 ) -> None:
-    """See :data:`SpendMfa`. A code is spent even where the call is refused afterwards."""
+    """Verify a code; see :data:`SpendMfa`. It is used up even if the call is refused later."""
     if serial is None or given is None:
         raise _failed(", must provide both MFA serial number and one time pass code.")
     if user is None or serial not in user.mfa_devices:
@@ -92,7 +92,7 @@ def _failed(how: str) -> ApiFault:
 
 
 def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
-    """Its seed is shown this once, as text and as a QR code."""
+    """Only this answer contains the seed, as text and as a QR code."""
     params = request.params
     name = params["VirtualMFADeviceName"]
     device = MfaDevice(
@@ -140,7 +140,7 @@ def enable_mfa_device(tx: Transaction, request: ApiRequest) -> None:
 
 
 def resync_mfa_device(tx: Transaction, request: ApiRequest) -> None:
-    """Two consecutive codes of a device whose clock went astray."""
+    """Two consecutive codes show by how much the device's clock is off."""
     device = _device_of(tx, lookups.named(tx, User, request), request)
     tx.put(_proved(device, request, RESYNC))
 
@@ -173,9 +173,10 @@ def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
     if request.caller.kind == "Root" and "UserName" not in request.params:
         return shapes.page("MFADevices", [], request.params, dict)
     user = lookups.own_user(view, request)
-    found = (lookups.find(view, MfaDevice, user.account, one) for one in sorted(user.mfa_devices))
-    held = [device for device in found if device is not None]
-    return shapes.page("MFADevices", held, request.params, lambda device: _shown(device, user))
+    serials = sorted(user.mfa_devices)
+    found = (lookups.find(view, MfaDevice, user.account, serial) for serial in serials)
+    devices = [device for device in found if device is not None]
+    return shapes.page("MFADevices", devices, request.params, lambda device: _shown(device, user))
 
 
 def _shown(device: MfaDevice, user: User | None) -> Members:

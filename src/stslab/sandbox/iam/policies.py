@@ -1,4 +1,4 @@
-"""Policies: managed ones and their versions; inline and attached ones; permissions boundaries."""
+"""Operations on managed policies, inline policies, attachments and permissions boundaries."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -25,7 +25,7 @@ _SIZE = 6144
 
 
 def counted(text: str) -> int:
-    """The characters of a document that count against quotas: white space does not.
+    """The size of a document for quotas, in characters without white space.
 
     IAM User Guide, "IAM and AWS STS quotas".
     """
@@ -62,7 +62,7 @@ def get_policy(view: View, request: ApiRequest) -> Answer:
 
 
 def list_policies(view: View, request: ApiRequest) -> Answer:
-    """AWS's, the account's own (Local), or both."""
+    """AWS's policies, the customer's (Local), or both."""
     params, uses = request.params, Uses.of(view, request.account)
     scope, usage = params.get("Scope", "All"), params.get("PolicyUsageFilter")
     policies = [*view.all(ManagedPolicy, request.account)] if scope != "AWS" else []
@@ -71,8 +71,8 @@ def list_policies(view: View, request: ApiRequest) -> Answer:
         policies = [policy for policy in policies if policy.arn in uses.attached]
     if usage == "PermissionsBoundary":
         policies = [policy for policy in policies if policy.arn in uses.bounding]
-    found = shapes.by_name(policies, params.get("PathPrefix"))
-    return shapes.page("Policies", found, params, partial(shapes.policy, uses=uses))
+    listed = shapes.by_name(policies, params.get("PathPrefix"))
+    return shapes.page("Policies", listed, params, partial(shapes.policy, uses=uses))
 
 
 def delete_policy(tx: Transaction, request: ApiRequest) -> None:
@@ -115,7 +115,7 @@ def get_policy_version(view: View, request: ApiRequest) -> Answer:
 
 
 def list_policy_versions(view: View, request: ApiRequest) -> Answer:
-    """The newest first."""
+    """The newest version comes first."""
     policy = lookups.policy(view, request)
     show = partial(shapes.policy_version, policy, with_document=False)
     return shapes.page("Versions", policy.versions[::-1], request.params, show)
@@ -130,17 +130,18 @@ def set_default_policy_version(tx: Transaction, request: ApiRequest) -> None:
 
 def delete_policy_version(tx: Transaction, request: ApiRequest) -> None:
     policy = lookups.own_policy(tx, request)
-    gone = _version(policy, request)
-    if gone.version_id == policy.default:
+    deleted = _version(policy, request)
+    if deleted.version_id == policy.default:
         raise faults.in_use("Cannot delete the default version of a policy.")
-    tx.put(replace(policy, versions=tuple(one for one in policy.versions if one is not gone)))
+    kept = tuple(version for version in policy.versions if version is not deleted)
+    tx.put(replace(policy, versions=kept))
 
 
 def _version(policy: ManagedPolicy, request: ApiRequest) -> PolicyVersion:
     wanted = request.params["VersionId"]
-    for found in policy.versions:
-        if found.version_id == wanted:
-            return found
+    for version in policy.versions:
+        if version.version_id == wanted:
+            return version
     raise faults.no_such(
         f"Policy {policy.arn} version {wanted} does not exist or is not attachable."
     )
@@ -155,13 +156,13 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
         boundary = "" if isinstance(entity, Group) else entity.boundary
         return attached or (usage != "PermissionsPolicy" and boundary == arn)
 
-    found: list[User | Group | Role] = []
+    holders: list[User | Group | Role] = []
     for kind in _INLINE_SIZES:
         if params.get("EntityFilter") in (None, kind.table.title()):
-            holders = filter(has, view.all(kind, request.account))
-            found += shapes.by_name(holders, params.get("PathPrefix"))
-    answer = shapes.page("found", found, params, lambda entity: entity)
-    shown: list[User | Group | Role] = answer.pop("found")
+            having = filter(has, view.all(kind, request.account))
+            holders += shapes.by_name(having, params.get("PathPrefix"))
+    answer = shapes.page("holders", holders, params, lambda entity: entity)
+    shown: list[User | Group | Role] = answer.pop("holders")
     for word in ("User", "Group", "Role"):
         answer[f"Policy{word}s"] = [
             {f"{word}Name": entity.name, f"{word}Id": entity.unique_id}
@@ -171,13 +172,13 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
     return answer
 
 
-# -- inline and attached policies, and boundaries: the same for each kind of holder ---------------
+# -- inline and attached policies, and boundaries, of users, groups and roles ---------------------
 
 Holder = type[User | Group | Role]
 _BOUNDED: tuple[type[User | Role], ...] = (User, Role)
 _ATTACHED = 10
 _INLINE_SIZES: Mapping[Holder, int] = {User: 2048, Group: 5120, Role: 10240}
-"""The quota, in characters without white space, of all inline policies of one."""
+"""The quota for all inline policies of one holder, in characters without white space."""
 
 
 def _put(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
@@ -194,17 +195,14 @@ def _put(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
 def _get(kind: Holder, view: View, request: ApiRequest) -> Answer:
     holder, name = lookups.named(view, kind, request), request.params["PolicyName"]
     document = shapes.document(_inline(holder, name))
-    return {
-        f"{kind.table.title()}Name": holder.name,
-        "PolicyName": name,
-        "PolicyDocument": document,
-    }
+    member = f"{kind.table.title()}Name"
+    return {member: holder.name, "PolicyName": name, "PolicyDocument": document}
 
 
 def _delete(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
-    holder, gone = lookups.changeable(tx, kind, request), request.params["PolicyName"]
-    _inline(holder, gone)
-    kept = {name: text for name, text in holder.inline.items() if name != gone}
+    holder, deleted = lookups.changeable(tx, kind, request), request.params["PolicyName"]
+    _inline(holder, deleted)
+    kept = {name: text for name, text in holder.inline.items() if name != deleted}
     tx.put(replace(holder, inline=kept))
 
 
@@ -233,16 +231,16 @@ def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
 
 def _detach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     holder = lookups.changeable(tx, kind, request)
-    gone = lookups.checked_arn(request.params["PolicyArn"])
-    if gone not in holder.attached:
-        raise faults.no_such(f"Policy {gone} was not found.")
-    tx.put(replace(holder, attached=tuple(arn for arn in holder.attached if arn != gone)))
+    detached = lookups.checked_arn(request.params["PolicyArn"])
+    if detached not in holder.attached:
+        raise faults.no_such(f"Policy {detached} was not found.")
+    tx.put(replace(holder, attached=tuple(arn for arn in holder.attached if arn != detached)))
 
 
 def _list_attached(kind: Holder, view: View, request: ApiRequest) -> Answer:
     attached = shapes.managed(view, lookups.named(view, kind, request))
-    found = shapes.by_name(attached, request.params.get("PathPrefix"))
-    return shapes.page("AttachedPolicies", found, request.params, shapes.attached)
+    listed = shapes.by_name(attached, request.params.get("PathPrefix"))
+    return shapes.page("AttachedPolicies", listed, request.params, shapes.attached)
 
 
 def _put_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest) -> None:

@@ -1,4 +1,4 @@
-"""Identity providers: OpenID Connect and SAML (IAM User Guide, "Identity providers")."""
+"""Operations on OpenID Connect and SAML providers (IAM User Guide, "Identity providers")."""
 
 import base64
 import re
@@ -24,7 +24,7 @@ _ISSUER = re.compile(rf"{_HTTPS}[^?#/:]+(/[^?#]*)?")
 
 
 def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
-    """IAM retrieves a thumbprint itself where none is given."""
+    """IAM retrieves the thumbprint if the request has none."""
     params, url = request.params, request.params["Url"]
     if not _ISSUER.fullmatch(url):
         raise faults.invalid("Invalid Open ID Connect Provider URL")
@@ -51,7 +51,7 @@ def _made(member: str, provider: OidcProvider | SamlProvider) -> Answer:
 
 
 def _retrieved(tx: Transaction, url: str) -> tuple[str, ...]:
-    """That of the top intermediate authority that the issuer's server shows."""
+    """The thumbprint of the top intermediate authority in the certificate chain of the server."""
     from stslab.sandbox.federation.oidc import certificates, issuers  # slow: needs cryptography
 
     try:
@@ -64,10 +64,10 @@ def _retrieved(tx: Transaction, url: str) -> tuple[str, ...]:
 
 
 def _checked_thumbprints(thumbprints: Sequence[str]) -> tuple[str, ...]:
-    """The thumbprints as IAM keeps them, in lower case."""
+    """The thumbprints in lower case, as IAM stores them. Raises InvalidInput."""
     if not thumbprints:
         raise faults.invalid_input("Thumbprint list must contain at least one entry.")
-    if len(thumbprints) > _THUMBPRINTS:  # in AWS's words, which mean that five are taken
+    if len(thumbprints) > _THUMBPRINTS:  # AWS's message says "fewer than", but five are accepted
         raise faults.invalid_input(
             f"Thumbprint list must contain fewer than {_THUMBPRINTS} entries."
         )
@@ -93,7 +93,7 @@ def list_open_id_connect_providers(view: View, request: ApiRequest) -> Answer:
 
 
 def delete_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> None:
-    """Succeeds where there is none, too."""
+    """Also succeeds if the provider does not exist."""
     arn = request.params["OpenIDConnectProviderArn"]
     provider = lookups.find(tx, OidcProvider, request.account, arn)
     if provider is not None:
@@ -101,18 +101,18 @@ def delete_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Non
 
 
 def add_client_id_to_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> None:
-    """An audience that is there is no error."""
+    """Also succeeds if the provider has the client id already."""
     provider, client = lookups.named(tx, OidcProvider, request), request.params["ClientID"]
-    if client not in provider.client_ids:
-        there_are = len(provider.client_ids)
-        faults.check_quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS, there_are)
-        tx.put(replace(provider, client_ids=(*provider.client_ids, client)))
+    clients = provider.client_ids
+    if client not in clients:
+        faults.check_quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS, len(clients))
+        tx.put(replace(provider, client_ids=(*clients, client)))
 
 
 def remove_client_id_from_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> None:
-    """An audience that is not there is no error."""
-    provider, gone = lookups.named(tx, OidcProvider, request), request.params["ClientID"]
-    kept = tuple(client for client in provider.client_ids if client != gone)
+    """Also succeeds if the provider does not have the client id."""
+    provider, removed = lookups.named(tx, OidcProvider, request), request.params["ClientID"]
+    kept = tuple(client for client in provider.client_ids if client != removed)
     tx.put(replace(provider, client_ids=kept))
 
 
@@ -126,7 +126,7 @@ def update_open_id_connect_provider_thumbprint(tx: Transaction, request: ApiRequ
 
 _ISSUERS = 10
 _CERTIFICATES = 10
-_VALID = timedelta(days=36524)  # a hundred years, as the AWS CLI's example of get-saml-provider
+_VALID = timedelta(days=36524)  # a hundred years, as in the AWS CLI's example of get-saml-provider
 _NOT_OFFERED = """
     AssertionEncryptionMode AddPrivateKey RemovePrivateKey ContextProvider RemoveContextProvider
     IdentityCenterInstanceArn RemoveIdentityCenterInstance
@@ -186,12 +186,12 @@ def _check_offered(params: Params) -> None:
     for name in _NOT_OFFERED:
         if params.get(name):
             raise faults.invalid_input(
-                f"The sandbox does not offer {name} of SAML providers; see docs/sandbox.md."
+                f"The embedded account does not support {name} of SAML providers."
             )
 
 
 def _metadata(params: Params) -> str:
-    """The document, if it describes identity providers as AWS takes them.
+    """The metadata document of the request. Raises InvalidInput or LimitExceeded.
 
     IAM User Guide, "Troubleshoot SAML federation with IAM" (Could not parse metadata) and "IAM
     and AWS STS quotas" (Identity providers per, and Keys per, SAML provider).
@@ -204,8 +204,8 @@ def _metadata(params: Params) -> str:
         issuers = metadata.read(document)
     except metadata.BadMetadata as error:
         unreadable = isinstance(error, metadata.BadCertificate)
-        said = "Unable to parse metadata" if unreadable else "Could not parse metadata"
-        raise faults.invalid_input(f"{said}: {error}") from error
+        message = "Unable to parse metadata" if unreadable else "Could not parse metadata"
+        raise faults.invalid_input(f"{message}: {error}") from error
     if len(issuers) > _ISSUERS:
         raise faults.quota("IdpsPerSamlProvider", _ISSUERS)
     if sum(map(len, issuers.values())) > _CERTIFICATES:

@@ -1,4 +1,4 @@
-"""IAM roles, service-linked ones too, and instance profiles, which hand a role to EC2."""
+"""Operations on IAM roles, service-linked roles and instance profiles."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from stslab.sandbox.state.snapshot import Transaction, View
 _TRUST_SIZE = 2048
 _SERVICE = re.compile(r"(?:[a-z0-9-]+\.)?([a-z0-9-]+)\.amazonaws\.com")
 _TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
-_CALLED: Mapping[str, str] = {
+_TITLES: Mapping[str, str] = {
     "autoscaling": "AutoScaling",
     "cloud9": "AWSCloud9",
     "cloudtrail": "CloudTrail",
@@ -38,9 +38,9 @@ _CALLED: Mapping[str, str] = {
     "sso": "SSO",
     "trustedadvisor": "TrustedAdvisor",
 }
-"""How service-linked roles call a service, where that is not its name in title case.
+"""The service's part in a service-linked role's name, if it is not the name in title case.
 
-From the page on service-linked roles in each service's own guide.
+From the page on service-linked roles in the guide of each service.
 """
 
 
@@ -56,11 +56,11 @@ _SHARED: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("api.pulumi.com/oidc", "oidc.vercel.com", "sandboxes.cloud"), ("aud",)),
     "token.actions.githubusercontent.com": ("sub", "job_workflow_ref"),
 }
-"""Shared OIDC providers, and the claims of which a trust policy has to test one."""
+"""Shared OIDC providers, and the claims of which a trust policy must test at least one."""
 
 
 def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
-    """The principals that its trust policy names must exist."""
+    """The principals in the trust policy must exist."""
     params, path = request.params, request.params.get("Path", "/")
     if path.startswith(lookups.SERVICE_PATH):
         raise faults.invalid(
@@ -82,7 +82,7 @@ def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def _trust(judge: Judge, view: View, text: str) -> str:
-    """A trust policy as it is kept: principals by unique id."""
+    """Check a trust policy and return it as it is stored, with unique ids as principals."""
     if counted(text) > _TRUST_SIZE:
         raise faults.quota("ACLSizePerRole", _TRUST_SIZE)
     policies.checked(text, PolicyKind.TRUST)
@@ -91,16 +91,16 @@ def _trust(judge: Judge, view: View, text: str) -> str:
 
 
 def _check_shared(text: str) -> None:
-    """Refuse trust in a provider that many organizations share, unless it is limited to some.
+    """Refuse trust in a provider that many organizations share without a condition on a claim.
 
     IAM User Guide, "Identity-provider controls for shared OIDC providers".
     """
     statements = json.loads(text)["Statement"]
     for statement in statements if isinstance(statements, list) else [statements]:
-        named = statement.get("Principal", {})
-        given = named.get("Federated", ()) if isinstance(named, dict) else ()
+        principal = statement.get("Principal", {})
+        trusted = principal.get("Federated", ()) if isinstance(principal, dict) else ()
         tested = {key.lower() for keys in statement.get("Condition", {}).values() for key in keys}
-        for provider in [given] if isinstance(given, str) else given:
+        for provider in [trusted] if isinstance(trusted, str) else trusted:
             host = provider.partition(":oidc-provider/")[2]
             wanted = [f"{host}:{claim}" for claim in _SHARED.get(host, ())]
             if wanted and statement["Effect"] == "Allow" and not tested.intersection(wanted):
@@ -119,11 +119,11 @@ def list_roles(view: View, request: ApiRequest) -> Answer:
 
 
 def update_role(tx: Transaction, request: ApiRequest) -> None:
-    """Of a service-linked role, the description alone."""
+    """Of a service-linked role only the description can be changed."""
     params = request.params
     reset = params.get("ResetMaxSigninSessionDuration", False)
     if reset and "MaxSigninSessionDuration" in params:
-        raise faults.invalid_input("MaxSigninSessionDuration can't be set and reset at once.")
+        raise faults.invalid_input("MaxSigninSessionDuration can't be both set and reset.")
     change = lookups.named if params.keys() <= {"RoleName", "Description"} else lookups.changeable
     role = change(tx, Role, request)
     role = replace(
@@ -181,8 +181,8 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
     return {"Role": shapes.role(tx, role)}
 
 
-def linked(request: ApiRequest) -> str:
-    """The path and name of the service-linked role that is to be made, or that was deleted."""
+def linked_path(request: ApiRequest) -> str:
+    """The path and name of the service-linked role that a request creates, or had deleted."""
     if "AWSServiceName" in request.params:
         return "".join(_linked_name(request.params))
     task: str = request.params.get("DeletionTaskId", "")
@@ -193,13 +193,13 @@ def _linked_name(params: Params) -> tuple[str, str]:
     service = params["AWSServiceName"]
     match = _SERVICE.fullmatch(service)
     word = match[1] if match else service
-    called = _CALLED.get(word) or "".join(map(str.title, word.split("-")))
+    title = _TITLES.get(word) or "".join(map(str.title, word.split("-")))
     suffix = f"_{params['CustomSuffix']}" if params.get("CustomSuffix") else ""
-    return f"{lookups.SERVICE_PATH}{service}/", f"AWSServiceRoleFor{called}{suffix}"
+    return f"{lookups.SERVICE_PATH}{service}/", f"AWSServiceRoleFor{title}{suffix}"
 
 
 def delete_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
-    """No service here holds on to one, so it is gone at once."""
+    """The role is deleted at once, since no service in the embedded account uses it."""
     role = lookups.named(tx, Role, request)
     if not role.path.startswith(lookups.SERVICE_PATH):
         raise faults.no_such(f"The service-linked role with name {role.name} cannot be found.")
@@ -208,7 +208,7 @@ def delete_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def get_service_linked_role_deletion_status(_view: View, request: ApiRequest) -> Answer:
-    """A deletion that was begun has succeeded."""
+    """Every deletion has succeeded."""
     task = request.params["DeletionTaskId"]
     if not _TASK.fullmatch(task):
         raise faults.no_such(f"Deletion task {task} cannot be found.")
@@ -235,14 +235,14 @@ def list_instance_profiles(view: View, request: ApiRequest) -> Answer:
 
 
 def list_instance_profiles_for_role(view: View, request: ApiRequest) -> Answer:
-    found = profiles_with(view, lookups.named(view, Role, request))
+    profiles = profiles_with(view, lookups.named(view, Role, request))
     show = partial(shapes.instance_profile, view, whole=False)
-    return shapes.page("InstanceProfiles", found, request.params, show)
+    return shapes.page("InstanceProfiles", profiles, request.params, show)
 
 
 def profiles_with(view: View, role: Role) -> list[InstanceProfile]:
-    found = view.all(InstanceProfile, role.account)
-    return shapes.by_name(profile for profile in found if profile.role == role.key)
+    profiles = view.all(InstanceProfile, role.account)
+    return shapes.by_name(profile for profile in profiles if profile.role == role.key)
 
 
 def add_role_to_instance_profile(tx: Transaction, request: ApiRequest) -> None:

@@ -1,8 +1,8 @@
-"""The whole Identity and Access Management service, as two tables of operations.
+"""The IAM service: its tables of handlers, and the permissions that each request needs.
 
-An operation's handler is the function of its name in one of these modules: ``create_user`` for
-CreateUser. One that gets a ``tx`` writes, one that gets a ``view`` reads. Operations that are the
-same for several kinds of things are in a module's own tables, ``READS`` and ``WRITES``.
+The handler of CreateUser is the function ``create_user`` in one of the imported modules. A handler
+that takes ``tx`` writes, one that takes ``view`` only reads. Operations that exist for several
+kinds of things are in their module's tables ``READS`` and ``WRITES``.
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ _SPELLED = {"id": "ID", "mfa": "MFA", "saml": "SAML"}
 
 
 class IamService:
-    """IAM. ``judge`` knows which of the principals in trust policies there are by now."""
+    """The IAM service. ``judge`` looks up the principals of trust policies."""
 
     def __init__(self, judge: Judge) -> None:
         reads: dict[str, Read] = {}
@@ -62,90 +62,90 @@ class IamService:
             writes[name] = partial(handler, judge)
         self.reads: Reads = reads
         self.writes: Writes = writes
-        self.needs = of
+        self.needs = needs_of
 
 
 def _named(module: ModuleType, first: str) -> dict[str, FunctionType]:
-    """The handlers in a module whose first parameter has this name, by their operations."""
+    """The handlers in a module whose first parameter has this name, by operation."""
     return {
-        "".join(_SPELLED.get(word, word.title()) for word in name.split("_")): found
-        for name, found in vars(module).items()
-        if isinstance(found, FunctionType)
-        and found.__module__ == module.__name__
-        and found.__code__.co_varnames[:1] in ((first,), (f"_{first}",))
-        and "request" in found.__code__.co_varnames[: found.__code__.co_argcount]
+        "".join(_SPELLED.get(word, word.title()) for word in name.split("_")): handler
+        for name, handler in vars(module).items()
+        if isinstance(handler, FunctionType)
+        and handler.__module__ == module.__name__
+        and handler.__code__.co_varnames[:1] in ((first,), (f"_{first}",))
+        and "request" in handler.__code__.co_varnames[: handler.__code__.co_argcount]
         and not name.startswith("_")
     }
 
 
-# -- what each request needs -------------------------------------------------------------------
-# IAM's actions are named as its operations; which types of resources each has is in the
-# Service Authorization Reference, "Actions, resources, and condition keys for AWS Identity and
-# Access Management".
+# -- the permissions that each request needs ---------------------------------------------------
+# IAM's actions have the names of its operations. Their resource types are in the Service
+# Authorization Reference, "Actions, resources, and condition keys for AWS Identity and Access
+# Management".
 
 _INSTANCES = "ec2.amazonaws.com"
 Entity = Named | OidcProvider | MfaDevice
 
 
 class Target(msgspec.Struct, frozen=True):
-    """The resource of a request: its ARN, how IAM's messages call it, and what is there."""
+    """The resource of a request: its ARN, its name in IAM's messages, and its record, if any."""
 
     arn: str
     shown: str | None = None
     entity: Entity | None = None
 
 
-def of(view: View, request: ApiRequest) -> Needs:
-    """The action on what the request names, and what some operations need beside it.
+def needs_of(view: View, request: ApiRequest) -> Needs:
+    """The operation's action on the resource that the request names, and further actions.
 
-    What is made with tags is tagged, what is renamed is needed by both names, and a role that goes
-    into an instance profile is passed to EC2.
+    Creating something with tags also needs the tagging action, renaming needs both names, and
+    adding a role to an instance profile needs iam:PassRole to EC2.
     """
     target = _target(view, request)
     action = f"iam:{request.operation}"
-    context = {**_there(target.entity), **_asked(request.params)}
+    context = {**_entity_keys(target.entity), **_parameter_keys(request.params)}
     need = Need(
         action,
         target.arn,
-        {key: value for key, value in context.items() if _has(action, key)},
-        _of_password_policy(view, request, action),
+        {key: value for key, value in context.items() if _has_key(action, key)},
+        _password_policy(view, request, action),
         resource_account=request.account,
         shown=target.shown,
     )
-    return (need, *_further(view, request, target, need))
+    return (need, *_further_needs(view, request, target, need))
 
 
-def _of_password_policy(view: View, request: ApiRequest, action: str) -> NamedPolicy | None:
-    """What a password policy permits to each user of the account, unless something denies it.
+def _password_policy(view: View, request: ApiRequest, action: str) -> NamedPolicy | None:
+    """The account's password policy as a policy: users may change their password.
 
     IAM User Guide, "Setting an account password policy for IAM users".
     """
-    if request.operation not in _OF_OWN_PASSWORD or not request.caller.user_name:
+    if request.operation not in _OWN_PASSWORD or not request.caller.user_name:
         return None
-    found = lookups.account(view, request.account).password_policy
-    if found is None or not found.may_change:
+    rules = lookups.account(view, request.account).password_policy
+    if rules is None or not rules.may_change:
         return None
-    permitted = {
+    statement = {
         "Effect": "Allow",
         "Principal": {"AWS": request.caller.principal.arn},
         "Action": action,
         "Resource": "*",
     }
-    policy = parse({"Version": LATEST, "Statement": permitted}, PolicyKind.RESOURCE)
+    policy = parse({"Version": LATEST, "Statement": statement}, PolicyKind.RESOURCE)
     return NamedPolicy("password policy", policy)
 
 
-def _has(action: str, key: str) -> bool:
-    """Whether an action has a key; all have those of tags, whose names are the account's own."""
+def _has_key(action: str, key: str) -> bool:
+    """Whether an action has a condition key. All actions have global keys and those of tags."""
     return "/" in key or key.startswith("aws:") or key.lower() in catalogue.condition_keys(action)
 
 
-def _further(view: View, request: ApiRequest, target: Target, need: Need) -> Needs:
+def _further_needs(view: View, request: ApiRequest, target: Target, need: Need) -> Needs:
     if request.operation.startswith("Create") and request.params.get("Tags"):
-        made = request.operation.removeprefix("Create").removeprefix("Virtual")
+        kind = request.operation.removeprefix("Create").removeprefix("Virtual")
         tags = request_tags(_tags(request.params))
-        return (replace(need, action=f"iam:Tag{made}", context=tags),)
-    if request.operation in _RENAMES:  # the ARN that it is to have: IAM API Reference, "UpdateUser"
+        return (replace(need, action=f"iam:Tag{kind}", context=tags),)
+    if request.operation in _RENAMES:  # also needs the new ARN: IAM API Reference, "UpdateUser"
         kind, old, new = _RENAMES[request.operation]
         before = target.entity.path if isinstance(target.entity, User | Group) else "/"
         path = request.params.get("NewPath") or before
@@ -165,13 +165,13 @@ def _target(view: View, request: ApiRequest) -> Target:
         path = request.params.get("PathPrefix", "/")
         shown = f"policy path {path}" if kind == "policy" else None
         return Target(f"{prefix}:{kind}{path}", shown)
-    if pointed := request.params.get("PolicySourceArn"):
-        return Target(pointed, None, _with_arn(view, request.account, pointed))
-    if request.operation == "GetAccessKeyLastUsed":  # on the user whose key it is
+    if source := request.params.get("PolicySourceArn"):
+        return Target(source, None, _with_arn(view, request.account, source))
+    if request.operation == "GetAccessKeyLastUsed":  # the resource is the user that has the key
         key = view.get(AccessKey, request.account, request.params["AccessKeyId"])
         user = None if key is None else view.get(User, key.account, key.user)
         return Target("*", "*") if user is None else Target(user.arn, f"user {user.name}", user)
-    if linked := roles.linked(request):
+    if linked := roles.linked_path(request):
         return Target(f"{prefix}:role{linked}")
     types = catalogue.resource_types(f"iam:{request.operation}")
     for type_name, (record, row) in _TYPES.items():
@@ -179,12 +179,12 @@ def _target(view: View, request: ApiRequest) -> Target:
         names = [str(name) for name in given if name]
         if type_name in types and names:
             entity = cast("Entity | None", lookups.find(view, record, request.account, names[0]))
-            return _resolved(request, type_name, entity, names[0])
-    return _implied(view, request, types)
+            return _named_target(request, type_name, entity, names[0])
+    return _default_target(view, request, types)
 
 
-def _resolved(request: ApiRequest, kind: str, entity: Entity | None, name: str) -> Target:
-    if name.startswith("arn:"):  # messages put the kind before the ARN for policies only
+def _named_target(request: ApiRequest, kind: str, entity: Entity | None, name: str) -> Target:
+    if name.startswith("arn:"):  # messages put the type before an ARN for policies only
         return Target(name, f"policy {name}" if kind == "policy" else None, entity)
     creating = request.operation in _CREATING
     shown = None if creating else f"{kind.replace('-', ' ')} {name}"
@@ -200,13 +200,13 @@ def _with_arn(view: View, account: str, arn: str) -> Entity | None:
     known = _TYPES.get(kind)
     if known is None:
         return None
-    by = arn if kind == "policy" else name.rsplit("/", 1)[-1]
-    found = cast("Entity | None", lookups.find(view, known[0], account, by))
-    return found if found is not None and found.arn == arn else None
+    identifier = arn if kind == "policy" else name.rsplit("/", 1)[-1]
+    entity = cast("Entity | None", lookups.find(view, known[0], account, identifier))
+    return entity if entity is not None and entity.arn == arn else None
 
 
-def _implied(view: View, request: ApiRequest, types: frozenset[str]) -> Target:
-    """The caller's own user, where a user may be left out; else everything."""
+def _default_target(view: View, request: ApiRequest, types: frozenset[str]) -> Target:
+    """The caller, if the request may leave out the user's name; else ``*``."""
     caller = request.caller
     if "user" in types and not request.params.get("UserName"):
         user = lookups.find(view, User, request.account, caller.user_name)
@@ -216,11 +216,9 @@ def _implied(view: View, request: ApiRequest, types: frozenset[str]) -> Target:
     return Target("*", "*")
 
 
-def _asked(params: Params) -> Keys:
-    """The keys of what the request passes."""
-    keys: Keys = {
-        key: params[parameter] for parameter, key in _OF_PARAMETERS.items() if params.get(parameter)
-    }
+def _parameter_keys(params: Params) -> Keys:
+    """The condition keys whose values are in the request."""
+    keys: Keys = {key: params[name] for name, key in _PARAMETER_KEYS.items() if params.get(name)}
     keys |= request_tags(_tags(params))
     if params.get("TagKeys"):
         keys["aws:TagKeys"] = tuple(params["TagKeys"])
@@ -231,8 +229,8 @@ def _tags(params: Params) -> dict[str, str]:
     return {tag.get("Key", ""): tag.get("Value", "") for tag in params.get("Tags") or ()}
 
 
-def _there(entity: Entity | None) -> Keys:
-    """The keys of the entity that the request names: its tags and its boundary."""
+def _entity_keys(entity: Entity | None) -> Keys:
+    """The condition keys of the resource: its tags and its boundary."""
     if entity is None:
         return {}
     keys = resource_tags(entity.tags, "iam")
@@ -240,7 +238,7 @@ def _there(entity: Entity | None) -> Keys:
     return {**keys, "iam:PermissionsBoundary": boundary} if boundary else keys
 
 
-# A type of resource -> its records, and how requests name one.
+# Resource type -> the class of its records, and how requests name one.
 _TYPES = {kind.type or record.table: (record, kind) for record, kind in lookups.KINDS.items()}
 _LISTS = {kind.listed: name for name, (_, kind) in _TYPES.items() if kind.listed}
 _RENAMES = {
@@ -248,10 +246,10 @@ _RENAMES = {
     for name, (_, kind) in _TYPES.items()
     for operation, new in kind.renamed.items()
 }
-_OF_OWN_PASSWORD = ("ChangePassword", "GetAccountPasswordPolicy")
+_OWN_PASSWORD = ("ChangePassword", "GetAccountPasswordPolicy")
 _CREATING = frozenset(kind.made for _, kind in _TYPES.values())
-# Parameter of the request -> the condition key that has its value.
-_OF_PARAMETERS: Mapping[str, str] = {
+# Request parameter -> the condition key with its value.
+_PARAMETER_KEYS: Mapping[str, str] = {
     "PolicyArn": "iam:PolicyARN",
     "PermissionsBoundary": "iam:PermissionsBoundary",
     "AWSServiceName": "iam:AWSServiceName",

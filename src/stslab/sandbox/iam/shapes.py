@@ -1,4 +1,4 @@
-"""How IAM's answers show users, roles, groups, policies and the like, one or a page of them."""
+"""The members of IAM's answers for users, groups, roles and policies, and lists in pages."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _DEFAULT_ITEMS = 100
 
 
 def page(member: str, items: Sequence[T], params: Params, show: Callable[[T], object]) -> Members:
-    """The ``items`` that ``params`` ask for, under the name of the answer's ``member``.
+    """The answer with one page of ``items``, in ``member``, as ``params`` ask for it.
 
-    ``show`` makes of an item what the answer has; those of other pages cost nothing. A marker that
-    was not handed out is a ValidationError. It holds the name of the last item, so that the next
-    page skips nothing if that item is deleted meanwhile.
+    ``show`` converts an item, and is called for the items of this page only. The marker holds the
+    name of the last item, so that the next page skips nothing if that item is deleted meanwhile.
+    Raises ValidationError for an invalid marker.
     """
     start = _start(params.get("Marker"), items)
     end = start + int(params.get("MaxItems") or _DEFAULT_ITEMS)
@@ -75,22 +75,22 @@ def _name(item: object) -> str:
 def listed(
     view: View, request: ApiRequest, kind: type[P], member: str, show: Callable[[P], Members]
 ) -> Members:
-    """A page of all that the account has of a kind, below the request's PathPrefix."""
-    found = by_name(view.all(kind, request.account), request.params.get("PathPrefix"))
-    return page(member, found, request.params, show)
+    """A page of all things of a kind in the account, below the request's PathPrefix."""
+    items = by_name(view.all(kind, request.account), request.params.get("PathPrefix"))
+    return page(member, items, request.params, show)
 
 
 def by_name(items: Iterable[P], prefix: str | None = None) -> list[P]:
-    """``items`` by name; only those whose path begins with ``prefix``, where one is given."""
-    kept = [item for item in items if item.path.startswith(prefix or "/")]
-    return sorted(kept, key=lambda item: item.name.lower())
+    """The items whose path begins with ``prefix``, sorted by name."""
+    below = (item for item in items if item.path.startswith(prefix or "/"))
+    return sorted(below, key=lambda item: item.name.lower())
 
 
-# -- one of a kind ---------------------------------------------------------------------------
+# -- single things ---------------------------------------------------------------------------
 
 
 def document(text: str) -> str:
-    """A policy document as IAM writes it: URL-encoded (RFC 3986)."""
+    """A policy document as IAM's answers have it: URL-encoded (RFC 3986)."""
     return quote(text, safe="")
 
 
@@ -115,11 +115,11 @@ def _named(word: str, found: User | Group | Role | InstanceProfile) -> Members:
 
 
 user, group = partial(_named, "User"), partial(_named, "Group")
-"""One as a list shows it."""
+"""A user or group as in a list."""
 
 
 def whole_user(found: User) -> Members:
-    """A user as GetUser shows it: with tags and boundary."""
+    """A user as in GetUser's answer, with tags and boundary."""
     return {**user(found), **_tagged_and_bounded(found)}
 
 
@@ -134,7 +134,7 @@ def role(view: View, found: Role) -> Members:
 
 
 def whole_role(view: View, found: Role) -> Members:
-    """A role as GetRole shows it: with tags, boundary and last use."""
+    """A role as in GetRole's answer, with tags, boundary and last use."""
     used = found.last_used
     last = {"LastUsedDate": used.at, "Region": used.region} if used else {}
     return {**role(view, found), **_tagged_and_bounded(found), "RoleLastUsed": last}
@@ -150,7 +150,7 @@ def instance_profile(view: View, found: InstanceProfile, *, whole: bool = True) 
 
 
 class Uses(msgspec.Struct, frozen=True):
-    """How often each managed policy is attached in an account, and is a boundary, by its ARN."""
+    """How often each managed policy is attached, and is a boundary, in an account, by ARN."""
 
     attached: Mapping[str, int]
     bounding: Mapping[str, int]
@@ -204,6 +204,6 @@ def inline(holder: Identity) -> list[Members]:
 
 
 def managed(view: View, holder: Identity) -> list[ManagedPolicy]:
-    """The managed policies that are attached to a user, group or role, by name."""
-    found = (lookups.find(view, ManagedPolicy, holder.account, arn) for arn in holder.attached)
-    return by_name(policy for policy in found if policy is not None)
+    """The managed policies attached to a user, group or role, sorted by name."""
+    policies = (lookups.find(view, ManagedPolicy, holder.account, arn) for arn in holder.attached)
+    return by_name(policy for policy in policies if policy is not None)

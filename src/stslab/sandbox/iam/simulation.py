@@ -1,4 +1,4 @@
-"""The policy simulator's operations, answered by the engine that decides all requests.
+"""The policy simulator's operations, with the policy engine that decides all requests.
 
 IAM API Reference, "SimulatePrincipalPolicy" and "SimulateCustomPolicy".
 """
@@ -43,13 +43,13 @@ _LAYER_WORDS = {
     PolicyKind.TRUST: "Resource Policy",
     PolicyKind.BOUNDARY: "Permissions Boundary Policy",
 }
-_OF_RESOURCES = (PolicyKind.RESOURCE, PolicyKind.TRUST)
+_RESOURCE_KINDS = (PolicyKind.RESOURCE, PolicyKind.TRUST)
 _MOST_QUESTIONS = 10_000
-"""Of one request: its actions times its resources. AWS documents no limit."""
+"""The limit for actions times resources in a request. AWS documents no limit."""
 _MOST_WORK = 20_000_000
-"""Of one request: some seconds' work; see :func:`_check_work`."""
-_OF_A_VALUE = 100
-"""The characters of context that weigh as much as looking at one more value."""
+"""The limit for the work of a request, a few seconds; see :func:`_check_work`."""
+_VALUE_SIZE = 100
+"""How many characters of context cost as much as one more value."""
 _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
 _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
 _VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
@@ -59,12 +59,12 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
 Span = tuple[dict[str, int], dict[str, int]]
-"""Where something begins and ends in a text: lines and columns, from 1."""
+"""The start and the end of a part of a text: lines and columns, from 1."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One policy of a simulation: its identifier and type as results name it, and its text."""
+    """One policy of a simulation. ``identifier`` and ``kind`` name it in the results."""
 
     identifier: str
     kind: PolicyKind
@@ -77,14 +77,14 @@ class Source:
 
     @cached_property
     def keys(self) -> list[set[str]]:
-        """The condition keys that each statement names, in conditions or as variables."""
-        found = self.policy.document.document.get("Statement", [])
-        return [_keys_of(each) for each in listed(found)]
+        """The condition keys of each statement, in its conditions or as variables."""
+        statements = listed(self.policy.document.document.get("Statement", []))
+        return [_keys_of(statement) for statement in statements]
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """All that is put to the engine for each action and resource."""
+    """The inputs of the engine that are the same for each action and resource."""
 
     principal: Principal
     sources: Sequence[Source]
@@ -105,19 +105,19 @@ class Simulation:
 
     @cached_property
     def all_sources(self) -> Mapping[str, Source]:
-        """Every policy by its name, for results to name statements of."""
-        more = [source for level in self.controls for source in level]
-        last = [self.resource] if self.resource else []
-        listed = [*self.sources, *self.boundary, *more, *last]
-        return {source.policy.name: source for source in listed}
+        """Every policy by its name, to find the statements in a decision."""
+        controls = [source for level in self.controls for source in level]
+        resource = [self.resource] if self.resource else []
+        sources = [*self.sources, *self.boundary, *controls, *resource]
+        return {source.policy.name: source for source in sources}
 
 
 class _Statement(NamedTuple):
-    """A statement that was read: its policy, its place in it from 0, and what it said."""
+    """A statement that was evaluated: its policy, its index in it from 0, and the result."""
 
     source: Source
     number: int
-    said: Members
+    result: Members
 
 
 def simulate_custom_policy(_view: View, request: ApiRequest) -> Answer:
@@ -127,10 +127,10 @@ def simulate_custom_policy(_view: View, request: ApiRequest) -> Answer:
 
 
 def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
-    """With the entity's own policies and boundary."""
+    """The simulation includes the policies and the boundary of the user, group or role."""
     params = request.params
     if params.get("PolicyExclusionList"):
-        raise faults.invalid_input("The sandbox does not support PolicyExclusionList.")
+        raise faults.invalid_input("The embedded account does not support PolicyExclusionList.")
     arn = params["PolicySourceArn"]
     if ":user/" not in arn:
         _require_caller(params)
@@ -170,10 +170,10 @@ def _simulate(simulation: Simulation, params: Params) -> Answer:
 
 
 def _check_work(simulation: Simulation, questions: int) -> None:
-    """Refuse what would take too long: questions, each about all policies and all context."""
+    """Refuse a request that would take too long: each question reads all policies and context."""
     policies = sum(len(source.text) for source in simulation.all_sources.values())
-    given = ([v] if isinstance(v, str) else v for v in simulation.context.values())
-    context = 1 + sum(1 + len(value) // _OF_A_VALUE for values in given for value in values)
+    values = (value for given in simulation.context.values() for value in listed(given))
+    context = 1 + sum(1 + len(value) // _VALUE_SIZE for value in values)
     if questions > _MOST_QUESTIONS or questions * policies * context > _MOST_WORK:
         raise faults.invalid_input(
             "The simulation is too large. Use fewer actions, resources, policies or context "
@@ -182,10 +182,10 @@ def _check_work(simulation: Simulation, questions: int) -> None:
 
 
 def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Members:
-    """The result of one action: of all resources together, and of each."""
-    who, context, owner = simulation.principal, simulation.context, simulation.owner
-    asked = [Request(who, action, resource, context, owner) for resource in resources]
-    decisions = [authorize(request, simulation.policies) for request in asked]
+    """The result of one action, for all resources together and for each of them."""
+    principal, context, owner = simulation.principal, simulation.context, simulation.owner
+    requests = [Request(principal, action, resource, context, owner) for resource in resources]
+    decisions = [authorize(request, simulation.policies) for request in requests]
     each = [_specific(simulation, decision) for decision in decisions]
     general: Members = {
         "EvalActionName": action,
@@ -205,22 +205,22 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
 
 
 def _specific(simulation: Simulation, decision: Decision) -> Members:
-    outcome, read = _outcome(simulation, decision), _statements(simulation, decision)
-    shown: Members = {
+    outcome, statements = _outcome(simulation, decision), _statements(simulation, decision)
+    result: Members = {
         "EvalResourceName": decision.request.resource,
         "EvalResourceDecision": _WORDS[outcome],
-        "MatchedStatements": _matched(read, outcome),
-        "MissingContextValues": _missing(simulation, read),
+        "MatchedStatements": _matched(statements, outcome),
+        "MissingContextValues": _missing(simulation, statements),
     }
     if simulation.boundary:
-        shown["PermissionsBoundaryDecisionDetail"] = _bounds([decision])
+        result["PermissionsBoundaryDecisionDetail"] = _bounds([decision])
     if simulation.owner not in (None, simulation.principal.account):
-        shown["EvalDecisionDetails"] = {
+        result["EvalDecisionDetails"] = {
             _LAYER_WORDS[layer.kind]: _WORDS[layer.outcome]
             for layer in decision.layers
             if layer.kind in _LAYER_WORDS
         }
-    return shown
+    return result
 
 
 def _allowed(decisions: Iterable[Decision], kind: PolicyKind) -> bool:
@@ -232,13 +232,13 @@ def _bounds(decisions: Iterable[Decision]) -> dict[str, bool]:
 
 
 def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
-    """The decision; without a resource policy, only by the policies that are simulated.
+    """The outcome, without the resource's layers if the request has no resource policy.
 
-    The simulator takes a role's trust policy, or a bucket's, for given unless it is told.
+    The simulator uses the policy of a role or bucket only if the request passes it.
     """
     if simulation.resource is not None or not decision.layers:
         return decision.outcome
-    own = [layer for layer in decision.layers if layer.kind not in _OF_RESOURCES]
+    own = [layer for layer in decision.layers if layer.kind not in _RESOURCE_KINDS]
     if any(layer.denies for layer in own):
         return Outcome.EXPLICITLY_DENIED
     allowed = all(layer.allows for layer in own)
@@ -247,14 +247,14 @@ def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
 
 def _statements(simulation: Simulation, decision: Decision) -> list[_Statement]:
     return [
-        _Statement(simulation.all_sources[read["policy"]], number, said)
+        _Statement(simulation.all_sources[policy["policy"]], number, result)
         for layer in decision.as_dict()["layers"]
-        for read in layer["policies"]
-        for number, said in enumerate(read["statements"])
+        for policy in layer["policies"]
+        for number, result in enumerate(policy["statements"])
     ]
 
 
-def _matched(read: Iterable[_Statement], outcome: Outcome) -> list[Members]:
+def _matched(statements: Iterable[_Statement], outcome: Outcome) -> list[Members]:
     """The statements that decided: the matching Denies, or else the matching Allows."""
     if outcome is Outcome.IMPLICITLY_DENIED:
         return []
@@ -266,51 +266,51 @@ def _matched(read: Iterable[_Statement], outcome: Outcome) -> list[Members]:
             "StartPosition": source.places[number][0],
             "EndPosition": source.places[number][1],
         }
-        for source, number, said in read
-        if said["matches"] and said["effect"] == wanted
+        for source, number, result in statements
+        if result["matches"] and result["effect"] == wanted
     ]
 
 
-def _missing(simulation: Simulation, read: Iterable[_Statement]) -> list[str]:
-    """The condition keys that statements about this action name, and nobody gave."""
+def _missing(simulation: Simulation, statements: Iterable[_Statement]) -> list[str]:
+    """The condition keys without a value in the statements about this action."""
     given = {key.lower(): value for key, value in simulation.context.items()}
     known = {key for key, value in {**simulation.principal.context, **given}.items() if value}
     keys = {
         key
-        for source, number, said in read
-        if said.get("mismatch", {}).get("element") not in ("Action", "NotAction")
+        for source, number, result in statements
+        if result.get("mismatch", {}).get("element") not in ("Action", "NotAction")
         for key in source.keys[number]
     }
     return sorted(key for key in keys if key.lower() not in known)
 
 
 def _union(lists: Iterable[Sequence[Members]]) -> list[Members]:
-    """The statements of all lists, each once, in their order."""
+    """The statements of all lists, each once, in order."""
     places = {
-        (said["SourcePolicyId"], *said["StartPosition"].values()): said
-        for found in lists
-        for said in found
+        (statement["SourcePolicyId"], *statement["StartPosition"].values()): statement
+        for statements in lists
+        for statement in statements
     }
     return list(places.values())
 
 
-# -- what a simulation is about: the policies that are given, or are the principal's already -----
+# -- the inputs of a simulation: policies of the request, and of the principal -------------------
 
 
 def _require_caller(params: Params) -> None:
-    """A resource's policy needs somebody to be its principal (IAM API Reference, "CallerArn")."""
+    """A resource policy needs a caller to compare principals (IAM API Reference, "CallerArn")."""
     if params.get("ResourcePolicy") and not params.get("CallerArn"):
         raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
 
 
 def _given(params: Params, name: str, kind: PolicyKind, called: str = "") -> list[Source]:
-    """Policies that a parameter gives, called by it and their place in it, from 1."""
+    """The policies in a parameter, identified by its name and their number in it, from 1."""
     texts = enumerate(params.get(name, ()), start=1)
     return [_source(f"{called or name}.{number}", text, kind) for number, text in texts]
 
 
 def _attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[Source]]:
-    """The identity-based policies and the boundary of the user, group or role with this ARN."""
+    """The identity-based policies, and the boundary, of the user, group or role in a request."""
     arn = request.params["PolicySourceArn"]
     match = _SOURCE.fullmatch(arn)
     if match is None or match[1] != request.account:
@@ -396,15 +396,15 @@ def _source(identifier: str, text: str, kind: PolicyKind) -> Source:
 
 
 def places_of(text: str) -> list[Span]:
-    """Begin and end of each statement of a valid policy document."""
-    return [(_position(text, start), _position(text, end)) for start, end in _placed(text)]
+    """The start and end of each statement in a valid policy document."""
+    return [(_position(text, start), _position(text, end)) for start, end in _statement_spans(text)]
 
 
-def _placed(text: str) -> Iterator[tuple[int, int]]:
-    at = _skip(text, 0) + 1  # behind the opening brace
+def _statement_spans(text: str) -> Iterator[tuple[int, int]]:
+    at = _skip(text, 0) + 1  # after the opening brace
     while text[_skip(text, at)] != "}":
         key, at = _DECODER.raw_decode(text, _skip(text, at))
-        start = _skip(text, _skip(text, at) + 1)  # behind the colon
+        start = _skip(text, _skip(text, at) + 1)  # after the colon
         _, at = _DECODER.raw_decode(text, start)
         if key == "Statement":
             yield from _elements(text, start, at)

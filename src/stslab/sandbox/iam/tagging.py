@@ -1,4 +1,4 @@
-"""Tags on everything in IAM that can have them: three operations, seven kinds of things."""
+"""Tags in IAM: three operations, each for seven kinds of things."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -26,7 +26,7 @@ _RESERVED = "aws:"
 
 
 def given(request: ApiRequest) -> dict[str, str]:
-    """The tags of a request, fit to be kept; InvalidInput for a reserved key, or one twice."""
+    """The tags in a request. Raises InvalidInput for a reserved or a duplicate key."""
     pairs = [(tag["Key"], tag.get("Value", "")) for tag in request.params.get("Tags", ())]
     keys = [key.lower() for key, _ in pairs]
     if len(set(keys)) < len(keys):
@@ -43,13 +43,13 @@ def _refuse_system(keys: Iterable[str]) -> None:
 
 
 def _without(tags: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
-    """``tags`` but for those with these keys, whatever their case."""
+    """``tags`` without these keys, in any case."""
     gone = {key.lower() for key in keys}
     return {key: value for key, value in tags.items() if key.lower() not in gone}
 
 
 def _holder(view: View, kind: type[T], request: ApiRequest) -> T:
-    """What the request names; AWS's own policies have no tags."""
+    """The record that the request names. AWS's policies are refused, since they have no tags."""
     if kind is ManagedPolicy:
         lookups.own_policy(view, request)
     return lookups.named(view, kind, request)

@@ -1,4 +1,4 @@
-"""IAM users and groups."""
+"""Operations on IAM users and groups."""
 
 from functools import partial
 from typing import TypeVar
@@ -18,15 +18,12 @@ E = TypeVar("E", User, Group)
 def create_user(tx: Transaction, request: ApiRequest) -> Answer:
     tags, boundary = tagging.given(request), lookups.boundary(tx, request)
     name = request.params["UserName"]
-    return {
-        "User": shapes.whole_user(
-            lookups.put_new(tx, request, User, name, tags=tags, boundary=boundary)
-        )
-    }
+    user = lookups.put_new(tx, request, User, name, tags=tags, boundary=boundary)
+    return {"User": shapes.whole_user(user)}
 
 
 def get_user(view: View, request: ApiRequest) -> Answer:
-    """The caller where no name is given."""
+    """Without a name in the request, the caller."""
     if request.caller.kind != "Root" or "UserName" in request.params:
         return {"User": shapes.whole_user(lookups.own_user(view, request))}
     root = {
@@ -56,17 +53,17 @@ def update_user(tx: Transaction, request: ApiRequest) -> None:
 
 
 def _rename(tx: Transaction, request: ApiRequest, kind: type[E], new: str) -> tuple[E, E]:
-    params, found = request.params, lookups.named(tx, kind, request)
-    name = params.get(new, found.name)
-    renamed = replace(found, name=name, path=params.get("NewPath", found.path))
-    lookups.refuse_taken(tx, renamed, name, but=found)
-    tx.delete(found)
+    params, old = request.params, lookups.named(tx, kind, request)
+    name = params.get(new, old.name)
+    renamed = replace(old, name=name, path=params.get("NewPath", old.path))
+    lookups.refuse_taken(tx, renamed, name, but=old)
+    tx.delete(old)
     tx.put(renamed)
-    return found, renamed
+    return old, renamed
 
 
 def delete_user(tx: Transaction, request: ApiRequest) -> None:
-    """Once nothing is left in it (IAM API Reference, "DeleteUser")."""
+    """Refused while the user has keys, policies and the like (IAM API Reference, "DeleteUser")."""
     user = lookups.named(tx, User, request)
     faults.refuse_if_held(
         (user.access_keys, "delete access keys"),
@@ -95,15 +92,15 @@ def list_groups(view: View, request: ApiRequest) -> Answer:
 
 
 def list_groups_for_user(view: View, request: ApiRequest) -> Answer:
-    found = lookups.groups_of(view, lookups.named(view, User, request))
-    return shapes.page("Groups", found, request.params, shapes.group)
+    groups = lookups.groups_of(view, lookups.named(view, User, request))
+    return shapes.page("Groups", groups, request.params, shapes.group)
 
 
 def update_group(tx: Transaction, request: ApiRequest) -> None:
     members = list(lookups.users_in(tx, lookups.named(tx, Group, request)))
     group, renamed = _rename(tx, request, Group, "NewGroupName")
     for user in members:
-        tx.put(replace(user, groups=(*_but(user.groups, group.key), renamed.key)))
+        tx.put(replace(user, groups=(*_without(user.groups, group.key), renamed.key)))
 
 
 def delete_group(tx: Transaction, request: ApiRequest) -> None:
@@ -127,15 +124,15 @@ def remove_user_from_group(tx: Transaction, request: ApiRequest) -> None:
     group, user = lookups.named(tx, Group, request), lookups.named(tx, User, request)
     if group.key not in user.groups:
         raise faults.no_such(f"User {user.name} not in group {group.name}")
-    tx.put(replace(user, groups=_but(user.groups, group.key)))
+    tx.put(replace(user, groups=_without(user.groups, group.key)))
 
 
-def _but(keys: tuple[str, ...], gone: str) -> tuple[str, ...]:
-    return tuple(key for key in keys if key != gone)
+def _without(keys: tuple[str, ...], removed: str) -> tuple[str, ...]:
+    return tuple(key for key in keys if key != removed)
 
 
 def _none_of_user(member: str, view: View, request: ApiRequest) -> Answer:
-    """Answers programs that delete users: none of what can't be made here."""
+    """An empty list, for programs that delete users: the account can't create these things."""
     if not request.params.get("AllUsers"):
         lookups.own_user(view, request)
     return {member: [], "IsTruncated": False}
