@@ -6,7 +6,6 @@ integrity in Amazon S3"; S3 API Reference, "CompleteMultipartUpload".
 
 import base64
 import hashlib
-import itertools
 import secrets
 from collections.abc import Iterator, Mapping
 
@@ -18,7 +17,7 @@ from stslab.sandbox.s3 import conditions, listing, lookups, versions
 from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.objects import source_of
 from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.s3.requests.params import CHECKSUMS, Content, Document
+from stslab.sandbox.s3.requests.params import CHECKSUMS, Content
 from stslab.sandbox.s3.versions import Contents
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -26,22 +25,21 @@ from stslab.sandbox.state.snapshot import Transaction, View
 _MOST_PARTS = 10_000
 _SMALLEST = 5 * 1024 * 1024
 _FULL, _COMPOSITE = "FULL_OBJECT", "COMPOSITE"
-# Algorithms whose checksum is of the whole, and those whose is never of the whole, where there are
-# parts: S3 User Guide, "Checking object integrity in Amazon S3".
-_ALWAYS_FULL, _NEVER_FULL = frozenset({"CRC64NVME"}), frozenset({"SHA1", "SHA256"})
+# What an algorithm's checksum may be of, where there are parts: the whole, or their checksums, as
+# all others are. The first is the default.
+_KINDS = {"CRC64NVME": (_FULL,), "CRC32": (_COMPOSITE, _FULL), "CRC32C": (_COMPOSITE, _FULL)}
 
 
 def _begin(tx: Transaction, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(tx, request)
     algorithm = request.params.get("ChecksumAlgorithm", "")
-    default = _FULL if algorithm in _ALWAYS_FULL else _COMPOSITE
-    kind = request.params.get("ChecksumType", default) if algorithm else ""
-    if algorithm in (_ALWAYS_FULL if kind == _COMPOSITE else _NEVER_FULL):
-        raise fault(
-            "InvalidRequest",
-            f"The {kind} checksum type cannot be used with the {algorithm.lower()} checksum "
-            "algorithm.",
-        )
+    kinds = _KINDS.get(algorithm, (_COMPOSITE,)) if algorithm else ("",)
+    kind = request.params.get("ChecksumType", kinds[0])
+    if kind not in kinds:
+        what = f"{kind} checksum type cannot be used with the {algorithm.lower()} checksum"
+        only = "x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm"
+        what = f"The {what} algorithm." if algorithm else f"The {only} header."
+        raise fault("InvalidRequest", what)
     upload = Upload(
         account=bucket.owner,
         bucket=bucket.name,
@@ -64,6 +62,12 @@ def _begin(tx: Transaction, request: ApiRequest) -> Answer:
 
 def put_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
+    wanted = upload.algorithm.lower()
+    given = next((name[8:].lower() for name in CHECKSUMS if name in request.params), "null")
+    left_out = given == "null" and upload.draft.checksum_type == _FULL
+    if wanted and given != wanted and not left_out:
+        expected = f"expected checksum Type: {wanted}, actual checksum Type: {given}"
+        raise fault("InvalidRequest", f"Checksum Type mismatch occurred, {expected}")
     part = _kept(tx, request, upload, versions.sent(request))
     return {"ETag": f'"{part.etag}"', **part.checksums, **upload.draft.encryption}
 
@@ -102,10 +106,7 @@ def _kept(tx: Transaction, request: ApiRequest, upload: Upload, given: Content) 
     if not 1 <= number <= _MOST_PARTS:
         message = f"Part number must be an integer between 1 and {_MOST_PARTS}, inclusive"
         raise invalid_argument(message, "partNumber", number)
-    part = versions.stored(tx, request, given, number)
-    member = f"Checksum{upload.algorithm}"
-    if member not in part.checksums and member in CHECKSUMS:
-        part = replace(part, checksums={member: given.checksum(member)})
+    part = versions.stored(tx, request, given, [f"Checksum{upload.algorithm}"], number)
     others = (one for one in upload.parts if one.number != number)
     tx.put(replace(upload, parts=tuple(sorted((*others, part), key=lambda one: one.number))))
     return part
@@ -154,24 +155,23 @@ def _listed(request: ApiRequest, upload: Upload) -> Iterator[Part]:
     wanted = (request.params.get("MultipartUpload") or {}).get("Parts") or ()
     if not wanted or not all("PartNumber" in one and "ETag" in one for one in wanted):
         raise malformed()
+    composite, member = upload.draft.checksum_type == _COMPOSITE, f"Checksum{upload.algorithm}"
     numbers = [one["PartNumber"] for one in wanted]
-    if any(after <= before for before, after in itertools.pairwise(numbers)):
+    if numbers != (list(range(1, len(numbers) + 1)) if composite else sorted(set(numbers))):
         raise fault("InvalidPartOrder", UploadId=upload.upload_id)
     held = {part.number: part for part in upload.parts}
     for one in wanted:
+        if composite and member not in one:
+            what = f"The upload was created using a {upload.algorithm.lower()} checksum. The "
+            what += "complete request must include the checksum for each part. It was missing for "
+            raise fault("InvalidRequest", f"{what}part {one['PartNumber']} in the request.")
         part = held.get(one["PartNumber"])
-        if part is None or part.etag != one["ETag"].strip('"') or not _agrees(part, one):
-            raise fault(
-                "InvalidPart",
-                UploadId=upload.upload_id,
-                PartNumber=one["PartNumber"],
-                ETag=one["ETag"].strip('"'),
-            )
+        etag = one["ETag"].strip('"')
+        sums = {name: value for name, value in one.items() if name.startswith("Checksum")}
+        if part is None or part.etag != etag or not sums.items() <= part.checksums.items():
+            named = {"UploadId": upload.upload_id, "PartNumber": one["PartNumber"], "ETag": etag}
+            raise fault("InvalidPart", extra=named)
         yield part
-
-
-def _agrees(part: Part, asked: Document) -> bool:
-    return all(asked.get(name, value) == value for name, value in part.checksums.items())
 
 
 def _checksums(
@@ -186,8 +186,13 @@ def _checksums(
     else:
         joined = b"".join(base64.b64decode(part.checksums[member]) for part in made.parts)
         found = f"{Content(joined).checksum(member)}-{len(made.parts)}"
-    if request.params.get(member, found) != found:
-        raise fault("BadDigest")
+    if request.params.get("ChecksumType", made.checksum_type) != made.checksum_type:
+        what = f"The upload was created using the {made.checksum_type} checksum mode. The complete "
+        raise fault("BadDigest", f"{what}request must use the same checksum mode.")
+    # With the number of parts or without it.
+    if request.params.get(member, found) not in (found, found.partition("-")[0]):
+        what = f"The {upload.algorithm.lower()} you specified did not match"
+        raise fault("BadDigest", f"{what} the calculated checksum.")
     return {member: found}
 
 

@@ -5,7 +5,7 @@ purpose bucket"; S3 API Reference, "PutObject".
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -88,8 +88,10 @@ def sent(request: ApiRequest) -> Content:
     return body if isinstance(body, Content) else Content(b"")
 
 
-def stored(tx: Transaction, request: ApiRequest, given: Content, number: int = 1) -> Part:
-    """Keep what was ``given``, whose checksums were verified when it came, as a part."""
+def stored(
+    tx: Transaction, request: ApiRequest, given: Content, members: Iterable[str], number: int = 1
+) -> Part:
+    """Keep what was ``given`` as a part, with these checksums; one that came was verified then."""
     tx.blobs[given.name] = given.body
     return Part(
         number=number,
@@ -97,7 +99,11 @@ def stored(tx: Transaction, request: ApiRequest, given: Content, number: int = 1
         etag=given.etag,
         blob=given.name,
         modified=request.now,
-        checksums={name: request.params[name] for name in CHECKSUMS if name in request.params},
+        checksums={
+            name: request.params.get(name) or given.checksum(name)
+            for name in members
+            if name in CHECKSUMS
+        },
     )
 
 
@@ -111,9 +117,7 @@ def copied(
     if len(version.parts) == 1 and version.parts[0].checksums.keys() >= set(wanted):
         part = replace(version.parts[0], number=1, modified=request.now)
         return replace(part, checksums={name: part.checksums[name] for name in wanted})
-    found = contents.of(version)
-    part = stored(tx, request, found)
-    return replace(part, checksums={name: found.checksum(name) for name in wanted})
+    return stored(tx, request, contents.of(version), wanted)
 
 
 def whole(version: ObjectVersion, part: Part) -> ObjectVersion:

@@ -164,7 +164,8 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
 }
 # Read otherwise than their types say: S3 gives Expires back as it came, be it a time or not; and
 # AWS's SDK for C++ and its Common Runtime write a mode in small letters.
-_TYPES = {"Expires": "string", "ChecksumMode": "capitals"}
+_CAPITALS = ("ChecksumAlgorithm", "ChecksumMode", "ChecksumType")
+_TYPES = {"Expires": "string", **dict.fromkeys(_CAPITALS, "capitals")}
 # What a canned list may be beside what the model has ("Access control list (ACL) overview").
 _FURTHER_CHOICES = {
     "BucketCannedACL": (
@@ -321,6 +322,8 @@ def check(request: ApiRequest) -> None:
 def _no_choice(member: _Member, given: str) -> ApiFault:
     if member.name == "StorageClass":
         return fault("InvalidStorageClass", StorageClassRequested=given)
+    if member.name in _CAPITALS:
+        return fault("InvalidRequest", f"Value for {member.wire_name} header is invalid.")
     message = _MESSAGES.get(member.name, f"Invalid value for {member.wire_name}")
     return invalid_argument(message, member.wire_name, given)
 
