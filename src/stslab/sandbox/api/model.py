@@ -160,7 +160,7 @@ _CODES: Mapping[int, str] = {
     """,
     404: "ChangeSetNotFound NoSuchEntity",
     409: "BucketAlreadyExists DeleteConflict EntityAlreadyExists LimitExceeded",
-    410: "ReportNotPresent",
+    410: "ReportExpired ReportNotPresent",
     500: "InternalError InternalFailure",
     501: "NotImplemented",
     503: "ServiceUnavailable SlowDown",

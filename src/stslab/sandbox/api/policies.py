@@ -28,8 +28,17 @@ def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
         return NamedPolicy(name, parse({"Version": LATEST, "Statement": denying}, kind))
 
 
+_INDENTED = {
+    PolicyKind.IDENTITY: "The policy failed legacy parsing",
+    PolicyKind.TRUST: "JSON strings must not have leading spaces",
+}
+"""What IAM says of a text that begins with white space."""
+
+
 def checked(text: str, kind: PolicyKind) -> str:
     """Return ``text``, or raise MalformedPolicyDocument if it is not a policy of this kind."""
+    if text[:1].isspace() and kind in _INDENTED:
+        raise faults.malformed_policy(_INDENTED[kind])
     try:
         parse(text, kind)
     except MalformedPolicy as error:
@@ -39,7 +48,8 @@ def checked(text: str, kind: PolicyKind) -> str:
 
 _ENTITY = re.compile(r"arn:aws:iam::(\d{12}):(user|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
 _SESSION = re.compile(r"arn:aws:sts::\d{12}:(assumed-role|federated-user)/[\w+=,.@/-]+")
-_ACCOUNT = re.compile(r"\d{12}|arn:aws:iam::\d{12}:root")
+_ACCOUNT = re.compile(r"\d{12}")
+_ROOT = re.compile(r"arn:aws:iam::\d{12}:root")
 _UNIQUE_ID = re.compile(r"(AIDA|AROA)[A-Z0-9]{12,}")
 _ELEMENTS = ("Principal", "NotPrincipal")
 
@@ -52,7 +62,7 @@ Replace = Callable[[str], str]
 
 
 def with_ids(text: str, view: View) -> str:
-    """The document as AWS stores it: unique ids in place of the ARNs of users and roles.
+    """The document as AWS stores it: users and roles by unique id, accounts by ARN.
 
     Raises MalformedPolicyDocument if a principal does not exist in ``view``, which is the
     account as services other than IAM see it.
@@ -89,7 +99,9 @@ def _replace_in(statement: Mapping[str, Any], replace: Replace) -> bool:
 
 
 def _id_of(name: str, view: View) -> str:
-    if name == "*" or _ACCOUNT.fullmatch(name) or _SESSION.fullmatch(name):
+    if _ACCOUNT.fullmatch(name):
+        return f"arn:aws:iam::{name}:root"
+    if name == "*" or _ROOT.fullmatch(name) or _SESSION.fullmatch(name):
         return name
     entity = _by_arn(name, view) or by_id(view, name)
     if entity is None:

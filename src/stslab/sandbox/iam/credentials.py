@@ -112,7 +112,8 @@ def _metadata(key: AccessKey, user: User | None) -> Members:
 # -- console passwords ----------------------------------------------------------------------
 
 _DEFAULT = PasswordPolicy(minimum_length=8)
-"""The rules of an account without a password policy."""
+"""The rules of an account without a password policy, with three of the four kinds of character."""
+_DEFAULT_KINDS = 3
 _RULES = (
     ("symbols", r"[!@#$%^&*()_+\-=\[\]{}|']", "one of the symbols"),
     ("numbers", r"[0-9]", "a number"),
@@ -184,14 +185,14 @@ def _with_password(view: View, request: ApiRequest) -> tuple[User, LoginProfile]
 
 
 def _check(view: View, account: str, password: str) -> None:
-    policy = lookups.account(view, account).password_policy or _DEFAULT
+    own = lookups.account(view, account).password_policy
+    policy = own or _DEFAULT
     length = policy.minimum_length
     problems = [] if len(password) >= length else [f"a minimum length of {length} characters"]
-    problems += [
-        needed
-        for member, pattern, needed in _RULES
-        if getattr(policy, member) and not re.search(pattern, password)
-    ]
+    lacking = {member: kind for member, pattern, kind in _RULES if not re.search(pattern, password)}
+    problems += [kind for member, kind in lacking.items() if getattr(policy, member)]
+    if own is None and len(_RULES) - len(lacking) < _DEFAULT_KINDS:
+        problems.append("three of: uppercase letters, lowercase letters, numbers, symbols")
     if problems:
         raise ApiFault(
             "PasswordPolicyViolation",

@@ -31,7 +31,7 @@ def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Ans
     clients, given = tuple(params.get("ClientIDList", ())), params.get("ThumbprintList")
     provider = OidcProvider(
         account=request.account,
-        url=url.removeprefix(_HTTPS).rstrip("/"),
+        url=url.removeprefix(_HTTPS),
         created=request.now,
         client_ids=clients,
         thumbprints=_checked_thumbprints(given) if given else (),

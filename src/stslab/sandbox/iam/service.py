@@ -190,7 +190,7 @@ def _named_target(request: ApiRequest, kind: str, entity: Entity | None, name: s
     shown = None if creating else f"{kind.replace('-', ' ')} {name}"
     if entity is not None and not creating:
         return Target(entity.arn, shown, entity)
-    path, name = request.params.get("Path") or "/", name.removeprefix("https://").rstrip("/")
+    path, name = request.params.get("Path") or "/", name.removeprefix("https://")
     return Target(f"arn:aws:iam::{request.account}:{kind}{path}{name}", shown)
 
 

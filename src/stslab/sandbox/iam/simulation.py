@@ -396,7 +396,11 @@ def _source(identifier: str, text: str, kind: PolicyKind) -> Source:
 
 
 def places_of(text: str) -> list[Span]:
-    """The start and end of each statement in a valid policy document."""
+    """The start and end of each statement in a valid policy document.
+
+    The start is as AWS gives it: right after the list's bracket or the statement before, or after
+    the brace of a statement without a list (AWS CLI Command Reference, examples).
+    """
     return [(_position(text, start), _position(text, end)) for start, end in _statement_spans(text)]
 
 
@@ -414,13 +418,13 @@ def _statement_spans(text: str) -> Iterator[tuple[int, int]]:
 
 def _elements(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     if text[start] != "[":
-        yield start, end
+        yield start + 1, end
         return
-    at = _skip(text, start + 1)
+    before, at = start + 1, _skip(text, start + 1)
     while text[at] != "]":
         _, after = _DECODER.raw_decode(text, at)
-        yield at, after
-        at = _skip(text, after)
+        yield before, after
+        before, at = after, _skip(text, after)
         at = _skip(text, at + (text[at] == ","))
 
 

@@ -98,7 +98,7 @@ def _identify(view: View, text: str, account: str, request: ApiRequest) -> WebId
     except tokens.InvalidToken as error:
         raise faults.invalid_token(_NO_JWT) from error
     issuer = str(token.claims.get("iss", ""))
-    provider = view.get(OidcProvider, account, issuer.removeprefix("https://").rstrip("/"))
+    provider = view.get(OidcProvider, account, issuer.removeprefix("https://"))
     if provider is None:
         raise faults.invalid_token(f"No OpenIDConnect provider found in your account for {issuer}")
     try:
