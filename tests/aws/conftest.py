@@ -1,4 +1,4 @@
-"""An endpoint that does as it is told, an account there, and no AWS settings but the tests'."""
+"""Fixtures: a scripted endpoint, an account on it, and only the tests' AWS settings."""
 
 import os
 
@@ -15,7 +15,7 @@ ADMIN = Credentials("AKIAADMIN00000000000", "ADMINSECRET0123456789")
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch, tmp_path):
-    """The learner's own settings are an empty home's."""
+    """Use an empty home, without AWS settings."""
     # AWS_DATA_PATH is where the aws CLI, once imported, finds its own parser's data.
     names = {name for name in os.environ if name.startswith("AWS_")} - {"AWS_DATA_PATH"}
     for name in names:

@@ -1,4 +1,4 @@
-"""An HTTP endpoint on the loopback that answers as it is told: real connections, real faults."""
+"""An HTTP endpoint on the loopback with scripted answers and faults."""
 
 import threading
 import time
@@ -26,7 +26,7 @@ def error(code: str, message: str = "said AWS") -> bytes:
 
 @dataclass
 class Endpoint:
-    """What to answer next: (status, body); ``reset`` closes the connection, ``hang`` waits."""
+    """The next answers: (status, body); ``reset`` closes the connection, ``hang`` waits."""
 
     url: str = ""
     script: list[tuple[int | str, bytes]] = field(default_factory=list)

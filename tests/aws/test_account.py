@@ -1,4 +1,4 @@
-"""Calls over real connections: answers, refusals and what was lost, as values."""
+"""Calls over real connections return answers, refusals and lost answers as values."""
 
 import socket
 from typing import Any
@@ -48,9 +48,7 @@ def test_an_error_of_awss_is_a_refusal(endpoint, account, status, code, transien
 
 @pytest.mark.parametrize("how", ["reset", "hang"])
 @pytest.mark.parametrize("operation", ["CreateUser", "GetUser"])
-def test_an_answer_that_does_not_come_is_lost_and_not_asked_for_again(
-    endpoint, account, how, operation
-):
+def test_a_missing_answer_is_lost_and_the_call_is_not_repeated(endpoint, account, how, operation):
     endpoint.then(how)
     outcome = account.call("admin", "iam", operation, {"UserName": "u"})
     assert isinstance(outcome, Lost)
@@ -58,12 +56,12 @@ def test_an_answer_that_does_not_come_is_lost_and_not_asked_for_again(
     assert len(endpoint.asked) == 1
 
 
-def test_an_answer_that_makes_no_sense_is_lost(endpoint, account):
+def test_an_unreadable_answer_is_lost(endpoint, account):
     endpoint.then(200, b"<html>login to the hotel's network</html")
     assert isinstance(get_user(account), Lost)
 
 
-def test_nobody_listens(profiles):
+def test_an_unreachable_endpoint_is_a_refusal(profiles):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -80,18 +78,18 @@ def test_wrong_parameters_are_a_refusal(account):
     assert outcome.code == "ParamValidation"
 
 
-def test_an_operation_that_is_not_there(account):
+def test_an_unknown_operation(account):
     assert isinstance(account.call("admin", "iam", "MakeCoffee", {}), Refusal)
 
 
-def test_no_such_identity(account):
+def test_an_unknown_identity(account):
     with pytest.raises(CredentialsError, match="no profile sts") as caught:
         get_user(account, "sts")
     assert caught.value.exit_code == 4
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId"])
-def test_admins_own_credentials_no_longer_serve(endpoint, account, profiles, code):
+def test_ended_credentials_of_admin_stop_the_run(endpoint, account, profiles, code):
     profiles.save("sts", Credentials("AKIASTS", "STSSECRET0123456789"))
     endpoint.then(403, error(code)).then(403, error(code))
     assert get_user(account, "sts").code == code
@@ -130,7 +128,7 @@ def test_a_body_is_read_as_text(endpoint, account):
     assert outcome.data["Body"] == "Grüße"
 
 
-def test_the_environment_leads_no_call_elsewhere(endpoint, account, monkeypatch):
+def test_the_environment_redirects_no_call(endpoint, account, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_PROFILE", "nothere")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAENV")
@@ -154,7 +152,7 @@ def test_the_environment_leads_no_call_elsewhere(endpoint, account, monkeypatch)
         ("stack_delete_complete", ("reset", b""), "retry"),
     ],
 )
-def test_a_waiter_is_looked_at_once(endpoint, account, waiter, answer, state):
+def test_a_waiter_probes_once(endpoint, account, waiter, answer, state):
     endpoint.then(*answer)
     assert account.probe("admin", "cloudformation", waiter, {"StackName": "s"}).state == state
     assert len(endpoint.asked) == 1
@@ -201,7 +199,7 @@ def errors_of_botocores() -> list[Exception]:
 
 
 @pytest.mark.parametrize("error", errors_of_botocores(), ids=lambda one: type(one).__name__)
-def test_every_error_of_botocores_is_a_value_or_about_credentials(error):
+def test_every_botocore_error_is_a_value_or_about_credentials(error):
     try:
         outcome = failure(error, local=False)
     except CredentialsError:
@@ -219,7 +217,7 @@ def test_every_error_of_botocores_is_a_value_or_about_credentials(error):
         ("CredentialRetrievalError", "aws configure export-credentials"),
     ],
 )
-def test_what_a_person_without_credentials_is_told(name, words):
+def test_messages_about_missing_credentials(name, words):
     from botocore import exceptions as boto
 
     one = Exception.__new__(getattr(boto, name))
@@ -227,7 +225,7 @@ def test_what_a_person_without_credentials_is_told(name, words):
     assert words in no_credentials(one).hint
 
 
-def test_bytes_and_naive_dates_are_plain_too():
+def test_bytes_and_naive_dates_become_plain():
     from datetime import datetime
 
     assert plain(b"a") == "a"

@@ -1,4 +1,4 @@
-"""Who calls with keys in the environment and a profile that is named: what botocore finds."""
+"""With keys in the environment and a named profile, the caller is the one botocore picks."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def found_by_a_process(files: ProfileFiles, keys: Credentials, profile: str, opt
 @pytest.mark.parametrize(
     ("named", "who"), [({"profile": "mine"}, "AKIATHEIRS"), ({"option": "mine"}, "ASIAMINE")]
 )
-def test_it_is_who_a_process_with_this_environment_is(
+def test_botocore_picks_the_same_credentials_as_a_process(
     files: ProfileFiles, monkeypatch: pytest.MonkeyPatch, named: dict[str, str], who: str
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
@@ -64,6 +64,6 @@ def test_it_is_who_a_process_with_this_environment_is(
     assert told == who
 
 
-def test_without_the_keys_there_is_nobody_yet(files: ProfileFiles) -> None:
+def test_without_the_keys_there_are_no_credentials(files: ProfileFiles) -> None:
     files.configure("shell", {"environment": "nobody", "profile": "mine"})
     assert Assumed(files, unasked, unasked, unasked).get("shell") is None

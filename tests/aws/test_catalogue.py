@@ -1,4 +1,4 @@
-"""The catalogue says of AWS's APIs what botocore's models say."""
+"""The catalogue of AWS's APIs agrees with botocore's models."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ def test_choices(catalogue: BotocoreCatalogue):
     assert operation.input.members["StackName"].choices == ()
 
 
-def test_what_boto3_decodes_is_any_json(catalogue: BotocoreCatalogue):
+def test_documents_that_botocore_decodes_are_any_json(catalogue: BotocoreCatalogue):
     read = catalogue.operation("iam", "GetUserPolicy")
     put = catalogue.operation("iam", "PutUserPolicy")
     assert read
@@ -78,7 +78,7 @@ def test_idempotency_tokens_are_filled_in_by_botocore(catalogue: BotocoreCatalog
     assert "OperationId" not in update.input.required
 
 
-def test_a_shape_that_holds_itself_ends(catalogue: BotocoreCatalogue):
+def test_a_recursive_shape_ends(catalogue: BotocoreCatalogue):
     operation = catalogue.operation("dynamodb", "PutItem")
     assert operation
     value = operation.input.members["Item"].item
@@ -110,7 +110,7 @@ def test_a_shape_that_holds_itself_ends(catalogue: BotocoreCatalogue):
         ("sts", "GetFederationToken", False),
     ],
 )
-def test_what_changes_anything(
+def test_which_operations_change_something(
     service: str, name: str, changes: bool, catalogue: BotocoreCatalogue
 ):
     operation = catalogue.operation(service, name)
@@ -125,13 +125,13 @@ def test_waiters(catalogue: BotocoreCatalogue):
     assert catalogue.waiters("nothing") == {}
 
 
-def test_only_the_services_that_are_asked_for_are_read(catalogue: BotocoreCatalogue):
+def test_only_needed_services_are_read(catalogue: BotocoreCatalogue):
     fresh = BotocoreCatalogue()
     fresh.operation("sts", "AssumeRole")
     assert set(fresh._models) == {"sts"}
 
 
-def test_neither_boto3_nor_a_session_is_needed():
+def test_the_catalogue_needs_neither_boto3_nor_a_session():
     code = (
         "import sys; from stslab.aws.catalogue import BotocoreCatalogue;"
         "BotocoreCatalogue().operation('sts', 'AssumeRole');"
@@ -141,5 +141,5 @@ def test_neither_boto3_nor_a_session_is_needed():
     assert done.stdout.strip() == ""
 
 
-def test_the_services_are_those_that_botocore_lists(catalogue: BotocoreCatalogue):
+def test_the_services_are_botocores(catalogue: BotocoreCatalogue):
     assert list(catalogue.services()) == Loader().list_available_services("service-2")

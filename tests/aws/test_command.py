@@ -1,4 +1,4 @@
-"""The command that is shown makes the very call that is made: the aws CLI itself says so."""
+"""The shown command makes the same call: checked with the aws CLI's own parser."""
 
 import shlex
 from typing import Any
@@ -19,7 +19,7 @@ from stslab.runner.run.plan import plan
 
 
 def calls_of_the_labs() -> list[tuple[CallShown, str]]:
-    """Every call of every bundled lab, once, and its command."""
+    """Each distinct call of the bundled labs, with its command."""
     from stslab.resources import labs_folder
 
     commands: dict[str, CallShown] = {}
@@ -39,7 +39,7 @@ def calls_of_the_labs() -> list[tuple[CallShown, str]]:
 
 @pytest.fixture(scope="module")
 def parsed(tmp_path_factory):
-    """Parses a command with the CLI's own parser: (parameters, global options)."""
+    """Parse a command with the CLI's own parser: (parameters, global options)."""
     from awscli.clidriver import create_clidriver
 
     files = ProfileFiles(tmp_path_factory.mktemp("profiles"), "us-east-1", "http://127.0.0.1:1")
@@ -69,7 +69,7 @@ def parsed(tmp_path_factory):
     return parse
 
 
-def test_the_cli_understands_every_call_of_the_labs_as_it_is_shown(parsed):
+def test_the_cli_parses_every_shown_command_of_the_labs(parsed):
     calls = calls_of_the_labs()
     assert len(calls) > 20
     for call, command in calls:
@@ -140,12 +140,12 @@ def test_awkward_values_reach_the_call_unchanged(parsed, service, operation, par
     assert options.profile == "sts"
 
 
-def test_a_body_that_looks_like_a_file_names_none():
+def test_a_value_that_looks_like_a_file_is_not_read_from_one():
     body = {"Bucket": "b", "Key": "k", "Body": "file:///etc/passwd"}
     assert "--body k " in aws_command(CallShown("sts", "s3", "PutObject", body))
 
 
-def test_names_are_written_as_the_cli_does():
+def test_names_are_in_the_clis_form():
     import botocore
     from botocore.loaders import Loader
     from botocore.model import ServiceModel
@@ -158,7 +158,7 @@ def test_names_are_written_as_the_cli_does():
                 assert kebab(name) == botocore.xform_name(name, "-")
 
 
-def test_nobody_signs_for_anonymous():
+def test_anonymous_calls_are_not_signed():
     call = CallShown("anonymous", "s3", "GetObject", {"Bucket": "b", "Key": "a b"})
     expected = "aws s3api get-object --bucket b --key 'a b' /dev/stdout --no-sign-request"
     assert aws_command(call) == expected

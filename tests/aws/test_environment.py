@@ -1,4 +1,4 @@
-"""What `stslab env` says makes the aws CLI talk to the target, in every shell."""
+"""The variables of `stslab env` make the aws CLI use the target, in every shell."""
 
 import subprocess
 
@@ -19,7 +19,7 @@ def changes(tmp_path):
     return environment.variables(files, "us-east-1", environ)
 
 
-def test_what_would_win_over_the_profiles_is_taken_out(changes):
+def test_variables_that_override_profiles_are_unset(changes):
     gone = {name for name, value in changes.items() if value is None}
     assert {
         "AWS_ACCESS_KEY_ID",
@@ -34,7 +34,7 @@ def test_what_would_win_over_the_profiles_is_taken_out(changes):
     assert changes["AWS_REGION"] == changes["AWS_DEFAULT_REGION"] == "us-east-1"
 
 
-def test_a_subshell_gets_all_of_it(changes):
+def test_a_subshell_gets_the_changes(changes):
     made = environment.applied(changes, {"AWS_SESSION_TOKEN": "t", "A": "b"})
     assert made["A"] == "b"
     assert "AWS_SESSION_TOKEN" not in made
@@ -60,13 +60,13 @@ def test_a_shell_reads_it_back(changes, shell):
     assert done.stdout == f"{changes['AWS_CONFIG_FILE']}||admin"
 
 
-def test_fish_quotes_in_its_own_way(changes):
+def test_fish_quoting(changes):
     text = environment.script({"A": "it's \\", "B": None}, "/usr/bin/fish")
     assert text == "set -gx A 'it\\'s \\\\'\nset -e B\n"
 
 
 @pytest.mark.parametrize("shell", ["/bin/bash", "-zsh", "sh", "ksh"])
-def test_shells_are_told_by_their_names(changes, shell):
+def test_shells_are_known_by_name(changes, shell):
     assert environment.script({"A": "x"}, shell) == "export A=x\n"
 
 

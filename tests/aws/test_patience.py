@@ -1,4 +1,4 @@
-"""What a real account does to calls: faults over real connections, met as far as is safe."""
+"""Retries as on a real account: which calls are repeated after faults, and which never are."""
 
 import pytest
 from tests.aws.endpoint import USER, Endpoint, error
@@ -13,7 +13,7 @@ CREATED = USER.replace(b"GetUser", b"CreateUser")
 
 
 class Quick(Clock):
-    """Time that passes when it is slept away."""
+    """A clock that only sleeping moves."""
 
     def __init__(self) -> None:
         self.passed = 0.0
@@ -27,7 +27,7 @@ class Quick(Clock):
 
 @pytest.fixture
 def real(endpoint: Endpoint, profiles, monkeypatch) -> Boto3Account:
-    """An account that is treated as one of AWS's, at the endpoint."""
+    """An account at the endpoint that is treated as a real one."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAME")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "MYSECRET0123456789")
     info = elsewhere("111122223333", "us-east-1", instead=endpoint.url).info
@@ -56,7 +56,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: str(fault[0]))
-def test_a_question_is_asked_again_until_it_is_answered(endpoint, calls, fault):
+def test_a_reading_call_is_repeated_until_it_is_answered(endpoint, calls, fault):
     endpoint.then(*fault).then(*fault).then(200, USER)
     outcome = calls.make(Call("admin", "iam", "GetUser", {"UserName": "u"}))
     assert isinstance(outcome, Answer)
@@ -66,14 +66,14 @@ def test_a_question_is_asked_again_until_it_is_answered(endpoint, calls, fault):
 @pytest.mark.parametrize(
     "fault", [FAULTS[0], FAULTS[1], FAULTS[3], FAULTS[4]], ids=lambda f: str(f[0])
 )
-def test_what_may_have_been_made_is_not_made_again(endpoint, calls, fault):
+def test_a_changing_call_with_a_lost_answer_is_not_repeated(endpoint, calls, fault):
     endpoint.then(*fault).then(200, CREATED)
     outcome = calls.make(Call("admin", "iam", "CreateUser", {"UserName": "u"}))
     assert isinstance(outcome, Lost)
     assert len(endpoint.asked) == 1
 
 
-def test_what_was_throttled_was_not_made_and_is_made_again_and_shown(endpoint, calls, said):
+def test_a_throttled_call_is_repeated_and_shown(endpoint, calls, said):
     for _ in range(3):
         endpoint.then(400, error("Throttling", "Rate exceeded"))
     endpoint.then(200, CREATED)
@@ -85,7 +85,7 @@ def test_what_was_throttled_was_not_made_and_is_made_again_and_shown(endpoint, c
 
 
 @pytest.mark.parametrize("spread", [("InvalidClientTokenId", 0.0), ("AccessDenied", 60.0)])
-def test_iam_still_spreads_a_new_key_or_policy(endpoint, calls, profiles, said, spread):
+def test_a_new_key_or_policy_is_waited_for(endpoint, calls, profiles, said, spread):
     code, within = spread
     for _ in range(4):
         endpoint.then(403, error(code))
@@ -96,7 +96,7 @@ def test_iam_still_spreads_a_new_key_or_policy(endpoint, calls, profiles, said, 
     assert any(isinstance(event, Waiting) and code in event.what for event in said)
 
 
-def test_a_refusal_that_was_to_be_is_not_tried_again(endpoint, calls, profiles):
+def test_an_expected_refusal_is_not_retried(endpoint, calls, profiles):
     endpoint.then(403, error("AccessDenied"))
     profiles.save("sts", profiles.get("admin"))
     outcome = calls.make(Call("sts", "iam", "GetUser", {}), within=60.0, expected=["AccessDenied"])

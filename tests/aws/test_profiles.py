@@ -1,4 +1,4 @@
-"""Profiles: for their owner's eyes, whole or not at all, and as the aws CLI reads them."""
+"""Profile files: private, written atomically, and readable by the aws CLI."""
 
 import stat
 
@@ -18,7 +18,7 @@ def files(tmp_path) -> ProfileFiles:
     return ProfileFiles(tmp_path / "p" / "sandbox", "eu-central-1", "http://127.0.0.1:4100")
 
 
-def test_what_is_saved_is_there_for_the_next_process(files, tmp_path):
+def test_a_saved_profile_is_read_by_the_next_process(files, tmp_path):
     files.save("sts", STS)
     files.save("assumed", ASSUMED)
     again = ProfileFiles(files.folder, "eu-central-1")
@@ -51,7 +51,7 @@ def test_botocore_and_the_cli_read_them(files, monkeypatch, profile, key):
     assert scoped["s3"] == {"addressing_style": "path"}
 
 
-def test_a_real_accounts_admin_is_the_learners_own(tmp_path, monkeypatch):
+def test_on_a_real_account_admin_is_the_learners_own_profile(tmp_path, monkeypatch):
     files = ProfileFiles(
         tmp_path / "p", "us-east-1", processes={"admin": "env -u X true --profile me"}
     )
@@ -68,7 +68,7 @@ def test_secrets_are_not_in_a_repr(files):
 
 
 @pytest.mark.parametrize("text", ["no section\n", "[sts]\naws_access_key_id\n", "\0["])
-def test_damaged_files_are_told_without_their_text(files, text):
+def test_the_error_for_damaged_files_does_not_quote_them(files, text):
     files.prepare()
     files.credentials_file.write_text(text + "aws_secret_access_key = HIDDENSECRET\n")
     with pytest.raises(CredentialsError, match="are damaged") as caught:
@@ -76,7 +76,7 @@ def test_damaged_files_are_told_without_their_text(files, text):
     assert "HIDDENSECRET" not in str(caught.value) + caught.value.hint
 
 
-def test_a_profile_that_somebody_is_writing_is_none_yet_and_stays(files):
+def test_a_half_written_profile_is_not_used_and_stays(files):
     files.prepare("sts")
     assert "[profile sts]" in files.config_file.read_text()
     half = "[sts]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n"
@@ -90,7 +90,7 @@ def test_a_profile_that_somebody_is_writing_is_none_yet_and_stays(files):
 
 
 @pytest.mark.parametrize("name", ["default", "", "a b", "a]\nb", "../x", "x" * 65])
-def test_names_that_can_be_no_profiles(files, name):
+def test_invalid_profile_names(files, name):
     with pytest.raises(CredentialsError):
         files.save(name, STS)
     assert not files.folder.exists()

@@ -1,4 +1,4 @@
-"""Targets, and the guard before a real account."""
+"""Targets, and the guard of real accounts."""
 
 import pytest
 from tests.aws.conftest import ADMIN
@@ -28,7 +28,7 @@ def test_kinds_of_targets(name, kind):
     ["moon", "", "ftp://host", "http://", "https://:80", "http://[::1", "http://host:0",
      "http://host:99999", "http://host:x", "http://me:secret@host", "http://a b", "http://host/\x1b[31m"],
 )  # fmt: skip
-def test_no_such_target(name):
+def test_an_unknown_target(name):
     with pytest.raises(UsageError, match="no target"):
         target.kind_of(name)
 
@@ -53,7 +53,7 @@ def test_a_real_account_keeps_no_credentials_of_the_learners(tmp_path):
     )
 
 
-def test_another_endpoint_has_a_name_that_can_be_a_folders():
+def test_the_name_of_an_endpoint_fits_a_folder():
     made = target.elsewhere("111122223333", "us-east-1", url="https://aws.example.test:4566/x")
     assert made.info.name == "aws.example.test-4566-x"
     assert made.info.eventually_consistent
@@ -66,7 +66,7 @@ def signed_in(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "MYSECRET0123456789")
 
 
-def test_the_guard_says_who_the_learner_is(endpoint, signed_in, monkeypatch):
+def test_the_guard_identifies_the_learner(endpoint, signed_in, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     endpoint.then(200, CALLER.format(arn=ME).encode())
     made, identity = guard.real_target(guard.Source(endpoint_url=endpoint.url), "111122223333")
@@ -81,7 +81,7 @@ def test_the_guard_refuses_another_account(endpoint, signed_in):
     assert caught.value.exit_code == 4
 
 
-def test_the_guard_refuses_root_but_where_everybody_is_root(endpoint, signed_in):
+def test_the_guard_refuses_root_except_on_local_endpoints(endpoint, signed_in):
     root = guard.Identity("111122223333", "arn:aws:iam::111122223333:root", "aws")
     with pytest.raises(CredentialsError, match="root user") as caught:
         guard.require(root)
@@ -91,7 +91,7 @@ def test_the_guard_refuses_root_but_where_everybody_is_root(endpoint, signed_in)
     assert made.info.caller == root.arn
 
 
-def test_the_target_aws_goes_where_the_learners_settings_lead(endpoint, signed_in, monkeypatch):
+def test_the_target_aws_follows_the_learners_endpoint_url(endpoint, signed_in, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.url)
     endpoint.then(200, CALLER.format(arn=ME).encode())
     made, _ = guard.real_target(guard.Source())
@@ -115,7 +115,7 @@ def test_the_target_aws_goes_where_the_learners_settings_lead(endpoint, signed_i
         ("deny_accounts = []", "no setting deny_accounts"),
     ],
 )
-def test_a_deny_list_that_can_not_be_read_stops_before_any_call(
+def test_an_unreadable_deny_list_stops_before_any_call(
     endpoint, signed_in, monkeypatch, tmp_path, case
 ):
     text, words = case
@@ -140,7 +140,7 @@ def test_a_deny_list_that_can_not_be_read_stops_before_any_call(
         ("", False),
     ],
 )
-def test_aliases_that_say_production(alias, production):
+def test_aliases_of_production_accounts(alias, production):
     assert says_production(alias) == production
 
 
@@ -155,7 +155,7 @@ def test_no_credentials(endpoint):
         guard.identify(guard.Source(endpoint_url=endpoint.url))
 
 
-def test_no_such_profile(endpoint):
+def test_an_unknown_profile(endpoint):
     with pytest.raises(CredentialsError, match="nothere"):
         guard.real_target(guard.Source("nothere", endpoint_url=endpoint.url))
 

@@ -171,7 +171,7 @@ def test_each_decision_has_its_gates_and_what_decided(report: Page) -> None:
 def test_what_was_said_stands_there_as_text(report: Page) -> None:
     body = report.run("document.body.textContent")
     assert "<i>Ana</i> (self-reported)" in body
-    assert f"Predicted: {WRONG} (not so)" in body
+    assert f"Predicted: {WRONG} (wrong)" in body
     assert "1 of 2 predictions right" in body
 
 

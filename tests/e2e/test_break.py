@@ -50,7 +50,7 @@ def test_found_and_fixed(opened: Open, machine: Machine) -> None:
     first = machine.stslab("why").out  # as at the prompt: the journal knows how far one went
     assert "no policy of assumed allows it" in first
     assert "OneBucket" not in first + machine.stslab("report").out
-    terminal.wait("are yours too.\n\nadmin $")  # drawn anew below what stands there
+    terminal.wait("CLI.\n\nadmin $")  # drawn anew below what stands there
     for grade in ("Look at the policy OneBucket", "Name what"):
         terminal.enter("why")
         terminal.wait(grade, "admin $")

@@ -261,7 +261,7 @@ def test_why_does_not_loosen_the_trust_for_a_wrong_profile(begun: Machine) -> No
 
 def test_why_says_so_where_only_the_administrator_may(begun: Machine) -> None:
     assert begun.aws("s3api", "list-buckets", profile="sts").code
-    assert "Of your profiles only admin may do this." in why(begun)
+    assert "Of your profiles, only admin may do this." in why(begun)
 
 
 def test_why_knows_who_deleted_the_role(begun: Machine) -> None:

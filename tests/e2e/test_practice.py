@@ -107,7 +107,7 @@ def test_the_whole_lab_by_hand_leaves_nothing(
     answers(terminal, "The bucket has an object hello.txt")
     other.does(f"{OBJECT}; echo more | aws s3 cp - s3://$BUCKET/more --profile assumed")
     terminal.wait("✔ The bucket has an object")
-    text = answers(terminal, "changes put back:")
+    text = answers(terminal, "changes reverted:")
     while "Enter shows more" in text:  # where the list is longer than the screen
         terminal.enter()
         text = terminal.changed(text)

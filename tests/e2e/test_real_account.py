@@ -193,7 +193,7 @@ def test_credentials_that_fail_stop_with_4_and_the_run_goes_on_afterwards(learne
     learner.sign_in()
     done = learner.on_aws("run")
     assert done.code == 0, done.said
-    assert f"Going on with run {run['run']}" in done.out
+    assert f"Continuing run {run['run']}" in done.out
 
 
 def test_a_session_that_ends_in_the_middle_of_a_run(learner: Learner):

@@ -48,7 +48,7 @@ def test_killed_anywhere_it_goes_on_to_the_end(machine: Machine, words):
     (run,) = machine.runs()
     done = machine.stslab("run", "--yes")
     assert done.code == 0, done.said
-    assert f"Going on with run {run['run']}" in done.out
+    assert f"Continuing run {run['run']}" in done.out
     assert [one["state"] for one in machine.runs()] == ["finished"]
     assert machine.leftovers(run["run"]) == []
 

@@ -1,4 +1,4 @@
-"""The access table: what a lab says of it, and what the account decides."""
+"""The access table: as the lab expects it, and as the account decides it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_cell_is_denied_until_a_stage_changes_it() -> None:
     assert (late.allowed, late.by) == (False, (Gate.BOUNDARY,))
 
 
-def test_a_cell_whose_names_are_not_known_is_empty() -> None:
+def test_a_cell_with_unknown_names_is_unknown() -> None:
     cells = access.table(LAB, (), {}, allowed())
     assert [(one.cell, one.who, one.word) for one in cells] == [
         ("assume", "sts", "unknown"),
@@ -54,14 +54,14 @@ def test_a_cell_whose_names_are_not_known_is_empty() -> None:
     ]
 
 
-def test_what_is_too_wide_and_what_does_not_fit_yet() -> None:
+def test_cells_that_are_too_wide_or_not_allowed_yet() -> None:
     decide = allowed(("admin", "AssumeRole"))
     sts, admin, _ = access.table(LAB, ("a",), {"arn": "x"}, decide)
     assert (sts.fits, sts.too_wide) == (False, False)
     assert (admin.fits, admin.too_wide) == (False, True)
 
 
-def test_what_a_stage_changed() -> None:
+def test_the_cells_that_a_stage_changed() -> None:
     before = access.table(LAB, (), {"arn": "x"}, allowed())
     after = access.table(LAB, ("a",), {"arn": "x"}, allowed(("sts", "AssumeRole")))
     assert access.changed(before, after) == {("assume", "sts")}

@@ -1,4 +1,4 @@
-"""By hand: which single tasks are done, what is told beside them, and what a hint adds."""
+"""Work by hand: which tasks are done, the notes beside them, and hints."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def account() -> InsideAccount:
 
 
 class Known(Hand):
-    """An account that tells these sessions."""
+    """An account that knows these sessions."""
 
     sessions: Mapping[str, Given] = {}
 
@@ -41,7 +41,7 @@ def by_hand(
     log: Sequence[Any] = (),
     hand: Hand | None = None,
 ) -> Iterator[tuple[ByHand, Stage]]:
-    """The stage of a lab, with those before it done; ``log`` is what the account has logged."""
+    """A stage of a lab, with the stages before it done; ``log`` is the account's log."""
     lab = load(bundled() / "lab" / f"{lab_id}.yaml", catalogue=BotocoreCatalogue())
     hands: list[ByHand] = []
 
@@ -68,7 +68,7 @@ def call(account: InsideAccount, operation: str, who: str = "admin", **params: A
 
 
 def assumes(account: InsideAccount, profile: str, who: str, **params: str) -> None:
-    """The profile gets a session that somebody asks for."""
+    """Assume the role by hand, and write the session to the profile."""
     given = call(account, "sts.AssumeRole", who, **params)
     credentials = Credentials.found_in(given["Credentials"])
     assert credentials
@@ -88,7 +88,7 @@ def test_a_session_has_the_name_that_the_task_names(account: InsideAccount) -> N
             assert any(f"/{name}, but it is not what" in one for one in told.notes) is not done
 
 
-def test_where_the_task_names_no_session_any_name_does(account: InsideAccount) -> None:
+def test_any_session_name_does_if_the_task_names_none(account: InsideAccount) -> None:
     with by_hand(account, "external-id", "external-id") as (hand, stage):
         hand.runner.do(stage, 0)
         role, ours = (hand.runner.scope()[one] for one in ("role_arn", "your_id"))
@@ -105,7 +105,7 @@ TRUST = """{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": 
 ALL = LISTS.replace("s3:ListAllMyBuckets", "*")
 
 
-def test_a_session_knows_of_a_code_where_the_task_says_so(account: InsideAccount) -> None:
+def test_a_session_has_mfa_if_the_task_says_so(account: InsideAccount) -> None:
     known = Known()
     with by_hand(account, "mfa", "session", hand=known) as (hand, stage):
         own = account.files.get("user")
@@ -143,7 +143,7 @@ def test_a_session_lasts_as_long_as_the_task_says(account: InsideAccount) -> Non
             assert any("but it lasts 60 minutes." in one for one in told.notes) is not done
 
 
-def test_a_policy_under_another_name_is_one_too(account: InsideAccount) -> None:
+def test_a_policy_under_another_name_counts(account: InsideAccount) -> None:
     with by_hand(account, "external-id", "two-accounts") as (hand, stage):
         hand.runner.do(stage, 0)
         role = hand.runner.scope()["role"]
@@ -153,7 +153,7 @@ def test_a_policy_under_another_name_is_one_too(account: InsideAccount) -> None:
             assert [one.done for one in hand.look(stage).tasks] == [True, done, False, False]
 
 
-def test_a_trust_that_lets_in_whom_it_should_is_one_too(account: InsideAccount) -> None:
+def test_an_equivalent_trust_policy_counts(account: InsideAccount) -> None:
     with by_hand(account, "external-id", "external-id") as (hand, stage):
         role, ours = (hand.runner.scope()[one] for one in ("role", "your_id"))
         for customer, done in (("customer-*", False), (ours, True)):
@@ -162,7 +162,9 @@ def test_a_trust_that_lets_in_whom_it_should_is_one_too(account: InsideAccount) 
             assert [one.done for one in hand.look(stage).tasks] == [done, False]
 
 
-def test_a_policy_under_another_name_waits_for_no_other_task(account: InsideAccount) -> None:
+def test_a_policy_under_another_name_counts_before_other_tasks_are_done(
+    account: InsideAccount,
+) -> None:
     log = [{"eventTime": "9", "eventSource": "iam.amazonaws.com", "eventName": "CreateUser"}] * 3
     with by_hand(account, "mfa", "device", log) as (hand, stage):
         for at in range(2):
@@ -174,7 +176,7 @@ def test_a_policy_under_another_name_waits_for_no_other_task(account: InsideAcco
         assert told.notes == ()
 
 
-def test_a_claim_about_a_task_that_nobody_began_is_not_told(account: InsideAccount) -> None:
+def test_a_check_about_a_task_not_begun_is_not_mentioned(account: InsideAccount) -> None:
     change = {"eventTime": "9", "eventSource": "iam.amazonaws.com", "eventName": "CreateUser",
               "requestParameters": {}}  # fmt: skip
     log: list[Any] = []
@@ -184,7 +186,7 @@ def test_a_claim_about_a_task_that_nobody_began_is_not_told(account: InsideAccou
             hand.runner.do(stage, at)
         assert hand.look(stage).notes == ()
         log += [change] * 4
-        assert hand.look(stage).notes == ("This has to hold too: The user has a device.",)
+        assert hand.look(stage).notes == ("This must hold too: The user has a device.",)
         call(account, "iam.CreateVirtualMFADevice", VirtualMFADeviceName=phone)
         told = hand.look(stage)
         assert [one.done for one in told.tasks] == [True, True, True, True, False]
@@ -192,7 +194,7 @@ def test_a_claim_about_a_task_that_nobody_began_is_not_told(account: InsideAccou
         assert told.notes == ()
 
 
-def test_a_hint_fills_in_the_file_that_it_names(account: InsideAccount) -> None:
+def test_a_hint_gives_the_values_for_the_file_that_it_names(account: InsideAccount) -> None:
     with by_hand(account, "external-id", "two-accounts") as (hand, stage):
         task = hand.look(stage).tasks[0]
         assert "In a copy" not in hand.hint(stage, task)[0]

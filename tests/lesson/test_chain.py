@@ -1,4 +1,4 @@
-"""Who came by their credentials from whom, and what each may do."""
+"""The chain of callers, and what each may do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stslab.resources import bundled
 KNOWN = {"user": "u-a1", "role_arn": "arn:aws:iam::111122223333:role/r", "session_name": "s"}
 
 
-def test_each_caller_is_told_with_what_it_is_and_may_do() -> None:
+def test_each_caller_with_its_description_and_permissions() -> None:
     lab = load(bundled() / "lab" / "steps.yaml", catalogue=BotocoreCatalogue())
     stages = [one.id for one in lab.stages]
     names = {"ROLE": KNOWN["role_arn"]}
@@ -24,13 +24,13 @@ def test_each_caller_is_told_with_what_it_is_and_may_do() -> None:
     assert [one.who for one in chain(lab, [], KNOWN, {})] == ["admin"]
 
 
-def test_who_came_by_a_token_is_told_so_although_the_token_is_gone() -> None:
+def test_a_web_identity_session_is_described_without_its_token() -> None:
     lab = load(bundled() / "lab" / "web-identity.yaml", catalogue=BotocoreCatalogue())
     links = chain(lab, ["audience"], KNOWN, {"ROLE": KNOWN["role_arn"]})
     assert [one.what for one in links] == ["", "a session of $ROLE, by a token"]
 
 
-def test_each_stands_below_the_one_that_it_came_from() -> None:
+def test_each_caller_is_below_its_source() -> None:
     lab = load(bundled() / "lab" / "who-am-i.yaml", catalogue=BotocoreCatalogue())
     stages = [one.id for one in lab.stages]
     links = chain(lab, stages, {}, {})

@@ -1,4 +1,4 @@
-"""Policies in a few words, and the policies that a call brings."""
+"""Policies in a few words, and the policies in a call's parameters."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_statement_in_words(statement: dict[str, object], lines: list[str]) ->
     assert list(statement_lines(statement)) == lines
 
 
-def test_variables_stand_for_what_they_hold() -> None:
+def test_variables_replace_their_values() -> None:
     names = {"RUN": "a1", "ROLE": "arn:aws:iam::111122223333:role/r-a1"}
     found = renamed({"Resource": ["arn:aws:iam::111122223333:role/r-a1", "b-a1"], "n": 1}, names)
     assert found == {"Resource": ["$ROLE", "b-$RUN"], "n": 1}
@@ -69,7 +69,7 @@ def test_each_gate_shows_its_policies() -> None:
     assert (own.label, own.lines) == ("policies of sts", ())
 
 
-def test_the_policies_in_a_template_are_read_before_it_is_deployed() -> None:
+def test_policies_in_a_template() -> None:
     call = CallShown(
         "admin", "cloudformation", "CreateStack", {"TemplateBody": TEMPLATE.read_text()}
     )
@@ -87,7 +87,7 @@ def test_the_policies_in_a_template_are_read_before_it_is_deployed() -> None:
         "Resources: {A: {Type: AWS::IAM::Role, Properties: {Policies: !Ref Some}}}",
     ],
 )
-def test_what_is_no_template_brings_nothing(text: str) -> None:
+def test_an_invalid_template_has_no_policies(text: str) -> None:
     assert (
         documents_of(CallShown("admin", "x", "Y", {"TemplateBody": text, "PolicyDocument": "{"}))
         == {}
@@ -101,7 +101,7 @@ def test_a_policy_among_the_parameters() -> None:
     }
 
 
-def test_in_few_lines_it_shows_what_is_about_the_action() -> None:
+def test_brief_evidence_shows_only_statements_on_the_action() -> None:
     allow = {"Effect": "Allow", "Action": "x:Y", "Resource": "*"}
     other = {"Effect": "Deny", "Action": "x:Z", "Resource": "*"}
     about: dict[str, object] = {"matches": True}
@@ -123,13 +123,13 @@ def test_in_few_lines_it_shows_what_is_about_the_action() -> None:
     assert [len(one.lines) for one in evidence(told, "night", "it")] == [2, 1, 0]
 
 
-def test_the_arn_of_a_session_is_told_without_the_account() -> None:
+def test_a_sessions_arn_is_shown_without_the_account() -> None:
     arn = "arn:aws:sts::111122223333:assumed-role/r/night-job"
     statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "x:Y"}
     assert list(statement_lines(statement)) == ["Allow x:Y to arn:...:assumed-role/r/night-job"]
 
 
-def test_a_token_is_told_by_who_asks_and_whom_it_is_for() -> None:
+def test_a_token_is_shown_by_its_subject_and_audience() -> None:
     said = json.dumps({"sub": "repo:Octo/shop", "aud": "sts.amazonaws.com", "exp": 1}).encode()
     token = f"e30.{base64.urlsafe_b64encode(said).decode().rstrip('=')}.signature"
     for given, lines in (

@@ -1,4 +1,4 @@
-"""Every fault of every bundled lab does what it says, and its fix brings back what was."""
+"""Every fault of every bundled lab changes its cells, and its fix restores them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,14 +43,14 @@ def lab(request: pytest.FixtureRequest) -> Lab:
 
 @pytest.fixture(scope="module")
 def found(lab: Lab) -> dict[str, tuple[Fault, Fault | None]]:
-    """Each fault, and the same proved; None where it is not."""
+    """Each fault, and its proof or None."""
     return {
         fault.id: (fault, one if isinstance(one, Fault) else None) for fault, one in proofs(lab)
     }
 
 
 def broken(lab: Lab, faults: dict[str, Fault]) -> Iterator[tuple[Faults, InsideAccount, Fault]]:
-    """Each fault, planted in a set-up that is whole but for it."""
+    """Each fault, planted in a working set-up."""
     account = InsideAccount()
     with account.running(lab, lambda _: None) as runner:
         bench = Faults(lab, runner, account, account.files, account.decide, account.control)
@@ -69,11 +69,11 @@ def broken(lab: Lab, faults: dict[str, Fault]) -> Iterator[tuple[Faults, InsideA
                 account.back_to(*as_it_was)
 
 
-def test_what_a_lab_declares_is_proved(found: dict[str, tuple[Fault, Fault | None]]) -> None:
+def test_every_declared_fault_is_proved(found: dict[str, tuple[Fault, Fault | None]]) -> None:
     assert [fault.id for fault, proved in found.values() if not (fault.derived or proved)] == []
 
 
-def test_each_changes_what_it_says_and_is_fixed_by_its_fix(
+def test_each_fault_changes_its_cells_and_its_fix_restores_them(
     lab: Lab, found: dict[str, tuple[Fault, Fault | None]]
 ) -> None:
     faults = {name: proved for name, (_, proved) in found.items() if proved}
@@ -94,7 +94,7 @@ def test_each_changes_what_it_says_and_is_fixed_by_its_fix(
     assert seen == faults.keys()
 
 
-def test_cleanup_takes_a_fault_along_that_nobody_fixed(
+def test_cleanup_undoes_an_unfixed_fault(
     lab: Lab, found: dict[str, tuple[Fault, Fault | None]]
 ) -> None:
     stage = next(one for one in lab.stages if one.cleanup)
@@ -113,7 +113,7 @@ def test_cleanup_takes_a_fault_along_that_nobody_fixed(
             assert account.control("GET", "changed")["changed"] == [], name
 
 
-def test_the_first_lab_has_many_and_they_keep_their_names() -> None:
+def test_the_first_lab_has_many_faults_with_stable_ids() -> None:
     lab = lab_of(resources.labs_folder() / "steps.yaml")
     first, second = (
         [fault.id for fault, proved in proofs(lab) if isinstance(proved, Fault)] for _ in range(2)
@@ -123,7 +123,7 @@ def test_the_first_lab_has_many_and_they_keep_their_names() -> None:
     assert len({*first}) == len(first)
 
 
-def test_only_a_derived_fault_lets_another_account_in_and_only_here() -> None:
+def test_only_a_derived_fault_on_the_embedded_account_lets_in_another_account() -> None:
     lab, account = lab_of(FIRST), InsideAccount()
     with account.running(lab, lambda _: None) as runner:
         bench = Faults(lab, runner, account, account.files, account.decide, account.control)

@@ -1,4 +1,4 @@
-"""Questions: answers that could each be true, and the one that is."""
+"""Questions: plausible answers, and the right one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def verdict(*asked: Gate, by: tuple[Gate, ...] = ()) -> Verdict:
         ),
     ],
 )
-def test_each_gate_could_refuse(
+def test_each_gate_is_an_answer(
     asked: tuple[Gate, ...], by: tuple[Gate, ...], texts: list[str], right: int
 ) -> None:
     found = question(verdict(*asked, by=by), "sts", "the role")
@@ -57,7 +57,7 @@ def test_each_gate_could_refuse(
     assert found.right == right
 
 
-def test_the_right_answer_is_there_however_many_gates_there_are() -> None:
+def test_the_right_answer_is_offered_with_any_number_of_gates() -> None:
     many = tuple(gate for gate in Gate if gate is not Gate.SIGNATURE)
     for gate in many:
         found = question(verdict(*many, by=(gate,)), "sts", "the role")
@@ -72,11 +72,11 @@ def test_two_gates_that_refuse_are_one_answer() -> None:
     assert found.answer(found.right).gates == {IDENTITY, BOUNDARY}  # type: ignore[union-attr]
 
 
-def test_what_the_account_can_not_tell_is_not_asked() -> None:
+def test_no_question_without_a_verdict() -> None:
     assert question(Verdict(None), "sts", "the role") is None
 
 
-def test_not_knowing_is_no_answer() -> None:
+def test_dont_know_is_not_an_answer() -> None:
     found = question(verdict(IDENTITY), "sts", "it")
     assert found is not None
     assert found.answer(0) is None
@@ -98,7 +98,7 @@ def test_allowed_is_worded_alike_whatever_allows() -> None:
     assert free.answers[0].text == "Allowed: it needs no permission"
 
 
-def test_a_deny_is_no_missing_allow() -> None:
+def test_a_deny_is_worded_as_a_deny() -> None:
     deny = {"Statement": {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}}
     for says, text in (
         ("denies", "Denied: a policy of sts denies it"),
@@ -112,7 +112,7 @@ def test_a_deny_is_no_missing_allow() -> None:
         assert found.answers[1].text == text
 
 
-def test_of_many_gates_those_that_say_nothing_are_asked_about() -> None:
+def test_with_many_gates_those_that_do_not_allow_are_offered() -> None:
     gates = [GateReading(one, "allows", False) for one in (Gate.RESOURCE, IDENTITY, BOUNDARY)]
     told = Verdict(True, gates=(*gates, GateReading(Gate.SESSION, "does not allow", False)))
     found = question(told, "night", "the bucket")
@@ -128,7 +128,7 @@ def check_of(lab: Lab, says: str) -> Check:
     return next(one for stage in lab.stages for one in stage.checkpoint if one.says == says)
 
 
-def test_in_a_lab_where_credentials_are_refused_they_always_could_be() -> None:
+def test_refused_credentials_are_an_answer_throughout_such_a_lab() -> None:
     lab = bundled_lab("who-am-i")
     allowed, ended = (
         check_of(lab, one) for one in ("Your user lists buckets", "The session has ended")
@@ -149,7 +149,7 @@ def test_in_a_lab_where_credentials_are_refused_they_always_could_be() -> None:
         assert found.right == right
 
 
-def test_of_a_session_one_could_think_that_the_trust_is_asked_once_more() -> None:
+def test_the_trust_policy_is_an_answer_for_a_session() -> None:
     lab = bundled_lab("web-identity")
     check = check_of(lab, "Mallory's session from before goes on")
     told = Verdict(True, gates=(GateReading(IDENTITY, "allows", False),))
@@ -163,7 +163,7 @@ def test_of_a_session_one_could_think_that_the_trust_is_asked_once_more() -> Non
     assert found.right == 1
 
 
-def test_the_row_of_the_table_that_a_claim_is_about() -> None:
+def test_the_row_of_a_check() -> None:
     lab = bundled_lab("web-identity")
     claims = {
         "A pull request, with code that nobody has reviewed, gets in": "pull-request",
@@ -173,19 +173,19 @@ def test_the_row_of_the_table_that_a_claim_is_about() -> None:
     assert {says: row(lab, check_of(lab, says)) for says in claims} == claims
 
 
-def test_what_an_object_holds_is_not_asked_for() -> None:
+def test_the_row_does_not_depend_on_an_objects_content() -> None:
     lab = bundled_lab("narrower")
     assert asked(lab, check_of(lab, "It may not put a report")) == "night wants to put May"
 
 
-def test_a_call_that_nobody_signs_is_asked_for_by_its_token() -> None:
+def test_an_unsigned_call_is_described_by_its_token() -> None:
     lab = bundled_lab("web-identity")
     check = check_of(lab, "Mallory gets in again")
     assert caller(check) == "the token"
     assert asked(lab, check) == "Somebody with this token wants to assume the role"
 
 
-def test_where_two_could_be_meant_the_question_is_who_it_is() -> None:
+def test_a_call_with_two_possible_callers_asks_who_calls() -> None:
     met = {
         "theirs": Verdict(
             False, (IDENTITY,), gates=(GateReading(IDENTITY, "does not allow", True),)

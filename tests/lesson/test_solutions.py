@@ -1,4 +1,4 @@
-"""A right solution in any form is right, and a wrong one that looks like it is not."""
+"""Solutions by hand: a right one counts in any form, a similar wrong one does not."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CASES = Path(__file__).parent.parent / "cases" / "solutions.yaml"
 
 
 class Loader(yaml.SafeLoader):
-    """Knows `!template NAME`: the text of a template of the lab's."""
+    """A YAML loader with `!template NAME`, the text of a template of the lab."""
 
 
 Loader.add_constructor(
@@ -83,7 +83,7 @@ def test_there_are_enough() -> None:
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda one: one["title"])
-def test_the_right_one_is_done_and_the_wrong_one_is_not(
+def test_the_right_solution_counts_and_the_wrong_one_does_not(
     pair: Mapping[str, Any], account: InsideAccount, lab: Lab
 ) -> None:
     right = standing(account, lab, pair["stage"], pair["right"])

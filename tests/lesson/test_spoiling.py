@@ -1,4 +1,4 @@
-"""Each way in which people get a policy wrong, and no other change with it."""
+"""Common mistakes in a policy, one at a time."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("old", "new"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
-def test_one_thing_is_wrong(old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_each_mistake_changes_one_thing(old: dict[str, Any], new: dict[str, Any]) -> None:
     statement = {"Sid": "A", "Effect": "Allow", "Action": "s3:*", **old}
     document = {"Version": "2012-10-17", "Statement": [statement]}
     found = list(spoilt(document, ACCOUNT, OTHER))
@@ -46,7 +46,7 @@ def test_one_thing_is_wrong(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert document not in [one for _, one in found]
 
 
-def test_a_deny_is_added_to_what_is_there() -> None:
+def test_a_deny_is_added_to_the_statements() -> None:
     document = {"Version": "2012-10-17", "Statement": TRUST}
     named = dict(spoilt(document, ACCOUNT, OTHER))
     denied = next(one for name, one in named.items() if name.endswith("deny"))
@@ -56,6 +56,6 @@ def test_a_deny_is_added_to_what_is_there() -> None:
     }  # fmt: skip
 
 
-def test_nothing_is_made_wrong_in_a_deny_or_twice_the_same_way() -> None:
+def test_no_mistake_in_a_deny_and_none_twice() -> None:
     document = {"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
     assert list(spoilt(document, ACCOUNT, OTHER)) == []

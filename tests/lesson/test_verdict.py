@@ -1,4 +1,4 @@
-"""What the embedded account says of a call that was not made."""
+"""The embedded account's verdict on a call that is not made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def told(fault: str) -> dict[str, Any]:
     return {"allowed": None, "by": [], "keys": [], "gates": [], "documents": {}, "fault": fault}
 
 
-def test_a_move_of_the_clock_is_no_call_that_a_policy_is_asked_for() -> None:
+def test_a_move_of_the_clock_has_no_verdict() -> None:
     def would(_: Mapping[str, object]) -> Mapping[str, Any]:
         raise AssertionError
 
@@ -24,5 +24,5 @@ def test_a_move_of_the_clock_is_no_call_that_a_policy_is_asked_for() -> None:
     assert verdict.decided(would, None, "iam", "ListUsers", {}) == UNKNOWN
 
 
-def test_where_no_policy_is_asked_and_it_fails_nothing_is_known() -> None:
+def test_a_call_without_gates_that_should_fail_has_no_verdict() -> None:
     assert verdict.of(told("NoSuchEntity")).allowed is None

@@ -1,4 +1,4 @@
-"""Draws events into text, as the terminal would show it."""
+"""Draw events into text, as a terminal would show it."""
 
 import io
 import subprocess
@@ -48,7 +48,7 @@ def drawn(
 
 
 def as_a_shell_reads(command: str) -> list[str]:
-    """The words that a real shell makes of a command line."""
+    """The words of a command line, as a real shell parses it."""
     done = subprocess.run(
         ["sh", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True, timeout=10
     )

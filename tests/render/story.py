@@ -1,4 +1,4 @@
-"""One of each event, with values that AWS, a lab or a learner might give."""
+"""One of each event, with realistic values."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a program reads of a run."""
+"""JSON lines of a run, for programs."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from tests.render.story import story
 from stslab.render.jsonl import JsonRenderer
 
 
-def test_each_event_is_one_object_on_one_line_with_its_kind_and_time():
+def test_each_event_is_one_json_line_with_kind_and_time():
     stream = io.StringIO()
     render = JsonRenderer(stream, now=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     for event in story():

@@ -1,4 +1,4 @@
-"""An AWS error message explained: on one screen, whole and harmless."""
+"""An explained AWS error message: on one screen, complete and harmless."""
 
 import json
 import math
@@ -29,7 +29,7 @@ def lines_on_screen(text: str, columns: int = 80) -> int:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_each_fits_on_one_screen_and_shows_what_was_read(case):
+def test_each_message_fits_one_screen_and_shows_its_parts(case):
     message = read(case["message"])
     text = drawn(message)
     assert lines_on_screen(text) <= 24
@@ -79,7 +79,7 @@ def test_ascii_terminals_get_ascii():
     assert drawn(Message(action="s3:GetObject"), encoding="ascii").isascii()
 
 
-def test_control_characters_are_shown_as_such():
+def test_control_characters_are_escaped():
     message = read(
         "User: arn:aws:iam::111122223333:user/a\u202eb is not authorized to perform: a1:b"
     )

@@ -115,7 +115,7 @@ def test_a_gate_that_aws_did_not_tell_is_said_to_be_so(machine: Machine):
     with machine.process() as process:
         run = process.run(last="create-user")
     page = as_markdown(told(machine, run))
-    assert "| denied, as it should be; AWS did not tell by which gate |" in page
+    assert "| denied, as it should be; AWS did not say which gate |" in page
 
 
 def test_a_refused_call_is_told_as_such(machine: Machine):

@@ -1,6 +1,6 @@
-"""The access table: who can do what, as the lab says it and as the account decides it.
+"""The access table: who can do what, as the lab expects it and as the account decides it.
 
-And the chain: who came by their credentials from which caller, and what each may do with them.
+Also the chain of callers: which caller got its credentials from which, and what each may do.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -17,18 +17,18 @@ from stslab.lesson.ports import UNKNOWN, Decide, Verdict
 from stslab.runner.ports import Data
 from stslab.vocabulary import Gate
 
-Key = tuple[str, str]  # A cell of the table: the row's id and who would call
+Key = tuple[str, str]  # A cell of the table: the row's id and the identity that calls
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """What a cell should be: allowed, or denied; ``by`` these gates, where the lab names them."""
+    """What a cell should be: allowed, or denied ``by`` these gates if the lab names them."""
 
     allowed: bool = False
     by: tuple[Gate, ...] = ()
 
 
 class CellState(msgspec.Struct, frozen=True):
-    """One cell. ``verdict`` is what the account decides; unknown where names are not known yet."""
+    """One cell. The account's ``verdict`` is unknown while the lab's names are."""
 
     cell: str
     who: str
@@ -47,12 +47,12 @@ class CellState(msgspec.Struct, frozen=True):
 
     @property
     def fits(self) -> bool:
-        """Whether it is as it should be, as far as that is known."""
+        """Whether the verdict, if known, is the expected one."""
         return self.verdict.allowed is None or self.verdict.allowed == self.expected.allowed
 
     @property
     def too_wide(self) -> bool:
-        """Whether somebody may do what they should not."""
+        """Whether the call is allowed but should be denied."""
         return bool(self.verdict.allowed) and not self.expected.allowed
 
 
@@ -66,7 +66,7 @@ def keys(lab: LabFile) -> Iterator[tuple[Key, Cell]]:
 
 
 def expected(lab: LabFile, done: Collection[str]) -> dict[Key, Expected]:
-    """The table as it should be when these stages are done: denied until a stage changes it."""
+    """The expected table once these stages are done. A cell is denied until a stage allows it."""
     table = {key: Expected() for key, _ in keys(lab)}
     for stage in lab.stages:
         for change in stage.changes if stage.id in done else ():
@@ -75,7 +75,7 @@ def expected(lab: LabFile, done: Collection[str]) -> dict[Key, Expected]:
 
 
 def table(lab: LabFile, done: Collection[str], scope: Data, decide: Decide) -> Cells:
-    """Each cell as it should be, and as the account decides it now."""
+    """Each cell as expected, and as the account decides it now."""
     wanted = expected(lab, done)
     return tuple(
         CellState(key[0], key[1], cell.says, wanted[key], _verdict(cell, key[1], scope, decide))
@@ -92,9 +92,9 @@ def _verdict(cell: Cell, who: str, scope: Data, decide: Decide) -> Verdict:
 
 
 def changed(before: Collection[CellState], after: Collection[CellState]) -> frozenset[Key]:
-    """The cells that are allowed in one of two looks at the table, and not in the other."""
-    was = {one.key for one in before if one.verdict.allowed}
-    return frozenset(one.key for one in after if (one.key in was) != bool(one.verdict.allowed))
+    """The cells that are allowed in one of the two tables but not in the other."""
+    was = {cell.key for cell in before if cell.verdict.allowed}
+    return frozenset(cell.key for cell in after if (cell.key in was) != bool(cell.verdict.allowed))
 
 
 # -- the chain of callers ------------------------------------------------------------------------
@@ -105,15 +105,15 @@ _WHAT: Mapping[str, str] = {
     "sts.AssumeRole": "a session of {RoleArn}",
     "sts.AssumeRoleWithWebIdentity": "a session of {RoleArn}, by a token",
 }
-"""What a caller is that such a call makes."""
+"""Calls that make a caller, and a description of it."""
 _NAMED = ("UserName", "RoleArn")
 
 
 class Link(msgspec.Struct, frozen=True):
-    """One caller: how many others stand before it, what it is, and what it may do."""
+    """One caller: its description, and what it may do."""
 
     who: str
-    depth: int
+    depth: int  # how many callers its credentials came through
     what: str = ""
     may: tuple[str, ...] = ()
 
@@ -126,13 +126,13 @@ def chain(
     *,
     ever: bool = False,
 ) -> tuple[Link, ...]:
-    """The callers that these stages made, each behind the one that it came from.
+    """The callers that these stages made, each after the one that its credentials came from.
 
-    ``known`` is what the run knows; ``names`` are variables that stand for what they hold. What
-    each may do is how it is after these stages, or all that it ``ever`` might.
+    ``known`` is what the run knows. ``names`` are shell variables, shown in place of their values.
+    Each may do what is allowed after these stages, or after any of them if ``ever``.
     """
-    stages = [one for one in lab.stages if one.id in done]
-    tables = [expected(lab, [one.id for one in stages[:at]]) for at in range(len(stages) + 1)]
+    stages = [stage for stage in lab.stages if stage.id in done]
+    tables = [expected(lab, [each.id for each in stages[:at]]) for at in range(len(stages) + 1)]
     tables = tables if ever else tables[-1:]
     links = [Link("admin", 0)]
     for step in (step for stage in stages for step in stage.steps):
@@ -141,11 +141,11 @@ def chain(
             may = tuple(
                 lab.access[cell].says
                 for cell, caller in tables[-1]
-                if caller == who and any(one[cell, caller].allowed for one in tables)
+                if caller == who and any(table[cell, caller].allowed for table in tables)
             )
             try:
-                said = {one: step.params[one] for one in _NAMED if one in step.params}
-                params = renamed(resolve(said, known), names)
+                named = {name: step.params[name] for name in _NAMED if name in step.params}
+                params = renamed(resolve(named, known), names)
                 what = _WHAT.get(step.call, "").format_map(params)
             except (UnresolvedReference, KeyError):
                 what = ""
@@ -154,10 +154,10 @@ def chain(
 
 
 def _add(links: list[Link], source: str, new: Link) -> None:
-    """Put a caller behind the one that it came from, and behind what else came from that one."""
-    if source not in [one.who for one in links]:
+    """Insert a caller after its source and the callers that already came from that source."""
+    if source not in [link.who for link in links]:
         links.append(Link(source, 0))
-    at = next(at for at, one in enumerate(links) if one.who == source)
+    at = next(at for at, link in enumerate(links) if link.who == source)
     depth = links[at].depth + 1
-    inner = takewhile(lambda one: one.depth >= depth, links[at + 1 :])
+    inner = takewhile(lambda link: link.depth >= depth, links[at + 1 :])
     links.insert(at + 1 + len(list(inner)), replace(new, depth=depth))

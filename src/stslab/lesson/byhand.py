@@ -1,8 +1,8 @@
-"""What a learner reaches by hand: a stage's tasks, and whether the account is so by now.
+"""Working by hand: a stage's tasks, and whether each is done.
 
-A task is done when the account is as its step would make it, or behaves so: in what the task
-is about, as far as that can be told of it alone, else in all cells that the stage changes; and no
-claim says otherwise. Who did it, where and how, does not matter.
+A task is done when the account has what its step would make, or behaves as if it had: for this
+task alone where that can be decided, else in all cells that the stage changes, and with
+no check failing. How the learner did it does not matter.
 """
 
 import json
@@ -31,15 +31,15 @@ from stslab.runner.ports import Answer, Call, Data, Outcome
 from stslab.runner.run.run import Runner
 from stslab.structures import listed
 
-GRADES = 3  # A nudge, a pointer, the command
+GRADES = 3  # of hints: a nudge, a pointer, the command
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
 _FILE, _GAP = re.compile(r"[\w/.-]+\.json"), re.compile(r"\$\{\{.*?\}\}")
 _TRUST = "iam.UpdateAssumeRolePolicy"
-_WIDE = "More than was asked: "
+_WIDE = "More is allowed than the stage asks for: "
 
 
 class Task(msgspec.Struct, frozen=True):
-    """One thing to reach, the step that would do it, and whether it is reached."""
+    """One task, and whether it is done. ``number`` is that of the step that would do it."""
 
     number: int
     text: str
@@ -47,23 +47,23 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """How far a stage is. ``notes`` name what is in the way, or more than was asked."""
+    """A stage's tasks. ``notes`` say what is wrong, or allowed beyond what the stage asks for."""
 
     tasks: tuple[Task, ...]
     notes: tuple[str, ...]
 
     @property
     def done(self) -> bool:
-        return all(one.done for one in self.tasks) and not self.notes
+        return all(task.done for task in self.tasks) and not self.notes
 
     @property
     def next(self) -> Task | None:
-        return next((one for one in self.tasks if not one.done), None)
+        return next((task for task in self.tasks if not task.done), None)
 
 
 @dataclass
 class ByHand:
-    """The tasks of a run's stages. ``requests`` are the account's log, the newest first."""
+    """The tasks of a run's stages. ``requests`` returns the account's log, newest first."""
 
     lab: Lab
     runner: Runner
@@ -72,7 +72,7 @@ class ByHand:
     differing: list[str] = field(default_factory=list)
 
     def hear(self, event: object) -> None:
-        """Take note of what is there, but not as a step would make it."""
+        """Note a thing that exists, but not as the step would make it."""
         if isinstance(event, StepDiffers):
             self.differing.append(f"{event.what}.")
 
@@ -86,12 +86,12 @@ class ByHand:
         made = adopted >= wanted
         alike = {at for at in wanted - adopted if self._is_alike(stage, stage.steps[at], cells)}
         failing = tuple(self._failing(stage)) if made or reached or alike else ()
-        to_come = {one.name for at in wanted - adopted if (one := stage.steps[at].profile)}
-        in_the_way = [one for one in failing if one.identity not in to_come]
+        to_come = {profile.name for at in wanted - adopted if (profile := stage.steps[at].profile)}
+        in_the_way = [check for check in failing if check.identity not in to_come]
         against = (*lacking, *map(_has_to_hold, failing))
-        wrong = any(stage.steps[at].profile for at, told in differing.items() if told)
-        behaves = reached and not against and not wrong  # a profile is as its task says, or not
-        wide = any(one.fails or one.operation.startswith("Simulate") for one in in_the_way)
+        wrong = any(stage.steps[at].profile for at, notes in differing.items() if notes)
+        behaves = reached and not against and not wrong  # a profile must be as its task says
+        wide = any(check.fails or check.operation.startswith("Simulate") for check in in_the_way)
         so_far = adopted if wide else adopted | alike
         tasks = tuple(
             Task(at, f"{step.title}. (stslab did that.)", done=True)
@@ -102,17 +102,17 @@ class ByHand:
         )
         if made or behaves:
             return Standing(tasks, against)
-        beyond = (one for one in lacking if one.startswith(_WIDE))
+        beyond = (note for note in lacking if note.startswith(_WIDE))
         known = (subject(self._known(step.params)) for _, step in tasks_of(stage))
-        subjects = [one for one in known if one]
-        turns = [turned(one, subjects) for one in self._changes(stage)]
-        more = len(turns) > sum(changes(stage.steps[at].call) for at in adopted | alike)
-        other = map(_has_to_hold, in_the_way if more else ())  # something is in another form
-        differs = (what for at, told in differing.items() for what in told if at not in so_far)
-        return Standing(tasks, (*beyond, *other, *differs, *filter(None, turns)))
+        subjects = list(filter(None, known))
+        astray = [off_task(event, subjects) for event in self._changes(stage)]
+        more = len(astray) > sum(changes(stage.steps[at].call) for at in adopted | alike)
+        other = map(_has_to_hold, in_the_way if more else ())  # the learner chose another way
+        differs = (note for at, notes in differing.items() for note in notes if at not in so_far)
+        return Standing(tasks, (*beyond, *other, *differs, *filter(None, astray)))
 
     def hint(self, stage: Stage, task: Task) -> tuple[str, bool]:
-        """The next hint to a task, and whether it is the last: then the command is to be shown."""
+        """The next hint for a task, and whether it is the last: the caller shows the command."""
         step = stage.steps[task.number]
         texts = step.hints[: GRADES - 1]
         grade = self.runner.past.hinted(stage.id, task.number)
@@ -125,34 +125,34 @@ class ByHand:
         return f"This is the command.{fills}", True
 
     def _where(self, hint: str) -> str:
-        """Where the file is that a hint names, and what to put into its gaps."""
-        files = [self.lab.path.parent / one for one in _FILE.findall(hint)]
-        for one in filter(Path.is_file, files):
-            gaps = self._known({gap: gap for gap in _GAP.findall(one.read_text())})
+        """The path of the first file that the hint names, and the values for its placeholders."""
+        files = [self.lab.path.parent / name for name in _FILE.findall(hint)]
+        for path in filter(Path.is_file, files):
+            gaps = self._known({gap: gap for gap in _GAP.findall(path.read_text())})
             values = ", ".join(f"{value} for {gap}" for gap, value in gaps.items())
-            return f" In a copy of {one} put {values}." if values else f" The file is {one}."
+            return f" In a copy of {path} put {values}." if values else f" The file is {path}."
         return ""
 
     def solve(self, stage: Stage, task: Task) -> None:
-        """Do a task as the lab would, and what it needs before. RunError: a call failed."""
+        """Do a task as the lab would, and the steps before it; RunError if a call fails."""
         for at in range(task.number + 1):
             self.runner.do(stage, at)
 
     def _adopted(self, stage: Stage) -> tuple[set[int], dict[int, list[str]]]:
-        """The steps whose work is there, and of others what is there in its place."""
+        """The steps whose things exist, and for the others, notes on what exists instead."""
         adopted, differing = set[int](), dict[int, list[str]]()
         for at, step in enumerate(stage.steps):
             self.differing = []
             if self._is_made(stage, at, step, after_all=len(adopted) == at):
                 adopted.add(at)
-            elif step.undo != ():  # else it changes what an earlier step made
+            elif step.undo != ():  # a step without undo changes what an earlier one made
                 differing[at] = self.differing
         return adopted, differing
 
     def _is_made(self, stage: Stage, at: int, step: Step, *, after_all: bool) -> bool:
-        """Whether a step's work is there; what a step only reads is read then.
+        """Whether a step's things exist. Steps that only read are done here.
 
-        What the lab itself does it does once all that comes before is made.
+        So are the steps that belong to the lab itself, once all steps before are made.
         """
         if _is_the_labs(step):
             if after_all:
@@ -168,36 +168,38 @@ class ByHand:
         return True
 
     def _is_alike(self, stage: Stage, step: Step, cells: Collection[access.CellState]) -> bool:
-        """Whether the account behaves as the step alone would make it, where that can be told."""
+        """Whether the account behaves as after this step; False if that can't be decided."""
         params = self._known(step.params)
         if step.call != _TRUST:
             account = self.runner.account_of(step.identity)
             return _behaves(step, params, account, self.runner.call)
         role, table = f":role/{params.get('RoleName')}", self.lab.access
-        arns = {name: str(self._known(one.params).get("RoleArn")) for name, one in table.items()}
+        arns = {name: str(self._known(row.params).get("RoleArn")) for name, row in table.items()}
         rows = {name for name, arn in arns.items() if arn.endswith(role)}
-        told = [one.verdict.allowed == one.expected.allowed for one in cells if one.cell in rows]
-        return any(one.cell in rows for one in stage.changes) and all(told)
+        about = [cell for cell in cells if cell.cell in rows]
+        return any(change.cell in rows for change in stage.changes) and all(
+            cell.verdict.allowed == cell.expected.allowed for cell in about
+        )
 
     def _lacking(self, stage: Stage, cells: Collection[access.CellState]) -> Iterator[str]:
-        """The cells that the stage changes and that are not so, and others that are too wide."""
-        own = {(one.cell, one.identity) for one in stage.changes}
-        for one in cells:
-            if one.key not in own:
-                if one.too_wide:
-                    yield f"{_WIDE}{one.who} may {one.says}."
-            elif one.verdict.allowed != one.expected.allowed:
-                may = "may" if one.expected.allowed else "may not"
-                yield f"This has to hold too: {one.who} {may} {one.says}."
+        """The cells of the stage's changes that are not as expected, and others too wide."""
+        own = {(change.cell, change.identity) for change in stage.changes}
+        for cell in cells:
+            if cell.key not in own:
+                if cell.too_wide:
+                    yield f"{_WIDE}{cell.who} may {cell.says}."
+            elif cell.verdict.allowed != cell.expected.allowed:
+                may = "may" if cell.expected.allowed else "may not"
+                yield f"This must hold too: {cell.who} {may} {cell.says}."
 
     def _failing(self, stage: Stage) -> Iterator[Check]:
-        """The claims of the checkpoint that do not hold as the account is."""
+        """The checks of the stage that fail now."""
         for number, check in enumerate(stage.checkpoint):
             if check.call and not self._holds(stage, number, check):
                 yield check
 
     def _holds(self, stage: Stage, number: int, check: Check) -> bool:
-        """A refusal is decided, not asked for: the log is the learner's."""
+        """Whether a check holds. A refusal is not provoked: the log belongs to the learner."""
         if not check.fails:
             return self.runner.try_claim(stage, number).held
         try:
@@ -208,13 +210,13 @@ class ByHand:
         return not verdict.allowed or verdict.fault in check.fails
 
     def _changes(self, stage: Stage) -> Iterator[Event]:
-        """What the learner changed since the stage was first begun."""
+        """The changes that the learner made since the stage was first begun."""
         since = self.runner.past.entered(stage.id)
-        recent = takewhile(lambda one: str(one.get("eventTime", "")) >= since, self.requests())
+        recent = takewhile(lambda event: str(event.get("eventTime", "")) >= since, self.requests())
         return filter(is_a_change, recent)
 
     def _known(self, params: Mapping[str, object]) -> Mapping[str, object]:
-        """The values of these that are known by now."""
+        """The parameters whose values the run knows by now."""
         scope, known = self.runner.scope(), {}
         for name, value in params.items():
             with suppress(UnresolvedReference):
@@ -223,7 +225,7 @@ class ByHand:
 
 
 def tasks_of(stage: Stage) -> list[tuple[int, Step]]:
-    """The steps of a stage that do something, by their number: what is done by hand."""
+    """The steps of a stage that are done by hand, with their numbers."""
     return [
         (at, step)
         for at, step in enumerate(stage.steps)
@@ -232,29 +234,27 @@ def tasks_of(stage: Stage) -> list[tuple[int, Step]]:
 
 
 def _has_to_hold(check: Check) -> str:
-    return f"This has to hold too: {check.says}."
+    return f"This must hold too: {check.says}."
 
 
 def _is_the_labs(step: Step) -> bool:
-    """Whether nobody does it by hand: time passes, a token is given, a profile is spoilt."""
+    """Whether the lab itself does the step: moves the clock, gets a token, spoils a profile."""
     return step.clock is not None or bool(step.token or (step.profile and step.profile.spoil))
 
 
 def subject(params: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Who or what a call is about: the parameter that says so, and its value."""
-    found = (name for name in _SUBJECTS if params.get(name))
-    name = next(found, None)
-    return (name, str(params[name])) if name else None
+    """The parameter that names what a call is about, and its value."""
+    return next(((name, str(params[name])) for name in _SUBJECTS if params.get(name)), None)
 
 
 def is_a_change(event: Event) -> bool:
-    """Whether somebody changed something by this call, and not stslab or a service for them."""
+    """Whether the learner changed something by this call, not stslab or a service."""
     by_service = str(event.get("userAgent", "")).endswith(".amazonaws.com")
     return not ("errorCode" in event or is_own(event) or by_service) and changes(called(event))
 
 
-def turned(event: Event, wanted: Sequence[tuple[str, str]]) -> str:
-    """A sentence about a change of what is not wanted; empty for all others."""
+def off_task(event: Event, wanted: Sequence[tuple[str, str]]) -> str:
+    """A sentence on a change to something that no task is about; empty for other changes."""
     call, params = called(event), event.get("requestParameters") or {}
     about = subject(params)
     if about is None or not wanted or about in wanted:
@@ -275,10 +275,9 @@ _OWNERS: Mapping[str, tuple[str, str]] = {
 
 
 def _behaves(step: Step, params: Data, account: str, ask: Callable[[Call], Outcome]) -> bool:
-    """Whether the user or role that a step gives a policy may do all that the policy allows.
+    """Whether the user or role in ``account`` that gets a policy may do all that it allows.
 
-    It is in ``account``. Not known of a policy that denies, has conditions, or allows actions by a
-    pattern.
+    False for a policy that denies, has conditions, or allows actions by a pattern.
     """
     kind, name = _OWNERS.get(step.call, ("", ""))
     if not params.keys() >= {name, "PolicyDocument"}:
@@ -286,21 +285,21 @@ def _behaves(step: Step, params: Data, account: str, ask: Callable[[Call], Outco
     owner = f"arn:aws:iam::{account}:{kind}/{params[name]}"
     statements = statements_of(json.loads(str(params["PolicyDocument"])))
     return all(
-        one["Effect"] == "Allow"
-        and one.keys() >= {"Action", "Resource"}
-        and "Condition" not in one
-        and "*" not in str(one["Action"])
-        and _may(step.identity, owner, one, ask)
-        for one in statements
+        statement["Effect"] == "Allow"
+        and statement.keys() >= {"Action", "Resource"}
+        and "Condition" not in statement
+        and "*" not in str(statement["Action"])
+        and _may(step.identity, owner, statement, ask)
+        for statement in statements
     )
 
 
 def _may(who: str, owner: str, statement: Data, ask: Callable[[Call], Outcome]) -> bool:
-    asked = {
+    params = {
         "PolicySourceArn": owner,
         "ActionNames": listed(statement["Action"]),
         "ResourceArns": listed(statement["Resource"]),
     }
-    told = ask(Call(who, "iam", "SimulatePrincipalPolicy", asked))
-    results = told.data.get("EvaluationResults", ()) if isinstance(told, Answer) else ()
-    return bool(results) and all(one["EvalDecision"] == "allowed" for one in results)
+    outcome = ask(Call(who, "iam", "SimulatePrincipalPolicy", params))
+    results = outcome.data.get("EvaluationResults", ()) if isinstance(outcome, Answer) else ()
+    return bool(results) and all(result["EvalDecision"] == "allowed" for result in results)

@@ -1,4 +1,4 @@
-"""Policies in a few words each: what a learner needs to see before they answer."""
+"""The evidence for a prediction: each gate's policies, shortened to a few words."""
 
 import base64
 import json
@@ -38,7 +38,7 @@ _WHOSE: Mapping[Gate, str] = {
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """What one gate goes by: ``lines`` are its statements; none where it has no policy."""
+    """What one gate decides by: ``lines`` are its statements, empty if it has no policy."""
 
     gate: Gate
     label: str
@@ -46,8 +46,8 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 def renamed(part: Any, names: Mapping[str, str]) -> Any:
-    """A document with ``$NAME`` for what a variable holds, as the shown commands have it."""
-    longest_first = sorted(names.items(), key=lambda one: -len(one[1]))
+    """A document with ``$NAME`` in place of the value of each variable, as in shown commands."""
+    longest_first = sorted(names.items(), key=lambda pair: -len(pair[1]))
 
     def shown(text: str) -> str:
         for name, value in longest_first:
@@ -62,41 +62,43 @@ def label(gate: Gate, who: str, what: str) -> str:
 
 
 def evidence(verdict: Verdict, who: str, what: str, *, brief: bool = False) -> tuple[Evidence, ...]:
-    """The gates that have a say, each with its policies' statements in a line or two.
+    """Each gate that decides, with its policies' statements in a line or two each.
 
-    ``brief``: without those that are about another action.
+    ``brief`` leaves out statements about other actions.
     """
-    told = verdict.documents
     return tuple(
-        Evidence(one.gate, label(one.gate, who, what), tuple(_lines(one, told, brief=brief)))
-        for one in verdict.gates
+        Evidence(
+            reading.gate,
+            label(reading.gate, who, what),
+            tuple(_lines(reading, verdict.documents, brief=brief)),
+        )
+        for reading in verdict.gates
     )
 
 
 def _lines(reading: GateReading, documents: Mapping[str, Any], *, brief: bool) -> Iterator[str]:
     every: list[str] = []
-    told: list[str] = []
+    on_this_action: list[str] = []
     for policy in reading.policies:
-        statements = statements_of(documents.get(policy["policy"]))
-        said = policy.get("statements", ())
-        for at, statement in enumerate(statements):
+        results = policy.get("statements", ())
+        for at, statement in enumerate(statements_of(documents.get(policy["policy"]))):
             lines = list(statement_lines(statement))
             every += lines
-            element = said[at].get("mismatch", {}).get("element") if at < len(said) else ""
-            told += [] if element in _ACTIONS else lines
+            element = results[at].get("mismatch", {}).get("element") if at < len(results) else ""
+            on_this_action += [] if element in _ACTIONS else lines
     if brief and every:
-        yield from told or ["nothing on this action (see `policies`)"]
+        yield from on_this_action or ["nothing on this action (see `policies`)"]
     else:
         yield from every
 
 
 def statements_of(document: Any) -> list[Mapping[str, Any]]:
-    """The statements of a policy document; one alone may stand without a list."""
+    """The statements of a policy document, which may hold one without a list."""
     return listed(document.get("Statement")) if isinstance(document, Mapping) else []
 
 
 def statements(document: Any) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """Each statement of a policy, wherever it stands, and the path to it."""
+    """Each statement of a policy, at any depth, with its path."""
     for path, part in parts(document):
         if isinstance(part, Mapping) and "Effect" in part and {"Action", "NotAction"} & part.keys():
             yield path, part
@@ -107,8 +109,8 @@ def statement_lines(statement: Mapping[str, Any]) -> Iterator[str]:
     words = [str(statement.get("Effect", ""))]
     for word, name in _ELEMENTS:
         if name in statement:
-            told = _principal if name.endswith("Principal") else _several
-            words.append(word + told(statement[name]))
+            text = _principal if name.endswith("Principal") else _several
+            words.append(word + text(statement[name]))
     yield " ".join(words)
     for operator, tests in statement.get("Condition", {}).items():
         for key, value in tests.items():
@@ -133,7 +135,7 @@ _OPERATORS = {
 
 
 def _several(value: Any) -> str:
-    return ", ".join(_short(str(one)) for one in listed(value))
+    return ", ".join(_short(str(item)) for item in listed(value))
 
 
 def _principal(value: Any) -> str:
@@ -146,12 +148,12 @@ def _principal(value: Any) -> str:
 
 
 def _short(text: str) -> str:
-    """ARNs of IAM without the account, which is the same in all."""
+    """The text, with IAM's ARNs shortened to ``arn:...:user/NAME``."""
     return _OF_IAM.sub("arn:...:", text)
 
 
 def _account(name: str) -> str:
-    """The account that a name stands for, in so many words; any other name as it is."""
+    """An AWS principal in words if it is an account, shortened if a session, else unchanged."""
     bare = name.removeprefix("arn:aws:iam::").removesuffix(":root")
     if bare == _HERE:
         return "this account"
@@ -161,40 +163,41 @@ def _account(name: str) -> str:
 
 
 def claims_of(call: CallShown) -> tuple[str, ...]:
-    """What the web identity token of a call says: who asks, and for whom it is made."""
+    """The subject and the audience in a call's web identity token; empty if it has none."""
     _, _, rest = str(call.params.get("WebIdentityToken", "")).partition(".")
     try:
-        said = json.loads(base64.urlsafe_b64decode(f"{rest.partition('.')[0]}=="))
-    except ValueError:  # it is no such token
+        claims = json.loads(base64.urlsafe_b64decode(f"{rest.partition('.')[0]}=="))
+    except ValueError:  # not a token
         return ()
-    return tuple(f"{name} = {said[name]}" for name in ("sub", "aud") if name in said)
+    return tuple(f"{name} = {claims[name]}" for name in ("sub", "aud") if name in claims)
 
 
 def documents_of(call: CallShown) -> dict[str, Any]:
-    """Policy documents among the parameters, and those in a CloudFormation template."""
-    found: dict[str, Any] = {}
+    """The policy documents in a call's parameters or CloudFormation template, by description."""
+    documents: dict[str, Any] = {}
     for name, what in _DOCUMENTS.items():
         with suppress(ValueError):
-            found[what] = json.loads(str(call.params.get(name)))
+            documents[what] = json.loads(str(call.params.get(name)))
     with suppress(template.Unjudgeable):
-        found |= dict(_in_template(call.params))
-    return found
+        documents |= dict(_in_template(call.params))
+    return documents
 
 
 def _in_template(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    given = {
-        one["ParameterKey"]: str(one["ParameterValue"]) for one in params.get("Parameters", ())
+    values = {
+        each["ParameterKey"]: str(each["ParameterValue"]) for each in params.get("Parameters", ())
     }
     here = {"AccountId": _HERE, "Partition": "aws"}
-    for one in template.resources(str(params.get("TemplateBody", "")), given, here):
-        said = mapped(one.properties, _readable)
-        if "AssumeRolePolicyDocument" in said:
-            yield f"the trust policy of {one.logical}", said["AssumeRolePolicyDocument"]
-        policies = said.get("Policies", ())
+    for resource in template.resources(str(params.get("TemplateBody", "")), values, here):
+        properties = mapped(resource.properties, _readable)
+        if "AssumeRolePolicyDocument" in properties:
+            trust = properties["AssumeRolePolicyDocument"]
+            yield f"the trust policy of {resource.logical}", trust
+        policies = properties.get("Policies", ())
         for policy in policies if isinstance(policies, list) else ():
-            yield f"what {one.logical} may do", policy.get("PolicyDocument", {})
+            yield f"what {resource.logical} may do", policy.get("PolicyDocument", {})
 
 
 def _readable(text: str) -> str:
-    """A text of a template with names for what only its resources tell."""
+    """A template's text, with names in place of values that are known only once it is created."""
     return template.MARK.sub(r"\1", text).replace(template.UNKNOWN, "…")

@@ -1,4 +1,4 @@
-"""Where a run stands for who follows it from beside: its task, and what is still missing."""
+"""The state of a run for ``stslab watch``: its current stage and tasks, and what is missing."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,7 +18,7 @@ from stslab.runner.run.scope import basis, scope
 
 
 class Now(msgspec.Struct, frozen=True):
-    """A moment of a run. ``how`` is the way in which its stage is gone through."""
+    """The current stage of a run. ``how`` is guided, by hand or break."""
 
     run: str
     lab: str
@@ -27,37 +27,37 @@ class Now(msgspec.Struct, frozen=True):
     title: str
     number: int
     of: int
-    tasks: tuple[tuple[str, bool], ...] = ()  # the stage's, each with whether it is done
-    missing: tuple[str, ...] = ()  # what is not allowed yet, or is and should not be
+    tasks: tuple[tuple[str, bool], ...] = ()  # the stage's tasks, and whether each is done
+    missing: tuple[str, ...] = ()  # calls not allowed yet, or allowed that should not be
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A profile, and when it ends (ISO 8601); empty for a key that lasts."""
+    """A profile."""
 
     name: str
-    ends: str
+    ends: str  # when its session ends (ISO 8601); empty for a long-term key
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where the run stands, if one does, and who there is. ``time`` is the account's."""
+    """The state of the account, its unfinished run and its identities."""
 
-    running: bool  # the account is there
+    running: bool  # the account is running
     now: Now | None
     identities: tuple[Identity, ...]
-    time: datetime = field(compare=False)
+    time: datetime = field(compare=False)  # the account's
 
-    def left(self, one: Identity) -> float | None:
-        """How many seconds an identity lasts; None for one that does not end."""
-        if not one.ends:
+    def left(self, identity: Identity) -> float | None:
+        """How many seconds the identity's session lasts; None for a long-term key."""
+        if not identity.ends:
             return None
         with suppress(ValueError, TypeError):
-            return (datetime.fromisoformat(one.ends) - self.time).total_seconds()
+            return (datetime.fromisoformat(identity.ends) - self.time).total_seconds()
         return 0.0
 
 
 def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
-    """Where the run stands; None where no stage of it is left."""
+    """The run's current stage; None if none is left."""
     stands, held = standing(past), past.held()
     stage = next((one for one in lab.stages if one.id not in held), None)
     if stands is None or stage is None:
@@ -84,9 +84,9 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
 
 
 def _missing(cells: tuple[access.CellState, ...], about: set[access.Key]) -> Iterator[str]:
-    """What of these cells is not as it should be, and what else is too wide."""
-    for one in cells:
-        if one.too_wide:
-            yield f"{one.who} may {one.says}, and should not"
-        elif one.expected.allowed and not one.verdict.allowed and one.key in about:
-            yield f"{one.who} may not {one.says} yet"
+    """The cells in ``about`` that should be allowed and aren't, and all that are too wide."""
+    for cell in cells:
+        if cell.too_wide:
+            yield f"{cell.who} may {cell.says}, and should not"
+        elif cell.expected.allowed and not cell.verdict.allowed and cell.key in about:
+            yield f"{cell.who} may not {cell.says} yet"

@@ -1,8 +1,8 @@
-"""Labs that differ from a lab in one thing: somebody should notice, by a check or a cell. Pure.
+"""Mutants: copies of a lab that differ in one thing, which its checks should notice. Pure.
 
-A step is left out, done by somebody else, or not undone; a policy allows more or less; a parameter
-is left out or another. Where no check fails and no cell of the access table changes, the lab does
-not prove what it says.
+A step is left out, done by another identity, or not undone; a policy allows more or less; a
+parameter is missing or different. If no check fails and no cell of the access table changes,
+the lab does not prove what it says.
 """
 
 import json
@@ -26,62 +26,62 @@ ACTION, RESOURCE, CONDITION, PRINCIPAL, EFFECT = (
     "action", "resource", "condition", "principal", "effect",
 )  # fmt: skip
 OF_CONTENT = frozenset({PARAMETER, ACTION, RESOURCE, CONDITION, PRINCIPAL, EFFECT})
-"""The kinds that change what a call sends: AWS may not take it."""
+"""The kinds that change a call's parameters. AWS may refuse such a call."""
 _POWERS = ("iam:Get*", "iam:Create*", "iam:Put*")
-"""What lets a session look into IAM, or give itself more."""
+"""Actions that let a session read IAM, or give itself more permissions."""
 _OF_PEOPLE = frozenset({"Tags", "Description", "StackName", "TemplateBody", "Sid"})
-"""What changes nothing that anybody may do."""
+"""Parameters that change nobody's permissions."""
 _SERVICES = frozenset({"iam", "sts"})
 _TELLING = frozenset({"RoleSessionName"})
-"""A name that says who calls; other names only tell things apart."""
+"""Names that matter, since they identify the caller."""
 _ARN_PARTS = 5
 _LESS = frozenset({"external_id", "mfa_serial", "role_session_name", "duration_seconds"})
 
 
 class Mutant(msgspec.Struct, frozen=True):
-    """``lab``, which differs by ``what`` in one step. ``could`` says what would notice it."""
+    """A changed lab. ``what`` is the change; ``could`` says which check would notice it."""
 
     kind: str
     detail: str
     what: str
     could: str
     lab: Lab
-    stage: str  # where it differs
+    stage: str  # the id of the stage that differs
     step: int  # counted from 0
     line: int  # the step's
-    keeps: str = ""  # a profile that can't be removed
+    keeps: str = ""  # a profile that cleanup can't remove
 
     @property
     def rule(self) -> str:
-        """What an author allows it by: ``unnoticed-parameter/Path``."""
+        """The name by which an author allows it: ``unnoticed-parameter/Path``."""
         return f"unnoticed-{self.kind}{f'/{self.detail}' if self.detail else ''}"
 
 
 class _Other(NamedTuple):
-    """A step, a document or a statement that differs by ``what``; None where it is left out."""
+    """A changed step, document or statement. ``what`` and ``could`` are as in ``Mutant``."""
 
     kind: str
     what: str
     could: str
-    new: Part
-    detail: str = ""  # of what of its kind
+    new: Part  # None where it is left out
+    detail: str = ""
 
 
 def mutants(lab: Lab, required: Callable[[str], frozenset[str]]) -> Iterator[Mutant]:
-    """Every mutant of the lab, in its order; ``required`` tells what a call requires."""
+    """Every mutant of the lab, in its order; ``required`` returns a call's required parameters."""
     known = ["admin", *lab.accounts]
     yield from _of_profiles(lab)
     for stage in lab.stages:
         for at, step in enumerate(stage.steps):
-            for one in _changed(step, known, required(step.call)):
-                new = filter(None, [one.new])
+            for change in _changed(step, known, required(step.call)):
+                new = filter(None, [change.new])
                 steps = (*stage.steps[:at], *new, *stage.steps[at + 1 :])
                 stages = tuple(
                     replace(each, steps=steps) if each is stage else each for each in lab.stages
                 )
                 other = replace(lab, stages=stages)
-                what = f"“{step.title}”: {one.what}"
-                yield Mutant(one.kind, one.detail, what, one.could, other, stage.id, at, step.line)
+                named = change.kind, change.detail, f"“{step.title}”: {change.what}", change.could
+                yield Mutant(*named, other, stage.id, at, step.line)
             if step.undo:
                 what, could = f"cleanup stops at “{step.title}”", "a check that looks it up"
                 other = _undone_until(lab, step)
@@ -94,17 +94,17 @@ def mutants(lab: Lab, required: Callable[[str], frozenset[str]]) -> Iterator[Mut
 
 
 def _of_profiles(lab: Lab) -> Iterator[Mutant]:
-    """The lab with each profile that says less of how it gets its credentials."""
-    for name, said in lab.profiles.items():
-        for key in _LESS & said.values.keys():
-            profiles = {**lab.profiles, name: replace(said, **{key: None})}
+    """The lab with one setting less in one of its profiles."""
+    for name, profile in lab.profiles.items():
+        for key in _LESS & profile.values.keys():
+            profiles = {**lab.profiles, name: replace(profile, **{key: None})}
             what, could = f"the profile {name} without {key}", f"a check as {name}"
             other = replace(lab, profiles=profiles)
-            yield Mutant(PARAMETER, key, what, could, other, lab.stages[0].id, 0, said.line)
+            yield Mutant(PARAMETER, key, what, could, other, lab.stages[0].id, 0, profile.line)
 
 
 def _undone_until(lab: Lab, last: Step) -> Lab:
-    """The lab whose cleanup, which goes backwards, undoes neither this step nor those before it."""
+    """The lab whose cleanup, which goes backwards, stops before it undoes this step."""
     kept = True
     stages = []
     for stage in lab.stages:
@@ -129,24 +129,24 @@ def _changed(step: Step, known: list[str], required: frozenset[str]) -> Iterator
 def _of_call(step: Step, known: list[str], required: frozenset[str]) -> Iterator[_Other]:
     for who in known:
         if who != step.identity:
-            could = f"a check of what only {step.identity} can bring about"
+            could = f"a check of an effect that only {step.identity} can have"
             yield _Other(IDENTITY, f"done as {who}", could, replace(step, identity=who), who)
     for name, value in step.params.items():
         document, called = _document(name, value)
         if document is not None:
-            for one in _of_document(document):
-                params = {**step.params, name: json.dumps(one.new)}
+            for change in _of_document(document):
+                params = {**step.params, name: json.dumps(change.new)}
                 new = replace(step, params=params)
-                yield one._replace(what=f"{called} {one.what}", new=new)
+                yield change._replace(what=f"{called} {change.what}", new=new)
         elif step.service in _SERVICES and name not in _OF_PEOPLE and changes(step.call):
             yield from _of_parameter(step, name, required)
 
 
 def _of_token(step: Step) -> Iterator[_Other]:
-    """The token with each claim otherwise, and without those that it need not have."""
+    """The token with each claim changed, and without each optional claim."""
     claims = step.params.get("Claims", {})
     for name, value in claims.items():
-        could = f"a check of who is refused because of {name}"
+        could = f"a check of a caller refused because of {name}"
         others = {f"with another {name}": {**claims, name: f"other-{value}"}}
         if name not in ("sub", "aud"):
             others[f"without {name}"] = without(claims, name)
@@ -157,7 +157,7 @@ def _of_token(step: Step) -> Iterator[_Other]:
 
 def _of_parameter(step: Step, name: str, required: frozenset[str]) -> Iterator[_Other]:
     value = step.params[name]
-    could = f"a check that looks at what {name} brings about"
+    could = f"a check of what {name} affects"
     if name not in required:
         less = without(step.params, name)
         yield _Other(PARAMETER, f"without {name}", could, replace(step, params=less), name)
@@ -168,7 +168,7 @@ def _of_parameter(step: Step, name: str, required: frozenset[str]) -> Iterator[_
 
 
 def _document(name: str, value: object) -> tuple[Part, str]:
-    """The policy or the template in a parameter, and what it is called; None where it is none."""
+    """The policy or template in a parameter, and its name; None if there is none."""
     if not isinstance(value, str) or not ("Policy" in name or name == "TemplateBody"):
         return None, ""
     try:
@@ -182,9 +182,9 @@ def _document(name: str, value: object) -> tuple[Part, str]:
 def _of_document(document: Part) -> Iterator[_Other]:
     for path, statement in statements(document):
         label = statement.get("Sid") or "a statement"
-        for one in _of_statement(statement):
-            whole = edited(document, path, one.new)
-            yield one._replace(what=f"{label} {one.what}", new=whole)
+        for change in _of_statement(statement):
+            whole = edited(document, path, change.new)
+            yield change._replace(what=f"{label} {change.what}", new=whole)
         if isinstance(path[-1], int) and len(part_at(document, path[:-1])) > 1:
             could = f"a check that {_first(statement)} is {_verdict(statement)}"
             yield _Other(EFFECT, f"without {label}", could, edited(document, path, GONE))
@@ -192,7 +192,7 @@ def _of_document(document: Part) -> Iterator[_Other]:
             at = path[:-1] if path[-1] == 0 else path
             beside = listed(part_at(document, at))
             for power in _POWERS:
-                if any(_settles(one, power) for one in beside):
+                if any(_settles(other, power) for other in beside):
                     continue
                 more = {"Effect": "Allow", "Action": power, "Resource": "*"}
                 whole = edited(document, at, [*beside, more])
@@ -200,7 +200,7 @@ def _of_document(document: Part) -> Iterator[_Other]:
                 yield _Other(ACTION, f"and {power}", could, whole)
     for path in _properties(document):
         name, value = path[-1], part_at(document, path)
-        could = f"a check that looks at what {name} brings about"
+        could = f"a check of what {name} affects"
         flipped = mapped(value, lambda text: {"true": "false", "false": "true"}.get(text, text))
         new, what = (GONE, "without") if flipped == value else (flipped, "with the opposite of")
         other = edited(document, path, new)
@@ -211,16 +211,17 @@ def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:
     allows = statement.get("Effect") == "Allow"
     yield from _of_actions(statement)
     resources = listed(statement.get("Resource"))
-    for at, one in enumerate(resources):
-        wide = _widened(one)
-        if wide != one:
+    for at, resource in enumerate(resources):
+        wide = _widened(resource)
+        if wide != resource:
             other = [*resources[:at], wide, *resources[at + 1 :]]
             could = "a check of the same on another resource"
             yield _Other(RESOURCE, f"on {wide}", could, {**statement, "Resource": other})
         if resources[1:]:
             less = [*resources[:at], *resources[at + 1 :]]
-            could = f"a check of the same on {_text(one)}"
-            yield _Other(RESOURCE, f"without {_text(one)}", could, {**statement, "Resource": less})
+            text = _text(resource)
+            could = f"a check of the same on {text}"
+            yield _Other(RESOURCE, f"without {text}", could, {**statement, "Resource": less})
     conditions = statement.get("Condition", {})
     for operator, tests in conditions.items():
         for key in tests:
@@ -248,8 +249,8 @@ def _of_actions(statement: Mapping[str, Part]) -> Iterator[_Other]:
         return
     services = {action.partition(":")[0] for action in actions} - {"*"}
     wider = [f"{service}:*" for service in sorted(services)]
-    siblings = [one for action in actions for one in _sibling(action)]
-    on = next((f" on {one}" for one in listed(statement.get("Resource")) if one != "*"), "")
+    siblings = [sibling for action in actions for sibling in _sibling(action)]
+    on = next((f" on {arn}" for arn in listed(statement.get("Resource")) if arn != "*"), "")
     for more in dict.fromkeys([*wider, *siblings]):
         if not _holds(more, actions):
             could = f"a check that {more} is refused{on}"
@@ -257,23 +258,23 @@ def _of_actions(statement: Mapping[str, Part]) -> Iterator[_Other]:
 
 
 def _actions(statement: Mapping[str, Part]) -> list[str]:
-    return [one for one in listed(statement.get("Action")) if isinstance(one, str)]
+    return [action for action in listed(statement.get("Action")) if isinstance(action, str)]
 
 
-def _holds(action: str, actions: list[str]) -> bool:
-    """Whether an action is one of these, which may be patterns; it may be a pattern too."""
-    return any(fnmatchcase(action.lower(), one.lower()) for one in actions)
+def _holds(action: str, patterns: list[str]) -> bool:
+    """Whether an action, or a pattern of actions, matches one of the patterns."""
+    return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
 
 
 def _settles(statement: Mapping[str, Part], action: str) -> bool:
-    """Whether nobody can notice an Allow of this beside it: it allows that, or is of everything."""
+    """Whether an added Allow of this action could change nothing beside the statement."""
     actions, everywhere = _actions(statement), "*" in listed(statement.get("Resource"))
     allows = statement.get("Effect") == "Allow" and "Condition" not in statement
     return "*" in actions or (allows and everywhere and _holds(action, actions))
 
 
 def _sibling(action: str) -> tuple[str, ...]:
-    """The action that deletes what this one gets or puts."""
+    """The action that deletes what this action gets or puts."""
     service, _, name = action.partition(":")
     noun = name.removeprefix("Get").removeprefix("Put")
     other = f"{service}:Delete{noun}"
@@ -281,7 +282,7 @@ def _sibling(action: str) -> tuple[str, ...]:
 
 
 def _widened(resource: Part) -> Part:
-    """A resource with all others of its kind."""
+    """A pattern for all resources of the same service."""
     if not isinstance(resource, str):
         text = next(iter(resource.values()), "") if isinstance(resource, Mapping) else ""
         return {"Fn::Sub": _widened(text)} if isinstance(text, str) and ":" in text else "*"
@@ -290,7 +291,7 @@ def _widened(resource: Part) -> Part:
 
 
 def _properties(document: Part) -> Iterator[Path]:
-    """The properties of a template's resources, but for policies and what is for people."""
+    """The properties of a template's resources, without policies and _OF_PEOPLE."""
     resources = document.get("Resources")
     for logical, resource in resources.items() if isinstance(resources, Mapping) else ():
         for name, value in resource.get("Properties", {}).items():

@@ -1,4 +1,4 @@
-"""What a lesson needs of an account. Where a target can't tell, the answer is unknown."""
+"""The lesson's port to the account: verdicts on calls that are not made, and logged requests."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,41 +9,40 @@ from stslab.vocabulary import Gate
 
 
 class GateReading(msgspec.Struct, frozen=True):
-    """What one gate said of a request."""
+    """How one gate decided a request."""
 
     gate: Gate
     says: str  # ``allows``, ``denies`` (a Deny matched) or ``does not allow``
-    decided: bool  # the request is refused because of it, perhaps among others
-    policies: tuple[Mapping[str, Any], ...] = ()  # that it read: ``{policy, statements}``
+    decided: bool  # it is one of the gates that refuse the request
+    policies: tuple[Mapping[str, Any], ...] = ()  # its policies: ``{policy, statements}``
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What the account decides of a request. ``allowed`` is None where it can't tell."""
+    """The account's decision on a request. ``allowed`` is None if it can't tell."""
 
     allowed: bool | None
     by: tuple[Gate, ...] = ()  # the gates that refuse
-    keys: tuple[str, ...] = ()  # the condition keys because of which
-    gates: tuple[GateReading, ...] = ()  # all that were asked, in order, or would be
-    documents: Mapping[str, Any] = msgspec.field(default_factory=dict)  # by the policies' names
-    fault: str = ""  # the error with which a rule of the service answers what the gates allow
+    keys: tuple[str, ...] = ()  # the condition keys that decided
+    gates: tuple[GateReading, ...] = ()  # all gates that read the request, in order
+    documents: Mapping[str, Any] = msgspec.field(default_factory=dict)  # policies by name
+    fault: str = ""  # error code if the gates allow it, but a rule of the service refuses
 
 
 UNKNOWN = Verdict(None)
 
 
 Decide = Callable[[str, str, str, Mapping[str, Any]], Verdict]
-"""Decides a request without making it: what the account would answer an identity, a profile of the
-run, to a service's operation with these parameters."""
+"""Decides a call without making it: (profile of the run, service, operation, parameters)."""
 
 
-Event = Mapping[str, Any]  # A request as the account's log has it, with CloudTrail's names
+Event = Mapping[str, Any]  # a request in the account's log, with CloudTrail's field names
 
 
 def called(event: Event) -> str:
-    """The request's ``service.Operation``, as in iam.CreateUser."""
+    """The request's operation, as in ``iam.CreateUser``."""
     return f"{str(event['eventSource']).partition('.')[0]}.{event['eventName']}"
 
 
 def is_own(event: Event) -> bool:
-    """Whether stslab itself made it, and not somebody by hand."""
+    """Whether stslab made the request, not the learner by hand."""
     return str(event.get("userAgent", "")).endswith("stslab")

@@ -1,4 +1,4 @@
-"""What a learner is asked before a check: answers that could each be true, and which one is."""
+"""The prediction before a check: plausible answers, and which one is right."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from stslab.lesson.verdict import UNBELIEVED
 from stslab.vocabulary import Gate
 
 MOST_ANSWERS = 4
-UNSURE, DONT_KNOW = 0, "I don't know"  # The digit and the words of who leaves it open
+UNSURE, DONT_KNOW = 0, "I don't know"  # the digit and the text of this answer
 
 _PARTIES: Mapping[Gate, str] = {
     Gate.SCP: "the organization's policy for the account",
@@ -24,17 +24,17 @@ _PARTIES: Mapping[Gate, str] = {
 }
 _LET_IN = (Gate.RESOURCE, Gate.TRUST)
 _GIVE = (*_LET_IN, Gate.IDENTITY, Gate.SESSION)
-"""What one could take for a permission; the others only take away, as everybody knows."""
+"""Gates whose policies can grant a permission. The others only limit."""
 _PLAINLY = {"GetCallerIdentity": "asks who it is"}
-"""What needs no permission, and what it comes to: no row of the access table is about it."""
+"""Operations that need no permission, in words. The access table has no row for them."""
 _AS_ONE_LIKES = ("RoleSessionName", "DurationSeconds", "Body")
-"""What a session is called, how long it lasts, what an object holds: no policy asks."""
+"""Parameters that don't matter when a check is matched to a row of the access table."""
 Gates = frozenset[Gate] | None
-"""What refuses: no gate where the call is allowed, None where a rule of the service does."""
+"""The gates that refuse: empty if the call is allowed, None if a rule of the service refuses."""
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One answer: its digit, its words, and what would refuse."""
+    """One answer: its digit, its text, and the gates that would refuse."""
 
     digit: int
     text: str
@@ -42,7 +42,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """The answers, and the digit of the one that is right. ``whose``: it is about who calls."""
+    """The answers, and the digit of the right one. ``whose``: it asks which identity calls."""
 
     answers: tuple[Answer, ...]
     right: int
@@ -56,33 +56,33 @@ class Question(msgspec.Struct, frozen=True):
 def question(
     verdict: Verdict, who: str, what: str, *, check: Check | None = None, lab: LabFile | None = None
 ) -> Question | None:
-    """The question about a request; None where the account can't tell what it will answer.
+    """The question about a request; None if the account can't tell its answer in advance.
 
-    ``who`` makes the call, ``what`` is what the resource is called. Each gate that has a say in
-    such a request could refuse it; so could two of them, which is an answer where it is true
-    or where there is room for it. What refuses elsewhere in the ``lab`` could do so here.
+    ``who`` makes the call, ``what`` names the resource. The answers are that the call is allowed,
+    that one of the gates refuses it, and that two do, if they do or if there is room. A reason
+    for a refusal elsewhere in the ``lab`` is an answer too.
     """
     if verdict.allowed is None:
         return None
-    rules = [one for one in _predicted(lab) if one.fails and not one.by]
-    doubted = any(UNBELIEVED.intersection(one.fails) for one in rules)
+    rules = [each for each in _predicted(lab) if each.fails and not each.by]
+    doubted = any(UNBELIEVED.intersection(each.fails) for each in rules)
     refusing = frozenset(verdict.by)
     ruled = bool(check and verdict.allowed and verdict.fault in check.fails)
     right: Gates = None if ruled else refusing
-    asked = [one.gate for one in verdict.gates] or [
+    gates = [reading.gate for reading in verdict.gates] or [
         *(gate for gate in Gate if gate in refusing and gate is not Gate.SIGNATURE)
     ]
-    asked = asked or [Gate.IDENTITY]  # no gate is asked; one could think so
-    kinds: list[Gates] = [frozenset(), *({frozenset({gate}): 0 for gate in asked})]
+    gates = gates or [Gate.IDENTITY]  # no gate decides, but the learner could think so
+    kinds: list[Gates] = [frozenset(), *({frozenset({gate}): 0 for gate in gates})]
     if len(refusing) > 1:
         kinds.append(refusing)
-    elif len(asked) == 2:  # noqa: PLR2004 - both of two gates
-        kinds.append(frozenset(asked))
+    elif len(gates) == 2:  # noqa: PLR2004 - both of two gates
+        kinds.append(frozenset(gates))
     if doubted or Gate.SIGNATURE in refusing:
         kinds.insert(1, frozenset({Gate.SIGNATURE}))
-    if any(check and one.call == check.call and not UNBELIEVED & {*one.fails} for one in rules):
+    if any(check and each.call == check.call and not UNBELIEVED & {*each.fails} for each in rules):
         kinds.append(None)
-    if check and lab and asked == [Gate.IDENTITY] and _was_let_in(check, lab):
+    if check and lab and gates == [Gate.IDENTITY] and _was_let_in(check, lab):
         kinds.insert(1, frozenset({Gate.TRUST}))
     kinds = _few(kinds, right, verdict)
     free = verdict.allowed or (check is not None and check.operation in _PLAINLY)
@@ -94,39 +94,39 @@ def question(
 
 
 def whose(callers: Mapping[str, Verdict], who: str, what: str) -> Question:
-    """The question who of these calls, where it is ``who``; each with what would come of it."""
+    """The question which of ``callers`` calls, each with its verdict. ``who`` is right."""
     answers = []
-    for digit, (one, met) in enumerate(callers.items(), 1):
-        text = _text(frozenset(met.by), met, one, what, free=True)
-        answers.append(Answer(digit, f"It is {one}. {text}", frozenset(met.by)))
+    for digit, (name, verdict) in enumerate(callers.items(), 1):
+        text = _text(frozenset(verdict.by), verdict, name, what, free=True)
+        answers.append(Answer(digit, f"It is {name}. {text}", frozenset(verdict.by)))
     return Question(tuple(answers), 1 + [*callers].index(who), whose=True)
 
 
 def _predicted(lab: LabFile | None) -> list[Check]:
     """The checks of a lab that the learner predicts."""
     stages = lab.stages if lab else ()
-    return [one for stage in stages for one in stage.checkpoint if one.ask is not None]
+    return [check for stage in stages for check in stage.checkpoint if check.ask is not None]
 
 
 def _was_let_in(check: Check, lab: LabFile) -> bool:
-    """Whether a role's session calls, in a lab where a trust policy refuses too."""
+    """Whether the caller is a role's session, in a lab where a trust policy refuses a call."""
     steps = [step for stage in lab.stages for step in stage.steps]
-    roles = [one.profile for one in steps if one.call.startswith("sts.AssumeRole")]
-    refuses = any(Gate.TRUST in one.by for one in _predicted(lab))
-    return refuses and any(one and one.name == check.identity for one in roles)
+    roles = [step.profile for step in steps if step.call.startswith("sts.AssumeRole")]
+    refuses = any(Gate.TRUST in each.by for each in _predicted(lab))
+    return refuses and any(role and role.name == check.identity for role in roles)
 
 
 def _few(kinds: list[Gates], right: Gates, verdict: Verdict) -> list[Gates]:
-    """At most four of them: with the right one, and what does not allow rather than what does."""
-    silent = [frozenset({one.gate}) for one in verdict.gates if one.says != "allows"]
-    unlikely = [one for one in kinds[1:] if one not in silent]
+    """At most four answers: the right one, and gates that don't allow before those that do."""
+    silent = [frozenset({each.gate}) for each in verdict.gates if each.says != "allows"]
+    unlikely = [kind for kind in kinds[1:] if kind not in silent]
     best = [right, frozenset[Gate](), frozenset({Gate.SIGNATURE}), None, *silent, *unlikely]
-    kept = [one for one in dict.fromkeys(best) if one in kinds][:MOST_ANSWERS]
-    return [one for one in kinds if one in kept]
+    kept = [kind for kind in dict.fromkeys(best) if kind in kinds][:MOST_ANSWERS]
+    return [kind for kind in kinds if kind in kept]
 
 
 def refused(gate: Gate, who: str, what: str, *, denies: bool = False) -> str:
-    """That a gate refuses, in words; ``what`` has a policy of its own. ``denies``: by a Deny."""
+    """A sentence on the gate that refuses. ``what`` names the resource; ``denies``: by a Deny."""
     if gate is Gate.SIGNATURE:
         return "Denied: AWS does not accept the credentials"
     party = _PARTIES[gate].format(who=who, what=what)
@@ -139,51 +139,52 @@ def refused(gate: Gate, who: str, what: str, *, denies: bool = False) -> str:
 
 def _text(gates: Gates, verdict: Verdict, who: str, what: str, *, free: bool) -> str:
     if gates is None:
-        return "Denied: whatever the policies say, the request breaks a rule of AWS"
+        return "Denied: the policies don't matter, the request breaks a rule of AWS"
     if not gates:
         gives = [one.gate for one in verdict.gates if one.gate in _GIVE]
-        if len(gives) > 1:  # which of them allow would tell the answer
+        if len(gives) > 1:  # naming them would give the answer away
             return "Allowed: these policies are enough"
         for gate in gives:
-            does = f"lets {who} in" if gate in _LET_IN else "allows it"
-            return f"Allowed: {_PARTIES[gate].format(who=who, what=what)} {does}"
+            verb = f"lets {who} in" if gate in _LET_IN else "allows it"
+            return f"Allowed: {_PARTIES[gate].format(who=who, what=what)} {verb}"
         return f"Allowed: {'it needs no permission' if free else f'a policy of {who} allows it'}"
-    denying = {one.gate for one in verdict.gates if _denies(one, verdict)}
-    each = [refused(gate, who, what, denies=gate in denying) for gate in Gate if gate in gates]
-    first, *others = each
-    return ", and ".join([first, *(one.removeprefix("Denied: ") for one in others)])
+    denying = {reading.gate for reading in verdict.gates if _denies(reading, verdict)}
+    first, *others = (
+        refused(gate, who, what, denies=gate in denying) for gate in Gate if gate in gates
+    )
+    return ", and ".join([first, *(text.removeprefix("Denied: ") for text in others)])
 
 
 def _denies(reading: GateReading, verdict: Verdict) -> bool:
-    """Whether a gate would refuse by a Deny: it has one, and lacks no Allow."""
-    policies = [verdict.documents.get(one["policy"]) for one in reading.policies]
+    """Whether a gate would refuse by a Deny statement rather than for lack of an Allow."""
+    policies = [verdict.documents.get(policy["policy"]) for policy in reading.policies]
     return reading.says == "denies" or (
         reading.says == "allows"
-        and any(one["Effect"] == "Deny" for each in policies for one in statements_of(each))
+        and any(part["Effect"] == "Deny" for policy in policies for part in statements_of(policy))
     )
 
 
 def asked(lab: LabFile, check: Check) -> str:
-    """What the check tries, in words that do not give the answer away."""
+    """What the check tries, in words that don't give the answer away."""
     if caller(check) != check.identity:
         return "Somebody with this token wants to assume the role"
-    said = lab.profiles.get(check.identity)
+    profile = lab.profiles.get(check.identity)
     wants = f"{check.identity} wants to"
-    if said and said.environment:
-        names = f"AWS_PROFILE={said.profile}" if said.profile else f"--profile {said.option}"
-        wants = f"With the keys of {said.environment}, and {names}:"
-    same = lab.access.get(row(lab, check))
-    if same:
-        return f"{wants} {same.says}"
-    does = _PLAINLY.get(check.operation, f"calls {check.service}:{check.operation}")
-    return f"{check.identity} {does}"
+    if profile and profile.environment:
+        option = f"--profile {profile.option}"
+        option = f"AWS_PROFILE={profile.profile}" if profile.profile else option
+        wants = f"With the keys of {profile.environment}, and {option}:"
+    if cell := lab.access.get(row(lab, check)):
+        return f"{wants} {cell.says}"
+    verb = _PLAINLY.get(check.operation, f"calls {check.service}:{check.operation}")
+    return f"{check.identity} {verb}"
 
 
 def row(lab: LabFile, check: Check) -> str:
-    """The row of the access table that is about the check's call; empty where none is."""
-    asked = check.call, _named(check.params)
-    rows = ((name, (one.call, _named(one.params))) for name, one in lab.access.items())
-    return next((name for name, call in rows if call == asked), "")
+    """The id of the access table's row for the check's call, or ""."""
+    wanted = check.call, _named(check.params)
+    rows = ((name, (cell.call, _named(cell.params))) for name, cell in lab.access.items())
+    return next((name for name, call in rows if call == wanted), "")
 
 
 def _named(params: Mapping[str, object]) -> dict[str, object]:
@@ -196,5 +197,5 @@ def caller(check: Check) -> str:
 
 
 def target(check: Check) -> str:
-    """What people call the thing that has a policy of its own: the role, the bucket."""
+    """The resource that has a policy: "the role" or "the bucket"."""
     return "the role" if check.operation.startswith("AssumeRole") else "the bucket"

@@ -1,7 +1,4 @@
-"""What is on the learner's screen: one thought each, as frozen values that ``render`` draws.
-
-A scene says what can be entered at it. ``line`` is the command that stands on the line already.
-"""
+"""Scenes: what the learner's screen shows, as frozen values that ``render`` draws."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +16,7 @@ from stslab.runner.journal.standing import Concept
 
 
 class Welcome(msgspec.Struct, frozen=True):
-    """The lab, before anything runs. ``advice`` says what else there is to choose."""
+    """The lab, before anything runs. ``advice`` names the other choices."""
 
     title: str
     summary: str
@@ -30,24 +27,24 @@ class Welcome(msgspec.Struct, frozen=True):
 
 
 class Story(msgspec.Struct, frozen=True):
-    """Markdown under a heading: a stage before its first step or cleanup, or its longer story."""
+    """Markdown under a heading: the introduction of a stage or of cleanup, or a longer text."""
 
     title: str
     text: str
-    place: str = ""  # where it stands in the lab
+    place: str = ""  # in the lab, as in "stage 2 of 6"
     things: tuple[str, ...] = ()  # what cleanup will remove
-    pages: tuple[tuple[str, str], ...] = ()  # those of AWS that tell more
+    pages: tuple[tuple[str, str], ...] = ()  # further reading at AWS
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What came of the last step or proof; it stands above the next scene."""
+    """The result of the last step or check, shown above the next scene."""
 
-    lines: tuple[tuple[bool, str], ...]  # What happened: whether it went well, and what it was
+    lines: tuple[tuple[bool, str], ...]  # whether it went well, and what it was
     shown: tuple[tuple[str, Any], ...] = ()
 
     def brief(self) -> "Done":
-        """The same in a line, and what went wrong."""
-        wrong = tuple(one for one in self.lines if not one[0])
+        """Only what went wrong, or one line if nothing did."""
+        wrong = tuple(line for line in self.lines if not line[0])
         return Done(wrong or ((True, "Every step and every check went well"),))
 
 
@@ -58,26 +55,26 @@ class Doing(msgspec.Struct, frozen=True):
     why: str
     place: str
     documents: Mapping[str, Any]
-    intro: Story | None = None  # the stage's, where it stands above
+    intro: Story | None = None  # the stage's introduction, if it is shown above
     before: Done | None = None
 
 
 class Asking(msgspec.Struct, frozen=True):
-    """A prediction: the evidence by who could be calling, and the answers."""
+    """A prediction: the evidence for each possible caller, and the answers."""
 
     title: str
     call: events.CallShown
     question: Question
     evidence: Mapping[str, Verdict]
-    target: str  # what is asked for
+    target: str  # the resource, in words
     number: int
     of: int
     before: Done | None = None
-    brief: bool = False  # of the evidence only the statements that name the action
+    brief: bool = False  # show only the statements that name the action
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """The proof by the real call, beside the prediction. ``said`` is 0 for *I don't know*."""
+    """The result of the real call beside the prediction. ``said`` is the answer's digit or 0."""
 
     title: str
     who: str
@@ -88,11 +85,11 @@ class Answered(msgspec.Struct, frozen=True):
     held: bool
     message: str
     because: str
-    refusal: str = ""  # AWS's message, where it refused
+    refusal: str = ""  # AWS's message if it refused
 
 
 class Matrix(msgspec.Struct, frozen=True):
-    """The access table, with what the stage changed; without what is to be predicted first."""
+    """The access table and the stage's changes. Cells in ``asked`` are hidden: they come next."""
 
     title: str
     cells: tuple[CellState, ...]
@@ -103,7 +100,7 @@ class Matrix(msgspec.Struct, frozen=True):
 
 
 class Stuck(msgspec.Struct, frozen=True):
-    """Something stopped the lesson: what it was, and what to do."""
+    """An error that stopped the lesson, and what to do."""
 
     title: str
     message: str
@@ -112,14 +109,14 @@ class Stuck(msgspec.Struct, frozen=True):
 
 
 class Drifted(msgspec.Struct, frozen=True):
-    """What was done before and is no longer so, before a stage that needs it."""
+    """Steps that were undone by hand, before a stage that needs them."""
 
     title: str
     drifted: tuple[events.StepDrifted, ...]
 
 
 class Documents(msgspec.Struct, frozen=True):
-    """The policies that have a say in a request, whole; those that decide may be marked."""
+    """The full policies that apply to a request; the deciding ones may be marked."""
 
     title: str
     verdict: Verdict
@@ -127,7 +124,7 @@ class Documents(msgspec.Struct, frozen=True):
 
 
 class Tasks(msgspec.Struct, frozen=True):
-    """What is to be reached by hand in a stage, and how far it is."""
+    """A stage's tasks by hand, and which are done."""
 
     title: str
     place: str
@@ -135,49 +132,49 @@ class Tasks(msgspec.Struct, frozen=True):
 
 
 class Ticket(msgspec.Struct, frozen=True):
-    """A fault: what a colleague reports, the command that shows it, and what came of that."""
+    """A fault: a colleague's report, the command that shows it, and that command's answer."""
 
     title: str
     place: str
     command: str
     answer: str
     remaining: Remaining
-    told: str = ""  # what was asked about it
+    told: str = ""  # the answer to the learner's last question
 
 
 class Session(msgspec.Struct, frozen=True):
-    """The credentials of a session: ``ends`` is ISO 8601, ``profile`` where they are now."""
+    """The credentials of a new session."""
 
     title: str
     access_key_id: str
-    ends: str
-    minutes: int  # that they last
-    profile: str
+    ends: str  # ISO 8601
+    minutes: int  # how long they last
+    profile: str  # that holds them
     before: Done | None = None
 
 
 class Remember(msgspec.Struct, frozen=True):
-    """What to remember of the lab, and who could do what through which caller."""
+    """What to remember of the lab, and the chain of callers with what each may do."""
 
     lines: tuple[str, ...]
     chain: tuple[Link, ...]
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """The end: what was proved of all there is, what was predicted, and what to remember."""
+    """The end: how many of the lab's checks were proved, the predictions, and what is next."""
 
     proved: int
-    claims: int
-    notes: tuple[tuple[str, tuple[str, ...]], ...]  # what there is to say, of which stages
+    claims: int  # the lab's checks
+    notes: tuple[tuple[str, tuple[str, ...]], ...]  # a note, and the stages that it is about
     concepts: tuple[Concept, ...]
-    gone: tuple[str, ...]  # the claims that cleanup proved
+    gone: tuple[str, ...]  # the checks that cleanup proved
     left: int
     next: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
 class Heard:
-    """What the runner told since the last scene."""
+    """Collects the runner's events since the last scene."""
 
     lines: list[tuple[bool, str]] = field(default_factory=list)
     shown: list[tuple[str, Any]] = field(default_factory=list)
@@ -198,7 +195,7 @@ class Heard:
             self.lines.append((False, f"{event.title}: {event.code}. {event.message}"))
 
     def take(self) -> Done | None:
-        """What there is to show, which is forgotten."""
-        told = Done(tuple(self.lines), tuple(self.shown)) if self.lines else None
+        """Return what was collected, and clear it."""
+        done = Done(tuple(self.lines), tuple(self.shown)) if self.lines else None
         self.lines, self.shown = [], []
-        return told
+        return done

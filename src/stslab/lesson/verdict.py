@@ -1,4 +1,4 @@
-"""Reads the embedded account's verdict on a call that was not made."""
+"""Get the embedded account's verdict on a call without making it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,27 +12,27 @@ from stslab.runner.ports import Credentials, Data
 from stslab.vocabulary import Gate
 
 Would = Callable[[Mapping[str, object]], Mapping[str, Any]]
-"""Asks the account what calls would meet."""
+"""The account's control verb ``would``."""
 UNBELIEVED = UNUSABLE.difference(DENIALS)
-"""The codes with which AWS answers credentials that it does not accept."""
+"""The error codes for credentials that AWS does not accept."""
 _ASKED: Mapping[str, tuple[Gate, ...]] = {"sts": (Gate.TRUST, Gate.IDENTITY)}
 
 
-def of(told: Mapping[str, Any]) -> Verdict:
-    """The verdict in what the account answers to ``would``."""
+def of(answer: Mapping[str, Any]) -> Verdict:
+    """Read the verdict from the account's answer to ``would``."""
     gates = tuple(
-        GateReading(Gate(one["gate"]), one["says"], one["decided"], tuple(one["policies"]))
-        for one in told["gates"]
+        GateReading(Gate(gate["gate"]), gate["says"], gate["decided"], tuple(gate["policies"]))
+        for gate in answer["gates"]
     )
-    by = tuple(map(Gate, told["by"]))
-    keys = tuple(told["keys"])
-    return Verdict(told["allowed"], by, keys, gates, told["documents"], str(told["fault"]))
+    by = tuple(map(Gate, answer["by"]))
+    keys = tuple(answer["keys"])
+    return Verdict(answer["allowed"], by, keys, gates, answer["documents"], str(answer["fault"]))
 
 
 def decided(
     would: Would, credentials: Credentials | None, service: str, operation: str, params: Data
 ) -> Verdict:
-    """What a call would meet; unknown without credentials, and where no policy is asked."""
+    """The verdict on a call; unknown without credentials, and for the lab's embedded service."""
     if credentials is None or service == SERVICE:
         return UNKNOWN
     call = {
@@ -46,11 +46,11 @@ def decided(
 
 
 def expected(check: Check) -> Verdict:
-    """What a check expects, as a verdict, where the account can't decide its call unmade."""
-    asked = dict.fromkeys([*_ASKED.get(check.service, (Gate.IDENTITY,)), *check.by])
+    """The verdict that a check expects, for targets that can't decide a call in advance."""
+    deciding = dict.fromkeys([*_ASKED.get(check.service, (Gate.IDENTITY,)), *check.by])
     gates = tuple(
         GateReading(gate, "does not allow" if gate in check.by else "", gate in check.by)
-        for gate in sorted(asked, key=list(Gate).index)
+        for gate in sorted(deciding, key=list(Gate).index)
     )
     keys = (check.key,) if check.key else ()
     if UNBELIEVED.intersection(check.fails):

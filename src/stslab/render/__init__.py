@@ -1,1 +1,1 @@
-"""What people and programs see: events to a terminal, to JSON lines, to reports."""
+"""Output for people and programs: terminal views, JSON lines, reports."""

@@ -1,4 +1,4 @@
-"""Draws what cleanup would undo, and what a sweep of an account found, before it is done."""
+"""Draw the preview of a cleanup, and the findings of a sweep."""
 
 from collections.abc import Sequence
 
@@ -17,16 +17,15 @@ from stslab.runner.undo.recovery import Found, FoundRun
 def show_cleanup(
     console: Console, run: str, planned: Sequence[Planned], describe: Describe
 ) -> None:
-    """What cleanup of a run would undo, in its order, with the calls."""
+    """Draw the things that cleanup of a run would undo, in order, with the calls."""
     paper = Paper(console)
     count = counted(len(planned), "thing")
-    paper.prose(f"Cleanup of run {run} would undo {count}, last made first:", style="bold")
-    for one in planned:
-        aside = "if it is there" if one.perhaps else ""
-        paper.line("pending", one.thing, indent=2, aside=aside)
-        for extra in one.extras:
+    paper.prose(f"Cleanup of run {run} would undo {count}, newest first:", style="bold")
+    for each in planned:
+        paper.line("pending", each.thing, indent=2, aside="if it exists" if each.perhaps else "")
+        for extra in each.extras:
             paper.prose(f"and with it {extra}", indent=4, style="dim")
-        for call in one.calls:
+        for call in each.calls:
             paper.command(describe(call))
 
 
@@ -37,23 +36,23 @@ def show_found(
     chosen: tuple[FoundRun, ...],
     describe: Describe,
 ) -> None:
-    """The runs, what is left of each with the command that removes it, and what is left alone."""
+    """Draw the runs with leftovers and the commands that remove them, and what is left alone."""
     paper = Paper(console)
     paper.prose(
-        f"Swept account {target.account} for things with the tag stslab:run."
-        f" Stacks were looked for in {target.region} only.",
+        f"Searched account {target.account} for things with the tag stslab:run."
+        f" Stacks were searched in {target.region} only.",
         style="bold",
     )
     if not chosen:
         paper.line("done", "There is nothing to undo.")
     for run in chosen:
         _run(paper, run, describe)
-    for run in (one for one in found.runs if one not in chosen):
-        asked = f"Run {run.id} was not asked for: {counted(len(run.things), 'thing')}"
-        goes_on = f"Run {run.id} goes on on this machine. To undo it: stslab cleanup {run.id}"
-        paper.line("hint", goes_on if run.unfinished else asked)
+    for run in (each for each in found.runs if each not in chosen):
+        other = f"Run {run.id} was not selected: {counted(len(run.things), 'thing')}"
+        unfinished = f"Run {run.id} is unfinished here. To undo it: stslab cleanup {run.id}"
+        paper.line("hint", unfinished if run.unfinished else other)
     for thing, tag in found.doubtful:
-        why = f"it has the tag of run {tag!r}, but not that id in its name: left alone"
+        why = f"it has the tag of run {tag!r}, but its name lacks that id: left alone"
         paper.line("warning", label(thing), aside=why)
         paper.command(by_hand(thing, describe))
 

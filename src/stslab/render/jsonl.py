@@ -1,4 +1,4 @@
-"""Writes a run for programs: one JSON object a line, each one event."""
+"""Write a run's events as JSON lines."""
 
 import json
 from collections.abc import Callable
@@ -26,4 +26,4 @@ class JsonRenderer:
         self._stream.flush()
 
     def close(self) -> None:
-        """Nothing is ever half written."""
+        """Do nothing: each event was written whole."""

@@ -1,4 +1,4 @@
-"""Draws a lab itself, before any run: as a table, or as Markdown for a page; what it changes."""
+"""Draw a lab before any run, as a table or as Markdown, with everything that it changes."""
 
 import shlex
 from collections.abc import Iterable, Iterator
@@ -16,21 +16,21 @@ from stslab.render.text.safe import markdown_line, markdown_prose, one_line, vis
 from stslab.runner.events import Foreseen
 
 _CHECKED = (
-    "is checked before it is sent, and is not sent if it would change what the run did not make."
+    "is checked first, and is not sent if it would change anything that the run did not make."
 )
 
 
 def enforced(summary: Summary | Foreseen) -> str:
-    """What is promised of all that is not listed."""
+    """A sentence on what is not in the summary."""
     unknown = ", ".join(_not_judged(summary))
     if not unknown:
         return f"Nothing else is touched: each call {_CHECKED}"
-    return f"What the calls of {unknown} change, stslab can't tell. Each other call {_CHECKED}"
+    return f"stslab can't tell what calls of {unknown} change. Every other call {_CHECKED}"
 
 
 def _not_judged(summary: Summary | Foreseen) -> list[str]:
-    """The services of which nothing is known, and that a lab may use all the same."""
-    calls = [call for one in summary.changed for call in (*one.calls, *one.undo)]
+    """The services that the lab uses and stslab has no rules for."""
+    calls = [call for change in summary.changed for call in (*change.calls, *change.undo)]
     return sorted({call.partition(".")[0] for call in calls} - HOME)
 
 
@@ -39,11 +39,11 @@ def _heading(summary: Summary | Foreseen) -> str:
 
 
 def show_changes(paper: Paper, summary: Summary | Foreseen, *, indent: int = 2) -> None:
-    """Every thing that a run changes, with the calls; what only reads; what cleanup may call."""
+    """Draw the things that a run changes, with the calls; its reads; and cleanup's calls."""
     paper.prose(_heading(summary), indent=indent, style="dim")
-    for one in summary.changed:
-        paper.line("dot", one_line(one.thing), indent=indent + 2)
-        paper.prose(_calls(one), indent=indent + 4, style="dim")
+    for change in summary.changed:
+        paper.line("dot", one_line(change.thing), indent=indent + 2)
+        paper.prose(_calls(change), indent=indent + 4, style="dim")
     for label, calls in (("reads", summary.reads), ("cleanup may also call", summary.cleanup)):
         if calls:
             paper.prose(label, indent=indent, style="dim")
@@ -55,9 +55,9 @@ def show_changes(paper: Paper, summary: Summary | Foreseen, *, indent: int = 2) 
 
 
 def changes_in_markdown(summary: Summary) -> Iterator[str]:
-    """The same as lines of Markdown."""
+    """The same in Markdown."""
     yield from ("## What it changes", "", f"It {_heading(summary)}:", "")
-    yield from (f"- {markdown_line(one.thing)}: {_calls(one)}" for one in summary.changed)
+    yield from (f"- {markdown_line(each.thing)}: {_calls(each)}" for each in summary.changed)
     yield from ("", f"It reads with {_code(summary.reads)}.", "")
     if summary.cleanup:
         yield from (f"Cleanup may also call {_code(summary.cleanup)}.", "")
@@ -65,8 +65,8 @@ def changes_in_markdown(summary: Summary) -> Iterator[str]:
     yield from (*[""] * bool(summary.notes), enforced(summary), "")
 
 
-def _calls(one: Changed) -> str:
-    done, undo = ", ".join(one.calls), ", ".join(one.undo)
+def _calls(change: Changed) -> str:
+    done, undo = ", ".join(change.calls), ", ".join(change.undo)
     return f"{done}; undone by {undo}" if done and undo else done or f"undo: {undo}"
 
 
@@ -80,7 +80,7 @@ _URL = ":/?#@!$&'*+,;=%~"  # no brackets: they end a link
 
 
 def show_table(console: Console, lab: Lab, name: str) -> None:
-    """The lab's stages, each with what it does and what it proves; ``name`` is how it is run."""
+    """Draw the lab's stages with their steps and checks. ``name`` is for ``stslab run``."""
     paper = Paper(console)
     paper.put(Text(visible(lab.title), style="bold"))
     if lab.summary:

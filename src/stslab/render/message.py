@@ -1,4 +1,4 @@
-"""Draws what an AWS error message says, what it can't say, and what to look at first."""
+"""Draw what an AWS error message says, what it can't say, and what to look at first."""
 
 from typing import Any
 
@@ -29,12 +29,12 @@ def show(console: Console, message: Message, advice: Advice) -> None:
             paper.command(command, indent=7)
     if message.more:
         paper.prose(
-            f"The text has {message.more} more refusals: give them one at a time.", style="dim"
+            f"The text has {message.more} more refusals: enter them one at a time.", style="dim"
         )
 
 
 def _facts(message: Message, advice: Advice, width: int) -> list[tuple[str, Any]]:
-    # What the caller is, where there is room: a long ARN says so itself.
+    # The kind of caller is added if there is room: a long ARN shows it anyway.
     who = f"{message.caller} ({message.caller_kind})"
     fits = message.caller_kind and len(who) <= width - _BEFORE_VALUE
     facts = [
@@ -48,14 +48,14 @@ def _facts(message: Message, advice: Advice, width: int) -> list[tuple[str, Any]
 
 
 def _short(value: str) -> str:
-    """A value that leaves room for the rest; programs get it whole."""
+    """A value cut in the middle if it is long. Programs get it whole."""
     if len(value) <= _LONGEST:
         return value
     return f"{value[: _LONGEST * 2 // 3]} ... {value[-_LONGEST // 3 :]}"
 
 
 def as_json(message: Message, advice: Advice) -> dict[str, Any]:
-    """The same for programs; docs/learners.md has its shape."""
+    """The message and the advice as JSON; docs/learners.md describes the fields."""
     return {
         "who": message.caller or None,
         "who_is": message.caller_kind or None,

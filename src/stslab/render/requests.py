@@ -1,4 +1,4 @@
-"""Draws requests to the embedded account, and where a run stands beside them."""
+"""Draw requests to the embedded account, and the state of the run beside them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,13 +27,13 @@ _LOCAL = ("127.0.0.1", "")
 
 
 def call_name(event: Event) -> str:
-    """What was called, as policies write actions: ``sts:AssumeRole``; the service, if no more."""
+    """The call in the form of an action, ``sts:AssumeRole``; just the service if that is all."""
     service = str(event.get("eventSource", "")).partition(".")[0]
     return f"{service}:{event['eventName']}" if event.get("eventName") else service
 
 
 def who(event: Event, account: str) -> str:
-    """Who called, in a word or two: ``user/bob``, ``root``, ``lab/session``."""
+    """The caller in short: ``user/bob``, ``root``, ``lab/session``."""
     identity = event.get("userIdentity", {})
     if identity.get("arn"):
         return short_arn(identity["arn"], account).removeprefix("assumed-role/")
@@ -41,7 +41,7 @@ def who(event: Event, account: str) -> str:
 
 
 def vouched_for(identity: Event) -> str:
-    """The user that an identity provider vouched for, and how: ``ana (SAML)``; or nothing."""
+    """The user named by an identity provider, as in ``ana (SAML)``; else ""."""
     how = _VOUCHED.get(str(identity.get("type", "")))
     return f"{identity.get('userName') or '?'} ({how})" if how else ""
 
@@ -50,7 +50,7 @@ _VOUCHED = {"SAMLUser": "SAML", "WebIdentityUser": "web identity"}
 
 
 def short_arn(arn: str, account: str) -> str:
-    """An ARN without what goes without saying: the partition, and ``account``."""
+    """An ARN without its partition, service and region, and without ``account``."""
     parts = arn.split(":", 5)
     if len(parts) < 6:  # noqa: PLR2004 - arn, partition, service, region, account, resource
         return arn
@@ -58,10 +58,9 @@ def short_arn(arn: str, account: str) -> str:
 
 
 class RequestTable:
-    """A table that grows one request at a time; in a pipe nothing is cut.
+    """A table that grows by one request at a time; in a pipe nothing is cut.
 
-    ``account`` is the learner's own, which is left out of ARNs. ``gates`` gives those that a
-    request was asked by, in order, where they are to be shown.
+    ``account`` is left out of ARNs. ``gates`` returns the gates to show with a request.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class RequestTable:
     def show(self, event: Event) -> None:
         self._begin_day(str(event.get("eventTime", ""))[_DAY])
         code = str(event.get("errorCode", ""))
-        denied = any(one["decision"] != "Allowed" for one in event["decisions"])
+        denied = any(each["decision"] != "Allowed" for each in event["decisions"])
         good = not code and not denied
         sign = self._paper.sign("done" if good else "failed")
         line = Text(f"{str(event.get('eventTime', ''))[_TIME]} ", style="dim")
@@ -93,24 +92,23 @@ class RequestTable:
         reason = "" if good else _reason(event)
         if self._is_refused(event):
             reason += f" (stslab why {str(event['requestID'])[:_SHOWN]})"
-        asked = self._gates(event)
-        if asked:
-            self._paper.prose(self._asked(asked), indent=_INDENT)
+        if gates := self._gates(event):
+            self._paper.prose(self._gates_in_order(gates), indent=_INDENT)
         source = str(event.get("sourceIPAddress", ""))
         source = "" if source in _LOCAL else f"from {source}"
         for text in filter(None, (source, reason)):
             self._paper.prose(one_line(text), indent=_INDENT, style="dim" if good else "red")
 
-    def _asked(self, gates: Sequence[Gate]) -> str:
-        """The gates in order, and where the request stopped."""
+    def _gates_in_order(self, gates: Sequence[Gate]) -> str:
         signs = self._paper.symbols
         marks = {"allows": signs.done, "denies": signs.failed}
-        told = (
-            f"{one['gate']} {signs.failed if one['decided'] else marks.get(one['says'], signs.dot)}"
-            f"{' (stopped here)' if one['decided'] else ''}"
-            for one in gates
+        texts = (
+            f"{gate['gate']} {signs.failed} (stopped here)"
+            if gate["decided"]
+            else f"{gate['gate']} {marks.get(gate['says'], signs.dot)}"
+            for gate in gates
         )
-        return f" {signs.hint} ".join(told)
+        return f" {signs.hint} ".join(texts)
 
     def _begin_day(self, day: str) -> None:
         if day != self._day:
@@ -134,7 +132,7 @@ class RequestTable:
 
 
 def _fitted(text: str, width: int) -> str:
-    """The text in exactly so many columns, cut in the middle where it is longer."""
+    """The text in exactly ``width`` columns, cut in the middle if it is longer."""
     if cell_len(text) > width:
         kept = max(width - 1, 2)
         text = f"{text[: kept // 2]}…{text[len(text) - (kept - kept // 2) :]}"
@@ -143,36 +141,36 @@ def _fitted(text: str, width: int) -> str:
 
 def _resource(event: Event, account: str) -> str:
     decisions = event["decisions"]
-    telling = [one for one in decisions if one["decision"] != "Allowed"] or decisions
-    return one_line(short_arn(telling[0]["resource"], account)) if telling else ""
+    shown = [each for each in decisions if each["decision"] != "Allowed"] or decisions
+    return one_line(short_arn(shown[0]["resource"], account)) if shown else ""
 
 
 def _reason(event: Event) -> str:
-    refused = [one for one in event["decisions"] if one["decision"] != "Allowed"]
+    refused = [each for each in event["decisions"] if each["decision"] != "Allowed"]
     code = str(event.get("errorCode") or "AccessDenied")
     why = refused[0]["reason"] if refused else str(event.get("errorMessage", ""))
     return f"{code}: {why}"
 
 
 def drawn(console: Console, status: "Status") -> Text:
-    """A few lines, none of them wider than the console."""
+    """The run's stage, tasks and identities in a few lines, none wider than the console."""
     symbols, now = Paper(console).symbols, status.now
     lines = [Text("─" * console.width, style="dim")]
     if now is None and status.running:
-        lines.append(Text("No run goes on. Begin one: stslab run", style="dim"))
+        lines.append(Text("There is no unfinished run. Start one: stslab run", style="dim"))
     if now is not None:
         where = f"{now.lab}, {now.how}" if now.how else now.lab
         lines.append(Text(f"{where}   {now.number}/{now.of}  {one_line(now.title)}", style="bold"))
         for text, done in now.tasks:
             sign, style = (symbols.done, "green") if done else (symbols.pending, "")
             lines.append(Text(f"  {sign} {one_line(text)}", style=style))
-        lines += [Text(f"  {symbols.failed} {one_line(one)}", style="red") for one in now.missing]
-    lasting = []
-    for one in status.identities:
-        left = status.left(one)
+        lines += [Text(f"  {symbols.failed} {one_line(text)}", style="red") for text in now.missing]
+    identities = []
+    for each in status.identities:
+        left = status.left(each)
         ends = f"{spoken(left)} left" if left is not None and left > 0 else "ended"
-        lasting.append(one_line(one.name if left is None else f"{one.name} ({ends})"))
-    lines.append(Text("   ".join(lasting)))
+        identities.append(one_line(each.name if left is None else f"{each.name} ({ends})"))
+    lines.append(Text("   ".join(identities)))
     for line in lines:
         line.truncate(console.width, overflow="ellipsis")
     return Text("\n").join(lines)

@@ -1,7 +1,7 @@
-"""Writes a lab as a shell script of ``aws`` commands: what a run does, by hand.
+"""Write a lab as a shell script of ``aws`` commands.
 
-What a lab's expressions stand for becomes shell variables. The script proves what the
-lab's checks prove, and ends where one does not hold.
+The values of the lab's expressions become shell variables. The script makes the lab's
+checks too, and ends at the first that fails.
 """
 
 import re
@@ -30,13 +30,13 @@ _GIVEN = ("account", "region", "partition")
 
 
 class _Writer(msgspec.Struct, frozen=True):
-    """Writes calls as commands, with a scope in which each value is a mark of its variable."""
+    """Writes calls as commands. In ``scope``, each value is a mark of its shell variable."""
 
     describe: Describe
     scope: Mapping[str, Any]
 
     def command(self, identity: str, call: str, params: Any, *query: str, lead: str = "") -> str:
-        """One command, laid out; ``lead`` stands before it: ``refused AccessDenied``."""
+        """One wrapped command; ``lead`` comes before it, as in ``refused AccessDenied``."""
         service, _, operation = call.partition(".")
         line = self.describe(CallShown(identity, service, operation, self.value(params or {})))
         return _laid_out([*shlex.split(lead), *shlex.split(line), *query])
@@ -50,19 +50,19 @@ class _Writer(msgspec.Struct, frozen=True):
         return _laid_out(words)
 
     def settings(self, lab: Lab, identity: str) -> Iterator[str]:
-        """What says how a profile gets its credentials, and the one that it comes from."""
-        said = lab.profiles.get(identity)
-        if said:
-            for source in said.sources:
+        """The commands that set up a profile, after those for its source profiles."""
+        profile = lab.profiles.get(identity)
+        if profile:
+            for source in profile.sources:
                 yield from self.settings(lab, source)
-            for name, value in said.values.items() if not said.environment else ():
+            for name, value in profile.values.items() if not profile.environment else ():
                 put = ["aws", "configure", "set", name, str(self.value(value))]
                 yield _laid_out([*put, "--profile", identity])
-            if not said.environment:
+            if not profile.environment:
                 yield f"point {identity}"
 
     def value(self, value: Any) -> Any:
-        """A lab's value with marks for what only a run knows."""
+        """A lab's value, with marks in place of what only a run knows."""
         try:
             return resolve(value, self.scope)
         except UnresolvedReference:
@@ -70,7 +70,7 @@ class _Writer(msgspec.Struct, frozen=True):
 
 
 def script_of(lab: Lab, describe: Describe) -> str:
-    """The whole lab as a POSIX shell script; ``describe`` gives a call's ``aws`` command."""
+    """The whole lab as a POSIX shell script; ``describe`` returns a call's ``aws`` command."""
     writer = _Writer(describe, _scope(lab))
     head = Path(__file__).with_name("script.sh").read_text(encoding="utf-8")
     lines = [head.replace("TITLE", one_line(lab.title)).replace("LAB", lab.id)]
@@ -100,13 +100,13 @@ def _scope(lab: Lab) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _asked(params: Mapping[str, Any], lab: Lab, writer: _Writer) -> Iterator[str]:
-    """What asks for the time, the tokens and the codes that a call uses."""
+def _inputs(params: Mapping[str, Any], lab: Lab, writer: _Writer) -> Iterator[str]:
+    """The commands that get the time, tokens and MFA codes that a call uses."""
     if "now" in names_used(params):
         yield "now=$(stslab sandbox clock | cut -d' ' -f1)"
     for name in sorted(set(_TOKEN.findall(str(params)))):
-        asked = writer.command("admin", GIVES_TOKEN, token_params(lab.tokens[name]))
-        yield f"token_{name}=$({asked})"
+        command = writer.command("admin", GIVES_TOKEN, token_params(lab.tokens[name]))
+        yield f"token_{name}=$({command})"
     for device in sorted(set(_CODE_OF.findall(str(params)))):
         for line, word in enumerate(("code", "next"), 1):
             yield f'{device}_{word}=$(stslab sandbox mfa "${device}" | sed -n {line}p)'
@@ -121,7 +121,7 @@ def _laid_out(words: list[str]) -> str:
 
 
 def _word(word: str) -> str:
-    """A word quoted for the shell, its marks as variables."""
+    """A word quoted for the shell, with variables in place of marks."""
     if kept(word):
         return kept(word)
     plain = not _NEEDS_SINGLE_QUOTES.search(word)
@@ -129,7 +129,7 @@ def _word(word: str) -> str:
         return '"' + _MARK.sub(r"${\1}", word) + '"'
     parts = _MARK.split(word)
     quoted = [f'"${part}"' if at % 2 else shlex.quote(part) for at, part in enumerate(parts)]
-    return "".join(one for one in quoted if one != "''") or "''"
+    return "".join(part for part in quoted if part != "''") or "''"
 
 
 def _stage(stage: Stage, lab: Lab, writer: _Writer) -> Iterator[str]:
@@ -141,17 +141,17 @@ def _stage(stage: Stage, lab: Lab, writer: _Writer) -> Iterator[str]:
                 yield writer.waiting(identity, undo.call, undo.wait)
     for step in stage.steps:
         yield from ("", f"# {one_line(step.title)}", *writer.settings(lab, step.identity))
-        yield from (*_asked(step.params, lab, writer), *_step(step, writer))
+        yield from (*_inputs(step.params, lab, writer), *_step(step, writer))
     for check in stage.checkpoint:
         if check.call:
             yield from ("", f"# {one_line(check.says)}", *writer.settings(lab, check.identity))
-            yield from (*_asked(check.params, lab, writer), _check(check, writer))
+            yield from (*_inputs(check.params, lab, writer), _check(check, writer))
 
 
 def _step(step: Step, writer: _Writer) -> Iterator[str]:
     file = str(step.params.get("Key", "")).rsplit("/", 1)[-1] or "body"
     command = writer.command(step.identity, step.call, step.params)
-    if "Body" in step.params and f"--body {_word(file)}" in command:  # no file of the lab's
+    if "Body" in step.params and f"--body {_word(file)}" in command:  # not a file of the lab
         body = _word(str(writer.value(step.params["Body"])))
         yield f"printf %s {body} > {_word(file)}"
     names, paths = _kept(step)
@@ -174,7 +174,7 @@ def _step(step: Step, writer: _Writer) -> Iterator[str]:
 
 
 def _kept(step: Step) -> tuple[list[str], list[str]]:
-    """The shell variables that a step's answer sets, and where each stands in the answer."""
+    """The shell variables that a step's answer sets, and each one's path in the answer."""
     names, paths = list(step.save), list(step.save.values())
     if step.profile:
         name, source = step.profile.name, step.profile.source
@@ -188,7 +188,7 @@ def _check(check: Check, writer: _Writer) -> str:
     if check.fails:
         lead = f"refused {check.fails[0]}"
         return writer.command(check.identity, call, check.params, lead=lead)
-    # What an object holds the CLI writes to a file, where no query finds it.
+    # The CLI writes an object's content to a file, which --query can't search.
     asks = check.expect and not (call == "s3.GetObject" and _BODY.search(check.expect))
     query = ["--query", str(writer.value(check.expect))] if asks else []
     lead = "holds" if query else ""

@@ -22,7 +22,7 @@ refused() {
   case $answer in *"($code)"*) ;; *) exit 1 ;; esac
 }
 
-# holds COMMAND...: holds if what the command's --query finds is there, and true.
+# holds COMMAND...: holds if the command's --query finds a value, and it is true.
 holds() {
   answer=$("$@" --output text)
   case $answer in '' | None | False) echo "This does not hold: $*" >&2 && exit 1 ;; esac
@@ -37,7 +37,7 @@ keep() {
   point "$1"
 }
 
-# point PROFILE: points a profile at the account that admin is in.
+# point PROFILE: points a profile at admin's account.
 point() {
   url=$(aws configure get endpoint_url --profile admin || true)
   if [ -n "$url" ]; then aws configure set endpoint_url "$url" --profile "$1"; fi

@@ -1,4 +1,4 @@
-"""Draws the explanation of one request: who asked for what, why it went so, what to change."""
+"""Draw the explanation of one request: who called what, why it was decided so, what to change."""
 
 import json
 from collections.abc import Mapping
@@ -12,24 +12,23 @@ from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line
 
 _FULL_ACCESS = {"admin", "root"}
-_Told = Mapping[str, Any]
-
+_Explanation = Mapping[str, Any]
 
 GRADES = 4
 """The gate; the statement and its element; the kind of change; the command."""
 _ASKED = frozenset({"who", "asked for", "on"})
-_NEXT = ("what each statement said", "what kind of change it takes", "the command")
+_NEXT = ("what each statement said", "what kind of change fixes it", "the command")
 
 
-def show_grade(console: Console, told: _Told, grade: int) -> None:
-    """Draw the explanation up to a grade (from 0), for who wants to find out the rest."""
+def show_grade(console: Console, told: _Explanation, grade: int) -> None:
+    """Draw the explanation up to a grade (from 0). The learner finds out the rest."""
     decision = told["decision"]
     if grade >= GRADES - 1 or decision is None:
         show(console, told)
         return
     paper, request = Paper(console), told["request"]
     _headline(paper, request)
-    paper.fields([one for one in _facts(request, decision) if one[0] in _ASKED], indent=2)
+    paper.fields([fact for fact in _facts(request, decision) if fact[0] in _ASKED], indent=2)
     if grade == 0:
         blocking = [layer["layer"] for layer in decision["layers"] if layer["blocks"]]
         gates = " and the ".join(blocking) or "account itself"
@@ -41,13 +40,13 @@ def show_grade(console: Console, told: _Told, grade: int) -> None:
     else:
         _show_callers(paper, told["callers"])
         paper.blank()
-        for option in (each for one in told["changes"] for each in one["options"]):
+        for option in (each for change in told["changes"] for each in change["options"]):
             paper.prose(f"{option['what'].rstrip(':')}.", lead=paper.symbols.hint, indent=2)
     paper.blank()
-    paper.prose(f"`why` again: {_NEXT[grade]}", indent=2, style="dim")
+    paper.prose(f"`why` again shows {_NEXT[grade]}", indent=2, style="dim")
 
 
-def show(console: Console, told: _Told) -> None:
+def show(console: Console, told: _Explanation) -> None:
     paper = Paper(console)
     request = told["request"]
     _headline(paper, request)
@@ -63,17 +62,17 @@ def show(console: Console, told: _Told) -> None:
         _show_changes(paper, told)
 
 
-def _headline(paper: Paper, request: _Told) -> None:
+def _headline(paper: Paper, request: _Explanation) -> None:
     code = request.get("errorCode")
     sign, style = ("failed", "bold red") if code else ("done", "bold green")
     when = f"{str(request.get('eventTime', ''))[:19].replace('T', ' ')} UTC"
     paper.line(sign, f"{call_name(request)}: {code or 'answered'}", aside=when, style=style)
 
 
-def _facts(request: _Told, decision: _Told | None) -> list[tuple[str, Any]]:
+def _facts(request: _Explanation, decision: _Explanation | None) -> list[tuple[str, Any]]:
     identity = request.get("userIdentity", {})
     key = identity.get("accessKeyId", "")
-    unproved = "not proved" if key else "not known: the request is not signed"
+    unproved = "not proved" if key else "unknown: the request is not signed"
     facts = [
         ("who", identity.get("arn") or vouched_for(identity) or unproved),
         ("with the key", key),
@@ -87,13 +86,13 @@ def _facts(request: _Told, decision: _Told | None) -> list[tuple[str, Any]]:
 
 
 def _show_callers(paper: Paper, profiles: list[str]) -> None:
-    """Before anything is changed: was it the right one who asked?"""
+    """Ask first whether the right caller called: that changes no policy."""
     if not profiles:
         return
     paper.blank()
     paper.prose("Did the right caller ask?", style="bold")
     if set(profiles) <= _FULL_ACCESS:
-        only = f"Of your profiles only {profiles[0]} may do this."
+        only = f"Of your profiles, only {profiles[0]} may do this."
         text = f"{only} Perhaps the refusal is right."
         paper.prose(text, indent=2, lead=paper.symbols.hint)
         return
@@ -102,7 +101,7 @@ def _show_callers(paper: Paper, profiles: list[str]) -> None:
         paper.prose(text, indent=2, lead=paper.symbols.hint)
 
 
-def _show_changes(paper: Paper, told: _Told) -> None:
+def _show_changes(paper: Paper, told: _Explanation) -> None:
     paper.blank()
     who = "If it was, what to change" if told["callers"] else "What to change"
     paper.prose(who, style="bold")
@@ -114,11 +113,11 @@ def _show_changes(paper: Paper, told: _Told) -> None:
             _show_option(paper, option)
     if told["complete"] is False:
         paper.prose(
-            "There may be more to change: not all that decides this can be seen here.", indent=2
+            "There may be more to change: part of what decides this is not visible here.", indent=2
         )
 
 
-def _show_option(paper: Paper, option: _Told) -> None:
+def _show_option(paper: Paper, option: _Explanation) -> None:
     paper.prose(option["what"], indent=2, lead=paper.symbols.hint)
     if option["statement"]:
         for line in json.dumps(option["statement"], indent=2, ensure_ascii=False).split("\n"):

@@ -105,7 +105,7 @@ OWN = '"${{ user_arn }}"}}'
                 f"{OWN}\n            }}]}}\n    hints",
                 f"{OWN[:-3]}x{OWN[-3:]}\n            }}]}}\n    hints",
             ),
-            "its fix does not bring every cell back",
+            "its fix does not restore every cell",
         ),
         (("    hints: [Which gate", "    # hints: [Which gate"), "it has no hint"),
     ],

@@ -46,7 +46,7 @@ def test_a_masked_report_can_not_be_verified(run: str, stslab: Stslab, tmp_path:
     said = stslab("report", "verify", str(file))
     assert said.code == 2
     assert "masked" in said.err
-    assert "can't be told: it is masked" in stslab("report", "merge", str(file), "--csv").out
+    assert "unknown: it is masked" in stslab("report", "merge", str(file), "--csv").out
 
 
 def test_a_named_report_is_as_it_was_made(run: str, stslab: Stslab, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_named_report_is_as_it_was_made(run: str, stslab: Stslab, tmp_path: Pa
     [
         (("--html", "/no/such/folder/x.html"), "can't be written"),
         (("nothere0",), "There is no run 'nothere0'"),
-        (("merge", "/dev/null", "--csv"), "is no report of stslab's"),
+        (("merge", "/dev/null", "--csv"), "is not a report of stslab"),
         (("merge", "/dev/null"), "Add --csv or --html"),
         (("merge", "/no/such.json", "--csv"), "does not exist"),
     ],

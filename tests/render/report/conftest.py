@@ -20,7 +20,7 @@ def machine(tmp_path: Path) -> Machine:
 
 @pytest.fixture
 def told(machine: Machine) -> Callable[..., Report]:
-    """The report of a run up to a stage, with two predictions."""
+    """The report of a run, up to a stage, with two predictions."""
 
     def tell(last: str = "cleanup") -> Report:
         with machine.process() as process:

@@ -42,7 +42,7 @@ DENIED = {
 
 
 class Reader(HTMLParser):
-    """Reads a page, and sees that each element is closed."""
+    """Reads a page, and checks that each element is closed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ def read(page: str) -> Reader:
     return reader
 
 
-def test_a_page_is_whole_and_alone(told: Tell) -> None:
+def test_a_page_is_well_formed_and_self_contained(told: Tell) -> None:
     reader = read(page_of(told(), {}))
     ids = [attrs["id"] for _, attrs in reader.found if "id" in attrs]
     assert len(ids) == len(set(ids))
@@ -81,10 +81,10 @@ def test_a_page_is_whole_and_alone(told: Tell) -> None:
     assert not [attrs for _, attrs in reader.found if "src" in attrs]
     text = " ".join(reader.text)
     assert f"{CLAIMS} of {CLAIMS} claims proved" in text
-    assert f"Predicted: {WRONG} (not so)" in text
+    assert f"Predicted: {WRONG} (wrong)" in text
 
 
-def test_what_a_lab_or_aws_says_is_text(told: Tell) -> None:
+def test_texts_of_labs_and_aws_are_escaped(told: Tell) -> None:
     whole = told("create-user")
     hostile = "</p><script>alert(1)</script>$title\x1b\u202e"
     claims = [replace(one, says=hostile, proof=hostile) for one in whole.standing.claims]
@@ -96,7 +96,7 @@ def test_what_a_lab_or_aws_says_is_text(told: Tell) -> None:
     assert "\u202e" not in page
 
 
-def test_of_a_decision_what_decided_is_marked(told: Tell) -> None:
+def test_the_deciding_part_of_a_decision_is_marked(told: Tell) -> None:
     whole = told("create-user")
     asked = whole.standing.claims[1].request_id
     page = page_of(whole, {asked: [DENIED]})
@@ -110,7 +110,7 @@ def test_a_stage_that_was_not_reached_has_no_picture(told: Tell) -> None:
     assert "IAM role" in page
 
 
-def test_the_chain_goes_from_the_user_to_the_bucket_whatever_was_made_first(told: Tell) -> None:
+def test_the_picture_goes_from_user_to_bucket_in_any_order_of_making(told: Tell) -> None:
     whole = told("verify-access")
     made = [(one.what, one.name) for one in sorted(html.boxes(whole), key=lambda one: one.link)]
     assert [what for what, _ in made] == [
@@ -122,7 +122,7 @@ def test_the_chain_goes_from_the_user_to_the_bucket_whatever_was_made_first(told
     assert f"IAM role {dict(made)['IAM role']}" in stack.changes[0]
 
 
-def test_what_a_stage_makes_is_new_in_its_picture_and_undone_at_the_end(told: Tell) -> None:
+def test_a_stages_things_are_new_in_its_picture_and_undone_at_the_end(told: Tell) -> None:
     pages = page_of(told(), {}).split('<ol class="chain"')[1:]
     assert [one.count('class="box new"') for one in pages] == [2, 2, 1, 1, 1, 0]
     assert pages[-1].count('class="box undone"') == 7
@@ -157,7 +157,7 @@ def _again(machine: Machine) -> Report:
         return report(journal, journal.runs()[0].id)
 
 
-def test_masked_no_form_has_an_account_id(told: Tell) -> None:
+def test_no_masked_form_has_an_account_id(told: Tell) -> None:
     whole = told()
     account = whole.run.account
     hidden = masked(whole)
@@ -169,6 +169,6 @@ def test_masked_no_form_has_an_account_id(told: Tell) -> None:
     assert hidden.standing.proved == whole.standing.proved
 
 
-def test_who_it_was_is_said_to_be_self_reported(told: Tell) -> None:
+def test_the_learners_name_is_marked_as_self_reported(told: Tell) -> None:
     named = replace(told("create-user"), learner="Ana")
     assert "| learner | Ana (self-reported) |" in as_markdown(named)

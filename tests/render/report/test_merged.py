@@ -27,7 +27,7 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_learners_down_stages_and_concepts_across(told: Tell) -> None:
+def test_a_row_for_each_learner_with_stages_and_concepts(told: Tell) -> None:
     text = printed(told("deploy-role"), "Ana")
     (row,) = rows(as_csv([handed_in(text, "x")]))
     assert row["learner"] == "Ana"
@@ -45,10 +45,10 @@ def test_the_page_has_a_table_for_each_lab_and_names_are_self_reported(told: Tel
     assert page.count("<table>") == 3
     assert page.count('<th scope="col">create-user</th>') == 2
     assert '<span class="sign open" aria-hidden="true">○</span> not reached' in page
-    assert "the names are what they say themselves" in page
+    assert "the learners gave the names themselves" in page
 
 
-def test_what_came_of_a_fault_has_a_column(told: Tell) -> None:
+def test_a_faults_result_has_a_column(told: Tell) -> None:
     fault = FaultTold("--seed 7", fixed=True, title="t", where="w", hints=1, whys=0, solved=False,
                       tries=2, opened=True, seconds=61.0)  # fmt: skip
     broken = printed(replace(told("create-user"), fault=fault), "Ana")
@@ -65,18 +65,18 @@ def test_thirty_are_merged_in_less_than_two_seconds(told: Tell) -> None:
     assert process_time() - began < 2
 
 
-def test_who_gives_no_name_is_the_user_and_machine(told: Tell) -> None:
+def test_without_a_name_the_user_and_machine_are_shown(told: Tell) -> None:
     report = told("create-user")
     (row,) = rows(as_csv([handed_in(printed(report), "x")]))
     assert row["learner"] == report.run.person or report.run.id
 
 
-def test_what_was_changed_or_masked_is_said(told: Tell) -> None:
+def test_changed_and_masked_reports_are_marked(told: Tell) -> None:
     report = told("create-user")
     changed = handed_in(printed(report, proved=30), "x")
     hidden = handed_in(printed(report, records=[], masked=True), "x")
     assert changed.as_made.startswith("no: It says otherwise")
-    assert hidden.as_made == "can't be told: it is masked"
+    assert hidden.as_made == "unknown: it is masked"
     assert 'class="verdict "' in as_page([changed])
 
 
@@ -109,6 +109,6 @@ def test_no_cell_is_a_formula(told: Tell, name: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{}", "[1]", "null", '{"run": 1}', "[" * 100_000, '"\\ud800"']
 )
-def test_what_is_no_report_is_named(text: str) -> None:
-    with pytest.raises(UsageError, match=r"x\.json is no report of stslab's"):
+def test_a_file_that_is_not_a_report_is_named(text: str) -> None:
+    with pytest.raises(UsageError, match=r"x\.json is not a report of stslab"):
         handed_in(text, "x.json")

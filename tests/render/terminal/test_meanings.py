@@ -30,11 +30,11 @@ OFTEN = [
 
 
 @pytest.mark.parametrize("code", OFTEN)
-def test_what_one_meets_often_has_a_meaning(code):
+def test_common_errors_have_a_meaning(code):
     assert meaning(code)
 
 
-def test_each_is_a_short_sentence_with_a_page_of_aws():
+def test_each_meaning_is_short_and_has_a_page_of_aws():
     for code, known in meanings().items():
         assert known.says.endswith("."), code
         assert len(known.says) <= 100, code

@@ -1,4 +1,4 @@
-"""What a person sees of a run."""
+"""The terminal view of a run."""
 
 import re
 import shlex
@@ -36,7 +36,7 @@ def test_no_line_is_wider_than_the_screen_unless_it_is_one_long_word(columns, en
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "cp1252"])
-def test_an_output_that_is_not_unicode_is_given_ascii_alone(encoding):
+def test_output_that_is_not_unicode_gets_only_ascii(encoding):
     text = drawn(story(), encoding=encoding)
     assert text.isascii()
     assert "[ok]" in text
@@ -47,7 +47,7 @@ def test_an_output_that_is_not_unicode_is_given_ascii_alone(encoding):
 @pytest.mark.parametrize(
     "how", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"no_color": True}, {"terminal": False}]
 )
-def test_without_colour_nothing_but_text_is_written(how):
+def test_without_colour_only_text_is_written(how):
     how = {"terminal": True, **how}
     text = drawn(story(), **how)
     assert "\x1b[3" not in text
@@ -57,7 +57,7 @@ def test_without_colour_nothing_but_text_is_written(how):
         assert "\r" not in text
 
 
-def test_colour_is_there_on_a_terminal_and_never_the_only_sign():
+def test_colour_is_never_the_only_sign():
     coloured = drawn([denied_check(), failed_check()], terminal=True)
     assert "\x1b[" in coloured
     plain = ESCAPE.sub("", coloured)
@@ -80,7 +80,7 @@ def test_a_check_that_does_not_hold_says_what_was_expected():
 
 
 def _command_in(text: str) -> str:
-    """What a person would copy: from `aws` to the last line that belongs to it."""
+    """The command to copy: from `aws` to its last line."""
     start = text.index("aws ")
     lines = text[start:].split("\n")
     taken = []
@@ -93,7 +93,7 @@ def _command_in(text: str) -> str:
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])
 @pytest.mark.parametrize("call", [PUT_POLICY, ASSUME])
-def test_what_is_copied_from_the_screen_is_the_same_command(columns, call):
+def test_a_command_copied_from_the_screen_is_unchanged(columns, call):
     import json
 
     text = drawn([events.StepStarted("s", "Title", call, 1, 1)], columns)
@@ -125,11 +125,11 @@ def test_the_embedded_account_can_explain_what_it_refused_and_aws_can_not(target
 def test_a_claim_that_a_later_stage_changed_is_no_failure():
     changed = replace(failed_check(), held_at="2026-01-02T03:04:05.000+00:00", changed_by="later")
     text = drawn([changed])
-    assert "It held at 2026-01-02T03:04:05; the stage later has changed that since." in text
+    assert "It held at 2026-01-02T03:04:05; stage later has changed that since." in text
     assert "✘" not in text
 
 
-def test_a_claim_about_what_never_was_is_not_counted():
+def test_a_claim_about_a_thing_never_made_is_not_counted():
     text = drawn([replace(denied_check(), void=True, proof="this run never made it")])
     assert "this run never made it: not counted" in text
     assert "✔" not in text
@@ -169,7 +169,7 @@ def test_the_gates_that_refused_are_named():
         ),
     ],
 )
-def test_what_aws_or_a_lab_says_can_not_drive_the_terminal(event):
+def test_texts_of_labs_and_aws_can_not_control_the_terminal(event):
     text = drawn([event], terminal=False)
     for character in "\x1b\x07\x08\r\u202e":
         assert character not in text
@@ -179,13 +179,13 @@ def test_what_aws_or_a_lab_says_can_not_drive_the_terminal(event):
         assert ":smile:" in text
 
 
-def test_a_wait_in_a_pipe_is_said_when_it_begins_and_each_ten_seconds():
+def test_in_a_pipe_a_wait_is_reported_at_its_start_and_every_ten_seconds():
     waits = [events.Waiting("the stack", n, float(n), 60.0) for n in range(26)]
     said = [line for line in drawn(waits).splitlines() if "the stack" in line]
     assert [re.findall(r"(\d+) s of", line) for line in said] == [["0"], ["10"], ["20"]]
 
 
-def test_a_wait_on_a_terminal_is_one_line_drawn_over_and_taken_away():
+def test_on_a_terminal_a_wait_is_one_line_redrawn_and_erased():
     waits = [events.Waiting("the stack", n, float(n), 60.0) for n in range(3)]
     done = events.StepFinished("s", "t", (), {}, None, "", 3.0)
     text = drawn([*waits, done], terminal=True)
@@ -193,7 +193,7 @@ def test_a_wait_on_a_terminal_is_one_line_drawn_over_and_taken_away():
     assert "\n" not in text[: text.rindex("\r\x1b[2K")]
 
 
-def test_a_wait_never_takes_more_than_a_line():
+def test_a_wait_takes_at_most_one_line():
     text = drawn([events.Waiting("w" * 300, 1, 1.0, 2.0)], 60, terminal=True)
     assert len(ESCAPE.sub("", text).strip("\r")) < 60
 
@@ -216,7 +216,7 @@ def test_names_stay_whole_however_narrow_the_screen():
         assert ROLE in text
 
 
-def test_cleanup_ends_with_what_is_left_and_the_command_that_removes_it():
+def test_cleanup_ends_with_leftovers_and_the_commands_to_remove_them():
     left = events.CleanupFinished("r", (), (("user x", "aws iam delete-user --user-name x"),), 1.0)
     text = drawn([events.ThingLookedUp("user x", None, False, "it answers"), left])
     assert "✘ 1 thing of run r left" in text
@@ -227,7 +227,7 @@ def test_cleanup_ends_with_what_is_left_and_the_command_that_removes_it():
     assert "NoSuchEntity" in text
 
 
-def test_the_map_tells_done_from_current_from_pending_without_colour():
+def test_the_list_of_stages_shows_states_without_colour():
     text = drawn(story()[:1])
     assert "✔ 1. Create" in text
     assert "▶ 2. Deploy" in text

@@ -1,4 +1,4 @@
-"""Text from elsewhere is harmless once shown."""
+"""Text from AWS, labs and files is harmless once shown."""
 
 import json
 import unicodedata
@@ -19,13 +19,13 @@ from stslab.render.text.symbols import ASCII, UNICODE, plain, symbols_for
 
 
 @given(st.text())
-def test_nothing_invisible_or_controlling_is_left(text):
+def test_no_invisible_or_control_character_is_left(text):
     for character in visible(text):
         assert character == "\n" or unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp")
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"])))
-def test_ordinary_text_stays_as_it_is(text):
+def test_ordinary_text_is_unchanged(text):
     assert visible(text) == text
 
 
@@ -34,7 +34,7 @@ def test_one_line_is_one_line(text):
     assert len(one_line(text).splitlines()) <= 1
 
 
-def test_values_are_shown_for_what_they_are():
+def test_values_of_each_type():
     assert value_text("text") == "text"
     assert value_text(None) == "null"
     assert value_text(False) == "false"
@@ -45,12 +45,12 @@ def test_values_are_shown_for_what_they_are():
     assert value_text(("a",)) == '[\n  "a"\n]'
 
 
-def test_an_escape_sequence_is_written_out():
+def test_an_escape_sequence_is_escaped():
     assert visible("a\x1b[31mb\u202e") == "a\\x1b[31mb\\u202e"
 
 
 @given(st.text())
-def test_plain_text_is_ascii_and_as_long(text):
+def test_plain_text_is_ascii_of_the_same_length(text):
     assert plain(text).isascii()
     assert len(plain(text)) == len(text)
 
@@ -74,7 +74,7 @@ HOSTILE = st.lists(
 
 
 def parts(markdown):
-    """What a page of Markdown is made of: (kind, target) of each token, tables included."""
+    """The (kind, target) of each token of a page of Markdown, tables included."""
     found = MarkdownIt("commonmark", {"html": True}).enable("table").parse(markdown)
     tokens = [*found, *(child for one in found for child in one.children or ())]
     return [(one.type, str(one.attrs.get("href", ""))) for one in tokens]
@@ -85,14 +85,14 @@ def parts(markdown):
 @example("| ` <script> | ` |\n|-|-|\n| ` <script> | ` |")
 @example("[x][r]\n\n[r]: javascript:1")
 @example("\\![x](javascript:1)")
-def test_prose_of_a_lab_does_no_more_than_show_text(text):
+def test_a_labs_prose_can_only_show_text(text):
     for kind, target in parts(markdown_prose(text)):
         assert kind not in ("html_inline", "html_block", "image")
         assert not target or target.startswith("https://a.example")
 
 
 @given(HOSTILE)
-def test_a_line_of_a_lab_is_text_and_nothing_else(text):
+def test_a_labs_line_is_only_text(text):
     kinds = {kind for kind, _ in parts(f"Begin {markdown_line(text)}")}
     assert kinds <= {"paragraph_open", "paragraph_close", "inline", "text", "text_special"}
 
@@ -105,5 +105,5 @@ def test_a_line_of_a_lab_is_text_and_nothing_else(text):
         "[a page](https://docs.aws.amazon.com/IAM/)",
     ],
 )
-def test_what_a_lab_writes_stays_markdown(text):
+def test_a_labs_markdown_still_works(text):
     assert markdown_prose(text) == text

@@ -1,4 +1,4 @@
-"""Commands that are laid out must still be the same commands."""
+"""Wrapped commands are still the same commands."""
 
 import json
 import shlex
@@ -17,7 +17,7 @@ WORDS = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(WORDS, st.integers(20, 200), st.sampled_from(["", "    "]))
-def test_a_shell_reads_the_same_words_from_it(words, width, indent):
+def test_a_shell_reads_the_same_words(words, width, indent):
     lines = wrapped(shlex.join(words), width, indent)
     read = as_a_shell_reads("\n".join(lines))
     assert len(read) == len(words)
@@ -26,7 +26,7 @@ def test_a_shell_reads_the_same_words_from_it(words, width, indent):
 
 
 @given(st.lists(st.from_regex(r"[a-z-]{1,15}", fullmatch=True), min_size=1), st.integers(30, 100))
-def test_short_words_keep_within_the_width(words, width):
+def test_short_words_fit_the_width(words, width):
     assert all(len(line) <= width for line in wrapped(" ".join(words), width))
 
 
@@ -57,5 +57,5 @@ def test_a_long_document_is_broken_where_json_allows():
 
 
 @pytest.mark.parametrize("odd", ["aws 'unclosed", 'aws "x', "aws \\"])
-def test_what_no_shell_can_read_is_left_alone(odd):
+def test_an_unparsable_command_is_left_alone(odd):
     assert wrapped(odd, 4) == [odd]

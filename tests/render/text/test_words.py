@@ -3,7 +3,7 @@
 from stslab.render.terminal.paper import paragraphs
 
 
-def test_markup_goes_and_the_words_stay():
+def test_markup_is_removed_and_the_words_stay():
     text = "An **IAM user** has *one*\na `s3:*` b `arn:*/*`.\n\n## More\n\nSee [the page](https://x.example/y)."
     assert list(paragraphs(text)) == [
         "An IAM user has one a s3:* b arn:*/*.",
@@ -28,7 +28,7 @@ def test_a_table_is_its_rows():
     ]
 
 
-def test_code_stays_as_it_is():
+def test_code_is_unchanged():
     assert list(paragraphs("Run:\n\n    stslab run --yes   # `all`\n    stslab status")) == [
         "Run:",
         "    stslab run --yes   # `all`",

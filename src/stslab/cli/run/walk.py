@@ -68,7 +68,7 @@ def opened_for(laid: Bench, where: Where, lab: Lab) -> Open:
         introduce(laid, opened, lab)
         return opened
     if unfinished and opened.goes_on(unfinished) and unfinished.sha256 == lab.sha256:
-        say_where(laid.console, opened, f"Going on with run {unfinished.id}, on a real account")
+        say_where(laid.console, opened, f"Continuing run {unfinished.id} on a real account")
         return opened
     brief(laid.console, opened, lab, force=where.force)
     services = allowed_services(laid, lab, where.services)

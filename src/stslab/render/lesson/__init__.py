@@ -1,1 +1,1 @@
-"""What a learner sees in a lesson: one screen for each scene, and the line below it."""
+"""The lesson on a terminal: one screen for each scene."""

@@ -1,4 +1,4 @@
-"""Draws scenes: each on a screen of its own, and none longer than the terminal."""
+"""Show scenes, each on its own screen, in parts that fit the terminal."""
 
 import base64
 import io
@@ -16,20 +16,20 @@ from stslab.runner.events import Describe, Event, StackProgress, StepDiffers, Wa
 
 Draw = Callable[[RunPaper], None]
 _BELOW = 3
-"""Lines that the prompt and the line of status below it take."""
+"""Lines for the prompt and the status line below it."""
 _LEAD = 1
-"""And what says above a command what Enter does."""
+"""Lines for the sentence above a command that says what Enter does."""
 _LEAST = 10
 _SHORTER: Mapping[str, Callable[[Any], Any]] = {
     "before": Done.brief,
     "refusal": lambda _: "",
     "brief": lambda _: True,
 }
-"""The parts of a scene that can be shorter."""
+"""How the parts of a scene are shortened, in this order."""
 
 
 class Screen:
-    """One terminal. ``clears``: a scene begins on an empty screen; else below the last one."""
+    """One terminal. ``clears``: each scene begins on an empty screen, not below the last."""
 
     def __init__(self, console: Console, describe: Describe, *, clears: bool) -> None:
         self._console = console
@@ -42,7 +42,7 @@ class Screen:
         return max(self._console.height - _BELOW, _LEAST)
 
     def __call__(self, event: Event) -> None:
-        """Tell what goes on while a call is waited for."""
+        """Show progress while a step is done."""
         if isinstance(event, Waiting):
             waiting(self._live, event)
         elif isinstance(event, StackProgress):
@@ -51,26 +51,26 @@ class Screen:
             step_differs(self._live, event)
 
     def fits(self, scene: Any, line: str) -> bool:
-        """Whether a scene and the command below it stand on one screen."""
+        """Whether a scene and the command below it fit on one screen."""
         wrapped = len(line) // self._console.width
         return len(self._drawn(self._view(scene))) + wrapped + _LEAD <= self.room
 
     def show(self, scene: Any, more: Callable[[], bool]) -> None:
-        """Draw a scene. One that is longer than the screen comes in parts; ``more`` waits between.
+        """Draw a scene, shortened if it is longer than the screen.
 
-        Where ``more`` answers False, the rest is left out. What can be shorter is, before that.
+        If it still is, it comes in parts. ``more`` waits between them; False drops the rest.
         """
         for name, shorter in _SHORTER.items():
-            found = getattr(scene, name, None)
-            if found is not None and len(self._drawn(self._view(scene))) > self.room:
-                scene = replace(scene, **{name: shorter(found)})
+            value = getattr(scene, name, None)
+            if value is not None and len(self._drawn(self._view(scene))) > self.room:
+                scene = replace(scene, **{name: shorter(value)})
         self.page(self._view(scene), more)
 
     def _view(self, scene: Any) -> Draw:
         return lambda paper: views.VIEWS[type(scene).__name__.lower()](paper, scene)
 
     def page(self, draw: Draw, more: Callable[[], bool] = lambda: True) -> None:
-        """What ``draw`` puts on paper, in parts that fit the screen."""
+        """Show what ``draw`` draws, in parts that fit the screen."""
         self._live.wait.ended()
         lines = self._drawn(draw)
         while lines:

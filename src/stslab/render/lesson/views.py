@@ -1,4 +1,4 @@
-"""How each scene looks: at most 21 lines of 80 columns, signs beside the colours."""
+"""Draw each scene. The functions have the scenes' names in small letters."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -20,10 +20,10 @@ from stslab.vocabulary import Gate
 
 _LABEL = 28
 _NARROWEST, _WIDEST = 7, 14
-"""Columns of the table of who can do what."""
+"""The width of a caller's column in the access table."""
 _FIND_OUT = (
     "Find out why and fix it, here or in another terminal. `why` tells a little more each time;"
-    " stslab sandbox log, stslab simulate and the aws CLI are yours too."
+    " you can also use stslab sandbox log, stslab simulate and the aws CLI."
 )
 View = Callable[[RunPaper, Any], None]
 
@@ -60,14 +60,14 @@ def story(paper: Paper, scene: scenes.Story) -> None:
         paper.whole(f"   {url}", "cyan")
     if scene.things:
         paper.blank()
-        back = ", and your changes put back" if "by hand" in str(scene.things) else ""
-        paper.prose(f"This will be undone, where it is still there{back}:", indent=1, style="bold")
+        back = ", and your changes reverted" if "by hand" in str(scene.things) else ""
+        paper.prose(f"This will be undone, if it still exists{back}:", indent=1, style="bold")
     for thing in scene.things:
         paper.line("dot", thing, indent=3)
 
 
 def done(paper: Paper, before: scenes.Done | None) -> None:
-    """What came of the last thing, above the next one."""
+    """The result of the last step or check, above the next scene."""
     if before is None:
         return
     for well, text in before.lines:
@@ -107,16 +107,16 @@ def asking(paper: RunPaper, scene: scenes.Asking) -> None:
 
 def _evidence(paper: Paper, scene: scenes.Asking) -> None:
     claims = evidence.claims_of(scene.call)
-    told = [("the token", claims)] if claims else []
-    told += [
-        (one.label, one.lines or ("none",))
-        for who, met in scene.evidence.items()
-        for one in evidence.evidence(met, who, scene.target, brief=scene.brief)
-        if any(gate.says for gate in met.gates)  # else it is not known before the call
+    shown = [("the token", claims)] if claims else []
+    shown += [
+        (each.label, each.lines or ("none",))
+        for who, verdict in scene.evidence.items()
+        for each in evidence.evidence(verdict, who, scene.target, brief=scene.brief)
+        if any(gate.says for gate in verdict.gates)  # else it is unknown before the call
     ]
-    if not told:
+    if not shown:
         return
-    for label, lines in told:
+    for label, lines in shown:
         for number, line in enumerate(lines):
             paper.prose(line, indent=3, lead=f"{'' if number else label:<{_LABEL}}")
     paper.blank()
@@ -128,21 +128,21 @@ def answered(paper: Paper, scene: scenes.Answered) -> None:
     _outcome(paper, scene, said, right)
     unbelieved = Gate.SIGNATURE in scene.verdict.by
     gates = [GateReading(Gate.SIGNATURE, "is not accepted", decided=True)]
-    gates = gates if unbelieved else [one for one in scene.verdict.gates if one.says]
+    gates = gates if unbelieved else [each for each in scene.verdict.gates if each.says]
     for reading in gates:
         _gate(paper, reading, scene)
     if gates:
         paper.blank()
     if scene.because:
         paper.prose(scene.because, indent=1)
-    asked = {one.gate for one in scene.verdict.gates}
-    contrasts = asked and not unbelieved and not scene.question.whose
-    if said and said != right and contrasts and asked.issuperset(said.gates or ()):
+    deciding = {each.gate for each in scene.verdict.gates}
+    contrasts = deciding and not unbelieved and not scene.question.whose
+    if said and said != right and contrasts and deciding.issuperset(said.gates or ()):
         paper.blank()
         paper.prose(_contrast(scene, said.gates), indent=1)
     if not scene.held:
         paper.blank()
-        paper.line("failed", f"The lab says otherwise: {scene.message}", indent=1)
+        paper.line("failed", f"The lab expects something else: {scene.message}", indent=1)
 
 
 def _outcome(
@@ -173,20 +173,21 @@ def _gate(paper: Paper, reading: GateReading, scene: scenes.Answered) -> None:
 
 
 def _contrast(scene: scenes.Answered, said: Gates) -> str:
-    """What would have had to be different for the wrong answer to be right."""
+    """What would have to be different for the wrong answer to be right."""
     by = scene.verdict.by
 
     def named(gates: Iterable[Gate]) -> str:
-        return " and ".join(f"the {evidence.label(one, scene.who, scene.target)}" for one in gates)
+        labels = (evidence.label(gate, scene.who, scene.target) for gate in gates)
+        return " and ".join(f"the {label}" for label in labels)
 
     if said is None or (not said and not by):
-        return "The policies are one thing, and what AWS gives at most is another."
+        return "Policies are one thing; the limits of the service itself are another."
     if not said:
-        said_of = {one.gate: one.says for one in scene.verdict.gates}
-        too = " too" if "allows" in said_of.values() else ""
-        denied = any(said_of.get(one) == "denies" for one in by)
-        does = "did not deny it" if denied else f"allowed it{too}"
-        return f"You would be right if {named(by)} {does}."
+        results = {reading.gate: reading.says for reading in scene.verdict.gates}
+        too = " too" if "allows" in results.values() else ""
+        denied = any(results.get(gate) == "denies" for gate in by)
+        verb = "did not deny it" if denied else f"allowed it{too}"
+        return f"You would be right if {named(by)} {verb}."
     wrong = [gate for gate in said if gate not in by]
     if wrong:
         return f"You would be right if {named(wrong)} refused it."
@@ -196,15 +197,15 @@ def _contrast(scene: scenes.Answered, said: Gates) -> str:
 def matrix(paper: Paper, scene: scenes.Matrix) -> None:
     done(paper, scene.before)
     heading(paper, scene.title)
-    callers = list(dict.fromkeys(one.who for one in scene.cells))
-    widest = max((len(one.says) for one in scene.cells), default=0)
+    callers = list(dict.fromkeys(cell.who for cell in scene.cells))
+    widest = max((len(cell.says) for cell in scene.cells), default=0)
     room = (paper.width - widest - 6) // max(len(callers), 1)
     column = min(max(room, _NARROWEST), _WIDEST)
     header = Text("   " + " " * (widest + 2))
     for who in callers:
         header.append(f"{who[: column - 1]:<{column}}", style="bold")
     paper.put(header)
-    for says in dict.fromkeys(one.says for one in scene.cells):
+    for says in dict.fromkeys(cell.says for cell in scene.cells):
         row = Text(f"   {says:<{widest}}  ")
         for who in callers:
             row.append_text(_cell(paper, scene, says, who, column))
@@ -215,23 +216,22 @@ def matrix(paper: Paper, scene: scenes.Matrix) -> None:
         paper.blank()
     legend = [f"{paper.symbols.done} allowed", f"{paper.symbols.dot} denied"]
     legend += ["now: changed"] if scene.changed else []
-    legend += ["empty: not there yet"] if any(one.word == "unknown" for one in scene.cells) else []
-    known = {(one.cell, one.who) for one in scene.cells if one.word != "unknown"}
+    known = {cell.key for cell in scene.cells if cell.word != "unknown"}
+    legend += ["empty: does not exist yet"] if len(known) < len(scene.cells) else []
     legend += ["?: you are asked"] if known & scene.asked else []
     paper.prose("  ".join(legend), indent=1, style="dim")
 
 
 def _cell(paper: Paper, scene: scenes.Matrix, says: str, who: str, column: int) -> Text:
-    found = next((one for one in scene.cells if (one.says, one.who) == (says, who)), None)
-    if found is None or found.verdict.allowed is None:
+    cell = next((each for each in scene.cells if (each.says, each.who) == (says, who)), None)
+    if cell is None or cell.verdict.allowed is None:
         return Text(" " * column)
-    key = found.cell, found.who
-    if key in scene.asked:
+    if cell.key in scene.asked:
         return Text(f"{'?':<{column}}")
-    sign = paper.symbols.done if found.verdict.allowed else paper.symbols.dot
-    now = key in scene.changed
+    sign = paper.symbols.done if cell.verdict.allowed else paper.symbols.dot
+    now = cell.key in scene.changed
     text = f"{sign} now" if now else sign
-    return Text(f"{text:<{column}}", style="bold green" if now and found.verdict.allowed else "")
+    return Text(f"{text:<{column}}", style="bold green" if now and cell.verdict.allowed else "")
 
 
 def stuck(paper: Paper, scene: scenes.Stuck) -> None:
@@ -245,7 +245,7 @@ def stuck(paper: Paper, scene: scenes.Stuck) -> None:
 def documents(paper: Paper, scene: scenes.Documents) -> None:
     heading(paper, scene.title)
     if not scene.verdict.documents:
-        paper.prose("No policy is known that has a say in this call.", indent=1)
+        paper.prose("No known policy applies to this call.", indent=1)
     for reading in scene.verdict.gates:
         for policy in reading.policies:
             mark = "  < decided" if reading.decided and scene.marked else ""
@@ -257,9 +257,9 @@ def documents(paper: Paper, scene: scenes.Documents) -> None:
 
 def drifted(paper: RunPaper, scene: scenes.Drifted) -> None:
     heading(paper, scene.title)
-    paper.prose("Something that you did before is no longer as it was.", indent=1)
-    for one in scene.drifted:
-        step_drifted(paper, one)
+    paper.prose("Something that you did before was changed since.", indent=1)
+    for event in scene.drifted:
+        step_drifted(paper, event)
 
 
 def tasks(paper: Paper, scene: scenes.Tasks) -> None:
@@ -276,11 +276,11 @@ def task(paper: Paper, one: Task) -> None:
 
 
 def news(paper: Paper, before: Standing, now: Standing) -> None:
-    """What is another by now: tasks that are done, or no longer so; and what is in the way."""
-    known = {one.number: one.done for one in before.tasks}
-    for one in now.tasks:
-        if one.done != known.get(one.number):
-            task(paper, one)
+    """Draw what has changed: the tasks that are done or no longer done, and new notes."""
+    known = {each.number: each.done for each in before.tasks}
+    for each in now.tasks:
+        if each.done != known.get(each.number):
+            task(paper, each)
     for note in now.notes:
         if note not in before.notes:
             paper.prose(note, indent=3, lead=paper.symbols.warning)
@@ -299,11 +299,11 @@ def ticket(paper: Paper, scene: scenes.Ticket) -> None:
 
 
 def remaining(paper: Paper, now: Remaining) -> None:
-    """What is broken, and what is open that should not be."""
-    for one in (*now.still, *(f"{one}, which was not so before" for one in now.wide)):
-        paper.line("failed", f"{one}.", indent=3)
-    for one in now.claims:
-        paper.line("failed", f"This has to hold too: {one}", indent=3)
+    """What is broken, and what is allowed that should not be."""
+    for text in (*now.still, *(f"{text}, which was not so before" for text in now.wide)):
+        paper.line("failed", f"{text}.", indent=3)
+    for text in now.claims:
+        paper.line("failed", f"This must hold too: {text}", indent=3)
     if now.done:
         paper.line("done", "All is as it should be.", indent=3)
 
@@ -311,18 +311,18 @@ def remaining(paper: Paper, now: Remaining) -> None:
 def session(paper: Paper, scene: scenes.Session) -> None:
     done(paper, scene.before)
     heading(paper, scene.title)
-    paper.prose("Three parts that go together, and an end:", indent=1)
+    paper.prose("Three parts that belong together, and the time when they end:", indent=1)
     paper.blank()
     masked = "********"
     parts = [
-        ("aws_access_key_id", f"{scene.access_key_id}  (ASIA: of a session)"),
+        ("aws_access_key_id", f"{scene.access_key_id}  (ASIA: a session's key)"),
         ("aws_secret_access_key", masked),
-        ("aws_session_token", f"{masked}  (goes with every call)"),
+        ("aws_session_token", f"{masked}  (sent with every call)"),
         ("ends", f"in {spoken(scene.minutes * 60)}, at {scene.ends[11:16]} UTC"),
     ]
     paper.fields(parts, indent=3)
     paper.blank()
-    text = f"They are in the profile {scene.profile} by now. By hand, each of the three is set so:"
+    text = f"They are in the profile {scene.profile} now. By hand, you would set each like this:"
     paper.prose(text, indent=1)
     paper.command(f"aws configure set aws_session_token ... --profile {scene.profile}", indent=3)
     paper.blank()
@@ -330,7 +330,7 @@ def session(paper: Paper, scene: scenes.Session) -> None:
 
 
 def chain(paper: Paper, links: tuple[Link, ...]) -> None:
-    """Each caller below the one that it came from."""
+    """Draw each caller below the one that its credentials came from."""
     for link in links:
         indent = 3 + 3 * link.depth
         lead = paper.symbols.hint if link.depth else ""
@@ -351,24 +351,25 @@ def remember(paper: Paper, scene: scenes.Remember) -> None:
 
 def ended(paper: Paper, scene: scenes.Ended) -> None:
     heading(paper, f"Done. {scene.proved} of {scene.claims} claims proved.")
-    left = "Nothing is left in the account." if not scene.left else f"{scene.left} things are left."
+    left = f"{scene.left} things are left." if scene.left else "Nothing is left in the account."
     proof = f" Each was looked up: {'. '.join(scene.gone)}." if scene.gone else ""
     paper.prose(f"{left}{proof}", indent=1)
     for words, stages in scene.notes:
         paper.prose(f"{words.capitalize()}: {', '.join(stages)}.", indent=1)
     if scene.concepts:
-        right, of = (sum(getattr(one, name) for one in scene.concepts) for name in ("right", "of"))
+        right = sum(concept.right for concept in scene.concepts)
+        of = sum(concept.of for concept in scene.concepts)
         paper.blank()
         paper.prose(f"You predicted {right} of {of}.", indent=1, style="bold")
-        for one in scene.concepts:
-            sign, told = "done" if one.right == one.of else "failed", f"{one.right} of {one.of}"
-            paper.line(sign, one.name, indent=3, aside=told, style="")
+        for each in scene.concepts:
+            sign = "done" if each.right == each.of else "failed"
+            paper.line(sign, each.name, indent=3, aside=f"{each.right} of {each.of}", style="")
     paper.blank()
     paper.prose("What next:", indent=1, style="bold")
     widest = max(len(command) for command, _ in scene.next)
-    for command, does in scene.next:
-        paper.prose(does, indent=3, lead=f"{command:<{widest}} ")
+    for command, effect in scene.next:
+        paper.prose(effect, indent=3, lead=f"{command:<{widest}} ")
 
 
 VIEWS: Mapping[str, View] = globals()
-"""What draws a scene, by its name in small letters: the functions above."""
+"""The functions above, by the name of the scene that each draws."""

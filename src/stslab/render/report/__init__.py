@@ -1,1 +1,1 @@
-"""A run's report, and a class's: as text, Markdown, HTML, JUnit and CSV."""
+"""Reports of a run and of a class, as text, Markdown, HTML, JUnit and CSV."""

@@ -1,4 +1,4 @@
-"""A run's report as one self-contained page: for screen and paper, eyes and ears."""
+"""A run's report as one self-contained HTML page, for screens, paper and screen readers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -29,23 +29,24 @@ from stslab.runner.report import ABOUT, Report
 
 Decision = Mapping[str, object]
 Decisions = Mapping[str, Sequence[Decision]]
-"""What the embedded account's log has of a request, by its id."""
+"""Decisions in the embedded account's log, by request id."""
 
 _OPEN = (Verdict.NOT_TRIED, Verdict.NEVER_MADE)
 
 
 def page_of(report: Report, decisions: Decisions) -> str:
-    """The page; ``decisions`` are shown where a claim's request is among them."""
+    """The page; a check's decisions are shown if ``decisions`` has its request."""
     stands = report.standing
     good = report.clean and stands.proved == len(stands.claims)
     items = (
-        part("nav_item", id=f"stage-{one.id}", number=number, title=one.title, state=came_of(one))
-        for number, one in enumerate(stands.stages, 1)
-    )
+        part("nav_item", id=f"stage-{each.id}", number=number, title=each.title,
+             state=came_of(each))
+        for number, each in enumerate(stands.stages, 1)
+    )  # fmt: skip
     made = table("In the order in which they were made", CALLS, calls_of(report))
     calls = made if report.calls else Html()
-    done = table("Last made first", UNDONE, undone_of(report)) if report.removed else Html()
-    left = (part("paragraph", look="", text=f"Not undone: {one}") for one in report.remaining)
+    done = table("Newest first", UNDONE, undone_of(report)) if report.removed else Html()
+    left = (part("paragraph", look="", text=f"Not undone: {thing}") for thing in report.remaining)
     body = [
         facts(about_run(report)),
         section("fault", FAULT, facts(about_fault(report)) if report.fault else Html()),
@@ -62,22 +63,22 @@ def page_of(report: Report, decisions: Decisions) -> str:
 def _predicted(report: Report) -> Html:
     if not report.predicted:
         return Html()
-    right = sum(one.right for one in report.predicted)
-    says = f"{right} of {counted(len(report.predicted), 'prediction')} right, "
-    told = part("paragraph", look="", text=f"{says}{counted(report.hints, 'hint')} taken.")
-    rows = ((one.name, f"{one.right} of {one.of}") for one in report.predictions)
-    return joined([told, table("By what the question was about", ("about", "right"), rows)])
+    right = sum(each.right for each in report.predicted)
+    score = f"{right} of {counted(len(report.predicted), 'prediction')} right, "
+    text = part("paragraph", look="", text=f"{score}{counted(report.hints, 'hint')} taken.")
+    rows = ((each.name, f"{each.right} of {each.of}") for each in report.predictions)
+    return joined([text, table("By the subject of the question", ("about", "right"), rows)])
 
 
 def _matrix(report: Report) -> Html:
-    """A row for each call and its caller, a column for each stage with claims about them."""
-    # What somebody may do: admin may do everything.
-    telling = (one for one in report.standing.claims if one.identity != ADMIN or one.gates)
-    tried = [one for one in telling if one.proved and one.call]
-    stages = [one for one in report.standing.stages if any(c.stage == one.id for c in tried)]
-    rows = sorted({(one.identity, one.call) for one in tried})
-    head = ("who calls what", *(one.title for one in stages))
-    caption = "Each cell is a call that was really made in that stage"
+    """A row for each caller and call, a column for each stage with checks on them."""
+    # Calls that admin may make are left out: admin may do everything.
+    claims = (claim for claim in report.standing.claims if claim.identity != ADMIN or claim.gates)
+    tried = [claim for claim in claims if claim.proved and claim.call]
+    stages = [each for each in report.standing.stages if any(c.stage == each.id for c in tried)]
+    rows = sorted({(claim.identity, claim.call) for claim in tried})
+    head = ("who calls what", *(stage.title for stage in stages))
+    caption = "Each cell is a call that was made in that stage"
     cells = (
         (f"{who}: {call}", *(_cell(tried, who, call, stage.id) for stage in stages))
         for who, call in rows
@@ -86,62 +87,65 @@ def _matrix(report: Report) -> Html:
 
 
 def _cell(tried: Iterable[Claim], who: str, call: str, stage: str) -> Html | str:
-    found = [one for one in tried if (one.identity, one.call, one.stage) == (who, call, stage)]
-    if not found:
+    claims = [
+        each for each in tried if (each.identity, each.call, each.stage) == (who, call, stage)
+    ]
+    if not claims:
         return ""
-    allowed = found[-1].verdict is Verdict.ALLOWED
-    by = f" by the {' and the '.join(found[-1].gates)}" if found[-1].gates else ""
+    allowed = claims[-1].verdict is Verdict.ALLOWED
+    by = f" by the {' and the '.join(claims[-1].gates)}" if claims[-1].gates else ""
     state, text = ("good", "allowed") if allowed else ("bad", f"denied{by}")
     return part("verdict", state=state, sign=SIGNS[state], text=text)
 
 
 def _stages(report: Report, decisions: Decisions) -> Iterator[Html]:
     made, so_far = boxes(report), tuple[Box, ...]()
-    cleanup = {one.id for one in report.run.outline if one.cleanup}
+    cleanup = {stage.id for stage in report.run.outline if stage.cleanup}
     for stage in report.standing.stages:
-        so_far += tuple(one for one in made if one.stage == stage.id)
+        so_far += tuple(box for box in made if box.stage == stage.id)
         gone = stage.id in cleanup and report.clean
         drawn = picture(so_far, stage.id, gone=gone) if so_far and stage.attempts else Html()
         lines = (f"{stage.id}: {came_of(stage)}", *attempts(stage))
-        told = (part("paragraph", look="dim", text=one) for one in lines)
-        body = [*told, drawn, _claims(report, stage, decisions)]
+        texts = (part("paragraph", look="dim", text=line) for line in lines)
+        body = [*texts, drawn, _claims(report, stage, decisions)]
         yield section(f"stage-{stage.id}", stage.title, joined(filter(None, body)))
 
 
 def _claims(report: Report, stage: Stage, decisions: Decisions) -> Html:
-    said = {(one.stage, one.number): one for one in report.predicted}
-    claims = [one for one in report.standing.claims if one.stage == stage.id]
+    predicted = {(each.stage, each.number): each for each in report.predicted}
+    claims = [claim for claim in report.standing.claims if claim.stage == stage.id]
     items = (
-        _claim(one, said.get((stage.id, number)), decisions) for number, one in enumerate(claims)
+        _claim(claim, predicted.get((stage.id, number)), decisions)
+        for number, claim in enumerate(claims)
     )
     return part("claims", items=joined(items)) if claims else Html()
 
 
-def _claim(claim: Claim, said: Prediction | None, decisions: Decisions) -> Html:
+def _claim(claim: Claim, predicted: Prediction | None, decisions: Decisions) -> Html:
     state = "good" if claim.proved else "open" if claim.verdict in _OPEN else "bad"
     more = []
-    if said:
-        right = "right" if said.right else "not so"
-        more.append(part("paragraph", look="", text=f"Predicted: {said.said} ({right})"))
+    if predicted:
+        right = "right" if predicted.right else "wrong"
+        more.append(part("paragraph", look="", text=f"Predicted: {predicted.said} ({right})"))
     if claim.tries and claim.call:
         more.append(part("code", text=asked(claim)))
     if claim.proof:
         more.append(part("paragraph", look="dim", text=claim.proof))
     for root in map(retold, decisions.get(claim.request_id, ())):
-        gates = joined(_node(one, root.good) for one in root.children)
+        gates = joined(_node(child, root.good) for child in root.children)
         more.append(part("decision", reason=root.text, gates=gates))
-    told = {"says": claim.says, "mark": mark(claim), "more": joined(more)}
-    return part("claim", state=state, sign=SIGNS[state], **told)
+    texts = {"says": claim.says, "mark": mark(claim), "more": joined(more)}
+    return part("claim", state=state, sign=SIGNS[state], **texts)
 
 
 def _node(node: Node, outcome: bool | None) -> Html:
-    """A gate, policy, statement or condition. The deepest that says what was decided is marked.
+    """A gate, policy, statement or condition. The deepest one that decided is marked.
 
-    ``outcome`` is None below a gate that had no say in it.
+    ``outcome`` is None below a gate that did not decide.
     """
     outcome = outcome if node.good in (outcome, None) else None
     decided = outcome is not None and node.good is outcome and not _decides(node, outcome)
-    items = joined(_node(one, outcome) for one in node.children)
+    items = joined(_node(child, outcome) for child in node.children)
     return part(
         "node",
         text=f"{_NODE_SIGNS[node.good]} {node.text}",
@@ -155,11 +159,11 @@ _NODE_SIGNS = {True: "✔", False: "✘", None: "·"}
 
 
 def _decides(node: Node, outcome: bool) -> bool:
-    """Whether something below says what was decided."""
-    return any(one.good is outcome or _decides(one, outcome) for one in node.children)
+    """Whether a node below has the outcome."""
+    return any(child.good is outcome or _decides(child, outcome) for child in node.children)
 
 
-# -- the chain of what a run made --------------------------------------------------------------
+# -- the picture of the things that a run made ---------------------------------------------------
 
 _LINKS = (
     "iam.user iam.group iam.oidc_provider iam.saml_provider",
@@ -174,12 +178,12 @@ _LINKS = (
     "s3.bucket_policy",
     "s3.object",
 )
-"""The kinds of things, and the calls that give a session, in the order of the chain."""
+"""The kinds of things, and the calls that start a session, in the order of the picture."""
 _LINK: Mapping[str, int] = {kind: at for at, kinds in enumerate(_LINKS) for kind in kinds.split()}
 
 
 class Box(msgspec.Struct, frozen=True):
-    """Something that a run made: its place in the chain, and the stage that made it first."""
+    """A thing that a run made: its place in the picture, and the stage that first made it."""
 
     link: int
     what: str
@@ -188,15 +192,15 @@ class Box(msgspec.Struct, frozen=True):
 
 
 def boxes(report: Report) -> tuple[Box, ...]:
-    """Everything that is part of the chain, each once."""
-    found = dict[tuple[str, str], Box]()
-    for one in _made(report):
-        found.setdefault((one.what, one.name), one)
-    return tuple(one for one in found.values() if one.link >= 0)
+    """The things in the picture, each once."""
+    first = dict[tuple[str, str], Box]()
+    for box in _made(report):
+        first.setdefault((box.what, box.name), box)
+    return tuple(box for box in first.values() if box.link >= 0)
 
 
 def _made(report: Report) -> Iterator[Box]:
-    for call in (one for one in report.calls if one.outcome == "done"):
+    for call in (each for each in report.calls if each.outcome == "done"):
         if call.profile and call.call in _LINK:
             yield Box(_LINK[call.call], "session", call.profile, call.stage)
         for thing in call.made:
@@ -207,12 +211,12 @@ def _made(report: Report) -> Iterator[Box]:
 
 
 def picture(so_far: tuple[Box, ...], stage: str, *, gone: bool) -> Html:
-    """The chain, with what is ``stage``'s marked as new; ``gone``: everything was undone."""
+    """The picture, with the things of ``stage`` marked as new; ``gone``: all were undone."""
     links: dict[int, list[Html]] = {}
-    for one in sorted(so_far, key=lambda one: one.link):
-        state = "undone" if gone else "new" if one.stage == stage else ""
-        box = part("box", state=state, what=one.what, name=one.name)
-        links.setdefault(one.link, []).append(box)
+    for box in sorted(so_far, key=lambda box: box.link):
+        state = "undone" if gone else "new" if box.stage == stage else ""
+        html = part("box", state=state, what=box.what, name=box.name)
+        links.setdefault(box.link, []).append(html)
     label = "The chain, undone" if gone else "The chain so far"
     items = joined(part("link", boxes=joined(link)) for link in links.values())
     return part("chain", label=label, links=items)

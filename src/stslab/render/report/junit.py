@@ -1,4 +1,4 @@
-"""JUnit's XML: what came of a run, a suite for each stage, a case for each claim."""
+"""A run's results as JUnit XML: a suite for each stage, a case for each check."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,28 +13,28 @@ _SKIPPED = (Verdict.NOT_TRIED, Verdict.NEVER_MADE)
 
 
 class Case(NamedTuple):
-    """A case, what JUnit calls its outcome (empty: it passed), and why; ``proof`` of a failure."""
+    """A test case."""
 
     name: str
-    outcome: str
+    outcome: str  # JUnit's element for it; empty if it passed
     why: str
-    proof: str | None = None
+    proof: str | None = None  # of a failure
     seconds: float | None = None
 
 
 def add_suite(
     root: Element, name: str, cases: Sequence[Case], counts: Mapping[str, str], **more: str
 ) -> None:
-    """``counts`` are the attributes that count outcomes, with the outcome; ``more`` are others."""
-    counted = {word: sum(one.outcome == each for one in cases) for word, each in counts.items()}
-    told = {"name": name, "tests": len(cases), **counted, **more}
-    suite = SubElement(root, "testsuite", {key: str(value) for key, value in told.items()})
-    for one in cases:
-        case = SubElement(suite, "testcase", name=visible(one.name), classname=name)
-        if one.seconds is not None:
-            case.set("time", f"{one.seconds:.3f}")
-        if one.outcome:
-            SubElement(case, one.outcome, message=visible(one.why)).text = one.proof
+    """Add a suite. ``counts`` maps attributes to the outcomes they count; ``more`` are others."""
+    counted = {word: sum(case.outcome == each for case in cases) for word, each in counts.items()}
+    attributes = {"name": name, "tests": len(cases), **counted, **more}
+    suite = SubElement(root, "testsuite", {key: str(value) for key, value in attributes.items()})
+    for case in cases:
+        element = SubElement(suite, "testcase", name=visible(case.name), classname=name)
+        if case.seconds is not None:
+            element.set("time", f"{case.seconds:.3f}")
+        if case.outcome:
+            SubElement(element, case.outcome, message=visible(case.why)).text = case.proof
 
 
 def written(root: Element) -> str:
@@ -46,7 +46,7 @@ def as_junit(report: Report) -> str:
     root = Element("testsuites", name=visible(run.title), tests=str(len(stands.claims)))
     counts = {"failures": "failure", "skipped": "skipped"}
     for stage in stands.stages:
-        cases = [_case(one) for one in stands.claims if one.stage == stage.id]
+        cases = [_case(claim) for claim in stands.claims if claim.stage == stage.id]
         add_suite(root, f"{run.lab}.{stage.id}", cases, counts, timestamp=run.started)
     return written(root)
 

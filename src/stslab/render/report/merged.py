@@ -1,4 +1,4 @@
-"""The reports of a class in one table: learners down, stages and concepts across."""
+"""The reports of a class in one table: a row for each learner."""
 
 import csv
 import io
@@ -21,8 +21,8 @@ from stslab.runner.report import FaultTold, verify
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MOST = 20
 _ABOUT = (
-    "The learners' own machines made these reports, unsupervised, and the names are what they say"
-    " themselves. The last column says whether each is as it was made, as far as that can be known."
+    "The learners' own machines made these reports, unsupervised, and the learners gave the names"
+    " themselves. The last column says whether each report is unchanged, as far as can be known."
 )
 _STATES = {"done": "good", "did not hold": "bad", "stopped": "bad"} | dict.fromkeys(
     ("skipped", "not reached"), "open"
@@ -30,7 +30,7 @@ _STATES = {"done": "good", "did not hold": "bad", "stopped": "bad"} | dict.fromk
 
 
 class Handed(msgspec.Struct):
-    """What of a report in JSON goes into a class's table. ``as_made``: what is known of that."""
+    """The parts of a report in JSON that a class's table needs."""
 
     run: RunRecord
     proved: int
@@ -42,16 +42,16 @@ class Handed(msgspec.Struct):
     fault: FaultTold | None = None
     learner: str = ""
     masked: bool = False
-    as_made: str = ""
+    as_made: str = ""  # whether the report is unchanged, in words
 
     @property
     def who(self) -> str:
-        """Who they say they are; else the user and the machine."""
+        """The name the learner gave; else the user and the machine."""
         return self.learner or self.run.person or self.run.id
 
 
 class Misconception(NamedTuple):
-    """A wrong prediction, and how many made it."""
+    """A wrong prediction, and how many learners made it."""
 
     lab: str
     claim: str
@@ -60,31 +60,31 @@ class Misconception(NamedTuple):
 
 
 def handed_in(text: str, where: str) -> Handed:
-    """The report in JSON that a learner handed in."""
+    """Read the report in JSON that a learner handed in; UsageError if it is not one."""
     try:
-        found = msgspec.json.decode(text, type=Handed)
+        report = msgspec.json.decode(text, type=Handed)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        hint = "Merge what `stslab report --json` prints."
-        raise UsageError(f"{where} is no report of stslab's: {error}.", hint) from None
-    found.as_made = "can't be told: it is masked" if found.masked else _as_made(text)
-    return found
+        hint = "Merge files that `stslab report --json` printed."
+        raise UsageError(f"{where} is not a report of stslab: {error}.", hint) from None
+    report.as_made = "unknown: it is masked" if report.masked else _as_made(text)
+    return report
 
 
 def _as_made(text: str) -> str:
     try:
-        wrong = [one.says for one in verify(text)[1] if not one.right]
+        wrong = [finding.says for finding in verify(text)[1] if not finding.right]
     except StslabError as error:
         return f"no: {error.message}"
     return f"no: {'. '.join(wrong)}" if wrong else "yes"
 
 
 def as_csv(reports: Sequence[Handed]) -> str:
-    """The table as CSV; no cell can be taken for a formula."""
+    """The table as CSV, in which no cell is a formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     columns = _columns(reports)
     writer.writerow(_harmless(name) for name, _ in columns)
-    writer.writerows([_harmless(cell(one)) for _, cell in columns] for one in reports)
+    writer.writerows([_harmless(cell(report)) for _, cell in columns] for report in reports)
     return out.getvalue()
 
 
@@ -103,72 +103,73 @@ def as_page(reports: Sequence[Handed]) -> str:
 
 
 def _of_lab(lab: str, reports: Sequence[Handed]) -> Html:
-    columns = [one for one in _columns(reports) if one[0] != "lab"]
+    columns = [column for column in _columns(reports) if column[0] != "lab"]
 
     def shown(cell: str) -> Html | str:
-        """A cell; how a stage came out with its sign."""
+        """A cell; a stage's state gets its sign."""
         state = _STATES.get(cell)
         return part("verdict", state=state, sign=SIGNS[state], text=cell) if state else cell
 
-    rows = (tuple(shown(cell(one)) for _, cell in columns) for one in reports)
-    caption = "Learners down; stages, and what was predicted about what, across"
+    rows = (tuple(shown(cell(report)) for _, cell in columns) for report in reports)
+    caption = "A row for each learner; the stages, then the predictions by subject"
     return section(f"lab-{lab}", lab, table(caption, (name for name, _ in columns), rows))
 
 
 def misconceptions(reports: Iterable[Handed]) -> list[Misconception]:
     """The wrong predictions, the most frequent first."""
-    found: Counter[tuple[str, str, str]] = Counter()
-    for one in reports:
-        for said in one.predicted:
-            if not said.right and said.said != DONT_KNOW:
-                claims = [each.says for each in one.claims if each.stage == said.stage]
-                known = 0 <= said.number < len(claims)
-                claim = claims[said.number] if known else f"{said.stage}, claim {said.number + 1}"
-                found[one.run.lab, claim, said.said] += 1
-    return [Misconception(*key, times) for key, times in found.most_common(_MOST)]
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for report in reports:
+        for wrong in report.predicted:
+            if not wrong.right and wrong.said != DONT_KNOW:
+                claims = [claim.says for claim in report.claims if claim.stage == wrong.stage]
+                known = 0 <= wrong.number < len(claims)
+                named = f"{wrong.stage}, claim {wrong.number + 1}"
+                claim = claims[wrong.number] if known else named
+                counts[report.run.lab, claim, wrong.said] += 1
+    return [Misconception(*key, times) for key, times in counts.most_common(_MOST)]
 
 
 def _misconceptions(reports: Sequence[Handed]) -> Html:
     found = misconceptions(reports)
     if not found:
         return part("paragraph", look="", text="No prediction was wrong, or none was made.")
-    rows = ((one.claim, one.said, one.times, one.lab) for one in found)
-    return table("What they said before the call was made", ("claim", "said", "by", "lab"), rows)
+    rows = ((each.claim, each.said, each.times, each.lab) for each in found)
+    return table("Predictions before the call was made", ("claim", "said", "by", "lab"), rows)
 
 
 def _columns(reports: Sequence[Handed]) -> list[tuple[str, Callable[[Handed], str]]]:
-    """What there is to tell of each, by its name: a column for each stage of each lab too."""
-    stages = dict.fromkeys((one.run.lab, stage.id) for one in reports for stage in one.stages)
-    concepts = dict.fromkeys(each.name for one in reports for each in one.predictions)
+    """The names of the columns, and what each shows of a report."""
+    stages = dict.fromkeys((each.run.lab, stage.id) for each in reports for stage in each.stages)
+    concepts = dict.fromkeys(concept.name for each in reports for concept in each.predictions)
     several = len({lab for lab, _ in stages}) > 1
     return [
-        ("learner", lambda one: one.who),
-        ("run", lambda one: one.run.id),
-        ("lab", lambda one: one.run.lab),
-        ("began", lambda one: one.run.started[:16].replace("T", " ")),
-        ("proved", lambda one: str(one.proved)),
-        ("claims", lambda one: str(len(one.claims))),
+        ("learner", lambda report: report.who),
+        ("run", lambda report: report.run.id),
+        ("lab", lambda report: report.run.lab),
+        ("began", lambda report: report.run.started[:16].replace("T", " ")),
+        ("proved", lambda report: str(report.proved)),
+        ("claims", lambda report: str(len(report.claims))),
         *((f"{lab}: {id_}" if several else id_, partial(_state, lab, id_)) for lab, id_ in stages),
         *((name, partial(_score, name)) for name in concepts),
-        ("hints", lambda one: str(one.hints)),
-        *([("fault", _fault)] if any(one.fault for one in reports) else []),
-        ("as it was made", lambda one: one.as_made),
+        ("hints", lambda report: str(report.hints)),
+        *([("fault", _fault)] if any(report.fault for report in reports) else []),
+        ("as it was made", lambda report: report.as_made),
     ]
 
 
 def _state(lab: str, stage: str, report: Handed) -> str:
     known = report.stages if report.run.lab == lab else []
-    return next((one.state for one in known if one.id == stage), "")
+    return next((each.state for each in known if each.id == stage), "")
 
 
 def _score(name: str, report: Handed) -> str:
-    found = (f"{one.right} of {one.of}" for one in report.predictions if one.name == name)
-    return next(found, "")
+    scores = (f"{each.right} of {each.of}" for each in report.predictions if each.name == name)
+    return next(scores, "")
 
 
 def _fault(report: Handed) -> str:
-    told = report.fault
-    return f"{result(told) or 'not fixed'} ({told.asked})" if told else ""
+    fault = report.fault
+    return f"{result(fault) or 'not fixed'} ({fault.asked})" if fault else ""
 
 
 def _harmless(cell: str) -> str:

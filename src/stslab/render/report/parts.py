@@ -1,4 +1,4 @@
-"""The parts of an HTML page: templates of one file, filled in with text that is made harmless."""
+"""The parts of an HTML page: the templates in ``page.html``, filled in with escaped text."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -20,10 +20,10 @@ class Html(str):
 
 
 def part(named: str, /, **values: object) -> Html:
-    """The part that is named so; a value that is not HTML is shown as the text that it is."""
+    """The part of this name; values that are not HTML are escaped."""
     shown = {
-        key: one if isinstance(one, Html) else escape(visible(str(one)))
-        for key, one in values.items()
+        key: value if isinstance(value, Html) else escape(visible(str(value)))
+        for key, value in values.items()
     }
     return Html(_parts()[named].substitute(shown).rstrip("\n"))
 
@@ -33,7 +33,7 @@ def joined(parts: Iterable[Html]) -> Html:
 
 
 def table(caption: str, head: Iterable[str], rows: Iterable[tuple[object, ...]]) -> Html:
-    """A table, whose rows begin with what they are about."""
+    """A table; the first cell of each row is its heading."""
     return part(
         "table",
         caption=caption,
@@ -46,7 +46,7 @@ def table(caption: str, head: Iterable[str], rows: Iterable[tuple[object, ...]])
 
 
 def section(id_: str, title: str, body: Html) -> Html:
-    """A heading and what is below it; nothing where there is nothing."""
+    """A heading and its body; nothing if the body is empty."""
     return part("section", id=id_, title=title, body=body) if body else Html()
 
 
@@ -58,12 +58,12 @@ def facts(pairs: Iterable[tuple[str, object]]) -> Html:
 def page(title: str, verdict: str, about: str, body: Html, *, good: bool, look: str = "") -> str:
     """The whole page; ``look`` may be wide."""
     state = "good" if good else ""
-    told = {"title": title, "verdict": verdict, "about": about, "state": state, "look": look}
-    return part("page", body=body, **told) + "\n"
+    head = {"title": title, "verdict": verdict, "about": about, "state": state, "look": look}
+    return part("page", body=body, **head) + "\n"
 
 
 @cache
 def _parts() -> Mapping[str, Template]:
     text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    _, *found = _PART.split(text)
-    return dict(zip(found[::2], map(Template, found[1::2]), strict=True))
+    _, *pieces = _PART.split(text)
+    return dict(zip(pieces[::2], map(Template, pieces[1::2]), strict=True))

@@ -1,4 +1,4 @@
-"""A run's report: as Markdown to hand in, and on a terminal."""
+"""A run's report as Markdown to hand in, and on a terminal."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,13 +35,13 @@ def as_markdown(report: Report) -> str:
         lines += _table(
             ("claim", "verdict", "asked", "proof", "request"),
             (
-                (one.says, mark(one), asked(one), one.proof, one.request_id)
-                for one in claims_of(report.standing, stage)
+                (claim.says, mark(claim), asked(claim), claim.proof, claim.request_id)
+                for claim in claims_of(report.standing, stage)
             ),
         )
     if report.predictions:
         lines += ["", f"## Predicted ({counted(report.hints, 'hint')} taken)", ""]
-        rows = ((one.name, f"{one.right} of {one.of} right") for one in report.predictions)
+        rows = ((each.name, f"{each.right} of {each.of} right") for each in report.predictions)
         lines += _table(("about", "came true"), rows)
     lines += ["", "## The calls of the steps, and what they changed", ""]
     lines += _table(CALLS, calls_of(report))
@@ -58,14 +58,14 @@ UNDONE = ("thing", "by", "when")
 
 def calls_of(report: Report) -> Iterator[tuple[str, ...]]:
     """The calls of the steps, a row each."""
-    for one in report.calls:
-        changes, took = ", ".join(one.changes) or "nothing", seconds_told(one.seconds)
-        yield one.at, one.identity, one.call, changes, one.title, one.outcome, took
+    for call in report.calls:
+        changes, took = ", ".join(call.changes) or "nothing", seconds_told(call.seconds)
+        yield call.at, call.identity, call.call, changes, call.title, call.outcome, took
 
 
 def undone_of(report: Report) -> Iterator[tuple[str, ...]]:
-    """What was undone, a row each."""
-    yield from ((one.thing, ", ".join(one.calls), one.at) for one in report.removed)
+    """The things that were undone, a row each."""
+    yield from ((each.thing, ", ".join(each.calls), each.at) for each in report.removed)
 
 
 def show_report(console: Console, report: Report) -> None:
@@ -87,8 +87,8 @@ def show_report(console: Console, report: Report) -> None:
     _show_predictions(paper, report)
     if report.removed:
         paper.prose(f"Undone: {counted(len(report.removed), 'thing')}", style="bold")
-    for one in report.removed:
-        paper.line("done", one.thing, indent=2)
+    for removed in report.removed:
+        paper.line("done", removed.thing, indent=2)
     for thing in report.remaining:
         paper.line("failed", f"{thing} is not undone", indent=2)
     good = report.clean and report.standing.proved == len(report.standing.claims)
@@ -97,7 +97,7 @@ def show_report(console: Console, report: Report) -> None:
 
 
 def show_verified(console: Console, report: Report | None, findings: Sequence[Finding]) -> None:
-    """What can be known of a report that was handed in, and what can't."""
+    """What can be known about a report that was handed in, and what can't."""
     paper = Paper(console)
     if report:
         paper.prose(report.run.title, style="bold")
@@ -105,8 +105,8 @@ def show_verified(console: Console, report: Report | None, findings: Sequence[Fi
         paper.prose(verdict(report), indent=2)
         paper.blank()
     paper.prose("What can be known", style="bold")
-    for one in findings:
-        paper.line("done" if one.right else "failed", one.says, indent=2)
+    for finding in findings:
+        paper.line("done" if finding.right else "failed", finding.says, indent=2)
     paper.prose("What can't be known", style="bold")
     for unknown in UNKNOWABLE:
         paper.line("dot", unknown, indent=2)
@@ -118,7 +118,7 @@ def verdict(report: Report) -> str:
     if report.clean:
         parts.append("nothing is left in the account")
     elif report.run.state == "lost":
-        parts.append("the embedded account is gone, and all in it")
+        parts.append("the embedded account is gone with everything in it")
     else:
         parts.append(f"{counted(len(report.remaining), 'thing')} not undone yet")
     return f"{'; '.join(parts)}."
@@ -129,7 +129,7 @@ def about_run(report: Report) -> Iterator[tuple[str, str]]:
     run = report.run
     pairs = (
         ("run", run.id),
-        ("lab", f"{run.lab}, sha256 {run.sha256[:_SHOWN_OF_HASH]} with all that it includes"),
+        ("lab", f"{run.lab}, sha256 {run.sha256[:_SHOWN_OF_HASH]} with its included files"),
         ("learner", f"{report.learner} (self-reported)" if report.learner else ""),
         ("who", run.person),
         ("caller", run.caller),
@@ -144,48 +144,48 @@ def about_run(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def about_fault(report: Report) -> Iterator[tuple[str, str]]:
-    """The fault that was to be found, as labels and values; nothing where there was none."""
-    told = report.fault
-    if told is None:
+    """The planted fault as labels and values; nothing if there was none."""
+    fault = report.fault
+    if fault is None:
         return
-    yield "by", f"stslab break {report.run.lab} {told.asked}"
-    if not told.fixed:
-        yield "state", "not fixed yet: what it is is told then"
+    yield "by", f"stslab break {report.run.lab} {fault.asked}"
+    if not fault.fixed:
+        yield "state", "not fixed yet; the report names it once it is"
         return
-    yield "reported", told.title
-    if told.where:
-        yield "it was", told.where
-    yield "result", result(told)
+    yield "reported", fault.title
+    if fault.where:
+        yield "it was", fault.where
+    yield "result", result(fault)
 
 
-def result(told: FaultTold) -> str:
-    """A line to share that does not give the fault away; empty as long as it is not fixed."""
-    if not told.fixed:
+def result(fault: FaultTold) -> str:
+    """A line to share that does not give the fault away; empty until it is fixed."""
+    if not fault.fixed:
         return ""
-    helps = ((told.whys, "why"), (told.hints, "hint"))
+    helps = ((fault.whys, "why"), (fault.hints, "hint"))
     taken = [counted(number, word) for number, word in helps if number]
-    taken += ["solve"] if told.solved else []
-    parts = [f"fixed in {spoken(told.seconds or 0.0)}"]
-    parts += [counted(told.tries, "try", "tries")] if told.tries else []
-    parts += [*(taken or ["no help"]), "opened too much" if told.opened else "clean"]
+    taken += ["solve"] if fault.solved else []
+    parts = [f"fixed in {spoken(fault.seconds or 0.0)}"]
+    parts += [counted(fault.tries, "try", "tries")] if fault.tries else []
+    parts += [*(taken or ["no help"]), "opened too much" if fault.opened else "clean"]
     return ", ".join(parts)
 
 
 def claims_of(stands: Standing, stage: Stage) -> Sequence[Claim]:
-    return [one for one in stands.claims if one.stage == stage.id]
+    return [claim for claim in stands.claims if claim.stage == stage.id]
 
 
 def came_of(stage: Stage) -> str:
-    times = [one.seconds for one in stage.attempts if one.seconds is not None]
+    times = [attempt.seconds for attempt in stage.attempts if attempt.seconds is not None]
     return f"{stage.state}, {spoken(times[-1])}" if times else str(stage.state)
 
 
 def attempts(stage: Stage) -> Iterator[str]:
-    """What there is to say of each attempt at a stage."""
-    several = len({one.lab for one in stage.attempts}) > 1
-    for number, one in enumerate(stage.attempts, 1):
-        lab = f", lab {one.lab[:_SHOWN_OF_HASH]}" if several else ""
-        yield f"attempt {number}, {one.at}, {one.how}: {one.outcome}{lab}"
+    """A line for each attempt at a stage."""
+    several = len({attempt.lab for attempt in stage.attempts}) > 1
+    for number, attempt in enumerate(stage.attempts, 1):
+        lab = f", lab {attempt.lab[:_SHOWN_OF_HASH]}" if several else ""
+        yield f"attempt {number}, {attempt.at}, {attempt.how}: {attempt.outcome}{lab}"
 
 
 def _show_claim(paper: Paper, claim: Claim) -> None:
@@ -202,8 +202,8 @@ def _show_claim(paper: Paper, claim: Claim) -> None:
 def _show_predictions(paper: Paper, report: Report) -> None:
     if report.predictions:
         paper.prose(f"Predicted ({counted(report.hints, 'hint')} taken)", style="bold")
-    for one in report.predictions:
-        paper.prose(f"{one.name}: {one.right} of {one.of} right", indent=2)
+    for concept in report.predictions:
+        paper.prose(f"{concept.name}: {concept.right} of {concept.of} right", indent=2)
 
 
 _NOTHING_SAID = ("not tried", "never made")
@@ -218,14 +218,14 @@ _DENIALS = ("AccessDenied", "AccessDeniedException", "403", "")
 
 
 def mark(claim: Claim) -> str:
-    """The verdict in words: a refusal that the lab wants is a success."""
+    """The verdict in words. A refusal that the lab wants is a success."""
     if claim.verdict != "denied":
         words = _MARKS[claim.verdict]
     else:
         answer = "denied" if claim.code in _DENIALS else claim.code
         by = f" by the {' and the '.join(claim.gates)}" if claim.gates else ""
-        untold = "; AWS did not tell by which gate" if claim.by and not claim.gates else ""
-        words = f"{answer}{by}, as it should be{untold}"
+        unknown = "; AWS did not say which gate" if claim.by and not claim.gates else ""
+        words = f"{answer}{by}, as it should be{unknown}"
     return f"{words} (tried {claim.tries} times)" if claim.tries > 1 else words
 
 
@@ -250,12 +250,12 @@ def _row(cells: tuple[str, ...]) -> str:
 # -- account ids, hidden -----------------------------------------------------------------------
 
 _ACCOUNT = re.compile(r"(?<!\w)\d{12}(?!\w)")
-# The id of an account can be computed from that of a key, a user or a role.
+# An account's id can be computed from the unique id of a key, a user or a role.
 _UNIQUE_ID = re.compile(r"\b(A(?:KI|SI|ID|RO|GP|NP)A)[A-Z2-7]{12,}\b")
 _T = TypeVar("_T")
 
 
 def masked(value: _T) -> _T:
-    """The same with each account id, and each unique id that holds one, written in X."""
+    """A copy with X for the digits of account ids, and for unique ids that contain one."""
     text = _ACCOUNT.sub("X" * 12, encode(value).decode())
     return decode(_UNIQUE_ID.sub(r"\1XXXXXXXX", text), type=type(value))

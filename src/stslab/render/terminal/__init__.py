@@ -1,1 +1,1 @@
-"""Draws a run on a terminal, and holds what all drawings are drawn on."""
+"""The console, the paper that all views draw on, and the view of a run."""

@@ -1,4 +1,4 @@
-"""Makes the console that everything for people is printed through."""
+"""Make the console for all output to people."""
 
 import os
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _NARROWEST = 40
 
 
 class PlainStream:
-    """A text stream that can't show more than ASCII, and is given nothing else."""
+    """Converts text to ASCII for a stream that can't show more."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -32,19 +32,19 @@ class PlainStream:
 
 
 class _Console(Console):
-    """rich's own, which would end the process without a word where a pipe was closed."""
+    """rich's console, but a closed pipe raises its error instead of ending the process."""
 
     def on_broken_pipe(self) -> None:
-        raise  # noqa: PLE0704 - the error that it is called for
+        raise  # noqa: PLE0704 - rich calls this while it handles the error
 
 
 def make_console(
     stream: TextIO, *, no_color: bool = False, environ: Mapping[str, str] | None = None
 ) -> Console:
-    """A console on this stream: as wide as its terminal, 80 columns in a pipe.
+    """A console as wide as its terminal, or 80 columns in a pipe.
 
-    With ``no_color``, ``NO_COLOR``, ``TERM=dumb`` or ``--plain`` no escape sequence is written.
-    Text is printed as it is: no markup, no emoji codes, no guessed highlights.
+    ``no_color``, ``NO_COLOR``, ``TERM=dumb`` and ``--plain`` turn escape sequences off.
+    rich's markup, emoji codes and highlights are off.
     """
     environ = os.environ if environ is None else environ
     no_color = no_color or bool(environ.get("NO_COLOR")) or in_words()
@@ -63,7 +63,7 @@ def make_console(
 
 
 def draws_over(console: Console, environ: Mapping[str, str] | None = None) -> bool:
-    """Whether a line may be drawn over: on a real terminal that knows how, if wanted."""
+    """Whether lines may be redrawn: on a capable terminal, without --plain."""
     environ = os.environ if environ is None else environ
     if in_words():
         return False

@@ -1,4 +1,4 @@
-"""What the views draw on: lines, fields, tables, commands and prose, for the console's width."""
+"""The paper that views draw on: lines, fields, tables, commands, prose, at the console's width."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,13 +27,13 @@ _WIDEST_LABEL = 22
 _LONGEST_VALUE_LINES = 60
 _NARROWEST = 20
 _WIDEST_READ = 96
-_SHOWN_OF_ID = 8  # characters: `stslab why` asks for no more
+_SHOWN_OF_ID = 8  # characters: enough for `stslab why`
 
 
 class Paper:
-    """A console with stslab's ways of laying things out. ``over``: a line may be drawn over.
+    """A console with stslab's layouts. ``over``: the waiting line may be redrawn.
 
-    ``explained``: the account can explain how it decided of a request.
+    ``explained``: the account can explain its decisions (``stslab why``).
     """
 
     def __init__(self, console: Console, *, over: bool = False) -> None:
@@ -56,14 +56,14 @@ class Paper:
         self.put("")
 
     def sign(self, name: str, style: str | None = None) -> Text:
-        """A sign of Symbols in its colour; any other text as it is."""
+        """A sign of Symbols in its colour; any other text unchanged."""
         style = STYLES.get(name, "") if style is None else style
         return Text(getattr(self.symbols, name, name), style=style)
 
     def line(
         self, sign: str, text: str, *, indent: int = 0, aside: str = "", style: str | None = None
     ) -> None:
-        """A sign and a text, whose further lines stand under its first; ``aside`` dim behind it."""
+        """A sign and a text with a hanging indent; ``aside`` follows it, dim."""
         lead = self.sign(sign, style)
         body = Text(visible(text), style="bold" if lead.style else "")
         if aside:
@@ -71,31 +71,31 @@ class Paper:
         self._hanging(lead, body, indent)
 
     def prose(self, text: str, *, indent: int = 0, style: str = "", lead: str = "") -> None:
-        """Plain text, wrapped between words; ``lead`` stands before its first line."""
+        """Plain text, wrapped between words; ``lead`` comes before its first line."""
         self._hanging(Text(lead, style=style), Text(visible(text), style=style), indent)
 
     def explanation(self, request_id: str, *, indent: int = 0) -> None:
-        """How to get a request's decision explained, where the account can do that."""
+        """The command that explains a request's decision, if the account can."""
         if self.explained and request_id:
-            told = f"stslab why {one_line(request_id)[:_SHOWN_OF_ID]} explains how it was decided"
-            self.prose(told, indent=indent, style="dim")
+            command = f"stslab why {one_line(request_id)[:_SHOWN_OF_ID]}"
+            self.prose(f"{command} explains how it was decided", indent=indent, style="dim")
 
     def command(self, command: str, *, indent: int = 4) -> None:
-        """A command line that may be copied as it stands: never cut, never framed."""
+        """A command line to copy: never cut or framed."""
         for line in wrapped(visible(command), self.width, " " * indent):
             self.whole(line, "cyan")
 
     def whole(self, line: str, style: str = "") -> None:
-        """A line that is never broken, even if it is longer than the screen is wide."""
+        """A line that is never broken, even if it is wider than the screen."""
         self._whole(Text(line, style=style))
 
     def indented(self, line: str, indent: int) -> None:
-        """A whole line that has an indent of its own."""
+        """A whole line, indented further than it already is."""
         depth = len(line) - len(line.lstrip(" "))
         self.whole(" " * (indent + depth) + one_line(line))
 
     def fields(self, pairs: Sequence[tuple[str, Any]], *, indent: int = 4) -> None:
-        """Labels and values below each other; a value that doesn't fit goes under its label."""
+        """Labels and values, one pair a line; a value that doesn't fit goes under its label."""
         if not pairs:
             return
         widest = min(max(len(label) for label, _ in pairs), _WIDEST_LABEL)
@@ -115,7 +115,7 @@ class Paper:
                 self.blank()
 
     def framed(self, title: str, text: str) -> None:
-        """Markdown in a frame with a title; in words and in a pipe, below it."""
+        """Markdown in a frame with a title; with --plain and in a pipe, without the frame."""
         if in_words() or not self.console.is_terminal:
             self.prose(title, style="bold")
             self._paragraphs(text, apart=not in_words())
@@ -134,11 +134,11 @@ class Paper:
         )
 
     def table(self, columns: Mapping[str, int], rows: Iterable[Sequence[Text | str]]) -> None:
-        """Rows under headings with a share of the width (0: as it needs); in words, lines."""
+        """Rows under headings with their shares of the width (0: as needed); lines if --plain."""
         if in_words():
             for row in rows:
-                told = ", ".join(one_line(str(cell)) for cell in row if str(cell))
-                self.prose(told.replace(":, ", ": "))
+                text = ", ".join(one_line(str(cell)) for cell in row if str(cell))
+                self.prose(text.replace(":, ", ": "))
             return
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
         table.width = min(self.width, _WIDEST_READ)
@@ -152,10 +152,10 @@ class Paper:
         with self.console.capture() as drawn:
             self.put(table)
         for line in drawn.get().splitlines():
-            self.whole(line.rstrip())  # a file and a mail have no use for the spaces at the end
+            self.whole(line.rstrip())  # files and mails need no trailing spaces
 
     def decision(self, root: Node, *, indent: int = 0) -> None:
-        """How a decision came about, as a tree; in a pipe and in words as lines, each whole."""
+        """A decision as a tree; with --plain and in a pipe as indented lines."""
         marks = marks_for(self.console.encoding)
         if self.console.is_terminal and not in_words():
             self.put(Padding(_drawn(root, marks), (0, 0, 0, indent)))
@@ -164,7 +164,7 @@ class Paper:
             self.indented(line, indent)
 
     def meaning(self, code: str, *, indent: int = 0) -> None:
-        """What an error code of AWS's means in plain words, and the page that has it."""
+        """The meaning of an AWS error code in plain words, and AWS's page on it."""
         known = meaning(code)
         if known:
             self.prose(known.says, indent=indent)
@@ -181,16 +181,13 @@ class Paper:
         self._whole(start)
         if len(lines) > _LONGEST_VALUE_LINES:
             more = len(lines) - _LONGEST_VALUE_LINES
-            lines = [*lines[:_LONGEST_VALUE_LINES], f"(and {more} lines more)"]
+            lines = [*lines[:_LONGEST_VALUE_LINES], f"(and {more} more lines)"]
         for line in lines:
             body = line.lstrip(" ")
             self._hanging(Text(""), Text(body), indent + _GAP + len(line) - len(body))
 
     def _hanging(self, lead: Text, body: Text, indent: int) -> None:
-        """Text whose wrapped lines stand under the first one's start, behind the lead.
-
-        Lines break between words alone: a name longer than the screen is wide stays whole.
-        """
+        """Text after a lead, with a hanging indent. Only breaks between words."""
         lead = Text(" " * indent).append_text(lead).append(" " if lead.plain else "")
         room = max(self.width - lead.cell_len, _NARROWEST)
         for paragraph in body.split("\n", allow_blank=True):
@@ -205,10 +202,10 @@ class Paper:
 
 
 class RunPaper(Paper):
-    """What a run is drawn on, with what is remembered of it from event to event.
+    """The paper for a run, with state that lasts from event to event.
 
-    ``describe`` gives the ``aws`` command of a call. ``took`` are the seconds of each stage that
-    was done just now, by its title.
+    ``describe`` returns the ``aws`` command of a call. ``took`` maps the titles of finished
+    stages to their seconds.
     """
 
     def __init__(self, console: Console, describe: Describe, *, over: bool) -> None:
@@ -233,14 +230,14 @@ _STYLES = {True: "green", False: "red", None: ""}
 
 
 def _markdown(text: str) -> RenderableType:
-    """Markdown as something to print; links show their address."""
+    """Rendered Markdown; links show their address."""
     from rich.markdown import Markdown
 
     return Markdown(visible(text), hyperlinks=False)
 
 
 def _breaks(text: str, width: int) -> list[int]:
-    """Where to break ``text`` into lines of ``width`` columns: at the start of words alone."""
+    """The positions, at the start of words, that break ``text`` into ``width`` columns."""
     breaks: list[int] = []
     used = 0
     for word in _WORD.finditer(text):
@@ -256,10 +253,10 @@ _ERASE = "\r\x1b[2K"
 
 
 class _WaitLine:
-    """The line about the wait that goes on.
+    """The line about a wait.
 
-    On a terminal (``over``) it is drawn over and taken away afterwards. Elsewhere a line is
-    printed when the wait begins and each ten seconds of it.
+    On a terminal (``over``) it is redrawn, and erased at the end. Elsewhere a line is printed
+    when the wait begins, then every ten seconds.
     """
 
     def __init__(self, console: Console, *, over: bool) -> None:
@@ -267,25 +264,25 @@ class _WaitLine:
         self._over = over
         self._drawn = False
         self._what = ""
-        self._said_at = 0.0
+        self._shown_at = 0.0
 
     def show(self, what: str, text: Text, elapsed: float) -> None:
-        """Say how the wait for ``what``, ``elapsed`` seconds old, goes."""
+        """Show the progress of the wait for ``what``, which began ``elapsed`` seconds ago."""
         if self._over:
             self._draw_over(text)
-        elif what != self._what or elapsed < self._said_at or elapsed - self._said_at >= _RATE:
-            self._what, self._said_at = what, elapsed
+        elif what != self._what or elapsed < self._shown_at or elapsed - self._shown_at >= _RATE:
+            self._what, self._shown_at = what, elapsed
             self._console.print(text)
 
     def clear(self) -> None:
-        """Take the drawn line away before anything else is printed."""
+        """Erase the line before anything else is printed."""
         if self._drawn:
             self._drawn = False
             self._console.file.write(_ERASE)
             self._console.file.flush()
 
     def ended(self) -> None:
-        """The wait is over: the next one is a new one."""
+        """End the wait. The next one prints a new line."""
         self.clear()
         self._what = ""
 
@@ -329,14 +326,14 @@ _DOCS = "https://docs.aws.amazon.com/"
 
 
 class Meaning(NamedTuple):
-    """What an error code says, and the page to read."""
+    """The meaning of an error code, and the page to read."""
 
     says: str
     page: str
 
 
 def meaning(code: str) -> Meaning | None:
-    """What AWS means by an error code; None for one that is not in the table."""
+    """The meaning of an AWS error code; None if it is not in the table."""
     return meanings().get(code)
 
 

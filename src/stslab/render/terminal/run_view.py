@@ -1,6 +1,6 @@
-"""Draws a run for a person: on a terminal of any width, without colour, or in a pipe.
+"""Draw a run's events on a terminal of any width, or in a pipe.
 
-Each function that is named as an event's kind draws that event.
+Each function draws the events whose kind is its name.
 """
 
 import re
@@ -25,7 +25,7 @@ _TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\d")
 
 
 def step_started(paper: RunPaper, event: events.StepStarted) -> None:
-    """What is about to be done, by which identity, and the command that does the same by hand."""
+    """The step's title, its identity, and the command that does the same by hand."""
     paper.blank()
     number = f"{event.number}/{event.of}"
     paper.line(number, event.title, aside=f"as {event.call.identity}", style="bold blue")
@@ -44,44 +44,44 @@ def step_adopted(paper: Paper, event: events.StepAdopted) -> None:
 
 
 def step_drifted(paper: RunPaper, event: events.StepDrifted) -> None:
-    """What came of a step and is no longer so: what differs, and what happens or may be done."""
+    """A step's work that was changed since: the differences, and how to restore it."""
     paper.blank()
     paper.line("warning", event.what, aside=event.title)
     _differences(paper, event.differences)
     if event.again:
         paper.prose("It will be done again.", indent=2)
     elif event.fix:
-        paper.prose("It is left as it is. To put it back:", indent=2)
+        paper.prose("It is left as it is. To restore it:", indent=2)
         for call in event.fix:
             paper.command(paper.describe(call))
 
 
 def step_differs(paper: Paper, event: events.StepDiffers) -> None:
-    """What was made by hand, and in what it is not what the step makes."""
+    """A thing made by hand, and how it differs from what the step makes."""
     paper.line("warning", event.what, aside=event.title)
     _differences(paper, event.differences)
 
 
 def _differences(paper: Paper, differences: tuple[events.Difference, ...]) -> None:
-    for one in differences:
-        paper.prose(f"{one.what}, in the lab (-) and in the account (+):", indent=_RESULT)
-        for sign, style, texts in (("-", "red", one.wanted), ("+", "green", one.found)):
+    for each in differences:
+        paper.prose(f"{each.what}, in the lab (-) and in the account (+):", indent=_RESULT)
+        for sign, style, texts in (("-", "red", each.wanted), ("+", "green", each.found)):
             for text in texts:
                 paper.prose(text, indent=_RESULT, style=style, lead=sign)
 
 
 def step_finished(paper: Paper, event: events.StepFinished) -> None:
-    """The few lines of the answer that matter."""
+    """How long the step took, and the parts of the answer that the lab shows."""
     paper.wait.ended()
     shown = list(event.shown)
     if event.profile:
-        shown.append(("profile", f"{event.profile} (its secrets are in stslab's own files)"))
+        shown.append(("profile", f"{event.profile} (its secrets are in stslab's files only)"))
     paper.line("done", f"done in {spoken(event.seconds)}", indent=2)
     paper.fields(shown, indent=_RESULT)
 
 
 def step_failed(paper: Paper, event: events.StepFailed) -> None:
-    """What AWS said where the lab needs the call to succeed."""
+    """AWS's error, and its meaning."""
     paper.wait.ended()
     operation = f"{event.call.service}:{event.call.operation}"
     paper.line("failed", f"{operation} failed: {event.code}", indent=2)
@@ -93,11 +93,11 @@ def step_failed(paper: Paper, event: events.StepFailed) -> None:
 
 
 def waiting(paper: Paper, event: events.Waiting) -> None:
-    said = (
+    text = (
         f"  {paper.symbols.waiting} {one_line(event.what)}: "
         f"try {event.tries}, {event.elapsed:.0f} s of {event.limit:.0f} s"
     )
-    paper.wait.show(event.what, Text(said, style="yellow"), event.elapsed)
+    paper.wait.show(event.what, Text(text, style="yellow"), event.elapsed)
 
 
 def stack_progress(paper: Paper, event: events.StackProgress) -> None:
@@ -112,11 +112,11 @@ def stack_progress(paper: Paper, event: events.StackProgress) -> None:
 
 
 _TARGETS = {"sandbox": "the embedded account", "aws": "your AWS account"}
-_HOW = {(False, False): "Run", (True, False): "Going on with run", (False, True): "Dry run"}
+_HOW = {(False, False): "Run", (True, False): "Continuing run", (False, True): "Dry run"}
 
 
 def run_started(paper: RunPaper, event: events.RunStarted) -> None:
-    """The lab's title, where its calls go, and the map of its stages."""
+    """The lab's title, the account, and the list of stages."""
     paper.dry = event.dry
     paper.explained = event.target.startswith("sandbox")
     where = _TARGETS.get(event.target, event.target)
@@ -126,8 +126,8 @@ def run_started(paper: RunPaper, event: events.RunStarted) -> None:
     paper.blank()
     for number, stage in enumerate(event.stages, 1):
         sign = paper.sign(stage.state)
-        told, style = f"{number}. {stage.title}", str(sign.style)
-        paper.prose(told, indent=2, lead=sign.plain, style=style)
+        title = f"{number}. {stage.title}"
+        paper.prose(title, indent=2, lead=sign.plain, style=str(sign.style))
 
 
 def foreseen(paper: Paper, event: events.Foreseen) -> None:
@@ -137,7 +137,7 @@ def foreseen(paper: Paper, event: events.Foreseen) -> None:
 
 
 def stage_started(paper: RunPaper, event: events.StageStarted) -> None:
-    """A panel with the stage's introduction, and below it the pages of AWS to read."""
+    """A panel with the stage's introduction, and AWS's pages to read."""
     paper.titles[event.stage] = event.title
     paper.blank()
     title = f"{event.number}/{event.of} {event.title}"
@@ -148,7 +148,7 @@ def stage_started(paper: RunPaper, event: events.StageStarted) -> None:
 
 
 def stage_finished(paper: RunPaper, event: events.StageFinished) -> None:
-    """Nothing for a stage that holds: its checks have said so. A stage that failed is named."""
+    """Only a stage that failed is named; otherwise its checks have said enough."""
     paper.took[paper.titles.get(event.stage, event.stage)] = event.seconds
     if not event.held:
         paper.blank()
@@ -156,7 +156,7 @@ def stage_finished(paper: RunPaper, event: events.StageFinished) -> None:
 
 
 def run_finished(paper: RunPaper, event: events.RunFinished) -> None:
-    """The table of what was proved, how long it took, and how many calls it made."""
+    """The table of proved checks, the time, and the number of calls."""
     paper.blank()
     if event.claims:
         paper.table({"": 0, "What was proved": 1, "Took": 0}, _proofs(paper, event))
@@ -204,10 +204,7 @@ _REFUSALS = {"Denied": "denied", "Unauthorized": "denied", "NoSuch": "gone", "No
 
 
 def check_started(paper: RunPaper, event: events.CheckStarted) -> None:
-    """On a terminal the claim stands there while it is being proved.
-
-    In a dry run: the claim that would be proved, and how it would be asked.
-    """
+    """The check that is being proved (on a terminal), or would be (in a dry run)."""
     if event.stage != paper.checked_stage:
         paper.checked_stage = event.stage
         paper.blank()
@@ -219,16 +216,16 @@ def check_started(paper: RunPaper, event: events.CheckStarted) -> None:
         if event.call:
             paper.command(paper.describe(event.call), indent=_PROOF)
     elif paper.over:
-        said = f"  {paper.symbols.waiting} {one_line(event.says)}"
-        paper.wait.show(event.says, Text(said, style="dim"), 0.0)
+        text = f"  {paper.symbols.waiting} {one_line(event.says)}"
+        paper.wait.show(event.says, Text(text, style="dim"), 0.0)
 
 
 def check_finished(paper: RunPaper, event: events.CheckFinished) -> None:
-    """The claim, whether it holds, how it was asked, and what answered."""
+    """The check, whether it holds, its call and the answer."""
     paper.wait.ended()
     if event.void or event.held_at:  # it neither holds nor fails
         when, by = event.held_at[:19], event.changed_by
-        since = f"It held at {when}; the stage {by} has changed that since."
+        since = f"It held at {when}; stage {by} has changed that since."
         paper.line("pending", event.says, indent=2)
         paper.prose(f"{event.proof}: not counted" if event.void else since, indent=_PROOF)
         return
@@ -250,22 +247,21 @@ def check_finished(paper: RunPaper, event: events.CheckFinished) -> None:
 def _proof(paper: Paper, event: events.CheckFinished) -> None:
     if event.held and event.denied:
         by = f", by the {' and the '.join(event.gates)}" if event.gates else ""
-        means = next((told for part, told in _REFUSALS.items() if part in event.code), "refused")
-        told = f"{means}, as it should be: {event.code}{by}"
-        paper.prose(told, indent=_PROOF, style="green")
+        word = next((word for part, word in _REFUSALS.items() if part in event.code), "refused")
+        paper.prose(f"{word}, as it should be: {event.code}{by}", indent=_PROOF, style="green")
         paper.prose(event.proof, indent=_PROOF)
         return
     lines = value_text(event.proof).split("\n") if event.proof else []
     for line in lines[:_LONGEST_PROOF_LINES]:
         paper.prose(line, indent=_PROOF)
     if len(lines) > _LONGEST_PROOF_LINES:
-        paper.prose(f"(and {len(lines) - _LONGEST_PROOF_LINES} lines more)", indent=_PROOF)
+        paper.prose(f"(and {len(lines) - _LONGEST_PROOF_LINES} more lines)", indent=_PROOF)
 
 
 def undo_started(paper: Paper, event: events.UndoStarted) -> None:
     paper.blank()
     count = counted(len(event.things), "thing")
-    paper.prose(f"Cleaning up run {event.run}: {count} to undo, last made first", style="bold")
+    paper.prose(f"Cleaning up run {event.run}: {count} to undo, newest first", style="bold")
 
 
 def undo_finished(paper: Paper, event: events.UndoFinished) -> None:
@@ -279,7 +275,7 @@ def undo_finished(paper: Paper, event: events.UndoFinished) -> None:
 
 
 def thing_looked_up(paper: RunPaper, event: events.ThingLookedUp) -> None:
-    """What the look for a thing that should be gone has found. Only a leftover is news."""
+    """Whether a thing is gone. Only a leftover is drawn at once."""
     paper.looked.append(event)
     if not event.gone:
         paper.line("failed", f"{event.thing} is still there", indent=2)
@@ -287,12 +283,12 @@ def thing_looked_up(paper: RunPaper, event: events.ThingLookedUp) -> None:
 
 
 def cleanup_finished(paper: RunPaper, event: events.CleanupFinished) -> None:
-    """The table of what is gone with the proof of each, or what is left and how to remove it."""
+    """The table of removed things with proofs, or the leftovers and how to remove them."""
     looked, paper.looked = paper.looked, []
     paper.blank()
     if looked:
-        rows = ((paper.sign("done" if one.gone else "failed"), Text(one_line(one.thing)),
-                 Text(one_line(one.proof))) for one in looked)  # fmt: skip
+        rows = ((paper.sign("done" if each.gone else "failed"), Text(one_line(each.thing)),
+                 Text(one_line(each.proof))) for each in looked)  # fmt: skip
         paper.table({"": 0, "Looked for": 3, "Answer": 2}, rows)
         paper.blank()
     if event.remaining:
@@ -316,20 +312,20 @@ def _left(paper: Paper, event: events.CleanupFinished) -> None:
 
 
 _DRAWN: Mapping[str, Callable[[RunPaper, Any], None]] = globals()
-"""What draws an event, by its kind: the functions above."""
+"""The functions above, by the kind of event that each draws."""
 
 
 class TerminalRenderer:
-    """Draws events on a console; ``describe`` gives the ``aws`` command of a call."""
+    """Draws events on a console; ``describe`` returns the ``aws`` command of a call."""
 
     def __init__(self, console: Console, describe: Describe, *, over: bool | None = None) -> None:
         over = draws_over(console) if over is None else over
         self.paper = RunPaper(console, describe, over=over)
 
     def __call__(self, event: Event) -> None:
-        with self.paper.console:  # what an event draws is written at once
+        with self.paper.console:  # one write for the whole event
             _DRAWN[event.kind](self.paper, event)
 
     def close(self) -> None:
-        """Take away a line that is still drawn over."""
+        """Erase a waiting line that is still on the screen."""
         self.paper.wait.ended()

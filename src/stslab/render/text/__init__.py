@@ -1,1 +1,1 @@
-"""Text made safe, laid out and worded, for any output."""
+"""Text for any output: safe characters, layout of commands, durations, signs."""

@@ -1,11 +1,11 @@
-"""Times as people say them."""
+"""Durations and counts in words."""
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def spoken(seconds: float) -> str:
     """Seconds as ``0.4 s``, ``12 s``, ``2 min 5 s`` or ``1 d 3 h``: two units at most."""
-    if seconds < 0.05:  # noqa: PLR2004 - what would be said as 0.0 s
+    if seconds < 0.05:  # noqa: PLR2004 - it would read 0.0 s
         return "under 0.1 s"
     if seconds < 9.95:  # noqa: PLR2004 - tenths matter below ten
         return f"{seconds:.1f} s"

@@ -1,4 +1,4 @@
-"""Makes text from AWS, a lab or a file harmless to a terminal."""
+"""Make text from AWS, a lab or a file harmless to a terminal or a page of Markdown."""
 
 import json
 import re
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 _KEPT = "\n"
-# Cc: control characters (escape sequences); Cf: the invisible ones, that reverse or hide text.
+# Cc: control characters (escape sequences). Cf: invisible characters that reverse or hide text.
 _UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Cs")
 
 
 def visible(text: str) -> str:
-    r"""The text with each control or invisible character written out (``\x1b``), newlines kept.
+    r"""The text with control and invisible characters escaped (``\x1b``).
 
-    A tab becomes four spaces.
+    Newlines stay; a tab becomes four spaces.
     """
     text = text.replace("\r\n", "\n").replace("\t", "    ")
     if text.isascii() and text.isprintable():
@@ -23,17 +23,17 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """As ``visible``, with runs of white space, newlines too, made one space."""
+    """Like ``visible``, with each run of white space and newlines made one space."""
     return visible(" ".join(text.split()))
 
 
 def markdown_line(text: str) -> str:
-    """As ``one_line``, for a line of Markdown: nothing in it is markup."""
+    """Like ``one_line``, escaped for a line of Markdown."""
     return _MARKUP.sub(r"\\\g<0>", one_line(text))
 
 
 def markdown_prose(text: str) -> str:
-    """Markdown without what could do more than show text: no HTML, no images, web links only."""
+    """Markdown that can only show text: no HTML, no images, and only https links."""
     parts = _CODE.split(visible(text).strip())
     return "".join(
         part if at % 2 else _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", part)
@@ -42,13 +42,13 @@ def markdown_prose(text: str) -> str:
 
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~!]")
-# One line and one cell of a table: what is no code elsewhere is not taken for code here.
+# Code spans in one line and one table cell: what all Markdown readers take for code.
 _CODE = re.compile(r"(?<![\\`])(`[^`\n|]+`)(?!`)")
 _ACTIVE = re.compile(r"<|!(?=\[)|\](?=[(:])(?!\(https://)")
 
 
 def value_text(value: Any) -> str:
-    """A value of a response for people: text as it is, a document as indented JSON."""
+    """A response's value for people: plain text, or a document as indented JSON."""
     if isinstance(value, str):
         return visible(_document(value))
     if isinstance(value, bool) or value is None:
@@ -66,7 +66,7 @@ def _shown(character: str) -> str:
 
 
 def _document(text: str) -> str:
-    """JSON documents (policies) come as text: indent them; leave any other text alone."""
+    """Indent a JSON document (a policy) that comes as text; return other text unchanged."""
     if not text.lstrip().startswith(("{", "[")):
         return text
     try:

@@ -1,7 +1,7 @@
-r"""Lays out a command line in a width, so that what is copied from the screen still runs.
+r"""Wrap a command line to a width, so that it still runs when copied from the screen.
 
-A line is broken only between words, with a trailing backslash. A JSON document inside
-single quotes may be broken where JSON has white space anyway. Nothing else is inserted.
+A line is broken only between words, with a trailing backslash. A JSON document in single
+quotes is also broken where JSON allows white space.
 """
 
 import json
@@ -15,13 +15,13 @@ _DEEPER = "  "
 
 
 def kept(word: str) -> str:
-    """A variable for a profile's key, quoted so that the shell looks it up; else nothing."""
+    """A variable set from ``aws configure get``, quoted for the shell; "" for other words."""
     found = _SUBSTITUTED.fullmatch(word)
     return f'{found[1]}="{found[2]}"' if found else ""
 
 
 def wrapped(command: str, width: int, indent: str = "") -> list[str]:
-    """The command's lines, each starting with ``indent`` and, where words allow, within ``width``.
+    """The command's lines, indented, and within ``width`` unless one word is wider.
 
     An option keeps its value beside it if both fit on a line.
     """
@@ -45,7 +45,7 @@ def _split(command: str) -> list[str] | None:
 
 
 def _laid_out(word: str, width: int, indent: str) -> str:
-    """A word that is a long JSON document in single quotes, or looks a key up, on several lines."""
+    """Break a long JSON document in single quotes, or a ``$(...)``, into several lines."""
     if '="$(' in word and len(indent) + len(_DEEPER) + len(word) + len(_CONTINUED) > width:
         return word.replace("$(", f"$(\n{indent}{_DEEPER}{_DEEPER}")
     if len(word) <= width // 2 or not (word.startswith("'") and word.endswith("'")):
@@ -61,7 +61,7 @@ def _laid_out(word: str, width: int, indent: str) -> str:
 
 
 def _option_groups(words: list[str], room: int) -> list[str]:
-    """Words in groups that like to stay on one line: an option and its value, where they fit."""
+    """Join each option with its value if both fit on a line."""
     groups: list[str] = []
     for word in words:
         last = groups[-1] if groups else ""

@@ -1,11 +1,11 @@
-"""The signs beside the colours: in Unicode, in ASCII where the output can't show more, in words."""
+"""The signs that stand beside colours: in Unicode, in ASCII, or in words."""
 
 import os
 from collections.abc import Mapping
 
 import msgspec
 
-# One character for one, so that what was laid out for a width keeps it.
+# One character for one: the text keeps its width.
 _PLAIN = str.maketrans(
     "\u2018\u2019\u201c\u201d\u2013\u2014\u2212\u2022\u00b7\u2026\u2192\u2190\u00d7\u00a0",
     "''\"\"---*-.><x ",
@@ -13,7 +13,7 @@ _PLAIN = str.maketrans(
 
 
 class Symbols(msgspec.Struct, frozen=True):
-    """What stands beside a line to say how it went, whatever the colours."""
+    """The sign before a line, which shows its state without colour."""
 
     done: str
     failed: str
@@ -29,7 +29,6 @@ UNICODE = Symbols("✔", "✘", "▶", "○", "…", "!", "→", "·")
 ASCII = Symbols("[ok]", "[FAILED]", ">", ".", "...", "!", "->", "-")
 WORDS = Symbols("done:", "failed:", "now:", "open:", "waiting:", "warning:", "hint:", "-")
 
-
 STYLES = {
     "done": "green",
     "failed": "red",
@@ -37,16 +36,16 @@ STYLES = {
     "current": "bold",
     "pending": "dim",
 }
-"""The colours of signs, by their names; others have none."""
+"""The colours of signs; others have none."""
 
 
 def in_words() -> bool:
-    """Whether everything is to be said in words, for a screen reader: ``--plain``."""
+    """Whether ``--plain`` is set, for screen readers."""
     return bool(os.environ.get("STSLAB_PLAIN"))
 
 
 def is_unicode(encoding: str | None) -> bool:
-    """Whether an output of this encoding shows more than ASCII for certain."""
+    """Whether the encoding is a UTF."""
     return (encoding or "").lower().replace("-", "").startswith("utf")
 
 
@@ -58,7 +57,7 @@ def symbols_for(encoding: str | None) -> Symbols:
 
 
 def marks_for(encoding: str | None) -> Mapping[bool | None, str]:
-    """What stands before a line of a decision: it allows, it refuses, or neither."""
+    """The signs in a decision's tree: True allows, False refuses, None neither."""
     signs = symbols_for(encoding)
     return _MARKS.get(signs.done) or {True: signs.done, False: signs.failed, None: signs.dot}
 
@@ -70,5 +69,5 @@ _MARKS: Mapping[str, Mapping[bool | None, str]] = {
 
 
 def plain(text: str) -> str:
-    """The text in ASCII, as long as it was: typographic signs get their plain likeness."""
+    """The text in ASCII and equally long, with plain quotes, dashes and arrows."""
     return text.translate(_PLAIN).encode("ascii", "replace").decode("ascii")
