@@ -31,6 +31,19 @@ def test_a_body_is_hashed_with_the_parameters() -> None:
     assert "hello" not in repr(content)
 
 
+def test_a_body_that_comes_without_a_checksum_gets_one_that_is_made_with_the_parameters() -> None:
+    """S3 API Reference, "PutObject"; with Content-MD5 too, which is no such checksum."""
+    s3 = Alone(Watched(Snapshot.of([ACCOUNT])))
+    s3.client.create_bucket(Bucket="shop")
+    headers = (("Content-Length", "9"), ("Content-MD5", "JfnnlDI7RTiF9RgfG2JNCw=="))
+    sent = HttpRequest("PUT", "/shop/key", (), "", headers, b"123456789")
+    made = dict(s3.handle(sent).headers)
+    assert made["x-amz-checksum-crc64nvme"] == "rosUhgp5mIg="
+    assert made["x-amz-checksum-type"] == "FULL_OBJECT"
+    found = s3.client.head_object(Bucket="shop", Key="key", ChecksumMode="ENABLED")
+    assert found["ChecksumCRC64NVME"] == "rosUhgp5mIg="
+
+
 def test_a_list_of_objects_to_delete_comes_with_a_digest() -> None:
     """S3 API Reference, "DeleteObjects": the Content-MD5 header, or a checksum's, is required."""
     body = b"<Delete><Object><Key>a</Key></Object></Delete>"

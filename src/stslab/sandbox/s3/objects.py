@@ -13,7 +13,7 @@ from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.s3.requests.params import CHECKSUMS, Document
+from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Document
 from stslab.sandbox.s3.versions import Blob, Contents
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -25,7 +25,7 @@ def _put(tx: Transaction, request: ApiRequest) -> Answer:
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
     conditions.check_write(request, lookups.content_at(tx, Address(bucket.name, key), None))
     made = versions.draft(tx, request, bucket)
-    checksums = [name for name in CHECKSUMS if name in request.params]
+    checksums = [name for name in CHECKSUMS if name in request.params] or [ADDED]
     made = versions.whole(made, versions.stored(tx, request, versions.sent(request), checksums))
     made = versions.add(tx, bucket, key, made)
     return {"ETag": f'"{made.etag}"', **versions.told(made, bucket)}

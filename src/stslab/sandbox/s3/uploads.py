@@ -17,7 +17,7 @@ from stslab.sandbox.s3 import conditions, listing, lookups, versions
 from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.objects import source_of
 from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.s3.requests.params import CHECKSUMS, Content
+from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
 from stslab.sandbox.s3.versions import Contents
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -133,6 +133,7 @@ def complete(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer
         modified=request.now,
         etag=f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}",
         parts=parts,
+        checksum_type=upload.draft.checksum_type or _FULL,
         upload=upload.upload_id,
     )
     made = replace(made, checksums=_checksums(contents, request, upload, made))
@@ -178,7 +179,7 @@ def _checksums(
     contents: Contents, request: ApiRequest, upload: Upload, made: ObjectVersion
 ) -> Mapping[str, str]:
     """The checksum of the whole, or of the parts' checksums; the request's has to be the same."""
-    member = f"Checksum{upload.algorithm}"
+    member = f"Checksum{upload.algorithm}" if upload.algorithm else ADDED
     if member not in CHECKSUMS:
         return {}
     if made.checksum_type == _FULL:
@@ -191,7 +192,7 @@ def _checksums(
         raise fault("BadDigest", f"{what}request must use the same checksum mode.")
     # With the number of parts or without it.
     if request.params.get(member, found) not in (found, found.partition("-")[0]):
-        what = f"The {upload.algorithm.lower()} you specified did not match"
+        what = f"The {member[8:].lower()} you specified did not match"
         raise fault("BadDigest", f"{what} the calculated checksum.")
     return {member: found}
 

@@ -14,7 +14,7 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span
-from stslab.sandbox.s3.requests.params import CHECKSUMS, Content
+from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
 from stslab.sandbox.state.snapshot import Transaction, View
 
@@ -112,7 +112,7 @@ def copied(
 ) -> Part:
     """The content of ``version`` as one part, read only where that is not what it is already."""
     algorithm = request.params.get("ChecksumAlgorithm")
-    wanted = (f"Checksum{algorithm}",) if algorithm else tuple(version.checksums)
+    wanted = (f"Checksum{algorithm}",) if algorithm else tuple(version.checksums) or (ADDED,)
     wanted = tuple(name for name in wanted if name in CHECKSUMS)
     if len(version.parts) == 1 and version.parts[0].checksums.keys() >= set(wanted):
         part = replace(version.parts[0], number=1, modified=request.now)

@@ -6,49 +6,17 @@ AWS documentation: "Checking object integrity in Amazon S3" (S3 User Guide).
 import base64
 import binascii
 import hashlib
-import sys
 import zlib
-from array import array
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+
+from anycrc import Model
 
 from stslab.sandbox.api.faults import fault
 
 PREFIX = "x-amz-checksum-"
 # These names begin like a checksum and are none.
 _NOT_VALUES = {"mode", "type", "algorithm"}
-
-
-@cache
-def _table(polynomial: int) -> "array[int]":
-    """What two bytes do to a reflected CRC, for each of their 65,536 values."""
-    bits = []
-    for index in range(256):
-        value = index
-        for _ in range(8):
-            value = value >> 1 ^ (polynomial if value & 1 else 0)
-        bits.append(value)
-    table = array("Q", bytes(8 * 65536))
-    for pair in range(65536):
-        first = bits[pair & 0xFF] ^ (pair >> 8)
-        table[pair] = bits[first & 0xFF] ^ (first >> 8)
-    return table
-
-
-def _crc(polynomial: int, width: int, content: bytes) -> bytes:
-    """A reflected CRC of ``width`` bits, big-endian; initial and final value are all ones."""
-    table = _table(polynomial)
-    crc = ones = (1 << width) - 1
-    words = array("H", content[: len(content) & ~1])
-    if sys.byteorder == "big":
-        words.byteswap()
-    for word in words:
-        crc = table[(crc ^ word) & 0xFFFF] ^ (crc >> 16)
-    if len(content) & 1:
-        crc ^= content[-1]
-        for _ in range(8):
-            crc = crc >> 1 ^ (polynomial if crc & 1 else 0)
-    return (crc ^ ones).to_bytes(width // 8, "big")
+_CRC32C, _CRC64NVME = Model("CRC32-ISCSI"), Model("CRC64-NVME")
 
 
 def _digest(name: str) -> Callable[[bytes], bytes]:
@@ -57,8 +25,8 @@ def _digest(name: str) -> Callable[[bytes], bytes]:
 
 ALGORITHMS: Mapping[str, Callable[[bytes], bytes]] = {
     "crc32": lambda content: zlib.crc32(content).to_bytes(4, "big"),
-    "crc32c": partial(_crc, 0x82F63B78, 32),  # Castagnoli's
-    "crc64nvme": partial(_crc, 0x9A6C9329AC4BC9B5, 64),
+    "crc32c": lambda content: _CRC32C.calc(content).to_bytes(4, "big"),
+    "crc64nvme": lambda content: _CRC64NVME.calc(content).to_bytes(8, "big"),
     "sha1": _digest("sha1"),
     "sha256": _digest("sha256"),
     "sha512": _digest("sha512"),

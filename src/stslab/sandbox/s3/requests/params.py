@@ -55,6 +55,8 @@ CHECKSUMS: Mapping[str, Callable[[bytes], bytes]] = {
     f"Checksum{name.upper()}": compute for name, compute in checksums.ALGORITHMS.items()
 }
 """The algorithms by the member of a request that has their value."""
+ADDED = "ChecksumCRC64NVME"
+"""The one that S3 adds to an object that comes with none."""
 
 
 _MOST_BYTES = 4 * 1024 * 1024
@@ -282,13 +284,7 @@ def _body(layout: _Layout, http: HttpRequest) -> Document:
     if not payload:
         return {}
     if shape.type_name == "blob":
-        if http.has_header("Transfer-Encoding"):
-            raise fault("NotImplemented", Header="Transfer-Encoding")
-        if not http.has_header("Content-Length"):
-            raise fault("MissingContentLength")
-        content = Content(http.body)
-        _ = content.name, content.etag  # before a transaction begins
-        return {payload: content}
+        return {payload: _content(http)}
     if not http.body:
         if layout.needs_body:
             raise fault("MissingRequestBodyError")
@@ -296,6 +292,19 @@ def _body(layout: _Layout, http: HttpRequest) -> Document:
     if shape.type_name == "string":
         return {payload: http.body.decode("utf-8", errors="replace")}
     return {payload: read(shape, shape.serialization.get("name", payload), http.body)}
+
+
+def _content(http: HttpRequest) -> Content:
+    """The body of an object, hashed before a transaction begins."""
+    if http.has_header("Transfer-Encoding"):
+        raise fault("NotImplemented", Header="Transfer-Encoding")
+    if not http.has_header("Content-Length"):
+        raise fault("MissingContentLength")
+    content = Content(http.body)
+    _ = content.name, content.etag
+    if not any(name.lower().startswith(checksums.PREFIX) for name, _ in http.headers):
+        content.checksum(ADDED)
+    return content
 
 
 def check(request: ApiRequest) -> None:
