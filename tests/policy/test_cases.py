@@ -102,7 +102,7 @@ UNREADABLE = [
     (case(identity=[{"Effect": "Allow", "Action": "*"}]), "must contain resources"),
     (case(identity=[allow(Principal="*")]), "should not specify a principal"),
     (case(shared=[allow()]), "Missing required field Principal"),
-    (case(identity_policies=['{"Statement": []']), "invalid Json"),
+    (case(identity_policies=['{"Statement": []']), "Syntax errors in policy. Expecting"),
     # "Creating a role trust policy", "Role trust policy syntax error" of the policy checks
     (trusting(Resource="*"), "Has prohibited field Resource"),
     (trusting(Principal=None, NotPrincipal=aws(ALICE)), "Has prohibited field NotPrincipal"),

@@ -25,7 +25,7 @@ def test_a_problem_in_a_list_names_its_place() -> None:
         "iam", "TagUser", UserName="u", Tags=[{"Key": "a", "Value": "b"}, {"Key": "c"}]
     )
     assert message == (
-        "1 validation error detected: Value null at 'tags.2.member.value' failed to satisfy "
+        "1 validation error detected: Value at 'tags.2.member.value' failed to satisfy "
         "constraint: Member must not be null"
     )
 

@@ -22,6 +22,7 @@ _ACTIONS_REMEMBERED: Final = 64
 _WITHOUT_SHARED: Final = 2  # the last marshal version whose bytes depend on values alone
 _POLICIES: Final = 1024
 _LARGEST: Final = 20_480  # characters: bucket policies have no more
+_NO_JSON: Final = "This policy contains invalid Json"
 _UTF_16: Final = ("\udcff\udcfe", "\udcfe\udcff")
 """How a text begins that is UTF-16, read as UTF-8 with its bytes escaped."""
 
@@ -88,7 +89,7 @@ def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
 
 @remembered(_POLICIES, _LARGEST)
 def _parse_text(text: str, kind: PolicyKind) -> Policy:
-    document = load(text)
+    document = load(text, SYNTAX if kind is PolicyKind.IDENTITY else _NO_JSON)
     return Policy(kind, document, read_policy(document, kind))
 
 
@@ -98,13 +99,12 @@ def _parse_value(value: bytes, kind: PolicyKind) -> Policy:
     return Policy(kind, document, read_policy(document, kind))
 
 
-def load(text: str) -> Any:
+def load(text: str, problem: str = _NO_JSON) -> Any:
     """The JSON value in a policy's text. MalformedPolicy: it is none, or has a key twice."""
     try:
         return decode(text)
     except (ValueError, RecursionError) as error:
         said = json_problem(text, error)
-        problem = "This policy contains invalid Json"
         raise MalformedPolicy(problem, f"{said[0].upper()}{said[1:]}.") from error
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -55,6 +55,8 @@ def path(operation: OperationModel) -> str:
 # -- constraints -------------------------------------------------------------------------------
 
 _CONSTRAINT = "failed to satisfy constraint: Member must"
+Problems = Iterator[tuple[str, str]]
+"""Values, as messages show them, and the constraint that each breaks."""
 
 
 def check(service: str, name: str, params: Params) -> None:
@@ -62,7 +64,11 @@ def check(service: str, name: str, params: Params) -> None:
     shape = operation(service, name).input_shape
     if service == "iam" and shape is not None:
         _check_names(shape, params)
-    problems = list(_structure(shape, params, "")) if shape is not None else []
+    found = _structure(shape, params, "") if shape is not None else ()
+    problems = [  # IAM doesn't repeat the value
+        f"Value {constraint}" if service == "iam" else f"Value {value} {constraint}"
+        for value, constraint in found
+    ]
     if problems:
         plural = "s" if len(problems) > 1 else ""
         raise faults.invalid(
@@ -71,12 +77,13 @@ def check(service: str, name: str, params: Params) -> None:
 
 
 _OF_IAM = {
+    r"[\u0009\u000A\u000D\u0020-\u00FF]+": "contain only printable ASCII characters.",
     r"[\w+=,.@-]+": "contain only alphanumeric characters and/or the following: +=,.@_-",
     r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)": (
         "begin and end with / and contain only alphanumeric characters and/or / characters."
     ),
 }
-"""IAM's messages for a bad name or path, by its pattern. They are checked before all else."""
+"""IAM's messages for a bad name, path or policy, by its pattern; they are checked first."""
 
 
 def _check_names(shape: Shape, params: Params) -> None:
@@ -89,43 +96,43 @@ def _check_names(shape: Shape, params: Params) -> None:
             )
 
 
-def _structure(shape: Shape, value: Params, path: str) -> Iterator[str]:
+def _structure(shape: Shape, value: Params, path: str) -> Problems:
     for name, member in shape.members.items():
         lower = name[:1].lower() + name[1:]
         inner = f"{path}.{lower}" if path else lower
         if value.get(name) is not None:
             yield from _problems(member, value[name], inner)
         elif name in shape.required_members:
-            yield f"Value null at '{inner}' {_CONSTRAINT} not be null"
+            yield "null", f"at '{inner}' {_CONSTRAINT} not be null"
 
 
-def _list(shape: Shape, value: Sequence[object], path: str) -> Iterator[str]:
+def _list(shape: Shape, value: Sequence[object], path: str) -> Problems:
     yield from _size(shape, len(value), _listed(value), path, "have length")
     for number, item in enumerate(value, start=1):
         yield from _problems(shape.member, item, f"{path}.{number}.member")
 
 
-def _string(shape: Shape, value: str, path: str) -> Iterator[str]:
+def _string(shape: Shape, value: str, path: str) -> Problems:
     shown = "***" if shape.metadata.get("sensitive") else value
-    start = f"Value '{shown}' at '{path}' {_CONSTRAINT} satisfy"
+    start = f"at '{path}' {_CONSTRAINT} satisfy"
     yield from _size(shape, len(value), shown, path, "have length")
     pattern, allowed = shape.metadata.get("pattern"), shape.metadata.get("enum")
     if pattern and not _compiled(pattern).fullmatch(value):
-        yield f"{start} regular expression pattern: {pattern}"
+        yield f"'{shown}'", f"{start} regular expression pattern: {pattern}"
     if allowed and value not in allowed:
-        yield f"{start} enum value set: {_listed(allowed)}"
+        yield f"'{shown}'", f"{start} enum value set: {_listed(allowed)}"
 
 
-def _size(shape: Shape, size: int, shown: str, path: str, what: str) -> Iterator[str]:
+def _size(shape: Shape, size: int, shown: str, path: str, what: str) -> Problems:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
-    start = f"Value '{shown}' at '{path}' {_CONSTRAINT} {what}"
+    start = f"at '{path}' {_CONSTRAINT} {what}"
     if least is not None and size < least:
-        yield f"{start} greater than or equal to {least}"
+        yield f"'{shown}'", f"{start} greater than or equal to {least}"
     if most is not None and size > most:
-        yield f"{start} less than or equal to {most}"
+        yield f"'{shown}'", f"{start} less than or equal to {most}"
 
 
-_CHECKERS: Mapping[str, Callable[..., Iterator[str]]] = {
+_CHECKERS: Mapping[str, Callable[..., Problems]] = {
     "structure": _structure,
     "list": _list,
     "string": _string,
@@ -133,9 +140,9 @@ _CHECKERS: Mapping[str, Callable[..., Iterator[str]]] = {
 }
 
 
-def _problems(shape: Shape, value: object, path: str) -> Iterable[str]:
+def _problems(shape: Shape, value: object, path: str) -> Problems:
     checker = _CHECKERS.get(shape.type_name)
-    return () if checker is None else checker(shape, value, path)
+    return iter(()) if checker is None else checker(shape, value, path)
 
 
 @functools.cache

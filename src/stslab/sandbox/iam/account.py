@@ -76,13 +76,19 @@ def get_account_authorization_details(view: View, request: ApiRequest) -> Answer
 def _details(
     view: View, account: str
 ) -> Iterator[tuple[str, str, Iterable[Pathed], Callable[[object], Members]]]:
-    """For each kind of entity: its name in Filter, its member in the answer, all, and a writer."""
-    show_policy = partial(_policy_detail, Uses.of(view, account))
+    """For each kind of entity: its name in Filter, its member in the answer, all, and a writer.
+
+    Of AWS's policies those in use.
+    """
+    uses = Uses.of(view, account)
+    show_policy = partial(_policy_detail, uses)
+    used = {**uses.attached, **uses.bounding}
+    in_use = (policy for policy in aws_policies.all() if policy.arn in used)
     yield "User", "UserDetailList", view.all(User, account), partial(_user_detail, view)
     yield "Group", "GroupDetailList", view.all(Group, account), partial(_group_detail, view)
     yield "Role", "RoleDetailList", view.all(Role, account), partial(_role_detail, view)
     yield "LocalManagedPolicy", "Policies", view.all(ManagedPolicy, account), show_policy
-    yield "AWSManagedPolicy", "Policies", aws_policies.all(), show_policy
+    yield "AWSManagedPolicy", "Policies", in_use, show_policy
 
 
 def _held(view: View, holder: Identity) -> Members:

@@ -59,7 +59,7 @@ _KEYS: Mapping[type[Record], Callable[[str], str]] = {
 }
 """How to get a record's key from its identifier in a request; for other kinds, in lower case.
 
-So no two names differ in case only, but a request must use the right case.
+So no two names differ in case only, and a request may use any case. ARNs must be exact.
 """
 
 
@@ -72,7 +72,8 @@ def find(view: View, kind: type[R], account: str, identifier: str) -> R | None:
     found: Record | None = view.get(kind, account, key)
     if kind is ManagedPolicy:
         found = aws_policies.find(identifier) or found
-    same = found is not None and getattr(found, KINDS[kind].member) == identifier
+    member = KINDS[kind].member
+    same = found is not None and (member == "name" or getattr(found, member) == identifier)
     return cast("R", found) if same else None
 
 

@@ -62,15 +62,15 @@ def get_policy(view: View, request: ApiRequest) -> Answer:
 
 
 def list_policies(view: View, request: ApiRequest) -> Answer:
-    """AWS's policies, the customer's (Local), or both."""
+    """AWS's policies, the customer's (Local), or both. A usage only narrows OnlyAttached."""
     params, uses = request.params, Uses.of(view, request.account)
     scope, usage = params.get("Scope", "All"), params.get("PolicyUsageFilter")
     policies = [*view.all(ManagedPolicy, request.account)] if scope != "AWS" else []
     policies += aws_policies.all() if scope != "Local" else []
-    if params.get("OnlyAttached") or usage == "PermissionsPolicy":
-        policies = [policy for policy in policies if policy.arn in uses.attached]
-    if usage == "PermissionsBoundary":
-        policies = [policy for policy in policies if policy.arn in uses.bounding]
+    if params.get("OnlyAttached"):
+        attached = uses.attached if usage != "PermissionsBoundary" else {}
+        bounding = uses.bounding if usage != "PermissionsPolicy" else {}
+        policies = [one for one in policies if one.arn in attached or one.arn in bounding]
     listed = shapes.by_name(policies, params.get("PathPrefix"))
     return shapes.page("Policies", listed, params, partial(shapes.policy, uses=uses))
 
@@ -182,7 +182,8 @@ _INLINE_SIZES: Mapping[Holder, int] = {User: 2048, Group: 5120, Role: 10240}
 
 
 def _put(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
-    holder, name = lookups.changeable(tx, kind, request), request.params["PolicyName"]
+    holder = lookups.changeable(tx, kind, request)
+    name = _stored_name(holder, request)
     text = policies.checked(request.params["PolicyDocument"], PolicyKind.IDENTITY)
     inline, most = {**holder.inline, name: text}, _INLINE_SIZES[kind]
     if sum(map(counted, inline.values())) > most:
@@ -193,24 +194,33 @@ def _put(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
 
 
 def _get(kind: Holder, view: View, request: ApiRequest) -> Answer:
-    holder, name = lookups.named(view, kind, request), request.params["PolicyName"]
-    document = shapes.document(_inline(holder, name))
-    member = f"{kind.table.title()}Name"
-    return {member: holder.name, "PolicyName": name, "PolicyDocument": document}
+    holder = lookups.named(view, kind, request)
+    return {
+        f"{kind.table.title()}Name": holder.name,
+        "PolicyName": request.params["PolicyName"],
+        "PolicyDocument": shapes.document(holder.inline[_inline(holder, request)]),
+    }
 
 
 def _delete(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
-    holder, deleted = lookups.changeable(tx, kind, request), request.params["PolicyName"]
-    _inline(holder, deleted)
+    holder = lookups.changeable(tx, kind, request)
+    deleted = _inline(holder, request)
     kept = {name: text for name, text in holder.inline.items() if name != deleted}
     tx.put(replace(holder, inline=kept))
 
 
-def _inline(holder: Identity, name: str) -> str:
-    text = holder.inline.get(name)
-    if text is None:
+def _stored_name(holder: Identity, request: ApiRequest) -> str:
+    """The name that an inline policy has or gets; names don't differ in case only."""
+    name: str = request.params["PolicyName"]
+    return next((stored for stored in holder.inline if stored.lower() == name.lower()), name)
+
+
+def _inline(holder: Identity, request: ApiRequest) -> str:
+    """The name of the inline policy that the request names. Raises NoSuchEntity."""
+    name = _stored_name(holder, request)
+    if name not in holder.inline:
         raise faults.no_such(f"The {holder.table} policy with name {name} cannot be found.")
-    return text
+    return name
 
 
 def _list(kind: Holder, view: View, request: ApiRequest) -> Answer:

@@ -1,6 +1,6 @@
 """Tags in IAM: three operations, each for seven kinds of things."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -28,7 +28,7 @@ _RESERVED = "aws:"
 def given(request: ApiRequest) -> dict[str, str]:
     """The tags in a request. Raises InvalidInput for a reserved or a duplicate key."""
     pairs = [(tag["Key"], tag.get("Value", "")) for tag in request.params.get("Tags", ())]
-    keys = [key.lower() for key, _ in pairs]
+    keys = [_fold(request)(key) for key, _ in pairs]
     if len(set(keys)) < len(keys):
         raise faults.invalid_input(
             "Duplicate tag keys found. Please note that Tag keys are case insensitive."
@@ -37,15 +37,17 @@ def given(request: ApiRequest) -> dict[str, str]:
     return dict(pairs)
 
 
+def _fold(request: ApiRequest) -> Callable[[str], str]:
+    """How tag keys are compared: those of users and roles in any case.
+
+    IAM User Guide, "Tags for AWS Identity and Access Management resources" (Case sensitivity).
+    """
+    return str.lower if request.operation.endswith(("User", "Role")) else str
+
+
 def _refuse_system(keys: Iterable[str]) -> None:
     if any(key.lower().startswith(_RESERVED) for key in keys):
         raise faults.invalid_input("System tags cannot be added/updated/deleted")
-
-
-def _without(tags: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
-    """``tags`` without these keys, in any case."""
-    gone = {key.lower() for key in keys}
-    return {key: value for key, value in tags.items() if key.lower() not in gone}
 
 
 def _holder(view: View, kind: type[T], request: ApiRequest) -> T:
@@ -55,9 +57,19 @@ def _holder(view: View, kind: type[T], request: ApiRequest) -> T:
     return lookups.named(view, kind, request)
 
 
+def _without(
+    view: View, kind: type[T], request: ApiRequest, keys: Iterable[str]
+) -> tuple[T, dict[str, str]]:
+    """The record that the request names, and its tags without these keys."""
+    holder, fold = _holder(view, kind, request), _fold(request)
+    gone = {fold(key) for key in keys}
+    return holder, {key: value for key, value in holder.tags.items() if fold(key) not in gone}
+
+
 def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
-    holder, new = _holder(tx, kind, request), given(request)
-    tags = {**_without(holder.tags, new), **new}
+    new = given(request)
+    holder, kept = _without(tx, kind, request, new)
+    tags = {**kept, **new}
     if len(tags) > _MOST:
         raise faults.limit_exceeded(
             "The number of tags has reached the maximum limit. "
@@ -67,9 +79,9 @@ def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
 
 
 def _remove(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
-    holder = _holder(tx, kind, request)
+    holder, kept = _without(tx, kind, request, request.params["TagKeys"])
     _refuse_system(request.params["TagKeys"])
-    tx.put(replace(holder, tags=_without(holder.tags, request.params["TagKeys"])))
+    tx.put(replace(holder, tags=kept))
 
 
 def _list(kind: type[T], view: View, request: ApiRequest) -> Answer:
