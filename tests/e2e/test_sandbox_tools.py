@@ -77,13 +77,13 @@ def test_who_was_not_believed_is_explained(machine):
     told = why(machine)
     assert told["request"]["errorCode"] == "SignatureDoesNotMatch"
     assert told["request"]["userIdentity"] == {"type": "Unknown", "accessKeyId": key}
-    assert "another secret" in told["why"]
+    assert "a secret that does not belong" in told["why"]
     as_(machine, ("AKIAIOSFODNN7EXAMPLE", secret), "aws s3 ls")
-    assert "no access key of this id" in why(machine)["why"]
+    assert "no access key with this id" in why(machine)["why"]
     machine.sh(f"aws iam update-access-key --user-name bob --access-key-id {key} --status Inactive")
     as_(machine, (key, secret), "aws iam list-users")
     said = why(machine)["why"]
-    assert said.startswith(f"The access key is {BOB}'s, and Inactive. ")
+    assert said.startswith(f"The access key of {BOB} is Inactive. ")
     assert "by user/admin (iam:UpdateAccessKey, request " in said
     as_(machine, (), "aws s3 ls --no-sign-request")
     assert "--no-sign-request" in json.dumps(why(machine)["changes"])

@@ -177,7 +177,7 @@ def test_what_there_is_not(tester: Machine):
     assert tester.stslab("test", "no-such-lab").code == 2
     refused = tester.stslab("test", "--rehearse=speed=3")
     assert refused.code == 2
-    assert "A rehearsal has no 'speed'" in refused.err
+    assert "A rehearsal has no setting 'speed'" in refused.err
 
 
 # What the lab's texts say, and how its files could be wrong about it. The claim that notices.

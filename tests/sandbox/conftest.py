@@ -1,4 +1,4 @@
-"""One real sandbox process for a session of tests, and clients for whoever is in it."""
+"""One real sandbox process for the test session, and clients for its users."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ def direct() -> Iterator[Direct]:
 
 @pytest.fixture
 def fresh() -> str:
-    """Six characters that no other test has, to make names of."""
+    """Six characters that no other test has, for names."""
     return secrets.token_hex(3)

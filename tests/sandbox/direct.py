@@ -38,7 +38,7 @@ class Raw:
 
 
 def as_http(prepared: Any) -> HttpRequest:
-    """The request that the server would make of what botocore sends."""
+    """The request, as the server would read it from botocore."""
     parts = urlsplit(prepared.url)
     body = prepared.body or b""
     if hasattr(body, "read"):
@@ -63,7 +63,7 @@ R = TypeVar("R", bound=Record)
 
 
 class KeptLog(DecisionLog):
-    """Keeps what the file would hold."""
+    """Keeps events in memory instead of in a file."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class KeptLog(DecisionLog):
 
 
 class Direct:
-    """A state of its own, the new accounts' by default, and clients for everyone in it."""
+    """A separate state, by default a new account's, and clients for everyone in it."""
 
     def __init__(self, state: State | None = None, log: DecisionLog | None = None) -> None:
         self.state = state or State(Snapshot.of(accounts.new()))

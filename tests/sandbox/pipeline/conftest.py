@@ -12,7 +12,7 @@ from stslab.sandbox.api.model import Read, Service, unsupported
 
 
 class _Deciding:
-    """A service whose every operation is decided, and then refused."""
+    """A service whose operations are decided, and then refused."""
 
     def __init__(self, name: str, real: Service) -> None:
         self.needs = real.needs
@@ -36,7 +36,7 @@ def furnished(direct: Direct) -> Direct:
 
 @pytest.fixture(scope="module")
 def deciding() -> Iterator[Direct]:
-    """The same, with nothing behind the decision: calls are decided, and change nothing."""
+    """The same account, in which calls are decided but not carried out."""
     made = Direct()
     furnish(made)
     services: Any = made.inside.services

@@ -61,7 +61,7 @@ def test_a_boundary_limits_a_user_at_once(direct: Direct) -> None:
     direct.client("s3", "ann").list_buckets()
 
 
-def test_the_use_of_a_key_is_noted_once_a_minute_and_service(direct: Direct) -> None:
+def test_the_use_of_a_key_is_saved_once_a_minute_and_service(direct: Direct) -> None:
     direct.user("ann", EVERYTHING)
     key, *_ = direct.keys["ann"]
     writes: list[object] = []

@@ -35,7 +35,7 @@ def _given(shape: Any) -> object:
 
 @pytest.mark.parametrize("version", [None, "null"])
 @pytest.mark.parametrize("operation", OF_S3)
-def test_every_action_that_is_asked_for_exists(operation: str, version: str | None) -> None:
+def test_every_required_action_exists(operation: str, version: str | None) -> None:
     members = operations.operation("s3", operation).input_shape.members
     params = {name: _given(shape) for name, shape in members.items()} | {"VersionId": version}
     request: Any = SimpleNamespace(operation=operation, params=params)

@@ -1,6 +1,6 @@
-"""What somebody tries who wants more than their policies give them, as no SDK sends it.
+"""Requests of an intruder, which no SDK would send, do not get around the policies.
 
-The user of these tests may do everything in S3 but with one object, `secret`.
+The user of these tests may do everything in S3, except with the object `secret`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REFUSED = {400, 403, 404, 405, 421, 501}
 
 
 class Intruder:
-    """A user, and the bucket with the object that it must not get at."""
+    """A user, and a bucket with an object that it must not reach."""
 
     def __init__(self, account: Account) -> None:
         self.account, self.name = account, f"intruder-{secrets.token_hex(3)}"
@@ -66,7 +66,7 @@ SOURCES = [
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_no_copy_reads_what_was_not_decided_on(intruder, source):
+def test_no_copy_reads_an_object_that_was_not_authorized(intruder, source):
     header = {"x-amz-copy-source": source.replace("{b}", intruder.bucket)}
     said = intruder.send("PUT", "/{b}/copy", headers=header)
     assert said.status in REFUSED
@@ -182,7 +182,7 @@ def test_control_paths_are_names_of_buckets(account, identity, path):
         ("/", b"action=ListUsers&version=2010-05-08", FORM),
     ],
 )  # fmt: skip
-def test_what_could_be_read_in_two_ways_is_not_read(account, service, target, body, headers):
+def test_ambiguous_requests_are_refused(account, service, target, body, headers):
     said = send(account, "root", "POST", target, service=service, headers=headers, body=body)
     assert said.status in {400, 404}
     assert said.code not in ("", "InternalFailure")
@@ -192,7 +192,7 @@ def test_what_could_be_read_in_two_ways_is_not_read(account, service, target, bo
     "service",
     ["ec2", "lambda", "dynamodb", "organizations", "s3express", "sso", "IAM", "s3control"],
 )
-def test_no_other_service_answers(account, service):
+def test_a_signature_for_another_service_is_refused(account, service):
     body = b"Action=ListUsers&Version=2010-05-08"
     said = send(account, "root", "POST", "/", service=service, headers=FORM, body=body)
     assert said.status in {400, 403}

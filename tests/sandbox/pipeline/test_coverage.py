@@ -1,4 +1,4 @@
-"""Everything that AWS knows is either carried out here, and decided before, or refused."""
+"""Each of AWS's operations is either authorized and carried out, or refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NOT_NAMED = _SUPERSEDED | _ELSEWHERE
 
 
 def example(shape: Any, depth: int = 0) -> Any:
-    """A value of this shape with all that is required."""
+    """A value of this shape with all required members."""
     if shape.type_name == "structure":
         return {
             name: _EXAMPLES.get(name) or example(member, depth + 1)
@@ -78,7 +78,7 @@ def test_operations_without_a_request_of_their_own_are_refused(direct: Direct) -
 
 
 def code_of(direct: Direct, service: str, name: str) -> str:
-    """The error code that the administrator gets, or none."""
+    """The error code that the administrator gets; empty if the call succeeds."""
     client = direct.client(service)
     shape = client.meta.service_model.operation_model(name).input_shape
     try:
@@ -91,7 +91,7 @@ def code_of(direct: Direct, service: str, name: str) -> str:
 
 
 @pytest.mark.parametrize("service", ["s3control", "organizations", "kms", "lambda", "moto-api"])
-def test_no_other_service_is_there(service: str) -> None:
+def test_other_services_are_refused(service: str) -> None:
     with pytest.raises(ApiFault) as refused:
         naming.name(service, HttpRequest("POST", "/", (), "", (), b"Action=Anything"))
     assert refused.value.code == "UnsupportedOperation"

@@ -47,7 +47,7 @@ def test_events_are_logged_one_after_another(direct: Direct) -> None:
     assert log.events(denied=True) == []
 
 
-def test_a_request_that_nobody_signed_is_logged(direct: Direct) -> None:
+def test_an_unsigned_request_is_logged(direct: Direct) -> None:
     direct.keys["eve"] = ("AKIAEVEEVEEVEEVEEVE1", "wrong", None)
     with pytest.raises(ClientError):
         direct.client("iam", "eve").list_users()

@@ -1,4 +1,4 @@
-"""Many clients at once: whoever reads waits for nobody, and each sees all of one moment."""
+"""Many clients at once: reads wait for nobody, and each sees one snapshot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.sandbox.direct import Direct
 CLIENTS = 16
 
 
-def test_what_is_read_is_of_one_moment(direct: Direct) -> None:
+def test_a_read_sees_one_snapshot(direct: Direct) -> None:
     """Two tags that are always changed together are never seen apart."""
     iam = direct.client("iam")
     iam.create_user(UserName="ann", Tags=tagged(0))
@@ -41,7 +41,7 @@ def tagged(number: int) -> list[dict[str, str]]:
     return [{"Key": key, "Value": str(number)} for key in ("a", "b")]
 
 
-def test_reads_go_on_while_a_write_does_not_end(direct: Direct) -> None:
+def test_reads_go_on_during_a_long_write(direct: Direct) -> None:
     iam, s3 = direct.client("iam"), direct.client("s3")
     s3.create_bucket(Bucket="buck")
     s3.put_object(Bucket="buck", Key="k", Body=b"x")
@@ -53,7 +53,7 @@ def test_reads_go_on_while_a_write_does_not_end(direct: Direct) -> None:
         assert not tx.changes
 
 
-def test_writes_at_once_are_all_there(direct: Direct) -> None:
+def test_concurrent_writes_are_all_saved(direct: Direct) -> None:
     iam = direct.client("iam")
 
     def make(number: int) -> None:

@@ -49,7 +49,7 @@ def signed(
     path: str = "/",
     **headers: str,
 ) -> HttpRequest:
-    """A request with just this in it, correctly signed."""
+    """A correctly signed request with just these parts."""
     url = f"{ENDPOINT}{path}{'?' + query if query else ''}"
     given = {
         "Content-Type": kind,
@@ -100,7 +100,7 @@ def test_an_action_in_the_query_and_in_the_body_is_refused(direct: Direct) -> No
     assert code_in(direct.handle(http)) == "InvalidQueryParameter"
 
 
-def test_an_action_in_a_header_is_none(direct: Direct) -> None:
+def test_an_action_in_a_header_is_ignored(direct: Direct) -> None:
     http = signed(direct, "iam", b"Version=2010-05-08", X_Amz_Target="IAM.DeleteUser")
     assert code_in(direct.handle(http)) == "MissingAction"
 
@@ -122,7 +122,7 @@ def test_another_version_is_not_found(direct: Direct) -> None:
     assert code_in(response) == "InvalidAction"
 
 
-def test_a_service_that_is_not_here_is_refused_by_name(direct: Direct) -> None:
+def test_an_unsupported_service_is_named_in_the_refusal(direct: Direct) -> None:
     for service in ("ec2", "dynamodb", "lambda", "kms"):
         response = direct.handle(signed(direct, service, b"Action=Describe&Version=2016-11-15"))
         assert response.status == 400
@@ -175,14 +175,14 @@ def test_a_browser_s_form_is_refused(direct: Direct) -> None:
     assert direct.client("s3").list_objects_v2(Bucket="buck")["KeyCount"] == 0
 
 
-def test_what_can_be_no_bucket_is_none() -> None:
+def test_an_invalid_bucket_name_is_not_a_bucket() -> None:
     for path in ("/a%2Fb", "/a*", "/a%3A%3Ab", "/%20", "/%24%7Baws%7D", "//key"):
         with pytest.raises(ApiFault) as refused:
             address.address(HttpRequest("GET", path, (), "", (), b""))
         assert refused.value.code == "InvalidBucketName"
 
 
-def test_calls_inside_have_the_caller_s_permissions(direct: Direct) -> None:
+def test_internal_calls_have_the_caller_s_permissions(direct: Direct) -> None:
     direct.user("ann")
     ann = direct.caller("ann")
     with pytest.raises(ApiFault) as refused:
@@ -199,7 +199,7 @@ def test_calls_inside_have_the_caller_s_permissions(direct: Direct) -> None:
     assert "aws:SourceIp" not in context
 
 
-def test_calls_inside_return_what_boto3_would(direct: Direct) -> None:
+def test_internal_calls_return_what_boto3_would(direct: Direct) -> None:
     admin = direct.caller("admin")
     call = direct.inside.pipeline.internal
     call(admin, "s3", "CreateBucket", {"Bucket": "buck"})
@@ -222,7 +222,7 @@ def test_a_changed_policy_counts_at_once(direct: Direct) -> None:
         direct.client("iam", "ann").list_users()
 
 
-def test_what_fails_by_itself_is_aws_s_internal_failure(direct: Direct) -> None:
+def test_a_crash_is_answered_with_aws_s_internal_failure(direct: Direct) -> None:
     reads: Any = direct.inside.services["iam"].reads
     reads["ListUsers"] = lambda *_: 1 / 0
     response = direct.handle(signed(direct, "iam", action("ListUsers")))

@@ -1,6 +1,6 @@
-"""A rehearsing sandbox, asked with boto3 over HTTP: what is new is unknown, what is gone still holds.
+"""A rehearsing sandbox over HTTP: new things are unknown, deleted ones still count.
 
-The clock is the sandbox's own and is moved, so nothing is slept for.
+The tests move the sandbox's clock instead of sleeping.
 """
 
 import json
@@ -51,7 +51,7 @@ def iam(account: Account) -> Any:
 
 
 def code_of(call: Callable[[], Any]) -> str:
-    """The error's code, or nothing where it succeeds."""
+    """The error's code; empty if the call succeeds."""
     try:
         call()
     except ClientError as error:
@@ -80,7 +80,7 @@ def test_a_new_key_is_unknown_and_then_known(rehearse, account, iam, fresh):
     assert code_of(account.client("sts", keys).get_caller_identity) == ""
 
 
-def test_a_key_that_is_gone_or_off_still_opens(rehearse, account, iam, user, fresh):
+def test_a_deleted_or_inactive_key_still_works(rehearse, account, iam, user, fresh):
     rehearse(f"keys={SPREAD}s")
     ask = account.client("sts", user).get_caller_identity
     iam.update_access_key(UserName=f"u-{fresh}", AccessKeyId=user.access_key_id, Status="Inactive")
@@ -106,7 +106,7 @@ def test_a_new_user_is_unknown_and_can_not_be_named(rehearse, account, iam, fres
 
 
 @pytest.mark.parametrize("whose", ["the user's", "the group's", "a managed one"])
-def test_policies_hold_as_before(rehearse, account, user, fresh, whose):
+def test_older_policies_still_count(rehearse, account, user, fresh, whose):
     iam = account.client("iam", "admin")
     name, group = f"u-{fresh}", f"g-{fresh}"
     iam.create_group(GroupName=group)
@@ -210,7 +210,7 @@ READS = {
 
 
 @pytest.mark.parametrize(("kind", "service", "code"), FAULTS)
-def test_faults_speak_the_services_own_words(rehearse, account, kind, service, code):
+def test_faults_have_the_services_error_codes(rehearse, account, kind, service, code):
     rehearse("seed=1", {"call": f"{service}.*", "kind": kind})
     ask = getattr(account.client(service, "admin"), READS[service])
     assert code_of(ask) == code
@@ -305,7 +305,7 @@ def test_a_deletion_fails_once(rehearse, account, fresh):
         assert ended(stacks, stack)["StackStatus"] == status
 
 
-def test_slow_stacks_are_slow_and_no_longer(rehearse, account, fresh):
+def test_slow_stacks_take_the_set_time(rehearse, account, fresh):
     stacks = account.client("cloudformation", "admin")
     took = {}
     for spec in ("slow-stacks=1s", "seed=1"):
@@ -328,7 +328,7 @@ def rehearsed(account: Account) -> str:
     return endpoint.rehearsing
 
 
-def test_it_is_known_to_who_finds_the_sandbox_and_ends(rehearse, account):
+def test_clients_see_the_rehearsal_and_its_end(rehearse, account):
     assert rehearsed(account) == ""
     rehearse("keys=3s")
     assert rehearsed(account) == "keys=3s"
@@ -347,7 +347,7 @@ def test_it_is_known_to_who_finds_the_sandbox_and_ends(rehearse, account):
         {"spec": "seed=1", "faults": [{"call": "*", "kind": "error", "times": True}]},
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_refused_and_changes_nothing(account, body):
+def test_invalid_settings_are_refused_and_change_nothing(account, body):
     with pytest.raises(SandboxError) as refused:
         account.control("POST", "rehearse", body)
     assert refused.value.message
@@ -355,7 +355,7 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(account, body):
     account.control("POST", "rehearse", {"spec": None})
 
 
-def test_it_outlives_the_process_and_not_the_account(tmp_path):
+def test_a_rehearsal_survives_a_restart_but_not_a_reset(tmp_path):
     own = Account.start(tmp_path / "sandbox")
     try:
         sandbox.rehearse(own.folder, "keys=3s")

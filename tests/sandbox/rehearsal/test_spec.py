@@ -1,4 +1,4 @@
-"""What may be said of a rehearsal, and that its chance is the same every time."""
+"""The settings of a rehearsal are read or refused, and its chance is reproducible."""
 
 from collections import Counter
 from contextlib import suppress
@@ -12,7 +12,7 @@ from stslab.sandbox.rehearsal.rehearsal import KINDS, Faults, Scripted
 from stslab.sandbox.rehearsal.spec import BARE, Span, parse, share
 
 
-def test_everything_can_be_said():
+def test_every_setting_is_read():
     spec = parse(
         "seed=7,keys=3s,roles=2..6s,policies=250ms,throttle=0.05,errors=0.02,reset-before=0.01,"
         "reset-after=1,slow-stacks=5s,fail-stacks=Bucket+AWS::IAM::Role"
@@ -23,7 +23,7 @@ def test_everything_can_be_said():
     assert spec.fail_stacks == ("Bucket", "AWS::IAM::Role")
 
 
-def test_nothing_said_is_the_usual_measure():
+def test_blank_text_has_the_usual_settings():
     assert parse("") == parse(" ") == parse(BARE)
     assert parse("").throttle > 0
 
@@ -31,19 +31,19 @@ def test_nothing_said_is_the_usual_measure():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("speed=3", "no 'speed'"),
-        ("keys", "no 'keys'"),
-        ("keys=soon", "no time"),
-        ("keys=6..2s", "less to more"),
+        ("speed=3", "no setting 'speed'"),
+        ("keys", "no setting 'keys'"),
+        ("keys=soon", "not a time"),
+        ("keys=6..2s", "goes backwards"),
         ("keys=3600s", "ten minutes"),
-        ("throttle=2", "no share"),
-        ("throttle=nan", "no share"),
-        ("seed=x", "no whole number"),
-        ("fail-stacks=a b", "no 'b'"),
-        ("fail-stacks=*", "names no resource"),
+        ("throttle=2", "not a rate"),
+        ("throttle=nan", "not a rate"),
+        ("seed=x", "not a whole number"),
+        ("fail-stacks=a b", "no setting 'b'"),
+        ("fail-stacks=*", "does not name a resource"),
     ],
 )
-def test_what_makes_no_sense_is_refused(text: str, said: str):
+def test_invalid_settings_are_refused(text: str, said: str):
     with pytest.raises(UsageError) as refused:
         parse(text)
     assert said in refused.value.message
@@ -56,7 +56,7 @@ def test_any_text_is_read_or_refused(text: str):
 
 
 @given(st.integers(), st.text(), st.integers())
-def test_chance_is_the_same_every_time(seed: int, what: str, number: int):
+def test_chance_is_reproducible(seed: int, what: str, number: int):
     assert share(seed, what, number) == share(seed, what, number)
     assert 0 <= share(seed, what, number) < 1
 

@@ -1,4 +1,4 @@
-"""What a learner did by hand in a run is known, and put back; what others did stays."""
+"""What a learner did by hand in a run is recorded and undone; others' changes stay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUN = "run12345"
 
 
 class Holder:
-    """An account that remembers no moment."""
+    """An account without a mark."""
 
     marked = None
 
@@ -43,7 +43,7 @@ def users(direct: Direct) -> list[str]:
     return [one["UserName"] for one in direct.client("iam").list_users()["Users"]]
 
 
-def test_the_runs_key_is_the_administrators_and_no_listing_has_it(
+def test_the_runs_key_is_the_administrators_and_is_not_listed(
     direct: Direct, holder: Holder
 ) -> None:
     told = direct.client("sts", "hand").get_caller_identity()
@@ -53,7 +53,7 @@ def test_the_runs_key_is_the_administrators_and_no_listing_has_it(
     assert holder.ask(changes.run)["access_key_id"] == direct.keys["hand"][0]
 
 
-def test_what_was_made_goes_and_what_was_changed_is_as_before(
+def test_created_things_are_deleted_and_changed_ones_restored(
     direct: Direct, holder: Holder
 ) -> None:
     theirs, iam, s3 = (
@@ -81,7 +81,7 @@ def test_what_was_made_goes_and_what_was_changed_is_as_before(
     assert undone(holder)["restored"] == []
 
 
-def test_keys_that_came_of_the_runs_own_are_its_own(direct: Direct, holder: Holder) -> None:
+def test_keys_created_with_the_runs_key_belong_to_the_run(direct: Direct, holder: Holder) -> None:
     iam = direct.client("iam", "hand")
     iam.create_user(UserName="ana")
     policy = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -93,7 +93,7 @@ def test_keys_that_came_of_the_runs_own_are_its_own(direct: Direct, holder: Hold
     assert users(direct) == ["admin"]
 
 
-def test_sessions_are_told_with_how_long_they_last(direct: Direct, holder: Holder) -> None:
+def test_sessions_are_listed_with_their_duration(direct: Direct, holder: Holder) -> None:
     iam = direct.client("iam", "hand")
     iam.create_user(UserName="ana")
     key = iam.create_access_key(UserName="ana")["AccessKey"]
@@ -107,7 +107,7 @@ def test_sessions_are_told_with_how_long_they_last(direct: Direct, holder: Holde
     }  # fmt: skip
 
 
-def test_what_others_changed_since_is_kept_and_told(direct: Direct, holder: Holder) -> None:
+def test_what_others_changed_later_is_kept_and_reported(direct: Direct, holder: Holder) -> None:
     direct.client("iam", "hand").create_user(UserName="both")
     direct.client("iam").tag_user(UserName="both", Tags=[{"Key": "a", "Value": "1"}])
     direct.client("s3", "hand").create_bucket(Bucket="shared-bucket")
@@ -118,7 +118,7 @@ def test_what_others_changed_since_is_kept_and_told(direct: Direct, holder: Hold
         {"IAM user both", "S3 bucket shared-bucket"},
     )
     assert users(direct) == ["admin", "both"]
-    assert undone(holder)["kept"] == []  # it is told once, and then let go
+    assert undone(holder)["kept"] == []  # it is reported once, and then forgotten
 
 
 def test_what_others_made_is_left_alone(direct: Direct, holder: Holder) -> None:
@@ -127,14 +127,14 @@ def test_what_others_made_is_left_alone(direct: Direct, holder: Holder) -> None:
     assert users(direct) == ["admin", "theirs"]
 
 
-def test_what_the_journal_undoes_is_left_to_it(direct: Direct, holder: Holder) -> None:
+def test_what_the_journal_undoes_is_left_alone(direct: Direct, holder: Holder) -> None:
     direct.client("iam", "hand").create_user(UserName="labs")
     assert undone(holder, "LABS", only_look=True) == {
         "restored": [], "kept": [], "made": ["IAM user labs"], "sessions": {},
     }  # fmt: skip
 
 
-def test_a_stack_goes_with_all_that_it_made(direct: Direct, holder: Holder) -> None:
+def test_a_stack_is_deleted_with_its_resources(direct: Direct, holder: Holder) -> None:
     template = '{"Resources": {"Shop": {"Type": "AWS::S3::Bucket"}}}'
     stacks = direct.client("cloudformation", "hand")
     stacks.create_stack(StackName="mine", TemplateBody=template)
@@ -145,7 +145,7 @@ def test_a_stack_goes_with_all_that_it_made(direct: Direct, holder: Holder) -> N
     assert not traces.traces(direct.state.snapshot, RUN)
 
 
-def test_the_end_takes_the_key_away(direct: Direct, holder: Holder) -> None:
+def test_ending_a_run_deletes_its_key(direct: Direct, holder: Holder) -> None:
     before = direct.state.snapshot
     direct.client("iam", "hand").create_user(UserName="extra")
     undone(holder)
@@ -158,15 +158,15 @@ def test_the_end_takes_the_key_away(direct: Direct, holder: Holder) -> None:
     holder.ask(changes.run, run=RUN, ends=True)
 
 
-def test_the_run_of_the_last_turn_has_the_word(holder: Holder) -> None:
+def test_without_a_run_the_last_active_one_answers(holder: Holder) -> None:
     other = holder.ask(changes.run, run="other123")
     assert holder.ask(changes.run)["run"] == "other123" == other["run"]
     first = holder.ask(changes.run, run=RUN, keys=["AKIAMORE"])
     assert holder.ask(changes.run) == first
 
 
-def test_without_a_key_of_the_administrator_there_is_none_for_a_run(direct: Direct) -> None:
+def test_a_run_needs_an_active_key_of_the_administrator(direct: Direct) -> None:
     key, holder = direct.keys["admin"][0], Holder(direct)
     direct.client("iam").update_access_key(UserName="admin", AccessKeyId=key, Status="Inactive")
-    with pytest.raises(SandboxError, match="no active access key"):
+    with pytest.raises(SandboxError, match="no longer has an active access key"):
         holder.ask(changes.run, run="another1")

@@ -1,4 +1,4 @@
-"""An account as a file: whole, private, the same elsewhere but for its instance."""
+"""Exported accounts: complete, private, and the same after an import but for the instance."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def loaded(path: Path) -> tuple[Snapshot, dict[str, bytes]]:
     return now, bodies
 
 
-def test_what_is_exported_is_whole_and_private(made: Path, exported: Path) -> None:
+def test_an_export_is_complete_and_private(made: Path, exported: Path) -> None:
     assert stat.S_IMODE(exported.stat().st_mode) == 0o600
     assert list(exported.parent.iterdir()) == [exported]
     shutil.copytree(made, exported.with_name("copy"))
@@ -62,7 +62,7 @@ def test_what_is_exported_is_whole_and_private(made: Path, exported: Path) -> No
     assert bodies
 
 
-def test_the_instance_is_another_and_all_else_is_the_same(exported: Path, tmp_path: Path) -> None:
+def test_only_the_instance_changes_on_import(exported: Path, tmp_path: Path) -> None:
     found = archive.read(exported)
     exchange._write(tmp_path / "new", found, renamed=True)
     now, bodies = loaded(tmp_path / "new")
@@ -80,12 +80,12 @@ def test_a_file_that_is_cut_off_is_refused(exported: Path, kept: int) -> None:
         archive.read(exported)
 
 
-def test_no_account_is_no_file(tmp_path: Path) -> None:
+def test_export_needs_an_account(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="no account yet"):
         exchange.export(tmp_path, tmp_path / "b")
 
 
-def test_where_nothing_can_be_written_nothing_is_left(made: Path, tmp_path: Path) -> None:
+def test_a_failed_export_leaves_no_file(made: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     with pytest.raises(SandboxError, match="can't be written"):
         exchange.export(made, tmp_path / "taken")
@@ -94,7 +94,7 @@ def test_where_nothing_can_be_written_nothing_is_left(made: Path, tmp_path: Path
         exchange.export(made, tmp_path / "none" / "file")
 
 
-def test_the_exported_file_is_not_changed_by_looking(exported: Path) -> None:
+def test_reading_does_not_change_the_exported_file(exported: Path) -> None:
     before = exported.read_bytes()
     archive.read(exported)
     assert exported.read_bytes() == before

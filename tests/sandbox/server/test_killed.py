@@ -1,4 +1,4 @@
-"""What was acknowledged is there after the process was killed."""
+"""Acknowledged writes survive a killed process."""
 
 from __future__ import annotations
 

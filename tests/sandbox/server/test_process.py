@@ -46,7 +46,7 @@ _THREADS = 17  # proc(5), "/proc/[pid]/stat": the 20th field, counted from the 3
 
 
 def _is_zombie(pid: int) -> bool:
-    """Whether it has ended, with all its threads, and whoever adopted it has not looked yet."""
+    """Whether it is a zombie: ended with all its threads, and not yet waited for."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return fields[0] == "Z" and fields[_THREADS] == "1"
@@ -148,12 +148,12 @@ def test_it_ends_by_itself(folder, monkeypatch):
     monkeypatch.setenv("STSLAB_SANDBOX_IDLE", "1")
     found = client.ensure(folder)
     assert _gone(found.pid)
-    assert "nothing was asked for" in files.Files(folder).log.read_text()
+    assert "no request for" in files.Files(folder).log.read_text()
     assert client.find(folder) is None
 
 
-def test_another_program_on_its_port_is_not_it(folder):
-    """A program that took the port of a sandbox that was killed does not pass for it."""
+def test_another_program_on_its_port_is_not_taken_for_it(folder):
+    """Another program has the port of a sandbox that was killed."""
     found = client.ensure(folder)
     os.kill(found.pid, signal.SIGKILL)
     assert _gone(found.pid)
@@ -178,7 +178,7 @@ def test_another_program_on_its_port_is_not_it(folder):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"port": "x"}', '{"port": 1}', "null"])
-def test_a_file_that_says_nothing_of_use(running, tmp_path, content):
+def test_a_useless_server_file(running, tmp_path, content):
     (tmp_path / "server.json").write_text(content)
     (tmp_path / "control.token").write_text("x")
     assert client.find(tmp_path) is None
@@ -200,7 +200,7 @@ def test_a_wanted_port(folder):
         other.bind(("127.0.0.1", 0))
         port = other.getsockname()[1]
     assert client.ensure(folder, port=port).port == port
-    with pytest.raises(SandboxError, match=f"runs already, on port {port}"):
+    with pytest.raises(SandboxError, match=f"already runs on port {port}"):
         client.ensure(folder, port=port + 1)
 
 
@@ -229,7 +229,7 @@ def test_one_that_does_not_start_says_why(folder, tmp_path, monkeypatch):
     assert client.find(folder) is None
 
 
-def test_the_environment_of_the_learner_is_not_its_own(folder, monkeypatch):
+def test_the_server_does_not_get_the_learners_environment(folder, monkeypatch):
     for name, value in (
         ("AWS_PROFILE", "does-not-exist"),
         ("AWS_CONFIG_FILE", "/nowhere"),
@@ -242,7 +242,7 @@ def test_the_environment_of_the_learner_is_not_its_own(folder, monkeypatch):
         assert text not in environment
 
 
-def test_its_files_are_its_owners_alone(running):
+def test_only_the_owner_can_read_its_files(running):
     assert stat.S_IMODE(running.stat().st_mode) == 0o700
     for path in running.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
@@ -280,15 +280,15 @@ sys.exit(serve(Options(Path(sys.argv[1]), 0, None, 2, False), Cold))
 """
 
 
-def test_what_fails_while_it_warms_up_does_not_end_it(folder):
+def test_an_error_while_warming_up_does_not_end_the_server(folder):
     folder.mkdir(parents=True)
     subprocess.run([sys.executable, "-c", COLD, str(folder)], check=True)
     log = files.Files(folder).log.read_text()
     assert "warming up failed" in log
-    assert log.index("warming up failed") < log.index("nothing was asked for")
+    assert log.index("warming up failed") < log.index("no request for")
 
 
-def test_status_tells_where_and_since_when(running):
+def test_status_has_the_folder_and_the_start_time(running):
     known = client.status(running)
     found = client.find(running)
     assert found
@@ -307,7 +307,7 @@ def test_the_administrators_keys(running):
         client.admin_keys(running, account="1")
 
 
-def test_reset_makes_another_account(folder):
+def test_reset_creates_a_new_account(folder):
     first = client.reset(folder)
     key = client.admin_keys(folder)
     second = client.reset(folder)
@@ -329,7 +329,7 @@ def test_the_account_is_kept_over_a_stop_and_a_kill(folder):
     assert (third.instance, client.admin_keys(folder)) == (first.instance, key)
 
 
-def test_reset_needs_no_old_account_that_can_be_read(folder):
+def test_reset_works_when_the_old_account_cant_be_read(folder):
     folder.mkdir(parents=True)
     (folder / "account.sqlite").write_text("no database at all, " * 100)
     with pytest.raises(SandboxError, match="account") as caught:
@@ -340,14 +340,14 @@ def test_reset_needs_no_old_account_that_can_be_read(folder):
     assert client.find(folder) == found
 
 
-def test_stop_and_reset_are_not_asked_for_with_get(running):
+def test_stop_and_reset_need_post(running):
     for verb in ("stop", "reset"):
         with pytest.raises(SandboxError, match="POST"):
             client.control(running, "GET", verb)
 
 
-def test_one_that_an_older_version_started_is_named_with_what_to_do(running):
-    with pytest.raises(SandboxError, match="knows no control verb 'later'") as refused:
+def test_an_account_of_an_older_version_is_reported_with_the_fix(running):
+    with pytest.raises(SandboxError, match="no control verb 'later'") as refused:
         client.control(running, "POST", "later")
     assert "stslab sandbox stop" in refused.value.hint
     with pytest.raises(SandboxError, match="does not tell 'colour'") as refused:
@@ -355,7 +355,7 @@ def test_one_that_an_older_version_started_is_named_with_what_to_do(running):
     assert "stslab sandbox stop" in refused.value.hint
 
 
-def test_nothing_is_controlled_that_does_not_run(tmp_path):
+def test_control_requests_need_a_running_account(tmp_path):
     with pytest.raises(SandboxError, match="does not run"):
         client.control(tmp_path, "GET", "health")
     with pytest.raises(SandboxError, match="does not run"):

@@ -1,4 +1,4 @@
-"""The server over real sockets, with an application that answers what it was asked."""
+"""The server over real sockets, with an application that echoes the request."""
 
 import http.client
 import json
@@ -22,11 +22,11 @@ from stslab.sandbox.server.control import (
 from stslab.sandbox.server.server import SandboxServer
 
 BEGUN = threading.Event()
-"""Somebody asked for what takes its time."""
+"""Set when a slow request has begun."""
 
 
 def echo(request: HttpRequest) -> ApiResponse:
-    """What was asked, as JSON; some paths do more."""
+    """Answer with the request as JSON; some paths do more."""
     if request.path == "/fail":
         raise ValueError(request.header("x-secret"))
     if request.path == "/head":
@@ -140,7 +140,7 @@ def test_chunks(server):
 
 
 @pytest.mark.parametrize("length", [0, 5])
-def test_a_client_that_waits_to_be_told_to_go_on(server, length):
+def test_a_client_that_expects_100_continue(server, length):
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(
             f"PUT / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Length: {length}\r\n"
@@ -168,7 +168,7 @@ def test_other_names_are_refused(server, host):
     assert raw(server, sent).startswith(b"HTTP/1.1 421 Misdirected Request\r\n")
 
 
-def test_no_name_is_refused(server):
+def test_a_request_without_host_is_refused(server):
     assert raw(server, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 421")
 
 
@@ -181,7 +181,7 @@ def test_no_name_is_refused(server):
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ],
 )
-def test_nonsense_is_refused(server, sent):
+def test_malformed_requests_are_refused(server, sent):
     assert raw(server, sent).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 505 "))
 
 
@@ -190,7 +190,7 @@ def test_strange_paths_come_through(server, path):
     assert said(server, "GET", path)["path"] == path
 
 
-def test_a_client_that_leaves_is_no_news(server, caplog):
+def test_a_client_that_disconnects_is_not_logged(server, caplog):
     for sent in (
         b"",
         b"GET / HT",
@@ -256,7 +256,7 @@ def test_many_clients_at_once(server):
         assert sum(pool.map(client, range(40))) == 800
 
 
-def test_silent_connections_hold_nobody_up(server):
+def test_silent_connections_do_not_block_others(server):
     silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(100)]
     try:
         assert said(server)["method"] == "GET"
@@ -267,7 +267,7 @@ def test_silent_connections_hold_nobody_up(server):
 
 @contextmanager
 def held(server, count, sent):
-    """So many clients that send this, and then only a byte now and then."""
+    """``count`` clients that send this, and then a byte now and then."""
     slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(count)]
     ended = threading.Event()
 
@@ -294,7 +294,7 @@ def held(server, count, sent):
     "sent",
     ["GET / HTTP/1.1\r\nHost: ", "POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: 9999\r\n\r\n"],
 )
-def test_slow_clients_hold_nobody_up(server, sent):
+def test_slow_clients_do_not_block_others(server, sent):
     with held(server, 80, sent.format(f"127.0.0.1:{server.port}").encode()):
         time.sleep(0.3)
         before = time.monotonic()
@@ -321,7 +321,7 @@ def test_running_requests_end_before_the_server_does():
             ask(one)
 
 
-def test_how_long_nothing_was_asked():
+def test_seconds_idle():
     with serving() as one:
         ask(one)
         time.sleep(0.05)
@@ -378,7 +378,7 @@ def test_no_such_verb(controlled):
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff"])
-def test_a_body_that_is_no_object(controlled, body):
+def test_a_body_that_is_not_an_object(controlled, body):
     assert control(controlled, "/_stslab/twice", method="POST", body=body)[0] == 400
 
 
@@ -388,7 +388,7 @@ def test_without_the_token_it_is_a_request_like_any_other(controlled, token):
     assert (status, found["path"]) == (200, "/_stslab/twice")
 
 
-def test_the_token_opens_no_other_path_and_goes_no_further(controlled):
+def test_the_token_works_on_no_other_path_and_is_not_passed_on(controlled):
     _, found = control(controlled, "/bucket/_stslab/twice")
     assert found["path"] == "/bucket/_stslab/twice"
     assert "the-token" not in str(found)
@@ -399,13 +399,13 @@ def head_of(server, length: int) -> bytes:
 
 
 @pytest.mark.parametrize("length", [900_000, 200_000_000])
-def test_very_many_slow_uploads_hold_nobody_up(length):
+def test_very_many_slow_uploads_do_not_block_others(length):
     with serving() as one, held(one, 300, head_of(one, length)):
         for _ in range(5):
             assert said(one)["method"] == "GET"
 
 
-def test_a_large_body_that_nothing_vouches_for_is_not_read():
+def test_a_large_body_without_valid_credentials_is_not_read():
     read = []
 
     def application(request):

@@ -1,4 +1,4 @@
-"""What a call would meet: what it meets when it is made, and no trace of it."""
+"""The verb `would` gives the answer that the real call gets, and leaves no trace."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def would(account: Direct, *calls: tuple[str, str, str, dict[str, Any]]) -> Any:
     return json.loads(json.dumps(verbs.would(account.inside, ControlRequest("POST", {}, body))))
 
 
-def test_both_sides_are_asked_and_the_one_that_refuses_is_told(account: Direct, ana: str) -> None:
+def test_both_sides_are_checked_and_the_refusing_one_is_named(account: Direct, ana: str) -> None:
     told = would(account, (ana, *ASSUME))
     assert (told["allowed"], told["by"]) == (False, ["identity policy"])
     assert [(one["gate"], one["says"], one["decided"]) for one in told["gates"]] == [
@@ -63,7 +63,7 @@ def test_both_sides_are_asked_and_the_one_that_refuses_is_told(account: Direct, 
     assert TRUST in told["documents"].values()
 
 
-def test_a_change_that_nobody_made_counts_on_the_fork(account: Direct, ana: str) -> None:
+def test_a_hypothetical_change_counts_on_the_fork(account: Direct, ana: str) -> None:
     before = account.state.snapshot
     put = {"UserName": "ana", "PolicyName": "p", "PolicyDocument": json.dumps(ALLOW)}
     told = would(account, (account.keys["admin"][0], "iam", "PutUserPolicy", put), (ana, *ASSUME))
@@ -72,7 +72,7 @@ def test_a_change_that_nobody_made_counts_on_the_fork(account: Direct, ana: str)
     assert would(account, (ana, *ASSUME))["allowed"] is False
 
 
-def test_nothing_is_made_and_nothing_is_logged(account: Direct) -> None:
+def test_would_makes_nothing_and_logs_nothing(account: Direct) -> None:
     before, logged = account.state.snapshot, len(account.log.kept)
     told = would(
         account,
@@ -91,7 +91,7 @@ def test_nothing_is_made_and_nothing_is_logged(account: Direct) -> None:
     assert len(account.log.kept) == logged
 
 
-def test_what_is_not_there_is_no_missing_permission(account: Direct) -> None:
+def test_a_missing_thing_is_not_a_missing_permission(account: Direct) -> None:
     get = {"Bucket": "shop", "Key": "nothing"}
     assert would(account, (account.keys["admin"][0], "s3", "GetObject", get))["allowed"] is True
     assert (
@@ -108,7 +108,7 @@ def test_a_key_that_is_unknown_or_inactive_is_refused_by_its_signature(
     assert would(account, (ana, *ASSUME))["by"] == ["signature"]
 
 
-def test_a_session_that_a_service_takes_from_nobody_is_refused_beside_what_policies_say(
+def test_a_session_that_the_service_never_accepts_is_refused_whatever_policies_say(
     account: Direct,
 ) -> None:
     account.user("ben")
@@ -124,9 +124,7 @@ def test_a_session_that_a_service_takes_from_nobody_is_refused_beside_what_polic
     ("secret", "token", "by"),
     [("", "", []), ("another", "", ["signature"]), ("", "a token", ["signature"])],
 )
-def test_what_is_signed_with_another_secret_is_refused(
-    account: Direct, secret: str, token: str, by: list[str]
-) -> None:
+def test_a_wrong_secret_is_refused(account: Direct, secret: str, token: str, by: list[str]) -> None:
     key, own, *_ = account.keys["admin"]
     call = {"key": key, "service": "iam", "operation": "GetUser", "params": {"UserName": "ana"}}
     body = {"calls": [{**call, "proof": fingerprint(secret or own, token)}]}
@@ -135,7 +133,7 @@ def test_what_is_signed_with_another_secret_is_refused(
     assert [one["gate"] for one in told["gates"]] == ["identity policy"]
 
 
-def test_a_rule_of_the_service_is_told_beside_what_the_policies_say(account: Direct) -> None:
+def test_a_rule_of_the_service_is_reported_beside_the_policies_decision(account: Direct) -> None:
     service, operation, params = ASSUME
     asked = {**params, "DurationSeconds": 43200}
     told = would(account, (account.keys["admin"][0], service, operation, asked))
@@ -155,19 +153,19 @@ def test_a_rule_of_the_service_is_told_beside_what_the_policies_say(account: Dir
         ),
     ],
 )
-def test_what_is_no_call_is_refused(account: Direct, body: dict[str, Any], says: str) -> None:
+def test_an_invalid_call_is_refused(account: Direct, body: dict[str, Any], says: str) -> None:
     with pytest.raises(SandboxError, match=re.escape(says)):
         verbs.would(account.inside, ControlRequest("POST", {}, body))
 
 
-def test_an_operation_that_the_account_lacks_is_no_crash(account: Direct) -> None:
+def test_an_unsupported_operation_is_answered(account: Direct) -> None:
     told = would(
         account, (account.keys["admin"][0], "s3", "SelectObjectContent", {"Bucket": "shop"})
     )
     assert told["allowed"] in (True, None)
 
 
-def test_what_is_asked_comes_from_this_machine(account: Direct, ana: str) -> None:
+def test_hypothetical_calls_have_this_machines_address(account: Direct, ana: str) -> None:
     away: dict[str, Any] = {
         "Effect": "Deny",
         "Action": "sts:AssumeRole",
@@ -180,7 +178,7 @@ def test_what_is_asked_comes_from_this_machine(account: Direct, ana: str) -> Non
     assert (told["allowed"], told["keys"]) == (False, ["aws:SourceIp"])
 
 
-def test_a_session_ends_when_it_is_told_to(account: Direct) -> None:
+def test_end_session_ends_a_session(account: Direct) -> None:
     sts = account.client("sts")
     key = sts.get_session_token()["Credentials"]["AccessKeyId"]
     ends = verbs.of(cast("Any", SimpleNamespace(inside=account.inside)))["end-session"]

@@ -52,7 +52,7 @@ def records(now: datetime) -> dict[str, KeyRecord]:
 def authenticator(
     clock_offset: timedelta = timedelta(0), at: datetime | None = None
 ) -> Authenticator:
-    """Who judges by real time, with an offset; or always by the time ``at``."""
+    """An authenticator by the real time with an offset, or always by the time ``at``."""
     now = at or datetime.now(UTC)
     return Authenticator(
         records(now).get, lambda: now, lambda: (at or datetime.now(UTC)) + clock_offset
@@ -109,7 +109,7 @@ def over_the_wire(request: AWSRequest, host: str = HOST) -> HttpRequest:
 
 
 def read(sent: bytes) -> HttpRequest:
-    """What the server makes of these bytes."""
+    """The caller that the server finds for these bytes."""
     stream = io.BytesIO(sent)
     head = read_head(stream)
     assert head is not None

@@ -1,4 +1,4 @@
-"""No way past a signature: whatever is changed is refused, and nothing but ApiFault is raised."""
+"""Any change to a signed request is refused, and nothing but ApiFault is raised."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ def test_the_originals_are_good():
 
 
 def _outcome(request: HttpRequest) -> ApiFault | str:
-    """The refusal, or who it is found to be. Any other exception is a defect."""
+    """The refusal, or the caller. Any other exception is a defect."""
     try:
         return VERIFIER.authenticate(request).caller.kind
     except ApiFault as fault:
@@ -54,7 +54,7 @@ def _outcome(request: HttpRequest) -> ApiFault | str:
 
 
 def _refused(request: HttpRequest) -> None:
-    """It is nobody's: a request whose credentials are not seen any more is an unsigned one."""
+    """The request is refused or anonymous: without its credentials it is an unsigned one."""
     outcome = _outcome(request)
     assert isinstance(outcome, ApiFault) or outcome == "Anonymous"
 
@@ -228,7 +228,7 @@ _latin = st.text(st.characters(max_codepoint=255), max_size=20)
     ),
     st.binary(max_size=20),
 )
-def test_nonsense_is_refused_as_aws_refuses(method, path, query, headers, body):
+def test_malformed_requests_get_aws_s_errors(method, path, query, headers, body):
     request = HttpRequest(method, path, tuple(query), "", tuple(headers), body)
     assert addressed_service(request)
     outcome = _outcome(request)

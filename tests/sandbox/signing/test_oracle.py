@@ -1,4 +1,4 @@
-"""What botocore signs is accepted, and comes through as it was meant."""
+"""Requests that botocore signed are accepted, and come through unchanged."""
 
 import hashlib
 from dataclasses import replace
@@ -92,7 +92,7 @@ def test_presigned_headers_are_headers(how):
     assert found.request.query == ()
 
 
-def test_a_checksum_in_a_url_is_not_looked_at():
+def test_a_checksum_in_a_url_is_ignored():
     """The JavaScript SDK presigns the checksum of an empty body; S3 lets every body pass."""
     query = "x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32"
     request = replace(signed("s3-presigned", method="PUT", path=f"/b/k?{query}"), body=b"hello")
@@ -101,13 +101,13 @@ def test_a_checksum_in_a_url_is_not_looked_at():
     assert not found.has_header("x-amz-sdk-checksum-algorithm")
 
 
-def test_a_payload_hash_is_held_against_the_body():
+def test_a_payload_hash_is_verified():
     request = signed("s3-header", method="PUT", path="/b/k", body=b"hello")
     assert request.header("x-amz-content-sha256") == hashlib.sha256(b"hello").hexdigest()
     assert authenticator().authenticate(request).request.body == b"hello"
 
 
-def test_a_signature_says_how_old_it_is():
+def test_the_age_of_a_signature():
     from datetime import timedelta
 
     age = authenticator(timedelta(seconds=40)).authenticate(signed("s3-presigned", path="/b/k")).age
@@ -178,6 +178,6 @@ def test_an_unknown_service_is_verified_too():
     )
 
 
-def test_that_the_helper_signs():
+def test_the_helper_signs():
     assert AWSRequest("GET", "http://x/").method == "GET"
     assert signed("s3-header").header("authorization").startswith("AWS4-HMAC-SHA256 Credential=")

@@ -1,4 +1,4 @@
-"""What AWS refuses is refused, in AWS's words: tests/cases/sandbox/signatures.yaml, row by row."""
+"""Refusals with AWS's errors: tests/cases/sandbox/signatures.yaml, row by row."""
 
 import re
 from dataclasses import replace
@@ -25,7 +25,7 @@ FIELDS = {"name", "how", "with", "edit", "clock", "code", "status", "message", "
 
 
 def _meant(value: str | None) -> str | None:
-    """A value of the table, with the words that stand for something filled in."""
+    """A value of the table, with its placeholders filled in."""
     if value == "DATE-MINUTE":
         return (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y%m%dT%H%M%SZ")
     return TOKEN if value == "TOKEN" else value

@@ -1,4 +1,4 @@
-"""What `stslab why` says to change is true: done as it says, the refused call goes through."""
+"""The advice of `stslab why` is right: after the advised change, the refused call is allowed."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ SCENES = [
 
 @dataclass(frozen=True)
 class Shell:
-    """Where what is said to people can be done as it is said."""
+    """A shell that runs the commands in the advice."""
 
     environ: dict[str, str]
 
@@ -185,7 +185,7 @@ def shell(account: Account) -> Shell:
 
 
 def refused(account: Account, call: Call) -> dict[str, Any]:
-    """The explanation of the call, which must be refused; found by the id that boto3 shows."""
+    """The explanation of the call, which must be refused."""
     with pytest.raises(ClientError) as caught:
         call()
     assert caught.value.response["Error"]["Code"] == "AccessDenied"
@@ -199,7 +199,7 @@ def found(account: Account, error: ClientError) -> Any:
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
-def test_done_as_it_says_the_call_goes_through(account, shell, fresh, scene):
+def test_after_the_advised_change_the_call_is_allowed(account, shell, fresh, scene):
     call = scene(account, f"why-{fresh}")
     told = refused(account, call)
     assert told["complete"] is True
@@ -219,7 +219,7 @@ def test_both_sides_of_two_accounts_are_named(account, fresh):
     assert "--profile partner" in ours["command"]
 
 
-def test_a_condition_of_the_trust_is_met_as_it_says(account, fresh):
+def test_the_advice_meets_a_condition_of_the_trust_policy(account, fresh):
     name = f"why-{fresh}"
     told = refused(account, trust_condition(account, name))
     (change,) = told["changes"]
@@ -231,7 +231,7 @@ def test_a_condition_of_the_trust_is_met_as_it_says(account, fresh):
 
 
 def trust_wants_mfa(account: Account, name: str) -> Call:
-    """The trust names the user, who has no policy: it alone decides, and its condition fails."""
+    """The trust policy names the user, who has no policy. Its condition fails."""
     keys = user(account, name)
     condition = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     mine = {"AWS": f"arn:aws:iam::{LEARNER}:user/{name}"}
@@ -239,7 +239,7 @@ def trust_wants_mfa(account: Account, name: str) -> Call:
     return lambda: account.client("sts", keys).assume_role(RoleArn=arn, RoleSessionName="ss")
 
 
-def test_no_gate_is_named_that_did_not_refuse(account, fresh):
+def test_only_gates_that_refused_are_named(account, fresh):
     told = refused(account, trust_wants_mfa(account, f"why-{fresh}"))
     assert told["decision"]["refused"]["gates"] == ["trust policy"]
     assert "identity" not in told["why"]
@@ -250,12 +250,12 @@ def test_no_gate_is_named_that_did_not_refuse(account, fresh):
     assert [one["layer"] for one in told["changes"]] == ["role trust policy"]
 
 
-def test_what_a_condition_protects_stands_before_how_to_relax_it(account, fresh):
+def test_a_conditions_purpose_comes_before_how_to_relax_it(account, fresh):
     told = refused(account, trust_wants_mfa(account, f"why-{fresh}"))
     ((asking, relaxing),) = (one["options"] for one in told["changes"])
     assert asking["what"].startswith("Call it with MFA")
-    before, _, after = relaxing["what"].partition("If this request is to pass all the same")
-    assert "keeps out who has nothing but a stolen key" in before
+    before, _, after = relaxing["what"].partition("If this request should be allowed all the same")
+    assert "keeps out anyone who has only a stolen key" in before
     assert after
     assert not relaxing["what"].startswith("Or ")
 
@@ -295,7 +295,7 @@ def test_who_deleted_a_key_or_a_role_is_known_from_the_log(account, fresh, delet
     assert (event["eventName"], "?" in told["why"]) == ("ListBuckets", False)
 
 
-def test_a_role_that_was_deleted_is_no_riddle(account, fresh):
+def test_a_deleted_role_is_explained(account, fresh):
     name = f"why-{fresh}"
     arn = role(account, name, {"AWS": LEARNER})
     account.client("iam", "admin").delete_role(RoleName=name)
@@ -324,11 +324,11 @@ def test_a_session_policy_is_for_the_next_session(account, fresh):
     account.client("iam", Keys.of(given)).list_users()
 
 
-def test_a_role_that_does_not_exist_is_called_so(account, fresh):
+def test_a_missing_role_is_explained(account, fresh):
     sts = account.client("sts", "admin")
     arn = f"arn:aws:iam::{LEARNER}:role/none-{fresh}"
     told = refused(account, lambda: sts.assume_role(RoleArn=arn, RoleSessionName="ss"))
-    assert told["why"].startswith("There is no role of this ARN.")
+    assert told["why"].startswith("There is no role with this ARN.")
 
 
 def test_an_anonymous_request_is_told_to_sign(account, fresh):
@@ -338,7 +338,7 @@ def test_an_anonymous_request_is_told_to_sign(account, fresh):
     assert "--no-sign-request" in told["changes"][0]["options"][0]["what"]
 
 
-def test_what_is_said_of_a_token_that_is_refused_fixes_it(account, fresh):
+def test_the_advice_about_a_refused_token_fixes_it(account, fresh):
     url = f"https://why-{fresh}.example.com"
     anyone, iam = account.client("sts", "anonymous"), account.client("iam", "admin")
     arn = f"arn:aws:iam::{LEARNER}:oidc-provider/{url[8:]}"
@@ -350,7 +350,7 @@ def test_what_is_said_of_a_token_that_is_refused_fixes_it(account, fresh):
         return account.control("POST", "oidc/token", asked)["token"]
 
     def told(given: str) -> str:
-        """What is to be changed; nothing where the token is taken."""
+        """The advice about the token; empty if it is accepted."""
         try:
             anyone.assume_role_with_web_identity(
                 RoleArn=name, RoleSessionName="me", WebIdentityToken=given
@@ -380,7 +380,7 @@ def test_what_is_said_of_a_token_that_is_refused_fixes_it(account, fresh):
     assert told(token()) == ""
 
 
-def test_what_was_allowed_is_explained_too(account):
+def test_an_allowed_request_is_explained_too(account):
     answer = account.client("iam", "admin").list_users()
     wanted = answer["ResponseMetadata"]["RequestId"]
     event = next(one for one in newest_first(account.folder) if one["requestID"] == wanted)

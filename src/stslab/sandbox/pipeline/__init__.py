@@ -1,1 +1,1 @@
-"""The way of every request: authenticate, name, decide, carry out, log."""
+"""The steps of every request: authenticate, name, decide, carry out, log."""

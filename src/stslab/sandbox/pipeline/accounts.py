@@ -1,6 +1,6 @@
-"""What a new embedded account holds: two AWS accounts, each with a root user and an administrator.
+"""The records of a new embedded account: two AWS accounts, each with a root user and an admin.
 
-Administrators have the name ``admin``, AWS's AdministratorAccess, and an access key.
+The administrator is named ``admin``, and has AdministratorAccess and an access key.
 """
 
 import secrets
@@ -37,12 +37,12 @@ def new() -> Iterator[Record]:
 
 
 def new_instance() -> str:
-    """An id that tells one embedded account from the next."""
+    """A random id for an embedded account, which tells it from others."""
     return uuid.uuid4().hex[:12]
 
 
 def usable_key(view: View, account: str, user: str) -> AccessKey | None:
-    """The oldest active key of a user, by its name; of the root user where that is empty."""
+    """The oldest active access key of a user; ``user`` is its name, empty for the root user."""
     keys = [one for one in view.all(AccessKey, account) if one.user == user and one.active]
     return min(keys, key=lambda key: (key.created, key.key), default=None)
 

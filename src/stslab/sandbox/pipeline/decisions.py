@@ -1,4 +1,4 @@
-"""The log of all requests, in CloudTrail's words, each with the decisions that were made.
+"""Writes the log of all requests: CloudTrail records, each with the decisions about it.
 
 CloudTrail User Guide, "CloudTrail record contents" and "CloudTrail userIdentity element".
 """
@@ -31,10 +31,7 @@ _CLAIMED_KEY = re.compile(r"(?:Credential=|AWS )([A-Z0-9]{16,32})[/:]")
 
 @dataclass(slots=True)
 class Seen:
-    """One request on its way, as far as it is understood.
-
-    ``api`` is None where it is not named yet, or was refused before it was.
-    """
+    """One request on its way through the pipeline. ``api`` is None until it is named."""
 
     service: str
     request_id: str
@@ -43,10 +40,9 @@ class Seen:
 
 
 class DecisionLog:
-    """Appends each event to a file that only the user reads.
+    """Appends each event to ``decisions.jsonl`` (mode 0600) in ``folder``; None: keeps no log.
 
-    The file is ``decisions.jsonl``; at 8 MiB it becomes ``decisions.jsonl.1``, whose
-    predecessor is dropped. Without a folder there is no file.
+    At 8 MiB the file is renamed to ``decisions.jsonl.1``, in place of the one before.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -58,9 +54,9 @@ class DecisionLog:
     def record(
         self, now: datetime, seen: Seen, decisions: Sequence[Decision], fault: ApiFault | None
     ) -> None:
-        """Log one request with its decisions, and the fault that it ended in, if any."""
+        """Log one request with its decisions and its error, if any."""
         event = _event(now, seen, fault)
-        event["userIdentity"] = _vouched_for(decisions) or event["userIdentity"]
+        event["userIdentity"] = _federated(decisions) or event["userIdentity"]
         if len(decisions) > MOST_DECISIONS:  # DeleteObjects makes 1,000
             refused = [one for one in decisions if not one.allowed]
             decisions = (refused or decisions)[:MOST_DECISIONS]
@@ -75,7 +71,7 @@ class DecisionLog:
                 self._file = None
 
     def append(self, event: Event) -> None:
-        """Write the event down; the lock is held."""
+        """Write the event to the file. The caller holds the lock."""
         if self._path is None:
             return
         line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
@@ -116,7 +112,7 @@ def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, objec
 
 
 def _short(value: object) -> object:
-    """``value`` as JSON holds it, without what is very long."""
+    """``value`` for JSON, with long texts and lists cut short."""
     if isinstance(value, dict):
         return {str(key): _short(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -128,7 +124,7 @@ def _short(value: object) -> object:
 
 
 def _claimed(http: HttpRequest) -> dict[str, object]:
-    """Of someone who was not believed: the key that the request names, which is no secret."""
+    """The identity of a request that was not authenticated: the access key id that it names."""
     credential = http.argument("X-Amz-Credential") or http.argument("AWSAccessKeyId")
     claimed = f"Credential={credential}/" if credential else http.header("Authorization")
     found = _CLAIMED_KEY.search(claimed)
@@ -148,18 +144,17 @@ def _identity(caller: Caller, via: tuple[str, ...]) -> dict[str, object]:
     return {name: value for name, value in identity.items() if value}
 
 
-def _vouched_for(decisions: Sequence[Decision]) -> dict[str, object]:
-    """Whom an identity provider vouched for, as the role's trust policy was asked about it.
+def _federated(decisions: Sequence[Decision]) -> dict[str, object]:
+    """The identity in a valid token or assertion of an identity provider; empty without one.
 
     "CloudTrail userIdentity element", "Values for AWS STS APIs with SAML and web identity
-    federation". A token or an assertion that was not believed names nobody.
+    federation".
     """
-    asked = [
-        one.request for one in decisions if one.request.principal.kind == PrincipalKind.PROVIDER
-    ]
-    if not asked:
+    requests = (one.request for one in decisions)
+    request = next((r for r in requests if r.principal.kind == PrincipalKind.PROVIDER), None)
+    if request is None:
         return {}
-    provider, context = asked[0].principal.arn, asked[0].context
+    provider, context = request.principal.arn, request.context
     if "saml:sub" in context:
         subject, qualifier = context["saml:sub"], context.get("saml:namequalifier", "")
         named = {"principalId": f"{qualifier}:{subject}", "identityProvider": qualifier}
@@ -172,7 +167,7 @@ def _vouched_for(decisions: Sequence[Decision]) -> dict[str, object]:
 
 def _decision(decision: Decision) -> dict[str, object]:
     request = decision.request
-    told = {
+    logged = {
         "action": request.action,
         "resource": request.resource,
         "principal": request.principal.arn,
@@ -183,19 +178,19 @@ def _decision(decision: Decision) -> dict[str, object]:
         **decision.as_dict(),
     }
     if decision.allowed:
-        return told
+        return logged
     refused = {name: list(part) for name, part in refusal(decision)._asdict().items()}
-    return told | {"refused": refused} | _documents(decision)
+    return logged | {"refused": refused} | _documents(decision)
 
 
 def _documents(decision: Decision) -> dict[str, object]:
-    """What was gathered for a refusal, by which it can be decided again; not if it is very long."""
-    found = [(layer.kind, each.policy) for layer in decision.layers for each in layer.readings]
-    if sum(len(policy.document.text()) for _, policy in found) > MOST_POLICIES:
+    """The policies that were evaluated, to decide again from the log; empty if very long."""
+    policies = [(layer.kind, each.policy) for layer in decision.layers for each in layer.readings]
+    if sum(len(policy.document.text()) for _, policy in policies) > MOST_POLICIES:
         return {}
     return {
         "policies": [
             {"layer": kind, "policy": policy.name, "document": policy.document.document}
-            for kind, policy in found
+            for kind, policy in policies
         ]
     }

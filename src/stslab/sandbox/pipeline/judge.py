@@ -1,8 +1,7 @@
-"""Who signs with which access key, and what the policy engine is asked about them.
+"""Finds the owner of an access key, and asks the policy engine what that caller may do.
 
 It gathers the caller's policies and the global condition keys. IAM User Guide, "AWS global
-condition context keys", says which keys there are when: a key that has no value for a request
-is not in its context at all.
+condition context keys", says when each key is in the request's context.
 """
 
 import json
@@ -26,7 +25,7 @@ from stslab.sandbox.state.state import Busy, Closed, State
 
 
 def root_caller(account: Account, access_key_id: str = "") -> Caller:
-    """The account's root user, whose user id is the account's."""
+    """The account's root user, whose user id is the account id."""
     principal = Principal.from_arn(account.root_arn, user_id=account.account)
     return Caller(principal, account.account, access_key_id, "Root", account.account)
 
@@ -37,9 +36,9 @@ def user_caller(user: User, access_key_id: str = "") -> Caller:
 
 
 def lookup(view: View, access_key_id: str) -> KeyRecord | None:
-    """The key of this id, active or not, expired or not.
+    """The access key with this id, even if inactive or expired.
 
-    None where there is none, or where the role or user that it was issued for is gone.
+    None if there is no such key, or the role or user that it was issued for was deleted.
     """
     account = view.get(Account, identifiers.account_of_key(access_key_id) or "", "")
     if account is None:
@@ -56,11 +55,11 @@ def lookup(view: View, access_key_id: str) -> KeyRecord | None:
 
 
 def _of_session(view: View, session: Session) -> KeyRecord | None:
-    found = issuer(view, session)
-    if found is None and session.issuer_id != session.account:
+    owner = issuer(view, session)
+    if owner is None and session.issuer_id != session.account:
         return None
     own = session.kind == "SessionToken"
-    user = found if own and isinstance(found, User) else None
+    user = owner if own and isinstance(owner, User) else None
     principal = Principal.from_arn(
         user.arn if user else session.principal_arn,
         user_id=session.user_id,
@@ -85,7 +84,7 @@ def _of_session(view: View, session: Session) -> KeyRecord | None:
 
 
 def issuer(view: View, session: Session) -> Role | User | None:
-    """The role or user whose permissions the session has; None where it is gone, or is root."""
+    """The role or user whose permissions the session has; None if deleted, or the root user."""
     if session.role_id:
         role = view.get(Role, session.account, session.role_name.lower())
         return role if role is not None and role.unique_id == session.role_id else None
@@ -98,11 +97,11 @@ _ONLY: Mapping[str, frozenset[str]] = {
     "SessionToken": _ALWAYS | {"AssumeRole", "GetWebIdentityToken"},
     "FederatedUser": _ALWAYS,
 }
-"""What of STS a kind of session may call, where that is not all but :data:`_NEVER`."""
+"""The STS operations that such a session may call; others: all but :data:`_NEVER`."""
 
 
 def check_session(caller: Caller, service: str, operation: str) -> None:
-    """Refuse, as AWS does, what temporary credentials may not call, whatever policies say.
+    """Refuse, as AWS does, operations that temporary credentials may never call.
 
     IAM User Guide, "Comparing AWS STS credentials" (Requesting temporary security credentials).
     """
@@ -127,9 +126,9 @@ _MOST_REMEMBERED = 4096
 
 
 class LastUses:
-    """Notes uses in the state: of each key, service and region one a minute, which is a write.
+    """Saves when each access key or role was last used, at most once a minute.
 
-    No request waits for that, or fails because it can't be saved: the next one is noted then.
+    A request does not wait for that, or fail if it can't be saved: the next one tries again.
     """
 
     def __init__(self, state: State) -> None:
@@ -137,7 +136,7 @@ class LastUses:
         self._minutes: dict[tuple[str, str, str], datetime] = {}
 
     def note(self, request: ApiRequest) -> None:
-        """Remember that the request's key, or its role, was used."""
+        """Save that the request's key, or its role, was used now."""
         use = request.caller.access_key_id, request.service, request.region
         minute = request.now.replace(second=0, microsecond=0)
         if self._minutes.get(use) == minute:
@@ -154,7 +153,7 @@ class LastUses:
 
 
 def _to_put(view: View, request: ApiRequest) -> AccessKey | Role | None:
-    """The record that is to say that it was used now, and doesn't."""
+    """The key or role with its new last use; None if nothing has to be saved."""
     caller, session = request.caller, request.caller.session
     used: AccessKey | Role | None = None
     if session is None:
@@ -172,13 +171,13 @@ def _to_put(view: View, request: ApiRequest) -> AccessKey | Role | None:
     return msgspec.structs.replace(used, last_used=now)
 
 
-# -- decisions, for the pipeline and for the services behind it -----------------------------------
+# -- decisions, for the pipeline and the services -------------------------------------------------
 
 
 class Judge:
-    """Decides what requests need, and remembers the decisions until they are logged.
+    """Decides whether requests are allowed, and keeps the decisions until they are logged.
 
-    ``seen`` gives the view that the rest of AWS has of IAM; a rehearsal puts an older one there.
+    ``seen`` returns the state of IAM that the rest of AWS sees; in a rehearsal, an older one.
     """
 
     def __init__(self) -> None:
@@ -188,22 +187,22 @@ class Judge:
     def decide(
         self, view: View, request: ApiRequest, need: Need, principal: Principal | None = None
     ) -> Decision:
-        """See :meth:`stslab.sandbox.api.model.Judge.decide`; the decision is noted."""
+        """Decide and note the decision; see :meth:`stslab.sandbox.api.model.Judge.decide`."""
         own = Policies() if principal else _policies_of(self.seen(view), request.caller)
         policies = Policies(own.identity, need.resource_policy, own.boundaries, own.session)
-        question = Request(
+        asked = Request(
             principal or request.caller.principal,
             need.action,
             need.resource,
             {**_context(view, request, need.resource_account), **need.context},
             need.resource_account,
         )
-        decision = authorize(question, policies)
+        decision = authorize(asked, policies)
         self.notes().append(decision)
         return decision
 
     def require(self, view: View, request: ApiRequest, need: Need) -> None:
-        """Let pass what is allowed; AccessDenied, with AWS's message, for all else."""
+        """Raise AccessDenied with AWS's message unless the request is allowed."""
         decision = self.decide(view, request, need)
         if not decision.allowed:
             raise denial(request, need, decision)
@@ -214,13 +213,13 @@ class Judge:
         return self.start() if noted is None else noted
 
     def start(self) -> list[Decision]:
-        """Begin a new list of notes, for a request or for a call inside one, and return it."""
+        """Begin and return a new list of notes, for a request or a call inside one."""
         notes: list[Decision] = []
         self.resume(notes)
         return notes
 
     def resume(self, notes: list[Decision]) -> None:
-        """Go on with the notes of the request around the call that has ended."""
+        """Go on with these notes of a request, after a call inside it has ended."""
         self._noted.decisions = notes
 
 
@@ -237,7 +236,7 @@ def _policies_of(view: View, caller: Caller) -> Policies:
 
 
 def _of(view: View, owner: User | Role | None) -> Policies:
-    """The policies of a user and its groups, or of a role; one that is gone has none.
+    """The policies of a user and its groups, or of a role; empty if it was deleted.
 
     IAM User Guide, "Policies and permissions in IAM".
     """
@@ -288,9 +287,9 @@ _PRINCIPAL_TYPES: Mapping[str, str] = {"Root": "Account", "IAMUser": "User", "Se
 
 
 def _context(view: View, request: ApiRequest, resource_account: str | None) -> Keys:
-    """The global condition keys of a request on something that ``resource_account`` owns.
+    """The global condition keys of a request for a resource of ``resource_account``.
 
-    The embedded account stands for AWS's HTTPS endpoints, so ``aws:SecureTransport`` is true.
+    ``aws:SecureTransport`` is true, since AWS's own endpoints use HTTPS.
     """
     return {
         "aws:CurrentTime": iso(request.now),
@@ -318,7 +317,7 @@ def _network(request: ApiRequest) -> Keys:
 
 
 def _principal(view: View, caller: Caller) -> Keys:
-    """A session tag stands before the role's or user's tag of the same key, whatever its case."""
+    """A session tag replaces the role's or user's tag with the same key, whatever its case."""
     session = caller.session
     kind = _PRINCIPAL_TYPES.get(caller.kind, caller.kind)
     keys: Keys = {

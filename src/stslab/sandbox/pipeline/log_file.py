@@ -1,7 +1,7 @@
-"""The log's file as commands read it, whether or not the sandbox runs. Standard library only.
+"""Reads the log's file, for commands, whether or not the sandbox runs. Standard library only.
 
-One event a line, as :mod:`stslab.sandbox.pipeline.decisions` writes them; lines that a crash or a
-full disk left damaged are passed over.
+The file has one event a line, as :mod:`stslab.sandbox.pipeline.decisions` writes them. Lines that
+a crash or a full disk damaged are skipped.
 """
 
 import json
@@ -15,7 +15,7 @@ NAME = "decisions.jsonl"
 _PIECE = 1 << 16
 Event = Mapping[str, Any]
 Decided = Event
-"""A decision as an event has it."""
+"""One entry of an event's ``decisions``."""
 
 UNAUTHENTICATED = frozenset(
     """
@@ -23,10 +23,10 @@ UNAUTHENTICATED = frozenset(
     MissingAuthenticationToken RequestExpired RequestTimeTooSkewed SignatureDoesNotMatch
     """.split()
 )
-"""The codes with which requests are answered whose sender was not believed."""
+"""The error codes of requests that were not authenticated."""
 
 UNVERIFIED = frozenset({"ExpiredTokenException", "InvalidIdentityToken"})
-"""The codes with which AWS refuses what an identity provider is said to have issued."""
+"""The error codes of tokens and assertions that are not valid."""
 _REFUSALS = (
     UNAUTHENTICATED
     | UNVERIFIED
@@ -35,21 +35,21 @@ _REFUSALS = (
 
 
 def is_refused(event: Event) -> bool:
-    """Whether the request was not believed, or not permitted, wholly or in part."""
+    """Whether the request was not authenticated, or not allowed, wholly or in part."""
     return event.get("errorCode") in _REFUSALS or any(
         one["decision"] != "Allowed" for one in event["decisions"]
     )
 
 
 def newest_first(folder: Path) -> Iterator[Event]:
-    """Every event that is kept, the last one first; ``folder`` is the sandbox's."""
+    """Every event in the log, the newest first; ``folder`` is the sandbox's."""
     for name in (NAME, f"{NAME}.1"):
         with suppress(FileNotFoundError), (folder / name).open("rb") as file:
             yield from _events(_backwards(file))
 
 
 def _backwards(file: BinaryIO) -> Iterator[bytes]:
-    """The lines, the last one first; of a long file no more is read than is asked for."""
+    """The lines, the last one first; a long file is read only as far as needed."""
     at, rest = file.seek(0, os.SEEK_END), b""
     while at:
         size = min(at, _PIECE)
@@ -60,7 +60,7 @@ def _backwards(file: BinaryIO) -> Iterator[bytes]:
 
 
 class Tail:
-    """Reads what is added to the log: first all that its present file holds, then what is new."""
+    """Follows the log: first all events of the current file, then new ones."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
@@ -68,10 +68,10 @@ class Tail:
         self._rest = b""
 
     def read(self) -> list[Event]:
-        """The events since the last time, oldest first."""
+        """The events since the last call, oldest first."""
         events = self._more()
         if self._replaced():
-            events += self._more()  # what came between the last look and the change of files
+            events += self._more()  # written before the file was replaced
             self.close()
             self._rest = b""
             with suppress(FileNotFoundError):
@@ -94,7 +94,7 @@ class Tail:
         return list(_events(lines))
 
     def _replaced(self) -> bool:
-        """Whether the path names another file than the one that is open, if any."""
+        """Whether the path now names another file than the open one, if any."""
         try:
             now = self._path.stat()
         except FileNotFoundError:

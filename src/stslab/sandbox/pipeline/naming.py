@@ -1,7 +1,7 @@
-"""What a request asks for: its service, its operation and its parameters.
+"""Finds a request's operation and parameters.
 
-The service is the one that the signature was made for. The operation and the parameters come
-from one place each; whatever could be read in two ways is refused.
+The signature names the service. The operation and each parameter come from one place;
+an ambiguous request is refused.
 """
 
 import re
@@ -23,8 +23,7 @@ _CLAIMED_ACTION = re.compile(r"(?:^|&)Action=([A-Za-z]{1,64})(?:&|$)")
 def name(service: str, http: HttpRequest) -> tuple[str, Params]:
     """The operation and parameters of a request that was signed for ``service``.
 
-    What names no operation of it, or does so ambiguously, is refused (IAM API Reference, "Common
-    Error Types").
+    ApiFault: it names no operation, or is ambiguous (IAM API Reference, "Common Error Types").
     """
     if service not in operations.SERVICES:
         raise ApiFault(
@@ -40,7 +39,7 @@ def name(service: str, http: HttpRequest) -> tuple[str, Params]:
 
 
 def claimed(service: str, http: HttpRequest) -> str:
-    """The operation that a request that was not believed asks for, as its protocol says it."""
+    """The operation named by a request that was not authenticated; empty if none is."""
     if service == "s3":
         with suppress(ApiFault):
             return address.operation(http, address.address(http))
@@ -56,8 +55,8 @@ def _name_query(service: str, http: HttpRequest) -> tuple[str, Params]:
     action, version = given.pop("Action", ""), given.pop("Version", "")
     if not action:
         raise ApiFault("MissingAction", "The request must contain the parameter Action.")
-    known = operations.model(service).metadata["apiVersion"]
-    if version != known or action not in operations.names(service):
+    current = operations.model(service).metadata["apiVersion"]
+    if version != current or action not in operations.names(service):
         raise ApiFault(
             "InvalidAction",
             f"Could not find operation {action} for version {version or 'NO_VERSION_SPECIFIED'}",
@@ -103,9 +102,9 @@ _Tree = dict[str, Any]
 
 
 def _tree(pairs: Iterable[tuple[str, str]]) -> _Tree:
-    """``Tags.member.1.Key=team`` as ``{"Tags": {"member": {"1": {"Key": {"": "team"}}}}}``.
+    """Turn ``Tags.member.1.Key=team`` into ``{"Tags": {"member": {"1": {"Key": {"": "team"}}}}}``.
 
-    The pairs become a tree once, and the shape is walked over it: cost is linear in their number.
+    The tree is built once, so the cost is linear in the number of pairs.
     """
     root: _Tree = {}
     for name, value in pairs:
@@ -127,7 +126,7 @@ def _parse(shape: Shape, node: _Tree) -> object:
 
 
 def _structure(shape: Shape, node: _Tree) -> dict[str, object]:
-    """The members that the shape has; others are ignored."""
+    """The members of the shape; other parameters are ignored."""
     parsed = {}
     for name, member in shape.members.items():
         inner = node.get(member.serialization.get("name", name))
@@ -137,13 +136,13 @@ def _structure(shape: Shape, node: _Tree) -> dict[str, object]:
 
 
 def _list(shape: Shape, node: _Tree) -> list[object]:
-    """The entries in the order of their numbers, which need not be complete."""
+    """The entries in the order of their numbers, which may have gaps."""
     node = node.get(shape.member.serialization.get("name", "member"), {})
     numbers = [key for key in node if key.isascii() and key.isdigit() and len(key) <= _DIGITS]
     return [_parse(shape.member, node[key]) for key in sorted(numbers, key=int)]
 
 
-_DIGITS = 8  # of a number in a list; no list is longer
+_DIGITS = 8  # of an entry's number: no list is longer
 
 
 def _malformed() -> ApiFault:
@@ -159,4 +158,4 @@ _SCALARS: Mapping[str, Callable[[str], object]] = {
     "integer": int,
     "long": int,
 }
-"""What operations that the account has take; only those that it has not take maps."""
+"""The shapes that the account's operations take; only unsupported operations take maps."""

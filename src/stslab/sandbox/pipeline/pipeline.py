@@ -1,8 +1,8 @@
 """The pipeline: every request is authenticated, named, decided, carried out and logged here.
 
-What fails at any point is answered as AWS answers it; what the pipeline does not know is
-refused. A request that reads gets one snapshot and takes no lock; one that writes gets a
-transaction, in which it is decided too, and is answered when that is saved.
+A failure at any step gets AWS's error answer; unknown operations are refused. A reading request
+gets one snapshot and takes no lock. A writing one is decided and carried out in a transaction,
+and is answered when that is saved.
 """
 
 import logging
@@ -43,17 +43,16 @@ from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.state import Closed, State
 
 _LOG = logging.getLogger(__name__)
-# What AWS says of parameters before it asks who may call.
-_CHECKED = frozenset({"iam", "sts"})
+_CHECKED = frozenset({"iam", "sts"})  # services that validate parameters before they authorize
 _AGENT = (("User-Agent", "cloudformation.amazonaws.com"),)
-# What stands for the request of a call that a service makes, which comes over no network.
+# The HTTP requests of calls without one: a service's own, and a hypothetical one of the learner's.
 _FROM_INSIDE = HttpRequest("POST", "/", (), "", _AGENT, b"", source_ip="")
-_FROM_HERE = HttpRequest("POST", "/", (), "", _AGENT, b"")  # a learner's, from this machine
+_FROM_HERE = HttpRequest("POST", "/", (), "", _AGENT, b"")
 Services = Mapping[str, Service]
 
 
 class Would(NamedTuple):
-    """A call that is not made: it is only asked what would come of it."""
+    """A hypothetical call: it is decided, but not made."""
 
     caller: Caller
     service: str
@@ -62,7 +61,7 @@ class Would(NamedTuple):
 
 
 class Pipeline:
-    """Stands before all services of one account's state."""
+    """Handles the requests to all services of one account."""
 
     def __init__(
         self,
@@ -80,11 +79,11 @@ class Pipeline:
         self._last_uses = LastUses(state)
 
     def handle(self, http: HttpRequest) -> ApiResponse:
-        """Answer one HTTP request; every fault becomes an answer."""
+        """Answer one HTTP request; an error becomes AWS's error answer."""
         return self._logged(http, self._answer)
 
     def refuse(self, head: HttpRequest) -> ApiResponse | None:
-        """The refusal of a request with a large body that nothing vouches for, by its head."""
+        """The refusal of a request whose head can't be authenticated; None: read its body."""
         try:
             self._authenticator.expect(head)
         except ApiFault:
@@ -93,7 +92,7 @@ class Pipeline:
 
     def _expect(self, seen: Seen) -> ApiResponse:
         self._authenticator.expect(seen.http)
-        raise faults.unavailable()  # what vouches for it came a moment ago
+        raise faults.unavailable()  # its key was created a moment ago
 
     def _logged(self, http: HttpRequest, answer: Callable[[Seen], ApiResponse]) -> ApiResponse:
         service = addressed_service(http)
@@ -115,17 +114,17 @@ class Pipeline:
         return response
 
     def _answer(self, seen: Seen) -> ApiResponse:
-        proved = self._authenticator.authenticate(seen.http)
-        seen.service, seen.http = proved.service, proved.request
-        operation, params = naming.name(proved.service, proved.request)
-        unsigned = proved.caller.kind == "Anonymous"
-        if unsigned and proved.service != "s3" and operation not in UNSIGNED_ACTIONS:
+        verified = self._authenticator.authenticate(seen.http)
+        seen.service, seen.http = verified.service, verified.request
+        operation, params = naming.name(verified.service, verified.request)
+        anonymous = verified.caller.kind == "Anonymous"
+        if anonymous and verified.service != "s3" and operation not in UNSIGNED_ACTIONS:
             raise missing_token()
         seen.api = api = replace(
-            self._api(proved.caller, proved.service, operation, params, proved.request),
-            region=REGION if proved.service == "iam" else proved.region or REGION,
+            self._api(verified.caller, verified.service, operation, params, verified.request),
+            region=REGION if verified.service == "iam" else verified.region or REGION,
             request_id=seen.request_id,
-            authenticated=proved,
+            authenticated=verified,
         )
         self._last_uses.note(api)
         answer, as_json = self._carry_out(api), serialize.wants_json(api.http)
@@ -155,11 +154,11 @@ class Pipeline:
             self._judge.resume(outer)
 
     def would(self, calls: Sequence[Would]) -> tuple[list[Decision], ApiFault | None, bool]:
-        """What the last of these calls would meet after the others, without any being made.
+        """How the last of these calls would be decided after the others, without making any.
 
-        They are carried out in a transaction that is not committed. Returns the last one's
-        decisions, the fault that it would end in, and whether its session would be accepted;
-        where it would not, what the policies would decide.
+        They are carried out in a transaction that is not committed. Return the last one's
+        decisions, its error, and whether its session would be accepted; if it would not, the
+        decisions are those that the policies would make.
         """
         fork = Transaction(self._state.snapshot)
         outer = self._judge.notes()
@@ -173,14 +172,14 @@ class Pipeline:
                     self._carry_out(api, fork)
                 except ApiFault as refused:
                     fault = refused
-            believed = bool(notes) or fault is None or fault.code not in UNAUTHENTICATED
-            if not believed:
+            accepted = bool(notes) or fault is None or fault.code not in UNAUTHENTICATED
+            if not accepted:
                 for need in self._services[api.service].needs(fork, api):
                     with suppress(ApiFault):
                         self._judge.require(fork, api, need)
         finally:
             self._judge.resume(outer)
-        return notes, fault, believed
+        return notes, fault, accepted
 
     def _api(
         self, caller: Caller, service: str, operation: str, params: Params, http: HttpRequest
@@ -201,7 +200,7 @@ class Pipeline:
         )
 
     def _carry_out(self, api: ApiRequest, fork: Transaction | None = None) -> Answer:
-        """Decide the call and let its handler answer; on ``fork``, where that is given."""
+        """Decide the call and return its handler's answer; on ``fork``, if given."""
         service = self._services[api.service]
         read = service.reads.get(api.operation)
         if read is not None:

@@ -1,1 +1,1 @@
-"""A rehearsal of the real thing: the sandbox as slow and as faulty as AWS can be."""
+"""A rehearsal of a real account: the sandbox is as slow and as faulty as AWS can be."""

@@ -1,9 +1,9 @@
-"""Begins and ends a rehearsal of one account, and lets calls go wrong while it lasts.
+"""A rehearsal of one account: delays IAM's changes, slows stacks down, and makes calls fail.
 
-IAM is then as the rest of AWS sees it: a change takes time until it is known everywhere. Until
-then requests are judged by what was there before: a new key is unknown, a new role can't be
-assumed, a policy that was changed or removed still holds (IAM User Guide, "Troubleshoot IAM",
-"Changes that I make are not always immediately visible"). IAM's own answers are always the newest.
+A change takes time until the rest of AWS sees it. Until then requests are decided by the older
+state: a new key is unknown, a new role can't be assumed, a changed or deleted policy still counts
+(IAM User Guide, "Troubleshoot IAM", "Changes that I make are not always immediately visible").
+IAM's own answers always have the newest state.
 """
 
 import threading
@@ -39,15 +39,15 @@ from stslab.sandbox.state.state import State
 
 _KEYS, _USERS, _ROLES, _POLICIES = "key", "user", "role", "policies"
 _IDENTITY = frozenset({"inline", "attached", "boundary", "groups"})
-"""The members of a user or role by which its policies are found."""
+"""The fields of a user or role that name its policies."""
 _UNNOTICED = frozenset({"last_used", "access_keys", "mfa_devices", "login"})
-"""Members that nothing is judged by."""
+"""Fields that no decision depends on."""
 _ITSELF = {AccessKey: _KEYS, User: _USERS, Role: _ROLES, Group: _POLICIES, ManagedPolicy: _POLICIES}
-"""How long a change of such a record takes, but for the members of its identity."""
+"""The delay for a change of such a record, except for its ``_IDENTITY`` fields."""
 
 
 class _Waiting(NamedTuple):
-    """What is known until a moment: the record before a change of what is named, or None."""
+    """A change that spreads: until then the rest of AWS sees ``before``, None if it was new."""
 
     until: datetime
     what: str
@@ -58,9 +58,9 @@ _Pending = Mapping[Address, tuple[_Waiting, ...]]
 
 
 class Lag:
-    """Remembers older records for as long as the rest of AWS goes by them.
+    """Remembers older records as long as the rest of AWS still sees them.
 
-    :meth:`notice` comes after each change, one at a time; :meth:`seen` may come at any time.
+    :meth:`notice` is called after each change, one at a time; :meth:`seen` in any thread.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -75,7 +75,7 @@ class Lag:
         self._pending: _Pending = {}
 
     def notice(self, before: Snapshot, after: Snapshot) -> None:
-        """Let what differs between two snapshots spread."""
+        """Begin to spread the changes between two snapshots."""
         at = after.now()
         pending = _unexpired(self._pending, at)
         for changed in before.differences(after):
@@ -87,7 +87,7 @@ class Lag:
         self._pending = pending  # in one step: other threads read it
 
     def seen(self, view: View) -> View:
-        """What the rest of AWS knows at the view's moment."""
+        """The state that the rest of AWS sees at the view's time."""
         pending = _unexpired(self._pending, view.now())
         if not pending:
             return view
@@ -121,7 +121,7 @@ class Lag:
 
 
 def _known(kind: type[Record], now: Record | None, waiting: tuple[_Waiting, ...]) -> Record | None:
-    """The record as the rest of AWS knows it: it, or its policies, may be older than ``now``."""
+    """The record that the rest of AWS sees: it, or its policies, may be older than ``now``."""
     oldest: dict[str, Record | None] = {}
     for one in waiting:
         oldest.setdefault(one.what, one.before)
@@ -132,12 +132,10 @@ def _known(kind: type[Record], now: Record | None, waiting: tuple[_Waiting, ...]
 
 
 def _unexpired(pending: _Pending, at: datetime) -> dict[Address, tuple[_Waiting, ...]]:
-    found = {}
-    for address, waiting in pending.items():
-        left = tuple(one for one in waiting if one.until > at)
-        if left:
-            found[address] = left
-    return found
+    left = {
+        key: tuple(one for one in waiting if one.until > at) for key, waiting in pending.items()
+    }
+    return {address: waiting for address, waiting in left.items() if waiting}
 
 
 def _members(record: Record | None, without: frozenset[str]) -> dict[str, Any] | None:
@@ -148,7 +146,7 @@ def _members(record: Record | None, without: frozenset[str]) -> dict[str, Any] |
 
 
 def _identity(record: Record | None, of: Record | None = None) -> dict[str, Any]:
-    """The members by which policies are found; empty ones, as ``of`` has them, of no record."""
+    """The record's ``_IDENTITY`` fields; without a record, those of ``of``, emptied."""
     if record is None and of is None:
         return {}
     if record is None:
@@ -157,11 +155,11 @@ def _identity(record: Record | None, of: Record | None = None) -> dict[str, Any]
 
 
 Handle = Callable[[HttpRequest], ApiResponse]
-_PAUSES = 2  # in the work on each resource of a stack
+_PAUSES = 2  # for each resource of a stack
 
 
 class Rehearsal:
-    """A rehearsal that goes on. It begins when it is made; ``end`` puts everything back."""
+    """A running rehearsal. It starts when it is created; ``end`` restores everything."""
 
     def __init__(
         self, text: str, state: State, judge: Judge, engine: Engine, handle: Handle
@@ -177,7 +175,7 @@ class Rehearsal:
         judge.seen, engine.pace, engine.failure = self.lag.seen, stacks.pace, stacks.failure
 
     def end(self) -> None:
-        """Let the account answer at once again, and know everything."""
+        """End the delays: the account behaves as before the rehearsal."""
         self._unwatch()
         self._judge.seen, self._engine.pace, self._engine.failure = self._before
 
@@ -185,7 +183,7 @@ class Rehearsal:
         return self.lag.spreading(self._state.now())
 
     def handle(self, request: HttpRequest) -> ApiResponse:
-        """Answer the request, unless a fault is to strike it: an answer, or Dropped."""
+        """Answer the request, or with an error if a fault strikes it. Dropped: reset instead."""
         service = addressed_service(request)
         operation = "Unknown"
         with suppress(ApiFault):
@@ -202,7 +200,7 @@ class Rehearsal:
 
 
 class _Stacks:
-    """How slow stacks are, and which of their resources fail."""
+    """Decides how slow stacks are, and which of their resources fail."""
 
     def __init__(self, spec: Spec, pace: Callable[[], float]) -> None:
         self._spec = spec
@@ -218,18 +216,18 @@ class _Stacks:
         return whole / _PAUSES
 
     def failure(self, stack_id: str, resource: str, kind: str, verb: str) -> str:
-        """Why the work on a resource fails; nothing where it does not.
+        """Why the work on a resource fails; empty if it does not.
 
-        A deletion fails once: another try succeeds, as it does on AWS when the cause is gone.
+        A deletion fails once: the next try succeeds, as on AWS once the cause is removed.
         """
         names = {resource, kind, kind.rpartition("::")[2]}
         if verb == "CREATE" and names.intersection(self._spec.fail_stacks):
             return "Rehearsed: it could not be created."
-        if verb == "DELETE" and names.intersection(self._spec.fail_deletes):
-            once = stack_id, resource
-            if once not in self._failed:
-                self._failed.add(once)
-                return "Rehearsed: it could not be deleted."
+        once = stack_id, resource
+        fails = verb == "DELETE" and names.intersection(self._spec.fail_deletes)
+        if fails and once not in self._failed:
+            self._failed.add(once)
+            return "Rehearsed: it could not be deleted."
         return ""
 
 
@@ -238,7 +236,7 @@ RESET_BEFORE, RESET_AFTER = "reset-before", "reset-after"
 KINDS = (THROTTLE, ERROR, ERROR_AFTER, RESET_BEFORE, RESET_AFTER)
 Kind = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(KINDS)})$")]
 AFTER = frozenset({ERROR_AFTER, RESET_AFTER})
-"""The kinds that strike when the call has taken effect."""
+"""The kinds that strike after the call took effect."""
 
 _THROTTLED: Mapping[str, ApiFault] = {
     "s3": ApiFault("SlowDown", "Please reduce your request rate."),
@@ -249,9 +247,9 @@ _OTHER_THROTTLED = ApiFault("Throttling", "Rate exceeded")
 
 @dataclass(slots=True)
 class Scripted:
-    """A fault that is wanted: at the ``at``-th call from now that ``call`` matches, ``times``.
+    """A planned fault: at the ``at``-th matching call from now, and ``times`` in a row.
 
-    ``call`` is ``service.Operation``, with ``*`` for any.
+    ``call`` is ``service.Operation`` and may have wildcards (``s3.*``).
     """
 
     call: str
@@ -260,7 +258,7 @@ class Scripted:
     times: Annotated[int, msgspec.Meta(ge=1)] = 1
 
     def strikes(self, call: str) -> bool:
-        """Whether this call goes wrong; counts it."""
+        """Whether the fault strikes this call; counts the call."""
         if not fnmatchcase(call, self.call):
             return False
         self.at -= 1
@@ -272,7 +270,7 @@ class Scripted:
 
 
 class Faults:
-    """Decides of each call whether it goes wrong. ``seen`` and ``struck`` count."""
+    """Decides for each call whether a fault strikes. ``seen`` and ``struck`` count them."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
@@ -289,12 +287,12 @@ class Faults:
         self.struck: Counter[str] = Counter()
 
     def script(self, wanted: list[Scripted]) -> None:
-        """Let these happen, in place of what an earlier script still wanted."""
+        """Plan these faults, in place of earlier ones."""
         with self._lock:
             self._script = list(wanted)
 
     def next(self, call: str) -> str:
-        """The kind of fault that strikes this call, or nothing."""
+        """The kind of fault that strikes this call; empty if none does."""
         with self._lock:
             self.seen[call] += 1
             striking = [wanted.kind for wanted in self._script if wanted.strikes(call)]
@@ -310,7 +308,7 @@ class Faults:
 
 
 def answer(service: str, kind: str, number: int) -> ApiFault:
-    """What AWS answers for a fault of this kind; ``number`` varies the server's errors."""
+    """AWS's error for a fault of this kind; ``number`` alternates between server errors."""
     if kind == THROTTLE:
         return _THROTTLED.get(service, _OTHER_THROTTLED)
     return faults.unavailable() if number % 2 else faults.failure(service)

@@ -1,7 +1,7 @@
-"""What is to be rehearsed, as it is written on the command line.
+"""Reads the settings of a rehearsal, such as ``seed=7,keys=3s,roles=2..6s,throttle=0.05``.
 
-``seed=7,keys=3s,roles=2..6s,throttle=0.05``: delays are seconds, or a range from which each
-change gets its own; rates are shares of calls; what is not named does not happen.
+A delay is a time, or a range from which each change gets its own. A rate is a share of calls,
+from 0 to 1. What is not named does not happen.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BARE = (
     "seed=1,keys=1..3s,users=1..3s,roles=1..4s,policies=1..4s,throttle=0.05,errors=0.02,"
     "errors-after=0.01,reset-before=0.01,reset-after=0.01,slow-stacks=1s"
 )
-"""What a rehearsal is where nothing is said of it."""
+"""The settings of a rehearsal if none are given."""
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(?:\.\.(\d+(?:\.\d+)?))?(ms|s)")
 _LONGEST = 600.0
@@ -28,7 +28,7 @@ _NAMES = re.compile(r"[A-Za-z0-9:+]+")
 
 
 class Span(msgspec.Struct, frozen=True):
-    """From ``low`` to ``high`` seconds."""
+    """A delay from ``low`` to ``high`` seconds."""
 
     low: float = 0.0
     high: float = 0.0
@@ -39,10 +39,10 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """A rehearsal: delays in seconds, rates from 0 to 1, and stacks that are slow or fail.
+    """The settings of a rehearsal: delays in seconds, and rates from 0 to 1.
 
-    ``keys``, ``users``, ``roles`` and ``policies`` are how long a change of one takes to
-    spread. ``fail_stacks`` and ``fail_deletes`` name logical ids or types of resources.
+    ``keys``, ``users``, ``roles`` and ``policies`` are how long their changes take to spread.
+    ``fail_stacks`` and ``fail_deletes`` have logical ids or types of resources.
     """
 
     seed: int = 1
@@ -61,14 +61,18 @@ class Spec(msgspec.Struct, frozen=True):
 
 
 def parse(text: str) -> Spec:
-    """The rehearsal that ``text`` describes; nothing but blanks is :data:`BARE`."""
+    """The settings that ``text`` describes; blank text is :data:`BARE`.
+
+    UsageError: an unknown name, or a value that can't be read.
+    """
     values: dict[str, Any] = {}
     for part in filter(None, re.split(r"[,\s]+", text.strip() or BARE)):
         name, equals, value = part.partition("=")
         read = _READERS.get(name)
         if read is None or not equals:
             raise UsageError(
-                f"A rehearsal has no {name!r}.", f"It has {', '.join(_READERS)}, each with a value."
+                f"A rehearsal has no setting {name!r}.",
+                f"Its settings, each with a value: {', '.join(_READERS)}.",
             )
         values[name.replace("-", "_")] = read(name, value)
     return Spec(**values)
@@ -77,12 +81,11 @@ def parse(text: str) -> Spec:
 def _span(name: str, value: str) -> Span:
     match = _SPAN.fullmatch(value)
     if match is None:
-        raise UsageError(f"{name}={value} is no time.", f"Write {name}=3s, or {name}=2..6s.")
+        raise UsageError(f"{name}={value} is not a time.", f"Write {name}=3s or {name}=2..6s.")
     unit = _MILLI if match[3] == "ms" else 1.0
-    low = float(match[1]) * unit
-    high = float(match[2]) * unit if match[2] else low
+    low, high = float(match[1]) * unit, float(match[2] or match[1]) * unit
     if not low <= high <= _LONGEST:
-        raise UsageError(f"{name}={value} is not from less to more, or is over ten minutes.")
+        raise UsageError(f"{name}={value} goes backwards, or is over ten minutes.")
     return Span(low, high)
 
 
@@ -92,20 +95,20 @@ def _rate(name: str, value: str) -> float:
     except ValueError:
         rate = -1.0
     if not 0 <= rate <= 1:
-        raise UsageError(f"{name}={value} is no share of calls.", f"Write {name}=0.05 for 5 %.")
+        raise UsageError(f"{name}={value} is not a rate (0 to 1).", f"Write {name}=0.05 for 5 %.")
     return rate
 
 
 def _number(name: str, value: str) -> int:
     if not value.isdecimal():
-        raise UsageError(f"{name}={value} is no whole number.")
+        raise UsageError(f"{name}={value} is not a whole number.")
     return int(value)
 
 
 def _names(name: str, value: str) -> tuple[str, ...]:
     if not _NAMES.fullmatch(value):
         raise UsageError(
-            f"{name}={value} names no resource.",
+            f"{name}={value} does not name a resource.",
             f"Write {name}=Bucket, {name}=AWS::S3::Bucket, or several: {name}=Bucket+Role.",
         )
     return tuple(filter(None, value.split("+")))
@@ -125,7 +128,7 @@ _RANGE = float(1 << (8 * _BYTES))
 
 
 def share(seed: int, *what: object) -> float:
-    """A number from 0 up to 1, the same for the same seed and the same question."""
+    """A pseudo-random number from 0 to less than 1, determined by the seed and ``what``."""
     text = "\0".join(map(str, (seed, *what)))
     digest = hashlib.blake2b(text.encode(), digest_size=_BYTES).digest()
     return int.from_bytes(digest) / _RANGE

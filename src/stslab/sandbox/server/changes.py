@@ -1,4 +1,4 @@
-"""What changed in the account: since a moment, or by a learner's hand in a run, and back again."""
+"""The control verbs about changes: since a mark, or by hand in a run; and their undo."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
@@ -10,7 +10,7 @@ from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal
-from stslab.sandbox.server.control import ControlRequest, Said
+from stslab.sandbox.server.control import Answer, ControlRequest
 from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state import traces
 from stslab.sandbox.state.buckets import Bucket, Object, Upload
@@ -34,13 +34,13 @@ _CALLED: Mapping[str, str] = {
     "upload": "unfinished upload",
     "user": "IAM user",
 }
-"""What counts: sessions end by themselves, and nothing else can be made by a call."""
+"""What each table's records are called. Other tables don't count: sessions end by themselves."""
 _PASSING = {"last_used": None, "credential_report": None}
-"""Members that looking changes, or that no call can undo."""
+"""Fields that reading changes, or that no call can undo, with the value to compare them by."""
 
 
 class Holder(Protocol):
-    """What has an account, one after another; see ``EmbeddedAccount``."""
+    """The part of an account that the verbs need; see ``EmbeddedAccount``."""
 
     inside: Inside
     rehearsal: Rehearsal | None
@@ -49,15 +49,15 @@ class Holder(Protocol):
     def rehearse(self, text: str | None) -> None: ...
 
 
-def mark(account: Holder, _: ControlRequest) -> Said:
+def mark(account: Holder, _: ControlRequest) -> Answer:
     account.marked = account.inside.state.snapshot
     return {}
 
 
-def changed(account: Holder, _: ControlRequest) -> Said:
-    """Tell what is not as it was when ``mark`` was last asked for."""
+def changed(account: Holder, _: ControlRequest) -> Answer:
+    """One sentence for each thing that is not as it was at the last ``mark``."""
     if account.marked is None:
-        raise SandboxError("Nothing was marked.")
+        raise SandboxError("There is no mark to compare with.")
     return {"changed": sorted(_sentences(account.marked, account.inside.state.snapshot))}
 
 
@@ -71,7 +71,7 @@ def _sentences(before: Snapshot, after: Snapshot) -> Iterator[str]:
 
 
 def _lasting(record: Record | None) -> Record | None:
-    """The record as far as it counts; None where it does not."""
+    """The record without passing fields; None if it does not count."""
     if record is None or record.table not in _CALLED:
         return None
     if getattr(record, "status", "") == "DELETE_COMPLETE":  # stacks are remembered
@@ -85,17 +85,17 @@ def _called(record: Record) -> str:
     return name if record.account in ("", LEARNER) else f"{name} of account {record.account}"
 
 
-def run(account: Holder, asked: ControlRequest) -> Said:
-    """The key of the run ``{"run": id, "keys": [ids]}``, which begins or has its turn again.
+def run(account: Holder, request: ControlRequest) -> Answer:
+    """The key of the run ``{"run": id, "keys": [ids]}``, which begins or goes on.
 
-    ``keys`` are further keys that are its own. Without a run: that of the last turn, if any.
+    ``keys`` are more keys of the run. Without a run: the one that was active last, if any.
     ``{"run": id, "ends": true}`` ends it.
     """
-    wanted, keys = str(asked.body.get("run", "")), asked.body.get("keys", [])
+    wanted, keys = str(request.body.get("run", "")), request.body.get("keys", [])
     with account.inside.state.transaction() as tx:
         known = traces.runs(tx)
         found = next((one for one in known if wanted in ("", one.run)), None)
-        if asked.body.get("ends"):
+        if request.body.get("ends"):
             _end(tx, found)
             return {}
         if not wanted:
@@ -109,7 +109,7 @@ def run(account: Holder, asked: ControlRequest) -> Said:
         return _shown(made, tx.get(AccessKey, LEARNER, own[0]))
 
 
-def _shown(found: Run, key: AccessKey | None) -> Said:
+def _shown(found: Run, key: AccessKey | None) -> Answer:
     if key is None:
         raise SandboxError(f"The key of run {found.run} is gone.")
     shown = {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
@@ -117,10 +117,10 @@ def _shown(found: Run, key: AccessKey | None) -> Said:
 
 
 def _new_key(tx: Transaction) -> str:
-    """A key of the administrator that is not among those that IAM lists."""
+    """A new key of the administrator that IAM does not list."""
     usable = usable_key(tx, LEARNER, ADMINISTRATOR)
     if usable is None:
-        raise SandboxError("The administrator has no active access key any more.")
+        raise SandboxError("The administrator no longer has an active access key.")
     made = msgspec.structs.replace(
         usable,
         access_key_id=identifiers.access_key_id("AKIA", LEARNER),
@@ -140,33 +140,33 @@ def _end(tx: Transaction, ended: Run | None) -> None:
             tx.delete(record)
 
 
-def restore(account: Holder, asked: ControlRequest) -> Said:
-    """What the learner did by hand in ``{"run": id, "own": [names], "only_look": bool}``, undone.
+def restore(account: Holder, request: ControlRequest) -> Answer:
+    """Undo what the learner did by hand in ``{"run": id, "own": [names], "only_look": bool}``.
 
-    ``own`` is what the run's journal undoes: it is left to that. ``restored`` was put back as it
-    was before; ``kept`` was changed since by somebody else, and stays. ``made`` is all that was
-    made by hand, but for ``sessions``.
+    ``own`` names what the run's journal undoes, which is left alone here. The answer lists what
+    was ``restored``; what is ``kept``, since somebody else changed it later; all that was ``made``
+    by hand; and the ``sessions``. ``only_look``: undo nothing.
     """
-    body, look = asked.body, bool(asked.body.get("only_look"))
+    body, look = request.body, bool(request.body.get("only_look"))
     own = {str(one).lower() for one in body.get("own", [])}
-    told: dict[str, list[str]] = {"restored": [], "kept": [], "made": []}
+    answer: dict[str, list[str]] = {"restored": [], "kept": [], "made": []}
     with account.inside.state.transaction() as tx:
         noted = traces.traces(tx, str(body.get("run", "")))
         hands = [_Handled.of(tx, trace) for trace in noted]
         going = {one.trace.of for one in hands if one.was is None}
         for one in hands:
             if one.made:
-                told["made"].append(one.called)
+                answer["made"].append(one.called)
             if one.is_as_before or one.names & own:
                 continue
             keep = one.changed_since or (one.was is None and _in_use(tx, one.now, going))
             if one.called:
-                told["kept" if keep else "restored"].append(one.called)
+                answer["kept" if keep else "restored"].append(one.called)
             if not keep and not look:
                 _put_back(tx, one)
         for trace in () if look else noted:
             tx.delete(trace)
-    given = {
+    sessions = {
         one.left.access_key_id: {
             "by": one.trace.by,
             "expires": one.left.expires.isoformat(),
@@ -176,13 +176,13 @@ def restore(account: Holder, asked: ControlRequest) -> Said:
         for one in hands
         if isinstance(one.left, Session)
     }
-    return {**told, "sessions": given}
+    return {**answer, "sessions": sessions}
 
 
 class _Handled(NamedTuple):
-    """A record that was changed by hand: before, as it was left, and now.
+    """A record that was changed by hand: before, right after, and now.
 
-    ``names`` are its own, and that of the stack that it hangs on.
+    ``names`` are its own and its stack's, in small letters.
     """
 
     trace: Trace
@@ -201,13 +201,13 @@ class _Handled(NamedTuple):
 
     @property
     def called(self) -> str:
-        """What people call it; nothing for what does not count."""
+        """What people call it; empty if it does not count."""
         record = _lasting(self.now) or _lasting(self.was)
         return _called(record) if record else ""
 
     @property
     def made(self) -> bool:
-        """Whether it is there by hand alone."""
+        """Whether it exists only because of the learner."""
         return bool(_lasting(self.now)) and not _lasting(self.was)
 
     @property

@@ -1,7 +1,8 @@
-"""Finds, starts, stops and asks the embedded account; imports nothing but the standard library.
+"""The client of the embedded account: finds, starts, stops and queries it. Quick to import.
 
-An account is found by its file ``server.json`` and believed only when it answers a request
-that only it could answer. Two commands that start one at the same time get the same one.
+``server.json`` says where an account's server listens. It counts only if that server answers
+a control request with the same instance and process id. Two commands that start an account
+at the same time get the same one.
 """
 
 import http.client
@@ -42,7 +43,7 @@ _OLDER = "Another version of stslab started it. Stop it, and try again: stslab s
 class Endpoint:
     """A running account. ``instance`` changes with every new account; ``started`` is ISO 8601.
 
-    ``rehearsing`` describes how it rehearses a real account, and is empty where it does not.
+    ``rehearsing`` describes its rehearsal of a real account; empty if there is none.
     """
 
     url: str
@@ -55,17 +56,17 @@ class Endpoint:
     rehearsing: str = ""
 
     @classmethod
-    def of(cls, said: Json) -> "Endpoint":
-        """The one that says so of itself; SandboxError where it says too little."""
-        return cls(**{name: said[name] for name in cls.__slots__})
+    def of(cls, facts: Json) -> "Endpoint":
+        """The endpoint that these facts describe. SandboxError: a fact is missing."""
+        return cls(**{name: facts[name] for name in cls.__slots__})
 
 
 class _Answer(dict[str, Any]):
-    """What an account says; what it does not say, the account of another version lacks."""
+    """A running account's answer. A missing fact means that another version started it."""
 
     def __missing__(self, key: str) -> NoReturn:
         raise SandboxError(
-            f"The sandbox does not tell {key!r}, which this version of stslab asks for.", _OLDER
+            f"The sandbox does not report {key!r}, which this version of stslab needs.", _OLDER
         )
 
 
@@ -78,10 +79,9 @@ class AccessKey:
 
 
 def find(folder: Path) -> Endpoint | None:
-    """The account that runs in this folder and answers; None where there is none.
+    """The account that runs in this folder; None if none runs or it does not answer.
 
-    Raises:
-        SandboxError: another version of stslab started it, and it says less of itself.
+    SandboxError: another version of stslab started it, and its answer lacks a fact.
     """
     known = read_json(Files(folder).server)
     if known is None:
@@ -100,13 +100,13 @@ def ensure(folder: Path, *, port: int = 0) -> Endpoint:
     found = find(folder) or _found_or_started(folder, port)
     if port and found.port != port:
         raise SandboxError(
-            f"The sandbox runs already, on port {found.port}.", "Stop it first: stslab sandbox stop"
+            f"The sandbox already runs on port {found.port}.", "Stop it first: stslab sandbox stop"
         )
     return found
 
 
 def stop(folder: Path) -> bool:
-    """Stop the account of this folder and wait until it is gone; False where none ran."""
+    """Stop the account of this folder and wait until its process has ended; False if none ran."""
     places = Files(folder)
     if not is_locked(places.server_lock):
         places.server.unlink(missing_ok=True)
@@ -127,9 +127,9 @@ def stop(folder: Path) -> bool:
 
 
 def reset(folder: Path) -> Endpoint:
-    """Throw the account away for a new one; it is started if it does not run.
+    """Replace the account with a new, empty one, and start it if it does not run.
 
-    It need not be possible to read the old one.
+    This works even if the old account can't be read.
     """
     if find(folder) is None:
         return _found_or_started(folder, fresh=True)
@@ -137,7 +137,7 @@ def reset(folder: Path) -> Endpoint:
 
 
 def status(folder: Path) -> Json:
-    """What there is to know of the account: whether it runs, and if so what it says of itself."""
+    """Whether the account runs, its folder and its log; if it runs, also its own facts."""
     where = {"folder": str(folder), "log": str(Files(folder).log)}
     if find(folder) is None:
         return {"running": False, **where}
@@ -145,17 +145,17 @@ def status(folder: Path) -> Json:
 
 
 def admin_keys(folder: Path, account: str = LEARNER) -> AccessKey:
-    said = control(folder, "POST", "admin-key", {"account": account})
-    return AccessKey(said["access_key_id"], said["secret_access_key"])
+    key = control(folder, "POST", "admin-key", {"account": account})
+    return AccessKey(key["access_key_id"], key["secret_access_key"])
 
 
 def rehearse(folder: Path, spec: str | None) -> None:
-    """Let the account rehearse a real one as ``spec`` says; empty: as usual; None: no more."""
+    """Start the rehearsal that ``spec`` describes; empty: the default one; None: end it."""
     control(folder, "POST", "rehearse", {"spec": spec})
 
 
 def control(folder: Path, method: str, path: str, body: Json | None = None) -> Json:
-    """Ask something of the running account: ``path`` is a control verb, perhaps with a query."""
+    """Send a control request to the running account. ``path`` is a verb, perhaps with a query."""
     try:
         return _ask(folder, method, path, body)
     except _NO_ANSWER as error:
@@ -165,10 +165,10 @@ def control(folder: Path, method: str, path: str, body: Json | None = None) -> J
 def _ask(
     folder: Path, method: str, path: str, body: Json | None = None, seconds: float = _ANSWER_SECONDS
 ) -> Json:
-    """Ask the server that ``server.json`` names, whether or not it is an account's.
+    """Send a control request to the port that ``server.json`` names.
 
-    SandboxError: there is none, or it refuses. ``_NO_ANSWER``: what is there does not answer as an
-    account does.
+    SandboxError: no such file, or the request is refused. ``_NO_ANSWER``: nothing listens, or
+    another program does.
     """
     places = Files(folder)
     known = read_json(places.server)
@@ -180,20 +180,20 @@ def _ask(
     try:
         connection.request(method, f"/_stslab/{path}", content, headers)
         response = connection.getresponse()
-        said = json.loads(response.read(), object_hook=_Answer)
+        answer = json.loads(response.read(), object_hook=_Answer)
     finally:
         connection.close()
-    if not isinstance(said, dict):
+    if not isinstance(answer, dict):
         raise ValueError("not an account")  # noqa: TRY004 - like any other answer that is not JSON
     if response.status != _OK:
         older = _OLDER if response.status == _UNKNOWN else ""
-        raise SandboxError(str(said.get("error", "")), str(said.get("hint", older)))
-    return said
+        raise SandboxError(str(answer.get("error", "")), str(answer.get("hint", older)))
+    return answer
 
 
 @contextmanager
 def starting(folder: Path) -> Iterator[None]:
-    """Hold the lock under which servers are started, one at a time."""
+    """Hold the lock that lets one command at a time start a server."""
     try:
         held = lock_within(Files(folder).start_lock, _START_SECONDS)
     except OSError as error:
@@ -202,7 +202,7 @@ def starting(folder: Path) -> Iterator[None]:
             "Make it writable, or name another one: STSLAB_HOME=/some/folder stslab ...",
         ) from error
     if held is None:
-        raise SandboxError("Another command has been starting the sandbox for a minute.")
+        raise SandboxError("Another command has been starting the sandbox for a minute already.")
     try:
         yield
     finally:
@@ -217,8 +217,8 @@ def _found_or_started(folder: Path, port: int = 0, *, fresh: bool = False) -> En
         found = find(folder)
         while found is None:
             server(places, port, deadline - time.monotonic(), fresh=fresh)
-            # Where its start was refused, another server holds the folder: one whose starter
-            # was killed, and which gets ready meanwhile, or one that hangs.
+            # If there is still none, another server holds the folder: it is getting ready (the
+            # command that started it was killed), or it hangs.
             found = find(folder)
             if found is None and time.monotonic() > deadline:
                 pid = read_number(places.server_lock)
@@ -240,9 +240,10 @@ def _gone_within(places: Files, seconds: float) -> bool:
 
 
 def _signal(places: Files, number: int) -> None:
-    """Signal the process that holds the lock: it wrote its own id, and lives, as the lock is held.
+    """Signal the process that holds the lock; the lock's file has its process id.
 
-    The descriptor is opened first, so that an id that is somebody else's by now is not hit.
+    The process is opened before the lock is looked at, so an id that another process has by now
+    is never signalled.
     """
     pid = read_number(places.server_lock)
     if pid <= 1:
@@ -259,8 +260,7 @@ def _signal(places: Files, number: int) -> None:
             os.close(process)
 
 
-# The learner's own AWS settings are none of the sandbox's business. LISTEN_* would hand it
-# somebody's socket.
+# The learner's own AWS settings must not reach the server, nor sockets that systemd passes on.
 _NOT_PASSED_ON = ("AWS_", "LISTEN_")
 _ENVIRONMENT = {
     "AWS_CONFIG_FILE": os.devnull,
@@ -272,26 +272,26 @@ _READ = 64 * 1024
 
 
 def server(places: Files, port: int, seconds: float, *, fresh: bool = False) -> bool:
-    """Start a server and wait until it is ready; False where another one holds the folder.
+    """Start a server and wait until it is ready; False if another server holds the folder.
 
-    ``fresh``: with a new account in place of what was saved.
+    ``fresh``: with a new account in place of the saved one. SandboxError: it did not start.
     """
     log_before = places.log.stat().st_size if places.log.exists() else 0
     reading, writing = os.pipe()
     try:
         _spawn(places, port, writing, fresh=fresh)
-        said = _line(reading, seconds)
+        report = _line(reading, seconds)
     finally:
         os.close(reading)
-    if said is None:
+    if report is None:
         raise _silent(places, log_before)
-    if "error" in said:
-        raise SandboxError(said["error"], said.get("hint", ""))
-    return not said.get("locked")
+    if "error" in report:
+        raise SandboxError(report["error"], report.get("hint", ""))
+    return not report.get("locked")
 
 
 def _spawn(places: Files, port: int, writing: int, *, fresh: bool) -> None:
-    """Run what makes the server's process and ends: the server is nobody's child."""
+    """Run the launcher, which detaches the server and ends: the server is not our child."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_PASSED_ON)}
     command = [
         sys.executable,
@@ -329,8 +329,8 @@ def _line(reading: int, seconds: float) -> Json | None:
         if not received:
             return None
         content += received
-    said: Json = json.loads(content)
-    return said
+    report: Json = json.loads(content)
+    return report
 
 
 def _silent(places: Files, log_before: int) -> SandboxError:

@@ -1,4 +1,4 @@
-"""The embedded account: put together of its services, opened, asked, begun anew, closed."""
+"""The embedded account: assembles its services, opens, resets and closes it."""
 
 from collections.abc import Mapping
 from itertools import chain
@@ -34,10 +34,10 @@ STEP_SECONDS = 0.02
 
 
 class Inside(msgspec.Struct, frozen=True):
-    """What stands behind the server.
+    """The account's parts: its state, its services and the pipeline in front of them.
 
-    ``cloudformation.engine.resume()`` is to be called once the server can answer, and
-    ``cloudformation.engine.stop()`` before it ends. ``keys`` knows every access key.
+    Call ``cloudformation.engine.resume()`` once the server can answer, and
+    ``cloudformation.engine.stop()`` before it ends. ``keys`` finds an access key by its id.
     """
 
     state: State
@@ -54,32 +54,32 @@ class Inside(msgspec.Struct, frozen=True):
 def assemble(
     state: State, log: DecisionLog | None = None, step_seconds: float = STEP_SECONDS
 ) -> Inside:
-    """All services on this state, with the pipeline before them.
+    """All services on this state, with the pipeline in front of them.
 
     ``step_seconds`` is how long CloudFormation takes for each half of a resource.
     """
     judge, log = Judge(), log or DecisionLog()
 
-    def known(access_key_id: str) -> KeyRecord | None:  # to the rest of AWS
+    def find_key(access_key_id: str) -> KeyRecord | None:  # as the rest of AWS sees it
         return lookup(judge.seen(state.snapshot), access_key_id)
 
     services: dict[str, Service] = {}
-    pipeline = Pipeline(state, Authenticator(known, state.now), services, log, judge)
-    stacks = CloudFormation(state, pipeline.internal, known, step_seconds)
+    pipeline = Pipeline(state, Authenticator(find_key, state.now), services, log, judge)
+    stacks = CloudFormation(state, pipeline.internal, find_key, step_seconds)
     services |= {
         "iam": IamService(judge),
         "sts": StsService(AssumeRole(judge, lookups.managed_text, spend)),
         "s3": S3Service(state, judge),
         "cloudformation": stacks,
     }
-    return Inside(state, pipeline, judge, known, services, stacks)
+    return Inside(state, pipeline, judge, find_key, services, stacks)
 
 
 class EmbeddedAccount:
-    """One state after another, kept in one file, with the pipeline before each.
+    """The account that the server serves: its state, saved in one file, and its parts.
 
-    ``inside`` is what stands behind the server, ``rehearsal`` the one that goes on, ``marked``
-    what the verb ``mark`` remembers.
+    A reset replaces ``inside``. ``rehearsal`` is the current one, if any; ``marked`` is the
+    snapshot that the verb ``mark`` took.
     """
 
     rehearsal: Rehearsal | None = None
@@ -87,17 +87,17 @@ class EmbeddedAccount:
 
     def __init__(self, folder: Path, *, fresh: bool) -> None:
         aws_policies.require()
-        for saved in folder.glob(f"{ACCOUNT_FILE}*") if fresh else ():
-            saved.unlink()
+        for file in folder.glob(f"{ACCOUNT_FILE}*") if fresh else ():
+            file.unlink()
         self._log = DecisionLog(folder)
         self._store = Store(folder / ACCOUNT_FILE)
-        found = self._store.load()
-        self._store.drop_blobs_but(chain(buckets.blobs(found), buckets.blobs(traces.past(found))))
-        self._enter(State(found, self._store))
+        saved = self._store.load()
+        self._store.drop_blobs_but(chain(buckets.blobs(saved), buckets.blobs(traces.past(saved))))
+        self._enter(State(saved, self._store))
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """The instance, where a learner is in it, and what it rehearses, if it does."""
+        """The instance, the learner's account and region, and the rehearsal, if any."""
         settings = self.inside.state.snapshot.settings
         return {
             "instance": settings.instance,
@@ -110,29 +110,29 @@ class EmbeddedAccount:
         return self._handle(request)
 
     def refuse(self, head: HttpRequest) -> ApiResponse | None:
-        """Answer a request that nothing vouches for, before its large body is read; else None."""
+        """Refuse a request by its head, before its large body is read; None: read the body."""
         return self.inside.pipeline.refuse(head)
 
     def warm_up(self) -> None:
-        """Read AWS's models of the services, and how S3's requests look. Requests may come."""
+        """Load the services' models and S3's request patterns. Requests may come meanwhile."""
         for service in operations.SERVICES:
             operations.names(service)
         address.candidates()
 
     def reset(self) -> None:
-        """Begin anew: what was in the account is gone, its keys with it."""
+        """Begin with a new, empty account. The old one and its keys are gone."""
         self._leave()
         self._store.clear()
         self._enter(State(Snapshot(), self._store))
 
     def close(self) -> None:
-        """Leave stacks where they are, and bring everything into the one file."""
+        """Stop work on stacks where it is, and bring everything into the one file."""
         self._leave()
         self._store.close()
         self._log.close()
 
     def rehearse(self, text: str | None) -> None:
-        """Begin the rehearsal that ``text`` describes, in place of any other; None: end it."""
+        """Start the rehearsal that ``text`` describes, in place of any other; None: end it."""
         parse(text or "")
         with self.inside.state.transaction() as tx:
             tx.put(msgspec.structs.replace(tx.settings, rehearsal=text or ""))

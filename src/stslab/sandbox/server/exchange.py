@@ -1,8 +1,7 @@
-"""Accounts as files that can be handed out: taken from a sandbox, and put into another.
+"""Export and import of embedded accounts, as files in the format of ``state.archive``.
 
-A file is an archive as :mod:`stslab.sandbox.state.archive` describes it, which only its owner
-reads. An account that is put in gets an instance id of its own, so runs that were made
-in what was there before know that their things are gone; all else stays, its keys too.
+Only its owner can read an exported file. An imported account gets a new instance id, so that
+runs of the account it replaced know that their things are gone. All else stays, its keys too.
 """
 
 import tempfile
@@ -25,7 +24,7 @@ def has_account(folder: Path) -> bool:
 
 
 def export(folder: Path, path: Path) -> None:
-    """Write the account, as it is saved at this moment, to ``path``; nobody is kept waiting."""
+    """Write the account, as it is saved now, to ``path``. Requests to it don't wait."""
     account = Files(folder).account
     if not account.exists():
         raise SandboxError("There is no account yet to export.", "Make one: stslab sandbox start")
@@ -37,11 +36,10 @@ def export(folder: Path, path: Path) -> None:
 
 
 def put_in(folder: Path, read: archive.Archive, *, renamed: bool = True) -> client.Endpoint:
-    """Replace the account of this folder by one that was read, and start it.
+    """Replace the account of this folder with one from an archive, and start it.
 
-    Where it is not ``renamed``, it is the very account that a run was made in.
-
-    The account that was there is put back if the new one can't be opened.
+    Unless ``renamed``, it keeps its instance id, so runs made in it can go on. If the new
+    account can't be opened, the old one is put back. SandboxError says so.
     """
     private_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as aside:
@@ -63,12 +61,12 @@ def put_in(folder: Path, read: archive.Archive, *, renamed: bool = True) -> clie
             if not isinstance(error, SandboxError):
                 raise
             raise SandboxError(
-                f"The account can't be opened: {error.message}", "The one before is back."
+                f"The account can't be opened: {error.message}", "The previous account is back."
             ) from error
 
 
 def _write(path: Path, read: archive.Archive, *, renamed: bool) -> None:
-    """An account's own file, of what the archive holds, with another instance id if ``renamed``."""
+    """Write an archive's account as an account file; ``renamed`` gives it a new instance id."""
     settings = read.account.settings
     settings = replace(settings, instance=new_instance()) if renamed else settings
     records = (*read.account.records(), settings)
@@ -79,6 +77,6 @@ def _write(path: Path, read: archive.Archive, *, renamed: bool) -> None:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move an account's file, with the files that SQLite may have left beside it."""
+    """Move an account's file and the files that SQLite may have left beside it."""
     for file in source.glob(f"{ACCOUNT_FILE}*"):
         file.replace(target / file.name)

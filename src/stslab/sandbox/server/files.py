@@ -1,4 +1,4 @@
-"""The account's files in its folder, and who may be in it: shared by the server and its clients.
+"""The files in the account's folder and its locks, for the server and its clients.
 
 Quick to import.
 """
@@ -18,10 +18,10 @@ _PAUSE = 0.02
 
 
 class Files:
-    """The places in the account's folder.
+    """The paths in the account's folder.
 
-    ``server_lock`` is held by the server as long as it lives, and has its process id;
-    ``start_lock`` by a command that starts or stops a server.
+    The server holds ``server_lock`` as long as it lives; the file has its process id. A command
+    holds ``start_lock`` while it starts or stops a server.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,7 +36,7 @@ class Files:
 
 
 def read_json(path: Path) -> Json | None:
-    """The JSON object in a file; None where there is no such file, or no such object in it."""
+    """The JSON object in a file; None if the file can't be read or holds anything else."""
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -45,7 +45,7 @@ def read_json(path: Path) -> Json | None:
 
 
 def read_number(path: Path) -> int:
-    """The number in a file; 0 where there is none."""
+    """The number in a file; 0 if the file can't be read or holds anything else."""
     try:
         return int(path.read_text())
     except (OSError, ValueError):
@@ -53,7 +53,7 @@ def read_number(path: Path) -> int:
 
 
 def lock_within(path: Path, seconds: float) -> int | None:
-    """Take the file's lock as soon as it is free; None where that takes too long."""
+    """The descriptor of the file, locked; None if the lock is not free within that time."""
     deadline = time.monotonic() + seconds
     while (descriptor := lock(path)) is None and time.monotonic() < deadline:
         time.sleep(_PAUSE)

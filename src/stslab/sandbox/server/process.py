@@ -1,8 +1,8 @@
-"""The sandbox's process: alone in its folder, detached, ends cleanly and by itself.
+"""The embedded account's server process: one per folder, detached from its starter.
 
-It holds ``server.lock`` as long as it lives, says through a pipe when it answers, writes
-``server.json`` for those who come later, and ends when it is told to, on SIGTERM or SIGINT,
-or after two hours without a request.
+It holds ``server.lock`` as long as it lives, reports through a pipe when it is ready, and
+writes ``server.json`` for later commands. It ends on the verb ``stop``, on SIGTERM or SIGINT,
+or after a time without a request (two hours by default).
 """
 
 import faulthandler
@@ -28,7 +28,7 @@ from stslab.errors import SandboxError
 from stslab.home import in_the_place_of
 from stslab.sandbox.api.faults import where
 from stslab.sandbox.server import verbs
-from stslab.sandbox.server.control import ControlRequest, Said, Verb, admitted, without_token
+from stslab.sandbox.server.control import Answer, ControlRequest, Verb, admitted, without_token
 from stslab.sandbox.server.embedded import EmbeddedAccount
 from stslab.sandbox.server.files import Files, lock_within, read_number
 from stslab.sandbox.server.server import HOST, SandboxServer
@@ -42,9 +42,9 @@ log = logging.getLogger(__name__)
 
 
 class Options(msgspec.Struct, frozen=True):
-    """How to serve. ``port`` 0: the last one, or any. ``idle``: seconds after which to end.
+    """How to serve. ``port`` 0: the last one used, or any. ``fresh``: begin with a new account.
 
-    ``fresh``: with a new account, whatever was saved and whether or not it can be read.
+    ``idle``: end after so many seconds without a request.
     """
 
     folder: Path
@@ -55,7 +55,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 def serve(options: Options, kind: type[EmbeddedAccount] = EmbeddedAccount) -> int:
-    """Serve an account until told to end; returns the process's exit code."""
+    """Serve an account until it is stopped; return the process's exit code."""
     os.umask(0o077)
     places = Files(options.folder)
     pipe = None if options.ready_fd is None else os.fdopen(options.ready_fd, "wb", 0)
@@ -77,10 +77,10 @@ def serve(options: Options, kind: type[EmbeddedAccount] = EmbeddedAccount) -> in
     return 0
 
 
-def _tell(pipe: IO[bytes] | None, content: Said) -> None:
-    """Tell the one who started this process how it went, once."""
+def _tell(pipe: IO[bytes] | None, content: Answer) -> None:
+    """Report once to the command that started this process how the start went."""
     if pipe is not None and not pipe.closed:
-        with suppress(OSError), pipe:  # nothing may be listening any more
+        with suppress(OSError), pipe:  # that command may have ended
             pipe.write(json.dumps(content).encode() + b"\n")
 
 
@@ -101,7 +101,7 @@ class _Process:
         self._server = self._bound()
         try:
             self._account = kind(self._options.folder, fresh=self._options.fresh)
-            gc.freeze()  # modules and records need never be looked through again
+            gc.freeze()  # modules and records live as long as the process
             gc.enable()
             try:
                 self._serve()
@@ -158,7 +158,7 @@ class _Process:
             ) from error
         return server
 
-    def _facts(self) -> Said:
+    def _facts(self) -> Answer:
         return {
             **self._account.facts,
             "url": self._server.url,
@@ -168,47 +168,47 @@ class _Process:
             "version": __version__,
         }
 
-    def _stop(self, request: ControlRequest) -> Said:
+    def _stop(self, request: ControlRequest) -> Answer:
         _require_post(request)
         self._end.set()
         return {"stopping": True}
 
-    def _reset(self, request: ControlRequest) -> Said:
+    def _reset(self, request: ControlRequest) -> Answer:
         _require_post(request)
         self._account.reset()
         self._announce()
         return self._facts()
 
     def _announce(self) -> None:
-        told = {
+        contents = {
             self._places.port: str(self._server.port),
             self._places.token: self._token,
             self._places.server: json.dumps(self._facts()),
         }
-        for path, text in told.items():
+        for path, text in contents.items():
             with in_the_place_of(path) as file:
                 file.write_text(text)
 
     def _warm_up(self) -> None:
-        """When the first requests are over: whoever sends them at once does not wait for it."""
+        """Warm up after a second, so that the first requests don't have to wait for it."""
         if not self._end.wait(_SECONDS_UNTIL_WARM):
             try:
                 self._account.warm_up()
-            except Exception as error:  # noqa: BLE001 - requests that need it say what is wrong
+            except Exception as error:  # noqa: BLE001 - requests that need it report the error
                 log.error("warming up failed\n%s", where(error))  # noqa: TRY400 - no values in the log
 
     def _wait(self) -> None:
         while not self._end.is_set():
             left = self._options.idle - self._server.seconds_idle()
             if left <= 0:
-                log.info("nothing was asked for %d seconds", self._options.idle)
+                log.info("no request for %d seconds", self._options.idle)
                 return
             self._end.wait(min(left, _LONGEST_PAUSE))
 
 
 def _require_post(request: ControlRequest) -> None:
     if request.method != "POST":
-        raise SandboxError("That is done with POST.")
+        raise SandboxError("This control verb needs a POST request.")
 
 
 def _is_free(port: int) -> bool:
@@ -222,7 +222,7 @@ def _is_free(port: int) -> bool:
 
 
 class _Log(logging.handlers.RotatingFileHandler):
-    """A bounded log, into which goes also what anything else writes to standard error."""
+    """A log of bounded size, which also takes everything written to standard error."""
 
     def doRollover(self) -> None:  # noqa: N802 - logging's name
         super().doRollover()

@@ -1,9 +1,8 @@
-"""The sandbox's HTTP server: cheroot's connections and threads, our own strict reading.
+"""The embedded account's HTTP server: cheroot's connections and threads, our own strict parser.
 
-It listens on 127.0.0.1 only, answers only requests whose Host names this very server (a web
-page whose name was made to point here gets nothing), hands each to the application whole, and
-gives its answer back. Whatever the application raises becomes AWS's InternalFailure, in the
-log with the lines that led to it and without values.
+It listens on 127.0.0.1 only, and answers only requests whose Host names this server, which
+stops DNS rebinding. The application gets each request whole. An exception in the application
+becomes AWS's InternalFailure; the log gets the lines that led to it, without values.
 """
 
 import dataclasses
@@ -32,23 +31,22 @@ from stslab.sandbox.signing.signature import addressed_service
 
 HOST = "127.0.0.1"
 THREADS = 32
-# More are started while slow clients hold these, up to so many.
-_MOST_THREADS = 256
-# How long a request's head may take altogether; and what its body may, beside its bytes.
+_MOST_THREADS = 256  # while slow clients hold the others
+# How long a request's head may take; and its body, which gets more time by its size.
 _HEAD_SECONDS, _BODY_SECONDS = 5, 20
 _SLOWEST = 1024 * 1024  # bytes a second
-# Larger bodies are read only where the request's head is found worth it.
+# For a larger body, ``refuse`` first sees the request's head.
 _SMALL = 1024 * 1024
-# At most so many bodies of more than so many bytes are in memory at once, and so many wait.
+# How many bodies larger than ``_LARGE`` may be in memory at once, and how many may wait.
 _LARGE = 8 * 1024 * 1024
 _LARGE_AT_ONCE, _LARGE_WAITING = 4, 16
-# How long a client may take to send or take the next bytes, or to think of a next request.
+# How long a client may take to send or receive the next bytes, or to send the next request.
 _TIMEOUT = 20
 _CONNECTIONS = 512
 _BACKLOG = 128
 _NO_BODY = {204, 304}
 _DRAINED = 8 * 1024 * 1024
-_AT_ONCE = struct.pack("ii", 1, 0)  # linger, for no time
+_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER with zero seconds
 
 Application = Callable[[HttpRequest], ApiResponse]
 Refuse = Callable[[HttpRequest], ApiResponse | None]
@@ -58,9 +56,9 @@ log = logging.getLogger(__name__)
 class SandboxServer(cheroot.HTTPServer):
     """An HTTP server on a loopback port that calls an application.
 
-    ``port`` 0 takes any free one. ``refuse`` answers a request with a large body by its head
-    alone, or lets it be read by answering None. ``bind()`` listens; ``serve()`` answers until
-    ``stop()``. ``seconds_idle()`` is how long ago the last request came or ended.
+    ``port`` 0 takes any free one. ``refuse`` gets the head of a request with a large body, and
+    returns the answer, or None to have the body read. ``bind()`` listens; ``serve()`` answers
+    until ``stop()``.
     """
 
     timeout = _TIMEOUT
@@ -93,18 +91,18 @@ class SandboxServer(cheroot.HTTPServer):
         return f"http://{HOST}:{self.port}"
 
     def seconds_idle(self) -> float:
-        """How long nothing has been asked; 0 while something is being answered."""
+        """How long ago the last request came or was answered; 0 while one is being answered."""
         with self._counting:
             return 0.0 if self._busy else time.monotonic() - self._last
 
     def require_own_name(self, host: str) -> None:
-        """Refuse a request that was meant for another name than this server's or a bucket's."""
+        """Raise Malformed if Host is neither this server's name nor a bucket's under it."""
         name, _, port = host.lower().rpartition(":")
         if port != str(self.port) or not (name in {HOST, "localhost"} or _BUCKET_HOST(name)):
             raise Malformed("421 Misdirected Request", f"This is {HOST}:{self.port}.")
 
     def answer(self, request: HttpRequest) -> ApiResponse:
-        """The application's answer, or InternalFailure where it fails; Dropped passes."""
+        """The application's answer; InternalFailure if it raises anything but Dropped."""
         with self._counting:
             self._busy += 1
         try:
@@ -121,13 +119,13 @@ class SandboxServer(cheroot.HTTPServer):
                 self._last = time.monotonic()
 
     def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:  # noqa: A002 - cheroot's name
-        """Let the next server have this port while old connections to it linger."""
+        """Bind so that the next server can have this port while old connections linger."""
         bound: socket.socket = super().bind(family, type, proto)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return bound
 
     def process_conn(self, conn: "_Connection") -> None:
-        """Give a connection that has something to say to a worker; let a new one wait for that.
+        """Give a connection to a worker once it has sent something.
 
         Otherwise clients that connect and stay silent would hold the workers.
         """
@@ -147,18 +145,18 @@ class SandboxServer(cheroot.HTTPServer):
         waker.join()
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        """Put cheroot's own messages in the log; clients that leave are no news."""
+        """Log cheroot's warnings and errors, but not that a client left."""
         if level >= logging.WARNING:
             log.log(level, "%s", msg, exc_info=traceback)
 
     def _wake(self) -> None:
-        time.sleep(0.02)  # after stop() has asked the selecting thread to end, which waits
+        time.sleep(0.02)  # a connection wakes the selecting thread, which stop() tells to end
         with suppress(OSError), socket.create_connection((HOST, self.port), timeout=1):
             pass
 
 
 class _Workers(threadpool.ThreadPool):
-    """A thread pool that does not sleep until its threads run: they will."""
+    """A thread pool that grows without waiting for its new threads to run."""
 
     _threads: list[threadpool.WorkerThread]
     _spawn_worker: Callable[[], threadpool.WorkerThread]
@@ -168,17 +166,17 @@ class _Workers(threadpool.ThreadPool):
         self._threads.extend(self._spawn_worker() for _ in range(room))
 
     def crowded(self) -> bool:
-        """Whether requests wait and no worker can be started for them."""
+        """Whether requests wait and no more workers may be started."""
         return self.qsize > 0 and len(self._threads) >= self.max
 
     def make_room(self) -> None:
-        """Start one more worker where none is free: slow clients hold up nobody else."""
+        """Start one more worker if none is free, so that slow clients don't block others."""
         if self.idle <= self.qsize:
             self.grow(1)
 
 
 class _Room:
-    """Room for few large bodies at once. Few wait for it: those who wait hold workers."""
+    """Limits the large bodies in memory, and those that wait, since they hold workers."""
 
     def __init__(self) -> None:
         self._free = threading.BoundedSemaphore(_LARGE_AT_ONCE)
@@ -186,7 +184,7 @@ class _Room:
 
     @contextmanager
     def for_one(self, length: int) -> Iterator[bool]:
-        """Hold room for a body of so many bytes; False where there is none."""
+        """Hold room for a body of so many bytes; yields False if there is none."""
         if length <= _LARGE:
             yield True
             return
@@ -235,7 +233,7 @@ class _Request(cheroot.HTTPRequest):
                 self._leave_unread(_fault(self._request(), faults.fault("SlowDown")))
 
     def _refusal(self, length: int) -> ApiResponse | None:
-        """The answer by the head alone; None where the body is worth reading."""
+        """The answer by the head alone; None: the body is to be read."""
         if length > MAX_BODY:
             sizes = {"ProposedSize": length, "MaxSizeAllowed": MAX_BODY}
             return _fault(self._request(), faults.fault("EntityTooLarge", extra=sizes))
@@ -257,7 +255,7 @@ class _Request(cheroot.HTTPRequest):
             return
         try:
             self._send(self.server.answer(self._request(body)))
-        except Dropped:  # what is not sent, or not read, is thrown away
+        except Dropped:  # the client gets no answer but a reset
             self.close_connection = self.sent_headers = True
             self.conn.reset()
 
@@ -308,7 +306,7 @@ class _Connection(cheroot.HTTPConnection):
         self.rfile.crowded = server.requests.crowded
 
     def reset(self) -> None:
-        """Let :meth:`close` reset the connection instead of ending it in good order."""
+        """Let :meth:`close` reset the connection (RST) instead of closing it."""
         self._resetting = True
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
 
@@ -327,22 +325,21 @@ def _phrase(status: int) -> str:
 
 
 def _fault(request: HttpRequest, fault: ApiFault, request_id: str = "") -> ApiResponse:
-    """An error that no service answers, in the form of the one that the request addresses."""
+    """The server's own error, in the format of the service that the request addresses."""
     request_id = request_id or secrets.token_hex(8).upper()
     return serialize.fault(addressed_service(request), fault, request_id, request)
 
 
-# -- a connection's two directions, in place of cheroot's -----------------------------------------
-# Those read byte by byte in Python, and copy an answer once a packet.
+# -- a connection's reader and writer -------------------------------------------------------------
+# cheroot's own read byte by byte in Python, and copy an answer for each packet.
 
 _RECEIVE = 64 * 1024
-# From when on, and how often, one that waits looks whether others wait for its worker.
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 1.0  # how often a slow reader checks whether other requests need its worker
 _SEND = 1024 * 1024
 
 
 class SocketReader:
-    """Reads lines and blocks; keeps what came with them for the next request."""
+    """Reads lines and blocks; keeps further bytes for the next request."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -354,7 +351,7 @@ class SocketReader:
         self.crowded: Callable[[], bool] = lambda: False
 
     def within(self, seconds: float) -> None:
-        """Let all that is read from now to the next such call take so long, however it comes.
+        """Limit the time of all reads from now to the next such call.
 
         Otherwise a client that sends a byte now and then would hold a worker for ever.
         """
@@ -362,11 +359,11 @@ class SocketReader:
         self._end = self._began + seconds
 
     def has_data(self) -> bool:
-        """Whether something of a next request is here already."""
+        """Whether bytes of the next request are in the buffer."""
         return bool(self._buffer)
 
     def readline(self, size: int, /) -> bytes:
-        """Read up to and with a line feed, ``size`` bytes at most; what is left at the end."""
+        """Read a line with its line feed: ``size`` bytes at most, fewer at the stream's end."""
         seen = 0
         while (end := self._buffer.find(b"\n", seen, size)) < 0:
             seen = len(self._buffer)
@@ -380,7 +377,7 @@ class SocketReader:
         return self._take(size)
 
     def drain(self, size: int, seconds: float) -> None:
-        """Throw away up to ``size`` bytes that come within ``seconds``, if nobody waits for that.
+        """Discard up to ``size`` bytes that come within ``seconds``, unless others need the worker.
 
         A client that is still sending when the connection closes never sees the answer.
         """
@@ -390,7 +387,7 @@ class SocketReader:
             size -= len(got)
 
     def close(self) -> None:
-        """Forget what is buffered; the socket is the connection's to close."""
+        """Clear the buffer; the connection closes the socket."""
         self._buffer.clear()
 
     def _receive(self, size: int = _RECEIVE) -> bool:
@@ -399,7 +396,7 @@ class SocketReader:
         return bool(received)
 
     def _received(self, size: int) -> bytes:
-        """The next bytes. A client that lets all others wait does not get its whole time."""
+        """The next bytes. TimeoutError: they took too long, or others need the worker."""
         end = min(self._end, time.monotonic() + self._patience)
         while (now := time.monotonic()) < end:
             if now - self._began > _LOOK_SECONDS and self.crowded():
@@ -418,7 +415,7 @@ class SocketReader:
 
 
 class SocketWriter:
-    """Sends at once what it is given."""
+    """Sends without a buffer."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -435,5 +432,5 @@ class SocketWriter:
 
 
 def stream(sock: socket.socket, mode: str, _size: int) -> SocketReader | SocketWriter:
-    """What cheroot asks of its ``makefile``."""
+    """A reader or writer for cheroot's ``makefile``."""
     return SocketReader(sock) if "r" in mode else SocketWriter(sock)

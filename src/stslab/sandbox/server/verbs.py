@@ -1,6 +1,6 @@
-"""The control verbs of the embedded account: what may be asked of it, beside AWS's operations.
+"""The control verbs of the embedded account, which stslab's commands use beside AWS's API.
 
-What only some need (certificates, XML) is imported when it is first asked for.
+What only some verbs need (certificates, XML) is imported when it is first used.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ from stslab.sandbox.rehearsal.rehearsal import Scripted
 from stslab.sandbox.rehearsal.spec import BARE
 from stslab.sandbox.server import changes
 from stslab.sandbox.server.changes import Holder
-from stslab.sandbox.server.control import ControlRequest, Said, Verb
+from stslab.sandbox.server.control import Answer, ControlRequest, Verb
 from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state.identities import IdentityProvider, MfaDevice, Session
 from stslab.sandbox.state.snapshot import Account
@@ -41,12 +41,12 @@ def of(account: Holder) -> dict[str, Verb]:
 T = TypeVar("T")
 
 
-def _read(asked: ControlRequest, kind: type[T]) -> T:
-    """The body of a request, if it is one of this kind; its docstring says what that is."""
+def _read(request: ControlRequest, kind: type[T]) -> T:
+    """The body of a request as this type, whose docstring is the hint of the SandboxError."""
     try:
-        return msgspec.convert(asked.body, kind)
+        return msgspec.convert(request.body, kind)
     except msgspec.ValidationError as error:
-        raise SandboxError(f"What is asked can't be read: {error}.", kind.__doc__ or "") from error
+        raise SandboxError(f"The request can't be read: {error}.", kind.__doc__ or "") from error
 
 
 # -- keys, MFA codes, the clock, and whether all is saved ------------------------------------
@@ -55,28 +55,28 @@ _FARTHEST = 3650 * 24 * 3600.0
 _FARTHEST_MOVE = 1e9
 
 
-def _key_of(user: str, account: Holder, asked: ControlRequest) -> Said:
-    """An active access key of a user of ``{"account": …}``, the learner's by default."""
-    view, owner = account.inside.state.snapshot, str(asked.body.get("account", LEARNER))
+def _key_of(user: str, account: Holder, request: ControlRequest) -> Answer:
+    """An active access key of ``user`` in ``{"account": …}``, the learner's by default."""
+    view, owner = account.inside.state.snapshot, str(request.body.get("account", LEARNER))
     if view.get(Account, owner, "") is None:
         known = ", ".join(sorted(one.account for one in view.everywhere(Account)))
-        raise SandboxError(f"The sandbox has no account {owner}.", f"It has {known}.")
+        raise SandboxError(f"The sandbox has no account {owner}.", f"It has: {known}.")
     key = usable_key(view, owner, user)
     if key is None:
         whose = "administrator" if user else "root user"
         raise SandboxError(
-            f"The {whose} of account {owner} has no active access key any more.",
-            "`stslab sandbox reset` begins with a new account.",
+            f"The {whose} of account {owner} no longer has an active access key.",
+            "Begin with a new account: stslab sandbox reset",
         )
     return {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
 
 
-def _key(account: Holder, asked: ControlRequest) -> Said:
-    """Whether a key is known, active and temporary, whose, and until when; never its secret.
+def _key(account: Holder, request: ControlRequest) -> Answer:
+    """The facts about the key ``?id=``: known, active, temporary, owner, expiry; not its secret.
 
-    Of one that is not known any more since its role is gone: which role that was.
+    For a session whose role was deleted: not known, and the role's name.
     """
-    key, inside = asked.arguments.get("id", ""), account.inside
+    key, inside = request.arguments.get("id", ""), account.inside
     record = inside.keys(key)
     if record is None:
         owner = identifiers.account_of_key(key) or ""
@@ -91,9 +91,9 @@ def _key(account: Holder, asked: ControlRequest) -> Said:
     }
 
 
-def _end_session(account: Holder, asked: ControlRequest) -> Said:
-    """Let the session of ``{"key": …}`` end now."""
-    key, view = str(asked.body.get("key", "")), account.inside.state.snapshot
+def _end_session(account: Holder, request: ControlRequest) -> Answer:
+    """End the session of ``{"key": …}`` now."""
+    key, view = str(request.body.get("key", "")), account.inside.state.snapshot
     session = next((one for one in view.everywhere(Session) if one.key == key), None)
     if session is None:
         raise SandboxError(f"There is no session with the key {key!r}.")
@@ -102,9 +102,9 @@ def _end_session(account: Holder, asked: ControlRequest) -> Said:
     return {}
 
 
-def _mfa_code(account: Holder, asked: ControlRequest) -> Said:
-    """What the device of ``?serial=`` shows now, and next: the app on the learner's telephone."""
-    view, serial = account.inside.state.snapshot, asked.arguments.get("serial", "")
+def _mfa_code(account: Holder, request: ControlRequest) -> Answer:
+    """The code that the MFA device of ``?serial=`` shows now, and the next one."""
+    view, serial = account.inside.state.snapshot, request.arguments.get("serial", "")
     device = next((one for one in view.everywhere(MfaDevice) if one.serial == serial), None)
     if device is None:
         raise SandboxError(f"There is no virtual MFA device {serial!r}.")
@@ -118,23 +118,23 @@ class _Clock(msgspec.Struct):
     offset: float | None = None
 
 
-def _clock(account: Holder, asked: ControlRequest) -> Said:
-    """GET tells the time. POST moves it by ``seconds``, or to ``offset`` from the real time."""
-    state, body = account.inside.state, _read(asked, _Clock)
-    if asked.method == "POST":
+def _clock(account: Holder, request: ControlRequest) -> Answer:
+    """GET: the time. POST: move it by ``seconds``, or to ``offset`` seconds from real time."""
+    state, body = account.inside.state, _read(request, _Clock)
+    if request.method == "POST":
         absolute = body.offset is not None
         seconds = body.seconds if body.offset is None else body.offset
         moved = min(max(seconds, -_FARTHEST_MOVE), _FARTHEST_MOVE)
         with state.transaction() as tx:
             offset = moved if absolute else tx.settings.clock_offset + moved
             if not abs(offset) <= _FARTHEST:
-                raise SandboxError("The clock can be ten years off at most.")
+                raise SandboxError("The clock can be moved by ten years at most.")
             tx.put(msgspec.structs.replace(tx.settings, clock_offset=offset))
     view = state.snapshot
     return {"now": view.now().isoformat(), "offset": view.settings.clock_offset}
 
 
-# -- what a call would meet, without its being made: for the access table and predictions ----
+# -- how a call would be decided, without making it: for the access table and predictions ----
 
 MOST_CALLS = 50
 _SAYS: Mapping[str, str] = {
@@ -142,11 +142,11 @@ _SAYS: Mapping[str, str] = {
     Outcome.EXPLICITLY_DENIED: "denies",
     Outcome.IMPLICITLY_DENIED: "does not allow",
 }
-_NOTHING: Said = {"gates": [], "documents": {}, "fault": ""}
+_NOTHING: Answer = {"gates": [], "documents": {}, "fault": ""}
 
 
 class _Call(msgspec.Struct):
-    """One call. ``proof`` is the fingerprint of what it would be signed with, where that counts."""
+    """One call. ``proof``: the fingerprint of the credentials to sign with, or empty."""
 
     key: str
     service: str
@@ -161,23 +161,23 @@ class _Calls(msgspec.Struct):
     calls: Annotated[list[_Call], msgspec.Meta(min_length=1, max_length=MOST_CALLS)]
 
 
-def would(inside: Inside, asked: ControlRequest) -> Said:
-    """What the last of ``{"calls": [{"key", "service", "operation", "params"}, …]}`` would meet.
+def would(inside: Inside, request: ControlRequest) -> Answer:
+    """How the last of ``{"calls": [{"key", "service", "operation", "params"}, …]}`` is decided.
 
-    They are carried out one after the other on a fork of the account that is thrown away.
+    The calls are carried out in order on a fork of the account, which is then discarded.
     """
-    *before, last = _read(asked, _Calls).calls
+    *before, last = _read(request, _Calls).calls
     record, signed = _signed(inside, last)
-    refused: Said = {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], **_NOTHING}
+    refused: Answer = {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], **_NOTHING}
     if record is None:
         return refused
     earlier = [(*_signed(inside, call), call) for call in before]
-    made = [_would(one, call) for one, known, call in earlier if one and known]
+    made = [_would(signer, call) for signer, valid, call in earlier if signer and valid]
     decisions, fault, accepted = inside.pipeline.would([*made, _would(record, last)])
-    told = _verdict(decisions, fault)
+    verdict = _verdict(decisions, fault)
     if signed and accepted:
-        return told
-    return {**refused, "gates": told["gates"], "documents": told["documents"]}
+        return verdict
+    return {**refused, "gates": verdict["gates"], "documents": verdict["documents"]}
 
 
 def _would(signer: KeyRecord, call: _Call) -> Would:
@@ -185,7 +185,7 @@ def _would(signer: KeyRecord, call: _Call) -> Would:
 
 
 def _signed(inside: Inside, call: _Call) -> tuple[KeyRecord | None, bool]:
-    """Whose key a call is signed with, and whether AWS believes it."""
+    """The record of the key that signs a call, and whether the signature would be valid."""
     if call.service not in inside.services:
         raise SandboxError(f"The sandbox has no service {call.service!r}.")
     record = inside.keys(call.key)
@@ -196,27 +196,32 @@ def _signed(inside: Inside, call: _Call) -> tuple[KeyRecord | None, bool]:
     return record, record.active and not ended and call.proof in ("", signs)
 
 
-def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Said:
-    """``allowed`` is about permissions alone; None where none was asked for, and it fails."""
-    refused = [one for one in decisions if not one.allowed]
+def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Answer:
+    """``allowed`` is about permissions alone; None if the call fails before any is checked."""
+    refused = next((one for one in decisions if not one.allowed), None)
     if refused:
-        found = refusal(refused[0])
-        return {"allowed": False, "by": found.gates, "keys": found.keys, **_told(refused[0])}
+        by = refusal(refused)
+        return {"allowed": False, "by": by.gates, "keys": by.keys, **_detail(refused)}
     allowed = True if decisions or fault is None else None
-    told = _told(decisions[-1]) if decisions else _NOTHING
-    return {"allowed": allowed, "by": [], "keys": [], **told, "fault": fault.code if fault else ""}
+    detail = _detail(decisions[-1]) if decisions else _NOTHING
+    return {
+        "allowed": allowed,
+        "by": [],
+        "keys": [],
+        **detail,
+        "fault": fault.code if fault else "",
+    }
 
 
-def _told(decision: Decision) -> Said:
-    told = decision.as_dict()
+def _detail(decision: Decision) -> Answer:
     gates = [
         {
             "gate": GATES[layer.kind],
             "says": _SAYS[layer.outcome],
             "decided": layer.blocks,
-            "policies": said["policies"],
+            "policies": row["policies"],
         }
-        for layer, said in zip(decision.layers, told["layers"], strict=True)
+        for layer, row in zip(decision.layers, decision.as_dict()["layers"], strict=True)
     ]
     documents = {
         each.policy.name: each.policy.document.document
@@ -239,32 +244,32 @@ class _Rehearsal(msgspec.Struct):
     faults: list[Scripted] | msgspec.UnsetType = msgspec.UNSET
 
 
-def _rehearse(account: Holder, asked: ControlRequest) -> Said:
-    """GET tells how a rehearsal goes; POST begins, changes or ends one.
+def _rehearse(account: Holder, request: ControlRequest) -> Answer:
+    """GET: the state of the rehearsal. POST: start, change or end one.
 
-    ``spec`` begins one (in place of another), or ends it where it is null. A fault lets a call go
-    wrong: with ``"at": 2`` the second such call from now. ``times`` says how often in a row.
+    ``spec`` starts one in place of any other; null ends it. A fault makes a call fail: with
+    ``"at": 2`` the second such call from now, and ``times`` in a row.
     """
-    body = _read(asked, _Rehearsal)
-    if asked.method == "POST" and body.spec is not msgspec.UNSET:
+    body = _read(request, _Rehearsal)
+    if request.method == "POST" and body.spec is not msgspec.UNSET:
         try:
             account.rehearse(BARE if body.spec == "" else body.spec)
         except UsageError as error:
             raise SandboxError(error.message, error.hint) from error
-    going_on = account.rehearsal
-    if asked.method == "POST" and body.faults is not msgspec.UNSET:
-        if going_on is None:
+    current = account.rehearsal
+    if request.method == "POST" and body.faults is not msgspec.UNSET:
+        if current is None:
             raise SandboxError(
-                "No rehearsal goes on.", "Begin one: stslab sandbox start --rehearse"
+                "There is no rehearsal.", "Start one: stslab sandbox start --rehearse"
             )
-        going_on.faults.script(body.faults)
-    if going_on is None:
+        current.faults.script(body.faults)
+    if current is None:
         return {"spec": None}
     return {
-        "spec": going_on.text,
-        "spreading": going_on.spreading(),
-        "calls": going_on.faults.seen.total(),
-        "struck": dict(going_on.faults.struck),
+        "spec": current.text,
+        "spreading": current.spreading(),
+        "calls": current.faults.seen.total(),
+        "struck": dict(current.faults.struck),
     }
 
 
@@ -275,7 +280,7 @@ _ROLES = ("server", "CA", "trusted root")
 
 
 class _Token(msgspec.Struct):
-    """claims is a JSON object, and seconds a whole number, 86400 at most."""
+    """claims is a JSON object, and seconds a whole number of 86400 at most."""
 
     claims: dict[str, Any] = {}
     issuer: str | None = None
@@ -283,11 +288,11 @@ class _Token(msgspec.Struct):
     algorithm: str = "RS256"
 
 
-def _token(account: Holder, asked: ControlRequest) -> Said:
+def _token(account: Holder, request: ControlRequest) -> Answer:
     """Mint ``{"claims": {"sub": …, "aud": …}, "issuer": …, "seconds": …, "algorithm": …}``."""
     from stslab.sandbox.federation.oidc import issuers
 
-    body = _read(asked, _Token)
+    body = _read(request, _Token)
     url = issuers.OWN_ISSUER if body.issuer is None else body.issuer
     with account.inside.state.transaction() as tx:
         issuers.reach(tx, url)
@@ -297,20 +302,20 @@ def _token(account: Holder, asked: ControlRequest) -> Said:
     return {"issuer": url, "token": token}
 
 
-def _issuer(account: Holder, asked: ControlRequest) -> Said:
-    """Show an issuer (the account's own by default): configuration, public keys, certificates.
+def _issuer(account: Holder, request: ControlRequest) -> Answer:
+    """An issuer (the account's own by default): configuration, public keys, certificates.
 
-    POST ``{"issuer": …, "certificate": …}`` lets its server show another certificate first;
-    see :data:`stslab.sandbox.federation.oidc.issuers.KINDS`.
+    POST ``{"issuer": …, "certificate": …}`` first gives its server another certificate; see
+    :data:`stslab.sandbox.federation.oidc.issuers.KINDS`.
     """
     from stslab.sandbox.federation.oidc import issuers
     from stslab.sandbox.federation.oidc.certificates import described, thumbprint
 
-    url = str(asked.body.get("issuer") or asked.arguments.get("issuer", issuers.OWN_ISSUER))
-    kind = asked.body.get("certificate")
+    url = str(request.body.get("issuer") or request.arguments.get("issuer", issuers.OWN_ISSUER))
+    kind = request.body.get("certificate")
     with account.inside.state.transaction() as tx:
         shown = issuers.reach(tx, url)
-        if asked.method == "POST" and kind:
+        if request.method == "POST" and kind:
             shown = issuers.change(tx, shown.host, str(kind))
         issuer = issuers.named(tx, url)
         trusted = issuers.trusted_root(tx, shown)
@@ -328,9 +333,9 @@ def _issuer(account: Holder, asked: ControlRequest) -> Said:
     }
 
 
-def _metadata(account: Holder, asked: ControlRequest) -> Said:
-    """The metadata of ``{"issuer": entity id}``, the account's own by default."""
-    minting, provider = _provider(account, asked)
+def _metadata(account: Holder, request: ControlRequest) -> Answer:
+    """The SAML metadata of ``{"issuer": entity id}``, the account's own by default."""
+    minting, provider = _provider(account, request)
     return {"issuer": provider.entity_id, "metadata": minting.metadata(provider)}
 
 
@@ -353,15 +358,15 @@ class _Assertion(msgspec.Struct, omit_defaults=True):
 _WANTED = ("subject", "subject_format", "recipient", "audience", "seconds", "session_seconds")
 
 
-def _assertion(account: Holder, asked: ControlRequest) -> Said:
+def _assertion(account: Holder, request: ControlRequest) -> Answer:
     """Mint ``{"issuer": …, "role": ARN, "provider": ARN, "session_name": …, "attributes": {…}}``.
 
     ``subject``, ``subject_format``, ``recipient``, ``audience``, ``seconds`` (how long it is
-    valid) and ``session_seconds`` may be given too. An attribute goes by its whole name or, as
-    ``PrincipalTag:Team`` and ``eduPersonAffiliation``, by its short one.
+    valid) and ``session_seconds`` may be given too. An attribute has its whole name or a short
+    one, such as ``PrincipalTag:Team`` or ``eduPersonAffiliation``.
     """
-    body = _read(asked, _Assertion)
-    minting, provider = _provider(account, asked)
+    body = _read(request, _Assertion)
+    minting, provider = _provider(account, request)
     attributes: dict[str, list[str]] = {}
     if body.role and body.provider:
         attributes[names.ROLE] = [f"{body.role},{body.provider}"]
@@ -374,20 +379,20 @@ def _assertion(account: Holder, asked: ControlRequest) -> Said:
     try:
         minted = minting.response(provider, minting.Wanted(**wanted), account.inside.state.now())
     except ValueError as error:
-        raise SandboxError("XML has no place for a character in what it is to say.") from error
+        raise SandboxError("The assertion would have a character that XML can't hold.") from error
     return {"issuer": provider.entity_id, "assertion": minted}
 
 
-def _provider(account: Holder, asked: ControlRequest) -> tuple[ModuleType, IdentityProvider]:
+def _provider(account: Holder, request: ControlRequest) -> tuple[ModuleType, IdentityProvider]:
     if not saml.installed():
         raise SandboxError(saml.LACKING, f"Install them: {saml.INSTALL}")
     from stslab.sandbox.federation.saml import minting
 
     with account.inside.state.transaction() as tx:
-        return minting, minting.named(tx, str(asked.body.get("issuer") or minting.OWN))
+        return minting, minting.named(tx, str(request.body.get("issuer") or minting.OWN))
 
 
-_VERBS: Mapping[str, Callable[[Holder, ControlRequest], Said]] = {
+_VERBS: Mapping[str, Callable[[Holder, ControlRequest], Answer]] = {
     "admin-key": partial(_key_of, ADMINISTRATOR),
     "changed": changes.changed,
     "clock": _clock,
@@ -404,5 +409,5 @@ _VERBS: Mapping[str, Callable[[Holder, ControlRequest], Said]] = {
     "saml/assertion": _assertion,
     "saml/metadata": _metadata,
     "saved": lambda account, _: {"differences": account.inside.state.unsaved()},
-    "would": lambda account, asked: would(account.inside, asked),
+    "would": lambda account, request: would(account.inside, request),
 }

@@ -1,1 +1,1 @@
-"""How signatures are verified: their canonical forms, and the rules of each service."""
+"""Verifies signatures and checksums, by the rules of each service."""

@@ -1,4 +1,4 @@
-"""What all ways to sign share: canonical forms, claims, times, and requests less credentials.
+"""Canonical requests, claims, times, and requests without credentials, for all signatures.
 
 AWS documentation: "Create a signed AWS API request" and "Elements of an AWS API request
 signature" (IAM User Guide), "Authenticating Requests (AWS Signature Version 4)" (S3 API).
@@ -32,10 +32,10 @@ Headers = Mapping[str, str]
 Clock = Callable[[], datetime]
 
 
-class Circle(msgspec.Struct, frozen=True):
-    """Whom to ask: the key store, the sandbox's clock (sessions), and the real one (signatures).
+class Context(msgspec.Struct, frozen=True):
+    """The access keys, the sandbox's clock (for sessions) and the real one (for signatures).
 
-    ``with_body`` is False where the body has not been read yet: S3's signatures are of the head.
+    ``with_body`` is False before the body is read: S3's signatures only cover the head.
     """
 
     keys: KeyLookup
@@ -48,7 +48,7 @@ class Circle(msgspec.Struct, frozen=True):
 
 
 class Credential(NamedTuple):
-    """A credential with its scope, as ``Credential=`` and ``X-Amz-Credential`` spell it."""
+    """A credential with its scope, from ``Credential=`` or ``X-Amz-Credential``."""
 
     access_key_id: str
     date: str
@@ -58,18 +58,18 @@ class Credential(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> "Credential | None":
-        """Take a credential apart; None where it does not have five parts."""
+        """The credential in this text; None unless it has five parts."""
         parts = text.split("/")
         return cls(*parts) if len(parts) == len(cls._fields) else None
 
     @property
     def scope(self) -> str:
-        """What of it goes into the string to sign."""
+        """The credential scope in the string to sign."""
         return "/".join(self[1:])
 
 
 class Signed(NamedTuple):
-    """What a key makes of a request: the texts that are signed, the key and the signature."""
+    """A request as signed here: canonical request, string to sign, signing key, signature."""
 
     canonical: str
     to_sign: str
@@ -79,7 +79,7 @@ class Signed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a Signature Version 4 says of itself, in a header or a query."""
+    """The parts of a Signature Version 4, from a header or a query."""
 
     credential: Credential
     signed_headers: tuple[str, ...]
@@ -90,17 +90,17 @@ class Claim:
 
     @classmethod
     def of(
-        cls, fields: Headers, named: Credential, time: datetime, token: str, *, in_query: bool
+        cls, fields: Headers, credential: Credential, time: datetime, token: str, *, in_query: bool
     ) -> "Claim":
-        """The claim of the fields SignedHeaders and Signature beside the credential."""
+        """The claim with the fields SignedHeaders and Signature."""
         signed = tuple(fields["SignedHeaders"].split(";"))
-        return cls(named, signed, fields["Signature"], time, token, in_query)
+        return cls(credential, signed, fields["Signature"], time, token, in_query)
 
     def sign(
         self, request: HttpRequest, headers: Headers, payload_hash: str, secret: str
     ) -> Signed:
-        """What ``secret`` makes of the request that this claim is about."""
-        named, service = self.credential, self.credential.service
+        """Sign the request with ``secret``, the way the claim says."""
+        scope, service = self.credential.scope, self.credential.service
         without = "X-Amz-Signature" if self.in_query else ""
         query = sorted((_encoded(k), _encoded(v)) for k, v in request.query if k != without)
         canonical = "\n".join(
@@ -114,28 +114,28 @@ class Claim:
             )
         )
         digest = hashlib.sha256(canonical.encode()).hexdigest()
-        to_sign = f"{ALGORITHM}\n{stamp(self.time)}\n{named.scope}\n{digest}"
-        key = _signing_key(secret, named.date, named.region, service)
+        to_sign = f"{ALGORITHM}\n{stamp(self.time)}\n{scope}\n{digest}"
+        key = _signing_key(secret, self.credential.date, self.credential.region, service)
         return Signed(canonical, to_sign, key, hmac.digest(key, to_sign.encode(), "sha256").hex())
 
-    def proved(
-        self, request: HttpRequest, record: KeyRecord, circle: Circle, payload_hash: str
+    def authenticated(
+        self, request: HttpRequest, record: KeyRecord, context: Context, payload_hash: str
     ) -> Authenticated:
-        """The request, which is what its caller sent, less its credentials."""
+        """The authenticated request, without its credentials."""
         return Authenticated(
             caller=record.caller,
             service=self.credential.service,
             region=self.credential.region,
-            request=bared(request),
+            request=without_credentials(request),
             auth_type="REST-QUERY-STRING" if self.in_query else "REST-HEADER",
             version=ALGORITHM,
-            age=max(circle.real_clock() - self.time, timedelta(0)),
+            age=max(context.real_clock() - self.time, timedelta(0)),
             payload_hash=payload_hash,
         )
 
 
 def header_map(request: HttpRequest) -> dict[str, str]:
-    """Each header by its lower-case name: values joined by commas, runs of blanks collapsed."""
+    """Headers by lower-case name: values joined by commas, whitespace collapsed."""
     headers: dict[str, str] = {}
     for name, value in request.headers:
         lower, collapsed = name.lower(), " ".join(value.split())
@@ -143,27 +143,23 @@ def header_map(request: HttpRequest) -> dict[str, str]:
     return headers
 
 
-def doubled(pairs: Pairs, once: Iterable[str]) -> str:
-    """The first name of ``once`` that several of the pairs have; empty where there is none."""
+def repeated(pairs: Pairs, once: Iterable[str]) -> str:
+    """The first name of ``once`` that occurs more than once in the pairs; empty if none does."""
     names = [name for name, _ in pairs]
     if len(set(names)) == len(names):
         return ""
     return next((name for name in once if names.count(name) > 1), "")
 
 
-def doubled_header(request: HttpRequest, headers: Headers, once: Iterable[str]) -> str:
-    """The first header of ``once`` that was sent more than once; empty where there is none."""
+def repeated_header(request: HttpRequest, headers: Headers, once: Iterable[str]) -> str:
+    """The first header of ``once`` that was sent more than once; empty if none was."""
     if len(headers) == len(request.headers):
         return ""
-    return doubled(tuple((name.lower(), value) for name, value in request.headers), once)
+    return repeated(tuple((name.lower(), value) for name, value in request.headers), once)
 
 
 def _path(path: str, service: str) -> str:
-    """The canonical URI.
-
-    S3 encodes once and keeps the path; the others normalise and encode again what the client has
-    encoded.
-    """
+    """The canonical URI: S3 encodes the path once; others normalise it and encode it again."""
     if path == "/":
         return path
     if service == S3:
@@ -186,7 +182,7 @@ def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
 
 
 def same(ours: str, theirs: str) -> bool:
-    """Whether two signatures or tokens are equal, in time that does not tell how far."""
+    """Whether two signatures or tokens are equal; takes the same time either way."""
     return hmac.compare_digest(ours.encode(), theirs.encode("utf-8", "surrogateescape"))
 
 
@@ -195,7 +191,7 @@ def same(ours: str, theirs: str) -> bool:
 
 @lru_cache(maxsize=64)
 def basic_time(text: str) -> datetime | None:
-    """A time in ISO 8601's basic format, ``20130524T000000Z``; None where it is none."""
+    """A time in ISO 8601's basic format, ``20130524T000000Z``; None if it is not one."""
     if len(text) != len("20130524T000000Z") or not (text[:8] + text[9:15]).isascii():
         return None
     try:
@@ -206,7 +202,7 @@ def basic_time(text: str) -> datetime | None:
 
 @lru_cache(maxsize=64)
 def header_time(text: str) -> datetime | None:
-    """A time as ``x-amz-date`` or ``Date`` give it: basic ISO 8601, or an RFC 1123 date."""
+    """The time in ``x-amz-date`` or ``Date``: basic ISO 8601 or an RFC 1123 date; else None."""
     if basic := basic_time(text):
         return basic
     try:
@@ -223,11 +219,11 @@ def stamp(time: datetime) -> str:
 
 
 def shown(time: datetime) -> str:
-    """A time as S3's errors show it."""
+    """A time in the format of S3's errors."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-# -- a request less its credentials --------------------------------------------------------------
+# -- a request without its credentials -----------------------------------------------------------
 
 _CREDENTIAL_HEADERS = {"authorization", TOKEN}
 _PARAMETERS: Mapping[str, frozenset[str]] = {
@@ -243,18 +239,17 @@ _CHECKSUMS = ("x-amz-checksum-", "x-amz-sdk-checksum-")
 _V2_HEADERS = {"content-type", "content-md5"}
 
 
-def bared(request: HttpRequest) -> HttpRequest:
-    """The request less its credentials, which nothing further in has a use for."""
+def without_credentials(request: HttpRequest) -> HttpRequest:
+    """The request without its credentials, which no service needs."""
     kept = tuple([pair for pair in request.headers if pair[0].lower() not in _CREDENTIAL_HEADERS])
     return replace(request, headers=kept)
 
 
-def hoisted(request: HttpRequest, version: Literal["AWS4-HMAC-SHA256", "AWS"]) -> HttpRequest:
-    """A presigned request as the plain one that it stands for.
+def plain_request(request: HttpRequest, version: Literal["AWS4-HMAC-SHA256", "AWS"]) -> HttpRequest:
+    """A presigned request as a plain one.
 
-    S3 takes ``x-amz-*`` query parameters of a presigned URL for the headers of these names,
-    except for checksums: those that the JavaScript SDK puts there, of the empty body that it
-    knows, are not looked at.
+    S3 treats ``x-amz-*`` query parameters of a presigned URL as headers, but ignores checksums:
+    the JavaScript SDK puts there that of an empty body.
     """
     sent = {name.lower() for name, _ in request.headers}
     headers, query = list(request.headers), []

@@ -1,4 +1,4 @@
-"""Content-MD5 and the ``x-amz-checksum-*`` family, over a body that has arrived.
+"""Verifies a body's Content-MD5 and ``x-amz-checksum-*`` headers.
 
 AWS documentation: "Checking object integrity in Amazon S3" (S3 User Guide).
 """
@@ -14,8 +14,7 @@ from anycrc import Model
 from stslab.sandbox.api.faults import fault
 
 PREFIX = "x-amz-checksum-"
-# These names begin like a checksum and are none.
-_NOT_VALUES = {"mode", "type", "algorithm"}
+_NOT_VALUES = {"mode", "type", "algorithm"}  # headers with the prefix that are not checksums
 _CRC32C, _CRC64NVME = Model("CRC32-ISCSI"), Model("CRC64-NVME")
 
 
@@ -35,22 +34,22 @@ ALGORITHMS: Mapping[str, Callable[[bytes], bytes]] = {
 
 
 def verify(headers: Mapping[str, str], body: bytes) -> None:
-    """Hold a body against each checksum that its headers (lower-case names) give."""
+    """Verify a body against the checksums in its headers (lower-case names)."""
     if "content-md5" in headers:
         _verify_md5(headers["content-md5"], body)
-    given = [
+    sent = [
         name
         for name in headers
         if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in _NOT_VALUES
     ]
-    if len(given) > 1:
+    if len(sent) > 1:
         several = (
             "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
         )
         raise fault("InvalidRequest", several)
-    for name in given:
+    for name in sent:
         _verify_checksum(name, headers[name], body)
-    if "x-amz-sdk-checksum-algorithm" in headers and body and not given:
+    if "x-amz-sdk-checksum-algorithm" in headers and body and not sent:
         raise fault(
             "InvalidRequest",
             "x-amz-sdk-checksum-algorithm specified, but no corresponding "

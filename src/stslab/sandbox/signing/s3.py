@@ -1,4 +1,4 @@
-"""Signature Version 4 as S3 verifies it, in the header and in the query (presigned URLs).
+"""Verifies S3's Signature Version 4, in the header and in the query (presigned URLs).
 
 AWS documentation: "Authenticating Requests (AWS Signature Version 4)" with its pages on the
 header, on chunked uploads and on query parameters, and "Error responses" (S3 API Reference).
@@ -21,15 +21,15 @@ from stslab.sandbox.signing.canonical import (
     MAX_SKEW,
     REGION,
     TOKEN,
-    Circle,
     Claim,
+    Context,
     Credential,
     same,
     shown,
     stamp,
 )
 
-# -- aws-chunked uploads, out of their frames --------------------------------------------------
+# -- the payload of aws-chunked uploads --------------------------------------------------------
 # "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks
 # (Chunked Upload)", and the same "Including Trailing Headers" (S3 API Reference).
 
@@ -46,7 +46,7 @@ _SMALLEST = 8192
 
 @dataclass(slots=True)
 class ChunkSigner:
-    """The chain of signatures that begins with the request's own (``previous``)."""
+    """Verifies the chain of chunk signatures; ``previous`` is first the request's signature."""
 
     key: bytes = field(repr=False)
     stamp: str
@@ -54,12 +54,12 @@ class ChunkSigner:
     previous: str
 
     def accepts(self, chunk: bytes, signature: str) -> bool:
-        """Whether this is the next chunk's signature; it is then what the chain goes on from."""
+        """Whether this is the next chunk's signature."""
         digest = hashlib.sha256(chunk).hexdigest()
         return self._accepts("AWS4-HMAC-SHA256-PAYLOAD", f"{EMPTY_SHA256}\n{digest}", signature)
 
     def accepts_trailer(self, trailer: str, signature: str) -> bool:
-        """Whether this is the signature of the trailing headers, which end the chain."""
+        """Whether this is the trailing headers' signature, the last of the chain."""
         digest = hashlib.sha256(trailer.encode()).hexdigest()
         return self._accepts("AWS4-HMAC-SHA256-TRAILER", digest, signature)
 
@@ -74,13 +74,13 @@ def decode(
 ) -> tuple[bytes, dict[str, str]]:
     """The payload and the trailing headers (lower-case names) of an aws-chunked body.
 
-    ``signer`` is None for the unsigned mode. ``headers`` are the request's, by lower-case name.
+    ``signer`` is None in the unsigned mode. ``headers`` are the request's (lower-case names).
     """
-    announced = headers.get("x-amz-decoded-content-length", "")
-    if not re.fullmatch(r"[0-9]{1,19}", announced):
+    length = headers.get("x-amz-decoded-content-length", "")
+    if not re.fullmatch(r"[0-9]{1,19}", length):
         raise fault("MissingContentLength")
     payload, end = _payload(body, signer)
-    if len(payload) != int(announced):
+    if len(payload) != int(length):
         raise fault("IncompleteBody")
     promised = {name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",")}
     trailers = _trailers(body[end:], signer if mode == SIGNED_TRAILER else None, mode)
@@ -143,7 +143,7 @@ _IN: Mapping[str, str] = {
     _HEADER: "The authorization header is malformed; ",
     _QUERY: "Error parsing the X-Amz-Credential parameter; ",
 }
-"""How a message on what is wrong in it begins."""
+"""By error code: the beginning of the message."""
 _LAST_TIME = datetime(9999, 12, 20, tzinfo=UTC)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _COMPONENTS = ("Credential", "SignedHeaders", "Signature")
@@ -155,11 +155,11 @@ _ONCE = (*_PARAMETERS, "X-Amz-Security-Token", "X-Amz-Content-Sha256")
 _STREAMING_HEADERS = {"x-amz-decoded-content-length", "x-amz-trailer", HASH_HEADER}
 
 
-def verify_header(request: HttpRequest, circle: Circle) -> Authenticated:
-    """Hold a request against its Authorization header, in the order in which S3 looks."""
+def verify_header(request: HttpRequest, context: Context) -> Authenticated:
+    """Verify the signature in the Authorization header, with S3's order of checks."""
     headers = canonical.header_map(request)
     payload_hash = _payload_hash(headers)
-    time = sent_at(headers, circle)
+    time = sent_at(headers, context)
     _, _, rest = headers["authorization"].partition(" ")
     parts = [part.strip().partition("=") for part in rest.split(",")]
     fields = {name: value for name, _, value in parts}
@@ -169,23 +169,23 @@ def verify_header(request: HttpRequest, circle: Circle) -> Authenticated:
             f"{_IN[_HEADER]}the authorization header requires three components: Credential, "
             "SignedHeaders, and Signature.",
         )
-    named = _credential(fields["Credential"], _HEADER)
-    if named.date != stamp(time)[:8]:
+    credential = _credential(fields["Credential"], _HEADER)
+    if credential.date != stamp(time)[:8]:
         what = "Invalid credential date. Date is not the same as X-Amz-Date."
         raise fault(_HEADER, _IN[_HEADER] + what)
-    claim = Claim.of(fields, named, time, headers.get(TOKEN, ""), in_query=False)
-    return _verified(request, headers, claim, payload_hash, circle)
+    claim = Claim.of(fields, credential, time, headers.get(TOKEN, ""), in_query=False)
+    return _verified(request, headers, claim, payload_hash, context)
 
 
-def verify_query(request: HttpRequest, circle: Circle) -> Authenticated:
-    """Hold a request against the signature in its query, in the order in which S3 looks."""
+def verify_query(request: HttpRequest, context: Context) -> Authenticated:
+    """Verify the signature in the query, with S3's order of checks."""
     headers, parameters = canonical.header_map(request), dict(request.query)
     if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
         raise fault(
             _QUERY, 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
         )
-    lacking = any(name not in parameters for name in _PARAMETERS)
-    if lacking or canonical.doubled(request.query, _ONCE):
+    missing = any(name not in parameters for name in _PARAMETERS)
+    if missing or canonical.repeated(request.query, _ONCE):
         raise fault(
             _QUERY,
             "Query-string authentication version 4 requires the X-Amz-Algorithm, "
@@ -197,36 +197,36 @@ def verify_query(request: HttpRequest, circle: Circle) -> Authenticated:
         raise fault(
             _QUERY, "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
         )
-    _require_unexpired(time, parameters["X-Amz-Expires"], circle.real_clock())
-    named = _credential(parameters["X-Amz-Credential"], _QUERY)
-    if named.date != stamp(time)[:8]:
+    _require_unexpired(time, parameters["X-Amz-Expires"], context.real_clock())
+    credential = _credential(parameters["X-Amz-Credential"], _QUERY)
+    if credential.date != stamp(time)[:8]:
         raise fault(
             _QUERY,
-            f'Invalid credential date "{named.date}". This date is not the same as X-Amz-Date: '
-            f'"{stamp(time)[:8]}".',
+            f'Invalid credential date "{credential.date}". This date is not the same as '
+            f'X-Amz-Date: "{stamp(time)[:8]}".',
         )
     fields = {name: parameters[f"X-Amz-{name}"] for name in _COMPONENTS}
     token = parameters.get("X-Amz-Security-Token", "")
-    claim = Claim.of(fields, named, time, token, in_query=True)
+    claim = Claim.of(fields, credential, time, token, in_query=True)
     payload_hash = headers.get(HASH_HEADER) or parameters.get("X-Amz-Content-Sha256") or UNSIGNED
-    return _verified(request, headers, claim, payload_hash, circle)
+    return _verified(request, headers, claim, payload_hash, context)
 
 
 def _verified(
-    request: HttpRequest, headers: dict[str, str], claim: Claim, payload_hash: str, circle: Circle
+    request: HttpRequest, headers: dict[str, str], claim: Claim, payload_hash: str, context: Context
 ) -> Authenticated:
     _require_signed(headers, claim.signed_headers)
-    named = claim.credential
-    record = require_key(circle, named.access_key_id, claim.token)
+    credential = claim.credential
+    record = require_key(context, credential.access_key_id, claim.token)
     signed = claim.sign(request, headers, payload_hash, record.secret_access_key)
     if not canonical.same(signed.signature, claim.signature.lower()):
         texts = signed.to_sign, signed.canonical
-        raise mismatch(named.access_key_id, texts, claim.signature, claim.token)
-    plain = canonical.hoisted(request, canonical.ALGORITHM) if claim.in_query else request
-    if circle.with_body:
-        signer = ChunkSigner(signed.key, stamp(claim.time), named.scope, signed.signature)
+        raise mismatch(credential.access_key_id, texts, claim.signature, claim.token)
+    plain = canonical.plain_request(request, canonical.ALGORITHM) if claim.in_query else request
+    if context.with_body:
+        signer = ChunkSigner(signed.key, stamp(claim.time), credential.scope, signed.signature)
         plain = _with_payload(plain, payload_hash, signer)
-    return claim.proved(plain, record, circle, payload_hash)
+    return claim.authenticated(plain, record, context, payload_hash)
 
 
 def _payload_hash(headers: Mapping[str, str]) -> str:
@@ -259,28 +259,28 @@ def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
             "X-Amz-Expires must be less than 604800 seconds",
         )
     if time - now > MAX_SKEW:
-        said = {"X-Amz-Date": str(int(time.timestamp() * 1000))}
+        extra = {"X-Amz-Date": str(int(time.timestamp() * 1000))}
         problem = "Request is not yet valid"
     elif (now - time).total_seconds() > seconds:
-        said = {"X-Amz-Expires": sent}
+        extra = {"X-Amz-Expires": sent}
         problem = "Request has expired"
     else:
         return
-    # A date at the end of year 9999 plus a week is none.
+    # A week after the end of the year 9999 there is no date.
     expires = shown(min(time, _LAST_TIME) + timedelta(seconds=seconds))
-    raise fault("AccessDenied", problem, said, Expires=expires, ServerTime=shown(now))
+    raise fault("AccessDenied", problem, extra, Expires=expires, ServerTime=shown(now))
 
 
 def _require_signed(headers: Mapping[str, str], signed: tuple[str, ...]) -> None:
-    wanted = {"host", *(name for name in headers if name.startswith(("x-amz-", "content-md5")))}
-    left_out = sorted(wanted - {HASH_HEADER, *signed})
-    if left_out:
+    required = {"host", *(name for name in headers if name.startswith(("x-amz-", "content-md5")))}
+    missing = sorted(required - {HASH_HEADER, *signed})
+    if missing:
         what = "There were headers present in the request which were not signed"
-        raise fault("AccessDenied", what, HeadersNotSigned=", ".join(left_out))
+        raise fault("AccessDenied", what, HeadersNotSigned=", ".join(missing))
 
 
 def _with_payload(request: HttpRequest, payload_hash: str, signer: ChunkSigner) -> HttpRequest:
-    """The request with its payload as it is to be stored, held against all that vouches for it."""
+    """The request with its payload decoded, and verified by its hash and checksums."""
     if payload_hash in MODES:
         unsigned = payload_hash == UNSIGNED_TRAILER
         request = _unframed(request, payload_hash, None if unsigned else signer)
@@ -297,9 +297,9 @@ def _with_payload(request: HttpRequest, payload_hash: str, signer: ChunkSigner) 
 
 
 def verify_checksums(request: HttpRequest) -> None:
-    """Hold the body against its checksum headers.
+    """Verify the body against its checksum headers.
 
-    Those of CompleteMultipartUpload (a POST with an uploadId) are of the object, not the body.
+    For CompleteMultipartUpload (a POST with an uploadId) they are the object's, not the body's.
     """
     if request.method == "POST" and any(name == "uploadId" for name, _ in request.query):
         return
@@ -313,7 +313,7 @@ def _unframed(request: HttpRequest, mode: str, signer: ChunkSigner | None) -> Ht
     for name, value in request.headers:
         lower = name.lower()
         if lower == "content-encoding":
-            value = ",".join(v for v in map(str.strip, value.split(",")) if v != "aws-chunked")  # noqa: PLW2901 - the header less the framing that is gone
+            value = ",".join(v for v in map(str.strip, value.split(",")) if v != "aws-chunked")  # noqa: PLW2901 - the body is no longer in chunks
         if lower in ("content-length", "transfer-encoding"):
             kept.append(("Content-Length", str(len(payload))))
         elif lower not in gone and (value or lower != "content-encoding"):
@@ -321,72 +321,72 @@ def _unframed(request: HttpRequest, mode: str, signer: ChunkSigner | None) -> Ht
     return replace(request, headers=(*kept, *trailers.items()), body=payload)
 
 
-# -- what both of S3's signature versions share: times, keys, refusals ---------------------------
+# -- for both of S3's signature versions: times, keys, refusals ---------------------------------
 
 
-def sent_at(headers: Mapping[str, str], circle: Circle) -> datetime:
-    """When a request with an Authorization header says that it was made: 15 minutes off at most."""
+def sent_at(headers: Mapping[str, str], context: Context) -> datetime:
+    """The time in a request with an Authorization header: within 15 minutes of now."""
     date = headers["x-amz-date"] if "x-amz-date" in headers else headers.get("date", "")
-    time, now = canonical.header_time(date), circle.real_clock()
+    time, now = canonical.header_time(date), context.real_clock()
     if time is None:
         what = "AWS authentication requires a valid Date or x-amz-date header"
         raise fault("AccessDenied", what)
     if abs(now - time) > MAX_SKEW:
         most = str(int(MAX_SKEW.total_seconds() * 1000))
-        said = {"RequestTime": date, "ServerTime": shown(now), "MaxAllowedSkewMilliseconds": most}
-        raise fault("RequestTimeTooSkewed", extra=said)
+        extra = {"RequestTime": date, "ServerTime": shown(now), "MaxAllowedSkewMilliseconds": most}
+        raise fault("RequestTimeTooSkewed", extra=extra)
     return time
 
 
-def require_key(circle: Circle, access_key_id: str, token: str) -> KeyRecord:
-    """The key that signed, with the session token that goes with it and is still good."""
-    record = circle.keys(access_key_id)
+def require_key(context: Context, access_key_id: str, token: str) -> KeyRecord:
+    """The access key that signed. ApiFault: it is unknown, its token is wrong, or it expired."""
+    record = context.keys(access_key_id)
     if record is None or not record.active or (record.session_token and not token):
         raise fault("InvalidAccessKeyId", AWSAccessKeyId=access_key_id)
     if not canonical.same(record.session_token, token):
         raise fault("InvalidToken")
-    if circle.expired(record):
+    if context.expired(record):
         raise fault("ExpiredToken")
     return record
 
 
 def _credential(text: str, code: str) -> Credential:
-    """The credential, or an error of this code that says what is wrong with it."""
-    named = Credential.of(text)
-    if named is None:
+    """The credential in this text, or an error with this code."""
+    credential = Credential.of(text)
+    if credential is None:
         expected = '"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
         raise fault(code, f"{_IN[code]}the Credential is mal-formed; expecting {expected}")
     bad_date = (
-        f'incorrect date format "{named.date}". This date in the credential must be in the '
+        f'incorrect date format "{credential.date}". This date in the credential must be in the '
         'format "yyyyMMdd".'
     )
-    bad_region = f"the region '{named.region}' is wrong; expecting '{_HOME}'"
-    bad_service = f'incorrect service "{named.service}". This endpoint belongs to "s3".'
-    bad_end = f'incorrect terminal "{named.terminal}". This endpoint uses "aws4_request".'
+    bad_region = f"the region '{credential.region}' is wrong; expecting '{_HOME}'"
+    bad_service = f'incorrect service "{credential.service}". This endpoint belongs to "s3".'
+    bad_end = f'incorrect terminal "{credential.terminal}". This endpoint uses "aws4_request".'
     problems: tuple[tuple[bool, str, Mapping[str, str]], ...] = (
-        (not canonical.basic_time(f"{named.date}T000000Z"), bad_date, {}),
-        (not named.region, "a non-empty region must be provided in the credential.", {}),
-        (not REGION.fullmatch(named.region), bad_region, {"Region": _HOME}),
-        (named.service != canonical.S3, bad_service, {}),
-        (named.terminal != "aws4_request", bad_end, {}),
+        (not canonical.basic_time(f"{credential.date}T000000Z"), bad_date, {}),
+        (not credential.region, "a non-empty region must be provided in the credential.", {}),
+        (not REGION.fullmatch(credential.region), bad_region, {"Region": _HOME}),
+        (credential.service != canonical.S3, bad_service, {}),
+        (credential.terminal != "aws4_request", bad_end, {}),
     )
     for wrong, message, extra in problems:
         if wrong:
             raise fault(code, _IN[code] + message, extra)
-    return named
+    return credential
 
 
 def mismatch(
     access_key_id: str, texts: tuple[str, ...], signature: str, token: str = ""
 ) -> ApiFault:
-    """SignatureDoesNotMatch, with what S3 signed, so that one can see where the two differ.
+    """SignatureDoesNotMatch, with the texts that S3 signed, to compare with the client's.
 
-    ``texts`` are the string to sign and the canonical request, where there is one. They may hold
-    the session token, in S3's answer too; here it is taken out.
+    ``texts`` are the string to sign and perhaps the canonical request. Unlike S3's answer, this
+    one does not show the session token in them.
     """
     extra = {"AWSAccessKeyId": access_key_id, "SignatureProvided": signature}
     for name, text in zip(("StringToSign", "CanonicalRequest"), texts, strict=False):
         for secret in filter(None, (token, quote(token, safe="-_.~"))):
-            text = text.replace(secret, "(a session token)")  # noqa: PLW2901 - less its secrets
+            text = text.replace(secret, "(a session token)")  # noqa: PLW2901 - without its secrets
         extra |= {name: text, f"{name}Bytes": text.encode().hex(" ")}
     return fault("SignatureDoesNotMatch", extra=extra)

@@ -1,8 +1,8 @@
-"""Who sent a request: the one door through which every request's signature goes.
+"""Authenticates every request: finds its caller by its signature.
 
-SigV4 in the header and in the query, S3's Signature Version 2 in both, and unsigned requests
-where AWS takes them: S3's anonymous ones, and the two calls of STS that exchange a token of
-somebody else's for credentials.
+It verifies SigV4 in the header and in the query, and S3's Signature Version 2 in both. Unsigned
+requests pass where AWS allows them: in S3, and for the two STS calls that exchange an identity
+provider's token or assertion for credentials.
 """
 
 import base64
@@ -30,9 +30,9 @@ from stslab.sandbox.signing.canonical import (
     MAX_SKEW,
     REGION,
     TOKEN,
-    Circle,
     Claim,
     Clock,
+    Context,
     Credential,
     stamp,
 )
@@ -45,54 +45,53 @@ _FORM = "application/x-www-form-urlencoded"
 UNSIGNED_ACTIONS = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 _ONCE = ("authorization", "x-amz-date", "date", TOKEN, HASH_HEADER)
 _STS = "sts"
-# Signature Version 4 asymmetric, which is not verified here.
-_ASYMMETRIC = "AWS4-ECDSA-P256-SHA256"
-_S3_HEADERS: dict[str, Callable[[HttpRequest, Circle], Authenticated]] = {
+_ASYMMETRIC = "AWS4-ECDSA-P256-SHA256"  # Signature Version 4A, which is not supported
+_S3_HEADERS: dict[str, Callable[[HttpRequest, Context], Authenticated]] = {
     canonical.ALGORITHM: s3.verify_header,
     "AWS": v2.verify_header,
 }
 
 
 class Authenticator:
-    """Finds out who signed a request.
+    """Finds the caller of a request.
 
-    ``clock`` is the sandbox's own, by which sessions end; the machine's judges signatures.
+    ``clock`` is the sandbox's, for sessions; ``real_clock`` the machine's, for signatures.
     """
 
     def __init__(
         self, keys: KeyLookup, clock: Clock, real_clock: Clock = lambda: datetime.now(UTC)
     ) -> None:
-        self._circle = Circle(keys, clock, real_clock)
+        self._context = Context(keys, clock, real_clock)
 
     def authenticate(self, request: HttpRequest) -> Authenticated:
-        """Verify the request's signature, or find that it may come without one.
+        """Verify the request's signature, or that it may be unsigned.
 
-        A refusal is in the words of the service that the request addresses; it holds neither a
-        secret key nor a session token.
+        ApiFault: the error of the service that the request addresses. It never shows a secret key
+        or a session token.
         """
         if addressed_service(request) == canonical.S3:
-            return self._s3(request, self._circle)
+            return self._s3(request, self._context)
         if request.header("authorization") or request.argument("X-Amz-Algorithm"):
-            return _verify(request, self._circle)
+            return _verify(request, self._context)
         actions = [value for name, value in _parameters(request) if name == "Action"]
         if len(actions) != 1 or actions[0] not in UNSIGNED_ACTIONS:
             raise missing_token()
         return _anonymous(request, _STS)
 
     def expect(self, head: HttpRequest) -> None:
-        """Hold the head of a request with a large body against what vouches for it.
+        """Verify the head of a request with a large body, before the body is read.
 
-        S3's signatures are of the head. Those of other services are of the body too, so that there
-        the key has to be known.
+        S3's signatures cover only the head. Those of other services cover the body too, so there
+        only the key is checked.
         """
         if addressed_service(head) != canonical.S3:
             claim = _claim(head, canonical.header_map(head))
-            _require_fresh(claim, self._circle)
-            _key(claim, self._circle)
-        elif self._s3(head, replace(self._circle, with_body=False)).caller.kind == "Anonymous":
+            _require_fresh(claim, self._context)
+            _key(claim, self._context)
+        elif self._s3(head, replace(self._context, with_body=False)).caller.kind == "Anonymous":
             raise fault("EntityTooLarge")
 
-    def _s3(self, request: HttpRequest, circle: Circle) -> Authenticated:
+    def _s3(self, request: HttpRequest, context: Context) -> Authenticated:
         names = {name for name, _ in request.query}
         v4_query, v2_query = "X-Amz-Algorithm" in names, "Signature" in names
         headers = canonical.header_map(request)
@@ -103,20 +102,20 @@ class Authenticator:
                 "Signature query string parameter or the Authorization header should be specified"
             )
             raise invalid_argument(message, "Authorization", text)
-        if name := canonical.doubled_header(request, headers, _ONCE):
+        if name := canonical.repeated_header(request, headers, _ONCE):
             raise invalid_argument("The header was sent more than once.", name, "")
         if v4_query:
-            return s3.verify_query(request, circle)
+            return s3.verify_query(request, context)
         if v2_query:
-            return v2.verify_query(request, circle)
+            return v2.verify_query(request, context)
         if text:
-            return _s3_header(request, text, circle)
-        if circle.with_body:
+            return _s3_header(request, text, context)
+        if context.with_body:
             s3.verify_checksums(request)
         return _anonymous(request, canonical.S3)
 
 
-def _s3_header(request: HttpRequest, text: str, circle: Circle) -> Authenticated:
+def _s3_header(request: HttpRequest, text: str, context: Context) -> Authenticated:
     scheme, space, _ = text.partition(" ")
     if not space:
         message = "Authorization header is invalid -- one and only one ' ' (space) required"
@@ -130,7 +129,7 @@ def _s3_header(request: HttpRequest, text: str, circle: Circle) -> Authenticated
     verifier = _S3_HEADERS.get(scheme)
     if verifier is None:
         raise invalid_argument("Unsupported Authorization Type", "Authorization", text)
-    return verifier(request, circle)
+    return verifier(request, context)
 
 
 def _anonymous(request: HttpRequest, service: str) -> Authenticated:
@@ -139,10 +138,10 @@ def _anonymous(request: HttpRequest, service: str) -> Authenticated:
 
 
 def addressed_service(request: HttpRequest) -> str:
-    """Which service a request addresses, by its own word: what its errors are to look like.
+    """The service that an unverified request addresses, for the format of its errors.
 
-    It is the service of its credential scope. Without one it is S3, or STS where it looks like
-    a call of the Query protocol.
+    It is the one in its credential scope. Without a scope it is S3, or STS if the request looks
+    like the Query protocol.
     """
     found = _SCOPED.search(request.header("authorization"))
     if found:
@@ -166,7 +165,7 @@ def _parameters(request: HttpRequest) -> tuple[tuple[str, str], ...]:
         return ()
 
 
-# -- Signature Version 4 as the Query services (IAM, STS, CloudFormation) verify it ------------
+# -- Signature Version 4 for the Query services (IAM, STS, CloudFormation) ---------------------
 
 # AWS documentation: "Create a signed AWS API request", "Troubleshoot Signature Version 4 signing
 # for AWS API requests" (IAM User Guide), "Common Error Types" (STS API Reference).
@@ -179,19 +178,19 @@ _MISMATCH = (
 )
 
 
-def _verify(request: HttpRequest, circle: Circle) -> Authenticated:
-    """Hold a request against its signature, in the order in which AWS looks."""
+def _verify(request: HttpRequest, context: Context) -> Authenticated:
+    """Verify the request's signature, with AWS's order of checks."""
     headers = canonical.header_map(request)
     claim = _claim(request, headers)
-    _require_fresh(claim, circle)
+    _require_fresh(claim, context)
     _require_scope(claim)
-    record = _key(claim, circle)
+    record = _key(claim, context)
     payload_hash = hashlib.sha256(request.body).hexdigest()
     signed = claim.sign(request, headers, payload_hash, record.secret_access_key)
     if not canonical.same(signed.signature, claim.signature):
         raise _mismatch(_MISMATCH)
-    plain = canonical.hoisted(request, canonical.ALGORITHM) if claim.in_query else request
-    return claim.proved(plain, record, circle, headers.get(HASH_HEADER, ""))
+    plain = canonical.plain_request(request, canonical.ALGORITHM) if claim.in_query else request
+    return claim.authenticated(plain, record, context, headers.get(HASH_HEADER, ""))
 
 
 def _claim(request: HttpRequest, headers: Mapping[str, str]) -> Claim:
@@ -201,9 +200,9 @@ def _claim(request: HttpRequest, headers: Mapping[str, str]) -> Claim:
         raise _mismatch(_MISMATCH)
     if not in_header and not in_query:
         raise missing_token()
-    if name := canonical.doubled_header(request, headers, _ONCE):
+    if name := canonical.repeated_header(request, headers, _ONCE):
         raise _incomplete(f"The header '{name}' is given more than once.")
-    if name := canonical.doubled(request.query, _ONCE_PARAMETERS):
+    if name := canonical.repeated(request.query, _ONCE_PARAMETERS):
         raise _incomplete(f"The query-string parameter '{name}' is given more than once.")
     claim = _from_header(headers) if in_header else _from_query(parameters)
     if "host" not in claim.signed_headers:
@@ -234,47 +233,47 @@ def _from_header(headers: Mapping[str, str]) -> Claim:
             raise _incomplete(f"Authorization header has '{name}' more than once.")
         fields[name] = value
     date = headers.get("x-amz-date") or headers.get("date", "")
-    lacking = [name for name in _FIELDS if name not in fields]
-    missing = [f"Authorization header requires '{name}' parameter." for name in lacking]
+    absent = [name for name in _FIELDS if name not in fields]
+    missing = [f"Authorization header requires '{name}' parameter." for name in absent]
     if not date:
         missing.append(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
         )
     if missing:
         raise _incomplete(f"{' '.join(missing)} Authorization={algorithm}")
-    return _made(fields, date, headers.get(TOKEN, ""), in_query=False)
+    return _parsed(fields, date, headers.get(TOKEN, ""), in_query=False)
 
 
 def _from_query(parameters: Mapping[str, str]) -> Claim:
     if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
         raise missing_token()
-    lacking = [name for name in _PARAMETERS if name not in parameters]
-    if lacking:
-        missing = [f"AWS query-string parameters must include '{name}'." for name in lacking]
+    absent = [name for name in _PARAMETERS if name not in parameters]
+    if absent:
+        missing = [f"AWS query-string parameters must include '{name}'." for name in absent]
         raise _incomplete(f"{' '.join(missing)} Re-examine the query-string parameters.")
     fields = {name: parameters[f"X-Amz-{name}"] for name in _FIELDS}
     token = parameters.get("X-Amz-Security-Token", "")
-    return _made(fields, parameters["X-Amz-Date"], token, in_query=True)
+    return _parsed(fields, parameters["X-Amz-Date"], token, in_query=True)
 
 
-def _made(fields: Mapping[str, str], date: str, token: str, *, in_query: bool) -> Claim:
+def _parsed(fields: Mapping[str, str], date: str, token: str, *, in_query: bool) -> Claim:
     time = canonical.basic_time(date) if in_query else canonical.header_time(date)
     if time is None:
         raise _incomplete(
             f"Date must be in ISO-8601 'basic format'. Got '{date}'. "
             "See http://en.wikipedia.org/wiki/ISO_8601"
         )
-    named = Credential.of(fields["Credential"])
-    if named is None:
+    credential = Credential.of(fields["Credential"])
+    if credential is None:
         raise _incomplete(
             "Credential must have exactly 5 slash-delimited elements, e.g. "
             f"keyid/date/region/service/term, got '{fields['Credential']}'"
         )
-    return Claim.of(fields, named, time, token, in_query=in_query)
+    return Claim.of(fields, credential, time, token, in_query=in_query)
 
 
-def _require_fresh(claim: Claim, circle: Circle) -> None:
-    now, made = circle.real_clock(), stamp(claim.time)
+def _require_fresh(claim: Claim, context: Context) -> None:
+    now, made = context.real_clock(), stamp(claim.time)
     if now - claim.time > MAX_SKEW:
         raise _mismatch(
             f"Signature expired: {made} is now earlier than {stamp(now - MAX_SKEW)} "
@@ -288,37 +287,37 @@ def _require_fresh(claim: Claim, circle: Circle) -> None:
 
 
 def _require_scope(claim: Claim) -> None:
-    named, made = claim.credential, stamp(claim.time)
+    credential, made = claim.credential, stamp(claim.time)
     problems = []
-    if not REGION.fullmatch(named.region):
+    if not REGION.fullmatch(credential.region):
         problems.append("Credential should be scoped to a valid region.")
-    if named.terminal != "aws4_request":
+    if credential.terminal != "aws4_request":
         problems.append(
             "Credential should be scoped with a valid terminator: 'aws4_request', "
-            f"not '{named.terminal}'."
+            f"not '{credential.terminal}'."
         )
-    if named.date != made[:8]:
+    if credential.date != made[:8]:
         problems.append(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
-            f"HTTP: '{named.date}' != '{made[:8]}', from '{made}'."
+            f"HTTP: '{credential.date}' != '{made[:8]}', from '{made}'."
         )
     if problems:
         raise _mismatch(" ".join(problems))
 
 
-def _key(claim: Claim, circle: Circle) -> KeyRecord:
-    record = circle.keys(claim.credential.access_key_id)
+def _key(claim: Claim, context: Context) -> KeyRecord:
+    record = context.keys(claim.credential.access_key_id)
     if record is None or not record.active or not canonical.same(record.session_token, claim.token):
         message = "The security token included in the request is invalid."
         raise ApiFault("InvalidClientTokenId", message)
-    if circle.expired(record):
+    if context.expired(record):
         message = "The security token included in the request is expired"
         raise ApiFault("ExpiredToken", message)
     return record
 
 
 def missing_token() -> ApiFault:
-    """What an unsigned request gets where a signature is needed."""
+    """The error for an unsigned request that needs a signature."""
     return ApiFault("MissingAuthenticationToken", "Request is missing Authentication Token")
 
 

@@ -1,6 +1,6 @@
-"""Signature Version 2, which S3 takes in presigned URLs and in the Authorization header.
+"""Verifies S3's Signature Version 2, in presigned URLs and in the Authorization header.
 
-boto3 and ``aws s3 presign`` make such URLs unless they are told otherwise.
+boto3 and ``aws s3 presign`` make such URLs by default.
 AWS documentation: "Signing and authenticating REST requests" (S3 User Guide, Appendix).
 """
 
@@ -15,12 +15,12 @@ from urllib.parse import unquote
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import Authenticated, HttpRequest
 from stslab.sandbox.signing import canonical, s3
-from stslab.sandbox.signing.canonical import TOKEN, Circle, shown
+from stslab.sandbox.signing.canonical import TOKEN, Context, shown
 
 _REGION = "us-east-1"
 _LAST = 2**31 - 1
-# Each sub-resource that S3 knows, also those younger than Signature Version 2: what selects an
-# operation must be signed.
+# All of S3's sub-resources, also those newer than Signature Version 2: what selects an operation
+# must be signed.
 SUB_RESOURCES = frozenset(
     """
     abac accelerate acl analytics annotation attributes cors defaultObjectAcl delete
@@ -36,8 +36,8 @@ SUB_RESOURCES = frozenset(
 )
 
 
-def verify_header(request: HttpRequest, circle: Circle) -> Authenticated:
-    """Hold a request against ``Authorization: AWS AccessKeyId:Signature``, as S3 looks."""
+def verify_header(request: HttpRequest, context: Context) -> Authenticated:
+    """Verify the signature in ``Authorization: AWS AccessKeyId:Signature``."""
     headers = canonical.header_map(request)
     text = headers["authorization"]
     access_key_id, colon, signature = text.removeprefix("AWS ").partition(":")
@@ -47,13 +47,13 @@ def verify_header(request: HttpRequest, circle: Circle) -> Authenticated:
             "Authorization",
             text,
         )
-    age = circle.real_clock() - s3.sent_at(headers, circle)
+    age = context.real_clock() - s3.sent_at(headers, context)
     line = "" if "x-amz-date" in headers else request.header("date").strip()
-    return _verified(request, headers, circle, (access_key_id, signature, line), age)
+    return _verified(request, headers, context, (access_key_id, signature, line), age)
 
 
-def verify_query(request: HttpRequest, circle: Circle) -> Authenticated:
-    """Hold a request against ``?AWSAccessKeyId=...&Expires=...&Signature=...``, as S3 looks."""
+def verify_query(request: HttpRequest, context: Context) -> Authenticated:
+    """Verify the signature in ``?AWSAccessKeyId=...&Expires=...&Signature=...``."""
     parameters = dict(reversed(request.query))
     names = [name for name, _ in request.query]
     if any(names.count(name) != 1 for name in ("AWSAccessKeyId", "Expires", "Signature")):
@@ -62,30 +62,30 @@ def verify_query(request: HttpRequest, circle: Circle) -> Authenticated:
             "Query-string authentication requires the Signature, Expires and AWSAccessKeyId "
             "parameters",
         )
-    expires, now = parameters["Expires"], circle.real_clock()
+    expires, now = parameters["Expires"], context.real_clock()
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", expires) or int(expires) > _LAST:
         raise fault("AccessDenied", f"Invalid date (should be seconds since epoch): {expires}")
     if now.timestamp() > int(expires):
         end = datetime.fromtimestamp(max(int(expires), 0), tz=UTC)
         times = {"Expires": shown(end), "ServerTime": shown(now)}
         raise fault("AccessDenied", "Request has expired", times)
-    headers = canonical.header_map(canonical.hoisted(request, "AWS"))
+    headers = canonical.header_map(canonical.plain_request(request, "AWS"))
     if token := parameters.get(TOKEN, ""):
         headers[TOKEN] = token
     claim = (parameters["AWSAccessKeyId"], parameters["Signature"], expires)
-    return _verified(request, headers, circle, claim, None)
+    return _verified(request, headers, context, claim, None)
 
 
 def _verified(
     request: HttpRequest,
     headers: Mapping[str, str],
-    circle: Circle,
+    context: Context,
     claim: tuple[str, str, str],
     age: timedelta | None,
 ) -> Authenticated:
     (access_key_id, signature, date), token = claim, headers.get(TOKEN, "")
-    record = s3.require_key(circle, access_key_id, token)
-    # A sub-resource without a value may be sent with an equal sign and signed without.
+    record = s3.require_key(context, access_key_id, token)
+    # A sub-resource without a value may be sent with an equals sign and signed without it.
     bare = replace(request, raw_query=re.sub(r"=(?=&|$)", "", request.raw_query))
     paths = _resource_paths(request)
     candidates = [_to_sign(one, headers, date, path) for one in (request, bare) for path in paths]
@@ -93,14 +93,14 @@ def _verified(
     digests = (hmac.digest(key, text.encode(), "sha1") for text in candidates)
     if not any(canonical.same(base64.b64encode(one).decode(), signature) for one in digests):
         raise s3.mismatch(access_key_id, (candidates[0],), signature, token)
-    plain = request if age is not None else canonical.hoisted(request, "AWS")
-    if circle.with_body:
+    plain = request if age is not None else canonical.plain_request(request, "AWS")
+    if context.with_body:
         s3.verify_checksums(plain)
     return Authenticated(
         caller=record.caller,
         service=canonical.S3,
         region=_REGION,
-        request=canonical.bared(plain),
+        request=canonical.without_credentials(plain),
         auth_type="REST-HEADER" if age is not None else "REST-QUERY-STRING",
         version="AWS",
         age=max(age or timedelta(0), timedelta(0)),
@@ -108,7 +108,7 @@ def _verified(
 
 
 def _to_sign(request: HttpRequest, headers: Mapping[str, str], date: str, path: str) -> str:
-    """What the secret key signs; ``date`` is the Date header's line, or Expires."""
+    """The string to sign; ``date`` is the Date header's value, or Expires."""
     amz = "".join(
         f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-amz-")
     )
@@ -124,9 +124,9 @@ def _to_sign(request: HttpRequest, headers: Mapping[str, str], date: str, path: 
 
 
 def _resource_paths(request: HttpRequest) -> tuple[str, ...]:
-    """The resource's path as it is signed: with the bucket, also where the Host names that.
+    """The paths that may be signed, each with the bucket, even if the Host names it.
 
-    boto3 signs a bucket as ``/bucket/`` and addresses it as ``/bucket``, which is the same.
+    boto3 signs a bucket as ``/bucket/`` and addresses it as ``/bucket``.
     """
     bucket, dot, _ = request.header("host").rpartition(".localhost")
     path = f"/{bucket}{request.path}" if dot else request.path

@@ -1,1 +1,1 @@
-"""Explains a request that was logged: who asked, what was decided and why, what to change."""
+"""Explains a logged request: who made it, what was decided and why, and what to change."""

@@ -1,4 +1,4 @@
-"""One request of the log, explained for people and programs."""
+"""Explains one request of the log, for `stslab why` and for programs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,23 +14,23 @@ from stslab.sandbox.why.options import ALLOWS_MORE, Option, Reason, options, tex
 from stslab.sandbox.why.situation import Situation
 
 Explanation = dict[str, Any]
-"""An explanation, or a part of one, as JSON holds it."""
+"""An explanation, or a part of one: a JSON object."""
 _BESIDE_POLICIES = (
-    "No policy refused it: a rule of the service's own did, which what AWS said names.",
-    "The policies allow it. What refused is a rule of the service's own; what AWS said names it.",
+    "No policy refused it. A rule of the service did: AWS's message names it.",
+    "The policies allow it. A rule of the service refused it: AWS's message names it.",
 )
 _NO_ROLE = (
-    "There is no role of this ARN. AWS answers that as it answers a role that does not trust "
-    "the caller, so that nobody learns which roles there are."
+    "There is no role with this ARN. AWS gives the same answer if a role does not trust the "
+    "caller, so that nobody can find out which roles exist."
 )
 
 
 class Beside(msgspec.Struct, frozen=True):
-    """What can be asked beside the request itself.
+    """More sources for an explanation, beside the logged request.
 
-    ``key``: what the sandbox knows now of an access key, or None if it can't be asked.
-    ``events``: the log, the last one first. ``may``: the names of the profiles that would be
-    allowed the same.
+    ``key``: the facts about an access key now (see the verb ``key``), None if the sandbox does
+    not run. ``events``: the log, newest first. ``may``: the profiles that would be allowed this
+    request.
     """
 
     key: Callable[[str], Mapping[str, Any] | None] = lambda _: None
@@ -39,14 +39,13 @@ class Beside(msgspec.Struct, frozen=True):
 
 
 def explain(event: Event, beside: Beside) -> Explanation:
-    """The explanation of a logged request, as JSON holds it.
+    """The explanation of a logged request, a JSON object.
 
-    ``request``: who asked for what, when, and what was answered. ``decision``: the one that
-    refused, else the last one, as logged; None where nothing was decided. ``why``: a sentence.
-    ``callers``: the profiles that would be allowed the same. ``changes``: for each layer that
-    refused, ``{"layer", "options": [{"what", "statement", "command"}]}``. ``complete``: whether
-    with the first option of each the request is allowed, found out by deciding it again; None
-    where that can't be said.
+    ``request``: the event without its decisions. ``decision``: the one that refused, else the
+    last one; None if there is none. ``why``: a sentence. ``callers``: the profiles that would be
+    allowed this request. ``changes``: for each layer that refused, ``{"layer", "options":
+    [{"what", "statement", "command"}]}``. ``complete``: whether the first options of all layers
+    together would make the request allowed, found by deciding it again; None: not known.
     """
     decision = telling_decision(event)
     code = event.get("errorCode", "")
@@ -56,16 +55,16 @@ def explain(event: Event, beside: Beside) -> Explanation:
         if facts and not (facts["known"] and facts["active"]):
             role = facts.get("role", "")
             gone_by = _role_gone(beside.events(), role) or _key_gone(beside.events(), key)
-        found = _unbelieved(code, event.get("errorMessage", ""), facts, gone_by)
-        return _explanation(event, None, found.why, _advice("authentication", found.fixes))
+        reason = _unauthenticated(code, event.get("errorMessage", ""), facts, gone_by)
+        return _explanation(event, None, reason.why, _advice("authentication", reason.fixes))
     if code in UNVERIFIED and decision is None:
-        said = _unverified(event.get("errorMessage", ""))
-        return _explanation(event, None, said.why, _advice("identity provider", said.fixes))
+        reason = _unverified(event.get("errorMessage", ""))
+        return _explanation(event, None, reason.why, _advice("identity provider", reason.fixes))
     if decision is None or decision["decision"] == "Allowed":
         return _explanation(event, decision, _beside(event, decision), [])
     trusts = [one["policies"] for one in decision["layers"] if one["layer"] == "role trust policy"]
     if decision["action"].lower().startswith("sts:assumerole") and not any(trusts):
-        fix = "Compare the ARN: aws iam list-roles shows those that there are."
+        fix = "Compare the ARN with those of the account's roles: aws iam list-roles."
         name = str(decision["resource"]).rpartition("/")[2]
         why = f"{_NO_ROLE} {_role_gone(beside.events(), name)}".rstrip()
         return _explanation(event, decision, why, _advice("role", (fix,)))
@@ -73,7 +72,7 @@ def explain(event: Event, beside: Beside) -> Explanation:
 
 
 def telling_decision(event: Event) -> Decided | None:
-    """The decision that refused; without one the last that was made; None where there is none."""
+    """The decision that refused, else the last one; None if there is none."""
     decisions = event["decisions"]
     refused = [one for one in decisions if one["decision"] != "Allowed"]
     chosen = refused[:1] or decisions[-1:]
@@ -85,7 +84,9 @@ def _beside(event: Event, decision: Decided | None) -> str:
         return _BESIDE_POLICIES[decision is not None]
     if decision is not None:
         return f"It was allowed: {decision['reason']}."
-    return "Nothing had to be decided." if not event.get("errorCode") else "It never came so far."
+    if event.get("errorCode"):
+        return "It failed before its permissions were checked."
+    return "It needs no permission."
 
 
 def _denial(event: Event, decision: Decided) -> Explanation:
@@ -98,32 +99,32 @@ def _denial(event: Event, decision: Decided) -> Explanation:
             "layer": layer,
             "options": [
                 {"what": one.what, "statement": one.statement, "command": one.command}
-                for one in found
+                for one in working
             ],
         }
-        for layer, found in advice
+        for layer, working in advice
     ]
     return {**_explanation(event, decision, _sentence(decision), changes), "complete": complete}
 
 
 def _sentence(decision: Decided) -> str:
-    """The reason in AWS's words, and how many sides refuse if that is more than one."""
+    """The reason in AWS's words, and the layers that refuse if there is more than one."""
     blocking = [one["layer"] for one in decision["layers"] if one["blocks"]]
     reason = decision["reason"]
     sentence = f"Denied {reason}." if reason.startswith("with ") else f"Denied: {reason}."
     kinds = list(dict.fromkeys(blocking))
     if len(kinds) > 1:
-        sentence += f" These refuse: {', '.join(kinds)}; each has to be changed."
+        sentence += f" Each of these refuses, and has to be changed: {', '.join(kinds)}."
     return sentence
 
 
 def _explanation(
     event: Event, decision: Decided | None, why: str, changes: list[Explanation]
 ) -> Explanation:
-    told = {name: value for name, value in event.items() if name != "decisions"}
+    request = {name: value for name, value in event.items() if name != "decisions"}
     kept = {key: value for key, value in (decision or {}).items() if key != "policies"}
     return {
-        "request": told,
+        "request": request,
         "decision": kept or None,
         "why": why,
         "callers": [],
@@ -141,28 +142,27 @@ _MOST_ROUNDS = 8
 
 
 def _plan(situation: Situation) -> tuple[list[tuple[str, tuple[Option, ...]]], bool]:
-    """What to change, layer by layer, until the request is allowed or nothing helps.
+    """What to change, layer by layer, and whether the request is then allowed.
 
-    Of each layer any one of the options will do, the first for choice. With the first of each the
-    request is allowed, or not.
+    One option per layer is enough; the first is the best.
     """
-    found: list[tuple[str, tuple[Option, ...]]] = []
+    plan: list[tuple[str, tuple[Option, ...]]] = []
     for _ in range(_MOST_ROUNDS):
         decision = situation.decide()
         layer = next((each for each in decision.layers if each.blocks), None)
         working = _working(situation, layer) if layer else ()
         if layer is None or not working:
             break
-        found.append((str(layer.kind), working))
+        plan.append((str(layer.kind), working))
         after = next((each.after for each in working if each.after), None)
         if after is None:
             break
         situation = after
-    return found, situation.decide().allowed
+    return plan, situation.decide().allowed
 
 
 def _working(situation: Situation, layer: Layer) -> tuple[Option, ...]:
-    """The options that help: what is there is changed before anything is added."""
+    """The options that help. Changes to what is there come before additions."""
     tried = tuple(_tried(situation, layer, options(situation, layer)))
     if layer.outcome is Outcome.EXPLICITLY_DENIED or any(each.after for each in tried):
         return tried
@@ -171,16 +171,16 @@ def _working(situation: Situation, layer: Layer) -> tuple[Option, ...]:
 
 
 def _tried(situation: Situation, layer: Layer, ideas: Iterator[Option]) -> Iterator[Option]:
-    """The ideas after which the layer refuses less; those that can't be foreseen are believed."""
+    """The ideas after which the layer refuses less, and those that can't be tried."""
     before = _weight(situation, layer)
-    with suppress(PolicyError):  # what would have to be written is no policy
+    with suppress(PolicyError):  # the changed policy would not be valid
         for option in ideas:
             if option.after is None or _weight(option.after, layer) < before:
                 yield option
 
 
 def _weight(situation: Situation, layer: Layer) -> int:
-    """How many policies of this kind refuse: 0 where the layer does not stand in the way."""
+    """0 if the layer does not refuse; otherwise 1 and the number of Denies that apply."""
     for each in situation.decide().layers:
         if each.kind is layer.kind and each.blocks:
             denying = sum(
@@ -192,42 +192,42 @@ def _weight(situation: Situation, layer: Layer) -> int:
     return 0
 
 
-# -- what is behind the codes with which AWS answers whom it does not believe, or let in at all ----
+# -- requests, tokens and assertions that were not authenticated ----------------------------------
 
 _AGAIN = "If a run of a lab made it, `stslab run` makes it again."
 _UNKNOWN_KEY = ("InvalidClientTokenId", "InvalidAccessKeyId", "InvalidToken")
 
 
-def _unbelieved(code: str, message: str, key: Event | None, gone: str = "") -> Reason:
-    """Why the code was answered; ``key`` is what the sandbox knows now of the key, if asked.
+def _unauthenticated(code: str, message: str, key: Event | None, gone: str = "") -> Reason:
+    """Why AWS answered with this code. ``key``: the facts about the access key now, if known.
 
-    ``gone`` is how the key, or the role of its session, came to be of no use, if the log knows.
+    ``gone``: how the key was deleted or made inactive, or its role deleted, if the log has it.
     """
     if code == "SignatureDoesNotMatch" and message.startswith("Signature "):
         code = "RequestTimeTooSkewed"
     codes = texts().codes
-    found = codes.get(code, codes["else"])
+    reason = codes.get(code, codes["else"])
     if code not in _UNKNOWN_KEY or key is None:
-        return found
-    fixes = (_AGAIN, *found.fixes) if gone else found.fixes
+        return reason
+    fixes = (_AGAIN, *reason.fixes) if gone else reason.fixes
     return Reason(f"{_of_key(key)} {gone}".strip(), fixes)
 
 
 def _of_key(key: Event) -> str:
     if key.get("role"):
-        return "The session's role is gone, and its credentials with it."
+        return "The session's role was deleted, so its credentials are no longer valid."
     if not key["known"]:
-        return "The sandbox has no access key of this id."
+        return "The sandbox has no access key with this id."
     if not key["active"]:
-        return f"The access key is {key['owner']}'s, and Inactive."
+        return f"The access key of {key['owner']} is Inactive."
     if key["temporary"]:
         return (
-            f"The access key is {key['owner']}'s, of a session: the session token that came with "
-            "it is missing, or is another one."
+            f"The access key belongs to a session of {key['owner']}. Its session token is missing "
+            "or wrong."
         )
     return (
-        f"The access key is {key['owner']}'s, and a long-term one: a session token that does not "
-        "belong to it was sent with it."
+        f"The access key is a long-term key of {key['owner']}. It was sent with a session token "
+        "that does not belong to it."
     )
 
 
@@ -239,23 +239,20 @@ _WHAT: Mapping[str, str] = {
 
 
 def _key_gone(events: Iterable[Event], access_key_id: str) -> str:
-    """How an access key came to be of no use any more; nothing where the log does not tell.
-
-    ``events`` are the log's, the last one first.
-    """
-    return _told(events, ("DeleteAccessKey", "UpdateAccessKey"), "AccessKeyId", access_key_id)
+    """How an access key was deleted or made inactive; empty if the log does not have it."""
+    return _logged(events, ("DeleteAccessKey", "UpdateAccessKey"), "AccessKeyId", access_key_id)
 
 
 def _role_gone(events: Iterable[Event], name: str) -> str:
-    """How a role came to be gone; nothing where the log does not tell."""
-    return _told(events, ("DeleteRole",), "RoleName", name)
+    """How a role was deleted; empty if the log does not have it."""
+    return _logged(events, ("DeleteRole",), "RoleName", name)
 
 
-def _told(events: Iterable[Event], names: tuple[str, ...], member: str, value: str) -> str:
+def _logged(events: Iterable[Event], names: tuple[str, ...], member: str, value: str) -> str:
     for event in events:
         called = event.get("eventName")
-        answered = called in names and not event.get("errorCode")
-        if answered and value and event["requestParameters"].get(member) == value:
+        succeeded = called in names and not event.get("errorCode")
+        if succeeded and value and event["requestParameters"].get(member) == value:
             return f"{_WHAT[str(called)].format(value)} {_by(event)}."
     return ""
 
@@ -264,15 +261,14 @@ def _by(event: Event) -> str:
     """``on 2026-11-25 at 01:02:03 UTC by user/admin (iam:DeleteRole, request 1a2b3c4d)``."""
     identity = event["userIdentity"]
     day, time = str(event["eventTime"])[:10], str(event["eventTime"])[11:19]
-    who = str(identity.get("arn", "")).rpartition(":")[2] or "nobody known"
+    who = str(identity.get("arn", "")).rpartition(":")[2] or "an unknown caller"
     through = f", through {identity['invokedBy']}" if identity.get("invokedBy") else ""
     called, request = event["eventName"], str(event["requestID"])[:8]
     return f"on {day} at {time} UTC by {who}{through} (iam:{called}, request {request})"
 
 
 def _unverified(message: str) -> Reason:
-    """Why a token that an identity provider is said to have issued was refused so."""
+    """Why AWS refused a token or an assertion with this message."""
     tokens = texts().tokens
-    return next(
-        (found for start, found in tokens.items() if message.startswith(start)), tokens["else"]
-    )
+    matching = (reason for start, reason in tokens.items() if message.startswith(start))
+    return next(matching, tokens["else"])

@@ -1,6 +1,6 @@
-"""What could be changed so that a layer of policies no longer refuses a request.
+"""Options for a change after which a layer of policies no longer refuses a request.
 
-Each option is an idea; whether it helps is found out by deciding again.
+An option is only an idea: whether it helps is found by deciding the request again.
 """
 
 import json
@@ -21,14 +21,14 @@ from stslab.structures import beside
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """Why, and what to do."""
+    """A cause, and what to do about it."""
 
     why: str
     fixes: tuple[str, ...] = ()
 
 
 class Texts(msgspec.Struct, frozen=True):
-    """The sections of the file."""
+    """The sections of ``texts.yaml``."""
 
     codes: dict[str, Reason]
     tokens: dict[str, Reason]
@@ -46,10 +46,10 @@ _S3 = "arn:aws:s3:::"
 
 
 class Option(msgspec.Struct, frozen=True):
-    """One thing to do: ``what`` in a sentence, and the situation ``after`` it.
+    """One change: ``what`` in a sentence, and the situation ``after`` it, None if not known.
 
-    ``statement`` is the policy statement that it is about, ``command`` an aws command line
-    that does it; either may be missing. ``after`` is None where it can't be foreseen.
+    ``statement`` is the policy statement to change or add, ``command`` an aws command line that
+    makes the change; either may be missing.
     """
 
     what: str
@@ -59,14 +59,14 @@ class Option(msgspec.Struct, frozen=True):
 
 
 def options(situation: Situation, layer: Layer) -> Iterator[Option]:
-    """What might be done about a layer that refuses, the likeliest first."""
+    """Changes to what is there for a layer that refuses, the best one first."""
     if layer.outcome is Outcome.EXPLICITLY_DENIED:
         for name, statement in _found(layer, Mismatch.NONE, allows=False):
             yield from _asked_otherwise(situation, statement, holding=False)
             yield _without(situation, layer.kind, name, statement)
         return
     if situation.request.principal.arn == "anonymous":
-        yield Option("Sign the request: call it with credentials, not --no-sign-request.", None)
+        yield Option("Sign the request: use credentials, not --no-sign-request.", None)
     for name, statement in _found(layer, Mismatch.CONDITION):
         yield from _about_condition(situation, layer.kind, name, statement)
 
@@ -104,7 +104,8 @@ def _about_condition(
     failing = [test for test in tests if not test["holds"]]
     if any(test["key"].lower() in _CLOCK for test in failing):
         yield Option(
-            "Ask at a time that its Condition allows: stslab sandbox clock shows it.", None
+            "Call it at a time that its Condition allows. `stslab sandbox clock` shows the time.",
+            None,
         )
     document = situation.document(kind, name)
     if document is None:
@@ -118,7 +119,7 @@ def _about_condition(
     guards = " ".join(dict.fromkeys(map(protects, keys)))
     what = (
         f"The Condition on {' and '.join(keys)} in the {name} is there for a reason. {guards} "
-        "If this request is to pass all the same, let the Condition take it:"
+        "If this request should be allowed all the same, change the Condition:"
     )
     yield _with_policy(
         situation, kind, name, {**document, "Statement": listed}, what=what, statement=changed
@@ -136,12 +137,12 @@ def _asked_otherwise(situation: Situation, statement: Read, *, holding: bool) ->
 
 
 def _fitting(source: Statement, failing: Sequence[Document]) -> Statement:
-    """The statement whose failing conditions also take what the request has, or are left out."""
+    """The statement with its failing conditions widened to the request's values, or removed."""
     condition = {operator: dict(keys) for operator, keys in source["Condition"].items()}
     for test in failing:
         keys, found = condition[test["operator"]], test["found"]
-        taken = isinstance(found, str) and "not" not in test["operator"].lower()
-        if taken and test["operator"].lower().startswith(("string", "arn", "ipaddress")):
+        lists = isinstance(found, str) and "not" not in test["operator"].lower()
+        if lists and test["operator"].lower().startswith(("string", "arn", "ipaddress")):
             before = keys[test["key"]]
             keys[test["key"]] = [*([before] if isinstance(before, str) else before), found]
         else:
@@ -151,7 +152,7 @@ def _fitting(source: Statement, failing: Sequence[Document]) -> Statement:
     return {**changed, "Condition": kept} if kept else changed
 
 
-# -- nothing that allows -------------------------------------------------------------------
+# -- no Allow that matches -----------------------------------------------------------------
 
 
 def _identity(situation: Situation, _layer: Layer) -> Iterator[Option]:
@@ -160,29 +161,29 @@ def _identity(situation: Situation, _layer: Layer) -> Iterator[Option]:
     who = own_arn(request).rpartition(":")[2].replace("/", " ", 1)
     statement = _allowing(request)
     if name:
-        what = f"Let {who} do it: add this statement to its policies, or as a policy of its own:"
+        what = f"Allow {who} to do it: add this statement to one of its policies, or as a new one:"
         document = added_to(None, statement)
         yield _with_policy(
             situation, PolicyKind.IDENTITY, name, document, what=what, statement=statement
         )
     else:
-        what = "Add this statement to the policies of the user who called GetFederationToken:"
+        what = "Add this statement to a policy of the user who called GetFederationToken:"
         after = situation.with_policy(PolicyKind.IDENTITY, "new", added_to(None, statement))
         yield Option(what, after, statement)
 
 
 def _limit(situation: Situation, layer: Layer) -> Iterator[Option]:
-    """A boundary: what its policy leaves out nobody can be granted."""
+    """Options for a permissions boundary, which must allow the request too."""
     statement = _allowing(situation.request)
     for reading in layer.readings:
         name = reading.policy.name
         document = added_to(situation.document(layer.kind, name), statement)
         what = f"Add this statement to the {name}:"
-        if not _words(name):  # it is AWS's own
-            what = f"Nobody can change the {name}: choose another boundary, that has this too:"
+        if not _words(name):  # an AWS managed policy
+            what = f"The {name} can't be changed. Set another boundary that has this too:"
         yield _with_policy(situation, layer.kind, name, document, what=what, statement=statement)
         return
-    what = "Its permissions boundary is gone: set another one, that allows this:"
+    what = "Its permissions boundary was deleted. Set another one that allows this:"
     after = situation.with_policy(layer.kind, "new", added_to(None, statement))
     yield Option(what, after, statement)
 
@@ -190,7 +191,7 @@ def _limit(situation: Situation, layer: Layer) -> Iterator[Option]:
 def _session(situation: Situation, _layer: Layer) -> Iterator[Option]:
     statement = _allowing(situation.request)
     what = (
-        "A session policy can't be changed any more: get a new session, without one, or with "
+        "A session policy can't be changed. Get a new session, without a session policy or with "
         "one that has this statement too:"
     )
     after = situation.with_policy(PolicyKind.SESSION, "new", added_to(None, statement))
@@ -198,10 +199,10 @@ def _session(situation: Situation, _layer: Layer) -> Iterator[Option]:
 
 
 def _theirs(situation: Situation, layer: Layer) -> Iterator[Option]:
-    """A trust policy, or a bucket's: it must name whoever asks.
+    """Options for a trust policy or a bucket policy, which must name the caller.
 
-    In one account a trust policy names the account, under a condition: a user that it named
-    would come in without a policy of its own.
+    Within one account the trust policy names the account, with a condition on the user: a user
+    named as its principal would need no policy of its own.
     """
     request, kind = situation.request, layer.kind
     statement = {"Effect": "Allow", "Principal": _principal(request), "Action": request.action}
@@ -257,7 +258,7 @@ ALLOWS_MORE: Mapping[PolicyKind, Callable[[Situation, Layer], Iterator[Option]]]
     PolicyKind.TRUST: _theirs,
     PolicyKind.RESOURCE: _theirs,
 }
-"""What might be added to a layer that says nothing of the request, or to no purpose."""
+"""By kind of layer: the statements that may be added to it."""
 
 
 _BOOLEANS = {"true": "false", "false": "true"}
@@ -266,7 +267,7 @@ _CLOCK = ("aws:currenttime", "aws:epochtime", "aws:tokenissuetime", "aws:multifa
 
 
 def _way_to_fill(key: str, value: str) -> str:
-    """How a call gives the key this value; empty where a caller can't choose it."""
+    """How a caller sets the key to this value; empty if a caller can't."""
     lower = key.lower()
     prefix, tagged = _TAGS
     if lower.startswith(prefix):
@@ -275,9 +276,9 @@ def _way_to_fill(key: str, value: str) -> str:
 
 
 def _wanted_values(tests: Sequence[Document], *, holding: bool) -> dict[str, str]:
-    """Values of keys with which the tests might hold, or (``holding`` False) might not.
+    """Values of keys that may make the tests hold, or (``holding`` False) not hold.
 
-    Only of keys that a caller can fill; they are tried by deciding again.
+    Only keys that a caller can set.
     """
     values = {}
     for test in tests:
@@ -303,15 +304,15 @@ _TAG_KEYS = ("principaltag/", "requesttag/", "resourcetag/")
 
 
 def protects(key: str) -> str:
-    """What a condition on the key keeps out, in a sentence."""
+    """What a condition on the key protects against, in a sentence."""
     lower = key.lower()
     if any(part in lower for part in _TAG_KEYS):
-        return "It keeps out what has not that tag."
+        return "It keeps out requests without that tag."
     known, claim = texts().protects, lower.rpartition(":")[2]
     return known.get(lower) or known.get(claim, "It keeps out all requests that do not meet it.")
 
 
-# -- where a policy lives, and the command that puts it there ----------------------------------
+# -- the command that writes a policy ---------------------------------------------------------
 
 Words = tuple[str, ...]
 _PLACES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Words]], ...] = (
@@ -343,7 +344,7 @@ _PLACES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Words]], ...] = 
 
 
 def putting(name: str, account: str, document: Mapping[str, object]) -> str:
-    """What puts ``document`` in the place of the account's policy; empty where nothing can."""
+    """The aws command line that writes ``document`` as the named policy; empty if none can."""
     words = _words(name)
     if not words:
         return ""
@@ -358,7 +359,7 @@ def _words(name: str) -> Words:
 
 
 def new_policy_name(request: Request) -> str:
-    """What a new inline policy for whoever asks would be called; empty where there can be none."""
+    """The name of a new inline policy for the caller; empty if it can't have one."""
     kind, _, name = own_arn(request).rpartition(":")[2].partition("/")
     if kind not in ("user", "role"):
         return ""
@@ -367,6 +368,6 @@ def new_policy_name(request: Request) -> str:
 
 
 def own_arn(request: Request) -> str:
-    """The ARN by which policies name whoever asks: a session's is that of its role."""
+    """The caller's ARN as policies name it: for a role's session, the role's."""
     principal = request.principal
     return principal.issuer if ":assumed-role/" in principal.arn else principal.arn

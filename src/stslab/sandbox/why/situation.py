@@ -1,4 +1,4 @@
-"""A logged decision, made again: as it was, and as it would be if something were changed."""
+"""Makes a logged decision again: as it was, and as it would be after a change."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ _LIMITS = {PolicyKind.BOUNDARY: "boundaries", PolicyKind.SESSION: "session"}
 
 
 class Situation(msgspec.Struct, frozen=True):
-    """A request, and all policies that were gathered for it."""
+    """A request, and all policies that apply to it."""
 
     request: Request
     policies: Policies
 
     @classmethod
-    def of(cls, said: Decided) -> Situation | None:
-        """The situation of a logged decision; None where the log does not hold enough of it.
+    def of(cls, logged: Decided) -> Situation | None:
+        """The situation of a logged decision.
 
-        What is returned leads to the decision that was logged.
+        None if the log does not have enough of it to come to the same decision.
         """
-        if "policies" not in said:
+        if "policies" not in logged:
             return None
         try:
-            found = cls(_request(said), _policies(said))
+            situation = cls(_request(logged), _policies(logged))
         except PolicyError:
             return None
-        return found if found.decide().outcome == said["decision"] else None
+        return situation if situation.decide().outcome == logged["decision"] else None
 
     def decide(self) -> Decision:
         return authorize(self.request, self.policies)
@@ -55,7 +55,7 @@ class Situation(msgspec.Struct, frozen=True):
         return next((one.document.document for one in self._all(kind) if one.name == name), None)
 
     def asked_with(self, context: Mapping[str, str]) -> Situation:
-        """The same, if the request had these values of condition keys."""
+        """The situation with these values of condition keys in the request."""
         gone = {key.lower() for key in context}
         kept = {
             key: value for key, value in self.request.context.items() if key.lower() not in gone
@@ -63,7 +63,7 @@ class Situation(msgspec.Struct, frozen=True):
         return Situation(self.request._replace(context=kept | dict(context)), self.policies)
 
     def with_policy(self, kind: PolicyKind, name: str, document: Document) -> Situation:
-        """The same, if the policy of this name said this; it is added where there is none."""
+        """The situation with this document as the named policy, which is added if it is new."""
         new = NamedPolicy(name, parse(dict(document), kind))
         before = self._all(kind)
         known = any(one.name == name for one in before)
@@ -91,32 +91,33 @@ class Situation(msgspec.Struct, frozen=True):
 
 
 def added_to(document: Document | None, statement: Statement) -> Document:
-    """The policy document with one statement more; a new one where there was none."""
+    """The policy document with one more statement; a new document if there is none."""
     if document is None:
         return {"Version": LATEST, "Statement": [dict(statement)]}
     return {**document, "Statement": [*statements_of(document), dict(statement)]}
 
 
 def statements_of(document: Document) -> list[Statement]:
-    """The document's statements: one alone may stand without a list."""
+    """The document's statements, also if a single one is not in a list."""
     return listed(document["Statement"])
 
 
-def _request(said: Decided) -> Request:
-    context, action, arn = said["context"], said["action"], said["principal"]
+def _request(logged: Decided) -> Request:
+    context, action, arn = logged["context"], logged["action"], logged["principal"]
     user_id, own = str(context.get("aws:userid", "")), str(context.get("aws:PrincipalArn", ""))
     if ":assumed-role/" in arn:
         principal = Principal.from_arn(arn, user_id=user_id, issuer=own)
     else:
         federated = action.lower().startswith("sts:assumerolewith")
         principal = read_principal(arn, federated, False, user_id)
-    return Request(principal, action, said["resource"], context, context.get("aws:ResourceAccount"))
+    owner = context.get("aws:ResourceAccount")
+    return Request(principal, action, logged["resource"], context, owner)
 
 
-def _policies(said: Decided) -> Policies:
-    kinds = {layer["layer"] for layer in said["layers"]}
+def _policies(logged: Decided) -> Policies:
+    kinds = {layer["layer"] for layer in logged["layers"]}
     held: dict[str, list[NamedPolicy]] = {}
-    for one in said["policies"]:
+    for one in logged["policies"]:
         kind = PolicyKind(one["layer"])
         named = NamedPolicy(one["policy"], parse(one["document"], kind))
         held.setdefault(kind, []).append(named)

@@ -1,4 +1,4 @@
-"""The steps of AWS's page with the tool that it names."""
+"""The steps of AWS's page on thumbprints, with OpenSSL."""
 
 from __future__ import annotations
 

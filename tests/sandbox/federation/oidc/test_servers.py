@@ -1,4 +1,4 @@
-"""The servers of issuers: what they show, what is believed, and what is kept of it."""
+"""The servers of issuers: their certificates, which are trusted, and what is saved."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ UNREACHED = "Couldn't retrieve verification key from your identity provider"
 
 @pytest.fixture
 def tx() -> Transaction:
-    """An account in which nothing is, yet."""
+    """An empty account."""
     return Transaction(Snapshot())
 
 
 def moved(tx: Transaction, days: int) -> Transaction:
-    """The same, so many days from now."""
+    """The same account, so many days from now."""
     tx.put(replace(tx.settings, clock_offset=days * 86400.0))
     return tx
 
@@ -124,10 +124,10 @@ def test_when_a_chain_is_valid(tx: Transaction, days: int, is_valid: bool) -> No
         issuers.verify(moved(tx, days), URL, [thumbprint])
 
 
-def test_an_authority_that_has_expired_signs_nothing_more(tx: Transaction) -> None:
+def test_an_expired_authority_signs_nothing(tx: Transaction) -> None:
     issuers.shown(tx, HOST)
     moved(tx, days=3650)
-    with pytest.raises(SandboxError, match="not valid any more"):
+    with pytest.raises(SandboxError, match="has expired, and can't sign"):
         issuers.change(tx, HOST, "renewed")
     fresh = issuers.change(tx, HOST, "new-ca")
     issuers.verify(tx, URL, [making.thumbprint(fresh.authority.pem)])
@@ -147,13 +147,13 @@ def test_a_public_authority_that_has_expired_is_renewed(tx: Transaction) -> None
     issuers.verify(tx, "https://gitlab.com", [])
 
 
-def test_another_kind_of_certificate_is_none(tx: Transaction) -> None:
+def test_an_unknown_kind_of_certificate_is_refused(tx: Transaction) -> None:
     with pytest.raises(SandboxError, match="'revoked'"):
         issuers.change(tx, HOST, "revoked")
 
 
-def test_nothing_vouches_for_a_chain_of_strangers(tx: Transaction) -> None:
-    """A thumbprint that is right does not help a server that can't show what it signed."""
+def test_an_untrusted_chain_is_refused(tx: Transaction) -> None:
+    """The right thumbprint does not help a server whose chain it did not sign."""
     mine, other = issuers.shown(tx, HOST), issuers.shown(tx, "other.example.com")
     public = issuers.shown(tx, "gitlab.com")
     roots, right = issuers.roots(tx), making.thumbprint(mine.authority.pem)
@@ -247,7 +247,7 @@ def test_certificates_are_kept_with_the_account(tmp_path: Path) -> None:
     assert issuers.trusted_root(tx, before[1])
 
 
-def test_a_server_that_is_nowhere_gives_no_keys_and_is_not_made(direct: Direct) -> None:
+def test_an_unknown_server_gives_no_keys_and_is_not_created(direct: Direct) -> None:
     iam = direct.client("iam")
     iam.create_open_id_connect_provider(Url=URL, ClientIDList=["app"], ThumbprintList=[WRONG])
     role = trusted_role(iam, "web")
@@ -257,7 +257,7 @@ def test_a_server_that_is_nowhere_gives_no_keys_and_is_not_made(direct: Direct) 
     assert direct.record(IssuerServer, HOST, "") is None
 
 
-def test_a_stack_s_provider_is_held_to_its_thumbprints(account: Account, fresh: str) -> None:
+def test_the_thumbprints_of_a_stacks_provider_count(account: Account, fresh: str) -> None:
     stacks, anyone = account.client("cloudformation", "admin"), account.client("sts", "anonymous")
     iam = account.client("iam", "admin")
     for name, url in (
@@ -294,7 +294,7 @@ def test_a_stack_s_provider_is_held_to_its_thumbprints(account: Account, fresh: 
         assert assume(anyone, role, token)
 
 
-def test_too_many_hosts_are_a_clear_refusal(direct: Direct, monkeypatch: Any) -> None:
+def test_too_many_hosts_are_refused(direct: Direct, monkeypatch: Any) -> None:
     monkeypatch.setattr(issuers, "_MOST_ISSUERS", 1)
     iam = direct.client("iam")
     iam.create_open_id_connect_provider(Url=URL)

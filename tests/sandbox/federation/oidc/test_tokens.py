@@ -43,7 +43,7 @@ def test_a_minted_token_is_valid(tx: Transaction, algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
-def test_changed_claims_are_found_out(tx: Transaction, algorithm: str) -> None:
+def test_changed_claims_are_detected(tx: Transaction, algorithm: str) -> None:
     head, _, signature = mint(tx, {"sub": "ana"}, algorithm=algorithm).split(".")
     token = tokens.read(f"{head}.{encoded({'sub': 'root'})}.{signature}")
     with pytest.raises(tokens.InvalidToken):
@@ -79,13 +79,13 @@ def test_another_issuers_key_signs_nothing(tx: Transaction) -> None:
 @pytest.mark.parametrize(
     "text", ["", "a.b", "a.b.c.d", "é.é.é", "..", f"{encoded([])}.{encoded({})}.", "[" * 5000]
 )
-def test_what_is_no_token_is_refused(text: str) -> None:
+def test_malformed_tokens_are_refused(text: str) -> None:
     with pytest.raises(tokens.InvalidToken):
         tokens.read(text)
 
 
 @pytest.mark.parametrize("url", ["http://a.example", "https://", "https://a.example?b", "a", ""])
-def test_what_is_no_issuer_is_refused(tx: Transaction, url: str) -> None:
+def test_invalid_issuer_urls_are_refused(tx: Transaction, url: str) -> None:
     with pytest.raises(SandboxError):
         mint(tx, {}, issuer=url)
 
@@ -96,7 +96,7 @@ def test_an_algorithm_that_is_not_offered(tx: Transaction) -> None:
 
 
 def test_the_documents_of_an_issuer_verify_its_tokens(account: Account) -> None:
-    """Of its configuration and its key set, which `stslab sandbox issuer --json` shows."""
+    """The configuration and key set are those that `stslab sandbox issuer --json` shows."""
     for url in ("https://idp.example.com", "https://idp.example.com/tenant/", "https://gitlab.com"):
         asked = {"issuer": url, "claims": {"sub": "a"}}
         token = tokens.read(account.control("POST", "oidc/token", asked)["token"])

@@ -1,4 +1,4 @@
-"""An identity provider of the tests' own, and responses of it that were tampered with."""
+"""An identity provider for the tests, and tampered responses of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Responses that somebody tampered with, over HTTP: whatever is done to them, nobody gets in."""
+"""Tampered responses, over HTTP: none of them is accepted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def name(value: object) -> str:
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["assertion signed", "response signed"])
-def test_untouched_it_gets_in(federation: Federation, whole: bool) -> None:
+def test_an_unchanged_response_is_accepted(federation: Federation, whole: bool) -> None:
     answer = federation.assume(forging.written(federation.response(whole=whole)))
     assert answer["Subject"] == "ana"
 
@@ -53,7 +53,7 @@ def test_signatures_of_responses_are_not_wrapped(
 
 @pytest.mark.parametrize("whole", [False, True], ids=["assertion signed", "response signed"])
 @pytest.mark.parametrize("tamper", forging.CHANGED, ids=name)
-def test_changes_are_found_out(
+def test_changes_are_detected(
     federation: Federation, tamper: forging.Tampering, whole: bool
 ) -> None:
     encoded = forging.written(tamper(federation.response(whole=whole)))
@@ -90,8 +90,8 @@ def test_sha_1_signs_nothing(
     assert federation.refused(forging.written(root)) == SIGNATURE_INVALID
 
 
-def test_a_comment_breaks_no_name(federation: Federation) -> None:
-    """What is signed is read whole: the comment is not part of it, and cuts nothing off."""
+def test_a_comment_does_not_split_a_name(federation: Federation) -> None:
+    """The text is read whole: a comment in it does not cut anything off."""
     root = federation.response(subject="ana.evil.example.com")
     named = root.find(".//a:NameID", forging.NS)
     comment = etree.Comment("cut")
@@ -100,7 +100,7 @@ def test_a_comment_breaks_no_name(federation: Federation) -> None:
     assert federation.assume(forging.written(root))["Subject"] == "ana.evil.example.com"
 
 
-def test_an_instruction_breaks_no_name(federation: Federation) -> None:
+def test_a_processing_instruction_does_not_split_a_name(federation: Federation) -> None:
     root = federation.response(subject="ana.evil.example.com")
     named = root.find(".//a:NameID", forging.NS)
     instruction = etree.ProcessingInstruction("cut")
@@ -129,20 +129,20 @@ def test_no_document_type_is_read(federation: Federation, declared: str, encodin
     assert "document type" in said or "UTF-8" in said or "well-formed" in said
 
 
-def test_an_encoding_is_not_believed(federation: Federation) -> None:
+def test_a_declared_encoding_is_ignored(federation: Federation) -> None:
     """Bytes that would be a document type in UTF-7 are text in UTF-8."""
     text = '<?xml version="1.0" encoding="utf-7"?>+ADwAIQBEAE8AQwBUAFkAUABF- x+AD4-<x/>'
     assert "invalid SAML response" in federation.refused(base64.b64encode(text.encode()).decode())
 
 
-def test_it_may_not_be_huge(federation: Federation) -> None:
+def test_a_huge_response_is_refused(federation: Federation) -> None:
     padded = forging.written(federation.response()) + "A" * 100_000
     said = federation.refused(padded, "ValidationError")
     assert "length less than or equal to 100000" in said
     assert padded not in said
 
 
-def test_it_may_not_be_deep(federation: Federation) -> None:
+def test_a_deep_response_is_refused(federation: Federation) -> None:
     text = "<a>" * 9_000 + "</a>" * 9_000
     assert "well-formed" in federation.refused(base64.b64encode(text.encode()).decode())
 
@@ -250,6 +250,8 @@ INVALID = "Your request included an invalid SAML response"
         ("not yet valid", "not yet valid"),
     ],
 )
-def test_a_signed_assertion_is_not_all(federation: Federation, change: str, said: str) -> None:
+def test_a_signed_assertion_must_also_be_valid(
+    federation: Federation, change: str, said: str
+) -> None:
     """Configure SAML assertions for the authentication response."""
     assert said in federation.refused(resigned(federation, change))

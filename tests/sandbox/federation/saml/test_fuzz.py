@@ -1,4 +1,4 @@
-"""Whatever is sent as a SAML response or as metadata, it is answered; and nobody gets in by it."""
+"""Any SAML response or metadata is answered, and none but a signed one is accepted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUICK = settings(max_examples=12, deadline=None, suppress_health_check=list(Heal
 
 
 def answered(federation: Federation, data: bytes) -> None:
-    """It is refused, or what got in is exactly what was signed."""
+    """The response is refused, or the values accepted are exactly the signed ones."""
     answer = federation.assume(base64.b64encode(data).decode())
     if "Code" in answer:
         assert answer["Status"] < 500
@@ -88,7 +88,7 @@ def test_a_response_with_other_elements(federation: Federation, data: st.DataObj
 @settings(parent=QUICK, max_examples=15)
 @given(data=st.data())
 def test_what_is_signed_may_be_anything(federation: Federation, data: st.DataObject) -> None:
-    """A provider that signs nonsense gets an answer as well."""
+    """Invalid content is answered, even if it is signed."""
     root = federation.response()
     assertion = root.find("a:Assertion", forging.NS)
     forging.remove_signature(assertion)

@@ -1,4 +1,4 @@
-"""The providers that the sandbox plays: kept with the account, and silent about their keys."""
+"""The simulated providers are saved with the account, and never show their keys."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def test_short_and_whole_names_of_attributes(account: Account) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_wish_is_refused(account: Account, body: dict[str, object]) -> None:
+def test_invalid_requests_are_refused(account: Account, body: dict[str, object]) -> None:
     with pytest.raises(SandboxError):
         minted(account, **body)
 
 
-def test_there_are_not_too_many() -> None:
+def test_the_number_of_providers_is_limited() -> None:
     made = minting.new("https://idp.example.com", NOW)
     others = (replace(made, entity_id=f"https://{n}") for n in range(99))
     tx = Transaction(Snapshot.of([made, *others]))

@@ -39,7 +39,7 @@ def read(response: bytes) -> Assertion:
 
 
 @pytest.mark.parametrize("name", ["assertion", "response", "both"])
-def test_it_is_read_whole(name: str) -> None:
+def test_a_signed_response_is_read(name: str) -> None:
     found = read((FOLDER / f"{name}.xml").read_bytes())
     assert (found.issuer, found.subject) == ("https://idp.example.com/saml", "ana & ben")
     assert found.subject_format == f"{names.NAME_FORMAT}transient"
@@ -50,7 +50,7 @@ def test_it_is_read_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["assertion", "response", "both"])
-def test_changed_it_is_not_read(name: str) -> None:
+def test_a_changed_response_is_refused(name: str) -> None:
     text = (FOLDER / f"{name}.xml").read_text()
     for before, after in (("ana &amp; ben", "root"), (">ana<", ">root<"), ("opaque", "other")):
         assert before in text

@@ -139,7 +139,7 @@ FINE = {
 
 
 def create(account: Account, document: str) -> str:
-    """The code and message of the error, or nothing."""
+    """The code and message of the error; empty if there is none."""
     name = secrets.token_hex(6)
     iam = account.client("iam", "admin")
     try:
@@ -196,7 +196,7 @@ def test_bad_metadata_replaces_nothing(federation: Federation) -> None:
 
 
 def test_each_of_two_keys_signs(federation: Federation) -> None:
-    """The rotation of a certificate: both are in the metadata, and either is right."""
+    """During the rotation of a certificate the metadata has both, and either is valid."""
     iam = federation.account.client("iam", "admin")
     other = minting.new(forging.ISSUER, datetime.now(UTC))
     ders = [
@@ -217,7 +217,7 @@ def test_each_of_two_keys_signs(federation: Federation) -> None:
 
 
 def test_one_issuers_key_does_not_sign_for_another(federation: Federation) -> None:
-    """Where a document describes several providers, each has its own keys."""
+    """If a document describes several providers, each has its own keys."""
     iam = federation.account.client("iam", "admin")
     other = minting.new("https://other.example.com", datetime.now(UTC))
     parts = [minting.metadata(each).split("?>", 1)[1] for each in (federation.idp, other)]

@@ -1,1 +1,1 @@
-"""OpenID Connect: the issuers whose tokens a lab can have, and the check of such tokens."""
+"""OpenID Connect: issuers, their servers' certificates, and the tokens that a lab gets."""

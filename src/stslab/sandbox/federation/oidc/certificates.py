@@ -1,10 +1,9 @@
-"""X.509 certificates for the servers of issuers: made, and verified as AWS does it.
+"""Makes X.509 certificates for the servers of issuers, and verifies them as AWS does.
 
-RFC 5280; keys are on the curve P-256, signatures ECDSA with SHA-256. IAM User Guide, "Obtain the
-thumbprint for an OpenID Connect identity provider": a server is believed by the library of
-trusted roots; and only where its certificate is not signed by one of those, by the thumbprints in
-the provider's configuration. A thumbprint is that of the authority over the server's
-certificate, or (API Reference, "CreateOpenIDConnectProvider") of the server's own.
+RFC 5280; P-256 keys, ECDSA signatures with SHA-256. IAM User Guide, "Obtain the thumbprint for an
+OpenID Connect identity provider": AWS trusts a server by its library of root certificates, and
+only if none of them signed its certificate by the thumbprints in the provider's configuration: of
+its authority, or (API Reference, "CreateOpenIDConnectProvider") its own.
 """
 
 import hashlib
@@ -21,7 +20,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from stslab.sandbox.state.identities import Authority
 
 ROOT_DAYS, AUTHORITY_DAYS = 30 * 365, 10 * 365
-# What browsers take at most (CA/Browser Forum, "Baseline Requirements", 6.3.2, before 2026).
+# The longest that browsers accept (CA/Browser Forum, "Baseline Requirements", 6.3.2, before 2026).
 SERVER_DAYS = 398
 _EARLIER = timedelta(days=1)
 _ORGANIZATION = "stslab sandbox"
@@ -36,7 +35,7 @@ _NO_USAGE = dict.fromkeys(
 
 
 class UnknownAuthority(Exception):  # noqa: N818 - the name says what was found
-    """No trusted root is over the certificate, and no thumbprint is that of what is shown."""
+    """No trusted root signed the chain, and no thumbprint matches a certificate in it."""
 
 
 class NotVerified(Exception):  # noqa: N818 - as above
@@ -50,10 +49,10 @@ def verify(
     thumbprints: Sequence[str],
     now: datetime,
 ) -> None:
-    """Check the certificates that the server of ``host`` shows, its own first, all PEM."""
+    """Verify the chain of the server of ``host`` (PEM, the server's own certificate first)."""
     try:
         shown = [_read(pem) for pem in chain]
-        trusted = [_read(root) for root in roots if is_over(root, chain[-1])]
+        trusted = [_read(root) for root in roots if has_signed(root, chain[-1])]
         wanted = {one.lower() for one in thumbprints}
         if not trusted and not wanted.intersection(map(thumbprint, chain)):
             raise UnknownAuthority
@@ -63,8 +62,8 @@ def verify(
         raise NotVerified(str(error)) from error
 
 
-def is_over(root: bytes, authority: bytes) -> bool:
-    """Whether this root has signed the authority's certificate, both PEM."""
+def has_signed(root: bytes, authority: bytes) -> bool:
+    """Whether this root has signed the authority's certificate (both PEM)."""
     try:
         _read(authority).verify_directly_issued_by(_read(root))
     except (ValueError, TypeError, InvalidSignature):
@@ -96,9 +95,9 @@ def pem_of(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
 def server(
     host: str, now: datetime, signed_by: Authority, with_key_of: Authority | None = None
 ) -> bytes:
-    """A server's certificate for ``host``, as PEM; its private key is used nowhere.
+    """A new certificate for the server of ``host``, as PEM. Its private key is not kept.
 
-    ``with_key_of`` forges it: it names ``signed_by``, and another key has signed it.
+    ``with_key_of`` makes a forgery: it names ``signed_by``, but is signed with this one's key.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _used_for(_builder(host, key, now, SERVER_DAYS, signed_by), "digital_signature")
@@ -113,7 +112,7 @@ def server(
 
 
 def thumbprint(pem: bytes) -> str:
-    """The SHA-1 of the certificate in 40 hexadecimal characters, as IAM keeps it."""
+    """The certificate's SHA-1 in 40 hexadecimal characters, as IAM has it."""
     der = _read(pem).public_bytes(serialization.Encoding.DER)
     return hashlib.sha1(der, usedforsecurity=False).hexdigest()
 
@@ -124,12 +123,12 @@ def ends(pem: bytes) -> datetime:
 
 def described(pem: bytes) -> dict[str, str]:
     """``subject``, ``issuer``, ``not_before``, ``not_after`` and ``sha1`` of a certificate."""
-    found = _read(pem)
+    certificate = _read(pem)
     return {
-        "subject": found.subject.rfc4514_string(),
-        "issuer": found.issuer.rfc4514_string(),
-        "not_before": found.not_valid_before_utc.isoformat(),
-        "not_after": found.not_valid_after_utc.isoformat(),
+        "subject": certificate.subject.rfc4514_string(),
+        "issuer": certificate.issuer.rfc4514_string(),
+        "not_before": certificate.not_valid_before_utc.isoformat(),
+        "not_after": certificate.not_valid_after_utc.isoformat(),
         "sha1": thumbprint(pem),
     }
 
@@ -141,13 +140,13 @@ def _builder(
     days: int,
     signed_by: Authority | None,
 ) -> x509.CertificateBuilder:
-    """What all certificates have; self-signed where no authority signs it.
+    """A certificate with the fields that all have; self-signed if ``signed_by`` is None.
 
-    They hold by the account's clock and by the machine's, which tools that look at them go by.
+    It is valid by the account's clock (``now``) and by the machine's, which other tools use.
     """
     real = datetime.now(UTC)
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, _ORGANIZATION)]
-    if len(name) <= _LONGEST_COMMON_NAME:  # a longer host name is in the alternative name alone
+    if len(name) <= _LONGEST_COMMON_NAME:  # the alternative name has a longer host name
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, name))
     subject = x509.Name(attributes)
     above = _read(signed_by.pem) if signed_by else None

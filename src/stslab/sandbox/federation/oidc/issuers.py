@@ -1,8 +1,8 @@
-"""The OpenID Connect issuers that a lab can have tokens of, offline.
+"""The OpenID Connect issuers whose tokens a lab can use, all of them simulated offline.
 
-No network is reached, so the account stands in for whichever issuer a lab names: its own, or
-one such as ``https://token.actions.githubusercontent.com``. Each issuer has keys of its own,
-made when its first token is minted, and only tokens signed with them are valid.
+The account simulates any issuer that a lab names, such as
+``https://token.actions.githubusercontent.com``. Each issuer's keys are made when its first token
+is minted, and only tokens signed with them are valid.
 """
 
 import re
@@ -35,17 +35,20 @@ _MOST_ISSUERS = 1000
 
 
 def named(tx: Transaction, url: str) -> Issuer:
-    """The issuer of exactly this URL, made if need be."""
-    found = tx.get(Issuer, "", url)
-    if found is not None:
-        return found
+    """The issuer with exactly this URL, created if there is none.
+
+    SandboxError: the URL is not an issuer's, or there are too many issuers.
+    """
+    known = tx.get(Issuer, "", url)
+    if known is not None:
+        return known
     if not url.startswith(_HTTPS) or len(url) <= len(_HTTPS) or set("?# ") & set(url):
         raise SandboxError(
             f"{url!r} is not the URL of an OpenID Connect issuer.",
-            "It begins with https:// and has neither a query nor a fragment.",
+            "It must begin with https:// and have neither a query nor a fragment.",
         )
     if tx.count(Issuer, "") >= _MOST_ISSUERS:
-        raise SandboxError(f"The sandbox stands in for {_MOST_ISSUERS} issuers at most.")
+        raise SandboxError(f"The sandbox can have {_MOST_ISSUERS} issuers at most.")
     made = Issuer(url=url)
     tx.put(made)
     return made
@@ -61,7 +64,7 @@ def mint(
 ) -> str:
     """A token of the issuer with these claims; iss, iat, exp and jti are added if absent."""
     if algorithm not in _ALGORITHMS:
-        raise SandboxError(f"Tokens are signed with {' or '.join(_ALGORITHMS)}.")
+        raise SandboxError(f"Tokens can be signed with {' or '.join(_ALGORITHMS)} only.")
     signer = named(tx, issuer)
     key = signer.keys.get(algorithm)
     if key is None:
@@ -78,12 +81,12 @@ def jwks(issuer: Issuer) -> dict[str, list[dict[str, str]]]:
 
 
 def public_key(issuer: Issuer, key_id: object) -> Mapping[str, str] | None:
-    """The issuer's public key of this id, as a JSON Web Key, or None."""
+    """The issuer's public key with this id, a JSON Web Key; None if there is none."""
     return next((_jwk(key) for key in issuer.keys.values() if key.key_id == key_id), None)
 
 
 def configuration(issuer: Issuer) -> dict[str, object]:
-    """What ``/.well-known/openid-configuration`` says of it (OpenID Connect Discovery)."""
+    """The issuer's ``/.well-known/openid-configuration`` (OpenID Connect Discovery)."""
     return {
         "issuer": issuer.url,
         "jwks_uri": f"{issuer.url.rstrip('/')}{JWKS_PATH}",
@@ -105,7 +108,7 @@ def _new_key(algorithm: str) -> SigningKey:
 
 @lru_cache(maxsize=64)
 def _read(pem: bytes) -> tokens.PrivateKey:
-    """The key, which is checked while it is read; for RSA that takes longer than signing does."""
+    """The private key. Cached, since reading an RSA key takes longer than signing with it."""
     return cast("tokens.PrivateKey", serialization.load_pem_private_key(pem, password=None))
 
 
@@ -127,61 +130,58 @@ _PUBLIC = re.compile(
     r"|.+\.auth0\.com"
     r"|(?:.+\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?"
 )
-"""The hosts with certificates of public authorities.
+"""The hosts whose certificates AWS trusts by its library of root certificates.
 
-IAM User Guide, "Obtain the thumbprint for an OpenID Connect identity provider": AWS trusts the
-servers of Auth0, GitHub, GitLab, Google and Amazon S3 by its library of root certificates.
+IAM User Guide, "Obtain the thumbprint for an OpenID Connect identity provider": Auth0, GitHub,
+GitLab, Google and Amazon S3.
 """
 
 
 def host_of(url: str) -> str:
-    """The host name in an issuer's URL, in lower case; empty where it has none.
-
-    An address, and what DNS does not know as a name, is none.
-    """
+    """The DNS name in an issuer's URL, in lower case; empty if it has none (an IP address)."""
     name = _PORT.sub("", url.removeprefix("https://").partition("/")[0]).lower()
     is_name = len(name) <= _LONGEST and _NAME.fullmatch(name) is not None
     return name if is_name and not name.rpartition(".")[2].isdigit() else ""
 
 
 def is_public(host: str) -> bool:
-    """Whether a public authority, one that AWS trusts, vouches for the servers of this name."""
+    """Whether a public authority, which AWS trusts, signs certificates for this host."""
     return _PUBLIC.fullmatch(host) is not None
 
 
 def reach(tx: Transaction, url: str) -> IssuerServer:
-    """What the server of this issuer shows; the account stands in for it from now on."""
+    """The server of this issuer; both are created if there are none."""
     named(tx, url)
     host = host_of(url)
     if not host:
-        raise SandboxError(f"{url} has no host name for which there could be a certificate.")
+        raise SandboxError(f"{url} has no host name that a certificate could be for.")
     return shown(tx, host)
 
 
 def shown(tx: Transaction, host: str) -> IssuerServer:
-    """What the server of this host shows, made if need be."""
-    found = tx.get(IssuerServer, "", host)
-    if found is None:
-        found = KINDS["trusted" if is_public(host) else "new-ca"](tx, host)
-        tx.put(found)
-    return found
+    """The server of this host with its certificates, created if there is none."""
+    server = tx.get(IssuerServer, "", host)
+    if server is None:
+        server = KINDS["trusted" if is_public(host) else "new-ca"](tx, host)
+        tx.put(server)
+    return server
 
 
 def change(tx: Transaction, host: str, kind: str) -> IssuerServer:
-    """Let the server of this host show something else from now on; see :data:`KINDS`."""
+    """Give the server of this host other certificates; see :data:`KINDS`."""
     if kind not in KINDS:
         known = ", ".join(KINDS)
-        raise SandboxError(f"There is no kind of certificate {kind!r}.", f"There are {known}.")
+        raise SandboxError(f"There is no kind of certificate {kind!r}.", f"Choose from: {known}.")
     changed = KINDS[kind](tx, host)
     tx.put(changed)
     return changed
 
 
 def verify(view: View, url: str, configured: Sequence[str]) -> None:
-    """Connect to the issuer's server as STS does; ``configured`` are the provider's thumbprints.
+    """Verify the issuer's server as STS does; ``configured`` are the provider's thumbprints.
 
-    UnknownAuthority: neither a trusted root nor a thumbprint vouches for what it shows.
-    NotVerified: there is no server, or what it shows is for another host, not valid now, or forged.
+    UnknownAuthority: neither a trusted root nor a thumbprint matches its certificates.
+    NotVerified: there is no server, or its certificate is for another host, expired, or forged.
     """
     host = host_of(url)
     server = view.get(IssuerServer, "", host)
@@ -197,12 +197,12 @@ def roots(view: View) -> tuple[bytes, ...]:
 
 
 def trusted_root(view: View, server: IssuerServer) -> tuple[bytes, ...]:
-    """The root that AWS trusts and that is over what the server shows, if there is one (PEM)."""
-    return tuple(root for root in roots(view) if certificates.is_over(root, server.chain[-1]))
+    """The root that AWS trusts and that signed the server's chain (PEM); empty if none did."""
+    return tuple(root for root in roots(view) if certificates.has_signed(root, server.chain[-1]))
 
 
 def _trusted(tx: Transaction, host: str) -> IssuerServer:
-    """A certificate of the public authority, which is made or renewed if need be."""
+    """A certificate of the public authority, which is created or renewed if needed."""
     now, public = tx.now(), tx.get(PublicAuthority, "", "")
     if public is None or not _holds(tx, public.root):
         root = certificates.authority(_ROOT_NAME, now, certificates.ROOT_DAYS, below=1)
@@ -220,7 +220,7 @@ def _renewed(tx: Transaction, host: str) -> IssuerServer:
     authority = shown(tx, host).authority
     if not _holds(tx, authority):
         raise SandboxError(
-            f"The CA of {host} is not valid any more, and can't sign.",
+            f"The CA of {host} has expired, and can't sign.",
             "Move the server to another one: --certificate new-ca",
         )
     return _server(tx, host, authority)
@@ -257,8 +257,8 @@ KINDS: Mapping[str, Callable[[Transaction, str], IssuerServer]] = {
         tx, host, shown(tx, host).authority, forger=_own_authority(tx, host)
     ),
 }
-"""What a host's server can change to: what happens to issuers, and what attackers do.
+"""The certificates that a host's server can change to.
 
-A new certificate of the same authority; one of a new authority of the host's own, or of the public
-one; one for another name; one that names the same authority, and that somebody else signed.
+A new one of the same authority, of a new authority, or of the public one; one for another host;
+one that names the same authority but is signed with another key.
 """

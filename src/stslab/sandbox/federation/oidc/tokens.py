@@ -1,6 +1,6 @@
-"""JSON Web Tokens, signed and verified: RS256 and ES256, and no other (RFC 7515, 7518, 7519).
+"""Signs, reads and verifies JSON Web Tokens: RS256 and ES256 only (RFC 7515, 7518, 7519).
 
-PyJWT is imported when a token is first made or read.
+PyJWT is imported when it is first needed.
 """
 
 import json
@@ -15,12 +15,12 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class InvalidToken(Exception):  # noqa: N818 - the name says what happened
-    """A text that is no token, or a token that its issuer did not sign."""
+    """A text that is not a token, or a token whose signature is not its issuer's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token taken apart, its signature not yet verified."""
+    """The parts of a token whose signature is not verified yet."""
 
     text: str = field(repr=False)
     header: Claims
@@ -28,7 +28,7 @@ class Token:
 
 
 def read(text: str) -> Token:
-    """The parts of a token; InvalidToken where it is not base64url and JSON objects."""
+    """The parts of a token. InvalidToken: the text is not base64url of JSON objects."""
     from jwt import InvalidTokenError, PyJWS
 
     try:
@@ -37,12 +37,12 @@ def read(text: str) -> Token:
     except (InvalidTokenError, ValueError, RecursionError) as error:
         raise InvalidToken("not three parts of base64url and JSON") from error
     if not isinstance(claims, dict):
-        raise InvalidToken("the claims are no JSON object")
+        raise InvalidToken("the claims are not a JSON object")
     return Token(text, parts["header"], claims)
 
 
 def sign(key: PrivateKey, algorithm: str, key_id: str, claims: Claims) -> str:
-    """A token of these claims; ``algorithm`` is RS256 or ES256 and fits the key."""
+    """A signed token with these claims; ``algorithm`` is RS256 or ES256, as the key is."""
     from jwt import PyJWS
 
     payload = json.dumps(claims, separators=(",", ":")).encode()
@@ -50,7 +50,7 @@ def sign(key: PrivateKey, algorithm: str, key_id: str, claims: Claims) -> str:
 
 
 def verify(token: Token, jwk: Mapping[str, str]) -> None:
-    """Check the token's signature with the issuer's public key, a JSON Web Key."""
+    """Verify the token's signature with the issuer's public key, a JSON Web Key."""
     from jwt import PyJWK, PyJWS, PyJWTError
 
     try:

@@ -1,7 +1,7 @@
-"""SAML 2.0: metadata and assertions read and verified, and the providers that a lab can have.
+"""SAML 2.0: reads metadata, verifies assertions, and simulates identity providers for labs.
 
-What reads or writes XML imports lxml and signxml, which the extra ``stslab[saml]`` installs. It
-is imported only where that is asked for, after :func:`installed` or :func:`require`.
+Modules that read or write XML need lxml and signxml, which the extra ``stslab[saml]`` installs.
+They are imported only when used, after :func:`installed` or :func:`require`.
 """
 
 from stslab.sandbox.api.model import ApiFault
@@ -20,6 +20,6 @@ def installed() -> bool:
 
 
 def require() -> None:
-    """Refuse a request that needs the libraries where they are not installed."""
+    """Refuse the request if the libraries are not installed."""
     if not installed():
         raise ApiFault("UnsupportedOperation", f"{LACKING} Install them: {INSTALL}")

@@ -1,4 +1,4 @@
-"""What a verified assertion says, as plain values.
+"""Reads the values of an assertion, and verifies signatures in a response.
 
 OASIS, "Assertions and Protocols for SAML V2.0", section 2; IAM User Guide, "Configure SAML
 assertions for the authentication response".
@@ -16,12 +16,12 @@ from stslab.sandbox.federation.saml import names, xml
 
 
 class Assertion(msgspec.Struct, frozen=True):
-    """An assertion taken apart; what it does not say is empty or None.
+    """The values of an assertion; missing ones are empty or None.
 
     ``begins`` and ``ends`` are the times of its Conditions. ``confirmed_from``,
-    ``confirmed_until`` and ``recipient`` are of the SubjectConfirmationData of its one bearer
+    ``confirmed_until`` and ``recipient`` are in the SubjectConfirmationData of its one bearer
     confirmation. ``audiences`` has a set for each AudienceRestriction, all of which must be
-    met. ``attributes`` are the values of each by name, in their order.
+    met. ``attributes`` has the values of each attribute, in order.
     """
 
     issuer: str
@@ -38,13 +38,13 @@ class Assertion(msgspec.Struct, frozen=True):
     attributes: Mapping[str, tuple[str, ...]]
 
     def only(self, name: str) -> str:
-        """The one value of an attribute; empty where it has none or several."""
+        """The single value of an attribute; empty if it has none or several."""
         values = self.attributes.get(name, ())
         return values[0] if len(values) == 1 else ""
 
 
 def read(element: xml.Element) -> Assertion:
-    """The values of an ``Assertion`` element; BadXml where it is not as SAML has it."""
+    """The values of an ``Assertion`` element. BadXml: it does not have the form of SAML."""
     issued = xml.moment(element.get("IssueInstant"))
     if issued is None:
         raise xml.BadXml("the assertion does not say when it was issued")
@@ -79,19 +79,19 @@ def read(element: xml.Element) -> Assertion:
 
 
 def issuer(element: xml.Element) -> str:
-    """Who issued an assertion, or a response, by its own word."""
+    """The text of the Issuer of an assertion or a response."""
     return xml.text(xml.child(element, names.ASSERTION, "Issuer"))
 
 
 def failed(response: xml.Element) -> bool:
-    """Whether the identity provider says that it did not authenticate its user."""
+    """Whether the response's status says that the user was not authenticated."""
     status = xml.child(response, names.PROTOCOL, "Status")
     code = None if status is None else xml.child(status, names.PROTOCOL, "StatusCode")
     return code is not None and code.get("Value") != names.SUCCESS
 
 
 def _confirmation(subject: xml.Element | None) -> xml.Element | None:
-    """AWS takes exactly one confirmation, and a browser's is the bearer's."""
+    """The data of the subject's confirmation: AWS wants exactly one, with the bearer method."""
     if subject is None:
         return None
     confirmations = xml.children(subject, names.ASSERTION, "SubjectConfirmation")
@@ -119,16 +119,16 @@ def _time(element: xml.Element | None, name: str) -> datetime | None:
     return None if element is None else xml.moment(element.get(name))
 
 
-# -- what of a response is signed --------------------------------------------------------------
-# SAML narrows XML signatures down (OASIS, "Assertions and Protocols for SAML V2.0", section 5.4):
-# a signature stands in what it signs, refers to that alone by its ID, and transforms it in no way
-# that could hide a part. All else is refused before a key is tried, so that no signature can
-# be wrapped, and what comes back was read anew from the very bytes that were verified.
+# -- signatures --------------------------------------------------------------------------------
+# SAML restricts XML signatures (OASIS, "Assertions and Protocols for SAML V2.0", section 5.4): a
+# signature is inside the element that it signs, refers to only that by its ID, and uses no
+# transform that could hide a part. All else is refused before a key is tried, which prevents
+# signature wrapping. The result is parsed again from exactly the bytes that were verified.
 
 _ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 _EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
 _TRANSFORMS = frozenset({_ENVELOPED, _EXCLUSIVE, f"{_EXCLUSIVE}WithComments"})
-# SHA-1 is in no page of AWS's, and collides: a signature with it proves nothing.
+# No SHA-1: it has collisions, so a signature with it proves nothing.
 _METHODS = frozenset(
     {SignatureMethod.RSA_SHA256, SignatureMethod.RSA_SHA384, SignatureMethod.RSA_SHA512}
 )
@@ -137,20 +137,20 @@ _RESPONSE = f"{{{names.PROTOCOL}}}Response"
 
 
 class BadSignature(Exception):  # noqa: N818 - the name says what happened
-    """Nothing was signed, or not by this provider, or not as SAML has it."""
+    """There is no signature, or it is not this provider's, or not as SAML requires."""
 
 
 def signed_assertion(
     response: xml.Element, certificates: Sequence[x509.Certificate]
 ) -> xml.Element:
-    """The one assertion of a response that the response's or its own signature covers.
+    """The only assertion of a response, covered by the response's signature or its own.
 
-    Where both are signed, both must be right.
+    If both are signed, both signatures must be valid. BadSignature, BadXml: they are not.
     """
     _check_response(response)
     whole = _verified(response, certificates) if _signatures(response) else None
-    # Its own signature may count namespaces that the response's does not: it is verified where
-    # it stands, and not in what was read of the response.
+    # Its own signature may depend on the response's namespaces: it is verified in place, not in
+    # the parsed copy of the response.
     assertion = _assertions(response)[0]
     if _signatures(assertion):
         return _verified(assertion, certificates)
@@ -160,10 +160,10 @@ def signed_assertion(
 
 
 def _check_response(response: xml.Element) -> None:
-    """One assertion in a response, each with at most one signature, and none elsewhere."""
+    """Refuse a response unless it has one assertion, and each at most one signature."""
     assertions = _assertions(response)
     if response.tag != _RESPONSE or not assertions:
-        raise xml.BadXml("it is no Response with an assertion in it")
+        raise xml.BadXml("it is not a Response with an assertion in it")
     responses = list(xml.everywhere(response, names.PROTOCOL, "Response"))
     if len(assertions) > 1 or len(responses) > 1 or assertions[0].getparent() is not response:
         raise xml.BadXml("it has more than one assertion, or has it in a wrong place")
@@ -175,10 +175,10 @@ def _assertions(element: xml.Element) -> list[xml.Element]:
 
 
 def _check_signatures(*signed: xml.Element) -> None:
-    """In the first element there are only signatures of it and of the others; no ID is double."""
+    """Refuse signatures in the first element that are in none of these, and repeated IDs."""
     placed = sum(len(_signatures(each)) for each in signed)
     if placed != len(list(xml.everywhere(signed[0], names.SIGNATURE, "Signature"))):
-        raise BadSignature("a signature does not stand in what it signs")
+        raise BadSignature("a signature is not inside the element that it signs")
     identities = [each.get("ID") for each in signed[0].iter("*") if each.get("ID") is not None]
     if len(set(identities)) < len(identities):
         raise BadSignature("an ID is given twice")
@@ -189,37 +189,37 @@ def _signatures(element: xml.Element) -> list[xml.Element]:
 
 
 def _verified(element: xml.Element, certificates: Sequence[x509.Certificate]) -> xml.Element:
-    """The element as it was signed by the key of one of the certificates."""
+    """The element, parsed from the bytes that a key of the certificates signed."""
     _check_form(element)
     document = xml.alone(element)
     for certificate in certificates:
-        found = _signed_by(certificate, document)
-        if found is None:
+        data = _signed_by(certificate, document)
+        if data is None:
             continue
-        root = xml.parse(found)
+        root = xml.parse(data)
         if root.tag != element.tag or root.get("ID") != element.get("ID"):
-            raise BadSignature("something else is signed")
+            raise BadSignature("the signature covers another element")
         return root
     raise BadSignature("no key of the provider signed it")
 
 
 def _signed_by(certificate: x509.Certificate, document: bytes) -> bytes | None:
-    """The bytes that the certificate's key signed, or None."""
+    """The bytes that the certificate's key signed; None if it did not sign them."""
     config = SignatureConfiguration(
         location="./",
         expect_references=1,
         signature_methods=_METHODS,
         digest_algorithms=_DIGESTS,
-        ignore_ambiguous_key_info=True,  # what the message says of its key counts for nothing
-        verification_time=certificate.not_valid_before_utc,  # AWS minds no certificate's expiry
+        ignore_ambiguous_key_info=True,  # the key in the message is not used
+        verification_time=certificate.not_valid_before_utc,  # AWS ignores a certificate's expiry
         default_reference_c14n_method=CanonicalizationMethod.CANONICAL_XML_1_0,
     )
     try:
         result = XMLVerifier().verify(
             document, x509_cert=certificate, id_attribute="ID", expect_config=config
         )
-    # The library raises many kinds of errors, lxml's and cryptography's among them, on
-    # malformed signatures. Each means the same: this is not signed.
+    # For malformed signatures the library raises many kinds of errors, also lxml's and
+    # cryptography's. Each means the same: this is not signed.
     except Exception:  # noqa: BLE001
         return None
     return None if isinstance(result, list) else result.signed_data
@@ -232,7 +232,7 @@ def _check_form(element: xml.Element) -> None:
     references = list(xml.everywhere(signatures[0], names.SIGNATURE, "Reference"))
     identity = element.get("ID")
     if len(references) != 1 or not identity or references[0].get("URI") != f"#{identity}":
-        raise BadSignature("the signature does not refer to what it stands in")
+        raise BadSignature("the signature does not refer to the element around it")
     transforms = xml.everywhere(references[0], names.SIGNATURE, "Transform")
     if not {each.get("Algorithm") for each in transforms} <= _TRANSFORMS:
         raise BadSignature("the signature transforms what it signs")

@@ -1,9 +1,9 @@
-"""The metadata document of a SAML identity provider: who issues assertions, with which keys.
+"""Reads a SAML metadata document: the identity providers in it, and their certificates.
 
 IAM User Guide, "Create a SAML identity provider in IAM" and "IAM and AWS STS quotas"; OASIS,
-"Metadata for SAML V2.0". Neither the document's time of validity nor that of its certificates
-counts: "IAM does not evaluate or take action on the expiration of the SAML metadata document
-or X.509 certificates in SAML metadata documents".
+"Metadata for SAML V2.0". Expired documents and certificates are accepted: "IAM does not evaluate
+or take action on the expiration of the SAML metadata document or X.509 certificates in SAML
+metadata documents".
 """
 
 import base64
@@ -20,21 +20,21 @@ _LEAST_BITS = 1024
 _LONGEST_ENTITY_ID = 1024
 
 Issuers = Mapping[str, tuple[x509.Certificate, ...]]
-"""The entity id of each provider in a document -> the certificates that it signs with."""
+"""The certificates that each provider signs with, by its entity id."""
 
 
 class BadMetadata(Exception):  # noqa: N818 - the name says what happened
-    """A text that is no metadata of an identity provider."""
+    """A text that is not the metadata of an identity provider."""
 
 
 class BadCertificate(BadMetadata):
-    """Metadata with a certificate that IAM does not take."""
+    """Metadata with a certificate that IAM does not accept."""
 
 
 def read(document: str) -> Issuers:
-    """The identity providers that a metadata document describes, each with a key to sign with.
+    """The identity providers in a metadata document, each with at least one certificate.
 
-    Its certificates have RSA keys of at least 1024 bits, and no extension twice.
+    BadMetadata, BadCertificate: the document can't be used; keys must be RSA of 1024 bits or more.
     """
     try:
         return _issuers(xml.parse(document.encode()))
@@ -50,9 +50,9 @@ def _issuers(root: xml.Element) -> Issuers:
             continue
         issuer = (entity.get("entityID") or "").strip()
         if not issuer or len(issuer) > _LONGEST_ENTITY_ID or issuer in found:
-            raise BadMetadata("an EntityDescriptor has no entityID of its own")
+            raise BadMetadata("an EntityDescriptor has no entityID, or another one's")
         if names.PROTOCOL not in (descriptor.get("protocolSupportEnumeration") or "").split():
-            raise BadMetadata("the identity provider does not speak SAML 2.0")
+            raise BadMetadata("the identity provider does not support SAML 2.0")
         found[issuer] = tuple(
             _certificate(xml.text(info))
             for key in xml.children(descriptor, names.METADATA, "KeyDescriptor")
@@ -70,7 +70,7 @@ def _entities(root: xml.Element) -> Iterator[xml.Element]:
     elif root.tag == f"{{{names.METADATA}}}EntitiesDescriptor":
         yield from xml.everywhere(root, names.METADATA, "EntityDescriptor")
     else:
-        raise BadMetadata("it is no EntityDescriptor")
+        raise BadMetadata("it is not an EntityDescriptor")
 
 
 def _certificate(encoded: str) -> x509.Certificate:

@@ -1,4 +1,4 @@
-"""What a SAML identity provider of the sandbox writes: its metadata, and signed responses."""
+"""Writes the metadata and signed responses of the sandbox's SAML identity providers."""
 
 import base64
 import secrets
@@ -35,11 +35,10 @@ _CONTEXT = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What an assertion is to say.
+    """The content of an assertion.
 
-    ``attributes`` are values by the attribute's whole name. ``seconds``: how long it is valid
-    from ``now`` on; less than 0, it has expired. ``session_seconds`` is SessionNotOnOrAfter,
-    where it is to have one.
+    ``attributes`` has values by full attribute name. ``seconds``: how long it is valid from
+    ``now`` on; negative: it has expired. ``session_seconds`` is for SessionNotOnOrAfter, if any.
     """
 
     subject: str
@@ -70,7 +69,7 @@ def metadata(provider: IdentityProvider) -> str:
 
 
 def response(provider: IdentityProvider, wanted: Wanted, now: datetime) -> str:
-    """A signed response, in base64; ValueError for a character that XML has no place for."""
+    """A signed response, in base64. ValueError: a text has a character that XML can't hold."""
     assertion = signed(_assertion(provider.entity_id, wanted, now), provider)
     document = _PROTOCOL.Response(
         _ASSERTION.Issuer(provider.entity_id),
@@ -86,7 +85,7 @@ def response(provider: IdentityProvider, wanted: Wanted, now: datetime) -> str:
 
 def signed(element: Element, provider: IdentityProvider) -> Element:
     """The element, a Response or an Assertion, with the provider's signature in it."""
-    # Where the signature goes: right after the Issuer, as the schema of SAML has it.
+    # SAML's schema wants the signature right after the Issuer.
     element.insert(1, _SIGNATURE.Signature(Id="placeholder"))
     signer = XMLSigner(c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0)
     return signer.sign(
@@ -100,7 +99,7 @@ def signed(element: Element, provider: IdentityProvider) -> Element:
 
 def _assertion(issuer: str, wanted: Wanted, now: datetime) -> Element:
     ends = now + timedelta(seconds=wanted.seconds)
-    # One that has expired was issued before it expired, too.
+    # An expired one must have been issued before it expired.
     issued = min(now, ends - timedelta(seconds=1))
     session_end = {}
     if wanted.session_seconds is not None:
@@ -158,26 +157,26 @@ _VALID = timedelta(days=3650)
 
 
 def named(tx: Transaction, entity_id: str) -> IdentityProvider:
-    """The provider with this entity id, made if need be."""
-    found = tx.get(IdentityProvider, "", entity_id)
-    if found is not None:
-        return found
+    """The provider with this entity id, created if there is none."""
+    known = tx.get(IdentityProvider, "", entity_id)
+    if known is not None:
+        return known
     printable = entity_id.isascii() and entity_id.isprintable() and " " not in entity_id
     fits = len(_HTTPS) < len(entity_id) <= _LONGEST
     if not entity_id.startswith(_HTTPS) or not printable or not fits:
         raise SandboxError(
-            f"{entity_id[:_LONGEST]!r} is not the entity id of a SAML identity provider here.",
-            f"It begins with {_HTTPS} and has {_LONGEST} characters at most, no spaces.",
+            f"{entity_id[:_LONGEST]!r} can't be the entity id of a SAML identity provider here.",
+            f"It must begin with {_HTTPS}, and have {_LONGEST} characters at most and no spaces.",
         )
     if tx.count(IdentityProvider, "") >= _MOST:
-        raise SandboxError(f"The sandbox stands in for {_MOST} SAML providers at most.")
+        raise SandboxError(f"The sandbox can have {_MOST} SAML providers at most.")
     made = new(entity_id, tx.now())
     tx.put(made)
     return made
 
 
 def new(entity_id: str, now: datetime) -> IdentityProvider:
-    """A provider with a fresh RSA key, and a certificate that it signed itself."""
+    """A provider with a new RSA key and a self-signed certificate."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stslab SAML")])
     certificate = (

@@ -1,4 +1,4 @@
-"""The names in SAML 2.0 documents, and those that AWS gives attributes.
+"""The names in SAML 2.0 documents, and AWS's names of attributes.
 
 OASIS, "Assertions and Protocols for SAML V2.0" and "Metadata for SAML V2.0"; IAM User Guide,
 "Configure SAML assertions for the authentication response".
@@ -34,7 +34,7 @@ _ROWS = [
     if not line.startswith("#")
 ]
 KEYS: Mapping[str, str] = {name: key for name, key, *_ in _ROWS}
-"""An attribute's name in an assertion -> the condition key ``saml:…`` that has its values."""
+"""The condition key ``saml:…`` for each attribute, by its name in an assertion."""
 SINGLE = frozenset(row[1] for row in _ROWS if row[2:] == ["once"])
 """The keys that hold one value."""
 
@@ -43,7 +43,7 @@ _OF_AWS = ("Role", "RoleSessionName", "SessionDuration", "SourceIdentity", "Tran
 
 
 def whole(name: str) -> str:
-    """An attribute's name by its short one: ``PrincipalTag:Team``, ``eduPersonAffiliation``."""
+    """The full name of an attribute from a short one, such as ``PrincipalTag:Team``."""
     if name in _OF_AWS or name.startswith("PrincipalTag:"):
         return AWS + name
     return _FRIENDLY.get(name.lower(), name)

@@ -1,4 +1,4 @@
-"""Reads XML that strangers wrote: no document type, no entity, nothing from elsewhere."""
+"""Reads untrusted XML: no document type, no entities, no external files."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ Element = Any
 
 _DOCUMENT_TYPE = "<!DOCTYPE"
 _OPTIONS: dict[str, Any] = {
-    "encoding": "utf-8",  # whatever the document says of itself: bytes are read in one way
+    "encoding": "utf-8",  # even if the document declares another
     "resolve_entities": False,
     "load_dtd": False,
     "no_network": True,
@@ -20,14 +20,14 @@ _OPTIONS: dict[str, Any] = {
 
 
 class BadXml(Exception):  # noqa: N818 - the name says what happened
-    """A text that is no XML, or holds what is not read here."""
+    """A text that is not XML, or has something that is refused here."""
 
 
 def parse(data: bytes, *, plain: bool = True) -> Element:
-    """The root of a document in UTF-8, less comments and processing instructions.
+    """The root of a document in UTF-8, without comments and processing instructions.
 
-    ``plain`` is False for one whose comments are part of what is signed; without them, no text is
-    broken up. Without a document type, which is refused, there are no entities.
+    ``plain`` False keeps them, if a signature covers them: comments split an element's text.
+    A document type is refused, and with it entities.
     """
     parser = etree.XMLParser(remove_comments=plain, remove_pis=plain, **_OPTIONS)
     try:
@@ -48,7 +48,7 @@ def parse(data: bytes, *, plain: bool = True) -> Element:
 
 
 def alone(element: Element) -> bytes:
-    """The element as a document of its own, in the namespaces that it stands in."""
+    """The element as a separate document, with the namespaces in scope."""
     data: bytes = etree.tostring(element, with_tail=False)
     return data
 
@@ -58,20 +58,20 @@ def children(element: Element, namespace: str, name: str) -> list[Element]:
 
 
 def child(element: Element, namespace: str, name: str) -> Element | None:
-    """The only child of this name, or None; with several, readers could differ: BadXml."""
-    found = children(element, namespace, name)
-    if len(found) > 1:
+    """The only child with this name, or None. BadXml: there are several."""
+    named = children(element, namespace, name)
+    if len(named) > 1:
         raise BadXml(f"it has more than one {name}")
-    return found[0] if found else None
+    return named[0] if named else None
 
 
 def everywhere(element: Element, namespace: str, name: str) -> Iterator[Element]:
-    """The element itself and all below it that have this name."""
+    """All elements with this name: the element itself and those below it."""
     yield from element.iter(f"{{{namespace}}}{name}")
 
 
 def text(element: Element | None) -> str:
-    """The text of an element that holds nothing else, without the space around it."""
+    """The stripped text of an element. BadXml: it has child elements."""
     if element is None:
         return ""
     if len(element):
@@ -80,11 +80,11 @@ def text(element: Element | None) -> str:
 
 
 def moment(value: str | None) -> datetime | None:
-    """A time of XML Schema (xs:dateTime), aware: SAML's times are UTC, with or without a zone."""
+    """An xs:dateTime as an aware datetime; without a zone it is UTC. None stays None."""
     if value is None:
         return None
     try:
         at = datetime.fromisoformat(value.strip())
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise BadXml("it has a time that is none") from error
+        raise BadXml("it has an invalid time") from error
