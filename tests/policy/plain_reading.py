@@ -1,4 +1,4 @@
-"""What AWS's pages say of a request, read plainly: slow, and by other means than the engine.
+"""AWS's pages on policy evaluation as plain code: slow, and independent of the engine.
 
 The engine matches statements and folds layers; this reads the pages' sentences one after the
 other over layers that are already matched: of each it is told only whether it allows, denies
@@ -17,7 +17,7 @@ from stslab.policy import Outcome
 
 
 class Who(Enum):
-    """Who asks."""
+    """The caller."""
 
     USER = "user"
     ROLE = "role"
@@ -31,7 +31,7 @@ class Who(Enum):
 
 
 class Says(Enum):
-    """What the policies of one type say of the request, taken together."""
+    """The combined result of the policies of one type."""
 
     ABSENT = "absent"  # there are no such policies
     ALLOW = "allow"
@@ -40,7 +40,7 @@ class Says(Enum):
 
 
 class Names(Enum):
-    """Whom the resource's policy allows, or denies, the action."""
+    """The principals that the resource's policy allows or denies the action."""
 
     ABSENT = "no policy"
     SILENT = "nobody"
@@ -58,7 +58,7 @@ class Names(Enum):
 
 @dataclass(frozen=True)
 class Caller:
-    """The names of who asks: of its account, of the role or user behind it, and its own."""
+    """The caller's names: its account's, its role's or user's, and its own."""
 
     account: frozenset[str] = frozenset()
     behind: frozenset[str] = frozenset()
@@ -67,7 +67,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Said:
-    """A statement of the resource's policy about the action, by whom it names."""
+    """A statement of the resource's policy about the action, with the principals it names."""
 
     denies: bool
     negated: bool
@@ -76,7 +76,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Heard:
-    """What all statements of the resource's policy say to the caller."""
+    """The result of all statements of the resource's policy for the caller."""
 
     denied: bool
     directly: bool
@@ -118,7 +118,7 @@ def _denies(said: Said, who: Who, caller: Caller, *, bounded: bool) -> bool:
 
 
 class Target(Enum):
-    """What is asked for: resources' policies do not weigh the same everywhere."""
+    """The kind of resource: not all resource policies count the same."""
 
     ORDINARY = "an object of a bucket"
     UNLISTED = "a topic: its service is not on the list of those that support RCPs"
@@ -128,7 +128,7 @@ class Target(Enum):
 
 @dataclass(frozen=True)
 class Situation:
-    """A request, with what the policies of each type say of it.
+    """A request, with the result of each type of policy.
 
     scps and rcps are the levels of the organization, from its root; no level means that the
     account is in no organization.

@@ -1,4 +1,4 @@
-"""Made-up requests and policies, small enough to meet each other often."""
+"""Random requests and policies, from so few values that they often match."""
 
 from hypothesis import strategies as st
 

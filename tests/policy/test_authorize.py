@@ -1,4 +1,4 @@
-"""How the types of policies combine, layer by layer, and what is said about it."""
+"""How the types of policies combine, layer by layer, with the reasons."""
 
 import pytest
 from tests.policy.cases import (

@@ -27,7 +27,7 @@ def test_lines_are_answered_in_order_and_bad_ones_do_not_stop_the_rest():
     assert [readable for _, readable in found] == [True, False, False, False, True]
     assert [answer["id"] for answer, _ in found] == [1, None, None, "x", None]
     assert found[0][0]["decision"] == "Allowed"
-    assert found[1][0]["error"].startswith("Line 2 is no JSON")
+    assert found[1][0]["error"].startswith("Line 2 is not JSON")
     assert "missing required field" in found[3][0]["error"]
 
 
@@ -84,14 +84,17 @@ UNREADABLE = [
     (case(resource=""), "length >= 1 - at `$.resource`"),
     (case(resource_account="1"), "{12}"),
     (case(context=[]), "Expected `object | null`, got `array` - at `$.context`"),
-    (case(context={"aws:x": {}}), "'aws:x' has neither"),
-    (case(context={"aws:x": [None]}), "'aws:x' has neither"),
+    (case(context={"aws:x": {}}), "'aws:x' must have a text"),
+    (case(context={"aws:x": [None]}), "'aws:x' must have a text"),
     (case(principal_is_service_linked="yes"), "Expected `bool | null`, got `str`"),
     (case(identity_policies={}) | {"identity_policies": {"a": 1}}, "`$.identity_policies`"),
     (case(identity_policies={}), "Expected `array | null`"),
     (case(session_policies=""), "at `$.session_policies`"),
     (case(permissions_boundaries=False), "at `$.permissions_boundaries`"),
-    (case(identity_policies=[1]), "policy 1 is malformed: Syntax errors in policy. A policy is"),
+    (
+        case(identity_policies=[1]),
+        "policy 1 is malformed: Syntax errors in policy. A policy must be",
+    ),
     (case(service_control_policies={}), "at `$.service_control_policies`"),
     (case(service_control_policies=[policy(allow())]), "at `$.service_control_policies[0]`"),
     (case(resource_control_policies=[[], "x"]), "at `$.resource_control_policies[1]`"),
@@ -130,20 +133,20 @@ def test_a_case_that_cannot_be_read_says_why(asked, problem):
         '{"id": 1, "id": 2, "principal": "%s", "action": "s3:GetObject", "resource": "*", "identity_policies": ["{\\"Version\\"\\n:\\"2012-10-17\\",\\"Statement\\":{\\"Effect\\":\\"Allow\\",\\"Action\\":\\"*\\",\\"Resource\\":\\"*\\"}}"]}',
     ],
 )
-def test_a_key_that_is_there_twice_is_an_error(line):
+def test_a_repeated_key_is_an_error(line):
     ((found, readable),) = answers(line % ALICE)
     assert not readable
     assert "is there twice" in found["error"]
 
 
 @pytest.mark.parametrize("value", ['say ":', 'a" :b', "tab\t:", ": ", '\\":'])
-def test_texts_that_look_like_keys_are_no_error(value):
+def test_texts_that_look_like_keys_are_allowed(value):
     asked = case(identity=[allow()], context={"aws:x": value})
     ((found, readable),) = answers(json.dumps(asked))
     assert (found["decision"], readable) == ("Allowed", True)
 
 
-def test_what_is_null_is_as_what_is_not_there():
+def test_null_is_the_same_as_a_missing_value():
     fields = ["principal_is_service_linked", "resource_account", "context", "resource_policy"]
     lists = ["permissions_boundaries", "session_policies", "service_control_policies"]
     asked = case(identity=[allow()]) | dict.fromkeys([*fields, *lists])
@@ -156,7 +159,7 @@ def test_context_values_may_be_numbers_and_booleans():
     assert decide(asked)["decision"] == "Allowed"
 
 
-def test_what_follows_from_the_principal_is_in_the_context():
+def test_keys_derived_from_the_principal_are_in_the_context():
     keys = {
         "aws:PrincipalArn": "arn:aws:iam::111122223333:role/worker",
         "aws:PrincipalAccount": "111122223333",
@@ -170,7 +173,7 @@ def test_what_follows_from_the_principal_is_in_the_context():
     assert decide(told)["decision"] == "ImplicitlyDenied"
 
 
-def test_empty_lists_of_limits_are_no_limits():
+def test_empty_lists_of_policies_do_not_limit():
     asked = case(identity=[allow()])
     asked |= {"permissions_boundaries": [], "session_policies": [], "service_control_policies": []}
     assert decide(asked)["decision"] == "Allowed"
@@ -181,7 +184,7 @@ def test_empty_lists_of_limits_are_no_limits():
         st.sampled_from(sorted(case(context={}))), st.text() | st.none() | st.lists(st.none())
     )
 )
-def test_no_case_makes_it_fail(changes):
+def test_every_case_is_answered(changes):
     asked = {**case(identity=[allow()]), **changes}
     assert {"decision", "error"} & set(decide(asked))
     ((found, _),) = answers(json.dumps(asked))
@@ -189,7 +192,7 @@ def test_no_case_makes_it_fail(changes):
 
 
 @given(st.text(max_size=60))
-def test_no_line_makes_it_fail(line):
+def test_every_line_is_answered(line):
     for found, readable in answers(line):
         assert ("error" in found) != readable
 
@@ -204,8 +207,8 @@ def test_names_with_quotation_marks_stay_json():
 
 WRITTEN = json.dumps(case(id=1))
 NO_JSON = [
-    (WRITTEN.replace('"id": 1', '"id": NaN'), "NaN is no JSON value."),
-    (WRITTEN.replace('"id": 1', '"id": [-Infinity]'), "-Infinity is no JSON value."),
+    (WRITTEN.replace('"id": 1', '"id": NaN'), "NaN is not a JSON value."),
+    (WRITTEN.replace('"id": 1', '"id": [-Infinity]'), "-Infinity is not a JSON value."),
     (WRITTEN.replace('"id": 1', '"id": 1e999'), "a number is too large."),
     (WRITTEN.replace('"id": 1', f'"id": {"9" * 5000}'), "a number has too many digits."),
     (WRITTEN.replace('"id": 1', f'"id": {"[" * 100_000}'), "it is nested too deeply."),
@@ -218,9 +221,9 @@ NO_JSON = [
 
 
 @pytest.mark.parametrize(("line", "problem"), NO_JSON, ids=[each for _, each in NO_JSON])
-def test_what_is_no_json_is_said_in_plain_words_and_the_next_line_goes_on(line, problem):
+def test_a_line_that_is_not_json_is_reported_and_the_next_one_decided(line, problem):
     (found, readable), (_, next_readable) = answers(line, WRITTEN)
-    assert found == {"id": None, "error": f"Line 1 is no JSON: {problem}"}
+    assert found == {"id": None, "error": f"Line 1 is not JSON: {problem}"}
     assert (readable, next_readable) == (False, True)
 
 
@@ -232,7 +235,7 @@ def test_ids_that_are_numbers_come_back_as_json(number):
 
 
 @pytest.mark.parametrize("text", ["\\ud800", "\\ud83d\\ude00", "\\u0000", "\\u001b[2J", "\u2028"])
-def test_whatever_a_text_holds_the_answer_is_ascii_on_one_line(text):
+def test_the_answer_is_always_one_line_of_ascii(text):
     line = WRITTEN.replace('"id": 1', f'"id": "{text}"').replace("shop", text)
     (found, readable) = next(decide_lines([line]))
     assert readable

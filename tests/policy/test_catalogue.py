@@ -53,7 +53,7 @@ def test_a_misspelt_key_is_found_with_the_nearest_that_exists(key, fix):
 
 
 @pytest.mark.parametrize("key", KNOWN)
-def test_a_key_that_exists_or_may_exist_is_none(key):
+def test_a_key_that_exists_or_may_exist_has_no_finding(key):
     assert catalogue.is_known_key(key)
 
 
@@ -61,7 +61,7 @@ def test_the_finding_says_the_fix():
     document = policy(allow(Condition={"StringEquals": {"s3:prefx": "x"}}))
     (found,) = findings(parse(document, PolicyKind.IDENTITY))
     assert found.message == (
-        "There is no condition key s3:prefx: it is in no request; did you mean s3:prefix?"
+        "There is no condition key s3:prefx: no request has it; did you mean s3:prefix?"
     )
 
 

@@ -1,4 +1,4 @@
-"""What AWS documents of policies, as data: one test for each case of tests/cases/policy.
+"""AWS's documentation of policies, as data: one test for each case of tests/cases/policy.
 
 A file has a ``source`` (the page's title), names (``names`` for ARNs, ``policies`` for lists
 of statements, which cases refer to) and lists of cases, each with a ``why``:

@@ -1,4 +1,4 @@
-"""The explanation for people, and what they would want to know of their policies."""
+"""The explanation of decisions, and the findings about policies."""
 
 import json
 
@@ -38,7 +38,7 @@ def test_a_denied_assume_role_is_explained_side_by_side():
         "✘ Implicitly denied: no identity-based policy allows the sts:AssumeRole action",
         "  ✘ Role trust policy: does not allow",
         "    · trust policy of role lab",
-        "      · statement 1 (Allow) does not apply, by its Condition:",
+        "      · statement 1 (Allow) does not apply, because of its Condition:",
         "        ✘ sts:ExternalId is xyz: StringEquals abc or def does not hold",
         "  ✘ Identity-based policy: does not allow",
         "    · inline policy p of user alice",
@@ -50,7 +50,7 @@ def test_a_denied_assume_role_is_explained_side_by_side():
     )
 
 
-def test_what_applies_and_what_denies_is_marked():
+def test_statements_that_apply_and_deny_are_marked():
     policies = Policies(
         identity=[named("own", PolicyKind.IDENTITY, allow(), deny("s3:Get*", Sid="No"))],
         scps=[[named("FullAWSAccess", PolicyKind.SCP, allow())]],
@@ -90,7 +90,7 @@ def test_long_lists_and_absent_keys_stay_readable():
     )
     assert [line.strip() for line in lines(decision)[3:]] == [
         "· statement 1 (Allow) does not apply: its Action is s3:GetA or s3:GetB or s3:GetC or s3:GetD and 2 more, and the request has s3:PutObject",
-        "· statement 2 (Allow) does not apply, by its Condition:",
+        "· statement 2 (Allow) does not apply, because of its Condition:",
         '✘ aws:PrincipalTag/a b is not in the request: StringEquals "" does not hold',
         "· statement 3 (Allow) does not apply: its Resource is arn:aws:s3:::alice, and the request has arn:aws:s3:::x",
     ]
@@ -216,10 +216,13 @@ def test_size_is_counted_without_white_space_and_has_limits():
         ("2012-10-17", "arn:aws:iam::*:user/${aws:PrincipalTag/none}"),
     ],
 )
-def test_a_variable_that_stays_as_it_is_is_told(version, resource):
+def test_a_literal_variable_is_explained(version, resource):
     statement = {"Effect": "Allow", "Action": "iam:GetUser", "Resource": resource}
     text = json.dumps({"Version": version, "Statement": statement})
     found = NamedPolicy("p", parse(text, PolicyKind.IDENTITY))
     request = Request(Principal.from_arn(ALICE), "iam:GetUser", ALICE, {"aws:username": "alice"})
     told = "\n".join(lines(authorize(request, Policies(identity=[found]))))
-    assert f"its Resource is {resource}, and the request has {ALICE} (a variable stays" in told
+    assert (
+        f"its Resource is {resource}, and the request has {ALICE} (a variable is literal text"
+        in told
+    )

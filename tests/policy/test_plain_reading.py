@@ -1,4 +1,4 @@
-"""The engine against a plain reading of AWS's pages, over the whole product of their layers."""
+"""The engine agrees with a plain reading of AWS's pages, for all combinations of layers."""
 
 import random
 from collections import Counter
@@ -108,7 +108,7 @@ _ONLY_ABSENT = (Says.ABSENT,)
 
 
 def _situations(who: Who, target: Target) -> Iterator[Situation]:
-    """All that can be, for these: what AWS does not let be attached is left out."""
+    """All possible situations for these; without policies that AWS does not let be attached."""
     names = [each for each in Names if _can_be_written(each, who, target)]
     for same, identity, boundary, session, resource, scps, rcps in product(
         (True, False),
@@ -140,7 +140,7 @@ def _pairs() -> Iterator[tuple[Who, Target]]:
 
 
 def _decided(situation: Situation, principal=None, shared=None) -> str:
-    """What the engine says, from real policies."""
+    """The engine's decision, with real policies."""
     target, who = situation.target, situation.who
     if isinstance(situation.resource, Names):
         shared = _shared(who, target, situation.resource)
@@ -307,7 +307,7 @@ def _compare_made_up(seed: str, number: int) -> Counter:
     return outcomes
 
 
-def test_made_up_policies_of_resources_are_decided_as_the_pages_read():
+def test_random_resource_policies_are_decided_as_documented():
     """Root, NotPrincipal, levels of SCPs and RCPs, unique ids, services, sessions by name."""
     outcomes = _compare_made_up("quick", 3000)
     assert len(outcomes) == 6
@@ -316,7 +316,7 @@ def test_made_up_policies_of_resources_are_decided_as_the_pages_read():
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(8))
-def test_made_up_policies_of_resources_are_decided_as_the_pages_read_throughout(seed):
+def test_many_random_resource_policies_are_decided_as_documented(seed):
     assert len(_compare_made_up(f"soak {seed}", 60_000)) == 6
 
 
@@ -332,7 +332,7 @@ def _compare(situations):
 
 
 @pytest.mark.parametrize(("who", "target"), list(_pairs()))
-def test_the_engine_decides_as_the_pages_read(who, target):
+def test_the_engine_decides_as_documented(who, target):
     """Every combination without an organization, and some of those with one."""
     whole = list(_situations(who, target))
     alone = [each for each in whole if not each.scps and not each.rcps]
@@ -342,12 +342,12 @@ def test_the_engine_decides_as_the_pages_read(who, target):
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("who", "target"), list(_pairs()))
-def test_the_engine_decides_as_the_pages_read_throughout(who, target):
+def test_the_engine_decides_everything_as_documented(who, target):
     _compare(_situations(who, target))
 
 
-def test_the_plain_reading_tells_all_decisions_apart():
-    """A reading that always said the same would agree with an engine that does."""
+def test_the_plain_reading_can_give_every_decision():
+    """Otherwise a reading with one answer would agree with an engine with one answer."""
     outcomes = Counter(read(each) for each in _situations(Who.SESSION, Target.KEY))
     assert len(outcomes) == 3
     assert min(outcomes.values()) > 100

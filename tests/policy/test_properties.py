@@ -33,7 +33,7 @@ def test_an_explicit_deny_in_any_layer_always_wins(request, policies):
 
 
 @given(made.requests, made.policies)
-def test_denying_everything_to_an_identity_leaves_it_nothing(request, policies):
+def test_an_identity_denied_everything_may_do_nothing(request, policies):
     policy = NamedPolicy("deny", parse(DENY_ALL, PolicyKind.IDENTITY))
     decision = authorize(request, with_(policies, identity=[*policies.identity, policy]))
     assert decision.outcome is Outcome.EXPLICITLY_DENIED or not request.principal.member
@@ -59,7 +59,7 @@ def test_adding_a_deny_to_the_resource_never_grants(request, policies, deny):
 
 
 @given(made.requests, made.policies, made.named(PolicyKind.IDENTITY, effects=["Allow"]))
-def test_adding_an_identity_allow_never_takes_away(request, policies, allow):
+def test_adding_an_identity_allow_never_removes_access(request, policies, allow):
     before = authorize(request, policies)
     after = authorize(request, with_(policies, identity=[*policies.identity, allow]))
     assert SEVERITY[after.outcome] <= SEVERITY[before.outcome]
@@ -105,7 +105,7 @@ def test_without_a_resource_policy_a_boundary_allows_only_what_the_identity_does
 
 
 @given(made.requests, made.policies)
-def test_a_decision_names_what_blocks_exactly_when_it_is_no_allow(request, policies):
+def test_exactly_the_denials_name_what_blocks(request, policies):
     decision = authorize(request, policies)
     assert any(layer.blocks for layer in decision.layers) != decision.allowed
     assert bool(decision.message) != decision.allowed
@@ -128,7 +128,7 @@ def test_deciding_twice_gives_the_same(request, policies):
 
 
 @given(made.requests, made.documents())
-def test_policies_read_anew_decide_as_those_remembered(request, document):
+def test_cached_policies_decide_as_newly_read_ones(request, document):
     fresh = json.loads(json.dumps(document) + " " * random.Random(1).randrange(3))
     kept = NamedPolicy("p", parse(document, PolicyKind.IDENTITY))
     new = NamedPolicy("p", parse(json.dumps(fresh, indent=2), PolicyKind.IDENTITY))

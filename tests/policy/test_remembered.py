@@ -1,4 +1,4 @@
-"""Strangers can't fill the memory: what is remembered of requests and policies is bounded."""
+"""Caches of untrusted requests and policies are bounded in memory."""
 
 import gc
 import json
@@ -63,14 +63,14 @@ LARGE = {
 
 
 @pytest.mark.parametrize("fill", LARGE.values(), ids=LARGE)
-def test_large_requests_are_not_remembered(fill):
+def test_large_requests_are_not_cached(fill):
     """A dozen requests of 200 kB, each another: hardly anything of these 2.4 MB stays."""
     texts = (f"{next(_NUMBERS):06}{'9' * SIZE}" for _ in range(COUNT))
     assert grown(case() | fill(text) for text in texts) < SIZE * 3
 
 
 @pytest.mark.parametrize("as_text", [True, False], ids=["text", "object"])
-def test_large_policies_are_remembered_within_bounds(as_text):
+def test_caches_of_large_policies_are_bounded(as_text):
     """A dozen policies of 1.2 MB, each another and too large to be worth it."""
 
     def cases():

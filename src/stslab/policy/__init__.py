@@ -1,7 +1,7 @@
-"""What IAM decides: policies and a request to a Decision with its reasons. Pure.
+"""The policy engine: decides a request as IAM does, with the reasons. Pure.
 
-:func:`parse` reads a policy, :func:`authorize` decides a request by all the policies that
-apply to it, and the :class:`Decision` says why.
+:func:`parse` reads a policy; :func:`authorize` decides a request by all the policies that
+apply to it, and returns a :class:`Decision`.
 """
 
 from stslab.errors import MalformedPolicy

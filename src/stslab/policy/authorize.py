@@ -1,7 +1,7 @@
-"""How the types of policies combine into one decision.
+"""Combines all types of policies into one decision.
 
-"Policy evaluation logic", "Cross-account policy evaluation logic", "Permissions boundaries for
-IAM entities", "SCP evaluation" and "RCP evaluation"; what a service decides differently is below.
+IAM User Guide, "Policy evaluation logic", "Cross-account policy evaluation logic", "Permissions
+boundaries for IAM entities"; AWS Organizations, "SCP evaluation" and "RCP evaluation".
 """
 
 import re
@@ -23,11 +23,11 @@ class Policies(NamedTuple):
     """The policies that apply to a request."""
 
     identity: Sequence[NamedPolicy] = ()  # of the user and its groups, or of the role
-    resource: NamedPolicy | None = None  # the resource's own, or the role's trust policy
-    boundaries: Sequence[NamedPolicy] | None = None  # None: none; empty: one that allows nothing
-    session: Sequence[NamedPolicy] | None = None  # the same
-    scps: Sequence[Sequence[NamedPolicy]] = ()  # of each level of the organization, from its root
-    rcps: Sequence[Sequence[NamedPolicy]] = ()  # the same
+    resource: NamedPolicy | None = None  # the resource's policy, or the role's trust policy
+    boundaries: Sequence[NamedPolicy] | None = None  # None: no boundary; empty: allows nothing
+    session: Sequence[NamedPolicy] | None = None  # None: no session policy; empty: allows nothing
+    scps: Sequence[Sequence[NamedPolicy]] = ()  # by level of the organization, from the root
+    rcps: Sequence[Sequence[NamedPolicy]] = ()  # by level of the organization, from the root
 
     def all(self) -> Iterator[NamedPolicy]:
         yield from self.identity
@@ -40,12 +40,12 @@ class Policies(NamedTuple):
 
 
 class Layers(NamedTuple):
-    """What each type of policy said, in the order in which they are considered."""
+    """The result of each type of policy, in the order of evaluation."""
 
     controls: Sequence[Layer]
     resource: Layer
-    identity: Sequence[Layer]  # empty for a principal that belongs to no account
-    limits: Sequence[Layer]  # the boundary and the session policies, where there are any
+    identity: Sequence[Layer]  # empty for a principal without an account
+    limits: Sequence[Layer]  # the boundary and the session policies, if any
 
 
 def authorize(request: Request, policies: Policies) -> Decision:
@@ -59,8 +59,8 @@ def authorize(request: Request, policies: Policies) -> Decision:
     layers = _read_layers(question, policies, same_account=same_account)
     outcome, reason = _decide(question, layers, same_account=same_account)
     controls, resource, identity, limits = layers
-    told = (resource,) if policies.resource is not None or resource.blocks else ()
-    return Decision(outcome, reason, [*controls, *told, *identity, *limits], question)
+    shown = (resource,) if policies.resource is not None or resource.blocks else ()
+    return Decision(outcome, reason, [*controls, *shown, *identity, *limits], question)
 
 
 def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> Layers:
@@ -72,7 +72,7 @@ def _read_layers(question: Question, policies: Policies, *, same_account: bool) 
     recovers = principal.kind is PrincipalKind.ROOT and question.action in _ROOT_RECOVERS
     if resource.denies and same_account and recovers:
         resource.outcome = Outcome.IMPLICITLY_DENIED
-        resource.note = "Its Deny does not bind the account's root user."
+        resource.note = "Its Deny does not apply to the account's root user."
     controls = _read_controls(question, policies) if policies.scps or policies.rcps else ()
     if not principal.member:
         return Layers(controls, resource, (), ())
@@ -92,10 +92,10 @@ def _read_layers(question: Question, policies: Policies, *, same_account: bool) 
 
 
 def _read_controls(question: Question, policies: Policies) -> list[Layer]:
-    """The organization's limits: of an account's principals, and of its resources.
+    """The organization's policies: SCPs limit an account's principals, RCPs its resources.
 
     Neither limits a service-linked role ("Service control policies (SCPs)", "Resource control
-    policies (RCPs)"). RCPs can only deny: RCPFullAWSAccess is at every level for good.
+    policies (RCPs)"). RCPs only deny: RCPFullAWSAccess is always attached at every level.
     """
     principal = question.request.principal
     limited = principal.member and not principal.service_linked
@@ -103,11 +103,11 @@ def _read_controls(question: Question, policies: Policies) -> list[Layer]:
     controls = [_read_all(PolicyKind.SCP, level, question, number) for number, level in scps]
     if not _exempt_from_resource_control(question):
         for number, level in enumerate(policies.rcps, 1):
-            found = _read_all(PolicyKind.RCP, level, question, number)
-            if found.outcome is Outcome.IMPLICITLY_DENIED:
-                found.outcome = Outcome.ALLOWED
-                found.note = "RCPFullAWSAccess allows it."
-            controls.append(found)
+            control = _read_all(PolicyKind.RCP, level, question, number)
+            if control.outcome is Outcome.IMPLICITLY_DENIED:
+                control.outcome = Outcome.ALLOWED
+                control.note = "RCPFullAWSAccess allows it."
+            controls.append(control)
     return controls
 
 
@@ -118,20 +118,20 @@ def _read_all(
 
 
 def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[Outcome, str]:
-    """The outcome, and why: in the words of "Troubleshoot access denied error messages"."""
+    """The outcome and its reason, worded as in "Troubleshoot access denied error messages"."""
     controls, resource, identity, limits = layers
     considered = (*controls, resource, *identity, *limits)
     denies = any(each.outcome is _DENIED for each in considered)
     must_allow = not same_account or _resource_policy_must_allow(question)
     closest = resource.closest if same_account else Level.NONE
-    asked = _needed(layers, closest, must_allow)
-    if not denies and all(each.outcome is _ALLOWED for each in asked):
+    needed = _needed(layers, closest, must_allow)
+    if not denies and all(each.outcome is _ALLOWED for each in needed):
         if rule := _forbidden(question):
             return _NOT_ALLOWED, rule
         return _ALLOWED, _grant(layers, must_allow, question.request.action)
     if same_account and must_allow and not closest:
-        asked = _alone(question, layers) or asked
-    refusing = [one for one in asked if one.outcome is not _ALLOWED]
+        needed = _alone(question, layers) or needed
+    refusing = [one for one in needed if one.outcome is not _ALLOWED]
     denying = [one for one in considered if one.outcome is _DENIED]
     for each in (*refusing, *denying):
         each.blocks = True
@@ -141,10 +141,10 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
 
 
 def _alone(question: Question, layers: Layers) -> list[Layer]:
-    """What would have to allow if only the conditions in the resource's policy held.
+    """The layers that would have to allow if the conditions in the resource's policy held.
 
-    Where that names the principal itself no other policy is asked: then it alone refuses.
-    Nothing where it names it in no way.
+    If that policy names the principal itself, it alone refuses. Empty if it does not name the
+    principal at all.
     """
     named = (
         level_of(statement, question)
@@ -157,10 +157,10 @@ def _alone(question: Question, layers: Layers) -> list[Layer]:
 
 
 def _needed(layers: Layers, closest: Level, must_allow: bool) -> list[Layer]:
-    """The layers that must allow: what the resource's policy grants decides which.
+    """The layers that must allow; ``closest``: how closely the resource's policy grants.
 
     "Policy evaluation logic", table "Resource-based policies and implicit denies in other
-    policy types (same account)"; ``closest`` is how closely such a grant names the principal.
+    policy types (same account)".
     """
     controls, resource, identity, limits = layers
     if not identity:
@@ -183,9 +183,9 @@ def _grant(layers: Layers, must_allow: bool, action: str) -> str:
     return f"{' and '.join(map(with_article, granting))} {verb} the {action} action"
 
 
-# -- what services decide differently, each documented by its service ---------------------------
+# -- exceptions of single services, each documented by its service ------------------------------
 
-# What no policy can allow or deny, and to whom.
+# Actions that no policy can allow or deny, and for which principals.
 _UNCONTROLLED: Final = {
     # "GetCallerIdentity", AWS STS API reference: no permissions are required, and an
     # explicit deny does not take the permission away.
@@ -195,7 +195,7 @@ _UNCONTROLLED: Final = {
 }
 
 # "GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy", Amazon S3 API reference: the
-# owner's root user can do these though the bucket policy denies it.
+# owner's root user can do these even if the bucket policy denies it.
 _ROOT_RECOVERS: Final = {"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"}
 
 # "Resource control policies (RCPs)", "List of AWS services that support RCPs" (2026).
@@ -237,24 +237,23 @@ _RESERVED_BY_ACTION: Final = {
 
 
 def _is_trust(question: Question) -> bool:
-    """Whether the resource is a role, and its resource-based policy the role's trust policy."""
+    """Whether the request is decided by a role's trust policy."""
     arn = question.arn
     return arn is not None and arn.is_role and question.action.startswith("sts:")
 
 
 def _resource_policy_must_allow(question: Question) -> bool:
-    """Whether one is needed even within one account ("Policy evaluation logic")."""
+    """Whether the resource's policy must allow even in one account ("Policy evaluation logic")."""
     arn = question.arn
     is_key = arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
     return is_key or _is_trust(question)
 
 
 def _exempt_from_resource_control(question: Question) -> bool:
-    """What resource control policies can't restrict ("Resource control policies (RCPs)").
+    """Whether RCPs don't apply to the request ("Resource control policies (RCPs)").
 
-    Actions without a resource are not among "Resources and entities not restricted by RCPs", and
-    "Resource control policy examples" denies such as sts:GetAccessKeyInfo. They have no part in
-    a service-linked role's trust policy, by which its service has it.
+    They do apply to actions without a resource ("Resource control policy examples" denies
+    sts:GetAccessKeyInfo), but not to a service that assumes its service-linked role.
     """
     principal, arn = question.request.principal, question.arn
     by_service = principal.kind is PrincipalKind.SERVICE and _is_trust(question)
@@ -267,7 +266,7 @@ def _exempt_from_resource_control(question: Question) -> bool:
 
 
 def _forbidden(question: Question) -> str:
-    """Why AWS refuses what every policy allows, or ``""``."""
+    """Why AWS refuses a request that all policies allow; empty if it does not."""
     request, arn = question.request, question.arn
     principal = request.principal
     if question.action == "sts:assumerole" and principal.kind is PrincipalKind.ROOT:

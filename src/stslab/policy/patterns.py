@@ -1,8 +1,8 @@
-"""Patterns with ``*`` and ``?`` and policy variables, compiled once to tests of texts.
+"""Compiles patterns with ``*``, ``?`` and policy variables, and matches texts with them.
 
-"IAM policy elements: Variables and tags" says which texts are variables and which escapes. A
-pattern without variables becomes a test at once; one with variables is completed by each
-request's context, whose values are always literal text.
+"IAM policy elements: Variables and tags" defines variables and escapes. A pattern without
+variables is compiled once; one with variables again for each request's values, which are always
+literal text.
 """
 
 import re
@@ -16,15 +16,15 @@ P = ParamSpec("P")
 V = TypeVar("V")
 
 SHORT: Final = 512
-"""Characters of a text that is worth remembering by: ARNs, actions and values are shorter."""
+"""The characters of a text up to which results are cached: usual ARNs and values are shorter."""
 _Matcher = Callable[[str], bool]
 
 
 def remembered(most: int, longest: int = SHORT) -> Callable[[Callable[P, V]], Callable[P, V]]:
-    """As ``lru_cache``, but what a function gives for a long first argument is not kept.
+    """Like ``lru_cache``, but results for a long first argument are not cached.
 
-    Requests and policies may come from strangers: a cache that only counts its entries holds a
-    gigabyte after a thousand actions of a megabyte. ``make bench`` shows what the caches save.
+    Requests and policies are untrusted: a thousand actions of a megabyte each would fill the
+    cache with a gigabyte. ``make bench`` shows what the caches save.
     """
 
     def decorate(read: Callable[P, V]) -> Callable[P, V]:
@@ -46,33 +46,33 @@ ARN_SEPARATORS: Final = 5  # the resource part follows the fifth colon
 _READABLE: Final = 4096  # characters
 
 Lookup = Callable[[str], str | None]
-"""Gives the one value of a condition key, or None where it has none."""
+"""Returns the single value of a condition key, or None."""
 
 
 def no_value(_key: str) -> None:
-    """A lookup where there is nothing to look up."""
+    """A lookup without any values."""
 
 
 class Variable(msgspec.Struct, frozen=True):
-    """``${key}``, or ``${key, 'default'}``. ``source`` is how the policy writes it."""
+    """``${key}`` or ``${key, 'default'}``; ``source`` is its text in the policy."""
 
     key: str
     default: str | None
     source: str
 
     def value(self, lookup: Lookup) -> str | None:
-        """What stands in its place; a key without value, or an empty one, is no value."""
+        """The key's value, or the default if that is missing or empty."""
         return lookup(self.key) or self.default
 
 
 class Star(msgspec.Struct, frozen=True):
-    """``*``: any text; within one segment of an ARN where not ``crosses``."""
+    """``*``: any text; unless ``crosses``, within one segment of an ARN."""
 
     crosses: bool = True
 
 
 class One(msgspec.Struct, frozen=True):
-    """``?``: any one character; no colon where not ``crosses``."""
+    """``?``: any single character; unless ``crosses``, no colon."""
 
     crosses: bool = True
 
@@ -81,7 +81,7 @@ Token = str | Variable | Star | One
 
 
 class Glob:
-    """A compiled pattern. ``text`` is how the policy writes it; ``variables`` are those in it."""
+    """A compiled pattern, with its ``text`` in the policy and its ``variables``."""
 
     __slots__ = ("_head", "_parts", "_test", "text", "variables")
 
@@ -93,18 +93,18 @@ class Glob:
         self._test = None if self.variables else _matcher(parts)
 
     def matches(self, value: str, lookup: Lookup) -> bool:
-        """Whether the pattern, completed by ``lookup``, matches all of ``value``."""
+        """Whether the pattern, with values from ``lookup``, matches all of ``value``."""
         if self._test is not None:
             return self._test(value)
         if not value.startswith(self._head):
-            return False  # and need not be completed
+            return False
         parts = self._resolved(lookup, len(value))
         return parts is not None and _matcher(_merged(parts))(value)
 
     def matches_ignoring_case(self, value: str, lookup: Lookup) -> bool:
-        """The same of a pattern without wildcards, whatever the case of its letters.
+        """The same for a pattern without wildcards, regardless of case.
 
-        ``str.lower`` makes no text shorter, so what is too long before is too long after.
+        ``str.lower`` never makes a text shorter, so a text that is too long stays too long.
         """
         folded = value.lower()
         parts = self._resolved(lookup, len(folded))
@@ -113,9 +113,8 @@ class Glob:
     def _resolved(self, lookup: Lookup, longest: int) -> list[Token] | None:
         """The parts with the values of variables.
 
-        None where one has no value, or where their texts are longer together than the
-        ``longest`` text that they might match: else many variables with a long value would
-        take the product of both to write out.
+        None if a variable has no value, or the texts together are longer than ``longest``, the
+        text to match: many variables with long values would make a huge text.
         """
         parts: list[Token] = []
         for part in self._parts:
@@ -130,10 +129,7 @@ class Glob:
         return parts
 
     def shown(self, lookup: Lookup) -> str:
-        """The pattern as a person should read it, with the values of its variables.
-
-        Nobody reads one that they would make too long: it is as the policy writes it.
-        """
+        """The pattern with the values of its variables; as written if that is too long."""
         texts: list[str] = []
         length = 0
         for part in self._parts:
@@ -149,7 +145,7 @@ class Glob:
 
 
 def glob(text: str, *, variables: bool = True, wildcards: bool = True, arn: bool = False) -> Glob:
-    """Compile ``text``; ``arn``: by the rules of ARN segments."""
+    """Compile ``text``; ``arn``: with the rules for ARN segments."""
     if "*" not in text and "?" not in text and "${" not in text:
         return Glob(text, (text,) if text else ())
     return _compiled(text, variables, wildcards, arn)
@@ -200,31 +196,31 @@ def _special(text: str, *, wildcards: bool) -> Token:
 
 
 def _merged(parts: Iterable[Token]) -> list[Token]:
-    """Neighbouring literals, and neighbouring stars, joined; empty texts left out."""
-    found: list[Token] = []
+    """The parts with adjacent texts and adjacent stars joined, without empty texts."""
+    merged: list[Token] = []
     texts: list[str] = []
     for part in parts:
         if isinstance(part, str):
             texts.append(part)
             continue
         if joined := "".join(texts):
-            found.append(joined)
+            merged.append(joined)
         texts = []
-        last = found[-1] if found else None
+        last = merged[-1] if merged else None
         if isinstance(part, Star) and isinstance(last, Star):
-            found[-1] = Star(part.crosses or last.crosses)
+            merged[-1] = Star(part.crosses or last.crosses)
         else:
-            found.append(part)
+            merged.append(part)
     joined = "".join(texts)
-    return [*found, joined] if joined else found
+    return [*merged, joined] if joined else merged
 
 
 def _within_arn(parts: Sequence[Token]) -> list[Token]:
-    """Apply the rules of ARN segments: what a wildcard and a variable may stand for.
+    """Apply the rules of ARN segments to wildcards and variables.
 
-    "IAM JSON policy elements: Resource": wildcards stand within a segment, and a ``*`` that
-    ends one may go on beyond its colon. "Variables and tags": a variable is one only after
-    the fifth colon, and literal text before it.
+    "IAM JSON policy elements: Resource": a wildcard matches within a segment; a ``*`` at the end
+    of one also matches colons. "Variables and tags": before the fifth colon a variable is literal
+    text.
     """
     result: list[Token] = []
     colons = 0
@@ -246,13 +242,13 @@ def _within_arn(parts: Sequence[Token]) -> list[Token]:
 
 
 def _matcher(parts: Sequence[Token]) -> _Matcher:
-    """A test that tells whether the parts, which have no variables, match a whole text."""
+    """A test of whether the parts, which have no variables, match a whole text."""
     simple = all(isinstance(part, str) or part == Star() for part in parts)
     return _literal_matcher(parts) if simple else _automaton(parts)
 
 
 def _literal_matcher(parts: Sequence[Token]) -> _Matcher:
-    """Literals between stars: each is sought once, from where the one before it ended."""
+    """A test for texts between stars: each is searched once, after the one before it."""
     literals = [part for part in parts if isinstance(part, str)]
     if len(literals) == len(parts):
         return "".join(literals).__eq__
@@ -274,7 +270,7 @@ def _literal_matcher(parts: Sequence[Token]) -> _Matcher:
 
 
 def _automaton(parts: Sequence[Token]) -> _Matcher:
-    """All ways to match at once, one bit each: the cost is the same whatever the text."""
+    """A bit-parallel automaton: all ways to match at once, in time linear in the text."""
     items: list[Token] = []
     for part in parts:
         items += part if isinstance(part, str) else (part,)

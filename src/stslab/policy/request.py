@@ -1,4 +1,4 @@
-"""A request: who makes it, on what, and the values of its condition keys."""
+"""A request: its principal, action and resource, and the values of its condition keys."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ class Arn(NamedTuple):
 
     @property
     def is_role(self) -> bool:
-        """Whether it is a role's, which has one resource-based policy: its trust policy."""
+        """Whether it is a role's ARN."""
         return self.service == "iam" and self.resource.startswith("role/")
 
 
@@ -38,16 +38,16 @@ def split_arn(text: str) -> Arn | None:
 
 
 def account_of(resource: str) -> str | None:
-    """The account that a resource's ARN names; an S3 bucket's names none."""
+    """The account in a resource's ARN; None if it has none, as an S3 bucket's."""
     arn = split_arn(resource)
     return arn.account if arn and ACCOUNT.fullmatch(arn.account) else None
 
 
-# -- who asks -----------------------------------------------------------------------------------
+# -- principals ---------------------------------------------------------------------------------
 
 
 class PrincipalKind(StrEnum):
-    """The kinds of principals; the values are those of ``aws:PrincipalType`` where it has one."""
+    """The kinds of principals, with the values of ``aws:PrincipalType`` where AWS has one."""
 
     USER = "User"
     ROLE = "Role"
@@ -70,22 +70,22 @@ _FORMS: Final = tuple(
         r"sts::(\d{12}):federated-user/([^/]+).*": PrincipalKind.FEDERATED_USER,
     }.items()
 )
-"""The ARNs of principals that have one: the account, and the name if there is one."""
+"""The forms of principals' ARNs; groups: the account, and the name if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who makes a request ("AWS JSON policy elements: Principal").
+    """The caller of a request ("AWS JSON policy elements: Principal").
 
     ``member``: it belongs to an AWS account, which has policies for it. ``unlimited``: it has full
-    access to its account, as the root user, and who that federates.
+    access to its account, as the root user and the root user's federated sessions have.
     """
 
     kind: PrincipalKind
     arn: str  # in messages: an ARN, a service's or a provider's host, or ``anonymous``
     account: str = ""
     name: str = ""
-    issuer: str = ""  # the role that a session assumed, or who asked for a federated one
+    issuer: str = ""  # the ARN of a session's role, or of the user that federated it
     user_id: str = ""  # ``aws:userid``: ``AIDA…`` of a user, ``AROA…:session`` of a session
     canonical_id: str = ""  # the account's canonical user id
     service_linked: bool = False
@@ -94,7 +94,7 @@ class Principal:
     unlimited: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """What follows is told once: principals are asked for it with every request."""
+        """Compute the derived fields once: every request reads them."""
         object.__setattr__(self, "context", _derived(self))
         object.__setattr__(self, "member", self.kind not in _ACCOUNTLESS)
         by_root = self.kind is PrincipalKind.FEDERATED_USER and self.issuer.endswith(":root")
@@ -109,7 +109,7 @@ class Principal:
         For ``arn:aws:sts::A:assumed-role/R/S`` the issuer is ``arn:aws:iam::A:role/R`` unless
         ``issuer`` says otherwise (a role's path is not in its sessions' ARNs).
 
-        PolicyError: ``arn`` names no principal.
+        PolicyError: ``arn`` is not a principal's.
         """
         for form, kind in _FORMS:
             if found := form.fullmatch(arn):
@@ -136,10 +136,10 @@ class Principal:
 
     @classmethod
     def federated(cls, provider: str, account: str = "") -> Self:
-        """Whoever an identity provider vouches for, asking to assume a role.
+        """A user of an identity provider, who asks to assume a role.
 
         ``provider`` is the provider's ARN, or a host such as ``accounts.google.com``;
-        ``account`` is the account that holds it.
+        ``account`` is the provider's account.
         """
         return cls(PrincipalKind.PROVIDER, provider, account)
 
@@ -147,8 +147,8 @@ class Principal:
 def _derived(principal: Principal) -> Mapping[str, str]:
     """The condition keys that follow from the principal, by lower-case name.
 
-    "AWS global condition context keys" says which requests have which; "IAM policy elements:
-    Variables and tags", table "Principal key values", says what they hold.
+    "AWS global condition context keys" says which requests have which; their values are in "IAM
+    policy elements: Variables and tags", table "Principal key values".
     """
     context = {
         "aws:principaltype": principal.kind.value,
@@ -183,27 +183,27 @@ _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str
         "aws:principalisawsservice": "",
     },
 }
-"""What the kind of the principal adds, or with an empty text takes away."""
+"""Keys that depend on the principal's kind; an empty text removes the key."""
 
 
 Value = str | tuple[str, ...]
-"""What a key holds: one value, or several (a tuple) where the key is multivalued."""
+"""The value of a condition key; a tuple if it is multivalued."""
 
 _NOTHING: Final[Mapping[str, Value]] = MappingProxyType({})
 
 
 class Request(NamedTuple):
-    """What is to be decided: may ``principal`` do ``action`` to ``resource``?
+    """The question to decide: may ``principal`` do ``action`` to ``resource``?
 
-    ``context`` maps condition keys to a value, or to several; what follows from the principal and
-    from the resource's account is added to it and need not be given.
+    ``context`` maps condition keys to one or several values. Keys that follow from the principal
+    or from the resource's account may be left out.
     """
 
     principal: Principal
     action: str
-    resource: str  # an ARN, or ``*`` for an action that has none
+    resource: str  # an ARN, or ``*`` for an action without a resource
     context: Mapping[str, str | Sequence[str]] = _NOTHING
-    resource_account: str | None = None  # its owner: by default its ARN's, else the principal's
+    resource_account: str | None = None  # default: the account in its ARN, else the principal's
 
     @property
     def owner(self) -> str:
@@ -213,11 +213,10 @@ class Request(NamedTuple):
 
 
 class Context:
-    """The values of a request's condition keys, by name, whatever the name's case.
+    """The values of a request's condition keys, by name in any case.
 
-    "IAM JSON policy elements: Condition": key names, those of tags included, are not
-    case-sensitive. Of tags that differ in case only, the one written as the policy writes it
-    counts, else the first.
+    "IAM JSON policy elements: Condition": key names, also those of tags, are not case-sensitive.
+    If tags differ only in case, the one with the policy's spelling counts, else the first.
     """
 
     __slots__ = ("_request", "_twins", "_values")
@@ -228,7 +227,7 @@ class Context:
         self._twins: Mapping[str, Value] = _NOTHING
 
     def get(self, key: str, written: str = "") -> Value | None:
-        """What ``key`` (lower case; ``written`` in the policy) holds; None for nothing."""
+        """The value of ``key`` (lower case; ``written`` in the policy); None if there is none."""
         values = self._values
         if values is None:
             values = self._values = self._read()
@@ -236,7 +235,7 @@ class Context:
         return None if value == () else value
 
     def _read(self) -> Mapping[str, Value]:
-        """By lower-case name; what is given wins over what follows."""
+        """All values by lower-case name; given ones win over derived ones."""
         principal, _, _, context, _ = self._request
         given: dict[str, Value] = {
             key: value if isinstance(value, str) else tuple(value) for key, value in context.items()
@@ -248,6 +247,6 @@ class Context:
         return {**principal.context, "aws:resourceaccount": self._request.owner or (), **lower}
 
     def single(self, key: str) -> str | None:
-        """What a policy variable stands for; a multivalued key can't be one."""
+        """The value of a policy variable; None for a multivalued key."""
         value = self.get(key)
         return value if isinstance(value, str) else None

@@ -89,7 +89,7 @@ def test_every_kind_of_policy_can_be_given(simulate):
 
 def test_notes_follow_the_decision(simulate):
     found = simulate(*ASKED, "--resource-policy", "b.json", b=policy(grant("*", "s3:GetObjekt")))
-    assert "note: statement 1: It allows everyone, and no condition limits whom." in found.output
+    assert "note: statement 1: It allows everyone, without any condition." in found.output
     assert "did you mean s3:GetObject?" in found.output
 
 
@@ -196,7 +196,7 @@ def test_jobs_change_nothing_in_what_is_answered(more, tmp_path):
         shared = stslab("--cases", "-", "--jobs", jobs, *more, stdin=stdin, tmp_path=tmp_path)
         assert (shared.stdout, shared.stderr) == (alone.stdout, b"")
         assert shared.returncode == alone.returncode == 2
-    assert b"Line 302 is no JSON" in alone.stdout
+    assert b"Line 302 is not JSON" in alone.stdout
 
 
 def test_decisions_only_leaves_out_why(tmp_path):
@@ -351,7 +351,7 @@ def test_policies_that_are_no_json_are_said_in_plain_words(tmp_path):
         (b"", "It is empty."),
         (json.dumps(policy(allow())).encode("utf-16"), "It is UTF-16; save it as UTF-8."),
         (b"[" * 100_000, "It is nested too deeply."),
-        (b'{"Statement": NaN}', "NaN is no JSON value."),
+        (b'{"Statement": NaN}', "NaN is not a JSON value."),
         (b"[\n1,\n2 3]", "Expecting ',' delimiter at line 3, column 3."),
     ):
         done = stslab(*ASKED, "--policy", "-", stdin=document, tmp_path=tmp_path)

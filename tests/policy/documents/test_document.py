@@ -1,4 +1,4 @@
-"""What IAM refuses is refused, with its message; garbage never gets through, let alone allows."""
+"""Policies are refused with IAM's messages; garbage is never read, and never allows."""
 
 import copy
 import json
@@ -206,7 +206,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("kind", "given_document", "message"), REFUSED)
-def test_what_iam_refuses_is_refused_in_its_words(kind, given_document, message):
+def test_refusals_have_iams_messages(kind, given_document, message):
     for source in (given_document, json.dumps(given_document)):
         with pytest.raises(MalformedPolicy) as refused:
             parse(source, kind)
@@ -266,7 +266,7 @@ ACCEPTED = [
 
 
 @pytest.mark.parametrize(("kind", "given_document"), ACCEPTED)
-def test_what_iam_accepts_is_read(kind, given_document):
+def test_policies_that_iam_accepts_are_read(kind, given_document):
     policy = parse(given_document, kind)
     assert parse(policy.text(), kind) == policy
     assert parse(policy.text(indent=2), kind) == policy
@@ -274,12 +274,12 @@ def test_what_iam_accepts_is_read(kind, given_document):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]]", "nul", '{"Statement": NaN}', "[" * 100_000])
-def test_what_is_no_json_is_refused(text):
+def test_invalid_json_is_refused(text):
     with pytest.raises(MalformedPolicy):
         parse(text, IDENTITY)
 
 
-def test_an_element_may_not_be_there_twice():
+def test_repeated_elements_are_refused():
     text = '{"Statement": {"Effect": "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}}'
     with pytest.raises(MalformedPolicy) as refused:
         parse(text, IDENTITY)
@@ -292,12 +292,12 @@ def test_the_hint_says_where():
     assert refused.value.hint == "Statement 2: 'x'"
 
 
-def test_values_that_json_does_not_know_are_refused():
+def test_values_that_json_cant_hold_are_refused():
     with pytest.raises(MalformedPolicy):
         parse({"Statement": object()}, IDENTITY)
 
 
-def test_policies_tell_of_themselves_and_differ_by_kind():
+def test_the_repr_and_equality_of_policies():
     identity, session = parse(document(GOOD), IDENTITY), parse(document(GOOD), SESSION)
     assert repr(identity) == "<Policy: identity-based policy, 1 statements>"
     assert identity != session
@@ -343,7 +343,7 @@ garbled = st.fixed_dictionaries(
 
 
 @given(st.text(max_size=40) | json_values | garbled, st.sampled_from(PolicyKind))
-def test_the_parser_never_fails_otherwise_than_by_refusing(source, kind):
+def test_the_parser_only_raises_malformed_policy(source, kind):
     if not isinstance(source, str):
         source = json.dumps(source)
     try:
@@ -367,14 +367,14 @@ def test_garbage_never_allows(request, source):
 
 
 @given(made.documents(), st.data())
-def test_taking_an_element_away_is_noticed(source, data):
+def test_a_missing_element_is_noticed(source, data):
     statement = copy.deepcopy(data.draw(st.sampled_from(source["Statement"])))
     del statement[data.draw(st.sampled_from(["Effect", "Action", "Resource"]))]
     with pytest.raises(MalformedPolicy):
         parse(document(statement), IDENTITY)
 
 
-def test_a_principal_must_be_one():
+def test_a_principals_arn_is_checked():
     for text in (
         "",
         "alice",

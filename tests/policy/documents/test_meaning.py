@@ -1,4 +1,4 @@
-"""Two policies that mean the same, whatever their form; and what differs where they do not."""
+"""Policies that mean the same in other forms, and the differences of those that don't."""
 
 from typing import Any
 
@@ -68,11 +68,11 @@ def test_nor_does_it_in_a_trust_policy(one: Any, other: Any) -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), OTHER)
-def test_what_means_another_thing_differs_on_both_sides(one: Any, other: Any) -> None:
+def test_different_meanings_differ_on_both_sides(one: Any, other: Any) -> None:
     assert differ(policy(*one), policy(*other), IDENTITY) == (tuple(one), tuple(other))
 
 
-def test_only_the_statements_that_differ_are_told() -> None:
+def test_only_the_differing_statements_are_returned() -> None:
     assert differ(policy(GET, PUT), policy(GET), IDENTITY) == ((PUT,), ())
 
 
@@ -82,7 +82,7 @@ def test_in_the_older_version_a_variable_is_its_text() -> None:
 
 
 @given(made.documents(), made.documents(), made.requests)
-def test_what_decides_differently_differs(one: Any, other: Any, request: Request) -> None:
+def test_policies_that_decide_differently_differ(one: Any, other: Any, request: Request) -> None:
     if decided(one, request) != decided(other, request):
         assert differ(one, other, IDENTITY) != ((), ())
 

@@ -1,4 +1,4 @@
-"""The commands run as they are printed: the aws command knows each operation and each option."""
+"""The printed commands are valid: the aws command has each operation and each option."""
 
 import re
 import shlex
@@ -65,7 +65,7 @@ def check(command: str) -> None:
 
 
 @pytest.mark.parametrize("message", MESSAGES)
-def test_of_real_messages(message):
+def test_commands_for_real_messages(message):
     for command in commands(known(message)):
         check(command)
 
@@ -73,7 +73,7 @@ def test_of_real_messages(message):
 @pytest.mark.parametrize("gate", DECIDING)
 @pytest.mark.parametrize("resource", RESOURCES)
 @pytest.mark.parametrize("caller", [USER, SESSION])
-def test_of_every_gate(gate, resource, caller):
+def test_commands_for_every_gate(gate, resource, caller):
     for action in ("s3:GetObject", "sts:AssumeRole", "sts:AssumeRoleWithSAML"):
         for explicit in (True, False):
             message = Message(caller, action, resource, gate, explicit, operation="Call")
@@ -100,12 +100,12 @@ def test_names_are_those_of_the_message():
 
 
 @pytest.mark.parametrize("name", ["a;b", "$(id)", "`id`", "a b", "", "x" * 129, "***"])
-def test_a_name_that_is_none_of_iams_makes_no_command(name):
+def test_an_invalid_name_makes_no_command(name):
     message = Message(f"arn:aws:iam::{ACCOUNT}:user/{name}", gate=Gate.IDENTITY)
     assert commands(message) == ["aws sts get-caller-identity"]
 
 
-def test_another_account_is_said():
+def test_another_account_is_mentioned():
     role = "arn:aws:iam::444455556666:role/deploy"
     message = Message(USER, "sts:AssumeRole", role, Gate.TRUST, explicit=False)
     assert "in account 444455556666" in " ".join(step.what for step in advise(message).steps)

@@ -33,14 +33,14 @@ MESSAGES = [param.values[0]["message"] for param in CASES]
 
 
 def read(text: str) -> Message:
-    """What a text says that does hold an error of AWS."""
+    """The message in a text that has one."""
     message = messages.read(text)
     assert message
     return message
 
 
 def told(message: Message) -> dict[str, Any]:
-    """What a message says; what it doesn't say is left out."""
+    """The parts of a message, without empty ones."""
     return {
         name: getattr(message, name)
         for name in READ
@@ -53,7 +53,7 @@ def commands(message: Message) -> list[str]:
 
 
 def subsequence(parts: list[str], lines: list[str]) -> bool:
-    """Whether each part is in a line of its own, in this order."""
+    """Whether each part is in a separate line, in this order."""
     rest = iter(lines)
     return all(any(part in line for line in rest) for part in parts)
 

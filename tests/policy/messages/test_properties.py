@@ -1,4 +1,4 @@
-"""What is true of any text: it is read or not, without an error, and no secret comes back."""
+"""Any text is read or not, without an error, and no secret comes back."""
 
 import json
 
@@ -123,7 +123,7 @@ def test_a_megabyte_of_the_same(piece):
 
 
 @given(made.requests, made.policies)
-def test_what_the_engine_says_of_a_denial_is_read_back(request, policies):
+def test_the_engines_own_messages_are_read(request, policies):
     decision = authorize(request, policies)
     if decision.allowed:
         return

@@ -1,1 +1,1 @@
-"""Policies as documents: read, checked by IAM's grammar, compiled."""
+"""Policy documents: reads them, checks IAM's grammar, and compiles their statements."""

@@ -1,6 +1,6 @@
-"""A policy, read and compiled once, and a name for it; from its text or its JSON object.
+"""Parses a policy from its text or JSON object, and compares policies by their meaning.
 
-JSON is what RFC 8259 says, where Python's reader takes more.
+JSON is read strictly by RFC 8259; Python's reader would accept more.
 """
 
 import json
@@ -24,15 +24,15 @@ _POLICIES: Final = 1024
 _LARGEST: Final = 20_480  # characters: bucket policies have no more
 _NO_JSON: Final = "This policy contains invalid Json"
 _UTF_16: Final = ("\udcff\udcfe", "\udcfe\udcff")
-"""How a text begins that is UTF-16, read as UTF-8 with its bytes escaped."""
+"""The beginnings of UTF-16 text that was read as UTF-8 with ``surrogateescape``."""
 
 
 @dataclass(slots=True, repr=False)
 class Policy:
-    """What :func:`parse` gives: a valid policy. It does not change.
+    """A valid policy, as :func:`parse` returns it. It never changes.
 
-    ``document`` is the policy's JSON object, with all lists and values as they were given. Two
-    policies are equal when their kinds and documents are.
+    ``document`` is the policy's JSON object, exactly as given. Two policies are equal if their
+    kinds and documents are.
     """
 
     kind: PolicyKind
@@ -42,17 +42,17 @@ class Policy:
 
     @property
     def version(self) -> str:
-        """The version of the policy language; a policy without one has the older."""
+        """The version of the policy language, the older one by default."""
         return str(self.document.get("Version", LEGACY))
 
     def about(self, action: str) -> list[Statement]:
-        """The statements about ``action`` (lower case); kept for a few, as a policy meets few."""
-        found = self._about.get(action)
-        if found is None:
-            found = [each for each in self.statements if each.action.applies(action, no_value)]
+        """The statements about ``action`` (lower case), cached for the first few actions."""
+        about = self._about.get(action)
+        if about is None:
+            about = [each for each in self.statements if each.action.applies(action, no_value)]
             if len(action) < SHORT and len(self._about) < _ACTIONS_REMEMBERED:
-                self._about[action] = found
-        return found
+                self._about[action] = about
+        return about
 
     def text(self, indent: int | None = None) -> str:
         return json.dumps(self.document, indent=indent, ensure_ascii=False)
@@ -65,16 +65,14 @@ class Policy:
 
 
 class NamedPolicy(NamedTuple):
-    """A policy, and how messages call it: "inline policy StsAssumePolicy of user alice"."""
+    """A policy with its name in messages: "inline policy StsAssumePolicy of user alice"."""
 
     name: str
     document: Policy
 
 
 def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
-    """Read a policy that is used as ``kind``.
-
-    Policies are read once: the same text, or an equal object, gives the same Policy.
+    """Read a policy that is used as ``kind``. The same text or an equal object is read once.
 
     MalformedPolicy: IAM would refuse the policy; the message is IAM's, the hint says where.
     """
@@ -83,7 +81,7 @@ def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
     try:
         value = marshal.dumps(source, _WITHOUT_SHARED)  # type: ignore[arg-type]  # JSON values
     except (TypeError, ValueError) as error:
-        raise MalformedPolicy(SYNTAX, "It has values that JSON does not know.") from error
+        raise MalformedPolicy(SYNTAX, "It has values that JSON can't hold.") from error
     return _parse_value(value, kind)
 
 
@@ -100,26 +98,26 @@ def _parse_value(value: bytes, kind: PolicyKind) -> Policy:
 
 
 def load(text: str, problem: str = _NO_JSON) -> Any:
-    """The JSON value in a policy's text. MalformedPolicy: it is none, or has a key twice."""
+    """The JSON value in a policy's text. MalformedPolicy: it is not JSON, or repeats a key."""
     try:
         return decode(text)
     except (ValueError, RecursionError) as error:
-        said = json_problem(text, error)
-        raise MalformedPolicy(problem, f"{said[0].upper()}{said[1:]}.") from error
+        where = json_problem(text, error)
+        raise MalformedPolicy(problem, f"{where[0].upper()}{where[1:]}.") from error
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; "Policy grammar notes": no element may be in it twice."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    """A JSON object; "Policy grammar notes": no element may be repeated."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
         keys = [key for key, _ in pairs]
         twin = next(key for key in keys if keys.count(key) > 1)
         raise MalformedPolicy(SYNTAX, f"The element {twin!r} is there twice.")
-    return found
+    return members
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _finite(digits: str) -> float:
@@ -132,15 +130,14 @@ def _finite(digits: str) -> float:
 decode: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite
 ).decode
-"""Reads JSON; NaN, Infinity, and numbers that no float can hold are none.
+"""Reads JSON, without NaN, Infinity, and numbers that are too large for a float.
 
-Raises ValueError, or RecursionError where the text is nested too deeply, of which
-:func:`json_problem` tells; and MalformedPolicy where an object has a key twice.
+ValueError, RecursionError: see :func:`json_problem`. MalformedPolicy: an object repeats a key.
 """
 
 
 def json_problem(text: str, error: ValueError | RecursionError) -> str:
-    """What is wrong with a text that can't be decoded, without a full stop."""
+    """Why a text can't be decoded, without a full stop."""
     if text.startswith(_UTF_16):
         return "it is UTF-16; save it as UTF-8"
     if not text or text.isspace():
@@ -156,27 +153,27 @@ def json_problem(text: str, error: ValueError | RecursionError) -> str:
     return str(error)
 
 
-# -- whether two policies say the same, whatever their form ---------------------------------------
-# A statement with several principals, actions and resources says what one statement of each would;
-# where an element is negated they belong together (IAM User Guide, "IAM JSON policy elements
-# reference"). The order, ids, and lists of one make no difference.
+# -- whether two policies mean the same ------------------------------------------------------------
+# A statement with several principals, actions and resources means the same as one statement for
+# each combination; the values of a negated element belong together (IAM User Guide, "IAM JSON
+# policy elements reference"). Order, ids, and lists of one value make no difference.
 
 Sources = tuple[Mapping[str, Any], ...]
 _ROOT: Final = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):root")
 
 
 def differing(one: Policy, other: Policy) -> tuple[Sources, Sources]:
-    """The statements of each that say something which the other does not; none if both mean one."""
+    """The statements of each policy whose meaning the other lacks; both empty if they agree."""
     return _beyond(one, other), _beyond(other, one)
 
 
 def _beyond(policy: Policy, other: Policy) -> Sources:
-    known = {part for each in other.statements for part in _said(each)}
-    return tuple(each.source for each in policy.statements if not known.issuperset(_said(each)))
+    known = {part for each in other.statements for part in _meaning(each)}
+    return tuple(each.source for each in policy.statements if not known.issuperset(_meaning(each)))
 
 
-def _said(statement: Statement) -> Iterator[tuple[object, ...]]:
-    """What a statement says, in statements of one principal, one action and one resource."""
+def _meaning(statement: Statement) -> Iterator[tuple[object, ...]]:
+    """The statement, split into one for each principal, action and resource."""
     resource, principal = statement.resource, statement.principal
     resources = _split(resource.patterns, resource.name) if resource else [None]
     actions = _split(statement.action.patterns, statement.action.name)
@@ -194,7 +191,7 @@ def _said(statement: Statement) -> Iterator[tuple[object, ...]]:
 
 
 def _split(values: Sequence[object], name: str) -> list[object]:
-    """Each value by itself; those of a negated element together."""
+    """The values one by one; those of a negated element as one set."""
     if name.startswith("Not"):
         return [(name, frozenset(values))]
     return [(name, one) for one in values]

@@ -1,10 +1,8 @@
-"""What IAM refuses in a policy, with IAM's own messages where they are known.
+"""Validates a policy by IAM's grammar, with IAM's own messages where they are known.
 
 "Grammar of the IAM JSON policy language", "IAM JSON policy elements reference", and for the
-messages "Troubleshoot IAM policies". The message is IAM's; the hint says where: what reads an
-element of a statement tells the place within it, before which the statement's own is put.
-
-Policies repeat each other's actions, which are read once.
+messages "Troubleshoot IAM policies". The hint of an error says where: a reader of an element adds
+its part, and :func:`_statement` puts the statement before it. Equal lists of actions are read once.
 """
 
 import json
@@ -54,39 +52,41 @@ def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
 
 
 def _check_rcp(statement: Statement) -> None:
-    """What "RCP syntax" (AWS Organizations) leaves out of the language."""
+    """Refuse what "RCP syntax" (AWS Organizations) does not support."""
     source = {name: value for name, value in statement.source.items() if name != "Sid"}
     if source["Effect"] == "Allow" and source != _RCP_FULL:
-        raise MalformedPolicy(SYNTAX, "Of resource control policies only RCPFullAWSAccess allows.")
+        raise MalformedPolicy(
+            SYNTAX, "A resource control policy (but RCPFullAWSAccess) can't Allow."
+        )
     if "NotAction" in source:
-        raise MalformedPolicy(SYNTAX, "A resource control policy has no NotAction.")
+        raise MalformedPolicy(SYNTAX, "A resource control policy can't have NotAction.")
     actions = source["Action"]
     if source["Effect"] == "Deny" and "*" in ([actions] if isinstance(actions, str) else actions):
-        raise MalformedPolicy(SYNTAX, "A resource control policy names the service of its actions.")
+        raise MalformedPolicy(SYNTAX, "A resource control policy must name its actions' service.")
 
 
 def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
     if not isinstance(document, dict):
-        raise MalformedPolicy(SYNTAX, "A policy is a JSON object.")
+        raise MalformedPolicy(SYNTAX, "A policy must be a JSON object.")
     if not document.keys() <= _POLICY_ELEMENTS:
         unknown = min(document.keys() - _POLICY_ELEMENTS, key=str)
         raise MalformedPolicy(SYNTAX, f"A policy has no element {unknown!r}.")
     if document.get("Version", LEGACY) not in (LATEST, LEGACY):
-        raise MalformedPolicy(SYNTAX, f"Version is {LATEST!r} or {LEGACY!r}.")
+        raise MalformedPolicy(SYNTAX, f"Version must be {LATEST!r} or {LEGACY!r}.")
     if "Id" in document and kind not in _OF_RESOURCES:  # "Policy grammar notes"
-        raise MalformedPolicy(SYNTAX, f"A {kind} has no Id.")
+        raise MalformedPolicy(SYNTAX, f"A {kind} can't have an Id.")
     if not isinstance(document.get("Id", ""), str):
-        raise MalformedPolicy(SYNTAX, "Id is a text.")
+        raise MalformedPolicy(SYNTAX, "Id must be a text.")
     statements = document.get("Statement")
     if isinstance(statements, dict):
         return [statements]
     if not isinstance(statements, list) or not statements:
-        raise MalformedPolicy(SYNTAX, "Statement is a statement, or a list of one or more.")
+        raise MalformedPolicy(SYNTAX, "Statement must be a statement, or a list of one or more.")
     return statements
 
 
 def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool) -> Statement:
-    """One statement; what is wrong with it is told with its place, here."""
+    """One statement. MalformedPolicy: its hint begins with the statement's number."""
     try:
         return _read_statement(index, source, kind, variables=variables)
     except MalformedPolicy as error:
@@ -96,20 +96,20 @@ def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool)
 
 def _read_statement(index: int, source: object, kind: PolicyKind, *, variables: bool) -> Statement:
     if not isinstance(source, dict):
-        raise MalformedPolicy(SYNTAX, " is no JSON object.")
+        raise MalformedPolicy(SYNTAX, " is not a JSON object.")
     principal, action, resource = _names(tuple(source), kind)
     effect = source.get("Effect")
     if effect not in ("Allow", "Deny"):
         problem = "has no Effect" if effect is None else f"has the Effect {effect!r}"
-        raise MalformedPolicy(SYNTAX, f" {problem}: it is 'Allow' or 'Deny'.")
+        raise MalformedPolicy(SYNTAX, f" {problem}: it must be 'Allow' or 'Deny'.")
     if effect == "Allow" and principal == "NotPrincipal":
         raise MalformedPolicy("Allow with NotPrincipal is not allowed.")
     sid = source.get("Sid", "")
     if not isinstance(sid, str):
-        raise MalformedPolicy(SYNTAX, ": Sid is a text.")
+        raise MalformedPolicy(SYNTAX, ": Sid must be a text.")
     if kind is not PolicyKind.RESOURCE and not _SID.fullmatch(sid):
         problem = f"The following Statement Ids are invalid: {sid}"
-        raise MalformedPolicy(problem, ": A Sid has letters and digits only.")
+        raise MalformedPolicy(problem, ": A Sid can have only letters and digits.")
     return Statement(
         index,
         source,
@@ -123,9 +123,9 @@ def _read_statement(index: int, source: object, kind: PolicyKind, *, variables: 
 
 @lru_cache(maxsize=1024)
 def _names(given: tuple[str, ...], kind: PolicyKind) -> tuple[str, str, str]:
-    """Which element a statement has about principals, actions and resources; ``""`` for none.
+    """Which element a statement has for principals, actions and resources; empty for none.
 
-    That is told from the elements' names alone: most statements have the same.
+    It depends on the elements' names alone, and is cached: most statements have the same.
     """
     unknown = set(given) - _STATEMENT_ELEMENTS
     if unknown:
@@ -178,7 +178,7 @@ _STS: Final = {
 }
 """Service Authorization Reference, "Actions defined by AWS Security Token Service"."""
 _PARTITION: Final = re.compile(r"aws(?:-[a-z0-9-]+)?|[^:${}]*[*?][^:${}]*")
-# The usual: whatever does not look so is looked at more closely.
+# The usual form; a resource that does not match is examined more closely.
 _ARN: Final = re.compile(r"arn:aws:(?!iam:)[^:*?]*:[^:]*:(?:[0-9]{12}|aws|\*|):.*", re.DOTALL)
 _ACCOUNT: Final = re.compile(r"[0-9]{12}|aws||.*[*?${}].*")
 _NO_PATH: Final = (
@@ -187,7 +187,7 @@ _NO_PATH: Final = (
     "oidc-provider/, report/, access-report/."
 )
 _PATHS: Final = "|".join(re.findall(r"[\w-]+(?=/)", _NO_PATH))
-# Behind the rest of a variable in the account; roles' templates are in AWS's own policies.
+# Perhaps after the rest of a variable in the account; AWS's own policies have role-template/.
 _OF_IAM: Final = re.compile(rf"(?:[^:]*}}:)?(?:\*|root|(?:{_PATHS}|role-template)/.*)", re.DOTALL)
 _WILDCARD: Final = re.compile(r"[*?]")
 _CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*:.+", re.DOTALL)
@@ -227,19 +227,19 @@ def _texts(value: object, name: str) -> list[str]:
     elif isinstance(value, list):
         together, found = _joined(value, name), value
     else:
-        raise MalformedPolicy(SYNTAX, f": {name} is a text or a list of texts.")
+        raise MalformedPolicy(SYNTAX, f": {name} must be a text or a list of texts.")
     if not together.isascii() and _FOREIGN.search(together):
         raise MalformedPolicy(SYNTAX, f": {name} has a character beyond U+00FF.")
     return found
 
 
 def _joined(values: list[Any], name: str) -> str:
-    """All of them in one text, which is looked through faster than each by itself."""
+    """All values in one text, which is searched faster than each of them."""
     try:
         return "".join(values)
     except TypeError:
         wrong = next(each for each in values if not isinstance(each, str))
-        raise MalformedPolicy(SYNTAX, f": {name} has {wrong!r}, which is no text.") from None
+        raise MalformedPolicy(SYNTAX, f": {name} has {wrong!r}, which is not a text.") from None
 
 
 def _resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
@@ -253,9 +253,9 @@ def _resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
 
 
 def _refuse_arn(text: str, kind: PolicyKind) -> None:
-    """What is wrong with a resource that is no ARN as it should be; ``*`` is one.
+    """Raise MalformedPolicy unless the resource is valid: an ARN or ``*``.
 
-    A ``*`` at the end may stand for the parts that are missing, but none for the service ("IAM JSON
+    A ``*`` at the end may replace missing parts; the service can't have wildcards ("IAM JSON
     policy elements: Resource").
     """
     if text and not text.strip("*"):
@@ -268,7 +268,7 @@ def _refuse_arn(text: str, kind: PolicyKind) -> None:
 
 
 def _broken(text: str, parts: Sequence[str]) -> str:
-    """What users report that IAM says of a resource in its own policies; nothing if it is right."""
+    """IAM's message about a resource in its policies, as users report it; empty if it is valid."""
     start, partition, service, region, account = (*parts, *[""] * ARN_SEPARATORS)[:ARN_SEPARATORS]
     whole = len(parts) > ARN_SEPARATORS
     if start != "arn":
@@ -285,7 +285,7 @@ def _broken(text: str, parts: Sequence[str]) -> str:
 
 def _principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
     if kind is PolicyKind.RCP and value not in ("*", {"AWS": "*"}):
-        raise MalformedPolicy(SYNTAX, ": the Principal of a resource control policy is '*'.")
+        raise MalformedPolicy(SYNTAX, ": the Principal of a resource control policy must be '*'.")
     if value == "*":
         return PrincipalElement(name, None)
     return PrincipalElement(name, _principals(value, name, kind))
@@ -313,7 +313,7 @@ def _principals(value: object, name: str, kind: PolicyKind) -> list[tuple[str, s
 
 def read_tests(element: object) -> list[tuple[Test, str, Sequence[str]]]:
     if not isinstance(element, dict):
-        raise MalformedPolicy(SYNTAX, ": Condition is a JSON object.")
+        raise MalformedPolicy(SYNTAX, ": Condition must be a JSON object.")
     found = []
     for written, keys in element.items():
         test = read_test(written)
@@ -322,13 +322,13 @@ def read_tests(element: object) -> list[tuple[Test, str, Sequence[str]]]:
             meant = f": did you mean {near[0]}?" if near else ""
             raise MalformedPolicy(f"Invalid Condition type : {written}.", meant)
         if not isinstance(keys, dict):
-            raise MalformedPolicy(SYNTAX, f": {written} is a JSON object.")
+            raise MalformedPolicy(SYNTAX, f": {written} must be a JSON object.")
         found += [(test, key, _condition_values(key, value)) for key, value in keys.items()]
     return found
 
 
 def _condition_values(key: str, value: object) -> Sequence[str]:
-    """The values; an empty list is one that IAM accepts, and that the key never matches."""
+    """The values of a key. IAM accepts an empty list, which never matches."""
     if not _CONDITION_KEY.fullmatch(key):
         raise MalformedPolicy(_NO_VENDOR, f": condition key {key!r}")
     values = value if isinstance(value, list) else [value]

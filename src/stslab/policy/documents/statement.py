@@ -1,8 +1,8 @@
-"""A statement: whether it applies to a request, and if not, which element does not.
+"""A statement: whether it applies to a request, or else which element does not match.
 
-It also says how closely its Principal names who asks ("AWS JSON policy elements: Principal").
-A policy is validated whole when it is parsed. What a request needs of it is compiled when
-the first request needs it: most requests need no more of most statements than the action.
+Its Principal also says how closely it names the caller ("AWS JSON policy elements: Principal").
+A policy is validated when it is parsed. Its resources and conditions are compiled when a request
+first needs them: for most statements a request needs only the action.
 """
 
 import re
@@ -18,11 +18,11 @@ from stslab.policy.request import ACCOUNT, Context, Principal, PrincipalKind, Re
 
 
 class Level(IntEnum):
-    """How closely an element names the principal of a request; it decides what still limits.
+    """How closely an element names the principal of a request.
 
-    "Policy evaluation logic", "Resource-based policies": a grant to a user or a session
-    itself (or to everyone) is not limited by implicit denies of boundaries and session
-    policies; one to a session's role is; one to an account only lets the account decide.
+    "Policy evaluation logic", "Resource-based policies": implicit denies of boundaries and session
+    policies don't limit a grant to a user or a session itself (or to everyone), but do limit one to
+    a session's role. A grant to an account only lets the account's policies decide.
     """
 
     NONE = 0
@@ -44,13 +44,13 @@ _EXCEPTED: Final = {
     PrincipalKind.PROVIDER: {Level.DIRECT},
     PrincipalKind.ANONYMOUS: {Level.EVERYONE},
 }
-"""How a NotPrincipal names those whom it excepts ("AWS JSON policy elements: NotPrincipal")."""
+"""What a NotPrincipal must name to except a principal ("... elements: NotPrincipal")."""
 
 _UNIQUE_ID: Final = re.compile(r"A[A-Z0-9]{11,127}")
 
 
 class PrincipalElement:
-    """``Principal`` or ``NotPrincipal``: (type, name) of each in ``names``; None is everyone."""
+    """``Principal`` or ``NotPrincipal``; ``names`` has (type, name) of each, None is everyone."""
 
     __slots__ = ("name", "names", "negated")
 
@@ -62,7 +62,7 @@ class PrincipalElement:
     def level(self, principal: Principal) -> Level:
         """How closely the element names ``principal``.
 
-        A NotPrincipal excepts a principal only if it has each of its ARNs: the account's and the
+        A NotPrincipal excepts a principal only if it has all of its ARNs: the account's and the
         user's, or the account's, the role's and the session's.
         """
         if self.names is None:
@@ -76,14 +76,14 @@ class PrincipalElement:
 
     @property
     def public(self) -> bool:
-        """Whether it names everyone, anonymous callers included."""
+        """Whether it names everyone, including anonymous callers."""
         return self.names is None or ("AWS", "*") in self.names
 
 
 def _level_of_aws(name: str, principal: Principal) -> Level:
-    """``{"AWS": "*"}`` is every AWS identity and every anonymous caller, but no service.
+    """``{"AWS": "*"}`` matches AWS identities and anonymous callers, but not services.
 
-    Unique ids are a user's, a role's (of each of its sessions), or a session's.
+    A unique id is a user's, a role's (for all its sessions), or a session's.
     """
     kind = principal.kind
     if kind in _OTHERS:
@@ -105,10 +105,10 @@ _OTHERS: Final = {PrincipalKind.SERVICE: "Service", PrincipalKind.PROVIDER: "Fed
 
 
 def _names_role(name: str, principal: Principal) -> bool:
-    """A session's ARN has its role's name without the path, which is unique in an account.
+    """Whether ``name`` is the ARN of the session's role, with any path if that is not known.
 
-    Where the issuer has a path it is known, and a role's ARN with another names no such role
-    ("IAM identifiers", "IAM ARNs": role-name-with-path).
+    A session's ARN has its role's name without the path; the issuer's ARN may have it ("IAM
+    identifiers", "IAM ARNs": role-name-with-path).
     """
     if principal.kind is not PrincipalKind.SESSION or ":role/" not in name:
         return False
@@ -121,7 +121,7 @@ def _names_role(name: str, principal: Principal) -> bool:
 
 
 def _level_of_canonical(name: str, principal: Principal) -> Level:
-    """A canonical user id names an account, as its number does."""
+    """A canonical user id names an account, like an account id."""
     if name != principal.canonical_id:
         return Level.NONE
     return Level.DIRECT if principal.kind is PrincipalKind.ROOT else Level.ACCOUNT
@@ -148,7 +148,7 @@ _ENTITY: Final = re.compile(
 
 
 def is_aws_principal(name: str) -> bool:
-    """Whether ``name`` may stand under ``AWS``: no part of a name may be a wildcard."""
+    """Whether ``name`` is valid under ``AWS``: names can't have wildcards."""
     return bool(
         name == "*"
         or ACCOUNT.fullmatch(name)
@@ -158,7 +158,7 @@ def is_aws_principal(name: str) -> bool:
 
 
 class Mismatch(IntEnum):
-    """The first element of a statement that does not apply to a request."""
+    """The first element of a statement that does not match a request."""
 
     NONE = 0
     ACTION = 1
@@ -175,10 +175,10 @@ _CONDITION: Final = Mismatch.CONDITION
 
 
 class Element:
-    """``Action`` or ``Resource``, or with ``negated`` their ``Not…`` counterparts.
+    """``Action`` or ``Resource``; with ``negated``, ``NotAction`` or ``NotResource``.
 
-    Texts without wildcards and those that only end in ``*`` are compared at once; the rest
-    are patterns. ``variables``: some of them have policy variables.
+    Texts without wildcards, and those with a ``*`` only at the end, are compared directly; the
+    rest are patterns. ``variables``: some have policy variables.
     """
 
     __slots__ = ("_exact", "_globs", "_prefixes", "name", "negated", "patterns", "variables")
@@ -203,7 +203,7 @@ class Element:
         self.variables = variables and any(pattern.variables for pattern in globs)
 
     def applies(self, value: str, lookup: Lookup) -> bool:
-        """Whether the element applies to ``value``; ``lookup`` gives variables their values."""
+        """Whether the element matches ``value``; ``lookup`` has the values of variables."""
         if value in self._exact or value.startswith(self._prefixes):
             return not self.negated
         for pattern in self._globs:
@@ -218,10 +218,10 @@ class Element:
 
 @dataclass(slots=True, eq=False)
 class Statement:
-    """One statement, valid. ``source`` is its JSON object; ``index`` its place, from 0.
+    """A valid statement. ``source`` is its JSON object; ``index`` its position, from 0.
 
-    ``variables``: the policy's version has policy variables. Resources and conditions are
-    compiled when a request first gets as far as to them.
+    ``variables``: the policy's version supports policy variables. Resources and conditions are
+    compiled when first needed.
     """
 
     index: int
@@ -258,7 +258,7 @@ class Statement:
         return self._conditions
 
     def mismatch(self, request: Request, context: Context) -> Mismatch:
-        """Which element does not apply to the request, but for its action and its Principal."""
+        """The element that does not match, of Resource and Condition."""
         resource = self._resource or self.resource
         if resource is not None and not resource.applies(request.resource, context.single):
             return _RESOURCE

@@ -1,4 +1,4 @@
-"""AWS's error messages: what they say, what they leave out, and where to look first. Pure."""
+"""Reads AWS's error messages: what they say, what they leave out, what to look at. Pure."""
 
 from stslab.policy.messages.advice import Advice, Step, advise
 from stslab.policy.messages.reading import Message, read

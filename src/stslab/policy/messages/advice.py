@@ -1,4 +1,4 @@
-"""What a message leaves open, and what to look at first: the right caller first, widening last."""
+"""Advice about a message: what it leaves open, and steps, from the right caller to widening."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,14 +14,14 @@ from stslab.vocabulary import Gate
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One thing to look at: ``what`` in a sentence, and aws commands that run as they stand."""
+    """One thing to check: ``what`` in a sentence, and aws commands that can be run as they are."""
 
     what: str
     commands: tuple[str, ...] = ()
 
 
 class Advice(msgspec.Struct, frozen=True):
-    """``refused_by`` in a sentence, ``cannot_say`` what is left open, ``steps`` in their order."""
+    """What refused, in a sentence; what the message can't say; and steps, in order."""
 
     refused_by: str
     cannot_say: tuple[str, ...]
@@ -68,11 +68,11 @@ def _left_open(message: Message) -> Iterator[str]:
         case = "token" if message.with_token else "role" if message.assumes_role else case
         yield str(table("facts")["no gate"][case])
     elif message.explicit:
-        yield f"{_which(message)}; and whether another gate refuses as well: AWS names one."
+        yield f"{_which(message)}; and whether another gate refuses too: AWS names only one."
     elif message.explicit is False:
         yield (
-            "Which Allow came nearest, or which Condition failed: where nothing allows, AWS "
-            "names no policy. Nor whether another gate refuses as well."
+            "Which Allow came closest, or which Condition failed: if nothing allows, AWS names no "
+            "policy. Nor whether another gate refuses too."
         )
 
 
@@ -88,7 +88,7 @@ def _which(message: Message) -> str:
 
 
 def _tables(message: Message) -> Iterator[str]:
-    """The names of the tables of steps, in their order."""
+    """The names of the tables of steps, in order."""
     steps = table("advice")
     if message.with_token:
         yield "token"
@@ -120,7 +120,7 @@ def _steps(rows: Iterable[Any], message: Message) -> Iterator[Step]:
 
 
 def _filled(commands: str | Iterable[str], found: Mapping[str, str | bool]) -> tuple[str, ...]:
-    """The commands for which there is each name that they need."""
+    """The commands for which all names are known, filled in."""
     known = {name: value for name, value in found.items() if value}
     filled = []
     for command in [commands] if isinstance(commands, str) else commands:
@@ -129,9 +129,9 @@ def _filled(commands: str | Iterable[str], found: Mapping[str, str | bool]) -> t
     return tuple(filled)
 
 
-# -- what is true of a message, and the commands that show what refused ------------------------
-# The commands read, and change nothing. A name in them that was blacked out, has a wildcard or that
-# AWS would not take is left out, and with it the command.
+# -- the facts of a message, and commands that show what refused --------------------------------
+# The commands only read. A command is left out if a name in it was blacked out, has a wildcard or
+# is not valid at AWS.
 
 # "IAM and AWS STS quotas": the characters of IAM's names, and of S3's buckets.
 _NAME: Final = re.compile(r"[\w+=,.@-]{1,128}")
@@ -142,14 +142,14 @@ _MANAGED_POLICY: Final = re.compile(r"arn:aws[a-z-]*:iam::(?:\d{12}|aws):policy/
 _WHOLE: Final = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(?:\d{12})?:[^\s*?<>]{1,1024}")
 _ACTION: Final = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+", re.IGNORECASE)
 _OPERATION: Final = re.compile(r"[A-Z]\w{1,100}")
-# CloudTrail has them only in a trail that logs data events.
+# CloudTrail has these only in a trail that logs data events.
 _DATA_EVENTS: Final = {"s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"}
 
 
 def facts(message: Message) -> dict[str, str | bool]:
-    """What is true of the message: names as a shell takes them, words for sentences, conditions.
+    """The facts of the message, for the steps: names, quoted for a shell; words; conditions.
 
-    What is not true, or is not known, is empty.
+    A fact that is not known, or not true, is empty or False.
     """
     kind, caller = owner(message.caller)
     role_is, role = owner(message.resource_arn)
@@ -197,13 +197,13 @@ def facts(message: Message) -> dict[str, str | bool]:
 
 
 def _matched(pattern: re.Pattern[str], text: str) -> str:
-    """The text, or the group of it that the pattern has; empty where it does not match."""
+    """The text, or the pattern's group in it; empty if it does not match."""
     found = pattern.fullmatch(text)
     return found[pattern.groups] if found else ""
 
 
 def owner(caller: str) -> tuple[str, str]:
-    """``("user", name)`` or ``("role", name)``, whose policies the caller has; or two blanks."""
+    """``("user", name)`` or ``("role", name)`` whose policies the caller has, or empty texts."""
     found = _OWNER.fullmatch(caller)
     if not found:
         return "", ""
@@ -213,7 +213,7 @@ def owner(caller: str) -> tuple[str, str]:
 
 
 def _source(caller: str, kind: str, name: str) -> str:
-    """The ARN of the caller; a session's ARN lacks the path of its role, which IAM tells."""
+    """The caller's ARN; for a session, a command for its role's, which may have a path."""
     if ":iam:" in caller and _WHOLE.fullmatch(caller):
         return quote(caller)
     get = f"aws iam get-{kind} --{kind}-name {quote(name)} --query {kind.title()}.Arn --output text"

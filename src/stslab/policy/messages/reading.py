@@ -1,7 +1,6 @@
-"""Reads a message in any of the forms that clients print it in: who asked for what, what refused.
+"""Reads AWS's message in any form that clients print: the caller, the action, what refused.
 
-Each pattern's repetitions are bounded, and few places are looked at closely: a megabyte of
-anything else takes no time.
+All repetitions in patterns are bounded, so that a megabyte of any other text is read quickly.
 """
 
 import html
@@ -29,25 +28,25 @@ _ASSUMING: Final = """
 """.split()
 _MOST_REFUSALS: Final = 100
 _BEFORE: Final = 2_048  # characters that are searched for the caller
-_AFTER: Final = 300  # characters within which the reason stands, behind action and resource
+_AFTER: Final = 300  # characters after action and resource that are searched for the reason
 
 
 @cache
 def table(name: str) -> dict[str, Any]:
-    """One of the YAML files of this folder: what errors there are, and what to look at."""
-    found: dict[str, Any] = beside(__file__, f"{name}.yaml")
-    return found
+    """The content of a YAML file in this folder."""
+    content: dict[str, Any] = beside(__file__, f"{name}.yaml")
+    return content
 
 
 class OtherGate(StrEnum):
-    """What AWS's messages name beside the gates that decide in the embedded account."""
+    """Gates in AWS's messages that the embedded account does not have."""
 
     ENDPOINT = "vpc endpoint policy"
     PUBLIC_ACCESS = "block public access"
 
 
 class Known(msgspec.Struct, frozen=True):
-    """An error that no policy decides: a row of known.yaml, where ``match`` are its patterns."""
+    """An error that no policy decides: a row of known.yaml; ``match`` has its patterns."""
 
     match: tuple[str, ...]
     says: str  # what happened
@@ -57,10 +56,9 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What a message says; an empty text or None is what it does not say.
+    """The content of a message; parts that it does not have are empty or None.
 
-    ``caller``, ``resource`` and ``policy`` stand as they are given, so that account ids that
-    were blacked out stay so.
+    ``caller``, ``resource`` and ``policy`` are kept as written, also blacked-out account ids.
     """
 
     caller: str = ""
@@ -69,51 +67,51 @@ class Message(msgspec.Struct, frozen=True):
     gate: Gate | OtherGate | None = None
     explicit: bool | None = None  # a Deny applied (True), or nothing allowed (False)
     policy: str = ""
-    setting: str = ""  # of S3 Block Public Access, that refused
+    setting: str = ""  # of S3 Block Public Access
     code: str = ""
     operation: str = ""
     service: str = ""
-    encoded: bool = False  # an encoded authorization message is there, which is never kept
+    encoded: bool = False  # it has an encoded authorization message, which is never kept
     known: Known | None = None
     more: int = 0  # further refusals in the same text
 
     @property
     def caller_kind(self) -> str:
-        """What sort of caller the ARN names; empty where it can't be told."""
+        """The kind of caller in the ARN; empty if unknown."""
         forms = table("facts")["callers"].items()
         return next((kind for form, kind in forms if re.match(form, self.caller)), "")
 
     @property
     def resource_arn(self) -> str:
-        """The resource's ARN, without the kind that IAM writes before it; empty for a name."""
+        """The resource's ARN, without the kind before it in IAM's messages; empty for a name."""
         named = self.resource[max(self.resource.find("arn:"), 0) :]
         return named if split_arn(named) else ""
 
     @property
     def same_account(self) -> bool | None:
-        """Whether caller and resource are of one account; None where an ARN names none."""
+        """Whether caller and resource are in one account; None if an ARN has no account."""
         ours, theirs = account_of(self.caller), account_of(self.resource_arn)
         return ours == theirs if ours and theirs else None
 
     @property
     def assumes_role(self) -> bool:
-        """Whether a session of a role was asked for, which the role's trust policy decides."""
+        """Whether the caller asked for a role's session, which its trust policy decides."""
         return self.action.lower() in _ASSUMING
 
     @property
     def with_token(self) -> bool:
-        """Whether a role was asked for on the word of an identity provider."""
+        """Whether the caller asked for a role with an identity provider's token."""
         return self.action.lower().startswith("sts:assumerolewith")
 
 
 _MOST_VALUES: Final = 100_000
-_NEAR: Final = 2_048  # characters on each side within which an error's code stands
+_NEAR: Final = 2_048  # characters on each side that are searched for the error's code
 
 DENIALS: Final = (
     "AccessDeniedException|AccessDenied|AllAccessDisabled|AuthorizationErrorException|"
     "AuthorizationError|NotAuthorized|UnauthorizedAccess|UnauthorizedOperation"
 )
-"""The codes of a refusal, as a pattern: IAM's, EC2's, SNS's, S3's."""
+"""The error codes of refusals, as a pattern: IAM's, EC2's, SNS's, S3's."""
 
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
 _BORDER: Final = re.compile(r"^[ \t]{0,20}[│┃║╷╵╎▏>] ?")
@@ -123,7 +121,7 @@ _RUN: Final = re.compile(r"[A-Za-z0-9/+]{32,}")
 
 
 def spaced(pattern: str) -> re.Pattern[str]:
-    """The pattern; where it has a blank, a line may have been broken."""
+    """The pattern, in which a space may also be a line break."""
     return re.compile(pattern.replace(" ", r"\s"))
 
 
@@ -145,7 +143,7 @@ _PREFIXES: Final = {"securitytokenservice": "sts"}
 
 
 def _action(service: str, operation: str) -> str:
-    """The action that a service's operation asks for; empty where its name does not tell."""
+    """The action of a service's operation; empty if it may have another name."""
     if service not in table("facts")["named alike"]:
         return ""
     s3 = table("facts")["s3 actions"] if service == "s3" else {}
@@ -153,9 +151,9 @@ def _action(service: str, operation: str) -> str:
 
 
 def frame_near(line: str, at: int) -> Message:
-    """The code, the service and the operation next to a place of the line, before it or behind."""
+    """The code, the service and the operation nearest to a position, before or after it."""
     found: dict[str, str] = {}
-    called = ""  # the service in whose name the operation was called
+    called = ""  # the service of the operation
     for frame in _FRAMES:
         near = list(frame.finditer(line, max(at - _NEAR, 0), at + _NEAR))
         before = [match for match in near if match.start() <= at]
@@ -174,21 +172,21 @@ def frame_near(line: str, at: int) -> Message:
 
 
 def _prefix(service: str) -> str:
-    """A service's name as SDKs write it, as actions begin with it."""
+    """The prefix of a service's actions, from its name in an SDK."""
     plain = "".join(service.split()).lower()
     return _PREFIXES.get(plain, plain)
 
 
 class Unwrapped(NamedTuple):
-    """A text whose lines may have been broken by a terminal."""
+    """A text whose lines a terminal may have wrapped."""
 
-    between_words: str  # as if a line ended where a word does
-    anywhere: str  # as if lines as long as the terminal was wide go on in the next one
-    likely: bool  # that they do
+    between_words: str  # the text if lines were only broken between words
+    anywhere: str  # the text if lines were broken anywhere, at the terminal's width
+    likely: bool  # whether the latter is likely
 
 
 def unwrapped(text: str) -> Unwrapped:
-    """The text without what frames it, its lines joined in both ways."""
+    """The text without escapes and borders, with its lines joined in both ways."""
     lines = _ESCAPES.sub("", text).replace("\r", "").strip("\n").split("\n")
     width = max(map(len, lines))
     bare = [_BORDER.sub("", line) for line in lines]
@@ -202,7 +200,7 @@ def unwrapped(text: str) -> Unwrapped:
 
 
 def _goes_on(line: str) -> bool:
-    """Whether the line can be the rest of a broken word: no prompt, no setting, no secret."""
+    """Whether the line may continue a broken word; a prompt, a setting or a secret does not."""
     word = line.partition(" ")[0].rstrip(".,;:)\"'")
     runs = _RUN.findall(word)
     mixed = [run for run in runs if not (run.isalpha() or run.islower() or run.isupper())]
@@ -210,7 +208,7 @@ def _goes_on(line: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Without what XML, or text in quotation marks, writes otherwise; one blank between words."""
+    """The text without XML's and JSON's escapes, with one space between words."""
     if "</" in text:
         text = html.unescape(text).replace("</", " </")
     lines = text.replace('\\"', '"').replace("\\n", "\n").split("\n")
@@ -218,9 +216,9 @@ def _plain(text: str) -> str:
 
 
 def unpacked(text: str) -> tuple[str, Message]:
-    """The sentence of a CloudTrail event, or of any JSON, with what else the event says.
+    """The message of a CloudTrail event, or the texts of any JSON, and the rest of the event.
 
-    Text that is no JSON comes back as it is. JSON may have been wrapped by a terminal.
+    Text that is not JSON is returned as it is. A terminal may have wrapped the JSON.
     """
     values = _values_of(text) or _values_of(text.replace("\r", "").replace("\n", ""))
     for value in values:
@@ -230,7 +228,7 @@ def unpacked(text: str) -> tuple[str, Message]:
 
 
 def _values_of(text: str) -> list[object]:
-    """What is in a JSON document; nothing in any other text."""
+    """All values in a JSON document; empty for any other text."""
     text = text.strip("\ufeff \t\r\n")
     if not text.startswith(("{", "[")):
         return []
@@ -241,7 +239,7 @@ def _values_of(text: str) -> list[object]:
 
 
 def _values(document: object) -> Iterator[object]:
-    """All values, those of outer structures first; CloudTrail's events may be JSON as text."""
+    """All values, outer ones first. A CloudTrailEvent may be JSON inside a text."""
     waiting = deque([document])
     for _ in range(_MOST_VALUES):
         if not waiting:
@@ -266,7 +264,7 @@ _EVENT: Final = jmespath.compile(
 
 
 def _of_event(event: Mapping[str, object]) -> Message:
-    """What "CloudTrail record contents" has beside the message."""
+    """The fields of an event beside its message ("CloudTrail record contents")."""
     found = {
         name: value if isinstance(value, str) else ""
         for name, value in _EVENT.search(event).items()
@@ -283,7 +281,7 @@ def _of_event(event: Mapping[str, object]) -> Message:
 
 
 def _glued(words: str) -> str:
-    """The words as a pattern: where a line was wrapped, a space may be missing."""
+    """A pattern for these words, in which spaces may be missing after wrapping."""
     return r"\s?".join(map(re.escape, words.split()))
 
 
@@ -307,7 +305,7 @@ _NAMES: Final[dict[str, Gate | OtherGate]] = {
 }
 _BY_NAME: Final = {name.lower().replace(" ", ""): gate for name, gate in _NAMES.items()}
 _NAMED: Final = "|".join(map(_glued, _NAMES))
-# A policy that was reached through another is the one whose Deny applies.
+# "transitively through": the policy named there is the one whose Deny applies.
 _REASON: Final = re.compile(
     rf"\s?because\s?no\s?(?P<silent>{_NAMED})\s?allows"
     rf"|\s?(?P<deny>{_glued('with an explicit deny')})"
@@ -331,28 +329,28 @@ _FRAME: Final = ("caller", "action", "resource", *_AROUND)
 
 @cache
 def _known() -> tuple[tuple[re.Pattern[str], Known], ...]:
-    """The errors that no policy decides, each with what it is recognised by."""
+    """The errors that no policy decides, each with its pattern."""
     rows = msgspec.convert(table("known")["errors"], tuple[Known, ...])
     return tuple((spaced("|".join(row.match)), row) for row in rows)
 
 
 class _Reading(NamedTuple):
-    """A message, and whether the parts of its sentence stand where they should."""
+    """A message, and whether the parts of its sentence adjoin each other."""
 
     message: Message | None
     whole: bool = False
 
     @property
     def sense(self) -> int:
-        """How much it makes of the text: lines that are joined wrongly tear words apart."""
+        """How many parts were found: fewer if lines were joined the wrong way."""
         if self.message is None:
             return 0
-        told = (*_FRAME, "gate", "policy", "encoded", "known")
-        return 2 * self.whole + sum(bool(getattr(self.message, part)) for part in told)
+        parts = (*_FRAME, "gate", "policy", "encoded", "known")
+        return 2 * self.whole + sum(bool(getattr(self.message, part)) for part in parts)
 
 
 def read(text: str) -> Message | None:
-    """What the text says; None where it holds no error of AWS that is known."""
+    """The message in the text; None if it has no known error of AWS."""
     text, event = unpacked(text)
     message = _best(text)
     if message is None or event == Message():
@@ -361,10 +359,10 @@ def read(text: str) -> Message | None:
 
 
 def _best(text: str) -> Message | None:
-    """The reading that makes most sense.
+    """The better of the two readings.
 
-    A long line is not joined with one that may be no part of the message, but to look there
-    for its code and its operation.
+    If only lines broken between words give a whole sentence, the other reading adds just its code,
+    service and operation.
     """
     lines = unwrapped(text)
     between, anywhere = _read(lines.between_words), _read(lines.anywhere)
@@ -376,9 +374,9 @@ def _best(text: str) -> Message | None:
 
 
 def _completed(message: Message, frame: Message, parts: Sequence[str] = _FRAME) -> Message:
-    """The message with what it does not say itself and its frame does."""
-    told = {each: getattr(message, each) or getattr(frame, each) for each in parts}
-    return replace(message, **told)
+    """The message with missing parts taken from its frame."""
+    filled = {each: getattr(message, each) or getattr(frame, each) for each in parts}
+    return replace(message, **filled)
 
 
 def _read(text: str) -> _Reading:
@@ -396,17 +394,14 @@ def _read(text: str) -> _Reading:
             return _Reading(_completed(Message(known=known, gate=known.gate, code=code), frame))
     if found := _BARE.search(text):
         frame = frame_near(text, found.start())
-        # Whose words they are, where nothing says it.
+        # Only the wording tells the service.
         service = "s3" if not frame.service and _S3_SAYS.search(text) else ""
         return _Reading(_completed(Message(encoded=encoded, service=service), frame))
     return _Reading(None)
 
 
 def _refusals(text: str) -> Iterator[tuple[int, Message, bool]]:
-    """Each sentence "... is not authorized to perform: ...", and where it stands.
-
-    And whether its parts stand where they should.
-    """
+    """Each "... is not authorized to perform: ...": position, message, whether its parts adjoin."""
     for found in _REFUSED.finditer(text):
         if action := _ACTION.match(text, found.end()):
             at = found.start()
@@ -420,7 +415,7 @@ def _refusals(text: str) -> Iterator[tuple[int, Message, bool]]:
 
 
 def _caller(before: str) -> tuple[str, bool]:
-    """Who "is not authorized", and whether it is no word that was torn apart."""
+    """The caller that "is not authorized", and whether it is surely complete."""
     if not before.endswith("is"):
         return "", True
     before = before[:-2].rstrip().rstrip("\"'")
@@ -434,16 +429,16 @@ def _caller(before: str) -> tuple[str, bool]:
 
 
 def _reason(text: str, at: int) -> tuple[Message, bool]:
-    """Which gate refused and how, and whether that stands where it should."""
+    """Which gate refused and how, and whether that adjoins the sentence."""
     following = _REFUSED.search(text, at, at + _AFTER)
     until = following.start() if following else at + _AFTER
     found = _REASON.match(text, at) or _REASON.search(text, at, until)
     if not found:
         return Message(), bool(_ENDS.match(text, at))
-    adjoins, said = found.start() == at, found.groupdict("")
-    if said["setting"]:
-        return Message(gate=OtherGate.PUBLIC_ACCESS, setting=said["setting"]), adjoins
-    named = said["through"] or said["denying"] or said["silent"]
+    adjoins, parts = found.start() == at, found.groupdict("")
+    if parts["setting"]:
+        return Message(gate=OtherGate.PUBLIC_ACCESS, setting=parts["setting"]), adjoins
+    named = parts["through"] or parts["denying"] or parts["silent"]
     gate = _BY_NAME.get("".join(named.split()).lower())
-    policy = said["policy"].rstrip(".,;:")
-    return Message(gate=gate, explicit=bool(said["deny"]), policy=policy), adjoins
+    policy = parts["policy"].rstrip(".,;:")
+    return Message(gate=gate, explicit=bool(parts["deny"]), policy=policy), adjoins
