@@ -350,7 +350,7 @@ def test_an_account_of_an_older_version_is_reported_with_the_fix(running):
     with pytest.raises(SandboxError, match="no control verb 'later'") as refused:
         client.control(running, "POST", "later")
     assert "stslab sandbox stop" in refused.value.hint
-    with pytest.raises(SandboxError, match="does not tell 'colour'") as refused:
+    with pytest.raises(SandboxError, match="does not report 'colour'") as refused:
         _ = client.control(running, "GET", "status")["colour"]
     assert "stslab sandbox stop" in refused.value.hint
 
