@@ -1,4 +1,4 @@
-"""What a refused call leaves behind."""
+"""AssumeRole with an MFA code that is refused for another reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOBODY = (
 )
 
 
-def test_a_code_is_spent_by_a_call_that_is_refused(direct: Direct) -> None:
+def test_a_refused_call_uses_up_its_mfa_code(direct: Direct) -> None:
     iam = direct.client("iam")
     direct.user("ana")
     role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=NOBODY)["Role"]["Arn"]

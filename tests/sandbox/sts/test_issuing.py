@@ -1,4 +1,4 @@
-"""Sessions: what is issued is known by its key until long after it expired."""
+"""Sessions are found by their access key, until long after they expired."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_session_is_found_by_its_key(tx: Transaction) -> None:
 
 
 @pytest.mark.parametrize(("issue", "issuer"), [(of_role, ROLE), (of_user, USER)])
-def test_a_key_ends_with_what_it_was_issued_for(
+def test_a_key_ends_when_its_issuer_is_deleted(
     tx: Transaction, issue: Callable[[Transaction], Session], issuer: Record
 ) -> None:
     session = issue(tx)
@@ -100,7 +100,7 @@ def test_a_key_ends_with_what_it_was_issued_for(
     assert judge.lookup(tx, session.key) is None
 
 
-def test_a_user_s_session_goes_with_its_new_name(tx: Transaction) -> None:
+def test_a_session_of_a_renamed_user_has_the_new_name(tx: Transaction) -> None:
     session = of_user(tx)
     tx.delete(USER)
     tx.put(replace(USER, name="Eve"))
@@ -116,7 +116,7 @@ def test_no_secret_is_shown(tx: Transaction) -> None:
     assert session.session_token not in f"{session!r}{session}"
 
 
-def test_sessions_survive_being_saved(tmp_path: Path) -> None:
+def test_saved_sessions_are_read_back(tmp_path: Path) -> None:
     store = Store(tmp_path / "account.sqlite")
     state = State(store.load(), store)
     with state.transaction() as tx:
@@ -126,7 +126,7 @@ def test_sessions_survive_being_saved(tmp_path: Path) -> None:
         assert store.load().get(Session, ACCOUNT, session.key) == session
 
 
-def test_sessions_that_expired_long_ago_are_forgotten(tx: Transaction) -> None:
+def test_sessions_that_expired_long_ago_are_deleted(tx: Transaction) -> None:
     for _ in range(1500):
         of_role(tx)
     for _ in range(1500):
@@ -136,7 +136,7 @@ def test_sessions_that_expired_long_ago_are_forgotten(tx: Transaction) -> None:
     assert tx.get(Session, ACCOUNT, recent.key) is recent
 
 
-def test_a_session_that_just_expired_is_remembered(tx: Transaction) -> None:
+def test_a_session_that_just_expired_is_kept(tx: Transaction) -> None:
     old = of_role(tx)
     for _ in range(1500):
         of_role(tx, NOW + timedelta(hours=2))

@@ -1,4 +1,4 @@
-"""What becomes of an assertion, where no row of a case can show it."""
+"""The NameQualifier of AssumeRoleWithSAML."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from stslab.sandbox.sts.saml import name_qualifier
 THEN = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def test_thename_qualifier_of_the_api_reference() -> None:
-    """AssumeRoleWithSAML: the pseudocode of NameQualifier, as OpenSSL works it out."""
+def test_the_name_qualifier_of_the_api_reference() -> None:
+    """The pseudocode in STS API Reference, "AssumeRoleWithSAML", calculated with OpenSSL."""
     provider = SamlProvider(
         account="123456789012",
         name="MySAMLIdP",

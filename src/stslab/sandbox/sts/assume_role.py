@@ -1,7 +1,7 @@
-"""AssumeRole: who may take a role on, and as whom.
+"""AssumeRole, and the parts that the operations for federated users share with it.
 
-Two policies decide at once: the role's trust policy and the caller's own (STS API Reference,
-"AssumeRole"); sts:TagSession and sts:SetSourceIdentity are asked for where they are used.
+Both the role's trust policy and the caller's policies decide (STS API Reference, "AssumeRole").
+A call with tags also needs sts:TagSession, one with a source identity sts:SetSourceIdentity.
 """
 
 import re
@@ -22,13 +22,13 @@ _ROLE_ARN = re.compile(
 )
 _HOUR = 3600
 MFA = {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
-"""The condition keys of a call that came with an MFA code."""
+"""The condition keys of a call with an MFA code."""
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A role's ARN taken apart; ``role`` and ``trust`` are None where there is no such role.
+    """The role that a call is for. ``role`` and ``trust`` are None if it does not exist.
 
-    A deleted principal in its trust policy is no principal at all.
+    Deleted principals in the trust policy match nobody.
     """
 
     arn: str
@@ -39,7 +39,7 @@ class Target(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, view: View, arn: str, wrong: str = "") -> "Target":
-        """The target, or a ValidationError: that the ARN is invalid, or what is ``wrong``."""
+        """The role with this ARN. Raises ValidationError, with the message ``wrong`` if given."""
         match = _ROLE_ARN.fullmatch(arn)
         if match is None:
             raise faults.invalid(wrong or f"{arn} is invalid")
@@ -52,11 +52,11 @@ class Target(msgspec.Struct, frozen=True):
         return cls(arn, account, name, role, trust)
 
 
-class Wish(msgspec.Struct, frozen=True):
-    """What is asked of a role: the operation, the session's name, tags, source identity.
+class RoleRequest(msgspec.Struct, frozen=True):
+    """A request for a session of a role: the operation, the role, and the session's properties.
 
-    ``context`` are the condition keys of this call alone; ``principal`` is the web identity
-    where the call is not signed.
+    ``context`` are the condition keys of this operation only. ``principal`` is the federated
+    user of a call that is not signed.
     """
 
     operation: str
@@ -69,16 +69,16 @@ class Wish(msgspec.Struct, frozen=True):
 
     @property
     def actions(self) -> tuple[str, ...]:
-        also = (("sts:TagSession", self.tags.all), (_SET_SOURCE, self.source_identity))
-        return (f"sts:{self.operation}", *(action for action, used in also if used))
+        further = (("sts:TagSession", self.tags.all), (_SET_SOURCE, self.source_identity))
+        return (f"sts:{self.operation}", *(action for action, used in further if used))
 
     @property
     def keys(self) -> model.Keys:
-        """The condition keys that only this call fills."""
+        """The condition keys of this call, beside the global ones."""
         keys: model.Keys = {"sts:RoleSessionName": self.session_name}
         if self.source_identity:
             keys["sts:SourceIdentity"] = self.source_identity
-        # A transitive session tag stands before the role's own tag of the same key.
+        # A transitive session tag overrides the role's own tag with the same key.
         passing = self.tags.passing
         for key, value in self.target.role.tags.items() if self.target.role else ():
             for kind in ("aws", "iam"):
@@ -87,7 +87,7 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 class AssumeRole(msgspec.Struct, frozen=True):
-    """The operation, and what the operations for federated identities share with it."""
+    """The operation AssumeRole, and the steps that the federated operations share with it."""
 
     judge: model.Judge
     managed_text: model.ManagedText
@@ -101,7 +101,7 @@ class AssumeRole(msgspec.Struct, frozen=True):
             raise model.unsupported("sts", "AssumeRole with ProvidedContexts")
         calling = caller.session
         context = {"sts:ExternalId": params["ExternalId"]} if "ExternalId" in params else {}
-        wish = Wish(
+        wanted = RoleRequest(
             "AssumeRole",
             self.target(tx, params["RoleArn"]),
             params["RoleSessionName"],
@@ -109,44 +109,46 @@ class AssumeRole(msgspec.Struct, frozen=True):
             _source_identity(params, calling),
             context | (MFA if proved_mfa(tx, request, self.spend_mfa) else {}),
         )
-        role = self.authorize(tx, request, wish)
+        role = self.authorize(tx, request, wanted)
         chained = caller.kind in ("AssumedRole", "SessionToken")
-        return self.issue(tx, request, wish, role, chained=chained)
+        return self.issue(tx, request, wanted, role, chained=chained)
 
     def target(self, view: View, arn: str, wrong: str = "") -> Target:
-        """The role of this ARN as the rest of AWS knows it by now."""
+        """The role with this ARN, as STS sees it (see :meth:`Judge.seen`)."""
         return Target.of(self.judge.seen(view), arn, wrong)
 
-    def authorize(self, view: View, request: ApiRequest, wish: Wish) -> Role:
-        """The role, where trust and the caller's policies allow all of ``wish``."""
-        target = wish.target
-        for action in wish.actions:
-            need = model.Need(action, target.arn, wish.keys, target.trust, target.account)
-            decision = self.judge.decide(view, request, need, wish.principal)
+    def authorize(self, view: View, request: ApiRequest, wanted: RoleRequest) -> Role:
+        """The role. Raises AccessDenied unless the policies allow every action of ``wanted``."""
+        target = wanted.target
+        for action in wanted.actions:
+            need = model.Need(action, target.arn, wanted.keys, target.trust, target.account)
+            decision = self.judge.decide(view, request, need, wanted.principal)
             if not decision.allowed:
                 raise faults.access_denied(model.explained(request, decision, target.account))
-            # In a chain of roles the trust policy alone does not let a source identity pass: IAM
-            # User Guide, "Monitor and control actions taken with assumed roles".
-            own = [one.allows for one in decision.layers if one.kind is PolicyKind.IDENTITY]
+            # In a chain of roles, the caller's own policies must also allow the source identity:
+            # IAM User Guide, "Monitor and control actions taken with assumed roles".
+            layers = decision.layers
+            own = [layer.allows for layer in layers if layer.kind is PolicyKind.IDENTITY]
             if action == _SET_SOURCE and request.caller.session and own and not any(own):
                 why = f" because no identity-based policy allows the {action} action"
                 raise not_authorized(request, action, target.arn, why)
         if target.role is None:
-            raise not_authorized(request, wish.actions[0], target.arn)
+            raise not_authorized(request, wanted.actions[0], target.arn)
         return target.role
 
-    def authorize_federated(self, view: View, request: ApiRequest, wish: Wish) -> Role:
-        """Like :meth:`authorize`; AWS tells an identity provider's user no reason."""
+    def authorize_federated(self, view: View, request: ApiRequest, wanted: RoleRequest) -> Role:
+        """Like :meth:`authorize`, but the error gives no reason, as in AWS."""
         try:
-            return self.authorize(view, request, wish)
+            return self.authorize(view, request, wanted)
         except ApiFault as fault:
-            raise faults.access_denied(f"Not authorized to perform sts:{wish.operation}") from fault
+            message = f"Not authorized to perform sts:{wanted.operation}"
+            raise faults.access_denied(message) from fault
 
     def issue(
         self,
         tx: Transaction,
         request: ApiRequest,
-        wish: Wish,
+        wanted: RoleRequest,
         role: Role,
         *,
         chained: bool = False,
@@ -154,16 +156,16 @@ class AssumeRole(msgspec.Struct, frozen=True):
         federated_provider: str = "",
         provider_keys: tuple[tuple[str, str], ...] = (),
     ) -> issuing.Members:
-        """The session of the role, and the answer.
+        """Issue a session of the role, and return the answer.
 
-        ``at_most``: the seconds beyond which it does not last, whatever was asked for.
+        ``at_most`` limits the duration in seconds, whatever the request asks for.
         """
-        params, account = request.params, wish.target.account
+        params, account = request.params, wanted.target.account
         seconds = _duration(params, role, chained=chained)
         grant = issuing.Grant(
             seconds if at_most is None else min(seconds, at_most),
             issuing.session_policies(tx, account, params, self.managed_text),
-            wish.tags.all,
+            wanted.tags.all,
             int(params.get("MinimumSessionTokenSize", 0)),
         )
         session, members = issuing.issue(
@@ -172,39 +174,37 @@ class AssumeRole(msgspec.Struct, frozen=True):
             request.now,
             grant,
             kind="AssumedRole",
-            principal_arn=f"arn:aws:sts::{account}:assumed-role/{role.name}/{wish.session_name}",
-            user_id=f"{role.unique_id}:{wish.session_name}",
+            principal_arn=f"arn:aws:sts::{account}:assumed-role/{role.name}/{wanted.session_name}",
+            user_id=f"{role.unique_id}:{wanted.session_name}",
             issuer_arn=role.arn,
             issuer_id=role.unique_id,
             role_arn=role.arn,
             role_id=role.unique_id,
             role_name=role.name,
-            session_name=wish.session_name,
-            transitive_tags=wish.tags.all_transitive,
-            source_identity=wish.source_identity,
+            session_name=wanted.session_name,
+            transitive_tags=wanted.tags.all_transitive,
+            source_identity=wanted.source_identity,
             chained=chained,
             federated_provider=federated_provider,
             provider_keys=provider_keys,
         )
         user = {"AssumedRoleId": session.user_id, "Arn": session.principal_arn}
-        members |= {"AssumedRoleUser": user}
-        if session.source_identity:
-            members["SourceIdentity"] = session.source_identity
-        return members
+        identity = session.source_identity or None
+        return members | {"AssumedRoleUser": user, "SourceIdentity": identity}
 
 
 def proved_mfa(tx: Transaction, request: ApiRequest, spend: model.SpendMfa) -> bool:
-    """Whether an MFA code came along; it is right, and spent."""
+    """Whether the request has an MFA code, which is verified. Raises AccessDenied."""
     caller, params = request.caller, request.params
-    serial, given = params.get("SerialNumber"), params.get("TokenCode")
-    if serial is None and given is None:
+    serial, code = params.get("SerialNumber"), params.get("TokenCode")
+    if serial is None and code is None:
         return False
-    spend(tx, tx.get(User, caller.account, caller.user_name.lower()), serial, given, request.now)
+    spend(tx, tx.get(User, caller.account, caller.user_name.lower()), serial, code, request.now)
     return True
 
 
 def not_authorized(request: ApiRequest, action: str, resource: str, why: str = "") -> ApiFault:
-    """AccessDenied that no policy decided, in the words of those that one does."""
+    """An AccessDenied that no policy decided, with the message of one that a policy decided."""
     return faults.access_denied(
         f"User: {request.caller.principal.arn} is not authorized to perform: {action} on "
         f"resource: {resource}{why}"
@@ -212,32 +212,32 @@ def not_authorized(request: ApiRequest, action: str, resource: str, why: str = "
 
 
 def _source_identity(params: Params, calling: Session | None) -> str:
-    """The one asked for, or the calling session's, which can't be changed."""
+    """The source identity in the request, or that of the calling session, which stays the same."""
     inherited = calling.source_identity if calling is not None else ""
-    asked = str(params.get("SourceIdentity") or inherited)
-    if asked.lower().startswith(issuing.RESERVED):
+    identity = str(params.get("SourceIdentity") or inherited)
+    if identity.lower().startswith(issuing.RESERVED):
         raise faults.invalid("The source identity prefix aws: is reserved.")
-    if inherited and asked != inherited:
+    if inherited and identity != inherited:
         raise faults.access_denied(
             "The source identity of a session can't be changed when it assumes another role."
         )
-    return asked
+    return identity
 
 
 def _duration(params: Params, role: Role, *, chained: bool) -> int:
-    """The seconds that the session lasts: the role's maximum at most, one hour in a chain.
+    """The session's duration in seconds: at most the role's maximum, and an hour in a chain.
 
-    IAM User Guide, "Using IAM roles". Credentials of GetSessionToken begin one, too: see
+    IAM User Guide, "Using IAM roles". A session of GetSessionToken also starts a chain:
     https://github.com/99designs/aws-vault/issues/263.
     """
-    asked = int(params.get("DurationSeconds", _HOUR))
-    if asked > role.max_session:
+    seconds = int(params.get("DurationSeconds", _HOUR))
+    if seconds > role.max_session:
         raise faults.invalid(
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
         )
-    if chained and asked > _HOUR:
+    if chained and seconds > _HOUR:
         raise faults.invalid(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by "
             "role chaining."
         )
-    return asked
+    return seconds

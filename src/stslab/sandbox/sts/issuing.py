@@ -1,4 +1,4 @@
-"""Makes a session and the answer that hands it out: its policies, tags, token and credentials.
+"""Issues sessions: their credentials, session policies, session tags, and the answer.
 
 IAM User Guide, "Session policies", "Passing session tags in AWS STS", "IAM and AWS STS quotas".
 """
@@ -27,15 +27,15 @@ _MOST_ARNS = 10
 _PLAINTEXT = 2048
 _TOKEN_FLOOR, _TOKEN_CEILING = 352, 4096  # bytes of a session token
 _REMEMBERED = timedelta(hours=36)
-# Of so many new sessions one looks for those that expired long ago, and forgets so many at most.
+# Every 1024th new session deletes up to 4096 sessions that expired long ago.
 _LOOKS_EVERY, _FORGETS = 1024, 4096
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What a new session carries beside who it is: policies, tags, and how long it lasts.
+    """The duration, session policies and session tags of a new session.
 
-    ``always_limited``: without session policies the session may do nothing, instead of all
-    that its issuer may.
+    With ``always_limited``, a session without session policies may do nothing, instead of all
+    that its issuer may do.
     """
 
     seconds: int
@@ -48,7 +48,7 @@ class Grant(msgspec.Struct, frozen=True):
 def issue(
     tx: Transaction, account: str, now: datetime, grant: Grant, **who: Any
 ) -> tuple[Session, Members]:
-    """A new session that the fields ``who`` of Session describe, and its part of the answer."""
+    """Put a new session with the members ``who``, and return it with its part of the answer."""
     issued = now.replace(microsecond=0)
     session = Session(
         account=account,
@@ -63,9 +63,9 @@ def issue(
     )
     if tx.count(Session, account) % _LOOKS_EVERY == 0:
         before = issued - _REMEMBERED
-        long_gone = (one for one in tx.all(Session, account) if one.expires <= before)
-        for one in tuple(islice(long_gone, _FORGETS)):
-            tx.delete(one)
+        expired = (old for old in tx.all(Session, account) if old.expires <= before)
+        for old in tuple(islice(expired, _FORGETS)):
+            tx.delete(old)
     tx.put(session)
     size = len(session.session_token)
     members: Members = {
@@ -86,22 +86,22 @@ def issue(
 def session_policies(
     view: View, account: str, params: Params, managed_text: ManagedText
 ) -> tuple[SessionPolicy, ...]:
-    """The inline and managed session policies of a request, parsed and within their limits."""
+    """The session policies of a request. Raises ValidationError or MalformedPolicyDocument."""
     arns = [entry.get("arn", "") for entry in params.get("PolicyArns", ())]
     inline = params.get("Policy")
     if len(arns) > _MOST_ARNS:
         raise _too_long("policyArns", f"[{', '.join(arns)}]", _MOST_ARNS)
     if len(inline or "") + sum(map(len, arns)) > _PLAINTEXT:
         raise _too_long("policy", inline or "", _PLAINTEXT)
-    found = []
+    passed = []
     if inline is not None:
-        found.append(SessionPolicy("inline", policies.checked(inline, PolicyKind.SESSION)))
+        passed.append(SessionPolicy("inline", policies.checked(inline, PolicyKind.SESSION)))
     for arn in arns:
         document = managed_text(view, account, arn)
         if document is None:
             raise faults.malformed_policy(f"Policy {arn} does not exist or is not attachable.")
-        found.append(SessionPolicy(f"managed {arn}", document, arn))
-    return tuple(found)
+        passed.append(SessionPolicy(f"managed {arn}", document, arn))
+    return tuple(passed)
 
 
 def _too_long(parameter: str, value: str, most: int) -> ApiFault:
@@ -112,14 +112,14 @@ def _too_long(parameter: str, value: str, most: int) -> ApiFault:
 
 
 def _token_size(grant: Grant) -> int:
-    """The bytes of a session token that carries policies and tags, packed."""
+    """The size in bytes of a session token, which contains policies and tags, packed."""
     packed = json.dumps([[one.arn or one.document for one in grant.policies], grant.tags])
     content = len(zlib.compress(packed.encode())) if grant.policies or grant.tags else 0
     size = max(_TOKEN_FLOOR + math.ceil(content * 4 / 3), grant.least_token_size)
     if size > _TOKEN_CEILING:
-        said = f"consumes {_percent(size)}% of allotted space"
-        of_policy = f"Packed policy {said}, please use smaller policy."
-        of_tags = f"Packed size of session tags {said}."
+        used = f"consumes {_percent(size)}% of allotted space"
+        of_policy = f"Packed policy {used}, please use smaller policy."
+        of_tags = f"Packed size of session tags {used}."
         raise ApiFault("PackedPolicyTooLarge", of_policy if grant.policies else of_tags)
     return size
 
@@ -128,11 +128,11 @@ def _percent(size: int) -> int:
     return math.ceil(size * 100 / _TOKEN_CEILING)
 
 
-# -- session tags: what is passed, what is inherited along a chain of roles, what is refused ----
+# -- session tags ------------------------------------------------------------------------------
 
 
 class SessionTags(msgspec.Struct, frozen=True):
-    """``passed`` came with the request, ``inherited`` are the calling session's transitive ones."""
+    """Tags that are ``passed`` in a request, or ``inherited`` from the calling session."""
 
     passed: Tags = ()
     transitive: tuple[str, ...] = ()
@@ -144,17 +144,17 @@ class SessionTags(msgspec.Struct, frozen=True):
 
     @property
     def all_transitive(self) -> tuple[str, ...]:
-        """The keys of those that the next session in the chain inherits."""
+        """The keys of the tags that the next session in the chain inherits."""
         return tuple(key for key, _ in self.inherited) + self.transitive
 
     @property
     def passing(self) -> dict[str, str]:
-        """Those that the next session in the chain inherits, by their keys in lower case."""
+        """The tags that the next session in the chain inherits, by keys in lower case."""
         wanted = _folded(self.all_transitive)
         return {key.lower(): value for key, value in self.all if key.lower() in wanted}
 
     def context(self) -> Keys:
-        """The condition keys that the tags fill: aws:RequestTag, aws:TagKeys and STS's own."""
+        """The condition keys for the tags: aws:RequestTag, aws:TagKeys, sts:TransitiveTagKeys."""
         keys: Keys = {f"aws:RequestTag/{key}": value for key, value in self.all}
         if self.all:
             keys["aws:TagKeys"] = [key for key, _ in self.all]
@@ -164,13 +164,13 @@ class SessionTags(msgspec.Struct, frozen=True):
 
 
 def tags_of(params: Params, calling: Session | None) -> SessionTags:
-    """The tags of a request, checked, with those of the ``calling`` session that pass on."""
+    """The tags in a request, and the inherited ones of the ``calling`` session. Raises ApiFault."""
     passed = tuple((tag["Key"], tag.get("Value", "")) for tag in params.get("Tags", ()))
     return checked_tags(passed, params.get("TransitiveTagKeys", ()), calling)
 
 
 def checked_tags(passed: Tags, transitive: Iterable[str], calling: Session | None) -> SessionTags:
-    """Like :func:`tags_of`, given the tags and the keys of the transitive ones."""
+    """Like :func:`tags_of`, for the passed tags and the keys of the transitive ones."""
     transitive, keys = tuple(transitive), [key for key, _ in passed]
     passing = _folded(calling.transitive_tags) if calling is not None else set()
     own = calling.tags if calling is not None else ()

@@ -1,8 +1,8 @@
-"""AssumeRoleWithSAML: an assertion of a SAML identity provider in place of a signature.
+"""AssumeRoleWithSAML: an assertion of a SAML identity provider instead of a signature.
 
 STS API Reference, "AssumeRoleWithSAML"; IAM User Guide, "Configure SAML assertions for the
-authentication response", "Troubleshoot SAML federation with IAM", by whose words it is said
-what is wrong, and "Available keys for SAML-based AWS STS federation".
+authentication response", "Troubleshoot SAML federation with IAM" (the error messages) and
+"Available keys for SAML-based AWS STS federation".
 """
 
 import base64
@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from stslab.policy import Principal
 from stslab.sandbox.api import faults, operations
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys, Params, iso
-from stslab.sandbox.federation.saml import assertion, metadata, names, xml
+from stslab.sandbox.federation.saml import assertion as assertions
+from stslab.sandbox.federation.saml import metadata, names, xml
 from stslab.sandbox.federation.saml.assertion import Assertion
 from stslab.sandbox.state.identities import SamlProvider
 from stslab.sandbox.state.snapshot import Transaction
 from stslab.sandbox.sts import issuing
-from stslab.sandbox.sts.assume_role import AssumeRole, Wish
+from stslab.sandbox.sts.assume_role import AssumeRole, RoleRequest
 
 _OPERATION = "AssumeRoleWithSAML"
 _PROVIDER_ARN = re.compile(r"arn:aws:iam::(\d{12}):saml-provider/(.+)")
@@ -31,7 +32,7 @@ _SIGN_IN = re.compile(
 _PATTERN = "[a-zA-Z_0-9+=,.@-]{2,64}"
 _LEAST_SECONDS, _MOST_SECONDS = 900, 43200
 _LASTING = ("namequalifier", "sub", "sub_type")
-"""The condition keys that a session's later requests have too."""
+"""The condition keys that the session's later requests also have."""
 
 
 def assume_role_with_saml(assume: AssumeRole, tx: Transaction, request: ApiRequest) -> Answer:
@@ -44,160 +45,160 @@ def assume_role_with_saml(assume: AssumeRole, tx: Transaction, request: ApiReque
     match = _PROVIDER_ARN.fullmatch(params["PrincipalArn"])
     provider = tx.get(SamlProvider, match[1], match[2].lower()) if match else None
     if provider is None or provider.arn != params["PrincipalArn"]:
-        what = "Specified provider doesn't exist"
-        raise _rejected(request, what, "AuthSamlManifestNotFoundException")
-    said = verified(response, provider, request)
-    _check_role(said, target.arn, provider.arn)
-    identity = _identity(said, provider)
-    keys: Keys = {f"saml:{name}": value for name, value in (_mapped(said) | identity).items()}
-    wish = Wish(
+        missing = "Specified provider doesn't exist"
+        raise _rejected(request, missing, "AuthSamlManifestNotFoundException")
+    assertion = verified(response, provider, request)
+    _check_role(assertion, target.arn, provider.arn)
+    identity = _identity(assertion, provider)
+    mapped = _attribute_keys(assertion) | identity
+    keys: Keys = {f"saml:{name}": value for name, value in mapped.items()}
+    wanted = RoleRequest(
         _OPERATION,
         target,
-        _session_name(said),
-        _tags(said, target.arn),
-        _source_identity(said),
+        _session_name(assertion),
+        _tags(assertion, target.arn),
+        _source_identity(assertion),
         {"aws:FederatedProvider": provider.arn, **keys},
         Principal.federated(provider.arn, provider.account),
     )
-    at_most = _seconds(said, request.now)
+    at_most = _seconds(assertion, request.now)
     if (
         target.name.startswith(_IDENTITY_CENTER)
-        or not said.subject
-        # "Create a SAML identity provider in IAM": no policy trusts another account's provider.
+        or not assertion.subject
+        # "Create a SAML identity provider in IAM": a policy can't trust another account's provider.
         or provider.account != target.account
     ):
         raise faults.access_denied(f"Not authorized to perform sts:{_OPERATION}")
     answer = assume.issue(
         tx,
         request,
-        wish,
-        assume.authorize_federated(tx, request, wish),
+        wanted,
+        assume.authorize_federated(tx, request, wanted),
         at_most=at_most,
         federated_provider=provider.arn,
         provider_keys=tuple((f"saml:{name}", identity[name]) for name in _LASTING),
     )
     return answer | {
-        "Subject": said.subject,
+        "Subject": assertion.subject,
         "SubjectType": identity["sub_type"],
-        "Issuer": said.issuer,
-        "Audience": said.recipient,
+        "Issuer": assertion.issuer,
+        "Audience": assertion.recipient,
         "NameQualifier": identity["namequalifier"],
     }
 
 
-# -- the response: who signed it, for whom, and when ---------------------------------------
+# -- the response: signature, addressee and times ------------------------------------------
 
 
 def verified(response: bytes, provider: SamlProvider, request: ApiRequest) -> Assertion:
-    """The assertion of a response, of which nothing is read but what the provider signed."""
+    """The verified assertion of a response. Only what the provider signed is used."""
     try:
-        found = _signed(xml.parse(response, plain=False), provider, request)
+        assertion = _signed(xml.parse(response, plain=False), provider, request)
     except xml.BadXml as error:
         raise faults.invalid_token(
             f"Your request included an invalid SAML response: {error}"
         ) from error
-    _check_times(found, request.now)
-    _check_addressee(found, provider)
-    return found
+    _check_times(assertion, request.now)
+    _check_addressee(assertion, provider)
+    return assertion
 
 
 def _signed(root: xml.Element, provider: SamlProvider, request: ApiRequest) -> Assertion:
-    if assertion.failed(root):
+    if assertions.failed(root):
         raise ApiFault(
             "IDPRejectedClaim", "The identity provider (IdP) reported that authentication failed."
         )
     if next(xml.everywhere(root, names.ASSERTION, "EncryptedAssertion"), None) is not None:
         raise faults.invalid_token(
-            "The SAML assertion is encrypted, which the embedded account does not support: let the "
-            "identity provider send it unencrypted"
+            "The SAML assertion is encrypted, which the embedded account does not support: "
+            "configure the identity provider to send it unencrypted"
         )
     issuers = metadata.read(provider.metadata)
     claimed = xml.child(root, names.ASSERTION, "Assertion")
     if claimed is None:
-        raise xml.BadXml("it is no Response with an assertion in it")
-    issuer = assertion.issuer(claimed)
+        raise xml.BadXml("it is not a Response with an assertion")
+    issuer = assertions.issuer(claimed)
     if issuer not in issuers:
         what = "Issuer not present in specified provider"
         raise _rejected(request, what, "AuthSamlInvalidSamlResponseException")
     try:
-        found = assertion.signed_assertion(root, issuers[issuer])
-    except assertion.BadSignature as error:
+        signed = assertions.read(assertions.signed_assertion(root, issuers[issuer]))
+    except assertions.BadSignature as error:
         raise faults.invalid_token("Response signature invalid") from error
-    read = assertion.read(found)
-    if read.issuer != issuer:  # what chose the keys was not what they signed
+    if signed.issuer != issuer:  # the keys were chosen by an issuer that is not signed
         raise faults.invalid_token("Response signature invalid")
-    return read
+    return signed
 
 
-def _check_times(found: Assertion, now: datetime) -> None:
-    """By the account's clock; an assertion is good for five minutes at most."""
-    if found.confirmed_until is None or not found.recipient:
+def _check_times(assertion: Assertion, now: datetime) -> None:
+    """Check the times by the account's clock. An assertion is valid for at most five minutes."""
+    if assertion.confirmed_until is None or not assertion.recipient:
         raise faults.invalid_token(
             "Responses must contain SubjectConfirmatonData with a Recipient and NotOnOrAfter"
         )
-    if now >= found.issued + _REDEEMED_WITHIN:
+    if now >= assertion.issued + _REDEEMED_WITHIN:
         late = "Token must be redeemed within 5 minutes of issuance"
         raise ApiFault("ExpiredTokenException", late)
-    for end in (found.ends, found.confirmed_until, found.session_until):
+    for end in (assertion.ends, assertion.confirmed_until, assertion.session_until):
         if end is not None and now >= end:
             raise ApiFault(
                 "ExpiredTokenException",
                 f"Token expired: current date/time {iso(now)} must be before the expiration "
                 f"date/time {iso(end)}",
             )
-    for start in (found.issued, found.begins, found.confirmed_from):
+    for start in (assertion.issued, assertion.begins, assertion.confirmed_from):
         if start is not None and start > now + _SKEW:
             raise faults.invalid_token("The SAML assertion is not yet valid")
 
 
-def _check_addressee(found: Assertion, provider: SamlProvider) -> None:
-    address = _SIGN_IN.fullmatch(found.recipient)
+def _check_addressee(assertion: Assertion, provider: SamlProvider) -> None:
+    address = _SIGN_IN.fullmatch(assertion.recipient)
     if address is None or address["provider"] not in (None, provider.unique_id):
         raise faults.invalid_token(
-            "The Recipient of the SubjectConfirmationData is no AWS sign-in endpoint, such as "
+            "The Recipient of the SubjectConfirmationData is not an AWS sign-in endpoint, such as "
             f"{names.SIGN_IN}"
         )
     for_aws = [
-        any(each == names.AUDIENCE or _SIGN_IN.fullmatch(each) for each in audiences)
-        for audiences in found.audiences
+        any(name == names.AUDIENCE or _SIGN_IN.fullmatch(name) for name in audiences)
+        for audiences in assertion.audiences
     ]
     if not for_aws or not all(for_aws):
         raise faults.invalid_token("Response does not contain the required audience.")
 
 
 def _rejected(request: ApiRequest, message: str, code: str) -> ApiFault:
-    """InvalidIdentityToken as STS hands it on from the service that keeps SAML providers."""
+    """InvalidIdentityToken, with the message of AWS's internal service for SAML providers."""
     return faults.invalid_token(
         f"{message} (Service: AWSOpenIdDiscoveryService; Status Code: 400; Error Code: {code}; "
         f"Request ID: {request.request_id}; Proxy: null)"
     )
 
 
-# -- what the assertion asks of AWS: the role, the session, its tags, the condition keys ----
+# -- the attributes: the role, the session, its tags, the condition keys --------------------
 
 
-def _check_role(said: Assertion, role: str, provider: str) -> None:
-    """The pair of ARNs must be in it; which stands first does not matter."""
-    pairs = (value.split(",") for value in said.attributes.get(names.ROLE, ()))
+def _check_role(assertion: Assertion, role: str, provider: str) -> None:
+    """The assertion must have the pair of ARNs, in any order."""
+    pairs = (value.split(",") for value in assertion.attributes.get(names.ROLE, ()))
     if not any(sorted(map(str.strip, pair)) == sorted((role, provider)) for pair in pairs):
         raise faults.invalid_token(
             "SAML Assertion doesn't contain the requested Role and Metadata in the attributes"
         )
 
 
-def _session_name(said: Assertion) -> str:
-    if not any(said.attributes.get(names.SESSION_NAME, ())):
+def _session_name(assertion: Assertion) -> str:
+    if not any(assertion.attributes.get(names.SESSION_NAME, ())):
         raise faults.invalid_token("RoleSessionName is required in AuthnResponse")
-    name = said.only(names.SESSION_NAME)
+    name = assertion.only(names.SESSION_NAME)
     if not re.fullmatch(_PATTERN, name):
         raise faults.invalid_token(f"RoleSessionName in AuthnResponse must match {_PATTERN}")
     return name
 
 
-def _source_identity(said: Assertion) -> str:
-    if names.SOURCE_IDENTITY not in said.attributes:
+def _source_identity(assertion: Assertion) -> str:
+    if names.SOURCE_IDENTITY not in assertion.attributes:
         return ""
-    identity = said.only(names.SOURCE_IDENTITY)
+    identity = assertion.only(names.SOURCE_IDENTITY)
     if not re.fullmatch(_PATTERN, identity) or identity.lower().startswith(issuing.RESERVED):
         raise faults.invalid_token(
             f'Source Identity must match {_PATTERN} and not begin with "{issuing.RESERVED}"'
@@ -205,31 +206,31 @@ def _source_identity(said: Assertion) -> str:
     return identity
 
 
-def _seconds(said: Assertion, now: datetime) -> int | None:
-    """The most seconds from ``now`` that the assertion lets a session last, or None."""
-    ends = []
-    if names.SESSION_DURATION in said.attributes:
-        text = said.only(names.SESSION_DURATION)
+def _seconds(assertion: Assertion, now: datetime) -> int | None:
+    """The longest duration in seconds that the assertion allows, or None."""
+    limits = []
+    if names.SESSION_DURATION in assertion.attributes:
+        text = assertion.only(names.SESSION_DURATION)
         if not re.fullmatch("[0-9]{1,6}", text) or not _LEAST_SECONDS <= int(text) <= _MOST_SECONDS:
             raise faults.invalid_token(
                 "SessionDuration in AuthnResponse must be an integer between "
                 f"{_LEAST_SECONDS} and {_MOST_SECONDS}"
             )
-        ends.append(int(text))
-    if said.session_until is not None:
-        ends.append(max(1, int((said.session_until - now).total_seconds())))
-    return min(ends, default=None)
+        limits.append(int(text))
+    if assertion.session_until is not None:
+        limits.append(max(1, int((assertion.session_until - now).total_seconds())))
+    return min(limits, default=None)
 
 
-def _tags(said: Assertion, role: str) -> issuing.SessionTags:
-    """The session tags, within the limits that AssumeRole has for them."""
+def _tags(assertion: Assertion, role: str) -> issuing.SessionTags:
+    """The session tags, checked by AssumeRole's constraints."""
     passed = []
-    for name, values in said.attributes.items():
+    for name, values in assertion.attributes.items():
         if name.startswith(names.TAG):
             if len(values) != 1:
                 raise faults.invalid_token("A PrincipalTag attribute has one AttributeValue")
             passed.append((name.removeprefix(names.TAG), values[0]))
-    transitive = said.attributes.get(names.TRANSITIVE_TAGS, ())
+    transitive = assertion.attributes.get(names.TRANSITIVE_TAGS, ())
     as_params: Params = {
         "RoleArn": role,
         "RoleSessionName": "unnamed",
@@ -240,30 +241,30 @@ def _tags(said: Assertion, role: str) -> issuing.SessionTags:
     return issuing.checked_tags(tuple(passed), transitive, None)
 
 
-def _identity(said: Assertion, provider: SamlProvider) -> dict[str, str]:
-    """The user that the assertion is about: the keys that are not of its attributes."""
+def _identity(assertion: Assertion, provider: SamlProvider) -> dict[str, str]:
+    """The condition keys for the user, which do not come from attributes."""
+    format_ = assertion.subject_format or names.UNSPECIFIED
     return {
-        "aud": said.recipient,
+        "aud": assertion.recipient,
         "doc": f"{provider.account}/{provider.name}",
-        "iss": said.issuer,
-        "namequalifier": name_qualifier(said.issuer, provider),
-        "sub": said.subject,
-        "sub_type": (said.subject_format or names.UNSPECIFIED).removeprefix(names.NAME_FORMAT),
+        "iss": assertion.issuer,
+        "namequalifier": name_qualifier(assertion.issuer, provider),
+        "sub": assertion.subject,
+        "sub_type": format_.removeprefix(names.NAME_FORMAT),
     }
 
 
 def name_qualifier(issuer: str, provider: SamlProvider) -> str:
-    """``BASE64 ( SHA1 ( issuer + account + "/" + name ) )``, as the API Reference has it."""
+    """``BASE64 ( SHA1 ( issuer + account + "/" + name ) )``, as in the API Reference."""
     text = f"{issuer}{provider.account}/{provider.name}"
     return base64.b64encode(hashlib.sha1(text.encode(), usedforsecurity=False).digest()).decode()
 
 
-def _mapped(said: Assertion) -> dict[str, str | tuple[str, ...]]:
-    """The condition keys that attributes fill; of several for one key, the first does."""
-    found: dict[str, str | tuple[str, ...]] = {}
-    for name, values in said.attributes.items():
+def _attribute_keys(assertion: Assertion) -> dict[str, str | tuple[str, ...]]:
+    """The condition keys from attributes. The first attribute for a key wins."""
+    keys: dict[str, str | tuple[str, ...]] = {}
+    for name, values in assertion.attributes.items():
         key = names.KEYS.get(name)
-        if key is None or not values or key.lower() in map(str.lower, found):
-            continue
-        found[key] = values[0] if key in names.SINGLE or len(values) == 1 else values
-    return found
+        if key is not None and values and key.lower() not in map(str.lower, keys):
+            keys[key] = values[0] if key in names.SINGLE or len(values) == 1 else values
+    return keys

@@ -1,4 +1,4 @@
-"""The whole Security Token Service, as two tables of operations."""
+"""The STS service: its two tables of operations, and the operations on no role."""
 
 from functools import partial
 from typing import NoReturn
@@ -14,7 +14,7 @@ _DEFAULT_SECONDS, _ROOT_SECONDS = 43200, 3600
 
 
 class StsService:
-    """Every operation of STS. What issues a session writes; whatever else there is, reads."""
+    """The STS service. Operations that issue a session write; all others only read."""
 
     def __init__(self, assume: AssumeRole) -> None:
         self._assume = assume
@@ -36,10 +36,10 @@ class StsService:
         }
 
     def needs(self, _view: View, _request: ApiRequest) -> model.Needs:
-        """Nothing that the pipeline could ask: each operation asks its own questions.
+        """No needs: each operation makes its own decisions.
 
-        They go to trust policies too, concern a role that may be another account's, or are
-        about no permission at all (IAM User Guide, "Comparing the AWS STS API operations").
+        They involve trust policies or another account's role, or need no permission (IAM User
+        Guide, "Comparing the AWS STS API operations").
         """
         return ()
 
@@ -49,7 +49,7 @@ class StsService:
             raise faults.access_denied(model.explained(request, decision, None))
 
     def _get_access_key_info(self, view: View, request: ApiRequest) -> Answer:
-        """Say which account a key belongs to, live, deleted or anyone's."""
+        """The account that a key belongs to, even if it is another account's or was deleted."""
         self._require(view, request, model.Need("sts:GetAccessKeyInfo", "*"))
         account = identifiers.account_of_key(request.params["AccessKeyId"])
         if account is None:
@@ -57,7 +57,7 @@ class StsService:
         return {"Account": account}
 
     def _decode_authorization_message(self, view: View, request: ApiRequest) -> NoReturn:
-        """Refuse: no service here encodes its denials, as EC2 does (API Reference, same name)."""
+        """Refused: only services like EC2 encode their denials (API Reference, same name)."""
         self._require(view, request, model.Need("sts:DecodeAuthorizationMessage", "*"))
         raise ApiFault("InvalidAuthorizationMessageException", "Message is not valid")
 
@@ -111,12 +111,12 @@ class StsService:
 
 
 def _duration(request: ApiRequest) -> int:
-    """The seconds asked for; the root user gets an hour at most, and by default."""
-    asked = int(request.params.get("DurationSeconds", _DEFAULT_SECONDS))
-    return min(asked, _ROOT_SECONDS) if request.caller.kind == "Root" else asked
+    """The duration in seconds. For the root user an hour is the default and the maximum."""
+    seconds = int(request.params.get("DurationSeconds", _DEFAULT_SECONDS))
+    return min(seconds, _ROOT_SECONDS) if request.caller.kind == "Root" else seconds
 
 
-# These two need certificates and XML, which are imported when they are first asked for.
+# These two need libraries for certificates and XML, which are imported at the first call.
 
 
 def _with_saml(assume: AssumeRole, tx: Transaction, request: ApiRequest) -> Answer:
@@ -133,12 +133,12 @@ def _with_web_identity(assume: AssumeRole, tx: Transaction, request: ApiRequest)
 
 
 def _assume_root(_view: View, request: ApiRequest) -> NoReturn:
-    """Refuse: neither account manages the other (STS API Reference, "AssumeRoot")."""
+    """Refused: neither account manages the other (STS API Reference, "AssumeRoot")."""
     raise not_authorized(request, "sts:AssumeRoot", request.params["TargetPrincipal"])
 
 
 def _no_trade_in_token(_view: View, _request: ApiRequest) -> NoReturn:
-    """Refuse: no delegation was accepted, so no token is good (API Reference, same name)."""
+    """Refused: there are no delegations, so no token is valid ("GetDelegatedAccessToken")."""
     raise ApiFault(
         "ExpiredTradeInTokenException",
         "The trade-in token provided in the request has expired and can no longer be exchanged "
@@ -147,7 +147,7 @@ def _no_trade_in_token(_view: View, _request: ApiRequest) -> NoReturn:
 
 
 def _not_on_the_global_endpoint(_view: View, request: ApiRequest) -> NoReturn:
-    """Answer as sts.amazonaws.com, which does not have it ("GetScopedCredentials")."""
+    """The answer of sts.amazonaws.com, which lacks this operation ("GetScopedCredentials")."""
     version = operations.model("sts").metadata["apiVersion"]
     raise ApiFault(
         "InvalidAction", f"Could not find operation {request.operation} for version {version}"
@@ -162,6 +162,6 @@ def _outbound_federation_disabled(_view: View, request: ApiRequest) -> NoReturn:
 
 
 def _get_caller_identity(_view: View, request: ApiRequest) -> Answer:
-    """Say who calls: no policy can deny it (STS API Reference, "GetCallerIdentity")."""
+    """The caller. No policy can deny this call (STS API Reference, "GetCallerIdentity")."""
     caller = request.caller
     return {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.principal.arn}

@@ -1,4 +1,4 @@
-"""AssumeRoleWithWebIdentity: a token of an OpenID Connect provider in place of a signature.
+"""AssumeRoleWithWebIdentity: a token of an OpenID Connect provider instead of a signature.
 
 STS API Reference, "AssumeRoleWithWebIdentity"; IAM User Guide, "Create a role for OpenID
 Connect federation" and "Available keys for AWS OIDC federation".
@@ -15,7 +15,7 @@ from stslab.sandbox.federation.oidc.certificates import NotVerified, UnknownAuth
 from stslab.sandbox.state.identities import Issuer, OidcProvider
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import issuing
-from stslab.sandbox.sts.assume_role import AssumeRole, Wish
+from stslab.sandbox.sts.assume_role import AssumeRole, RoleRequest
 from stslab.structures import listed
 
 _TAGS = "https://aws.amazon.com/tags"
@@ -39,7 +39,7 @@ _SKEW_SECONDS = 300
 
 
 class WebIdentity(NamedTuple):
-    """The user that a valid token is about, and the provider in IAM that AWS trusts it for."""
+    """The user of a valid token, and the provider in IAM that it comes from."""
 
     provider_arn: str
     issuer: str
@@ -47,16 +47,16 @@ class WebIdentity(NamedTuple):
     audience: str
 
     def keys(self) -> Keys:
-        """The condition keys that the token fills, named after the provider."""
+        """The condition keys from the token, which begin with the provider's name."""
         host = self.issuer.removeprefix("https://")
         wanted = (*_KEYS, *_MORE_KEYS.get(host, ()))
-        filled = {key: self.claims[key] for key in wanted if key in self.claims}
-        filled["aud"] = self.claims.get("azp", self.audience)
+        values = {key: self.claims[key] for key in wanted if key in self.claims}
+        values["aud"] = self.claims.get("azp", self.audience)
         if "azp" in self.claims:
-            filled["oaud"] = self.audience
+            values["oaud"] = self.audience
         return {
             f"{host}:{key}": [*map(str, value)] if isinstance(value, list) else str(value)
-            for key, value in filled.items()
+            for key, value in values.items()
         }
 
 
@@ -65,10 +65,10 @@ def assume_role_with_web_identity(
 ) -> Answer:
     params = request.params
     target = assume.target(tx, params["RoleArn"], "Request ARN is invalid")
-    # The AWS CLI and the JavaScript SDK send a token's file as it is, with its last line feed.
+    # The AWS CLI and the JavaScript SDK send a token file unchanged, with its last line feed.
     identity = _identify(tx, params["WebIdentityToken"].strip(), target.account, request)
     keys, provider = identity.keys(), identity.provider_arn
-    wish = Wish(
+    wanted = RoleRequest(
         "AssumeRoleWithWebIdentity",
         target,
         params["RoleSessionName"],
@@ -80,10 +80,10 @@ def assume_role_with_web_identity(
     answer = assume.issue(
         tx,
         request,
-        wish,
-        assume.authorize_federated(tx, request, wish),
+        wanted,
+        assume.authorize_federated(tx, request, wanted),
         federated_provider=provider,
-        provider_keys=tuple((key, one) for key, one in keys.items() if isinstance(one, str)),
+        provider_keys=tuple((key, value) for key, value in keys.items() if isinstance(value, str)),
     )
     return answer | {
         "SubjectFromWebIdentityToken": identity.claims["sub"],
@@ -110,16 +110,16 @@ def _identify(view: View, text: str, account: str, request: ApiRequest) -> WebId
     _check_times(token.claims, request)
     if not token.claims.get("sub"):
         raise faults.invalid_token("Missing a required claim: sub")
-    known = [one for one in listed(token.claims.get("aud")) if one in provider.client_ids]
-    if not known:
+    audiences = [name for name in listed(token.claims.get("aud")) if name in provider.client_ids]
+    if not audiences:
         raise faults.invalid_token("Incorrect token audience")
-    return WebIdentity(provider.arn, issuer, token.claims, known[0])
+    return WebIdentity(provider.arn, issuer, token.claims, audiences[0])
 
 
 def _key(
     view: View, token: tokens.Token, issuer: str, thumbprints: Sequence[str]
 ) -> Mapping[str, str]:
-    """The key that signed the token, from the issuer's server, if that is believed."""
+    """The public key for a token, from the issuer's server. Raises InvalidIdentityToken."""
     known = view.get(Issuer, "", issuer)
     if known is None:
         raise faults.invalid_token(_UNVERIFIABLE)

@@ -172,7 +172,7 @@ def test_encrypted_assertions_are_refused(federation: Federation, beside: bool) 
     root.append(etree.Element(f"{{{names.ASSERTION}}}EncryptedAssertion"))
     said = federation.refused(forging.written(root))
     assert said.startswith("The SAML assertion is encrypted")
-    assert said.endswith("let the identity provider send it unencrypted")
+    assert said.endswith("configure the identity provider to send it unencrypted")
 
 
 def resigned(federation: Federation, change: str) -> str:
