@@ -1,4 +1,4 @@
-"""S3 with nothing before it: boto3's requests go to its handlers, and all are allowed."""
+"""S3 without the rest of the account: boto3's requests go to its handlers, and all are allowed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CALLER = Caller(_ADMIN, LEARNER, "AKIA", "IAMUser", user_name="admin")
 
 
 class Alone:
-    """S3 on a state of its own, and a client of it. What S3 would ask of a judge fails."""
+    """S3 with its own state, and a client for it. A decision by a judge would fail."""
 
     def __init__(self, state: State | None = None) -> None:
         self.state = state or State(Snapshot.of([ACCOUNT]))
@@ -46,7 +46,7 @@ class Alone:
         self.client.meta.events.register("before-send", self._send)
 
     def handle(self, http: HttpRequest) -> ApiResponse:
-        """Answer as the pipeline does, and let through what is no fault."""
+        """Answer as the pipeline does, but let exceptions other than ApiFault through."""
         try:
             return self._answer(http)
         except ApiFault as fault:
@@ -69,13 +69,13 @@ class Alone:
         return serialize.result("s3", name, answer, "R")
 
     def _send(self, request: Any, **_: Any) -> AWSResponse:
-        answered = self.handle(as_http(request))
-        headers = dict(answered.headers)
-        return AWSResponse(request.url, answered.status, headers, Raw(answered.body))
+        response = self.handle(as_http(request))
+        headers = dict(response.headers)
+        return AWSResponse(request.url, response.status, headers, Raw(response.body))
 
 
 class _All:
-    """A judge to whom IAM is as it is, and that has nothing to decide."""
+    """A judge that sees the account as it is, and makes no decisions."""
 
     @staticmethod
     def seen(view: View) -> View:

@@ -1,4 +1,4 @@
-"""Whatever S3 is sent, it answers as S3 or refuses as S3: nothing goes wrong inside."""
+"""S3 answers random requests with a result or an error of S3, never with an internal error."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _body = st.one_of(st.just(b""), st.binary(max_size=20), st.just(b"{}"), st.just(
 
 
 def shapes(shape: Any, depth: int = 0) -> st.SearchStrategy[str]:
-    """Elements that the model has, with and without what is right inside them."""
+    """XML elements of the model, with valid and invalid content."""
     if shape.type_name == "structure" and depth < 5:
         members = [
             st.one_of(st.just(""), _named(member, member.serialization.get("name", name), depth))
@@ -61,9 +61,9 @@ def _named(shape: Any, name: str, depth: int) -> st.SearchStrategy[str]:
 
 @st.composite
 def requests(draw: st.DrawFn, name: str, known: Mapping[str, list[str]]) -> HttpRequest:
-    """A request for this operation, whose arguments, headers and body may be anything.
+    """A request for this operation with random arguments, headers and body.
 
-    ``known`` are values of parameters that mean something.
+    ``known`` has valid values for parameters.
     """
     model = operations.operation("s3", name)
     shape: Any = model.input_shape
@@ -93,7 +93,7 @@ def requests(draw: st.DrawFn, name: str, known: Mapping[str, list[str]]) -> Http
 
 
 class Furnished(Alone):
-    """S3 with a bucket that has versions, an object in each state, and an upload that goes on."""
+    """S3 with a bucket that has versions, objects in all states, and an unfinished upload."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ _NAMES = sorted({*_SERVICE.reads, *_SERVICE.writes})
 @pytest.mark.parametrize("name", [name for name in _NAMES if name != "DeleteObjects"])
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_it_is_answered(s3: Furnished, name: str, data: st.DataObject) -> None:
+def test_a_random_request_is_answered(s3: Furnished, name: str, data: st.DataObject) -> None:
     request = data.draw(requests(name, s3.known))
     with s3.state.transaction() as tx:
         for difference in tx.snapshot.differences(s3.furnished):

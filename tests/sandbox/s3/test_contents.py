@@ -1,4 +1,4 @@
-"""What an object holds is read and hashed outside the transaction, in which nobody else can write."""
+"""Contents of objects are read and hashed outside transactions, which would block other writes."""
 
 from dataclasses import replace
 
@@ -15,14 +15,14 @@ SMALLEST = 5 * 1024 * 1024
 
 
 class Watched(State):
-    """A state that gives out no body while it is being written."""
+    """A state that refuses to read a body during a transaction."""
 
     def blob(self, name: str) -> bytes:
         with self.transaction(wait=False):
             return super().blob(name)
 
 
-def test_a_body_is_hashed_with_the_parameters() -> None:
+def test_a_body_is_hashed_while_the_parameters_are_read() -> None:
     sent = HttpRequest("PUT", "/bucket/key", (), "", (("Content-Length", "5"),), b"hello")
     content = params.parse("PutObject", sent, Address("bucket", "key"))["Body"]
     assert {"name", "etag"} <= vars(content).keys()
@@ -31,8 +31,8 @@ def test_a_body_is_hashed_with_the_parameters() -> None:
     assert "hello" not in repr(content)
 
 
-def test_a_body_that_comes_without_a_checksum_gets_one_that_is_made_with_the_parameters() -> None:
-    """S3 API Reference, "PutObject"; with Content-MD5 too, which is no such checksum."""
+def test_a_body_without_a_checksum_gets_one_while_the_parameters_are_read() -> None:
+    """S3 API Reference, "PutObject". Content-MD5 is not such a checksum."""
     s3 = Alone(Watched(Snapshot.of([ACCOUNT])))
     s3.client.create_bucket(Bucket="shop")
     headers = (("Content-Length", "9"), ("Content-MD5", "JfnnlDI7RTiF9RgfG2JNCw=="))
@@ -44,8 +44,8 @@ def test_a_body_that_comes_without_a_checksum_gets_one_that_is_made_with_the_par
     assert found["ChecksumCRC64NVME"] == "rosUhgp5mIg="
 
 
-def test_a_list_of_objects_to_delete_comes_with_a_digest() -> None:
-    """S3 API Reference, "DeleteObjects": the Content-MD5 header, or a checksum's, is required."""
+def test_delete_objects_needs_a_digest() -> None:
+    """S3 API Reference, "DeleteObjects": the Content-MD5 header or a checksum is required."""
     body = b"<Delete><Object><Key>a</Key></Object></Delete>"
     for header in ("Content-MD5", "x-amz-checksum-crc32", "x-amz-trailer"):
         sent = HttpRequest("POST", "/bucket", (), "delete", ((header, "any"),), body)
@@ -55,7 +55,7 @@ def test_a_list_of_objects_to_delete_comes_with_a_digest() -> None:
     assert refused.value.code == "InvalidRequest"
 
 
-def test_no_body_is_read_while_the_account_is_written() -> None:
+def test_no_body_is_read_during_a_transaction() -> None:
     client = Alone(Watched(Snapshot.of([ACCOUNT]))).client
     client.create_bucket(Bucket="shop")
     where = {"Bucket": "shop", "Key": "large"}

@@ -1,4 +1,4 @@
-"""Lists in pages say what one long list would: each key or prefix once, in order."""
+"""The pages of a list together have each key or prefix once, in order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def s3() -> Alone:
 
 
 def filled(s3: Alone, names: set[str]) -> Any:
-    """A client of S3 with one bucket that has these keys."""
+    """A client of S3 with one bucket that has only these keys."""
     client = s3.client
     client.create_bucket(Bucket="one")
     client.put_bucket_versioning(Bucket="one", VersioningConfiguration={"Status": "Suspended"})
@@ -37,7 +37,7 @@ def filled(s3: Alone, names: set[str]) -> Any:
 
 
 def expected(names: set[str], asked: dict[str, str]) -> list[str]:
-    """The keys and prefixes that a list has, in their order."""
+    """The keys and prefixes that a list should have, in order."""
     prefix, delimiter = asked.get("Prefix", ""), asked.get("Delimiter", "")
     found = set()
     for name in names:
@@ -48,7 +48,7 @@ def expected(names: set[str], asked: dict[str, str]) -> list[str]:
     return sorted(found)
 
 
-def said(page: dict[str, Any], of: str = "Contents") -> Iterator[str]:
+def names_in(page: dict[str, Any], of: str = "Contents") -> Iterator[str]:
     """The keys and prefixes of a page."""
     found = [one["Key"] for one in page.get(of, [])]
     yield from sorted([*found, *(one["Prefix"] for one in page.get("CommonPrefixes", []))])
@@ -64,7 +64,7 @@ def said(page: dict[str, Any], of: str = "Contents") -> Iterator[str]:
         ("list_object_versions", "Versions"),
     ],
 )
-def test_objects(
+def test_objects_are_listed_in_pages(
     s3: Alone, what: tuple[str, str], names: set[str], asked: dict[str, str], most: int
 ) -> None:
     operation, member = what
@@ -72,7 +72,7 @@ def test_objects(
     pages = client.get_paginator(operation).paginate(
         Bucket="one", PaginationConfig={"PageSize": most}, **asked
     )
-    listed = [list(said(page, member)) for page in pages]
+    listed = [list(names_in(page, member)) for page in pages]
     assert [name for page in listed for name in page] == expected(names, asked)
     assert all(len(page) == most for page in listed[:-1])
 
@@ -99,7 +99,9 @@ def test_versions_of_each_key_are_listed_from_the_newest(
 
 @_many
 @given(_names, _asked, _most)
-def test_uploads(s3: Alone, names: set[str], asked: dict[str, str], most: int) -> None:
+def test_uploads_are_listed_in_pages(
+    s3: Alone, names: set[str], asked: dict[str, str], most: int
+) -> None:
     client = filled(s3, set())
     for left in client.list_multipart_uploads(Bucket="one").get("Uploads", []):
         client.abort_multipart_upload(Bucket="one", Key=left["Key"], UploadId=left["UploadId"])
@@ -123,7 +125,7 @@ def test_uploads(s3: Alone, names: set[str], asked: dict[str, str], most: int) -
 
 
 @pytest.mark.parametrize("given_token", ["nonsense", "", "AAAA", "AAAAAGE="])
-def test_a_token_that_nobody_was_given(s3: Alone, given_token: str) -> None:
+def test_an_invalid_continuation_token_is_refused(s3: Alone, given_token: str) -> None:
     client = filled(s3, {"a"})
     with pytest.raises(client.exceptions.ClientError, match="continuation token"):
         client.list_objects_v2(Bucket="one", ContinuationToken=given_token)

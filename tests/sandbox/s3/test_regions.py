@@ -1,4 +1,4 @@
-"""A link that was signed for another region than the bucket's; s3.yaml has what headers sign."""
+"""A presigned URL for a region other than the bucket's (s3.yaml has requests with headers)."""
 
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -8,7 +8,7 @@ from botocore.config import Config
 from tests.sandbox.cases import Account
 
 
-def test_a_link(account: Account, fresh: str) -> None:
+def test_a_presigned_url_for_another_region_is_refused(account: Account, fresh: str) -> None:
     s3 = account.client("s3", "admin", "eu-west-1")
     where = {"Bucket": f"far-{fresh}", "Key": "k"}
     constraint = {"LocationConstraint": "eu-west-1"}
@@ -32,9 +32,9 @@ def test_a_link(account: Account, fresh: str) -> None:
         assert answer.read() == b"hello"
     with pytest.raises(HTTPError) as caught:
         urlopen(link("us-east-1"))
-    said = caught.value.read().decode()
+    body = caught.value.read().decode()
     caught.value.close()
     assert caught.value.code == 400
-    assert "<Code>AuthorizationQueryParametersError</Code>" in said
-    assert "the region 'us-east-1' is wrong; expecting 'eu-west-1'" in said
+    assert "<Code>AuthorizationQueryParametersError</Code>" in body
+    assert "the region 'us-east-1' is wrong; expecting 'eu-west-1'" in body
     assert caught.value.headers["x-amz-bucket-region"] == "eu-west-1"

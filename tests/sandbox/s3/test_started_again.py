@@ -1,4 +1,4 @@
-"""S3 is what it was when the account is started again, whatever was done."""
+"""S3's state is the same after a restart, whatever was done."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
 
 
-def test_after_a_bucket_was_deleted_in_which_an_upload_went_on(tmp_path: Path) -> None:
+def test_a_bucket_with_an_unfinished_upload_is_deleted(tmp_path: Path) -> None:
     account = cases.Account.start(tmp_path)
     try:
         s3 = account.client("s3", "admin")
@@ -39,7 +39,7 @@ _body = st.binary(max_size=8)
 
 
 class Started(RuleBasedStateMachine):
-    """Writes in any order, among them those that are refused; `held` is what reading must give."""
+    """Random writes, some of them refused. `held` is what reads must return."""
 
     def __init__(self) -> None:
         super().__init__()

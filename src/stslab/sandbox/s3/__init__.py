@@ -1,1 +1,1 @@
-"""What S3 needs beyond the other services: addresses, sub-resources, bucket policies, ACLs."""
+"""Amazon Simple Storage Service (S3)."""

@@ -1,4 +1,4 @@
-"""Buckets: created, deleted and listed.
+"""Operations that create, delete and list buckets.
 
 S3 API Reference, "CreateBucket", "DeleteBucket" and "ListBuckets"; S3 User Guide, "Bucket
 naming rules" and "Default settings for new S3 buckets FAQ".
@@ -30,21 +30,21 @@ _ALL_BLOCKED = PublicAccessBlock(**dict.fromkeys(PublicAccessBlock.__struct_fiel
 
 
 def _create(tx: Transaction, request: ApiRequest) -> Answer:
-    """A new bucket has public access blocked and lists disabled."""
+    """By default, a new bucket has public access blocked and ACLs disabled."""
     name: str = request.params["Bucket"]
     configuration: Document = request.params.get("CreateBucketConfiguration") or {}
     _check_name(name)
     region = _region(request, configuration.get("LocationConstraint"))
     acl.check_creating(request)
     answer = {"Location": f"/{name}"}
-    there = lookups.bucket_named(tx, name)
-    if there is not None:
-        if there.owner != request.account:
+    existing = lookups.bucket_named(tx, name)
+    if existing is not None:
+        if existing.owner != request.account:
             raise fault("BucketAlreadyExists", BucketName=name)
         if region != REGION:
             raise fault("BucketAlreadyOwnedByYou", BucketName=name)
-        tx.put(replace(there, grants=None))
-        return answer  # in us-east-1 alone, this succeeds, and resets the bucket's list
+        tx.put(replace(existing, grants=None))
+        return answer  # in us-east-1 only, this succeeds and resets the bucket's ACL
     bucket = Bucket(
         name=name,
         owner=request.account,
@@ -55,7 +55,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
         ownership=request.params.get("ObjectOwnership", acl.ENFORCED),
         tags=settings.tags_of_set(configuration.get("Tags") or ()),
     )
-    tx.put(replace(bucket, grants=acl.asked(tx, request, lookups.canonical_id(tx, bucket))))
+    tx.put(replace(bucket, grants=acl.requested(tx, request, lookups.canonical_id(tx, bucket))))
     return answer
 
 
@@ -66,15 +66,15 @@ def _check_name(name: str) -> None:
         raise fault("InvalidBucketName", BucketName=name)
 
 
-def _region(request: ApiRequest, asked: str | None) -> str:
-    """Where the bucket is to be: any region through us-east-1, else the one that was asked."""
-    if asked and asked not in _locations():
-        raise fault("InvalidLocationConstraint", LocationConstraint=asked)
-    region = {"EU": "eu-west-1"}.get(asked or "", asked or REGION)
+def _region(request: ApiRequest, constraint: str | None) -> str:
+    """The bucket's region. Only the endpoint of us-east-1 can create a bucket elsewhere."""
+    if constraint and constraint not in _locations():
+        raise fault("InvalidLocationConstraint", LocationConstraint=constraint)
+    region = {"EU": "eu-west-1"}.get(constraint or "", constraint or REGION)
     if request.region not in (REGION, region):
         raise fault(
             "IllegalLocationConstraintException",
-            f"The {asked or 'unspecified'} location constraint is incompatible for the region "
+            f"The {constraint or 'unspecified'} location constraint is incompatible for the region "
             "specific endpoint this request was sent to.",
         )
     return region
@@ -87,7 +87,7 @@ def _locations() -> frozenset[str]:
 
 
 def _delete(tx: Transaction, request: ApiRequest) -> None:
-    """Delete a bucket without objects; uploads that go on in it end."""
+    """Only a bucket without objects can be deleted. Its unfinished uploads are aborted."""
     bucket = lookups.bucket_of(tx, request)
     if any(one.bucket == bucket.name for one in tx.all(Object, bucket.owner)):
         more = ". You must delete all versions in the bucket." if bucket.versioning else ""
@@ -104,12 +104,12 @@ def _head(view: View, request: ApiRequest) -> Answer:
 
 
 def _list_all(view: View, request: ApiRequest) -> Answer:
-    """Those of the caller's account, by name."""
+    """The buckets of the caller's account, sorted by name."""
     params = request.params
     owner = request.caller.account
-    after = listing.of_token(params.get("ContinuationToken"))
-    found = sorted(_asked_for(view, request), key=lambda one: one.name)
-    rest = [one for one in found if one.name > after]
+    after = listing.name_in_token(params.get("ContinuationToken"))
+    found = sorted(_own_buckets(view, request), key=lambda bucket: bucket.name)
+    rest = [bucket for bucket in found if bucket.name > after]
     most = params.get("MaxBuckets", _MOST_BUCKETS)
     if not 0 < most <= _MOST_BUCKETS:
         message = "Argument max-buckets must be an integer between 1 and 10000"
@@ -118,11 +118,11 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     return {
         "Buckets": [
             {
-                "Name": one.name,
-                "CreationDate": one.created,
-                "BucketRegion": one.region if _LIMITS & params.keys() else None,
+                "Name": bucket.name,
+                "CreationDate": bucket.created,
+                "BucketRegion": bucket.region if _LIMITS & params.keys() else None,
             }
-            for one in rest[:most]
+            for bucket in rest[:most]
         ],
         "Owner": {"ID": account.canonical_id} if account is not None else None,
         "ContinuationToken": listing.token(rest[most - 1].name) if len(rest) > most else None,
@@ -130,12 +130,12 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     }
 
 
-def _asked_for(view: View, request: ApiRequest) -> Iterator[Bucket]:
+def _own_buckets(view: View, request: ApiRequest) -> Iterator[Bucket]:
     prefix, region = request.params.get("Prefix", ""), request.params.get("BucketRegion")
-    for one in view.all(Bucket, ""):
-        is_own = one.owner == request.caller.account
-        if is_own and one.name.startswith(prefix) and region in (None, one.region):
-            yield one
+    for bucket in view.all(Bucket, ""):
+        is_own = bucket.owner == request.caller.account
+        if is_own and bucket.name.startswith(prefix) and region in (None, bucket.region):
+            yield bucket
 
 
 READS: Reads = {"HeadBucket": _head, "ListBuckets": _list_all}

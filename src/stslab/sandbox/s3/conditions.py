@@ -1,4 +1,4 @@
-"""Conditional requests, and which part of an object is asked for.
+"""Conditional requests, and requests for a part of an object.
 
 S3 User Guide, "Adding preconditions to S3 operations with conditional requests"; RFC 9110,
 sections 13 and 14; S3 API Reference, "GetObject" and "PutObject".
@@ -15,7 +15,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 
 
 class Span(NamedTuple):
-    """Bytes of an object, from ``start`` to before ``end``; ``partial`` where not all of it."""
+    """The bytes of an object from ``start`` to before ``end``; ``partial``: a range or part."""
 
     start: int
     end: int
@@ -37,7 +37,7 @@ def check_source(request: ApiRequest, version: ObjectVersion) -> None:
 
 
 def check_write(request: ApiRequest, current: ObjectVersion | None) -> None:
-    """Hold a write against what it demands of the object that is there; None where none is."""
+    """Check a write's conditions on the ``current`` object, None if there is none."""
     match, none_match = request.params.get("IfMatch"), request.params.get("IfNoneMatch")
     if none_match is not None:
         if none_match.strip() != "*":
@@ -47,41 +47,38 @@ def check_write(request: ApiRequest, current: ObjectVersion | None) -> None:
     if match is not None:
         if current is None:
             raise no_such_key(request.params["Key"])
-        if not _names(match, current.etag):
+        if not _matches(match, current.etag):
             raise fault("PreconditionFailed", Condition="If-Match")
 
 
 def _failed(request: ApiRequest, prefix: str, version: ObjectVersion) -> str:
-    """The first condition that does not hold; empty where all do."""
+    """The name of the first condition that fails, or empty."""
     match, unmodified, none_match, modified = (
         request.params.get(f"{prefix}{name}")
         for name in ("IfMatch", "IfUnmodifiedSince", "IfNoneMatch", "IfModifiedSince")
     )
     changed = version.modified.replace(microsecond=0)
     if match is not None:
-        if not _names(match, version.etag):
+        if not _matches(match, version.etag):
             return "If-Match"
     elif unmodified is not None and changed > unmodified:
         return "If-Unmodified-Since"
     if none_match is not None:
-        return "If-None-Match" if _names(none_match, version.etag) else ""
+        return "If-None-Match" if _matches(none_match, version.etag) else ""
     return "If-Modified-Since" if modified is not None and changed <= modified else ""
 
 
-def _names(header: str, etag: str) -> bool:
-    listed = [one.strip().removeprefix("W/").strip('"') for one in header.split(",")]
-    return "*" in listed or etag in listed
+def _matches(header: str, etag: str) -> bool:
+    etags = [part.strip().removeprefix("W/").strip('"') for part in header.split(",")]
+    return "*" in etags or etag in etags
 
 
-def asked_span(request: ApiRequest, version: ObjectVersion) -> Span:
-    """The bytes that a read asks for: all, a range, or one part of an upload.
-
-    A range that can't be read counts as none.
-    """
-    number, asked = request.params.get("PartNumber"), request.params.get("Range")
+def requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
+    """The bytes that a read asks for: all, a range, or one part of a multipart upload."""
+    number, header = request.params.get("PartNumber"), request.params.get("Range")
     if number is None:
-        return ranged(asked, version.size) if asked else Span(0, version.size)
-    if asked:
+        return span_of(header, version.size) if header else Span(0, version.size)
+    if header:
         message = "Cannot specify both Range header and partNumber query parameter"
         raise fault("InvalidRequest", message)
     start = 0
@@ -92,14 +89,15 @@ def asked_span(request: ApiRequest, version: ObjectVersion) -> Span:
     raise fault("InvalidPartNumber", ActualPartCount=len(version.parts), PartNumberRequested=number)
 
 
-def ranged(asked: str, size: int) -> Span:
-    found = _RANGE.fullmatch(asked)
-    first, last = found.groups() if found else ("", "")
+def span_of(header: str, size: int) -> Span:
+    """The bytes of a Range header; all if it is invalid. Raises InvalidRange."""
+    match = _RANGE.fullmatch(header)
+    first, last = match.groups() if match else ("", "")
     if not (first or last) or (first and last and int(last) < int(first)):
         return Span(0, size)
     start, end = (int(first), size) if first else (max(size - int(last), 0), size)
     if first and last:
         end = min(int(last) + 1, size)
     if start >= size:
-        raise fault("InvalidRange", RangeRequested=asked, ActualObjectSize=size)
+        raise fault("InvalidRange", RangeRequested=header, ActualObjectSize=size)
     return Span(start, end, partial=True)

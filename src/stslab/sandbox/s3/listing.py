@@ -1,4 +1,4 @@
-"""What is in a bucket, in pages: its objects, and all their versions.
+"""Lists of objects and of versions, in pages.
 
 S3 API Reference, "ListObjectsV2", "ListObjects" and "ListObjectVersions"; S3 User Guide,
 "Organizing objects using prefixes" and "Listing object keys programmatically".
@@ -26,9 +26,9 @@ _CHECK = 4
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """One page: what was found, and the prefixes that stand for more.
+    """One page: its items, and its common prefixes.
 
-    ``last`` is the name or prefix that comes last, from which the next page goes on.
+    ``last`` is the last name or prefix of the page, after which the next one continues.
     """
 
     items: list[T]
@@ -38,10 +38,10 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
 
 def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str, most: int) -> Page[T]:
-    """The next ``most`` of ``entries``, which come by name, that the request is for.
+    """The next ``most`` of ``entries`` (sorted by name) that have the request's prefix.
 
-    Entries whose names have its delimiter after its prefix count as one, by what
-    they begin with. ``after`` is the prefix with which the last page ended, if it did with one.
+    Entries with the request's delimiter after the prefix are grouped in a common prefix. ``after``
+    is where the last page ended; if it is a common prefix, that is not repeated.
     """
     prefix = request.params.get("Prefix", "")
     delimiter = request.params.get("Delimiter", "")
@@ -65,8 +65,8 @@ def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str, most
     return Page(items, prefixes, False, last)
 
 
-def limit(asked: int | None) -> int:
-    return MOST if asked is None else min(asked, MOST)
+def limit(requested: int | None) -> int:
+    return MOST if requested is None else min(requested, MOST)
 
 
 def token(name: str) -> str:
@@ -74,8 +74,8 @@ def token(name: str) -> str:
     return base64.urlsafe_b64encode(zlib.crc32(content).to_bytes(_CHECK, "big") + content).decode()
 
 
-def of_token(given: str | None) -> str:
-    """The name after which a continuation token goes on; empty without a token."""
+def name_in_token(given: str | None) -> str:
+    """The name in a continuation token; empty without one. Raises InvalidArgument."""
     if given is None:
         return ""
     try:
@@ -90,71 +90,72 @@ def of_token(given: str | None) -> str:
 
 
 def writer(request: ApiRequest) -> Callable[[str], str]:
-    """How keys and prefixes are written: percent-encoded, if that was asked for."""
+    """How to write keys and prefixes: percent-encoded if the request asks for it."""
     return quote if request.params.get("EncodingType") == "url" else str
 
 
-def described(request: ApiRequest, found: Page[T], *names: str) -> Answer:
-    """What every page says: what was asked for (``names`` beside the usual), and its prefixes."""
-    asked, write = request.params, writer(request)
-    said = {name: asked[name] for name in ("Prefix", "Delimiter", *names) if name in asked}
+def page_members(request: ApiRequest, found: Page[T], *names: str) -> Answer:
+    """The members that every page has, with the request's parameters ``names`` repeated."""
+    params, write = request.params, writer(request)
+    repeated = (name for name in ("Prefix", "Delimiter", *names) if name in params)
     return {
         "Prefix": "",
-        **{name: write(text) for name, text in said.items()},
-        "EncodingType": asked.get("EncodingType"),
+        **{name: write(params[name]) for name in repeated},
+        "EncodingType": params.get("EncodingType"),
         "IsTruncated": found.truncated,
         "CommonPrefixes": [{"Prefix": write(prefix)} for prefix in found.prefixes],
     }
 
 
-def _objects_v2(view: View, request: ApiRequest) -> Answer:
+def _list_objects_v2(view: View, request: ApiRequest) -> Answer:
     params = request.params
-    after = of_token(params.get("ContinuationToken")) or params.get("StartAfter", "")
-    found, listed = _current(view, request, after, owned=params.get("FetchOwner", False))
+    after = name_in_token(params.get("ContinuationToken")) or params.get("StartAfter", "")
+    found, answer = _current(view, request, after, with_owner=params.get("FetchOwner", False))
     return {
-        **described(request, found, "StartAfter"),
-        **listed,
+        **page_members(request, found, "StartAfter"),
+        **answer,
         "KeyCount": len(found.items) + len(found.prefixes),
         "ContinuationToken": params.get("ContinuationToken"),
         "NextContinuationToken": token(found.last) if found.truncated else None,
     }
 
 
-def _objects(view: View, request: ApiRequest) -> Answer:
-    """ListObjects, which says where to go on only where a delimiter was given."""
-    found, listed = _current(view, request, request.params.get("Marker", ""), owned=True)
-    goes_on = found.truncated and request.params.get("Delimiter")
+def _list_objects(view: View, request: ApiRequest) -> Answer:
+    """NextMarker is in the answer only if the request has a delimiter."""
+    found, answer = _current(view, request, request.params.get("Marker", ""), with_owner=True)
+    marked = found.truncated and request.params.get("Delimiter")
     return {
         "Marker": "",
-        **described(request, found, "Marker"),
-        **listed,
-        "NextMarker": writer(request)(found.last) if goes_on else None,
+        **page_members(request, found, "Marker"),
+        **answer,
+        "NextMarker": writer(request)(found.last) if marked else None,
     }
 
 
 def _current(
-    view: View, request: ApiRequest, after: str, *, owned: bool
+    view: View, request: ApiRequest, after: str, *, with_owner: bool
 ) -> tuple[Page[Object], Answer]:
-    """The page, and what of it both operations answer; ``owned``: with the objects' owner."""
+    """A page of current versions, and the members of the answer that both operations have."""
     bucket, most = lookups.bucket_of(view, request), limit(request.params.get("MaxKeys"))
-    held = (
-        (one.name, one)
-        for one in _held(view, request, bucket)
-        if one.name > after and not one.current.marker
+    entries = (
+        (item.name, item)
+        for item in _objects(view, request, bucket)
+        if item.name > after and not item.current.marker
     )
-    found, write = page(held, request, after, most), writer(request)
-    owner = {"ID": lookups.canonical_id(view, bucket)} if owned else None
+    found, write = page(entries, request, after, most), writer(request)
+    owner = {"ID": lookups.canonical_id(view, bucket)} if with_owner else None
     contents = [
-        {"Key": write(one.name), **_described(one.current), "Owner": owner} for one in found.items
+        {"Key": write(item.name), **_described(item.current), "Owner": owner}
+        for item in found.items
     ]
     return found, {"Name": bucket.name, "MaxKeys": most, "Contents": contents}
 
 
-def _held(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
-    """What the bucket has that begins with the prefix that was asked for, by key."""
-    prefix = request.params.get("Prefix", "")
-    held = (one for one in view.all(Object, bucket.owner) if one.bucket == bucket.name)
-    return sorted((one for one in held if one.name.startswith(prefix)), key=attrgetter("name"))
+def _objects(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
+    """The objects in the bucket with the request's prefix, sorted by key."""
+    start = f"{bucket.name}/{request.params.get('Prefix', '')}"
+    objects = (item for item in view.all(Object, bucket.owner) if item.key.startswith(start))
+    return sorted(objects, key=attrgetter("name"))
 
 
 def _described(version: ObjectVersion) -> Answer:
@@ -169,7 +170,7 @@ def _described(version: ObjectVersion) -> Answer:
 
 
 def _list_versions(view: View, request: ApiRequest) -> Answer:
-    """ListObjectVersions: by key, the newest version first."""
+    """ListObjectVersions: sorted by key, with the newest version first."""
     params = request.params
     bucket = lookups.bucket_of(view, request)
     after, after_id = params.get("KeyMarker", ""), params.get("VersionIdMarker")
@@ -177,31 +178,30 @@ def _list_versions(view: View, request: ApiRequest) -> Answer:
         message = "A version-id marker cannot be specified without a key marker."
         raise invalid_argument(message, "version-id-marker", after_id)
     most = limit(params.get("MaxKeys"))
-    held = _versions(_held(view, request, bucket), after, after_id)
-    found = page(held, request, after, most)
+    entries = _versions(_objects(view, request, bucket), after, after_id)
+    found = page(entries, request, after, most)
     owner, write = {"ID": lookups.canonical_id(view, bucket)}, writer(request)
     versions: list[Answer] = []
     markers: list[Answer] = []
-    for one, version in found.items:
-        what = {
-            "Key": write(one.name),
+    for item, version in found.items:
+        members = {
+            "Key": write(item.name),
             "VersionId": version.version_id,
-            "IsLatest": version is one.current,
+            "IsLatest": version is item.current,
             "Owner": owner,
         }
         if version.marker:
-            markers.append({**what, "LastModified": version.modified})
+            markers.append({**members, "LastModified": version.modified})
         else:
-            versions.append({**what, **_described(version)})
+            versions.append({**members, **_described(version)})
     last_id = found.items[-1][1].version_id if found.items else None
-    goes_on = found.truncated
     ends_with_prefix = found.prefixes[-1:] == [found.last]
     return {
         "KeyMarker": "",
         "VersionIdMarker": after_id or "",
-        **described(request, found, "KeyMarker"),
-        "NextKeyMarker": write(found.last) if goes_on else None,
-        "NextVersionIdMarker": last_id if goes_on and not ends_with_prefix else None,
+        **page_members(request, found, "KeyMarker"),
+        "NextKeyMarker": write(found.last) if found.truncated else None,
+        "NextVersionIdMarker": last_id if found.truncated and not ends_with_prefix else None,
         "Name": bucket.name,
         "MaxKeys": most,
         "Versions": versions,
@@ -210,19 +210,19 @@ def _list_versions(view: View, request: ApiRequest) -> Answer:
 
 
 def _versions(
-    held: list[Object], after: str, after_id: str | None
+    objects: list[Object], after: str, after_id: str | None
 ) -> Iterator[tuple[str, tuple[Object, ObjectVersion]]]:
-    for one in held:
-        newest_first = [(one.name, (one, version)) for version in reversed(one.versions)]
-        if one.name > after:
+    for item in objects:
+        newest_first = [(item.name, (item, version)) for version in reversed(item.versions)]
+        if item.name > after:
             yield from newest_first
-        elif one.name == after and after_id:
+        elif item.name == after and after_id:
             ids = [version.version_id for _, (_, version) in newest_first]
             yield from newest_first[ids.index(after_id) + 1 :] if after_id in ids else ()
 
 
 READS: Reads = {
     "ListObjectVersions": _list_versions,
-    "ListObjects": _objects,
-    "ListObjectsV2": _objects_v2,
+    "ListObjects": _list_objects,
+    "ListObjectsV2": _list_objects_v2,
 }

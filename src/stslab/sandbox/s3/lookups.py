@@ -1,4 +1,4 @@
-"""Buckets, objects and versions, as the records of a view have them."""
+"""Finds the bucket, object or version that a request names, or raises S3's error."""
 
 import re
 
@@ -8,7 +8,6 @@ from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, View
 
-MARKED = ("x-amz-delete-marker", "true")
 _VERSION_ID = re.compile(r"null|[A-Za-z0-9_-]{32}")
 
 
@@ -18,10 +17,10 @@ def bucket_named(view: View, name: str) -> Bucket | None:
 
 def bucket_of(view: View, request: ApiRequest) -> Bucket:
     name = request.params["Bucket"]
-    found = bucket_named(view, name)
-    if found is None:
+    bucket = bucket_named(view, name)
+    if bucket is None:
         raise fault("NoSuchBucket", BucketName=name)
-    return found
+    return bucket
 
 
 def canonical_id(view: View, bucket: Bucket) -> str:
@@ -37,39 +36,39 @@ def object_at(view: View, where: Address) -> Object | None:
 
 
 def version_at(view: View, where: Address, version_id: str | None) -> ObjectVersion | None:
-    """The version with this id, or the current one, be it a delete marker; or None."""
-    held = object_at(view, where)
-    if held is None:
+    """The version with this id, or the current one (None); it may be a delete marker."""
+    item = object_at(view, where)
+    if item is None:
         return None
-    return held.current if version_id is None else version_of(held, version_id)
+    return item.current if version_id is None else version_of(item, version_id)
 
 
-def version_of(held: Object, version_id: str) -> ObjectVersion | None:
-    return next((one for one in held.versions if one.version_id == version_id), None)
+def version_of(item: Object, version_id: str) -> ObjectVersion | None:
+    return next((one for one in item.versions if one.version_id == version_id), None)
 
 
 def content_at(view: View, where: Address, version_id: str | None) -> ObjectVersion | None:
-    """As :func:`version_at`, and None for a delete marker, which has no content."""
-    found = version_at(view, where, version_id)
-    return None if found is None or found.marker else found
+    """Like :func:`version_at`, but None for a delete marker."""
+    version = version_at(view, where, version_id)
+    return None if version is None or version.marker else version
 
 
 def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
-    """The version that the request reads, and its bucket.
+    """The bucket and the version that the request reads. Raises S3's error for a delete marker.
 
     S3 User Guide, "Working with delete markers"; S3 API Reference, "GetObject".
     """
     bucket = bucket_of(view, request)
     key, version_id = request.params["Key"], request.params.get("VersionId")
     check_version_id(version_id)
-    found = version_at(view, Address(bucket.name, key), version_id)
-    if found is None:
+    version = version_at(view, Address(bucket.name, key), version_id)
+    if version is None:
         if version_id is None:
             raise no_such_key(key)
         raise fault("NoSuchVersion", Key=key, VersionId=version_id)
-    if not found.marker:
-        return bucket, found
-    marked = (MARKED, ("x-amz-version-id", found.version_id))
+    if not version.marker:
+        return bucket, version
+    marked = (("x-amz-delete-marker", "true"), ("x-amz-version-id", version.version_id))
     if version_id is None:
         raise no_such_key(key, headers=marked)
     raise fault(
@@ -83,8 +82,8 @@ def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
 def check_version_id(version_id: str | None) -> None:
     if version_id is not None and not is_version_id(version_id):
         empty = "Version id cannot be the empty string"
-        said = "Invalid version id specified" if version_id else empty
-        raise invalid_argument(said, "versionId", version_id)
+        message = "Invalid version id specified" if version_id else empty
+        raise invalid_argument(message, "versionId", version_id)
 
 
 def is_version_id(version_id: str) -> bool:
@@ -92,5 +91,5 @@ def is_version_id(version_id: str) -> bool:
 
 
 def shown_id(bucket: Bucket, version: ObjectVersion) -> str | None:
-    """The id as answers show it, in buckets that keep versions or once did."""
+    """The version id in answers; None if the bucket never had versioning."""
     return version.version_id if bucket.versioning else None

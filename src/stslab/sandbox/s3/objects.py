@@ -1,7 +1,7 @@
-"""Objects: put, read, copied, deleted, described, and what is set on them.
+"""Operations on objects, their ACLs and tags.
 
 S3 API Reference, "PutObject", "GetObject", "HeadObject", "CopyObject", "DeleteObject",
-"DeleteObjects", and the operations on an object's list and tags.
+"DeleteObjects", and the operations on an object's ACL and tags.
 """
 
 from msgspec.structs import replace
@@ -24,36 +24,35 @@ _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 def _put(tx: Transaction, request: ApiRequest) -> Answer:
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
     conditions.check_write(request, lookups.content_at(tx, Address(bucket.name, key), None))
-    made = versions.draft(tx, request, bucket)
+    draft = versions.draft(tx, request, bucket)
     checksums = [name for name in CHECKSUMS if name in request.params] or [ADDED]
-    made = versions.whole(made, versions.stored(tx, request, versions.sent(request), checksums))
-    made = versions.add(tx, bucket, key, made)
-    return {"ETag": f'"{made.etag}"', **versions.told(made, bucket)}
+    part = versions.store(tx, request, versions.sent(request), checksums)
+    version = versions.add(tx, bucket, key, versions.with_content(draft, part))
+    return {"ETag": f'"{version.etag}"', **versions.write_members(version, bucket)}
 
 
 def get(blob: Blob, view: View, request: ApiRequest) -> Answer:
-    bucket, version, span = _asked(view, request)
+    bucket, version, span = _requested(view, request)
     if version.storage_class in _ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
     described = _described(request, bucket, version, span)
-    return {**described, "Body": versions.content(blob, version, span)}
+    return {**described, "Body": versions.read(blob, version, span)}
 
 
-def _asked(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion, Span]:
+def _requested(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion, Span]:
     bucket, version = lookups.readable(view, request)
     conditions.check_read(request, version)
-    return bucket, version, conditions.asked_span(request, version)
+    return bucket, version, conditions.requested_span(request, version)
 
 
 def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span: Span) -> Answer:
-    asked = request.params
-    overridden = {
-        name: asked[f"Response{name}"] for name in versions.HEADERS if asked.get(f"Response{name}")
-    }
+    params = request.params
+    requested = ((name, params.get(f"Response{name}")) for name in versions.HEADERS)
+    overridden = {name: value for name, value in requested if value}
     if overridden and request.caller.kind == "Anonymous":
         message = "Request specific response headers cannot be used for anonymous GET requests."
         raise fault("InvalidRequest", message)
-    shows_checksum = asked.get("ChecksumMode") and not span.partial
+    shows_checksum = params.get("ChecksumMode") and not span.partial
     last = span.end - 1
     return {
         "AcceptRanges": "bytes",
@@ -61,7 +60,7 @@ def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span
         "ETag": f'"{version.etag}"',
         "ContentLength": span.end - span.start,
         "ContentRange": f"bytes {span.start}-{last}/{version.size}" if span.partial else None,
-        "PartsCount": len(version.parts) if "PartNumber" in asked and version.upload else None,
+        "PartsCount": len(version.parts) if "PartNumber" in params and version.upload else None,
         **version.headers,
         **overridden,
         "Metadata": version.metadata,
@@ -78,28 +77,28 @@ def copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     source_id, version = source_of(tx, request)
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
     conditions.check_write(request, lookups.content_at(tx, Address(bucket.name, key), None))
-    _check_copies_something(request)
-    made = versions.draft(tx, request, bucket)
+    _check_changes_something(request)
+    draft = versions.draft(tx, request, bucket)
     if request.params.get("MetadataDirective", "COPY") == "COPY":
-        made = replace(made, headers=version.headers, metadata=version.metadata)
+        draft = replace(draft, headers=version.headers, metadata=version.metadata)
     if request.params.get("TaggingDirective", "COPY") == "COPY":
-        made = replace(made, tags=version.tags)
+        draft = replace(draft, tags=version.tags)
     part = versions.copied(contents, tx, request, version)
-    made = versions.add(tx, bucket, key, versions.whole(made, part))
+    copied = versions.add(tx, bucket, key, versions.with_content(draft, part))
     return {
         "CopyObjectResult": {
-            "ETag": f'"{made.etag}"',
-            "LastModified": made.modified,
-            **made.checksums,
-            "ChecksumType": made.checksum_type or None,
+            "ETag": f'"{copied.etag}"',
+            "LastModified": copied.modified,
+            **copied.checksums,
+            "ChecksumType": copied.checksum_type or None,
         },
         "CopySourceVersionId": source_id,
-        **versions.told(made, bucket),
+        **versions.write_members(copied, bucket),
     }
 
 
 def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersion]:
-    """The version that a copy reads, and its id as answers show it."""
+    """The version id in the answer, and the version, that a copy reads. Raises S3's errors."""
     where, version_id = needs.source(request)
     lookups.check_version_id(version_id)
     bucket = lookups.bucket_named(view, where.bucket)
@@ -123,7 +122,7 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
 _CHANGES = ("StorageClass", "WebsiteRedirectLocation", "ServerSideEncryption")
 
 
-def _check_copies_something(request: ApiRequest) -> None:
+def _check_changes_something(request: ApiRequest) -> None:
     params = request.params
     where, version_id = needs.source(request)
     same = where == Address(params["Bucket"], params["Key"]) and version_id is None
@@ -138,22 +137,22 @@ def _check_copies_something(request: ApiRequest) -> None:
 
 
 def _delete_one(tx: Transaction, request: ApiRequest) -> Answer:
-    """DeleteObject: one version, or what is current, over which versioning lays a marker."""
+    """DeleteObject: delete one version; without an id, add a marker if versioning is on."""
     bucket, version_id = lookups.bucket_of(tx, request), request.params.get("VersionId")
     lookups.check_version_id(version_id)
     where = Address(bucket.name, request.params["Key"])
-    held = lookups.object_at(tx, where)
-    _check_demands(request, lookups.version_at(tx, where, version_id))
+    item = lookups.object_at(tx, where)
+    _check_conditions(request, lookups.version_at(tx, where, version_id))
     if version_id is not None:
-        return _deleted(tx, held, version_id)
+        return _delete_version(tx, item, version_id)
     if bucket.versioning:
         marker = ObjectVersion(modified=request.now, marker=True)
-        made = versions.add(tx, bucket, where.key, marker)
-        return {"DeleteMarker": True, "VersionId": made.version_id}
-    return {**_deleted(tx, held, NULL), "VersionId": None}
+        marker = versions.add(tx, bucket, where.key, marker)
+        return {"DeleteMarker": True, "VersionId": marker.version_id}
+    return {**_delete_version(tx, item, NULL), "VersionId": None}
 
 
-def _check_demands(request: ApiRequest, version: ObjectVersion | None) -> None:
+def _check_conditions(request: ApiRequest, version: ObjectVersion | None) -> None:
     if version is None or version.marker:
         if request.params.get("IfMatch") is not None:
             raise no_such_key(request.params["Key"])
@@ -161,26 +160,26 @@ def _check_demands(request: ApiRequest, version: ObjectVersion | None) -> None:
     conditions.check_write(request, version)
 
 
-def _deleted(tx: Transaction, held: Object | None, version_id: str) -> Answer:
-    """Delete one version; that there is none is no error."""
-    version = lookups.version_of(held, version_id) if held is not None else None
-    if held is None or version is None:
+def _delete_version(tx: Transaction, item: Object | None, version_id: str) -> Answer:
+    """Delete one version, if it exists."""
+    version = lookups.version_of(item, version_id) if item is not None else None
+    if item is None or version is None:
         return {"VersionId": version_id}
-    rest = tuple(one for one in held.versions if one is not version)
+    rest = tuple(other for other in item.versions if other is not version)
     if rest:
-        tx.put(replace(held, versions=rest))
+        tx.put(replace(item, versions=rest))
     else:
-        tx.delete(held)
+        tx.delete(item)
     return {"VersionId": version_id, "DeleteMarker": True if version.marker else None}
 
 
 def _get_acl(view: View, request: ApiRequest) -> Answer:
     bucket, version = lookups.readable(view, request)
-    return acl.shown(version.grants, lookups.canonical_id(view, bucket))
+    return acl.written(version.grants, lookups.canonical_id(view, bucket))
 
 
 def _put_acl(tx: Transaction, request: ApiRequest) -> None:
-    grants = acl.changed(tx, request, lookups.bucket_of(tx, request))
+    grants = acl.new_grants(tx, request, lookups.bucket_of(tx, request))
     versions.change(tx, request, grants=grants)
 
 
@@ -193,9 +192,9 @@ def _get_tags(view: View, request: ApiRequest) -> Answer:
 
 
 def _set_tags(tx: Transaction, request: ApiRequest) -> Answer:
-    """PutObjectTagging, and DeleteObjectTagging, which gives none."""
-    given = request.params.get("Tagging", {"TagSet": ()})["TagSet"]
-    tags = settings.tags_of_set(given, settings.MOST_ON_OBJECTS)
+    """PutObjectTagging, and DeleteObjectTagging, whose request has no tags."""
+    tag_set = request.params.get("Tagging", {"TagSet": ()})["TagSet"]
+    tags = settings.tags_of_set(tag_set, settings.MOST_ON_OBJECTS)
     version = versions.change(tx, request, tags=tags)
     return {"VersionId": lookups.shown_id(lookups.bucket_of(tx, request), version)}
 
@@ -203,7 +202,7 @@ def _set_tags(tx: Transaction, request: ApiRequest) -> Answer:
 READS: Reads = {
     "GetObjectAcl": _get_acl,
     "GetObjectTagging": _get_tags,
-    "HeadObject": lambda view, request: _described(request, *_asked(view, request)),
+    "HeadObject": lambda view, request: _described(request, *_requested(view, request)),
 }
 WRITES: Writes = {
     "DeleteObject": _delete_one,
@@ -216,42 +215,37 @@ MOST = 1000
 
 
 def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
-    """Delete what the caller may delete, and say of the rest why not."""
+    """Delete the objects that the caller may delete, and report an error for each other one."""
     wanted = request.params.get("Delete") or {}
-    listed = wanted.get("Objects") or []
-    if not 0 < len(listed) <= MOST or not all(one.get("Key") for one in listed):
+    rows = wanted.get("Objects") or []
+    if not 0 < len(rows) <= MOST or not all(row.get("Key") for row in rows):
         raise malformed()
     lookups.bucket_of(tx, request)
     deleted, errors = [], []
-    for one in listed:
+    for row in rows:
         try:
-            deleted.append(_delete(judge, tx, request, one))
-        except ApiFault as fault_of_one:
-            errors.append(
-                {**_named(one), "Code": fault_of_one.code, "Message": fault_of_one.message}
-            )
+            deleted.append(_delete(judge, tx, request, row))
+        except ApiFault as error:
+            errors.append({**_identifier(row), "Code": error.code, "Message": error.message})
     return {"Deleted": [] if wanted.get("Quiet") else deleted, "Errors": errors}
 
 
-def _delete(judge: Judge, tx: Transaction, request: ApiRequest, one: Document) -> Answer:
-    demands = {"IfMatch": one["ETag"]} if one.get("ETag") else {}
-    single = replace(
-        request,
-        operation="DeleteObject",
-        params={**request.params, "VersionId": None, **_named(one), **demands},
-    )
+def _delete(judge: Judge, tx: Transaction, request: ApiRequest, row: Document) -> Answer:
+    condition = {"IfMatch": row["ETag"]} if row.get("ETag") else {}
+    params = {**request.params, "VersionId": None, **_identifier(row), **condition}
+    single = replace(request, operation="DeleteObject", params=params)
     for need in needs.to_delete(tx, judge.seen(tx), single):
         decision = judge.decide(tx, single, need)
         if not decision.allowed:
             raise denial(single, need, decision)
-    version = one.get("VersionId")
+    version = row.get("VersionId")
     if version and not lookups.is_version_id(version):
         raise fault("NoSuchVersion")
-    answer = _delete_one(tx, single)
+    answer, identifier = _delete_one(tx, single), _identifier(row)
     if not answer.get("DeleteMarker"):
-        return _named(one)
-    return {**_named(one), "DeleteMarker": True, "DeleteMarkerVersionId": answer["VersionId"]}
+        return identifier
+    return {**identifier, "DeleteMarker": True, "DeleteMarkerVersionId": answer["VersionId"]}
 
 
-def _named(one: Document) -> dict[str, str]:
-    return {name: one[name] for name in ("Key", "VersionId") if one.get(name)}
+def _identifier(row: Document) -> dict[str, str]:
+    return {name: row[name] for name in ("Key", "VersionId") if row.get(name)}

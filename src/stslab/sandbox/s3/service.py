@@ -1,7 +1,6 @@
-"""S3: its operations, on the records of buckets and objects.
+"""The S3 service: its two tables of operations.
 
-Operations that are in no table are refused, as those on inventories and S3 Select are: no lab
-has a use for them.
+Operations without a use in a lab, such as inventories and S3 Select, are not supported.
 """
 
 from collections.abc import Callable
@@ -18,16 +17,16 @@ from stslab.sandbox.state.state import State
 
 V = TypeVar("V")
 A = TypeVar("A")
-Holding = Callable[[Contents, Transaction, ApiRequest], Answer]
-"""An operation that reads or hashes what objects hold."""
+ContentWrite = Callable[[Contents, Transaction, ApiRequest], Answer]
+"""A write that reads or hashes the content of objects."""
 
 
 class S3Service:
-    """The operations of S3. ``state`` keeps the bodies of objects."""
+    """The S3 service. ``state`` has the bodies of objects."""
 
     def __init__(self, state: State, judge: Judge) -> None:
         self._judge, self._state = judge, state
-        holding = {
+        content_writes = {
             "CompleteMultipartUpload": uploads.complete,
             "CopyObject": objects.copy,
             "UploadPart": uploads.put_part,
@@ -38,7 +37,7 @@ class S3Service:
             **settings.READS, **uploads.READS,
             "GetBucketPolicy": partial(policies.get, judge),
             "GetObject": partial(objects.get, state.blob),
-            **{name: partial(self._tried_first, write) for name, write in holding.items()},
+            **{name: partial(self._write, write) for name, write in content_writes.items()},
         }  # fmt: skip
         writes: Writes = {
             **acl.WRITES, **buckets.WRITES, **objects.WRITES, **policies.WRITES,
@@ -49,10 +48,10 @@ class S3Service:
         self.reads: Reads = {name: partial(_checked, read) for name, read in reads.items()}
         self.writes: Writes = {name: partial(_checked, write) for name, write in writes.items()}
 
-    def _tried_first(self, write: Holding, view: View, request: ApiRequest) -> Answer:
-        """Write on a fork first: what is large is read and hashed there, and not in a transaction.
+    def _write(self, write: ContentWrite, view: View, request: ApiRequest) -> Answer:
+        """Write on a fork first, so that large bodies are read and hashed outside a transaction.
 
-        So these operations are in ``reads``, which get no transaction.
+        For that these operations are in ``reads``, which get no transaction.
         """
         contents = Contents(self._state.blob)
         write(contents, Transaction(view), request)
@@ -60,7 +59,7 @@ class S3Service:
             return write(contents, tx, request)
 
     def needs(self, view: View, request: ApiRequest) -> Needs:
-        return needs.of(view, self._judge.seen(view), request)
+        return needs.needs_of(view, self._judge.seen(view), request)
 
 
 def _checked(handler: Callable[[V, ApiRequest], A], view: V, request: ApiRequest) -> A:

@@ -1,7 +1,7 @@
-"""What is set on a bucket: versioning, ownership, tags, blocks, and what is only kept and shown.
+"""Operations on a bucket's settings, such as versioning, ownership, tags and encryption.
 
-S3 API Reference, the operations of the same names. New objects have the encryption that their
-bucket's setting says; nothing else depends on what is only kept.
+S3 API Reference, the operations of the same names. The configurations in ``Bucket.settings`` are
+only stored and returned; but new objects get the encryption of their bucket.
 """
 
 import functools
@@ -51,7 +51,7 @@ def tags_of_set(
     most: int = _MOST_ON_BUCKETS,
     system: Mapping[str, str] = MappingProxyType({}),
 ) -> Mapping[str, str]:
-    """The tags that a request gives; AWS's own must be those that are there, ``system``."""
+    """The tags in a request, checked. They must include AWS's own tags, ``system``."""
     tags: dict[str, str] = {}
     for tag in tag_set:
         if tag["Key"] in tags:
@@ -60,8 +60,8 @@ def tags_of_set(
         tags[tag["Key"]] = tag["Value"]
     if not system.items() <= tags.items():
         raise fault("InvalidTag", "System Tags cannot be removed by requester")
-    own = {key: value for key, value in tags.items() if key not in system}
-    return {**system, **_checked(own, most)}
+    others = {key: value for key, value in tags.items() if key not in system}
+    return {**system, **_checked(others, most)}
 
 
 def tags_as_set(tags: Mapping[str, str]) -> list[Mapping[str, str]]:
@@ -85,10 +85,10 @@ def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
 
 
 class Setting(NamedTuple):
-    """A configuration, by the end of its operations' names (``Cors``).
+    """A configuration of a bucket.
 
-    Requests have it in ``member``. ``missing`` is the error where there is none; without one,
-    the answer is ``default``.
+    ``name`` is the end of its operations' names (``Cors``), ``member`` the parameter that has it.
+    A bucket without it answers with the error ``missing``, or else with ``default``.
     """
 
     name: str
@@ -115,7 +115,7 @@ _SETTINGS = (
     Setting("Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration"),
 )
 
-# What no bucket has here, and the error that says so, where S3 has one.
+# Configurations that no bucket has here, with S3's error for a missing one, if any.
 _NEVER = {
     "GetBucketAccelerateConfiguration": "",
     "GetBucketReplication": "ReplicationConfigurationNotFoundError",
@@ -124,22 +124,22 @@ _NEVER = {
 
 
 def encryption_rule(bucket: Bucket) -> Document:
-    """What the bucket's encryption does to new objects; empty where it is as in new buckets."""
+    """The encryption rule for new objects; empty for the default encryption."""
     rules = json.loads(bucket.settings.get("Encryption", "{}")).get("Rules")
-    found: Document = rules[0] if rules else {}
-    return found
+    rule: Document = rules[0] if rules else {}
+    return rule
 
 
-def _own(setting: Setting, bucket: Bucket) -> Answer | None:
+def _stored(setting: Setting, bucket: Bucket) -> Answer | None:
     text = bucket.settings.get(setting.name) or ("" if setting.missing else setting.default)
-    found: Answer | None = json.loads(text) if text else None
-    return {setting.member: found} if setting is _ENCRYPTION else found
+    value: Answer | None = json.loads(text) if text else None
+    return {setting.member: value} if setting is _ENCRYPTION else value
 
 
 def _block(bucket: Bucket) -> Answer | None:
     block = bucket.public_access_block
-    found = {said: getattr(block, name) for said, name in _BLOCKS.items()} if block else None
-    return {"PublicAccessBlockConfiguration": found} if found else None
+    values = block and {member: getattr(block, name) for member, name in _BLOCKS.items()}
+    return {"PublicAccessBlockConfiguration": values} if values else None
 
 
 _BLOCKS: Mapping[str, str] = {
@@ -163,7 +163,7 @@ _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
         ),
         "OwnershipControlsNotFoundError",
     ),
-    # Requester pays is not offered.
+    # Requester pays is not supported.
     "GetBucketRequestPayment": (lambda _: {"Payer": "BucketOwner"}, ""),
     "GetBucketTagging": (
         lambda one: {"TagSet": tags_as_set(one.tags)} if one.tags else None,
@@ -171,10 +171,10 @@ _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     ),
     "GetBucketVersioning": (lambda one: {"Status": one.versioning or None}, ""),
     "GetPublicAccessBlock": (_block, "NoSuchPublicAccessBlockConfiguration"),
-    **{f"GetBucket{one.name}": (functools.partial(_own, one), one.missing) for one in _SETTINGS},
+    **{f"GetBucket{one.name}": (functools.partial(_stored, one), one.missing) for one in _SETTINGS},
     **{operation: (lambda _: None, code) for operation, code in _NEVER.items()},
 }
-"""What each read says of the bucket, and the error where there is nothing to say, if any."""
+"""The answer of each read for a bucket, and the error if the answer is None."""
 
 
 def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
@@ -200,7 +200,7 @@ def _written(moment: datetime) -> str:
 
 
 def check_key(algorithm: str, key: str | None, message: str) -> None:
-    """Refuse a KMS key where another algorithm than KMS's encrypts."""
+    """Refuse a KMS key with an algorithm that does not use KMS."""
     if key and not algorithm.startswith("aws:kms"):
         raise invalid_argument(message, "SSEKMSKeyId", key)
 
@@ -218,16 +218,16 @@ def _without(setting: str, bucket: Bucket, _params: Params) -> Params:
 
 
 def _versioned(_bucket: Bucket, params: Params) -> Params:
-    asked = params["VersioningConfiguration"]
-    if asked.get("MFADelete") == "Enabled":
-        raise fault("NotImplemented", "The sandbox does not implement MFA Delete.")
-    if asked.get("Status") is None:
+    configuration = params["VersioningConfiguration"]
+    if configuration.get("MFADelete") == "Enabled":
+        raise fault("NotImplemented", "The embedded account does not support MFA Delete.")
+    if configuration.get("Status") is None:
         raise fault("IllegalVersioningConfigurationException")
-    return {"versioning": asked["Status"]}
+    return {"versioning": configuration["Status"]}
 
 
 def _owned(bucket: Bucket, params: Params) -> Params:
-    """Lists can be disabled where the bucket's gives full control to its owner, and no more."""
+    """ACLs can be disabled only while the bucket's ACL has no grants but the owner's."""
     rules = params["OwnershipControls"]["Rules"]
     if len(rules) != 1:
         raise malformed()
@@ -237,19 +237,20 @@ def _owned(bucket: Bucket, params: Params) -> Params:
 
 
 def _tagged(bucket: Bucket, params: Params) -> Params:
-    given = params.get("Tagging", {"TagSet": tags_as_set(_system(bucket))})["TagSet"]
-    return {"tags": tags_of_set(given, system=_system(bucket))}
+    system = _system_tags(bucket)
+    tag_set = params.get("Tagging", {"TagSet": tags_as_set(system)})["TagSet"]
+    return {"tags": tags_of_set(tag_set, system=system)}
 
 
-def _system(bucket: Bucket) -> Mapping[str, str]:
-    """The tags that AWS has set, which nobody else may change."""
+def _system_tags(bucket: Bucket) -> Mapping[str, str]:
+    """The tags that AWS set, which nobody else may change."""
     return {key: value for key, value in bucket.tags.items() if key.startswith(_SYSTEM)}
 
 
 def _blocked(_bucket: Bucket, params: Params) -> Params:
-    asked = params["PublicAccessBlockConfiguration"]
-    block = PublicAccessBlock(**{name: bool(asked.get(said)) for said, name in _BLOCKS.items()})
-    return {"public_access_block": block}
+    given = params["PublicAccessBlockConfiguration"]
+    values = {name: bool(given.get(member)) for member, name in _BLOCKS.items()}
+    return {"public_access_block": PublicAccessBlock(**values)}
 
 
 _CHANGED: Mapping[str, Callable[[Bucket, Params], Params]] = {
@@ -268,17 +269,17 @@ _CHANGED: Mapping[str, Callable[[Bucket, Params], Params]] = {
     "DeleteBucketLifecycle": functools.partial(_without, "LifecycleConfiguration"),
     "DeleteBucketWebsite": functools.partial(_without, "Website"),
 }
-"""The members of the bucket that each write changes."""
+"""For each write, a function that returns the changed members of the bucket."""
 
 
 def _read(
     show: Callable[[Bucket], Answer | None], missing: str, view: View, request: ApiRequest
 ) -> Answer:
     bucket = lookups.bucket_of(view, request)
-    found = show(bucket)
-    if found is None and missing:
+    answer = show(bucket)
+    if answer is None and missing:
         raise fault(missing, BucketName=bucket.name)
-    return found or {}
+    return answer or {}
 
 
 def _write(

@@ -1,4 +1,4 @@
-"""Multipart uploads: begun, filled, completed, given up, listed.
+"""Operations on multipart uploads and their parts.
 
 S3 User Guide, "Uploading and copying objects using multipart upload" and "Checking object
 integrity in Amazon S3"; S3 API Reference, "CompleteMultipartUpload".
@@ -25,21 +25,21 @@ from stslab.sandbox.state.snapshot import Transaction, View
 _MOST_PARTS = 10_000
 _SMALLEST = 5 * 1024 * 1024
 _FULL, _COMPOSITE = "FULL_OBJECT", "COMPOSITE"
-# What an algorithm's checksum may be of, where there are parts: the whole, or their checksums, as
-# all others are. The first is the default.
+# The checksum types of an algorithm, of which the first is the default. Other algorithms have only
+# composite checksums. S3 User Guide, "Checking object integrity in Amazon S3".
 _KINDS = {"CRC64NVME": (_FULL,), "CRC32": (_COMPOSITE, _FULL), "CRC32C": (_COMPOSITE, _FULL)}
 
 
-def _begin(tx: Transaction, request: ApiRequest) -> Answer:
+def _create(tx: Transaction, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(tx, request)
     algorithm = request.params.get("ChecksumAlgorithm", "")
     kinds = _KINDS.get(algorithm, (_COMPOSITE,)) if algorithm else ("",)
     kind = request.params.get("ChecksumType", kinds[0])
     if kind not in kinds:
-        what = f"{kind} checksum type cannot be used with the {algorithm.lower()} checksum"
-        only = "x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm"
-        what = f"The {what} algorithm." if algorithm else f"The {only} header."
-        raise fault("InvalidRequest", what)
+        wrong = f"{kind} checksum type cannot be used with the {algorithm.lower()} checksum"
+        alone = "x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm"
+        message = f"The {wrong} algorithm." if algorithm else f"The {alone} header."
+        raise fault("InvalidRequest", message)
     upload = Upload(
         account=bucket.owner,
         bucket=bucket.name,
@@ -68,7 +68,7 @@ def put_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> Answe
     if wanted and given != wanted and not left_out:
         expected = f"expected checksum Type: {wanted}, actual checksum Type: {given}"
         raise fault("InvalidRequest", f"Checksum Type mismatch occurred, {expected}")
-    part = _kept(tx, request, upload, versions.sent(request))
+    part = _put(tx, request, upload, versions.sent(request))
     return {"ETag": f'"{part.etag}"', **part.checksums, **upload.draft.encryption}
 
 
@@ -76,7 +76,7 @@ def copy_part(contents: Contents, tx: Transaction, request: ApiRequest) -> Answe
     upload = _upload(tx, request)
     source_id, version = source_of(tx, request)
     span = _source_span(request.params.get("CopySourceRange"), version.size)
-    part = _kept(tx, request, upload, contents.of(version, span))
+    part = _put(tx, request, upload, contents.of(version, span))
     return {
         "CopyPartResult": {
             "ETag": f'"{part.etag}"',
@@ -88,47 +88,47 @@ def copy_part(contents: Contents, tx: Transaction, request: ApiRequest) -> Answe
     }
 
 
-def _source_span(asked: str | None, size: int) -> Span:
-    if asked is None:
+def _source_span(header: str | None, size: int) -> Span:
+    if header is None:
         return Span(0, size)
-    span = conditions.ranged(asked, size)
-    if not span.partial or asked != f"bytes={span.start}-{span.end - 1}":
+    span = conditions.span_of(header, size)
+    if not span.partial or header != f"bytes={span.start}-{span.end - 1}":
         message = (
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first "
             "and last are the zero-based offsets of the first and last bytes to copy"
         )
-        raise invalid_argument(message, "x-amz-copy-source-range", asked)
+        raise invalid_argument(message, "x-amz-copy-source-range", header)
     return span
 
 
-def _kept(tx: Transaction, request: ApiRequest, upload: Upload, given: Content) -> Part:
+def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content) -> Part:
     number = request.params["PartNumber"]
     if not 1 <= number <= _MOST_PARTS:
         message = f"Part number must be an integer between 1 and {_MOST_PARTS}, inclusive"
         raise invalid_argument(message, "partNumber", number)
-    part = versions.stored(tx, request, given, [f"Checksum{upload.algorithm}"], number)
-    others = (one for one in upload.parts if one.number != number)
+    part = versions.store(tx, request, content, [f"Checksum{upload.algorithm}"], number)
+    others = (other for other in upload.parts if other.number != number)
     tx.put(replace(upload, parts=tuple(sorted((*others, part), key=lambda one: one.number))))
     return part
 
 
 def complete(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
-    """CompleteMultipartUpload. Completing again what is complete changes nothing."""
+    """CompleteMultipartUpload. Completing an upload again changes nothing."""
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
     current = lookups.content_at(tx, Address(bucket.name, key), None)
     if current is not None and current.upload == request.params["UploadId"]:
         return _completed(request, bucket, current)
     upload = _upload(tx, request)
     conditions.check_write(request, current)
-    parts = tuple(_listed(request, upload))
+    parts = tuple(_requested_parts(request, upload))
     if any(part.size < _SMALLEST for part in parts[:-1]):
         raise fault("EntityTooSmall", MinSizeAllowed=_SMALLEST)
     size = sum(part.size for part in parts)
     if (expected := request.params.get("MpuObjectSize", size)) != size:
-        what = f"The provided 'x-amz-mp-object-size' header value {expected} does not match"
-        raise fault("InvalidRequest", f"{what} what was computed: {size}")
+        provided = f"The provided 'x-amz-mp-object-size' header value {expected}"
+        raise fault("InvalidRequest", f"{provided} does not match what was computed: {size}")
     digests = b"".join(bytes.fromhex(part.etag) for part in parts)
-    made = replace(
+    version = replace(
         upload.draft,
         modified=request.now,
         etag=f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}",
@@ -136,69 +136,69 @@ def complete(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer
         checksum_type=upload.draft.checksum_type or _FULL,
         upload=upload.upload_id,
     )
-    made = replace(made, checksums=_checksums(contents, request, upload, made))
+    version = replace(version, checksums=_checksums(contents, request, upload, version))
     tx.delete(upload)
-    return _completed(request, bucket, versions.add(tx, bucket, key, made))
+    return _completed(request, bucket, versions.add(tx, bucket, key, version))
 
 
-def _completed(request: ApiRequest, bucket: Bucket, made: ObjectVersion) -> Answer:
+def _completed(request: ApiRequest, bucket: Bucket, version: ObjectVersion) -> Answer:
     key = request.params["Key"]
     return {
         "Location": f"https://{bucket.name}.s3.{bucket.region}.amazonaws.com/{key}",
         "Bucket": bucket.name,
         "Key": key,
-        "ETag": f'"{made.etag}"',
-        **versions.told(made, bucket),
+        "ETag": f'"{version.etag}"',
+        **versions.write_members(version, bucket),
     }
 
 
-def _listed(request: ApiRequest, upload: Upload) -> Iterator[Part]:
+def _requested_parts(request: ApiRequest, upload: Upload) -> Iterator[Part]:
+    """The parts that CompleteMultipartUpload lists. Raises InvalidPart or InvalidPartOrder."""
     wanted = (request.params.get("MultipartUpload") or {}).get("Parts") or ()
-    if not wanted or not all("PartNumber" in one and "ETag" in one for one in wanted):
+    if not wanted or not all("PartNumber" in row and "ETag" in row for row in wanted):
         raise malformed()
     composite, member = upload.draft.checksum_type == _COMPOSITE, f"Checksum{upload.algorithm}"
-    numbers = [one["PartNumber"] for one in wanted]
+    numbers = [row["PartNumber"] for row in wanted]
     if numbers != (list(range(1, len(numbers) + 1)) if composite else sorted(set(numbers))):
         raise fault("InvalidPartOrder", UploadId=upload.upload_id)
-    held = {part.number: part for part in upload.parts}
-    for one in wanted:
-        if composite and member not in one:
-            what = f"The upload was created using a {upload.algorithm.lower()} checksum. The "
-            what += "complete request must include the checksum for each part. It was missing for "
-            raise fault("InvalidRequest", f"{what}part {one['PartNumber']} in the request.")
-        part = held.get(one["PartNumber"])
-        etag = one["ETag"].strip('"')
-        sums = {name: value for name, value in one.items() if name.startswith("Checksum")}
+    parts = {part.number: part for part in upload.parts}
+    for row, number in zip(wanted, numbers, strict=True):
+        if composite and member not in row:
+            message = f"The upload was created using a {upload.algorithm.lower()} checksum. The "
+            message += "complete request must include the checksum for each part. It was missing "
+            raise fault("InvalidRequest", f"{message}for part {number} in the request.")
+        part, etag = parts.get(number), row["ETag"].strip('"')
+        sums = {name: value for name, value in row.items() if name.startswith("Checksum")}
         if part is None or part.etag != etag or not sums.items() <= part.checksums.items():
-            named = {"UploadId": upload.upload_id, "PartNumber": one["PartNumber"], "ETag": etag}
-            raise fault("InvalidPart", extra=named)
+            raise fault("InvalidPart", UploadId=upload.upload_id, PartNumber=number, ETag=etag)
         yield part
 
 
 def _checksums(
-    contents: Contents, request: ApiRequest, upload: Upload, made: ObjectVersion
+    contents: Contents, request: ApiRequest, upload: Upload, version: ObjectVersion
 ) -> Mapping[str, str]:
-    """The checksum of the whole, or of the parts' checksums; the request's has to be the same."""
+    """The full-object or the composite checksum. Raises BadDigest if the request has another."""
     member = f"Checksum{upload.algorithm}" if upload.algorithm else ADDED
     if member not in CHECKSUMS:
         return {}
-    if made.checksum_type == _FULL:
-        found = contents.of(made).checksum(member)
+    if version.checksum_type == _FULL:
+        checksum = contents.of(version).checksum(member)
     else:
-        joined = b"".join(base64.b64decode(part.checksums[member]) for part in made.parts)
-        found = f"{Content(joined).checksum(member)}-{len(made.parts)}"
-    if request.params.get("ChecksumType", made.checksum_type) != made.checksum_type:
-        what = f"The upload was created using the {made.checksum_type} checksum mode. The complete "
-        raise fault("BadDigest", f"{what}request must use the same checksum mode.")
-    # With the number of parts or without it.
-    if request.params.get(member, found) not in (found, found.partition("-")[0]):
-        what = f"The {member[8:].lower()} you specified did not match"
-        raise fault("BadDigest", f"{what} the calculated checksum.")
-    return {member: found}
+        joined = b"".join(base64.b64decode(part.checksums[member]) for part in version.parts)
+        checksum = f"{Content(joined).checksum(member)}-{len(version.parts)}"
+    kind = version.checksum_type
+    if request.params.get("ChecksumType", kind) != kind:
+        message = f"The upload was created using the {kind} checksum mode. The complete request "
+        raise fault("BadDigest", f"{message}must use the same checksum mode.")
+    # The request may leave out the number of parts.
+    if request.params.get(member, checksum) not in (checksum, checksum.partition("-")[0]):
+        message = f"The {member[8:].lower()} you specified did not match"
+        raise fault("BadDigest", f"{message} the calculated checksum.")
+    return {member: checksum}
 
 
 def _upload(view: View, request: ApiRequest) -> Upload:
-    """The upload that the request names, of the very key that it names."""
+    """The upload that the request names, if it is for the key that the request names."""
     bucket = lookups.bucket_of(view, request)
     upload = view.get(Upload, bucket.owner, request.params["UploadId"])
     if upload is None or (upload.bucket, upload.name) != (bucket.name, request.params["Key"]):
@@ -221,7 +221,7 @@ def _list_parts(view: View, request: ApiRequest) -> Answer:
         "MaxParts": most,
         "IsTruncated": len(rest) > len(shown),
         "Parts": [_shown(part) for part in shown],
-        **_whose(view, upload),
+        **_owners(view, upload),
         "ChecksumAlgorithm": upload.algorithm or None,
         "ChecksumType": upload.draft.checksum_type or None,
     }
@@ -237,7 +237,7 @@ def _shown(part: Part) -> Answer:
     }
 
 
-def _whose(view: View, upload: Upload) -> Answer:
+def _owners(view: View, upload: Upload) -> Answer:
     bucket = lookups.bucket_named(view, upload.bucket)
     owner = lookups.canonical_id(view, bucket) if bucket is not None else upload.account
     return {
@@ -248,7 +248,7 @@ def _whose(view: View, upload: Upload) -> Answer:
 
 
 def _list_all(view: View, request: ApiRequest) -> Answer:
-    """ListMultipartUploads: by key, and of one key by when they were begun."""
+    """ListMultipartUploads: sorted by key, then by start time."""
     params = request.params
     bucket = lookups.bucket_of(view, request)
     after, after_id = params.get("KeyMarker", ""), params.get("UploadIdMarker") or ""
@@ -258,37 +258,37 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     return {
         "KeyMarker": "",
         "UploadIdMarker": after_id,
-        **listing.described(request, found, "KeyMarker"),
+        **listing.page_members(request, found, "KeyMarker"),
         "NextKeyMarker": write(found.last) if found.truncated else None,
         "NextUploadIdMarker": last_id if found.truncated else None,
         "Bucket": bucket.name,
         "MaxUploads": most,
         "Uploads": [
             {
-                "Key": write(one.name),
-                "UploadId": one.upload_id,
-                "Initiated": one.draft.modified,
-                **_whose(view, one),
-                "ChecksumAlgorithm": one.algorithm or None,
-                "ChecksumType": one.draft.checksum_type or None,
+                "Key": write(upload.name),
+                "UploadId": upload.upload_id,
+                "Initiated": upload.draft.modified,
+                **_owners(view, upload),
+                "ChecksumAlgorithm": upload.algorithm or None,
+                "ChecksumType": upload.draft.checksum_type or None,
             }
-            for one in found.items
+            for upload in found.items
         ],
     }
 
 
 def _after(view: View, bucket: Bucket, after: str, after_id: str) -> Iterator[tuple[str, Upload]]:
-    held = [one for one in view.all(Upload, bucket.owner) if one.bucket == bucket.name]
-    held.sort(key=lambda one: (one.name, one.draft.modified, one.upload_id))
-    same = [one.upload_id for one in held if one.name == after]
-    passed = set(same[: same.index(after_id) + 1]) if after_id in same else set(same)
-    for one in held:
-        if one.name > after or (one.name == after and one.upload_id not in passed):
-            yield one.name, one
+    uploads = [one for one in view.all(Upload, bucket.owner) if one.bucket == bucket.name]
+    uploads.sort(key=lambda one: (one.name, one.draft.modified, one.upload_id))
+    same_key = [one.upload_id for one in uploads if one.name == after]
+    passed = same_key[: same_key.index(after_id) + 1] if after_id in same_key else same_key
+    for upload in uploads:
+        if upload.name > after or (upload.name == after and upload.upload_id not in passed):
+            yield upload.name, upload
 
 
 READS: Reads = {"ListMultipartUploads": _list_all, "ListParts": _list_parts}
 WRITES: Writes = {
     "AbortMultipartUpload": lambda tx, request: tx.delete(_upload(tx, request)),
-    "CreateMultipartUpload": _begin,
+    "CreateMultipartUpload": _create,
 }

@@ -1,4 +1,4 @@
-"""Versions of objects: what a request makes of them, and how they get into a bucket.
+"""Makes versions of objects from requests, and stores and changes them in a bucket.
 
 S3 User Guide, "Using versioning in S3 buckets" and "Blocking or unblocking SSE-C for a general
 purpose bucket"; S3 API Reference, "PutObject".
@@ -31,7 +31,7 @@ _FULL = "FULL_OBJECT"
 
 
 def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
-    """The object that the request describes, but for its content."""
+    """A new version with all that the request gives except the content."""
     params = request.params
     acl.check_storing(request, bucket)
     return ObjectVersion(
@@ -41,7 +41,7 @@ def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
         storage_class=params.get("StorageClass", "STANDARD"),
         encryption=encryption(request, bucket),
         tags=settings.tags_of_header(params.get("Tagging")),
-        grants=acl.asked(view, request, lookups.canonical_id(view, bucket)),
+        grants=acl.requested(view, request, lookups.canonical_id(view, bucket)),
     )
 
 
@@ -58,49 +58,49 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
     if algorithm:
         return {name: str(params[name]) for name in _ENCRYPTION if params.get(name)}
     default = rule.get("ApplyServerSideEncryptionByDefault") or {}
-    found = {
+    members = {
         "ServerSideEncryption": default.get("SSEAlgorithm", "AES256"),
         "SSEKMSKeyId": default.get("KMSMasterKeyID"),
         "BucketKeyEnabled": "true" if rule.get("BucketKeyEnabled") else None,
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in members.items() if value}
 
 
 class Contents:
-    """What objects hold, each piece read and hashed once in a request."""
+    """The content of objects, of which each piece is read and hashed once in a request."""
 
     def __init__(self, blob: Blob) -> None:
         self._blob = blob
         self._known: dict[tuple[tuple[str, ...], Span], Content] = {}
 
     def of(self, version: ObjectVersion, span: Span | None = None) -> Content:
-        """The bytes of ``span``, or all."""
+        """The bytes in ``span``, or all."""
         span = span or Span(0, version.size)
         key = (tuple(part.blob for part in version.parts), span)
         if key not in self._known:
-            self._known[key] = Content(content(self._blob, version, span))
+            self._known[key] = Content(read(self._blob, version, span))
         return self._known[key]
 
 
 def sent(request: ApiRequest) -> Content:
-    """What the request sends; nothing, in a call that is only asked about."""
+    """The content in the request; empty in a call that is only simulated."""
     body = request.params.get("Body")
     return body if isinstance(body, Content) else Content(b"")
 
 
-def stored(
-    tx: Transaction, request: ApiRequest, given: Content, members: Iterable[str], number: int = 1
+def store(
+    tx: Transaction, request: ApiRequest, content: Content, members: Iterable[str], number: int = 1
 ) -> Part:
-    """Keep what was ``given`` as a part, with these checksums; one that came was verified then."""
-    tx.blobs[given.name] = given.body
+    """Store the content as a part with these checksums. Those in the request are verified."""
+    tx.blobs[content.name] = content.body
     return Part(
         number=number,
-        size=len(given.body),
-        etag=given.etag,
-        blob=given.name,
+        size=len(content.body),
+        etag=content.etag,
+        blob=content.name,
         modified=request.now,
         checksums={
-            name: request.params.get(name) or given.checksum(name)
+            name: request.params.get(name) or content.checksum(name)
             for name in members
             if name in CHECKSUMS
         },
@@ -110,18 +110,18 @@ def stored(
 def copied(
     contents: Contents, tx: Transaction, request: ApiRequest, version: ObjectVersion
 ) -> Part:
-    """The content of ``version`` as one part, read only where that is not what it is already."""
+    """The content of ``version`` as one part. It is read only if it has several parts so far."""
     algorithm = request.params.get("ChecksumAlgorithm")
     wanted = (f"Checksum{algorithm}",) if algorithm else tuple(version.checksums) or (ADDED,)
     wanted = tuple(name for name in wanted if name in CHECKSUMS)
     if len(version.parts) == 1 and version.parts[0].checksums.keys() >= set(wanted):
         part = replace(version.parts[0], number=1, modified=request.now)
         return replace(part, checksums={name: part.checksums[name] for name in wanted})
-    return stored(tx, request, contents.of(version), wanted)
+    return store(tx, request, contents.of(version), wanted)
 
 
-def whole(version: ObjectVersion, part: Part) -> ObjectVersion:
-    """``version`` with one part as all its content."""
+def with_content(version: ObjectVersion, part: Part) -> ObjectVersion:
+    """``version`` with ``part`` as its whole content."""
     return replace(
         version,
         parts=(part,),
@@ -131,8 +131,8 @@ def whole(version: ObjectVersion, part: Part) -> ObjectVersion:
     )
 
 
-def content(blob: Blob, version: ObjectVersion, span: Span) -> bytes:
-    """The bytes of ``span``; of the parts, only those are read that have some of it."""
+def read(blob: Blob, version: ObjectVersion, span: Span) -> bytes:
+    """The bytes in ``span``. Only the parts that overlap it are read."""
     pieces, start = [], 0
     for part in version.parts:
         end = start + part.size
@@ -144,34 +144,34 @@ def content(blob: Blob, version: ObjectVersion, span: Span) -> bytes:
 
 
 def add(tx: Transaction, bucket: Bucket, key: str, version: ObjectVersion) -> ObjectVersion:
-    """Make ``version`` the current one, under the id that the bucket's versioning gives it.
+    """Make ``version`` the current one, and give it an id if versioning is enabled.
 
-    Where the bucket keeps no versions, or has stopped to, it takes the place of the one that
-    has no id of its own.
+    Without versioning, or while it is suspended, it replaces the version with the id ``null``.
     """
-    held = tx.get(Object, bucket.owner, f"{bucket.name}/{key}")
-    before = held.versions if held is not None else ()
+    item = tx.get(Object, bucket.owner, f"{bucket.name}/{key}")
+    before = item.versions if item is not None else ()
     if bucket.versioning == "Enabled":
         version = replace(version, version_id=secrets.token_urlsafe(24))
     else:
-        before = tuple(one for one in before if one.version_id != NULL)
+        before = tuple(older for older in before if older.version_id != NULL)
     versions = (*before, version)
     tx.put(Object(account=bucket.owner, bucket=bucket.name, name=key, versions=versions))
     return version
 
 
 def change(tx: Transaction, request: ApiRequest, **members: object) -> ObjectVersion:
+    """Change members of the version that the request names."""
     bucket, version = lookups.readable(tx, request)
-    held = tx.get(Object, bucket.owner, f"{bucket.name}/{request.params['Key']}")
+    item = tx.get(Object, bucket.owner, f"{bucket.name}/{request.params['Key']}")
     changed = replace(version, **members)
-    if held is not None:
-        versions = tuple(changed if one is version else one for one in held.versions)
-        tx.put(replace(held, versions=versions))
+    if item is not None:
+        versions = tuple(changed if one is version else one for one in item.versions)
+        tx.put(replace(item, versions=versions))
     return changed
 
 
-def told(version: ObjectVersion, bucket: Bucket) -> Answer:
-    """What a write answers of the version that it made."""
+def write_members(version: ObjectVersion, bucket: Bucket) -> Answer:
+    """The members of a write's answer for the version that it made."""
     return {
         "VersionId": lookups.shown_id(bucket, version),
         **version.encryption,

@@ -1,4 +1,4 @@
-"""What is public: the examples of the S3 User Guide, and what is like them.
+"""Which policies are public: the examples of the S3 User Guide, and similar ones.
 
 "Blocking public access to your Amazon S3 storage", section 'The meaning of "public"'.
 """
@@ -37,7 +37,7 @@ ROWS: list[tuple[str, Any, Any, bool]] = [
 @pytest.mark.parametrize(
     ("name", "principal", "condition", "public"), ROWS, ids=[row[0] for row in ROWS]
 )
-def test_a_grant_is_public(name: str, principal: Any, condition: Any, public: bool) -> None:
+def test_whether_a_grant_is_public(name: str, principal: Any, condition: Any, public: bool) -> None:
     statement = {
         "Effect": "Allow",
         "Principal": principal,
@@ -56,6 +56,6 @@ def test_a_denial_to_everyone_is_not_public() -> None:
     assert not policy_is_public(json.dumps({"Statement": statement}))
 
 
-def test_what_is_granted_to_all_but_some_is_public() -> None:
+def test_a_grant_with_not_principal_is_public() -> None:
     statement = {"Effect": "Allow", "NotPrincipal": ROLE, "Action": "*", "Resource": "*"}
     assert policy_is_public(json.dumps({"Statement": statement}))

@@ -1,1 +1,1 @@
-"""Who has access: bucket policies, access control lists, Block Public Access."""
+"""Bucket policies, access control lists (ACLs) and Block Public Access."""

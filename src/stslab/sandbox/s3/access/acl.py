@@ -1,4 +1,4 @@
-"""Access control lists: asked for, refused, shown.
+"""Access control lists (ACLs): reading them from requests, checking and writing them.
 
 S3 User Guide, "Access control list (ACL) overview", "Controlling ownership of objects and
 disabling ACLs for your bucket" and "Blocking public access to your Amazon S3 storage".
@@ -24,10 +24,10 @@ _LOG_DELIVERY = "http://acs.amazonaws.com/groups/s3/LogDelivery"
 PUBLIC = frozenset({EVERYONE, AUTHENTICATED})
 
 Grants = tuple[Grant, ...] | None
-"""A list as records have it; None where only the owner has access."""
+"""An ACL as records have it; None if only the owner has access."""
 
-# What the canned lists give beside all to the owner. Two name the bucket's owner, who owns the
-# objects here, and one a service.
+# The grants of the canned ACLs beside the owner's. Those to the bucket's owner are empty, since the
+# bucket's owner also owns the objects here.
 _CANNED: Mapping[str, tuple[Grant, ...]] = {
     "private": (),
     "public-read": (Grant(EVERYONE, "READ"),),
@@ -39,7 +39,7 @@ _CANNED: Mapping[str, tuple[Grant, ...]] = {
     "log-delivery-write": (Grant(_LOG_DELIVERY, "WRITE"), Grant(_LOG_DELIVERY, "READ_ACP")),
 }
 PLAIN = frozenset({"private", "bucket-owner-read", "bucket-owner-full-control"})
-"""The canned lists that change nothing in a new bucket; two are for objects, and ignored."""
+"""The canned ACLs that change nothing in a new bucket; two are for objects, and ignored."""
 _MOST_GRANTS = 100
 _HEADERS: Mapping[str, str] = {
     "GrantFullControl": ALL,
@@ -52,50 +52,50 @@ _GRANTEE = re.compile(r"\s*(id|uri|emailAddress)\s*=\s*\"?([^\",]*)\"?\s*")
 
 
 def acls_enabled(bucket: Bucket) -> bool:
-    """Whether the bucket's ownership setting, or its having none, lets lists count."""
+    """Whether ACLs have an effect in the bucket; its ownership setting can disable them."""
     return bucket.ownership != ENFORCED
 
 
-def asked(view: View, request: ApiRequest, owner_id: str) -> Grants:
-    """The list that the request asks for, in one of the three ways to write it."""
+def requested(view: View, request: ApiRequest, owner_id: str) -> Grants:
+    """The ACL in a request: a canned one, headers, or a document. Raises S3's errors."""
     canned = request.params.get("ACL")
-    written = [name for name in _HEADERS if request.params.get(name)]
+    headers = [name for name in _HEADERS if request.params.get(name)]
     policy = request.params.get("AccessControlPolicy")
-    if sum(map(bool, (canned, written, policy))) > 1:
+    if sum(map(bool, (canned, headers, policy))) > 1:
         message = "Specifying both Canned ACLs and Header Grants is not allowed"
         raise fault("InvalidRequest", message)
-    if written:
-        found = [each for name in written for each in _of_header(request, name)]
+    if headers:
+        grants = [grant for name in headers for grant in _in_header(request, name)]
     elif policy is not None:
-        found = list(_of_policy(policy, owner_id))
+        grants = list(_in_document(policy, owner_id))
     else:
-        own = _CANNED[canned or "private"]
-        return (Grant(owner_id, ALL), *own) if own else None
-    for each in found:
-        _check_grantee(view, each.grantee)
-    if len(found) > _MOST_GRANTS:
+        further = _CANNED[canned or "private"]
+        return (Grant(owner_id, ALL), *further) if further else None
+    for grant in grants:
+        _check_grantee(view, grant.grantee)
+    if len(grants) > _MOST_GRANTS:
         raise fault("MalformedACLError")
-    return tuple(found) if found != [Grant(owner_id, ALL)] else None
+    return tuple(grants) if grants != [Grant(owner_id, ALL)] else None
 
 
-def _of_header(request: ApiRequest, name: str) -> Iterator[Grant]:
-    for one in request.params[name].split(","):
-        named = _GRANTEE.fullmatch(one)
-        if named is None:
+def _in_header(request: ApiRequest, name: str) -> Iterator[Grant]:
+    for part in request.params[name].split(","):
+        match = _GRANTEE.fullmatch(part)
+        if match is None:
             raise invalid_argument("Argument format not recognized", name, request.params[name])
-        kind, grantee = named.groups()
+        kind, grantee = match.groups()
         yield Grant(f"mailto:{grantee}" if kind == "emailAddress" else grantee, _HEADERS[name])
 
 
-def _of_policy(policy: Document, owner_id: str) -> Iterator[Grant]:
+def _in_document(policy: Document, owner_id: str) -> Iterator[Grant]:
     if (policy.get("Owner") or {}).get("ID") != owner_id:
         raise fault("MalformedACLError") if "Owner" not in policy else fault("AccessDenied")
-    for each in policy.get("Grants") or ():
-        grantee, permission = each.get("Grantee") or {}, each.get("Permission")
-        named = grantee.get("ID") or grantee.get("URI")
-        if not permission or not (named or grantee.get("EmailAddress")):
+    for row in policy.get("Grants") or ():
+        grantee, permission = row.get("Grantee") or {}, row.get("Permission")
+        name = grantee.get("ID") or grantee.get("URI")
+        if not permission or not (name or grantee.get("EmailAddress")):
             raise malformed()
-        yield Grant(named or f"mailto:{grantee['EmailAddress']}", permission)
+        yield Grant(name or f"mailto:{grantee['EmailAddress']}", permission)
 
 
 def _check_grantee(view: View, grantee: str) -> None:
@@ -113,45 +113,45 @@ def account_with(view: View, canonical_id: str) -> Account | None:
     return next((one for one in accounts if one.canonical_id == canonical_id), None)
 
 
-def shown(grants: Grants, owner_id: str) -> Answer:
+def written(grants: Grants, owner_id: str) -> Answer:
+    """An ACL as in GetBucketAcl's and GetObjectAcl's answers."""
     held = (Grant(owner_id, ALL),) if grants is None else grants
-    return {
-        "Owner": {"ID": owner_id},
-        "Grants": [{"Grantee": _grantee(one), "Permission": one.permission} for one in held],
-    }
+    rows = [{"Grantee": _grantee(grant), "Permission": grant.permission} for grant in held]
+    return {"Owner": {"ID": owner_id}, "Grants": rows}
 
 
-def _grantee(one: Grant) -> Mapping[str, str]:
-    if "://" in one.grantee:
-        return {"Type": "Group", "URI": one.grantee}
-    return {"Type": "CanonicalUser", "ID": one.grantee}
+def _grantee(grant: Grant) -> Mapping[str, str]:
+    if "://" in grant.grantee:
+        return {"Type": "Group", "URI": grant.grantee}
+    return {"Type": "CanonicalUser", "ID": grant.grantee}
 
 
 def check_creating(request: ApiRequest) -> None:
-    """Refuse a new bucket whose list its ownership setting or Block Public Access forbids."""
+    """Refuse an ACL that the new bucket's ownership setting or Block Public Access forbids."""
     ownership = request.params.get("ObjectOwnership", ENFORCED)
     plain = request.params.get("ACL", "private") in PLAIN
-    if ownership == ENFORCED and (_lists(request) or not plain):
+    if ownership == ENFORCED and (_has_grants(request) or not plain):
         raise fault("InvalidBucketAclWithObjectOwnership")
     if _is_public(request):
         raise fault("InvalidBucketAclWithBlockPublicAccessError")
 
 
 def check_storing(request: ApiRequest, bucket: Bucket) -> None:
+    """Refuse an ACL that the bucket's settings forbid for a new object."""
     plain = request.params.get("ACL", "") in ("", "bucket-owner-full-control")
-    if not acls_enabled(bucket) and (_lists(request) or not plain):
+    if not acls_enabled(bucket) and (_has_grants(request) or not plain):
         raise fault("AccessControlListNotSupported")
     _refuse_public(request, bucket)
 
 
-def changed(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
-    """The list that a request which does nothing else asks for, where the bucket's settings let."""
+def new_grants(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
+    """The ACL in PutBucketAcl or PutObjectAcl, checked by the bucket's settings."""
     if not acls_enabled(bucket):
         raise fault("AccessControlListNotSupported")
     _refuse_public(request, bucket)
     if not any(request.params.get(name) for name in ("ACL", "AccessControlPolicy", *_HEADERS)):
         raise fault("MissingSecurityHeader", MissingHeaderName="x-amz-acl")
-    return asked(view, request, lookups.canonical_id(view, bucket))
+    return requested(view, request, lookups.canonical_id(view, bucket))
 
 
 def _refuse_public(request: ApiRequest, bucket: Bucket) -> None:
@@ -162,26 +162,26 @@ def _refuse_public(request: ApiRequest, bucket: Bucket) -> None:
 def _is_public(request: ApiRequest) -> bool:
     canned = _CANNED.get(request.params.get("ACL", ""), ())
     policy = request.params.get("AccessControlPolicy") or {}
-    written: Iterable[str] = (
-        *(one.grantee for one in canned),
+    texts: Iterable[str] = (
+        *(grant.grantee for grant in canned),
         *(str(request.params.get(name, "")) for name in _HEADERS),
-        *(str((one.get("Grantee") or {}).get("URI", "")) for one in policy.get("Grants") or ()),
+        *(str((row.get("Grantee") or {}).get("URI", "")) for row in policy.get("Grants") or ()),
     )
-    return any(group in text for text in written for group in PUBLIC)
+    return any(group in text for text in texts for group in PUBLIC)
 
 
-def _lists(request: ApiRequest) -> bool:
+def _has_grants(request: ApiRequest) -> bool:
     return any(request.params.get(name) for name in _HEADERS)
 
 
 def _get(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
-    return shown(bucket.grants, lookups.canonical_id(view, bucket))
+    return written(bucket.grants, lookups.canonical_id(view, bucket))
 
 
 def _put(tx: Transaction, request: ApiRequest) -> None:
     bucket = lookups.bucket_of(tx, request)
-    tx.put(replace(bucket, grants=changed(tx, request, bucket)))
+    tx.put(replace(bucket, grants=new_grants(tx, request, bucket)))
 
 
 READS: Reads = {"GetBucketAcl": _get}

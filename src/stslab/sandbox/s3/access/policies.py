@@ -1,4 +1,4 @@
-"""Bucket policies: put, shown, and what they and lists say to a caller.
+"""Bucket policies: their operations and checks, and what policies and ACLs grant to a caller.
 
 S3 User Guide, "Bucket policies for Amazon S3", "Access control list (ACL) overview", section
 "Mapping of ACL permissions and access policy permissions", and "Blocking public access to your
@@ -26,7 +26,7 @@ from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.structures import listed
 from stslab.vocabulary import LATEST, LEGACY
 
-# -- what Block Public Access calls public -----------------------------------------------------
+# -- whether a policy is public, as Block Public Access defines it -----------------------------
 # "Blocking public access to your Amazon S3 storage", section "The meaning of "public"".
 
 Statement = Mapping[str, Any]
@@ -38,23 +38,24 @@ _FIXING_KEYS = frozenset(
     """.split()
 )
 _FIXING_OPERATORS = ("stringequals", "stringlike", "arnequals", "arnlike")
-_BROADEST = {4: 8, 6: 32}  # the shortest prefix that still names a fixed set of addresses
+_BROADEST = {4: 8, 6: 32}  # the shortest prefix that counts as a fixed set of addresses
 
 
 @functools.lru_cache(maxsize=256)
 def policy_is_public(text: str) -> bool:
-    """Whether a bucket policy grants something to anyone but fixed principals or places."""
-    return any(_is_public(one) for one in _statements(text) if one.get("Effect") == "Allow")
+    """Whether a bucket policy grants access to others than fixed principals or places."""
+    allows = (each for each in _statements(text) if each.get("Effect") == "Allow")
+    return any(map(_is_public, allows))
 
 
 def _is_public(statement: Statement) -> bool:
     if "NotPrincipal" in statement:
         return True
-    named = statement.get("Principal", {})
+    principal = statement.get("Principal", {})
     open_to_all = (
-        isinstance(named, str)
-        or "Federated" in named
-        or any(_is_open(value) for values in named.values() for value in listed(values))
+        isinstance(principal, str)
+        or "Federated" in principal
+        or any(_is_open(value) for values in principal.values() for value in listed(values))
     )
     return open_to_all and not any(
         _fixes(operator.lower(), key.lower(), listed(values))
@@ -68,7 +69,7 @@ def _fixes(operator: str, key: str, values: list[Any]) -> bool:
     if operator == "ipaddress" and key == "aws:sourceip":
         return all(_is_narrow(str(value)) for value in values)
     if key in _FIXING_KEYS and operator.startswith(_FIXING_OPERATORS):
-        return not operator.endswith("ifexists") and not any(_is_open(one) for one in values)
+        return not operator.endswith("ifexists") and not any(map(_is_open, values))
     return False
 
 
@@ -89,7 +90,7 @@ def _statements(text: str) -> list[Statement]:
 
 
 def put(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
-    """PutBucketPolicy: keep a policy that is one, for this bucket, and may be public."""
+    """PutBucketPolicy: check the policy, also against Block Public Access."""
     bucket = _own_bucket(tx, request)
     text = str(request.params.get("Policy", ""))
     _check(tx, text, bucket.name)
@@ -101,14 +102,14 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
             "by the BlockPublicPolicy setting in S3 Block Public Access.",
         )
     try:
-        kept = policies.with_ids(text, judge.seen(tx))
+        stored = policies.with_ids(text, judge.seen(tx))
     except ApiFault:
         raise fault("MalformedPolicy", "Invalid principal in policy") from None
-    tx.put(replace(bucket, policy=kept))
+    tx.put(replace(bucket, policy=stored))
 
 
 def get(judge: Judge, view: View, request: ApiRequest) -> Answer:
-    """GetBucketPolicy: the policy's text, with principals that are gone by their ids."""
+    """GetBucketPolicy: the policy's text. Deleted principals appear with their unique ids."""
     return {"Policy": policies.with_arns(_text(view, request), judge.seen(view))}
 
 
@@ -124,9 +125,9 @@ def _text(view: View, request: ApiRequest) -> str:
 
 
 def _own_bucket(view: View, request: ApiRequest) -> Bucket:
-    """The bucket; whose policy only its own account may read or write.
+    """The bucket. Only callers of its own account may read or write its policy.
 
-    S3 API Reference, "PutBucketPolicy": others get MethodNotAllowed, whatever is allowed.
+    S3 API Reference, "PutBucketPolicy": others get MethodNotAllowed, even if a policy allows it.
     """
     bucket = lookups.bucket_of(view, request)
     if bucket.owner != request.caller.account:
@@ -147,15 +148,15 @@ _NEEDED = (
     ("Resource", "NotResource"),
 )
 _TYPES = frozenset({"bucket", "object"})
-# What requests through access points have, and those on buckets whose tags count.
+# Condition keys of requests through access points, and for buckets with tags in use.
 _WITHOUT_ACTION = ("s3:accesspoint", "s3:buckettag", "s3:dataaccesspoint")
 
 
 def _check(view: View, text: str, bucket: str) -> None:
     if len(text.encode()) > _MAX_SIZE:
         raise fault("PolicyTooLarge")
-    if lacking := _lacking(text):
-        raise fault("MalformedPolicy", lacking)
+    if problem := _problem(text):
+        raise fault("MalformedPolicy", problem)
     try:
         parse(text, PolicyKind.RESOURCE)
     except MalformedPolicy as error:
@@ -167,21 +168,21 @@ def _check(view: View, text: str, bucket: str) -> None:
         _check_conditions(statement)
 
 
-def _lacking(text: str) -> str:
-    """What S3 says, in words of its own, of a text that is no policy in the first place."""
+def _problem(text: str) -> str:
+    """S3's own message for a text that is not a policy, or empty."""
     if not text.startswith("{"):
         return "Policies must be valid JSON and the first byte must be '{'"
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        return ""  # that is told in IAM's words
+        return ""  # IAM has a message for that
     if document.get("Version", LATEST) not in (LATEST, LEGACY):
         return "The policy must contain a valid version string"
     if document.get("Statement") == []:
         return "Could not parse the policy: Statement is empty!"
-    statements = [one for one in listed(document.get("Statement")) if isinstance(one, dict)]
-    absent = (names[0] for one in statements for names in _NEEDED if not one.keys() & {*names})
-    name = next(absent, "") if "Statement" in document else "Statement"
+    statements = [each for each in listed(document.get("Statement")) if isinstance(each, dict)]
+    missing = (names[0] for each in statements for names in _NEEDED if not each.keys() & {*names})
+    name = next(missing, "") if "Statement" in document else "Statement"
     return f"Missing required field {name}" if name else ""
 
 
@@ -200,30 +201,30 @@ def _check_actions(statement: Statement) -> None:
 
 def _check_resources(statement: Statement, arn: str) -> None:
     resources = _listed(statement, "Resource", "NotResource")
-    if any(one != arn and not one.startswith((f"{arn}/", f"{arn}*")) for one in resources):
+    if any(name != arn and not name.startswith((f"{arn}/", f"{arn}*")) for name in resources):
         raise fault("MalformedPolicy", "Policy has invalid resource")
     if "Action" not in statement or "Resource" not in statement:
         return
-    there = {kind for one in resources for kind in _types_of(one, arn)}
+    types = {kind for name in resources for kind in _types_of(name, arn)}
     for pattern in _listed(statement, "Action"):
-        if not any(there & catalogue.resource_types(each) for each in _matching(pattern)):
+        if not any(types & catalogue.resource_types(each) for each in _matching(pattern)):
             raise fault("MalformedPolicy", "Action does not apply to any resource(s) in statement")
 
 
 def _check_conditions(statement: Statement) -> None:
-    """Refuse keys that S3 does not have, and those that one of the statement's actions has not.
+    """Refuse keys that S3 does not have, or that one of the statement's actions does not have.
 
-    That one action suffices to be refused is in https://github.com/humanmade/S3-Uploads/issues/239.
+    For "one of the actions" see https://github.com/humanmade/S3-Uploads/issues/239.
     """
     named = {_bare(key) for keys in statement.get("Condition", {}).values() for key in keys}
-    asked = {key for key in named if key.startswith("s3:") and not key.startswith(_WITHOUT_ACTION)}
-    if not asked <= {_bare(key) for key in catalogue.key_types("s3")}:
+    keys = {key for key in named if key.startswith("s3:") and not key.startswith(_WITHOUT_ACTION)}
+    if not keys <= {_bare(key) for key in catalogue.key_types("s3")}:
         raise fault("MalformedPolicy", "Policy has an invalid condition key")
     for pattern in _listed(statement, "Action"):
-        had = {_bare(key) for one in _matching(pattern) for key in catalogue.condition_keys(one)}
-        if not asked <= had:
-            what = "Conditions do not apply to combination of actions and resources in statement"
-            raise fault("MalformedPolicy", what)
+        known = {_bare(key) for one in _matching(pattern) for key in catalogue.condition_keys(one)}
+        if not keys <= known:
+            message = "Conditions do not apply to combination of actions and resources in statement"
+            raise fault("MalformedPolicy", message)
 
 
 def _bare(key: str) -> str:
@@ -231,7 +232,7 @@ def _bare(key: str) -> str:
 
 
 def _types_of(resource: str, arn: str) -> frozenset[str]:
-    """What a resource of this bucket may be; one that goes on after a wildcard, either."""
+    """The types that a resource in this bucket can have. A wildcard after the name means both."""
     if resource == arn:
         return frozenset({"bucket"})
     return frozenset({"object"}) if resource.startswith(f"{arn}/") else _TYPES
@@ -262,24 +263,24 @@ _WITH_ACCOUNT = {"StringNotEquals": {"aws:PrincipalType": "Anonymous"}}
 _EMPTY = '{"Version": "2012-10-17", "Statement": []}'
 
 
-def of(
+def bucket_policy(
     view: View, seen: View, where: Address, version: str | None, caller: Caller
 ) -> NamedPolicy | None:
-    """The bucket's policy with what the lists of the bucket and the object grant.
+    """The bucket's policy, with the ACLs of the bucket and the object as statements.
 
-    ``seen`` is what is known of IAM. With RestrictPublicBuckets, a public policy speaks to the
-    owner's account only; lists count where the bucket's ownership setting lets them.
+    ``seen`` is the account as :meth:`Judge.seen` returns it. With RestrictPublicBuckets, a public
+    policy grants access only within the owner's account.
     """
     bucket = lookups.bucket_named(view, where.bucket)
     if bucket is None:
         return None
     text = "" if _restricted(bucket, caller) else bucket.policy
     text = policies.with_arns(text, seen) if text else text
-    granted = list(_granted(view, bucket, where, version)) if acl.acls_enabled(bucket) else []
-    if granted:
+    grants = list(_acl_statements(view, bucket, where, version)) if acl.acls_enabled(bucket) else []
+    if grants:
         policy = json.loads(text or _EMPTY)
         policy["Statement"] = listed(policy["Statement"]) + [
-            {"Sid": f"AccessControlList{number}", **one} for number, one in enumerate(granted)
+            {"Sid": f"AccessControlList{number}", **grant} for number, grant in enumerate(grants)
         ]
         text = json.dumps(policy)
     if not text:
@@ -296,18 +297,18 @@ def _restricted(bucket: Bucket, caller: Caller) -> bool:
     )
 
 
-def _granted(
+def _acl_statements(
     view: View, bucket: Bucket, where: Address, version: str | None
 ) -> Iterator[Statement]:
-    """The lists as statements: those that grant to the owner say what its account can anyway."""
-    yield from _granting(view, bucket, bucket.grants, _ON_BUCKET, (bucket.arn, f"{bucket.arn}/*"))
-    held = lookups.version_at(view, where, version) if where.key else None
-    if held is not None:
+    """The ACLs as statements, without the owner's grants: its account has access anyway."""
+    yield from _allowing(view, bucket, bucket.grants, _ON_BUCKET, (bucket.arn, f"{bucket.arn}/*"))
+    found = lookups.version_at(view, where, version) if where.key else None
+    if found is not None:
         resource = _literal(f"{bucket.arn}/{where.key}")
-        yield from _granting(view, bucket, held.grants, _ON_OBJECT, (resource,))
+        yield from _allowing(view, bucket, found.grants, _ON_OBJECT, (resource,))
 
 
-def _granting(
+def _allowing(
     view: View,
     bucket: Bucket,
     grants: acl.Grants,
@@ -317,17 +318,17 @@ def _granting(
     ignored = acl.PUBLIC if bucket.block.ignore_public_acls else frozenset()
     for grant in grants or ():
         principal = _principal(view, bucket, grant.grantee)
-        meant = [
+        granted = [
             action
             for permission, names in actions.items()
             for action in names
             if grant.permission in (permission, acl.ALL)
         ]
-        if principal is not None and meant and grant.grantee not in ignored:
+        if principal is not None and granted and grant.grantee not in ignored:
             yield {
                 "Effect": "Allow",
                 "Principal": principal,
-                "Action": meant,
+                "Action": granted,
                 "Resource": list(resources),
                 **({"Condition": _WITH_ACCOUNT} if grant.grantee == acl.AUTHENTICATED else {}),
             }
@@ -343,5 +344,5 @@ def _principal(view: View, bucket: Bucket, grantee: str) -> str | Mapping[str, s
 
 
 def _literal(arn: str) -> str:
-    """``arn`` as a pattern that matches nothing else."""
+    """``arn`` as a pattern that matches only itself."""
     return arn.replace("$", "${$}").replace("*", "${*}").replace("?", "${?}")

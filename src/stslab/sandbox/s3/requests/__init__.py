@@ -1,1 +1,1 @@
-"""What a request addresses, with which parameters, and what it needs."""
+"""A request's address, its parameters, and the permissions that it needs."""

@@ -1,7 +1,7 @@
-"""Which bucket and key a request addresses, and with which S3 operation.
+"""Finds the bucket, the key and the operation of an S3 request.
 
-S3 names an operation by its method, by whether it addresses the service, a bucket or an
-object, and by sub-resources in the query (``?acl``). The tables are botocore's model's.
+The operation follows from the method, from the address (the service, a bucket or an object), and
+from sub-resources in the query (``?acl``). The tables come from botocore's model.
 """
 
 import functools
@@ -23,16 +23,16 @@ _VIRTUAL_HOST = re.compile(
 )
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _LONGEST_KEY = 1024
-# Older operations with the same request as the ones that took their place.
+# Older operations with the same requests as their replacements.
 _SUPERSEDED = frozenset(
     {"GetBucketLifecycle", "PutBucketLifecycle", "GetBucketNotification", "PutBucketNotification"}
 )
-# Requests that only directory buckets and Object Lambda make, at addresses of their own.
+# Operations of directory buckets and Object Lambda, which have other endpoints.
 _ELSEWHERE = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})
 
 
 class Address(msgspec.Struct, frozen=True):
-    """What a request addresses: nothing (the service), a bucket, or a key in a bucket."""
+    """The address of a request: the service (both empty), a bucket, or an object."""
 
     bucket: str = ""
     key: str = ""
@@ -45,7 +45,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """What a request must have to be this operation, beyond its method and level."""
+    """An operation, and what its requests must have beyond its method and level."""
 
     name: str
     literals: Mapping[str, str] = msgspec.field(default_factory=dict)
@@ -53,10 +53,10 @@ class Candidate(msgspec.Struct, frozen=True):
     headers: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()
 
-    def fits(self, asked: AbstractSet[str], query: Mapping[str, str], http: HttpRequest) -> bool:
-        """Whether the request has all that the operation asks for, and no other sub-resource."""
+    def fits(self, named: AbstractSet[str], query: Mapping[str, str], http: HttpRequest) -> bool:
+        """Whether a request has all that is required, and names no other sub-resource."""
         return (
-            asked <= self.accepted
+            named <= self.accepted
             and all(query.get(name) == value for name, value in self.literals.items())
             and self.arguments <= query.keys()
             and all(http.has_header(name) for name in self.headers)
@@ -64,9 +64,9 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 def address(http: HttpRequest) -> Address:
-    """The bucket and key, from the path, or from the host where that names the bucket."""
-    found = _VIRTUAL_HOST.fullmatch(http.header("Host").rsplit(":", 1)[0].lower())
-    bucket, rest = found["bucket"] if found else "", http.path[1:]
+    """The bucket, from the host or the path, and the key. Raises S3's errors."""
+    match = _VIRTUAL_HOST.fullmatch(http.header("Host").rsplit(":", 1)[0].lower())
+    bucket, rest = match["bucket"] if match else "", http.path[1:]
     if bucket in ("", "s3"):
         bucket, _, rest = rest.partition("/")
     try:
@@ -77,7 +77,7 @@ def address(http: HttpRequest) -> Address:
 
 
 def checked(where: Address) -> Address:
-    """``where``, if its bucket's name can be one: no other can hide in an ARN made of it."""
+    """Return ``where``, safe to use in an ARN. Raises InvalidBucketName or KeyTooLongError."""
     if (where.bucket or where.key) and not _BUCKET_NAME.fullmatch(where.bucket):
         raise fault("InvalidBucketName", BucketName=where.bucket)
     if len(where.key.encode()) > _LONGEST_KEY:
@@ -86,19 +86,21 @@ def checked(where: Address) -> Address:
 
 
 def operation(http: HttpRequest, where: Address) -> str:
+    """The name of the request's operation. Raises MethodNotAllowed or InvalidArgument."""
     query = single(http)
-    asked = _subresources() & query.keys()
-    named = sorted(asked - _TOGETHER)
-    if len(named) > 1:
-        message = f"Conflicting query string parameters: {', '.join(named)}"
-        raise invalid_argument(message, "ResourceType", named[0])
+    subresources = _subresources() & query.keys()
+    conflicting = sorted(subresources - _TOGETHER)
+    if len(conflicting) > 1:
+        message = f"Conflicting query string parameters: {', '.join(conflicting)}"
+        raise invalid_argument(message, "ResourceType", conflicting[0])
     for candidate in candidates().get((http.method, where.level), ()):
-        if candidate.fits(asked, query, http):
+        if candidate.fits(subresources, query, http):
             return candidate.name
     raise fault("MethodNotAllowed", Method=http.method, ResourceType=where.level)
 
 
 def single(http: HttpRequest) -> dict[str, str]:
+    """The query parameters. Raises InvalidArgument for a repeated one."""
     arguments: dict[str, str] = {}
     for name, value in http.query:
         if name in arguments:
@@ -108,24 +110,23 @@ def single(http: HttpRequest) -> dict[str, str]:
     return arguments
 
 
-# Sub-resources that qualify another one, or an upload, and do not name an operation alone.
+# Query parameters that only qualify a sub-resource or an upload.
 _TOGETHER = frozenset({"select-type", "partNumber", "id", "annotationName", "list-type"})
 
 
 @functools.cache
 def candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
-    """The operations by what their requests look like; the first call takes a while."""
+    """The operations by method and level, the most specific first. The first call is slow."""
     table: dict[tuple[str, str], list[Candidate]] = {}
     for name in sorted(operations.names("s3") - _SUPERSEDED - _ELSEWHERE):
         model = operations.operation("s3", name)
         place = operations.method(model), _level(operations.path(model))
         table.setdefault(place, []).append(_candidate(name, model))
-    return {place: tuple(sorted(found, key=_rank)) for place, found in table.items()}
+    return {place: tuple(sorted(group, key=_rank)) for place, group in table.items()}
 
 
-def _rank(one: Candidate) -> int:
-    """The more particular of two that fit comes first."""
-    return -len(one.literals) - len(one.arguments) - len(one.headers)
+def _rank(candidate: Candidate) -> int:
+    return -len(candidate.literals) - len(candidate.arguments) - len(candidate.headers)
 
 
 def _level(path: str) -> str:
@@ -153,18 +154,15 @@ def _candidate(name: str, model: OperationModel) -> Candidate:
 
 def _required(shape: StructureShape, location: str) -> frozenset[str]:
     members = [shape.members[name].serialization for name in shape.required_members]
-    return frozenset(one["name"] for one in members if one.get("location") == location)
+    return frozenset(row["name"] for row in members if row.get("location") == location)
 
 
-# Of the headers that an operation requires, those that tell it from another.
+# The required headers that distinguish an operation from others.
 _NAMING_HEADERS = frozenset({"x-amz-copy-source"})
 
 
 @functools.cache
 def _subresources() -> frozenset[str]:
-    """Every argument that some operation requires by name."""
-    found: set[str] = set()
-    for fitting in candidates().values():
-        for candidate in fitting:
-            found.update(candidate.literals, candidate.arguments)
-    return frozenset(found)
+    """Every query parameter that some operation requires."""
+    every = [candidate for group in candidates().values() for candidate in group]
+    return frozenset(name for one in every for name in (*one.literals, *one.arguments))

@@ -1,4 +1,4 @@
-"""What each S3 request needs: which actions, on the bucket, its objects, or a copy's source."""
+"""The permissions that each S3 request needs on the bucket, its objects, or a copy's source."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
@@ -32,7 +32,7 @@ ARN = "arn:aws:s3:::"
 _TLS = "1.3"
 _DIGITS = 12
 _EXISTING_TAG = "s3:existingobjecttag/<key>"
-# Reading an object that is not there tells so only to those who may list the bucket.
+# For a missing object, only callers who may list the bucket get NoSuchKey instead of AccessDenied.
 _READING = frozenset({"GetObject", "HeadObject", "GetObjectTagging"})
 
 
@@ -43,7 +43,7 @@ class _Further(msgspec.Struct, frozen=True, rename={"operations": "of", "params"
 
 
 class _Tables(msgspec.Struct, frozen=True):
-    """What ``needs.yaml`` holds."""
+    """The content of ``needs.yaml``."""
 
     actions: Mapping[str, tuple[str, ...]]
     unversioned: frozenset[str]
@@ -60,26 +60,26 @@ def actions(request: ApiRequest) -> tuple[str, ...]:
     """The actions that an operation needs on the bucket or the object that it names."""
     names = _TABLES.actions.get(request.operation, (request.operation,))
     if request.params.get("VersionId") and "Key" in request.params:
-        kept = _TABLES.unversioned
-        names = tuple(n if n in kept else n.replace("Object", "ObjectVersion") for n in names)
+        same = _TABLES.unversioned
+        names = tuple(n if n in same else n.replace("Object", "ObjectVersion") for n in names)
     given = {**request.params, **_configuration(request)}
     given["IfMatch"] = (given.get("IfMatch") or "*").strip("*")
     if request.operation == "CreateBucket" and given.get("ACL") in acl.PLAIN:
         given["ACL"] = ""  # S3 API Reference, "CreateBucket": s3:CreateBucket suffices
-    more = (
-        one.action
-        for one in _TABLES.further
-        if request.operation in one.operations and any(map(given.get, one.params))
+    further = (
+        row.action
+        for row in _TABLES.further
+        if request.operation in row.operations and any(map(given.get, row.params))
     )
-    return tuple(f"s3:{name}" for name in (*names, *more))
+    return tuple(f"s3:{name}" for name in (*names, *further))
 
 
 def _configuration(request: ApiRequest) -> Document:
     return request.params.get("CreateBucketConfiguration") or {}
 
 
-class _Asked(msgspec.Struct, frozen=True):
-    """A request, the records that it is about, and what is known of IAM."""
+class _Call(msgspec.Struct, frozen=True):
+    """A request with the account, and with the account as :meth:`Judge.seen` returns it."""
 
     request: ApiRequest
     view: View
@@ -91,8 +91,8 @@ class _Asked(msgspec.Struct, frozen=True):
 
     @property
     def version(self) -> str | None:
-        found: str | None = self.request.params.get("VersionId")
-        return found
+        version: str | None = self.request.params.get("VersionId")
+        return version
 
     def need(
         self,
@@ -105,7 +105,7 @@ class _Asked(msgspec.Struct, frozen=True):
         bucket = None if creating else lookups.bucket_named(self.view, where.bucket)
         owner = bucket.owner if bucket is not None else self.request.caller.account
         arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
-        policy = policies.of(self.view, self.seen, where, version, self.request.caller)
+        policy = policies.bucket_policy(self.view, self.seen, where, version, self.request.caller)
         return Need(
             action,
             arn,
@@ -116,18 +116,18 @@ class _Asked(msgspec.Struct, frozen=True):
         )
 
     def on_object(self, action: str, where: Address, version: str | None = None) -> Need:
-        """The need of an action on an object, with the tags that it has, if the action asks."""
-        held = lookups.content_at(self.view, where, version)
-        tags = held.tags if held and _EXISTING_TAG in catalogue.condition_keys(action) else {}
+        """The need for an action on an object, with its tags if the action has that key."""
+        content = lookups.content_at(self.view, where, version)
+        tags = content.tags if content and _EXISTING_TAG in catalogue.condition_keys(action) else {}
         keys = {f"s3:ExistingObjectTag/{key}": value for key, value in tags.items()}
         return self.need(action, where, keys, version)
 
 
-def of(view: View, seen: View, request: ApiRequest) -> Needs:
-    """All that the request needs. ``seen`` is what is known of IAM.
+def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
+    """All needs of a request; ``seen`` is the account as :meth:`Judge.seen` returns it.
 
-    Whether a bucket exists is no secret: its name is everybody's (S3 API Reference, "Error
-    responses", NoSuchBucket), so that is said before permissions are asked for.
+    Raises NoSuchBucket before any permission is checked, since it is no secret whether a bucket
+    exists (S3 API Reference, "Error responses").
     """
     if "Bucket" in request.params and request.operation != "CreateBucket":
         bucket = lookups.bucket_of(view, request)
@@ -136,15 +136,14 @@ def of(view: View, seen: View, request: ApiRequest) -> Needs:
             raise fault("AccessDenied" if is_account else "InvalidBucketOwnerAWSAccountID")
         _check_region(request, bucket)
     usual = _object if "Key" in request.params else _bucket
-    return tuple(_OF.get(request.operation, usual)(_Asked(request, view, seen)))
+    return tuple(_OF.get(request.operation, usual)(_Call(request, view, seen)))
 
 
 def _check_region(request: ApiRequest, bucket: Bucket) -> None:
     """Refuse a request that was signed for another region than the bucket's.
 
-    A client signs for the region whose endpoint it addresses; us-east-1 is the global endpoint's
-    too, behind which the bucket's own region answers. S3 User Guide, "Making requests using the
-    REST API"; S3 API Reference, "Error responses".
+    A client signs for the region of its endpoint, with us-east-1 for the global one. S3 User
+    Guide, "Making requests using the REST API"; S3 API Reference, "Error responses".
     """
     proof = request.authenticated
     signed = proof.region if proof and proof.version == "AWS4-HMAC-SHA256" else ""
@@ -154,75 +153,76 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
     if signed != REGION:
         endpoint = f"{bucket.name}.s3.{bucket.region}.amazonaws.com"
         raise fault("PermanentRedirect", headers=headers, Bucket=bucket.name, Endpoint=endpoint)
-    code, what = "AuthorizationHeaderMalformed", "The authorization header is malformed"
+    code, problem = "AuthorizationHeaderMalformed", "The authorization header is malformed"
     if proof is not None and proof.auth_type == "REST-QUERY-STRING":
         code = "AuthorizationQueryParametersError"
-        what = "Error parsing the X-Amz-Credential parameter"
-    message = f"{what}; the region '{signed}' is wrong; expecting '{bucket.region}'"
+        problem = "Error parsing the X-Amz-Credential parameter"
+    message = f"{problem}; the region '{signed}' is wrong; expecting '{bucket.region}'"
     raise fault(code, message, headers=headers, Region=bucket.region)
 
 
 def _located(bucket: Bucket) -> Pairs:
-    """The header that tells where a bucket is, whether the caller may use it or not."""
+    """The header with the bucket's region, which even callers without access get."""
     return (("x-amz-bucket-region", bucket.region),)
 
 
 def to_delete(view: View, seen: View, request: ApiRequest) -> Needs:
-    """What deleting one of the objects that DeleteObjects lists needs."""
-    return tuple(_object(_Asked(request, view, seen)))
+    """The needs of deleting one of the objects that DeleteObjects lists."""
+    return tuple(_object(_Call(request, view, seen)))
 
 
-def _service(asked: _Asked) -> Iterator[Need]:
-    owner = asked.request.caller.account
-    context = _request_keys(asked.request, owner)
+def _service(call: _Call) -> Iterator[Need]:
+    owner = call.request.caller.account
+    context = _request_keys(call.request, owner)
     yield Need("s3:ListAllMyBuckets", f"{ARN}*", context, None, owner, shown="")
 
 
-def _bucket(asked: _Asked) -> Iterator[Need]:
-    listing = _keys_of(asked.request, _TABLES.listing_keys)
-    for action in actions(asked.request):
-        yield asked.need(action, asked.where, listing)
+def _bucket(call: _Call) -> Iterator[Need]:
+    listing = _keys_of(call.request, _TABLES.listing_keys)
+    for action in actions(call.request):
+        yield call.need(action, call.where, listing)
 
 
-def _head_bucket(asked: _Asked) -> Iterator[Need]:
-    headers = _located(lookups.bucket_of(asked.view, asked.request))
-    yield from (replace(need, headers=headers) for need in _bucket(asked))
+def _head_bucket(call: _Call) -> Iterator[Need]:
+    headers = _located(lookups.bucket_of(call.view, call.request))
+    yield from (replace(need, headers=headers) for need in _bucket(call))
 
 
-def _object(asked: _Asked) -> Iterator[Need]:
-    where, version = asked.where, asked.version
-    for action in actions(asked.request):
-        yield asked.on_object(action, where, version)
-    reading = asked.request.operation in _READING
-    if reading and lookups.content_at(asked.view, where, version) is None:
-        yield asked.need("s3:ListBucket", Address(where.bucket))
+def _object(call: _Call) -> Iterator[Need]:
+    where, version = call.where, call.version
+    for action in actions(call.request):
+        yield call.on_object(action, where, version)
+    reading = call.request.operation in _READING
+    if reading and lookups.content_at(call.view, where, version) is None:
+        yield call.need("s3:ListBucket", Address(where.bucket))
 
 
-def _copy(asked: _Asked) -> Iterator[Need]:
-    where, version = source(asked.request)
-    held = lookups.content_at(asked.view, where, version)
-    yield from _source(asked)
-    copies_tags = asked.request.params.get("TaggingDirective", "COPY") == "COPY"
-    if copies_tags and held is not None and held.tags:
+def _copy(call: _Call) -> Iterator[Need]:
+    where, version = source(call.request)
+    content = lookups.content_at(call.view, where, version)
+    yield from _source(call)
+    copies_tags = call.request.params.get("TaggingDirective", "COPY") == "COPY"
+    if copies_tags and content is not None and content.tags:
         tagging = "s3:GetObjectVersionTagging" if version else "s3:GetObjectTagging"
-        yield asked.on_object(tagging, where, version)
-        yield asked.on_object("s3:PutObjectTagging", asked.where)
-    if held is None:
-        yield asked.need("s3:ListBucket", Address(where.bucket))
-    yield from _object(asked)
+        yield call.on_object(tagging, where, version)
+        yield call.on_object("s3:PutObjectTagging", call.where)
+    if content is None:
+        yield call.need("s3:ListBucket", Address(where.bucket))
+    yield from _object(call)
 
 
-def _source(asked: _Asked) -> Iterator[Need]:
-    """What reading a copy's source needs; its bucket may have to be of an account."""
-    where, version = source(asked.request)
-    expected = asked.request.params.get("ExpectedSourceBucketOwner")
-    bucket = lookups.bucket_named(asked.view, where.bucket)
+def _source(call: _Call) -> Iterator[Need]:
+    """The need of reading a copy's source. Raises AccessDenied for an unexpected owner."""
+    where, version = source(call.request)
+    expected = call.request.params.get("ExpectedSourceBucketOwner")
+    bucket = lookups.bucket_named(call.view, where.bucket)
     if expected and bucket is not None and bucket.owner != expected:
         raise fault("AccessDenied")
-    yield asked.on_object("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
+    yield call.on_object("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
 
 
 def source(request: ApiRequest) -> tuple[Address, str | None]:
+    """The address and the version id of a copy's source. Raises InvalidArgument."""
     path, _, query = str(request.params["CopySource"]).partition("?versionId=")
     bucket, _, key = unquote(path).removeprefix("/").partition("/")
     if not bucket or not key:
@@ -232,18 +232,18 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
     return checked(Address(bucket, key)), version
 
 
-_OF: Mapping[str, Callable[[_Asked], Iterator[Need]]] = {
+_OF: Mapping[str, Callable[[_Call], Iterator[Need]]] = {
     "HeadBucket": _head_bucket,
     "ListBuckets": _service,
-    # Each key is decided on when this is carried out, and reported.
+    # The handler decides on each object, and reports the errors.
     "DeleteObjects": lambda _: iter(()),
     "CopyObject": _copy,
-    "UploadPartCopy": lambda asked: chain(_source(asked), _object(asked)),
+    "UploadPartCopy": lambda call: chain(_source(call), _object(call)),
 }
 
 
 def _request_keys(request: ApiRequest, owner: str) -> Keys:
-    """The keys that every S3 request has, whatever its action.
+    """The condition keys of S3 that do not depend on the action.
 
     Service Authorization Reference, "Condition keys for Amazon S3"; S3 User Guide, "Amazon S3
     condition key examples".

@@ -1,7 +1,7 @@
-"""What S3 requests say: parameters in botocore's input shape, XML by AWS's model, and contents.
+"""Reads the parameters of S3 requests from query, headers and body, by botocore's model.
 
 S3 API Reference, "ListObjectsV2" and "PutObject"; S3 User Guide, "Working with object metadata";
-Smithy 2.0, "AWS restXml protocol". What the model does not have is passed over, as S3 does.
+Smithy 2.0, "AWS restXml protocol". Unknown parameters and elements are ignored, as in S3.
 """
 
 import base64
@@ -22,11 +22,11 @@ from stslab.sandbox.s3.requests.address import Address, single
 from stslab.sandbox.signing import checksums
 
 Document = Mapping[str, Any]
-"""What a document says, by AWS's model: of texts, numbers, times, lists and further ones."""
+"""A structure of AWS's model: texts, numbers, times, lists and nested structures, by name."""
 
 
 class Content:
-    """What an object is to hold, or holds. Each of its hashes is made once."""
+    """The content of an object. Each hash is computed once."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body
@@ -41,10 +41,10 @@ class Content:
         return hashlib.md5(self.body, usedforsecurity=False).hexdigest()
 
     def checksum(self, member: str) -> str:
-        """The checksum of this member (``ChecksumCRC32``), as it is written."""
+        """The checksum for a member (``ChecksumCRC32``), in base64."""
         if member not in self._checksums:
-            found = CHECKSUMS[member](self.body)
-            self._checksums[member] = base64.b64encode(found).decode()
+            checksum = CHECKSUMS[member](self.body)
+            self._checksums[member] = base64.b64encode(checksum).decode()
         return self._checksums[member]
 
     def __str__(self) -> str:
@@ -54,9 +54,9 @@ class Content:
 CHECKSUMS: Mapping[str, Callable[[bytes], bytes]] = {
     f"Checksum{name.upper()}": compute for name, compute in checksums.ALGORITHMS.items()
 }
-"""The algorithms by the member of a request that has their value."""
+"""The checksum algorithms, by the request's member with their value."""
 ADDED = "ChecksumCRC64NVME"
-"""The one that S3 adds to an object that comes with none."""
+"""The checksum that S3 adds to an object without one."""
 
 
 _MOST_BYTES = 4 * 1024 * 1024
@@ -64,7 +64,7 @@ _SCHEMA_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
 def read(shape: Shape, name: str, body: bytes) -> Document:
-    """The members of ``shape`` that ``body`` has, whose outermost element is ``name``."""
+    """The members of ``shape`` in XML with the root element ``name``. Raises MalformedXML."""
     root = _root(body)
     if _local(root) != name:
         raise malformed()
@@ -77,7 +77,7 @@ def read(shape: Shape, name: str, body: bytes) -> Document:
 def _root(body: bytes) -> Element:
     if len(body) > _MOST_BYTES:
         raise malformed()
-    parser = XMLParser(target=_Builder())  # noqa: S314 - the builder takes no declarations
+    parser = XMLParser(target=_Builder())  # noqa: S314 - the builder refuses declarations
     try:
         parser.feed(body)
         root: Element = parser.close()
@@ -87,7 +87,7 @@ def _root(body: bytes) -> Element:
 
 
 class _Builder(TreeBuilder):
-    """Refuses a document type, with which little text could be made to mean much."""
+    """Refuses document types, whose entities could expand a small text to a huge one."""
 
     def doctype(self, *_: object) -> None:
         raise malformed()
@@ -116,8 +116,8 @@ def _member(shape: Shape, given: list[Element]) -> object:
     if shape.type_name == "list":
         if not shape.serialization.get("flattened"):
             name = shape.member.serialization.get("name", "member")
-            given = [child for one in given for child in one if _local(child) == name]
-        return [_member(shape.member, [one]) for one in given]
+            given = [child for element in given for child in element if _local(child) == name]
+        return [_member(shape.member, [element]) for element in given]
     if len(given) > 1:
         raise malformed()
     if shape.type_name == "structure":
@@ -135,7 +135,7 @@ _LARGEST = 2**63
 
 
 def integer(text: str) -> int:
-    """A whole number of 64 bits, in decimal. It raises ValueError for any other text."""
+    """A decimal integer of 64 bits. Raises ValueError."""
     if not text.isascii() or len(text) > len(str(_LARGEST)) + 1:
         raise ValueError(text)
     number = int(text)
@@ -145,13 +145,13 @@ def integer(text: str) -> int:
 
 
 def moment(text: str) -> datetime:
-    """A time in ISO 8601 or as HTTP has them, in UTC. It raises ValueError for any other text."""
+    """A time in ISO 8601 or in HTTP's format, in UTC. Raises ValueError."""
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
-        found = parsedate_to_datetime(text)
+        time = parsedate_to_datetime(text)
     try:
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except OverflowError as error:
         raise ValueError(text) from error
 
@@ -164,11 +164,11 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "list": lambda text: [word.strip() for word in text.split(",")],
     "capitals": str.upper,
 }
-# Read otherwise than their types say: S3 gives Expires back as it came, be it a time or not; and
-# AWS's SDK for C++ and its Common Runtime write a mode in small letters.
+# Parameters that are not read by their types in the model: S3 returns Expires unchanged, even if it
+# is not a time; and AWS's SDK for C++ and its Common Runtime send some values in lower case.
 _CAPITALS = ("ChecksumAlgorithm", "ChecksumMode", "ChecksumType")
 _TYPES = {"Expires": "string", **dict.fromkeys(_CAPITALS, "capitals")}
-# What a canned list may be beside what the model has ("Access control list (ACL) overview").
+# Canned ACLs that the model lacks ("Access control list (ACL) overview").
 _FURTHER_CHOICES = {
     "BucketCannedACL": (
         "aws-exec-read",
@@ -187,7 +187,7 @@ _COUNTS: Mapping[str, str] = {
     "PartNumberMarker": "part-number-marker",
 }
 _DIGESTS = ("content-md5", checksums.PREFIX, "x-amz-trailer")
-# Texts that S3 refuses with an error of their own.
+# Enums whose other values S3 refuses with a specific error, later.
 _REFUSED_LATER = frozenset({"BucketLocationConstraint"})
 _MESSAGES: Mapping[str, str] = {
     "EncodingType": "Invalid Encoding Method specified in Request",
@@ -198,7 +198,7 @@ _MESSAGES: Mapping[str, str] = {
 
 
 class _Member(NamedTuple):
-    """A parameter in the query or in a header; ``choices`` where only those values will do."""
+    """A parameter in the query or in a header. ``choices`` are its values, if they are limited."""
 
     name: str
     wire_name: str
@@ -236,18 +236,18 @@ def _layout(operation: str) -> _Layout:
 
 
 def _members(shape: StructureShape, location: str) -> tuple[_Member, ...]:
-    found = []
+    members = []
     for name, member in shape.members.items():
         if member.serialization.get("location") == location:
             wire_name = member.serialization.get("name", name)
             convert = _CONVERTERS.get(_TYPES.get(name, member.type_name), str)
             choices = {*getattr(member, "enum", ()), *_FURTHER_CHOICES.get(member.name, ())}
-            found.append(_Member(name, wire_name, convert, frozenset(choices)))
-    return tuple(found)
+            members.append(_Member(name, wire_name, convert, frozenset(choices)))
+    return tuple(members)
 
 
 def parse(name: str, http: HttpRequest, where: Address) -> Document:
-    """The parameters of the operation ``name``; an object's own content is a :class:`Content`."""
+    """The parameters of the operation ``name``. An object's content is a :class:`Content`."""
     layout = _layout(name)
     address = {"Bucket": where.bucket, "Key": where.key}
     parsed: dict[str, object] = {name: value for name, value in address.items() if value}
@@ -308,14 +308,14 @@ def _content(http: HttpRequest) -> Content:
 
 
 def check(request: ApiRequest) -> None:
-    """Refuse what S3 does not take, and Object Lock, which is not there."""
+    """Refuse values that S3 does not accept, and Object Lock, which is not supported."""
     params, layout = request.params, _layout(request.operation)
     if any(name.startswith("ObjectLock") and value for name, value in params.items()):
-        raise fault("NotImplemented", "The sandbox does not implement Object Lock.")
+        raise fault("NotImplemented", "The embedded account does not support Object Lock.")
     for member in (*layout.headers, *layout.arguments):
         given = params.get(member.name)
         if given is not None and member.choices and given not in member.choices:
-            raise _no_choice(member, given)
+            raise _bad_choice(member, given)
     for name, shown in _COUNTS.items():
         if not 0 <= params.get(name, 0) <= _MOST_COUNTED:
             message = f"Argument {shown} must be an integer between 0 and {_MOST_COUNTED}"
@@ -328,7 +328,7 @@ def check(request: ApiRequest) -> None:
         raise malformed()
 
 
-def _no_choice(member: _Member, given: str) -> ApiFault:
+def _bad_choice(member: _Member, given: str) -> ApiFault:
     if member.name == "StorageClass":
         return fault("InvalidStorageClass", StorageClassRequested=given)
     if member.name in _CAPITALS:
@@ -338,12 +338,12 @@ def _no_choice(member: _Member, given: str) -> ApiFault:
 
 
 def _fits(shape: Shape, value: object) -> bool:
-    """Whether a document has all that it must, and one of the values where only some will do."""
+    """Whether a structure has its required members, and only valid values in enums."""
     if isinstance(value, dict):
         return all(name in value for name in shape.required_members) and all(
             _fits(member, value.get(name)) for name, member in shape.members.items()
         )
     if isinstance(value, list):
-        return all(_fits(shape.member, one) for one in value)
-    chosen = shape.type_name == "string" and shape.enum and shape.name not in _REFUSED_LATER
-    return value is None or not chosen or value in shape.enum
+        return all(_fits(shape.member, item) for item in value)
+    limited = shape.type_name == "string" and shape.enum and shape.name not in _REFUSED_LATER
+    return value is None or not limited or value in shape.enum
