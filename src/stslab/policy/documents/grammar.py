@@ -44,7 +44,7 @@ def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
     if kind is PolicyKind.RCP:
         for each in found:
             _check_rcp(each)
-    if len(found) > 1:
+    if len(found) > 1 and kind is not PolicyKind.RESOURCE:
         sids = [sid for each in found if (sid := each.source.get("Sid"))]
         if len(sids) != len(set(sids)):
             raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.")

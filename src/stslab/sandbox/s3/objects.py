@@ -175,7 +175,7 @@ def _delete_version(tx: Transaction, item: Object | None, version_id: str) -> An
 
 def _get_acl(view: View, request: ApiRequest) -> Answer:
     bucket, version = lookups.readable(view, request)
-    return acl.written(version.grants, lookups.canonical_id(view, bucket))
+    return acl.written(view, bucket, version.grants)
 
 
 def _put_acl(tx: Transaction, request: ApiRequest) -> None:

@@ -6,6 +6,7 @@ integrity in Amazon S3"; S3 API Reference, "CompleteMultipartUpload".
 
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 
@@ -24,6 +25,7 @@ from stslab.sandbox.state.snapshot import Transaction, View
 
 _MOST_PARTS = 10_000
 _SMALLEST = 5 * 1024 * 1024
+_RANGE = re.compile(r"bytes=(\d{1,19})-(\d{1,19})", re.ASCII)
 _FULL, _COMPOSITE = "FULL_OBJECT", "COMPOSITE"
 # The checksum types of an algorithm, of which the first is the default. Other algorithms have only
 # composite checksums. S3 User Guide, "Checking object integrity in Amazon S3".
@@ -91,14 +93,17 @@ def copy_part(contents: Contents, tx: Transaction, request: ApiRequest) -> Answe
 def _source_span(header: str | None, size: int) -> Span:
     if header is None:
         return Span(0, size)
-    span = conditions.span_of(header, size)
-    if not span.partial or header != f"bytes={span.start}-{span.end - 1}":
+    found = _RANGE.fullmatch(header)
+    first, last = map(int, found.groups()) if found else (1, 0)
+    message = f"Range specified is not valid for source object of size: {size}"
+    if first > last:
         message = (
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first "
             "and last are the zero-based offsets of the first and last bytes to copy"
         )
-        raise invalid_argument(message, "x-amz-copy-source-range", header)
-    return span
+    elif last < size:
+        return Span(first, last + 1, partial=True)
+    raise invalid_argument(message, "x-amz-copy-source-range", header)
 
 
 def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content) -> Part:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import fault, invalid_argument, malformed
-from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads, Writes
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket, Grant
@@ -99,8 +99,8 @@ def _in_document(policy: Document, owner_id: str) -> Iterator[Grant]:
 
 
 def _check_grantee(view: View, grantee: str) -> None:
-    if grantee.startswith("mailto:"):
-        raise fault("UnresolvableGrantByEmailAddress")
+    if grantee.startswith("mailto:"):  # supported until October 2025: "PutObjectAcl"
+        raise fault("MethodNotAllowed")
     if "://" in grantee:
         if grantee not in (EVERYONE, AUTHENTICATED, _LOG_DELIVERY):
             raise invalid_argument("Invalid group uri", "Group/URI", grantee)
@@ -113,9 +113,17 @@ def account_with(view: View, canonical_id: str) -> Account | None:
     return next((one for one in accounts if one.canonical_id == canonical_id), None)
 
 
-def written(grants: Grants, owner_id: str) -> Answer:
-    """An ACL as in GetBucketAcl's and GetObjectAcl's answers."""
-    held = (Grant(owner_id, ALL),) if grants is None else grants
+def effective(bucket: Bucket, grants: Grants) -> tuple[Grant, ...]:
+    """The grants that have an effect: IgnorePublicAcls takes the public ones away."""
+    ignored = PUBLIC if bucket.block.ignore_public_acls else frozenset()
+    return tuple(grant for grant in grants or () if grant.grantee not in ignored)
+
+
+def written(view: View, bucket: Bucket, grants: Grants) -> Answer:
+    """An ACL as in GetBucketAcl's and GetObjectAcl's answers: what of it has an effect."""
+    owner_id = lookups.canonical_id(view, bucket)
+    owner_only = grants is None or not acls_enabled(bucket)
+    held = (Grant(owner_id, ALL),) if owner_only else effective(bucket, grants)
     rows = [{"Grantee": _grantee(grant), "Permission": grant.permission} for grant in held]
     return {"Owner": {"ID": owner_id}, "Grants": rows}
 
@@ -141,22 +149,34 @@ def check_storing(request: ApiRequest, bucket: Bucket) -> None:
     plain = request.params.get("ACL", "") in ("", "bucket-owner-full-control")
     if not acls_enabled(bucket) and (_has_grants(request) or not plain):
         raise fault("AccessControlListNotSupported")
-    _refuse_public(request, bucket)
 
 
 def new_grants(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
     """The ACL in PutBucketAcl or PutObjectAcl, checked by the bucket's settings."""
     if not acls_enabled(bucket):
         raise fault("AccessControlListNotSupported")
-    _refuse_public(request, bucket)
     if not any(request.params.get(name) for name in ("ACL", "AccessControlPolicy", *_HEADERS)):
         raise fault("MissingSecurityHeader", MissingHeaderName="x-amz-acl")
     return requested(view, request, lookups.canonical_id(view, bucket))
 
 
-def _refuse_public(request: ApiRequest, bucket: Bucket) -> None:
-    if bucket.block.block_public_acls and _is_public(request):
-        raise fault("AccessDenied")
+def refuse_public(request: ApiRequest, bucket: Bucket) -> None:
+    """Refuse a public list where Block Public Access does, whatever the caller may do."""
+    if acls_enabled(bucket) and bucket.block.block_public_acls and _is_public(request):
+        raise prevented(request, bucket, "ACLs", "BlockPublicAcls")
+
+
+def prevented(request: ApiRequest, bucket: Bucket, what: str, setting: str) -> ApiFault:
+    """The refusal by a setting of Block Public Access, which strangers are not told."""
+    if request.caller.account != bucket.owner:
+        return fault("AccessDenied")
+    key = request.params.get("Key")
+    return fault(
+        "AccessDenied",
+        f"User: {request.caller.principal.arn} is not authorized to perform: "
+        f's3:{request.operation} on resource: "{bucket.arn}{f"/{key}" if key else ""}" because '
+        f"public {what} are prevented by the {setting} setting in S3 Block Public Access.",
+    )
 
 
 def _is_public(request: ApiRequest) -> bool:
@@ -176,7 +196,7 @@ def _has_grants(request: ApiRequest) -> bool:
 
 def _get(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
-    return written(bucket.grants, lookups.canonical_id(view, bucket))
+    return written(view, bucket, bucket.grants)
 
 
 def _put(tx: Transaction, request: ApiRequest) -> None:

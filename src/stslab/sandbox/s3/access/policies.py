@@ -69,6 +69,8 @@ def _fixes(operator: str, key: str, values: list[Any]) -> bool:
     if operator == "ipaddress" and key == "aws:sourceip":
         return all(_is_narrow(str(value)) for value in values)
     if key in _FIXING_KEYS and operator.startswith(_FIXING_OPERATORS):
+        if key == "s3:dataaccesspointarn":  # the access point's name may be open
+            values = [str(value).rpartition(":accesspoint/")[0] or value for value in values]
         return not operator.endswith("ifexists") and not any(map(_is_open, values))
     return False
 
@@ -95,12 +97,7 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
     text = str(request.params.get("Policy", ""))
     _check(tx, text, bucket.name)
     if bucket.block.block_public_policy and policy_is_public(text):
-        raise fault(
-            "AccessDenied",
-            f"User: {request.caller.principal.arn} is not authorized to perform: "
-            f's3:PutBucketPolicy on resource: "{bucket.arn}" because public policies are prevented '
-            "by the BlockPublicPolicy setting in S3 Block Public Access.",
-        )
+        raise acl.prevented(request, bucket, "policies", "BlockPublicPolicy")
     try:
         stored = policies.with_ids(text, judge.seen(tx))
     except ApiFault:
@@ -250,7 +247,7 @@ def _listed(statement: Statement, *names: str) -> list[str]:
 
 _ON_BUCKET: Mapping[str, tuple[str, ...]] = {
     "READ": ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"),
-    "WRITE": ("s3:PutObject", "s3:DeleteObject"),
+    "WRITE": ("s3:PutObject",),
     "READ_ACP": ("s3:GetBucketAcl",),
     "WRITE_ACP": ("s3:PutBucketAcl",),
 }
@@ -300,9 +297,13 @@ def _restricted(bucket: Bucket, caller: Caller) -> bool:
 def _acl_statements(
     view: View, bucket: Bucket, where: Address, version: str | None
 ) -> Iterator[Statement]:
-    """The ACLs as statements, without the owner's grants: its account has access anyway."""
-    yield from _allowing(view, bucket, bucket.grants, _ON_BUCKET, (bucket.arn, f"{bucket.arn}/*"))
+    """The ACLs as statements, without the owner's grants: its account has access anyway.
+
+    WRITE lets others make new objects, and not change those that are there.
+    """
     found = lookups.version_at(view, where, version) if where.key else None
+    new = (f"{bucket.arn}/*",) if found is None or found.marker else ()
+    yield from _allowing(view, bucket, bucket.grants, _ON_BUCKET, (bucket.arn, *new))
     if found is not None:
         resource = _literal(f"{bucket.arn}/{where.key}")
         yield from _allowing(view, bucket, found.grants, _ON_OBJECT, (resource,))
@@ -315,8 +316,7 @@ def _allowing(
     actions: Mapping[str, tuple[str, ...]],
     resources: tuple[str, ...],
 ) -> Iterator[Statement]:
-    ignored = acl.PUBLIC if bucket.block.ignore_public_acls else frozenset()
-    for grant in grants or ():
+    for grant in acl.effective(bucket, grants):
         principal = _principal(view, bucket, grant.grantee)
         granted = [
             action
@@ -324,7 +324,7 @@ def _allowing(
             for action in names
             if grant.permission in (permission, acl.ALL)
         ]
-        if principal is not None and granted and grant.grantee not in ignored:
+        if principal is not None and granted:
             yield {
                 "Effect": "Allow",
                 "Principal": principal,

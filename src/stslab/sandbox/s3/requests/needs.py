@@ -49,6 +49,7 @@ class _Tables(msgspec.Struct, frozen=True):
     unversioned: frozenset[str]
     further: tuple[_Further, ...]
     creating: Mapping[str, str]
+    signed: Mapping[str, str]
     keys: Mapping[str, str]
     listing_keys: Mapping[str, str]
 
@@ -129,12 +130,15 @@ def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
     Raises NoSuchBucket before any permission is checked, since it is no secret whether a bucket
     exists (S3 API Reference, "Error responses").
     """
+    if request.caller.kind == "Anonymous" and request.operation in _TABLES.signed:
+        raise fault("AccessDenied", _TABLES.signed[request.operation])
     if "Bucket" in request.params and request.operation != "CreateBucket":
         bucket = lookups.bucket_of(view, request)
         if (expected := request.params.get("ExpectedBucketOwner", bucket.owner)) != bucket.owner:
             is_account = len(expected) == _DIGITS and expected.isdecimal()
             raise fault("AccessDenied" if is_account else "InvalidBucketOwnerAWSAccountID")
         _check_region(request, bucket)
+        acl.refuse_public(request, bucket)
     usual = _object if "Key" in request.params else _bucket
     return tuple(_OF.get(request.operation, usual)(_Call(request, view, seen)))
 
