@@ -161,13 +161,13 @@ def new_grants(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
 
 
 def refuse_public(request: ApiRequest, bucket: Bucket) -> None:
-    """Refuse a public list where Block Public Access does, whatever the caller may do."""
+    """Refuse a public ACL where Block Public Access does, whatever the caller may do."""
     if acls_enabled(bucket) and bucket.block.block_public_acls and _is_public(request):
         raise prevented(request, bucket, "ACLs", "BlockPublicAcls")
 
 
 def prevented(request: ApiRequest, bucket: Bucket, what: str, setting: str) -> ApiFault:
-    """The refusal by a setting of Block Public Access, which strangers are not told."""
+    """The refusal by a Block Public Access setting; other accounts are not told the reason."""
     if request.caller.account != bucket.owner:
         return fault("AccessDenied")
     key = request.params.get("Key")
