@@ -61,7 +61,7 @@ ROWS = [
     ("NumericGreaterThan", "9", k("10"), TRUE),
     ("NumericGreaterThanEquals", "-1", k("-1"), TRUE),
     ("NumericEquals", "ten", k("10"), FALSE),
-    ("NumericNotEquals", "10", k("ten"), FALSE),
+    ("NumericNotEquals", "10", k("ten"), TRUE),
     ("NumericEquals", "NaN", k("NaN"), FALSE),
     ("NumericLessThan", "10", {}, FALSE),
     ("DateEquals", "2024-05-01T00:00:00Z", k("2024-05-01"), TRUE),

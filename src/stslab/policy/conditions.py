@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from stslab.policy import catalogue
 from stslab.policy.patterns import ARN_SEPARATORS, arn_globs, glob, no_value, remembered
 from stslab.policy.request import Context
 
@@ -58,9 +59,10 @@ def _ordered(convert: Callable[[str], Any], compare: Callable[[Any, Any], bool])
         if wanted is None:
             return None
 
-        def comparison(found: str, _context: Context) -> bool | None:
+        def comparison(found: str, _context: Context) -> bool:
+            """What is no number or date differs from each: not equal, nor less or greater."""
             given = convert(found)
-            return None if given is None else compare(given, wanted)
+            return given is not None and compare(given, wanted)
 
         return comparison
 
@@ -251,8 +253,9 @@ class Condition:
         if value is None:
             return test.if_exists or every or (test.operator.negated and single)
         values = (value,) if isinstance(value, str) else value
-        if single:  # several values need a set operator: without one they match nothing
-            return len(values) == 1 and self._compare(values[0], context)
+        if single:  # a multivalued key needs a set operator: without one it matches nothing
+            alone = isinstance(value, str) or not catalogue.is_multivalued(self._key)
+            return alone and len(values) == 1 and self._compare(values[0], context)
         if not any(values):  # empty texts only: a null data set
             return every
         return (all if every else any)(self._compare(each, context) for each in values)

@@ -174,7 +174,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
-    from stslab.policy import authorize
+    from stslab.policy import authorize, catalogue
     from stslab.policy.cases import read_case, request
 
     for name in ("principal", "action"):
@@ -182,7 +182,10 @@ def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
             raise UsageError(f"Say --{name}, or give --cases.")
     fields = ("principal", "action", "resource", "resource_account")
     context = values("--context", "KEY=VALUE", asked["context"])
-    alone = {key: found if len(found) > 1 else found[0] for key, found in context.items()}
+    alone = {
+        key: found if len(found) > 1 or catalogue.is_multivalued(key) else found[0]
+        for key, found in context.items()
+    }
     case = {name: asked[name] for name in fields} | {"context": alone}
     case["principal_is_service_linked"] = asked["service_linked"]
     asks = request(read_case(case))

@@ -332,7 +332,9 @@ def _condition_values(key: str, value: object) -> Sequence[str]:
     if not _CONDITION_KEY.fullmatch(key):
         raise MalformedPolicy(_NO_VENDOR, f": condition key {key!r}")
     values = value if isinstance(value, list) else [value]
-    return _texts([_value_text(each) for each in values], key)
+    texts = [_value_text(each) for each in values]
+    _joined(texts, key)
+    return texts  # type: ignore[return-value]  # they are texts, or could not be joined
 
 
 def _value_text(value: object) -> object:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.iam.shapes import Members
 from stslab.sandbox.state.identities import MfaDevice, User
@@ -130,9 +130,13 @@ def delete_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> None:
 
 def enable_mfa_device(tx: Transaction, request: ApiRequest) -> None:
     """Two consecutive codes prove that the user has the device."""
-    user, device = lookups.named(tx, User, request), lookups.named(tx, MfaDevice, request)
+    user = lookups.named(tx, User, request)
+    _check_own(user, request)
+    device = lookups.named(tx, MfaDevice, request)
+    if device.serial in user.mfa_devices:
+        raise faults.exists(f"MFA Device for user {user.name} already exists.")
     if device.enabled:
-        raise faults.exists("MFA Device is already in use")
+        raise faults.exists("MFA Device is already in use.")
     faults.check_quota("MFADevicesPerUser", _DEVICES_PER_USER, len(user.mfa_devices))
     proved = _proved(device, request, _ENABLING)
     tx.put(replace(proved, enabled=request.now, user=user.key))
@@ -155,18 +159,34 @@ def _proved(device: MfaDevice, request: ApiRequest, within: Iterable[int]) -> Mf
 
 def deactivate_mfa_device(tx: Transaction, request: ApiRequest) -> None:
     user = lookups.own_user(tx, request)
+    _check_own(user, request)
     device = _device_of(tx, user, request)
     tx.put(replace(device, enabled=None, user=""))
     kept = tuple(serial for serial in user.mfa_devices if serial != device.serial)
     tx.put(replace(user, mfa_devices=kept))
 
 
-def get_mfa_device(view: View, request: ApiRequest) -> Answer:
-    if "UserName" in request.params:
-        device = _device_of(view, lookups.named(view, User, request), request)
-    else:
-        device = lookups.named(view, MfaDevice, request)
-    return _shown(device, view.get(User, device.account, device.user))
+def _check_own(user: User, request: ApiRequest) -> None:
+    """A user who has a device changes the own devices with MFA only.
+
+    AWS security bulletin AWS-2023-001.
+    """
+    caller = request.caller
+    session_mfa = caller.session.mfa if caller.session else None
+    if user.mfa_devices and caller.user_id == user.unique_id and session_mfa is None:
+        raise faults.access_denied(
+            "To complete this action, please ensure that you are authenticated with an MFA device "
+            "that is enabled for this user."
+        )
+
+
+def _get_mfa_device(_view: View, _request: ApiRequest) -> Answer:
+    """GetMFADevice takes FIDO security keys only, which the account does not have."""
+    raise faults.invalid(
+        "The MFA device serial number sent in the request is invalid or not supported by this "
+        "API. Currently, only hardware FIDO security keys are supported. Please use the "
+        "compatible device or API."
+    )
 
 
 def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
@@ -176,12 +196,12 @@ def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
     serials = sorted(user.mfa_devices)
     found = (lookups.find(view, MfaDevice, user.account, serial) for serial in serials)
     devices = [device for device in found if device is not None]
-    return shapes.page("MFADevices", devices, request.params, lambda device: _shown(device, user))
 
+    def show(device: MfaDevice) -> Members:
+        serial = device.serial
+        return {"UserName": user.name, "SerialNumber": serial, "EnableDate": device.enabled}
 
-def _shown(device: MfaDevice, user: User | None) -> Members:
-    name = user.name if user else None
-    return {"UserName": name, "SerialNumber": device.serial, "EnableDate": device.enabled}
+    return shapes.page("MFADevices", devices, request.params, show)
 
 
 def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
@@ -201,7 +221,9 @@ def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
 
 
 def _device_of(view: View, user: User, request: ApiRequest) -> MfaDevice:
-    serial = request.params["SerialNumber"]
-    if serial not in user.mfa_devices:
-        raise faults.no_such(f"MFA Device with serial number {serial} is invalid for user.")
+    if request.params["SerialNumber"] not in user.mfa_devices:
+        raise faults.no_such("MFA Device invalid for user.")
     return lookups.named(view, MfaDevice, request)
+
+
+READS: Reads = {"GetMFADevice": _get_mfa_device}
