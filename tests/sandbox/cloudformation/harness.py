@@ -1,7 +1,7 @@
-"""CloudFormation on an account that is saved, whose calls to other services tests can meet.
+"""CloudFormation with a saved account. Tests can intercept its calls to other services.
 
-Everything is real but for two things: a test may refuse actions, and do something before each
-call that CloudFormation makes.
+Everything is real except that a test can refuse actions, and run a hook before and after each call
+that CloudFormation makes.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Harness:
                 for record in accounts.new():
                     tx.put(record)
         self._direct = Direct(self.state)
-        self._direct.stop()  # the service with the hooks takes the place of the one in there
+        self._direct.stop()  # the service with the hooks replaces its service
         keys = self._direct.inside.keys
         self.service = CloudFormation(self.state, self._internal, keys, 0.0)
 
@@ -67,12 +67,12 @@ class Harness:
         return found.caller
 
     def reopen(self) -> None:
-        """The account in another process, from what was saved of it."""
+        """Open the saved account again, as another process would."""
         self._store.close()
         self._open()
         self.service.engine.resume()
 
-    # What the service stands on
+    # The calls of the service
 
     def _internal(
         self,
@@ -92,7 +92,7 @@ class Harness:
         self.after(operation, params)
         return answer
 
-    # What tests do with it
+    # Actions for tests
 
     def client(self, service: str) -> Any:
         return self._direct.client(service)
@@ -143,7 +143,7 @@ class Harness:
             offset = tx.settings.clock_offset + by.total_seconds()
             tx.put(replace(tx.settings, clock_offset=offset))
 
-    # What tests look at
+    # State for tests
 
     @property
     def stacks(self) -> list[Stack]:

@@ -1,4 +1,4 @@
-"""What AWS documents of CloudFormation, over HTTP, with boto3 and the gate before it."""
+"""The documented behaviour of CloudFormation, with boto3 over HTTP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE = 20
 
 
 class _StackRun(cases._Run):
-    """Also knows `{settled: stack-name, status: CREATE_COMPLETE}`: waits for a stack's work."""
+    """Also has a step `{settled: stack-name, status: CREATE_COMPLETE}`, which waits for a stack."""
 
     def _step(self, step: Mapping[str, Any]) -> None:
         if "settled" in step:

@@ -1,4 +1,4 @@
-"""The ordinary aws command deploys a stack, changes it, and finds that there is nothing to do."""
+"""The aws command deploys a stack, changes it, and finds that there is nothing to change."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _let_the_second_pass() -> None:
 
 
 @pytest.mark.slow
-def test_deploy(account: cases.Account, tmp_path: Path, fresh: str) -> None:
+def test_aws_cloudformation_deploy(account: cases.Account, tmp_path: Path, fresh: str) -> None:
     def deploy(*more: str) -> subprocess.CompletedProcess[str]:
         done = aws(
             account,
@@ -45,7 +45,7 @@ def test_deploy(account: cases.Account, tmp_path: Path, fresh: str) -> None:
             *("cloudformation", "deploy", "--stack-name", f"cli-{fresh}"),
             *("--template-file", str(TEMPLATE), "--capabilities", "CAPABILITY_IAM", *more),
         )
-        _let_the_second_pass()  # the command names its change sets after it
+        _let_the_second_pass()  # the command uses it in the names of change sets
         return done
 
     names = ("UserName=someone", f"BucketName=cli-{fresh}")

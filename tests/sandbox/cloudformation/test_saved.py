@@ -1,4 +1,4 @@
-"""Stacks in an account that is saved: the pipeline, the store and the engine together."""
+"""Stacks in a saved account, with the pipeline, the store and the engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stslab.sandbox.state.store import Store
 
 
 class Process(Direct):
-    """One life of a sandbox whose account is in a file."""
+    """One process with a saved account."""
 
     def __init__(self, path: Path) -> None:
         self.store = Store(path)
@@ -44,7 +44,7 @@ class Process(Direct):
         self.store.close()
 
 
-def test_a_stack_and_what_it_made_are_there_in_the_next_life(tmp_path: Path) -> None:
+def test_a_stack_and_its_resources_are_there_in_the_next_process(tmp_path: Path) -> None:
     first = Process(tmp_path / "account")
     stack_id = first.create()
     assert first.settle(stack_id) == "CREATE_COMPLETE"
@@ -62,7 +62,7 @@ def test_a_stack_and_what_it_made_are_there_in_the_next_life(tmp_path: Path) -> 
     second.end()
 
 
-def test_a_stack_in_the_middle_goes_on_in_the_next_life(tmp_path: Path) -> None:
+def test_the_next_process_continues_the_work_on_a_stack(tmp_path: Path) -> None:
     first = Process(tmp_path / "account")
     first.inside.cloudformation.engine.pace = lambda: 30
     stack_id = first.create()
@@ -73,12 +73,12 @@ def test_a_stack_in_the_middle_goes_on_in_the_next_life(tmp_path: Path) -> None:
     second.end()
 
 
-def test_permissions_name_the_stack_by_its_arn(direct: Direct) -> None:
+def test_permissions_are_checked_on_the_stacks_arn(direct: Direct) -> None:
     client = direct.client("cloudformation")
     made = client.create_stack(
         StackName="kept", TemplateBody="Resources: {G: {Type: AWS::S3::Bucket}}"
     )
     direct.inside.cloudformation.engine.wait(made["StackId"], 20)
     client.describe_stacks(StackName="kept")
-    asked = direct.log.events()[-1]["decisions"]
-    assert [one["resource"] for one in asked] == [made["StackId"]]
+    decisions = direct.log.events()[-1]["decisions"]
+    assert [decision["resource"] for decision in decisions] == [made["StackId"]]

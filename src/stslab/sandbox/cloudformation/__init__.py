@@ -1,1 +1,1 @@
-"""CloudFormation: templates, stacks, change sets, and the resources that labs deploy."""
+"""AWS CloudFormation."""

@@ -1,4 +1,4 @@
-"""Finds stacks, what belongs to them, and what they export and import.
+"""Finds stacks, their resources, events and change sets, and exports and imports.
 
 AWS CloudFormation User Guide, "Exporting stack output values".
 """
@@ -19,14 +19,15 @@ from stslab.sandbox.state.stacks import (
 )
 
 MEMORY = timedelta(days=90)
-"""For how long a deleted stack is known (CFN API Reference, ListStacks)."""
+"""For how long a deleted stack can be found (CFN API Reference, ListStacks)."""
 EVENTS_KEPT = 2_000
-"""How many events a stack remembers."""
+"""How many events of a stack are kept."""
 
 
 def stacks(view: View, account: str, region: str) -> list[Stack]:
-    there = (stack for stack in view.all(Stack, account) if stack.region == region)
-    found = [stack for stack in there if _is_remembered(view, stack)]
+    """All stacks, also recently deleted ones, oldest first."""
+    local = (stack for stack in view.all(Stack, account) if stack.region == region)
+    found = [stack for stack in local if _is_remembered(view, stack)]
     return sorted(found, key=lambda stack: (stack.created, stack.stack_id))
 
 
@@ -35,18 +36,18 @@ def _is_remembered(view: View, stack: Stack) -> bool:
 
 
 def find(view: View, account: str, region: str, name_or_id: str) -> Stack | None:
-    """A stack by id, deleted or not; or by name, if it is not deleted."""
-    found = view.get(Stack, account, name_or_id)
-    if found is not None:
-        return found if found.region == region and _is_remembered(view, found) else None
+    """The stack with this id, deleted or not, or the existing stack with this name; or None."""
+    stack = view.get(Stack, account, name_or_id)
+    if stack is not None:
+        return stack if stack.region == region and _is_remembered(view, stack) else None
     named = (s for s in view.all(Stack, account) if s.name == name_or_id and s.exists)
     return next((stack for stack in named if stack.region == region), None)
 
 
 def addressed(view: View, account: str, region: str, params: Mapping[str, Any]) -> Stack | None:
-    """The stack that a request is about: its change set's, the named one, or its resource's.
+    """The stack that a request is about: by its change set, its name or id, or a resource.
 
-    The operations take them in this order too: what is permitted is what is done.
+    The operations use the same order, so that permissions are checked on the right stack.
     """
     change_set = str(params.get("ChangeSetName") or "")
     if change_set.startswith("arn:"):
@@ -55,21 +56,19 @@ def addressed(view: View, account: str, region: str, params: Mapping[str, Any]) 
     if params.get("StackName"):
         return find(view, account, region, str(params["StackName"]))
     physical_id = params.get("PhysicalResourceId")
-    return holding(view, account, region, str(physical_id)) if physical_id else None
+    return stack_with(view, account, region, str(physical_id)) if physical_id else None
 
 
-def holding(view: View, account: str, region: str, physical_id: str) -> Stack | None:
-    for resource in view.all(StackResource, account):
-        if resource.physical_id == physical_id:
-            found = find(view, account, region, resource.stack_id)
-            if found is not None:
-                return found
-    return None
+def stack_with(view: View, account: str, region: str, physical_id: str) -> Stack | None:
+    """The stack that a physical resource belongs to, or None."""
+    owners = (r.stack_id for r in view.all(StackResource, account) if r.physical_id == physical_id)
+    return next(filter(None, (find(view, account, region, owner) for owner in owners)), None)
 
 
 def resources(view: View, stack: Stack) -> dict[str, StackResource]:
+    """The resources of a stack by logical id, in the order of their creation."""
     found = {name: resource(view, stack, name) for name in stack.resources}
-    return {name: one for name, one in found.items() if one is not None}
+    return {name: record for name, record in found.items() if record is not None}
 
 
 def resource(view: View, stack: Stack, logical_id: str) -> StackResource | None:
@@ -77,20 +76,21 @@ def resource(view: View, stack: Stack, logical_id: str) -> StackResource | None:
 
 
 def change_sets(view: View, stack: Stack, *, executed: bool = False) -> list[ChangeSet]:
-    """Those that may be executed; and the one that was executed last, which has only its id."""
+    """The change sets of a stack; with ``executed``, also the one that was executed last."""
     ids = (*stack.change_sets, stack.change_set_id) if executed else stack.change_sets
-    found = (view.get(ChangeSet, stack.account, one) for one in ids)
-    return [one for one in found if one is not None]
+    found = (view.get(ChangeSet, stack.account, change_set_id) for change_set_id in ids)
+    return [record for record in found if record is not None]
 
 
 def events(view: View, stack: Stack) -> list[StackEvent]:
-    """The stack's history as far as it is remembered, oldest first."""
+    """The events of a stack that are kept, oldest first."""
     numbers = range(max(1, stack.events - EVENTS_KEPT + 1), stack.events + 1)
     found = (view.get(StackEvent, stack.account, event_key(stack.stack_id, n)) for n in numbers)
-    return [one for one in found if one is not None]
+    return [record for record in found if record is not None]
 
 
 def exports(view: View, account: str, region: str) -> dict[str, tuple[Stack, str]]:
+    """The exporting stack and the value of each export, by name."""
     return {
         output["ExportName"]: (stack, output["OutputValue"])
         for stack in stacks(view, account, region)
@@ -101,7 +101,7 @@ def exports(view: View, account: str, region: str) -> dict[str, tuple[Stack, str
 
 
 def importer(view: View, stack: Stack, missing: str = "") -> Callable[[str], str]:
-    """What a stack's imports give; ``missing`` stands for those that are not there, or none may."""
+    """A function from an export's name to its value, or to ``missing``, or raising an error."""
 
     def value(name: str) -> str:
         found = exports(view, stack.account, stack.region).get(name)
@@ -122,7 +122,7 @@ def importers(view: View, stack: Stack, name: str) -> list[str]:
 
 
 def check_new_exports(view: View, stack: Stack, outputs: Iterable[Mapping[str, str]]) -> None:
-    """Refuse exports that others have, and changes of those that others use."""
+    """Refuse names that other stacks export, and changes of exports that other stacks import."""
     new = {o["ExportName"]: o["OutputValue"] for o in outputs if "ExportName" in o}
     taken = exports(view, stack.account, stack.region)
     for name in new:
@@ -134,12 +134,10 @@ def check_new_exports(view: View, stack: Stack, outputs: Iterable[Mapping[str, s
         raise invalid(f"Export {name} cannot be {verb} as it is in use by {users}")
 
 
-def exports_in_use(
-    view: View, stack: Stack, staying: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
-    """The exports that would change or go, each with the other stacks that import it."""
+def exports_in_use(view: View, stack: Stack, new: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The exports that differ from ``new`` and that other stacks import, with those stacks."""
     for output in stack.outputs:
         name = output.get("ExportName", "")
         users = importers(view, stack, name)
-        if name and staying.get(name) != output["OutputValue"] and users:
+        if name and new.get(name) != output["OutputValue"] and users:
             yield name, " and ".join(users)

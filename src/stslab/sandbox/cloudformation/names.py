@@ -1,4 +1,4 @@
-"""The ids that CloudFormation makes up, and the stack names that it takes.
+"""Generates ids and physical names, and checks the names of stacks.
 
 AWS CloudFormation User Guide, "Name type" and "Physical ID".
 """
@@ -11,30 +11,30 @@ import uuid
 from stslab.sandbox.api.faults import invalid
 
 SERVICE = "cloudformation.amazonaws.com"
-"""How policies and trust policies name the service."""
+"""The service's name in policies."""
 NAME_PATTERN = "[a-zA-Z][-a-zA-Z0-9]*"
 NAME_OR_ARN = "[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/._+]*"
 NAME_LIMIT = 128
 SUFFIX_LENGTH = 12
 LOGICAL_SHARE = 24
-"""How much of a long name the logical id keeps when both parts must be shortened."""
+"""The characters that the logical id keeps when both parts must be shortened."""
 
 MIXED = string.ascii_letters + string.digits
 
 
 def check_new_name(name: str) -> None:
     if not re.fullmatch(NAME_PATTERN, name):
-        raise _unfit(name, f"Member must satisfy regular expression pattern: {NAME_PATTERN}")
+        raise _invalid(name, f"Member must satisfy regular expression pattern: {NAME_PATTERN}")
     if len(name) > NAME_LIMIT:
-        raise _unfit(name, f"Member must have length less than or equal to {NAME_LIMIT}")
+        raise _invalid(name, f"Member must have length less than or equal to {NAME_LIMIT}")
 
 
 def check_reference(name: str) -> None:
     if not re.fullmatch(NAME_OR_ARN, name):
-        raise _unfit(name, f"Member must satisfy regular expression pattern: {NAME_OR_ARN}")
+        raise _invalid(name, f"Member must satisfy regular expression pattern: {NAME_OR_ARN}")
 
 
-def _unfit(name: str, constraint: str) -> Exception:
+def _invalid(name: str, constraint: str) -> Exception:
     return invalid(
         f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy "
         f"constraint: {constraint}"
@@ -54,7 +54,7 @@ def physical(stack: str, logical_id: str, limit: int) -> str:
 
 
 def physical_short(stack: str, logical_id: str, _limit: int) -> str:
-    """A short one, for what has no name of its own: ``mysta-MyPo-Kx81mYqP0aZb``."""
+    """A short name for a resource without a name in its service: ``mysta-MyPo-Kx81mYqP0aZb``."""
     return f"{stack[:5]}-{logical_id[:4]}-{_random()}"
 
 

@@ -1,4 +1,4 @@
-"""CloudFormation as the sandbox has it: a small stack engine of its own."""
+"""The CloudFormation service: its operations, and the permissions that requests need."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -42,9 +42,9 @@ _WRITES = {**stacks.WRITES, **change_sets.WRITES}
 _CALLING = frozenset(
     {"CreateChangeSet", "CreateStack", "DeleteStack", "ExecuteChangeSet", "UpdateStack"}
 )
-"""The writes that may call others first: those with a template's URL, or with a service role."""
+"""The writes that may call S3 or STS first: for a template's URL, or for a service role."""
 URL_LIMIT = 1_048_576
-"""How long a template in S3 may be, in bytes ("AWS CloudFormation quotas")."""
+"""The maximum size of a template in S3, in bytes ("AWS CloudFormation quotas")."""
 _VIRTUAL_HOST = re.compile(r"(?P<bucket>[^/]+)\.s3[.-][^/]*amazonaws\.com")
 _PATH_HOST = re.compile(r"s3[^/]*\.amazonaws\.com|127\.0\.0\.1|localhost")
 
@@ -52,45 +52,44 @@ _PATH_HOST = re.compile(r"s3[^/]*\.amazonaws\.com|127\.0\.0\.1|localhost")
 class CloudFormation:
     """The service, and the engine that works on its stacks.
 
-    ``call`` makes calls in a caller's name, ``step_seconds`` says how slow resources are.
-
-    What may call others is in ``reads``, which get no transaction, and takes one afterwards.
+    ``call`` makes calls in a caller's name. ``step_seconds`` is how long a step of the work on a
+    resource takes. Writes that call other services are in ``reads``, which get no transaction;
+    they start one after those calls.
     """
 
     def __init__(
         self, state: State, call: Internal, keys: KeyLookup, step_seconds: float = STEP_SECONDS
     ) -> None:
         self.engine = Engine(state, call, keys, step_seconds)
-        self.needs = of
+        self.needs = needs_of
         self._state = state
         self._call = call
-        own = {name: _checked(self._in_its_own_transaction(_WRITES[name])) for name in _CALLING}
+        calling = {name: _checked(self._calling(_WRITES[name])) for name in _CALLING}
         reads = {name: _checked(self._read(read)) for name, read in _READS.items()}
-        self.reads: Reads = reads | own
+        self.reads: Reads = reads | calling
         self.writes: Writes = {name: _checked(_WRITES[name]) for name in _WRITES.keys() - _CALLING}
 
     def _read(self, read: Read) -> Read:
-        return lambda view, request: read(view, self._prepared(request))
+        return lambda view, request: read(view, self._with_template(request))
 
-    def _in_its_own_transaction(self, write: Write) -> Read:
+    def _calling(self, write: Write) -> Read:
+        """A handler that makes the calls to other services, and then writes in a transaction."""
+
         def run(view: View, request: ApiRequest) -> Answer:
-            ready = self._prepared(request)
+            request = self._with_template(request)
             stack = lookups.addressed(view, request.account, request.region, request.params)
-            role = request.params.get("RoleARN") or (
-                stack.role_arn if stack and stack.exists else ""
-            )
-            if role:
+            old_role = stack.role_arn if stack and stack.exists else ""
+            if role := request.params.get("RoleARN") or old_role:
                 self.engine.as_role(role)
             with self._state.writing(view, request.caller.access_key_id) as tx:
-                return write(tx, ready) or {}
+                return write(tx, request) or {}
 
         return run
 
-    def _prepared(self, request: ApiRequest) -> ApiRequest:
-        """The request with its template's text as ``TemplateBody``, wherever that is.
+    def _with_template(self, request: ApiRequest) -> ApiRequest:
+        """The request with its template's text in ``TemplateBody``, also for a template's URL.
 
-        What others must be called for comes before the transaction, in which they can't be. A
-        template is parsed here too, which may take long.
+        The template is also parsed, since that can be slow and must not happen in a transaction.
         """
         params = dict(request.params)
         body, url = params.get("TemplateBody"), params.get("TemplateURL")
@@ -107,7 +106,7 @@ class CloudFormation:
         return replace(request, params=params)
 
     def _download(self, request: ApiRequest, url: str) -> str:
-        bucket, key = _place(url)
+        bucket, key = _bucket_and_key(url)
         where = {"Bucket": bucket, "Key": key}
         try:
             body = self._call(request.caller, "s3", "GetObject", where, (SERVICE,))["Body"]
@@ -118,8 +117,8 @@ class CloudFormation:
         return text
 
 
-def _place(url: str) -> tuple[str, str]:
-    """The bucket and the key that a template's URL names."""
+def _bucket_and_key(url: str) -> tuple[str, str]:
+    """The bucket and the key in a template's URL. Raises ValidationError."""
     refusal = invalid("TemplateURL must be a supported URL.")
     try:
         parts = urlsplit(url)
@@ -140,24 +139,24 @@ def _place(url: str) -> tuple[str, str]:
 def _checked(
     handler: Callable[[Seen, ApiRequest], Answer | None],
 ) -> Callable[[Seen, ApiRequest], Answer]:
-    """The handler, called only with parameters that the operation takes."""
+    """The handler, preceded by a check of the parameters' constraints."""
 
     def run(seen: Seen, request: ApiRequest) -> Answer:
         operations.check(request.service, request.operation, request.params)
         try:
             return handler(seen, request) or {}
-        except RecursionError:  # conditions that name one another in a chain without an end
+        except RecursionError:  # a very long chain of conditions
             raise invalid(template.UNSUPPORTED) from None
 
     return run
 
 
-# -- what each request needs -------------------------------------------------------------------
+# -- the permissions that each request needs ---------------------------------------------------
 # Service Authorization Reference, "Actions, resources, and condition keys for AWS CloudFormation".
 
 
-# Parameter of the request -> the condition key that has its value.
-_OF_PARAMETERS: Mapping[str, str] = {
+# Request parameter -> the condition key with its value.
+_PARAMETER_KEYS: Mapping[str, str] = {
     "ChangeSetName": "cloudformation:ChangeSetName",
     "RoleARN": "cloudformation:RoleArn",
     "TemplateURL": "cloudformation:TemplateUrl",
@@ -166,10 +165,10 @@ _OF_PARAMETERS: Mapping[str, str] = {
 }
 
 
-def of(view: View, request: ApiRequest) -> Needs:
-    """The action on the stack that the request names, and leave to pass a role with it.
+def needs_of(view: View, request: ApiRequest) -> Needs:
+    """The action on the stack that the request names, and iam:PassRole for a service role.
 
-    To describe all stacks is to list them too; as the former, it is about no stack.
+    DescribeStacks without a name also needs ListStacks.
     """
     stack = lookups.addressed(view, request.account, request.region, request.params)
     need = Need(
@@ -189,9 +188,7 @@ def of(view: View, request: ApiRequest) -> Needs:
 
 
 def _keys(params: Mapping[str, Any]) -> Keys:
-    keys: Keys = {
-        key: params[parameter] for parameter, key in _OF_PARAMETERS.items() if params.get(parameter)
-    }
+    keys: Keys = {key: params[name] for name, key in _PARAMETER_KEYS.items() if params.get(name)}
     tags = {tag.get("Key", ""): tag.get("Value", "") for tag in params.get("Tags") or ()}
     return keys | request_tags(tags)
 

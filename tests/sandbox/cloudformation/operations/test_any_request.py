@@ -1,4 +1,4 @@
-"""Whatever is asked, the answer is one of CloudFormation's."""
+"""CloudFormation answers random requests with a result or an error of its own."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def requests(draw: st.DrawFn, names: list[str]) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("lab")
-def test_nothing_but_answers_and_faults(lab: Harness) -> None:
+def test_random_requests_get_answers_or_faults(lab: Harness) -> None:
     lab.deploy(ROLE_AND_BUCKET)
     lab.call("CreateChangeSet", StackName="demo", ChangeSetName="first", TemplateBody=BUCKET)
     names = sorted([*lab.service.reads, *lab.service.writes])
@@ -57,9 +57,9 @@ def test_nothing_but_answers_and_faults(lab: Harness) -> None:
         max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
     )
     @given(requests(names))
-    def ask(asked: tuple[str, dict[str, Any]]) -> None:
-        name, params = asked
-        with suppress(ApiFault):  # and nothing but a fault
+    def ask(request: tuple[str, dict[str, Any]]) -> None:
+        name, params = request
+        with suppress(ApiFault):  # any other exception fails the test
             lab.call(name, **params)
         for stack in lab.stacks:
             lab.service.engine.wait(stack.stack_id, 20)

@@ -1,4 +1,4 @@
-"""The history of a stack, as clients follow it."""
+"""The events of a stack, as clients read them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.state.stacks import StackEvent
 
 
-def test_no_two_events_have_one_time(lab: Harness) -> None:
-    """Who asks for what came after the newest event seen, as `sam deploy` does, misses none."""
+def test_no_two_events_have_the_same_time(lab: Harness) -> None:
+    """So a client that asks for events after the newest known one, as `sam deploy`, misses none."""
     lab.deploy(BUCKET)
     lab.delete("demo")
     events = lookups.events(lab.state.snapshot, lab.stacks[0])
@@ -41,13 +41,15 @@ def test_times_are_written_to_the_millisecond(direct: Direct) -> None:
     assert all(re.fullmatch(r"[0-9T:-]{19}\.[0-9]{3}Z", time) for time in times)
 
 
-def test_a_stacks_id_tells_nothing_of_this_machine(lab: Harness) -> None:
+def test_a_stacks_id_does_not_reveal_this_machine(lab: Harness) -> None:
     made = uuid.UUID(lab.deploy(BUCKET).rpartition("/")[2])
     assert made.version == 4
     assert made.node != uuid.getnode()
 
 
-def test_a_stack_forgets_its_oldest_events(lab: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_keeps_only_its_newest_events(
+    lab: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lookups, "EVENTS_KEPT", 4)
     lab.deploy(BUCKET)
     assert lab.history("demo") == [

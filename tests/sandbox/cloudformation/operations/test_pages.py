@@ -1,4 +1,4 @@
-"""Lists that come in pages."""
+"""Lists in pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def many(number: int) -> str:
     return f"Resources:\n{groups}"
 
 
-def test_events_come_in_pages_of_a_hundred(lab: Harness) -> None:
+def test_a_page_has_a_hundred_events(lab: Harness) -> None:
     lab.deploy(many(40))
     first = lab.call("DescribeStackEvents", StackName="demo")
     assert len(first["StackEvents"]) == 100
@@ -21,7 +21,7 @@ def test_events_come_in_pages_of_a_hundred(lab: Harness) -> None:
     assert len({event["EventId"] for event in everything}) == len(everything) == 122
 
 
-def test_resources_come_in_pages_of_a_hundred(lab: Harness) -> None:
+def test_a_page_has_a_hundred_resources(lab: Harness) -> None:
     lab.deploy(many(103))
     first = lab.call("ListStackResources", StackName="demo")
     rest = lab.call("ListStackResources", StackName="demo", NextToken=first["NextToken"])
@@ -29,7 +29,7 @@ def test_resources_come_in_pages_of_a_hundred(lab: Harness) -> None:
     assert len(lab.call("DescribeStackResources", StackName="demo")["StackResources"]) == 100
 
 
-def test_a_token_that_is_none(lab: Harness) -> None:
+def test_an_invalid_token_is_refused(lab: Harness) -> None:
     lab.deploy(BUCKET)
     for token in ("%", "bm90LWEtbnVtYmVy"):
         refused = lab.refusal("DescribeStackEvents", StackName="demo", NextToken=token)

@@ -1,4 +1,4 @@
-"""The table of types against the schemas that AWS publishes, as cfn-lint has them."""
+"""The table of types agrees with the schemas that AWS publishes, which cfn-lint has."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def named(pointers: list[str] | None) -> set[str]:
 
 
 @pytest.mark.parametrize("name", sorted(TYPES))
-def test_as_aws_publishes_it(name: str) -> None:
+def test_a_type_is_as_aws_publishes_it(name: str) -> None:
     published, ours = schema(name), TYPES[name]
     read_only = named(published.get("readOnlyProperties"))
     assert {*ours.properties, *ours.unsupported} == set(published["properties"]) - read_only
@@ -42,7 +42,7 @@ def test_as_aws_publishes_it(name: str) -> None:
 
 
 def check_kind(published: dict[str, Any], words: str, definitions: dict[str, Any]) -> None:
-    """A property, and all that is in it."""
+    """Check a property and all that it contains."""
     while "$ref" in published:
         published = definitions[published["$ref"].rpartition("/")[2]]
     kind = words.split(maxsplit=1)[0]
@@ -53,8 +53,8 @@ def check_kind(published: dict[str, Any], words: str, definitions: dict[str, Any
         required = {name for name, its in PARTS[kind].items() if "required" in its.split()}
         assert required == set(published.get("required") or ())
         inside: dict[str, Any] = {}
-        for one in (published, *published.get("oneOf", ())):
-            inside |= one.get("properties", {})
+        for schema_part in (published, *published.get("oneOf", ())):
+            inside |= schema_part.get("properties", {})
         assert PARTS[kind].keys() == inside.keys()
         for name, its in PARTS[kind].items():
             check_kind(inside[name], its, definitions)
@@ -64,7 +64,7 @@ def check_kind(published: dict[str, Any], words: str, definitions: dict[str, Any
 
 
 @pytest.mark.parametrize("name", sorted(TYPES))
-def test_what_properties_hold_is_as_aws_publishes_it(name: str) -> None:
+def test_the_values_of_properties_are_as_aws_publishes_them(name: str) -> None:
     published = schema(name)
     for member, words in TYPES[name].properties.items():
         if (name, member) != ("AWS::IAM::AccessKey", "Status"):  # its page lists the values
@@ -80,7 +80,7 @@ def test_all_types_of_iam_and_s3_are_known() -> None:
     assert covered == set(TYPES) | UNSUPPORTED_TYPES
 
 
-def test_what_aws_has_exists_and_what_it_has_not_does_not() -> None:
+def test_a_type_exists_if_aws_has_it() -> None:
     missing = {name for name in published() if not exists(name)}
     assert {name.rpartition("::")[0] for name in missing} <= {"AWS::Serverless"}
     for name in (

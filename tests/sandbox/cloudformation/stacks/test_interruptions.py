@@ -1,4 +1,4 @@
-"""Work on stacks that is seen while it goes on, redirected, or left by a sandbox going down."""
+"""Work on stacks that is watched, redirected, or interrupted by the end of the process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IAM = ["CAPABILITY_NAMED_IAM"]
 
 
 class Gate:
-    """Holds back the first call of an operation until it is opened."""
+    """Blocks the first call of an operation until it is opened."""
 
     def __init__(self, lab: Harness, operation: str) -> None:
         self.reached, self._open = threading.Event(), threading.Event()
@@ -42,11 +42,11 @@ class Gate:
 
 
 class Crash(BaseException):
-    """The process dies: nothing after this happens."""
+    """The process is killed: nothing happens after this."""
 
 
 def crash_at(lab: Harness, operation: str, *, after: bool = False) -> Callable[[], None]:
-    """Let the process die before, or just after, a call that it makes; returns the burial."""
+    """Kill the process before or just after a call. Returns a function that restores the hook."""
     done: list[str] = []
 
     def crash(called: str, _params: Mapping[str, Any]) -> None:
@@ -57,13 +57,13 @@ def crash_at(lab: Harness, operation: str, *, after: bool = False) -> Callable[[
     setattr(lab, "after" if after else "before", crash)
     hook, threading.excepthook = threading.excepthook, lambda _args: None
 
-    def buried() -> None:
+    def restore_hook() -> None:
         threading.excepthook = hook
 
-    return buried
+    return restore_hook
 
 
-def test_the_work_is_seen_while_it_goes_on(lab: Harness) -> None:
+def test_a_creation_is_visible_while_it_is_in_progress(lab: Harness) -> None:
     gate = Gate(lab, "CreateRole")
     lab.call("CreateStack", StackName="demo", TemplateBody=ROLE_AND_BUCKET, Capabilities=IAM)
     assert gate.reached.wait(20)
@@ -77,7 +77,7 @@ def test_the_work_is_seen_while_it_goes_on(lab: Harness) -> None:
     assert lab.settle("demo") == "CREATE_COMPLETE"
 
 
-def test_a_creation_can_be_deleted_while_it_goes_on(lab: Harness) -> None:
+def test_a_stack_can_be_deleted_during_its_creation(lab: Harness) -> None:
     gate = Gate(lab, "CreateRole")
     made = lab.call("CreateStack", StackName="demo", TemplateBody=ROLE_AND_BUCKET, Capabilities=IAM)
     assert gate.reached.wait(20)
@@ -89,7 +89,7 @@ def test_a_creation_can_be_deleted_while_it_goes_on(lab: Harness) -> None:
     assert lab.buckets() == []
 
 
-def test_stopping_leaves_a_stack_that_resuming_completes(lab: Harness) -> None:
+def test_resuming_completes_a_stack_after_a_stop(lab: Harness) -> None:
     lab.service.engine.pace = lambda: 30
     lab.call("CreateStack", StackName="demo", TemplateBody=ROLE_AND_BUCKET, Capabilities=IAM)
     lab.service.engine.stop()
@@ -103,13 +103,13 @@ def wait_until_left(lab: Harness, name: str) -> None:
     lab.wait_until(lambda: lab.service.engine.wait(lab.stack(name).stack_id))
 
 
-def test_a_death_before_and_after_a_call_is_survived(lab: Harness) -> None:
+def test_a_creation_survives_a_kill_before_and_after_a_call(lab: Harness) -> None:
     for number, after in enumerate((False, True)):
         name = f"demo{number}"
-        buried = crash_at(lab, "CreateRole", after=after)
+        restore_hook = crash_at(lab, "CreateRole", after=after)
         lab.call("CreateStack", StackName=name, TemplateBody=ROLE, Capabilities=IAM)
         wait_until_left(lab, name)
-        buried()
+        restore_hook()
         assert lab.stack(name).status == "CREATE_IN_PROGRESS"
         lab.reopen()
         assert lab.settle(name) == "CREATE_COMPLETE"
@@ -118,9 +118,9 @@ def test_a_death_before_and_after_a_call_is_survived(lab: Harness) -> None:
     )
 
 
-def test_a_death_in_an_update_is_survived(lab: Harness) -> None:
+def test_an_update_survives_a_kill(lab: Harness) -> None:
     lab.deploy(ROLE_AND_BUCKET)
-    buried = crash_at(lab, "CreateBucket", after=True)
+    restore_hook = crash_at(lab, "CreateBucket", after=True)
     lab.call(
         "UpdateStack",
         StackName="demo",
@@ -129,23 +129,23 @@ def test_a_death_in_an_update_is_survived(lab: Harness) -> None:
         Capabilities=IAM,
     )
     lab.wait_until(lambda: lab.service.engine.wait(lab.stack("demo").stack_id))
-    buried()
+    restore_hook()
     lab.reopen()
     assert lab.settle("demo") == "UPDATE_COMPLETE"
     assert lab.buckets() == ["data-111122223333-two"]
 
 
-def test_a_death_in_a_deletion_is_survived(lab: Harness) -> None:
+def test_a_deletion_survives_a_kill(lab: Harness) -> None:
     stack_id = lab.deploy(ROLE_AND_BUCKET)
-    buried = crash_at(lab, "DeleteRole", after=True)
+    restore_hook = crash_at(lab, "DeleteRole", after=True)
     lab.call("DeleteStack", StackName="demo")
     lab.wait_until(lambda: lab.service.engine.wait(stack_id))
-    buried()
+    restore_hook()
     lab.reopen()
     assert lab.settle(stack_id) == "DELETE_COMPLETE"
 
 
-def test_who_is_gone_when_the_work_goes_on_can_do_nothing(lab: Harness) -> None:
+def test_resumed_work_fails_if_the_callers_key_is_inactive(lab: Harness) -> None:
     lab.service.engine.pace = lambda: 30
     lab.call("CreateStack", StackName="demo", TemplateBody=BUCKET)
     lab.service.engine.stop()
@@ -160,7 +160,7 @@ def test_who_is_gone_when_the_work_goes_on_can_do_nothing(lab: Harness) -> None:
     )
 
 
-def test_many_stacks_at_a_time(lab: Harness) -> None:
+def test_many_stacks_at_the_same_time(lab: Harness) -> None:
     names = [f"s{number}" for number in range(16)]
     for name in names:
         lab.call("CreateStack", StackName=name, TemplateBody=BUCKET)
@@ -170,7 +170,7 @@ def test_many_stacks_at_a_time(lab: Harness) -> None:
     assert [stack["StackName"] for stack in first] == names[::-1]
 
 
-def test_an_event_is_a_small_row_and_a_change_one_commit(lab: Harness) -> None:
+def test_each_change_is_one_commit_of_few_records(lab: Harness) -> None:
     lab.deploy(BUCKET)
     changed: list[tuple[Snapshot, Snapshot]] = []
     end = lab.state.watch(lambda before, after: changed.append((before, after)))
@@ -185,7 +185,7 @@ def test_an_event_is_a_small_row_and_a_change_one_commit(lab: Harness) -> None:
     assert all(kind <= {StackEvent, Stack, StackResource, Bucket} for kind in kinds)
 
 
-def test_a_deletion_acts_in_the_name_of_who_deletes(lab: Harness) -> None:
+def test_a_deletion_acts_in_the_name_of_its_caller(lab: Harness) -> None:
     gate = Gate(lab, "CreateRole")
     made = lab.call("CreateStack", StackName="demo", TemplateBody=ROLE_AND_BUCKET, Capabilities=IAM)
     assert gate.reached.wait(20)
@@ -200,7 +200,7 @@ def test_a_deletion_acts_in_the_name_of_who_deletes(lab: Harness) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_whatever_is_asked_at_once_nothing_is_stuck_and_nothing_is_left(
+def test_random_requests_at_the_same_time_leave_no_stuck_stack_and_no_resource(
     lab: Harness, seed: int
 ) -> None:
     def ask(number: int) -> None:

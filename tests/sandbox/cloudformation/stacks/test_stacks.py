@@ -1,4 +1,4 @@
-"""The life of a stack."""
+"""Creation and deletion of stacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TAKEN = "data-111122223333-one"
 RESOURCES_OF_ROLE = ROLE.partition("Outputs")[0]
 
 
-def test_creation_makes_what_the_template_says_and_tells_of_it(lab: Harness) -> None:
+def test_a_creation_makes_the_resources_and_their_events(lab: Harness) -> None:
     lab.deploy(ROLE_AND_BUCKET, Tags=[{"Key": "team", "Value": "blue"}])
     assert lab.history("demo") == [
         "demo CREATE_IN_PROGRESS User Initiated",
@@ -52,7 +52,7 @@ def test_creation_makes_what_the_template_says_and_tells_of_it(lab: Harness) -> 
     assert {via for _, _, via in lab.made} == {"cloudformation.amazonaws.com"}
 
 
-def test_events_name_properties_and_physical_ids(lab: Harness) -> None:
+def test_events_have_properties_and_physical_ids(lab: Harness) -> None:
     lab.deploy(BUCKET)
     events = lab.call("DescribeStackEvents", StackName="demo")["StackEvents"]
     newest, oldest = events[0], events[-1]
@@ -88,7 +88,7 @@ def test_a_failing_resource_rolls_the_creation_back(lab: Harness) -> None:
     assert lab.buckets() == []
 
 
-def test_what_others_have_is_not_rolled_back(lab: Harness) -> None:
+def test_a_rollback_leaves_a_bucket_that_existed_before(lab: Harness) -> None:
     lab.client("s3").create_bucket(Bucket=TAKEN)
     lab.deploy(ROLE_AND_BUCKET)
     assert lab.stack("demo").status == "ROLLBACK_COMPLETE"
@@ -101,7 +101,7 @@ def test_what_others_have_is_not_rolled_back(lab: Harness) -> None:
     assert lab.bucket_exists(TAKEN)
 
 
-def test_what_begins_beside_a_failure_is_cancelled(lab: Harness) -> None:
+def test_a_failure_cancels_the_rest_of_its_wave(lab: Harness) -> None:
     lab.refused.add("iam:CreateRole")
     lab.deploy(f"{RESOURCES_OF_ROLE}  Bucket: {{Type: AWS::S3::Bucket}}\n", OnFailure="DO_NOTHING")
     assert lab.shown("demo")["StackStatus"] == "CREATE_FAILED"
@@ -121,7 +121,7 @@ def test_on_failure_delete_deletes(lab: Harness) -> None:
     )
 
 
-def test_what_failed_may_be_left_as_it_is(lab: Harness) -> None:
+def test_disable_rollback_leaves_a_failed_stack_as_it_is(lab: Harness) -> None:
     lab.refused.add("iam:CreateRole")
     lab.deploy(ROLE_AND_BUCKET, DisableRollback=True)
     assert lab.shown("demo")["DisableRollback"] is True
@@ -130,7 +130,7 @@ def test_what_failed_may_be_left_as_it_is(lab: Harness) -> None:
     assert not lab.bucket_exists(TAKEN)
 
 
-def test_deletion_takes_dependents_first(lab: Harness) -> None:
+def test_a_deletion_deletes_dependents_first(lab: Harness) -> None:
     stack_id = lab.deploy(ROLE_AND_BUCKET)
     assert lab.delete("demo") == "DELETE_COMPLETE"
     tail = lab.history(stack_id)[-6:]
@@ -164,7 +164,7 @@ def test_a_bucket_that_is_not_empty_fails_the_deletion_until_it_is(lab: Harness)
     assert lab.history(stack_id).count("Role DELETE_COMPLETE") == 1
 
 
-def test_a_deletion_that_failed_may_retain_what_failed(lab: Harness) -> None:
+def test_a_failed_deletion_can_be_repeated_with_retained_resources(lab: Harness) -> None:
     lab.deploy(ROLE_AND_BUCKET)
     lab.client("s3").put_object(Bucket=TAKEN, Key="k", Body=b"")
     early = lab.refusal("DeleteStack", StackName="demo", RetainResources=["Bucket"])
@@ -187,7 +187,7 @@ def test_a_retained_resource_outlives_its_stack(lab: Harness) -> None:
     assert lab.bucket_exists(name)
 
 
-def test_what_a_stuck_resource_needs_is_left_alone(lab: Harness) -> None:
+def test_a_resource_that_an_undeletable_one_needs_is_not_deleted(lab: Harness) -> None:
     lab.deploy(ROLE_AND_BUCKET)
     lab.refused.add("iam:DeleteRole")
     assert lab.delete("demo") == "DELETE_FAILED"
@@ -195,7 +195,7 @@ def test_what_a_stuck_resource_needs_is_left_alone(lab: Harness) -> None:
     assert lab.shown("demo")["StackStatusReason"].endswith("[Role]. ")
 
 
-def test_deleting_a_stack_twice_or_never_made_succeeds(lab: Harness) -> None:
+def test_deleting_a_deleted_or_unknown_stack_succeeds(lab: Harness) -> None:
     assert lab.call("DeleteStack", StackName="never") == {}
     stack_id = lab.deploy(BUCKET)
     lab.delete("demo")
@@ -204,7 +204,7 @@ def test_deleting_a_stack_twice_or_never_made_succeeds(lab: Harness) -> None:
     assert lab.history(stack_id) == before
 
 
-def test_a_name_is_free_again_once_the_stack_is_deleted(lab: Harness) -> None:
+def test_a_deleted_stacks_name_can_be_used_again(lab: Harness) -> None:
     first = lab.deploy(BUCKET)
     assert lab.refusal("CreateStack", StackName="demo", TemplateBody=BUCKET).message == (
         "Stack [demo] already exists"
@@ -218,7 +218,7 @@ def test_a_name_is_free_again_once_the_stack_is_deleted(lab: Harness) -> None:
     assert [s["StackId"] for s in only] == [first]
 
 
-def test_termination_protection_protects(lab: Harness) -> None:
+def test_termination_protection_prevents_a_deletion(lab: Harness) -> None:
     lab.deploy(BUCKET, EnableTerminationProtection=True)
     refused = lab.refusal("DeleteStack", StackName="demo")
     assert refused.message == (
@@ -228,7 +228,7 @@ def test_termination_protection_protects(lab: Harness) -> None:
     assert lab.delete("demo") == "DELETE_COMPLETE"
 
 
-def test_the_same_request_token_makes_one_stack(lab: Harness) -> None:
+def test_a_repeated_request_token_makes_only_one_stack(lab: Harness) -> None:
     first = lab.deploy(BUCKET, ClientRequestToken="once")
     assert lab.deploy(BUCKET, ClientRequestToken="once") == first
     assert lab.shown("demo")["StackStatus"] == "CREATE_COMPLETE"
@@ -244,7 +244,7 @@ def test_a_caller_that_may_not_tag_gets_untagged_roles(lab: Harness) -> None:
     ) in lab.history("demo")
 
 
-def test_long_names_are_shortened_as_aws_does(lab: Harness) -> None:
+def test_long_names_are_shortened_as_in_aws(lab: Harness) -> None:
     stack = "serverlessrepo-aws-lambda-power-tuning"
     template = f"Resources:\n  analyzerRole:\n    Type: AWS::IAM::Role\n    Properties:{TRUST}"
     lab.deploy(template, stack)
@@ -252,7 +252,7 @@ def test_long_names_are_shortened_as_aws_does(lab: Harness) -> None:
     assert re.fullmatch(r"serverlessrepo-aws-lambda-power-tunin-analyzerRole-[A-Za-z0-9]{12}", name)
 
 
-def test_old_deleted_stacks_are_forgotten(lab: Harness) -> None:
+def test_only_the_newest_deleted_stacks_are_kept(lab: Harness) -> None:
     for number in range(job.DELETED_STACKS_KEPT + 5):
         lab.deploy(BUCKET, f"s{number}")
         lab.delete(f"s{number}")
@@ -263,7 +263,7 @@ def test_old_deleted_stacks_are_forgotten(lab: Harness) -> None:
     assert {one.stack_id for one in known.everywhere(StackEvent)} == left
 
 
-def test_a_deleted_stack_is_known_for_90_days(lab: Harness) -> None:
+def test_a_deleted_stack_is_kept_for_90_days(lab: Harness) -> None:
     stack_id = lab.deploy(BUCKET)
     lab.delete("demo")
     lab.advance(timedelta(days=89))
@@ -276,7 +276,9 @@ def test_a_deleted_stack_is_known_for_90_days(lab: Harness) -> None:
     assert stack_id not in {one.stack_id for one in lab.state.snapshot.everywhere(StackEvent)}
 
 
-def test_a_service_role_that_goes_while_a_stack_is_made_is_no_error_of_s3(lab: Harness) -> None:
+def test_a_service_role_that_is_deleted_during_a_creation_is_not_an_error_of_s3(
+    lab: Harness,
+) -> None:
     trust = {"Effect": "Allow", "Principal": {"Service": SERVICE}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": trust})
     made = lab.client("iam").create_role(RoleName="cfn", AssumeRolePolicyDocument=document)

@@ -1,4 +1,4 @@
-"""Updates of stacks: in place, by replacement, and taken back."""
+"""Updates of stacks: in place, by replacement, and rolled back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Resources:
 {extra}"""
 
 
-def test_no_change_is_refused(lab: Harness) -> None:
+def test_an_update_without_changes_is_refused(lab: Harness) -> None:
     lab.deploy(ROLE_AND_BUCKET)
     for same in (ROLE_AND_BUCKET, ROLE_AND_BUCKET.replace("A role that", "One that")):
         refused = lab.refusal(
@@ -58,7 +58,7 @@ def test_a_role_is_changed_in_place(lab: Harness) -> None:
     ]
 
 
-def test_a_new_path_replaces_a_role_and_what_refers_to_it_follows(lab: Harness) -> None:
+def test_a_new_path_replaces_a_role_and_updates_references_to_it(lab: Harness) -> None:
     user = "  Profile: {Type: AWS::IAM::InstanceProfile, Properties: {Roles: [!Ref Role]}}\n"
     lab.deploy(role() + user)
     old, profile = lab.physical("Role"), lab.physical("Profile")
@@ -82,7 +82,7 @@ def test_a_new_path_replaces_a_role_and_what_refers_to_it_follows(lab: Harness) 
     ]
 
 
-def test_a_custom_name_stands_in_the_way_of_replacement(lab: Harness) -> None:
+def test_a_custom_name_prevents_a_replacement(lab: Harness) -> None:
     lab.deploy(role("      RoleName: fixed\n"))
     assert lab.update(role("      RoleName: fixed\n      Path: /new/\n")) == (
         "UPDATE_ROLLBACK_COMPLETE"
@@ -95,7 +95,7 @@ def test_a_custom_name_stands_in_the_way_of_replacement(lab: Harness) -> None:
     assert lab.client("iam").get_role(RoleName="fixed")["Role"]["Path"] == "/"
 
 
-def test_resources_come_and_go(lab: Harness) -> None:
+def test_an_update_adds_and_removes_resources(lab: Harness) -> None:
     lab.deploy(ROLE_AND_BUCKET)
     bucket = lab.physical("Bucket")
     only_role = ROLE_AND_BUCKET.partition("  Bucket:")[0].replace("!GetAtt Bucket.Arn", '"*"')
@@ -106,7 +106,7 @@ def test_resources_come_and_go(lab: Harness) -> None:
     assert lab.shown("demo").get("Outputs") is None
 
 
-def test_tags_of_the_stack_reach_its_resources(lab: Harness) -> None:
+def test_the_stacks_new_tags_are_set_on_its_resources(lab: Harness) -> None:
     lab.deploy(ROLE, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
     assert lab.update(ROLE, Tags=[{"Key": "a", "Value": "9"}]) == "UPDATE_COMPLETE"
     tags = lab.client("iam").list_role_tags(RoleName=lab.physical("Role"))["Tags"]
@@ -114,7 +114,7 @@ def test_tags_of_the_stack_reach_its_resources(lab: Harness) -> None:
     assert own == {"a": "9"}
 
 
-def test_a_failed_update_gives_everything_back(lab: Harness) -> None:
+def test_a_failed_update_is_rolled_back(lab: Harness) -> None:
     lab.deploy(role())
     name = lab.physical("Role")
     lab.refused.add("iam:CreateGroup")
@@ -142,7 +142,7 @@ def test_a_failed_update_gives_everything_back(lab: Harness) -> None:
     assert lab.update(role("      Description: Later\n")) == "UPDATE_COMPLETE"
 
 
-def test_half_a_change_is_taken_back_too(lab: Harness) -> None:
+def test_half_a_change_is_rolled_back(lab: Harness) -> None:
     lab.deploy(role())
     name = lab.physical("Role")
 
@@ -160,7 +160,7 @@ def test_half_a_change_is_taken_back_too(lab: Harness) -> None:
     assert lab.client("iam").get_role(RoleName=name)["Role"]["MaxSessionDuration"] == 3600
 
 
-def test_a_failed_replacement_keeps_the_old_one(lab: Harness) -> None:
+def test_a_failed_replacement_keeps_the_old_resource(lab: Harness) -> None:
     lab.deploy(role())
     old = lab.physical("Role")
     lab.refused.add("iam:PutRolePolicy")
@@ -169,7 +169,7 @@ def test_a_failed_replacement_keeps_the_old_one(lab: Harness) -> None:
     assert lab.roles() == [old]
 
 
-def test_a_rollback_that_fails_leaves_a_stack_that_can_be_deleted(lab: Harness) -> None:
+def test_a_stack_whose_rollback_failed_can_be_deleted(lab: Harness) -> None:
     lab.deploy(role())
     lab.refused.add("iam:CreateGroup")
     changed = role("      MaxSessionDuration: 7200\n", "s3:GetObject")
@@ -185,7 +185,7 @@ def test_a_rollback_that_fails_leaves_a_stack_that_can_be_deleted(lab: Harness) 
     assert lab.roles() == []
 
 
-def test_a_failed_creation_that_was_kept_can_be_updated_into_place(lab: Harness) -> None:
+def test_an_update_completes_a_failed_creation(lab: Harness) -> None:
     lab.refused.add("iam:CreateRole")
     lab.deploy(ROLE_AND_BUCKET, OnFailure="DO_NOTHING")
     lab.refused.clear()
@@ -193,7 +193,7 @@ def test_a_failed_creation_that_was_kept_can_be_updated_into_place(lab: Harness)
     assert lab.outputs()["BucketName"] == "data-111122223333-one"
 
 
-def test_states_in_which_nothing_can_be_updated(lab: Harness) -> None:
+def test_statuses_without_updates(lab: Harness) -> None:
     assert lab.refusal("UpdateStack", StackName="demo", TemplateBody=BUCKET).message == (
         "Stack [demo] does not exist"
     )
@@ -215,7 +215,7 @@ def test_the_type_of_a_resource_can_not_change(lab: Harness) -> None:
     assert refused.message.endswith("modifies resource type of the following resources: [Thing]")
 
 
-def test_previous_template_and_values(lab: Harness) -> None:
+def test_an_update_can_use_the_previous_template_and_values(lab: Harness) -> None:
     lab.deploy(ROLE_AND_BUCKET, Parameters=[{"ParameterKey": "Suffix", "ParameterValue": "two"}])
     refused = lab.refusal(
         "UpdateStack",

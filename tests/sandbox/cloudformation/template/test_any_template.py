@@ -1,4 +1,4 @@
-"""Whatever a template says, the answer is one of CloudFormation's, and so is what becomes of it."""
+"""Random templates are deployed, or refused with an error of CloudFormation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 @st.composite
 def some(draw: st.DrawFn, /, **members: st.SearchStrategy[Any]) -> dict[str, Any]:
-    """One or two of the members at most: with more oddities at once, only the first is met."""
+    """At most two of the members, since only the first error of a template is found."""
     names = draw(st.lists(st.sampled_from(sorted(members)), max_size=2, unique=True))
     return {name: draw(members[name]) for name in names}
 
@@ -106,7 +106,7 @@ def test_any_template_is_deployed_or_refused(lab: Harness) -> None:
         for operation in ("ValidateTemplate", "GetTemplateSummary"):
             with suppress(ApiFault):
                 lab.call(operation, TemplateBody=text)
-        with suppress(ApiFault):  # and nothing but a fault
+        with suppress(ApiFault):  # any other exception fails the test
             stack_id = lab.deploy(text)
             assert not any("Internal error" in line for line in lab.history(stack_id)), template
             lab.delete("demo")

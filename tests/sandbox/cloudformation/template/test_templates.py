@@ -1,4 +1,4 @@
-"""Templates as data: whatever the text, the answer is a template or a refusal."""
+"""Reading and evaluating templates: any text is a template, or is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.names import physical, physical_short
 from stslab.sandbox.cloudformation.template import template, validation
 from stslab.sandbox.cloudformation.template.functions import NO_VALUE, UNKNOWN, Scope, evaluate
-from stslab.sandbox.cloudformation.template.parameters import settle
+from stslab.sandbox.cloudformation.template.parameters import resolve
 from stslab.sandbox.cloudformation.template.references import Graph, references
 from stslab.sandbox.cloudformation.template.template import parse
 
@@ -28,7 +28,7 @@ VALUES = st.recursive(
 
 
 def accept_or_refuse(text: str) -> None:
-    with suppress(ApiFault):  # and nothing but a fault
+    with suppress(ApiFault):  # any other exception fails the test
         validation.check(parse(text))
 
 
@@ -65,7 +65,7 @@ TWICE = {
 
 
 @pytest.mark.parametrize("function", TWICE)
-def test_texts_of_texts_do_not_fill_all_memory(function: str) -> None:
+def test_nested_functions_do_not_fill_the_memory(function: str) -> None:
     text: object = "x" * 1000
     for _ in range(26):
         text = TWICE[function](text)
@@ -79,7 +79,7 @@ def test_nesting_that_would_exhaust_the_stack_is_refused() -> None:
 
 
 @pytest.mark.parametrize("text", ['{"A": {"B": {"C": %s}}}', "A: {B: {C: %s}}"])
-def test_a_number_may_be_long_but_not_without_an_end(text: str) -> None:
+def test_a_number_may_be_long_but_not_too_long(text: str) -> None:
     read = template.read(text % ("9" * 4_300))
     assert read == {"A": {"B": {"C": "9" * 4_300}}}
     assert template.read(text % 9_223_372_036_854_775_807)["A"]["B"]["C"] == 2**63 - 1
@@ -99,7 +99,7 @@ def test_what_json_can_not_hold_is_refused(text: str) -> None:
         template.read(text)
 
 
-def test_a_chain_of_conditions_without_an_end_is_refused(lab: Harness) -> None:
+def test_a_very_long_chain_of_conditions_is_refused(lab: Harness) -> None:
     names = [f"C{number}" for number in range(1_500)]
     links = "".join(f"{a}: !Not [Condition: {b}]\n" for a, b in pairwise(names))
     text = f"Conditions:\n  C1499: !Equals [a, a]\n  {links.replace(chr(10), chr(10) + '  ')}\n"
@@ -113,7 +113,7 @@ def test_a_long_chain_of_resources_is_ordered_quickly() -> None:
     assert Graph(needs).waves() == [[f"r{n}"] for n in reversed(range(500))]
 
 
-def test_a_body_of_one_byte_too_many() -> None:
+def test_a_body_with_one_byte_too_many_is_refused() -> None:
     template.check_size("x" * 51_200)
     with pytest.raises(ApiFault, match="length less than or equal to 51200"):
         template.check_size("x" * 51_201)
@@ -138,14 +138,14 @@ def test_names_and_mappings_have_quotas(section: dict[str, object]) -> None:
         parse(json.dumps({"Resources": BUCKETS} | section))
 
 
-def test_a_parameter_of_one_byte_too_many() -> None:
+def test_a_parameter_with_one_byte_too_many_is_refused() -> None:
     declared = {"P": {"Type": "String"}}
-    settle(declared, [{"ParameterKey": "P", "ParameterValue": "x" * 4_096}])
+    resolve(declared, [{"ParameterKey": "P", "ParameterValue": "x" * 4_096}])
     with pytest.raises(ApiFault, match="at most 4096 bytes"):
-        settle(declared, [{"ParameterKey": "P", "ParameterValue": "\xe9" * 2_049}])
+        resolve(declared, [{"ParameterKey": "P", "ParameterValue": "\xe9" * 2_049}])
 
 
-def test_dates_and_numbers_keep_their_text_where_it_matters() -> None:
+def test_dates_stay_text() -> None:
     data = template.read("A: 2012-10-17\nB: 010\nC: yes\nD: '5'\nE: 1.5\nF: !GetAtt X.Y.Z")
     assert data["A"] == "2012-10-17"
     assert data["C"] is True
@@ -153,13 +153,13 @@ def test_dates_and_numbers_keep_their_text_where_it_matters() -> None:
     assert data["F"] == {"Fn::GetAtt": ["X", "Y.Z"]}
 
 
-def test_only_the_branch_that_is_taken_is_needed() -> None:
+def test_only_the_used_branch_of_an_if_has_references() -> None:
     value = {"Fn::If": ["C", {"Ref": "A"}, {"Fn::GetAtt": ["B", "Arn"]}]}
     assert {ref.name for ref in references(value)} == {"A", "B"}
     assert {ref.name for ref in references(value, lambda _condition: False)} == {"B"}
 
 
-def test_waves_go_from_what_needs_nothing() -> None:
+def test_waves_begin_with_resources_without_dependencies() -> None:
     graph = Graph({"c": frozenset("ab"), "b": frozenset("a"), "a": frozenset(), "d": frozenset()})
     assert graph.waves() == [["a", "d"], ["b"], ["c"]]
 
@@ -175,7 +175,7 @@ def test_waves_go_from_what_needs_nothing() -> None:
         {"Fn::Join": ["-", {"Fn::Split": ["-", {"Ref": "R"}]}]},
     ],
 )
-def test_what_is_made_of_the_unknown_is_unknown(value: object) -> None:
+def test_a_function_of_an_unknown_value_is_unknown(value: object) -> None:
     assert evaluate(value, Scope(names={}, resource=lambda _reference: UNKNOWN)) == UNKNOWN
 
 
@@ -188,7 +188,7 @@ def test_what_is_made_of_the_unknown_is_unknown(value: object) -> None:
         ({"a": [{"Ref": "AWS::NoValue"}, 1], "b": {"Ref": "AWS::NoValue"}}, {"a": [1]}),
     ],
 )
-def test_functions(value: object, result: object) -> None:
+def test_the_value_of_a_function(value: object, result: object) -> None:
     names = {"AWS::Region": "us-east-1", "AWS::NoValue": NO_VALUE}
     assert evaluate(value, Scope(names=names)) == result
 
@@ -197,7 +197,7 @@ def test_functions(value: object, result: object) -> None:
     st.from_regex(r"[A-Za-z][-A-Za-z0-9]{0,127}", fullmatch=True),
     st.from_regex(r"[A-Za-z0-9]{1,255}", fullmatch=True),
 )
-def test_physical_ids_fit_wherever_they_are_used(stack: str, logical: str) -> None:
+def test_physical_ids_keep_to_the_limits(stack: str, logical: str) -> None:
     for limit in (63, 64, 128):
         made = physical(stack, logical, limit)
         assert len(made) <= limit

@@ -1,1 +1,1 @@
-"""The operations of the API."""
+"""The operations of CloudFormation's API."""

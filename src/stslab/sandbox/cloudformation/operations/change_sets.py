@@ -26,10 +26,10 @@ NEEDS_STACK = "StackName must be specified if ChangeSetName is not specified as 
 
 
 def _create(tx: Transaction, request: ApiRequest) -> Answer:
-    """Compare what the request wants with the stack; a stack in review is made for it."""
+    """Compare the request with the stack. For a new stack, create one in review."""
     params = request.params
     kind = params.get("ChangeSetType") or "UPDATE"
-    require(kind != "IMPORT", "Importing resources is not supported by the sandbox")
+    require(kind != "IMPORT", "Importing resources is not supported by the embedded account")
     stack = _target(tx, request, kind)
     new = tx.get(Stack, stack.account, stack.stack_id) is None
     name = params["ChangeSetName"]
@@ -61,16 +61,16 @@ def _target(view: View, request: ApiRequest, kind: str) -> Stack:
         stacks.check_updatable(stack)
         return stack
     name = request.params["StackName"]
-    found = stacks.find(view, request, name)
-    if found is None:
+    existing = stacks.find(view, request, name)
+    if existing is None:
         names.check_new_name(name)
         return stacks.new_stack(request, Config(template=""))
     require(
-        found.status == REVIEW,
+        existing.status == REVIEW,
         f"Stack [{name}] already exists and cannot be created again with the changeSet "
         f"[{request.params['ChangeSetName']}].",
     )
-    return found
+    return existing
 
 
 def _compared(view: View, stack: Stack, change_set: ChangeSet) -> ChangeSet:
@@ -78,29 +78,29 @@ def _compared(view: View, stack: Stack, change_set: ChangeSet) -> ChangeSet:
     stacks.check_types(view, stack, wanted)
     reviewed = stack.status == REVIEW
     current = None if reviewed else stacks.blueprint(view, stack, stack.config)
-    found = compare(stack, lookups.resources(view, stack), wanted, current)
-    if found.empty and not reviewed and change_set.config.tags == stack.config.tags:
+    changes = compare(stack, lookups.resources(view, stack), wanted, current)
+    if changes.empty and not reviewed and change_set.config.tags == stack.config.tags:
         return replace(
             change_set, status="FAILED", reason=NO_CHANGES, execution_status="UNAVAILABLE"
         )
-    return replace(change_set, changes=found.listed)
+    return replace(change_set, changes=changes.listed)
 
 
 def _describe(view: View, request: ApiRequest) -> Answer:
     stack, change_set = find_change_set(view, request)
-    made_of = change_set.config
-    values = parameters.shown(parse(made_of.template).parameters, made_of.parameters)
+    config = change_set.config
+    values = parameters.shown(parse(config.template).parameters, config.parameters)
     optional = {
         "Parameters": values or None,
-        "Tags": stacks.tag_list(made_of.tags) or None,
+        "Tags": stacks.tag_list(config.tags) or None,
         "OnStackFailure": change_set.on_failure,
     }
     return {
         **_summary(stack, change_set),
-        **stacks.filled(optional),
+        **stacks.without_empty(optional),
         "NotificationARNs": [],
         "RollbackConfiguration": {},
-        "Capabilities": made_of.capabilities,
+        "Capabilities": config.capabilities,
         **stacks.page(request, "Changes", change_set.changes, dict),
     }
 
@@ -112,9 +112,9 @@ def _list(view: View, request: ApiRequest) -> Answer:
 
 
 def _execute(tx: Transaction, request: ApiRequest) -> Answer:
-    """Do what a change set says; all others of the stack become worthless, and go.
+    """Start to execute a change set, and delete all others of the stack.
 
-    From now on it is no longer listed, nor found by its name: only its id finds it.
+    After that the change set is not listed any more, and is found only by its id.
     """
     stack, change_set = find_change_set(tx, request)
     if change_set.execution_status != "AVAILABLE":
@@ -128,8 +128,8 @@ def _execute(tx: Transaction, request: ApiRequest) -> Answer:
     reviewed = stack.status == REVIEW
     if not reviewed:
         stacks.check_updatable(stack)
-    for one in lookups.change_sets(tx, stack, executed=True):
-        tx.delete(one)
+    for other in lookups.change_sets(tx, stack, executed=True):
+        tx.delete(other)
     tx.put(replace(change_set, execution_status=EXECUTING))
     stack = replace(
         stack,
@@ -149,15 +149,15 @@ def _execute(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def _delete(tx: Transaction, request: ApiRequest) -> Answer:
-    """Delete a change set; one that there is not is as good as deleted."""
+    """Also succeeds if the change set does not exist."""
     try:
         stack, change_set = find_change_set(tx, request)
     except ApiFault as fault:
         if fault.code == "ChangeSetNotFound":
             return {}
         raise
-    left = tuple(one for one in stack.change_sets if one != change_set.change_set_id)
-    tx.put(replace(stack, change_sets=left))
+    kept = tuple(other for other in stack.change_sets if other != change_set.change_set_id)
+    tx.put(replace(stack, change_sets=kept))
     tx.delete(change_set)
     return {}
 
@@ -165,7 +165,7 @@ def _delete(tx: Transaction, request: ApiRequest) -> Answer:
 def find_change_set(
     view: View, request: ApiRequest, missing: str = NEEDS_STACK
 ) -> tuple[Stack, ChangeSet]:
-    """The change set that a request names by its id, or by its name and its stack's."""
+    """The stack and change set in a request. Raises ValidationError or ChangeSetNotFound."""
     name = request.params["ChangeSetName"]
     if name.startswith("arn:"):
         stack = lookups.addressed(view, request.account, request.region, {"ChangeSetName": name})
@@ -185,7 +185,7 @@ def _named(view: View, stack: Stack, name: str) -> ChangeSet | None:
 
 
 def _summary(stack: Stack, change_set: ChangeSet) -> Answer:
-    return stacks.filled(
+    return stacks.without_empty(
         {
             "StackId": stack.stack_id,
             "StackName": stack.name,

@@ -1,4 +1,4 @@
-"""The operations that describe and list: stacks, resources, events, exports, templates.
+"""The operations that describe and list stacks, resources, events, exports and templates.
 
 AWS CloudFormation API Reference, "DescribeStacks", "GetTemplateSummary", ….
 """
@@ -19,15 +19,15 @@ REVIEW = "REVIEW_IN_PROGRESS"
 
 
 def _describe_stacks(view: View, request: ApiRequest) -> Answer:
-    """One stack by name or id, or all that exist, newest first."""
+    """One stack by name or id, or all existing ones, newest first."""
     if request.params.get("StackName"):
-        return {"Stacks": [_stack(stacks.described(view, request))]}
+        return {"Stacks": [_stack(stacks.named_stack(view, request))]}
     found = [stack for stack in _newest_first(view, request) if stack.exists]
     return stacks.page(request, "Stacks", found, _stack)
 
 
 def _list_stacks(view: View, request: ApiRequest) -> Answer:
-    """All stacks, deleted ones too, newest first; or those of some statuses."""
+    """All stacks, also deleted ones, or those with some statuses, newest first."""
     wanted = request.params.get("StackStatusFilter")
     found = [s for s in _newest_first(view, request) if not wanted or s.status in wanted]
     return stacks.page(request, "StackSummaries", found, _stack)
@@ -44,21 +44,21 @@ def _events(view: View, request: ApiRequest) -> Answer:
 
 
 def _describe_resources(view: View, request: ApiRequest) -> Answer:
-    """A stack's resources; or those of the stack that a physical id belongs to."""
+    """The resources of a stack, named by its name or by the physical id of one of them."""
     params = request.params
     by_name, physical = params.get("StackName"), params.get("PhysicalResourceId")
     both = "Exactly one of StackName and PhysicalResourceId must be specified"
     require(bool(by_name) != bool(physical), both)
     account, region = request.account, request.region
-    by_id = None if by_name else lookups.holding(view, account, region, str(physical))
+    by_id = None if by_name else lookups.stack_with(view, account, region, str(physical))
     require(by_name or by_id, f"Stack for {physical} does not exist")
-    stack, logical = by_id or stacks.described(view, request), params.get("LogicalResourceId")
+    stack, logical = by_id or stacks.named_stack(view, request), params.get("LogicalResourceId")
     found = [r for r in _resources(view, stack) if not logical or r.logical_id == logical]
     return {"StackResources": [_resource(stack, resource) for resource in found[: stacks.PAGE]]}
 
 
 def _describe_resource(view: View, request: ApiRequest) -> Answer:
-    stack = stacks.described(view, request, "Stack '{}' does not exist")
+    stack = stacks.named_stack(view, request, "Stack '{}' does not exist")
     logical = request.params["LogicalResourceId"]
     resource = next((r for r in _resources(view, stack) if r.logical_id == logical), None)
     if resource is None:
@@ -67,7 +67,7 @@ def _describe_resource(view: View, request: ApiRequest) -> Answer:
 
 
 def _list_resources(view: View, request: ApiRequest) -> Answer:
-    stack = stacks.described(view, request)
+    stack = stacks.named_stack(view, request)
     found = _resources(view, stack)
     return stacks.page(request, "StackResourceSummaries", found, lambda one: _resource(stack, one))
 
@@ -96,11 +96,11 @@ def _list_imports(view: View, request: ApiRequest) -> Answer:
 
 
 def _stack(stack: Stack) -> Answer:
-    """A stack, as it is described and as it is listed: each output has some of the members."""
+    """The members of a stack in all answers; each answer has some of them."""
     template = None if stack.status == REVIEW else parse(stack.config.template)
     description = template.description if template else ""
     given = stack.config.parameters if template else {}
-    return stacks.filled(
+    return stacks.without_empty(
         {
             "StackId": stack.stack_id,
             "StackName": stack.name,
@@ -127,7 +127,7 @@ def _stack(stack: Stack) -> Answer:
 
 
 def _event(stack: Stack, event: StackEvent) -> Answer:
-    shown = stacks.filled(
+    shown = stacks.without_empty(
         {
             "StackId": stack.stack_id,
             "EventId": event.event_id,
@@ -145,8 +145,8 @@ def _event(stack: Stack, event: StackEvent) -> Answer:
 
 
 def _resource(stack: Stack, resource: StackResource) -> Answer:
-    """A resource, as it is described and as it is listed, like :func:`_stack`."""
-    return stacks.filled(
+    """The members of a resource in all answers, like :func:`_stack`."""
+    return stacks.without_empty(
         {
             "StackName": stack.name,
             "StackId": stack.stack_id,
@@ -165,10 +165,10 @@ def _resource(stack: Stack, resource: StackResource) -> Answer:
 
 
 def _template_summary(view: View, request: ApiRequest) -> Answer:
-    """What there is in a template, or in that of a stack."""
+    """The content of a template, given or of a stack."""
     text: str | None = request.params.get("TemplateBody")
     if request.params.get("StackName"):
-        stack = stacks.described(view, request)
+        stack = stacks.named_stack(view, request)
         refusal = f"GetTemplateSummary cannot be called on {REVIEW} stacks."
         require(stack.status != REVIEW, refusal)
         text = stack.config.template
@@ -186,7 +186,7 @@ def _template_summary(view: View, request: ApiRequest) -> Answer:
         "ResourceIdentifierSummaries": [
             {"ResourceType": kind, "LogicalResourceIds": names} for kind, names in kinds.items()
         ],
-        **stacks.filled({"Version": template.version, "Metadata": metadata}),
+        **stacks.without_empty({"Version": template.version, "Metadata": metadata}),
     }
 
 
@@ -197,19 +197,19 @@ def _validate_template(_view: View, request: ApiRequest) -> Answer:
 
 
 def _get_template(view: View, request: ApiRequest) -> Answer:
-    """The template of a stack or of a change set, as it was given."""
+    """The template of a stack or of a change set, unchanged."""
     if request.params.get("ChangeSetName"):
-        _, found = find_change_set(view, request, missing="StackName is a required parameter.")
-        text = found.config.template
+        _, change_set = find_change_set(view, request, "StackName is a required parameter.")
+        text = change_set.config.template
     else:
         missing = "StackName is required if ChangeSetName is not specified."
         require(request.params.get("StackName"), missing)
-        text = stacks.described(view, request).config.template
+        text = stacks.named_stack(view, request).config.template
     return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
 
 
 def _get_policy(view: View, request: ApiRequest) -> Answer:
-    stacks.described(view, request)
+    stacks.named_stack(view, request)
     return {}  # no stack has one
 
 
@@ -217,7 +217,7 @@ def _common(template: Template) -> Answer:
     capability, types = validation.needed_capabilities(template)
     why = f"The following resource(s) require capabilities: [{', '.join(types)}]"
     needed = {"Capabilities": [capability], "CapabilitiesReason": why} if capability else {}
-    return stacks.filled({"Description": template.description, **needed})
+    return stacks.without_empty({"Description": template.description, **needed})
 
 
 READS: Reads = {

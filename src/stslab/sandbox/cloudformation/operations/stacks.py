@@ -1,4 +1,4 @@
-"""The operations that make, change and delete stacks, and what all operations have in common.
+"""The operations that create, update and delete stacks, and helpers for all operations.
 
 AWS CloudFormation API Reference, "CreateStack", "UpdateStack", "DeleteStack", ….
 """
@@ -36,26 +36,28 @@ Item = TypeVar("Item")
 
 
 def find(view: View, request: ApiRequest, name: str) -> Stack | None:
-    """The stack of this name or id, deleted ones by id only."""
+    """The stack with this name or id, or None. Deleted stacks are found by id only."""
     names.check_reference(name)
     return lookups.find(view, request.account, request.region, name)
 
 
-def described(
+def named_stack(
     view: View, request: ApiRequest, missing: str = "Stack with id {} does not exist"
 ) -> Stack:
+    """The stack that the request names. Raises ValidationError with the message ``missing``."""
     name = request.params["StackName"]
-    found = find(view, request, name)
-    if found is None:
+    stack = find(view, request, name)
+    if stack is None:
         raise invalid(missing.format(name))
-    return found
+    return stack
 
 
-existing = partial(described, missing="Stack [{}] does not exist")
-"""The same, in the words of the operations that change a stack."""
+existing = partial(named_stack, missing="Stack [{}] does not exist")
+"""The same, with the message of the operations that change a stack."""
 
 
 def checked_template(text: str | None) -> Template:
+    """Parse and check a template. Raises ValidationError."""
     require(text, "Either Template URL or Template Body must be specified.")
     template = parse(str(text))
     validation.check(template)
@@ -63,12 +65,12 @@ def checked_template(text: str | None) -> Template:
 
 
 def config(request: ApiRequest, stack: Stack | None = None) -> Config:
-    """What the request wants a stack to be, checked but for its capabilities."""
+    """The configuration in a request, or in an update of ``stack``, except its capabilities."""
     params, old = request.params, stack.config if stack else None
-    for name in UNSUPPORTED:  # what the sandbox would otherwise have to ignore silently
-        require(not params.get(name), f"{name} is not supported by the sandbox")
+    for name in UNSUPPORTED:  # instead of ignoring them silently
+        require(not params.get(name), f"{name} is not supported by the embedded account")
     triggers = (params.get("RollbackConfiguration") or {}).get("RollbackTriggers")
-    require(not triggers, "Rollback triggers are not supported by the sandbox")
+    require(not triggers, "Rollback triggers are not supported by the embedded account")
     previous = old is not None and params.get("UsePreviousTemplate")
     text = old.template if old and previous else params.get("TemplateBody", "")
     template = checked_template(text)
@@ -78,26 +80,26 @@ def config(request: ApiRequest, stack: Stack | None = None) -> Config:
     given = params.get("Parameters") or ()
     return Config(
         template=text,
-        parameters=parameters.settle(template.parameters, given, old.parameters if old else None),
+        parameters=parameters.resolve(template.parameters, given, old.parameters if old else None),
         tags=old.tags if old and "Tags" not in params else tags,
         capabilities=tuple(params.get("Capabilities") or ()),
     )
 
 
 def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
-    """What a configuration makes of a stack, with its references checked.
+    """The blueprint of a stack with a configuration, with its references checked.
 
-    An export that is not there yet is not known: the stack's work may find it, or fails.
+    Missing exports are UNKNOWN, since they may exist by the time that the work starts.
     """
-    made = Blueprint(stack, wanted, lookups.importer(view, stack, missing=UNKNOWN))
-    made.check_references()
-    return made
+    result = Blueprint(stack, wanted, lookups.importer(view, stack, missing=UNKNOWN))
+    result.check_references()
+    return result
 
 
 def page(
     request: ApiRequest, member: str, items: Sequence[Item], shown: Callable[[Item], object]
 ) -> Answer:
-    """The page of a list that the request asks for, as ``member``, with the next one's token."""
+    """The answer with one page of a list in ``member``, and the token of the next page."""
     try:
         start = max(0, int(base64.urlsafe_b64decode(request.params.get("NextToken") or "MA==")))
     except ValueError:
@@ -108,7 +110,7 @@ def page(
     return listed | ({"NextToken": following} if end < len(items) else {})
 
 
-def filled(members: Answer) -> dict[str, object]:
+def without_empty(members: Answer) -> dict[str, object]:
     return {name: value for name, value in members.items() if value not in (None, "")}
 
 
@@ -120,23 +122,23 @@ UPDATABLE = frozenset(
     {"CREATE_COMPLETE", "CREATE_FAILED", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
 )
 DELETABLE = frozenset({"CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
-"""The statuses of work under way, or to come, in which a stack may be deleted."""
+"""The statuses with ``_IN_PROGRESS`` in which a stack may be deleted."""
 
 
 def _create(tx: Transaction, request: ApiRequest) -> Answer:
-    """Accept a new stack, or one that only a change set has made so far."""
+    """Start to create a stack, which may be in review so far."""
     params, name = request.params, request.params["StackName"]
     names.check_new_name(name)
-    found = find(tx, request, name)
+    old = find(tx, request, name)
     token = params.get("ClientRequestToken", "")
-    if found is not None and found.status != "REVIEW_IN_PROGRESS":
-        if token and token == found.token:
-            return {"StackId": found.stack_id}
+    if old is not None and old.status != "REVIEW_IN_PROGRESS":
+        if token and token == old.token:
+            return {"StackId": old.stack_id}
         raise already_exists(f"Stack [{name}] already exists")
     both = params.get("OnFailure") and params.get("DisableRollback") is not None
     require(not both, "You can specify either DisableRollback or OnFailure, but not both.")
     wanted = config(request)
-    stack = found or new_stack(request, wanted)
+    stack = old or new_stack(request, wanted)
     check(tx, stack, wanted)
     kept = bool(params.get("DisableRollback"))
     stack = replace(
@@ -150,7 +152,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def _update(tx: Transaction, request: ApiRequest) -> Answer:
-    """Accept an update, if it changes anything."""
+    """Start an update, unless it would change nothing."""
     stack = existing(tx, request)
     check_updatable(stack)
     token = request.params.get("ClientRequestToken", "")
@@ -163,15 +165,15 @@ def _update(tx: Transaction, request: ApiRequest) -> Answer:
         current = blueprint(tx, stack, stack.config)
         if compare(stack, lookups.resources(tx, stack), changed, current).empty:
             raise invalid("No updates are to be performed.")
-    for open_one in lookups.change_sets(tx, stack):
-        if open_one.execution_status == "AVAILABLE":
-            tx.put(replace(open_one, execution_status="OBSOLETE"))
+    for change_set in lookups.change_sets(tx, stack):
+        if change_set.execution_status == "AVAILABLE":
+            tx.put(replace(change_set, execution_status="OBSOLETE"))
     begin_update(tx, request, stack, wanted)
     return {"StackId": stack.stack_id}
 
 
 def _delete(tx: Transaction, request: ApiRequest) -> Answer:
-    """Accept a deletion; one of a stack that there is not succeeds."""
+    """Start a deletion. Also succeeds if the stack does not exist."""
     params = request.params
     stack = find(tx, request, params["StackName"])
     if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
@@ -186,7 +188,7 @@ def _delete(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def begin(tx: Transaction, request: ApiRequest, stack: Stack, status: str) -> None:
-    """Put the stack with a status that there is work to do in, in the caller's name."""
+    """Put the stack with a status that makes the engine work, in the name of the caller."""
     stack = replace(
         stack,
         token=request.params.get("ClientRequestToken", ""),
@@ -198,19 +200,19 @@ def begin(tx: Transaction, request: ApiRequest, stack: Stack, status: str) -> No
 
 
 def begin_update(tx: Transaction, request: ApiRequest, stack: Stack, wanted: Config) -> None:
-    refusal = "An update without rollback (DisableRollback) is not supported by the sandbox"
+    refusal = "DisableRollback of an update is not supported by the embedded account"
     require(not request.params.get("DisableRollback"), refusal)
     stack = replace(stack, previous=stack.config, config=wanted, updated=request.now)
     begin(tx, request, stack, "UPDATE_IN_PROGRESS")
 
 
 def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
-    """Refuse what CloudFormation refuses before it begins."""
-    found = blueprint(view, stack, wanted)
-    validation.check_capabilities(found.template, wanted.capabilities)
+    """The blueprint of a stack with a configuration. Raises errors that need no work to find."""
+    result = blueprint(view, stack, wanted)
+    validation.check_capabilities(result.template, wanted.capabilities)
     if not stack.resources:
-        found.check_values()
-    return found
+        result.check_values()
+    return result
 
 
 def _protect(tx: Transaction, request: ApiRequest) -> Answer:
@@ -238,7 +240,7 @@ def check_updatable(stack: Stack) -> None:
 
 
 def check_types(view: View, stack: Stack, wanted: Blueprint) -> None:
-    """Refuse to make one thing of another under the same logical id."""
+    """Refuse to change the type of a resource."""
     modified = [
         name
         for name, resource in lookups.resources(view, stack).items()
@@ -258,16 +260,16 @@ def _check_deletable(stack: Stack, params: Answer) -> None:
     busy = status.endswith("_IN_PROGRESS") and status not in DELETABLE
     require(not busy, f"Stack [{name}] cannot be deleted while in status {status}")
     forced = params.get("DeletionMode") == "FORCE_DELETE_STACK"
-    require(not forced, "Forced deletion is not supported by the sandbox")
+    require(not forced, "Forced deletion is not supported by the embedded account")
     retained = params.get("RetainResources") or ()
     require(
         status == "DELETE_FAILED" or not retained,
         f"Invalid operation on stack [{stack.stack_id}]. When you delete a stack, specify which "
         "resources to retain only when the stack is in the DELETE_FAILED state.",
     )
-    for one in retained:
-        known = one in stack.resources
-        require(known, f"Resource [{one}] does not exist for stack {name}")
+    for resource in retained:
+        known = resource in stack.resources
+        require(known, f"Resource [{resource}] does not exist for stack {name}")
 
 
 WRITES: Writes = {

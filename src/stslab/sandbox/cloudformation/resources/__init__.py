@@ -1,1 +1,1 @@
-"""The resource types that the sandbox's CloudFormation deploys."""
+"""The resource types and their handlers."""

@@ -1,8 +1,8 @@
-"""The types of ``AWS::IAM``.
+"""The handlers of the types of ``AWS::IAM``.
 
-What connects identities (memberships, inline policies, attachments, roles in profiles) is an
-edge: one call makes it, and another that names the same two ends removes it. A resource that
-has edges is changed by making those that are new or different and removing those that are gone.
+Memberships, inline policies, attachments and roles in profiles are edges: one call makes an edge,
+and another call with the same two ends removes it. An update of a resource makes new and changed
+edges, and removes old ones.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,12 +13,12 @@ from stslab.sandbox.cloudformation.resources.work import Properties, Work, docum
 from stslab.sandbox.state import identities
 
 VERSIONS = 5
-"""How many versions a managed policy may have ("IAM and AWS STS quotas")."""
+"""The maximum number of versions of a managed policy ("IAM and AWS STS quotas")."""
 
 
 @dataclass(frozen=True)
 class Edge:
-    """One connection: the calls that make and remove it, the ends that it joins, and the rest."""
+    """One edge: the operations that make and remove it, its two ends, and other parameters."""
 
     make: str
     remove: str
@@ -27,17 +27,17 @@ class Edge:
 
 
 Edges = Callable[[Properties], Iterable[Edge]]
-"""The edges of a resource, by its properties."""
+"""Returns the edges of a resource with these properties."""
 
 
-def exchange(work: Work, new: Iterable[Edge], old: Iterable[Edge] = ()) -> None:
-    """Make what is new or different, and remove what is gone."""
-    wanted, had = dict.fromkeys(new), dict.fromkeys(old)
+def change_edges(work: Work, new: Iterable[Edge], old: Iterable[Edge] = ()) -> None:
+    """Make new and changed edges, and remove old ones."""
+    wanted, existing = dict.fromkeys(new), dict.fromkeys(old)
     kept = {(edge.remove, edge.ends) for edge in wanted}
     for edge in wanted:
-        if edge not in had:
+        if edge not in existing:
             work.iam(edge.make, **dict(edge.ends), **dict(edge.rest))
-    for edge in had:
+    for edge in existing:
         if (edge.remove, edge.ends) not in kept:
             work.quietly("iam", edge.remove, **dict(edge.ends))
 
@@ -63,7 +63,7 @@ def in_profile(profile: str, role: str) -> Edge:
 
 
 def holders(given: Properties) -> Iterator[tuple[str, str]]:
-    """The identities that ``Roles``, ``Users`` and ``Groups`` name, as (kind, name)."""
+    """The identities in ``Roles``, ``Users`` and ``Groups``, as (kind, name)."""
     for kind in ("Role", "User", "Group"):
         for name in given.get(f"{kind}s") or ():
             yield kind, name
@@ -71,9 +71,9 @@ def holders(given: Properties) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Connection:
-    """A resource that is nothing but edges.
+    """A resource that consists of edges only.
 
-    ``physical_id`` makes its id of its properties; without it, the one that it was given stays.
+    ``physical_id`` makes the physical id from the properties; without it, the generated one stays.
     """
 
     edges: Edges
@@ -83,13 +83,13 @@ class Connection:
         if self.physical_id is not None:
             work.physical_id = self.physical_id(work.properties)
         work.attributes["Id"] = work.physical_id
-        exchange(work, self.edges(work.properties))
+        change_edges(work, self.edges(work.properties))
 
     def update(self, work: Work, old: Properties) -> None:
-        exchange(work, self.edges(work.properties), self.edges(old))
+        change_edges(work, self.edges(work.properties), self.edges(old))
 
     def delete(self, work: Work) -> None:
-        exchange(work, (), self.edges(work.properties))
+        change_edges(work, (), self.edges(work.properties))
 
 
 INLINE_POLICY = Connection(
@@ -98,7 +98,7 @@ INLINE_POLICY = Connection(
         for kind, name in holders(given)
     ]
 )
-"""``AWS::IAM::Policy``: one inline policy in several identities."""
+"""``AWS::IAM::Policy``: an inline policy in several identities."""
 MEMBERSHIP = Connection(
     lambda given: [membership(given["GroupName"], user) for user in given["Users"]]
 )
@@ -106,7 +106,7 @@ MEMBERSHIP = Connection(
 
 
 def policy_of(kind: str) -> Connection:
-    """``AWS::IAM::RolePolicy``, ``UserPolicy`` or ``GroupPolicy``: one inline policy in one."""
+    """``AWS::IAM::RolePolicy``, ``UserPolicy`` or ``GroupPolicy``: an inline policy in one."""
     holder = f"{kind}Name"
     return Connection(
         lambda given: [
@@ -117,9 +117,9 @@ def policy_of(kind: str) -> Connection:
 
 
 class Identity:
-    """A role, user or group, made by calls that have its ``kind`` in their names.
+    """Base class of the handlers of roles, users and groups, with ``kind`` in operation names.
 
-    ``given`` are the properties that its creation takes as they are.
+    ``given`` are the properties that are passed unchanged to its creation.
     """
 
     kind: str
@@ -131,28 +131,28 @@ class Identity:
         )[self.kind]
         work.attributes["Arn"] = made["Arn"]
         self.created(work, made)
-        exchange(work, self._edges(work, work.properties))
+        change_edges(work, self._edges(work, work.properties))
 
     def update(self, work: Work, old: Properties) -> None:
         self.change(work, old)
-        exchange(work, self._edges(work, work.properties), self._edges(work, old))
+        change_edges(work, self._edges(work, work.properties), self._edges(work, old))
         self._change_boundary(work, old)
         change_tags(work, self.kind, self._named(work.physical_id))
 
     def delete(self, work: Work) -> None:
-        exchange(work, (), self._edges(work, work.properties))
+        change_edges(work, (), self._edges(work, work.properties))
         self.deleting(work)
         work.quietly("iam", f"Delete{self.kind}", **self._named(work.physical_id))
 
     def creation(self, work: Work) -> Properties:
-        """The parameters of its creation, but for its name and tags."""
+        """The parameters of its creation, except the name and tags."""
         return {name: work.get(name) for name in self.given}
 
     def created(self, work: Work, made: Properties) -> None:
-        """Do the rest of the creation that is this kind's own."""
+        """Do the rest of the creation, if this kind has more."""
 
     def change(self, work: Work, old: Properties) -> None:
-        """Change what only this kind has: for users and groups, the path."""
+        """Update the properties of this kind. For users and groups that is the path."""
         path = work.get("Path", "/")
         if path != old.get("Path", "/"):
             named = self._named(work.physical_id)
@@ -160,7 +160,7 @@ class Identity:
             work.attributes["Arn"] = work.iam(f"Get{self.kind}", **named)[self.kind]["Arn"]
 
     def deleting(self, work: Work) -> None:
-        """Delete what stands in the way of the deletion."""
+        """Delete what would prevent the deletion."""
 
     def _named(self, name: str) -> dict[str, str]:
         return {f"{self.kind}Name": name}
@@ -185,11 +185,11 @@ class Identity:
 def change_tags(work: Work, kind: str, named: Mapping[str, str]) -> None:
     new, old = own(work.tags), own(work.old_tags)
     changed = [{"Key": key, "Value": value} for key, value in new.items() if old.get(key) != value]
-    gone = sorted(old.keys() - new.keys())
+    removed = sorted(old.keys() - new.keys())
     if changed:
         work.iam(f"Tag{kind}", **named, Tags=changed)
-    if gone:
-        work.iam(f"Untag{kind}", **named, TagKeys=gone)
+    if removed:
+        work.iam(f"Untag{kind}", **named, TagKeys=removed)
 
 
 class Role(Identity):
@@ -245,7 +245,7 @@ class Group(Identity):
 
 
 class ManagedPolicy:
-    """``AWS::IAM::ManagedPolicy``; its physical id is its ARN, and its name before it is made."""
+    """``AWS::IAM::ManagedPolicy``. Its physical id is its ARN, or its name before its creation."""
 
     def create(self, work: Work) -> None:
         made = work.iam(
@@ -267,19 +267,19 @@ class ManagedPolicy:
             CreateDate=str(made.get("CreateDate", "")),
             UpdateDate=str(made.get("UpdateDate", "")),
         )
-        exchange(work, attachments)
+        change_edges(work, attachments)
 
     def update(self, work: Work, old: Properties) -> None:
         text = document(work.get("PolicyDocument"))
         if document(old["PolicyDocument"]) != text:
             self._new_version(work, text)
-        exchange(work, self._edges(work, work.properties), self._edges(work, old))
+        change_edges(work, self._edges(work, work.properties), self._edges(work, old))
 
     def delete(self, work: Work) -> None:
         arn = work.physical_id
         if not arn.startswith("arn:"):
-            return  # it was never made
-        exchange(work, (), self._edges(work, work.properties))
+            return  # it was never created
+        change_edges(work, (), self._edges(work, work.properties))
         for version in self._old_versions(work):
             work.quietly("iam", "DeletePolicyVersion", PolicyArn=arn, VersionId=version)
         work.quietly("iam", "DeletePolicy", PolicyArn=arn)
@@ -309,10 +309,10 @@ class ManagedPolicy:
 
 
 class AccessKey:
-    """``AWS::IAM::AccessKey``; its physical id is the key's id, which it has once it is made."""
+    """``AWS::IAM::AccessKey``. Its physical id is the key's id, or empty before its creation."""
 
     def create(self, work: Work) -> None:
-        """Create it; AWS shows the secret to ``Fn::GetAtt`` for as long as the stack lives."""
+        """As in AWS, ``Fn::GetAtt`` returns the secret while the stack exists."""
         made = work.iam("CreateAccessKey", UserName=work.get("UserName"))["AccessKey"]
         work.physical_id = made["AccessKeyId"]
         work.attributes["SecretAccessKey"] = made["SecretAccessKey"]
@@ -341,16 +341,16 @@ class InstanceProfile:
             "CreateInstanceProfile", InstanceProfileName=work.physical_id, Path=work.get("Path")
         )["InstanceProfile"]
         work.attributes["Arn"] = made["Arn"]
-        exchange(work, self._edges(work, work.properties))
+        change_edges(work, self._edges(work, work.properties))
 
     def update(self, work: Work, old: Properties) -> None:
-        """Exchange its role; it holds one at most, so the old one goes first."""
+        """Change the role. A profile can have only one, so the old one is removed first."""
         new_edges, old_edges = self._edges(work, work.properties), self._edges(work, old)
-        exchange(work, (), [edge for edge in old_edges if edge not in new_edges])
-        exchange(work, [edge for edge in new_edges if edge not in old_edges])
+        change_edges(work, (), [edge for edge in old_edges if edge not in new_edges])
+        change_edges(work, [edge for edge in new_edges if edge not in old_edges])
 
     def delete(self, work: Work) -> None:
-        exchange(work, (), self._edges(work, work.properties))
+        change_edges(work, (), self._edges(work, work.properties))
         work.quietly("iam", "DeleteInstanceProfile", InstanceProfileName=work.physical_id)
 
     def _edges(self, work: Work, given: Properties) -> list[Edge]:
@@ -358,7 +358,7 @@ class InstanceProfile:
 
 
 class OidcProvider:
-    """``AWS::IAM::OIDCProvider``; its physical id is its ARN, which it has once it is made."""
+    """``AWS::IAM::OIDCProvider``. Its physical id is its ARN, or empty before its creation."""
 
     def create(self, work: Work) -> None:
         made = work.tagged(

@@ -1,4 +1,4 @@
-"""What is in properties, as ``types.yaml`` says: how it is checked, and what a service calls it."""
+"""Checks properties by ``types.yaml``, and converts them to the parameters of a service's call."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ PARTS = FILE.parts
 def members(
     declared: Mapping[str, str], given: Properties, path: str, problems: list[str]
 ) -> Properties:
-    """What is ``given``, each value as ``declared``; what does not fit is added to ``problems``."""
+    """The ``given`` members converted to their declared kinds. Errors go to ``problems``."""
     for name, words in declared.items():
         if "required" in words.split() and name not in given:
             problems.append(f"{path}: required key [{name}] not found")
@@ -38,22 +38,22 @@ def members(
 
 
 def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
-    """The value as one of a kind; or as it is, with a problem more."""
-    wanted, fit_to = _KINDS[_form(kind)]
+    """The value converted to a kind; or unchanged, with an error in ``problems``."""
+    wanted, convert = _KINDS[_form(kind)]
     try:
-        fit = fit_to(value)
+        result = convert(value)
     except (TypeError, ValueError, KeyError):
         found = _SCHEMA_NAMES.get(type(value), "JSONObject")
         problems.append(f"{path}: expected type: {wanted}, found: {found}")
         return value
     if kind.endswith("[]"):
-        of = kind.removesuffix("[]")
-        return [_fit(of, one, f"{path}/{index}", problems) for index, one in enumerate(fit)]
+        item = kind.removesuffix("[]")
+        return [_fit(item, each, f"{path}/{index}", problems) for index, each in enumerate(result)]
     if kind in PARTS:
-        return members(PARTS[kind], fit, path, problems)
-    if "|" in kind and fit not in kind.split("|"):
-        problems.append(f"{path}: {fit} is not a valid enum value")
-    return fit
+        return members(PARTS[kind], result, path, problems)
+    if "|" in kind and result not in kind.split("|"):
+        problems.append(f"{path}: {result} is not a valid enum value")
+    return result
 
 
 def _form(kind: str) -> str:
@@ -65,7 +65,7 @@ def _form(kind: str) -> str:
 
 
 def _of(*types: type) -> Callable[[object], Value]:
-    """What gives a value of one of these types back as it is."""
+    """A function that returns a value of one of these types unchanged, or raises TypeError."""
 
     def check(value: object) -> Value:
         if not isinstance(value, types):
@@ -98,21 +98,20 @@ _KINDS: Mapping[str, tuple[str, Callable[[object], Value]]] = {
     "json": ("JSONObject", _of(dict, str)),
     "object": ("JSONObject", _of(dict)),
 }
-"""How a schema calls each kind of property, and what makes a value fit it."""
+"""For each kind of property: its name in a schema, and the function that converts a value."""
 
 
 def renamed(part: str, given: Properties) -> Properties:
-    """An object as a call takes it: its members at the places that ``as`` names."""
+    """An object as a service's call takes it, with its members at the places in ``as``."""
     result: dict[str, Value] = {}
     for name, value in given.items():
         kind, *words = PARTS[part][name].split()
         *path, last = (words[words.index("as") + 1] if "as" in words else name).split(".")
-        each = kind.removesuffix("[]")
-        made = value
-        if each in PARTS:
-            made = [renamed(each, one) for one in value] if kind != each else renamed(each, value)
+        item, new = kind.removesuffix("[]"), value
+        if item in PARTS:
+            new = [renamed(item, each) for each in value] if kind != item else renamed(item, value)
         inner = result
         for step in path:
             inner = inner.setdefault(step, {})
-        inner[last.removesuffix("[]")] = [made] if last.endswith("[]") else made
+        inner[last.removesuffix("[]")] = [new] if last.endswith("[]") else new
     return result

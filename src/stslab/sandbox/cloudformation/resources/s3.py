@@ -1,4 +1,4 @@
-"""``AWS::S3::Bucket`` and ``AWS::S3::BucketPolicy``."""
+"""The handlers of ``AWS::S3::Bucket`` and ``AWS::S3::BucketPolicy``."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ from stslab.sandbox.state import buckets
 
 
 def _lifecycle(value: Properties) -> Properties:
-    """The rules as S3 takes them, where "AWS::S3::Bucket Rule" does more than to rename."""
-    asked = dict(renamed("LifecycleConfiguration", value))
-    for rule in asked["Rules"]:
+    """The parameters for S3. They differ from "AWS::S3::Bucket Rule" by more than names."""
+    rules = dict(renamed("LifecycleConfiguration", value))
+    for rule in rules["Rules"]:
         rule["Filter"] = _filter(**rule.get("Filter", {}))
-        for one in rule.get("Transitions", []) + rule.get("NoncurrentVersionTransitions", []):
-            one["StorageClass"] = one["StorageClass"].upper()  # GLACIER may be called Glacier
-    least = asked.pop("TransitionDefaultMinimumObjectSize", None)
-    return {"LifecycleConfiguration": asked, "TransitionDefaultMinimumObjectSize": least}
+        for move in rule.get("Transitions", []) + rule.get("NoncurrentVersionTransitions", []):
+            move["StorageClass"] = move["StorageClass"].upper()  # Glacier is allowed for GLACIER
+    least = rules.pop("TransitionDefaultMinimumObjectSize", None)
+    return {"LifecycleConfiguration": rules, "TransitionDefaultMinimumObjectSize": least}
 
 
 def _filter(Tags: Value = (), **conditions: Value) -> Properties:  # noqa: N803 - S3's name
@@ -34,11 +34,11 @@ def _canned(value: str) -> Properties:
 
 
 class Setting(NamedTuple):
-    """How S3 is given a property: the call and its parameters, and the call that takes it away.
+    """A property of a bucket: the calls that set and remove it.
 
-    The parameter has the property's members by S3's names, or ``params`` makes it of them.
-    ``default`` is what the property becomes where it is not given any more, for want of a call,
-    and ``fresh`` what it is in a new bucket.
+    ``params`` is the call's parameter with the property's members by S3's names, or a function
+    that makes the parameters. ``default`` replaces a removed property that has no call to
+    ``delete`` it. ``fresh`` is its value in a new bucket.
     """
 
     put: str
@@ -76,18 +76,17 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "AccessControl": Setting("PutBucketAcl", _canned, fresh="Private"),
 }
-"""In this order, for ACLs need the ownership that allows them."""
+"""The order matters: ACLs need an ownership setting that allows them."""
 
 
 class Bucket:
     """``AWS::S3::Bucket``; its physical id is its name."""
 
     def create(self, work: Work) -> None:
-        """Create it with its settings.
+        """Create the bucket and its settings.
 
-        Creating one's own bucket again succeeds in us-east-1 (CreateBucket, Errors), so
-        whether it is there already is asked first. Without controls that enable them, lists
-        are refused at once.
+        S3 accepts the creation of an existing bucket in us-east-1 (CreateBucket, Errors), so its
+        existence is checked first. The ACL is passed at once if no ownership setting enables it.
         """
         name, region, acl = work.physical_id, work.region, work.get("AccessControl", "Private")
         if work.state.snapshot.get(buckets.Bucket, "", name) is not None:
@@ -129,11 +128,11 @@ class Bucket:
                 work.s3(setting.put, Bucket=work.physical_id, **given)
 
     def _tag(self, work: Work) -> None:
-        """Set the tags: AWS's own as CloudFormation, all others in the caller's name."""
-        mine, before = own(work.tags), own(work.old_tags)
-        if mine:
-            stay = work.old_tags.items() - before.items()
-            pairs = [{"Key": key, "Value": value} for key, value in (*stay, *mine.items())]
+        """Set the tags: those of CloudFormation as the service, all others as the caller."""
+        new, before = own(work.tags), own(work.old_tags)
+        if new:
+            system = work.old_tags.items() - before.items()
+            pairs = [{"Key": key, "Value": value} for key, value in (*system, *new.items())]
             work.s3("PutBucketTagging", Bucket=work.physical_id, Tagging={"TagSet": pairs})
         elif before:
             work.s3("DeleteBucketTagging", Bucket=work.physical_id)
@@ -144,7 +143,7 @@ class BucketPolicy:
     """``AWS::S3::BucketPolicy``; its physical id is the bucket's name."""
 
     def create(self, work: Work) -> None:
-        """Make it, unless the bucket has one: that is somebody else's."""
+        """Refused if the bucket has a policy already, which does not belong to the stack."""
         work.physical_id = work.get("Bucket")
         bucket = work.state.snapshot.get(buckets.Bucket, "", work.physical_id)
         if bucket is not None and bucket.policy:

@@ -1,7 +1,7 @@
-"""The resource types, as ``types.yaml`` has them.
+"""The resource types in ``types.yaml``, with their handlers.
 
-AWS CloudFormation User Guide, "AWS resource and property types reference". Which properties
-replace the resource is what each property's "Update requires" says.
+AWS CloudFormation User Guide, "AWS resource and property types reference"; "Update requires" of a
+property says whether its update replaces the resource.
 """
 
 import re
@@ -13,15 +13,15 @@ import msgspec
 from stslab.sandbox.cloudformation.names import physical, physical_short
 from stslab.sandbox.cloudformation.resources import iam, s3
 from stslab.sandbox.cloudformation.resources.properties import FILE, members
-from stslab.sandbox.cloudformation.resources.work import Properties, Unfit, Work
+from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties, Work
 
 
 class Handler(Protocol):
-    """Makes, changes and deletes the resources of one type, by calls in the caller's name.
+    """Creates, updates and deletes the resources of one type, by calls in the caller's name.
 
-    ``create`` sets ``work.physical_id`` where AWS gives the name, and the attributes. ``update``
-    changes the resource from ``old`` properties to ``work.properties``. To ``delete`` what is gone
-    already is no error. What was made before a call is refused is deleted with the resource.
+    ``create`` sets the attributes, and ``work.physical_id`` if AWS chooses the name. ``update``
+    changes the resource from ``old`` properties to ``work.properties``. ``delete`` ignores what
+    does not exist. If ``create`` fails halfway, ``delete`` deletes what it made.
     """
 
     def create(self, work: Work) -> None: ...
@@ -56,7 +56,7 @@ _NAMES: Mapping[str, Callable[[str, str, int], str]] = {
 
 
 class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
-    """One type; ``types.yaml`` says what its members mean. One of ``any_of`` must be given."""
+    """One type; ``types.yaml`` explains its members. One of ``any_of`` must be given."""
 
     name: str
     properties: Mapping[str, str]
@@ -74,27 +74,28 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
         return _HANDLERS[self.name]
 
     def marked(self, word: str) -> frozenset[str]:
-        """The properties that are ``required``, or that an update ``replaces`` the resource for."""
+        """The properties with a word in ``types.yaml``: ``required`` or ``replaces``."""
         return frozenset(name for name, words in self.properties.items() if word in words.split())
 
     def new_name(self, stack: str, logical_id: str, given: Properties) -> str:
-        """The name that a resource is made with: its own, or one that is made for it."""
-        own = given.get(self.name_property) if self.name_property else None
-        return str(own or _NAMES[self.names](stack, logical_id, self.name_limit))
+        """The custom name in the properties, or a generated name."""
+        custom = given.get(self.name_property) if self.name_property else None
+        return str(custom or _NAMES[self.names](stack, logical_id, self.name_limit))
 
 
 def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> Properties:
-    """The properties with scalars as their type has them ("3600" becomes 3600)."""
+    """The properties, converted to their kinds ("3600" to 3600). Raises BadProperties."""
     for name in properties:
         if name in kind.unsupported:
-            raise Unfit(f"Property {name} of {kind.name} is not supported by the sandbox")
+            which = f"Property {name} of {kind.name}"
+            raise BadProperties(f"{which} is not supported by the embedded account")
     problems: list[str] = []
     result = members(kind.properties, properties, "#", problems)
     if kind.any_of and not any(result.get(name) for name in kind.any_of):
         problems.append(f"#: at least one of [{', '.join(kind.any_of)}] must be specified")
     if problems:
-        said = f"Properties validation failed for resource {logical_id} with message:"
-        raise Unfit(f"{said}\n[{', '.join(problems)}]")
+        failed = f"Properties validation failed for resource {logical_id} with message:"
+        raise BadProperties(f"{failed}\n[{', '.join(problems)}]")
     return result
 
 
@@ -108,8 +109,8 @@ _OTHERS = re.compile(r"Custom::[\w@-]+|Alexa::ASK::Skill")
 
 
 def exists(name: str) -> bool:
-    """Whether AWS may have the type: all those of IAM and S3 are known, and other services."""
+    """Whether AWS may have the type. Of IAM and S3 all types are known, of others the service."""
     if name in TYPES or name in UNSUPPORTED_TYPES or _OTHERS.fullmatch(name):
         return True
-    found = _TYPE.fullmatch(name)
-    return found is not None and found[1] in SERVICES - {"IAM", "S3"}
+    match = _TYPE.fullmatch(name)
+    return match is not None and match[1] in SERVICES - {"IAM", "S3"}

@@ -1,4 +1,4 @@
-"""One piece of work on one resource, as its handler sees it."""
+"""The work on one resource that a handler has to do, and its tools for that."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,28 +16,28 @@ from stslab.sandbox.state.state import State
 
 Properties = Mapping[str, Value]
 Call = Callable[[str, str, Properties], Answer]
-"""Makes a call (service, operation, parameters) in the name of who owns the stack's work."""
+"""Makes a call (service, operation, parameters) in the name of the stack's caller or role."""
 Tagged = TypeVar("Tagged", Role, User, OidcProvider, Bucket)
 
 ABSENT = frozenset(
     {"InvalidInput", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchEntity", "ValidationError"}
 )
-"""The answers to who deletes what is not there, or can't be, having a name that nothing has."""
+"""The errors of deletions if the thing does not exist, or can't exist with its name."""
 SYSTEM = "aws:"
 REFUSED = frozenset({"AccessDenied", "UnauthorizedOperation", "UnauthorizedTaggingOperation"})
 
 
-class Unfit(Exception):  # noqa: N818 - what the properties are, not what went wrong in here
-    """The properties are not what the type takes; the message is the event's reason."""
+class BadProperties(Exception):  # noqa: N818 - it describes the template, not a fault here
+    """The type does not accept the properties. The message is the event's reason."""
 
 
 def document(value: object) -> str:
-    """A policy document as text: CloudFormation turns YAML and JSON into JSON."""
+    """A policy document as JSON text."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 class Refused(ApiFault):
-    """What another service answered to a call."""
+    """An error of another service."""
 
     def __init__(self, service: str, fault: ApiFault) -> None:
         super().__init__(fault.code, fault.message, fault.status)
@@ -46,10 +46,10 @@ class Refused(ApiFault):
 
 @dataclass
 class Work:
-    """What a handler needs to know, and where it leaves what it found out.
+    """The input of a handler, and its output: ``physical_id`` and ``attributes``.
 
-    ``tags`` are the resource's own, the stack's, and those that CloudFormation adds.
-    ``note`` puts a line into the stack's events. ``succeeded`` lists the calls that did.
+    ``tags`` are the resource's, the stack's and those of CloudFormation. ``add_event`` adds an
+    event with a reason. ``succeeded`` lists the operations that succeeded.
     """
 
     call: Call = field(repr=False)
@@ -63,14 +63,14 @@ class Work:
     tags: Mapping[str, str] = field(default_factory=dict)
     old_tags: Mapping[str, str] = field(default_factory=dict)
     attributes: dict[str, Value] = field(default_factory=dict, repr=False)
-    note: Callable[[str], None] = lambda _reason: None
+    add_event: Callable[[str], None] = lambda _reason: None
     succeeded: list[str] = field(default_factory=list)
 
     def get(self, name: str, default: Value = None) -> Value:
         return self.properties.get(name, default)
 
     def quietly(self, service: str, operation: str, **params: Value) -> None:
-        """Call, not minding that what is meant is gone, or never was."""
+        """Call, and ignore the error if the thing does not exist."""
         try:
             self._make(service, operation, **params)
         except ApiFault as fault:
@@ -78,7 +78,7 @@ class Work:
                 raise
 
     def _make(self, service: str, operation: str, **params: Value) -> Answer:
-        """Call, leaving out parameters that are None."""
+        """Call without the parameters that are None. Raises Refused."""
         given = {name: value for name, value in params.items() if value is not None}
         try:
             output = self.call(service, operation, given)
@@ -91,18 +91,18 @@ class Work:
     s3 = partialmethod(_make, "s3")
 
     def tag_system(self, kind: type[Tagged], key: str) -> None:
-        """Add the tags that only CloudFormation itself can set, to the record of this key."""
+        """Add the tags that only CloudFormation can set to the record with this key."""
         account = "" if kind is Bucket else self.account
         system = {name: value for name, value in self.tags.items() if name.startswith(SYSTEM)}
         with self.state.transaction() as tx:
-            found = tx.get(kind, account, key)
-            if found is not None:
-                tx.put(replace(found, tags={**found.tags, **system}))
+            record = tx.get(kind, account, key)
+            if record is not None:
+                tx.put(replace(record, tags={**record.tags, **system}))
 
     def tagged(self, operation: str, **params: Value) -> Answer:
-        """Call an operation of IAM with the tags; without them where the caller may not tag.
+        """Call an operation of IAM with the tags, or without them if the caller may not tag.
 
-        That is what CloudFormation does with IAM resources, saying so in an event.
+        CloudFormation does so for IAM resources, and reports it in an event.
         """
         tags = [{"Key": key, "Value": value} for key, value in own(self.tags).items()]
         try:
@@ -110,10 +110,12 @@ class Work:
         except ApiFault as fault:
             if not tags or fault.code not in REFUSED or ":Tag" not in fault.message:
                 raise
-        self.note(f"Did not have IAM permissions to process tags on {self.type_name} resource.")
+        self.add_event(
+            f"Did not have IAM permissions to process tags on {self.type_name} resource."
+        )
         return self.iam(operation, **params)
 
 
 def own(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags that are the caller's to set."""
+    """The tags that callers can set."""
     return {key: value for key, value in tags.items() if not key.startswith(SYSTEM)}

@@ -1,1 +1,1 @@
-"""Stacks, and the work on them."""
+"""The engine that creates, updates and deletes stacks in the background."""

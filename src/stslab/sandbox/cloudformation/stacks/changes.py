@@ -1,4 +1,4 @@
-"""What an update would change: for change sets, and to find that there is nothing to do.
+"""Finds what an update would change, for change sets and to refuse empty updates.
 
 AWS CloudFormation User Guide, "Updating stacks using change sets" and "Update behaviors of
 stack resources".
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stslab.sandbox.cloudformation.resources.types import TYPES, fitted
-from stslab.sandbox.cloudformation.resources.work import Properties, Unfit
+from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_in
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.references import Reference, references
@@ -21,7 +21,7 @@ _ABSENT = object()
 
 @dataclass(frozen=True)
 class Changes:
-    """The changes of an update: ``listed`` as DescribeChangeSet has them, and of outputs."""
+    """The changes of an update: ``listed`` for DescribeChangeSet, and whether outputs change."""
 
     listed: tuple[Properties, ...]
     of_outputs: bool
@@ -36,7 +36,7 @@ def is_there(resource: StackResource | None) -> bool:
 
 
 def changed(old: Properties, new: Properties) -> list[str]:
-    """The properties that differ, in the new template's order, then those that are gone."""
+    """The names of properties that differ: new ones in order, then removed ones."""
     names = list(new) + [name for name in old if name not in new]
     return [name for name in names if old.get(name, _ABSENT) != new.get(name, _ABSENT)]
 
@@ -47,11 +47,11 @@ def compare(
     wanted: Blueprint,
     current: Blueprint | None,
 ) -> Changes:
-    """What it takes to make the stack what ``wanted`` says; ``current`` is what it is now."""
+    """The changes from the ``current`` blueprint of a stack (None if it has none) to ``wanted``."""
     comparison = _Comparison(stack, resources, wanted, current)
     changes = [comparison.change(name) for wave in wanted.graph.waves() for name in wave]
-    gone = [r for r in resources.values() if is_there(r) and r.logical_id not in wanted.active]
-    removals = map(_removal, gone)
+    removed = [r for r in resources.values() if is_there(r) and r.logical_id not in wanted.active]
+    removals = map(_removal, removed)
     outputs = tuple(wanted.outputs(comparison.lookup))
     listed = (*(change for change in changes if change), *removals)
     return Changes(listed, outputs != stack.outputs)
@@ -59,7 +59,7 @@ def compare(
 
 @dataclass
 class _Comparison:
-    """``unsettled`` are the resources of which it is not known yet what they will be."""
+    """``unsettled`` are the resources that will be created or replaced."""
 
     stack: Stack
     resources: Mapping[str, StackResource]
@@ -68,7 +68,7 @@ class _Comparison:
     unsettled: set[str] = field(default_factory=set)
 
     def lookup(self, reference: Reference) -> Value:
-        """What a resource's reference gives, as far as it is known before the update."""
+        """The value of a reference, or UNKNOWN if it is known only after the update."""
         name = reference.name
         if name in self.unsettled or not is_there(self.resources.get(name)):
             return UNKNOWN
@@ -105,7 +105,7 @@ class _Comparison:
         )
 
     def _details(self, resource: StackResource, name: str) -> list[Properties]:
-        """Why one property changes."""
+        """The causes of a property's change."""
         kind = TYPES.get(resource.type)
         recreation = "Always" if kind and name in kind.marked("replaces") else "Never"
         direct = _direct({"Attribute": "Properties", "Name": name}, recreation)
@@ -160,8 +160,8 @@ def _fitted(type_name: str, logical_id: str, properties: Properties) -> Properti
     kind = TYPES.get(type_name)
     try:
         return fitted(kind, logical_id, properties) if kind else properties
-    except Unfit:
-        return properties  # which differs from what is there; the update says what is wrong
+    except BadProperties:
+        return properties  # the update will fail with this error
 
 
 def _replacement(details: list[Properties]) -> str:

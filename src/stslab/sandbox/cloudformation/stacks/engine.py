@@ -1,9 +1,8 @@
-"""Does the work of stacks in the background: one thread for each stack that is worked on.
+"""The engine works on stacks in the background, with one thread for each busy stack.
 
-What there is to do is in a stack's status alone. The engine watches the account's state: a
-stack that has come into a status with work in it gets a thread, after the request that gave it
-that status was committed. So the work goes on after any interruption: :meth:`Engine.resume`
-takes up what a sandbox that went down left in the middle.
+A stack's status alone says what there is to do. The engine watches the account's state, and starts
+a thread for a stack whose committed status needs work. So the work can continue after any
+interruption: :meth:`Engine.resume` continues what an earlier process left unfinished.
 """
 
 import functools
@@ -16,7 +15,7 @@ from stslab.policy import Principal
 from stslab.sandbox.api.faults import invalid, invalid_client_token, where
 from stslab.sandbox.api.model import ApiFault, Caller, Internal, KeyLookup
 from stslab.sandbox.cloudformation.names import SERVICE
-from stslab.sandbox.cloudformation.resources.work import Call, Unfit
+from stslab.sandbox.cloudformation.resources.work import BadProperties, Call
 from stslab.sandbox.cloudformation.stacks import lifecycle, updating
 from stslab.sandbox.cloudformation.stacks.job import Failure, Interrupted, Job, Stopped
 from stslab.sandbox.state.stacks import Stack
@@ -37,15 +36,15 @@ _PHASES: Mapping[str, tuple[Callable[[Job], None], str]] = {
         "UPDATE_ROLLBACK_COMPLETE",
     ),
 }
-"""The statuses with work in them: what does it, and what the stack is if that can't be done."""
+"""For each status that needs work: the function that does it, and the status if it fails."""
 _LOG = logging.getLogger(__name__)
 
 
 class Engine:
     """Works on stacks.
 
-    ``pace`` tells the seconds of the next pause, of which a resource takes two; ``failure``
-    which resources fail. Both may be replaced at any time.
+    ``pace`` returns the seconds of the next pause (each resource has two), ``failure`` tells which
+    resources fail. A rehearsal replaces both.
     """
 
     def __init__(
@@ -62,19 +61,19 @@ class Engine:
         self._end_watch = state.watch(lambda *_: self.resume(), Stack)
 
     def resume(self) -> None:
-        """Work on every stack that is in the middle of something."""
+        """Start working on every stack with unfinished work."""
         for stack in self._state.snapshot.everywhere(Stack):
             self._attend_to(stack)
 
     def stop(self) -> None:
-        """Stop between two steps. Another engine's :meth:`resume` goes on from there."""
+        """Stop after the current step. :meth:`resume` of another engine continues the work."""
         self._stopping.set()
         self._end_watch()
         for thread in list(self._threads.values()):
             thread.join()
 
     def wait(self, stack_id: str, seconds: float = 0) -> bool:
-        """Wait for as long at most until there is no more work on a stack; whether that is so."""
+        """Wait at most so long for the work on a stack to end. Whether it has ended."""
         thread = self._threads.get(stack_id)
         if thread is not None:
             thread.join(seconds)
@@ -103,10 +102,9 @@ class Engine:
                 raise
 
     def _next(self, account: str, stack_id: str) -> Stack | None:
-        """The stack with more work to do; else None, and from then on it has no thread.
+        """The stack if it needs more work; else None, and the stack's thread is over.
 
-        Under the lock, so that a request which gives the stack work at this moment either is
-        seen here, or finds no thread and begins one.
+        The lock ensures that a new status at this moment is either seen here, or starts a thread.
         """
         with self._lock:
             stack = self._state.snapshot.get(Stack, account, stack_id)
@@ -133,27 +131,27 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - ends the stack's work, not the sandbox
             _LOG.error("%s in %s\n%s", stack.stack_id, stack.status, where(error))
             with suppress(Interrupted):
-                job.stack_becomes(failed, "Internal error in the sandbox")
+                job.stack_becomes(failed, "Internal error in the embedded account")
 
     def _pause(self) -> None:
         if self._stopping.wait(self.pace()):
             raise Stopped
 
     def _calls_of(self, stack: Stack) -> Call:
-        """Calls as the stack's service role, or else as whoever asked for the work."""
+        """A function that makes calls as the stack's service role, or else as the caller."""
         via = () if stack.role_arn else (SERVICE,)
 
         @functools.cache
-        def acting() -> Caller:
+        def caller() -> Caller:
             if not stack.role_arn:
                 return self._as_caller(stack)
             try:
                 return self.as_role(stack.role_arn)
-            except ApiFault as fault:  # CloudFormation's own, not the called service's
-                raise Unfit(fault.message) from None
+            except ApiFault as fault:  # it is not an error of the called service
+                raise BadProperties(fault.message) from None
 
         return lambda service, operation, params: self._call(
-            acting(), service, operation, params, via
+            caller(), service, operation, params, via
         )
 
     def _as_caller(self, stack: Stack) -> Caller:
@@ -163,7 +161,7 @@ class Engine:
         return key.caller
 
     def as_role(self, role_arn: str) -> Caller:
-        """A session of a service role, for CloudFormation to act with.
+        """Assume a service role and return its session as a caller. Raises ValidationError.
 
         AWS CloudFormation User Guide, "AWS CloudFormation service role".
         """
@@ -174,10 +172,10 @@ class Engine:
         service = Caller(Principal.service(SERVICE), fields[4], "", "AWSService")
         request = {"RoleArn": role_arn, "RoleSessionName": _SESSION}
         try:
-            given = self._call(service, "sts", "AssumeRole", request)["Credentials"]
+            credentials = self._call(service, "sts", "AssumeRole", request)["Credentials"]
         except ApiFault:
             raise refused from None
-        found = self._keys(given["AccessKeyId"])
-        if found is None:
+        key = self._keys(credentials["AccessKeyId"])
+        if key is None:
             raise refused
-        return found.caller
+        return key.caller

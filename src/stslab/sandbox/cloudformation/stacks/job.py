@@ -1,8 +1,7 @@
-"""One phase of the work on one stack: its calls, its pauses, and what it records.
+"""One phase of the work on one stack: its calls, its pauses, and the records that it changes.
 
-A job holds no transaction while it calls or waits. What it records is in one, which begins with
-the stack as it is by then: requests may have changed it. AWS CloudFormation API Reference,
-"StackEvent".
+A job has no open transaction while it calls or waits. Each change is a transaction that reads the
+stack again, since requests may have changed it. AWS CloudFormation API Reference, "StackEvent".
 """
 
 import json
@@ -33,22 +32,24 @@ from stslab.structures import mapped
 USER_INITIATED = "User Initiated"
 EXECUTING = "EXECUTE_IN_PROGRESS"
 EXECUTED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
-"""The statuses of a stack that say that its change set was carried out."""
+"""The statuses of a stack after its change set was executed."""
 DELETED_STACKS_KEPT = 100
-"""How many deleted stacks an account remembers at most."""
+"""The maximum number of deleted stacks that an account keeps."""
 
+_IN_PROGRESS = "_IN_PROGRESS"
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") -> None:
-    found = tx.get(ChangeSet, stack.account, stack.change_set_id)
-    if found and found.execution_status == EXECUTING and not status.endswith("_IN_PROGRESS"):
+    """Put a stack with a new status, with its event and the end of its change set."""
+    executing = tx.get(ChangeSet, stack.account, stack.change_set_id)
+    if executing and executing.execution_status == EXECUTING and not status.endswith(_IN_PROGRESS):
         end = "EXECUTE_COMPLETE" if status in EXECUTED else "EXECUTE_FAILED"
-        tx.put(replace(found, execution_status=end))
-    note(tx, replace(stack, status=status, reason=reason), None, status, reason)
+        tx.put(replace(executing, execution_status=end))
+    add_event(tx, replace(stack, status=status, reason=reason), None, status, reason)
 
 
-def note(
+def add_event(
     tx: Transaction,
     stack: Stack,
     resource: StackResource | None,
@@ -57,10 +58,10 @@ def note(
     *,
     shown: Mapping[str, Value] | None = None,
 ) -> None:
-    """One more event, about a resource or about the stack itself.
+    """Add an event about a resource or about the stack itself (None).
 
-    Its time is in milliseconds, as AWS gives them, and after that of the last one: a client that
-    asks for what came after the newest event it has seen misses none.
+    Its time is in milliseconds, as in AWS, and later than that of the last event, so that a client
+    that asks for events after the newest known one misses none.
     """
     now, account, stack_id, number = tx.now(), stack.account, stack.stack_id, stack.events + 1
     at = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -84,17 +85,17 @@ def note(
     )
     tx.put(event)
     tx.put(replace(stack, events=number))
-    forgotten = tx.get(StackEvent, account, event_key(stack_id, number - lookups.EVENTS_KEPT))
-    if forgotten is not None:
-        tx.delete(forgotten)
+    oldest = tx.get(StackEvent, account, event_key(stack_id, number - lookups.EVENTS_KEPT))
+    if oldest is not None:
+        tx.delete(oldest)
 
 
 def forget_long_deleted(tx: Transaction, account: str, region: str) -> None:
-    """Delete what is kept of stacks that nobody finds any more, or of too many."""
+    """Delete the records of deleted stacks that can't be found any more, or are too many."""
     found = [stack for stack in lookups.stacks(tx, account, region) if stack.deleted]
-    known = {stack.stack_id for stack in found[-DELETED_STACKS_KEPT:]}
-    deleted = [stack for stack in tx.all(Stack, account) if stack.deleted]
-    for stack in [one for one in deleted if one.region == region and one.stack_id not in known]:
+    kept = {stack.stack_id for stack in found[-DELETED_STACKS_KEPT:]}
+    deleted = [s for s in tx.all(Stack, account) if s.deleted and s.region == region]
+    for stack in [stack for stack in deleted if stack.stack_id not in kept]:
         change_sets = lookups.change_sets(tx, stack, executed=True)
         resources = lookups.resources(tx, stack).values()
         for record in (*lookups.events(tx, stack), *resources, *change_sets, stack):
@@ -102,26 +103,25 @@ def forget_long_deleted(tx: Transaction, account: str, region: str) -> None:
 
 
 Failure = Callable[[str, str, str, str], str]
-"""Why the work on a resource fails, or nothing: a rehearsal's.
+"""The error that a rehearsal makes for a resource, or an empty text.
 
-It is given the stack's id, the logical id, the type, and CREATE, UPDATE or DELETE.
+The arguments are the stack's id, the logical id, the type, and CREATE, UPDATE or DELETE.
 """
 
 
 class Interrupted(BaseException):
-    """A request gave the stack another status while it was worked on."""
+    """A request changed the stack's status during the work."""
 
 
 class Stopped(BaseException):
-    """The sandbox is going down; the stack's work goes on when it is up again."""
+    """The process is stopping; the next one continues the stack's work."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """The work on one stack for as long as its status is ``phase``.
+    """The work on one stack while its status is ``phase``.
 
-    ``call`` acts in the name of whoever began the work, ``pause`` waits for as long as a
-    resource takes.
+    ``call`` makes calls in the name of the caller or the service role, and ``pause`` waits.
     """
 
     state: State
@@ -145,14 +145,14 @@ class Job:
         return self._resource(self.state.snapshot, logical_id)
 
     def blueprint(self, config: Config | None = None) -> Blueprint:
-        """What the stack is to be, or what another configuration makes of it."""
+        """The stack's template with its parameters, or with those of another configuration."""
         view = self.state.snapshot
         stack = self.stack_in(view)
         return Blueprint(stack, config or stack.config, lookups.importer(view, stack))
 
     @property
     def lookup(self) -> Lookup:
-        """What references to the stack's resources give now."""
+        """The lookup of references to the stack's current resources."""
         return lookup_in(self.resources)
 
     def stack_becomes(self, status: str, reason: str = "") -> None:
@@ -166,21 +166,21 @@ class Job:
             stack, resource = self._undisturbed(tx), self._resource(tx, logical_id)
             resource = replace(resource, status=status, reason=reason, changed=tx.now())
             tx.put(resource)
-            note(tx, stack, resource, status, reason, shown=shown)
+            add_event(tx, stack, resource, status, reason, shown=shown)
 
-    def note(
+    def add_event(
         self, resource: StackResource, status: str, reason: str = "", shown: Value = None
     ) -> None:
         with self.state.transaction() as tx:
-            note(tx, self.stack_in(tx), resource, status, reason, shown=shown)
+            add_event(tx, self.stack_in(tx), resource, status, reason, shown=shown)
 
-    def keep(self, logical_id: str, **members: Value) -> StackResource:
+    def change_resource(self, logical_id: str, **members: Value) -> StackResource:
         with self.state.transaction() as tx:
             resource = replace(self._resource(tx, logical_id), **members)
             tx.put(resource)
         return resource
 
-    def keep_in_stack(self, **members: Value) -> None:
+    def change_stack(self, **members: Value) -> None:
         with self.state.transaction() as tx:
             tx.put(replace(self.stack_in(tx), **members))
 

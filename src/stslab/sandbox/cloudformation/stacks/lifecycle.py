@@ -1,4 +1,4 @@
-"""Creates and deletes stacks, and rolls back a creation that failed.
+"""Creates and deletes stacks, and rolls back failed creations.
 
 AWS CloudFormation User Guide, "Stack failure options", "Stack status codes", "Deleting a stack" and
 "DeletionPolicy attribute".
@@ -40,59 +40,59 @@ def delete_stack(job: Job) -> None:
 
 
 def failure(verb: str, names: Iterable[str]) -> str:
-    """The reason of a stack whose resources failed, as CloudFormation words it."""
+    """CloudFormation's status reason for a stack whose resources failed."""
     return f"The following resource(s) failed to {verb}: [{', '.join(names)}]. "
 
 
 def delete_resources(
     job: Job, members: list[StackResource], *, creating: bool = False
 ) -> list[str]:
-    """Delete resources, those first on which no other depends; returns which failed.
+    """Delete resources, dependents first. Returns the logical ids of those that failed.
 
-    What a resource that failed still needs is left alone. ``creating`` says that what is
-    undone is a creation, which ``RetainExceptOnCreate`` does not survive.
+    Resources that a failed one depends on are not deleted. With ``creating``, a creation is rolled
+    back, so resources with ``RetainExceptOnCreate`` are deleted.
     """
     needs = {r.logical_id: frozenset(r.needs) for r in members}
     by_name = {r.logical_id: r for r in members}
     failed: list[str] = []
     needed: set[str] = set()
     for wave in reversed(Graph(needs).waves()):
-        going = [by_name[name] for name in wave if name not in needed]
-        failed += _delete_wave(job, going, creating=creating)
+        deletable = [by_name[name] for name in wave if name not in needed]
+        failed += _delete_wave(job, deletable, creating=creating)
         for name in [n for n in wave if n in needed or n in failed]:
             needed |= needs[name]
     return failed
 
 
-def _delete_wave(job: Job, going: list[StackResource], *, creating: bool) -> list[str]:
-    """Delete the resources of one wave, or skip those that are to be retained."""
-    due: list[Step] = []
-    for resource in going:
+def _delete_wave(job: Job, wave: list[StackResource], *, creating: bool) -> list[str]:
+    """Delete the resources of one wave, except those that must be retained."""
+    deletions: list[Step] = []
+    for resource in wave:
         if _retained(job, resource, creating=creating):
             job.resource_becomes(resource.logical_id, "DELETE_SKIPPED")
         elif not resource.initiated:
             job.resource_becomes(resource.logical_id, "DELETE_COMPLETE")
         else:
-            due.append(_deleting(job, resource))
-    return steps.take(job, due)
+            deletions.append(_deletion(job, resource))
+    return steps.run(job, deletions)
 
 
 def _retained(job: Job, resource: StackResource, *, creating: bool) -> bool:
     stack, policy = job.stack, resource.deletion_policy
-    spared = not creating or (policy == "Retain" and not stack.unsparing)
-    kept = spared and policy in {"Retain", "RetainExceptOnCreate"}
+    policy_counts = not creating or (policy == "Retain" and not stack.unsparing)
+    kept = policy_counts and policy in {"Retain", "RetainExceptOnCreate"}
     return (kept and resource.initiated) or resource.logical_id in stack.retained
 
 
-def _deleting(job: Job, resource: StackResource | Leftover) -> Step:
+def _deletion(job: Job, resource: StackResource | Leftover) -> Step:
     name, kind = resource.logical_id, resource.type
     return Step(name, kind, "DELETE", lambda: steps.delete(job, resource))
 
 
 def clean_up(job: Job, unwanted: list[StackResource], *, creating: bool = False) -> None:
-    """Delete what an update or its rollback replaced, and what is no longer wanted.
+    """Delete replaced and ``unwanted`` resources after an update or its rollback.
 
-    What others depend on goes after them.
+    Dependents are deleted first.
     """
     needs = {r.logical_id: frozenset(r.needs) for r in job.resources.values()}
     for wave in reversed(Graph(needs).waves()):
@@ -101,22 +101,23 @@ def clean_up(job: Job, unwanted: list[StackResource], *, creating: bool = False)
 
 
 def _delete_leftovers(job: Job, names: Container[str]) -> list[str]:
-    """Delete what updates replaced of these resources; returns which could not be deleted."""
-    left = [one for one in job.stack.leftovers if one.logical_id in names]
-    return [one.logical_id for one in left if not _delete_leftover(job, one)]
+    """Delete the leftovers of these resources. Returns the logical ids of those that failed."""
+    leftovers = [left for left in job.stack.leftovers if left.logical_id in names]
+    return [left.logical_id for left in leftovers if not _delete_leftover(job, left)]
 
 
 def _delete_leftover(job: Job, left: Leftover) -> bool:
+    """Delete a leftover, and report it in events. Whether that succeeded."""
     shown = replace(job.resource(left.logical_id), physical_id=left.physical_id)
     if left.retained:
-        job.note(shown, "DELETE_SKIPPED")
+        job.add_event(shown, "DELETE_SKIPPED")
     else:
-        job.note(shown, "DELETE_IN_PROGRESS")
-        why = steps.attempt(job, _deleting(job, left))
-        job.note(shown, "DELETE_FAILED" if why else "DELETE_COMPLETE", why)
+        job.add_event(shown, "DELETE_IN_PROGRESS")
+        why = steps.attempt(job, _deletion(job, left))
+        job.add_event(shown, "DELETE_FAILED" if why else "DELETE_COMPLETE", why)
         if why:
             return False
-    job.keep_in_stack(leftovers=tuple(one for one in job.stack.leftovers if one != left))
+    job.change_stack(leftovers=tuple(other for other in job.stack.leftovers if other != left))
     return True
 
 
@@ -134,8 +135,8 @@ def create_stack(job: Job) -> None:
         blueprint.check_values()
         for wave in blueprint.graph.waves():
             declared = [declare(job, blueprint, name) for name in wave]
-            pending = [one.logical_id for one in declared if one.status != "CREATE_COMPLETE"]
-            failed = steps.take(job, [creating(job, blueprint, name) for name in pending])
+            pending = [r.logical_id for r in declared if r.status != "CREATE_COMPLETE"]
+            failed = steps.run(job, [creation(job, blueprint, name) for name in pending])
             if failed:
                 _fail(job, failure("create", failed))
                 return
@@ -147,12 +148,12 @@ def create_stack(job: Job) -> None:
 
 
 def declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:
-    """The stack's resource of this id, put where it has none."""
+    """The stack's resource with this id, which is added if it is new."""
     with job.state.transaction() as tx:
         stack = job.stack_in(tx)
-        found = lookups.resource(tx, stack, logical_id)
-        if found is None:
-            found = StackResource(
+        resource = lookups.resource(tx, stack, logical_id)
+        if resource is None:
+            resource = StackResource(
                 account=job.account,
                 stack_id=job.stack_id,
                 logical_id=logical_id,
@@ -161,12 +162,12 @@ def declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:
                 changed=tx.now(),
                 **steps.declared_members(blueprint, logical_id),
             )
-            tx.put(found)
+            tx.put(resource)
             tx.put(replace(stack, resources=(*stack.resources, logical_id)))
-    return found
+    return resource
 
 
-def creating(job: Job, blueprint: Blueprint, logical_id: str) -> Step:
+def creation(job: Job, blueprint: Blueprint, logical_id: str) -> Step:
     return Step(
         logical_id,
         blueprint.declared(logical_id).type,
@@ -177,14 +178,15 @@ def creating(job: Job, blueprint: Blueprint, logical_id: str) -> Step:
 
 
 def _shown(job: Job, blueprint: Blueprint, logical_id: str) -> Properties:
-    """The properties for the events, as far as they can be resolved."""
+    """The properties in the events; empty if they can't be evaluated."""
     try:
         return blueprint.properties(logical_id, job.lookup, masked=True)
     except ApiFault:
-        return {}  # the step itself will say so
+        return {}  # the step fails with this error
 
 
 def finish(job: Job, blueprint: Blueprint) -> None:
+    """Set the outputs and imports of a stack. Raises ValidationError for bad exports."""
     outputs = blueprint.outputs(job.lookup)
     with job.state.transaction() as tx:
         stack = job.stack_in(tx)
@@ -198,7 +200,7 @@ def _fail(job: Job, sentence: str) -> None:
 
 
 def roll_back(job: Job) -> None:
-    """Go on from ROLLBACK_IN_PROGRESS: delete what was made."""
+    """The work in ROLLBACK_IN_PROGRESS: delete what was created."""
     job.pause()
     failed = delete_resources(job, list(job.resources.values()), creating=True)
     if failed:

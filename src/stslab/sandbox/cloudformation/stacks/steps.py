@@ -1,9 +1,8 @@
-"""One step of the work on one resource, and the waves in which steps are taken.
+"""Steps of the work on resources, and waves of steps.
 
-The resources of a wave depend on none of each other, so CloudFormation works on them at the
-same time: all begin, then each does its work, then each is complete.
-
-CloudFormation CLI User Guide, "Handler error codes", has the codes of what fails.
+The resources of a wave do not depend on each other, so CloudFormation works on them at the same
+time: first all are in progress, then all are complete. The error codes are those of the
+CloudFormation CLI User Guide, "Handler error codes".
 """
 
 import logging
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from stslab.sandbox.api.faults import where
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.types import TYPES, ResourceType, fitted
-from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Unfit, Work
+from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties, Refused, Work
 from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.template import Value
@@ -40,15 +39,15 @@ _TAKEN = {
     "BucketAlreadyExists": "{} already exists (Service: S3, Status Code: 0, Request ID: null)",
     "BucketPolicyAlreadyExists": "Bucket Policy Already Exists",
 }
-"""What CloudFormation itself finds to be there, and says so."""
+"""CloudFormation's own messages for a resource that already exists."""
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be done to one resource; ``verb`` is CREATE, UPDATE or DELETE.
+    """One step on one resource, done by ``act``. ``verb`` is CREATE, UPDATE or DELETE.
 
-    ``act`` does it. ``reason`` and ``shown`` properties go into its events.
+    ``reason`` and the properties in ``shown`` appear in its events.
     """
 
     logical_id: str
@@ -59,8 +58,8 @@ class Step:
     shown: Properties | None = field(default=None, repr=False)
 
 
-def take(job: Job, steps: Sequence[Step]) -> list[str]:
-    """Take the steps of one wave; returns the logical ids of those that failed."""
+def run(job: Job, steps: Sequence[Step]) -> list[str]:
+    """Run the steps of one wave. Returns the logical ids of those that failed."""
     if not steps:
         return []
     for step in steps:
@@ -69,7 +68,7 @@ def take(job: Job, steps: Sequence[Step]) -> list[str]:
     failed: list[str] = []
     done: list[Step] = []
     for step in steps:
-        stop = failed and step.verb != "DELETE"  # deletions go on with whatever they can
+        stop = failed and step.verb != "DELETE"  # deletions continue after a failure
         why = CANCELLED[step.verb] if stop else attempt(job, step)
         if why:
             failed.append(step.logical_id)
@@ -83,37 +82,37 @@ def take(job: Job, steps: Sequence[Step]) -> list[str]:
 
 
 def attempt(job: Job, step: Step) -> str:
-    """Do what a step does; returns why it failed, "" if it did not."""
+    """Run a step. Returns the reason why it failed, or an empty text."""
     rehearsed = job.failure(job.stack_id, step.logical_id, step.type, step.verb)
     if rehearsed:
-        return _of_handler(rehearsed, "InternalFailure")
+        return _handler_error(rehearsed, "InternalFailure")
     try:
         step.act()
-    except Unfit as problem:
+    except BadProperties as problem:
         return str(problem)
     except Refused as refused:
-        return _of_refused(refused, job.resource(step.logical_id).physical_id)
+        return _service_error(refused, job.resource(step.logical_id).physical_id)
     except ApiFault as fault:
-        return fault.message  # a template's, not a service's
+        return fault.message  # of the template, not of a service
     except Exception as error:  # noqa: BLE001 - fails the resource, not the sandbox
         _LOG.error("%s of %s in %s\n%s", step.verb, step.logical_id, job.stack_id, where(error))
-        return _of_handler("Internal error in the sandbox", "InternalFailure")
+        return _handler_error("Internal error in the embedded account", "InternalFailure")
     return ""
 
 
-def _of_refused(refused: Refused, name: str) -> str:
-    """What a service's refusal becomes in the event of a resource called ``name``."""
+def _service_error(refused: Refused, name: str) -> str:
+    """The reason in the event of the resource ``name`` for an error of a service."""
     if refused.code in _TAKEN:
         message = _TAKEN[refused.code].format(name)
     else:
         trailer = f"Service: {_SERVICE_NAMES[refused.service]}, Status Code: {refused.status}"
         extended = f", Extended Request ID: {uuid.uuid4().hex}" if refused.service == "s3" else ""
         message = f"{refused.message} ({trailer}, Request ID: {uuid.uuid4()}{extended})"
-    return _of_handler(message, _CODES.get(refused.code, _GENERAL))
+    return _handler_error(message, _CODES.get(refused.code, _GENERAL))
 
 
-def _of_handler(message: str, code: str) -> str:
-    """What a resource handler's own failure becomes in an event."""
+def _handler_error(message: str, code: str) -> str:
+    """The reason in an event for an error of a resource handler."""
     return (
         f'Resource handler returned message: "{message}" '
         f"(RequestToken: {uuid.uuid4()}, HandlerErrorCode: {code})"
@@ -122,14 +121,14 @@ def _of_handler(message: str, code: str) -> str:
 
 def kind_of(type_name: str) -> ResourceType:
     if type_name not in TYPES:
-        raise Unfit(f"Resource type {type_name} is not supported by the sandbox")
+        raise BadProperties(f"Resource type {type_name} is not supported by the embedded account")
     return TYPES[type_name]
 
 
 def _work_on(job: Job, resource: StackResource | Leftover, **more: Value) -> Work:
-    def note(reason: str) -> None:
+    def add_event(reason: str) -> None:
         now = job.resource(resource.logical_id)
-        job.note(now, now.status, reason)
+        job.add_event(now, now.status, reason)
 
     base = Work(
         job.call,
@@ -140,14 +139,14 @@ def _work_on(job: Job, resource: StackResource | Leftover, **more: Value) -> Wor
         properties=resource.properties,
         region=job.stack.region,
         account=job.account,
-        note=note,
+        add_event=add_event,
     )
     return replace(base, **more)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A resource as a blueprint wants it, everything resolved."""
+    """A resource as a blueprint wants it, with evaluated properties."""
 
     kind: ResourceType
     properties: Properties = field(repr=False)
@@ -156,11 +155,11 @@ class Wanted:
 
 
 def wanted(job: Job, blueprint: Blueprint, logical_id: str) -> Wanted:
-    """Resolve what a blueprint wants of a resource, from the stack as it is now.
+    """Evaluate a resource of a blueprint with the stack's current resources.
 
     Raises:
-        Unfit: the type or a property is not one that there is.
-        ApiFault: an intrinsic function can't be resolved.
+        BadProperties: the type or a property is not supported or not valid.
+        ApiFault: an intrinsic function can't be evaluated.
     """
     kind = kind_of(blueprint.declared(logical_id).type)
     lookup = job.lookup
@@ -169,9 +168,9 @@ def wanted(job: Job, blueprint: Blueprint, logical_id: str) -> Wanted:
     return Wanted(kind, properties, tags, blueprint.properties(logical_id, lookup, masked=True))
 
 
-def _settle(job: Job, blueprint: Blueprint, logical_id: str, work: Work) -> StackResource:
-    """Keep what a handler made of a resource, and what the template says beside it."""
-    return job.keep(
+def _record(job: Job, blueprint: Blueprint, logical_id: str, work: Work) -> StackResource:
+    """Record the result of a handler, and the resource's attributes in the template."""
+    return job.change_resource(
         logical_id,
         physical_id=work.physical_id,
         properties=work.properties,
@@ -193,12 +192,12 @@ def declared_members(blueprint: Blueprint, logical_id: str) -> Properties:
 
 
 def create(job: Job, blueprint: Blueprint, logical_id: str) -> None:
-    """Make a resource; the event that it has begun says which physical id it has."""
+    """Create a resource, and add the event that tells its physical id."""
     want = wanted(job, blueprint, logical_id)
     resource = job.resource(logical_id)
     if resource.initiated:
-        delete(job, resource)  # left by a sandbox that stopped in the middle
-    resource = job.keep(
+        delete(job, resource)  # left unfinished by an earlier process
+    resource = job.change_resource(
         logical_id,
         physical_id=want.kind.new_name(job.stack.name, logical_id, want.properties),
         properties=want.properties,
@@ -208,21 +207,21 @@ def create(job: Job, blueprint: Blueprint, logical_id: str) -> None:
     work = _work_on(job, resource, tags=want.tags)
     try:
         want.kind.handler.create(work)
-    except (ApiFault, Unfit):
-        # If not even its first call succeeded, there is nothing to delete.
-        job.keep(
+    except (ApiFault, BadProperties):
+        # If the first call already failed, there is nothing to delete.
+        job.change_resource(
             logical_id,
             initiated=bool(work.succeeded),
             physical_id=work.physical_id,
             attributes=work.attributes,
         )
         raise
-    resource = _settle(job, blueprint, logical_id, work)
-    job.note(resource, resource.status, "Resource creation Initiated", want.shown)
+    resource = _record(job, blueprint, logical_id, work)
+    job.add_event(resource, resource.status, "Resource creation Initiated", want.shown)
 
 
 def update(job: Job, blueprint: Blueprint, logical_id: str, want: Wanted) -> None:
-    """Change a resource in place, from what it says that it is."""
+    """Update a resource in place."""
     resource = job.resource(logical_id)
     work = _work_on(
         job,
@@ -233,13 +232,14 @@ def update(job: Job, blueprint: Blueprint, logical_id: str, want: Wanted) -> Non
         attributes=dict(resource.attributes),
     )
     want.kind.handler.update(work, resource.properties)
-    _settle(job, blueprint, logical_id, work)
+    _record(job, blueprint, logical_id, work)
 
 
 def restore(job: Job, blueprint: Blueprint, logical_id: str, before: Before) -> None:
+    """Undo an update in place that was tried."""
     if before.tried is None:
         return
-    resource = job.keep(logical_id, properties=before.tried, tags=before.tried_tags)
+    resource = job.change_resource(logical_id, properties=before.tried, tags=before.tried_tags)
     want = Wanted(kind_of(resource.type), before.properties, before.tags)
     update(job, blueprint, logical_id, want)
 

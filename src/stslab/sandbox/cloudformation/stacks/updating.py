@@ -1,4 +1,4 @@
-"""Updates stacks, and rolls back an update that failed.
+"""Updates stacks, and rolls back failed updates.
 
 AWS CloudFormation User Guide, "AWS CloudFormation stack updates", "Update behaviors of stack
 resources" and "UpdateReplacePolicy attribute".
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.resources.work import Unfit
+from stslab.sandbox.cloudformation.resources.work import BadProperties
 from stslab.sandbox.cloudformation.stacks import lifecycle, steps
 from stslab.sandbox.cloudformation.stacks.changes import changed, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
@@ -26,8 +26,7 @@ def update_stack(job: Job) -> None:
         blueprint = job.blueprint()
         blueprint.check_values()
         for wave in blueprint.graph.waves():
-            due = [step for name in wave if (step := _step(job, blueprint, name))]
-            failed = steps.take(job, due)
+            failed = steps.run(job, [s for name in wave if (s := _step(job, blueprint, name))])
             if failed:
                 verb = "create" if all(job.resource(name).fresh for name in failed) else "update"
                 job.stack_becomes("UPDATE_ROLLBACK_IN_PROGRESS", lifecycle.failure(verb, failed))
@@ -40,13 +39,13 @@ def update_stack(job: Job) -> None:
 
 
 def _step(job: Job, blueprint: Blueprint, logical_id: str) -> Step | None:
-    """What the update has to do to one resource, if anything."""
+    """The step of the update for one resource, if it needs one."""
     resource = lifecycle.declare(job, blueprint, logical_id)
     if not is_there(resource) or resource.fresh:
         return _addition(job, blueprint, resource)
     try:
         want = steps.wanted(job, blueprint, logical_id)
-    except (Unfit, ApiFault) as problem:
+    except (BadProperties, ApiFault) as problem:
         return _failing(resource, problem)
     half_replaced = resource.before is not None and resource.before.replaced
     if half_replaced and resource.status != "UPDATE_COMPLETE":
@@ -56,7 +55,7 @@ def _step(job: Job, blueprint: Blueprint, logical_id: str) -> Step | None:
         return _replacement(job, blueprint, resource, want)
     if names or want.tags != resource.tags or not resource.status.endswith("_COMPLETE"):
         return _change(job, blueprint, resource, want)
-    job.keep(logical_id, **steps.declared_members(blueprint, logical_id))
+    job.change_resource(logical_id, **steps.declared_members(blueprint, logical_id))
     return None
 
 
@@ -69,15 +68,15 @@ def _failing(resource: StackResource, problem: Exception) -> Step:
 
 def _addition(job: Job, blueprint: Blueprint, resource: StackResource) -> Step | None:
     if resource.fresh and resource.status == "CREATE_COMPLETE":
-        return None  # by this update, before the sandbox stopped
+        return None  # added by this update, in an earlier process
     name = resource.logical_id
-    job.keep(name, fresh=True, type=blueprint.declared(name).type)
-    return lifecycle.creating(job, blueprint, name)
+    job.change_resource(name, fresh=True, type=blueprint.declared(name).type)
+    return lifecycle.creation(job, blueprint, name)
 
 
 def _change(job: Job, blueprint: Blueprint, resource: StackResource, want: Wanted) -> Step:
     name = resource.logical_id
-    # One that failed, or that a sandbox going down left, may be anything in between.
+    # A failed or unfinished change may have changed the resource in part.
     halfway = not resource.status.endswith("_COMPLETE")
 
     def act() -> None:
@@ -85,7 +84,7 @@ def _change(job: Job, blueprint: Blueprint, resource: StackResource, want: Wante
         if halfway:
             steps.restore(job, blueprint, name, before)
         before = replace(before, tried=want.properties, tried_tags=want.tags)
-        job.keep(name, before=before)
+        job.change_resource(name, before=before)
         steps.update(job, blueprint, name, want)
 
     return Step(name, resource.type, "UPDATE", act, "", want.shown)
@@ -100,26 +99,26 @@ def _replacement(job: Job, blueprint: Blueprint, resource: StackResource, want: 
         if not before.replaced:
             retained = blueprint.declared(name).update_replace_policy != "Delete"
             before = replace(before, replaced=True, retained=retained)
-            job.keep(name, before=before, initiated=False)
+            job.change_resource(name, before=before, initiated=False)
         steps.create(job, blueprint, name)
 
     return Step(name, resource.type, "UPDATE", act, REPLACING, want.shown)
 
 
 def _check_new_name(resource: StackResource, want: Wanted) -> None:
-    """Refuse to replace what has a name of its own by another of the same name."""
+    """Refuse to replace a resource by another with the same custom name."""
     property_name = want.kind.name_property
     old = resource.before.properties if resource.before else resource.properties
     name = want.properties.get(property_name) if property_name else None
     if name and name == old.get(property_name):
-        raise Unfit(
+        raise BadProperties(
             "CloudFormation cannot update a stack when a custom-named resource requires "
             f"replacing. Rename {name} and update the stack again."
         )
 
 
 def _remember(job: Job, logical_id: str) -> Before:
-    """What the resource was before the update, kept where it is not yet."""
+    """The resource as it was before the update, which is recorded at the first call."""
     resource = job.resource(logical_id)
     if resource.before is not None:
         return resource.before
@@ -129,12 +128,12 @@ def _remember(job: Job, logical_id: str) -> Before:
         attributes=resource.attributes,
         tags=resource.tags,
     )
-    job.keep(logical_id, before=before)
+    job.change_resource(logical_id, before=before)
     return before
 
 
 def clean_up(job: Job) -> None:
-    """Go on from UPDATE_COMPLETE_CLEANUP_IN_PROGRESS: delete what is no longer wanted."""
+    """The work in UPDATE_COMPLETE_CLEANUP_IN_PROGRESS: delete replaced and removed resources."""
     job.pause()
     with job.state.transaction() as tx:
         replaced = [left for r in job.resources.values() if (left := _replaced(r))]
@@ -150,7 +149,7 @@ def clean_up(job: Job) -> None:
 
 
 def _replaced(resource: StackResource) -> Leftover | None:
-    """What an update that is complete leaves of a resource to the cleanup."""
+    """The old physical resource that a complete update replaced, for the cleanup."""
     before = resource.before
     if before is None or not before.replaced or before.physical_id == resource.physical_id:
         return None
@@ -164,25 +163,24 @@ def _replaced(resource: StackResource) -> Leftover | None:
 
 
 def _forget(job: Job, unwanted: Iterable[StackResource]) -> None:
-    """End an update, or its rollback: these resources are the stack's no longer."""
+    """End an update or its rollback: remove these resources from the stack."""
     with job.state.transaction() as tx:
         for resource in unwanted:
             tx.delete(resource)
-        gone = {resource.logical_id for resource in unwanted}
+        removed = {resource.logical_id for resource in unwanted}
         stack = job.stack_in(tx)
-        left = tuple(name for name in stack.resources if name not in gone)
-        tx.put(replace(stack, resources=left, previous=None, leftovers=()))
+        kept = tuple(name for name in stack.resources if name not in removed)
+        tx.put(replace(stack, resources=kept, previous=None, leftovers=()))
 
 
 def roll_back(job: Job) -> None:
-    """Go on from UPDATE_ROLLBACK_IN_PROGRESS: give each resource back what it was."""
+    """The work in UPDATE_ROLLBACK_IN_PROGRESS: restore each resource that the update touched."""
     job.pause()
     blueprint = job.blueprint(job.stack.previous)
     for wave in blueprint.graph.waves():
-        there = job.resources
-        begun = [there[name] for name in wave if name in there and _is_begun(there[name])]
-        restored = [_restoration(job, blueprint, resource) for resource in begun]
-        failed = steps.take(job, restored)
+        found = job.resources
+        touched = [found[name] for name in wave if name in found and _is_touched(found[name])]
+        failed = steps.run(job, [_restoration(job, blueprint, each) for each in touched])
         if failed:
             job.stack_becomes("UPDATE_ROLLBACK_FAILED", lifecycle.failure("update", failed))
             return
@@ -193,8 +191,8 @@ def roll_back(job: Job) -> None:
     job.stack_becomes("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
 
 
-def _is_begun(resource: StackResource) -> bool:
-    """Whether an update began with a resource that there was, if only to cancel it."""
+def _is_touched(resource: StackResource) -> bool:
+    """Whether an update began to change an existing resource, or cancelled its change."""
     halfway = resource.status in {"UPDATE_IN_PROGRESS", "UPDATE_FAILED"}
     return halfway or resource.before is not None
 
@@ -214,7 +212,7 @@ def _restoration(job: Job, blueprint: Blueprint, resource: StackResource) -> Ste
 
 
 def _return_to_old(job: Job, logical_id: str, before: Before) -> Before:
-    """The old one is still there; what was to replace it is left to the cleanup."""
+    """Restore the old physical resource, and leave the new one to the cleanup."""
     restored = replace(before, replaced=False)
     with job.state.transaction() as tx:
         resource, stack = job.resource(logical_id), job.stack_in(tx)
@@ -241,7 +239,7 @@ def _return_to_old(job: Job, logical_id: str, before: Before) -> Before:
 
 
 def clean_up_rollback(job: Job) -> None:
-    """Go on from UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS: delete what was added."""
+    """The work in UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS: delete what was added."""
     job.pause()
     fresh = [resource for resource in job.resources.values() if resource.fresh]
     lifecycle.clean_up(job, fresh, creating=True)

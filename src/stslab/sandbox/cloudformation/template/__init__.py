@@ -1,1 +1,1 @@
-"""Templates as data: read, checked, evaluated."""
+"""Reads, checks and evaluates templates."""

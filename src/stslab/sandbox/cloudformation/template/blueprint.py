@@ -1,4 +1,4 @@
-"""A template with its parameters: what a stack is to be, as far as it can be known."""
+"""A template evaluated with the parameters and tags of a stack."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -36,10 +36,10 @@ SYSTEM_TAG = "aws:cloudformation:"
 
 
 class Blueprint:
-    """What one configuration makes of a stack.
+    """A stack's template with its parameters, ready to evaluate.
 
-    ``lookup`` answers for resources wherever values are resolved; ``imports`` for exports
-    of other stacks, raising ``ValidationError`` where there is none of that name.
+    ``imports`` returns the value of another stack's export by name, or raises ValidationError.
+    The ``lookup`` of a method returns the value of a reference to a resource.
     """
 
     def __init__(self, stack: Stack, config: Config, imports: Imports) -> None:
@@ -62,16 +62,16 @@ class Blueprint:
         return self.template.resources[logical_id]
 
     def properties(self, logical_id: str, lookup: Lookup, *, masked: bool = False) -> Properties:
-        """A resource's properties, resolved; ``masked`` hides ``NoEcho`` parameters."""
-        given = dict(self.declared(logical_id).properties)
-        found: Properties = evaluate(given, self._scope(lookup, masked=masked))
-        return found
+        """The evaluated properties of a resource; ``masked`` hides ``NoEcho`` parameters."""
+        declared = dict(self.declared(logical_id).properties)
+        properties: Properties = evaluate(declared, self._scope(lookup, masked=masked))
+        return properties
 
     def metadata(self, logical_id: str, lookup: Lookup) -> Value:
         return evaluate(self.declared(logical_id).metadata, self._scope(lookup))
 
     def tags(self, logical_id: str, properties: Properties) -> dict[str, str]:
-        """All tags of a resource: CloudFormation's, the stack's, and its own, which win.
+        """All tags of a resource: CloudFormation's, then the stack's, then its own, which win.
 
         AWS CloudFormation User Guide, "Resource tag".
         """
@@ -88,21 +88,22 @@ class Blueprint:
         return {**system, **self.config.tags, **own}
 
     def outputs(self, lookup: Lookup) -> list[dict[str, str]]:
-        found = [self._output(name, body, lookup) for name, body in self._active_outputs()]
-        exports = Counter(output["ExportName"] for output in found if "ExportName" in output)
-        twice = ", ".join(name for name, count in exports.items() if count > 1)
-        refusal = f"The Outputs section contains duplicate Export names: [{twice}]."
-        well_formed(not twice, f"{refusal} Specify a unique name for each export.")
-        return found
+        """The outputs, as in DescribeStacks. Raises ValidationError for duplicate exports."""
+        outputs = [self._output(name, body, lookup) for name, body in self._active_outputs()]
+        exports = Counter(output["ExportName"] for output in outputs if "ExportName" in output)
+        duplicate = ", ".join(name for name, count in exports.items() if count > 1)
+        refusal = f"The Outputs section contains duplicate Export names: [{duplicate}]."
+        well_formed(not duplicate, f"{refusal} Specify a unique name for each export.")
+        return outputs
 
     def check_values(self) -> None:
-        """Refuse functions with wrong arguments and imports of nothing, before any work."""
+        """Raise ValidationError for functions with wrong arguments and for unknown exports."""
         for name in self.active:
             self.properties(name, lambda _reference: UNKNOWN)
         self.outputs(lambda _reference: UNKNOWN)
 
     def check_references(self) -> None:
-        """Refuse references to resources whose conditions leave them out."""
+        """Raise ValidationError for references to resources whose condition is false."""
         for name in self.active:
             self._check(self.declared(name).properties, "Template format error: ", "Resources")
         for _, body in self._active_outputs():
@@ -164,7 +165,7 @@ class Blueprint:
 
 
 def lookup_in(resources: Mapping[str, StackResource]) -> Lookup:
-    """Answers for these resources of a stack: physical ids and attributes."""
+    """A lookup of the physical ids and attributes of these resources."""
 
     def lookup(reference: Reference) -> Value:
         resource = resources[reference.name]

@@ -1,4 +1,4 @@
-"""The intrinsic functions, evaluated.
+"""Evaluates the intrinsic functions and the condition functions.
 
 AWS CloudFormation User Guide, "Intrinsic function reference" and "Condition functions".
 """
@@ -28,13 +28,13 @@ from stslab.sandbox.cloudformation.template.template import Value, well_formed
 
 _MAP_KEYS = 3
 _LONGEST = 262_144
-"""How long a text may become: more than any property takes. Texts of texts grow without end."""
-# What CloudFormation says to arguments that a function does not take.
+"""The maximum length of a text, longer than any property; nested functions could exceed it."""
+# CloudFormation's errors for wrong arguments of a function.
 _TAKES: Mapping[str, str] = msgspec.yaml.decode(Path(__file__).with_name("takes.yaml").read_bytes())
 
 
 class _NoValue:
-    """What ``AWS::NoValue`` is; a property of this value is left out."""
+    """The value of ``AWS::NoValue``. A property with it is left out."""
 
     def __repr__(self) -> str:
         return "AWS::NoValue"
@@ -44,17 +44,17 @@ NO_VALUE: Final = _NoValue()
 
 
 class Unknown(str):
-    """A value that is known only once a resource has been made."""
+    """A value that is known only after a resource was created."""
 
     __slots__ = ()
 
 
 UNKNOWN: Final = Unknown("{{changeSet:KNOWN_AFTER_APPLY}}")
-"""How DescribeChangeSet shows such a value; whatever is made of it is as unknown."""
+"""An unknown value, as DescribeChangeSet shows it. A text that contains it is unknown too."""
 
 
-class _Unlisted(list[str]):
-    """The parts of an unknown text: as many as are asked for, each unknown."""
+class _UnknownParts(list[str]):
+    """The parts of an unknown text. Every index of it is UNKNOWN."""
 
     def __init__(self) -> None:
         super().__init__([UNKNOWN])
@@ -62,10 +62,10 @@ class _Unlisted(list[str]):
 
 @dataclass
 class Scope:
-    """What names mean while values are evaluated.
+    """The meaning of names while values are evaluated.
 
-    ``names`` holds parameters and pseudo parameters, ``resource`` answers for resources,
-    ``imports`` for ``Fn::ImportValue`` (and raises where there is no such export).
+    ``names`` has the parameters and pseudo parameters. ``resource`` returns the value of a
+    reference to a resource, ``imports`` that of an export (or raises ValidationError).
     """
 
     names: Mapping[str, Value]
@@ -94,7 +94,7 @@ class Scope:
 
 
 def evaluate(value: object, scope: Scope) -> Value:
-    """A value with its functions resolved; raises ``ValidationError`` if they can't be."""
+    """A value with its functions evaluated. Raises ValidationError."""
     function = function_of(value)
     if function:
         name, argument = function
@@ -110,7 +110,7 @@ def evaluate(value: object, scope: Scope) -> Value:
 
 
 def unsupported_function(name: str) -> ApiFault:
-    """The answer to an ``Fn::`` that there is not, or that needs a transform."""
+    """The error for an unknown ``Fn::``, or for one that needs a transform."""
     return invalid(
         f"Template format error: Encountered unsupported function: {name} Supported functions "
         f"are: [{', '.join(sorted(FUNCTIONS.keys() | DECIDERS.keys()))}]"
@@ -118,7 +118,7 @@ def unsupported_function(name: str) -> ApiFault:
 
 
 def as_text(value: object) -> str:
-    """A scalar as CloudFormation writes it: booleans are ``true`` and ``false``."""
+    """A scalar as text; booleans are ``true`` and ``false``."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -126,8 +126,8 @@ def _is_scalar(value: object) -> bool:
     return isinstance(value, str | int | float)
 
 
-def takes(fits: object, name: str) -> None:
-    require(fits, f"Template error: {_TAKES[name]}")
+def check_arguments(valid: object, name: str) -> None:
+    require(valid, f"Template error: {_TAKES[name]}")
 
 
 def _bounded(length: int) -> None:
@@ -152,18 +152,16 @@ def _sub(argument: object, scope: Scope) -> str:
     values = {name: evaluate(value, scope) for name, value in variables.items()}
     length = 0
 
-    def replacement(found: re.Match[str]) -> str:
+    def replacement(match: re.Match[str]) -> str:
         nonlocal length
-        name = found[1]
+        name = match[1]
         value = values[name] if name in values else scope.value_of(sub_reference(name))
-        unfit = (
-            f"Template error: variable {name} in Fn::Sub expression does not resolve to a string"
-        )
-        require(_is_scalar(value), unfit)
-        put = as_text(value)
-        length += len(put)
+        problem = f"variable {name} in Fn::Sub expression does not resolve to a string"
+        require(_is_scalar(value), f"Template error: {problem}")
+        inserted = as_text(value)
+        length += len(inserted)
         _bounded(length)
-        return put
+        return inserted
 
     filled = SUB_VARIABLE.sub(replacement, text)
     return UNKNOWN if UNKNOWN in filled else filled.replace("${!", "${")
@@ -172,7 +170,7 @@ def _sub(argument: object, scope: Scope) -> str:
 def _join(argument: object, scope: Scope) -> str:
     values = evaluate(argument, scope)
     fits = _is_list(values, 2) and isinstance(values[0], str) and isinstance(values[1], list)
-    takes(fits and all(map(_is_scalar, values[1])), "Fn::Join")
+    check_arguments(fits and all(map(_is_scalar, values[1])), "Fn::Join")
     texts = [as_text(item) for item in values[1]]
     _bounded(sum(map(len, texts)) + len(values[0]) * len(texts))
     joined = str(values[0]).join(texts)
@@ -182,15 +180,15 @@ def _join(argument: object, scope: Scope) -> str:
 def _split(argument: object, scope: Scope) -> list[str]:
     values = evaluate(argument, scope)
     fits = _is_list(values, 2) and values[0] and all(isinstance(item, str) for item in values)
-    takes(fits, "Fn::Split")
-    return _Unlisted() if isinstance(values[1], Unknown) else str(values[1]).split(values[0])
+    check_arguments(fits, "Fn::Split")
+    return _UnknownParts() if isinstance(values[1], Unknown) else str(values[1]).split(values[0])
 
 
 def _select(argument: object, scope: Scope) -> Value:
     values = evaluate(argument, scope)
     fits = _is_list(values, 2) and isinstance(values[1], list)
-    takes(fits and re.fullmatch(r"[0-9]{1,9}", as_text(values[0])), "Fn::Select")
-    if isinstance(values[1], _Unlisted):
+    check_arguments(fits and re.fullmatch(r"[0-9]{1,9}", as_text(values[0])), "Fn::Select")
+    if isinstance(values[1], _UnknownParts):
         return UNKNOWN
     index = int(values[0])
     missing = f"Template error: Fn::Select cannot select nonexistent value at index {index}"
@@ -200,7 +198,7 @@ def _select(argument: object, scope: Scope) -> Value:
 
 def _find_in_map(argument: object, scope: Scope) -> Value:
     keys = evaluate(argument, scope)
-    takes(isinstance(keys, list) and len(keys) >= _MAP_KEYS, "Fn::FindInMap")
+    check_arguments(isinstance(keys, list) and len(keys) >= _MAP_KEYS, "Fn::FindInMap")
     name, first, second = (as_text(key) for key in keys[:_MAP_KEYS])
     require(
         name in scope.mappings,
@@ -215,14 +213,14 @@ def _find_in_map(argument: object, scope: Scope) -> Value:
 
 def _base64(argument: object, scope: Scope) -> str:
     text = evaluate(argument, scope)
-    takes(isinstance(text, str), "Fn::Base64")
+    check_arguments(isinstance(text, str), "Fn::Base64")
     _bounded(len(text))
     return UNKNOWN if isinstance(text, Unknown) else base64.b64encode(text.encode()).decode()
 
 
 def _import_value(argument: object, scope: Scope) -> str:
     name = evaluate(argument, scope)
-    takes(isinstance(name, str) and scope.imports is not None, "Fn::ImportValue")
+    check_arguments(isinstance(name, str) and scope.imports is not None, "Fn::ImportValue")
     return scope.imports(name) if scope.imports else ""
 
 
@@ -246,24 +244,22 @@ FUNCTIONS: dict[str, Callable[[Value, Scope], Value]] = {
 
 
 def decider(value: object, conditions: Mapping[str, Value]) -> tuple[str, Value]:
-    """The condition function that a value is, and its argument, which is as it takes it."""
+    """The name and the checked argument of a condition function. Raises ValidationError."""
     pairs = list(value.items()) if isinstance(value, dict) else []
     name, argument = pairs[0] if len(pairs) == 1 else ("", None)
     one_of = "must be one of Fn::And, Fn::Equals, Fn::Not, Fn::Or or Condition"
     well_formed(name in DECIDERS, f"Every Conditions member {one_of}")
     if name == "Condition":
         known = isinstance(argument, str) and argument in conditions
-        missing = (
-            f"Unresolved condition dependency {argument} in the Conditions block of the template"
-        )
-        well_formed(known, missing)
+        unresolved = f"Unresolved condition dependency {argument}"
+        well_formed(known, f"{unresolved} in the Conditions block of the template")
     else:
-        takes(_is_list(argument, *_ARGUMENTS[name]), name)
+        check_arguments(_is_list(argument, *_ARGUMENTS[name]), name)
     return name, argument
 
 
 def conditions_in(value: object, conditions: Mapping[str, Value]) -> Iterator[str]:
-    """The conditions that a condition names."""
+    """The names of the conditions that a condition refers to."""
     name, argument = decider(value, conditions)
     if name == "Condition":
         yield argument
@@ -285,7 +281,7 @@ def _equals(argument: Value, scope: Scope) -> bool:
 
 
 _ARGUMENTS = {"Fn::Equals": (2,), "Fn::And": (2, 10), "Fn::Or": (2, 10), "Fn::Not": (1,)}
-"""How many each takes, at least and at most."""
+"""The minimum and the maximum number of arguments."""
 DECIDERS: dict[str, Callable[[Value, Scope], bool]] = {
     "Fn::Equals": _equals,
     "Fn::And": lambda parts, scope: all([decide(part, scope) for part in parts]),  # noqa: C419

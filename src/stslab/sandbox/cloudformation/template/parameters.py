@@ -1,4 +1,4 @@
-"""A template's parameters: declarations, the values given, and their constraints.
+"""A template's parameters: checks their declarations, and resolves and checks their values.
 
 AWS CloudFormation User Guide, "Parameters".
 """
@@ -11,9 +11,9 @@ from stslab.sandbox.cloudformation.template.functions import as_text
 from stslab.sandbox.cloudformation.template.template import Value, well_formed
 
 VALUE_LIMIT = 4096
-"""How long a value may be, in bytes ("AWS CloudFormation quotas")."""
+"""The maximum size of a value, in bytes ("AWS CloudFormation quotas")."""
 MASK = "****"
-"""How a ``NoEcho`` parameter is shown ("Parameters", NoEcho)."""
+"""The shown value of a ``NoEcho`` parameter ("Parameters", NoEcho)."""
 
 Declaration = Mapping[str, Value]
 TEXT = frozenset({"String"})
@@ -31,7 +31,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def check_declarations(declarations: Mapping[str, Declaration]) -> None:
-    """Refuse parameters that are declared wrongly, or of types that the sandbox lacks."""
+    """Raise ValidationError for invalid declarations, and for unsupported types."""
     for name, declared in declarations.items():
         unknown = sorted(set(declared) - KEYS)
         require(not unknown, f"Invalid template parameter property '{''.join(unknown[:1])}'")
@@ -50,7 +50,7 @@ def _check_type(name: str, kind: object) -> None:
     well_formed(kind is not None, "Every Parameters object must contain a Type member.")
     well_formed(isinstance(kind, str), "Every Type member must be a string.")
     foreign = str(kind).startswith(("AWS::", "List<AWS::"))
-    refusal = f"Parameter type {kind} of parameter {name} is not supported by the sandbox"
+    refusal = f"Parameter type {kind} of parameter {name} is not supported by the embedded account"
     well_formed(not foreign, refusal)
     well_formed(kind in TYPES, f"Unrecognized parameter type: {kind}")
 
@@ -62,15 +62,15 @@ def _check_pattern(pattern: Value) -> None:
         raise invalid(f"Template format error: Invalid AllowedPattern {pattern}") from None
 
 
-def settle(
+def resolve(
     declarations: Mapping[str, Declaration],
     given: Iterable[Mapping[str, Value]],
     previous: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The text value of each parameter, from what the request gives and the defaults.
+    """The value of each parameter as text, from the request or the default.
 
-    ``given`` are ``Parameter`` shapes; ``previous`` the stack's values so far, for
-    ``UsePreviousValue``. Raises ``ValidationError`` for missing, unknown or unfit values.
+    ``given`` are ``Parameter`` shapes of the request, ``previous`` the stack's values so far, for
+    ``UsePreviousValue``. Raises ValidationError for missing, unknown or invalid values.
     """
     values: dict[str, str] = {}
     for entry in given:
@@ -103,7 +103,7 @@ def _given(entry: Mapping[str, Value], previous: Mapping[str, str]) -> str:
 
 
 def typed(declarations: Mapping[str, Declaration], values: Mapping[str, str]) -> dict[str, Value]:
-    """What ``Ref`` of each parameter gives: text, or a list for the list types."""
+    """The value of ``Ref`` for each parameter: a text, or a list for the list types."""
     return {
         name: _members(values[name]) if declared["Type"] in LISTS else values[name]
         for name, declared in declarations.items()
@@ -128,8 +128,8 @@ def masked(declarations: Mapping[str, Declaration], values: Mapping[str, str]) -
 def shown(
     declarations: Mapping[str, Declaration], values: Mapping[str, str]
 ) -> list[dict[str, str]]:
-    found = masked(declarations, values)
-    return [{"ParameterKey": name, "ParameterValue": value} for name, value in found.items()]
+    visible = masked(declarations, values)
+    return [{"ParameterKey": name, "ParameterValue": value} for name, value in visible.items()]
 
 
 def declared(name: str, body: Declaration) -> dict[str, Value]:
@@ -181,4 +181,4 @@ CHECKS: tuple[tuple[str, frozenset[str], Callable[[str, Value], bool], str], ...
         "must be a number not greater than {}",
     ),
 )
-"""Constraints: of which types, when a value fits, and what is wrong where it does not."""
+"""For each constraint: its parameter types, whether a value fits, and the error."""

@@ -1,4 +1,4 @@
-"""What a template's values refer to, and what depends on what.
+"""Finds the references in a template, and the dependencies between resources.
 
 AWS CloudFormation User Guide, "Ref", "Fn::GetAtt", "Fn::Sub", "DependsOn attribute".
 """
@@ -20,7 +20,8 @@ PSEUDO_PARAMETERS = frozenset(
 )  # fmt: skip
 SUB_VARIABLE = re.compile(r"\$\{(?!!)([^{}]*)\}")
 IF_PARTS = 3
-Chosen = Callable[[str], bool]
+Holds = Callable[[str], bool]
+"""Whether the condition with a name holds."""
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -32,18 +33,18 @@ class Reference(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """How DescribeChangeSet writes it as a CausingEntity: ``Role`` or ``Role.Arn``."""
+        """The reference as a CausingEntity of DescribeChangeSet: ``Role`` or ``Role.Arn``."""
         return f"{self.name}.{self.attribute}" if self.getter else self.name
 
 
 @dataclass(frozen=True)
 class Graph:
-    """What depends on what: for each resource, those that must be there first."""
+    """The dependencies: for each resource, those that must be created first."""
 
     needs: Mapping[str, frozenset[str]]
 
     def waves(self) -> list[list[str]]:
-        """The resources in the order of their creation; those of one wave go together."""
+        """The resources in the order of creation; those of one wave are created together."""
         left = dict(self.needs)
         result: list[list[str]] = []
         while left:
@@ -57,7 +58,7 @@ class Graph:
 
 
 def function_of(value: object) -> tuple[str, Value] | None:
-    """The intrinsic function that a value is, as (name, argument); None if it is none."""
+    """The name and argument of an intrinsic function; None if the value is something else."""
     if isinstance(value, dict) and len(value) == 1:
         name, argument = next(iter(value.items()))
         if isinstance(name, str) and (name == "Ref" or name.startswith("Fn::")):
@@ -71,51 +72,50 @@ def children(value: object) -> Iterable[Value]:
     return value if isinstance(value, list) else ()
 
 
-def references(value: object, chosen: Chosen | None = None) -> Iterator[Reference]:
-    """All that a value refers to.
+def references(value: object, holds: Holds | None = None) -> Iterator[Reference]:
+    """All references in a value.
 
-    ``chosen`` tells which conditions hold: then only the branch of an ``Fn::If`` that is
-    taken counts. Without it, both do.
+    With ``holds``, only the branch of an ``Fn::If`` that is used counts; without it, both do.
     """
     function = function_of(value)
     if function and function[0] in REFERRERS:
-        yield from REFERRERS[function[0]](function[1], chosen)
+        yield from REFERRERS[function[0]](function[1], holds)
         return
     for child in children(value):
-        yield from references(child, chosen)
+        yield from references(child, holds)
 
 
-def _of_ref(argument: object, _chosen: Chosen | None) -> Iterator[Reference]:
+def _in_ref(argument: object, _holds: Holds | None) -> Iterator[Reference]:
     yield Reference(ref_name(argument))
 
 
-def _of_getatt(argument: object, chosen: Chosen | None) -> Iterator[Reference]:
+def _in_getatt(argument: object, holds: Holds | None) -> Iterator[Reference]:
     name, attribute = getatt_parts(argument)
     yield Reference(name, attribute if isinstance(attribute, str) else "", getter=True)
-    yield from references(attribute, chosen)
+    yield from references(attribute, holds)
 
 
-def _of_sub(argument: object, chosen: Chosen | None) -> Iterator[Reference]:
+def _in_sub(argument: object, holds: Holds | None) -> Iterator[Reference]:
     text, variables = sub_parts(argument)
     for name in SUB_VARIABLE.findall(text):
         if name not in variables:
             yield sub_reference(name)
-    yield from references(list(variables.values()), chosen)
+    yield from references(list(variables.values()), holds)
 
 
-def _of_if(argument: object, chosen: Chosen | None) -> Iterator[Reference]:
+def _in_if(argument: object, holds: Holds | None) -> Iterator[Reference]:
     condition, when_true, when_false = if_parts(argument)
-    if chosen is None:
+    if holds is None:
         yield from references([when_true, when_false])
     else:
-        yield from references(when_true if chosen(condition) else when_false, chosen)
+        yield from references(when_true if holds(condition) else when_false, holds)
 
 
-REFERRERS: dict[str, Callable[[Value, Chosen | None], Iterator[Reference]]] = {
-    "Ref": _of_ref,
-    "Fn::GetAtt": _of_getatt,
-    "Fn::Sub": _of_sub,
-    "Fn::If": _of_if,
+REFERRERS: dict[str, Callable[[Value, Holds | None], Iterator[Reference]]] = {
+    "Ref": _in_ref,
+    "Fn::GetAtt": _in_getatt,
+    "Fn::Sub": _in_sub,
+    "Fn::If": _in_if,
 }
 
 
@@ -169,19 +169,19 @@ def if_parts(argument: object) -> tuple[str, Value, Value]:
     return condition, when_true, when_false
 
 
-def dependencies(template: Template, active: Iterable[str], chosen: Chosen | None = None) -> Graph:
-    """The graph of the active resources: explicit ``DependsOn`` and what they refer to."""
+def dependencies(template: Template, active: Iterable[str], holds: Holds | None = None) -> Graph:
+    """The dependencies of the active resources, from ``DependsOn`` and from references."""
     names = frozenset(active)
     needs: dict[str, frozenset[str]] = {}
     for name, declared in template.resources.items():
         if name in names:
-            found = references([declared.properties, declared.metadata], chosen)
+            found = references([declared.properties, declared.metadata], holds)
             used = {*declared.depends_on, *(reference.name for reference in found)}
             needs[name] = names & used
     return Graph(needs)
 
 
 def unresolved(names: Iterable[str], block: str) -> str:
-    """What CloudFormation says of references in a block to resources that it does not have."""
+    """CloudFormation's message for references to unknown resources in a block."""
     listed = ", ".join(names)
     return f"Unresolved resource dependencies [{listed}] in the {block} block of the template"

@@ -1,4 +1,4 @@
-"""A template: its text as JSON or YAML, and its sections, checked for their structure.
+"""Parses a template in JSON or YAML, and checks the structure of its sections.
 
 AWS CloudFormation User Guide, "AWS CloudFormation template formats", "Template anatomy" and
 "Intrinsic function reference".
@@ -17,32 +17,32 @@ import yaml
 from stslab.sandbox.api.faults import invalid, require
 
 Value = Any
-"""What a template, or a property that was resolved, may have as a value: what JSON can hold."""
+"""Any value of JSON, in a template or as an evaluated property."""
 
 BODY_LIMIT = 51_200
-"""How long a ``TemplateBody`` may be, in bytes ("AWS CloudFormation quotas")."""
+"""The maximum size of a ``TemplateBody``, in bytes ("AWS CloudFormation quotas")."""
 
 NESTING_LIMIT = 100
 NAMED_MEMBER = 2
-"""How deep a section's member is; above it, a null has a message of its own."""
+"""The depth of a section's members. A null below that depth is an error here already."""
 LARGEST = 2**63
-"""A larger number stays text: nothing counts with it."""
+"""Larger numbers become text."""
 UNSUPPORTED = "Template format error: unsupported structure."
 LONG_FORM_WITHOUT_PREFIX = frozenset({"Ref", "Condition"})
 PLAIN_TAGS = frozenset({"bool", "int", "float", "null", "merge"})
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as CloudFormation takes it: dates and keys are text, and aliases are refused."""
+    """YAML as CloudFormation reads it: dates and keys are text, and aliases are refused."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Refuse an alias: CloudFormation has no use for it, and expanding it costs."""
+        """Refuse aliases, as CloudFormation does; expanding them could use much memory."""
         refusal = "Template error: YAML aliases are not allowed in CloudFormation templates"
         require(not self.check_event(yaml.events.AliasEvent), refusal)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Value, Value]:
-        """Take keys as JSON has them: an account's number is a text, and keeps its zeros."""
+        """Read keys as text, as in JSON, so that an account id keeps its leading zeros."""
         self.flatten_mapping(node)
         for key, _ in node.value:
             if key.tag in _SCALARS:
@@ -58,7 +58,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> Value:
-    """What ``!Sub …`` and its like stand for: ``{"Fn::Sub": …}``."""
+    """The long form of ``!Sub …`` and the like: ``{"Fn::Sub": …}``."""
     name = suffix if suffix in LONG_FORM_WITHOUT_PREFIX else f"Fn::{suffix}"
     if isinstance(node, yaml.ScalarNode):
         text = loader.construct_scalar(node)
@@ -72,14 +72,11 @@ _Loader.add_multi_constructor("!", _short_form)
 
 
 def read(text: str) -> dict[str, Value]:
-    """The template's data, in long forms only.
-
-    Raises a ``ValidationError`` in CloudFormation's words for what is no template at all.
-    """
+    """A template's data, with functions in their long forms. Raises ValidationError."""
     parse = _parse_json if text.lstrip().startswith("{") else _parse_yaml
     try:
         data = _plain(parse(text), "", 0)
-    except (RecursionError, ValueError):  # ValueError: a hexadecimal number without an end
+    except (RecursionError, ValueError):  # ValueError: a very long hexadecimal number
         raise invalid(UNSUPPORTED) from None
     require(isinstance(data, dict), UNSUPPORTED)
     return cast("dict[str, Value]", data)
@@ -101,7 +98,7 @@ def _parse_json(text: str) -> Value:
             "Template format error: JSON not well-formed. "
             f"(line {error.lineno}, column {error.colno})"
         ) from None
-    except ValueError:  # a number of more digits than Python converts, or a constant
+    except ValueError:  # a number with more digits than Python converts, or a constant
         raise invalid("Template format error: JSON not well-formed.") from None
 
 
@@ -121,7 +118,7 @@ def _parse_yaml(text: str) -> Value:
 
 
 def _plain(value: object, path: str, depth: int) -> Value:
-    """The value as plain data: what JSON can hold, within limits."""
+    """The value as data that JSON can represent, within limits."""
     require(depth < NESTING_LIMIT, UNSUPPORTED)
     if isinstance(value, dict):
         return {
@@ -144,7 +141,7 @@ def _plain(value: object, path: str, depth: int) -> Value:
 def _text(value: Value) -> str:
     try:
         value.encode()
-    except (AttributeError, UnicodeEncodeError):  # a date with an explicit tag; half a character
+    except (AttributeError, UnicodeEncodeError):  # a date with an explicit tag; a lone surrogate
         raise invalid(UNSUPPORTED) from None
     return str(value)
 
@@ -169,13 +166,13 @@ MOST = {
     "Mapping attributes": 200, "Mappings": 200, "Outputs": 200, "Parameters": 200,
     "Resources": 500,
 }  # fmt: skip
-"""How many members a section may have ("AWS CloudFormation quotas")."""
+"""The maximum number of members of a section ("AWS CloudFormation quotas")."""
 NAME_LIMIT = 255
 
 
 @dataclass(frozen=True)
 class Declared:
-    """One resource as the template declares it, intrinsic functions unresolved."""
+    """One resource as the template declares it, with unevaluated functions."""
 
     logical_id: str
     type: str
@@ -190,7 +187,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Template:
-    """A template whose sections have the structure that they should have."""
+    """A template whose sections have a valid structure."""
 
     resources: Mapping[str, Declared]
     parameters: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
@@ -204,9 +201,9 @@ class Template:
 
 @lru_cache(maxsize=64)
 def parse(text: str) -> Template:
-    """The template that ``text`` is; a ``ValidationError`` in CloudFormation's words if none.
+    """Parse a template and check its structure. Raises ValidationError.
 
-    Checks structure only: what names what is checked by :mod:`references`.
+    References are checked by :mod:`validation`.
     """
     data = read(text)
     _check_sections(data)
@@ -233,7 +230,7 @@ def _check_sections(data: Mapping[str, Value]) -> None:
     unknown = sorted(str(name) for name in data if name not in SECTIONS)
     require(not unknown, f"Invalid template property or properties [{', '.join(unknown)}]")
     for name in UNSUPPORTED_SECTIONS:
-        well_formed(not data.get(name), f"{name} is not supported by the sandbox")
+        well_formed(not data.get(name), f"{name} is not supported by the embedded account")
     version = str(data.get("AWSTemplateFormatVersion", VERSION))
     refusal = f"{version} is not a supported value for AWSTemplateFormatVersion."
     well_formed(version == VERSION, refusal)

@@ -1,4 +1,4 @@
-"""Checks that a template makes sense as a whole, before anything is deployed.
+"""Checks a whole template before anything is deployed.
 
 AWS CloudFormation User Guide, "Validating a template", "Troubleshooting CloudFormation" and
 "Acknowledging IAM resources in AWS CloudFormation templates".
@@ -14,8 +14,8 @@ from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.functions import (
     DECIDERS,
     FUNCTIONS,
+    check_arguments,
     conditions_in,
-    takes,
     unsupported_function,
 )
 from stslab.sandbox.cloudformation.template.references import (
@@ -37,7 +37,7 @@ IMPORT = "Fn::ImportValue"
 
 
 def check(template: Template) -> None:
-    """Raise the ``ValidationError`` that CloudFormation gives for a template, if it does."""
+    """Raise CloudFormation's ValidationError for an invalid template."""
     parameters.check_declarations(template.parameters)
     _check_types(template)
     shared = ", ".join(name for name in template.resources if name in template.parameters)
@@ -72,13 +72,13 @@ def _check_functions(template: Template, value: object) -> None:
         if name and name not in FUNCTIONS and name not in DECIDERS:
             raise unsupported_function(name)
         if name == IMPORT:
-            takes(not _depends_on_others(template, argument), IMPORT)
+            check_arguments(not _depends_on_others(template, argument), IMPORT)
         dynamic = isinstance(part, str) and DYNAMIC_REFERENCE in part
-        require(not dynamic, "Dynamic references are not supported by the sandbox")
+        require(not dynamic, "Dynamic references are not supported by the embedded account")
 
 
 def _depends_on_others(template: Template, value: object) -> bool:
-    """Whether a value depends on resources, or on what other stacks export."""
+    """Whether a value refers to resources or imports an export."""
     of_resources = any(reference.name in template.resources for reference in references(value))
     return of_resources or _imports(value)
 
@@ -108,8 +108,8 @@ def _check_conditions(template: Template) -> None:
     graph = {name: set(conditions_in(body, conditions)) for name, body in conditions.items()}
     try:
         TopologicalSorter(graph).prepare()
-    except CycleError as found:
-        circle = ", ".join(sorted(set(found.args[1])))
+    except CycleError as cycle:
+        circle = ", ".join(sorted(set(cycle.args[1])))
         raise invalid(f"Circular dependency between conditions: [{circle}]") from None
 
 
@@ -139,6 +139,7 @@ def _check_attribute(template: Template, reference: Reference) -> None:
 
 
 def needed_capabilities(template: Template) -> tuple[str, tuple[str, ...]]:
+    """The capability that a template needs, or empty, and the resource types that need it."""
     demanding = [
         declared
         for declared in template.resources.values()
@@ -151,7 +152,7 @@ def needed_capabilities(template: Template) -> tuple[str, tuple[str, ...]]:
 
 
 def check_capabilities(template: Template, given: Iterable[str]) -> None:
-    """Refuse, with ``InsufficientCapabilitiesException``, what is not acknowledged."""
+    """Raise InsufficientCapabilitiesException if a needed capability is not given."""
     capability, _ = needed_capabilities(template)
     enough = {IAM: {IAM, NAMED_IAM}, NAMED_IAM: {NAMED_IAM}}
     if capability and not enough[capability] & set(given):
