@@ -7,7 +7,7 @@ neither table is refused as unsupported. After an ApiFault the account is as it 
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
@@ -203,6 +203,8 @@ Reads = Mapping[str, Read]
 Writes = Mapping[str, Write]
 Context = Mapping[str, str | Sequence[str]]
 Keys = dict[str, str | Sequence[str]]
+TagList = Iterable[Mapping[str, str]]
+"""Tags as the APIs have them: ``{"Key": …, "Value": …}``."""
 
 
 class Need(msgspec.Struct, frozen=True):
@@ -310,8 +312,9 @@ def iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def request_tags(tags: Mapping[str, str]) -> Keys:
+def request_tags(listed: TagList | None) -> Keys:
     """The condition keys for a request's tags: ``aws:RequestTag/…`` and ``aws:TagKeys``."""
+    tags = tags_in(listed)
     keys: Keys = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
     return keys | {"aws:TagKeys": tuple(tags)} if tags else keys
 
@@ -323,6 +326,14 @@ def resource_tags(tags: Mapping[str, str], *services: str) -> Keys:
         for service in ("aws", *services)
         for key, value in tags.items()
     }
+
+
+def tags_in(listed: TagList | None) -> dict[str, str]:
+    return {tag.get("Key", ""): tag.get("Value", "") for tag in listed or ()}
+
+
+def tag_list(tags: Mapping[str, str]) -> list[Mapping[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 # -- refusals --------------------------------------------------------------------------------

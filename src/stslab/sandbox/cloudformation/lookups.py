@@ -104,9 +104,9 @@ def importer(view: View, stack: Stack, missing: str = "") -> Callable[[str], str
     """A function from an export's name to its value, or to ``missing``, or raising an error."""
 
     def value(name: str) -> str:
-        found = exports(view, stack.account, stack.region).get(name)
-        if found is not None and found[0].stack_id != stack.stack_id:
-            return found[1]
+        export = exports(view, stack.account, stack.region).get(name)
+        if export is not None and export[0].stack_id != stack.stack_id:
+            return export[1]
         require(missing, f"No export named {name} found.")
         return missing
 

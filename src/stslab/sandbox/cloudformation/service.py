@@ -189,8 +189,7 @@ def needs_of(view: View, request: ApiRequest) -> Needs:
 
 def _keys(params: Mapping[str, Any]) -> Keys:
     keys: Keys = {key: params[name] for name, key in _PARAMETER_KEYS.items() if params.get(name)}
-    tags = {tag.get("Key", ""): tag.get("Value", "") for tag in params.get("Tags") or ()}
-    return keys | request_tags(tags)
+    return keys | request_tags(params.get("Tags"))
 
 
 def _stack_arn(request: ApiRequest, stack: Stack | None) -> str:

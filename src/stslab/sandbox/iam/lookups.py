@@ -162,14 +162,14 @@ def users_in(view: View, group: Group) -> Iterator[User]:
 
 def changeable(view: View, kind: type[R], request: ApiRequest) -> R:
     """Like :func:`named`, but refuses a service-linked role, which can't be changed."""
-    found = named(view, kind, request)
-    if isinstance(found, Role) and found.path.startswith(SERVICE_PATH):
+    record = named(view, kind, request)
+    if isinstance(record, Role) and record.path.startswith(SERVICE_PATH):
         raise ApiFault(
             "UnmodifiableEntity",
-            f"Cannot perform the operation on the protected role '{found.name}' - this role is "
+            f"Cannot perform the operation on the protected role '{record.name}' - this role is "
             "only modifiable by AWS",
         )
-    return found
+    return record
 
 
 def policy(view: View, request: ApiRequest) -> ManagedPolicy:
@@ -180,10 +180,10 @@ def policy(view: View, request: ApiRequest) -> ManagedPolicy:
 
 def own_policy(view: View, request: ApiRequest) -> ManagedPolicy:
     """The customer managed policy that the request names. Refuses AWS's policies."""
-    found = policy(view, request)
-    if found.account == aws_policies.OWNER:
-        raise faults.invalid_input(f"Policy {found.arn} is owned by AWS and cannot be changed.")
-    return found
+    managed = policy(view, request)
+    if managed.account == aws_policies.OWNER:
+        raise faults.invalid_input(f"Policy {managed.arn} is owned by AWS and cannot be changed.")
+    return managed
 
 
 def managed_text(view: View, account: str, arn: str) -> str | None:
@@ -217,7 +217,7 @@ def checked_arn(arn: str) -> str:
 
 
 def account(view: View, account_id: str) -> Account:
-    found = view.get(Account, account_id, "")
-    if found is None:
+    record = view.get(Account, account_id, "")
+    if record is None:
         raise KeyError(account_id)
-    return found
+    return record

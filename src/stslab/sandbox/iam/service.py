@@ -143,7 +143,7 @@ def _has_key(action: str, key: str) -> bool:
 def _further_needs(view: View, request: ApiRequest, target: Target, need: Need) -> Needs:
     if request.operation.startswith("Create") and request.params.get("Tags"):
         kind = request.operation.removeprefix("Create").removeprefix("Virtual")
-        tags = request_tags(_tags(request.params))
+        tags = request_tags(request.params["Tags"])
         return (replace(need, action=f"iam:Tag{kind}", context=tags),)
     if request.operation in _RENAMES:  # also needs the new ARN: IAM API Reference, "UpdateUser"
         kind, old, new = _RENAMES[request.operation]
@@ -219,14 +219,10 @@ def _default_target(view: View, request: ApiRequest, types: frozenset[str]) -> T
 def _parameter_keys(params: Params) -> Keys:
     """The condition keys whose values are in the request."""
     keys: Keys = {key: params[name] for name, key in _PARAMETER_KEYS.items() if params.get(name)}
-    keys |= request_tags(_tags(params))
+    keys |= request_tags(params.get("Tags"))
     if params.get("TagKeys"):
         keys["aws:TagKeys"] = tuple(params["TagKeys"])
     return keys
-
-
-def _tags(params: Params) -> dict[str, str]:
-    return {tag.get("Key", ""): tag.get("Value", "") for tag in params.get("Tags") or ()}
 
 
 def _entity_keys(entity: Entity | None) -> Keys:

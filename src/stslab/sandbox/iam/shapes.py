@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from stslab.sandbox.api import faults, policies
-from stslab.sandbox.api.model import ApiRequest, Params
+from stslab.sandbox.api.model import ApiRequest, Params, tag_list
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.state.identities import (
     Group,
@@ -94,23 +94,23 @@ def document(text: str) -> str:
     return quote(text, safe="")
 
 
-def tags(of: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": of[key]} for key in sorted(of)]
+def tags(of: Mapping[str, str]) -> list[Mapping[str, str]]:
+    return tag_list(dict(sorted(of.items())))
 
 
-def _tagged_and_bounded(found: User | Role) -> Members:
-    arn = found.boundary
+def _tagged_and_bounded(record: User | Role) -> Members:
+    arn = record.boundary
     boundary = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}
-    return {"PermissionsBoundary": boundary if arn else None, "Tags": tags(found.tags) or None}
+    return {"PermissionsBoundary": boundary if arn else None, "Tags": tags(record.tags) or None}
 
 
-def _named(word: str, found: User | Group | Role | InstanceProfile) -> Members:
+def _named(word: str, record: User | Group | Role | InstanceProfile) -> Members:
     return {
-        "Path": found.path,
-        f"{word}Name": found.name,
-        f"{word}Id": found.unique_id,
-        "Arn": found.arn,
-        "CreateDate": found.created,
+        "Path": record.path,
+        f"{word}Name": record.name,
+        f"{word}Id": record.unique_id,
+        "Arn": record.arn,
+        "CreateDate": record.created,
     }
 
 
@@ -118,34 +118,34 @@ user, group = partial(_named, "User"), partial(_named, "Group")
 """A user or group as in a list."""
 
 
-def whole_user(found: User) -> Members:
+def whole_user(record: User) -> Members:
     """A user as in GetUser's answer, with tags and boundary."""
-    return {**user(found), **_tagged_and_bounded(found)}
+    return {**user(record), **_tagged_and_bounded(record)}
 
 
-def role(view: View, found: Role) -> Members:
+def role(view: View, record: Role) -> Members:
     return {
-        **_named("Role", found),
-        "AssumeRolePolicyDocument": document(policies.with_arns(found.trust, view)),
-        "Description": found.description or None,
-        "MaxSessionDuration": found.max_session,
-        "MaxSigninSessionDuration": found.max_signin or None,
+        **_named("Role", record),
+        "AssumeRolePolicyDocument": document(policies.with_arns(record.trust, view)),
+        "Description": record.description or None,
+        "MaxSessionDuration": record.max_session,
+        "MaxSigninSessionDuration": record.max_signin or None,
     }
 
 
-def whole_role(view: View, found: Role) -> Members:
+def whole_role(view: View, record: Role) -> Members:
     """A role as in GetRole's answer, with tags, boundary and last use."""
-    used = found.last_used
+    used = record.last_used
     last = {"LastUsedDate": used.at, "Region": used.region} if used else {}
-    return {**role(view, found), **_tagged_and_bounded(found), "RoleLastUsed": last}
+    return {**role(view, record), **_tagged_and_bounded(record), "RoleLastUsed": last}
 
 
-def instance_profile(view: View, found: InstanceProfile, *, whole: bool = True) -> Members:
-    held = view.get(Role, found.account, found.role)
+def instance_profile(view: View, record: InstanceProfile, *, whole: bool = True) -> Members:
+    held = view.get(Role, record.account, record.role)
     return {
-        **_named("InstanceProfile", found),
+        **_named("InstanceProfile", record),
         "Roles": [role(view, held)] if held else [],
-        "Tags": tags(found.tags) or None if whole else None,
+        "Tags": tags(record.tags) or None if whole else None,
     }
 
 
@@ -168,32 +168,32 @@ class Uses(msgspec.Struct, frozen=True):
 UNUSED = Uses({}, {})
 
 
-def policy(found: ManagedPolicy, uses: Uses) -> Members:
+def policy(record: ManagedPolicy, uses: Uses) -> Members:
     return {
-        "PolicyName": found.name,
-        "PolicyId": found.unique_id,
-        "Arn": found.arn,
-        "Path": found.path,
-        "DefaultVersionId": found.default,
-        "AttachmentCount": uses.attached.get(found.arn, 0),
-        "PermissionsBoundaryUsageCount": uses.bounding.get(found.arn, 0),
+        "PolicyName": record.name,
+        "PolicyId": record.unique_id,
+        "Arn": record.arn,
+        "Path": record.path,
+        "DefaultVersionId": record.default,
+        "AttachmentCount": uses.attached.get(record.arn, 0),
+        "PermissionsBoundaryUsageCount": uses.bounding.get(record.arn, 0),
         "IsAttachable": True,
-        "CreateDate": found.created,
-        "UpdateDate": found.updated,
+        "CreateDate": record.created,
+        "UpdateDate": record.updated,
     }
 
 
-def policy_version(of: ManagedPolicy, found: PolicyVersion, *, with_document: bool) -> Members:
+def policy_version(of: ManagedPolicy, record: PolicyVersion, *, with_document: bool) -> Members:
     return {
-        "Document": document(found.document) if with_document else None,
-        "VersionId": found.version_id,
-        "IsDefaultVersion": found.version_id == of.default,
-        "CreateDate": found.created,
+        "Document": document(record.document) if with_document else None,
+        "VersionId": record.version_id,
+        "IsDefaultVersion": record.version_id == of.default,
+        "CreateDate": record.created,
     }
 
 
-def attached(found: ManagedPolicy) -> Members:
-    return {"PolicyName": found.name, "PolicyArn": found.arn}
+def attached(record: ManagedPolicy) -> Members:
+    return {"PolicyName": record.name, "PolicyArn": record.arn}
 
 
 def inline(holder: Identity) -> list[Members]:

@@ -94,7 +94,7 @@ def writer(request: ApiRequest) -> Callable[[str], str]:
     return quote if request.params.get("EncodingType") == "url" else str
 
 
-def page_members(request: ApiRequest, found: Page[T], *names: str) -> Answer:
+def page_members(request: ApiRequest, result: Page[T], *names: str) -> Answer:
     """The members that every page has, with the request's parameters ``names`` repeated."""
     params, write = request.params, writer(request)
     repeated = (name for name in ("Prefix", "Delimiter", *names) if name in params)
@@ -102,33 +102,33 @@ def page_members(request: ApiRequest, found: Page[T], *names: str) -> Answer:
         "Prefix": "",
         **{name: write(params[name]) for name in repeated},
         "EncodingType": params.get("EncodingType"),
-        "IsTruncated": found.truncated,
-        "CommonPrefixes": [{"Prefix": write(prefix)} for prefix in found.prefixes],
+        "IsTruncated": result.truncated,
+        "CommonPrefixes": [{"Prefix": write(prefix)} for prefix in result.prefixes],
     }
 
 
 def _list_objects_v2(view: View, request: ApiRequest) -> Answer:
     params = request.params
     after = name_in_token(params.get("ContinuationToken")) or params.get("StartAfter", "")
-    found, answer = _current(view, request, after, with_owner=params.get("FetchOwner", False))
+    result, answer = _current(view, request, after, with_owner=params.get("FetchOwner", False))
     return {
-        **page_members(request, found, "StartAfter"),
+        **page_members(request, result, "StartAfter"),
         **answer,
-        "KeyCount": len(found.items) + len(found.prefixes),
+        "KeyCount": len(result.items) + len(result.prefixes),
         "ContinuationToken": params.get("ContinuationToken"),
-        "NextContinuationToken": token(found.last) if found.truncated else None,
+        "NextContinuationToken": token(result.last) if result.truncated else None,
     }
 
 
 def _list_objects(view: View, request: ApiRequest) -> Answer:
     """NextMarker is in the answer only if the request has a delimiter."""
-    found, answer = _current(view, request, request.params.get("Marker", ""), with_owner=True)
-    marked = found.truncated and request.params.get("Delimiter")
+    result, answer = _current(view, request, request.params.get("Marker", ""), with_owner=True)
+    marked = result.truncated and request.params.get("Delimiter")
     return {
         "Marker": "",
-        **page_members(request, found, "Marker"),
+        **page_members(request, result, "Marker"),
         **answer,
-        "NextMarker": writer(request)(found.last) if marked else None,
+        "NextMarker": writer(request)(result.last) if marked else None,
     }
 
 
@@ -142,13 +142,13 @@ def _current(
         for item in _objects(view, request, bucket)
         if item.name > after and not item.current.marker
     )
-    found, write = page(entries, request, after, most), writer(request)
+    result, write = page(entries, request, after, most), writer(request)
     owner = {"ID": lookups.canonical_id(view, bucket)} if with_owner else None
     contents = [
         {"Key": write(item.name), **_described(item.current), "Owner": owner}
-        for item in found.items
+        for item in result.items
     ]
-    return found, {"Name": bucket.name, "MaxKeys": most, "Contents": contents}
+    return result, {"Name": bucket.name, "MaxKeys": most, "Contents": contents}
 
 
 def _objects(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
@@ -179,11 +179,11 @@ def _list_versions(view: View, request: ApiRequest) -> Answer:
         raise invalid_argument(message, "version-id-marker", after_id)
     most = limit(params.get("MaxKeys"))
     entries = _versions(_objects(view, request, bucket), after, after_id)
-    found = page(entries, request, after, most)
+    result = page(entries, request, after, most)
     owner, write = {"ID": lookups.canonical_id(view, bucket)}, writer(request)
     versions: list[Answer] = []
     markers: list[Answer] = []
-    for item, version in found.items:
+    for item, version in result.items:
         members = {
             "Key": write(item.name),
             "VersionId": version.version_id,
@@ -194,14 +194,14 @@ def _list_versions(view: View, request: ApiRequest) -> Answer:
             markers.append({**members, "LastModified": version.modified})
         else:
             versions.append({**members, **_described(version)})
-    last_id = found.items[-1][1].version_id if found.items else None
-    ends_with_prefix = found.prefixes[-1:] == [found.last]
+    last_id = result.items[-1][1].version_id if result.items else None
+    ends_with_prefix = result.prefixes[-1:] == [result.last]
     return {
         "KeyMarker": "",
         "VersionIdMarker": after_id or "",
-        **page_members(request, found, "KeyMarker"),
-        "NextKeyMarker": write(found.last) if found.truncated else None,
-        "NextVersionIdMarker": last_id if found.truncated and not ends_with_prefix else None,
+        **page_members(request, result, "KeyMarker"),
+        "NextKeyMarker": write(result.last) if result.truncated else None,
+        "NextVersionIdMarker": last_id if result.truncated and not ends_with_prefix else None,
         "Name": bucket.name,
         "MaxKeys": most,
         "Versions": versions,

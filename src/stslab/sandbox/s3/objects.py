@@ -6,8 +6,9 @@ S3 API Reference, "PutObject", "GetObject", "HeadObject", "CopyObject", "DeleteO
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api import model
 from stslab.sandbox.api.faults import fault, malformed, no_such_key
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Reads, Writes, denial
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Reads, Writes
 from stslab.sandbox.s3 import conditions, lookups, settings, versions
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.conditions import Span
@@ -186,7 +187,7 @@ def _put_acl(tx: Transaction, request: ApiRequest) -> None:
 def _get_tags(view: View, request: ApiRequest) -> Answer:
     bucket, version = lookups.readable(view, request)
     return {
-        "TagSet": settings.tags_as_set(version.tags),
+        "TagSet": model.tag_list(version.tags),
         "VersionId": lookups.shown_id(bucket, version),
     }
 
@@ -237,7 +238,7 @@ def _delete(judge: Judge, tx: Transaction, request: ApiRequest, row: Document) -
     for need in needs.to_delete(tx, judge.seen(tx), single):
         decision = judge.decide(tx, single, need)
         if not decision.allowed:
-            raise denial(single, need, decision)
+            raise model.denial(single, need, decision)
     version = row.get("VersionId")
     if version and not lookups.is_version_id(version):
         raise fault("NoSuchVersion")

@@ -7,7 +7,7 @@ only stored and returned; but new objects get the encryption of their bucket.
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.identifiers import REGION
-from stslab.sandbox.api.model import Answer, ApiRequest, Params, Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest, Params, Reads, TagList, Writes, tag_list
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import Document
@@ -47,7 +47,7 @@ def tags_of_header(text: str | None) -> Mapping[str, str]:
 
 
 def tags_of_set(
-    tag_set: Iterable[Mapping[str, str]],
+    tag_set: TagList,
     most: int = _MOST_ON_BUCKETS,
     system: Mapping[str, str] = MappingProxyType({}),
 ) -> Mapping[str, str]:
@@ -62,10 +62,6 @@ def tags_of_set(
         raise fault("InvalidTag", "System Tags cannot be removed by requester")
     others = {key: value for key, value in tags.items() if key not in system}
     return {**system, **_checked(others, most)}
-
-
-def tags_as_set(tags: Mapping[str, str]) -> list[Mapping[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
@@ -166,7 +162,7 @@ _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     # Requester pays is not supported.
     "GetBucketRequestPayment": (lambda _: {"Payer": "BucketOwner"}, ""),
     "GetBucketTagging": (
-        lambda one: {"TagSet": tags_as_set(one.tags)} if one.tags else None,
+        lambda one: {"TagSet": tag_list(one.tags)} if one.tags else None,
         "NoSuchTagSet",
     ),
     "GetBucketVersioning": (lambda one: {"Status": one.versioning or None}, ""),
@@ -238,7 +234,7 @@ def _owned(bucket: Bucket, params: Params) -> Params:
 
 def _tagged(bucket: Bucket, params: Params) -> Params:
     system = _system_tags(bucket)
-    tag_set = params.get("Tagging", {"TagSet": tags_as_set(system)})["TagSet"]
+    tag_set = params.get("Tagging", {"TagSet": tag_list(system)})["TagSet"]
     return {"tags": tags_of_set(tag_set, system=system)}
 
 

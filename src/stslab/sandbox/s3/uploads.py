@@ -93,8 +93,8 @@ def copy_part(contents: Contents, tx: Transaction, request: ApiRequest) -> Answe
 def _source_span(header: str | None, size: int) -> Span:
     if header is None:
         return Span(0, size)
-    found = _RANGE.fullmatch(header)
-    first, last = map(int, found.groups()) if found else (1, 0)
+    match = _RANGE.fullmatch(header)
+    first, last = map(int, match.groups()) if match else (1, 0)
     message = f"Range specified is not valid for source object of size: {size}"
     if first > last:
         message = (
@@ -258,14 +258,14 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
     after, after_id = params.get("KeyMarker", ""), params.get("UploadIdMarker") or ""
     most = listing.limit(params.get("MaxUploads"))
-    found = listing.page(_after(view, bucket, after, after_id), request, after, most)
-    write, last_id = listing.writer(request), found.items[-1].upload_id if found.items else None
+    page = listing.page(_after(view, bucket, after, after_id), request, after, most)
+    write, last_id = listing.writer(request), page.items[-1].upload_id if page.items else None
     return {
         "KeyMarker": "",
         "UploadIdMarker": after_id,
-        **listing.page_members(request, found, "KeyMarker"),
-        "NextKeyMarker": write(found.last) if found.truncated else None,
-        "NextUploadIdMarker": last_id if found.truncated else None,
+        **listing.page_members(request, page, "KeyMarker"),
+        "NextKeyMarker": write(page.last) if page.truncated else None,
+        "NextUploadIdMarker": last_id if page.truncated else None,
         "Bucket": bucket.name,
         "MaxUploads": most,
         "Uploads": [
@@ -277,7 +277,7 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
                 "ChecksumAlgorithm": upload.algorithm or None,
                 "ChecksumType": upload.draft.checksum_type or None,
             }
-            for upload in found.items
+            for upload in page.items
         ],
     }
 

@@ -7,7 +7,7 @@ AWS CloudFormation API Reference, "CreateChangeSet", "ExecuteChangeSet", …; Us
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import already_exists, invalid, require
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads, Writes, tag_list
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.operations import stacks
 from stslab.sandbox.cloudformation.stacks.changes import compare
@@ -92,7 +92,7 @@ def _describe(view: View, request: ApiRequest) -> Answer:
     values = parameters.shown(parse(config.template).parameters, config.parameters)
     optional = {
         "Parameters": values or None,
-        "Tags": stacks.tag_list(config.tags) or None,
+        "Tags": tag_list(config.tags) or None,
         "OnStackFailure": change_set.on_failure,
     }
     return {

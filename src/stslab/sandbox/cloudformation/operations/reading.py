@@ -6,7 +6,7 @@ AWS CloudFormation API Reference, "DescribeStacks", "GetTemplateSummary", ….
 import json
 
 from stslab.sandbox.api.faults import invalid, require
-from stslab.sandbox.api.model import Answer, ApiRequest, Reads
+from stslab.sandbox.api.model import Answer, ApiRequest, Reads, tag_list
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.operations import stacks
 from stslab.sandbox.cloudformation.operations.change_sets import find_change_set
@@ -22,15 +22,15 @@ def _describe_stacks(view: View, request: ApiRequest) -> Answer:
     """One stack by name or id, or all existing ones, newest first."""
     if request.params.get("StackName"):
         return {"Stacks": [_stack(stacks.named_stack(view, request))]}
-    found = [stack for stack in _newest_first(view, request) if stack.exists]
-    return stacks.page(request, "Stacks", found, _stack)
+    listed = [stack for stack in _newest_first(view, request) if stack.exists]
+    return stacks.page(request, "Stacks", listed, _stack)
 
 
 def _list_stacks(view: View, request: ApiRequest) -> Answer:
     """All stacks, also deleted ones, or those with some statuses, newest first."""
     wanted = request.params.get("StackStatusFilter")
-    found = [s for s in _newest_first(view, request) if not wanted or s.status in wanted]
-    return stacks.page(request, "StackSummaries", found, _stack)
+    listed = [s for s in _newest_first(view, request) if not wanted or s.status in wanted]
+    return stacks.page(request, "StackSummaries", listed, _stack)
 
 
 def _newest_first(view: View, request: ApiRequest) -> list[Stack]:
@@ -53,8 +53,8 @@ def _describe_resources(view: View, request: ApiRequest) -> Answer:
     by_id = None if by_name else lookups.stack_with(view, account, region, str(physical))
     require(by_name or by_id, f"Stack for {physical} does not exist")
     stack, logical = by_id or stacks.named_stack(view, request), params.get("LogicalResourceId")
-    found = [r for r in _resources(view, stack) if not logical or r.logical_id == logical]
-    return {"StackResources": [_resource(stack, resource) for resource in found[: stacks.PAGE]]}
+    listed = [r for r in _resources(view, stack) if not logical or r.logical_id == logical]
+    return {"StackResources": [_resource(stack, resource) for resource in listed[: stacks.PAGE]]}
 
 
 def _describe_resource(view: View, request: ApiRequest) -> Answer:
@@ -68,29 +68,29 @@ def _describe_resource(view: View, request: ApiRequest) -> Answer:
 
 def _list_resources(view: View, request: ApiRequest) -> Answer:
     stack = stacks.named_stack(view, request)
-    found = _resources(view, stack)
-    return stacks.page(request, "StackResourceSummaries", found, lambda one: _resource(stack, one))
+    listed = _resources(view, stack)
+    return stacks.page(request, "StackResourceSummaries", listed, lambda one: _resource(stack, one))
 
 
 def _resources(view: View, stack: Stack) -> list[StackResource]:
-    found = lookups.resources(view, stack).values()
-    return [resource for resource in found if resource.status != "CREATE_PENDING"]
+    listed = lookups.resources(view, stack).values()
+    return [resource for resource in listed if resource.status != "CREATE_PENDING"]
 
 
 def _list_exports(view: View, request: ApiRequest) -> Answer:
-    found = lookups.exports(view, request.account, request.region)
+    exports = lookups.exports(view, request.account, request.region)
 
     def shown(name: str) -> dict[str, str]:
-        stack, value = found[name]
+        stack, value = exports[name]
         return {"ExportingStackId": stack.stack_id, "Name": name, "Value": value}
 
-    return stacks.page(request, "Exports", sorted(found), shown)
+    return stacks.page(request, "Exports", sorted(exports), shown)
 
 
 def _list_imports(view: View, request: ApiRequest) -> Answer:
     name = request.params["ExportName"]
-    found = lookups.exports(view, request.account, request.region).get(name)
-    users = lookups.importers(view, found[0], name) if found else []
+    export = lookups.exports(view, request.account, request.region).get(name)
+    users = lookups.importers(view, export[0], name) if export else []
     require(users, f"Export '{name}' is not imported by any stack.")
     return stacks.page(request, "Imports", users, str)
 
@@ -119,7 +119,7 @@ def _stack(stack: Stack) -> Answer:
             "Capabilities": stack.config.capabilities or None,
             "Outputs": stack.outputs or None,
             "RoleARN": stack.role_arn,
-            "Tags": stacks.tag_list(stack.config.tags),
+            "Tags": tag_list(stack.config.tags),
             "EnableTerminationProtection": stack.protected,
             "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
         }

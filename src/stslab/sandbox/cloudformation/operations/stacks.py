@@ -4,7 +4,7 @@ AWS CloudFormation API Reference, "CreateStack", "UpdateStack", "DeleteStack", â
 """
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -112,10 +112,6 @@ def page(
 
 def without_empty(members: Answer) -> dict[str, object]:
     return {name: value for name, value in members.items() if value not in (None, "")}
-
-
-def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 UPDATABLE = frozenset(

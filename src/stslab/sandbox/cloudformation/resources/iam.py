@@ -8,7 +8,7 @@ edges, and removes old ones.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.api.model import ApiFault, tag_list
 from stslab.sandbox.cloudformation.resources.work import Properties, Work, document, own
 from stslab.sandbox.state import identities
 
@@ -184,7 +184,7 @@ class Identity:
 
 def change_tags(work: Work, kind: str, named: Mapping[str, str]) -> None:
     new, old = own(work.tags), own(work.old_tags)
-    changed = [{"Key": key, "Value": value} for key, value in new.items() if old.get(key) != value]
+    changed = tag_list({key: value for key, value in new.items() if old.get(key) != value})
     removed = sorted(old.keys() - new.keys())
     if changed:
         work.iam(f"Tag{kind}", **named, Tags=changed)

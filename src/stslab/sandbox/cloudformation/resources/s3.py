@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from stslab.sandbox.api.identifiers import REGION
-from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.api.model import ApiFault, tag_list
 from stslab.sandbox.cloudformation.resources.properties import renamed
 from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Work, document, own
 from stslab.sandbox.cloudformation.template.template import Value
@@ -131,9 +131,9 @@ class Bucket:
         """Set the tags: those of CloudFormation as the service, all others as the caller."""
         new, before = own(work.tags), own(work.old_tags)
         if new:
-            system = work.old_tags.items() - before.items()
-            pairs = [{"Key": key, "Value": value} for key, value in (*system, *new.items())]
-            work.s3("PutBucketTagging", Bucket=work.physical_id, Tagging={"TagSet": pairs})
+            system = dict(work.old_tags.items() - before.items())
+            tagging = {"TagSet": tag_list(system | new)}
+            work.s3("PutBucketTagging", Bucket=work.physical_id, Tagging=tagging)
         elif before:
             work.s3("DeleteBucketTagging", Bucket=work.physical_id)
         work.tag_system(buckets.Bucket, work.physical_id)

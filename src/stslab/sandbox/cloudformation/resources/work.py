@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.model import Answer, ApiFault
+from stslab.sandbox.api.model import Answer, ApiFault, tag_list
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import OidcProvider, Role, User
@@ -104,7 +104,7 @@ class Work:
 
         CloudFormation does so for IAM resources, and reports it in an event.
         """
-        tags = [{"Key": key, "Value": value} for key, value in own(self.tags).items()]
+        tags = tag_list(own(self.tags))
         try:
             return self.iam(operation, **params, Tags=tags or None)
         except ApiFault as fault:

@@ -178,8 +178,8 @@ def roll_back(job: Job) -> None:
     job.pause()
     blueprint = job.blueprint(job.stack.previous)
     for wave in blueprint.graph.waves():
-        found = job.resources
-        touched = [found[name] for name in wave if name in found and _is_touched(found[name])]
+        current = job.resources
+        touched = [current[name] for name in wave if name in current and _is_touched(current[name])]
         failed = steps.run(job, [_restoration(job, blueprint, each) for each in touched])
         if failed:
             job.stack_becomes("UPDATE_ROLLBACK_FAILED", lifecycle.failure("update", failed))

@@ -1,6 +1,6 @@
 """The permissions that each S3 request needs on the bucket, its objects, or a copy's source."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, unquote
@@ -20,6 +20,7 @@ from stslab.sandbox.api.model import (
     Pairs,
     iso,
     request_tags,
+    tags_in,
 )
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl, policies
@@ -263,7 +264,7 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
     configuration = _configuration(request)
     if configuration.get("LocationConstraint"):
         keys["s3:LocationConstraint"] = configuration["LocationConstraint"]
-    return {**keys, **_new_tags(request), **request_tags(_tags(configuration.get("Tags")))}
+    return {**keys, **_new_tags(request), **request_tags(configuration.get("Tags"))}
 
 
 def _keys_of(request: ApiRequest, names: Mapping[str, str]) -> Keys:
@@ -274,13 +275,9 @@ def _keys_of(request: ApiRequest, names: Mapping[str, str]) -> Keys:
 def _new_tags(request: ApiRequest) -> Keys:
     tagging = request.params.get("Tagging")
     is_text = isinstance(tagging, str)
-    tags = dict(parse_qsl(tagging, True)) if is_text else _tags((tagging or {}).get("TagSet"))
+    tags = dict(parse_qsl(tagging, True)) if is_text else tags_in((tagging or {}).get("TagSet"))
     keys: Keys = {f"s3:RequestObjectTag/{key}": value for key, value in tags.items()}
     return {**keys, "s3:RequestObjectTagKeys": tuple(tags)} if tags else keys
-
-
-def _tags(tag_set: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
-    return {tag.get("Key", ""): tag.get("Value", "") for tag in tag_set or ()}
 
 
 def _signing(request: ApiRequest) -> Keys:
