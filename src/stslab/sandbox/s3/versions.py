@@ -34,6 +34,8 @@ def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
     """A new version with all that the request gives except the content."""
     params = request.params
     acl.check_storing(request, bucket)
+    if not params.get("WebsiteRedirectLocation", "/").startswith(("http://", "https://", "/")):
+        raise fault("InvalidRedirectLocation")
     return ObjectVersion(
         modified=request.now,
         headers={**_PLAIN_TYPE, **{name: params[name] for name in HEADERS if params.get(name)}},

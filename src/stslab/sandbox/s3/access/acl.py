@@ -61,7 +61,9 @@ def requested(view: View, request: ApiRequest, owner_id: str) -> Grants:
     canned = request.params.get("ACL")
     headers = [name for name in _HEADERS if request.params.get(name)]
     policy = request.params.get("AccessControlPolicy")
-    if sum(map(bool, (canned, headers, policy))) > 1:
+    if policy and (canned or headers):
+        raise fault("UnexpectedContent")
+    if canned and headers:
         message = "Specifying both Canned ACLs and Header Grants is not allowed"
         raise fault("InvalidRequest", message)
     if headers:

@@ -8,7 +8,8 @@ Amazon S3 storage"; S3 API Reference, "PutBucketPolicy".
 import functools
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
@@ -95,7 +96,7 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
     """PutBucketPolicy: check the policy, also against Block Public Access."""
     bucket = _own_bucket(tx, request)
     text = str(request.params.get("Policy", ""))
-    _check(tx, text, bucket.name)
+    text = _checked(tx, text, bucket.name)
     if bucket.block.block_public_policy and policy_is_public(text):
         raise acl.prevented(request, bucket, "policies", "BlockPublicPolicy")
     try:
@@ -107,15 +108,15 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
 
 def get(judge: Judge, view: View, request: ApiRequest) -> Answer:
     """GetBucketPolicy: the policy's text. Deleted principals appear with their unique ids."""
-    return {"Policy": policies.with_arns(_text(view, request), judge.seen(view))}
+    return {"Policy": policies.with_arns(_text(_own_bucket(view, request)), judge.seen(view))}
 
 
 def _status(view: View, request: ApiRequest) -> Answer:
-    return {"PolicyStatus": {"IsPublic": policy_is_public(_text(view, request))}}
+    text = _text(lookups.bucket_of(view, request))
+    return {"PolicyStatus": {"IsPublic": policy_is_public(text)}}
 
 
-def _text(view: View, request: ApiRequest) -> str:
-    bucket = _own_bucket(view, request)
+def _text(bucket: Bucket) -> str:
     if not bucket.policy:
         raise fault("NoSuchBucketPolicy", BucketName=bucket.name)
     return bucket.policy
@@ -144,14 +145,14 @@ _NEEDED = (
     ("Action", "NotAction"),
     ("Resource", "NotResource"),
 )
+_ORDER = ("Sid", *(name for names in _NEEDED for name in names), "Condition")
 _TYPES = frozenset({"bucket", "object"})
 # Condition keys of requests through access points, and for buckets with tags in use.
 _WITHOUT_ACTION = ("s3:accesspoint", "s3:buckettag", "s3:dataaccesspoint")
 
 
-def _check(view: View, text: str, bucket: str) -> None:
-    if len(text.encode()) > _MAX_SIZE:
-        raise fault("PolicyTooLarge")
+def _checked(view: View, text: str, bucket: str) -> str:
+    """Return the policy in S3's normalized form, or raise MalformedPolicy."""
     if problem := _problem(text):
         raise fault("MalformedPolicy", problem)
     try:
@@ -163,6 +164,26 @@ def _check(view: View, text: str, bucket: str) -> None:
         _check_actions(statement)
         _check_resources(statement, f"arn:aws:s3:::{bucket}")
         _check_conditions(statement)
+    normalized = _normalized(json.loads(text))
+    if len(normalized.encode()) > _MAX_SIZE:
+        what = "Normalized policy document exceeds the maximum allowed size of"
+        raise fault("MalformedPolicy", f"{what} {_MAX_SIZE} bytes")
+    return normalized
+
+
+def _normalized(policy: Statement) -> str:
+    ordered = {name: policy[name] for name in ("Version", "Id") if name in policy}
+    ordered["Statement"] = [
+        {name: _without_lists_of_one(each[name]) for name in _ORDER if name in each}
+        for each in listed(policy["Statement"])
+    ]
+    return json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)
+
+
+def _without_lists_of_one(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _without_lists_of_one(inner) for name, inner in value.items()}
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _problem(text: str) -> str:
@@ -213,8 +234,13 @@ def _check_conditions(statement: Statement) -> None:
 
     For "one of the actions" see https://github.com/humanmade/S3-Uploads/issues/239.
     """
-    named = {_bare(key) for keys in statement.get("Condition", {}).values() for key in keys}
-    keys = {key for key in named if key.startswith("s3:") and not key.startswith(_WITHOUT_ACTION)}
+    named = set()
+    for operator, tests in statement.get("Condition", {}).items():
+        named |= {_bare(key) for key in tests}
+        values = [str(value) for given in tests.values() for value in listed(given)]
+        if "ipaddress" in operator.lower() and not all(map(_is_address, values)):
+            raise fault("MalformedPolicy", "Invalid IP address in Conditions")
+    keys = {key for key in named if not key.startswith(("aws:", *_WITHOUT_ACTION))}
     if not keys <= {_bare(key) for key in catalogue.key_types("s3")}:
         raise fault("MalformedPolicy", "Policy has an invalid condition key")
     for pattern in _listed(statement, "Action"):
@@ -222,6 +248,13 @@ def _check_conditions(statement: Statement) -> None:
         if not keys <= known:
             message = "Conditions do not apply to combination of actions and resources in statement"
             raise fault("MalformedPolicy", message)
+
+
+def _is_address(value: str) -> bool:
+    with suppress(ValueError):
+        ipaddress.ip_network(value, strict=False)
+        return True
+    return "${" in value
 
 
 def _bare(key: str) -> str:
@@ -261,23 +294,19 @@ _EMPTY = '{"Version": "2012-10-17", "Statement": []}'
 
 
 def bucket_policy(
-    view: View, seen: View, where: Address, version: str | None, caller: Caller
+    seen: View, bucket: Bucket, caller: Caller, further: Iterable[Statement]
 ) -> NamedPolicy | None:
-    """The bucket's policy, with the ACLs of the bucket and the object as statements.
+    """The bucket's policy, with ``further`` statements.
 
     ``seen`` is the account as :meth:`Judge.seen` returns it. With RestrictPublicBuckets, a public
     policy grants access only within the owner's account.
     """
-    bucket = lookups.bucket_named(view, where.bucket)
-    if bucket is None:
-        return None
     text = "" if _restricted(bucket, caller) else bucket.policy
     text = policies.with_arns(text, seen) if text else text
-    grants = list(_acl_statements(view, bucket, where, version)) if acl.acls_enabled(bucket) else []
-    if grants:
+    if grants := list(further):
         policy = json.loads(text or _EMPTY)
         policy["Statement"] = listed(policy["Statement"]) + [
-            {"Sid": f"AccessControlList{number}", **grant} for number, grant in enumerate(grants)
+            {"Sid": f"AccessControlList{number}", **each} for number, each in enumerate(grants)
         ]
         text = json.dumps(policy)
     if not text:
@@ -294,13 +323,15 @@ def _restricted(bucket: Bucket, caller: Caller) -> bool:
     )
 
 
-def _acl_statements(
+def acl_statements(
     view: View, bucket: Bucket, where: Address, version: str | None
 ) -> Iterator[Statement]:
     """The ACLs as statements, without the owner's grants: its account has access anyway.
 
     WRITE lets others make new objects, and not change those that are there.
     """
+    if not acl.acls_enabled(bucket):
+        return
     found = lookups.version_at(view, where, version) if where.key else None
     new = (f"{bucket.arn}/*",) if found is None or found.marker else ()
     yield from _allowing(view, bucket, bucket.grants, _ON_BUCKET, (bucket.arn, *new))

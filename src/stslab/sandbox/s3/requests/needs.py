@@ -26,12 +26,13 @@ from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests.address import Address, checked
 from stslab.sandbox.s3.requests.params import Document
-from stslab.sandbox.state.buckets import Bucket
+from stslab.sandbox.state.buckets import Bucket, Upload
 from stslab.sandbox.state.snapshot import View
 
 ARN = "arn:aws:s3:::"
 _TLS = "1.3"
 _DIGITS = 12
+_OF_INITIATOR = frozenset({"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"})
 _EXISTING_TAG = "s3:existingobjecttag/<key>"
 # For a missing object, only callers who may list the bucket get NoSuchKey instead of AccessDenied.
 _READING = frozenset({"GetObject", "HeadObject", "GetObjectTagging"})
@@ -107,15 +108,40 @@ class _Call(msgspec.Struct, frozen=True):
         bucket = None if creating else lookups.bucket_named(self.view, where.bucket)
         owner = bucket.owner if bucket is not None else self.request.caller.account
         arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
-        policy = policies.bucket_policy(self.view, self.seen, where, version, self.request.caller)
+        policy = None
+        if bucket is not None:
+            acls = policies.acl_statements(self.view, bucket, where, version)
+            further = (*acls, *self._allowed(action, bucket))
+            policy = policies.bucket_policy(self.seen, bucket, self.request.caller, further)
         return Need(
             action,
             arn,
             {**_request_keys(self.request, owner), **(context or {})},
-            None if creating else policy,
+            policy,
             owner,
             shown=f'"{arn}"',
         )
+
+    def _allowed(self, action: str, bucket: Bucket) -> Iterator[policies.Statement]:
+        """What S3 allows where no policy denies it.
+
+        Who may put an object may set its ACL with it, as far as the bucket is asked (S3 User
+        Guide, "Bucket policy examples using condition keys"). Who started an upload, and the
+        account of a user who did, may stop it ("Multipart upload API and permissions").
+        """
+        caller, upload_id = self.request.caller, self.request.params.get("UploadId", "")
+        account = f"arn:aws:iam::{caller.account}:root"
+        principal: object = None
+        if action == "s3:PutObjectAcl" and self.request.operation in _TABLES.creating:
+            principal = "*" if caller.kind == "Anonymous" else {"AWS": account}
+        upload = self.view.get(Upload, bucket.owner, upload_id)
+        if upload is not None and action in _OF_INITIATOR:
+            is_user = ":user/" in upload.initiator
+            owner = f"{upload.initiator.partition(':user/')[0]}:root"
+            principal = {"AWS": [upload.initiator, owner] if is_user else upload.initiator}
+        if principal is not None:
+            allowed = {"Sid": "AllowedByS3", "Effect": "Allow", "Principal": principal}
+            yield {**allowed, "Action": action, "Resource": "*"}
 
     def on_object(self, action: str, where: Address, version: str | None = None) -> Need:
         """The need for an action on an object, with its tags if the action has that key."""
