@@ -122,8 +122,12 @@ def importers(view: View, stack: Stack, name: str) -> list[str]:
 
 
 def check_new_exports(view: View, stack: Stack, outputs: Iterable[Mapping[str, str]]) -> None:
-    """Refuse names that other stacks export, and changes of exports that other stacks import."""
-    new = {o["ExportName"]: o["OutputValue"] for o in outputs if "ExportName" in o}
+    """Refuse empty exports, names that other stacks export, and changes of imported exports."""
+    new = {}
+    for output in (one for one in outputs if "ExportName" in one):
+        empty = f"Cannot export output {output['OutputKey']}. Exported values must not be empty"
+        require(output["OutputValue"].strip(), f"{empty} or whitespace-only.")
+        new[output["ExportName"]] = output["OutputValue"]
     taken = exports(view, stack.account, stack.region)
     for name in new:
         holder = taken[name][0] if name in taken else stack

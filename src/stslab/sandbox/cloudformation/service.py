@@ -46,7 +46,8 @@ _CALLING = frozenset(
 URL_LIMIT = 1_048_576
 """The maximum size of a template in S3, in bytes ("AWS CloudFormation quotas")."""
 _VIRTUAL_HOST = re.compile(r"(?P<bucket>[^/]+)\.s3[.-][^/]*amazonaws\.com")
-_PATH_HOST = re.compile(r"s3[^/]*\.amazonaws\.com|127\.0\.0\.1|localhost")
+_LOOPBACK = re.compile(r"127\.0\.0\.1|localhost")
+_PATH_HOST = re.compile(rf"s3[^/]*\.amazonaws\.com|{_LOOPBACK.pattern}")
 
 
 class CloudFormation:
@@ -92,6 +93,8 @@ class CloudFormation:
         The template is also parsed, since that can be slow and must not happen in a transaction.
         """
         params = dict(request.params)
+        if request.operation == "ValidateTemplate" and params.get("TemplateBody"):
+            params.pop("TemplateURL", None)  # "If both are passed, only TemplateBody is used"
         body, url = params.get("TemplateBody"), params.get("TemplateURL")
         both = "Either Template URL or Template Body must be specified, not both."
         require(not (body and url), both)
@@ -127,6 +130,8 @@ def _bucket_and_key(url: str) -> tuple[str, str]:
         raise refusal from None
     wrong_scheme = f"S3 error: Domain name specified in {host} is not a valid S3 domain"
     require(parts.scheme != "s3", wrong_scheme)
+    if parts.scheme != "https" and not _LOOPBACK.fullmatch(host):
+        raise refusal
     virtual = _VIRTUAL_HOST.fullmatch(host)
     if virtual and path:
         return virtual["bucket"], path

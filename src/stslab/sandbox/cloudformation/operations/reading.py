@@ -168,6 +168,7 @@ def _template_summary(view: View, request: ApiRequest) -> Answer:
     """The content of a template, given or of a stack."""
     text: str | None = request.params.get("TemplateBody")
     if request.params.get("StackName"):
+        require(not text, "StackName cannot be specified with Template URL or Template Body.")
         stack = stacks.named_stack(view, request)
         refusal = f"GetTemplateSummary cannot be called on {REVIEW} stacks."
         require(stack.status != REVIEW, refusal)

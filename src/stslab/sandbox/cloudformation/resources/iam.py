@@ -117,7 +117,7 @@ def policy_of(kind: str) -> Connection:
 
 
 class Identity:
-    """Base class of the handlers of roles, users and groups, with ``kind`` in operation names.
+    """Base class of the handlers of identities and profiles, with ``kind`` in operation names.
 
     ``given`` are the properties that are passed unchanged to its creation.
     """
@@ -129,15 +129,21 @@ class Identity:
         made = work.tagged(
             f"Create{self.kind}", **self._named(work.physical_id), **self.creation(work)
         )[self.kind]
-        work.attributes["Arn"] = made["Arn"]
         self.created(work, made)
         change_edges(work, self._edges(work, work.properties))
+        self._read(work)
 
     def update(self, work: Work, old: Properties) -> None:
         self.change(work, old)
         change_edges(work, self._edges(work, work.properties), self._edges(work, old))
         self._change_boundary(work, old)
         change_tags(work, self.kind, self._named(work.physical_id))
+        self._read(work)
+
+    def _read(self, work: Work) -> None:
+        """Read the result, as the types' handlers do: the caller needs the permission for it."""
+        read = work.iam(f"Get{self.kind}", **self._named(work.physical_id))
+        work.attributes["Arn"] = read[self.kind]["Arn"]
 
     def delete(self, work: Work) -> None:
         change_edges(work, (), self._edges(work, work.properties))
@@ -155,9 +161,7 @@ class Identity:
         """Update the properties of this kind. For users and groups that is the path."""
         path = work.get("Path", "/")
         if path != old.get("Path", "/"):
-            named = self._named(work.physical_id)
-            work.iam(f"Update{self.kind}", **named, NewPath=path)
-            work.attributes["Arn"] = work.iam(f"Get{self.kind}", **named)[self.kind]["Arn"]
+            work.iam(f"Update{self.kind}", **self._named(work.physical_id), NewPath=path)
 
     def deleting(self, work: Work) -> None:
         """Delete what would prevent the deletion."""
@@ -333,28 +337,20 @@ class AccessKey:
         return {"UserName": work.get("UserName"), "AccessKeyId": work.physical_id}
 
 
-class InstanceProfile:
+class InstanceProfile(Identity):
     """``AWS::IAM::InstanceProfile``."""
 
-    def create(self, work: Work) -> None:
-        made = work.iam(
-            "CreateInstanceProfile", InstanceProfileName=work.physical_id, Path=work.get("Path")
-        )["InstanceProfile"]
-        work.attributes["Arn"] = made["Arn"]
-        change_edges(work, self._edges(work, work.properties))
+    kind = "InstanceProfile"
+    given = ("Path",)
 
     def update(self, work: Work, old: Properties) -> None:
-        """Change the role. A profile can have only one, so the old one is removed first."""
-        new_edges, old_edges = self._edges(work, work.properties), self._edges(work, old)
-        change_edges(work, (), [edge for edge in old_edges if edge not in new_edges])
-        change_edges(work, [edge for edge in new_edges if edge not in old_edges])
+        """Remove the old role first: a profile can have only one."""
+        staying = {**old, "Roles": [role for role in old["Roles"] if role in work.get("Roles")]}
+        change_edges(work, self._edges(work, staying), self._edges(work, old))
+        super().update(work, staying)
 
-    def delete(self, work: Work) -> None:
-        change_edges(work, (), self._edges(work, work.properties))
-        work.quietly("iam", "DeleteInstanceProfile", InstanceProfileName=work.physical_id)
-
-    def _edges(self, work: Work, given: Properties) -> list[Edge]:
-        return [in_profile(work.physical_id, role) for role in given["Roles"]]
+    def _edges(self, work: Work, given: Properties) -> Iterator[Edge]:
+        return (in_profile(work.physical_id, role) for role in given["Roles"])
 
 
 class OidcProvider:

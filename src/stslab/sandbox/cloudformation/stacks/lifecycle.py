@@ -40,8 +40,9 @@ def delete_stack(job: Job) -> None:
 
 
 def failure(verb: str, names: Iterable[str]) -> str:
-    """CloudFormation's status reason for a stack whose resources failed."""
-    return f"The following resource(s) failed to {verb}: [{', '.join(names)}]. "
+    """CloudFormation's status reason for a stack whose resources failed; "" for none."""
+    listed = ", ".join(names)
+    return f"The following resource(s) failed to {verb}: [{listed}]. " if listed else ""
 
 
 def delete_resources(

@@ -28,8 +28,10 @@ def update_stack(job: Job) -> None:
         for wave in blueprint.graph.waves():
             failed = steps.run(job, [s for name in wave if (s := _step(job, blueprint, name))])
             if failed:
-                verb = "create" if all(job.resource(name).fresh for name in failed) else "update"
-                job.stack_becomes("UPDATE_ROLLBACK_IN_PROGRESS", lifecycle.failure(verb, failed))
+                added = [name for name in failed if job.resource(name).fresh]
+                others = [name for name in failed if name not in added]
+                why = lifecycle.failure("create", added) + lifecycle.failure("update", others)
+                job.stack_becomes("UPDATE_ROLLBACK_IN_PROGRESS", why)
                 return
         lifecycle.finish(job, blueprint)
     except ApiFault as fault:

@@ -161,7 +161,10 @@ RESOURCE_KEYS = frozenset(
         "UpdateReplacePolicy", "UpdatePolicy", "CreationPolicy", "Description", "Version",
     }
 )  # fmt: skip
-POLICIES = ("Delete", "Retain", "RetainExceptOnCreate", "Snapshot")
+POLICIES = {
+    "DeletionPolicy": ("Delete", "Retain", "RetainExceptOnCreate", "Snapshot"),
+    "UpdateReplacePolicy": ("Delete", "Retain", "Snapshot"),
+}
 MOST = {
     "Mapping attributes": 200, "Mappings": 200, "Outputs": 200, "Parameters": 200,
     "Resources": 500,
@@ -301,8 +304,8 @@ def _depends_on(name: str, value: Value) -> tuple[str, ...]:
 
 def _policy(body: Mapping[str, Value], key: str, name: str) -> str:
     value = body.get(key, "Delete")
-    refusal = f"Template error: {key} of resource {name} must be one of [{', '.join(POLICIES)}]"
-    require(value in POLICIES, refusal)
+    well_formed(isinstance(value, str), f"Every {key} member must be a string.")
+    well_formed(value in POLICIES[key], f"Unrecognized {key} {value} for resource {name}")
     return str(value)
 
 
