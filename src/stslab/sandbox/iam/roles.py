@@ -3,12 +3,13 @@
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from msgspec.structs import replace
 
-from stslab.policy import PolicyKind
+from stslab.policy import PolicyKind, parse
+from stslab.policy.documents.statement import Statement
 from stslab.sandbox.api import faults, identifiers, policies
 from stslab.sandbox.api.model import Answer, ApiRequest, Judge, Params
 from stslab.sandbox.iam import lookups, shapes, tagging
@@ -54,9 +55,13 @@ _SHARED: Mapping[str, tuple[str, ...]] = {
         ("sub",),
     ),
     **dict.fromkeys(("api.pulumi.com/oidc", "oidc.vercel.com", "sandboxes.cloud"), ("aud",)),
-    "token.actions.githubusercontent.com": ("sub", "job_workflow_ref"),
+    "cognito-identity.amazonaws.com": ("aud",),
+    "accounts.google.com": ("aud", "oaud", "sub"),
+    **dict.fromkeys(("www.amazon.com", "graph.facebook.com"), ("app_id", "sub")),
 }
-"""Shared OIDC providers, and the claims of which a trust policy must test at least one."""
+"""Shared identity providers, and the claims of which a trust policy must test at least one."""
+_BY_APPLICATION = ("accounts.google.com", "www.amazon.com", "graph.facebook.com")
+_GITHUB, _GITHUB_CLAIMS = "token.actions.githubusercontent.com", ("sub", "job_workflow_ref")
 
 
 def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
@@ -93,21 +98,41 @@ def _trust(judge: Judge, view: View, text: str) -> str:
 def _check_shared(text: str) -> None:
     """Refuse trust in a provider that many organizations share without a condition on a claim.
 
-    IAM User Guide, "Identity-provider controls for shared OIDC providers".
+    IAM User Guide, "Identity-provider controls for shared OIDC providers" and "Create a role for
+    OpenID Connect federation"; the details and words are from public records of AWS's answers.
     """
-    statements = json.loads(text)["Statement"]
-    for statement in statements if isinstance(statements, list) else [statements]:
-        principal = statement.get("Principal", {})
-        trusted = principal.get("Federated", ()) if isinstance(principal, dict) else ()
-        tested = {key.lower() for keys in statement.get("Condition", {}).values() for key in keys}
-        for provider in [trusted] if isinstance(trusted, str) else trusted:
-            host = provider.partition(":oidc-provider/")[2]
-            wanted = [f"{host}:{claim}" for claim in _SHARED.get(host, ())]
-            if wanted and statement["Effect"] == "Allow" and not tested.intersection(wanted):
+    for statement in parse(text, PolicyKind.TRUST).about("sts:assumerolewithwebidentity"):
+        named = (statement.principal and statement.principal.names) or ()
+        for name in [name for kind, name in named if kind == "Federated" and statement.allows]:
+            host = name.partition(":oidc-provider/")[2] or name
+            github = host.startswith(_GITHUB)
+            claims = _GITHUB_CLAIMS if github else _SHARED.get(host, ())
+            wanted = [f"{host}:{claim}" for claim in claims]
+            if not wanted or _is_limited(statement, host, wanted):
+                continue
+            if host in _BY_APPLICATION:
                 raise faults.malformed_policy(
-                    f"The trust policy must have a condition on {' or '.join(wanted)}, since the "
-                    "identity provider is shared by many organizations"
+                    f"Policy trusting {host} requires a StringEquals condition on an application id"
                 )
+            raise faults.malformed_policy(
+                f"Trust policy with trusted principal {name if github else host} must evaluate, "
+                f"using StringEquals, StringLike or StringEqualsIgnoreCase, {' or '.join(wanted)} "
+                "which is not scoped to all."
+            )
+
+
+def _is_limited(statement: Statement, host: str, wanted: Sequence[str]) -> bool:
+    """Whether an operator tests one of these keys, and each of them that it tests for values."""
+    operators = ["StringEquals", "StringEqualsIgnoreCase"]
+    operators += [] if host in _BY_APPLICATION else ["StringLike"]
+    blocks: dict[str, list[str]] = {}
+    for test, key, values in statement.tests:
+        if test.operator.name in operators and not test.if_exists and key.lower() in wanted:
+            blocks.setdefault(test.written, []).extend(values)
+    if host in _BY_APPLICATION:
+        return bool(blocks)
+    broad = re.compile(r"(?s:\*.*|\s*)" if host.startswith(_GITHUB) else r"\*")
+    return any(not any(map(broad.fullmatch, values)) for values in blocks.values())
 
 
 def get_role(view: View, request: ApiRequest) -> Answer:
