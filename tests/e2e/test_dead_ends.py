@@ -82,7 +82,7 @@ def an_hour_passes(machine: Machine) -> None:
 
 
 DRIFTS: dict[Callable[[Machine], object], str] = {
-    an_hour_passes: "The session has ended",
+    an_hour_passes: "The session has expired",
     delete_the_policy: "Inline policy StsAssumePolicy",
     delete_the_key: "Access key",
     delete_the_user: "IAM user",
@@ -107,7 +107,7 @@ def test_what_is_gone_is_told_and_done_again(
     terminal = opened("run", "--to", "verify-access")
     to_the_stage(terminal, "See what the session may do")
     screen = terminal.wait(DRIFTS[drift], "Enter does that again")
-    assert "is gone" in screen or "has ended" in screen
+    assert "is gone" in screen or "has expired" in screen
     terminal.enter()
     terminal.wait("Time to use what you borrowed", "Enter goes on")
     terminal.enter()
@@ -125,7 +125,7 @@ def test_without_a_terminal_it_is_told_and_done_too(begun: Machine) -> None:
     an_hour_passes(begun)
     done = begun.stslab("run", "--yes")
     assert done.code == 0, done.said
-    assert "The session has ended (profile assumed)" in done.out
+    assert "The session has expired (profile assumed)" in done.out
     assert "will be done again" in done.out
 
 

@@ -74,7 +74,7 @@ def test_a_trust_in_somebody_else_refuses_for_another_reason(machine: Machine):
     assert done.code == 3
     assert "✘ The user may not assume the role yet" in done.out
     assert ACCESS_DENIED in _flat(done.out)
-    assert "where identity policy was to refuse" in _flat(done.out)
+    assert "where identity policy should refuse" in _flat(done.out)
     _cleans_up(machine)
 
 

@@ -190,14 +190,14 @@ def test_a_report_can_be_verified_as_far_as_that_goes(machine: Machine):
     file.write_text(json.dumps(told))
     done = machine.stslab("report", "verify", str(file))
     assert done.code == 3
-    assert "It says otherwise than them of: proved" in " ".join(done.out.split())
+    assert "It does not agree with them about: proved" in " ".join(done.out.split())
     told["records"][2]["body"] = "{}"
     file.write_text(json.dumps(told))
     assert machine.stslab("report", "verify", str(file)).code == 3
     file.write_text(machine.stslab("report", "--markdown").out)
     done = machine.stslab("report", "verify", str(file))
     assert done.code == 2
-    assert "no report in JSON" in done.err
+    assert "not a report in JSON" in done.err
     assert machine.stslab("report", "verify", str(machine.root / "none")).code == 2
     assert "report verify" in machine.stslab("report", "--help").out
     assert "--markdown" in machine.stslab("report", "--help").out

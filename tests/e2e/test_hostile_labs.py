@@ -253,7 +253,7 @@ GIVEN |= {
 
 
 @pytest.mark.parametrize("kind", GIVEN)
-def test_what_somebody_made_in_the_place_of_the_runs_own_is_left_alone(
+def test_a_replacement_made_by_somebody_else_is_left_alone(
     kind: str, tmp_path: Path, opened: Opened, cloud: Machine
 ):
     """Ours was deleted by hand; another of its name, with another run's tag, is there now."""

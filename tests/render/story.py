@@ -88,7 +88,7 @@ def story() -> list[events.Event]:
         ),
         events.StepSkipped("deploy-role", "Create the user"),
         events.StepDrifted(
-            "assume-role", 0, "Assume the role", "The session has ended (profile assumed)", True
+            "assume-role", 0, "Assume the role", "The session has expired (profile assumed)", True
         ),
         events.StepDrifted(
             "deploy-role", 0, "Make the role", "IAM role lab is not as the step makes it", False,

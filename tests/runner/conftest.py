@@ -1,4 +1,4 @@
-"""The bundled lab, and a process that runs it on a little account in memory."""
+"""Fixtures: the bundled lab, and a process that runs it on a small account in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ def assume_role() -> Lab:
 
 @dataclass
 class Machine:
-    """What outlives a process: the account, the profiles, the journal's file."""
+    """The parts that outlive a process: the account, the profiles, the journal file."""
 
     lab: Lab
     folder: Path
@@ -53,7 +53,7 @@ class Machine:
         return Process(self, FakeAccount(self.world, self.profiles, **account))
 
     def allows_nothing(self) -> None:
-        """From now on, IAM's simulator says that nothing is allowed."""
+        """Make IAM's simulator deny everything from now on."""
         vars(self.world)["iam_simulate_principal_policy"] = lambda **_: {
             "EvaluationResults": [{"EvalDecision": "implicitDeny"}]
         }
@@ -98,7 +98,7 @@ class Process:
         self.journal.close()
 
     def run(self, *, last: str = "cleanup") -> str:
-        """Do every stage that is not done, up to ``last``; the run's id."""
+        """Do every stage that is not done, up to ``last``. Return the run's id."""
         standing = self.runner.start_or_resume()
         stages = [stage.id for stage in self.machine.lab.stages]
         for stage in stages[: stages.index(last) + 1]:
@@ -107,7 +107,7 @@ class Process:
         return standing.run.id
 
     def clean_up(self) -> None:
-        """What `stslab cleanup` does: every unfinished run is undone."""
+        """Undo every unfinished run, like `stslab cleanup`."""
         for run in self.journal.unfinished():
             self.cleanup.run(run.id)
 

@@ -1,4 +1,4 @@
-"""A little AWS account in memory: what the lab's calls do there, with AWS's own error codes."""
+"""A small AWS account in memory, for the lab's calls, with AWS's error codes."""
 
 import itertools
 import json
@@ -55,7 +55,7 @@ class World:
         return f"{next(self.counter):016d}"
 
     def everything(self) -> dict[str, list[str]]:
-        """All there is, to be compared."""
+        """The whole state, for comparison."""
         return {
             "users": sorted(self.users),
             "keys": sorted(self.keys.values()),
@@ -181,7 +181,7 @@ class World:
         }
 
     def iam_simulate_principal_policy(self, PolicySourceArn, ActionNames, ResourceArns=("*",)):  # noqa: N803
-        """By the statements that the principal has; nothing else of policies is known here."""
+        """Decide by the principal's statements only."""
         allowed = {
             (action, resource)
             for statement in self.statements(PolicySourceArn)

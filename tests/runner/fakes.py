@@ -1,4 +1,4 @@
-"""Real, small stand-ins for what the runner is handed: an account, profiles, a clock."""
+"""Small fakes of the runner's ports: an account, profiles, a clock."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,12 +33,12 @@ ADMIN_KEY = "AKIAADMIN00000000000"
 
 
 class Killed(BaseException):
-    """The process ends here, as by SIGKILL: nothing of the runner's may catch it."""
+    """The process ends here, as by SIGKILL. The runner must not catch it."""
 
 
 @dataclass
 class FakeClock(Clock):
-    """Time passes only when it is slept away."""
+    """A clock that only sleeping moves."""
 
     elapsed: float = 0.0
     slept: list[float] = field(default_factory=list)
@@ -56,7 +56,7 @@ class FakeClock(Clock):
 
 @dataclass
 class FakeProfiles:
-    """Profiles in memory; they outlive the processes."""
+    """Profiles in memory, which outlive processes."""
 
     kept: dict[str, Credentials] = field(
         default_factory=lambda: {"admin": Credentials(ADMIN_KEY, "ADMINSECRET0123456789")}
@@ -219,7 +219,7 @@ class FakeAccount:
 
 
 class TickingJournal(Journal):
-    """A journal that says before and after each write that it writes."""
+    """A journal that reports before and after each write."""
 
     def __init__(self, path, clock, tick) -> None:
         self._tick = tick

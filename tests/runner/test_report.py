@@ -1,4 +1,4 @@
-"""What a run did, from its journal alone."""
+"""The report of a run, from its journal alone."""
 
 import json
 
@@ -39,7 +39,7 @@ def test_a_whole_run(machine: Machine):
     assert "nothing is left in the account" in as_markdown(whole)
 
 
-def test_a_run_that_stopped_tells_what_is_left(machine: Machine):
+def test_a_stopped_run_lists_what_is_left(machine: Machine):
     with machine.process() as process:
         run = process.run(last="deploy-role")
     stopped = told(machine, run)
@@ -61,7 +61,7 @@ def test_a_claim_that_does_not_hold_is_not_proved(machine: Machine):
     assert [one.verdict for one in claims] == ["not proved"] + ["allowed"] * 4
 
 
-def test_what_only_looks_is_told_to_change_nothing(machine: Machine):
+def test_a_reading_call_changes_nothing(machine: Machine):
     with machine.process() as process:
         run = process.run()
     calls = {one.call: (one.outcome, bool(one.changes)) for one in told(machine, run).calls}
@@ -70,7 +70,7 @@ def test_what_only_looks_is_told_to_change_nothing(machine: Machine):
     assert "| nothing | Read it back | done |" in as_markdown(told(machine, run))
 
 
-def test_a_fault_is_told_once_it_is_fixed(machine: Machine):
+def test_a_fault_is_named_once_it_is_fixed(machine: Machine):
     fault = Fault("d-1", "Nobody gets in.", "create-user", derived=True)
     planted = Broken(fault, FaultState.PLANTED, "--seed 7", where="the Action of its statement")
     with machine.process() as process:
@@ -93,7 +93,7 @@ def test_a_fault_is_told_once_it_is_fixed(machine: Machine):
         assert "the Action of its statement" in text
 
 
-def test_what_the_learner_predicted_is_told_by_concept(machine: Machine):
+def test_predictions_by_concept(machine: Machine):
     said = [("who decides", True), ("who decides", False), ("an ARN", True)]
     with machine.process() as process:
         run = process.run(last="create-user")
@@ -110,7 +110,7 @@ def test_what_the_learner_predicted_is_told_by_concept(machine: Machine):
     assert "1 hint taken" in page
 
 
-def test_a_gate_that_aws_did_not_tell_is_said_to_be_so(machine: Machine):
+def test_an_unknown_gate_is_marked_as_unknown(machine: Machine):
     """The account in memory names no gate in its messages, as AWS often does not."""
     with machine.process() as process:
         run = process.run(last="create-user")
@@ -118,7 +118,7 @@ def test_a_gate_that_aws_did_not_tell_is_said_to_be_so(machine: Machine):
     assert "| denied, as it should be; AWS did not say which gate |" in page
 
 
-def test_a_refused_call_is_told_as_such(machine: Machine):
+def test_a_refused_call_is_marked(machine: Machine):
     fault = lambda _n, name: REFUSE if name == "cloudformation.CreateStack" else None  # noqa: E731
     with machine.process(fault=fault) as process, pytest.raises(Exception, match="AccessDenied"):
         process.run()
@@ -128,7 +128,7 @@ def test_a_refused_call_is_told_as_such(machine: Machine):
     assert not any("stack" in one for one in told(machine, run).remaining)
 
 
-def test_it_is_json_and_markdown_and_holds_no_secret(machine: Machine):
+def test_json_and_markdown_hold_no_secret(machine: Machine):
     with machine.process() as process:
         run = process.run(last="verify-access")
     secrets = {one.secret_access_key for one in machine.profiles.kept.values()}
@@ -141,7 +141,7 @@ def test_it_is_json_and_markdown_and_holds_no_secret(machine: Machine):
     assert "denied, as it should be" in texts[1]
 
 
-def test_no_such_run(machine: Machine):
+def test_an_unknown_run_has_no_report(machine: Machine):
     with pytest.raises(JournalError, match="no run nothere0"):
         told(machine, "nothere0")
 

@@ -1,4 +1,4 @@
-"""What can be known of a report that is handed in, and what it takes for nobody to notice."""
+"""Verification of a report: which changes it finds, and which it can't."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from stslab.runner.report import UNKNOWABLE, report, verify
 
 @pytest.fixture
 def handed_in(machine: Machine) -> dict[str, Any]:
-    """A report as `stslab report --json` prints it."""
+    """The output of `stslab report --json`."""
     with machine.process() as process:
         run = process.run(last="deploy-role")
     with Journal(machine.folder / "journal.sqlite") as journal:
@@ -26,7 +26,7 @@ def findings(handed_in: Any) -> list[tuple[bool, str]]:
     return [(one.right, one.says) for one in verify(json.dumps(handed_in))[1]]
 
 
-def test_an_untouched_report_says_what_its_records_say(handed_in):
+def test_an_unchanged_report_agrees_with_its_records(handed_in):
     told, found = verify(json.dumps(handed_in))
     assert told
     assert told.standing.proved == handed_in["proved"]
@@ -35,7 +35,7 @@ def test_an_untouched_report_says_what_its_records_say(handed_in):
     assert any("who sat" in one for one in UNKNOWABLE)
 
 
-def test_another_stslab_that_made_it_is_no_difference(handed_in):
+def test_the_version_of_stslab_does_not_matter(handed_in):
     assert all(right for right, _ in findings(handed_in | {"stslab": "9.9", "report": "older"}))
 
 
@@ -51,7 +51,7 @@ def test_another_stslab_that_made_it_is_no_difference(handed_in):
         (lambda it: it.pop("clean"), "clean"),
     ],
 )
-def test_what_was_changed_outside_the_records_is_named(handed_in, change, named):
+def test_changes_outside_the_records_are_named(handed_in, change, named):
     change(handed_in)
     right, wrong = findings(handed_in)
     assert right == (True, f"The chain of its {len(handed_in['records'])} records is whole")
@@ -72,7 +72,7 @@ def test_what_was_changed_outside_the_records_is_named(handed_in, change, named)
         lambda them: them.pop(0),
     ],
 )
-def test_records_that_were_changed_break_the_chain(handed_in, change):
+def test_changed_records_break_the_chain(handed_in, change):
     before = json.dumps(handed_in["records"])
     change(handed_in["records"])
     if json.dumps(handed_in["records"]) == before:
@@ -80,15 +80,15 @@ def test_records_that_were_changed_break_the_chain(handed_in, change):
     told, (found,) = verify(json.dumps(handed_in))
     assert told is None
     assert not found.right
-    assert "not as it was written" in found.says
+    assert "was changed" in found.says
 
 
-def test_another_runs_records_are_not_this_runs(handed_in):
+def test_records_of_another_run_are_refused(handed_in):
     handed_in["run"]["id"] = "other000"
     assert not findings(handed_in)[0][0]
 
 
-def test_who_makes_all_records_anew_is_not_noticed_and_that_is_said(handed_in):
+def test_rewriting_all_records_goes_unnoticed_as_the_report_says(handed_in):
     """No seal needs a secret: this is why a report says of itself what it is."""
     run, before, links = handed_in["run"]["id"], "", []
     for one in handed_in["records"]:
@@ -97,7 +97,7 @@ def test_who_makes_all_records_anew_is_not_noticed_and_that_is_said(handed_in):
         before = sealed(run, before, *parts)
         links.append(Link(*parts, before))
     assert first_broken(run, links) is None
-    assert any("wrote all the records anew" in one for one in UNKNOWABLE)
+    assert any("rewrote all records" in one for one in UNKNOWABLE)
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_who_makes_all_records_anew_is_not_noticed_and_that_is_said(handed_in):
     ["", "# A page", "[]", "null", "{}", '{"run": {}, "records": {}}', '{"run": 1, "records": []}',
      '{"run": {}, "records": [1]}', '{"run": {}, "records": [{"number": "x"}]}', "[" * 100_000],
 )  # fmt: skip
-def test_what_is_no_report_is_said_to_be_none(text):
-    with pytest.raises(UsageError, match=r"can't be verified|none of stslab's journal"):
+def test_a_file_that_is_not_a_report_is_refused(text):
+    with pytest.raises(UsageError, match=r"can't be verified|not those of a stslab journal"):
         verify(text)
 
 
 @pytest.mark.parametrize("records", [[], [{"kind": "nothing", "body": "{}"}]])
-def test_a_chain_that_tells_of_no_run(records):
+def test_a_chain_without_a_run(records):
     before, links = "", []
     for number, one in enumerate(records, 1):
         parts = (number, one["kind"], "2026", one["body"])

@@ -1,1 +1,1 @@
-"""What a run does: plan, execute, check, journal, undo. Emits events; draws nothing."""
+"""A run: plan, steps, checks, journal, undo. It emits events and draws nothing."""

@@ -1,7 +1,6 @@
-"""What a run says while it goes: frozen events, which ``stslab.render`` draws.
+"""The events of a run: frozen values, which ``stslab.render`` draws.
 
-No event holds a secret key or a session token: what the runner puts into one has
-been redacted. Times are seconds. An event's ``kind`` is its name in JSON.
+Events are redacted: none holds a secret key or a session token. Durations are in seconds.
 """
 
 import re
@@ -26,7 +25,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class CallShown(msgspec.Struct, frozen=True):
-    """A call as it may be shown: who makes it, and with what (redacted) parameters."""
+    """A call for display: its identity and redacted parameters."""
 
     identity: str
     service: str
@@ -35,11 +34,11 @@ class CallShown(msgspec.Struct, frozen=True):
 
 
 Describe = Callable[[CallShown], str]
-"""Gives the equivalent, copyable ``aws`` command line of a call."""
+"""Returns the equivalent ``aws`` command line of a call."""
 
 
 class StageShown(msgspec.Struct, frozen=True):
-    """A stage on the lab's map. ``state`` is pending, done or current."""
+    """A stage in the list of stages. ``state`` is pending, done or current."""
 
     id: str
     title: str
@@ -47,7 +46,7 @@ class StageShown(msgspec.Struct, frozen=True):
 
 
 class RunStarted(Event, frozen=True):
-    """A run begins, or goes on (``resumed``) where it was stopped."""
+    """A run begins, or continues (``resumed``) where it was stopped."""
 
     run: str
     lab: str
@@ -61,7 +60,7 @@ class RunStarted(Event, frozen=True):
 
 
 class Foreseen(Event, frozen=True):
-    """What a run would change and read, what cleanup may call, and ``notes`` to be known before."""
+    """A run's changes and reads, cleanup's calls, and warnings (``notes``), told in advance."""
 
     changed: tuple[Changed, ...]
     reads: tuple[str, ...]
@@ -89,7 +88,7 @@ class StageFinished(Event, frozen=True):
 
 
 class StepStarted(Event, frozen=True):
-    """A step is about to make its call. ``why`` is its reason, if the lab tells one."""
+    """A step is about to make its call. ``why`` is the lab's reason for it, or empty."""
 
     stage: str
     title: str
@@ -107,9 +106,9 @@ class StepSkipped(Event, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """In what a thing is not as its step makes it: what the step says, and what is there.
+    """A difference between what the step makes (``wanted``) and what exists (``found``).
 
-    Of a policy they are the statements that differ, as JSON.
+    For a policy, these are the statements that differ, as JSON.
     """
 
     what: str
@@ -118,10 +117,9 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class StepDrifted(Event, frozen=True):
-    """A step was done before, and what came of it is gone, has ended or was changed (``what``).
+    """A step was done, and its thing is gone, has expired or was changed since (``what``).
 
-    ``again`` says whether the step is done again. Where it is not, ``fix`` are the calls that put
-    back what was changed.
+    ``again``: the step is done again. If not, ``fix`` are the calls that revert the change.
     """
 
     stage: str
@@ -134,14 +132,14 @@ class StepDrifted(Event, frozen=True):
 
 
 class StepAdopted(Event, frozen=True):
-    """What a step makes was made by hand, and rightly: the run takes it up, and undoes it later."""
+    """A step's thing was made by hand, correctly: the run adopts it, and undoes it later."""
 
     stage: str
     title: str
 
 
 class StepDiffers(Event, frozen=True):
-    """What was made by hand (``what``) is not as the step makes it: it is not taken up."""
+    """A thing made by hand differs from what the step makes (``what``), and isn't adopted."""
 
     stage: str
     title: str
@@ -150,7 +148,7 @@ class StepDiffers(Event, frozen=True):
 
 
 class StepFinished(Event, frozen=True):
-    """A step's call succeeded. ``shown`` are its (label, value) lines worth reading."""
+    """A step's call succeeded. ``shown`` are the (label, value) pairs to display."""
 
     stage: str
     title: str
@@ -162,7 +160,7 @@ class StepFinished(Event, frozen=True):
 
 
 class StepFailed(Event, frozen=True):
-    """A step's call failed where the lab needs it to succeed: what AWS said."""
+    """A step's call failed."""
 
     stage: str
     title: str
@@ -174,7 +172,7 @@ class StepFailed(Event, frozen=True):
 
 
 class Waiting(Event, frozen=True):
-    """A wait goes on: for what, since when, for how long at most, and how often tried."""
+    """A wait for ``what`` continues: ``elapsed`` of at most ``limit`` seconds."""
 
     what: str
     tries: int
@@ -183,7 +181,7 @@ class Waiting(Event, frozen=True):
 
 
 class StackProgress(Event, frozen=True):
-    """One event of a CloudFormation stack, as it comes."""
+    """One event of a CloudFormation stack."""
 
     time: str
     resource: str
@@ -193,7 +191,7 @@ class StackProgress(Event, frozen=True):
 
 
 class CheckStarted(Event, frozen=True):
-    """A claim is about to be proved."""
+    """A check (its claim is ``says``) is about to be made."""
 
     stage: str
     says: str
@@ -201,14 +199,13 @@ class CheckStarted(Event, frozen=True):
 
 
 class CheckFinished(Event, frozen=True):
-    """A claim was tried: held or not, and the proof.
+    """A check was made: whether its claim holds, and the proof.
 
-    ``denied`` is true where the claim is a refusal and AWS refused: the expected success.
-    ``gates`` are those that refused, as far as that was told. ``proof`` is AWS's message or the
-    value that was compared; ``why`` says what did not hold. ``void``: what it says is gone was
-    never made, and the claim does not count. A claim that does not hold any more and need not
-    has ``held_at``, when it was proved, and ``changed_by``, the stage (its id) that has changed
-    that since.
+    ``denied``: the claim is a refusal, and AWS refused. ``gates`` are the known gates that
+    refused. ``proof`` is AWS's message or the compared value; ``why`` says what did not hold.
+    ``void``: the thing that should be gone was never made, so the claim does not count. A claim
+    that need no longer hold has ``held_at``, the time of its proof, and ``changed_by``, the id
+    of the stage that has changed it since.
     """
 
     stage: str
@@ -228,7 +225,7 @@ class CheckFinished(Event, frozen=True):
 
 
 class UndoStarted(Event, frozen=True):
-    """Cleanup begins: what it will undo, in its order."""
+    """Cleanup begins. ``things`` are in the order in which they are undone."""
 
     run: str
     things: tuple[str, ...]
@@ -240,16 +237,16 @@ class UndoOutcome(StrEnum):
     UNDONE = "undone"
     WAS_GONE = "was gone"
     NEVER_MADE = "never made"
-    """It was perhaps made, was looked for, and is not there."""
+    """It may have been made, was looked up, and does not exist."""
     NOT_OURS = "not ours"
-    """What is there was made by somebody else."""
+    """It was made by somebody else."""
     KEPT = "kept"
-    """It could not be recognised as the run's own."""
+    """It may not be the run's own, so it was left."""
     FAILED = "failed"
 
 
 class UndoFinished(Event, frozen=True):
-    """One thing was undone, by these calls, or was not."""
+    """Undoing one thing has ended."""
 
     thing: str
     calls: tuple[CallShown, ...]
@@ -259,7 +256,7 @@ class UndoFinished(Event, frozen=True):
 
 
 class ThingLookedUp(Event, frozen=True):
-    """The proof of cleanup: a thing was looked for. ``gone`` says whether it is."""
+    """The proof of cleanup: a thing was looked up, and is ``gone`` or not."""
 
     thing: str
     call: CallShown | None
@@ -268,7 +265,7 @@ class ThingLookedUp(Event, frozen=True):
 
 
 class CleanupFinished(Event, frozen=True):
-    """Cleanup ended. ``remaining``: (thing, the ``aws`` command that removes it)."""
+    """Cleanup ended. ``remaining`` are pairs: thing, ``aws`` command that removes it."""
 
     run: str
     removed: tuple[str, ...]
@@ -277,11 +274,12 @@ class CleanupFinished(Event, frozen=True):
 
 
 class RunFinished(Event, frozen=True):
-    """A run ended, or stands still: ``claims`` are all of the lab's, (stage title, claim, verdict).
+    """A run ended, or is interrupted.
 
-    ``proved`` counts those that were proved; the verdicts are those of a report. ``notes`` are
-    (what there is to say, of which stages): skipped, not reached, tried more than once and the
-    like. ``left`` is what cleanup would still remove: (thing, the ``aws`` command for it).
+    ``claims`` are all claims of the lab: (stage title, claim, verdict as in a report).
+    ``proved`` is how many were proved. ``notes`` are remarks and the stages they are about:
+    skipped, not reached, tried more than once and the like. ``left`` is what cleanup would
+    still remove: (thing, ``aws`` command that removes it).
     """
 
     run: str
@@ -295,7 +293,7 @@ class RunFinished(Event, frozen=True):
 
 
 class Notice(Event, frozen=True):
-    """Something that a person should know. ``level``: info or warning."""
+    """A message for people. ``level``: info or warning."""
 
     level: str
     message: str

@@ -1,7 +1,7 @@
-"""What a run needs of the world outside: an account to call, a place for profiles.
+"""The runner's ports: an account to call, profiles, a clock, and the learner's work by hand.
 
-``stslab.aws`` provides both; tests provide their own. An AWS error is a value here,
-not an exception: a lab may expect it.
+``stslab.aws`` implements them; tests use their own. An AWS error is a value, not an
+exception: a lab may expect it.
 """
 
 import dataclasses
@@ -17,15 +17,15 @@ import msgspec
 from msgspec.structs import replace
 
 Data = Mapping[str, Any]
-"""Parameters of a call, or an answer: with the values that boto3 takes and gives."""
+"""Parameters of a call or an answer, with boto3's types of values."""
 ADMIN = "admin"
-"""The identity that looks things up, and that undoes where the step's own can't."""
+"""The identity that looks things up, and undoes where the step's own identity can't."""
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A call: who makes it, and with what. ``operation`` is the API's own name.
+    """A call and the identity that makes it. ``operation`` is the API's own name.
 
-    ``lets_in`` is another account that it may let in, on the embedded account: a derived fault's.
+    ``lets_in`` is another account that the call may let in: a derived fault's, embedded only.
     """
 
     identity: str
@@ -40,9 +40,9 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The call succeeded. ``data`` is the output as boto3 returns it, less ResponseMetadata.
+    """The call succeeded. ``data`` is boto3's output without ResponseMetadata.
 
-    It may hold credentials: they go to a profile, and are redacted from all else.
+    It may hold credentials: they go to a profile, and are redacted everywhere else.
     """
 
     data: Data
@@ -50,7 +50,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """AWS answered with an error. ``transient``: AWS says to try again (throttling, 5xx)."""
+    """AWS answered with an error. ``transient``: a retry may help (throttling, 5xx)."""
 
     code: str
     message: str
@@ -65,7 +65,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Lost(msgspec.Struct, frozen=True):
-    """No answer was seen (timeout, reset connection): the call has perhaps taken effect."""
+    """No answer came (timeout, reset connection). The call may have taken effect."""
 
     reason: str
     data: ClassVar[Data] = MappingProxyType({})
@@ -81,7 +81,7 @@ Outcome = Answer | Refusal | Lost
 class Reason(msgspec.Struct, frozen=True):
     """Why a call was refused: the gates that refused, and the condition keys that decided.
 
-    ``whole``: no other gate refused. Where it is not known, ``gates`` is what AWS named.
+    ``whole``: no other gate refused. Otherwise ``gates`` are only those that AWS named.
     """
 
     gates: tuple[str, ...]
@@ -90,17 +90,17 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 Tell = Callable[[Refusal], Reason | None]
-"""Tells why a call was refused; None where that is not told."""
+"""Returns why a call was refused, or None if unknown."""
 
 
 class TargetInfo(msgspec.Struct, frozen=True):
     """Where calls go.
 
-    ``kind`` is sandbox, aws or endpoint. ``instance`` tells one embedded account from the
-    next; elsewhere it is the URL that stands for AWS itself, or empty. ``caller`` is the ARN
-    of who ``admin`` is, or empty. ``eventually_consistent``: IAM's changes take time to
-    spread. ``pace`` is the pause between tries, in seconds. ``admin`` administers the account;
-    ``accounts`` are the further ones, by the identities that administer them.
+    ``kind`` is sandbox, aws or endpoint. ``instance`` changes with each reset of the embedded
+    account; elsewhere it is the URL that replaces AWS's endpoints, or empty. ``caller`` is the
+    ARN of ``admin``, or empty. ``eventually_consistent``: IAM's changes take time to spread.
+    ``pace`` is the pause between tries, in seconds. ``admin`` administers the account;
+    ``accounts`` maps the identities that administer further accounts to their ids.
     """
 
     name: str
@@ -116,7 +116,7 @@ class TargetInfo(msgspec.Struct, frozen=True):
     accounts: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def of(self, account: str) -> Self:
-        """The same in another of the accounts, or as it is for one that is not known."""
+        """The target for this one of its accounts; unchanged if the account is unknown."""
         for admin, known in self.accounts.items():
             if known == account:
                 return replace(self, account=account, admin=admin)
@@ -128,39 +128,37 @@ class TargetInfo(msgspec.Struct, frozen=True):
 
 
 class WaiterProbe(msgspec.Struct, frozen=True):
-    """One look at what a botocore waiter waits for. ``state``: success, retry or failure."""
+    """One probe of a botocore waiter. ``state``: success, retry or failure."""
 
     state: str
     outcome: Outcome
 
 
 class WaiterPace(msgspec.Struct, frozen=True):
-    """How a botocore waiter polls: pause in seconds between tries, and tries at most."""
+    """How a botocore waiter polls: the pause in seconds, and the most tries."""
 
     delay: float
     max_attempts: int
 
 
 class Account(Protocol):
-    """One AWS account at one target, called by named identities."""
+    """One AWS account at one target. Each call names the identity that makes it."""
 
     @property
-    def target(self) -> TargetInfo:
-        """Where calls go."""
+    def target(self) -> TargetInfo: ...
 
     def call(self, identity: str, service: str, operation: str, params: Data) -> Outcome:
-        """Make one call, by the API's own names. Raises CredentialsError for the identity."""
+        """Make one call, by the API's names; CredentialsError if the identity can't call."""
 
-    def waiter_pace(self, service: str, waiter: str) -> WaiterPace:
-        """How the waiter of this name polls."""
+    def waiter_pace(self, service: str, waiter: str) -> WaiterPace: ...
 
     def probe(self, identity: str, service: str, waiter: str, params: Data) -> WaiterProbe:
-        """Look once at what the waiter waits for."""
+        """Make the waiter's call once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What signs a call. Only the access key id and the expiration may be shown.
+    """Credentials. Only the access key id and the expiration may be shown.
 
     ``expiration`` is ISO 8601 in UTC, empty for a long-term key.
     """
@@ -171,7 +169,7 @@ class Credentials:
     expiration: str = ""
 
     def spoilt(self, part: str | None) -> Self:
-        """The same, but for this part (AWS's name): the token is left out, the secret another."""
+        """A copy without its token, or with another secret; ``part`` is AWS's name for it."""
         if part == "SessionToken":
             return dataclasses.replace(self, session_token="")
         if part == "SecretAccessKey":
@@ -180,14 +178,13 @@ class Credentials:
 
     @classmethod
     def found_in(cls, answer: object) -> Self | None:
-        """The credentials in an answer's structure, or None where its secret is not there."""
+        """The credentials in an answer's structure, or None if it holds no secret."""
         if not isinstance(answer, Mapping) or not answer.get("SecretAccessKey"):
             return None
         names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
         return cls(*(str(answer.get(name, "")) for name in names))
 
     def have_expired(self, now: datetime) -> bool:
-        """Whether they are of no use any more."""
         try:
             return bool(self.expiration) and datetime.fromisoformat(self.expiration) <= now
         except (ValueError, TypeError):
@@ -198,52 +195,50 @@ class Profiles(Protocol):
     """stslab's own AWS profiles for one target: never the user's ``~/.aws``."""
 
     def save(self, name: str, credentials: Credentials) -> None:
-        """Write the profile, at once and whole, in files that only their owner reads."""
+        """Write the profile atomically, into files that only their owner can read."""
 
     def get(self, name: str) -> Credentials | None:
-        """The profile's credentials, or None where there is no such profile."""
+        """The profile's credentials, or None if it has none."""
 
     def remove(self, name: str) -> bool:
-        """Take the profile out of the files; False where it was not in them."""
+        """Remove the profile from the files; False if it was not in them."""
 
-    def names(self) -> tuple[str, ...]:
-        """The names of all profiles."""
+    def names(self) -> tuple[str, ...]: ...
 
     def settings(self, name: str) -> Mapping[str, str]:
-        """How a profile gets its credentials, as ``~/.aws/config`` has it; else nothing."""
+        """How the profile gets its credentials, in the keys of ``~/.aws/config``; may be empty."""
 
     def configured(self) -> tuple[str, ...]:
-        """The names of the profiles that say how they get their credentials."""
+        """The names of the profiles that have such settings."""
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
-        """Say how a profile gets its credentials; nothing: it is there no more."""
+        """Write the profile's settings; without settings, remove the profile."""
 
     @property
-    def token_file(self) -> Path:
-        """The file of the token."""
+    def token_file(self) -> Path: ...
 
     def token(self) -> str:
-        """The OpenID Connect token beside them, or nothing."""
+        """The OpenID Connect token stored beside the profiles, or ""."""
 
     def save_token(self, token: str) -> None:
-        """Write the token, which only its owner reads; nothing: take it away."""
+        """Write the token, readable only by its owner; an empty one removes the file."""
 
 
 class Given(msgspec.Struct, frozen=True):
-    """A session that was asked for by hand: with the key ``by``, and with a code or none."""
+    """A session that was requested by hand."""
 
-    by: str
+    by: str  # the access key id that requested it
     expires: str
     seconds: int
     mfa: bool
 
 
 class HandWork(msgspec.Struct, frozen=True):
-    """What the learner changed by hand in a run, beside what the run's journal undoes.
+    """The learner's changes by hand in a run, beyond what the run's journal undoes.
 
-    ``restored`` is (or would be) as before the run again. ``kept`` was changed since by somebody
-    else, and stays. ``made`` is all that was made by hand. Each is what people call the thing.
-    ``sessions`` go by their access key ids.
+    ``restored`` things are (or would be) as before the run. ``kept`` things were changed by
+    somebody else since, and stay. ``made`` are all things made by hand. Things are labels, as
+    of ``calls.look.label``. ``sessions`` are by access key id.
     """
 
     restored: tuple[str, ...] = ()
@@ -253,33 +248,32 @@ class HandWork(msgspec.Struct, frozen=True):
 
 
 class Hand:
-    """What knows, of an account, what learners did in it by hand.
+    """The port to the learner's changes by hand in an account.
 
-    This one is of an account that does not tell: what is done there is left to who did it.
+    This base class is for accounts that keep no record of them: there, they are not undone.
     """
 
     def look(self, run: str, own: Collection[str] = ()) -> HandWork:  # noqa: ARG002
-        """What there is to undo. ``own`` names what the run's journal undoes."""
+        """The changes to undo. ``own`` are names of the things that the run's journal undoes."""
         return HandWork()
 
     def restore(self, run: str, own: Collection[str]) -> HandWork:
-        """Undo it."""
+        """Undo the changes."""
         return self.look(run, own)
 
     def end(self, run: str) -> None:
-        """Nothing more will be done by hand in this run."""
+        """End the record of changes by hand for this run."""
 
 
 class Clock:
-    """Tells the time and lets it pass: by the machine's own clock."""
+    """The machine's clock."""
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment; never goes back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
     def now(self) -> datetime:
-        """The time of day, in UTC and aware of it."""
+        """The time, aware, in UTC."""
         return datetime.now(UTC)

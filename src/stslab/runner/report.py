@@ -1,4 +1,4 @@
-"""What a run did, told from the journal alone, and what can be known of a report."""
+"""The report of a run, from the journal alone, and the verification of a report."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,11 +32,11 @@ from stslab.runner.journal.standing import Concept, StageState, Standing, by_con
 from stslab.runner.journal.store import Journal
 
 ABOUT = (
-    "The learner's own machine made this report, unsupervised, from the journal that it keeps."
-    " It says what that journal says. It can't show who sat there, nor that the journal was not"
-    " written again."
+    "The learner's own machine made this report, unsupervised, from its journal. It says what"
+    " that journal says. It can't show who sat at the machine, nor that the journal was not"
+    " rewritten."
 )
-"""What a report says of itself."""
+"""The report's note about itself."""
 
 _OVER = (
     EntryState.UNDONE,
@@ -49,9 +49,9 @@ _IS_CLEAN = (RunState.FINISHED, RunState.CLEANED)
 
 
 class CallTold(msgspec.Struct, frozen=True):
-    """A call of a step, what it changed, and what it made, a profile's session among it.
+    """A step's call, its changes, and the things and profile that it made.
 
-    ``seconds`` is None where no answer is known.
+    ``seconds`` is None if no answer is known.
     """
 
     stage: str
@@ -68,7 +68,7 @@ class CallTold(msgspec.Struct, frozen=True):
 
 
 class RemovedTold(msgspec.Struct, frozen=True):
-    """Something that was undone, by which calls, and when (ISO 8601 in UTC)."""
+    """A thing that was undone, the calls, and the time (ISO 8601 in UTC)."""
 
     thing: str
     calls: tuple[str, ...]
@@ -76,10 +76,9 @@ class RemovedTold(msgspec.Struct, frozen=True):
 
 
 class FaultTold(msgspec.Struct, frozen=True):
-    """A fault that the learner was to find. What it was is told once it is fixed.
+    """A fault for the learner to find. ``title`` and ``where`` are empty until it is fixed.
 
-    ``asked`` are the flags that choose it, ``tries`` is how often somebody changed something, and
-    ``opened`` that more was open than before. ``solved``: stslab fixed it.
+    ``asked``, ``tries``, ``opened`` and ``solved`` are as in ``records.Broken``.
     """
 
     asked: str
@@ -95,11 +94,11 @@ class FaultTold(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a run did. ``removed`` was undone, ``remaining`` was not (yet).
+    """The report of a run. ``removed`` things were undone, ``remaining`` ones are not (yet).
 
     ``clean`` is true once cleanup has proved that nothing is left. ``seconds`` is the time
-    from the run's begin to its end, pauses included; None while it goes on. ``links`` are the
-    run's records as the journal has them. ``learner`` is who they say they are.
+    from the run's begin to its end, with pauses; None until it ends. ``links`` are the run's
+    stored records. ``learner`` is the name that the learner gave.
     """
 
     standing: Standing
@@ -137,34 +136,34 @@ class Report(msgspec.Struct, frozen=True):
             "tried_again": stands.tried_again,
             "lab_changed": stands.changed,
             "stages": [
-                {"stage": one.id, "held": one.state is StageState.DONE, **to_builtins(one)}
-                for one in stands.stages
+                {"stage": stage.id, "held": stage.state is StageState.DONE, **to_builtins(stage)}
+                for stage in stands.stages
             ],
-            "claims": [to_builtins(one) for one in stands.claims],
-            "predicted": [to_builtins(one) for one in self.predicted],
-            "predictions": [to_builtins(one) for one in self.predictions],
+            "claims": list(map(to_builtins, stands.claims)),
+            "predicted": list(map(to_builtins, self.predicted)),
+            "predictions": list(map(to_builtins, self.predictions)),
             "hints": self.hints,
             "fault": to_builtins(self.fault) if self.fault else None,
-            "calls": [to_builtins(one) for one in self.calls],
-            "removed": [to_builtins(one) for one in self.removed],
+            "calls": list(map(to_builtins, self.calls)),
+            "removed": list(map(to_builtins, self.removed)),
             "remaining": self.remaining,
-            "records": [one._asdict() for one in self.links],
+            "records": [link._asdict() for link in self.links],
         }
 
 
 def report(journal: Journal, run_id: str) -> Report:
-    """What the run did. Raises JournalError: there is no such run, or it can't be read."""
+    """The report of a run; JournalError if the run is unknown, or can't be read."""
     return told(journal.past(run_id), journal.links(run_id))
 
 
 def told(past: Past, links: tuple[Link, ...]) -> Report:
-    """What a run did, from its records; ``links`` are the same as the journal has them."""
+    """The report of a run, from its past; ``links`` are its stored records."""
     stands = standing(past)
     if stands is None:
-        raise JournalError(f"There is no run {past.run_id}.", "See which there are: stslab status.")
+        raise JournalError(f"There is no run {past.run_id}.", "List the runs: stslab status.")
     run, calls = stands.run, past.entries()
-    # What was made or perhaps made and is not known to be gone.
-    remaining = tuple(_name(one) for one in calls if one.undo and one.state not in _OVER)
+    # Things that were made, or may have been, and are not known to be gone.
+    remaining = tuple(_name(call) for call in calls if call.undo and call.state not in _OVER)
     return Report(
         standing=stands,
         clean=run.state in _IS_CLEAN,
@@ -172,7 +171,7 @@ def told(past: Past, links: tuple[Link, ...]) -> Report:
         predicted=past.predictions(),
         predictions=by_concept(past.predictions()),
         hints=len(past.hints()),
-        calls=tuple(_call(run, one, past.things(one.seq)) for one in calls),
+        calls=tuple(_call(run, call, past.things(call.seq)) for call in calls),
         removed=tuple(_removed(past, calls)),
         remaining=() if run.state is RunState.LOST else remaining,
         links=links,
@@ -181,12 +180,12 @@ def told(past: Past, links: tuple[Link, ...]) -> Report:
 
 
 def fault_told(past: Past) -> FaultTold | None:
-    """What came of the run's fault; None where none was planted."""
-    told = past.broken()
-    if not told:
+    """The run's fault, or None if none was planted."""
+    states = past.broken()
+    if not states:
         return None
-    last, fixed = told[-1], past.fixed()
-    hints, whys = (sum(one.step == kind for one in past.hints()) for kind in (HINT, WHY))
+    last, fixed = states[-1], past.fixed()
+    hints, whys = (sum(hint.step == kind for hint in past.hints()) for kind in (HINT, WHY))
     return FaultTold(
         asked=last.asked,
         fixed=bool(fixed),
@@ -194,15 +193,15 @@ def fault_told(past: Past) -> FaultTold | None:
         where=last.where if fixed else "",
         hints=hints,
         whys=whys,
-        solved=any(one.solved for one in told),
-        tries=max(one.tries for one in told),
-        opened=any(one.opened for one in told),
+        solved=any(state.solved for state in states),
+        tries=max(state.tries for state in states),
+        opened=any(state.opened for state in states),
         seconds=_between(last.at, fixed),
     )
 
 
 def _call(run: RunRecord, entry: Entry, inside: tuple[Thing, ...]) -> CallTold:
-    """The call of an entry; ``inside`` is what else it made: what a stack has in it."""
+    """The call of an entry; ``inside`` are its further things, a stack's resources."""
     intent, own = entry.intent, Own(run.id, run.account, run.partition)
     known = entry.thing.names if entry.thing else {}
     changes = subjects(entry.call, {**intent.params, **known}, own)
@@ -224,13 +223,13 @@ def _call(run: RunRecord, entry: Entry, inside: tuple[Thing, ...]) -> CallTold:
 
 
 def _removed(past: Past, calls: Sequence[Entry]) -> Iterator[RemovedTold]:
-    """What was undone, in that order; what a stack had made goes with it."""
-    undone = [one for one in calls if one.undo and one.state is EntryState.UNDONE]
-    for one in sorted(undone, key=lambda one: (one.ended, -one.seq)):
-        by = tuple(call.call.name for call in one.undo)
-        yield RemovedTold(_name(one), by, one.ended)
-        for thing in past.things(one.seq):
-            yield RemovedTold(label(thing), by, one.ended)
+    """The things that were undone, in order; a stack's resources follow it."""
+    undone = [entry for entry in calls if entry.undo and entry.state is EntryState.UNDONE]
+    for entry in sorted(undone, key=lambda entry: (entry.ended, -entry.seq)):
+        by = tuple(undo.call.name for undo in entry.undo)
+        yield RemovedTold(_name(entry), by, entry.ended)
+        for thing in past.things(entry.seq):
+            yield RemovedTold(label(thing), by, entry.ended)
 
 
 def _name(entry: Entry) -> str:
@@ -248,42 +247,42 @@ def _between(start: str, end: str) -> float | None:
 
 UNKNOWABLE = (
     "who sat at the machine, and whether they worked alone",
-    "whether somebody wrote all the records anew, with their seals: no seal needs a secret",
-    "whether records at the end were left out",
-    "whether the machine's clock was right, and the account the one that it says",
+    "whether somebody rewrote all records with their seals: a seal needs no secret",
+    "whether records are missing at the end",
+    "whether the machine's clock was right, and whether the account is the one it names",
 )
-"""What no report of a machine of somebody else's can show."""
+"""What a report from somebody else's machine can't show."""
 
-_HOW = "Hand in what `stslab report RUN --json` prints: it carries the run's records."
-# Told by the stslab that made the report, or by the learner, not by the run.
+_HOW = "Hand in the output of `stslab report RUN --json`: it includes the run's records."
+# Members that come from the stslab that made the report, or from the learner, not from the run.
 _OF_STSLAB = ("stslab", "report", "learner")
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at: whether it is as it should be, in a sentence."""
+    """The result of one verification, in a sentence."""
 
     right: bool
     says: str
 
 
 def verify(text: str) -> tuple[Report | None, tuple[Finding, ...]]:
-    """What the report in JSON says by its records, and what was found.
+    """Verify a report in JSON. Return the report that its records give, and the findings.
 
-    There is no report where the chain is broken.
+    The report is None if the chain of records is broken.
 
     Raises:
-        UsageError: it is no report in JSON.
+        UsageError: It is not a report in JSON.
     """
     handed_in = _parsed(text)
     run = str(handed_in["run"].get("id"))
     try:
-        rows = [[one[name] for name in Link._fields] for one in handed_in["records"]]
+        rows = [[record[name] for name in Link._fields] for record in handed_in["records"]]
         links = convert(rows, tuple[Link, ...])
     except (LookupError, TypeError, MsgspecError):
-        raise UsageError("Its records are none of stslab's journal.", _HOW) from None
+        raise UsageError("Its records are not those of a stslab journal.", _HOW) from None
     broken = first_broken(run, links)
     if broken is not None:
-        says = f"Record {broken} of {len(links)} is not as it was written, or one before it is gone"
+        says = f"Record {broken} of {len(links)} was changed, or one before it is missing"
         return None, (Finding(right=False, says=says),)
     whole = Finding(right=True, says=f"The chain of its {len(links)} records is whole")
     try:
@@ -291,33 +290,33 @@ def verify(text: str) -> tuple[Report | None, tuple[Finding, ...]]:
             told(Past.of(run, links), links), learner=str(handed_in.get("learner", ""))
         )
     except (ValueError, LookupError, MsgspecError, StslabError) as error:
-        return None, (whole, Finding(right=False, says=f"Its records tell of no run: {error}"))
+        return None, (whole, Finding(right=False, says=f"Its records don't make a run: {error}"))
     return report, (whole, *_compared(handed_in, report))
 
 
 def _compared(handed_in: Mapping[str, Any], report: Report) -> Iterator[Finding]:
-    """Whether the report says what its own records say."""
+    """Whether the report agrees with its own records."""
     ours = decode(encode(report.as_dict()))
     names = [name for name in ours if name not in _OF_STSLAB and ours[name] != handed_in.get(name)]
     more = [name for name in handed_in if name not in ours]
     if names or more:
         yield Finding(
-            right=False, says=f"It says otherwise than them of: {', '.join(names + more)}"
+            right=False, says=f"It does not agree with them about: {', '.join(names + more)}"
         )
     else:
-        yield Finding(right=True, says="All that it says follows from them")
+        yield Finding(right=True, says="Everything in it follows from them")
 
 
 def _parsed(text: str) -> Mapping[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise UsageError("This is no report in JSON: it can't be verified.", _HOW) from None
+        raise UsageError("This is not a report in JSON: it can't be verified.", _HOW) from None
     if isinstance(found, dict) and found.get("masked"):
         raise UsageError("This report is masked, without its records: it can't be verified.", _HOW)
     wanted = {"run": dict, "records": list}
     if not isinstance(found, dict) or any(
         not isinstance(found.get(name), kind) for name, kind in wanted.items()
     ):
-        raise UsageError("This is no report of stslab's: it can't be verified.", _HOW)
+        raise UsageError("This is not a report of stslab: it can't be verified.", _HOW)
     return found

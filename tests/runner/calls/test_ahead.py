@@ -1,4 +1,4 @@
-"""Lookups that overlap: in order, never older than a change, and never more than a few."""
+"""Lookups ahead: in order, never older than a change, and only a few at a time."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from stslab.runner.ports import Answer, Call
 
 
 class Account:
-    """Answers each lookup with its parameters, when ``gate`` lets it."""
+    """Answers each lookup with its parameters once ``gate`` is open."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -36,7 +36,7 @@ def read_of(number: int) -> Call:
     return Call("admin", "iam", "GetUser", {"UserName": str(number)})
 
 
-def test_a_few_are_under_way_together_and_come_in_order():
+def test_a_few_lookups_run_together_and_come_in_order():
     account = Account()
     ahead = Ahead(account.look)
     items = ahead.over(range(30), read_of)
@@ -64,7 +64,7 @@ def test_an_answer_from_before_a_change_is_not_used():
     assert ahead.take(read_of(1)) is None
 
 
-def test_each_answer_is_there_once_and_another_question_has_none():
+def test_each_answer_is_taken_once():
     account = Account()
     account.gate.set()
     ahead = Ahead(account.look)
@@ -75,7 +75,7 @@ def test_each_answer_is_there_once_and_another_question_has_none():
     assert ahead.take(read_of(0)) is None
 
 
-def test_who_stops_asking_leaves_nothing_for_later():
+def test_stopping_early_drops_the_answers():
     account = Account()
     account.gate.set()
     ahead = Ahead(account.look)
@@ -85,7 +85,7 @@ def test_who_stops_asking_leaves_nothing_for_later():
     assert all(ahead.take(read_of(number)) is None for number in range(5))
 
 
-def test_what_a_lookup_raises_is_raised_where_its_answer_is_taken():
+def test_a_lookups_error_is_raised_where_its_answer_is_taken():
     def look(_read: Call) -> Answer:
         raise CredentialsError("they ended")
 
@@ -96,8 +96,8 @@ def test_what_a_lookup_raises_is_raised_where_its_answer_is_taken():
         ahead.take(read_of(0))
 
 
-def test_cleanup_does_and_says_the_same_in_either_kind_of_account(machine):
-    """What overlaps elsewhere is done one by one in the embedded account."""
+def test_cleanup_is_the_same_with_and_without_overlap(machine):
+    """On the embedded account, lookups run one by one."""
     said = {}
     for kind in ("sandbox", "aws"):
         machine.world, machine.profiles = lookalikes(), type(machine.profiles)()

@@ -1,4 +1,4 @@
-"""Why a call was refused: told by AWS's error, and compared with what a lab says."""
+"""The reason of a refusal: from AWS's error, and compared with the lab's."""
 
 import pytest
 
@@ -36,7 +36,7 @@ WHO = "User: arn:aws:iam::111122223333:user/u is not authorized to perform:"
         ("NoSuchEntity", "The user with name u cannot be found.", None, None),
     ],
 )  # fmt: skip
-def test_what_awss_error_names(code, message, gates, whole):
+def test_the_gate_that_awss_error_names(code, message, gates, whole):
     reason = told(Refusal(code, message, 403))
     if gates is None:
         assert reason is None
@@ -52,27 +52,27 @@ KEYS = ("sts:ExternalId", "aws:PrincipalArn")
     [
         ((), None, None, ""),
         ((), None, Reason(()), ""),
-        ((), None, Reason(("scp",)), "refused by scp, where no policy was to refuse"),
+        ((), None, Reason(("scp",)), "refused by scp, where no policy should refuse"),
         (("trust policy",), None, None, ""),
         (("trust policy",), None, Reason(("trust policy",)), ""),
         (("trust policy",), None, Reason(("identity policy",)),
-         "refused by identity policy, where trust policy was to refuse"),
+         "refused by identity policy, where trust policy should refuse"),
         (("trust policy",), None, Reason(("trust policy", "scp")),
-         "refused by trust policy and scp, where trust policy was to refuse"),
+         "refused by trust policy and scp, where trust policy should refuse"),
         (("scp", "trust policy"), None, Reason(("trust policy", "scp")), ""),
         (("scp", "trust policy"), None, Reason(("scp",)),
-         "refused by scp, where scp and trust policy was to refuse"),
+         "refused by scp, where scp and trust policy should refuse"),
         (("trust policy",), None, Reason(()),
-         "refused by no policy, where trust policy was to refuse"),
+         "refused by no policy, where trust policy should refuse"),
         (("trust policy",), "STS:externalid", Reason(("trust policy",), KEYS), ""),
         (("trust policy",), "aws:SourceIp", Reason(("trust policy",), KEYS),
-         "sts:ExternalId and aws:PrincipalArn decided, where aws:SourceIp was to decide"),
+         "sts:ExternalId and aws:PrincipalArn decided, where aws:SourceIp should decide"),
         (("trust policy",), "aws:SourceIp", Reason(("trust policy",)),
-         "no condition decided, where aws:SourceIp was to decide"),
+         "no condition decided, where aws:SourceIp should decide"),
         # A real account names one gate, and no key.
         (("scp", "trust policy"), "aws:SourceIp", Reason(("scp",), whole=False), ""),
         (("trust policy",), None, Reason(("scp",), whole=False),
-         "refused by scp, where trust policy was to refuse"),
+         "refused by scp, where trust policy should refuse"),
     ],
 )  # fmt: skip
 def test_a_refusal_is_compared_with_its_reason(by, key, reason, said):
@@ -80,7 +80,7 @@ def test_a_refusal_is_compared_with_its_reason(by, key, reason, said):
     assert mismatch(check, "AccessDenied", reason) == said
 
 
-def test_an_error_that_is_no_denial_has_no_gate_to_compare():
+def test_an_error_that_is_not_a_denial_has_no_gate():
     check = Check(says="S", call="iam.GetUser", fails=("NoSuchEntity",))
     assert mismatch(check, "NoSuchEntity", Reason(())) == ""
     assert mismatch(check, "InvalidClientTokenId", Reason(("signature",))) == ""

@@ -1,4 +1,4 @@
-"""The journal: what is written is there, and what is damaged is said to be so."""
+"""The journal: records persist, and damage is reported."""
 
 import contextlib
 import sqlite3
@@ -101,7 +101,7 @@ def filled(path):
     return path
 
 
-def test_what_is_written_is_read_by_the_next_process(filled):
+def test_records_are_read_by_the_next_process(filled):
     with Journal(filled) as journal:
         assert journal.run("r1") == a_run()
         (entry,) = journal.past("r1").entries()
@@ -113,7 +113,7 @@ def test_what_is_written_is_read_by_the_next_process(filled):
         assert journal.past("r1").checks()[0].proof == "proof"
 
 
-def test_an_intent_without_an_outcome_is_perhaps_done(path):
+def test_an_intent_without_an_outcome_may_have_taken_effect(path):
     with Journal(path) as journal:
         journal.begin(a_run())
         journal.intend("r1", an_intent())
@@ -136,7 +136,7 @@ def test_an_outcome_completes_the_thing_and_its_undo(path):
         assert journal.past("r1").profiles()[0].access_key_id == "AKIA1"
 
 
-def test_a_repeated_call_stands_for_the_one_before(path):
+def test_a_repeated_call_replaces_the_earlier_entry(path):
     with Journal(path) as journal:
         journal.begin(a_run())
         first = journal.intend("r1", an_intent())
@@ -145,7 +145,7 @@ def test_a_repeated_call_stands_for_the_one_before(path):
     assert states == [EntryState.REPLACED, EntryState.INTENDED]
 
 
-def test_what_is_written_at_once_is_written_whole_or_not_at_all(path):
+def test_one_write_is_one_transaction(path):
     with Journal(path) as journal:
         journal.begin(a_run())
         first = journal.intend("r1", an_intent())
@@ -158,7 +158,7 @@ def test_what_is_written_at_once_is_written_whole_or_not_at_all(path):
         assert [entry.state for entry in journal.past("r1").entries()] == [EntryState.INTENDED]
 
 
-def test_what_the_learner_said_and_which_hints_they_took_is_remembered(filled):
+def test_predictions_and_hints_are_kept(filled):
     said = Prediction("s", 0, "who decides", "allowed", right=False)
     with Journal(filled) as journal:
         journal.write("r1", said)
@@ -178,7 +178,7 @@ def test_nothing_is_changed_or_removed(filled, statement):
 
 
 def tampered(path, statement: str, *values: object) -> None:
-    """Do to the file what somebody does who knows SQL."""
+    """Change the file with SQL, as a person could."""
     with sqlite3.connect(path) as database:
         database.execute("DROP TRIGGER never_changed")
         database.execute("DROP TRIGGER never_removed")
@@ -199,24 +199,24 @@ def tampered(path, statement: str, *values: object) -> None:
         ("UPDATE records SET seal = upper(seal) WHERE kind = 'intent'", 2),
     ],
 )
-def test_the_chain_shows_what_was_changed_afterwards(filled, change, broken):
+def test_the_chain_shows_later_changes(filled, change, broken):
     tampered(filled, change)
     with Journal(filled) as journal:
         run = "r2" if "r2" in change else "r1"
         assert first_broken(run, journal.links(run)) == broken
-        with pytest.raises(JournalCorrupt, match="not as it was written"):
+        with pytest.raises(JournalCorrupt, match="was changed"):
             journal.verify()
 
 
-def test_a_record_of_what_was_proved_that_was_changed_does_not_keep_cleanup_from_its_work(filled):
+def test_a_changed_record_of_a_check_does_not_stop_cleanup(filled):
     tampered(filled, "UPDATE records SET body = replace(body, 'says', 'lies') WHERE kind = 'check'")
     with Journal(filled) as journal:
         journal.verify_run("r1")
-        with pytest.raises(JournalCorrupt, match="not as it was written"):
+        with pytest.raises(JournalCorrupt, match="was changed"):
             journal.past("r1").checks()
 
 
-def test_the_chain_of_an_untouched_run_is_whole(filled):
+def test_the_chain_of_an_unchanged_run_is_whole(filled):
     with Journal(filled) as journal:
         links = journal.links("r1")
         journal.verify()
@@ -226,7 +226,7 @@ def test_the_chain_of_an_untouched_run_is_whole(filled):
     assert first_broken("r1", links[1:]) == 1
 
 
-def test_unfinished_runs_are_told_newest_first(path):
+def test_unfinished_runs_are_listed_newest_first(path):
     with Journal(path) as journal:
         for number in range(4):
             journal.begin(a_run(f"r{number}", lab="x" if number == 3 else "assume-role"))
@@ -246,7 +246,7 @@ def test_only_its_owner_can_read_it(filled):
     assert stat.S_IMODE(filled.parent.stat().st_mode) == 0o700
 
 
-def test_what_cleanup_goes_by_is_on_disk_when_its_write_returns(filled):
+def test_records_for_cleanup_are_on_disk_when_their_write_returns(filled):
     full, normal = (2,), (1,)
     with Journal(filled) as journal:
         assert journal._database.execute("PRAGMA synchronous").fetchone() == full
@@ -258,8 +258,8 @@ def test_what_cleanup_goes_by_is_on_disk_when_its_write_returns(filled):
         assert journal._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_a_step_costs_the_same_however_long_the_history(filled):
-    """Nothing that is asked or written for one step walks through the whole table."""
+def test_the_cost_of_a_step_does_not_depend_on_the_history(filled):
+    """No query for a step scans the whole table."""
     with Journal(filled) as journal:
         plans = [
             journal._database.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
@@ -286,7 +286,7 @@ def test_a_journal_of_another_version_is_refused_and_left_as_it_is(filled, versi
     assert filled.read_bytes() == before
 
 
-def test_tables_are_made_whole_or_not_at_all(path, monkeypatch):
+def test_tables_are_created_in_one_transaction(path, monkeypatch):
     monkeypatch.setattr(store, "_STATEMENTS", (*store._STATEMENTS, "NO SQL"))
     with pytest.raises(JournalCorrupt):
         Journal(path)
@@ -325,7 +325,7 @@ def test_a_truncated_journal_is_damage(filled):
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"title": 1}', "{", "null"])
-def test_a_row_that_makes_no_sense_is_damage(filled, text):
+def test_a_malformed_row_is_damage(filled, text):
     tampered(filled, "UPDATE records SET body = ? WHERE kind = 'intent'", text)
     with Journal(filled) as journal, pytest.raises(JournalCorrupt):
         journal.past("r1").entries()

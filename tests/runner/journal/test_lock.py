@@ -1,4 +1,4 @@
-"""One at a time, and a lock ends with its process."""
+"""The lock: one holder at a time, and it ends with its process."""
 
 import os
 import signal
@@ -50,7 +50,7 @@ def _impatient(request, monkeypatch):
         monkeypatch.setattr(lock, "_AT_FIRST", 0.0)
 
 
-def test_patience_for_who_is_done_soon(home, holder):
+def test_a_short_lock_is_waited_for(home, holder):
     assert holder.stdin
     leaves = threading.Timer(0.3, holder.stdin.close)
     leaves.start()
@@ -60,7 +60,7 @@ def test_patience_for_who_is_done_soon(home, holder):
     holder.stdin = None
 
 
-def test_who_comes_second_is_told_who_holds_it(home, holder):
+def test_the_second_process_is_told_the_holder(home, holder):
     with pytest.raises(RunInProgress) as caught, held(home):
         pass
     assert f"`stslab run`, process {holder.pid}, since 20" in caught.value.message
@@ -81,10 +81,10 @@ def test_it_is_free_again_after_an_error(home):
     assert home.lock.read_text() == ""
 
 
-def test_a_holder_that_says_nothing_is_still_respected(home):
+def test_a_lock_with_an_empty_file_still_holds(home):
     with held(home):
         home.lock.write_text("not json")
-        with pytest.raises(RunInProgress, match="has not said who it is"), held(home):
+        with pytest.raises(RunInProgress, match="an unknown process"), held(home):
             pass
 
 

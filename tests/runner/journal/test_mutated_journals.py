@@ -1,4 +1,4 @@
-"""Journals that are damaged in any way: said to be, and never acted on."""
+"""Damaged journals: the damage is reported, and never acted on."""
 
 import json
 import random
@@ -22,7 +22,7 @@ BYTES, ROWS = 400, 300
 
 @pytest.fixture
 def stopped(assume_role, tmp_path) -> Machine:
-    """A machine whose run was stopped before its end, among what is not the run's."""
+    """A machine whose run was stopped, on an account with other people's things."""
     machine = Machine(assume_role, tmp_path, world=lookalikes())
     with machine.process() as process:
         process.run(last="verify-access")
@@ -30,12 +30,12 @@ def stopped(assume_role, tmp_path) -> Machine:
 
 
 def strangers_of(world: World) -> Counter[str]:
-    """Everything in the account, as words that can be counted."""
+    """The names in the account, counted."""
     return Counter(f"{kind} {name}" for kind, names in world.everything().items() for name in names)
 
 
 def clean_up(machine: Machine) -> type[Exception] | None:
-    """Clean up and report, as the commands do; which of the errors that may be said it was."""
+    """Clean up and report, as the commands do. Return the class of the error, if there is one."""
     try:
         with machine.process() as process:
             for run in process.journal.runs():
@@ -54,8 +54,8 @@ def tables(path: Path, change: Callable[[sqlite3.Connection], object]) -> None:
 
 
 @pytest.mark.slow
-def test_bytes_that_changed(stopped: Machine):
-    """Any bytes of the file, one to forty of them: no traceback, and nothing foreign touched."""
+def test_changed_bytes(stopped: Machine):
+    """One to forty changed bytes of the file: no traceback, and nothing foreign touched."""
     path = stopped.folder / "journal.sqlite"
     tables(path, lambda database: database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
     whole, chance = path.read_bytes(), random.Random(20261124)
@@ -71,8 +71,8 @@ def test_bytes_that_changed(stopped: Machine):
     assert len(outcomes) > 1
 
 
-def test_records_that_changed_and_still_make_sense(stopped: Machine):
-    """Names of the run's become a stranger's: cleanup must not follow the journal there."""
+def test_changed_records_that_are_still_valid(stopped: Machine):
+    """The run's names become a stranger's: cleanup must not follow the journal there."""
     path = stopped.folder / "journal.sqlite"
     tables(path, lambda database: database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
     whole, chance = path.read_bytes(), random.Random(5)
@@ -99,7 +99,7 @@ def put(path: Path, content: bytes) -> None:
 
 
 def misdirect(database: sqlite3.Connection, chance: random.Random, strangers: list[str]) -> None:
-    """Change one record, as if the run had made what it had not: still JSON of the right shape."""
+    """Change one record to name a thing that the run had not made; it is still valid JSON."""
     query = "SELECT seq, body FROM records WHERE kind IN ('begun', 'intent', 'outcome', 'found')"
     row, text = chance.choice(database.execute(query).fetchall())
     data = replaced(json.loads(text), chance, strangers)
@@ -119,7 +119,7 @@ def replaced(data, chance, strangers):
 
 
 @pytest.mark.parametrize("seal", ["x", ""])
-def test_a_seal_that_is_taken_off_is_no_way_round_it(stopped: Machine, seal: str):
+def test_removing_the_seal_does_not_help(stopped: Machine, seal: str):
     path = stopped.folder / "journal.sqlite"
 
     def take_off(database: sqlite3.Connection) -> None:
@@ -127,5 +127,5 @@ def test_a_seal_that_is_taken_off_is_no_way_round_it(stopped: Machine, seal: str
         database.execute("UPDATE records SET seal = ?", (seal,))
 
     tables(path, take_off)
-    with Journal(path) as journal, pytest.raises(JournalError, match="not as it was written"):
+    with Journal(path) as journal, pytest.raises(JournalError, match="was changed"):
         journal.past("run00001").entries()

@@ -1,4 +1,4 @@
-"""How far a run has come: the same wherever it is told, and never more than was proved."""
+"""The standing of a run: the same in all output, and never more than was proved."""
 
 import pytest
 from msgspec.structs import replace
@@ -20,7 +20,7 @@ def stands(machine: Machine, run: str = "run00001") -> Standing:
 
 
 def did(machine: Machine, *stages: str, skipped: tuple[str, ...] = ()) -> Standing:
-    """Where a run stands in which these stages were done, each in a process of its own."""
+    """The standing of a run in which these stages were done, each in its own process."""
     for stage in stages:
         with machine.process() as process:
             process.runner.start_or_resume()
@@ -42,7 +42,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("done", "left_out", "skipped", "not_reached"), CASES)
-def test_the_denominator_is_the_labs(machine, done, left_out, skipped, not_reached):
+def test_the_denominator_is_the_labs_number_of_claims(
+    machine, done, left_out, skipped, not_reached
+):
     told = did(machine, *done, skipped=left_out)
     assert (told.skipped, told.not_reached) == (skipped, not_reached)
     proved = sum(len(machine.lab.stage(one).checkpoint) for one in done)
@@ -50,7 +52,7 @@ def test_the_denominator_is_the_labs(machine, done, left_out, skipped, not_reach
     assert {one.verdict for one in told.claims if one.stage not in done} <= {"not tried"}
 
 
-def test_five_skips_and_a_cleanup_prove_what_was_there(machine):
+def test_five_skips_and_a_cleanup_prove_only_what_was_made(machine):
     with machine.process() as process:
         process.runner.start_or_resume()
         process.runner.run_stage("create-user")
@@ -77,7 +79,7 @@ def test_five_skips_and_a_cleanup_prove_what_was_there(machine):
     assert finished.notes == told.notes == (("skipped", STAGES[1:5]),)
 
 
-def test_a_stage_that_stands_before_one_that_was_done_was_skipped(machine):
+def test_a_stage_before_one_that_was_done_counts_as_skipped(machine):
     with machine.process() as process:
         process.runner.start_or_resume()
         process.runner.run_stage("create-user")
@@ -85,7 +87,7 @@ def test_a_stage_that_stands_before_one_that_was_done_was_skipped(machine):
     assert stands(machine).skipped == STAGES[1:5]
 
 
-def test_cleanup_by_its_command_is_no_stage_that_was_reached(machine):
+def test_the_cleanup_command_does_not_reach_the_cleanup_stage(machine):
     did(machine, *STAGES[:3], skipped=("assume-role",))
     with machine.process() as process:
         process.clean_up()
@@ -95,7 +97,7 @@ def test_cleanup_by_its_command_is_no_stage_that_was_reached(machine):
     assert told.proved < CLAIMS
 
 
-def test_attempts_stay_and_say_how(machine):
+def test_attempts_are_kept_with_how_they_were_done(machine):
     with machine.process() as process:
         process.run(last="deploy-role")
         machine.allows_nothing()
@@ -116,7 +118,7 @@ def test_attempts_stay_and_say_how(machine):
     assert stands(machine).asked_nobody == ("attach-policy",)
 
 
-def test_what_was_proved_stays_proved_though_it_is_tried_again_later(machine):
+def test_a_proved_claim_stays_proved_when_tried_again_later(machine):
     """`stslab step deploy-role` once the policy is there: the user may assume the role now."""
     with machine.process() as process:
         process.run(last="attach-policy")
@@ -146,7 +148,7 @@ def changed(lab: Lab, **check) -> Lab:
     return replace(lab, stages=(replace(first, checkpoint=checks), *others), sha256="edited")
 
 
-def test_a_lab_that_was_made_easier_on_the_way_proves_nothing(machine):
+def test_a_lab_made_easier_during_the_run_proves_nothing(machine):
     original = machine.lab
     machine.lab = changed(original, expect="Arn == 'another'")
     with machine.process() as process, pytest.raises(StslabError, match="does not hold"):
@@ -162,7 +164,7 @@ def test_a_lab_that_was_made_easier_on_the_way_proves_nothing(machine):
 
 
 @pytest.mark.parametrize("said", [{"because": "Other words."}, {"within": 5.0}, {"ask": "other"}])
-def test_other_words_about_a_claim_are_no_other_claim(machine, said):
+def test_other_explanations_do_not_change_a_claim(machine, said):
     original = machine.lab
     with machine.process() as process:
         process.run(last="create-user")

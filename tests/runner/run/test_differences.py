@@ -1,4 +1,4 @@
-"""What a call asks for and what the account has: the same, or in what they differ."""
+"""Differences between a call's parameters and the account."""
 
 import json
 
@@ -23,7 +23,7 @@ def revoking(before: str) -> dict[str, object]:
         ("2029-01-01T12:00:01Z", False),
     ],
 )
-def test_a_policy_of_now_was_written_some_minutes_ago(there: str, same: bool) -> None:
+def test_times_within_ten_minutes_are_equal_in_policies(there: str, same: bool) -> None:
     params = {"PolicyDocument": json.dumps(revoking("2030-01-01T12:05:30Z"))}
     found = [
         *differences(EFFECTS["iam.PutRolePolicy"], params, {"PolicyDocument": revoking(there)})
@@ -33,7 +33,7 @@ def test_a_policy_of_now_was_written_some_minutes_ago(there: str, same: bool) ->
         assert there in found[0].found[0]
 
 
-def test_what_is_not_there_is_told() -> None:
+def test_missing_items_are_differences() -> None:
     params = {"PolicyDocument": json.dumps(revoking("2030-01-01T12:05:30Z"))}
     (found,) = differences(EFFECTS["iam.PutRolePolicy"], params, {})
     assert found.found == ("nothing",)

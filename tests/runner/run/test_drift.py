@@ -1,4 +1,4 @@
-"""What was done before is looked at: what is gone is done again, what was changed is told."""
+"""Drift: missing work is done again, changed work is reported, work by hand is adopted."""
 
 import json
 from typing import Any
@@ -81,18 +81,18 @@ DRIFTS = {
     delete_the_user: ["IAM user", "Access key", "Inline policy"],
     delete_the_key: ["Access key"],
     delete_the_policy: ["Inline policy"],
-    delete_the_role: ["IAM role", "role_arn", "Inline policy", "AWS takes the session no more"],
-    delete_the_bucket: ["S3 bucket", "role_arn", "Inline policy", "AWS takes the session no more"],
+    delete_the_role: ["IAM role", "role_arn", "Inline policy", "AWS no longer accepts the session"],
+    delete_the_bucket: ["S3 bucket", "role_arn", "Inline policy", "AWS no longer accepts the session"],
     delete_the_stack: [
-        "CloudFormation stack", "role_arn", "Inline policy", "AWS takes the session no more",
+        "CloudFormation stack", "role_arn", "Inline policy", "AWS no longer accepts the session",
     ],
-    end_the_session: ["The session has ended (profile assumed)"],
+    end_the_session: ["The session has expired (profile assumed)"],
     forget_the_profiles: ["The profile sts is gone", "The profile assumed is gone"],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("drift", DRIFTS, ids=lambda each: each.__name__)
-def test_what_is_gone_is_made_again_and_the_run_goes_on(begun: Machine, drift: Any) -> None:
+def test_missing_work_is_done_again_and_the_run_continues(begun: Machine, drift: Any) -> None:
     drift(begun)
     with begun.process() as process:
         process.run()
@@ -109,7 +109,7 @@ def test_what_is_gone_is_made_again_and_the_run_goes_on(begun: Machine, drift: A
 
 
 @pytest.mark.parametrize("drift", DRIFTS, ids=lambda each: each.__name__)
-def test_what_was_asked_first_is_done_as_well(begun: Machine, drift: Any) -> None:
+def test_drift_can_be_asked_for_before_the_stage(begun: Machine, drift: Any) -> None:
     drift(begun)
     with begun.process() as process:
         process.runner.start_or_resume()
@@ -121,7 +121,7 @@ def test_what_was_asked_first_is_done_as_well(begun: Machine, drift: Any) -> Non
 
 
 @pytest.mark.parametrize("drift", DRIFTS, ids=lambda each: each.__name__)
-def test_it_can_be_asked_first_and_asking_changes_nothing(begun: Machine, drift: Any) -> None:
+def test_asking_for_drift_changes_nothing(begun: Machine, drift: Any) -> None:
     drift(begun)
     before = begun.world.everything()
     with begun.process() as process:
@@ -135,7 +135,7 @@ def test_it_can_be_asked_first_and_asking_changes_nothing(begun: Machine, drift:
     assert begun.said(StepDrifted) == []
 
 
-def test_where_nothing_drifted_nothing_is_said_or_called_but_looks(begun: Machine) -> None:
+def test_without_drift_there_are_only_lookups(begun: Machine) -> None:
     with begun.process() as process:
         process.runner.start_or_resume()
         assert process.runner.drift("verify-access") == ()
@@ -145,7 +145,7 @@ def test_where_nothing_drifted_nothing_is_said_or_called_but_looks(begun: Machin
     assert all(verb.startswith(("Get", "Head", "List", "Describe")) for verb in verbs), verbs
 
 
-def test_one_process_looks_once(begun: Machine) -> None:
+def test_one_process_inspects_once(begun: Machine) -> None:
     with begun.process() as process:
         process.runner.start_or_resume()
         process.runner.drift("verify-access")
@@ -155,14 +155,14 @@ def test_one_process_looks_once(begun: Machine) -> None:
         assert len(begun.world.log) == looked
 
 
-def test_what_was_made_in_this_very_process_is_not_doubted(machine: Machine) -> None:
-    """A real account may not show a new thing at once: that it is gone would be a wrong guess."""
+def test_work_of_this_process_is_not_inspected(machine: Machine) -> None:
+    """A real account may not show a new thing at once, so its absence would prove nothing."""
     with machine.process() as process:
         process.run()
     assert machine.said(StepDrifted) == []
 
 
-def test_after_a_failure_it_looks_again(begun: Machine) -> None:
+def test_after_a_failure_steps_are_inspected_again(begun: Machine) -> None:
     with begun.process() as process:
         process.runner.start_or_resume()
         assert process.runner.drift("verify-access") == ()
@@ -173,7 +173,7 @@ def test_after_a_failure_it_looks_again(begun: Machine) -> None:
     assert [one.what for one in begun.said(StepDrifted)] == DRIFTS[end_the_session]
 
 
-def test_a_policy_that_was_changed_by_hand_is_shown_and_put_back(begun: Machine) -> None:
+def test_a_policy_changed_by_hand_is_shown_and_restored(begun: Machine) -> None:
     policies = begun.world.users[USER]["policies"]
     ours = policies["StsAssumePolicy"]["Statement"][0]
     wide = {"Effect": "Allow", "Action": "sts:*", "Resource": "*"}
@@ -198,8 +198,8 @@ def test_another_form_of_the_same_policy_is_left_alone(begun: Machine) -> None:
         assert process.runner.drift("verify-access") == ()
 
 
-def test_what_the_step_itself_would_not_put_back_is_left_with_the_command(begun: Machine) -> None:
-    """The role is the stack's: its trust is put back by a call that the lab does not make."""
+def test_a_change_that_the_step_would_not_revert_is_left_with_the_command(begun: Machine) -> None:
+    """The role is in a stack: restoring its trust takes a call that the lab does not make."""
     role = begun.world.roles[the_role(begun)]
     ours = role["trust"]["Statement"][0]
     theirs = {**ours, "Principal": {"AWS": "*"}}
@@ -215,7 +215,7 @@ def test_what_the_step_itself_would_not_put_back_is_left_with_the_command(begun:
     assert role["trust"]["Statement"] == [theirs]
 
 
-def test_a_look_that_is_refused_tells_nothing(begun: Machine) -> None:
+def test_a_refused_lookup_shows_no_drift(begun: Machine) -> None:
     def refuse(**_: Any) -> Any:
         raise Refused("AccessDenied", "no", 403)
 
@@ -243,7 +243,7 @@ def deployed(machine: Machine) -> Machine:
     return machine
 
 
-def test_what_was_done_by_hand_and_right_is_taken_up(deployed: Machine) -> None:
+def test_correct_work_by_hand_is_adopted(deployed: Machine) -> None:
     put_by_hand(deployed)
     with deployed.process() as process:
         process.runner.start_or_resume()
@@ -255,7 +255,7 @@ def test_what_was_done_by_hand_and_right_is_taken_up(deployed: Machine) -> None:
     assert [one.title for one in deployed.said(StepAdopted)] == ["Put the policy on the user"]
 
 
-def test_what_is_not_there_is_not_taken_up(deployed: Machine) -> None:
+def test_missing_work_is_not_adopted(deployed: Machine) -> None:
     with deployed.process() as process:
         process.runner.start_or_resume()
         stage = process.runner.begin_stage("attach-policy")
@@ -263,7 +263,7 @@ def test_what_is_not_there_is_not_taken_up(deployed: Machine) -> None:
     assert deployed.said(StepDiffers) == []
 
 
-def test_what_was_done_by_hand_and_wrong_is_told(deployed: Machine) -> None:
+def test_wrong_work_by_hand_is_reported(deployed: Machine) -> None:
     put_by_hand(deployed, Resource="*")
     with deployed.process() as process:
         process.runner.start_or_resume()
@@ -274,7 +274,7 @@ def test_what_was_done_by_hand_and_wrong_is_told(deployed: Machine) -> None:
     assert '"Resource": "*"' in told.differences[0].found[0]
 
 
-def test_a_stage_that_was_done_by_hand_is_taken_up_by_the_next(deployed: Machine) -> None:
+def test_a_stage_done_by_hand_is_adopted_by_the_next(deployed: Machine) -> None:
     put_by_hand(deployed)
     with deployed.process() as process:
         process.runner.start_or_resume()
@@ -301,7 +301,7 @@ def test_a_key_and_its_profile_by_hand(machine: Machine) -> None:
     assert machine.world.everything()["keys"] == []
 
 
-def test_a_session_by_hand_in_the_place_of_one_that_ended(begun: Machine) -> None:
+def test_a_session_by_hand_replaces_an_expired_one(begun: Machine) -> None:
     end_the_session(begun)
     role = f"arn:aws:iam::111122223333:role/{the_role(begun)}"
     who = f"arn:aws:iam::111122223333:user/{USER}"
@@ -314,7 +314,7 @@ def test_a_session_by_hand_in_the_place_of_one_that_ended(begun: Machine) -> Non
     assert begun.said(StepFailed) == []
 
 
-def test_a_session_of_another_name_is_not_the_one(begun: Machine) -> None:
+def test_a_session_of_another_name_is_not_adopted(begun: Machine) -> None:
     role = f"arn:aws:iam::111122223333:role/{the_role(begun)}"
     who = f"arn:aws:iam::111122223333:user/{USER}"
     made = begun.world.sts_assume_role(who, role, "mine")["Credentials"]
@@ -324,7 +324,7 @@ def test_a_session_of_another_name_is_not_the_one(begun: Machine) -> None:
     assert key_of(begun, "assumed") != made["AccessKeyId"]
 
 
-def test_on_a_real_account_nothing_is_taken_up(machine: Machine) -> None:
+def test_on_a_real_account_nothing_is_adopted(machine: Machine) -> None:
     with machine.process(kind="aws") as process:
         process.run(last="deploy-role")
         put_by_hand(machine)
@@ -332,7 +332,7 @@ def test_on_a_real_account_nothing_is_taken_up(machine: Machine) -> None:
         assert not process.runner.adopt(stage, 0)
 
 
-def test_a_user_that_was_made_by_hand_since_the_run_began(machine: Machine) -> None:
+def test_a_user_made_by_hand_since_the_run_began(machine: Machine) -> None:
     with machine.process() as process:
         process.runner.start_or_resume()
         machine.world.iam_create_user(USER)

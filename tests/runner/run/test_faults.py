@@ -1,4 +1,4 @@
-"""Whatever goes wrong with a call, the run ends done or stopped, and cleanup leaves nothing."""
+"""Faulty calls: the run ends done or stopped, and cleanup leaves nothing."""
 
 import pytest
 from tests.runner.conftest import Machine
@@ -61,7 +61,7 @@ def test_a_lost_answer_is_looked_up_and_nothing_is_made_twice(machine, call):
 
 
 @pytest.mark.parametrize("kind", [LOST_BEFORE, LOST_AFTER, SERVER_ERROR, THROTTLE])
-def test_a_fault_that_stays_ends_the_run_in_bounded_time(machine, kind):
+def test_a_lasting_fault_ends_the_run_in_bounded_time(machine, kind):
     error = try_to_run(machine, always("iam.CreateAccessKey", kind))
     assert isinstance(error, RunError)
     assert machine.clock.elapsed < 300
@@ -71,7 +71,7 @@ def test_a_fault_that_stays_ends_the_run_in_bounded_time(machine, kind):
     assert machine.world.keys == {}
 
 
-def test_throttling_is_waited_out_and_shown(machine):
+def test_throttling_is_retried_and_shown(machine):
     left = [THROTTLE] * 4
     fault = lambda _n, name: left.pop() if name == "iam.CreateUser" and left else None  # noqa: E731
     assert try_to_run(machine, fault) is None
@@ -92,7 +92,7 @@ def test_a_refused_step_says_what_aws_said_and_can_be_resumed(machine):
     assert machine.world.everything()["users"] == []
 
 
-def test_a_stack_that_rolled_back_is_deleted_and_made_anew(machine):
+def test_a_stack_that_rolled_back_is_deleted_and_created_again(machine):
     machine.world.fail_stacks = 1
     error = try_to_run(machine, lambda _n, _c: None)
     assert error

@@ -1,4 +1,4 @@
-"""Killed at any point, a run can be undone whole, and can go on to its end."""
+"""A run that was killed at any point can be undone, and can continue to its end."""
 
 import pytest
 from tests.runner.conftest import Machine
@@ -25,7 +25,7 @@ class Killer:
 
 
 def lookalikes() -> World:
-    """An account with other people's things, some of them much like the run's."""
+    """An account with other people's things, some similar to the run's."""
     world = World()
     world.iam_create_user("sts-test-user-run00009", [OTHERS])
     world.iam_create_access_key("sts-test-user-run00009")
@@ -101,7 +101,7 @@ def go_on_after(lab, folder, at: int) -> None:
 
 
 def kill_the_cleanup_too(lab, folder, at: int) -> None:
-    """The run was killed late; its cleanup is killed as well, and then runs to its end."""
+    """A run that was killed late, whose cleanup is killed too, and then runs to its end."""
     machine = new_machine(lab, folder)
     with machine.process() as process:
         process.run(last="verify-access")

@@ -1,4 +1,4 @@
-"""Labs of other shapes: services that are not known, things of others, secrets, waits."""
+"""Other labs: unknown services, other people's things, secrets, waits."""
 
 import pytest
 from msgspec.structs import replace
@@ -93,7 +93,7 @@ def clean_up(machine: Machine) -> None:
         process.clean_up()
 
 
-def test_a_kind_that_is_not_known_is_undone_as_the_lab_says(make):
+def test_a_thing_of_an_unknown_kind_is_undone_as_the_lab_says(make):
     machine = make(URL_SAVED)
     run_one(machine)
     assert machine.world.queues == {"thing-run00001"}
@@ -104,7 +104,7 @@ def test_a_kind_that_is_not_known_is_undone_as_the_lab_says(make):
 @pytest.mark.parametrize("fault", [LOST_BEFORE, LOST_AFTER])
 def test_a_lost_answer_of_an_unknown_kind_stops_the_run(make, fault):
     machine = make(URL_KNOWN)
-    with pytest.raises(RunError, match="Nothing tells whether"):
+    with pytest.raises(RunError, match="It is unknown whether"):
         run_one(machine, always("sqs.CreateQueue", fault))
     # Its undo names the run, so it can undo nothing of anybody else's.
     clean_up(machine)
@@ -123,7 +123,7 @@ def test_an_undo_that_does_not_name_the_run_is_not_made_blindly(make):
     assert machine.said(UndoFinished)[0].outcome == "kept"
 
 
-def test_what_lacks_the_runs_tag_is_not_made(make):
+def test_a_thing_without_the_runs_tag_is_not_made(make):
     with pytest.raises(InvalidLab, match="lacks the run's tag"):
         make(UNTAGGED)
     machine = make(UNTAGGED, judged=False)
@@ -154,14 +154,14 @@ def test_somebody_elses_user_is_not_changed(make, step, call):
     assert machine.world.everything() == before
 
 
-def test_what_a_step_cannot_save_stops_the_run(make):
+def test_a_value_that_can_not_be_saved_stops_the_run(make):
     machine = make(URL_SAVED)
     machine.world.sqs_create_queue = lambda **_: {}
     with pytest.raises(RunError, match=r"does not have QueueUrl .for url."):
         run_one(machine)
 
 
-def test_a_reference_to_nothing_stops_before_the_call(make):
+def test_an_unknown_reference_stops_before_the_call(make):
     machine = make(USER, URL_SAVED)
     machine.lab = replace(machine.lab, vars={})
     with pytest.raises(UnresolvedReference, match="name"):
@@ -214,7 +214,7 @@ GROUP = """
 """
 
 
-def test_what_a_lost_call_made_is_adopted_although_it_showed_late(make):
+def test_a_lost_calls_thing_is_adopted_even_if_it_shows_late(make):
     """The lookup does not find the group yet; the second call says that it exists."""
     machine = make(GROUP)
     groups, looks = set(), iter([False])
@@ -261,7 +261,7 @@ MAY_NOT = """
         ([LOST_AFTER], False),  # it was not refused, and is there
     ],
 )
-def test_what_is_to_be_refused_is_asked_again_when_its_answer_is_lost(make, faults, held):
+def test_a_call_that_should_be_refused_is_repeated_if_its_answer_is_lost(make, faults, held):
     machine = make(USER, MAY_NOT)
     coming = iter([None, *faults])  # the first one is the step's
     fault = lambda _n, name: next(coming, None) if name == "iam.CreateUser" else None  # noqa: E731

@@ -1,4 +1,4 @@
-"""Which stages are done, what they need, and what a dry run tells of them."""
+"""The plan: which stages are done, what they need, and the dry run."""
 
 import re
 
@@ -34,7 +34,7 @@ def test_stages_are_chosen_in_the_labs_order(assume_role, first, last, chosen):
     ("first", "last"),
     [("x", ""), ("", "x"), ("cleanup", "create-user"), ("0", ""), ("7", ""), ("", "9" * 5000)],
 )
-def test_stages_that_make_no_sense(assume_role, first, last):
+def test_invalid_ranges_of_stages(assume_role, first, last):
     with pytest.raises(UsageError):
         plan(assume_role, first=first, last=last)
 
@@ -54,10 +54,8 @@ def test_stages_that_make_no_sense(assume_role, first, last):
         ("The user is gone", STAGES, ""),
     ],
 )
-def test_only_a_stage_that_changes_what_a_claim_is_about_excuses_it(
-    assume_role, tells, says, done, changed
-):
-    """Whether the lab has a table of who can do what, or only its steps and claims."""
+def test_only_a_stage_that_changes_a_claim_excuses_it(assume_role, tells, says, done, changed):
+    """With an access table in the lab, and with steps and checks alone."""
     lab = assume_role if tells else without_table(assume_role)
     stage, check = next(
         (stage, check) for stage in lab.stages for check in stage.checkpoint if check.says == says
@@ -86,7 +84,7 @@ def test_what_a_stage_needs(assume_role, stage, needs):
     assert missing(assume_role, stage, needs[:1]) == needs[1:]
 
 
-def test_a_dry_run_tells_each_step_and_claim_without_a_call(assume_role, machine):
+def test_a_dry_run_shows_each_step_and_claim_without_a_call(assume_role, machine):
     told: list[object] = []
     with machine.process() as process:
         dry_run(assume_role, process.account.target, told.append, plan(assume_role))
@@ -103,7 +101,7 @@ def test_a_dry_run_tells_each_step_and_claim_without_a_call(assume_role, machine
 
 
 def calls_of_the_tables() -> set[tuple[str, str, tuple[str, ...]]]:
-    """Every (service, operation, parameters) of AWS's that the tables would call."""
+    """Every (service, operation, parameters) that the tables name."""
     found = set()
     for kind in KINDS.values():
         found.add((kind.service, kind.look, kind.look_names))
@@ -134,7 +132,7 @@ def test_each_call_of_the_tables_is_in_awss_api(call):
     assert unknown <= {"Marker"}
 
 
-def test_children_hang_on_their_kinds():
+def test_children_belong_to_their_kinds():
     assert {kind.id: len(kind.children) for kind in KINDS.values() if kind.children} == {
         "iam.user": 9,
         "iam.role": 3,
@@ -166,5 +164,5 @@ def test_children_hang_on_their_kinds():
         ("iam.CreateServiceLinkedRole", False),
     ],
 )
-def test_which_calls_may_be_made_again(call, safe):
+def test_which_calls_may_be_repeated(call, safe):
     assert is_repeatable(call) is safe

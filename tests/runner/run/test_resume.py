@@ -1,4 +1,4 @@
-"""A run goes on where it was stopped, on the account that it began on, or begins anew."""
+"""A run continues where it was stopped, on the same account, or starts again."""
 
 import dataclasses
 
@@ -36,7 +36,7 @@ def begun(machine):
     return machine
 
 
-def test_the_next_process_goes_on(begun):
+def test_the_next_process_continues(begun):
     with begun.process() as process:
         assert process.run() == "run00001"
     started = begun.said(RunStarted)[0]
@@ -89,17 +89,17 @@ def test_a_checkpoint_is_proved_again_and_may_fail(begun):
     assert failed.proof == 'EvaluationResults.EvalDecision = ["implicitDeny"]'
 
 
-def test_a_denial_that_does_not_come_is_no_proof(begun):
+def test_a_missing_denial_proves_nothing(begun):
     begun.profiles.save("sts", Credentials(ADMIN_KEY, "x" * 20))
     with begun.process() as process:
         process.runner.start_or_resume()
         with pytest.raises(CheckFailed):
             process.runner.check_stage("create-user")
     whys = [check.why for check in begun.said(CheckFinished)]
-    assert whys[1] == "the call succeeded, where AccessDenied was to be the answer"
+    assert whys[1] == "the call succeeded, but should have been refused: AccessDenied"
 
 
-def test_credentials_that_were_lost_are_made_anew(begun):
+def test_lost_credentials_are_made_again(begun):
     begun.profiles.remove("sts")
     begun.profiles.remove("assumed")
     with begun.process() as process:
@@ -121,7 +121,7 @@ def test_a_session_that_expired_is_assumed_again(begun):
     assert begun.profiles.get("assumed").expiration == "2030-01-01T00:00:00Z"
 
 
-def test_a_new_embedded_account_starts_the_lab_anew(begun):
+def test_a_new_embedded_account_starts_the_lab_again(begun):
     begun.world.__init__()
     with begun.process(instance="two") as process:
         assert process.run() == "run00002"
@@ -148,14 +148,14 @@ def test_a_stopped_cleanup_is_ended_before_a_new_run(begun):
         assert process.journal.run("run00001").state is RunState.CLEANED
 
 
-def test_a_changed_lab_file_is_told(begun):
+def test_a_changed_lab_file_is_reported(begun):
     begun.lab = replace(begun.lab, sha256="other")
     with begun.process() as process:
         process.runner.start_or_resume()
     assert "has changed" in begun.said(Notice)[0].message
 
 
-def test_finish_tells_what_was_proved(begun):
+def test_finish_reports_what_was_proved(begun):
     with begun.process() as process:
         process.runner.start_or_resume()
         process.runner.finish()
@@ -167,7 +167,7 @@ def test_finish_tells_what_was_proved(begun):
     assert {*verdicts[told.proved :]} == {"not tried"}
 
 
-def test_no_stage_of_that_name(machine):
+def test_an_unknown_stage(machine):
     with machine.process() as process:
         process.runner.start_or_resume()
         with pytest.raises(UsageError, match="no stage 'nothere'") as caught:
@@ -182,7 +182,7 @@ def test_nothing_without_a_run(machine):
             process.runner.check_stage("create-user")
 
 
-def test_a_stacks_events_are_told_once_each(machine):
+def test_a_stacks_events_are_emitted_once(machine):
     with machine.process() as process:
         process.run(last="deploy-role")
     told = [event.status for event in machine.said(StackProgress)]

@@ -1,4 +1,4 @@
-"""A run from end to end, on an account in memory."""
+"""A whole run, on an account in memory."""
 
 import pytest
 from msgspec.structs import replace
@@ -31,7 +31,7 @@ def test_the_whole_lab_is_proved_and_nothing_is_left(machine):
 
 
 def refusing(machine, reason: Reason | None, **check) -> CheckRecord:
-    """A claim of a refusal, on an account that tells this reason."""
+    """A check of a refusal, on an account that gives this reason."""
     first, *others = machine.lab.stages
     claim = replace(first.checkpoint[1], within=None, **check)
     machine.lab = replace(
@@ -49,21 +49,21 @@ def refusing(machine, reason: Reason | None, **check) -> CheckRecord:
 IDENTITY, TRUST = Gate.IDENTITY, Gate.TRUST
 
 
-def test_a_refusal_for_another_reason_is_no_proof(machine):
+def test_a_refusal_for_another_reason_proves_nothing(machine):
     record = refusing(machine, Reason((TRUST,)), by=(IDENTITY,))
     assert (record.held, record.denied, record.gates) == (False, False, (TRUST,))
     (said,) = (one for one in machine.said(CheckFinished) if not one.held)
-    assert said.why == "refused by trust policy, where identity policy was to refuse"
+    assert said.why == "refused by trust policy, where identity policy should refuse"
 
 
 @pytest.mark.parametrize("reason", [None, Reason((IDENTITY,)), Reason((IDENTITY,), whole=False)])
-def test_a_refusal_for_its_reason_or_for_one_that_is_not_told_is_proof(machine, reason):
+def test_a_refusal_for_the_expected_or_an_unknown_reason_is_proof(machine, reason):
     record = refusing(machine, reason, by=(IDENTITY,))
     assert (record.held, record.denied) == (True, True)
     assert record.gates == (reason.gates if reason else ())
 
 
-def test_the_wrong_key_is_no_proof(machine):
+def test_the_wrong_condition_key_proves_nothing(machine):
     reason = Reason((TRUST,), ("aws:PrincipalArn",))
     assert not refusing(machine, reason, by=(TRUST,), key="sts:ExternalId").held
 
@@ -91,7 +91,7 @@ def test_a_claim_that_does_not_hold_names_its_place_in_the_file(machine):
     assert places(caught.value) == [f"{machine.lab.path}:{check.line}: {check.says}"]
 
 
-def test_an_answer_that_lacks_what_is_to_be_saved_names_the_expression(machine):
+def test_an_answer_without_a_value_to_save_names_the_expression(machine):
     first, second, *others = machine.lab.stages
     step = replace(second.steps[1], save={"role_arn": "Stacks[0].Nothing"})
     changed = replace(second, steps=(second.steps[0], step))

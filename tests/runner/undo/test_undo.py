@@ -1,4 +1,4 @@
-"""Cleanup: what the learner added goes too, what others own stays, what is left is told."""
+"""Cleanup: the learner's additions go too, other people's things stay, leftovers are listed."""
 
 import contextlib
 
@@ -19,7 +19,7 @@ USER, STACK, BUCKET = "sts-test-user-run00001", "my-sts-stack-run00001", "sts-ex
 
 @pytest.fixture
 def left_open(machine):
-    """A run that stands before its cleanup, beside other people's things."""
+    """A run before its cleanup, beside other people's things."""
     machine.world = lookalikes()
     with machine.process() as process:
         process.run(last="verify-access")
@@ -38,7 +38,7 @@ def add_by_hand(world) -> None:
     world.roles[world.stacks[STACK]["role"]]["policies"].append("ByHand")
 
 
-def test_it_undoes_the_last_first_and_proves_each_thing(left_open):
+def test_it_undoes_the_newest_first_and_proves_each_thing(left_open):
     with left_open.process() as process:
         removed = process.cleanup.run("run00001")
     words = [thing.split()[0] for thing in removed]
@@ -50,7 +50,7 @@ def test_it_undoes_the_last_first_and_proves_each_thing(left_open):
     assert_only_others_left(left_open)
 
 
-def test_what_was_added_by_hand_is_planned_and_removed(left_open):
+def test_children_added_by_hand_are_planned_and_removed(left_open):
     add_by_hand(left_open.world)
     with left_open.process() as process:
         planned = process.cleanup.plan("run00001", extras=True)
@@ -66,7 +66,7 @@ def test_what_was_added_by_hand_is_planned_and_removed(left_open):
     assert_only_others_left(left_open)
 
 
-def test_the_plan_is_what_is_done(left_open):
+def test_cleanup_follows_its_plan(left_open):
     with left_open.process() as process:
         planned = process.cleanup.plan("run00001")
         process.clean_up()
@@ -74,7 +74,7 @@ def test_the_plan_is_what_is_done(left_open):
     assert [one.calls for one in planned] == [one.calls for one in left_open.said(UndoFinished)]
 
 
-def test_what_is_gone_already_counts_as_undone(left_open):
+def test_missing_things_count_as_undone(left_open):
     left_open.world.iam_delete_user_policy(USER, "StsAssumePolicy")
     left_open.world.s3_delete_object(BUCKET, "hello.txt")
     left_open.world.cloudformation_delete_stack(STACK)
@@ -92,7 +92,7 @@ def test_a_stack_whose_deletion_fails_is_tried_again(left_open):
     assert_only_others_left(left_open)
 
 
-def test_a_failure_stops_nothing_else_and_what_is_left_is_told_with_its_command(left_open):
+def test_after_a_failure_the_rest_is_undone_and_leftovers_are_listed_with_commands(left_open):
     described = []
 
     def describe(call: CallShown) -> str:
@@ -116,8 +116,8 @@ def test_a_failure_stops_nothing_else_and_what_is_left_is_told_with_its_command(
     assert_only_others_left(left_open)
 
 
-def test_another_runs_tag_protects_a_thing_from_a_run_that_perhaps_made_it(machine):
-    """Its journal says that it may have made the user; the user says who did."""
+def test_another_runs_tag_protects_a_thing(machine):
+    """The journal says that the run may have made the user; the user's tag names another."""
     fault = always("iam.CreateUser", "lost before")
     other = [{"Key": "stslab:run", "Value": "another0"}]
     with machine.process(fault=fault) as process, pytest.raises(Exception, match="answer was lost"):
@@ -130,7 +130,7 @@ def test_another_runs_tag_protects_a_thing_from_a_run_that_perhaps_made_it(machi
 
 
 @pytest.mark.parametrize("stage", ["create-user", "deploy-role"])
-def test_what_was_there_before_is_neither_adopted_nor_deleted(machine, stage):
+def test_an_older_thing_is_neither_adopted_nor_deleted(machine, stage):
     bucket = {"ParameterKey": "BucketName", "ParameterValue": "old"}
     if stage == "create-user":
         machine.world.iam_create_user(USER)
@@ -138,7 +138,7 @@ def test_what_was_there_before_is_neither_adopted_nor_deleted(machine, stage):
         machine.world.cloudformation_create_stack(STACK, [bucket], [OTHERS])
     before = machine.world.everything()
     with machine.process() as process:
-        with pytest.raises(Exception, match="was there before"):
+        with pytest.raises(Exception, match="existed before"):
             process.run()
         process.clean_up()
     assert machine.world.everything() == before
@@ -146,9 +146,7 @@ def test_what_was_there_before_is_neither_adopted_nor_deleted(machine, stage):
 
 @pytest.mark.parametrize("call", ["iam.CreateUser", "cloudformation.CreateStack"])
 @pytest.mark.parametrize("resumed", [True, False])
-def test_what_somebody_made_after_the_process_died_is_neither_adopted_nor_deleted(
-    machine, call, resumed
-):
+def test_somebody_elses_later_thing_is_neither_adopted_nor_deleted(machine, call, resumed):
     """The intent is journaled; the call was never made. The name alone proves nothing."""
     with machine.process(fault=always(call, "lost before")) as process, pytest.raises(RunError):
         process.run()
@@ -182,7 +180,7 @@ def test_an_object_in_a_bucket_that_is_not_the_runs_is_left_as_it_is(machine):
 
 
 def journal_forgets_the_bucket(machine) -> None:
-    """As if the journal had been told that the stack made another one."""
+    """Make the journal name another bucket than the stack's."""
     other = Thing("s3.bucket", {"Bucket": "another"})
     path = machine.folder / "journal.sqlite"
     with Journal(path) as journal:
@@ -194,7 +192,7 @@ def journal_forgets_the_bucket(machine) -> None:
             journal.write("run00001", told)
 
 
-def test_what_a_sweep_finds_is_left_over(left_open):
+def test_things_that_a_sweep_finds_are_leftovers(left_open):
     ours = [{"Key": "stslab:run", "Value": "run00001"}]
     left_open.world.iam_create_user("made-by-hand", ours)
     left_open.world.iam_create_user("made-by-hand-run00001")
@@ -207,7 +205,7 @@ def test_what_a_sweep_finds_is_left_over(left_open):
     assert "made-by-hand" in left_open.world.users
 
 
-def test_undo_as_an_identity_that_no_longer_serves_is_done_by_admin(left_open):
+def test_undo_as_an_ended_identity_is_done_by_admin(left_open):
     left_open.profiles.remove("assumed")
     left_open.profiles.remove("sts")
     with left_open.process() as process:
@@ -224,7 +222,7 @@ def test_another_account_is_not_touched(left_open):
     assert len(left_open.world.log) == log
 
 
-def test_a_new_embedded_account_means_that_the_runs_is_gone(left_open):
+def test_with_a_new_embedded_account_the_runs_own_is_gone(left_open):
     log = len(left_open.world.log)
     with left_open.process(instance="two") as process:
         process.cleanup.run("run00001")
@@ -254,7 +252,7 @@ def test_deletions_that_take_time_to_show_are_waited_for(left_open):
     assert_only_others_left(left_open)
 
 
-def test_a_profile_that_another_run_wrote_since_is_left(left_open):
+def test_a_profile_that_another_run_wrote_stays(left_open):
     sts = left_open.profiles.get("sts")
     others = type(sts)("AKIAOTHER", "OTHERSECRET")
     left_open.profiles.save("sts", others)
@@ -270,8 +268,8 @@ def test_a_profile_that_another_run_wrote_since_is_left(left_open):
     assert left_open.profiles.get("assumed") is None
 
 
-def test_what_somebody_made_in_the_place_of_the_runs_own_is_left_alone(left_open):
-    """Ours was deleted by hand, and another user has its name now, with a policy of that name."""
+def test_a_replacement_made_by_somebody_else_is_left_alone(left_open):
+    """The run's user was deleted by hand, and another user has its name and policy now."""
     world = left_open.world
     add_by_hand(world)
     del world.users[USER]
@@ -286,7 +284,7 @@ def test_what_somebody_made_in_the_place_of_the_runs_own_is_left_alone(left_open
     assert STACK not in world.stacks
 
 
-def test_a_stack_whose_role_is_somebody_elses_by_now_is_left_alone(left_open):
+def test_a_stack_whose_role_was_replaced_is_left_alone(left_open):
     world = left_open.world
     role = world.stacks[STACK]["role"]
     world.roles[role] = {**world.roles[role], "id": "another"}

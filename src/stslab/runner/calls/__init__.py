@@ -1,1 +1,1 @@
-"""Making one call: patience, waits, redaction, and whether a thing is the run's own."""
+"""Make one call: retries, waits, redaction, lookups, and the check that it may be made."""

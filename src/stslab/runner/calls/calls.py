@@ -1,4 +1,4 @@
-"""Makes a run's calls: with patience, counted, and with nothing secret to be seen."""
+"""Make a run's calls: with retries, counted, and redacted."""
 
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
@@ -33,7 +33,7 @@ from stslab.vocabulary import Gate
 
 T = TypeVar("T")
 Verdict = tuple[float, str]
-"""Until when to try again, in seconds since the first try, and for what, in words; 0: no more."""
+"""Until when to retry (seconds since the first try; 0: stop), and what is waited for, in words."""
 
 LONGEST_PAUSE = 5.0
 _GROWTH = 1.5
@@ -43,7 +43,7 @@ _SPREADING_SECONDS = 60.0
 _SERVER_ERROR = 500
 _PAGES = 1000
 
-# What a new key or user answers while IAM spreads it (IAM User Guide, "Troubleshoot IAM",
+# The errors of a new key while IAM spreads it (IAM User Guide, "Troubleshoot IAM",
 # "Changes that I make are not always immediately visible").
 _SPREADING = frozenset(
     {"InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException"}
@@ -51,15 +51,15 @@ _SPREADING = frozenset(
 
 
 def only_reads(call: Call) -> None:
-    """The guard where there is no run: nothing is its own, so looking is all that is done."""
+    """The guard without a run: only reads are allowed."""
     if changes(call.name):
-        raise NotOwn(f"{call.name} is no part of a run. Nothing was sent.")
+        raise NotOwn(f"{call.name} is not part of a run. Nothing was sent.")
 
 
 class Calls:
     """The calls of one run, or of a cleanup, on one account. ``made`` counts them.
 
-    ``guard`` judges each before it is sent, and raises NotOwn.
+    ``guard`` is called before each, and raises NotOwn if it may not be sent.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Calls:
         clock: Clock,
         hand: Hand | None = None,
     ) -> None:
-        """``hand`` knows what was done in the account by hand, where that can be told."""
+        """``hand`` is the port to the learner's changes by hand."""
         self.hand = hand or Hand()
         self.account, self.profiles, self.emit, self.clock = account, profiles, emit, clock
         self.made = 0
@@ -86,9 +86,9 @@ class Calls:
     def until(
         self, attempt: Callable[[], T], judge: Callable[[T], Verdict], *, pause: float = 0.0
     ) -> T:
-        """The first result that ``judge`` is content with, or the last one that there was time for.
+        """Repeat ``attempt`` until ``judge`` says stop or its time is up. Return the last result.
 
-        ``pause`` is a steady pause; without it pauses grow, up to five seconds.
+        ``pause`` is a steady pause; without it, pauses grow up to five seconds.
         """
         started, tries, shown = self.clock.monotonic(), 0, -_SHOWN_EVERY
         wait = pause or min(self.target.pace, 1.0)
@@ -109,7 +109,7 @@ class Calls:
         return CallShown(call.identity, call.service, call.operation, self.clean(call.params))
 
     def clean(self, value: T) -> T:
-        """``value`` without secrets, by their keys and by what is known of them."""
+        """A copy without secrets: neither known ones, nor members with secret keys."""
         cleaned: T = redact(value, self._secrets)
         return cleaned
 
@@ -117,17 +117,17 @@ class Calls:
         return redact_text(text, self._secrets)
 
     def learn(self, value: object) -> None:
-        """Take note of the secrets in ``value``, so that they are kept out of all that follows."""
+        """Remember the secrets in ``value``, so that they are redacted from now on."""
         self._secrets.update(secrets_in(value))
 
     def learn_profiles(self, names: Iterable[str]) -> None:
-        """Take note of the secrets of these profiles, and of the token beside them."""
-        for one in filter(None, map(self.profiles.get, names)):
-            self._secrets.update(filter(None, [one.secret_access_key, one.session_token]))
+        """Remember the secrets of these profiles, and the token."""
+        for keys in filter(None, map(self.profiles.get, names)):
+            self._secrets.update(filter(None, [keys.secret_access_key, keys.session_token]))
         self._secrets.update(filter(None, [self.profiles.token()]))
 
     def once(self, call: Call) -> Outcome:
-        """Make the call once. Raises NotOwn: it would change what is not the run's own."""
+        """Make the call once; NotOwn if it would change something that is not the run's own."""
         self.guard(call)
         self.made += 1
         self.learn(call.params)
@@ -140,54 +140,54 @@ class Calls:
         return self.account.call(call.identity, call.service, call.operation, call.params)
 
     def ahead(self, items: Iterable[T], read_of: Callable[[T], Call]) -> Iterator[T]:
-        """The items, while lookups for the next are under way; not where answers come at once."""
+        """The items, with lookups of the next ones begun early (not on the embedded account)."""
         return iter(items) if self.target.embedded else self._ahead.over(items, read_of)
 
     def make(self, call: Call, *, within: float = 0.0, expected: Collection[str] = ()) -> Outcome:
-        """Make the call; again where that is safe and AWS says so, or IAM is still spreading.
+        """Make the call, with retries after transient errors and while IAM spreads changes.
 
-        A refusal whose code is ``expected`` is the answer that was wanted. ``within`` is for
-        how many seconds any other is worth another try, on a target that is eventually
-        consistent. What may have taken effect and must not be repeated comes back as Lost.
+        A refusal whose code is ``expected`` is not retried. On an eventually consistent target,
+        any other is retried for ``within`` seconds. The outcome is Lost if the call may have
+        taken effect and must not be repeated.
         """
         repeatable = is_repeatable(call.name)
 
         def judge(outcome: Outcome) -> Verdict:
             wanted = isinstance(outcome, Refusal) and outcome.code in expected
-            worth = self._worth(outcome, call.identity, repeatable=repeatable, within=within)
-            return 0.0 if wanted else worth, f"{call.operation}: {_reason(outcome)}"
+            limit = self._limit(outcome, call.identity, repeatable=repeatable, within=within)
+            return 0.0 if wanted else limit, f"{call.operation}: {_reason(outcome)}"
 
         outcome = self.until(lambda: self.once(call), judge)
         if _is_spreading(outcome):
-            # It had its minute: a key that is still unknown is not new, but gone.
+            # A key that is still unknown after a minute is not new, but gone.
             self._unknown.add(self._key_of(call.identity))
         if isinstance(outcome, Refusal) and outcome.status >= _SERVER_ERROR and not repeatable:
-            # A server's error does not say that nothing happened.
+            # After a server error the call may have taken effect.
             return Lost(f"AWS answered {outcome.code} ({outcome.message})")
         return outcome
 
     def administers(self, identity: str) -> bool:
-        """Whether it is the learner's own, in one of the accounts."""
+        """Whether the identity is the learner's own, in one of the accounts."""
         return identity == ADMIN or identity in self.target.accounts
 
     def lacks(self, identity: str) -> bool:
-        """Whether it is a profile that is not in the files (any more)."""
+        """Whether the identity is a profile that is not in the files."""
         known = self.profiles.get(identity) or self.profiles.settings(identity)
         return not (known or self.administers(identity))
 
     def pages(self, call: Call, tokens: Mapping[str, str]) -> Iterator[Outcome]:
-        """The pages of a listing; ``tokens`` maps an answer's members to the next call's."""
-        asked = dict(call.params)
+        """The pages of a listing. ``tokens`` maps members of an answer to parameters."""
+        params = dict(call.params)
         for _ in range(_PAGES):
-            outcome = self.make(Call(call.identity, call.service, call.operation, asked))
+            outcome = self.make(Call(call.identity, call.service, call.operation, params))
             yield outcome
-            following = _following(outcome, tokens)
-            if not following or {**asked, **following} == asked:
+            following = {**params, **_following(outcome, tokens)}
+            if following == params:
                 return
-            asked = {**asked, **following}
+            params = following
 
-    def _worth(self, outcome: Outcome, identity: str, *, repeatable: bool, within: float) -> float:
-        """For how many seconds after the first try another one is worth it."""
+    def _limit(self, outcome: Outcome, identity: str, *, repeatable: bool, within: float) -> float:
+        """For how many seconds after the first try the call is repeated."""
         if isinstance(outcome, Answer):
             return 0.0
         if isinstance(outcome, Lost):
@@ -222,37 +222,37 @@ def _following(outcome: Outcome, tokens: Mapping[str, str]) -> Data:
     return {tokens[name]: outcome.data[name] for name in tokens if outcome.data.get(name)}
 
 
-# -- lookups that do not wait for each other ---------------------------------------------------
-# What the run shows and decides keeps its order; only the waiting overlaps. An answer that was
-# begun before the run changed anything is not used after it.
+# -- lookups ahead -------------------------------------------------------------------------------
+# Lookups of the next items run while the present one is handled; the order stays. Their answers
+# are dropped as soon as the run changes something.
 
 AT_ONCE = 8
-"""How many lookups are under way together: few enough for IAM's request rates."""
+"""How many lookups run together: few enough for IAM's request rates."""
 
 
 def _begun(make: Callable[[], Outcome]) -> Future[Outcome]:
-    """One lookup under way, in a daemon: a process that is to end does not wait for it."""
-    found = Future[Outcome]()
+    """Begin a lookup in a daemon thread, which does not keep the process from ending."""
+    future = Future[Outcome]()
 
     def work() -> None:
         try:
-            found.set_result(make())
+            future.set_result(make())
         except BaseException as error:  # noqa: BLE001 - raised where the answer is taken
-            found.set_exception(error)
+            future.set_exception(error)
 
     Thread(target=work, daemon=True).start()
-    return found
+    return future
 
 
 class Ahead:
-    """Lookups that were begun and whose answers have not been taken yet."""
+    """Lookups that were begun, with answers not taken yet."""
 
     def __init__(self, look: Callable[[Call], Outcome]) -> None:
         self._look = look
         self._pending: list[tuple[Call, Future[Outcome]]] = []
 
     def over(self, items: Iterable[T], read_of: Callable[[T], Call]) -> Generator[T, None, None]:
-        """The items, one after the other, each when the lookups of the next are under way."""
+        """The items in order, each with the lookups of the next ones begun."""
         window: deque[T] = deque()
         try:
             for item in items:
@@ -267,7 +267,7 @@ class Ahead:
             self.forget()
 
     def take(self, read: Call) -> Outcome | None:
-        """The answer to this lookup, or None where it was not begun. It is there once."""
+        """The answer of this lookup, once; None if it was not begun."""
         for number, (begun, lookup) in enumerate(self._pending):
             if begun == read:
                 del self._pending[number]
@@ -275,7 +275,7 @@ class Ahead:
         return None
 
     def forget(self) -> None:
-        """Take no answer any more: something changes, or the rest is not wanted."""
+        """Drop all answers."""
         self._pending = []
 
 
@@ -283,7 +283,7 @@ class Ahead:
 
 
 def told(refusal: Refusal) -> Reason | None:
-    """The gate that the error names: of a signature that is all, of policies it is one of them."""
+    """The gate that AWS's error names; other gates may have refused too, except for a signature."""
     message = read(f"An error occurred ({refusal.code}) when calling it: {refusal.message}")
     if message is None or message.gate is None:
         return None
@@ -294,18 +294,18 @@ def told(refusal: Refusal) -> Reason | None:
 
 
 def mismatch(check: Check, code: str, reason: Reason | None) -> str:
-    """What is wrong with the reason of an expected refusal; nothing where it is not told.
+    """How the reason of an expected refusal differs from the check's; "" if it fits or is unknown.
 
-    A denial that names no gate is one by a rule of the service.
+    A denial without gates comes from a rule of the service.
     """
     if reason is None or not (check.by or code in DENIALS):
         return ""
-    came, wanted = (" and ".join(gates) or "no policy" for gates in (reason.gates, check.by))
+    actual, wanted = (" and ".join(gates) or "no policy" for gates in (reason.gates, check.by))
     gates = {*reason.gates}
     right = gates == {*check.by} if reason.whole else gates <= {*check.by}
     if not right:
-        return f"refused by {came}, where {wanted} was to refuse"
+        return f"refused by {actual}, where {wanted} should refuse"
     if check.key and reason.whole and check.key.lower() not in map(str.lower, reason.keys):
         decided = " and ".join(reason.keys) or "no condition"
-        return f"{decided} decided, where {check.key} was to decide"
+        return f"{decided} decided, where {check.key} should decide"
     return ""

@@ -1,4 +1,4 @@
-"""Looks things up in the account, and tells whether a thing is the run's own."""
+"""Look things up in the account, and decide whether a thing is the run's own."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ _MADE_WITH_TAGS = frozenset(creation.kind for creation in CREATIONS.values() if 
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """What a lookup showed. ``there`` is None where it could not be told; ``proof`` says why."""
+    """The result of a lookup. ``there`` is None if the lookup failed; ``proof`` says why."""
 
     thing: Thing
     there: bool | None
@@ -31,26 +31,26 @@ def label(thing: Thing) -> str:
 
 
 def complete(thing: Thing) -> bool:
-    """Whether all that names it is known."""
+    """Whether all its names are known."""
     kind = KINDS.get(thing.kind)
     return kind is not None and all(thing.names.get(name) for name in kind.names)
 
 
 def is_guarded(sight: Sight) -> bool:
-    """Whether somebody protected what was seen against removal (a stack's termination)."""
+    """Whether the thing is protected against removal (a stack's termination protection)."""
     kind = KINDS[sight.thing.kind]
     return bool(kind.guarded and search(kind.guarded, {"answer": sight.data}))
 
 
 def read_of(thing: Thing) -> Call:
-    """The lookup that shows the thing. Its kind is known and its names are complete."""
+    """The call that looks the thing up. Its kind must be known and its names complete."""
     kind = KINDS[thing.kind]
     names = {name: thing.names[name] for name in kind.look_names}
     return Call(thing.admin, kind.service, kind.look, names)
 
 
 def look(work: Work, thing: Thing) -> Sight:
-    """Look the thing up once. Its kind is known and its names are complete."""
+    """Look the thing up once. Its kind must be known and its names complete."""
     read = read_of(thing)
     outcome = work.calls.make(read)
     there, proof = _seen(KINDS[thing.kind], thing, outcome)
@@ -59,11 +59,10 @@ def look(work: Work, thing: Thing) -> Sight:
 
 
 def is_ours(work: Work, sight: Sight) -> bool:
-    """Whether this run made what was seen: by its tag; else by what it hangs on, or its name.
+    """Whether this run made the thing, by its tag; else by its parent or its name.
 
-    A thing with another run's tag is never ours, whatever its name; nor is one without a
-    tag whose kind is made with one: the call that made it was not the run's. What its learner
-    made by hand is the run's in any case.
+    A thing with another run's tag is never ours. Neither is a thing without a tag if the run
+    makes its kind with one. A thing that the learner made by hand always is.
     """
     read, tag = _tag(work, sight)
     if tag is not None or (read and sight.thing.kind in _MADE_WITH_TAGS):
@@ -79,12 +78,12 @@ def is_ours(work: Work, sight: Sight) -> bool:
 
 
 def made_by_hand(work: Work, thing: Thing) -> bool:
-    """Whether the learner made it in this run, beside its steps."""
+    """Whether the learner made it by hand in this run."""
     return label(thing) in work.calls.hand.look(work.run.id).made
 
 
 def parent_is_ours(work: Work, thing: Thing) -> bool:
-    """Whether what the thing hangs on (a key's user, an object's bucket) is the run's own."""
+    """Whether the thing's parent (a key's user, an object's bucket) is the run's own."""
     parent = _parent(thing)
     if parent is None:
         return False
@@ -95,34 +94,34 @@ def parent_is_ours(work: Work, thing: Thing) -> bool:
 
 
 def identified(work: Work, thing: Thing) -> Thing:
-    """The thing with what tells it from another of its names that is made later."""
+    """The thing with its ``identity``, if its kind has one and it can be looked up."""
     if thing.identity or KINDS[thing.kind].parent or not complete(thing):
         return thing
     return replace(thing, identity=_identity(work, look(work, thing)))
 
 
 def is_replaced(work: Work, thing: Thing) -> bool:
-    """Whether what has the thing's names now, or what it hangs on, was made after the run's."""
+    """Whether a later thing has the thing's names now, or those of its parent."""
     if KINDS[thing.kind].parent:
         parent = _parent(thing)
         return parent is not None and is_replaced(work, parent)
-    own = {one.identity for one in work.known() if one.same(thing)}
+    own = {known.identity for known in work.known() if known.same(thing)}
     if not own or not complete(thing):
         return False
     sight = look(work, thing)
-    if "" in own:  # it could not be told then; the tag of another run tells enough
+    if "" in own:  # the identity is unknown: only another run's tag shows it
         return bool(sight.there) and _tag(work, sight)[1] not in (None, work.run.id)
     return bool(sight.there) and _identity(work, sight) not in own
 
 
 def identity_in(kind: Kind, answer: Data) -> str:
-    """The unique id, or the time of creation, in a response of the lookup or of the creation."""
+    """The thing's unique id or time of creation, in the answer of its lookup or creation."""
     found = search(kind.identity, {"answer": answer}) if kind.identity else None
     return str(found or "")
 
 
 def tag_in(tags: object) -> str | None:
-    """The run that a list of tags names, or None."""
+    """The run id in a list of tags, or None."""
     for tag in tags if isinstance(tags, list) else ():
         if isinstance(tag, Mapping) and tag.get("Key") == RUN_TAG:
             return str(tag.get("Value"))
@@ -137,7 +136,7 @@ def _identity(work: Work, sight: Sight) -> str:
 
 
 def _tag(work: Work, sight: Sight) -> tuple[bool, str | None]:
-    """Whether its tags could be read, and the run that they name."""
+    """Whether the thing's tags could be read, and the run id in them."""
     kind, thing = KINDS[sight.thing.kind], sight.thing
     data, read = sight.data, bool(sight.there)
     if kind.tagging:
@@ -149,7 +148,7 @@ def _tag(work: Work, sight: Sight) -> tuple[bool, str | None]:
 
 
 def _parent(thing: Thing) -> Thing | None:
-    """What a thing hangs on, if it hangs on one and that can be named."""
+    """The thing's parent, if it has one and its names are known."""
     kind = KINDS[thing.kind]
     if not kind.parent or not set(kind.parent_names) <= thing.names.keys():
         return None
@@ -165,40 +164,41 @@ def _seen(kind: Kind, thing: Thing, outcome: Outcome) -> tuple[bool | None, str]
 
 
 def says_gone(service: str, outcome: Outcome) -> bool:
-    """Whether AWS says that what was asked for is not there."""
+    """Whether AWS says that the thing of the call does not exist."""
     return isinstance(outcome, Refusal) and is_gone(service, outcome.code, outcome.message)
 
 
-# -- what a CloudFormation stack made ------------------------------------------------------------
+# -- the things of a CloudFormation stack --------------------------------------------------------
 
 STACK = "cloudformation.stack"
 
 
 def remember(work: Work, stack: Thing, entry: int) -> tuple[Thing, ...]:
-    """The things of known kinds that the stack made, now and as remembered earlier.
+    """The things of known kinds that the stack has, or had when they were remembered.
 
     They are journaled with ``entry`` (0: not at all), for the proof after the stack is gone.
     """
-    found = tuple(inside(work, stack).values())
+    things = tuple(inside(work, stack).values())
     if not entry:
-        return found
+        return things
     known = work.past.things(entry)
-    new = [identified(work, one) for one in found if not any(one.same(each) for each in known)]
+    unknown = (thing for thing in things if not any(thing.same(each) for each in known))
+    new = [identified(work, thing) for thing in unknown]
     work.journal.found(work.run.id, entry, tuple(new))
     return work.past.things(entry)
 
 
 def inside(work: Work, stack: Thing) -> dict[str, Thing]:
-    """What the stack has now of known kinds, by the names of its template."""
+    """The stack's present things of known kinds, by their names in its template."""
     params = {"StackName": stack.names["StackName"]}
     call = Call(stack.admin, "cloudformation", "DescribeStackResources", params)
     listed = work.calls.make(call).data.get("StackResources", [])
-    found = {str(one.get("LogicalResourceId")): _made(work, one, stack.admin) for one in listed}
-    return {name: thing for name, thing in found.items() if thing}
+    things = {str(row.get("LogicalResourceId")): _made(work, row, stack.admin) for row in listed}
+    return {name: thing for name, thing in things.items() if thing}
 
 
 def require_own(work: Work, call: Call) -> None:
-    """Let the call pass, or raise NotOwn; a stack may have made its thing since the last look."""
+    """Raise NotOwn if the call may not be made. Look for new things of stacks first."""
     try:
         work.require(call)
     except NotOwn:
@@ -212,11 +212,11 @@ def require_own(work: Work, call: Call) -> None:
 
 
 def _made(work: Work, resource: Data, admin: str) -> Thing | None:
-    """A stack's resource as a thing; None if its kind is not known, or it is gone, or not made."""
+    """A stack's resource as a thing; None if its kind is unknown, or it does not exist."""
     kind = BY_RESOURCE_TYPE.get(str(resource.get("ResourceType")))
     physical, status = resource.get("PhysicalResourceId"), resource.get("ResourceStatus")
     if kind is None or not physical or status == "DELETE_COMPLETE":
         return None
     if status == "CREATE_FAILED" and work.run.id not in str(physical):
-        return None  # what could not be made may be there, made by somebody else
+        return None  # a thing of this name may exist, made by somebody else
     return Thing(kind.id, {kind.names[0]: str(physical)}, admin=admin)

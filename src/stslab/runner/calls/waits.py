@@ -1,4 +1,4 @@
-"""Waits for what a call began, by botocore's waiters; a stack's events are told as they come."""
+"""Wait for the result of a call with botocore's waiters, and emit a stack's events meanwhile."""
 
 from stslab.runner.calls.work import Work
 from stslab.runner.events import StackProgress
@@ -6,12 +6,14 @@ from stslab.runner.ports import Call, Data, Outcome, Refusal, WaiterProbe
 
 _CANCELLED = "cancelled"
 _STACKS = "cloudformation"
-# Of a stack's event, in the order of StackProgress.
-_TOLD = ("Timestamp", "LogicalResourceId", "ResourceType", "ResourceStatus", "ResourceStatusReason")
+# The members of a stack's event, in the order of StackProgress.
+_MEMBERS = (
+    "Timestamp", "LogicalResourceId", "ResourceType", "ResourceStatus", "ResourceStatusReason",
+)  # fmt: skip
 
 
 class StackEvents:
-    """Follows one stack's events; those that it has seen are not told again."""
+    """Follows one stack's events, and emits each once."""
 
     def __init__(self, work: Work, stack: str, admin: str) -> None:
         self._work = work
@@ -21,22 +23,22 @@ class StackEvents:
         self.failures: list[str] = []
 
     def skip(self) -> None:
-        """Take what has happened so far as told, and follow the stack by its id from now on."""
+        """Ignore past events, and follow the stack by its id from now on."""
         for event in self._unseen():
             self._seen.add(str(event.get("EventId")))
             self._stack = str(event.get("StackId") or self._stack)
 
     def tell(self) -> None:
-        """Tell what has happened since."""
+        """Emit the new events."""
         for event in self._unseen():
             self._seen.add(str(event.get("EventId")))
-            told = StackProgress(*(str(event.get(name, "")) for name in _TOLD))
-            self._work.calls.emit(told)
-            if told.status.endswith("FAILED") and _CANCELLED not in told.reason:
-                self.failures.append(f"{told.resource}: {told.reason}")
+            progress = StackProgress(*(str(event.get(name, "")) for name in _MEMBERS))
+            self._work.calls.emit(progress)
+            if progress.status.endswith("FAILED") and _CANCELLED not in progress.reason:
+                self.failures.append(f"{progress.resource}: {progress.reason}")
 
     def _unseen(self) -> list[Data]:
-        """New events, the oldest first. AWS gives the newest first, in pages."""
+        """New events, oldest first. AWS returns the newest first, in pages."""
         new: list[Data] = []
         listing = Call(self._admin, _STACKS, "DescribeStackEvents", {"StackName": self._stack})
         for page in self._work.calls.pages(listing, {"NextToken": "NextToken"}):
@@ -57,7 +59,7 @@ def wait(
     *,
     events: StackEvents | None = None,
 ) -> str:
-    """Wait until the waiter says success or failure, or its time is up; why it did not succeed."""
+    """Wait until the waiter ends or its time is up. Return why it did not succeed, or ""."""
     account = work.calls.account
     pace = account.waiter_pace(service, waiter)
     limit = pace.delay * pace.max_attempts
@@ -80,7 +82,7 @@ def wait(
     if probe.state == "success":
         return ""
     if probe.state == "retry":
-        return f"{waiter} did not come about in {limit:.0f} s"
+        return f"{waiter} was not reached in {limit:.0f} s"
     return "; ".join(events.failures if events else ()) or _state(probe.outcome, waiter)
 
 
@@ -89,6 +91,6 @@ def _state(outcome: Outcome, waiter: str) -> str:
         return outcome.said
     stacks = outcome.data.get("Stacks")
     if not stacks:
-        return f"{waiter} can no longer come about"
+        return f"{waiter} can no longer be reached"
     reason = stacks[0].get("StackStatusReason", "")
     return f"the stack is in {stacks[0].get('StackStatus')}{': ' if reason else ''}{reason}"

@@ -1,6 +1,6 @@
-"""What everything that works on one run shares; each call is judged by it before it is sent.
+"""The run, its journal and its calls, together; and the rule that guards every call.
 
-A call changes only what is the run's own, on the account that the run began on.
+A call may only change things that are the run's own, on the account that the run began on.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,23 +29,23 @@ from stslab.runner.journal.records import (
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import ADMIN, Call, TargetInfo
 
-# What a run may have made, or made and undid: its names are the run's own.
+# The states of things that a run may have made: their names are the run's own.
 _NAMED = (*MADE, EntryState.INTENDED, EntryState.LOST, EntryState.UNDONE)
-# These name things of the account that calls; a bucket's name is the only one in the world.
+# Names in these services belong to the caller's account; bucket names are global.
 _OF_AN_ACCOUNT = ("iam", "cloudformation")
 _OF_THE_CALLER = ("sts.GetSessionToken", "sts.GetFederationToken")
 _UNRESOLVED = frozenset({"${{"})
 
 
 def not_own(objection: Objection, where: str = "") -> NotOwn:
-    """The error that an objection is; ``where`` says which part of a lab it is about."""
-    said = f"{where}: {objection.reason}" if where else objection.reason
-    return NotOwn(f"{said} Nothing was sent.", objection.fix)
+    """The error for an objection; ``where`` is the part of the lab that it is about."""
+    reason = f"{where}: {objection.reason}" if where else objection.reason
+    return NotOwn(f"{reason} Nothing was sent.", objection.fix)
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One run, its memory, and its way out; it judges what the calls would change."""
+    """One run, its journal and its calls. It guards the calls (``require``)."""
 
     run: RunRecord
     journal: Journal
@@ -57,54 +57,52 @@ class Work:
 
     @property
     def past(self) -> Past:
-        """What the run's records tell."""
         return self.journal.past(self.run.id)
 
     def entries(self) -> tuple[Entry, ...]:
-        """All calls of the run that may have changed something, in order."""
         return self.past.entries()
 
     def conclude(self, entry: int, result: Result) -> None:
         self.journal.write(self.run.id, Outcome(entry, result))
 
     def made(self) -> tuple[Thing, ...]:
-        """Every thing that the run is known to have made, a stack's resources among them."""
+        """Every thing that the run is known to have made, including a stack's resources."""
         entries = (entry for entry in self.entries() if entry.state in MADE)
         return tuple(thing for entry in entries for thing in self.things_of(entry))
 
     def known(self) -> tuple[Thing, ...]:
-        """Every thing that the run made, or undid since."""
+        """Every thing that the run made, including those undone since."""
         return tuple(thing for entry in self.entries() for thing in self.things_of(entry))
 
     def things_of(self, entry: Entry) -> tuple[Thing, ...]:
         own = (entry.thing,) if entry.thing else ()
         return (*own, *self.past.things(entry.seq))
 
-    # What is the run's own stands in its journal; all else is not to be changed
+    # The journal says which things are the run's own. No others may be changed.
 
     def require(self, call: Call) -> None:
-        """Let the call pass. Raises NotOwn: it would change what is not the run's own."""
+        """Raise NotOwn if the call would change something that is not the run's own."""
         lets_in = (call.lets_in,) if call.lets_in and self.run.kind == "sandbox" else ()
-        for found in self._objections(call, Own("", "", "", accounts=lets_in)):
-            raise not_own(found)
+        for objection in self._objections(call, Own("", "", "", accounts=lets_in)):
+            raise not_own(objection)
 
     def objections_to(
         self, undo: Iterable[UndoCall], made: Thing | None
     ) -> Iterator[tuple[UndoCall, Objection]]:
-        """The undo calls of a step that may not be made; ``made`` is what the step itself makes."""
+        """The undo calls of a step that may not be made; ``made`` is the step's own thing."""
         own = frozenset(self._named(made) if made else ())
         more = Own("", "", "", things=own, unknown=_UNRESOLVED)
-        for one in undo:
-            for found in self._objections(one.call, more):
-                yield one, found
+        for each in undo:
+            for objection in self._objections(each.call, more):
+                yield each, objection
                 break
 
     def recognise(self, thing: Thing) -> None:
-        """Take what was recognised in the account (by its tag, its parent or its name) for own."""
+        """Count a thing, recognised by its tag, parent or name, as the run's own."""
         self._recognised.update(self._named(thing))
 
     def _objections(self, call: Call, more: Own) -> Iterator[Objection]:
-        """``more`` are things that are own besides, and texts that stand for the unknown."""
+        """``more`` are further things that are own, and texts that mark unknown values."""
         assumed = self._assumed(call.identity)
         if assumed:
             yield from self._objections(assumed, more)
@@ -113,7 +111,7 @@ class Work:
         run, entries = self.run, self.entries()
         account, user = self._caller(call.identity, entries)
         if call.service in _OF_AN_ACCOUNT and account not in (run.account, *run.accounts.values()):
-            where = f"account {account}" if account else "an account that is not known"
+            where = f"account {account}" if account else "an unknown account"
             yield Objection(
                 f"{call.name} as {call.identity} would change {where}, which is not the run's."
             )
@@ -122,22 +120,22 @@ class Work:
         yield from objections(call.name, call.params, own, user)
 
     def _assumed(self, identity: str) -> Call | None:
-        """The call by which a profile gets its credentials, as its settings say."""
-        said = self.calls.profiles.settings(identity)
-        if not said.get("role_arn"):
+        """The call by which a profile gets its credentials, from its settings."""
+        settings = self.calls.profiles.settings(identity)
+        if not settings.get("role_arn"):
             return None
-        source, params = said.get("source_profile", ADMIN), {"RoleArn": said["role_arn"]}
-        token = "web_identity_token_file" in said
+        source, params = settings.get("source_profile", ADMIN), {"RoleArn": settings["role_arn"]}
+        token = "web_identity_token_file" in settings
         return Call(source, "sts", f"AssumeRole{'WithWebIdentity' if token else ''}", params)
 
     def _own(self, entries: tuple[Entry, ...], more: Own, account: str) -> Own:
-        """What is the run's own, for a call in this account."""
+        """The run's own things, for a call in this account."""
         run, past, things = self.run, self.past, {*self._recognised}
         for entry in entries:
             if entry.state in _NAMED:
                 every = (*filter(None, [entry.thing]), *past.things(entry.seq))
-                named = [one for thing in every for one in self._named(thing)]
-                things |= {one for one in named if entry.state in MADE or run.id in one[2]}
+                named = [name for thing in every for name in self._named(thing)]
+                things |= {name for name in named if entry.state in MADE or run.id in name[2]}
         return replace(
             more,
             run=run.id,
@@ -150,32 +148,34 @@ class Work:
         )
 
     def place_of(self, identity: str) -> TargetInfo:
-        """The target, in the account that this identity calls in, if that is known."""
+        """The target in the account that this identity calls in, if that is known."""
         return self.calls.target.of(self._caller(identity, self.entries())[0])
 
     def _named(self, thing: Thing) -> Iterator[Named]:
-        """What is the run's with a thing; nothing for what hangs on another: that is judged."""
+        """The name of a thing, for the guard. A child has none: its parent is judged."""
         kind = KINDS.get(thing.kind)
         if kind and not kind.parent and kind.names and kind.names[0] in thing.names:
             account = self.run.accounts.get(thing.admin, self.run.account)
             yield account, thing.kind, thing.names[kind.names[0]]
 
     def _caller(self, identity: str, entries: tuple[Entry, ...]) -> tuple[str, str]:
-        """The account that an identity calls in, and the run's own user that it is, or nothing."""
+        """The account that an identity calls in, and the run's user that it is, or ""."""
         homes = {ADMIN: self.run.account, **self.run.accounts}
-        home, said = homes.get(identity, ""), self.calls.profiles.settings(identity)
-        if said.get("credential_process"):
-            return self._caller(said["credential_process"].split()[4], entries)
-        if home or said:
-            assumed = said.get("role_arn", "::::")  # none: who of two it is, the call shows
+        home, settings = homes.get(identity, ""), self.calls.profiles.settings(identity)
+        if settings.get("credential_process"):
+            return self._caller(settings["credential_process"].split()[4], entries)
+        if home or settings:
+            assumed = settings.get("role_arn", "::::")  # a profile with `environment` has none
             return home or assumed.split(":")[4], ""
-        made = [one for one in entries if one.intent.profile == identity and one.state in _NAMED]
+        made = [
+            each for each in entries if each.intent.profile == identity and each.state in _NAMED
+        ]
         if not made:
             return "", ""
         entry = made[-1]
         if entry.call.startswith("sts.AssumeRole"):
             return str(entry.intent.params.get("RoleArn")).split(":")[4], ""
-        before = tuple(one for one in entries if one.seq < entry.seq)
+        before = tuple(each for each in entries if each.seq < entry.seq)
         account, user = self._caller(entry.intent.identity, before)
         if entry.call == "iam.CreateAccessKey":
             return account, entry.thing.names.get("UserName", "") if entry.thing else ""
@@ -186,16 +186,16 @@ class Work:
 
 
 class Pin(StrEnum):
-    """How a target stands to a run."""
+    """Whether a target is the account that a run began on."""
 
     SAME = "same"
-    """It is the account that the run began on."""
+    """It is."""
     GONE = "gone"
-    """It is a newer embedded account: the run's own is gone, and all in it."""
+    """It is a newer embedded account: the run's own is gone with everything in it."""
 
 
 def pinned(run: RunRecord, target: TargetInfo) -> Pin:
-    """Compare the target with what the run remembers."""
+    """Compare the target with the run's; CredentialsError if it is another account."""
     there = run.kind == target.kind == "sandbox" and run.target == target.name
     if there and run.instance != target.instance:
         return Pin.GONE
@@ -218,7 +218,7 @@ def pinned(run: RunRecord, target: TargetInfo) -> Pin:
 
 
 def _require_same_place(run: RunRecord, target: TargetInfo) -> None:
-    """Elsewhere a stack would seem to be gone that is not."""
+    """Refuse another region or endpoint: a stack would seem to be gone."""
     if run.region != target.region:
         raise CredentialsError(
             f"The run {run.id} began in the region {run.region}, and this is {target.region}."

@@ -1,6 +1,6 @@
-"""One at a time: the lock that a command holds while it changes a run.
+"""The lock that a command holds while it changes a run: one at a time.
 
-The text of the lock's file only tells who holds it.
+The lock file's text only describes the holder.
 """
 
 import json
@@ -16,13 +16,13 @@ from stslab.errors import RunInProgress, StateFolderError
 from stslab.home import Home, is_locked, lock, private_folder
 
 _MOST = 4096
-# Seconds. A lesson that waits for its learner takes the lock only to look at what came of
-# something; a word from another terminal waits for that.
+# Seconds. A lesson that waits for its learner takes the lock now and then for a moment;
+# a command in another terminal waits for that.
 _AT_FIRST, _AFTERWARDS, _PAUSE = 5.0, 30.0, 0.05
 
 
 class Held:
-    """The state folder's lock. While a person is waited for, it is let go."""
+    """The state folder's lock. It is released while the run waits for the learner."""
 
     def __init__(self, home: Home, command: str) -> None:
         self._path = home.lock
@@ -31,7 +31,7 @@ class Held:
         private_folder(home.root)
 
     def take(self, patience: float | None = None) -> None:
-        """Take it; another is waited for ``patience`` seconds. Raises as :func:`held`."""
+        """Take the lock; wait ``patience`` seconds for its holder. Raises as :func:`held`."""
         until = time.monotonic() + (_AT_FIRST if patience is None else patience)
         while self._handle is None:
             try:
@@ -53,7 +53,7 @@ class Held:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let others work meanwhile; then wait half a minute for them. Raises as :func:`held`."""
+        """Release the lock inside; then wait up to 30 s for it. Raises as :func:`held`."""
         self.release()
         yield
         self.take(_AFTERWARDS)
@@ -61,11 +61,11 @@ class Held:
 
 @contextmanager
 def held(home: Home, command: str = "") -> Iterator[Held]:
-    """Hold the state folder's lock; ``command`` tells others what is going on.
+    """Hold the state folder's lock. ``command`` is shown to those who wait for it.
 
     Raises:
-        RunInProgress: another process holds it; the message says which and since when.
-        StateFolderError: the lock's file can't be made.
+        RunInProgress: Another process holds it; the message says which, and since when.
+        StateFolderError: The lock file can't be made.
     """
     lock = Held(home, command or " ".join(["stslab", *sys.argv[1:2]]))
     lock.take()
@@ -76,7 +76,7 @@ def held(home: Home, command: str = "") -> Iterator[Held]:
 
 
 def holder(home: Home) -> str:
-    """Who holds the state folder's lock, in words; nothing where nobody does. Takes nothing."""
+    """The holder of the state folder's lock in words, or ""."""
     return _holder(home.lock) if is_locked(home.lock) else ""
 
 
@@ -90,7 +90,7 @@ def _take(path: Path) -> int:
         ) from error
     if handle is None:
         raise RunInProgress(
-            f"Another stslab is at work on {path.parent}: {_holder(path)}.",
+            f"Another stslab is using {path.parent}: {_holder(path)}.",
             "Wait until it has ended, or end it, and try again.",
         )
     return handle
@@ -101,4 +101,4 @@ def _holder(path: Path) -> str:
         note = json.loads(path.read_bytes()[:_MOST])
         return f"`{note['command']}`, process {note['pid']}, since {note['since']}"
     except (OSError, ValueError, KeyError, TypeError):
-        return "a process that has not said who it is"
+        return "an unknown process"

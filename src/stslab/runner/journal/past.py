@@ -1,4 +1,4 @@
-"""What the records of one run tell when they are read together. Pure."""
+"""The past of one run: its records, read together. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
@@ -36,17 +36,17 @@ from stslab.runner.journal.records import (
 
 T = TypeVar("T", bound=Body)
 _UNKNOWN = EntryState.INTENDED
-# What can come of the call itself; all else comes of undoing it.
+# The states that a call itself can lead to. The others come from undoing it.
 _OF_CALLS = (*MADE, EntryState.LOST, EntryState.REFUSED, EntryState.NOT_OURS)
 
 
 def read(link: Link) -> Record:
-    """A record, as it is kept. Raises ValueError, LookupError, MsgspecError: it makes no sense."""
+    """Decode a stored record. Raises ValueError, LookupError or MsgspecError if it can't."""
     return Record(link.number, link.at, decode(link.body, type=KINDS[link.kind]))
 
 
 class Past:
-    """What the records of one run tell; ``read`` gives those of some kinds, in order."""
+    """The past of one run. ``read`` returns its records of some kinds, in order."""
 
     def __init__(self, run_id: str, read: Callable[[tuple[type, ...]], tuple[Record, ...]]) -> None:
         self.run_id = run_id
@@ -54,21 +54,22 @@ class Past:
 
     @classmethod
     def of(cls, run_id: str, links: Iterable[Link]) -> Self:
-        """What a run's records tell, as they are kept. Raises as :func:`read`."""
+        """The past in stored records. Raises as :func:`read`."""
         return cls.of_records(run_id, tuple(map(read, links)))
 
     @classmethod
     def of_records(cls, run_id: str, every: Sequence[Record]) -> Self:
-        """What these records of a run tell."""
-        return cls(run_id, lambda kinds: tuple(one for one in every if isinstance(one.body, kinds)))
+        return cls(
+            run_id, lambda kinds: tuple(each for each in every if isinstance(each.body, kinds))
+        )
 
     def records(self, *kinds: type) -> tuple[Record, ...]:
         """The records of these kinds, or all, in order."""
         return self._read(kinds or tuple(KINDS.values()))
 
     def run(self) -> RunRecord | None:
-        """The run as it stands now."""
-        begun = next((one for one, _ in self._of(RunRecord)), None)
+        """The run with its present state."""
+        begun = next((run for run, _ in self._of(RunRecord)), None)
         if begun is None:
             return None
         for marked, at in self._of(Marked):
@@ -77,7 +78,7 @@ class Past:
         return begun
 
     def entries(self) -> tuple[Entry, ...]:
-        """All calls that may have changed something, and what became of each."""
+        """All calls that may have changed something, with their outcomes."""
         outcomes = dict[int, list[tuple[Outcome, str]]]()
         for record in self.records(Intent, Outcome):
             if isinstance(record.body, Outcome):
@@ -91,9 +92,9 @@ class Past:
     def _entry(self, record: Record, intent: Intent, outcomes: list[tuple[Outcome, str]]) -> Entry:
         results = [outcome.result for outcome, _ in outcomes]
         times = [at for _, at in outcomes] or [""]
-        things = [one.thing for one in results if one.thing is not None]
-        undos = [one.undo for one in results if one.undo is not None]
-        states = [one.state for one in results]
+        things = [result.thing for result in results if result.thing is not None]
+        undos = [result.undo for result in results if result.undo is not None]
+        states = [result.state for result in results]
         return Entry(
             seq=record.number,
             run=self.run_id,
@@ -102,7 +103,7 @@ class Past:
             thing=things[-1] if things else intent.thing,
             undo=undos[-1] if undos else intent.undo,
             detail=results[-1].detail if results else "",
-            happened=next((one for one in reversed(states) if one in _OF_CALLS), _UNKNOWN),
+            happened=next((state for state in reversed(states) if state in _OF_CALLS), _UNKNOWN),
             request_id=results[0].request_id if results else "",
             started=record.at,
             answered=times[0],
@@ -110,21 +111,21 @@ class Past:
         )
 
     def latest(self, stage: str, step: int) -> Entry | None:
-        """The last entry of one step, or None where it was never tried."""
+        """The last entry of one step, or None if it was never tried."""
         place = (stage, step)
-        tried = [one for one in self.entries() if (one.intent.stage, one.intent.step) == place]
+        tried = [each for each in self.entries() if (each.intent.stage, each.intent.step) == place]
         return tried[-1] if tried else None
 
     def broken(self) -> tuple[Broken, ...]:
-        """What became of the run's fault, in order, with its times."""
-        return tuple(replace(one, at=one.at or at) for one, at in self._of(Broken))
+        """The states of the run's fault, in order, with their times."""
+        return tuple(replace(broken, at=broken.at or at) for broken, at in self._of(Broken))
 
     def fixed(self) -> str:
-        """When its fault was fixed; empty where it was not."""
-        return next((at for one, at in self._of(Broken) if one.state is FaultState.FIXED), "")
+        """When the run's fault was fixed, or ""."""
+        return next((at for broken, at in self._of(Broken) if broken.state is FaultState.FIXED), "")
 
     def things(self, entry: int) -> tuple[Thing, ...]:
-        """What else the call with this number made."""
+        """The further things that the call with this number made."""
         return tuple(found.thing for found, _ in self._of(Found) if found.entry == entry)
 
     def saved(self) -> dict[str, object]:
@@ -133,15 +134,15 @@ class Past:
         return {name: value for saved in every for name, value in saved.items()}
 
     def profiles(self) -> tuple[SavedProfile, ...]:
-        """The profiles that the run wrote and that are not out of the files."""
-        there = dict[str, SavedProfile]()
+        """The profiles that the run wrote and has not removed from the files."""
+        profiles = dict[str, SavedProfile]()
         for record in self.records(Outcome, Forgot):
             if isinstance(record.body, Forgot):
-                there.pop(record.body.profile, None)
+                profiles.pop(record.body.profile, None)
             elif isinstance(record.body, Outcome) and record.body.result.profile:
                 profile = SavedProfile(*record.body.result.profile)
-                there[profile.name] = profile
-        return tuple(there.values())
+                profiles[profile.name] = profile
+        return tuple(profiles.values())
 
     def held(self) -> frozenset[str]:
         """The ids of the stages whose checkpoints held."""
@@ -152,28 +153,28 @@ class Past:
 
     def proved(self, stage: str, number: int) -> CheckRecord | None:
         """The last time that a claim held, if it ever did."""
-        held = [one for one in self.checks() if (one.stage, one.number) == (stage, number)]
-        return next((one for one in reversed(held) if one.held), None)
+        tried = [each for each in self.checks() if (each.stage, each.number) == (stage, number)]
+        return next((each for each in reversed(tried) if each.held), None)
 
     def predictions(self) -> tuple[Prediction, ...]:
-        return tuple(one for one, _ in self._of(Prediction))
+        return tuple(prediction for prediction, _ in self._of(Prediction))
 
     def hints(self) -> tuple[Hint, ...]:
-        return tuple(one for one, _ in self._of(Hint))
+        return tuple(hint for hint, _ in self._of(Hint))
 
     def hinted(self, stage: str, step: int, about: str = "") -> int:
-        """How many hints to a step the learner took."""
-        taken = [(one.stage, one.step, one.about) for one in self.hints()]
+        """How many hints for a step the learner took."""
+        taken = [(hint.stage, hint.step, hint.about) for hint in self.hints()]
         return taken.count((stage, step, about))
 
     def entered(self, stage: str) -> str:
-        """When the stage was first begun (ISO 8601), or empty."""
-        return next((at for one, at in self._of(Entered) if one.stage == stage), "")
+        """When the stage was first begun (ISO 8601), or ""."""
+        return next((at for entered, at in self._of(Entered) if entered.stage == stage), "")
 
     @property
     def how(self) -> How | None:
-        """How the last stage that was begun was gone through."""
-        return next((one.how for one, _ in reversed([*self._of(Entered)])), None)
+        """How the stage that was begun last is done."""
+        return next((entered.how for entered, _ in reversed([*self._of(Entered)])), None)
 
     def _of(self, kind: type[T]) -> Iterator[tuple[T, str]]:
         for record in self.records(kind):

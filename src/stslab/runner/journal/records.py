@@ -1,4 +1,4 @@
-"""What the journal holds, as frozen values: no secret is in them, and each is sealed."""
+"""The journal's records: frozen values without secrets, each with a seal."""
 
 import getpass
 import hashlib
@@ -17,54 +17,54 @@ from stslab.runner.ports import ADMIN, Call, Data
 
 
 def shared(source: msgspec.Struct, kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """What ``source`` has of the members of another kind, by name: most of one of that kind."""
+    """The members of ``source`` that ``kind`` has too, by name."""
     names = {*source.__struct_fields__}.intersection(kind.__struct_fields__)
     return {name: getattr(source, name) for name in names}
 
 
 class RunState(StrEnum):
-    """Where a run stands."""
+    """The state of a run."""
 
     ACTIVE = "active"
-    """It goes on, or was stopped and may go on."""
+    """It can continue."""
     UNDOING = "undoing"
     """Cleanup has begun and has not ended."""
     FINISHED = "finished"
     """All its stages are done and nothing is left."""
     CLEANED = "cleaned"
-    """Cleanup undid it before its end; nothing is left."""
+    """It was cleaned up before its end; nothing is left."""
     LOST = "lost"
-    """The account that it ran on is gone, and with it all that it made."""
+    """Its account is gone with everything in it."""
 
 
 UNFINISHED = (RunState.ACTIVE, RunState.UNDOING)
 
 
 class EntryState(StrEnum):
-    """What became of a call that was about to be made."""
+    """The state of a journaled call."""
 
     INTENDED = "intended"
-    """No answer is known: perhaps done."""
+    """No answer is known. It may have taken effect."""
     LOST = "lost"
-    """The answer was lost: perhaps done."""
+    """The answer was lost. It may have taken effect."""
     ANSWERED = "answered"
-    """It succeeded; what it began is still waited for."""
+    """It succeeded, and its wait has not ended."""
     DONE = "done"
     """It succeeded, and so did its wait."""
     FAILED = "failed"
-    """It was answered, but what it began did not succeed: something is there."""
+    """It succeeded, but its wait failed. Something exists."""
     REFUSED = "refused"
     """AWS refused it: it made nothing."""
     NOT_OURS = "not ours"
     """The thing existed before, made by someone else."""
     REPLACED = "replaced"
-    """The call was made again; the later entry stands for both."""
+    """The call was made again; the later entry covers both."""
     UNDONE = "undone"
     """It was undone."""
     NEVER_MADE = "never made"
-    """It was looked for and is not there."""
+    """It was looked up and does not exist."""
     KEPT = "kept"
-    """It is there, but could not be recognised as the run's own."""
+    """It exists, but could not be recognised as the run's own."""
 
 
 PERHAPS = (EntryState.INTENDED, EntryState.LOST, EntryState.KEPT)
@@ -72,13 +72,13 @@ MADE = (EntryState.ANSWERED, EntryState.DONE, EntryState.FAILED)
 
 
 class Body(msgspec.Struct, frozen=True):
-    """What a record can be: one of KINDS."""
+    """The body of a record: one of KINDS."""
 
 
 class ClaimOutline(msgspec.Struct, frozen=True):
-    """A claim as a lab has it. ``proves`` is the hash of how it is asked and what must come.
+    """A lab's claim. ``proves`` is the hash of its call and its expected answer.
 
-    ``call`` is ``service.Operation``, or empty; ``by`` are the gates that are to refuse.
+    ``call`` is ``service.Operation``, or empty; ``by`` are the gates that should refuse.
     """
 
     says: str
@@ -89,7 +89,7 @@ class ClaimOutline(msgspec.Struct, frozen=True):
 
 
 class StageOutline(msgspec.Struct, frozen=True):
-    """A stage as a lab has it."""
+    """A stage of a lab."""
 
     id: str
     title: str
@@ -100,12 +100,10 @@ class StageOutline(msgspec.Struct, frozen=True):
 class RunRecord(Body, frozen=True):
     """One attempt at a lab on one target. Times are ISO 8601 in UTC.
 
-    ``caller`` is the ARN of who ``admin`` was, ``person`` the user and machine; both may be
-    empty. ``instance`` tells one embedded account from the next; elsewhere it is the URL that
-    stands for AWS itself, or empty. ``allowed`` is what its lab declares and the person agreed
-    to. ``accounts`` are the ids of its further accounts, by the identities that administer them.
-    ``profiles`` are those of which it says how they get their credentials. ``outline`` is the lab
-    as it was when the run began.
+    ``caller`` is the ARN of ``admin``, ``person`` the user and machine; both may be empty.
+    ``instance`` is as in ``ports.TargetInfo``. ``allowed`` is what the lab declares and the
+    person agreed to. ``accounts`` maps the identities of its further accounts to their ids.
+    ``profiles`` are those with settings in the lab. ``outline`` is the lab when the run began.
     """
 
     id: str
@@ -131,10 +129,10 @@ class RunRecord(Body, frozen=True):
 
 
 class Thing(msgspec.Struct, frozen=True):
-    """Something in an account: its kind (an id of ``stslab.kinds.table``) and what names it.
+    """A thing in an account: its kind (an id of ``stslab.kinds.table``) and its names.
 
-    ``identity`` tells it from another that is made later with the same names; empty where that
-    is not known. ``admin`` administers the account that it is in.
+    ``identity`` distinguishes it from a later thing with the same names; empty if unknown.
+    ``admin`` administers its account.
     """
 
     kind: str
@@ -148,7 +146,7 @@ class Thing(msgspec.Struct, frozen=True):
 
 
 class UndoCall(msgspec.Struct, frozen=True):
-    """A call that undoes a step. ``waiter`` is a botocore waiter's name, or empty."""
+    """A call that undoes a step. ``waiter`` is the name of a botocore waiter, or empty."""
 
     identity: str
     service: str
@@ -163,10 +161,10 @@ class UndoCall(msgspec.Struct, frozen=True):
 
 
 class Intent(Body, frozen=True):
-    """What is about to be called, how it is undone, and how its thing is recognised.
+    """A call that is about to be made, its undo, and its thing.
 
-    ``thing`` may lack names that only the answer tells. ``replaces`` is an earlier
-    perhaps-done entry, or 0.
+    ``thing`` may lack names that only the answer has. ``replaces`` is the number of an earlier
+    entry that may have taken effect, or 0.
     """
 
     stage: str
@@ -187,11 +185,10 @@ class Intent(Body, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """An intent as it was journaled, and what became of it.
+    """A journaled intent and its outcome.
 
-    ``state`` is what became of it in the end: undone or not; ``happened`` what came of the call
-    itself, and ``answered`` when. Times are ISO 8601 in UTC; ``ended`` is empty where no answer
-    is known.
+    ``state`` is the latest state, undone or not; ``happened`` is the state after the call itself,
+    at ``answered``. Times are ISO 8601 in UTC; ``ended`` is empty if no answer is known.
     """
 
     seq: int
@@ -213,9 +210,9 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What came back. ``thing`` and ``undo`` are complete now; None where nothing new is known.
+    """The result of a call. ``thing`` and ``undo`` are complete, or None if nothing is new.
 
-    ``profile`` is (name, access key id, expiration) of credentials that were saved.
+    ``profile`` is (name, access key id, expiration) of saved credentials.
     """
 
     state: EntryState
@@ -228,7 +225,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class SavedProfile(msgspec.Struct, frozen=True):
-    """A profile that a run wrote. ``expiration`` is ISO 8601, or empty for a long-term key."""
+    """A profile that a run wrote. ``expiration`` is ISO 8601; empty for a long-term key."""
 
     name: str
     access_key_id: str
@@ -236,24 +233,24 @@ class SavedProfile(msgspec.Struct, frozen=True):
 
 
 class How(StrEnum):
-    """How somebody went through a stage."""
+    """How a stage was done."""
 
     PROMPT = "at the prompt"
     """Step by step, with a person at the terminal."""
     BY_NAME = "stslab step"
     """At once, by a command that names it."""
     YES = "--yes"
-    """At once, and nothing was asked."""
+    """At once, without questions."""
     ALONE = "without a terminal"
-    """At once, since nobody could be asked."""
+    """At once, since there was nobody to ask."""
     BREAK = "stslab break"
     """At once, to have a set-up to break."""
     HAND = "by hand"
-    """Beside stslab, which found it done."""
+    """Outside stslab, which found it done."""
 
 
 class Entered(Body, frozen=True):
-    """A stage was begun. ``sha256`` is of the lab, with all that it includes, as it was then."""
+    """A stage was begun. ``sha256`` is of the lab with its included files at that time."""
 
     stage: str
     sha256: str
@@ -261,13 +258,13 @@ class Entered(Body, frozen=True):
 
 
 class Skipped(Body, frozen=True):
-    """A person left a stage out, or the rest of it."""
+    """The learner skipped a stage, or the rest of it."""
 
     stage: str
 
 
 class StageRecord(Body, frozen=True):
-    """A stage whose checkpoint was tried, and when."""
+    """A stage's checkpoint was tried."""
 
     stage: str
     held: bool
@@ -276,11 +273,10 @@ class StageRecord(Body, frozen=True):
 
 
 class CheckRecord(Body, frozen=True):
-    """A claim, and how it was tried once. ``number`` counts from 0 in its stage.
+    """One try of a claim. ``number`` counts from 0 in its stage.
 
-    ``claim`` is as the lab had it then. ``denied``: it holds because AWS refused. ``void``: it
-    says that something is gone that this run never made. ``gates`` refused, as far as that was
-    told.
+    ``claim`` is the lab's at that time. ``denied``: it holds because AWS refused. ``void``: it
+    is about a thing that this run never made. ``gates`` are the known gates that refused.
     """
 
     stage: str
@@ -300,7 +296,7 @@ class CheckRecord(Body, frozen=True):
 
 
 class Prediction(Body, frozen=True):
-    """What the learner said before a check. ``said`` is their answer in words."""
+    """The learner's prediction before a check. ``said`` is the answer in words."""
 
     stage: str
     number: int
@@ -312,7 +308,7 @@ class Prediction(Body, frozen=True):
 class Hint(Body, frozen=True):
     """A hint that the learner took. ``grade`` counts from 0: a nudge, a pointer, the command.
 
-    ``step`` is HINT or WHY where it is about a fault, or a refusal: ``about`` is its request.
+    ``step`` is HINT for a fault, or WHY for a refused request, whose id is in ``about``.
     """
 
     stage: str
@@ -327,8 +323,8 @@ HINT, WHY = -1, -2
 class Fault(msgspec.Struct, frozen=True):
     """One change that breaks the set-up: by calls, or in a profile's credentials (``spoil``).
 
-    ``title`` is the symptom, ``cells`` (cell, who) those of the access table that change.
-    ``whose`` credentials the profile gets instead, if any.
+    ``title`` is the symptom. ``cells`` (cell, who) are the cells of the access table that change.
+    ``whose`` is the profile whose credentials replace this one's, if any.
     """
 
     id: str
@@ -355,11 +351,11 @@ class FaultState(StrEnum):
 
 
 class Broken(Body, frozen=True):
-    """The run's fault, and how far it is. ``asked`` are the flags that chose it.
+    """The run's fault and its state. ``asked`` are the flags that chose it.
 
-    ``gate``, ``where`` and ``advice`` tell what is wrong. ``opened``: more than before was open.
-    ``tries`` is how often somebody changed something, ``solved``: stslab fixed it. ``at`` is when
-    it was planted, or when it came so far before that.
+    ``gate``, ``where`` and ``advice`` say what is wrong. ``opened``: a fix allowed too much.
+    ``tries`` counts the learner's changes; ``solved``: stslab fixed it. ``at`` is when it was
+    planted, or the time of an earlier state.
     """
 
     fault: Fault
@@ -375,27 +371,27 @@ class Broken(Body, frozen=True):
 
 
 class Marked(Body, frozen=True):
-    """Where the run stands from now on."""
+    """A new state of the run."""
 
     state: RunState
 
 
 class Outcome(Body, frozen=True):
-    """What became of the call whose intent has this number."""
+    """The result of the call whose intent has this number."""
 
     entry: int
     result: Result
 
 
 class Found(Body, frozen=True):
-    """What else a call made."""
+    """A further thing that a call made."""
 
     entry: int
     thing: Thing
 
 
 class Forgot(Body, frozen=True):
-    """A profile that is out of the files."""
+    """A profile was removed from the files."""
 
     profile: str
 
@@ -415,7 +411,7 @@ KINDS: Mapping[str, type[Body]] = {
     "hint": Hint,
     "broken": Broken,
 }
-"""What a record can be, by the word that the journal has for it."""
+"""The bodies of records, by their names in the journal."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -426,7 +422,7 @@ class Record(msgspec.Struct, frozen=True):
     body: Body
 
 
-# -- what makes the names of a run's things its own; and who runs it ---------------------------
+# -- run ids, and who runs -----------------------------------------------------------------------
 
 LENGTH = 8
 _FIRST = string.ascii_lowercase
@@ -434,26 +430,26 @@ _REST = string.ascii_lowercase + string.digits
 
 
 def new_run_id() -> str:
-    """Eight lower-case letters and digits (40 bits of chance): valid in any name of AWS's."""
+    """Eight random lower-case letters and digits (40 bits), valid in all AWS names."""
     rest = (secrets.choice(_REST) for _ in range(LENGTH - 1))
     return secrets.choice(_FIRST) + "".join(rest)
 
 
 def person() -> str:
-    """The user and the machine, for reports; what can't be told is left out."""
+    """The user and the machine, for reports, as far as they are known."""
     try:
         user = getpass.getuser()
-    except (OSError, KeyError):  # no name in the environment, nor for this user's number
+    except (OSError, KeyError):  # no name in the environment, nor for this user id
         user = ""
     return "@".join(filter(None, [user, platform.node()]))
 
 
-# Each record is sealed together with the one before it: what was changed, left out or put in
-# afterwards breaks the chain, unless whoever did it made all that follows anew.
+# Each record is sealed together with the one before it. A later change, omission or insertion
+# breaks the chain, unless all following records are written again.
 
 
 class Link(NamedTuple):
-    """A record as it is kept: ``body`` is JSON, ``seal`` the hash of all this and the one before.
+    """A stored record: ``body`` is JSON, ``seal`` a hash of it all and of the previous seal.
 
     ``number`` counts from 1 in its run.
     """
@@ -472,7 +468,7 @@ def sealed(*parts: object) -> str:
 
 
 def first_broken(run: str, links: Iterable[Link]) -> int | None:
-    """The number of the first record that is not as it was written; None where all are."""
+    """The number of the first record that was changed; None if none was."""
     before = ""
     for number, link in enumerate(links, 1):
         if link.number != number or link.seal != sealed(run, before, *link[:4]):

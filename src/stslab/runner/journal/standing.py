@@ -1,6 +1,7 @@
-"""How far a run has come, told from its lab as it was when the run began, and from its records.
+"""The standing of a run: what was proved, done, skipped or not reached. Pure.
 
-Every place that says what was proved, done, skipped or not reached says what stands here. Pure.
+It follows from the run's records and the lab as it was when the run began. All output that
+says how far a run is uses it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,7 @@ from stslab.runner.journal.records import How
 
 
 class Verdict(StrEnum):
-    """What the records say of a claim."""
+    """The verdict of a run's records on a claim."""
 
     ALLOWED = "allowed"
     """It was proved by a call that succeeded."""
@@ -24,9 +25,9 @@ class Verdict(StrEnum):
     NOT_PROVED = "not proved"
     """It was tried, and did not hold."""
     NEVER_MADE = "never made"
-    """It says that something is gone that the run never made: that counts for nothing."""
+    """It is about a thing that the run never made, and does not count."""
     CHANGED = "changed"
-    """The lab was changed since the run began: another claim was tried in its place."""
+    """The lab has changed since the run began: another claim was tried in its place."""
     NOT_TRIED = "not tried"
 
 
@@ -34,7 +35,7 @@ PROVED = (Verdict.ALLOWED, Verdict.DENIED)
 
 
 class StageState(StrEnum):
-    """How far a stage has come."""
+    """The state of a stage."""
 
     DONE = "done"
     FAILED = "did not hold"
@@ -44,7 +45,7 @@ class StageState(StrEnum):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One time that a stage was begun, with which lab; ``seconds``: None where it was stopped."""
+    """One attempt at a stage, with the lab's hash. ``seconds`` is None if it was stopped."""
 
     at: str
     how: How
@@ -54,11 +55,10 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A claim of the lab, as it was tried when it was proved, or else the last time.
+    """A claim of the lab, with the try that proved it, or else the last one.
 
-    ``call`` is ``service.Operation``; it is empty where nothing is called. ``by`` are the gates
-    that were to refuse, ``gates`` those that did, as far as that was told. ``tries`` is how often
-    it was tried.
+    ``call`` is ``service.Operation``, or empty if nothing is called. ``by`` are the gates that
+    should refuse, ``gates`` the known gates that did. ``tries`` counts all tries.
     """
 
     stage: str
@@ -82,7 +82,7 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """A stage of the lab, how far it has come, and each attempt at it."""
+    """A stage of the lab, its state, and each attempt at it."""
 
     id: str
     title: str
@@ -90,12 +90,12 @@ class Stage(msgspec.Struct, frozen=True):
     attempts: tuple[Attempt, ...]
 
     def done_by(self, *ways: How) -> bool:
-        """Whether it was gone through in one of these ways, at any time."""
-        return any(one.how in ways for one in self.attempts)
+        """Whether any attempt was made in one of these ways."""
+        return any(attempt.how in ways for attempt in self.attempts)
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """How far a run has come. ``claims`` are all claims of the lab, tried or not, in its order."""
+    """How far a run has come. ``claims`` are all claims of the lab, tried or not, in order."""
 
     run: records.RunRecord
     stages: tuple[Stage, ...]
@@ -107,12 +107,12 @@ class Standing(msgspec.Struct, frozen=True):
 
     @property
     def finished(self) -> bool:
-        """Whether it came to its end, with nothing skipped."""
+        """Whether it reached its end with nothing skipped."""
         return self.run.state is records.RunState.FINISHED and not self.skipped
 
     @property
     def progress(self) -> tuple[bool, int]:
-        """How far it came, to be compared with other runs of its lab."""
+        """A sort key that compares it with other runs of its lab."""
         return self.finished, self.proved
 
     @property
@@ -126,11 +126,12 @@ class Standing(msgspec.Struct, frozen=True):
     @property
     def changed(self) -> tuple[str, ...]:
         """The ids of the stages that were begun with another lab than the run."""
-        return self._ids(lambda each: any(one.lab != self.run.sha256 for one in each.attempts))
+        lab = self.run.sha256
+        return self._ids(lambda stage: any(attempt.lab != lab for attempt in stage.attempts))
 
     @property
     def asked_nobody(self) -> tuple[str, ...]:
-        """The ids of the stages that were done with nobody at a prompt."""
+        """The ids of the stages that were done without questions."""
         return self._ids(lambda stage: stage.done_by(How.YES, How.ALONE, How.BREAK))
 
     @property
@@ -140,9 +141,9 @@ class Standing(msgspec.Struct, frozen=True):
 
     @property
     def notes(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """What there is to say beside the numbers, and the ids of the stages that it is about."""
+        """Remarks, each with the ids of the stages that it is about."""
         to_break = self._ids(lambda stage: stage.done_by(How.BREAK))
-        alone = tuple(one for one in self.asked_nobody if one not in to_break)
+        alone = tuple(stage for stage in self.asked_nobody if stage not in to_break)
         every = (
             ("skipped", self.skipped),
             ("not reached", self.not_reached),
@@ -155,7 +156,7 @@ class Standing(msgspec.Struct, frozen=True):
 
     @property
     def told(self) -> str:
-        """How many claims of all were proved, and what there is to say beside."""
+        """How many of the claims were proved, and the notes, in a sentence."""
         many = "" if len(self.claims) == 1 else "s"
         proved = f"{self.proved} of {len(self.claims)} claim{many} proved"
         return "; ".join((proved, *(f"{words}: {', '.join(ids)}" for words, ids in self.notes)))
@@ -165,7 +166,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 def standing(past: Past) -> Standing | None:
-    """How far the run has come; None where there is no such run."""
+    """How far the run has come; None for an unknown run."""
     run = past.run()
     if run is None:
         return None
@@ -181,9 +182,10 @@ def standing(past: Past) -> Standing | None:
 
 
 def _stages(run: records.RunRecord, past: Past) -> Iterator[Stage]:
-    """Each stage; one that was never begun, and stands before one that was, was skipped."""
-    comings = (one.body for one in past.records(records.Entered, records.Skipped))
-    last = {one.stage: one for one in comings if isinstance(one, records.Entered | records.Skipped)}
+    """Each stage. One that was not begun, but a later one was, counts as skipped."""
+    kinds = records.Entered | records.Skipped
+    bodies = (record.body for record in past.records(records.Entered, records.Skipped))
+    last = {body.stage: body for body in bodies if isinstance(body, kinds)}
     attempts = {stage.id: tuple(_attempts(stage.id, past)) for stage in run.outline}
     begun = [number for number, stage in enumerate(run.outline) if attempts[stage.id]]
     for number, stage in enumerate(run.outline):
@@ -194,7 +196,7 @@ def _stages(run: records.RunRecord, past: Past) -> Iterator[Stage]:
 
 
 def _state(attempts: tuple[Attempt, ...], *, left_out: bool) -> StageState:
-    outcomes = [one.outcome for one in attempts]
+    outcomes = [attempt.outcome for attempt in attempts]
     if StageState.DONE in outcomes:
         return StageState.DONE
     if left_out:
@@ -203,7 +205,7 @@ def _state(attempts: tuple[Attempt, ...], *, left_out: bool) -> StageState:
 
 
 def _attempts(stage: str, past: Past) -> Iterator[Attempt]:
-    """Each time that it was begun, and how that ended."""
+    """Each attempt at the stage, and its outcome."""
     last: Attempt | None = None
     for record in past.records(records.Entered, records.StageRecord):
         body = record.body
@@ -223,8 +225,8 @@ def _claim(
     stage: records.StageOutline, number: int, claim: records.ClaimOutline, past: Past
 ) -> Claim:
     place = (stage.id, number)
-    tried = [one for one in past.checks() if (one.stage, one.number) == place]
-    told = Claim(
+    tried = [check for check in past.checks() if (check.stage, check.number) == place]
+    untried = Claim(
         stage=stage.id,
         title=stage.title,
         verdict=Verdict.NOT_TRIED,
@@ -232,11 +234,11 @@ def _claim(
         **records.shared(claim, Claim),
     )
     if not tried:
-        return told
-    good = [one for one in tried if _verdict(one, claim) in PROVED]
-    one = good[-1] if good else tried[-1]
-    came = records.shared(one.claim, Claim) | records.shared(one, Claim) | {"title": stage.title}
-    return replace(told, verdict=_verdict(one, claim), **came)
+        return untried
+    good = [check for check in tried if _verdict(check, claim) in PROVED]
+    last = good[-1] if good else tried[-1]
+    members = records.shared(last.claim, Claim) | records.shared(last, Claim)
+    return replace(untried, verdict=_verdict(last, claim), **members | {"title": stage.title})
 
 
 def _verdict(tried: records.CheckRecord, claim: records.ClaimOutline) -> Verdict:
@@ -250,7 +252,7 @@ def _verdict(tried: records.CheckRecord, claim: records.ClaimOutline) -> Verdict
 
 
 class Concept(msgspec.Struct, frozen=True):
-    """How often the learner predicted something about a concept, and was right."""
+    """How many of the learner's predictions about a concept were right."""
 
     name: str
     right: int
@@ -258,8 +260,8 @@ class Concept(msgspec.Struct, frozen=True):
 
 
 def by_concept(predictions: Iterable[records.Prediction]) -> tuple[Concept, ...]:
-    """Each concept in the order in which it came up."""
+    """The concepts, in the order in which they came up."""
     counted: dict[str, list[bool]] = {}
-    for one in predictions:
-        counted.setdefault(one.concept, []).append(one.right)
+    for prediction in predictions:
+        counted.setdefault(prediction.concept, []).append(prediction.right)
     return tuple(Concept(name, sum(each), len(each)) for name, each in counted.items())

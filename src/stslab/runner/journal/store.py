@@ -1,10 +1,9 @@
-"""The memory of every run, in one SQLite file: written before and after each call.
+"""The journal: the records of every run, in one SQLite file, written before and after each call.
 
-What cleanup goes by is on disk before its write returns (WAL with synchronous=FULL), so a run
-that was stopped at any point knows what it may have made. What a power cut takes of the rest is
-proved again. Records are only ever added, each sealed
-together with the run's one before. Secrets never enter: what is written has been redacted by
-who calls. What a write costs does not depend on the history.
+Records that cleanup needs are on disk before their write returns (WAL with synchronous=FULL), so
+a run that was stopped at any point knows what it may have made. A power cut may lose records of
+checks, which are made again. Records are only ever added, each sealed together with the run's
+previous one. Callers redact secrets first. The cost of a write does not depend on the history.
 """
 
 import os
@@ -44,12 +43,12 @@ from stslab.runner.journal.records import (
 from stslab.runner.ports import Clock
 
 IN_MEMORY = Path(":memory:")
-"""A journal that nothing keeps, for a run that nobody goes on with."""
+"""A journal that is not kept, for a run that is not continued."""
 APPLICATION_ID = 0x5354534C
-"""The letters STSL: says that a SQLite file is stslab's journal."""
+"""The letters STSL, which mark a SQLite file as stslab's journal."""
 
 VERSION = 6
-"""Raised whenever the tables change: a journal of another version is refused, not converted."""
+"""Raised with each change of the tables. A journal of another version is refused."""
 
 _STATEMENTS = (
     """
@@ -72,7 +71,7 @@ _BUSY_SECONDS = 10.0
 _WORDS = {body: word for word, body in KINDS.items()}
 _ENCODE = Encoder(enc_hook=str).encode
 _PROVED_AGAIN = (CheckRecord, Entered, StageRecord)
-# A record is whole if it stands behind the one that it was sealed with.
+# A record is intact if it follows the record that it was sealed with.
 _WHOLE = """
 SELECT one.run, one.number, one.kind, one.at, one.body, one.seal,
   (before.number IS NOT NULL OR one.number = 1) AND one.seal = sealed(
@@ -91,17 +90,17 @@ _ADD = "INSERT INTO records (run, number, kind, at, body, seal) VALUES (?, ?, ?,
 class Journal:
     """The open journal. Use as a context manager, or call :meth:`close`.
 
-    Every method raises JournalCorrupt where the file is damaged, JournalError where it
-    can't be written.
+    Every method raises JournalCorrupt if the file is damaged, and JournalError if it can't be
+    written.
     """
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
-        """Open the journal, or make it, readable by its owner alone.
+        """Open or create the journal, readable only by its owner.
 
         Raises:
-            JournalOfAnotherVersion: another stslab wrote it; nothing in it is changed.
-            JournalCorrupt: it is damaged, or no journal of stslab's.
-            JournalError: it can't be made or opened.
+            JournalOfAnotherVersion: Another version of stslab wrote it. It is not changed.
+            JournalCorrupt: It is damaged, or not a journal of stslab.
+            JournalError: It can't be created or opened.
         """
         self.path = path
         self._clock = clock or Clock()
@@ -111,7 +110,7 @@ class Journal:
 
     @classmethod
     def of(cls, home: Home) -> Self:
-        """That of a state folder, to be read: an empty one, which nobody keeps, if it has none."""
+        """The journal of a state folder, for reading; an empty one in memory if it has none."""
         return cls(home.journal if home.has_journal else IN_MEMORY)
 
     def __enter__(self) -> Self:
@@ -133,37 +132,36 @@ class Journal:
         return self.past(run).run()
 
     def runs(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
-        """All runs, the newest first; of one target and lab if named."""
+        """All runs, newest first, or those of one target and lab."""
         self._forget_what_changed()
         if self._runs is None:
-            told: dict[str, list[Record]] = {}
+            by_run: dict[str, list[Record]] = {}
             with _explained(self.path):
                 for row in self._read(_RUNS, _text([_WORDS[RunRecord], _WORDS[Marked]])):
-                    told.setdefault(row[0], []).append(_record(*row))
-            found = [Past.of_records(run, records).run() for run, records in told.items()]
-            self._runs = tuple(run for run in reversed(found) if run)
+                    by_run.setdefault(row[0], []).append(_record(*row))
+            runs = [Past.of_records(run, records).run() for run, records in by_run.items()]
+            self._runs = tuple(run for run in reversed(runs) if run)
         return tuple(
             run for run in self._runs if target in ("", run.target) and lab in ("", run.lab)
         )
 
     def newest(self, most: int) -> tuple[RunRecord, ...]:
-        """The runs that were begun last, the newest first."""
-        found = (self.run(str(run)) for (run,) in self._read(_NEWEST, most))
-        return tuple(run for run in found if run)
+        """The runs that were begun last, newest first."""
+        runs = (self.run(str(run)) for (run,) in self._read(_NEWEST, most))
+        return tuple(run for run in runs if run)
 
     def unfinished(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
-        """Those of the runs that were not ended."""
         return tuple(run for run in self.runs(target, lab) if run.state in UNFINISHED)
 
-    # What happens in them
+    # Events of a run
 
     def intend(self, run: str, intent: Intent) -> int:
-        """Write down what is about to be called; the answer is the entry's number."""
+        """Journal a call that is about to be made. Return the entry's number."""
         replaced = Outcome(intent.replaces, Result(EntryState.REPLACED))
         return self.write(run, intent, *([replaced] if intent.replaces else []))
 
     def found(self, run: str, entry: int, things: tuple[Thing, ...]) -> None:
-        """Remember what else a call made: a stack's resources. Known ones are left alone."""
+        """Journal the further things that a call made (a stack's resources), each once."""
         known = self.past(run).things(entry)
         new = [thing for thing in things if not any(thing.same(other) for other in known)]
         if new:
@@ -172,9 +170,9 @@ class Journal:
     def staged(
         self, run: str, stage: str, *, held: bool, seconds: float, ends: RunState | None = None
     ) -> None:
-        """Remember that a stage's checkpoint was tried, and whether it held.
+        """Journal that a stage's checkpoint was tried, and whether it held.
 
-        ``ends`` is the state of the run, where it ends with this stage: both or neither.
+        ``ends`` is the run's new state if it ends with this stage, written in one transaction.
         """
         tried = StageRecord(stage, held, seconds)
         self.write(run, tried, *([Marked(ends)] if ends else []))
@@ -182,20 +180,20 @@ class Journal:
     # The records themselves
 
     def take_in(self, run: str, links: Iterable[Link]) -> None:
-        """Add the records of a run that was made elsewhere, as they are."""
+        """Add the records of a run from elsewhere, unchanged."""
         with _explained(self.path), _transaction(self._database, "IMMEDIATE"):
             self._database.executemany(_ADD, [(run, *link) for link in links])
             self._reading(run).records()
 
     @property
     def written_by_others(self) -> int:
-        """Another number once another process has written; what this one writes does not count."""
+        """A number that changes when another process writes to the journal."""
         return int(self._read("PRAGMA data_version")[0][0])
 
     def past(self, run: str) -> Past:
-        """What the records of a run tell, each read when it is needed.
+        """The past of a run; its records are read when they are needed.
 
-        Its methods raise JournalCorrupt where a record is not as it was written.
+        Its methods raise JournalCorrupt if a record was changed.
         """
         self._forget_what_changed()
         return self._known.setdefault(run, self._reading(run))
@@ -207,32 +205,32 @@ class Journal:
 
     def _reading(self, run: str) -> Past:
         def records(kinds: tuple[type, ...]) -> tuple[Record, ...]:
-            found = self._read(_PAST, _text([_WORDS[kind] for kind in kinds]), run)
+            rows = self._read(_PAST, _text([_WORDS[kind] for kind in kinds]), run)
             with _explained(self.path):
-                return tuple(_record(*row) for row in found)
+                return tuple(_record(*row) for row in rows)
 
         return Past(run, records)
 
     def links(self, run: str) -> tuple[Link, ...]:
-        """The run's records as they are kept, in order."""
+        """The run's stored records, in order."""
         columns = ", ".join(Link._fields)
-        found = self._read(f"SELECT {columns} FROM records WHERE run = ? ORDER BY number", run)  # noqa: S608 - our own columns
-        return tuple(Link(*row) for row in found)
+        rows = self._read(f"SELECT {columns} FROM records WHERE run = ? ORDER BY number", run)  # noqa: S608 - our own columns
+        return tuple(Link(*row) for row in rows)
 
     def verify(self) -> None:
-        """Read all of it."""
-        said = self._read("PRAGMA quick_check(1)")[0][0]
-        if said != "ok":
-            raise JournalCorrupt(f"The journal {self.path} is damaged ({said}).", _fix(self.path))
+        """Read all of it; JournalCorrupt if something is damaged."""
+        result = self._read("PRAGMA quick_check(1)")[0][0]
+        if result != "ok":
+            raise JournalCorrupt(f"The journal {self.path} is damaged ({result}).", _fix(self.path))
         for (run,) in self._read("SELECT DISTINCT run FROM records"):
             self._reading(run).records()
 
     def verify_run(self, run: str) -> None:
-        """Read all that cleanup acts on, before it acts on any of it."""
+        """Read all records that cleanup acts on, before it acts on any."""
         self._reading(run).records(RunRecord, Marked, Intent, Outcome, Found, Forgot)
 
     def write(self, run: str, *bodies: Body) -> int:
-        """Add records to a run in one transaction; the number of the first."""
+        """Add records to a run in one transaction. Return the number of the first."""
         texts = [(_WORDS[type(body)], _text(body)) for body in bodies]
         repeated = all(isinstance(body, _PROVED_AGAIN) for body in bodies)
         with _explained(self.path):
@@ -254,14 +252,14 @@ class Journal:
 
 
 def _text(value: object) -> str:
-    """``value`` as JSON; what JSON does not know becomes its text."""
+    """``value`` as JSON; unknown types become their text."""
     return _ENCODE(value).decode()
 
 
 def _record(_run: str, *columns: Any) -> Record:
     *kept, whole = columns
     if whole != 1:
-        raise ValueError("a record is not as it was written")
+        raise ValueError("a record was changed")
     return read(Link(*kept))
 
 
@@ -286,14 +284,14 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _recognise(database: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file that is not stslab's, or of another version, before anything touches it."""
+    """Refuse a file that is not stslab's, or of another version, before it is changed."""
     application = database.execute("PRAGMA application_id").fetchone()[0]
     version = _version_of(database)
     empty = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if empty and application == version == 0:
         return
     if application != APPLICATION_ID:
-        raise JournalCorrupt(f"{path} is not a journal of stslab's.", _fix(path))
+        raise JournalCorrupt(f"{path} is not a journal of stslab.", _fix(path))
     if version != VERSION:
         raise JournalOfAnotherVersion(
             f"The journal {path} was written by another version of stslab"
@@ -305,7 +303,7 @@ def _recognise(database: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def _transaction(database: sqlite3.Connection, how: str) -> Iterator[None]:
-    """All of it or nothing; ``database`` is in autocommit mode."""
+    """A transaction; ``database`` is in autocommit mode."""
     database.execute(f"BEGIN {how}")
     try:
         yield
@@ -317,12 +315,12 @@ def _transaction(database: sqlite3.Connection, how: str) -> Iterator[None]:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Turn what SQLite, the file system or a senseless row raise into the journal's errors."""
+    """Turn errors of SQLite, the file system and malformed rows into the journal's errors."""
     try:
         yield
     except sqlite3.IntegrityError as error:
         raise JournalError(f"The journal {path} refused a record: {error}.") from error
-    except (OSError, *_SENSELESS) as error:
+    except (OSError, *_MALFORMED) as error:
         operational = isinstance(error, sqlite3.OperationalError)
         unwritable = operational and any(word in str(error).lower() for word in _UNWRITABLE)
         if unwritable or isinstance(error, OSError):
@@ -331,7 +329,7 @@ def _explained(path: Path) -> Iterator[None]:
         raise JournalCorrupt(f"The journal {path} is damaged ({error}).", _fix(path)) from error
 
 
-_SENSELESS = (
+_MALFORMED = (
     sqlite3.DatabaseError,
     LookupError,
     ValueError,
@@ -349,8 +347,8 @@ _UNWRITABLE = ("readonly", "unable to open", "full", "locked", "disk i/o", "busy
 
 def _fix(path: Path) -> str:
     return (
-        f"Move it aside (mv {path} {path}.damaged) and begin again. What an unfinished run made"
-        " is found in the account by its tag: stslab cleanup --sweep."
+        f"Move it aside (mv {path} {path}.damaged) and begin again. To find what an unfinished"
+        " run made, by its tag: stslab cleanup --sweep."
     )
 
 
@@ -363,7 +361,7 @@ def _create(database: sqlite3.Connection) -> None:
     if _version_of(database) == VERSION:
         return
     with _transaction(database, "EXCLUSIVE"):
-        if _version_of(database) != VERSION:  # no other process did it while this one waited
+        if _version_of(database) != VERSION:  # another process may have done it meanwhile
             for statement in _STATEMENTS:
                 database.execute(statement)
             database.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -1,4 +1,4 @@
-"""Proves a checkpoint's claims: a call each, repeated within its time until it holds."""
+"""Make the checks of a checkpoint: one call for each claim, repeated until it holds."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +37,7 @@ _NO_CREDENTIALS = "NoCredentials"
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """How a claim was tried once. ``why`` says what did not hold."""
+    """The result of one try of a claim. ``why`` says what did not hold."""
 
     held: bool
     proof: str
@@ -53,14 +53,14 @@ _NEVER_MADE = Finding(held=True, proof="this run never made it", void=True)
 
 
 class Earlier(msgspec.Struct, frozen=True):
-    """A claim that was proved, and the stage (its id) that has changed what it is about since."""
+    """When a claim was proved, and the id of the stage that has changed it since."""
 
     at: str
     changed_by: str
 
 
 class Checks:
-    """Proves claims, for one run: ``scope`` gives what it knows now, ``tell`` why AWS refused."""
+    """Makes one run's checks. ``scope`` returns its known names, ``tell`` why AWS refused."""
 
     def __init__(self, work: Work, scope: Callable[[], Data], tell: Tell) -> None:
         self._work = work
@@ -68,19 +68,19 @@ class Checks:
         self._tell = tell
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
-        """Try one claim of the stage (``number`` counts from 0), and remember how it went.
+        """Make one check of the stage (``number`` counts from 0), and journal its result.
 
         Raises:
-            CredentialsError: the learner's own credentials can't be used.
-            UnresolvedReference: the claim refers to something that the run does not know.
-            NotOwn: its call would change what is not the run's own.
+            CredentialsError: The learner's own credentials can't be used.
+            UnresolvedReference: The check refers to something that the run does not know.
+            NotOwn: The call would change something that is not the run's own.
         """
         record = self.try_again(stage, number, None)
         self._work.journal.write(self._work.run.id, record)
         return record
 
     def try_again(self, stage: Stage, number: int, earlier: Earlier | None) -> CheckRecord:
-        """The same, not remembered; ``earlier``: why it need not hold. Raises as :meth:`prove`."""
+        """Like :meth:`prove`, not journaled. ``earlier`` says why the claim need not hold."""
         check, started = stage.checkpoint[number], self._work.calls.clock.monotonic()
         finding = self._found(stage, number, earlier)
         finding = replace(finding, proof=self._work.calls.clean_text(finding.proof))
@@ -98,7 +98,7 @@ class Checks:
         return record
 
     def prove_or_recall(self, stage: Stage, number: int) -> CheckRecord:
-        """The same; a claim that was proved with a profile that is out of the files stays so."""
+        """Like :meth:`prove`; but if the caller's profile is gone, an earlier proof counts."""
         check = stage.checkpoint[number]
         if self._work.calls.lacks(check.identity):
             record = self._work.past.proved(stage.id, number)
@@ -109,18 +109,18 @@ class Checks:
         return self.prove(stage, number)
 
     def said(self, text: str) -> str:
-        """A claim's sentence, with what is known put in."""
+        """A claim's sentence, with known expressions resolved."""
         return _said(text, self._scope())
 
     def _found(self, stage: Stage, number: int, earlier: Earlier | None) -> Finding:
-        """Tell that the claim is being tried, and try it, if it can be."""
+        """Emit that the check is being made, and make it if possible."""
         check, scope = stage.checkpoint[number], self._scope()
         says, calls = self.said(check.says), self._work.calls
         try:
             params = resolve(check.params, scope)
         except UnresolvedReference as error:
             calls.emit(CheckStarted(stage.id, says, None))
-            if stage.cleanup:  # only its making would have told the name
+            if stage.cleanup:  # the name is unknown because the thing was never made
                 return _NEVER_MADE
             if not earlier:
                 raise
@@ -132,9 +132,9 @@ class Checks:
         return self._tried(stage, number, call) if check.call else self._gone(check)
 
     def _tried(self, stage: Stage, number: int, call: Call) -> Finding:
-        """Once; or until it holds, within the check's time, where changes take time to spread.
+        """Make the call; where changes take time to spread, until the claim holds (``within``).
 
-        What is to be refused is asked again if no answer comes: it changes nothing, or is there.
+        A call that should be refused is repeated if no answer comes.
         """
         check, scope = stage.checkpoint[number], self._scope()
         spreading = self._work.calls.target.eventually_consistent
@@ -154,7 +154,7 @@ class Checks:
         return self._work.calls.until(attempt, judge)[0]
 
     def _intended(self, stage: Stage, number: int, call: Call) -> Callable[[Outcome], None]:
-        """Journals a check's call that would make a thing; what it gives journals each outcome."""
+        """Journal a check's call if it would make a thing. Returns what journals its outcomes."""
         work, check = self._work, stage.checkpoint[number]
         try:
             require_own(work, call)
@@ -179,11 +179,11 @@ class Checks:
         seq, before = work.journal.intend(work.run.id, intent), list[Outcome]()
 
         def conclude(outcome: Outcome) -> None:
-            there = isinstance(outcome, Refusal) and outcome.code in EXISTS
-            lost = there and any(isinstance(one, Lost) for one in before)
+            exists = isinstance(outcome, Refusal) and outcome.code in EXISTS
+            lost = exists and any(isinstance(each, Lost) for each in before)
             before.append(outcome)
             if not isinstance(outcome, Lost):
-                made = lost or any(isinstance(one, Answer) for one in before)
+                made = lost or any(isinstance(each, Answer) for each in before)
                 state = EntryState.DONE if made else EntryState.REFUSED
                 work.conclude(seq, Result(state, "", outcome.request_id))
 
@@ -217,7 +217,7 @@ class Checks:
             key = check.key and _said(check.key, scope)
             return _refused(replace(check, key=key), outcome, reason)
         if check.fails:
-            why = f"the call succeeded, where {' or '.join(check.fails)} was to be the answer"
+            why = f"the call succeeded, but should have been refused: {' or '.join(check.fails)}"
             return Finding(held=False, proof="", why=why, request_id=outcome.request_id)
         return _answered(check.expect, outcome, scope)
 
@@ -235,8 +235,8 @@ class Checks:
 
 def _refused(check: Check, refusal: Refusal, reason: Reason | None) -> Finding:
     right, wanted = refusal.code in check.fails, " or ".join(check.fails)
-    why = f"{wanted} was to be the answer" if wanted else "the call was to succeed"
-    why = f"AWS answered {refusal.code}, where {why}"
+    should = f"{wanted} was expected" if wanted else "the call should succeed"
+    why = f"AWS answered {refusal.code}, where {should}"
     wrong = mismatch(check, refusal.code, reason) if right else why
     gates = reason.gates if reason else ()
     message, request = refusal.message, refusal.request_id
@@ -260,17 +260,17 @@ def _answered(expect: str | None, answer: Answer, scope: Data) -> Finding:
 
 
 def _said(text: str, scope: Data) -> str:
-    """A sentence with what is known put in: it is shown even where something is not."""
+    """A sentence with its expressions resolved, or unchanged if one is unknown."""
     try:
         return str(resolve(text, scope))
     except UnresolvedReference:
         return text
 
 
-# -- whether a run ever made what its cleanup stage says is gone -------------------------------
-# That a role is gone which never was proves nothing.
+# -- whether a run ever made the thing that its cleanup stage says is gone -----------------------
+# The absence of a role that never existed proves nothing.
 
-# What is listed of a thing, by the call that lists it.
+# The kinds of things that a listing of a thing's children shows, by its call.
 _LISTED: Mapping[str, frozenset[str]] = {
     f"{kind.service}.{child.listing}": frozenset({removed.id})
     for kind in KINDS.values()
@@ -281,38 +281,38 @@ _ONCE_MADE = (*MADE, EntryState.UNDONE)
 
 
 def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
-    """Whether the run made what the call, with these ``params``, looks for, and whoever asks."""
-    made = [one for one in work.entries() if one.state in _ONCE_MADE]
-    profiles = {one.intent.profile for one in made} | {*(work.run.profiles if made else ())}
+    """Whether the run made the thing that the check's call looks for, and the call's identity."""
+    made = [entry for entry in work.entries() if entry.state in _ONCE_MADE]
+    profiles = {entry.intent.profile for entry in made} | {*(work.run.profiles if made else ())}
     if not check.call:
         return not profiles.isdisjoint(check.profiles_gone)
     if check.identity not in {ADMIN, *work.run.accounts, *profiles}:
         return False
-    things = [thing for one in made for thing in work.things_of(one)]
+    things = [thing for entry in made for thing in work.things_of(entry)]
     kinds = {kind.id for kind in KINDS.values() if f"{kind.service}.{kind.look}" == check.call}
     listed = _LISTED.get(check.call, frozenset())
     if kinds | listed:
         made_so = any(thing.kind in kinds | listed and _is(thing, params) for thing in things)
         return made_so or (bool(listed) and _in_another_form(work))
     names = [name for thing in things for name in thing.names.values()]
-    return all(any(name in one for name in names) for one in _named(work.run.id, check, scope))
+    return all(any(name in text for name in names) for text in _named(work.run.id, check, scope))
 
 
 def _in_another_form(work: Work) -> bool:
-    """Whether a stage holds that was done by hand, and by nothing that the lab would make."""
+    """Whether a stage holds that was done by hand, without any thing that the lab would make."""
     past = work.past
-    begun = (one.body for one in past.records(Entered) if isinstance(one.body, Entered))
-    by_hand = {one.stage for one in begun if one.how is How.HAND}
-    return bool((past.held() & by_hand) - {one.intent.stage for one in past.entries()})
+    begun = (each.body for each in past.records(Entered) if isinstance(each.body, Entered))
+    by_hand = {entered.stage for entered in begun if entered.how is How.HAND}
+    return bool((past.held() & by_hand) - {entry.intent.stage for entry in past.entries()})
 
 
 def _named(run: str, check: Check, scope: Data) -> set[str]:
-    """The names in the claim that only a run's things have: with its id."""
+    """The values in the check that contain the run's id."""
     found = set[str]()
     for name in names_used([check.params, check.expect or ""]):
         try:
             value = resolve(f"${{{{ {name} }}}}", scope)
-        except UnresolvedReference:  # of the response, in `expect`
+        except UnresolvedReference:  # a name in the response, in `expect`
             continue
         if isinstance(value, str) and run in value:
             found.add(value)
@@ -325,7 +325,7 @@ def _is(thing: Thing, params: Data) -> bool:
     return all(thing.names.get(name) == params[name] for name in names if name in params)
 
 
-# -- the proof of a claim in few words ---------------------------------------------------------
+# -- the proof of a claim, in short --------------------------------------------------------------
 
 LONGEST = 400
 _CONNECTING = frozenset(
@@ -339,7 +339,7 @@ def compared(expression: str, data: Data) -> str:
     """``Arn = arn:…`` for each path into the response that the expression compares."""
     tree = expressions.query(expression).tree
     body = data.get("Body")
-    if isinstance(body, str):  # what an object holds goes into no journal and no report
+    if isinstance(body, str):  # an object's content is kept out of journals and reports
         data = {**data, "Body": f"({len(body)} characters)"}
     found = {_written(path): _brief(_found(path, data)) for path in _paths(tree)}
     parts = (f"{name} = {value}" if name else value for name, value in found.items())
@@ -357,7 +357,7 @@ def _paths(tree: Tree) -> Iterator[Tree]:
 
 
 def _written(tree: Tree) -> str:
-    """The name of a path that is written with dots alone; nothing for a longer one."""
+    """The dotted name of a path; "" for a path that is more than names."""
     if tree["type"] == "field":
         return str(tree["value"])
     if tree["type"] not in _PATHS:
@@ -370,7 +370,7 @@ def _found(tree: Tree, data: Data) -> object:
     try:
         return Interpreter().visit(tree, data)
     except (JMESPathError, ValueError, TypeError):
-        # A value of the lab's stands in the middle of the path: it is not resolved here.
+        # A lab expression in the middle of the path is not resolved here.
         return None
 
 

@@ -1,6 +1,6 @@
-"""What a run would do, told without any call: the dry run's events, and the lab's footprint.
+"""The dry run's events, and the footprint of a lab, without any call.
 
-What only an answer would tell stands as its name in angle brackets.
+A value that only an answer would give is shown as its name in angle brackets.
 """
 
 import re
@@ -34,7 +34,7 @@ DRY_ID = "abcd1234"
 def dry_run(
     lab: Lab, target: TargetInfo, emit: Callable[[Event], None], stages: tuple[Stage, ...]
 ) -> None:
-    """Tell what a run of these stages would do: their steps and claims, in order."""
+    """Emit the events of a run of these stages, up to their calls."""
     emit(
         RunStarted(
             run=DRY_ID,
@@ -49,9 +49,9 @@ def dry_run(
     )
     chosen, base = {stage.id for stage in stages}, basis(lab, DRY_ID, target)
     every = effects(lab, base, embedded=target.embedded)
-    listed = [one for one in every if one.stage in chosen]
-    told, placed = summary(listed), {one.place: one for one in listed}
-    emit(Foreseen(told.changed, told.reads, told.cleanup, told.notes))
+    listed = [effect for effect in every if effect.stage in chosen]
+    totals, placed = summary(listed), {effect.place: effect for effect in listed}
+    emit(Foreseen(totals.changed, totals.reads, totals.cleanup, totals.notes))
     for stage in stages:
         number, of = lab.stages.index(stage), len(stage.steps)
         emit(stage_started(lab, stage))
@@ -63,9 +63,9 @@ def dry_run(
             emit(CheckStarted(stage.id, check.says, _shown(effect) if effect else None))
 
 
-def _shown(one: Effect) -> CallShown:
-    service, _, operation = one.call.partition(".")
-    return CallShown(one.identity, service, operation, redact(one.params))
+def _shown(effect: Effect) -> CallShown:
+    service, _, operation = effect.call.partition(".")
+    return CallShown(effect.identity, service, operation, redact(effect.params))
 
 
 RUN_ID = "<run>"
@@ -73,7 +73,7 @@ _UNKNOWN = re.compile(r"<[^<>]*>")
 _FREE = frozenset({"iam", "sts", "cloudformation"})
 _NEXT_TO_FREE = frozenset({"s3"})
 
-# The actions that are not called as the operation is (Service Authorization Reference, S3).
+# Actions with another name than their operation (Service Authorization Reference, S3).
 _ACTIONS: Mapping[str, str] = {
     "s3:ListObjects": "s3:ListBucket",
     "s3:ListObjectsV2": "s3:ListBucket",
@@ -95,16 +95,16 @@ _RESOURCES: Mapping[str, str] = {
 
 
 class Needed(msgspec.Struct, frozen=True):
-    """An action that the lab's admin needs, and on which resource (``*`` where not known)."""
+    """An action that the lab's admin needs, and its resource (``*`` if unknown)."""
 
     action: str
     resource: str
 
 
 class Footprint(msgspec.Struct, frozen=True):
-    """What a lab changes; what that costs; what ``admin`` must be allowed.
+    """What a lab changes and costs, and the permissions that ``admin`` needs.
 
-    ``counts`` is how many of each kind (``iam.user``) it makes, for the account's quotas.
+    ``counts`` is how many things of each kind (``iam.user``) it makes, for the quotas.
     """
 
     summary: Summary
@@ -114,39 +114,40 @@ class Footprint(msgspec.Struct, frozen=True):
 
 
 def footprint(lab: Lab, target: TargetInfo, admin: str = ADMIN) -> Footprint:
-    """What a run of the whole lab would do; what is needed, in the account of ``admin``."""
+    """The footprint of the whole lab, with the permissions needed in the account of ``admin``."""
     base = basis(lab, RUN_ID, target)
     listed = list(effects(lab, base, embedded=target.embedded))
-    kinds = [kind for one in listed if one.when == STEP for kind in one.kinds]
+    kinds = [kind for effect in listed if effect.when == STEP for kind in effect.kinds]
     there = target.of(target.accounts.get(admin, ""))
-    needed = (need for one in listed for need in _needed(one, there))
+    needed = (need for effect in listed for need in _needed(effect, there))
     return Footprint(
         summary=summary(listed),
-        costs=_costs({one.call.partition(".")[0] for one in listed}),
+        costs=_costs({effect.call.partition(".")[0] for effect in listed}),
         needed=tuple(dict.fromkeys(needed)),
         counts={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
     )
 
 
-def _needed(one: Effect, target: TargetInfo) -> Iterator[Needed]:
-    """What ``admin`` needs for a step, its undo, a claim, and cleanup for what a step makes."""
-    if one.when not in (STEP, UNDO, CHECK) or one.fails:
+def _needed(effect: Effect, target: TargetInfo) -> Iterator[Needed]:
+    """What ``admin`` needs for a step, its undo, a check, and cleanup of the step's things."""
+    params = effect.params
+    if effect.when not in (STEP, UNDO, CHECK) or effect.fails:
         return
-    if one.identity == target.admin:
-        action = one.call.replace(".", ":", 1)
-        yield Needed(_ACTIONS.get(action, action), _resource(one.params, target))
-    inside = resources_of(one.params, one.own) if "TemplateBody" in one.params else ()
-    for kind in (BY_RESOURCE_TYPE[one.type] for one in inside if one.type in BY_RESOURCE_TYPE):
+    if effect.identity == target.admin:
+        action = effect.call.replace(".", ":", 1)
+        yield Needed(_ACTIONS.get(action, action), _resource(params, target))
+    inside = resources_of(params, effect.own) if "TemplateBody" in params else ()
+    for kind in (BY_RESOURCE_TYPE[each.type] for each in inside if each.type in BY_RESOURCE_TYPE):
         yield from (Needed(f"{kind.service}:{action}", "*") for action in kind.deployed)
-    for kind in map(KINDS.__getitem__, one.kinds):
-        names = one.params if one.made and one.made[0] == kind.id else {}
+    for kind in map(KINDS.__getitem__, effect.kinds):
+        names = params if effect.made and effect.made[0] == kind.id else {}
         named = {name: names[name] for name in kind.names if name in names}
         for action in kind.cleaned:
             yield Needed(f"{kind.service}:{action}", _resource(named, target))
 
 
 def _resource(params: Data, target: TargetInfo) -> str:
-    """The ARN of what a call is about: ``*`` where that is not known, or takes no wildcard."""
+    """The ARN of the call's resource; ``*`` if it is unknown."""
     for name, pattern in _RESOURCES.items():
         value = params.get(name)
         if not isinstance(value, str):
@@ -163,7 +164,7 @@ def _resource(params: Data, target: TargetInfo) -> str:
 def _costs(services: set[str]) -> str:
     others = services - _FREE - _NEXT_TO_FREE
     if others:
-        return f"not known: besides free services it uses {', '.join(sorted(others))}"
+        return f"unknown: besides free services it uses {', '.join(sorted(others))}"
     if services & _NEXT_TO_FREE:
-        return "nothing (IAM, STS and CloudFormation are free; the few S3 requests, under a cent)"
+        return "nothing (IAM, STS and CloudFormation are free; the few S3 requests: under a cent)"
     return "nothing (IAM, STS and CloudFormation are free)"

@@ -1,4 +1,4 @@
-"""Looks whether what a step did is still so, and whether somebody did by hand what it would do."""
+"""Inspect a step's work: whether it is unchanged, and whether it was done by hand."""
 
 import json
 import re
@@ -58,10 +58,10 @@ _MADE_BY = {
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What a look at a step's work showed. ``what`` is what is wrong with it, or nothing.
+    """The result of inspecting a step's work. ``what`` says what is wrong, or is empty.
 
-    ``gone``: it has to be made again. ``fix`` are the calls that put back what was changed.
-    ``answer`` is what the step's call would answer, where that can be told.
+    ``gone``: it must be made again. ``fix`` are the calls that revert a change. ``answer`` is
+    what the step's call would answer, if known.
     """
 
     what: str = ""
@@ -75,18 +75,18 @@ _AS_IT_WAS = Seen()
 
 
 class Inspection:
-    """Looks at what steps did, for one run. ``remade`` are the names of what was made again."""
+    """Inspects one run's steps. ``remade`` are the names of things that were made again."""
 
     def __init__(self, work: Work, remade: set[str]) -> None:
         self._work = work
         self._remade = remade
 
-    # What a step of the run's did
+    # The work of a step that was done
 
     def of(self, prepared: Prepared, entry: Entry, scope: Scope) -> Seen:
-        """What is wrong with what came of a step that was done; what can't be told is not."""
+        """What is wrong with the work of a step, as far as that can be seen."""
         entries = self._work.entries()
-        later = [one for one in entries if one.seq > entry.seq and one.state in MADE]
+        later = [each for each in entries if each.seq > entry.seq and each.state in MADE]
         if prepared.step.token:
             return self._token(later)
         if not changes(prepared.step.call):
@@ -94,18 +94,19 @@ class Inspection:
         effect = EFFECTS.get(prepared.step.call)
         thing = entry.thing or _named_by(prepared, effect)
         seen = _AS_IT_WAS
-        if effect and thing and complete(thing) and not any(_removes(one, thing) for one in later):
+        removed = thing and any(_removes(each, thing) for each in later)
+        if effect and thing and complete(thing) and not removed:
             seen = self._thing(thing, effect, prepared.params, [*_decided(later, thing)])
         elif not effect and self._remade.intersection(map(str, prepared.params.values())):
-            return Seen("What it was done to was made again", gone=True)
+            return Seen("The thing that it changed was made again", gone=True)
         profile = prepared.step.profile
-        ended = any(one.call == MOVES for one in later)  # it was meant to end, perhaps
-        if profile and not (seen.gone or ended or any(_uses(one, thing) for one in later)):
+        ended = any(each.call == MOVES for each in later)  # the session may have been meant to end
+        if profile and not (seen.gone or ended or any(_uses(each, thing) for each in later)):
             return self._profile(profile, prepared) or seen
         return seen
 
     def _read_again(self, prepared: Prepared, scope: Scope) -> Seen:
-        """What a step read and saved may be another by now."""
+        """Whether the values that a step read and saved have changed."""
         step = prepared.step
         if not step.save:
             return _AS_IT_WAS
@@ -113,42 +114,42 @@ class Inspection:
         if not isinstance(outcome, Answer):
             return _AS_IT_WAS
         data = self._work.calls.clean(outcome.data)
-        found = {name: evaluate(text, data, scope) for name, text in step.save.items()}
+        values = {name: evaluate(text, data, scope) for name, text in step.save.items()}
         known = self._work.past.saved()
-        other = [name for name, value in found.items() if value not in (None, known.get(name))]
-        return Seen(f"{', '.join(other)}: another by now", gone=True) if other else _AS_IT_WAS
+        other = [name for name, value in values.items() if value not in (None, known.get(name))]
+        return Seen(f"{', '.join(other)}: changed since", gone=True) if other else _AS_IT_WAS
 
     def _token(self, later: list[Entry]) -> Seen:
-        """What is wrong with the token, unless the clock was moved since."""
+        """What is wrong with the token. It may have expired if the clock was moved since."""
         token = self._work.calls.profiles.token()
         if not token:
             return Seen("The token is gone", gone=True)
         claims = json.loads(urlsafe_b64decode(f"{token.split('.')[1]}==="))
-        moved = any(one.call == MOVES for one in later)
+        moved = any(each.call == MOVES for each in later)
         ended = claims["exp"] <= self._work.calls.clock.now().timestamp()
-        return Seen("The token has ended", gone=True) if ended and not moved else _AS_IT_WAS
+        return Seen("The token has expired", gone=True) if ended and not moved else _AS_IT_WAS
 
     def _profile(self, profile: Profile, prepared: Prepared) -> Seen | None:
-        """What is wrong with credentials that the run wrote; None where nothing is."""
+        """What is wrong with credentials that the run wrote, or None."""
         name = profile.name
-        known = {one.name: one for one in self._work.past.profiles()}
+        known = {saved.name: saved for saved in self._work.past.profiles()}
         credentials = self._work.calls.profiles.get(name)
         if credentials is None or name not in known:
             return Seen(f"The profile {name} is gone", gone=True)
         if credentials.access_key_id != known[name].access_key_id:
-            return Seen(f"The profile {name} has other credentials by now", gone=True)
+            return Seen(f"The profile {name} has other credentials now", gone=True)
         wrong = "" if profile.spoil else self._problem(name, credentials, prepared)
         return Seen(f"{wrong} (profile {name})", gone=True) if wrong else None
 
     def _problem(self, name: str, credentials: Credentials, prepared: Prepared) -> str:
-        """Why credentials do not serve; nothing where they do."""
+        """Why credentials don't work, or ""."""
         what = "session" if credentials.session_token else "key"
         if credentials.have_expired(self._work.calls.clock.now()):
-            return f"The {what} has ended"
+            return f"The {what} has expired"
         outcome = self._work.calls.make(Call(name, "sts", "GetCallerIdentity", {}))
         if isinstance(outcome, Refusal) and outcome.code in UNUSABLE:
             ended = outcome.code.startswith(_ENDED)
-            return f"The {what} has ended" if ended else f"AWS takes the {what} no more"
+            return f"The {what} has expired" if ended else f"AWS no longer accepts the {what}"
         if isinstance(outcome, Answer):
             arn = str(outcome.data.get("Arn"))
             return f"The {what} is {arn}" if _is_caller(prepared, arn) is False else ""
@@ -161,17 +162,17 @@ class Inspection:
         if sight.there is None or (not sight.there and is_there(self._work, thing)):
             return _AS_IT_WAS
         if not sight.there:
-            return Seen(f"{_first_big(label(thing))} is gone", gone=True)
+            return Seen(f"{_capitalized(label(thing))} is gone", gone=True)
         if not KINDS[thing.kind].parent and is_replaced(self._work, thing):
-            what = f"{_first_big(label(thing))} is another than the run made"
+            what = f"{_capitalized(label(thing))} is not the one that the run made"
             return Seen(what, gone=True)
         seen = self._compared(thing, effect, params, self._more(thing, effect, sight.data), decided)
         if seen.what or thing.kind != STACK:
             return seen
-        return next((one for one in self._inside(thing, params) if one.what), seen)
+        return next((each for each in self._inside(thing, params) if each.what), seen)
 
     def _more(self, thing: Thing, effect: Effect, data: Data) -> Data:
-        """The look-up's answer, and that of the second look-up where there is one."""
+        """The lookup's answer, with that of the second lookup if there is one."""
         if not effect.more:
             return data
         operation, wanted = effect.more
@@ -183,12 +184,12 @@ class Inspection:
     def _compared(
         self, thing: Thing, effect: Effect, params: Data, data: Data, decided: list[str]
     ) -> Seen:
-        found = tuple(differences(effect, params, data, decided))
-        if not found:
+        differing = tuple(differences(effect, params, data, decided))
+        if not differing:
             return Seen(answer=data)
-        what = f"{_first_big(label(thing))} is not as the step makes it"
-        fix = self._fix(thing, effect, params) if found[0].what.endswith("Document") else ()
-        return Seen(what, differences=found, fix=fix, answer=data)
+        what = f"{_capitalized(label(thing))} is not as the step makes it"
+        fix = self._fix(thing, effect, params) if differing[0].what.endswith("Document") else ()
+        return Seen(what, differences=differing, fix=fix, answer=data)
 
     def _fix(self, thing: Thing, effect: Effect, params: Data) -> tuple[CallShown, ...]:
         if not effect.put_back:
@@ -202,7 +203,7 @@ class Inspection:
         return (self._work.calls.shown(call),)
 
     def _inside(self, stack: Thing, params: Data) -> Iterator[Seen]:
-        """What is wrong with the things that a stack made, and with their policies."""
+        """What is wrong with a stack's things and their policies."""
         physical = inside(self._work, stack)
         wanted = self._properties(params, physical, self._work.place_of(stack.admin).account)
         for logical, thing in physical.items():
@@ -221,20 +222,20 @@ class Inspection:
     def _properties(
         self, params: Data, physical: Mapping[str, Thing], account: str
     ) -> dict[str, Data]:
-        """The properties of a template's resources, less what a condition makes in two ways."""
+        """The properties of a template's resources, except those that depend on a condition."""
         run, ways = self._work.run, dict[str, list[Data]]()
-        for one in resources_of(params, Own(run.id, account, run.partition)):
-            ways.setdefault(one.logical, []).append(_filled(one.properties, physical))
+        for resource in resources_of(params, Own(run.id, account, run.partition)):
+            ways.setdefault(resource.logical, []).append(_filled(resource.properties, physical))
         return {
             name: every[0]
             for name, every in ways.items()
             if all(each == every[0] for each in every)
         }
 
-    # What was made by hand
+    # Work done by hand
 
     def by_hand(self, prepared: Prepared) -> Seen | None:
-        """What somebody did that the step would do, since the run began; None if nothing."""
+        """The step's work done by hand since the run began, or None."""
         removed = removed_by(prepared.step.call, prepared.params, prepared.place.admin)
         if removed:
             return Seen() if look(self._work, removed).there is False else None
@@ -256,12 +257,12 @@ class Inspection:
         return replace(seen, answer=built if isinstance(built, Mapping) else {})
 
     def _is_of_the_run(self, thing: Thing, made: object) -> bool:
-        """Whether it is the run's, hangs on a thing of the run's, or was made since it began."""
+        """Whether its parent is the run's own, or it was created (``made``) since the run began."""
         if KINDS[thing.kind].parent:
             return parent_is_ours(self._work, thing)
-        if made is None:  # nothing tells when; nobody else has the run's id in a name
+        if made is None:  # the time is unknown; nobody else has the run's id in a name
             named = self._work.run.id in str(thing.names)
-            return named or any(thing.same(one) for one in self._work.made())
+            return named or any(thing.same(each) for each in self._work.made())
         began = datetime.fromisoformat(self._work.run.started).replace(microsecond=0)
         return bool(made) and datetime.fromisoformat(str(made)) >= began
 
@@ -270,35 +271,35 @@ class Inspection:
         if not credentials or credentials.have_expired(self._work.calls.clock.now()):
             return None
         self._work.calls.learn_profiles([name])
-        told = self._work.calls.make(Call(name, "sts", "GetCallerIdentity", {})).data
-        key = credentials.access_key_id
+        caller = self._work.calls.make(Call(name, "sts", "GetCallerIdentity", {})).data
+        key, arn = credentials.access_key_id, str(caller.get("Arn"))
         given = self._work.calls.hand.look(self._work.run.id).sessions.get(key)
-        asker, arn = self._work.calls.profiles.get(prepared.step.identity), str(told.get("Arn"))
-        amiss = _amiss(prepared, arn, credentials, given, asker)
-        if amiss:
-            return Seen(f"The profile {name} is {arn}, but {amiss}") if told else None
+        requester = self._work.calls.profiles.get(prepared.step.identity)
+        wrong = _wrong(prepared, arn, credentials, given, requester)
+        if wrong:
+            return Seen(f"The profile {name} is {arn}, but {wrong}") if caller else None
         if prepared.step.call == _MAKES_KEYS:
             names = {"UserName": str(prepared.params.get("UserName")), "AccessKeyId": key}
             thing = Thing("iam.access_key", names, admin=prepared.place.admin)
-            there = look(self._work, thing).there
-            return Seen(answer={"AccessKey": {**names, "Status": "Active"}}) if there else None
+            exists = look(self._work, thing).there
+            return Seen(answer={"AccessKey": {**names, "Status": "Active"}}) if exists else None
         ends = credentials.expiration or (given.expires if given else "")
         session = {"AccessKeyId": key, "Expiration": ends}
-        user = {"Arn": told.get("Arn"), "AssumedRoleId": told.get("UserId")}
+        user = {"Arn": caller.get("Arn"), "AssumedRoleId": caller.get("UserId")}
         return Seen(answer={"Credentials": session, "AssumedRoleUser": user})
 
 
 def _named_by(prepared: Prepared, effect: Effect | None) -> Thing | None:
-    """The thing that a call is about, as its parameters name it."""
+    """The thing that the call's parameters name."""
     if effect is None:
         return None
     return Thing(effect.kind, effect.names(prepared.params), admin=prepared.place.admin)
 
 
 def _is_caller(prepared: Prepared, arn: str) -> bool | None:
-    """Whether an ARN is that of who gets a step's credentials; None where that can't be told.
+    """Whether the step gives credentials for this ARN; None if unknown.
 
-    A session has the name that the task names; where it names none, any does.
+    A session must have the name that the task mentions; if it mentions none, any name will do.
     """
     kind, _, path = arn.rpartition(":")[2].partition("/")
     params = prepared.params
@@ -315,31 +316,35 @@ def _is_caller(prepared: Prepared, arn: str) -> bool | None:
     return right and (kind, role) == ("assumed-role", named)
 
 
-def _amiss(
-    prepared: Prepared, arn: str, held: Credentials, given: Given | None, asker: Credentials | None
+def _wrong(
+    prepared: Prepared,
+    arn: str,
+    held: Credentials,
+    given: Given | None,
+    requester: Credentials | None,
 ) -> str:
-    """In what credentials are not those that the step asks for; empty where they are."""
+    """How credentials differ from those that the step asks for, or ""."""
     params, call = prepared.params, prepared.step.call
     if not _is_caller(prepared, arn) or bool(held.session_token) is (call == _MAKES_KEYS):
         return "it is not what the task says"
-    if given is None:  # nobody asked for it by hand
+    if given is None:  # it was not requested by hand
         return ""
     if params.get("DurationSeconds", given.seconds) != given.seconds:
         return f"it lasts {given.seconds // 60} minutes"
     if call == _GIVES_SESSION and given.mfa is not ("SerialNumber" in params):
-        return "it knows of a code" if given.mfa else "it knows of no code"
-    other = asker and asker.access_key_id != given.by
-    return f"{prepared.step.identity} did not ask for it" if other else ""
+        return "it has an MFA code" if given.mfa else "it has no MFA code"
+    other = requester and requester.access_key_id != given.by
+    return f"{prepared.step.identity} did not request it" if other else ""
 
 
 def _removes(later: Entry, thing: Thing) -> bool:
-    """Whether a later call removed the thing, or what it hangs on."""
+    """Whether a later call removed the thing, or its parent."""
     kind = BY_REMOVAL.get(later.call)
     return kind is not None and _names(later, kind.names, thing)
 
 
 def _uses(later: Entry, thing: Thing | None) -> bool:
-    """Whether a later call did something to this very thing that no look-up compares."""
+    """Whether a later call changed the thing in a way that no lookup compares."""
     known = thing is not None and later.call not in EFFECTS and changes(later.call)
     return bool(known and thing and _names(later, tuple(thing.names), thing))
 
@@ -350,18 +355,18 @@ def _names(later: Entry, names: tuple[str, ...], thing: Thing) -> bool:
 
 
 def _decided(later: list[Entry], thing: Thing) -> Iterator[str]:
-    """Where a look-up shows what later calls of the run decided."""
-    for one in later:
-        effect = EFFECTS.get(one.call)
-        if effect and effect.kind == thing.kind and effect.names(one.intent.params) == thing.names:
+    """The paths in the lookup's answer that later calls of the run have changed."""
+    for entry in later:
+        effect, params = EFFECTS.get(entry.call), entry.intent.params
+        if effect and effect.kind == thing.kind and effect.names(params) == thing.names:
             yield from effect.shows.values()
 
 
 def _filled(properties: Data, physical: Mapping[str, Thing]) -> Data:
-    """The properties with the ids of other resources; without those that are not known."""
+    """The properties, with the ids of other resources filled in; without unknown ones."""
 
     def id_of(mark: re.Match[str]) -> str:
-        """What ``Ref`` of a resource comes to; an attribute of one is not known."""
+        """The value of a resource's ``Ref``. Its attributes are unknown."""
         thing = physical.get(mark[1])
         return next(iter(thing.names.values())) if thing and "." not in mark[0] else UNKNOWN
 
@@ -372,27 +377,27 @@ def _filled(properties: Data, physical: Mapping[str, Thing]) -> Data:
     return {name: json.loads(text) for name, text in texts.items() if UNKNOWN not in text}
 
 
-def _first_big(text: str) -> str:
+def _capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-# -- what a call asks for, and what the account has --------------------------------------------
+# -- differences between a call's parameters and the account ---------------------------------------
 
 _HIDDEN = "****"
 _POLICIES: Mapping[str, PolicyKind] = {
     "iam.role": PolicyKind.TRUST,
     "s3.bucket_policy": PolicyKind.RESOURCE,
 }
-# What is wanted and not there, and what is there in its place.
+# The wanted texts that are missing, and the texts found in their place.
 Sides = tuple[tuple[str, ...], tuple[str, ...]]
 _KEYS = ("Key", "ParameterKey")
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d)\d:\d\dZ")  # and the ten minutes that it is in
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d)\d:\d\dZ")  # group 1: to ten minutes
 
 
 def differences(
     effect: Effect, params: Data, data: Data, but: Iterable[str] = ()
 ) -> Iterator[Difference]:
-    """In what the account's answer is not as these parameters make it, ``but`` for these places."""
+    """How the lookup's answer differs from the parameters, ``but`` for these paths."""
     for name, place in effect.shows.items():
         if name in params and place not in but:
             wanted, found = _compared(name, effect.kind, params[name], search(place, data))
@@ -410,7 +415,7 @@ def _compared(name: str, kind: str, wanted: object, found: object) -> Sides:
 
 
 def _policies(wanted: object, found: object, kind: PolicyKind) -> Sides:
-    """A policy of *now*, as one that revokes sessions, was written some minutes ago."""
+    """Compare policies. Times within the same ten minutes are equal (``${{ now }}``)."""
     now = {at[1]: at[0] for at in _MOMENT.finditer(_text(wanted))}
     there = _MOMENT.sub(lambda at: now.get(at[1], at[0]), _text(found or "nothing"))
     try:
@@ -421,18 +426,18 @@ def _policies(wanted: object, found: object, kind: PolicyKind) -> Sides:
 
 
 def _lists(wanted: Iterable[object], found: list[object]) -> Sides:
-    """What is wanted and not there, and what is there in its place; the run's tag is our affair."""
-    settled = {RUN_TAG, *(_key(one) for one in found if _HIDDEN in str(one))}
-    lacking = [one for one in wanted if one not in found and _key(one) not in settled]
-    keys = {_key(one) for one in lacking}
-    instead = [one for one in found if _key(one) in keys]
+    """Compare lists of tags, parameters or texts; the run's own tag does not count."""
+    settled = {RUN_TAG, *(_key(item) for item in found if _HIDDEN in str(item))}
+    lacking = [item for item in wanted if item not in found and _key(item) not in settled]
+    keys = {_key(item) for item in lacking}
+    instead = [item for item in found if _key(item) in keys]
     return tuple(map(_text, lacking)), tuple(map(_text, instead))
 
 
-def _key(one: object) -> object:
-    if not isinstance(one, Mapping):
-        return one
-    return next((one[key] for key in _KEYS if key in one), None)
+def _key(item: object) -> object:
+    if not isinstance(item, Mapping):
+        return item
+    return next((item[key] for key in _KEYS if key in item), None)
 
 
 def _text(value: object) -> str:

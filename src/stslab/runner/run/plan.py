@@ -1,4 +1,4 @@
-"""Which stages a run does, in which order, and what each needs of those before it. Pure."""
+"""The plan of a run: its stages in order, and which earlier stages each one needs. Pure."""
 
 from collections.abc import Collection, Iterator
 
@@ -11,7 +11,7 @@ from stslab.runner.ports import Data
 
 
 def plan(lab: Lab, *, first: str = "", last: str = "") -> tuple[Stage, ...]:
-    """The stages from ``first`` to ``last``, both included; empty for the lab's own ends."""
+    """The stages from ``first`` to ``last``, inclusive; "" means the lab's first or last."""
     ids = [stage.id for stage in lab.stages]
     start = _position(ids, first) if first else 0
     end = _position(ids, last) if last else len(ids) - 1
@@ -23,56 +23,56 @@ def plan(lab: Lab, *, first: str = "", last: str = "") -> tuple[Stage, ...]:
 
 
 def stage_of(lab: Lab, stage_id: str) -> Stage:
-    """The lab's stage of this id, or number, counted from 1. Raises UsageError: there is none."""
+    """The lab's stage of this id or number, from 1; UsageError if there is none."""
     return lab.stages[_position([stage.id for stage in lab.stages], stage_id)]
 
 
 def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
-    """The earlier stages that save or make what this one refers to, and what those need."""
+    """The earlier stages that save or make what this stage refers to, and those they need."""
     stage = stage_of(lab, stage_id)
-    if stage.cleanup:  # it undoes whatever there is
+    if stage.cleanup:  # it undoes whatever exists
         return ()
     before = lab.stages[: lab.stages.index(stage)]
-    wanted, named, found = _uses(lab, stage), _named(stage), set[str]()
+    wanted, named, ids = _uses(lab, stage), _named(stage), set[str]()
     for earlier in reversed(before):
         if not earlier.cleanup and (_gives(earlier) & wanted or _makes(earlier) & named):
-            found.add(earlier.id)
+            ids.add(earlier.id)
             wanted |= _uses(lab, earlier)
             named |= _named(earlier)
-    return tuple(one.id for one in before if one.id in found)
+    return tuple(each.id for each in before if each.id in ids)
 
 
 def missing(lab: Lab, stage_id: str, done: Collection[str]) -> tuple[str, ...]:
-    """The stages that come first and are not done, in order."""
-    return tuple(one for one in needed(lab, stage_id) if one not in done)
+    """The stages that this one needs and that are not done, in order."""
+    return tuple(each for each in needed(lab, stage_id) if each not in done)
 
 
 def changed_by(lab: Lab, stage: Stage, check: Check, done: Collection[str]) -> str:
-    """The stage among those ``done`` that has changed what a claim is about since; or nothing.
+    """The id of a ``done`` stage after which the check's claim need no longer hold, or "".
 
-    It undoes everything. Or the lab itself wants something else of the same call later, and the
-    stage changes what that is named by, or says so in its ``changes``.
+    That is the cleanup stage; a stage whose ``changes`` say so; or, if the lab later expects
+    another answer to the same call, a stage that changes something the check refers to.
     """
     later = lab.stages[lab.stages.index(stage) + 1 :]
     ended = [each for each in later if each.id in done]
-    # What the check names, and by which names the steps that made its profile name whose it is.
+    # The names in the check, and those in the steps that made its caller's profile.
     steps = [step for stage in lab.stages for step in stage.steps]
     makers = [step for step in steps if step.profile and step.profile.name == check.identity]
     about = _about(check).union(*(_named_by(step.params) for step in makers))
     for_a_while = any(_wants_otherwise(each, check) for each in later if not each.cleanup)
     for each in ended:
-        told = any(
+        declared = any(
             change.allowed is bool(check.fails)
             and _asks_the_same(change.identity, lab.access[change.cell], check)
             for change in each.changes
         )
-        if each.cleanup or told or (for_a_while and _makes(each) & about):
+        if each.cleanup or declared or (for_a_while and _makes(each) & about):
             return each.id
     return ""
 
 
 def _wants_otherwise(stage: Stage, check: Check) -> bool:
-    """Whether a stage makes the call of an earlier claim, and wants another answer."""
+    """Whether a stage makes an earlier check's call, and expects another answer."""
     parts: list[Step | Check] = [*stage.steps, *stage.checkpoint]
     wanted = (check.fails, check.expect)
     return any(
@@ -121,22 +121,22 @@ def _uses(lab: Lab, stage: Stage) -> set[str]:
 
 
 def _settings(lab: Lab, identity: str) -> set[str]:
-    """What a profile's settings refer to, and those of the profile that it comes from."""
-    said = lab.profiles.get(identity)
-    if said is None:
+    """The names in a profile's settings, and in those of its source profiles."""
+    profile = lab.profiles.get(identity)
+    if profile is None:
         return set()
-    names = names_used(dict(said.values)) | {f"profile {one}" for one in said.sources}
-    token = {"token"} if said.web_identity_token_file else set()
-    return names.union(token, *(_settings(lab, one) for one in said.sources))
+    names = names_used(dict(profile.values)) | {f"profile {name}" for name in profile.sources}
+    token = {"token"} if profile.web_identity_token_file else set()
+    return names.union(token, *(_settings(lab, name) for name in profile.sources))
 
 
 def _makes(stage: Stage) -> set[str]:
-    """The names by which a stage's steps name what they make, and what it is made with."""
+    """The names in the parameters of a stage's steps that make things."""
     return {name for step in stage.steps if step.undo for name in _named_by(step.params)}
 
 
 def _named(stage: Stage) -> set[str]:
-    """The names by which a stage's steps name what they work on."""
+    """The names in the parameters of a stage's steps."""
     return {name for step in stage.steps for name in _named_by(step.params)}
 
 
@@ -148,7 +148,6 @@ _EVERYWHERE = {"run", "account", "accounts", "region", "partition", "profiles", 
 
 
 def stage_started(lab: Lab, stage: Stage) -> StageStarted:
-    """A stage as it is told when it begins."""
     return StageStarted(
         stage=stage.id,
         title=stage.title,

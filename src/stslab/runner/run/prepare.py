@@ -1,6 +1,6 @@
-"""Turns a step into what is journaled and called, and settles one that was left half-done.
+"""Prepare a step's call and journal entry, and settle a step that was left half-done.
 
-Was that made? It is adopted, or undone.
+A half-done step's thing is looked up, and adopted or undone.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,9 @@ Scope = Data
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A step ready to be called. ``creation`` is None where it makes nothing that is known.
+    """A step ready to be called. ``creation`` is None if it makes nothing of a known kind.
 
-    ``place`` is the target in the account that is called. The intent is not redacted.
+    ``place`` is the target in the called account. The intent is not redacted.
     """
 
     step: Step
@@ -42,13 +42,13 @@ class Prepared(msgspec.Struct, frozen=True):
     def params(self) -> Data:
         return self.intent.params
 
-    def intending(self, **otherwise: object) -> "Prepared":
-        """The same, with another intent in these members of it."""
-        return replace(self, intent=replace(self.intent, **otherwise))
+    def intending(self, **changes: object) -> "Prepared":
+        """A copy with these members of the intent replaced."""
+        return replace(self, intent=replace(self.intent, **changes))
 
 
 def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prepared:
-    """The stage's step, with what is known put in. Raises UnresolvedReference: something is not."""
+    """Resolve a step's expressions; UnresolvedReference if one refers to something unknown."""
     step = stage.steps[number]
     params = resolve(step.params, scope)
     creation = creation_of(step.call, params)
@@ -64,14 +64,15 @@ def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prep
         undo=undo_calls(step, scope),
         profile=step.profile.name if step.profile else "",
     )
-    waited = resolve(step.wait.params or {}, scope) if step.wait else {}
-    return Prepared(step, intent, step.wait.waiter if step.wait else "", waited, creation, target)
+    waiter = step.wait.waiter if step.wait else ""
+    waiter_params = resolve(step.wait.params or {}, scope) if step.wait else {}
+    return Prepared(step, intent, waiter, waiter_params, creation, target)
 
 
 def completed(
     prepared: Prepared, data: Data, scope: Scope
 ) -> tuple[Thing | None, tuple[UndoCall, ...]]:
-    """The thing and its undo, now that the answer is known."""
+    """The thing and its undo, completed from the answer."""
     thing = thing_made(prepared.creation, prepared.params, data, prepared.place)
     if thing:
         thing = replace(thing, identity=identity_in(KINDS[thing.kind], data))
@@ -82,7 +83,7 @@ def completed(
 def thing_made(
     creation: Creation | None, params: Data, data: Data, target: TargetInfo
 ) -> Thing | None:
-    """The thing that a call makes; without those of its names that only the answer tells."""
+    """The thing that a call makes; names that only the answer has may be missing."""
     if creation is None:
         return None
     names = names_made(creation, params, data, target.account, target.partition)
@@ -90,7 +91,7 @@ def thing_made(
 
 
 def undo_calls(step: Step, scope: Scope) -> tuple[UndoCall, ...]:
-    """The step's undo, with all that is known put in; the rest stays as it is written."""
+    """The step's undo calls, with known expressions resolved."""
     return tuple(_undo_call(undo, step, scope) for undo in step.undo or ())
 
 
@@ -109,9 +110,9 @@ _AGAIN = "Try again: stslab run"
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """What to do now: go on with ``data`` as the answer of ``entry``, or call.
+    """What to do now: continue with ``data`` as the answer of ``entry``, or make the call.
 
-    ``replaces`` is the entry that the new call stands for as well, or 0.
+    ``replaces`` is the earlier entry that the new call replaces, or 0.
     """
 
     data: Data | None = None
@@ -120,7 +121,7 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
-    """Find out what became of the entry."""
+    """Find out whether the entry's call took effect; adopt or undo its thing."""
     if entry.state in records.MADE:
         return _undone(work, entry)
     if entry.state not in records.PERHAPS:
@@ -133,27 +134,27 @@ def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
     if creation and thing and complete(thing):
         return _looked_up(work, entry, prepared, thing)
     raise RunError(
-        f"Nothing tells whether {entry.call} of “{entry.intent.title}” took effect: its answer"
+        f"It is unknown whether {entry.call} of “{entry.intent.title}” took effect: its answer"
         " was lost.",
-        "Undo what was made with `stslab cleanup`, then begin again.",
+        "Undo everything with `stslab cleanup`, then begin again.",
     )
 
 
 def restoring(work: Work, prepared: Prepared, entry: records.Entry | None) -> Prepared:
-    """The step; where it changes a setting of the whole account, with the undo of that.
+    """The step; if it changes a setting of the account, with an undo that restores the setting.
 
-    It puts back what was there before: before the earlier try, where there was one.
+    After an earlier try, the undo restores the value from before that.
 
     Raises:
-        RunError: what is there can't be looked up.
-        NotOwn: it is no setting that a run may change here.
+        RunError: The setting can't be looked up.
+        NotOwn: The run may not change this setting here.
     """
     thing = prepared.intent.thing
     kind = KINDS[thing.kind] if thing else None
     if not (thing and kind and kind.put):
         return prepared
     earlier = entry.undo if entry else ()
-    undo = earlier or (_put_back(work, prepared, kind, thing),)
+    undo = earlier or (_restore(work, prepared, kind, thing),)
     if prepared.step.call == MOVES:
         params = {**prepared.params, "From": undo[0].params["Offset"]}
         prepared = prepared.intending(params=params)
@@ -161,7 +162,7 @@ def restoring(work: Work, prepared: Prepared, entry: records.Entry | None) -> Pr
 
 
 def adopt_existing(work: Work, prepared: Prepared) -> Data | None:
-    """The answer of a call that said that its thing exists, if the thing is the run's own.
+    """The answer of a call that was refused because its thing exists, if the thing is our own.
 
     Only an earlier try of the same call, whose answer was lost, can have made it.
     """
@@ -173,7 +174,7 @@ def adopt_existing(work: Work, prepared: Prepared) -> Data | None:
 
 
 def written(work: Work, intent: records.Intent) -> records.Intent:
-    """The intent as it is journaled: without secrets, and without an object's body."""
+    """The intent for the journal: without secrets, and without an object's body."""
     params, thing = work.calls.clean(intent.params), clean_thing(work, intent.thing)
     if intent.service == "s3" and "Body" in params:
         params = {**params, "Body": HIDDEN}
@@ -181,12 +182,12 @@ def written(work: Work, intent: records.Intent) -> records.Intent:
 
 
 def clean_thing(work: Work, thing: records.Thing | None) -> records.Thing | None:
-    """A thing whose names hold no secret."""
+    """The thing, with secrets in its names redacted."""
     return thing and replace(thing, names=work.calls.clean(dict(thing.names)))
 
 
 def clean_undo(work: Work, undo: tuple[records.UndoCall, ...]) -> tuple[records.UndoCall, ...]:
-    """Undo calls without secrets: one that needs a secret can't be made later."""
+    """The undo calls, with secrets redacted. A call that needs a secret can't be made later."""
     clean = work.calls.clean
     return tuple(
         replace(call, params=clean(call.params), waiter_params=clean(call.waiter_params))
@@ -194,7 +195,7 @@ def clean_undo(work: Work, undo: tuple[records.UndoCall, ...]) -> tuple[records.
     )
 
 
-def _put_back(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -> records.UndoCall:
+def _restore(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -> records.UndoCall:
     work.require(prepared.intent.call)
     sight = look(work, thing)
     if sight.there is None:
@@ -219,7 +220,7 @@ def _looked_up(
     if not is_ours(work, sight):
         work.conclude(entry.seq, records.Result(records.EntryState.NOT_OURS))
         raise RunError(
-            f"The {label(thing)} is there, but does not carry this run's tag: it is left alone.",
+            f"The {label(thing)} exists, but does not have this run's tag: it is left alone.",
             "Remove it yourself if it is yours, or change its name in the lab.",
         )
     data = _adopted(prepared, sight.data)
@@ -227,7 +228,7 @@ def _looked_up(
 
 
 def _discovered(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
-    """Adopt a key whose secret was saved; one whose secret is lost is undone."""
+    """Adopt a key whose secret was saved; undo a key whose secret is lost."""
     profile = work.calls.profiles.get(prepared.intent.profile)
     for thing in discovered(work, entry):
         if profile and profile.access_key_id in thing.names.values():
@@ -246,7 +247,7 @@ def _undone(work: Work, entry: records.Entry) -> Settled:
 
 
 def _adopted(prepared: Prepared, data: Data) -> Data | None:
-    """The creating call's answer, built from the lookup's."""
+    """The answer of the creating call, built from the lookup's."""
     if not (prepared.creation and prepared.creation.adopt):
         return None
     built = search(prepared.creation.adopt, data)

@@ -1,7 +1,7 @@
-"""A run of a lab: begins or resumes it, and does and proves its stages, one at a time.
+"""Run a lab: begin or resume a run, and do and check its stages, one at a time.
 
-It asks nothing and prints nothing: what happens is told in events, and who drives it
-(the command line, a test) decides what comes next between the stages.
+The runner asks nothing and prints nothing. It emits events, and its caller (the command line,
+a test) decides what comes next.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -37,11 +37,11 @@ from stslab.runner.run.steps import Looks, Steps
 from stslab.runner.undo.cleanup import Cleanup
 
 _OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED: "clean"}
-_FIX = "Fix what is wrong, then go on with `stslab run`, or undo everything with `stslab cleanup`."
+_FIX = "Fix the cause, then continue with `stslab run`, or undo everything with `stslab cleanup`."
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """Where a run stands. ``done`` are the ids of the stages whose checkpoints held."""
+    """A run that was begun or resumed. ``done`` are the ids of the stages that held."""
 
     run: RunRecord
     resumed: bool
@@ -49,9 +49,9 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Runner:
-    """Runs one lab on one account. Made without any call; ``start_or_resume`` comes first.
+    """Runs one lab on one account. Call ``start_or_resume`` first.
 
-    Each method raises UsageError for a stage that the lab does not have.
+    Each method raises a UsageError for an unknown stage.
     """
 
     def __init__(  # noqa: PLR0917 - the ports, in the seam's order
@@ -70,10 +70,10 @@ class Runner:
         tell: ports.Tell = told,
         hand: ports.Hand | None = None,
     ) -> None:
-        """``services`` are those that the person allowed, beyond the four, on a real account.
+        """``services`` are those, beyond the usual four, that the person allowed on a real account.
 
-        ``how`` is how the stages are gone through, ``tell`` tells why AWS refused a call,
-        ``hand`` what the learner did beside the steps.
+        ``how`` is how the stages are done, ``tell`` returns why AWS refused a call, ``hand`` is
+        the port to the learner's work by hand.
         """
         self._lab = lab
         self._journal = journal
@@ -94,12 +94,12 @@ class Runner:
     # The run
 
     def start_or_resume(self) -> Begun:
-        """Go on with this lab's unfinished run on this target, or begin a new one.
+        """Continue this lab's unfinished run on this target, or begin a new one.
 
         Raises:
-            CredentialsError: the run began on another account, or the lab uses a service that
+            CredentialsError: The run began on another account, or the lab uses a service that
                 the person did not allow.
-            UndoIncomplete: an earlier run's cleanup was stopped, and can't be ended.
+            UndoIncomplete: An earlier run's cleanup was stopped, and can't be completed.
         """
         begun = self.resume()
         if begun:
@@ -110,19 +110,19 @@ class Runner:
         return self._enter(run, resumed=False)
 
     def resume(self) -> Begun | None:
-        """Go on with this lab's unfinished run on this target, if there is one.
+        """Continue this lab's unfinished run on this target, if there is one.
 
-        A run whose account is gone is ended; one whose cleanup was stopped is cleaned up.
+        A run whose account is gone is ended; a stopped cleanup is completed.
 
         Raises: as :meth:`start_or_resume`.
         """
         for run in self._journal.unfinished(self._calls.target.name, self._lab.id):
-            if self._goes_on(run):
+            if self._can_continue(run):
                 return self._enter(run, resumed=True)
         return None
 
     def look_back(self) -> RunRecord | None:
-        """Look at this lab's newest run on this target, ended or not, if its account is there."""
+        """Open this lab's newest run on this target, even an ended one, if its account exists."""
         target = self._calls.target
         for run in self._journal.runs():
             if (run.target, run.lab) == (target.name, self._lab.id):
@@ -132,7 +132,7 @@ class Runner:
 
     @property
     def run(self) -> RunRecord:
-        """The run as it stands now. Raises RunError: it has not been begun."""
+        """The run with its present state; RunError if it has not been begun."""
         return self._journal.run(self._run) or self._work.run
 
     @property
@@ -142,13 +142,14 @@ class Runner:
         return tuple(stage.id for stage in self._lab.stages if stage.id in held)
 
     def map(self, here: str = "") -> tuple[events.StageShown, ...]:
-        """The lab's stages: done, pending, or current, the first from here on not done."""
+        """The list of stages. The current one is the first from ``here`` on that is not done."""
         done, stages = self.stages_done, self._lab.stages
-        left = dropwhile(lambda one: here not in ("", one.id), stages)
+        left = dropwhile(lambda stage: here not in ("", stage.id), stages)
         current = next((stage.id for stage in left if stage.id not in done), "")
         states = {**dict.fromkeys(done, "done"), current: "current"}
         return tuple(
-            events.StageShown(one.id, one.title, states.get(one.id, "pending")) for one in stages
+            events.StageShown(each.id, each.title, states.get(each.id, "pending"))
+            for each in stages
         )
 
     def account_of(self, identity: str) -> str:
@@ -157,18 +158,17 @@ class Runner:
 
     @property
     def past(self) -> Past:
-        """What the run's records tell."""
         return self._journal.past(self._run)
 
     def note(self, body: Body) -> None:
-        """Remember what a person did: a prediction, a hint, a stage that they left out."""
+        """Journal what the learner did: a prediction, a hint, a skipped stage."""
         self._journal.write(self._run, body)
 
     def to_undo(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(one.thing for one in self._cleanup.plan(self._run)))
+        return tuple(dict.fromkeys(planned.thing for planned in self._cleanup.plan(self._run)))
 
     def call(self, call: ports.Call) -> ports.Outcome:
-        """Make a call that is no step's, if it changes only what is the run's own."""
+        """Make a call that is not a step's; NotOwn if it would change other things than ours."""
         return self._work.calls.once(call)
 
     def made(self) -> tuple[Thing, ...]:
@@ -176,7 +176,7 @@ class Runner:
         return self._work.made()
 
     def scope(self) -> ports.Data:
-        """What the run knows now, for a lab's expressions."""
+        """The names that the run knows now, for a lab's expressions."""
         known = scope(self._basis, self.past.saved(), self.past.profiles())
         return {**known, **dict(live(self._lab, self._calls, known, self._live))}
 
@@ -185,10 +185,10 @@ class Runner:
             configure(self._lab, self._calls.profiles, self.scope())
 
     def finish(self, outcome: str = "") -> events.RunFinished:
-        """Tell how the run ended, or that it stands still; ``outcome`` overrides the word for it.
+        """Emit how the run ended, or that it is interrupted.
 
-        The word is ``done`` where nothing is left to do, ``clean`` where nothing is left in
-        the account, else ``open``.
+        The outcome is ``outcome``, or else ``done`` if all stages are done, ``clean`` if nothing
+        is left in the account, or ``open``.
         """
         stands = standing(self.past)
         if stands is None:
@@ -197,7 +197,7 @@ class Runner:
             run=stands.run.id,
             outcome=outcome or _OUTCOMES.get(stands.run.state, "open"),
             proved=stands.proved,
-            claims=tuple((one.title, one.says, str(one.verdict)) for one in stands.claims),
+            claims=tuple((each.title, each.says, str(each.verdict)) for each in stands.claims),
             notes=stands.notes,
             left=self._cleanup.left(stands.run.id),
             calls=self._calls.made,
@@ -213,12 +213,12 @@ class Runner:
         return missing(self._lab, stage_id, self.stages_done)
 
     def run_stage(self, stage_id: str) -> tuple[CheckRecord, ...]:
-        """Do the stage's steps, or what is left of them, and prove its checkpoint.
+        """Do the stage's steps, or the rest of them, and prove its checkpoint.
 
         Raises:
-            RunError: a stage that it needs is not done, or a step failed.
-            CheckFailed: its checkpoint does not hold.
-            UndoIncomplete: it is the cleanup stage, and something is left.
+            RunError: A stage that it needs is not done, or a step failed.
+            CheckFailed: The checkpoint does not hold.
+            UndoIncomplete: It is the cleanup stage, and something is left.
         """
         stage, started = self.begin_stage(stage_id), self._now()
         self.restore(stage_id)
@@ -232,12 +232,12 @@ class Runner:
         return records
 
     def begin_stage(self, stage_id: str) -> Stage:
-        """The stage of this id, which is begun. Raises RunError: what it needs is not done."""
+        """Begin the stage and return it; RunError if a stage that it needs is not done."""
         stage = stage_of(self._lab, stage_id)
-        lacking = [one for one in self.missing_for(stage.id) if not self._done_by_hand(one)]
+        lacking = [each for each in self.missing_for(stage.id) if not self._done_by_hand(each)]
         if lacking:
             raise RunError(
-                f"The stage {stage.id} needs what these make, and they are not done:"
+                f"The stage {stage.id} needs these stages, which are not done:"
                 f" {', '.join(lacking)}.",
                 f"Do them first: stslab step {stage.id} --with-needed.",
             )
@@ -248,27 +248,27 @@ class Runner:
     def clean_up(self, stage: Stage) -> tuple[CheckRecord, ...]:
         """Undo everything of the run, and prove the cleanup stage's checkpoint.
 
-        The claims that need a call come first; then the profiles go; then the claims about them.
+        Checks with a call come first; then the profiles are removed; then come the other checks.
 
         Raises:
-            UndoIncomplete: something is left.
+            UndoIncomplete: Something is left.
         """
         self._cleanup.undo(self._run)
         checks, numbers = self._checks(), range(len(stage.checkpoint))
         calling = [number for number in numbers if stage.checkpoint[number].call]
         records = [checks.prove_or_recall(stage, number) for number in calling]
         if all(record.held for record in records):
-            named = [name for one in stage.checkpoint for name in one.profiles_gone]
+            named = [name for check in stage.checkpoint for name in check.profiles_gone]
             self._cleanup.remove_profiles(self._run, named)
         others = (number for number in numbers if number not in calling)
         return (*records, *(checks.prove(stage, number) for number in others))
 
     def end_stage(self, stage: Stage, records: tuple[CheckRecord, ...], seconds: float) -> None:
-        """Remember how the checkpoint went, and how long it took. CheckFailed: it does not hold."""
+        """Journal the checkpoint's result and time; CheckFailed if it does not hold."""
         held, ends = all(record.held for record in records), None
-        if stage.cleanup and held:  # finished, or cleaned if stages were left out
+        if stage.cleanup and held:  # finished, or just cleaned if stages were skipped
             self._cleanup.remove_profiles(self._run)
-            every = {one.id for one in self._lab.stages} - {stage.id}
+            every = {each.id for each in self._lab.stages} - {stage.id}
             ends = RunState.FINISHED if every <= {*self.stages_done} else RunState.CLEANED
         self._journal.staged(self._run, stage.id, held=held, seconds=seconds, ends=ends)
         self._calls.emit(events.StageFinished(stage.id, held, seconds))
@@ -277,13 +277,12 @@ class Runner:
         self._require_held(stage, records)
 
     def check_stage(self, stage_id: str) -> None:
-        """Try the stage's claims again. The record of the run stays as it is.
+        """Make the stage's checks again, without journaling them.
 
-        A claim that was proved need not hold any more once a later stage has changed what it is
-        about.
+        A claim that was proved need no longer hold once a later stage has changed it.
 
         Raises:
-            CheckFailed: a claim does not hold that should.
+            CheckFailed: A claim does not hold that should.
         """
         stage, checks, failed = stage_of(self._lab, stage_id), self._checks(), []
         for number in range(len(stage.checkpoint)):
@@ -296,61 +295,61 @@ class Runner:
     # Steps and claims
 
     def drift(self, stage_id: str) -> tuple[events.StepDrifted, ...]:
-        """What is no longer as this stage's steps, and those of what it needs, left it.
+        """Changes to the work of this stage's steps, and of those it needs, since they were done.
 
-        A session that has ended, things that are gone, policies that were changed. What this
-        process did or looked at is not looked at again, unless something failed since.
+        Expired sessions, missing things, changed policies. Steps that this process did or
+        inspected are not inspected again, unless something failed since.
         """
         steps, stages = self._steps(), [*needed(self._lab, stage_id), stage_id]
-        found = (steps.drifted(stage, number) for stage, number in self._numbered(stages))
-        return tuple(one for one in found if one)
+        drifted = (steps.drifted(stage, number) for stage, number in self._numbered(stages))
+        return tuple(filter(None, drifted))
 
     def restore(self, stage_id: str) -> None:
-        """Do again what the stage needs, if it was done and is gone. Raises as :meth:`do`."""
+        """Repeat steps that the stage needs, if their work is gone. Raises as :meth:`do`."""
         for stage, number in self._numbered(needed(self._lab, stage_id)):
             if self._journal.past(self._run).latest(stage.id, number):
                 self.do(stage, number, quietly=True)
 
     def do(self, stage: Stage, number: int, *, quietly: bool = False) -> None:
-        """Do one step (``number`` from 0), or the rest of it. Raises RunError: its call failed."""
+        """Do one step (``number`` from 0), or the rest of it; RunError if its call fails."""
         with self._placed(stage.steps[number]):
             self._steps().do(stage, number, quietly=quietly)
         self._configure()
 
     def try_claim(self, stage: Stage, number: int) -> CheckRecord:
-        """Try one claim; the record of the run stays as it is."""
+        """Make one check, without journaling it."""
         return self._checks().try_again(stage, number, None)
 
     def stands(self, stage: Stage, number: int) -> bool:
-        """Whether a step was done before and all is as it left it: to do it is to say so."""
+        """Whether a step was done and its work is unchanged."""
         return self._steps().stands(stage, number)
 
     def adopt(self, stage: Stage, number: int) -> bool:
-        """Take up what somebody did by hand in a step's place; False where nothing such is.
+        """Adopt a step's work if it was done by hand; False if it was not.
 
-        It must be in effect what the step makes: in what it is not, is told.
+        It must have the same effect as the step. Differences are emitted.
         """
         adopted = self._steps().adopt(stage, number)
         self._configure()
         return adopted
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
-        """Prove one claim of the stage's checkpoint (``number`` counts from 0)."""
+        """Make one check of the stage (``number`` counts from 0)."""
         with self._placed(stage.checkpoint[number]):
             return self._checks().prove(stage, number)
 
     def _earlier(self, stage: Stage, number: int) -> Earlier | None:
-        """When a claim was proved, and the stage that has changed what it is about since."""
+        """When a claim was proved, and the stage that has changed it since; or None."""
         past, check = self.past, stage.checkpoint[number]
         by = changed_by(self._lab, stage, check, past.held())
         lost = self._calls.lacks(check.identity)
         if stage.cleanup and check.call and lost:
-            by = stage.id  # its last claims are that the profiles are gone
+            by = stage.id  # its last checks are that the profiles are gone
         proved = past.proved(stage.id, number)
         return Earlier(proved.at, by) if proved and by else None
 
     def _done_by_hand(self, stage_id: str) -> bool:
-        """Whether somebody did all of a stage by hand, and it holds: then the run takes it up."""
+        """Whether a whole stage was done by hand, and holds. If so, it is adopted."""
         stage, steps, checks = stage_of(self._lab, stage_id), self._steps(), self._checks()
         if any(self.missing_for(stage_id)) or not stage.steps:
             return False
@@ -389,12 +388,12 @@ class Runner:
         return Checks(self._work, self.scope, self._tell)
 
     def _numbered(self, stages: Iterable[str]) -> Iterator[tuple[Stage, int]]:
-        for stage in (stage_of(self._lab, one) for one in stages):
+        for stage in (stage_of(self._lab, each) for each in stages):
             yield from ((stage, number) for number in range(len(stage.steps)))
 
     @contextmanager
     def _placed(self, part: Step | Check) -> Iterator[None]:
-        """An error in here says where in the lab's file; what was done is looked at again then."""
+        """Add the place in the lab's file to errors inside, and forget what was inspected."""
         try:
             yield
         except StslabError as error:
@@ -409,25 +408,25 @@ class Runner:
         failed = [record for record in records if not record.held]
         if not failed:
             return
-        says = "; ".join(one.says for one in failed)
+        says = "; ".join(record.says for record in failed)
         error = CheckFailed(f"The checkpoint of stage {stage.id} does not hold: {says}.", _FIX)
-        for one in failed:
-            error.add_note(f"{self._place(stage.checkpoint[one.number])}: {one.says}")
+        for record in failed:
+            error.add_note(f"{self._place(stage.checkpoint[record.number])}: {record.says}")
         raise error
 
-    def _goes_on(self, run: RunRecord) -> bool:
+    def _can_continue(self, run: RunRecord) -> bool:
         """Whether an unfinished run can be resumed; if not, it is ended."""
         if pinned(run, self._calls.target) is Pin.GONE:
             self._cleanup.end(run.id, RunState.LOST)
-            gone = f"The embedded account of run {run.id} is gone, and all that it made with it."
-            self._calls.emit(events.Notice("warning", gone, "The lab begins anew."))
+            gone = f"The embedded account of run {run.id} is gone with everything in it."
+            self._calls.emit(events.Notice("warning", gone, "The lab starts again."))
             return False
         held, stages = self._journal.past(run.id).held(), self._lab.stages
         only_cleanup_left = any(stage.cleanup for stage in stages) and all(
             stage.id in held for stage in stages if not stage.cleanup
         )
         if run.state is RunState.UNDOING and not only_cleanup_left:
-            stopped = f"The cleanup of run {run.id} was stopped; it goes on."
+            stopped = f"The cleanup of run {run.id} was stopped; it continues."
             self._calls.emit(events.Notice("info", stopped))
             self._cleanup.run(run.id)
             return False
@@ -450,7 +449,7 @@ class Runner:
             )
         )
         if resumed and run.sha256 != self._lab.sha256:
-            changed = "The lab, or what it includes, has changed since this run began."
-            hint = "The report says so, and counts the claims as the lab had them then."
+            changed = "The lab, or a file that it includes, has changed since this run began."
+            hint = "The report says so, and counts the claims that the lab had then."
             self._calls.emit(events.Notice("warning", changed, hint))
         return Begun(run, resumed, self.stages_done)

@@ -1,4 +1,4 @@
-"""What a run knows: at its beginning, and in the scope of a lab's expressions."""
+"""The scope of a lab's expressions (what a run knows), and the record of a new run."""
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -25,19 +25,19 @@ from stslab.runner.ports import ADMIN, Data, Profiles, TargetInfo
 
 
 def basis(lab: Lab, run_id: str, place: RunRecord | TargetInfo) -> dict[str, object]:
-    """What a run knows from its beginning: where it happens, and the lab's variables."""
+    """The names known from the beginning: run id, account, region, and the lab's variables."""
     base: dict[str, object] = {
         "run": {"id": run_id},
         "account": place.account,
         "region": place.region,
         "partition": place.partition,
-        "accounts": {name: {"id": one} for name, one in place.accounts.items()},
+        "accounts": {name: {"id": id_} for name, id_ in place.accounts.items()},
     }
     return {**base, **resolve_vars(lab.vars, base)}
 
 
 def scope(base: Data, saved: Data, profiles: Iterable[SavedProfile]) -> Data:
-    """What was known from the beginning, what steps saved, the profiles without their secrets."""
+    """All known names: the basis, the values that steps saved, profiles without secrets."""
     known = {
         profile.name: {"access_key_id": profile.access_key_id, "expiration": profile.expiration}
         for profile in profiles
@@ -47,49 +47,47 @@ def scope(base: Data, saved: Data, profiles: Iterable[SavedProfile]) -> Data:
 
 def variables(lab: Lab, known: Data) -> dict[str, str]:
     """The variables of the lab's ``env`` whose values are known now."""
-    found = {}
+    values = {}
     for name, text in lab.env.items():
-        try:
-            found[name] = str(resolve(text, known))
-        except UnresolvedReference:
-            continue
-    return found
+        with suppress(UnresolvedReference):
+            values[name] = str(resolve(text, known))
+    return values
 
 
 def configure(lab: Lab, profiles: Profiles, known: Data) -> None:
-    """Write the profiles of which the lab says how they get their credentials, as known now."""
+    """Write the settings of the lab's ``profiles`` whose values are known now."""
     known = {**known, "token_file": str(profiles.token_file)}
-    for name, said in lab.profiles.items():
+    for name, profile in lab.profiles.items():
         with suppress(UnresolvedReference):
-            values = resolve(said.values, known).items()
-            profiles.configure(name, {key: str(one) for key, one in values})
+            values = resolve(profile.values, known).items()
+            profiles.configure(name, {key: str(value) for key, value in values})
 
 
 def live(
     lab: Lab, calls: Calls, known: Data, wanted: Collection[str]
 ) -> Iterator[tuple[str, object]]:
-    """Those of the live names that are ``wanted``, as they are now; ``known`` is all else."""
+    """The ``wanted`` live names (time, MFA codes, tokens) with their present values."""
 
     def token(name: str) -> object:
-        """One of the lab's tokens, new each time; nothing where the account gives none."""
-        answer = _asked(calls, "GetToken", resolve(token_params(lab.tokens[name]), known))
+        """A new token of the lab, or None if the account issues none."""
+        answer = _ask(calls, "GetToken", resolve(token_params(lab.tokens[name]), known))
         calls.learn(answer)
         return answer.get("Token")
 
     if "now" in wanted:
-        now = _asked(calls, "GetClock", {}).get("Now")
+        now = _ask(calls, "GetClock", {}).get("Now")
         if now:
             yield "now", f"{datetime.fromisoformat(now):%Y-%m-%dT%H:%M:%SZ}"
     if "mfa" in wanted:
-        yield "mfa", _Asked(known, lambda name: _codes(calls, str(known[name])))
+        yield "mfa", _OnDemand(known, lambda name: _codes(calls, str(known[name])))
     if "token" in wanted and calls.profiles.token():
         yield "token", calls.profiles.token()
     if "tokens" in wanted:
-        yield "tokens", _Asked({**lab.tokens}, token)
+        yield "tokens", _OnDemand({**lab.tokens}, token)
 
 
-class _Asked(Mapping[str, object]):
-    """What the account is asked for each time that it is named."""
+class _OnDemand(Mapping[str, object]):
+    """Values that the account is asked for with each use."""
 
     def __init__(self, names: Mapping[str, object], ask: Callable[[str], object]) -> None:
         self._names, self._ask = names, ask
@@ -107,14 +105,14 @@ class _Asked(Mapping[str, object]):
 
 
 def _codes(calls: Calls, device: str) -> Data:
-    """What an MFA device shows: it is named, or its ARN is."""
+    """The present codes of an MFA device, given by name or ARN."""
     here = f"arn:{calls.target.partition}:iam::{calls.target.account}:mfa/{device}"
     serial = device if device.startswith("arn:") else here
-    shown = _asked(calls, "GetMfaCode", {"SerialNumber": serial})
+    shown = _ask(calls, "GetMfaCode", {"SerialNumber": serial})
     return {"code": shown["Code"], "next": shown["Next"]}
 
 
-def _asked(calls: Calls, operation: str, params: Data) -> Data:
+def _ask(calls: Calls, operation: str, params: Data) -> Data:
     return calls.account.call(ADMIN, SERVICE, operation, params).data
 
 
@@ -125,11 +123,11 @@ _LENGTH = 16  # characters: enough to tell a lab's claims apart
 def new_run(
     lab: Lab, target: TargetInfo, run_id: str, now: datetime, services: Collection[str]
 ) -> RunRecord:
-    """A run of the lab that begins now. ``services`` are those that the person allowed.
+    """The record of a run that begins now. ``services`` are those that the person allowed.
 
     Raises:
-        CredentialsError: the lab uses others on a real account.
-        UsageError: the lab needs what only the embedded account has, and this is another.
+        CredentialsError: The lab uses other services on a real account.
+        UsageError: The lab needs the embedded account, and this is another.
     """
     if not target.embedded:
         require_anywhere(lab)
@@ -156,7 +154,7 @@ def new_run(
 
 
 def second_accounts(lab: Lab, target: TargetInfo) -> dict[str, str]:
-    """The ids of the lab's further accounts, by the identities that administer them."""
+    """The ids of the lab's further accounts, by admin; CredentialsError if one is missing."""
     lacking = [name for name in lab.accounts if name not in target.accounts]
     if lacking:
         raise CredentialsError(
@@ -167,28 +165,28 @@ def second_accounts(lab: Lab, target: TargetInfo) -> dict[str, str]:
 
 
 def require_anywhere(lab: Lab) -> None:
-    """Refuse a lab that needs what only the embedded account has."""
+    """Refuse a lab that needs the embedded account."""
     needs = embedded_only(lab)
     if needs:
         raise UsageError(
             f"The lab {lab.id} is for the embedded account only: it {' and '.join(needs)}.",
-            "Run it there: leave out --target.",
+            "Run it there, without --target.",
         )
 
 
 def require_services(lab: Lab, allowed: Collection[str]) -> None:
-    """Refuse a lab that uses a service besides the four that the person did not allow."""
+    """Refuse a lab that uses a service, beyond the usual four, that the person did not allow."""
     lacking = sorted({*lab.services} - {*allowed})
     if lacking:
         raise CredentialsError(
             f"The lab uses {', '.join(lacking)}, and you did not allow that. Nothing was made.",
-            f"If you mean it, add {' '.join(f'--allow-service {one}' for one in lacking)}.",
+            f"To allow it, add {' '.join(f'--allow-service {name}' for name in lacking)}.",
         )
 
 
 def claim(check: Check) -> ClaimOutline:
-    """The claim of a check. What is only said to people about it does not change it."""
-    asked = (check.identity, check.call, check.params, check.profiles_gone)
+    """The claim of a check. Its hash does not depend on explanations for people."""
+    call = (check.identity, check.call, check.params, check.profiles_gone)
     wanted = (check.expect, check.fails, check.by, check.key)
-    proves = hashlib.sha256(_ENCODE((check.says, asked, wanted))).hexdigest()[:_LENGTH]
+    proves = hashlib.sha256(_ENCODE((check.says, call, wanted))).hexdigest()[:_LENGTH]
     return ClaimOutline(check.says, check.identity, check.call or "", proves, check.by)

@@ -1,8 +1,8 @@
-"""Does a stage's steps: each once, and again where what it did is gone.
+"""Do a stage's steps: each once, and again if its work is gone.
 
-The intent is journaled, then the call is made, what came back is saved, and the outcome journaled.
-A step that an earlier process left half-done is settled first: what it made is adopted
-where its response can be had again, or else undone and made anew.
+The intent is journaled, then the call is made, the answer saved, and the outcome journaled.
+A step that an earlier process left half-done is settled first: its thing is adopted if its
+answer can be obtained again, or else undone and made again.
 """
 
 import dataclasses
@@ -48,11 +48,13 @@ from stslab.runner.run.prepare import (
 from stslab.runner.undo.undo import removal_of
 
 _ROUNDS = 4
-_RESUME = "Fix the cause, then go on with `stslab run`, or undo everything with `stslab cleanup`."
+_RESUME = (
+    "Fix the cause, then continue with `stslab run`, or undo everything with `stslab cleanup`."
+)
 
 
 class StepError(Exception):
-    """A step's call did not do what the lab needs. Its message holds no secret."""
+    """A step's call did not do what the lab needs. The message holds no secret."""
 
     def __init__(self, code: str, message: str, request_id: str = "") -> None:
         super().__init__(message)
@@ -62,7 +64,7 @@ class StepError(Exception):
 
 
 class Doing(msgspec.Struct, frozen=True):
-    """A step that is being done since ``started``; ``scope`` gives what the run knows now."""
+    """A step that is being done since ``started``; ``scope`` returns the run's known names."""
 
     work: Work
     scope: Callable[[], Data]
@@ -79,12 +81,12 @@ class Doing(msgspec.Struct, frozen=True):
         self.work.calls.emit(event)
 
     def go_on(self, entry: Entry | None) -> None:
-        """Do the step, or what ``entry`` left of it.
+        """Do the step, or the rest of it if ``entry`` began it.
 
         Raises:
-            RunError: its call failed; AWS's message is in it.
-            CredentialsError: its identity can't be used.
-            NotOwn: it, or its undo, would change what is not the run's own.
+            RunError: The call failed; the message includes AWS's.
+            CredentialsError: The identity can't be used.
+            NotOwn: The call, or its undo, would change something that is not the run's own.
         """
         step, stage, number = self.step, self.stage, self.prepared.intent.step
         call, of = self.work.calls.shown(self.prepared.intent.call), len(stage.steps)
@@ -95,21 +97,21 @@ class Doing(msgspec.Struct, frozen=True):
                 self._finish(entry.seq)
             else:
                 prepared = restoring(self.work, self.prepared, entry)
-                self._answered(prepared, *self._asked(prepared, entry))
+                self._answered(prepared, *self._call(prepared, entry))
         except StepError as error:
-            told = (error.code, error.message, error.request_id)
-            self.emit(events.StepFailed(stage.id, step.title, call, *told, self._took()))
-            said = f"{where} failed: {step.call}: {error.code}: {error.message}"
-            raise RunError(said, _RESUME) from error
+            reason = (error.code, error.message, error.request_id)
+            self.emit(events.StepFailed(stage.id, step.title, call, *reason, self._took()))
+            message = f"{where} failed: {step.call}: {error.code}: {error.message}"
+            raise RunError(message, _RESUME) from error
         except NotOwn as error:
             raise NotOwn(f"{where}: {error.message}", error.hint) from error
 
     def by_hand(self, *, saves: bool = True) -> Data | None:
-        """What the step's call would have answered, where somebody did by hand what it does.
+        """The answer that the step's call would give, if its work was done by hand; else None.
 
-        In the embedded account only: elsewhere what the run did not make is not its own. What is
-        there must be as the step makes it: in what it is not, is told. With ``saves`` the answer
-        has all that the step saves.
+        Only on the embedded account: elsewhere a thing that the run did not make is not its own.
+        Differences from the step are emitted, and give None. With ``saves`` the answer has all
+        values that the step saves.
         """
         step, stage = self.step, self.stage.id
         embedded = self.work.calls.target.embedded
@@ -125,7 +127,7 @@ class Doing(msgspec.Struct, frozen=True):
         return seen.answer
 
     def adopt(self, answer: Data) -> None:
-        """Take up what somebody did by hand: it is journaled, and so undone later."""
+        """Adopt a thing made by hand: it is journaled, and so undone later."""
         seq = self._intend(self.prepared)
         self.emit(events.StepAdopted(self.stage.id, self.step.title))
         self._answered(self.prepared, seq, Answer(answer))
@@ -133,25 +135,25 @@ class Doing(msgspec.Struct, frozen=True):
     def _took(self) -> float:
         return self.work.calls.clock.monotonic() - self.started
 
-    def _asked(self, prepared: Prepared, entry: Entry | None) -> tuple[int, Answer]:
-        """The entry that stands for the call in the end, and what it answered."""
+    def _call(self, prepared: Prepared, entry: Entry | None) -> tuple[int, Answer]:
+        """Make the call, again if its answer was lost. Return the final entry and the answer."""
         intent = prepared.intent
         for _ in range(1 if is_repeatable(self.step.call) else _ROUNDS):
             settled = settle(self.work, entry, prepared) if entry else Settled()
             if settled.data is not None:
                 return settled.entry, Answer(settled.data)
             replaces = settled.replaces or intent.replaces
-            called = self._called(prepared.intending(replaces=replaces))
-            if called:
-                return called
+            answered = self._call_once(prepared.intending(replaces=replaces))
+            if answered:
+                return answered
             entry = self.work.past.latest(intent.stage, intent.step)
         raise StepError("NoAnswer", "its answer was lost, again and again")
 
-    def _called(self, prepared: Prepared) -> tuple[int, Answer] | None:
-        """Journal the intent and call. None where the answer was lost."""
+    def _call_once(self, prepared: Prepared) -> tuple[int, Answer] | None:
+        """Journal the intent and make the call. None if the answer was lost."""
         require_own(self.work, prepared.intent.call)
-        for _, found in self.work.objections_to(prepared.intent.undo, prepared.intent.thing):
-            raise not_own(found, "Its undo")
+        for _, objection in self.work.objections_to(prepared.intent.undo, prepared.intent.thing):
+            raise not_own(objection, "Its undo")
         self._refuse_existing(prepared)
         seq, conclude = self._intend(prepared), self.work.conclude
         try:
@@ -171,11 +173,11 @@ class Doing(msgspec.Struct, frozen=True):
         return self.work.journal.intend(self.work.run.id, written(self.work, prepared.intent))
 
     def _refuse_existing(self, prepared: Prepared) -> None:
-        """A call that would overwrite a thing is not made where the thing is there already."""
+        """Refuse a call that would overwrite an existing thing."""
         creation, thing = prepared.creation, prepared.intent.thing
         if not (creation and creation.overwrites and thing) or prepared.intent.replaces:
             return
-        if KINDS[thing.kind].parent:  # which is the run's own, or it would not be called
+        if KINDS[thing.kind].parent:  # the guard has checked that it is the run's own
             return
         sight = look(self.work, thing)
         if sight.there is None:
@@ -184,9 +186,9 @@ class Doing(msgspec.Struct, frozen=True):
             raise StepError("AlreadyExists", _existed(thing))
 
     def _refused(self, prepared: Prepared, seq: int, refusal: Refusal) -> Answer | None:
-        """The answer all the same, where the thing is there and is the run's; else an error.
+        """The answer after a refusal because the thing exists, if it is the run's own.
 
-        None where the learner made it otherwise: then it is to be made again.
+        None if the learner made it differently, and it must be made again. Else a StepError.
         """
         thing = prepared.intent.thing
         state, message = EntryState.REFUSED, self.work.calls.clean_text(refusal.message)
@@ -201,8 +203,8 @@ class Doing(msgspec.Struct, frozen=True):
                 return Answer(adopted)
             if made_by_hand(self.work, thing):
                 self.work.conclude(seq, Result(EntryState.FAILED, "made by hand, otherwise"))
-                anew = f"The {label(thing)} that you made is not as the step makes it."
-                self.emit(events.Notice("info", anew, "It is removed, and made as the step says."))
+                other = f"The {label(thing)} that you made is not as the step makes it."
+                self.emit(events.Notice("info", other, "It is removed, and made as the step says."))
                 return None
             state, detail = EntryState.NOT_OURS, _existed(thing)
             message = f"{message} {detail}"
@@ -210,7 +212,7 @@ class Doing(msgspec.Struct, frozen=True):
         raise StepError(refusal.code, message, refusal.request_id)
 
     def _answered(self, prepared: Prepared, seq: int, answer: Answer) -> None:
-        """Save what came back: credentials to their profile first, then all else at once."""
+        """Save the answer: credentials to their profile first, then everything else at once."""
         work = self.work
         work.calls.learn(answer.data)
         profile = self._save_profile(answer.data)
@@ -224,51 +226,51 @@ class Doing(msgspec.Struct, frozen=True):
         scope |= saved
         thing, undo = completed(prepared, clean, scope)
         foreign = list(work.objections_to(undo, thing))
-        if foreign:  # what only the answer told: the thing is undone all the same
-            undo = tuple(one for one in undo if all(one is not call for call, _ in foreign))
+        if foreign:  # known only from the answer: the thing is undone all the same
+            undo = tuple(each for each in undo if all(each is not call for call, _ in foreign))
             undo = undo or ((removal_of(thing),) if thing and complete(thing) else ())
         thing = clean_thing(work, thing)
         state = EntryState.ANSWERED if prepared.waiter else EntryState.DONE
         clean_calls = clean_undo(work, undo)
         result = Result(state, "", answer.request_id, thing, clean_calls, saved, profile)
         work.conclude(seq, result)
-        found = thing and identified(work, thing)
-        if found != thing:
-            work.conclude(seq, Result(state, thing=found))
+        known_by = thing and identified(work, thing)
+        if known_by != thing:
+            work.conclude(seq, Result(state, thing=known_by))
         for _, objection in foreign:
             raise not_own(objection, "Its undo")
-        shown = {name: evaluate(text, clean, scope) for name, text in self.step.show.items()}
-        told = tuple((name, value) for name, value in shown.items() if value is not None)
-        self._finish(seq, shown=told, request_id=answer.request_id)
+        values = {name: evaluate(text, clean, scope) for name, text in self.step.show.items()}
+        shown = tuple((name, value) for name, value in values.items() if value is not None)
+        self._finish(seq, shown=shown, request_id=answer.request_id)
 
     def _save_profile(self, data: Data) -> tuple[str, str, str] | None:
         profile, profiles = self.step.profile, self.work.calls.profiles
         if profile is None:
             return None
-        found = Credentials.found_in(evaluate(profile.source, data, self.scope()))
-        # Where it was adopted, its secret is saved already.
-        held, ends = profiles.get(profile.name), f"{profile.source}.Expiration || ''"
+        new = Credentials.found_in(evaluate(profile.source, data, self.scope()))
+        # An adopted answer has no secret: it is in the profile already.
+        saved, ends = profiles.get(profile.name), f"{profile.source}.Expiration || ''"
         end = str(evaluate(ends, data, self.scope()))
-        if held and not held.expiration:
-            held = dataclasses.replace(held, expiration=end)
-        credentials = found or held
+        if saved and not saved.expiration:
+            saved = dataclasses.replace(saved, expiration=end)
+        credentials = new or saved
         if credentials is None:
             raise StepError("NoCredentials", f"{profile.source} gives no credentials")
-        profiles.save(profile.name, credentials.spoilt(profile.spoil) if found else credentials)
+        profiles.save(profile.name, credentials.spoilt(profile.spoil) if new else credentials)
         return profile.name, credentials.access_key_id, credentials.expiration
 
     def _to_save(self, data: Data, scope: Data) -> dict[str, object]:
-        found = {name: evaluate(text, data, scope) for name, text in self.step.save.items()}
-        missing = [name for name, value in found.items() if value is None]
+        values = {name: evaluate(text, data, scope) for name, text in self.step.save.items()}
+        missing = [name for name, value in values.items() if value is None]
         if missing:
             wanted = "; ".join(f"{self.step.save[name]} (for {name})" for name in missing)
             raise StepError("UnexpectedAnswer", f"the answer does not have {wanted}")
-        return found
+        return values
 
     def _finish(
         self, seq: int, *, shown: tuple[tuple[str, object], ...] = (), request_id: str = ""
     ) -> None:
-        """Wait for what the call began, if it is to be waited for; then the step is done."""
+        """Wait for the result of the call, if the step says so; then the step is done."""
         self._wait(seq)
         step, known = self.step, self.work.past.saved()
         self.emit(
@@ -299,13 +301,13 @@ class Doing(msgspec.Struct, frozen=True):
 
 def _existed(thing: Thing) -> str:
     return (
-        f"The {label(thing)} was there before, and was not made by this run (it has no tag"
-        f" {RUN_TAG} of it): it is left alone."
+        f"The {label(thing)} existed before, and was not made by this run (it lacks its tag"
+        f" {RUN_TAG}): it is left alone."
     )
 
 
 class Looks(msgspec.Struct, frozen=True):
-    """The steps that this process did, and those that it looked at: neither needs another look.
+    """The steps that this process did or inspected, which need no further inspection.
 
     ``remade`` are the names of the things of steps that were done again.
     """
@@ -315,21 +317,21 @@ class Looks(msgspec.Struct, frozen=True):
     remade: set[str] = msgspec.field(default_factory=set)
 
     def done(self, stage: Stage, number: int, before: Entry | None = None) -> None:
-        """The step is done. ``before`` is the entry that it was done by earlier, if it was."""
+        """Note that the step is done. ``before`` is its earlier entry, if it was done before."""
         self.made.add((stage.id, number))
         if before:
-            self.looked.clear()  # what comes after it may have hung on what it did
+            self.looked.clear()  # later steps may depend on it
         if before and before.thing:
             self.remade.update(before.thing.names.values())
 
     def forget(self) -> None:
-        """Something failed: look at everything again."""
+        """Inspect everything again, after a failure."""
         self.made.clear()
         self.looked.clear()
 
 
 class Steps:
-    """Does steps, for one run. ``scope`` gives what the run knows at the moment."""
+    """Does one run's steps. ``scope`` returns the run's known names."""
 
     def __init__(self, work: Work, scope: Callable[[], Data], looks: Looks) -> None:
         self._work = work
@@ -338,10 +340,10 @@ class Steps:
         self._inspection = Inspection(work, looks.remade)
 
     def do(self, stage: Stage, number: int, *, quietly: bool = False) -> None:
-        """Do one step (``number`` counts from 0), or what is left of it.
+        """Do one step (``number`` counts from 0), or the rest of it.
 
-        One that was done before is looked at, and done again if what it did is gone, unless
-        somebody did that by hand. ``quietly``: nothing is said of one where all is as it was.
+        A step that was done is inspected. If its work is gone, it is adopted if made again by
+        hand, and else done again. ``quietly``: emit nothing if all is as it was.
 
         Raises: as :meth:`Doing.go_on`.
         """
@@ -350,20 +352,20 @@ class Steps:
             drifted = self._to_be_done_again(stage, number, entry, quietly=quietly)
             if drifted is None:
                 return
-            if drifted.differences:  # it is there: the call itself makes it as it was
+            if drifted.differences:  # the thing exists: the call itself restores it
                 doing = replace(doing, prepared=doing.prepared.intending(replaces=entry.seq))
                 entry = None
         doing.go_on(entry)
         self._looks.done(stage, number, entry)
 
     def drifted(self, stage: Stage, number: int) -> StepDrifted | None:
-        """What is no longer as the step left it; None where all is, or it was not done."""
+        """How the step's work has changed since; None if it has not, or the step was not done."""
         entry, place = self._latest(stage, number), (stage.id, number)
         known = place in self._looks.made | self._looks.looked
         if not entry or entry.state is not EntryState.DONE or known:
             return None
         prepared = self._doing(stage, number).prepared
-        if names_used(prepared.step.params) & LIVE.keys():  # they stood for something else then
+        if names_used(prepared.step.params) & LIVE.keys():  # live names had other values then
             prepared = prepared.intending(params=entry.intent.params)
         seen = self._inspection.of(prepared, entry, self._scope())
         if not seen.what:
@@ -381,14 +383,14 @@ class Steps:
         )
 
     def adopt(self, stage: Stage, number: int) -> bool:
-        """Take up what somebody did by hand in the step's place; False where nothing such is."""
+        """Adopt the step's work if it was done by hand; False if it was not."""
         try:
             return self.stands(stage, number) or self._adopt(stage, number)
         except UnresolvedReference:
             return False
 
     def stands(self, stage: Stage, number: int) -> bool:
-        """Whether the step was done, and all is as it left it."""
+        """Whether the step was done and its work is unchanged."""
         entry = self._latest(stage, number)
         done = entry is not None and entry.state is EntryState.DONE
         return done and not self.drifted(stage, number)
@@ -405,7 +407,7 @@ class Steps:
     def _to_be_done_again(
         self, stage: Stage, number: int, entry: Entry, *, quietly: bool
     ) -> StepDrifted | None:
-        """Why a step that was done is to be done again; None where it is not."""
+        """How a step's work has changed, if the step must be done again; else None."""
         emit, drifted = self._work.calls.emit, self.drifted(stage, number)
         if drifted is None:
             if not quietly:
@@ -415,7 +417,7 @@ class Steps:
             self._looks.done(stage, number, entry)
             latest = self._latest(stage, number)
             if entry.thing and latest and latest.thing and entry.thing.same(latest.thing):
-                # What the run made itself is gone: what was taken up has its name.
+                # The run's own thing is gone: the adopted thing has its name.
                 self._work.conclude(entry.seq, Result(EntryState.UNDONE, drifted.what))
             return None
         emit(drifted)

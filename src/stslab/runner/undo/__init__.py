@@ -1,1 +1,1 @@
-"""Everything that undoes a run, proves it, and finds leftovers."""
+"""Undo a run, prove that nothing is left, and find leftovers."""

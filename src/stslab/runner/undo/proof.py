@@ -1,4 +1,4 @@
-"""Proves that nothing of a run is left: looks for each thing, then for whatever carries its tag."""
+"""Prove that nothing of a run is left: look up each thing, then search for the run's tag."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -15,13 +15,13 @@ from stslab.runner.journal.records import Entry, EntryState, Result, Thing
 from stslab.runner.ports import ADMIN, Call, Data, Refusal
 from stslab.runner.undo.undo import Undone, children, removal_of
 
-# The target's clock and this machine's may differ by so much.
+# How far the target's clock and this machine's may differ.
 _CLOCKS = timedelta(hours=1)
 _MOST_TAGS_READ = 200
 
 
 class Item(msgspec.Struct, frozen=True):
-    """A thing as a listing has it. ``created`` is ISO 8601, or empty where that is not told."""
+    """A thing in a listing. ``created`` is ISO 8601, or empty if the listing lacks it."""
 
     row: Listing
     thing: Thing
@@ -32,8 +32,8 @@ class Item(msgspec.Struct, frozen=True):
         return str(self.data.get("Created") or "")
 
     def run(self, calls: Calls) -> str | None:
-        """The run that its tag names; None where it has none, or its kind has none."""
-        if not self.row.tagging:  # the listing tells them
+        """The run that its tag names; None if it has no such tag, or its kind has no tags."""
+        if not self.row.tagging:  # the listing includes them
             return tag_in(self.data.get("Tags"))
         service, names = KINDS[self.thing.kind].service, dict(self.thing.names)
         outcome = calls.make(Call(self.thing.admin, service, self.row.tagging, names))
@@ -43,34 +43,34 @@ class Item(msgspec.Struct, frozen=True):
 def listed(
     calls: Calls, kind: str, refused: Callable[[str, Refusal], None], identity: str = ADMIN
 ) -> Iterator[Item]:
-    """All things of a kind in an account; ``refused`` is told of a listing that AWS refuses."""
+    """All things of a kind in an account. ``refused`` is called if AWS refuses the listing."""
     row, call = LISTINGS[kind], _listing(kind, identity)
     for page in calls.pages(call, row.pages):
         if isinstance(page, Refusal):
             refused(call.name, page)
-        for one in search(row.each, page.data) or []:
-            names = {name: str(one[name]) for name in KINDS[kind].names}
-            yield Item(row, Thing(kind, names, admin=identity), one)
+        for item in search(row.each, page.data) or []:
+            names = {name: str(item[name]) for name in KINDS[kind].names}
+            yield Item(row, Thing(kind, names, admin=identity), item)
 
 
 def leftovers(work: Work, identity: str = ADMIN) -> Iterator[Thing]:
-    """What has the run's tag, or else its id in its name, in the account of ``identity``."""
+    """The things with the run's tag, or else its id in their names, in one account."""
     tags_read = 0
 
     def refused(call: str, refusal: Refusal) -> None:
-        said = f"{call} was refused ({refusal.code}): what carries the run's tag could not be"
-        hint = f"Allow {identity} to list what IAM, CloudFormation and S3 have there."
-        work.calls.emit(Notice("warning", f"{said} listed everywhere.", hint))
+        message = f"{call} was refused ({refusal.code}): the search for the run's tag is incomplete"
+        hint = f"Allow {identity} to list the things of IAM, CloudFormation and S3."
+        work.calls.emit(Notice("warning", f"{message}.", hint))
 
     for kind in work.calls.ahead(LISTINGS, lambda kind: _listing(kind, identity)):
         for item in listed(work.calls, kind, refused, identity):
             named = any(work.run.id in name for name in item.thing.names.values())
             if not named and not _is_young(work, item):
                 continue
-            asked = bool(item.row.tagging)
-            unread = asked and not named and tags_read >= _MOST_TAGS_READ
+            needs_call = bool(item.row.tagging)
+            unread = needs_call and not named and tags_read >= _MOST_TAGS_READ
             tag = None if unread else item.run(work.calls)
-            tags_read += asked and not unread
+            tags_read += needs_call and not unread
             if named if tag is None else tag == work.run.id:
                 yield item.thing
 
@@ -81,7 +81,7 @@ def _listing(kind: str, identity: str) -> Call:
 
 
 def _is_young(work: Work, item: Item) -> bool:
-    """Whether it was made since the run began: nothing older can be the run's."""
+    """Whether it was created since the run began. Older things can't be the run's."""
     try:
         began = datetime.fromisoformat(work.run.started)
         return datetime.fromisoformat(item.created) >= began - _CLOCKS
@@ -91,7 +91,7 @@ def _is_young(work: Work, item: Item) -> bool:
 
 _GONE_SECONDS = 60.0
 _NEVER_LOOKED_UP = (EntryState.REFUSED, EntryState.REPLACED, EntryState.NOT_OURS)
-# The profiles that administer other accounts, in which a person may have made things for a lab.
+# The profiles of other accounts, in which a learner may have made things for a lab.
 _OTHERS = ("partner",)
 Tried = Sequence[tuple[Entry, Undone]]
 
@@ -99,32 +99,32 @@ Tried = Sequence[tuple[Entry, Undone]]
 def left_of(work: Work, tried: Tried, describe: Describe) -> dict[str, str]:
     """What is left, each thing with the command that removes it by hand.
 
-    What can be looked up is left only where that finds it, or can't tell; an entry that failed
-    and is gone all the same is concluded as undone.
+    A thing that can be looked up is left if it exists, or the lookup fails. An entry whose undo
+    failed, but whose thing is gone, is marked as undone.
     """
-    stays = [thing for entry, one in tried if one.failed for thing in _own(work, entry)]
+    stays = [thing for entry, undone in tried if undone.failed for thing in _own(work, entry)]
     things = _looked_up(work, stays)
     things += _swept(work, things)
     left: dict[str, str] = {}
-    for entry, one in tried:
+    for entry, undone in tried:
         own = _own(work, entry)
-        if one.failed and own and not any(_among(each, things) for each in own):
+        if undone.failed and own and not any(_among(each, things) for each in own):
             work.conclude(entry.seq, Result(EntryState.UNDONE, "it is gone all the same"))
-        elif one.failed or one.outcome is UndoOutcome.KEPT:
+        elif undone.failed or undone.outcome is UndoOutcome.KEPT:
             left[name(entry)] = undo_by_hand(work, entry, describe)
-    left |= {label(one): _removal_by_hand(work, one, describe) for one in things}
+    left |= {label(thing): _removal_by_hand(work, thing, describe) for thing in things}
     return left | _elsewhere(work, describe)
 
 
 def name(entry: Entry) -> str:
-    """What people call what an entry made."""
+    """A label for the thing that an entry made."""
     if entry.thing and complete(entry.thing):
         return label(entry.thing)
     return f"“{entry.intent.title}” ({entry.call})"
 
 
 def by_hand(thing: Thing, describe: Describe) -> str:
-    """The command that removes a thing of a known kind, for who can."""
+    """The command that removes a thing of a known kind."""
     kind = KINDS[thing.kind]
     if kind.by_hand:
         return kind.by_hand.format(identity=thing.admin, **thing.names)
@@ -140,7 +140,7 @@ def undo_by_hand(work: Work, entry: Entry, describe: Describe) -> str:
 
 
 def _removal_by_hand(work: Work, thing: Thing, describe: Describe) -> str:
-    """What removes it by hand; first what hangs on it, and what ends its protection."""
+    """The commands that remove a thing, after its children, and after its protection ends."""
     kind, before = KINDS[thing.kind], list[str]()
     if not kind.by_hand:
         calls = (call for extra in children(work, thing) for call in extra.calls())
@@ -151,14 +151,14 @@ def _removal_by_hand(work: Work, thing: Thing, describe: Describe) -> str:
 
 
 def _looked_up(work: Work, stays: list[Thing]) -> list[Thing]:
-    """Look each thing up; those that are there, or could not be looked up.
+    """Look each thing up. Return those that exist, or could not be looked up.
 
-    ``stays`` could not be removed: there is nothing to wait for. Once a wait was in vain,
-    the others have had that time too.
+    Things in ``stays`` could not be removed and are not waited for. After one wait was in vain
+    none of the others is waited for: they have had that time too.
     """
     left: list[Thing] = []
     for thing in work.calls.ahead(_to_look_up(work), read_of):
-        in_vain = any(not _among(one, stays) for one in left)
+        in_vain = any(not _among(each, stays) for each in left)
         sight = _until_gone(work, thing, patient=not in_vain and not _among(thing, stays))
         gone = sight.there is False
         work.calls.emit(ThingLookedUp(label(thing), sight.call, gone, sight.proof))
@@ -169,18 +169,20 @@ def _looked_up(work: Work, stays: list[Thing]) -> list[Thing]:
 
 def _to_look_up(work: Work) -> list[Thing]:
     """Every thing of a known kind that the run made or may have made, each once."""
-    found: list[Thing] = []
+    things: list[Thing] = []
     for entry in work.entries():
         if entry.undo and entry.state not in _NEVER_LOOKED_UP:
-            found += [thing for thing in _own(work, entry) if not _among(thing, found)]
-    return found
+            things += [thing for thing in _own(work, entry) if not _among(thing, things)]
+    return things
 
 
 def _swept(work: Work, left: list[Thing]) -> list[Thing]:
-    """What else carries the run's tag or id; ``left`` is known to be there."""
-    others = [one.thing for one in work.entries() if one.thing and one.state is EntryState.NOT_OURS]
+    """Other things with the run's tag or id, beside those that are known to be ``left``."""
+    foreign = (entry for entry in work.entries() if entry.state is EntryState.NOT_OURS)
+    others = [entry.thing for entry in foreign if entry.thing]
     more: list[Thing] = []
-    for thing in chain.from_iterable(leftovers(work, one) for one in (ADMIN, *work.run.accounts)):
+    admins = (ADMIN, *work.run.accounts)
+    for thing in chain.from_iterable(leftovers(work, admin) for admin in admins):
         if _among(thing, [*others, *left]):
             continue
         sight = _until_gone(work, thing, patient=not left)
@@ -191,14 +193,14 @@ def _swept(work: Work, left: list[Thing]) -> list[Thing]:
 
 
 def _elsewhere(work: Work, describe: Describe) -> dict[str, str]:
-    """What carries the run's tag or id in another account that somebody had a profile for.
+    """Things with the run's tag or id in another account for which there is a profile.
 
-    A person made it: it is told, and left to them. Such profiles are the embedded account's, and
-    no lab's own.
+    The learner made them by hand, and has to remove them. Such profiles exist only for the
+    embedded account.
     """
     left: dict[str, str] = {}
     own = {*work.run.accounts, *(entry.intent.profile for entry in work.entries())}
-    lent = [one for one in _OTHERS if one not in own and work.calls.profiles.get(one)]
+    lent = [name for name in _OTHERS if name not in own and work.calls.profiles.get(name)]
     for identity in lent if work.run.kind == "sandbox" else ():
         for thing in leftovers(work, identity):
             named = f"{label(thing)} (profile {identity})"
@@ -209,7 +211,7 @@ def _elsewhere(work: Work, describe: Describe) -> dict[str, str]:
 
 
 def _until_gone(work: Work, thing: Thing, *, patient: bool) -> Sight:
-    """Look a thing up; more than once, where deletions take time to show."""
+    """Look a thing up, repeatedly on targets where deletions take time to show."""
     limit = _GONE_SECONDS if patient and work.calls.target.eventually_consistent else 0.0
     return work.calls.until(
         lambda: look(work, thing),
@@ -218,12 +220,12 @@ def _until_gone(work: Work, thing: Thing, *, patient: bool) -> Sight:
 
 
 def _own(work: Work, entry: Entry) -> list[Thing]:
-    """What an entry made that can be looked up."""
-    return [one for one in work.things_of(entry) if complete(one) and not _is_setting(one)]
+    """The things of an entry that can be looked up."""
+    return [thing for thing in work.things_of(entry) if complete(thing) and not _is_setting(thing)]
 
 
 def _is_setting(thing: Thing) -> bool:
-    """Whether it belongs to the whole account: it was put back, and is there all the same."""
+    """Whether it is a setting of the account, which undo restores instead of removing it."""
     return bool(KINDS[thing.kind].put)
 
 

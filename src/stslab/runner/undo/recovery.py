@@ -1,10 +1,9 @@
-"""Finds what stslab left in an account without any journal, and journals it anew.
+"""Sweep an account: find leftovers of runs without their journal, and journal them again.
 
-What carries the tag ``stslab:run`` with a run's id, and that id in its name, is that run's.
-A kind that AWS has no tags for (a group) is, if its name holds the id of a run that is
-known from tags or from the journal. Anything else is left alone, however much its name is
-like ours. What was found is journaled as a run of its own, and then an ordinary cleanup
-undoes it: in order, past failures, with proof, and it goes on when it was stopped.
+A thing belongs to a run if it has the tag ``stslab:run`` with the run's id, and that id in
+its name. A thing of a kind without tags (a group) belongs to it if its name holds the id of
+a run that is known from tags or from the journal. Anything else is left alone. The found
+things are journaled as a run, which an ordinary cleanup then undoes.
 """
 
 import re
@@ -24,43 +23,43 @@ from stslab.runner.undo.proof import Item, listed
 from stslab.runner.undo.undo import removal_of
 
 RECOVERED = "recovered"
-"""The lab that a run is of which is known from its leftovers alone."""
+"""The lab of a run that is known only from its leftovers."""
 
 _ID = re.compile(rf"[a-z][a-z0-9]{{{LENGTH - 1}}}")
 _IDS_IN = re.compile(rf"(?<![a-zA-Z0-9]){_ID.pattern}(?![a-zA-Z0-9])")
 
 
 class Leftover(msgspec.Struct, frozen=True):
-    """One thing that was found. ``tag`` is None where it has none, or its kind has none."""
+    """One thing that was found. ``tag`` is None if it has no such tag, or its kind no tags."""
 
     item: Item
     tag: str | None = None
 
     @property
     def ids(self) -> set[str]:
-        """What may be run ids in its names."""
+        """The texts in its names that may be run ids."""
         names = self.item.thing.names.values()
-        return {found for name in names for found in _IDS_IN.findall(name)}
+        return {text for name in names for text in _IDS_IN.findall(name)}
 
     @property
     def is_certain(self) -> bool:
-        """Whether it is a run's own: by its tag, and by its name where that can hold an id."""
+        """Whether it is a run's own, by its tag and, if names of its kind can hold an id, by it."""
         if self.tag is None or not _ID.fullmatch(self.tag):
             return False
         return self.tag in self.ids or not self.item.row.named
 
     def is_of(self, run: str) -> bool:
-        """Whether it is that run's; of a kind without tags, by its name."""
+        """Whether it is that run's own, by its name if its kind has no tags."""
         if self.item.row.taggable:
             return self.is_certain and self.tag == run
         return run in self.ids
 
 
 class FoundRun(msgspec.Struct, frozen=True):
-    """What is left of one run, in the order in which it is undone.
+    """The leftovers of one run, in the order in which they are undone.
 
-    ``known`` is the run as this machine's journal has it, if it does. ``since`` is when the
-    oldest of its things was made (ISO 8601), or empty.
+    ``known`` is the run in this machine's journal, if it has it. ``since`` is when the oldest
+    thing was created (ISO 8601), or empty.
     """
 
     id: str
@@ -70,15 +69,15 @@ class FoundRun(msgspec.Struct, frozen=True):
 
     @property
     def unfinished(self) -> bool:
-        """Whether it is a run of this machine that goes on: its journal knows more."""
+        """Whether it is an unfinished run of this machine, whose journal knows more."""
         known = self.known
         return known is not None and known.lab != RECOVERED and known.state in records.UNFINISHED
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What a sweep found. ``doubtful`` carries our tag, but not that run's id in its name.
+    """The result of a sweep. ``doubtful`` things have our tag, but lack its id in their names.
 
-    ``refused`` are the listings that AWS refused: what they would have shown is not known.
+    ``refused`` are the listings that AWS refused.
     """
 
     runs: tuple[FoundRun, ...]
@@ -103,29 +102,29 @@ class Recovery:
         self._refused: list[str] = []
 
     def find(self) -> Found:
-        """Look for leftovers of all runs, or what may be such."""
-        admins = (ADMIN, *(one for one in self._target.accounts if not self._calls.lacks(one)))
-        items = (
-            one
+        """Look for the leftovers of all runs."""
+        accounts = self._target.accounts
+        admins = (ADMIN, *(name for name in accounts if not self._calls.lacks(name)))
+        found = [
+            self._leftover(item)
             for admin in admins
             for kind in LISTINGS
-            for one in listed(self._calls, kind, self._tell_refused, admin)
-        )
-        found = [self._leftover(one) for one in items]
-        doubtful = [one for one in found if one.tag is not None and not one.is_certain]
-        ids = {one.tag for one in found if one.tag and one.is_certain}
-        # The runs of this machine on this account that things without tags may be of.
+            for item in listed(self._calls, kind, self._tell_refused, admin)
+        ]
+        doubtful = [each for each in found if each.tag is not None and not each.is_certain]
+        ids = {each.tag for each in found if each.tag and each.is_certain}
+        # Things without tags may belong to runs of this machine on this account.
         here = {run.id for run in self._journal.runs() if self._is_here(run)}
-        ids |= {run for one in found if not one.item.row.taggable for run in one.ids & here}
-        runs = (self._run(run, [one for one in found if one.is_of(run)]) for run in sorted(ids))
+        ids |= {run for each in found if not each.item.row.taggable for run in each.ids & here}
+        runs = (self._run(run, [each for each in found if each.is_of(run)]) for run in sorted(ids))
         return Found(
             tuple(run for run in runs if run.things),
-            tuple((one.item.thing, one.tag or "") for one in doubtful),
+            tuple((each.item.thing, each.tag or "") for each in doubtful),
             tuple(self._refused),
         )
 
     def adopt(self, found: FoundRun) -> str:
-        """Journal what was found, so that a cleanup undoes it; the run's id."""
+        """Journal the leftovers, so that a cleanup undoes them. Return the run's id."""
         if found.known is None:
             self._journal.begin(self._record(found))
         else:
@@ -138,10 +137,10 @@ class Recovery:
         return found.id
 
     def _leftover(self, item: Item) -> Leftover:
-        told = Leftover(item)
-        # Tags that must be asked for are only asked of what may be ours: accounts are large.
-        perhaps = told.ids or not item.row.tagging or not item.row.named
-        return Leftover(item, item.run(self._calls)) if perhaps else told
+        untagged = Leftover(item)
+        # Accounts are large: tags that need a call are read only of things that may be ours.
+        perhaps = untagged.ids or not item.row.tagging or not item.row.named
+        return Leftover(item, item.run(self._calls)) if perhaps else untagged
 
     def _is_here(self, run: records.RunRecord) -> bool:
         target = self._target
@@ -152,15 +151,15 @@ class Recovery:
         known = self._journal.run(run_id)
         return FoundRun(
             id=run_id,
-            things=tuple(one.item.thing for one in found),
-            since=min((one.item.created for one in found if one.item.created), default=""),
+            things=tuple(each.item.thing for each in found),
+            since=min((each.item.created for each in found if each.item.created), default=""),
             known=known if known and self._is_here(known) else None,
         )
 
     def _record(self, found: FoundRun) -> records.RunRecord:
         target = self._target
-        there = {one.admin for one in found.things}
-        accounts = {name: one for name, one in target.accounts.items() if name in there}
+        admins = {thing.admin for thing in found.things}
+        accounts = {name: id_ for name, id_ in target.accounts.items() if name in admins}
         return records.RunRecord(
             id=found.id,
             lab=RECOVERED,
@@ -175,8 +174,8 @@ class Recovery:
 
     def _tell_refused(self, call: str, refusal: Refusal) -> None:
         self._refused.append(call)
-        told = f"{call} was refused ({refusal.code}): nothing is known."
-        self._calls.emit(Notice("warning", told))
+        message = f"{call} was refused ({refusal.code}): its things are unknown."
+        self._calls.emit(Notice("warning", message))
 
 
 def _intent(number: int, thing: records.Thing) -> records.Intent:

@@ -1,7 +1,8 @@
-"""Undoes one journaled call: reads only the journal, and looks before it deletes.
+"""Undo one journaled call, from the journal alone.
 
-A call whose answer is known is undone as the journal says. One that is perhaps done is looked for
-first, and only what is recognised as the run's own is removed; before it, what hangs on it.
+A call whose answer is known is undone as the journal says. If the answer is unknown, its
+thing is looked up first, and removed only if it is recognised as the run's own. A thing's
+children are removed before it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,7 +44,7 @@ _ROUNDS = 100
 
 
 class Extra(msgspec.Struct, frozen=True):
-    """Something on a thing that goes before it. ``count`` is of how many it stands for."""
+    """A child of a thing, removed before it. ``count`` is how many it is."""
 
     parent: Thing
     child: Child
@@ -56,7 +57,7 @@ class Extra(msgspec.Struct, frozen=True):
         return f"{what} ({self.count})" if self.count > 1 else what
 
     def calls(self) -> Iterator[Call]:
-        """What removes it, in order."""
+        """The calls that remove it, in order."""
         every = {**self.parent.names, **self.names}
         for removal in self.child.removals:
             params = {name: every[name] for name in removal.names}
@@ -65,14 +66,14 @@ class Extra(msgspec.Struct, frozen=True):
 
     @property
     def thing(self) -> Thing | None:
-        """It as a thing of its own, if it is one."""
+        """The child as a thing, if it is of a known kind."""
         service, every = KINDS[self.parent.kind].service, {**self.parent.names, **self.names}
         removal = f"{service}.{self.child.removals[0].operation}"
         return removed_by(removal, every, self.parent.admin)
 
 
 def removed_by(call: str, params: Data, admin: str) -> Thing | None:
-    """The thing that a call (``service.Operation``) removes, if it is of a known kind."""
+    """The thing of a known kind that a call (``service.Operation``) removes, or None."""
     kind = BY_REMOVAL.get(call)
     if kind is None or not all(name in params for name in kind.names):
         return None
@@ -80,25 +81,25 @@ def removed_by(call: str, params: Data, admin: str) -> Thing | None:
 
 
 def children(work: Work, thing: Thing) -> Iterator[Extra]:
-    """All that must go before the thing. What can't be listed is left out."""
+    """All children that must be removed first, as far as they can be listed."""
     for child in _kinds(work, thing):
         for page in _pages(work, thing, child):
             yield from page
 
 
 def clear(work: Work, thing: Thing) -> str:
-    """Remove all that must go first; the answer is why something could not be, or nothing."""
+    """Remove all children. Return why one could not be removed, or ""."""
     problems = [_clear(work, thing, child) for child in _kinds(work, thing)]
     return "; ".join(filter(None, problems))
 
 
 def _clear(work: Work, thing: Thing, child: Child) -> str:
-    """List and remove until nothing is listed: pages, and what is added meanwhile."""
+    """List and remove until nothing is listed, for further pages and things added meanwhile."""
     for _ in range(_ROUNDS):
-        found = next(_pages(work, thing, child), [])
-        if not found:
+        extras = next(_pages(work, thing, child), [])
+        if not extras:
             return ""
-        problems = [_remove_child(work, extra) for extra in found]
+        problems = [_remove_child(work, extra) for extra in extras]
         if all(problems):
             return problems[0]
     return f"{child.what} keep coming back"
@@ -107,7 +108,7 @@ def _clear(work: Work, thing: Thing, child: Child) -> str:
 def _remove_child(work: Work, extra: Extra) -> str:
     for number, call in enumerate(extra.calls()):
         kind = BY_REMOVAL.get(call.name)
-        if kind:  # what hangs on a thing of the run's goes with it
+        if kind:  # a child of the run's thing may be removed too
             work.recognise(Thing(kind.id, call.params))
         problem = _problem(call.service, work.calls.make(call))
         if problem and number == 0:
@@ -116,7 +117,7 @@ def _remove_child(work: Work, extra: Extra) -> str:
 
 
 def _kinds(work: Work, thing: Thing) -> Iterator[Child]:
-    """The kinds of what may hang on the thing; they do not wait for each other."""
+    """The kinds of children that the thing may have; their listings run at the same time."""
     return work.calls.ahead(KINDS[thing.kind].children, lambda child: _listing(thing, child))
 
 
@@ -143,12 +144,14 @@ def _problem(service: str, outcome: Outcome) -> str:
 
 _BUSY_SECONDS = 90.0
 _STACK_TRIES = 3
-_PROTECTED = "its termination protection was switched on since: switch it off, and clean up again"
+_PROTECTED = (
+    "somebody has switched on its termination protection: switch it off, and clean up again"
+)
 _REPLACED = "made by somebody else after the run's own of that name was deleted: left alone"
 
 
 class Undone(msgspec.Struct, frozen=True):
-    """How undoing something ended, why, and by which calls."""
+    """The result of undoing something."""
 
     outcome: UndoOutcome
     detail: str = ""
@@ -163,12 +166,11 @@ UNDONE, WAS_GONE = Undone(UndoOutcome.UNDONE), Undone(UndoOutcome.WAS_GONE)
 
 
 def failed(why: str) -> Undone:
-    """It is still there, and this is why."""
     return Undone(UndoOutcome.FAILED, why)
 
 
 def remove(work: Work, call: UndoCall, entry: int) -> Undone:
-    """Make one undo call of the journal's entry, and wait as it says."""
+    """Make one undo call of a journal entry, with its wait."""
     thing = removed_by(call.call.name, call.params, work.place_of(call.identity).admin)
     if thing and is_replaced(work, thing):
         return Undone(UndoOutcome.NOT_OURS, _REPLACED)
@@ -189,13 +191,13 @@ def removal_of(thing: Thing) -> UndoCall:
 
 
 def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
-    """Clear what hangs on it, call, and both again while AWS says that it is busy."""
+    """Remove the children, make the call, and repeat both while AWS says that it is busy."""
     problem = ""
 
     def attempt() -> Outcome:
         nonlocal problem
         problem = clear(work, thing) if thing else ""
-        return _called(work, call)
+        return _make(work, call)
 
     def judge(outcome: Outcome) -> Verdict:
         code = outcome.code if isinstance(outcome, Refusal) else ""
@@ -210,8 +212,8 @@ def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
     return failed(f"{outcome.said} ({problem})" if refused else outcome.said)
 
 
-def _called(work: Work, call: UndoCall) -> Outcome:
-    """The call, as who it says; as admin where that identity does not serve any more."""
+def _make(work: Work, call: UndoCall) -> Outcome:
+    """Make the call as its identity, or as admin if those credentials no longer work."""
     admin = work.place_of(call.identity).admin
     as_admin = replace(call, identity=admin).call
     if call.identity == admin:
@@ -225,29 +227,29 @@ def _called(work: Work, call: UndoCall) -> Outcome:
 
 
 def _remove_stack(work: Work, call: UndoCall, stack: Thing, entry: int) -> Undone:
-    """Delete a stack; what keeps it from going is cleared, what it leaves is removed."""
-    if is_guarded(look(work, stack)):  # that was meant
+    """Delete a stack. Clear what blocks the deletion, and remove what it leaves."""
+    if is_guarded(look(work, stack)):  # somebody protected it on purpose
         return failed(_PROTECTED)
     inside = remember(work, stack, entry)
-    replaced = [label(one) for one in inside if is_replaced(work, one)]
+    replaced = [label(thing) for thing in inside if is_replaced(work, thing)]
     if replaced:
-        return failed(f"it would take along {', '.join(replaced)}, {_REPLACED}")
+        return failed(f"it would delete {', '.join(replaced)}, {_REPLACED}")
     undone = _delete_stack(work, call, stack, inside)
     if undone.failed:
         return undone
-    left = [remove(work, removal_of(one), 0) for one in inside if look(work, one).there]
-    return next((one for one in left if one.failed), undone)
+    left = [remove(work, removal_of(thing), 0) for thing in inside if look(work, thing).there]
+    return next((each for each in left if each.failed), undone)
 
 
 def _delete_stack(work: Work, call: UndoCall, stack: Thing, inside: tuple[Thing, ...]) -> Undone:
-    """A stack's bucket must be empty. The rest is cleared only if the deletion failed."""
+    """Empty the stack's buckets, and delete it. Clear the other things only if that fails."""
     events = StackEvents(work, stack.names["StackName"], stack.admin)
     events.skip()
     undone = WAS_GONE
     for tried in range(_STACK_TRIES):
-        for one in inside:
-            if tried or one.kind == "s3.bucket":
-                clear(work, one)
+        for thing in inside:
+            if tried or thing.kind == "s3.bucket":
+                clear(work, thing)
         undone = _delete_stack_once(work, call, stack, events)
         if not undone.failed:
             break
@@ -256,7 +258,7 @@ def _delete_stack(work: Work, call: UndoCall, stack: Thing, inside: tuple[Thing,
 
 def _delete_stack_once(work: Work, call: UndoCall, stack: Thing, events: StackEvents) -> Undone:
     name = call.params["StackName"]
-    # What could not be looked up is not gone: the deletion itself tells.
+    # If the lookup failed, the deletion shows whether the stack exists.
     if look(work, stack).there is False:
         return WAS_GONE
     undone = _remove(work, call, None)
@@ -279,7 +281,7 @@ _STATES = {
 
 
 def undo(work: Work, entry: Entry) -> Undone:
-    """Undo one call, and journal how that ended (a failure leaves it as it was)."""
+    """Undo one call, and journal the result. After a failure the entry keeps its state."""
     undone = _perhaps(work, entry) if entry.state in PERHAPS else _undo(work, entry, entry.undo)
     state = _STATES.get(undone.outcome)
     if state:
@@ -288,9 +290,9 @@ def undo(work: Work, entry: Entry) -> Undone:
 
 
 def is_there(work: Work, thing: Thing) -> bool | None:
-    """Whether a thing is there that was perhaps made just now; None where it can't be told.
+    """Whether a thing that may just have been made exists; None if the lookup fails.
 
-    Where changes take time to show, it is looked for more than once.
+    Where changes take time to show, the lookup is repeated.
     """
     limit = _APPEARS_SECONDS if work.calls.target.eventually_consistent else 0.0
     return work.calls.until(
@@ -300,31 +302,31 @@ def is_there(work: Work, thing: Thing) -> bool | None:
 
 
 def discovered(work: Work, entry: Entry) -> tuple[Thing, ...]:
-    """The things that a perhaps-done call may have made, where only its answer names them.
+    """The things that a call with a lost answer may have made, if only its answer names them.
 
-    They are what is there now, on a thing of the run's, and was made by no other call.
+    These are the children of the run's thing that no other call has made.
 
     Raises:
-        RunError: what is there can't be listed.
+        RunError: The children can't be listed.
     """
     creation, thing = creation_of(entry.call, entry.intent.params), entry.thing
     if not (creation and creation.discover and thing and _can_be_listed(thing)):
         return ()
-    name, others = creation.discovered, (one for one in work.entries() if one.seq != entry.seq)
-    known = {one.thing.names.get(name) for one in others if one.thing}
-    ids = search(creation.discover, _listed(work, thing)) or []
-    every = (replace(thing, names={**thing.names, name: str(one)}) for one in ids)
-    return tuple(one for one in every if one.names[name] not in known)
+    name, others = creation.discovered, (each for each in work.entries() if each.seq != entry.seq)
+    known = {other.thing.names.get(name) for other in others if other.thing}
+    ids = search(creation.discover, _list(work, thing)) or []
+    every = (replace(thing, names={**thing.names, name: str(id_)}) for id_ in ids)
+    return tuple(each for each in every if each.names[name] not in known)
 
 
 def is_resolved(undo: tuple[UndoCall, ...]) -> bool:
-    """Whether an undo has all that it needs: its parameters refer to nothing unknown."""
+    """Whether the parameters of the undo calls refer to nothing unknown."""
     return not any("${{" in text for call in undo for text in texts(call.params))
 
 
 def _perhaps(work: Work, entry: Entry) -> Undone:
     thing = entry.thing
-    if thing and KINDS[thing.kind].put:  # what was there before is put back
+    if thing and KINDS[thing.kind].put:  # the undo restores the setting
         return _undo(work, entry, entry.undo)
     if thing and complete(thing):
         return _if_ours(work, entry, thing)
@@ -332,11 +334,11 @@ def _perhaps(work: Work, entry: Entry) -> Undone:
     if found:
         return _undo(work, entry, tuple(map(removal_of, found)))
     if thing and _can_be_listed(thing):
-        return Undone(UndoOutcome.NEVER_MADE, "it is not there")
-    # A kind that is not known: undone only if the undo itself names the run.
+        return Undone(UndoOutcome.NEVER_MADE, "it does not exist")
+    # A thing of an unknown kind is undone only if the undo itself names the run.
     if is_resolved(entry.undo) and work.run.id in str([call.params for call in entry.undo]):
         return _undo(work, entry, entry.undo)
-    why = "nothing tells whether it was made, or whether it is the run's own"
+    why = "it is unknown whether it was made, and whether it is the run's own"
     return Undone(UndoOutcome.KEPT, why)
 
 
@@ -345,32 +347,32 @@ def _if_ours(work: Work, entry: Entry, thing: Thing) -> Undone:
     if there is None:
         return failed("it could not be looked up")
     if not there:
-        return Undone(UndoOutcome.NEVER_MADE, "it is not there")
+        return Undone(UndoOutcome.NEVER_MADE, "it does not exist")
     if not is_ours(work, look(work, thing)):
         return Undone(UndoOutcome.NOT_OURS, "it does not carry this run's tag or id")
     return _undo(work, entry, entry.undo if is_resolved(entry.undo) else (removal_of(thing),))
 
 
 def _undo(work: Work, entry: Entry, calls: tuple[UndoCall, ...]) -> Undone:
-    """Make the undo calls, all of them although one failed; the worst says how it ended."""
+    """Make all undo calls, even after a failure. The worst result counts."""
     results = [remove(work, call, entry.seq) for call in calls]
     shown = tuple(work.calls.shown(call.call) for call in calls)
     for worst in (UndoOutcome.FAILED, UndoOutcome.NOT_OURS, UndoOutcome.UNDONE):
-        for one in results:
-            if one.outcome is worst:
-                return replace(one, detail=work.calls.clean_text(one.detail), calls=shown)
+        for result in results:
+            if result.outcome is worst:
+                return replace(result, detail=work.calls.clean_text(result.detail), calls=shown)
     return Undone(UndoOutcome.WAS_GONE if results else UndoOutcome.UNDONE, "", shown)
 
 
-def _listed(work: Work, thing: Thing) -> Data:
-    """What a listing answers; nothing where what it hangs on is gone."""
+def _list(work: Work, thing: Thing) -> Data:
+    """The answer of a listing; empty if the parent is gone."""
     outcome = work.calls.make(read_of(thing))
     if isinstance(outcome, Answer):
         return outcome.data
     if says_gone(KINDS[thing.kind].service, outcome):
         return {}
     reason = outcome.reason if isinstance(outcome, Lost) else outcome.code
-    raise RunError(f"What is there could not be listed ({reason}).", "Try again.")
+    raise RunError(f"What exists could not be listed ({reason}).", "Try again.")
 
 
 def _can_be_listed(thing: Thing) -> bool:
