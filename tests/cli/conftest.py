@@ -1,4 +1,4 @@
-"""A state folder of its own for each test, and the command line run in this process."""
+"""Fixtures: a state folder for each test, and the command line in this process."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from stslab.sandbox.server import client
 
 @dataclass(frozen=True)
 class Said:
-    """What a command said, and how it ended."""
+    """The output and the exit code of a command."""
 
     code: int
     out: str

@@ -1,4 +1,4 @@
-"""Shown commands use the variables that the lab exports, and run as they are shown."""
+"""Shown commands use the lab's exported variables, and run as shown."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ ENV = {"BUCKET": "sts-example-a1", "RUN": "a1", "ROLE": "arn:aws:iam::1111222233
         ({"Key": "it's"}, "aws s3api get-object --key 'it'\"'\"'s'"),
     ],
 )
-def test_a_variable_stands_for_its_value(params: dict[str, str], shown: str) -> None:
+def test_a_variable_replaces_its_value(params: dict[str, str], shown: str) -> None:
     call = CallShown("sts", "s3", "GetObject", params)
     assert command(call, ENV, aws_command, "sts").startswith(shown)
 
 
-def test_the_profile_is_named_unless_the_shell_has_it() -> None:
+def test_the_profile_is_named_unless_it_is_the_shells_own() -> None:
     call = CallShown("sts", "sts", "GetCallerIdentity", {})
     assert command(call, {}, aws_command) == "aws sts get-caller-identity --profile sts"
     assert command(call, {}, aws_command, "sts") == "aws sts get-caller-identity"
@@ -84,7 +84,7 @@ def test_keys_are_in_the_environment_of_the_command_as_it_is_shown(
 @given(
     st.text(st.characters(codec="ascii", exclude_characters="\x00\r\n"), min_size=1, max_size=20)
 )
-def test_a_shell_reads_what_was_meant(value: str) -> None:
+def test_a_shell_reads_the_intended_words(value: str) -> None:
     call = CallShown("", "iam", "GetUser", {"UserName": f"x{value}a1{value}"})
     line = command(call, {"RUN": "a1"}, lambda one: f"echo {_quoted(one.params['UserName'])}")
     told = subprocess.run(

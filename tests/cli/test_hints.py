@@ -1,4 +1,4 @@
-"""Hints name the commands that lead back to the same run."""
+"""Hints name commands for the same run."""
 
 import pytest
 
@@ -20,11 +20,11 @@ def _forget():
         ("`stslab cleanup`", "`stslab cleanup`"),
     ],
 )
-def test_a_lab_of_ones_own_is_named(hint, said):
+def test_hints_name_a_foreign_lab(hint, said):
     goes_on_in("my lab.yaml")
     assert with_flags(hint) == said
 
 
-def test_the_usual_lab_need_not_be_named():
+def test_hints_do_not_name_the_usual_lab():
     goes_on_in("assume-role")
     assert with_flags("Go on with `stslab run`.") == "Go on with `stslab run`."

@@ -1,4 +1,4 @@
-"""Help, exit codes and errors: what one place owns for all commands."""
+"""Help, exit codes and errors of all commands."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ HEAVY = (
 
 
 def imported(*arguments: str, **environ: str) -> set[str]:
-    """The top-level packages that a command imports, in a process of its own."""
+    """The top-level packages that a command imports, in a new process."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "stslab", *arguments],
         capture_output=True,
@@ -115,7 +115,7 @@ def _failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         (UndoIncomplete("It failed.", hint="Try this."), 5),
     ],
 )
-def test_each_error_is_said_with_its_hint_and_ends_with_its_code(error, code, stslab, monkeypatch):
+def test_each_error_is_printed_with_its_hint_and_exit_code(error, code, stslab, monkeypatch):
     error.add_note("In stage x.")
     _failing(monkeypatch, error)
     said = stslab("fail")
@@ -127,7 +127,7 @@ def test_each_error_is_said_with_its_hint_and_ends_with_its_code(error, code, st
     assert lines[2].strip().endswith("Try this.")
 
 
-def test_an_error_can_not_drive_the_terminal(stslab, monkeypatch):
+def test_an_error_can_not_control_the_terminal(stslab, monkeypatch):
     _failing(monkeypatch, StslabError("a\x1b[31mb", "c\x07d"))
     said = stslab("fail")
     assert "\x1b" not in said.err
@@ -150,7 +150,7 @@ runpy.run_module("stslab", run_name="__main__")
 """
 
 
-def test_ctrl_c_before_anything_has_begun_is_quiet():
+def test_ctrl_c_before_the_start_is_quiet():
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED_IMPORT, "labs"],
         capture_output=True,
@@ -187,7 +187,7 @@ def test_a_bug_is_one_message_and_its_traceback_goes_to_a_private_file(stslab, s
 @pytest.mark.parametrize(
     ("number", "inside"), [(errno.EACCES, True), (errno.EROFS, True), (errno.ENOSPC, False)]
 )
-def test_a_state_folder_that_fails_is_no_bug(number, inside, stslab, state, monkeypatch):
+def test_an_error_of_the_state_folder_is_not_a_bug(number, inside, stslab, state, monkeypatch):
     file = str(state / "sandbox" / "server.lock") if inside else None
     _failing(monkeypatch, OSError(number, os.strerror(number), file))
     said = stslab("fail")
@@ -196,7 +196,7 @@ def test_a_state_folder_that_fails_is_no_bug(number, inside, stslab, state, monk
     assert not state.exists()
 
 
-def test_a_bug_is_told_even_if_the_state_folder_can_not_be_written(stslab, state, monkeypatch):
+def test_a_bug_is_reported_even_if_the_state_folder_can_not_be_written(stslab, state, monkeypatch):
     state.parent.mkdir(exist_ok=True)
     state.write_text("a file, not a folder")
     _failing(monkeypatch, ZeroDivisionError("oops"))
@@ -206,7 +206,7 @@ def test_a_bug_is_told_even_if_the_state_folder_can_not_be_written(stslab, state
     assert "oops" in Path(name.strip(";")).read_text()
 
 
-def test_a_reader_that_goes_away_is_no_error():
+def test_a_closed_pipe_is_not_an_error():
     done = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m stslab --help | head -c 1"],
         capture_output=True,

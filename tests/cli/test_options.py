@@ -23,7 +23,7 @@ def test_the_patterns_find_what_the_parser_finds():
         assert lab.id in complete_lab(_context(), PARAM, "")
 
 
-def test_only_what_begins_so_is_offered():
+def test_only_matching_names_are_offered():
     assert complete_stage(_context(), PARAM, "at") == ["attach-policy"]
     assert complete_lab(_context(), PARAM, "assume-r") == ["assume-role"]
     assert complete_lab(_context(), PARAM, "zzz") == []

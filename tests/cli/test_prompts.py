@@ -1,4 +1,4 @@
-"""What a person at a terminal may answer."""
+"""Questions at the terminal, and their answers."""
 
 import io
 
@@ -47,5 +47,5 @@ def test_the_question_and_its_answers_are_shown():
     assert "Enter goes on, q quits: " in asked("\n", GOES_ON)[1]
 
 
-def test_a_question_can_not_drive_the_terminal():
+def test_a_question_can_not_control_the_terminal():
     assert "\x1b" not in asked("c\n", question="Next: \x1b[31m")[1]

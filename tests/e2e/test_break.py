@@ -76,9 +76,11 @@ def test_a_fix_that_does_nothing_and_one_that_opens_too_much(
     terminal = opened("break", "--fault", OBJECTS)
     reported(terminal)
     allow(machine, "s3:ListBucket", "*")
-    terminal.wait("Something was changed, and what is broken is as it was.")
+    terminal.wait("Something was changed, but the same things are still broken.")
     allow(machine, "s3:*", "*")
-    terminal.wait("That is no fix yet.", "assumed may delete the bucket, which was not so before")
+    terminal.wait(
+        "That is not a fix yet.", "assumed may delete the bucket, which was not so before"
+    )
     bucket = machine.asks_aws("s3api", "list-buckets")["Buckets"][0]["Name"]
     allow(machine, "s3:??tObject", f"arn:aws:s3:::{bucket}/*")
     terminal.wait("All is as it should be.", "Enter goes on")
@@ -108,7 +110,7 @@ def test_credentials_and_hints(opened: Open, machine: Machine) -> None:
 @pytest.mark.soak
 def test_what_is_open_and_should_not_be(opened: Open, machine: Machine) -> None:
     terminal = opened("break", "--fault", "auditors")
-    assert "It would go through, and should not." in reported(terminal)
+    assert "It would succeed, and should not." in reported(terminal)
     policy = ("--policy-name", "JustForTheMigration")
     machine.aws("iam", "delete-role-policy", "--role-name", role_of(machine), *policy)
     terminal.wait("All is as it should be.")
@@ -120,7 +122,7 @@ def test_left_and_gone_on_with(opened: Open, machine: Machine) -> None:
     reported(terminal)
     terminal.key("\x03")
     assert terminal.ended() == 130
-    assert "stslab break` goes on" in terminal.text
+    assert "stslab break` continues" in terminal.text
     for command in (("run", "--yes"), ("step", "cleanup")):
         done = machine.stslab(*command)
         assert (done.code, "has a fault in it" in done.err) == (2, True), done.err

@@ -44,7 +44,7 @@ def test_it_goes_on_elsewhere_as_it_was(machine: Machine, given: Path):
     assert "LAB_USER=" in machine.stslab("env", "--shell", "sh", STSLAB_HOME=there).out
     again = machine.stslab("sandbox", "import", str(given), "--yes", STSLAB_HOME=there)
     assert again.code == 2
-    assert "is here already" in again.err
+    assert "exists here already" in again.err
     gone = machine.stslab("cleanup", "--yes", STSLAB_HOME=there)
     assert gone.code == 0, gone.said
     assert "is left" in gone.out
@@ -76,10 +76,10 @@ def test_what_is_no_set_up_is_refused_and_changes_nothing(machine: Machine, give
         records[1][3] = records[1][3].replace("mine", "MINE").replace("create", "CREATE")
 
     for file, said in (
-        (changed(given, another_word), "is not as it was written"),
-        (changed(given, lambda told: told.update(run="abcd2345")), "is not as it was written"),
+        (changed(given, another_word), "was changed"),
+        (changed(given, lambda told: told.update(run="abcd2345")), "was changed"),
         (changed(given, lambda told: told.update(version=2)), "of another version"),
-        (changed(given, lambda told: told.update(records=[])), "is no set-up"),
+        (changed(given, lambda told: told.update(records=[])), "is not a set-up"),
         (changed(given, lambda _: None, "lab/../../x"), "that do not belong to it"),
         (changed(given, lambda _: None, "/etc/x"), "that do not belong to it"),
     ):

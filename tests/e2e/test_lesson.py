@@ -100,7 +100,7 @@ def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
     terminal.wait("Enter runs it; you may change it first.", "admin $ aws iam create-user")
     terminal.key("\x15")  # clear the line
     terminal.enter("echo who=$AWS_PROFILE user=$STS_USER")
-    terminal.wait("who=admin user=sts-test-user-", "The step is still to be done")
+    terminal.wait("who=admin user=sts-test-user-", "The step is not done yet")
     lines = (
         ("cd /; MINE=1; echo mov''ed", "moved"),
         ("echo now=$PWD.$MINE.", "now=/.1."),
@@ -117,7 +117,7 @@ def test_words(opened: Open) -> None:
     terminal = opened("run")
     terminal.wait("Enter begins")
     terminal.enter("help")
-    terminal.wait("the rest of the stage, out")
+    terminal.wait("or the rest of the stage")
     terminal.enter()
     terminal.wait("admin $ aws iam create-user")
     terminal.enter("more")  # behind the command that stands there
@@ -169,7 +169,9 @@ def test_a_stage_that_was_left_out_is_offered_when_it_is_missed(
     terminal.enter("skip")
     terminal.wait("Let the user assume that role", "Enter goes on")
     terminal.enter()
-    terminal.wait("It needs what is not done yet: Deploy a role", "Enter does that first")
+    terminal.wait(
+        "It needs these stages, which are not done yet: Deploy a role", "Enter does that first"
+    )
     terminal.enter()
     terminal.wait("CloudFormation now makes", "Enter goes on")
     terminal.enter("quit")
@@ -212,10 +214,10 @@ def test_a_dumb_terminal_gets_the_same_words_and_no_escape_sequences(opened: Ope
 
 WORDS = {
     "access": "Who can do what",
-    "policies": "The policies that have a say",
+    "policies": "The policies that apply",
     "more": "after the question",
     "status": "See what the session may do",
-    "h": "the policies that have a say",
+    "h": "the policies that apply",
     "why": "has refused nothing yet",
     "copy": "aws sts get-caller-identity",
     "hint": "A digit answers",

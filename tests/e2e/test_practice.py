@@ -129,7 +129,7 @@ def test_the_whole_lab_by_hand_leaves_nothing(
 def to_the_tasks(opened: Open, *arguments: str) -> Terminal:
     terminal = opened("run", "--practice", *arguments)
     if arguments:  # a lab that did not come with stslab
-        terminal.wait("Press Enter to go on")
+        terminal.wait("Press Enter to continue")
         terminal.enter()
     terminal.wait("Enter begins:")
     terminal.enter()

@@ -152,7 +152,7 @@ def test_a_run_is_pinned_to_its_account_and_region(learner: Learner):
     assert elsewhere.code == 4
     assert f"began in the region {REGION}" in elsewhere.err
     there = learner.stslab("cleanup", "--target", "sandbox")
-    assert "is not ended" in there.out
+    assert "is unfinished" in there.out
     assert "--target aws" in there.out
     done = learner.on_aws("cleanup", AWS_REGION="us-west-2")
     assert done.code == 0, done.said
@@ -228,7 +228,7 @@ def test_a_person_types_the_accounts_id_once_for_a_run(learner: Learner):
         )  # fmt: skip
 
     refused = spawned("run")
-    refused.expect("to go on, anything else to stop: ")
+    refused.expect("to continue, anything else to stop: ")
     refused.sendline("yes")
     refused.expect("That is not the account's id. Nothing was made.")
     refused.expect(pexpect.EOF)
@@ -237,7 +237,7 @@ def test_a_person_types_the_accounts_id_once_for_a_run(learner: Learner):
     assert learner.runs() == []
 
     agreed = spawned("run --to create-user")
-    agreed.expect("to go on, anything else to stop: ")
+    agreed.expect("to continue, anything else to stop: ")
     agreed.sendline(ACCOUNT)
     agreed.expect("Enter begins:")
     agreed.sendline("")

@@ -1,1 +1,1 @@
-"""The command line: parse, wire, exit codes."""
+"""The command line: commands, options, exit codes."""

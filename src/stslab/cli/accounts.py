@@ -1,4 +1,4 @@
-"""Opens the account that a command works on: the embedded one, a real one, another endpoint."""
+"""Open the account that a command works on: embedded, real, or at another endpoint."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An open account, its profiles, and on a real one who the learner is.
+    """An open account, its profiles, and on a real one the learner's identity.
 
-    ``services`` are those that the person lets the lab use, besides the four. ``partner`` is who
-    the learner is in a second real account, and where those credentials come from.
+    ``services`` are those, beyond the usual four, that the person allowed. ``partner`` is the
+    learner's identity in a second real account, and the source of its credentials.
     """
 
     home: Home
@@ -58,7 +58,7 @@ class Open:
     def runner(
         self, lab: Lab, journal: "Journal", emit: "Emit", *, describe: "Describe", how: "How"
     ) -> "Runner":
-        """What runs the lab here. Its further accounts have profiles, where they are embedded."""
+        """A runner of the lab on this account. Embedded further accounts get profiles."""
         from stslab.runner.calls.calls import told
         from stslab.runner.run.run import Runner
 
@@ -87,26 +87,26 @@ class Open:
 
     @property
     def hand(self) -> "LearnersHand | None":
-        """What knows what is done by hand; None but in the embedded account."""
+        """The port to work by hand; None except on the embedded account."""
         if self.kind != "sandbox":
             return None
         return LearnersHand(self.home.sandbox, self.profiles, self.target.admin)
 
     @property
     def decide(self) -> Decide:
-        """What decides calls without making them; on a real account nothing is known beforehand."""
+        """Decides calls without making them; on a real account every verdict is unknown."""
         if self.kind != "sandbox":
             return lambda *_: UNKNOWN
         return decider(self.home, self.account.credentials_now)
 
     def goes_on(self, run: "RunRecord") -> bool:
-        """Whether the run is of this very account (a run elsewhere is refused by its pin)."""
+        """Whether the run is on this account."""
         info = self.target.info
         return (run.target, run.account, run.region) == (info.name, info.account, info.region)
 
     @property
     def wants_id(self) -> bool:
-        """Whether the account's id has to be said: anywhere but on this machine."""
+        """Whether the person must give the account's id: everywhere but on this machine."""
         return self.kind == "aws" or (
             self.kind == "endpoint" and not is_local(self.target.endpoint_url)
         )
@@ -114,50 +114,50 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class LearnersHand(Hand):
-    """The embedded account in ``folder``, whose own administrator has the keys ``admin``."""
+    """The learner's work by hand on the embedded account in ``folder``; ``admin`` is its key."""
 
     folder: Path
     profiles: ProfileFiles = field(repr=False)
     admin: Credentials | None = field(repr=False)
 
     def begin(self, run: str, keys: Iterable[str]) -> None:
-        """From now on the profile ``admin`` is the run's. ``keys`` are further ones of the run."""
+        """Give the profile ``admin`` a key of the run. ``keys`` are further keys of the run."""
         key = control(self.folder, "POST", "run", {"run": run, "keys": list(keys)})
         if key:
             self.profiles.save(ADMIN, credentials(key))
 
     def look(self, run: str, own: Collection[str] = ()) -> HandWork:
-        return self._asked(run, own, only_look=True)
+        return self._restore(run, own, only_look=True)
 
     def restore(self, run: str, own: Collection[str]) -> HandWork:
-        return self._asked(run, own, only_look=False)
+        return self._restore(run, own, only_look=False)
 
     def end(self, run: str) -> None:
-        """The profile ``admin`` has the account's own key again."""
+        """Give the profile ``admin`` the account's own key again."""
         control(self.folder, "POST", "run", {"run": run, "ends": True})
         if self.admin:
             self.profiles.save(ADMIN, self.admin)
 
-    def _asked(self, run: str, own: Collection[str], *, only_look: bool) -> HandWork:
+    def _restore(self, run: str, own: Collection[str], *, only_look: bool) -> HandWork:
         body = {"run": run, "own": list(own), "only_look": only_look}
-        said = control(self.folder, "POST", "restore", body)
-        restored, kept, made = (tuple(said[name]) for name in ("restored", "kept", "made"))
-        sessions = {key: Given(**one) for key, one in said["sessions"].items()}
+        answer = control(self.folder, "POST", "restore", body)
+        restored, kept, made = (tuple(answer[name]) for name in ("restored", "kept", "made"))
+        sessions = {key: Given(**session) for key, session in answer["sessions"].items()}
         return HandWork(restored, kept, made, sessions)
 
 
-def credentials(said: Mapping[str, str]) -> Credentials:
-    """The key in an answer of a control verb."""
-    return Credentials(said["access_key_id"], said["secret_access_key"])
+def credentials(answer: Mapping[str, str]) -> Credentials:
+    """The key in the answer of a control verb."""
+    return Credentials(answer["access_key_id"], answer["secret_access_key"])
 
 
 def open_account(home: Home, where: Where) -> Open:
-    """The account that is meant: the embedded one is started if it does not run.
+    """Open the selected account. The embedded one is started if it is not running.
 
     Raises:
-        UsageError: there is no such target.
-        SandboxError: the embedded account can't be started.
-        CredentialsError: the guard refuses, or there are no credentials.
+        UsageError: The target is unknown.
+        SandboxError: The embedded account can't be started.
+        CredentialsError: The guard refuses, or there are no credentials.
     """
     if kind_of(where.target) == "sandbox":
         return _opened(home, sandbox_target(home))
@@ -176,7 +176,7 @@ def open_account(home: Home, where: Where) -> Open:
 
 
 def sandbox_target(home: Home) -> Target:
-    """The embedded account as a target, started if it does not run."""
+    """The embedded account as a target, started if it is not running."""
     endpoint = ensure(home.sandbox)
     keys = admin_keys(home.sandbox)
     made = target.sandbox(
@@ -190,39 +190,39 @@ def sandbox_target(home: Home) -> Target:
         control=partial(control, home.sandbox),
         accounts={"partner": PARTNER},
     )
-    hand = control(home.sandbox, "POST", "run")  # nothing, where no run is worked in
+    hand = control(home.sandbox, "POST", "run")  # empty if no run is worked on by hand
     return replace(made, hand=credentials(hand) if hand else None)
 
 
 def decider(home: Home, held: Callable[[str], Credentials | None]) -> Decide:
-    """What the embedded account would answer to calls, without their being made.
+    """A function for the embedded account's verdicts on calls that are not made.
 
-    ``held`` gives the credentials of a profile.
+    ``held`` returns the credentials of a profile.
     """
     would = partial(control, home.sandbox, "POST", "would")
     return lambda who, *call: verdict.decided(would, held(who), *call)
 
 
 def _logged(folder: Path, refusal: Refusal) -> Reason:
-    """Why the embedded account refused a call, by its log."""
+    """Why the embedded account refused a call, from its log."""
     from stslab.runner.calls.calls import told
     from stslab.sandbox.pipeline.log_file import newest_first
 
     by_message = told(refusal)
-    if by_message and by_message.whole:  # no policy was asked
+    if by_message and by_message.whole:  # no policy decided
         return by_message
-    events = (one for one in newest_first(folder) if one["requestID"] == refusal.request_id)
+    events = (event for event in newest_first(folder) if event["requestID"] == refusal.request_id)
     decisions = next(events, {"decisions": ()})["decisions"]
-    found = [one["refused"] for one in decisions if "refused" in one]
+    refusals = [decision["refused"] for decision in decisions if "refused" in decision]
     gates, keys = (
-        tuple(dict.fromkeys(each for one in found for each in one[name]))
+        tuple(dict.fromkeys(each for refused in refusals for each in refused[name]))
         for name in ("gates", "keys")
     )
     return Reason(gates, keys)
 
 
 def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
-    """Make sure that somebody agreed to work on anything but the embedded account."""
+    """Require flags that agree to work on another account, if nobody can be asked."""
     if opened.kind == "sandbox" or interactive:
         return
     missing = [] if where.yes else ["--yes"]
@@ -235,7 +235,7 @@ def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
         place = f"account {info.account}" if opened.wants_id else info.name
         raise UsageError(
             f"Without a terminal, nothing is done on {place} unless flags agree to it.",
-            f"If that is the account you mean, add {' '.join(missing)}.",
+            f"To use this account, add {' '.join(missing)}.",
         )
 
 

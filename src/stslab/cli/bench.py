@@ -1,4 +1,4 @@
-"""What a command that works on runs needs: state folder, journal, lab, renderer, console."""
+"""The bench of a command on runs: state folder, journal, renderer, console; and its lab."""
 
 import sys
 from collections.abc import Iterator
@@ -32,10 +32,10 @@ _NEXT = "next"  # in place of a lab: the first that is not done
 
 
 class Bench(msgspec.Struct, frozen=True):
-    """State, memory and output of one command.
+    """The state and output of one command.
 
-    ``console`` is where people are spoken to: stdout, or stderr beside ``--json``. ``asks``: there
-    is somebody to be asked. ``lock`` is held, but while a person is waited for.
+    ``console`` is for messages to people: stdout, or stderr with ``--json``. ``asks``: a person
+    can be asked. ``lock`` is held, except while the learner is waited for.
     """
 
     home: Home
@@ -51,14 +51,14 @@ class Bench(msgspec.Struct, frozen=True):
 def bench(
     command: str, *, as_json: bool = False, yes: bool = False, lab: "Lab | None" = None
 ) -> Iterator[Bench]:
-    """Lock the state folder for this process, and open what is in it.
+    """Lock and open the state folder.
 
-    Other processes see ``command`` as what is going on. Ctrl-C inside says how to go on.
+    Other processes see ``command`` as the lock's holder. After Ctrl-C, say how to continue.
 
     Raises:
-        RunInProgress: another process works on this state folder.
-        JournalError: the journal can't be used.
-        StateFolderError: the state folder can't be used.
+        RunInProgress: Another process is using this state folder.
+        JournalError: The journal can't be used.
+        StateFolderError: The state folder can't be used.
     """
     from stslab.cli.describing import describer
     from stslab.render.terminal.console import make_console
@@ -78,24 +78,24 @@ def bench(
 
 
 def progress() -> "dict[str, Standing]":
-    """How far each lab was done on this machine, by its id."""
+    """The best standing of each lab on this machine, by lab id."""
     from stslab.runner.journal.standing import standing
     from stslab.runner.journal.store import Journal
 
     best = dict[str, "Standing"]()
     with Journal.of(home()) as journal:
         for run in journal.runs():
-            one = standing(journal.past(run.id))
-            if one and (run.lab not in best or one.progress > best[run.lab].progress):
-                best[run.lab] = one
+            stands = standing(journal.past(run.id))
+            if stands and (run.lab not in best or stands.progress > best[run.lab].progress):
+                best[run.lab] = stands
     return best
 
 
 def _next_lab() -> str:
-    """The first of the bundled labs, in their order, that is not done."""
+    """The first bundled lab that is not done."""
     from stslab.lab.reading.listing import headers
 
-    done = {lab for lab, one in progress().items() if one.finished}
+    done = {lab for lab, stands in progress().items() if stands.finished}
     for lab in headers(labs_folder()):
         if lab.id not in done:
             return lab.id
@@ -103,11 +103,11 @@ def _next_lab() -> str:
 
 
 def load_lab(lab: str | Path) -> "Lab":
-    """The lab of this id or in this file, checked.
+    """Load and check the lab of this id or in this file.
 
     Raises:
-        LabError: there is no such lab.
-        InvalidLab: with all its problems.
+        LabError: There is no such lab.
+        InvalidLab: The lab has problems; the error lists all.
     """
     from stslab.aws.catalogue import BotocoreCatalogue
     from stslab.lab.loader import load
@@ -120,9 +120,9 @@ def load_lab(lab: str | Path) -> "Lab":
 def meant_lab(
     name: str | None, target: str, *, ended: bool = False, by_hand: bool = False
 ) -> "Lab":
-    """The lab of this id or file; without a name that of the newest run, or the usual one.
+    """The lab of this id or file; without a name, the newest run's or the usual one.
 
-    Runs that have ``ended`` count if asked for. All hints from now on name the lab.
+    ``ended``: also consider runs that have ended. All later hints name the lab.
     """
     meant = _next_lab() if name == _NEXT else _meant(name, target, ended=ended)
     loaded = load_lab(meant)
@@ -131,7 +131,7 @@ def meant_lab(
 
 
 def _meant(name: str | None, target: str, *, ended: bool) -> str:
-    """A lab that came with an account is known by its id as long as its run is."""
+    """The id or file of the lab. A lab imported with an account is found through its run."""
     from stslab.aws.target import name_of
     from stslab.lab.reading.listing import find
     from stslab.runner.journal.store import Journal
@@ -155,9 +155,9 @@ def _meant(name: str | None, target: str, *, ended: bool) -> str:
 
 
 def lab_of(run: "RunRecord") -> str:
-    """The file of a run's lab: as it came with the account, or where it was; else its id."""
-    came = home().root / "labs" / run.id / Path(run.path).name
-    return next((str(one) for one in (came, Path(run.path)) if one.is_file()), run.lab)
+    """The file of a run's lab, imported or at its old place; else its id."""
+    imported = home().root / "labs" / run.id / Path(run.path).name
+    return next((str(path) for path in (imported, Path(run.path)) if path.is_file()), run.lab)
 
 
 def renderer(
@@ -175,9 +175,9 @@ def renderer(
 def agrees(
     console: "Console", question: str, letter: str, does: str, answers: TextIO | None = None
 ) -> bool:
-    """Ask until the person says that it be done, or quits; the end of the ``answers`` quits.
+    """Ask until the person agrees or quits. The end of the ``answers`` quits.
 
-    ``letter`` does it (Enter where it is empty); ``c`` and ``clean`` are the same.
+    ``letter``, or a word that begins with it, agrees; if it is empty, Enter does.
     """
     from rich.text import Text
 
@@ -190,18 +190,18 @@ def agrees(
         try:
             answer = (answers or sys.stdin).readline()
         finally:
-            if not answer:  # at the end, or after Ctrl-C, what follows begins on a new line
+            if not answer:  # begin a new line at the end of input and after Ctrl-C
                 console.print()
-        said = answer.strip().lower()[:1] if answer else "q"
-        if said in (letter, "q"):
-            return said == letter
+        first = answer.strip().lower()[:1] if answer else "q"
+        if first in (letter, "q"):
+            return first == letter
 
 
-# -- the run that goes on ------------------------------------------------------------------------
+# -- the current run -----------------------------------------------------------------------------
 
 
 class Current(msgspec.Struct, frozen=True):
-    """A run that is not ended. ``done`` are the stages whose checkpoints held."""
+    """An unfinished run. ``done`` are the stages whose checkpoints held."""
 
     run: "RunRecord"
     lab: "Lab"
@@ -210,11 +210,11 @@ class Current(msgspec.Struct, frozen=True):
 
 
 def current(journal: "Journal", target: str, lab: str = "") -> Current:
-    """The newest run on this target (as ``--target`` says) that is not ended; of a lab if named.
+    """The newest unfinished run on this ``--target``, or of one lab there.
 
     Raises:
-        UsageError: there is none.
-        LabError: its lab can't be read any more.
+        UsageError: There is none.
+        LabError: Its lab can't be read any more.
     """
     from stslab.aws.target import name_of
     from stslab.runner.run.scope import basis, scope
@@ -223,7 +223,7 @@ def current(journal: "Journal", target: str, lab: str = "") -> Current:
     runs = journal.unfinished(name_of(target), named.id if named else "")
     if not runs:
         of = f" of {named.id}" if named else ""
-        raise UsageError(f"There is no run{of} that goes on.", "Begin one: stslab run")
+        raise UsageError(f"There is no unfinished run{of}.", "Start one: stslab run")
     run = runs[0]
     loaded = named or load_lab(lab_of(run))
     past = journal.past(run.id)
@@ -232,7 +232,7 @@ def current(journal: "Journal", target: str, lab: str = "") -> Current:
 
 
 def lab_variables(target: str) -> dict[str, str]:
-    """What the lab of the run that goes on exports; nothing where there is no such run."""
+    """The variables that the current run's lab exports; empty if there is no such run."""
     from stslab.runner.journal.store import Journal
     from stslab.runner.run.scope import variables
 

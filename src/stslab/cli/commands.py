@@ -1,4 +1,4 @@
-"""The commands, as ``commands.txt`` has them; a group imports each when it is invoked."""
+"""The table of commands in ``commands.txt``, and groups that import a command when it is called."""
 
 import importlib
 import os
@@ -14,7 +14,7 @@ _ROW = re.compile(r"# (?P<name>\S+(?: \S+)*)  (?P<where>\S+)(?:  (?P<help>.*))?"
 
 
 class Entry(NamedTuple):
-    """Where a command is (``module:attribute``), its help in one line, and examples of its use."""
+    """A command's place (``module:attribute``), its help in one line, and examples."""
 
     where: str
     help: str
@@ -22,14 +22,14 @@ class Entry(NamedTuple):
 
 
 def family(group: str = "") -> dict[str, Entry]:
-    """The commands of a group (``sandbox saml``), by name, in their order."""
-    found = (name.rpartition(" ") for name in _table())
-    return {name: _table()[f"{of} {name}".lstrip()] for of, _, name in found if of == group}
+    """The commands of a group (``sandbox saml``), by name, in order."""
+    words = (name.rpartition(" ") for name in _table())
+    return {name: _table()[f"{of} {name}".lstrip()] for of, _, name in words if of == group}
 
 
 @cache
 def _table() -> dict[str, Entry]:
-    """Each command by all its words. A row's examples are the lines below it."""
+    """The commands by their full names. A row's examples are the lines below it."""
     table: dict[str, Entry] = {}
     name = ""
     text = Path(__file__).with_name("commands.txt").read_text(encoding="utf-8")
@@ -49,23 +49,23 @@ if TYPE_CHECKING:  # click imports it only when a shell asks for completions
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by a table, so that help and completion import none."""
+    """A group with a table of its commands, so that help and completion import none of them."""
 
     entries: Mapping[str, Entry] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the table's order; one that has no help stands for what has no name."""
+        """The names in the table's order. A command without help is hidden."""
         del ctx
         return [name for name, entry in self.entries.items() if entry.help]
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name, imported now; None if there is no such command."""
+        """Import and return the command of this name, or None."""
         entry = self.entries.get(cmd_name)
         if entry is None:
             return None
         module, _, attribute = entry.where.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        shown = ["\b", "Examples:", *(f"  {one}" for one in entry.examples)]
+        shown = ["\b", "Examples:", *(f"  {example}" for example in entry.examples)]
         command.epilog = "\n".join(shown) if entry.examples else None
         if not any("--plain" in param.opts for param in command.params):
             command.params.extend(looks())
@@ -74,7 +74,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the arguments name; an unknown one gets the nearest name's hint."""
+        """The command that the arguments name. For an unknown one, suggest the nearest name."""
         name = args[0]
         if name not in self.entries and not name.startswith("-") and not ctx.resilient_parsing:
             ctx.fail(f"There is no command {name!r}.{nearest(name, self.entries)}")
@@ -87,7 +87,7 @@ class LazyGroup(click.Group):
             )
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
-        """The commands that begin so; options where it looks like one."""
+        """The commands that begin with ``incomplete``, or else options."""
         from click.shell_completion import CompletionItem
 
         found = [
@@ -99,10 +99,10 @@ class LazyGroup(click.Group):
 
 
 def looks() -> Iterator[click.Option]:
-    """``--no-color`` and ``--plain``: each as if its variable stood in the environment."""
+    """``--no-color`` and ``--plain``, which set their environment variables."""
     for flag, variable, says in (
         ("--no-color", "NO_COLOR", "No colours; NO_COLOR=1 in the environment does the same."),
-        ("--plain", "STSLAB_PLAIN", "All in words: no boxes, no colours, nothing drawn over."),
+        ("--plain", "STSLAB_PLAIN", "Words only: no boxes, no colours, no redrawing."),
     ):
 
         def switch(
@@ -118,7 +118,7 @@ def looks() -> Iterator[click.Option]:
 
 
 def nearest(name: str, names: Mapping[str, object]) -> str:
-    """A hint at the name that was perhaps meant; empty if no name is like it."""
+    """A hint with the most similar name, or ""."""
     import difflib
 
     near = difflib.get_close_matches(name, names, n=1)

@@ -1,4 +1,4 @@
-"""The ``aws`` command of a call as it is shown: long texts as the files that hold them."""
+"""The shown ``aws`` command of a call, with files in place of long texts."""
 
 import hashlib
 import json
@@ -29,17 +29,17 @@ _PATTERNS = ("*.json", "templates/*", "lab/*.json", "lab/*.txt")
 
 
 def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
-    """A function that gives a call's ``aws`` command.
+    """A function that returns a call's ``aws`` command.
 
-    A parameter that equals a file that ``lab`` includes, or one that comes with stslab, is shown as
-    that file (``file://...``), as a person would type it. With ``keep``, JSON stands on one line,
-    and what no file holds and is too long for a screen is written to a file in that folder.
+    A parameter that equals a file of ``lab``, or one that comes with stslab, is shown as that file
+    (``file://...``). With ``keep``, JSON is on one line, and other texts that are too long for a
+    screen are written to files in that folder.
     """
     from stslab.aws.command import File, aws_command
 
     @cache
     def files() -> dict[str, Path]:
-        own = (path for one in _PATTERNS for path in sorted(bundled().glob(one)))
+        own = (path for pattern in _PATTERNS for path in sorted(bundled().glob(pattern)))
         further = lab.includes if lab else ()
         return {text: path for path in (*own, *further) if (text := text_of(path))}
 
@@ -64,24 +64,24 @@ def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
 
 
 def with_keys(lab: "Lab", describe: Describe) -> Describe:
-    """The same; before a command what puts keys into its environment, where a profile says so."""
+    """Like ``describe``, with the keys in the command's environment if the profile says so."""
 
     def shown(call: CallShown) -> str:
-        said = lab.profiles.get(call.identity)
-        if said is None or not said.environment:
+        profile = lab.profiles.get(call.identity)
+        if profile is None or not profile.environment:
             return describe(call)
-        line = describe(replace(call, identity=said.named))
-        named = "" if said.option else f"AWS_PROFILE={said.profile} "
-        line = line if said.option else line.removesuffix(f" --profile {said.profile}")
-        return f"env {_keys(lab, said.environment)} {named}{line}"
+        line = describe(replace(call, identity=profile.named))
+        named = "" if profile.option else f"AWS_PROFILE={profile.profile} "
+        line = line if profile.option else line.removesuffix(f" --profile {profile.profile}")
+        return f"env {_keys(lab, profile.environment)} {named}{line}"
 
     return shown
 
 
 def _keys(lab: "Lab", profile: str) -> str:
-    """What puts the keys of a profile into the environment of one command."""
-    steps = (step for stage in lab.stages for step in stage.steps if step.profile)
-    makers = {one.profile.name: one.operation for one in steps if one.profile}
+    """The variables that put a profile's keys into the environment of one command."""
+    steps = (step for stage in lab.stages for step in stage.steps)
+    makers = {step.profile.name: step.operation for step in steps if step.profile}
     lasting = makers.get(profile) == "CreateAccessKey"
     names = _KEYS[:2] if lasting else _KEYS
     gets = f"aws configure get {{}} --profile {profile}"
@@ -89,7 +89,7 @@ def _keys(lab: "Lab", profile: str) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    """A JSON document on one line; any other text as it is."""
+    """A JSON document on one line; any other text unchanged."""
     if not text.lstrip().startswith("{"):
         return text
     try:
@@ -99,7 +99,7 @@ def _on_one_line(text: str) -> str:
 
 
 def _kept(folder: Path, text: str, name: str) -> Path:
-    """A file with this text, whose name ends as the thing is called."""
+    """Write the text to a file whose name ends with ``name``."""
     private_folder(folder)
     sign = hashlib.sha256(text.encode()).hexdigest()[:6]
     path = folder / f"{sign}-{name.rsplit('/', 1)[-1] or 'body'}"
@@ -114,10 +114,10 @@ def command_of(
     who: str = "",
     files: Mapping[str, Path] = MappingProxyType({}),
 ) -> str:
-    """The ``aws`` command of a call, with ``$NAME`` for what a variable holds.
+    """The ``aws`` command of a call, with ``$NAME`` in place of the values in ``env``.
 
-    ``who`` is the profile that the shell has already, which the command then need not name.
-    ``files`` stand in place of the texts that they hold.
+    ``who`` is the shell's own profile, which the command need not name. ``files`` replace the
+    texts that they hold.
     """
     from stslab.aws.command import File
 
@@ -133,10 +133,10 @@ def command_of(
 
 
 def _word(word: str, names: Mapping[str, str]) -> str:
-    """A word quoted for a shell, with the variables that hold parts of it; ``names`` by value."""
+    """A word quoted for a shell, with variables (``names``, by value) for parts of it."""
     longest_first = sorted(names, key=len, reverse=True)
     parts = re.split(f"({'|'.join(map(re.escape, longest_first))})", word) if names else [word]
-    texts = parts[::2]  # between them stand the values
+    texts = parts[::2]  # the values are between them
     if len(parts) == 1:
         return kept(word) or shlex.quote(word)
     if texts == ["", ""] and shlex.quote(word) == word:

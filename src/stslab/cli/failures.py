@@ -1,4 +1,4 @@
-"""How errors are said: the message, then what to do, on stderr; a bug goes to a log file."""
+"""Print errors on stderr: the message, then what to do. A bug's traceback goes to a log file."""
 
 import errno
 import os
@@ -34,19 +34,19 @@ _SECRET_SETTING = re.compile(
     r"^\s*aws_(?:secret_access_key|session_token)\s*=\s*(\S+)", re.MULTILINE
 )
 _FLAGS: list[str] = []
-# Of the commands that work on one lab, those that take it as an argument, and as an option.
+# The lab as each command takes it: an argument or an option.
 _LAB: dict[str, str] = {}
 
 
 class Interrupted(StslabError):  # noqa: N818 - named as its siblings in stslab.errors are
-    """Ctrl-C, in the middle of something that can go on."""
+    """Ctrl-C, during something that can be continued."""
 
     exit_code: ClassVar[int] = 130
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C inside says how the run goes on, or is undone; so does a closed pipe."""
+    """After Ctrl-C or a closed pipe, say how to continue or undo the run."""
     try:
         yield
     except BrokenPipeError:
@@ -57,17 +57,17 @@ def interruptible() -> Iterator[None]:
 
 
 def silence_stdout() -> None:
-    """The reader of stdout has gone: nothing more is written to it, not even at exit."""
+    """Write nothing more to stdout, not even at exit: its reader has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def goes_on_with(flags: str) -> None:
-    """The flags that lead the next command to the same account, for all hints from now on."""
+    """Add these flags, which select the account, to commands in all later hints."""
     _FLAGS[:] = [flags] if flags else []
 
 
 def goes_on_in(lab: str, *, by_hand: bool = False) -> None:
-    """From now on all hints name this lab (its id, or a file), as one that is done ``by_hand``."""
+    """Name this lab (its id or file) in all later hints; ``by_hand`` adds --practice."""
     word = "" if lab == USUAL_LAB else f" {shlex.quote(lab)}"
     _LAB.clear()
     _LAB.update({"stslab run": word + by_hand * " --practice", "stslab break": word})
@@ -75,8 +75,8 @@ def goes_on_in(lab: str, *, by_hand: bool = False) -> None:
 
 
 def with_flags(text: str) -> str:
-    """The text; its stslab commands with the lab and the flags that lead to the same run."""
-    flags = "".join(f" {one}" for one in _FLAGS)
+    """The text, with the lab and the flags of the same run added to its stslab commands."""
+    flags = "".join(f" {flag}" for flag in _FLAGS)
     return _COMMANDS.sub(lambda found: f"{found[0]}{_LAB.get(found[0], '')}{flags}", text)
 
 
@@ -95,7 +95,7 @@ def tell(error: StslabError) -> None:
 
 
 def tell_unexpected(error: BaseException) -> None:
-    """Say that the state folder failed; or else that this is a bug, whose traceback is kept."""
+    """Print an error of the state folder as such, and any other as a bug with a log file."""
     from stslab.home import location, unusable
     from stslab.redaction import redact_named, redact_text
 
@@ -113,9 +113,9 @@ def tell_unexpected(error: BaseException) -> None:
 
 
 def _laid_out(text: str, indent: int) -> str:
-    """Text wrapped between words for the terminal's width; lines that are laid out stay so."""
+    """Text wrapped between words to the terminal's width; indented lines stay unchanged."""
     left_out = len(text) - _LONGEST
-    if left_out > 0:  # a message may quote what was given, however long
+    if left_out > 0:  # a message may quote very long input
         head, tail = text[: _LONGEST // 2], text[-_LONGEST // 2 :]
         text = f"{head} ... ({left_out:,} characters left out) ... {tail}"
     width = max(shutil.get_terminal_size().columns - indent, _NARROWEST)
@@ -128,16 +128,16 @@ def _laid_out(text: str, indent: int) -> str:
 
 
 def _kept_secrets(root: Path) -> set[str]:
-    """The secrets that stslab's own files hold."""
+    """The secrets in stslab's own files."""
     from stslab.resources import text_of
 
     profiles = map(text_of, root.glob("profiles/*/credentials"))
     tokens = {text_of(file).strip() for file in root.glob("sandbox/**/control.token")}
-    return {*tokens, *(one for text in profiles for one in _SECRET_SETTING.findall(text))}
+    return {*tokens, *(secret for text in profiles for secret in _SECRET_SETTING.findall(text))}
 
 
 def _written(folder: Path, text: str) -> Path:
-    """Write a new file that only its owner reads: in the state folder, else a temporary one."""
+    """Write a new file, readable only by its owner, in the folder or else a temporary one."""
     began = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

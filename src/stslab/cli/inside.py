@@ -1,6 +1,6 @@
-"""An embedded account inside this process: a lab is played there many times, in little time.
+"""An embedded account inside this process, in which a lab is run many times quickly.
 
-Nothing but the network and the files are left out: calls are signed, decided and answered as ever.
+It uses no network and no files; calls are signed, decided and answered as always.
 """
 
 import io
@@ -49,7 +49,7 @@ TARGET: Final = TargetInfo(
 
 
 class InsideAccount(Boto3Account):
-    """The account, and the profiles of a run in it. ``begin`` makes both anew."""
+    """The account, and the profiles of a run in it. ``begin`` replaces both."""
 
     inside: Inside
     rehearsal: Rehearsal | None = None
@@ -64,7 +64,7 @@ class InsideAccount(Boto3Account):
         self.begin()
 
     def begin(self, *, keeps: str = "") -> None:
-        """Have a new account. The profile that is named ``keeps`` can't be removed."""
+        """Begin with a new account. The profile ``keeps`` can't be removed."""
         state = State(Snapshot.of(accounts.new()))
         self.inside = assemble(state, self._log, step_seconds=0.0)
         self._log.reasons.clear()
@@ -81,7 +81,7 @@ class InsideAccount(Boto3Account):
     def running(
         self, lab: Lab, hear: Callable[[Event], None], hand: Hand | None = None
     ) -> Iterator[Runner]:
-        """A run of the lab that has begun, in memory."""
+        """A runner with a new run of the lab, in memory."""
         self.lend(lab)
         with Journal(IN_MEMORY) as journal:
             runner = Runner(
@@ -106,22 +106,22 @@ class InsideAccount(Boto3Account):
         self.files.held = profiles
         state = self.inside.state
         with state.transaction() as tx:
-            for one in state.snapshot.differences(snapshot):
-                if one.after:
-                    tx.put(one.after)
-                elif one.before:
-                    tx.delete(one.before)
+            for difference in state.snapshot.differences(snapshot):
+                if difference.after:
+                    tx.put(difference.after)
+                elif difference.before:
+                    tx.delete(difference.before)
 
     def control(
         self, method: str, verb: str, body: Mapping[str, object] | None = None
     ) -> dict[str, Any]:
-        """Ask something of the account itself; see :mod:`stslab.sandbox.server.verbs`."""
+        """Call a control verb; see :mod:`stslab.sandbox.server.verbs`."""
         name, _, query = verb.partition("?")
-        asked = ControlRequest(method, dict(parse_qsl(query)), body or {})
-        return dict(self._verbs[name](asked))
+        request = ControlRequest(method, dict(parse_qsl(query)), body or {})
+        return dict(self._verbs[name](request))
 
     def rehearse(self, text: str | None) -> None:
-        """Nothing is rehearsed here."""
+        """Do nothing: this account does not rehearse."""
 
     def tell(self, refused: Refusal) -> Reason | None:
         return self._log.reasons.get(refused.request_id, Reason(()))
@@ -140,7 +140,7 @@ class InsideAccount(Boto3Account):
 
 
 def served() -> frozenset[str]:
-    """The calls that the embedded account has: ``iam.CreateUser``."""
+    """The calls that the embedded account supports, as in ``iam.CreateUser``."""
     services = assemble(State(Snapshot.of(accounts.new()))).services
     return frozenset(
         f"{name}.{operation}"
@@ -150,15 +150,15 @@ def served() -> frozenset[str]:
 
 
 def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | str]]:
-    """Each fault of the lab, declared or derived, and the same once it is proved, or why it is not.
+    """Each fault of the lab, declared or derived, and its proof or why it has none.
 
     Raises:
-        RunError, CheckFailed: the lab itself can't be played.
+        RunError, CheckFailed: The lab itself can't be run.
     """
     account = InsideAccount()
     with account.running(lab, lambda _: None) as runner:
         faults = Faults(lab, runner, account, account.files, account.decide, account.control)
-        for stage in (one for one in lab.stages if not one.cleanup):
+        for stage in (each for each in lab.stages if not each.cleanup):
             runner.run_stage(stage.id)
             for fault in tuple(faults.there(stage.id, PARTNER)):
                 as_it_was = account.inside.state.snapshot, account.files.held
@@ -167,10 +167,10 @@ def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | str]]:
 
 
 class MemoryProfiles:
-    """Profiles that no file holds."""
+    """Profiles in memory."""
 
     def begin(self, admin: Credentials, keeps: str) -> None:
-        """Have none but ``admin``; never remove ``keeps``."""
+        """Begin with the profile ``admin`` alone. ``keeps`` can't be removed."""
         self.held: Mapping[str, Credentials] = {ADMIN: admin}
         self._keeps = keeps
         self._token = ""
@@ -206,7 +206,7 @@ class MemoryProfiles:
     def remove(self, name: str) -> bool:
         if name == self._keeps or name not in self.held:
             return False
-        self.held = {other: one for other, one in self.held.items() if other != name}
+        self.held = {other: keys for other, keys in self.held.items() if other != name}
         return True
 
     def names(self) -> tuple[str, ...]:
@@ -214,7 +214,7 @@ class MemoryProfiles:
 
 
 class QuickClock(Clock):
-    """Time that passes at once: to wait is to move the clock on."""
+    """A clock whose ``sleep`` only moves it on."""
 
     def __init__(self) -> None:
         self._passed = 0.0
@@ -230,7 +230,7 @@ class QuickClock(Clock):
 
 
 class _Shared(Clients):
-    """One client a service, which signs as whoever calls; to make one takes long."""
+    """One client for each service, since making one is slow; each call sets its credentials."""
 
     def __init__(self, answer: Callable[..., AWSResponse]) -> None:
         super().__init__(REGION, _URL)
@@ -251,7 +251,7 @@ class _Shared(Clients):
 
 
 class _Reasons(DecisionLog):
-    """Remembers why requests were refused, by their ids."""
+    """A decision log that keeps the reasons of refusals, by request id."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -264,9 +264,9 @@ class _Reasons(DecisionLog):
         decisions: Sequence[Decision],
         fault: ApiFault | None,  # noqa: ARG002
     ) -> None:
-        refusals = [refusal(one) for one in decisions if not one.allowed]
-        gates = dict.fromkeys(gate for one in refusals for gate in one.gates)
-        keys = dict.fromkeys(key for one in refusals for key in one.keys)
+        refusals = [refusal(decision) for decision in decisions if not decision.allowed]
+        gates = dict.fromkeys(gate for each in refusals for gate in each.gates)
+        keys = dict.fromkeys(key for each in refusals for key in each.keys)
         self.reasons[seen.request_id] = Reason(tuple(gates), tuple(keys))
 
 

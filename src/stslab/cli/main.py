@@ -1,4 +1,4 @@
-"""The command line's entry: it alone formats errors, answers Ctrl-C, and sets the exit code."""
+"""The entry point of the command line: it handles errors and Ctrl-C, and sets the exit code."""
 
 import os
 import sys
@@ -27,7 +27,7 @@ cli = LazyGroup(
         "nothing behind. No AWS account is needed: an embedded one runs on this machine.\n\n"
         "Begin with: stslab run"
     ),
-    epilog="stslab COMMAND --help tells more about a command, stslab help about topics.",
+    epilog="More: stslab COMMAND --help about a command, stslab help about topics.",
 )
 cli.entries = family()
 click.version_option(__version__, prog_name="stslab")(cli)
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def exit_code(arguments: list[str]) -> int:
-    """Run one command; whatever goes wrong is said on stderr and becomes an exit code."""
+    """Run one command. Print errors on stderr, and return the exit code."""
     _open_the_closed()
     try:
         code = cli.main(arguments, prog_name="stslab", standalone_mode=False)
@@ -79,8 +79,8 @@ def _unexpected(error: Exception) -> int:
 def _open_the_closed() -> None:
     """Point each standard stream that the caller closed (``>&-``) at the null device.
 
-    Python has None for it, and the next file that is opened would get its number. The order
-    matters: an opened file gets the lowest number that is free.
+    Otherwise the next opened file would get its number. The order matters: an opened file gets
+    the lowest free number.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -88,9 +88,9 @@ def _open_the_closed() -> None:
 
 
 def _unwritable() -> StslabError | None:
-    """Why stdout can't be written, such as a full disk; None where it can.
+    """The error if stdout can't be written (a full disk), or None.
 
-    It is tried with one more line: Python may have dropped what it could not write.
+    It tries to write one more line: Python may have dropped what it could not write.
     """
     try:
         sys.stdout.write("\n")

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what a shell completes in them."""
+"""Options that several commands share, and their shell completion."""
 
 import re
 import shlex
@@ -28,12 +28,12 @@ _WHERE = (
 _CONSENT = (
     click.option("-y", "--yes", is_flag=True, help="Ask nothing."),
     click.option("--account", envvar="STSLAB_ACCOUNT", default="", metavar="ID",
-                 help="The real account's id, which --yes needs there."),
+                 help="The id of the real account; --yes needs it."),
     click.option("--partner-account", envvar="STSLAB_PARTNER_ACCOUNT", default="", metavar="ID",
                  help="The same for the second real account."),
 )  # fmt: skip
 _GUARD = (
-    click.option("--force", is_flag=True, help="Go on although permissions seem to be missing."),
+    click.option("--force", is_flag=True, help="Continue although permissions seem to be missing."),
     click.option("--allow-service", "services", multiple=True, metavar="NAME",
                  help="Let the lab use this service, besides IAM, STS, S3 and CloudFormation."),
 )  # fmt: skip
@@ -41,7 +41,7 @@ _GUARD = (
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Which account is meant: the target, and for a real one the learner's own settings."""
+    """The selected account: the target, and for a real one the learner's settings."""
 
     target: str = "sandbox"
     profile: str = ""
@@ -55,7 +55,7 @@ class Where:
 
     @property
     def flags(self) -> str:
-        """What leads another command to the same account."""
+        """The flags that select the same account in another command."""
         pairs = (
             ("--target", self.target),
             ("--profile", self.profile),
@@ -64,22 +64,23 @@ class Where:
         return " ".join(f"{flag} {shlex.quote(value)}" for flag, value in pairs if value)
 
     def at(self, region: str) -> "Where":
-        """The same in this region, unless a flag names one."""
+        """A copy with this region, unless a flag names one."""
         return self if self.region or not region else replace(self, region=region)
 
 
 def on_account(*, consent: bool = False, guard: bool = False) -> Callable[[Command], Command]:
-    """The options that say which account is meant, which the command gets as ``where``.
+    """Add the options that select the account. The command gets them as ``where``.
 
-    ``consent`` adds those that agree to it beforehand, ``guard`` those that the guard asks for.
+    ``consent`` adds the options that agree in advance, ``guard`` those of the guard.
     """
     options = (*(_CONSENT if consent else ()), *(_GUARD if guard else ()), *_WHERE)
 
     def decorated(command: Command) -> Command:
         @wraps(command)
         def gathered(**given: object) -> object:
-            named = {one.name: given.pop(one.name) for one in fields(Where) if one.name in given}
-            return command(**given, where=Where(**named))  # type: ignore[arg-type]
+            names = {field.name for field in fields(Where)} & given.keys()
+            where = Where(**{name: given.pop(name) for name in names})  # type: ignore[arg-type]
+            return command(**given, where=where)
 
         for option in reversed(options):
             gathered = option(gathered)
@@ -89,24 +90,24 @@ def on_account(*, consent: bool = False, guard: bool = False) -> Callable[[Comma
 
 
 def values(option: str, form: str, given: Iterable[str]) -> dict[str, list[str]]:
-    """What was given as ``NAME=VALUE`` each (``form`` says so): the values of each name."""
+    """Parse ``NAME=VALUE`` texts into the values of each name. ``form`` is for the error."""
     values: dict[str, list[str]] = {}
     for each in given:
         name, equals, value = each.partition("=")
         if not name or not equals:
-            raise UsageError(f"{option} {each!r} is not of the form {form}.")
+            raise UsageError(f"{option} {each!r} does not have the form {form}.")
         values.setdefault(name, []).append(value)
     return values
 
 
 def json_option(
-    help: str = "Events as JSON lines on stdout; what is said to people goes to stderr.",  # noqa: A002
+    help: str = "Events as JSON lines on stdout; messages for people go to stderr.",  # noqa: A002
 ) -> Callable[[Command], Command]:
     return click.option("--json", "as_json", is_flag=True, help=help)
 
 
 # -- the ids of labs, stages and runs, for a shell that completes them ---------------------------
-# Labs are read with patterns, not as YAML: it must be instant, and what is missed costs nothing.
+# Labs are read with patterns, not as YAML: it must be instant, and a miss does no harm.
 
 _LAB = re.compile(r"^id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
 _STAGES = re.compile(r"^stages:.*?(?=^[a-z]|\Z)", re.MULTILINE | re.DOTALL)
@@ -119,12 +120,12 @@ def complete_lab(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
 
 
 def complete_stage(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """The stages whose ids begin so: of the lab that the command line names."""
+    """The matching stages of the lab that the command line names."""
     wanted = str(ctx.params.get("lab") or _DEFAULT_LAB)
     text = _labs().get(wanted) or text_of(Path(wanted))
     stages = _STAGES.search(text)
     return [
-        one for one in _STAGE.findall(stages[0] if stages else "") if one.startswith(incomplete)
+        id_ for id_ in _STAGE.findall(stages[0] if stages else "") if id_.startswith(incomplete)
     ]
 
 
@@ -139,7 +140,7 @@ def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
 
 
 def _labs() -> dict[str, str]:
-    """The text of each lab that goes by an id."""
+    """The text of each lab that has an id, by id."""
     folder = foreign_folder()
     further = [*folder.glob("*.yaml"), *folder.glob("*/*.yaml")] if folder else []
     texts = [text_of(path) for path in (*further, *bundled_labs())]

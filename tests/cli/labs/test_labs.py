@@ -26,7 +26,7 @@ def test_labs_as_json(stslab):
     assert found["assume-role"]["problem"] == ""
 
 
-def test_labs_stand_in_the_order_of_the_course(stslab):
+def test_labs_are_in_the_order_of_the_course(stslab):
     listed = json.loads(stslab("labs", "--json").out)
     ids = [one["id"] for one in listed]
     assert all(
@@ -35,7 +35,7 @@ def test_labs_stand_in_the_order_of_the_course(stslab):
     assert {one["state"] for one in listed} == {"new"}
 
 
-def test_labs_tell_how_far_each_was_done_and_run_next_goes_on(stslab):
+def test_labs_shows_progress_and_run_next_continues(stslab):
     first = json.loads(stslab("labs", "--json").out)[0]
     stages = [one["id"] for one in first["stages"]]
     assert stslab("run", first["id"], "--yes", "--to", stages[0]).code == 0
@@ -74,7 +74,7 @@ def test_labs_of_a_folder_are_listed_as_foreign(stslab, tmp_path, monkeypatch):
     assert "There is no lab in" in stslab("labs").err
 
 
-def test_a_foreign_lab_does_not_stand_in_for_one_of_stslabs(stslab, tmp_path, monkeypatch):
+def test_a_foreign_lab_does_not_replace_a_bundled_one(stslab, tmp_path, monkeypatch):
     (tmp_path / "x.yaml").write_text("stslab: 1\nid: assume-role\ntitle: T\nstages: []\n")
     monkeypatch.setenv("STSLAB_LABS", str(tmp_path))
     assert find("assume-role") == labs_folder() / "steps.yaml"
@@ -110,7 +110,7 @@ def test_lint_points_at_each_problem(stslab, tmp_path):
     )
 
 
-def test_lint_looks_into_folders(stslab, tmp_path):
+def test_lint_checks_folders(stslab, tmp_path):
     shutil.copytree(labs_folder(), tmp_path / "some" / "lab")
     for name in ("templates", "policy.json"):
         (tmp_path / "some" / name).symlink_to(labs_folder().parent / name)
@@ -125,7 +125,7 @@ def test_lint_looks_into_folders(stslab, tmp_path):
     assert f"1 problem in {len(bundled_labs())} labs." in said.err
 
 
-def test_a_hostile_lab_does_not_reach_the_terminal(stslab, tmp_path):
+def test_a_hostile_lab_can_not_control_the_terminal(stslab, tmp_path):
     lab = tmp_path / "lab.yaml"
     text = (labs_folder() / "steps.yaml").read_text()
     lab.write_text(text.replace("title: Assume a role with", r'title: "\x1b]0;x\x07" #', 1))
@@ -143,14 +143,14 @@ def test_a_hostile_lab_does_not_reach_the_terminal(stslab, tmp_path):
 @pytest.mark.parametrize(
     "arguments", [["lint", "no/such.yaml"], ["show", "no-such"], ["show", "./no.yaml"]]
 )
-def test_a_lab_that_is_not_there_is_one_message(arguments, stslab):
+def test_a_missing_lab_is_one_message(arguments, stslab):
     said = stslab(*arguments)
     assert said.code == 2
     assert "no" in said.out + said.err
     assert "Traceback" not in said.err
 
 
-def test_lint_reports_all_that_it_is_given_and_waits_for_no_pipe(stslab, tmp_path):
+def test_lint_reports_every_path_and_does_not_wait_for_a_pipe(stslab, tmp_path):
     pipe, folder, wrong = (tmp_path / name for name in ("pipe", "folder", "wrong.yaml"))
     os.mkfifo(pipe)
     folder.mkdir()
@@ -166,7 +166,7 @@ def test_lint_reports_all_that_it_is_given_and_waits_for_no_pipe(stslab, tmp_pat
     )
 
 
-def test_a_junit_file_that_cannot_be_written_is_told_before_anything_is_tried(stslab, tmp_path):
+def test_an_unwritable_junit_file_is_reported_first(stslab, tmp_path):
     said = stslab("test", "--junit", str(tmp_path / "none" / "junit.xml"))
     assert said.code == 2
     assert "No such file or directory" in said.err

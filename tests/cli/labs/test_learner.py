@@ -1,4 +1,4 @@
-"""The tasks of a lab, solved by hand, and those that can't be."""
+"""The tasks of a lab: solved by hand, or reported if they can't be."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_each_task_of_the_bundled_labs_is_solved_by_its_own_command(loaded: Load
         assert [one for one in tasks(loaded(path)) if one.why] == []
 
 
-def test_a_lab_without_tasks_is_not_played(tmp_path: Path, loaded: Loaded):
+def test_a_lab_without_tasks_is_not_run(tmp_path: Path, loaded: Loaded):
     assert tasks(loaded(written(tmp_path))) == ()
 
 
@@ -53,33 +53,33 @@ READS = 'call: iam.GetUser, with: {UserName: "${{ user }}"}}'
     ("changes", "why"),
     [
         ([(POLICY, TASK + POLICY)], ""),
-        ([(POLICY, TASK.partition("        hints")[0] + POLICY)], "it has no hint but the command"),
+        ([(POLICY, TASK.partition("        hints")[0] + POLICY)], "it has no hint except the command"),
         (
             [(POLICY, TASK + POLICY), ("call: iam.PutUserPolicy", "as: dev\n        call: iam.PutUserPolicy")],
             "its command is refused: AccessDenied",
         ),
         (
             [(POLICY, TASK + POLICY), ("call: iam.ListUsers\n        fails", f"{READS[:-1]}\n        fails".replace(", with", "\n        with"))],
-            "all tasks are done, and this does not hold",
+            "all tasks are done, but this does not hold",
         ),
         (
             [(POLICY, TASK + POLICY), ("[dev may read]", '["dev may not read (identity policy)"]')],
-            "it is done before anybody did anything",
+            "it counts as done before anybody did anything",
         ),
     ],
 )  # fmt: skip
-def test_a_task_that_can_or_cannot_be_solved(
+def test_tasks_that_can_and_can_not_be_solved(
     changes: list[tuple[str, str]], why: str, tmp_path: Path, loaded: Loaded
 ):
     found = tasks(loaded(written(tmp_path, *changes)))
     assert [one.why for one in found if one.why] == ([why] if why else [])
 
 
-def test_a_task_that_is_done_before(tmp_path: Path, loaded: Loaded):
+def test_a_task_that_is_done_from_the_start(tmp_path: Path, loaded: Loaded):
     twice = LAB[LAB.index("      - title: Put a policy on it") : LAB.index(POLICY)]
     again = twice.replace("Put a policy", "Put it again") + TASK + POLICY
     found = tasks(loaded(written(tmp_path, (POLICY, POLICY + again))))
-    assert [one.why for one in found] == ["it is done before anybody did anything"]
+    assert [one.why for one in found] == ["it counts as done before anybody did anything"]
 
 
 def fault_lab(folder: Path, *changes: tuple[str, str]) -> Path:
@@ -110,7 +110,7 @@ OWN = '"${{ user_arn }}"}}'
         (("    hints: [Which gate", "    # hints: [Which gate"), "it has no hint"),
     ],
 )
-def test_a_fault_that_can_or_cannot_be_fixed(
+def test_faults_that_can_and_can_not_be_fixed(
     change: tuple[str, str], why: str, tmp_path: Path, loaded: Loaded
 ):
     (found,) = faults(loaded(fault_lab(tmp_path, change)))

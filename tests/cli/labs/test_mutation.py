@@ -1,4 +1,4 @@
-"""Which mutants of a lab its checks and cells notice, played in an account inside the process."""
+"""The mutants of a lab, run in an account inside the process, and what notices them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -100,12 +100,12 @@ def loaded(path: Path) -> Lab:
     return load(path, catalogue=BotocoreCatalogue())
 
 
-def test_a_lab_that_is_right_fails_nothing(account: InsideAccount):
+def test_a_correct_lab_has_no_failures(account: InsideAccount):
     played = play(loaded(resources.labs_folder() / "steps.yaml"), account)
     assert (played.failed, played.cells, played.stopped, played.left) == (set(), {}, {}, ())
 
 
-def test_what_a_lab_does_not_notice(written: Callable[..., Path]):
+def test_mutants_that_a_lab_does_not_notice(written: Callable[..., Path]):
     found = mutated(written(), 0, 1)
     assert found.mutants > 10
     assert [(one.rule, one.what.partition(": ")[2]) for one in found.unnoticed] == [
@@ -129,7 +129,7 @@ def test_what_a_lab_does_not_notice(written: Callable[..., Path]):
         ('["iam:Get*", "iam:DeleteUser"]', ["Itself and iam:*", "Itself and iam:Delete*", *POWERS[1:]]),
     ],
 )  # fmt: skip
-def test_what_is_allowed_already_is_no_mutant(
+def test_an_allowed_action_makes_no_mutant(
     actions: str, more: list[str], written: Callable[..., Path]
 ):
     own = '"Resource": "arn:aws:iam::${{ account }}:user/${{ user }}"'
@@ -139,7 +139,7 @@ def test_what_is_allowed_already_is_no_mutant(
     assert [one for one in told if " without " not in one] == more
 
 
-def test_what_could_notice_it_names_the_resource(written: Callable[..., Path]):
+def test_the_missing_check_names_the_resource(written: Callable[..., Path]):
     found = mutants(loaded(written()), lambda _: frozenset())
     assert (
         "a check that iam:DeleteUser is refused on arn:aws:iam::${{ account }}:user/${{ user }}"
@@ -156,7 +156,7 @@ def test_one_cell_more_notices_one_mutant_more(written: Callable[..., Path]):
     assert "iam:DeleteUser" not in str(found.unnoticed)
 
 
-def test_a_check_that_nothing_fails_is_idle(written: Callable[..., Path]):
+def test_a_check_that_no_mutant_fails_is_idle(written: Callable[..., Path]):
     path = written(('call: iam.GetUser, with: {UserName: "${{ user }}"}}', "call: iam.ListUsers}"))
     found = mutated(path, 0, 1)
     assert [one.what for one in idle_checks(loaded(path), found.failed)] == [
@@ -169,7 +169,7 @@ def test_a_wrong_cell_is_found(written: Callable[..., Path], account: InsideAcco
     assert played.cells == {("allow", "read", "dev"): "allowed"}
 
 
-def test_a_within_that_waits_for_nothing(written: Callable[..., Path], account: InsideAccount):
+def test_a_needless_within(written: Callable[..., Path], account: InsideAccount):
     path = written(("because: No policy allows it.", "because: None.\n        within: 60s"))
     assert told(path, account) == [("idle-within", "It may not list users")]
 
@@ -181,7 +181,7 @@ def test_a_within_that_waits_for_nothing(written: Callable[..., Path], account: 
         ("", [("lacks-within", "It reads itself")]),  # and is not told as well
     ],
 )
-def test_a_within_that_lacks_where_a_policy_may_not_be_known_yet(
+def test_a_missing_within_for_a_new_policy(
     within: str,
     lacking: list[tuple[str, str]],
     written: Callable[..., Path],
@@ -193,10 +193,10 @@ def test_a_within_that_lacks_where_a_policy_may_not_be_known_yet(
     assert told(written((at, reads + again + at)), account) == lacking
 
 
-def test_a_within_that_lacks_for_a_policy_that_is_gone(
+def test_a_missing_within_for_a_deleted_policy(
     written: Callable[..., Path], account: InsideAccount
 ):
-    """The old policy still allows the call that is to be refused; what it did is taken back."""
+    """The old policy still allows the call that should be refused; its effect is reverted."""
     step = """    steps:
       - title: Take the policy off it
         call: iam.DeleteUserPolicy
@@ -215,7 +215,7 @@ def test_a_within_that_lacks_for_a_policy_that_is_gone(
     assert told(path, account) == [("lacks-within", "It reads itself no more")]
 
 
-def test_the_account_that_a_clock_is_moved_in_is_no_real_one(
+def test_a_lab_that_moves_the_clock_needs_no_within(
     written: Callable[..., Path], account: InsideAccount
 ):
     clock = "    steps:\n      - {title: Wait, clock: +1m}\n      - title: Put"
@@ -226,7 +226,7 @@ def test_the_account_that_a_clock_is_moved_in_is_no_real_one(
 
 
 def told(path: Path, account: InsideAccount) -> list[tuple[str, str]]:
-    """The rule of each note about a `within`, and which check it is about."""
+    """The rule of each note about a `within`, and the check that it is about."""
     lab = loaded(path)
     says = {check.line: check.says for stage in lab.stages for check in stage.checkpoint}
     return [(one.rule, says[one.line]) for one in waits(lab, account)]

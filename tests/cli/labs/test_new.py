@@ -1,4 +1,4 @@
-"""`stslab new`: a lab to begin with, which passes its test as it is."""
+"""`stslab new`: a new lab passes its test."""
 
 import pytest
 
@@ -31,18 +31,18 @@ def test_each_start_is_green_at_once(start, stslab, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["My-Lab", "a/b", "../x", "1a", "a", "a" * 41, "a b"])
-def test_a_name_that_is_none(name, stslab, tmp_path, monkeypatch):
+def test_an_invalid_name(name, stslab, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = stslab("new", name)
     assert said.code == 2
-    assert "is no name for a lab" in said.err
+    assert "is not a valid name for a lab" in said.err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_there_stays(stslab, tmp_path, monkeypatch):
+def test_an_existing_folder_is_not_changed(stslab, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     said = stslab("new", "mine")
     assert said.code == 2
-    assert "There is a mine already" in said.err
+    assert "mine exists already" in said.err
     assert list((tmp_path / "mine").iterdir()) == []

@@ -1,4 +1,4 @@
-"""Labs about what STS is used for, as an author writes them: tests/cases/labs."""
+"""Labs about uses of STS, as authors write them: tests/cases/labs."""
 
 from pathlib import Path
 

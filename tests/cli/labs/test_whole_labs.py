@@ -1,4 +1,4 @@
-"""Small labs, one for each part of the format: linted, played and mutated; what they leave."""
+"""Small labs, one for each part of the format: linted, run, mutated, and checked for leftovers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,7 +80,7 @@ def test_the_clock_goes_back_to_where_it_was(account: InsideAccount, tmp_path: P
     assert offset(account) == 500
 
 
-def test_a_move_whose_answer_was_lost_moves_the_clock_once(
+def test_a_move_with_a_lost_answer_moves_the_clock_once(
     account: InsideAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     lab = lab_of("timed")
@@ -122,7 +122,7 @@ def test_a_token_is_in_no_journal_and_no_event(account: InsideAccount, tmp_path:
     assert token not in str(events)
 
 
-def test_a_token_that_is_gone_is_asked_for_again(account: InsideAccount, tmp_path: Path):
+def test_a_missing_token_is_requested_again(account: InsideAccount, tmp_path: Path):
     lab, events = lab_of("oidc"), list[Event]()
     with running(lab, account, tmp_path / "journal") as runner:
         runner.run_stage("provider")
@@ -146,7 +146,7 @@ def test_a_session_that_a_move_of_the_clock_ended_is_not_renewed(
     assert not [one for one in events if isinstance(one, StepDrifted)]
 
 
-def test_now_is_not_a_difference_when_it_has_passed(account: InsideAccount, tmp_path: Path):
+def test_a_passed_now_is_not_a_difference(account: InsideAccount, tmp_path: Path):
     lab = lab_of("timed")
     with running(lab, account, tmp_path / "journal") as runner:
         for stage in ("device", "session", "revoke"):
@@ -175,7 +175,7 @@ def test_now_is_not_a_difference_when_it_has_passed(account: InsideAccount, tmp_
         ),
     ],
 )
-def test_elsewhere_it_is_refused_before_it_begins(name: str, needs: tuple[str, ...]):
+def test_elsewhere_the_lab_is_refused_before_it_begins(name: str, needs: tuple[str, ...]):
     lab = lab_of(name)
     assert embedded_only(lab) == needs
     if not needs:
@@ -184,7 +184,7 @@ def test_elsewhere_it_is_refused_before_it_begins(name: str, needs: tuple[str, .
         new_run(lab, AWS, "run00001", QuickClock().now(), ())
 
 
-def test_what_is_undone_stands_in_the_journal(account: InsideAccount, tmp_path: Path):
+def test_the_journal_has_what_to_undo(account: InsideAccount, tmp_path: Path):
     with running(lab_of("timed"), account, tmp_path / "journal") as runner:
         runner.run_stage("device")
         run = runner.run.id
@@ -212,7 +212,7 @@ def test_a_call_as_a_profile_that_assumes_a_foreign_role_is_not_sent(
     assert not calls.made
 
 
-def test_the_code_of_a_profiles_device_is_asked_for(account: InsideAccount, tmp_path: Path):
+def test_the_code_of_a_profiles_mfa_device_is_used(account: InsideAccount, tmp_path: Path):
     lab = lab_of("profiles")
     with running(lab, account, tmp_path / "journal") as runner:
         for stage in lab.stages[:2]:
@@ -234,7 +234,7 @@ def test_a_profile_is_resolved_after_a_resume(account: InsideAccount, tmp_path: 
         assert all(one.held for one in runner.run_stage("role"))
 
 
-def test_a_profile_that_no_step_took_up_goes_too(account: InsideAccount, tmp_path: Path):
+def test_a_profile_that_no_step_adopted_is_removed_too(account: InsideAccount, tmp_path: Path):
     lab = lab_of("oidc")
     with running(lab, account, tmp_path / "journal") as runner:
         runner.run_stage("provider")
@@ -247,7 +247,7 @@ def test_a_profile_that_no_step_took_up_goes_too(account: InsideAccount, tmp_pat
 @pytest.mark.parametrize(
     "way", ["run --dry-run", "show --shell", "show --markdown", "show --table"]
 )
-def test_it_is_shown_without_being_run(
+def test_a_lab_is_shown_without_being_run(
     name: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("STSLAB_HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""Which lab a command is about that names none: that of the newest run."""
+"""The lab of a command that names none: the newest run's."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ stages:
 
 @pytest.fixture
 def own(state: Path, tmp_path: Path) -> Path:
-    """A lab that no folder of labs has, as one that came with an account."""
+    """A lab outside any folder of labs, as one imported with an account."""
     file = tmp_path / "own.yaml"
     file.write_text(LAB)
     return file
@@ -35,7 +35,7 @@ def begin(state: Path, run: str, lab: str, path: Path, how: RunState = RunState.
         journal.begin(replace(record(run, how), lab=lab, path=str(path)))
 
 
-def test_the_newest_run_that_goes_on(stslab, state, own):
+def test_the_newest_unfinished_run(stslab, state, own):
     assert "create-user" in stslab("run", "--dry-run").out
     begin(state, "aaaa1111", "own", own)
     begin(state, "bbbb2222", "assume-role", Path("/gone.yaml"), RunState.CLEANED)
@@ -46,14 +46,14 @@ def test_the_newest_run_that_goes_on(stslab, state, own):
         assert "Its stages are: look." in stslab(*command).err
 
 
-def test_a_run_that_has_ended_can_be_checked_but_not_gone_on_with(stslab, state, own):
+def test_an_ended_run_can_be_checked_but_not_continued(stslab, state, own):
     begin(state, "aaaa1111", "own", own, RunState.CLEANED)
     assert "Its stages are: look." in stslab("check", "nowhere").err
     assert "create-user" in stslab("step", "nowhere").err
     assert stslab("run", "own", "--dry-run").code == 2
 
 
-def test_a_lab_whose_file_is_gone_is_none(stslab, state, own):
+def test_a_lab_whose_file_is_missing(stslab, state, own):
     begin(state, "aaaa1111", "own", own)
     own.unlink()
     assert "create-user" in stslab("run", "--dry-run").out

@@ -1,4 +1,4 @@
-"""Wrong flags and arguments of the commands that work on runs: before anything is started."""
+"""Wrong flags and arguments of commands on runs are reported before anything starts."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_an_invalid_lab_is_pointed_at_and_starts_nothing(text, stslab, state, tm
     assert not (state / "sandbox").exists()
 
 
-def test_the_environment_stands_for_flags(stslab, monkeypatch):
+def test_the_environment_replaces_flags(stslab, monkeypatch):
     monkeypatch.setenv("STSLAB_TARGET", "moon")
     assert "moon" in stslab("run").err
     monkeypatch.setenv("STSLAB_TARGET", "sandbox")
@@ -67,7 +67,7 @@ def test_the_environment_stands_for_flags(stslab, monkeypatch):
     assert "nowhere" in stslab("run").err
 
 
-def test_a_flag_goes_before_the_environment(stslab, monkeypatch):
+def test_a_flag_overrides_the_environment(stslab, monkeypatch):
     monkeypatch.setenv("STSLAB_TARGET", "moon")
     said = stslab("run", "--dry-run", "--target", "sandbox")
     assert said.code == 0

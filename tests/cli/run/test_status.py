@@ -1,4 +1,4 @@
-"""status: where runs stand, from the journal alone."""
+"""`stslab status`: the runs, from the journal alone."""
 
 import json
 from pathlib import Path
@@ -55,7 +55,7 @@ def journal(state: Path):
         yield opened
 
 
-def test_no_runs_and_no_journal_is_made_by_looking(stslab, state):
+def test_without_runs_no_journal_is_created(stslab, state):
     said = stslab("status")
     assert said.code == 0
     assert "stslab run" in said.out
@@ -105,7 +105,7 @@ def test_a_corrupt_journal_is_one_clear_message(command, stslab, state):
 
 
 @pytest.mark.parametrize("command", [["status"], ["report"], ["cleanup"], ["run", "--yes"]])
-def test_a_state_folder_that_is_none_is_one_clear_message(command, stslab, state, monkeypatch):
+def test_an_invalid_state_folder_is_one_clear_message(command, stslab, state, monkeypatch):
     state.write_text("a file")
     for folder in (state, state / "below", state.parent / ("a" * 300)):
         monkeypatch.setenv("STSLAB_HOME", str(folder))
@@ -116,7 +116,7 @@ def test_a_state_folder_that_is_none_is_one_clear_message(command, stslab, state
         assert "bug" not in said.err
 
 
-def test_folders_that_are_made_are_for_their_owner_alone(tmp_path):
+def test_new_folders_are_private(tmp_path):
     made = private_folder(tmp_path / "a" / "b" / "c")
     for folder in (made, *made.parents[:2]):
         assert folder.stat().st_mode & 0o777 == 0o700
@@ -159,7 +159,7 @@ def test_a_state_folder_that_is_a_file(stslab, state):
         assert "Traceback" not in said.err
 
 
-def test_another_process_at_work_is_named(stslab, state):
+def test_another_process_is_named(stslab, state):
     from stslab.home import Home
     from stslab.runner.journal.lock import held
 

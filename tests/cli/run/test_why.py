@@ -1,4 +1,4 @@
-"""`stslab why MESSAGE`: where the message may come from, and what is no message."""
+"""`stslab why MESSAGE`: where the message may come from, and texts that are not messages."""
 
 import io
 import json
@@ -45,7 +45,7 @@ def test_from_stdin(stslab, stdin):
     assert understood(stslab("why", "-", "--json"))["gate"] == "trust policy"
 
 
-def test_from_a_file_that_is_no_utf8(stslab, tmp_path):
+def test_from_a_file_that_is_not_utf8(stslab, tmp_path):
     path = tmp_path / "err.txt"
     path.write_bytes(b"\xff\xfe\x00" + MESSAGE.encode())
     assert understood(stslab("why", str(path), "--json"))["gate"] == "trust policy"
@@ -57,7 +57,7 @@ def test_a_code_alone_is_a_message(stslab, code):
 
 
 @pytest.mark.parametrize("given", ["hello there", "NoSuchBucket: it is not there", '{"a": 1}', " "])
-def test_what_is_no_message(stslab, given):
+def test_texts_that_are_not_messages(stslab, given):
     said = stslab("why", given)
     assert (said.code, said.out) == (2, "")
     assert "No error message of AWS" in said.err
@@ -69,7 +69,7 @@ def test_nothing_on_stdin(stslab, stdin):
     assert stslab("why", "-").code == 2
 
 
-def test_a_file_that_is_not_there(stslab, tmp_path):
+def test_a_missing_file(stslab, tmp_path):
     said = stslab("why", str(tmp_path / "gone.txt"))
     assert said.code == 2
     assert "neither a file nor" in said.err
@@ -94,7 +94,7 @@ def test_a_secret_is_not_repeated(stslab, given):
     assert SECRET not in said.out + said.err
 
 
-def test_nothing_is_asked_of_the_embedded_account(stslab, state):
+def test_the_embedded_account_is_not_asked(stslab, state):
     stslab("why", MESSAGE)
     assert not state.exists()
 

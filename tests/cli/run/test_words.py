@@ -1,4 +1,4 @@
-"""Words at the prompt, and what completes."""
+"""Words at the prompt, and their completion."""
 
 import io
 import sys
@@ -16,7 +16,7 @@ from stslab.cli.run.prompt import Prompt, completions, word_of
         ("?", "help"), ("s", ""), ("so", "solve"), ("", ""), ("aws iam", ""), ("whyever", ""),
     ],
 )  # fmt: skip
-def test_first_letters_do_where_only_one_word_begins_so(text: str, word: str) -> None:
+def test_first_letters_are_enough_if_unique(text: str, word: str) -> None:
     assert word_of(text) == word
 
 
@@ -43,7 +43,7 @@ def test_words_services_operations_and_options_complete(words: list[str], some: 
         ("aws iam x --user-name 'a b' q", ""), ("aws iam x --user-name quit", ""), ("so", "solve"),
     ],
 )  # fmt: skip
-def test_a_word_behind_the_line_that_stands_there_is_that_word(
+def test_a_word_after_the_filled_in_line_counts(
     typed: str, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n"))
@@ -60,7 +60,7 @@ def test_a_word_behind_the_line_that_stands_there_is_that_word(
         ("aws s3 ls", "Enter goes on, or run your command in another terminal, after: eval"),
     ],
 )
-def test_what_no_prompt_of_enter_takes_is_told(
+def test_invalid_input_at_enter_is_explained(
     typed: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n\n"))

@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong, names the fix, and the fix works."""
+"""The doctor finds problems and names fixes that work."""
 
 import json
 import os
@@ -30,18 +30,18 @@ def doctor(stslab: Stslab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return look
 
 
-def test_a_machine_where_all_is_well(doctor, stslab: Stslab):
+def test_a_healthy_machine(doctor, stslab: Stslab):
     code, checks = doctor()
     assert code == 0
     assert {checks[name]["state"] for name in ("Python", "packages", "state folder", "disk")} == {
         "good"
     }
     assert "moto 5" in checks["packages"]["says"]
-    assert "(not made yet)" in checks["state folder"]["says"]
+    assert "(does not exist yet)" in checks["state folder"]["says"]
     assert "All is well." in stslab("doctor").out
 
 
-def test_files_that_others_can_read_and_its_fix(doctor, state: Path):
+def test_exposed_files_and_the_fix(doctor, state: Path):
     secret = state / "profiles" / "sandbox" / "credentials"
     secret.parent.mkdir(parents=True)
     state.chmod(0o700)
@@ -55,7 +55,7 @@ def test_files_that_others_can_read_and_its_fix(doctor, state: Path):
     assert doctor()[0] == 0
 
 
-def test_a_state_folder_that_can_not_be(doctor, state: Path):
+def test_an_impossible_state_folder(doctor, state: Path):
     state.write_text("")
     code, checks = doctor()
     assert code == 1
@@ -118,7 +118,7 @@ def test_another_process_at_work(doctor, state: Path):
     assert "lock" not in doctor()[1]
 
 
-def test_settings_that_make_no_sense(doctor, tmp_path: Path):
+def test_invalid_settings(doctor, tmp_path: Path):
     (tmp_path / "config.toml").write_text("nonsense")
     code, checks = doctor()
     assert code == 2
@@ -127,13 +127,13 @@ def test_settings_that_make_no_sense(doctor, tmp_path: Path):
     assert doctor()[1]["denied accounts"]["says"] == "111122223333"
 
 
-def test_it_makes_nothing(doctor, state: Path):
+def test_the_doctor_changes_nothing(doctor, state: Path):
     doctor()
     assert not state.exists()
 
 
 @pytest.mark.slow
-def test_is_it_ready_for_a_class(
+def test_a_machine_for_a_class(
     stslab: Stslab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "labs").mkdir()

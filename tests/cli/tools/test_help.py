@@ -1,4 +1,4 @@
-"""Pages about topics, examples in each help, and what a shell completes."""
+"""Help pages, examples in each command's help, and completion."""
 
 import re
 import shlex
@@ -45,14 +45,14 @@ def test_help_of_a_command_is_its_help(stslab: Stslab) -> None:
 
 
 @pytest.mark.parametrize(("asked", "hint"), [("leson", "Did you mean 'lesson'?"), ("zz", "topics")])
-def test_what_is_no_topic_is_told(asked: str, hint: str, stslab: Stslab) -> None:
+def test_an_unknown_topic(asked: str, hint: str, stslab: Stslab) -> None:
     said = stslab("help", asked)
     assert said.code == 2
     assert hint in said.err
 
 
 @pytest.mark.parametrize("name", list(EVERY))
-def test_each_command_has_the_same_looks_and_examples(name: str, stslab: Stslab) -> None:
+def test_each_command_has_the_display_options_and_examples(name: str, stslab: Stslab) -> None:
     said = stslab(*name.split(), "--help")
     assert said.code == 0
     assert "--plain" in said.out
@@ -66,7 +66,7 @@ def _examples() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("example", [*_examples()])
-def test_each_example_is_one_that_the_command_takes(example: str, tmp_path, monkeypatch) -> None:
+def test_each_example_is_valid(example: str, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     for file in ("lab.account", "report.json", "ana.json", "ben.json"):
         (tmp_path / file).write_text("{}")

@@ -1,4 +1,4 @@
-"""``stslab report``: its forms, where they go, and what can't be had."""
+"""``stslab report``: its formats, their files, and impossible reports."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def run(state: Path) -> str:
     return "ab12cd34"
 
 
-def test_each_form_goes_where_it_is_wanted(run: str, stslab: Stslab, tmp_path: Path) -> None:
+def test_each_format_goes_to_its_file(run: str, stslab: Stslab, tmp_path: Path) -> None:
     page, junit = tmp_path / "r.html", tmp_path / "r.xml"
     said = stslab("report", "--html", str(page), "--junit", str(junit))
     assert said.code == 0
@@ -49,7 +49,7 @@ def test_a_masked_report_can_not_be_verified(run: str, stslab: Stslab, tmp_path:
     assert "unknown: it is masked" in stslab("report", "merge", str(file), "--csv").out
 
 
-def test_a_named_report_is_as_it_was_made(run: str, stslab: Stslab, tmp_path: Path) -> None:
+def test_a_report_with_a_name_still_verifies(run: str, stslab: Stslab, tmp_path: Path) -> None:
     file = tmp_path / "r.json"
     file.write_text(stslab("report", "--json", "--learner", "Ana").out)
     said = stslab("report", "verify", str(file))
@@ -67,7 +67,7 @@ def test_a_named_report_is_as_it_was_made(run: str, stslab: Stslab, tmp_path: Pa
         (("merge", "/no/such.json", "--csv"), "does not exist"),
     ],
 )
-def test_what_can_not_be_had_is_a_usage_error(
+def test_impossible_reports_are_usage_errors(
     run: str, arguments: tuple[str, ...], told: str, stslab: Stslab
 ) -> None:
     said = stslab("report", *arguments)

@@ -128,7 +128,7 @@ def test_notes_follow_the_decision(simulate):
         ([*ASKED, "--service-linked"], "--service-linked is for a role"),
     ],
 )
-def test_what_cannot_be_used_is_said(simulate, arguments, message):
+def test_unusable_options_are_named(simulate, arguments, message):
     found = simulate(*arguments, bad={"Statement": []})
     assert message in found.exception.message
     assert found.exception.exit_code == 2
@@ -139,7 +139,7 @@ def test_a_policy_may_come_from_stdin(simulate):
     assert found.output.startswith("✔ Allowed: an identity-based policy allows")
 
 
-def test_text_that_would_move_the_cursor_is_written_out(simulate):
+def test_control_characters_are_escaped_in_output(simulate):
     found = simulate(
         *ASKED,
         "--context",
@@ -186,8 +186,8 @@ def test_cases_that_can_all_be_read_exit_0_from_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("more", [[], ["--decisions-only"]])
-def test_jobs_change_nothing_in_what_is_answered(more, tmp_path):
-    """Chunks of lines are in order, and know the numbers of their lines."""
+def test_jobs_do_not_change_the_answers(more, tmp_path):
+    """Chunks of lines stay in order, and keep their line numbers."""
     lines = [json.dumps(case(id=each, identity=[allow()] * (each % 2))) for each in range(900)]
     lines[300], lines[301], lines[800] = "", "{", '{"id": "\udcff"}'
     stdin = "\n".join(lines).encode(errors="surrogateescape")
@@ -207,7 +207,7 @@ def test_decisions_only_leaves_out_why(tmp_path):
     assert set(second) == {"id", "error"}
 
 
-def test_a_reader_that_goes_away_ends_the_workers(tmp_path):
+def test_a_closed_pipe_ends_the_workers(tmp_path):
     file = tmp_path / "cases.jsonl"
     file.write_text(f"{json.dumps(case())}\n" * 5000)
     command = f"{sys.executable} -m stslab simulate --cases {file} --jobs 2 | head -1 | wc -l"
@@ -254,7 +254,7 @@ HOSTILE = "\x1b[31m\x1b]0;title\x07[red]\x9b2J[/blink]\r\x08[link=x]"
 
 
 def hostile():
-    """A policy that has hostile text wherever IAM lets it be."""
+    """A policy with hostile text wherever IAM allows text."""
     return policy(
         allow("s3:Get*", Condition={"StringEquals": {f"aws:PrincipalTag/{HOSTILE}": [HOSTILE]}}),
         allow("s3:Get*", Condition={"NumericLessThan": {f"aws:RequestTag/{HOSTILE}": HOSTILE}}),
@@ -266,8 +266,8 @@ def hostile():
 
 @pytest.mark.parametrize("width", [40, 80])
 @pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_hostile_policies_move_no_cursor_and_are_no_markup(width, settings, tmp_path):
-    """On a terminal too: the only escapes there are our own colours."""
+def test_hostile_policies_are_shown_as_text(width, settings, tmp_path):
+    """Also on a terminal, where the only escape sequences are our own colours."""
     (tmp_path / "own.json").write_text(json.dumps(hostile()))
     context = f"aws:PrincipalTag/{HOSTILE}={HOSTILE}x"
     shown = on_terminal(
@@ -288,7 +288,7 @@ def test_hostile_policies_move_no_cursor_and_are_no_markup(width, settings, tmp_
 
 
 def on_terminal(arguments, settings, width, *more):
-    """What ``stslab simulate`` writes to a terminal of that many columns."""
+    """The output of ``stslab simulate`` on a terminal of so many columns."""
     own, other = pty.openpty()
     fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     environ = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
@@ -313,7 +313,7 @@ def read_terminal(number):
         return b""
 
 
-def test_a_closed_pipe_a_full_disk_and_closed_streams_are_no_bug(tmp_path):
+def test_closed_pipes_full_disks_and_closed_streams_are_not_bugs(tmp_path):
     file = tmp_path / "cases.jsonl"
     file.write_text(f"{json.dumps(case())}\n" * 2000)
     environ = {**os.environ, "STSLAB_HOME": str(tmp_path / "home"), "PYTHONUNBUFFERED": ""}
@@ -336,7 +336,7 @@ def test_a_closed_pipe_a_full_disk_and_closed_streams_are_no_bug(tmp_path):
     assert not (tmp_path / "home" / "bugs").exists()
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_passed_over(tmp_path):
+def test_a_byte_order_mark_and_windows_line_ends_are_skipped(tmp_path):
     line = json.dumps(case(identity=[allow()])).encode()
     done = stslab("--cases", "-", stdin=b"\xef\xbb\xbf%b\r\n%b" % (line, line), tmp_path=tmp_path)
     assert [json.loads(each)["decision"] for each in done.stdout.splitlines()] == ["Allowed"] * 2
@@ -346,7 +346,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_passed_over(tmp_path):
     assert done.stdout.decode().startswith("✔ Allowed")
 
 
-def test_policies_that_are_no_json_are_said_in_plain_words(tmp_path):
+def test_policies_that_are_not_json_are_reported_plainly(tmp_path):
     for document, problem in (
         (b"", "It is empty."),
         (json.dumps(policy(allow())).encode("utf-16"), "It is UTF-16; save it as UTF-8."),
@@ -366,7 +366,7 @@ def test_an_error_does_not_quote_megabytes(tmp_path):
     assert len(done.stderr) < 10_000
 
 
-def test_ctrl_c_ends_a_stream_with_130_and_without_a_word(tmp_path):
+def test_ctrl_c_ends_a_stream_with_130_silently(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-m", "stslab", "simulate", "--cases", "-"],
         stdin=subprocess.PIPE,

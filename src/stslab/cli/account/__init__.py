@@ -1,1 +1,1 @@
-"""The commands that work on the account: the embedded one, and what points clients at one."""
+"""The commands for accounts: the embedded one, and the settings that clients need."""

@@ -1,4 +1,4 @@
-"""``stslab env`` and ``shell``: what points the ordinary aws CLI and SDKs at the account."""
+"""``stslab env`` and ``shell``: point the aws CLI and SDKs at the account."""
 
 import os
 import subprocess
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from stslab.cli.accounts import Open
 
 
-# Further users of the embedded account, root users and the other account's administrator: the
-# control verb that gives a key, and whose account it is of.
+# Profiles of further users of the embedded account: the control verb that returns a key, and
+# the account.
 _LENT: Mapping[str, tuple[str, str]] = {
     "root": ("root-key", LEARNER),
     "partner": ("admin-key", PARTNER),
@@ -47,14 +47,14 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 
 _as_option = click.option("--as", "name", default=_ADMIN, show_default=True, metavar="NAME",
                           shell_complete=_complete, help="The profile to use: admin, or one of the"
-                          " lab's; in the embedded account also root, partner, partner-root."
+                          " lab's; on the embedded account also root, partner, partner-root."
                           )  # fmt: skip
 
 
 def _become(where: Where, name: str) -> "tuple[Open, dict[str, str | None]]":
-    """The account, and the variables that make this profile of it the aws CLI's default.
+    """The account, and the variables that make this profile the aws CLI's default.
 
-    The other profiles are there too, and what the lab of the run that goes on exports.
+    They include the other profiles and the variables of the current run's lab.
     """
     from stslab.aws import environment
     from stslab.cli.accounts import open_account
@@ -71,7 +71,7 @@ def _become(where: Where, name: str) -> "tuple[Open, dict[str, str | None]]":
 
 
 def _lend(place: Home, opened: "Open", wanted: str) -> None:
-    """Write a profile for each further user that has a key."""
+    """Write a profile for each further user with a key."""
     from stslab.cli.accounts import credentials
     from stslab.sandbox.server import client
 
@@ -89,16 +89,16 @@ def _lend(place: Home, opened: "Open", wanted: str) -> None:
 @click.command("env")
 @click.option("--shell", type=click.Choice(_SHELLS),
               help="The shell whose syntax to use; else that of $SHELL.")  # fmt: skip
-@click.option("--unset", is_flag=True, help="Print what unsets them.")
+@click.option("--unset", is_flag=True, help="Print commands that unset them.")
 @_as_option
 @on_account()
 def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     """Print variables for: eval "$(stslab env)".
 
-    Then `aws` and any SDK talk to the account that the lab runs on. The profiles are admin
-    (the default; --as names another) and those that the lab makes; in the embedded account
+    Then `aws` and any SDK use the account that the lab runs on. The profiles are admin
+    (the default; --as selects another) and those that the lab makes; on the embedded account
     also root, and partner and partner-root of a second account. Your own ~/.aws is neither
-    used nor changed. The variables of the lab that goes on, such as $ROLE, are there too.
+    used nor changed. The variables of the current run's lab, such as $ROLE, are included.
     """
     from stslab.aws import environment
 
@@ -118,16 +118,16 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
 @_as_option
 @on_account()
 def shell(*, name: str, where: Where) -> int:
-    """Open a shell in which `aws` and any SDK talk to the account that the lab runs on.
+    """Open a shell in which `aws` and any SDK use the account that the lab runs on.
 
-    The profiles are admin (the default; --as names another) and those that the lab makes; in
+    The profiles are admin (the default; --as selects another) and those that the lab makes; on
     the embedded account also root, and partner and partner-root of a second account. Leave it
     with `exit`.
     """
     from stslab.aws import environment
 
     if os.environ.get(_INSIDE):
-        raise UsageError("This is a shell of stslab's already.", "Leave it first: exit")
+        raise UsageError("This already is a shell of stslab.", "Leave it first: exit")
     opened, changes = _become(where, name)
     names = ", ".join(opened.profiles.names())
     click.echo(f"A shell with the aws profiles {names}. Leave it with: exit", err=True)
@@ -135,7 +135,7 @@ def shell(*, name: str, where: Where) -> int:
 
 
 def _opened(environ: dict[str, str]) -> int:
-    """Run the learner's shell to its end, with a hint in its prompt; its exit code."""
+    """Run the learner's shell, with a hint in its prompt. Return its exit code."""
     shell = os.environ.get("SHELL") or "/bin/sh"
     with tempfile.TemporaryDirectory(prefix="stslab-shell-") as folder:
         start = _STARTS.get(shell.rsplit("/", 1)[-1], _plain)

@@ -16,17 +16,17 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command("export")
 @click.argument("file", type=_FILE)
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--run", default="", metavar="RUN", shell_complete=complete_run,
               help="With this run: its journal, its profiles and its lab.")  # fmt: skip
 def export_command(*, file: Path, force: bool, run: str) -> None:
-    """Write the whole account to FILE, to be imported elsewhere.
+    """Write the whole account to FILE, for import elsewhere.
 
-    With --run, who imports it goes on with the run where it stands: so a set-up is handed out
-    that is half done, or broken.
+    With --run, the run is included, and continues where FILE is imported: this hands out a
+    set-up that is half done or broken.
 
     It works while the account is in use. The file holds the account's secret keys, and only
-    you may read it: give it to people who may use them.
+    you may read it: give it only to people who may use them.
     """
     from stslab.sandbox.server import client, exchange
 
@@ -51,8 +51,8 @@ def export_command(*, file: Path, force: bool, run: str) -> None:
 def import_command(*, file: Path, yes: bool) -> None:
     """Replace the present account with the one in FILE.
 
-    FILE is what `stslab sandbox export` wrote, with this version. Its users, roles, buckets
-    and keys come with it. The present account goes, and with it the runs that were made there.
+    FILE is from `stslab sandbox export` of this version. Its users, roles, buckets and keys
+    come with it. The present account is deleted, and its runs are lost.
     """
     from stslab.cli.account import setup
     from stslab.sandbox.server import exchange
@@ -61,9 +61,9 @@ def import_command(*, file: Path, yes: bool) -> None:
     folder = home().sandbox
     read = None if setup.is_one(file) else archive.read(file)
     if exchange.has_account(folder) and not yes:
-        asked = f"Replace the embedded account, with everything in it, by the one in {file}?"
+        question = f"Replace the embedded account, with everything in it, by the one in {file}?"
         hint = "If that is what you want, add it."
-        confirm(asked, "the present account is replaced", hint)
+        confirm(question, "the present account is replaced", hint)
     if read is None:
         _set_up(file)
         return
@@ -78,7 +78,7 @@ def _set_up(file: Path) -> None:
 
     with held(home(), "stslab sandbox import"):
         run, lab = setup.put_in(home(), file)
-    click.echo(visible(f"Run {run.id} of the lab {run.lab} stands here as it did there."))
+    click.echo(visible(f"Run {run.id} of the lab {run.lab} was imported as it was."))
     click.echo("See what holds: stslab check")
     click.echo(visible(f"Go on: stslab run {shlex.quote(str(lab or run.lab))}"))
     click.echo(f"Undo it: stslab cleanup {run.id}")

@@ -1,6 +1,6 @@
-"""``stslab sandbox token``, ``issuer``, ``saml`` and ``mfa``: what the embedded account lends.
+"""``stslab sandbox token``, ``issuer``, ``saml`` and ``mfa``.
 
-Identity providers with their tokens and assertions, and the codes of an authenticator app.
+The embedded account's identity providers, their tokens and assertions, and MFA codes.
 """
 
 import json
@@ -17,7 +17,7 @@ from stslab.cli.options import json_option, values
 from stslab.errors import UsageError
 from stslab.home import home
 
-# As stslab.sandbox.federation.oidc.issuers.KINDS, which is not imported for a list of names.
+# Equal to stslab.sandbox.federation.oidc.issuers.KINDS, which would be slow to import.
 KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
 _TAGS, _PAIR = "https://aws.amazon.com/tags", "NAME=VALUE"
 _Answer = Mapping[str, Any]
@@ -28,13 +28,13 @@ _issuer = click.option("--issuer", default="", metavar="URL",
 
 
 def _seconds(usual: int) -> Callable[[_Command], _Command]:
-    says = "How long it is valid; less than 0: it has expired already."
+    says = "How long it is valid; below 0, it has expired already."
     kind = click.IntRange(-86400, 86400)
     return click.option("--seconds", type=kind, default=usual, show_default=True, help=says)
 
 
-def _asked(verb: str, **body: object) -> _Answer:
-    """What the embedded account answers, which is started if it does not run."""
+def _ask(verb: str, **body: object) -> _Answer:
+    """The embedded account's answer. It is started if it is not running."""
     from stslab.sandbox.server import client
 
     client.ensure(home().sandbox)
@@ -43,14 +43,14 @@ def _asked(verb: str, **body: object) -> _Answer:
 
 
 def _arn(given: str, kind: str) -> str:
-    """An ARN as it was given, or the one of what has this name in the learner's account."""
+    """The given ARN, or the ARN of this name in the learner's account."""
     from stslab.sandbox.api.identifiers import LEARNER
 
     return given if given.startswith("arn:") else f"arn:aws:iam::{LEARNER}:{kind}/{given}"
 
 
 def _print(what: str, issuer: str) -> None:
-    """A token or an assertion; beside it, at a terminal, whose it is."""
+    """Print a token or an assertion, and on a terminal also its issuer."""
     click.echo(what)
     if sys.stdout.isatty():
         click.echo(f"The issuer is {issuer}", err=True)
@@ -66,29 +66,29 @@ def _print(what: str, issuer: str) -> None:
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE",
               help="A session tag, for roles that trust sts:TagSession.")  # fmt: skip
 @click.option("--transitive", multiple=True, metavar="KEY",
-              help="A session tag's key that passes on to the next role.")  # fmt: skip
+              help="The key of a session tag that is passed on to the next role.")  # fmt: skip
 @_seconds(3600)
 def token_command(
     *, sub: str, aud: str, issuer: str, claims: _Many, tags: _Many, transitive: _Many, seconds: int
 ) -> None:
     """Print an OIDC token for AssumeRoleWithWebIdentity.
 
-    The issuer exists in the embedded account alone. IAM has to know it first.
+    The issuer exists only in the embedded account. Register it in IAM first.
     """
     named = values("--claim", _PAIR, claims).items()
     more = {name: each if len(each) > 1 else each[0] for name, each in named}
-    said: dict[str, object] = {**more, "sub": sub, "aud": aud}
+    every: dict[str, object] = {**more, "sub": sub, "aud": aud}
     if tags or transitive:
         passed = values("--tag", _PAIR, tags)
-        said[_TAGS] = {"principal_tags": passed, "transitive_tag_keys": list(transitive)}
-    minted = _asked("oidc/token", claims=said, seconds=seconds, issuer=issuer)
+        every[_TAGS] = {"principal_tags": passed, "transitive_tag_keys": list(transitive)}
+    minted = _ask("oidc/token", claims=every, seconds=seconds, issuer=issuer)
     _print(minted["token"], minted["issuer"])
 
 
 @click.command("issuer")
 @click.argument("url", default="", metavar="[URL]")
 @click.option("--certificate", "kind", type=click.Choice(KINDS),
-              help="Let its server show another certificate from now on.")  # fmt: skip
+              help="Make its server show another certificate from now on.")  # fmt: skip
 @click.option("--thumbprint", is_flag=True, help="Only the thumbprint, for scripts.")
 @click.option("--pem", is_flag=True, help="Only the certificates that its server sends, as PEM.")
 @json_option("A JSON object, on stdout.")
@@ -97,22 +97,22 @@ def issuer_command(
 ) -> None:
     """Show an OIDC issuer: its server's certificates and their thumbprint.
 
-    Without URL it is the account's own issuer; any other one is made as soon as it is named.
-    Where AWS does not trust the CA of its server, IAM needs the thumbprint.
+    Without URL it is the account's own issuer; any other one is made when it is first named.
+    If AWS does not trust the CA of its server, IAM needs the thumbprint.
 
-    --certificate tries what happens to issuers: `renewed` by the same CA; `new-ca`, of another
-    CA; `trusted`, of a CA that AWS trusts; `wrong-host`, for another name; `forged`, not signed
-    by the CA that it names.
+    --certificate tries what can happen to an issuer: `renewed` by the same CA; `new-ca`, from
+    another CA; `trusted`, from a CA that AWS trusts; `wrong-host`, for another name; `forged`,
+    not signed by the CA that it names.
     """
     if thumbprint + pem + as_json > 1:
         raise UsageError("Give one of --thumbprint, --pem and --json.")
-    shown = _asked("oidc/issuer", issuer=url, certificate=kind)
+    shown = _ask("oidc/issuer", issuer=url, certificate=kind)
     if as_json:
         click.echo(json.dumps(shown, indent=2))
     elif thumbprint:
         click.echo(shown["thumbprint"])
     elif pem:  # a server does not send its root
-        sent = [one["pem"] for one in shown["certificates"] if one["role"] != "trusted root"]
+        sent = [each["pem"] for each in shown["certificates"] if each["role"] != "trusted root"]
         click.echo("".join(sent), nl=False)
     else:
         _show(shown)
@@ -120,21 +120,21 @@ def issuer_command(
 
 def _show(issuer: _Answer) -> None:
     click.echo(f"issuer        {issuer['issuer']}")
-    for one in issuer["certificates"]:
-        ends = datetime.fromisoformat(one["not_after"])
-        click.echo(f"{one['role']:<14}{one['subject']}")
-        click.echo(f"{'':<14}until {ends:%Y-%m-%d}, SHA-1 {one['sha1']}")
+    for certificate in issuer["certificates"]:
+        ends = datetime.fromisoformat(certificate["not_after"])
+        click.echo(f"{certificate['role']:<14}{certificate['subject']}")
+        click.echo(f"{'':<14}until {ends:%Y-%m-%d}, SHA-1 {certificate['sha1']}")
     click.echo(f"thumbprint    {issuer['thumbprint']}")
-    trusted = "AWS trusts its CA: thumbprints in IAM do not count for it."
+    trusted = "AWS trusts its CA, so thumbprints in IAM do not matter."
     unknown = "AWS does not trust its CA: IAM must have the thumbprint."
     click.echo(trusted if issuer["trusted"] else unknown, err=True)
 
 
 @click.group("saml", cls=LazyGroup)
 def saml_group() -> None:
-    """A SAML identity provider, which exists in the embedded account alone.
+    """A SAML identity provider, which exists only in the embedded account.
 
-    IAM has to know it first, by its metadata.
+    Register it in IAM first, by its metadata.
     """
 
 
@@ -145,7 +145,7 @@ saml_group.entries = family("sandbox saml")
 @_issuer
 def metadata_command(*, issuer: str) -> None:
     """Print the provider's metadata document, for `aws iam create-saml-provider`."""
-    click.echo(_asked("saml/metadata", issuer=issuer)["metadata"])
+    click.echo(_ask("saml/metadata", issuer=issuer)["metadata"])
 
 
 @click.command("assertion")
@@ -157,7 +157,7 @@ def metadata_command(*, issuer: str) -> None:
               "eduPersonAffiliation; the same name again adds a value.")  # fmt: skip
 @_seconds(300)
 @click.option("--recipient", default="", metavar="URL",
-              help="The sign-in address that it is for; else the one of no region.")  # fmt: skip
+              help="The sign-in address that it is for; else the global one.")  # fmt: skip
 @_issuer
 def assertion_command(
     *,
@@ -173,7 +173,7 @@ def assertion_command(
 
     AWS accepts an assertion for five minutes after it was issued, however long it is valid.
     """
-    minted = _asked(
+    minted = _ask(
         "saml/assertion",
         issuer=issuer,
         role=_arn(role, "role"),
@@ -189,9 +189,9 @@ def assertion_command(
 @click.command("mfa")
 @click.argument("serial")
 def mfa_command(*, serial: str) -> None:
-    """Print what the virtual MFA device shows now, and what it shows next, a line each.
+    """Print the present code and the next code of the virtual MFA device, one a line.
 
-    SERIAL is its ARN, or its name. Enabling a device takes both codes, using it the first.
+    SERIAL is its ARN or name. Enabling a device takes both codes, using it only the first.
     """
     from stslab.sandbox.server import client
 

@@ -1,4 +1,4 @@
-"""``stslab sandbox log`` and ``watch``: what was asked of the embedded account, and is now."""
+"""``stslab sandbox log`` and ``watch``: requests to the embedded account."""
 
 import json
 import sys
@@ -26,18 +26,18 @@ Wanted = Callable[["Event"], bool]
 
 
 @click.command("log")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
-@click.option("--denied", is_flag=True, help="Only what was refused.")
+@click.option("-f", "--follow", is_flag=True, help="Show new requests too, until Ctrl-C.")
+@click.option("--denied", is_flag=True, help="Only refused requests.")
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=_FEW, show_default=True,
-              help="How many, the last ones.")  # fmt: skip
+              help="How many of the last requests.")  # fmt: skip
 @click.option("--since", "start", default="", metavar="SPAN|TIME",
-              help="Only what came after: 10m, 2h, 2030-01-31T12:00Z.")  # fmt: skip
+              help="Only requests after this: 10m, 2h, 2030-01-31T12:00Z.")  # fmt: skip
 @json_option("JSON lines, as CloudTrail records.")
 def command(*, follow: bool, denied: bool, limit: int, start: str, as_json: bool) -> None:
-    """Show the requests to the account: when, who, what, on what, and how each was decided.
+    """Show the requests to the account: time, caller, call, resource, and the decision.
 
     A refusal shows the reason, and the id by which `stslab why` explains it. --json prints
-    CloudTrail's records, each with its `decisions`.
+    CloudTrail records, each with its `decisions`.
     """
     from stslab.sandbox.pipeline.log_file import is_refused, newest_first
     from stslab.sandbox.server import client
@@ -54,7 +54,7 @@ def command(*, follow: bool, denied: bool, limit: int, start: str, as_json: bool
         return (not denied or is_refused(event)) and at >= begin
 
     if not runs:
-        click.echo("The embedded account does not run; this is what its log holds.", err=True)
+        click.echo("The embedded account is not running; this is its log.", err=True)
     show = _shower(as_json=as_json)
     if follow:
         _follow(folder, wanted, limit, show)
@@ -78,26 +78,26 @@ def _shower(*, as_json: bool) -> Show:
 
 
 def _follow(folder: Path, wanted: Wanted, limit: int, show: Show) -> None:
-    """Show the last ones and what comes. Ctrl-C is how this ends, so it is no error."""
+    """Show the last requests and new ones, until Ctrl-C, which is not an error here."""
     from stslab.sandbox.pipeline.log_file import Tail
 
     with closing(Tail(folder)) as tail, suppress(KeyboardInterrupt):
-        new = [one for one in tail.read() if wanted(one)][-limit:]
+        new = list(filter(wanted, tail.read()))[-limit:]
         while True:
             for event in new:
                 show(event)
             time.sleep(_PAUSE)
-            new = [one for one in tail.read() if wanted(one)]
+            new = list(filter(wanted, tail.read()))
 
 
 @click.command("watch")
-@click.option("--all", "every", is_flag=True, help="Also what stslab itself only looks up.")
+@click.option("--all", "every", is_flag=True, help="Also stslab's own lookups.")
 @json_option("One JSON object a line, on stdout.")
 def watch(*, every: bool, as_json: bool) -> None:
-    """Follow the run in the embedded account, beside it, until Ctrl-C.
+    """Follow the run on the embedded account from a second terminal, until Ctrl-C.
 
-    Each request as it comes: who asked for what, which gates were asked in order, where it
-    stopped and why; the identities, and how long they last; the task, and what is still missing.
+    It shows each request: who called what, the gates in order, where it stopped and why; the
+    identities and how long they last; the current task, and what is still missing.
     """
     from stslab.cli.account.watch import follow
 

@@ -19,12 +19,12 @@ _OFF = "off"
 
 
 @click.group("sandbox", cls=LazyGroup)
-@click.option("--name", metavar="NAME", help="Use another embedded account than the usual one.")
+@click.option("--name", metavar="NAME", help="Use the embedded account of this name.")
 def command(name: str | None) -> None:
     """Start, stop, look at or reset the embedded AWS account.
 
-    Commands that need it start it, and it stops after two idle hours. There may be several,
-    each with a name: with STSLAB_SANDBOX=NAME every command uses that one.
+    Commands that need it start it, and it stops after two idle hours. There may be several
+    accounts with names: with STSLAB_SANDBOX=NAME every command uses that one.
     """
     if name is not None:
         os.environ["STSLAB_SANDBOX"] = name
@@ -39,9 +39,9 @@ command.entries = family("sandbox")
               help="Behave as a real account can: changes spread slowly, calls fail. "
               "`off` ends that.")  # fmt: skip
 def start(*, port: int, spec: str | None) -> None:
-    """Start it, if it does not run yet.
+    """Start it, if it is not running yet.
 
-    --rehearse alone uses the usual settings. In SPEC only what is named happens: seed, keys,
+    --rehearse alone uses the usual settings. With SPEC, only what it names happens: seed, keys,
     users, roles, policies, throttle, errors, errors-after, reset-before, reset-after,
     slow-stacks, fail-stacks, fail-deletes.
     """
@@ -73,16 +73,16 @@ def reset(yes: bool) -> None:
     from stslab.sandbox.server import client
 
     if not yes:
-        asked = "Delete the embedded account with everything in it?"
+        question = "Delete the embedded account with everything in it?"
         hint = "If that is what you want: stslab sandbox reset --yes"
-        confirm(asked, "the account is deleted", hint)
+        confirm(question, "the account is deleted", hint)
     endpoint = client.reset(home().sandbox)
     click.echo(f"A new embedded account is at {endpoint.url}")
     click.echo('Its keys are new ones: eval "$(stslab env)"', err=True)
 
 
 def confirm(question: str, comes: str, hint: str) -> None:
-    """Have a person agree to what ``comes`` of the account."""
+    """Ask a person. ``comes`` says what would happen to the account, for the error."""
     if not sys.stdin.isatty():
         raise UsageError(f"Without a terminal, {comes} only with --yes.", hint)
     click.confirm(question, abort=True)
@@ -113,7 +113,7 @@ class _Moving(click.Command):
     """A command that takes ``-30m`` as a move back in time, not as options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the moves back in time behind the options."""
+        """Put moves back in time after the options."""
         moves = [each for each in args if _BACK.fullmatch(each)]
         others = [each for each in args if each not in moves]
         return super().parse_args(ctx, [*others, "--", *moves] if moves else others)
@@ -126,46 +126,43 @@ def clock(*, move: str) -> None:
 
     By a span (+2h, -30m, +1d12h), to a TIME (2030-01-31T12:00:00Z, UTC unless it says
     otherwise), or back to the real time. Sessions expire by this clock, and conditions on
-    time go by it; signatures always go by the real time.
+    time use it; signatures always use the real time.
     """
     from stslab.sandbox.server import client
 
-    asked = _asked(move) if move else None
+    body = _move(move) if move else None
     folder = home().sandbox
     client.ensure(folder)
-    if asked is None:
-        _say(client.control(folder, "GET", "clock"))
-    else:
-        _say(client.control(folder, "POST", "clock", asked))
+    _show(client.control(folder, "POST" if body else "GET", "clock", body))
 
 
-def _asked(move: str) -> dict[str, float]:
-    """What to ask of the account: a move by ``seconds``, or an ``offset`` from the real time."""
+def _move(move: str) -> dict[str, float]:
+    """The body of the request: a move by ``seconds``, or an ``offset`` from the real time."""
     if move == _REAL:
         return {"offset": 0}
     length = span(move[1:]) if move[0] in "+-" else None
     if length is not None:
         return {"seconds": (1 if move[0] == "+" else -1) * length.total_seconds()}
-    found = moment(move)
-    if found is None:
+    to = moment(move)
+    if to is None:
         raise UsageError(
-            f"{move!r} does not move the clock.",
+            f"{move!r} is not a move of the clock.",
             "Use +2h, -30m, +1d12h (s, m, h, d, w), a time (2030-01-31T12:00:00Z), or real.",
         )
-    return {"offset": round((found - datetime.now(UTC)).total_seconds(), 3)}
+    return {"offset": round((to - datetime.now(UTC)).total_seconds(), 3)}
 
 
-def _say(told: Mapping[str, Any]) -> None:
+def _show(clock: Mapping[str, Any]) -> None:
     from stslab.render.text.durations import spoken
 
-    now, offset = datetime.fromisoformat(told["now"]), round(told["offset"])
+    now, offset = datetime.fromisoformat(clock["now"]), round(clock["offset"])
     where = "the real time"
     if offset:
         where = f"{spoken(abs(offset))} {'ahead of' if offset > 0 else 'behind'} {where}"
     click.echo(f"{now:%Y-%m-%dT%H:%M:%SZ}  ({where})")
 
 
-# -- spans of time and moments, as people write them -------------------------------------------
+# -- parsing of spans and times ------------------------------------------------------------------
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SPAN = re.compile(r"(?:\d{1,7}[smhdw])+")
@@ -173,7 +170,7 @@ _PART = re.compile(r"(\d+)([smhdw])")
 
 
 def span(text: str) -> timedelta | None:
-    """The span that ``text`` says, such as ``90s``, ``2h`` or ``1h30m``; or None."""
+    """Parse a span such as ``90s``, ``2h`` or ``1h30m``; None if it is not one."""
     if not _SPAN.fullmatch(text):
         return None
     parts = [timedelta(**{_UNITS[unit]: int(number)}) for number, unit in _PART.findall(text)]
@@ -181,7 +178,7 @@ def span(text: str) -> timedelta | None:
 
 
 def moment(text: str) -> datetime | None:
-    """The moment that ``text`` says in ISO 8601, UTC unless it says otherwise; or None."""
+    """Parse an ISO 8601 time, UTC unless it says otherwise; None if it is not one."""
     try:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
@@ -190,7 +187,7 @@ def moment(text: str) -> datetime | None:
 
 
 def since(text: str, now: datetime) -> datetime:
-    """The moment that ``text`` means: ISO 8601, or a span before ``now``."""
+    """Parse an ISO 8601 time, or a span before ``now``."""
     ago = span(text)
     found = now - ago if ago is not None else moment(text)
     if found is None:

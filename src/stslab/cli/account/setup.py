@@ -1,4 +1,4 @@
-"""A set-up to hand out: an account with the run that is in it, its profiles, and its lab."""
+"""A set-up to hand out: an exported account with a run, its profiles and its lab."""
 
 import json
 import re
@@ -33,22 +33,22 @@ _HINT = "Export it again: stslab sandbox export FILE --run ID"
 
 
 def export(home: Home, run_id: str, path: Path) -> RunRecord:
-    """Write the account and this run of it to ``path``."""
+    """Write the account and one of its runs to ``path``."""
     with Journal(home.journal) as journal:
         run, links = journal.run(run_id), journal.links(run_id)
-        names = [one.name for one in journal.past(run_id).profiles()]
+        names = [profile.name for profile in journal.past(run_id).profiles()]
     if run is None or run.kind != "sandbox":
         raise UsageError(
-            f"The embedded account has no run {run_id}.", "See which there are: stslab status --all"
+            f"The embedded account has no run {run_id}.", "List the runs: stslab status --all"
         )
     files = ProfileFiles(home.profiles(run.target), region="")
-    held = {name: files.get(name) for name in names}
+    profiles = {name: files.get(name) for name in names}
     told = {
         "format": _FORMAT,
         "version": _VERSION,
         "run": run.id,
         "records": links,
-        "profiles": {name: asdict(one) for name, one in held.items() if one},
+        "profiles": {name: asdict(keys) for name, keys in profiles.items() if keys},
     }
     with tempfile.TemporaryDirectory(dir=home.root, prefix=".export-") as aside:
         account, whole = Path(aside) / "account", Path(aside) / "whole"
@@ -66,7 +66,7 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
 
 
 def _files_of(lab: Path) -> Iterator[tuple[str, str]]:
-    """A foreign lab's file, and what it includes of its own folder."""
+    """A foreign lab's file, and the files of its folder that it includes."""
     text = text_of(lab)
     if not text or not is_foreign(lab):
         return
@@ -78,7 +78,7 @@ def _files_of(lab: Path) -> Iterator[tuple[str, str]]:
 
 
 def is_one(path: Path) -> bool:
-    """Whether a file is a set-up, and not an account alone."""
+    """Whether a file is a set-up, and not just an account."""
     try:
         with zipfile.ZipFile(path) as archive:
             return _RUN in archive.namelist()
@@ -90,10 +90,10 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
     """Replace the embedded account by the set-up's, with its run, profiles and lab.
 
     Returns:
-        The run, and the lab's file, where that did not come with stslab.
+        The run, and the file of its lab if the lab is foreign.
 
     Raises:
-        StslabError: it is no set-up that can be used here; then nothing was changed.
+        StslabError: The set-up can't be used here. Nothing was changed.
     """
     run_id, links, profiles, files = _read(path)
     private_folder(home.root)
@@ -104,8 +104,8 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
         with Journal(home.journal) as journal:
             if journal.run(run_id):
                 raise UsageError(
-                    f"Run {run_id} is here already.",
-                    "Take another state folder for it: STSLAB_HOME=/some/folder stslab ...",
+                    f"Run {run_id} exists here already.",
+                    "Use another state folder for it: STSLAB_HOME=/some/folder stslab ...",
                 )
             exchange.put_in(home.sandbox, found, renamed=False)
             journal.take_in(run_id, links)
@@ -124,29 +124,29 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
 
 
 def _read(path: Path) -> tuple[str, list[Link], dict[str, Credentials], dict[str, bytes]]:
-    """What is in the file: the run's id, records and profiles, and the other files by name."""
+    """The file's content: the run's id, records and profiles, and the other files by name."""
     try:
         with zipfile.ZipFile(path) as archive:
-            told, files = _unpacked(archive)
-        run_id, links = str(told["run"]), [Link(*one) for one in told["records"]]
-        profiles = {str(name): Credentials(**one) for name, one in told["profiles"].items()}
-        begun, *_ = [read(one).body for one in links]
+            content, files = _unpacked(archive)
+        run_id, links = str(content["run"]), [Link(*record) for record in content["records"]]
+        profiles = {str(name): Credentials(**keys) for name, keys in content["profiles"].items()}
+        begun, *_ = [read(link).body for link in links]
     except _DAMAGED as error:
-        raise StslabError(f"{path} is no set-up: {error}.", _HINT) from None
+        raise StslabError(f"{path} is not a set-up: {error}.", _HINT) from None
     run = begun if isinstance(begun, RunRecord) else None
     here = run and (run.id, run.kind, run.target) == (run_id, "sandbox", "sandbox")
     if first_broken(run_id, links) or not here:
-        raise StslabError(f"The journal in {path} is not as it was written.", _HINT)
+        raise StslabError(f"The journal in {path} was changed.", _HINT)
     return run_id, links, profiles, files
 
 
 def _unpacked(archive: zipfile.ZipFile) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """What is said of the run, and the other files by name."""
-    sizes = {one.filename: one.file_size for one in archive.infolist()}
+    """The content of the run's file, and the other files by name."""
+    sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     further = sizes.keys() - {_ACCOUNT, _RUN}
     if sum(sizes.values()) > _MOST or not all(map(_NAME.fullmatch, further)):
         raise ValueError("it has files that do not belong to it")
-    told = json.loads(archive.read(_RUN))
-    if (told["format"], told["version"]) != (_FORMAT, _VERSION):
+    content = json.loads(archive.read(_RUN))
+    if (content["format"], content["version"]) != (_FORMAT, _VERSION):
         raise ValueError("it is of another version")
-    return told, {name: archive.read(name) for name in (_ACCOUNT, *sorted(further))}
+    return content, {name: archive.read(name) for name in (_ACCOUNT, *sorted(further))}

@@ -1,4 +1,4 @@
-"""``stslab watch``: a second terminal beside a run, with each request and what is still missing."""
+"""``stslab watch``: follow a run from a second terminal."""
 
 import json
 import signal
@@ -42,10 +42,10 @@ _SAYS = {"Allowed": "allows", "ExplicitlyDenied": "denies", "ImplicitlyDenied": 
 
 
 def follow(*, every: bool, as_json: bool) -> None:
-    """Follow the run in the embedded account, beside it, until Ctrl-C."""
+    """Follow the run on the embedded account until Ctrl-C."""
     place, stopped = home(), threading.Event()
     shown: _Lines | _Screen = _Lines() if as_json else _Screen()
-    # An exception would be lost where it comes inside of SQLite's reading.
+    # A KeyboardInterrupt inside a callback of SQLite would be lost.
     before = signal.signal(signal.SIGINT, lambda *_: stopped.set())
     with ExitStack() as stack:
         stack.callback(signal.signal, signal.SIGINT, before)
@@ -54,7 +54,7 @@ def follow(*, every: bool, as_json: bool) -> None:
 
 
 class _Watching:
-    """Looks at the log, the journal and the profiles, and tells what is new in them."""
+    """Watches the log, the journal and the profiles, and shows what is new in them."""
 
     def __init__(
         self, place: Home, shown: "_Lines | _Screen", stopped: threading.Event, *, every: bool
@@ -89,31 +89,31 @@ class _Watching:
             self._shown.status(replace(self._status, time=now))
 
     def _look(self, *, running: bool, called: bool) -> None:
-        """Look again, if something was called or written since the last time."""
+        """Read the run's state again, if something was called or written since."""
         written = self._journal.written_by_others if self._journal else 0
         last, self._last = self._last, (running, written, *self._files.written())
         if last == self._last and not called:
             return
         try:
-            self._status = self._looked(running=running)
-        except StslabError:  # it stopped just now
+            self._status = self._read(running=running)
+        except StslabError:  # the account stopped just now
             self._last = ()
 
     def _is_look(self, event: Event) -> bool:
-        """Whether stslab itself looks something up: as admin, or whether a fault is fixed."""
+        """Whether the request is a lookup of stslab: as admin, or of whether a fault is fixed."""
         own = is_own(event) and not changes(called(event))
         breaking = self._status.now is not None and self._status.now.how == How.BREAK
         return own and (breaking or event["userIdentity"].get("userName") == "admin")
 
-    def _looked(self, *, running: bool) -> Status:
-        known = ((name, self._files.get(name)) for name in self._files.names())
-        names = [Identity(name, one.expiration) for name, one in known if one and name != "default"]
-        told, now = None, datetime.now(UTC)
+    def _read(self, *, running: bool) -> Status:
+        known = ((name, self._files.get(name)) for name in self._files.names() if name != "default")
+        identities = tuple(Identity(name, keys.expiration) for name, keys in known if keys)
+        run, now = None, datetime.now(UTC)
         if running:
             clock = control(self._home.sandbox, "GET", "clock")["now"]
             self._ahead = datetime.fromisoformat(clock) - now
-            told = self._now()
-        return Status(running, told, tuple(names), now)
+            run = self._now()
+        return Status(running, run, identities, now)
 
     def _now(self) -> Now | None:
         if self._journal is None:
@@ -127,22 +127,22 @@ class _Watching:
 
 @cache
 def _lab(path: str, _sha256: str) -> Lab | None:
-    """The run's lab; None where it can't be read any more."""
+    """The run's lab; None if it can't be read any more."""
     with suppress(StslabError):
         return load(find(path), catalogue=None)
     return None
 
 
 def gates(event: Event) -> list[dict[str, object]]:
-    """The gates that a request was asked by, in order, and whether it stopped there."""
+    """The gates of a request in order, and whether it stopped there."""
     decisions = event["decisions"]
-    believed = bool(decisions) or event.get("errorCode") not in UNAUTHENTICATED
-    signature = Gate.SIGNATURE, "allows" if believed else "denies", not believed
-    refused = [one for one in decisions if one["decision"] != "Allowed"]
+    accepted = bool(decisions) or event.get("errorCode") not in UNAUTHENTICATED
+    signature = Gate.SIGNATURE, "allows" if accepted else "denies", not accepted
+    refused = [decision for decision in decisions if decision["decision"] != "Allowed"]
     layers = [
-        (GATES[PolicyKind(one["layer"])], _SAYS[one["decision"]], bool(one["blocks"]))
+        (GATES[PolicyKind(layer["layer"])], _SAYS[layer["decision"]], bool(layer["blocks"]))
         for decision in (refused or decisions)[:1]
-        for one in decision["layers"]
+        for layer in decision["layers"]
     ]
     return [
         {"gate": str(gate), "says": says, "decided": decided}
@@ -151,56 +151,56 @@ def gates(event: Event) -> list[dict[str, object]]:
 
 
 class _Lines:
-    """One JSON object a line."""
+    """Prints JSON lines."""
 
     def __init__(self) -> None:
         self._last: Status | None = None
 
     def request(self, event: Event) -> None:
-        """Who asked for what, and what came of it."""
         decisions = event["decisions"]
-        telling = [one for one in decisions if one["decision"] != "Allowed"] or decisions
-        self._say(
+        refused = [decision for decision in decisions if decision["decision"] != "Allowed"]
+        shown = (refused or decisions)[:1]
+        self._print(
             "request",
             time=event["eventTime"],
             id=event["requestID"],
             who=who(event, LEARNER),
             arn=event["userIdentity"].get("arn", ""),
             call=call_name(event),
-            on=telling[0]["resource"] if telling else "",
+            on=shown[0]["resource"] if shown else "",
             allowed="errorCode" not in event,
             code=event.get("errorCode", ""),
-            why=telling[0]["reason"] if telling else event.get("errorMessage", ""),
+            why=shown[0]["reason"] if shown else event.get("errorMessage", ""),
             gates=gates(event),
         )
 
     def account(self, *, running: bool) -> None:
-        self._say("account", running=running)
+        self._print("account", running=running)
 
     def status(self, status: Status) -> None:
         if status == self._last:
             return
         self._last = status
-        told = to_builtins(status.now) if status.now else None
-        if told:
-            told["tasks"] = [{"text": text, "done": done} for text, done in told["tasks"]]
-        names = []
-        for one in status.identities:
-            left = status.left(one)
+        run = to_builtins(status.now) if status.now else None
+        if run:
+            run["tasks"] = [{"text": text, "done": done} for text, done in run["tasks"]]
+        identities = []
+        for each in status.identities:
+            left = status.left(each)
             seconds = None if left is None else int(left)
-            names.append({"name": one.name, "ends": one.ends, "seconds": seconds})
-        self._say("status", run=told, identities=names)
+            identities.append({"name": each.name, "ends": each.ends, "seconds": seconds})
+        self._print("status", run=run, identities=identities)
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no file is open."""
 
-    def _say(self, kind: str, **fields: object) -> None:
+    def _print(self, kind: str, **fields: object) -> None:
         click.echo(json.dumps({"event": kind, **fields}))
         sys.stdout.flush()
 
 
 class _Screen:
-    """For people: requests scroll by, and where the run stands is below them."""
+    """For people: requests scroll by, with the state of the run below them."""
 
     def __init__(self) -> None:
         self._console = make_console(sys.stdout)
@@ -211,9 +211,9 @@ class _Screen:
         self.request = self._table.show
 
     def account(self, *, running: bool) -> None:
-        text = "The embedded account runs." if running else "The embedded account does not run."
-        more = "Each request shows here. Ctrl-C ends." if running else "Waiting until it does."
-        Paper(self._console).prose(f"{text} {more}", style="dim")
+        runs = "The embedded account runs. Each request is shown here. Ctrl-C ends this."
+        stopped = "The embedded account does not run. Waiting until it does."
+        Paper(self._console).prose(runs if running else stopped, style="dim")
 
     def status(self, status: Status) -> None:
         if not self._over:
@@ -227,6 +227,6 @@ class _Screen:
         self._live.update(drawn(self._console, status), refresh=True)
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         if self._live is not None:
             self._live.stop()

@@ -1,1 +1,1 @@
-"""The commands that work on labs."""
+"""The commands for labs."""

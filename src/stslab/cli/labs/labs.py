@@ -1,4 +1,4 @@
-"""``stslab labs``, ``show``, ``new``, ``lint`` and ``test``: which labs there are, and how good."""
+"""``stslab labs``, ``show``, ``new``, ``lint`` and ``test``."""
 
 import json
 import re
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def command(*, folder: Path | None, as_json: bool) -> None:
     """List the labs that come with stslab, and those in FOLDER (or STSLAB_LABS), as foreign.
 
-    A lab goes by its id; those of a FOLDER that is named here, by their path.
+    Other commands take a lab's id; for labs in a FOLDER named here, its path.
     """
     from stslab.lab.reading.listing import header, headers, labs_in
 
@@ -39,8 +39,8 @@ def command(*, folder: Path | None, as_json: bool) -> None:
             f"There is no lab in {further}.",
             "Name a folder with labs (ARGUMENT, or STSLAB_LABS), or make one: stslab new ID",
         )
-    found = [*headers(labs_folder()), *foreign]
-    embedded = {lab.path for lab in found if _embedded_only(lab)}
+    labs = [*headers(labs_folder()), *foreign]
+    embedded = {lab.path for lab in labs if _embedded_only(lab)}
     reached = progress()
     if as_json:
         listed = [
@@ -55,19 +55,19 @@ def command(*, folder: Path | None, as_json: bool) -> None:
                 **_progress(reached.get(lab.id)),
                 "stages": [{"id": stage, "title": title} for stage, title in lab.stages],
             }
-            for lab in found
+            for lab in labs
         ]
         click.echo(json.dumps(listed, indent=2))
         return
-    for lab in found:
+    width = shutil.get_terminal_size().columns
+    for lab in labs:
         marks = ["foreign"] if lab in foreign else []
         marks += ["embedded account only"] if lab.path in embedded else []
-        stood = reached.get(lab.id)
-        if stood:
-            marks += ["done" if stood.finished else f"{stood.proved} of {len(stood.claims)} proved"]
-        only = f" ({', '.join(marks)})" if marks else ""
-        width = shutil.get_terminal_size().columns
-        line = f"{lab.id}: {lab.title or lab.problem}{only}"
+        best = reached.get(lab.id)
+        if best:
+            marks += ["done" if best.finished else f"{best.proved} of {len(best.claims)} proved"]
+        marked = f" ({', '.join(marks)})" if marks else ""
+        line = f"{lab.id}: {lab.title or lab.problem}{marked}"
         click.echo(visible(click.wrap_text(line, width, "", "  ")))
         stages = ", ".join(stage for stage, _ in lab.stages)
         click.echo(visible(click.wrap_text(stages, width, "  ", "  ")))
@@ -75,11 +75,11 @@ def command(*, folder: Path | None, as_json: bool) -> None:
             click.echo(visible(f"  {lab.path}"))
 
 
-def _progress(stood: "Standing | None") -> dict[str, object]:
-    if stood is None:
+def _progress(best: "Standing | None") -> dict[str, object]:
+    if best is None:
         return {"state": "new", "proved": 0, "claims": 0}
-    state = "done" if stood.finished else "begun"
-    return {"state": state, "proved": stood.proved, "claims": len(stood.claims)}
+    state = "done" if best.finished else "begun"
+    return {"state": state, "proved": best.proved, "claims": len(best.claims)}
 
 
 def _embedded_only(lab: "LabHeader") -> bool:
@@ -129,14 +129,14 @@ _SCHEMA = "lab.schema.json"
 @click.option("--from", "start", default="role", show_default=True, help="What the lab is about.",
               type=click.Choice(sorted(path.stem for path in STARTS.glob("*.yaml"))))  # fmt: skip
 def new(*, lab_id: str, start: str) -> None:
-    """Make the folder ID with a lab in it, `ID.yaml`, that passes its test as it is.
+    """Make the folder ID with a lab in it, `ID.yaml`, that passes its test.
 
     Change one thing at a time, and test it again.
     """
     if not _ID.fullmatch(lab_id):
         raise UsageError(
-            f"{lab_id!r} is no name for a lab.",
-            "Use small letters, digits and -, beginning with a letter; 2 to 40 of them.",
+            f"{lab_id!r} is not a valid name for a lab.",
+            "Use 2 to 40 small letters, digits and -, beginning with a letter.",
         )
     folder = Path(lab_id)
     text = (STARTS / f"{start}.yaml").read_text(encoding="utf-8").replace(_NAME, lab_id)
@@ -147,13 +147,13 @@ def new(*, lab_id: str, start: str) -> None:
         schema = (labs_folder() / _SCHEMA).read_text(encoding="utf-8")
         (folder / _SCHEMA).write_text(schema, encoding="utf-8")
     except FileExistsError:
-        raise UsageError(f"There is a {folder} already.", "Choose another name.") from None
+        raise UsageError(f"{folder} exists already.", "Choose another name.") from None
     except OSError as error:
         raise UsageError(
             f"{error.filename or folder} can't be written: {error.strerror}.",
             "Go to a folder that you may write to.",
         ) from error
-    click.echo(f"{path}: {start}, ready to be changed.")
+    click.echo(f"{path}: made from {start}; now change it.")
     click.echo(f"Check it:   stslab lint {path}")
     click.echo(f"Test it:    stslab test {path} --mutate")
     click.echo(f"Go through: stslab run {path}")
@@ -168,11 +168,11 @@ _KEYS = ("rule", "severity", "file", "line", "column", "message", "fix")
               show_default=True, help="For people, or one JSON object a problem.")  # fmt: skip
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 def lint_command(*, paths: tuple[Path, ...], form: str) -> None:
-    """Check the lab files PATHS, and those in folders, offline; without PATHS all bundled labs.
+    """Check lab files and the labs in folders (PATHS) offline; without PATHS, all bundled labs.
 
     Each problem comes with its file, line and column, and what to write instead. A lab with
     an error does not run. A warning may be allowed in the file: `# stslab: allow RULE reason`.
-    Exit code 2 if there is either.
+    Exit code 2 if there is any problem.
     """
     from stslab.aws.catalogue import BotocoreCatalogue
     from stslab.cli.inside import served
@@ -181,23 +181,22 @@ def lint_command(*, paths: tuple[Path, ...], form: str) -> None:
     from stslab.lab.loader import load
 
     catalogue, calls = BotocoreCatalogue(), served()
-    chosen = [one for path in paths for one in _labs(path)] or bundled_labs()
-    problems = [one for path in chosen for one in lint(path, catalogue=catalogue, served=calls)]
+    chosen = [lab for path in paths for lab in _labs(path)] or bundled_labs()
+    problems = [found for lab in chosen for found in lint(lab, catalogue=catalogue, served=calls)]
     for problem in problems:
         fields = asdict(problem)
-        told = json.dumps({key: fields[key] for key in _KEYS}) if form == "json" else f"{problem}\n"
-        click.echo(told if form == "json" else visible(told))
+        line = json.dumps({key: fields[key] for key in _KEYS})
+        click.echo(line if form == "json" else visible(f"{problem}\n"))
     for path in chosen if not problems else ():
         if needs := embedded_only(load(path, catalogue=None)):
             click.echo(f"{path}: embedded account only, since it {' and '.join(needs)}.", err=True)
     if problems:
-        told = f"{counted(len(problems), 'problem')} in {counted(len(chosen), 'lab')}."
-        raise InvalidLab(told)
+        raise InvalidLab(f"{counted(len(problems), 'problem')} in {counted(len(chosen), 'lab')}.")
     click.echo(f"{counted(len(chosen), 'lab')} checked, nothing to fix.", err=form == "json")
 
 
 def _labs(path: Path) -> list[Path]:
-    """The labs of a folder; a file, or what is neither, as it is: reading it says so."""
+    """The labs of a folder, or else the path itself: a file, or an error when it is read."""
     from stslab.lab.reading.listing import labs_in
 
     try:
@@ -209,22 +208,22 @@ def _labs(path: Path) -> list[Path]:
 @click.command("test")
 @click.argument("labs", nargs=-1, shell_complete=complete_lab)
 @click.option("--mutate", is_flag=True, help="Also change one thing at a time: a check or a cell"
-              " of `access` must notice.")  # fmt: skip
+              " of `access` must notice it.")  # fmt: skip
 @click.option("--rehearse", "spec", is_flag=False, flag_value="", default=None, metavar="[SPEC]",
               help="In an account that behaves as a real one can; see `stslab sandbox start`."
               )  # fmt: skip
 @click.option("--junit", type=click.File("w", encoding="utf-8", lazy=False), metavar="FILE",
-              help="Write JUnit's XML, for a CI system.")  # fmt: skip
+              help="Write JUnit XML, for a CI system.")  # fmt: skip
 @json_option("One JSON object a lab, on stdout.")
 def test(
     *, labs: tuple[str, ...], mutate: bool, spec: str | None, junit: TextIO | None, as_json: bool
 ) -> int:
-    """Run each of LABS (ids, files, folders; without any all bundled ones) in a throw-away account.
+    """Run LABS (ids, files, folders; by default all bundled ones) in throw-away accounts.
 
     A lab passes when every stage ran, every claim held, and the account is afterwards what it
-    was before, thing by thing. Exit code: 0, or that of the first lab that did not pass: 1 a
-    call failed, 2 the lab is invalid, 3 a claim did not hold, a task or fault can't be solved,
-    or a mutant was not noticed, 5 something is left.
+    was before, thing by thing. Exit code: 0, or that of the first lab that failed: 1 a call
+    failed, 2 the lab is invalid, 3 a claim did not hold, a task or fault can't be solved, or a
+    mutant was not noticed, 5 something is left.
     """
     from stslab.cli.labs.testing import tested
 

@@ -1,6 +1,6 @@
-"""Plays a lab and its mutants, to see which of them a check or a cell of the access table notices.
+"""Run a lab's mutants, and see which of them a check or a cell of the access table notices.
 
-Everything is played by the runner itself, in an account inside this process.
+The runner runs them in an account inside this process.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,11 +34,11 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 @dataclass
 class Played:
-    """How a lab went. ``failed`` are checks that did not hold.
+    """The result of a lab's run.
 
-    ``cells`` are those that did not fit (stage, row, who), and how each was decided.
-
-    ``stopped`` are the steps that failed, with the code; ``left`` is what cleanup left.
+    ``failed`` are the checks that did not hold. ``cells`` maps the cells (stage, row, who) that
+    were not as expected to their decisions. ``stopped`` maps the steps that failed to error
+    codes. ``left`` are the things that cleanup left.
     """
 
     failed: set[Place] = field(default_factory=set)
@@ -52,7 +52,7 @@ class Played:
 
 
 def play(lab: Lab, account: InsideAccount, keeps: str = "") -> Played:
-    """Play the lab from its first stage to its last; what fails stops nothing."""
+    """Run the lab from its first stage to its last, past failures."""
     account.begin(keeps=keeps)
     played = Played()
     with account.running(lab, lambda _: None) as runner:
@@ -62,8 +62,8 @@ def play(lab: Lab, account: InsideAccount, keeps: str = "") -> Played:
                 try:
                     runner.do(stage, number)
                 except StslabError as error:
-                    told = getattr(error.__cause__, "code", type(error).__name__)  # a StepError's
-                    played.stopped[stage.id, number] = told
+                    code = getattr(error.__cause__, "code", type(error).__name__)  # a StepError's
+                    played.stopped[stage.id, number] = code
             played.failed |= set(_failing(runner, stage))
             done.append(stage.id)
             cells = access.table(lab, done, runner.scope(), account.decide)
@@ -71,19 +71,19 @@ def play(lab: Lab, account: InsideAccount, keeps: str = "") -> Played:
                 wrong_gate = cell.expected.by and cell.verdict.by != cell.expected.by
                 if not cell.fits or wrong_gate:
                     by = ", ".join(cell.verdict.by)
-                    said = "allowed" if cell.verdict.allowed else f"refused ({by})"
-                    played.cells[stage.id, cell.cell, cell.who] = said
+                    decision = "allowed" if cell.verdict.allowed else f"refused ({by})"
+                    played.cells[stage.id, cell.cell, cell.who] = decision
     played.left = tuple(account.control("GET", "changed")["changed"])
     return played
 
 
 def wrong_cells(lab: Lab) -> Mapping[tuple[str, str, str], str]:
-    """The cells of the access table that are not as the stages say, and how each was decided."""
+    """The cells of the access table that are not as the stages say, with their decisions."""
     return play(lab, InsideAccount()).cells if lab.access else {}
 
 
 def waits(lab: Lab, account: InsideAccount) -> Iterator["Note"]:
-    """Each `within` that waits for nothing though IAM's changes take long, and each that lacks."""
+    """Each needless `within`, and each that is missing, if IAM's changes take long to spread."""
     account.begin()
     with account.running(lab, lambda _: None) as runner:
         spreading = _Spreading(account, real=not embedded_only(lab))
@@ -100,11 +100,11 @@ def waits(lab: Lab, account: InsideAccount) -> Iterator["Note"]:
 
 
 class _Spreading:
-    """What of a lab's changes the rest of AWS may not know yet.
+    """The lab's changes that IAM may not have spread yet.
 
-    New keys and users are known from the next stage on, roles and policies never: another stage's
-    checks may only have asked IAM for them. No `within` has waited for those of ``_unknown``,
-    which matters on a ``real`` account.
+    New keys and users count as known from the next stage on. Roles and policies never do: the
+    checks of another stage may only have read them from IAM. No `within` has waited for the
+    changes in ``_unknown``, which matters on a ``real`` account.
     """
 
     def __init__(self, account: InsideAccount, *, real: bool) -> None:
@@ -115,24 +115,24 @@ class _Spreading:
 
     @contextmanager
     def lately(self) -> Iterator[None]:
-        """While a stage lasts."""
+        """During one stage."""
         with self._watched("keys=600s,users=600s") as self._lately:
             yield
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """While something is changed."""
-        with self._watched("roles=600s", "policies=600s") as changed:
+        """During one change."""
+        with self._watched("roles=600s", "policies=600s") as lags:
             yield
         now = self._account.inside.state.snapshot.now()
-        changed = [one for one in changed if one.spreading(now)]
+        changed = [lag for lag in lags if lag.spreading(now)]
         self._changes += changed
         self._unknown += changed
 
     @contextmanager
     def _watched(self, *specs: str) -> Iterator[list[Lag]]:
-        lags = [Lag(parse(one)) for one in specs]
-        ends = [self._account.inside.state.watch(one.notice) for one in lags]
+        lags = [Lag(parse(spec)) for spec in specs]
+        ends = [self._account.inside.state.watch(lag.notice) for lag in lags]
         try:
             yield lags
         finally:
@@ -140,25 +140,25 @@ class _Spreading:
                 end()
 
     def notes(self, part: Step | Check, attempt: Callable[[], object]) -> Iterator["Note"]:
-        """What is to be said of a part's `within`, or of its having none.
+        """Notes on a needless or missing `within` of a step or check.
 
-        Nothing of what IAM or another service answers the administrator: that is the newest.
+        There are none for calls of an administrator (except to STS): those see the newest state.
         """
         administers = part.identity in (ADMIN, *self._account.target.accounts)
         if administers and part.service != "sts":
             return
-        said = part.says if isinstance(part, Check) else part.title
-        needed = [one for one in self._unknown if self._is_late(attempt, [one])]
-        self._unknown = [one for one in self._unknown if one not in needed]
+        title = part.says if isinstance(part, Check) else part.title
+        needed = [lag for lag in self._unknown if self._is_late(attempt, [lag])]
+        self._unknown = [lag for lag in self._unknown if lag not in needed]
         late = needed or self._is_late(attempt, [*self._changes, *self._lately])
         if part.within and not late:
-            yield Note("idle-within", part.line, f"“{said}”: without its `within`")
+            yield Note("idle-within", part.line, f"“{title}”: without its `within`")
         elif needed and self._real and not part.within:
-            what = f"that “{said}” may come before what it needs is known everywhere"
+            what = f"that “{title}” may come before the changes that it needs have spread"
             yield Note("lacks-within", part.line, what, "`within: 60s`, on a real account")
 
     def _is_late(self, attempt: Callable[[], object], unknown: Sequence[Lag]) -> bool:
-        """Whether what is attempted fails while these changes are not known."""
+        """Whether the attempt fails while these changes are unknown."""
         judge, before = self._account.inside.judge, self._account.inside.state.snapshot
         newest, profiles = judge.seen, self._account.files.held
 
@@ -172,7 +172,7 @@ class _Spreading:
             late = True
         finally:
             judge.seen = newest
-        self._account.back_to(before, profiles)  # a refusal that is to come may not come yet
+        self._account.back_to(before, profiles)  # a call that should be refused may have succeeded
         return late
 
 
@@ -193,7 +193,7 @@ def _failing(runner: Runner, stage: Stage) -> Iterator[Place]:
         except StslabError:  # something is left: the checks say what
             pass
         else:
-            yield from ((one.stage, one.number) for one in records if not one.held)
+            yield from ((record.stage, record.number) for record in records if not record.held)
             return
     for number in range(len(stage.checkpoint)):
         try:
@@ -205,7 +205,7 @@ def _failing(runner: Runner, stage: Stage) -> Iterator[Place]:
 
 
 def is_viable(mutant: Mutant, played: Played) -> bool:
-    """Whether there is such a lab: AWS takes the call, and what is not undone is left."""
+    """Whether the mutant is a valid lab: AWS accepts the call, and a missing undo leaves things."""
     code = played.stopped.get((mutant.stage, mutant.step), "")
     if mutant.kind == UNDO:
         return bool(played.left)
@@ -213,7 +213,7 @@ def is_viable(mutant: Mutant, played: Played) -> bool:
 
 
 class Note(msgspec.Struct, frozen=True):
-    """What a lab does not notice or need (``rule``), and what ``could`` notice it."""
+    """Something that a lab does not notice or need (``rule``); ``could``: what would notice it."""
 
     rule: str
     line: int
@@ -222,7 +222,7 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Mutated(msgspec.Struct, frozen=True):
-    """How some of a lab's mutants went. ``failed`` are the checks that noticed one."""
+    """The results of some of a lab's mutants. ``failed`` are the checks that noticed one."""
 
     mutants: int = 0
     unnoticed: tuple[Note, ...] = ()
@@ -237,21 +237,21 @@ class Mutated(msgspec.Struct, frozen=True):
 
 
 def mutated(path: Path, share: int, of: int) -> Mutated:
-    """Play one of ``of`` shares of a lab's mutants; the first looks at each `within` too."""
+    """Run one of ``of`` shares of a lab's mutants; the first share checks each `within` too."""
     catalogue = BotocoreCatalogue()
     lab, account = load(path, catalogue=catalogue), InsideAccount()
-    found = Mutated()
+    results = Mutated()
     for mutant in islice(mutants(lab, partial(_required, catalogue)), share, None, of):
         played = play(mutant.lab, account, mutant.keeps)
         if is_viable(mutant, played):
             note = Note(mutant.rule, mutant.line, mutant.what, mutant.could)
             unnoticed = () if played.noticed else (note,)
-            found += Mutated(1, unnoticed, frozenset(played.failed))
-    return found + Mutated(0, tuple(waits(lab, account)) if share == 0 else ())
+            results += Mutated(1, unnoticed, frozenset(played.failed))
+    return results + Mutated(0, tuple(waits(lab, account)) if share == 0 else ())
 
 
 def idle_checks(lab: Lab, failed: frozenset[Place]) -> Iterator[Note]:
-    """The checks that no mutant has failed."""
+    """The checks that no mutant makes fail."""
     for stage in lab.stages:
         for number, check in enumerate(stage.checkpoint):
             if (stage.id, number) not in failed:
@@ -259,5 +259,5 @@ def idle_checks(lab: Lab, failed: frozenset[Place]) -> Iterator[Note]:
 
 
 def _required(catalogue: BotocoreCatalogue, call: str) -> frozenset[str]:
-    found = catalogue.operation(*call.split(".", 1))
-    return frozenset(found.input.required) if found else frozenset()
+    operation = catalogue.operation(*call.split(".", 1))
+    return frozenset(operation.input.required) if operation else frozenset()

@@ -1,4 +1,4 @@
-"""``stslab test``: runs labs without anybody, and proves that they leave nothing behind."""
+"""``stslab test``: run labs without a learner, and prove that they leave nothing behind."""
 
 import json
 import os
@@ -37,7 +37,7 @@ from stslab.sandbox.rehearsal.spec import parse
 def tested(
     labs: tuple[str, ...], spec: str | None, junit: TextIO | None, *, mutate: bool, as_json: bool
 ) -> int:
-    """Test these labs, and tell how each did; the exit code."""
+    """Test these labs, and print each result. Return the exit code."""
     if spec and "=" not in spec:  # `--rehearse my-lab.yaml`
         labs, spec = (*labs, spec), ""
     verdicts = []
@@ -46,7 +46,7 @@ def tested(
         if as_json:
             click.echo(json.dumps(_fields(verdict)))
         else:
-            _tell(verdict)
+            _print(verdict)
     if junit:
         junit.write(_junit(verdicts))
     bad = [verdict.exit_code for verdict in verdicts if verdict.exit_code]
@@ -54,7 +54,7 @@ def tested(
 
 
 def _verdicts(paths: list[Path], spec: str | None, mutate: bool) -> Iterator[Verdict]:
-    """Each lab's, in their order; several are tried at once, each in a process of its own."""
+    """The verdicts in order. Several labs run at once, each in its own process."""
     if len(paths) == 1 and not mutate:
         yield tried(paths[0], spec)
         return
@@ -69,30 +69,30 @@ def _verdicts(paths: list[Path], spec: str | None, mutate: bool) -> Iterator[Ver
 
 
 def _mutated(verdict: Verdict, path: Path, pool: Executor, workers: int) -> Verdict:
-    """The verdict with what came of the lab's mutants, but for what its author allows."""
+    """The verdict with the results of the lab's mutants, except for what its author allows."""
     shares = [pool.submit(mutated, path, share, workers) for share in range(workers)]
     lab, allowed = load(path, catalogue=BotocoreCatalogue()), Allowed(text_of(path))
-    found = sum((one.result() for one in shares), Mutated())
+    results = sum((share.result() for share in shares), Mutated())
 
-    def told(notes: Iterable[Note]) -> tuple[Note, ...]:
-        kept = (one for one in notes if not allowed.has(one.rule, one.line))
-        return tuple(sorted(kept, key=lambda one: one.line))
+    def not_allowed(notes: Iterable[Note]) -> tuple[Note, ...]:
+        kept = (note for note in notes if not allowed.has(note.rule, note.line))
+        return tuple(sorted(kept, key=lambda note: note.line))
 
-    idle = told(idle_checks(lab, found.failed))
-    return replace(verdict, mutants=found.mutants, unnoticed=told(found.unnoticed), idle=idle)
+    unnoticed, idle = map(not_allowed, (results.unnoticed, idle_checks(lab, results.failed)))
+    return replace(verdict, mutants=results.mutants, unnoticed=unnoticed, idle=idle)
 
 
 def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
-    """The files of the labs, each of which is there, as the rehearsal is."""
+    """The files of the labs. Raises an error for an unknown lab or an invalid rehearsal."""
     if spec:
         parse(spec)
     folders = {name: labs_in(Path(name)) for name in labs if Path(name).is_dir()}
-    found = [one for name in labs for one in folders.get(name) or [find(name)]]
-    return found or list(bundled_labs())
+    paths = [path for name in labs for path in folders.get(name) or [find(name)]]
+    return paths or list(bundled_labs())
 
 
-def _tell(verdict: Verdict) -> None:
-    """A line for a lab that passes; for another, all that happened in it."""
+def _print(verdict: Verdict) -> None:
+    """Print a line for a lab that passes; for another, everything that happened."""
     if verdict.exit_code == 0:
         claims, calls = counted(len(verdict.claims), "claim"), counted(verdict.calls, "call")
         further = (
@@ -100,21 +100,21 @@ def _tell(verdict: Verdict) -> None:
             (len(verdict.faults), "fault", "fixed"),
             (verdict.mutants or 0, "mutant", "noticed"),
         )
-        told = [claims, calls, spoken(verdict.seconds), "nothing left"]
-        told += [f"{counted(number, one)} {how}" for number, one, how in further if number]
-        click.echo(f"passed  {verdict.lab}: {', '.join(told)}")
+        parts = [claims, calls, spoken(verdict.seconds), "nothing left"]
+        parts += [f"{counted(number, noun)} {how}" for number, noun, how in further if number]
+        click.echo(f"passed  {verdict.lab}: {', '.join(parts)}")
         return
     if verdict.left or verdict.error:
         _replay(verdict)
     click.echo(f"FAILED  {verdict.lab} ({verdict.file})")
-    for one in (*verdict.left, *_notes(verdict)):
-        click.echo(visible(f"        {one}"))
+    for line in (*verdict.left, *_notes(verdict)):
+        click.echo(visible(f"        {line}"))
     if verdict.error:
         tell(_without_advice(verdict.error, verdict.file))
 
 
 def _notes(verdict: Verdict) -> Iterator[str]:
-    """What is to be said of its tasks, faults and mutants, each with its place."""
+    """The problems with its tasks, faults and mutants, each with its place."""
     for one in verdict.unsolved:
         yield f"{verdict.file}:{one.line}: after {one.stage}, “{one.title}”: {one.why}"
     for note in verdict.unnoticed:
@@ -124,18 +124,17 @@ def _notes(verdict: Verdict) -> Iterator[str]:
     for note in verdict.idle:
         yield f"{verdict.file}:{note.line}: no mutant fails “{note.what}” [{note.rule}]"
     if verdict.unnoticed or verdict.idle:
-        yield "Where one is meant so: # stslab: allow RULE reason, in the line above."
+        yield "To allow one, put this in the line above it: # stslab: allow RULE reason"
 
 
 def _without_advice(error: StslabError, file: str) -> StslabError:
-    """The error without commands for an account that is gone; how to see it on one that stays."""
+    """The error without commands for the deleted account, and how to repeat it on a lasting one."""
     if isinstance(error, InvalidLab):
         return error
-    how = f"See it happen on your own:\n  stslab run {shlex.quote(file)}"
-    told = StslabError(error.message, how)
+    shown = StslabError(error.message, f"Repeat it yourself:\n  stslab run {shlex.quote(file)}")
     for note in getattr(error, "__notes__", ()):
-        told.add_note(note)
-    return told
+        shown.add_note(note)
+    return shown
 
 
 def _replay(verdict: Verdict) -> None:
@@ -149,7 +148,7 @@ def _replay(verdict: Verdict) -> None:
 
 
 def _of_a_gone_account(event: Event) -> Event:
-    """The event without what could be done in the account, were it still there."""
+    """The event without commands for the account, which is gone."""
     if isinstance(event, RunStarted):
         return replace(event, target="a throw-away account")
     if isinstance(event, CleanupFinished):
@@ -158,11 +157,11 @@ def _of_a_gone_account(event: Event) -> Event:
 
 
 def _junit(verdicts: Iterable[Verdict]) -> str:
-    """JUnit's XML: a suite for each lab, a case for each claim, cell, task, fault and mutant."""
+    """JUnit XML: a suite for each lab, a case for each claim, cell, task, fault and mutant."""
     root = Element("testsuites", name="stslab test")
     counts = {"failures": "failure", "errors": "error"}
-    for one in verdicts:
-        add_suite(root, one.lab, [*_cases(one)], counts, time=f"{one.seconds:.3f}")
+    for verdict in verdicts:
+        add_suite(root, verdict.lab, [*_cases(verdict)], counts, time=f"{verdict.seconds:.3f}")
     return written(root)
 
 
@@ -183,8 +182,8 @@ def _cases(verdict: Verdict) -> Iterator[Case]:
 def _fields(verdict: Verdict) -> dict[str, Any]:
     mutants = {
         "mutants": verdict.mutants,
-        "unnoticed": [to_builtins(one) for one in verdict.unnoticed],
-        "idle_checks": [to_builtins(one) for one in verdict.idle],
+        "unnoticed": list(map(to_builtins, verdict.unnoticed)),
+        "idle_checks": list(map(to_builtins, verdict.idle)),
     }
     return {
         "lab": verdict.lab,
@@ -194,10 +193,10 @@ def _fields(verdict: Verdict) -> dict[str, Any]:
         "error": verdict.error.message if verdict.error else None,
         "places": list(getattr(verdict.error, "__notes__", ())),
         "left": list(verdict.left),
-        "claims": [to_builtins(one) for one in verdict.claims],
-        "wrong_cells": [to_builtins(one) for one in verdict.cells],
-        "tasks": [to_builtins(one) for one in verdict.tasks],
-        "faults": [to_builtins(one) for one in verdict.faults],
+        "claims": list(map(to_builtins, verdict.claims)),
+        "wrong_cells": list(map(to_builtins, verdict.cells)),
+        "tasks": list(map(to_builtins, verdict.tasks)),
+        "faults": list(map(to_builtins, verdict.faults)),
         "calls": verdict.calls,
         "seconds": round(verdict.seconds, 3),
         **({} if verdict.mutants is None else mutants),

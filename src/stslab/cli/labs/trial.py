@@ -1,6 +1,6 @@
-"""Tries labs out, each from its first stage to its last, in an account that is thrown away.
+"""Run a lab from its first stage to its last in a throw-away account, with its tasks and faults.
 
-Its tasks and faults are tried too: each is solved by its own command, and only then.
+Each task and fault must be solved by its own command, and not before.
 """
 
 import shutil
@@ -34,7 +34,7 @@ _LOOKS = 5000
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """A task or a fault, and ``why`` it can't be solved as the lab has it; empty where it can."""
+    """A task, fault or cell, and ``why`` it failed, or ""."""
 
     stage: str
     title: str
@@ -43,7 +43,7 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 def tasks(lab: Lab) -> tuple[Tried, ...]:
-    """Each task of the lab, solved in the order of its steps by the calls that its hints end in."""
+    """Solve each task of the lab, in order, by the command that its hints end with."""
     if not any(step.task for stage in lab.stages for step in stage.steps):
         return ()
     account = InsideAccount()
@@ -52,19 +52,18 @@ def tasks(lab: Lab) -> tuple[Tried, ...]:
 
 
 def faults(lab: Lab) -> tuple[Tried, ...]:
-    """Each fault that the lab declares, planted and fixed."""
-    declared = {one.id: one for one in lab.faults}
-    proved = {one.id: proof for one, proof in proofs(lab)} if declared else {}
+    """Plant and fix each fault that the lab declares."""
+    proved = {fault.id: proof for fault, proof in proofs(lab)} if lab.faults else {}
     tried = []
-    for name, one in declared.items():
-        proof = proved[name]
-        why = proof if isinstance(proof, str) else "" if one.hints else "it has no hint"
-        tried.append(Tried(one.after, one.title, one.line, why))
+    for fault in lab.faults:
+        proof = proved[fault.id]
+        why = proof if isinstance(proof, str) else "" if fault.hints else "it has no hint"
+        tried.append(Tried(fault.after, fault.title, fault.line, why))
     return tuple(tried)
 
 
 class _Learner:
-    """Calls past the runner, as a person does in a shell."""
+    """A learner who works by hand: calls the account past the runner."""
 
     def __init__(self, lab: Lab, account: InsideAccount, runner: Runner) -> None:
         self._lab = lab
@@ -73,8 +72,8 @@ class _Learner:
         self._hand = ByHand(lab, runner, account.decide, lambda: ())
 
     def all(self) -> Iterator[Tried]:
-        """Every task that has a text; a stage that can't be done ends it."""
-        for stage in (one for one in self._lab.stages if not one.cleanup):
+        """Every task with a text, up to the first stage that can't be done."""
+        for stage in (each for each in self._lab.stages if not each.cleanup):
             for number, step in enumerate(stage.steps):
                 why = self._solve(stage, number, step)
                 if step.task or why:
@@ -83,56 +82,56 @@ class _Learner:
                     return
             for number, check in enumerate(stage.checkpoint):
                 if not self._runner.prove(stage, number).held:
-                    why = "all tasks are done, and this does not hold"
+                    why = "all tasks are done, but this does not hold"
                     yield Tried(stage.id, check.says, check.line, why)
                     return
 
     def _solve(self, stage: Stage, number: int, step: Step) -> str:
-        """Do what a task asks for, by hand; why it could not be done, or is not seen."""
+        """Do a task by hand. Return why it can't be done, or does not count as done; or ""."""
         try:
             if number not in {at for at, _ in tasks_of(stage)}:
                 self._runner.do(stage, number)
                 return ""
             if step.task and self._is_done(stage, number):
-                return "it is done before anybody did anything"
+                return "it counts as done before anybody did anything"
             if step.task and not step.hints:
-                return "it has no hint but the command"
+                return "it has no hint except the command"
             refused = self._call(step)
             if refused:
                 return f"its command is refused: {refused}"
-            return "" if self._is_done(stage, number) else "its command does not reach it"
+            return "" if self._is_done(stage, number) else "its command does not complete it"
         except StslabError as error:
             return error.message
 
     def _is_done(self, stage: Stage, number: int) -> bool:
-        return next(one.done for one in self._hand.look(stage).tasks if one.number == number)
+        return next(task.done for task in self._hand.look(stage).tasks if task.number == number)
 
     def _call(self, step: Step) -> str:
-        """Make the step's call; what it was refused with, or nothing."""
+        """Make the step's call. Return the error code of a refusal, or ""."""
         params = resolve(step.params, self._runner.scope())
         outcome = self._account.call(step.identity, step.service, step.operation, params)
         if isinstance(outcome, Refusal):
             return outcome.code
         if step.profile and isinstance(outcome, Answer):
             answer = evaluate(step.profile.source, outcome.data, self._runner.scope())
-            found = Credentials.found_in(answer)
-            if found:
-                self._account.files.save(step.profile.name, found.spoilt(step.profile.spoil))
+            keys = Credentials.found_in(answer)
+            if keys:
+                self._account.files.save(step.profile.name, keys.spoilt(step.profile.spoil))
         return self._wait(step, step.wait) if step.wait else ""
 
     def _wait(self, step: Step, wait: Wait) -> str:
-        """Wait as the step does; what it waited for in vain, or nothing."""
+        """Wait as the step does. Return what was not reached, or ""."""
         params = resolve(wait.params, self._runner.scope())
         for _ in range(_LOOKS):
             state = self._account.probe(step.identity, step.service, wait.waiter, params).state
             if state != "retry":
-                return "" if state == "success" else f"{wait.waiter} does not come about"
+                return "" if state == "success" else f"{wait.waiter} is not reached"
             time.sleep(TARGET.pace)
-        return f"{wait.waiter} does not come about"
+        return f"{wait.waiter} is not reached"
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A check of the lab, and how it went: ``held`` is None where it was not reached."""
+    """A check of the lab, and its result: ``held`` is None if it was not reached."""
 
     stage: str
     says: str
@@ -142,12 +141,12 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """How a lab did. ``error`` is what stopped it, ``left`` what it left in the account.
+    """The result of a lab. ``error`` is what stopped it, ``left`` what it left in the account.
 
-    ``events`` are all that happened, in order. Where its mutants were played, there are so many,
-    some ``unnoticed``, and the checks that noticed none are ``idle``. ``tasks`` are those of who
-    works by hand, ``faults`` those that the lab declares, ``cells`` those of the access table that
-    are wrong.
+    ``events`` are all events, in order. ``mutants`` is how many were run (None: not asked for),
+    ``unnoticed`` are those that no check noticed, ``idle`` the checks that noticed none.
+    ``tasks`` are those of work by hand, ``faults`` those that the lab declares, ``cells`` the
+    wrong cells of the access table.
     """
 
     lab: str
@@ -167,7 +166,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def exit_code(self) -> int:
-        """That of what is worst: 0 where the lab ran, proved all, and left nothing."""
+        """The worst exit code: 0 if the lab ran, proved everything, and left nothing."""
         if self.left:
             return UndoIncomplete.exit_code
         if self.error:
@@ -177,8 +176,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def unsolved(self) -> tuple[Tried, ...]:
-        """The tasks and faults that can't be solved as the lab has them, and its wrong cells."""
-        return tuple(one for one in (*self.cells, *self.tasks, *self.faults) if one.why)
+        """The tasks and faults that can't be solved, and the wrong cells."""
+        return tuple(tried for tried in (*self.cells, *self.tasks, *self.faults) if tried.why)
 
 
 _OTHERWISE = "the `changes` of the stages say otherwise"
@@ -186,7 +185,7 @@ _ADMINS = frozenset({"admin", "default", "partner"})
 
 
 def tried(path: Path, spec: str | None) -> Verdict:
-    """Try the lab in this file, in a throw-away sandbox; with ``spec`` it is as a real account."""
+    """Run the lab in this file, in a throw-away account; ``spec`` makes it rehearse."""
     try:
         lab = load_lab(path)
     except InvalidLab as invalid:
@@ -204,20 +203,20 @@ def tried(path: Path, spec: str | None) -> Verdict:
             stage,
             f"{who} may {lab.access[name].says}",
             lab.access[name].line,
-            f"it is {said}; {_OTHERWISE}",
+            f"it is {decision}; {_OTHERWISE}",
         )
-        for (stage, name, who), said in sorted(wrong_cells(lab).items())
+        for (stage, name, who), decision in sorted(wrong_cells(lab).items())
     )
     return replace(verdict, tasks=tasks(lab), faults=faults(lab), cells=wrong)
 
 
 def _tried(lab: Lab, home: Home, spec: str | None) -> Verdict:
-    """Run the lab from its first stage to its last, undo it, and look what is left."""
-    open_account(home, Where())  # its administrator's profile is no lab's
+    """Run the lab from its first stage to its last, undo it, and look for leftovers."""
+    open_account(home, Where())  # first, since it makes the administrator's profile
     client.control(home.sandbox, "POST", "mark")
     if spec is not None:
         client.rehearse(home.sandbox, spec)
-    opened = open_account(home, Where())  # as it is from now on
+    opened = open_account(home, Where())  # again, since it may rehearse now
     events: list[Event] = []
     began, error, describe = time.monotonic(), None, describer(lab)
     with Journal(home.journal) as journal:
@@ -245,10 +244,11 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Verdict:
 
 
 def _claims(lab: Lab, events: Iterable[Event]) -> Iterator[Claim]:
-    """Every check of the lab, as it went last."""
-    told = {(one.stage, one.says): one for one in events if isinstance(one, CheckFinished)}
+    """Every check of the lab with its last result."""
+    last = {(event.stage, event.says): event for event in events
+            if isinstance(event, CheckFinished)}  # fmt: skip
     for stage in lab.stages:
         for check in stage.checkpoint:
-            found = told.get((stage.id, check.says))
-            held, why = (found.held, found.why) if found else (None, "")
+            result = last.get((stage.id, check.says))
+            held, why = (result.held, result.why) if result else (None, "")
             yield Claim(stage.id, check.says, check.line, held, why)

@@ -1,1 +1,1 @@
-"""The commands that work on runs."""
+"""The commands for runs, and the lesson at the prompt."""

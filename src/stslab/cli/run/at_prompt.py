@@ -1,4 +1,4 @@
-"""What is the same at each prompt: a scene is shown and waited at, and words show others."""
+"""Base class of the lesson's prompts: show a scene, wait for Enter, handle words like `why`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,31 +14,30 @@ from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.paper import Paper
 from stslab.runner.journal.records import UNFINISHED
 
-_NOTHING = "There is nothing to do here but to go on."
+_NOTHING = "There is nothing else to do here. Go on with Enter."
 _COMPARE = (
-    "Does each policy that is shown say yes to this call? A digit answers; `policies` shows the"
-    " policies whole."
+    "Does each policy that is shown allow this call? A digit answers; `policies` shows the full"
+    " policies."
 )
-_LATER = "`more` tells the longer story after the question: now it could give the answer away."
-_NO_POLICY = "No policy is shown: does this call need one that says yes? A digit answers."
+_LATER = "`more` explains more after the question: now it could give the answer away."
+_NO_POLICY = "No policy is shown: does this call need one that allows it? A digit answers."
 
 
 class Skip(Exception):  # noqa: N818 - the learner's choice
-    """The learner leaves the rest of a stage out."""
+    """The learner skips the rest of a stage."""
 
 
-class Quit(Exception):  # noqa: N818 - the learner stops; nobody made an error
-    """The learner leaves; the run goes on later."""
+class Quit(Exception):  # noqa: N818 - stopping is not an error
+    """The learner leaves; the run can be continued later."""
 
 
 @dataclass(kw_only=True)
 class AtPrompt:
-    """A learner at the terminal, and what they are shown.
+    """A learner at the terminal.
 
-    ``words`` draw what the words show that are about the account. ``line`` is the command that
-    stands there, ``verdict`` what the account says of the call that it is about. ``asks`` are the
-    cells of the table that the learner is asked about from here on, before anything changes: they
-    are not shown.
+    ``words`` maps words about the account to functions that draw their answers. ``line`` is the
+    shown command, ``verdict`` the account's on its call. ``asks`` are the cells of the access
+    table that the next questions are about: they are hidden.
     """
 
     here: Here
@@ -69,7 +68,7 @@ class AtPrompt:
         self._instead(scene)
 
     def _instead(self, scene: Any) -> bool:
-        """Do the word that was entered where a long text was shown in parts; as :meth:`word`."""
+        """Handle a word that was entered between the parts of a long text; as :meth:`word`."""
         word, self.instead = self.instead, ""
         return bool(word) and self.word(word, scene)
 
@@ -79,12 +78,12 @@ class AtPrompt:
         if entered.end or entered.word == "quit":
             raise Quit
         if not self.over and self.runner.run.state not in UNFINISHED:
-            self.screen.say("The run has ended meanwhile.")
+            self.screen.say("The run has ended in the meantime.")
             raise Quit
         return entered
 
     def word(self, word: str, scene: Any) -> bool:
-        """Do what a word says; the scene stays the one that is waited at: whether it is shown."""
+        """Handle a word at a scene. Return whether the scene is on the screen afterwards."""
         if word == "skip":
             raise Skip
         shown = self._scene_of(word, scene)
@@ -104,7 +103,7 @@ class AtPrompt:
         return self._instead(scene) or word == "back"
 
     def _scene_of(self, word: str, scene: Any) -> Any:
-        """The scene that a word shows; None for the others."""
+        """The scene that a word shows, or None."""
         if word == "back":
             return scene
         if word == "status":
@@ -115,7 +114,7 @@ class AtPrompt:
             return scenes.Matrix("Who can do what", self.table(), frozenset(), asked=self.asks)
         if word == "policies":
             marked = not isinstance(scene, scenes.Asking)
-            return scenes.Documents("The policies that have a say", self.verdict, marked)
+            return scenes.Documents("The policies that apply", self.verdict, marked)
         if word == "more" and self.stage and not isinstance(scene, scenes.Asking):
             pages = tuple((page.title, page.url) for page in self.stage.pages)
             text = self.stage.explain or self.stage.intro
@@ -131,9 +130,9 @@ class AtPrompt:
 
 
 def _nothing_to_show(word: str, scene: Any) -> str:
-    """What a word says that shows nothing here: at a question, a hint that does not answer it."""
+    """The message for a word without a scene; at a question, one that doesn't answer it."""
     if not isinstance(scene, scenes.Asking):
         return _NOTHING
     if word == "more":
         return _LATER
-    return _COMPARE if any(one.documents for one in scene.evidence.values()) else _NO_POLICY
+    return _COMPARE if any(met.documents for met in scene.evidence.values()) else _NO_POLICY

@@ -1,4 +1,4 @@
-"""``stslab break``: a working set-up with one fault in it, to be found and fixed."""
+"""``stslab break``: find and fix one fault in a working set-up."""
 
 import hashlib
 import json
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 @click.command("break")
 @click.argument("lab", default="", shell_complete=complete_lab)
-@click.option("--fault", default="", metavar="ID", help="This fault; --list tells which there are.")
+@click.option("--fault", default="", metavar="ID", help="This fault; --list lists them.")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N",
-              help="The fault of this number: the same for everybody.")  # fmt: skip
+              help="The fault of this number, the same for everybody.")  # fmt: skip
 @click.option("--list", "listed", is_flag=True, help="Only list the faults (of all labs).")
 @json_option("With --list: a JSON array, on stdout.")
 def command(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: bool) -> None:
-    """Set up LAB in the embedded account, break one thing, and let you find and fix it.
+    """Set up LAB on the embedded account, break one thing, and let you find and fix it.
 
     You see what a colleague would report. Diagnose it at the prompt or in another terminal, with
-    `why`, the log, `stslab simulate` and the aws CLI, and fix it. It counts when everybody may do
-    again what they should, and nobody more. Without --fault and --seed, chance decides.
+    `why`, the log, `stslab simulate` and the aws CLI, and fix it. It is fixed when everybody may
+    do what they should again, and nothing more. Without --fault and --seed it is random.
     """
     if listed:
         _list(lab, as_json=as_json)
@@ -43,7 +43,7 @@ def command(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: bo
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "A person looks for the fault: it needs a terminal.",
-            "Without one: stslab break --list; and `stslab test` plays each fault by itself.",
+            "Without one: stslab break --list; and `stslab test` tries each fault by itself.",
         )
     from stslab.cli.bench import bench, load_lab
     from stslab.cli.failures import USUAL_LAB, Interrupted, goes_on_in
@@ -67,8 +67,8 @@ def _list(lab: str, *, as_json: bool) -> None:
     for path in [find(lab)] if lab else bundled_labs():
         loaded = load_lab(path)
         rows += [
-            {"id": one.id, "lab": loaded.id, "title": one.title, "derived": one.derived}
-            for one in offered(loaded)
+            {"id": fault.id, "lab": loaded.id, "title": fault.title, "derived": fault.derived}
+            for fault in offered(loaded)
         ]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -82,27 +82,27 @@ def _list(lab: str, *, as_json: bool) -> None:
 
 
 def offered(lab: "Lab") -> "list[Fault]":
-    """The faults that are proved, by their ids."""
+    """The faults that are proved, sorted by id."""
     from stslab.cli.inside import proofs
 
-    found = [one for _, one in proofs(lab) if not isinstance(one, str)]
-    return sorted(found, key=lambda one: one.id)
+    proved = [proof for _, proof in proofs(lab) if not isinstance(proof, str)]
+    return sorted(proved, key=lambda fault: fault.id)
 
 
 def chosen(lab: "Lab", faults: "Sequence[Fault]", asked: str) -> "Fault":
-    """The fault that ``asked``, a flag and its value, means."""
+    """The fault for ``asked``, a flag and its value."""
     flag, value = asked.split(" ", 1)
     if not faults:
         raise UsageError(
             f"The lab {lab.id} has no fault that can be proved.",
-            "Declare one in `faults:`; what is derived needs an `access` table.",
+            "Declare one in `faults:`; derived ones need an `access` table.",
         )
     if flag == "--seed":
         number = int.from_bytes(hashlib.sha256(f"{lab.id} {value}".encode()).digest()[:8])
         return faults[number % len(faults)]
-    found = next((one for one in faults if one.id == value), None)
+    found = next((fault for fault in faults if fault.id == value), None)
     if found is None:
         raise UsageError(
-            f"The lab {lab.id} has no fault {value}.", "See which it has: stslab break --list"
+            f"The lab {lab.id} has no fault {value}.", "List its faults: stslab break --list"
         )
     return found

@@ -1,4 +1,4 @@
-"""``stslab cleanup``: undoes everything, and proves it."""
+"""``stslab cleanup``: undo runs and prove it; sweep an account for leftovers."""
 
 from stslab.aws.target import name_of
 from stslab.cli.accounts import Open, open_account, require_consent
@@ -17,17 +17,18 @@ from stslab.runner.undo.recovery import Found, FoundRun, Recovery
 def clean_up(
     run: str, where: Where, *, every: bool, sweep: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Undo all that the run, or the current one, or every one, has made."""
+    """Undo everything that a run (by default the current one), or every run, has made."""
     if sweep and every:
         raise UsageError("--sweep and --all do not go together.", "--sweep finds all runs anyway.")
     with bench("stslab cleanup", as_json=as_json, yes=where.yes) as laid:
         if sweep:
             sweep_account(laid, where, run, dry_run=dry_run)
             return
-        # Each run is undone where it began: a stack is found in its own region alone.
+        # Each run is undone in its region: a stack is found only there.
         places: dict[str, list[RunRecord]] = {}
-        for one in _chosen(laid, where, run, every=every):
-            places.setdefault("" if one.kind == "sandbox" else one.region, []).append(one)
+        for record in _chosen(laid, where, run, every=every):
+            place = "" if record.kind == "sandbox" else record.region
+            places.setdefault(place, []).append(record)
         if not places:
             _say_nothing(laid, where)
         for place, runs in places.items():
@@ -42,21 +43,21 @@ def _clean_up(laid: Bench, where: Where, runs: list[RunRecord], *, dry_run: bool
         return
     require_consent(where, opened, interactive=laid.asks)
     if _wanted(laid, opened, cleanup, runs):
-        clean(cleanup, [one.id for one in runs])
+        clean(cleanup, [run.id for run in runs])
 
 
 def _chosen(laid: Bench, where: Where, run: str, *, every: bool) -> list[RunRecord]:
     if run:
-        found = [one for one in laid.journal.runs() if one.id == run]
+        found = [record for record in laid.journal.runs() if record.id == run]
         if not found:
-            raise UsageError(f"There is no run {run!r}.", "See which there are: stslab status")
+            raise UsageError(f"There is no run {run!r}.", "List the runs: stslab status")
         return found
     unfinished = list(laid.journal.unfinished(name_of(where.target)))
     return unfinished if every else unfinished[:1]
 
 
 def _say_nothing(laid: Bench, where: Where) -> None:
-    """That there is nothing here; and where there is something, so that it is not forgotten."""
+    """Say that there is nothing to undo here, and list unfinished runs elsewhere."""
     paper = Paper(laid.console)
     paper.prose("There is nothing to clean up.")
     for other in laid.journal.unfinished():
@@ -64,20 +65,20 @@ def _say_nothing(laid: Bench, where: Where) -> None:
             target = other.target if other.kind == "aws" else "URL"
             paper.line(
                 "warning",
-                f"Run {other.id} on account {other.account} ({other.target}) is not ended:",
+                f"Run {other.id} on account {other.account} ({other.target}) is unfinished:",
             )
             paper.command(f"stslab cleanup {other.id} --target {target}")
 
 
 def _wanted(laid: Bench, opened: Open, cleanup: Cleanup, runs: list[RunRecord]) -> bool:
-    """On a real account a person sees the plan, and is asked."""
+    """On a real account, show the plan and ask."""
     if opened.kind == "sandbox" or not laid.asks:
         return True
     _say_plans(laid, cleanup, runs, extras=True)
     info = opened.target.info
-    others = "".join(f" and account {one}" for one in info.accounts.values())
-    asked = f"Undo this in account {info.account} ({info.region}){others}, as {info.caller}?"
-    return agrees(laid.console, asked, "c", "cleans up")
+    others = "".join(f" and account {account}" for account in info.accounts.values())
+    question = f"Undo this in account {info.account} ({info.region}){others}, as {info.caller}?"
+    return agrees(laid.console, question, "c", "cleans up")
 
 
 def _say_plans(laid: Bench, cleanup: Cleanup, runs: list[RunRecord], *, extras: bool) -> None:
@@ -86,7 +87,7 @@ def _say_plans(laid: Bench, cleanup: Cleanup, runs: list[RunRecord], *, extras: 
 
 
 def clean(cleanup: Cleanup, runs: list[str]) -> None:
-    """Clean up each run (their ids), past the failures of others."""
+    """Clean up runs (by id), past failures."""
     left: list[tuple[str, str]] = []
     errors: list[UndoIncomplete] = []
     for run in runs:
@@ -104,11 +105,11 @@ def clean(cleanup: Cleanup, runs: list[str]) -> None:
 
 
 def sweep_account(laid: Bench, where: Where, run: str, *, dry_run: bool) -> None:
-    """Find leftovers (of one run, if named), show them, ask, and undo them.
+    """Find leftovers (of all runs, or one), show them, ask, and undo them.
 
     Raises:
-        UndoIncomplete: something is left that carries stslab's tag.
-        UsageError: nobody can be asked, and the flags do not say that it is wanted.
+        UndoIncomplete: Something with stslab's tag is left.
+        UsageError: Nobody can be asked, and flags that agree are missing.
     """
     opened = open_account(laid.home, where)
     if not dry_run:
@@ -121,19 +122,19 @@ def sweep_account(laid: Bench, where: Where, run: str, *, dry_run: bool) -> None
         return
     if chosen and _sweep_wanted(laid, opened, chosen):
         cleanup = opened.cleanup(laid.journal, laid.render, describe=laid.describe)
-        clean(cleanup, [recovery.adopt(one) for one in chosen])
-    _require_all_told(laid, found)
+        clean(cleanup, [recovery.adopt(each) for each in chosen])
+    _require_nothing_doubtful(laid, found)
 
 
 def _to_sweep(found: Found, run: str) -> tuple[FoundRun, ...]:
-    """A run that goes on here is for the ordinary cleanup, unless it is named."""
+    """The run to undo, or by default all except those that are unfinished on this machine."""
     if not run:
-        return tuple(one for one in found.runs if not one.unfinished)
-    chosen = tuple(one for one in found.runs if one.id == run)
+        return tuple(each for each in found.runs if not each.unfinished)
+    chosen = tuple(each for each in found.runs if each.id == run)
     if not chosen:
         raise UsageError(
-            f"Nothing in the account carries the tag and the id of run {run!r}.",
-            "See what there is: stslab cleanup --sweep --dry-run",
+            f"Nothing in the account has the tag and the id of run {run!r}.",
+            "List what there is: stslab cleanup --sweep --dry-run",
         )
     return chosen
 
@@ -141,16 +142,16 @@ def _to_sweep(found: Found, run: str) -> tuple[FoundRun, ...]:
 def _sweep_wanted(laid: Bench, opened: Open, chosen: tuple[FoundRun, ...]) -> bool:
     info = opened.target.info
     runs = "run" if len(chosen) == 1 else "runs"
-    asked = f"Undo {len(chosen)} {runs} in account {info.account}, as {info.caller}?"
-    return not laid.asks or agrees(laid.console, asked, "c", "cleans up")
+    question = f"Undo {len(chosen)} {runs} in account {info.account}, as {info.caller}?"
+    return not laid.asks or agrees(laid.console, question, "c", "cleans up")
 
 
-def _require_all_told(laid: Bench, found: Found) -> None:
-    """What can't be told for certain is left alone, but the account is not clean with it."""
-    remaining = tuple((label(one), by_hand(one, laid.describe)) for one, _ in found.doubtful)
+def _require_nothing_doubtful(laid: Bench, found: Found) -> None:
+    """Doubtful things are left alone, but the account is not clean with them."""
+    remaining = tuple((label(thing), by_hand(thing, laid.describe)) for thing, _ in found.doubtful)
     if remaining or found.refused:
         count = len(remaining)
-        refused = f"; {', '.join(found.refused)} could not be asked" if found.refused else ""
+        refused = f"; {', '.join(found.refused)} was refused" if found.refused else ""
         raise UndoIncomplete(
             f"{count} thing{'' if count == 1 else 's'} with stslab's tag left alone{refused}.",
             remaining,

@@ -1,4 +1,4 @@
-"""What is worked at on one command line: a step of the guided lesson, or the tasks of a stage."""
+"""Exercises at the prompt: a step of the guided lesson, or the tasks of a stage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,34 +16,33 @@ from stslab.runner.run.run import Runner
 
 
 def call_of(part: Step | Check, known: Mapping[str, Any]) -> CallShown:
-    """The call of a step or a check, as far as it is known what with."""
+    """The call of a step or a check, with known expressions resolved."""
     return CallShown(part.identity, part.service, part.operation, resolve(part.params, known))
 
 
 class Exercise(Protocol):
-    """What is worked at on one command line, until it is done.
+    """Something to do at the prompt, until it is done.
 
-    ``command`` stands on the line, or nothing; ``who`` is the profile that its shell has.
+    ``command`` is on the line in advance, or empty; ``who`` is the shell's profile.
     """
 
     who: str
     command: str
 
     @property
-    def done(self) -> bool:
-        """Whether nothing is left to do."""
+    def done(self) -> bool: ...
 
     def scene(self) -> Any:
-        """What stands above the line."""
+        """The scene above the line."""
 
     def run(self) -> bool:
-        """Do what is next as the lab would, or raise StslabError; whether that was all."""
+        """Do the next thing as the lab would. Return whether it was the last."""
 
     def hint(self) -> str:
-        """A little more of what to do; the line may have more afterwards."""
+        """The next hint, which may also fill in the line."""
 
     def news(self, paper: Paper) -> None:
-        """Look at the account, and tell what is another by now."""
+        """Look at the account, and draw what has changed."""
 
 
 @dataclass
@@ -69,12 +68,11 @@ class StepExercise:
         return "The command is on the line: Enter runs it, and you may change it first."
 
     def news(self, paper: Paper) -> None:
-        """Whether the account is as the step makes it."""
         self.done = self.runner.adopt(self.stage, self.at)
         paper.prose(
             "That is what the step makes: it is done, by hand."
             if self.done
-            else "The step is still to be done; its own command is on the line again."
+            else "The step is not done yet; its own command is on the line again."
         )
 
 
@@ -99,7 +97,7 @@ class TasksExercise:
 
     @property
     def done(self) -> bool:
-        """Whether every task is done, and nothing in the way."""
+        """Whether every task is done, and nothing is wrong."""
         return self.standing.done
 
     def scene(self) -> scenes.Tasks:
@@ -114,7 +112,7 @@ class TasksExercise:
     def hint(self) -> str:
         task = self.standing.next
         if task is None:
-            return "Every task is done; what is in the way stands below them: see `back`."
+            return "Every task is done, but something is still wrong: `back` shows it below them."
         text, last = self.hand.hint(self.stage, task)
         if last:
             step = self.stage.steps[task.number]

@@ -1,4 +1,4 @@
-"""A fault from its choice to the cleanup: the ticket, help by degrees, and how far a fix is."""
+"""A fault from its choice to the cleanup: the ticket, graded help, and what a fix still lacks."""
 
 import re
 import secrets
@@ -41,18 +41,18 @@ from stslab.sandbox.pipeline.log_file import newest_first
 from stslab.vocabulary import Gate
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
-GOES_ON = "`stslab break` goes on from here, `stslab cleanup` undoes everything."
+GOES_ON = "`stslab break` continues from here, `stslab cleanup` undoes everything."
 _MANY = 10_000
 _ABOUT = {HINT: "hint", WHY: "why"}
 _LATER = 0.3  # seconds
-# What somebody tries in order to see whether it works by now: a session, an object.
+# Calls by which a learner tests whether it works: for a session, or an object.
 _IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
 _COMMAND = "This is what fixes it; Enter runs it."
 
 
 @dataclass
 class FaultExercise:
-    """A planted fault, until everybody may do again what they should, and nobody more."""
+    """A planted fault, until all calls are allowed and refused as they should be."""
 
     here: Here
     faults: Faults
@@ -83,7 +83,7 @@ class FaultExercise:
         return scenes.Ticket(self.title, self.stands.asked, shown, answer, self.remaining)
 
     def run(self) -> bool:
-        solved = not self.command  # else it was typed by the last of its hints
+        solved = not self.command  # otherwise the last hint has filled in the command
         self.command, self.who = "", "admin"
         self.faults.fix(self.stands.fault)
         self._remember(solved=solved)
@@ -91,16 +91,16 @@ class FaultExercise:
 
     def hint(self) -> str:
         """A nudge, then a pointer, then the command."""
-        return self._told(HINT, self.stands.fault.hints or self._reasons()[:2])
+        return self._help(HINT, self.stands.fault.hints or self._reasons()[:2])
 
     def draw_why(self, paper: Paper) -> None:
-        """The ticket; below it the gate, then the place, then the kind of change, the command."""
-        told = self._told(WHY, self._reasons())
-        views.ticket(paper, replace(self.scene(), told=told))
+        """Draw the ticket with the next reason: gate, place, kind of change, command."""
+        reason = self._help(WHY, self._reasons())
+        views.ticket(paper, replace(self.scene(), told=reason))
 
     def _reasons(self) -> tuple[str, ...]:
-        told = self.stands
-        place = (f"Look at {told.where}.", told.advice) if told.where else told.fault.hints
+        broken = self.stands
+        place = (f"Look at {broken.where}.", broken.advice) if broken.where else broken.fault.hints
         return (self._gate(), *place)
 
     def _gate(self) -> str:
@@ -110,11 +110,11 @@ class FaultExercise:
         assumes = self.faults.lab.access[cell.cell].operation.startswith("AssumeRole")
         what = "the role" if assumes else "the bucket"
         gate = Gate(self.stands.gate)
-        denies = any(one.gate is gate and one.says == "denies" for one in cell.verdict.gates)
+        denies = any(read.gate is gate and read.says == "denies" for read in cell.verdict.gates)
         return f"{questions.refused(gate, cell.who, what, denies=denies)}."
 
-    def _told(self, kind: int, grades: Sequence[str]) -> str:
-        """The next grade of a kind of help, which is remembered; the last one types the command."""
+    def _help(self, kind: int, grades: Sequence[str]) -> str:
+        """The next grade of a kind of help, journaled; the last one fills in the command."""
         runner, stage = self.runner, self.faults.lab.stage(self.stands.fault.after)
         if stage is None:
             return ""
@@ -122,16 +122,16 @@ class FaultExercise:
         if grade <= len(grades):
             runner.note(Hint(stage.id, kind, grade))
         if grade < len(grades):
-            return f"{grades[grade]} (`{_ABOUT[kind]}` again tells more.)"
+            return f"{grades[grade]} (`{_ABOUT[kind]}` again says more.)"
         self.command, self.who = self.fix()
         return _COMMAND
 
     def fix(self) -> tuple[str, str]:
-        """The command of the fix, and who makes it."""
+        """The command of the fix, and its profile."""
         fault = self.stands.fault
         calls = [self.faults.renewal(fault.profile)] if fault.profile else fault.fix
         who = calls[0].identity
-        return " && ".join(self.here.command(_shown(one), who) for one in calls), who
+        return " && ".join(self.here.command(_shown(call), who) for call in calls), who
 
     def news(self, paper: Paper) -> None:
         before, was = self.remaining, self._seen
@@ -139,14 +139,14 @@ class FaultExercise:
         self.remaining = now = self.faults.remaining(self.stands.fault)
         if before == now and was == self._seen:
             return
-        if was == self._seen:  # what changed may be seen before its line in the log is
+        if was == self._seen:  # a change may be visible before its line in the log
             time.sleep(_LATER)
             self._seen = self._state()
         self._remember(tried=was != self._seen, opened=bool(now.wide))
         if now.still and now == before:
-            paper.prose("Something was changed, and what is broken is as it was.")
+            paper.prose("Something was changed, but the same things are still broken.")
         elif now.wide and not now.still:
-            paper.prose("It works, but more is open than before. That is no fix yet.")
+            paper.prose("It works, but more is allowed than before. That is not a fix yet.")
         views.remaining(paper, now)
 
     def _remember(self, *, tried: bool = False, opened: bool = False, solved: bool = False) -> None:
@@ -161,18 +161,18 @@ class FaultExercise:
             self.runner.note(self.stands)
 
     def _state(self) -> tuple[object, ...]:
-        """What another look is worth: the calls that changed something, and the profiles."""
+        """How many calls changed something, and the profiles: if they change, look again."""
         events = takewhile(
-            lambda one: str(one["eventTime"]) > self.stands.at,
+            lambda event: str(event["eventTime"]) > self.stands.at,
             newest_first(self.here.laid.home.sandbox),
         )
-        done = (called(one) for one in events if "errorCode" not in one and not is_own(one))
-        made = sum(changes(one) and not _IS_A_TEST.match(one) for one in done)
+        theirs = (event for event in events if "errorCode" not in event and not is_own(event))
+        made = sum(changes(call) and not _IS_A_TEST.match(call) for call in map(called, theirs))
         return made, *map(self.here.opened.profiles.get, self.faults.makers())
 
     @cached_property
     def _reported(self) -> tuple[str, str]:
-        """The command that shows the fault, and what comes of it."""
+        """The command that shows the fault, and its answer."""
         cell = self.asked
         if cell is None:
             return "", ""
@@ -180,8 +180,8 @@ class FaultExercise:
         params = resolve(row.params, self.runner.scope())
         call = Call(cell.who, row.service, row.operation, params)
         shown = self.here.command(_shown(call), "")
-        if cell.verdict.allowed:  # it may destroy something: it is not made
-            return shown, "It would go through, and should not."
+        if cell.verdict.allowed:  # the call may destroy something, so it is not made
+            return shown, "It would succeed, and should not."
         try:
             outcome = self.here.opened.account.call(
                 call.identity, call.service, call.operation, call.params
@@ -191,7 +191,7 @@ class FaultExercise:
         if isinstance(outcome, Refusal):
             failed = f"An error occurred ({outcome.code}) when calling the {call.operation}"
             return shown, f"{failed} operation: {outcome.message}"
-        return shown, "It goes through."
+        return shown, "It succeeds."
 
     def status(self) -> str:
         passed = (datetime.now(UTC) - datetime.fromisoformat(self.stands.at)).total_seconds()
@@ -203,23 +203,23 @@ def _shown(call: Call) -> CallShown:
     return CallShown(call.identity, call.service, call.operation, call.params)
 
 
-def fixed(paper: Paper, lab: Lab, told: FaultTold, fix: str) -> None:
-    """That it is fixed, what it was, and a line to share that does not give it away."""
-    views.heading(paper, f"Fixed in {spoken(told.seconds or 0.0)}", told.asked)
-    if told.where:
-        paper.prose(one_line(f"It was {told.where}."), indent=1)
+def fixed(paper: Paper, lab: Lab, fault: FaultTold, fix: str) -> None:
+    """Draw the result: what it was, and a line to share that does not give it away."""
+    views.heading(paper, f"Fixed in {spoken(fault.seconds or 0.0)}", fault.asked)
+    if fault.where:
+        paper.prose(one_line(f"It was {fault.where}."), indent=1)
     else:
         paper.prose("This fixes it:", indent=1)
         paper.command(fix, indent=3)
     paper.blank()
     paper.prose("To share:", indent=1)
-    for line in (f"stslab break {lab.id} {told.asked}", result(told)):
+    for line in (f"stslab break {lab.id} {fault.asked}", result(fault)):
         paper.whole(f"   {line}", "bold")
     paper.blank()
 
 
 def break_and_fix(laid: Bench, lab: Lab, asked: str) -> None:
-    """Go on with the fault that is there, or plant one; fixed, everything is undone."""
+    """Continue with the planted fault, or plant one; once it is fixed, undo everything."""
     opened = open_account(laid.home, Where())
     stands = _stands(laid, opened, lab, asked)
     loop = set_up(laid, opened, lab, How.BREAK)
@@ -234,34 +234,34 @@ def break_and_fix(laid: Bench, lab: Lab, asked: str) -> None:
         with suppress(Quit, Skip):
             stands = _worked(loop, faults, stands)
     if stands.state is FaultState.FIXED:
-        Paper(laid.console).prose("Everything of it is undone ...")
+        Paper(laid.console).prose("Undoing everything ...")
         opened.cleanup(laid.journal, lambda _: None, describe=laid.describe).run(run)
         return
     Paper(laid.console).prose(GOES_ON)
 
 
 def _stands(laid: Bench, opened: Open, lab: Lab, asked: str) -> Broken | None:
-    """The fault of the run that goes on; None where no run does."""
+    """The fault of the unfinished run, or None if there is no such run."""
     for run in laid.journal.unfinished(opened.target.info.name, lab.id):
         if not opened.goes_on(run) or run.instance != opened.target.info.instance:
             continue
-        told = laid.journal.past(run.id).broken()
-        if not told:
+        states = laid.journal.past(run.id).broken()
+        if not states:
             raise UsageError(
-                f"Run {run.id} of this lab goes on, and a fault would spoil it.",
+                f"Run {run.id} of this lab is unfinished, and a fault would spoil it.",
                 "End it first: `stslab run`, or `stslab cleanup`.",
             )
-        if asked and asked != told[-1].asked:
+        if asked and asked != states[-1].asked:
             raise UsageError(
-                f"A fault is planted already: {told[-1].asked}.",
-                "Go on with it: stslab break. Or undo it first: stslab cleanup.",
+                f"A fault is planted already: {states[-1].asked}.",
+                "Continue with it: stslab break. Or undo it first: stslab cleanup.",
             )
-        return told[-1]
+        return states[-1]
     return None
 
 
 def _chosen(loop: Loop, asked: str) -> Broken:
-    loop.screen.say("Looking for what can be broken, and be fixed again ...")
+    loop.screen.say("Looking for things that can be broken and fixed again ...")
     stands = Broken(chosen(loop.lab, offered(loop.lab), asked), FaultState.CHOSEN, asked)
     loop.runner.start_or_resume()
     loop.runner.note(stands)
@@ -269,9 +269,9 @@ def _chosen(loop: Loop, asked: str) -> Broken:
 
 
 def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
-    """Make the set-up, as far as it is not there, and break it."""
+    """Make the rest of the set-up, and break it."""
     runner, fault = loop.runner, stands.fault
-    if stands.state is FaultState.PLANTING:  # it was stopped in the middle
+    if stands.state is FaultState.PLANTING:  # planting was interrupted
         faults.fix(fault)
     for stage in loop.lab.stages:
         if stage.id not in runner.stages_done:
@@ -279,27 +279,27 @@ def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
             runner.run_stage(stage.id)
         if stage.id == fault.after:
             break
-    there = faults.there(fault.after, PARTNER)
-    here = next((one for one in there if one.id == fault.id), None)
-    if here is None:
+    possible = faults.there(fault.after, PARTNER)
+    found = next((each for each in possible if each.id == fault.id), None)
+    if found is None:
         raise RunError(f"There is no fault {fault.id} here.", _ANOTHER)
-    fault = replace(here, title=fault.title, cells=fault.cells)
+    fault = replace(found, title=fault.title, cells=fault.cells)
     before, policies = faults.table(), faults.policies()
     stands = replace(stands, fault=fault, state=FaultState.PLANTING, at="")
     runner.note(stands)
     faults.plant(fault)
     if access.changed(before, faults.table()) != {*fault.cells}:
         faults.fix(fault)
-        otherwise = "The fault does here what it did not do in its proof, so it was taken out."
-        raise RunError(otherwise, _ANOTHER)
-    told = faults.diagnosed(fault, policies)
-    found = {"gate": told.gate, "where": told.where, "advice": told.advice}
-    runner.note(replace(stands, state=FaultState.PLANTED, at="", **found))
+        other = "The fault has other effects here than in its proof, so it was removed."
+        raise RunError(other, _ANOTHER)
+    wrong = faults.diagnosed(fault, policies)
+    reasons = {"gate": wrong.gate, "where": wrong.where, "advice": wrong.advice}
+    runner.note(replace(stands, state=FaultState.PLANTED, at="", **reasons))
     return runner.past.broken()[-1]
 
 
 def _worked(loop: Loop, faults: Faults, stands: Broken) -> Broken:
-    """Let the learner work until it is fixed. Raises Quit: they leave."""
+    """Let the learner work until it is fixed; Quit if they leave."""
     loop.follows, loop.stage = True, loop.lab.stage(stands.fault.after)
     exercise = FaultExercise(loop.here, faults, stands)
     loop.verdict = exercise.asked.verdict if exercise.asked else UNKNOWN
@@ -308,7 +308,7 @@ def _worked(loop: Loop, faults: Faults, stands: Broken) -> Broken:
     loop.work(exercise)
     stands = replace(exercise.stands, state=FaultState.FIXED)
     loop.runner.note(stands)
-    told = fault_told(loop.runner.past)
-    if told:
-        loop.screen.page(lambda paper: fixed(paper, loop.lab, told, exercise.fix()[0]))
+    fault = fault_told(loop.runner.past)
+    if fault:
+        loop.screen.page(lambda paper: fixed(paper, loop.lab, fault, exercise.fix()[0]))
     return stands

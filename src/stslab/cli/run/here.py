@@ -1,4 +1,4 @@
-"""A run in an open account, as a learner at the terminal has it: commands, a shell, the time."""
+"""What a learner at the terminal works with: commands, a shell, the clock, the status line."""
 
 import os
 import shlex
@@ -32,19 +32,19 @@ from stslab.sandbox.pipeline.log_file import Tail, newest_first
 from stslab.sandbox.server.client import control
 
 _NO_AWS = (
-    "There is no aws command here. `python -m pip install 'stslab[cli]'` brings one. The lab's own"
-    " commands run without it, as long as they are unchanged."
+    "There is no aws command here. `python -m pip install 'stslab[cli]'` installs it. The lab's"
+    " own commands run without it if they are unchanged."
 )
 _ONE_LINE = (
-    "Variables that begin with AWS_ last for this line only, since the prompt shows who asks."
-    " `--profile NAME` behind a command asks as somebody else."
+    "Variables that begin with AWS_ last for this line only, since the prompt shows who calls."
+    " To call as somebody else, add `--profile NAME` to a command."
 )
 _FRESH = 2.0  # seconds
 
 
 @dataclass
 class Here:
-    """What a learner works in: the run of a lab, in an open account."""
+    """The run of a lab in an open account."""
 
     laid: Bench
     opened: Open
@@ -70,17 +70,17 @@ class Here:
         return variables(self.lab, self.runner.scope())
 
     def now(self) -> datetime:
-        """The time by the account's clock, which may be moved."""
+        """The time by the account's clock, which may have been moved."""
         folder = self.laid.home.sandbox
         ahead = control(folder, "GET", "clock")["offset"] if self.embedded else 0.0
         return datetime.now(UTC) + timedelta(seconds=ahead)
 
     def minutes_to(self, end: str) -> int:
-        """How long it is until then (ISO 8601)."""
+        """The minutes until ``end`` (ISO 8601)."""
         return int((datetime.fromisoformat(end) - self.now()).total_seconds() // 60)
 
     def command(self, call: CallShown, who: str = "") -> str:
-        """The ``aws`` command of a call (for a profile that a shell has), as it runs."""
+        """The ``aws`` command of a call. ``who`` is the shell's own profile."""
         files = {self.opened.profiles.token(): self.opened.profiles.token_file}
         return command_of(call, self.names(), self._brief, who, files)
 
@@ -89,28 +89,29 @@ class Here:
         return describer(self.lab, keep=self.laid.home.root / "shown")
 
     def hand(self) -> ByHand:
-        """The tasks of the lab, whose profiles a learner may write."""
+        """The tasks of the lab. Also prepare its profiles, which the learner may write."""
         steps = (step for stage in self.lab.stages for step in stage.steps)
         self.opened.profiles.prepare(*(step.profile.name for step in steps if step.profile))
         log = partial(newest_first, self.laid.home.sandbox)
         return ByHand(self.lab, self.runner, self.decide, log)
 
     def faults(self) -> Faults:
-        """The faults of the run, in the embedded account."""
-        asks, opened = partial(control, self.laid.home.sandbox), self.opened
+        """The faults of the run, on the embedded account."""
+        verbs, opened = partial(control, self.laid.home.sandbox), self.opened
         ports = (opened.account, opened.profiles)
-        return Faults(self.lab, self.runner, *ports, self.decide, asks)
+        return Faults(self.lab, self.runner, *ports, self.decide, verbs)
 
     def take_turn(self) -> None:
-        """What is done by hand from now on is this run's."""
+        """Count what is done by hand from now on as this run's."""
         if self.opened.hand:
             profiles = self.runner.scope()["profiles"].values()
-            self.opened.hand.begin(self.runner.run.id, [one["access_key_id"] for one in profiles])
+            keys = [profile["access_key_id"] for profile in profiles]
+            self.opened.hand.begin(self.runner.run.id, keys)
 
     def happened(self) -> bool:
-        """Whether somebody called, or wrote the journal or a profile, since it was asked.
+        """Whether another process called, or wrote the journal or a profile, since the last time.
 
-        What this process itself calls and writes in order to look is not news: it would never end.
+        This process's own lookups don't count.
         """
         before = self._last
         self._last = (self.laid.journal.written_by_others, *self.opened.profiles.written())
@@ -121,20 +122,20 @@ class Here:
         return Tail(self.laid.home.sandbox)
 
     def shell(self, line: str, who: str) -> str:
-        """Run a line in the learner's shell as a profile, and say what it lacks there.
+        """Run a line in the learner's shell as a profile. Return advice, or "".
 
-        It is run in the folder in which the one before ended, with the variables that were set;
-        but who asks, and where, stays as the prompt shows it.
+        It runs in the folder in which the previous line ended, with the variables that were set,
+        except AWS's own: caller and account stay as the prompt shows them.
         """
         self.take_turn()
         opened, own_names = self.opened, self._own_names
         changes = environment.variables(opened.profiles, opened.target.info.region)
-        found = environment.applied(changes)
-        own = str(Path(sys.executable).parent)  # stslab itself is there, and its extra `cli`
-        path = os.pathsep.join(filter(None, [found.get("PATH"), own]))
-        environ = {**found, "PATH": path, **self.names(), "AWS_PROFILE": who, **own_names}
+        applied = environment.applied(changes)
+        own = str(Path(sys.executable).parent)  # has stslab itself, and its extra `cli`
+        path = os.pathsep.join(filter(None, [applied.get("PATH"), own]))
+        environ = {**applied, "PATH": path, **self.names(), "AWS_PROFILE": who, **own_names}
         where = self._folder if self._folder.is_dir() else None
-        with TemporaryFile("r+", errors="surrogateescape") as ended:  # nameless: it holds secrets
+        with TemporaryFile("r+", errors="surrogateescape") as ended:  # it holds secrets: no name
             number = ended.fileno()
             note = f"{{ printf '%s\\0' \"$PWD\"; env -0; }} > /dev/fd/{number}"
             noting = f"trap {shlex.quote(note)} EXIT; set -a\n{line}"
@@ -144,7 +145,7 @@ class Here:
             ended.seek(0)
             here, *after = ended.read().split("\0")
         self._folder = Path(here or self._folder)
-        known = dict(one.split("=", 1) for one in after if "=" in one)
+        known = dict(pair.split("=", 1) for pair in after if "=" in pair)
         new = {name: value for name, value in known.items() if environ.get(name) != value}
         own_names.update((name, value) for name, value in new.items() if name[:4] != "AWS_")
         if not new.keys() <= own_names.keys():
@@ -153,29 +154,29 @@ class Here:
         return _NO_AWS if lacks and line.split(maxsplit=1)[:1] == ["aws"] else ""
 
     def why(self, paper: Paper, stage: Stage | None) -> None:
-        """Explain the last refusal: whole, or by hand, in a stage, each time a little more."""
-        told = explained(self.laid.home, "")
-        if told is None:
+        """Explain the last refusal: in full, or in a stage by hand a little more each time."""
+        explanation = explained(self.laid.home, "")
+        if explanation is None:
             paper.prose("The embedded account has refused nothing yet.", indent=1)
             return
-        request, grade = told["request"]["requestID"], GRADES - 1
+        request, grade = explanation["request"]["requestID"], GRADES - 1
         if stage:
             grade = self.runner.past.hinted(stage.id, WHY, request)
             if grade < GRADES:
                 self.runner.note(Hint(stage.id, WHY, grade, request))
-        show_grade(paper.console, told, grade)
+        show_grade(paper.console, explanation, grade)
 
     def status(self, stage: Stage | None, who: str, *, plain: bool) -> str:
-        """The bottom line: how far, who, where, how long the session lasts; words if they fit.
+        """The status line: progress, profile, account, time left of the session, some words.
 
-        It is drawn at each key, and what it tells is looked up: anew every other second.
+        It is drawn at each key, and looked up again every two seconds.
         """
         about, now = (stage, who), time.monotonic()
         if self._status[0] != about or now - self._status[1] > _FRESH:
-            self._status = about, now, self._told(stage, who, plain=plain)
+            self._status = about, now, self._status_line(stage, who, plain=plain)
         return self._status[2]
 
-    def _told(self, stage: Stage | None, who: str, *, plain: bool) -> str:
+    def _status_line(self, stage: Stage | None, who: str, *, plain: bool) -> str:
         stages, done = self.lab.stages, self.runner.stages_done
         of, number = len(stages), stages.index(stage) + 1 if stage else len(done)
         bar = "▓" * number + "░" * (of - number)
@@ -189,10 +190,11 @@ class Here:
             [account, left],
         )
         lines = [" " + "   ".join(filter(None, [stands, who, *form])) for form in forms]
-        return next((one for one in lines if len(one) <= self.laid.console.width), lines[-1])
+        return next((line for line in lines if len(line) <= self.laid.console.width), lines[-1])
 
     def _left(self) -> str:
-        ends = [one.get("expiration") for one in self.runner.scope()["profiles"].values()]
+        profiles = self.runner.scope()["profiles"].values()
+        ends = [profile.get("expiration") for profile in profiles]
         if not any(ends):
             return ""
         minutes = min(self.minutes_to(str(end)) for end in ends if end)

@@ -1,8 +1,8 @@
-"""The lesson's loop: a command line below each scene, before each check a question.
+"""The lesson's loop: a command line for each step, and a question before each check.
 
-Guided, the line is filled in; by hand it is empty, and a hint types more of it. What is entered
-unchanged runs as a step of the run, with its journal. Anything else runs in the learner's shell,
-and the lesson looks at what came of it.
+In the guided lesson the command is filled in; by hand the line is empty, and hints fill it in. An
+unchanged command runs as a step of the run, with its journal. Any other line runs in the
+learner's shell, and the lesson then looks at its effect.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,8 +36,8 @@ from stslab.runner.journal.standing import by_concept
 from stslab.runner.run.plan import stage_of
 
 _ADVICE = (
-    "Do you know the first part? `begin {0}` does it for you, and begins with stage {0}."
-    " By hand, with tasks in place of commands: stslab run --practice"
+    "Do you know the first part? `begin {0}` does it for you and begins with stage {0}."
+    " By hand, with tasks instead of commands: stslab run --practice"
 )
 _ADVICE_BY_HAND = (
     "By hand: each stage gives you tasks and an empty line. Do them with the aws command, here or"
@@ -55,9 +55,8 @@ _NEXT = (
 class Loop(AtPrompt):
     """One walk through a lab, with a learner at the terminal.
 
-    ``hand``: the stages are done by hand. ``follows``: what is done in another terminal is told
-    while a line is typed. A command may be changed, but on a real account Enter runs it, and
-    nothing else does.
+    ``hand``: the stages are done by hand. ``follows``: changes from another terminal are shown
+    while the learner types. On a real account a command can't be changed; Enter runs it.
     """
 
     hand: ByHand | None = None
@@ -76,17 +75,17 @@ class Loop(AtPrompt):
         self.heard.hear(event)
 
     def go(self, stages: Sequence[Stage], done: Sequence[str], *, resumed: bool) -> None:
-        """Go through these stages; those that are done are left out.
+        """Go through these stages, except those that are done.
 
-        What the first of them needs is done first, without questions.
+        Stages that the first one needs are done first, without questions.
 
         Raises:
-            Quit: the learner leaves.
-            UndoIncomplete: something is left in the account.
+            Quit: The learner leaves.
+            UndoIncomplete: Something is left in the account.
         """
         first = self._welcome(resumed=resumed)
-        for one in self.runner.missing_for(stages[0].id):  # they begin later than the lab does
-            self._quickly(stage_of(self.lab, one))
+        for stage_id in self.runner.missing_for(stages[0].id):  # with --from
+            self._quickly(stage_of(self.lab, stage_id))
         for stage in stages:
             known = first and self.lab.stages.index(stage) < self.lab.stages.index(first)
             if known and stage.id not in done:
@@ -98,7 +97,7 @@ class Loop(AtPrompt):
                     self.runner.note(Skipped(stage.id))
 
     def _welcome(self, *, resumed: bool) -> Stage | None:
-        """Wait for the learner to begin; the stage that they want to begin with, if they say so."""
+        """Wait for the learner to begin. Return the stage to begin with, if they name one."""
         advice = (
             _ADVICE_BY_HAND if self.hand else _ADVICE if self.here.embedded and not resumed else ""
         )
@@ -117,23 +116,23 @@ class Loop(AtPrompt):
             entered = self.read(lambda: self.prompt.enter(does, ("begin",)))
             if entered.word == "begin":
                 numbers = {str(at): stage for at, stage in enumerate(self.lab.stages, 1)}
-                found = numbers.get(entered.argument) or self.lab.stage(entered.argument)
-                if found:
-                    return found
-                self.screen.say(f"Say with which stage, as in: begin {middle}")
+                stage = numbers.get(entered.argument) or self.lab.stage(entered.argument)
+                if stage:
+                    return stage
+                self.screen.say(f"Add the number of a stage, as in: begin {middle}")
             elif not entered.word:
                 return None
             elif entered.word != "skip":
                 self.word(entered.word, scene)
 
     def _quickly(self, stage: Stage) -> None:
-        """Do a stage that the learner knows, without questions."""
+        """Do a stage without questions."""
         self.screen.say(f"{stage.title} ...")
         self.runner.run_stage(stage.id)
         self.heard.take()
 
     def _until_done(self, stage: Stage) -> None:
-        """Do a stage; where something stops it, the learner may try again or leave it out."""
+        """Do a stage. After an error, the learner may try again or skip it."""
         while True:
             try:
                 self._stage(stage)
@@ -142,29 +141,29 @@ class Loop(AtPrompt):
                 message, hint, does = error.message, error.hint, "tries again"
                 needed = [stage_of(self.lab, one) for one in missing]
                 if needed:
-                    titles = "; ".join(one.title for one in needed)
-                    message, hint = f"It needs what is not done yet: {titles}.", ""
+                    titles = "; ".join(each.title for each in needed)
+                    message, hint = f"It needs these stages, which are not done yet: {titles}.", ""
                     does = "does that first"
                 self.enter(scenes.Stuck(stage.title, message, hint, self.heard.take()), does)
-                for one in needed:
-                    self._until_done(one)
+                for each in needed:
+                    self._until_done(each)
             else:
                 return
 
-    def ended(self, told: RunFinished) -> None:
-        """The last screens."""
+    def ended(self, finished: RunFinished) -> None:
+        """Show the last screens."""
         self.over = True
         remember = scenes.Remember(self.lab.remember, self._chain(ever=True))
         self.enter(remember, "goes on")
         others = _NEXT[1:] if self.hand else _NEXT if self.here.embedded else _NEXT[2:]
         scene = scenes.Ended(
-            proved=told.proved,
-            claims=len(told.claims),
-            notes=told.notes,
+            proved=finished.proved,
+            claims=len(finished.claims),
+            notes=finished.notes,
             concepts=by_concept(self.runner.past.predictions()),
             gone=self.gone,
-            left=len(told.left),
-            next=tuple((with_flags(command), does) for command, does in others),
+            left=len(finished.left),
+            next=tuple((with_flags(command), effect) for command, effect in others),
         )
         self.show(scene)
         does = "ends, `again` repeats what went wrong"
@@ -175,7 +174,7 @@ class Loop(AtPrompt):
             self._again(self.wrong) if entered.word == "again" else self.word(entered.word, scene)
 
     def _again(self, wrong: list[tuple[scenes.Asking, scenes.Answered]]) -> None:
-        """Ask once more what was predicted wrong; it does not count."""
+        """Ask the wrong predictions once more; this does not count."""
         for asking, answered in tuple(wrong):
             said = self._answer(replace(asking, before=None))
             if said is None:
@@ -197,7 +196,7 @@ class Loop(AtPrompt):
             self.runner.begin_stage(stage.id)
             records = self.runner.clean_up(stage)
             self.runner.end_stage(stage, records, 0.0)
-            self.gone = tuple(one.says for one in records if one.held and not one.void)
+            self.gone = tuple(record.says for record in records if record.held and not record.void)
             return
         first = None if self.hand or self.runner.missing_for(stage.id) else stage.steps[:1]
         alone = not first or self._unasked(stage, 0)
@@ -218,9 +217,8 @@ class Loop(AtPrompt):
         after = self.table()
         changed = access.changed(before, after)
         if changed:
-            title = f"Who can do what, after stage {number}"
-            told = self.heard.take()
-            scene = scenes.Matrix(title, after, changed, told, self._chain(), self.asks)
+            title, heard = f"Who can do what, after stage {number}", self.heard.take()
+            scene = scenes.Matrix(title, after, changed, heard, self._chain(), self.asks)
             self.enter(scene, "goes on")
 
     def _chain(self, *, ever: bool = False) -> tuple[Link, ...]:
@@ -228,10 +226,10 @@ class Loop(AtPrompt):
         return chain(self.lab, done, known, self.here.names(), ever=ever)
 
     def _look(self, stage: Stage) -> None:
-        """What this stage needs and was done: what is gone is done again, after Enter."""
+        """Show changes to the work of steps that this stage needs, and repeat them after Enter."""
         drifted = self.runner.drift(stage.id)
         if drifted:
-            does = "does that again" if any(one.again for one in drifted) else "goes on"
+            does = "does that again" if any(event.again for event in drifted) else "goes on"
             self.enter(scenes.Drifted(stage.title, drifted), does)
             self.runner.restore(stage.id)
 
@@ -243,7 +241,7 @@ class Loop(AtPrompt):
         line = self.here.command(call, step.identity)
         if step.call:
             self.verdict = self.decide(call.identity, call.service, call.operation, call.params)
-        shown = [one for one in stage.steps if not _only_looks(one)]
+        shown = [each for each in stage.steps if not _only_looks(each)]
         place = f"step {shown.index(step) + 1} of {len(shown)}" if len(shown) > 1 else ""
         documents = evidence.renamed(evidence.documents_of(call), self.here.names())
         before = self.heard.take()
@@ -253,11 +251,11 @@ class Loop(AtPrompt):
             scene = replace(scene, intro=None)
         self.work(StepExercise(self.runner, stage, at, scene, line, step.identity))
         known = self.runner.scope()["profiles"]
-        sessions = [name for name, one in known.items() if one["expiration"]]
-        if step.profile and sessions == [step.profile.name]:  # what it is made of is told once
+        sessions = [name for name, profile in known.items() if profile["expiration"]]
+        if step.profile and sessions == [step.profile.name]:  # only the first session is shown
             session = known[step.profile.name]
             self.heard.shown.clear()
-            given = scenes.Session(
+            received = scenes.Session(
                 title="What came back",
                 access_key_id=session["access_key_id"],
                 ends=str(session["expiration"]),
@@ -265,14 +263,14 @@ class Loop(AtPrompt):
                 profile=step.profile.name,
                 before=self.heard.take(),
             )
-            self.enter(given, "goes on")
+            self.enter(received, "goes on")
 
     def _unasked(self, stage: Stage, at: int) -> bool:
-        """Whether a step has no screen of its own: it makes nothing, or what it made stands."""
+        """Whether a step has no screen: it makes nothing, or is done and unchanged."""
         return _only_looks(stage.steps[at]) or self.runner.stands(stage, at)
 
     def work(self, exercise: Exercise) -> None:
-        """One command line after another, until what it is about is done."""
+        """Read one command line after another until the exercise is done."""
         scene, typed = exercise.scene(), ""
         if exercise.done:
             self.enter(scene, "goes on")
@@ -280,7 +278,7 @@ class Loop(AtPrompt):
         self.here.take_turn()
         self.show(scene)
         if exercise.command:
-            self.prompt.drop_typed_ahead()  # so that no command runs before it was seen
+            self.prompt.drop_typed_ahead()  # no command runs before the learner has seen it
         while True:
             self.line, self.who = exercise.command, exercise.who
             entered = self._typed(typed or self.line)
@@ -301,14 +299,14 @@ class Loop(AtPrompt):
         return self.read(partial(self.prompt.run, self.who, line))
 
     def _act(self, exercise: Exercise, entered: Entered) -> bool:
-        """Do what was entered; whether it was the last thing to do, for certain."""
+        """Do what was entered. Return whether it certainly completed the exercise."""
         if entered.changed:
             return False
         if not entered.unchanged and entered.word != "solve":
             with self.waiting():
-                told = self.here.shell(entered.line, exercise.who)
-            if told:
-                self.screen.say(told)
+                advice = self.here.shell(entered.line, exercise.who)
+            if advice:
+                self.screen.say(advice)
             return False
         try:
             return exercise.run()
@@ -319,8 +317,8 @@ class Loop(AtPrompt):
             return False
 
     def _looked(self, exercise: Exercise) -> bool:
-        """Tell what the account is like by now; whether all is done."""
-        self.here.happened()  # first: what happens during the look is looked at next
+        """Show what has changed in the account. Return whether the exercise is done."""
+        self.here.happened()  # first, so that changes during the look are noticed next time
         self.screen.below(exercise.news)
         if exercise.done:
             self.read(lambda: self.prompt.enter("goes on"))
@@ -335,33 +333,34 @@ class Loop(AtPrompt):
         verdict = self._verdict(check) if check.ask is not None and check.call else None
         target = questions.target(check)
         callers = self._callers(check)
-        who = next((one for one, met in callers.items() if met == verdict), questions.caller(check))
-        asked = None
+        who = next((name for name, met in callers.items() if met == verdict), None)
+        who = who or questions.caller(check)
+        question = None
         if len(callers) > 1 and who in callers:
-            asked = questions.whose(callers, who, target)
+            question = questions.whose(callers, who, target)
         elif verdict:
-            asked = questions.question(verdict, who, target, check=check, lab=self.lab)
+            question = questions.question(verdict, who, target, check=check, lab=self.lab)
             callers = {who: verdict}
-        if verdict is None or asked is None:
+        if verdict is None or question is None:
             record = self.runner.prove(stage, at)
             self.heard.lines.append((record.held, record.says))
             return record
         title = questions.asked(self.lab, check)
-        asking = self._asking(check, title, asked, callers)
+        asking = self._asking(check, title, question, callers)
         said = self._answer(asking)
         self.asks = self._to_be_asked(stage, at + 1)
         record = self.runner.prove(stage, at)
         if said is not None:
-            answer = asked.answer(said)
+            answer = question.answer(said)
             words = answer.text if answer else questions.DONT_KNOW
             concept = check.ask or stage.title
-            self.runner.note(Prediction(stage.id, at, concept, words, said == asked.right))
+            self.runner.note(Prediction(stage.id, at, concept, words, said == question.right))
         message = f"{record.code}: {record.proof}" if record.code else record.proof
         answered = scenes.Answered(
             title=title,
             who=who,
             target=target,
-            question=asked,
+            question=question,
             said=said or 0,
             verdict=verdict,
             held=record.held,
@@ -369,30 +368,31 @@ class Loop(AtPrompt):
             because=check.because or "",
             refusal=message if record.denied else "",
         )
-        if said is not None and said != asked.right:
+        if said is not None and said != question.right:
             self.wrong.append((asking, answered))
         self.enter(answered, "goes on")
         return record
 
     def _to_be_asked(self, stage: Stage, first: int) -> frozenset[access.Key]:
-        """The cells that checks from this one on ask about, and those of stages without steps."""
+        """The cells that the next checks ask about, up to the next stage with steps."""
         later = self.lab.stages[self.lab.stages.index(stage) + 1 :]
-        unchanged = takewhile(lambda one: not one.steps, later)
-        lists = (stage.checkpoint[first:], *(one.checkpoint for one in unchanged))
-        checks = (one for each in lists for one in each if self.predict and one.ask is not None)
-        found = ((questions.row(self.lab, one), one.identity) for one in checks)
-        return frozenset(key for key in found if key[0])
+        unchanged = takewhile(lambda each: not each.steps, later)
+        checks = [*stage.checkpoint[first:], *(c for each in unchanged for c in each.checkpoint)]
+        asking = (check for check in checks if self.predict and check.ask is not None)
+        keys = ((questions.row(self.lab, check), check.identity) for check in asking)
+        return frozenset(key for key in keys if key[0])
 
     def _callers(self, check: Check) -> dict[str, Verdict]:
-        """Where two profiles could be meant: what the call would meet as each of them."""
-        said = self.lab.profiles.get(check.identity)
-        if check.ask is None or said is None or not said.environment:
+        """The verdicts for both profiles that could be the caller, if they differ; else nothing."""
+        profile = self.lab.profiles.get(check.identity)
+        if check.ask is None or profile is None or not profile.environment:
             return {}
         params = resolve(check.params, self.runner.scope())
-        met = {
-            one: self.decide(one, check.service, check.operation, params) for one in said.sources
+        verdicts = {
+            name: self.decide(name, check.service, check.operation, params)
+            for name in profile.sources
         }
-        return met if len({one.allowed for one in met.values()}) > 1 else {}
+        return verdicts if len({met.allowed for met in verdicts.values()}) > 1 else {}
 
     def _verdict(self, check: Check) -> Verdict:
         params = resolve(check.params, self.runner.scope())
@@ -401,30 +401,31 @@ class Loop(AtPrompt):
         return self.verdict
 
     def _asking(
-        self, check: Check, title: str, asked: questions.Question, callers: Mapping[str, Verdict]
+        self, check: Check, title: str, question: questions.Question, callers: Mapping[str, Verdict]
     ) -> scenes.Asking:
-        every = [one for each in self.lab.stages for one in each.checkpoint if one.ask is not None]
+        checks = (each for stage in self.lab.stages for each in stage.checkpoint)
+        every = [each for each in checks if each.ask is not None]
         names = self.here.names()
         return scenes.Asking(
             title=title,
             call=self._call(check),
-            question=asked,
+            question=question,
             evidence={
                 who: replace(met, documents=evidence.renamed(met.documents, names))
                 for who, met in callers.items()
             },
             target=questions.target(check),
-            number=1 + next(at for at, one in enumerate(every) if one is check),
+            number=1 + next(at for at, each in enumerate(every) if each is check),
             of=len(every),
             before=self.heard.take(),
         )
 
     def _answer(self, asking: scenes.Asking) -> int | None:
-        """The digit that the learner gives; None where they leave the question out."""
+        """The digit of the learner's answer; None if they skip the question."""
         if not self.predict:
             return None
         self.line = self.here.command(asking.call, "")
-        digits = [questions.UNSURE, *(one.digit for one in asking.question.answers)]
+        digits = [questions.UNSURE, *(answer.digit for answer in asking.question.answers)]
         self.show(asking)
         back = ""
         while True:
@@ -437,14 +438,14 @@ class Loop(AtPrompt):
 
 
 def _only_looks(step: "Step") -> bool:
-    """Whether a step makes nothing."""
+    """Whether a step only reads."""
     return step.undo is None and not (step.profile or step.clock or step.token)
 
 
 def learn(
     laid: Bench, opened: Open, lab: Lab, stages: Sequence[Stage], *, by_hand: bool, predict: bool
 ) -> None:
-    """Go through the lab, guided or by hand. Raises UndoIncomplete: something is left."""
+    """Go through the lab, guided or by hand; UndoIncomplete if something is left."""
     loop = set_up(laid, opened, lab, How.HAND if by_hand else How.PROMPT)
     loop.predict = predict
     if by_hand:
@@ -455,17 +456,17 @@ def learn(
     except Quit:
         say_how_to_go_on(laid.console)
         return
-    told = end(laid.console, lab, stages, loop.runner)
-    if told.outcome != "open":
+    finished = end(laid.console, lab, stages, loop.runner)
+    if finished.outcome != "open":
         with suppress(Quit):
-            loop.ended(told)
+            loop.ended(finished)
 
 
 def set_up(laid: Bench, opened: Open, lab: Lab, how: How) -> Loop:
     plain = not draws_over(laid.console)
 
     def hear(event: Event) -> None:
-        loop.hear(event)  # which is made below
+        loop.hear(event)  # the loop is made below
 
     runner = opened.runner(lab, laid.journal, hear, describe=laid.describe, how=how)
     here = Here(laid, opened, lab, runner)

@@ -1,7 +1,6 @@
-"""The line that a learner types at: filled in already or empty, with a line of status below it.
+"""The prompt: a line to type at, filled in or empty, with a status line below it.
 
-prompt_toolkit draws it at a terminal. A terminal that can't be drawn on (``TERM=dumb``,
-``--plain``) gets the same words and a plain line.
+prompt_toolkit draws it. With ``TERM=dumb`` or ``--plain`` it is a plain line with the same words.
 """
 
 import asyncio
@@ -31,23 +30,23 @@ WORDS: Mapping[str, str] = {
     "hint": "a nudge, then a pointer, then the command",
     "solve": "do it for me",
     "access": "who can do what",
-    "policies": "the policies that have a say",
-    "more": "the longer story, and pages of AWS",
+    "policies": "the policies that apply",
+    "more": "a longer explanation, and pages of AWS",
     "copy": "copy the command",
     "back": "this screen again",
-    "skip": "leave this question, or the rest of the stage, out",
-    "status": "where the run stands",
-    "quit": "stop here; the run goes on later",
+    "skip": "skip this question, or the rest of the stage",
+    "status": "how far the run is",
+    "quit": "stop here, and continue later",
     "help": "these words",
 }
-"""Each word, and what it does."""
+"""The words at the prompt, and what each does."""
 
 
 class Entered(msgspec.Struct, frozen=True):
-    """What was entered: a ``word`` of stslab's, or a command ``line``; ``end``: nothing more comes.
+    """The learner's input: a ``word`` of stslab, or a command ``line``; ``end``: end of input.
 
-    ``unchanged``: the line is the one that stood there. ``changed``: something else happened
-    while it was typed. ``argument`` is what stands behind the word.
+    ``unchanged``: the line is the one that was filled in. ``changed``: something happened
+    elsewhere while it was typed. ``argument`` is the text after the word.
     """
 
     word: str = ""
@@ -59,17 +58,17 @@ class Entered(msgspec.Struct, frozen=True):
 
 
 class _Interrupted(str):
-    """What had been typed when something else happened."""
+    """What was typed so far when something happened elsewhere."""
 
     __slots__ = ()
 
 
 Watch = Callable[[], bool]
-"""Whether something has happened that a learner should be told."""
+"""Returns whether something has happened that should be shown."""
 
 
 class Prompt:
-    """Reads what the learner enters. ``status`` gives the bottom line's text."""
+    """Reads the learner's input. ``status`` returns the text of the status line."""
 
     def __init__(self, console: Console, status: Callable[[], str], *, plain: bool) -> None:
         self._console = console
@@ -78,9 +77,9 @@ class Prompt:
         self._session: PromptSession[str] | None = None
 
     def command(self, who: str, line: str = "", watch: Watch | None = None) -> Entered:
-        """A command line for ``who``; ``line`` stands there already and may be edited.
+        """Read a command line for the profile ``who``; ``line`` is filled in and may be edited.
 
-        A word counts behind it too. Once ``watch`` says so, what was typed until then is given.
+        A word may also follow that line. If ``watch`` returns True, return what was typed so far.
         """
         lead = "Enter runs it; you may change it first.\n" if line and not self._plain else ""
         if self._plain:
@@ -97,15 +96,15 @@ class Prompt:
         return Entered(line=text.strip(), unchanged=bool(line) and text.strip() == line.strip())
 
     def run(self, who: str, line: str) -> Entered:
-        """A command that may be run as it stands, or not at all."""
+        """Show a command that Enter runs; it can't be edited."""
         self._console.print(f"\n{who} $ {visible(line)}", soft_wrap=True)
         entered = self.enter("runs it")
         return entered if entered.word or entered.end else Entered(line=line, unchanged=True)
 
     def digit(self, digits: Sequence[int], aside: str = "") -> Entered:
-        """One of these digits, as the ``line``; or a word. A digit needs no Enter.
+        """Read one of these digits, as the ``line``, or a word. A digit needs no Enter.
 
-        What was typed ahead is dropped, so that no answer is given before it was asked for.
+        Text typed ahead is dropped: nobody answers a question before it is shown.
         """
         self.drop_typed_ahead()
         while True:
@@ -122,7 +121,7 @@ class Prompt:
             self._not_here(text, f"Type {', '.join(map(str, others))} or {last}")
 
     def enter(self, does: str, more: Sequence[str] = ()) -> Entered:
-        """Enter, which ``does`` something, or a word; ``more`` are words that do here alone."""
+        """Read Enter or a word. ``does`` says what Enter does; ``more`` are further words."""
         self.drop_typed_ahead()
         while True:
             text = self._read(f"Enter {does}: ", "")
@@ -135,7 +134,7 @@ class Prompt:
             self._not_here(text, f"Enter {does}")
 
     def _not_here(self, text: str, does: str) -> None:
-        """Say what may be entered in place of ``text``."""
+        """Say what may be entered instead of ``text``."""
         start = text.strip().lower()
         could = " or ".join(word for word in WORDS if start and word.startswith(start))
         other = f"type {could or 'a word: `help` lists them'}"
@@ -144,7 +143,7 @@ class Prompt:
         self._console.print(f"{does}, or {other}.")
 
     def drop_typed_ahead(self) -> None:
-        """Forget what was typed before it was asked for."""
+        """Drop what was typed before the prompt."""
         if not sys.stdin.isatty():
             return
         import termios
@@ -174,7 +173,7 @@ class Prompt:
             return None
 
     def _read_plainly(self, message: str, line: str, watch: Watch | None = None) -> str | None:
-        """Without redrawing: the line that stands there is shown, and an empty line means it."""
+        """Read without redrawing: show the filled-in line, which an empty line stands for."""
         self._console.print(self.status(), soft_wrap=True)
         if line:
             self._console.print(f"{message}{visible(line)}", soft_wrap=True)
@@ -210,11 +209,11 @@ def _session(status: Callable[[], str]) -> "PromptSession[str]":
 
 
 def _watching(watch: Watch) -> Callable[[], None]:
-    """What looks, beside the line that is typed, and ends it."""
+    """A task that calls ``watch`` while the learner types, and ends the line if it is True."""
     from prompt_toolkit.application import get_app
 
     async def look(app: "Application[str]") -> None:
-        while not watch():  # noqa: ASYNC110 - files tell nobody when they change
+        while not watch():  # noqa: ASYNC110 - no event announces changed files
             await asyncio.sleep(_POLL)
         if not app.is_done:
             app.erase_when_done = True
@@ -228,7 +227,7 @@ def _watching(watch: Watch) -> Callable[[], None]:
 
 
 def _answering(digits: Sequence[int]) -> "KeyBindings":
-    """Digits that answer at once, where nothing else stands on the line."""
+    """Key bindings: a digit on an empty line answers at once."""
     from prompt_toolkit.key_binding import KeyBindings
 
     bindings = KeyBindings()
@@ -248,21 +247,21 @@ def _completer() -> Any:
     from prompt_toolkit.completion import Completer, Completion
 
     class Words(Completer):
-        """Completes stslab's words, and services, operations and options of ``aws``."""
+        """Completes stslab's words, and the services, operations and options of ``aws``."""
 
         def get_completions(
             self, document: "Document", _event: "CompleteEvent"
         ) -> "Iterator[Completion]":
             before = document.text_before_cursor
             words = before.split(" ")
-            for found in completions(words):
-                yield Completion(found, start_position=-len(words[-1]))
+            for text in completions(words):
+                yield Completion(text, start_position=-len(words[-1]))
 
     return Words()
 
 
 def completions(words: Sequence[str]) -> Iterable[str]:
-    """What may stand in place of the last of these words."""
+    """The completions of the last of these words."""
     last = words[-1]
     if len(words) == 1:
         return sorted(word for word in (*WORDS, "aws") if word.startswith(last))
@@ -274,7 +273,7 @@ def completions(words: Sequence[str]) -> Iterable[str]:
 
 
 def word_of(text: str) -> str:
-    """The word that a text means: itself, or the only one that begins so; empty for none."""
+    """The word that a text means: itself, or the only word that begins with it; else ""."""
     text = text.strip().lower()
     if text in WORDS:
         return text
@@ -289,5 +288,5 @@ def draw_help(paper: "Paper") -> None:
     paper.blank()
     paper.fields(list(WORDS.items()), indent=3)
     paper.blank()
-    text = "What else stands on a command line runs in your shell, with the lab's profiles."
+    text = "Any other command line runs in your shell, with the lab's profiles."
     paper.prose(text, indent=1)

@@ -1,4 +1,4 @@
-"""``stslab status``: where runs stand."""
+"""``stslab status``: list the runs and how far each is."""
 
 import json
 import sys
@@ -19,20 +19,20 @@ _FEW = 10
 @click.option("--all", "every", is_flag=True, help=f"All runs, not only the last {_FEW}.")
 @json_option("A JSON array, on stdout.")
 def command(*, every: bool, as_json: bool) -> None:
-    """Show the runs of this machine, the newest first, and how far each has come."""
+    """Show the runs of this machine, newest first, and how far each is."""
     from stslab.runner.journal.standing import standing
     from stslab.runner.journal.store import Journal
 
     with Journal.of(home()) as journal:
         few = journal.runs() if every else journal.newest(_FEW)
-        runs = [one for one in (standing(journal.past(run.id)) for run in few) if one]
+        runs = [stands for run in few if (stands := standing(journal.past(run.id)))]
     if as_json:
         click.echo(json.dumps([_fields(run) for run in runs], indent=2))
         return
     if not runs:
         click.echo("There are no runs yet. Begin with: stslab run")
         return
-    _say(runs)
+    _show(runs)
 
 
 def _fields(stands: "Standing") -> dict[str, Any]:
@@ -57,17 +57,17 @@ def _fields(stands: "Standing") -> dict[str, Any]:
         "lab_changed": stands.changed,
         "stages": [
             {
-                "stage": one.id,
-                "state": str(one.state),
-                "held": one.state == "done",
-                "attempts": len(one.attempts),
+                "stage": stage.id,
+                "state": str(stage.state),
+                "held": stage.state == "done",
+                "attempts": len(stage.attempts),
             }
-            for one in stands.stages
+            for stage in stands.stages
         ],
     }
 
 
-def _say(runs: "list[Standing]") -> None:
+def _show(runs: "list[Standing]") -> None:
     from stslab.render.terminal.console import make_console
     from stslab.render.terminal.paper import Paper
 
@@ -78,7 +78,7 @@ def _say(runs: "list[Standing]") -> None:
         run = stands.run
         where = f"{run.target}, account {run.account}"
         paper.prose(f"{run.id}  {run.lab}  {run.state}  ({where}, {run.started[:16]})")
-        stages = [f"{marks.get(one.state, signs.pending)} {one.id}" for one in stands.stages]
+        stages = [f"{marks.get(each.state, signs.pending)} {each.id}" for each in stands.stages]
         if stages:
             paper.prose("  ".join(stages), indent=2)
             paper.prose(stands.told, indent=2)

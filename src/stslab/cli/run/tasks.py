@@ -1,4 +1,4 @@
-"""``stslab hint``, ``solve`` and ``access``: beside a run that waits in another terminal."""
+"""``stslab hint``, ``solve`` and ``access``, for a run that waits in another terminal."""
 
 import json
 import sys
@@ -40,7 +40,7 @@ def solve(lab: str) -> None:
 
 
 def why() -> bool:
-    """Tell a little more of why; False where nothing is left to be found out."""
+    """Explain a little more; False if there is nothing left to find out."""
     try:
         with _at_work("stslab why", "") as now:
             now.exercise.draw_why(now.paper)
@@ -63,7 +63,7 @@ def _show_command(now: "_AtWork") -> None:
 
 
 def access(lab: str, where: Where, *, as_json: bool) -> None:
-    """Show who can do what in the run that goes on."""
+    """Show who can do what in the current run."""
     place = home()
     with Journal(place.journal) as journal:
         now = current(journal, where.target, lab)
@@ -71,8 +71,8 @@ def access(lab: str, where: Where, *, as_json: bool) -> None:
     cells = table(now.lab, now.done, now.scope, opened.decide)
     if as_json:
         rows = [
-            {"cell": one.cell, "as": one.who, "verdict": one.word, "by": list(one.verdict.by)}
-            for one in cells
+            {"cell": cell.cell, "as": cell.who, "verdict": cell.word, "by": list(cell.verdict.by)}
+            for cell in cells
         ]
         click.echo(json.dumps({"cells": rows}, indent=2))
         return
@@ -88,7 +88,7 @@ class _AtWork(NamedTuple):
 
 @contextmanager
 def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
-    """What the run is at: the fault in it, or the tasks of its stage."""
+    """The current exercise of the run: its fault, or the tasks of its stage."""
     with bench(command) as laid:
         now, opened = current(laid.journal, "sandbox", lab), open_account(laid.home, Where())
         runner = opened.runner(
@@ -96,14 +96,13 @@ def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
         )
         runner.resume()
         here, paper = Here(laid, opened, now.lab, runner), Paper(laid.console)
-        broken = laid.journal.past(now.run.id).broken()[-1:]
-        for one in broken:
-            if one.state is not FaultState.PLANTED:
-                raise UsageError("No fault is planted just now.", "Go on: stslab break")
-            yield _AtWork(paper, FaultExercise(here, here.faults(), one))
+        for broken in laid.journal.past(now.run.id).broken()[-1:]:
+            if broken.state is not FaultState.PLANTED:
+                raise UsageError("No fault is planted at the moment.", "Go on: stslab break")
+            yield _AtWork(paper, FaultExercise(here, here.faults(), broken))
             return
-        undone = (one for one in now.lab.stages if one.id not in runner.stages_done)
-        stage = next((one for one in undone if not one.cleanup), None)
+        undone = (each for each in now.lab.stages if each.id not in runner.stages_done)
+        stage = next((each for each in undone if not each.cleanup), None)
         if stage is None:
             raise UsageError("Every stage is done.", "Clean up: stslab run, or stslab cleanup")
         yield _AtWork(paper, TasksExercise(here, here.hand(), stage, stage.title))

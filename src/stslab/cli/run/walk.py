@@ -1,4 +1,4 @@
-"""Opens a run's account once that is wanted, and walks through its stages without a learner."""
+"""Open a run's account with consent, and do its stages without a learner."""
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -42,15 +42,15 @@ from stslab.sandbox.api.identifiers import PARTNER as OTHER
 
 
 def opened_for(laid: Bench, where: Where, lab: Lab) -> Open:
-    """The account, once it is wanted in so many words: by flags, or by a person who is asked.
+    """Open the account, with consent by flags or by a person.
 
-    The guard says first what a run will make there. A run that goes on was agreed to when it
-    began, on this very account and with this very lab: then it is only said where.
+    The guard first shows what a run will make there. If the run was begun on this account with
+    this lab, it was agreed to then, and only the account is shown.
 
     Raises:
-        UsageError: nobody can be asked, and the flags do not say it; or the lab needs what only
-            the embedded account has.
-        CredentialsError: the guard refuses, or the person does not confirm.
+        UsageError: Nobody can be asked and flags are missing, or the lab needs the embedded
+            account.
+        CredentialsError: The guard refuses, or the person does not confirm.
     """
     if where.target != SANDBOX:
         require_anywhere(lab)
@@ -60,7 +60,7 @@ def opened_for(laid: Bench, where: Where, lab: Lab) -> Open:
     if unfinished and laid.journal.past(unfinished.id).broken() and opened.goes_on(unfinished):
         raise UsageError(
             f"Run {unfinished.id} of this lab has a fault in it, for you to find.",
-            "Go on with it: stslab break. Or undo it first: stslab cleanup.",
+            "Continue it: stslab break. Or undo it first: stslab cleanup.",
         )
     require_consent(where, opened, interactive=laid.asks)
 
@@ -78,9 +78,9 @@ def opened_for(laid: Bench, where: Where, lab: Lab) -> Open:
 
 
 def placed(journal: Journal, where: Where, lab: str = "") -> tuple[Where, RunRecord | None]:
-    """Where to work, and the unfinished run (of that lab) that goes on there, if there is one.
+    """Where to work, in the region of the unfinished run (of that lab), and that run or None.
 
-    A region that is named by a flag stays: then the run's pin says that it is another one.
+    A region from a flag is kept. If it is not the run's, the run refuses it later.
     """
     unfinished = next(iter(journal.unfinished(name_of(where.target), lab)), None)
     region = unfinished.region if unfinished and unfinished.kind != "sandbox" else ""
@@ -88,23 +88,22 @@ def placed(journal: Journal, where: Where, lab: str = "") -> tuple[Where, RunRec
 
 
 def runner_of(laid: Bench, opened: Open, lab: Lab, how: How) -> Runner:
-    """What runs the lab; what happens is drawn as it comes."""
     return opened.runner(lab, laid.journal, laid.render, describe=laid.describe, how=how)
 
 
 def walk(
     laid: Bench, opened: Open, lab: Lab, stages: Sequence[Stage], how: How, *, resuming: bool
 ) -> None:
-    """Do these stages, in order; ``resuming`` leaves out those that are done.
+    """Do these stages in order; ``resuming`` skips those that are done.
 
     Raises:
-        RunError: a step failed, or a stage lacks what it needs.
-        CheckFailed: a checkpoint does not hold.
-        UndoIncomplete: something could not be undone, or the lab is through and leaves it.
+        RunError: A step failed, or a stage lacks what it needs.
+        CheckFailed: A checkpoint does not hold.
+        UndoIncomplete: Something could not be undone, or is left after the last stage.
     """
     runner = runner_of(laid, opened, lab, how)
     standing = runner.start_or_resume()
-    for stage in (one for one in stages if not (resuming and one.id in standing.done)):
+    for stage in (each for each in stages if not (resuming and each.id in standing.done)):
         try:
             runner.run_stage(stage.id)
         except (RunError, CheckFailed) as error:
@@ -113,7 +112,7 @@ def walk(
 
 
 def _briefly(error: StslabError, stage: Stage) -> StslabError:
-    """The error without what has been drawn already: a call that failed, claims that don't hold."""
+    """The error without its details, if they are on the screen already."""
     drawn = isinstance(error, CheckFailed) or error.__cause__ is not None
     if not drawn:
         return error
@@ -124,23 +123,25 @@ def _briefly(error: StslabError, stage: Stage) -> StslabError:
 
 
 def end(console: Console, lab: Lab, stages: Iterable[Stage], runner: Runner) -> RunFinished:
-    """What was proved, what is still there, and what to try with it."""
-    told = runner.finish()
-    if told.left and lab.stages[-1] in stages:
-        are = "is" if len(told.left) == 1 else "are"
+    """Finish the run, and say what to try next. UndoIncomplete if the last stage left things."""
+    finished = runner.finish()
+    if finished.left and lab.stages[-1] in stages:
+        things, are = (
+            counted(len(finished.left), "thing"),
+            "is" if len(finished.left) == 1 else "are",
+        )
         raise UndoIncomplete(
-            f"The lab is through, and {counted(len(told.left), 'thing')} of run {told.run} {are}"
-            " still in the account.",
-            told.left,
+            f"The lab has ended, and {things} of run {finished.run} {are} still in the account.",
+            finished.left,
             "Undo everything: stslab cleanup",
         )
-    if told.outcome == "open":
+    if finished.outcome == "open":
         say_what_to_try(console, runner.scope())
-    return told
+    return finished
 
 
 def say_what_to_try(console: Console, scope: Mapping[str, Any]) -> None:
-    """How to look around with the ordinary aws CLI, how to go on, and how to clean up."""
+    """Say how to look around with the aws CLI, how to continue, and how to clean up."""
     paper = Paper(console)
     paper.blank()
     paper.prose("Look around with the aws CLI:", style="bold")
@@ -161,11 +162,11 @@ def say_how_to_go_on(console: Console) -> None:
     paper.prose(with_flags("Clean up:   stslab cleanup"), lead=paper.symbols.hint)
 
 
-# -- the guard's part: who, where, what and what for; then the account's id typed ----------------
+# -- before a run on a real account: who, where, what; then the account's id is typed --------------
 
 
 def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
-    """Say who and where the learner is, and what a run makes there, unless the guard refuses."""
+    """Show the identity, the account and what a run makes there, unless the guard refuses."""
     if opened.source is None or opened.identity is None:
         return
     makes = dry.footprint(lab, opened.target.info)
@@ -174,8 +175,8 @@ def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
     if opened.partner and lab.accounts:
         who, source = opened.partner
         theirs = surveyed(source, who, dry.footprint(lab, opened.target.info, PARTNER), force=force)
-        other = [("and there", who.arn), ("account", who.account), *_told(theirs)]
-    alias, may = _told(seen)
+        other = [("and there", who.arn), ("account", who.account), *_fields(theirs)]
+    alias, may = _fields(seen)
     info = opened.target.info
     pairs = [
         ("you are", info.caller),
@@ -192,8 +193,8 @@ def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
     paper.fields([*known, *other, ("costs", makes.costs)], indent=2)
     show_changes(paper, makes.summary)
     paper.prose(
-        "What it makes carries the run's id in its name, and its tag stslab:run where AWS has"
-        " tags. All is undone at the end, or at any time with `stslab cleanup`. "
+        "Everything that it makes has the run's id in its name, and the tag stslab:run where AWS"
+        " has tags. It is undone at the end, or at any time with `stslab cleanup`. "
         + enforced(makes.summary),
         indent=2,
     )
@@ -201,8 +202,8 @@ def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
 
 
 def introduce(laid: Bench, opened: Open, lab: Lab) -> None:
-    """Before a lab that did not come with stslab runs here for the first time: what it calls."""
-    if not is_foreign(lab.path) or any(one.sha256 == lab.sha256 for one in laid.journal.runs()):
+    """Show what a foreign lab does before it runs here for the first time."""
+    if not is_foreign(lab.path) or any(run.sha256 == lab.sha256 for run in laid.journal.runs()):
         return
     paper = Paper(laid.console)
     title = f"The lab {lab.id} did not come with stslab. This is what it does."
@@ -211,12 +212,12 @@ def introduce(laid: Bench, opened: Open, lab: Lab) -> None:
     show_changes(paper, makes.summary)
     paper.prose(enforced(makes.summary), indent=2)
     if laid.asks:
-        laid.console.print("Press Enter to go on, Ctrl-C to stop: ", end="")
+        laid.console.print("Press Enter to continue, Ctrl-C to stop: ", end="")
         sys.stdin.readline()
 
 
 def say_where(console: Console, opened: Open, why: str) -> None:
-    """In two lines: on which account and as whom."""
+    """Show the account and the identity."""
     info = opened.target.info
     paper = Paper(console)
     paper.line("warning", why)
@@ -227,11 +228,11 @@ def say_where(console: Console, opened: Open, why: str) -> None:
 
 
 def confirm_account(console: Console, opened: Open) -> None:
-    """The person types the account's id to go on, and that of the second one."""
+    """Have the person type the id of the account, and that of the second one."""
     for account in (opened.target.info.account, *opened.target.info.accounts.values()):
         console.print()
-        asked = f"Type the account's id ({account}) to go on, anything else to stop: "
-        console.print(asked, end="")
+        question = f"Type the account's id ({account}) to continue, anything else to stop: "
+        console.print(question, end="")
         if sys.stdin.readline().strip().replace("-", "") != account:
             raise CredentialsError(
                 "That is not the account's id. Nothing was made.",
@@ -240,7 +241,7 @@ def confirm_account(console: Console, opened: Open) -> None:
 
 
 def allowed_services(laid: Bench, lab: Lab, given: tuple[str, ...]) -> tuple[str, ...]:
-    """The services that a person allows, by flags or typed. Raises CredentialsError: one is not."""
+    """The services that the person allows, by flags or typed; CredentialsError if one is not."""
     for service in sorted({*lab.services} - {*given}) if laid.asks else ():
         laid.console.print()
         laid.console.print(
@@ -255,14 +256,14 @@ def allowed_services(laid: Bench, lab: Lab, given: tuple[str, ...]) -> tuple[str
     return given
 
 
-def _told(seen: Survey) -> tuple[tuple[str, str], tuple[str, str]]:
+def _fields(seen: Survey) -> tuple[tuple[str, str], tuple[str, str]]:
     """The alias of an account, and whether the lab's calls are allowed there, as fields."""
-    alias = "not known (you may not ask)" if seen.alias is None else seen.alias or "none"
+    alias = "unknown (you may not ask)" if seen.alias is None else seen.alias or "none"
     may = "yes: IAM's policy simulator allows each action that the lab needs"
     if seen.denied is None:
-        may = "not known (IAM would not simulate it): the first call tells"
+        may = "unknown (IAM would not simulate it): the first call will show it"
     elif seen.denied:
-        may = f"IAM says no to {len(seen.denied)} of the actions; you said --force"
+        may = f"IAM says no to {len(seen.denied)} of the actions; you used --force"
     return ("alias", alias), ("may you?", may)
 
 
@@ -280,7 +281,7 @@ def run(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Walk through the stages of a lab from the ``first`` to the ``last``, if they are named."""
+    """Walk through the stages of a lab, or those from ``first`` to ``last``."""
     kind_of(where.target)
     if practice:
         goes_on_in(lab or USUAL_LAB)
@@ -296,7 +297,7 @@ def run(
             from stslab.cli.run.loop import learn
 
             _, begun = placed(laid.journal, where, loaded.id)
-            before = laid.journal.past(begun.id).how if begun else None  # it goes on as it was
+            before = laid.journal.past(begun.id).how if begun else None  # it continues as it was
             by_hand = practice or before is How.HAND
             learn(laid, opened, loaded, chosen, by_hand=by_hand, predict=predict)
         else:
@@ -306,7 +307,7 @@ def run(
 
 def _require_practicable(where: Where, *, interactive: bool) -> None:
     if where.target != "sandbox":
-        raise UsageError("By hand is for the embedded account.", "Leave --target out.")
+        raise UsageError("--practice needs the embedded account.", "Leave --target out.")
     if not (interactive and sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "By hand, a person is asked: it needs a terminal, and no --yes, --json or --dry-run.",
@@ -315,7 +316,7 @@ def _require_practicable(where: Where, *, interactive: bool) -> None:
 
 
 def _dry(lab: Lab, chosen: tuple[Stage, ...], where: Where, *, as_json: bool) -> None:
-    """A dry run opens no account: the embedded one need not even run."""
+    """Make a dry run, without opening an account."""
     if where.target != SANDBOX:
         require_anywhere(lab)
     console = make_console(sys.stderr if as_json else sys.stdout)
@@ -329,7 +330,7 @@ def _dry(lab: Lab, chosen: tuple[Stage, ...], where: Where, *, as_json: bool) ->
 
 
 def step(stage: str, lab: str | None, where: Where, *, with_needed: bool, as_json: bool) -> None:
-    """Do one stage of the current run, if a person agrees where something of it is gone."""
+    """Do one stage of the current run. If parts of its work are gone, ask before repeating it."""
     loaded = meant_lab(lab, where.target)
     stage = stage_of(loaded, stage).id
     with bench("stslab step", as_json=as_json, yes=where.yes, lab=loaded) as laid:
@@ -338,26 +339,26 @@ def step(stage: str, lab: str | None, where: Where, *, with_needed: bool, as_jso
         runner.start_or_resume()
         for needed in runner.missing_for(stage) if with_needed else ():
             runner.run_stage(needed)
-        gone = [one.what for one in runner.drift(stage) if one.again]
-        asked = (laid.console, f"{'; '.join(gone)}.", "", "Enter does it again")
-        if not gone or not laid.asks or agrees(*asked):
+        gone = [event.what for event in runner.drift(stage) if event.again]
+        question = (laid.console, f"{'; '.join(gone)}.", "", "Enter does it again")
+        if not gone or not laid.asks or agrees(*question):
             runner.run_stage(stage)
             runner.finish()
 
 
 def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bool) -> None:
-    """Try the claims of a stage, of the last one that is done, or of every one."""
+    """Check a stage again, or by default the last one that is done, or every one."""
     loaded = meant_lab(lab, where.target, ended=True)
     if stage and every:
         raise UsageError("A STAGE and --all do not go together.", "Leave one of them out.")
     chosen = [stage_of(loaded, stage).id] if stage else []
     with bench("stslab check", as_json=as_json, yes=where.yes, lab=loaded) as laid:
-        nothing = UsageError(f"There is no run of {loaded.id} to check.", "Begin one: stslab run")
+        nothing = UsageError(f"There is no run of {loaded.id} to check.", "Start one: stslab run")
         place = (name_of(where.target), loaded.id)
         if not laid.journal.runs(*place):
             raise nothing
-        goes_on = laid.journal.unfinished(*place)
-        opened = opened_for(laid, where, loaded) if goes_on else _opened_to_look(laid, where)
+        unfinished = laid.journal.unfinished(*place)
+        opened = opened_for(laid, where, loaded) if unfinished else _opened_to_look(laid, where)
         runner = runner_of(laid, opened, loaded, How.BY_NAME)
         if runner.look_back() is None:
             raise nothing
@@ -365,7 +366,7 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
 
 
 def _opened_to_look(laid: Bench, where: Where) -> Open:
-    """The account of a run that has ended: nothing is made there."""
+    """Open the account of a run that has ended, only to look."""
     opened = open_account(laid.home, where)
     require_consent(where, opened, interactive=laid.asks)
     if opened.kind != "sandbox":
@@ -374,15 +375,15 @@ def _opened_to_look(laid: Bench, where: Where) -> Open:
 
 
 def _done(lab: Lab, done: Collection[str], *, every: bool) -> Sequence[str]:
-    """The stages that are done, in the lab's order; or of them the last one alone."""
+    """The stages that are done, in the lab's order, or only the last of them."""
     stages = [stage.id for stage in lab.stages if stage.id in done]
     if not stages:
-        raise UsageError("The run has done no stage yet.", "Go on with it: stslab run")
+        raise UsageError("The run has done no stage yet.", "Continue it: stslab run")
     return stages if every else stages[-1:]
 
 
 def _try(check: Callable[[str], None], stages: Sequence[str]) -> None:
-    """Check each stage, past the failures of others."""
+    """Check each stage, past failures."""
     failed = []
     for stage in stages:
         try:

@@ -1,4 +1,4 @@
-"""``stslab why``: explains a refusal, from the account's own decision or from AWS's message."""
+"""``stslab why``: explain a refusal, from the embedded account's decision or AWS's message."""
 
 import json
 import re
@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 
 _LONGEST = 4 * 1024 * 1024  # bytes of a message that are read
 _HEX = re.compile(r"[0-9A-Fa-f-]{1,36}")
-_WORD = re.compile(
-    r"[A-Za-z0-9-]{1,36}"
-)  # S3's ids are of other letters too; no secret is so short
+_WORD = re.compile(r"[A-Za-z0-9-]{1,36}")  # S3's ids have other letters too; no secret is so short
 _HOW = (
-    "Give all of it, with its code (such as AccessDenied): in quotes, as a file, or on stdin to "
-    "`stslab why -`. With nothing given, the embedded account's last refusal is explained."
+    "Give the whole message, with its code (such as AccessDenied): in quotes, as a file, or on"
+    " stdin to `stslab why -`. Without arguments, the embedded account's last refusal is explained."
 )
 
 
@@ -35,17 +33,17 @@ _HOW = (
 def command(*, about: tuple[str, ...], as_json: bool) -> None:
     """Explain a refusal: the embedded account's last, one by its id, or AWS's error message.
 
-    While a `stslab run --practice` or `stslab break` goes on, the last one is explained as at its
-    prompt: a little more each time. With an id, all of it is.
+    During a `stslab run --practice` or `stslab break`, the last refusal is explained a little
+    more each time, as at the prompt. With an id, all of it is shown.
 
-    For a request of the embedded account it shows which policies were gathered, what each
-    statement said of it, which of them refused, and what to change. The id is the one that AWS
-    answers: `stslab sandbox log` shows it. Its first characters are enough.
+    For a request to the embedded account it shows the policies, the result of each statement,
+    which of them refused, and what to change. The id is the request id in AWS's answer;
+    `stslab sandbox log` shows it, and its first characters are enough.
 
-    An error message may be of any account, and none is needed to explain it. You see who asked
-    for what, on what, which gate refused as far as the message says, what it can't say, and
-    what to look at first, with the commands. The message may be wrapped, and come from the aws
-    CLI, an SDK, Terraform, or CloudTrail's JSON. It stays on this machine.
+    An error message may come from any account; none is needed to explain it. You see the
+    caller, the call and the resource, which gate refused as far as the message says, what it
+    can't say, and what to look at first, with commands. The message may be wrapped, and come
+    from the aws CLI, an SDK, Terraform, or CloudTrail's JSON. It stays on this machine.
     """
     text = _message_text(about)
     if text is None:
@@ -55,7 +53,7 @@ def command(*, about: tuple[str, ...], as_json: bool) -> None:
 
 
 def _message_text(about: tuple[str, ...]) -> str | None:
-    """The message that was given: itself, in a file or on stdin; None for a request's id."""
+    """The given message: the arguments, a file's content, or stdin; None for a request id."""
     given = " ".join(about)
     if given == "-":
         if sys.stdin.isatty():
@@ -74,7 +72,7 @@ def _message_text(about: tuple[str, ...]) -> str | None:
 
 
 def _file_text(name: str) -> str | None:
-    """What the file holds; None if there is no such file: a message may be any text."""
+    """The file's content, or None if there is no such file: a message may be any text."""
     try:
         with Path(name).open("rb") as file:
             return _decoded(file)
@@ -109,20 +107,20 @@ def _explain_request(request_id: str, *, as_json: bool) -> None:
 
         if why():
             return
-    told = explained(home(), request_id)
-    if told is None:
+    explanation = explained(home(), request_id)
+    if explanation is None:
         click.echo("The embedded account has refused nothing yet.", err=True)
     if as_json:
-        click.echo(json.dumps(told, indent=2))
-    elif told:
+        click.echo(json.dumps(explanation, indent=2))
+    elif explanation:
         from stslab.render.terminal.console import make_console
         from stslab.render.why import show
 
-        show(make_console(sys.stdout), told)
+        show(make_console(sys.stdout), explanation)
 
 
 def _finds_out() -> bool:
-    """Whether the run that goes on is by hand, or has a fault: then not all is told at once."""
+    """Whether the current run is by hand, or has a fault: then `why` explains by degrees."""
     from stslab.aws.target import sandbox_name
     from stslab.runner.journal.records import How
     from stslab.runner.journal.store import Journal
@@ -134,17 +132,17 @@ def _finds_out() -> bool:
     return how in (How.HAND, How.BREAK)
 
 
-# -- a request in the embedded account's log -----------------------------------------------------
+# -- requests in the embedded account's log ------------------------------------------------------
 
 _SHORTEST = 6
 _ASSUME, _ROOT = "AssumeRole", "root"
 
 
 def explained(home: "Home", request_id: str) -> dict[str, Any] | None:
-    """The explanation of the request of this id, or of the last refusal; None if there was none.
+    """Explain the request of this id, or the last refusal; None if there was none.
 
     Raises:
-        UsageError: the log has no such request, or several.
+        UsageError: The log has no such request, or several.
     """
     from stslab.sandbox.pipeline.log_file import newest_first
     from stslab.sandbox.why.explanation import Beside, explain
@@ -162,39 +160,38 @@ def explained(home: "Home", request_id: str) -> dict[str, Any] | None:
 
 
 def _who_may(home: "Home", event: "Event") -> list[str]:
-    """The profiles that would be allowed the same now.
+    """The profiles that would be allowed the same call now.
 
-    Those with full access count only if no other is allowed. Those of another account count only
-    for assuming a role: other calls would be about their own account.
+    Profiles with full access count only if no other is allowed. Profiles of another account count
+    only for AssumeRole: other calls would be about their own account.
     """
     from stslab.aws.profiles import ADMIN, ProfileFiles
     from stslab.aws.target import sandbox_name
     from stslab.sandbox.api.identifiers import account_of_key
     from stslab.sandbox.server import client
 
-    asked = event["userIdentity"].get("accessKeyId", "")
+    caller = event["userIdentity"].get("accessKeyId", "")
     across = event["eventName"] == _ASSUME
     call = {
         "service": str(event["eventSource"]).partition(".")[0],
         "operation": event["eventName"],
         "params": event["requestParameters"],
     }
-    found = []
+    allowed = []
     try:
         profiles = ProfileFiles(home.profiles(sandbox_name(home.named)), region="")
         for name in profiles.names():
-            known = profiles.get(name)
-            near = known and (
-                across or account_of_key(known.access_key_id) == account_of_key(asked)
-            )
-            if known and near and known.access_key_id != asked:
-                proof = fingerprint(known.secret_access_key, known.session_token)
-                asks = {**call, "key": known.access_key_id, "proof": proof}
+            keys = profiles.get(name)
+            if keys is None or keys.access_key_id == caller:
+                continue
+            if across or account_of_key(keys.access_key_id) == account_of_key(caller):
+                proof = fingerprint(keys.secret_access_key, keys.session_token)
+                asks = {**call, "key": keys.access_key_id, "proof": proof}
                 if client.control(home.sandbox, "POST", "would", {"calls": [asks]})["allowed"]:
-                    found.append(name)
+                    allowed.append(name)
     except StslabError:
         return []
-    return [name for name in found if name not in (ADMIN, _ROOT)] or found[:1]
+    return [name for name in allowed if name not in (ADMIN, _ROOT)] or allowed[:1]
 
 
 def _chosen(folder: Path, request_id: str) -> "Event | None":
@@ -213,12 +210,12 @@ def _chosen(folder: Path, request_id: str) -> "Event | None":
     problem = "several requests" if found else "no request"
     raise UsageError(
         f"The log has {problem} whose id begins with {request_id}.",
-        "See the ids of the last ones: stslab sandbox log",
+        "List the last requests with their ids: stslab sandbox log",
     )
 
 
 def _key_facts(folder: Path, access_key_id: str) -> Mapping[str, Any] | None:
-    """What the embedded account knows of the key; None if it does not run."""
+    """What the embedded account knows about the key; None if it is not running."""
     from stslab.sandbox.server import client
 
     if not access_key_id:

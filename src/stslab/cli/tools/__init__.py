@@ -1,1 +1,1 @@
-"""The commands that explain, decide and look, outside any run."""
+"""The commands outside any run: report, doctor, simulate, help, completion."""

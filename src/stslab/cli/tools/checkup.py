@@ -1,4 +1,4 @@
-"""The doctor's checks: each looks at one thing, and changes nothing."""
+"""The doctor's checks, which only read."""
 
 import os
 import re
@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -43,9 +44,9 @@ GOOD, NOTE, WARNING, WRONG = "good", "note", "warning", "wrong"
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """One thing that was looked at. ``state``: good, note, warning or wrong; ``fix``: what to do.
+    """The result of one check. ``state``: good, note, warning or wrong; ``fix``: what to do.
 
-    ``exit_code`` is that of the command, where it is wrong.
+    ``exit_code`` is the command's if the state is wrong.
     """
 
     name: str
@@ -60,21 +61,21 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 def checked(name: str, says: str, fix: str = "", state: str = WRONG) -> Checked:
-    """A check that is good, unless there is something to fix: then it is in ``state``."""
+    """A good result, or one in ``state`` if there is a fix."""
     return Checked(name, state if fix else GOOD, says, fix)
 
 
 def show_checks(console: Console, checks: Sequence[Checked]) -> None:
-    """A line for each, its fix below, and the sum at the end."""
+    """Draw a line for each result, with its fix below, and a summary."""
     paper = Paper(console)
     signs = {GOOD: "done", NOTE: "dot", WRONG: "failed"}
-    for one in checks:
-        style = "dim" if one.state == NOTE else None
-        paper.line(signs.get(one.state, one.state), one.name, aside=one.says, style=style)
-        if one.fix:
-            paper.prose(one.fix, lead=paper.symbols.hint, indent=4)
+    for check in checks:
+        style = "dim" if check.state == NOTE else None
+        paper.line(signs.get(check.state, check.state), check.name, aside=check.says, style=style)
+        if check.fix:
+            paper.prose(check.fix, lead=paper.symbols.hint, indent=4)
     paper.blank()
-    wrong, warned = (sum(one.state == state for one in checks) for state in (WRONG, WARNING))
+    wrong, warned = (sum(check.state == state for check in checks) for state in (WRONG, WARNING))
     if wrong:
         paper.prose(f"{counted(wrong, 'thing')} to fix.", style="bold")
     elif warned:
@@ -91,8 +92,8 @@ _SECRETS = ("journal.sqlite*", "profiles/*/*", "sandbox/*")
 
 
 def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked]:
-    """All checks, in the order in which one would fix things; ``of_class`` adds a class's."""
-    looks: dict[str, Callable[[], Iterator[Checked]]] = {
+    """Make all checks, in the order to fix problems in. ``of_class`` adds those for a class."""
+    checks: dict[str, Callable[[], Iterator[Checked]]] = {
         "Python": _python,
         "packages": _packages,
         "state folder": lambda: _state(home.root),
@@ -106,14 +107,14 @@ def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked
         "credentials": lambda: _account(where),
     }
     if of_class:
-        looks["a new account"] = class_checks
-    return [found for name, look in looks.items() for found in _safely(name, look)]
+        checks["a new account"] = class_checks
+    return [result for name, check in checks.items() for result in _safely(name, check)]
 
 
-def _safely(name: str, look: Callable[[], Iterator[Checked]]) -> Iterator[Checked]:
-    """A check that fails is a finding, and the others go on."""
+def _safely(name: str, check: Callable[[], Iterator[Checked]]) -> Iterator[Checked]:
+    """Turn an error of a check into a result."""
     try:
-        yield from look()
+        yield from check()
     except StslabError as error:
         yield Checked(name, WRONG, error.message, error.hint, error.exit_code)
 
@@ -123,20 +124,20 @@ def _python() -> Iterator[Checked]:
 
 
 def _packages() -> Iterator[Checked]:
-    """What stslab is made with: there, and new enough."""
+    """Whether stslab's dependencies are installed and new enough."""
     wrong: list[str] = []
-    said: list[str] = []
+    installed: list[str] = []
     for line in metadata.requires("stslab") or []:
         if _EXTRA in line:
             continue
         name = _NAME.match(line)
-        found = _version(name[0]) if name else ""
-        said.append(f"{name[0] if name else line} {found or 'missing'}")
+        version = _version(name[0]) if name else ""
+        installed.append(f"{name[0] if name else line} {version or 'missing'}")
         least = _MINIMUM.search(line)
-        if not found or (least and _numbers(found) < _numbers(least[1])):
+        if not version or (least and _numbers(version) < _numbers(least[1])):
             wrong.append(line.partition(";")[0].strip())
     fix = f"Install them: python -m pip install {' '.join(map(repr, wrong))}" if wrong else ""
-    says = f"missing or too old: {', '.join(wrong)}" if wrong else ", ".join(said)
+    says = f"missing or too old: {', '.join(wrong)}" if wrong else ", ".join(installed)
     yield checked("packages", says, fix)
 
 
@@ -152,10 +153,10 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _state(root: Path) -> Iterator[Checked]:
-    says, fix = f"{root}, for you alone", ""
+    says, fix = f"{root}, readable only by you", ""
     if not root.exists():
         above = next(path for path in root.parents if path.exists())
-        says = f"{root} (not made yet)"
+        says = f"{root} (does not exist yet)"
         if not os.access(above, os.W_OK):
             fix = f"Make {above} writable, or set STSLAB_HOME to another folder."
     elif not root.is_dir() or not os.access(root, os.R_OK | os.W_OK | os.X_OK):
@@ -165,7 +166,7 @@ def _state(root: Path) -> Iterator[Checked]:
         places = (root, *(path for pattern in _SECRETS for path in root.glob(pattern)))
         exposed = sorted(str(path) for path in places if _is_open(path))
         if exposed:
-            says = f"others can read what is secret in {root}"
+            says = f"others can read secret files in {root}"
             fix = f"Run: chmod go= {' '.join(exposed)}"
     yield checked("state folder", says, fix)
 
@@ -180,7 +181,7 @@ def _is_open(path: Path) -> bool:
 def _disk(root: Path) -> Iterator[Checked]:
     place = next(path for path in (root, *root.parents) if path.exists())
     free = shutil.disk_usage(place).free
-    fix = "" if free > _LITTLE else "Make room: a journal that can't be written stops a run."
+    fix = "" if free > _LITTLE else "Free some space: a run stops if its journal can't be written."
     yield checked("disk", f"{free >> 20} MB free", fix)
 
 
@@ -209,7 +210,7 @@ def _lock(home: Home) -> Iterator[Checked]:
 
     held = holder(home)
     if held:
-        yield Checked("lock", NOTE, f"another stslab is at work: {held}")
+        yield Checked("lock", NOTE, f"another stslab is working: {held}")
 
 
 def _sandbox(home: Home) -> Iterator[Checked]:
@@ -219,22 +220,22 @@ def _sandbox(home: Home) -> Iterator[Checked]:
     status = client.status(home.sandbox)
     where = f"account {status.get('account')} at {status.get('url')}, process {status.get('pid')}"
     unsaved = client.control(home.sandbox, "GET", "saved").get("differences") or []
-    told = f"not saved: {', '.join(map(str, unsaved))}" if unsaved else "all of it is saved"
-    fix = "Clean up before you stop it (stslab sandbox stop): what is not saved is lost then."
-    yield checked("embedded account", f"{where}; {told}", fix if unsaved else "")
+    saved = f"not saved: {', '.join(map(str, unsaved))}" if unsaved else "everything is saved"
+    fix = "Clean up before you stop it (stslab sandbox stop): unsaved things would be lost."
+    yield checked("embedded account", f"{where}; {saved}", fix if unsaved else "")
 
 
 def _profiles(home: Home) -> Iterator[Checked]:
-    """The profiles that runs wrote: can they be read, and do their sessions last?"""
+    """Whether the profiles that runs wrote can be read, and whether their sessions last."""
     folders = sorted((home.root / "profiles").glob("*"))
-    return (found for one in folders for found in _safely("profiles", lambda: _profiles_in(one)))  # noqa: B023 - used at once
+    return (found for each in folders for found in _safely("profiles", partial(_profiles_in, each)))
 
 
 def _profiles_in(folder: Path) -> Iterator[Checked]:
     files, now = ProfileFiles(folder, region=""), datetime.now(UTC)
-    found = {name: files.get(name) for name in files.names()}
-    ended = [name for name, one in found.items() if one and one.have_expired(now)]
-    names = ", ".join(f"{name} (ended)" if name in ended else name for name in found)
+    profiles = {name: files.get(name) for name in files.names()}
+    ended = [name for name, keys in profiles.items() if keys and keys.have_expired(now)]
+    names = ", ".join(f"{name} (ended)" if name in ended else name for name in profiles)
     fix = "`stslab run` gets a new session." if ended else ""
     yield checked("profiles", f"{folder.name}: {names or 'none'}", fix, NOTE)
 
@@ -258,7 +259,7 @@ def _account(where: Where) -> Iterator[Checked]:
     kind = kind_of(where.target)
     if kind == "sandbox":
         fix = "To check one: stslab doctor --target aws"
-        yield checked("AWS account", "not asked: the embedded account needs none", fix, NOTE)
+        yield checked("AWS account", "not checked: the embedded account needs none", fix, NOTE)
         return
 
     yield from account_checks(where, where.target if kind == "endpoint" else "")
@@ -271,45 +272,45 @@ _HASH = 12
 
 
 def class_checks() -> Iterator[Checked]:
-    """What a lesson needs beyond what every command does."""
+    """Further checks for lessons."""
     yield from _starts()
     yield from _labs()
     yield from _screen()
 
 
 def _starts() -> Iterator[Checked]:
-    """A new account, in a folder of its own that is gone afterwards."""
+    """Start a new account in a temporary folder."""
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="stslab-class-"))
     try:
-        found = client.ensure(Home(folder).sandbox)
+        endpoint = client.ensure(Home(folder).sandbox)
         took = f"{time.monotonic() - began:.1f} s"
-        yield checked("a new account", f"starts in {took}, and answers at {found.url}")
+        yield checked("a new account", f"starts in {took}, and answers at {endpoint.url}")
     finally:
         client.stop(Home(folder).sandbox)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _labs() -> Iterator[Checked]:
-    """Each lab that goes by an id, with its hash: the same on every machine of the class."""
+    """Each lab and its hash, which should be the same on every machine of the class."""
     folder = foreign_folder()
     further = labs_in(folder) if folder else []
     if folder and not further:
-        fix = "Put the labs there, or name another folder in STSLAB_LABS."
+        fix = "Put the labs there, or set STSLAB_LABS to another folder."
         yield Checked("labs", WRONG, f"there is none in {folder}", fix)
     for path in (*bundled_labs(), *further):
         try:
             loaded = load_lab(path)
             yield checked(f"lab {loaded.id}", f"sha256 {loaded.sha256[:_HASH]}")
         except InvalidLab as bad:
-            fix = f"See what: stslab lint {path}"
+            fix = f"List them: stslab lint {path}"
             yield Checked(f"lab {header(path).id}", WRONG, "it has problems", fix, bad.exit_code)
 
 
 def _screen() -> Iterator[Checked]:
     size = shutil.get_terminal_size((0, 0))
     if not size.columns:
-        yield Checked("screen", NOTE, "this is no terminal")
+        yield Checked("screen", NOTE, "this is not a terminal")
         return
     small = size.columns < _COLUMNS or size.lines < _LINES
     fix = f"Make the window larger: {_COLUMNS} columns and {_LINES} lines." if small else ""
@@ -318,15 +319,15 @@ def _screen() -> Iterator[Checked]:
 
 # -- a real account, from the outside in ---------------------------------------------------------
 
-# AWS refuses what was signed more than five minutes ago, or is to be (IAM User Guide,
-# "Troubleshoot AWS signed requests").
+# AWS refuses signatures more than five minutes off (IAM User Guide, "Troubleshoot AWS signed
+# requests").
 _TOLERATED = 300.0
 _NOTICED = 60.0
 _SOON = 900.0
 
 
 def account_checks(where: Where, endpoint: str) -> Iterator[Checked]:
-    """What is between this machine and an account. Raises CredentialsError: the guard refuses."""
+    """Checks of the way to a real account; CredentialsError if the guard refuses."""
     source = Source(where.profile, where.region, endpoint)
     reached = reach(source.clients)
     yield _network(reached)
@@ -347,29 +348,29 @@ def _network(reached: Reach) -> Checked:
 
 def _clock(reached: Reach) -> Checked:
     if reached.date is None:
-        return Checked("clock", NOTE, "not compared with AWS's: there was no answer (offline?)")
+        return Checked("clock", NOTE, "not compared with AWS's: no answer came (offline?)")
     off = (datetime.now(UTC) - reached.date).total_seconds()
     says = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} AWS's"
-    fix = "Set it: AWS refuses what is signed five minutes off." if abs(off) > _NOTICED else ""
+    fix = "Set it: AWS refuses signatures five minutes off." if abs(off) > _NOTICED else ""
     return checked("clock", says, fix, WARNING if abs(off) <= _TOLERATED else WRONG)
 
 
 def _found(source: Source) -> Checked:
     """Which credentials botocore's chain finds, and how long they last."""
-    told = credentials_found(source.clients)
-    if told.expires is None:
-        return checked("credentials", f"from {told.method}; they do not expire")
-    left = (told.expires - datetime.now(UTC)).total_seconds()
-    says = f"from {told.method}; until {told.expires:%Y-%m-%d %H:%M} UTC"
-    fix = "" if left > _SOON else "Sign in again soon. A run that stops can go on."
+    found = credentials_found(source.clients)
+    if found.expires is None:
+        return checked("credentials", f"from {found.method}; they do not expire")
+    left = (found.expires - datetime.now(UTC)).total_seconds()
+    says = f"from {found.method}; until {found.expires:%Y-%m-%d %H:%M} UTC"
+    fix = "" if left > _SOON else "Sign in again soon. A stopped run can be continued."
     return checked("credentials", says, fix, WARNING)
 
 
 def _alias(source: Source) -> Checked:
     found = alias(source.clients)
     if found is None:
-        return Checked("account alias", NOTE, "not known: you may not ask")
+        return Checked("account alias", NOTE, "unknown: you may not ask")
     if says_production(found):
         fix = "Use an account that is meant for learning."
-        return checked("account alias", f"{found}: that says production", fix, WARNING)
+        return checked("account alias", f"{found}: this looks like production", fix, WARNING)
     return checked("account alias", found or "none")

@@ -1,4 +1,4 @@
-"""``stslab doctor``: what stslab needs of this machine and account, each with its fix."""
+"""``stslab doctor``: check this machine and account; each problem comes with its fix."""
 
 import json
 import platform
@@ -12,27 +12,28 @@ from stslab.home import home
 
 @click.command("doctor")
 @click.option("--class", "of_class", is_flag=True,
-              help="Is it ready for a class: an account starts, the labs are good.")  # fmt: skip
+              help="Check that it is ready for a class: an account starts, the labs are good."
+              )  # fmt: skip
 @json_option("A JSON object, on stdout.")
 @on_account()
 def command(*, of_class: bool, as_json: bool, where: Where) -> int:
-    """Look at Python, packages, state, journal, sandbox and leftovers; say how to fix them.
+    """Check Python, packages, state, journal, sandbox and leftovers, and say how to fix them.
 
-    With `--target aws` also at your credentials, the account, the network and the clock.
-    It changes nothing. Exit code 1 if something is wrong, 4 if that is your credentials.
+    With `--target aws`, also check your credentials, the account, the network and the clock.
+    It changes nothing. Exit code 1 if something is wrong, 4 if it is your credentials.
     """
     from stslab.cli.tools.checkup import checkup
 
     checks = checkup(home(), where, of_class=of_class)
     if as_json:
         names = ("name", "state", "says", "fix")
-        listed = [{name: getattr(one, name) for name in names} for one in checks]
+        listed = [{name: getattr(check, name) for name in names} for check in checks]
         machine = {"machine": platform.node()} if of_class else {}
-        told = {"ok": all(one.ok for one in checks), "checks": listed}
-        click.echo(json.dumps(machine | told, indent=2))
+        result = {"ok": all(check.ok for check in checks), "checks": listed}
+        click.echo(json.dumps(machine | result, indent=2))
     else:
         from stslab.cli.tools.checkup import show_checks
         from stslab.render.terminal.console import make_console
 
         show_checks(make_console(sys.stdout), checks)
-    return max((one.exit_code for one in checks if not one.ok), default=0)
+    return max((check.exit_code for check in checks if not check.ok), default=0)

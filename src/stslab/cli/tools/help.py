@@ -1,4 +1,4 @@
-"""``stslab help`` and ``completion``: pages from the documentation; what a shell asks for."""
+"""``stslab help``, pages from the documentation, and ``completion``, scripts for shells."""
 
 import sys
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ TOPICS = {
     "targets": ("learners.md", "On a real account", "Run a lab on a real account."),
     "endpoints": ("safety.md", "Which endpoint", "Where calls go."),
     "cleanup": ("safety.md", "When something is left", "Remove what a run left behind."),
-    "embedded": ("learners.md", "Time, MFA, web identity, SAML", "What the account lends you."),
+    "embedded": ("learners.md", "Time, MFA, web identity, SAML", "The account's extra services."),
     "labs": ("authors.md", "Writing a lab", "Write, check and test a lab of your own."),
     "exit-codes": ("learners.md", "When something fails", "What each exit code means."),
     "files": ("learners.md", "Where things are", "Where state is kept; colours, completion."),
 }
-"""Each topic: the page and the heading that it is made from, and what it is about."""
+"""Each topic's page, its heading there, and a description."""
 
 
 def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -37,7 +37,7 @@ def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
 @click.argument("topic", nargs=-1, shell_complete=complete)
 @click.pass_context
 def command(ctx: click.Context, *, topic: tuple[str, ...]) -> None:
-    """Show a short page about TOPIC, or the help of a command; without either, the topics."""
+    """Show a page about TOPIC, or the help of a command; without either, list the topics."""
     if not topic:
         formatter = ctx.make_formatter()
         formatter.write_usage("stslab help", "[TOPIC | COMMAND]")
@@ -65,7 +65,7 @@ def _show(topic: str) -> None:
 
 
 def _section(lines: list[str], heading: str) -> Iterator[str]:
-    """The lines below a heading, up to the next one that is not below it."""
+    """The lines of the section with this heading."""
     level = fenced = 0
     for line in lines:
         fenced ^= line.startswith("```")
@@ -81,11 +81,11 @@ def _section(lines: list[str], heading: str) -> Iterator[str]:
 def _show_command(root: click.Context, names: tuple[str, ...]) -> None:
     ctx, command = root, root.command
     for name in names:
-        found = command.get_command(ctx, name) if isinstance(command, click.Group) else None
-        if found is None:
-            hint = nearest(name, TOPICS).strip() or "See the topics: stslab help"
+        inner = command.get_command(ctx, name) if isinstance(command, click.Group) else None
+        if inner is None:
+            hint = nearest(name, TOPICS).strip() or "List the topics: stslab help"
             raise UsageError(f"There is no topic or command {' '.join(names)!r}.", hint)
-        ctx, command = click.Context(found, parent=ctx, info_name=name), found
+        ctx, command = click.Context(inner, parent=ctx, info_name=name), inner
     click.echo(ctx.get_help())
 
 
@@ -95,11 +95,11 @@ def _show_command(root: click.Context, names: tuple[str, ...]) -> None:
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the script that makes SHELL complete commands, flags, labs, stages and run ids.
 
-    For bash and zsh the line of the example goes into ~/.bashrc or ~/.zshrc.
+    For bash and zsh, put the line of the example into ~/.bashrc or ~/.zshrc.
     """
     from click.shell_completion import get_completion_class
 
-    found = get_completion_class(shell)
-    if found is None:
+    completer = get_completion_class(shell)
+    if completer is None:
         raise click.UsageError(f"There is no completion for {shell}.")
-    click.echo(found(ctx.find_root().command, {}, "stslab", "_STSLAB_COMPLETE").source())
+    click.echo(completer(ctx.find_root().command, {}, "stslab", "_STSLAB_COMPLETE").source())

@@ -1,4 +1,4 @@
-"""``stslab report``: what a run did, from its journal; and what can be known of a report."""
+"""``stslab report``: the report of a run, its verification, and the merging of a class's."""
 
 import json
 import sys
@@ -25,15 +25,15 @@ _Readable = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 
 class _Report(LazyGroup):
-    """``report`` and its arguments, beside the subcommands that are named first."""
+    """The command ``report`` with arguments of its own, beside its subcommands."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """What names no subcommand is about a run."""
+        """Arguments that don't name a subcommand are about a run."""
         named = bool(args) and args[0] in {*self.entries, *ctx.help_option_names}
         return super().parse_args(ctx, args if named else [_ABOUT, *args])
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The help of ``report`` itself, and the subcommands below it."""
+        """The help of ``report`` itself, with the subcommands below it."""
         named = self.get_command(ctx, _ABOUT) or about
         for part in (named.format_usage, named.format_help_text, named.format_options):
             part(ctx, formatter)
@@ -49,18 +49,18 @@ command.entries = family("report")
 @click.argument("run", default="", shell_complete=complete_run)
 @click.option("--json", "form", flag_value="json", help="A JSON object, with the run's records.")
 @click.option("--markdown", "form", flag_value="markdown", help="A Markdown page, to read.")
-@click.option("--html", metavar="FILE", type=_File, help="Write a page to look at and to print.")
-@click.option("--junit", metavar="FILE", type=_File, help="Write JUnit's XML, for a CI system.")
+@click.option("--html", metavar="FILE", type=_File, help="Write a page to view and print.")
+@click.option("--junit", metavar="FILE", type=_File, help="Write JUnit XML, for a CI system.")
 @click.option("--mask", is_flag=True, help="Hide account ids; then it can't be verified.")
-@click.option("--learner", default="", metavar="NAME", help="Who did it, as they say themselves.")
+@click.option("--learner", default="", metavar="NAME", help="The learner's name (self-reported).")
 def about(
     *, run: str, form: str | None, html: str | None, junit: str | None, mask: bool, learner: str
 ) -> None:
-    """Tell what RUN (the newest one) did: who, when, where, each claim and its proof.
+    """Report what RUN (by default the newest) did: who, when, where, each claim and its proof.
 
-    Every claim of the lab is there, whether it was tried or not. It comes from the journal
-    alone, and no secret is in it. The HTML page also shows how the embedded account decided,
-    from its log. FILE may be - for stdout.
+    Every claim of the lab is there, tried or not. It comes from the journal alone, and holds
+    no secret. The HTML page also shows how the embedded account decided, from its log. FILE
+    may be - for stdout.
     """
     from stslab.render.report import text as page
     from stslab.render.report.text import masked
@@ -76,7 +76,7 @@ def about(
         from stslab.render.report.junit import as_junit
 
         _write(junit, as_junit(told))
-    if form == "json":  # masked it has no records, whose seals would not fit them
+    if form == "json":  # a masked report has no records: their seals would not fit
         masks = {"records": [], "masked": True} if mask else {}
         click.echo(json.dumps(dict(told.as_dict()) | masks, indent=2, ensure_ascii=False))
     elif form == "markdown":
@@ -88,22 +88,23 @@ def about(
 
 
 def _told(run: str, learner: str) -> "tuple[Report, Decisions]":
-    """The report, and what the embedded account's log has of its requests."""
+    """The report, and the decisions on its requests in the embedded account's log."""
     from stslab.runner.journal.store import Journal
     from stslab.runner.report import report
     from stslab.sandbox.pipeline.log_file import newest_first
 
     place = home()
     with Journal.of(place) as journal:
-        ids = [one.id for one in journal.runs()]
+        ids = [each.id for each in journal.runs()]
         if not ids:
             raise UsageError("There are no runs yet.", "Begin with: stslab run")
         if run and run not in ids:
-            raise UsageError(f"There is no run {run!r}.", "See which there are: stslab status")
+            raise UsageError(f"There is no run {run!r}.", "List the runs: stslab status")
         told = report(journal, run or ids[0])
-    asked = {one.request_id for one in told.standing.claims if told.run.kind == "sandbox"}
-    events = (one for one in newest_first(place.sandbox) if one["requestID"] in asked - {""})
-    decisions: Decisions = {one["requestID"]: one["decisions"] for one in events}
+    claims = told.standing.claims if told.run.kind == "sandbox" else ()
+    requests = {claim.request_id for claim in claims} - {""}
+    events = (event for event in newest_first(place.sandbox) if event["requestID"] in requests)
+    decisions: Decisions = {event["requestID"]: event["decisions"] for event in events}
     return replace(told, learner=learner), decisions
 
 
@@ -121,9 +122,9 @@ def _write(file: str, text: str) -> None:
 @click.command("verify")
 @click.argument("file", type=_Readable)
 def verify(*, file: str) -> None:
-    """Say what can be known of a report in FILE (JSON), and what can't.
+    """Say what can be known about a report in FILE (JSON), and what can't.
 
-    Exit code 3 if it is not as it was made.
+    Exit code 3 if it was changed.
     """
     from stslab.render.report.text import show_verified
     from stslab.render.terminal.console import make_console
@@ -131,7 +132,7 @@ def verify(*, file: str) -> None:
 
     report, findings = verified(_text(file))
     show_verified(make_console(sys.stdout), report, findings)
-    wrong = [one.says for one in findings if not one.right]
+    wrong = [finding.says for finding in findings if not finding.right]
     if wrong:
         raise CheckFailed(f"{'. '.join(wrong)}.", "Ask for another: stslab report RUN --json")
 
@@ -139,17 +140,17 @@ def verify(*, file: str) -> None:
 @click.command("merge")
 @click.argument("files", nargs=-1, required=True, type=_Readable)
 @click.option("--csv", "form", flag_value="csv", help="As CSV, for a spreadsheet.")
-@click.option("--html", "form", flag_value="html", help="As a page to look at and to print.")
+@click.option("--html", "form", flag_value="html", help="As a page to view and print.")
 def merge(*, files: tuple[str, ...], form: str | None) -> None:
     """Merge the reports of a class (FILES, in JSON) into one table, on stdout.
 
-    Learners down, stages and concepts across; each report is verified. The page also shows
-    what was predicted most often and was not so.
+    It has a row for each learner, and columns for stages and concepts; each report is
+    verified. The page also shows the most frequent wrong predictions.
     """
     from stslab.render.report import merged
 
     if not form:
-        raise UsageError("Say as what the reports are to be merged.", "Add --csv or --html.")
+        raise UsageError("The format of the table is missing.", "Add --csv or --html.")
     forms: dict[str, Callable[..., str]] = {"csv": merged.as_csv, "html": merged.as_page}
     reports = [merged.handed_in(_text(file), file) for file in files]
     click.echo(forms[form](reports), nl=False)

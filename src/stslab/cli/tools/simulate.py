@@ -1,4 +1,4 @@
-"""``stslab simulate``: what policies decide, offline, for a person or for a program."""
+"""``stslab simulate``: decide requests by policies, offline, for people and programs."""
 
 import gc
 import os
@@ -28,26 +28,24 @@ _NO_RESOURCE = ("resource", "*")
 
 
 @click.command("simulate")
-@click.option("--principal", metavar="ARN", help="Who asks; also 'anonymous', or a service.")
-@click.option("--action", metavar="SERVICE:ACTION", help="What it asks for: s3:GetObject.")
-@click.option(
-    "--resource", metavar="ARN", default="*", help="The resource that it asks for.  [default: *]"
-)
-@click.option("--resource-account", metavar="ID", help="Whose it is, if the ARN does not say.")
+@click.option("--principal", metavar="ARN", help="The caller; also 'anonymous', or a service.")
+@click.option("--action", metavar="SERVICE:ACTION", help="The action, as in s3:GetObject.")
+@click.option("--resource", metavar="ARN", default="*", help="The resource.  [default: *]")
+@click.option("--resource-account", metavar="ID", help="Its account, if the ARN has none.")
 @click.option("--context", metavar="KEY=VALUE", multiple=True, help="A condition key's value.")
 @click.option("--policy", type=_File, multiple=True, help="An identity-based policy.")
 @click.option("--resource-policy", type=_File, help="The resource's own policy.")
 @click.option("--trust", type=_File, help="The role's trust policy, for sts:AssumeRole.")
 @click.option("--boundary", type=_File, multiple=True, help="The permissions boundary.")
 @click.option("--session-policy", type=_File, multiple=True, help="A session policy.")
-@click.option("--scp", type=_File, multiple=True, help="A level's SCP, or a list of its SCPs.")
-@click.option("--rcp", type=_File, multiple=True, help="A level's RCP, or a list of its RCPs.")
+@click.option("--scp", type=_File, multiple=True, help="The SCP of a level, or a list of SCPs.")
+@click.option("--rcp", type=_File, multiple=True, help="The RCP of a level, or a list of RCPs.")
 @click.option("--service-linked", is_flag=True, help="The principal is a service-linked role.")
 @json_option("The decision as JSON.")
 @click.option("--cases", type=_File, help="Decide many cases: a file of JSON Lines, or -.")
-@click.option("--decisions-only", is_flag=True, help="Of --cases: no reasons, which is faster.")
+@click.option("--decisions-only", is_flag=True, help="With --cases: no reasons, which is faster.")
 @click.option(
-    "--jobs", type=click.IntRange(1, 64), default=1, help="Of --cases: processes at once."
+    "--jobs", type=click.IntRange(1, 64), default=1, help="With --cases: how many processes."
 )
 def command(
     *, cases: Path | None, decisions_only: bool, jobs: int, as_json: bool, **asked: Any
@@ -55,8 +53,8 @@ def command(
     """Decide whether policies allow a request, offline, and explain the decision.
 
     A FILE is a policy's JSON, or - for stdin. Give --context several times for several keys;
-    the same key twice makes a multivalued key. With --cases one JSON object a line says what
-    to decide, and one a line says what was decided; exit code 2 if a case can't be read.
+    the same key twice makes a multivalued key. With --cases, each input line is a case in
+    JSON, and each output line its decision; exit code 2 if a case can't be read.
     """
     if cases is not None:
         _check_alone(asked)
@@ -76,7 +74,7 @@ def command(
 
 
 def _check_alone(asked: Mapping[str, Any]) -> None:
-    """Refuse options beside --cases: a case says all of it itself."""
+    """Refuse other options with --cases: each case is complete."""
     given = [name for name, value in asked.items() if value and (name, value) != _NO_RESOURCE]
     if given:
         flag = given[0].replace("_", "-")
@@ -87,7 +85,7 @@ def _check_alone(asked: Mapping[str, Any]) -> None:
 
 
 def _simulate_cases(path: Path, jobs: int, *, decisions_only: bool) -> int:
-    """Stream: each case, or with jobs each chunk, is answered before later ones are read."""
+    """Stream: answer each case, or with jobs each chunk, before later ones are read."""
     from stslab.policy.cases import decide_lines
 
     all_readable = True
@@ -109,7 +107,7 @@ def _simulate_cases(path: Path, jobs: int, *, decisions_only: bool) -> int:
 def _decided_by_workers(
     lines: Iterator[str], jobs: int, *, decisions_only: bool
 ) -> Iterator[tuple[str, bool]]:
-    """Chunks of the lines, decided by worker processes; the answers come in the lines' order."""
+    """Decide chunks of lines in worker processes; the answers keep the order of the lines."""
     from concurrent.futures import Future, ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
@@ -129,28 +127,28 @@ def _decided_by_workers(
                         yield text, readable
         except BrokenProcessPool as error:
             raise StslabError(
-                "A worker process was ended.", "Try again with fewer --jobs."
+                "A worker process was killed.", "Try again with fewer --jobs."
             ) from error
 
 
 def _begin_worker() -> None:
-    """Ctrl-C is the first process's business, which ends its workers."""
+    """Ignore Ctrl-C: the main process handles it and ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.set_threshold(*_SELDOM)
 
 
 def _is_file(path: Path) -> bool:
-    """Whether all input is there already, so that no program waits for each answer."""
+    """Whether the input is a regular file, so that no program waits for each answer."""
     try:
-        found = os.fstat(0) if str(path) == "-" else path.stat()
+        status = os.fstat(0) if str(path) == "-" else path.stat()
     except OSError:
         return False
-    return stat.S_ISREG(found.st_mode)
+    return stat.S_ISREG(status.st_mode)
 
 
 @contextmanager
 def _seldom_collected() -> Iterator[None]:
-    """Decisions make no reference cycles: looking for them takes a third of the time."""
+    """Collect garbage rarely: decisions make no reference cycles, and it saves a third."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(*_SELDOM)
@@ -162,9 +160,9 @@ def _seldom_collected() -> Iterator[None]:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """The lines of the file, or of stdin. Bytes that are no UTF-8 are left to what reads them.
+    """The lines of the file or of stdin. Bytes that are not UTF-8 are passed on.
 
-    A byte order mark is passed over, as RFC 8259 lets a reader of JSON do.
+    A byte order mark is skipped, as RFC 8259 allows.
     """
     try:
         with click.open_file(str(path), encoding="utf-8-sig", errors="surrogateescape") as file:
@@ -182,16 +180,16 @@ def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
             raise UsageError(f"Say --{name}, or give --cases.")
     fields = ("principal", "action", "resource", "resource_account")
     context = values("--context", "KEY=VALUE", asked["context"])
-    alone = {
-        key: found if len(found) > 1 or catalogue.is_multivalued(key) else found[0]
-        for key, found in context.items()
+    found = {
+        key: given if len(given) > 1 or catalogue.is_multivalued(key) else given[0]
+        for key, given in context.items()
     }
-    case = {name: asked[name] for name in fields} | {"context": alone}
+    case = {name: asked[name] for name in fields} | {"context": found}
     case["principal_is_service_linked"] = asked["service_linked"]
-    asks = request(read_case(case))
-    _check_policies(asks, asked)
+    requested = request(read_case(case))
+    _check_policies(requested, asked)
     policies = _policies(asked)
-    return authorize(asks, policies), policies
+    return authorize(requested, policies), policies
 
 
 def _check_policies(request: "Request", asked: Mapping[str, Any]) -> None:
@@ -201,7 +199,9 @@ def _check_policies(request: "Request", asked: Mapping[str, Any]) -> None:
     principal = request.principal
     is_role = kind_of_resource_policy(request.resource) == "role trust policy"
     if asked["trust"] and asked["resource_policy"]:
-        raise UsageError("Give --trust or --resource-policy, not both: a role has its trust.")
+        raise UsageError(
+            "Give --trust or --resource-policy, not both: a role's is its trust policy."
+        )
     if asked["trust"] and not (is_role and request.action.lower().startswith("sts:")):
         raise UsageError(
             "--trust is for an action of sts on a role.",
@@ -243,7 +243,7 @@ def _named(path: Path, kind: "PolicyKind") -> "NamedPolicy":
 
 
 def _level(path: Path, kind: "PolicyKind") -> "list[NamedPolicy]":
-    """The policies of one level of the organization: one, or a JSON list of them."""
+    """The policies of one level of the organization, from one document or a JSON list."""
     from stslab.policy import NamedPolicy, parse
     from stslab.policy.documents.document import load
 
@@ -262,7 +262,7 @@ def _level(path: Path, kind: "PolicyKind") -> "list[NamedPolicy]":
 
 @contextmanager
 def _blaming(name: str) -> Iterator[None]:
-    """Name the policy that is malformed."""
+    """Name the malformed policy in the error."""
     try:
         yield
     except MalformedPolicy as error:
@@ -278,7 +278,7 @@ def _findings(policies: "Policies") -> Iterator[Any]:
 
 
 def _show(decision: "Decision", policies: "Policies") -> None:
-    """The tree; in a pipe unwrapped, so that ARNs stay whole for programs like grep."""
+    """Draw the tree; in a pipe unwrapped, so that ARNs stay whole for programs like grep."""
     from stslab.policy import explain
     from stslab.render.terminal.console import make_console
     from stslab.render.terminal.paper import Paper
