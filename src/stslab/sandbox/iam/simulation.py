@@ -94,6 +94,11 @@ class Simulation:
     context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     owner: str | None = None
 
+    @property
+    def is_across(self) -> bool:
+        """Whether the resources are another account's."""
+        return self.owner not in (None, self.principal.account)
+
     @cached_property
     def policies(self) -> Policies:
         return Policies(
@@ -187,12 +192,13 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
     requests = [Request(principal, action, resource, context, owner) for resource in resources]
     decisions = [authorize(request, simulation.policies) for request in requests]
     each = [_specific(simulation, decision) for decision in decisions]
+    missing = {key for one in each for key in one["MissingContextValues"]}
     general: Members = {
         "EvalActionName": action,
         "EvalResourceName": resources[0] if len(resources) == 1 else "*",
         "EvalDecision": min((one["EvalResourceDecision"] for one in each), key=_SEVERITY.index),
         "MatchedStatements": _union(one["MatchedStatements"] for one in each),
-        "MissingContextValues": each[0]["MissingContextValues"] if resources == ["*"] else [],
+        "MissingContextValues": sorted(missing),
     }
     if simulation.boundary:
         general["PermissionsBoundaryDecisionDetail"] = _bounds(decisions)
@@ -200,6 +206,9 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
         allowed = _allowed(decisions, PolicyKind.SCP)
         general["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": allowed}
     if resources != ["*"]:
+        details = [item for one in each for item in one.get("EvalDecisionDetails", {}).items()]
+        details.sort(key=lambda item: _SEVERITY.index(item[1]), reverse=True)
+        general["EvalDecisionDetails"] = dict(details)  # of each kind the most restrictive
         general["ResourceSpecificResults"] = each
     return general
 
@@ -214,7 +223,7 @@ def _specific(simulation: Simulation, decision: Decision) -> Members:
     }
     if simulation.boundary:
         result["PermissionsBoundaryDecisionDetail"] = _bounds([decision])
-    if simulation.owner not in (None, simulation.principal.account):
+    if simulation.is_across:
         result["EvalDecisionDetails"] = {
             _LAYER_WORDS[layer.kind]: _WORDS[layer.outcome]
             for layer in decision.layers
@@ -234,9 +243,10 @@ def _bounds(decisions: Iterable[Decision]) -> dict[str, bool]:
 def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
     """The outcome, without the resource's layers if the request has no resource policy.
 
-    The simulator uses the policy of a role or bucket only if the request passes it.
+    The simulator uses the policy of a role or bucket only if the request passes it; a resource of
+    another account (``ResourceOwner``) needs one.
     """
-    if simulation.resource is not None or not decision.layers:
+    if simulation.resource is not None or simulation.is_across or not decision.layers:
         return decision.outcome
     own = [layer for layer in decision.layers if layer.kind not in _RESOURCE_KINDS]
     if any(layer.denies for layer in own):
@@ -246,9 +256,11 @@ def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
 
 
 def _statements(simulation: Simulation, decision: Decision) -> list[_Statement]:
+    """What results name: the statements of all policies but the service control policies."""
     return [
         _Statement(simulation.all_sources[policy["policy"]], number, result)
         for layer in decision.as_dict()["layers"]
+        if layer["layer"] is not PolicyKind.SCP
         for policy in layer["policies"]
         for number, result in enumerate(policy["statements"])
     ]
