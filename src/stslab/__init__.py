@@ -1,3 +1,3 @@
-"""A hands-on lab for AWS identity, on an embedded AWS account that tells the truth."""
+"""Hands-on labs for AWS identity, on an embedded account that behaves like AWS."""
 
 __version__ = "0.1.0"

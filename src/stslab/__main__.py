@@ -1,13 +1,13 @@
-"""The command's entry: ``stslab``, or ``python -m stslab``.
+"""The entry point of ``stslab`` and ``python -m stslab``.
 
-Ctrl-C ends it without a word as long as nothing has begun: while everything is imported.
+Ctrl-C ends the program silently while it is still importing modules.
 """
 
 import signal
 
 
 def main() -> None:
-    """Import the command line, and run it."""
+    """Import and run the command line."""
     listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if listens:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

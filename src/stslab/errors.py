@@ -1,8 +1,8 @@
-"""The errors that stslab raises, each with the exit code that the command line answers.
+"""The errors that stslab raises, each with its exit code.
 
-An error says what is wrong, and its hint says what to do. It carries its place
-(a file and line, a stage, a step, an operation); outer frames may add to it with
-:meth:`BaseException.add_note`. Only ``stslab.cli`` formats errors and exits.
+The message says what is wrong, with the place (a file and line, a stage, a step, an operation);
+the hint says what to do. Outer frames may add context with :meth:`BaseException.add_note`. Only
+``stslab.cli`` formats errors and exits.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from typing import ClassVar
 
 
 class StslabError(Exception):
-    """Anything that stops a command: a message for people, and what to do about it.
+    """Base class: stops a command, with a message for people and a hint about the fix.
 
-    ``message`` and ``hint`` never hold a secret key or a session token.
+    ``message`` and ``hint`` never contain a secret key or a session token.
     """
 
     exit_code: ClassVar[int] = 1
@@ -24,19 +24,19 @@ class StslabError(Exception):
 
 
 class UsageError(StslabError):
-    """Flags, an argument or the environment ask for something that does not exist."""
+    """A flag, an argument or an environment variable is not valid."""
 
     exit_code = 2
 
 
 class LabError(StslabError):
-    """A lab, or what it refers to, can't be used."""
+    """A lab, or something that it refers to, can't be used."""
 
     exit_code = 2
 
 
 class InvalidLab(LabError):
-    """``problems`` are all of a lab file, in order: ``stslab.lab.reading.problems.Problem``."""
+    """A lab file with ``problems``, in order: ``stslab.lab.reading.problems.Problem``."""
 
     def __init__(self, message: str, problems: Sequence[object] = (), hint: str = "") -> None:
         super().__init__(message, hint)
@@ -44,15 +44,15 @@ class InvalidLab(LabError):
 
 
 class UnresolvedReference(LabError):
-    """An expression names something that the run does not know (yet)."""
+    """An expression uses a name that the run does not know (yet)."""
 
 
 class NotOwn(LabError):
-    """A call would change what is not the run's own. It was not sent."""
+    """A call was not sent, since it would change what is not the run's own."""
 
 
 class RunError(StslabError):
-    """A run can't go on: a call failed that the lab needs to succeed."""
+    """A run can't go on, since a call failed that must succeed."""
 
 
 class CheckFailed(StslabError):
@@ -62,11 +62,11 @@ class CheckFailed(StslabError):
 
 
 class JournalError(StslabError):
-    """The run's memory can't be read or written."""
+    """The journal can't be read or written."""
 
 
 class JournalCorrupt(JournalError):
-    """The journal is damaged, or is no journal."""
+    """The journal is damaged, or the file is not a journal."""
 
 
 class JournalOfAnotherVersion(JournalError):
@@ -74,15 +74,15 @@ class JournalOfAnotherVersion(JournalError):
 
 
 class RunInProgress(JournalError):
-    """Another process works on this state folder."""
+    """Another process uses this state folder."""
 
 
 class StateFolderError(StslabError):
-    """The state folder can't be made, read or written."""
+    """The state folder can't be created, read or written."""
 
 
 class UndoIncomplete(StslabError):
-    """Something is left over: each ``remaining`` thing, and the command that removes it."""
+    """Things are left over; ``remaining`` has each with the command that removes it."""
 
     exit_code = 5
 
@@ -94,7 +94,7 @@ class UndoIncomplete(StslabError):
 
 
 class PolicyError(StslabError):
-    """A policy document, or a request for a decision, can't be used."""
+    """A policy document or a request for a decision is not valid."""
 
     exit_code = 2
 

@@ -1,7 +1,7 @@
-"""Where stslab keeps its state: one folder, readable by its owner alone.
+"""The folder with stslab's state, which only its owner can read; and file locks.
 
-``STSLAB_HOME`` names it; otherwise it is ``stslab`` under the XDG state folder. It may hold several
-embedded accounts: ``STSLAB_SANDBOX`` names the one that is meant, if not the usual one.
+``STSLAB_HOME`` names it; by default it is ``stslab`` under the XDG state folder. It may have
+several embedded accounts: ``STSLAB_SANDBOX`` names one, if not the usual one is meant.
 """
 
 import errno
@@ -30,12 +30,12 @@ class Home:
 
     @property
     def journal(self) -> Path:
-        """The SQLite file that remembers every run."""
+        """The SQLite file with the journal of all runs."""
         return self.root / "journal.sqlite"
 
     @property
     def has_journal(self) -> bool:
-        """Whether there is a journal. StateFolderError: the folder can't be entered."""
+        """Whether there is a journal. StateFolderError: the folder can't be read."""
         try:
             mode = self.root.stat().st_mode
             if not stat.S_ISDIR(mode):
@@ -54,31 +54,31 @@ class Home:
 
     @property
     def sandbox(self) -> Path:
-        """The embedded account's own folder."""
+        """The embedded account's folder."""
         return self.root / "sandbox" / self.named
 
     def profiles(self, target: str) -> Path:
-        """The folder that holds ``credentials`` and ``config`` for one target."""
+        """The folder with ``credentials`` and ``config`` for one target."""
         return self.root / "profiles" / target
 
 
 def home() -> Home:
     """The state folder that the environment names, which may not exist yet.
 
-    UsageError: the environment names an embedded account as none can be named. StateFolderError:
-    others can write to it, or there are symbolic links in it.
+    UsageError: ``STSLAB_SANDBOX`` is not a valid name. StateFolderError: others can write to the
+    folder, or there are symbolic links in it.
     """
-    found = location()
-    _refuse_planted(found.root)
-    return found
+    place = location()
+    _refuse_planted(place.root)
+    return place
 
 
 def location() -> Home:
-    """Where the state folder is; see :func:`home`. Nobody has looked at it."""
+    """The same without a check of the folder's content."""
     root, account = os.environ.get("STSLAB_HOME"), os.environ.get("STSLAB_SANDBOX", "")
     if account and not _NAME.fullmatch(account):
-        fix = "A name (STSLAB_SANDBOX, or --name) has small letters, digits and hyphens: up to 32."
-        raise UsageError(f"{account!r} can't name an embedded account.", fix)
+        fix = "Use up to 32 lower-case letters, digits and hyphens (STSLAB_SANDBOX, or --name)."
+        raise UsageError(f"{account!r} can't be the name of an embedded account.", fix)
     if root:
         return Home(Path(root).expanduser().absolute(), account)
     from platformdirs import user_state_path
@@ -87,32 +87,32 @@ def location() -> Home:
 
 
 def _refuse_planted(root: Path) -> None:
-    """Refuse a folder in which somebody else can have put something for us to follow."""
+    """Refuse a folder in which another user can have put files or links."""
     for folder, folders, files in os.walk(root):
         try:
-            told = Path(folder).stat()
+            status = Path(folder).stat()
         except FileNotFoundError:  # another process removed it
             continue
-        if told.st_uid != os.geteuid() or told.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise StateFolderError(
-                f"The state folder {folder} can't be trusted: it is another user's, or others can"
-                " write to it.",
-                f"Look at what is in it, and `chmod go-w {folder}`; or name a folder of your own:"
+                f"The state folder {folder} can't be trusted: it belongs to another user, or others"
+                " can write to it.",
+                f"Check its content, then `chmod go-w {folder}`; or use another folder:"
                 " STSLAB_HOME=/some/folder stslab ...",
             )
         for name in (*folders, *files):
             link = Path(folder) / name
             if link.is_symlink():
                 raise StateFolderError(
-                    f"There is a symbolic link in the state folder: {link}. stslab makes none.",
+                    f"There is a symbolic link in the state folder, not from stslab: {link}",
                     f"Remove it: rm {link}",
                 )
 
 
 def config_file() -> Path:
-    """The file of the user's own settings, which may not exist: stslab never writes it.
+    """The user's settings file, which may not exist; stslab never writes it.
 
-    ``config.toml`` under the XDG config folder, or what ``STSLAB_CONFIG`` names.
+    ``STSLAB_CONFIG`` names it; by default it is ``config.toml`` under the XDG config folder.
     """
     named = os.environ.get("STSLAB_CONFIG")
     if named:
@@ -123,7 +123,7 @@ def config_file() -> Path:
 
 
 def private_folder(path: Path) -> Path:
-    """Make it if need be, for its owner alone. StateFolderError: it can't be made or entered."""
+    """Create it if needed, with mode 0700. StateFolderError: it can't be created or read."""
     try:
         for missing in [one for one in reversed(path.parents) if not one.exists()]:
             missing.mkdir(mode=_OWNER_ONLY, exist_ok=True)
@@ -137,7 +137,7 @@ def private_folder(path: Path) -> Path:
 
 @contextmanager
 def in_the_place_of(path: Path) -> Iterator[Path]:
-    """A new file beside ``path`` that only its owner reads; it takes its place once written."""
+    """A new file (mode 0600) in the same folder, which replaces ``path`` once it is written."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(descriptor)
     temporary = Path(name)
@@ -151,11 +151,11 @@ def in_the_place_of(path: Path) -> Iterator[Path]:
 
 
 def lock(path: Path) -> int | None:
-    """Take the file's lock and return its descriptor; None where another process has it.
+    """Lock the file and return its descriptor; None if another process has the lock.
 
-    The lock is the kernel's (flock): it ends with its process, however that ends.
+    The kernel (flock) releases the lock when the process ends, in any way.
 
-    OSError: the file can't be made or opened.
+    OSError: the file can't be created or opened.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -167,7 +167,7 @@ def lock(path: Path) -> int | None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some process holds the file's lock."""
+    """Whether a process holds the file's lock."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -182,7 +182,7 @@ def is_locked(path: Path) -> bool:
 
 
 def unusable(path: Path, error: OSError) -> StateFolderError:
-    """What to say when the state folder, or something in it, can't be read or written."""
+    """The error if the state folder, or something in it, can't be read or written."""
     return StateFolderError(
         f"The state folder {path} can't be used: {error.strerror or error}.",
         "Make it writable, or name another one: STSLAB_HOME=/some/folder stslab ...",

@@ -1,7 +1,6 @@
-"""Keeps secrets out of everything that is shown, logged or remembered.
+"""Removes secrets from everything that is shown, logged or saved.
 
-By key: what stands under a name that holds secrets in AWS's APIs. By value: any secret
-that is known, wherever it turns up.
+By key: values under the names that AWS's APIs use for secrets. By value: known secrets anywhere.
 """
 
 import hashlib
@@ -27,7 +26,7 @@ SECRET_KEYS = frozenset(
     webidentitytoken
     """.split()
 )
-"""How AWS's APIs name what is secret, in small letters."""
+"""The names of secrets in AWS's APIs, in lower case."""
 
 
 _NAMED = re.compile(
@@ -36,12 +35,12 @@ _NAMED = re.compile(
 
 
 def fingerprint(secret: str, token: str) -> str:
-    """What tells credentials from others without telling them."""
+    """A hash that identifies credentials without revealing them."""
     return hashlib.sha256(f"{secret}\n{token}".encode()).hexdigest()
 
 
 def is_secret_key(key: object) -> bool:
-    """Whether what stands under this key is a secret, however the key is written."""
+    """Whether the value of this key is a secret, for any spelling of the key."""
     return str(key).replace("_", "").replace("-", "").lower() in SECRET_KEYS
 
 
@@ -66,12 +65,12 @@ def redact_text(text: str, secrets: Collection[str]) -> str:
 
 
 def redact_named(text: str) -> str:
-    """``text`` without what is written in it as ``secret=...`` or ``"token": ...``."""
+    """``text`` without the values in ``secret=...`` or ``"token": ...``."""
     return _NAMED.sub(rf"\1{HIDDEN}", text)
 
 
 def secrets_in(value: Any) -> Iterator[str]:
-    """The secrets that stand in a response or in parameters, found by their keys."""
+    """The secrets in a response or in parameters, found by their keys."""
     for path, part in parts(value):
         if path and isinstance(part, str) and is_secret_key(path[-1]):
             yield part

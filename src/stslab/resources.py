@@ -1,4 +1,4 @@
-"""Finds the bundled labs, templates and policies: in a checkout and in an installed wheel."""
+"""Finds the bundled labs, templates and policies, in a checkout and in an installed wheel."""
 
 import os
 from functools import cache
@@ -9,9 +9,9 @@ _LARGEST = 2**20
 
 @cache
 def bundled() -> Path:
-    """The folder that holds ``lab/``, ``templates/`` and ``policy.json``.
+    """The folder with ``lab/``, ``templates/`` and ``policy.json``.
 
-    In a wheel they travel inside the package; in a checkout they stand at its top.
+    In a wheel they are inside the package; in a checkout, at the top.
     """
     package = Path(__file__).resolve().parent
     inside = package / "_bundled"
@@ -31,13 +31,13 @@ def is_foreign(lab: Path) -> bool:
 
 
 def foreign_folder() -> Path | None:
-    """The folder of further labs that ``STSLAB_LABS`` names, if it does."""
+    """The folder with more labs that ``STSLAB_LABS`` names; None if it is not set."""
     named = os.environ.get("STSLAB_LABS")
     return Path(named).expanduser() if named else None
 
 
 def text_of(path: Path) -> str:
-    """The text of a file; nothing where it can't be read, or is larger than 1 MiB."""
+    """The text of a file; empty if it can't be read or is larger than 1 MiB."""
     try:
         small = path.is_file() and path.stat().st_size <= _LARGEST
         return path.read_text(encoding="utf-8", errors="replace") if small else ""

@@ -1,24 +1,24 @@
-"""Structures as JSON and YAML have them: mappings and lists, with texts in them."""
+"""Functions for JSON and YAML structures: nested mappings and lists."""
 
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 Part = Any
-"""What JSON or YAML has: text, a number, true, false, None, or a list or mapping of such parts."""
+"""A JSON or YAML value: text, a number, true, false, None, or a list or mapping of such parts."""
 Path = tuple[str | int, ...]
-"""The keys, and the numbers in lists, that lead to a part of a structure."""
+"""The keys and list indexes that lead to a part of a structure."""
 
 
 def safe_loader() -> Any:
-    """PyYAML's loader that only makes data: libyaml's, which is faster, where it is there."""
+    """PyYAML's safe loader: the fast one of libyaml if it is installed."""
     import yaml
 
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def beside(module: str, file: str) -> Any:
-    """What a YAML file of our own holds, in the folder of a module (its ``__file__``)."""
+    """The content of a YAML file in the folder of a module (its ``__file__``)."""
     import yaml
 
     text = pathlib.Path(module).with_name(file).read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def mapped(value: Any, change: Callable[[Any], Any], of: type = str) -> Any:
 
 
 def parts(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Each part of a structure in order, itself the first, with the path to it."""
+    """Each part of a structure with its path, in order; the structure itself is the first."""
     yield path, value
     inside = enumerate(value) if isinstance(value, list | tuple) else ()
     for key, part in value.items() if isinstance(value, Mapping) else inside:
@@ -43,18 +43,18 @@ def parts(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def listed(value: Any) -> list[Any]:
-    """A value as a list: one that stands alone may stand without it, and none is an empty one."""
+    """The value as a list: a single value in a list, None as an empty one."""
     if isinstance(value, list | tuple):
         return list(value)
     return [] if value is None else [value]
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Each text in a structure, but for the keys, in order."""
+    """Each text in a structure in order, without the keys."""
     return (part for _, part in parts(value) if isinstance(part, str))
 
 
-# -- one thing in a structure, or another in its place --------------------------------------------
+# -- reading and replacing one part ---------------------------------------------------------------
 
 GONE: Final = object()
 
@@ -66,7 +66,7 @@ def part_at(document: Part, path: Path) -> Part:
 
 
 def edited(document: Part, path: Path, new: Part) -> Part:
-    """The structure with something else at the path, or nothing (``GONE``) there."""
+    """The structure with ``new`` at the path; ``GONE`` removes the part there."""
     if not path:
         return new
     key, *rest = path

@@ -1,11 +1,11 @@
-"""The words of a decision: kinds of policies, outcomes, and what AWS calls them."""
+"""The words of a decision: kinds of policies, outcomes and gates."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class PolicyKind(StrEnum):
-    """What a policy document is used as, which decides what it may contain."""
+    """The use of a policy document, which decides what it may contain."""
 
     IDENTITY = "identity-based policy"
     RESOURCE = "resource-based policy"
@@ -19,7 +19,7 @@ class PolicyKind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a policy, a layer of policies, or all of them together say of a request."""
+    """The result of a policy, a layer of policies, or all policies, for a request."""
 
     ALLOWED = "Allowed"
     EXPLICITLY_DENIED = "ExplicitlyDenied"
@@ -28,14 +28,12 @@ class Outcome(StrEnum):
     __hash__ = str.__hash__
 
 
-LATEST: Final = "2012-10-17"  # The version of the policy language that has policy variables
-
-LEGACY: Final = "2008-10-17"
-"""The version of a policy that names none, in which variables are literal text."""
+LATEST: Final = "2012-10-17"  # The version of the policy language with policy variables
+LEGACY: Final = "2008-10-17"  # The default version, in which variables are literal text
 
 
 class Gate(StrEnum):
-    """The gates, in the order in which a request is asked."""
+    """The gates, in the order in which a request passes them."""
 
     SIGNATURE = "signature"
     SCP = "scp"

@@ -389,7 +389,7 @@ def test_a_lab_with_two_accounts(learner: Learner):
     done = learner.on_aws("run", str(WITH_PARTNER), *flags)
     assert done.code == 0, done.said
     assert f"and there    arn:aws:iam::{PARTNER}:user/admin" in done.out
-    assert f"lets in account {PARTNER}, the lab's other one" in " ".join(done.out.split())
+    assert f"lets in account {PARTNER}, the lab's other account" in " ".join(done.out.split())
     report = json.loads(learner.stslab("report", "--json").out)
     assert (report["proved"], report["clean"]) == (12, True)
     learner.transcript.append("own files changed by the test")

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import inspect
 
 from stslab.lab.model import Cell, Check, Fault, LabFile, Part, ProfileSettings, Stage, Step
-from stslab.lab.reading.structure import Written, fields, told
+from stslab.lab.reading.structure import Written, fields, key_texts
 
 Json = dict[str, Any]
 
@@ -41,7 +41,7 @@ def page_text(page: str) -> str:
 def _table(model: type[Part]) -> str:
     rows = ["| key | | means |", "| --- | --- | --- |"]
     for one in fields(model):
-        text, when = told(model)[one.encode_name]
+        text, when = key_texts(model)[one.encode_name]
         needed = "required" if one.required else when
         rows.append(f"| `{one.encode_name}` | {needed}{' ' if needed else ''}| {text} |")
     return "\n".join(rows)
@@ -76,7 +76,7 @@ def _field(model: type[Part], one: inspect.Field, parts: Json) -> Json:
     schema = _written(Written.of(one.type), parts)
     if not one.required and one.default != "" and isinstance(one.default, str | bool):
         schema = {"default": one.default, **schema}
-    text, when = told(model)[one.encode_name]
+    text, when = key_texts(model)[one.encode_name]
     said = f"{when[0].upper()}{when[1:]}. {text}" if when else text
     return {**schema, "description": _LINK.sub(r"\1", said)}
 

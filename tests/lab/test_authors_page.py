@@ -10,7 +10,7 @@ from tests.lab.reference import TABLES, page_text
 from stslab.errors import InvalidLab
 from stslab.lab.checking.scope import RESERVED
 from stslab.lab.model import Action, Lab, Page, Part, Profile, Token, Undo, Uses, Wait
-from stslab.lab.reading.structure import fields, told
+from stslab.lab.reading.structure import fields, key_texts
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "authors.md").read_text(encoding="utf-8")
 
@@ -47,7 +47,7 @@ def test_a_table_is_made_anew():
 
 @pytest.mark.parametrize("model", PARTS)
 def test_each_key_has_a_text_and_each_text_a_key(model: type[Part]):
-    assert set(told(model)) == {one.encode_name for one in fields(model)}
+    assert set(key_texts(model)) == {one.encode_name for one in fields(model)}
 
 
 def test_every_name_that_a_run_knows_is_told():

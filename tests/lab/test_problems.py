@@ -143,9 +143,9 @@ def test_a_file_that_cannot_be_read(name: str, tmp_path: Path):
         (b"stslab: \xff\n", "This is not UTF-8."),
         ("stslab: 1\n".encode("utf-16"), "This is not UTF-8."),
         (b"#" * (1024 * 1024 + 1), "This file is larger than 1 MiB."),
-        (b"[" * 100_000, "This is no YAML: exceeded maximum nesting depth."),
+        (b"[" * 100_000, "This is not YAML: exceeded maximum nesting depth."),
         (b"{a: " * 100_000, "This is nested too deep."),
-        (b"a: \x00", "This is no YAML: control characters are not allowed."),
+        (b"a: \x00", "This is not YAML: control characters are not allowed."),
     ],
 )
 def test_bytes_that_are_no_lab(raw: bytes, says: str, tmp_path: Path):

@@ -63,9 +63,9 @@ def test_resolve(value: Any, resolved: Any):
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("${{ missing }}", "${{ missing }} gives nothing here"),
-        ("a ${{ run.number }} b", "${{ run.number }} gives nothing here"),
-        ("${{ list[5] }}", "gives nothing here"),
+        ("${{ missing }}", "${{ missing }} has no value here"),
+        ("a ${{ run.number }} b", "${{ run.number }} has no value here"),
+        ("${{ list[5] }}", "has no value here"),
         ("${{ length(count) }}", "can't be applied"),
         ("${{ nothing(count) }}", "can't be applied"),
         ("${{ list[::0] }}", "can't be applied"),

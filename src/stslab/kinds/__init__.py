@@ -1,1 +1,1 @@
-"""The kinds of AWS things: how each is found, listed, recognised and removed. Pure."""
+"""The kinds of AWS things: how each is looked up, listed, recognised and removed. Pure."""

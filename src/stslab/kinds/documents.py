@@ -1,8 +1,7 @@
-"""What a policy document says of who is let in, and of rights that are wide. Pure.
+"""Reads whom a policy document lets in, and whether its rights are wide. Pure.
 
-It reads no more of a document than that, and reads it warily: what could be read in two ways
-is unreadable, and what is no Deny counts as an Allow (IAM User Guide, "IAM JSON policy elements
-reference").
+It is careful: an ambiguous document is unreadable, and a statement that is not a Deny counts as an
+Allow (IAM User Guide, "IAM JSON policy elements reference").
 """
 
 import json
@@ -20,14 +19,13 @@ _WIDE_POLICIES = re.compile(r"(AdministratorAccess.*|PowerUserAccess|.*FullAcces
 
 
 class Unreadable(ValueError):  # noqa: N818 - it says what the document is
-    """It is no policy document, or could be read in two ways."""
+    """The text is not a policy document, or is ambiguous."""
 
 
 class LetIn(NamedTuple):
     """One principal that a statement allows; ``form`` is its key (``AWS``, ``Service``).
 
-    ``conditions`` are the operator, the key (both in small letters) and the values of each
-    condition of the statement.
+    ``conditions`` has the operator, the key (both in lower case) and the values of each condition.
     """
 
     form: str
@@ -36,7 +34,7 @@ class LetIn(NamedTuple):
 
 
 def let_in(document: object) -> Iterator[LetIn]:
-    """Everybody whom a trust or bucket policy allows something. Unreadable: it is none."""
+    """The principals that a trust or bucket policy allows something. Unreadable: see there."""
     for statement in _allowing(document):
         conditions = tuple(_conditions(statement.get("condition")))
         if "notprincipal" in statement:
@@ -54,7 +52,7 @@ def is_wide(document: object) -> bool:
 
 
 def is_wide_policy(arn: str) -> bool:
-    """Whether a managed policy of AWS's has wide rights, as its name tells."""
+    """Whether an AWS managed policy has wide rights, by its name."""
     return bool(_WIDE_POLICIES.fullmatch(arn.rpartition("/")[2]))
 
 
@@ -67,7 +65,7 @@ def _is_wide(statement: Mapping[str, object]) -> bool:
 
 
 def _allowing(document: object) -> Iterator[Mapping[str, object]]:
-    """The statements that are no Deny; their keys in small letters."""
+    """The statements that are not a Deny, with their keys in lower case."""
     statements = _small(_read(document)).get("statement", [])
     for one in statements if isinstance(statements, list) else [statements]:
         statement = _small(one)
@@ -85,15 +83,15 @@ def _read(document: object) -> object:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise Unreadable("a key stands there twice")
-    return found
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Unreadable("it has a key twice")
+    return members
 
 
 def _small(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        raise Unreadable("it is no policy")
+        raise Unreadable("it is not a policy")
     return _once([(str(key).lower(), part) for key, part in value.items()])
 
 

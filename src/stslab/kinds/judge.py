@@ -1,8 +1,7 @@
-"""Whether a call touches only what is the run's own. Pure.
+"""Judges whether a call changes only what is the run's own. Pure.
 
-``judged`` tells what a changing call would do that a run may not (:class:`Objection`), and what
-a person should know of it beforehand (:class:`Note`). The rules are those of
-:mod:`stslab.kinds.operations`.
+``judged`` yields what a run may not do (:class:`Objection`), and what a person should know before
+(:class:`Note`). The rules are in :mod:`stslab.kinds.operations`.
 """
 
 import re
@@ -28,7 +27,7 @@ _LONGEST_SHOWN = 120
 
 
 class Objection(msgspec.Struct, frozen=True):
-    """Why a call may not be made, and what to do. ``parameter`` and ``word`` say where it is."""
+    """Why a call may not be made, and the fix. ``parameter`` and ``word`` are the place."""
 
     reason: str
     fix: str = MAKE_IT
@@ -37,7 +36,7 @@ class Objection(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True):
-    """What a call does that a person should know before they agree to it."""
+    """Something that a person should know before agreeing to a call."""
 
     text: str
 
@@ -49,7 +48,7 @@ _SESSION = re.compile(r"(arn:[^:]+):sts::([^:]*):assumed-role/([^/]+)/.+")
 
 
 class _Case(msgspec.Struct, frozen=True):
-    """One call that is judged. ``inside`` are the kinds of a template's resources."""
+    """One call to judge. ``inside`` has the kinds of a template's resources by logical id."""
 
     call: str
     own: Own
@@ -60,11 +59,11 @@ class _Case(msgspec.Struct, frozen=True):
 
     @property
     def who(self) -> str:
-        """What would do something: the call, or the template's resource."""
+        """The subject of messages: the call, or the template's resource."""
         return self.place or self.call
 
     def is_own(self, kind: str, value: object) -> bool:
-        """Whether a value names the run's own thing, or one of the same template."""
+        """Whether a value names a thing of the run, or one in the same template."""
         text = str(value)
         marks = template.MARK.findall(text)
         if not marks:
@@ -76,9 +75,9 @@ class _Case(msgspec.Struct, frozen=True):
 
 
 def judged(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Finding]:
-    """All that there is to say of a call (``service.Operation``) before it is made.
+    """All findings about a call (``service.Operation``).
 
-    ``caller`` is the name of the run's own user whose key signs it, or nothing.
+    ``caller`` is the name of the run's user whose key signs it, if it is one.
     """
     service = call.partition(".")[0]
     if service not in HOME:
@@ -106,7 +105,7 @@ def _kept(rules: Rules, given: Params, case: _Case) -> Iterator[Finding]:
 
 
 def _found(rule: Rule, given: Params, case: _Case) -> Iterator[Finding]:
-    """What one rule says of the parameters, or of a resource's properties."""
+    """The findings of one rule about the parameters, or about a resource's properties."""
     values = _values(rule, given)
     if not values and rule.implied and case.caller:
         values = [case.caller]
@@ -134,7 +133,7 @@ def _values(rule: Rule, given: Params) -> list[object]:
 
 
 def _parameter(rule: Rule) -> str:
-    """The parameter that a rule is about, as far as its expression tells."""
+    """The parameter in a rule's expression."""
     return re.split(r"\W", rule.where.lstrip("["))[0]
 
 
@@ -143,15 +142,15 @@ def _lacking(rule: Rule, case: _Case) -> Objection:
         return _untagged(rule, case)
     if rule.implied:
         fix = f"Name a user that the run made: {rule.where}: ..."
-        return Objection(f"{case.call} without {rule.where} would change the user who calls.", fix)
-    return Objection(f"{case.call} does not say {rule.where}.", f"Add {rule.where}.")
+        return Objection(f"{case.call} without {rule.where} would change the calling user.", fix)
+    return Objection(f"{case.call} lacks {rule.where}.", f"Add {rule.where}.")
 
 
-# Texts that are read although some of what stands in them is known only later.
+# Documents are checked even if some values in them are not known yet.
 _READ = (Must.TEMPLATE, Must.TRUST, Must.RIGHTS)
 
 
-# The checks: what each says of one value.
+# The checks: the findings of each about one value.
 
 
 def _own(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
@@ -165,8 +164,8 @@ def _own(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
 def _new(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if case.own.run not in str(value):
         yield Objection(
-            f"The name of {_what(rule.kind)} {_shown(value)} does not hold the run's id.",
-            f"Put it into the name, as in {str(value)[:40]}-${{{{ run.id }}}}.",
+            f"The name of {_what(rule.kind)} {_shown(value)} does not contain the run's id.",
+            f"Add it to the name, as in {str(value)[:40]}-${{{{ run.id }}}}.",
         )
 
 
@@ -187,9 +186,8 @@ def _keeps_tag(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
         key, kept = (tag.get("Key"), tag.get("Value")) if isinstance(tag, Mapping) else (tag, None)
         if key == RUN_TAG and kept != case.own.run:
             yield Objection(
-                f"{case.call} would change the tag {RUN_TAG}, by which the run knows what is its"
-                " own.",
-                "Leave that tag as it is.",
+                f"{case.call} would change the tag {RUN_TAG}, which marks the run's own things.",
+                "Don't change that tag.",
             )
 
 
@@ -223,7 +221,8 @@ def _trust(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
         everybody = list(documents.let_in(value))
     except documents.Unreadable as error:
         if not case.own.is_unknown(value):
-            yield Objection(f"Who is let in can't be told: {error}.", "Write it as AWS has it.")
+            fix = "Write it as a valid policy."
+            yield Objection(f"The document can't be read: {error}.", fix)
         return
     for one in everybody:
         yield from _let_in(one, case)
@@ -232,12 +231,11 @@ def _trust(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
 def _let_in(one: documents.LetIn, case: _Case) -> Iterator[Finding]:
     if case.own.is_unknown(one.name) or _is_trusted(one, case):
         if one.form == "Federated":
-            who = f"those for whom the identity provider {_shown(one.name)} vouches"
-            yield Note(f"{case.call} lets in {who}")
+            yield Note(f"{case.call} lets in users of the identity provider {_shown(one.name)}")
         return
     account = _account_of(one.name)
     if one.form == "AWS" and account in case.own.accounts:
-        yield Note(f"{case.call} lets in account {account}, the lab's other one")
+        yield Note(f"{case.call} lets in account {account}, the lab's other account")
         return
     who = "everyone" if one.name == documents.EVERYONE else _shown(one.name)
     declared = one.form == "AWS" and (account or one.name) in case.own.allowed.accounts
@@ -255,7 +253,7 @@ def _let_in(one: documents.LetIn, case: _Case) -> Iterator[Finding]:
 
 
 def _is_trusted(one: documents.LetIn, case: _Case) -> bool:
-    """This account, a thing of the run's, a provider of the run's, or an AWS service."""
+    """Whether it is this account, a thing or provider of the run, or an AWS service."""
     own = case.own
     if one.form == "Service":
         return one.name.endswith((".amazonaws.com", ".amazonaws.com.cn"))
@@ -273,7 +271,7 @@ def _is_trusted(one: documents.LetIn, case: _Case) -> bool:
 
 
 def _is_here(operator: str, key: str, values: tuple[str, ...], own: Own) -> bool:
-    """Whether a condition holds for callers of this account alone."""
+    """Whether a condition is true only for callers of this account."""
     if operator == "stringequals" and key == "aws:principalaccount":
         return set(values) == {own.account}
     exact = operator in {"stringequals", "arnequals"} and key == "aws:principalarn"
@@ -297,13 +295,13 @@ def _private(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     if documents.EVERYONE in case.own.allowed.accounts:
         yield Note(f"{case.who} lets in others, as the lab declares")
         return
-    fix = 'Leave it out. If everyone is to get in, declare it: uses: {accounts: ["*"]}.'
-    yield Objection(f"{case.who} would let in others, by an access control list.", fix)
+    fix = 'Leave it out. If everyone should get in, declare it: uses: {accounts: ["*"]}.'
+    yield Objection(f"{case.who} would let in others, with an access control list.", fix)
 
 
 def _source(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
-    told = value.get("Bucket") if isinstance(value, Mapping) else str(value).removeprefix("/")
-    bucket = str(told).partition("/")[0]
+    source = value.get("Bucket") if isinstance(value, Mapping) else str(value).removeprefix("/")
+    bucket = str(source).partition("/")[0]
     if not case.own.has("s3.bucket", bucket):
         yield Objection(f"{case.call} would copy from S3 bucket {bucket}, which is not the run's.")
 
@@ -315,19 +313,18 @@ def _template(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
         if case.own.is_unknown(value):
             return
         yield Objection(
-            f"What the template makes can't be told: {error}.",
-            "Write out in the template itself what it makes.",
+            f"What the template makes is not known: {error}.",
+            "Write its resources out in the template itself.",
             word=error.word,
         )
         return
     kinds = {one.logical: BY_RESOURCE_TYPE.get(one.type) for one in whole}
     inside = {logical: kind.id for logical, kind in kinds.items() if kind}
-    told = dict.fromkeys(
+    yield from dict.fromkeys(
         finding
         for one in whole
         for finding in _resource(one, replace(case, inside=inside, place=one.logical))
     )
-    yield from told
 
 
 def _resources(text: object, params: Params, own: Own) -> Iterator[template.Resource]:
@@ -347,7 +344,7 @@ def _resources(text: object, params: Params, own: Own) -> Iterator[template.Reso
 
 
 def things_of_template(params: Params, own: Own) -> Iterator[tuple[str, str]]:
-    """What a template names of what it makes, as (kind, name)."""
+    """The things that a template makes with a fixed name, as (kind, name)."""
     for one in resources_of(params, own):
         for rule in RESOURCES.get(one.type, ()):
             for name in _values(rule, one.properties) if rule.must is Must.NEW else ():
@@ -362,7 +359,7 @@ def resources_of(params: Params, own: Own) -> list[template.Resource]:
 
 
 def _full_name(kind: str, name: str, properties: Params, own: Own) -> str:
-    """What names a thing of this kind: its ARN, where its kind goes by that."""
+    """The name of a thing; for kinds that are named by their ARN, the ARN."""
     word = {"iam.policy": "policy", "iam.saml_provider": "saml-provider", "iam.mfa_device": "mfa"}
     here, path = f"arn:{own.partition}:iam::{own.account}", properties.get("Path", "/")
     return f"{here}:{word[kind]}{path}{name}" if kind in word else name
@@ -408,14 +405,14 @@ def _elsewhere(call: str, params: Params, own: Own) -> Iterator[Finding]:
     service = call.partition(".")[0]
     if service not in own.allowed.services:
         fix = f"Leave it out, or declare it: services: [{service}]."
-        yield Objection(f"{call} is of a service whose changes stslab does not know.", fix)
+        yield Objection(f"stslab does not know what calls of {service} change.", fix)
     elif changes(call):
         for role in _roles_in(params):
             yield from _role(role, Rule(Must.ROLE), _Case(call, own))
 
 
 def _roles_in(value: object) -> Iterator[str]:
-    """Every role that a value names, whatever the parameter is called."""
+    """Every role in a value, by its ARN or by its parameter's name."""
     for path, part in parts(value):
         key = ".".join(map(str, path))
         if isinstance(part, str) and (_A_ROLE.fullmatch(part) or _NAMES_A_ROLE.fullmatch(key)):
@@ -424,7 +421,7 @@ def _roles_in(value: object) -> Iterator[str]:
 
 def _name(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if ":" in str(value):
-        yield Objection(f"{case.call} wants a name here, no ARN.", f"Write the {rule.where}.")
+        yield Objection(f"{case.call} needs a name here, not an ARN.", f"Write the {rule.where}.")
 
 
 def _absent(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
@@ -437,7 +434,7 @@ def _absent(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
 def _embedded(_value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     if not case.own.embedded:
         yield Objection(
-            f"{case.call} changes the whole account, and so is for the embedded account only.",
+            f"{case.call} changes the whole account: it is only for the embedded account.",
             "Run the lab on the embedded account: leave out --target.",
         )
 
@@ -461,11 +458,11 @@ _CHECKS: Mapping[Must, Callable[[object, Rule, _Case], Iterator[Finding]]] = {
 
 
 def _what(kind: str) -> str:
-    """What people call things of a kind: ``IAM user``."""
+    """The word for things of a kind: ``IAM user``."""
     known = KINDS.get(kind)
     return known.what.partition(" {")[0] if known else kind
 
 
 def _shown(value: object) -> str:
-    text = template.MARK.sub(r"\1", str(value)).replace(template.UNKNOWN, "(not told)")
+    text = template.MARK.sub(r"\1", str(value)).replace(template.UNKNOWN, "(unknown)")
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

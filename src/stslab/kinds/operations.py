@@ -1,8 +1,8 @@
-"""Which operations change what: the rules that a changing call must keep.
+"""The rules for operations that change something: what their parameters may name.
 
-A call may change only what is the run's own. Each rule of ``operations.yaml`` says where a
-call's parameters, or a resource's properties, name something (JMESPath), and what that must be;
-:mod:`stslab.kinds.judge` judges by them.
+A call may change only what is the run's own. Each rule in ``operations.yaml`` has a JMESPath over
+a call's parameters, or over a resource's properties, and says what the value must be;
+:mod:`stslab.kinds.judge` applies them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,32 +14,32 @@ from stslab.kinds.table import Row, read
 
 
 class Must(StrEnum):
-    """What the value that a rule finds must be."""
+    """What a rule requires of the value."""
 
-    OWN = "own"  # names a thing of the rule's kind that is the run's own
-    NEW = "new"  # names a new thing of the rule's kind: the name holds the run's id
-    TAGGED = "tagged"  # a list of tags with the run's own among them
-    UNTAGGED = "untagged"  # names no tag by which a run knows its things, or gives it its value
+    OWN = "own"  # the name of a thing of the rule's kind that is the run's own
+    NEW = "new"  # the name of a new thing of the rule's kind: it contains the run's id
+    TAGGED = "tagged"  # a list of tags that has the run's tag
+    UNTAGGED = "untagged"  # tags without the run's tag, unless with its own value
     ATTACHED = "attached"  # the ARN of a managed policy: the run's own, or AWS's
     ROLE = "role"  # a role: the run's own, or one that the lab declares
-    TRUST = "trust"  # a policy that lets in nobody whom the lab may not let in
-    RIGHTS = "rights"  # a policy of the run's own; wide ones are told
+    TRUST = "trust"  # a policy that lets in only principals that the lab may let in
+    RIGHTS = "rights"  # a policy for the run's own things; a note is given if it is wide
     PRIVATE = "private"  # an access control list that lets in nobody else
-    SOURCE = "source"  # what an object is copied from: the run's own bucket
-    TEMPLATE = "template"  # a template, whose resources keep the rules of their types
-    NAME = "name"  # a name, no ARN
-    ABSENT = "absent"  # not there: what it leads to can't be judged, or undone
-    EMBEDDED = "embedded"  # belongs to the whole account: on the embedded account only
+    SOURCE = "source"  # the source of a copied object: the run's own bucket
+    TEMPLATE = "template"  # a template whose resources keep the rules of their types
+    NAME = "name"  # a name, not an ARN
+    ABSENT = "absent"  # missing: its effect can't be judged or undone
+    EMBEDDED = "embedded"  # affects the whole account: only allowed on the embedded account
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One rule. ``needed``: what it looks for must be there."""
+    """One rule. ``needed``: the value must be present."""
 
     must: Must
     where: str = ""
     kind: str = ""
     needed: bool = False
-    implied: bool = False  # a user that is left out is the one that calls
+    implied: bool = False  # without the value, the calling user is meant
     either: tuple["Rule", ...] = ()  # rules of which one must hold
     says: str = ""  # why something must be absent
 
@@ -71,13 +71,13 @@ def _by_name(section: str) -> dict[str, Rules]:
 
 
 HOME = frozenset({"iam", "sts", "s3", "cloudformation", "embedded"})
-"""The services that stslab knows: those of the embedded account, and what only it has."""
+"""The services with rules: those of the embedded account, and ``embedded`` itself."""
 CHANGES: Mapping[str, Rules] = {
     f"{service}.{name}": rules for service in HOME for name, rules in _by_name(service).items()
 }
-"""The rules of each changing operation; with a change set's type, where it has rules of its own."""
+"""The rules of each changing operation; the name may have a change set's type after it."""
 RESOURCES: Mapping[str, Rules] = _by_name("resources")
-"""The rules of each type of resource that costs nothing, over its properties."""
+"""The rules for the properties of each type of resource that costs nothing."""
 
 _READS_AT_HOME = (
     "Decode", "Describe", "Detect", "Estimate", "Generate", "Get", "Head", "List", "Select",

@@ -1,4 +1,4 @@
-"""What a run may change: its own things, and what its lab declares; what is told of it. Pure."""
+"""What a run may change: its own things, and what its lab declares. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -7,18 +7,18 @@ import msgspec
 
 
 class Allowed(msgspec.Struct, frozen=True):
-    """What a lab declares beyond its own things, and the person agreed to."""
+    """What a lab declares besides its own things, and the learner agreed to."""
 
     roles: tuple[str, ...] = ()  # ARNs
     accounts: tuple[str, ...] = ()  # ids; ``*`` is everyone
     services: tuple[str, ...] = ()  # as boto3 names them
 
 
-Named = tuple[str, str, str]  # A thing: the id of its account, its kind, and its name
+Named = tuple[str, str, str]  # A thing: its account's id, its kind, and its name
 
 
 class Own(msgspec.Struct, frozen=True):
-    """What a run may change by a call in ``account``, and whom it may let in."""
+    """What a run may change with a call in ``account``, and whom it may let in."""
 
     run: str
     account: str
@@ -27,11 +27,11 @@ class Own(msgspec.Struct, frozen=True):
     accounts: tuple[str, ...] = ()
     embedded: bool = True
     allowed: Allowed = Allowed()
-    unknown: frozenset[str] = frozenset()  # texts (``<name>``) for what only an answer will tell
+    unknown: frozenset[str] = frozenset()  # texts (``<name>``) for values that are not known yet
 
     def has(self, kind: str, name: str) -> bool:
-        """Whether a thing, called by its name or its ARN, is the run's own."""
-        if kind == "s3.bucket":  # its name is the only one in the world
+        """Whether a thing is the run's own; ``name`` may be its ARN."""
+        if kind == "s3.bucket":  # its name is globally unique
             named = {name, self.named_by(kind, name)}
             return any(one[1] == kind and one[2] in named for one in self.things)
         accounts = (self.account, *self.accounts)
@@ -42,7 +42,7 @@ class Own(msgspec.Struct, frozen=True):
         return bool(self.unknown) and not self.unknown.isdisjoint(_STANDS_FOR.findall(str(value)))
 
     def named_by(self, kind: str, arn: str, account: str = "") -> str:
-        """What the ARN of a thing names, in the account that calls or in another; or nothing."""
+        """The name in the ARN of a thing in ``account`` (default: the caller's), else empty."""
         pattern = _ARNS.get(kind)
         found = pattern and pattern.fullmatch(arn)
         if not found or found["partition"] != self.partition:
@@ -68,7 +68,7 @@ _ARNS: Mapping[str, re.Pattern[str]] = {
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """One thing that a run changes, by which calls; ``undo`` are those that undo it."""
+    """One thing that a run changes, with the calls that change it and those that undo that."""
 
     thing: str
     calls: tuple[str, ...]
@@ -76,9 +76,9 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What a person is told of a lab's calls: what they change, which only read, what to know."""
+    """A summary of a lab's calls for people: changes, reads, and notes."""
 
     changed: tuple[Changed, ...]
     reads: tuple[str, ...]
-    cleanup: tuple[str, ...]  # the calls that it makes besides, for what was added by hand
+    cleanup: tuple[str, ...]  # further calls of cleanup, for things that were added by hand
     notes: tuple[str, ...]

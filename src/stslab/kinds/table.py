@@ -1,14 +1,13 @@
-"""The kinds of things that labs make in an account, as ``kinds.yaml`` has them, and what they mean.
+"""The types and tables of ``kinds.yaml``: the kinds of things that labs make in an account.
 
-For each kind: what it is called, how it is looked up, what says that it is gone, how it is
-recognised, what must go before it, and what removes it. For each creating operation: the
-kind it makes, and whether it may be repeated. The sources are the pages of the operations
-in the API references of IAM, Amazon S3 and CloudFormation.
+A kind says how a thing is looked up, recognised and removed, what must be removed before it, and
+which response means that it is gone. A creation says which kind an operation makes, and whether it
+may be repeated. The sources are the pages of the operations in the API references of IAM, Amazon
+S3 and CloudFormation.
 
-Expressions are JMESPath. A kind's see ``{answer, thing}``: the lookup's response and the
-thing's names; a child's see the listing's response; a creation's see
-``{params, answer, target, host}``, where ``host`` is the URL among its parameters, less
-its scheme.
+Expressions are JMESPath. Those of a kind are over ``{answer, thing}``: the lookup's response and
+the thing's names; of a child, over the listing's response; of a creation, over
+``{params, answer, target, host}``, where ``host`` is the parameter ``Url`` without its scheme.
 """
 
 import json
@@ -26,7 +25,7 @@ RUN_TAG = "stslab:run"  # The tag that says which run made a thing; its value is
 
 
 def search(expression: str, data: object) -> Any:
-    """What JMESPath finds; None where the data has another shape than expected."""
+    """The result of a JMESPath; None also if the data has another shape than expected."""
     try:
         return jmespath.search(expression, data)
     except JMESPathError:
@@ -34,21 +33,21 @@ def search(expression: str, data: object) -> Any:
 
 
 class Remove(msgspec.Struct, frozen=True):
-    """An operation that takes something away, and the names that it is called with."""
+    """An operation that removes something, and its parameters' names."""
 
     operation: str
     names: tuple[str, ...]
 
 
 class Child(msgspec.Struct, frozen=True):
-    """What must go before its parent can: how it is listed, and what removes each."""
+    """Something that must be removed before its parent: how it is listed and removed."""
 
     what: str  # describes one, with the mapping's names in braces
     listing: str
     names: tuple[str, ...]
-    each: str  # a list of mappings; the parent's names are in it as ``<Name>``
-    removals: tuple[Remove, ...]  # called with the parent's names and one mapping's
-    pages: Mapping[str, str]  # of a listing: output members to input members that ask for more
+    each: str  # an expression for a list of mappings, with the parent's names as ``<Name>``
+    removals: tuple[Remove, ...]  # called with the parent's names and those of one mapping
+    pages: Mapping[str, str]  # of a listing: output members to input members for the next page
     count: str = "`1`"
 
     def listed(self, names: Mapping[str, str], data: object) -> list[Any]:
@@ -62,39 +61,36 @@ class Child(msgspec.Struct, frozen=True):
 class Kind(msgspec.Struct, frozen=True):
     """One kind of thing. ``id`` is the service and a word for it.
 
-    ``identity`` tells one from another that is made later with the same names: a unique id, or
-    the time of creation, in the response of the lookup or of the creating operation. Where AWS
-    gives neither, its tag for the run does.
+    ``identity`` tells a thing from a later one with the same names: a unique id or the time of
+    creation, in the response of the lookup or of the creating operation. If AWS has neither, the
+    run's tag tells it.
 
-    ``put`` makes it a setting of the whole account, whose undo restores what was there before:
-    the operation that sets it, with what ``was`` (an expression that sees the response of the
-    lookup) gives; where there was nothing, it is removed.
+    ``put`` is for settings of the whole account: the operation that sets it. Its undo restores the
+    old value, which ``was`` finds in the lookup's response, or removes it if there was none.
     """
 
     id: str
     what: str
-    names: tuple[str, ...]  # the input members that name one
+    names: tuple[str, ...]  # the parameters that name one
     look: str
-    look_names: tuple[str, ...]  # those that the lookup takes
+    look_names: tuple[str, ...]  # the parameters of the lookup
     present: str
     remove: Remove
-    tags: str = ""  # the list of tags in the lookup's answer
-    tagging: str = ""  # the operation that reads them, where the lookup does not tell
-    tagging_names: tuple[str, ...] = ()  # what that takes
+    tags: str = ""  # the list of tags in the lookup's response
+    tagging: str = ""  # the operation that reads the tags, if the lookup does not
+    tagging_names: tuple[str, ...] = ()  # its parameters
     children: tuple[Child, ...] = ()
-    parent: str = ""  # the kind of what it hangs on: who owns that owns this
-    parent_names: tuple[str, ...] = ()  # what that is named by
+    parent: str = ""  # the kind of the thing that it belongs to, and that owns it
+    parent_names: tuple[str, ...] = ()  # the parameters that name the parent
     resource_type: str = ""
-    deployed: tuple[
-        str, ...
-    ] = ()  # actions that CloudFormation takes with its caller's permissions
-    cleaned: tuple[str, ...] = ()  # those by which cleanup finds and empties one
-    by_hand: str = ""  # the command that removes one, where ``remove`` alone would not do
+    deployed: tuple[str, ...] = ()  # actions of CloudFormation with its caller's permissions
+    cleaned: tuple[str, ...] = ()  # actions by which cleanup finds and empties one
+    by_hand: str = ""  # the command that removes one, if ``remove`` alone does not
     identity: str = ""
     put: str = ""
     was: str = ""
     guarded: str = ""  # whether somebody protected it against removal
-    unguard: str = ""  # the command that ends that
+    unguard: str = ""  # the command that ends the protection
 
     @property
     def service(self) -> str:
@@ -110,16 +106,16 @@ class _Named(dict[str, str]):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """How one kind is listed: ``each`` gives its names, ``Created`` and perhaps ``Tags``."""
+    """How one kind is listed: ``each`` has the names, ``Created`` and perhaps ``Tags``."""
 
     listing: str
     each: str
     pages: Mapping[str, str] = msgspec.field(default_factory=lambda: {"Marker": "Marker"})
     params: Mapping[str, Any] = msgspec.field(default_factory=dict)
-    tagging: str = ""  # reads the tags where the listing does not tell them
-    tags: str = "Tags"  # finds them
-    taggable: bool = True  # false where AWS has no tags for the kind: then only names tell
-    named: bool = True  # false where a name can't hold a run's id: then only tags tell
+    tagging: str = ""  # the operation that reads the tags, if the listing does not
+    tags: str = "Tags"  # the expression for them
+    taggable: bool = True  # whether the kind has tags; without, the run is told by the name
+    named: bool = True  # whether the name can have a run's id; if not, the run is told by a tag
 
 
 R = TypeVar("R")
@@ -129,8 +125,8 @@ Params = Mapping[str, object]
 
 @cache
 def read(file: str) -> dict[str, dict[str, Row]]:
-    found: dict[str, dict[str, Row]] = beside(__file__, file)
-    return found
+    content: dict[str, dict[str, Row]] = beside(__file__, file)
+    return content
 
 
 def _codes(errors: str) -> frozenset[str]:
@@ -141,8 +137,8 @@ EXISTS, BUSY, UNUSABLE = _codes("exists"), _codes("busy"), _codes("unusable")
 
 
 def is_gone(service: str, code: str, message: str) -> bool:
-    told = read("kinds.yaml")["errors"].get(f"gone in {service}", {})
-    return code in str(told.get("codes", "")).split() and str(told.get("says", "")) in message
+    row = read("kinds.yaml")["errors"].get(f"gone in {service}", {})
+    return code in str(row.get("codes", "")).split() and str(row.get("says", "")) in message
 
 
 def rows(section: str, to: type[R]) -> dict[str, R]:
@@ -150,7 +146,7 @@ def rows(section: str, to: type[R]) -> dict[str, R]:
 
 
 def _spread(section: Mapping[str, Row]) -> Iterator[tuple[str, Row]]:
-    """Each row, once for each of its owners."""
+    """The rows of a section, each once for each of its owners."""
     for name, row in section.items():
         owners = row.get("of", [name.partition(".")[2].capitalize()])
         text = json.dumps([name, {key: value for key, value in row.items() if key != "of"}])
@@ -160,12 +156,12 @@ def _spread(section: Mapping[str, Row]) -> Iterator[tuple[str, Row]]:
 
 
 def _whole(row: Row, names: list[str]) -> Row:
-    """The row with what it leaves out."""
-    found = {"look_names": names, **row, "remove": _remove(row["remove"], names)}
+    """The row with default values filled in."""
+    filled = {"look_names": names, **row, "remove": _remove(row["remove"], names)}
     if "tagging" in row:
-        found["tagging_names"] = names
+        filled["tagging_names"] = names
     children = msgspec.convert(row.get("children", []), list[Row])
-    return {**found, "children": [_child(each, names) for each in children]}
+    return {**filled, "children": [_child(each, names) for each in children]}
 
 
 def _child(row: Row, names: list[str]) -> Row:
@@ -176,7 +172,7 @@ def _child(row: Row, names: list[str]) -> Row:
 
 
 def _remove(written: object, names: list[str]) -> Remove:
-    """``Operation Name ...``; without names it is called with those of the kind."""
+    """Parse ``Operation Name ...``; without names, it has those of the kind."""
     operation, *given = str(written).split()
     return Remove(operation, tuple(given or names))
 
@@ -192,7 +188,7 @@ def _kinds() -> Iterator[Kind]:
 
 KINDS: Mapping[str, Kind] = {kind.id: kind for kind in _kinds()}
 LISTINGS: Mapping[str, Listing] = rows("listings", Listing)
-"""By the kind, in the order in which leftovers go."""
+"""By kind, in the order in which leftovers are removed."""
 BY_RESOURCE_TYPE: Mapping[str, Kind] = {
     kind.resource_type: kind for kind in KINDS.values() if kind.resource_type
 }
@@ -202,7 +198,7 @@ BY_SETTING: Mapping[str, Kind] = {
     for operation in (kind.put, kind.remove.operation)
     if kind.put
 }
-"""The settings of the whole account, by the operations that change them."""
+"""Settings of the whole account, by the operations that change them."""
 BY_REMOVAL: Mapping[str, Kind] = {
     f"{kind.service}.{kind.remove.operation}": kind for kind in KINDS.values()
 }
@@ -212,23 +208,23 @@ class Creation(msgspec.Struct, frozen=True):
     """An operation that makes a thing."""
 
     kind: str
-    repeatable: bool = False  # making it again changes nothing
-    overwrites: bool = False  # it succeeds although the thing was there: one looks first
-    names: Mapping[str, str] | None = None  # expressions, where parameters have other names
-    adopt: str = ""  # builds its response from that of the kind's lookup
-    discover: str = ""  # lists the ids of the kind, where only the answer tells the id
+    repeatable: bool = False  # calling it again changes nothing
+    overwrites: bool = False  # it succeeds even if the thing exists: look it up first
+    names: Mapping[str, str] | None = None  # expressions, if parameters have other names
+    adopt: str = ""  # the expression for its response from that of the kind's lookup
+    discover: str = ""  # lists the ids of the kind, if only the response has the id
     discovered: str = ""  # the id's name
     tags: str = ""  # the parameter that takes tags
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """What one operation makes of a thing of ``kind``.
+    """The effect of one operation on a thing of ``kind``.
 
-    ``shows`` maps a parameter to where the look-up's answer has it; ``made`` tells when the
-    thing was made. ``more`` is a second look-up, whose answer is added to the first's: an
-    operation, and its parameters as expressions over ``{answer, thing}``. ``put_back`` gives
-    the thing its document again: an operation, and its parameters beside the thing's names,
-    each a value or a document's ``{}``.
+    ``shows`` maps a parameter to its place in the lookup's response; ``made`` is the place of the
+    time of creation. ``more`` is a second lookup, whose response is added to the first's: an
+    operation, and its parameters as expressions over ``{answer, thing}``. ``put_back`` restores
+    the thing's document: an operation, and its parameters besides the thing's names; ``{}`` in
+    them is the document.
     """
 
     kind: str
@@ -238,18 +234,18 @@ class Effect(msgspec.Struct, frozen=True):
     put_back: tuple[str, Mapping[str, object]] | None = None
 
     def names(self, params: Mapping[str, object]) -> dict[str, str]:
-        """What names the thing that a call with these parameters is about, as far as they tell."""
+        """The names of the thing in a call's parameters, as far as they are there."""
         return {name: str(params[name]) for name in KINDS[self.kind].names if name in params}
 
 
 CREATIONS: Mapping[str, Creation] = rows("creations", Creation)
-DOCUMENT = "{}"  # In ``put_back``: where the policy document goes
+DOCUMENT = "{}"  # In ``put_back``: the place of the policy document
 
 EFFECTS: Mapping[str, Effect] = {
     **{call: Effect(creation.kind) for call, creation in CREATIONS.items()},
     **rows("effects", Effect),
 }
-# Other operations that may be made again with the same parameters, told by their first word.
+# The first words of other operations that may be repeated with the same parameters.
 _REPEATABLE = tuple(
     """
     Abort Assume Attach BatchGet Decode Delete Describe Detach Disable Enable Get Head List Put
@@ -259,14 +255,14 @@ _REPEATABLE = tuple(
 
 
 def creation_of(call: str, params: Mapping[str, object]) -> Creation | None:
-    """The row of a call (``service.Operation``), or None where it makes nothing that is known."""
+    """The row of a call (``service.Operation``); None if it makes nothing of a known kind."""
     return CREATIONS.get(f"{call} {params.get('ChangeSetType', '')}", CREATIONS.get(call))
 
 
 def names_made(
     creation: Creation, params: Params, answer: Params, account: str, partition: str
 ) -> dict[str, str]:
-    """What names the thing that a call makes, as far as its parameters and its answer tell."""
+    """The names of the thing that a call makes, as far as its parameters and response tell."""
     known = {
         "params": params,
         "answer": answer,
@@ -275,11 +271,11 @@ def names_made(
     }
     plain = {name: f"params.{name}" for name in KINDS[creation.kind].names}
     expressions = creation.names or plain
-    found = {name: search(expression, known) for name, expression in expressions.items()}
-    return {name: str(value) for name, value in found.items() if value}
+    names = {name: search(expression, known) for name, expression in expressions.items()}
+    return {name: str(value) for name, value in names.items() if value}
 
 
 def is_repeatable(call: str) -> bool:
-    """Whether a call (``service.Operation``) whose answer was lost may simply be made again."""
+    """Whether a call (``service.Operation``) whose response was lost may simply be repeated."""
     creation = CREATIONS.get(call)
     return creation.repeatable if creation else call.partition(".")[2].startswith(_REPEATABLE)

@@ -1,9 +1,8 @@
-"""A CloudFormation template's resources, with what its functions come to. Pure.
+"""Evaluates a CloudFormation template: its resources, with the values of functions. Pure.
 
-A value that only a resource of the template has is a mark with that resource's logical id; one
-that can't be told is :data:`UNKNOWN`. Where a condition decides, both ways are given: a
-template is harmless only if it is so either way. CloudFormation User Guide, "Template
-reference".
+A value that only a resource will have is a mark with its logical id; an unknown value is
+:data:`UNKNOWN`. For a condition both results are tried: a template is harmless only if both are.
+CloudFormation User Guide, "Template reference".
 """
 
 import itertools
@@ -20,7 +19,7 @@ UNKNOWN = "\ue002"
 MARK = re.compile("\ue000([A-Za-z0-9]+)\\.?[A-Za-z0-9.]*\ue001")
 _RESERVED = re.compile("[\ue000-\ue002]")
 _LONGEST, _DEEPEST, _MOST_CONDITIONS = 51_200, 60, 8  # CloudFormation takes no longer body
-_LONGEST_TEXT = 262_144  # what functions make grows without end otherwise
+_LONGEST_TEXT = 262_144  # a limit for the texts that functions make
 _SECTIONS = {
     "AWSTemplateFormatVersion", "Conditions", "Description", "Mappings", "Metadata", "Outputs",
     "Parameters", "Resources", "Rules",
@@ -33,7 +32,7 @@ _UNSEEN = ("Fn::Transform", "Fn::ForEach", "Fn::ImportValue", "<<")
 
 
 class Unjudgeable(ValueError):  # noqa: N818 - it says what the template is
-    """What a template does can't be told beforehand. ``word`` is the part of it that hides it."""
+    """It is not known what a template would do; ``word`` is the part that hides it."""
 
     def __init__(self, reason: str, word: str = "") -> None:
         super().__init__(reason)
@@ -41,20 +40,20 @@ class Unjudgeable(ValueError):  # noqa: N818 - it says what the template is
 
 
 class Resource(msgspec.Struct, frozen=True):
-    """One resource of a template, its properties evaluated."""
+    """One resource of a template, with evaluated properties."""
 
     logical: str
     type: str
     properties: Mapping[str, Part]
-    stays: bool = False  # when its stack is deleted, or when another takes its place
+    stays: bool = False  # it is retained when its stack is deleted, or when it is replaced
 
 
 def resources(
     text: str, parameters: Mapping[str, str], pseudo: Mapping[str, str]
 ) -> Iterator[Resource]:
-    """Every resource, as it is for each way that the template's conditions may come out.
+    """Every resource, once for each combination of its conditions' results.
 
-    ``parameters`` are those that are given; ``pseudo`` has AccountId, Region and the like.
+    ``pseudo`` has the pseudo parameters: AccountId, Region and others. Unjudgeable: see there.
     """
     read = parse(text)
     _refuse_unseen(read)
@@ -79,10 +78,10 @@ def resources(
 
 
 def parse(text: str) -> Mapping[str, Part]:
-    """The template's data, functions in their long form."""
+    """The template's data, with functions in their long form."""
     if len(text) > _LONGEST or _RESERVED.search(text):
-        raise Unjudgeable("it is too long, or has characters that are reserved")
-    # JSON is YAML, but for tabs between its tokens.
+        raise Unjudgeable("it is too long, or has reserved characters")
+    # JSON is YAML, except for tabs between its tokens.
     plain = text.replace("\t", " ") if text.lstrip().startswith("{") else text
     try:
         _refuse_unbounded(plain)
@@ -105,18 +104,18 @@ def _refuse_unbounded(text: str) -> None:
 
 
 class _Loader(safe_loader()):  # type: ignore[misc]
-    """YAML as CloudFormation takes it: no dates, and no key that is there twice."""
+    """YAML as CloudFormation reads it: without dates and repeated keys."""
 
     def construct_mapping(self, node: Part, deep: bool = False) -> dict[Part, Part]:  # noqa: ARG002 - all is read at once
         made = partial(self.construct_object, deep=True)
         pairs = [(made(key), made(value)) for key, value in node.value]
         found = {key: value for key, value in pairs if isinstance(key, str)}
         if len(found) != len(pairs):
-            raise Unjudgeable("a key stands there twice, or is no text")
+            raise Unjudgeable("it has a key twice, or one that is not text")
         return found
 
 
-# Numbers and dates stay the text that they are: an account's id may begin with a zero.
+# Numbers and dates stay text: an account's id may begin with a zero.
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in rules if tag.endswith(":null")]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -136,12 +135,12 @@ _Loader.add_multi_constructor("!", _short_form)
 
 
 def _refuse_unseen(read: Mapping[str, Part]) -> None:
-    """Refuse what is put into the template only when it is deployed, or ties other stacks to it."""
+    """Refuse templates with content that is only added on deployment, or that export a secret."""
     for section in read.keys() - _SECTIONS:
-        raise Unjudgeable(f"its section {section} may put in what does not stand there", section)
+        raise Unjudgeable(f"its section {section} may add something to it", section)
     for text in _keys_and_texts(read):
         if text.startswith(_UNSEEN) or "{{resolve:" in text:
-            raise Unjudgeable("it takes in what does not stand in it", text.split("}}")[0][:60])
+            raise Unjudgeable("it adds something from elsewhere", text.split("}}")[0][:60])
         if _SECRET in text:
             raise Unjudgeable("it would give out a secret key", _SECRET)
 
@@ -154,28 +153,28 @@ def _keys_and_texts(value: Part) -> Iterator[str]:
 
 
 def _values(read: Mapping[str, Part], given: Mapping[str, str]) -> dict[str, Part]:
-    """What ``Ref`` of each parameter comes to."""
-    found: dict[str, Part] = {}
+    """The value of each parameter."""
+    values: dict[str, Part] = {}
     for name, declared in _mapping(read.get("Parameters")).items():
         kind = str(_mapping(declared).get("Type"))
         value = given.get(name, _mapping(declared).get("Default", UNKNOWN))
         if kind.startswith("AWS::SSM") or "{{resolve:" in str(value):
             value = UNKNOWN
         is_list = kind in _LISTS or kind.startswith("List<")
-        found[name] = [one.strip() for one in str(value).split(",")] if is_list else str(value)
-    return found
+        values[name] = [one.strip() for one in str(value).split(",")] if is_list else str(value)
+    return values
 
 
 def _mapping(value: Part) -> Mapping[str, Part]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise Unjudgeable("a part of it is not written as CloudFormation wants it")
+        raise Unjudgeable("a part of it is not valid in CloudFormation")
     return value
 
 
 class _Scope(msgspec.Struct, frozen=True):
-    """What names mean in a template."""
+    """The names of a template, and the results of its conditions."""
 
     names: Mapping[str, Part]
     mappings: Mapping[str, Part]
@@ -207,7 +206,7 @@ class _Scope(msgspec.Struct, frozen=True):
         return value if isinstance(value, str) else UNKNOWN
 
     def listed(self, node: Part) -> list[Part]:
-        """A part that must come to a list; one that can't be told is a list of that."""
+        """The value of a part that must be a list; if unknown, a list of UNKNOWN."""
         value = self.value(node)
         return value if isinstance(value, list) else [UNKNOWN]
 
@@ -233,8 +232,8 @@ def _get_att(scope: _Scope, argument: Part) -> str:
 
 def _sub(scope: _Scope, argument: Part) -> str:
     text, own = (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
-    told = {name: scope.text(value) for name, value in _mapping(own).items()}
-    inner = msgspec.structs.replace(scope, own=told)
+    values = {name: scope.text(value) for name, value in _mapping(own).items()}
+    inner = msgspec.structs.replace(scope, own=values)
 
     def put(found: re.Match[str]) -> str:
         if found[1]:
@@ -258,7 +257,7 @@ def _join(scope: _Scope, argument: Part) -> str:
 
 def _bounded(length: int) -> None:
     if length > _LONGEST_TEXT:
-        raise ValueError("the text is too long")  # and so it can't be told
+        raise ValueError("the text is too long")  # its value is unknown then
 
 
 def _if(scope: _Scope, argument: Part) -> Part:
@@ -274,7 +273,7 @@ def _select(scope: _Scope, argument: Part) -> Part:
 
 def _split(scope: _Scope, argument: Part) -> list[str]:
     between, text = map(scope.text, argument)
-    # What a mark becomes may hold the delimiter itself.
+    # The value of a mark may contain the delimiter.
     return [UNKNOWN] if _RESERVED.search(text) or not between else text.split(between)
 
 

@@ -1,1 +1,1 @@
-"""What a lab is: YAML to a frozen model, its references and its problems. Pure."""
+"""Labs: reads YAML into a frozen model, checks it, and resolves its expressions. Pure."""

@@ -1,7 +1,7 @@
-"""Every call that a run of a lab will make or may make, and what each changes: the one list. Pure.
+"""Lists every call that a run of a lab makes or may make, and what each changes. Pure.
 
-The lint, the consent screen, ``show``, the dry run and the guard of a real account all go by it.
-What only an answer will tell stands as its name in angle brackets.
+The linter, the consent screen, ``show``, the dry run and the guard of a real account all use it.
+A value that only a response will tell is shown as its name in angle brackets.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ Place = tuple[str | int, ...]
 
 STEP, UNDO, CHECK, FAULT, PROFILE = "step", "undo", "check", "fault", "profile"
 _SAYS_WHO_CALLS = "sts.GetCallerIdentity"
-# Where the parameters of a lookup name a thing of a kind.
+# The parameters of reading calls that name a thing, with its kind.
 _NAMING = {
     "Bucket": "s3.bucket",
     "GroupName": "iam.group",
@@ -37,7 +37,7 @@ _LONGEST = 200
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """One call, and ``own``: what is the run's own when it is made."""
+    """One call; ``own`` is what belongs to the run when it is made."""
 
     stage: str
     title: str
@@ -48,9 +48,9 @@ class Effect(msgspec.Struct, frozen=True):
     params: Params
     own: Own
     caller: str = ""
-    made: tuple[str, str] | None = None  # (kind, name), if others hang on things of its kind
-    sends: tuple[str, ...] = ()  # the reads of what is not the run's own whose data it sends on
-    fails: bool = False  # it is to be refused
+    made: tuple[str, str] | None = None  # (kind, name) of a new thing that others may belong to
+    sends: tuple[str, ...] = ()  # the calls that read data of others, which this call sends on
+    fails: bool = False  # it is expected to be refused
 
     @property
     def things(self) -> tuple[str, ...]:
@@ -62,12 +62,12 @@ class Effect(msgspec.Struct, frozen=True):
 
     @property
     def notes(self) -> Iterator[str]:
-        """What a person should know of it before they agree to it."""
+        """What a person should know before agreeing to the call."""
         for one in judged(self.call, self.params, self.own, self.caller):
             if isinstance(one, Note):
                 yield one.text
         for read in self.sends:
-            yield f"{self.call} sends on what {read} reads, which is not the run's"
+            yield f"{self.call} sends on data that {read} reads, which is not the run's"
 
 
 def summary(effects: Iterable[Effect]) -> Summary:
@@ -76,13 +76,13 @@ def summary(effects: Iterable[Effect]) -> Summary:
     step = None
     for one in every:
         step = one if one.when == STEP else step
-        said = f"{one.call} (to be refused)" if one.fails else one.call
+        shown = f"{one.call} (to be refused)" if one.fails else one.call
         removal = BY_REMOVAL.get(one.call) if one.when == UNDO else None
-        # What removes a step's thing, whose id only the answer may tell, is about that.
+        # The removal of a step's thing counts for that thing, whose id may not be known yet.
         removes = step and removal and removal.id in step.kinds[:1]
         for thing in step.things if step and removes else one.things:
             done, undo = calls.setdefault(thing, ([], []))
-            (undo if one.when == UNDO else done).append(said)
+            (undo if one.when == UNDO else done).append(shown)
     removals = {
         f"{kind.service}.{removal.operation}"
         for kind in (KINDS[kind] for one in every for kind in one.kinds)
@@ -101,7 +101,7 @@ def summary(effects: Iterable[Effect]) -> Summary:
 
 
 class _Where(NamedTuple):
-    """Which part of a lab a call belongs to: the first fields of an effect."""
+    """The part of a lab that a call is in: the first fields of an effect."""
 
     stage: str
     title: str
@@ -112,7 +112,7 @@ class _Where(NamedTuple):
 def effects(
     lab: LabFile, base: Scope = BASE, *, embedded: bool = True, faults: bool = False
 ) -> Iterator[Effect]:
-    """Every call of the lab, in a run's order; ``faults``: with theirs, which no run makes."""
+    """Every call of the lab, in order of a run; ``faults``: also those of its faults."""
     walk = _Walk(lab, base, embedded=embedded)
     for number, stage in enumerate(lab.stages):
         for at, step in enumerate(stage.steps):
@@ -131,7 +131,7 @@ def effects(
 
 
 class _Walk:
-    """Goes through a lab in a run's order, and knows what it has made and read so far."""
+    """Goes through a lab in order of a run, and keeps what was made and read so far."""
 
     def __init__(self, lab: LabFile, base: Scope, *, embedded: bool) -> None:
         self._foresight = foresee(lab, base)
@@ -148,7 +148,7 @@ class _Walk:
         )
         self._users: dict[str, str] = {}
         self._accounts = accounts
-        self._told_in: dict[str, str] = {}
+        self._saved_in: dict[str, str] = {}
         self._foreign: dict[str, str] = {}
 
     def step(self, where: _Where, step: Step) -> Iterator[Effect]:
@@ -166,12 +166,12 @@ class _Walk:
                 yield self._effect(place, who, undo.call, undo.params)
 
     def profiles(self, lab: LabFile) -> Iterator[Effect]:
-        for name, said in lab.profiles.items():
-            if said.role_arn:
+        for name, settings in lab.profiles.items():
+            if settings.role_arn:
                 place = _Where(lab.stages[-1].id, f"profile {name}", PROFILE, ("profiles", name))
-                by = "WithWebIdentity" if said.web_identity_token_file else ""
-                params = {"RoleArn": said.role_arn}
-                who = said.source_profile or ADMIN
+                by = "WithWebIdentity" if settings.web_identity_token_file else ""
+                params = {"RoleArn": settings.role_arn}
+                who = settings.source_profile or ADMIN
                 yield self._effect(place, who, f"sts.AssumeRole{by}", params)
 
     def call(self, where: _Where, part: Step | Check | Action) -> Effect:
@@ -193,25 +193,25 @@ class _Walk:
         )
 
     def _remember(self, step: Step, done: Effect) -> None:
-        """Who the step's profile is, and whose data the step saves."""
+        """Keep who the step's profile is, and whether the step saves data of others."""
         if step.profile:
             user = str(done.params.get("UserName", done.caller))
             self._users[step.profile.name] = user if step.call == "iam.CreateAccessKey" else ""
             self._accounts[step.profile.name] = self._account_of(step, done)
-        self._told_in |= dict.fromkeys((f"<{name}>" for name in step.save), done.own.account)
+        self._saved_in |= dict.fromkeys((f"<{name}>" for name in step.save), done.own.account)
         if not changes(step.call) and not _is_of_own(done):
             self._foreign |= dict.fromkeys(step.save, step.call)
 
     def _account_of(self, step: Step, done: Effect) -> str:
-        """The account that a step's profile calls in: that of the role, or of who calls."""
+        """The account of a step's profile: the assumed role's, or the caller's."""
         role = str(done.params.get("RoleArn", ""))
-        told = self._told_in.get(role) or role.split(":")[4:5]
-        assumed = step.call.startswith("sts.AssumeRole") and told
-        return "".join(told) if assumed else done.own.account
+        account = self._saved_in.get(role) or role.split(":")[4:5]
+        assumed = step.call.startswith("sts.AssumeRole") and account
+        return "".join(account) if assumed else done.own.account
 
 
 def _made(call: str, params: Params, own: Own) -> tuple[str, str] | None:
-    """The thing that a call makes, if others hang on things of its kind: (kind, name)."""
+    """The thing that a call makes, if others may belong to it: (kind, name)."""
     creation = creation_of(call, params)
     if creation is None or KINDS[creation.kind].parent or KINDS[creation.kind].put:
         return None
@@ -221,7 +221,7 @@ def _made(call: str, params: Params, own: Own) -> tuple[str, str] | None:
 
 
 def _is_of_own(read: Effect) -> bool:
-    """Whether a call looks at nothing but what is the run's own."""
+    """Whether a call reads only what is the run's own."""
     named = {kind: str(read.params[name]) for name, kind in _NAMING.items() if name in read.params}
     own = bool(named) and all(read.own.has(*one) for one in named.items())
     return read.call == _SAYS_WHO_CALLS or (own and read.call.partition(".")[0] in HOME)
@@ -231,14 +231,14 @@ def _is_of_own(read: Effect) -> bool:
 
 
 def subjects(call: str, params: Params, own: Own, caller: str = "") -> tuple[str, ...]:
-    """What people call the things that a call changes, as far as known; nothing for a read."""
+    """The things that a call changes, as people call them, as far as known; empty for a read."""
     if not changes(call):
         return ()
     service = call.partition(".")[0]
-    found = tuple(dict.fromkeys(_subjects(call, params, own, caller)))
-    if found or service in HOME:
-        return found
-    # Nothing is known of what it changes but what it names.
+    things = tuple(dict.fromkeys(_subjects(call, params, own, caller)))
+    if things or service in HOME:
+        return things
+    # For other services only the parameters tell what it changes.
     texts = {name: value[:_LONGEST] for name, value in params.items() if isinstance(value, str)}
     named = ", ".join(f"{name} {value}" for name, value in texts.items())
     return (f"something of {service}{named and f': {named}'}",)
@@ -263,20 +263,20 @@ def _subjects(call: str, params: Params, own: Own, caller: str) -> Iterator[str]
 
 
 def _inside(params: Params, own: Own) -> Iterator[str]:
-    """What a template makes, with the names that it gives."""
-    said: dict[str, str] = {}
+    """The resources of a template, with their names if it has them."""
+    labels: dict[str, str] = {}
     for one in resources_of(params, own) if "TemplateBody" in params else ():
         kind = BY_RESOURCE_TYPE.get(one.type)
         what = kind.what.partition(" {")[0] if kind else one.type
         names = (search(rule.where, one.properties) for rule in RESOURCES.get(one.type, ())
                  if rule.must is Must.NEW)  # fmt: skip
         known = next((str(name) for name in names if name and str(name).isprintable()), "")
-        said.setdefault(one.logical, f"{what} {known}".strip())
-    yield from said.values()
+        labels.setdefault(one.logical, f"{what} {known}".strip())
+    yield from labels.values()
 
 
 def kinds_made(call: str, params: Params, own: Own) -> tuple[str, ...]:
-    """The kind of each thing that a call makes; what its template makes too."""
+    """The kinds of the things that a call and its template make."""
     creation = creation_of(call, params)
     inside = resources_of(params, own) if "TemplateBody" in params else []
     types = {one.logical: one.type for one in inside}.values()
@@ -285,7 +285,7 @@ def kinds_made(call: str, params: Params, own: Own) -> tuple[str, ...]:
 
 
 def _label(kind: str, names: Params) -> str:
-    """What people call it; what is not known of its names is left out."""
+    """What people call a thing, without the names that are not known."""
     unknown = dict.fromkeys(KINDS[kind].names, "")
     known = unknown | {key: str(one) for key, one in names.items()}
     return " ".join(KINDS[kind].label(known).split())

@@ -1,6 +1,6 @@
-"""What of a lab only the embedded account has: its clock, its tokens, the codes of MFA devices.
+"""The parts of a lab that need the embedded account: its clock, its tokens, MFA codes.
 
-It is called as a service of its own, so that it is judged, journaled and undone as all else is.
+They are calls of a service ``embedded``, so they are checked, journaled and undone like others.
 """
 
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ LIVE = {
     "token": "asks for a token",
     "tokens": "asks for a token",
 }
-"""The names that stand for something else each time that they are asked for; what that tells."""
+"""The names with a new value each time they are used; why a lab with them needs the account."""
 
 
 def called(step: Step) -> Step:
-    """The step with the call that ``clock`` or ``token`` stands for."""
+    """The step, with a call in place of ``clock`` or ``token``."""
     if step.clock is not None:
         return msgspec.structs.replace(step, call=MOVES, params={"By": step.clock})
     if step.token is None:
@@ -38,23 +38,23 @@ def token_params(token: Token) -> dict[str, Data]:
 
 
 def live_names(lab: LabFile) -> frozenset[str]:
-    """Those of :data:`LIVE` that the lab refers to."""
+    """The names of :data:`LIVE` that the lab uses."""
     parts = (lab.env, lab.access, lab.stages, lab.faults, lab.profiles)
     return frozenset(LIVE.keys() & names_used(msgspec.to_builtins(parts)))
 
 
 def embedded_only(lab: LabFile) -> tuple[str, ...]:
-    """What of the lab only the embedded account has, in words; nothing where it runs on any."""
-    told = {MOVES: "moves the account's clock", GIVES_TOKEN: LIVE["token"]}
-    said = dict.fromkeys(
-        told.get(call, f"changes the whole account ({call})")
+    """Why the lab needs the embedded account, in words; empty if it runs on any account."""
+    words = {MOVES: "moves the account's clock", GIVES_TOKEN: LIVE["token"]}
+    reasons = dict.fromkeys(
+        words.get(call, f"changes the whole account ({call})")
         for call in _calls(lab)
-        if call in told or any(rule.must is Must.EMBEDDED for rule in CHANGES.get(call, ()))
+        if call in words or any(rule.must is Must.EMBEDDED for rule in CHANGES.get(call, ()))
     )
     used = live_names(lab)
     used |= {"mfa" for one in lab.profiles.values() if one.mfa_serial}
     used |= {"token" for one in lab.profiles.values() if one.web_identity_token_file}
-    return tuple(said | dict.fromkeys(does for name, does in LIVE.items() if name in used))
+    return tuple(reasons | dict.fromkeys(why for name, why in LIVE.items() if name in used))
 
 
 def _calls(lab: LabFile) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""All that is to be said of a lab file: what is wrong, and what its author should think about.
+"""The linter for lab files: all errors, and warnings for the author.
 
-A lab runs with the latter. Each rule is a row: a function that looks at the lab and yields what
-it found. An author allows one by `# stslab: allow RULE reason`.
+A lab with warnings runs. Each rule is a row: a function that checks the lab and yields findings.
+An author can allow a warning with `# stslab: allow RULE reason`.
 """
 
 import re
@@ -38,14 +38,14 @@ BASE: Mapping[str, object] = {
     "region": "us-east-1",
     "partition": "aws",
 }
-WIDTH, LINES = 78, 18  # What of a screen of 24 lines and 80 columns an intro has to itself
+WIDTH, LINES = 78, 18  # The room for an intro on a screen of 80 columns and 24 lines
 _LONGEST = {"title": 60, "says": 76, "because": 300, "why": 200, "task": 200, "hints": 200}
 _CODES: Mapping[str, str] = beside(__file__, "errors.yaml")
-_ASK = "Compare something of the response, as in: Arn == '${{ user_arn }}'."
+_ASK = "Compare something in the response, as in: Arn == '${{ user_arn }}'."
 
 
 class Found(NamedTuple):
-    """What a rule found in ``node``, of the ``part`` of the lab; ``word`` is what it is about."""
+    """A finding in ``node``, which is in ``part`` of the lab; ``word`` is where in its text."""
 
     node: Node
     part: Node
@@ -57,7 +57,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Looked:
-    """A lab as the rules look at it. ``broken`` are the nodes that can't be read in whole."""
+    """A lab, for the rules. ``broken`` are the nodes that can't be read completely."""
 
     lab: LabFile
     draft: LabDraft
@@ -78,20 +78,20 @@ class Looked:
 
 
 def lint(path: Path, *, catalogue: Catalogue, served: Collection[str]) -> list[Problem]:
-    """The errors and warnings of a lab's file; ``served``: the calls that the account has."""
+    """The errors and warnings of a lab's file; ``served``: the embedded account's operations."""
     try:
         lab, draft, problems, broken = read(path, catalogue)
     except InvalidLab as bad:
         listed = [one for one in bad.problems if isinstance(one, Problem)]
         return listed or [Problem(str(path), 1, 1, bad.message, bad.hint, rule="file")]
     looked = Looked(lab, draft, catalogue, served, broken)
-    told = {one.place for one in problems}
-    found = _advice(looked, str(path), Allowed(text_of(path)))
-    return in_order(str(path), [*problems, *(one for one in found if one.place not in told)])
+    places = {one.place for one in problems}
+    advice = _advice(looked, str(path), Allowed(text_of(path)))
+    return in_order(str(path), [*problems, *(one for one in advice if one.place not in places)])
 
 
 def _advice(looked: Looked, file: str, allowed: Allowed) -> Iterator[Problem]:
-    """What the rules find, but for what the lab's file allows."""
+    """The findings of all rules, except those that the lab's file allows."""
     for name, look in RULES.items():
         for one in (found for found in look(looked) if found.node not in looked.broken):
             rule = one.rule or name
@@ -111,7 +111,7 @@ def _placed(one: Found) -> Problem:
 
 
 def _policies(looked: Looked) -> Iterator[Found]:
-    """Policy documents, as the engine that decides by them reads them."""
+    """The policy engine's findings about policy documents."""
     for one in looked.effects:
         part = looked.root.at(one.place)
         for name, found in () if one.fails else findings(one):
@@ -120,22 +120,22 @@ def _policies(looked: Looked) -> Iterator[Found]:
 
 
 def _parameters(looked: Looked) -> Iterator[Found]:
-    """What the API's model says of a value, and only AWS would refuse."""
-    told: set[str] = set()
+    """Values that don't fit the API's model, and that AWS would refuse."""
+    reported: set[str] = set()
     for one in looked.effects:
         operation, part = looked.operation(one.call), looked.root.at(one.place)
         shape = operation.input if operation else NOTHING
         given = {} if one.fails else one.params
         for node, name, value, why in _misfits(shape, given, part.get("with") or part, ""):
-            if f"{name} {value}" not in told:
-                told.add(f"{name} {value}")
+            if f"{name} {value}" not in reported:
+                reported.add(f"{name} {value}")
                 yield Found(node, part, f"{name} can't be {shortened(value)}.", why)
 
 
 def _misfits(
     shape: Shape, value: object, node: Node, name: str
 ) -> Iterator[tuple[Node, str, object, str]]:
-    """What in a value does not fit its shape: where, its name, itself, and why."""
+    """The parts of a value that don't fit their shape: node, name, value, and why."""
     if isinstance(value, Mapping):
         parts = dict.fromkeys(value, shape.item) if shape.kind == "map" else shape.members
         for key in parts.keys() & value.keys():
@@ -157,13 +157,13 @@ def _misfit(shape: Shape, value: str | int) -> str:
         return f"Write at most {shape.most} characters; this has {len(value)}."
     try:
         fits = not shape.pattern or re.fullmatch(shape.pattern, value, re.ASCII)
-    except re.error:  # a pattern of another language's
+    except re.error:  # not a pattern for Python
         return ""
     return "" if fits else f"AWS wants it to match {shape.pattern}"
 
 
 def _expectations(looked: Looked) -> Iterator[Found]:
-    """What `expect` finds must be a question to the response, with yes or no for an answer."""
+    """`expect` must be true or false, depending on the response."""
     for draft in (one for stage in looked.draft.stages for one in stage.checks):
         expect, node = draft.part.expect, draft.node.get("expect")
         operation = looked.operation(draft.part.call)
@@ -171,10 +171,10 @@ def _expectations(looked: Looked) -> Iterator[Found]:
             continue
         tree, response = query(expect).tree, operation.output
         if not any(roots(tree)) and not _looks(tree):
-            message, fix = "This looks at nothing of the response: it is always so.", _ASK
-            yield Found(node, draft.node, message, fix, rule="expect-constant")
+            message = "This does not depend on the response: its result is always the same."
+            yield Found(node, draft.node, message, _ASK, rule="expect-constant")
         elif not _is_question(tree, response):
-            message = "This is no yes or no: any value but an empty one would pass."
+            message = "This is not true or false: any value but an empty one would pass."
             yield Found(node, draft.node, message, _ASK, rule="expect-no-question")
 
 
@@ -196,8 +196,8 @@ def _is_question(tree: Tree, shape: Shape) -> bool:
 
 
 def _unused(looked: Looked) -> Iterator[Found]:
-    """Names that nothing refers to, and profiles that nobody calls as."""
-    if looked.broken:  # who knows what else was meant
+    """Names and profiles that are never used."""
+    if looked.broken:  # they may be meant there
         return
     used = names_used(looked.root.plain())
     called = {who.value for who in _identities(looked.root)}
@@ -209,13 +209,13 @@ def _unused(looked: Looked) -> Iterator[Found]:
                 yield Found(key, part or key, f"Nothing refers to {name}.", "Leave it out.")
     for step in steps:
         if step.part.profile and step.part.profile.name not in called:
-            message = f"Nobody calls as {step.part.profile.name}."
+            message = f"No call is made as {step.part.profile.name}."
             fix = "Prove what it may do, or leave it out."
             yield Found(step.node.value["profile"], step.node, message, fix)
 
 
 def _identities(node: Node) -> Iterator[Node]:
-    """Who calls, wherever that stands."""
+    """All nodes that name an identity or a source profile."""
     for key, value in node.value.items() if isinstance(node.value, dict) else ():
         yield from value.texts() if key in {"as", "source_profile"} else _identities(value)
     for item in node.items:
@@ -225,22 +225,22 @@ def _identities(node: Node) -> Iterator[Node]:
 def _codes(looked: Looked) -> Iterator[Found]:
     for draft in (one for stage in looked.draft.stages for one in stage.checks):
         operation = looked.operation(draft.part.call)
-        told = f"{_CODES['common']} {_CODES.get(draft.part.service, '')}"
-        known = {*told.split(), *DENIALS, *looked.catalogue.errors(draft.part.service)}
+        listed = f"{_CODES['common']} {_CODES.get(draft.part.service, '')}"
+        known = {*listed.split(), *DENIALS, *looked.catalogue.errors(draft.part.service)}
         for code in draft.part.fails if operation else ():
             if code not in known and not code.isdecimal():
-                message = f"{draft.part.service} has no error {code} that is known."
+                message = f"{draft.part.service} has no known error {code}."
                 fix = did_you_mean(code, known, "Look it up among the API's errors.")
                 yield Found(draft.node.value["fails"], draft.node, message, fix, code)
 
 
 def _reasons(looked: Looked) -> Iterator[Found]:
-    """A reason that names gates, and none of those that the check itself says refuse."""
+    """A `because` that names other gates than those that the check says refuse."""
     for draft in (one for stage in looked.draft.stages for one in stage.checks):
-        told, by = draft.part.because or "", draft.part.by
-        named = [gate for gate, words in _NAMED.items() if re.search(words, told, re.IGNORECASE)]
-        if named and by and not any(re.search(_SPOKEN[one], told, re.IGNORECASE) for one in by):
-            message = f"This speaks of the {named[0]}, and it is the {by[0]} that refuses."
+        reason, by = draft.part.because or "", draft.part.by
+        named = [gate for gate, words in _NAMED.items() if re.search(words, reason, re.IGNORECASE)]
+        if named and by and not any(re.search(_SPOKEN[one], reason, re.IGNORECASE) for one in by):
+            message = f"This is about the {named[0]}, but the {by[0]} refuses."
             node = draft.node.value["because"]
             yield Found(node, draft.node, message, f"Say why the {by[0]} refuses.")
 
@@ -254,7 +254,7 @@ _SPOKEN = _NAMED | {
 
 
 def _deletions(looked: Looked) -> Iterator[Found]:
-    """What was just deleted is asked for at once, where that may still be known."""
+    """Checks for deleted things that don't wait until AWS knows that they are deleted."""
     last = [one for one in looked.draft.stages if one.stage.part.cleanup]
     for draft in () if embedded_only(looked.lab) else (one for each in last for one in each.checks):
         gone = any(code.startswith(("NoSuch", "404")) for code in draft.part.fails)
@@ -264,16 +264,16 @@ def _deletions(looked: Looked) -> Iterator[Found]:
 
 
 def _proofs(looked: Looked) -> Iterator[Found]:
-    """A lab proves what it does, and undoes it."""
+    """Stages that prove nothing, and labs without cleanup."""
     doing = [one for one in looked.effects if one.when == STEP and changes(one.call)]
     stages, lab = looked.draft.stages, looked.root
     parts = [one.stage for one in stages]
     if doing and not any(one.part.cleanup or one.unclear("cleanup") for one in parts):
         message = "This lab has no cleanup stage: what it makes stays until somebody removes it."
-        fix = "Add a last stage with `cleanup: true`, and checks that look for what is gone."
+        fix = "Add a last stage with `cleanup: true`, and checks that the things are gone."
         yield Found(lab.keys["stages"], lab, message, fix, rule="no-cleanup")
     if stages and not any(one.checks or one.stage.unclear("checkpoint") for one in stages):
-        message = "This lab proves nothing: whoever runs it has passed."
+        message = "This lab proves nothing: everyone who runs it passes."
         fix = "Give its stages a `checkpoint`."
         yield Found(lab.keys["stages"], lab, message, fix, rule="no-checks")
         return
@@ -293,7 +293,7 @@ def _undos(looked: Looked) -> Iterator[Found]:
         node = draft.node.get("undo")
         if node and node.value == []:
             message = "An empty list undoes nothing."
-            yield Found(node, draft.node, message, "Write `none` where there is nothing to undo.")
+            yield Found(node, draft.node, message, "Write `none` if there is nothing to undo.")
         elif node and creation and undos:
             kind = KINDS[creation.kind]
             removal = f"{kind.service}.{kind.remove.operation}"
@@ -304,19 +304,19 @@ def _undos(looked: Looked) -> Iterator[Found]:
 
 
 def _claims(looked: Looked) -> Iterator[Found]:
-    """A claim that was made before: in the same words, or in the same place by the same call."""
-    said: dict[str, int] = {}
+    """Claims that repeat an earlier one's words, or in the same stage its call."""
+    claims: dict[str, int] = {}
     for stage in looked.draft.stages:
-        asked: dict[str, int] = {}
+        calls: dict[str, int] = {}
         for draft in (one for one in stage.checks if one.node not in looked.broken):
             check = draft.part
             call = repr((check.identity, check.call, check.params, check.expect, check.fails))
-            line = said.get(check.says) or (check.call and asked.get(call))
+            line = claims.get(check.says) or (check.call and calls.get(call))
             if line:
                 message, fix = f"This repeats the claim in line {line}.", "Leave one of them out."
                 yield Found(draft.node, draft.node, message, fix)
-            said.setdefault(check.says, draft.node.line)
-            asked.setdefault(call, draft.node.line)
+            claims.setdefault(check.says, draft.node.line)
+            calls.setdefault(call, draft.node.line)
 
 
 def _served(looked: Looked) -> Iterator[Found]:
@@ -325,25 +325,25 @@ def _served(looked: Looked) -> Iterator[Found]:
         if one.when in (STEP, CHECK) and one.call not in looked.served and not own:
             part = looked.root.at(one.place)
             message = f"The embedded account has no {one.call}."
-            fix = "Without it, the lab runs on a real account only, and can't be tested."
+            fix = "With it, the lab runs only on a real account, and can't be tested."
             yield Found(part.get("call") or part, part, message, fix)
 
 
 def _texts(looked: Looked) -> Iterator[Found]:
-    """What a learner needs and is not told, and what does not fit a screen."""
+    """Missing reasons and hints, and texts that don't fit a screen."""
     for stage in looked.draft.stages:
         yield from _long(stage.stage.part, stage.stage.node)
         for check in stage.checks:
             yield from _long(check.part, check.node)
             unexplained = check.part.ask is not None and not check.part.because
             if unexplained and not check.unclear("because"):
-                message = "Who predicts is told why afterwards, and this tells nothing."
+                message = "After a prediction the learner is told the reason, and there is none."
                 fix = "Add `because:`."
                 yield Found(check.node.keys["ask"], check.node, message, fix, rule="text-missing")
         for step in stage.steps:
             yield from _long(step.part, step.node)
             if step.part.task and not (step.part.hints or step.unclear("hints")):
-                message, fix = "This task has no hint but the command.", "Add `hints:`."
+                message, fix = "This task has no hint except the command.", "Add `hints:`."
                 yield Found(step.node.keys["task"], step.node, message, fix, rule="text-missing")
     faults = looked.root.get("faults")
     for fault, node in zip(looked.lab.faults, faults.items if faults else (), strict=True):
@@ -382,4 +382,4 @@ RULES: Mapping[str, Callable[[Looked], Iterator[Found]]] = {
     "not-embedded": _served,
     "text-long": _texts,
 }
-"""Each rule by its name; what it finds may have a narrower one."""
+"""Each rule by its name; a finding may have a narrower name."""

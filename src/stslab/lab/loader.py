@@ -1,4 +1,4 @@
-"""Reads a lab: file to nodes, to parts, to a lab that makes sense; or all that is wrong with it."""
+"""Loads a lab: a file to nodes, to parts, to a checked lab; or all problems at once."""
 
 import dataclasses
 import re
@@ -22,20 +22,20 @@ from stslab.lab.reading.structure import LabDraft, StageDraft
 
 MOST_PROBLEMS = 200
 _UNREAD = frozenset({"yaml", "include", "reference"})
-_UNKNOWN = frozenset({"format", "call"})  # What has such a problem is not judged by what it does
+_UNKNOWN = frozenset({"format", "call"})  # A call with such a problem is not judged
 
 
-class _Enough(Exception):  # noqa: N818 - it ends the search, it is no error
-    """So many problems have been found that nobody reads on."""
+class _Enough(Exception):  # noqa: N818 - it only ends the search
+    """There are too many problems to go on."""
 
 
 def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
     """Read and check the lab in the file ``path``.
 
-    With a catalogue, calls are checked against AWS's APIs, and what the lab leaves to be
-    derived (parameters of an undo and of a wait, who undoes) is filled in.
+    With a catalogue, calls are checked against AWS's APIs, and derived values (the parameters of
+    undos and waits, the identity of an undo) are filled in.
 
-    InvalidLab: with all its problems, in file order.
+    InvalidLab: it has all problems, in file order.
     """
     lab, _, problems, _ = read(path, catalogue)
     if problems:
@@ -46,19 +46,19 @@ def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
 def read(
     path: Path, catalogue: Catalogue | None
 ) -> tuple[Lab, LabDraft, list[Problem], frozenset[Node]]:
-    """The lab and what it was made of, all that is wrong with it, and the nodes that can't be read.
+    """The lab, its draft, all its problems, and the nodes that can't be read.
 
-    InvalidLab: nothing of it can be read, or there are too many problems to read on.
+    InvalidLab: nothing of it can be read, or there are too many problems.
     """
     raw = read_bytes(path)
     problems: list[Problem] = []
-    told: set[tuple[str, int, int]] = set()
+    unreadable: set[tuple[str, int, int]] = set()
 
     def report(problem: Problem) -> None:
         place = (problem.file, problem.line, problem.column)
-        if place in told:  # what can't be read is not judged as well
+        if place in unreadable:  # one problem is enough there
             return
-        told.update([place] if problem.rule in _UNREAD else ())
+        unreadable.update([place] if problem.rule in _UNREAD else ())
         problems.append(problem)
         if len(problems) >= MOST_PROBLEMS:
             raise _Enough
@@ -69,8 +69,8 @@ def read(
         unread = [one for one in problems if one.rule in _UNREAD | _UNKNOWN]
         broken = frozenset(draft.lab.node.holding(unread) if unread else ())
         _refuse_harm(lab, draft, ruled(report, "not-own"), broken)
-    except Unreadable as unreadable:
-        problem = dataclasses.replace(unreadable.problem, rule="yaml")
+    except Unreadable as error:
+        problem = dataclasses.replace(error.problem, rule="yaml")
         raise invalid(str(path), [*problems, problem]) from None
     except _Enough:
         raise invalid(str(path), problems) from None
@@ -79,12 +79,12 @@ def read(
 
 
 def read_bytes(path: Path) -> bytes:
-    """A lab file's bytes, at most a few more than a lab may have."""
+    """A lab file's bytes, one more than allowed at most. InvalidLab: it can't be read."""
     try:
         if path.is_file() or not path.exists():  # a pipe may never end
             with path.open("rb") as file:
                 return file.read(document.LARGEST_FILE + 1)
-        reason = "no lab is in this folder" if path.is_dir() else "it is a pipe or a device"
+        reason = "it is a folder" if path.is_dir() else "it is a pipe or a device"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
     fix = "Name a file, or one of the labs that `stslab labs` lists."
@@ -94,7 +94,7 @@ def read_bytes(path: Path) -> bytes:
 def understood(
     path: Path, raw: bytes, catalogue: Catalogue | None, report: Report, includes: Includes
 ) -> tuple[LabDraft, LabFile]:
-    """The lab, and what it was made of; what makes no sense in it is reported."""
+    """The lab and its draft. All problems are reported."""
     root = document.nodes(document.decoded(str(path), raw), ruled(report, "yaml"))
     for text in root.texts():
         problem = includes.put_into(text) if text.include else None
@@ -104,15 +104,15 @@ def understood(
     return draft, meaning.settled(draft, catalogue, report)
 
 
-# -- whether it changes only what it makes itself, as far as that can be told before a run ---------
-# The same rules are kept before each call is sent; here a problem has its line and column.
+# -- whether the lab changes only what it makes itself --------------------------------------------
+# A run checks the same rules again before it sends a call. Here a problem has its line and column.
 
 
 def _refuse_harm(lab: LabFile, draft: LabDraft, report: Report, broken: frozenset[Node]) -> None:
-    """Report each call that would change what no step of the lab has made before it.
+    """Report each call that would change something that no earlier step of the lab made.
 
-    Nothing is said of what is ``broken``, or may be declared where that can't be read. Where what
-    is broken may make something, whatever has the run's id in its name may be it.
+    ``broken`` parts are skipped, and so is what an unreadable declaration may allow. If a broken
+    step may make something, any name with the run's id may be that thing.
     """
     unread = [f"{one}:" for one in ("accounts", "services", "uses") if draft.lab.unclear(one)]
     root, doubtful = draft.lab.node, any(_may_make(one, broken) for one in draft.stages)
@@ -120,7 +120,7 @@ def _refuse_harm(lab: LabFile, draft: LabDraft, report: Report, broken: frozense
         ("stages", number, "steps", at): {undo.call for undo in step.undo}
         for number, stage in enumerate(lab.stages)
         for at, step in enumerate(stage.steps)
-        if step.undo is not None  # otherwise that is told
+        if step.undo is not None  # otherwise that is reported already
     }
     for one in effects(lab, faults=True):
         node, undone = root.at(one.place), root.at(one.place[:4])
@@ -136,7 +136,7 @@ def _refuse_harm(lab: LabFile, draft: LabDraft, report: Report, broken: frozense
 
 
 def _may_make(stage: StageDraft, broken: frozenset[Node]) -> bool:
-    """Whether one of the stage's steps makes what can't be told."""
+    """Whether a broken step of the stage may make something."""
     called = [{one.node.get("call") or one.node, one.node.get("with")} for one in stage.steps]
     return any(one & broken for one in called or [{stage.stage.node.get("steps")}])
 
@@ -146,7 +146,7 @@ def _problems(
 ) -> Iterator[Problem]:
     at = node.get("undo") or node
     if one.made and one.when in (UNDO, FAULT):
-        message = f"{one.call} makes something, and nothing would undo that."
+        message = f"{one.call} makes something, and nothing undoes that."
         yield (node.get("call") or node).problem(message, "Make it in a step, with its undo.")
         return
     given = node.get("with")
@@ -168,7 +168,7 @@ def _problems(
 
 
 def _placed(objection: Objection, node: Node, given: Node | None, named: Node | None) -> Problem:
-    """The objection at its place: the parameter, or the word in it that matters."""
+    """The objection as a problem, placed at the word or the parameter."""
     for text in (named or given or node).texts() if objection.word else ():
         found = re.search(rf"(?<!\w){re.escape(objection.word)}(?!\w)", text.value)
         if found:

@@ -1,12 +1,12 @@
-"""The lab format as frozen values: what a lab is once it is read, and what its keys mean.
+"""The lab format as frozen types.
 
-Where YAML's word is a Python keyword, the attribute has a name of its own and the file's
-word is its alias: ``as`` is ``identity``, ``with`` is ``params``, ``from`` is ``source``.
+If a key is a Python keyword, its field has another name: ``as`` is ``identity``, ``with`` is
+``params``, ``from`` is ``source``.
 
-How a file may write a value in a shorter way stands in its type's ``extra``: ``one`` (a list's
-only item without the list), ``none`` (the word for an empty list) and ``read`` (a function that
-makes the value of what is written, or raises ValueError with the fix). A part's ``SHORT`` is the
-key that a plain text stands for; it has one of the keys in its ``ONE_OF``.
+Short forms of a value in the file are in its type's ``extra``: ``one`` (a single item without a
+list), ``none`` (the word for an empty list) and ``read`` (a function that parses what is written,
+or raises ValueError with the fix). A part's ``SHORT`` is the key for a plain text in its place. A
+part must have one of the keys in its ``ONE_OF``.
 """
 
 import re
@@ -20,7 +20,7 @@ from stslab.vocabulary import Gate
 
 LONGEST_WAIT = 3600.0
 DENIALS = ("AccessDenied", "AccessDeniedException", "403")
-"""The codes with which AWS answers what is not allowed; a check with one says by which gates."""
+"""AWS's error codes for denials. A check with one of them names the gates that refuse."""
 
 _DURATION = re.compile(r"(?:(?P<m>\d{1,4})m)?(?:(?P<s>\d{1,5}(?:\.\d{1,3})?)s)?")
 _CHANGE = r"^([A-Za-z_]\w*) may( not)? ([a-z][a-z0-9-]*)(?: \(([a-z ,]+)\))?$"
@@ -33,7 +33,7 @@ def _seconds(value: object) -> float:
         raise ValueError("Write a time with its unit, as in 60s, 2m or 1m30s.")
     seconds = 60 * float(found["m"] or 0) + float(found["s"] or 0)
     if not 0 < seconds <= LONGEST_WAIT:
-        raise ValueError("A wait is longer than 0 s and at most 60m.")
+        raise ValueError("A wait must be longer than 0s and at most 60m.")
     return seconds
 
 
@@ -74,26 +74,26 @@ def _move(value: object) -> float:
 
 
 def _change(value: object) -> "Change":
-    """``sts may assume-role``, ``sts may not assume-role (boundary)`` as a change of a cell."""
+    """The change in ``sts may assume-role`` or ``sts may not assume-role (boundary)``."""
     found = re.fullmatch(_CHANGE, value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("Write it as in: sts may assume-role, or: sts may not delete (boundary).")
     identity, refused, cell, gates = found.groups()
     by = [one.strip() for one in (gates or "").split(",") if one.strip()]
     if by and not refused:
-        raise ValueError("Only a refusal has gates: say `may not`, or leave them out.")
+        raise ValueError("Only a refusal has gates: write `may not`, or leave them out.")
     if unknown := [one for one in by if one not in list(Gate)]:
-        raise ValueError(f"There is no gate {unknown[0]!r}. There are: {', '.join(Gate)}.")
+        raise ValueError(f"There is no gate {unknown[0]!r}. The gates are: {', '.join(Gate)}.")
     return Change(identity=identity, cell=cell, allowed=not refused, by=tuple(map(Gate, by)))
 
 
 def _ask(value: object) -> str | None:
-    """``true`` as an empty text, or the concept that a prediction is about."""
+    """``true`` as an empty text, else the concept that the prediction is about."""
     if isinstance(value, bool):
         return "" if value else None
     if isinstance(value, str) and value:
         return value
-    raise ValueError("Write true, or in a few words what the question is about.")
+    raise ValueError("Write true, or a few words about the question's concept.")
 
 
 class Part(
@@ -102,7 +102,7 @@ class Part(
     kw_only=True,
     rename={"identity": "as", "identities": "as", "params": "with", "source": "from"},
 ):
-    """Any part of a lab; what its keys mean stands in keys.txt."""
+    """Base class of a lab's parts. keys.txt explains their keys."""
 
     SHORT: ClassVar[str] = ""
     ONE_OF: ClassVar[tuple[str, ...]] = ()
@@ -118,7 +118,7 @@ class _Calls(Part, frozen=True, kw_only=True):
 
     @property
     def operation(self) -> str:
-        """The operation of ``call``, by the API's own name: ``CreateUser``."""
+        """The operation of ``call``, with the API's name: ``CreateUser``."""
         return str(getattr(self, "call", None) or "").partition(".")[2]
 
 
@@ -128,7 +128,7 @@ class Wait(Part, frozen=True, kw_only=True):
     SHORT: ClassVar[str] = "waiter"
 
     waiter: Word
-    params: Params | None = None  # in a loaded lab always there
+    params: Params | None = None  # filled in when the lab is loaded
 
 
 class Undo(_Calls, frozen=True, kw_only=True):
@@ -137,13 +137,13 @@ class Undo(_Calls, frozen=True, kw_only=True):
     SHORT: ClassVar[str] = "call"
 
     call: Call
-    params: Params | None = None  # as the identity: filled in, where there is a catalogue
+    params: Params | None = None  # filled in with a catalogue, like the identity
     identity: Word | None = None
     wait: Wait | None = None
 
 
 class Profile(Part, frozen=True, kw_only=True):
-    """Credentials in the response, and the AWS profile that they go to."""
+    """The AWS profile that gets credentials of the response."""
 
     name: Word
     source: Text
@@ -160,7 +160,7 @@ class Token(Part, frozen=True, kw_only=True):
 
 
 class ProfileSettings(Part, frozen=True, kw_only=True):
-    """How a profile gets its credentials, as ``~/.aws/config`` has it."""
+    """How a profile gets its credentials, with the settings of ``~/.aws/config``."""
 
     role_arn: Text | None = None
     source_profile: Word | None = None
@@ -177,31 +177,31 @@ class ProfileSettings(Part, frozen=True, kw_only=True):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The profiles that its credentials come from, or may; none for a token."""
+        """The profiles that its credentials may come from; empty for a token."""
         exported = (self.credential_process or "").split()[4:5]
         named = (self.source_profile, *exported, self.environment, self.named)
         return tuple(filter(None, named))
 
     @property
     def named(self) -> str:
-        """The profile that a shell names, beside the keys in its environment."""
+        """The profile that a shell names in addition to keys in its environment."""
         return self.profile or self.option or ""
 
     @property
     def values(self) -> dict[str, str]:
-        """What of it is said, by AWS's names."""
-        said = {name: getattr(self, name) for name in self.__struct_fields__ if name != "line"}
-        return {name: value for name, value in said.items() if value is not None}
+        """The settings that are present, by AWS's names."""
+        every = {name: getattr(self, name) for name in self.__struct_fields__ if name != "line"}
+        return {name: value for name, value in every.items() if value is not None}
 
 
 class Step(_Calls, frozen=True, kw_only=True):
-    """A call that does something, or in its place ``clock`` or ``token``."""
+    """A call that does something; or ``clock`` or ``token`` in its place."""
 
     ONE_OF = ("call", "clock", "token")
 
     title: Text
     identity: Word = "admin"
-    call: Call = ""  # in a loaded lab of ``clock`` and ``token`` too, with its ``params``
+    call: Call = ""  # filled in for ``clock`` and ``token`` when the lab is loaded, with ``params``
     clock: Annotated[
         float | None, Meta(extra={"read": _move, "written": {"type": "string", "pattern": _MOVE}})
     ] = None
@@ -216,11 +216,11 @@ class Step(_Calls, frozen=True, kw_only=True):
     task: Text | None = None
     hints: tuple[Text, ...] = ()
     why: Text | None = None
-    line: int = 0  # where it begins in the lab's file
+    line: int = 0  # its first line in the lab's file
 
 
 class Check(_Calls, frozen=True, kw_only=True):
-    """A claim, and the call that proves it; it changes nothing and may be repeated."""
+    """A claim, and the call that proves it. It changes nothing and can be repeated."""
 
     says: Text
     identity: Word = "admin"
@@ -236,11 +236,11 @@ class Check(_Calls, frozen=True, kw_only=True):
     because: Text | None = None
     within: Seconds | None = None
     profiles_gone: tuple[Word, ...] = ()
-    line: int = 0  # where it begins in the lab's file
+    line: int = 0  # its first line in the lab's file
 
 
 class Cell(_Calls, frozen=True, kw_only=True):
-    """One thing that somebody may do or not: a row of the table of who can do what."""
+    """A row of the access table: one call, and the identities that may be allowed it."""
 
     says: Text
     identities: Annotated[tuple[Word, ...], Meta(extra={"one": True})]
@@ -250,7 +250,7 @@ class Cell(_Calls, frozen=True, kw_only=True):
 
 
 class Change(Part, frozen=True, kw_only=True):
-    """What a stage makes of one cell: allowed, or refused ``by`` these gates."""
+    """A stage's change of one cell: allowed, or refused ``by`` these gates."""
 
     identity: str
     cell: str
@@ -259,7 +259,7 @@ class Change(Part, frozen=True, kw_only=True):
 
 
 class Action(_Calls, frozen=True, kw_only=True):
-    """A call of a fault: it breaks the set-up, or fixes it."""
+    """A call of a fault, which breaks the set-up or fixes it."""
 
     identity: Word = "admin"
     call: Call
@@ -286,7 +286,7 @@ class Page(Part, frozen=True, kw_only=True):
 
 
 class Stage(Part, frozen=True, kw_only=True):
-    """Steps that do, and a checkpoint, a list of checks that prove."""
+    """Steps that do something, and a checkpoint: a list of checks that prove it."""
 
     id: Slug
     title: Text
@@ -302,18 +302,18 @@ class Stage(Part, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     checkpoint: tuple[Check, ...] = ()
     cleanup: bool = False
-    line: int = 0  # where it begins in the lab's file
+    line: int = 0  # its first line in the lab's file
 
 
 class Uses(Part, frozen=True, kw_only=True):
-    """What a lab needs that is not the run's own. The person is told of it."""
+    """What a lab needs that is not the run's own. The learner is told and has to agree."""
 
     roles: tuple[Text, ...] = ()
     accounts: tuple[Text, ...] = ()
 
 
 class LabFile(Part, frozen=True, kw_only=True):
-    """What stands in a lab's file."""
+    """The content of a lab's file."""
 
     stslab: Literal[1]
     id: Slug
@@ -334,7 +334,7 @@ class LabFile(Part, frozen=True, kw_only=True):
 
 
 class Lab(LabFile, frozen=True, kw_only=True):
-    """A lab that has been checked. ``sha256`` is of its file and all that it includes, in hex."""
+    """A checked lab. ``sha256`` covers its file and all that it includes, in hex."""
 
     path: Path
     sha256: str

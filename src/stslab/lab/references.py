@@ -1,8 +1,8 @@
-"""Puts what a run knows into a lab's values, and evaluates a lab's questions to a response.
+"""Resolves a lab's ``${{ … }}`` expressions, and evaluates JMESPath over a response. Pure.
 
 A scope is what a run knows: ``run`` (with ``id``), ``account``, ``region``, ``partition``,
 the lab's variables, what steps saved, and ``profiles`` (by name: ``access_key_id``,
-``expiration``). All functions are pure.
+``expiration``).
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,11 +28,11 @@ DEEPEST = 100
 
 
 class TooMuch(ValueError):  # noqa: N818 - it says what the value is
-    """A value, or what it takes to come to it, is larger or deeper than a lab ever needs."""
+    """A value, or the work for it, is larger or deeper than a lab ever needs."""
 
 
 class _Work:
-    """Counts the parts of values and the characters of texts, shared parts each time."""
+    """Limits the size of values: counts their parts and characters, shared ones each time."""
 
     def __init__(self) -> None:
         self.left = LARGEST
@@ -61,7 +61,7 @@ class _Work:
 
 
 class _Functions(Functions):  # type: ignore[misc]
-    """JMESPath's own. All make values no larger than what they are given, but for join."""
+    """JMESPath's functions. Only join can make a value larger than its arguments."""
 
     @signature({"types": ["string"]}, {"types": ["array-string"]})  # type: ignore[untyped-decorator]
     def _func_join(self, separator: str, texts: list[str]) -> str:
@@ -70,28 +70,27 @@ class _Functions(Functions):  # type: ignore[misc]
 
 
 class Interpreter(TreeInterpreter):  # type: ignore[misc]
-    """JMESPath's own, bounded: the values on the way to a result count as well."""
+    """JMESPath's interpreter with a limit, which also counts intermediate values."""
 
     def __init__(self) -> None:
         super().__init__(Options(custom_functions=_Functions()))
         self._work = _Work()
 
     def visit(self, node: Tree, *args: Data, **kwargs: Data) -> Data:
-        """What a part of the expression comes to. TooMuch: it takes more than a lab ever needs."""
+        """The value of a part of the expression. TooMuch: the limit is reached."""
         value = super().visit(node, *args, **kwargs)
         self._work.weigh(value)
         return value
 
 
 def resolve(value: Data, scope: Scope) -> Data:
-    """``value`` with every ``${{ … }}`` replaced by what it stands for.
+    """``value`` with every ``${{ … }}`` replaced by its value.
 
-    Text that is one expression and nothing else becomes the expression's value with its
-    type; in longer text, text is put in as it is and all else as JSON. Lists and mappings
-    are resolved throughout, their keys stay as they are.
+    A text that is a single expression becomes the expression's value with its type. In longer
+    text, texts are inserted as they are and other values as JSON. Lists and mappings are resolved
+    throughout, but not their keys.
 
-    UnresolvedReference: an expression gives nothing (its hint says what is known), or more than a
-    lab ever needs.
+    UnresolvedReference: an expression has no value (the hint says what is known), or a huge one.
     """
     resolved = mapped(value, lambda text: _resolved_text(text, scope))
     try:
@@ -102,7 +101,7 @@ def resolve(value: Data, scope: Scope) -> Data:
 
 
 def names_used(value: Data) -> set[str]:
-    """The names that the expressions in ``value`` (text, list or mapping) take from a scope."""
+    """The names that the expressions in ``value`` (text, list or mapping) use from a scope."""
     used: set[str] = set()
     for text in texts(value):
         with suppress(BadExpression):
@@ -111,13 +110,13 @@ def names_used(value: Data) -> set[str]:
 
 
 def evaluate(expression: str, data: Data, scope: Scope) -> Data:
-    """What JMESPath ``expression`` finds in ``data``; None where it finds nothing.
+    """The result of a JMESPath ``expression`` over ``data``; None if it finds nothing.
 
-    Each ``${{ … }}`` in it is resolved first and stays a value, whatever characters it has:
-    inside quotes it is text, outside them it keeps its type.
+    Each ``${{ … }}`` in it is resolved first, and is never parsed as JMESPath: inside quotes it is
+    text, outside it keeps its type.
 
-    UnresolvedReference: a ``${{ … }}`` gives nothing, or the expression can't be applied to this
-    data (a function was given a value of the wrong type).
+    UnresolvedReference: a ``${{ … }}`` has no value, or the expression can't be applied to this
+    data (a function got a value of the wrong type).
     """
     try:
         query = expressions.query(expression)
@@ -129,11 +128,11 @@ def evaluate(expression: str, data: Data, scope: Scope) -> Data:
 
 
 def resolve_vars(variables: Mapping[str, Data], scope: Scope) -> dict[str, Data]:
-    """The lab's variables, each resolved after those that it refers to.
+    """The lab's variables, resolved in the order of their references.
 
-    ``scope`` holds what else they may refer to: run, account, region and partition.
+    ``scope`` has the other names that they may use: run, account, region and partition.
 
-    UnresolvedReference: one refers to something unknown, or to itself in the end.
+    UnresolvedReference: one refers to something unknown, or they refer to each other in a circle.
     """
     needs = {name: names_used(value) & variables.keys() for name, value in variables.items()}
     try:
@@ -142,7 +141,7 @@ def resolve_vars(variables: Mapping[str, Data], scope: Scope) -> dict[str, Data]
         circle = ", ".join(name for name in variables if name in error.args[1])
         raise UnresolvedReference(
             f"These variables refer to each other in a circle: {circle}.",
-            "Give one of them a value of its own.",
+            "Give one of them a value without a reference.",
         ) from None
     known = dict(scope)
     for name in order:
@@ -151,12 +150,12 @@ def resolve_vars(variables: Mapping[str, Data], scope: Scope) -> dict[str, Data]
 
 
 def truthy(value: Data) -> bool:
-    """Whether JMESPath takes a value for true: not null, false, or empty."""
+    """Whether a value is true for JMESPath: not null, false, or empty."""
     return not (value is None or value is False or value in ("", [], {}))
 
 
 def roots(tree: Tree) -> Iterator[str]:
-    """The names that a syntax tree takes from the scope itself."""
+    """The names that a syntax tree uses directly from the scope."""
     kind, children = tree["type"], tree.get("children", [])
     if kind == "field":
         yield tree["value"]
@@ -169,7 +168,7 @@ def roots(tree: Tree) -> Iterator[str]:
             yield from roots(child)
 
 
-# The later children of these look into what the first one found.
+# The later children of these work on the result of the first one.
 _FIRST_CHILD_ONLY = """
     subexpression pipe index_expression projection filter_projection value_projection flatten
 """.split()
@@ -201,12 +200,12 @@ def _looked_up(one: Embedded, scope: Scope) -> Data:
     if value is None:
         known = ", ".join(sorted(scope))
         raise UnresolvedReference(
-            f"${{{{ {one.expression} }}}} gives nothing here.", f"Known here: {known}."
+            f"${{{{ {one.expression} }}}} has no value here.", f"Known here: {known}."
         )
     return value
 
 
-# Whatever jmespath runs into with data that an expression was not written for.
+# The errors of jmespath for data that an expression was not written for.
 _INAPPLICABLE = (
     JMESPathError,
     ArithmeticError,
@@ -232,7 +231,7 @@ def _search(tree: Tree, data: Data, expression: str) -> Data:
 
 
 def _reason(error: Exception) -> str:
-    """Why, without the value that did not fit: it may be a secret."""
+    """The reason without the value, which may be a secret."""
     wanted = getattr(error, "expected_types", None)
     if wanted:
         kinds = " or ".join(str(kind) for kind in wanted)
@@ -242,7 +241,7 @@ def _reason(error: Exception) -> str:
 
 def _too_much(what: str) -> UnresolvedReference:
     return UnresolvedReference(
-        f"What {what} comes to is too large, too deep or too much work.", "Make it smaller."
+        f"The value of {what} is too large, too deep or too much work.", "Make it smaller."
     )
 
 
@@ -250,8 +249,8 @@ def _unparsed(text: str, bad: BadExpression) -> UnresolvedReference:
     return UnresolvedReference(f"In {text!r}: {bad.message}", bad.fix)
 
 
-# -- what a run of a lab knows before it begins ---------------------------------------------------
-# What only an answer will tell stands as its name in angle brackets: ``<role_arn>``.
+# -- what is known before a run ------------------------------------------------------------------
+# A value that only a response will tell is its name in angle brackets: ``<role_arn>``.
 
 PARTNER = "partner"
 BASE: Scope = {
@@ -264,18 +263,18 @@ BASE: Scope = {
 
 
 class Foresight(msgspec.Struct, frozen=True):
-    """What is known (``scope``), and the texts that stand for what is not (``unknown``)."""
+    """What is known (``scope``), and the texts for what is not (``unknown``)."""
 
     scope: Mapping[str, Data]
     unknown: frozenset[str] = msgspec.field(default_factory=frozenset)
 
     def params(self, params: Mapping[str, Data] | None) -> dict[str, Data]:
-        """Parameters as far as they are known; the rest stays as it is written."""
+        """The parameters with known values filled in; the rest is as written."""
         return {name: as_known(value, self.scope) for name, value in (params or {}).items()}
 
 
 def foresee(lab: LabFile, base: Scope = BASE) -> Foresight:
-    """What a run of the whole lab will know, with ``base`` for what every run begins with."""
+    """What a run of the whole lab will know; ``base`` is what every run knows."""
     steps = [step for stage in lab.stages for step in stage.steps]
     saved = {name: f"<{name}>" for step in steps for name in step.save}
     made = [step.profile.name for step in steps if step.profile]
@@ -302,7 +301,7 @@ def foresee(lab: LabFile, base: Scope = BASE) -> Foresight:
 
 
 def as_known(value: Data, scope: Scope) -> Data:
-    """A value with all that is known put in; a text that refers to anything else stays."""
+    """A value with known values filled in; a text with anything unknown stays as it is."""
 
     def known(text: str) -> Data:
         try:

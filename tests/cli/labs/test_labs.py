@@ -131,7 +131,7 @@ def test_a_hostile_lab_can_not_control_the_terminal(stslab, tmp_path):
     lab.write_text(text.replace("title: Assume a role with", r'title: "\x1b]0;x\x07" #', 1))
     page = stslab("show", "--markdown", str(lab))
     assert page.code == 2
-    assert "may not stand in a lab's text" in page.err
+    assert "A lab's text can't have this character" in page.err
     assert "\x1b" not in page.out + page.err
     lab.write_text(text + r'"\x1b[31mred\u202e": 1')
     said = stslab("lint", str(lab))
@@ -162,7 +162,7 @@ def test_lint_reports_every_path_and_does_not_wait_for_a_pipe(stslab, tmp_path):
     assert {one["file"] for one in problems} == set(given)
     assert all(
         f"can't be read: {why}" in said.out
-        for why in ("it is a pipe", "No such file", "no lab is in this folder")
+        for why in ("it is a pipe", "No such file", "it is a folder")
     )
 
 

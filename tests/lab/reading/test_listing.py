@@ -25,7 +25,7 @@ def test_the_bundled_lab_is_listed():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: [", "broken.yaml:1:5: This is no YAML"),
+        ("a: [", "broken.yaml:1:5: This is not YAML"),
         ("a: 1", "It has no id"),
         ("- id", "It has no id"),
         ("id: 5", "It has no id"),

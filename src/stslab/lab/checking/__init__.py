@@ -1,1 +1,1 @@
-"""Whether a lab makes sense: its calls, its expressions, its undos."""
+"""Checks a lab's calls, expressions and undos."""

@@ -1,4 +1,4 @@
-"""Checks calls against AWS's APIs: service, operation, parameters, waiters, and what is derived."""
+"""Checks calls against AWS's APIs: service, operation, parameters and waiters."""
 
 from dataclasses import dataclass
 
@@ -17,21 +17,21 @@ Called = Step | Check | Action
 
 @dataclass(slots=True)
 class Calls:
-    """Looks calls up in the catalogue; without one, everything is taken for right."""
+    """Checks calls with the catalogue; without one, every call is accepted."""
 
     catalogue: Catalogue | None
     scope: Scope
     report: Report
 
     def call(self, part: Called, node: Node) -> Operation | None:
-        """Check who calls in a part, what, and with what; the operation that it names."""
+        """Check a call's identity, operation and parameters; return the operation."""
         self.scope.identity(node.get("as"), part.identity, node)
         operation = self.operation(part.call, node.get("call"))
         self.params(operation, node.get("with"), node.get("call") or node)
         return operation
 
     def operation(self, call: str | None, node: Node | None) -> Operation | None:
-        """The operation that ``call`` names; reported where there is none."""
+        """The operation of ``call``; reports it if there is none."""
         if not self.catalogue or not call or not node or call == UNKNOWN_CALL:
             return None
         service, _, name = call.partition(".")
@@ -49,8 +49,8 @@ class Calls:
         return None
 
     def params(self, operation: Operation | None, given: Node | None, part: Node) -> None:
-        """Check the ``with`` of a call, whose ``part`` it is, and what it refers to."""
-        if given and not isinstance(given.value, dict):  # told as it was read
+        """Check the ``with`` of a call and the names in it; ``part`` is the call's node."""
+        if given and not isinstance(given.value, dict):  # reported already
             return
         if not operation:
             if given:
@@ -65,7 +65,7 @@ class Calls:
         if given == "null":
             self.report(node.problem(f"{_called(name)} is empty.", _FILL_IN))
         elif given not in takes.split() and given != "document":
-            self.report(node.problem(f"{_called(name)} is {wanted}, not {_A[given]}.", fix))
+            self.report(node.problem(f"{_called(name)} must be {wanted}, not {_A[given]}.", fix))
             if given in {"list", "mapping"}:
                 self.scope.check_texts(node)
         elif isinstance(node.value, dict):
@@ -79,7 +79,7 @@ class Calls:
             self.report(node.problem(f"{_called(name)} is too small.", fix))
 
     def _given(self, node: Node) -> str:
-        """What kind of value stands there: for an expression alone, what it becomes."""
+        """The kind of a value; for a single expression, of its result."""
         if node.value is None:
             return "null"
         if isinstance(node.value, dict):
@@ -88,7 +88,7 @@ class Calls:
         return "mapping" if kind in {"structure", "map"} else kind
 
     def _text(self, node: Node, shape: Shape, name: str) -> None:
-        """Check a text that is written out: what an expression gives is not known here."""
+        """Check a literal text; the value of an expression is not known here."""
         if OPEN in node.value:
             return
         if shape.choices and node.value not in shape.choices:
@@ -141,7 +141,7 @@ class Calls:
         return [name for name in required if name not in params]
 
     def wait(self, service: str, wait: Wait, node: Node, params: Params) -> Wait:
-        """The wait with its parameters, which are derived from the call's where it has none."""
+        """The wait with its parameters; without any, they are derived from the call's."""
         if not self.catalogue or service == UNKNOWN_CALL.partition(".")[0]:
             return wait
         named = node.get("waiter") or node
@@ -157,7 +157,7 @@ class Calls:
             return wait
         lacks = self.underivable(polled, params)
         if lacks:
-            message = f"The waiter {wait.waiter} needs {', '.join(lacks)}, which the call has not."
+            message = f"The waiter {wait.waiter} needs {', '.join(lacks)}, which the call lacks."
             fix = f"Write wait: {{waiter: {wait.waiter}, with: {{{lacks[0]}: ...}}}}."
             self.report(named.problem(message, fix))
         return replace(wait, params=self.derived(polled, params))
@@ -170,7 +170,7 @@ def _called(name: str) -> str:
 _FILL_IN = "Fill it in, or leave it out."
 _ALL = "string integer float number boolean list mapping"
 _AS_KEYS = "Write it as `Name: value` lines, or {Name: value}."
-# What may stand where the API wants this kind, how that is called, and the fix.
+# For each kind in the API: the kinds that a value may have, the words for it, and the fix.
 _KINDS = {
     "string": ("string", "text", "Write text; put it in quotes."),
     "blob": ("string blob", "text", "Write text; put it in quotes."),

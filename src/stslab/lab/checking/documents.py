@@ -1,4 +1,4 @@
-"""The policy documents in a lab's calls, as the engine that decides by them reads them."""
+"""Checks the policy documents in a lab's calls with the policy engine."""
 
 import json
 import re
@@ -26,7 +26,7 @@ _KINDS = {
     "sts.AssumeRoleWithWebIdentity Policy": PolicyKind.SESSION,
     "sts.GetFederationToken Policy": PolicyKind.SESSION,
 }
-_MEANT = frozenset({"names-principal"})  # What is said of a policy that a lab may well want to show
+_MEANT = frozenset({"names-principal"})  # Findings that a lab may well intend
 _ROLE = "arn:aws:iam::111122223333:role/some"
 _HOST = re.compile(r'"(?!aws:|sts:)([^"\s]+):\w+"\s*:')
 _FEDERATED = re.compile(r'"Federated"\s*:\s*\[?\s*$')
@@ -35,7 +35,7 @@ _PART = re.compile(rf"<[^\"<>]*>|{MARK.pattern}|{UNKNOWN}")
 
 
 class Finding(NamedTuple):
-    """``word`` is what of the document it is about, where that is known."""
+    """``word`` is the place in the document, if known."""
 
     code: str
     message: str
@@ -44,7 +44,7 @@ class Finding(NamedTuple):
 
 
 def findings(effect: Effect) -> Iterator[tuple[str, Finding]]:
-    """What is wrong with the documents of a call, each with the parameter that holds it."""
+    """The findings about a call's documents, each with the parameter's name."""
     for name, value in effect.params.items():
         kind = _KINDS.get(f"{effect.call} {name}") or _KINDS.get(name)
         if kind and isinstance(value, str):
@@ -62,7 +62,7 @@ def findings(effect: Effect) -> Iterator[tuple[str, Finding]]:
 
 
 def _stand_in(unknown: re.Match[str]) -> str:
-    """What a text that is not known yet may become, in quotes."""
+    """A possible value, in quotes, for a text that is not known yet."""
     if unknown[1] == "<now>":
         return '"2030-01-31T12:00:00Z"'
     if not _FEDERATED.search(unknown.string[: unknown.start()]):
@@ -74,39 +74,39 @@ def _stand_in(unknown: re.Match[str]) -> str:
 
 
 def _of(text: str, kind: PolicyKind) -> Iterator[Finding]:
-    if "${{" in text:  # what an expression may become is told by a run alone
+    if "${{" in text:  # only a run knows its value
         return
     try:
         policy = parse(_PART.sub("some", _WHOLE.sub(_stand_in, text)), kind)
     except MalformedPolicy as malformed:
         message = malformed.message.rstrip(".")
         word = re.search(r" : (\w[\w:]*)$", message)
-        said = f"IAM would refuse this: {message}."
-        yield Finding("malformed", said, malformed.hint, word[1] if word else "")
+        refusal = f"IAM would refuse this: {message}."
+        yield Finding("malformed", refusal, malformed.hint, word[1] if word else "")
         return
     for one in found_in(policy):
         if one.code not in _MEANT:
             label = one.statement.removeprefix("statement ")
             statement = f"Statement {label}: " if label else ""
-            said, _, meant = one.message.partition("; did you mean ")
-            allow = f"say why it is meant so: # stslab: allow policy-{one.code} reason"
+            warning, _, meant = one.message.partition("; did you mean ")
+            allow = f"say why it is intended: # stslab: allow policy-{one.code} reason"
             fix = f"Did you mean {meant}" if meant else f"Change the policy, or {allow}."
-            word = re.search(r"(?:no action|condition key) ([\w:.*?/-]*\w)", said)
-            message = f"{statement}{said.rstrip('.')}."
+            word = re.search(r"(?:no action|condition key) ([\w:.*?/-]*\w)", warning)
+            message = f"{statement}{warning.rstrip('.')}."
             yield Finding(one.code, message, fix, word[1] if word else "")
     yield from _wide(policy)
 
 
 def _wide(policy: Policy) -> Iterator[Finding]:
-    """An Allow of all that a service can do, or of what could name its resource."""
+    """Allows of all actions of a service, or of every resource where one could be named."""
     for statement in policy.statements if policy.kind is PolicyKind.IDENTITY else ():
-        said = statement.source
-        actions = listed(said.get("Action"))
-        everything = "NotResource" in said or "*" in listed(said.get("Resource"))
+        source = statement.source
+        actions = listed(source.get("Action"))
+        everything = "NotResource" in source or "*" in listed(source.get("Resource"))
         if not statement.allows:
             continue
         whole = [one for one in actions if one == "*" or one.endswith(":*")]
-        if "NotAction" in said or whole:
+        if "NotAction" in source or whole:
             word = whole[0] if whole else "NotAction"
             message = f"{word} allows more than any lab needs."
             yield Finding("wide", message, "Name the actions.", word)

@@ -1,4 +1,4 @@
-"""Whether a lab's parts make sense together, from its first step to its last check."""
+"""Checks a lab's parts together, in order of a run, and fills in derived values."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -30,7 +30,7 @@ from stslab.vocabulary import Gate
 
 # -- how each step is undone -------------------------------------------------------------------
 
-# What usually undoes an operation of a name that begins so.
+# The usual beginning of the operation that undoes an operation with this beginning.
 _OPPOSITES = {
     "Create": "Delete",
     "Put": "Delete",
@@ -51,15 +51,15 @@ class _Checker:
 
 
 class _Undoing(_Checker):
-    """Checks undos, and fills in what they leave to be derived from their step."""
+    """Checks undos, and fills in what is derived from their step."""
 
     __slots__ = ()
 
     def undo(self, draft: Draft[Step], operation: Operation | None) -> tuple[Undo, ...] | None:
-        """The step's undo, filled in; reported where it lacks one that it needs."""
+        """The step's undo, filled in; reports it if a needed one is missing."""
         node = draft.node.get("undo")
         if draft.part.undo is None or node is None:
-            step, is_setting = draft.part, draft.part.call in BY_SETTING  # put back by itself
+            step, is_setting = draft.part, draft.part.call in BY_SETTING  # undone automatically
             elsewhere = step.service not in HOME and changes(step.call)
             left = operation and (operation.changes or elsewhere) and not is_setting
             if left and not draft.unclear("undo"):
@@ -73,7 +73,7 @@ class _Undoing(_Checker):
         opposite = self._opposite(draft.part)
         example = f"`undo: {opposite}`" if opposite else "`undo:` and the call that undoes it"
         message = f"{draft.part.call} changes the account, and nothing says how to undo that."
-        fix = f"Add {example}, or `undo: none` where there is nothing to undo."
+        fix = f"Add {example}, or `undo: none` if there is nothing to undo."
         self.report(draft.node.value["call"].problem(message, fix))
 
     def _opposite(self, step: Step) -> str | None:
@@ -89,7 +89,7 @@ class _Undoing(_Checker):
         operation = self.calls.operation(undo.call, called)
         if operation and not operation.changes:
             message = f"{undo.call} changes nothing, so it undoes nothing."
-            self.report(called.problem(message, "Name the call that deletes or restores."))
+            self.report(called.problem(message, "Name the call that deletes or restores it."))
         identity = undo.identity or draft.part.identity
         self._identity(identity, node)
         params = undo.params
@@ -98,8 +98,8 @@ class _Undoing(_Checker):
             missing = self.calls.underivable(operation, draft.part.params)
             unknown = "with" in draft.spoiled or draft.part.call == UNKNOWN_CALL
             if missing and not unknown:
-                lacking = ", ".join(missing)
-                message = f"{undo.call} needs {lacking}, which the step's `with` has not."
+                names = ", ".join(missing)
+                message = f"{undo.call} needs {names}, which the step's `with` lacks."
                 fix = f"Write undo: {{call: {undo.call}, with: {{{missing[0]}: ...}}}}."
                 self.report(called.problem(message, fix))
         else:
@@ -115,18 +115,18 @@ class _Undoing(_Checker):
         if at and not self.scope.identity(at, identity, node):
             return
         if identity in self.scope.temporary:
-            message = f"By cleanup the credentials of {identity} may have ended."
-            fix = "Let somebody else undo it: {as: admin, ...}."
+            message = f"By cleanup the credentials of {identity} may have expired."
+            fix = "Use another identity for the undo: {as: admin, ...}."
             self.report((at or node).problem(message, fix))
 
 
 _CREDENTIALS = ("AccessKeyId", "SecretAccessKey")
-# The profiles that stslab's files have without any lab, and the one that AWS's tools fall back to.
+# The profiles that stslab's files always have, and the default profile of AWS's tools.
 _TAKEN = (ADMIN, "root", "partner", "partner-root", "default")
 
 
 def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> LabFile:
-    """The lab, with what it leaves to be derived filled in; what makes no sense is reported."""
+    """The lab with derived values filled in. All problems are reported."""
     scope = Scope(ruled(report, "reference"))
     declare(draft, scope)
     _check_declarations(draft, scope, catalogue)
@@ -136,11 +136,11 @@ def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     _refuse_twins("stage", (one.stage.node for one in draft.stages), report)
     for one in draft.stages[:-1]:
         if one.stage.part.cleanup:
-            message = "A cleanup stage comes last: it undoes everything of the run."
+            message = "A cleanup stage must come last: it undoes everything of the run."
             report(one.stage.node.problem(message, "Move it to the end of the lab."))
     doing = [one for one in draft.stages if not one.stage.part.cleanup]
     settled = [walk.stage(stage) for stage in doing]
-    # Here everything is known, and nothing is gone.
+    # At this point every name is known, and nothing is undone yet.
     _check_profiles(draft, scope)
     _Lesson(ruled(report, "lesson"), scope, calls).check(draft)
     settled += [walk.stage(stage) for stage in draft.stages if stage not in doing]
@@ -148,38 +148,38 @@ def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
 
 
 def _check_profiles(draft: LabDraft, scope: Scope) -> None:
-    """Each profile says enough, and nothing that goes with nothing; where all is known."""
+    """Check that each profile has one way to get its credentials."""
     node, read, made = draft.lab.node.get("profiles"), draft.lab.part.profiles, scope.later_profiles
     before = [*scope.admins, *(scope.settings.keys() - read.keys())]
-    for name, said in read.items() if node else ():
-        at = node.keys[name]  # type: ignore[union-attr]
-        ways = [said.source_profile, said.web_identity_token_file, said.credential_process]
-        alone = said.values.keys() == {"credential_process"}
-        shell = len(said.values) == 2 and said.environment and said.named  # noqa: PLR2004 - both
+    for name, settings in read.items() if node else ():
+        at, values = node.keys[name], settings.values  # type: ignore[union-attr]
+        ways = {"source_profile", "web_identity_token_file", "credential_process"} & values.keys()
+        alone = values.keys() == {"credential_process"}
+        shell = len(values) == 2 and settings.environment and settings.named  # noqa: PLR2004 - both
         if name in _TAKEN or name in made:
-            scope.report(at.problem(f"There is a profile {name} already.", "Use another name."))
-        if not shell and (sum(map(bool, ways)) != 1 or not (said.role_arn or alone)):
-            message = f"The profile {name} does not say in one way where its credentials come from."
+            scope.report(at.problem(f"There is already a profile {name}.", "Use another name."))
+        if not shell and (len(ways) != 1 or not (settings.role_arn or alone)):
+            message = f"The profile {name} must have exactly one way to get its credentials."
             fix = "Give it role_arn with source_profile or web_identity_token_file, or"
             fix += " credential_process alone, or environment with profile or option."
             scope.report(at.problem(message, fix))
-        if said.credential_process and not alone:
-            message = "credential_process stands alone."
+        if settings.credential_process and not alone:
+            message = "credential_process can't be combined with other settings."
             scope.report(at.problem(message, "Leave the others out."))
         known = made if shell else {*made, *before}
-        for source in (one for one in said.sources if one not in known):
+        for source in (one for one in settings.sources if one not in known):
             fix = "Name one that a step makes"
-            fix += "." if shell else ", or one that stands before this one."
+            fix += "." if shell else ", or one before this one."
             scope.report(at.problem(f"There is no profile {source}.", fix))
         before.append(name)
-        if said.web_identity_token_file:
+        if settings.web_identity_token_file:
             scope.names["token_file"] = scope.names.get("token", TOKEN)
         scope.check_texts(node.value[name])  # type: ignore[union-attr]
         scope.names.pop("token_file", None)
 
 
 def _check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | None) -> None:
-    """Check what the lab declares beyond its own things: that it can be filled in, and is there."""
+    """Check ``uses`` and ``services``: known names, and services that exist."""
     uses, services = draft.lab.node.get("uses"), draft.lab.node.get("services")
     if uses:
         scope.check_texts(uses)
@@ -194,14 +194,14 @@ def _check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | No
 
 @dataclass(slots=True)
 class _Walk(_Checker):
-    """Goes through a lab in a run's order."""
+    """Checks a lab's stages in order of a run."""
 
     undoing: _Undoing
 
     def stage(self, draft: StageDraft) -> Stage:
         stage, node = draft.stage.part, draft.stage.node
         if stage.cleanup and draft.steps:
-            message = "A cleanup stage has no steps: it undoes those of the others."
+            message = "A cleanup stage can't have steps: it undoes those of the others."
             self.report(node.keys["steps"].problem(message, "Leave `steps` out."))
         if not (stage.cleanup or draft.steps or draft.checks) and not draft.stage.spoiled:
             message = "This stage does nothing and proves nothing."
@@ -224,12 +224,12 @@ class _Walk(_Checker):
         return replace(step, undo=undo, wait=wait)
 
     def _embedded(self, draft: Draft[Step]) -> Step:
-        """A step that moves the clock, or asks for a token: nothing else goes with it."""
+        """A step with ``clock`` or ``token``, which allow hardly any other key."""
         node = draft.node
         key, at = next(one for one in node.keys.items() if one[0] in ("clock", "token"))
         others = sorted({*node.keys} - {key, "title", "why"})
         if others:
-            message = f"{key} stands in place of a call: {', '.join(others)} mean nothing."
+            message = f"{key} replaces the call: {', '.join(others)} can't be used with it."
             self.report(at.problem(message, f"Leave {' and '.join(others)} out."))
         if key == "token":
             self.scope.check_texts(node.value[key])
@@ -243,7 +243,7 @@ class _Walk(_Checker):
             return
         if not check.call:
             if not draft.unclear("call"):
-                self.report(node.problem("This check calls nothing.", "Add `call:`."))
+                self.report(node.problem("This check has no call.", "Add `call:`."))
             return
         self._outcome(draft, self.calls.call(check, node))
 
@@ -253,7 +253,7 @@ class _Walk(_Checker):
         if check.fails:
             self._refusal(draft)
         elif operation and operation.changes and not draft.unclear("fails"):
-            message = f"A check changes nothing, and {check.call} does."
+            message = f"A check must not change anything, but {check.call} does."
             fix = "Make it a step, or say that it `fails`."
             self.report(node.value["call"].problem(message, fix))
         if check.expect:
@@ -262,28 +262,28 @@ class _Walk(_Checker):
     def _refusal(self, draft: Draft[Check]) -> None:
         check, node = draft.part, draft.node
         if check.expect:
-            message = "A call that fails has no response to expect anything of."
+            message = "A call that fails has no response for `expect`."
             self.report(node.keys["expect"].problem(message, "Leave `expect` or `fails` out."))
         if not check.because and not draft.unclear("because"):
-            message = "A refusal teaches by its reason, and this check tells none."
+            message = "A refusal teaches by its reason, and this check has none."
             fix = "Add `because:` and say why AWS refuses."
             self.report(node.keys["fails"].problem(message, fix))
 
     def _gates(self, draft: Draft[Check]) -> None:
-        """Each denial says by which gate; nothing else does."""
+        """Check that denials name their gates, and that nothing else does."""
         check, node, report = draft.part, draft.node, ruled(self.report, "denial")
         named = "by" in node.value
         if named and not check.fails and not draft.unclear("fails"):
-            message = "Only a refusal has gates, and this call is to succeed."
+            message = "Only a refusal has gates, but this call is expected to succeed."
             report(node.keys["by"].problem(message, "Leave `by` out, or say how it `fails`."))
         if check.key and not named:
-            message = "A condition key decides in a policy, and no gate is named."
+            message = "A condition key needs the gate that it decides, and there is none."
             report(node.keys["key"].problem(message, "Add `by:` with the gate that refuses."))
         if key := node.get("key"):
             self.scope.check_texts(key)
         denied = [code for code in check.fails if code in DENIALS]
         if denied and not named and not draft.unclear("by"):
-            message = f"{denied[0]} can have many reasons, and the right one is not named."
+            message = f"{denied[0]} can have many reasons, and this check does not name its own."
             report(node.keys["fails"].problem(message, _NAME_GATES))
 
     def _profiles_gone(self, draft: Draft[Check], *, cleanup: bool) -> None:
@@ -294,7 +294,7 @@ class _Walk(_Checker):
             self.report(at.problem(message, "Move this check there."))
         others = sorted({"as", "call", "with", "expect", "fails", "within"} & node.value.keys())
         if others:
-            message = f"profiles_gone stands in place of a call: {', '.join(others)} mean nothing."
+            message = f"profiles_gone replaces the call: {', '.join(others)} can't be used with it."
             self.report(at.problem(message, f"Leave {' and '.join(others)} out."))
         for number, name in enumerate(check.profiles_gone):
             self.scope.identity(node.value["profiles_gone"].items[number], name, node)
@@ -302,7 +302,7 @@ class _Walk(_Checker):
             self.scope.profiles.pop(name, None)
 
     def _saves(self, draft: Draft[Step], response: Shape) -> None:
-        """What the response is used for; read from the nodes, so that a bad name hides no other."""
+        """Check ``save``, ``show`` and ``profile``: node by node, so a bad name hides no other."""
         for key in ("save", "show"):
             named = draft.node.get(key)
             for name, node in (named.value if named and named.keys else {}).items():
@@ -318,11 +318,11 @@ class _Walk(_Checker):
         shape = self.scope.query(node, response)
         if holds_secret(shape):
             message = f"This would {key} a secret."
-            self.report(node.problem(message, "Name only fields that are none, or use `profile`."))
+            self.report(node.problem(message, "Name fields without secrets, or use `profile`."))
         return shape
 
     def _bodiless(self, node: Node, shape: Shape, response: Shape) -> None:
-        """Report an object's body that would be saved: what is saved is in the journal."""
+        """Report an object's body that would be saved, since saved values go into the journal."""
         bodies = {name: SECRET for name, part in response.members.items() if part.kind == "blob"}
         if not bodies or holds_secret(shape) or not isinstance(node.value, str):
             return
@@ -340,26 +340,26 @@ class _Walk(_Checker):
             return
         source = draft.node.value["profile"].value["from"]
         shape = self.scope.query(source, response)
-        lacking = [name for name in _CREDENTIALS if name not in shape.members]
-        fix = "Name the structure that has them, as in AccessKey or Credentials."
-        if shape.kind != "document" and lacking:
-            message = f"There are no credentials here: {' and '.join(lacking)} are lacking."
+        missing = [name for name in _CREDENTIALS if name not in shape.members]
+        fix = "Name the structure that has them, such as AccessKey or Credentials."
+        if shape.kind != "document" and missing:
+            message = f"There are no credentials here: {' and '.join(missing)} are missing."
             self.report(source.problem(message, fix))
         elif response is not ANYTHING and not _is_handed_out(source, shape):
-            self.report(source.problem("These are no credentials that AWS hands out.", fix))
+            self.report(source.problem("These are not credentials that AWS hands out.", fix))
         if profile.name in _TAKEN:
-            message = f"The profile {profile.name} is the learner's own."
+            message = f"The profile {profile.name} is reserved."
             name = draft.node.value["profile"].value["name"]
             self.report(name.problem(message, "Give it another name."))
         self.scope.make_profile(profile.name, temporary="SessionToken" in shape.members)
 
 
 def _is_handed_out(source: Node, credentials: Shape) -> bool:
-    """Whether credentials stand in the answer as they are: a lab brings none of its own."""
+    """Whether credentials come unchanged from the response: a lab can't bring its own."""
     secret = credentials.members.get("SecretAccessKey")
     with suppress(BadExpression):
         return bool(secret and secret.sensitive) and _is_path(query(source.value).tree)
-    return True  # it is no expression at all, which is told already
+    return True  # it is not an expression, which is reported already
 
 
 def _is_path(tree: Tree) -> bool:
@@ -374,14 +374,14 @@ _NAME_GATES = (
 )
 
 
-# -- what it has for a lesson: its access table, faults and variables ----------------------------
+# -- the lesson: access table, faults and variables ----------------------------------------------
 
 _MINDED = {key: tuple(names.split()) for key, names in beside(__file__, "variables.yaml").items()}
-"""The variables that shells and programs mind: by their names, and how those begin and end."""
+"""The variables that shells and programs use: names, beginnings and endings."""
 
 
 class _Lesson(_Checker):
-    """Checks what a lab has for a lesson, at the point where everything is known that ever is."""
+    """Checks a lab's access table, faults and variables, at the point where all names are known."""
 
     def check(self, draft: LabDraft) -> None:
         node, lab = draft.lab.node, draft.lab.part
@@ -399,7 +399,7 @@ class _Lesson(_Checker):
         for name, value in _named(env).items():
             alike = name.startswith(_MINDED["beginnings"]) or name.endswith(_MINDED["endings"])
             if alike or name in _MINDED["names"]:
-                message = f"{name} means something to shells and programs."
+                message = f"Shells or programs use the variable {name}."
                 self.report(env.keys[name].problem(message, "Give the variable another name."))  # type: ignore[union-attr]
             self.scope.check_texts(value)
 
@@ -422,9 +422,9 @@ class _Lesson(_Checker):
             cell = cells.get(change.cell)
             if change.cell not in named:
                 fix = did_you_mean(change.cell, named, "Add it to `access`.")
-                self.report(node.problem(f"The table has no cell {change.cell}.", fix))
+                self.report(node.problem(f"The access table has no cell {change.cell}.", fix))
             elif cell and cell.identities and change.identity not in cell.identities:
-                message = f"The cell {change.cell} is not asked about {change.identity}."
+                message = f"The cell {change.cell} is not for {change.identity}."
                 fix = f"Its `as` has: {', '.join(cell.identities)}."
                 self.report(node.problem(message, fix))
 
@@ -442,14 +442,14 @@ class _Lesson(_Checker):
 
 
 def _refuse_twins(what: str, parts: Iterable[Node], report: Report) -> None:
-    """Report each id that something of the kind has had before."""
+    """Report repeated ids."""
     first: dict[str, int] = {}
     for node in filter(None, (part.get("id") for part in parts)):
         if not isinstance(node.value, str):
             continue
         if node.value in first:
             message = f"The {what} {node.value} is there twice; first in line {first[node.value]}."
-            report(node.problem(message, "Give it an id of its own."))
+            report(node.problem(message, "Give it another id."))
         first.setdefault(node.value, node.line)
 
 

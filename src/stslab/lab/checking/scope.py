@@ -1,4 +1,4 @@
-"""Checks what a lab's expressions refer to, by what a run will know at that point."""
+"""Checks the names in a lab's expressions: whether a run knows them at that point."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -41,15 +41,15 @@ _PROFILE = structure({"access_key_id": STRING, "expiration": STRING})
 
 @dataclass(slots=True)
 class Scope:
-    """What a run knows at a point of a lab, and what it will know only later."""
+    """The names that a run knows at a point of a lab, and those that it knows only later."""
 
     report: Report
     names: dict[str, Shape] = field(default_factory=lambda: dict(BASE))
     profiles: dict[str, Shape] = field(default_factory=dict)
-    later: dict[str, int] = field(default_factory=dict)  # in which line a name is first saved
-    later_profiles: dict[str, int] = field(default_factory=dict)  # or made
+    later: dict[str, int] = field(default_factory=dict)  # the line in which a name is first saved
+    later_profiles: dict[str, int] = field(default_factory=dict)  # or a profile is made
     temporary: set[str] = field(default_factory=set)
-    unsure: bool = False  # what profiles there are can't be told
+    unsure: bool = False  # there may be other profiles, which can't be read
     admins: tuple[str, ...] = (ADMIN,)
     settings: Mapping[str, ProfileSettings] = field(default_factory=dict)
 
@@ -67,7 +67,7 @@ class Scope:
             self.text(text)
 
     def text(self, node: Node) -> Shape:
-        """Check a text's expressions; the shape of what the text becomes."""
+        """Check a text's expressions; return the shape of the resolved text."""
         try:
             holes = expressions.embedded(node.value)
         except BadExpression as bad:
@@ -78,7 +78,7 @@ class Scope:
         return shapes[0] if whole else STRING
 
     def query(self, node: Node, response: Shape) -> Shape:
-        """Check JMESPath over a response of this shape; the shape of what it finds."""
+        """Check a JMESPath over a response of this shape; return the shape of its result."""
         try:
             query = expressions.query(node.value)
         except BadExpression as bad:
@@ -86,7 +86,7 @@ class Scope:
             return ANYTHING
         for hole in query.embedded:
             if holds_secret(self._embedded(node, hole)):
-                message = "The token is a secret: it goes into the parameters of a call only."
+                message = "The token is a secret: use it only in the parameters of a call."
                 self.report(node.problem_at(hole.inner, message, "Leave it out."))
         return found(query.tree, response, self._complainer(node, 0, node.value))
 
@@ -111,14 +111,14 @@ class Scope:
         if name == "tokens":
             return "The lab declares no tokens.", "Add `tokens:` {NAME: {sub: ..., aud: ...}}."
         if name in LIVE:
-            return f"{name} is another each time it is asked for.", "Use it in a step or a check."
-        return f"Nothing is called {name}.", did_you_mean(name, self.names, "Add it to `vars`.")
+            return f"{name} changes each time it is used.", "Use it in a step or a check."
+        return f"There is no name {name}.", did_you_mean(name, self.names, "Add it to `vars`.")
 
     def _complainer(self, node: Node, start: int, text: str) -> Callable[[Complaint], None]:
         def complain(complaint: Complaint) -> None:
             at, word, fix = start + _position(complaint.word, text), complaint.word, complaint.fix
             if f'"{word}"' in text:
-                fix = f"Between double quotes stands a field's name; write text as '{word}'."
+                fix = f"Double quotes are for names of fields; write text as '{word}'."
             elif word in _LITERALS:
                 fix = f"Write it between backquotes: `{word}`."
             self.report(node.problem_at(at, complaint.message, fix))
@@ -126,7 +126,7 @@ class Scope:
         return complain
 
     def identity(self, node: Node | None, name: str, part: Node) -> bool:
-        """Whether calls can be made as ``name`` here; reported where they can't."""
+        """Whether calls can be made as ``name`` here; reports it if they can't."""
         known = [*self.admins, *self.profiles, *self.settings]
         if name in known or self.unsure:
             return self._can_be_had(name, node or part)
@@ -139,29 +139,29 @@ class Scope:
         return False
 
     def _can_be_had(self, name: str, node: Node) -> bool:
-        """Whether all that a profile's settings refer to is known by now."""
-        said = self.settings.get(name)
-        if said is None:
+        """Whether all names in a profile's settings are known here; reports it if not."""
+        settings = self.settings.get(name)
+        if settings is None:
             return True
-        names = names_used(dict(said.values)) - {"token_file"}
-        names |= {"token"} if said.web_identity_token_file else set()
-        lacking = sorted(names - self.names.keys())
-        if lacking:
-            message = f"The profile {name} needs {lacking[0]}, which is not known yet."
+        names = names_used(dict(settings.values)) - {"token_file"}
+        names |= {"token"} if settings.web_identity_token_file else set()
+        missing = sorted(names - self.names.keys())
+        if missing:
+            message = f"The profile {name} needs {missing[0]}, which is not known yet."
             self.report(node.problem(message, "Use it in a later step or check."))
             return False
-        return all(self.identity(node, source, node) for source in said.sources)
+        return all(self.identity(node, source, node) for source in settings.sources)
 
 
 def _position(word: str, text: str) -> int:
-    """Where a word stands in an expression; its beginning where that is not to be found."""
+    """The position of a word in an expression; 0 if it is not found."""
     bounded = rf"(?<!\w){re.escape(word)}(?!\w)" if word[:1].isalnum() else re.escape(word)
     at = re.search(bounded, text)
     return at.start() if at else 0
 
 
 def declare(draft: LabDraft, scope: Scope) -> None:
-    """Make the lab's variables known, after checking them; note what is known only later."""
+    """Check the lab's variables and add them to the scope; note names that come later."""
     accounts = draft.lab.part.accounts
     scope.admins = (ADMIN, *accounts)
     profiles = draft.lab.node.get("profiles")
@@ -175,7 +175,7 @@ def declare(draft: LabDraft, scope: Scope) -> None:
     _note_later(draft, scope)
     for name, node in named.items():
         if name in RESERVED and variables:
-            message = f"Every run has a {name} of its own."
+            message = f"The name {name} is reserved."
             scope.report(variables.keys[name].problem(message, "Give the variable another name."))
         whole = isinstance(node.value, str) and node.value.startswith(expressions.OPEN)
         scope.names.setdefault(name, ANYTHING if whole else shape_of(node.plain()))
@@ -217,9 +217,9 @@ def _refuse_second_saves(draft: LabDraft, scope: Scope, named: Mapping[str, Node
     for name, key in _saved(draft):
         message = ""
         if name in RESERVED:
-            message = f"Every run has a {name} of its own."
+            message = f"The name {name} is reserved."
         elif name in first:
-            message = f"{name} has a value already, from line {first[name]}."
+            message = f"{name} already has a value, from line {first[name]}."
         if message:
             scope.report(key.problem(message, "Save it under another name."))
         first.setdefault(name, key.line)
@@ -233,4 +233,4 @@ def _refuse_circles(named: Mapping[str, Node], scope: Scope) -> None:
     except CycleError as error:
         circle = [name for name in named if name in error.args[1]]
         message = f"These variables refer to each other in a circle: {', '.join(circle)}."
-        scope.report(named[circle[0]].problem(message, "Give one of them a value of its own."))
+        scope.report(named[circle[0]].problem(message, "Give one of them a fixed value."))

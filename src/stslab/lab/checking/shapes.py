@@ -1,7 +1,7 @@
-"""What AWS's APIs take and give: their shapes, and what JMESPath can find in a value of one.
+"""The shapes of AWS's APIs, and type checks of JMESPath over a value of a shape.
 
-``stslab.aws.catalogue`` tells the shapes, offline. Only what can't be true for any value of a shape
-is a complaint; what can't be decided is taken as it is.
+``stslab.aws.catalogue`` has the shapes, offline. An expression is refused only if it can't be right
+for any value of the shape.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,22 +16,21 @@ from stslab.lab.reading.problems import did_you_mean
 
 
 class Shape(msgspec.Struct, frozen=True, dict=True):
-    """The shape of a value that an API takes or gives.
+    """The shape of a value in an API.
 
     ``kind`` is structure, list, map, string, integer, float, boolean, timestamp, blob or
-    document (any JSON). ``parts`` are told when they are asked for, since a shape may hold itself:
-    a structure's members, some of them ``required``; of a list's items or a map's values the one
-    shape, without a name.
+    document (any JSON). ``parts`` is lazy, since a shape may contain itself: it returns a
+    structure's members; for a list or a map, the shape of its items under an empty name.
     """
 
     kind: str
     parts: Callable[[], Mapping[str, "Shape"]] = dict
     required: Collection[str] = ()
-    choices: Collection[str] = ()  # of a string, if it is to be one of some
+    choices: Collection[str] = ()  # of a string, if it is an enum
     sensitive: bool = False  # it must never be saved or shown
     least: int = 0  # characters of a text, or items of a list
-    most: int = 0  # characters of a text; 0: any number
-    pattern: str = ""  # that a text fits
+    most: int = 0  # characters of a text; 0: no limit
+    pattern: str = ""  # that a text must match
 
     @cached_property
     def members(self) -> Mapping[str, "Shape"]:
@@ -39,12 +38,12 @@ class Shape(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def item(self) -> "Shape":
-        """The shape of the items or values; anything where that is not known."""
+        """The shape of the items or values; ANYTHING if not known."""
         return self.parts().get("", ANYTHING)
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """What it takes and gives. ``changes``: it leaves something behind in the account."""
+    """An operation's input and output. ``changes``: it changes the account."""
 
     input: Shape
     output: Shape
@@ -52,10 +51,10 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 class Catalogue(Protocol):
-    """AWS's services (as boto3 writes them), their operations, by the API's own names.
+    """AWS's services (named as in boto3) and their operations (named as in the API).
 
-    ``waiters`` are a service's, in snake case, each with the operation that it polls. ``errors``
-    are the codes that its model has. Of what there is not they give nothing.
+    ``waiters`` maps a service's waiters, in snake case, to the operations that they poll.
+    ``errors`` are the codes in its model. For unknown names the results are empty.
     """
 
     def services(self) -> Collection[str]: ...
@@ -95,7 +94,7 @@ _PLAIN: Mapping[type, Shape] = {
 
 
 def holds_secret(shape: Shape, depth: int = 4) -> bool:
-    """Whether a value of this shape is, or has in it, something that must stay secret."""
+    """Whether a value of this shape is or contains a secret."""
     if shape.sensitive:
         return True
     if not depth:
@@ -104,11 +103,11 @@ def holds_secret(shape: Shape, depth: int = 4) -> bool:
     return any(holds_secret(part, depth - 1) for part in parts)
 
 
-# -- what JMESPath finds, decided without the value ----------------------------------------------
+# -- type checks of JMESPath ---------------------------------------------------------------------
 
 
 class Complaint(msgspec.Struct, frozen=True):
-    """A word of an expression that can't be right, why, and the fix."""
+    """A word of an expression that can't be right, with the message and the fix."""
 
     word: str
     message: str
@@ -126,7 +125,7 @@ class _Reader(msgspec.Struct, frozen=True):
 
 
 def found(tree: Tree, shape: Shape, complain: Callable[[Complaint], None]) -> Shape:
-    """The shape of what ``tree`` finds in a value of ``shape``; what it can't find is told."""
+    """The shape of the result of ``tree`` over a value of ``shape``; problems are complained of."""
     return _Reader(complain).read(tree, shape)
 
 
@@ -135,7 +134,7 @@ def _anything(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
 
 
 def _blurred(shapes: Iterable[Shape]) -> Shape:
-    """The shape of what is made of these in a way that is not followed: a secret stays one."""
+    """The shape of an unknown combination of these: secret if one of them is."""
     return SECRET if any(holds_secret(shape) for shape in shapes) else ANYTHING
 
 
@@ -153,10 +152,10 @@ def _field(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
             fix = "There is nothing in it."
         reader.complain(Complaint(name, f"There is no {name} here.", fix))
     elif shape.kind == "list":
-        message = f"{name} is looked for in a list, which has no names."
+        message = f"{name} is in a list here, which has no names."
         reader.complain(Complaint(name, message, f"Write [0].{name} or [].{name}."))
     else:
-        message = f"{name} is looked for in {_a(shape)}, which has no names."
+        message = f"{name} is in {_a(shape)} here, which has no names."
         reader.complain(Complaint(name, message, f"Leave .{name} out."))
     return ANYTHING
 
@@ -172,12 +171,12 @@ def _chained(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
 
 
 def _items(reader: _Reader, shape: Shape, sign: str) -> Shape:
-    """The shape of a list's items; complains about what is no list."""
+    """The shape of a list's items; complains about any other shape."""
     if shape.kind == "list":
         return shape.item
     if shape.kind == "document":
         return _blurred([shape])
-    message = f"{sign} takes items of {_a(shape)}, which is no list."
+    message = f"{sign} needs a list, and this is {_a(shape)}."
     reader.complain(Complaint(sign, message, f"Leave {sign} out."))
     return ANYTHING
 
@@ -242,12 +241,12 @@ def _refuse_misuse(reader: _Reader, name: str, given: int) -> None:
     variadic = any(argument.get("variadic") for argument in function["signature"])
     if given != wanted and not (variadic and given > wanted):
         many = "at least " if variadic else ""
-        message = f"{name}() is given {given} values."
+        message = f"{name}() has {given} arguments."
         reader.complain(Complaint(name, message, f"It takes {many}{wanted}."))
 
 
 _SAME_AS_FIRST = frozenset({"reverse", "sort", "sort_by"})
-# These tell something about their arguments, and not what they are.
+# Functions whose results never contain their arguments.
 _ABOUT: dict[str, Shape] = {
     **dict.fromkeys(("contains", "ends_with", "starts_with"), BOOLEAN),
     "keys": list_of(STRING),

@@ -1,1 +1,1 @@
-"""From YAML to the frozen model, with the place of everything that is wrong."""
+"""Reads YAML into the frozen model, and reports each problem with its place."""

@@ -1,7 +1,7 @@
-"""YAML to nodes that know their place: safe, bounded, and by the rules of YAML 1.2.
+"""Parses YAML 1.2 into nodes with their places in the file, safely and with limits.
 
-Only text, numbers, true, false and null, lists and mappings come out of it, so that a lab
-can't run code. There are no anchors, and hence no bombs; depth and size have limits.
+The result is only text, numbers, true, false, null, lists and mappings, so a lab can't run code.
+Anchors are refused, which prevents entity bombs; depth and size are limited.
 """
 
 import hashlib
@@ -30,11 +30,11 @@ DEEPEST = 40
 _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _BEGIN = "Begin with `stslab: 1`, `id`, `title` and `stages`; see docs/authors.md."
 _INCLUDE = "!include"
-_VARS = "Put what is used again into `vars`, and refer to it with ${{ name }}."
+_VARS = "Put repeated values into `vars`, and refer to them with ${{ name }}."
 
 
 class Unreadable(Exception):  # noqa: N818 - it says what the text is
-    """The text can't be made into nodes at all; ``problem`` says where and why."""
+    """The text can't be parsed at all; ``problem`` says where and why."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -71,13 +71,13 @@ class Source:
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """A value in a file, and where it stands there (``start`` and ``end`` of its text)."""
+    """A value in a file, with its place (``start`` and ``end`` of its text)."""
 
     source: Source
     start: int
     end: int
     value: Any  # a scalar, a list of nodes, or a mapping's nodes by key
-    keys: dict[str, "Node"] = field(default_factory=dict)  # a mapping's own
+    keys: dict[str, "Node"] = field(default_factory=dict)  # of a mapping
     include: bool = False
     inside: Source | None = None  # the file that an included text came from
 
@@ -90,7 +90,7 @@ class Node:
         return self.source.problem(_written_at(self, offset), message, fix)
 
     def problem_within(self, message: str, fix: str) -> Problem:
-        """A problem with this text, at the place where the JSON in it breaks, if it does."""
+        """A problem with this text; if it is invalid JSON, at the place of the error."""
         text = self.value if isinstance(self.value, str) else ""
         try:
             json.loads(text if text.lstrip().startswith("{") else "{}")
@@ -104,7 +104,7 @@ class Node:
         return self.value.get(key) if isinstance(self.value, dict) else None
 
     def at(self, place: Iterable[str | int]) -> "Node":
-        """The node that a place leads to; the only item of a list may stand without it."""
+        """The node at a place; a single item may be written without its list."""
         node = self
         for part in place:
             found = node.get(part) if isinstance(part, str) else (node.items or [node])[part]
@@ -112,7 +112,7 @@ class Node:
         return node
 
     def holding(self, problems: Sequence[Problem]) -> Iterator["Node"]:
-        """The nodes with one of the problems in them, from this one on downwards."""
+        """This node and those in it that contain one of the problems."""
         parts = self.value.values() if isinstance(self.value, dict) else self.items
         held = [one for part in (*self.keys.values(), *parts) for one in part.holding(problems)]
         begin, end = self.source.place(self.start), self.source.place(self.end)
@@ -141,7 +141,7 @@ class Node:
             yield from part.texts()
 
     def plain(self) -> Any:
-        """The value with all nodes in it, as plain lists, mappings and scalars."""
+        """The value as plain lists, mappings and scalars."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -162,14 +162,14 @@ def decoded(name: str, raw: bytes) -> Source:
 
 
 def nodes(source: Source, report: Report) -> Node:
-    """The document in ``source``, with every problem of its YAML reported."""
+    """The root node of ``source``. Problems of its YAML are reported."""
     events = _events(source)
     root: Node | None = None
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
             if root is not None:
-                message = "A second document begins here; a file holds one lab."
-                fix = "Put it into a file of its own."
+                message = "A second document begins here; a file has one lab."
+                fix = "Put it into another file."
                 report(source.problem(getattr(event.start_mark, "index", 0), message, fix))
                 break
             root = _Builder(source, report, events).build(next(events), 0)
@@ -185,21 +185,21 @@ def _events(source: Source) -> Iterator[Event]:
         at = getattr(error.problem_mark or error.context_mark, "index", 0)
         what = error.problem or error.context or "it can't be read"
         fix = next((fix for part, fix in _FIXES.items() if part in what), _LOOK)
-        raise Unreadable(source.problem(at, f"This is no YAML: {what}.", fix)) from None
+        raise Unreadable(source.problem(at, f"This is not YAML: {what}.", fix)) from None
     except yaml.YAMLError as error:
         at = getattr(error, "position", 0)
         what = getattr(error, "reason", "it can't be read")
-        problem = source.problem(at, f"This is no YAML: {what}.", "Leave the character out.")
+        problem = source.problem(at, f"This is not YAML: {what}.", "Leave the character out.")
         raise Unreadable(problem) from None
 
 
 _LOOK = "Check the indentation and the quotes here and in the line before."
 _FIXES = {
     "cannot start any token": "Indent with spaces, not tabs; quote text that begins with a sign.",
-    "mapping values are not allowed": "Quote text that holds a colon and a space.",
+    "mapping values are not allowed": "Quote text that has a colon and a space.",
     "could not find expected ':'": "Write `key: value`, and indent what belongs to it.",
     "did not find expected key": "Check the indentation; quote text that goes on after a quote.",
-    "tab character": "Write spaces in its place.",
+    "tab character": "Write spaces instead.",
     "unexpected end of stream": "Close the quote.",
     "did not find expected ',' or ']'": "Close the [ with ].",
     "did not find expected ',' or '}'": "Close the { with }; quote ${{ … }} between braces.",
@@ -208,7 +208,7 @@ _FIXES = {
 
 @dataclass(slots=True)
 class _Builder:
-    """Makes nodes of the parser's events."""
+    """Builds nodes from the parser's events."""
 
     source: Source
     report: Report
@@ -222,10 +222,10 @@ class _Builder:
             )
         node = Node(self.source, start, event.end_mark.index, None)
         if isinstance(event, yaml.AliasEvent):
-            self.report(self.source.problem(start, "Labs have no YAML aliases.", _VARS))
+            self.report(self.source.problem(start, "Labs can't have YAML aliases.", _VARS))
             return node
         if event.anchor:
-            self.report(self.source.problem(start, "Labs have no YAML anchors.", _VARS))
+            self.report(self.source.problem(start, "Labs can't have YAML anchors.", _VARS))
         self._refuse_tag(event)
         if isinstance(event, yaml.ScalarEvent):
             node.value = _scalar(event)
@@ -245,7 +245,7 @@ class _Builder:
         ):
             return
         shown = event.tag.replace("tag:yaml.org,2002:", "!!")[:60]
-        message = f"Labs have no YAML tag {shown}; the one that there is: !include path."
+        message = f"Labs can't have the YAML tag {shown}, only !include path."
         fix = "Leave the tag out; write text in quotes."
         self.report(self.source.problem(event.start_mark.index, message, fix))
 
@@ -270,15 +270,15 @@ class _Builder:
             return False
         first = mapping.keys.get(key.value)
         if first:
-            message = f"The key {key.value} stands here twice; first in line {first.line}."
-            self.report(key.problem(message, "Leave one of them."))
+            message = f"The key {key.value} is here twice; first in line {first.line}."
+            self.report(key.problem(message, "Leave one of them out."))
         return not first
 
 
 def _scalar(event: Event) -> Any:
-    """A scalar's value by YAML 1.2's core schema: dates, yes and no are text there.
+    """A scalar's value by YAML 1.2's core schema, in which dates, yes and no are text.
 
-    Numbers that would lose their leading zeros (account ids), or are too long, are text too.
+    Numbers with leading zeros (account ids) and very long ones are text too.
     """
     text: str = event.value
     if not event.implicit[0] or event.tag:
@@ -299,10 +299,10 @@ _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
 
 
 def _written_at(node: Node, offset: int) -> int:
-    """Where in its file the character ``offset`` of a scalar's text was written.
+    """The index in its file of the character at ``offset`` in a scalar's text.
 
-    Both are walked side by side: what YAML takes away (indentation, quotes, escapes, line
-    breaks) is skipped in the file.
+    Both texts are read in parallel: what YAML removes (indentation, quotes, escapes, line breaks)
+    is skipped in the file.
     """
     if not isinstance(node.value, str):
         return node.start
@@ -318,16 +318,16 @@ def _written_at(node: Node, offset: int) -> int:
     return node.start + max(0, at - 1)
 
 
-# -- `!include`: the text of a file of the lab's own, or of the bundled ones, and of no other -----
+# -- `!include`: the text of a file in the lab's folder, or of a bundled one ----------------------
 
-# What a lab may read of the folder above `lab/`, its own or the bundled one: the rest of
+# A lab may read only these in the folder above `lab/` (its own or the bundled one): the rest of
 # that folder may be somebody's home.
 _MOST_NAMED = 200
 _LAYOUT = frozenset({"lab", "policies", "policy.json", "templates"})
 
 
 class Includes:
-    """Reads what one lab includes, from the folders that it may read."""
+    """Reads the files that one lab includes, from the folders that it may read."""
 
     def __init__(self, lab: Path) -> None:
         folder = lab.resolve().parent
@@ -342,29 +342,29 @@ class Includes:
         return tuple(self._read)
 
     def hash_with(self, raw: bytes) -> str:
-        """SHA-256 of the lab's file, or, where it includes others, of it and them, each once.
+        """The SHA-256 of the lab's file in hex.
 
-        Then it is that of a line for each file, in order, with the file's own SHA-256 in hex.
+        With includes: that of a text with a line for each file, which is the file's SHA-256.
         """
         own = hashlib.sha256(raw).hexdigest()
         lines = "".join(f"{line}\n" for line in (own, *self._hashes))
         return hashlib.sha256(lines.encode()).hexdigest() if self._hashes else own
 
     def put_into(self, node: Node) -> Problem | None:
-        """Put the file's text into an ``!include`` node; what is wrong with it, or None."""
+        """Put the file's text into an ``!include`` node; return the problem, if any."""
         name, node.value = str(node.value), ""
         laid_out = (_within(root, name, _LAYOUT) for root in self._laid_out)
         found = _within(self._own, name) or next(filter(None, laid_out), None)
         if found:
             return self._read_into(node, found, name)
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            message = f"{name[:80]!r} is outside of the lab's folder, where a lab includes nothing."
+            message = f"{name[:80]!r} is outside of the lab's folder: a lab can't include it."
             return node.problem(message, self._fix())
         message = f"There is no file {name[:80]!r} that a lab may include."
         return node.problem(message, did_you_mean(name, self._there(), self._fix()))
 
     def _there(self) -> list[str]:
-        """Files that could have been meant: of the lab's own folder, and of the bundled ones."""
+        """Files that could have been meant: in the lab's folder, and bundled ones."""
         patterns = {self._own: "*", **dict.fromkeys(self._laid_out, "*.json")}
         found = (
             (str(path.relative_to(root)), root)
@@ -390,14 +390,14 @@ class Includes:
         return None
 
     def _fix(self) -> str:
-        return f"Name a file by its path from {self._own}, or a bundled one, as in policy.json."
+        return f"Give a file's path from {self._own}, or a bundled file, such as policy.json."
 
 
 def _within(root: Path, name: str, only: Collection[str] = ()) -> Path | None:
-    """The file ``name`` under ``root``, links followed, where it does not leave the root.
+    """The file ``name`` under ``root``; None if it leaves the root, also by a link.
 
-    ``only`` names what of the root counts. Nothing hidden does: a lab in a home folder has
-    no business in ``.aws`` or ``.ssh``.
+    ``only`` limits it to these names in the root. Hidden files and folders never count: a lab in a
+    home folder must not read ``.aws`` or ``.ssh``.
     """
     try:
         path = (root / name).resolve(strict=True)
@@ -417,5 +417,5 @@ def _included(raw: bytes) -> str:
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
     if UNFIT.search(text):
-        raise ValueError("it has a character that may not stand in a lab's text")
+        raise ValueError("it has a character that a lab's text can't have")
     return text

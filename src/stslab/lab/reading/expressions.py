@@ -1,7 +1,7 @@
-"""The grammar of ``${{ … }}`` and JMESPath: text to syntax trees, with positions for errors.
+"""Parses ``${{ … }}`` and JMESPath into syntax trees, with positions for errors.
 
-An expression over a response may hold ``${{ … }}`` itself. It is parsed with a placeholder
-there, and the value is put into the syntax tree: whatever the value is, it stays a value.
+A JMESPath over a response may contain ``${{ … }}``. It is parsed with placeholders, and the values
+are put into the syntax tree, so a value is never parsed as JMESPath.
 """
 
 import json
@@ -22,19 +22,19 @@ OPEN, CLOSE = "${{", "}}"
 Data = Any  # What YAML or JSON has
 Tree = Mapping[str, Data]
 
-# Two characters that stand in no text of a lab (the loader refuses them) mark a placeholder.
+# Two characters that a lab's text can't have (the loader refuses them) mark a placeholder.
 _LEFT, _RIGHT = "\ue000", "\ue001"
 _PLACEHOLDER = re.compile(f"{_LEFT}(\\d+)(=?){_RIGHT}")
-# Those, what steers a terminal, and what shows text in another order; and each as an escape.
+# Those two, control characters, and characters that reorder text; and their escapes.
 UNFIT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ue000-\ue002]")
 _UNFIT_ESCAPE = re.compile(r"(?i)\\u(00[0189].|007f|202[a-e]|206[6-9]|e00[0-2])")
-NO_TEXT, LEAVE_OUT = "This character may not stand in a lab's text.", "Leave it out."
+NO_TEXT, LEAVE_OUT = "A lab's text can't have this character.", "Leave it out."
 _QUOTES = "'\"`"
 _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`""", re.DOTALL)
 
 
-class BadExpression(Exception):  # noqa: N818 - it names what it is about, as the lab errors do
-    """An expression that can't be parsed, where in the text, and what to write instead."""
+class BadExpression(Exception):  # noqa: N818 - like the lab errors
+    """An expression that can't be parsed, with the position in the text and the fix."""
 
     def __init__(self, message: str, position: int, fix: str) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class BadExpression(Exception):  # noqa: N818 - it names what it is about, as th
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """One ``${{ … }}`` in a text: where it stands, its JMESPath and where that stands."""
+    """One ``${{ … }}`` in a text: its position, its JMESPath and the JMESPath's position."""
 
     start: int
     end: int
@@ -62,7 +62,7 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """JMESPath over a response; its tree has placeholders for what is embedded in it."""
+    """A JMESPath over a response; its tree has placeholders for the embedded expressions."""
 
     tree: Tree
     embedded: tuple[Embedded, ...]
@@ -70,7 +70,7 @@ class Query:
 
 @lru_cache(maxsize=4096)
 def embedded(text: str) -> tuple[Embedded, ...]:
-    """Every ``${{ … }}`` in ``text``, in order. BadExpression: it is not closed, or none."""
+    """Every ``${{ … }}`` in ``text``, in order. BadExpression: one is not closed or not valid."""
     found = []
     at = text.find(OPEN)
     while at >= 0:
@@ -78,7 +78,7 @@ def embedded(text: str) -> tuple[Embedded, ...]:
         raw = text[at + len(OPEN) : end]
         inner = at + len(OPEN) + len(raw) - len(raw.lstrip())
         one = Embedded(at, end + len(CLOSE), raw.strip(), inner)
-        one.tree  # noqa: B018 - parsed now (and cached), so that a bad one is found here
+        one.tree  # noqa: B018 - parse it now (it is cached), to raise BadExpression here
         found.append(one)
         at = text.find(OPEN, one.end)
     return tuple(found)
@@ -86,7 +86,7 @@ def embedded(text: str) -> tuple[Embedded, ...]:
 
 @lru_cache(maxsize=4096)
 def query(text: str) -> Query:
-    """JMESPath that may hold ``${{ … }}``, inside its quotes or as a value of its own."""
+    """Parse a JMESPath that may have ``${{ … }}``, inside quotes or as a value."""
     _refuse_long(text)
     holes = embedded(text)
     written, origin = _with_placeholders(text, holes)
@@ -97,7 +97,7 @@ def query(text: str) -> Query:
 
 
 def bound(tree: Data, values: tuple[Data, ...]) -> Data:
-    """The tree with each placeholder replaced by its value: as text where it stood in quotes."""
+    """The tree with each placeholder replaced by its value; inside quotes, as text."""
 
     def filled(text: str) -> Data:
         whole = _PLACEHOLDER.fullmatch(text)
@@ -109,14 +109,14 @@ def bound(tree: Data, values: tuple[Data, ...]) -> Data:
 
 
 def as_text(value: Data) -> str:
-    """A value inside a longer text: text as it is, all else as JSON."""
+    """A value for a longer text: text as it is, other values as JSON."""
     if isinstance(value, str):
         return value
     return json.dumps(value, default=str, separators=(",", ":"))
 
 
 def _closing(text: str, at: int) -> int:
-    """Where the ``}}`` stands that closes the ``${{`` at ``at``: not in quotes, not in braces."""
+    """The position of the ``}}`` that closes the ``${{`` at ``at``, outside quotes and braces."""
     place, depth = at + len(OPEN), 0
     last = min(len(text), at + LONGEST)
     while place < last:
@@ -125,7 +125,7 @@ def _closing(text: str, at: int) -> int:
             place = quoted.end()
             continue
         if text[place] in _QUOTES:
-            message = "This quote is not closed before the expression ends."
+            message = "This quote is not closed in the expression."
             raise BadExpression(message, place, f"Close it with {text[place]}.")
         if text.startswith(CLOSE, place) and not depth:
             return place
@@ -135,7 +135,7 @@ def _closing(text: str, at: int) -> int:
 
 
 def _with_placeholders(text: str, holes: tuple[Embedded, ...]) -> tuple[str, list[int]]:
-    """``text`` with placeholders, and for each of its characters where it came from."""
+    """``text`` with placeholders, and for each character its position in the original."""
     written: list[str] = []
     origin: list[int] = []
     at, quote = 0, ""
@@ -170,7 +170,7 @@ def _parsed(expression: str) -> Tree:
     _refuse_long(expression)
     _refuse_bare_literals(expression)
     try:
-        # Not `parse`: it keeps what it parsed in a global of its own.
+        # Not `parse`: it caches its results in a global.
         tree: Tree = Parser()._do_parse(expression).parsed  # noqa: SLF001
     except EmptyExpressionError:
         fix = "Name a value, as in ${{ user }}."
@@ -178,7 +178,7 @@ def _parsed(expression: str) -> Tree:
     except ParseError as error:
         raise _located(error, expression) from None
     except (JMESPathError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise BadExpression(f"This is no JMESPath: {error}.", 0, _SEE) from None
+        raise BadExpression(f"This is not JMESPath: {error}.", 0, _SEE) from None
     except RecursionError:
         raise _TOO_DEEP from None
     _refuse_deep(tree)
@@ -193,7 +193,7 @@ def _refuse_long(text: str) -> None:
 
 
 def _refuse_deep(tree: Tree) -> None:
-    """What walks a tree may recurse, since none is deep."""
+    """Refuse deep trees, so that other functions can recurse."""
     level: list[Data] = [tree]
     for _ in range(2 * DEEPEST):  # each step down in a tree is a mapping and a list
         level = [part for one in level for part in (one.values() if isinstance(one, dict) else one)]
@@ -204,10 +204,10 @@ def _refuse_deep(tree: Tree) -> None:
 
 
 def _refuse_loose_expressions(tree: Tree) -> None:
-    """`&name` is no value; only the functions that apply it may have it."""
+    """Refuse `&name` anywhere but in the functions that apply it."""
     if tree["type"] == "expref":
         names = ", ".join(sorted(_APPLYING))
-        raise BadExpression("An & makes no value of its own.", 0, f"It stands in {names} only.")
+        raise BadExpression("An & alone has no value.", 0, f"Use it only in {names}.")
     applies = tree["type"] == "function_expression" and tree["value"] in _APPLYING
     for child in tree["children"]:
         if isinstance(child, dict):
@@ -219,7 +219,7 @@ _APPLYING = frozenset({"map", "max_by", "min_by", "sort_by"})
 
 
 _TOO_DEEP = BadExpression("This expression is nested too deep.", 0, "Make it simpler.")
-_SEE = "See jmespath.org for the syntax; text stands in 'single quotes'."
+_SEE = "See jmespath.org for the syntax; write text in 'single quotes'."
 
 
 def _located(error: ParseError, expression: str) -> BadExpression:
@@ -228,13 +228,13 @@ def _located(error: ParseError, expression: str) -> BadExpression:
         return BadExpression("This JMESPath ends too early.", len(expression), _SEE)
     if isinstance(error.token_value, int):
         fix = f"Write a number between backquotes: `{error.token_value}`."
-        return BadExpression("A number does not stand here by itself.", position, fix)
+        return BadExpression("A number can't be here by itself.", position, fix)
     token = _PLACEHOLDER.sub("${{ … }}", str(error.token_value))
-    return BadExpression(f"This JMESPath goes wrong at {token!r}.", position, _SEE)
+    return BadExpression(f"This JMESPath has an error at {token!r}.", position, _SEE)
 
 
 def _refuse_bare_literals(expression: str) -> None:
-    """Backquotes hold JSON; jmespath takes other text too, deprecated, with a warning."""
+    """Refuse backquotes without JSON, which jmespath accepts with a deprecation warning."""
     unfit = _UNFIT_ESCAPE.search(expression)
     if unfit:
         raise BadExpression(NO_TEXT, unfit.start(), LEAVE_OUT)
@@ -244,6 +244,6 @@ def _refuse_bare_literals(expression: str) -> None:
         try:
             json.loads(found[0][1:-1].replace("\\`", "`"))
         except (ValueError, RecursionError):
-            message = "Between backquotes stands JSON, and this is none."
+            message = "Text between backquotes must be JSON, and this is not."
             fix = "Write text in 'single quotes'."
             raise BadExpression(message, found.start(), fix) from None

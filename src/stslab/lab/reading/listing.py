@@ -1,4 +1,4 @@
-"""Finds labs and reads what they are called, without checking them: no models."""
+"""Finds labs, and reads their ids and titles without checking them. Quick to import."""
 
 import re
 from dataclasses import dataclass, field
@@ -15,22 +15,22 @@ _IS_LAB = re.compile(r"^(stslab|stages):", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class LabHeader:
-    """What a lab is called. ``stages`` are (id, title); ``problem`` says why it is no lab."""
+    """A lab's id and title. ``stages`` are (id, title); ``problem``: why it can't be read."""
 
     id: str
     title: str
     path: Path
     stages: tuple[tuple[str, str], ...] = ()
     problem: str = ""
-    after: str = ""  # the id of the lab that it builds on, or nothing
+    after: str = ""  # the id of the lab that it builds on, if any
     root: Node | None = field(default=None, repr=False)
 
 
 def headers(folder: Path) -> list[LabHeader]:
-    """What the labs in ``folder`` are called, each after what it builds on; no lab says why not."""
+    """The headers of the labs in ``folder``, each after the lab that it builds on."""
     files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
-    found = [header(path) for path in files]
-    after = {one.id: one.after for one in found}
+    every = [header(path) for path in files]
+    after = {one.id: one.after for one in every}
 
     def steps(lab: str) -> int:
         """How many labs come before it."""
@@ -39,13 +39,13 @@ def headers(folder: Path) -> list[LabHeader]:
             before.append(lab)
         return len(before)
 
-    return sorted(found, key=lambda one: (steps(one.id), one.id, one.path))
+    return sorted(every, key=lambda one: (steps(one.id), one.id, one.path))
 
 
 def labs_in(folder: Path) -> list[Path]:
-    """The labs in a folder, and in the folders in it: what says that it is one."""
-    found = [*folder.glob("*.y*ml"), *folder.glob("*/*.y*ml")]
-    return sorted(path for path in found if _IS_LAB.search(resources.text_of(path)))
+    """The labs in a folder and its direct subfolders."""
+    files = [*folder.glob("*.y*ml"), *folder.glob("*/*.y*ml")]
+    return sorted(path for path in files if _IS_LAB.search(resources.text_of(path)))
 
 
 def header(path: Path) -> LabHeader:
@@ -69,9 +69,10 @@ def header(path: Path) -> LabHeader:
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The file of a lab: a path to it, or to a folder that has no other, or a known lab's id.
+    """The file of a lab, from its path, the path of a folder with one lab, or a lab's id.
 
-    Known are the labs that come with stslab, and those in the folder that ``STSLAB_LABS`` names.
+    Ids are those of the bundled labs and of labs in the folder that ``STSLAB_LABS`` names.
+    LabError: there is no such lab.
     """
     path = Path(name_or_path)
     named = str(name_or_path)
@@ -80,7 +81,7 @@ def find(name_or_path: str | Path) -> Path:
     says_so = re.compile(rf"^id: *{re.escape(named)}$", re.MULTILINE)
     likely = [one for one in files if says_so.search(resources.text_of(one))]
     known = {
-        named if likely and one.problem else one.id: one.path  # reading it tells what is wrong
+        named if likely and one.problem else one.id: one.path  # loading it reports the problem
         for one in map(header, likely or files)
     }
     if named in known:
@@ -105,7 +106,7 @@ def _file(path: Path) -> Path:
             f"The lab {path} can't be read: {error.strerror}.", "Name a file that you may read."
         ) from error
     what = f"{path} is a folder without a lab" if path.is_dir() else f"There is no lab file {path}"
-    raise LabError(f"{what}.", "`stslab labs` lists the labs there are.")
+    raise LabError(f"{what}.", "List the labs: stslab labs")
 
 
 def _text(node: Node, key: str) -> str:

@@ -1,4 +1,4 @@
-"""What is wrong with a lab: where, what, and what to write instead."""
+"""Problems of a lab: the place, the message, and the fix."""
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,20 +16,20 @@ _ALLOW = re.compile(r"#\s*stslab:\s*allow\s+(\S+)[ \t]*(.*)")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem: its place (line and column count from 1), what is wrong, and the fix."""
+    """One problem: its place (line and column count from 1), the message, and the fix."""
 
     file: str
     line: int
     column: int
     message: str
     fix: str
-    source: str = ""  # the line of the file that it points at
-    rule: str = ""  # by which a warning may be allowed
+    source: str = ""  # the line of the file
+    rule: str = ""  # its name, by which an author can allow a warning
     severity: str = ERROR  # a lab with an error does not run
 
     @property
     def place(self) -> str:
-        """``file:line:column``, which editors and terminals make a link of."""
+        """``file:line:column``, which editors and terminals turn into a link."""
         return f"{self.file}:{self.line}:{self.column}"
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class Problem:
 
 
 def in_order(path: str, problems: Sequence[Problem]) -> list[Problem]:
-    """The problems in the order of the lab's file, then of those that it includes; each once."""
+    """The problems in order of the lab's file, then of its includes, without repetitions."""
     order = {problem.file: number for number, problem in enumerate(reversed(problems))}
     order[path] = len(problems)
     return sorted(
@@ -60,50 +60,50 @@ def invalid(path: str, problems: Sequence[Problem]) -> InvalidLab:
 
 
 def ruled(report: Callable[[Problem], None], rule: str) -> Callable[[Problem], None]:
-    """Report problems of this rule, but for those that have one."""
+    """A report that gives problems without a rule this one."""
     return lambda problem: report(problem if problem.rule else replace(problem, rule=rule))
 
 
 def did_you_mean(word: str, options: Collection[str], otherwise: str = "") -> str:
-    """A fix for a name that does not exist: the nearest one that does, or a few of them."""
+    """A fix for a name that does not exist: the nearest one, or all if they are few."""
     near = get_close_matches(word, options, n=1, cutoff=0.6)
     near = near or [option for option in options if option.lower() == word.lower()]
     if near:
         return f"Did you mean {near[0]}?"
     if options and len(options) <= _MOST_NAMED:
-        return f"There is: {', '.join(sorted(options))}."
+        return f"Choose from: {', '.join(sorted(options))}."
     return otherwise or "Look it up in the service's API reference."
 
 
 def shortened(value: object) -> str:
-    """A value as a message shows it: never long."""
+    """The value's ``repr``, cut short for a message."""
     text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
 def _excerpt(line: str, caret: int) -> tuple[str, int]:
-    """The part of a line around the caret that fits, in printable characters, and the caret."""
+    """The part of a line around the caret that fits, printable, and the caret's new column."""
     line = "".join(char if char.isprintable() else " " for char in line.rstrip("\r\n"))
     start = max(0, min(caret - _WIDEST // 2, len(line) - _WIDEST))
     return line[start : start + _WIDEST], max(0, caret - start)
 
 
-# -- `# stslab: allow RULE reason`: what an author has thought about ---------------------------
+# -- `# stslab: allow RULE reason` -------------------------------------------------------------
 
 
 class Allowed:
-    """The rules that a lab's file allows, each for the line of its comment or the one below."""
+    """The rules that a lab's file allows, each in the line of its comment or the next one."""
 
     def __init__(self, text: str) -> None:
         self._rules = frozenset(_allowed(text.splitlines()))
 
     def has(self, rule: str, line: int) -> bool:
-        """Whether the rule is allowed in this line, by its name or the part before a slash."""
+        """Whether the rule, or the part of its name before a slash, is allowed in this line."""
         return bool({(rule, line), (rule.partition("/")[0], line)} & self._rules)
 
 
 def _allowed(lines: list[str]) -> Iterator[tuple[str, int]]:
-    """Each rule with the line, counted from 1, that it is allowed in. It needs a reason."""
+    """Each allowed rule with its line, counted from 1. A rule without a reason is skipped."""
     waiting: list[str] = []
     for number, line in enumerate(lines, 1):
         found = _ALLOW.search(line)

@@ -1,4 +1,4 @@
-"""Nodes to the model's parts, value by value: a bad value does not hide what else is wrong."""
+"""Turns nodes into the model's parts, value by value: a bad value does not hide other problems."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ from stslab.lab.reading.problems import did_you_mean, shortened
 
 P = TypeVar("P", bound=Part)
 
-# Stands in for what a broken part lacks, so that the rest of it can be checked.
+# Values in place of those that a broken part lacks, so that the rest of it can be checked.
 UNKNOWN_CALL = "unknown.Unknown"
 _STAND_INS: dict[type[Part], dict[str, object]] = {
     Step: {"title": "?", "call": UNKNOWN_CALL},
@@ -52,19 +52,19 @@ _SENTENCES = frozenset({"title", "why", "says", "because", "task"})
 _PROSE = _SENTENCES | {"summary", "intro", "explain"}
 _INTERNAL = frozenset({"line", "path", "sha256"})
 _KEYS = re.compile(r"^(\w+)(?: \((.+?)\))?: (.+(?:\n +.+)*)", re.MULTILINE)
-_UNREAD = object()  # Stands for a value that can't be read, which has been reported
+_UNREAD = object()  # In place of a value that can't be read, which has been reported
 
 
 @dataclass(slots=True)
 class Draft(Generic[P]):
-    """A part, the node it was made of, and the keys of it that were bad or missing."""
+    """A part, its node, and its keys that were bad or missing."""
 
     part: P
     node: Node
     spoiled: frozenset[str]
 
     def unclear(self, key: str) -> bool:
-        """Whether a key is bad, or one that may be meant as it."""
+        """Whether the key, or a similar one, was bad or missing."""
         return bool(get_close_matches(key, self.spoiled, cutoff=0.75))
 
 
@@ -79,21 +79,21 @@ class StageDraft:
 
 @dataclass(slots=True)
 class LabDraft:
-    """A lab's parts, before they are known to make sense together."""
+    """A lab's parts, before they are checked together."""
 
     lab: Draft[LabFile]
     stages: list[StageDraft]
 
 
 def draft(root: Node, report: Report) -> LabDraft:
-    """The parts that the document ``root`` holds; what is wrong with each is reported."""
+    """The parts of the document ``root``. Problems with their form are reported."""
     stages = [_stage(node, report) for node in _listed(root, "stages", report)]
     parts = tuple(one.stage.part for one in stages)
     found = root.get("stages")
     if not parts and (found.value == [] if found else isinstance(root.value, dict)):
         fix = "Add `stages:` with at least one."
         report((found or root).problem("This lab has no stages.", fix))
-    # The model wants a stage; the problem of having none has been reported.
+    # The model needs a stage; that there is none has been reported.
     given = {"stages": parts or (Stage(id="none", title="?", intro="?"),)}
     return LabDraft(_made(LabFile, root, report, given), stages)
 
@@ -112,14 +112,14 @@ def _listed(node: Node, key: str, report: Report) -> Sequence[Node]:
     found = node.get(key)
     if found is None or found.value is None or isinstance(found.value, list):
         return found.items if found else ()
-    report(found.problem(f"`{key}` is a list.", "Begin each of its items with `- `."))
+    report(found.problem(f"`{key}` must be a list.", "Begin each of its items with `- `."))
     return ()
 
 
 def _made(
     model: type[P], node: Node, report: Report, given: Mapping[str, object] = MappingProxyType({})
 ) -> Draft[P]:
-    """A part of this model: from the node's keys, and from what is ``given`` as made before."""
+    """A part of this model from the node's keys and the values that are ``given`` already."""
     values, spoiled = _Reader(report).values(model, node, given.keys())
     for key in _SENTENCES & values.keys():
         values[key] = " ".join(str(values[key]).split())  # however it was broken into lines
@@ -134,7 +134,7 @@ def _made(
 
 
 def _filled(model: type[P], node: Node, values: Mapping[str, object]) -> P:
-    """The part of these values, which go by the file's keys."""
+    """The part with these values, which have the file's keys."""
     names = {one.encode_name: one.name for one in fields(model)}
     line = {"line": node.line} if "line" in model.__struct_fields__ else {}
     return model(**{names[key]: value for key, value in values.items()}, **line)
@@ -147,8 +147,8 @@ def fields(model: type[Part]) -> tuple[inspect.Field, ...]:
 
 
 @cache
-def told(model: type[Part]) -> Mapping[str, tuple[str, str]]:
-    """What each key of a part means, and when it is needed if that is not all to say."""
+def key_texts(model: type[Part]) -> Mapping[str, tuple[str, str]]:
+    """For each key of a part, its meaning and when it is needed, from keys.txt."""
     text = Path(__file__).parent.with_name("keys.txt").read_text(encoding="utf-8")
     section = text.partition(f"\n[{model.__name__}]\n")[2].partition("\n[")[0]
     return {key: (" ".join(says.split()), when) for key, when, says in _KEYS.findall(section)}
@@ -159,14 +159,14 @@ def _name(model: type[Part]) -> str:
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A type, with how a file may write its values in a shorter way; see the model's page."""
+    """A type, and the short forms for its values in a file; see the module ``model``."""
 
     type: inspect.Type
     extra: Mapping[str, Any]
 
     @classmethod
     def of(cls, found: inspect.Type) -> "Written":
-        """The type behind what is said about it, and without the None of what is left out."""
+        """The type without its metadata, and without the None of an optional value."""
         extra: dict[str, Any] = {}
         while isinstance(found, inspect.Metadata | inspect.UnionType):
             if isinstance(found, inspect.Metadata):
@@ -178,7 +178,7 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class _Reader:
-    """Reads values of the model's types from nodes. What can't be read leaves its list."""
+    """Reads values of the model's types from nodes. Unreadable items are left out of lists."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -189,11 +189,12 @@ class _Reader:
     ) -> tuple[dict[str, object], set[str]]:
         """The values of a part's keys, and the keys that are bad, or missing and not ``given``.
 
-        Of a bad value there is what of it can be read, if anything.
+        Of a bad value, the readable parts are kept.
         """
         known = {one.encode_name: one for one in fields(model)}
         if not isinstance(node.value, dict):
-            self._bad(node, f"A {_name(model)} is written as `key: value` lines.", _keys_of(model))
+            message = f"A {_name(model)} must be written as `key: value` lines."
+            self._bad(node, message, _keys_of(model))
             return {}, set(known)
         values: dict[str, object] = {}
         spoiled: set[str] = set()
@@ -214,7 +215,7 @@ class _Reader:
             required.add(model.ONE_OF[0])
         lacking = required - node.value.keys() - set(given)
         for key in sorted(lacking):
-            add = f"Add `{key}:` {told(model)[key][0]}"
+            add = f"Add `{key}:` {key_texts(model)[key][0]}"
             self._bad(node, f"This {_name(model)} lacks `{key}`.", add)
         return values, spoiled | lacking
 
@@ -302,11 +303,11 @@ def _empty(key: str) -> Saying:
 
 
 def _wont_do(value: object, key: str) -> str:
-    return f"{shortened(value)} won't do for `{key}`."
+    return f"{shortened(value)} is not valid for `{key}`."
 
 
 def _is(what: str, fix: str, node: Node, key: str) -> Saying:
-    return f"`{key}` is {what}, not {shortened(node.plain())}.", fix
+    return f"`{key}` must be {what}, not {shortened(node.plain())}.", fix
 
 
 def _text(found: inspect.Type, node: Node, key: str) -> Saying | None:
@@ -351,10 +352,8 @@ _LEAVES: dict[type[inspect.Type], Callable[[Any, Node, str], Saying | None]] = {
 _PATTERN_FIXES = {
     "access": "Use small letters, digits and -, beginning with a letter.",
     "call": "Write service.Operation, as in iam.CreateUser.",
-    "credential_process": (
-        "No program is run. Write: aws configure export-credentials --profile NAME --format process"
-    ),
-    "web_identity_token_file": "No file is read but the run's token. Write ${{ token_file }}.",
+    "credential_process": "Write: aws configure export-credentials --profile NAME --format process",
+    "web_identity_token_file": "Only the run's token is read. Write ${{ token_file }}.",
     "duration_seconds": "Write a number of seconds in quotes, as in '900'.",
     "env": "Use capital letters, digits and _, beginning with a letter.",
     "id": "Use small letters, digits and -, beginning with a letter.",
