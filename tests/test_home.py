@@ -1,4 +1,4 @@
-"""Where things are kept, as the environment says it."""
+"""The state folder, as the environment names it."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from stslab.errors import StateFolderError, UsageError
 from stslab.home import home
 
 
-def test_the_usual_account_and_a_named_one_are_apart(tmp_path, monkeypatch):
+def test_the_usual_account_and_a_named_one_are_separate(tmp_path, monkeypatch):
     monkeypatch.setenv("STSLAB_HOME", str(tmp_path))
     monkeypatch.delenv("STSLAB_SANDBOX", raising=False)
     assert home().sandbox == tmp_path / "sandbox"
@@ -16,7 +16,7 @@ def test_the_usual_account_and_a_named_one_are_apart(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["../x", "A", "-a", "a" * 33, "a/b", "."])
-def test_a_name_is_no_path(tmp_path, monkeypatch, name):
+def test_a_name_cant_be_a_path(tmp_path, monkeypatch, name):
     monkeypatch.setenv("STSLAB_SANDBOX", name)
     with pytest.raises(UsageError):
         home()

@@ -28,7 +28,7 @@ def test_version_is_set():
     assert stslab.__version__.count(".") == 2
 
 
-def test_only_known_files_stand_at_the_top():
+def test_only_known_files_are_at_the_top():
     if not (ROOT / ".git").exists():
         pytest.skip("this is no checkout: git can't say which files belong to it")
     listed = subprocess.run(

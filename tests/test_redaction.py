@@ -30,7 +30,7 @@ SECRET = "wJalrXUtnFEMI-EXAMPLE"
         "presignedUrl",
     ],
 )
-def test_what_stands_under_a_secret_key_is_hidden(key):
+def test_the_value_of_a_secret_key_is_hidden(key):
     assert redact({"a": [{key: SECRET, "AccessKeyId": "AKIA"}]}) == {
         "a": [{key: HIDDEN, "AccessKeyId": "AKIA"}]
     }
@@ -49,18 +49,18 @@ def test_what_stands_under_a_secret_key_is_hidden(key):
         "AllowUsersToChangePassword",
     ],
 )
-def test_what_is_no_secret_stays(key):
+def test_other_values_stay(key):
     assert not is_secret_key(key)
     assert redact({key: "value"}) == {key: "value"}
 
 
-def test_a_known_secret_is_hidden_wherever_it_is():
+def test_a_known_secret_is_hidden_everywhere():
     text = f"User data: export KEY={SECRET}; echo"
     assert redact({"Body": text}, [SECRET]) == {"Body": f"User data: export KEY={HIDDEN}; echo"}
     assert redact_text(text, [SECRET]).count(SECRET) == 0
 
 
-def test_a_short_value_is_no_secret_to_look_for():
+def test_short_values_are_not_searched_for():
     assert redact_text("a b a", ["a"]) == "a b a"
 
 
@@ -89,6 +89,6 @@ def test_no_structure_hides_a_known_secret(value):
         f"aws_session_token={SECRET}",
     ],
 )
-def test_what_a_text_names_as_a_secret_is_hidden(text):
+def test_named_secrets_in_a_text_are_hidden(text):
     assert SECRET not in redact_named(text)
     assert HIDDEN in redact_named(text)

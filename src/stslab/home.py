@@ -104,7 +104,7 @@ def _refuse_planted(root: Path) -> None:
             link = Path(folder) / name
             if link.is_symlink():
                 raise StateFolderError(
-                    f"There is a symbolic link in the state folder, not from stslab: {link}",
+                    f"There is a symbolic link in the state folder: {link}. It is not from stslab.",
                     f"Remove it: rm {link}",
                 )
 

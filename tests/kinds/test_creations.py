@@ -1,4 +1,4 @@
-"""The rows of what calls make of things are about what AWS's own models have."""
+"""The rows about creating calls match AWS's own models."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ def operation(call: str) -> Any:
 
 
 @pytest.mark.parametrize("call", [one for one in EFFECTS if not one.startswith("embedded.")])
-def test_a_row_names_parameters_and_answers_that_there_are(call: str) -> None:
+def test_a_rows_parameters_and_responses_exist(call: str) -> None:
     effect = EFFECTS[call]
     kind = KINDS[effect.kind]
     taken = operation(call).input_shape
@@ -40,7 +40,7 @@ def test_a_row_names_parameters_and_answers_that_there_are(call: str) -> None:
     ("effect", "service"),
     [(one, KINDS[one.kind].service) for one in EFFECTS.values() if one.put_back],
 )
-def test_what_puts_a_document_back_takes_it(effect: Effect, service: str) -> None:
+def test_the_operation_that_restores_a_document_takes_it(effect: Effect, service: str) -> None:
     assert effect.put_back
     name, params = effect.put_back
     members = operation(f"{service}.{name}").input_shape.members

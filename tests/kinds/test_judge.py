@@ -1,4 +1,4 @@
-"""What a run may change: rows of tests/cases/harmless, and that the rules cover all there is."""
+"""What a run may change: rows of tests/cases/harmless; and the rules cover all operations."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Which calls change something: what may be repeated, or begun before its turn, changes nothing."""
+"""Which calls change something; only other calls may be repeated, or begun early."""
 
 import pytest
 

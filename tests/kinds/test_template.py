@@ -1,16 +1,16 @@
-"""A template's text is read within bounds, before its resources are judged."""
+"""A template's text is read with limits, before its resources are judged."""
 
 import pytest
 
 from stslab.kinds.template import Unjudgeable, parse
 
 
-def test_as_deep_as_it_may_be():
+def test_the_deepest_allowed_template():
     assert parse(f"a: {'[' * 58}x{']' * 58}").keys() == {"a"}
 
 
 @pytest.mark.parametrize("depth", [59, 60, 900])
-def test_deeper_than_that(depth: int):
+def test_a_deeper_template_is_refused(depth: int):
     with pytest.raises(Unjudgeable, match="nested too deep"):
         parse(f"a: {'[' * depth}x{']' * depth}")
 

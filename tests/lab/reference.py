@@ -1,4 +1,4 @@
-"""What is made of the lab format's model: the JSON Schema for editors, the page's tables for people.
+"""Makes the JSON Schema for editors and the tables of the authors' page from the lab format's model.
 
 ``python -m tests.lab.reference`` writes both: lab/lab.schema.json and the tables of docs/authors.md.
 """
@@ -30,7 +30,7 @@ _LINK = re.compile(r"\[([^]]+)\]\(#[^)]+\)")
 
 
 def page_text(page: str) -> str:
-    """The authors' page with the tables that the model makes, each below its heading."""
+    """The authors' page with the model's tables, each below its heading."""
     for heading, model in TABLES.items():
         before, title, rest = page.partition(f"# {heading}\n")
         start = rest.index("| key |")
@@ -48,7 +48,7 @@ def _table(model: type[Part]) -> str:
 
 
 def schema_text() -> str:
-    """The schema as it is shipped beside the labs, made from the model."""
+    """The text of the schema, which is shipped beside the labs."""
     parts: Json = {}
     lab = _part(LabFile, parts)
     schema = {

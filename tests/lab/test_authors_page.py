@@ -1,4 +1,4 @@
-"""What docs/authors.md tells authors is so: its example is a lab, and it names every key."""
+"""docs/authors.md is right: its example is a lab, and it names every key."""
 
 import re
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def test_the_tables_are_the_models():
     assert page_text(PAGE) == PAGE
 
 
-def test_a_table_is_made_anew():
+def test_a_table_is_replaced():
     changed = PAGE.replace("| `says` | required | The claim, as a sentence. |\n", "")
     assert page_text(changed) == PAGE != changed
 
@@ -50,11 +50,11 @@ def test_each_key_has_a_text_and_each_text_a_key(model: type[Part]):
     assert set(key_texts(model)) == {one.encode_name for one in fields(model)}
 
 
-def test_every_name_that_a_run_knows_is_told():
+def test_every_name_that_a_run_knows_is_documented():
     assert all(f"`{name}" in PAGE for name in RESERVED)
 
 
-def test_the_problem_it_shows_is_what_stslab_says(load_text: Callable[[str], Lab]):
+def test_the_problem_on_the_page_is_current(load_text: Callable[[str], Lab]):
     text = example().replace("iam.CreateUser\n", "iam.CreateUsr\n")
     with pytest.raises(InvalidLab) as caught:
         load_text(text)

@@ -1,4 +1,4 @@
-"""The one list of a lab's calls: every call and undo, every thing, and what is told of them."""
+"""The list of a lab's calls: every call and undo, every thing, and the notes."""
 
 import textwrap
 from collections.abc import Callable
@@ -57,14 +57,14 @@ def test_every_call_and_undo_call_is_listed(load_text: Callable[[str], Lab]):
     }
 
 
-def test_what_cleanup_may_call_besides_is_listed(load_text: Callable[[str], Lab]):
+def test_further_calls_of_cleanup_are_listed(load_text: Callable[[str], Lab]):
     assert {"iam.DeleteAccessKey", "iam.DetachUserPolicy", "s3.DeleteObjects"} <= set(
         told(load_text, "").cleanup
     )
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.get("note", "nothing"))
-def test_what_a_person_should_know_is_told(load_text: Callable[[str], Lab], row: dict[str, str]):
+def test_notes_for_the_learner(load_text: Callable[[str], Lab], row: dict[str, str]):
     steps = [
         {"title": "T", **one, **({} if "save" in one or "undo" in one else {"undo": "none"})}
         for one in yaml.safe_load(row["steps"])

@@ -1,4 +1,4 @@
-"""Whatever becomes of a lab file, loading it gives a lab or its problems, and never anything else."""
+"""Loading any file gives a lab or its problems, and never anything else."""
 
 import random
 from collections.abc import Callable
@@ -118,7 +118,7 @@ def mangled(text: str, dice: random.Random) -> bytes:
 
 
 def shuffled_lines(text: str, dice: random.Random) -> bytes:
-    """The text with lines left out, doubled, moved, or indented otherwise."""
+    """The text with lines left out, doubled, moved, or indented differently."""
     lines = text.split("\n")
     for _ in range(dice.randint(1, 3)):
         at, to = dice.randrange(len(lines)), dice.randrange(len(lines))
@@ -145,7 +145,7 @@ def grafted(document: Any, dice: random.Random) -> Any:
     return {**document, key: grafted(document[key], dice)}
 
 
-def test_the_small_lab_is_one(attempt: Callable[[bytes], bool]):
+def test_the_small_lab_is_valid(attempt: Callable[[bytes], bool]):
     assert attempt(SMALL.encode())
 
 

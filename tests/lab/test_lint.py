@@ -1,4 +1,4 @@
-"""What lint tells of a lab, errors and warnings: rows of tests/cases/lab/advice."""
+"""The linter's errors and warnings: rows of tests/cases/lab/advice."""
 
 import textwrap
 from pathlib import Path
@@ -63,12 +63,12 @@ def test_case(row: dict[str, Any], tmp_path: Path, catalogue: BotocoreCatalogue)
         assert at.startswith(want["at"]), told
 
 
-def test_an_error_has_no_place_for_an_allowance(tmp_path: Path, catalogue: BotocoreCatalogue):
+def test_errors_cant_be_allowed(tmp_path: Path, catalogue: BotocoreCatalogue):
     text = example().replace("undo: iam.DeleteUser", "undo: none  # stslab: allow not-own why not")
     assert [one.severity for one in linted(text, tmp_path, catalogue)] == [ERROR]
 
 
-def test_a_warning_says_so_and_how_to_allow_it(tmp_path: Path, catalogue: BotocoreCatalogue):
+def test_a_warning_says_how_to_allow_it(tmp_path: Path, catalogue: BotocoreCatalogue):
     text = example().replace("vars:\n", "vars:\n  other: x\n")
     (problem,) = linted(text, tmp_path, catalogue)
     assert problem.severity == WARNING
@@ -79,7 +79,7 @@ def test_a_warning_says_so_and_how_to_allow_it(tmp_path: Path, catalogue: Botoco
     assert linted(without_reason, tmp_path, catalogue) != []
 
 
-def test_the_bundled_labs_give_no_cause(catalogue: BotocoreCatalogue):
+def test_the_bundled_labs_have_no_warnings(catalogue: BotocoreCatalogue):
     for path in resources.labs_folder().glob("*.yaml"):
         assert lint(path, catalogue=catalogue, served=SERVED) == []
 

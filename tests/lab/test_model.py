@@ -1,4 +1,4 @@
-"""What a loaded lab holds: frozen, with everything derived that its file leaves out."""
+"""A loaded lab is frozen, and has the derived values that its file leaves out."""
 
 import hashlib
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def test_an_undo_takes_its_parameters_from_the_step(load_text: Callable[[str], L
     assert undo.identity == "admin"
 
 
-def test_an_undo_of_its_own_words(load_text: Callable[[str], Lab]):
+def test_an_undo_with_its_own_parameters(load_text: Callable[[str], Lab]):
     made = step(
         load_text,
         f"title: T\ncall: iam.CreateUser\nwith: {{UserName: 'u-${{{{ run.id }}}}', {TAGS}}}\nundo:\n"
@@ -81,7 +81,7 @@ def test_a_wait_takes_its_parameters_from_the_call(load_text: Callable[[str], La
     assert made.undo[0].wait.params == name
 
 
-def test_a_wait_of_its_own_words(load_text: Callable[[str], Lab]):
+def test_a_wait_with_its_own_parameters(load_text: Callable[[str], Lab]):
     made = step(
         load_text,
         "{title: T, call: iam.ListPolicies, wait: {waiter: policy_exists, with: {PolicyArn: '${{ account }}'}}}",

@@ -148,7 +148,7 @@ def test_a_file_that_cannot_be_read(name: str, tmp_path: Path):
         (b"a: \x00", "This is not YAML: control characters are not allowed."),
     ],
 )
-def test_bytes_that_are_no_lab(raw: bytes, says: str, tmp_path: Path):
+def test_bytes_that_are_not_a_lab(raw: bytes, says: str, tmp_path: Path):
     path = tmp_path / "some.yaml"
     path.write_bytes(raw)
     with pytest.raises(InvalidLab) as caught:
@@ -156,5 +156,5 @@ def test_bytes_that_are_no_lab(raw: bytes, says: str, tmp_path: Path):
     assert [getattr(problem, "message", "") for problem in caught.value.problems] == [says]
 
 
-def test_a_byte_order_mark_is_no_problem(load_text: Callable[[str], Lab]):
+def test_a_byte_order_mark_is_allowed(load_text: Callable[[str], Lab]):
     assert load_text("\ufeff" + HEAD + STAGE + SAVING_STEP).id == "some"

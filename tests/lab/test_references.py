@@ -154,8 +154,8 @@ def test_what_cannot_be_evaluated(expression: str):
 
 @settings(deadline=None)
 @given(value=st.text(), before=st.sampled_from(["", "a", "it\\'s "]))
-def test_text_in_quotes_stays_the_text_that_it_is(value: str, before: str):
-    """No text can end the quotes around it: what is compared is the text."""
+def test_text_in_quotes_stays_text(value: str, before: str):
+    """A text can't end the quotes around it: it is compared as it is."""
     scope = {"value": value}
     text = before.replace("\\'", "'") + value
     assert evaluate(f"Name == '{before}${{{{ value }}}}'", {"Name": text}, scope) is True
@@ -179,7 +179,7 @@ def test_values_keep_their_type(value: Any):
 
 @settings(deadline=None)
 @given(text=st.text(alphabet="ab.[]{}()'\"`|&!=<>*@,:?0-$ \\", max_size=40))
-def test_any_expression_gives_a_value_or_an_error_of_ours(text: str):
+def test_any_expression_gives_a_value_or_our_error(text: str):
     scope = {"a": {"b": [1, {"a": "x"}]}, "b": "y"}
     for attempt in (
         lambda: evaluate(text, scope, scope),
@@ -191,7 +191,7 @@ def test_any_expression_gives_a_value_or_an_error_of_ours(text: str):
 
 @settings(deadline=None)
 @given(text=st.text(alphabet="ab.[]{}()'|&!=*@,:?0 ", max_size=30))
-def test_an_expression_without_references_means_what_jmespath_says(text: str):
+def test_an_expression_without_references_is_plain_jmespath(text: str):
     data = {"a": {"b": [1, {"a": "x"}]}, "b": "y"}
     try:
         wanted = jmespath.search(text, data)
@@ -216,7 +216,7 @@ def test_an_expression_without_references_means_what_jmespath_says(text: str):
     ],
 )
 def test_expressions_are_bounded(expression: str):
-    """However long or deep: refused, and at once."""
+    """Long and deep expressions are refused at once."""
     for attempt in (
         lambda: evaluate(expression, {}, {}),
         lambda: resolve(f"${{{{ {expression} }}}}", {}),
@@ -246,13 +246,13 @@ TEN = ",".join(["{0}"] * 10)
 )
 @pytest.mark.parametrize("first", ["x" * 10, ["x"]])
 def test_variables_that_grow_without_end_are_refused(grow: str, first: object):
-    """Each ten times the one before: what is refused is refused before it is made."""
+    """Each is ten times the one before: it is refused before it is made."""
     grown = {f"v{i}": grow.format(f"v{i - 1}") for i in range(1, 30)}
     with pytest.raises(UnresolvedReference):
         resolve_vars({"v0": first, **grown}, SCOPE)
 
 
-def test_values_that_are_nested_without_end_are_refused():
+def test_values_nested_without_end_are_refused():
     with pytest.raises(UnresolvedReference, match="too deep"):
         resolve_vars({"v0": "x", **{f"v{i}": [f"${{{{ v{i - 1} }}}}"] for i in range(1, 999)}}, {})
 
@@ -270,7 +270,7 @@ def test_work_is_bounded(expression: str):
         evaluate(expression, ["x"], {})
 
 
-def test_what_a_lab_needs_is_far_from_the_bounds():
+def test_real_labs_are_far_from_the_limits():
     answer = {
         "Users": [{"Arn": f"arn:{i}", "Tags": [{"Key": "k", "Value": "v"}]} for i in range(10_000)]
     }
@@ -278,7 +278,7 @@ def test_what_a_lab_needs_is_far_from_the_bounds():
     assert len(resolve("${{ body }}", {"body": "x" * 1024 * 1024})) == 1024 * 1024
 
 
-def test_variables_are_made_in_their_order():
+def test_variables_are_resolved_in_order_of_their_references():
     made = resolve_vars(
         {"c": "${{ b }}!", "b": "${{ a }}-${{ run.id }}", "a": "x", "n": {"of": ["${{ c }}"]}},
         {"run": {"id": "1"}},

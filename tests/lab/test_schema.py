@@ -1,4 +1,4 @@
-"""The JSON Schema that is shipped for editors is the model's, and takes the labs that are labs."""
+"""The shipped JSON Schema is the model's, and accepts valid labs."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ def complaints(document: Any) -> set[str]:
     return {"/".join(map(str, error.path)) for error in validator.iter_errors(document)}
 
 
-def test_the_schema_that_is_shipped_is_current():
+def test_the_shipped_schema_is_current():
     """Otherwise: python -m tests.lab.reference."""
     assert SCHEMA.read_text(encoding="utf-8") == schema_text()
 
@@ -59,7 +59,7 @@ def test_the_lab_is_valid_by_it(document: Any):
         ("profile", {"name": "a b", "from": "x"}),
     ],
 )
-def test_what_is_wrong_by_it(key: str, value: Any, document: Any):
+def test_what_the_schema_refuses(key: str, value: Any, document: Any):
     document["stages"][0]["steps"][0][key] = value
     assert any(path.startswith(f"stages/0/steps/0/{key}") for path in complaints(document))
 
@@ -78,5 +78,5 @@ def test_the_ways_to_write_an_undo(undo: Any, document: Any):
     assert complaints(document) == set()
 
 
-def test_no_key_of_the_loaded_lab_alone_is_in_it():
+def test_internal_keys_are_not_in_the_schema():
     assert not {"line", "path", "sha256"} & set(schema_text().replace('"', " ").split())

@@ -1,4 +1,4 @@
-"""What a lab costs grows with its size, and no faster: counted in steps of the interpreter."""
+"""Loading a lab takes time linear in its size: counted in function calls."""
 
 import sys
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def test_a_lab_of_a_thousand_steps_is_whole(tmp_path: Path, catalogue: BotocoreC
 
 @pytest.mark.slow
 def test_hostile_texts_are_refused_at_once(tmp_path: Path, catalogue: BotocoreCatalogue):
-    """Quotes, braces and holes without end cost no more than their length."""
+    """Endless quotes, braces and expressions take time linear in their length."""
     path = tmp_path / "big.yaml"
 
     def cost(text: str, times: int) -> int:

@@ -31,7 +31,7 @@ def assume_role() -> Lab:
 
 @pytest.fixture(scope="module")
 def scope(assume_role: Lab) -> dict[str, Any]:
-    """What a run of the lab knows once every step is done."""
+    """The scope of a run of the lab after its last step."""
     key = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "expiration": ""}
     return {
         **BASE,
@@ -133,7 +133,7 @@ def test_the_last_check_is_that_the_profiles_are_gone(assume_role: Lab):
     )  # fmt: skip
 
 
-def test_names_hold_the_run_and_everything_is_tagged(scope: dict[str, Any], assume_role: Lab):
+def test_names_have_the_runs_id_and_everything_is_tagged(scope: dict[str, Any], assume_role: Lab):
     assert scope["user"] == "sts-test-user-ab12"
     assert scope["stack"] == "my-sts-stack-ab12"
     assert scope["bucket"] == "sts-example-ab12"
@@ -172,7 +172,7 @@ def calls(of: Lab) -> Iterator[tuple[str, str, Any]]:
             yield check.service, check.operation, check.params
 
 
-def test_botocore_accepts_every_call_as_it_will_be_made(assume_role: Lab, scope: dict[str, Any]):
+def test_botocore_accepts_every_call(assume_role: Lab, scope: dict[str, Any]):
     loader = Loader()
     made = list(calls(assume_role))
     for service, operation, params in made:
@@ -216,7 +216,7 @@ def test_its_expectations(
 
 
 def results(*decisions: str, each: tuple[str, ...] = ()) -> Any:
-    """What IAM's simulator answers; ``each`` are the decisions for single resources."""
+    """An answer of IAM's simulator; ``each`` has the decisions for single resources."""
     specific = [{"EvalResourceDecision": one} for one in each]
     return {
         "EvaluationResults": [
@@ -267,7 +267,7 @@ def test_each_denial_says_by_which_gate(assume_role: Lab):
     assert gates == {("identity policy",), ("trust policy",)}
 
 
-def test_what_iams_eventual_consistency_may_delay_is_tried_again(assume_role: Lab):
+def test_checks_wait_for_iams_eventual_consistency(assume_role: Lab):
     """A new key, role or policy, and a deletion, take seconds to be known everywhere.
 
     AWS: "Troubleshooting general IAM issues", changes are not always immediately visible.

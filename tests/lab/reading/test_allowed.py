@@ -12,7 +12,7 @@ TEXT = """\
 """
 
 
-def test_a_comment_is_for_the_next_line_that_says_something():
+def test_a_comment_is_for_the_next_line_with_content():
     allowed = Allowed(TEXT)
     assert allowed.has("first", 4)
     assert not allowed.has("first", 5)

@@ -40,7 +40,7 @@ def refused(folder: Path, name: str) -> str:
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """A file that no lab may read, and a folder for labs beside it."""
+    """A file that labs may not read, and a folder for labs beside it."""
     (tmp_path / "outside.txt").write_text("secret", encoding="utf-8")
     return tmp_path / "labs"
 
@@ -62,14 +62,14 @@ def test_the_bundled_files(name: str, tmp_path: Path):
 
 
 def refused_by_name_only(folder: Path, name: str) -> str:
-    """The problems of a lab that includes text which refers to what it has not."""
+    """The problems of a lab that includes a text with an unknown name."""
     with pytest.raises(InvalidLab) as caught:
         load(folder, name)
     assert all(getattr(one, "file", "") == name for one in caught.value.problems)
     return str(caught.value)
 
 
-def test_a_lab_in_a_folder_named_lab_includes_what_is_laid_out_beside_it(tmp_path: Path):
+def test_a_lab_in_a_folder_named_lab_includes_the_files_beside_it(tmp_path: Path):
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "mine.yaml").write_text("mine", encoding="utf-8")
     (tmp_path / "policy.json").write_text("own", encoding="utf-8")
@@ -77,7 +77,7 @@ def test_a_lab_in_a_folder_named_lab_includes_what_is_laid_out_beside_it(tmp_pat
     assert load(tmp_path / "lab", "policy.json").vars["text"] == "own"
 
 
-def test_but_not_whatever_lies_beside_it(tmp_path: Path):
+def test_but_not_other_files_beside_it(tmp_path: Path):
     (tmp_path / "notes.txt").write_text("secret", encoding="utf-8")
     refused(tmp_path / "lab", "notes.txt")
     refused(tmp_path / "lab", "templates/../notes.txt")
@@ -106,7 +106,7 @@ def test_but_not_whatever_lies_beside_it(tmp_path: Path):
         "x" * 5000,
     ],
 )
-def test_paths_that_lead_elsewhere(name: str, outside: Path):
+def test_paths_out_of_the_folder(name: str, outside: Path):
     leads_out = name.startswith("/") or ".." in name
     said = "is outside of the lab's folder" if leads_out else "There is no file"
     assert said in refused(outside, name)
@@ -117,31 +117,31 @@ def test_an_absolute_path_is_refused_even_outside_of_the_tree(outside: Path):
 
 
 @pytest.mark.parametrize("target", ["../outside.txt", "/etc/passwd", "link.txt"])
-def test_links_that_leave(target: str, outside: Path):
+def test_links_out_of_the_folder(target: str, outside: Path):
     outside.mkdir()
     (outside / "link.txt").symlink_to(target)
     refused(outside, "link.txt")
 
 
-def test_a_folder_that_is_a_link_that_leaves(outside: Path):
+def test_a_folder_that_is_a_link_to_elsewhere(outside: Path):
     outside.mkdir()
     (outside / "up").symlink_to("..", target_is_directory=True)
     refused(outside, "up/outside.txt")
 
 
-def test_a_link_that_stays(tmp_path: Path):
+def test_a_link_inside_the_folder(tmp_path: Path):
     (tmp_path / "real.txt").write_text("text", encoding="utf-8")
     (tmp_path / "link.txt").symlink_to("real.txt")
     assert load(tmp_path, "link.txt").vars["text"] == "text"
 
 
-def test_hidden_files_are_none_of_a_labs_business(tmp_path: Path):
+def test_hidden_files_are_not_included(tmp_path: Path):
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "credentials").write_text("secret", encoding="utf-8")
     refused(tmp_path, ".aws/credentials")
 
 
-def test_what_is_no_file(tmp_path: Path):
+def test_paths_that_are_not_files(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
     refused(tmp_path, "pipe")
     (tmp_path / "folder").mkdir()
@@ -152,7 +152,7 @@ def test_what_is_no_file(tmp_path: Path):
     ("raw", "says"),
     [(b"\xff\xfe", "it is not UTF-8"), (b"x" * (1024 * 1024 + 1), "larger than 1 MiB")],
 )
-def test_what_is_no_text(raw: bytes, says: str, tmp_path: Path):
+def test_files_that_are_not_text(raw: bytes, says: str, tmp_path: Path):
     (tmp_path / "raw.bin").write_bytes(raw)
     assert says in refused(tmp_path, "raw.bin")
 

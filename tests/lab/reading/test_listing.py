@@ -34,7 +34,7 @@ def test_the_bundled_lab_is_listed():
         ("id: x\nstages: [5, {id: [a]}]", ""),
     ],
 )
-def test_what_is_no_lab_is_listed_with_the_reason(text: str, says: str, tmp_path: Path):
+def test_an_unreadable_lab_is_listed_with_the_reason(text: str, says: str, tmp_path: Path):
     (tmp_path / "broken.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "notes.txt").write_text("id: x", encoding="utf-8")
     (header,) = listing.headers(tmp_path)
@@ -42,13 +42,13 @@ def test_what_is_no_lab_is_listed_with_the_reason(text: str, says: str, tmp_path
     assert header.id in {"broken", "x"}
 
 
-def test_a_folder_named_like_a_lab_is_no_lab(tmp_path: Path):
+def test_a_folder_named_like_a_lab_is_not_a_lab(tmp_path: Path):
     (tmp_path / "some.yaml").mkdir()
     (header,) = listing.headers(tmp_path)
     assert "can't be read" in header.problem
 
 
-def test_a_folder_that_is_not_there_has_no_labs(tmp_path: Path):
+def test_a_missing_folder_has_no_labs(tmp_path: Path):
     assert listing.headers(tmp_path / "none") == []
 
 
