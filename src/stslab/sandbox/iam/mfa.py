@@ -24,7 +24,7 @@ _STEP_SECONDS = 30
 _DIGITS = 6
 _SEED_BYTES = 40  # 64 characters in base 32, as AWS's seeds have
 _DEVICES_PER_USER = 8
-_NEAR = range(-1, 2)  # how many steps a clock may be off
+_NEAR = range(-2, 3)  # how many steps a clock may be off
 _ENABLING = range(-2, 2)
 RESYNC = range(-2880, 2880)  # a day
 

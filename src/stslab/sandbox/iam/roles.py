@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.statement import Statement
 from stslab.sandbox.api import faults, identifiers, policies
-from stslab.sandbox.api.model import Answer, ApiRequest, Judge, Params
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Params
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.iam.policies import counted
 from stslab.sandbox.state.identities import InstanceProfile, Role
@@ -20,6 +20,8 @@ from stslab.sandbox.state.snapshot import Transaction, View
 _TRUST_SIZE = 2048
 _SERVICE = re.compile(r"(?:[a-z0-9-]+\.)?([a-z0-9-]+)\.amazonaws\.com")
 _TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
+_OF_ANY_ROLE = {"RoleName", "Description"}
+_WITHOUT_SUFFIX = ("ecs.amazonaws.com", "elasticloadbalancing.amazonaws.com", "rds.amazonaws.com")
 _TITLES: Mapping[str, str] = {
     "autoscaling": "AutoScaling",
     "cloud9": "AWSCloud9",
@@ -83,7 +85,7 @@ def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
         max_session=params.get("MaxSessionDuration", 3600),
         max_signin=params.get("MaxSigninSessionDuration", 0),
     )
-    return {"Role": shapes.whole_role(tx, role)}
+    return {"Role": shapes.new_role(tx, role)}
 
 
 def _trust(judge: Judge, view: View, text: str) -> str:
@@ -149,8 +151,12 @@ def update_role(tx: Transaction, request: ApiRequest) -> None:
     reset = params.get("ResetMaxSigninSessionDuration", False)
     if reset and "MaxSigninSessionDuration" in params:
         raise faults.invalid_input("MaxSigninSessionDuration can't be both set and reset.")
-    change = lookups.named if params.keys() <= {"RoleName", "Description"} else lookups.changeable
-    role = change(tx, Role, request)
+    role = lookups.named(tx, Role, request)
+    if role.path.startswith(lookups.SERVICE_PATH) and not params.keys() <= _OF_ANY_ROLE:
+        raise ApiFault(
+            "UnmodifiableEntity",
+            f"{role.name} is an AWS service linked role, max session duration cannot be changed.",
+        )
     role = replace(
         role,
         description=params.get("Description", role.description),
@@ -164,7 +170,7 @@ def update_role_description(tx: Transaction, request: ApiRequest) -> Answer:
     role = lookups.named(tx, Role, request)
     role = replace(role, description=request.params["Description"])
     tx.put(role)
-    return {"Role": shapes.role(tx, role)}
+    return {"Role": {**shapes.plain_role(tx, role), "Description": role.description or None}}
 
 
 def update_assume_role_policy(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
@@ -186,6 +192,8 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
     account, service = request.account, request.params["AWSServiceName"]
     if not _SERVICE.fullmatch(service):
         raise faults.invalid_input(f"Service principal {service} is not valid.")
+    if service in _WITHOUT_SUFFIX and request.params.get("CustomSuffix"):
+        raise faults.invalid_input(f"Custom suffix is not allowed for {service}")
     path, name = _linked_name(request.params)
     if tx.get(Role, account, name.lower()) is not None:
         raise faults.invalid_input(
@@ -203,7 +211,7 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
         description=request.params.get("Description", ""),
     )
     tx.put(role)
-    return {"Role": shapes.role(tx, role)}
+    return {"Role": shapes.new_role(tx, role)}
 
 
 def linked_path(request: ApiRequest) -> str:
@@ -229,14 +237,21 @@ def delete_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
     if not role.path.startswith(lookups.SERVICE_PATH):
         raise faults.no_such(f"The service-linked role with name {role.name} cannot be found.")
     tx.delete(role)
-    return {"DeletionTaskId": f"task{role.path}{role.name}/{uuid.uuid4()}"}
+    return {"DeletionTaskId": _task_id(request.account, f"{role.path}{role.name}")}
+
+
+def _task_id(account: str, name: str) -> str:
+    """The id of the deletion of a role, by which it is known without being kept."""
+    return f"task{name}/{uuid.uuid5(uuid.NAMESPACE_OID, account + name)}"
 
 
 def get_service_linked_role_deletion_status(_view: View, request: ApiRequest) -> Answer:
     """Every deletion has succeeded."""
     task = request.params["DeletionTaskId"]
     if not _TASK.fullmatch(task):
-        raise faults.no_such(f"Deletion task {task} cannot be found.")
+        raise faults.invalid_input("Invalid task id")
+    if task != _task_id(request.account, linked_path(request)):
+        raise faults.no_such("Cannot find deletion status for given id.")
     return {"Status": "SUCCEEDED"}
 
 

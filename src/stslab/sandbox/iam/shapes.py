@@ -123,10 +123,20 @@ def whole_user(record: User) -> Members:
     return {**user(record), **_tagged_and_bounded(record)}
 
 
+def plain_role(view: View, record: Role) -> Members:
+    """A role as in an instance profile."""
+    trust = document(policies.with_arns(record.trust, view))
+    return {**_named("Role", record), "AssumeRolePolicyDocument": trust}
+
+
+def new_role(view: View, record: Role) -> Members:
+    """A role as in CreateRole's answer."""
+    return {**plain_role(view, record), **_tagged_and_bounded(record)}
+
+
 def role(view: View, record: Role) -> Members:
     return {
-        **_named("Role", record),
-        "AssumeRolePolicyDocument": document(policies.with_arns(record.trust, view)),
+        **plain_role(view, record),
         "Description": record.description or None,
         "MaxSessionDuration": record.max_session,
         "MaxSigninSessionDuration": record.max_signin or None,
@@ -144,7 +154,7 @@ def instance_profile(view: View, record: InstanceProfile, *, whole: bool = True)
     held = view.get(Role, record.account, record.role)
     return {
         **_named("InstanceProfile", record),
-        "Roles": [role(view, held)] if held else [],
+        "Roles": [plain_role(view, held)] if held else [],
         "Tags": tags(record.tags) or None if whole else None,
     }
 

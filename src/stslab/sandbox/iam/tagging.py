@@ -68,6 +68,8 @@ def _without(
 
 def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
     new = given(request)
+    if not new:
+        raise faults.invalid_input("The list of tags is empty.")
     holder, kept = _without(tx, kind, request, new)
     tags = {**kept, **new}
     if len(tags) > _MOST:

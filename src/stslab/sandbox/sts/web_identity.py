@@ -36,6 +36,7 @@ _NO_JWT = (
     "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
 )
 _SKEW_SECONDS = 300
+_OAUTH = {"graph.facebook.com": "IDPRejectedClaim", "www.amazon.com": "InvalidIdentityToken"}
 
 
 class WebIdentity(NamedTuple):
@@ -64,6 +65,9 @@ def assume_role_with_web_identity(
     assume: AssumeRole, tx: Transaction, request: ApiRequest
 ) -> Answer:
     params = request.params
+    if given := params.get("ProviderId"):  # no token is an OAuth 2.0 access token
+        message = f"Not authorized to perform sts:{request.operation}"
+        raise ApiFault(_OAUTH.get(given, "AccessDenied"), message)
     target = assume.target(tx, params["RoleArn"], "Request ARN is invalid")
     # The AWS CLI and the JavaScript SDK send a token file unchanged, with its last line feed.
     identity = _identify(tx, params["WebIdentityToken"].strip(), target.account, request)
@@ -86,7 +90,7 @@ def assume_role_with_web_identity(
         provider_keys=tuple((key, value) for key, value in keys.items() if isinstance(value, str)),
     )
     return answer | {
-        "SubjectFromWebIdentityToken": identity.claims["sub"],
+        "SubjectFromWebIdentityToken": str(identity.claims["sub"]),
         "Audience": identity.audience,
         "Provider": provider,
     }
@@ -108,7 +112,7 @@ def _identify(view: View, text: str, account: str, request: ApiRequest) -> WebId
             "The ID Token provided is not valid: its signature is not the identity provider's"
         ) from error
     _check_times(token.claims, request)
-    if not token.claims.get("sub"):
+    if token.claims.get("sub") is None:
         raise faults.invalid_token("Missing a required claim: sub")
     audiences = [name for name in listed(token.claims.get("aud")) if name in provider.client_ids]
     if not audiences:
@@ -139,7 +143,7 @@ def _check_times(claims: tokens.Claims, request: ApiRequest) -> None:
     now = int(request.now.timestamp())
     expires, issued = _time(claims, "exp"), _time(claims, "iat")
     starts = _time(claims, "nbf") if "nbf" in claims else issued
-    if now >= expires:
+    if now >= expires + _SKEW_SECONDS:
         raise ApiFault(
             "ExpiredTokenException",
             f"Token expired: current date/time {now} must be before the expiration date/time "
