@@ -53,8 +53,10 @@ def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span
     if overridden and request.caller.kind == "Anonymous":
         message = "Request specific response headers cannot be used for anonymous GET requests."
         raise fault("InvalidRequest", message)
-    shows_checksum = params.get("ChecksumMode") and not span.partial
-    last = span.end - 1
+    last, number = span.end - 1, params.get("PartNumber")
+    of = next((part for part in version.parts if part.number == number), version)
+    shows_checksum = params.get("ChecksumMode") and (number or not span.partial)
+    checksums = of.checksums if shows_checksum else {}
     return {
         "AcceptRanges": "bytes",
         "LastModified": version.modified,
@@ -68,8 +70,8 @@ def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span
         "StorageClass": version.storage_class if version.storage_class != "STANDARD" else None,
         "VersionId": lookups.shown_id(bucket, version),
         **version.encryption,
-        **(version.checksums if shows_checksum else {}),
-        "ChecksumType": (version.checksum_type or None) if shows_checksum else None,
+        **checksums,
+        "ChecksumType": version.checksum_type if checksums else None,
         "TagCount": len(version.tags) or None,
     }
 
