@@ -65,9 +65,12 @@ def assume_role_with_web_identity(
     assume: AssumeRole, tx: Transaction, request: ApiRequest
 ) -> Answer:
     params = request.params
-    if given := params.get("ProviderId"):  # no token is an OAuth 2.0 access token
-        message = f"Not authorized to perform sts:{request.operation}"
-        raise ApiFault(_OAUTH.get(given, "AccessDenied"), message)
+    if given := params.get("ProviderId"):
+        raise ApiFault(
+            _OAUTH.get(given, "AccessDenied"),
+            f"The token is not an OAuth 2.0 access token of {given}. An OpenID Connect token is "
+            "sent without ProviderId.",
+        )
     target = assume.target(tx, params["RoleArn"], "Request ARN is invalid")
     # The AWS CLI and the JavaScript SDK send a token file unchanged, with its last line feed.
     identity = _identify(tx, params["WebIdentityToken"].strip(), target.account, request)
