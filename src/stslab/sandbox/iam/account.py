@@ -39,7 +39,7 @@ def get_account_summary(view: View, request: ApiRequest) -> Answer:
     account = request.account
     policies = list(view.all(ManagedPolicy, account))
     counts = {
-        "AccountAccessKeysPresent": int(any(not k.user for k in view.all(AccessKey, account))),
+        "AccountAccessKeysPresent": int(bool(lookups.access_keys(view, account, None))),
         "AccountMFAEnabled": 0,
         "AccountPasswordPresent": 1,
         "AccountSigningCertificatesPresent": 0,
@@ -194,12 +194,11 @@ def _is_recent(report: CredentialReport | None, request: ApiRequest) -> bool:
 
 
 def _report(view: View, account: Account, created: datetime) -> str:
-    keys = (key for key in view.all(AccessKey, account.account) if not key.user)
-    roots = sorted(keys, key=lambda key: (key.created, key.key))
+    roots = lookups.access_keys(view, account.account, None)
     rows = [_row("<root_account>", account.root_arn, created, _OF_ROOT, roots)]
     days = account.password_policy.max_age if account.password_policy else 0
     for user in sorted(view.all(User, account.account), key=lambda user: user.name):
-        own_keys = [view.get(AccessKey, user.account, key_id) for key_id in user.access_keys]
+        keys = lookups.access_keys(view, user.account, user)
         changed = (user.login.changed or user.login.created) if user.login else None
         ends = changed + timedelta(days) if changed and days else None
         password = {
@@ -209,7 +208,7 @@ def _report(view: View, account: Account, created: datetime) -> str:
             "password_next_rotation": _stamp(ends),
             "mfa_active": _flag(user.mfa_devices),
         }
-        rows.append(_row(user.name, user.arn, user.created, password, own_keys))
+        rows.append(_row(user.name, user.arn, user.created, password, keys))
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -217,9 +216,7 @@ def _report(view: View, account: Account, created: datetime) -> str:
     return out.getvalue()
 
 
-def _row(
-    name: str, arn: str, created: datetime, password: Row, keys: Sequence[AccessKey | None]
-) -> Row:
+def _row(name: str, arn: str, created: datetime, password: Row, keys: Sequence[AccessKey]) -> Row:
     row = {"user": name, "arn": arn, "user_creation_time": _stamp(created), **password}
     for number, key in enumerate((*keys, None, None)[:2], start=1):
         start, used = f"access_key_{number}", key.last_used if key is not None else None

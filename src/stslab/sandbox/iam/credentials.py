@@ -23,7 +23,8 @@ _NEVER: Members = {"ServiceName": "N/A", "Region": "N/A"}
 def create_access_key(tx: Transaction, request: ApiRequest) -> Answer:
     """A user can have two keys. Only this answer contains the secret."""
     user = _owner(tx, request)
-    faults.check_quota("AccessKeysPerUser", _KEYS_PER_USER, len(_keys(tx, request, user)))
+    existing = lookups.access_keys(tx, request.account, user)
+    faults.check_quota("AccessKeysPerUser", _KEYS_PER_USER, len(existing))
     key = AccessKey(
         account=request.account,
         access_key_id=identifiers.access_key_id("AKIA", request.account),
@@ -40,7 +41,7 @@ def create_access_key(tx: Transaction, request: ApiRequest) -> Answer:
 
 def list_access_keys(view: View, request: ApiRequest) -> Answer:
     user = _owner(view, request)
-    keys = _keys(view, request, user)
+    keys = lookups.access_keys(view, request.account, user)
     return shapes.page("AccessKeyMetadata", keys, request.params, lambda key: _metadata(key, user))
 
 
@@ -77,15 +78,6 @@ def _owner(view: View, request: ApiRequest) -> User | None:
     if request.caller.kind == "Root" and "UserName" not in request.params:
         return None
     return lookups.own_user(view, request)
-
-
-def _keys(view: View, request: ApiRequest, user: User | None) -> list[AccessKey]:
-    """The keys of a user or of root (None), oldest first."""
-    if user is None:
-        roots = (key for key in view.all(AccessKey, request.account) if not key.user)
-        return sorted(roots, key=lambda key: (key.created, key.key))
-    keys = (view.get(AccessKey, user.account, key_id) for key_id in user.access_keys)
-    return [key for key in keys if key is not None]
 
 
 def _key(view: View, request: ApiRequest, user: User | None) -> AccessKey:

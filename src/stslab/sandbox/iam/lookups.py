@@ -155,6 +155,15 @@ def groups_of(view: View, user: User) -> list[Group]:
     return [group for group in groups if group is not None]
 
 
+def access_keys(view: View, account: str, user: User | None) -> list[AccessKey]:
+    """The access keys of a user, or of root (None), oldest first."""
+    if user is None:
+        roots = (key for key in view.all(AccessKey, account) if not key.user)
+        return sorted(roots, key=lambda key: (key.created, key.key))
+    keys = (view.get(AccessKey, account, key_id) for key_id in user.access_keys)
+    return [key for key in keys if key is not None]
+
+
 def users_in(view: View, group: Group) -> Iterator[User]:
     """The users in a group, in any order."""
     return (user for user in view.all(User, group.account) if group.key in user.groups)

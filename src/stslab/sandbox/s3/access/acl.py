@@ -116,17 +116,17 @@ def account_with(view: View, canonical_id: str) -> Account | None:
 
 
 def effective(bucket: Bucket, grants: Grants) -> tuple[Grant, ...]:
-    """The grants that have an effect: IgnorePublicAcls takes the public ones away."""
+    """The grants that have an effect; with IgnorePublicAcls, public ones have none."""
     ignored = PUBLIC if bucket.block.ignore_public_acls else frozenset()
     return tuple(grant for grant in grants or () if grant.grantee not in ignored)
 
 
 def written(view: View, bucket: Bucket, grants: Grants) -> Answer:
-    """An ACL as in GetBucketAcl's and GetObjectAcl's answers: what of it has an effect."""
+    """An ACL as in GetBucketAcl's and GetObjectAcl's answers: the grants that have an effect."""
     owner_id = lookups.canonical_id(view, bucket)
     owner_only = grants is None or not acls_enabled(bucket)
-    held = (Grant(owner_id, ALL),) if owner_only else effective(bucket, grants)
-    rows = [{"Grantee": _grantee(grant), "Permission": grant.permission} for grant in held]
+    shown = (Grant(owner_id, ALL),) if owner_only else effective(bucket, grants)
+    rows = [{"Grantee": _grantee(grant), "Permission": grant.permission} for grant in shown]
     return {"Owner": {"ID": owner_id}, "Grants": rows}
 
 
@@ -163,13 +163,13 @@ def new_grants(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
 
 
 def refuse_public(request: ApiRequest, bucket: Bucket) -> None:
-    """Refuse a public ACL where Block Public Access does, whatever the caller may do."""
+    """Refuse a public ACL if Block Public Access does, even if a policy allows it."""
     if acls_enabled(bucket) and bucket.block.block_public_acls and _is_public(request):
         raise prevented(request, bucket, "ACLs", "BlockPublicAcls")
 
 
 def prevented(request: ApiRequest, bucket: Bucket, what: str, setting: str) -> ApiFault:
-    """The refusal by a Block Public Access setting; other accounts are not told the reason."""
+    """The error of a Block Public Access setting. Only the owner's account gets the reason."""
     if request.caller.account != bucket.owner:
         return fault("AccessDenied")
     key = request.params.get("Key")
