@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import signal
 import stat
 import subprocess
@@ -228,6 +229,9 @@ def test_an_account_that_can_not_be_opened_leaves_the_one_before(machine, tmp_pa
     assert "Traceback" not in said.said
     assert machine.aws("iam", "get-user", "--user-name", "ann").code == 0
     assert machine.stslab("sandbox", "import", str(tmp_path / "none"), "--yes").code == 2
+    os.mkfifo(tmp_path / "pipe")
+    pipe = machine.stslab("sandbox", "import", str(tmp_path / "pipe"), "--yes")
+    assert (pipe.code, "it is not a regular file" in pipe.said) == (1, True)
 
 
 def test_the_aws_cli_may_be_anyone(machine):

@@ -79,6 +79,8 @@ def _files_of(lab: Path) -> Iterator[tuple[str, str]]:
 
 def is_one(path: Path) -> bool:
     """Whether a file is a set-up, and not just an account."""
+    if not path.is_file():  # reading a pipe could wait forever
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             return _RUN in archive.namelist()
