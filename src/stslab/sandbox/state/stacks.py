@@ -145,7 +145,10 @@ class StackEvent(Record, frozen=True, kw_only=True):
 
 
 class ChangeSet(Record, frozen=True, kw_only=True):
-    """A change set of a stack. ``changes`` are as DescribeChangeSet returns them."""
+    """A change set of a stack. ``changes`` are as DescribeChangeSet returns them.
+
+    ``errors`` are those of its validation, with the members of OperationEvent.
+    """
 
     table: ClassVar[str] = "change-set"
     keyed_by: ClassVar[str] = "change_set_id"
@@ -159,6 +162,7 @@ class ChangeSet(Record, frozen=True, kw_only=True):
     reason: str = ""
     execution_status: str = "AVAILABLE"
     changes: tuple[Mapping[str, Any], ...] = ()
+    errors: tuple[Mapping[str, str], ...] = ()
     description: str = ""
     role_arn: str = ""
     on_failure: str = ""

@@ -10,7 +10,7 @@ from stslab.sandbox.api.faults import already_exists, invalid, require
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads, Writes, tag_list
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.operations import stacks
-from stslab.sandbox.cloudformation.stacks.changes import compare
+from stslab.sandbox.cloudformation.stacks.changes import VALIDATIONS, compare, validation_errors
 from stslab.sandbox.cloudformation.stacks.job import EXECUTING, USER_INITIATED, stack_becomes
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.template import parse
@@ -20,6 +20,10 @@ from stslab.sandbox.state.stacks import ChangeSet, Config, Stack
 NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a "
     "change set."
+)
+INVALID = (
+    "The following hook(s)/validation failed: [{}]. To troubleshoot Early Validation errors, use "
+    "the DescribeEvents API for detailed failure information."
 )
 REVIEW = "REVIEW_IN_PROGRESS"
 NEEDS_STACK = "StackName must be specified if ChangeSetName is not specified as an ARN."
@@ -46,7 +50,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
         role_arn=params.get("RoleARN", ""),
         on_failure=params.get("OnStackFailure", ""),
     )
-    tx.put(_compared(tx, stack, change_set))
+    tx.put(_compared(tx, stack, change_set, validated=not params.get("DisableValidation")))
     stack = replace(stack, change_sets=(*stack.change_sets, change_set.change_set_id))
     if new:
         stack_becomes(tx, stack, REVIEW, USER_INITIATED)
@@ -73,28 +77,28 @@ def _target(view: View, request: ApiRequest, kind: str) -> Stack:
     return existing
 
 
-def _compared(view: View, stack: Stack, change_set: ChangeSet) -> ChangeSet:
+def _compared(view: View, stack: Stack, change_set: ChangeSet, *, validated: bool) -> ChangeSet:
     wanted = stacks.check(view, stack, change_set.config)
     stacks.check_types(view, stack, wanted)
     reviewed = stack.status == REVIEW
     current = None if reviewed else stacks.blueprint(view, stack, stack.config)
     changes = compare(stack, lookups.resources(view, stack), wanted, current)
-    if changes.empty and not reviewed and change_set.config.tags == stack.config.tags:
-        return replace(
-            change_set, status="FAILED", reason=NO_CHANGES, execution_status="UNAVAILABLE"
-        )
-    return replace(change_set, changes=changes.listed)
+    same = changes.empty and not reviewed and change_set.config.tags == stack.config.tags
+    errors = tuple(validation_errors(view, stack, wanted)) if validated and not same else ()
+    if not same and not errors:
+        return replace(change_set, changes=changes.listed)
+    hooks = ", ".join(sorted({VALIDATIONS[one["ValidationName"]] for one in errors}))
+    reason = INVALID.format(hooks) if errors else NO_CHANGES
+    failed = {"status": "FAILED", "execution_status": "UNAVAILABLE"}
+    return replace(change_set, errors=errors, reason=reason, **failed)
 
 
 def _describe(view: View, request: ApiRequest) -> Answer:
     stack, change_set = find_change_set(view, request)
     config = change_set.config
     values = parameters.shown(parse(config.template).parameters, config.parameters)
-    optional = {
-        "Parameters": values or None,
-        "Tags": tag_list(config.tags) or None,
-        "OnStackFailure": change_set.on_failure,
-    }
+    tags, on_failure = tag_list(config.tags) or None, change_set.on_failure
+    optional = {"Parameters": values or None, "Tags": tags, "OnStackFailure": on_failure}
     return {
         **_summary(stack, change_set),
         **stacks.without_empty(optional),
@@ -103,6 +107,22 @@ def _describe(view: View, request: ApiRequest) -> Answer:
         "Capabilities": config.capabilities,
         **stacks.page(request, "Changes", change_set.changes, dict),
     }
+
+
+def _events(view: View, request: ApiRequest) -> Answer:
+    missing = "DescribeEvents without ChangeSetName is not supported by the embedded account"
+    require(request.params.get("ChangeSetName"), missing)
+    stack, change_set = find_change_set(view, request)
+    common = {
+        "StackId": stack.stack_id,
+        "OperationId": change_set.change_set_id.rpartition("/")[2],
+        "OperationType": "CREATE_CHANGESET",
+        "EventType": "VALIDATION_ERROR",
+        "Timestamp": change_set.created,
+        "ValidationFailureMode": "FAIL",
+        "ValidationStatus": "FAILED",
+    }
+    return stacks.page(request, "OperationEvents", change_set.errors, lambda one: common | {**one})
 
 
 def _list(view: View, request: ApiRequest) -> Answer:
@@ -201,7 +221,11 @@ def _summary(stack: Stack, change_set: ChangeSet) -> Answer:
     )
 
 
-READS: Reads = {"DescribeChangeSet": _describe, "ListChangeSets": _list}
+READS: Reads = {
+    "DescribeChangeSet": _describe,
+    "DescribeEvents": _events,
+    "ListChangeSets": _list,
+}
 WRITES: Writes = {
     "CreateChangeSet": _create,
     "ExecuteChangeSet": _execute,

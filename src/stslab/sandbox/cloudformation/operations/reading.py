@@ -9,13 +9,11 @@ from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, tag_list
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.operations import stacks
-from stslab.sandbox.cloudformation.operations.change_sets import find_change_set
+from stslab.sandbox.cloudformation.operations.change_sets import REVIEW, find_change_set
 from stslab.sandbox.cloudformation.template import parameters, validation
 from stslab.sandbox.cloudformation.template.template import Template, parse
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource
-
-REVIEW = "REVIEW_IN_PROGRESS"
 
 
 def _describe_stacks(view: View, request: ApiRequest) -> Answer:

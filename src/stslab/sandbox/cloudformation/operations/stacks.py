@@ -28,9 +28,9 @@ from stslab.sandbox.state.stacks import Config, Stack
 
 PAGE = 100
 UNSUPPORTED = (
-    "NotificationARNs", "ResourcesToImport", "ResourceTypes", "StackPolicyBody",
-    "StackPolicyDuringUpdateBody", "StackPolicyDuringUpdateURL", "StackPolicyURL",
-    "TimeoutInMinutes",
+    "DeploymentConfig", "DeploymentMode", "ImportExistingResources", "NotificationARNs",
+    "ResourcesToImport", "ResourceTypes", "StackPolicyBody", "StackPolicyDuringUpdateBody",
+    "StackPolicyDuringUpdateURL", "StackPolicyURL", "TimeoutInMinutes",
 )  # fmt: skip
 Item = TypeVar("Item")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from stslab.sandbox.cloudformation.resources.work import Properties
-from stslab.sandbox.cloudformation.template.functions import as_text
+from stslab.sandbox.cloudformation.template.functions import Unknown, as_text
 from stslab.sandbox.cloudformation.template.template import Value
 
 
@@ -39,6 +39,8 @@ def members(
 
 def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
     """The value converted to a kind; or unchanged, with an error in ``problems``."""
+    if isinstance(value, Unknown):
+        return value
     wanted, convert = _KINDS[_form(kind)]
     try:
         result = convert(value)

@@ -4,15 +4,22 @@ AWS CloudFormation User Guide, "Updating stacks using change sets" and "Update b
 stack resources".
 """
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from stslab.sandbox.cloudformation import lookups
+from stslab.sandbox.cloudformation.resources.properties import members
 from stslab.sandbox.cloudformation.resources.types import TYPES, fitted
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_in
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.references import Reference, references
 from stslab.sandbox.cloudformation.template.template import Value
+from stslab.sandbox.state.buckets import Bucket
+from stslab.sandbox.state.identities import Group, InstanceProfile, Role, User
+from stslab.sandbox.state.snapshot import Record, View
 from stslab.sandbox.state.stacks import Stack, StackResource
 
 NOT_THERE = frozenset({"CREATE_FAILED", "CREATE_PENDING", "DELETE_COMPLETE", "DELETE_SKIPPED"})
@@ -80,7 +87,9 @@ class _Comparison:
             self.unsettled.add(logical_id)
             return _change("Add", logical_id, self.wanted.declared(logical_id).type)
         properties = self.wanted.properties(logical_id, self.lookup)
-        properties = _fitted(resource.type, logical_id, properties)
+        if kind := TYPES.get(resource.type):
+            with suppress(BadProperties):  # the update will fail with this error
+                properties = fitted(kind, logical_id, properties)
         names = [name for name in changed(resource.properties, properties) if name != "Tags"]
         details = [detail for name in names for detail in self._details(resource, name)]
         others = self._other_attributes(resource, properties)
@@ -156,14 +165,6 @@ def _direct(target: Mapping[str, str], recreation: str = "Never") -> Properties:
     }
 
 
-def _fitted(type_name: str, logical_id: str, properties: Properties) -> Properties:
-    kind = TYPES.get(type_name)
-    try:
-        return fitted(kind, logical_id, properties) if kind else properties
-    except BadProperties:
-        return properties  # the update will fail with this error
-
-
 def _replacement(details: list[Properties]) -> str:
     always = [d for d in details if d["Target"]["RequiresRecreation"] == "Always"]
     if not always:
@@ -185,3 +186,47 @@ def _removal(resource: StackResource) -> Properties:
 def _change(action: str, logical_id: str, type_name: str, **members: Value) -> Properties:
     named = {"Action": action, "LogicalResourceId": logical_id, "ResourceType": type_name}
     return {"Type": "Resource", "ResourceChange": {**named, "Scope": [], "Details": [], **members}}
+
+
+VALIDATIONS = {
+    "NAME_CONFLICT_VALIDATION": "AWS::EarlyValidation::ResourceExistenceCheck",
+    "PROPERTY_VALIDATION": "AWS::EarlyValidation::PropertyValidation",
+}
+_NAMED: Mapping[str, type[Record]] = {
+    "AWS::S3::Bucket": Bucket,
+    **{f"AWS::IAM::{kind.__name__}": kind for kind in (Group, InstanceProfile, Role, User)},
+}
+
+
+def validation_errors(view: View, stack: Stack, wanted: Blueprint) -> Iterator[Mapping[str, str]]:
+    """Wrong properties, and names that exist (User Guide, "Validate stack deployments")."""
+    there = lookups.resources(view, stack).items()
+    present = {name: resource.properties for name, resource in there if is_there(resource)}
+    for declared in map(wanted.declared, wanted.active):
+        name, kind = declared.logical_id, TYPES.get(declared.type)
+        if kind is None:
+            continue
+        problems: list[str] = []
+        resolved = wanted.properties(name, lambda _reference: UNKNOWN)
+        known = {key: value for key, value in resolved.items() if key not in kind.unsupported}
+        properties = members(kind.properties, known, "#", problems)
+        for reason in problems:
+            place = f"{name}/Properties{reason.partition(':')[0].removeprefix('#')}"
+            yield _error("PROPERTY_VALIDATION", kind.name, place, reason)
+        given, record = str(properties.get(kind.name_property, "")), _NAMED.get(kind.name)
+        kept = present.get(name, {}).get(kind.name_property) == given
+        account = "" if record is Bucket else stack.account
+        if record and not kept and view.get(record, account, given.lower()):
+            taken = f"Resource of type '{kind.name}' with identifier '{given}' already exists."
+            yield _error("NAME_CONFLICT_VALIDATION", kind.name, name, taken)
+
+
+def _error(validation: str, kind: str, place: str, reason: str) -> Mapping[str, str]:
+    return {
+        "EventId": str(uuid.uuid4()),
+        "LogicalResourceId": place.partition("/")[0],
+        "ResourceType": kind,
+        "ValidationName": validation,
+        "ValidationPath": f"/Resources/{place}",
+        "ValidationStatusReason": reason,
+    }
