@@ -32,7 +32,7 @@ _INDENTED = {
     PolicyKind.IDENTITY: "The policy failed legacy parsing",
     PolicyKind.TRUST: "JSON strings must not have leading spaces",
 }
-"""What IAM says of a text that begins with white space."""
+"""IAM's messages for a text that begins with white space."""
 
 
 def checked(text: str, kind: PolicyKind) -> str:

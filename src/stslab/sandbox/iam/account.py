@@ -78,7 +78,7 @@ def _details(
 ) -> Iterator[tuple[str, str, Iterable[Pathed], Callable[[object], Members]]]:
     """For each kind of entity: its name in Filter, its member in the answer, all, and a writer.
 
-    Of AWS's policies those in use.
+    Of AWS's policies only those in use are listed.
     """
     uses = Uses.of(view, account)
     show_policy = partial(_policy_detail, uses)

@@ -167,7 +167,7 @@ def deactivate_mfa_device(tx: Transaction, request: ApiRequest) -> None:
 
 
 def _check_own(user: User, request: ApiRequest) -> None:
-    """A user who has a device changes the own devices with MFA only.
+    """Refuse a user with a device who changes devices without MFA.
 
     AWS security bulletin AWS-2023-001.
     """
@@ -181,7 +181,7 @@ def _check_own(user: User, request: ApiRequest) -> None:
 
 
 def _get_mfa_device(_view: View, _request: ApiRequest) -> Answer:
-    """GetMFADevice takes FIDO security keys only, which the account does not have."""
+    """GetMFADevice is for FIDO security keys only, which the embedded account does not support."""
     raise faults.invalid(
         "The MFA device serial number sent in the request is invalid or not supported by this "
         "API. Currently, only hardware FIDO security keys are supported. Please use the "

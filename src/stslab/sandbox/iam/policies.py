@@ -62,7 +62,7 @@ def get_policy(view: View, request: ApiRequest) -> Answer:
 
 
 def list_policies(view: View, request: ApiRequest) -> Answer:
-    """AWS's policies, the customer's (Local), or both. A usage only narrows OnlyAttached."""
+    """AWS's policies, the customer's (Local), or both. PolicyUsageFilter needs OnlyAttached."""
     params, uses = request.params, Uses.of(view, request.account)
     scope, usage = params.get("Scope", "All"), params.get("PolicyUsageFilter")
     policies = [*view.all(ManagedPolicy, request.account)] if scope != "AWS" else []
@@ -210,7 +210,7 @@ def _delete(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
 
 
 def _stored_name(holder: Identity, request: ApiRequest) -> str:
-    """The name that an inline policy has or gets; names don't differ in case only."""
+    """The name of an inline policy as it is stored, if it exists: names ignore case."""
     name: str = request.params["PolicyName"]
     return next((stored for stored in holder.inline if stored.lower() == name.lower()), name)
 

@@ -124,7 +124,7 @@ def _check_shared(text: str) -> None:
 
 
 def _is_limited(statement: Statement, host: str, wanted: Sequence[str]) -> bool:
-    """Whether an operator tests one of these keys, and each of them that it tests for values."""
+    """Whether a condition operator limits one of these keys, and none of them to everything."""
     operators = ["StringEquals", "StringEqualsIgnoreCase"]
     operators += [] if host in _BY_APPLICATION else ["StringLike"]
     blocks: dict[str, list[str]] = {}
@@ -241,7 +241,7 @@ def delete_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def _task_id(account: str, name: str) -> str:
-    """The id of the deletion of a role, by which it is known without being kept."""
+    """The id of a role's deletion. It follows from the role, so that it need not be stored."""
     return f"task{name}/{uuid.uuid5(uuid.NAMESPACE_OID, account + name)}"
 
 

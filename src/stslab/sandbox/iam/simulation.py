@@ -96,7 +96,7 @@ class Simulation:
 
     @property
     def is_across(self) -> bool:
-        """Whether the resources are another account's."""
+        """Whether the resources belong to another account."""
         return self.owner not in (None, self.principal.account)
 
     @cached_property
@@ -256,7 +256,7 @@ def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
 
 
 def _statements(simulation: Simulation, decision: Decision) -> list[_Statement]:
-    """What results name: the statements of all policies but the service control policies."""
+    """The statements that results name: those of all policies except service control policies."""
     return [
         _Statement(simulation.all_sources[policy["policy"]], number, result)
         for layer in decision.as_dict()["layers"]

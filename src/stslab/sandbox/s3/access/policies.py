@@ -328,7 +328,7 @@ def acl_statements(
 ) -> Iterator[Statement]:
     """The ACLs as statements, without the owner's grants: its account has access anyway.
 
-    WRITE lets others make new objects, and not change those that are there.
+    WRITE lets others create new objects, but not change existing ones.
     """
     if not acl.acls_enabled(bucket):
         return

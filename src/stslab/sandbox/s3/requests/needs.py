@@ -123,11 +123,11 @@ class _Call(msgspec.Struct, frozen=True):
         )
 
     def _allowed(self, action: str, bucket: Bucket) -> Iterator[policies.Statement]:
-        """What S3 allows where no policy denies it.
+        """Statements for what S3 allows unless a policy denies it.
 
-        Who may put an object may set its ACL with it, as far as the bucket is asked (S3 User
-        Guide, "Bucket policy examples using condition keys"). Who started an upload, and the
-        account of a user who did, may stop it ("Multipart upload API and permissions").
+        The bucket does not restrict setting the ACL of an object that a caller may put (S3 User
+        Guide, "Bucket policy examples using condition keys"). The initiator of an upload, and the
+        initiator's account, may stop it ("Multipart upload API and permissions").
         """
         caller, upload_id = self.request.caller, self.request.params.get("UploadId", "")
         account = f"arn:aws:iam::{caller.account}:root"
