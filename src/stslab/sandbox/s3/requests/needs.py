@@ -129,18 +129,18 @@ class _Call(msgspec.Struct, frozen=True):
         Guide, "Bucket policy examples using condition keys"). The initiator of an upload, and the
         initiator's account, may stop it ("Multipart upload API and permissions").
         """
-        caller, upload_id = self.request.caller, self.request.params.get("UploadId", "")
-        account = f"arn:aws:iam::{caller.account}:root"
-        principal: object = None
+        caller, principals = self.request.caller, list[str]()
+        account = f"arn:aws:iam::{caller.account}:"
+        everyone = "*" if caller.kind == "Anonymous" else f"{account}root"
+        abroad = [everyone] if caller.account != bucket.owner else []
+        upload = self.view.get(Upload, bucket.owner, self.request.params.get("UploadId", ""))
         if action == "s3:PutObjectAcl" and self.request.operation in _TABLES.creating:
-            principal = "*" if caller.kind == "Anonymous" else {"AWS": account}
-        upload = self.view.get(Upload, bucket.owner, upload_id)
-        if upload is not None and action in _OF_INITIATOR:
-            is_user = ":user/" in upload.initiator
-            owner = f"{upload.initiator.partition(':user/')[0]}:root"
-            principal = {"AWS": [upload.initiator, owner] if is_user else upload.initiator}
-        if principal is not None:
-            allowed = {"Sid": "AllowedByS3", "Effect": "Allow", "Principal": principal}
+            principals = abroad
+        elif upload is not None and action in _OF_INITIATOR:
+            is_user = upload.initiator.startswith(f"{account}user/")
+            principals = [upload.initiator, *(abroad if is_user else ())]
+        if principals:
+            allowed = {"Sid": "AllowedByS3", "Effect": "Allow", "Principal": {"AWS": principals}}
             yield {**allowed, "Action": action, "Resource": "*"}
 
     def on_object(self, action: str, where: Address, version: str | None = None) -> Need:
