@@ -60,7 +60,7 @@ def _ordered(convert: Callable[[str], Any], compare: Callable[[Any, Any], bool])
             return None
 
         def comparison(found: str, _context: Context) -> bool:
-            """What is no number or date differs from each: not equal, nor less or greater."""
+            """A text that is not a number or date is neither equal, less nor greater."""
             given = convert(found)
             return given is not None and compare(given, wanted)
 

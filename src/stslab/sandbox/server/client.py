@@ -87,12 +87,12 @@ def find(folder: Path) -> Endpoint | None:
     if known is None:
         return None
     try:
-        said = _ask(folder, "GET", "health", seconds=_HEALTH_SECONDS)
+        facts = _ask(folder, "GET", "health", seconds=_HEALTH_SECONDS)
     except (*_NO_ANSWER, SandboxError):
         return None
     # Another program may listen on the port of a server that was killed.
-    ours = all(said.get(name) == known.get(name) for name in ("instance", "pid"))
-    return Endpoint.of(said) if ours else None
+    ours = all(facts.get(name) == known.get(name) for name in ("instance", "pid"))
+    return Endpoint.of(facts) if ours else None
 
 
 def ensure(folder: Path, *, port: int = 0) -> Endpoint:
