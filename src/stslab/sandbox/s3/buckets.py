@@ -114,6 +114,12 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     if not 0 < most <= _MOST_BUCKETS:
         message = "Argument max-buckets must be an integer between 1 and 10000"
         raise invalid_argument(message, "max-buckets", most)
+    region = params.get("BucketRegion", request.region)
+    served = {REGION, *_locations()} if request.region == REGION else {request.region}
+    if region not in served:
+        message = "A ListBuckets request is made to a Regional endpoint that is different from the "
+        message += "Region specified in the bucket-region parameter."
+        raise invalid_argument(message, "bucket-region", region)
     account = view.get(Account, owner, "")
     return {
         "Buckets": [
