@@ -373,7 +373,7 @@ def test_the_advice_about_a_refused_token_fixes_it(account, fresh):
     )
     assert "add-client-id-to-open-id-connect-provider" in told(token())
     iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="app")
-    assert "stslab sandbox token" in told(token(seconds=-5))
+    assert "stslab sandbox token" in told(token(seconds=-301))
     account.control("POST", "oidc/issuer", {"issuer": url, "certificate": "wrong-host"})
     assert "stslab sandbox issuer URL --certificate renewed" in told(token())
     account.control("POST", "oidc/issuer", {"issuer": url, "certificate": "renewed"})
