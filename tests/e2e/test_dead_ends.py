@@ -242,7 +242,10 @@ def test_why_asks_first_whether_the_right_caller_asked(begun: Machine) -> None:
     assert begun.aws("s3api", "list-objects-v2", "--bucket", bucket, profile="sts").code
     told = why(begun)
     caller = told.index("The profile assumed may do this: call it with --profile assumed")
-    assert "--profile admin" not in told[: told.index("If it was, what to change")]
+    assert (
+        "--profile admin"
+        not in told[: told.index("If this caller should be let through, what to change")]
+    )
     assert caller < told.index("Allow user sts-test-user-")
     role = json.loads(begun.stslab("why", "--json").out)
     assert role["callers"] == ["assumed"]

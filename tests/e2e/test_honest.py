@@ -158,8 +158,8 @@ def test_a_report_of_a_lab_that_was_made_easier_on_the_way(machine: Machine):
     page = machine.stslab("report", "--markdown").out
     assert "with another lab than the run began with: create-user" in page
     assert "attempt 1" in page
-    assert "tried more than once: create-user" in page
-    assert "tried more than once: create-user" in again.out
+    assert "begun more than once: create-user" in page
+    assert "begun more than once: create-user" in again.out
     template = machine.root / "copy" / "templates" / "sts-role.yaml"
     template.write_text(template.read_text() + "# other\n")
     machine.stslab("run", path, "--yes", "--to", "deploy-role")

@@ -121,7 +121,7 @@ def test_words(opened: Open) -> None:
     terminal.enter()
     terminal.wait("admin $ aws iam create-user")
     terminal.enter("more")  # behind the command that stands there
-    terminal.wait("implicit deny", "Enter shows more, `back` ends it")
+    terminal.wait("implicit deny", "Enter shows more, `q` ends it")
     terminal.enter("quit")
     assert terminal.ended() == 0
 
@@ -222,6 +222,22 @@ WORDS = {
     "copy": "aws sts get-caller-identity",
     "hint": "A digit answers",
 }
+
+
+def test_an_account_that_ended_meanwhile_is_started_again(opened: Open, machine: Machine) -> None:
+    terminal = opened("run")
+    to_the_first_question(terminal)
+    assert machine.stslab("sandbox", "stop").code == 0
+    terminal.key("1")
+    terminal.wait("You said so.", "No policy was asked.", "Enter goes on")
+    terminal.enter("quit")
+    assert terminal.ended() == 0
+    again = opened("run")  # an answered question is not asked again
+    again.wait("Assume a role with AWS STS", "Enter goes on")
+    again.enter()
+    again.wait("Somebody joins", "Enter goes on")
+    again.enter()
+    again.wait("sts wants to list all buckets", "question 2 of")
 
 
 def test_every_word_at_a_question(opened: Open) -> None:

@@ -30,6 +30,11 @@ SESSION = (
     " aws configure set aws_secret_access_key $2 --profile assumed;"
     " aws configure set aws_session_token $3 --profile assumed"
 )
+TEMPLATE = Path(__file__).parents[2] / "templates" / "sts-role.yaml"
+WRONG_STACK = (
+    f"aws cloudformation deploy --stack-name $STACK --template-file {TEMPLATE}"
+    " --parameter-overrides UserName=bob BucketName=$BUCKET --capabilities CAPABILITY_IAM"
+)
 OBJECT = "echo Hello! | aws s3 cp - s3://$BUCKET/hello.txt --profile assumed"
 
 
@@ -61,7 +66,12 @@ def answers(terminal: Terminal, until: str) -> str:
     """Say to every question that one does not know, and go on, until this is on the screen."""
     text = terminal.text
     while until not in text or "/6 " not in text.split("\n")[-1]:
-        key = {"Your answer:": "0", "Enter goes on:": "\r", "Enter removes it all:": ""}
+        key = {
+            "Your answer:": "0",
+            "Enter goes on:": "\r",
+            "Enter shows more": "\r",
+            "Enter removes it all:": "",
+        }
         pressed = next((press for mark, press in key.items() if mark in text), None)
         if pressed == "":
             break
@@ -92,10 +102,14 @@ def test_the_whole_lab_by_hand_leaves_nothing(
     other.does(KEY)  # in the second terminal: the first one sees it
     terminal.wait("✔ The profile sts holds", "Enter goes on:")
     answers(terminal, "The stack $STACK")
+    assert str(TEMPLATE) in terminal.text.replace("\n", "").replace(" ", "")
+    other.does(WRONG_STACK)
+    terminal.wait("! ", "Parameters: ", "bob")
     for _ in range(3):
         terminal.enter("hint")
     terminal.wait("The role and the bucket come", "This is the command.", "create-stack")
     terminal.enter()
+    terminal.wait("It is removed")
     answers(terminal, "sts may assume the role, and no other role.")
     other.does(
         f"aws iam put-user-policy --user-name $STS_USER --policy-name m --policy-document {ALLOW}"
@@ -111,7 +125,7 @@ def test_the_whole_lab_by_hand_leaves_nothing(
     while "Enter shows more" in text:  # where the list is longer than the screen
         terminal.enter()
         text = terminal.changed(text)
-    assert "IAM user extra-hand (changed by hand)" in text
+    assert "IAM user extra-hand (made or changed by hand)" in text
     assert not (machine.root / ".aws").exists()
     terminal.enter()
     terminal.wait("What to remember", "Enter goes on:")
@@ -189,7 +203,7 @@ def test_what_was_made_by_hand_before_a_kill_goes(opened: Open, machine: Machine
     machine.stslab("sandbox", "stop")
     done = machine.stslab("cleanup")
     assert done.code == 0, done.said
-    assert "IAM user extra-hand (changed by hand)" in done.out
+    assert "IAM user extra-hand (made or changed by hand)" in done.out
     machine.stslab("env", "--shell", "sh")
     users = machine._client("iam").list_users()["Users"]
     assert [one["UserName"] for one in users] == ["admin"]

@@ -63,7 +63,7 @@ def test_a_refusal_is_in_the_log_and_explained(machine):
     for part in (
         BOB,
         "iam:ListUsers",
-        "If it was, what to change",
+        "If this caller should be let through, what to change",
         "put-user-policy --user-name bob",
     ):
         assert part in shown.out

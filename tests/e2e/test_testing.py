@@ -213,7 +213,7 @@ WRONG = {
     "sessions last longer": (("      Description: What the lab", "      MaxSessionDuration: 7200\n      Description: What the lab"), "longer than an hour"),
     "the user may every role": (('"Resource": "${{ role_arn }}"', '"Resource": "*"'), "The user's policies allow no other role"),
     "the user may all of STS": (('"Action": "sts:AssumeRole"', '"Action": "sts:*"'), "On the role itself"),
-    "the user may list users": (('"Resource": "${{ role_arn }}"\n    }', '"Resource": "${{ role_arn }}"\n    },\n    {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*"}'), "Of seven other things"),
+    "the user may list users": (('"Resource": "${{ role_arn }}"\n    }', '"Resource": "${{ role_arn }}"\n    },\n    {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*"}'), "none of seven other calls"),
     "the user may everything": (('"sts:AssumeRole",\n      "Resource": "${{ role_arn }}"', '"*",\n      "Resource": "*"'), "The user's policies allow no other role"),
     "the user may read the bucket": (('"Resource": "${{ role_arn }}"\n    }', '"Resource": "${{ role_arn }}"\n    },\n    {\n      "Effect": "Allow",\n      "Action": "s3:GetObject",\n      "Resource": "arn:aws:s3:::${{ bucket_name }}/*"\n    }'), "The user's policies allow nothing on the bucket"),
 }  # fmt: skip

@@ -12,6 +12,8 @@ from stslab.errors import StslabError
 
 _INTERRUPTED = 130
 _UNEXPECTED = 1
+_PIPE_CLOSED = 141
+"""What a shell says of a program that SIGPIPE ended."""
 
 cli = LazyGroup(
     "stslab",
@@ -58,7 +60,7 @@ def exit_code(arguments: list[str]) -> int:
         from stslab.cli.failures import silence_stdout
 
         silence_stdout()
-        return _UNEXPECTED
+        return _PIPE_CLOSED
     except Exception as error:  # noqa: BLE001 - a traceback is a bug: it goes to a file
         return _unexpected(error)
     return code if isinstance(code, int) else 0

@@ -33,7 +33,7 @@ from stslab.structures import listed
 
 GRADES = 3  # of hints: a nudge, a pointer, the command
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
-_FILE, _GAP = re.compile(r"[\w/.-]+\.json"), re.compile(r"\$\{\{.*?\}\}")
+_FILE, _GAP = re.compile(r"[\w/.-]+\.(?:json|yaml)"), re.compile(r"\$\{\{.*?\}\}")
 _TRUST = "iam.UpdateAssumeRolePolicy"
 _WIDE = "More is allowed than the stage asks for: "
 
@@ -74,7 +74,10 @@ class ByHand:
     def hear(self, event: object) -> None:
         """Note a thing that exists, but not as the step would make it."""
         if isinstance(event, StepDiffers):
-            self.differing.append(f"{event.what}.")
+            parts = [
+                f" {one.what}: {', '.join(one.found)}." for one in event.differences if one.found
+            ]
+            self.differing.append("".join((event.what, ".", *parts)))
 
     def look(self, stage: Stage) -> Standing:
         adopted, differing = self._adopted(stage)
@@ -96,7 +99,7 @@ class ByHand:
         tasks = tuple(
             Task(at, f"{step.title}. (stslab did that.)", done=True)
             if _is_the_labs(step)
-            else Task(at, step.task or f"{step.title}.", at in so_far or behaves)
+            else Task(at, task_text(self.lab, step), at in so_far or behaves)
             for at, step in enumerate(stage.steps)
             if at in wanted or (_is_the_labs(step) and at in adopted)
         )
@@ -106,7 +109,7 @@ class ByHand:
         known = (subject(self._known(step.params)) for _, step in tasks_of(stage))
         subjects = list(filter(None, known))
         astray = [off_task(event, subjects) for event in self._changes(stage)]
-        more = len(astray) > sum(changes(stage.steps[at].call) for at in adopted | alike)
+        more = len(astray) > sum(changes(stage.steps[at].call) for at in so_far)
         other = map(_has_to_hold, in_the_way if more else ())  # the learner chose another way
         differs = (note for at, notes in differing.items() for note in notes if at not in so_far)
         return Standing(tasks, (*beyond, *other, *differs, *filter(None, astray)))
@@ -126,7 +129,7 @@ class ByHand:
 
     def _where(self, hint: str) -> str:
         """The path of the first file that the hint names, and the values for its placeholders."""
-        files = [self.lab.path.parent / name for name in _FILE.findall(hint)]
+        files = [_file(self.lab, name) for name in _FILE.findall(hint)]
         for path in filter(Path.is_file, files):
             gaps = self._known({gap: gap for gap in _GAP.findall(path.read_text())})
             values = ", ".join(f"{value} for {gap}" for gap, value in gaps.items())
@@ -231,6 +234,20 @@ def tasks_of(stage: Stage) -> list[tuple[int, Step]]:
         for at, step in enumerate(stage.steps)
         if not _is_the_labs(step) and (changes(step.call) or step.profile)
     ]
+
+
+def task_text(lab: Lab, step: Step) -> str:
+    """What a learner is to reach by hand; its files are named so that they are found anywhere."""
+
+    def place(name: re.Match[str]) -> str:
+        file = _file(lab, name[0])
+        return str(file) if file.is_file() else name[0]
+
+    return _FILE.sub(place, step.task or f"{step.title}.")
+
+
+def _file(lab: Lab, name: str) -> Path:
+    return (lab.path.parent / name).resolve()
 
 
 def _has_to_hold(check: Check) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from stslab.lab.model import Lab
 from stslab.lesson import access
-from stslab.lesson.byhand import tasks_of
+from stslab.lesson.byhand import task_text, tasks_of
 from stslab.lesson.ports import Decide
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import MADE, FaultState, How, RunRecord
@@ -74,9 +74,7 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
         task = fault.title, not missing
         return Now(run.id, lab.id, how, stage.id, title, number, of, (task,), missing)
     made = {(one.intent.stage, one.intent.step) for one in past.entries() if one.state in MADE}
-    tasks = tuple(
-        (step.task or f"{step.title}.", (stage.id, at) in made) for at, step in tasks_of(stage)
-    )
+    tasks = tuple((task_text(lab, step), (stage.id, at) in made) for at, step in tasks_of(stage))
     cells = access.table(lab, {*held, stage.id}, known, decide)
     missing = tuple(_missing(cells, {(one.cell, one.identity) for one in stage.changes}))
     how = ways.get(stage.id, "")

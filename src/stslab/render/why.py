@@ -103,7 +103,11 @@ def _show_callers(paper: Paper, profiles: list[str]) -> None:
 
 def _show_changes(paper: Paper, told: _Explanation) -> None:
     paper.blank()
-    who = "If it was, what to change" if told["callers"] else "What to change"
+    who = (
+        "If this caller should be let through, what to change"
+        if told["callers"]
+        else "What to change"
+    )
     paper.prose(who, style="bold")
     several = len(told["changes"]) > 1
     for number, change in enumerate(told["changes"], 1):
@@ -121,7 +125,7 @@ def _show_option(paper: Paper, option: _Explanation) -> None:
     paper.prose(option["what"], indent=2, lead=paper.symbols.hint)
     if option["statement"]:
         for line in json.dumps(option["statement"], indent=2, ensure_ascii=False).split("\n"):
-            paper.indented(line, 6)
+            paper.indented(line, indent=6)
     if option["command"]:
         paper.prose("With the aws CLI:", indent=4, style="dim")
         paper.command(option["command"], indent=4)

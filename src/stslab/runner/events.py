@@ -278,7 +278,7 @@ class RunFinished(Event, frozen=True):
 
     ``claims`` are all claims of the lab: (stage title, claim, verdict as in a report).
     ``proved`` is how many were proved. ``notes`` are remarks and the stages they are about:
-    skipped, not reached, tried more than once and the like. ``left`` is what cleanup would
+    skipped, not reached, begun more than once and the like. ``left`` is what cleanup would
     still remove: (thing, ``aws`` command that removes it).
     """
 

@@ -56,7 +56,9 @@ def test_a_code_alone_is_a_message(stslab, code):
     assert understood(stslab("why", code, "--json"))["error"] == code
 
 
-@pytest.mark.parametrize("given", ["hello there", "NoSuchBucket: it is not there", '{"a": 1}', " "])
+@pytest.mark.parametrize(
+    "given", ["hello there", "NoSuchBucket: it is not there", '{"a": 1}', " ", ""]
+)
 def test_texts_that_are_not_messages(stslab, given):
     said = stslab("why", given)
     assert (said.code, said.out) == (2, "")

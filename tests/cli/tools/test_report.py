@@ -63,7 +63,7 @@ def test_a_report_with_a_name_still_verifies(run: str, stslab: Stslab, tmp_path:
         (("--html", "/no/such/folder/x.html"), "can't be written"),
         (("nothere0",), "There is no run 'nothere0'"),
         (("merge", "/dev/null", "--csv"), "is not a report of stslab"),
-        (("merge", "/dev/null"), "Add --csv or --html"),
+        (("merge", "/dev/null"), "is not a report of stslab"),
         (("merge", "/no/such.json", "--csv"), "does not exist"),
     ],
 )

@@ -81,10 +81,10 @@ DRIFTS = {
     delete_the_user: ["IAM user", "Access key", "Inline policy"],
     delete_the_key: ["Access key"],
     delete_the_policy: ["Inline policy"],
-    delete_the_role: ["IAM role", "role_arn", "Inline policy", "AWS no longer accepts the session"],
-    delete_the_bucket: ["S3 bucket", "role_arn", "Inline policy", "AWS no longer accepts the session"],
+    delete_the_role: ["IAM role", "What it read has changed (role_arn", "Inline policy", "AWS no longer accepts the session"],
+    delete_the_bucket: ["S3 bucket", "What it read has changed (role_arn", "Inline policy", "AWS no longer accepts the session"],
     delete_the_stack: [
-        "CloudFormation stack", "role_arn", "Inline policy", "AWS no longer accepts the session",
+        "CloudFormation stack", "What it read has changed (role_arn", "Inline policy", "AWS no longer accepts the session",
     ],
     end_the_session: ["The session has expired (profile assumed)"],
     forget_the_profiles: ["The profile sts is gone", "The profile assumed is gone"],

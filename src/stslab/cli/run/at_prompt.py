@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from stslab.cli.run.here import Here
@@ -37,7 +38,8 @@ class AtPrompt:
 
     ``words`` maps words about the account to functions that draw their answers. ``line`` is the
     shown command, ``verdict`` the account's on its call. ``asks`` are the cells of the access
-    table that the next questions are about: they are hidden.
+    table that the next questions are about: they are hidden. ``lacks`` are the words that do
+    nothing here.
     """
 
     here: Here
@@ -50,6 +52,7 @@ class AtPrompt:
     line: str = ""
     instead: str = ""
     asks: frozenset[access.Key] = frozenset()
+    lacks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.lab, self.runner, self.decide = self.here.lab, self.here.runner, self.here.decide
@@ -72,11 +75,13 @@ class AtPrompt:
         word, self.instead = self.instead, ""
         return bool(word) and self.word(word, scene)
 
-    def read(self, read: Callable[[], Entered]) -> Entered:
+    def read(self, read: Callable[[], Entered], *, page: bool = False) -> Entered:
+        """Read an entry. Raises Quit: the learner leaves. At a ``page`` `quit` ends only that."""
         with self.waiting():
             entered = read()
-        if entered.end or entered.word == "quit":
+        if entered.end or (entered.word == "quit" and not page):
             raise Quit
+        self.here.awake()
         if not self.over and self.runner.run.state not in UNFINISHED:
             self.screen.say("The run has ended in the meantime.")
             raise Quit
@@ -84,7 +89,7 @@ class AtPrompt:
 
     def word(self, word: str, scene: Any) -> bool:
         """Handle a word at a scene. Return whether the scene is on the screen afterwards."""
-        if word == "skip":
+        if word == "skip" and word not in self.lacks:
             raise Skip
         shown = self._scene_of(word, scene)
         try:
@@ -93,8 +98,8 @@ class AtPrompt:
             elif word in self.words:
                 self.screen.page(self.words[word], self._more)
             elif word == "help":
-                self.screen.page(draw_help, self._more)
-            elif word == "copy":
+                self.screen.page(partial(draw_help, lacks=self.lacks), self._more)
+            elif word == "copy" and self.line:
                 self.screen.copy(self.line)
             else:
                 self.screen.say(_nothing_to_show(word, scene))
@@ -106,7 +111,7 @@ class AtPrompt:
         """The scene that a word shows, or None."""
         if word == "back":
             return scene
-        if word == "status":
+        if word == "status" and word not in self.lacks:
             here = self.stage.id if self.stage else ""
             stages = self.runner.map(here)
             return scenes.Welcome(self.lab.title, "", stages, self.here.place, resumed=True)
@@ -122,7 +127,10 @@ class AtPrompt:
         return None
 
     def _more(self) -> bool:
-        self.instead = self.read(lambda: self.prompt.enter("shows more, `back` ends it")).word
+        """Whether the rest of a long text is to be shown. As in every pager, `q` ends it."""
+        more = partial(self.prompt.enter, "shows more, `q` ends it")
+        word = self.read(more, page=True).word
+        self.instead = "back" if word == "quit" else word
         return not self.instead
 
     def table(self) -> tuple[access.CellState, ...]:

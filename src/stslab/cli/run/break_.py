@@ -66,6 +66,8 @@ def _list(lab: str, *, as_json: bool) -> None:
     rows = []
     for path in [find(lab)] if lab else bundled_labs():
         loaded = load_lab(path)
+        if sys.stderr.isatty():
+            click.echo(f"{loaded.id}: proving which faults can be found and fixed ...", err=True)
         rows += [
             {"id": fault.id, "lab": loaded.id, "title": fault.title, "derived": fault.derived}
             for fault in offered(loaded)

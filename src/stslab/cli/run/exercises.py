@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from stslab.cli.run.here import Here
+from stslab.errors import RunError
 from stslab.lab.model import Check, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import scenes
-from stslab.lesson.byhand import ByHand, Standing
+from stslab.lesson.byhand import ByHand, Standing, Task
 from stslab.render.lesson import views
 from stslab.render.terminal.paper import Paper
 from stslab.runner.events import CallShown
 from stslab.runner.run.run import Runner
+
+_STILL_WRONG = "Every task is done, but something is still wrong: `back` shows it below them."
 
 
 def call_of(part: Step | Check, known: Mapping[str, Any]) -> CallShown:
@@ -69,10 +72,12 @@ class StepExercise:
 
     def news(self, paper: Paper) -> None:
         self.done = self.runner.adopt(self.stage, self.at)
+        profile = self.stage.steps[self.at].profile
+        lacks = f" What it makes is to be in the profile {profile.name}." if profile else ""
         paper.prose(
             "That is what the step makes: it is done, by hand."
             if self.done
-            else "The step is not done yet; its own command is on the line again."
+            else f"The step is not done yet; its own command is on the line again.{lacks}"
         )
 
 
@@ -104,21 +109,28 @@ class TasksExercise:
         return scenes.Tasks(self.stage.title, self.place, self.standing)
 
     def run(self) -> bool:
+        if self.standing.next is None:
+            raise RunError(_STILL_WRONG)
+        if not self.command:  # which nobody has seen yet
+            Paper(self.here.laid.console).command(self._command(self.standing.next)[0], indent=3)
         self._type("", "admin")
-        if self.standing.next:
-            self.hand.solve(self.stage, self.standing.next)
+        self.hand.solve(self.stage, self.standing.next)
         return False
 
     def hint(self) -> str:
         task = self.standing.next
         if task is None:
-            return "Every task is done, but something is still wrong: `back` shows it below them."
+            return _STILL_WRONG
         text, last = self.hand.hint(self.stage, task)
         if last:
-            step = self.stage.steps[task.number]
-            call = call_of(step, self.here.runner.scope())
-            self._type(self.here.command(call, step.identity), step.identity)
+            self._type(*self._command(task))
         return text
+
+    def _command(self, task: Task) -> tuple[str, str]:
+        """The command that does a task, and the profile that runs it."""
+        step = self.stage.steps[task.number]
+        call = call_of(step, self.here.runner.scope())
+        return self.here.command(call, step.identity), step.identity
 
     def draw_why(self, paper: Paper) -> None:
         self.here.why(paper, self.stage)

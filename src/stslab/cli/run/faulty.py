@@ -303,7 +303,7 @@ def _worked(loop: Loop, faults: Faults, stands: Broken) -> Broken:
     loop.follows, loop.stage = True, loop.lab.stage(stands.fault.after)
     exercise = FaultExercise(loop.here, faults, stands)
     loop.verdict = exercise.asked.verdict if exercise.asked else UNKNOWN
-    loop.words = {"why": exercise.draw_why}
+    loop.words, loop.lacks = {"why": exercise.draw_why}, ("skip", "status")
     loop.prompt.status = exercise.status
     loop.work(exercise)
     stands = replace(exercise.stands, state=FaultState.FIXED)

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -29,7 +30,7 @@ from stslab.runner.journal.records import WHY, Hint
 from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import variables
 from stslab.sandbox.pipeline.log_file import Tail, newest_first
-from stslab.sandbox.server.client import control
+from stslab.sandbox.server.client import control, ensure
 
 _NO_AWS = (
     "There is no aws command here. `python -m pip install 'stslab[cli]'` installs it. The lab's"
@@ -69,15 +70,25 @@ class Here:
         """The variables that shown commands use, with their values."""
         return variables(self.lab, self.runner.scope())
 
+    def awake(self) -> None:
+        """Start the embedded account again, which ends when nobody has called it for two hours.
+
+        Raises SandboxError: it can't be started, or not where it was.
+        """
+        if self.embedded:
+            port = int(self.opened.target.endpoint_url.rpartition(":")[2])
+            ensure(self.laid.home.sandbox, port=port)
+
     def now(self) -> datetime:
         """The time by the account's clock, which may have been moved."""
+        self.awake()
         folder = self.laid.home.sandbox
         ahead = control(folder, "GET", "clock")["offset"] if self.embedded else 0.0
         return datetime.now(UTC) + timedelta(seconds=ahead)
 
     def minutes_to(self, end: str) -> int:
-        """The minutes until ``end`` (ISO 8601)."""
-        return int((datetime.fromisoformat(end) - self.now()).total_seconds() // 60)
+        """The minutes until ``end`` (ISO 8601), rounded up."""
+        return ceil((datetime.fromisoformat(end) - self.now()).total_seconds() / 60)
 
     def command(self, call: CallShown, who: str = "") -> str:
         """The ``aws`` command of a call. ``who`` is the shell's own profile."""

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import takewhile
 
 from msgspec.structs import replace
 
@@ -30,7 +29,7 @@ from stslab.lesson.byhand import ByHand
 from stslab.lesson.ports import Verdict
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.console import draws_over
-from stslab.runner.events import CallShown, Event, RunFinished
+from stslab.runner.events import CallShown, Event, Notice, RunFinished
 from stslab.runner.journal.records import CheckRecord, How, Prediction, Skipped
 from stslab.runner.journal.standing import by_concept
 from stslab.runner.run.plan import stage_of
@@ -70,6 +69,8 @@ class Loop(AtPrompt):
     def hear(self, event: Event) -> None:
         if self.hand is None:
             self.screen(event)
+        elif isinstance(event, Notice):
+            self.screen.say(f"{event.message} {event.hint}".strip())
         else:
             self.hand.hear(event)
         self.heard.hear(event)
@@ -152,7 +153,7 @@ class Loop(AtPrompt):
 
     def ended(self, finished: RunFinished) -> None:
         """Show the last screens."""
-        self.over = True
+        self.over, self.who = True, "admin"
         remember = scenes.Remember(self.lab.remember, self._chain(ever=True))
         self.enter(remember, "goes on")
         others = _NEXT[1:] if self.hand else _NEXT if self.here.embedded else _NEXT[2:]
@@ -341,7 +342,7 @@ class Loop(AtPrompt):
         elif verdict:
             question = questions.question(verdict, who, target, check=check, lab=self.lab)
             callers = {who: verdict}
-        if verdict is None or question is None:
+        if verdict is None or question is None or self._was_asked(stage, at):
             record = self.runner.prove(stage, at)
             self.heard.lines.append((record.held, record.says))
             return record
@@ -373,14 +374,22 @@ class Loop(AtPrompt):
         self.enter(answered, "goes on")
         return record
 
+    def _was_asked(self, stage: Stage, at: int) -> bool:
+        """Whether the learner answered this question before they left the stage half done."""
+        past = self.runner.past
+        answered = ((one.stage, one.number) for one in past.predictions())
+        return stage.id not in past.held() and (stage.id, at) in answered
+
     def _to_be_asked(self, stage: Stage, first: int) -> frozenset[access.Key]:
-        """The cells that the next checks ask about, up to the next stage with steps."""
+        """The cells that checks from this one on ask about, as long as no stage changes them."""
         later = self.lab.stages[self.lab.stages.index(stage) + 1 :]
-        unchanged = takewhile(lambda each: not each.steps, later)
-        checks = [*stage.checkpoint[first:], *(c for each in unchanged for c in each.checkpoint)]
-        asking = (check for check in checks if self.predict and check.ask is not None)
-        keys = ((questions.row(self.lab, check), check.identity) for check in asking)
-        return frozenset(key for key in keys if key[0])
+        parts = (stage.checkpoint[first:], ()), *((one.checkpoint, one.changes) for one in later)
+        found, changed = set[access.Key](), set[access.Key]()
+        for checks, changes in parts:
+            changed |= {(one.cell, one.identity) for one in changes}
+            asked = (one for one in checks if self.predict and one.ask is not None)
+            found |= {(questions.row(self.lab, one), one.identity) for one in asked} - changed
+        return frozenset(key for key in found if key[0])
 
     def _callers(self, check: Check) -> dict[str, Verdict]:
         """The verdicts for both profiles that could be the caller, if they differ; else nothing."""

@@ -7,7 +7,7 @@ import asyncio
 import os
 import select
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -202,6 +202,7 @@ def _session(status: Callable[[], str]) -> "PromptSession[str]":
         bottom_toolbar=status,
         completer=_completer(),
         complete_while_typing=False,
+        enable_suspend=True,
         history=InMemoryHistory(),
         color_depth=ColorDepth.DEPTH_1_BIT if bare else None,
         style=style,
@@ -283,10 +284,10 @@ def word_of(text: str) -> str:
     return found[0] if len(found) == 1 else ""
 
 
-def draw_help(paper: "Paper") -> None:
+def draw_help(paper: "Paper", lacks: Collection[str] = ()) -> None:
     paper.prose("At the prompt, a word or its first letters:", indent=1, style="bold")
     paper.blank()
-    paper.fields(list(WORDS.items()), indent=3)
+    paper.fields([(word, does) for word, does in WORDS.items() if word not in lacks], indent=3)
     paper.blank()
     text = "Any other command line runs in your shell, with the lab's profiles."
     paper.prose(text, indent=1)

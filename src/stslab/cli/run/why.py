@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _LONGEST = 4 * 1024 * 1024  # bytes of a message that are read
 _HEX = re.compile(r"[0-9A-Fa-f-]{1,36}")
 _WORD = re.compile(r"[A-Za-z0-9-]{1,36}")  # S3's ids have other letters too; no secret is so short
+_NO_MESSAGE = "No error message of AWS was found in the text."
 _HOW = (
     "Give the whole message, with its code (such as AccessDenied): in quotes, as a file, or on"
     " stdin to `stslab why -`. Without arguments, the embedded account's last refusal is explained."
@@ -45,6 +46,8 @@ def command(*, about: tuple[str, ...], as_json: bool) -> None:
     can't say, and what to look at first, with commands. The message may be wrapped, and come
     from the aws CLI, an SDK, Terraform, or CloudTrail's JSON. It stays on this machine.
     """
+    if about and not "".join(about).strip():
+        raise UsageError(_NO_MESSAGE, _HOW)
     text = _message_text(about)
     if text is None:
         _explain_request("".join(about), as_json=as_json)
@@ -93,7 +96,7 @@ def _explain_message(text: str, *, as_json: bool) -> None:
 
     message = read(text)
     if message is None:
-        raise UsageError("No error message of AWS was found in the text.", _HOW)
+        raise UsageError(_NO_MESSAGE, _HOW)
     advice = advise(message)
     if as_json:
         click.echo(json.dumps(view.as_json(message, advice), indent=2))
@@ -198,7 +201,8 @@ def _chosen(folder: Path, request_id: str) -> "Event | None":
     from stslab.sandbox.pipeline.log_file import is_refused, newest_first
 
     if not request_id:
-        return next(filter(is_refused, newest_first(folder)), None)
+        refused = filter(is_refused, newest_first(folder))
+        return next((one for one in refused if not _proves_the_end(one)), None)
     wanted = request_id.strip().lower()
     found = {
         event["requestID"]: event
@@ -212,6 +216,13 @@ def _chosen(folder: Path, request_id: str) -> "Event | None":
         f"The log has {problem} whose id begins with {request_id}.",
         "List the last requests with their ids: stslab sandbox log",
     )
+
+
+def _proves_the_end(event: "Event") -> bool:
+    """Whether stslab itself tried a key that cleanup deleted: no learner met that refusal."""
+    from stslab.lesson.ports import is_own
+
+    return is_own(event) and event["errorCode"] == "InvalidClientTokenId"
 
 
 def _key_facts(folder: Path, access_key_id: str) -> Mapping[str, Any] | None:

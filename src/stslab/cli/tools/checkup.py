@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
 import time
@@ -88,6 +89,8 @@ _LITTLE = 200 << 20
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _MINIMUM = re.compile(r">=\s*([0-9][0-9.]*)")
 _EXTRA = "extra =="
+_CLI = re.compile(r"aws-cli/(\d+)\.(\d+)\.\d+")
+_ENDPOINT_SINCE = {1: 29, 2: 13}  # the changelogs of the aws CLI, "endpoint URL in the shared ..."
 _SECRETS = ("journal.sqlite*", "profiles/*/*", "sandbox/*")
 
 
@@ -249,10 +252,22 @@ def _settings() -> Iterator[Checked]:
 
 
 def _aws_cli() -> Iterator[Checked]:
-    found = shutil.which("aws")
-    fix = "`stslab env` and `stslab shell` are for it: python -m pip install 'stslab[cli]'"
-    says = found or "not found; labs do not need it"
-    yield checked("aws CLI", says, "" if found else fix, NOTE)
+    """Whether the aws command is there, and takes its endpoint from a profile, as ours need."""
+    found, install = shutil.which("aws"), "python -m pip install 'stslab[cli]'"
+    if not found:
+        fix = f"`stslab env` and `stslab shell` are for it: {install}"
+        yield checked("aws CLI", "not found; labs do not need it", fix, NOTE)
+        return
+    told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
+    version = _CLI.search(told.stdout + told.stderr)
+    old = version is not None and int(version[2]) < _ENDPOINT_SINCE.get(int(version[1]), 0)
+    fix = f"It ignores the endpoint_url of profiles, and calls AWS. Get a newer one: {install}"
+    yield checked(
+        "aws CLI",
+        f"{version[0] if version else 'of no known version'}, {found}",
+        fix if old else "",
+        WARNING,
+    )
 
 
 def _account(where: Where) -> Iterator[Checked]:

@@ -139,9 +139,10 @@ def verify(*, file: str) -> None:
 
 @click.command("merge")
 @click.argument("files", nargs=-1, required=True, type=_Readable)
-@click.option("--csv", "form", flag_value="csv", help="As CSV, for a spreadsheet.")
+@click.option("--csv", "form", flag_value="csv", default="csv",
+              help="As CSV, for a spreadsheet (the default).")  # fmt: skip
 @click.option("--html", "form", flag_value="html", help="As a page to view and print.")
-def merge(*, files: tuple[str, ...], form: str | None) -> None:
+def merge(*, files: tuple[str, ...], form: str) -> None:
     """Merge the reports of a class (FILES, in JSON) into one table, on stdout.
 
     It has a row for each learner, and columns for stages and concepts; each report is
@@ -149,8 +150,6 @@ def merge(*, files: tuple[str, ...], form: str | None) -> None:
     """
     from stslab.render.report import merged
 
-    if not form:
-        raise UsageError("The format of the table is missing.", "Add --csv or --html.")
     forms: dict[str, Callable[..., str]] = {"csv": merged.as_csv, "html": merged.as_page}
     reports = [merged.handed_in(_text(file), file) for file in files]
     click.echo(forms[form](reports), nl=False)

@@ -99,7 +99,9 @@ def _tables(message: Message) -> Iterator[str]:
         yield message.caller_kind if message.caller_kind in steps else "caller"
     if message.encoded and not message.policy:
         yield "encoded"
-    if message.gate is None and message.assumes_role:
+    if message.gate is None and message.action.lower() == "sts:tagsession":
+        yield "session tags"
+    elif message.gate is None and message.assumes_role:
         yield "assume a user" if owner(message.resource_arn)[0] == "user" else "assume a role"
     else:
         denies = f"{message.gate} denies"

@@ -323,6 +323,11 @@ _BARE: Final = spaced(
     r"\bnot authorized to perform this operation\b|\bStatus Code: 403\b"
 )
 _S3_SAYS: Final = spaced(r"\bAccess Denied\b(?!: You)")
+# What `aws s3 cp`, `sync`, `mv` and `rm` say before the error: on what.
+_TRANSFER: Final = spaced(
+    r"\b(?:upload failed: [^\n]{1,1024}? to|download failed:|delete failed:)"
+    r" s3://(?P<object>[^\s]{1,1100})"
+)
 _AROUND: Final = ("code", "service", "operation")
 _FRAME: Final = ("caller", "action", "resource", *_AROUND)
 
@@ -396,7 +401,11 @@ def _read(text: str) -> _Reading:
         frame = frame_near(text, found.start())
         # Only the wording tells the service.
         service = "s3" if not frame.service and _S3_SAYS.search(text) else ""
-        return _Reading(_completed(Message(encoded=encoded, service=service), frame))
+        moved = _TRANSFER.search(text)
+        resource = f"arn:aws:s3:::{moved['object']}" if moved else ""
+        return _Reading(
+            _completed(Message(encoded=encoded, service=service, resource=resource), frame)
+        )
     return _Reading(None)
 
 

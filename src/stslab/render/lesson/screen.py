@@ -78,18 +78,20 @@ class Screen:
                 self._console.clear()
             else:
                 self._console.print()
-            self._console.file.write("\n".join(lines[: self.room]) + "\n")
+            part = _page(lines, self.room)
+            self._console.file.write("\n".join(lines[:part]) + "\n")
             self._console.file.flush()
-            lines = lines[self.room :]
+            lines = lines[part:]
             if lines and not more():
                 return
 
     def copy(self, text: str) -> None:
         """Put a text into the terminal's clipboard (OSC 52), and print it alone."""
-        if self._clears and self._console.is_terminal:
+        self._console.file.write(f"\n{text}\n")
+        if text and self._clears and self._console.is_terminal:
             encoded = base64.b64encode(text.encode()).decode()
             self._console.file.write(f"\x1b]52;c;{encoded}\x07")
-        self._console.file.write(f"\n{text}\n")
+            self.say("(It is in the clipboard too, if this terminal lets programs write there.)")
 
     def below(self, draw: Callable[[Paper], None]) -> None:
         self._live.wait.ended()
@@ -115,3 +117,11 @@ class Screen:
         paper.symbols = self._live.symbols
         draw(paper)
         return captured.getvalue().rstrip("\n").split("\n")
+
+
+def _page(lines: list[str], room: int) -> int:
+    """How many of the lines to show at once: up to a blank one, if that is most of the screen."""
+    if len(lines) <= room:
+        return room
+    blank = (at for at in range(room, room // 2, -1) if not lines[at - 1].strip())
+    return next(blank, room)

@@ -16,9 +16,11 @@ from stslab.render.terminal.paper import Paper, RunPaper
 from stslab.render.terminal.run_view import step_drifted
 from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
+from stslab.render.text.symbols import in_words
 from stslab.vocabulary import Gate
 
 _LABEL = 28
+_GAP = 2
 _NARROWEST, _WIDEST = 7, 14
 """The width of a caller's column in the access table."""
 _FIND_OUT = (
@@ -29,8 +31,11 @@ View = Callable[[RunPaper, Any], None]
 
 
 def heading(paper: Paper, left: str, right: str = "") -> None:
-    gap = max(paper.width - len(left) - len(right) - 2, 1)
-    line = Text(" ").append(one_line(left), style="bold").append(" " * gap)
+    gap = paper.width - len(left) - len(right) - 2
+    if gap < _GAP:  # the right part has no room: it stands above
+        paper.put(Text(f" {right}", style="dim"))
+        right = ""
+    line = Text(" ").append(one_line(left), style="bold").append(" " * max(gap, 0))
     paper.put(line.append(right, style="dim"), "")
 
 
@@ -214,7 +219,8 @@ def matrix(paper: Paper, scene: scenes.Matrix) -> None:
     if scene.chain:
         chain(paper, scene.chain)
         paper.blank()
-    legend = [f"{paper.symbols.done} allowed", f"{paper.symbols.dot} denied"]
+    words = in_words()
+    legend = [] if words else [f"{paper.symbols.done} allowed", f"{paper.symbols.dot} denied"]
     legend += ["now: changed"] if scene.changed else []
     known = {cell.key for cell in scene.cells if cell.word != "unknown"}
     legend += ["empty: does not exist yet"] if len(known) < len(scene.cells) else []
@@ -228,7 +234,8 @@ def _cell(paper: Paper, scene: scenes.Matrix, says: str, who: str, column: int) 
         return Text(" " * column)
     if cell.key in scene.asked:
         return Text(f"{'?':<{column}}")
-    sign = paper.symbols.done if cell.verdict.allowed else paper.symbols.dot
+    signs = ("denied", "allowed") if in_words() else (paper.symbols.dot, paper.symbols.done)
+    sign = signs[cell.verdict.allowed]
     now = cell.key in scene.changed
     text = f"{sign} now" if now else sign
     return Text(f"{text:<{column}}", style="bold green" if now and cell.verdict.allowed else "")

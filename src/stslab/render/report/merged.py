@@ -119,7 +119,8 @@ def misconceptions(reports: Iterable[Handed]) -> list[Misconception]:
     """The wrong predictions, the most frequent first."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for report in reports:
-        for wrong in report.predicted:
+        first = {(one.stage, one.number): one for one in reversed(report.predicted)}
+        for wrong in first.values():
             if not wrong.right and wrong.said != DONT_KNOW:
                 claims = [claim.says for claim in report.claims if claim.stage == wrong.stage]
                 known = 0 <= wrong.number < len(claims)

@@ -219,7 +219,9 @@ _DENIALS = ("AccessDenied", "AccessDeniedException", "403", "")
 
 def mark(claim: Claim) -> str:
     """The verdict in words. A refusal that the lab wants is a success."""
-    if claim.verdict != "denied":
+    if claim.verdict == "allowed" and ".Simulate" in claim.call:
+        words = "proved"  # the simulation was allowed; what it simulated may well be denied
+    elif claim.verdict != "denied":
         words = _MARKS[claim.verdict]
     else:
         answer = "denied" if claim.code in _DENIALS else claim.code

@@ -58,7 +58,8 @@ def make_console(
         highlight=False,
         _environ=environ,
     )
-    console.width = max(console.width, _NARROWEST)
+    if console.width < _NARROWEST:  # noqa: PLR1730 - once set, it would not follow the terminal
+        console.width = _NARROWEST
     return console
 
 

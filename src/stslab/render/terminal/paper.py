@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from rich import box
@@ -89,7 +90,7 @@ class Paper:
         """A line that is never broken, even if it is wider than the screen."""
         self._whole(Text(line, style=style))
 
-    def indented(self, line: str, indent: int) -> None:
+    def indented(self, line: str, *, indent: int) -> None:
         """A whole line, indented further than it already is."""
         depth = len(line) - len(line.lstrip(" "))
         self.whole(" " * (indent + depth) + one_line(line))
@@ -103,16 +104,27 @@ class Paper:
             self._field(visible(label), value_text(value), widest, indent)
 
     def markdown(self, text: str, *, indent: int = 0) -> None:
-        if in_words():
-            self._paragraphs(text, indent)
-        else:
-            self.put(Padding(_markdown(text), (0, 0, 0, indent)))
+        """Markdown; in a pipe and in words its paragraphs. Lines of code stay whole."""
+        if in_words() or not self.console.is_terminal:
+            self._paragraphs(text, indent, apart=not in_words())
+            return
+        blocks = _BLANK.split(text.strip("\n"))
+        for at, (code, some) in enumerate(groupby(blocks, lambda one: one.startswith(_CODE))):
+            if at:
+                self.blank()
+            if code:
+                for line in "\n\n".join(some).split("\n"):
+                    self.whole(" " * indent + visible(line), "cyan")
+            else:
+                self.put(Padding(_markdown("\n\n".join(some)), (0, 0, 0, indent)))
 
     def _paragraphs(self, text: str, indent: int = 0, *, apart: bool = False) -> None:
-        for paragraph in paragraphs(visible(text)):
-            self.prose(paragraph, indent=indent)
-            if apart:
+        for at, block in enumerate(_BLANK.split(visible(text).strip("\n"))):
+            if at and apart:
                 self.blank()
+            draw = self.indented if block.startswith(_CODE) else self.prose
+            for paragraph in paragraphs(block):
+                draw(paragraph, indent=indent)
 
     def framed(self, title: str, text: str) -> None:
         """Markdown in a frame with a title; with --plain and in a pipe, without the frame."""
@@ -161,7 +173,7 @@ class Paper:
             self.put(Padding(_drawn(root, marks), (0, 0, 0, indent)))
             return
         for line in node_lines(root, marks):
-            self.indented(line, indent)
+            self.indented(line, indent=indent)
 
     def meaning(self, code: str, *, indent: int = 0) -> None:
         """The meaning of an AWS error code in plain words, and AWS's page on it."""
@@ -297,6 +309,7 @@ class _WaitLine:
 
 _BLANK = re.compile(r"\n[ \t]*\n")
 _ITEM = re.compile(r"\n(?=[ \t]*(?:[-*]|\d+\.) )")
+_CODE = "    "
 _RULE = re.compile(r"[|\s:-]+")
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
 _STRESS = re.compile(r"(?<![\w:/*])\*(?=[^\s*])([^*]+)(?<=\S)\*(?![\w*])")
@@ -306,7 +319,7 @@ _MARKUP = re.compile(r"\*\*|__|`|^#+ +", re.MULTILINE)
 def paragraphs(markdown: str) -> Iterator[str]:
     """Each paragraph, list item, row of a table and line of code, in order."""
     for block in _BLANK.split(markdown.strip("\n")):
-        if block.startswith("    "):
+        if block.startswith(_CODE):
             yield from block.split("\n")
         elif block.lstrip().startswith("|"):
             rows = [row for row in block.split("\n") if not _RULE.fullmatch(row)]

@@ -289,7 +289,7 @@ def cleanup_finished(paper: RunPaper, event: events.CleanupFinished) -> None:
     if looked:
         rows = ((paper.sign("done" if each.gone else "failed"), Text(one_line(each.thing)),
                  Text(one_line(each.proof))) for each in looked)  # fmt: skip
-        paper.table({"": 0, "Looked for": 3, "Answer": 2}, rows)
+        paper.table({"": 0, "Looked for": 3, "AWS answers now": 2}, rows)
         paper.blank()
     if event.remaining:
         _left(paper, event)

@@ -147,7 +147,7 @@ class Standing(msgspec.Struct, frozen=True):
         every = (
             ("skipped", self.skipped),
             ("not reached", self.not_reached),
-            ("tried more than once", self.tried_again),
+            ("begun more than once", self.tried_again),
             ("nobody was asked (--yes, or no terminal)", alone),
             ("set up by stslab break", to_break),
             ("with another lab than the run began with", self.changed),
@@ -260,8 +260,11 @@ class Concept(msgspec.Struct, frozen=True):
 
 
 def by_concept(predictions: Iterable[records.Prediction]) -> tuple[Concept, ...]:
-    """The concepts, in the order in which they came up."""
-    counted: dict[str, list[bool]] = {}
+    """The concepts, in the order in which they came up. A question's first answer counts."""
+    first: dict[tuple[str, int], records.Prediction] = {}
     for prediction in predictions:
+        first.setdefault((prediction.stage, prediction.number), prediction)
+    counted: dict[str, list[bool]] = {}
+    for prediction in first.values():
         counted.setdefault(prediction.concept, []).append(prediction.right)
     return tuple(Concept(name, sum(each), len(each)) for name, each in counted.items())

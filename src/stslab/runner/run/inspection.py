@@ -117,7 +117,11 @@ class Inspection:
         values = {name: evaluate(text, data, scope) for name, text in step.save.items()}
         known = self._work.past.saved()
         other = [name for name, value in values.items() if value not in (None, known.get(name))]
-        return Seen(f"{', '.join(other)}: changed since", gone=True) if other else _AS_IT_WAS
+        return (
+            Seen(f"What it read has changed ({', '.join(other)})", gone=True)
+            if other
+            else _AS_IT_WAS
+        )
 
     def _token(self, later: list[Entry]) -> Seen:
         """What is wrong with the token. It may have expired if the clock was moved since."""
@@ -426,8 +430,10 @@ def _policies(wanted: object, found: object, kind: PolicyKind) -> Sides:
 
 
 def _lists(wanted: Iterable[object], found: list[object]) -> Sides:
-    """Compare lists of tags, parameters or texts; the run's own tag does not count."""
-    settled = {RUN_TAG, *(_key(item) for item in found if _HIDDEN in str(item))}
+    """Compare lists of tags, parameters or texts. The run's own tag may be missing."""
+    settled = {_key(item) for item in found if _HIDDEN in str(item)}
+    if all(_key(item) != RUN_TAG for item in found):  # the journal knows what was made by hand
+        settled.add(RUN_TAG)
     lacking = [item for item in wanted if item not in found and _key(item) not in settled]
     keys = {_key(item) for item in lacking}
     instead = [item for item in found if _key(item) in keys]

@@ -317,7 +317,13 @@ class Looks(msgspec.Struct, frozen=True):
     remade: set[str] = msgspec.field(default_factory=set)
 
     def done(self, stage: Stage, number: int, before: Entry | None = None) -> None:
-        """Note that the step is done. ``before`` is its earlier entry, if it was done before."""
+        """Note that the step is done. ``before`` is its earlier entry, if it was done before.
+
+        The later steps of the stage are looked at again: what they read may have changed.
+        """
+        later = {(stage.id, at) for at in range(number + 1, len(stage.steps))}
+        self.looked.difference_update(later)
+        self.made.difference_update(later)
         self.made.add((stage.id, number))
         if before:
             self.looked.clear()  # later steps may depend on it

@@ -25,7 +25,7 @@ from stslab.runner.ports import Account, Clock, Hand, Profiles
 from stslab.runner.undo.proof import left_of, name, undo_by_hand
 from stslab.runner.undo.undo import Undone, children, failed, undo
 
-_BY_HAND = " (changed by hand)"
+_BY_HAND = " (made or changed by hand)"
 _KEPT = "# You made or changed it, and somebody else has changed it since. It is left as it is."
 _FIX = (
     "Fix the cause and run `stslab cleanup` again. Or remove it by hand with the commands"
