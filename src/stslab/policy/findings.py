@@ -255,8 +255,7 @@ _OF_CONDITIONS: Final = {
     ),
     "set-operator-missing": _Row(
         _lacks_set_operator,
-        "{key} may have several values, and {test} never matches several: "
-        "use ForAnyValue: or ForAllValues:.",
+        "{key} is multivalued, and {test} never matches it: use ForAnyValue: or ForAllValues:.",
     ),
     "null-with-set-operator": _Row(
         lambda one: one.asks_presence and _ALWAYS.get(one.test.quantifier),
