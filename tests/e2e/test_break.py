@@ -51,7 +51,7 @@ def test_found_and_fixed(opened: Open, machine: Machine) -> None:
     assert "no policy of assumed allows it" in first
     assert "OneBucket" not in first + machine.stslab("report").out
     terminal.wait("CLI.\n\nadmin $")  # drawn anew below what stands there
-    for grade in ("Look at the policy OneBucket", "Name what"):
+    for grade in ("Look at the policy OneBucket", "Name the resource"):
         terminal.enter("why")
         terminal.wait(grade, "admin $")
     assert "aws iam put-role-policy" in machine.stslab("why").out

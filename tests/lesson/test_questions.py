@@ -151,7 +151,7 @@ def test_refused_credentials_are_an_answer_throughout_such_a_lab() -> None:
 
 def test_the_trust_policy_is_an_answer_for_a_session() -> None:
     lab = bundled_lab("web-identity")
-    check = check_of(lab, "Mallory's session from before goes on")
+    check = check_of(lab, "Mallory's session from before still works")
     told = Verdict(True, gates=(GateReading(IDENTITY, "allows", False),))
     found = question(told, "mallory", "the bucket", check=check, lab=lab)
     assert found
@@ -168,7 +168,7 @@ def test_the_row_of_a_check() -> None:
     claims = {
         "A pull request, with code that nobody has reviewed, gets in": "pull-request",
         "The same repository in other letters is refused": "",
-        "Mallory's session from before goes on": "",
+        "Mallory's session from before still works": "",
     }
     assert {says: row(lab, check_of(lab, says)) for says in claims} == claims
 
