@@ -119,7 +119,7 @@ def test_sessions_expire_by_the_clock(machine):
     assert "2 h ahead of the real time" in moved.out
     assert "ExpiredToken" in as_(machine, keys, ask).err
     told = why(machine)
-    assert "have expired by the sandbox's clock" in told["why"]
+    assert "have expired by the embedded account's clock" in told["why"]
     assert machine.aws("iam", "list-users").code == 0  # signatures are judged by the real time
     assert "1 h ahead" in machine.stslab("sandbox", "clock", "-60m").out
     assert "the real time)" in machine.stslab("sandbox", "clock", "real").out

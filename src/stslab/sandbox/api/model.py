@@ -341,7 +341,7 @@ def tag_list(tags: Mapping[str, str]) -> list[Mapping[str, str]]:
 
 def unsupported(service: str, operation: str) -> ApiFault:
     """The error for an operation of AWS that the embedded account lacks."""
-    message = f"The sandbox does not implement {service}:{operation}."
+    message = f"The embedded account does not implement {service}:{operation}."
     return ApiFault("NotImplemented" if service == "s3" else "UnsupportedOperation", message)
 
 

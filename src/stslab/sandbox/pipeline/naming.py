@@ -28,7 +28,7 @@ def name(service: str, http: HttpRequest) -> tuple[str, Params]:
     if service not in operations.SERVICES:
         raise ApiFault(
             "UnsupportedOperation",
-            f"The sandbox does not implement the service {service}. "
+            f"The embedded account does not implement the service {service}. "
             "It has iam, sts, s3 and cloudformation.",
         )
     if service != "s3":

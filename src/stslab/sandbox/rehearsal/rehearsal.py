@@ -1,9 +1,8 @@
 """A rehearsal of one account: delays IAM's changes, slows stacks down, and makes calls fail.
 
-A change takes time until the rest of AWS sees it. Until then requests are decided by the older
-state: a new key is unknown, a new role can't be assumed, a changed or deleted policy still counts
+Until the rest of AWS sees a change, requests are decided by the older state: a new key is unknown,
+a new role can't be assumed, a deleted policy still counts. IAM itself answers with the newest state
 (IAM User Guide, "Troubleshoot IAM", "Changes that I make are not always immediately visible").
-IAM's own answers always have the newest state.
 """
 
 import threading

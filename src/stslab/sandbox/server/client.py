@@ -66,7 +66,8 @@ class _Answer(dict[str, Any]):
 
     def __missing__(self, key: str) -> NoReturn:
         raise SandboxError(
-            f"The sandbox does not report {key!r}, which this version of stslab needs.", _OLDER
+            f"The embedded account does not report {key!r}, which this version of stslab needs.",
+            _OLDER,
         )
 
 
@@ -100,7 +101,8 @@ def ensure(folder: Path, *, port: int = 0) -> Endpoint:
     found = find(folder) or _found_or_started(folder, port)
     if port and found.port != port:
         raise SandboxError(
-            f"The sandbox already runs on port {found.port}.", "Stop it first: stslab sandbox stop"
+            f"The embedded account already runs on port {found.port}.",
+            "Stop it first: stslab sandbox stop",
         )
     return found
 
@@ -121,7 +123,7 @@ def stop(folder: Path) -> bool:
             places.server.unlink(missing_ok=True)
             return True
     raise SandboxError(
-        f"The sandbox's process {read_number(places.server_lock)} does not end.",
+        f"The embedded account's process {read_number(places.server_lock)} does not end.",
         f"Its log is {places.log}",
     )
 
@@ -159,7 +161,7 @@ def control(folder: Path, method: str, path: str, body: Json | None = None) -> J
     try:
         return _ask(folder, method, path, body)
     except _NO_ANSWER as error:
-        raise SandboxError("The sandbox does not answer.", _START) from error
+        raise SandboxError("The embedded account does not answer.", _START) from error
 
 
 def _ask(
@@ -173,7 +175,7 @@ def _ask(
     places = Files(folder)
     known = read_json(places.server)
     if known is None or not isinstance(known.get("port"), int):
-        raise SandboxError("The sandbox does not run.", _START)
+        raise SandboxError("The embedded account does not run.", _START)
     headers = {_TOKEN_HEADER: places.token.read_text()}
     content = json.dumps(body or {}) if method == "POST" else None
     connection = http.client.HTTPConnection(_HOST, known["port"], timeout=seconds)
@@ -198,11 +200,11 @@ def starting(folder: Path) -> Iterator[None]:
         held = lock_within(Files(folder).start_lock, _START_SECONDS)
     except OSError as error:
         raise SandboxError(
-            f"The sandbox's folder can't be used: {error}.",
+            f"The embedded account's folder can't be used: {error}.",
             "Make it writable, or name another one: STSLAB_HOME=/some/folder stslab ...",
         ) from error
     if held is None:
-        raise SandboxError("Another command has been starting the sandbox for a minute already.")
+        raise SandboxError("Another command has been starting the embedded account for a minute.")
     try:
         yield
     finally:
@@ -223,7 +225,7 @@ def _found_or_started(folder: Path, port: int = 0, *, fresh: bool = False) -> En
             if found is None and time.monotonic() > deadline:
                 pid = read_number(places.server_lock)
                 raise SandboxError(
-                    f"The sandbox's process {pid} does not answer.",
+                    f"The embedded account's process {pid} does not answer.",
                     f"Stop it: stslab sandbox stop. Its log is {places.log}",
                 )
             time.sleep(0 if found else _PAUSE)
@@ -315,7 +317,7 @@ def _spawn(places: Files, port: int, writing: int, *, fresh: bool) -> None:
                 check=False,
             )
     except OSError as error:
-        raise SandboxError(f"The sandbox can't be started: {error}.") from error
+        raise SandboxError(f"The embedded account can't be started: {error}.") from error
     finally:
         os.close(writing)
 
@@ -339,6 +341,6 @@ def _silent(places: Files, log_before: int) -> SandboxError:
         lines = log.read(_READ).decode(errors="replace").strip().splitlines()[-_TAIL_LINES:]
     tail = "".join(f"\n  {line}" for line in lines)
     return SandboxError(
-        f"The sandbox did not start.{tail and ' The end of its log:'}{tail}",
+        f"The embedded account did not start.{tail and ' The end of its log:'}{tail}",
         f"Its whole log is {places.log}",
     )

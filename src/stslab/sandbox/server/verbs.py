@@ -52,7 +52,6 @@ def _read(request: ControlRequest, kind: type[T]) -> T:
 # -- keys, MFA codes, the clock, and whether all is saved ------------------------------------
 
 _FARTHEST = 3650 * 24 * 3600.0
-_FARTHEST_MOVE = 1e9
 
 
 def _key_of(user: str, account: Holder, request: ControlRequest) -> Answer:
@@ -60,7 +59,7 @@ def _key_of(user: str, account: Holder, request: ControlRequest) -> Answer:
     view, owner = account.inside.state.snapshot, str(request.body.get("account", LEARNER))
     if view.get(Account, owner, "") is None:
         known = ", ".join(sorted(one.account for one in view.everywhere(Account)))
-        raise SandboxError(f"The sandbox has no account {owner}.", f"It has: {known}.")
+        raise SandboxError(f"The embedded account has no account {owner}.", f"It has: {known}.")
     key = usable_key(view, owner, user)
     if key is None:
         whose = "administrator" if user else "root user"
@@ -122,11 +121,9 @@ def _clock(account: Holder, request: ControlRequest) -> Answer:
     """GET: the time. POST: move it by ``seconds``, or to ``offset`` seconds from real time."""
     state, body = account.inside.state, _read(request, _Clock)
     if request.method == "POST":
-        absolute = body.offset is not None
-        seconds = body.seconds if body.offset is None else body.offset
-        moved = min(max(seconds, -_FARTHEST_MOVE), _FARTHEST_MOVE)
         with state.transaction() as tx:
-            offset = moved if absolute else tx.settings.clock_offset + moved
+            moved = tx.settings.clock_offset + body.seconds
+            offset = moved if body.offset is None else body.offset
             if not abs(offset) <= _FARTHEST:
                 raise SandboxError("The clock can be moved by ten years at most.")
             tx.put(msgspec.structs.replace(tx.settings, clock_offset=offset))
@@ -187,7 +184,7 @@ def _would(signer: KeyRecord, call: _Call) -> Would:
 def _signed(inside: Inside, call: _Call) -> tuple[KeyRecord | None, bool]:
     """The record of the key that signs a call, and whether the signature would be valid."""
     if call.service not in inside.services:
-        raise SandboxError(f"The sandbox has no service {call.service!r}.")
+        raise SandboxError(f"The embedded account has no service {call.service!r}.")
     record = inside.keys(call.key)
     if record is None:
         return None, False

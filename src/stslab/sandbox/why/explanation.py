@@ -217,7 +217,7 @@ def _of_key(key: Event) -> str:
     if key.get("role"):
         return "The session's role was deleted, so its credentials are no longer valid."
     if not key["known"]:
-        return "The sandbox has no access key with this id."
+        return "The embedded account has no access key with this id."
     if not key["active"]:
         return f"The access key of {key['owner']} is Inactive."
     if key["temporary"]:

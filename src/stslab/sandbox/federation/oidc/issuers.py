@@ -48,7 +48,7 @@ def named(tx: Transaction, url: str) -> Issuer:
             "It must begin with https:// and have neither a query nor a fragment.",
         )
     if tx.count(Issuer, "") >= _MOST_ISSUERS:
-        raise SandboxError(f"The sandbox can have {_MOST_ISSUERS} issuers at most.")
+        raise SandboxError(f"The embedded account can have {_MOST_ISSUERS} issuers at most.")
     made = Issuer(url=url)
     tx.put(made)
     return made

@@ -169,7 +169,7 @@ def named(tx: Transaction, entity_id: str) -> IdentityProvider:
             f"It must begin with {_HTTPS}, and have {_LONGEST} characters at most and no spaces.",
         )
     if tx.count(IdentityProvider, "") >= _MOST:
-        raise SandboxError(f"The sandbox can have {_MOST} SAML providers at most.")
+        raise SandboxError(f"The embedded account can have {_MOST} SAML providers at most.")
     made = new(entity_id, tx.now())
     tx.put(made)
     return made
