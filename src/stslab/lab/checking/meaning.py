@@ -138,13 +138,14 @@ def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
         if one.stage.part.cleanup:
             message = "A cleanup stage must come last: it undoes everything of the run."
             report(one.stage.node.problem(message, "Move it to the end of the lab."))
-    doing = [one for one in draft.stages if not one.stage.part.cleanup]
-    settled = [walk.stage(stage) for stage in doing]
+    doing = {at: one for at, one in enumerate(draft.stages) if not one.stage.part.cleanup}
+    settled = {at: walk.stage(stage) for at, stage in doing.items()}
     # At this point every name is known, and nothing is undone yet.
     _check_profiles(draft, scope)
     _Lesson(ruled(report, "lesson"), scope, calls).check(draft)
-    settled += [walk.stage(stage) for stage in draft.stages if stage not in doing]
-    return replace(draft.lab.part, stages=tuple(settled) or draft.lab.part.stages)
+    settled |= {at: walk.stage(one) for at, one in enumerate(draft.stages) if at not in doing}
+    stages = tuple(settled[at] for at in sorted(settled))  # in the order of the file
+    return replace(draft.lab.part, stages=stages or draft.lab.part.stages)
 
 
 def _check_profiles(draft: LabDraft, scope: Scope) -> None:
