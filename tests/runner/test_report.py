@@ -97,8 +97,8 @@ def test_predictions_by_concept(machine: Machine):
     said = [("who decides", True), ("who decides", False), ("an ARN", True)]
     with machine.process() as process:
         run = process.run(last="create-user")
-        for concept, right in said:
-            process.journal.write(run, Prediction("create-user", 1, concept, "denied", right))
+        for number, (concept, right) in enumerate(said):
+            process.journal.write(run, Prediction("create-user", number, concept, "denied", right))
         process.journal.write(run, Hint("create-user", 0, 2))
     predicted = told(machine, run)
     assert [(one.name, one.right, one.of) for one in predicted.predictions] == [

@@ -46,7 +46,7 @@ def holder(home):
 @pytest.fixture(autouse=True)
 def _impatient(request, monkeypatch):
     """Nobody waits here, but where waiting is what is tested."""
-    if "patience" not in request.node.name:
+    if "waited_for" not in request.node.name:
         monkeypatch.setattr(lock, "_AT_FIRST", 0.0)
 
 

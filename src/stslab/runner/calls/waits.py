@@ -7,9 +7,7 @@ from stslab.runner.ports import Call, Data, Outcome, Refusal, WaiterProbe
 _CANCELLED = "cancelled"
 _STACKS = "cloudformation"
 # The members of a stack's event, in the order of StackProgress.
-_MEMBERS = (
-    "Timestamp", "LogicalResourceId", "ResourceType", "ResourceStatus", "ResourceStatusReason",
-)  # fmt: skip
+_KEYS = ("Timestamp", "LogicalResourceId", "ResourceType", "ResourceStatus", "ResourceStatusReason")
 
 
 class StackEvents:
@@ -32,7 +30,7 @@ class StackEvents:
         """Emit the new events."""
         for event in self._unseen():
             self._seen.add(str(event.get("EventId")))
-            progress = StackProgress(*(str(event.get(name, "")) for name in _MEMBERS))
+            progress = StackProgress(*(str(event.get(name, "")) for name in _KEYS))
             self._work.calls.emit(progress)
             if progress.status.endswith("FAILED") and _CANCELLED not in progress.reason:
                 self.failures.append(f"{progress.resource}: {progress.reason}")

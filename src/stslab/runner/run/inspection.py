@@ -117,11 +117,8 @@ class Inspection:
         values = {name: evaluate(text, data, scope) for name, text in step.save.items()}
         known = self._work.past.saved()
         other = [name for name, value in values.items() if value not in (None, known.get(name))]
-        return (
-            Seen(f"What it read has changed ({', '.join(other)})", gone=True)
-            if other
-            else _AS_IT_WAS
-        )
+        what = f"What it read has changed ({', '.join(other)})"
+        return Seen(what, gone=True) if other else _AS_IT_WAS
 
     def _token(self, later: list[Entry]) -> Seen:
         """What is wrong with the token. It may have expired if the clock was moved since."""
@@ -278,8 +275,8 @@ class Inspection:
         caller = self._work.calls.make(Call(name, "sts", "GetCallerIdentity", {})).data
         key, arn = credentials.access_key_id, str(caller.get("Arn"))
         given = self._work.calls.hand.look(self._work.run.id).sessions.get(key)
-        requester = self._work.calls.profiles.get(prepared.step.identity)
-        wrong = _wrong(prepared, arn, credentials, given, requester)
+        own = self._work.calls.profiles.get(prepared.step.identity)
+        wrong = _wrong(prepared, arn, credentials, given, own)
         if wrong:
             return Seen(f"The profile {name} is {arn}, but {wrong}") if caller else None
         if prepared.step.call == _MAKES_KEYS:
@@ -321,13 +318,9 @@ def _is_caller(prepared: Prepared, arn: str) -> bool | None:
 
 
 def _wrong(
-    prepared: Prepared,
-    arn: str,
-    held: Credentials,
-    given: Given | None,
-    requester: Credentials | None,
+    prepared: Prepared, arn: str, held: Credentials, given: Given | None, own: Credentials | None
 ) -> str:
-    """How credentials differ from those that the step asks for, or ""."""
+    """How credentials differ from the step's, or "". ``own`` are those of the step's identity."""
     params, call = prepared.params, prepared.step.call
     if not _is_caller(prepared, arn) or bool(held.session_token) is (call == _MAKES_KEYS):
         return "it is not what the task says"
@@ -337,7 +330,7 @@ def _wrong(
         return f"it lasts {given.seconds // 60} minutes"
     if call == _GIVES_SESSION and given.mfa is not ("SerialNumber" in params):
         return "it has an MFA code" if given.mfa else "it has no MFA code"
-    other = requester and requester.access_key_id != given.by
+    other = own and own.access_key_id != given.by
     return f"{prepared.step.identity} did not request it" if other else ""
 
 

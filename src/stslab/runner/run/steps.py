@@ -48,9 +48,7 @@ from stslab.runner.run.prepare import (
 from stslab.runner.undo.undo import removal_of
 
 _ROUNDS = 4
-_RESUME = (
-    "Fix the cause, then continue with `stslab run`, or undo everything with `stslab cleanup`."
-)
+_FIX = "Fix the cause, then continue with `stslab run`, or undo everything with `stslab cleanup`."
 
 
 class StepError(Exception):
@@ -102,7 +100,7 @@ class Doing(msgspec.Struct, frozen=True):
             reason = (error.code, error.message, error.request_id)
             self.emit(events.StepFailed(stage.id, step.title, call, *reason, self._took()))
             message = f"{where} failed: {step.call}: {error.code}: {error.message}"
-            raise RunError(message, _RESUME) from error
+            raise RunError(message, _FIX) from error
         except NotOwn as error:
             raise NotOwn(f"{where}: {error.message}", error.hint) from error
 

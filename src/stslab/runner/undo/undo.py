@@ -144,9 +144,7 @@ def _problem(service: str, outcome: Outcome) -> str:
 
 _BUSY_SECONDS = 90.0
 _STACK_TRIES = 3
-_PROTECTED = (
-    "somebody has switched on its termination protection: switch it off, and clean up again"
-)
+_PROTECTED = "somebody switched on its termination protection: switch it off, and clean up again"
 _REPLACED = "made by somebody else after the run's own of that name was deleted: left alone"
 
 
