@@ -15,6 +15,6 @@ def unjudged(path: Path) -> Lab:
     """The lab in this file, which must make sense."""
     problems: list[Problem] = []
     raw = path.read_bytes()
-    _, lab = loader.understood(path, raw, BotocoreCatalogue(), problems.append, Includes(path))
+    _, lab = loader.parse(path, raw, BotocoreCatalogue(), problems.append, Includes(path))
     assert not problems, "\n".join(map(str, problems))
     return Lab(**asdict(lab), path=path, sha256="unjudged")

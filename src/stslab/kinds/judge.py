@@ -87,24 +87,24 @@ def judged(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Fi
         if rules is None:
             yield Objection(f"stslab does not know what {call} changes.", "Use another operation.")
         else:
-            yield from _kept(rules, params, _Case(call, own, caller, params))
+            yield from _by_rules(rules, params, _Case(call, own, caller, params))
 
 
 def objections(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Objection]:
     return (one for one in judged(call, params, own, caller) if isinstance(one, Objection))
 
 
-def _kept(rules: Rules, given: Params, case: _Case) -> Iterator[Finding]:
+def _by_rules(rules: Rules, given: Params, case: _Case) -> Iterator[Finding]:
     for rule in rules:
         if not rule.either:
-            yield from _found(rule, given, case)
+            yield from _by_rule(rule, given, case)
             continue
-        ways = [list(_found(one, given, case)) for one in rule.either]
+        ways = [list(_by_rule(one, given, case)) for one in rule.either]
         if all(ways):
             yield from ways[0]
 
 
-def _found(rule: Rule, given: Params, case: _Case) -> Iterator[Finding]:
+def _by_rule(rule: Rule, given: Params, case: _Case) -> Iterator[Finding]:
     """The findings of one rule about the parameters, or about a resource's properties."""
     values = _values(rule, given)
     if not values and rule.implied and case.caller:
@@ -368,7 +368,7 @@ def _full_name(kind: str, name: str, properties: Params, own: Own) -> str:
 def _resource(one: template.Resource, case: _Case) -> Iterator[Finding]:
     rules = RESOURCES.get(one.type)
     if rules is not None:
-        for finding in _kept(rules, one.properties, case):
+        for finding in _by_rules(rules, one.properties, case):
             yield _in_template(finding, one)
         return
     service = one.type.split("::")[1].lower() if one.type.startswith("AWS::") else ""

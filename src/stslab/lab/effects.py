@@ -188,7 +188,7 @@ class _Walk:
             params=known,
             own=own,
             caller=self._users.get(who, ""),
-            made=_made(call, known, own),
+            made=_new_thing(call, known, own),
             sends=tuple(sorted({self._foreign[name] for name in sent})),
         )
 
@@ -210,7 +210,7 @@ class _Walk:
         return "".join(account) if assumed else done.own.account
 
 
-def _made(call: str, params: Params, own: Own) -> tuple[str, str] | None:
+def _new_thing(call: str, params: Params, own: Own) -> tuple[str, str] | None:
     """The thing that a call makes, if others may belong to it: (kind, name)."""
     creation = creation_of(call, params)
     if creation is None or KINDS[creation.kind].parent or KINDS[creation.kind].put:

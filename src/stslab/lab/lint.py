@@ -191,7 +191,7 @@ def _is_question(tree: Tree, shape: Shape) -> bool:
         return all(_is_question(one, shape) for one in _children(tree))
     if tree["type"] == "pipe":
         return bool(tree["children"][1]["type"] != "field")
-    kind: str = shapes.found(tree, shape, lambda _: None).kind
+    kind: str = shapes.result_shape(tree, shape, lambda _: None).kind
     return kind in {"boolean", "document"}
 
 

@@ -65,7 +65,7 @@ def read(
 
     try:
         includes = Includes(path)
-        draft, lab = understood(path, raw, catalogue, report, includes)
+        draft, lab = parse(path, raw, catalogue, report, includes)
         unread = [one for one in problems if one.rule in _UNREAD | _UNKNOWN]
         broken = frozenset(draft.lab.node.holding(unread) if unread else ())
         _refuse_harm(lab, draft, ruled(report, "not-own"), broken)
@@ -91,7 +91,7 @@ def read_bytes(path: Path) -> bytes:
     raise InvalidLab(f"The lab {path} can't be read: {reason}.", hint=fix)
 
 
-def understood(
+def parse(
     path: Path, raw: bytes, catalogue: Catalogue | None, report: Report, includes: Includes
 ) -> tuple[LabDraft, LabFile]:
     """The lab and its draft. All problems are reported."""
@@ -101,7 +101,7 @@ def understood(
         if problem:
             ruled(report, "include")(problem)
     draft = structure.draft(root, ruled(report, "format"))
-    return draft, meaning.settled(draft, catalogue, report)
+    return draft, meaning.checked(draft, catalogue, report)
 
 
 # -- whether the lab changes only what it makes itself --------------------------------------------

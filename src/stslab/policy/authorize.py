@@ -130,7 +130,7 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
             return _NOT_ALLOWED, rule
         return _ALLOWED, _grant(layers, must_allow, question.request.action)
     if same_account and must_allow and not closest:
-        needed = _alone(question, layers) or needed
+        needed = _needed_if_conditions_held(question, layers) or needed
     refusing = [one for one in needed if one.outcome is not _ALLOWED]
     denying = [one for one in considered if one.outcome is _DENIED]
     for each in (*refusing, *denying):
@@ -140,7 +140,7 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
     return _NOT_ALLOWED, f"no {refusing[0].kind} allows the {question.request.action} action"
 
 
-def _alone(question: Question, layers: Layers) -> list[Layer]:
+def _needed_if_conditions_held(question: Question, layers: Layers) -> list[Layer]:
     """The layers that would have to allow if the conditions in the resource's policy held.
 
     If that policy names the principal itself, it alone refuses. Empty if it does not name the

@@ -193,7 +193,7 @@ def _policies(case: Case) -> Policies:
     shared = None
     if case.resource_policy is not None:
         kind = kind_of_resource_policy(case.resource)
-        shared = _named(str(kind), case.resource_policy, kind)
+        shared = _named_policy(str(kind), case.resource_policy, kind)
     return Policies(
         _numbered(case.identity_policies, PolicyKind.IDENTITY),
         shared,
@@ -214,10 +214,10 @@ def _numbered(documents: _Documents, kind: PolicyKind) -> tuple[NamedPolicy, ...
     if not documents:
         return ()
     each = enumerate(documents, 1)
-    return tuple([_named(f"{kind} {number}", document, kind) for number, document in each])
+    return tuple([_named_policy(f"{kind} {number}", document, kind) for number, document in each])
 
 
-def _named(name: str, document: Any, kind: PolicyKind) -> NamedPolicy:
+def _named_policy(name: str, document: Any, kind: PolicyKind) -> NamedPolicy:
     try:
         return NamedPolicy(name, parse(document, kind))
     except PolicyError as error:

@@ -205,14 +205,14 @@ def _resource(statement: Statement, question: Question) -> dict[str, object]:
     return {"element": element.name, "wanted": wanted, "found": question.request.resource}
 
 
-def _named(statement: Statement, name: str, found: str) -> dict[str, object]:
+def _difference(statement: Statement, name: str, found: str) -> dict[str, object]:
     return {"element": name, "wanted": statement.source[name], "found": found}
 
 
 _MISMATCHES: Final[Mapping[Mismatch, Callable[[Statement, Question], dict[str, object]]]] = {
-    Mismatch.ACTION: lambda of, asked: _named(of, of.action.name, asked.request.action),
+    Mismatch.ACTION: lambda of, asked: _difference(of, of.action.name, asked.request.action),
     Mismatch.RESOURCE: _resource,
-    Mismatch.PRINCIPAL: lambda of, asked: _named(
+    Mismatch.PRINCIPAL: lambda of, asked: _difference(
         of, of.principal.name if of.principal else "", asked.request.principal.arn
     ),
     Mismatch.CONDITION: lambda of, asked: {

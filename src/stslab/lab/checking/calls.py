@@ -59,7 +59,7 @@ class Calls:
         self.value(given or Node(part.source, part.start, part.end, {}), operation.input, "")
 
     def value(self, node: Node, shape: Shape, name: str) -> None:
-        given = self._given(node)
+        given = self._kind_of(node)
         otherwise = _ALL, shape.kind, "See the API's reference."
         takes, wanted, fix = _KINDS.get(shape.kind, otherwise)
         if given == "null":
@@ -78,7 +78,7 @@ class Calls:
             fix = f"Write at least {shape.least}."
             self.report(node.problem(f"{_called(name)} is too small.", fix))
 
-    def _given(self, node: Node) -> str:
+    def _kind_of(self, node: Node) -> str:
         """The kind of a value; for a single expression, of its result."""
         if node.value is None:
             return "null"

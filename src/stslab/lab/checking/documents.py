@@ -48,7 +48,7 @@ def findings(effect: Effect) -> Iterator[tuple[str, Finding]]:
     for name, value in effect.params.items():
         kind = _KINDS.get(f"{effect.call} {name}") or _KINDS.get(name)
         if kind and isinstance(value, str):
-            yield from ((name, one) for one in _of(value, kind))
+            yield from ((name, one) for one in _findings_of(value, kind))
     if "TemplateBody" in effect.params:
         for resource in resources_of(effect.params, effect.own):
             held = ((str(path[-1]), part) for path, part in parts(resource.properties) if path)
@@ -56,7 +56,7 @@ def findings(effect: Effect) -> Iterator[tuple[str, Finding]]:
                 if name not in _KINDS or not isinstance(value, Mapping):
                     continue
                 kind = _KINDS.get(f"{resource.type} {name}") or _KINDS[name]
-                for one in _of(json.dumps(value), kind):
+                for one in _findings_of(json.dumps(value), kind):
                     message = f"{resource.logical}: {one.message}"
                     yield "TemplateBody", one._replace(message=message)
 
@@ -73,7 +73,7 @@ def _stand_in(unknown: re.Match[str]) -> str:
     return f'"arn:aws:iam::111122223333:oidc-provider/{host[1] if host else "the.provider"}"'
 
 
-def _of(text: str, kind: PolicyKind) -> Iterator[Finding]:
+def _findings_of(text: str, kind: PolicyKind) -> Iterator[Finding]:
     if "${{" in text:  # only a run knows its value
         return
     try:

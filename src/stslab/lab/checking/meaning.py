@@ -67,7 +67,7 @@ class _Undoing(_Checker):
             return draft.part.undo
         nodes = node.items or [node]
         undos = zip(draft.part.undo, nodes, strict=False)
-        return tuple(self._one(undo, at, draft) for undo, at in undos)
+        return tuple(self._undo(undo, at, draft) for undo, at in undos)
 
     def _missing(self, draft: Draft[Step]) -> None:
         opposite = self._opposite(draft.part)
@@ -84,7 +84,7 @@ class _Undoing(_Checker):
                 return f"{step.service}.{name}"
         return None
 
-    def _one(self, undo: Undo, node: Node, draft: Draft[Step]) -> Undo:
+    def _undo(self, undo: Undo, node: Node, draft: Draft[Step]) -> Undo:
         called = node.get("call") or node
         operation = self.calls.operation(undo.call, called)
         if operation and not operation.changes:
@@ -125,7 +125,7 @@ _CREDENTIALS = ("AccessKeyId", "SecretAccessKey")
 _TAKEN = (ADMIN, "root", "partner", "partner-root", "default")
 
 
-def settled(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> LabFile:
+def checked(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> LabFile:
     """The lab with derived values filled in. All problems are reported."""
     scope = Scope(ruled(report, "reference"))
     declare(draft, scope)

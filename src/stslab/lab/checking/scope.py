@@ -10,8 +10,8 @@ from stslab.lab.checking.shapes import (
     STRING,
     Complaint,
     Shape,
-    found,
     holds_secret,
+    result_shape,
     shape_of,
     structure,
 )
@@ -88,7 +88,7 @@ class Scope:
             if holds_secret(self._embedded(node, hole)):
                 message = "The token is a secret: use it only in the parameters of a call."
                 self.report(node.problem_at(hole.inner, message, "Leave it out."))
-        return found(query.tree, response, self._complainer(node, 0, node.value))
+        return result_shape(query.tree, response, self._complainer(node, 0, node.value))
 
     def _embedded(self, node: Node, hole: Embedded) -> Shape:
         unknown = [name for name in roots(hole.tree) if name not in self.names]
@@ -100,7 +100,7 @@ class Scope:
         complain = self._complainer(node, hole.inner, hole.expression)
         codes = structure(dict.fromkeys(self.names.keys() - RESERVED, _CODES))
         known = {**self.names, **({"mfa": codes} if "mfa" in self.names else {})}
-        return found(hole.tree, structure(known), complain)
+        return result_shape(hole.tree, structure(known), complain)
 
     def _unknown(self, name: str) -> tuple[str, str]:
         if name in self.later:

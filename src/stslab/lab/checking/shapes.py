@@ -124,7 +124,7 @@ class _Reader(msgspec.Struct, frozen=True):
         return [self.read(child, shape) for child in children]
 
 
-def found(tree: Tree, shape: Shape, complain: Callable[[Complaint], None]) -> Shape:
+def result_shape(tree: Tree, shape: Shape, complain: Callable[[Complaint], None]) -> Shape:
     """The shape of the result of ``tree`` over a value of ``shape``; problems are complained of."""
     return _Reader(complain).read(tree, shape)
 

@@ -95,17 +95,17 @@ def draft(root: Node, report: Report) -> LabDraft:
         report((found or root).problem("This lab has no stages.", fix))
     # The model needs a stage; that there is none has been reported.
     given = {"stages": parts or (Stage(id="none", title="?", intro="?"),)}
-    return LabDraft(_made(LabFile, root, report, given), stages)
+    return LabDraft(_part_draft(LabFile, root, report, given), stages)
 
 
 def _stage(node: Node, report: Report) -> StageDraft:
-    steps = [_made(Step, one, report) for one in _listed(node, "steps", report)]
-    checks = [_made(Check, one, report) for one in _listed(node, "checkpoint", report)]
+    steps = [_part_draft(Step, one, report) for one in _listed(node, "steps", report)]
+    checks = [_part_draft(Check, one, report) for one in _listed(node, "checkpoint", report)]
     given = {
         "steps": tuple(one.part for one in steps),
         "checkpoint": tuple(one.part for one in checks),
     }
-    return StageDraft(_made(Stage, node, report, given), steps, checks)
+    return StageDraft(_part_draft(Stage, node, report, given), steps, checks)
 
 
 def _listed(node: Node, key: str, report: Report) -> Sequence[Node]:
@@ -116,7 +116,7 @@ def _listed(node: Node, key: str, report: Report) -> Sequence[Node]:
     return ()
 
 
-def _made(
+def _part_draft(
     model: type[P], node: Node, report: Report, given: Mapping[str, object] = MappingProxyType({})
 ) -> Draft[P]:
     """A part of this model from the node's keys and the values that are ``given`` already."""

@@ -232,10 +232,10 @@ def _policies_of(view: View, caller: Caller) -> Policies:
     if caller.session is not None:
         return _policies_of_session(view, caller.session)
     user = view.get(User, caller.account, caller.user_name.lower())
-    return _of(view, user if user and user.unique_id == caller.user_id else None)
+    return _policies_of_owner(view, user if user and user.unique_id == caller.user_id else None)
 
 
-def _of(view: View, owner: User | Role | None) -> Policies:
+def _policies_of_owner(view: View, owner: User | Role | None) -> Policies:
     """The policies of a user and its groups, or of a role; empty if it was deleted.
 
     IAM User Guide, "Policies and permissions in IAM".
@@ -270,7 +270,7 @@ def _own(view: View, owner: Identity) -> Iterable[NamedPolicy]:
 
 def _policies_of_session(view: View, session: Session) -> Policies:
     is_root = session.issuer_id == session.account
-    own = _of_root(session.account) if is_root else _of(view, issuer(view, session))
+    own = _of_root(session.account) if is_root else _policies_of_owner(view, issuer(view, session))
     if session.session_policies is None:
         return own
     passed = []

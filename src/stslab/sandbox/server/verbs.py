@@ -314,7 +314,7 @@ def _issuer(account: Holder, request: ControlRequest) -> Answer:
         shown = issuers.reach(tx, url)
         if request.method == "POST" and kind:
             shown = issuers.change(tx, shown.host, str(kind))
-        issuer = issuers.named(tx, url)
+        issuer = issuers.issuer_of(tx, url)
         trusted = issuers.trusted_root(tx, shown)
     return {
         "issuer": url,
@@ -386,7 +386,7 @@ def _provider(account: Holder, request: ControlRequest) -> tuple[ModuleType, Ide
     from stslab.sandbox.federation.saml import minting
 
     with account.inside.state.transaction() as tx:
-        return minting, minting.named(tx, str(request.body.get("issuer") or minting.OWN))
+        return minting, minting.provider_of(tx, str(request.body.get("issuer") or minting.OWN))
 
 
 _VERBS: Mapping[str, Callable[[Holder, ControlRequest], Answer]] = {

@@ -218,7 +218,7 @@ def stamp(time: datetime) -> str:
     return time.strftime("%Y%m%dT%H%M%SZ")
 
 
-def shown(time: datetime) -> str:
+def iso_time(time: datetime) -> str:
     """A time in the format of S3's errors."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 

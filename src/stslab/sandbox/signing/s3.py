@@ -24,8 +24,8 @@ from stslab.sandbox.signing.canonical import (
     Claim,
     Context,
     Credential,
+    iso_time,
     same,
-    shown,
     stamp,
 )
 
@@ -267,8 +267,8 @@ def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
     else:
         return
     # A week after the end of the year 9999 there is no date.
-    expires = shown(min(time, _LAST_TIME) + timedelta(seconds=seconds))
-    raise fault("AccessDenied", problem, extra, Expires=expires, ServerTime=shown(now))
+    expires = iso_time(min(time, _LAST_TIME) + timedelta(seconds=seconds))
+    raise fault("AccessDenied", problem, extra, Expires=expires, ServerTime=iso_time(now))
 
 
 def _require_signed(headers: Mapping[str, str], signed: tuple[str, ...]) -> None:
@@ -333,7 +333,11 @@ def sent_at(headers: Mapping[str, str], context: Context) -> datetime:
         raise fault("AccessDenied", what)
     if abs(now - time) > MAX_SKEW:
         most = str(int(MAX_SKEW.total_seconds() * 1000))
-        extra = {"RequestTime": date, "ServerTime": shown(now), "MaxAllowedSkewMilliseconds": most}
+        extra = {
+            "RequestTime": date,
+            "ServerTime": iso_time(now),
+            "MaxAllowedSkewMilliseconds": most,
+        }
         raise fault("RequestTimeTooSkewed", extra=extra)
     return time
 

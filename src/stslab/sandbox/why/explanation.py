@@ -61,7 +61,7 @@ def explain(event: Event, beside: Beside) -> Explanation:
         reason = _unverified(event.get("errorMessage", ""))
         return _explanation(event, None, reason.why, _advice("identity provider", reason.fixes))
     if decision is None or decision["decision"] == "Allowed":
-        return _explanation(event, decision, _beside(event, decision), [])
+        return _explanation(event, decision, _without_refusal(event, decision), [])
     trusts = [one["policies"] for one in decision["layers"] if one["layer"] == "role trust policy"]
     if decision["action"].lower().startswith("sts:assumerole") and not any(trusts):
         fix = "Compare the ARN with those of the account's roles: aws iam list-roles."
@@ -79,7 +79,7 @@ def telling_decision(event: Event) -> Decided | None:
     return chosen[0] if chosen else None
 
 
-def _beside(event: Event, decision: Decided | None) -> str:
+def _without_refusal(event: Event, decision: Decided | None) -> str:
     if is_refused(event):
         return _BESIDE_POLICIES[decision is not None]
     if decision is not None:

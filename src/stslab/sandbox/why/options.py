@@ -61,17 +61,19 @@ class Option(msgspec.Struct, frozen=True):
 def options(situation: Situation, layer: Layer) -> Iterator[Option]:
     """Changes to what is there for a layer that refuses, the best one first."""
     if layer.outcome is Outcome.EXPLICITLY_DENIED:
-        for name, statement in _found(layer, Mismatch.NONE, allows=False):
+        for name, statement in _statements(layer, Mismatch.NONE, allows=False):
             yield from _asked_otherwise(situation, statement, holding=False)
             yield _without(situation, layer.kind, name, statement)
         return
     if situation.request.principal.arn == "anonymous":
         yield Option("Sign the request: use credentials, not --no-sign-request.", None)
-    for name, statement in _found(layer, Mismatch.CONDITION):
+    for name, statement in _statements(layer, Mismatch.CONDITION):
         yield from _about_condition(situation, layer.kind, name, statement)
 
 
-def _found(layer: Layer, mismatch: Mismatch, *, allows: bool = True) -> Iterator[tuple[str, Read]]:
+def _statements(
+    layer: Layer, mismatch: Mismatch, *, allows: bool = True
+) -> Iterator[tuple[str, Read]]:
     for reading in layer.readings:
         for statement in reading.policy.document.statements:
             if statement.allows is allows and reading.mismatch(statement) is mismatch:
@@ -103,10 +105,8 @@ def _about_condition(
     tests = [each.explain(context) for each in statement.conditions]
     failing = [test for test in tests if not test["holds"]]
     if any(test["key"].lower() in _CLOCK for test in failing):
-        yield Option(
-            "Call it at a time that its Condition allows. `stslab sandbox clock` shows the time.",
-            None,
-        )
+        what = "Call it at a time that its Condition allows: stslab sandbox clock shows the time."
+        yield Option(what, None)
     document = situation.document(kind, name)
     if document is None:
         return

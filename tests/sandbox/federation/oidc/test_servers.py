@@ -70,33 +70,33 @@ def refusal(sts: Any, role: str, token: str) -> str:
 
 
 def test_a_private_chain_is_its_own_authoritys(tx: Transaction) -> None:
-    shown = issuers.shown(tx, HOST)
+    shown = issuers.server_of(tx, HOST)
     leaf, authority = map(x509.load_pem_x509_certificate, shown.chain)
     leaf.verify_directly_issued_by(authority)
     authority.verify_directly_issued_by(authority)
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == [HOST]
     assert leaf.not_valid_before_utc < NOW < leaf.not_valid_after_utc < NOW + timedelta(days=399)
-    assert issuers.shown(tx, HOST) is shown
-    assert issuers.shown(tx, "other.example.com").authority != shown.authority
+    assert issuers.server_of(tx, HOST) is shown
+    assert issuers.server_of(tx, "other.example.com").authority != shown.authority
     assert issuers.roots(tx) == ()
 
 
 def test_a_public_chain_ends_below_a_root_that_is_not_sent(tx: Transaction) -> None:
-    shown = issuers.shown(tx, "gitlab.com")
+    shown = issuers.server_of(tx, "gitlab.com")
     (root,) = issuers.roots(tx)
     assert root not in shown.chain
     verify("gitlab.com", shown.chain, [root], [], NOW)
-    assert issuers.shown(tx, "a.auth0.com").authority == shown.authority
+    assert issuers.server_of(tx, "a.auth0.com").authority == shown.authority
 
 
 @pytest.mark.parametrize("kind", issuers.KINDS)
 def test_each_kind_of_certificate(tx: Transaction, kind: str) -> None:
-    before = issuers.shown(tx, HOST)
+    before = issuers.server_of(tx, HOST)
     thumbprint = making.thumbprint(before.authority.pem)
     after = issuers.change(tx, HOST, kind)
     assert after.leaf != before.leaf
-    assert issuers.shown(tx, HOST) is after
+    assert issuers.server_of(tx, HOST) is after
     expected = {"new-ca": UnknownAuthority, "wrong-host": NotVerified, "forged": NotVerified}
     if kind in expected:
         with pytest.raises(expected[kind]):
@@ -104,12 +104,12 @@ def test_each_kind_of_certificate(tx: Transaction, kind: str) -> None:
     else:
         issuers.verify(tx, URL, [thumbprint])
     issuers.change(tx, HOST, "renewed")
-    assert issuers.shown(tx, HOST).authority == after.authority
+    assert issuers.server_of(tx, HOST).authority == after.authority
 
 
 def test_a_certificate_is_valid_by_the_accounts_clock_and_by_the_machines() -> None:
     for away in (-3000, 3000):
-        shown = issuers.shown(moved(Transaction(Snapshot()), days=away), HOST)
+        shown = issuers.server_of(moved(Transaction(Snapshot()), days=away), HOST)
         thumbprint = making.thumbprint(shown.authority.pem)
         for now in (NOW + timedelta(days=away), NOW):
             verify(HOST, shown.chain, [], [thumbprint], now)
@@ -119,13 +119,13 @@ def test_a_certificate_is_valid_by_the_accounts_clock_and_by_the_machines() -> N
     ("days", "is_valid"), [(-2, False), (0, True), (397, True), (399, False), (4000, False)]
 )
 def test_when_a_chain_is_valid(tx: Transaction, days: int, is_valid: bool) -> None:
-    thumbprint = making.thumbprint(issuers.shown(tx, HOST).authority.pem)
+    thumbprint = making.thumbprint(issuers.server_of(tx, HOST).authority.pem)
     with nullcontext() if is_valid else pytest.raises(NotVerified):
         issuers.verify(moved(tx, days), URL, [thumbprint])
 
 
 def test_an_expired_authority_signs_nothing(tx: Transaction) -> None:
-    issuers.shown(tx, HOST)
+    issuers.server_of(tx, HOST)
     moved(tx, days=3650)
     with pytest.raises(SandboxError, match="has expired, and can't sign"):
         issuers.change(tx, HOST, "renewed")
@@ -134,7 +134,7 @@ def test_an_expired_authority_signs_nothing(tx: Transaction) -> None:
 
 
 def test_a_public_authority_that_has_expired_is_renewed(tx: Transaction) -> None:
-    old = issuers.shown(tx, "gitlab.com").authority
+    old = issuers.server_of(tx, "gitlab.com").authority
     (root,) = issuers.roots(tx)
     moved(tx, days=3650)
     new = issuers.change(tx, "gitlab.com", "trusted")
@@ -154,8 +154,8 @@ def test_an_unknown_kind_of_certificate_is_refused(tx: Transaction) -> None:
 
 def test_an_untrusted_chain_is_refused(tx: Transaction) -> None:
     """The right thumbprint does not help a server whose chain it did not sign."""
-    mine, other = issuers.shown(tx, HOST), issuers.shown(tx, "other.example.com")
-    public = issuers.shown(tx, "gitlab.com")
+    mine, other = issuers.server_of(tx, HOST), issuers.server_of(tx, "other.example.com")
+    public = issuers.server_of(tx, "gitlab.com")
     roots, right = issuers.roots(tx), making.thumbprint(mine.authority.pem)
     for leaf, authority in ((other.leaf, mine.authority), (mine.leaf, other.authority)):
         with pytest.raises((NotVerified, UnknownAuthority)):
@@ -171,7 +171,7 @@ def test_an_untrusted_chain_is_refused(tx: Transaction) -> None:
 
 
 def test_nothing_private_is_shown(tx: Transaction) -> None:
-    shown = issuers.shown(tx, "gitlab.com")
+    shown = issuers.server_of(tx, "gitlab.com")
     public = tx.get(PublicAuthority, "", "")
     assert public is not None
     assert "PRIVATE" not in f"{shown!r}{shown.authority!r}{public!r}{public.root!r}"
@@ -225,7 +225,7 @@ def test_whose_certificates_are_public(host: str, is_public: bool) -> None:
 
 def test_a_name_of_any_length_has_a_certificate(tx: Transaction) -> None:
     host = f"{'a' * 63}.{'b' * 63}.{'c' * 63}.example.com"
-    shown = issuers.shown(tx, host)
+    shown = issuers.server_of(tx, host)
     verify(host, shown.chain, [], [making.thumbprint(shown.authority.pem)], NOW)
 
 

@@ -84,8 +84,8 @@ def test_the_number_of_providers_is_limited() -> None:
     others = (replace(made, entity_id=f"https://{n}") for n in range(99))
     tx = Transaction(Snapshot.of([made, *others]))
     with pytest.raises(SandboxError, match="100 SAML providers at most"):
-        minting.named(tx, "https://another.example.com")
-    assert minting.named(tx, "https://idp.example.com") is made
+        minting.provider_of(tx, "https://another.example.com")
+    assert minting.provider_of(tx, "https://idp.example.com") is made
 
 
 def test_nothing_private_is_shown(account: Account) -> None:

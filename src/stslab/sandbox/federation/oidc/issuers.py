@@ -34,7 +34,7 @@ _ALGORITHMS = ("RS256", "ES256")
 _MOST_ISSUERS = 1000
 
 
-def named(tx: Transaction, url: str) -> Issuer:
+def issuer_of(tx: Transaction, url: str) -> Issuer:
     """The issuer with exactly this URL, created if there is none.
 
     SandboxError: the URL is not an issuer's, or there are too many issuers.
@@ -65,7 +65,7 @@ def mint(
     """A token of the issuer with these claims; iss, iat, exp and jti are added if absent."""
     if algorithm not in _ALGORITHMS:
         raise SandboxError(f"Tokens can be signed with {' or '.join(_ALGORITHMS)} only.")
-    signer = named(tx, issuer)
+    signer = issuer_of(tx, issuer)
     key = signer.keys.get(algorithm)
     if key is None:
         key = _new_key(algorithm)
@@ -151,14 +151,14 @@ def is_public(host: str) -> bool:
 
 def reach(tx: Transaction, url: str) -> IssuerServer:
     """The server of this issuer; both are created if there are none."""
-    named(tx, url)
+    issuer_of(tx, url)
     host = host_of(url)
     if not host:
         raise SandboxError(f"{url} has no host name that a certificate could be for.")
-    return shown(tx, host)
+    return server_of(tx, host)
 
 
-def shown(tx: Transaction, host: str) -> IssuerServer:
+def server_of(tx: Transaction, host: str) -> IssuerServer:
     """The server of this host with its certificates, created if there is none."""
     server = tx.get(IssuerServer, "", host)
     if server is None:
@@ -217,7 +217,7 @@ def _trusted(tx: Transaction, host: str) -> IssuerServer:
 
 
 def _renewed(tx: Transaction, host: str) -> IssuerServer:
-    authority = shown(tx, host).authority
+    authority = server_of(tx, host).authority
     if not _holds(tx, authority):
         raise SandboxError(
             f"The CA of {host} has expired, and can't sign.",
@@ -251,10 +251,10 @@ KINDS: Mapping[str, Callable[[Transaction, str], IssuerServer]] = {
     "new-ca": lambda tx, host: _server(tx, host, _own_authority(tx, host)),
     "trusted": _trusted,
     "wrong-host": lambda tx, host: _server(
-        tx, host, shown(tx, host).authority, name="elsewhere.stslab.example"
+        tx, host, server_of(tx, host).authority, name="elsewhere.stslab.example"
     ),
     "forged": lambda tx, host: _server(
-        tx, host, shown(tx, host).authority, forger=_own_authority(tx, host)
+        tx, host, server_of(tx, host).authority, forger=_own_authority(tx, host)
     ),
 }
 """The certificates that a host's server can change to.

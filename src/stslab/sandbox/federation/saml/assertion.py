@@ -156,7 +156,7 @@ def signed_assertion(
         return _verified(assertion, certificates)
     if whole is None:
         raise BadSignature("neither the response nor its assertion is signed")
-    return xml.parse(xml.alone(_assertions(whole)[0]))
+    return xml.parse(xml.as_document(_assertions(whole)[0]))
 
 
 def _check_response(response: xml.Element) -> None:
@@ -191,7 +191,7 @@ def _signatures(element: xml.Element) -> list[xml.Element]:
 def _verified(element: xml.Element, certificates: Sequence[x509.Certificate]) -> xml.Element:
     """The element, parsed from the bytes that a key of the certificates signed."""
     _check_form(element)
-    document = xml.alone(element)
+    document = xml.as_document(element)
     for certificate in certificates:
         data = _signed_by(certificate, document)
         if data is None:

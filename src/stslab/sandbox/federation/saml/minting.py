@@ -156,7 +156,7 @@ _MOST = 100
 _VALID = timedelta(days=3650)
 
 
-def named(tx: Transaction, entity_id: str) -> IdentityProvider:
+def provider_of(tx: Transaction, entity_id: str) -> IdentityProvider:
     """The provider with this entity id, created if there is none."""
     known = tx.get(IdentityProvider, "", entity_id)
     if known is not None:

@@ -47,7 +47,7 @@ def parse(data: bytes, *, plain: bool = True) -> Element:
     return root
 
 
-def alone(element: Element) -> bytes:
+def as_document(element: Element) -> bytes:
     """The element as a separate document, with the namespaces in scope."""
     data: bytes = etree.tostring(element, with_tail=False)
     return data
