@@ -1,4 +1,4 @@
-"""Runs cases that are data: calls over HTTP with boto3, and what must come of each.
+"""Runs data-driven cases: calls over HTTP with boto3, each with its expected result.
 
 A file of cases holds `setups` (named lists of steps) and `cases`. A case has a name (`case`),
 the page of AWS's documentation that says so (`source`), the `given` setups, and its `steps`:
@@ -58,7 +58,7 @@ class Keys:
 
 
 class Account:
-    """A running sandbox, and the keys of whoever a test knows in it."""
+    """A running sandbox, and the keys of its users that a test knows."""
 
     def __init__(self, folder: Path, endpoint: client.Endpoint) -> None:
         self.folder = folder
@@ -137,7 +137,7 @@ def _case(row: Mapping[str, Any], setups: Mapping[str, Any]) -> Case:
 
 
 def run(account: Account, case: Case) -> None:
-    """Do the steps of the case one after the other; fails at the first that is not as it says."""
+    """Run the steps of the case in order; fail at the first unexpected result."""
     _Run(account).all(case)
 
 
@@ -246,7 +246,7 @@ _KEYS = set("as call with expect fails message status headers save keys region".
 
 
 def _filled(value: Any, scope: Mapping[str, Any]) -> Any:
-    """Like `resolve`, of keys too: a condition key may have a fresh name in it."""
+    """Like `resolve`, but also for keys: a condition key may contain a fresh name."""
     if isinstance(value, Mapping):
         return {resolve(key, scope): _filled(inner, scope) for key, inner in value.items()}
     if isinstance(value, list):
@@ -255,7 +255,7 @@ def _filled(value: Any, scope: Mapping[str, Any]) -> Any:
 
 
 def _fitted(shape: Any, name: str, value: Any) -> Any:
-    """JSON for a mapping where the parameter is text; and lists of such."""
+    """JSON in place of a mapping, if the parameter is text; also in lists."""
     member = shape.members.get(name) if shape is not None else None
     if member is None:
         return value

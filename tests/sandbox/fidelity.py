@@ -1,4 +1,4 @@
-"""Writes the tables of docs/sandbox.md, and docs/sandbox-cases.md, from what the tests show.
+"""Writes the tables of docs/sandbox.md, and docs/sandbox-cases.md, from the cases and tests.
 
 `tests/cases/sandbox/table.yaml` says what the embedded account does, row by row, and which cases
 show it. Run `python -m tests.sandbox.fidelity` after a case or a row has changed.
@@ -41,7 +41,7 @@ _PAGES = {
 
 @dataclass(frozen=True)
 class Case:
-    """One row of a file of cases: its file, what it shows, the page that says so."""
+    """One row of a file of cases: its file, what it shows, and its source."""
 
     file: str
     name: str
@@ -50,7 +50,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table, with what shows it."""
+    """One line of a table, with its cases and tests."""
 
     group: str
     number: int
@@ -103,7 +103,7 @@ def _named(case: Case, patterns: Mapping[str, list[str]]) -> bool:
 
 
 def page(text: str, table: list[Row]) -> str:
-    """docs/sandbox.md with its tables as they are to be."""
+    """The text of docs/sandbox.md with current tables."""
 
     def block(found: re.Match[str]) -> str:
         name = found["name"]
@@ -134,7 +134,7 @@ def _count(table: list[Row]) -> str:
 
 
 def listing(table: list[Row]) -> str:
-    """docs/sandbox-cases.md: every row of the tables with all that shows it."""
+    """The text of docs/sandbox-cases.md: every row of the tables with its cases and tests."""
     lines = [
         "# What shows each row",
         "",

@@ -1,4 +1,4 @@
-"""The world in which the rows of actions.yaml and context.yaml are decided."""
+"""The account in which the rows of actions.yaml and context.yaml are decided."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def rows(file: str) -> list[Mapping[str, Any]]:
 
 
 def furnish(direct: Direct) -> None:
-    """Make what the header of actions.yaml lists."""
+    """Create the things that the header of actions.yaml lists."""
     iam, s3 = direct.client("iam"), direct.client("s3")
     direct.user(
         "ann",
@@ -62,7 +62,7 @@ def furnish(direct: Direct) -> None:
 
 
 def decisions_of(direct: Direct, row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What the gate asked when the row's call was made, whatever came of the call."""
+    """The decisions that the row's call needed, whether or not it succeeded."""
     service, operation = row["call"].split(".")
     client = direct.client(service, row.get("as", "admin"))
     with contextlib.suppress(ClientError):

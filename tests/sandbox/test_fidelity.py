@@ -1,4 +1,4 @@
-"""docs/sandbox.md says what the tests show: all of it, and nothing else."""
+"""docs/sandbox.md lists exactly what the cases and tests show."""
 
 import re
 

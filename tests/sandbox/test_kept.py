@@ -1,4 +1,4 @@
-"""An account that is started again after whatever was written is the one that it was."""
+"""An account that is started again after any writes is the same as before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that no SDK sends, signed all the same, and sent as they are."""
+"""Signed requests that no SDK would send, as raw bytes."""
 
 from __future__ import annotations
 
