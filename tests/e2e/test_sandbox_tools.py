@@ -175,7 +175,7 @@ def test_the_log_outlives_the_sandbox_and_hides_nothing_in_the_terminal(machine)
     as_(machine, keys, r"""aws s3api get-object --bucket b-b --key "$(printf '\033[31mred')" out""")
     machine.stop()
     said = machine.stslab("sandbox", "log", "--denied")
-    assert "does not run" in said.err
+    assert "is not running" in said.err
     assert "b-b" in said.out
     shown = machine.stslab("why")
     assert "\x1b" not in said.out + shown.out

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 def test_requests_gates_tasks_and_identities(opened: Open, machine: Machine) -> None:
     watch = opened("watch", lines=40)
-    watch.wait("The embedded account does not run. Waiting until it does.")
+    watch.wait("The embedded account is not running. Waiting until it is.")
     assert machine.stslab("run", "--yes", "--to", "deploy-role").code == 0
     text = watch.wait("Let the user assume that role")
     assert "assume-role   3/6" in text
@@ -25,7 +25,7 @@ def test_requests_gates_tasks_and_identities(opened: Open, machine: Machine) -> 
     assert machine.stslab("run", "--yes", "--to", "assume-role").code == 0
     watch.wait("See what the session may do", "assumed (5", "min")
     machine.stop()
-    watch.wait("The embedded account does not run.")
+    watch.wait("The embedded account is not running.")
     watch.key("\x03")
     assert watch.ended() == 0
     assert "Traceback" not in watch.text

@@ -356,9 +356,9 @@ def test_an_account_of_an_older_version_is_reported_with_the_fix(running):
 
 
 def test_control_requests_need_a_running_account(tmp_path):
-    with pytest.raises(SandboxError, match="does not run"):
+    with pytest.raises(SandboxError, match="is not running"):
         client.control(tmp_path, "GET", "health")
-    with pytest.raises(SandboxError, match="does not run"):
+    with pytest.raises(SandboxError, match="is not running"):
         client.admin_keys(tmp_path)
 
 

@@ -97,7 +97,7 @@ def find(folder: Path) -> Endpoint | None:
 
 
 def ensure(folder: Path, *, port: int = 0) -> Endpoint:
-    """The account of this folder, started if it does not run. ``port`` 0: any free one."""
+    """The account of this folder, started if it is not running. ``port`` 0: any free one."""
     found = find(folder) or _found_or_started(folder, port)
     if port and found.port != port:
         raise SandboxError(
@@ -129,7 +129,7 @@ def stop(folder: Path) -> bool:
 
 
 def reset(folder: Path) -> Endpoint:
-    """Replace the account with a new, empty one, and start it if it does not run.
+    """Replace the account with a new, empty one, and start it if it is not running.
 
     This works even if the old account can't be read.
     """
@@ -175,7 +175,7 @@ def _ask(
     places = Files(folder)
     known = read_json(places.server)
     if known is None or not isinstance(known.get("port"), int):
-        raise SandboxError("The embedded account does not run.", _START)
+        raise SandboxError("The embedded account is not running.", _START)
     headers = {_TOKEN_HEADER: places.token.read_text()}
     content = json.dumps(body or {}) if method == "POST" else None
     connection = http.client.HTTPConnection(_HOST, known["port"], timeout=seconds)
