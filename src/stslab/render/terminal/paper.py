@@ -167,13 +167,17 @@ class Paper:
             self.whole(line.rstrip())  # files and mails need no trailing spaces
 
     def decision(self, root: Node, *, indent: int = 0) -> None:
-        """A decision as a tree; with --plain and in a pipe as indented lines."""
+        """A decision as a tree; in a pipe as indented lines, and with --plain as prose."""
         marks = marks_for(self.console.encoding)
         if self.console.is_terminal and not in_words():
             self.put(Padding(_drawn(root, marks), (0, 0, 0, indent)))
             return
         for line in node_lines(root, marks):
-            self.indented(line, indent=indent)
+            if in_words():
+                body = line.lstrip(" ")
+                self.prose(one_line(body), indent=indent + len(line) - len(body))
+            else:
+                self.indented(line, indent=indent)
 
     def meaning(self, code: str, *, indent: int = 0) -> None:
         """The meaning of an AWS error code in plain words, and AWS's page on it."""
