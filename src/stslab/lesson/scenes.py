@@ -140,6 +140,7 @@ class Ticket(msgspec.Struct, frozen=True):
     answer: str
     remaining: Remaining
     told: str = ""  # the answer to the learner's last question
+    documents: Mapping[str, Any] = {}  # the policies that fix it, once they are told
 
 
 class Session(msgspec.Struct, frozen=True):

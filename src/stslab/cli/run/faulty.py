@@ -24,6 +24,7 @@ from stslab.kinds.operations import changes
 from stslab.lab.model import Lab
 from stslab.lab.references import resolve
 from stslab.lesson import access, questions, scenes
+from stslab.lesson.evidence import documents_of, renamed
 from stslab.lesson.faults import Faults, Remaining
 from stslab.lesson.ports import UNKNOWN, called, is_own
 from stslab.render.lesson import views
@@ -96,7 +97,10 @@ class FaultExercise:
     def draw_why(self, paper: Paper) -> None:
         """Draw the ticket with the next reason: gate, place, kind of change, command."""
         reason = self._help(WHY, self._reasons())
-        views.ticket(paper, replace(self.scene(), told=reason))
+        calls = map(_shown, self.stands.fault.fix if self.command else ())
+        right = {name: document for call in calls for name, document in documents_of(call).items()}
+        right = renamed(right, self.here.names())
+        views.ticket(paper, replace(self.scene(), told=reason, documents=right))
 
     def _reasons(self) -> tuple[str, ...]:
         broken = self.stands

@@ -89,8 +89,13 @@ def doing(paper: Paper, scene: scenes.Doing) -> None:
     heading(paper, scene.title, scene.place)
     if scene.why:
         paper.prose(scene.why, indent=1)
-    for at, (name, document) in enumerate(scene.documents.items()):
-        if at or scene.why:
+    _statements(paper, scene.documents, below=bool(scene.why))
+
+
+def _statements(paper: Paper, documents: Mapping[str, Any], *, below: bool) -> None:
+    """The statements of each document in words, under its name."""
+    for at, (name, document) in enumerate(documents.items()):
+        if at or below:
             paper.blank()
         paper.prose(name, indent=3, style="bold")
         for statement in evidence.statements_of(document):
@@ -297,12 +302,16 @@ def ticket(paper: Paper, scene: scenes.Ticket) -> None:
     heading(paper, "A colleague reports", scene.place)
     paper.prose(f'"{scene.title}"', indent=1)
     paper.blank()
+    if scene.told:
+        paper.prose(scene.told, indent=1, style="bold")
+        _statements(paper, scene.documents, below=True)
+        return
     paper.command(scene.command, indent=3)
     paper.prose(one_line(scene.answer), indent=3, style="red")
     paper.blank()
     remaining(paper, scene.remaining)
     paper.blank()
-    paper.prose(scene.told or _FIND_OUT, indent=1, style="bold" if scene.told else "")
+    paper.prose(_FIND_OUT, indent=1)
 
 
 def remaining(paper: Paper, now: Remaining) -> None:
