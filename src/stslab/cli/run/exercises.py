@@ -101,6 +101,10 @@ class TasksExercise:
         return self.standing.next.text if self.standing.next else ""
 
     @property
+    def open_tasks(self) -> int:
+        return sum(not task.done for task in self.standing.tasks)
+
+    @property
     def done(self) -> bool:
         """Whether every task is done, and nothing is wrong."""
         return self.standing.done

@@ -285,7 +285,7 @@ class Loop(AtPrompt):
             entered = self._typed(typed or self.line)
             typed = entered.line if entered.changed else ""
             if entered.word == "hint":
-                if isinstance(exercise, TasksExercise) and exercise.title:
+                if isinstance(exercise, TasksExercise) and exercise.open_tasks > 1:
                     self.screen.say(f"The task: {exercise.title}")
                 self.screen.say(exercise.hint())
             elif entered.word and entered.word != "solve":
