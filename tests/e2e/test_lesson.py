@@ -122,6 +122,8 @@ def test_words(opened: Open) -> None:
     terminal.wait("admin $ aws iam create-user")
     terminal.enter("more")  # behind the command that stands there
     terminal.wait("implicit deny", "Enter shows more, `q` ends it")
+    terminal.enter("q")  # of the page, not of the lesson
+    terminal.wait("Somebody joins", "admin $ aws iam create-user")
     terminal.enter("quit")
     assert terminal.ended() == 0
 
