@@ -28,7 +28,7 @@ from stslab.sandbox.state.stacks import Config, Stack
 
 PAGE = 100
 UNSUPPORTED = (
-    "DeploymentConfig", "DeploymentMode", "ImportExistingResources", "NotificationARNs",
+    "DeploymentMode", "ImportExistingResources", "NotificationARNs",
     "ResourcesToImport", "ResourceTypes", "StackPolicyBody", "StackPolicyDuringUpdateBody",
     "StackPolicyDuringUpdateURL", "StackPolicyURL", "TimeoutInMinutes",
 )  # fmt: skip
@@ -69,6 +69,9 @@ def config(request: ApiRequest, stack: Stack | None = None) -> Config:
     params, old = request.params, stack.config if stack else None
     for name in UNSUPPORTED:  # instead of ignoring them silently
         require(not params.get(name), f"{name} is not supported by the embedded account")
+    deployment = {"Mode": "STANDARD", **(params.get("DeploymentConfig") or {})}
+    usual = deployment["Mode"] == "STANDARD" and not deployment.get("DisableRollback")
+    require(usual, "This DeploymentConfig is not supported by the embedded account")
     triggers = (params.get("RollbackConfiguration") or {}).get("RollbackTriggers")
     require(not triggers, "Rollback triggers are not supported by the embedded account")
     previous = old is not None and params.get("UsePreviousTemplate")
