@@ -75,6 +75,8 @@ def test_a_fix_that_does_nothing_and_one_that_opens_too_much(
 ) -> None:
     terminal = opened("break", "--fault", OBJECTS)
     reported(terminal)
+    terminal.enter("skip")
+    terminal.wait("`skip` does nothing here.")
     allow(machine, "s3:ListBucket", "*")
     terminal.wait("Something was changed, but the same things are still broken.")
     allow(machine, "s3:*", "*")

@@ -1,4 +1,4 @@
-"""Reads whom a policy document lets in, and whether its rights are wide. Pure.
+"""Reads which principals a policy document lets in, and whether its rights are wide. Pure.
 
 It is careful: an ambiguous document is unreadable, and a statement that is not a Deny counts as an
 Allow (IAM User Guide, "IAM JSON policy elements reference").

@@ -18,7 +18,7 @@ Named = tuple[str, str, str]  # A thing: its account's id, its kind, and its nam
 
 
 class Own(msgspec.Struct, frozen=True):
-    """What a run may change with a call in ``account``, and whom it may let in."""
+    """What a run may change with a call in ``account``, and which principals it may let in."""
 
     run: str
     account: str

@@ -74,10 +74,10 @@ class ByHand:
     def hear(self, event: object) -> None:
         """Note a thing that exists, but not as the step would make it."""
         if isinstance(event, StepDiffers):
-            parts = [
-                f" {one.what}: {', '.join(one.found)}." for one in event.differences if one.found
-            ]
-            self.differing.append("".join((event.what, ".", *parts)))
+            found = (
+                f"{one.what}: {', '.join(one.found)}" for one in event.differences if one.found
+            )
+            self.differing.append(". ".join((event.what, *found)) + ".")
 
     def look(self, stage: Stage) -> Standing:
         adopted, differing = self._adopted(stage)

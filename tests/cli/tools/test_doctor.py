@@ -30,6 +30,13 @@ def doctor(stslab: Stslab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return look
 
 
+@pytest.fixture
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The place of an aws command that is found before any other."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return tmp_path / "aws"
+
+
 def test_a_healthy_machine(doctor, stslab: Stslab):
     code, checks = doctor()
     assert code == 0
@@ -156,3 +163,22 @@ def test_a_machine_for_a_class(
         one["name"]: one for one in json.loads(stslab("doctor", "--class", "--json").out)["checks"]
     }
     assert small["screen"]["state"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("program", "state", "told"),
+    [
+        ("#!/bin/sh\necho aws-cli/1.28.85 Python/3.9.2", "warning", "ignores the endpoint_url"),
+        ("#!/bin/sh\necho aws-cli/1.29.0 Python/3.11.7", "good", "aws-cli/1.29.0"),
+        ("#!/bin/sh\necho aws-cli/2.12.7 Python/3.11.4", "warning", "ignores the endpoint_url"),
+        ("#!/bin/sh\necho aws-cli/2.13.0 Python/3.11.4", "good", "aws-cli/2.13.0"),
+        ("#!/bin/sh\nexit 1", "warning", "does not tell its version"),
+        ("\x7fELF of another machine", "warning", "does not tell its version"),
+    ],
+)
+def test_an_aws_cli_that_would_call_aws(doctor, aws, program: str, state: str, told: str):
+    aws.write_text(program)
+    aws.chmod(0o755)
+    code, checks = doctor()
+    assert (code, checks["aws CLI"]["state"]) == (0, state)
+    assert told in checks["aws CLI"]["says"] + checks["aws CLI"]["fix"]

@@ -85,6 +85,9 @@ def parts(markdown):
 @example("| ` <script> | ` |\n|-|-|\n| ` <script> | ` |")
 @example("[x][r]\n\n[r]: javascript:1")
 @example("\\![x](javascript:1)")
+@example("`\n`<script>`")
+@example("`\n- `x`<script>`y`")
+@example("a ` b | `<script>` ` c")
 def test_a_labs_prose_can_only_show_text(text):
     for kind, target in parts(markdown_prose(text)):
         assert kind not in ("html_inline", "html_block", "image")

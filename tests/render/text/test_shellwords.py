@@ -40,7 +40,7 @@ def test_an_option_keeps_its_value_beside_it():
 
 
 def test_a_value_that_does_not_fit_beside_its_option_stands_below_it():
-    path = "file:///home/somebody/shown/token"
+    path = "file:///somewhere/of/ones/shown/token"
     assert wrapped(f"aws sts x --web-identity-token {path} --profile y", 50, "  ") == [
         "  aws sts x --web-identity-token \\",
         f"    {path} \\",

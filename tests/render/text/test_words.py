@@ -34,3 +34,8 @@ def test_code_is_unchanged():
         "    stslab run --yes   # `all`",
         "    stslab status",
     ]
+
+
+def test_fenced_code_is_unchanged_too():
+    text = "Run:\n\n```console\n$ stslab lint\n\n  `all`\n```\n\nThen go on."
+    assert list(paragraphs(text)) == ["Run:", "    $ stslab lint", "      `all`", "Then go on."]

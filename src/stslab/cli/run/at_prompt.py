@@ -102,7 +102,7 @@ class AtPrompt:
             elif word == "copy" and self.line:
                 self.screen.copy(self.line)
             else:
-                self.screen.say(_nothing_to_show(word, scene))
+                self.screen.say(self._nothing_for(word, scene))
         except StslabError as error:
             self.screen.say(error.message)
         return self._instead(scene) or word == "back"
@@ -136,11 +136,14 @@ class AtPrompt:
     def table(self) -> tuple[access.CellState, ...]:
         return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
 
-
-def _nothing_to_show(word: str, scene: Any) -> str:
-    """The message for a word without a scene; at a question, one that doesn't answer it."""
-    if not isinstance(scene, scenes.Asking):
-        return _NOTHING
-    if word == "more":
-        return _LATER
-    return _COMPARE if any(met.documents for met in scene.evidence.values()) else _NO_POLICY
+    def _nothing_for(self, word: str, scene: Any) -> str:
+        """The message for a word that shows nothing; at a question, one that doesn't answer it."""
+        if word in self.lacks:
+            return f"`{word}` does nothing here."
+        if word == "copy":
+            return "There is no command to copy: the line is empty."
+        if not isinstance(scene, scenes.Asking):
+            return _NOTHING
+        if word == "more":
+            return _LATER
+        return _COMPARE if any(met.documents for met in scene.evidence.values()) else _NO_POLICY

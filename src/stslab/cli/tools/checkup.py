@@ -90,7 +90,9 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _MINIMUM = re.compile(r">=\s*([0-9][0-9.]*)")
 _EXTRA = "extra =="
 _CLI = re.compile(r"aws-cli/(\d+)\.(\d+)\.\d+")
-_ENDPOINT_SINCE = {1: 29, 2: 13}  # the changelogs of the aws CLI, "endpoint URL in the shared ..."
+_ENDPOINT_SINCE = {1: 29, 2: 13}
+"""The first minor version that knows ``endpoint_url`` (changelogs of the aws CLI)."""
+_PATIENCE = 30  # seconds
 _SECRETS = ("journal.sqlite*", "profiles/*/*", "sandbox/*")
 
 
@@ -258,16 +260,29 @@ def _aws_cli() -> Iterator[Checked]:
         fix = f"`stslab env` and `stslab shell` are for it: {install}"
         yield checked("aws CLI", "not found; labs do not need it", fix, NOTE)
         return
-    told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
-    version = _CLI.search(told.stdout + told.stderr)
-    old = version is not None and int(version[2]) < _ENDPOINT_SINCE.get(int(version[1]), 0)
+    version = _CLI.search(_said(found, "--version"))
+    if version is None:
+        yield checked("aws CLI", f"{found} does not tell its version", f"Try it: {found}", WARNING)
+        return
+    old = int(version[2]) < _ENDPOINT_SINCE.get(int(version[1]), 0)
     fix = f"It ignores the endpoint_url of profiles, and calls AWS. Get a newer one: {install}"
-    yield checked(
-        "aws CLI",
-        f"{version[0] if version else 'of no known version'}, {found}",
-        fix if old else "",
-        WARNING,
-    )
+    yield checked("aws CLI", f"{version[0]}, {found}", fix if old else "", WARNING)
+
+
+def _said(*command: str) -> str:
+    """What a program prints; nothing if it can't be run, or doesn't end."""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_PATIENCE,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout + done.stderr
 
 
 def _account(where: Where) -> Iterator[Checked]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
+from textwrap import indent
 from typing import Any, NamedTuple
 
 from rich import box
@@ -108,8 +109,8 @@ class Paper:
         if in_words() or not self.console.is_terminal:
             self._paragraphs(text, indent, apart=not in_words())
             return
-        blocks = _BLANK.split(text.strip("\n"))
-        for at, (code, some) in enumerate(groupby(blocks, lambda one: one.startswith(_CODE))):
+        groups = groupby(_blocks(text), lambda block: block.startswith(_CODE))
+        for at, (code, some) in enumerate(groups):
             if at:
                 self.blank()
             if code:
@@ -119,7 +120,7 @@ class Paper:
                 self.put(Padding(_markdown("\n\n".join(some)), (0, 0, 0, indent)))
 
     def _paragraphs(self, text: str, indent: int = 0, *, apart: bool = False) -> None:
-        for at, block in enumerate(_BLANK.split(visible(text).strip("\n"))):
+        for at, block in enumerate(_blocks(visible(text))):
             if at and apart:
                 self.blank()
             draw = self.indented if block.startswith(_CODE) else self.prose
@@ -311,9 +312,10 @@ class _WaitLine:
 
 # -- Markdown as plain paragraphs, for a screen reader -----------------------------------------
 
-_BLANK = re.compile(r"\n[ \t]*\n")
+_BLANK = re.compile(r"\n(?:[ \t]*\n)+")
 _ITEM = re.compile(r"\n(?=[ \t]*(?:[-*]|\d+\.) )")
 _CODE = "    "
+_FENCE = re.compile(r"^```.*\n((?:.*\n)*?)```$", re.MULTILINE)
 _RULE = re.compile(r"[|\s:-]+")
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
 _STRESS = re.compile(r"(?<![\w:/*])\*(?=[^\s*])([^*]+)(?<=\S)\*(?![\w*])")
@@ -322,7 +324,7 @@ _MARKUP = re.compile(r"\*\*|__|`|^#+ +", re.MULTILINE)
 
 def paragraphs(markdown: str) -> Iterator[str]:
     """Each paragraph, list item, row of a table and line of code, in order."""
-    for block in _BLANK.split(markdown.strip("\n")):
+    for block in _blocks(markdown):
         if block.startswith(_CODE):
             yield from block.split("\n")
         elif block.lstrip().startswith("|"):
@@ -331,6 +333,12 @@ def paragraphs(markdown: str) -> Iterator[str]:
             yield from (_bare(", ".join(filter(None, row))) for row in cells)
         else:
             yield from (_bare(" ".join(item.split())) for item in _ITEM.split(block))
+
+
+def _blocks(markdown: str) -> list[str]:
+    """What stands between blank lines. A fenced block of code becomes an indented one."""
+    indented = _FENCE.sub(lambda fence: f"\n{indent(fence[1], _CODE)}\n", markdown)
+    return _BLANK.split(indented.strip("\n"))
 
 
 def _bare(text: str) -> str:

@@ -34,7 +34,17 @@ def markdown_line(text: str) -> str:
 
 def markdown_prose(text: str) -> str:
     """Markdown that can only show text: no HTML, no images, and only https links."""
-    parts = _CODE.split(visible(text).strip())
+    return "".join(map(_harmless, _BETWEEN.split(visible(text).strip())))
+
+
+def _harmless(paragraph: str) -> str:
+    """The paragraph with all active characters escaped, except in code spans.
+
+    Where a backtick has no partner in its line and table cell, Markdown readers differ on what is
+    code: then all of the paragraph is escaped.
+    """
+    doubtful = any(cell.count("`") % 2 for cell in _CELL_END.split(paragraph))
+    parts = [paragraph] if doubtful or _NO_SPAN.search(paragraph) else _CODE.split(paragraph)
     return "".join(
         part if at % 2 else _ACTIVE.sub(lambda found: f"&#{ord(found[0])};", part)
         for at, part in enumerate(parts)
@@ -42,8 +52,8 @@ def markdown_prose(text: str) -> str:
 
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~!]")
-# Code spans in one line and one table cell: what all Markdown readers take for code.
-_CODE = re.compile(r"(?<![\\`])(`[^`\n|]+`)(?!`)")
+_BETWEEN = re.compile(r"(\n[ \t]*\n)")
+_CELL_END, _CODE, _NO_SPAN = re.compile(r"[\n|]"), re.compile(r"(`[^`]+`)"), re.compile(r"``|\\`")
 _ACTIVE = re.compile(r"<|!(?=\[)|\](?=[(:])(?!\(https://)")
 
 
