@@ -308,7 +308,7 @@ def pass_role(view: View, account: str, role_arn: str, service: str) -> Need:
 
 
 def iso(moment: datetime) -> str:
-    """A time in the format of the date condition keys."""
+    """A time as condition keys, attributes of resources and S3's errors have it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

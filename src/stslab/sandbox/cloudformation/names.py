@@ -8,7 +8,7 @@ import secrets
 import string
 import uuid
 
-from stslab.sandbox.api.faults import invalid
+from stslab.sandbox.api.faults import require
 
 SERVICE = "cloudformation.amazonaws.com"
 """The service's name in policies."""
@@ -23,22 +23,19 @@ MIXED = string.ascii_letters + string.digits
 
 
 def check_new_name(name: str) -> None:
-    if not re.fullmatch(NAME_PATTERN, name):
-        raise _invalid(name, f"Member must satisfy regular expression pattern: {NAME_PATTERN}")
-    if len(name) > NAME_LIMIT:
-        raise _invalid(name, f"Member must have length less than or equal to {NAME_LIMIT}")
+    check_reference(name, NAME_PATTERN)
+    short = len(name) <= NAME_LIMIT
+    _require(short, name, f"have length less than or equal to {NAME_LIMIT}")
 
 
-def check_reference(name: str) -> None:
-    if not re.fullmatch(NAME_OR_ARN, name):
-        raise _invalid(name, f"Member must satisfy regular expression pattern: {NAME_OR_ARN}")
+def check_reference(name: str, pattern: str = NAME_OR_ARN) -> None:
+    matches = re.fullmatch(pattern, name)
+    _require(matches, name, f"satisfy regular expression pattern: {pattern}")
 
 
-def _invalid(name: str, constraint: str) -> Exception:
-    return invalid(
-        f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy "
-        f"constraint: {constraint}"
-    )
+def _require(holds: object, name: str, constraint: str) -> None:
+    where = f"Value '{name}' at 'stackName' failed to satisfy constraint"
+    require(holds, f"1 validation error detected: {where}: Member must {constraint}")
 
 
 def new_arn(account: str, region: str, kind: str, name: str) -> str:

@@ -218,11 +218,6 @@ def stamp(time: datetime) -> str:
     return time.strftime("%Y%m%dT%H%M%SZ")
 
 
-def iso_time(time: datetime) -> str:
-    """A time in the format of S3's errors."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 # -- a request without its credentials -----------------------------------------------------------
 
 _CREDENTIAL_HEADERS = {"authorization", TOKEN}

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from stslab.sandbox.api.faults import fault, invalid_argument
-from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord
+from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord, iso
 from stslab.sandbox.signing import canonical, checksums
 from stslab.sandbox.signing.canonical import (
     EMPTY_SHA256,
@@ -24,7 +24,6 @@ from stslab.sandbox.signing.canonical import (
     Claim,
     Context,
     Credential,
-    iso_time,
     same,
     stamp,
 )
@@ -267,8 +266,8 @@ def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
     else:
         return
     # A week after the end of the year 9999 there is no date.
-    expires = iso_time(min(time, _LAST_TIME) + timedelta(seconds=seconds))
-    raise fault("AccessDenied", problem, extra, Expires=expires, ServerTime=iso_time(now))
+    expires = iso(min(time, _LAST_TIME) + timedelta(seconds=seconds))
+    raise fault("AccessDenied", problem, extra, Expires=expires, ServerTime=iso(now))
 
 
 def _require_signed(headers: Mapping[str, str], signed: tuple[str, ...]) -> None:
@@ -335,7 +334,7 @@ def sent_at(headers: Mapping[str, str], context: Context) -> datetime:
         most = str(int(MAX_SKEW.total_seconds() * 1000))
         extra = {
             "RequestTime": date,
-            "ServerTime": iso_time(now),
+            "ServerTime": iso(now),
             "MaxAllowedSkewMilliseconds": most,
         }
         raise fault("RequestTimeTooSkewed", extra=extra)

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
 from stslab.sandbox.api.faults import fault, invalid_argument
-from stslab.sandbox.api.model import Authenticated, HttpRequest
+from stslab.sandbox.api.model import Authenticated, HttpRequest, iso
 from stslab.sandbox.signing import canonical, s3
-from stslab.sandbox.signing.canonical import TOKEN, Context, iso_time
+from stslab.sandbox.signing.canonical import TOKEN, Context
 
 _REGION = "us-east-1"
 _LAST = 2**31 - 1
@@ -67,7 +67,7 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
         raise fault("AccessDenied", f"Invalid date (should be seconds since epoch): {expires}")
     if now.timestamp() > int(expires):
         end = datetime.fromtimestamp(max(int(expires), 0), tz=UTC)
-        times = {"Expires": iso_time(end), "ServerTime": iso_time(now)}
+        times = {"Expires": iso(end), "ServerTime": iso(now)}
         raise fault("AccessDenied", "Request has expired", times)
     headers = canonical.header_map(canonical.plain_request(request, "AWS"))
     if token := parameters.get(TOKEN, ""):

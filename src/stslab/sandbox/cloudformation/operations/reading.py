@@ -95,17 +95,16 @@ def _list_imports(view: View, request: ApiRequest) -> Answer:
 
 def _stack(stack: Stack) -> Answer:
     """The members of a stack in all answers; each answer has some of them."""
-    template = None if stack.status == REVIEW else parse(stack.config.template)
-    description = template.description if template else ""
-    given = stack.config.parameters if template else {}
+    text = stack.config.template  # none in review
+    template = parse(text) if text else Template(resources={})
     return stacks.without_empty(
         {
             "StackId": stack.stack_id,
             "StackName": stack.name,
             "ChangeSetId": stack.change_set_id,
-            "Description": description,
-            "TemplateDescription": description,
-            "Parameters": parameters.shown(template.parameters if template else {}, given) or None,
+            "Description": template.description,
+            "TemplateDescription": template.description,
+            "Parameters": parameters.shown(template.parameters, stack.config.parameters) or None,
             "CreationTime": stack.created,
             "LastUpdatedTime": stack.updated,
             "DeletionTime": stack.deleted,

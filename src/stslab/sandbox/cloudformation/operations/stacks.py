@@ -11,7 +11,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import already_exists, invalid, require
-from stslab.sandbox.api.model import Answer, ApiRequest, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest, Writes, tags_in
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.job import (
@@ -77,7 +77,9 @@ def config(request: ApiRequest, stack: Stack | None = None) -> Config:
     previous = old is not None and params.get("UsePreviousTemplate")
     text = old.template if old and previous else params.get("TemplateBody", "")
     template = checked_template(text)
-    tags = {tag["Key"]: tag["Value"] for tag in params.get("Tags") or ()}
+    tags = tags_in(params.get("Tags"))
+    unique = len(tags) == len(params.get("Tags") or ())
+    require(unique, "Tags contain duplicate keys; tag keys must be unique")
     reserved = any(key.lower().startswith("aws:") for key in tags)
     require(not reserved, "aws: prefixed tag key names are not allowed for external use.")
     given = params.get("Parameters") or ()

@@ -8,7 +8,7 @@ edges, and removes old ones.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from stslab.sandbox.api.model import ApiFault, tag_list
+from stslab.sandbox.api.model import ApiFault, iso, tag_list
 from stslab.sandbox.cloudformation.resources.work import Properties, Work, document, own
 from stslab.sandbox.state import identities
 
@@ -268,8 +268,8 @@ class ManagedPolicy:
             IsAttachable=True,
             AttachmentCount=len(attachments),
             PermissionsBoundaryUsageCount=0,
-            CreateDate=str(made.get("CreateDate", "")),
-            UpdateDate=str(made.get("UpdateDate", "")),
+            CreateDate=iso(made["CreateDate"]),
+            UpdateDate=iso(made["UpdateDate"]),
         )
         change_edges(work, attachments)
 

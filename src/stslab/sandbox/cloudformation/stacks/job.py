@@ -69,6 +69,7 @@ def add_event(
     at = at if last is None else max(at, last.at + _MILLISECOND)
     stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     logical_id = resource.logical_id if resource else stack.name
+    given = mapped(shown, as_text, of=object)
     event = StackEvent(
         account=account,
         stack_id=stack_id,
@@ -80,7 +81,7 @@ def add_event(
         status=status,
         at=at,
         reason=reason,
-        properties="" if shown is None else json.dumps(mapped(shown, as_text, of=object)),
+        properties="" if shown is None else json.dumps(given, separators=(",", ":")),
         token=stack.token,
     )
     tx.put(event)

@@ -57,7 +57,10 @@ def _step(job: Job, blueprint: Blueprint, logical_id: str) -> Step | None:
         return _replacement(job, blueprint, resource, want)
     if names or want.tags != resource.tags or not resource.status.endswith("_COMPLETE"):
         return _change(job, blueprint, resource, want)
-    job.change_resource(logical_id, **steps.declared_members(blueprint, logical_id))
+    metadata = blueprint.metadata(logical_id, job.lookup)
+    job.change_resource(
+        logical_id, metadata=metadata, **steps.declared_members(blueprint, logical_id)
+    )
     return None
 
 

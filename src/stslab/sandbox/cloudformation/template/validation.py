@@ -46,6 +46,9 @@ def check(template: Template) -> None:
     _check_functions(template, [template.conditions, template.outputs])
     for declared in template.resources.values():
         _check_functions(template, declared.properties)
+        unsaved = declared.deletion_policy == "Snapshot" and declared.type in TYPES
+        refusal = f"resource type {declared.type} does not support deletion policy Snapshot"
+        require(not unsaved, f"Template error: {refusal}")
         missing = [name for name in declared.depends_on if name not in template.resources]
         well_formed(not missing, unresolved(missing, "Resources"))
         _check_condition(template, declared.condition, "Resources")
