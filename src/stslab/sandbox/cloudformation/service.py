@@ -45,7 +45,9 @@ _CALLING = frozenset(
 """The writes that may call S3 or STS first: for a template's URL, or for a service role."""
 URL_LIMIT = 1_048_576
 """The maximum size of a template in S3, in bytes ("AWS CloudFormation quotas")."""
-_ERRORS = "http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
+_MORE = (
+    "For more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
+)
 _VIRTUAL_HOST = re.compile(r"(?P<bucket>[^/]+)\.s3[.-][^/]*amazonaws\.com")
 _LOOPBACK = re.compile(r"127\.0\.0\.1|localhost")
 _PATH_HOST = re.compile(rf"s3[^/]*\.amazonaws\.com|{_LOOPBACK.pattern}")
@@ -115,7 +117,7 @@ class CloudFormation:
         try:
             body = self._call(request.caller, "s3", "GetObject", where, (SERVICE,))["Body"]
         except ApiFault as fault:
-            raise invalid(f"S3 error: {fault.message}\nFor more information check {_ERRORS}") from None
+            raise invalid(f"S3 error: {fault.message}\n{_MORE}") from None
         text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
         require(len(text) <= URL_LIMIT, f"Template may not exceed {URL_LIMIT} bytes in size.")
         return text
