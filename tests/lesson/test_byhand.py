@@ -17,6 +17,7 @@ from stslab.lesson.byhand import ByHand
 from stslab.resources import bundled
 from stslab.runner.events import Event
 from stslab.runner.ports import Answer, Credentials, Given, Hand, HandWork
+from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +193,23 @@ def test_a_check_about_a_task_not_begun_is_not_mentioned(account: InsideAccount)
         assert [one.done for one in told.tasks] == [True, True, True, True, False]
         assert (told.next and told.next.text) == "The device is enabled for the user $MFA_USER."
         assert told.notes == ()
+
+
+def test_the_right_thing_in_the_wrong_account_is_named(account: InsideAccount) -> None:
+    change = {"eventTime": "9999-01-01T10:20:30Z", "eventSource": "iam.amazonaws.com",
+              "eventName": "CreateUser"}  # fmt: skip
+    log: list[Any] = []
+    with by_hand(account, "external-id", "two-accounts", log) as (hand, stage):
+        name = hand.runner.scope()["vendor"]
+        for home in (PARTNER, LEARNER):
+            identity = {"arn": f"arn:aws:iam::{home}:user/admin", "accountId": home}
+            asked = {"requestParameters": {"UserName": name}, "userIdentity": identity}
+            log.append({**change, **asked})
+        (note,) = hand.look(stage).notes
+        assert note == (
+            f"10:20 admin called CreateUser: IAM user {name}, in account {LEARNER}."
+            f" The task is about account {PARTNER}."
+        )
 
 
 def test_a_hint_gives_the_values_for_the_file_that_it_names(account: InsideAccount) -> None:

@@ -105,13 +105,16 @@ class ByHand:
         )
         if made or behaves:
             return Standing(tasks, against)
-        beyond = (note for note in lacking if note.startswith(_WIDE))
-        known = (subject(self._known(step.params)) for _, step in tasks_of(stage))
-        subjects = list(filter(None, known))
+        subjects = [
+            (*named, self.runner.account_of(step.identity))
+            for _, step in tasks_of(stage)
+            if (named := subject(self._known(step.params)))
+        ]
         astray = [off_task(event, subjects) for event in self._changes(stage)]
         more = len(astray) > sum(changes(stage.steps[at].call) for at in so_far)
         other = map(_has_to_hold, in_the_way if more else ())  # the learner chose another way
         differs = (note for at, notes in differing.items() for note in notes if at not in so_far)
+        beyond = (note for note in lacking if note.startswith(_WIDE))
         return Standing(tasks, (*beyond, *other, *differs, *filter(None, astray)))
 
     def hint(self, stage: Stage, task: Task) -> tuple[str, bool]:
@@ -270,19 +273,22 @@ def is_a_change(event: Event) -> bool:
     return not ("errorCode" in event or is_own(event) or by_service) and changes(called(event))
 
 
-def off_task(event: Event, wanted: Sequence[tuple[str, str]]) -> str:
-    """A sentence on a change to something that no task is about; empty for other changes."""
+def off_task(event: Event, wanted: Sequence[tuple[str, str, str]]) -> str:
+    """A sentence on a change to something that no task is about; empty for other changes.
+
+    ``wanted`` are what the tasks are about: parameter, value, account.
+    """
     call, params = called(event), event.get("requestParameters") or {}
-    about = subject(params)
-    if about is None or not wanted or about in wanted:
+    about, identity = subject(params), event.get("userIdentity", {})
+    here, homes = identity.get("accountId"), {one[2] for one in wanted if one[:2] == about}
+    if about is None or not wanted or here in homes or (homes and about[0] == "Bucket"):
         return ""
-    identity = event.get("userIdentity", {})
-    who = identity.get("userName") or str(identity.get("arn", "")).rpartition("/")[2]
-    effect = EFFECTS.get(call)
+    who, effect = str(identity.get("arn", "")).rpartition("/")[2], EFFECTS.get(call)
     thing = label(Thing(effect.kind, effect.names(params))) if effect else about[1]
-    when = str(event["eventTime"])[11:16]
-    what, value = wanted[0][0].removesuffix("Name").lower(), wanted[0][1]
-    return f"{when} {who} called {event['eventName']}: {thing}. The task is about {what} {value}."
+    did = f"{str(event['eventTime'])[11:16]} {who} called {event['eventName']}: {thing}"
+    if homes:
+        return f"{did}, in account {here}. The task is about account {homes.pop()}."
+    return f"{did}. The task is about {wanted[0][0].removesuffix('Name').lower()} {wanted[0][1]}."
 
 
 _OWNERS: Mapping[str, tuple[str, str]] = {

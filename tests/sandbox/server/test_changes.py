@@ -8,6 +8,7 @@ import pytest
 from tests.sandbox.direct import Direct
 
 from stslab.errors import SandboxError
+from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 from stslab.sandbox.server import changes
 from stslab.sandbox.server.control import ControlRequest
 from stslab.sandbox.state import traces
@@ -129,9 +130,19 @@ def test_what_others_made_is_left_alone(direct: Direct, holder: Holder) -> None:
 
 def test_what_the_journal_undoes_is_left_alone(direct: Direct, holder: Holder) -> None:
     direct.client("iam", "hand").create_user(UserName="labs")
-    assert undone(holder, "LABS", only_look=True) == {
-        "restored": [], "kept": [], "made": ["IAM user labs"], "sessions": {},
-    }  # fmt: skip
+    direct.client("s3", "hand").create_bucket(Bucket="labs-bucket")
+    own = (f"{LEARNER} LABS", f"{LEARNER} labs-bucket")
+    told = undone(holder, *own, only_look=True)
+    assert set(told.pop("made")) == {"S3 bucket labs-bucket", "IAM user labs"}
+    assert told == {"restored": [], "kept": [], "sessions": {}}
+
+
+def test_the_same_name_in_another_account_is_not_the_journals(
+    direct: Direct, holder: Holder
+) -> None:
+    direct.client("iam", "hand").create_user(UserName="labs")
+    assert undone(holder, f"{PARTNER} labs")["restored"] == ["IAM user labs"]
+    assert users(direct) == ["admin"]
 
 
 def test_a_stack_is_deleted_with_its_resources(direct: Direct, holder: Holder) -> None:

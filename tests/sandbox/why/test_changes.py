@@ -230,10 +230,13 @@ def test_the_advice_meets_a_condition_of_the_trust_policy(account, fresh):
     assert (test["key"], test["wanted"], test["found"]) == ("sts:ExternalId", ["abc"], "xyz")
 
 
-def trust_wants_mfa(account: Account, name: str) -> Call:
+PRESENT = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+FRESH = {"NumericLessThan": {"aws:MultiFactorAuthAge": "900"}}
+
+
+def trust_wants_mfa(account: Account, name: str, condition: Any = PRESENT) -> Call:
     """The trust policy names the user, who has no policy. Its condition fails."""
     keys = user(account, name)
-    condition = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     mine = {"AWS": f"arn:aws:iam::{LEARNER}:user/{name}"}
     arn = role(account, name, mine, Condition=condition)
     return lambda: account.client("sts", keys).assume_role(RoleArn=arn, RoleSessionName="ss")
@@ -248,6 +251,13 @@ def test_only_gates_that_refused_are_named(account, fresh):
         "role trust policy"
     ]
     assert [one["layer"] for one in told["changes"]] == ["role trust policy"]
+
+
+def test_who_has_shown_no_mfa_code_is_not_told_to_wait(account, fresh):
+    told = refused(account, trust_wants_mfa(account, f"why-{fresh}", FRESH))
+    ((asking, relaxing),) = (one["options"] for one in told["changes"])
+    assert asking["what"].startswith("Call it with a new MFA code: --serial-number")
+    assert "shown no MFA code, or not lately" in relaxing["what"]
 
 
 def test_a_conditions_purpose_comes_before_how_to_relax_it(account, fresh):

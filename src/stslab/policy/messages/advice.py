@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from stslab.policy.messages.reading import Message, OtherGate, table
+from stslab.policy.messages.reading import Message, table
 from stslab.policy.request import account_of, split_arn
 from stslab.vocabulary import Gate
 
@@ -36,20 +36,13 @@ def advise(message: Message) -> Advice:
     return Advice(_refused_by(message), tuple(_left_open(message)), tuple(_steps(rows, message)))
 
 
-_AWS_WORDS: Final[Mapping[Gate | OtherGate, str]] = {
-    Gate.SCP: "scp (service control policy)",
-    Gate.RCP: "rcp (resource control policy)",
-    Gate.BOUNDARY: "boundary (permissions boundary)",
-}
-
-
 def _refused_by(message: Message) -> str:
     gate, deny = message.gate, "a Deny applies (explicit deny)"
     if gate is None:
         return f"not said, but that {deny}" if message.explicit else "not said"
     how = f"its setting {message.setting}" if message.setting else ""
     how = deny if message.explicit else how or "nothing in it allows this (implicit deny)"
-    return f"{_AWS_WORDS.get(gate, gate)}: {how}"
+    return f"{table('facts')['gates'].get(gate, gate)}: {how}"
 
 
 # -- what the message can't say ------------------------------------------------------------
@@ -64,24 +57,14 @@ def _left_open(message: Message) -> Iterator[str]:
     if missing := " and ".join(part for part, value in parts.items() if not value):
         yield f"{missing[0].upper()}{missing[1:]}."
     if message.gate is None:
-        case = "s3" if message.service == "s3" else "other"
+        case = message.service or message.action.partition(":")[0]
         case = "token" if message.with_token else "role" if message.assumes_role else case
-        yield str(table("facts")["no gate"][case])
-    elif message.explicit:
-        yield f"{_which(message)}; and whether another gate refuses too: AWS names only one."
-    elif message.explicit is False:
-        yield (
-            "Which Allow came closest, or which Condition failed: if nothing allows, AWS names no "
-            "policy. Nor whether another gate refuses too."
-        )
-
-
-def _which(message: Message) -> str:
-    if message.policy:
-        return "Which statement of that policy denies"
-    if message.gate in (Gate.RESOURCE, Gate.TRUST):  # there is but one
-        return "Which statement denies"
-    return "Which policy denies, and which statement"
+        texts = table("facts")["no gate"]
+        yield texts.get(case, texts["other"])
+    elif message.explicit is not None:
+        only = message.gate in (Gate.RESOURCE, Gate.TRUST)  # there is but one
+        denied = "named" if message.policy else "only" if only else "some"
+        yield table("facts")["gate"][denied if message.explicit else "silent"]
 
 
 # -- what to look at -----------------------------------------------------------------------
@@ -99,8 +82,8 @@ def _tables(message: Message) -> Iterator[str]:
         yield message.caller_kind if message.caller_kind in steps else "caller"
     if message.encoded and not message.policy:
         yield "encoded"
-    if message.gate is None and message.action.lower() == "sts:tagsession":
-        yield "session tags"
+    if message.gate is None and message.action.lower() in table("facts")["brought"]:
+        yield "brought"
     elif message.gate is None and message.assumes_role:
         yield "assume a user" if owner(message.resource_arn)[0] == "user" else "assume a role"
     else:
@@ -144,8 +127,6 @@ _MANAGED_POLICY: Final = re.compile(r"arn:aws[a-z-]*:iam::(?:\d{12}|aws):policy/
 _WHOLE: Final = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(?:\d{12})?:[^\s*?<>]{1,1024}")
 _ACTION: Final = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+", re.IGNORECASE)
 _OPERATION: Final = re.compile(r"[A-Z]\w{1,100}")
-# CloudTrail has these only in a trail that logs data events.
-_DATA_EVENTS: Final = {"s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"}
 
 
 def facts(message: Message) -> dict[str, str | bool]:
@@ -160,6 +141,7 @@ def facts(message: Message) -> dict[str, str | bool]:
     saml = action.endswith("saml")
     on = f" --resource-arns {quote(arn)}" if _WHOLE.fullmatch(arn) else ""
     operation, policy = _matched(_OPERATION, message.operation), _policy(message.policy)
+    data_event = message.action in table("facts")["data events"]
     return {
         # Names.
         "kind": kind,
@@ -182,6 +164,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "side": "both sides" if other else "the side that refuses",
         "what": message.action or "this action",
         "hint": table("facts")["hints"].get(action, ""),
+        "brought": table("facts")["brought"].get(action, ""),
         "claims": "issuer, audience and subject" if saml else "`iss`, `aud` and `sub`",
         "providers": "saml-providers" if saml else "open-id-connect-providers",
         "more": "" if policy else " (its OUs and root have more)",
@@ -190,11 +173,14 @@ def facts(message: Message) -> dict[str, str | bool]:
         "unsigned": message.caller_kind == "an unsigned request",
         "permission_set": message.caller_kind == "session of IAM Identity Center",
         "key": action.startswith("kms:"),
+        "nameless_key": action.startswith("kms:") and not message.resource,
+        "explicit": bool(message.explicit),
+        "own_role": role_is == kind == "role" and role == caller and not other,
         "quarantined": "AWSCompromisedKeyQuarantine" in message.policy,
         "nameless_bucket": message.service == "s3" and not message.resource,
         "caller_and_action": bool(message.caller and message.action),
-        "data_event": message.action in _DATA_EVENTS,
-        "event": bool(operation) and not message.encoded and message.action not in _DATA_EVENTS,
+        "data_event": data_event,
+        "event": bool(operation) and not message.encoded and not data_event,
     }
 
 

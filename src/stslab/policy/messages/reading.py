@@ -8,6 +8,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from itertools import islice
@@ -22,10 +23,7 @@ from stslab.policy.request import account_of, split_arn
 from stslab.structures import beside
 from stslab.vocabulary import Gate
 
-_ASSUMING: Final = """
-    sts:assumerole sts:assumerolewithsaml sts:assumerolewithwebidentity sts:setsourceidentity
-    sts:tagsession
-""".split()
+_ASSUMING: Final = ("sts:assumerole", "sts:setsourceidentity", "sts:tagsession")
 _MOST_REFUSALS: Final = 100
 _BEFORE: Final = 2_048  # characters that are searched for the caller
 _AFTER: Final = 300  # characters after action and resource that are searched for the reason
@@ -96,7 +94,7 @@ class Message(msgspec.Struct, frozen=True):
     @property
     def assumes_role(self) -> bool:
         """Whether the caller asked for a role's session, which its trust policy decides."""
-        return self.action.lower() in _ASSUMING
+        return self.action.lower().startswith(_ASSUMING)
 
     @property
     def with_token(self) -> bool:
@@ -308,6 +306,7 @@ _NAMED: Final = "|".join(map(_glued, _NAMES))
 # "transitively through": the policy named there is the one whose Deny applies.
 _REASON: Final = re.compile(
     rf"\s?because\s?no\s?(?P<silent>{_NAMED})\s?allows"
+    r"(?:\s?the\s?(?P<lacks>[\w-]{1,64}:\w{1,128})\s?action\b)?"
     rf"|\s?(?P<deny>{_glued('with an explicit deny')})"
     rf"(?:\s?in\s?(?:an?|the)\s?(?P<denying>{_NAMED})"
     rf"(?:\s?transitively\s?through\s?an?\s?(?P<through>{_NAMED}))?)?"
@@ -322,7 +321,7 @@ _BARE: Final = spaced(
     rf"(?:{DENIALS})\b|\bAccess Denied\b|\(403\) when calling|\bForbidden: Forbidden\b|"
     r"\bnot authorized to perform this operation\b|\bStatus Code: 403\b"
 )
-_S3_SAYS: Final = spaced(r"\bAccess Denied\b(?!: You)")
+_S3_SAYS: Final = spaced(r"\bAccess Denied\b(?!: You|\. User)")
 # What `aws s3 cp`, `sync`, `mv` and `rm` say before the error: on what.
 _TRANSFER: Final = spaced(
     r"\b(?:upload failed: [^\n]{1,1024}? to|download failed:|delete failed:)"
@@ -419,7 +418,10 @@ def _refusals(text: str) -> Iterator[tuple[int, Message, bool]]:
             message, adjoins = _reason(text, (resource or action).end())
             named = resource[resource.lastindex or 0] if resource else ""
             named = " ".join(named.split()).rstrip(".,;")
-            refusal = replace(message, caller=caller, action=action[1], resource=named)
+            # Some calls need another action too; AWS misspells one that is the same.
+            same = get_close_matches(message.action.lower(), [action[1].lower()], cutoff=0.9)
+            lacks = action[1] if same or not message.action else message.action
+            refusal = replace(message, caller=caller, action=lacks, resource=named)
             yield at, refusal, adjoins and clean
 
 
@@ -450,4 +452,5 @@ def _reason(text: str, at: int) -> tuple[Message, bool]:
     named = parts["through"] or parts["denying"] or parts["silent"]
     gate = _BY_NAME.get("".join(named.split()).lower())
     policy = parts["policy"].rstrip(".,;:")
-    return Message(gate=gate, explicit=bool(parts["deny"]), policy=policy), adjoins
+    lacks, deny = parts["lacks"], bool(parts["deny"])
+    return Message(gate=gate, explicit=deny, policy=policy, action=lacks), adjoins

@@ -155,8 +155,10 @@ class Work:
         """The name of a thing, for the guard. A child has none: its parent is judged."""
         kind = KINDS.get(thing.kind)
         if kind and not kind.parent and kind.names and kind.names[0] in thing.names:
-            account = self.run.accounts.get(thing.admin, self.run.account)
-            yield account, thing.kind, thing.names[kind.names[0]]
+            yield self.account_of(thing), thing.kind, thing.names[kind.names[0]]
+
+    def account_of(self, thing: Thing) -> str:
+        return self.run.accounts.get(thing.admin, self.run.account)
 
     def _caller(self, identity: str, entries: tuple[Entry, ...]) -> tuple[str, str]:
         """The account that an identity calls in, and the run's user that it is, or ""."""

@@ -115,16 +115,16 @@ class Cleanup:
         entries = self._undoable(run_id)
         emit(UndoStarted(run_id, tuple(map(name, entries))))
         tried = [(entry, self._undo(work, entry)) for entry in entries]
+        by_hand = work.calls.hand.restore(run_id, _own(work))
+        for thing in by_hand.restored:
+            named = f"{thing}{_BY_HAND}"
+            emit(UndoFinished(named, (), UndoOutcome.UNDONE, "as before the run", 0.0))
         left = left_of(work, tried, self._describe)
         removed = tuple(
             name(entry)
             for entry, undone in tried
             if undone.outcome in _REMOVED or (undone.failed and name(entry) not in left)
         )
-        by_hand = work.calls.hand.restore(run_id, _own(work))
-        for thing in by_hand.restored:
-            named = f"{thing}{_BY_HAND}"
-            emit(UndoFinished(named, (), UndoOutcome.UNDONE, "as before the run", 0.0))
         remaining = (*left.items(), *((thing, _KEPT) for thing in by_hand.kept))
         removed = (*removed, *by_hand.restored)
         emit(CleanupFinished(run_id, removed, remaining, self._calls.clock.monotonic() - started))
@@ -197,9 +197,9 @@ class Cleanup:
 
 
 def _own(work: Work) -> tuple[str, ...]:
-    """The names of the things that the journal undoes, or has undone."""
-    named = (tuple(thing.names.values()) for thing in work.known())
-    return tuple(text for names in named for text in (*names, "/".join(names)))
+    """The accounts and names of the things that the journal undoes, or has undone."""
+    named = ((work.account_of(thing), (*thing.names.values(),)) for thing in work.known())
+    return tuple(f"{at} {text}" for at, names in named for text in (*names, "/".join(names)))
 
 
 def _extras(work: Work, entry: Entry, owned: Iterable[Thing]) -> Iterator[str]:

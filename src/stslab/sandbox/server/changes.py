@@ -143,12 +143,13 @@ def _end(tx: Transaction, ended: Run | None) -> None:
 def restore(account: Holder, request: ControlRequest) -> Answer:
     """Undo what the learner did by hand in ``{"run": id, "own": [names], "only_look": bool}``.
 
-    ``own`` names what the run's journal undoes, which is left alone here. The answer lists what
-    was ``restored``; what is ``kept``, since somebody else changed it later; all that was ``made``
-    by hand; and the ``sessions``. ``only_look``: undo nothing.
+    ``own``: accounts and names of what the run's journal undoes; it stays. The answer has what was
+    ``restored``; what is ``kept``, since somebody else changed it later; all that was ``made`` by
+    hand; and the ``sessions``. ``only_look``: undo nothing.
     """
     body, look = request.body, bool(request.body.get("only_look"))
-    own = {str(one).lower() for one in body.get("own", [])}
+    told = [str(one).lower() for one in body.get("own", [])]
+    own = {*told, *(one.partition(" ")[2] for one in told)}  # a bucket has no account
     answer: dict[str, list[str]] = {"restored": [], "kept": [], "made": []}
     with account.inside.state.transaction() as tx:
         noted = traces.traces(tx, str(body.get("run", "")))
@@ -182,7 +183,7 @@ def restore(account: Holder, request: ControlRequest) -> Answer:
 class _Handled(NamedTuple):
     """A record that was changed by hand: before, right after, and now.
 
-    ``names`` are its own and its stack's, in small letters.
+    ``names`` are its own and its stack's, after the account's id if it has one; in small letters.
     """
 
     trace: Trace
@@ -197,7 +198,8 @@ class _Handled(NamedTuple):
         stack = getattr(now or was or left, "stack_id", "")
         parts = (was, left, now, view.record(("stack", trace.of[1], stack)))
         names = {trace.of[2], *(str(getattr(one, "name", "")) for one in parts)}
-        return cls(trace, was, left, now, frozenset(one.lower() for one in names if one))
+        full = (f"{trace.of[1]} {one}".strip().lower() for one in names if one)
+        return cls(trace, was, left, now, frozenset(full))
 
     @property
     def called(self) -> str:

@@ -263,7 +263,7 @@ ALLOWS_MORE: Mapping[PolicyKind, Callable[[Situation, Layer], Iterator[Option]]]
 
 _BOOLEANS = {"true": "false", "false": "true"}
 _TAGS = ("aws:requesttag/", "with the tag {tag}={value}: --tags Key={tag},Value={value}")
-_CLOCK = ("aws:currenttime", "aws:epochtime", "aws:tokenissuetime", "aws:multifactorauthage")
+_CLOCK = ("aws:currenttime", "aws:epochtime", "aws:tokenissuetime")
 
 
 def _way_to_fill(key: str, value: str) -> str:
@@ -282,7 +282,8 @@ def _wanted_values(tests: Sequence[Document], *, holding: bool) -> dict[str, str
     """
     values = {}
     for test in tests:
-        value = _value(test, holding=holding)
+        new_code = test["key"].lower() == "aws:multifactorauthage"
+        value = "0" if new_code else _value(test, holding=holding)
         if value and _way_to_fill(test["key"], value):
             values[test["key"]] = value
     return values
