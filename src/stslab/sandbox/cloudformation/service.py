@@ -39,9 +39,7 @@ from stslab.sandbox.state.state import State
 Seen = TypeVar("Seen")
 _READS = {**reading.READS, **change_sets.READS}
 _WRITES = {**stacks.WRITES, **change_sets.WRITES}
-_CALLING = frozenset(
-    {"CreateChangeSet", "CreateStack", "DeleteStack", "ExecuteChangeSet", "UpdateStack"}
-)
+_CALLING = _WRITES.keys() - {"DeleteChangeSet", "UpdateTerminationProtection"}
 """The writes that may call S3 or STS first: for a template's URL, or for a service role."""
 URL_LIMIT = 1_048_576
 """The maximum size of a template in S3, in bytes ("AWS CloudFormation quotas")."""

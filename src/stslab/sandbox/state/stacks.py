@@ -51,6 +51,7 @@ class Stack(Record, frozen=True, kw_only=True):
     in whose name the work is done, if there is no ``role_arn``. ``settled_status`` is the status
     before a deletion, ``retained`` the RetainResources of the last DeleteStack. ``unsparing``: a
     rollback deletes new resources whatever their DeletionPolicy (RetainExceptOnCreate).
+    ``on_failure`` is OnFailure of the creation; LEAVE is DisableRollback, also of an update.
     """
 
     table: ClassVar[str] = "stack"

@@ -187,9 +187,9 @@ def test_a_stack_whose_rollback_failed_can_be_deleted(lab: Harness) -> None:
 
 def test_an_update_completes_a_failed_creation(lab: Harness) -> None:
     lab.refused.add("iam:CreateRole")
-    lab.deploy(ROLE_AND_BUCKET, OnFailure="DO_NOTHING")
+    lab.deploy(ROLE_AND_BUCKET, DisableRollback=True)
     lab.refused.clear()
-    assert lab.update(ROLE_AND_BUCKET) == "UPDATE_COMPLETE"
+    assert lab.update(ROLE_AND_BUCKET, DisableRollback=True) == "UPDATE_COMPLETE"
     assert lab.outputs()["BucketName"] == "data-111122223333-one"
 
 

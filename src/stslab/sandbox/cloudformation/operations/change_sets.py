@@ -62,7 +62,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
 def _target(view: View, request: ApiRequest, kind: str) -> Stack:
     if kind != "CREATE":
         stack = stacks.existing(view, request)
-        stacks.check_updatable(stack)
+        stacks.check_updatable(stack, kept=True)
         return stack
     name = request.params["StackName"]
     existing = stacks.find(view, request, name)
@@ -145,9 +145,10 @@ def _execute(tx: Transaction, request: ApiRequest) -> Answer:
             f"ChangeSet [{change_set.change_set_id}] cannot be executed in its current "
             + (current if made else f"status of [{change_set.status}]"),
         )
-    reviewed = stack.status == REVIEW
+    reviewed, on_failure = stack.status == REVIEW, change_set.on_failure
+    kept = request.params.get("DisableRollback") or on_failure == "DO_NOTHING"
     if not reviewed:
-        stacks.check_updatable(stack)
+        stacks.check_updatable(stack, kept=kept)
     for other in lookups.change_sets(tx, stack, executed=True):
         tx.delete(other)
     tx.put(replace(change_set, execution_status=EXECUTING))
@@ -158,13 +159,12 @@ def _execute(tx: Transaction, request: ApiRequest) -> Answer:
         change_sets=(),
         updated=request.now,
     )
-    if not reviewed:
-        stacks.begin_update(tx, request, stack, change_set.config)
-        return {}
-    kept = bool(request.params.get("DisableRollback"))
-    on_failure = "DO_NOTHING" if kept else change_set.on_failure or "ROLLBACK"
-    stack = replace(stack, config=change_set.config, on_failure=on_failure)
-    stacks.begin(tx, request, stack, "CREATE_IN_PROGRESS")
+    on_failure = "LEAVE" if kept else on_failure
+    if reviewed:
+        stack = replace(stack, config=change_set.config)
+        stacks.begin(tx, request, stack, "CREATE_IN_PROGRESS", on_failure)
+    else:
+        stacks.begin_update(tx, request, stack, change_set.config, on_failure)
     return {}
 
 

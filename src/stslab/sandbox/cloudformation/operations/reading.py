@@ -111,7 +111,7 @@ def _stack(stack: Stack) -> Answer:
             "RollbackConfiguration": {},
             "StackStatus": stack.status,
             "StackStatusReason": stack.reason,
-            "DisableRollback": stack.on_failure == "DO_NOTHING",
+            "DisableRollback": stack.on_failure in {"DO_NOTHING", "LEAVE"},
             "NotificationARNs": [],
             "Capabilities": stack.config.capabilities or None,
             "Outputs": stack.outputs or None,

@@ -19,6 +19,7 @@ from stslab.sandbox.cloudformation.stacks.job import (
     forget_long_deleted,
     stack_becomes,
 )
+from stslab.sandbox.cloudformation.stacks.steps import CANCELLED
 from stslab.sandbox.cloudformation.template import parameters, validation
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
@@ -119,9 +120,9 @@ def without_empty(members: Answer) -> dict[str, object]:
     return {name: value for name, value in members.items() if value not in (None, "")}
 
 
-UPDATABLE = frozenset(
-    {"CREATE_COMPLETE", "CREATE_FAILED", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
-)
+UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
+LEFT = frozenset({"CREATE_FAILED", "UPDATE_FAILED"})
+"""The statuses of a stack that was left as it is after a failure (DisableRollback)."""
 DELETABLE = frozenset({"CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
 """The statuses with ``_IN_PROGRESS`` in which a stack may be deleted."""
 
@@ -141,36 +142,58 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     wanted = config(request)
     stack = old or new_stack(request, wanted)
     check(tx, stack, wanted)
-    kept = bool(params.get("DisableRollback"))
-    stack = replace(
-        stack,
-        config=wanted,
-        protected=bool(params.get("EnableTerminationProtection")),
-        on_failure="DO_NOTHING" if kept else params.get("OnFailure") or "ROLLBACK",
-    )
-    begin(tx, request, stack, "CREATE_IN_PROGRESS")
-    return {"StackId": stack.stack_id}
+    protected = bool(params.get("EnableTerminationProtection"))
+    stack = replace(stack, config=wanted, protected=protected)
+    return begin(tx, request, stack, "CREATE_IN_PROGRESS", params.get("OnFailure", ""))
 
 
 def _update(tx: Transaction, request: ApiRequest) -> Answer:
     """Start an update, unless it would change nothing."""
     stack = existing(tx, request)
-    check_updatable(stack)
+    check_updatable(stack, kept=request.params.get("DisableRollback"))
     token = request.params.get("ClientRequestToken", "")
     if token and token == stack.token:
         return {"StackId": stack.stack_id}
     wanted = config(request, stack)
     changed = check(tx, stack, wanted)
     check_types(tx, stack, changed)
-    if stack.status != "CREATE_FAILED" and wanted.tags == stack.config.tags:
+    if wanted.tags == stack.config.tags:
         current = blueprint(tx, stack, stack.config)
         if compare(stack, lookups.resources(tx, stack), changed, current).empty:
             raise invalid("No updates are to be performed.")
     for change_set in lookups.change_sets(tx, stack):
         if change_set.execution_status == "AVAILABLE":
             tx.put(replace(change_set, execution_status="OBSOLETE"))
-    begin_update(tx, request, stack, wanted)
-    return {"StackId": stack.stack_id}
+    return begin_update(tx, request, stack, wanted)
+
+
+def _roll_back(tx: Transaction, request: ApiRequest) -> Answer:
+    """Roll back a stack that was left as it is. One that was never complete is deleted."""
+    stack = existing(tx, request)
+    refusal = f"Stack:{stack.stack_id} is in {stack.status} state and can not be rolled back."
+    require(stack.status in LEFT, refusal)
+    status = "UPDATE_ROLLBACK_IN_PROGRESS" if stack.previous else "DELETE_IN_PROGRESS"
+    return begin(tx, request, stack, status)
+
+
+def _continue(tx: Transaction, request: ApiRequest) -> Answer:
+    """Go on with the rollback of an update, without the resources that are to be skipped."""
+    stack, params = existing(tx, request), request.params
+    status, skipped = stack.status, params.get("ResourcesToSkip") or ()
+    refusal = f"Stack:{stack.stack_id} is in {status} state and can not continue rollback."
+    require(status == "UPDATE_ROLLBACK_FAILED", refusal)
+    one = "You can specify either ForceRollback or ResourcesToSkip, but not both."
+    require(not (skipped and params.get("ForceRollback")), one)
+    failed = {
+        name: resource
+        for name, resource in lookups.resources(tx, stack).items()
+        if resource.status == "UPDATE_FAILED" and resource.reason not in CANCELLED.values()
+    }
+    for name in failed if params.get("ForceRollback") else skipped:
+        require(name in failed, f"Resource [{name}] did not fail to be rolled back")
+        tx.put(replace(failed[name], status="UPDATE_COMPLETE", reason="", before=None))
+    begin(tx, request, stack, "UPDATE_ROLLBACK_IN_PROGRESS")
+    return {}
 
 
 def _delete(tx: Transaction, request: ApiRequest) -> Answer:
@@ -188,23 +211,29 @@ def _delete(tx: Transaction, request: ApiRequest) -> Answer:
     return {}
 
 
-def begin(tx: Transaction, request: ApiRequest, stack: Stack, status: str) -> None:
+def begin(
+    tx: Transaction, request: ApiRequest, stack: Stack, status: str, on_failure: str = ""
+) -> Answer:
     """Put the stack with a status that makes the engine work, in the name of the caller."""
+    kept = request.params.get("DisableRollback")
     stack = replace(
         stack,
         token=request.params.get("ClientRequestToken", ""),
         caller_key=request.caller.access_key_id,
         role_arn=request.params.get("RoleARN") or stack.role_arn,
         unsparing=bool(request.params.get("RetainExceptOnCreate")),
+        on_failure="LEAVE" if kept else on_failure or "ROLLBACK",
     )
     stack_becomes(tx, stack, status, USER_INITIATED)
+    return {"StackId": stack.stack_id}
 
 
-def begin_update(tx: Transaction, request: ApiRequest, stack: Stack, wanted: Config) -> None:
-    refusal = "DisableRollback of an update is not supported by the embedded account"
-    require(not request.params.get("DisableRollback"), refusal)
-    stack = replace(stack, previous=stack.config, config=wanted, updated=request.now)
-    begin(tx, request, stack, "UPDATE_IN_PROGRESS")
+def begin_update(
+    tx: Transaction, request: ApiRequest, stack: Stack, wanted: Config, on_failure: str = ""
+) -> Answer:
+    previous = stack.previous if stack.status in LEFT else stack.config
+    stack = replace(stack, previous=previous, config=wanted, updated=request.now)
+    return begin(tx, request, stack, "UPDATE_IN_PROGRESS", on_failure)
 
 
 def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
@@ -235,9 +264,22 @@ def new_stack(request: ApiRequest, wanted: Config) -> Stack:
     )
 
 
-def check_updatable(stack: Stack) -> None:
-    refusal = f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
-    require(stack.status in UPDATABLE, refusal)
+def check_updatable(stack: Stack, *, kept: object) -> None:
+    """Refuse an update in this status; of a stack that was left as it is, unless ``kept``."""
+    status, left = stack.status, stack.status in LEFT
+    refusal = f"Stack:{stack.stack_id} is in {status} state and can not be updated."
+    require(left or status in UPDATABLE, refusal)
+    require(
+        not left or stack.on_failure != "DO_NOTHING",
+        f"This stack cannot be updated from [{status}] state because it contains [on-failure: "
+        "DO_NOTHING]. Please use disable-rollback option instead during stack creation.",
+    )
+    require(
+        not left or kept,
+        f"This stack is currently in a non-terminal [{status}] state. To update the stack from "
+        "this state, please use the disable-rollback parameter with update-stack API. To rollback "
+        "to the last known good state, use the rollback-stack API",
+    )
 
 
 def check_types(view: View, stack: Stack, wanted: Blueprint) -> None:
@@ -276,6 +318,8 @@ def _check_deletable(stack: Stack, params: Answer) -> None:
 WRITES: Writes = {
     "CreateStack": _create,
     "UpdateStack": _update,
+    "RollbackStack": _roll_back,
+    "ContinueUpdateRollback": _continue,
     "DeleteStack": _delete,
     "UpdateTerminationProtection": _protect,
 }

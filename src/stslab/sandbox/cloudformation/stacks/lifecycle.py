@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api.faults import require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.work import Properties
@@ -126,6 +127,7 @@ AFTER = {
     "ROLLBACK": ("ROLLBACK_IN_PROGRESS", "Rollback requested by user."),
     "DELETE": ("DELETE_IN_PROGRESS", "Delete requested by user."),
     "DO_NOTHING": ("CREATE_FAILED", ""),
+    "LEAVE": ("CREATE_FAILED", ""),
 }
 
 
@@ -138,14 +140,13 @@ def create_stack(job: Job) -> None:
             declared = [declare(job, blueprint, name) for name in wave]
             pending = [r.logical_id for r in declared if r.status != "CREATE_COMPLETE"]
             failed = steps.run(job, [creation(job, blueprint, name) for name in pending])
-            if failed:
-                _fail(job, failure("create", failed))
-                return
+            require(not failed, failure("create", failed))
         finish(job, blueprint)
     except ApiFault as fault:
-        _fail(job, f"{fault.message.rstrip('.')}. ")
-        return
-    job.stack_becomes("CREATE_COMPLETE")
+        status, then = AFTER[job.stack.on_failure]
+        job.stack_becomes(status, f"{fault.message.rstrip('. ')}. {then}")
+    else:
+        job.stack_becomes("CREATE_COMPLETE")
 
 
 def declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:
@@ -161,7 +162,7 @@ def declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:
                 type=blueprint.declared(logical_id).type,
                 status="CREATE_PENDING",
                 changed=tx.now(),
-                **steps.declared_members(blueprint, logical_id),
+                **steps.declared_members(job, blueprint, logical_id),
             )
             tx.put(resource)
             tx.put(replace(stack, resources=(*stack.resources, logical_id)))
@@ -193,11 +194,6 @@ def finish(job: Job, blueprint: Blueprint) -> None:
         stack = job.stack_in(tx)
         lookups.check_new_exports(tx, stack, outputs)
         tx.put(replace(stack, outputs=tuple(outputs), imports=tuple(blueprint.imported)))
-
-
-def _fail(job: Job, sentence: str) -> None:
-    status, then = AFTER[job.stack.on_failure]
-    job.stack_becomes(status, f"{sentence}{then}")
 
 
 def roll_back(job: Job) -> None:

@@ -176,14 +176,14 @@ def _record(job: Job, blueprint: Blueprint, logical_id: str, work: Work) -> Stac
         properties=work.properties,
         attributes=work.attributes,
         tags=work.tags,
-        metadata=blueprint.metadata(logical_id, job.lookup),
-        **declared_members(blueprint, logical_id),
+        **declared_members(job, blueprint, logical_id),
     )
 
 
-def declared_members(blueprint: Blueprint, logical_id: str) -> Properties:
+def declared_members(job: Job, blueprint: Blueprint, logical_id: str) -> Properties:
     declared = blueprint.declared(logical_id)
     return {
+        "metadata": blueprint.metadata(logical_id, job.lookup),
         "needs": tuple(sorted(blueprint.graph.needs[logical_id])),
         "deletion_policy": declared.deletion_policy,
         "update_replace_policy": declared.update_replace_policy,

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from stslab.sandbox.api.faults import require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.work import BadProperties
 from stslab.sandbox.cloudformation.stacks import lifecycle, steps
@@ -17,6 +18,7 @@ from stslab.sandbox.cloudformation.stacks.steps import GONE, Step, Wanted
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
+LEFT = "Replacement type updates not supported on stack with disable-rollback."
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 
 
@@ -27,24 +29,25 @@ def update_stack(job: Job) -> None:
         blueprint.check_values()
         for wave in blueprint.graph.waves():
             failed = steps.run(job, [s for name in wave if (s := _step(job, blueprint, name))])
-            if failed:
-                added = [name for name in failed if job.resource(name).fresh]
-                others = [name for name in failed if name not in added]
-                why = lifecycle.failure("create", added) + lifecycle.failure("update", others)
-                job.stack_becomes("UPDATE_ROLLBACK_IN_PROGRESS", why)
-                return
+            added = [name for name in failed if job.resource(name).fresh]
+            others = [name for name in failed if name not in added]
+            why = lifecycle.failure("create", added) + lifecycle.failure("update", others)
+            require(not failed, why)
         lifecycle.finish(job, blueprint)
     except ApiFault as fault:
-        job.stack_becomes("UPDATE_ROLLBACK_IN_PROGRESS", fault.message)
-        return
-    job.stack_becomes("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        left = job.stack.on_failure == "LEAVE"
+        status = "UPDATE_FAILED" if left else "UPDATE_ROLLBACK_IN_PROGRESS"
+        job.stack_becomes(status, fault.message)
+    else:
+        job.stack_becomes("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
 
 
 def _step(job: Job, blueprint: Blueprint, logical_id: str) -> Step | None:
     """The step of the update for one resource, if it needs one."""
     resource = lifecycle.declare(job, blueprint, logical_id)
-    if not is_there(resource) or resource.fresh:
-        return _addition(job, blueprint, resource)
+    if not is_there(resource) or resource.status == "CREATE_IN_PROGRESS":
+        job.change_resource(logical_id, fresh=True, type=blueprint.declared(logical_id).type)
+        return lifecycle.creation(job, blueprint, logical_id)
     try:
         want = steps.wanted(job, blueprint, logical_id)
     except (BadProperties, ApiFault) as problem:
@@ -57,10 +60,7 @@ def _step(job: Job, blueprint: Blueprint, logical_id: str) -> Step | None:
         return _replacement(job, blueprint, resource, want)
     if names or want.tags != resource.tags or not resource.status.endswith("_COMPLETE"):
         return _change(job, blueprint, resource, want)
-    metadata = blueprint.metadata(logical_id, job.lookup)
-    job.change_resource(
-        logical_id, metadata=metadata, **steps.declared_members(blueprint, logical_id)
-    )
+    job.change_resource(logical_id, **steps.declared_members(job, blueprint, logical_id))
     return None
 
 
@@ -69,14 +69,6 @@ def _failing(resource: StackResource, problem: Exception) -> Step:
         raise problem
 
     return Step(resource.logical_id, resource.type, "UPDATE", act)
-
-
-def _addition(job: Job, blueprint: Blueprint, resource: StackResource) -> Step | None:
-    if resource.fresh and resource.status == "CREATE_COMPLETE":
-        return None  # added by this update, in an earlier process
-    name = resource.logical_id
-    job.change_resource(name, fresh=True, type=blueprint.declared(name).type)
-    return lifecycle.creation(job, blueprint, name)
 
 
 def _change(job: Job, blueprint: Blueprint, resource: StackResource, want: Wanted) -> Step:
@@ -99,6 +91,8 @@ def _replacement(job: Job, blueprint: Blueprint, resource: StackResource, want: 
     name = resource.logical_id
 
     def act() -> None:
+        if job.stack.on_failure == "LEAVE":
+            raise BadProperties(LEFT)
         _check_new_name(resource, want)
         before = _remember(job, name)
         if not before.replaced:
@@ -190,8 +184,6 @@ def roll_back(job: Job) -> None:
             job.stack_becomes("UPDATE_ROLLBACK_FAILED", lifecycle.failure("update", failed))
             return
     with job.state.transaction() as tx:
-        for resource in job.resources.values():
-            tx.put(replace(resource, before=None))
         tx.put(replace(job.stack_in(tx), config=blueprint.config))
     job.stack_becomes("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
 
@@ -212,6 +204,7 @@ def _restoration(job: Job, blueprint: Blueprint, resource: StackResource) -> Ste
         if before.replaced:
             before = _return_to_old(job, name, before)
         steps.restore(job, blueprint, name, before)
+        job.change_resource(name, before=None)
 
     return Step(name, resource.type, "UPDATE", act)
 
