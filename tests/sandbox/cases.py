@@ -8,6 +8,7 @@ the page of AWS's documentation that says so (`source`), the `given` setups, and
     {as: admin, call: iam.GetUser, with: {...}, expect: "User.Path == '/'"}
     {as: admin, call: iam.CreateAccessKey, ..., keys: {user: AccessKey}}   # a new identity
     {call: s3.HeadBucket, region: eu-west-1, ...}         # signed for this region, not redirected
+    {call: s3.GetObject, signature: s3, ...}              # by Signature Version 2
     {clock: 3700}                                         # moves the sandbox's clock, seconds
     {token: {claims: {sub: a, aud: b}}, save: jwt}        # of the sandbox's OIDC issuers
     {metadata: {issuer: url}, save: document}             # of the sandbox's SAML providers
@@ -86,7 +87,13 @@ class Account:
     def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         return client.control(self.folder, method, path, body)
 
-    def client(self, service: str, identity: str | Keys, region: str | None = None) -> Any:
+    def client(
+        self,
+        service: str,
+        identity: str | Keys,
+        region: str | None = None,
+        version: str | None = None,
+    ) -> Any:
         """A boto3 client that tries once, follows no redirect, and checks nothing itself."""
         keys = None if identity == "anonymous" else self._known(identity)
         made = self.boto_session.client(
@@ -99,7 +106,7 @@ class Account:
             config=Config(
                 retries=_ONCE,
                 parameter_validation=False,
-                signature_version=None if keys else UNSIGNED,
+                signature_version=version if keys else UNSIGNED,
                 s3={"addressing_style": "path"},
             ),
         )
@@ -205,7 +212,8 @@ class _Run:
         service, operation = step["call"].split(".")
         identity = step.get("as", "admin")
         keys = self._identities.get(identity, identity)
-        caller = self._account.client(service, keys, step.get("region"))
+        version = step.get("signature")
+        caller = self._account.client(service, keys, step.get("region"), version)
         params = self._params(caller, operation, step.get("with", {}))
         wanted = step.get("fails")
         try:
@@ -242,7 +250,7 @@ class _Run:
         return {name: _fitted(shape, name, value) for name, value in resolved.items()}
 
 
-_KEYS = set("as call with expect fails message status headers save keys region".split())
+_KEYS = {*"as call with expect fails message status headers save keys region signature".split()}
 
 
 def _filled(value: Any, scope: Mapping[str, Any]) -> Any:

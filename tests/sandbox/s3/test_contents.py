@@ -44,6 +44,17 @@ def test_a_body_without_a_checksum_gets_one_while_the_parameters_are_read() -> N
     assert found["ChecksumCRC64NVME"] == "rosUhgp5mIg="
 
 
+def test_metadata_that_is_not_ascii_is_safe_for_mail() -> None:
+    """S3 User Guide, "Working with object metadata", whose example this is."""
+    s3 = Alone(Watched(Snapshot.of([ACCOUNT])))
+    s3.client.create_bucket(Bucket="shop")
+    sent = "ÄMÄZÕÑ S3".encode().decode("latin-1")  # as a header's bytes are read
+    headers = (("Content-Length", "0"), ("x-amz-meta-nonascii", sent), ("x-amz-meta-ascii", "S3"))
+    s3.handle(HttpRequest("PUT", "/shop/key", (), "", headers, b""))
+    found = s3.client.head_object(Bucket="shop", Key="key")["Metadata"]
+    assert found == {"nonascii": "=?UTF-8?B?w4PChE3Dg8KEWsODwpXDg8KRIFMz?=", "ascii": "S3"}
+
+
 def test_delete_objects_needs_a_digest() -> None:
     """S3 API Reference, "DeleteObjects": the Content-MD5 header or a checksum is required."""
     body = b"<Delete><Object><Key>a</Key></Object></Delete>"

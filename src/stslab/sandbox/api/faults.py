@@ -71,13 +71,14 @@ def where(error: BaseException) -> str:
 
 
 # -- S3 ----------------------------------------------------------------------------------------
-# ``s3_faults.txt`` has the HTTP status and the message of each code.
+# ``s3_faults.txt`` has the HTTP status and the message of each code. Those without a message have
+# no body.
 
 _FILE = Path(__file__).with_name("s3_faults.txt")
 _ROWS = _FILE.read_text(encoding="utf-8").splitlines()
 _BY_CODE = {
-    code: (int(status), message)
-    for status, code, message in (row.split(" ", 2) for row in _ROWS if not row.startswith("#"))
+    code: (int(status), "".join(message))
+    for status, code, *message in (row.split(" ", 2) for row in _ROWS if not row.startswith("#"))
 }
 
 

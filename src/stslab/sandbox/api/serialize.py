@@ -245,7 +245,7 @@ def request_ids(service: str, request_id: str) -> Pairs:
 def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -> ApiResponse:
     """The response for an error, in the protocol of the service."""
     headers = (*problem.headers, *request_ids(service, request_id))
-    if http.method == "HEAD" or problem.status == 304:  # noqa: PLR2004 - Not Modified has no body
+    if http.method == "HEAD" or not problem.message:
         return ApiResponse(problem.status, headers)
     is_json = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")
     if service not in operations.SERVICES and (is_json or http.path != "/"):

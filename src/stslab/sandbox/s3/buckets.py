@@ -1,12 +1,11 @@
 """Operations that create, delete and list buckets.
 
-S3 API Reference, "CreateBucket", "DeleteBucket" and "ListBuckets"; S3 User Guide, "Bucket
-naming rules" and "Default settings for new S3 buckets FAQ".
+S3 API Reference, "CreateBucket", "DeleteBucket" and "ListBuckets"; S3 User Guide, "General purpose
+bucket naming rules" and "Default settings for new S3 buckets FAQ".
 """
 
 import functools
 import re
-from collections.abc import Iterator
 
 from msgspec.structs import replace
 
@@ -33,8 +32,8 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     """By default, a new bucket has public access blocked and ACLs disabled."""
     name: str = request.params["Bucket"]
     configuration: Document = request.params.get("CreateBucketConfiguration") or {}
-    _check_name(name)
     region = _region(request, configuration.get("LocationConstraint"))
+    _check_name(name, request, region)
     acl.check_creating(request)
     answer = {"Location": f"/{name}"}
     existing = lookups.bucket_named(tx, name)
@@ -59,10 +58,15 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     return answer
 
 
-def _check_name(name: str) -> None:
+def _check_name(name: str, request: ApiRequest, region: str) -> None:
+    """Only names in the account's own namespace in the region end in ``-an``."""
+    ours = request.params.get("BucketNamespace") == "account-regional"
+    if name.endswith("-an") and not ours:
+        raise fault("MissingNamespaceHeader", Header="x-amz-bucket-namespace")
+    is_foreign = ours and not name.endswith(f"-{request.account}-{region}-an")
     is_reserved = name.startswith(_RESERVED_PREFIXES) or name.endswith(_RESERVED_SUFFIXES)
     is_name = _NAME.fullmatch(name) and ".." not in name and not _ADDRESS.fullmatch(name)
-    if is_reserved or not is_name:
+    if is_foreign or is_reserved or not is_name:
         raise fault("InvalidBucketName", BucketName=name)
 
 
@@ -98,23 +102,23 @@ def _delete(tx: Transaction, request: ApiRequest) -> None:
     tx.delete(bucket)
 
 
-def _head(view: View, request: ApiRequest) -> Answer:
-    bucket = lookups.bucket_of(view, request)
-    return {"BucketRegion": bucket.region, "AccessPointAlias": False}
-
-
 def _list_all(view: View, request: ApiRequest) -> Answer:
     """The buckets of the caller's account, sorted by name."""
     params = request.params
-    owner = request.caller.account
+    owner, prefix, only = (
+        request.caller.account,
+        params.get("Prefix", ""),
+        params.get("BucketRegion"),
+    )
     after = listing.name_in_token(params.get("ContinuationToken"))
-    found = sorted(_own_buckets(view, request), key=lambda bucket: bucket.name)
-    rest = [bucket for bucket in found if bucket.name > after]
+    own = (one for one in view.all(Bucket, "") if one.owner == owner and only in (None, one.region))
+    rest = [one for one in own if one.name > after and one.name.startswith(prefix)]
+    rest.sort(key=lambda bucket: bucket.name)
     most = params.get("MaxBuckets", _MOST_BUCKETS)
     if not 0 < most <= _MOST_BUCKETS:
         message = "Argument max-buckets must be an integer between 1 and 10000"
         raise invalid_argument(message, "max-buckets", most)
-    region = params.get("BucketRegion", request.region)
+    region = request.region if only is None else only
     served = {REGION, *_locations()} if request.region == REGION else {request.region}
     if region not in served:
         message = "A ListBuckets request is made to a Regional endpoint that is different from the "
@@ -136,13 +140,11 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     }
 
 
-def _own_buckets(view: View, request: ApiRequest) -> Iterator[Bucket]:
-    prefix, region = request.params.get("Prefix", ""), request.params.get("BucketRegion")
-    for bucket in view.all(Bucket, ""):
-        is_own = bucket.owner == request.caller.account
-        if is_own and bucket.name.startswith(prefix) and region in (None, bucket.region):
-            yield bucket
-
-
-READS: Reads = {"HeadBucket": _head, "ListBuckets": _list_all}
+READS: Reads = {
+    "HeadBucket": lambda view, request: {
+        "BucketRegion": lookups.bucket_of(view, request).region,
+        "AccessPointAlias": False,
+    },
+    "ListBuckets": _list_all,
+}
 WRITES: Writes = {"CreateBucket": _create, "DeleteBucket": _delete}

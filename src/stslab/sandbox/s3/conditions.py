@@ -7,10 +7,14 @@ sections 13 and 14; S3 API Reference, "GetObject" and "PutObject".
 import re
 from typing import NamedTuple
 
-from stslab.sandbox.api.faults import fault, no_such_key
+from stslab.sandbox.api.faults import fault, invalid_argument, no_such_key
 from stslab.sandbox.api.model import ApiRequest
+from stslab.sandbox.s3 import lookups
+from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import ObjectVersion
+from stslab.sandbox.state.snapshot import View
 
+_MOST_PARTS = 10_000
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 
 
@@ -36,8 +40,10 @@ def check_source(request: ApiRequest, version: ObjectVersion) -> None:
         raise fault("PreconditionFailed", Condition=f"x-amz-copy-source-{failed}")
 
 
-def check_write(request: ApiRequest, current: ObjectVersion | None) -> None:
-    """Check a write's conditions on the ``current`` object, None if there is none."""
+def check_write(view: View, request: ApiRequest) -> None:
+    """Check the conditions of a write, or of a deletion, on what is there."""
+    where = Address(request.params["Bucket"], request.params["Key"])
+    current = lookups.content_at(view, where, request.params.get("VersionId"))
     match, none_match = request.params.get("IfMatch"), request.params.get("IfNoneMatch")
     if none_match is not None:
         if none_match.strip() != "*":
@@ -78,15 +84,22 @@ def requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
     number, header = request.params.get("PartNumber"), request.params.get("Range")
     if number is None:
         return span_of(header, version.size) if header else Span(0, version.size)
+    check_number(number)
     if header:
         message = "Cannot specify both Range header and partNumber query parameter"
         raise fault("InvalidRequest", message)
     start = 0
     for part in version.parts:
         if part.number == number:
-            return Span(start, start + part.size, partial=True)
+            return Span(start, start + part.size, partial=part.size > 0)
         start += part.size
     raise fault("InvalidPartNumber", ActualPartCount=len(version.parts), PartNumberRequested=number)
+
+
+def check_number(number: int) -> None:
+    if not 1 <= number <= _MOST_PARTS:
+        message = f"Part number must be an integer between 1 and {_MOST_PARTS}, inclusive"
+        raise invalid_argument(message, "partNumber", number)
 
 
 def span_of(header: str, size: int) -> Span:

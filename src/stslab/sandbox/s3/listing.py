@@ -97,7 +97,7 @@ def writer(request: ApiRequest) -> Callable[[str], str]:
 def page_members(request: ApiRequest, result: Page[T], *names: str) -> Answer:
     """The members that every page has, with the request's parameters ``names`` repeated."""
     params, write = request.params, writer(request)
-    repeated = (name for name in ("Prefix", "Delimiter", *names) if name in params)
+    repeated = (name for name in ("Prefix", "Delimiter", *names) if params.get(name))
     return {
         "Prefix": "",
         **{name: write(params[name]) for name in repeated},

@@ -4,6 +4,8 @@ S3 API Reference, "PutObject", "GetObject", "HeadObject", "CopyObject", "DeleteO
 "DeleteObjects", and the operations on an object's ACL and tags.
 """
 
+import base64
+
 from msgspec.structs import replace
 
 from stslab.sandbox.api import model
@@ -16,15 +18,16 @@ from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Document
 from stslab.sandbox.s3.versions import Blob, Contents
-from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
+from stslab.sandbox.state.buckets import NULL, Bucket, ObjectVersion
 from stslab.sandbox.state.snapshot import Transaction, View
 
 _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+_REDIRECT = "WebsiteRedirectLocation"
 
 
 def _put(tx: Transaction, request: ApiRequest) -> Answer:
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
-    conditions.check_write(request, lookups.content_at(tx, Address(bucket.name, key), None))
+    conditions.check_write(tx, request)
     draft = versions.draft(tx, request, bucket)
     checksums = [name for name in CHECKSUMS if name in request.params] or [ADDED]
     part = versions.store(tx, request, versions.sent(request), checksums)
@@ -42,6 +45,7 @@ def get(blob: Blob, view: View, request: ApiRequest) -> Answer:
 
 def _requested(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion, Span]:
     bucket, version = lookups.readable(view, request)
+    versions.check_signed(request, version.encryption)
     conditions.check_read(request, version)
     return bucket, version, conditions.requested_span(request, version)
 
@@ -66,7 +70,7 @@ def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span
         "PartsCount": len(version.parts) if "PartNumber" in params and version.upload else None,
         **version.headers,
         **overridden,
-        "Metadata": version.metadata,
+        "Metadata": {name: _mail_safe(value) for name, value in version.metadata.items()},
         "StorageClass": version.storage_class if version.storage_class != "STANDARD" else None,
         "VersionId": lookups.shown_id(bucket, version),
         **version.encryption,
@@ -76,14 +80,23 @@ def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span
     }
 
 
+def _mail_safe(value: str) -> str:
+    """S3 User Guide, "Working with object metadata": what is not ASCII, as RFC 2047 has it."""
+    if value.isascii():
+        return value
+    return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
+
+
 def copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     source_id, version = source_of(tx, request)
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
-    conditions.check_write(request, lookups.content_at(tx, Address(bucket.name, key), None))
+    conditions.check_write(tx, request)
     _check_changes_something(request)
     draft = versions.draft(tx, request, bucket)
     if request.params.get("MetadataDirective", "COPY") == "COPY":
-        draft = replace(draft, headers=version.headers, metadata=version.metadata)
+        headers = {**version.headers, _REDIRECT: draft.headers.get(_REDIRECT, "")}
+        headers = {name: value for name, value in headers.items() if value}
+        draft = replace(draft, headers=headers, metadata=version.metadata)
     if request.params.get("TaggingDirective", "COPY") == "COPY":
         draft = replace(draft, tags=version.tags)
     part = versions.copied(contents, tx, request, version)
@@ -118,11 +131,12 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
         raise fault("InvalidRequest", message)
     if version.storage_class in _ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
+    versions.check_signed(request, version.encryption)
     conditions.check_source(request, version)
     return lookups.shown_id(bucket, version), version
 
 
-_CHANGES = ("StorageClass", "WebsiteRedirectLocation", "ServerSideEncryption")
+_CHANGES = ("StorageClass", _REDIRECT, "ServerSideEncryption")
 
 
 def _check_changes_something(request: ApiRequest) -> None:
@@ -143,29 +157,13 @@ def _delete_one(tx: Transaction, request: ApiRequest) -> Answer:
     """DeleteObject: delete one version; without an id, add a marker if versioning is on."""
     bucket, version_id = lookups.bucket_of(tx, request), request.params.get("VersionId")
     lookups.check_version_id(version_id)
-    where = Address(bucket.name, request.params["Key"])
-    item = lookups.object_at(tx, where)
-    _check_conditions(request, lookups.version_at(tx, where, version_id))
-    if version_id is not None:
-        return _delete_version(tx, item, version_id)
-    if bucket.versioning:
+    conditions.check_write(tx, request)
+    if version_id is None and bucket.versioning:
         marker = ObjectVersion(modified=request.now, marker=True)
-        marker = versions.add(tx, bucket, where.key, marker)
+        marker = versions.add(tx, bucket, request.params["Key"], marker)
         return {"DeleteMarker": True, "VersionId": marker.version_id}
-    return {**_delete_version(tx, item, NULL), "VersionId": None}
-
-
-def _check_conditions(request: ApiRequest, version: ObjectVersion | None) -> None:
-    if version is None or version.marker:
-        if request.params.get("IfMatch") is not None:
-            raise no_such_key(request.params["Key"])
-        return
-    conditions.check_write(request, version)
-
-
-def _delete_version(tx: Transaction, item: Object | None, version_id: str) -> Answer:
-    """Delete one version, if it exists."""
-    version = lookups.version_of(item, version_id) if item is not None else None
+    item = lookups.object_at(tx, Address(bucket.name, request.params["Key"]))
+    version = lookups.version_of(item, version_id or NULL) if item is not None else None
     if item is None or version is None:
         return {"VersionId": version_id}
     rest = tuple(other for other in item.versions if other is not version)
@@ -173,7 +171,7 @@ def _delete_version(tx: Transaction, item: Object | None, version_id: str) -> An
         tx.put(replace(item, versions=rest))
     else:
         tx.delete(item)
-    return {"VersionId": version_id, "DeleteMarker": True if version.marker else None}
+    return {"VersionId": version_id, "DeleteMarker": version.marker or None}
 
 
 def _get_acl(view: View, request: ApiRequest) -> Answer:

@@ -8,7 +8,6 @@ import functools
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -177,7 +176,8 @@ def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
     value = params.get(setting.member)
     if value is None:
         raise malformed()
-    return {"settings": {**bucket.settings, setting.name: json.dumps(value, default=_written)}}
+    text = json.dumps(value, default=lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+    return {"settings": {**bucket.settings, setting.name: text}}
 
 
 def _methods(bucket: Bucket, params: Params) -> Params:
@@ -189,10 +189,6 @@ def _methods(bucket: Bucket, params: Params) -> Params:
                     f"Found unsupported HTTP method in CORS config. Unsupported method is {method}",
                 )
     return _put(_CORS, bucket, params)
-
-
-def _written(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def check_key(algorithm: str, key: str | None, message: str) -> None:
@@ -233,14 +229,9 @@ def _owned(bucket: Bucket, params: Params) -> Params:
 
 
 def _tagged(bucket: Bucket, params: Params) -> Params:
-    system = _system_tags(bucket)
+    system = {key: value for key, value in bucket.tags.items() if key.startswith(_SYSTEM)}
     tag_set = params.get("Tagging", {"TagSet": tag_list(system)})["TagSet"]
     return {"tags": tags_of_set(tag_set, system=system)}
-
-
-def _system_tags(bucket: Bucket) -> Mapping[str, str]:
-    """The tags that AWS set, which nobody else may change."""
-    return {key: value for key, value in bucket.tags.items() if key.startswith(_SYSTEM)}
 
 
 def _blocked(_bucket: Bucket, params: Params) -> Params:

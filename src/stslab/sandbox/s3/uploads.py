@@ -21,9 +21,8 @@ from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
 from stslab.sandbox.s3.versions import Contents
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
-from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.state.snapshot import Account, Transaction, View
 
-_MOST_PARTS = 10_000
 _SMALLEST = 5 * 1024 * 1024
 _RANGE = re.compile(r"bytes=(\d{1,19})-(\d{1,19})", re.ASCII)
 _FULL, _COMPOSITE = "FULL_OBJECT", "COMPOSITE"
@@ -108,9 +107,7 @@ def _source_span(header: str | None, size: int) -> Span:
 
 def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content) -> Part:
     number = request.params["PartNumber"]
-    if not 1 <= number <= _MOST_PARTS:
-        message = f"Part number must be an integer between 1 and {_MOST_PARTS}, inclusive"
-        raise invalid_argument(message, "partNumber", number)
+    conditions.check_number(number)
     part = versions.store(tx, request, content, [f"Checksum{upload.algorithm}"], number)
     others = (other for other in upload.parts if other.number != number)
     tx.put(replace(upload, parts=tuple(sorted((*others, part), key=lambda one: one.number))))
@@ -124,7 +121,7 @@ def complete(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer
     if current is not None and current.upload == request.params["UploadId"]:
         return _completed(request, bucket, current)
     upload = _upload(tx, request)
-    conditions.check_write(request, current)
+    conditions.check_write(tx, request)
     parts = tuple(_requested_parts(request, upload))
     if any(part.size < _SMALLEST for part in parts[:-1]):
         raise fault("EntityTooSmall", MinSizeAllowed=_SMALLEST)
@@ -159,7 +156,9 @@ def _completed(request: ApiRequest, bucket: Bucket, version: ObjectVersion) -> A
 
 def _requested_parts(request: ApiRequest, upload: Upload) -> Iterator[Part]:
     """The parts that CompleteMultipartUpload lists. Raises InvalidPart or InvalidPartOrder."""
-    wanted = (request.params.get("MultipartUpload") or {}).get("Parts") or ()
+    if "MultipartUpload" not in request.params:
+        raise fault("InvalidRequest", "You must specify at least one part")
+    wanted = request.params["MultipartUpload"].get("Parts")
     if not wanted or not all("PartNumber" in row and "ETag" in row for row in wanted):
         raise malformed()
     composite, member = upload.draft.checksum_type == _COMPOSITE, f"Checksum{upload.algorithm}"
@@ -245,8 +244,10 @@ def _shown(part: Part) -> Answer:
 def _owners(view: View, upload: Upload) -> Answer:
     bucket = lookups.bucket_named(view, upload.bucket)
     owner = lookups.canonical_id(view, bucket) if bucket is not None else upload.account
+    root = (one for one in view.everywhere(Account) if one.root_arn == upload.initiator)
+    user = {"ID": upload.initiator, "DisplayName": upload.initiator.rpartition("/")[2]}
     return {
-        "Initiator": {"ID": upload.initiator, "DisplayName": upload.initiator.rsplit("/", 1)[-1]},
+        "Initiator": next(({"ID": one.canonical_id} for one in root), user),
         "Owner": {"ID": owner},
         "StorageClass": upload.draft.storage_class,
     }

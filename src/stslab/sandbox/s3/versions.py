@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.faults import fault
+from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl
@@ -27,7 +27,6 @@ HEADERS = tuple(
 )
 _PLAIN_TYPE = {"ContentType": "binary/octet-stream"}
 _ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
-_FULL = "FULL_OBJECT"
 
 
 def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
@@ -57,15 +56,24 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
     message += "x-amz-server-side-encryption : aws:kms"
     algorithm = params.get("ServerSideEncryption", "")
     settings.check_key(algorithm, params.get("SSEKMSKeyId"), message)
-    if algorithm:
-        return {name: str(params[name]) for name in _ENCRYPTION if params.get(name)}
     default = rule.get("ApplyServerSideEncryptionByDefault") or {}
-    members = {
-        "ServerSideEncryption": default.get("SSEAlgorithm", "AES256"),
-        "SSEKMSKeyId": default.get("KMSMasterKeyID"),
-        "BucketKeyEnabled": "true" if rule.get("BucketKeyEnabled") else None,
-    }
-    return {name: value for name, value in members.items() if value}
+    usual = (default.get("SSEAlgorithm", "AES256"), default.get("KMSMasterKeyID"))
+    values = map(params.get, _ENCRYPTION) if algorithm else (*usual, rule.get("BucketKeyEnabled"))
+    kept = {name: str(value) for name, value in zip(_ENCRYPTION, values, strict=True) if value}
+    check_signed(request, kept)
+    return kept
+
+
+def check_signed(request: ApiRequest, encryption: Mapping[str, str]) -> None:
+    """Content that is encrypted with KMS is only for who signs with Signature Version 4.
+
+    S3 User Guide, "Using server-side encryption with AWS KMS keys (SSE-KMS)".
+    """
+    proof = request.authenticated
+    with_kms = encryption.get("ServerSideEncryption", "").startswith("aws:kms")
+    if with_kms and proof is not None and proof.version != "AWS4-HMAC-SHA256":
+        message = "Requests specifying Server Side Encryption with AWS KMS managed keys require "
+        raise invalid_argument(f"{message}AWS Signature Version 4.", "Authorization", "null")
 
 
 class Contents:
@@ -129,7 +137,7 @@ def with_content(version: ObjectVersion, part: Part) -> ObjectVersion:
         parts=(part,),
         etag=part.etag,
         checksums=part.checksums,
-        checksum_type=_FULL if part.checksums else "",
+        checksum_type="FULL_OBJECT" if part.checksums else "",
     )
 
 
@@ -175,7 +183,7 @@ def change(tx: Transaction, request: ApiRequest, **members: object) -> ObjectVer
 def write_members(version: ObjectVersion, bucket: Bucket) -> Answer:
     """The members of a write's answer for the version that it made."""
     return {
-        "VersionId": lookups.shown_id(bucket, version),
+        "VersionId": version.version_id if bucket.versioning == "Enabled" else None,
         **version.encryption,
         **version.checksums,
         "ChecksumType": version.checksum_type or None,

@@ -72,7 +72,10 @@ def _verify_checksum(name: str, sent: str, body: bytes) -> None:
     algorithm = name.removeprefix(PREFIX)
     compute = ALGORITHMS.get(algorithm)
     if compute is None:
-        raise fault("NotImplemented", Header=name)
+        if algorithm.startswith("xxhash"):
+            raise fault("NotImplemented", Header=name)
+        message = "The algorithm type you specified in x-amz-checksum- header is invalid."
+        raise fault("InvalidRequest", message)
     expected = _decoded(sent)
     actual = compute(body)
     if expected is None or len(expected) != len(actual):

@@ -311,11 +311,9 @@ def _unframed(request: HttpRequest, mode: str, signer: ChunkSigner | None) -> Ht
     gone, kept = _STREAMING_HEADERS | set(trailers), []
     for name, value in request.headers:
         lower = name.lower()
-        if lower == "content-encoding":
-            value = ",".join(v for v in map(str.strip, value.split(",")) if v != "aws-chunked")  # noqa: PLW2901 - the body is no longer in chunks
         if lower in ("content-length", "transfer-encoding"):
             kept.append(("Content-Length", str(len(payload))))
-        elif lower not in gone and (value or lower != "content-encoding"):
+        elif lower not in gone:
             kept.append((name, value))
     return replace(request, headers=(*kept, *trailers.items()), body=payload)
 

@@ -138,9 +138,7 @@ def _grantee(grant: Grant) -> Mapping[str, str]:
 
 def check_creating(request: ApiRequest) -> None:
     """Refuse an ACL that the new bucket's ownership setting or Block Public Access forbids."""
-    ownership = request.params.get("ObjectOwnership", ENFORCED)
-    plain = request.params.get("ACL", "private") in PLAIN
-    if ownership == ENFORCED and (_has_grants(request) or not plain):
+    if request.params.get("ObjectOwnership", ENFORCED) == ENFORCED and _grants(request, PLAIN):
         raise fault("InvalidBucketAclWithObjectOwnership")
     if _is_public(request):
         raise fault("InvalidBucketAclWithBlockPublicAccessError")
@@ -148,8 +146,7 @@ def check_creating(request: ApiRequest) -> None:
 
 def check_storing(request: ApiRequest, bucket: Bucket) -> None:
     """Refuse an ACL that the bucket's settings forbid for a new object."""
-    plain = request.params.get("ACL", "") in ("", "bucket-owner-full-control")
-    if not acls_enabled(bucket) and (_has_grants(request) or not plain):
+    if not acls_enabled(bucket) and _grants(request, frozenset({"bucket-owner-full-control"})):
         raise fault("AccessControlListNotSupported")
 
 
@@ -192,8 +189,10 @@ def _is_public(request: ApiRequest) -> bool:
     return any(group in text for text in texts for group in PUBLIC)
 
 
-def _has_grants(request: ApiRequest) -> bool:
-    return any(request.params.get(name) for name in _HEADERS)
+def _grants(request: ApiRequest, plain: frozenset[str]) -> bool:
+    """Whether a request has an ACL, except one of the canned ones in ``plain``."""
+    canned = request.params.get("ACL") or next(iter(plain))
+    return canned not in plain or any(request.params.get(name) for name in _HEADERS)
 
 
 def _get(view: View, request: ApiRequest) -> Answer:

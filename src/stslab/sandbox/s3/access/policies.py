@@ -77,11 +77,14 @@ def _fixes(operator: str, key: str, values: list[Any]) -> bool:
 
 
 def _is_narrow(cidr: str) -> bool:
-    try:
-        network = ipaddress.ip_network(cidr, strict=False)
-    except ValueError:
-        return False
-    return network.is_private or network.prefixlen >= _BROADEST[network.version]
+    network = _network(cidr)
+    return bool(network and (network.is_private or network.prefixlen >= _BROADEST[network.version]))
+
+
+def _network(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    with suppress(ValueError):
+        return ipaddress.ip_network(cidr, strict=False)
+    return None
 
 
 def _is_open(value: object) -> bool:
@@ -161,7 +164,8 @@ def _checked(view: View, text: str, bucket: str) -> str:
         raise fault("MalformedPolicy", error.message) from None
     for statement in _statements(text):
         _check_canonical(view, statement)
-        _check_actions(statement)
+        if not all(map(_matching, _listed(statement, "Action", "NotAction"))):
+            raise fault("MalformedPolicy", "Policy has invalid action")
         _check_resources(statement, f"arn:aws:s3:::{bucket}")
         _check_conditions(statement)
     normalized = _normalized(json.loads(text))
@@ -211,12 +215,6 @@ def _check_canonical(view: View, statement: Statement) -> None:
         raise fault("MalformedPolicy", "Invalid principal in policy")
 
 
-def _check_actions(statement: Statement) -> None:
-    for pattern in _listed(statement, "Action", "NotAction"):
-        if not _matching(pattern):
-            raise fault("MalformedPolicy", "Policy has invalid action")
-
-
 def _check_resources(statement: Statement, arn: str) -> None:
     resources = _listed(statement, "Resource", "NotResource")
     if any(name != arn and not name.startswith((f"{arn}/", f"{arn}*")) for name in resources):
@@ -238,7 +236,8 @@ def _check_conditions(statement: Statement) -> None:
     for operator, tests in statement.get("Condition", {}).items():
         named |= {_bare(key) for key in tests}
         values = [str(value) for given in tests.values() for value in listed(given)]
-        if "ipaddress" in operator.lower() and not all(map(_is_address, values)):
+        is_address = all("${" in value or _network(value) for value in values)
+        if "ipaddress" in operator.lower() and not is_address:
             raise fault("MalformedPolicy", "Invalid IP address in Conditions")
     keys = {key for key in named if not key.startswith(("aws:", *_WITHOUT_ACTION))}
     if not keys <= {_bare(key) for key in catalogue.key_types("s3")}:
@@ -248,13 +247,6 @@ def _check_conditions(statement: Statement) -> None:
         if not keys <= known:
             message = "Conditions do not apply to combination of actions and resources in statement"
             raise fault("MalformedPolicy", message)
-
-
-def _is_address(value: str) -> bool:
-    with suppress(ValueError):
-        ipaddress.ip_network(value, strict=False)
-        return True
-    return "${" in value
 
 
 def _bare(key: str) -> str:
@@ -279,7 +271,10 @@ def _listed(statement: Statement, *names: str) -> list[str]:
 
 
 _ON_BUCKET: Mapping[str, tuple[str, ...]] = {
-    "READ": ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"),
+    "READ": (
+        *("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"),
+        *("s3:GetObject", "s3:GetObjectVersion"),  # of missing objects, to learn that they are
+    ),
     "WRITE": ("s3:PutObject",),
     "READ_ACP": ("s3:GetBucketAcl",),
     "WRITE_ACP": ("s3:PutBucketAcl",),
@@ -301,8 +296,10 @@ def bucket_policy(
     ``seen`` is the account as :meth:`Judge.seen` returns it. With RestrictPublicBuckets, a public
     policy grants access only within the owner's account.
     """
-    text = "" if _restricted(bucket, caller) else bucket.policy
-    text = policies.with_arns(text, seen) if text else text
+    text = policies.with_arns(bucket.policy, seen) if bucket.policy else ""
+    abroad = caller.account != bucket.owner
+    if text and abroad and bucket.block.restrict_public_buckets and policy_is_public(bucket.policy):
+        text = ""
     if grants := list(further):
         policy = json.loads(text or _EMPTY)
         policy["Statement"] = listed(policy["Statement"]) + [
@@ -314,21 +311,13 @@ def bucket_policy(
     return policies.named(f"bucket policy of {bucket.name}", text, PolicyKind.RESOURCE)
 
 
-def _restricted(bucket: Bucket, caller: Caller) -> bool:
-    return (
-        bucket.block.restrict_public_buckets
-        and caller.account != bucket.owner
-        and bool(bucket.policy)
-        and policy_is_public(bucket.policy)
-    )
-
-
 def acl_statements(
     view: View, bucket: Bucket, where: Address, version: str | None
 ) -> Iterator[Statement]:
     """The ACLs as statements, without the owner's grants: its account has access anyway.
 
-    WRITE lets others create new objects, but not change existing ones.
+    WRITE lets others create new objects, but not change existing ones; READ lets them learn that
+    an object is missing.
     """
     if not acl.acls_enabled(bucket):
         return

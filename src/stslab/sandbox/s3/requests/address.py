@@ -8,6 +8,7 @@ import functools
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from itertools import accumulate
 from urllib.parse import unquote
 
 import msgspec
@@ -77,11 +78,17 @@ def address(http: HttpRequest) -> Address:
 
 
 def checked(where: Address) -> Address:
-    """Return ``where``, safe to use in an ARN. Raises InvalidBucketName or KeyTooLongError."""
+    """Return ``where``, safe to use in an ARN. Raises S3's errors.
+
+    A key may not go above its bucket (S3 User Guide, "Naming Amazon S3 objects").
+    """
     if (where.bucket or where.key) and not _BUCKET_NAME.fullmatch(where.bucket):
         raise fault("InvalidBucketName", BucketName=where.bucket)
     if len(where.key.encode()) > _LONGEST_KEY:
         raise fault("KeyTooLongError", Size=len(where.key.encode()), MaxSizeAllowed=_LONGEST_KEY)
+    steps = (-1 if part == ".." else part not in ("", ".") for part in where.key.split("/"))
+    if any(level < 0 for level in accumulate(steps)):
+        raise fault("BadRequest")
     return where
 
 

@@ -163,11 +163,19 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "timestamp": moment,
     "list": lambda text: [word.strip() for word in text.split(",")],
     "capitals": str.upper,
+    "encodings": lambda text: ",".join(
+        one for one in text.split(",") if one.strip() != "aws-chunked"
+    ).strip(),
 }
 # Parameters that are not read by their types in the model: S3 returns Expires unchanged, even if it
-# is not a time; and AWS's SDK for C++ and its Common Runtime send some values in lower case.
+# is not a time; AWS's SDK for C++ and its Common Runtime send some values in lower case; and the
+# encoding "aws-chunked" is the request's, not the object's.
 _CAPITALS = ("ChecksumAlgorithm", "ChecksumMode", "ChecksumType")
-_TYPES = {"Expires": "string", **dict.fromkeys(_CAPITALS, "capitals")}
+_TYPES = {
+    "ContentEncoding": "encodings",
+    "Expires": "string",
+    **dict.fromkeys(_CAPITALS, "capitals"),
+}
 # Canned ACLs that the model lacks ("Access control list (ACL) overview").
 _FURTHER_CHOICES = {
     "BucketCannedACL": (
@@ -198,7 +206,10 @@ _MESSAGES: Mapping[str, str] = {
 
 
 class _Member(NamedTuple):
-    """A parameter in the query or in a header. ``choices`` are its values, if they are limited."""
+    """A parameter in the query, or in a header, whose name is in lower case.
+
+    ``choices`` are its values, if they are limited.
+    """
 
     name: str
     wire_name: str
@@ -240,6 +251,7 @@ def _members(shape: StructureShape, location: str) -> tuple[_Member, ...]:
     for name, member in shape.members.items():
         if member.serialization.get("location") == location:
             wire_name = member.serialization.get("name", name)
+            wire_name = wire_name.lower() if location == "header" else wire_name
             convert = _CONVERTERS.get(_TYPES.get(name, member.type_name), str)
             choices = {*getattr(member, "enum", ()), *_FURTHER_CHOICES.get(member.name, ())}
             members.append(_Member(name, wire_name, convert, frozenset(choices)))
@@ -252,13 +264,10 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
     address = {"Bucket": where.bucket, "Key": where.key}
     parsed: dict[str, object] = {name: value for name, value in address.items() if value}
     headers = {key.lower(): value for key, value in http.headers}
-    for member in layout.headers:
-        if member.wire_name.lower() in headers:
-            parsed[member.name] = _converted(member, headers[member.wire_name.lower()])
-    query = single(http)
-    for member in layout.arguments:
-        if member.wire_name in query:
-            parsed[member.name] = _converted(member, query[member.wire_name])
+    for members, given in ((layout.headers, headers), (layout.arguments, single(http))):
+        for member in members:
+            if member.wire_name in given:
+                parsed[member.name] = _converted(member, given[member.wire_name])
     for map_name, prefix in layout.maps:
         parsed[map_name] = {
             key[len(prefix) :]: value for key, value in headers.items() if key.startswith(prefix)
