@@ -8,7 +8,7 @@ import pytest
 from tests.lab.reference import TABLES, page_text
 
 from stslab.errors import InvalidLab
-from stslab.lab.checking.scope import RESERVED
+from stslab.lab.checking.names import RESERVED
 from stslab.lab.model import Action, Lab, Page, Part, Profile, Token, Undo, Uses, Wait
 from stslab.lab.reading.structure import fields, key_texts
 

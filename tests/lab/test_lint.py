@@ -10,7 +10,7 @@ from tests.lab.test_authors_page import PAGE, example
 
 from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.inside import served
+from stslab.cli.in_memory import served
 from stslab.lab.lint import lint
 from stslab.lab.reading.problems import ERROR, WARNING, Problem
 

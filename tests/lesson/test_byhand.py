@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.inside import InsideAccount
+from stslab.cli.in_memory import InMemoryAccount
 from stslab.lab.loader import load
 from stslab.lab.model import Stage
 from stslab.lab.references import resolve
@@ -21,8 +21,8 @@ from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 
 
 @pytest.fixture(scope="module")
-def account() -> InsideAccount:
-    return InsideAccount()
+def account() -> InMemoryAccount:
+    return InMemoryAccount()
 
 
 class Known(Hand):
@@ -36,7 +36,7 @@ class Known(Hand):
 
 @contextmanager
 def by_hand(
-    account: InsideAccount,
+    account: InMemoryAccount,
     lab_id: str,
     stage_id: str,
     log: Sequence[Any] = (),
@@ -61,14 +61,14 @@ def by_hand(
         yield hands[0], stage
 
 
-def call(account: InsideAccount, operation: str, who: str = "admin", **params: Any) -> Any:
+def call(account: InMemoryAccount, operation: str, who: str = "admin", **params: Any) -> Any:
     service, _, name = operation.partition(".")
     outcome = account.call(who, service, name, params)
     assert isinstance(outcome, Answer), outcome
     return outcome.data
 
 
-def assumes(account: InsideAccount, profile: str, who: str, **params: str) -> None:
+def assumes(account: InMemoryAccount, profile: str, who: str, **params: str) -> None:
     """Assume the role by hand, and write the session to the profile."""
     given = call(account, "sts.AssumeRole", who, **params)
     credentials = Credentials.found_in(given["Credentials"])
@@ -76,7 +76,7 @@ def assumes(account: InsideAccount, profile: str, who: str, **params: str) -> No
     account.files.save(profile, credentials)
 
 
-def test_a_session_has_the_name_that_the_task_names(account: InsideAccount) -> None:
+def test_a_session_has_the_name_that_the_task_names(account: InMemoryAccount) -> None:
     with by_hand(account, "narrower", "role") as (hand, stage):
         for at in range(2):
             hand.runner.do(stage, at)
@@ -89,7 +89,7 @@ def test_a_session_has_the_name_that_the_task_names(account: InsideAccount) -> N
             assert any(f"/{name}, but it is not what" in one for one in told.notes) is not done
 
 
-def test_any_session_name_does_if_the_task_names_none(account: InsideAccount) -> None:
+def test_any_session_name_does_if_the_task_names_none(account: InMemoryAccount) -> None:
     with by_hand(account, "external-id", "external-id") as (hand, stage):
         hand.runner.do(stage, 0)
         role, ours = (hand.runner.scope()[one] for one in ("role_arn", "your_id"))
@@ -106,7 +106,7 @@ TRUST = """{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": 
 ALL = LISTS.replace("s3:ListAllMyBuckets", "*")
 
 
-def test_a_session_has_mfa_if_the_task_says_so(account: InsideAccount) -> None:
+def test_a_session_has_mfa_if_the_task_says_so(account: InMemoryAccount) -> None:
     known = Known()
     with by_hand(account, "mfa", "session", hand=known) as (hand, stage):
         own = account.files.get("user")
@@ -127,7 +127,7 @@ def test_a_session_has_mfa_if_the_task_says_so(account: InsideAccount) -> None:
         assert [one.done for one in hand.look(stage).tasks] == [True, False]
 
 
-def test_a_session_lasts_as_long_as_the_task_says(account: InsideAccount) -> None:
+def test_a_session_lasts_as_long_as_the_task_says(account: InMemoryAccount) -> None:
     known = Known()
     with by_hand(account, "one-hour", "longer", hand=known) as (hand, stage):
         for at in range(2):
@@ -144,7 +144,7 @@ def test_a_session_lasts_as_long_as_the_task_says(account: InsideAccount) -> Non
             assert any("but it lasts 60 minutes." in one for one in told.notes) is not done
 
 
-def test_a_policy_under_another_name_counts(account: InsideAccount) -> None:
+def test_a_policy_under_another_name_counts(account: InMemoryAccount) -> None:
     with by_hand(account, "external-id", "two-accounts") as (hand, stage):
         hand.runner.do(stage, 0)
         role = hand.runner.scope()["role"]
@@ -154,7 +154,7 @@ def test_a_policy_under_another_name_counts(account: InsideAccount) -> None:
             assert [one.done for one in hand.look(stage).tasks] == [True, done, False, False]
 
 
-def test_an_equivalent_trust_policy_counts(account: InsideAccount) -> None:
+def test_an_equivalent_trust_policy_counts(account: InMemoryAccount) -> None:
     with by_hand(account, "external-id", "external-id") as (hand, stage):
         role, ours = (hand.runner.scope()[one] for one in ("role", "your_id"))
         for customer, done in (("customer-*", False), (ours, True)):
@@ -164,7 +164,7 @@ def test_an_equivalent_trust_policy_counts(account: InsideAccount) -> None:
 
 
 def test_a_policy_under_another_name_counts_before_other_tasks_are_done(
-    account: InsideAccount,
+    account: InMemoryAccount,
 ) -> None:
     log = [{"eventTime": "9", "eventSource": "iam.amazonaws.com", "eventName": "CreateUser"}] * 3
     with by_hand(account, "mfa", "device", log) as (hand, stage):
@@ -177,7 +177,7 @@ def test_a_policy_under_another_name_counts_before_other_tasks_are_done(
         assert told.notes == ()
 
 
-def test_a_check_about_a_task_not_begun_is_not_mentioned(account: InsideAccount) -> None:
+def test_a_check_about_a_task_not_begun_is_not_mentioned(account: InMemoryAccount) -> None:
     change = {"eventTime": "9", "eventSource": "iam.amazonaws.com", "eventName": "CreateUser",
               "requestParameters": {}}  # fmt: skip
     log: list[Any] = []
@@ -195,7 +195,7 @@ def test_a_check_about_a_task_not_begun_is_not_mentioned(account: InsideAccount)
         assert told.notes == ()
 
 
-def test_the_right_thing_in_the_wrong_account_is_named(account: InsideAccount) -> None:
+def test_the_right_thing_in_the_wrong_account_is_named(account: InMemoryAccount) -> None:
     change = {"eventTime": "9999-01-01T10:20:30Z", "eventSource": "iam.amazonaws.com",
               "eventName": "CreateUser"}  # fmt: skip
     log: list[Any] = []
@@ -212,7 +212,7 @@ def test_the_right_thing_in_the_wrong_account_is_named(account: InsideAccount) -
         )
 
 
-def test_a_hint_gives_the_values_for_the_file_that_it_names(account: InsideAccount) -> None:
+def test_a_hint_gives_the_values_for_the_file_that_it_names(account: InMemoryAccount) -> None:
     with by_hand(account, "external-id", "two-accounts") as (hand, stage):
         task = hand.look(stage).tasks[0]
         assert "In a copy" not in hand.hint(stage, task)[0]

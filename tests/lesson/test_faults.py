@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.inside import InsideAccount, proofs
+from stslab.cli.in_memory import InMemoryAccount, proofs
 from stslab.cli.run.break_ import chosen
 from stslab.errors import NotOwn, UsageError
 from stslab.lab.loader import load
@@ -49,9 +49,9 @@ def found(lab: Lab) -> dict[str, tuple[Fault, Fault | None]]:
     }
 
 
-def broken(lab: Lab, faults: dict[str, Fault]) -> Iterator[tuple[Faults, InsideAccount, Fault]]:
+def broken(lab: Lab, faults: dict[str, Fault]) -> Iterator[tuple[Faults, InMemoryAccount, Fault]]:
     """Each fault, planted in a working set-up."""
-    account = InsideAccount()
+    account = InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:
         bench = Faults(lab, runner, account, account.files, account.decide, account.control)
         for stage in lab.stages:
@@ -98,7 +98,7 @@ def test_cleanup_undoes_an_unfixed_fault(
     lab: Lab, found: dict[str, tuple[Fault, Fault | None]]
 ) -> None:
     stage = next(one for one in lab.stages if one.cleanup)
-    account, names = InsideAccount(), [name for name, (_, proved) in found.items() if proved]
+    account, names = InMemoryAccount(), [name for name, (_, proved) in found.items() if proved]
     declared = [name for name in names if not found[name][0].derived]
     for name in (*declared, *names[-1:]):
         account.begin()
@@ -124,7 +124,7 @@ def test_the_first_lab_has_many_faults_with_stable_ids() -> None:
 
 
 def test_only_a_derived_fault_on_the_embedded_account_lets_in_another_account() -> None:
-    lab, account = lab_of(FIRST), InsideAccount()
+    lab, account = lab_of(FIRST), InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:
         bench = Faults(lab, runner, account, account.files, account.decide, account.control)
         for stage in lab.stages[:-1]:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.inside import InsideAccount
+from stslab.cli.in_memory import InMemoryAccount
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
 from stslab.lab.references import resolve
@@ -41,11 +41,11 @@ def lab() -> Lab:
 
 
 @pytest.fixture(scope="module")
-def account() -> InsideAccount:
-    return InsideAccount()
+def account() -> InMemoryAccount:
+    return InMemoryAccount()
 
 
-def made(account: InsideAccount, runner: Runner, calls: list[Mapping[str, Any]]) -> None:
+def made(account: InMemoryAccount, runner: Runner, calls: list[Mapping[str, Any]]) -> None:
     kept: dict[str, str] = {}
     for one in calls:
         known = {**runner.scope(), "kept": kept}
@@ -63,7 +63,7 @@ def made(account: InsideAccount, runner: Runner, calls: list[Mapping[str, Any]])
             kept[one["keep"]] = credentials.access_key_id
 
 
-def standing(account: InsideAccount, lab: Lab, stage_id: str, calls: list[Any]) -> Standing:
+def standing(account: InMemoryAccount, lab: Lab, stage_id: str, calls: list[Any]) -> Standing:
     account.begin()
     with account.running(lab, lambda _: None) as runner:
         stage = lab.stage(stage_id)
@@ -84,7 +84,7 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda one: one["title"])
 def test_the_right_solution_counts_and_the_wrong_one_does_not(
-    pair: Mapping[str, Any], account: InsideAccount, lab: Lab
+    pair: Mapping[str, Any], account: InMemoryAccount, lab: Lab
 ) -> None:
     right = standing(account, lab, pair["stage"], pair["right"])
     assert right.done, right

@@ -13,8 +13,8 @@ from botocore.config import Config
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 from stslab.sandbox.api.model import ApiResponse, Caller, HttpRequest
 from stslab.sandbox.pipeline import accounts
-from stslab.sandbox.pipeline.decisions import DecisionLog
 from stslab.sandbox.pipeline.judge import user_caller
+from stslab.sandbox.pipeline.log import DecisionLog
 from stslab.sandbox.pipeline.log_file import Event, is_refused
 from stslab.sandbox.server.embedded import assemble
 from stslab.sandbox.state.identities import User

@@ -14,7 +14,7 @@ from stslab.kinds.judge import Note, judged, resources_of, things_of_template
 from stslab.kinds.operations import CHANGES, HOME, RESOURCES, Must, changes
 from stslab.kinds.own import Changed, Own, Summary
 from stslab.kinds.table import BY_REMOVAL, BY_RESOURCE_TYPE, KINDS, creation_of, names_made, search
-from stslab.lab.checking.scope import ADMIN
+from stslab.lab.checking.names import ADMIN
 from stslab.lab.model import Action, Check, LabFile, Params, Step
 from stslab.lab.references import BASE, Scope, allowed, foresee, names_used
 from stslab.structures import listed

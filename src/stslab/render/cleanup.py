@@ -11,7 +11,7 @@ from stslab.runner.events import Describe
 from stslab.runner.ports import TargetInfo
 from stslab.runner.undo.cleanup import Planned
 from stslab.runner.undo.proof import by_hand
-from stslab.runner.undo.recovery import Found, FoundRun
+from stslab.runner.undo.sweep import Found, FoundRun
 
 
 def show_cleanup(

@@ -13,7 +13,7 @@ from stslab.render.text.safe import one_line
 from stslab.render.text.symbols import in_words
 
 if TYPE_CHECKING:
-    from stslab.lesson.following import Status
+    from stslab.lesson.watch import Status
 
 Event = Mapping[str, Any]
 Gate = Mapping[str, Any]

@@ -7,7 +7,7 @@ import pytest
 
 from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.inside import InsideAccount
+from stslab.cli.in_memory import InMemoryAccount
 from stslab.cli.labs.mutation import idle_checks, mutated, play, waits, wrong_cells
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
@@ -78,8 +78,8 @@ POWERS = ["and iam:Get*", "and iam:Create*", "and iam:Put*"]
 
 
 @pytest.fixture(scope="module")
-def account() -> InsideAccount:
-    return InsideAccount()
+def account() -> InMemoryAccount:
+    return InMemoryAccount()
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def loaded(path: Path) -> Lab:
     return load(path, catalogue=BotocoreCatalogue())
 
 
-def test_a_correct_lab_has_no_failures(account: InsideAccount):
+def test_a_correct_lab_has_no_failures(account: InMemoryAccount):
     played = play(loaded(resources.labs_folder() / "steps.yaml"), account)
     assert (played.failed, played.cells, played.stopped, played.left) == (set(), {}, {}, ())
 
@@ -164,12 +164,12 @@ def test_a_check_that_no_mutant_fails_is_idle(written: Callable[..., Path]):
     ]
 
 
-def test_a_wrong_cell_is_found(written: Callable[..., Path], account: InsideAccount):
+def test_a_wrong_cell_is_found(written: Callable[..., Path], account: InMemoryAccount):
     played = play(loaded(written(("dev may read", "dev may not read"))), account)
     assert played.cells == {("allow", "read", "dev"): "allowed"}
 
 
-def test_a_needless_within(written: Callable[..., Path], account: InsideAccount):
+def test_a_needless_within(written: Callable[..., Path], account: InMemoryAccount):
     path = written(("because: No policy allows it.", "because: None.\n        within: 60s"))
     assert told(path, account) == [("idle-within", "It may not list users")]
 
@@ -185,7 +185,7 @@ def test_a_missing_within_for_a_new_policy(
     within: str,
     lacking: list[tuple[str, str]],
     written: Callable[..., Path],
-    account: InsideAccount,
+    account: InMemoryAccount,
 ):
     reads = f"      - {{says: It reads itself, as: dev, call: iam.GetUser{within}}}\n"
     again = "      - {says: It reads itself again, as: dev, call: iam.GetUser, with: {}}\n"
@@ -194,7 +194,7 @@ def test_a_missing_within_for_a_new_policy(
 
 
 def test_a_missing_within_for_a_deleted_policy(
-    written: Callable[..., Path], account: InsideAccount
+    written: Callable[..., Path], account: InMemoryAccount
 ):
     """The old policy still allows the call that should be refused; its effect is reverted."""
     step = """    steps:
@@ -216,7 +216,7 @@ def test_a_missing_within_for_a_deleted_policy(
 
 
 def test_a_lab_that_moves_the_clock_needs_no_within(
-    written: Callable[..., Path], account: InsideAccount
+    written: Callable[..., Path], account: InMemoryAccount
 ):
     clock = "    steps:\n      - {title: Wait, clock: +1m}\n      - title: Put"
     reads = "      - {says: It reads itself, as: dev, call: iam.GetUser}\n"
@@ -225,7 +225,7 @@ def test_a_lab_that_moves_the_clock_needs_no_within(
     assert told(path, account) == []
 
 
-def told(path: Path, account: InsideAccount) -> list[tuple[str, str]]:
+def told(path: Path, account: InMemoryAccount) -> list[tuple[str, str]]:
     """The rule of each note about a `within`, and the check that it is about."""
     lab = loaded(path)
     says = {check.line: check.says for stage in lab.stages for check in stage.checkpoint}

@@ -3,14 +3,14 @@
 import pytest
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.inside import InsideAccount
+from stslab.cli.in_memory import InMemoryAccount
 from stslab.cli.labs.labs import STARTS as FOLDER
 from stslab.cli.labs.mutation import play
 from stslab.cli.labs.trial import tasks
 from stslab.lab.loader import load
 
 STARTS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-ACCOUNT = InsideAccount()
+ACCOUNT = InMemoryAccount()
 
 
 @pytest.mark.parametrize("start", STARTS)

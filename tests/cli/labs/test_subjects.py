@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.inside import InsideAccount, served
+from stslab.cli.in_memory import InMemoryAccount, served
 from stslab.cli.labs.mutation import play
 from stslab.lab.lint import lint
 from stslab.lab.loader import load
 
 LABS = sorted((Path(__file__).parents[2] / "cases" / "labs").glob("*.yaml"))
-ACCOUNT, CATALOGUE, SERVED = InsideAccount(), BotocoreCatalogue(), served()
+ACCOUNT, CATALOGUE, SERVED = InMemoryAccount(), BotocoreCatalogue(), served()
 
 
 @pytest.mark.parametrize("path", LABS, ids=lambda path: path.stem)

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.inside import InsideAccount, QuickClock
+from stslab.cli.in_memory import InMemoryAccount, QuickClock
 from stslab.cli.labs.mutation import play
 from stslab.cli.main import cli
 from stslab.errors import NotOwn, UsageError
@@ -34,19 +34,19 @@ def lab_of(name: str) -> Lab:
 
 
 @pytest.fixture(scope="module")
-def shared() -> InsideAccount:
-    return InsideAccount()
+def shared() -> InMemoryAccount:
+    return InMemoryAccount()
 
 
 @pytest.fixture
-def account(shared: InsideAccount) -> InsideAccount:
+def account(shared: InMemoryAccount) -> InMemoryAccount:
     shared.begin()
     return shared
 
 
 @contextmanager
 def running(
-    lab: Lab, account: InsideAccount, file: Path, hear: Callable[[Event], None] = lambda _: None
+    lab: Lab, account: InMemoryAccount, file: Path, hear: Callable[[Event], None] = lambda _: None
 ) -> Iterator[Runner]:
     account.lend(lab)
     with Journal(file) as journal:
@@ -58,20 +58,20 @@ def running(
         yield runner
 
 
-def offset(account: InsideAccount) -> float:
+def offset(account: InMemoryAccount) -> float:
     found: float = account.control("GET", "clock")["offset"]
     return found
 
 
 @pytest.mark.parametrize("file", sorted(LABS.glob("*.yaml")), ids=lambda one: one.stem)
-def test_it_holds_and_leaves_nothing(file: Path, shared: InsideAccount):
+def test_it_holds_and_leaves_nothing(file: Path, shared: InMemoryAccount):
     played = play(lab_of(file.stem), shared)
     assert (played.failed, played.stopped, played.left) == (set(), {}, ())
     assert (offset(shared), shared.files.token()) == (0, "")
     assert set(shared.files.names()) <= {"admin", "partner"}
 
 
-def test_the_clock_goes_back_to_where_it_was(account: InsideAccount, tmp_path: Path):
+def test_the_clock_goes_back_to_where_it_was(account: InMemoryAccount, tmp_path: Path):
     account.control("POST", "clock", {"offset": 500.0})
     with running(lab_of("timed"), account, tmp_path / "journal") as runner:
         runner.run_stage("device")
@@ -81,7 +81,7 @@ def test_the_clock_goes_back_to_where_it_was(account: InsideAccount, tmp_path: P
 
 
 def test_a_move_with_a_lost_answer_moves_the_clock_once(
-    account: InsideAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    account: InMemoryAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     lab = lab_of("timed")
     stage = lab.stages[0]
@@ -109,7 +109,7 @@ def test_a_move_with_a_lost_answer_moves_the_clock_once(
     assert offset(account) == 0
 
 
-def test_a_token_is_in_no_journal_and_no_event(account: InsideAccount, tmp_path: Path):
+def test_a_token_is_in_no_journal_and_no_event(account: InMemoryAccount, tmp_path: Path):
     lab, events = lab_of("oidc"), list[Event]()
     with running(lab, account, tmp_path / "journal", events.append) as runner:
         for stage in lab.stages[:2]:
@@ -122,7 +122,7 @@ def test_a_token_is_in_no_journal_and_no_event(account: InsideAccount, tmp_path:
     assert token not in str(events)
 
 
-def test_a_missing_token_is_requested_again(account: InsideAccount, tmp_path: Path):
+def test_a_missing_token_is_requested_again(account: InMemoryAccount, tmp_path: Path):
     lab, events = lab_of("oidc"), list[Event]()
     with running(lab, account, tmp_path / "journal") as runner:
         runner.run_stage("provider")
@@ -134,7 +134,7 @@ def test_a_missing_token_is_requested_again(account: InsideAccount, tmp_path: Pa
 
 
 def test_a_session_that_a_move_of_the_clock_ended_is_not_renewed(
-    account: InsideAccount, tmp_path: Path
+    account: InMemoryAccount, tmp_path: Path
 ):
     lab, events = lab_of("timed"), list[Event]()
     with running(lab, account, tmp_path / "journal") as runner:
@@ -146,7 +146,7 @@ def test_a_session_that_a_move_of_the_clock_ended_is_not_renewed(
     assert not [one for one in events if isinstance(one, StepDrifted)]
 
 
-def test_a_passed_now_is_not_a_difference(account: InsideAccount, tmp_path: Path):
+def test_a_passed_now_is_not_a_difference(account: InMemoryAccount, tmp_path: Path):
     lab = lab_of("timed")
     with running(lab, account, tmp_path / "journal") as runner:
         for stage in ("device", "session", "revoke"):
@@ -184,7 +184,7 @@ def test_elsewhere_the_lab_is_refused_before_it_begins(name: str, needs: tuple[s
         new_run(lab, AWS, "run00001", QuickClock().now(), ())
 
 
-def test_the_journal_has_what_to_undo(account: InsideAccount, tmp_path: Path):
+def test_the_journal_has_what_to_undo(account: InMemoryAccount, tmp_path: Path):
     with running(lab_of("timed"), account, tmp_path / "journal") as runner:
         runner.run_stage("device")
         run = runner.run.id
@@ -197,7 +197,7 @@ def test_the_journal_has_what_to_undo(account: InsideAccount, tmp_path: Path):
 
 
 def test_a_call_as_a_profile_that_assumes_a_foreign_role_is_not_sent(
-    account: InsideAccount, tmp_path: Path
+    account: InMemoryAccount, tmp_path: Path
 ):
     with running(lab_of("partner"), account, tmp_path / "journal") as runner:
         run = runner.run
@@ -212,7 +212,7 @@ def test_a_call_as_a_profile_that_assumes_a_foreign_role_is_not_sent(
     assert not calls.made
 
 
-def test_the_code_of_a_profiles_mfa_device_is_used(account: InsideAccount, tmp_path: Path):
+def test_the_code_of_a_profiles_mfa_device_is_used(account: InMemoryAccount, tmp_path: Path):
     lab = lab_of("profiles")
     with running(lab, account, tmp_path / "journal") as runner:
         for stage in lab.stages[:2]:
@@ -226,7 +226,7 @@ def test_the_code_of_a_profiles_mfa_device_is_used(account: InsideAccount, tmp_p
     assert account.files.configured() == ()
 
 
-def test_a_profile_is_resolved_after_a_resume(account: InsideAccount, tmp_path: Path):
+def test_a_profile_is_resolved_after_a_resume(account: InMemoryAccount, tmp_path: Path):
     lab = lab_of("profiles")
     with running(lab, account, tmp_path / "journal") as runner:
         runner.run_stage("user")
@@ -234,7 +234,7 @@ def test_a_profile_is_resolved_after_a_resume(account: InsideAccount, tmp_path: 
         assert all(one.held for one in runner.run_stage("role"))
 
 
-def test_a_profile_that_no_step_adopted_is_removed_too(account: InsideAccount, tmp_path: Path):
+def test_a_profile_that_no_step_adopted_is_removed_too(account: InMemoryAccount, tmp_path: Path):
     lab = lab_of("oidc")
     with running(lab, account, tmp_path / "journal") as runner:
         runner.run_stage("provider")

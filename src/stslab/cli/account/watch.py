@@ -23,8 +23,8 @@ from stslab.kinds.operations import changes
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
 from stslab.lab.reading.listing import find
-from stslab.lesson.following import Identity, Now, Status, now
 from stslab.lesson.ports import called, is_own
+from stslab.lesson.watch import Identity, Now, Status, now
 from stslab.policy.decision import GATES
 from stslab.render.requests import RequestTable, call_name, drawn, who
 from stslab.render.terminal.console import draws_over, make_console

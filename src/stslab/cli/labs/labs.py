@@ -175,7 +175,7 @@ def lint_command(*, paths: tuple[Path, ...], form: str) -> None:
     Exit code 2 if there is any problem.
     """
     from stslab.aws.catalogue import BotocoreCatalogue
-    from stslab.cli.inside import served
+    from stslab.cli.in_memory import served
     from stslab.lab.embedded import embedded_only
     from stslab.lab.lint import lint
     from stslab.lab.loader import load

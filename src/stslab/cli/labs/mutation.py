@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.inside import InsideAccount
+from stslab.cli.in_memory import InMemoryAccount
 from stslab.errors import StslabError
 from stslab.lab.embedded import embedded_only
 from stslab.lab.loader import load
@@ -51,7 +51,7 @@ class Played:
         return bool(self.failed or self.cells)
 
 
-def play(lab: Lab, account: InsideAccount, keeps: str = "") -> Played:
+def play(lab: Lab, account: InMemoryAccount, keeps: str = "") -> Played:
     """Run the lab from its first stage to its last, past failures."""
     account.begin(keeps=keeps)
     played = Played()
@@ -79,10 +79,10 @@ def play(lab: Lab, account: InsideAccount, keeps: str = "") -> Played:
 
 def wrong_cells(lab: Lab) -> Mapping[tuple[str, str, str], str]:
     """The cells of the access table that are not as the stages say, with their decisions."""
-    return play(lab, InsideAccount()).cells if lab.access else {}
+    return play(lab, InMemoryAccount()).cells if lab.access else {}
 
 
-def waits(lab: Lab, account: InsideAccount) -> Iterator["Note"]:
+def waits(lab: Lab, account: InMemoryAccount) -> Iterator["Note"]:
     """Each needless `within`, and each that is missing, if IAM's changes take long to spread."""
     account.begin()
     with account.running(lab, lambda _: None) as runner:
@@ -107,7 +107,7 @@ class _Spreading:
     changes in ``_unknown``, which matters on a ``real`` account.
     """
 
-    def __init__(self, account: InsideAccount, *, real: bool) -> None:
+    def __init__(self, account: InMemoryAccount, *, real: bool) -> None:
         self._account, self._real = account, real
         self._lately: list[Lag] = []
         self._changes: list[Lag] = []
@@ -176,7 +176,7 @@ class _Spreading:
         return late
 
 
-def _may(runner: Runner, account: InsideAccount, step: Step) -> bool | None:
+def _may(runner: Runner, account: InMemoryAccount, step: Step) -> bool | None:
     params = resolve(step.params, runner.scope())
     return account.decide(step.identity, step.service, step.operation, params).allowed
 
@@ -239,7 +239,7 @@ class Mutated(msgspec.Struct, frozen=True):
 def mutated(path: Path, share: int, of: int) -> Mutated:
     """Run one of ``of`` shares of a lab's mutants; the first share checks each `within` too."""
     catalogue = BotocoreCatalogue()
-    lab, account = load(path, catalogue=catalogue), InsideAccount()
+    lab, account = load(path, catalogue=catalogue), InMemoryAccount()
     results = Mutated()
     for mutant in islice(mutants(lab, partial(_required, catalogue)), share, None, of):
         played = play(mutant.lab, account, mutant.keeps)

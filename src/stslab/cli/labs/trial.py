@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from stslab.cli.accounts import open_account
 from stslab.cli.bench import load_lab
 from stslab.cli.describing import describer
-from stslab.cli.inside import TARGET, InsideAccount, proofs
+from stslab.cli.in_memory import TARGET, InMemoryAccount, proofs
 from stslab.cli.labs.mutation import Note, wrong_cells
 from stslab.cli.options import Where
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
@@ -46,7 +46,7 @@ def tasks(lab: Lab) -> tuple[Tried, ...]:
     """Solve each task of the lab, in order, by the command that its hints end with."""
     if not any(step.task for stage in lab.stages for step in stage.steps):
         return ()
-    account = InsideAccount()
+    account = InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:
         return tuple(_Learner(lab, account, runner).all())
 
@@ -65,7 +65,7 @@ def faults(lab: Lab) -> tuple[Tried, ...]:
 class _Learner:
     """A learner who works by hand: calls the account past the runner."""
 
-    def __init__(self, lab: Lab, account: InsideAccount, runner: Runner) -> None:
+    def __init__(self, lab: Lab, account: InMemoryAccount, runner: Runner) -> None:
         self._lab = lab
         self._account = account
         self._runner = runner

@@ -85,7 +85,7 @@ def _list(lab: str, *, as_json: bool) -> None:
 
 def offered(lab: "Lab") -> "list[Fault]":
     """The faults that are proved, sorted by id."""
-    from stslab.cli.inside import proofs
+    from stslab.cli.in_memory import proofs
 
     proved = [proof for _, proof in proofs(lab) if not isinstance(proof, str)]
     return sorted(proved, key=lambda fault: fault.id)

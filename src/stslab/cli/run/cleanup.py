@@ -11,7 +11,7 @@ from stslab.runner.calls.look import label
 from stslab.runner.journal.records import RunRecord
 from stslab.runner.undo.cleanup import Cleanup
 from stslab.runner.undo.proof import by_hand
-from stslab.runner.undo.recovery import Found, FoundRun, Recovery
+from stslab.runner.undo.sweep import Found, FoundRun, Sweep
 
 
 def clean_up(
@@ -114,15 +114,15 @@ def sweep_account(laid: Bench, where: Where, run: str, *, dry_run: bool) -> None
     opened = open_account(laid.home, where)
     if not dry_run:
         require_consent(where, opened, interactive=laid.asks)
-    recovery = Recovery(laid.journal, opened.account, opened.profiles, laid.render)
-    found = recovery.find()
+    sweep = Sweep(laid.journal, opened.account, opened.profiles, laid.render)
+    found = sweep.find()
     chosen = _to_sweep(found, run)
     show_found(laid.console, opened.target.info, found, chosen, laid.describe)
     if dry_run:
         return
     if chosen and _sweep_wanted(laid, opened, chosen):
         cleanup = opened.cleanup(laid.journal, laid.render, describe=laid.describe)
-        clean(cleanup, [recovery.adopt(each) for each in chosen])
+        clean(cleanup, [sweep.adopt(each) for each in chosen])
     _require_nothing_doubtful(laid, found)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from stslab.lab.checking.scope import Scope
+from stslab.lab.checking.names import Scope
 from stslab.lab.checking.shapes import Catalogue, Operation, Shape, shape_of
 from stslab.lab.model import Action, Check, Params, Step, Wait
 from stslab.lab.reading.document import Node, Report

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from stslab.kinds.operations import HOME, changes
 from stslab.kinds.table import BY_SETTING
 from stslab.lab.checking.calls import Calls
-from stslab.lab.checking.scope import ADMIN, TOKEN, Scope, declare
+from stslab.lab.checking.names import ADMIN, TOKEN, Scope, declare
 from stslab.lab.checking.shapes import (
     ANYTHING,
     SECRET,

@@ -27,7 +27,7 @@ from stslab.runner.calls.look import (
     remember,
     require_own,
 )
-from stslab.runner.calls.waits import wait
+from stslab.runner.calls.waiters import wait
 from stslab.runner.calls.work import Work, not_own
 from stslab.runner.events import StepDrifted, StepSkipped
 from stslab.runner.journal.records import Entry, EntryState, Result, Thing

@@ -33,7 +33,7 @@ from stslab.runner.calls.look import (
     remember,
     says_gone,
 )
-from stslab.runner.calls.waits import StackEvents, wait
+from stslab.runner.calls.waiters import StackEvents, wait
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CallShown, UndoOutcome
 from stslab.runner.journal.records import PERHAPS, Entry, EntryState, Result, Thing, UndoCall

@@ -1,6 +1,6 @@
 """Reads the log's file, for commands, whether or not the sandbox runs. Standard library only.
 
-The file has one event a line, as :mod:`stslab.sandbox.pipeline.decisions` writes them. Lines that
+The file has one event a line, as :mod:`stslab.sandbox.pipeline.log` writes them. Lines that
 a crash or a full disk damaged are skipped.
 """
 

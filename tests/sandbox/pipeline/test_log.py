@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from tests.sandbox.direct import Direct
 
 from stslab.redaction import HIDDEN
-from stslab.sandbox.pipeline import decisions
-from stslab.sandbox.pipeline.decisions import DecisionLog
+from stslab.sandbox.pipeline import log
+from stslab.sandbox.pipeline.log import DecisionLog
 
 
 def test_a_denied_call_is_logged_with_its_decision(direct: Direct) -> None:
@@ -66,12 +66,12 @@ def test_a_refusal_without_a_body_has_its_code_in_the_log(direct: Direct) -> Non
 
 
 def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
-    log = DecisionLog(tmp_path)
-    direct = Direct(log=log)
+    kept = DecisionLog(tmp_path)
+    direct = Direct(log=kept)
     direct.user("ann")
     direct.client("iam").create_login_profile(UserName="ann", Password="Hush-Hush-123!")
     direct.client("sts", "ann").get_session_token()
-    log.close()
+    kept.close()
     file = tmp_path / "decisions.jsonl"
     text = file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -83,12 +83,12 @@ def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
 
 
 def test_the_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decisions, "MAX_FILE", 4000)
-    log = DecisionLog(tmp_path)
-    direct = Direct(log=log)
+    monkeypatch.setattr(log, "MAX_FILE", 4000)
+    kept = DecisionLog(tmp_path)
+    direct = Direct(log=kept)
     for _ in range(12):
         direct.client("iam").get_user()
-    log.close()
+    kept.close()
     sizes = [file.stat().st_size for file in tmp_path.iterdir()]
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         "decisions.jsonl",
@@ -125,4 +125,4 @@ def test_what_is_hidden(direct: Direct) -> None:
     assert [told[name] for name, told in hidden.items()] == [HIDDEN] * 3
     assert login["UserName"] == "ann"
     assert 4096 < len(policy["PolicyDocument"]) < 4200
-    assert decisions._short({"Body": b"12345"}) == {"Body": "(5 bytes)"}
+    assert log._short({"Body": b"12345"}) == {"Body": "(5 bytes)"}

@@ -85,7 +85,7 @@ class Found(msgspec.Struct, frozen=True):
     refused: tuple[str, ...]
 
 
-class Recovery:
+class Sweep:
     """Sweeps one account. It only reads, until :meth:`adopt`."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""An embedded account inside this process, in which a lab is run many times quickly.
+"""An embedded account in memory, in this process, in which a lab is run many times quickly.
 
 It uses no network and no files; calls are signed, decided and answered as always.
 """
@@ -33,7 +33,7 @@ from stslab.runner.run.run import Runner
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER, REGION
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.pipeline import accounts
-from stslab.sandbox.pipeline.decisions import DecisionLog, Seen
+from stslab.sandbox.pipeline.log import DecisionLog, Seen
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal
 from stslab.sandbox.server import verbs
 from stslab.sandbox.server.control import ControlRequest
@@ -48,7 +48,7 @@ TARGET: Final = TargetInfo(
 )
 
 
-class InsideAccount(Boto3Account):
+class InMemoryAccount(Boto3Account):
     """The account, and the profiles of a run in it. ``begin`` replaces both."""
 
     inside: Inside
@@ -155,7 +155,7 @@ def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | str]]:
     Raises:
         RunError, CheckFailed: The lab itself can't be run.
     """
-    account = InsideAccount()
+    account = InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:
         faults = Faults(lab, runner, account, account.files, account.decide, account.control)
         for stage in (each for each in lab.stages if not each.cleanup):
