@@ -8,8 +8,9 @@ edges, and removes old ones.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from stslab.sandbox.api.model import ApiFault, iso, tag_list
+from stslab.sandbox.api.model import iso, tag_list
 from stslab.sandbox.cloudformation.resources.work import Properties, Work, document, own
+from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state import identities
 
 VERSIONS = 5
@@ -226,19 +227,23 @@ class User(Identity):
     kind = "User"
 
     def created(self, work: Work, made: Properties) -> None:
-        name, login = made["UserName"], work.get("LoginProfile")
-        work.tag_system(identities.User, name.lower())
-        if login:
-            work.iam(
-                "CreateLoginProfile",
-                UserName=name,
-                Password=login.get("Password"),
-                PasswordResetRequired=login.get("PasswordResetRequired"),
-            )
+        work.tag_system(identities.User, made["UserName"].lower())
+        self._change_login(work, work.get("LoginProfile"), None)
+
+    def change(self, work: Work, old: Properties) -> None:
+        super().change(work, old)
+        self._change_login(work, work.get("LoginProfile"), old.get("LoginProfile"))
 
     def deleting(self, work: Work) -> None:
-        if work.get("LoginProfile"):
-            work.quietly("iam", "DeleteLoginProfile", UserName=work.physical_id)
+        self._change_login(work, None, work.get("LoginProfile"))
+
+    def _change_login(self, work: Work, new: Value, old: Value) -> None:
+        if new and new != old:
+            verb = "Update" if old else "Create"
+            login = {"PasswordResetRequired": False, **new}
+            work.iam(f"{verb}LoginProfile", **self._named(work.physical_id), **login)
+        elif old and not new:
+            work.quietly("iam", "DeleteLoginProfile", **self._named(work.physical_id))
 
 
 class Group(Identity):
@@ -302,13 +307,9 @@ class ManagedPolicy:
 
     def _old_versions(self, work: Work) -> list[str]:
         """The versions that are not the default one, newest first."""
-        try:
-            listed = work.iam("ListPolicyVersions", PolicyArn=work.physical_id)["Versions"]
-        except ApiFault as fault:
-            if fault.code == "NoSuchEntity":
-                return []
-            raise
-        others = [v["VersionId"] for v in listed if not v.get("IsDefaultVersion")]
+        listed = work.quietly("iam", "ListPolicyVersions", PolicyArn=work.physical_id)
+        versions = listed.get("Versions", ())
+        others = [v["VersionId"] for v in versions if not v.get("IsDefaultVersion")]
         return sorted(others, key=lambda version: int(version[1:]), reverse=True)
 
 

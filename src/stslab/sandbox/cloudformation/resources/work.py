@@ -69,13 +69,14 @@ class Work:
     def get(self, name: str, default: Value = None) -> Value:
         return self.properties.get(name, default)
 
-    def quietly(self, service: str, operation: str, **params: Value) -> None:
-        """Call, and ignore the error if the thing does not exist."""
+    def quietly(self, service: str, operation: str, **params: Value) -> Answer:
+        """Call; the answer is empty if the thing does not exist."""
         try:
-            self._make(service, operation, **params)
+            return self._make(service, operation, **params)
         except ApiFault as fault:
             if fault.code not in ABSENT:
                 raise
+        return {}
 
     def _make(self, service: str, operation: str, **params: Value) -> Answer:
         """Call without the parameters that are None. Raises Refused."""
