@@ -7,8 +7,7 @@ import pytest
 from tests.aws.conftest import ADMIN
 from tests.aws.endpoint import STACKS, USER, error
 
-from stslab.aws.account import Boto3Account
-from stslab.aws.answers import UNREACHABLE, failure, no_credentials, plain
+from stslab.aws.account import UNREACHABLE, Boto3Account, failure, no_credentials, plain
 from stslab.aws.target import Target, elsewhere, sandbox
 from stslab.errors import CredentialsError, RunError
 from stslab.runner.ports import Answer, Credentials, Lost, Refusal

@@ -7,7 +7,7 @@ from typing import Any
 
 from stslab.lab.model import Cell, Change, LabFile, Stage
 from stslab.lesson import access
-from stslab.lesson.ports import Verdict
+from stslab.lesson.verdict import Verdict
 from stslab.vocabulary import Gate
 
 ROWS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stslab.lesson.evidence import claims_of, documents_of, evidence, renamed, statement_lines
-from stslab.lesson.ports import GateReading, Verdict
+from stslab.lesson.verdict import GateReading, Verdict
 from stslab.runner.events import CallShown
 from stslab.vocabulary import Gate
 

@@ -7,8 +7,8 @@ import pytest
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.lab.loader import load
 from stslab.lab.model import Check, Lab
-from stslab.lesson.ports import GateReading, Verdict
 from stslab.lesson.questions import asked, caller, question, row, whose
+from stslab.lesson.verdict import GateReading, Verdict
 from stslab.resources import bundled
 from stslab.vocabulary import Gate
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stslab.lesson import verdict
-from stslab.lesson.ports import UNKNOWN
+from stslab.lesson.verdict import UNKNOWN
 from stslab.runner.ports import Credentials
 
 KEY = Credentials("AKIAEXAMPLE", "secret")

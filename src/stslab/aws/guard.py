@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 import msgspec
 from botocore import exceptions as boto
 
-from stslab.aws import answers, target
+from stslab.aws import target
+from stslab.aws.account import Response, failure, no_credentials, refusal
 from stslab.aws.clients import Clients, configured_endpoint, configured_region, is_local
 from stslab.errors import CredentialsError, RunError, UsageError
 from stslab.home import config_file
@@ -55,7 +56,7 @@ class Source:
         try:
             return self.region or self.clients.own_region() or _DEFAULT_REGION
         except boto.BotoCoreError as error:
-            raise answers.no_credentials(error) from error
+            raise no_credentials(error) from error
 
 
 def identify(source: Source) -> Identity:
@@ -68,13 +69,13 @@ def identify(source: Source) -> Identity:
         arn = str(response["Arn"])
         return Identity(str(response["Account"]), arn, arn.split(":")[1])
     except boto.ClientError as error:
-        refusal = answers.refusal(error.response)
+        refused = refusal(error.response)
         raise CredentialsError(
-            f"AWS refused your credentials ({refusal.code}): {refusal.message}",
+            f"AWS refused your credentials ({refused.code}): {refused.message}",
             "Sign in again or set new ones, and test them: aws sts get-caller-identity.",
         ) from error
     except boto.BotoCoreError as error:
-        outcome = answers.failure(error, local=False)
+        outcome = failure(error, local=False)
         message = getattr(outcome, "message", "") or getattr(outcome, "reason", "")
         fix = "Check the network, the region and the endpoint, and try again."
         raise RunError(f"AWS could not be asked who you are: {message}", fix) from error
@@ -239,10 +240,10 @@ def _short(clients: Clients, counts: Mapping[str, int]) -> Iterator[str]:
             yield f"{used} of {quota} IAM {things} are in use, and the lab makes {count}"
 
 
-def _ask_iam(clients: Clients, method: str, **params: object) -> answers.Response | None:
+def _ask_iam(clients: Clients, method: str, **params: object) -> Response | None:
     """IAM's response; None if IAM refused the call or didn't answer."""
     try:
-        answer: answers.Response = getattr(clients.with_own("iam", patient=True), method)(**params)
+        answer: Response = getattr(clients.with_own("iam", patient=True), method)(**params)
     except (boto.ClientError, boto.BotoCoreError):
         return None
     return answer
@@ -272,7 +273,7 @@ def reach(clients: Clients) -> Reach:
     client = clients.unsigned("sts")
     url = str(client.meta.endpoint_url)
     try:
-        response: answers.Response = client.get_caller_identity()
+        response: Response = client.get_caller_identity()
     except boto.ClientError as error:
         response = error.response
     except boto.BotoCoreError as error:
@@ -292,7 +293,7 @@ def credentials_found(clients: Clients) -> CredentialsFound:
             raise boto.NoCredentialsError
         found.get_frozen_credentials()
     except boto.BotoCoreError as error:
-        raise answers.no_credentials(error) from error
+        raise no_credentials(error) from error
     ends = getattr(found, "_expiry_time", None)  # botocore has no public name for it
     return CredentialsFound(str(found.method), ends.astimezone(UTC) if ends else None)
 

@@ -17,7 +17,7 @@ from stslab.errors import CredentialsError, UsageError
 from stslab.home import Home
 from stslab.lab.model import Lab
 from stslab.lesson import verdict
-from stslab.lesson.ports import UNKNOWN, Decide
+from stslab.lesson.verdict import UNKNOWN, Decide
 from stslab.runner.ports import ADMIN, Credentials, Given, Hand, HandWork, Reason, Refusal
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.server.client import admin_keys, control, ensure

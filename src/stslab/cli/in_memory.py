@@ -22,7 +22,7 @@ from stslab.cli.accounts import credentials
 from stslab.lab.model import Lab
 from stslab.lesson import verdict
 from stslab.lesson.faults import Faults
-from stslab.lesson.ports import Verdict
+from stslab.lesson.verdict import Verdict
 from stslab.policy import Decision
 from stslab.policy.decision import refusal
 from stslab.runner.events import Event

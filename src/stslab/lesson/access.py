@@ -13,7 +13,7 @@ from stslab.errors import UnresolvedReference
 from stslab.lab.model import Cell, LabFile
 from stslab.lab.references import resolve
 from stslab.lesson.evidence import renamed
-from stslab.lesson.ports import UNKNOWN, Decide, Verdict
+from stslab.lesson.verdict import UNKNOWN, Decide, Verdict
 from stslab.runner.ports import Data
 from stslab.vocabulary import Gate
 

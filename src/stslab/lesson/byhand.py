@@ -23,7 +23,7 @@ from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import access
 from stslab.lesson.evidence import statements_of
-from stslab.lesson.ports import Decide, Event, called, is_own
+from stslab.lesson.verdict import Decide
 from stslab.runner.calls.look import label
 from stslab.runner.events import StepDiffers
 from stslab.runner.journal.records import Hint, Thing
@@ -31,6 +31,7 @@ from stslab.runner.ports import Answer, Call, Data, Outcome
 from stslab.runner.run.run import Runner
 from stslab.structures import listed
 
+Event = Mapping[str, Any]  # a request in the account's log, with CloudTrail's field names
 GRADES = 3  # of hints: a nudge, a pointer, the command
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
 _FILE, _GAP = re.compile(r"[\w/.-]+\.(?:json|yaml)"), re.compile(r"\$\{\{.*?\}\}")
@@ -265,6 +266,16 @@ def _is_the_labs(step: Step) -> bool:
 def subject(params: Mapping[str, Any]) -> tuple[str, str] | None:
     """The parameter that names what a call is about, and its value."""
     return next(((name, str(params[name])) for name in _SUBJECTS if params.get(name)), None)
+
+
+def called(event: Event) -> str:
+    """The request's operation, as in ``iam.CreateUser``."""
+    return f"{str(event['eventSource']).partition('.')[0]}.{event['eventName']}"
+
+
+def is_own(event: Event) -> bool:
+    """Whether stslab made the request, not the learner by hand."""
+    return str(event.get("userAgent", "")).endswith("stslab")
 
 
 def is_a_change(event: Event) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from stslab.kinds import template
-from stslab.lesson.ports import GateReading, Verdict
+from stslab.lesson.verdict import GateReading, Verdict
 from stslab.runner.events import CallShown
 from stslab.structures import Path, listed, mapped, parts
 from stslab.vocabulary import Gate

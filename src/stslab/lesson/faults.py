@@ -23,7 +23,7 @@ from stslab.lab.model import Action, Lab, Step
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson import access
 from stslab.lesson.evidence import statements
-from stslab.lesson.ports import Decide
+from stslab.lesson.verdict import Decide
 from stslab.runner.journal.records import Fault
 from stslab.runner.ports import ADMIN, Account, Answer, Call, Credentials, Profiles
 from stslab.runner.run.run import Runner

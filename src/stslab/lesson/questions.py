@@ -6,8 +6,7 @@ import msgspec
 
 from stslab.lab.model import Check, LabFile
 from stslab.lesson.evidence import statements_of
-from stslab.lesson.ports import GateReading, Verdict
-from stslab.lesson.verdict import UNBELIEVED
+from stslab.lesson.verdict import UNBELIEVED, GateReading, Verdict
 from stslab.vocabulary import Gate
 
 MOST_ANSWERS = 4

@@ -9,8 +9,8 @@ import msgspec
 from stslab.lesson.access import CellState, Key, Link
 from stslab.lesson.byhand import Standing
 from stslab.lesson.faults import Remaining
-from stslab.lesson.ports import Verdict
 from stslab.lesson.questions import Question
+from stslab.lesson.verdict import Verdict
 from stslab.runner import events
 from stslab.runner.journal.standing import Concept
 

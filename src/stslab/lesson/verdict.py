@@ -1,16 +1,41 @@
-"""Get the embedded account's verdict on a call without making it."""
+"""The account's verdict on a call without making it: allowed or not, and by which gates."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from stslab.kinds.table import UNUSABLE
 from stslab.lab.embedded import SERVICE
 from stslab.lab.model import DENIALS, Check
-from stslab.lesson.ports import UNKNOWN, GateReading, Verdict
 from stslab.redaction import fingerprint
 from stslab.runner.ports import Credentials, Data
 from stslab.vocabulary import Gate
 
+
+class GateReading(msgspec.Struct, frozen=True):
+    """How one gate decided a request."""
+
+    gate: Gate
+    says: str  # ``allows``, ``denies`` (a Deny matched) or ``does not allow``
+    decided: bool  # it is one of the gates that refuse the request
+    policies: tuple[Mapping[str, Any], ...] = ()  # its policies: ``{policy, statements}``
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The account's decision on a request. ``allowed`` is None if it can't tell."""
+
+    allowed: bool | None
+    by: tuple[Gate, ...] = ()  # the gates that refuse
+    keys: tuple[str, ...] = ()  # the condition keys that decided
+    gates: tuple[GateReading, ...] = ()  # all gates that read the request, in order
+    documents: Mapping[str, Any] = msgspec.field(default_factory=dict)  # policies by name
+    fault: str = ""  # error code if the gates allow it, but a rule of the service refuses
+
+
+UNKNOWN = Verdict(None)
+Decide = Callable[[str, str, str, Mapping[str, Any]], Verdict]
+"""Decides a call without making it: (profile of the run, service, operation, parameters)."""
 Would = Callable[[Mapping[str, object]], Mapping[str, Any]]
 """The account's control verb ``would``."""
 UNBELIEVED = UNUSABLE.difference(DENIALS)

@@ -10,7 +10,7 @@ import msgspec
 from stslab.lab.model import Lab
 from stslab.lesson import access
 from stslab.lesson.byhand import task_text, tasks_of
-from stslab.lesson.ports import Decide
+from stslab.lesson.verdict import Decide
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import MADE, FaultState, How, RunRecord
 from stslab.runner.journal.standing import standing

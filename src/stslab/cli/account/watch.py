@@ -23,7 +23,7 @@ from stslab.kinds.operations import changes
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
 from stslab.lab.reading.listing import find
-from stslab.lesson.ports import called, is_own
+from stslab.lesson.byhand import called, is_own
 from stslab.lesson.watch import Identity, Now, Status, now
 from stslab.policy.decision import GATES
 from stslab.render.requests import RequestTable, call_name, drawn, who

@@ -10,7 +10,7 @@ from stslab.cli.run.prompt import Entered, Prompt, draw_help
 from stslab.errors import StslabError
 from stslab.lab.model import Stage
 from stslab.lesson import access, scenes
-from stslab.lesson.ports import UNKNOWN, Verdict
+from stslab.lesson.verdict import UNKNOWN, Verdict
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.paper import Paper
 from stslab.runner.journal.records import UNFINISHED

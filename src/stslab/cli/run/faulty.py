@@ -24,9 +24,10 @@ from stslab.kinds.operations import changes
 from stslab.lab.model import Lab
 from stslab.lab.references import resolve
 from stslab.lesson import access, questions, scenes
+from stslab.lesson.byhand import called, is_own
 from stslab.lesson.evidence import documents_of, renamed
 from stslab.lesson.faults import Faults, Remaining
-from stslab.lesson.ports import UNKNOWN, called, is_own
+from stslab.lesson.verdict import UNKNOWN
 from stslab.render.lesson import views
 from stslab.render.report.text import result
 from stslab.render.terminal.paper import Paper

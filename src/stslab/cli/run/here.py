@@ -19,9 +19,8 @@ from stslab.cli.bench import Bench
 from stslab.cli.describing import command_of, describer
 from stslab.cli.run.why import explained
 from stslab.lab.model import Lab, Stage
-from stslab.lesson.byhand import ByHand
+from stslab.lesson.byhand import ByHand, is_own
 from stslab.lesson.faults import Faults
-from stslab.lesson.ports import is_own
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
 from stslab.render.why import GRADES, show_grade

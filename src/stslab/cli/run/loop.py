@@ -26,7 +26,7 @@ from stslab.lab.references import resolve
 from stslab.lesson import access, evidence, questions, scenes, verdict
 from stslab.lesson.access import Link, chain
 from stslab.lesson.byhand import ByHand
-from stslab.lesson.ports import Verdict
+from stslab.lesson.verdict import Verdict
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.console import draws_over
 from stslab.runner.events import CallShown, Event, Notice, RunFinished

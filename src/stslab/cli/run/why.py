@@ -220,7 +220,7 @@ def _chosen(folder: Path, request_id: str) -> "Event | None":
 
 def _proves_the_end(event: "Event") -> bool:
     """Whether stslab itself tried a key that cleanup deleted: no learner met that refusal."""
-    from stslab.lesson.ports import is_own
+    from stslab.lesson.byhand import is_own
 
     return is_own(event) and event["errorCode"] == "InvalidClientTokenId"
 

@@ -10,8 +10,8 @@ from stslab.lesson import evidence, scenes
 from stslab.lesson.access import Link
 from stslab.lesson.byhand import Standing, Task
 from stslab.lesson.faults import Remaining
-from stslab.lesson.ports import GateReading
 from stslab.lesson.questions import DONT_KNOW, UNSURE, Answer, Gates
+from stslab.lesson.verdict import GateReading
 from stslab.render.terminal.paper import Paper, RunPaper
 from stslab.render.terminal.run_view import step_drifted
 from stslab.render.text.durations import spoken
