@@ -8,7 +8,7 @@ from tests.cli.labs.test_mutation import LAB
 
 from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.cli.labs.trial import faults, tasks
+from stslab.cli.labs.testing import faults, tasks
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
 

@@ -6,7 +6,7 @@ from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.in_memory import InMemoryAccount
 from stslab.cli.labs.labs import STARTS as FOLDER
 from stslab.cli.labs.mutation import play
-from stslab.cli.labs.trial import tasks
+from stslab.cli.labs.testing import tasks
 from stslab.lab.loader import load
 
 STARTS = sorted(path.stem for path in FOLDER.glob("*.yaml"))

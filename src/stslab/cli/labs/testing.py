@@ -1,9 +1,15 @@
-"""``stslab test``: run labs without a learner, and prove that they leave nothing behind."""
+"""``stslab test``: run labs without a learner, and prove that they leave nothing behind.
+
+Each task and fault must be solved by its own command, and not before.
+"""
 
 import json
 import os
 import shlex
+import shutil
 import sys
+import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
@@ -12,26 +18,264 @@ from typing import Any, TextIO
 from xml.etree.ElementTree import Element
 
 import click
+import msgspec
 from msgspec import to_builtins
 from msgspec.structs import replace
 
 from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.cli.accounts import open_account
 from stslab.cli.bench import load_lab, renderer
 from stslab.cli.describing import describer
 from stslab.cli.failures import tell
-from stslab.cli.labs.mutation import Mutated, Note, idle_checks, mutated
-from stslab.cli.labs.trial import Verdict, tried
-from stslab.errors import InvalidLab, StslabError
+from stslab.cli.in_memory import TARGET, InMemoryAccount, proofs
+from stslab.cli.labs.mutation import Mutated, Note, idle_checks, mutated, wrong_cells
+from stslab.cli.options import Where
+from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
+from stslab.home import Home
 from stslab.lab.loader import load
+from stslab.lab.model import Lab, Stage, Step, Wait
 from stslab.lab.reading.listing import find, labs_in
 from stslab.lab.reading.problems import Allowed
+from stslab.lab.references import evaluate, resolve
+from stslab.lesson.byhand import ByHand, tasks_of
 from stslab.render.report.junit import Case, add_suite, written
 from stslab.render.terminal.console import make_console
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import visible
 from stslab.resources import bundled_labs, text_of
-from stslab.runner.events import CleanupFinished, Event, RunStarted
+from stslab.runner.events import CheckFinished, CleanupFinished, Event, RunStarted
+from stslab.runner.journal.records import UNFINISHED, How
+from stslab.runner.journal.store import Journal
+from stslab.runner.ports import Answer, Credentials, Refusal
+from stslab.runner.run.run import Runner
 from stslab.sandbox.rehearsal.spec import parse
+from stslab.sandbox.server import client
+
+_LOOKS = 5000
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """A task, fault or cell, and ``why`` it failed, or ""."""
+
+    stage: str
+    title: str
+    line: int
+    why: str = ""
+
+
+def tasks(lab: Lab) -> tuple[Tried, ...]:
+    """Solve each task of the lab, in order, by the command that its hints end with."""
+    if not any(step.task for stage in lab.stages for step in stage.steps):
+        return ()
+    account = InMemoryAccount()
+    with account.running(lab, lambda _: None) as runner:
+        return tuple(_Learner(lab, account, runner).all())
+
+
+def faults(lab: Lab) -> tuple[Tried, ...]:
+    """Plant and fix each fault that the lab declares."""
+    proved = {fault.id: proof for fault, proof in proofs(lab)} if lab.faults else {}
+    tried = []
+    for fault in lab.faults:
+        proof = proved[fault.id]
+        why = proof if isinstance(proof, str) else "" if fault.hints else "it has no hint"
+        tried.append(Tried(fault.after, fault.title, fault.line, why))
+    return tuple(tried)
+
+
+class _Learner:
+    """A learner who works by hand: calls the account past the runner."""
+
+    def __init__(self, lab: Lab, account: InMemoryAccount, runner: Runner) -> None:
+        self._lab = lab
+        self._account = account
+        self._runner = runner
+        self._hand = ByHand(lab, runner, account.decide, lambda: ())
+
+    def all(self) -> Iterator[Tried]:
+        """Every task with a text, up to the first stage that can't be done."""
+        for stage in (each for each in self._lab.stages if not each.cleanup):
+            for number, step in enumerate(stage.steps):
+                why = self._solve(stage, number, step)
+                if step.task or why:
+                    yield Tried(stage.id, step.task or step.title, step.line, why)
+                if why:
+                    return
+            for number, check in enumerate(stage.checkpoint):
+                if not self._runner.prove(stage, number).held:
+                    why = "all tasks are done, but this does not hold"
+                    yield Tried(stage.id, check.says, check.line, why)
+                    return
+
+    def _solve(self, stage: Stage, number: int, step: Step) -> str:
+        """Do a task by hand. Return why it can't be done, or does not count as done; or ""."""
+        try:
+            if number not in {at for at, _ in tasks_of(stage)}:
+                self._runner.do(stage, number)
+                return ""
+            if step.task and self._is_done(stage, number):
+                return "it counts as done before anybody did anything"
+            if step.task and not step.hints:
+                return "it has no hint except the command"
+            refused = self._call(step)
+            if refused:
+                return f"its command is refused: {refused}"
+            return "" if self._is_done(stage, number) else "its command does not complete it"
+        except StslabError as error:
+            return error.message
+
+    def _is_done(self, stage: Stage, number: int) -> bool:
+        return next(task.done for task in self._hand.look(stage).tasks if task.number == number)
+
+    def _call(self, step: Step) -> str:
+        """Make the step's call. Return the error code of a refusal, or ""."""
+        params = resolve(step.params, self._runner.scope())
+        outcome = self._account.call(step.identity, step.service, step.operation, params)
+        if isinstance(outcome, Refusal):
+            return outcome.code
+        if step.profile and isinstance(outcome, Answer):
+            answer = evaluate(step.profile.source, outcome.data, self._runner.scope())
+            keys = Credentials.found_in(answer)
+            if keys:
+                self._account.files.save(step.profile.name, keys.spoilt(step.profile.spoil))
+        return self._wait(step, step.wait) if step.wait else ""
+
+    def _wait(self, step: Step, wait: Wait) -> str:
+        """Wait as the step does. Return what was not reached, or ""."""
+        params = resolve(wait.params, self._runner.scope())
+        for _ in range(_LOOKS):
+            state = self._account.probe(step.identity, step.service, wait.waiter, params).state
+            if state != "retry":
+                return "" if state == "success" else f"{wait.waiter} is not reached"
+            time.sleep(TARGET.pace)
+        return f"{wait.waiter} is not reached"
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A check of the lab, and its result: ``held`` is None if it was not reached."""
+
+    stage: str
+    says: str
+    line: int
+    held: bool | None = None
+    why: str = ""
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """The result of a lab. ``error`` is what stopped it, ``left`` what it left in the account.
+
+    ``events`` are all events, in order. ``mutants`` is how many were run (None: not asked for),
+    ``unnoticed`` are those that no check noticed, ``idle`` the checks that noticed none.
+    ``tasks`` are those of work by hand, ``faults`` those that the lab declares, ``cells`` the
+    wrong cells of the access table.
+    """
+
+    lab: str
+    file: str
+    error: StslabError | None = None
+    left: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    calls: int = 0
+    seconds: float = 0.0
+    events: tuple[Event, ...] = ()
+    mutants: int | None = None
+    unnoticed: tuple[Note, ...] = ()
+    idle: tuple[Note, ...] = ()
+    tasks: tuple[Tried, ...] = ()
+    faults: tuple[Tried, ...] = ()
+    cells: tuple[Tried, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """The worst exit code: 0 if the lab ran, proved everything, and left nothing."""
+        if self.left:
+            return UndoIncomplete.exit_code
+        if self.error:
+            return self.error.exit_code
+        bad = self.unnoticed or self.idle or self.unsolved
+        return CheckFailed.exit_code if bad else 0
+
+    @property
+    def unsolved(self) -> tuple[Tried, ...]:
+        """The tasks and faults that can't be solved, and the wrong cells."""
+        return tuple(tried for tried in (*self.cells, *self.tasks, *self.faults) if tried.why)
+
+
+_OTHERWISE = "the `changes` of the stages say otherwise"
+_ADMINS = frozenset({"admin", "default", "partner"})
+
+
+def tried(path: Path, spec: str | None) -> Trial:
+    """Run the lab in this file, in a throw-away account; ``spec`` makes it rehearse."""
+    try:
+        lab = load_lab(path)
+    except InvalidLab as invalid:
+        return Trial(path.stem, str(path), invalid)
+    home = Home(Path(tempfile.mkdtemp(prefix="stslab-test-")))
+    try:
+        trial = _tried(lab, home, spec)
+    finally:
+        client.stop(home.sandbox)
+        shutil.rmtree(home.root, ignore_errors=True)
+    if trial.error:
+        return trial
+    wrong = tuple(
+        Tried(
+            stage,
+            f"{who} may {lab.access[name].says}",
+            lab.access[name].line,
+            f"it is {decision}; {_OTHERWISE}",
+        )
+        for (stage, name, who), decision in sorted(wrong_cells(lab).items())
+    )
+    return replace(trial, tasks=tasks(lab), faults=faults(lab), cells=wrong)
+
+
+def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
+    """Run the lab from its first stage to its last, undo it, and look for leftovers."""
+    open_account(home, Where())  # first, since it makes the administrator's profile
+    client.control(home.sandbox, "POST", "mark")
+    if spec is not None:
+        client.rehearse(home.sandbox, spec)
+    opened = open_account(home, Where())  # again, since it may rehearse now
+    events: list[Event] = []
+    began, error, describe = time.monotonic(), None, describer(lab)
+    with Journal(home.journal) as journal:
+        runner = opened.runner(lab, journal, events.append, describe=describe, how=How.ALONE)
+        run = runner.start_or_resume().run.id
+        try:
+            for stage in lab.stages:
+                runner.run_stage(stage.id)
+        except StslabError as stopped:
+            error = stopped
+        if runner.run.state in UNFINISHED:
+            try:
+                opened.cleanup(journal, events.append, describe=describe).run(run)
+            except StslabError as stopped:
+                error = stopped
+        calls = runner.finish().calls
+    took = time.monotonic() - began
+    if spec is not None:
+        client.rehearse(home.sandbox, None)
+    names = (name for name in opened.profiles.names() if name not in _ADMINS)
+    profiles = (f"profile {name} is left" for name in names)
+    left = (*client.control(home.sandbox, "GET", "changed")["changed"], *profiles)
+    claims = tuple(_claims(lab, events))
+    return Trial(lab.id, str(lab.path), error, left, claims, calls, took, tuple(events))
+
+
+def _claims(lab: Lab, events: Iterable[Event]) -> Iterator[Claim]:
+    """Every check of the lab with its last result."""
+    last = {(event.stage, event.says): event for event in events
+            if isinstance(event, CheckFinished)}  # fmt: skip
+    for stage in lab.stages:
+        for check in stage.checkpoint:
+            result = last.get((stage.id, check.says))
+            held, why = (result.held, result.why) if result else (None, "")
+            yield Claim(stage.id, check.says, check.line, held, why)
+
+
+# -- several labs, and their results ---------------------------------------------------------------
 
 
 def tested(
@@ -40,36 +284,36 @@ def tested(
     """Test these labs, and print each result. Return the exit code."""
     if spec and "=" not in spec:  # `--rehearse my-lab.yaml`
         labs, spec = (*labs, spec), ""
-    verdicts = []
-    for verdict in _verdicts(_paths(labs, spec), spec, mutate):
-        verdicts.append(verdict)
+    trials = []
+    for trial in _trials(_paths(labs, spec), spec, mutate):
+        trials.append(trial)
         if as_json:
-            click.echo(json.dumps(_fields(verdict)))
+            click.echo(json.dumps(_fields(trial)))
         else:
-            _print(verdict)
+            _print(trial)
     if junit:
-        junit.write(_junit(verdicts))
-    bad = [verdict.exit_code for verdict in verdicts if verdict.exit_code]
+        junit.write(_junit(trials))
+    bad = [trial.exit_code for trial in trials if trial.exit_code]
     return bad[0] if bad else 0
 
 
-def _verdicts(paths: list[Path], spec: str | None, mutate: bool) -> Iterator[Verdict]:
-    """The verdicts in order. Several labs run at once, each in its own process."""
+def _trials(paths: list[Path], spec: str | None, mutate: bool) -> Iterator[Trial]:
+    """The trials in order. Several labs run at once, each in its own process."""
     if len(paths) == 1 and not mutate:
         yield tried(paths[0], spec)
         return
 
     workers = os.cpu_count() or 1
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        trials = [pool.submit(tried, path, spec) for path in paths]
-        for path, trial in zip(paths, trials, strict=True):
-            verdict = trial.result()
-            mutating = mutate and not verdict.exit_code
-            yield _mutated(verdict, path, pool, workers) if mutating else verdict
+        begun = [pool.submit(tried, path, spec) for path in paths]
+        for path, future in zip(paths, begun, strict=True):
+            trial = future.result()
+            mutating = mutate and not trial.exit_code
+            yield _mutated(trial, path, pool, workers) if mutating else trial
 
 
-def _mutated(verdict: Verdict, path: Path, pool: Executor, workers: int) -> Verdict:
-    """The verdict with the results of the lab's mutants, except for what its author allows."""
+def _mutated(trial: Trial, path: Path, pool: Executor, workers: int) -> Trial:
+    """The trial with the results of the lab's mutants, except for what its author allows."""
     shares = [pool.submit(mutated, path, share, workers) for share in range(workers)]
     lab, allowed = load(path, catalogue=BotocoreCatalogue()), Allowed(text_of(path))
     results = sum((share.result() for share in shares), Mutated())
@@ -79,7 +323,7 @@ def _mutated(verdict: Verdict, path: Path, pool: Executor, workers: int) -> Verd
         return tuple(sorted(kept, key=lambda note: note.line))
 
     unnoticed, idle = map(not_allowed, (results.unnoticed, idle_checks(lab, results.failed)))
-    return replace(verdict, mutants=results.mutants, unnoticed=unnoticed, idle=idle)
+    return replace(trial, mutants=results.mutants, unnoticed=unnoticed, idle=idle)
 
 
 def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
@@ -91,39 +335,39 @@ def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
     return paths or list(bundled_labs())
 
 
-def _print(verdict: Verdict) -> None:
+def _print(trial: Trial) -> None:
     """Print a line for a lab that passes; for another, everything that happened."""
-    if verdict.exit_code == 0:
-        claims, calls = counted(len(verdict.claims), "claim"), counted(verdict.calls, "call")
+    if trial.exit_code == 0:
+        claims, calls = counted(len(trial.claims), "claim"), counted(trial.calls, "call")
         further = (
-            (len(verdict.tasks), "task", "solved"),
-            (len(verdict.faults), "fault", "fixed"),
-            (verdict.mutants or 0, "mutant", "noticed"),
+            (len(trial.tasks), "task", "solved"),
+            (len(trial.faults), "fault", "fixed"),
+            (trial.mutants or 0, "mutant", "noticed"),
         )
-        parts = [claims, calls, spoken(verdict.seconds), "nothing left"]
+        parts = [claims, calls, spoken(trial.seconds), "nothing left"]
         parts += [f"{counted(number, noun)} {how}" for number, noun, how in further if number]
-        click.echo(f"passed  {verdict.lab}: {', '.join(parts)}")
+        click.echo(f"passed  {trial.lab}: {', '.join(parts)}")
         return
-    if verdict.left or verdict.error:
-        _replay(verdict)
-    click.echo(f"FAILED  {verdict.lab} ({verdict.file})")
-    for line in (*verdict.left, *_notes(verdict)):
+    if trial.left or trial.error:
+        _replay(trial)
+    click.echo(f"FAILED  {trial.lab} ({trial.file})")
+    for line in (*trial.left, *_notes(trial)):
         click.echo(visible(f"        {line}"))
-    if verdict.error:
-        tell(_without_advice(verdict.error, verdict.file))
+    if trial.error:
+        tell(_without_advice(trial.error, trial.file))
 
 
-def _notes(verdict: Verdict) -> Iterator[str]:
+def _notes(trial: Trial) -> Iterator[str]:
     """The problems with its tasks, faults and mutants, each with its place."""
-    for one in verdict.unsolved:
-        yield f"{verdict.file}:{one.line}: after {one.stage}, “{one.title}”: {one.why}"
-    for note in verdict.unnoticed:
-        yield f"{verdict.file}:{note.line}: nobody notices {note.what} [{note.rule}]"
+    for one in trial.unsolved:
+        yield f"{trial.file}:{one.line}: after {one.stage}, “{one.title}”: {one.why}"
+    for note in trial.unnoticed:
+        yield f"{trial.file}:{note.line}: nobody notices {note.what} [{note.rule}]"
         if note.could:
             yield f"    What could: {note.could}"
-    for note in verdict.idle:
-        yield f"{verdict.file}:{note.line}: no mutant fails “{note.what}” [{note.rule}]"
-    if verdict.unnoticed or verdict.idle:
+    for note in trial.idle:
+        yield f"{trial.file}:{note.line}: no mutant fails “{note.what}” [{note.rule}]"
+    if trial.unnoticed or trial.idle:
         yield "To allow one, put this in the line above it: # stslab: allow RULE reason"
 
 
@@ -137,12 +381,12 @@ def _without_advice(error: StslabError, file: str) -> StslabError:
     return shown
 
 
-def _replay(verdict: Verdict) -> None:
-    if not verdict.events:
+def _replay(trial: Trial) -> None:
+    if not trial.events:
         return
-    describe = describer(load_lab(verdict.file))
+    describe = describer(load_lab(trial.file))
     render = renderer(make_console(sys.stdout), describe, as_json=False)
-    for event in verdict.events:
+    for event in trial.events:
         render(_of_a_gone_account(event))
     render.close()
 
@@ -156,48 +400,48 @@ def _of_a_gone_account(event: Event) -> Event:
     return event
 
 
-def _junit(verdicts: Iterable[Verdict]) -> str:
+def _junit(trials: Iterable[Trial]) -> str:
     """JUnit XML: a suite for each lab, a case for each claim, cell, task, fault and mutant."""
     root = Element("testsuites", name="stslab test")
     counts = {"failures": "failure", "errors": "error"}
-    for verdict in verdicts:
-        add_suite(root, verdict.lab, [*_cases(verdict)], counts, time=f"{verdict.seconds:.3f}")
+    for trial in trials:
+        add_suite(root, trial.lab, [*_cases(trial)], counts, time=f"{trial.seconds:.3f}")
     return written(root)
 
 
-def _cases(verdict: Verdict) -> Iterator[Case]:
+def _cases(trial: Trial) -> Iterator[Case]:
     outcomes = {True: "", False: "failure", None: "skipped"}
-    for claim in verdict.claims:
+    for claim in trial.claims:
         yield Case(claim.says, outcomes[claim.held], claim.why)
-    for one in (*verdict.cells, *verdict.tasks, *verdict.faults):
+    for one in (*trial.cells, *trial.tasks, *trial.faults):
         yield Case(f"after {one.stage}: {one.title}", "failure" if one.why else "", one.why)
-    for note in (*verdict.unnoticed, *verdict.idle):
+    for note in (*trial.unnoticed, *trial.idle):
         yield Case(f"{note.rule}, line {note.line}: {note.what}", "failure", note.could)
-    for left in verdict.left:
+    for left in trial.left:
         yield Case(left, "failure", "it is left in the account")
-    if verdict.error and not any(claim.held is False for claim in verdict.claims):
-        yield Case("The lab runs", "error", verdict.error.message)
+    if trial.error and not any(claim.held is False for claim in trial.claims):
+        yield Case("The lab runs", "error", trial.error.message)
 
 
-def _fields(verdict: Verdict) -> dict[str, Any]:
+def _fields(trial: Trial) -> dict[str, Any]:
     mutants = {
-        "mutants": verdict.mutants,
-        "unnoticed": list(map(to_builtins, verdict.unnoticed)),
-        "idle_checks": list(map(to_builtins, verdict.idle)),
+        "mutants": trial.mutants,
+        "unnoticed": list(map(to_builtins, trial.unnoticed)),
+        "idle_checks": list(map(to_builtins, trial.idle)),
     }
     return {
-        "lab": verdict.lab,
-        "file": verdict.file,
-        "passed": verdict.exit_code == 0,
-        "exit_code": verdict.exit_code,
-        "error": verdict.error.message if verdict.error else None,
-        "places": list(getattr(verdict.error, "__notes__", ())),
-        "left": list(verdict.left),
-        "claims": list(map(to_builtins, verdict.claims)),
-        "wrong_cells": list(map(to_builtins, verdict.cells)),
-        "tasks": list(map(to_builtins, verdict.tasks)),
-        "faults": list(map(to_builtins, verdict.faults)),
-        "calls": verdict.calls,
-        "seconds": round(verdict.seconds, 3),
-        **({} if verdict.mutants is None else mutants),
+        "lab": trial.lab,
+        "file": trial.file,
+        "passed": trial.exit_code == 0,
+        "exit_code": trial.exit_code,
+        "error": trial.error.message if trial.error else None,
+        "places": list(getattr(trial.error, "__notes__", ())),
+        "left": list(trial.left),
+        "claims": list(map(to_builtins, trial.claims)),
+        "wrong_cells": list(map(to_builtins, trial.cells)),
+        "tasks": list(map(to_builtins, trial.tasks)),
+        "faults": list(map(to_builtins, trial.faults)),
+        "calls": trial.calls,
+        "seconds": round(trial.seconds, 3),
+        **({} if trial.mutants is None else mutants),
     }
