@@ -52,6 +52,15 @@ class Home:
         """The file whose lock a command holds while it changes a run."""
         return self.root / "run.lock"
 
+    def is_elsewhere(self, run: str) -> bool:
+        """Whether a lesson in another terminal walks this run. Else this process does from now."""
+        path = self.root / "lesson.lock"
+        handle = lock(path)  # until the process ends
+        if handle is not None:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, run.encode(), 0)
+        return handle is None and path.read_text() == run
+
     @property
     def sandbox(self) -> Path:
         """The embedded account's folder."""

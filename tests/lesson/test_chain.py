@@ -42,3 +42,10 @@ def test_each_caller_is_below_its_source() -> None:
         for each in (links, chain(lab, stages, {}, {}, ever=True))
     )
     assert (ended.may, ever.may) == ((), ("list all buckets",))
+
+
+def test_what_is_asked_next_is_left_out() -> None:
+    lab = load(bundled() / "lab" / "mfa.yaml", catalogue=BotocoreCatalogue())
+    stages = [one.id for one in lab.stages[:4]]
+    badge = chain(lab, stages, {}, {}, asked={("list-buckets", "badge")})[-1]
+    assert (badge.who, badge.may) == ("badge", ("list users",))

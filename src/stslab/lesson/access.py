@@ -125,11 +125,13 @@ def chain(
     names: Mapping[str, str],
     *,
     ever: bool = False,
+    asked: Collection[Key] = (),
 ) -> tuple[Link, ...]:
     """The callers that these stages made, each after the one that its credentials came from.
 
     ``known`` is what the run knows. ``names`` are shell variables, shown in place of their values.
-    Each may do what is allowed after these stages, or after any of them if ``ever``.
+    Each may do what is allowed after these stages, or after any of them if ``ever``; cells that are
+    ``asked`` next are left out.
     """
     stages = [stage for stage in lab.stages if stage.id in done]
     tables = [expected(lab, [each.id for each in stages[:at]]) for at in range(len(stages) + 1)]
@@ -141,7 +143,9 @@ def chain(
             may = tuple(
                 lab.access[cell].says
                 for cell, caller in tables[-1]
-                if caller == who and any(table[cell, caller].allowed for table in tables)
+                if caller == who
+                and (cell, caller) not in asked
+                and any(table[cell, caller].allowed for table in tables)
             )
             try:
                 named = {name: step.params[name] for name in _NAMED if name in step.params}

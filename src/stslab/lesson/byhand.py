@@ -278,6 +278,12 @@ def is_own(event: Event) -> bool:
     return str(event.get("userAgent", "")).endswith("stslab")
 
 
+def is_look(event: Event, *, as_anyone: bool = False) -> bool:
+    """Whether stslab itself looked how things are: as admin, or ``as_anyone``."""
+    as_admin = event.get("userIdentity", {}).get("userName") == "admin"
+    return is_own(event) and not changes(called(event)) and (as_admin or as_anyone)
+
+
 def is_a_change(event: Event) -> bool:
     """Whether the learner changed something by this call, not stslab or a service."""
     by_service = str(event.get("userAgent", "")).endswith(".amazonaws.com")

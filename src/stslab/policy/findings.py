@@ -4,7 +4,7 @@ Each rule is a row: a function that checks a statement and yields messages.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -180,16 +180,29 @@ def _resources(statement: Statement) -> Sequence[str]:
 
 
 def _unknown_actions(statement: Statement, _policy: Policy) -> Iterator[str]:
-    """Actions that are not in the Service Authorization Reference."""
     patterns = statement.source[statement.action.name]
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        vendor = pattern.partition(":")[0]
-        if {"*", "?"} & set(vendor) or catalogue.matching_actions(pattern):
-            continue
-        if catalogue.is_service(vendor):
-            yield f"There is no action {pattern}{_meant(catalogue.similar_action(pattern))}"
-        else:
-            yield f"No service has the prefix {vendor!r}: {pattern} matches nothing."
+        yield from _unknown_action(pattern)
+
+
+def _unknown_action(pattern: str) -> Iterator[str]:
+    """What to say if it is not in the Service Authorization Reference."""
+    vendor = pattern.partition(":")[0]
+    if {"*", "?"} & set(vendor) or catalogue.matching_actions(pattern):
+        return
+    if catalogue.is_service(vendor):
+        yield f"There is no action {pattern}{_meant(catalogue.similar_action(pattern))}"
+    else:
+        yield f"No service has the prefix {vendor!r}: there is no action {pattern}."
+
+
+def in_request(action: str, keys: Iterable[str]) -> Iterator[Finding]:
+    """Warnings about the names in a request."""
+    yield from (Finding("action-unknown", says) for says in _unknown_action(action))
+    for key in keys:
+        if not catalogue.is_known_key(key):
+            says = f"There is no condition key {key}{_meant(catalogue.similar_key(key))}"
+            yield Finding("key-unknown", says)
 
 
 def _meant(similar: str) -> str:

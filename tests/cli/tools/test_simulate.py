@@ -48,6 +48,19 @@ def test_a_person_gets_a_tree_and_the_message(simulate):
     ]
 
 
+def test_a_name_that_aws_does_not_have_is_noted(simulate):
+    asked = ["--principal", ALICE, "--action", "s3:GetObjekt", "--resource", BUCKET]
+    asked += ["--context", "aws:MultiFactorAuthPresnt=true", "--policy", "own.json"]
+    found = simulate(*asked, own=policy(allow()))
+    assert found.exit_code == 0
+    action, key = found.output.splitlines()[-2:]
+    assert action == "note: There is no action s3:GetObjekt; did you mean s3:GetObject?"
+    assert key.endswith("aws:MultiFactorAuthPresnt; did you mean aws:MultiFactorAuthPresent?")
+    told = json.loads(simulate(*asked, "--json", own=policy(allow())).output)
+    assert [one["code"] for one in told["findings"]] == ["action-unknown", "key-unknown"]
+    assert told["decision"] == "Allowed"
+
+
 def test_every_kind_of_policy_can_be_given(simulate):
     found = simulate(
         "--principal",

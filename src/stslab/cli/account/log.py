@@ -25,6 +25,9 @@ Show = Callable[["Event"], None]
 Wanted = Callable[["Event"], bool]
 
 
+_every = click.option("--all", "every", is_flag=True, help="Also stslab's own lookups.")
+
+
 @click.command("log")
 @click.option("-f", "--follow", is_flag=True, help="Show new requests too, until Ctrl-C.")
 @click.option("--denied", is_flag=True, help="Only refused requests.")
@@ -32,13 +35,17 @@ Wanted = Callable[["Event"], bool]
               help="How many of the last requests.")  # fmt: skip
 @click.option("--since", "start", default="", metavar="SPAN|TIME",
               help="Only requests after this: 10m, 2h, 2030-01-31T12:00Z.")  # fmt: skip
+@_every
 @json_option("JSON lines, as CloudTrail records.")
-def command(*, follow: bool, denied: bool, limit: int, start: str, as_json: bool) -> None:
+def command(
+    *, follow: bool, denied: bool, limit: int, start: str, every: bool, as_json: bool
+) -> None:
     """Show the requests to the account: time, caller, call, resource, and the decision.
 
     A refusal shows the reason, and the id by which `stslab why` explains it. --json prints
     CloudTrail records, each with its `decisions`.
     """
+    from stslab.lesson.byhand import is_look
     from stslab.sandbox.pipeline.log_file import is_refused, newest_first
     from stslab.sandbox.server import client
 
@@ -50,8 +57,8 @@ def command(*, follow: bool, denied: bool, limit: int, start: str, as_json: bool
     begin = since(start, now) if start else never
 
     def wanted(event: "Event") -> bool:
-        at = moment(str(event.get("eventTime", ""))) or never
-        return (not denied or is_refused(event)) and at >= begin
+        shown = (not denied or is_refused(event)) and (every or not is_look(event))
+        return shown and (moment(str(event.get("eventTime", ""))) or never) >= begin
 
     if not runs:
         click.echo("The embedded account is not running; this is its log.", err=True)
@@ -91,7 +98,7 @@ def _follow(folder: Path, wanted: Wanted, limit: int, show: Show) -> None:
 
 
 @click.command("watch")
-@click.option("--all", "every", is_flag=True, help="Also stslab's own lookups.")
+@_every
 @json_option("One JSON object a line, on stdout.")
 def watch(*, every: bool, as_json: bool) -> None:
     """Follow the run on the embedded account from a second terminal, until Ctrl-C.

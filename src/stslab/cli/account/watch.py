@@ -19,11 +19,10 @@ from stslab.cli.accounts import decider
 from stslab.cli.bench import lab_of
 from stslab.errors import StslabError
 from stslab.home import Home, home
-from stslab.kinds.operations import changes
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
 from stslab.lab.reading.listing import find
-from stslab.lesson.byhand import called, is_own
+from stslab.lesson.byhand import is_look
 from stslab.lesson.watch import Identity, Now, Status, now
 from stslab.policy.decision import GATES
 from stslab.render.requests import RequestTable, call_name, drawn, who
@@ -101,9 +100,8 @@ class _Watching:
 
     def _is_look(self, event: Event) -> bool:
         """Whether the request is a lookup of stslab: as admin, or of whether a fault is fixed."""
-        own = is_own(event) and not changes(called(event))
         breaking = self._status.now is not None and self._status.now.how == How.BREAK
-        return own and (breaking or event["userIdentity"].get("userName") == "admin")
+        return is_look(event, as_anyone=breaking)
 
     def _read(self, *, running: bool) -> Status:
         known = ((name, self._files.get(name)) for name in self._files.names() if name != "default")

@@ -204,8 +204,8 @@ class Here:
 
     def _left(self) -> str:
         profiles = self.runner.scope()["profiles"].values()
-        ends = [profile.get("expiration") for profile in profiles]
-        if not any(ends):
-            return ""
-        minutes = min(self.minutes_to(str(end)) for end in ends if end)
-        return f"session {spoken(minutes * 60)}" if minutes > 0 else "session ended"
+        ends = [str(end) for profile in profiles if (end := profile.get("expiration"))]
+        going = [minutes for end in ends if (minutes := self.minutes_to(end)) > 0]
+        if not going:
+            return "session ended" if ends else ""
+        return f"session {spoken(min(going) * 60)}"

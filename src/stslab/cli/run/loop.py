@@ -38,6 +38,7 @@ _ADVICE = (
     "Do you know the first part? `begin {0}` does it for you and begins with stage {0}."
     " By hand, with tasks instead of commands: stslab run --practice"
 )
+_ELSEWHERE = "This run is open in another terminal too: `quit` one. Beside it: `stslab watch`."
 _ADVICE_BY_HAND = (
     "By hand: each stage gives you tasks and an empty line. Do them with the aws command, here or"
     " in another terminal. Their files are in {1}. `hint` and `solve` help; `help` lists all words."
@@ -65,6 +66,7 @@ class Loop(AtPrompt):
     wrong: list[tuple[scenes.Asking, scenes.Answered]] = field(default_factory=list)
     who: str = "admin"
     gone: tuple[str, ...] = ()
+    elsewhere: bool = False
 
     def hear(self, event: Event) -> None:
         if self.hand is None:
@@ -102,6 +104,7 @@ class Loop(AtPrompt):
         advice = (
             _ADVICE_BY_HAND if self.hand else _ADVICE if self.here.embedded and not resumed else ""
         )
+        advice = _ELSEWHERE if self.elsewhere else advice
         middle = len(self.lab.stages) // 2 + 1
         scene = scenes.Welcome(
             self.lab.title,
@@ -224,7 +227,7 @@ class Loop(AtPrompt):
 
     def _chain(self, *, ever: bool = False) -> tuple[Link, ...]:
         done, known = self.runner.stages_done, self.runner.scope()
-        return chain(self.lab, done, known, self.here.names(), ever=ever)
+        return chain(self.lab, done, known, self.here.names(), ever=ever, asked=self.asks)
 
     def _look(self, stage: Stage) -> None:
         """Show changes to the work of steps that this stage needs, and repeat them after Enter."""
@@ -460,6 +463,7 @@ def learn(
     if by_hand:
         loop.hand, loop.follows = loop.here.hand(), True
     standing = loop.runner.start_or_resume()
+    loop.elsewhere = laid.home.is_elsewhere(loop.runner.run.id)
     try:
         loop.go(stages, standing.done, resumed=standing.resumed)
     except Quit:

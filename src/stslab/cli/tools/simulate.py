@@ -6,7 +6,7 @@ import signal
 import stat
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from stslab.errors import MalformedPolicy, PolicyError, StslabError, UsageError
 
 if TYPE_CHECKING:
     from stslab.policy import Decision, NamedPolicy, Policies, PolicyKind, Request
+    from stslab.policy.findings import Finding
 
 _UNREADABLE_CASES = 2
 _CHUNK = 256  # lines that a worker decides at once
@@ -66,10 +67,10 @@ def command(
     if as_json:
         import json
 
-        found = [each.as_dict() for each in _findings(policies)]
+        found = [each.as_dict() for each in _findings(policies, asked)]
         click.echo(json.dumps({**decision.as_dict(), "findings": found}))
     else:
-        _show(decision, policies)
+        _show(decision, _findings(policies, asked))
     return 0
 
 
@@ -270,14 +271,15 @@ def _blaming(name: str) -> Iterator[None]:
         raise PolicyError(message, error.hint) from error
 
 
-def _findings(policies: "Policies") -> Iterator[Any]:
-    from stslab.policy.findings import findings
+def _findings(policies: "Policies", asked: Mapping[str, Any]) -> "Iterator[Finding]":
+    from stslab.policy.findings import findings, in_request
 
-    for each in policies.all():
-        yield from findings(each.document)
+    yield from in_request(asked["action"], (each.partition("=")[0] for each in asked["context"]))
+    for policy in policies.all():
+        yield from findings(policy.document)
 
 
-def _show(decision: "Decision", policies: "Policies") -> None:
+def _show(decision: "Decision", found: "Iterable[Finding]") -> None:
     """Draw the tree; in a pipe unwrapped, so that ARNs stay whole for programs like grep."""
     from stslab.policy import explain
     from stslab.render.terminal.console import make_console
@@ -289,6 +291,6 @@ def _show(decision: "Decision", policies: "Policies") -> None:
     Paper(console).decision(explain.retold(decision.as_dict()))
     if decision.message:
         console.print(f"\n{one_line(decision.message)}", soft_wrap=not wraps)
-    for finding in _findings(policies):
+    for finding in found:
         where = f"{finding.statement}: " if finding.statement else ""
         console.print(one_line(f"note: {where}{finding.message}"), soft_wrap=not wraps)

@@ -2,11 +2,14 @@
 
 import base64
 import io
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 from typing import Any
 
 from msgspec.structs import replace
 from rich.console import Console
+from rich.text import Text
 
 from stslab.lesson.scenes import Done
 from stslab.render.lesson import views
@@ -53,7 +56,7 @@ class Screen:
     def fits(self, scene: Any, line: str) -> bool:
         """Whether a scene and the command below it fit on one screen."""
         wrapped = len(line) // self._console.width
-        return len(self._drawn(self._view(scene))) + wrapped + _LEAD <= self.room
+        return self._rows(scene) + wrapped + _LEAD <= self.room
 
     def show(self, scene: Any, more: Callable[[], bool]) -> None:
         """Draw a scene, shortened if it is longer than the screen.
@@ -62,9 +65,12 @@ class Screen:
         """
         for name, shorter in _SHORTER.items():
             value = getattr(scene, name, None)
-            if value is not None and len(self._drawn(self._view(scene))) > self.room:
+            if value is not None and self._rows(scene) > self.room:
                 scene = replace(scene, **{name: shorter(value)})
         self.page(self._view(scene), more)
+
+    def _rows(self, scene: Any) -> int:
+        return sum(_rows(line, self._console.width) for line in self._drawn(self._view(scene)))
 
     def _view(self, scene: Any) -> Draw:
         return lambda paper: views.VIEWS[type(scene).__name__.lower()](paper, scene)
@@ -78,7 +84,7 @@ class Screen:
                 self._console.clear()
             else:
                 self._console.print()
-            part = _page(lines, self.room)
+            part = _page(lines, self.room, self._console.width)
             self._console.file.write("\n".join(lines[:part]) + "\n")
             self._console.file.flush()
             lines = lines[part:]
@@ -119,9 +125,14 @@ class Screen:
         return captured.getvalue().rstrip("\n").split("\n")
 
 
-def _page(lines: list[str], room: int) -> int:
+def _rows(line: str, width: int) -> int:
+    """The rows of a line, which the terminal wraps."""
+    return max(-(-Text.from_ansi(line).cell_len // width), 1)
+
+
+def _page(lines: list[str], room: int, width: int) -> int:
     """How many of the lines to show at once: up to a blank one, if that is most of the screen."""
-    if len(lines) <= room:
-        return room
-    blank = (at for at in range(room, room // 2, -1) if not lines[at - 1].strip())
-    return next(blank, room)
+    rows = list(accumulate(_rows(line, width) for line in lines))
+    fit = max(bisect_right(rows, room), 1)
+    blank = (at for at in range(fit, fit // 2, -1) if not lines[at - 1].strip())
+    return fit if fit == len(lines) else next(blank, fit)

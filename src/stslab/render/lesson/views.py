@@ -361,7 +361,7 @@ def remember(paper: Paper, scene: scenes.Remember) -> None:
         for line in scene.lines:
             paper.prose(line, indent=3, lead=paper.symbols.dot)
         paper.blank()
-    heading(paper, "Who could do what, and through which caller")
+    heading(paper, "Who could do what at some time, and through which caller")
     chain(paper, scene.chain)
 
 

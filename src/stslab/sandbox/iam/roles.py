@@ -4,7 +4,8 @@ import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -16,54 +17,21 @@ from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.iam.policies import counted
 from stslab.sandbox.state.identities import InstanceProfile, Role
 from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.structures import beside
 
 _TRUST_SIZE = 2048
 _SERVICE = re.compile(r"(?:[a-z0-9-]+\.)?([a-z0-9-]+)\.amazonaws\.com")
 _TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
 _OF_ANY_ROLE = {"RoleName", "Description"}
 _WITHOUT_SUFFIX = ("ecs.amazonaws.com", "elasticloadbalancing.amazonaws.com", "rds.amazonaws.com")
-_TITLES: Mapping[str, str] = {
-    "autoscaling": "AutoScaling",
-    "cloud9": "AWSCloud9",
-    "cloudtrail": "CloudTrail",
-    "ecs": "ECS",
-    "eks": "AmazonEKS",
-    "elasticache": "ElastiCache",
-    "elasticloadbalancing": "ElasticLoadBalancing",
-    "es": "AmazonElasticsearchService",
-    "guardduty": "AmazonGuardDuty",
-    "inspector2": "AmazonInspector2",
-    "lex": "LexBots",
-    "opensearchservice": "AmazonOpenSearchService",
-    "rds": "RDS",
-    "spot": "EC2Spot",
-    "spotfleet": "EC2SpotFleet",
-    "sso": "SSO",
-    "trustedadvisor": "TrustedAdvisor",
-}
-"""The service's part in a service-linked role's name, if it is not the name in title case.
-
-From the page on service-linked roles in the guide of each service.
-"""
-
-
-_SHARED: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        """
-        agent.buildkite.com app.terraform.io gitlab.com oidc.codefresh.io proidc.upbound.io
-        oidc-configuration.audit-log.githubusercontent.com scalr.io studio.datachain.ai/api
-        tokens.cloud.shisho.dev vstoken.actions.githubusercontent.com
-        """.split(),
-        ("sub",),
-    ),
-    **dict.fromkeys(("api.pulumi.com/oidc", "oidc.vercel.com", "sandboxes.cloud"), ("aud",)),
-    "cognito-identity.amazonaws.com": ("aud",),
-    "accounts.google.com": ("aud", "oaud", "sub"),
-    **dict.fromkeys(("www.amazon.com", "graph.facebook.com"), ("app_id", "sub")),
-}
-"""Shared identity providers, and the claims of which a trust policy must test at least one."""
 _BY_APPLICATION = ("accounts.google.com", "www.amazon.com", "graph.facebook.com")
 _GITHUB, _GITHUB_CLAIMS = "token.actions.githubusercontent.com", ("sub", "job_workflow_ref")
+
+
+@cache
+def _table() -> Mapping[str, Any]:
+    found: Mapping[str, Any] = beside(__file__, "roles.yaml")
+    return found
 
 
 def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
@@ -108,7 +76,7 @@ def _check_shared(text: str) -> None:
         for name in [name for kind, name in named if kind == "Federated" and statement.allows]:
             host = name.partition(":oidc-provider/")[2] or name
             github = host.startswith(_GITHUB)
-            claims = _GITHUB_CLAIMS if github else _SHARED.get(host, ())
+            claims = _GITHUB_CLAIMS if github else _table()["shared"].get(host, ())
             wanted = [f"{host}:{claim}" for claim in claims]
             if not wanted or _is_limited(statement, host, wanted):
                 continue
@@ -226,7 +194,7 @@ def _linked_name(params: Params) -> tuple[str, str]:
     service = params["AWSServiceName"]
     match = _SERVICE.fullmatch(service)
     word = match[1] if match else service
-    title = _TITLES.get(word) or "".join(map(str.title, word.split("-")))
+    title = _table()["titles"].get(word) or "".join(map(str.title, word.split("-")))
     suffix = f"_{params['CustomSuffix']}" if params.get("CustomSuffix") else ""
     return f"{lookups.SERVICE_PATH}{service}/", f"AWSServiceRoleFor{title}{suffix}"
 

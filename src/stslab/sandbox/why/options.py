@@ -34,6 +34,7 @@ class Texts(msgspec.Struct, frozen=True):
     tokens: dict[str, Reason]
     protects: dict[str, str]
     filled: dict[str, str]
+    writes: dict[str, str]
 
 
 @cache
@@ -315,34 +316,6 @@ def protects(key: str) -> str:
 
 # -- the command that writes a policy ---------------------------------------------------------
 
-Words = tuple[str, ...]
-_PLACES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Words]], ...] = (
-    (
-        re.compile(r"inline policy (\S+) of (user|group|role) (\S+)"),
-        lambda found: (
-            "iam", f"put-{found[2]}-policy", f"--{found[2]}-name", found[3],
-            "--policy-name", found[1], "--policy-document",
-        ),
-    ),
-    (
-        re.compile(r"(?:managed policy|permissions boundary) (arn:aws:iam::\d{12}:\S+)(?: of .*)?"),
-        lambda found: (
-            "iam", "create-policy-version", "--set-as-default",
-            "--policy-arn", found[1], "--policy-document",
-        ),
-    ),
-    (
-        re.compile(r"trust policy of role (\S+)"),
-        lambda found: (
-            "iam", "update-assume-role-policy", "--role-name", found[1], "--policy-document",
-        ),
-    ),
-    (
-        re.compile(r"bucket policy of (\S+)"),
-        lambda found: ("s3api", "put-bucket-policy", "--bucket", found[1], "--policy"),
-    ),
-)  # fmt: skip
-
 
 def putting(name: str, account: str, document: Mapping[str, object]) -> str:
     """The aws command line that writes ``document`` as the named policy; empty if none can."""
@@ -354,9 +327,11 @@ def putting(name: str, account: str, document: Mapping[str, object]) -> str:
     return shlex.join(["aws", *words, text, "--profile", profile])
 
 
-def _words(name: str) -> Words:
-    matches = ((pattern.fullmatch(name), words) for pattern, words in _PLACES)
-    return next((words(found) for found, words in matches if found), ())
+def _words(name: str) -> list[str]:
+    for form, words in texts().writes.items():
+        if found := re.fullmatch(form, name):
+            return [word.format(*found.groups()) for word in words.split()]
+    return []
 
 
 def new_policy_name(request: Request) -> str:

@@ -1,0 +1,29 @@
+"""Long texts come in parts that fit the terminal."""
+
+import io
+
+from rich.console import Console
+
+from stslab.aws.command import aws_command
+from stslab.render.lesson.screen import Screen
+from stslab.render.terminal.paper import RunPaper
+
+
+def test_a_line_that_the_terminal_wraps_takes_as_many_rows() -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=40, height=24), aws_command, clears=False)
+    pages: list[str] = []
+
+    def draw(paper: RunPaper) -> None:
+        for number in range(20):
+            paper.whole(f"{number:02} " + "x" * 60)
+
+    def more() -> bool:
+        pages.append(out.getvalue())
+        out.truncate(0)
+        out.seek(0)
+        return True
+
+    screen.page(draw, more)
+    assert [page.count("x" * 60) for page in pages] == [10]  # two rows each, of 21
+    assert out.getvalue().count("x" * 60) == 10
