@@ -45,7 +45,7 @@ def find(view: View, account: str, region: str, name_or_id: str) -> Stack | None
 
 
 def addressed(view: View, account: str, region: str, params: Mapping[str, Any]) -> Stack | None:
-    """The stack that a request is about: by its change set, its name or id, or a resource.
+    """The stack that a request is about: by a change set, its name, an operation or a resource.
 
     The operations use the same order, so that permissions are checked on the right stack.
     """
@@ -55,13 +55,13 @@ def addressed(view: View, account: str, region: str, params: Mapping[str, Any]) 
         return None if found is None else find(view, account, region, found.stack_id)
     if params.get("StackName"):
         return find(view, account, region, str(params["StackName"]))
-    physical_id = params.get("PhysicalResourceId")
-    return stack_with(view, account, region, str(physical_id)) if physical_id else None
-
-
-def stack_with(view: View, account: str, region: str, physical_id: str) -> Stack | None:
-    """The stack that a physical resource belongs to, or None."""
-    owners = (r.stack_id for r in view.all(StackResource, account) if r.physical_id == physical_id)
+    owners: Iterator[str] = iter(())
+    if operation := params.get("OperationId"):
+        events = view.all(StackEvent, account)
+        owners = (e.stack_id for e in events if e.operation.get("OperationId") == operation)
+    elif physical_id := params.get("PhysicalResourceId"):
+        all_resources = view.all(StackResource, account)
+        owners = (r.stack_id for r in all_resources if r.physical_id == physical_id)
     return next(filter(None, (find(view, account, region, owner) for owner in owners)), None)
 
 

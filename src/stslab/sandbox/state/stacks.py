@@ -52,6 +52,7 @@ class Stack(Record, frozen=True, kw_only=True):
     before a deletion, ``retained`` the RetainResources of the last DeleteStack. ``unsparing``: a
     rollback deletes new resources whatever their DeletionPolicy (RetainExceptOnCreate).
     ``on_failure`` is OnFailure of the creation; LEAVE is DisableRollback, also of an update.
+    ``operations`` are the last request's and those that followed from it, as in LastOperations.
     """
 
     table: ClassVar[str] = "stack"
@@ -82,6 +83,7 @@ class Stack(Record, frozen=True, kw_only=True):
     unsparing: bool = False
     retained: tuple[str, ...] = ()
     settled_status: str = ""
+    operations: tuple[Mapping[str, str], ...] = ()
 
     @property
     def exists(self) -> bool:
@@ -139,6 +141,7 @@ class StackEvent(Record, frozen=True, kw_only=True):
     reason: str = ""
     properties: str = ""
     token: str = ""
+    operation: Mapping[str, str] = {}
 
     @property
     def key(self) -> str:

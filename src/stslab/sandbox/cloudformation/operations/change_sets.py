@@ -109,12 +109,10 @@ def _describe(view: View, request: ApiRequest) -> Answer:
     }
 
 
-def _events(view: View, request: ApiRequest) -> Answer:
-    missing = "DescribeEvents without ChangeSetName is not supported by the embedded account"
-    require(request.params.get("ChangeSetName"), missing)
-    stack, change_set = find_change_set(view, request)
+def failed_validations(change_set: ChangeSet) -> list[Answer]:
+    """The errors of a change set, as DescribeEvents shows them."""
     common = {
-        "StackId": stack.stack_id,
+        "StackId": change_set.stack_id,
         "OperationId": change_set.change_set_id.rpartition("/")[2],
         "OperationType": "CREATE_CHANGESET",
         "EventType": "VALIDATION_ERROR",
@@ -122,7 +120,7 @@ def _events(view: View, request: ApiRequest) -> Answer:
         "ValidationFailureMode": "FAIL",
         "ValidationStatus": "FAILED",
     }
-    return stacks.page(request, "OperationEvents", change_set.errors, lambda one: common | {**one})
+    return [common | {**error} for error in change_set.errors]
 
 
 def _list(view: View, request: ApiRequest) -> Answer:
@@ -223,7 +221,6 @@ def _summary(stack: Stack, change_set: ChangeSet) -> Answer:
 
 READS: Reads = {
     "DescribeChangeSet": _describe,
-    "DescribeEvents": _events,
     "ListChangeSets": _list,
 }
 WRITES: Writes = {

@@ -8,8 +8,7 @@ import json
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, tag_list
 from stslab.sandbox.cloudformation import lookups
-from stslab.sandbox.cloudformation.operations import stacks
-from stslab.sandbox.cloudformation.operations.change_sets import REVIEW, find_change_set
+from stslab.sandbox.cloudformation.operations import change_sets, stacks
 from stslab.sandbox.cloudformation.template import parameters, validation
 from stslab.sandbox.cloudformation.template.template import Template, parse
 from stslab.sandbox.state.snapshot import View
@@ -41,16 +40,43 @@ def _events(view: View, request: ApiRequest) -> Answer:
     return stacks.page(request, "StackEvents", newest_first, lambda event: _event(stack, event))
 
 
+def _operation_events(view: View, request: ApiRequest) -> Answer:
+    """The events of a change set, of a stack or of one of its operations, newest first."""
+    params, operation = request.params, request.params.get("OperationId")
+    one_of = "One of ChangeSetName, OperationId or StackName must be specified"
+    require(operation or params.get("StackName") or params.get("ChangeSetName"), one_of)
+    if params.get("ChangeSetName"):
+        events = change_sets.failed_validations(change_sets.find_change_set(view, request)[1])
+    else:
+        stack = lookups.addressed(view, request.account, request.region, params)
+        if stack is None:
+            raise invalid(f"Stack [{params.get('StackName') or operation}] does not exist")
+        kept = lookups.events(view, stack)[::-1]
+        wanted = [e for e in kept if operation in (None, e.operation.get("OperationId"))]
+        events = [_operation_event(stack, event) for event in wanted]
+    if (params.get("Filters") or {}).get("FailedEvents"):
+        events = [e for e in events if "FAILED" in e.get("ResourceStatus", "FAILED")]
+    return stacks.page(request, "OperationEvents", events, dict)
+
+
+def _operation_event(stack: Stack, event: StackEvent) -> Answer:
+    failed, shown = event.status.endswith("_FAILED"), _event(stack, event)
+    if event.physical_id != stack.stack_id:
+        return {**shown, "EventType": "PROVISIONING_ERROR" if failed else "PROGRESS_EVENT"}
+    status = "FAILED" if failed else "SUCCEEDED"
+    status = "IN_PROGRESS" if event.status.endswith("_IN_PROGRESS") else status
+    return {**shown, "EventType": "STACK_EVENT", "OperationStatus": status}
+
+
 def _describe_resources(view: View, request: ApiRequest) -> Answer:
     """The resources of a stack, named by its name or by the physical id of one of them."""
     params = request.params
     by_name, physical = params.get("StackName"), params.get("PhysicalResourceId")
     both = "Exactly one of StackName and PhysicalResourceId must be specified"
     require(bool(by_name) != bool(physical), both)
-    account, region = request.account, request.region
-    by_id = None if by_name else lookups.stack_with(view, account, region, str(physical))
-    require(by_name or by_id, f"Stack for {physical} does not exist")
-    stack, logical = by_id or stacks.named_stack(view, request), params.get("LogicalResourceId")
+    found = lookups.addressed(view, request.account, request.region, params)
+    require(by_name or found, f"Stack for {physical} does not exist")
+    stack, logical = found or stacks.named_stack(view, request), params.get("LogicalResourceId")
     listed = [r for r in _resources(view, stack) if not logical or r.logical_id == logical]
     return {"StackResources": [_resource(stack, resource) for resource in listed[: stacks.PAGE]]}
 
@@ -119,6 +145,7 @@ def _stack(stack: Stack) -> Answer:
             "Tags": tag_list(stack.config.tags),
             "EnableTerminationProtection": stack.protected,
             "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+            "LastOperations": stack.operations or None,
         }
     )
 
@@ -138,7 +165,7 @@ def _event(stack: Stack, event: StackEvent) -> Answer:
             "ClientRequestToken": event.token,
         }
     )
-    return {**shown, "PhysicalResourceId": event.physical_id}
+    return {**shown, **event.operation, "PhysicalResourceId": event.physical_id}
 
 
 def _resource(stack: Stack, resource: StackResource) -> Answer:
@@ -167,8 +194,8 @@ def _template_summary(view: View, request: ApiRequest) -> Answer:
     if request.params.get("StackName"):
         require(not text, "StackName cannot be specified with Template URL or Template Body.")
         stack = stacks.named_stack(view, request)
-        refusal = f"GetTemplateSummary cannot be called on {REVIEW} stacks."
-        require(stack.status != REVIEW, refusal)
+        refusal = f"GetTemplateSummary cannot be called on {change_sets.REVIEW} stacks."
+        require(stack.status != change_sets.REVIEW, refusal)
         text = stack.config.template
     template = stacks.checked_template(text)
     kinds: dict[str, list[str]] = {}
@@ -197,7 +224,9 @@ def _validate_template(_view: View, request: ApiRequest) -> Answer:
 def _get_template(view: View, request: ApiRequest) -> Answer:
     """The template of a stack or of a change set, unchanged."""
     if request.params.get("ChangeSetName"):
-        _, change_set = find_change_set(view, request, "StackName is a required parameter.")
+        _, change_set = change_sets.find_change_set(
+            view, request, "StackName is a required parameter."
+        )
         text = change_set.config.template
     else:
         missing = "StackName is required if ChangeSetName is not specified."
@@ -222,6 +251,7 @@ READS: Reads = {
     "DescribeStacks": _describe_stacks,
     "ListStacks": _list_stacks,
     "DescribeStackEvents": _events,
+    "DescribeEvents": _operation_events,
     "DescribeStackResources": _describe_resources,
     "DescribeStackResource": _describe_resource,
     "ListStackResources": _list_resources,

@@ -224,8 +224,8 @@ def begin(
         unsparing=bool(request.params.get("RetainExceptOnCreate")),
         on_failure="LEAVE" if kept else on_failure or "ROLLBACK",
     )
-    stack_becomes(tx, stack, status, USER_INITIATED)
-    return {"StackId": stack.stack_id}
+    stack = stack_becomes(tx, stack, status, USER_INITIATED)
+    return {"StackId": stack.stack_id, **stack.operations[0]}
 
 
 def begin_update(

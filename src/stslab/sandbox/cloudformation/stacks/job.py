@@ -40,13 +40,31 @@ _IN_PROGRESS = "_IN_PROGRESS"
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") -> None:
+OPERATIONS: Mapping[str, str] = {
+    "CREATE_IN_PROGRESS": "CREATE_STACK",
+    "UPDATE_IN_PROGRESS": "UPDATE_STACK",
+    "DELETE_IN_PROGRESS": "DELETE_STACK",
+    "ROLLBACK_IN_PROGRESS": "ROLLBACK",
+    "UPDATE_ROLLBACK_IN_PROGRESS": "ROLLBACK",
+}
+"""The operation that begins with a status."""
+
+
+def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") -> Stack:
     """Put a stack with a new status, with its event and the end of its change set."""
     executing = tx.get(ChangeSet, stack.account, stack.change_set_id)
     if executing and executing.execution_status == EXECUTING and not status.endswith(_IN_PROGRESS):
         end = "EXECUTE_COMPLETE" if status in EXECUTED else "EXECUTE_FAILED"
         tx.put(replace(executing, execution_status=end))
-    add_event(tx, replace(stack, status=status, reason=reason), None, status, reason)
+    operations, kind = stack.operations, OPERATIONS.get(status)
+    if kind:
+        if kind == "ROLLBACK" and stack.status == "UPDATE_ROLLBACK_FAILED":
+            kind = "CONTINUE_ROLLBACK"
+        operation = {"OperationType": kind, "OperationId": str(uuid.uuid4())}
+        operations = (operation, *(() if reason == USER_INITIATED else operations))
+    stack = replace(stack, status=status, reason=reason, operations=operations)
+    add_event(tx, stack, None, status, reason)
+    return stack
 
 
 def add_event(
@@ -83,6 +101,7 @@ def add_event(
         reason=reason,
         properties="" if shown is None else json.dumps(given, separators=(",", ":")),
         token=stack.token,
+        operation=stack.operations[0] if stack.operations else {},
     )
     tx.put(event)
     tx.put(replace(stack, events=number))

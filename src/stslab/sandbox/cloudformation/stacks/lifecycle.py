@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from stslab.sandbox.api.faults import require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation import lookups
-from stslab.sandbox.cloudformation.resources.work import Properties
 from stslab.sandbox.cloudformation.stacks import steps
 from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.stacks.steps import GONE, Step
@@ -175,16 +174,8 @@ def creation(job: Job, blueprint: Blueprint, logical_id: str) -> Step:
         blueprint.declared(logical_id).type,
         "CREATE",
         lambda: steps.create(job, blueprint, logical_id),
-        shown=_shown(job, blueprint, logical_id),
+        shown=steps.shown(job, blueprint, logical_id),
     )
-
-
-def _shown(job: Job, blueprint: Blueprint, logical_id: str) -> Properties:
-    """The properties in the events; empty if they can't be evaluated."""
-    try:
-        return blueprint.properties(logical_id, job.lookup, masked=True)
-    except ApiFault:
-        return {}  # the step fails with this error
 
 
 def finish(job: Job, blueprint: Blueprint) -> None:

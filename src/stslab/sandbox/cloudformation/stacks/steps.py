@@ -151,7 +151,6 @@ class Wanted:
     kind: ResourceType
     properties: Properties = field(repr=False)
     tags: Mapping[str, str]
-    shown: Properties = field(default_factory=dict, repr=False)
 
 
 def wanted(job: Job, blueprint: Blueprint, logical_id: str) -> Wanted:
@@ -162,10 +161,16 @@ def wanted(job: Job, blueprint: Blueprint, logical_id: str) -> Wanted:
         ApiFault: an intrinsic function can't be evaluated.
     """
     kind = kind_of(blueprint.declared(logical_id).type)
-    lookup = job.lookup
-    properties = fitted(kind, logical_id, blueprint.properties(logical_id, lookup))
-    tags = blueprint.tags(logical_id, properties) if kind.tagged else {}
-    return Wanted(kind, properties, tags, blueprint.properties(logical_id, lookup, masked=True))
+    properties = fitted(kind, logical_id, blueprint.properties(logical_id, job.lookup))
+    return Wanted(kind, properties, blueprint.tags(logical_id, properties) if kind.tagged else {})
+
+
+def shown(job: Job, blueprint: Blueprint, logical_id: str) -> Properties:
+    """The properties in the events; empty if they can't be evaluated."""
+    try:
+        return blueprint.properties(logical_id, job.lookup, masked=True)
+    except ApiFault:
+        return {}  # the step fails with this error
 
 
 def _record(job: Job, blueprint: Blueprint, logical_id: str, work: Work) -> StackResource:
@@ -217,7 +222,8 @@ def create(job: Job, blueprint: Blueprint, logical_id: str) -> None:
         )
         raise
     resource = _record(job, blueprint, logical_id, work)
-    job.add_event(resource, resource.status, "Resource creation Initiated", want.shown)
+    properties = shown(job, blueprint, logical_id)
+    job.add_event(resource, resource.status, "Resource creation Initiated", properties)
 
 
 def update(job: Job, blueprint: Blueprint, logical_id: str, want: Wanted) -> None:

@@ -84,7 +84,8 @@ def _change(job: Job, blueprint: Blueprint, resource: StackResource, want: Wante
         job.change_resource(name, before=before)
         steps.update(job, blueprint, name, want)
 
-    return Step(name, resource.type, "UPDATE", act, "", want.shown)
+    shown = steps.shown(job, blueprint, name)
+    return Step(name, resource.type, "UPDATE", act, "", shown)
 
 
 def _replacement(job: Job, blueprint: Blueprint, resource: StackResource, want: Wanted) -> Step:
@@ -101,7 +102,8 @@ def _replacement(job: Job, blueprint: Blueprint, resource: StackResource, want: 
             job.change_resource(name, before=before, initiated=False)
         steps.create(job, blueprint, name)
 
-    return Step(name, resource.type, "UPDATE", act, REPLACING, want.shown)
+    shown = steps.shown(job, blueprint, name)
+    return Step(name, resource.type, "UPDATE", act, REPLACING, shown)
 
 
 def _check_new_name(resource: StackResource, want: Wanted) -> None:
