@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from stslab.cli.accounts import Open, open_account
 from stslab.cli.bench import Bench
 from stslab.cli.options import Where
-from stslab.cli.run.at_prompt import Quit, Skip
 from stslab.cli.run.break_ import chosen, offered
 from stslab.cli.run.here import Here
 from stslab.cli.run.loop import Loop, set_up
+from stslab.cli.run.prompt import Quit, Skip
 from stslab.errors import RunError, StslabError, UsageError
 from stslab.kinds.operations import changes
 from stslab.lab.model import Lab

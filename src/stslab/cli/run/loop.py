@@ -15,10 +15,9 @@ from msgspec.structs import replace
 from stslab.cli.accounts import Open
 from stslab.cli.bench import Bench
 from stslab.cli.failures import with_flags
-from stslab.cli.run.at_prompt import AtPrompt, Quit, Skip
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise, call_of
 from stslab.cli.run.here import Here
-from stslab.cli.run.prompt import Entered, Prompt
+from stslab.cli.run.prompt import AtPrompt, Entered, Prompt, Quit, Skip
 from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Check, Lab, Stage, Step
