@@ -1,68 +1,345 @@
-"""``stslab break``: find and fix one fault in a working set-up."""
+"""``stslab break``: choose a fault, plant it, help with it, and say what a fix still lacks."""
 
 import hashlib
 import json
+import re
+import secrets
 import shutil
 import sys
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import takewhile
 
 import click
+from msgspec.structs import replace
 
-from stslab.cli.options import complete_lab, json_option
-from stslab.errors import UsageError
+from stslab.cli.accounts import Open, open_account
+from stslab.cli.bench import Bench, bench, load_lab
+from stslab.cli.failures import USUAL_LAB, Interrupted, goes_on_in
+from stslab.cli.options import Where
+from stslab.cli.run.here import Here
+from stslab.cli.run.loop import Loop, set_up
+from stslab.cli.run.prompt import Quit, Skip
+from stslab.errors import RunError, StslabError, UsageError
+from stslab.kinds.operations import changes
+from stslab.lab.model import Lab
+from stslab.lab.reading.listing import find
+from stslab.lab.references import resolve
+from stslab.lesson import access, questions, scenes
+from stslab.lesson.byhand import called, is_own
+from stslab.lesson.evidence import documents_of, renamed
+from stslab.lesson.faults import Faults, Remaining
+from stslab.lesson.verdict import UNKNOWN
+from stslab.render.lesson import views
+from stslab.render.report.text import result
+from stslab.render.terminal.paper import Paper
+from stslab.render.text.durations import spoken
+from stslab.render.text.safe import one_line
 from stslab.resources import bundled_labs
+from stslab.runner.events import CallShown
+from stslab.runner.journal.records import HINT, WHY, Broken, Fault, FaultState, Hint, How
+from stslab.runner.ports import Call, Refusal
+from stslab.runner.report import FaultTold, fault_told
+from stslab.runner.run.run import Runner
+from stslab.sandbox.api.identifiers import PARTNER
+from stslab.sandbox.pipeline.log_file import newest_first
+from stslab.vocabulary import Gate
 
-if TYPE_CHECKING:
-    from stslab.lab.model import Lab
-    from stslab.runner.journal.records import Fault
+_ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
+_GOES_ON = "`stslab break` continues from here, `stslab cleanup` undoes everything."
+_MANY = 10_000
+_ABOUT = {HINT: "hint", WHY: "why"}
+_LATER = 0.3  # seconds
+# Calls by which a learner tests whether it works: for a session, or an object.
+_IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
+_COMMAND = "This is what fixes it; Enter runs it."
 
 
-@click.command("break")
-@click.argument("lab", default="", shell_complete=complete_lab)
-@click.option("--fault", default="", metavar="ID", help="This fault; --list lists them.")
-@click.option("--seed", type=click.IntRange(min=0), metavar="N",
-              help="The fault of this number, the same for everybody.")  # fmt: skip
-@click.option("--list", "listed", is_flag=True, help="Only list the faults (of all labs).")
-@json_option("With --list: a JSON array, on stdout.")
-def command(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: bool) -> None:
-    """Set up LAB on the embedded account, break one thing, and let you find and fix it.
+@dataclass
+class FaultExercise:
+    """A planted fault, until all calls are allowed and refused as they should be."""
 
-    You see what a colleague would report. Diagnose it at the prompt or in another terminal, with
-    `why`, the log, `stslab simulate` and the aws CLI, and fix it. It is fixed when everybody may
-    do what they should again, and nothing more. Without --fault and --seed it is random.
-    """
-    if listed:
-        _list(lab, as_json=as_json)
-        return
-    if as_json or (fault and seed is not None):
-        raise UsageError(
-            "--json goes with --list." if as_json else "--fault and --seed do not go together.",
-            "See `stslab break --help`.",
+    here: Here
+    faults: Faults
+    stands: Broken
+    who: str = "admin"
+    command: str = ""
+    remaining: Remaining = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.remaining = self.faults.remaining(self.stands.fault)
+        self.asked = self.faults.broken(self.stands.fault)
+        self._seen = self._state()
+
+    @property
+    def runner(self) -> Runner:
+        return self.faults.runner
+
+    @property
+    def title(self) -> str:
+        return self.stands.fault.title
+
+    @property
+    def done(self) -> bool:
+        return self.remaining.done
+
+    def scene(self) -> scenes.Ticket:
+        shown, answer = self._reported
+        return scenes.Ticket(self.title, self.stands.asked, shown, answer, self.remaining)
+
+    def run(self) -> bool:
+        solved = not self.command  # otherwise the last hint has filled in the command
+        self.command, self.who = "", "admin"
+        self.faults.fix(self.stands.fault)
+        self._remember(solved=solved)
+        return False
+
+    def hint(self) -> str:
+        """A nudge, then a pointer, then the command."""
+        return self._help(HINT, self.stands.fault.hints or self._reasons()[:2])
+
+    def draw_why(self, paper: Paper) -> None:
+        """Draw the ticket with the next reason: gate, place, kind of change, command."""
+        reason = self._help(WHY, self._reasons())
+        calls = map(_shown, self.stands.fault.fix if self.command else ())
+        right = {name: document for call in calls for name, document in documents_of(call).items()}
+        right = renamed(right, self.here.names())
+        views.ticket(paper, replace(self.scene(), told=reason, documents=right))
+
+    def _reasons(self) -> tuple[str, ...]:
+        broken = self.stands
+        place = (f"Look at {broken.where}.", broken.advice) if broken.where else broken.fault.hints
+        return (self._gate(), *place)
+
+    def _gate(self) -> str:
+        cell = self.faults.broken(self.stands.fault)
+        if cell is None or not self.stands.gate:
+            return "Nothing refuses it; something allows more than it should."
+        assumes = self.faults.lab.access[cell.cell].operation.startswith("AssumeRole")
+        what = "the role" if assumes else "the bucket"
+        gate = Gate(self.stands.gate)
+        denies = any(read.gate is gate and read.says == "denies" for read in cell.verdict.gates)
+        return f"{questions.refused(gate, cell.who, what, denies=denies)}."
+
+    def _help(self, kind: int, grades: Sequence[str]) -> str:
+        """The next grade of a kind of help, journaled; the last one fills in the command."""
+        runner, stage = self.runner, self.faults.lab.stage(self.stands.fault.after)
+        if stage is None:
+            return ""
+        grade = runner.past.hinted(stage.id, kind)
+        if grade <= len(grades):
+            runner.note(Hint(stage.id, kind, grade))
+        if grade < len(grades):
+            return f"{grades[grade]} (`{_ABOUT[kind]}` again says more.)"
+        self.command, self.who = self.fix()
+        return _COMMAND
+
+    def fix(self) -> tuple[str, str]:
+        """The command of the fix, and its profile."""
+        fault = self.stands.fault
+        calls = [self.faults.renewal(fault.profile)] if fault.profile else fault.fix
+        who = calls[0].identity
+        return " && ".join(self.here.command(_shown(call), who) for call in calls), who
+
+    def news(self, paper: Paper) -> None:
+        before, was = self.remaining, self._seen
+        self._seen = self._state()
+        self.remaining = now = self.faults.remaining(self.stands.fault)
+        if before == now and was == self._seen:
+            return
+        if was == self._seen:  # a change may be visible before its line in the log
+            time.sleep(_LATER)
+            self._seen = self._state()
+        self._remember(tried=was != self._seen, opened=bool(now.wide))
+        if now.still and now == before:
+            paper.prose("Something was changed, but the same things are still broken.")
+        elif now.wide and not now.still:
+            paper.prose("It works, but more is allowed than before. That is not a fix yet.")
+        views.remaining(paper, now)
+
+    def _remember(self, *, tried: bool = False, opened: bool = False, solved: bool = False) -> None:
+        was = self.stands
+        self.stands = replace(
+            was,
+            tries=was.tries + tried,
+            opened=was.opened or opened,
+            solved=was.solved or solved,
         )
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(
-            "A person looks for the fault: it needs a terminal.",
-            "Without one: stslab break --list; and `stslab test` tries each fault by itself.",
-        )
-    from stslab.cli.bench import bench, load_lab
-    from stslab.cli.failures import USUAL_LAB, Interrupted, goes_on_in
-    from stslab.cli.run.faulty import GOES_ON, break_and_fix
+        if self.stands != was:
+            self.runner.note(self.stands)
 
+    def _state(self) -> tuple[object, ...]:
+        """How many calls changed something, and the profiles: if they change, look again."""
+        events = takewhile(
+            lambda event: str(event["eventTime"]) > self.stands.at,
+            newest_first(self.here.laid.home.sandbox),
+        )
+        theirs = (event for event in events if "errorCode" not in event and not is_own(event))
+        made = sum(changes(call) and not _IS_A_TEST.match(call) for call in map(called, theirs))
+        return made, *map(self.here.opened.profiles.get, self.faults.makers())
+
+    @cached_property
+    def _reported(self) -> tuple[str, str]:
+        """The command that shows the fault, and its answer."""
+        cell = self.asked
+        if cell is None:
+            return "", ""
+        row = self.faults.lab.access[cell.cell]
+        params = resolve(row.params, self.runner.scope())
+        call = Call(cell.who, row.service, row.operation, params)
+        shown = self.here.command(_shown(call), "")
+        if cell.verdict.allowed:  # the call may destroy something, so it is not made
+            return shown, "It would succeed, and should not."
+        try:
+            outcome = self.here.opened.account.call(
+                call.identity, call.service, call.operation, call.params
+            )
+        except StslabError as error:
+            return shown, error.message
+        if isinstance(outcome, Refusal):
+            failed = f"An error occurred ({outcome.code}) when calling the {call.operation}"
+            return shown, f"{failed} operation: {outcome.message}"
+        return shown, "It succeeds."
+
+    def status(self) -> str:
+        passed = (datetime.now(UTC) - datetime.fromisoformat(self.stands.at)).total_seconds()
+        line = f" {self.stands.asked}   {spoken(max(passed, 0.0))}   why  hint  solve  help"
+        return line[: self.here.laid.console.width]
+
+
+def _shown(call: Call) -> CallShown:
+    return CallShown(call.identity, call.service, call.operation, call.params)
+
+
+def fixed(paper: Paper, lab: Lab, fault: FaultTold, fix: str) -> None:
+    """Draw the result: what it was, and a line to share that does not give it away."""
+    views.heading(paper, f"Fixed in {spoken(fault.seconds or 0.0)}", fault.asked)
+    if fault.where:
+        paper.prose(one_line(f"It was {fault.where}."), indent=1)
+    else:
+        paper.prose("This fixes it:", indent=1)
+        paper.command(fix, indent=3)
+    paper.blank()
+    paper.prose("To share:", indent=1)
+    for line in (f"stslab break {lab.id} {fault.asked}", result(fault)):
+        paper.whole(f"   {line}", "bold")
+    paper.blank()
+
+
+def begin(lab: str, asked: str) -> None:
     loaded = load_lab(lab or USUAL_LAB)
     goes_on_in(lab or USUAL_LAB)
-    asked = f"--fault {fault}" if fault else f"--seed {seed}" if seed is not None else ""
     with bench("stslab break", lab=loaded) as laid:
         try:
             break_and_fix(laid, loaded, asked)
         except (KeyboardInterrupt, click.Abort):
-            raise Interrupted("Stopped.", GOES_ON) from None
+            raise Interrupted("Stopped.", _GOES_ON) from None
 
 
-def _list(lab: str, *, as_json: bool) -> None:
-    from stslab.cli.bench import load_lab
-    from stslab.lab.reading.listing import find
+def break_and_fix(laid: Bench, lab: Lab, asked: str) -> None:
+    """Continue with the planted fault, or plant one; once it is fixed, undo everything."""
+    opened = open_account(laid.home, Where())
+    stands = _stands(laid, opened, lab, asked)
+    loop = set_up(laid, opened, lab, How.BREAK)
+    if stands is None:
+        stands = _chosen(loop, asked or f"--seed {secrets.randbelow(_MANY)}")
+    loop.runner.start_or_resume()
+    run = loop.runner.run.id
+    faults = loop.here.faults()
+    if stands.state is not FaultState.FIXED:
+        if stands.state is not FaultState.PLANTED:
+            stands = _planted(loop, faults, stands)
+        with suppress(Quit, Skip):
+            stands = _worked(loop, faults, stands)
+    if stands.state is FaultState.FIXED:
+        Paper(laid.console).prose("Undoing everything ...")
+        opened.cleanup(laid.journal, lambda _: None, describe=laid.describe).run(run)
+        return
+    Paper(laid.console).prose(_GOES_ON)
 
+
+def _stands(laid: Bench, opened: Open, lab: Lab, asked: str) -> Broken | None:
+    """The fault of the unfinished run, or None if there is no such run."""
+    for run in laid.journal.unfinished(opened.target.info.name, lab.id):
+        if not opened.goes_on(run) or run.instance != opened.target.info.instance:
+            continue
+        states = laid.journal.past(run.id).broken()
+        if not states:
+            raise UsageError(
+                f"Run {run.id} of this lab is unfinished, and a fault would spoil it.",
+                "End it first: `stslab run`, or `stslab cleanup`.",
+            )
+        if asked and asked != states[-1].asked:
+            raise UsageError(
+                f"A fault is planted already: {states[-1].asked}.",
+                "Continue with it: stslab break. Or undo it first: stslab cleanup.",
+            )
+        return states[-1]
+    return None
+
+
+def _chosen(loop: Loop, asked: str) -> Broken:
+    loop.screen.say("Looking for things that can be broken and fixed again ...")
+    stands = Broken(chosen(loop.lab, offered(loop.lab), asked), FaultState.CHOSEN, asked)
+    loop.runner.start_or_resume()
+    loop.runner.note(stands)
+    return stands
+
+
+def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
+    """Make the rest of the set-up, and break it."""
+    runner, fault = loop.runner, stands.fault
+    if stands.state is FaultState.PLANTING:  # planting was interrupted
+        faults.fix(fault)
+    for stage in loop.lab.stages:
+        if stage.id not in runner.stages_done:
+            loop.screen.say(f"{stage.title} ...")
+            runner.run_stage(stage.id)
+        if stage.id == fault.after:
+            break
+    possible = faults.there(fault.after, PARTNER)
+    found = next((each for each in possible if each.id == fault.id), None)
+    if found is None:
+        raise RunError(f"There is no fault {fault.id} here.", _ANOTHER)
+    fault = replace(found, title=fault.title, cells=fault.cells)
+    before, policies = faults.table(), faults.policies()
+    stands = replace(stands, fault=fault, state=FaultState.PLANTING, at="")
+    runner.note(stands)
+    faults.plant(fault)
+    if access.changed(before, faults.table()) != {*fault.cells}:
+        faults.fix(fault)
+        other = "The fault has other effects here than in its proof, so it was removed."
+        raise RunError(other, _ANOTHER)
+    wrong = faults.diagnosed(fault, policies)
+    reasons = {"gate": wrong.gate, "where": wrong.where, "advice": wrong.advice}
+    runner.note(replace(stands, state=FaultState.PLANTED, at="", **reasons))
+    return runner.past.broken()[-1]
+
+
+def _worked(loop: Loop, faults: Faults, stands: Broken) -> Broken:
+    """Let the learner work until it is fixed; Quit if they leave."""
+    loop.follows, loop.stage = True, loop.lab.stage(stands.fault.after)
+    exercise = FaultExercise(loop.here, faults, stands)
+    loop.verdict = exercise.asked.verdict if exercise.asked else UNKNOWN
+    loop.words, loop.lacks = {"why": exercise.draw_why}, ("skip", "status")
+    loop.prompt.status = exercise.status
+    loop.work(exercise)
+    stands = replace(exercise.stands, state=FaultState.FIXED)
+    loop.runner.note(stands)
+    fault = fault_told(loop.runner.past)
+    if fault:
+        loop.screen.page(lambda paper: fixed(paper, loop.lab, fault, exercise.fix()[0]))
+    return stands
+
+
+# -- which fault -----------------------------------------------------------------------------------
+
+
+def list_faults(lab: str, *, as_json: bool) -> None:
     rows = []
     for path in [find(lab)] if lab else bundled_labs():
         loaded = load_lab(path)
@@ -83,7 +360,7 @@ def _list(lab: str, *, as_json: bool) -> None:
         click.echo(click.wrap_text(str(row["title"]), width, "  ", "  "))
 
 
-def offered(lab: "Lab") -> "list[Fault]":
+def offered(lab: Lab) -> list[Fault]:
     """The faults that are proved, sorted by id."""
     from stslab.cli.in_memory import proofs
 
@@ -91,7 +368,7 @@ def offered(lab: "Lab") -> "list[Fault]":
     return sorted(proved, key=lambda fault: fault.id)
 
 
-def chosen(lab: "Lab", faults: "Sequence[Fault]", asked: str) -> "Fault":
+def chosen(lab: Lab, faults: Sequence[Fault], asked: str) -> Fault:
     """The fault for ``asked``, a flag and its value."""
     flag, value = asked.split(" ", 1)
     if not faults:

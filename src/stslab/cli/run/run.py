@@ -1,5 +1,6 @@
 """The commands on a run. Each imports its code when it is called."""
 
+import sys
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from stslab.cli.options import (
     json_option,
     on_account,
 )
+from stslab.errors import UsageError
 
 _LAB = click.argument("lab", default="", shell_complete=complete_lab)
 
@@ -73,6 +75,40 @@ def check(*, stage: str, every: bool, lab: str | None, as_json: bool, where: Whe
     from stslab.cli.run.walk import check as check_again
 
     check_again(stage, lab, where, every=every, as_json=as_json)
+
+
+@click.command("break")
+@_LAB
+@click.option("--fault", default="", metavar="ID", help="This fault; --list lists them.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N",
+              help="The fault of this number, the same for everybody.")  # fmt: skip
+@click.option("--list", "listed", is_flag=True, help="Only list the faults (of all labs).")
+@json_option("With --list: a JSON array, on stdout.")
+def break_(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: bool) -> None:
+    """Set up LAB on the embedded account, break one thing, and let you find and fix it.
+
+    You see what a colleague would report. Diagnose it at the prompt or in another terminal, with
+    `why`, the log, `stslab simulate` and the aws CLI, and fix it. It is fixed when everybody may
+    do what they should again, and nothing more. Without --fault and --seed it is random.
+    """
+    if listed:
+        from stslab.cli.run.break_ import list_faults
+
+        list_faults(lab, as_json=as_json)
+        return
+    if as_json or (fault and seed is not None):
+        raise UsageError(
+            "--json goes with --list." if as_json else "--fault and --seed do not go together.",
+            "See `stslab break --help`.",
+        )
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "A person looks for the fault: it needs a terminal.",
+            "Without one: stslab break --list; and `stslab test` tries each fault by itself.",
+        )
+    from stslab.cli.run.break_ import begin
+
+    begin(lab, f"--fault {fault}" if fault else f"--seed {seed}" if seed is not None else "")
 
 
 @click.command("cleanup")

@@ -11,8 +11,8 @@ import click
 from stslab.cli.accounts import open_account
 from stslab.cli.bench import bench, current
 from stslab.cli.options import Where
+from stslab.cli.run.break_ import FaultExercise
 from stslab.cli.run.exercises import TasksExercise
-from stslab.cli.run.faulty import FaultExercise
 from stslab.cli.run.here import Here
 from stslab.errors import UsageError
 from stslab.home import home
