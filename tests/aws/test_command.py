@@ -9,7 +9,7 @@ from stslab.aws import embedded
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command, kebab
 from stslab.aws.profiles import ProfileFiles
-from stslab.cli.describing import describer
+from stslab.cli.aws_command import describer
 from stslab.lab import loader
 from stslab.lab.reading import listing
 from stslab.runner.events import CallShown, CheckStarted, StepStarted

@@ -5,7 +5,7 @@ import io
 import pytest
 from tests.render.drawing import Screen
 
-from stslab.cli.bench import agrees
+from stslab.cli.workspace import agrees
 from stslab.render.terminal.console import make_console
 
 CLEANS_UP = ("c", "cleans up")

@@ -18,7 +18,7 @@ from typing import Any
 # What commands import; it only saves time here, as a command imports what is missing.
 _MODULES = (
     "boto3", "botocore.handlers", "botocore.retries.adaptive", "botocore.retries.standard",
-    "rich.markdown", "stslab.aws.account", "stslab.aws.catalogue", "stslab.cli.bench",
+    "rich.markdown", "stslab.aws.account", "stslab.aws.catalogue", "stslab.cli.workspace",
     "stslab.cli.run.cleanup", "stslab.cli.main", "stslab.cli.run.run", "stslab.cli.run.walk", "stslab.lab",
     "stslab.render.terminal.run_view", "stslab.sandbox.server.client", "yaml",
 )  # fmt: skip

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.bench import lab_variables
 from stslab.cli.options import Where, on_account
+from stslab.cli.workspace import lab_variables
 from stslab.errors import SandboxError, UsageError
 from stslab.home import Home, home
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER

@@ -16,7 +16,7 @@ from rich.live import Live
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import sandbox_name
 from stslab.cli.accounts import decider
-from stslab.cli.bench import lab_of
+from stslab.cli.workspace import lab_of
 from stslab.errors import StslabError
 from stslab.home import Home, home
 from stslab.lab.loader import load

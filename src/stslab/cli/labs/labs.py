@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from stslab.cli.bench import load_lab, progress
 from stslab.cli.options import complete_lab, json_option
+from stslab.cli.workspace import load_lab, progress
 from stslab.errors import InvalidLab, UsageError
 from stslab.render.text.durations import counted
 from stslab.render.text.safe import visible
@@ -103,7 +103,7 @@ def show(*, lab: str, way: str) -> None:
     loaded = load_lab(lab)
     if way == "shell":
         from stslab.aws.command import aws_command
-        from stslab.cli.describing import with_keys
+        from stslab.cli.aws_command import with_keys
         from stslab.render.script import script_of
 
         click.echo(script_of(loaded, with_keys(loaded, aws_command)), nl=False)

@@ -24,12 +24,12 @@ from msgspec.structs import replace
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.accounts import open_account
-from stslab.cli.bench import load_lab, renderer
-from stslab.cli.describing import describer
+from stslab.cli.aws_command import describer
 from stslab.cli.failures import tell
 from stslab.cli.in_memory import TARGET, InMemoryAccount, proofs
 from stslab.cli.labs.mutation import Mutated, Note, idle_checks, mutated, wrong_cells
 from stslab.cli.options import Where
+from stslab.cli.workspace import load_lab, renderer
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
 from stslab.lab.loader import load

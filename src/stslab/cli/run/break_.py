@@ -18,12 +18,12 @@ import click
 from msgspec.structs import replace
 
 from stslab.cli.accounts import Open, open_account
-from stslab.cli.bench import Bench, bench, load_lab
 from stslab.cli.failures import USUAL_LAB, Interrupted, goes_on_in
 from stslab.cli.options import Where
 from stslab.cli.run.here import Here
 from stslab.cli.run.loop import Loop, set_up
 from stslab.cli.run.prompt import Quit, Skip
+from stslab.cli.workspace import Workspace, load_lab, workspace
 from stslab.errors import RunError, StslabError, UsageError
 from stslab.kinds.operations import changes
 from stslab.lab.model import Lab
@@ -233,14 +233,14 @@ def fixed(paper: Paper, lab: Lab, fault: FaultTold, fix: str) -> None:
 def begin(lab: str, asked: str) -> None:
     loaded = load_lab(lab or USUAL_LAB)
     goes_on_in(lab or USUAL_LAB)
-    with bench("stslab break", lab=loaded) as laid:
+    with workspace("stslab break", lab=loaded) as laid:
         try:
             break_and_fix(laid, loaded, asked)
         except (KeyboardInterrupt, click.Abort):
             raise Interrupted("Stopped.", _GOES_ON) from None
 
 
-def break_and_fix(laid: Bench, lab: Lab, asked: str) -> None:
+def break_and_fix(laid: Workspace, lab: Lab, asked: str) -> None:
     """Continue with the planted fault, or plant one; once it is fixed, undo everything."""
     opened = open_account(laid.home, Where())
     stands = _stands(laid, opened, lab, asked)
@@ -262,7 +262,7 @@ def break_and_fix(laid: Bench, lab: Lab, asked: str) -> None:
     Paper(laid.console).prose(_GOES_ON)
 
 
-def _stands(laid: Bench, opened: Open, lab: Lab, asked: str) -> Broken | None:
+def _stands(laid: Workspace, opened: Open, lab: Lab, asked: str) -> Broken | None:
     """The fault of the unfinished run, or None if there is no such run."""
     for run in laid.journal.unfinished(opened.target.info.name, lab.id):
         if not opened.goes_on(run) or run.instance != opened.target.info.instance:

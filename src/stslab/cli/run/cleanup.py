@@ -2,8 +2,8 @@
 
 from stslab.aws.target import name_of
 from stslab.cli.accounts import Open, open_account, require_consent
-from stslab.cli.bench import Bench, agrees, bench
 from stslab.cli.options import Where
+from stslab.cli.workspace import Workspace, agrees, workspace
 from stslab.errors import UndoIncomplete, UsageError
 from stslab.render.cleanup import show_cleanup, show_found
 from stslab.render.terminal.paper import Paper
@@ -20,7 +20,7 @@ def clean_up(
     """Undo everything that a run (by default the current one), or every run, has made."""
     if sweep and every:
         raise UsageError("--sweep and --all do not go together.", "--sweep finds all runs anyway.")
-    with bench("stslab cleanup", as_json=as_json, yes=where.yes) as laid:
+    with workspace("stslab cleanup", as_json=as_json, yes=where.yes) as laid:
         if sweep:
             sweep_account(laid, where, run, dry_run=dry_run)
             return
@@ -35,7 +35,7 @@ def clean_up(
             _clean_up(laid, where.at(place), runs, dry_run=dry_run)
 
 
-def _clean_up(laid: Bench, where: Where, runs: list[RunRecord], *, dry_run: bool) -> None:
+def _clean_up(laid: Workspace, where: Where, runs: list[RunRecord], *, dry_run: bool) -> None:
     opened = open_account(laid.home, where)
     cleanup = opened.cleanup(laid.journal, laid.render, describe=laid.describe)
     if dry_run:
@@ -46,7 +46,7 @@ def _clean_up(laid: Bench, where: Where, runs: list[RunRecord], *, dry_run: bool
         clean(cleanup, [run.id for run in runs])
 
 
-def _chosen(laid: Bench, where: Where, run: str, *, every: bool) -> list[RunRecord]:
+def _chosen(laid: Workspace, where: Where, run: str, *, every: bool) -> list[RunRecord]:
     if run:
         found = [record for record in laid.journal.runs() if record.id == run]
         if not found:
@@ -56,7 +56,7 @@ def _chosen(laid: Bench, where: Where, run: str, *, every: bool) -> list[RunReco
     return unfinished if every else unfinished[:1]
 
 
-def _say_nothing(laid: Bench, where: Where) -> None:
+def _say_nothing(laid: Workspace, where: Where) -> None:
     """Say that there is nothing to undo here, and list unfinished runs elsewhere."""
     paper = Paper(laid.console)
     paper.prose("There is nothing to clean up.")
@@ -70,7 +70,7 @@ def _say_nothing(laid: Bench, where: Where) -> None:
             paper.command(f"stslab cleanup {other.id} --target {target}")
 
 
-def _wanted(laid: Bench, opened: Open, cleanup: Cleanup, runs: list[RunRecord]) -> bool:
+def _wanted(laid: Workspace, opened: Open, cleanup: Cleanup, runs: list[RunRecord]) -> bool:
     """On a real account, show the plan and ask."""
     if opened.kind == "sandbox" or not laid.asks:
         return True
@@ -81,7 +81,7 @@ def _wanted(laid: Bench, opened: Open, cleanup: Cleanup, runs: list[RunRecord]) 
     return agrees(laid.console, question, "c", "cleans up")
 
 
-def _say_plans(laid: Bench, cleanup: Cleanup, runs: list[RunRecord], *, extras: bool) -> None:
+def _say_plans(laid: Workspace, cleanup: Cleanup, runs: list[RunRecord], *, extras: bool) -> None:
     for run in runs:
         show_cleanup(laid.console, run.id, cleanup.plan(run.id, extras=extras), laid.describe)
 
@@ -104,7 +104,7 @@ def clean(cleanup: Cleanup, runs: list[str]) -> None:
         )
 
 
-def sweep_account(laid: Bench, where: Where, run: str, *, dry_run: bool) -> None:
+def sweep_account(laid: Workspace, where: Where, run: str, *, dry_run: bool) -> None:
     """Find leftovers (of all runs, or one), show them, ask, and undo them.
 
     Raises:
@@ -139,14 +139,14 @@ def _to_sweep(found: Found, run: str) -> tuple[FoundRun, ...]:
     return chosen
 
 
-def _sweep_wanted(laid: Bench, opened: Open, chosen: tuple[FoundRun, ...]) -> bool:
+def _sweep_wanted(laid: Workspace, opened: Open, chosen: tuple[FoundRun, ...]) -> bool:
     info = opened.target.info
     runs = "run" if len(chosen) == 1 else "runs"
     question = f"Undo {len(chosen)} {runs} in account {info.account}, as {info.caller}?"
     return not laid.asks or agrees(laid.console, question, "c", "cleans up")
 
 
-def _require_nothing_doubtful(laid: Bench, found: Found) -> None:
+def _require_nothing_doubtful(laid: Workspace, found: Found) -> None:
     """Doubtful things are left alone, but the account is not clean with them."""
     remaining = tuple((label(thing), by_hand(thing, laid.describe)) for thing, _ in found.doubtful)
     if remaining or found.refused:

@@ -15,9 +15,9 @@ from tempfile import TemporaryFile
 
 from stslab.aws import environment
 from stslab.cli.accounts import Open
-from stslab.cli.bench import Bench
-from stslab.cli.describing import command_of, describer
+from stslab.cli.aws_command import command_of, describer
 from stslab.cli.run.why import explained
+from stslab.cli.workspace import Workspace
 from stslab.lab.model import Lab, Stage
 from stslab.lesson.byhand import ByHand, is_own
 from stslab.lesson.faults import Faults
@@ -46,7 +46,7 @@ _FRESH = 2.0  # seconds
 class Here:
     """The run of a lab in an open account."""
 
-    laid: Bench
+    laid: Workspace
     opened: Open
     lab: Lab
     runner: Runner

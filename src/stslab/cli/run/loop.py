@@ -13,12 +13,12 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.cli.accounts import Open
-from stslab.cli.bench import Bench
 from stslab.cli.failures import with_flags
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise, call_of
 from stslab.cli.run.here import Here
 from stslab.cli.run.prompt import AtPrompt, Entered, Prompt, Quit, Skip
 from stslab.cli.run.walk import end, say_how_to_go_on
+from stslab.cli.workspace import Workspace
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
@@ -454,7 +454,13 @@ def _only_looks(step: "Step") -> bool:
 
 
 def learn(
-    laid: Bench, opened: Open, lab: Lab, stages: Sequence[Stage], *, by_hand: bool, predict: bool
+    laid: Workspace,
+    opened: Open,
+    lab: Lab,
+    stages: Sequence[Stage],
+    *,
+    by_hand: bool,
+    predict: bool,
 ) -> None:
     """Go through the lab, guided or by hand; UndoIncomplete if something is left."""
     loop = set_up(laid, opened, lab, How.HAND if by_hand else How.PROMPT)
@@ -474,7 +480,7 @@ def learn(
             loop.ended(finished)
 
 
-def set_up(laid: Bench, opened: Open, lab: Lab, how: How) -> Loop:
+def set_up(laid: Workspace, opened: Open, lab: Lab, how: How) -> Loop:
     plain = not draws_over(laid.console)
 
     def hear(event: Event) -> None:

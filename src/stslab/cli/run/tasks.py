@@ -9,11 +9,11 @@ from typing import NamedTuple
 import click
 
 from stslab.cli.accounts import open_account
-from stslab.cli.bench import bench, current
 from stslab.cli.options import Where
 from stslab.cli.run.break_ import FaultExercise
 from stslab.cli.run.exercises import TasksExercise
 from stslab.cli.run.here import Here
+from stslab.cli.workspace import current, workspace
 from stslab.errors import UsageError
 from stslab.home import home
 from stslab.lesson.access import table
@@ -89,7 +89,7 @@ class _AtWork(NamedTuple):
 @contextmanager
 def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
     """The current exercise of the run: its fault, or the tasks of its stage."""
-    with bench(command) as laid:
+    with workspace(command) as laid:
         now, opened = current(laid.journal, "sandbox", lab), open_account(laid.home, Where())
         runner = opened.runner(
             now.lab, laid.journal, lambda _: None, describe=laid.describe, how=How.HAND

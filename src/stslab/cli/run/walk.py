@@ -10,10 +10,10 @@ from rich.console import Console
 from stslab.aws.guard import Survey, surveyed
 from stslab.aws.target import kind_of, name_of
 from stslab.cli.accounts import Open, open_account, require_consent
-from stslab.cli.bench import Bench, agrees, bench, meant_lab, renderer
-from stslab.cli.describing import describer
+from stslab.cli.aws_command import describer
 from stslab.cli.failures import USUAL_LAB, goes_on_in, with_flags
 from stslab.cli.options import SANDBOX, Where
+from stslab.cli.workspace import Workspace, agrees, meant_lab, renderer, workspace
 from stslab.errors import (
     CheckFailed,
     CredentialsError,
@@ -41,7 +41,7 @@ from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.identifiers import PARTNER as OTHER
 
 
-def opened_for(laid: Bench, where: Where, lab: Lab) -> Open:
+def opened_for(laid: Workspace, where: Where, lab: Lab) -> Open:
     """Open the account, with consent by flags or by a person.
 
     The guard first shows what a run will make there. If the run was begun on this account with
@@ -87,12 +87,12 @@ def placed(journal: Journal, where: Where, lab: str = "") -> tuple[Where, RunRec
     return where.at(region), unfinished
 
 
-def runner_of(laid: Bench, opened: Open, lab: Lab, how: How) -> Runner:
+def runner_of(laid: Workspace, opened: Open, lab: Lab, how: How) -> Runner:
     return opened.runner(lab, laid.journal, laid.render, describe=laid.describe, how=how)
 
 
 def walk(
-    laid: Bench, opened: Open, lab: Lab, stages: Sequence[Stage], how: How, *, resuming: bool
+    laid: Workspace, opened: Open, lab: Lab, stages: Sequence[Stage], how: How, *, resuming: bool
 ) -> None:
     """Do these stages in order; ``resuming`` skips those that are done.
 
@@ -201,7 +201,7 @@ def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
     paper.blank()
 
 
-def introduce(laid: Bench, opened: Open, lab: Lab) -> None:
+def introduce(laid: Workspace, opened: Open, lab: Lab) -> None:
     """Show what a foreign lab does before it runs here for the first time."""
     if not is_foreign(lab.path) or any(run.sha256 == lab.sha256 for run in laid.journal.runs()):
         return
@@ -240,7 +240,7 @@ def confirm_account(console: Console, opened: Open) -> None:
             )
 
 
-def allowed_services(laid: Bench, lab: Lab, given: tuple[str, ...]) -> tuple[str, ...]:
+def allowed_services(laid: Workspace, lab: Lab, given: tuple[str, ...]) -> tuple[str, ...]:
     """The services that the person allows, by flags or typed; CredentialsError if one is not."""
     for service in sorted({*lab.services} - {*given}) if laid.asks else ():
         laid.console.print()
@@ -291,7 +291,7 @@ def run(
     if dry_run:
         _dry(loaded, chosen, where, as_json=as_json)
         return
-    with bench("stslab run", as_json=as_json, yes=where.yes, lab=loaded) as laid:
+    with workspace("stslab run", as_json=as_json, yes=where.yes, lab=loaded) as laid:
         opened = opened_for(laid, where, loaded)
         if laid.asks and not as_json and sys.stdout.isatty():
             from stslab.cli.run.loop import learn
@@ -333,7 +333,7 @@ def step(stage: str, lab: str | None, where: Where, *, with_needed: bool, as_jso
     """Do one stage of the current run. If parts of its work are gone, ask before repeating it."""
     loaded = meant_lab(lab, where.target)
     stage = stage_of(loaded, stage).id
-    with bench("stslab step", as_json=as_json, yes=where.yes, lab=loaded) as laid:
+    with workspace("stslab step", as_json=as_json, yes=where.yes, lab=loaded) as laid:
         how = How.YES if where.yes else How.BY_NAME
         runner = runner_of(laid, opened_for(laid, where, loaded), loaded, how)
         runner.start_or_resume()
@@ -352,7 +352,7 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
     if stage and every:
         raise UsageError("A STAGE and --all do not go together.", "Leave one of them out.")
     chosen = [stage_of(loaded, stage).id] if stage else []
-    with bench("stslab check", as_json=as_json, yes=where.yes, lab=loaded) as laid:
+    with workspace("stslab check", as_json=as_json, yes=where.yes, lab=loaded) as laid:
         nothing = UsageError(f"There is no run of {loaded.id} to check.", "Start one: stslab run")
         place = (name_of(where.target), loaded.id)
         if not laid.journal.runs(*place):
@@ -365,7 +365,7 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
         _try(runner.check_stage, chosen or _done(loaded, runner.stages_done, every=every))
 
 
-def _opened_to_look(laid: Bench, where: Where) -> Open:
+def _opened_to_look(laid: Workspace, where: Where) -> Open:
     """Open the account of a run that has ended, only to look."""
     opened = open_account(laid.home, where)
     require_consent(where, opened, interactive=laid.asks)

@@ -31,8 +31,8 @@ from stslab.aws.guard import (
 )
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import kind_of
-from stslab.cli.bench import load_lab
 from stslab.cli.options import Where
+from stslab.cli.workspace import load_lab
 from stslab.errors import InvalidLab, StslabError
 from stslab.home import Home, config_file
 from stslab.lab.reading.listing import header, labs_in

@@ -1,4 +1,4 @@
-"""The bench of a command on runs: state folder, journal, renderer, console; and its lab."""
+"""The workspace of a command on runs: state folder, journal, renderer, console; and its lab."""
 
 import sys
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _NEXT = "next"  # in place of a lab: the first that is not done
 
 
-class Bench(msgspec.Struct, frozen=True):
+class Workspace(msgspec.Struct, frozen=True):
     """The state and output of one command.
 
     ``console`` is for messages to people: stdout, or stderr with ``--json``. ``asks``: a person
@@ -48,9 +48,9 @@ class Bench(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def bench(
+def workspace(
     command: str, *, as_json: bool = False, yes: bool = False, lab: "Lab | None" = None
-) -> Iterator[Bench]:
+) -> Iterator[Workspace]:
     """Lock and open the state folder.
 
     Other processes see ``command`` as the lock's holder. After Ctrl-C, say how to continue.
@@ -60,7 +60,7 @@ def bench(
         JournalError: The journal can't be used.
         StateFolderError: The state folder can't be used.
     """
-    from stslab.cli.describing import describer
+    from stslab.cli.aws_command import describer
     from stslab.render.terminal.console import make_console
     from stslab.runner.journal.lock import held
     from stslab.runner.journal.store import Journal
@@ -72,7 +72,7 @@ def bench(
         render = renderer(console, describe, as_json=as_json)
         try:
             asks = not yes and sys.stdin.isatty()
-            yield Bench(place, journal, render, console, asks, describe, lock)
+            yield Workspace(place, journal, render, console, asks, describe, lock)
         finally:
             render.close()
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command
-from stslab.cli.describing import command_of as command
-from stslab.cli.describing import describer
+from stslab.cli.aws_command import command_of as command
+from stslab.cli.aws_command import describer
 from stslab.lab.loader import load
 from stslab.render.text.shellwords import wrapped
 from stslab.resources import bundled
