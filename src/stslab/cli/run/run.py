@@ -160,7 +160,7 @@ def solve(*, lab: str) -> None:
 
 @click.command("access")
 @_LAB
-@json_option()
+@json_option("The cells as a JSON object, on stdout.")
 @on_account()
 def access(*, lab: str, as_json: bool, where: Where) -> None:
     """Show who can do what in the current run (of LAB, if named).
