@@ -5,29 +5,31 @@ S3 API Reference, "PutObject", "GetObject", "HeadObject", "CopyObject", "DeleteO
 """
 
 import base64
+import re
 
 from msgspec.structs import replace
 
 from stslab.sandbox.api import model
-from stslab.sandbox.api.faults import fault, malformed, no_such_key
+from stslab.sandbox.api.faults import fault, invalid_argument, malformed, no_such_key
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Reads, Writes
-from stslab.sandbox.s3 import conditions, lookups, settings, versions
+from stslab.sandbox.s3 import lookups, preconditions, settings, versions
 from stslab.sandbox.s3.access import acl
-from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Document
-from stslab.sandbox.s3.versions import Blob, Contents
+from stslab.sandbox.s3.versions import Blob, Contents, Span
 from stslab.sandbox.state.buckets import NULL, Bucket, ObjectVersion
 from stslab.sandbox.state.snapshot import Transaction, View
 
+_MOST_PARTS = 10_000
+_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _REDIRECT = "WebsiteRedirectLocation"
 
 
 def _put(tx: Transaction, request: ApiRequest) -> Answer:
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
-    conditions.check_write(tx, request)
+    preconditions.check_write(tx, request)
     draft = versions.draft(tx, request, bucket)
     checksums = [name for name in CHECKSUMS if name in request.params] or [ADDED]
     part = versions.store(tx, request, versions.sent(request), checksums)
@@ -46,8 +48,45 @@ def get(blob: Blob, view: View, request: ApiRequest) -> Answer:
 def _requested(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion, Span]:
     bucket, version = lookups.readable(view, request)
     versions.check_signed(request, version.encryption)
-    conditions.check_read(request, version)
-    return bucket, version, conditions.requested_span(request, version)
+    preconditions.check_read(request, version)
+    return bucket, version, _requested_span(request, version)
+
+
+def _requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
+    """The bytes that a read asks for: all, a range, or one part of a multipart upload."""
+    number, header = request.params.get("PartNumber"), request.params.get("Range")
+    if number is None:
+        return _span_of(header, version.size) if header else Span(0, version.size)
+    check_number(number)
+    if header:
+        message = "Cannot specify both Range header and partNumber query parameter"
+        raise fault("InvalidRequest", message)
+    start = 0
+    for part in version.parts:
+        if part.number == number:
+            return Span(start, start + part.size, partial=part.size > 0)
+        start += part.size
+    raise fault("InvalidPartNumber", ActualPartCount=len(version.parts), PartNumberRequested=number)
+
+
+def check_number(number: int) -> None:
+    if not 1 <= number <= _MOST_PARTS:
+        message = f"Part number must be an integer between 1 and {_MOST_PARTS}, inclusive"
+        raise invalid_argument(message, "partNumber", number)
+
+
+def _span_of(header: str, size: int) -> Span:
+    """The bytes of a Range header; all if it is invalid. Raises InvalidRange."""
+    match = _RANGE.fullmatch(header)
+    first, last = match.groups() if match else ("", "")
+    if not (first or last) or (first and last and int(last) < int(first)):
+        return Span(0, size)
+    start, end = (int(first), size) if first else (max(size - int(last), 0), size)
+    if first and last:
+        end = min(int(last) + 1, size)
+    if start >= size:
+        raise fault("InvalidRange", RangeRequested=header, ActualObjectSize=size)
+    return Span(start, end, partial=True)
 
 
 def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span: Span) -> Answer:
@@ -90,7 +129,7 @@ def _mail_safe(value: str) -> str:
 def copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     source_id, version = source_of(tx, request)
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
-    conditions.check_write(tx, request)
+    preconditions.check_write(tx, request)
     _check_changes_something(request)
     draft = versions.draft(tx, request, bucket)
     if request.params.get("MetadataDirective", "COPY") == "COPY":
@@ -132,7 +171,7 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
     if version.storage_class in _ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
     versions.check_signed(request, version.encryption)
-    conditions.check_source(request, version)
+    preconditions.check_source(request, version)
     return lookups.shown_id(bucket, version), version
 
 
@@ -157,7 +196,7 @@ def _delete_one(tx: Transaction, request: ApiRequest) -> Answer:
     """DeleteObject: delete one version; without an id, add a marker if versioning is on."""
     bucket, version_id = lookups.bucket_of(tx, request), request.params.get("VersionId")
     lookups.check_version_id(version_id)
-    conditions.check_write(tx, request)
+    preconditions.check_write(tx, request)
     if version_id is None and bucket.versioning:
         marker = ObjectVersion(modified=request.now, marker=True)
         marker = versions.add(tx, bucket, request.params["Key"], marker)

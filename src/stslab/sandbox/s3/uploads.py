@@ -14,12 +14,11 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
-from stslab.sandbox.s3 import conditions, listing, lookups, versions
-from stslab.sandbox.s3.conditions import Span
-from stslab.sandbox.s3.objects import source_of
+from stslab.sandbox.s3 import listing, lookups, preconditions, versions
+from stslab.sandbox.s3.objects import check_number, source_of
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
-from stslab.sandbox.s3.versions import Contents
+from stslab.sandbox.s3.versions import Contents, Span
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Account, Transaction, View
 
@@ -107,7 +106,7 @@ def _source_span(header: str | None, size: int) -> Span:
 
 def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content) -> Part:
     number = request.params["PartNumber"]
-    conditions.check_number(number)
+    check_number(number)
     part = versions.store(tx, request, content, [f"Checksum{upload.algorithm}"], number)
     others = (other for other in upload.parts if other.number != number)
     tx.put(replace(upload, parts=tuple(sorted((*others, part), key=lambda one: one.number))))
@@ -121,7 +120,7 @@ def complete(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer
     if current is not None and current.upload == request.params["UploadId"]:
         return _completed(request, bucket, current)
     upload = _upload(tx, request)
-    conditions.check_write(tx, request)
+    preconditions.check_write(tx, request)
     parts = tuple(_requested_parts(request, upload))
     if any(part.size < _SMALLEST for part in parts[:-1]):
         raise fault("EntityTooSmall", MinSizeAllowed=_SMALLEST)

@@ -6,6 +6,7 @@ purpose bucket"; S3 API Reference, "PutObject".
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -13,7 +14,6 @@ from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl
-from stslab.sandbox.s3.conditions import Span
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -74,6 +74,14 @@ def check_signed(request: ApiRequest, encryption: Mapping[str, str]) -> None:
     if with_kms and proof is not None and proof.version != "AWS4-HMAC-SHA256":
         message = "Requests specifying Server Side Encryption with AWS KMS managed keys require "
         raise invalid_argument(f"{message}AWS Signature Version 4.", "Authorization", "null")
+
+
+class Span(NamedTuple):
+    """The bytes of an object from ``start`` to before ``end``; ``partial``: a range or part."""
+
+    start: int
+    end: int
+    partial: bool = False
 
 
 class Contents:

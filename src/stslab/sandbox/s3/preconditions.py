@@ -1,29 +1,15 @@
-"""Conditional requests, and requests for a part of an object.
+"""The preconditions of requests: If-Match, If-None-Match, and on the time.
 
 S3 User Guide, "Adding preconditions to S3 operations with conditional requests"; RFC 9110,
-sections 13 and 14; S3 API Reference, "GetObject" and "PutObject".
+section 13; S3 API Reference, "GetObject" and "PutObject".
 """
 
-import re
-from typing import NamedTuple
-
-from stslab.sandbox.api.faults import fault, invalid_argument, no_such_key
+from stslab.sandbox.api.faults import fault, no_such_key
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import ObjectVersion
 from stslab.sandbox.state.snapshot import View
-
-_MOST_PARTS = 10_000
-_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
-
-
-class Span(NamedTuple):
-    """The bytes of an object from ``start`` to before ``end``; ``partial``: a range or part."""
-
-    start: int
-    end: int
-    partial: bool = False
 
 
 def check_read(request: ApiRequest, version: ObjectVersion) -> None:
@@ -77,40 +63,3 @@ def _failed(request: ApiRequest, prefix: str, version: ObjectVersion) -> str:
 def _matches(header: str, etag: str) -> bool:
     etags = [part.strip().removeprefix("W/").strip('"') for part in header.split(",")]
     return "*" in etags or etag in etags
-
-
-def requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
-    """The bytes that a read asks for: all, a range, or one part of a multipart upload."""
-    number, header = request.params.get("PartNumber"), request.params.get("Range")
-    if number is None:
-        return span_of(header, version.size) if header else Span(0, version.size)
-    check_number(number)
-    if header:
-        message = "Cannot specify both Range header and partNumber query parameter"
-        raise fault("InvalidRequest", message)
-    start = 0
-    for part in version.parts:
-        if part.number == number:
-            return Span(start, start + part.size, partial=part.size > 0)
-        start += part.size
-    raise fault("InvalidPartNumber", ActualPartCount=len(version.parts), PartNumberRequested=number)
-
-
-def check_number(number: int) -> None:
-    if not 1 <= number <= _MOST_PARTS:
-        message = f"Part number must be an integer between 1 and {_MOST_PARTS}, inclusive"
-        raise invalid_argument(message, "partNumber", number)
-
-
-def span_of(header: str, size: int) -> Span:
-    """The bytes of a Range header; all if it is invalid. Raises InvalidRange."""
-    match = _RANGE.fullmatch(header)
-    first, last = match.groups() if match else ("", "")
-    if not (first or last) or (first and last and int(last) < int(first)):
-        return Span(0, size)
-    start, end = (int(first), size) if first else (max(size - int(last), 0), size)
-    if first and last:
-        end = min(int(last) + 1, size)
-    if start >= size:
-        raise fault("InvalidRange", RangeRequested=header, ActualObjectSize=size)
-    return Span(start, end, partial=True)
