@@ -13,8 +13,8 @@ from stslab.sandbox.api import faults, model, policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
 from stslab.sandbox.state.identities import Role, Session, User
 from stslab.sandbox.state.snapshot import Transaction, View
-from stslab.sandbox.sts import issuing
-from stslab.sandbox.sts.issuing import SessionTags
+from stslab.sandbox.sts import sessions
+from stslab.sandbox.sts.sessions import SessionTags
 
 _SET_SOURCE = "sts:SetSourceIdentity"
 _ROLE_ARN = re.compile(
@@ -105,7 +105,7 @@ class AssumeRole(msgspec.Struct, frozen=True):
             "AssumeRole",
             self.target(tx, params["RoleArn"]),
             params["RoleSessionName"],
-            issuing.tags_of(params, calling),
+            sessions.tags_of(params, calling),
             _source_identity(params, calling),
             context | (MFA if proved_mfa(tx, request, self.spend_mfa) else {}),
         )
@@ -155,20 +155,20 @@ class AssumeRole(msgspec.Struct, frozen=True):
         at_most: int | None = None,
         federated_provider: str = "",
         provider_keys: tuple[tuple[str, str], ...] = (),
-    ) -> issuing.Members:
+    ) -> sessions.Members:
         """Issue a session of the role, and return the answer.
 
         ``at_most`` limits the duration in seconds, whatever the request asks for.
         """
         params, account = request.params, wanted.target.account
         seconds = _duration(params, role, chained=chained)
-        grant = issuing.Grant(
+        grant = sessions.Grant(
             seconds if at_most is None else min(seconds, at_most),
-            issuing.session_policies(tx, account, params, self.managed_text),
+            sessions.session_policies(tx, account, params, self.managed_text),
             wanted.tags.all,
             int(params.get("MinimumSessionTokenSize", 0)),
         )
-        session, members = issuing.issue(
+        session, members = sessions.issue(
             tx,
             account,
             request.now,
@@ -215,7 +215,7 @@ def _source_identity(params: Params, calling: Session | None) -> str:
     """The source identity in the request, or that of the calling session, which stays the same."""
     inherited = calling.source_identity if calling is not None else ""
     identity = str(params.get("SourceIdentity") or inherited)
-    if identity.lower().startswith(issuing.RESERVED):
+    if identity.lower().startswith(sessions.RESERVED):
         raise faults.invalid("The source identity prefix aws: is reserved.")
     if inherited and identity != inherited:
         raise faults.access_denied(

@@ -18,7 +18,7 @@ from stslab.sandbox.federation.saml import metadata, names, xml
 from stslab.sandbox.federation.saml.assertion import Assertion
 from stslab.sandbox.state.identities import SamlProvider
 from stslab.sandbox.state.snapshot import Transaction
-from stslab.sandbox.sts import issuing
+from stslab.sandbox.sts import sessions
 from stslab.sandbox.sts.assume_role import AssumeRole, RoleRequest
 
 _OPERATION = "AssumeRoleWithSAML"
@@ -199,9 +199,9 @@ def _source_identity(assertion: Assertion) -> str:
     if names.SOURCE_IDENTITY not in assertion.attributes:
         return ""
     identity = assertion.only(names.SOURCE_IDENTITY)
-    if not re.fullmatch(_PATTERN, identity) or identity.lower().startswith(issuing.RESERVED):
+    if not re.fullmatch(_PATTERN, identity) or identity.lower().startswith(sessions.RESERVED):
         raise faults.invalid_token(
-            f'Source Identity must match {_PATTERN} and not begin with "{issuing.RESERVED}"'
+            f'Source Identity must match {_PATTERN} and not begin with "{sessions.RESERVED}"'
         )
     return identity
 
@@ -222,7 +222,7 @@ def _seconds(assertion: Assertion, now: datetime) -> int | None:
     return min(limits, default=None)
 
 
-def _tags(assertion: Assertion, role: str) -> issuing.SessionTags:
+def _tags(assertion: Assertion, role: str) -> sessions.SessionTags:
     """The session tags, checked by AssumeRole's constraints."""
     passed = []
     for name, values in assertion.attributes.items():
@@ -238,7 +238,7 @@ def _tags(assertion: Assertion, role: str) -> issuing.SessionTags:
         "TransitiveTagKeys": list(transitive),
     }
     operations.check("sts", "AssumeRole", as_params)
-    return issuing.checked_tags(tuple(passed), transitive, None)
+    return sessions.checked_tags(tuple(passed), transitive, None)
 
 
 def _identity(assertion: Assertion, provider: SamlProvider) -> dict[str, str]:

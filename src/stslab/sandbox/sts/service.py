@@ -7,7 +7,7 @@ from stslab.sandbox.api import faults, identifiers, model, operations
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.federation import saml
 from stslab.sandbox.state.snapshot import Transaction, View
-from stslab.sandbox.sts import issuing
+from stslab.sandbox.sts import sessions
 from stslab.sandbox.sts.assume_role import AssumeRole, not_authorized, proved_mfa
 
 _DEFAULT_SECONDS, _ROOT_SECONDS = 43200, 3600
@@ -65,11 +65,11 @@ class StsService:
         """Needs no permission (IAM User Guide, "Permissions for GetSessionToken")."""
         caller, proved = request.caller, proved_mfa(tx, request, self._assume.spend_mfa)
         least = int(request.params.get("MinimumSessionTokenSize", 0))
-        _, answer = issuing.issue(
+        _, answer = sessions.issue(
             tx,
             caller.account,
             request.now,
-            issuing.Grant(_duration(request), least_token_size=least),
+            sessions.Grant(_duration(request), least_token_size=least),
             kind="SessionToken",
             principal_arn=caller.principal.arn,
             user_id=caller.user_id,
@@ -84,17 +84,17 @@ class StsService:
         """IAM User Guide, "Permissions for GetFederationToken"."""
         caller, params = request.caller, request.params
         arn = f"arn:aws:sts::{caller.account}:federated-user/{params['Name']}"
-        tags = issuing.tags_of(params, None)
+        tags = sessions.tags_of(params, None)
         for action in ("GetFederationToken", *(["TagSession"] if tags.all else [])):
             self._require(tx, request, model.Need(f"sts:{action}", arn, tags.context()))
-        grant = issuing.Grant(
+        grant = sessions.Grant(
             _duration(request),
-            issuing.session_policies(tx, caller.account, params, self._assume.managed_text),
+            sessions.session_policies(tx, caller.account, params, self._assume.managed_text),
             tags.all,
             int(params.get("MinimumSessionTokenSize", 0)),
             always_limited=True,
         )
-        session, answer = issuing.issue(
+        session, answer = sessions.issue(
             tx,
             caller.account,
             request.now,

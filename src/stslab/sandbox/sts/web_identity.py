@@ -14,7 +14,7 @@ from stslab.sandbox.federation.oidc import issuers, tokens
 from stslab.sandbox.federation.oidc.certificates import NotVerified, UnknownAuthority
 from stslab.sandbox.state.identities import Issuer, OidcProvider
 from stslab.sandbox.state.snapshot import Transaction, View
-from stslab.sandbox.sts import issuing
+from stslab.sandbox.sts import sessions
 from stslab.sandbox.sts.assume_role import AssumeRole, RoleRequest
 from stslab.structures import listed
 
@@ -166,17 +166,17 @@ def _time(claims: tokens.Claims, name: str) -> int:
         raise faults.invalid_token(f"The claim {name} is not a time") from error
 
 
-def _tags(claims: tokens.Claims) -> issuing.SessionTags:
+def _tags(claims: tokens.Claims) -> sessions.SessionTags:
     """The session tags in the token (IAM User Guide, "Passing session tags in AWS STS")."""
     given = claims.get(_TAGS)
     if not isinstance(given, dict):
-        return issuing.SessionTags()
+        return sessions.SessionTags()
     principal = given.get("principal_tags", {})
     transitive = given.get("transitive_tag_keys", [])
     if not isinstance(principal, dict) or not isinstance(transitive, list):
         raise faults.invalid_token(f"The claim {_TAGS} is not valid")
     passed = tuple((key, _single(value)) for key, value in principal.items())
-    return issuing.checked_tags(passed, map(str, transitive), None)
+    return sessions.checked_tags(passed, map(str, transitive), None)
 
 
 def _single(value: object) -> str:

@@ -16,7 +16,7 @@ from stslab.sandbox.state.identities import Role, Session, SessionPolicy, User
 from stslab.sandbox.state.snapshot import Account, Record, Snapshot, Transaction
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
-from stslab.sandbox.sts import issuing
+from stslab.sandbox.sts import sessions
 
 ACCOUNT = "111122223333"
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -30,11 +30,11 @@ ROLE = Role(
 USER = User(
     account=ACCOUNT, name="Ana", unique_id=identifiers.unique_id("AIDA", ACCOUNT), created=NOW
 )
-GRANT = issuing.Grant(3600, (SessionPolicy("inline", "{}"),), (("team", "red"),))
+GRANT = sessions.Grant(3600, (SessionPolicy("inline", "{}"),), (("team", "red"),))
 
 
 def of_role(tx: Transaction, now: datetime = NOW) -> Session:
-    session, _ = issuing.issue(
+    session, _ = sessions.issue(
         tx,
         ACCOUNT,
         now,
@@ -53,11 +53,11 @@ def of_role(tx: Transaction, now: datetime = NOW) -> Session:
 
 
 def of_user(tx: Transaction) -> Session:
-    session, _ = issuing.issue(
+    session, _ = sessions.issue(
         tx,
         ACCOUNT,
         NOW,
-        issuing.Grant(3600),
+        sessions.Grant(3600),
         kind="SessionToken",
         principal_arn=USER.arn,
         user_id=USER.unique_id,

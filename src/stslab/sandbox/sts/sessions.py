@@ -1,4 +1,4 @@
-"""Issues sessions: their credentials, session policies, session tags, and the answer.
+"""Sessions: their credentials, policies, tags and size, and the answer to a request for one.
 
 IAM User Guide, "Session policies", "Passing session tags in AWS STS", "IAM and AWS STS quotas".
 """
