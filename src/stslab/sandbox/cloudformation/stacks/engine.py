@@ -144,7 +144,10 @@ class Engine:
         @functools.cache
         def caller() -> Caller:
             if not stack.role_arn:
-                return self._as_caller(stack)
+                key = self._keys(stack.caller_key)
+                if key is None or not key.active:
+                    raise invalid_client_token()
+                return key.caller
             try:
                 return self.as_role(stack.role_arn)
             except ApiFault as fault:  # it is not an error of the called service
@@ -153,12 +156,6 @@ class Engine:
         return lambda service, operation, params: self._call(
             caller(), service, operation, params, via
         )
-
-    def _as_caller(self, stack: Stack) -> Caller:
-        key = self._keys(stack.caller_key)
-        if key is None or not key.active:
-            raise invalid_client_token()
-        return key.caller
 
     def as_role(self, role_arn: str) -> Caller:
         """Assume a service role and return its session as a caller. Raises ValidationError.

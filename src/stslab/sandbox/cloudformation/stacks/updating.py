@@ -21,6 +21,10 @@ from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 LEFT = "Replacement type updates not supported on stack with disable-rollback."
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 
+UNFINISHED = frozenset({"UPDATE_IN_PROGRESS", "UPDATE_FAILED"})
+RESTORED = ("physical_id", "properties", "attributes", "tags")
+"""The members of a resource that an update may change."""
+
 
 def update_stack(job: Job) -> None:
     job.pause()
@@ -123,12 +127,7 @@ def _remember(job: Job, logical_id: str) -> Before:
     resource = job.resource(logical_id)
     if resource.before is not None:
         return resource.before
-    before = Before(
-        physical_id=resource.physical_id,
-        properties=resource.properties,
-        attributes=resource.attributes,
-        tags=resource.tags,
-    )
+    before = Before(**{name: getattr(resource, name) for name in RESTORED})
     job.change_resource(logical_id, before=before)
     return before
 
@@ -180,7 +179,10 @@ def roll_back(job: Job) -> None:
     blueprint = job.blueprint(job.stack.previous)
     for wave in blueprint.graph.waves():
         current = job.resources
-        touched = [current[name] for name in wave if name in current and _is_touched(current[name])]
+        known = (current[name] for name in wave if name in current)
+        touched = [
+            r for r in known if r.before or r.status in {"UPDATE_IN_PROGRESS", "UPDATE_FAILED"}
+        ]
         failed = steps.run(job, [_restoration(job, blueprint, each) for each in touched])
         if failed:
             job.stack_becomes("UPDATE_ROLLBACK_FAILED", lifecycle.failure("update", failed))
@@ -188,12 +190,6 @@ def roll_back(job: Job) -> None:
     with job.state.transaction() as tx:
         tx.put(replace(job.stack_in(tx), config=blueprint.config))
     job.stack_becomes("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
-
-
-def _is_touched(resource: StackResource) -> bool:
-    """Whether an update began to change an existing resource, or cancelled its change."""
-    halfway = resource.status in {"UPDATE_IN_PROGRESS", "UPDATE_FAILED"}
-    return halfway or resource.before is not None
 
 
 def _restoration(job: Job, blueprint: Blueprint, resource: StackResource) -> Step:
@@ -224,17 +220,8 @@ def _return_to_old(job: Job, logical_id: str, before: Before) -> Before:
                 properties=resource.properties,
             )
             tx.put(replace(stack, leftovers=(*stack.leftovers, left)))
-        tx.put(
-            replace(
-                resource,
-                physical_id=before.physical_id,
-                properties=before.properties,
-                attributes=before.attributes,
-                tags=before.tags,
-                initiated=True,
-                before=restored,
-            )
-        )
+        old = {name: getattr(before, name) for name in RESTORED}
+        tx.put(replace(resource, initiated=True, before=restored, **old))
     return restored
 
 

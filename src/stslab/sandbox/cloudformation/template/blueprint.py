@@ -171,11 +171,7 @@ def lookup_in(resources: Mapping[str, StackResource]) -> Lookup:
         resource = resources[reference.name]
         if not reference.getter:
             return resource.physical_id
-        require(
-            reference.attribute in resource.attributes,
-            f"Template error: resource {reference.name} does not support attribute type "
-            f"{reference.attribute} in Fn::GetAtt",
-        )
+        reference.require(resource.attributes)
         return resource.attributes[reference.attribute]
 
     return lookup

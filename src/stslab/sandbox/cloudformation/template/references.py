@@ -4,7 +4,7 @@ AWS CloudFormation User Guide, "Ref", "Fn::GetAtt", "Fn::Sub", "DependsOn attrib
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -35,6 +35,12 @@ class Reference(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """The reference as a CausingEntity of DescribeChangeSet: ``Role`` or ``Role.Arn``."""
         return f"{self.name}.{self.attribute}" if self.getter else self.name
+
+    def require(self, attributes: Container[str]) -> None:
+        """Raise ValidationError if the attribute is not among those that there are."""
+        problem = f"does not support attribute type {self.attribute} in Fn::GetAtt"
+        has = self.attribute in attributes
+        require(has, f"Template error: resource {self.name} {problem}")
 
 
 @dataclass(frozen=True)

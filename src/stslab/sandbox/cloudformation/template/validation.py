@@ -20,7 +20,6 @@ from stslab.sandbox.cloudformation.template.functions import (
 )
 from stslab.sandbox.cloudformation.template.references import (
     PSEUDO_PARAMETERS,
-    Reference,
     dependencies,
     function_of,
     if_parts,
@@ -127,18 +126,9 @@ def _check_block(template: Template, block: str, value: object) -> None:
     known = PSEUDO_PARAMETERS | set(template.parameters) | set(template.resources)
     missing = list(dict.fromkeys(r.name for r in found if r.name not in known))
     well_formed(not missing, unresolved(missing, block))
-    for reference in found:
-        _check_attribute(template, reference)
-
-
-def _check_attribute(template: Template, reference: Reference) -> None:
-    if reference.getter and reference.attribute:
-        kind = TYPES.get(template.resources[reference.name].type)
-        require(
-            kind is None or reference.attribute in kind.attributes,
-            f"Template error: resource {reference.name} does not support attribute type "
-            f"{reference.attribute} in Fn::GetAtt",
-        )
+    for reference in (one for one in found if one.attribute):
+        if kind := TYPES.get(template.resources[reference.name].type):
+            reference.require(kind.attributes)
 
 
 def needed_capabilities(template: Template) -> tuple[str, tuple[str, ...]]:
