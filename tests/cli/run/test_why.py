@@ -62,7 +62,7 @@ def test_a_code_alone_is_a_message(stslab, code):
 def test_texts_that_are_not_messages(stslab, given):
     said = stslab("why", given)
     assert (said.code, said.out) == (2, "")
-    assert "No error message of AWS" in said.err
+    assert "No refusal by AWS" in said.err
     assert "stslab why -" in said.err
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LONGEST = 4 * 1024 * 1024  # bytes of a message that are read
 _HEX = re.compile(r"[0-9A-Fa-f-]{1,36}")
 _WORD = re.compile(r"[A-Za-z0-9-]{1,36}")  # S3's ids have other letters too; no secret is so short
-_NO_MESSAGE = "No error message of AWS was found in the text."
+_NO_MESSAGE = "No refusal by AWS was found in the text."
 _HOW = (
     "Give the whole message, with its code (such as AccessDenied): in quotes, as a file, or on"
     " stdin to `stslab why -`. Without arguments, the embedded account's last refusal is explained."
