@@ -9,6 +9,7 @@ the page of AWS's documentation that says so (`source`), the `given` setups, and
     {as: admin, call: iam.CreateAccessKey, ..., keys: {user: AccessKey}}   # a new identity
     {call: s3.HeadBucket, region: eu-west-1, ...}         # signed for this region, not redirected
     {call: s3.GetObject, signature: s3, ...}              # by Signature Version 2
+    {call: s3.GetObject, send: {a-header: x, "?query": y, body: z}, ...}  # what boto3 does not send
     {clock: 3700}                                         # moves the sandbox's clock, seconds
     {token: {claims: {sub: a, aud: b}}, save: jwt}        # of the sandbox's OIDC issuers
     {metadata: {issuer: url}, save: document}             # of the sandbox's SAML providers
@@ -28,6 +29,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ import boto3
 import pytest
 import yaml
 from botocore import UNSIGNED, xform_name
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -214,6 +217,8 @@ class _Run:
         keys = self._identities.get(identity, identity)
         version = step.get("signature")
         caller = self._account.client(service, keys, step.get("region"), version)
+        further = _filled(step.get("send", {}), self._scope)
+        caller.meta.events.register("before-sign", partial(_send, further))
         params = self._params(caller, operation, step.get("with", {}))
         wanted = step.get("fails")
         try:
@@ -250,7 +255,20 @@ class _Run:
         return {name: _fitted(shape, name, value) for name, value in resolved.items()}
 
 
-_KEYS = {*"as call with expect fails message status headers save keys region signature".split()}
+_KEYS = {
+    *"as call with expect fails message status headers save keys region signature send".split()
+}
+
+
+def _send(further: Mapping[str, str], request: AWSRequest, **_: Any) -> None:
+    for name, value in further.items():
+        if name == "body":
+            request.data = value
+        elif name.startswith("?"):
+            request.url += f"{'&' if '?' in request.url else '?'}{name[1:]}={value}"
+        else:
+            del request.headers[name]
+            request.headers[name] = value
 
 
 def _filled(value: Any, scope: Mapping[str, Any]) -> Any:

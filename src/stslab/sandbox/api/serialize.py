@@ -45,6 +45,7 @@ _S3_ROOTS: Mapping[str, str] = {
 }
 """The root elements of those answers of S3 that are not named after their operations."""
 _PARTIAL = 206
+_NO_CONTENT = {"PutBucketPolicy": 204, "PutBucketTagging": 204}  # what the service model lacks
 _TO_THE_MILLISECOND = frozenset({"CreationTime", "DeletionTime", "LastUpdatedTime", "Timestamp"})
 """CloudFormation's times. AWS CLI Command Reference, "describe-stack-events", "list-stacks"."""
 _WITH_ZEROS = frozenset({"CreationDate", "Initiated", "LastModified"})
@@ -113,7 +114,8 @@ def _rest(service: str, operation: str, answer: Answer, request_id: str) -> ApiR
     model = operations.operation(service, operation)
     shape = model.output_shape
     ids = request_ids(service, request_id)
-    status = _PARTIAL if answer.get("ContentRange") else int(model.http.get("responseCode", 200))
+    usual = int(model.http.get("responseCode", _NO_CONTENT.get(operation, 200)))
+    status = _PARTIAL if answer.get("ContentRange") else usual
     if shape is None:
         return ApiResponse(status, ids)
     headers = tuple(_rest_headers(shape, answer))

@@ -72,7 +72,7 @@ def _check_name(name: str, request: ApiRequest, region: str) -> None:
 
 def _region(request: ApiRequest, constraint: str | None) -> str:
     """The bucket's region. Only the endpoint of us-east-1 can create a bucket elsewhere."""
-    if constraint and constraint not in _locations():
+    if constraint is not None and constraint not in _locations():
         raise fault("InvalidLocationConstraint", LocationConstraint=constraint)
     region = {"EU": "eu-west-1"}.get(constraint or "", constraint or REGION)
     if request.region not in (REGION, region):

@@ -177,6 +177,7 @@ def _list_versions(view: View, request: ApiRequest) -> Answer:
     if after_id and not after:
         message = "A version-id marker cannot be specified without a key marker."
         raise invalid_argument(message, "version-id-marker", after_id)
+    lookups.check_version_id(after_id or None, "version-id-marker")
     most = limit(params.get("MaxKeys"))
     entries = _versions(_objects(view, request, bucket), after, after_id)
     result = page(entries, request, after, most)

@@ -79,11 +79,11 @@ def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
     )
 
 
-def check_version_id(version_id: str | None) -> None:
+def check_version_id(version_id: str | None, name: str = "versionId") -> None:
     if version_id is not None and not is_version_id(version_id):
         empty = "Version id cannot be the empty string"
         message = "Invalid version id specified" if version_id else empty
-        raise invalid_argument(message, "versionId", version_id)
+        raise invalid_argument(message, name, version_id)
 
 
 def is_version_id(version_id: str) -> bool:

@@ -117,7 +117,7 @@ def complete(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer
     """CompleteMultipartUpload. Completing an upload again changes nothing."""
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
     current = lookups.content_at(tx, Address(bucket.name, key), None)
-    if current is not None and current.upload == request.params["UploadId"]:
+    if current is not None and current.upload and current.upload == request.params["UploadId"]:
         return _completed(request, bucket, current)
     upload = _upload(tx, request)
     preconditions.check_write(tx, request)

@@ -14,6 +14,7 @@ from anycrc import Model
 from stslab.sandbox.api.faults import fault
 
 PREFIX = "x-amz-checksum-"
+_ANNOUNCED = "x-amz-sdk-checksum-algorithm"
 _NOT_VALUES = {"mode", "type", "algorithm"}  # headers with the prefix that are not checksums
 _CRC32C, _CRC64NVME = Model("CRC32-ISCSI"), Model("CRC64-NVME")
 
@@ -37,24 +38,22 @@ def verify(headers: Mapping[str, str], body: bytes) -> None:
     """Verify a body against the checksums in its headers (lower-case names)."""
     if "content-md5" in headers:
         _verify_md5(headers["content-md5"], body)
-    sent = [
-        name
-        for name in headers
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in _NOT_VALUES
-    ]
+    sent = [name.removeprefix(PREFIX) for name in headers if name.startswith(PREFIX)]
+    sent = [algorithm for algorithm in sent if algorithm not in _NOT_VALUES]
+    announced, problem = headers.get(_ANNOUNCED, "").lower(), ""
     if len(sent) > 1:
-        several = (
+        problem = (
             "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
         )
-        raise fault("InvalidRequest", several)
-    for name in sent:
-        _verify_checksum(name, headers[name], body)
-    if "x-amz-sdk-checksum-algorithm" in headers and body and not sent:
-        raise fault(
-            "InvalidRequest",
-            "x-amz-sdk-checksum-algorithm specified, but no corresponding "
-            "x-amz-checksum-* or x-amz-trailer headers were found.",
-        )
+    elif announced and body and not sent:
+        problem = f"{_ANNOUNCED} specified, but no corresponding x-amz-checksum-* or x-amz-trailer "
+        problem += "headers were found."
+    elif announced and sent and sent != [announced]:
+        problem = f"Value for {_ANNOUNCED} header is invalid."
+    if problem:
+        raise fault("InvalidRequest", problem)
+    for algorithm in sent:
+        _verify_checksum(algorithm, headers[f"{PREFIX}{algorithm}"], body)
 
 
 def _verify_md5(sent: str, body: bytes) -> None:
@@ -68,18 +67,17 @@ def _verify_md5(sent: str, body: bytes) -> None:
         raise fault("BadDigest", what, ExpectedDigest=sent, CalculatedDigest=ours)
 
 
-def _verify_checksum(name: str, sent: str, body: bytes) -> None:
-    algorithm = name.removeprefix(PREFIX)
+def _verify_checksum(algorithm: str, sent: str, body: bytes) -> None:
     compute = ALGORITHMS.get(algorithm)
     if compute is None:
         if algorithm.startswith("xxhash"):
-            raise fault("NotImplemented", Header=name)
+            raise fault("NotImplemented", Header=f"{PREFIX}{algorithm}")
         message = "The algorithm type you specified in x-amz-checksum- header is invalid."
         raise fault("InvalidRequest", message)
     expected = _decoded(sent)
     actual = compute(body)
     if expected is None or len(expected) != len(actual):
-        raise fault("InvalidRequest", f"Value for {name} header is invalid.")
+        raise fault("InvalidRequest", f"Value for {PREFIX}{algorithm} header is invalid.")
     if expected != actual:
         what = f"The {algorithm.upper()} you specified did not match the calculated checksum."
         raise fault("BadDigest", what)

@@ -103,7 +103,8 @@ def operation(http: HttpRequest, where: Address) -> str:
     for candidate in candidates().get((http.method, where.level), ()):
         if candidate.fits(subresources, query, http):
             return candidate.name
-    raise fault("MethodNotAllowed", Method=http.method, ResourceType=where.level)
+    kind = "UPLOAD" if "uploadId" in subresources else where.level
+    raise fault("MethodNotAllowed", Method=http.method, ResourceType=kind)
 
 
 def single(http: HttpRequest) -> dict[str, str]:
@@ -127,19 +128,15 @@ def candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
     table: dict[tuple[str, str], list[Candidate]] = {}
     for name in sorted(operations.names("s3") - _SUPERSEDED - _ELSEWHERE):
         model = operations.operation("s3", name)
-        place = operations.method(model), _level(operations.path(model))
+        path = operations.path(model)
+        level = OBJECT if "{Key+}" in path else BUCKET if "{Bucket}" in path else SERVICE
+        place = operations.method(model), level
         table.setdefault(place, []).append(_candidate(name, model))
-    return {place: tuple(sorted(group, key=_rank)) for place, group in table.items()}
+    return {place: tuple(sorted(group, key=_has, reverse=True)) for place, group in table.items()}
 
 
-def _rank(candidate: Candidate) -> int:
-    return -len(candidate.literals) - len(candidate.arguments) - len(candidate.headers)
-
-
-def _level(path: str) -> str:
-    if "{Key+}" in path:
-        return OBJECT
-    return BUCKET if "{Bucket}" in path else SERVICE
+def _has(candidate: Candidate) -> int:
+    return len(candidate.literals) + len(candidate.arguments) + len(candidate.headers)
 
 
 def _candidate(name: str, model: OperationModel) -> Candidate:

@@ -1,5 +1,6 @@
 """The permissions that each S3 request needs on the bucket, its objects, or a copy's source."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -256,9 +257,10 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
     """The address and the version id of a copy's source. Raises InvalidArgument."""
     path, _, query = str(request.params["CopySource"]).partition("?versionId=")
     bucket, _, key = unquote(path).removeprefix("/").partition("/")
-    if not bucket or not key:
-        message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
-        raise invalid_argument(message, "x-amz-copy-source", path)
+    broken = re.search("%(?![0-9A-Fa-f]{2})", path)
+    for what, wrong in (("encoding", broken), ("bucket name", not bucket), ("object key", not key)):
+        if wrong:
+            raise invalid_argument(f"Invalid copy source {what}", "x-amz-copy-source", path)
     version = parse_qs(f"v={query}").get("v", [None])[0]
     return checked(Address(bucket, key)), version
 

@@ -194,6 +194,7 @@ _COUNTS: Mapping[str, str] = {
     "MaxUploads": "max-uploads",
     "PartNumberMarker": "part-number-marker",
 }
+_ENCRYPTED = "x-amz-server-side-encryption"
 _DIGESTS = ("content-md5", checksums.PREFIX, "x-amz-trailer")
 # Enums whose other values S3 refuses with a specific error, later.
 _REFUSED_LATER = frozenset({"BucketLocationConstraint"})
@@ -268,6 +269,7 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
         for member in members:
             if member.wire_name in given:
                 parsed[member.name] = _converted(member, given[member.wire_name])
+    _refuse_unknown(layout, headers, parsed, http)
     for map_name, prefix in layout.maps:
         parsed[map_name] = {
             key[len(prefix) :]: value for key, value in headers.items() if key.startswith(prefix)
@@ -276,6 +278,28 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
         missing = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
         raise fault("InvalidRequest", missing)
     return {**parsed, **_body(layout, http)}
+
+
+def _refuse_unknown(
+    layout: _Layout, headers: Document, parsed: Document, http: HttpRequest
+) -> None:
+    """Refuse what S3 does not ignore in operations that have no use for it."""
+    if _ENCRYPTED in headers and "ServerSideEncryption" not in parsed:
+        message = f"{_ENCRYPTED} header is not supported for this operation."
+        raise invalid_argument(message, _ENCRYPTED, headers[_ENCRYPTED])
+    known = {member.wire_name for member in layout.arguments}
+    for argument, value in http.query if "response-expires" in known else ():
+        if argument.startswith("response-") and argument not in known:
+            message = (
+                f"{argument} is not in the set of overridable response headers. Please refer to"
+            )
+            message += (
+                " the S3 API documentation for a complete list of overridable response headers."
+            )
+            raise invalid_argument(message, argument, value)
+    if "CopySource" in parsed and http.body:
+        message = "The request included a body. Requests of this type must not include a non-empty "
+        raise fault("InvalidRequest", f"{message}body.")
 
 
 def _converted(member: _Member, text: str) -> object:
@@ -334,7 +358,8 @@ def check(request: ApiRequest) -> None:
         raise fault("MetadataTooLarge", Size=size, MaxSizeAllowed=_MOST_METADATA)
     is_document = layout.body is not None and layout.body.type_name == "structure"
     if is_document and not _fits(layout.body, params.get(layout.payload)):
-        raise malformed()
+        is_acl = layout.payload == "AccessControlPolicy"
+        raise fault("MalformedACLError") if is_acl else malformed()
 
 
 def _bad_choice(member: _Member, given: str) -> ApiFault:
