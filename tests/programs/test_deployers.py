@@ -58,12 +58,12 @@ def test_cdk(cdk: Program, account: Account) -> None:
     """It has a role, a bucket that wants TLS, and a grant; the command's own key deploys them."""
     account.client("s3", "admin").create_bucket(Bucket="cdk-assets")
     roles, buckets = made_by(account)
-    said = cdk.run("deploy", "--require-approval", "never", "--no-version-reporting")
+    said = cdk.run("deploy", "--require-approval", "never")
     progress = [line for line in said.splitlines() if line.startswith("CdkLab | ")]
     counts = [int(line.split("|")[1].split("/")[0]) for line in progress]
     assert counts == sorted(counts)
-    assert counts[-1] == 5
+    assert counts[-1] == 6
     assert "CdkLab.RoleArn = arn:aws:iam::" in said
-    assert "Number of stacks with differences: 0" in cdk.run("diff", "--no-version-reporting")
-    assert "CdkLab: destroyed" in cdk.run("destroy", "--force", "--no-version-reporting")
+    assert "Number of stacks with differences: 0" in cdk.run("diff")
+    assert "CdkLab: destroyed" in cdk.run("destroy", "--force")
     assert made_by(account) == (roles, buckets)
