@@ -2,7 +2,7 @@
 
 import json
 
-from stslab.kinds.own import Changed
+from stslab.lab.effects import Changed
 from stslab.runner import events
 from stslab.runner.events import CallShown, StageShown
 

@@ -65,20 +65,3 @@ _ARNS: Mapping[str, re.Pattern[str]] = {
         "cloudformation.stack": (rf"cloudformation:[^:]*:{_ACCOUNT}:stack/(?P<name>[^/:]+)/[^/:]+"),
     }.items()
 }
-
-
-class Changed(msgspec.Struct, frozen=True):
-    """One thing that a run changes, with the calls that change it and those that undo that."""
-
-    thing: str
-    calls: tuple[str, ...]
-    undo: tuple[str, ...]
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """A summary of a lab's calls for people: changes, reads, and notes."""
-
-    changed: tuple[Changed, ...]
-    reads: tuple[str, ...]
-    cleanup: tuple[str, ...]  # further calls of cleanup, for things that were added by hand
-    notes: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Lists every call that a run of a lab makes or may make, and what each changes. Pure.
+"""Lists every call that a run of a lab makes or may make: what it changes and costs. Pure.
 
 The linter, the consent screen, ``show``, the dry run and the guard of a real account all use it.
 A value that only a response will tell is shown as its name in angle brackets.
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from stslab.kinds.judge import Note, judged, resources_of, things_of_template
 from stslab.kinds.operations import CHANGES, HOME, RESOURCES, Must, changes
-from stslab.kinds.own import Changed, Own, Summary
+from stslab.kinds.own import Own
 from stslab.kinds.table import BY_REMOVAL, BY_RESOURCE_TYPE, KINDS, creation_of, names_made, search
 from stslab.lab.checking.names import ADMIN
 from stslab.lab.model import Action, Check, LabFile, Params, Step
@@ -34,6 +34,8 @@ _NAMING = {
     "UserName": "iam.user",
 }
 _LONGEST = 200
+_FREE = frozenset({"iam", "sts", "cloudformation"})
+_NEXT_TO_FREE = frozenset({"s3"})
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -70,6 +72,23 @@ class Effect(msgspec.Struct, frozen=True):
             yield f"{self.call} sends on data that {read} reads, which is not the run's"
 
 
+class Changed(msgspec.Struct, frozen=True):
+    """One thing that a run changes, with the calls that change it and those that undo that."""
+
+    thing: str
+    calls: tuple[str, ...]
+    undo: tuple[str, ...]
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """A summary of a lab's calls for people: changes, reads, and notes."""
+
+    changed: tuple[Changed, ...]
+    reads: tuple[str, ...]
+    cleanup: tuple[str, ...]  # further calls of cleanup, for things that were added by hand
+    notes: tuple[str, ...]
+
+
 def summary(effects: Iterable[Effect]) -> Summary:
     every = list(effects)
     calls: dict[str, tuple[list[str], list[str]]] = {}
@@ -98,6 +117,17 @@ def summary(effects: Iterable[Effect]) -> Summary:
         cleanup=tuple(sorted(removals)),
         notes=tuple(dict.fromkeys(note for one in every for note in one.notes)),
     )
+
+
+def costs(effects: Iterable[Effect]) -> str:
+    """What the calls cost on a real account, in words."""
+    services = {effect.call.partition(".")[0] for effect in effects}
+    others = services - _FREE - _NEXT_TO_FREE
+    if others:
+        return f"unknown: besides free services it uses {', '.join(sorted(others))}"
+    if services & _NEXT_TO_FREE:
+        return "nothing (IAM, STS and CloudFormation are free; the few S3 requests: under a cent)"
+    return "nothing (IAM, STS and CloudFormation are free)"
 
 
 class _Where(NamedTuple):

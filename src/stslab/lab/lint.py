@@ -24,7 +24,7 @@ from stslab.lab.loader import read
 from stslab.lab.model import DENIALS, LabFile, Part
 from stslab.lab.reading.document import Node
 from stslab.lab.reading.expressions import OPEN, Tree, query
-from stslab.lab.reading.problems import WARNING, Allowed, Problem, did_you_mean, in_order, shortened
+from stslab.lab.reading.problems import WARNING, Problem, did_you_mean, in_order, shortened
 from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import names_used, roots
 from stslab.resources import text_of
@@ -41,6 +41,7 @@ BASE: Mapping[str, object] = {
 WIDTH, LINES = 78, 18  # The room for an intro on a screen of 80 columns and 24 lines
 _LONGEST = {"title": 60, "says": 76, "because": 300, "why": 200, "task": 200, "hints": 200}
 _CODES: Mapping[str, str] = beside(__file__, "errors.yaml")
+_ALLOW = re.compile(r"#\s*stslab:\s*allow\s+(\S+)[ \t]*(.*)")
 _ASK = "Compare something in the response, as in: Arn == '${{ user_arn }}'."
 
 
@@ -75,6 +76,30 @@ class Looked:
 
     def operation(self, call: str | None) -> Operation | None:
         return self.catalogue.operation(*call.split(".", 1)) if call else None
+
+
+class Allowed:
+    """The rules that a file's comments allow, each in the comment's line or the next one."""
+
+    def __init__(self, text: str) -> None:
+        self._rules = frozenset(_allowed(text.splitlines()))
+
+    def has(self, rule: str, line: int) -> bool:
+        """Whether the rule, or the part of its name before a slash, is allowed in this line."""
+        return bool({(rule, line), (rule.partition("/")[0], line)} & self._rules)
+
+
+def _allowed(lines: list[str]) -> Iterator[tuple[str, int]]:
+    """Each allowed rule with its line, counted from 1. A rule without a reason is skipped."""
+    waiting: list[str] = []
+    for number, line in enumerate(lines, 1):
+        found = _ALLOW.search(line)
+        rules = [found[1]] if found and found[2].strip() else []
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield from ((rule, number) for rule in (*waiting, *rules))
+            waiting = []
+        else:
+            waiting += rules
 
 
 def lint(path: Path, *, catalogue: Catalogue, served: Collection[str]) -> list[Problem]:

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stslab.kinds.operations import HOME
-from stslab.kinds.own import Changed, Summary
-from stslab.lab.effects import effects, summary
+from stslab.lab.effects import Changed, Summary, effects, summary
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import markdown_line, markdown_prose, one_line, visible

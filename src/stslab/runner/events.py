@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from stslab.kinds.own import Changed
+from stslab.lab.effects import Changed
 from stslab.runner.ports import Data
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")

@@ -32,10 +32,10 @@ from stslab.cli.options import Where
 from stslab.cli.workspace import load_lab, renderer
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
+from stslab.lab.lint import Allowed
 from stslab.lab.loader import load
 from stslab.lab.model import Lab, Stage, Step, Wait
 from stslab.lab.reading.listing import find, labs_in
-from stslab.lab.reading.problems import Allowed
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson.byhand import ByHand, tasks_of
 from stslab.render.report.junit import Case, add_suite, written

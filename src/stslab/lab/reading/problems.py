@@ -1,7 +1,6 @@
 """Problems of a lab: the place, the message, and the fix."""
 
-import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -11,7 +10,6 @@ ERROR, WARNING = "error", "warning"
 _WIDEST = 100
 _MOST_NAMED = 12
 _LONGEST_VALUE = 60
-_ALLOW = re.compile(r"#\s*stslab:\s*allow\s+(\S+)[ \t]*(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,30 +84,3 @@ def _excerpt(line: str, caret: int) -> tuple[str, int]:
     line = "".join(char if char.isprintable() else " " for char in line.rstrip("\r\n"))
     start = max(0, min(caret - _WIDEST // 2, len(line) - _WIDEST))
     return line[start : start + _WIDEST], max(0, caret - start)
-
-
-# -- `# stslab: allow RULE reason` -------------------------------------------------------------
-
-
-class Allowed:
-    """The rules that a lab's file allows, each in the line of its comment or the next one."""
-
-    def __init__(self, text: str) -> None:
-        self._rules = frozenset(_allowed(text.splitlines()))
-
-    def has(self, rule: str, line: int) -> bool:
-        """Whether the rule, or the part of its name before a slash, is allowed in this line."""
-        return bool({(rule, line), (rule.partition("/")[0], line)} & self._rules)
-
-
-def _allowed(lines: list[str]) -> Iterator[tuple[str, int]]:
-    """Each allowed rule with its line, counted from 1. A rule without a reason is skipped."""
-    waiting: list[str] = []
-    for number, line in enumerate(lines, 1):
-        found = _ALLOW.search(line)
-        rules = [found[1]] if found and found[2].strip() else []
-        if line.strip() and not line.lstrip().startswith("#"):
-            yield from ((rule, number) for rule in (*waiting, *rules))
-            waiting = []
-        else:
-            waiting += rules

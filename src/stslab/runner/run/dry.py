@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from stslab.kinds.judge import resources_of
-from stslab.kinds.own import Summary
 from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
-from stslab.lab.effects import CHECK, STEP, UNDO, Effect, effects, summary
+from stslab.lab.effects import CHECK, STEP, UNDO, Effect, Summary, costs, effects, summary
 from stslab.lab.model import Lab, Stage
 from stslab.redaction import redact
 from stslab.runner.events import (
@@ -70,8 +69,6 @@ def _shown(effect: Effect) -> CallShown:
 
 RUN_ID = "<run>"
 _UNKNOWN = re.compile(r"<[^<>]*>")
-_FREE = frozenset({"iam", "sts", "cloudformation"})
-_NEXT_TO_FREE = frozenset({"s3"})
 
 # Actions with another name than their operation (Service Authorization Reference, S3).
 _ACTIONS: Mapping[str, str] = {
@@ -122,7 +119,7 @@ def footprint(lab: Lab, target: TargetInfo, admin: str = ADMIN) -> Footprint:
     needed = (need for effect in listed for need in _needed(effect, there))
     return Footprint(
         summary=summary(listed),
-        costs=_costs({effect.call.partition(".")[0] for effect in listed}),
+        costs=costs(listed),
         needed=tuple(dict.fromkeys(needed)),
         counts={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
     )
@@ -159,12 +156,3 @@ def _resource(params: Data, target: TargetInfo) -> str:
         key = params.get("Key")
         return f"{arn}/{_UNKNOWN.sub('preflight', key)}" if isinstance(key, str) else arn
     return "*"
-
-
-def _costs(services: set[str]) -> str:
-    others = services - _FREE - _NEXT_TO_FREE
-    if others:
-        return f"unknown: besides free services it uses {', '.join(sorted(others))}"
-    if services & _NEXT_TO_FREE:
-        return "nothing (IAM, STS and CloudFormation are free; the few S3 requests: under a cent)"
-    return "nothing (IAM, STS and CloudFormation are free)"

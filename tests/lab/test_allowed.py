@@ -1,6 +1,6 @@
 """`# stslab: allow RULE reason` is for the line below it, or its own."""
 
-from stslab.lab.reading.problems import Allowed
+from stslab.lab.lint import Allowed
 
 TEXT = """\
 # stslab: allow first it is meant so
