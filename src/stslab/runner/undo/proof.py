@@ -120,7 +120,7 @@ def name(entry: Entry) -> str:
     """A label for the thing that an entry made."""
     if entry.thing and complete(entry.thing):
         return label(entry.thing)
-    return f"“{entry.intent.title}” ({entry.call})"
+    return f"the step “{entry.intent.title}” ({entry.call})"
 
 
 def by_hand(thing: Thing, describe: Describe) -> str:
