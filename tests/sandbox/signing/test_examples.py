@@ -13,6 +13,7 @@ import pytest
 from tests.sandbox.signing.signed import SECRET, read, records
 
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.signing import s3
 from stslab.sandbox.signing.signature import Authenticator
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
@@ -192,6 +193,26 @@ def test_broken_chunks(old, new, code):
     with pytest.raises(ApiFault) as caught:
         _at(V4_NOW).authenticate(replace(request, body=broken))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "extra"),
+    [
+        # "Only the last chunk ...": S3's answers in aws/aws-sdk-js-v3#6859, versity/versitygw#1665.
+        (b"5\r\nhello\r\n1\r\n!", "InvalidChunkSizeError", {"Chunk": 2, "BadChunkSize": 5}),
+        # S3's answer in versity/versitygw#1684.
+        (
+            b"5\r\nhello",
+            "IncompleteBody",
+            {"NumberBytesExpected": "6", "NumberBytesProvided": 5},
+        ),
+    ],
+)
+def test_unsigned_chunks_of_the_wrong_size(body, code, extra):
+    headers = {"x-amz-decoded-content-length": "6"}
+    with pytest.raises(ApiFault) as caught:
+        s3.decode(body + b"\r\n0\r\n\r\n", s3.UNSIGNED_TRAILER, None, headers)
+    assert (caught.value.code, caught.value.extra) == (code, extra)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,11 @@ def decode(
         raise fault("MissingContentLength")
     payload, end = _payload(body, signer)
     if len(payload) != int(length):
-        raise fault("IncompleteBody")
+        message = (
+            "You did not provide the number of bytes specified by the Content-Length HTTP header"
+        )
+        sizes = {"NumberBytesExpected": length, "NumberBytesProvided": len(payload)}
+        raise fault("IncompleteBody", message, sizes)
     promised = {name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",")}
     trailers = _trailers(body[end:], signer if mode == SIGNED_TRAILER else None, mode)
     if set(trailers) != promised - {""}:
@@ -90,7 +94,7 @@ def decode(
 
 def _payload(body: bytes, signer: ChunkSigner | None) -> tuple[bytes, int]:
     payload = bytearray()
-    position, small = 0, False
+    position, number, small = 0, 0, 0
     while True:
         line = _SIZE_LINE.match(body, position)
         if not line:
@@ -105,9 +109,10 @@ def _payload(body: bytes, signer: ChunkSigner | None) -> tuple[bytes, int]:
             return bytes(payload), line.end()
         if len(chunk) < size or body[line.end() + size : line.end() + size + 2] != b"\r\n":
             raise fault("IncompleteBody")
+        number += 1
         if small:
-            raise fault("InvalidChunkSizeError")
-        small = size < _SMALLEST and signer is not None
+            raise fault("InvalidChunkSizeError", Chunk=number, BadChunkSize=small)
+        small = size if size < _SMALLEST else 0
         payload += chunk
         position = line.end() + size + 2
 

@@ -176,7 +176,7 @@ def _checked(view: View, text: str, bucket: str) -> str:
 
 
 def _normalized(policy: Statement) -> str:
-    ordered = {name: policy[name] for name in ("Version", "Id") if name in policy}
+    ordered = {"Version": LEGACY} | {n: policy[n] for n in ("Version", "Id") if n in policy}
     ordered["Statement"] = [
         {name: _without_lists_of_one(each[name]) for name in _ORDER if name in each}
         for each in listed(policy["Statement"])
@@ -205,7 +205,10 @@ def _problem(text: str) -> str:
     statements = [each for each in listed(document.get("Statement")) if isinstance(each, dict)]
     missing = (names[0] for each in statements for names in _NEEDED if not each.keys() & {*names})
     name = next(missing, "") if "Statement" in document else "Statement"
-    return f"Missing required field {name}" if name else ""
+    if name:
+        return f"Missing required field {name}"
+    effects = [each["Effect"] for each in statements]
+    return next((f"Invalid effect: {one}" for one in effects if one not in ("Allow", "Deny")), "")
 
 
 def _check_canonical(view: View, statement: Statement) -> None:
