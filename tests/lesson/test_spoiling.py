@@ -52,7 +52,7 @@ def test_a_deny_is_added_to_the_statements() -> None:
     denied = next(one for name, one in named.items() if name.endswith("deny"))
     assert denied["Statement"][0] == TRUST
     assert {**denied["Statement"][1], "Sid": ""} == {
-        "Sid": "", "Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole",
+        "Sid": "", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole",
     }  # fmt: skip
 
 

@@ -216,29 +216,36 @@ ROWS = {
         case(ROOT, shared=[grant(aws(ACCOUNT))], resource_account=OTHER),
         YES,
     ),
-    "root may not assume roles": (case(ROOT, **ASSUME, shared=[grant("*", "sts:AssumeRole")]), NO),
+    "root may not assume roles": (
+        case(ROOT, **ASSUME, shared=[grant(aws("*"), "sts:AssumeRole")]),
+        NO,
+    ),
     # Trust policies
     "trust names the user": (case(**ASSUME, shared=[grant(aws(ALICE), "sts:AssumeRole")]), YES),
-    "trust names the account": (case(**ASSUME, shared=[grant(aws(ACCOUNT), "sts:*")]), NO),
+    "trust names the account": (case(**ASSUME, shared=[grant(aws(ACCOUNT), "sts:AssumeRole")]), NO),
     "trust names the account, identity allows": (
-        case(**ASSUME, shared=[grant(aws(ACCOUNT), "sts:*")], identity=[allow("sts:AssumeRole")]),
+        case(
+            **ASSUME,
+            shared=[grant(aws(ACCOUNT), "sts:AssumeRole")],
+            identity=[allow("sts:AssumeRole")],
+        ),
         YES,
     ),
     "identity allows, trust is silent": (
-        case(**ASSUME, shared=[grant(aws(EVE), "sts:*")], identity=[allow()]),
+        case(**ASSUME, shared=[grant(aws(EVE), "sts:AssumeRole")], identity=[allow()]),
         NO,
     ),
     "identity allows, trust unknown": (case(**ASSUME, identity=[allow()]), NO),
     "trust denies": (
         case(
             **ASSUME,
-            shared=[grant(aws(ALICE), "sts:*"), refuse(aws(ALICE), "sts:*")],
+            shared=[grant(aws(ALICE), "sts:AssumeRole"), refuse(aws(ALICE), "sts:AssumeRole")],
             identity=[allow()],
         ),
         NEVER,
     ),
     "identity denies, trust names the user": (
-        case(**ASSUME, shared=[grant(aws(ALICE), "sts:*")], identity=[deny("sts:*")]),
+        case(**ASSUME, shared=[grant(aws(ALICE), "sts:AssumeRole")], identity=[deny("sts:*")]),
         NEVER,
     ),
     "a session assumes on": (
@@ -247,7 +254,9 @@ ROWS = {
     ),
     "a service assumes": (
         case(
-            "ec2.amazonaws.com", **ASSUME, shared=[grant({"Service": "ec2.amazonaws.com"}, "sts:*")]
+            "ec2.amazonaws.com",
+            **ASSUME,
+            shared=[grant({"Service": "ec2.amazonaws.com"}, "sts:AssumeRole")],
         ),
         YES,
     ),
@@ -256,7 +265,7 @@ ROWS = {
             "accounts.google.com",
             "sts:AssumeRoleWithWebIdentity",
             LAB_ROLE,
-            shared=[grant({"Federated": "accounts.google.com"}, "sts:*")],
+            shared=[grant({"Federated": "accounts.google.com"}, "sts:AssumeRoleWithWebIdentity")],
         ),
         YES,
     ),
@@ -265,7 +274,12 @@ ROWS = {
             f"arn:aws:iam::{ACCOUNT}:saml-provider/corp",
             "sts:AssumeRoleWithSAML",
             LAB_ROLE,
-            shared=[grant({"Federated": f"arn:aws:iam::{ACCOUNT}:saml-provider/corp"}, "sts:*")],
+            shared=[
+                grant(
+                    {"Federated": f"arn:aws:iam::{ACCOUNT}:saml-provider/corp"},
+                    "sts:AssumeRoleWithSAML",
+                )
+            ],
         ),
         YES,
     ),
@@ -274,7 +288,7 @@ ROWS = {
             "accounts.google.com",
             "sts:AssumeRoleWithWebIdentity",
             LAB_ROLE,
-            shared=[grant({"Federated": "graph.facebook.com"}, "sts:*")],
+            shared=[grant({"Federated": "graph.facebook.com"}, "sts:AssumeRoleWithWebIdentity")],
         ),
         NO,
     ),
@@ -383,11 +397,11 @@ REASONS = [
         "no role trust policy allows the sts:AssumeRole action",
     ),
     (
-        case(**ASSUME, shared=[grant(aws(ACCOUNT), "sts:*")]),
+        case(**ASSUME, shared=[grant(aws(ACCOUNT), "sts:AssumeRole")]),
         "no identity-based policy allows the sts:AssumeRole action",
     ),
     (
-        case(**ASSUME, shared=[refuse("*", "sts:*")]),
+        case(**ASSUME, shared=[refuse(aws("*"), "sts:AssumeRole")]),
         "with an explicit deny in the role trust policy",
     ),
     (case(identity=[allow()]), "an identity-based policy allows the s3:GetObject action"),
@@ -413,11 +427,11 @@ def blocking(found):
 
 
 def test_a_refused_assume_role_names_each_side_that_refuses():
-    both = decide(case(**ASSUME, shared=[grant(aws(EVE), "sts:*")]))
+    both = decide(case(**ASSUME, shared=[grant(aws(EVE), "sts:AssumeRole")]))
     assert blocking(both) == ["role trust policy", "identity-based policy"]
-    trust = decide(case(**ASSUME, shared=[grant(aws(EVE), "sts:*")], identity=[allow()]))
+    trust = decide(case(**ASSUME, shared=[grant(aws(EVE), "sts:AssumeRole")], identity=[allow()]))
     assert blocking(trust) == ["role trust policy"]
-    identity = decide(case(**ASSUME, shared=[grant(aws(ACCOUNT), "sts:*")]))
+    identity = decide(case(**ASSUME, shared=[grant(aws(ACCOUNT), "sts:AssumeRole")]))
     assert blocking(identity) == ["identity-based policy"]
 
 

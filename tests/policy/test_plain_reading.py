@@ -193,6 +193,9 @@ def _shared(who: Who, target: Target, names: Names) -> NamedPolicy | None:
     statements = [
         {**each, "Action": _TARGETS[target][0], **rest} for each in _shared_by(who, names)
     ]
+    for each in statements if target is Target.ROLE else ():
+        if each.get("Principal") == "*":  # IAM refuses it in a trust policy
+            each["Principal"] = {"AWS": "*", "Service": _HOST}
     if names is Names.SILENT:
         statements = [{**each, "Action": "sts:TagSession"} for each in statements]
     return NamedPolicy(names.value, parse(policy(*statements), kind))

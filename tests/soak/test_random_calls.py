@@ -38,7 +38,7 @@ POLICIES = (
                 {
                     "Effect": "Allow",
                     "Principal": {"AWS": f"arn:aws:iam::{LEARNER}:root"},
-                    "Action": "sts:*",
+                    "Action": "sts:AssumeRole",
                 }
             ],
         }

@@ -95,7 +95,7 @@ class Sender(Caller):
         if name == "Policy" and self.random.random() < 0.3:
             return (
                 POLICIES[1]
-                .replace("sts:*", "s3:*")
+                .replace("sts:AssumeRole", "s3:*")
                 .replace(
                     '"Action"',
                     f'"Resource": "arn:aws:s3:::{self.random.choice(BUCKETS)}", "Action"',

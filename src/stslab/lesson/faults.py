@@ -412,5 +412,5 @@ def _misspelt(action: str) -> str:
 def _denied(statement: Mapping[str, Part]) -> Mapping[str, Part]:
     """A statement that denies the same to everybody."""
     kept = {name: statement[name] for name in ("Action", "Resource") if name in statement}
-    everybody = {"Principal": "*"} if "Principal" in statement else {}
+    everybody = {"Principal": {"AWS": "*"}} if "Principal" in statement else {}
     return {"Sid": "Freeze", "Effect": "Deny", **everybody, **kept}

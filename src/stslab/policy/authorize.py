@@ -6,12 +6,15 @@ boundaries for IAM entities"; AWS Organizations, "SCP evaluation" and "RCP evalu
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Final, NamedTuple
 
+from stslab.policy import catalogue
 from stslab.policy.decision import Decision, Layer, Question, layer, level_of, read, with_article
 from stslab.policy.documents.document import NamedPolicy
 from stslab.policy.documents.statement import Level, Mismatch
 from stslab.policy.request import Context, PrincipalKind, Request, split_arn
+from stslab.structures import beside
 from stslab.vocabulary import Outcome, PolicyKind
 
 _ALLOWED: Final = Outcome.ALLOWED
@@ -198,42 +201,15 @@ _UNCONTROLLED: Final = {
 # owner's root user can do these even if the bucket policy denies it.
 _ROOT_RECOVERS: Final = {"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"}
 
-# "Resource control policies (RCPs)", "List of AWS services that support RCPs" (2026).
-_RESOURCE_CONTROLLED: Final = frozenset(
-    """
-    aoss appconfig appstream autoscaling autoscaling-plans budgets clouddirectory cloudfront
-    cloudsearch cloudtrail-data codeartifact codebuild codecommit codepipeline cognito-identity
-    cognito-idp comprehend comprehendmedical compute-optimizer cost-optimization-hub dax dsql
-    dynamodb ecr ecr-public events firehose fis fms gamelift health inspector-scan kendra
-    kinesisvideo kms logs memorydb networkmonitor notifications opensearch pca-connector-ad
-    personalize polly pricing resource-groups rolesanywhere s3 secretsmanager servicediscovery
-    signin sqs sts support swf textract timestream-influxdb transcribe transfer translate wafv2
-    workspaces xray
-    """.split()
-)
 
-_RESERVED: Final = {
-    # "Managed policies and inline policies": only AWS changes the policies that it manages.
-    r"arn:[^:]+:iam::aws:policy/.*": """
-        iam:createpolicy iam:createpolicyversion iam:deletepolicy iam:deletepolicyversion
-        iam:setdefaultpolicyversion iam:tagpolicy iam:untagpolicy
-    """,
-    # "IAM Identity Center", "Roles that IAM Identity Center creates": they can't be changed.
-    r"arn:[^:]+:iam::[^:]*:role/aws-reserved/.*": """
-        iam:attachrolepolicy iam:createrole iam:createservicelinkedrole iam:deleterole
-        iam:deleterolepermissionsboundary iam:deleterolepolicy iam:deleteservicelinkedrole
-        iam:detachrolepolicy iam:passrole iam:putrolepermissionsboundary iam:putrolepolicy
-        iam:tagrole iam:untagrole iam:updateassumerolepolicy iam:updaterole
-        iam:updateroledescription
-    """,
-    # "CreateAlias", AWS KMS API reference: the prefix alias/aws/ is reserved for AWS.
-    r"arn:[^:]+:kms:[^:]*:[^:]*:alias/aws/.*": "kms:createalias kms:deletealias kms:updatealias",
-}
-_RESERVED_BY_ACTION: Final = {
-    action: re.compile(resource)
-    for resource, actions in _RESERVED.items()
-    for action in actions.split()
-}
+@cache
+def _reserved() -> dict[str, re.Pattern[str]]:
+    """For each action that AWS reserves for itself on some resources, the pattern of these."""
+    return {
+        action: re.compile(resource)
+        for resource, actions in beside(__file__, "reserved.yaml").items()
+        for action in actions.split()
+    }
 
 
 def _is_trust(question: Question) -> bool:
@@ -259,7 +235,7 @@ def _exempt_from_resource_control(question: Question) -> bool:
     by_service = principal.kind is PrincipalKind.SERVICE and _is_trust(question)
     return (
         principal.service_linked
-        or question.action.partition(":")[0] not in _RESOURCE_CONTROLLED
+        or question.action.partition(":")[0] not in catalogue.table("controlled")
         or question.action == "kms:retiregrant"
         or (by_service and arn is not None and arn.resource.startswith("role/aws-service-role/"))
     )
@@ -275,6 +251,6 @@ def _forbidden(question: Question) -> str:
     if arn and principal.member and not principal.arn.startswith(f"arn:{arn.partition}:"):
         # "How IAM roles differ from resource-based policies": only within one partition.
         return f"{request.resource} is in another partition than {principal.arn}"
-    reserved = _RESERVED_BY_ACTION.get(question.action)
+    reserved = _reserved().get(question.action)
     by_aws = reserved and reserved.fullmatch(request.resource)
     return f"{request.resource} is managed by AWS" if by_aws else ""

@@ -99,9 +99,9 @@ _PARTS: Final = re.compile(r"([^/:]*)([/:]?)(.*)", re.DOTALL)
 
 
 @cache
-def _more(keys: str) -> list[str]:
-    """A list in ``keys.yaml``: the global condition keys, or others missing in the tables."""
-    return str(beside(__file__, "keys.yaml")[keys]).split()
+def table(key: str) -> list[str]:
+    """A list in ``keys.yaml``, which says what it is."""
+    return str(beside(__file__, "keys.yaml")[key]).split()
 
 
 def is_known_key(key: str) -> bool:
@@ -114,7 +114,7 @@ def is_multivalued(key: str) -> bool:
     """Whether a request may have several values for it ("AWS global condition context keys")."""
     vendor = _vendor(key)
     if vendor == _ALL:
-        return key.lower() in _more("multivalued")
+        return key.lower() in table("multivalued")
     name = _listed(key, _names(vendor) or {})
     return name is not None and key_types(vendor).get(name, "").startswith(_MULTIVALUED)
 
@@ -155,9 +155,9 @@ def _names(vendor: str) -> dict[str, str] | None:
 @lru_cache(maxsize=256)
 def _listed_names(vendor: str) -> dict[str, str]:
     if vendor == _ALL:
-        keys = [f"{_ALL}:{name}" for name in _more("global")]
-        return {key: key if key.endswith("/") else "" for key in [*keys, *_more("unlisted")]}
-    listed = (*key_types(vendor), *_more("unlisted"))
+        keys = [f"{_ALL}:{name}" for name in table("global")]
+        return {key: key if key.endswith("/") else "" for key in [*keys, *table("unlisted")]}
+    listed = (*key_types(vendor), *table("unlisted"))
     return {key: _stem(key) for key in listed if key.lower().startswith(f"{vendor}:")}
 
 

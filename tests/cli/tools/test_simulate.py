@@ -270,7 +270,7 @@ def hostile():
     """A policy with hostile text wherever IAM allows text."""
     return policy(
         allow("s3:Get*", Condition={"StringEquals": {f"aws:PrincipalTag/{HOSTILE}": [HOSTILE]}}),
-        allow("s3:Get*", Condition={"NumericLessThan": {f"aws:RequestTag/{HOSTILE}": HOSTILE}}),
+        allow("s3:Get*", Condition={"Bool": {f"aws:RequestTag/{HOSTILE}": HOSTILE}}),
         allow("s3:Get*", f"arn:aws:s3:::{HOSTILE}/${{{HOSTILE}}}"),
         allow(f"s3:{HOSTILE}"),
         {"Effect": "Deny", "NotAction": [f"s3:{HOSTILE}", "s3:*"], "Resource": "*"},

@@ -25,6 +25,11 @@ SCP, RCP, SESSION = PolicyKind.SCP, PolicyKind.RCP, PolicyKind.SESSION
 GOOD = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 GOOD_TRUST = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}
 SYNTAX = "Syntax errors in policy."
+BAD_SID = (
+    "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
+    "expression [0-9A-Za-z]*"
+)
+LEGACY = "The policy failed legacy parsing"
 VENDOR = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 NO_PATH = (
     'IAM resource path must either be "*", root, or start with user/, federated-user/, role/, group/, '
@@ -56,10 +61,21 @@ REFUSED = [
     (IDENTITY, document(GOOD, Statements=[]), SYNTAX),
     (IDENTITY, document("x"), SYNTAX),
     (IDENTITY, document(changed(GOOD, Effect=OMIT)), SYNTAX),
-    (IDENTITY, document(changed(GOOD, Effect="allow")), SYNTAX),
+    (IDENTITY, document(changed(GOOD, Effect="allow")), LEGACY),
+    (IDENTITY, document(changed(GOOD, Effect="Permit")), SYNTAX),
+    (RESOURCE, document(changed(GOOD, Effect="allow", Principal="*")), SYNTAX),
     (IDENTITY, document(changed(GOOD, Effekt="Allow")), SYNTAX),
     (IDENTITY, document(changed(GOOD, Sid=1)), SYNTAX),
-    (IDENTITY, document(changed(GOOD, Sid="a b")), "The following Statement Ids are invalid: a b"),
+    (
+        IDENTITY,
+        document(changed(GOOD, Sid="a b")),
+        BAD_SID,
+    ),
+    (
+        TRUST,
+        document(changed(GOOD_TRUST, Sid="a b")),
+        "The following Statement Ids are invalid: a b",
+    ),
     (
         IDENTITY,
         document(changed(GOOD, Sid="a"), changed(GOOD, Sid="a")),
@@ -92,7 +108,7 @@ REFUSED = [
         (IDENTITY, document(changed(GOOD, Resource=resource)), message)
         for resource, message in (
             *(
-                (arn, "The policy failed legacy parsing")
+                (arn, LEGACY)
                 for arn in (
                     "arn:aws:s3",
                     "arn:aws:s3::bucket",
@@ -134,17 +150,13 @@ REFUSED = [
     (
         IDENTITY,
         document(changed(GOOD, Condition={"Like": {"aws:x": "true"}})),
-        "Invalid Condition type : Like.",
+        SYNTAX,
     ),
+    (IDENTITY, document(changed(GOOD, Condition={"NullIfExists": {"aws:x": "true"}})), SYNTAX),
     (
-        IDENTITY,
-        document(changed(GOOD, Condition={"StringEqual": {"aws:x": "true"}})),
+        RESOURCE,
+        document(changed(GOOD, Principal="*", Condition={"StringEqual": {"aws:x": "true"}})),
         "Invalid Condition type : StringEqual.",
-    ),
-    (
-        IDENTITY,
-        document(changed(GOOD, Condition={"NullIfExists": {"aws:x": "true"}})),
-        "Invalid Condition type : NullIfExists.",
     ),
     (TRUST, document(changed(GOOD_TRUST, Resource="*")), "Has prohibited field Resource"),
     (TRUST, document(changed(GOOD_TRUST, NotResource="*")), "Has prohibited field NotResource"),
@@ -218,7 +230,7 @@ ACCEPTED = [
     (IDENTITY, {"Statement": GOOD}),
     (IDENTITY, document(GOOD, Version="2008-10-17")),
     (TRUST, document(GOOD_TRUST, Id="x")),
-    (IDENTITY, document(changed(GOOD, Action=["*:*", "Code*:List*"]))),
+    (SCP, document(changed(GOOD, Action=["*:*", "Code*:List*"]))),
     (
         IDENTITY,
         document(

@@ -11,7 +11,7 @@ from stslab.sandbox.state.identities import MfaDevice, Session
 
 NOBODY = (
     '{"Version": "2012-10-17", "Statement": '
-    '{"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}}'
+    '{"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}}'
 )
 
 

@@ -80,7 +80,7 @@ def _findings_of(text: str, kind: PolicyKind) -> Iterator[Finding]:
         policy = parse(_PART.sub("some", _WHOLE.sub(_stand_in, text)), kind)
     except MalformedPolicy as malformed:
         message = malformed.message.rstrip(".")
-        word = re.search(r" : (\w[\w:]*)$", message)
+        word = re.search(r"no operator (\w[\w:]*)", malformed.hint)
         refusal = f"IAM would refuse this: {message}."
         yield Finding("malformed", refusal, malformed.hint, word[1] if word else "")
         return

@@ -23,6 +23,10 @@ _WITHOUT_SHARED: Final = 2  # the last marshal version whose bytes depend on val
 _POLICIES: Final = 1024
 _LARGEST: Final = 20_480  # characters: bucket policies have no more
 _NO_JSON: Final = "This policy contains invalid Json"
+_NO_JSON_OF: Final = {
+    PolicyKind.IDENTITY: SYNTAX,
+    PolicyKind.SESSION: "The policy is not in the valid JSON format.",
+}
 _UTF_16: Final = ("\udcff\udcfe", "\udcfe\udcff")
 """The beginnings of UTF-16 text that was read as UTF-8 with ``surrogateescape``."""
 
@@ -87,7 +91,7 @@ def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
 
 @remembered(_POLICIES, _LARGEST)
 def _parse_text(text: str, kind: PolicyKind) -> Policy:
-    document = load(text, SYNTAX if kind is PolicyKind.IDENTITY else _NO_JSON)
+    document = load(text, _NO_JSON_OF.get(kind, _NO_JSON))
     return Policy(kind, document, read_policy(document, kind))
 
 

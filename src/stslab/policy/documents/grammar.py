@@ -7,7 +7,7 @@ its part, and :func:`_statement` puts the statement before it. Equal lists of ac
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import filter as filter_names
 from functools import lru_cache
 from typing import Any, Final
@@ -26,7 +26,12 @@ from stslab.policy.patterns import ARN_SEPARATORS, remembered
 from stslab.vocabulary import LATEST, LEGACY, PolicyKind
 
 SYNTAX: Final = "Syntax errors in policy."
+_LEGACY_PARSING: Final = "The policy failed legacy parsing"
 _SID: Final = re.compile(r"[A-Za-z0-9]*")
+_BAD_SID: Final = (
+    "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular "
+    "expression [0-9A-Za-z]*"
+)
 
 _POLICY_ELEMENTS: Final = {"Version", "Id", "Statement"}
 _STATEMENT_ELEMENTS: Final = set(
@@ -34,6 +39,7 @@ _STATEMENT_ELEMENTS: Final = set(
 )
 _OF_RESOURCES: Final = (PolicyKind.RESOURCE, PolicyKind.TRUST)
 _WITH_PRINCIPAL: Final = (*_OF_RESOURCES, PolicyKind.RCP)
+_OF_IDENTITIES: Final = (PolicyKind.IDENTITY, PolicyKind.BOUNDARY, PolicyKind.SESSION)
 _RCP_FULL: Final = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
 
 
@@ -68,9 +74,7 @@ def _check_rcp(statement: Statement) -> None:
 def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
     if not isinstance(document, dict):
         raise MalformedPolicy(SYNTAX, "A policy must be a JSON object.")
-    if not document.keys() <= _POLICY_ELEMENTS:
-        unknown = min(document.keys() - _POLICY_ELEMENTS, key=str)
-        raise MalformedPolicy(SYNTAX, f"A policy has no element {unknown!r}.")
+    _check_names(document, _POLICY_ELEMENTS, kind, "A policy has no element")
     if document.get("Version", LEGACY) not in (LATEST, LEGACY):
         raise MalformedPolicy(SYNTAX, f"Version must be {LATEST!r} or {LEGACY!r}.")
     if "Id" in document and kind not in _OF_RESOURCES:  # "Policy grammar notes"
@@ -83,6 +87,13 @@ def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
     if not isinstance(statements, list) or not statements:
         raise MalformedPolicy(SYNTAX, "Statement must be a statement, or a list of one or more.")
     return statements
+
+
+def _check_names(given: Iterable[str], known: set[str], kind: PolicyKind, lacks: str) -> None:
+    for name in given:
+        if name not in known:
+            message = f"Unknown field {name}" if kind is PolicyKind.TRUST else SYNTAX
+            raise MalformedPolicy(message, f"{lacks} {name!r}.")
 
 
 def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool) -> Statement:
@@ -101,14 +112,17 @@ def _read_statement(index: int, source: object, kind: PolicyKind, *, variables: 
     effect = source.get("Effect")
     if effect not in ("Allow", "Deny"):
         problem = "has no Effect" if effect is None else f"has the Effect {effect!r}"
-        raise MalformedPolicy(SYNTAX, f" {problem}: it must be 'Allow' or 'Deny'.")
+        near = kind in _OF_IDENTITIES and str(effect).lower() in ("allow", "deny")
+        message = _LEGACY_PARSING if near else SYNTAX
+        raise MalformedPolicy(message, f" {problem}: it must be 'Allow' or 'Deny'.")
     if effect == "Allow" and principal == "NotPrincipal":
         raise MalformedPolicy("Allow with NotPrincipal is not allowed.")
     sid = source.get("Sid", "")
     if not isinstance(sid, str):
         raise MalformedPolicy(SYNTAX, ": Sid must be a text.")
     if kind is not PolicyKind.RESOURCE and not _SID.fullmatch(sid):
-        problem = f"The following Statement Ids are invalid: {sid}"
+        others = f"The following Statement Ids are invalid: {sid}"
+        problem = _BAD_SID if kind in _OF_IDENTITIES else others
         raise MalformedPolicy(problem, ": A Sid can have only letters and digits.")
     return Statement(
         index,
@@ -116,7 +130,7 @@ def _read_statement(index: int, source: object, kind: PolicyKind, *, variables: 
         principal=_principal(principal, source[principal], kind) if principal else None,
         action=_action(action, source[action], kind),
         resources=(resource, _resources(source[resource], resource, kind)) if resource else None,
-        tests=read_tests(source["Condition"]) if "Condition" in source else (),
+        tests=_tests(source["Condition"], kind) if "Condition" in source else (),
         variables=variables,
     )
 
@@ -127,9 +141,7 @@ def _names(given: tuple[str, ...], kind: PolicyKind) -> tuple[str, str, str]:
 
     It depends on the elements' names alone, and is cached: most statements have the same.
     """
-    unknown = set(given) - _STATEMENT_ELEMENTS
-    if unknown:
-        raise MalformedPolicy(SYNTAX, f" has an unknown element {min(unknown, key=str)!r}.")
+    _check_names(given, _STATEMENT_ELEMENTS, kind, " has an unknown element")
     principal, action, resource = (
         _either(given, name, f"Not{name}") for name in ("Principal", "Action", "Resource")
     )
@@ -167,19 +179,20 @@ _FOREIGN: Final = re.compile(r"[^\x00-\xff]")
 _PROVIDER: Final = re.compile(
     r"arn:[^:]+:iam::[0-9]{12}:(?:saml|oidc)-provider/.+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 )
-_STS: Final = {
-    f"sts:{name}".lower(): f"sts:{name}"
-    for name in """
-    AssumeRole AssumeRoleWithSAML AssumeRoleWithWebIdentity AssumeRoot DecodeAuthorizationMessage
-    GetAccessKeyInfo GetCallerIdentity GetDelegatedAccessToken GetFederationToken
-    GetServiceBearerToken GetSessionToken GetWebIdentityToken SetContext SetSourceIdentity
-    TagGetWebIdentityToken TagSession
-    """.split()
-}
-"""Service Authorization Reference, "Actions defined by AWS Security Token Service"."""
+_TRUSTED: Final = """
+    sts:AssumeRole sts:AssumeRoleWithSAML sts:AssumeRoleWithWebIdentity sts:SetContext
+    sts:SetSourceIdentity sts:TagSession
+""".split()
+"""The actions of trust policies, in this spelling."""
+_WILD_VENDOR: Final = re.compile(r"(?:^|\0)[^:\0]*[*?][^:\0]*:")
+_SERVICE: Final = re.compile(
+    r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:amazonaws\.com(?:\.cn)?|amazon\.com|aws\.internal)"
+)
 _PARTITION: Final = re.compile(r"aws(?:-[a-z0-9-]+)?|[^:${}]*[*?][^:${}]*")
 # The usual form; a resource that does not match is examined more closely.
-_ARN: Final = re.compile(r"arn:aws:(?!iam:)[^:*?]*:[^:]*:(?:[0-9]{12}|aws|\*|):.*", re.DOTALL)
+_ARN: Final = re.compile(
+    r"arn:aws:(?!iam:|route53:|s3:(?!::))[^:*?]*:[^:]*:(?:[0-9]{12}|aws|\*|):.*", re.DOTALL
+)
 _ACCOUNT: Final = re.compile(r"[0-9]{12}|aws||.*[*?${}].*")
 _NO_PATH: Final = (
     'IAM resource path must either be "*", root, or start with user/, federated-user/, role/, '
@@ -211,13 +224,14 @@ def _actions(together: str, number: int, element: str, kind: PolicyKind) -> Elem
         if ":" in name:
             problem = "Actions/Condition can contain only one colon."
         raise MalformedPolicy(problem, f": {wrong!r}")
-    if kind is PolicyKind.TRUST:
-        for each in lower:
-            if not (each.startswith("sts:") and filter_names(_STS, each)):
-                near = suggestions(each, _STS.values())
-                meant = f": did you mean {near[0]}?" if near else ""
-                refusal = "AssumeRole policy may only specify STS AssumeRole actions."
-                raise MalformedPolicy(refusal, meant)
+    if kind in _OF_IDENTITIES and _WILD_VENDOR.search(together):
+        raise MalformedPolicy("Action vendors (e.g., aws, ec2, etc.) must not contain wildcards.")
+    for each in together.split(_BETWEEN) if kind is PolicyKind.TRUST else ():
+        if each in ("*", "sts:*") or not filter_names(_TRUSTED, each):
+            near = suggestions(each, _TRUSTED)
+            meant = f": did you mean {near[0]}?" if near else ""
+            refusal = "AssumeRole policy may only specify STS AssumeRole actions."
+            raise MalformedPolicy(refusal, meant)
     return Element(element, lower, variables=False, arn=False)
 
 
@@ -273,12 +287,16 @@ def _broken(text: str, parts: Sequence[str]) -> str:
     whole = len(parts) > ARN_SEPARATORS
     if start != "arn":
         return f'Resource {text} must be in ARN format or "*".'
-    if service == "iam" and region.strip("*"):
-        return f"IAM resource {text} cannot contain region information."
     if not _PARTITION.fullmatch(partition):
         return f'Partition "{partition}" is not valid for resource "{text}".'
     if not (whole or text.endswith("*")) or not _ACCOUNT.fullmatch(account):
-        return "The policy failed legacy parsing"
+        return _LEGACY_PARSING
+    bucket = service == "s3" and not (whole and "/" in parts[-1])
+    if region.strip("*?") and (bucket or service in ("iam", "route53")):
+        what = f"IAM resource {text} cannot" if service == "iam" else f"Resource {text} can not"
+        return f"{what} contain region information."
+    if bucket and account.strip("*?"):
+        return f"Resource {text} cannot contain an account id."
     named = not whole or service != "iam" or _OF_IAM.fullmatch(parts[-1])
     return "" if named else _NO_PATH
 
@@ -287,6 +305,9 @@ def _principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
     if kind is PolicyKind.RCP and value not in ("*", {"AWS": "*"}):
         raise MalformedPolicy(SYNTAX, ": the Principal of a resource control policy must be '*'.")
     if value == "*":
+        if kind is PolicyKind.TRUST:
+            refusal = 'AssumeRolepolicy contained an invalid principal: "STAR":"*".'
+            raise MalformedPolicy(refusal, ': write {"AWS": "*"} for everyone.')
         return PrincipalElement(name, None)
     return PrincipalElement(name, _principals(value, name, kind))
 
@@ -303,15 +324,35 @@ def _principals(value: object, name: str, kind: PolicyKind) -> list[tuple[str, s
                 f'Invalid principal in policy: "{type_}":{json.dumps(names)}', f": {name}"
             )
         for each in _texts(names, name) or [""]:
-            if not each or (type_ == "AWS" and not is_aws_principal(each)):
-                raise MalformedPolicy(f'Invalid principal in policy: "{type_}":"{each}"')
-            if type_ == "Federated" and not _PROVIDER.fullmatch(each):
-                raise MalformedPolicy(_NO_PROVIDER, f": {each!r}")
+            _check_principal(type_, each, kind)
             principals.append((type_, each))
     return principals
 
 
-def read_tests(element: object) -> list[tuple[Test, str, Sequence[str]]]:
+def _check_principal(type_: str, name: str, kind: PolicyKind) -> None:
+    if not name or (type_ == "AWS" and not is_aws_principal(name)):
+        raise MalformedPolicy(f'Invalid principal in policy: "{type_}":"{name}"')
+    if type_ == "Service" and kind is PolicyKind.TRUST and not _SERVICE.fullmatch(name):
+        raise MalformedPolicy(f'Invalid principal in policy: "SERVICE":"{name}"')
+    if type_ == "Federated" and not _PROVIDER.fullmatch(name):
+        raise MalformedPolicy(_NO_PROVIDER, f": {name!r}")
+
+
+def _tests(element: object, kind: PolicyKind) -> list[tuple[Test, str, Sequence[str]]]:
+    """The tests of a Condition; IAM reads the values of those in identity-based policies."""
+    if kind not in _OF_IDENTITIES:
+        return read_tests(element)
+    found = read_tests(element, SYNTAX)
+    for test, _, values in found:
+        wants, reads = test.operator.wants, test.operator.reads
+        if wants not in ("text", "true or false") and not all(reads(one, True) for one in values):
+            message = SYNTAX if test.operator.name == "BinaryEquals" else _LEGACY_PARSING
+            raise MalformedPolicy(message, f": a value of {test.written} is not {wants}.")
+    return found
+
+
+def read_tests(element: object, unknown: str = "") -> list[tuple[Test, str, Sequence[str]]]:
+    """The tests of a Condition; ``unknown`` is the message about an operator that is none."""
     if not isinstance(element, dict):
         raise MalformedPolicy(SYNTAX, ": Condition must be a JSON object.")
     found = []
@@ -319,8 +360,9 @@ def read_tests(element: object) -> list[tuple[Test, str, Sequence[str]]]:
         test = read_test(written)
         if test is None:
             near = suggestions(written, [one.name for one in OPERATORS.values()])
-            meant = f": did you mean {near[0]}?" if near else ""
-            raise MalformedPolicy(f"Invalid Condition type : {written}.", meant)
+            meant = f"; did you mean {near[0]}?" if near else "."
+            hint = f": there is no operator {written}{meant}"
+            raise MalformedPolicy(unknown or f"Invalid Condition type : {written}.", hint)
         if not isinstance(keys, dict):
             raise MalformedPolicy(SYNTAX, f": {written} must be a JSON object.")
         found += [(test, key, _condition_values(key, value)) for key, value in keys.items()]

@@ -39,17 +39,15 @@ def session_token(size: int) -> str:
 
 
 def account_of_key(key_id: str) -> str | None:
-    """The id of the account in an access key's id, or None if it contains none."""
+    """The id of the account in an access key's id, or None if it contains none.
+
+    A unique id without its last character has the same format.
+    """
     if len(key_id) != _KEY_LENGTH or any(char not in _BASE32 for char in key_id[4:]):
         return None
     half = int.from_bytes(base64.b32decode(key_id[_ACCOUNT_CHARS]), "big") - _ACCOUNT_OFFSET
     account = half * 2 + int(_BASE32.index(key_id[_PARITY_CHAR]) >= len(_BASE32) // 2)
     return f"{account:012d}" if 0 <= account < _ACCOUNT_LIMIT else None
-
-
-def account_of_unique_id(unique_id: str) -> str:
-    """The id of the account in a unique id, which has the format of a key's id; or empty."""
-    return account_of_key(unique_id[:_KEY_LENGTH]) or ""
 
 
 def _with_account(prefix: str, account: str, length: int) -> str:

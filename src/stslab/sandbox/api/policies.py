@@ -10,6 +10,7 @@ from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.state.identities import Role, User
 from stslab.sandbox.state.snapshot import View
+from stslab.structures import listed
 from stslab.vocabulary import LATEST
 
 
@@ -79,9 +80,7 @@ def with_arns(text: str, view: View) -> str:
 
 def _replaced(text: str, replace: Replace) -> str:
     document = json.loads(text)
-    statements = document.get("Statement", [])
-    listed = statements if isinstance(statements, list) else [statements]
-    changed = [_replace_in(statement, replace) for statement in listed]
+    changed = [_replace_in(statement, replace) for statement in listed(document["Statement"])]
     return json.dumps(document, separators=(",", ":")) if any(changed) else text
 
 
@@ -122,7 +121,7 @@ def by_id(view: View, unique_id: str) -> User | Role | None:
     """The user or role with this unique id, in whatever account; None if it is deleted."""
     if not _UNIQUE_ID.fullmatch(unique_id):
         return None
-    kind, account = _PREFIXES[unique_id[:4]], identifiers.account_of_unique_id(unique_id)
+    kind, account = _PREFIXES[unique_id[:4]], identifiers.account_of_key(unique_id[:-1]) or ""
     hinted = view.get(kind, account, _LAST_KEYS.get(unique_id, ""))
     if hinted is not None and hinted.unique_id == unique_id:
         return hinted

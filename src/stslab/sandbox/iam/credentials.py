@@ -107,10 +107,10 @@ _DEFAULT = PasswordPolicy(minimum_length=8)
 """The rules of an account without a password policy, with three of the four kinds of character."""
 _DEFAULT_KINDS = 3
 _RULES = (
-    ("symbols", r"[!@#$%^&*()_+\-=\[\]{}|']", "one of the symbols"),
-    ("numbers", r"[0-9]", "a number"),
-    ("uppercase", r"[A-Z]", "an uppercase letter"),
-    ("lowercase", r"[a-z]", "a lowercase letter"),
+    ("uppercase", r"[A-Z]", "uppercase letter"),
+    ("lowercase", r"[a-z]", "lowercase letter"),
+    ("numbers", r"[0-9]", "number"),
+    ("symbols", r"[!@#$%^&*()_+\-=\[\]{}|']", "symbol"),
 )
 # Parameter of UpdateAccountPasswordPolicy -> member of PasswordPolicy.
 _MEMBERS: Mapping[str, str] = {
@@ -135,7 +135,12 @@ def create_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
         raise faults.invalid("Must specify a password.")
     _check(tx, request.account, params["Password"])
     reset = params.get("PasswordResetRequired", False)
-    login = LoginProfile(password=params["Password"], created=request.now, reset_required=reset)
+    login = LoginProfile(
+        password=params["Password"],
+        created=request.now,
+        reset_required=reset,
+        max_signin=lookups.max_signin(params),
+    )
     tx.put(replace(user, login=login))
     return _shown(user, login)
 
@@ -149,8 +154,12 @@ def update_login_profile(tx: Transaction, request: ApiRequest) -> None:
     if "Password" in params:
         _check(tx, request.account, params["Password"])
         login = replace(login, password=params["Password"], changed=request.now)
-    reset = params.get("PasswordResetRequired", login.reset_required)
-    tx.put(replace(user, login=replace(login, reset_required=reset)))
+    login = replace(
+        login,
+        reset_required=params.get("PasswordResetRequired", login.reset_required),
+        max_signin=lookups.max_signin(params, login.max_signin),
+    )
+    tx.put(replace(user, login=login))
 
 
 def change_password(tx: Transaction, request: ApiRequest) -> None:
@@ -180,17 +189,19 @@ def _check(view: View, account: str, password: str) -> None:
     own = lookups.account(view, account).password_policy
     policy = own or _DEFAULT
     length = policy.minimum_length
-    problems = [] if len(password) >= length else [f"a minimum length of {length} characters"]
-    lacking = {member: kind for member, pattern, kind in _RULES if not re.search(pattern, password)}
-    problems += [kind for member, kind in lacking.items() if getattr(policy, member)]
-    if own is None and len(_RULES) - len(lacking) < _DEFAULT_KINDS:
-        problems.append("three of: uppercase letters, lowercase letters, numbers, symbols")
+    short = f"Password should have a minimum length of {length}"
+    problems = [] if len(password) >= length else [short]
+    lacking = {
+        member: f"Password should have at least one {kind}"
+        for member, pattern, kind in _RULES
+        if not re.search(pattern, password)
+    }
+    problems += [problem for member, problem in lacking.items() if getattr(policy, member)]
+    if own is None and (more := _DEFAULT_KINDS - len(_RULES) + len(lacking)) > 0:
+        of = f"Password should meet {more} more of the following requirements: "
+        problems.append(of + ", ".join(lacking.values()))
     if problems:
-        raise ApiFault(
-            "PasswordPolicyViolation",
-            "Password does not conform to the account password policy: it needs "
-            f"{', '.join(problems)}.",
-        )
+        raise ApiFault("PasswordPolicyViolation", ", ".join(problems))
 
 
 def _shown(user: User, login: LoginProfile) -> Members:
@@ -199,6 +210,7 @@ def _shown(user: User, login: LoginProfile) -> Members:
             "UserName": user.name,
             "CreateDate": login.created,
             "PasswordResetRequired": login.reset_required,
+            "MaxSigninSessionDuration": login.max_signin or None,
         }
     }
 

@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from stslab.sandbox.api import faults, identifiers
-from stslab.sandbox.api.model import ApiFault, ApiRequest
+from stslab.sandbox.api.model import ApiFault, ApiRequest, Params
 from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.state.identities import (
     AccessKey,
@@ -96,17 +96,23 @@ def put_new(
     kind: type[N],
     name: str,
     tags: Mapping[str, str] | None = None,
+    *,
+    path: str = "",
     **members: object,
 ) -> N:
-    """Put a new record with this name and these members, in the path of the request.
+    """Put a new record with this name and these members, in ``path`` or that of the request.
 
-    Raises EntityAlreadyExists or LimitExceeded.
+    Raises InvalidInput, EntityAlreadyExists or LimitExceeded.
     """
-    account = request.account
+    account, given = request.account, request.params.get("Path", "/")
+    if given.startswith(SERVICE_PATH):
+        raise faults.invalid_input(
+            "Paths beginning with '/aws-service-role' are reserved for AWS Service Linked Roles"
+        )
     record = kind(
         account=account,
         name=name,
-        path=request.params.get("Path", "/"),
+        path=path or given,
         unique_id=identifiers.unique_id(KINDS[kind].prefix, account),
         created=request.now,
         tags=tags or {},
@@ -219,10 +225,20 @@ def refuse_service_policy(arn: str) -> None:
 
 
 def checked_arn(arn: str) -> str:
-    """Return ``arn``, or raise InvalidInput if it is not the ARN of a managed policy."""
+    """Return ``arn``, or raise ValidationError or InvalidInput if it is no managed policy's."""
+    if arn.startswith("arn:") and not arn.startswith("arn:aws:"):
+        raise faults.invalid("Invalid ARN partition")
     if not _POLICY_ARN.fullmatch(arn):
         raise faults.invalid_input(f"ARN {arn} is not valid.")
     return arn
+
+
+def max_signin(params: Params, before: int = 0) -> int:
+    """The longest sign-in session, in seconds, after a request; 0: not set."""
+    reset = params.get("ResetMaxSigninSessionDuration", False)
+    if reset and "MaxSigninSessionDuration" in params:
+        raise faults.invalid_input("MaxSigninSessionDuration can't be both set and reset.")
+    return 0 if reset else int(params.get("MaxSigninSessionDuration", before))
 
 
 def account(view: View, account_id: str) -> Account:

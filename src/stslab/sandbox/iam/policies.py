@@ -5,7 +5,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from stslab.policy import PolicyKind
+from stslab.policy import PolicyKind, parse
 from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
 from stslab.sandbox.iam import aws_policies, lookups, shapes, tagging
@@ -19,23 +19,24 @@ from stslab.sandbox.state.identities import (
     User,
 )
 from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.vocabulary import LATEST
 
 _VERSIONS = 5
 _SIZE = 6144
 
 
 def counted(text: str) -> int:
-    """The size of a document for quotas, in characters without white space.
-
-    IAM User Guide, "IAM and AWS STS quotas".
-    """
+    """The size of a document without white space ("IAM and AWS STS quotas")."""
     return len("".join(text.split()))
 
 
 def _document(text: str) -> str:
     if counted(text) > _SIZE:
         raise faults.quota("PolicySize", _SIZE)
-    return policies.checked(text, PolicyKind.IDENTITY)
+    policies.checked(text, PolicyKind.IDENTITY)
+    if parse(text, PolicyKind.IDENTITY).version != LATEST:  # inline policies may be older
+        raise faults.malformed_policy(f"Policy document must be version {LATEST} or greater.")
+    return text
 
 
 def create_policy(tx: Transaction, request: ApiRequest) -> Answer:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.statement import Statement
-from stslab.sandbox.api import faults, identifiers, policies
+from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Params
 from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.iam.policies import counted
@@ -24,6 +24,7 @@ _SERVICE = re.compile(r"(?:[a-z0-9-]+\.)?([a-z0-9-]+)\.amazonaws\.com")
 _TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
 _OF_ANY_ROLE = {"RoleName", "Description"}
 _WITHOUT_SUFFIX = ("ecs.amazonaws.com", "elasticloadbalancing.amazonaws.com", "rds.amazonaws.com")
+_COGNITO = "cognito-identity.amazonaws.com"
 _BY_APPLICATION = ("accounts.google.com", "www.amazon.com", "graph.facebook.com")
 _GITHUB, _GITHUB_CLAIMS = "token.actions.githubusercontent.com", ("sub", "job_workflow_ref")
 
@@ -36,11 +37,7 @@ def _table() -> Mapping[str, Any]:
 
 def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
     """The principals in the trust policy must exist."""
-    params, path = request.params, request.params.get("Path", "/")
-    if path.startswith(lookups.SERVICE_PATH):
-        raise faults.invalid(
-            f"The path {lookups.SERVICE_PATH} is reserved for service-linked roles."
-        )
+    params = request.params
     role = lookups.put_new(
         tx,
         request,
@@ -51,7 +48,7 @@ def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
         description=params.get("Description", ""),
         tags=tagging.given(request),
         max_session=params.get("MaxSessionDuration", 3600),
-        max_signin=params.get("MaxSigninSessionDuration", 0),
+        max_signin=lookups.max_signin(params),
     )
     return {"Role": shapes.new_role(tx, role)}
 
@@ -75,6 +72,10 @@ def _check_shared(text: str) -> None:
         named = (statement.principal and statement.principal.names) or ()
         for name in [name for kind, name in named if kind == "Federated" and statement.allows]:
             host = name.partition(":oidc-provider/")[2] or name
+            if host == _COGNITO and "Condition" not in statement.source:
+                raise faults.malformed_policy(
+                    "A condition block must be present for the Cognito provider"
+                )
             github = host.startswith(_GITHUB)
             claims = _GITHUB_CLAIMS if github else _table()["shared"].get(host, ())
             wanted = [f"{host}:{claim}" for claim in claims]
@@ -116,22 +117,16 @@ def list_roles(view: View, request: ApiRequest) -> Answer:
 def update_role(tx: Transaction, request: ApiRequest) -> None:
     """Of a service-linked role only the description can be changed."""
     params = request.params
-    reset = params.get("ResetMaxSigninSessionDuration", False)
-    if reset and "MaxSigninSessionDuration" in params:
-        raise faults.invalid_input("MaxSigninSessionDuration can't be both set and reset.")
     role = lookups.named(tx, Role, request)
     if role.path.startswith(lookups.SERVICE_PATH) and not params.keys() <= _OF_ANY_ROLE:
         raise ApiFault(
             "UnmodifiableEntity",
             f"{role.name} is an AWS service linked role, max session duration cannot be changed.",
         )
-    role = replace(
-        role,
-        description=params.get("Description", role.description),
-        max_session=params.get("MaxSessionDuration", role.max_session),
-        max_signin=0 if reset else params.get("MaxSigninSessionDuration", role.max_signin),
-    )
-    tx.put(role)
+    description = params.get("Description", role.description)
+    longest = params.get("MaxSessionDuration", role.max_session)
+    signin = lookups.max_signin(params, role.max_signin)
+    tx.put(replace(role, description=description, max_session=longest, max_signin=signin))
 
 
 def update_role_description(tx: Transaction, request: ApiRequest) -> Answer:
@@ -159,7 +154,7 @@ def delete_role(tx: Transaction, request: ApiRequest) -> None:
 def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
     account, service = request.account, request.params["AWSServiceName"]
     if not _SERVICE.fullmatch(service):
-        raise faults.invalid_input(f"Service principal {service} is not valid.")
+        raise faults.access_denied(f"{service} is not a valid AWS service name (Service Principal)")
     if service in _WITHOUT_SUFFIX and request.params.get("CustomSuffix"):
         raise faults.invalid_input(f"Custom suffix is not allowed for {service}")
     path, name = _linked_name(request.params)
@@ -169,16 +164,15 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
             "suffix."
         )
     principal = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    role = Role(
-        account=account,
-        name=name,
+    role = lookups.put_new(
+        tx,
+        request,
+        Role,
+        name,
         path=path,
-        unique_id=identifiers.unique_id("AROA", account),
-        created=request.now,
         trust=json.dumps({"Version": "2012-10-17", "Statement": [principal]}),
         description=request.params.get("Description", ""),
     )
-    tx.put(role)
     return {"Role": shapes.new_role(tx, role)}
 
 

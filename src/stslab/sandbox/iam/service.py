@@ -104,10 +104,15 @@ def needs_of(view: View, request: ApiRequest) -> Needs:
     target = _target(view, request)
     action = f"iam:{request.operation}"
     context = {**_entity_keys(target.entity), **_parameter_keys(request.params)}
+    own = catalogue.condition_keys(action)  # beside the global ones and those of tags
     need = Need(
         action,
         target.arn,
-        {key: value for key, value in context.items() if _has_key(action, key)},
+        {
+            key: value
+            for key, value in context.items()
+            if key.lower() in own or key.startswith("aws:") or "/" in key
+        },
         _password_policy(view, request, action),
         resource_account=request.account,
         shown=target.shown,
@@ -133,11 +138,6 @@ def _password_policy(view: View, request: ApiRequest, action: str) -> NamedPolic
     }
     policy = parse({"Version": LATEST, "Statement": statement}, PolicyKind.RESOURCE)
     return NamedPolicy("password policy", policy)
-
-
-def _has_key(action: str, key: str) -> bool:
-    """Whether an action has a condition key. All actions have global keys and those of tags."""
-    return "/" in key or key.startswith("aws:") or key.lower() in catalogue.condition_keys(action)
 
 
 def _further_needs(view: View, request: ApiRequest, target: Target, need: Need) -> Needs:
@@ -187,7 +187,7 @@ def _named_target(request: ApiRequest, kind: str, entity: Entity | None, name: s
     if name.startswith("arn:"):  # messages put the type before an ARN for policies only
         return Target(name, f"policy {name}" if kind == "policy" else None, entity)
     creating = request.operation in _CREATING
-    shown = None if creating else f"{kind.replace('-', ' ')} {name}"
+    shown = None if creating and kind != "policy" else f"{kind.replace('-', ' ')} {name}"
     if entity is not None and not creating:
         return Target(entity.arn, shown, entity)
     path, name = request.params.get("Path") or "/", name.removeprefix("https://")

@@ -22,6 +22,7 @@ from stslab.policy import (
     authorize,
     parse,
 )
+from stslab.policy.request import split_arn
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest, Params
 from stslab.sandbox.iam import lookups, shapes
@@ -53,7 +54,6 @@ _VALUE_SIZE = 100
 _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
 _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
 _VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
-_COLONS = 5  # in an ARN
 _NOBODY = "policy-simulator"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
@@ -170,6 +170,9 @@ def _simulate(simulation: Simulation, params: Params) -> Answer:
         service, _, name = action.partition(":")
         if not service or not name or {"*", "?"} & set(action):
             raise faults.invalid_input(f"Invalid action name: {action}")
+    for resource in resources:
+        if resource != "*" and split_arn(resource) is None:
+            raise faults.invalid_input(f"ResourceNames are not in a valid ARN format: {resource}.")
     show = partial(_action, simulation, resources)
     return shapes.page("EvaluationResults", actions, params, show)
 
@@ -325,9 +328,14 @@ def _attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[So
     """The identity-based policies, and the boundary, of the user, group or role in a request."""
     arn = request.params["PolicySourceArn"]
     match = _SOURCE.fullmatch(arn)
-    if match is None or match[1] != request.account:
+    if match is None:
         raise faults.invalid_input(
             f"Invalid Entity Arn: {arn} does not clearly define entity type and name."
+        )
+    if match[1] != request.account:
+        raise faults.invalid_input(
+            f"Invalid Policy Source Arn: caller's account {request.account} does not have access "
+            f"to policies in account {match[1]}"
         )
     kind = _ENTITIES[match[2]]
     entity = lookups.existing(view, kind, request.account, match[3])
@@ -356,8 +364,7 @@ def _simulation(
     if len(bounds) > 1:
         raise faults.invalid_input("You can input only one permissions boundary.")
     text, owner = params.get("ResourcePolicy"), params.get("ResourceOwner") or ""
-    if owner.startswith("arn:") and owner.count(":") >= _COLONS:
-        owner = owner.split(":")[4]
+    owner = arn.account if (arn := split_arn(owner)) else owner
     if not _SOURCE.fullmatch(caller):
         raise faults.invalid_input(f"Invalid CallerArn: {caller}")
     principal = Principal.from_arn(caller)

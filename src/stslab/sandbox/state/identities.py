@@ -15,6 +15,7 @@ class LoginProfile(Opaque, frozen=True, kw_only=True):
     created: Moment
     changed: Moment | None = None
     reset_required: bool = False
+    max_signin: int = 0
 
 
 class LastUsed(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ import math
 import zlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -175,27 +176,18 @@ def checked_tags(passed: Tags, transitive: Iterable[str], calling: Session | Non
     passing = _folded(calling.transitive_tags) if calling is not None else set()
     own = calling.tags if calling is not None else ()
     inherited = tuple((key, value) for key, value in own if key.lower() in passing)
-    problems = (
-        (len(keys) > _MOST_TAGS, f"Cannot pass more than {_MOST_TAGS} session tags."),
-        (
-            len(_folded(keys)) < len(keys),
-            "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
-        ),
-        (
-            any(key.lower().startswith(RESERVED) for key in keys),
-            "The tag key prefix aws: is reserved. You can't use it in session tags.",
-        ),
-        (
-            bool(_folded(keys) & _folded(key for key, _ in inherited)),
-            (
-                "One of the specified transitive tag keys can't be set because it conflicts with a "
-                "transitive tag key from the calling session."
-            ),
-        ),
-    )
-    for wrong, message in problems:
-        if wrong:
-            raise ApiFault("InvalidParameterValue", message)
+    wrong = partial(ApiFault, "InvalidParameterValue")
+    if len(keys) > _MOST_TAGS:
+        raise wrong(f"Cannot pass more than {_MOST_TAGS} session tags.")
+    if len(_folded(keys)) < len(keys):
+        raise wrong("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    if any(key.lower().startswith(RESERVED) for key in keys):
+        raise wrong("The tag key prefix aws: is reserved. You can't use it in session tags.")
+    if _folded(keys) & _folded(key for key, _ in inherited):
+        raise wrong(
+            "One of the specified transitive tag keys can't be set because it conflicts with a "
+            "transitive tag key from the calling session."
+        )
     if not _folded(transitive) <= _folded(keys):
         raise faults.invalid(
             "The specified transitive tag key must be included in the requested tags."
