@@ -157,7 +157,7 @@ def _update(tx: Transaction, request: ApiRequest) -> Answer:
     wanted = config(request, stack)
     changed = check(tx, stack, wanted)
     check_types(tx, stack, changed)
-    if wanted.tags == stack.config.tags:
+    if stack.status not in LEFT and wanted.tags == stack.config.tags:
         current = blueprint(tx, stack, stack.config)
         if compare(stack, lookups.resources(tx, stack), changed, current).empty:
             raise invalid("No updates are to be performed.")
