@@ -16,7 +16,7 @@ from stslab.sandbox.api.faults import invalid, invalid_client_token, where
 from stslab.sandbox.api.model import ApiFault, Caller, Internal, KeyLookup
 from stslab.sandbox.cloudformation.names import SERVICE
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Call
-from stslab.sandbox.cloudformation.stacks import lifecycle, updating
+from stslab.sandbox.cloudformation.stacks import lifecycle
 from stslab.sandbox.cloudformation.stacks.job import Failure, Interrupted, Job, Stopped
 from stslab.sandbox.state.stacks import Stack
 from stslab.sandbox.state.state import State
@@ -26,13 +26,13 @@ _SESSION = "AWSCloudFormation"
 _ARN_FIELDS = 6
 _PHASES: Mapping[str, tuple[Callable[[Job], None], str]] = {
     "CREATE_IN_PROGRESS": (lifecycle.create_stack, "CREATE_FAILED"),
-    "ROLLBACK_IN_PROGRESS": (lifecycle.roll_back, "ROLLBACK_FAILED"),
+    "ROLLBACK_IN_PROGRESS": (lifecycle.roll_back_creation, "ROLLBACK_FAILED"),
     "DELETE_IN_PROGRESS": (lifecycle.delete_stack, "DELETE_FAILED"),
-    "UPDATE_IN_PROGRESS": (updating.update_stack, "UPDATE_FAILED"),
-    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": (updating.clean_up, "UPDATE_COMPLETE"),
-    "UPDATE_ROLLBACK_IN_PROGRESS": (updating.roll_back, "UPDATE_ROLLBACK_FAILED"),
+    "UPDATE_IN_PROGRESS": (lifecycle.update_stack, "UPDATE_FAILED"),
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": (lifecycle.clean_up_update, "UPDATE_COMPLETE"),
+    "UPDATE_ROLLBACK_IN_PROGRESS": (lifecycle.roll_back_update, "UPDATE_ROLLBACK_FAILED"),
     "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": (
-        updating.clean_up_rollback,
+        lifecycle.clean_up_rollback,
         "UPDATE_ROLLBACK_COMPLETE",
     ),
 }

@@ -1,7 +1,8 @@
-"""Creates and deletes stacks, and rolls back failed creations.
+"""Creates, updates and deletes stacks, and rolls back what failed.
 
-AWS CloudFormation User Guide, "Stack failure options", "Stack status codes", "Deleting a stack" and
-"DeletionPolicy attribute".
+AWS CloudFormation User Guide, "Stack status codes", "Stack failure options", "AWS CloudFormation
+stack updates", "Update behaviors of stack resources", "Deleting a stack", "DeletionPolicy
+attribute" and "UpdateReplacePolicy attribute".
 """
 
 from collections.abc import Container, Iterable
@@ -11,12 +12,22 @@ from msgspec.structs import replace
 from stslab.sandbox.api.faults import require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation import lookups
+from stslab.sandbox.cloudformation.resources.work import BadProperties
 from stslab.sandbox.cloudformation.stacks import steps
+from stslab.sandbox.cloudformation.stacks.changes import changed, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
-from stslab.sandbox.cloudformation.stacks.steps import GONE, Step
+from stslab.sandbox.cloudformation.stacks.steps import GONE, Step, Wanted
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.references import Graph
-from stslab.sandbox.state.stacks import Leftover, StackResource
+from stslab.sandbox.state.stacks import Before, Leftover, StackResource
+
+_LEFT = "Replacement type updates not supported on stack with disable-rollback."
+_REPLACING = (
+    "Requested update requires the creation of a new physical resource; hence creating one."
+)
+_UNFINISHED = frozenset({"UPDATE_IN_PROGRESS", "UPDATE_FAILED"})
+_RESTORED = ("physical_id", "properties", "attributes", "tags")
+"""The members of a resource that an update may change."""
 
 
 def delete_stack(job: Job) -> None:
@@ -26,10 +37,10 @@ def delete_stack(job: Job) -> None:
         job.stack_becomes(stack.settled_status, why)
         return
     job.pause()
-    failed = delete_resources(job, [r for r in job.resources.values() if r.status not in GONE])
+    failed = _delete_resources(job, [r for r in job.resources.values() if r.status not in GONE])
     failed += _delete_leftovers(job, job.resources)
     if failed:
-        job.stack_becomes("DELETE_FAILED", failure("delete", failed))
+        job.stack_becomes("DELETE_FAILED", _failure("delete", failed))
         return
     with job.state.transaction() as tx:
         stack = job.stack_in(tx)
@@ -39,13 +50,13 @@ def delete_stack(job: Job) -> None:
     job.stack_becomes("DELETE_COMPLETE")
 
 
-def failure(verb: str, names: Iterable[str]) -> str:
+def _failure(verb: str, names: Iterable[str]) -> str:
     """CloudFormation's status reason for a stack whose resources failed; "" for none."""
     listed = ", ".join(names)
     return f"The following resource(s) failed to {verb}: [{listed}]. " if listed else ""
 
 
-def delete_resources(
+def _delete_resources(
     job: Job, members: list[StackResource], *, creating: bool = False
 ) -> list[str]:
     """Delete resources, dependents first. Returns the logical ids of those that failed.
@@ -90,7 +101,7 @@ def _deletion(job: Job, resource: StackResource | Leftover) -> Step:
     return Step(name, kind, "DELETE", lambda: steps.delete(job, resource))
 
 
-def clean_up(job: Job, unwanted: list[StackResource], *, creating: bool = False) -> None:
+def _delete_unwanted(job: Job, unwanted: list[StackResource], *, creating: bool = False) -> None:
     """Delete replaced and ``unwanted`` resources after an update or its rollback.
 
     Dependents are deleted first.
@@ -98,7 +109,7 @@ def clean_up(job: Job, unwanted: list[StackResource], *, creating: bool = False)
     needs = {r.logical_id: frozenset(r.needs) for r in job.resources.values()}
     for wave in reversed(Graph(needs).waves()):
         _delete_leftovers(job, wave)
-        delete_resources(job, [r for r in unwanted if r.logical_id in wave], creating=creating)
+        _delete_resources(job, [r for r in unwanted if r.logical_id in wave], creating=creating)
 
 
 def _delete_leftovers(job: Job, names: Container[str]) -> list[str]:
@@ -122,7 +133,7 @@ def _delete_leftover(job: Job, left: Leftover) -> bool:
     return True
 
 
-AFTER = {
+_AFTER = {
     "ROLLBACK": ("ROLLBACK_IN_PROGRESS", "Rollback requested by user."),
     "DELETE": ("DELETE_IN_PROGRESS", "Delete requested by user."),
     "DO_NOTHING": ("CREATE_FAILED", ""),
@@ -136,19 +147,19 @@ def create_stack(job: Job) -> None:
         blueprint = job.blueprint()
         blueprint.check_values()
         for wave in blueprint.graph.waves():
-            declared = [declare(job, blueprint, name) for name in wave]
+            declared = [_declare(job, blueprint, name) for name in wave]
             pending = [r.logical_id for r in declared if r.status != "CREATE_COMPLETE"]
-            failed = steps.run(job, [creation(job, blueprint, name) for name in pending])
-            require(not failed, failure("create", failed))
-        finish(job, blueprint)
+            failed = steps.run(job, [_creation(job, blueprint, name) for name in pending])
+            require(not failed, _failure("create", failed))
+        _finish(job, blueprint)
     except ApiFault as fault:
-        status, then = AFTER[job.stack.on_failure]
+        status, then = _AFTER[job.stack.on_failure]
         job.stack_becomes(status, f"{fault.message.rstrip('. ')}. {then}")
     else:
         job.stack_becomes("CREATE_COMPLETE")
 
 
-def declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:
+def _declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:
     """The stack's resource with this id, which is added if it is new."""
     with job.state.transaction() as tx:
         stack = job.stack_in(tx)
@@ -168,7 +179,7 @@ def declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:
     return resource
 
 
-def creation(job: Job, blueprint: Blueprint, logical_id: str) -> Step:
+def _creation(job: Job, blueprint: Blueprint, logical_id: str) -> Step:
     return Step(
         logical_id,
         blueprint.declared(logical_id).type,
@@ -178,7 +189,7 @@ def creation(job: Job, blueprint: Blueprint, logical_id: str) -> Step:
     )
 
 
-def finish(job: Job, blueprint: Blueprint) -> None:
+def _finish(job: Job, blueprint: Blueprint) -> None:
     """Set the outputs and imports of a stack. Raises ValidationError for bad exports."""
     outputs = blueprint.outputs(job.lookup)
     with job.state.transaction() as tx:
@@ -187,11 +198,222 @@ def finish(job: Job, blueprint: Blueprint) -> None:
         tx.put(replace(stack, outputs=tuple(outputs), imports=tuple(blueprint.imported)))
 
 
-def roll_back(job: Job) -> None:
+def roll_back_creation(job: Job) -> None:
     """The work in ROLLBACK_IN_PROGRESS: delete what was created."""
     job.pause()
-    failed = delete_resources(job, list(job.resources.values()), creating=True)
+    failed = _delete_resources(job, list(job.resources.values()), creating=True)
     if failed:
-        job.stack_becomes("ROLLBACK_FAILED", failure("delete", failed))
+        job.stack_becomes("ROLLBACK_FAILED", _failure("delete", failed))
     else:
         job.stack_becomes("ROLLBACK_COMPLETE")
+
+
+# -- updates ---------------------------------------------------------------------------------------
+
+
+def update_stack(job: Job) -> None:
+    job.pause()
+    try:
+        blueprint = job.blueprint()
+        blueprint.check_values()
+        for wave in blueprint.graph.waves():
+            failed = steps.run(job, [s for name in wave if (s := _step(job, blueprint, name))])
+            added = [name for name in failed if job.resource(name).fresh]
+            others = [name for name in failed if name not in added]
+            why = _failure("create", added) + _failure("update", others)
+            require(not failed, why)
+        _finish(job, blueprint)
+    except ApiFault as fault:
+        left = job.stack.on_failure == "LEAVE"
+        status = "UPDATE_FAILED" if left else "UPDATE_ROLLBACK_IN_PROGRESS"
+        job.stack_becomes(status, fault.message)
+    else:
+        job.stack_becomes("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+
+
+def _step(job: Job, blueprint: Blueprint, logical_id: str) -> Step | None:
+    """The step of the update for one resource, if it needs one."""
+    resource = _declare(job, blueprint, logical_id)
+    if not is_there(resource) or resource.status == "CREATE_IN_PROGRESS":
+        job.change_resource(logical_id, fresh=True, type=blueprint.declared(logical_id).type)
+        return _creation(job, blueprint, logical_id)
+    try:
+        want = steps.wanted(job, blueprint, logical_id)
+    except (BadProperties, ApiFault) as problem:
+        return _failing(resource, problem)
+    half_replaced = resource.before is not None and resource.before.replaced
+    if half_replaced and resource.status != "UPDATE_COMPLETE":
+        return _replacement(job, blueprint, resource, want)
+    names = changed(resource.properties, want.properties)
+    if set(names) & want.kind.marked("replaces"):
+        return _replacement(job, blueprint, resource, want)
+    if names or want.tags != resource.tags or not resource.status.endswith("_COMPLETE"):
+        return _change(job, blueprint, resource, want)
+    job.change_resource(logical_id, **steps.declared_members(job, blueprint, logical_id))
+    return None
+
+
+def _failing(resource: StackResource, problem: Exception) -> Step:
+    def act() -> None:
+        raise problem
+
+    return Step(resource.logical_id, resource.type, "UPDATE", act)
+
+
+def _change(job: Job, blueprint: Blueprint, resource: StackResource, want: Wanted) -> Step:
+    name = resource.logical_id
+    # A failed or unfinished change may have changed the resource in part.
+    halfway = not resource.status.endswith("_COMPLETE")
+
+    def act() -> None:
+        before = _remember(job, name)
+        if halfway:
+            steps.restore(job, blueprint, name, before)
+        before = replace(before, tried=want.properties, tried_tags=want.tags)
+        job.change_resource(name, before=before)
+        steps.update(job, blueprint, name, want)
+
+    shown = steps.shown(job, blueprint, name)
+    return Step(name, resource.type, "UPDATE", act, "", shown)
+
+
+def _replacement(job: Job, blueprint: Blueprint, resource: StackResource, want: Wanted) -> Step:
+    name = resource.logical_id
+
+    def act() -> None:
+        if job.stack.on_failure == "LEAVE":
+            raise BadProperties(_LEFT)
+        _check_new_name(resource, want)
+        before = _remember(job, name)
+        if not before.replaced:
+            retained = blueprint.declared(name).update_replace_policy != "Delete"
+            before = replace(before, replaced=True, retained=retained)
+            job.change_resource(name, before=before, initiated=False)
+        steps.create(job, blueprint, name)
+
+    shown = steps.shown(job, blueprint, name)
+    return Step(name, resource.type, "UPDATE", act, _REPLACING, shown)
+
+
+def _check_new_name(resource: StackResource, want: Wanted) -> None:
+    """Refuse to replace a resource by another with the same custom name."""
+    property_name = want.kind.name_property
+    old = resource.before.properties if resource.before else resource.properties
+    name = want.properties.get(property_name) if property_name else None
+    if name and name == old.get(property_name):
+        raise BadProperties(
+            "CloudFormation cannot update a stack when a custom-named resource requires "
+            f"replacing. Rename {name} and update the stack again."
+        )
+
+
+def _remember(job: Job, logical_id: str) -> Before:
+    """The resource as it was before the update, which is recorded at the first call."""
+    resource = job.resource(logical_id)
+    if resource.before is not None:
+        return resource.before
+    before = Before(**{name: getattr(resource, name) for name in _RESTORED})
+    job.change_resource(logical_id, before=before)
+    return before
+
+
+def clean_up_update(job: Job) -> None:
+    """The work in UPDATE_COMPLETE_CLEANUP_IN_PROGRESS: delete replaced and removed resources."""
+    job.pause()
+    with job.state.transaction() as tx:
+        replaced = [left for r in job.resources.values() if (left := _replaced(r))]
+        for resource in job.resources.values():
+            tx.put(replace(resource, before=None, fresh=False))
+        stack = job.stack_in(tx)
+        tx.put(replace(stack, leftovers=(*stack.leftovers, *replaced)))
+    wanted = job.blueprint().active
+    unwanted = [r for name, r in job.resources.items() if name not in wanted]
+    _delete_unwanted(job, [r for r in unwanted if r.status not in GONE])
+    _forget(job, unwanted)
+    job.stack_becomes("UPDATE_COMPLETE")
+
+
+def _replaced(resource: StackResource) -> Leftover | None:
+    """The old physical resource that a complete update replaced, for the cleanup."""
+    before = resource.before
+    if before is None or not before.replaced or before.physical_id == resource.physical_id:
+        return None
+    return Leftover(
+        logical_id=resource.logical_id,
+        type=resource.type,
+        physical_id=before.physical_id,
+        properties=before.properties,
+        retained=before.retained,
+    )
+
+
+def _forget(job: Job, unwanted: Iterable[StackResource]) -> None:
+    """End an update or its rollback: remove these resources from the stack."""
+    with job.state.transaction() as tx:
+        for resource in unwanted:
+            tx.delete(resource)
+        removed = {resource.logical_id for resource in unwanted}
+        stack = job.stack_in(tx)
+        kept = tuple(name for name in stack.resources if name not in removed)
+        tx.put(replace(stack, resources=kept, previous=None, leftovers=()))
+
+
+def roll_back_update(job: Job) -> None:
+    """The work in UPDATE_ROLLBACK_IN_PROGRESS: restore each resource that the update touched."""
+    job.pause()
+    blueprint = job.blueprint(job.stack.previous)
+    for wave in blueprint.graph.waves():
+        current = job.resources
+        known = (current[name] for name in wave if name in current)
+        touched = [
+            r for r in known if r.before or r.status in {"UPDATE_IN_PROGRESS", "UPDATE_FAILED"}
+        ]
+        failed = steps.run(job, [_restoration(job, blueprint, each) for each in touched])
+        if failed:
+            job.stack_becomes("UPDATE_ROLLBACK_FAILED", _failure("update", failed))
+            return
+    with job.state.transaction() as tx:
+        tx.put(replace(job.stack_in(tx), config=blueprint.config))
+    job.stack_becomes("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+
+
+def _restoration(job: Job, blueprint: Blueprint, resource: StackResource) -> Step:
+    name = resource.logical_id
+
+    def act() -> None:
+        before = job.resource(name).before
+        if before is None:
+            return
+        if before.replaced:
+            before = _return_to_old(job, name, before)
+        steps.restore(job, blueprint, name, before)
+        job.change_resource(name, before=None)
+
+    return Step(name, resource.type, "UPDATE", act)
+
+
+def _return_to_old(job: Job, logical_id: str, before: Before) -> Before:
+    """Restore the old physical resource, and leave the new one to the cleanup."""
+    restored = replace(before, replaced=False)
+    with job.state.transaction() as tx:
+        resource, stack = job.resource(logical_id), job.stack_in(tx)
+        if resource.initiated and resource.physical_id != before.physical_id:
+            left = Leftover(
+                logical_id=logical_id,
+                type=resource.type,
+                physical_id=resource.physical_id,
+                properties=resource.properties,
+            )
+            tx.put(replace(stack, leftovers=(*stack.leftovers, left)))
+        old = {name: getattr(before, name) for name in _RESTORED}
+        tx.put(replace(resource, initiated=True, before=restored, **old))
+    return restored
+
+
+def clean_up_rollback(job: Job) -> None:
+    """The work in UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS: delete what was added."""
+    job.pause()
+    fresh = [resource for resource in job.resources.values() if resource.fresh]
+    _delete_unwanted(job, fresh, creating=True)
+    _forget(job, fresh)
+    job.stack_becomes("UPDATE_ROLLBACK_COMPLETE")
