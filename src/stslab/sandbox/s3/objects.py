@@ -142,9 +142,7 @@ def copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     copied = versions.add(tx, bucket, key, versions.with_content(draft, part))
     return {
         "CopyObjectResult": {
-            "ETag": f'"{copied.etag}"',
-            "LastModified": copied.modified,
-            **copied.checksums,
+            **versions.copy_members(copied),
             "ChecksumType": copied.checksum_type or None,
         },
         "CopySourceVersionId": source_id,

@@ -78,11 +78,7 @@ def copy_part(contents: Contents, tx: Transaction, request: ApiRequest) -> Answe
     span = _source_span(request.params.get("CopySourceRange"), version.size)
     part = _put(tx, request, upload, contents.of(version, span))
     return {
-        "CopyPartResult": {
-            "ETag": f'"{part.etag}"',
-            "LastModified": part.modified,
-            **part.checksums,
-        },
+        "CopyPartResult": versions.copy_members(part),
         "CopySourceVersionId": source_id,
         **upload.draft.encryption,
     }
@@ -223,24 +219,15 @@ def _list_parts(view: View, request: ApiRequest) -> Answer:
         "NextPartNumberMarker": shown[-1].number if shown else after,
         "MaxParts": most,
         "IsTruncated": len(rest) > len(shown),
-        "Parts": [_shown(part) for part in shown],
-        **_owners(view, upload),
-        "ChecksumAlgorithm": upload.algorithm or None,
-        "ChecksumType": upload.draft.checksum_type or None,
+        "Parts": [
+            {"PartNumber": part.number, "Size": part.size, **versions.copy_members(part)}
+            for part in shown
+        ],
+        **_facts(view, upload),
     }
 
 
-def _shown(part: Part) -> Answer:
-    return {
-        "PartNumber": part.number,
-        "LastModified": part.modified,
-        "ETag": f'"{part.etag}"',
-        "Size": part.size,
-        **part.checksums,
-    }
-
-
-def _owners(view: View, upload: Upload) -> Answer:
+def _facts(view: View, upload: Upload) -> Answer:
     bucket = lookups.bucket_named(view, upload.bucket)
     owner = lookups.canonical_id(view, bucket) if bucket is not None else upload.account
     root = (one for one in view.everywhere(Account) if one.root_arn == upload.initiator)
@@ -249,6 +236,8 @@ def _owners(view: View, upload: Upload) -> Answer:
         "Initiator": next(({"ID": one.canonical_id} for one in root), user),
         "Owner": {"ID": owner},
         "StorageClass": upload.draft.storage_class,
+        "ChecksumAlgorithm": upload.algorithm or None,
+        "ChecksumType": upload.draft.checksum_type or None,
     }
 
 
@@ -273,9 +262,7 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
                 "Key": write(upload.name),
                 "UploadId": upload.upload_id,
                 "Initiated": upload.draft.modified,
-                **_owners(view, upload),
-                "ChecksumAlgorithm": upload.algorithm or None,
-                "ChecksumType": upload.draft.checksum_type or None,
+                **_facts(view, upload),
             }
             for upload in page.items
         ],

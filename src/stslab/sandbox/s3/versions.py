@@ -188,6 +188,10 @@ def change(tx: Transaction, request: ApiRequest, **members: object) -> ObjectVer
     return changed
 
 
+def copy_members(made: Part | ObjectVersion) -> Answer:
+    return {"ETag": f'"{made.etag}"', "LastModified": made.modified, **made.checksums}
+
+
 def write_members(version: ObjectVersion, bucket: Bucket) -> Answer:
     """The members of a write's answer for the version that it made."""
     return {

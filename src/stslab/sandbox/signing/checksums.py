@@ -4,7 +4,6 @@ AWS documentation: "Checking object integrity in Amazon S3" (S3 User Guide).
 """
 
 import base64
-import binascii
 import hashlib
 import zlib
 from collections.abc import Callable, Mapping
@@ -57,9 +56,8 @@ def verify(headers: Mapping[str, str], body: bytes) -> None:
 
 
 def _verify_md5(sent: str, body: bytes) -> None:
-    expected = _decoded(sent)
-    actual = ALGORITHMS["md5"](body)
-    if expected is None or len(expected) != len(actual):
+    expected, actual = _decoded(sent), ALGORITHMS["md5"](body)
+    if len(expected) != len(actual):
         raise fault("InvalidDigest", extra={"Content-MD5": sent})
     if expected != actual:
         ours = base64.b64encode(actual).decode()
@@ -74,17 +72,16 @@ def _verify_checksum(algorithm: str, sent: str, body: bytes) -> None:
             raise fault("NotImplemented", Header=f"{PREFIX}{algorithm}")
         message = "The algorithm type you specified in x-amz-checksum- header is invalid."
         raise fault("InvalidRequest", message)
-    expected = _decoded(sent)
-    actual = compute(body)
-    if expected is None or len(expected) != len(actual):
+    expected, actual = _decoded(sent), compute(body)
+    if len(expected) != len(actual):
         raise fault("InvalidRequest", f"Value for {PREFIX}{algorithm} header is invalid.")
     if expected != actual:
         what = f"The {algorithm.upper()} you specified did not match the calculated checksum."
         raise fault("BadDigest", what)
 
 
-def _decoded(sent: str) -> bytes | None:
+def _decoded(sent: str) -> bytes:
     try:
         return base64.b64decode(sent, validate=True)
-    except (binascii.Error, ValueError):
-        return None
+    except ValueError:
+        return b""

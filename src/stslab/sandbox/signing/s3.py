@@ -97,12 +97,10 @@ def _payload(body: bytes, signer: ChunkSigner | None) -> tuple[bytes, int]:
     position, number, small = 0, 0, 0
     while True:
         line = _SIZE_LINE.match(body, position)
-        if not line:
+        if not line or (signer is None and line[2]):
             raise fault("IncompleteBody")
         size = int(line[1], 16)
         chunk = body[line.end() : line.end() + size]
-        if signer is None and line[2]:
-            raise fault("IncompleteBody")
         if signer is not None and not signer.accepts(chunk, (line[2] or b"").decode()):
             raise fault("SignatureDoesNotMatch")
         if not size:
@@ -185,9 +183,8 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
     """Verify the signature in the query, with S3's order of checks."""
     headers, parameters = canonical.header_map(request), dict(request.query)
     if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
-        raise fault(
-            _QUERY, 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
-        )
+        what = 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
+        raise fault(_QUERY, what)
     missing = any(name not in parameters for name in _PARAMETERS)
     if missing or canonical.repeated(request.query, _ONCE):
         raise fault(
@@ -198,9 +195,8 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
         )
     time = canonical.basic_time(parameters["X-Amz-Date"])
     if time is None:
-        raise fault(
-            _QUERY, "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
-        )
+        what = "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
+        raise fault(_QUERY, what)
     _require_unexpired(time, parameters["X-Amz-Expires"], context.real_clock())
     credential = _credential(parameters["X-Amz-Credential"], _QUERY)
     if credential.date != stamp(time)[:8]:
@@ -262,17 +258,14 @@ def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
             "X-Amz-Expires must be less than a week (in seconds); that is, the given "
             "X-Amz-Expires must be less than 604800 seconds",
         )
-    if time - now > MAX_SKEW:
-        extra = {"X-Amz-Date": str(int(time.timestamp() * 1000))}
-        problem = "Request is not yet valid"
-    elif (now - time).total_seconds() > seconds:
-        extra = {"X-Amz-Expires": sent}
-        problem = "Request has expired"
-    else:
-        return
     # A week after the end of the year 9999 there is no date.
-    expires = iso(min(time, _LAST_TIME) + timedelta(seconds=seconds))
-    raise fault("AccessDenied", problem, extra, Expires=expires, ServerTime=iso(now))
+    expires = min(time, _LAST_TIME) + timedelta(seconds=seconds)
+    times = {"Expires": iso(expires), "ServerTime": iso(now)}
+    if time - now > MAX_SKEW:
+        sent = str(int(time.timestamp() * 1000))
+        raise fault("AccessDenied", "Request is not yet valid", {"X-Amz-Date": sent} | times)
+    if expires < now:
+        raise fault("AccessDenied", "Request has expired", {"X-Amz-Expires": sent} | times)
 
 
 def _require_signed(headers: Mapping[str, str], signed: tuple[str, ...]) -> None:
@@ -291,11 +284,8 @@ def _with_payload(request: HttpRequest, payload_hash: str, signer: ChunkSigner) 
     elif _SHA256.fullmatch(payload_hash):
         actual = hashlib.sha256(request.body).hexdigest()
         if actual != payload_hash.lower():
-            raise fault(
-                "XAmzContentSHA256Mismatch",
-                ClientComputedContentSHA256=payload_hash,
-                S3ComputedContentSHA256=actual,
-            )
+            extra = {"ClientComputedContentSHA256": payload_hash, "S3ComputedContentSHA256": actual}
+            raise fault("XAmzContentSHA256Mismatch", extra=extra)
     verify_checksums(request)
     return request
 
@@ -334,13 +324,8 @@ def sent_at(headers: Mapping[str, str], context: Context) -> datetime:
         what = "AWS authentication requires a valid Date or x-amz-date header"
         raise fault("AccessDenied", what)
     if abs(now - time) > MAX_SKEW:
-        most = str(int(MAX_SKEW.total_seconds() * 1000))
-        extra = {
-            "RequestTime": date,
-            "ServerTime": iso(now),
-            "MaxAllowedSkewMilliseconds": most,
-        }
-        raise fault("RequestTimeTooSkewed", extra=extra)
+        most = {"MaxAllowedSkewMilliseconds": str(int(MAX_SKEW.total_seconds() * 1000))}
+        raise fault("RequestTimeTooSkewed", extra=most, RequestTime=date, ServerTime=iso(now))
     return time
 
 

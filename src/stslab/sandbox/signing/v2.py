@@ -42,11 +42,8 @@ def verify_header(request: HttpRequest, context: Context) -> Authenticated:
     text = headers["authorization"]
     access_key_id, colon, signature = text.removeprefix("AWS ").partition(":")
     if not colon or not signature or ":" in signature:
-        raise invalid_argument(
-            "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature",
-            "Authorization",
-            text,
-        )
+        what = "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature"
+        raise invalid_argument(what, "Authorization", text)
     age = context.real_clock() - s3.sent_at(headers, context)
     line = "" if "x-amz-date" in headers else request.header("date").strip()
     return _verified(request, headers, context, (access_key_id, signature, line), age)
@@ -57,11 +54,8 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
     parameters = dict(reversed(request.query))
     names = [name for name, _ in request.query]
     if any(names.count(name) != 1 for name in ("AWSAccessKeyId", "Expires", "Signature")):
-        raise fault(
-            "AccessDenied",
-            "Query-string authentication requires the Signature, Expires and AWSAccessKeyId "
-            "parameters",
-        )
+        needed = "the Signature, Expires and AWSAccessKeyId parameters"
+        raise fault("AccessDenied", f"Query-string authentication requires {needed}")
     expires, now = parameters["Expires"], context.real_clock()
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", expires) or int(expires) > _LAST:
         raise fault("AccessDenied", f"Invalid date (should be seconds since epoch): {expires}")
