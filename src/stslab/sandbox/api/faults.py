@@ -34,17 +34,6 @@ def require(holds: object, message: str) -> None:
         raise invalid(message)
 
 
-def quota(name: str, limit: int) -> ApiFault:
-    """LimitExceeded for the quota of this name."""
-    return limit_exceeded(f"Cannot exceed quota for {name}: {limit}")
-
-
-def check_quota(name: str, limit: int, there_are: int) -> None:
-    """Raise LimitExceeded if one more would exceed the quota of this name."""
-    if there_are >= limit:
-        raise quota(name, limit)
-
-
 def refuse_if_held(*held: tuple[object, str]) -> None:
     """Raise DeleteConflict for the first pair whose thing still exists; its text is the fix."""
     for thing, fix in held:

@@ -3,12 +3,10 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 
-import msgspec
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
@@ -30,9 +28,6 @@ from stslab.sandbox.state.identities import (
 from stslab.sandbox.state.snapshot import Account, CredentialReport, Transaction, View
 
 _TWELVE_DIGITS = re.compile(r"\d{12}")
-_QUOTAS: Mapping[str, int] = msgspec.yaml.decode(
-    Path(__file__).with_name("quotas.yaml").read_bytes()
-)
 
 
 def get_account_summary(view: View, request: ApiRequest) -> Answer:
@@ -43,6 +38,7 @@ def get_account_summary(view: View, request: ApiRequest) -> Answer:
         "AccountMFAEnabled": 0,
         "AccountPasswordPresent": 1,
         "AccountSigningCertificatesPresent": 0,
+        "GlobalEndpointTokenVersion": 1,
         "Groups": view.count(Group, account),
         "InstanceProfiles": view.count(InstanceProfile, account),
         "MFADevices": view.count(MfaDevice, account),
@@ -54,7 +50,8 @@ def get_account_summary(view: View, request: ApiRequest) -> Answer:
         "ServerCertificates": 0,
         "Users": view.count(User, account),
     }
-    return {"SummaryMap": {**_QUOTAS, **counts}}
+    quotas = {f"{name}Quota": most for name, most in lookups.SUMMARISED.items()}
+    return {"SummaryMap": {**quotas, **counts}}
 
 
 def get_account_authorization_details(view: View, request: ApiRequest) -> Answer:

@@ -16,7 +16,6 @@ from stslab.sandbox.iam.shapes import Members
 from stslab.sandbox.state.identities import AccessKey, LoginProfile, User
 from stslab.sandbox.state.snapshot import PasswordPolicy, Transaction, View
 
-_KEYS_PER_USER = 2
 _NEVER: Members = {"ServiceName": "N/A", "Region": "N/A"}
 
 
@@ -24,7 +23,7 @@ def create_access_key(tx: Transaction, request: ApiRequest) -> Answer:
     """A user can have two keys. Only this answer contains the secret."""
     user = _owner(tx, request)
     existing = lookups.access_keys(tx, request.account, user)
-    faults.check_quota("AccessKeysPerUser", _KEYS_PER_USER, len(existing))
+    lookups.check_quota("AccessKeysPerUser", len(existing) + 1)
     key = AccessKey(
         account=request.account,
         access_key_id=identifiers.access_key_id("AKIA", request.account),

@@ -36,7 +36,6 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     lacking: str
     taken: str
     quota: str = ""
-    most: int = 0
     prefix: str = ""
     member: str = "name"
     made: str = ""
@@ -52,6 +51,11 @@ KINDS: Mapping[type[Record], Kind] = {
         Path(__file__).with_name("kinds.yaml").read_bytes(), type=dict[str, Kind]
     ).items()
 }
+_QUOTAS: Mapping[str, dict[str, int]] = msgspec.yaml.decode(
+    Path(__file__).with_name("quotas.yaml").read_bytes()
+)
+SUMMARISED = _QUOTAS["summarised"]
+QUOTAS = SUMMARISED | _QUOTAS["others"]
 _KEYS: Mapping[type[Record], Callable[[str], str]] = {
     ManagedPolicy: lambda arn: arn.rsplit("/", 1)[-1].lower(),
     OidcProvider: lambda arn: arn.partition(":oidc-provider/")[2],
@@ -122,6 +126,12 @@ def put_new(
     return record
 
 
+def check_quota(name: str, wanted: int, called: str = "") -> None:
+    """Raise LimitExceeded for more than the quota of this name; ``called`` in its message."""
+    if wanted > QUOTAS[name]:
+        raise faults.limit_exceeded(f"Cannot exceed quota for {called or name}: {QUOTAS[name]}")
+
+
 def put(tx: Transaction, record: Record, called: str) -> None:
     """Put a new record; ``called`` is its name in messages.
 
@@ -130,7 +140,8 @@ def put(tx: Transaction, record: Record, called: str) -> None:
     refuse_taken(tx, record, called)
     row = KINDS[type(record)]
     if row.quota:
-        faults.check_quota(row.quota, row.most, tx.count(type(record), record.account))
+        there_are = tx.count(type(record), record.account)
+        check_quota(row.quota.removesuffix("PerAccount"), there_are + 1, called=row.quota)
     tx.put(record)
 
 

@@ -23,7 +23,6 @@ from stslab.sandbox.state.snapshot import Transaction, View
 _STEP_SECONDS = 30
 _DIGITS = 6
 _SEED_BYTES = 40  # 64 characters in base 32, as AWS's seeds have
-_DEVICES_PER_USER = 8
 _NEAR = range(-2, 3)  # how many steps a clock may be off
 _ENABLING = range(-2, 2)
 RESYNC = range(-2880, 2880)  # a day
@@ -137,7 +136,7 @@ def enable_mfa_device(tx: Transaction, request: ApiRequest) -> None:
         raise faults.exists(f"MFA Device for user {user.name} already exists.")
     if device.enabled:
         raise faults.exists("MFA Device is already in use.")
-    faults.check_quota("MFADevicesPerUser", _DEVICES_PER_USER, len(user.mfa_devices))
+    lookups.check_quota("MFADevicesPerUser", len(user.mfa_devices) + 1)
     proved = _proved(device, request, _ENABLING)
     tx.put(replace(proved, enabled=request.now, user=user.key))
     tx.put(replace(user, mfa_devices=(*user.mfa_devices, device.serial)))

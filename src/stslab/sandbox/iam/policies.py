@@ -1,6 +1,5 @@
 """Operations on managed policies, inline policies, attachments and permissions boundaries."""
 
-from collections.abc import Mapping
 from functools import partial
 
 from msgspec.structs import replace
@@ -21,9 +20,6 @@ from stslab.sandbox.state.identities import (
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.vocabulary import LATEST
 
-_VERSIONS = 5
-_SIZE = 6144
-
 
 def counted(text: str) -> int:
     """The size of a document without white space ("IAM and AWS STS quotas")."""
@@ -31,8 +27,7 @@ def counted(text: str) -> int:
 
 
 def _document(text: str) -> str:
-    if counted(text) > _SIZE:
-        raise faults.quota("PolicySize", _SIZE)
+    lookups.check_quota("PolicySize", counted(text))
     policies.checked(text, PolicyKind.IDENTITY)
     if parse(text, PolicyKind.IDENTITY).version != LATEST:  # inline policies may be older
         raise faults.malformed_policy(f"Policy document must be version {LATEST} or greater.")
@@ -91,9 +86,10 @@ def delete_policy(tx: Transaction, request: ApiRequest) -> None:
 def create_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
     policy, params = lookups.own_policy(tx, request), request.params
     text = _document(params["PolicyDocument"])
-    if len(policy.versions) >= _VERSIONS:
+    most = lookups.QUOTAS["VersionsPerPolicy"]
+    if len(policy.versions) >= most:
         raise faults.limit_exceeded(
-            f"A managed policy can have up to {_VERSIONS} versions. Before you create a new "
+            f"A managed policy can have up to {most} versions. Before you create a new "
             "version, you must delete an existing version."
         )
     newest = policy.newest + 1
@@ -158,7 +154,7 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
         return attached or (usage != "PermissionsPolicy" and boundary == arn)
 
     holders: list[User | Group | Role] = []
-    for kind in _INLINE_SIZES:
+    for kind in _HOLDERS:
         if params.get("EntityFilter") in (None, kind.table.title()):
             having = filter(has, view.all(kind, request.account))
             holders += shapes.by_name(having, params.get("PathPrefix"))
@@ -177,16 +173,15 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
 
 Holder = type[User | Group | Role]
 _BOUNDED: tuple[type[User | Role], ...] = (User, Role)
-_ATTACHED = 10
-_INLINE_SIZES: Mapping[Holder, int] = {User: 2048, Group: 5120, Role: 10240}
-"""The quota for all inline policies of one holder, in characters without white space."""
+_HOLDERS: tuple[Holder, ...] = (User, Group, Role)
 
 
 def _put(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     holder = lookups.changeable(tx, kind, request)
     name = _stored_name(holder, request)
     text = policies.checked(request.params["PolicyDocument"], PolicyKind.IDENTITY)
-    inline, most = {**holder.inline, name: text}, _INLINE_SIZES[kind]
+    inline = {**holder.inline, name: text}
+    most = lookups.QUOTAS[f"{kind.table.title()}PolicySize"]  # of all, without white space
     if sum(map(counted, inline.values())) > most:
         raise faults.limit_exceeded(
             f"Maximum policy size of {most} bytes exceeded for {kind.table} {holder.name}"
@@ -236,7 +231,8 @@ def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
         raise faults.no_such(f"Policy {arn} does not exist or is not attachable.")
     if arn not in holder.attached:
         lookups.refuse_service_policy(arn)
-        faults.check_quota(f"PoliciesPer{kind.table.title()}", _ATTACHED, len(holder.attached))
+        name = f"PoliciesPer{kind.table.title()}"
+        lookups.check_quota(f"Attached{name}", len(holder.attached) + 1, called=name)
         tx.put(replace(holder, attached=(*holder.attached, arn)))
 
 
@@ -268,7 +264,7 @@ def _delete_boundary(kind: type[User | Role], tx: Transaction, request: ApiReque
 
 READS: Reads = {
     name.format(kind.table.title()): partial(read, kind)
-    for kind in _INLINE_SIZES
+    for kind in _HOLDERS
     for name, read in (
         ("Get{}Policy", _get),
         ("List{}Policies", _list),
@@ -277,7 +273,7 @@ READS: Reads = {
 }
 WRITES: Writes = {
     f"{verb}{kind.table.title()}Policy": partial(write, kind)
-    for kind in _INLINE_SIZES
+    for kind in _HOLDERS
     for verb, write in (
         ("Put", _put),
         ("Delete", _delete),

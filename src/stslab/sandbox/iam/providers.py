@@ -17,7 +17,6 @@ from stslab.sandbox.state.identities import OidcProvider, SamlProvider
 from stslab.sandbox.state.snapshot import Transaction, View
 
 _THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
-_CLIENTS = 100
 _THUMBPRINTS = 5
 _HTTPS = "https://"
 _ISSUER = re.compile(rf"{_HTTPS}[^?#/:]+(/[^?#]*)?")
@@ -38,8 +37,7 @@ def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Ans
         tags=tagging.given(request),
     )
     lookups.refuse_taken(tx, provider, provider.url)
-    if len(clients) > _CLIENTS:
-        raise faults.quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS)
+    lookups.check_quota("ClientIdsPerOpenIdConnectProvider", len(clients))
     if not given:
         provider = replace(provider, thumbprints=_retrieved(tx, f"{_HTTPS}{provider.url}"))
     lookups.put(tx, provider, provider.url)
@@ -105,7 +103,7 @@ def add_client_id_to_open_id_connect_provider(tx: Transaction, request: ApiReque
     provider, client = lookups.named(tx, OidcProvider, request), request.params["ClientID"]
     clients = provider.client_ids
     if client not in clients:
-        faults.check_quota("ClientIdsPerOpenIdConnectProvider", _CLIENTS, len(clients))
+        lookups.check_quota("ClientIdsPerOpenIdConnectProvider", len(clients) + 1)
         tx.put(replace(provider, client_ids=(*clients, client)))
 
 
@@ -124,8 +122,6 @@ def update_open_id_connect_provider_thumbprint(tx: Transaction, request: ApiRequ
 
 # -- SAML (IAM User Guide, "Create a SAML identity provider in IAM") ------------------------
 
-_ISSUERS = 10
-_CERTIFICATES = 10
 _VALID = timedelta(days=36524)  # a hundred years, as in the AWS CLI's example of get-saml-provider
 _NOT_OFFERED = """
     AssertionEncryptionMode AddPrivateKey RemovePrivateKey ContextProvider RemoveContextProvider
@@ -206,8 +202,6 @@ def _metadata(params: Params) -> str:
         unreadable = isinstance(error, metadata.BadCertificate)
         message = "Unable to parse metadata" if unreadable else "Could not parse metadata"
         raise faults.invalid_input(f"{message}: {error}") from error
-    if len(issuers) > _ISSUERS:
-        raise faults.quota("IdpsPerSamlProvider", _ISSUERS)
-    if sum(map(len, issuers.values())) > _CERTIFICATES:
-        raise faults.quota("KeysPerSamlProvider", _CERTIFICATES)
+    lookups.check_quota("IdpsPerSamlProvider", len(issuers))
+    lookups.check_quota("KeysPerSamlProvider", sum(map(len, issuers.values())))
     return document

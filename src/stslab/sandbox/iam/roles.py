@@ -19,7 +19,6 @@ from stslab.sandbox.state.identities import InstanceProfile, Role
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.structures import beside
 
-_TRUST_SIZE = 2048
 _SERVICE = re.compile(r"(?:[a-z0-9-]+\.)?([a-z0-9-]+)\.amazonaws\.com")
 _TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
 _OF_ANY_ROLE = {"RoleName", "Description"}
@@ -55,8 +54,7 @@ def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
 
 def _trust(judge: Judge, view: View, text: str) -> str:
     """Check a trust policy and return it as it is stored, with unique ids as principals."""
-    if counted(text) > _TRUST_SIZE:
-        raise faults.quota("ACLSizePerRole", _TRUST_SIZE)
+    lookups.check_quota("AssumeRolePolicySize", counted(text), called="ACLSizePerRole")
     policies.checked(text, PolicyKind.TRUST)
     _check_shared(text)
     return policies.with_ids(text, judge.seen(view))
@@ -250,7 +248,7 @@ def profiles_with(view: View, role: Role) -> list[InstanceProfile]:
 def add_role_to_instance_profile(tx: Transaction, request: ApiRequest) -> None:
     profile = lookups.named(tx, InstanceProfile, request)
     role = lookups.named(tx, Role, request)
-    faults.check_quota("InstanceSessionsPerInstanceProfile", 1, 1 if profile.role else 0)
+    lookups.check_quota("InstanceSessionsPerInstanceProfile", 2 if profile.role else 1)
     tx.put(replace(profile, role=role.key))
 
 

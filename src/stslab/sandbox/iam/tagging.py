@@ -21,7 +21,7 @@ from stslab.sandbox.state.identities import (
 from stslab.sandbox.state.snapshot import Transaction, View
 
 T = TypeVar("T", User, Role, ManagedPolicy, InstanceProfile, OidcProvider, SamlProvider, MfaDevice)
-_MOST = 50
+_MOST = lookups.QUOTAS["TagsPerResource"]
 _RESERVED = "aws:"
 
 

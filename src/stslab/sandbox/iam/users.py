@@ -11,7 +11,6 @@ from stslab.sandbox.iam import lookups, shapes, tagging
 from stslab.sandbox.state.identities import AccessKey, Group, MfaDevice, User
 from stslab.sandbox.state.snapshot import Transaction, View
 
-_GROUPS_PER_USER = 10
 E = TypeVar("E", User, Group)
 
 
@@ -116,7 +115,7 @@ def delete_group(tx: Transaction, request: ApiRequest) -> None:
 def add_user_to_group(tx: Transaction, request: ApiRequest) -> None:
     group, user = lookups.named(tx, Group, request), lookups.named(tx, User, request)
     if group.key not in user.groups:
-        faults.check_quota("GroupsPerUser", _GROUPS_PER_USER, len(user.groups))
+        lookups.check_quota("GroupsPerUser", len(user.groups) + 1)
         tx.put(replace(user, groups=(*user.groups, group.key)))
 
 
