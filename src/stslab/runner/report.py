@@ -1,9 +1,10 @@
-"""The report of a run, from the journal alone, and the verification of a report."""
+"""The report of a run, from the journal alone; a report is verified, and masked."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import MsgspecError, convert, to_builtins
@@ -320,3 +321,17 @@ def _parsed(text: str) -> Mapping[str, Any]:
     ):
         raise UsageError("This is not a report of stslab: it can't be verified.", _HOW)
     return found
+
+
+# -- account ids, hidden -----------------------------------------------------------------------
+
+_ACCOUNT = re.compile(r"(?<!\w)\d{12}(?!\w)")
+# An account's id can be computed from the unique id of a key, a user or a role.
+_UNIQUE_ID = re.compile(r"\b(A(?:KI|SI|ID|RO|GP|NP)A)[A-Z2-7]{12,}\b")
+_T = TypeVar("_T")
+
+
+def masked(value: _T) -> _T:
+    """A copy with X for the digits of account ids, and for unique ids that contain one."""
+    text = _ACCOUNT.sub("X" * 12, encode(value).decode())
+    return decode(_UNIQUE_ID.sub(r"\1XXXXXXXX", text), type=type(value))

@@ -14,8 +14,8 @@ from tests.runner.conftest import CLAIMS, Machine
 from stslab.render.report import html
 from stslab.render.report.html import page_of
 from stslab.render.report.junit import as_junit
-from stslab.render.report.text import as_markdown, masked
-from stslab.runner.report import Report
+from stslab.render.report.text import as_markdown
+from stslab.runner.report import Report, masked
 
 Tell = Callable[..., Report]
 _EMPTY = {"meta", "rect", "path"}

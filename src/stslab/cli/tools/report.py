@@ -63,7 +63,7 @@ def about(
     may be - for stdout.
     """
     from stslab.render.report import text as page
-    from stslab.render.report.text import masked
+    from stslab.runner.report import masked
 
     told, decisions = _told(run, learner)
     if mask:

@@ -1,10 +1,7 @@
 """A run's report as Markdown to hand in, and on a terminal."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
 
-from msgspec.json import decode, encode
 from rich.console import Console
 
 from stslab.render.terminal.paper import Paper
@@ -247,17 +244,3 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 def _row(cells: tuple[str, ...]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-# -- account ids, hidden -----------------------------------------------------------------------
-
-_ACCOUNT = re.compile(r"(?<!\w)\d{12}(?!\w)")
-# An account's id can be computed from the unique id of a key, a user or a role.
-_UNIQUE_ID = re.compile(r"\b(A(?:KI|SI|ID|RO|GP|NP)A)[A-Z2-7]{12,}\b")
-_T = TypeVar("_T")
-
-
-def masked(value: _T) -> _T:
-    """A copy with X for the digits of account ids, and for unique ids that contain one."""
-    text = _ACCOUNT.sub("X" * 12, encode(value).decode())
-    return decode(_UNIQUE_ID.sub(r"\1XXXXXXXX", text), type=type(value))
