@@ -17,7 +17,7 @@ MASK = "****"
 
 Declaration = Mapping[str, Value]
 TEXT = frozenset({"String"})
-LISTS = frozenset({"List<Number>", "CommaDelimitedList"})
+LISTS = frozenset({"List<Number>", "List<String>", "CommaDelimitedList"})
 NUMBERS = frozenset({"Number", "List<Number>"})
 TYPES = TEXT | LISTS | NUMBERS
 LIMITS = frozenset({"MaxLength", "MaxValue", "MinLength", "MinValue"})
