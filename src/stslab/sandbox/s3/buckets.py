@@ -104,12 +104,8 @@ def _delete(tx: Transaction, request: ApiRequest) -> None:
 
 def _list_all(view: View, request: ApiRequest) -> Answer:
     """The buckets of the caller's account, sorted by name."""
-    params = request.params
-    owner, prefix, only = (
-        request.caller.account,
-        params.get("Prefix", ""),
-        params.get("BucketRegion"),
-    )
+    params, owner = request.params, request.caller.account
+    prefix, only = params.get("Prefix", ""), params.get("BucketRegion")
     after = listing.name_in_token(params.get("ContinuationToken"))
     own = (one for one in view.all(Bucket, "") if one.owner == owner and only in (None, one.region))
     rest = [one for one in own if one.name > after and one.name.startswith(prefix)]

@@ -15,12 +15,15 @@ def bucket_named(view: View, name: str) -> Bucket | None:
     return view.get(Bucket, "", name)
 
 
-def bucket_of(view: View, request: ApiRequest) -> Bucket:
-    name = request.params["Bucket"]
+def existing(view: View, name: str) -> Bucket:
     bucket = bucket_named(view, name)
     if bucket is None:
         raise fault("NoSuchBucket", BucketName=name)
     return bucket
+
+
+def bucket_of(view: View, request: ApiRequest) -> Bucket:
+    return existing(view, request.params["Bucket"])
 
 
 def canonical_id(view: View, bucket: Bucket) -> str:
@@ -71,12 +74,8 @@ def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
     marked = (("x-amz-delete-marker", "true"), ("x-amz-version-id", version.version_id))
     if version_id is None:
         raise no_such_key(key, headers=marked)
-    raise fault(
-        "MethodNotAllowed",
-        headers=(*marked, ("Allow", "DELETE")),
-        Method=request.http.method,
-        ResourceType="DeleteMarker",
-    )
+    refused = {"Method": request.http.method, "ResourceType": "DeleteMarker"}
+    raise fault("MethodNotAllowed", extra=refused, headers=(*marked, ("Allow", "DELETE")))
 
 
 def check_version_id(version_id: str | None, name: str = "versionId") -> None:

@@ -154,18 +154,13 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
     """The version id in the answer, and the version, that a copy reads. Raises S3's errors."""
     where, version_id = needs.source(request)
     lookups.check_version_id(version_id)
-    bucket = lookups.bucket_named(view, where.bucket)
-    if bucket is None:
-        raise fault("NoSuchBucket", BucketName=where.bucket)
+    bucket = lookups.existing(view, where.bucket)
     version = lookups.version_at(view, where, version_id)
     if version is None or (version.marker and version_id is None):
         raise no_such_key(where.key) if version_id is None else fault("NoSuchVersion")
     if version.marker:
-        message = (
-            "The source of a copy request may not specifically refer to a delete marker by "
-            "version id."
-        )
-        raise fault("InvalidRequest", message)
+        what = "may not specifically refer to a delete marker by version id."
+        raise fault("InvalidRequest", f"The source of a copy request {what}")
     if version.storage_class in _ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
     versions.check_signed(request, version.encryption)
@@ -182,12 +177,9 @@ def _check_changes_something(request: ApiRequest) -> None:
     same = where == Address(params["Bucket"], params["Key"]) and version_id is None
     replaces = params.get("MetadataDirective") == "REPLACE"
     if same and not replaces and not any(params.get(name) for name in _CHANGES):
-        raise fault(
-            "InvalidRequest",
-            "This copy request is illegal because it is trying to copy an object to itself without "
-            "changing the object's metadata, storage class, website redirect location or "
-            "encryption attributes.",
-        )
+        message = "This copy request is illegal because it is trying to copy an object to itself "
+        message += "without changing the object's metadata, storage class, website redirect "
+        raise fault("InvalidRequest", f"{message}location or encryption attributes.")
 
 
 def _delete_one(tx: Transaction, request: ApiRequest) -> Answer:

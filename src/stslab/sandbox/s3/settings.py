@@ -36,12 +36,9 @@ def tags_of_header(text: str | None) -> Mapping[str, str]:
     except ValueError:
         pairs = []
     if len({key for key, _ in pairs}) != len(pairs) or (text and not pairs):
-        raise invalid_argument(
-            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query "
-            "parameters without tag name duplicates.",
-            "x-amz-tagging",
-            text,
-        )
+        message = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query "
+        message += "parameters without tag name duplicates."
+        raise invalid_argument(message, "x-amz-tagging", text)
     return _checked(dict(pairs), MOST_ON_OBJECTS)
 
 
@@ -184,10 +181,8 @@ def _methods(bucket: Bucket, params: Params) -> Params:
     for rule in (params.get("CORSConfiguration") or {}).get("CORSRules") or ():
         for method in rule.get("AllowedMethods") or ():
             if method not in ("GET", "PUT", "HEAD", "POST", "DELETE"):
-                raise fault(
-                    "InvalidRequest",
-                    f"Found unsupported HTTP method in CORS config. Unsupported method is {method}",
-                )
+                message = "Found unsupported HTTP method in CORS config. Unsupported method is "
+                raise fault("InvalidRequest", message + method)
     return _put(_CORS, bucket, params)
 
 

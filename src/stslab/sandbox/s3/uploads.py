@@ -91,10 +91,8 @@ def _source_span(header: str | None, size: int) -> Span:
     first, last = map(int, match.groups()) if match else (1, 0)
     message = f"Range specified is not valid for source object of size: {size}"
     if first > last:
-        message = (
-            "The x-amz-copy-source-range value must be of the form bytes=first-last where first "
-            "and last are the zero-based offsets of the first and last bytes to copy"
-        )
+        message = "The x-amz-copy-source-range value must be of the form bytes=first-last where "
+        message += "first and last are the zero-based offsets of the first and last bytes to copy"
     elif last < size:
         return Span(first, last + 1, partial=True)
     raise invalid_argument(message, "x-amz-copy-source-range", header)

@@ -142,12 +142,7 @@ WRITES: Writes = {
 }
 
 _MAX_SIZE = 20 * 1024
-_NEEDED = (
-    ("Effect",),
-    ("Principal", "NotPrincipal"),
-    ("Action", "NotAction"),
-    ("Resource", "NotResource"),
-)
+_NEEDED = (("Effect",), *((name, f"Not{name}") for name in ("Principal", "Action", "Resource")))
 _ORDER = ("Sid", *(name for names in _NEEDED for name in names), "Condition")
 _TYPES = frozenset({"bucket", "object"})
 # Condition keys of requests through access points, and for buckets with tags in use.

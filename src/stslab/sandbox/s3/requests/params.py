@@ -171,20 +171,11 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
 # is not a time; AWS's SDK for C++ and its Common Runtime send some values in lower case; and the
 # encoding "aws-chunked" is the request's, not the object's.
 _CAPITALS = ("ChecksumAlgorithm", "ChecksumMode", "ChecksumType")
-_TYPES = {
-    "ContentEncoding": "encodings",
-    "Expires": "string",
-    **dict.fromkeys(_CAPITALS, "capitals"),
-}
+_TYPES = {"ContentEncoding": "encodings", "Expires": "string"}
+_TYPES |= dict.fromkeys(_CAPITALS, "capitals")
 # Canned ACLs that the model lacks ("Access control list (ACL) overview").
-_FURTHER_CHOICES = {
-    "BucketCannedACL": (
-        "aws-exec-read",
-        "bucket-owner-full-control",
-        "bucket-owner-read",
-        "log-delivery-write",
-    )
-}
+_FURTHER_ACLS = "aws-exec-read bucket-owner-full-control bucket-owner-read log-delivery-write"
+_FURTHER_CHOICES = {"BucketCannedACL": _FURTHER_ACLS.split()}
 _MOST_METADATA = 2048
 _MOST_COUNTED = 2**31 - 1
 _COUNTS: Mapping[str, str] = {
@@ -290,12 +281,9 @@ def _refuse_unknown(
     known = {member.wire_name for member in layout.arguments}
     for argument, value in http.query if "response-expires" in known else ():
         if argument.startswith("response-") and argument not in known:
-            message = (
-                f"{argument} is not in the set of overridable response headers. Please refer to"
-            )
-            message += (
-                " the S3 API documentation for a complete list of overridable response headers."
-            )
+            message = f"{argument} is not in the set of overridable response headers. Please refer "
+            message += "to the S3 API documentation for a complete list of overridable response "
+            message += "headers."
             raise invalid_argument(message, argument, value)
     if "CopySource" in parsed and http.body:
         message = "The request included a body. Requests of this type must not include a non-empty "
