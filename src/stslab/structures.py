@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, Final
 
 Part = Any
@@ -17,8 +18,9 @@ def safe_loader() -> Any:
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+@cache
 def beside(module: str, file: str) -> Any:
-    """The content of a YAML file in the folder of a module (its ``__file__``)."""
+    """The content of a YAML file in the folder of a module (its ``__file__``), for all callers."""
     import yaml
 
     text = pathlib.Path(module).with_name(file).read_text(encoding="utf-8")

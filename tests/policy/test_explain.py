@@ -205,7 +205,7 @@ def test_variables_in_the_older_version_are_a_finding():
 def test_size_is_counted_without_white_space_and_has_limits():
     long = [allow(f"s3:Get{number}", Sid=f"S{number}") for number in range(200)]
     session = parse(policy(*long), PolicyKind.SESSION)
-    assert size(session) == len("".join(session.text().split()))
+    assert size(session.text()) == len("".join(session.text().split()))
     assert findings(session)[0].code == "too-long"
 
 

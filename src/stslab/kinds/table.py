@@ -12,7 +12,6 @@ the thing's names; of a child, over the listing's response; of a creation, over
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any, TypeVar
 
 import jmespath
@@ -123,7 +122,6 @@ Row = dict[str, object]
 Params = Mapping[str, object]
 
 
-@cache
 def read(file: str) -> dict[str, dict[str, Row]]:
     content: dict[str, dict[str, Row]] = beside(__file__, file)
     return content

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stslab.runner.journal.standing import Standing
 
 _FEW = 10
+_TOLD = "lab title path target account region state started ended".split()
 
 
 @click.command("status")
@@ -39,15 +40,7 @@ def _fields(stands: "Standing") -> dict[str, Any]:
     run = stands.run
     return {
         "run": run.id,
-        "lab": run.lab,
-        "title": run.title,
-        "path": run.path,
-        "target": run.target,
-        "account": run.account,
-        "region": run.region,
-        "state": str(run.state),
-        "started": run.started,
-        "ended": run.ended,
+        **{name: getattr(run, name) for name in _TOLD},
         "claims": len(stands.claims),
         "proved": stands.proved,
         "skipped": stands.skipped,

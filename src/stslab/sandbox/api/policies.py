@@ -23,10 +23,9 @@ def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
     try:
         return NamedPolicy(name, parse(text, kind))
     except MalformedPolicy:
-        denying = {"Effect": "Deny", "Action": "*", "Resource": "*"}
-        if kind is PolicyKind.RESOURCE:
-            denying["Principal"] = "*"
-        return NamedPolicy(name, parse({"Version": LATEST, "Statement": denying}, kind))
+        denying = {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}
+        document = {"Version": LATEST, "Statement": denying}
+        return NamedPolicy(name, parse(document, PolicyKind.RESOURCE))
 
 
 _INDENTED = {

@@ -104,7 +104,6 @@ def _metadata(key: AccessKey, user: User | None) -> Members:
 
 _DEFAULT = PasswordPolicy(minimum_length=8)
 """The rules of an account without a password policy, with three of the four kinds of character."""
-_DEFAULT_KINDS = 3
 _RULES = (
     ("uppercase", r"[A-Z]", "uppercase letter"),
     ("lowercase", r"[a-z]", "lowercase letter"),
@@ -196,7 +195,7 @@ def _check(view: View, account: str, password: str) -> None:
         if not re.search(pattern, password)
     }
     problems += [problem for member, problem in lacking.items() if getattr(policy, member)]
-    if own is None and (more := _DEFAULT_KINDS - len(_RULES) + len(lacking)) > 0:
+    if own is None and (more := len(lacking) - 1) > 0:
         of = f"Password should meet {more} more of the following requirements: "
         problems.append(of + ", ".join(lacking.values()))
     if problems:

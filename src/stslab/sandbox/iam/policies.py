@@ -5,6 +5,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.policy import PolicyKind, parse
+from stslab.policy.findings import size
 from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
 from stslab.sandbox.iam import aws_policies, lookups, shapes, tagging
@@ -21,13 +22,8 @@ from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.vocabulary import LATEST
 
 
-def counted(text: str) -> int:
-    """The size of a document without white space ("IAM and AWS STS quotas")."""
-    return len("".join(text.split()))
-
-
 def _document(text: str) -> str:
-    lookups.check_quota("PolicySize", counted(text))
+    lookups.check_quota("PolicySize", size(text))
     policies.checked(text, PolicyKind.IDENTITY)
     if parse(text, PolicyKind.IDENTITY).version != LATEST:  # inline policies may be older
         raise faults.malformed_policy(f"Policy document must be version {LATEST} or greater.")
@@ -182,7 +178,7 @@ def _put(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     text = policies.checked(request.params["PolicyDocument"], PolicyKind.IDENTITY)
     inline = {**holder.inline, name: text}
     most = lookups.QUOTAS[f"{kind.table.title()}PolicySize"]  # of all, without white space
-    if sum(map(counted, inline.values())) > most:
+    if sum(map(size, inline.values())) > most:
         raise faults.limit_exceeded(
             f"Maximum policy size of {most} bytes exceeded for {kind.table} {holder.name}"
         )

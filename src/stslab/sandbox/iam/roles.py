@@ -3,18 +3,17 @@
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
-from functools import cache, partial
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
 from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.statement import Statement
+from stslab.policy.findings import size
 from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Params
 from stslab.sandbox.iam import lookups, shapes, tagging
-from stslab.sandbox.iam.policies import counted
 from stslab.sandbox.state.identities import InstanceProfile, Role
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.structures import beside
@@ -26,12 +25,7 @@ _WITHOUT_SUFFIX = ("ecs.amazonaws.com", "elasticloadbalancing.amazonaws.com", "r
 _COGNITO = "cognito-identity.amazonaws.com"
 _BY_APPLICATION = ("accounts.google.com", "www.amazon.com", "graph.facebook.com")
 _GITHUB, _GITHUB_CLAIMS = "token.actions.githubusercontent.com", ("sub", "job_workflow_ref")
-
-
-@cache
-def _table() -> Mapping[str, Any]:
-    found: Mapping[str, Any] = beside(__file__, "roles.yaml")
-    return found
+_table = partial(beside, __file__, "roles.yaml")
 
 
 def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
@@ -54,7 +48,7 @@ def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
 
 def _trust(judge: Judge, view: View, text: str) -> str:
     """Check a trust policy and return it as it is stored, with unique ids as principals."""
-    lookups.check_quota("AssumeRolePolicySize", counted(text), called="ACLSizePerRole")
+    lookups.check_quota("AssumeRolePolicySize", size(text), called="ACLSizePerRole")
     policies.checked(text, PolicyKind.TRUST)
     _check_shared(text)
     return policies.with_ids(text, judge.seen(view))

@@ -54,7 +54,8 @@ def explain(event: Event, beside: Beside) -> Explanation:
         facts, gone_by = beside.key(key), ""
         if facts and not (facts["known"] and facts["active"]):
             role = facts.get("role", "")
-            gone_by = _role_gone(beside.events(), role) or _key_gone(beside.events(), key)
+            gone_by = _gone_by(beside.events(), "RoleName", role)
+            gone_by = gone_by or _gone_by(beside.events(), "AccessKeyId", key)
         reason = _unauthenticated(code, event.get("errorMessage", ""), facts, gone_by)
         return _explanation(event, None, reason.why, _advice("authentication", reason.fixes))
     if code in UNVERIFIED and decision is None:
@@ -66,7 +67,7 @@ def explain(event: Event, beside: Beside) -> Explanation:
     if decision["action"].lower().startswith("sts:assumerole") and not any(trusts):
         fix = "Compare the ARN with those of the account's roles: aws iam list-roles."
         name = str(decision["resource"]).rpartition("/")[2]
-        why = f"{_NO_ROLE} {_role_gone(beside.events(), name)}".rstrip()
+        why = f"{_NO_ROLE} {_gone_by(beside.events(), 'RoleName', name)}".rstrip()
         return _explanation(event, decision, why, _advice("role", (fix,)))
     return {**_denial(event, decision), "callers": list(beside.may())}
 
@@ -238,22 +239,12 @@ _WHAT: Mapping[str, str] = {
 }
 
 
-def _key_gone(events: Iterable[Event], access_key_id: str) -> str:
-    """How an access key was deleted or made inactive; empty if the log does not have it."""
-    return _logged(events, ("DeleteAccessKey", "UpdateAccessKey"), "AccessKeyId", access_key_id)
-
-
-def _role_gone(events: Iterable[Event], name: str) -> str:
-    """How a role was deleted; empty if the log does not have it."""
-    return _logged(events, ("DeleteRole",), "RoleName", name)
-
-
-def _logged(events: Iterable[Event], names: tuple[str, ...], member: str, value: str) -> str:
+def _gone_by(events: Iterable[Event], member: str, value: str) -> str:
+    """How the role or key that this parameter names was lost; empty if the log does not have it."""
     for event in events:
-        called = event.get("eventName")
-        succeeded = called in names and not event.get("errorCode")
-        if succeeded and value and event["requestParameters"].get(member) == value:
-            return f"{_WHAT[str(called)].format(value)} {_by(event)}."
+        what = _WHAT.get(event.get("eventName", "")) if not event.get("errorCode") else None
+        if what and value and event["requestParameters"].get(member) == value:
+            return f"{what.format(value)} {_by(event)}."
     return ""
 
 

@@ -26,12 +26,12 @@ _EARLIER = timedelta(days=1)
 _ORGANIZATION = "stslab sandbox"
 _LONGEST_COMMON_NAME = 64
 _NO_USAGE = dict.fromkeys(
-    (
-        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
-        "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
-    ),
+    """
+    digital_signature content_commitment key_encipherment data_encipherment key_agreement
+    key_cert_sign crl_sign encipher_only decipher_only
+    """.split(),
     False,
-)  # fmt: skip
+)
 
 
 class UnknownAuthority(Exception):  # noqa: N818 - the name says what was found
