@@ -192,7 +192,8 @@ VALIDATIONS = {
     "NAME_CONFLICT_VALIDATION": "AWS::EarlyValidation::ResourceExistenceCheck",
     "PROPERTY_VALIDATION": "AWS::EarlyValidation::PropertyValidation",
 }
-_NAMED: Mapping[str, type[Record]] = {
+EXISTS = "Resource of type '{type}' with identifier '{name}' already exists."
+NAMED: Mapping[str, type[Record]] = {
     "AWS::S3::Bucket": Bucket,
     **{f"AWS::IAM::{kind.__name__}": kind for kind in (Group, InstanceProfile, Role, User)},
 }
@@ -213,11 +214,11 @@ def validation_errors(view: View, stack: Stack, wanted: Blueprint) -> Iterator[M
         for reason in problems:
             place = f"{name}/Properties{reason.partition(':')[0].removeprefix('#')}"
             yield _error("PROPERTY_VALIDATION", kind.name, place, reason)
-        given, record = str(properties.get(kind.name_property, "")), _NAMED.get(kind.name)
+        given, record = str(properties.get(kind.name_property, "")), NAMED.get(kind.name)
         kept = present.get(name, {}).get(kind.name_property) == given
         account = "" if record is Bucket else stack.account
         if record and not kept and view.get(record, account, given.lower()):
-            taken = f"Resource of type '{kind.name}' with identifier '{given}' already exists."
+            taken = EXISTS.format(type=kind.name, name=given)
             yield _error("NAME_CONFLICT_VALIDATION", kind.name, name, taken)
 
 

@@ -14,6 +14,7 @@ from stslab.sandbox.api.faults import where
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.types import TYPES, ResourceType, fitted
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties, Refused, Work
+from stslab.sandbox.cloudformation.stacks.changes import EXISTS, NAMED, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.template import Value
@@ -36,8 +37,9 @@ _HANDLER_CODES = {
 _CODES = {code: handler for handler, codes in _HANDLER_CODES.items() for code in codes.split()}
 _SERVICE_NAMES = {"iam": "Iam", "s3": "S3"}
 _TAKEN = {
-    "BucketAlreadyExists": "{} already exists (Service: S3, Status Code: 0, Request ID: null)",
+    "BucketAlreadyExists": "{name} already exists (Service: S3, Status Code: 0, Request ID: null)",
     "BucketPolicyAlreadyExists": "Bucket Policy Already Exists",
+    "EntityAlreadyExists": EXISTS,
 }
 """CloudFormation's own messages for a resource that already exists."""
 _LOG = logging.getLogger(__name__)
@@ -91,7 +93,7 @@ def attempt(job: Job, step: Step) -> str:
     except BadProperties as problem:
         return str(problem)
     except Refused as refused:
-        return _service_error(refused, job.resource(step.logical_id).physical_id)
+        return _service_error(refused, step.type, job.resource(step.logical_id).physical_id)
     except ApiFault as fault:
         return fault.message  # of the template, not of a service
     except Exception as error:  # noqa: BLE001 - fails the resource, not the sandbox
@@ -100,10 +102,10 @@ def attempt(job: Job, step: Step) -> str:
     return ""
 
 
-def _service_error(refused: Refused, name: str) -> str:
+def _service_error(refused: Refused, kind: str, name: str) -> str:
     """The reason in the event of the resource ``name`` for an error of a service."""
-    if refused.code in _TAKEN:
-        message = _TAKEN[refused.code].format(name)
+    if refused.code in _TAKEN and (refused.service == "s3" or kind in NAMED):
+        message = _TAKEN[refused.code].format(type=kind, name=name)
     else:
         trailer = f"Service: {_SERVICE_NAMES[refused.service]}, Status Code: {refused.status}"
         extended = f", Extended Request ID: {uuid.uuid4().hex}" if refused.service == "s3" else ""
@@ -196,15 +198,27 @@ def declared_members(job: Job, blueprint: Blueprint, logical_id: str) -> Propert
     }
 
 
+def _check_owner(job: Job, resource: StackResource, name: str) -> None:
+    """Refuse a name that a stack in the region has given to another resource of the type."""
+    for other in job.state.snapshot.all(StackResource, job.account):
+        alike = (other.type, other.physical_id) == (resource.type, name) and is_there(other)
+        region = other.stack_id.split(":")[3]
+        if alike and other.key != resource.key and region == job.stack.region:
+            raise BadProperties(f"{name} already exists in stack {other.stack_id}")
+
+
 def create(job: Job, blueprint: Blueprint, logical_id: str) -> None:
     """Create a resource, and add the event that tells its physical id."""
     want = wanted(job, blueprint, logical_id)
     resource = job.resource(logical_id)
     if resource.initiated:
         delete(job, resource)  # left unfinished by an earlier process
+    name = want.kind.new_name(job.stack.name, logical_id, want.properties)
+    if want.kind.name in NAMED:
+        _check_owner(job, resource, name)
     resource = job.change_resource(
         logical_id,
-        physical_id=want.kind.new_name(job.stack.name, logical_id, want.properties),
+        physical_id=name,
         properties=want.properties,
         tags=want.tags,
         initiated=True,
