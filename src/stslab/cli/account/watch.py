@@ -80,8 +80,9 @@ class _Watching:
             if was is not running:
                 self._shown.account(running=running)
             events = tail.read()
+            breaking = self._status.now is not None and self._status.now.how == How.BREAK
             for event in events:
-                if self._every or not self._is_look(event):
+                if self._every or not is_look(event, as_anyone=breaking):
                     self._shown.request(event)
             self._look(running=running, called=bool(events))
             now = datetime.now(UTC) + self._ahead
@@ -97,11 +98,6 @@ class _Watching:
             self._status = self._read(running=running)
         except StslabError:  # the account stopped just now
             self._last = ()
-
-    def _is_look(self, event: Event) -> bool:
-        """Whether the request is a lookup of stslab: as admin, or of whether a fault is fixed."""
-        breaking = self._status.now is not None and self._status.now.how == How.BREAK
-        return is_look(event, as_anyone=breaking)
 
     def _read(self, *, running: bool) -> Status:
         known = ((name, self._files.get(name)) for name in self._files.names() if name != "default")

@@ -192,7 +192,7 @@ class Here:
         bar = "▓" * number + "░" * (of - number)
         stands = f"stage {number} of {of}" if plain else f"{bar} {number}/{of}"
         where = "embedded account" if self.embedded else "account"
-        account, left = self.runner.account_of(who), self._left()
+        account, left = self.runner.account_of(who), self._left(who if stage else "")
         forms = (
             [f"{where} {account}", left, "why  hint  access  help"],
             [f"{where} {account}", left, "help"],
@@ -202,9 +202,11 @@ class Here:
         lines = [" " + "   ".join(filter(None, [stands, who, *form])) for form in forms]
         return next((line for line in lines if len(line) <= self.laid.console.width), lines[-1])
 
-    def _left(self) -> str:
-        profiles = self.runner.scope()["profiles"].values()
-        ends = [str(end) for profile in profiles if (end := profile.get("expiration"))]
+    def _left(self, who: str) -> str:
+        """The time that the session of ``who`` has left, or without one, the next of all to end."""
+        profiles = self.runner.scope()["profiles"]
+        chosen = [profiles.get(who, {})] if who else profiles.values()
+        ends = [str(end) for profile in chosen if (end := profile.get("expiration"))]
         going = [minutes for end in ends if (minutes := self.minutes_to(end)) > 0]
         if not going:
             return "session ended" if ends else ""
