@@ -13,7 +13,7 @@ from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import Target, kind_of
 from stslab.cli.failures import goes_on_with
 from stslab.cli.options import Where
-from stslab.errors import CredentialsError, UsageError
+from stslab.errors import CredentialsError
 from stslab.home import Home
 from stslab.lab.model import Lab
 from stslab.lesson import verdict
@@ -219,24 +219,6 @@ def _logged(folder: Path, refusal: Refusal) -> Reason:
         for name in ("gates", "keys")
     )
     return Reason(gates, keys)
-
-
-def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
-    """Require flags that agree to work on another account, if nobody can be asked."""
-    if opened.kind == "sandbox" or interactive:
-        return
-    missing = [] if where.yes else ["--yes"]
-    if opened.wants_id and not where.account:
-        missing.append(f"--account {opened.target.info.account}")
-    if opened.wants_id and opened.partner and not where.partner_account:
-        missing.append(f"--partner-account {opened.partner[0].account}")
-    if missing:
-        info = opened.target.info
-        place = f"account {info.account}" if opened.wants_id else info.name
-        raise UsageError(
-            f"Without a terminal, nothing is done on {place} unless flags agree to it.",
-            f"To use this account, add {' '.join(missing)}.",
-        )
 
 
 def _real(where: Where, profile: str, account: str) -> tuple[Target, "Identity", "Source"]:

@@ -1,8 +1,9 @@
 """``stslab cleanup``: undo runs and prove it; sweep an account for leftovers."""
 
 from stslab.aws.target import name_of
-from stslab.cli.accounts import Open, open_account, require_consent
+from stslab.cli.accounts import Open, open_account
 from stslab.cli.options import Where
+from stslab.cli.run.consent import require_consent
 from stslab.cli.workspace import Workspace, agrees, workspace
 from stslab.errors import UndoIncomplete, UsageError
 from stslab.render.cleanup import show_cleanup, show_found

@@ -454,18 +454,12 @@ def _only_looks(step: "Step") -> bool:
 
 
 def learn(
-    laid: Workspace,
-    opened: Open,
-    lab: Lab,
-    stages: Sequence[Stage],
-    *,
-    by_hand: bool,
-    predict: bool,
+    laid: Workspace, opened: Open, lab: Lab, stages: Sequence[Stage], how: How, *, predict: bool
 ) -> None:
     """Go through the lab, guided or by hand; UndoIncomplete if something is left."""
-    loop = set_up(laid, opened, lab, How.HAND if by_hand else How.PROMPT)
+    loop = set_up(laid, opened, lab, how)
     loop.predict = predict
-    if by_hand:
+    if how is How.HAND:
         loop.hand, loop.follows = loop.here.hand(), True
     standing = loop.runner.start_or_resume()
     loop.elsewhere = laid.home.is_elsewhere(loop.runner.run.id)

@@ -1,90 +1,32 @@
-"""Open a run's account with consent, and do its stages without a learner."""
+"""Open a run's account, and do its stages without a learner."""
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 
-from stslab.aws.guard import Survey, surveyed
 from stslab.aws.target import kind_of, name_of
-from stslab.cli.accounts import Open, open_account, require_consent
+from stslab.cli.accounts import Open, open_account
 from stslab.cli.aws_command import describer
 from stslab.cli.failures import USUAL_LAB, goes_on_in, with_flags
 from stslab.cli.options import SANDBOX, Where
+from stslab.cli.run.consent import opened_for, placed, require_consent, say_where
 from stslab.cli.workspace import Workspace, agrees, meant_lab, renderer, workspace
-from stslab.errors import (
-    CheckFailed,
-    CredentialsError,
-    RunError,
-    StslabError,
-    UndoIncomplete,
-    UsageError,
-)
+from stslab.errors import CheckFailed, RunError, StslabError, UndoIncomplete, UsageError
 from stslab.lab.model import Lab, Stage
-from stslab.lab.references import PARTNER
-from stslab.render.lab import enforced, show_changes
 from stslab.render.terminal.console import make_console
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
-from stslab.resources import is_foreign
 from stslab.runner.events import RunFinished
-from stslab.runner.journal.records import How, RunRecord
-from stslab.runner.journal.store import Journal
+from stslab.runner.journal.records import How
 from stslab.runner.ports import TargetInfo
 from stslab.runner.run import dry
 from stslab.runner.run.plan import plan, stage_of
 from stslab.runner.run.run import Runner
-from stslab.runner.run.scope import require_anywhere, require_services, second_accounts
+from stslab.runner.run.scope import require_anywhere
 from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.identifiers import PARTNER as OTHER
-
-
-def opened_for(laid: Workspace, where: Where, lab: Lab) -> Open:
-    """Open the account, with consent by flags or by a person.
-
-    The guard first shows what a run will make there. If the run was begun on this account with
-    this lab, it was agreed to then, and only the account is shown.
-
-    Raises:
-        UsageError: Nobody can be asked and flags are missing, or the lab needs the embedded
-            account.
-        CredentialsError: The guard refuses, or the person does not confirm.
-    """
-    if where.target != SANDBOX:
-        require_anywhere(lab)
-    where, unfinished = placed(laid.journal, where, lab.id)
-    opened = open_account(laid.home, where)
-    second_accounts(lab, opened.target.info)
-    if unfinished and laid.journal.past(unfinished.id).broken() and opened.goes_on(unfinished):
-        raise UsageError(
-            f"Run {unfinished.id} of this lab has a fault in it, for you to find.",
-            "Continue it: stslab break. Or undo it first: stslab cleanup.",
-        )
-    require_consent(where, opened, interactive=laid.asks)
-
-    if opened.kind == "sandbox":
-        introduce(laid, opened, lab)
-        return opened
-    if unfinished and opened.goes_on(unfinished) and unfinished.sha256 == lab.sha256:
-        say_where(laid.console, opened, f"Continuing run {unfinished.id} on a real account")
-        return opened
-    brief(laid.console, opened, lab, force=where.force)
-    services = allowed_services(laid, lab, where.services)
-    if laid.asks:
-        confirm_account(laid.console, opened)
-    return replace(opened, services=services)
-
-
-def placed(journal: Journal, where: Where, lab: str = "") -> tuple[Where, RunRecord | None]:
-    """Where to work, in the region of the unfinished run (of that lab), and that run or None.
-
-    A region from a flag is kept. If it is not the run's, the run refuses it later.
-    """
-    unfinished = next(iter(journal.unfinished(name_of(where.target), lab)), None)
-    region = unfinished.region if unfinished and unfinished.kind != "sandbox" else ""
-    return where.at(region), unfinished
 
 
 def runner_of(laid: Workspace, opened: Open, lab: Lab, how: How) -> Runner:
@@ -162,111 +104,6 @@ def say_how_to_go_on(console: Console) -> None:
     paper.prose(with_flags("Clean up:   stslab cleanup"), lead=paper.symbols.hint)
 
 
-# -- before a run on a real account: who, where, what; then the account's id is typed --------------
-
-
-def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
-    """Show the identity, the account and what a run makes there, unless the guard refuses."""
-    if opened.source is None or opened.identity is None:
-        return
-    makes = dry.footprint(lab, opened.target.info)
-    seen = surveyed(opened.source, opened.identity, makes, force=force)
-    other = []
-    if opened.partner and lab.accounts:
-        who, source = opened.partner
-        theirs = surveyed(source, who, dry.footprint(lab, opened.target.info, PARTNER), force=force)
-        other = [("and there", who.arn), ("account", who.account), *_fields(theirs)]
-    alias, may = _fields(seen)
-    info = opened.target.info
-    pairs = [
-        ("you are", info.caller),
-        ("account", info.account),
-        alias,
-        ("region", info.region),
-        ("calls go to", opened.target.endpoint_url),
-        may,
-    ]
-    known = [(label, value) for label, value in pairs if value]
-    paper = Paper(console)
-    where = "a real AWS account" if opened.kind == "aws" else opened.target.endpoint_url
-    paper.line("warning", f"This works on {where}")
-    paper.fields([*known, *other, ("costs", makes.costs)], indent=2)
-    show_changes(paper, makes.summary)
-    paper.prose(
-        "Everything that it makes has the run's id in its name, and the tag stslab:run where AWS"
-        " has tags. It is undone at the end, or at any time with `stslab cleanup`. "
-        + enforced(makes.summary),
-        indent=2,
-    )
-    paper.blank()
-
-
-def introduce(laid: Workspace, opened: Open, lab: Lab) -> None:
-    """Show what a foreign lab does before it runs here for the first time."""
-    if not is_foreign(lab.path) or any(run.sha256 == lab.sha256 for run in laid.journal.runs()):
-        return
-    paper = Paper(laid.console)
-    title = f"The lab {lab.id} did not come with stslab. This is what it does."
-    paper.line("warning", title)
-    makes = dry.footprint(lab, opened.target.info)
-    show_changes(paper, makes.summary)
-    paper.prose(enforced(makes.summary), indent=2)
-    if laid.asks:
-        laid.console.print("Press Enter to continue, Ctrl-C to stop: ", end="")
-        sys.stdin.readline()
-
-
-def say_where(console: Console, opened: Open, why: str) -> None:
-    """Show the account and the identity."""
-    info = opened.target.info
-    paper = Paper(console)
-    paper.line("warning", why)
-    paper.prose(f"account {info.account} ({info.region}), as {info.caller}", indent=2)
-    if opened.partner:
-        paper.prose(f"account {opened.partner[0].account}, as {opened.partner[0].arn}", indent=2)
-    paper.blank()
-
-
-def confirm_account(console: Console, opened: Open) -> None:
-    """Have the person type the id of the account, and that of the second one."""
-    for account in (opened.target.info.account, *opened.target.info.accounts.values()):
-        console.print()
-        question = f"Type the account's id ({account}) to continue, anything else to stop: "
-        console.print(question, end="")
-        if sys.stdin.readline().strip().replace("-", "") != account:
-            raise CredentialsError(
-                "That is not the account's id. Nothing was made.",
-                "Without --target, the lab runs on the embedded account.",
-            )
-
-
-def allowed_services(laid: Workspace, lab: Lab, given: tuple[str, ...]) -> tuple[str, ...]:
-    """The services that the person allows, by flags or typed; CredentialsError if one is not."""
-    for service in sorted({*lab.services} - {*given}) if laid.asks else ():
-        laid.console.print()
-        laid.console.print(
-            f"The lab uses {service}, whose changes and costs stslab does not know. Type {service}"
-            " to allow it, anything else to stop: ",
-            end="",
-        )
-        if sys.stdin.readline().strip() != service:
-            break
-        given = (*given, service)
-    require_services(lab, given)
-    return given
-
-
-def _fields(seen: Survey) -> tuple[tuple[str, str], tuple[str, str]]:
-    """The alias of an account, and whether the lab's calls are allowed there, as fields."""
-    alias = "unknown (you may not ask)" if seen.alias is None else seen.alias or "none"
-    may = "yes: IAM's policy simulator allows each action that the lab needs"
-    if seen.denied is None:
-        may = "unknown (IAM would not simulate it): the first call will show it"
-    elif seen.denied:
-        may = f"IAM says no to {len(seen.denied)} of the actions; you used --force"
-    return ("alias", alias), ("may you?", may)
-
-
 # -- the commands that do stages -----------------------------------------------------------------
 
 
@@ -298,8 +135,8 @@ def run(
 
             _, begun = placed(laid.journal, where, loaded.id)
             before = laid.journal.past(begun.id).how if begun else None  # it continues as it was
-            by_hand = practice or before is How.HAND
-            learn(laid, opened, loaded, chosen, by_hand=by_hand, predict=predict)
+            how = How.HAND if practice or before is How.HAND else How.PROMPT
+            learn(laid, opened, loaded, chosen, how, predict=predict)
         else:
             how = How.YES if where.yes else How.ALONE
             walk(laid, opened, loaded, chosen, how, resuming=not first)
