@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 
 from stslab.sandbox.state.snapshot import Moment, Opaque, Record
 
+FORCED = "FORCE_DELETE_STACK"
+
 
 class Config(Opaque, frozen=True, kw_only=True):
     """The template's text and the other inputs that a stack is made from."""
@@ -82,6 +84,7 @@ class Stack(Record, frozen=True, kw_only=True):
     protected: bool = False
     unsparing: bool = False
     retained: tuple[str, ...] = ()
+    deletion_mode: str = ""
     settled_status: str = ""
     operations: tuple[Mapping[str, str], ...] = ()
 

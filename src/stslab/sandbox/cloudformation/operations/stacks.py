@@ -25,7 +25,7 @@ from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.template import Template, parse
 from stslab.sandbox.state.snapshot import Transaction, View
-from stslab.sandbox.state.stacks import Config, Stack
+from stslab.sandbox.state.stacks import FORCED, Config, Stack
 
 PAGE = 100
 UNSUPPORTED = (
@@ -202,9 +202,12 @@ def _delete(tx: Transaction, request: ApiRequest) -> Answer:
     stack = find(tx, request, params["StackName"])
     if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
         return {}
-    _check_deletable(stack, params)
+    _check_deletable(tx, stack, params)
     stack = replace(
-        stack, settled_status=stack.status, retained=tuple(params.get("RetainResources") or ())
+        stack,
+        settled_status=stack.status,
+        retained=tuple(params.get("RetainResources") or ()),
+        deletion_mode=params.get("DeletionMode") or "",
     )
     begin(tx, request, stack, "DELETE_IN_PROGRESS")
     forget_long_deleted(tx, request.account, request.region)
@@ -296,23 +299,25 @@ def check_types(view: View, stack: Stack, wanted: Blueprint) -> None:
     )
 
 
-def _check_deletable(stack: Stack, params: Answer) -> None:
+def _check_deletable(view: View, stack: Stack, params: Answer) -> None:
     name, status = stack.name, stack.status
     protected = f"Stack [{name}] cannot be deleted while TerminationProtection is enabled"
     require(not stack.protected, protected)
     busy = status.endswith("_IN_PROGRESS") and status not in DELETABLE
     require(not busy, f"Stack [{name}] cannot be deleted while in status {status}")
-    forced = params.get("DeletionMode") == "FORCE_DELETE_STACK"
-    require(not forced, "Forced deletion is not supported by the embedded account")
-    retained = params.get("RetainResources") or ()
-    require(
-        status == "DELETE_FAILED" or not retained,
-        f"Invalid operation on stack [{stack.stack_id}]. When you delete a stack, specify which "
-        "resources to retain only when the stack is in the DELETE_FAILED state.",
-    )
+    retained, failed = params.get("RetainResources") or (), status == "DELETE_FAILED"
+    only = "only when the stack is in the DELETE_FAILED state."
+    activate = f"You can activate DeletionMode {FORCED} in a delete stack operation {only}"
+    specify = f"When you delete a stack, specify which resources to retain {only}"
+    for asked, how in ((params.get("DeletionMode") == FORCED, activate), (retained, specify)):
+        require(failed or not asked, f"Invalid operation on stack [{stack.stack_id}]. {how}")
+    resources = lookups.resources(view, stack)
     for resource in retained:
-        known = resource in stack.resources
+        known = resource in resources
         require(known, f"Resource [{resource}] does not exist for stack {name}")
+        there = resources[resource].status != "DELETE_COMPLETE"
+        only = "Do not specify resources that are in the DELETE_COMPLETE state."
+        require(there, f"The specified resources to retain must be in a valid state. {only}")
 
 
 WRITES: Writes = {

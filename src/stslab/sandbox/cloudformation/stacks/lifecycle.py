@@ -19,13 +19,12 @@ from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.stacks.steps import GONE, Step, Wanted
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.references import Graph
-from stslab.sandbox.state.stacks import Before, Leftover, StackResource
+from stslab.sandbox.state.stacks import FORCED, Before, Leftover, StackResource
 
 _LEFT = "Replacement type updates not supported on stack with disable-rollback."
 _REPLACING = (
     "Requested update requires the creation of a new physical resource; hence creating one."
 )
-_UNFINISHED = frozenset({"UPDATE_IN_PROGRESS", "UPDATE_FAILED"})
 _RESTORED = ("physical_id", "properties", "attributes", "tags")
 """The members of a resource that an update may change."""
 
@@ -37,9 +36,13 @@ def delete_stack(job: Job) -> None:
         job.stack_becomes(stack.settled_status, why)
         return
     job.pause()
-    failed = _delete_resources(job, [r for r in job.resources.values() if r.status not in GONE])
+    there = [r for r in job.resources.values() if r.status not in GONE]
+    while (failed := _delete_resources(job, there)) and stack.deletion_mode == FORCED:
+        for name in failed:
+            job.resource_becomes(name, "DELETE_SKIPPED")
+        there = [r for r in job.resources.values() if r.status not in GONE]
     failed += _delete_leftovers(job, job.resources)
-    if failed:
+    if failed and stack.deletion_mode != FORCED:
         job.stack_becomes("DELETE_FAILED", _failure("delete", failed))
         return
     with job.state.transaction() as tx:
