@@ -14,7 +14,7 @@ from stslab.cli.in_memory import InMemoryAccount
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
 from stslab.lab.references import resolve
-from stslab.lesson.byhand import ByHand, Standing
+from stslab.lesson.byhand import ByHand, StageTasks
 from stslab.resources import bundled
 from stslab.runner.ports import Answer, Credentials
 from stslab.runner.run.run import Runner
@@ -63,7 +63,7 @@ def made(account: InMemoryAccount, runner: Runner, calls: list[Mapping[str, Any]
             kept[one["keep"]] = credentials.access_key_id
 
 
-def standing(account: InMemoryAccount, lab: Lab, stage_id: str, calls: list[Any]) -> Standing:
+def standing(account: InMemoryAccount, lab: Lab, stage_id: str, calls: list[Any]) -> StageTasks:
     account.begin()
     with account.running(lab, lambda _: None) as runner:
         stage = lab.stage(stage_id)

@@ -78,7 +78,7 @@ class Looked:
         return self.catalogue.operation(*call.split(".", 1)) if call else None
 
 
-class Allowed:
+class AllowedRules:
     """The rules that a file's comments allow, each in the comment's line or the next one."""
 
     def __init__(self, text: str) -> None:
@@ -111,11 +111,11 @@ def lint(path: Path, *, catalogue: Catalogue, served: Collection[str]) -> list[P
         return listed or [Problem(str(path), 1, 1, bad.message, bad.hint, rule="file")]
     looked = Looked(lab, draft, catalogue, served, broken)
     places = {one.place for one in problems}
-    advice = _advice(looked, str(path), Allowed(text_of(path)))
+    advice = _advice(looked, str(path), AllowedRules(text_of(path)))
     return in_order(str(path), [*problems, *(one for one in advice if one.place not in places)])
 
 
-def _advice(looked: Looked, file: str, allowed: Allowed) -> Iterator[Problem]:
+def _advice(looked: Looked, file: str, allowed: AllowedRules) -> Iterator[Problem]:
     """The findings of all rules, except those that the lab's file allows."""
     for name, look in RULES.items():
         for one in (found for found in look(looked) if found.node not in looked.broken):

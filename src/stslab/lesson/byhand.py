@@ -47,7 +47,7 @@ class Task(msgspec.Struct, frozen=True):
     done: bool
 
 
-class Standing(msgspec.Struct, frozen=True):
+class StageTasks(msgspec.Struct, frozen=True):
     """A stage's tasks. ``notes`` say what is wrong, or allowed beyond what the stage asks for."""
 
     tasks: tuple[Task, ...]
@@ -80,7 +80,7 @@ class ByHand:
             )
             self.differing.append(". ".join((event.what, *found)) + ".")
 
-    def look(self, stage: Stage) -> Standing:
+    def look(self, stage: Stage) -> StageTasks:
         adopted, differing = self._adopted(stage)
         done = {*self.runner.stages_done, stage.id}
         cells = access.table(self.lab, done, self.runner.scope(), self.decide)
@@ -105,7 +105,7 @@ class ByHand:
             if at in wanted or (_is_the_labs(step) and at in adopted)
         )
         if made or behaves:
-            return Standing(tasks, against)
+            return StageTasks(tasks, against)
         subjects = [
             (*named, self.runner.account_of(step.identity))
             for _, step in tasks_of(stage)
@@ -116,7 +116,7 @@ class ByHand:
         other = map(_has_to_hold, in_the_way if more else ())  # the learner chose another way
         differs = (note for at, notes in differing.items() for note in notes if at not in so_far)
         beyond = (note for note in lacking if note.startswith(_WIDE))
-        return Standing(tasks, (*beyond, *other, *differs, *filter(None, astray)))
+        return StageTasks(tasks, (*beyond, *other, *differs, *filter(None, astray)))
 
     def hint(self, stage: Stage, task: Task) -> tuple[str, bool]:
         """The next hint for a task, and whether it is the last: the caller shows the command."""

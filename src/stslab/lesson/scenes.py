@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from stslab.lesson.access import CellState, Key, Link
-from stslab.lesson.byhand import Standing
+from stslab.lesson.byhand import StageTasks
 from stslab.lesson.faults import Remaining
 from stslab.lesson.questions import Question
 from stslab.lesson.verdict import Verdict
@@ -128,7 +128,7 @@ class Tasks(msgspec.Struct, frozen=True):
 
     title: str
     place: str
-    standing: Standing
+    standing: StageTasks
 
 
 class Ticket(msgspec.Struct, frozen=True):

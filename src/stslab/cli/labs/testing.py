@@ -32,7 +32,7 @@ from stslab.cli.options import Where
 from stslab.cli.workspace import load_lab, renderer
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
-from stslab.lab.lint import Allowed
+from stslab.lab.lint import AllowedRules
 from stslab.lab.loader import load
 from stslab.lab.model import Lab, Stage, Step, Wait
 from stslab.lab.reading.listing import find, labs_in
@@ -315,7 +315,7 @@ def _trials(paths: list[Path], spec: str | None, mutate: bool) -> Iterator[Trial
 def _mutated(trial: Trial, path: Path, pool: Executor, workers: int) -> Trial:
     """The trial with the results of the lab's mutants, except for what its author allows."""
     shares = [pool.submit(mutated, path, share, workers) for share in range(workers)]
-    lab, allowed = load(path, catalogue=BotocoreCatalogue()), Allowed(text_of(path))
+    lab, allowed = load(path, catalogue=BotocoreCatalogue()), AllowedRules(text_of(path))
     results = sum((share.result() for share in shares), Mutated())
 
     def not_allowed(notes: Iterable[Note]) -> tuple[Note, ...]:

@@ -9,7 +9,7 @@ from stslab.errors import RunError
 from stslab.lab.model import Check, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import scenes
-from stslab.lesson.byhand import ByHand, Standing, Task
+from stslab.lesson.byhand import ByHand, StageTasks, Task
 from stslab.render.lesson import views
 from stslab.render.terminal.paper import Paper
 from stslab.runner.events import CallShown
@@ -91,7 +91,7 @@ class TasksExercise:
     place: str
     who: str = "admin"
     command: str = ""
-    standing: Standing = field(init=False)
+    standing: StageTasks = field(init=False)
 
     def __post_init__(self) -> None:
         self.standing = self.hand.look(self.stage)

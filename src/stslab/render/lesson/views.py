@@ -8,7 +8,7 @@ from rich.text import Text
 
 from stslab.lesson import evidence, scenes
 from stslab.lesson.access import Link
-from stslab.lesson.byhand import Standing, Task
+from stslab.lesson.byhand import StageTasks, Task
 from stslab.lesson.faults import Remaining
 from stslab.lesson.questions import DONT_KNOW, UNSURE, Answer, Gates
 from stslab.lesson.verdict import GateReading
@@ -287,7 +287,7 @@ def task(paper: Paper, one: Task) -> None:
     paper.prose(one.text, indent=3, lead=sign, style="green" if one.done else "")
 
 
-def news(paper: Paper, before: Standing, now: Standing) -> None:
+def news(paper: Paper, before: StageTasks, now: StageTasks) -> None:
     """Draw what has changed: the tasks that are done or no longer done, and new notes."""
     known = {each.number: each.done for each in before.tasks}
     for each in now.tasks:
