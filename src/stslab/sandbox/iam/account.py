@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.iam import aws_policies, lookups, roles, shapes
-from stslab.sandbox.iam.shapes import Members, Pathed, Uses
+from stslab.sandbox.iam import answers, aws_policies, lookups, roles
+from stslab.sandbox.iam.answers import Members, Pathed, Uses
 from stslab.sandbox.state.identities import (
     AccessKey,
     Group,
@@ -61,9 +61,9 @@ def get_account_authorization_details(view: View, request: ApiRequest) -> Answer
         (member, partial(show, entity))
         for kind, member, entities, show in _details(view, request.account)
         if not wanted or kind in wanted
-        for entity in shapes.by_name(entities)
+        for entity in answers.by_name(entities)
     ]
-    answer = shapes.page("entries", entries, request.params, lambda entry: (entry[0], entry[1]()))
+    answer = answers.page("entries", entries, request.params, lambda entry: (entry[0], entry[1]()))
     entries = answer.pop("entries")
     for name in ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"):
         answer[name] = [details for member, details in entries if member == name]
@@ -90,37 +90,37 @@ def _details(
 
 def _held(view: View, holder: Identity) -> Members:
     return {
-        f"{holder.table.title()}PolicyList": shapes.inline(holder),
-        "AttachedManagedPolicies": [shapes.attached(one) for one in shapes.managed(view, holder)],
+        f"{holder.table.title()}PolicyList": answers.inline(holder),
+        "AttachedManagedPolicies": [answers.attached(one) for one in answers.managed(view, holder)],
     }
 
 
 def _user_detail(view: View, user: User) -> Members:
     groups = [group.name for group in lookups.groups_of(view, user)]
-    return {**shapes.whole_user(user), **_held(view, user), "GroupList": groups}
+    return {**answers.whole_user(user), **_held(view, user), "GroupList": groups}
 
 
 def _group_detail(view: View, group: Group) -> Members:
-    return {**shapes.group(group), **_held(view, group)}
+    return {**answers.group(group), **_held(view, group)}
 
 
 def _role_detail(view: View, role: Role) -> Members:
     profiles = [
-        shapes.instance_profile(view, profile, whole=False)
+        answers.instance_profile(view, profile, whole=False)
         for profile in roles.profiles_with(view, role)
     ]
-    whole = shapes.whole_role(view, role)
+    whole = answers.whole_role(view, role)
     return {**whole, **_held(view, role), "InstanceProfileList": profiles}
 
 
 def _policy_detail(uses: Uses, policy: ManagedPolicy) -> Members:
-    versions = [shapes.policy_version(policy, one, with_document=True) for one in policy.versions]
-    return {**shapes.policy(policy, uses), "PolicyVersionList": versions}
+    versions = [answers.policy_version(policy, one, with_document=True) for one in policy.versions]
+    return {**answers.policy(policy, uses), "PolicyVersionList": versions}
 
 
 def list_account_aliases(view: View, request: ApiRequest) -> Answer:
     alias = lookups.account(view, request.account).alias
-    return shapes.page("AccountAliases", [alias] if alias else [], request.params, str)
+    return answers.page("AccountAliases", [alias] if alias else [], request.params, str)
 
 
 def create_account_alias(tx: Transaction, request: ApiRequest) -> None:

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.iam import lookups, shapes
-from stslab.sandbox.iam.shapes import Members
+from stslab.sandbox.iam import answers, lookups
+from stslab.sandbox.iam.answers import Members
 from stslab.sandbox.state.identities import AccessKey, LoginProfile, User
 from stslab.sandbox.state.snapshot import PasswordPolicy, Transaction, View
 
@@ -41,7 +41,7 @@ def create_access_key(tx: Transaction, request: ApiRequest) -> Answer:
 def list_access_keys(view: View, request: ApiRequest) -> Answer:
     user = _owner(view, request)
     keys = lookups.access_keys(view, request.account, user)
-    return shapes.page("AccessKeyMetadata", keys, request.params, lambda key: _metadata(key, user))
+    return answers.page("AccessKeyMetadata", keys, request.params, lambda key: _metadata(key, user))
 
 
 def update_access_key(tx: Transaction, request: ApiRequest) -> None:

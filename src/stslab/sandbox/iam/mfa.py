@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads
-from stslab.sandbox.iam import lookups, shapes, tagging
-from stslab.sandbox.iam.shapes import Members
+from stslab.sandbox.iam import answers, lookups, tagging
+from stslab.sandbox.iam.answers import Members
 from stslab.sandbox.state.identities import MfaDevice, User
 from stslab.sandbox.state.snapshot import Transaction, View
 
@@ -107,7 +107,7 @@ def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
         "SerialNumber": device.serial,
         "Base32StringSeed": device.seed.encode(),
         "QRCodePNG": _qr_code(f"otpauth://totp/{label}?secret={device.seed}"),
-        "Tags": shapes.tags(device.tags) or None,
+        "Tags": answers.tags(device.tags) or None,
     }
     return {"VirtualMFADevice": shown}
 
@@ -190,7 +190,7 @@ def _get_mfa_device(_view: View, _request: ApiRequest) -> Answer:
 
 def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
     if request.caller.kind == "Root" and "UserName" not in request.params:
-        return shapes.page("MFADevices", [], request.params, dict)
+        return answers.page("MFADevices", [], request.params, dict)
     user = lookups.own_user(view, request)
     serials = sorted(user.mfa_devices)
     found = (lookups.find(view, MfaDevice, user.account, serial) for serial in serials)
@@ -200,7 +200,7 @@ def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
         serial = device.serial
         return {"UserName": user.name, "SerialNumber": serial, "EnableDate": device.enabled}
 
-    return shapes.page("MFADevices", devices, request.params, show)
+    return answers.page("MFADevices", devices, request.params, show)
 
 
 def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
@@ -213,10 +213,10 @@ def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
 
     def show(device: MfaDevice) -> Members:
         user = view.get(User, device.account, device.user)
-        shown = shapes.user(user) if user else None
+        shown = answers.user(user) if user else None
         return {"SerialNumber": device.serial, "EnableDate": device.enabled, "User": shown}
 
-    return shapes.page("VirtualMFADevices", chosen, request.params, show)
+    return answers.page("VirtualMFADevices", chosen, request.params, show)
 
 
 def _device_of(view: View, user: User, request: ApiRequest) -> MfaDevice:

@@ -8,8 +8,8 @@ from stslab.policy import PolicyKind, parse
 from stslab.policy.findings import size
 from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
-from stslab.sandbox.iam import aws_policies, lookups, shapes, tagging
-from stslab.sandbox.iam.shapes import UNUSED, Uses
+from stslab.sandbox.iam import answers, aws_policies, lookups, tagging
+from stslab.sandbox.iam.answers import UNUSED, Uses
 from stslab.sandbox.state.identities import (
     Group,
     Identity,
@@ -43,14 +43,14 @@ def create_policy(tx: Transaction, request: ApiRequest) -> Answer:
         tags=tags,
         versions=(PolicyVersion(version_id="v1", document=text, created=now),),
     )
-    return {"Policy": {**shapes.policy(policy, UNUSED), "Tags": shapes.tags(tags) or None}}
+    return {"Policy": {**answers.policy(policy, UNUSED), "Tags": answers.tags(tags) or None}}
 
 
 def get_policy(view: View, request: ApiRequest) -> Answer:
     policy = lookups.policy(view, request)
     uses, description = Uses.of(view, request.account), policy.description or None
-    more = {"Description": description, "Tags": shapes.tags(policy.tags)}
-    return {"Policy": {**shapes.policy(policy, uses), **more}}
+    more = {"Description": description, "Tags": answers.tags(policy.tags)}
+    return {"Policy": {**answers.policy(policy, uses), **more}}
 
 
 def list_policies(view: View, request: ApiRequest) -> Answer:
@@ -63,8 +63,8 @@ def list_policies(view: View, request: ApiRequest) -> Answer:
         attached = uses.attached if usage != "PermissionsBoundary" else {}
         bounding = uses.bounding if usage != "PermissionsPolicy" else {}
         policies = [one for one in policies if one.arn in attached or one.arn in bounding]
-    listed = shapes.by_name(policies, params.get("PathPrefix"))
-    return shapes.page("Policies", listed, params, partial(shapes.policy, uses=uses))
+    listed = answers.by_name(policies, params.get("PathPrefix"))
+    return answers.page("Policies", listed, params, partial(answers.policy, uses=uses))
 
 
 def delete_policy(tx: Transaction, request: ApiRequest) -> None:
@@ -98,20 +98,20 @@ def create_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
         default=version.version_id if params.get("SetAsDefault") else policy.default,
     )
     tx.put(policy)
-    return {"PolicyVersion": shapes.policy_version(policy, version, with_document=False)}
+    return {"PolicyVersion": answers.policy_version(policy, version, with_document=False)}
 
 
 def get_policy_version(view: View, request: ApiRequest) -> Answer:
     policy = lookups.policy(view, request)
     version = _version(policy, request)
-    return {"PolicyVersion": shapes.policy_version(policy, version, with_document=True)}
+    return {"PolicyVersion": answers.policy_version(policy, version, with_document=True)}
 
 
 def list_policy_versions(view: View, request: ApiRequest) -> Answer:
     """The newest version comes first."""
     policy = lookups.policy(view, request)
-    show = partial(shapes.policy_version, policy, with_document=False)
-    return shapes.page("Versions", policy.versions[::-1], request.params, show)
+    show = partial(answers.policy_version, policy, with_document=False)
+    return answers.page("Versions", policy.versions[::-1], request.params, show)
 
 
 def set_default_policy_version(tx: Transaction, request: ApiRequest) -> None:
@@ -153,8 +153,8 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
     for kind in _HOLDERS:
         if params.get("EntityFilter") in (None, kind.table.title()):
             having = filter(has, view.all(kind, request.account))
-            holders += shapes.by_name(having, params.get("PathPrefix"))
-    answer = shapes.page("holders", holders, params, lambda entity: entity)
+            holders += answers.by_name(having, params.get("PathPrefix"))
+    answer = answers.page("holders", holders, params, lambda entity: entity)
     shown: list[User | Group | Role] = answer.pop("holders")
     for word in ("User", "Group", "Role"):
         answer[f"Policy{word}s"] = [
@@ -190,7 +190,7 @@ def _get(kind: Holder, view: View, request: ApiRequest) -> Answer:
     return {
         f"{kind.table.title()}Name": holder.name,
         "PolicyName": request.params["PolicyName"],
-        "PolicyDocument": shapes.document(holder.inline[_inline(holder, request)]),
+        "PolicyDocument": answers.document(holder.inline[_inline(holder, request)]),
     }
 
 
@@ -217,7 +217,7 @@ def _inline(holder: Identity, request: ApiRequest) -> str:
 
 def _list(kind: Holder, view: View, request: ApiRequest) -> Answer:
     names = sorted(lookups.named(view, kind, request).inline)
-    return shapes.page("PolicyNames", names, request.params, str)
+    return answers.page("PolicyNames", names, request.params, str)
 
 
 def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
@@ -241,9 +241,9 @@ def _detach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
 
 
 def _list_attached(kind: Holder, view: View, request: ApiRequest) -> Answer:
-    attached = shapes.managed(view, lookups.named(view, kind, request))
-    listed = shapes.by_name(attached, request.params.get("PathPrefix"))
-    return shapes.page("AttachedPolicies", listed, request.params, shapes.attached)
+    attached = answers.managed(view, lookups.named(view, kind, request))
+    listed = answers.by_name(attached, request.params.get("PathPrefix"))
+    return answers.page("AttachedPolicies", listed, request.params, answers.attached)
 
 
 def _put_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest) -> None:

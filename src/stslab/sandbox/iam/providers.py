@@ -12,7 +12,7 @@ from stslab.errors import SandboxError
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
 from stslab.sandbox.federation import saml
-from stslab.sandbox.iam import lookups, shapes, tagging
+from stslab.sandbox.iam import answers, lookups, tagging
 from stslab.sandbox.state.identities import OidcProvider, SamlProvider
 from stslab.sandbox.state.snapshot import Transaction, View
 
@@ -45,7 +45,7 @@ def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Ans
 
 
 def _made(member: str, provider: OidcProvider | SamlProvider) -> Answer:
-    return {member: provider.arn, "Tags": shapes.tags(provider.tags) or None}
+    return {member: provider.arn, "Tags": answers.tags(provider.tags) or None}
 
 
 def _retrieved(tx: Transaction, url: str) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def get_open_id_connect_provider(view: View, request: ApiRequest) -> Answer:
         "ClientIDList": provider.client_ids,
         "ThumbprintList": provider.thumbprints,
         "CreateDate": provider.created,
-        "Tags": shapes.tags(provider.tags),
+        "Tags": answers.tags(provider.tags),
     }
 
 
@@ -160,7 +160,7 @@ def get_saml_provider(view: View, request: ApiRequest) -> Answer:
         "SAMLMetadataDocument": provider.metadata,
         "CreateDate": provider.created,
         "ValidUntil": provider.valid_until,
-        "Tags": shapes.tags(provider.tags),
+        "Tags": answers.tags(provider.tags),
     }
 
 

@@ -13,7 +13,7 @@ from stslab.policy.documents.statement import Statement
 from stslab.policy.findings import size
 from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Params
-from stslab.sandbox.iam import lookups, shapes, tagging
+from stslab.sandbox.iam import answers, lookups, tagging
 from stslab.sandbox.state.identities import InstanceProfile, Role
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.structures import beside
@@ -43,7 +43,7 @@ def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
         max_session=params.get("MaxSessionDuration", 3600),
         max_signin=lookups.max_signin(params),
     )
-    return {"Role": shapes.new_role(tx, role)}
+    return {"Role": answers.new_role(tx, role)}
 
 
 def _trust(judge: Judge, view: View, text: str) -> str:
@@ -99,11 +99,11 @@ def _is_limited(statement: Statement, host: str, wanted: Sequence[str]) -> bool:
 
 
 def get_role(view: View, request: ApiRequest) -> Answer:
-    return {"Role": shapes.whole_role(view, lookups.named(view, Role, request))}
+    return {"Role": answers.whole_role(view, lookups.named(view, Role, request))}
 
 
 def list_roles(view: View, request: ApiRequest) -> Answer:
-    return shapes.listed(view, request, Role, "Roles", partial(shapes.role, view))
+    return answers.listed(view, request, Role, "Roles", partial(answers.role, view))
 
 
 def update_role(tx: Transaction, request: ApiRequest) -> None:
@@ -125,7 +125,7 @@ def update_role_description(tx: Transaction, request: ApiRequest) -> Answer:
     role = lookups.named(tx, Role, request)
     role = replace(role, description=request.params["Description"])
     tx.put(role)
-    return {"Role": {**shapes.plain_role(tx, role), "Description": role.description or None}}
+    return {"Role": {**answers.plain_role(tx, role), "Description": role.description or None}}
 
 
 def update_assume_role_policy(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
@@ -165,7 +165,7 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
         trust=json.dumps({"Version": "2012-10-17", "Statement": [principal]}),
         description=request.params.get("Description", ""),
     )
-    return {"Role": shapes.new_role(tx, role)}
+    return {"Role": answers.new_role(tx, role)}
 
 
 def linked_path(request: ApiRequest) -> str:
@@ -215,28 +215,28 @@ def get_service_linked_role_deletion_status(_view: View, request: ApiRequest) ->
 def create_instance_profile(tx: Transaction, request: ApiRequest) -> Answer:
     name, tags = request.params["InstanceProfileName"], tagging.given(request)
     profile = lookups.put_new(tx, request, InstanceProfile, name, tags=tags)
-    return {"InstanceProfile": shapes.instance_profile(tx, profile)}
+    return {"InstanceProfile": answers.instance_profile(tx, profile)}
 
 
 def get_instance_profile(view: View, request: ApiRequest) -> Answer:
     profile = lookups.named(view, InstanceProfile, request)
-    return {"InstanceProfile": shapes.instance_profile(view, profile)}
+    return {"InstanceProfile": answers.instance_profile(view, profile)}
 
 
 def list_instance_profiles(view: View, request: ApiRequest) -> Answer:
-    show = partial(shapes.instance_profile, view, whole=False)
-    return shapes.listed(view, request, InstanceProfile, "InstanceProfiles", show)
+    show = partial(answers.instance_profile, view, whole=False)
+    return answers.listed(view, request, InstanceProfile, "InstanceProfiles", show)
 
 
 def list_instance_profiles_for_role(view: View, request: ApiRequest) -> Answer:
     profiles = profiles_with(view, lookups.named(view, Role, request))
-    show = partial(shapes.instance_profile, view, whole=False)
-    return shapes.page("InstanceProfiles", profiles, request.params, show)
+    show = partial(answers.instance_profile, view, whole=False)
+    return answers.page("InstanceProfiles", profiles, request.params, show)
 
 
 def profiles_with(view: View, role: Role) -> list[InstanceProfile]:
     profiles = view.all(InstanceProfile, role.account)
-    return shapes.by_name(profile for profile in profiles if profile.role == role.key)
+    return answers.by_name(profile for profile in profiles if profile.role == role.key)
 
 
 def add_role_to_instance_profile(tx: Transaction, request: ApiRequest) -> None:

@@ -25,8 +25,8 @@ from stslab.policy import (
 from stslab.policy.request import split_arn
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest, Params
-from stslab.sandbox.iam import lookups, shapes
-from stslab.sandbox.iam.shapes import Members
+from stslab.sandbox.iam import answers, lookups
+from stslab.sandbox.iam.answers import Members
 from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import View
 from stslab.structures import listed, texts
@@ -174,7 +174,7 @@ def _simulate(simulation: Simulation, params: Params) -> Answer:
         if resource != "*" and split_arn(resource) is None:
             raise faults.invalid_input(f"ResourceNames are not in a valid ARN format: {resource}.")
     show = partial(_action, simulation, resources)
-    return shapes.page("EvaluationResults", actions, params, show)
+    return answers.page("EvaluationResults", actions, params, show)
 
 
 def _check_work(simulation: Simulation, questions: int) -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
-from stslab.sandbox.iam import lookups, shapes
+from stslab.sandbox.iam import answers, lookups
 from stslab.sandbox.state.identities import (
     InstanceProfile,
     ManagedPolicy,
@@ -87,8 +87,8 @@ def _remove(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
 
 
 def _list(kind: type[T], view: View, request: ApiRequest) -> Answer:
-    tags = shapes.tags(_holder(view, kind, request).tags)
-    return shapes.page("Tags", tags, request.params, dict)
+    tags = answers.tags(_holder(view, kind, request).tags)
+    return answers.page("Tags", tags, request.params, dict)
 
 
 _KINDS: Mapping[str, type] = {

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads
-from stslab.sandbox.iam import lookups, shapes, tagging
+from stslab.sandbox.iam import answers, lookups, tagging
 from stslab.sandbox.state.identities import AccessKey, Group, MfaDevice, User
 from stslab.sandbox.state.snapshot import Transaction, View
 
@@ -18,13 +18,13 @@ def create_user(tx: Transaction, request: ApiRequest) -> Answer:
     tags, boundary = tagging.given(request), lookups.boundary(tx, request)
     name = request.params["UserName"]
     user = lookups.put_new(tx, request, User, name, tags=tags, boundary=boundary)
-    return {"User": shapes.whole_user(user)}
+    return {"User": answers.whole_user(user)}
 
 
 def get_user(view: View, request: ApiRequest) -> Answer:
     """Without a name in the request, the caller."""
     if request.caller.kind != "Root" or "UserName" in request.params:
-        return {"User": shapes.whole_user(lookups.own_user(view, request))}
+        return {"User": answers.whole_user(lookups.own_user(view, request))}
     root = {
         "Path": "/",
         "UserName": "root",
@@ -36,7 +36,7 @@ def get_user(view: View, request: ApiRequest) -> Answer:
 
 
 def list_users(view: View, request: ApiRequest) -> Answer:
-    return shapes.listed(view, request, User, "Users", shapes.user)
+    return answers.listed(view, request, User, "Users", answers.user)
 
 
 def update_user(tx: Transaction, request: ApiRequest) -> None:
@@ -76,23 +76,25 @@ def delete_user(tx: Transaction, request: ApiRequest) -> None:
 
 
 def create_group(tx: Transaction, request: ApiRequest) -> Answer:
-    return {"Group": shapes.group(lookups.put_new(tx, request, Group, request.params["GroupName"]))}
+    return {
+        "Group": answers.group(lookups.put_new(tx, request, Group, request.params["GroupName"]))
+    }
 
 
 def get_group(view: View, request: ApiRequest) -> Answer:
     group = lookups.named(view, Group, request)
-    users = shapes.by_name(lookups.users_in(view, group))
-    shown = shapes.page("Users", users, request.params, shapes.user)
-    return {"Group": shapes.group(group), **shown}
+    users = answers.by_name(lookups.users_in(view, group))
+    shown = answers.page("Users", users, request.params, answers.user)
+    return {"Group": answers.group(group), **shown}
 
 
 def list_groups(view: View, request: ApiRequest) -> Answer:
-    return shapes.listed(view, request, Group, "Groups", shapes.group)
+    return answers.listed(view, request, Group, "Groups", answers.group)
 
 
 def list_groups_for_user(view: View, request: ApiRequest) -> Answer:
     groups = lookups.groups_of(view, lookups.named(view, User, request))
-    return shapes.page("Groups", groups, request.params, shapes.group)
+    return answers.page("Groups", groups, request.params, answers.group)
 
 
 def update_group(tx: Transaction, request: ApiRequest) -> None:

@@ -1,4 +1,4 @@
-"""The members of IAM's answers for users, groups, roles and policies, and lists in pages."""
+"""IAM's answers: the members of users, groups, roles and policies, and lists in pages."""
 
 from __future__ import annotations
 
