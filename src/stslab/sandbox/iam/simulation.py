@@ -365,8 +365,8 @@ def _simulation(
         raise faults.invalid_input("You can input only one permissions boundary.")
     text, owner = params.get("ResourcePolicy"), params.get("ResourceOwner") or ""
     owner = arn.account if (arn := split_arn(owner)) else owner
-    if not _SOURCE.fullmatch(caller):
-        raise faults.invalid_input(f"Invalid CallerArn: {caller}")
+    if not _SOURCE.fullmatch(caller) or ":user/" not in params.get("CallerArn", ":user/"):
+        raise faults.invalid_input("Invalid caller - Caller must be an IAM user in this context.")
     principal = Principal.from_arn(caller)
     unknown = dict.fromkeys(principal.context, ()) if principal.name == _NOBODY else {}
     context = {

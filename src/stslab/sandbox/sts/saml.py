@@ -22,6 +22,7 @@ from stslab.sandbox.sts import sessions
 from stslab.sandbox.sts.assume_role import AssumeRole, RoleRequest
 
 _OPERATION = "AssumeRoleWithSAML"
+_INVALID = "AuthSamlInvalidSamlResponseException"
 _PROVIDER_ARN = re.compile(r"arn:aws:iam::(\d{12}):saml-provider/(.+)")
 _IDENTITY_CENTER = "AWSReservedSSO_"
 _REDEEMED_WITHIN = _SKEW = timedelta(minutes=5)
@@ -41,7 +42,7 @@ def assume_role_with_saml(assume: AssumeRole, tx: Transaction, request: ApiReque
     try:
         response = base64.b64decode("".join(params["SAMLAssertion"].split()), validate=True)
     except ValueError as error:
-        raise faults.invalid_token("Invalid base64 SAMLResponse") from error
+        raise _rejected(request, "Invalid base64 SAMLResponse", _INVALID) from error
     match = _PROVIDER_ARN.fullmatch(params["PrincipalArn"])
     provider = tx.get(SamlProvider, match[1], match[2].lower()) if match else None
     if provider is None or provider.arn != params["PrincipalArn"]:
@@ -119,8 +120,7 @@ def _signed(root: xml.Element, provider: SamlProvider, request: ApiRequest) -> A
         raise xml.BadXml("it is not a Response with an assertion")
     issuer = assertions.issuer(claimed)
     if issuer not in issuers:
-        what = "Issuer not present in specified provider"
-        raise _rejected(request, what, "AuthSamlInvalidSamlResponseException")
+        raise _rejected(request, "Issuer not present in specified provider", _INVALID)
     try:
         signed = assertions.read(assertions.signed_assertion(root, issuers[issuer]))
     except assertions.BadSignature as error:

@@ -105,6 +105,8 @@ def _identify(view: View, text: str, account: str, request: ApiRequest) -> WebId
     except tokens.InvalidToken as error:
         raise faults.invalid_token(_NO_JWT) from error
     issuer = str(token.claims.get("iss", ""))
+    if "." not in issuer and "://" not in issuer:
+        raise faults.invalid_token("Issuer must be a valid URL")
     provider = view.get(OidcProvider, account, issuer.removeprefix("https://"))
     if provider is None:
         raise faults.invalid_token(f"No OpenIDConnect provider found in your account for {issuer}")
