@@ -111,9 +111,8 @@ def _list_objects_v2(view: View, request: ApiRequest) -> Answer:
     params = request.params
     after = name_in_token(params.get("ContinuationToken")) or params.get("StartAfter", "")
     result, answer = _current(view, request, after, with_owner=params.get("FetchOwner", False))
-    repeated = () if "ContinuationToken" in params else ("StartAfter",)
     return {
-        **page_members(request, result, *repeated),
+        **page_members(request, result, "StartAfter"),
         **answer,
         "KeyCount": len(result.items) + len(result.prefixes),
         "ContinuationToken": params.get("ContinuationToken"),
