@@ -57,9 +57,14 @@ def _check_type(name: str, kind: object) -> None:
 
 def _check_pattern(pattern: Value) -> None:
     try:
-        re.compile(pattern)
+        _compiled(pattern)
     except (TypeError, re.error, OverflowError, RecursionError):
         raise invalid(f"Template format error: Invalid AllowedPattern {pattern}") from None
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    r"""A pattern as Java reads it: a hyphen right after a class, as in ``[\w-+]``, is one."""
+    return re.compile(re.sub(r"(\\[dswDSW])-", r"\1\\-", pattern))
 
 
 def resolve(
@@ -168,9 +173,13 @@ def _refusal(name: str, problem: str, declared: Declaration) -> str:
     return f"Parameter '{name}' {problem}"
 
 
+def _matches(value: str, pattern: Value) -> bool:
+    return _compiled(pattern).fullmatch(value) is not None
+
+
 CHECKS: tuple[tuple[str, frozenset[str], Callable[[str, Value], bool], str], ...] = (
     ("AllowedValues", TYPES, lambda v, x: v in map(as_text, x), "must be one of AllowedValues"),
-    ("AllowedPattern", TYPES, lambda v, x: bool(re.fullmatch(x, v)), "must match pattern {}"),
+    ("AllowedPattern", TYPES, _matches, "must match pattern {}"),
     ("MinLength", TEXT, lambda v, x: len(v) >= float(x), "must contain at least {} characters"),
     ("MaxLength", TEXT, lambda v, x: len(v) <= float(x), "must contain at most {} characters"),
     ("MinValue", NUMBERS, lambda v, x: float(v) >= float(x), "must be a number not less than {}"),
