@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from stslab.aws.guard import Survey, surveyed
+from stslab.aws.guard import Survey, footprint, surveyed
 from stslab.aws.target import name_of
 from stslab.cli.accounts import Open, open_account
 from stslab.cli.options import SANDBOX, Where
@@ -18,7 +18,6 @@ from stslab.render.terminal.paper import Paper
 from stslab.resources import is_foreign
 from stslab.runner.journal.records import RunRecord
 from stslab.runner.journal.store import Journal
-from stslab.runner.run import dry
 from stslab.runner.run.scope import require_anywhere, require_services, second_accounts
 
 
@@ -90,12 +89,12 @@ def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
     """Show the identity, the account and what a run makes there, unless the guard refuses."""
     if opened.source is None or opened.identity is None:
         return
-    makes = dry.footprint(lab, opened.target.info)
+    makes = footprint(lab, opened.target.info)
     seen = surveyed(opened.source, opened.identity, makes, force=force)
     other = []
     if opened.partner and lab.accounts:
         who, source = opened.partner
-        theirs = surveyed(source, who, dry.footprint(lab, opened.target.info, PARTNER), force=force)
+        theirs = surveyed(source, who, footprint(lab, opened.target.info, PARTNER), force=force)
         other = [("and there", who.arn), ("account", who.account), *_fields(theirs)]
     alias, may = _fields(seen)
     info = opened.target.info
@@ -129,7 +128,7 @@ def introduce(laid: Workspace, opened: Open, lab: Lab) -> None:
     paper = Paper(laid.console)
     title = f"The lab {lab.id} did not come with stslab. This is what it does."
     paper.line("warning", title)
-    makes = dry.footprint(lab, opened.target.info)
+    makes = footprint(lab, opened.target.info)
     show_changes(paper, makes.summary)
     paper.prose(enforced(makes.summary), indent=2)
     if laid.asks:
