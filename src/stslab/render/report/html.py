@@ -1,12 +1,16 @@
-"""A run's report as one self-contained HTML page, for screens, paper and screen readers."""
+"""HTML pages of the templates in ``page.html``, with text escaped; a run's report as one page."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from html import escape
+from pathlib import Path
+from string import Template
 
 import msgspec
 
 from stslab.kinds.table import KINDS
 from stslab.policy.explain import Node, retold
-from stslab.render.report.parts import SIGNS, Html, facts, joined, page, part, section, table
 from stslab.render.report.text import (
     CALLS,
     FAULT,
@@ -22,16 +26,78 @@ from stslab.render.report.text import (
     verdict,
 )
 from stslab.render.text.durations import counted
+from stslab.render.text.safe import visible
 from stslab.runner.journal.records import Prediction
 from stslab.runner.journal.standing import Claim, Stage, Verdict
 from stslab.runner.ports import ADMIN
 from stslab.runner.report import ABOUT, Report
 
+SIGNS = {"good": "✔", "bad": "✘", "open": "○"}
+_PART = re.compile(r"<!-- part (\w+) -->\n")
 Decision = Mapping[str, object]
 Decisions = Mapping[str, Sequence[Decision]]
 """Decisions in the embedded account's log, by request id."""
 
 _OPEN = (Verdict.NOT_TRIED, Verdict.NEVER_MADE)
+
+
+class Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def part(named: str, /, **values: object) -> Html:
+    """The part of this name; values that are not HTML are escaped."""
+    shown = {
+        key: value if isinstance(value, Html) else escape(visible(str(value)))
+        for key, value in values.items()
+    }
+    return Html(_parts()[named].substitute(shown).rstrip("\n"))
+
+
+def joined(parts: Iterable[Html]) -> Html:
+    return Html("\n".join(parts))
+
+
+def table(caption: str, head: Iterable[str], rows: Iterable[tuple[object, ...]]) -> Html:
+    """A table; the first cell of each row is its heading."""
+    return part(
+        "table",
+        caption=caption,
+        head=joined(part("head", text=text) for text in head),
+        rows=joined(
+            part("row", first=first, cells=joined(part("cell", text=text) for text in rest))
+            for first, *rest in rows
+        ),
+    )
+
+
+def section(id_: str, title: str, body: Html) -> Html:
+    """A heading and its body; nothing if the body is empty."""
+    return part("section", id=id_, title=title, body=body) if body else Html()
+
+
+def facts(pairs: Iterable[tuple[str, object]]) -> Html:
+    rows = joined(part("fact", label=label, value=value) for label, value in pairs)
+    return part("facts", rows=rows)
+
+
+def page(title: str, verdict: str, about: str, body: Html, *, good: bool, look: str = "") -> str:
+    """The whole page; ``look`` may be wide."""
+    state = "good" if good else ""
+    head = {"title": title, "verdict": verdict, "about": about, "state": state, "look": look}
+    return part("page", body=body, **head) + "\n"
+
+
+@cache
+def _parts() -> Mapping[str, Template]:
+    text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    _, *pieces = _PART.split(text)
+    return dict(zip(pieces[::2], map(Template, pieces[1::2]), strict=True))
+
+
+# -- the report of a run --------------------------------------------------------------------------
 
 
 def page_of(report: Report, decisions: Decisions) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from stslab.errors import StslabError, UsageError
 from stslab.lesson.questions import DONT_KNOW
-from stslab.render.report.parts import SIGNS, Html, joined, page, part, section, table
+from stslab.render.report.html import SIGNS, Html, joined, page, part, section, table
 from stslab.render.report.text import result
 from stslab.render.text.durations import counted
 from stslab.runner.journal.records import Prediction, RunRecord
