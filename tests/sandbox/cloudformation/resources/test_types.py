@@ -38,6 +38,9 @@ def test_a_type_is_as_aws_publishes_it(name: str) -> None:
     assert ours.marked("required") == set(published.get("required") or ())
     replacing = named(published.get("createOnlyProperties"))
     assert ours.marked("replaces") == replacing & ours.properties.keys()
+    lists = published["properties"].items()
+    unique = {member for member, its in lists if its.get("uniqueItems")}
+    assert ours.marked("unique") == unique or not name.startswith("AWS::IAM::")
     assert ours.attributes == read_only - RETURNED.get(name, set())
 
 

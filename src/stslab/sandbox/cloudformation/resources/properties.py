@@ -32,9 +32,17 @@ def members(
     for name, value in given.items():
         if name in declared:
             result[name] = _fit(declared[name].split()[0], value, f"{path}/{name}", problems)
+            if "unique" in declared[name].split() and _repeats(result[name]):
+                problems.append(f"{path}/{name}: array items are not unique")
         else:
             problems.append(f"{path}: extraneous key [{name}] is not permitted")
     return result
+
+
+def _repeats(value: Value) -> bool:
+    items = value if isinstance(value, list) else []
+    known = [item for item in items if not isinstance(item, Unknown)]
+    return any(item in known[:index] for index, item in enumerate(known))
 
 
 def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
@@ -54,7 +62,7 @@ def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
     if kind in PARTS:
         return members(PARTS[kind], result, path, problems)
     if "|" in kind and result not in kind.split("|"):
-        problems.append(f"{path}: {result} is not a valid enum value")
+        problems.append(f"{path}: failed validation constraint for keyword [enum]")
     return result
 
 
