@@ -7,7 +7,8 @@ from tests.policy.cases import ALICE, LAB_ROLE, allow, aws, deny, grant, policy,
 
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, Request, authorize, parse
 from stslab.policy.explain import MARKS, node_lines, retold
-from stslab.policy.findings import findings, size
+from stslab.policy.documents.document import size
+from stslab.policy.findings import findings
 
 
 def lines(decision, marks=MARKS):

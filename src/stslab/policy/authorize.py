@@ -104,7 +104,7 @@ def _read_controls(question: Question, policies: Policies) -> list[Layer]:
     limited = principal.member and not principal.service_linked
     scps = enumerate(policies.scps if limited else (), 1)
     controls = [_read_all(PolicyKind.SCP, level, question, number) for number, level in scps]
-    if not _exempt_from_resource_control(question):
+    if policies.rcps and not _exempt_from_resource_control(question):
         for number, level in enumerate(policies.rcps, 1):
             control = _read_all(PolicyKind.RCP, level, question, number)
             if control.outcome is Outcome.IMPLICITLY_DENIED:

@@ -12,7 +12,7 @@ import msgspec
 from stslab.policy import catalogue
 from stslab.policy.conditions import Condition, Quantifier
 from stslab.policy.decision import with_article
-from stslab.policy.documents.document import Policy
+from stslab.policy.documents.document import Policy, size
 from stslab.policy.documents.statement import Statement
 from stslab.policy.patterns import ARN_SEPARATORS
 from stslab.vocabulary import LATEST, PolicyKind
@@ -56,11 +56,6 @@ def findings(policy: Policy) -> tuple[Finding, ...]:
         for condition in statement.conditions:
             found += [Finding(code, each, statement.label) for code, each in _about(condition)]
     return tuple(found)
-
-
-def size(text: str) -> int:
-    """A policy's size as IAM counts it: characters without white space."""
-    return len("".join(text.split()))
 
 
 # -- of statements ---------------------------------------------------------------------------

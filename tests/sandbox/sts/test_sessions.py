@@ -44,10 +44,7 @@ def of_role(tx: Transaction, now: datetime = NOW) -> Session:
         user_id=f"{ROLE.unique_id}:me",
         issuer_arn=ROLE.arn,
         issuer_id=ROLE.unique_id,
-        role_arn=ROLE.arn,
-        role_id=ROLE.unique_id,
         role_name=ROLE.name,
-        session_name="me",
     )
     return session
 

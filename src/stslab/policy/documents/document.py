@@ -75,6 +75,11 @@ class NamedPolicy(NamedTuple):
     document: Policy
 
 
+def size(text: str) -> int:
+    """A policy's size as IAM counts it: characters without white space."""
+    return len("".join(text.split()))
+
+
 def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
     """Read a policy that is used as ``kind``. The same text or an equal object is read once.
 

@@ -40,9 +40,13 @@ def checked(text: str, kind: PolicyKind) -> str:
     if text[:1].isspace() and kind in _INDENTED:
         raise faults.malformed_policy(_INDENTED[kind])
     try:
-        parse(text, kind)
+        policy = parse(text, kind)
     except MalformedPolicy as error:
         raise faults.malformed_policy(error.message) from error
+    for one in (one for each in policy.statements for one in (each.resources or ("", ()))[1]):
+        if one.startswith("arn:aws-"):
+            other = one.split(":")[1]
+            raise faults.malformed_policy(f'Partition "{other}" is not valid for resource "{one}".')
     return text
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.policy import PolicyKind, parse
-from stslab.policy.findings import size
+from stslab.policy.documents.document import size
 from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
 from stslab.sandbox.iam import answers, aws_policies, lookups, tagging

@@ -9,8 +9,8 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.policy import PolicyKind, parse
+from stslab.policy.documents.document import size
 from stslab.policy.documents.statement import Statement
-from stslab.policy.findings import size
 from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Params
 from stslab.sandbox.iam import answers, lookups, tagging

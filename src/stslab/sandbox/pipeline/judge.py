@@ -85,9 +85,9 @@ def _of_session(view: View, session: Session) -> KeyRecord | None:
 
 def issuer(view: View, session: Session) -> Role | User | None:
     """The role or user whose permissions the session has; None if deleted, or the root user."""
-    if session.role_id:
+    if session.role_name:
         role = view.get(Role, session.account, session.role_name.lower())
-        return role if role is not None and role.unique_id == session.role_id else None
+        return role if role is not None and role.unique_id == session.issuer_id else None
     return policies.by_id(view, session.issuer_id)  # a user may have another name by now
 
 
@@ -158,7 +158,7 @@ def _to_put(view: View, request: ApiRequest) -> AccessKey | Role | None:
     used: AccessKey | Role | None = None
     if session is None:
         used = view.get(AccessKey, caller.account, caller.access_key_id)
-    elif session.role_id:
+    elif session.role_name:
         role = issuer(view, session)
         used = role if isinstance(role, Role) else None
     if used is None:
@@ -326,14 +326,13 @@ def _principal(view: View, caller: Caller) -> Keys:
         "aws:PrincipalIsAWSService": "false",
     }
     if caller.kind != "Anonymous":
-        role_arn = session.role_arn if session is not None else ""
-        keys["aws:PrincipalArn"] = role_arn or caller.principal.arn
+        keys["aws:PrincipalArn"] = caller.principal.context["aws:principalarn"]
         keys["aws:PrincipalAccount"] = caller.account
     if kind == "User":
         keys["aws:username"] = caller.user_name
     passed = dict(session.tags) if session is not None else {}
     folded = {key.lower() for key in passed}
-    if session is not None and session.role_id:
+    if session is not None and session.role_name:
         owner = issuer(view, session)
     else:
         owner = view.get(User, caller.account, caller.user_name.lower())

@@ -273,9 +273,9 @@ class Session(Record, frozen=True, kw_only=True):
     ``kind`` is AssumedRole, FederatedUser or SessionToken. ``principal_arn`` and ``user_id``
     (``AROA…:name``, ``AIDA…``, ``ACCOUNT:name``) are what GetCallerIdentity returns.
     ``issuer_arn`` and ``issuer_id`` name the principal whose policies give the permissions: the
-    role, or the user (or root) that made the call. ``session_policies`` is None if none were
-    passed. ``tags`` include inherited session tags; ``mfa`` is when a code was verified.
-    ``provider_keys`` are condition keys from the identity provider
+    role (``role_name``), or the user (or root) that made the call. ``session_policies`` is None
+    if none were passed. ``tags`` include inherited session tags; ``mfa`` is when a code was
+    verified. ``provider_keys`` are condition keys from the identity provider
     (``issuer.example.com:sub``). Times are aware, UTC, by the account's clock.
     """
 
@@ -292,10 +292,7 @@ class Session(Record, frozen=True, kw_only=True):
     expires: Moment
     secret_access_key: str = ""
     session_token: str = ""
-    role_arn: str = ""
-    role_id: str = ""
     role_name: str = ""
-    session_name: str = ""
     user_name: str = ""
     session_policies: tuple[SessionPolicy, ...] | None = None
     tags: tuple[tuple[str, str], ...] = ()
@@ -304,4 +301,3 @@ class Session(Record, frozen=True, kw_only=True):
     mfa: Moment | None = None
     federated_provider: str = ""
     provider_keys: tuple[tuple[str, str], ...] = ()
-    chained: bool = False

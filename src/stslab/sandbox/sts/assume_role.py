@@ -178,13 +178,9 @@ class AssumeRole(msgspec.Struct, frozen=True):
             user_id=f"{role.unique_id}:{wanted.session_name}",
             issuer_arn=role.arn,
             issuer_id=role.unique_id,
-            role_arn=role.arn,
-            role_id=role.unique_id,
             role_name=role.name,
-            session_name=wanted.session_name,
             transitive_tags=wanted.tags.all_transitive,
             source_identity=wanted.source_identity,
-            chained=chained,
             federated_provider=federated_provider,
             provider_keys=provider_keys,
         )

@@ -105,7 +105,6 @@ class StsService:
             issuer_arn=caller.principal.arn,
             issuer_id=caller.user_id,
             user_name=caller.user_name,
-            session_name=params["Name"],
         )
         return answer | {"FederatedUser": {"FederatedUserId": session.user_id, "Arn": arn}}
 
