@@ -145,6 +145,7 @@ class StackEvent(Record, frozen=True, kw_only=True):
     properties: str = ""
     token: str = ""
     operation: Mapping[str, str] = {}
+    detail: str = ""
 
     @property
     def key(self) -> str:

@@ -162,6 +162,7 @@ def _event(stack: Stack, event: StackEvent) -> Answer:
             "Timestamp": event.at,
             "ResourceStatus": event.status,
             "ResourceStatusReason": event.reason,
+            "DetailedStatus": event.detail,
             "ResourceProperties": event.properties,
             "ClientRequestToken": event.token,
         }

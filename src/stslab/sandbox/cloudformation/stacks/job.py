@@ -75,6 +75,7 @@ def add_event(
     reason: str = "",
     *,
     shown: Mapping[str, Value] | None = None,
+    detail: str = "",
 ) -> None:
     """Add an event about a resource or about the stack itself (None).
 
@@ -101,6 +102,7 @@ def add_event(
         reason=reason,
         properties="" if shown is None else json.dumps(given, separators=(",", ":")),
         token=stack.token,
+        detail=detail,
         operation=stack.operations[0] if stack.operations else {},
     )
     tx.put(event)
@@ -180,13 +182,18 @@ class Job:
             stack_becomes(tx, self._undisturbed(tx), status, reason)
 
     def resource_becomes(
-        self, logical_id: str, status: str, reason: str = "", shown: Properties | None = None
+        self,
+        logical_id: str,
+        status: str,
+        reason: str = "",
+        shown: Properties | None = None,
+        detail: str = "",
     ) -> None:
         with self.state.transaction() as tx:
             stack, resource = self._undisturbed(tx), self._resource(tx, logical_id)
             resource = replace(resource, status=status, reason=reason, changed=tx.now())
             tx.put(resource)
-            add_event(tx, stack, resource, status, reason, shown=shown)
+            add_event(tx, stack, resource, status, reason, shown=shown, detail=detail)
 
     def add_event(
         self, resource: StackResource, status: str, reason: str = "", shown: Value = None

@@ -12,12 +12,14 @@ from msgspec.structs import replace
 from stslab.sandbox.api.faults import require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation import lookups
+from stslab.sandbox.cloudformation.resources.types import TYPES, fitted
 from stslab.sandbox.cloudformation.resources.work import BadProperties
 from stslab.sandbox.cloudformation.stacks import steps
 from stslab.sandbox.cloudformation.stacks.changes import changed, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.stacks.steps import GONE, Step, Wanted
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
+from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.references import Graph
 from stslab.sandbox.state.stacks import FORCED, Before, Leftover, StackResource
 
@@ -149,6 +151,7 @@ def create_stack(job: Job) -> None:
     try:
         blueprint = job.blueprint()
         blueprint.check_values()
+        _check_properties(job, blueprint)
         for wave in blueprint.graph.waves():
             declared = [_declare(job, blueprint, name) for name in wave]
             pending = [r.logical_id for r in declared if r.status != "CREATE_COMPLETE"]
@@ -160,6 +163,25 @@ def create_stack(job: Job) -> None:
         job.stack_becomes(status, f"{fault.message.rstrip('. ')}. {then}")
     else:
         job.stack_becomes("CREATE_COMPLETE")
+
+
+def _check_properties(job: Job, blueprint: Blueprint) -> None:
+    """Refuse wrong properties before anything is made, as far as they are known by then."""
+    failed: list[str] = []
+    for name in blueprint.active:
+        kind = TYPES.get(blueprint.declared(name).type)
+        try:
+            if kind:
+                fitted(kind, name, blueprint.properties(name, lambda _reference: UNKNOWN))
+        except BadProperties as problem:
+            failed.append(name)
+            fresh = not is_there(_declare(job, blueprint, name))
+            if fresh:
+                job.change_resource(name, fresh=True, type=blueprint.declared(name).type)
+            status = "CREATE_FAILED" if fresh else "UPDATE_FAILED"
+            job.resource_becomes(name, status, str(problem), detail="VALIDATION_FAILED")
+    listed = ", ".join(failed)
+    require(not failed, f"Validation failed for following resources: [{listed}]. ")
 
 
 def _declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:
@@ -219,6 +241,7 @@ def update_stack(job: Job) -> None:
     try:
         blueprint = job.blueprint()
         blueprint.check_values()
+        _check_properties(job, blueprint)
         for wave in blueprint.graph.waves():
             failed = steps.run(job, [s for name in wave if (s := _step(job, blueprint, name))])
             added = [name for name in failed if job.resource(name).fresh]
