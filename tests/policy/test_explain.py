@@ -6,8 +6,8 @@ import pytest
 from tests.policy.cases import ALICE, LAB_ROLE, allow, aws, deny, grant, policy, refuse
 
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, Request, authorize, parse
-from stslab.policy.explain import MARKS, node_lines, retold
 from stslab.policy.documents.document import size
+from stslab.policy.explain import MARKS, node_lines, retold
 from stslab.policy.findings import findings
 
 

@@ -353,8 +353,6 @@ def _session(request: ApiRequest) -> Keys:
     if session.mfa is not None:
         age = int((request.now - session.mfa).total_seconds())
         keys |= {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": str(max(age, 0))}
-    if session.federated_provider:
-        keys["aws:FederatedProvider"] = session.federated_provider
     if session.source_identity:
         keys["aws:SourceIdentity"] = session.source_identity
     return keys

@@ -299,5 +299,4 @@ class Session(Record, frozen=True, kw_only=True):
     transitive_tags: tuple[str, ...] = ()
     source_identity: str = ""
     mfa: Moment | None = None
-    federated_provider: str = ""
     provider_keys: tuple[tuple[str, str], ...] = ()

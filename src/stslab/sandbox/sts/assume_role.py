@@ -153,7 +153,6 @@ class AssumeRole(msgspec.Struct, frozen=True):
         *,
         chained: bool = False,
         at_most: int | None = None,
-        federated_provider: str = "",
         provider_keys: tuple[tuple[str, str], ...] = (),
     ) -> sessions.Members:
         """Issue a session of the role, and return the answer.
@@ -181,7 +180,6 @@ class AssumeRole(msgspec.Struct, frozen=True):
             role_name=role.name,
             transitive_tags=wanted.tags.all_transitive,
             source_identity=wanted.source_identity,
-            federated_provider=federated_provider,
             provider_keys=provider_keys,
         )
         user = {"AssumedRoleId": session.user_id, "Arn": session.principal_arn}

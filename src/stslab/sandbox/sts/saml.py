@@ -32,7 +32,7 @@ _SIGN_IN = re.compile(
 )
 _PATTERN = "[a-zA-Z_0-9+=,.@-]{2,64}"
 _LEAST_SECONDS, _MOST_SECONDS = 900, 43200
-_LASTING = ("namequalifier", "sub", "sub_type")
+_LASTING = ("aws:FederatedProvider", "saml:namequalifier", "saml:sub", "saml:sub_type")
 """The condition keys that the session's later requests also have."""
 
 
@@ -52,14 +52,15 @@ def assume_role_with_saml(assume: AssumeRole, tx: Transaction, request: ApiReque
     _check_role(assertion, target.arn, provider.arn)
     identity = _identity(assertion, provider)
     mapped = _attribute_keys(assertion) | identity
-    keys: Keys = {f"saml:{name}": value for name, value in mapped.items()}
+    keys: Keys = {"aws:FederatedProvider": provider.arn}
+    keys |= {f"saml:{name}": value for name, value in mapped.items()}
     wanted = RoleRequest(
         _OPERATION,
         target,
         _session_name(assertion),
         _tags(assertion, target.arn),
         _source_identity(assertion),
-        {"aws:FederatedProvider": provider.arn, **keys},
+        keys,
         Principal.federated(provider.arn, provider.account),
     )
     at_most = _seconds(assertion, request.now)
@@ -76,8 +77,7 @@ def assume_role_with_saml(assume: AssumeRole, tx: Transaction, request: ApiReque
         wanted,
         assume.authorize_federated(tx, request, wanted),
         at_most=at_most,
-        federated_provider=provider.arn,
-        provider_keys=tuple((f"saml:{name}", identity[name]) for name in _LASTING),
+        provider_keys=tuple((name, str(keys[name])) for name in _LASTING),
     )
     return answer | {
         "Subject": assertion.subject,

@@ -74,14 +74,15 @@ def assume_role_with_web_identity(
     target = assume.target(tx, params["RoleArn"], "Request ARN is invalid")
     # The AWS CLI and the JavaScript SDK send a token file unchanged, with its last line feed.
     identity = _identify(tx, params["WebIdentityToken"].strip(), target.account, request)
-    keys, provider = identity.keys(), identity.provider_arn
+    provider = identity.provider_arn
+    keys = {"aws:FederatedProvider": provider, **identity.keys()}
     wanted = RoleRequest(
         "AssumeRoleWithWebIdentity",
         target,
         params["RoleSessionName"],
         _tags(identity.claims),
         str(identity.claims.get(_SOURCE_IDENTITY, "")),
-        {"aws:FederatedProvider": provider, **keys},
+        keys,
         Principal.federated(provider, target.account),
     )
     answer = assume.issue(
@@ -89,7 +90,6 @@ def assume_role_with_web_identity(
         request,
         wanted,
         assume.authorize_federated(tx, request, wanted),
-        federated_provider=provider,
         provider_keys=tuple((key, value) for key, value in keys.items() if isinstance(value, str)),
     )
     return answer | {
