@@ -36,7 +36,7 @@ from stslab.sandbox.state.snapshot import (
 )
 from stslab.sandbox.state.state import State
 
-_KEYS, _USERS, _ROLES, _POLICIES = "key", "user", "role", "policies"
+_KEYS, _USERS, _ROLES, _POLICIES = "keys", "users", "roles", "policies"  # the Spec's delays
 _IDENTITY = frozenset({"inline", "attached", "boundary", "groups"})
 """The fields of a user or role that name its policies."""
 _UNNOTICED = frozenset({"last_used", "access_keys", "mfa_devices", "login"})
@@ -63,13 +63,7 @@ class Lag:
     """
 
     def __init__(self, spec: Spec) -> None:
-        self._seed = spec.seed
-        self._delays: Mapping[str, Span] = {
-            _KEYS: spec.keys,
-            _USERS: spec.users,
-            _ROLES: spec.roles,
-            _POLICIES: spec.policies,
-        }
+        self._spec = spec
         self._changes: Counter[str] = Counter()
         self._pending: _Pending = {}
 
@@ -115,7 +109,8 @@ class Lag:
 
     def _known_at(self, what: str, at: datetime) -> datetime:
         self._changes[what] += 1
-        seconds = self._delays[what].at(share(self._seed, what, self._changes[what]))
+        delay: Span = getattr(self._spec, what)
+        seconds = delay.at(share(self._spec.seed, what, self._changes[what]))
         return at + timedelta(seconds=seconds)
 
 
