@@ -326,8 +326,9 @@ def _principal(view: View, caller: Caller) -> Keys:
         "aws:PrincipalIsAWSService": "false",
     }
     if caller.kind != "Anonymous":
-        keys["aws:PrincipalArn"] = caller.principal.context["aws:principalarn"]
         keys["aws:PrincipalAccount"] = caller.account
+    if arn := caller.principal.context.get("aws:principalarn"):  # services have none
+        keys["aws:PrincipalArn"] = arn
     if kind == "User":
         keys["aws:username"] = caller.user_name
     passed = dict(session.tags) if session is not None else {}
