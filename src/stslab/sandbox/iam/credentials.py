@@ -132,11 +132,10 @@ def create_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
     if "Password" not in params:
         raise faults.invalid("Must specify a password.")
     _check(tx, request.account, params["Password"])
-    reset = params.get("PasswordResetRequired", False)
     login = LoginProfile(
         password=params["Password"],
         created=request.now,
-        reset_required=reset,
+        reset_required=params.get("PasswordResetRequired", False),
         max_signin=lookups.max_signin(params),
     )
     tx.put(replace(user, login=login))
