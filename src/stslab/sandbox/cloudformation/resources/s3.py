@@ -12,7 +12,7 @@ from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state import buckets
 
 
-def _lifecycle(value: Properties) -> Properties:
+def _lifecycle(value: Properties, _bucket: str) -> Properties:
     """The parameters for S3. They differ from "AWS::S3::Bucket Rule" by more than names."""
     rules = dict(renamed("LifecycleConfiguration", value))
     for rule in rules["Rules"]:
@@ -29,28 +29,36 @@ def _filter(Tags: Value = (), **conditions: Value) -> Properties:  # noqa: N803 
     return {"Tag": Tags[0]} if Tags else conditions or {"Prefix": ""}
 
 
-def _canned(value: str) -> Properties:
+def _canned(value: str, _bucket: str) -> Properties:
     return {"ACL": re.sub(r"\B(?=[A-Z])", "-", value).lower()}
+
+
+def _logging(value: Properties | None, bucket: str) -> Properties:
+    """The bucket logs into itself, without a prefix, where the template does not say."""
+    if value is None:
+        return {"BucketLoggingStatus": {}}
+    usual = {"DestinationBucketName": bucket, "LogFilePrefix": ""}
+    return {"BucketLoggingStatus": renamed("LoggingConfiguration", usual | dict(value))}
 
 
 class Setting(NamedTuple):
     """A property of a bucket: the calls that set and remove it.
 
     ``params`` is the call's parameter with the property's members by S3's names, or a function
-    that makes the parameters. ``default`` replaces a removed property that has no call to
+    that makes the parameters from the value and the bucket's name. ``default`` replaces a removed property that has no call to
     ``delete`` it. ``fresh`` is its value in a new bucket.
     """
 
     put: str
-    params: str | Callable[[Value], Properties]
+    params: str | Callable[[Value, str], Properties]
     delete: str = ""
     default: Value = None
     fresh: Value = None
 
-    def given(self, name: str, value: Value) -> Properties:
+    def given(self, name: str, value: Value, bucket: str) -> Properties:
         if isinstance(self.params, str):
             return {self.params: renamed(name, value)}
-        return self.params(value)
+        return self.params(value, bucket)
 
 
 SETTINGS: Mapping[str, Setting] = {
@@ -70,7 +78,7 @@ SETTINGS: Mapping[str, Setting] = {
         "PutBucketLifecycleConfiguration", _lifecycle, "DeleteBucketLifecycle"
     ),
     "CorsConfiguration": Setting("PutBucketCors", "CORSConfiguration", "DeleteBucketCors"),
-    "LoggingConfiguration": Setting("PutBucketLogging", "BucketLoggingStatus", default={}),
+    "LoggingConfiguration": Setting("PutBucketLogging", _logging),
     "WebsiteConfiguration": Setting(
         "PutBucketWebsite", "WebsiteConfiguration", "DeleteBucketWebsite"
     ),
@@ -96,7 +104,7 @@ class Bucket:
             Bucket=name,
             CreateBucketConfiguration={"LocationConstraint": region} if region != REGION else None,
             ObjectLockEnabledForBucket=work.get("ObjectLockEnabled"),
-            **(_canned(acl) if acl != "Private" and not work.get("OwnershipControls") else {}),
+            **(_canned(acl, name) if acl != "Private" and not work.get("OwnershipControls") else {}),
         )
         work.attributes.update(
             Arn=f"arn:aws:s3:::{name}",
@@ -124,8 +132,9 @@ class Bucket:
             if value is None and setting.delete:
                 work.s3(setting.delete, Bucket=work.physical_id)
             else:
-                given = setting.given(name, setting.default if value is None else value)
-                work.s3(setting.put, Bucket=work.physical_id, **given)
+                given = setting.default if value is None else value
+                params = setting.given(name, given, work.physical_id)
+                work.s3(setting.put, Bucket=work.physical_id, **params)
 
     def _tag(self, work: Work) -> None:
         """Set the tags: those of CloudFormation as the service, all others as the caller."""
