@@ -230,7 +230,7 @@ _PARAMETERS: Mapping[str, frozenset[str]] = {
     ),
     "AWS": frozenset({"AWSAccessKeyId", "Signature", "Expires", TOKEN}),
 }
-_CHECKSUMS = ("x-amz-checksum-", "x-amz-sdk-checksum-")
+_ONLY_HEADERS = ("x-amz-checksum-", "x-amz-sdk-checksum-", "x-amz-server-side-encryption")
 _V2_HEADERS = {"content-type", "content-md5"}
 
 
@@ -243,8 +243,8 @@ def without_credentials(request: HttpRequest) -> HttpRequest:
 def plain_request(request: HttpRequest, version: Literal["AWS4-HMAC-SHA256", "AWS"]) -> HttpRequest:
     """A presigned request as a plain one.
 
-    S3 treats ``x-amz-*`` query parameters of a presigned URL as headers, but ignores checksums:
-    the JavaScript SDK puts there that of an empty body.
+    S3 treats ``x-amz-*`` query parameters of a presigned URL as headers, but ignores checksums
+    (the JavaScript SDK puts there that of an empty body) and encryption: only headers count.
     """
     sent = {name.lower() for name, _ in request.headers}
     headers, query = list(request.headers), []
@@ -253,7 +253,7 @@ def plain_request(request: HttpRequest, version: Literal["AWS4-HMAC-SHA256", "AW
         if name in _PARAMETERS[version]:
             continue
         if lower.startswith("x-amz-") or (version == "AWS" and lower in _V2_HEADERS):
-            if lower not in sent and not lower.startswith(_CHECKSUMS):
+            if lower not in sent and not lower.startswith(_ONLY_HEADERS):
                 headers.append((lower, value))
             continue
         query.append((name, value))
