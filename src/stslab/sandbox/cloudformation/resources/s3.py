@@ -45,8 +45,8 @@ class Setting(NamedTuple):
     """A property of a bucket: the calls that set and remove it.
 
     ``params`` is the call's parameter with the property's members by S3's names, or a function
-    that makes the parameters from the value and the bucket's name. ``default`` replaces a removed property that has no call to
-    ``delete`` it. ``fresh`` is its value in a new bucket.
+    that makes the parameters from the value and the bucket's name. ``default`` replaces a removed
+    property that has no call to ``delete`` it. ``fresh`` is its value in a new bucket.
     """
 
     put: str
@@ -97,6 +97,7 @@ class Bucket:
         existence is checked first. The ACL is passed at once if no ownership setting enables it.
         """
         name, region, acl = work.physical_id, work.region, work.get("AccessControl", "Private")
+        at_once = acl != "Private" and not work.get("OwnershipControls")
         if work.state.snapshot.get(buckets.Bucket, "", name) is not None:
             raise Refused("s3", ApiFault("BucketAlreadyExists", "It already exists"))
         work.s3(
@@ -104,7 +105,7 @@ class Bucket:
             Bucket=name,
             CreateBucketConfiguration={"LocationConstraint": region} if region != REGION else None,
             ObjectLockEnabledForBucket=work.get("ObjectLockEnabled"),
-            **(_canned(acl, name) if acl != "Private" and not work.get("OwnershipControls") else {}),
+            **(_canned(acl, name) if at_once else {}),
         )
         work.attributes.update(
             Arn=f"arn:aws:s3:::{name}",
