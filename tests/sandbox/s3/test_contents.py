@@ -55,14 +55,22 @@ def test_metadata_that_is_not_ascii_is_safe_for_mail() -> None:
     assert found == {"nonascii": "=?UTF-8?B?w4PChE3Dg8KEWsODwpXDg8KRIFMz?=", "ascii": "S3"}
 
 
-def test_delete_objects_needs_a_digest() -> None:
-    """S3 API Reference, "DeleteObjects": the Content-MD5 header or a checksum is required."""
-    body = b"<Delete><Object><Key>a</Key></Object></Delete>"
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        ("DeleteObjects", b"<Delete><Object><Key>a</Key></Object></Delete>"),
+        ("PutBucketCors", b"<CORSConfiguration></CORSConfiguration>"),
+        ("PutBucketLifecycleConfiguration", b"<LifecycleConfiguration></LifecycleConfiguration>"),
+        ("PutBucketTagging", b"<Tagging></Tagging>"),
+    ],
+)
+def test_a_digest_is_needed(operation: str, body: bytes) -> None:
+    """S3 API Reference: the Content-MD5 header or a checksum is required."""
     for header in ("Content-MD5", "x-amz-checksum-crc32", "x-amz-trailer"):
-        sent = HttpRequest("POST", "/bucket", (), "delete", ((header, "any"),), body)
-        assert params.parse("DeleteObjects", sent, Address("bucket", ""))["Delete"]
+        sent = HttpRequest("PUT", "/bucket", (), "", ((header, "any"),), body)
+        assert params.parse(operation, sent, Address("bucket", ""))
     with pytest.raises(ApiFault, match="Content-MD5 OR x-amz-checksum") as refused:
-        params.parse("DeleteObjects", replace(sent, headers=()), Address("bucket", ""))
+        params.parse(operation, replace(sent, headers=()), Address("bucket", ""))
     assert refused.value.code == "InvalidRequest"
 
 

@@ -18,7 +18,7 @@ from stslab.sandbox.state.identities import InstanceProfile, Role
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.structures import beside
 
-_SERVICE = re.compile(r"(?:[a-z0-9-]+\.)?([a-z0-9-]+)\.amazonaws\.com")
+_SERVICE = re.compile(r"(?:[a-z0-9-]+\.)*([a-z0-9-]+)\.amazonaws\.com")
 _TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
 _OF_ANY_ROLE = {"RoleName", "Description"}
 _WITHOUT_SUFFIX = ("ecs.amazonaws.com", "elasticloadbalancing.amazonaws.com", "rds.amazonaws.com")

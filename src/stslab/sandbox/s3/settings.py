@@ -7,6 +7,7 @@ only stored and returned; but new objects get the encryption of their bucket.
 import functools
 import json
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -98,12 +99,13 @@ _ENCRYPTION = Setting(
     "Encryption", "ServerSideEncryptionConfiguration", default=json.dumps({"Rules": [_AES]})
 )
 _CORS = Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration")
+_NOTIFICATIONS = Setting("NotificationConfiguration", "NotificationConfiguration")
 _SETTINGS = (
     _ENCRYPTION,
     _CORS,
     Setting("LifecycleConfiguration", "LifecycleConfiguration", "NoSuchLifecycleConfiguration"),
     Setting("Logging", "BucketLoggingStatus"),
-    Setting("NotificationConfiguration", "NotificationConfiguration"),
+    _NOTIFICATIONS,
     Setting("Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration"),
 )
 
@@ -186,6 +188,19 @@ def _methods(bucket: Bucket, params: Params) -> Params:
     return _put(_CORS, bucket, params)
 
 
+def _notified(bucket: Bucket, params: Params) -> Params:
+    """Each configuration gets an id, and the names of its filters begin with a capital letter."""
+    for name, rows in (params.get(_NOTIFICATIONS.member) or {}).items():
+        for row in rows if name.endswith("Configurations") else ():
+            row["Id"] = row.get("Id") or str(uuid.uuid4())
+            for rule in ((row.get("Filter") or {}).get("Key") or {}).get("FilterRules") or ():
+                rule["Name"] = (rule.get("Name") or "").capitalize()
+                if rule["Name"] not in ("Prefix", "Suffix"):
+                    message = "filter rule name must be either prefix or suffix"
+                    raise invalid_argument(message, "FilterRule.Name", rule["Name"])
+    return _put(_NOTIFICATIONS, bucket, params)
+
+
 def check_key(algorithm: str, key: str | None, message: str) -> None:
     """Refuse a KMS key with an algorithm that does not use KMS."""
     if key and not algorithm.startswith("aws:kms"):
@@ -246,6 +261,7 @@ _CHANGED: Mapping[str, Callable[[Bucket, Params], Params]] = {
     **{f"PutBucket{one.name}": functools.partial(_put, one) for one in _SETTINGS},
     "PutBucketCors": _methods,
     "PutBucketEncryption": _encrypted,
+    "PutBucketNotificationConfiguration": _notified,
     "DeleteBucketCors": functools.partial(_without, "Cors"),
     "DeleteBucketEncryption": functools.partial(_without, "Encryption"),
     "DeleteBucketLifecycle": functools.partial(_without, "LifecycleConfiguration"),

@@ -186,9 +186,12 @@ _COUNTS: Mapping[str, str] = {
     "PartNumberMarker": "part-number-marker",
 }
 _ENCRYPTED = "x-amz-server-side-encryption"
+_DIGESTED = frozenset(
+    {"DeleteObjects", "PutBucketCors", "PutBucketLifecycleConfiguration", "PutBucketTagging"}
+)
 _DIGESTS = ("content-md5", checksums.PREFIX, "x-amz-trailer")
 # Enums whose other values S3 refuses with a specific error, later.
-_REFUSED_LATER = frozenset({"BucketLocationConstraint"})
+_REFUSED_LATER = frozenset({"BucketLocationConstraint", "FilterRuleName"})
 _MESSAGES: Mapping[str, str] = {
     "EncodingType": "Invalid Encoding Method specified in Request",
     "MetadataDirective": "Unknown metadata directive.",
@@ -265,7 +268,7 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
         parsed[map_name] = {
             key[len(prefix) :]: value for key, value in headers.items() if key.startswith(prefix)
         }
-    if name == "DeleteObjects" and not any(key.startswith(_DIGESTS) for key in headers):
+    if name in _DIGESTED and not any(key.startswith(_DIGESTS) for key in headers):
         missing = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
         raise fault("InvalidRequest", missing)
     return {**parsed, **_body(layout, http)}
