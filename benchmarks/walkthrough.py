@@ -58,7 +58,7 @@ def _calls(account: Account, once) -> Counter[str]:
 
 
 def _logged(account: Account, skip: int = 0) -> Counter[str]:
-    command = [str(stslab()), "sandbox", "log", "--json", "--limit", "100000"]
+    command = [str(stslab()), "sandbox", "log", "--all", "--json", "--limit", "100000"]
     home = {**os.environ, "STSLAB_HOME": str(account.home)}
     lines = subprocess.run(command, env=home, check=True, capture_output=True).stdout.splitlines()
     return Counter(json.loads(line)["eventName"] for line in lines[skip:])

@@ -258,12 +258,31 @@ def test_records_for_cleanup_are_on_disk_when_their_write_returns(filled):
         assert journal._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+def test_only_new_records_are_read_between_two_writes(path, monkeypatch):
+    read, steps = [], 20
+    decode = store._record
+    monkeypatch.setattr(store, "_record", lambda *row: read.append(row) or decode(*row))
+    with Journal(path) as journal, Journal(path) as other:
+        journal.begin(a_run())
+        for step in range(steps):
+            seq = journal.intend("r1", an_intent(step))
+            assert journal.past("r1").latest("s", step).state is EntryState.INTENDED
+            journal.write("r1", Outcome(seq, Result(EntryState.DONE, saved={f"v{step}": step})))
+            past = journal.past("r1")
+            assert past.latest("s", step).state is EntryState.DONE
+            assert past.saved() == {f"v{n}": n for n in range(step + 1)}
+        assert len(read) <= 6 * steps
+        assert journal.past("r1").entries() == other.past("r1").entries()
+        other.write("r1", Outcome(seq, Result(EntryState.UNDONE)))
+        assert journal.past("r1").latest("s", step).state is EntryState.UNDONE
+
+
 def test_the_cost_of_a_step_does_not_depend_on_the_history(filled):
     """No query for a step scans the whole table."""
     with Journal(filled) as journal:
         plans = [
             journal._database.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
-            for query, values in ((store._PAST, ("r", '["intent"]')), (store._LAST, ("r",)))
+            for query, values in ((store._PAST, ('["intent"]', "r", 0)), (store._LAST, ("r",)))
         ]
     steps = [row[3] for plan in plans for row in plan if "records_by_run" in row[3]]
     assert [step.split()[:2] for step in steps] == [

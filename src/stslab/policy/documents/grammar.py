@@ -172,9 +172,10 @@ _NO_VENDOR: Final = "Actions/Conditions must be prefaced by a vendor, e.g., iam,
 _NO_PROVIDER: Final = "Federated principals must be valid domain names or SAML metadata ARNs"
 _NO_SERVICE: Final = "Resource vendor must be fully qualified and cannot contain regexes."
 _BETWEEN: Final = "\0"
-_AN_ACTION: Final = r"(?:[A-Za-z0-9*?][A-Za-z0-9.*?-]*:[^:\0]*|\*)"
-_ACTION: Final = re.compile(_AN_ACTION)
+_AN_ACTION: Final = r"(?:[A-Za-z0-9][A-Za-z0-9.-]*:[^:\0]*|\*)"
 _ACTIONS: Final = re.compile(rf"{_AN_ACTION}(?:\0{_AN_ACTION})*")
+# The usual form; actions that do not match are examined more closely.
+_ACTION: Final = re.compile(r"[A-Za-z0-9*?][A-Za-z0-9.*?-]*:[^:]*|\*")
 _FOREIGN: Final = re.compile(r"[^\x00-\xff]")
 _PROVIDER: Final = re.compile(
     r"arn:[^:]+:iam::[0-9]{12}:(?:saml|oidc)-provider/.+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
@@ -184,7 +185,6 @@ _TRUSTED: Final = """
     sts:SetSourceIdentity sts:TagSession
 """.split()
 """The actions of trust policies, in this spelling."""
-_WILD_VENDOR: Final = re.compile(r"(?:^|\0)[^:\0]*[*?][^:\0]*:")
 _SERVICE: Final = re.compile(
     r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:amazonaws\.com(?:\.cn)?|amazon\.com|aws\.internal)"
 )
@@ -218,14 +218,7 @@ def _action(name: str, value: object, kind: PolicyKind) -> Element:
 def _actions(together: str, number: int, element: str, kind: PolicyKind) -> Element:
     lower = together.lower().split(_BETWEEN)
     if not _ACTIONS.fullmatch(together) or len(lower) != number:
-        wrong = next((each for each in together.split(_BETWEEN) if not _ACTION.fullmatch(each)), "")
-        vendor, colon, name = wrong.partition(":")
-        problem = f"Vendor {vendor} is not valid" if colon else _NO_VENDOR
-        if ":" in name:
-            problem = "Actions/Condition can contain only one colon."
-        raise MalformedPolicy(problem, f": {wrong!r}")
-    if kind in _OF_IDENTITIES and _WILD_VENDOR.search(together):
-        raise MalformedPolicy("Action vendors (e.g., aws, ec2, etc.) must not contain wildcards.")
+        _check_actions(together.split(_BETWEEN), number, kind)
     for each in together.split(_BETWEEN) if kind is PolicyKind.TRUST else ():
         if each in ("*", "sts:*") or not filter_names(_TRUSTED, each):
             near = suggestions(each, _TRUSTED)
@@ -233,6 +226,18 @@ def _actions(together: str, number: int, element: str, kind: PolicyKind) -> Elem
             refusal = "AssumeRole policy may only specify STS AssumeRole actions."
             raise MalformedPolicy(refusal, meant)
     return Element(element, lower, variables=False, arn=False)
+
+
+def _check_actions(actions: Sequence[str], number: int, kind: PolicyKind) -> None:
+    wrong = next((each for each in actions if not _ACTION.fullmatch(each)), None)
+    if wrong is not None or len(actions) != number:
+        vendor, colon, name = (wrong or "").partition(":")
+        problem = f"Vendor {vendor} is not valid" if colon else _NO_VENDOR
+        if ":" in name:
+            problem = "Actions/Condition can contain only one colon."
+        raise MalformedPolicy(problem, f": {wrong or ''!r}")
+    if kind in _OF_IDENTITIES:
+        raise MalformedPolicy("Action vendors (e.g., aws, ec2, etc.) must not contain wildcards.")
 
 
 def _texts(value: object, name: str) -> list[str]:

@@ -45,12 +45,29 @@ def read(link: Link) -> Record:
     return Record(link.number, link.at, decode(link.body, type=KINDS[link.kind]))
 
 
+class Kept:
+    """What is kept of a run while records are added: records by kinds, and entries by number.
+
+    An entry is kept with the count of its outcomes: with one more, it is another.
+    """
+
+    def __init__(self) -> None:
+        self.records = dict[tuple[type, ...], tuple[Record, ...]]()
+        self.entries = dict[int, tuple[int, Entry]]()
+
+
 class Past:
     """The past of one run. ``read`` returns its records of some kinds, in order."""
 
-    def __init__(self, run_id: str, read: Callable[[tuple[type, ...]], tuple[Record, ...]]) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        read: Callable[[tuple[type, ...]], tuple[Record, ...]],
+        kept: Kept | None = None,
+    ) -> None:
         self.run_id = run_id
         self._read = cache(read)
+        self._kept = kept or Kept()
 
     @classmethod
     def of(cls, run_id: str, links: Iterable[Link]) -> Self:
@@ -90,6 +107,15 @@ class Past:
         )
 
     def _entry(self, record: Record, intent: Intent, outcomes: list[tuple[Outcome, str]]) -> Entry:
+        count, known = self._kept.entries.get(record.number, (-1, None))
+        if known is None or count != len(outcomes):
+            known = self._entry_of(record, intent, outcomes)
+            self._kept.entries[record.number] = len(outcomes), known
+        return known
+
+    def _entry_of(
+        self, record: Record, intent: Intent, outcomes: list[tuple[Outcome, str]]
+    ) -> Entry:
         results = [outcome.result for outcome, _ in outcomes]
         times = [at for _, at in outcomes] or [""]
         things = [result.thing for result in results if result.thing is not None]
@@ -112,9 +138,16 @@ class Past:
 
     def latest(self, stage: str, step: int) -> Entry | None:
         """The last entry of one step, or None if it was never tried."""
-        place = (stage, step)
-        tried = [each for each in self.entries() if (each.intent.stage, each.intent.step) == place]
-        return tried[-1] if tried else None
+        for record in reversed(self.records(Intent)):
+            intent, number = record.body, record.number
+            if isinstance(intent, Intent) and (intent.stage, intent.step) == (stage, step):
+                outcomes = [
+                    (each.body, each.at)
+                    for each in self.records(Outcome)
+                    if isinstance(each.body, Outcome) and each.body.entry == number
+                ]
+                return self._entry(record, intent, outcomes)
+        return None
 
     def broken(self) -> tuple[Broken, ...]:
         """The states of the run's fault, in order, with their times."""

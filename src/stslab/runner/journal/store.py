@@ -18,7 +18,7 @@ from msgspec.json import Encoder
 
 from stslab.errors import JournalCorrupt, JournalError, JournalOfAnotherVersion
 from stslab.home import Home, private_folder
-from stslab.runner.journal.past import Past, read
+from stslab.runner.journal.past import Kept, Past, read
 from stslab.runner.journal.records import (
     KINDS,
     UNFINISHED,
@@ -80,7 +80,7 @@ FROM records one
 LEFT JOIN records before ON before.run = one.run AND before.number = one.number - 1
 WHERE one.kind IN (SELECT value FROM json_each(?))
 """
-_PAST = f"{_WHOLE} AND one.run = ? ORDER BY one.number"
+_PAST = f"{_WHOLE} AND one.run = ? AND one.number > ? ORDER BY one.number"
 _NEWEST = "SELECT run FROM records WHERE kind = 'begun' ORDER BY seq DESC LIMIT ?"
 _RUNS = f"{_WHOLE} ORDER BY one.seq"
 _LAST = "SELECT number, seal FROM records WHERE run = ? ORDER BY number DESC LIMIT 1"
@@ -106,6 +106,7 @@ class Journal:
         self._clock = clock or Clock()
         self._database = _open(path)
         self._known, self._known_at = dict[str, Past](), (0, 0)
+        self._kept = dict[str, Kept]()
         self._runs: tuple[RunRecord, ...] | None = None
 
     @classmethod
@@ -196,20 +197,30 @@ class Journal:
         Its methods raise JournalCorrupt if a record was changed.
         """
         self._forget_what_changed()
-        return self._known.setdefault(run, self._reading(run))
+        if run not in self._known:
+            self._known[run] = self._reading(run, self._kept.setdefault(run, Kept()))
+        return self._known[run]
 
     def _forget_what_changed(self) -> None:
         now = self._database.total_changes, self.written_by_others
         if now != self._known_at:
+            if now[1] != self._known_at[1]:
+                self._kept = {}
             self._known, self._runs, self._known_at = {}, None, now
 
-    def _reading(self, run: str) -> Past:
-        def records(kinds: tuple[type, ...]) -> tuple[Record, ...]:
-            rows = self._read(_PAST, _text([_WORDS[kind] for kind in kinds]), run)
-            with _explained(self.path):
-                return tuple(_record(*row) for row in rows)
+    def _reading(self, run: str, kept: Kept | None = None) -> Past:
+        """The run's past. Records are only ever added: those in ``kept`` are not read again."""
+        kept = kept or Kept()
 
-        return Past(run, records)
+        def records(kinds: tuple[type, ...]) -> tuple[Record, ...]:
+            known = kept.records.get(kinds, ())
+            after = known[-1].number if known else 0
+            rows = self._read(_PAST, _text([_WORDS[kind] for kind in kinds]), run, after)
+            with _explained(self.path):
+                kept.records[kinds] = (*known, *(_record(*row) for row in rows))
+            return kept.records[kinds]
+
+        return Past(run, records, kept)
 
     def links(self, run: str) -> tuple[Link, ...]:
         """The run's stored records, in order."""
