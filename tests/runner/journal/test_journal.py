@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 import stat
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
@@ -41,8 +42,8 @@ CLAIM = ClaimOutline("says", "admin", "iam.GetUser", "hash")
 UNDO = UndoCall("admin", "iam", "DeleteUser", {"UserName": "u"}, "waiter", {"a": [1]})
 
 
-def latest(journal: Journal) -> Entry:
-    entry = journal.past("r1").latest("s", 0)
+def latest(journal: Journal, step: int = 0) -> Entry:
+    entry = journal.past("r1").latest("s", step)
     assert entry
     return entry
 
@@ -259,22 +260,20 @@ def test_records_for_cleanup_are_on_disk_when_their_write_returns(filled):
 
 
 def test_only_new_records_are_read_between_two_writes(path, monkeypatch):
-    read, steps = [], 20
-    decode = store._record
-    monkeypatch.setattr(store, "_record", lambda *row: read.append(row) or decode(*row))
+    steps, decoded = 20, Mock(wraps=store._record)
+    monkeypatch.setattr(store, "_record", decoded)
     with Journal(path) as journal, Journal(path) as other:
         journal.begin(a_run())
         for step in range(steps):
             seq = journal.intend("r1", an_intent(step))
-            assert journal.past("r1").latest("s", step).state is EntryState.INTENDED
+            assert latest(journal, step).state is EntryState.INTENDED
             journal.write("r1", Outcome(seq, Result(EntryState.DONE, saved={f"v{step}": step})))
-            past = journal.past("r1")
-            assert past.latest("s", step).state is EntryState.DONE
-            assert past.saved() == {f"v{n}": n for n in range(step + 1)}
-        assert len(read) <= 6 * steps
+            assert latest(journal, step).state is EntryState.DONE
+            assert journal.past("r1").saved() == {f"v{n}": n for n in range(step + 1)}
+        assert decoded.call_count <= 6 * steps
         assert journal.past("r1").entries() == other.past("r1").entries()
         other.write("r1", Outcome(seq, Result(EntryState.UNDONE)))
-        assert journal.past("r1").latest("s", step).state is EntryState.UNDONE
+        assert latest(journal, steps - 1).state is EntryState.UNDONE
 
 
 def test_the_cost_of_a_step_does_not_depend_on_the_history(filled):
