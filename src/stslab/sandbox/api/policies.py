@@ -17,8 +17,8 @@ from stslab.vocabulary import LATEST
 def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
     """The policy with this text; ``name`` is for messages.
 
-    A document that can't be parsed denies everything. No operation accepts one, so it can only
-    come from outside the embedded account.
+    A document that is refused denies everything. No operation accepts one, so it can only come
+    from outside the embedded account, or from a version that accepted more.
     """
     try:
         return NamedPolicy(name, parse(text, kind))

@@ -149,9 +149,7 @@ _AFTER = {
 def create_stack(job: Job) -> None:
     job.pause()
     try:
-        blueprint = job.blueprint()
-        blueprint.check_values()
-        _check_properties(job, blueprint)
+        blueprint = _validated(job)
         for wave in blueprint.graph.waves():
             declared = [_declare(job, blueprint, name) for name in wave]
             pending = [r.logical_id for r in declared if r.status != "CREATE_COMPLETE"]
@@ -165,9 +163,10 @@ def create_stack(job: Job) -> None:
         job.stack_becomes("CREATE_COMPLETE")
 
 
-def _check_properties(job: Job, blueprint: Blueprint) -> None:
-    """Refuse wrong properties before anything is made, as far as they are known by then."""
-    failed: list[str] = []
+def _validated(job: Job) -> Blueprint:
+    """The stack's blueprint. Raises ApiFault for what is known to be wrong before it is made."""
+    blueprint, failed = job.blueprint(), list[str]()
+    blueprint.check_values()
     for name in blueprint.active:
         kind = TYPES.get(blueprint.declared(name).type)
         try:
@@ -182,6 +181,7 @@ def _check_properties(job: Job, blueprint: Blueprint) -> None:
             job.resource_becomes(name, status, str(problem), detail="VALIDATION_FAILED")
     listed = ", ".join(failed)
     require(not failed, f"Validation failed for following resources: [{listed}]. ")
+    return blueprint
 
 
 def _declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:
@@ -239,9 +239,7 @@ def roll_back_creation(job: Job) -> None:
 def update_stack(job: Job) -> None:
     job.pause()
     try:
-        blueprint = job.blueprint()
-        blueprint.check_values()
-        _check_properties(job, blueprint)
+        blueprint = _validated(job)
         for wave in blueprint.graph.waves():
             failed = steps.run(job, [s for name in wave if (s := _step(job, blueprint, name))])
             added = [name for name in failed if job.resource(name).fresh]

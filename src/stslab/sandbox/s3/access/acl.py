@@ -191,8 +191,9 @@ def _is_public(request: ApiRequest) -> bool:
 
 def _grants(request: ApiRequest, plain: frozenset[str]) -> bool:
     """Whether a request has an ACL, except one of the canned ones in ``plain``."""
-    canned = request.params.get("ACL") or next(iter(plain))
-    return canned not in plain or any(request.params.get(name) for name in _HEADERS)
+    canned = request.params.get("ACL")
+    granted = any(request.params.get(name) for name in _HEADERS)
+    return granted or bool(canned and canned not in plain)
 
 
 def _get(view: View, request: ApiRequest) -> Answer:
