@@ -20,7 +20,7 @@ from stslab.sandbox.api import operations, serialize
 from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.pipeline import accounts
-from stslab.sandbox.pipeline.judge import root_caller, user_caller
+from stslab.sandbox.pipeline.authorization import root_caller, user_caller
 from stslab.sandbox.server.embedded import assemble
 from stslab.sandbox.state.identities import User
 from stslab.sandbox.state.snapshot import Account, Snapshot

@@ -25,7 +25,7 @@ from stslab.aws.account import Response, failure, no_credentials, refusal
 from stslab.aws.clients import Clients, configured_endpoint, configured_region, is_local
 from stslab.errors import CredentialsError, RunError, UsageError
 from stslab.home import config_file
-from stslab.kinds.judge import resources_of
+from stslab.kinds.harmless import resources_of
 from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
 from stslab.lab.effects import CHECK, STEP, UNDO, Effect, Summary, costs, effects, summary
 from stslab.lab.model import Lab

@@ -48,7 +48,7 @@ class Workspace(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def workspace(
+def open_workspace(
     command: str, *, as_json: bool = False, yes: bool = False, lab: "Lab | None" = None
 ) -> Iterator[Workspace]:
     """Lock and open the state folder.

@@ -2,7 +2,7 @@
 
 A call may change only what is the run's own. Each rule in ``operations.yaml`` has a JMESPath over
 a call's parameters, or over a resource's properties, and says what the value must be;
-:mod:`stslab.kinds.judge` applies them.
+:mod:`stslab.kinds.harmless` applies them.
 """
 
 from collections.abc import Iterator, Mapping

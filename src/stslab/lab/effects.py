@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from stslab.kinds.judge import Note, judged, resources_of, things_of_template
+from stslab.kinds.harmless import Note, judged, resources_of, things_of_template
 from stslab.kinds.operations import CHANGES, HOME, RESOURCES, Must, changes
 from stslab.kinds.own import Own
 from stslab.kinds.table import BY_REMOVAL, BY_RESOURCE_TYPE, KINDS, creation_of, names_made, search

@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec.structs import asdict, replace
 
 from stslab.errors import InvalidLab
-from stslab.kinds.judge import Objection, objections
+from stslab.kinds.harmless import Objection, objections
 from stslab.kinds.operations import HOME, changes
 from stslab.kinds.table import KINDS
 from stslab.lab.checking import meaning

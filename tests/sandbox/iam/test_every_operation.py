@@ -7,7 +7,7 @@ from tests.sandbox.cases import Account
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.iam.service import IamService
-from stslab.sandbox.pipeline.judge import Judge
+from stslab.sandbox.pipeline.authorization import Judge
 
 IAM = IamService(Judge())
 OPERATIONS = sorted({*IAM.reads, *IAM.writes})

@@ -16,7 +16,7 @@ from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.iam.service import IamService
 from stslab.sandbox.pipeline import accounts
-from stslab.sandbox.pipeline.judge import Judge, root_caller
+from stslab.sandbox.pipeline.authorization import Judge, root_caller
 from stslab.sandbox.server.embedded import Inside, assemble
 from stslab.sandbox.state.snapshot import Account, Snapshot
 from stslab.sandbox.state.state import State

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from stslab.sandbox.api import identifiers
-from stslab.sandbox.pipeline import judge
+from stslab.sandbox.pipeline import authorization
 from stslab.sandbox.state.identities import Role, Session, SessionPolicy, User
 from stslab.sandbox.state.snapshot import Account, Record, Snapshot, Transaction
 from stslab.sandbox.state.state import State
@@ -74,7 +74,7 @@ def tx() -> Transaction:
 
 def test_a_session_is_found_by_its_key(tx: Transaction) -> None:
     session = of_role(tx)
-    found = judge.lookup(tx, session.key)
+    found = authorization.lookup(tx, session.key)
     assert found is not None
     assert found.caller.session is session
     assert (found.secret_access_key, found.session_token, found.expires) == (
@@ -82,8 +82,8 @@ def test_a_session_is_found_by_its_key(tx: Transaction) -> None:
         session.session_token,
         NOW + timedelta(hours=1),
     )
-    assert judge.lookup(tx, "ASIA") is None
-    assert judge.lookup(tx, identifiers.access_key_id("ASIA", ACCOUNT)) is None
+    assert authorization.lookup(tx, "ASIA") is None
+    assert authorization.lookup(tx, identifiers.access_key_id("ASIA", ACCOUNT)) is None
 
 
 @pytest.mark.parametrize(("issue", "issuer"), [(of_role, ROLE), (of_user, USER)])
@@ -92,16 +92,16 @@ def test_a_key_ends_when_its_issuer_is_deleted(
 ) -> None:
     session = issue(tx)
     tx.delete(issuer)
-    assert judge.lookup(tx, session.key) is None
+    assert authorization.lookup(tx, session.key) is None
     tx.put(replace(issuer, unique_id=identifiers.unique_id(session.issuer_id[:4], ACCOUNT)))
-    assert judge.lookup(tx, session.key) is None
+    assert authorization.lookup(tx, session.key) is None
 
 
 def test_a_session_of_a_renamed_user_has_the_new_name(tx: Transaction) -> None:
     session = of_user(tx)
     tx.delete(USER)
     tx.put(replace(USER, name="Eve"))
-    found = judge.lookup(tx, session.key)
+    found = authorization.lookup(tx, session.key)
     assert found is not None
     assert found.caller.user_name == "Eve"
     assert found.caller.principal.arn == f"arn:aws:iam::{ACCOUNT}:user/Eve"

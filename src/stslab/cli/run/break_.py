@@ -23,7 +23,7 @@ from stslab.cli.options import Where
 from stslab.cli.run.here import Here
 from stslab.cli.run.loop import Loop, set_up
 from stslab.cli.run.prompt import Quit, Skip
-from stslab.cli.workspace import Workspace, load_lab, workspace
+from stslab.cli.workspace import Workspace, load_lab, open_workspace
 from stslab.errors import RunError, StslabError, UsageError
 from stslab.kinds.operations import changes
 from stslab.lab.model import Lab
@@ -176,7 +176,7 @@ class FaultExercise:
         """How many calls changed something, and the profiles: if they change, look again."""
         events = takewhile(
             lambda event: str(event["eventTime"]) > self.stands.at,
-            newest_first(self.here.laid.home.sandbox),
+            newest_first(self.here.workspace.home.sandbox),
         )
         theirs = (event for event in events if "errorCode" not in event and not is_own(event))
         made = sum(changes(call) and not _IS_A_TEST.match(call) for call in map(called, theirs))
@@ -208,7 +208,7 @@ class FaultExercise:
     def status(self) -> str:
         passed = (datetime.now(UTC) - datetime.fromisoformat(self.stands.at)).total_seconds()
         line = f" {self.stands.asked}   {spoken(max(passed, 0.0))}   why  hint  solve  help"
-        return line[: self.here.laid.console.width]
+        return line[: self.here.workspace.console.width]
 
 
 def _shown(call: Call) -> CallShown:
@@ -233,18 +233,18 @@ def fixed(paper: Paper, lab: Lab, fault: FaultTold, fix: str) -> None:
 def begin(lab: str, asked: str) -> None:
     loaded = load_lab(lab or USUAL_LAB)
     goes_on_in(lab or USUAL_LAB)
-    with workspace("stslab break", lab=loaded) as laid:
+    with open_workspace("stslab break", lab=loaded) as workspace:
         try:
-            break_and_fix(laid, loaded, asked)
+            break_and_fix(workspace, loaded, asked)
         except (KeyboardInterrupt, click.Abort):
             raise Interrupted("Stopped.", _GOES_ON) from None
 
 
-def break_and_fix(laid: Workspace, lab: Lab, asked: str) -> None:
+def break_and_fix(workspace: Workspace, lab: Lab, asked: str) -> None:
     """Continue with the planted fault, or plant one; once it is fixed, undo everything."""
-    opened = open_account(laid.home, Where())
-    stands = _stands(laid, opened, lab, asked)
-    loop = set_up(laid, opened, lab, How.BREAK)
+    opened = open_account(workspace.home, Where())
+    stands = _stands(workspace, opened, lab, asked)
+    loop = set_up(workspace, opened, lab, How.BREAK)
     if stands is None:
         stands = _chosen(loop, asked or f"--seed {secrets.randbelow(_MANY)}")
     loop.runner.start_or_resume()
@@ -256,18 +256,18 @@ def break_and_fix(laid: Workspace, lab: Lab, asked: str) -> None:
         with suppress(Quit, Skip):
             stands = _worked(loop, faults, stands)
     if stands.state is FaultState.FIXED:
-        Paper(laid.console).prose("Undoing everything ...")
-        opened.cleanup(laid.journal, lambda _: None, describe=laid.describe).run(run)
+        Paper(workspace.console).prose("Undoing everything ...")
+        opened.cleanup(workspace.journal, lambda _: None, describe=workspace.describe).run(run)
         return
-    Paper(laid.console).prose(_GOES_ON)
+    Paper(workspace.console).prose(_GOES_ON)
 
 
-def _stands(laid: Workspace, opened: Open, lab: Lab, asked: str) -> Broken | None:
+def _stands(workspace: Workspace, opened: Open, lab: Lab, asked: str) -> Broken | None:
     """The fault of the unfinished run, or None if there is no such run."""
-    for run in laid.journal.unfinished(opened.target.info.name, lab.id):
+    for run in workspace.journal.unfinished(opened.target.info.name, lab.id):
         if not opened.goes_on(run) or run.instance != opened.target.info.instance:
             continue
-        states = laid.journal.past(run.id).broken()
+        states = workspace.journal.past(run.id).broken()
         if not states:
             raise UsageError(
                 f"Run {run.id} of this lab is unfinished, and a fault would spoil it.",

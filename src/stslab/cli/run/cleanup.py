@@ -4,7 +4,7 @@ from stslab.aws.target import name_of
 from stslab.cli.accounts import Open, open_account
 from stslab.cli.options import Where
 from stslab.cli.run.consent import require_consent
-from stslab.cli.workspace import Workspace, agrees, workspace
+from stslab.cli.workspace import Workspace, agrees, open_workspace
 from stslab.errors import UndoIncomplete, UsageError
 from stslab.render.cleanup import show_cleanup, show_found
 from stslab.render.terminal.paper import Paper
@@ -21,47 +21,47 @@ def clean_up(
     """Undo everything that a run (by default the current one), or every run, has made."""
     if sweep and every:
         raise UsageError("--sweep and --all do not go together.", "--sweep finds all runs anyway.")
-    with workspace("stslab cleanup", as_json=as_json, yes=where.yes) as laid:
+    with open_workspace("stslab cleanup", as_json=as_json, yes=where.yes) as workspace:
         if sweep:
-            sweep_account(laid, where, run, dry_run=dry_run)
+            sweep_account(workspace, where, run, dry_run=dry_run)
             return
         # Each run is undone in its region: a stack is found only there.
         places: dict[str, list[RunRecord]] = {}
-        for record in _chosen(laid, where, run, every=every):
+        for record in _chosen(workspace, where, run, every=every):
             place = "" if record.kind == "sandbox" else record.region
             places.setdefault(place, []).append(record)
         if not places:
-            _say_nothing(laid, where)
+            _say_nothing(workspace, where)
         for place, runs in places.items():
-            _clean_up(laid, where.at(place), runs, dry_run=dry_run)
+            _clean_up(workspace, where.at(place), runs, dry_run=dry_run)
 
 
-def _clean_up(laid: Workspace, where: Where, runs: list[RunRecord], *, dry_run: bool) -> None:
-    opened = open_account(laid.home, where)
-    cleanup = opened.cleanup(laid.journal, laid.render, describe=laid.describe)
+def _clean_up(workspace: Workspace, where: Where, runs: list[RunRecord], *, dry_run: bool) -> None:
+    opened = open_account(workspace.home, where)
+    cleanup = opened.cleanup(workspace.journal, workspace.render, describe=workspace.describe)
     if dry_run:
-        _say_plans(laid, cleanup, runs, extras=opened.kind != "sandbox")
+        _say_plans(workspace, cleanup, runs, extras=opened.kind != "sandbox")
         return
-    require_consent(where, opened, interactive=laid.asks)
-    if _wanted(laid, opened, cleanup, runs):
+    require_consent(where, opened, interactive=workspace.asks)
+    if _wanted(workspace, opened, cleanup, runs):
         clean(cleanup, [run.id for run in runs])
 
 
-def _chosen(laid: Workspace, where: Where, run: str, *, every: bool) -> list[RunRecord]:
+def _chosen(workspace: Workspace, where: Where, run: str, *, every: bool) -> list[RunRecord]:
     if run:
-        found = [record for record in laid.journal.runs() if record.id == run]
+        found = [record for record in workspace.journal.runs() if record.id == run]
         if not found:
             raise UsageError(f"There is no run {run!r}.", "List the runs: stslab status")
         return found
-    unfinished = list(laid.journal.unfinished(name_of(where.target)))
+    unfinished = list(workspace.journal.unfinished(name_of(where.target)))
     return unfinished if every else unfinished[:1]
 
 
-def _say_nothing(laid: Workspace, where: Where) -> None:
+def _say_nothing(workspace: Workspace, where: Where) -> None:
     """Say that there is nothing to undo here, and list unfinished runs elsewhere."""
-    paper = Paper(laid.console)
+    paper = Paper(workspace.console)
     paper.prose("There is nothing to clean up.")
-    for other in laid.journal.unfinished():
+    for other in workspace.journal.unfinished():
         if other.target != name_of(where.target):
             target = other.target if other.kind == "aws" else "URL"
             paper.line(
@@ -71,20 +71,24 @@ def _say_nothing(laid: Workspace, where: Where) -> None:
             paper.command(f"stslab cleanup {other.id} --target {target}")
 
 
-def _wanted(laid: Workspace, opened: Open, cleanup: Cleanup, runs: list[RunRecord]) -> bool:
+def _wanted(workspace: Workspace, opened: Open, cleanup: Cleanup, runs: list[RunRecord]) -> bool:
     """On a real account, show the plan and ask."""
-    if opened.kind == "sandbox" or not laid.asks:
+    if opened.kind == "sandbox" or not workspace.asks:
         return True
-    _say_plans(laid, cleanup, runs, extras=True)
+    _say_plans(workspace, cleanup, runs, extras=True)
     info = opened.target.info
     others = "".join(f" and account {account}" for account in info.accounts.values())
     question = f"Undo this in account {info.account} ({info.region}){others}, as {info.caller}?"
-    return agrees(laid.console, question, "c", "cleans up")
+    return agrees(workspace.console, question, "c", "cleans up")
 
 
-def _say_plans(laid: Workspace, cleanup: Cleanup, runs: list[RunRecord], *, extras: bool) -> None:
+def _say_plans(
+    workspace: Workspace, cleanup: Cleanup, runs: list[RunRecord], *, extras: bool
+) -> None:
     for run in runs:
-        show_cleanup(laid.console, run.id, cleanup.plan(run.id, extras=extras), laid.describe)
+        show_cleanup(
+            workspace.console, run.id, cleanup.plan(run.id, extras=extras), workspace.describe
+        )
 
 
 def clean(cleanup: Cleanup, runs: list[str]) -> None:
@@ -105,26 +109,26 @@ def clean(cleanup: Cleanup, runs: list[str]) -> None:
         )
 
 
-def sweep_account(laid: Workspace, where: Where, run: str, *, dry_run: bool) -> None:
+def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool) -> None:
     """Find leftovers (of all runs, or one), show them, ask, and undo them.
 
     Raises:
         UndoIncomplete: Something with stslab's tag is left.
         UsageError: Nobody can be asked, and flags that agree are missing.
     """
-    opened = open_account(laid.home, where)
+    opened = open_account(workspace.home, where)
     if not dry_run:
-        require_consent(where, opened, interactive=laid.asks)
-    sweep = Sweep(laid.journal, opened.account, opened.profiles, laid.render)
+        require_consent(where, opened, interactive=workspace.asks)
+    sweep = Sweep(workspace.journal, opened.account, opened.profiles, workspace.render)
     found = sweep.find()
     chosen = _to_sweep(found, run)
-    show_found(laid.console, opened.target.info, found, chosen, laid.describe)
+    show_found(workspace.console, opened.target.info, found, chosen, workspace.describe)
     if dry_run:
         return
-    if chosen and _sweep_wanted(laid, opened, chosen):
-        cleanup = opened.cleanup(laid.journal, laid.render, describe=laid.describe)
+    if chosen and _sweep_wanted(workspace, opened, chosen):
+        cleanup = opened.cleanup(workspace.journal, workspace.render, describe=workspace.describe)
         clean(cleanup, [sweep.adopt(each) for each in chosen])
-    _require_nothing_doubtful(laid, found)
+    _require_nothing_doubtful(workspace, found)
 
 
 def _to_sweep(found: Found, run: str) -> tuple[FoundRun, ...]:
@@ -140,16 +144,18 @@ def _to_sweep(found: Found, run: str) -> tuple[FoundRun, ...]:
     return chosen
 
 
-def _sweep_wanted(laid: Workspace, opened: Open, chosen: tuple[FoundRun, ...]) -> bool:
+def _sweep_wanted(workspace: Workspace, opened: Open, chosen: tuple[FoundRun, ...]) -> bool:
     info = opened.target.info
     runs = "run" if len(chosen) == 1 else "runs"
     question = f"Undo {len(chosen)} {runs} in account {info.account}, as {info.caller}?"
-    return not laid.asks or agrees(laid.console, question, "c", "cleans up")
+    return not workspace.asks or agrees(workspace.console, question, "c", "cleans up")
 
 
-def _require_nothing_doubtful(laid: Workspace, found: Found) -> None:
+def _require_nothing_doubtful(workspace: Workspace, found: Found) -> None:
     """Doubtful things are left alone, but the account is not clean with them."""
-    remaining = tuple((label(thing), by_hand(thing, laid.describe)) for thing, _ in found.doubtful)
+    remaining = tuple(
+        (label(thing), by_hand(thing, workspace.describe)) for thing, _ in found.doubtful
+    )
     if remaining or found.refused:
         count = len(remaining)
         refused = f"; {', '.join(found.refused)} was refused" if found.refused else ""

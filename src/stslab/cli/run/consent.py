@@ -21,7 +21,7 @@ from stslab.runner.journal.store import Journal
 from stslab.runner.run.scope import require_anywhere, require_services, second_accounts
 
 
-def opened_for(laid: Workspace, where: Where, lab: Lab) -> Open:
+def opened_for(workspace: Workspace, where: Where, lab: Lab) -> Open:
     """Open the account, with consent by flags or by a person.
 
     The guard first shows what a run will make there. If the run was begun on this account with
@@ -34,26 +34,26 @@ def opened_for(laid: Workspace, where: Where, lab: Lab) -> Open:
     """
     if where.target != SANDBOX:
         require_anywhere(lab)
-    where, unfinished = placed(laid.journal, where, lab.id)
-    opened = open_account(laid.home, where)
+    where, unfinished = placed(workspace.journal, where, lab.id)
+    opened = open_account(workspace.home, where)
     second_accounts(lab, opened.target.info)
-    if unfinished and laid.journal.past(unfinished.id).broken() and opened.goes_on(unfinished):
+    if unfinished and workspace.journal.past(unfinished.id).broken() and opened.goes_on(unfinished):
         raise UsageError(
             f"Run {unfinished.id} of this lab has a fault in it, for you to find.",
             "Continue it: stslab break. Or undo it first: stslab cleanup.",
         )
-    require_consent(where, opened, interactive=laid.asks)
+    require_consent(where, opened, interactive=workspace.asks)
 
     if opened.kind == "sandbox":
-        introduce(laid, opened, lab)
+        introduce(workspace, opened, lab)
         return opened
     if unfinished and opened.goes_on(unfinished) and unfinished.sha256 == lab.sha256:
-        say_where(laid.console, opened, f"Continuing run {unfinished.id} on a real account")
+        say_where(workspace.console, opened, f"Continuing run {unfinished.id} on a real account")
         return opened
-    brief(laid.console, opened, lab, force=where.force)
-    services = allowed_services(laid, lab, where.services)
-    if laid.asks:
-        confirm_account(laid.console, opened)
+    brief(workspace.console, opened, lab, force=where.force)
+    services = allowed_services(workspace, lab, where.services)
+    if workspace.asks:
+        confirm_account(workspace.console, opened)
     return replace(opened, services=services)
 
 
@@ -121,18 +121,20 @@ def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
     paper.blank()
 
 
-def introduce(laid: Workspace, opened: Open, lab: Lab) -> None:
+def introduce(workspace: Workspace, opened: Open, lab: Lab) -> None:
     """Show what a foreign lab does before it runs here for the first time."""
-    if not is_foreign(lab.path) or any(run.sha256 == lab.sha256 for run in laid.journal.runs()):
+    if not is_foreign(lab.path) or any(
+        run.sha256 == lab.sha256 for run in workspace.journal.runs()
+    ):
         return
-    paper = Paper(laid.console)
+    paper = Paper(workspace.console)
     title = f"The lab {lab.id} did not come with stslab. This is what it does."
     paper.line("warning", title)
     makes = footprint(lab, opened.target.info)
     show_changes(paper, makes.summary)
     paper.prose(enforced(makes.summary), indent=2)
-    if laid.asks:
-        laid.console.print("Press Enter to continue, Ctrl-C to stop: ", end="")
+    if workspace.asks:
+        workspace.console.print("Press Enter to continue, Ctrl-C to stop: ", end="")
         sys.stdin.readline()
 
 
@@ -160,11 +162,11 @@ def confirm_account(console: Console, opened: Open) -> None:
             )
 
 
-def allowed_services(laid: Workspace, lab: Lab, given: tuple[str, ...]) -> tuple[str, ...]:
+def allowed_services(workspace: Workspace, lab: Lab, given: tuple[str, ...]) -> tuple[str, ...]:
     """The services that the person allows, by flags or typed; CredentialsError if one is not."""
-    for service in sorted({*lab.services} - {*given}) if laid.asks else ():
-        laid.console.print()
-        laid.console.print(
+    for service in sorted({*lab.services} - {*given}) if workspace.asks else ():
+        workspace.console.print()
+        workspace.console.print(
             f"The lab uses {service}, whose changes and costs stslab does not know. Type {service}"
             " to allow it, anything else to stop: ",
             end="",

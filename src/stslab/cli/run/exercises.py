@@ -116,7 +116,9 @@ class TasksExercise:
         if self.standing.next is None:
             raise RunError(_STILL_WRONG)
         if not self.command:  # which nobody has seen yet
-            Paper(self.here.laid.console).command(self._command(self.standing.next)[0], indent=3)
+            Paper(self.here.workspace.console).command(
+                self._command(self.standing.next)[0], indent=3
+            )
         self._type("", "admin")
         self.hand.solve(self.stage, self.standing.next)
         return False

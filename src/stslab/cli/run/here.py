@@ -46,7 +46,7 @@ _FRESH = 2.0  # seconds
 class Here:
     """The run of a lab in an open account."""
 
-    laid: Workspace
+    workspace: Workspace
     opened: Open
     lab: Lab
     runner: Runner
@@ -76,12 +76,12 @@ class Here:
         """
         if self.embedded:
             port = int(self.opened.target.endpoint_url.rpartition(":")[2])
-            ensure(self.laid.home.sandbox, port=port)
+            ensure(self.workspace.home.sandbox, port=port)
 
     def now(self) -> datetime:
         """The time by the account's clock, which may have been moved."""
         self.awake()
-        folder = self.laid.home.sandbox
+        folder = self.workspace.home.sandbox
         ahead = control(folder, "GET", "clock")["offset"] if self.embedded else 0.0
         return datetime.now(UTC) + timedelta(seconds=ahead)
 
@@ -96,18 +96,18 @@ class Here:
 
     @cached_property
     def _brief(self) -> Describe:
-        return describer(self.lab, keep=self.laid.home.root / "shown")
+        return describer(self.lab, keep=self.workspace.home.root / "shown")
 
     def hand(self) -> ByHand:
         """The tasks of the lab. Also prepare its profiles, which the learner may write."""
         steps = (step for stage in self.lab.stages for step in stage.steps)
         self.opened.profiles.prepare(*(step.profile.name for step in steps if step.profile))
-        log = partial(newest_first, self.laid.home.sandbox)
+        log = partial(newest_first, self.workspace.home.sandbox)
         return ByHand(self.lab, self.runner, self.decide, log)
 
     def faults(self) -> Faults:
         """The faults of the run, on the embedded account."""
-        verbs, opened = partial(control, self.laid.home.sandbox), self.opened
+        verbs, opened = partial(control, self.workspace.home.sandbox), self.opened
         ports = (opened.account, opened.profiles)
         return Faults(self.lab, self.runner, *ports, self.decide, verbs)
 
@@ -124,12 +124,12 @@ class Here:
         This process's own lookups don't count.
         """
         before = self._last
-        self._last = (self.laid.journal.written_by_others, *self.opened.profiles.written())
+        self._last = (self.workspace.journal.written_by_others, *self.opened.profiles.written())
         return not all(map(is_own, self._log.read())) or self._last != before
 
     @cached_property
     def _log(self) -> Tail:
-        return Tail(self.laid.home.sandbox)
+        return Tail(self.workspace.home.sandbox)
 
     def shell(self, line: str, who: str) -> str:
         """Run a line in the learner's shell as a profile. Return advice, or "".
@@ -165,7 +165,7 @@ class Here:
 
     def why(self, paper: Paper, stage: Stage | None) -> None:
         """Explain the last refusal: in full, or in a stage by hand a little more each time."""
-        explanation = explained(self.laid.home, "")
+        explanation = explained(self.workspace.home, "")
         if explanation is None:
             paper.prose("The embedded account has refused nothing yet.", indent=1)
             return
@@ -200,7 +200,9 @@ class Here:
             [account, left],
         )
         lines = [" " + "   ".join(filter(None, [stands, who, *form])) for form in forms]
-        return next((line for line in lines if len(line) <= self.laid.console.width), lines[-1])
+        return next(
+            (line for line in lines if len(line) <= self.workspace.console.width), lines[-1]
+        )
 
     def _left(self, who: str) -> str:
         """The time that the session of ``who`` has left, or without one, the next of all to end."""

@@ -454,42 +454,48 @@ def _only_looks(step: "Step") -> bool:
 
 
 def learn(
-    laid: Workspace, opened: Open, lab: Lab, stages: Sequence[Stage], how: How, *, predict: bool
+    workspace: Workspace,
+    opened: Open,
+    lab: Lab,
+    stages: Sequence[Stage],
+    how: How,
+    *,
+    predict: bool,
 ) -> None:
     """Go through the lab, guided or by hand; UndoIncomplete if something is left."""
-    loop = set_up(laid, opened, lab, how)
+    loop = set_up(workspace, opened, lab, how)
     loop.predict = predict
     if how is How.HAND:
         loop.hand, loop.follows = loop.here.hand(), True
     standing = loop.runner.start_or_resume()
-    loop.elsewhere = laid.home.is_elsewhere(loop.runner.run.id)
+    loop.elsewhere = workspace.home.is_elsewhere(loop.runner.run.id)
     try:
         loop.go(stages, standing.done, resumed=standing.resumed)
     except Quit:
-        say_how_to_go_on(laid.console)
+        say_how_to_go_on(workspace.console)
         return
-    finished = end(laid.console, lab, stages, loop.runner)
+    finished = end(workspace.console, lab, stages, loop.runner)
     if finished.outcome != "open":
         with suppress(Quit):
             loop.ended(finished)
 
 
-def set_up(laid: Workspace, opened: Open, lab: Lab, how: How) -> Loop:
-    plain = not draws_over(laid.console)
+def set_up(workspace: Workspace, opened: Open, lab: Lab, how: How) -> Loop:
+    plain = not draws_over(workspace.console)
 
     def hear(event: Event) -> None:
         loop.hear(event)  # the loop is made below
 
-    runner = opened.runner(lab, laid.journal, hear, describe=laid.describe, how=how)
-    here = Here(laid, opened, lab, runner)
+    runner = opened.runner(lab, workspace.journal, hear, describe=workspace.describe, how=how)
+    here = Here(workspace, opened, lab, runner)
 
     def status() -> str:
         return here.status(loop.stage, loop.who, plain=plain)
 
     loop = Loop(
         here=here,
-        screen=Screen(laid.console, here.command, clears=not plain),
-        prompt=Prompt(laid.console, status, plain=plain),
+        screen=Screen(workspace.console, here.command, clears=not plain),
+        prompt=Prompt(workspace.console, status, plain=plain),
         words={"why": lambda paper: here.why(paper, loop.stage if how is How.HAND else None)},
     )
     return loop

@@ -344,7 +344,7 @@ class AtPrompt:
 
     def __post_init__(self) -> None:
         self.lab, self.runner, self.decide = self.here.lab, self.here.runner, self.here.decide
-        self.waiting = self.here.laid.lock.paused
+        self.waiting = self.here.workspace.lock.paused
 
     def enter(self, scene: Any, does: str) -> None:
         self.show(scene)

@@ -13,7 +13,7 @@ from stslab.cli.options import Where
 from stslab.cli.run.break_ import FaultExercise
 from stslab.cli.run.exercises import TasksExercise
 from stslab.cli.run.here import Here
-from stslab.cli.workspace import current, workspace
+from stslab.cli.workspace import current, open_workspace
 from stslab.errors import UsageError
 from stslab.home import home
 from stslab.lesson.access import table
@@ -89,14 +89,17 @@ class _AtWork(NamedTuple):
 @contextmanager
 def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
     """The current exercise of the run: its fault, or the tasks of its stage."""
-    with workspace(command) as laid:
-        now, opened = current(laid.journal, "sandbox", lab), open_account(laid.home, Where())
+    with open_workspace(command) as workspace:
+        now, opened = (
+            current(workspace.journal, "sandbox", lab),
+            open_account(workspace.home, Where()),
+        )
         runner = opened.runner(
-            now.lab, laid.journal, lambda _: None, describe=laid.describe, how=How.HAND
+            now.lab, workspace.journal, lambda _: None, describe=workspace.describe, how=How.HAND
         )
         runner.resume()
-        here, paper = Here(laid, opened, now.lab, runner), Paper(laid.console)
-        for broken in laid.journal.past(now.run.id).broken()[-1:]:
+        here, paper = Here(workspace, opened, now.lab, runner), Paper(workspace.console)
+        for broken in workspace.journal.past(now.run.id).broken()[-1:]:
             if broken.state is not FaultState.PLANTED:
                 raise UsageError("No fault is planted at the moment.", "Go on: stslab break")
             yield _AtWork(paper, FaultExercise(here, here.faults(), broken))

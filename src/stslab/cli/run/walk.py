@@ -12,7 +12,7 @@ from stslab.cli.aws_command import describer
 from stslab.cli.failures import USUAL_LAB, goes_on_in, with_flags
 from stslab.cli.options import SANDBOX, Where
 from stslab.cli.run.consent import opened_for, placed, require_consent, say_where
-from stslab.cli.workspace import Workspace, agrees, meant_lab, renderer, workspace
+from stslab.cli.workspace import Workspace, agrees, meant_lab, open_workspace, renderer
 from stslab.errors import CheckFailed, RunError, StslabError, UndoIncomplete, UsageError
 from stslab.lab.model import Lab, Stage
 from stslab.render.terminal.console import make_console
@@ -29,12 +29,20 @@ from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.identifiers import PARTNER as OTHER
 
 
-def runner_of(laid: Workspace, opened: Open, lab: Lab, how: How) -> Runner:
-    return opened.runner(lab, laid.journal, laid.render, describe=laid.describe, how=how)
+def runner_of(workspace: Workspace, opened: Open, lab: Lab, how: How) -> Runner:
+    return opened.runner(
+        lab, workspace.journal, workspace.render, describe=workspace.describe, how=how
+    )
 
 
 def walk(
-    laid: Workspace, opened: Open, lab: Lab, stages: Sequence[Stage], how: How, *, resuming: bool
+    workspace: Workspace,
+    opened: Open,
+    lab: Lab,
+    stages: Sequence[Stage],
+    how: How,
+    *,
+    resuming: bool,
 ) -> None:
     """Do these stages in order; ``resuming`` skips those that are done.
 
@@ -43,14 +51,14 @@ def walk(
         CheckFailed: A checkpoint does not hold.
         UndoIncomplete: Something could not be undone, or is left after the last stage.
     """
-    runner = runner_of(laid, opened, lab, how)
+    runner = runner_of(workspace, opened, lab, how)
     standing = runner.start_or_resume()
     for stage in (each for each in stages if not (resuming and each.id in standing.done)):
         try:
             runner.run_stage(stage.id)
         except (RunError, CheckFailed) as error:
             raise _briefly(error, stage) from error
-    end(laid.console, lab, stages, runner)
+    end(workspace.console, lab, stages, runner)
 
 
 def _briefly(error: StslabError, stage: Stage) -> StslabError:
@@ -128,18 +136,20 @@ def run(
     if dry_run:
         _dry(loaded, chosen, where, as_json=as_json)
         return
-    with workspace("stslab run", as_json=as_json, yes=where.yes, lab=loaded) as laid:
-        opened = opened_for(laid, where, loaded)
-        if laid.asks and not as_json and sys.stdout.isatty():
+    with open_workspace("stslab run", as_json=as_json, yes=where.yes, lab=loaded) as workspace:
+        opened = opened_for(workspace, where, loaded)
+        if workspace.asks and not as_json and sys.stdout.isatty():
             from stslab.cli.run.loop import learn
 
-            _, begun = placed(laid.journal, where, loaded.id)
-            before = laid.journal.past(begun.id).how if begun else None  # it continues as it was
+            _, begun = placed(workspace.journal, where, loaded.id)
+            before = (
+                workspace.journal.past(begun.id).how if begun else None
+            )  # it continues as it was
             how = How.HAND if practice or before is How.HAND else How.PROMPT
-            learn(laid, opened, loaded, chosen, how, predict=predict)
+            learn(workspace, opened, loaded, chosen, how, predict=predict)
         else:
             how = How.YES if where.yes else How.ALONE
-            walk(laid, opened, loaded, chosen, how, resuming=not first)
+            walk(workspace, opened, loaded, chosen, how, resuming=not first)
 
 
 def _require_practicable(where: Where, *, interactive: bool) -> None:
@@ -170,15 +180,15 @@ def step(stage: str, lab: str | None, where: Where, *, with_needed: bool, as_jso
     """Do one stage of the current run. If parts of its work are gone, ask before repeating it."""
     loaded = meant_lab(lab, where.target)
     stage = stage_of(loaded, stage).id
-    with workspace("stslab step", as_json=as_json, yes=where.yes, lab=loaded) as laid:
+    with open_workspace("stslab step", as_json=as_json, yes=where.yes, lab=loaded) as workspace:
         how = How.YES if where.yes else How.BY_NAME
-        runner = runner_of(laid, opened_for(laid, where, loaded), loaded, how)
+        runner = runner_of(workspace, opened_for(workspace, where, loaded), loaded, how)
         runner.start_or_resume()
         for needed in runner.missing_for(stage) if with_needed else ():
             runner.run_stage(needed)
         gone = [event.what for event in runner.drift(stage) if event.again]
-        question = (laid.console, f"{'; '.join(gone)}.", "", "Enter does it again")
-        if not gone or not laid.asks or agrees(*question):
+        question = (workspace.console, f"{'; '.join(gone)}.", "", "Enter does it again")
+        if not gone or not workspace.asks or agrees(*question):
             runner.run_stage(stage)
             runner.finish()
 
@@ -189,25 +199,29 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
     if stage and every:
         raise UsageError("A STAGE and --all do not go together.", "Leave one of them out.")
     chosen = [stage_of(loaded, stage).id] if stage else []
-    with workspace("stslab check", as_json=as_json, yes=where.yes, lab=loaded) as laid:
+    with open_workspace("stslab check", as_json=as_json, yes=where.yes, lab=loaded) as workspace:
         nothing = UsageError(f"There is no run of {loaded.id} to check.", "Start one: stslab run")
         place = (name_of(where.target), loaded.id)
-        if not laid.journal.runs(*place):
+        if not workspace.journal.runs(*place):
             raise nothing
-        unfinished = laid.journal.unfinished(*place)
-        opened = opened_for(laid, where, loaded) if unfinished else _opened_to_look(laid, where)
-        runner = runner_of(laid, opened, loaded, How.BY_NAME)
+        unfinished = workspace.journal.unfinished(*place)
+        opened = (
+            opened_for(workspace, where, loaded)
+            if unfinished
+            else _opened_to_look(workspace, where)
+        )
+        runner = runner_of(workspace, opened, loaded, How.BY_NAME)
         if runner.look_back() is None:
             raise nothing
         _try(runner.check_stage, chosen or _done(loaded, runner.stages_done, every=every))
 
 
-def _opened_to_look(laid: Workspace, where: Where) -> Open:
+def _opened_to_look(workspace: Workspace, where: Where) -> Open:
     """Open the account of a run that has ended, only to look."""
-    opened = open_account(laid.home, where)
-    require_consent(where, opened, interactive=laid.asks)
+    opened = open_account(workspace.home, where)
+    require_consent(where, opened, interactive=workspace.asks)
     if opened.kind != "sandbox":
-        say_where(laid.console, opened, "Looking at a real account")
+        say_where(workspace.console, opened, "Looking at a real account")
     return opened
 
 

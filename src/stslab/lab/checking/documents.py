@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from stslab.errors import MalformedPolicy
-from stslab.kinds.judge import resources_of
+from stslab.kinds.harmless import resources_of
 from stslab.kinds.template import MARK, UNKNOWN
 from stslab.lab.effects import Effect
 from stslab.policy import catalogue

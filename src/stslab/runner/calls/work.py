@@ -10,7 +10,7 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from stslab.errors import CredentialsError, NotOwn
-from stslab.kinds.judge import Objection, objections
+from stslab.kinds.harmless import Objection, objections
 from stslab.kinds.operations import HOME, changes
 from stslab.kinds.own import Named, Own
 from stslab.kinds.table import KINDS

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from stslab.errors import MalformedPolicy
-from stslab.kinds.judge import resources_of
+from stslab.kinds.harmless import resources_of
 from stslab.kinds.operations import changes
 from stslab.kinds.own import Own
 from stslab.kinds.table import (

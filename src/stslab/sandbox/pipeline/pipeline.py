@@ -29,7 +29,7 @@ from stslab.sandbox.api.model import (
     unsupported,
 )
 from stslab.sandbox.pipeline import naming
-from stslab.sandbox.pipeline.judge import Judge, LastUses, check_session
+from stslab.sandbox.pipeline.authorization import Judge, LastUses, check_session
 from stslab.sandbox.pipeline.log import DecisionLog, Seen
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED
 from stslab.sandbox.signing.signature import (

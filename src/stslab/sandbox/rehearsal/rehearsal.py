@@ -21,7 +21,7 @@ from stslab.sandbox.api import faults, serialize
 from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
 from stslab.sandbox.cloudformation.stacks.engine import Engine
 from stslab.sandbox.pipeline import naming
-from stslab.sandbox.pipeline.judge import Judge
+from stslab.sandbox.pipeline.authorization import Judge
 from stslab.sandbox.rehearsal.spec import Span, Spec, parse, share
 from stslab.sandbox.signing.signature import addressed_service
 from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User

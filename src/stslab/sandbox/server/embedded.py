@@ -14,7 +14,7 @@ from stslab.sandbox.iam import aws_policies, lookups
 from stslab.sandbox.iam.mfa import spend
 from stslab.sandbox.iam.service import IamService
 from stslab.sandbox.pipeline import accounts
-from stslab.sandbox.pipeline.judge import Judge, lookup
+from stslab.sandbox.pipeline.authorization import Judge, lookup
 from stslab.sandbox.pipeline.log import DecisionLog
 from stslab.sandbox.pipeline.pipeline import Pipeline, Services
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal

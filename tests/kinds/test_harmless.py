@@ -10,7 +10,7 @@ import yaml
 from msgspec.structs import replace
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.kinds.judge import Note, Objection, judged
+from stslab.kinds.harmless import Note, Objection, judged
 from stslab.kinds.operations import CHANGES, RESOURCES, changes
 from stslab.kinds.own import Allowed, Own
 from stslab.sandbox.cloudformation.resources.types import TYPES
