@@ -489,13 +489,12 @@ def set_up(workspace: Workspace, opened: Open, lab: Lab, how: How) -> Loop:
     runner = opened.runner(lab, workspace.journal, hear, describe=workspace.describe, how=how)
     here = Here(workspace, opened, lab, runner)
 
-    def status() -> str:
-        return here.status(loop.stage, loop.who, plain=plain)
-
     loop = Loop(
         here=here,
         screen=Screen(workspace.console, here.command, clears=not plain),
-        prompt=Prompt(workspace.console, status, plain=plain),
+        prompt=Prompt(
+            workspace.console, lambda: here.status(loop.stage, loop.who, plain=plain), plain=plain
+        ),
         words={"why": lambda paper: here.why(paper, loop.stage if how is How.HAND else None)},
     )
     return loop
