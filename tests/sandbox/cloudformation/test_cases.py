@@ -25,7 +25,7 @@ class _StackRun(cases._Run):
 
     def _settled(self, step: Mapping[str, Any]) -> None:
         name = resolve(step["settled"], self._scope)
-        client = self._account.client("cloudformation", "admin")
+        client = self._account.client("cloudformation", "admin", step.get("region"))
         end = time.monotonic() + PATIENCE
         while True:
             stack = client.describe_stacks(StackName=name)["Stacks"][0]

@@ -32,7 +32,7 @@ def stacks(view: View, account: str, region: str) -> list[Stack]:
 
 
 def _is_remembered(view: View, stack: Stack) -> bool:
-    return stack.deleted is None or view.now() - stack.deleted <= MEMORY
+    return stack.exists or stack.deleted is None or view.now() - stack.deleted <= MEMORY
 
 
 def find(view: View, account: str, region: str, name_or_id: str) -> Stack | None:

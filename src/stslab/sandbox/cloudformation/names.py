@@ -19,8 +19,6 @@ SUFFIX_LENGTH = 12
 LOGICAL_SHARE = 24
 """The characters that the logical id keeps when both parts must be shortened."""
 
-MIXED = string.ascii_letters + string.digits
-
 
 def check_new_name(name: str) -> None:
     check_reference(name, NAME_PATTERN)
@@ -56,4 +54,5 @@ def physical_short(stack: str, logical_id: str, _limit: int) -> str:
 
 
 def _random() -> str:
-    return "".join(secrets.choice(MIXED) for _ in range(SUFFIX_LENGTH))
+    mixed = string.ascii_letters + string.digits
+    return "".join(secrets.choice(mixed) for _ in range(SUFFIX_LENGTH))

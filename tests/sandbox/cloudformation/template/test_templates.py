@@ -16,7 +16,7 @@ from stslab.sandbox.cloudformation.names import physical, physical_short
 from stslab.sandbox.cloudformation.template import template, validation
 from stslab.sandbox.cloudformation.template.functions import NO_VALUE, UNKNOWN, Scope, evaluate
 from stslab.sandbox.cloudformation.template.parameters import resolve
-from stslab.sandbox.cloudformation.template.references import Graph, references
+from stslab.sandbox.cloudformation.template.references import references, waves
 from stslab.sandbox.cloudformation.template.template import parse
 
 NAMES = st.sampled_from(["A", "B", "Ref", "Fn::Sub", "Fn::GetAtt", "Fn::If", "Resources", "Type"])
@@ -110,7 +110,7 @@ def test_a_very_long_chain_of_conditions_is_refused(lab: Harness) -> None:
 
 def test_a_long_chain_of_resources_is_ordered_quickly() -> None:
     needs = {f"r{n}": frozenset([f"r{n + 1}"] if n < 499 else []) for n in range(500)}
-    assert Graph(needs).waves() == [[f"r{n}"] for n in reversed(range(500))]
+    assert waves(needs) == [[f"r{n}"] for n in reversed(range(500))]
 
 
 def test_a_body_with_one_byte_too_many_is_refused() -> None:
@@ -160,8 +160,13 @@ def test_only_the_used_branch_of_an_if_has_references() -> None:
 
 
 def test_waves_begin_with_resources_without_dependencies() -> None:
-    graph = Graph({"c": frozenset("ab"), "b": frozenset("a"), "a": frozenset(), "d": frozenset()})
-    assert graph.waves() == [["a", "d"], ["b"], ["c"]]
+    needs = {
+        "c": frozenset("ab"),
+        "b": frozenset("a"),
+        "a": frozenset[str](),
+        "d": frozenset[str](),
+    }
+    assert waves(needs) == [["a", "d"], ["b"], ["c"]]
 
 
 @pytest.mark.parametrize(

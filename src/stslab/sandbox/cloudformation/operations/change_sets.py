@@ -79,14 +79,13 @@ def _target(view: View, request: ApiRequest, kind: str) -> Stack:
 
 def _compared(view: View, stack: Stack, change_set: ChangeSet, *, validated: bool) -> ChangeSet:
     wanted = stacks.check(view, stack, change_set.config)
-    stacks.check_types(view, stack, wanted)
     reviewed = stack.status == REVIEW
     current = None if reviewed else stacks.blueprint(view, stack, stack.config)
-    changes = compare(stack, lookups.resources(view, stack), wanted, current)
-    same = changes.empty and not reviewed and change_set.config.tags == stack.config.tags
+    changes, any_change = compare(stack, lookups.resources(view, stack), wanted, current)
+    same = not any_change and not reviewed and change_set.config.tags == stack.config.tags
     errors = tuple(validation_errors(view, stack, wanted)) if validated and not same else ()
     if not same and not errors:
-        return replace(change_set, changes=changes.listed)
+        return replace(change_set, changes=changes)
     hooks = ", ".join(sorted({VALIDATIONS[one["ValidationName"]] for one in errors}))
     reason = INVALID.format(hooks) if errors else NO_CHANGES
     failed = {"status": "FAILED", "execution_status": "UNAVAILABLE"}

@@ -86,7 +86,8 @@ def _describe_resource(view: View, request: ApiRequest) -> Answer:
     logical = request.params["LogicalResourceId"]
     resource = next((r for r in _resources(view, stack) if r.logical_id == logical), None)
     if resource is None:
-        raise invalid(f"Resource {logical} does not exist for stack {stack.name}")
+        named = request.params["StackName"]
+        raise invalid(f"Resource {logical} does not exist for stack {named}")
     return {"StackResourceDetail": _resource(stack, resource)}
 
 
@@ -127,7 +128,7 @@ def _stack(stack: Stack) -> Answer:
         {
             "StackId": stack.stack_id,
             "StackName": stack.name,
-            "ChangeSetId": stack.change_set_id,
+            "ChangeSetId": stack.change_set_id if stack.exists else None,
             "Description": template.description,
             "TemplateDescription": template.description,
             "Parameters": parameters.shown(template.parameters, stack.config.parameters) or None,
@@ -143,7 +144,7 @@ def _stack(stack: Stack) -> Answer:
             "Outputs": stack.outputs or None,
             "RoleARN": stack.role_arn,
             "Tags": tag_list(stack.config.tags),
-            "EnableTerminationProtection": stack.protected,
+            "EnableTerminationProtection": stack.protected if stack.exists else None,
             "DeletionMode": stack.deletion_mode,
             "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
             "LastOperations": stack.operations or None,
@@ -184,7 +185,7 @@ def _resource(stack: Stack, resource: StackResource) -> Answer:
             "ResourceStatus": resource.status,
             "ResourceStatusReason": resource.reason,
             "Description": resource.description,
-            "Metadata": None if resource.metadata is None else json.dumps(resource.metadata),
+            "Metadata": json.dumps(resource.metadata or {}),
             "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
         }
     )

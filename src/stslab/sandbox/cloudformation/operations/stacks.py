@@ -156,14 +156,10 @@ def _update(tx: Transaction, request: ApiRequest) -> Answer:
         return {"StackId": stack.stack_id}
     wanted = config(request, stack)
     changed = check(tx, stack, wanted)
-    check_types(tx, stack, changed)
     if stack.status not in LEFT and wanted.tags == stack.config.tags:
         current = blueprint(tx, stack, stack.config)
-        if compare(stack, lookups.resources(tx, stack), changed, current).empty:
-            raise invalid("No updates are to be performed.")
-    for change_set in lookups.change_sets(tx, stack):
-        if change_set.execution_status == "AVAILABLE":
-            tx.put(replace(change_set, execution_status="OBSOLETE"))
+        _, any_change = compare(stack, lookups.resources(tx, stack), changed, current)
+        require(any_change, "No updates are to be performed.")
     return begin_update(tx, request, stack, wanted)
 
 
@@ -217,8 +213,14 @@ def _delete(tx: Transaction, request: ApiRequest) -> Answer:
 def begin(
     tx: Transaction, request: ApiRequest, stack: Stack, status: str, on_failure: str = ""
 ) -> Answer:
-    """Put the stack with a status that makes the engine work, in the name of the caller."""
+    """Put the stack with a status that makes the engine work, in the name of the caller.
+
+    Its change sets are obsolete then.
+    """
     kept = request.params.get("DisableRollback")
+    for change_set in lookups.change_sets(tx, stack):
+        if change_set.execution_status == "AVAILABLE":
+            tx.put(replace(change_set, execution_status="OBSOLETE"))
     stack = replace(
         stack,
         token=request.params.get("ClientRequestToken", ""),
@@ -243,8 +245,19 @@ def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
     """The blueprint of a stack with a configuration. Raises errors that need no work to find."""
     result = blueprint(view, stack, wanted)
     validation.check_capabilities(result.template, wanted.capabilities)
-    if not stack.resources:
+    resources = lookups.resources(view, stack)
+    if not resources:
         result.check_values()
+    modified = [
+        name
+        for name in result.active
+        if name in resources and result.declared(name).type != resources[name].type
+    ]
+    require(
+        not modified,
+        "Update of resource type is not permitted. The new template modifies resource type of the "
+        f"following resources: [{', '.join(modified)}]",
+    )
     return result
 
 
@@ -282,20 +295,6 @@ def check_updatable(stack: Stack, *, kept: object) -> None:
         f"This stack is currently in a non-terminal [{status}] state. To update the stack from "
         "this state, please use the disable-rollback parameter with update-stack API. To rollback "
         "to the last known good state, use the rollback-stack API",
-    )
-
-
-def check_types(view: View, stack: Stack, wanted: Blueprint) -> None:
-    """Refuse to change the type of a resource."""
-    modified = [
-        name
-        for name, resource in lookups.resources(view, stack).items()
-        if name in wanted.active and wanted.declared(name).type != resource.type
-    ]
-    require(
-        not modified,
-        "Update of resource type is not permitted. The new template modifies resource type of the "
-        f"following resources: [{', '.join(modified)}]",
     )
 
 

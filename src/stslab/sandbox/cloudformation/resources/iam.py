@@ -58,11 +58,6 @@ def membership(group: str, user: str) -> Edge:
     return Edge("AddUserToGroup", "RemoveUserFromGroup", (("GroupName", group), ("UserName", user)))
 
 
-def in_profile(profile: str, role: str) -> Edge:
-    ends = (("InstanceProfileName", profile), ("RoleName", role))
-    return Edge("AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile", ends)
-
-
 def holders(given: Properties) -> Iterator[tuple[str, str]]:
     """The identities in ``Roles``, ``Users`` and ``Groups``, as (kind, name)."""
     for kind in ("Role", "User", "Group"):
@@ -137,8 +132,13 @@ class Identity:
     def update(self, work: Work, old: Properties) -> None:
         self.change(work, old)
         change_edges(work, self._edges(work, work.properties), self._edges(work, old))
-        self._change_boundary(work, old)
-        change_tags(work, self.kind, self._named(work.physical_id))
+        named = self._named(work.physical_id)
+        new, before = work.get("PermissionsBoundary"), old.get("PermissionsBoundary")
+        if new and new != before:
+            work.iam(f"Put{self.kind}PermissionsBoundary", **named, PermissionsBoundary=new)
+        elif before and not new:
+            work.quietly("iam", f"Delete{self.kind}PermissionsBoundary", **named)
+        change_tags(work, self.kind, named)
         self._read(work)
 
     def _read(self, work: Work) -> None:
@@ -178,13 +178,6 @@ class Identity:
             yield attachment(self.kind, name, arn)
         for group in given.get("Groups") or ():
             yield membership(group, name)
-
-    def _change_boundary(self, work: Work, old: Properties) -> None:
-        new, named = work.get("PermissionsBoundary"), self._named(work.physical_id)
-        if new and new != old.get("PermissionsBoundary"):
-            work.iam(f"Put{self.kind}PermissionsBoundary", **named, PermissionsBoundary=new)
-        elif not new and old.get("PermissionsBoundary"):
-            work.quietly("iam", f"Delete{self.kind}PermissionsBoundary", **named)
 
 
 def change_tags(work: Work, kind: str, named: Mapping[str, str]) -> None:
@@ -351,7 +344,9 @@ class InstanceProfile(Identity):
         super().update(work, staying)
 
     def _edges(self, work: Work, given: Properties) -> Iterator[Edge]:
-        return (in_profile(work.physical_id, role) for role in given["Roles"])
+        for role in given["Roles"]:
+            ends = (("InstanceProfileName", work.physical_id), ("RoleName", role))
+            yield Edge("AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile", ends)
 
 
 class OidcProvider:

@@ -87,6 +87,13 @@ SETTINGS: Mapping[str, Setting] = {
 """The order matters: ACLs need an ownership setting that allows them."""
 
 
+DASHED = frozenset(
+    """ap-northeast-1 ap-southeast-1 ap-southeast-2 eu-west-1 sa-east-1 us-east-1 us-west-1
+    us-west-2""".split()
+)
+"""The regions with a dash in their website endpoint (AWS General Reference, Amazon S3)."""
+
+
 class Bucket:
     """``AWS::S3::Bucket``; its physical id is its name."""
 
@@ -98,6 +105,7 @@ class Bucket:
         """
         name, region, acl = work.physical_id, work.region, work.get("AccessControl", "Private")
         at_once = acl != "Private" and not work.get("OwnershipControls")
+        mark = "-" if region in DASHED else "."
         if work.state.snapshot.get(buckets.Bucket, "", name) is not None:
             raise Refused("s3", ApiFault("BucketAlreadyExists", "It already exists"))
         work.s3(
@@ -112,7 +120,7 @@ class Bucket:
             DomainName=f"{name}.s3.amazonaws.com",
             DualStackDomainName=f"{name}.s3.dualstack.{region}.amazonaws.com",
             RegionalDomainName=f"{name}.s3.{region}.amazonaws.com",
-            WebsiteURL=f"http://{name}.s3-website-{region}.amazonaws.com",
+            WebsiteURL=f"http://{name}.s3-website{mark}{region}.amazonaws.com",
         )
         self._set(work, {})
         self._tag(work)

@@ -32,19 +32,8 @@ class Handler(Protocol):
     def delete(self, work: Work) -> None: ...
 
 
-class Nothing:
-    """``AWS::CDK::Metadata``, which tells AWS of the program that made the template."""
-
-    def create(self, work: Work) -> None:
-        work.physical_id = work.attributes["Id"] = str(uuid.uuid4())
-
-    def update(self, work: Work, old: Properties) -> None: ...
-
-    def delete(self, work: Work) -> None: ...
-
-
 _HANDLERS: Mapping[str, Handler] = {
-    "AWS::CDK::Metadata": Nothing(),
+    "AWS::CDK::Metadata": iam.Connection(lambda _: (), lambda _: str(uuid.uuid4())),
     "AWS::IAM::AccessKey": iam.AccessKey(),
     "AWS::IAM::Group": iam.Group(),
     "AWS::IAM::GroupPolicy": iam.policy_of("Group"),

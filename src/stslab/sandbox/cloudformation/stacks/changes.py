@@ -5,7 +5,7 @@ stack resources".
 """
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from stslab.sandbox.cloudformation.resources.types import TYPES, fitted
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_in
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
-from stslab.sandbox.cloudformation.template.references import Reference, references
+from stslab.sandbox.cloudformation.template.references import Reference, references, waves
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import Group, InstanceProfile, Role, User
@@ -24,18 +24,6 @@ from stslab.sandbox.state.stacks import Stack, StackResource
 
 NOT_THERE = frozenset({"CREATE_FAILED", "CREATE_PENDING", "DELETE_COMPLETE", "DELETE_SKIPPED"})
 _ABSENT = object()
-
-
-@dataclass(frozen=True)
-class Changes:
-    """The changes of an update: ``listed`` for DescribeChangeSet, and whether outputs change."""
-
-    listed: tuple[Properties, ...]
-    of_outputs: bool
-
-    @property
-    def empty(self) -> bool:
-        return not self.listed and not self.of_outputs
 
 
 def is_there(resource: StackResource | None) -> bool:
@@ -53,54 +41,70 @@ def compare(
     resources: Mapping[str, StackResource],
     wanted: Blueprint,
     current: Blueprint | None,
-) -> Changes:
-    """The changes from the ``current`` blueprint of a stack (None if it has none) to ``wanted``."""
+) -> tuple[tuple[Properties, ...], bool]:
+    """The changes of resources, and whether there are any, of outputs too.
+
+    They lead from the ``current`` blueprint of a stack (None if it has none) to ``wanted``.
+    """
     comparison = _Comparison(stack, resources, wanted, current)
-    changes = [comparison.change(name) for wave in wanted.graph.waves() for name in wave]
+    changes = [comparison.change(name) for wave in waves(wanted.needs) for name in wave]
     removed = [r for r in resources.values() if is_there(r) and r.logical_id not in wanted.active]
-    removals = map(_removal, removed)
+    listed = [*filter(None, changes), *map(_removal, removed)]
     outputs = tuple(wanted.outputs(comparison.lookup))
-    listed = (*(change for change in changes if change), *removals)
-    return Changes(listed, outputs != stack.outputs)
+    # As in AWS, sorted, and a BucketPolicy is before its Bucket.
+    listed.sort(key=lambda change: change["ResourceChange"]["LogicalResourceId"] + "_")
+    return tuple(listed), bool(listed) or outputs != stack.outputs
 
 
 @dataclass
 class _Comparison:
-    """``unsettled`` are the resources that will be created or replaced."""
+    """``fates`` tell of resources that will change whether they are replaced; new ones are."""
 
     stack: Stack
     resources: Mapping[str, StackResource]
     wanted: Blueprint
     current: Blueprint | None
-    unsettled: set[str] = field(default_factory=set)
+    fates: dict[str, str] = field(default_factory=dict)
 
     def lookup(self, reference: Reference) -> Value:
         """The value of a reference, or UNKNOWN if it is known only after the update."""
-        name = reference.name
-        if name in self.unsettled or not is_there(self.resources.get(name)):
+        if self._open(reference) or not is_there(self.resources.get(reference.name)):
             return UNKNOWN
         return lookup_in(self.resources)(reference)
 
+    def _open(self, reference: Reference) -> bool:
+        """Any attribute of a resource that changes may change, its id if it is replaced."""
+        fate = self.fates.get(reference.name, "")
+        return bool(fate) and (reference.getter or fate != "False")
+
     def change(self, logical_id: str) -> Properties:
-        resource = self.resources.get(logical_id)
+        resource, declared = self.resources.get(logical_id), self.wanted.declared(logical_id)
         if resource is None or not is_there(resource):
-            self.unsettled.add(logical_id)
-            return _change("Add", logical_id, self.wanted.declared(logical_id).type)
-        properties = self.wanted.properties(logical_id, self.lookup)
-        if kind := TYPES.get(resource.type):
+            self.fates[logical_id] = "True"
+            return _change("Add", logical_id, declared.type)
+        properties, kind = self.wanted.properties(logical_id, self.lookup), TYPES.get(resource.type)
+        if kind:
             with suppress(BadProperties):  # the update will fail with this error
                 properties = fitted(kind, logical_id, properties)
-        names = [name for name in changed(resource.properties, properties) if name != "Tags"]
-        details = [detail for name in names for detail in self._details(resource, name)]
-        others = self._other_attributes(resource, properties)
-        if not details and not others:
+        replacing = kind.marked("replaces") if kind else ()
+        names = changed(resource.properties, properties)
+        targets = [
+            *({"Attribute": name} for name in self._other_attributes(resource, properties)),
+            *({"Attribute": "Properties", "Name": name} for name in names),
+        ]
+        if not targets:
             return {}
-        replacement = _replacement(details)
-        policy = {}
-        if replacement != "False":
-            self.unsettled.add(logical_id)
+        details = [
+            {**detail, "Target": {**target, "RequiresRecreation": recreation}}
+            for target in targets
+            for recreation in ["Always" if target.get("Name") in replacing else "Never"]
+            for detail in self._details(logical_id, target)
+        ]
+        replacement, policy = _replacement(details), {}
+        if names:
+            self.fates[logical_id] = replacement
         if replacement == "True":
-            kept = self.wanted.declared(logical_id).update_replace_policy != "Delete"
+            kept = declared.update_replace_policy != "Delete"
             policy = {"PolicyAction": "ReplaceAndRetain" if kept else "ReplaceAndDelete"}
         return _change(
             "Modify",
@@ -108,48 +112,45 @@ class _Comparison:
             resource.type,
             PhysicalResourceId=resource.physical_id,
             Replacement=replacement,
-            Scope=(["Properties"] if details else []) + others,
-            Details=details + [_direct({"Attribute": name}) for name in others],
+            Scope=sorted({target["Attribute"] for target in targets}),
+            Details=sorted(details, key=lambda detail: detail["Evaluation"] == "Dynamic"),
             **policy,
         )
 
-    def _details(self, resource: StackResource, name: str) -> list[Properties]:
-        """The causes of a property's change."""
-        kind = TYPES.get(resource.type)
-        recreation = "Always" if kind and name in kind.marked("replaces") else "Never"
-        direct = _direct({"Attribute": "Properties", "Name": name}, recreation)
+    def _details(self, logical_id: str, target: Mapping[str, str]) -> list[Properties]:
+        """The causes of the change of a property or an attribute."""
+        direct = {"Evaluation": "Static", "ChangeSource": "DirectModification"}
+        new = _written(self.wanted, logical_id, target)
         causes: list[Properties] = [
-            {**direct, "CausingEntity": ref.text, "ChangeSource": source}
-            for ref in references(self.wanted.declared(resource.logical_id).properties.get(name))
-            if (source := self._source(ref))
+            {**direct, **cause, "CausingEntity": reference.text}
+            for reference in references(new)
+            if (cause := self._cause(reference))
         ]
         by_parameter = any(cause["ChangeSource"] == "ParameterReference" for cause in causes)
-        if causes and not by_parameter and not self._rewritten(resource.logical_id, name):
+        if causes and not by_parameter and new == _written(self.current, logical_id, target):
             return causes
         return [*causes, {**direct, "Evaluation": "Dynamic"} if by_parameter else direct]
 
-    def _source(self, reference: Reference) -> str:
+    def _cause(self, reference: Reference) -> Mapping[str, str]:
         parameters, name = self.wanted.config.parameters, reference.name
         if name in parameters:
-            old = self.stack.config.parameters.get(name)
-            return "ParameterReference" if old != parameters[name] else ""
-        if name in self.unsettled:
-            return "ResourceAttribute" if reference.getter else "ResourceReference"
-        return ""
-
-    def _rewritten(self, logical_id: str, name: str) -> bool:
-        if self.current is None or logical_id not in self.current.template.resources:
-            return True
-        old = self.current.declared(logical_id).properties.get(name)
-        return bool(old != self.wanted.declared(logical_id).properties.get(name))
+            differs = self.stack.config.parameters.get(name) != parameters[name]
+            return {"ChangeSource": "ParameterReference"} if differs else {}
+        if not self._open(reference):
+            return {}
+        return {
+            "ChangeSource": "ResourceAttribute" if reference.getter else "ResourceReference",
+            "Evaluation": "Static" if self.fates[name] == "True" else "Dynamic",
+        }
 
     def _other_attributes(self, resource: StackResource, properties: Properties) -> list[str]:
-        declared = self.wanted.declared(resource.logical_id)
-        kind = TYPES.get(resource.type)
+        """The attributes that differ. ``Tags`` are those of the stack."""
+        declared, kind = self.wanted.declared(resource.logical_id), TYPES.get(resource.type)
         tags = self.wanted.tags(resource.logical_id, properties)
         metadata = self.wanted.metadata(resource.logical_id, self.lookup)
+        retagged = self.wanted.config.tags != self.stack.config.tags and tags != resource.tags
         differing = {
-            "Tags": kind is not None and kind.tagged and tags != resource.tags,
+            "Tags": kind is not None and kind.tagged and retagged,
             "Metadata": metadata != resource.metadata,
             "DeletionPolicy": declared.deletion_policy != resource.deletion_policy,
             "UpdateReplacePolicy": declared.update_replace_policy != resource.update_replace_policy,
@@ -157,20 +158,22 @@ class _Comparison:
         return [attribute for attribute, differs in differing.items() if differs]
 
 
-def _direct(target: Mapping[str, str], recreation: str = "Never") -> Properties:
-    return {
-        "Target": {**target, "RequiresRecreation": recreation},
-        "Evaluation": "Static",
-        "ChangeSource": "DirectModification",
-    }
+def _written(blueprint: Blueprint | None, logical_id: str, target: Mapping[str, str]) -> Value:
+    """The property or the metadata as the template has it."""
+    if blueprint is None or logical_id not in blueprint.template.resources:
+        return _ABSENT
+    declared = blueprint.declared(logical_id)
+    if target["Attribute"] == "Properties":
+        return declared.properties.get(target["Name"])
+    return declared.metadata if target["Attribute"] == "Metadata" else None
 
 
-def _replacement(details: list[Properties]) -> str:
+def _replacement(details: Sequence[Properties]) -> str:
+    """CFN API Reference, ResourceChange, "Replacement"."""
     always = [d for d in details if d["Target"]["RequiresRecreation"] == "Always"]
     if not always:
         return "False"
-    settled = any(not d["ChangeSource"].startswith("Resource") for d in always)
-    return "True" if settled else "Conditional"
+    return "True" if any(d["Evaluation"] == "Static" for d in always) else "Conditional"
 
 
 def _removal(resource: StackResource) -> Properties:

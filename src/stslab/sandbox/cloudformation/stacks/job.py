@@ -114,9 +114,9 @@ def add_event(
 
 def forget_long_deleted(tx: Transaction, account: str, region: str) -> None:
     """Delete the records of deleted stacks that can't be found any more, or are too many."""
-    found = [stack for stack in lookups.stacks(tx, account, region) if stack.deleted]
+    found = [stack for stack in lookups.stacks(tx, account, region) if not stack.exists]
     kept = {stack.stack_id for stack in found[-DELETED_STACKS_KEPT:]}
-    deleted = [s for s in tx.all(Stack, account) if s.deleted and s.region == region]
+    deleted = [s for s in tx.all(Stack, account) if not s.exists and s.region == region]
     for stack in [stack for stack in deleted if stack.stack_id not in kept]:
         change_sets = lookups.change_sets(tx, stack, executed=True)
         resources = lookups.resources(tx, stack).values()

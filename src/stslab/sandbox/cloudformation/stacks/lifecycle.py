@@ -20,7 +20,7 @@ from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.stacks.steps import GONE, Step, Wanted
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
-from stslab.sandbox.cloudformation.template.references import Graph
+from stslab.sandbox.cloudformation.template.references import waves
 from stslab.sandbox.state.stacks import FORCED, Before, Leftover, StackResource
 
 _LEFT = "Replacement type updates not supported on stack with disable-rollback."
@@ -29,6 +29,8 @@ _REPLACING = (
 )
 _RESTORED = ("physical_id", "properties", "attributes", "tags")
 """The members of a resource that an update may change."""
+_ATTEMPTS = 3
+_LEFT_BEHIND = "Update successful. One or more resources could not be deleted."
 
 
 def delete_stack(job: Job) -> None:
@@ -37,6 +39,7 @@ def delete_stack(job: Job) -> None:
         why = f"Delete canceled. Cannot delete export {name} as it is in use by {users}."
         job.stack_becomes(stack.settled_status, why)
         return
+    job.change_stack(deleted=job.state.snapshot.now())
     job.pause()
     there = [r for r in job.resources.values() if r.status not in GONE]
     while (failed := _delete_resources(job, there)) and stack.deletion_mode == FORCED:
@@ -51,7 +54,7 @@ def delete_stack(job: Job) -> None:
         stack = job.stack_in(tx)
         for change_set in lookups.change_sets(tx, stack):
             tx.delete(change_set)
-        tx.put(replace(stack, deleted=tx.now(), change_sets=()))
+        tx.put(replace(stack, change_sets=()))
     job.stack_becomes("DELETE_COMPLETE")
 
 
@@ -73,7 +76,7 @@ def _delete_resources(
     by_name = {r.logical_id: r for r in members}
     failed: list[str] = []
     needed: set[str] = set()
-    for wave in reversed(Graph(needs).waves()):
+    for wave in reversed(waves(needs)):
         deletable = [by_name[name] for name in wave if name not in needed]
         failed += _delete_wave(job, deletable, creating=creating)
         for name in [n for n in wave if n in needed or n in failed]:
@@ -106,36 +109,50 @@ def _deletion(job: Job, resource: StackResource | Leftover) -> Step:
     return Step(name, kind, "DELETE", lambda: steps.delete(job, resource))
 
 
-def _delete_unwanted(job: Job, unwanted: list[StackResource], *, creating: bool = False) -> None:
-    """Delete replaced and ``unwanted`` resources after an update or its rollback.
+def _clean_up(job: Job, status: str, unwanted: list[StackResource]) -> None:
+    """End an update or its rollback: delete replaced and ``unwanted`` resources, and forget them.
 
-    Dependents are deleted first.
+    Dependents are deleted first. What is there after three attempts is left behind.
     """
     needs = {r.logical_id: frozenset(r.needs) for r in job.resources.values()}
-    for wave in reversed(Graph(needs).waves()):
-        _delete_leftovers(job, wave)
-        _delete_resources(job, [r for r in unwanted if r.logical_id in wave], creating=creating)
+    reason, creating = "", status == "UPDATE_ROLLBACK_COMPLETE"
+    for wave in reversed(waves(needs)):
+        members = [r for r in unwanted if r.logical_id in wave and r.status not in GONE]
+        for _attempt in range(_ATTEMPTS):
+            failed = _delete_leftovers(job, wave)
+            kept = _delete_resources(job, members, creating=creating)
+            members = [resource for resource in members if resource.logical_id in kept]
+            if not failed and not kept:
+                break
+        else:
+            reason = "" if creating else _LEFT_BEHIND
+    with job.state.transaction() as tx:
+        for resource in unwanted:
+            tx.delete(resource)
+        removed = {resource.logical_id for resource in unwanted}
+        stack = job.stack_in(tx)
+        left = tuple(name for name in stack.resources if name not in removed)
+        tx.put(replace(stack, resources=left, previous=None, leftovers=()))
+    job.stack_becomes(status, reason)
 
 
 def _delete_leftovers(job: Job, names: Container[str]) -> list[str]:
     """Delete the leftovers of these resources. Returns the logical ids of those that failed."""
-    leftovers = [left for left in job.stack.leftovers if left.logical_id in names]
-    return [left.logical_id for left in leftovers if not _delete_leftover(job, left)]
-
-
-def _delete_leftover(job: Job, left: Leftover) -> bool:
-    """Delete a leftover, and report it in events. Whether that succeeded."""
-    shown = replace(job.resource(left.logical_id), physical_id=left.physical_id)
-    if left.retained:
-        job.add_event(shown, "DELETE_SKIPPED")
-    else:
-        job.add_event(shown, "DELETE_IN_PROGRESS")
-        why = steps.attempt(job, _deletion(job, left))
-        job.add_event(shown, "DELETE_FAILED" if why else "DELETE_COMPLETE", why)
+    failed: list[str] = []
+    for left in [left for left in job.stack.leftovers if left.logical_id in names]:
+        shown, why = replace(job.resource(left.logical_id), physical_id=left.physical_id), ""
+        if left.retained:
+            job.add_event(shown, "DELETE_SKIPPED")
+        else:
+            job.add_event(shown, "DELETE_IN_PROGRESS")
+            why = steps.attempt(job, _deletion(job, left))
+            job.add_event(shown, "DELETE_FAILED" if why else "DELETE_COMPLETE", why)
         if why:
-            return False
-    job.change_stack(leftovers=tuple(other for other in job.stack.leftovers if other != left))
-    return True
+            failed.append(left.logical_id)
+        else:
+            others = tuple(other for other in job.stack.leftovers if other != left)
+            job.change_stack(leftovers=others)
+    return failed
 
 
 _AFTER = {
@@ -150,7 +167,7 @@ def create_stack(job: Job) -> None:
     job.pause()
     try:
         blueprint = _validated(job)
-        for wave in blueprint.graph.waves():
+        for wave in waves(blueprint.needs):
             declared = [_declare(job, blueprint, name) for name in wave]
             pending = [r.logical_id for r in declared if r.status != "CREATE_COMPLETE"]
             failed = steps.run(job, [_creation(job, blueprint, name) for name in pending])
@@ -225,6 +242,7 @@ def _finish(job: Job, blueprint: Blueprint) -> None:
 
 def roll_back_creation(job: Job) -> None:
     """The work in ROLLBACK_IN_PROGRESS: delete what was created."""
+    job.change_stack(deleted=job.state.snapshot.now())
     job.pause()
     failed = _delete_resources(job, list(job.resources.values()), creating=True)
     if failed:
@@ -240,7 +258,7 @@ def update_stack(job: Job) -> None:
     job.pause()
     try:
         blueprint = _validated(job)
-        for wave in blueprint.graph.waves():
+        for wave in waves(blueprint.needs):
             failed = steps.run(job, [s for name in wave if (s := _step(job, blueprint, name))])
             added = [name for name in failed if job.resource(name).fresh]
             others = [name for name in failed if name not in added]
@@ -264,7 +282,11 @@ def _step(job: Job, blueprint: Blueprint, logical_id: str) -> Step | None:
     try:
         want = steps.wanted(job, blueprint, logical_id)
     except (BadProperties, ApiFault) as problem:
-        return _failing(resource, problem)
+
+        def fail(reason: Exception = problem) -> None:
+            raise reason
+
+        return Step(logical_id, resource.type, "UPDATE", fail)
     half_replaced = resource.before is not None and resource.before.replaced
     if half_replaced and resource.status != "UPDATE_COMPLETE":
         return _replacement(job, blueprint, resource, want)
@@ -275,13 +297,6 @@ def _step(job: Job, blueprint: Blueprint, logical_id: str) -> Step | None:
         return _change(job, blueprint, resource, want)
     job.change_resource(logical_id, **steps.declared_members(job, blueprint, logical_id))
     return None
-
-
-def _failing(resource: StackResource, problem: Exception) -> Step:
-    def act() -> None:
-        raise problem
-
-    return Step(resource.logical_id, resource.type, "UPDATE", act)
 
 
 def _change(job: Job, blueprint: Blueprint, resource: StackResource, want: Wanted) -> Step:
@@ -352,9 +367,7 @@ def clean_up_update(job: Job) -> None:
         tx.put(replace(stack, leftovers=(*stack.leftovers, *replaced)))
     wanted = job.blueprint().active
     unwanted = [r for name, r in job.resources.items() if name not in wanted]
-    _delete_unwanted(job, [r for r in unwanted if r.status not in GONE])
-    _forget(job, unwanted)
-    job.stack_becomes("UPDATE_COMPLETE")
+    _clean_up(job, "UPDATE_COMPLETE", unwanted)
 
 
 def _replaced(resource: StackResource) -> Leftover | None:
@@ -371,22 +384,11 @@ def _replaced(resource: StackResource) -> Leftover | None:
     )
 
 
-def _forget(job: Job, unwanted: Iterable[StackResource]) -> None:
-    """End an update or its rollback: remove these resources from the stack."""
-    with job.state.transaction() as tx:
-        for resource in unwanted:
-            tx.delete(resource)
-        removed = {resource.logical_id for resource in unwanted}
-        stack = job.stack_in(tx)
-        kept = tuple(name for name in stack.resources if name not in removed)
-        tx.put(replace(stack, resources=kept, previous=None, leftovers=()))
-
-
 def roll_back_update(job: Job) -> None:
     """The work in UPDATE_ROLLBACK_IN_PROGRESS: restore each resource that the update touched."""
     job.pause()
     blueprint = job.blueprint(job.stack.previous)
-    for wave in blueprint.graph.waves():
+    for wave in waves(blueprint.needs):
         current = job.resources
         known = (current[name] for name in wave if name in current)
         touched = [
@@ -438,6 +440,4 @@ def clean_up_rollback(job: Job) -> None:
     """The work in UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS: delete what was added."""
     job.pause()
     fresh = [resource for resource in job.resources.values() if resource.fresh]
-    _delete_unwanted(job, fresh, creating=True)
-    _forget(job, fresh)
-    job.stack_becomes("UPDATE_ROLLBACK_COMPLETE")
+    _clean_up(job, "UPDATE_ROLLBACK_COMPLETE", fresh)

@@ -191,7 +191,7 @@ def declared_members(job: Job, blueprint: Blueprint, logical_id: str) -> Propert
     declared = blueprint.declared(logical_id)
     return {
         "metadata": blueprint.metadata(logical_id, job.lookup),
-        "needs": tuple(sorted(blueprint.graph.needs[logical_id])),
+        "needs": tuple(sorted(blueprint.needs[logical_id])),
         "deletion_policy": declared.deletion_policy,
         "update_replace_policy": declared.update_replace_policy,
         "description": declared.description,

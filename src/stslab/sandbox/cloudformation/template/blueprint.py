@@ -13,7 +13,6 @@ from stslab.sandbox.cloudformation.template.functions import (
     evaluate,
 )
 from stslab.sandbox.cloudformation.template.references import (
-    Graph,
     Reference,
     dependencies,
     references,
@@ -56,7 +55,7 @@ class Blueprint:
             for name, declared in self.template.resources.items()
             if not declared.condition or self._holds(declared.condition)
         ]
-        self.graph: Graph = dependencies(self.template, self.active, self._holds)
+        self.needs = dependencies(self.template, self.active, self._holds)
 
     def declared(self, logical_id: str) -> Declared:
         return self.template.resources[logical_id]

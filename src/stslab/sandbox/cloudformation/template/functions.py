@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Final
 
 import msgspec
@@ -26,7 +27,6 @@ from stslab.sandbox.cloudformation.template.references import (
 )
 from stslab.sandbox.cloudformation.template.template import Value, well_formed
 
-_MAP_KEYS = 3
 _LONGEST = 262_144
 """The maximum length of a text, longer than any property; nested functions could exceed it."""
 # CloudFormation's errors for wrong arguments of a function.
@@ -122,20 +122,53 @@ def as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _is_scalar(value: object) -> bool:
-    return isinstance(value, str | int | float)
+def check_arguments(name: str, argument: object) -> None:
+    """Raise ValidationError for a wrong argument. Functions in it may stand for anything."""
+    require(FITS[name](argument), f"Template error: {_TAKES[name]}")
 
 
-def check_arguments(valid: object, name: str) -> None:
-    require(valid, f"Template error: {_TAKES[name]}")
+def _arguments(name: str, argument: object, scope: Scope) -> Value:
+    values = evaluate(argument, scope)
+    check_arguments(name, values)
+    return values
 
 
 def _bounded(length: int) -> None:
     require(length <= _LONGEST, f"Template error: a text is longer than {_LONGEST} characters.")
 
 
-def _is_list(value: object, least: int, most: int | None = None) -> bool:
-    return isinstance(value, list) and least <= len(value) <= (most or least)
+def _is(kinds: type | UnionType, value: object) -> bool:
+    return isinstance(value, kinds) or function_of(value) is not None
+
+
+def _is_list(value: object, *items: type | UnionType) -> bool:
+    """Whether it is a list of these items."""
+    return isinstance(value, list) and len(value) == len(items) and all(map(_is, items, value))
+
+
+def _counts(least: int, most: int) -> Callable[[Value], bool]:
+    return lambda value: isinstance(value, list) and least <= len(value) <= most
+
+
+_SCALAR = str | int | float
+FITS: Mapping[str, Callable[[Value], object]] = {
+    "Fn::Join": lambda value: (
+        _is_list(value, str, list) and all(_is(_SCALAR, item) for item in value[1])
+    ),
+    "Fn::Split": lambda value: _is_list(value, str, str) and value[0],
+    "Fn::Select": lambda value: (
+        _is_list(value, _SCALAR, list)
+        and (function_of(value[0]) or re.fullmatch(r"[0-9]{1,9}", as_text(value[0])))
+    ),
+    "Fn::FindInMap": _counts(3, 4),
+    "Fn::Base64": lambda value: _is(str, value),
+    "Fn::ImportValue": lambda value: _is(str, value),
+    "Fn::Equals": _counts(2, 2),
+    "Fn::And": _counts(2, 10),
+    "Fn::Or": _counts(2, 10),
+    "Fn::Not": _counts(1, 1),
+}
+"""Whether the argument of a function has the right form."""
 
 
 def _ref(argument: object, scope: Scope) -> Value:
@@ -157,7 +190,7 @@ def _sub(argument: object, scope: Scope) -> str:
         name = match[1]
         value = values[name] if name in values else scope.value_of(sub_reference(name))
         problem = f"variable {name} in Fn::Sub expression does not resolve to a string"
-        require(_is_scalar(value), f"Template error: {problem}")
+        require(isinstance(value, _SCALAR), f"Template error: {problem}")
         inserted = as_text(value)
         length += len(inserted)
         _bounded(length)
@@ -168,38 +201,29 @@ def _sub(argument: object, scope: Scope) -> str:
 
 
 def _join(argument: object, scope: Scope) -> str:
-    values = evaluate(argument, scope)
-    fits = _is_list(values, 2) and isinstance(values[0], str) and isinstance(values[1], list)
-    check_arguments(fits and all(map(_is_scalar, values[1])), "Fn::Join")
-    texts = [as_text(item) for item in values[1]]
-    _bounded(sum(map(len, texts)) + len(values[0]) * len(texts))
-    joined = str(values[0]).join(texts)
+    delimiter, items = _arguments("Fn::Join", argument, scope)
+    texts = [as_text(item) for item in items]
+    _bounded(sum(map(len, texts)) + len(delimiter) * len(texts))
+    joined = str(delimiter).join(texts)
     return UNKNOWN if UNKNOWN in joined else joined
 
 
 def _split(argument: object, scope: Scope) -> list[str]:
-    values = evaluate(argument, scope)
-    fits = _is_list(values, 2) and values[0] and all(isinstance(item, str) for item in values)
-    check_arguments(fits, "Fn::Split")
-    return _UnknownParts() if isinstance(values[1], Unknown) else str(values[1]).split(values[0])
+    delimiter, text = _arguments("Fn::Split", argument, scope)
+    return _UnknownParts() if isinstance(text, Unknown) else str(text).split(delimiter)
 
 
 def _select(argument: object, scope: Scope) -> Value:
-    values = evaluate(argument, scope)
-    fits = _is_list(values, 2) and isinstance(values[1], list)
-    check_arguments(fits and re.fullmatch(r"[0-9]{1,9}", as_text(values[0])), "Fn::Select")
-    if isinstance(values[1], _UnknownParts):
+    index, items = _arguments("Fn::Select", argument, scope)
+    if isinstance(items, _UnknownParts):
         return UNKNOWN
-    index = int(values[0])
     missing = f"Template error: Fn::Select cannot select nonexistent value at index {index}"
-    require(index < len(values[1]), missing)
-    return values[1][index]
+    require(int(index) < len(items), missing)
+    return items[int(index)]
 
 
 def _find_in_map(argument: object, scope: Scope) -> Value:
-    keys = evaluate(argument, scope)
-    check_arguments(isinstance(keys, list) and len(keys) >= _MAP_KEYS, "Fn::FindInMap")
-    name, first, second = (as_text(key) for key in keys[:_MAP_KEYS])
+    name, first, second = map(as_text, _arguments("Fn::FindInMap", argument, scope)[:3])
     require(
         name in scope.mappings,
         f"Template error: Mapping named '{name}' is not present in the 'Mappings' section of "
@@ -212,16 +236,13 @@ def _find_in_map(argument: object, scope: Scope) -> Value:
 
 
 def _base64(argument: object, scope: Scope) -> str:
-    text = evaluate(argument, scope)
-    check_arguments(isinstance(text, str), "Fn::Base64")
+    text = _arguments("Fn::Base64", argument, scope)
     _bounded(len(text))
     return UNKNOWN if isinstance(text, Unknown) else base64.b64encode(text.encode()).decode()
 
 
 def _import_value(argument: object, scope: Scope) -> str:
-    name = evaluate(argument, scope)
-    check_arguments(isinstance(name, str) and scope.imports is not None, "Fn::ImportValue")
-    return scope.imports(name) if scope.imports else ""
+    return scope.imports(_arguments("Fn::ImportValue", argument, scope)) if scope.imports else ""
 
 
 def _if(argument: object, scope: Scope) -> Value:
@@ -244,7 +265,7 @@ FUNCTIONS: dict[str, Callable[[Value, Scope], Value]] = {
 
 
 def decider(value: object, conditions: Mapping[str, Value]) -> tuple[str, Value]:
-    """The name and the checked argument of a condition function. Raises ValidationError."""
+    """The name and the argument of a condition function. Raises ValidationError."""
     pairs = list(value.items()) if isinstance(value, dict) else []
     name, argument = pairs[0] if len(pairs) == 1 else ("", None)
     one_of = "must be one of Fn::And, Fn::Equals, Fn::Not, Fn::Or or Condition"
@@ -253,8 +274,6 @@ def decider(value: object, conditions: Mapping[str, Value]) -> tuple[str, Value]
         known = isinstance(argument, str) and argument in conditions
         unresolved = f"Unresolved condition dependency {argument}"
         well_formed(known, f"{unresolved} in the Conditions block of the template")
-    else:
-        check_arguments(_is_list(argument, *_ARGUMENTS[name]), name)
     return name, argument
 
 
@@ -275,13 +294,11 @@ def decide(value: object, scope: Scope) -> bool:
 
 def _equals(argument: Value, scope: Scope) -> bool:
     left, right = (evaluate(side, scope) for side in argument)
-    if _is_scalar(left) and _is_scalar(right):
+    if isinstance(left, _SCALAR) and isinstance(right, _SCALAR):
         return as_text(left) == as_text(right)
     return bool(left == right)
 
 
-_ARGUMENTS = {"Fn::Equals": (2,), "Fn::And": (2, 10), "Fn::Or": (2, 10), "Fn::Not": (1,)}
-"""The minimum and the maximum number of arguments."""
 DECIDERS: dict[str, Callable[[Value, Scope], bool]] = {
     "Fn::Equals": _equals,
     "Fn::And": lambda parts, scope: all([decide(part, scope) for part in parts]),  # noqa: C419

@@ -43,7 +43,11 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
         for key in LIMITS & declared.keys():
             fits = _NUMBER.fullmatch(as_text(declared[key])) is not None
             well_formed(fits, f"Every {key} member must be a number.")
-        _check_pattern(declared.get("AllowedPattern", ""))
+        pattern = declared.get("AllowedPattern", "")
+        try:
+            _compiled(pattern)
+        except (TypeError, re.error, OverflowError, RecursionError):
+            raise invalid(f"Template format error: Invalid AllowedPattern {pattern}") from None
 
 
 def _check_type(name: str, kind: object) -> None:
@@ -53,13 +57,6 @@ def _check_type(name: str, kind: object) -> None:
     refusal = f"Parameter type {kind} of parameter {name} is not supported by the embedded account"
     well_formed(not foreign, refusal)
     well_formed(kind in TYPES, f"Unrecognized parameter type: {kind}")
-
-
-def _check_pattern(pattern: Value) -> None:
-    try:
-        _compiled(pattern)
-    except (TypeError, re.error, OverflowError, RecursionError):
-        raise invalid(f"Template format error: Invalid AllowedPattern {pattern}") from None
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -81,6 +78,8 @@ def resolve(
     for entry in given:
         require(entry.get("ParameterKey"), "Each parameter must have a ParameterKey")
         values[str(entry["ParameterKey"])] = _given(entry, previous or {})
+    unneeded = "Parameter values specified for a template which does not require them."
+    require(declarations or not values, unneeded)
     unknown = [name for name in values if name not in declarations]
     require(not unknown, f"Parameters: [{', '.join(unknown)}] do not exist in the template")
     for name, declared in declarations.items():

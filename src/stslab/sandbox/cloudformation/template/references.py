@@ -5,7 +5,6 @@ AWS CloudFormation User Guide, "Ref", "Fn::GetAtt", "Fn::Sub", "DependsOn attrib
 
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -43,24 +42,21 @@ class Reference(msgspec.Struct, frozen=True):
         require(has, f"Template error: resource {self.name} {problem}")
 
 
-@dataclass(frozen=True)
-class Graph:
-    """The dependencies: for each resource, those that must be created first."""
+Needs = Mapping[str, frozenset[str]]
+"""The dependencies: for each resource, those that must be created first."""
 
-    needs: Mapping[str, frozenset[str]]
 
-    def waves(self) -> list[list[str]]:
-        """The resources in the order of creation; those of one wave are created together."""
-        left = dict(self.needs)
-        result: list[list[str]] = []
-        while left:
-            wave = [name for name, needed in left.items() if needed.isdisjoint(left)]
-            if not wave:
-                raise invalid(f"Circular dependency between resources: [{', '.join(left)}]")
-            result.append(wave)
-            for name in wave:
-                del left[name]
-        return result
+def waves(needs: Needs) -> list[list[str]]:
+    """The resources in the order of creation; those of one wave are created together."""
+    left = dict(needs)
+    result: list[list[str]] = []
+    while left:
+        wave = [name for name, needed in left.items() if needed.isdisjoint(left)]
+        require(wave, f"Circular dependency between resources: [{', '.join(left)}]")
+        result.append(wave)
+        for name in wave:
+            del left[name]
+    return result
 
 
 def function_of(value: object) -> tuple[str, Value] | None:
@@ -175,7 +171,7 @@ def if_parts(argument: object) -> tuple[str, Value, Value]:
     return condition, when_true, when_false
 
 
-def dependencies(template: Template, active: Iterable[str], holds: Holds | None = None) -> Graph:
+def dependencies(template: Template, active: Iterable[str], holds: Holds | None = None) -> Needs:
     """The dependencies of the active resources, from ``DependsOn`` and from references."""
     names = frozenset(active)
     needs: dict[str, frozenset[str]] = {}
@@ -184,7 +180,7 @@ def dependencies(template: Template, active: Iterable[str], holds: Holds | None 
             found = references([declared.properties, declared.metadata], holds)
             used = {*declared.depends_on, *(reference.name for reference in found)}
             needs[name] = names & used
-    return Graph(needs)
+    return needs
 
 
 def unresolved(names: Iterable[str], block: str) -> str:

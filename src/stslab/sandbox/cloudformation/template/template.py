@@ -23,8 +23,6 @@ BODY_LIMIT = 51_200
 """The maximum size of a ``TemplateBody``, in bytes ("AWS CloudFormation quotas")."""
 
 NESTING_LIMIT = 100
-NAMED_MEMBER = 2
-"""The depth of a section's members. A null below that depth is an error here already."""
 LARGEST = 2**63
 """Larger numbers become text."""
 UNSUPPORTED = "Template format error: unsupported structure."
@@ -126,8 +124,7 @@ def _plain(value: object, path: str, depth: int) -> Value:
         }
     if isinstance(value, list):
         return [_plain(child, f"{path}/{index}", depth + 1) for index, child in enumerate(value)]
-    is_null = value is None and depth > NAMED_MEMBER
-    require(not is_null, f"[{path}] 'null' values are not allowed in templates")
+    require(value is not None or not depth, f"[{path}] 'null' values are not allowed in templates")
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -316,12 +313,12 @@ def _mappings(section: dict[str, Value]) -> dict[str, Value]:
         well_formed(fits, f"Every Mappings member {name} must be a map")
         for row in rows.values():
             _check_count("Mapping attributes", row)
-        for attribute, value in (pair for row in rows.values() for pair in row.items()):
-            only = "must contain only alphanumeric characters."
-            fits = attribute.isalnum() and attribute.isascii()
-            well_formed(fits, f"Mappings attribute name '{attribute}' {only}")
-            fits = isinstance(value, str | int | float | list)
-            well_formed(fits, "Every Mappings attribute must be a String or a List.")
+            for attribute, value in row.items():
+                only = "must contain only alphanumeric characters."
+                fits = attribute.isalnum() and attribute.isascii()
+                well_formed(fits, f"Mappings attribute name '{attribute}' {only}")
+                fits = isinstance(value, str | int | float | list)
+                well_formed(fits, "Every Mappings attribute must be a String or a List.")
     return section
 
 

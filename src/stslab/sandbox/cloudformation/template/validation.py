@@ -13,6 +13,7 @@ from stslab.sandbox.cloudformation.resources.types import TYPES, exists
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.functions import (
     DECIDERS,
+    FITS,
     FUNCTIONS,
     check_arguments,
     conditions_in,
@@ -25,20 +26,21 @@ from stslab.sandbox.cloudformation.template.references import (
     if_parts,
     references,
     unresolved,
+    waves,
 )
-from stslab.sandbox.cloudformation.template.template import Declared, Template, well_formed
+from stslab.sandbox.cloudformation.template.template import Template, well_formed
 from stslab.structures import parts
 
 IAM = "CAPABILITY_IAM"
 NAMED_IAM = "CAPABILITY_NAMED_IAM"
-DYNAMIC_REFERENCE = "{{resolve:"
 IMPORT = "Fn::ImportValue"
 
 
 def check(template: Template) -> None:
     """Raise CloudFormation's ValidationError for an invalid template."""
     parameters.check_declarations(template.parameters)
-    _check_types(template)
+    strange = sorted({d.type for d in template.resources.values() if not exists(d.type)})
+    well_formed(not strange, f"Unrecognized resource types: [{', '.join(strange)}]")
     shared = ", ".join(name for name in template.resources if name in template.parameters)
     unique = f"all resources and parameters must have unique names. Common name(s):[{shared}]"
     require(not shared, f"Template error: {unique}")
@@ -60,12 +62,7 @@ def check(template: Template) -> None:
         must = "must not depend on any resources, imported values, or Fn::GetAZs."
         malformed = f"Output {name} is malformed.  The Name field of Export {must}"
         well_formed(not _depends_on_others(template, body.get("Export")), malformed)
-    dependencies(template, template.resources).waves()
-
-
-def _check_types(template: Template) -> None:
-    unknown = sorted({d.type for d in template.resources.values() if not exists(d.type)})
-    well_formed(not unknown, f"Unrecognized resource types: [{', '.join(unknown)}]")
+    waves(dependencies(template, template.resources))
 
 
 def _check_functions(template: Template, value: object) -> None:
@@ -73,9 +70,10 @@ def _check_functions(template: Template, value: object) -> None:
         name, argument = function_of(part) or ("", None)
         if name and name not in FUNCTIONS and name not in DECIDERS:
             raise unsupported_function(name)
-        if name == IMPORT:
-            check_arguments(not _depends_on_others(template, argument), IMPORT)
-        dynamic = isinstance(part, str) and DYNAMIC_REFERENCE in part
+        if name in FITS:
+            others = name == IMPORT and _depends_on_others(template, argument)
+            check_arguments(name, None if others else argument)
+        dynamic = isinstance(part, str) and "{{resolve:" in part
         require(not dynamic, "Dynamic references are not supported by the embedded account")
 
 
@@ -141,7 +139,8 @@ def needed_capabilities(template: Template) -> tuple[str, tuple[str, ...]]:
     if not demanding:
         return "", ()
     types = tuple(sorted({declared.type for declared in demanding}))
-    return NAMED_IAM if any(map(_is_named, demanding)) else IAM, types
+    named = any(TYPES[one.type].name_property in one.properties for one in demanding)
+    return NAMED_IAM if named else IAM, types
 
 
 def check_capabilities(template: Template, given: Iterable[str]) -> None:
@@ -152,8 +151,3 @@ def check_capabilities(template: Template, given: Iterable[str]) -> None:
         raise ApiFault(
             "InsufficientCapabilitiesException", f"Requires capabilities : [{capability}]"
         )
-
-
-def _is_named(declared: Declared) -> bool:
-    kind = TYPES[declared.type]
-    return bool(kind.name_property) and kind.name_property in declared.properties
