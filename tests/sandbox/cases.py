@@ -231,7 +231,8 @@ class _Run:
         self._answered(answer, step)
 
     def _refused(self, error: ClientError, wanted: str | None, step: Mapping[str, Any]) -> None:
-        code, said = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        answer = error.response["Error"]
+        code, said = answer["Code"], answer.get("Message", "no message")
         assert wanted is not None, f"{code}: {said}"
         assert code == wanted, f"{code}: {said}"
         part = resolve(step.get("message", ""), self._scope)

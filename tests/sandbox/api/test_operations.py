@@ -54,4 +54,4 @@ def test_only_tags_may_have_letters_of_any_alphabet() -> None:
 
 def test_a_value_that_is_not_in_the_enum() -> None:
     message = refusal("iam", "UpdateAccessKey", AccessKeyId="AKIAIOSFODNN7EXAMPLE", Status="Off")
-    assert "satisfy enum value set: [Active, Inactive" in message
+    assert message.endswith("satisfy enum value set")  # IAM does not say which values these are

@@ -179,7 +179,7 @@ class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than
     def __init__(
         self,
         code: str,
-        message: str,
+        message: str = "",
         status: int = 0,
         *,
         headers: Pairs = (),
@@ -302,6 +302,8 @@ def pass_role(view: View, account: str, role_arn: str, service: str) -> Need:
         raise ApiFault("AccessDenied", "Cross-account pass role is not allowed.")
     role = view.get(Role, account, role_arn.rsplit("/", 1)[-1].lower())
     keys: Keys = {"iam:PassedToService": service}
+    if service == "ec2.amazonaws.com":
+        keys["iam:AssociatedResourceArn"] = f"arn:aws:ec2:*:{account}:instance/*"
     if role is not None:
         keys |= resource_tags(role.tags, "iam")
     return Need("iam:PassRole", role_arn, keys, resource_account=account)

@@ -55,6 +55,7 @@ def path(operation: OperationModel) -> str:
 # -- constraints -------------------------------------------------------------------------------
 
 _CONSTRAINT = "failed to satisfy constraint: Member must"
+_LIST = re.compile(r"(?<=enum value set): .*")
 Problems = Iterator[tuple[str, str]]
 """Values, as messages show them, and the constraint that each breaks."""
 
@@ -65,8 +66,8 @@ def check(service: str, name: str, params: Params) -> None:
     if service == "iam" and shape is not None:
         _check_names(shape, params)
     found = _structure(shape, params, "") if shape is not None else ()
-    problems = [  # IAM doesn't repeat the value
-        f"Value {constraint}" if service == "iam" else f"Value {value} {constraint}"
+    problems = [  # IAM repeats neither the value nor those that are allowed
+        f"Value {_LIST.sub('', constraint)}" if service == "iam" else f"Value {value} {constraint}"
         for value, constraint in found
     ]
     if problems:

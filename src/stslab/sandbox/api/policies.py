@@ -37,12 +37,12 @@ _INDENTED = {
 
 def checked(text: str, kind: PolicyKind) -> str:
     """Return ``text``, or raise MalformedPolicyDocument if it is not a policy of this kind."""
-    if text[:1].isspace() and kind in _INDENTED:
-        raise faults.malformed_policy(_INDENTED[kind])
     try:
         policy = parse(text, kind)
     except MalformedPolicy as error:
         raise faults.malformed_policy(error.message) from error
+    if text[:1].isspace() and kind in _INDENTED:
+        raise faults.malformed_policy(_INDENTED[kind])
     for one in (one for each in policy.statements for one in (each.resources or ("", ()))[1]):
         if one.startswith("arn:aws-"):
             other = one.split(":")[1]

@@ -247,7 +247,7 @@ def request_ids(service: str, request_id: str) -> Pairs:
 def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -> ApiResponse:
     """The response for an error, in the protocol of the service."""
     headers = (*problem.headers, *request_ids(service, request_id))
-    if http.method == "HEAD" or not problem.message:
+    if http.method == "HEAD" or (service == "s3" and not problem.message):
         return ApiResponse(problem.status, headers)
     is_json = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")
     if service not in operations.SERVICES and (is_json or http.path != "/"):
@@ -257,7 +257,8 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
         kind, body = S3_XML, _s3_error(problem, request_id)
     else:
         whose = "Receiver" if problem.status >= 500 else "Sender"  # noqa: PLR2004 - HTTP's
-        members = {"Type": whose, "Code": problem.code, "Message": problem.message}
+        message = {"Message": problem.message} if problem.message else {}
+        members = {"Type": whose, "Code": problem.code, **message}
         if wants_json(http):
             return _json(problem.status, headers, {"Error": members, "RequestId": request_id})
         inner = f"<Error>{_elements({**members, **problem.extra})}</Error>"

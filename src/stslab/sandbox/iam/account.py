@@ -128,8 +128,8 @@ def create_account_alias(tx: Transaction, request: ApiRequest) -> None:
     alias = request.params["AccountAlias"]
     if _TWELVE_DIGITS.fullmatch(alias):
         raise faults.invalid_input("An account alias can't be a 12-digit number.")
-    others = (one for one in tx.everywhere(Account) if one.account != request.account)
-    if any(one.alias == alias for one in others):
+    holders = {one.account for one in tx.everywhere(Account) if one.alias == alias}
+    if holders - {request.account}:
         raise faults.exists(f"The account alias {alias} already exists.")
     tx.put(replace(lookups.account(tx, request.account), alias=alias))
 
@@ -143,12 +143,6 @@ def delete_account_alias(tx: Transaction, request: ApiRequest) -> None:
 
 # -- the credential report (IAM User Guide, "Getting credential reports for your account") ----
 
-_NO_CERTIFICATES = {
-    "cert_1_active": "false",
-    "cert_1_last_rotated": "N/A",
-    "cert_2_active": "false",
-    "cert_2_last_rotated": "N/A",
-}
 _OF_ROOT = {
     "password_enabled": "not_supported",
     "password_last_used": "no_information",
@@ -175,10 +169,8 @@ def generate_credential_report(tx: Transaction, request: ApiRequest) -> Answer:
 
 def get_credential_report(view: View, request: ApiRequest) -> Answer:
     report = lookups.account(view, request.account).credential_report
-    if report is None:
-        raise ApiFault("ReportNotPresent", "No credential report is present.")
-    if not _is_recent(report, request):
-        raise ApiFault("ReportExpired", "The most recent credential report has expired.")
+    if report is None or not _is_recent(report, request):
+        raise ApiFault("ReportExpired" if report else "ReportNotPresent")  # without a message
     return {
         "Content": report.text.encode(),
         "ReportFormat": "text/csv",
@@ -224,7 +216,9 @@ def _row(name: str, arn: str, created: datetime, password: Row, keys: Sequence[A
             f"{start}_last_used_region": used.region if used else "N/A",
             f"{start}_last_used_service": used.service if used else "N/A",
         }
-    return row | _NO_CERTIFICATES
+    for number in (1, 2):
+        row |= {f"cert_{number}_active": "false", f"cert_{number}_last_rotated": "N/A"}
+    return row
 
 
 def _stamp(at: datetime | None) -> str:

@@ -51,7 +51,8 @@ def all() -> Iterable[ManagedPolicy]:  # noqa: A001 - reads as aws_policies.all(
 @functools.cache
 def _policy(name: str) -> ManagedPolicy:
     listed = msgspec.json.decode(_listed()[name], type=_Listed)
-    text = json.dumps(json.loads(bytes(listed.Document)))
+    members = sorted(json.loads(bytes(listed.Document)).items(), reverse=True)  # Version is first
+    text = json.dumps(dict(members), indent=2)
     default = listed.DefaultVersionId
     # The id is derived from the name, so that it is the same everywhere, as in AWS.
     digest = base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()

@@ -122,7 +122,6 @@ _MEMBERS: Mapping[str, str] = {
     "PasswordReusePrevention": "reuse_prevention",
     "HardExpiry": "hard_expiry",
 }
-_ABSENT_WHERE_ZERO = ("MaxPasswordAge", "PasswordReusePrevention")
 
 
 def create_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
@@ -214,9 +213,11 @@ def _shown(user: User, login: LoginProfile) -> Members:
 
 def get_account_password_policy(view: View, request: ApiRequest) -> Answer:
     policy = _own_policy(view, request)
-    shown = {name: getattr(policy, member) for name, member in _MEMBERS.items()}
-    absent = {name: None for name in _ABSENT_WHERE_ZERO if not shown[name]}
-    return {"PasswordPolicy": {**shown, "ExpirePasswords": policy.max_age > 0, **absent}}
+    shown: Members = {name: getattr(policy, member) for name, member in _MEMBERS.items()}
+    shown["PasswordReusePrevention"] = policy.reuse_prevention or None
+    if not policy.max_age:
+        shown |= {"MaxPasswordAge": None, "HardExpiry": None}
+    return {"PasswordPolicy": {**shown, "ExpirePasswords": policy.max_age > 0}}
 
 
 def update_account_password_policy(tx: Transaction, request: ApiRequest) -> None:

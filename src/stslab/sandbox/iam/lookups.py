@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 
 import msgspec
 
+from stslab.policy.request import split_arn
 from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Params
 from stslab.sandbox.iam import aws_policies
@@ -237,7 +238,9 @@ def refuse_service_policy(arn: str) -> None:
 
 def checked_arn(arn: str) -> str:
     """Return ``arn``, or raise ValidationError or InvalidInput if it is no managed policy's."""
-    if arn.startswith("arn:") and not arn.startswith("arn:aws:"):
+    if split_arn(arn) is None:
+        raise faults.invalid("Invalid ARN:  Could not be parsed!")
+    if not arn.startswith("arn:aws:"):
         raise faults.invalid("Invalid ARN partition")
     if not _POLICY_ARN.fullmatch(arn):
         raise faults.invalid_input(f"ARN {arn} is not valid.")

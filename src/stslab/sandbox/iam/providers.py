@@ -165,13 +165,11 @@ def get_saml_provider(view: View, request: ApiRequest) -> Answer:
 
 
 def list_saml_providers(view: View, request: ApiRequest) -> Answer:
-    providers = sorted(view.all(SamlProvider, request.account), key=lambda one: one.name)
-    return {
-        "SAMLProviderList": [
-            {"Arn": one.arn, "ValidUntil": one.valid_until, "CreateDate": one.created}
-            for one in providers
-        ]
-    }
+    listed = [
+        {"Arn": one.arn, "ValidUntil": one.valid_until, "CreateDate": one.created}
+        for one in sorted(view.all(SamlProvider, request.account), key=lambda one: one.name)
+    ]
+    return {"SAMLProviderList": listed}
 
 
 def delete_saml_provider(tx: Transaction, request: ApiRequest) -> None:

@@ -18,10 +18,9 @@ from stslab.sandbox.state.identities import InstanceProfile, Role
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.structures import beside
 
-_SERVICE = re.compile(r"(?:[a-z0-9-]+\.)*([a-z0-9-]+)\.amazonaws\.com")
+_SERVICE = re.compile(r"(?:[a-z0-9-]+\.)+amazonaws\.com")
 _TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
 _OF_ANY_ROLE = {"RoleName", "Description"}
-_WITHOUT_SUFFIX = ("ecs.amazonaws.com", "elasticloadbalancing.amazonaws.com", "rds.amazonaws.com")
 _COGNITO = "cognito-identity.amazonaws.com"
 _BY_APPLICATION = ("accounts.google.com", "www.amazon.com", "graph.facebook.com")
 _GITHUB, _GITHUB_CLAIMS = "token.actions.githubusercontent.com", ("sub", "job_workflow_ref")
@@ -122,8 +121,7 @@ def update_role(tx: Transaction, request: ApiRequest) -> None:
 
 
 def update_role_description(tx: Transaction, request: ApiRequest) -> Answer:
-    role = lookups.named(tx, Role, request)
-    role = replace(role, description=request.params["Description"])
+    role = replace(lookups.named(tx, Role, request), description=request.params["Description"])
     tx.put(role)
     return {"Role": {**answers.plain_role(tx, role), "Description": role.description or None}}
 
@@ -144,13 +142,14 @@ def delete_role(tx: Transaction, request: ApiRequest) -> None:
 
 
 def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
-    account, service = request.account, request.params["AWSServiceName"]
+    params, service = request.params, request.params["AWSServiceName"]
     if not _SERVICE.fullmatch(service):
         raise faults.access_denied(f"{service} is not a valid AWS service name (Service Principal)")
-    if service in _WITHOUT_SUFFIX and request.params.get("CustomSuffix"):
+    host, _, policy, description = _linked(service)
+    if params.get("CustomSuffix") and host in _table()["linked"].keys() - _table()["suffixed"]:
         raise faults.invalid_input(f"Custom suffix is not allowed for {service}")
-    path, name = _linked_name(request.params)
-    if tx.get(Role, account, name.lower()) is not None:
+    path, name = _linked_name(params)
+    if tx.get(Role, request.account, name.lower()) is not None:
         raise faults.invalid_input(
             f"Service role name {name} has been taken in this account, please try a different "
             "suffix."
@@ -163,7 +162,8 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
         name,
         path=path,
         trust=json.dumps({"Version": "2012-10-17", "Statement": [principal]}),
-        description=request.params.get("Description", ""),
+        description=params.get("Description", description),
+        attached=(f"arn:aws:iam::aws:policy{lookups.SERVICE_PATH}{policy}",) if policy else (),
     )
     return {"Role": answers.new_role(tx, role)}
 
@@ -178,11 +178,15 @@ def linked_path(request: ApiRequest) -> str:
 
 def _linked_name(params: Params) -> tuple[str, str]:
     service = params["AWSServiceName"]
-    match = _SERVICE.fullmatch(service)
-    word = match[1] if match else service
-    title = _table()["titles"].get(word) or "".join(map(str.title, word.split("-")))
     suffix = f"_{params['CustomSuffix']}" if params.get("CustomSuffix") else ""
-    return f"{lookups.SERVICE_PATH}{service}/", f"AWSServiceRoleFor{title}{suffix}"
+    return f"{lookups.SERVICE_PATH}{service}/", f"AWSServiceRoleFor{_linked(service)[1]}{suffix}"
+
+
+def _linked(service: str) -> list[str]:
+    """A service's name in ``roles.yaml``, and its role's; that of an unknown service is made up."""
+    host = service.removesuffix(".amazonaws.com")
+    made_up = "".join(map(str.title, host.rpartition(".")[2].split("-")))
+    return [host, *_table()["linked"].get(host, [made_up]), "", ""][:4]
 
 
 def delete_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:

@@ -125,9 +125,8 @@ def _password_policy(view: View, request: ApiRequest, action: str) -> NamedPolic
 
     IAM User Guide, "Setting an account password policy for IAM users".
     """
-    if request.operation not in _OWN_PASSWORD or not request.caller.user_name:
-        return None
-    rules = lookups.account(view, request.account).password_policy
+    applies = request.operation in _OWN_PASSWORD and request.caller.user_name
+    rules = lookups.account(view, request.account).password_policy if applies else None
     if rules is None or not rules.may_change:
         return None
     statement = {

@@ -270,10 +270,17 @@ def _statements(simulation: Simulation, decision: Decision) -> list[_Statement]:
 
 
 def _matched(statements: Iterable[_Statement], outcome: Outcome) -> list[Members]:
-    """The statements that decided: the matching Denies, or else the matching Allows."""
+    """The statements that decided: the matching Denies, or else the matching Allows.
+
+    A Deny of the boundary hides no Allow, and its own Allow is not named.
+    """
     if outcome is Outcome.IMPLICITLY_DENIED:
         return []
-    wanted = "Allow" if outcome is Outcome.ALLOWED else "Deny"
+    matching = [one for one in statements if one.result["matches"]]
+    shown = [one for one in matching if one.result["effect"] == "Deny"]
+    if outcome is Outcome.ALLOWED or {one.source.kind for one in shown} == {PolicyKind.BOUNDARY}:
+        others = [one for one in matching if one.source.kind is not PolicyKind.BOUNDARY]
+        shown = others + shown
     return [
         {
             "SourcePolicyId": source.identifier,
@@ -281,8 +288,7 @@ def _matched(statements: Iterable[_Statement], outcome: Outcome) -> list[Members
             "StartPosition": source.places[number][0],
             "EndPosition": source.places[number][1],
         }
-        for source, number, result in statements
-        if result["matches"] and result["effect"] == wanted
+        for source, number, _ in shown
     ]
 
 
@@ -302,9 +308,9 @@ def _missing(simulation: Simulation, statements: Iterable[_Statement]) -> list[s
 def _union(lists: Iterable[Sequence[Members]]) -> list[Members]:
     """The statements of all lists, each once, in order."""
     places = {
-        (statement["SourcePolicyId"], *statement["StartPosition"].values()): statement
+        (one["SourcePolicyId"], one["SourcePolicyType"], *one["StartPosition"].values()): one
         for statements in lists
-        for statement in statements
+        for one in statements
     }
     return list(places.values())
 
@@ -338,16 +344,15 @@ def _attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[So
             f"to policies in account {match[1]}"
         )
     kind = _ENTITIES[match[2]]
-    entity = lookups.existing(view, kind, request.account, match[3])
+    entity = lookups.find(view, kind, request.account, match[3])
+    if entity is None:
+        raise faults.no_such("Unable to retrieve specified IAM entity.")
     holders: list[Identity] = [entity]
     if isinstance(entity, User):
         holders += lookups.groups_of(view, entity)
     sources = [source for holder in holders for source in _held(view, holder)]
     arn = "" if isinstance(entity, Group) else entity.boundary
-    text = lookups.managed_text(view, entity.account, arn)
-    if text is None:
-        return sources, []
-    return sources, [_source(arn, text, PolicyKind.BOUNDARY)]
+    return sources, [*_managed(view, entity.account, arn, PolicyKind.BOUNDARY)]
 
 
 def _keys_of(statement: Params) -> set[str]:
@@ -396,20 +401,23 @@ def _values(entry: Params) -> str | list[str]:
 
 
 def _held(view: View, holder: Identity) -> Iterator[Source]:
-    word = holder.table
     for name, text in sorted(holder.inline.items()):
-        yield _source(f"{word}_{holder.name}_{name}", text, PolicyKind.IDENTITY)
+        yield _source(f"{holder.table}_{holder.name}_{name}", text, PolicyKind.IDENTITY)
     for arn in sorted(holder.attached):
-        policy = lookups.find(view, ManagedPolicy, holder.account, arn)
-        if policy is None:
-            continue
-        identifier = arn if policy.account == holder.account else policy.name
-        yield _source(identifier, policy.document, PolicyKind.IDENTITY)
+        yield from _managed(view, holder.account, arn, PolicyKind.IDENTITY)
 
 
-def _source(identifier: str, text: str, kind: PolicyKind) -> Source:
+def _managed(view: View, account: str, arn: str, kind: PolicyKind) -> Iterator[Source]:
+    policy = lookups.find(view, ManagedPolicy, account, arn)
+    if policy is not None:
+        yield _source(policy.name, policy.document, kind, unique=f"{kind} {arn}")
+
+
+def _source(identifier: str, text: str, kind: PolicyKind, unique: str = "") -> Source:
+    """``unique`` replaces the identifier where two policies may have the same one."""
     try:
-        return Source(identifier, kind, text, NamedPolicy(identifier, parse(text, kind)))
+        named = NamedPolicy(unique or identifier, parse(text, kind))
+        return Source(identifier, kind, text, named)
     except MalformedPolicy as error:
         raise faults.invalid_input(f"Policy {identifier} is not valid: {error.message}") from error
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads
 from stslab.sandbox.iam import answers, lookups, tagging
-from stslab.sandbox.state.identities import AccessKey, Group, MfaDevice, User
+from stslab.sandbox.state.identities import Group, MfaDevice, User
 from stslab.sandbox.state.snapshot import Transaction, View
 
 E = TypeVar("E", User, Group)
@@ -41,10 +41,8 @@ def list_users(view: View, request: ApiRequest) -> Answer:
 
 def update_user(tx: Transaction, request: ApiRequest) -> None:
     user, renamed = _rename(tx, request, User, "NewUserName")
-    for key_id in user.access_keys:
-        key = tx.get(AccessKey, user.account, key_id)
-        if key is not None:
-            tx.put(replace(key, user=renamed.key))
+    for key in lookups.access_keys(tx, user.account, user):
+        tx.put(replace(key, user=renamed.key))
     for serial in user.mfa_devices:
         device = lookups.find(tx, MfaDevice, user.account, serial)
         if device is not None:

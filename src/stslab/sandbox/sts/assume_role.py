@@ -21,6 +21,10 @@ _ROLE_ARN = re.compile(
     r"arn:aws:iam::(\d{12}):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})", re.ASCII
 )
 _HOUR = 3600
+_LASTING = re.compile(
+    r"aws:FederatedProvider|saml:(?:namequalifier|sub|sub_type)|(?!saml:).*:(?:amr|aud|sub)"
+)
+"""The condition keys of a federated user that its later requests also have."""
 MFA = {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
 """The condition keys of a call with an MFA code."""
 
@@ -153,7 +157,6 @@ class AssumeRole(msgspec.Struct, frozen=True):
         *,
         chained: bool = False,
         at_most: int | None = None,
-        provider_keys: tuple[tuple[str, str], ...] = (),
     ) -> sessions.Members:
         """Issue a session of the role, and return the answer.
 
@@ -180,7 +183,11 @@ class AssumeRole(msgspec.Struct, frozen=True):
             role_name=role.name,
             transitive_tags=wanted.tags.all_transitive,
             source_identity=wanted.source_identity,
-            provider_keys=provider_keys,
+            provider_keys=tuple(
+                (key, value)
+                for key, value in wanted.context.items()
+                if _LASTING.fullmatch(key) and isinstance(value, str)
+            ),
         )
         user = {"AssumedRoleId": session.user_id, "Arn": session.principal_arn}
         identity = session.source_identity or None

@@ -32,8 +32,6 @@ _SIGN_IN = re.compile(
 )
 _PATTERN = "[a-zA-Z_0-9+=,.@-]{2,64}"
 _LEAST_SECONDS, _MOST_SECONDS = 900, 43200
-_LASTING = ("aws:FederatedProvider", "saml:namequalifier", "saml:sub", "saml:sub_type")
-"""The condition keys that the session's later requests also have."""
 
 
 def assume_role_with_saml(assume: AssumeRole, tx: Transaction, request: ApiRequest) -> Answer:
@@ -77,7 +75,6 @@ def assume_role_with_saml(assume: AssumeRole, tx: Transaction, request: ApiReque
         wanted,
         assume.authorize_federated(tx, request, wanted),
         at_most=at_most,
-        provider_keys=tuple((name, str(keys[name])) for name in _LASTING),
     )
     return answer | {
         "Subject": assertion.subject,

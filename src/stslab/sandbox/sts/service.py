@@ -1,16 +1,35 @@
 """The STS service: its two tables of operations, and the operations on no role."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import NoReturn
 
-from stslab.sandbox.api import faults, identifiers, model, operations
+from stslab.sandbox.api import faults, identifiers, model
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.federation import saml
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import sessions
-from stslab.sandbox.sts.assume_role import AssumeRole, not_authorized, proved_mfa
+from stslab.sandbox.sts.assume_role import AssumeRole, proved_mfa
 
 _DEFAULT_SECONDS, _ROOT_SECONDS = 43200, 3600
+_UNAVAILABLE: Mapping[str, str] = {
+    "AssumeRoot": (  # neither account manages the other
+        "AccessDenied: User: {caller.principal.arn} is not authorized to perform: sts:AssumeRoot "
+        "on resource: {params[TargetPrincipal]}"
+    ),
+    "GetDelegatedAccessToken": (
+        "ExpiredTradeInTokenException: The trade-in token provided in the request has expired and "
+        "can no longer be exchanged for credentials. Request a new token and retry the operation."
+    ),
+    "GetScopedCredentials": (
+        "InvalidAction: Could not find operation GetScopedCredentials for version 2011-06-15"
+    ),
+    "GetWebIdentityToken": (
+        "OutboundWebIdentityFederationDisabledException: Outbound web identity federation is not "
+        "enabled for account {caller.account}."
+    ),
+}
+"""Operations that are always refused, and the error: its code and its message."""
 
 
 class StsService:
@@ -19,13 +38,10 @@ class StsService:
     def __init__(self, assume: AssumeRole) -> None:
         self._assume = assume
         self.reads: model.Reads = {
-            "AssumeRoot": _assume_root,
             "DecodeAuthorizationMessage": self._decode_authorization_message,
             "GetAccessKeyInfo": self._get_access_key_info,
             "GetCallerIdentity": _get_caller_identity,
-            "GetDelegatedAccessToken": _no_trade_in_token,
-            "GetScopedCredentials": _not_on_the_global_endpoint,
-            "GetWebIdentityToken": _outbound_federation_disabled,
+            **dict.fromkeys(_UNAVAILABLE, _unavailable),
         }
         self.writes: model.Writes = {
             "AssumeRole": assume,
@@ -131,33 +147,10 @@ def _with_web_identity(assume: AssumeRole, tx: Transaction, request: ApiRequest)
     return assume_role_with_web_identity(assume, tx, request)
 
 
-def _assume_root(_view: View, request: ApiRequest) -> NoReturn:
-    """Refused: neither account manages the other (STS API Reference, "AssumeRoot")."""
-    raise not_authorized(request, "sts:AssumeRoot", request.params["TargetPrincipal"])
-
-
-def _no_trade_in_token(_view: View, _request: ApiRequest) -> NoReturn:
-    """Refused: there are no delegations, so no token is valid ("GetDelegatedAccessToken")."""
-    raise ApiFault(
-        "ExpiredTradeInTokenException",
-        "The trade-in token provided in the request has expired and can no longer be exchanged "
-        "for credentials. Request a new token and retry the operation.",
-    )
-
-
-def _not_on_the_global_endpoint(_view: View, request: ApiRequest) -> NoReturn:
-    """The answer of sts.amazonaws.com, which lacks this operation ("GetScopedCredentials")."""
-    version = operations.model("sts").metadata["apiVersion"]
-    raise ApiFault(
-        "InvalidAction", f"Could not find operation {request.operation} for version {version}"
-    )
-
-
-def _outbound_federation_disabled(_view: View, request: ApiRequest) -> NoReturn:
-    raise ApiFault(
-        "OutboundWebIdentityFederationDisabledException",
-        f"Outbound web identity federation is not enabled for account {request.caller.account}.",
-    )
+def _unavailable(_view: View, request: ApiRequest) -> NoReturn:
+    """Refused as by sts.amazonaws.com, in an account without these features."""
+    code, _, message = _UNAVAILABLE[request.operation].partition(": ")
+    raise ApiFault(code, message.format(caller=request.caller, params=request.params))
 
 
 def _get_caller_identity(_view: View, request: ApiRequest) -> Answer:

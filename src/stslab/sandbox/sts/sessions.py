@@ -79,8 +79,8 @@ def issue(
         "SessionTokenSize": size,
         "SessionTokenUtilization": _percent(size),
     }
-    if grant.policies or grant.tags:
-        members["PackedPolicySize"] = _percent(size)
+    if grant.policies or grant.tags or grant.always_limited:
+        members["PackedPolicySize"] = _percent(size) if grant.policies or grant.tags else 0
     return session, members
 
 
@@ -189,9 +189,7 @@ def checked_tags(passed: Tags, transitive: Iterable[str], calling: Session | Non
             "transitive tag key from the calling session."
         )
     if not _folded(transitive) <= _folded(keys):
-        raise faults.invalid(
-            "The specified transitive tag key must be included in the requested tags."
-        )
+        raise wrong("The specified transitive tag key must be included in the requested tags.")
     return SessionTags(passed, transitive, inherited)
 
 

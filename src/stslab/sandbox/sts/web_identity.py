@@ -4,10 +4,12 @@ STS API Reference, "AssumeRoleWithWebIdentity"; IAM User Guide, "Create a role f
 Connect federation" and "Available keys for AWS OIDC federation".
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from stslab.policy import Principal
+from stslab.policy import Principal, catalogue
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys
 from stslab.sandbox.federation.oidc import issuers, tokens
@@ -20,13 +22,9 @@ from stslab.structures import listed
 
 _TAGS = "https://aws.amazon.com/tags"
 _SOURCE_IDENTITY = "https://aws.amazon.com/source_identity"
+_ACTION = "AssumeRoleWithWebIdentity"
 _KEYS = ("sub", "email", "amr", "azp")
-_MORE_KEYS: Mapping[str, tuple[str, ...]] = {
-    "token.actions.githubusercontent.com": tuple(
-        "actor actor_id environment enterprise_id job_workflow_ref ref repository repository_id "
-        "workflow".split()
-    )
-}
+_VARIABLE = re.compile(r"\$\{.*?\}")
 _UNVERIFIABLE = (
     "Couldn't retrieve verification key from your identity provider,  please reference "
     "AssumeRoleWithWebIdentity documentation for requirements"
@@ -50,8 +48,14 @@ class WebIdentity(NamedTuple):
     def keys(self) -> Keys:
         """The condition keys from the token, which begin with the provider's name."""
         host = self.issuer.removeprefix("https://")
-        wanted = (*_KEYS, *_MORE_KEYS.get(host, ()))
-        values = {key: self.claims[key] for key in wanted if key in self.claims}
+        values = {key: self.claims[key] for key in _KEYS if key in self.claims}
+        for key in catalogue.condition_keys(f"sts:{_ACTION}"):
+            provider, _, claim = key.partition(":")
+            outer, _, inner = claim.partition("/")
+            nested = self.claims.get(outer)  # as Google's google/organization_number is
+            value = nested.get(inner) if isinstance(nested, dict) else self.claims.get(claim)
+            if value is not None and fnmatchcase(host, _VARIABLE.sub("*", provider)):
+                values[claim] = value
         values["aud"] = self.claims.get("azp", self.audience)
         if "azp" in self.claims:
             values["oaud"] = self.audience
@@ -75,24 +79,17 @@ def assume_role_with_web_identity(
     # The AWS CLI and the JavaScript SDK send a token file unchanged, with its last line feed.
     identity = _identify(tx, params["WebIdentityToken"].strip(), target.account, request)
     provider = identity.provider_arn
-    keys = {"aws:FederatedProvider": provider, **identity.keys()}
     wanted = RoleRequest(
-        "AssumeRoleWithWebIdentity",
+        _ACTION,
         target,
         params["RoleSessionName"],
         _tags(identity.claims),
         str(identity.claims.get(_SOURCE_IDENTITY, "")),
-        keys,
+        {"aws:FederatedProvider": provider, **identity.keys()},
         Principal.federated(provider, target.account),
     )
-    answer = assume.issue(
-        tx,
-        request,
-        wanted,
-        assume.authorize_federated(tx, request, wanted),
-        provider_keys=tuple((key, value) for key, value in keys.items() if isinstance(value, str)),
-    )
-    return answer | {
+    role = assume.authorize_federated(tx, request, wanted)
+    return assume.issue(tx, request, wanted, role) | {
         "SubjectFromWebIdentityToken": str(identity.claims["sub"]),
         "Audience": identity.audience,
         "Provider": provider,
@@ -177,12 +174,8 @@ def _tags(claims: tokens.Claims) -> sessions.SessionTags:
     transitive = given.get("transitive_tag_keys", [])
     if not isinstance(principal, dict) or not isinstance(transitive, list):
         raise faults.invalid_token(f"The claim {_TAGS} is not valid")
-    passed = tuple((key, _single(value)) for key, value in principal.items())
-    return sessions.checked_tags(passed, map(str, transitive), None)
-
-
-def _single(value: object) -> str:
-    values = listed(value)
-    if len(values) != 1:
+    values = {key: listed(value) for key, value in principal.items()}
+    if any(len(several) != 1 for several in values.values()):
         raise faults.invalid_token("A session tag has one value")
-    return str(values[0])
+    passed = tuple((key, str(value)) for key, (value,) in values.items())
+    return sessions.checked_tags(passed, map(str, transitive), None)
