@@ -94,6 +94,13 @@ AWKWARD = [
     ("iam", "TagUser", {"UserName": "u", "Tags": [{"Key": "a", "Value": ""}]}),
     ("iam", "UntagUser", {"UserName": "u", "TagKeys": ["a", "b c", "-d"]}),
     ("iam", "UntagUser", {"UserName": "u", "TagKeys": ["[x]"]}),
+    ("iam", "UntagUser", {"UserName": "u", "TagKeys": ["file:///nowhere"]}),
+    ("iam", "CreateUser", {"UserName": "http://127.0.0.1:9/x"}),
+    (
+        "iam",
+        "CreateOpenIDConnectProvider",
+        {"Url": "https://127.0.0.1:9/x", "ClientIDList": ["https://127.0.0.1:9/x"]},
+    ),
     ("iam", "ListPolicies", {"OnlyAttached": True, "PathPrefix": "/a/"}),
     ("iam", "ListPolicies", {"OnlyAttached": False}),
     ("iam", "PutUserPolicy", {"UserName": "u", "PolicyName": "p", "PolicyDocument": '{\n "a": 1}'}),
@@ -143,6 +150,15 @@ def test_awkward_values_reach_the_call_unchanged(parsed, service, operation, par
 def test_a_value_that_looks_like_a_file_is_not_read_from_one():
     body = {"Bucket": "b", "Key": "k", "Body": "file:///etc/passwd"}
     assert "--body k " in aws_command(CallShown("sts", "s3", "PutObject", body))
+
+
+@pytest.mark.parametrize("sub", ["&&", "a'&&'/x"])
+def test_a_token_for_any_subject_is_one_command(sub):
+    params = {"Claims": {"sub": sub, "aud": "b"}}
+    command = aws_command(CallShown("admin", "embedded", "GetToken", params))
+    lexed = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexed.whitespace_split = True
+    assert list(lexed) == ["stslab", "sandbox", "token", "--sub", sub, "--aud", "b"]
 
 
 def test_names_are_in_the_clis_form():

@@ -128,3 +128,21 @@ def test_a_setting_is_one_line(tmp_path, value):
     with pytest.raises(CredentialsError):
         files.configure("reader", {"external_id": value})
     assert not files.config_file.exists()
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        Credentials("", "x\ncredential_process = touch y"),
+        Credentials("AKIA0000000000000000", "x\n[other]\ncredential_process = touch y"),
+        Credentials("AKIA\rx", "secret"),
+        Credentials("ASIA0000000000000000", "secret", "token\nx = y"),
+        Credentials("ASIA0000000000000000", "secret", "token", "2030\nx = y"),
+    ],
+)
+def test_a_server_can_not_add_lines_to_the_files(files, answered):
+    """botocore and the CLI run the ``credential_process`` of the credentials file too."""
+    with pytest.raises(CredentialsError) as refused:
+        files.save("sts", answered)
+    assert not files.folder.exists()
+    assert "touch" not in refused.value.message

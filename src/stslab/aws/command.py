@@ -36,8 +36,10 @@ class File(str):
     __slots__ = ()
 
 
-# The CLI would read a value that begins so from a file.
-_LIKE_A_FILE = ("file://", "fileb://")
+# The CLI would read a value that begins so, and a list of one, from there: version 1 gets URLs too,
+# except for some parameters that are URLs.
+_READ_FROM = re.compile(r"fileb?://|https?://")
+_URLS = frozenset({"Url", "QueueUrl", "TemplateURL"})
 _WORDS = re.compile(r"[A-Za-z0-9_.:/@+-]+")
 _CAMEL = (re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z0-9])([A-Z])"))
 _PLURAL_ACRONYM = re.compile(r"[A-Z]{2,}s$")
@@ -49,17 +51,18 @@ def aws_command(call: CallShown) -> str:
     A streaming body becomes a file name for the CLI: its own, or the last part of its key.
     """
     if call.service == embedded.SERVICE:
-        return shlex.join(embedded.command(call.operation, call.params)).replace("'&&'", "&&")
+        return embedded.command(call.operation, call.params)
     key = (call.service, call.operation)
     words = ["aws", _SERVICES.get(call.service, call.service), kebab(call.operation)]
     literal = {}
     for name, value in call.params.items():
+        only = value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
         if (*key, name) in _STREAMED:
             named = str(call.params.get("Key", "")).rsplit("/", 1)[-1] or "body"
             words += _option(key, name, value if isinstance(value, File) else named)
         elif isinstance(value, File):
             words += _option(key, name, f"file://{value}")
-        elif isinstance(value, str) and value.startswith(_LIKE_A_FILE):
+        elif _READ_FROM.match(str(only)) and not (name in _URLS and str(only).startswith("http")):
             literal[name] = value
         else:
             words += _option(key, name, value)

@@ -1,5 +1,6 @@
 """Operations that only the embedded account has (clock, tokens, MFA codes), as one service."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -8,6 +9,7 @@ from stslab.errors import SandboxError
 from stslab.runner.ports import Answer, Outcome, Refusal
 
 SERVICE = "embedded"
+_CLOCK = "stslab sandbox clock"
 
 
 class Control(Protocol):
@@ -58,20 +60,20 @@ _OPERATIONS: Mapping[str, Any] = {
 }
 
 
-def command(operation: str, params: Mapping[str, Any]) -> list[str]:
+def command(operation: str, params: Mapping[str, Any]) -> str:
+    """The ``stslab`` command that does the same, for a shell."""
     if operation == "MoveClock":
-        return ["stslab", "sandbox", "clock", _span(params["By"])]
+        return f"{_CLOCK} {_span(params['By'])}"
     if operation == "SetClock":
-        words = ["stslab", "sandbox", "clock"]
         offset = params["Offset"]
-        return [*words, "real", *(["&&", *words, _span(offset)] if offset else [])]
+        return f"{_CLOCK} real" + (f" && {_CLOCK} {_span(offset)}" if offset else "")
     claims = params["Claims"]
     words = ["stslab", "sandbox", "token", "--sub", claims["sub"], "--aud", claims["aud"]]
     words += ["--issuer", params["Issuer"]] if "Issuer" in params else []
     for name, value in claims.items():
         for item in value if isinstance(value, list) else [value]:
             words += [] if name in ("sub", "aud") else ["--claim", f"{name}={item}"]
-    return words
+    return shlex.join(words)
 
 
 def _span(seconds: float) -> str:

@@ -64,7 +64,7 @@ class ProfileFiles:
 
     def save(self, name: str, credentials: Credentials) -> None:
         """Write the profile atomically, into files that only their owner can read."""
-        _require_name(name)
+        _require(name, _values(credentials))
         known = self._read()
         if known.get(name) != credentials:
             self._write({**known, name: credentials})
@@ -107,10 +107,7 @@ class ProfileFiles:
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
         """Write the profile's settings; without settings, remove the profile."""
-        _require_name(name)
-        for key, value in settings.items():
-            if not value.isprintable() or value != value.strip():
-                raise CredentialsError(f"{key} of profile {name} has characters it can't have.")
+        _require(name, settings)
         known = self._configured()
         if known.get(name, {}) == settings:
             return
@@ -201,7 +198,7 @@ class ProfileFiles:
             names = [_DEFAULT, ADMIN, *known, *profiles, *more, *self._by_hand(profiles)]
             _replace(self.config_file, "".join(map(self._section, dict.fromkeys(names))))
             every = {_DEFAULT: profiles[ADMIN], **profiles} if ADMIN in profiles else profiles
-            text = "".join(f"[{name}]\n{_lines(keys)}\n" for name, keys in every.items())
+            text = "".join(f"[{name}]\n{_lines(_values(keys))}\n" for name, keys in every.items())
             _replace(self.credentials_file, text)
         except OSError as error:
             raise _unusable(self.folder, error) from error
@@ -219,14 +216,16 @@ class ProfileFiles:
         header = name if name == _DEFAULT else f"profile {name}"
         process = self._processes.get(ADMIN if name == _DEFAULT else name, "")
         own = f"credential_process = {process}\n" if process else ""
-        settings = self._configured().get(name, {})
-        lab = "".join(f"{key} = {value}\n" for key, value in settings.items())
+        lab = _lines(self._configured().get(name, {}))
         marked = f"{_OF_A_LAB} = true\n{lab}" if lab else ""
         return f"[{header}]\n{self._settings}{own}{marked}\n"
 
 
-def _lines(credentials: Credentials) -> str:
-    values = {key: getattr(credentials, field) for key, field in _FIELDS.items()}
+def _values(credentials: Credentials) -> dict[str, str]:
+    return {key: getattr(credentials, field) for key, field in _FIELDS.items()}
+
+
+def _lines(values: Mapping[str, str]) -> str:
     return "".join(f"{key} = {value}\n" for key, value in values.items() if value)
 
 
@@ -234,11 +233,15 @@ def _credentials(section: Mapping[str, str]) -> Credentials:
     return Credentials(**{field: section.get(key, "") for key, field in _FIELDS.items()})
 
 
-def _require_name(name: str) -> None:
+def _require(name: str, settings: Mapping[str, str]) -> None:
+    """Refuse what would add lines to the files: a ``credential_process`` runs a program."""
     if name == _DEFAULT or not _NAME.fullmatch(name):
         raise CredentialsError(
             f"{name!r} can't be the name of a profile.", "Use letters, digits, - and _."
         )
+    for key, value in settings.items():
+        if not value.isprintable() or value != value.strip():
+            raise CredentialsError(f"{key} of profile {name} has characters it can't have.")
 
 
 def _replace(path: Path, text: str) -> None:
