@@ -97,8 +97,7 @@ def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
     terminal = opened("run")
     terminal.wait("Enter begins")
     terminal.enter()
-    terminal.wait("Enter runs it; you may change it first.", "admin $ aws iam create-user")
-    terminal.key("\x15")  # clear the line
+    terminal.wait("Typing replaces it; the arrow keys edit it.", "admin $ aws iam create-user")
     terminal.enter("echo who=$AWS_PROFILE user=$STS_USER")
     terminal.wait("who=admin user=sts-test-user-", "The step is not done yet")
     lines = (
@@ -108,9 +107,14 @@ def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
         ("echo still=$AWS_PROFILE.", "still=admin."),
     )
     for line, says in lines:
-        terminal.key("\x15")
         terminal.enter(line)
         terminal.wait(says, "admin $ aws iam create-user")
+    terminal.key("\x1b[200~echo pas''ted\x1b[201~")  # as a terminal sends what is pasted
+    terminal.enter()
+    terminal.wait("pasted", "admin $ aws iam create-user")
+    terminal.key("\x1b[D\x1b[C")  # there and back: what is typed now goes behind the command
+    terminal.enter("; echo be''hind")
+    terminal.wait("behind", "That is what the step makes: it is done, by hand.")
 
 
 def test_words(opened: Open) -> None:
@@ -120,7 +124,7 @@ def test_words(opened: Open) -> None:
     terminal.wait("or the rest of the stage")
     terminal.enter()
     terminal.wait("admin $ aws iam create-user")
-    terminal.enter("more")  # behind the command that stands there
+    terminal.enter("more")
     terminal.wait("implicit deny", "Enter shows more, `q` ends it")
     terminal.enter("q")  # of the page, not of the lesson
     terminal.wait("Somebody joins", "admin $ aws iam create-user")
@@ -133,7 +137,6 @@ def test_what_is_typed_ahead_answers_no_question(opened: Open) -> None:
     terminal.wait("Enter begins")
     terminal.key("\r" * 12 + "1111")
     terminal.wait("Somebody joins", "admin $ aws iam create-user")
-    terminal.key("\x15")
     terminal.enter("echo wait''ing")
     terminal.wait("waiting", "admin $ aws iam create-user")
 

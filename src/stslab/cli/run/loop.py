@@ -284,7 +284,7 @@ class Loop(AtPrompt):
             self.prompt.drop_typed_ahead()  # no command runs before the learner has seen it
         while True:
             self.line, self.who = exercise.command, exercise.who
-            entered = self._typed(typed or self.line)
+            entered = self._typed(typed)
             typed = entered.line if entered.changed else ""
             if entered.word == "hint":
                 if isinstance(exercise, TasksExercise) and exercise.open_tasks > 1:
@@ -295,11 +295,11 @@ class Loop(AtPrompt):
             elif self._act(exercise, entered) or self._looked(exercise):
                 return
 
-    def _typed(self, line: str) -> Entered:
+    def _typed(self, typed: str) -> Entered:
         if self.here.embedded:
             watch = self.here.happened if self.follows else None
-            return self.read(partial(self.prompt.command, self.who, line, watch))
-        return self.read(partial(self.prompt.run, self.who, line))
+            return self.read(partial(self.prompt.command, self.who, self.line, typed, watch))
+        return self.read(partial(self.prompt.run, self.who, self.line))
 
     def _act(self, exercise: Exercise, entered: Entered) -> bool:
         """Do what was entered. Return whether it certainly completed the exercise."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings
 
 _POLL = 0.3  # seconds
+_FILLED_IN = "Enter runs it. Typing replaces it; the arrow keys edit it.\n"
 WORDS: Mapping[str, str] = {
     "why": "explain the last refusal",
     "hint": "a nudge, then a pointer, then the command",
@@ -48,6 +49,7 @@ WORDS: Mapping[str, str] = {
     "help": "these words",
 }
 """The words at the prompt, and what each does."""
+_ALSO = {"h": "help", "?": "help", "exit": "quit"}
 
 
 class Entered(msgspec.Struct, frozen=True):
@@ -83,25 +85,27 @@ class Prompt:
         self.status = status
         self._plain = plain
         self._session: PromptSession[str] | None = None
+        self._pressed: list[object] = []  # keys, since a command was filled in
 
-    def command(self, who: str, line: str = "", watch: Watch | None = None) -> Entered:
-        """Read a command line for the profile ``who``; ``line`` is filled in and may be edited.
+    def command(
+        self, who: str, line: str = "", typed: str = "", watch: Watch | None = None
+    ) -> Entered:
+        """Read a command line for the profile ``who``; ``line``, or ``typed``, is filled in.
 
-        A word may also follow that line. If ``watch`` returns True, return what was typed so far.
+        What is typed first replaces ``line``; it can be edited too. If ``watch`` returns True,
+        return what was typed so far.
         """
-        lead = "Enter runs it; you may change it first.\n" if line and not self._plain else ""
+        lead = _FILLED_IN if line and not self._plain else ""
         if self._plain:
             self._console.print()
-        text = self._read(f"{lead}{who} $ ", line, watch=watch)
+        self._pressed[:] = [] if typed in ("", line) else [typed]
+        text = self._read(f"{lead}{who} $ ", typed or line, watch=watch)
         if text is None:
             return Entered(end=True)
         if isinstance(text, _Interrupted):
             return Entered(line=str(text), changed=True)
-        behind = text.strip().removeprefix(line.strip()).strip()
-        word = word_of(text) or (behind if behind in WORDS else "")
-        if word:
-            return Entered(word=word)
-        return Entered(line=text.strip(), unchanged=bool(line) and text.strip() == line.strip())
+        text, word = text.strip(), word_of(text)
+        return Entered(word, "" if word else text, unchanged=bool(line) and text == line.strip())
 
     def run(self, who: str, line: str) -> Entered:
         """Show a command that Enter runs; it can't be edited."""
@@ -145,10 +149,10 @@ class Prompt:
         """Say what may be entered instead of ``text``."""
         start = text.strip().lower()
         could = " or ".join(word for word in WORDS if start and word.startswith(start))
-        other = f"type {could or 'a word: `help` lists them'}"
+        other = f"type {could or 'a word: `help` lists them'}."
         if " " in start:
-            other = 'run your command in another terminal, after: eval "$(stslab env)"'
-        self._console.print(f"{does}, or {other}.")
+            other = 'run your command in another terminal, after:\n  eval "$(stslab env)"'
+        self._console.print(f"{does}, or {other}")
 
     def drop_typed_ahead(self) -> None:
         """Drop what was typed before the prompt."""
@@ -169,12 +173,13 @@ class Prompt:
             return self._read_plainly(message, line, watch)
         if self._session is None:
             self._session = _session(lambda: self.status())  # noqa: PLW0108 - it may change
+            self._session.app.key_processor.after_key_press += self._pressed.append
         self._session.app.erase_when_done = False
         try:
             return self._session.prompt(
                 f"\n{message}",
                 default=line,
-                key_bindings=_answering(digits) if digits else None,
+                key_bindings=_keys(digits, lambda: not self._pressed),
                 pre_run=_watching(watch) if watch else None,
             )
         except EOFError:
@@ -235,19 +240,27 @@ def _watching(watch: Watch) -> Callable[[], None]:
     return begin
 
 
-def _answering(digits: Sequence[int]) -> "KeyBindings":
-    """Key bindings: a digit on an empty line answers at once."""
+def _keys(digits: Sequence[int], untouched: Callable[[], bool]) -> "KeyBindings":
+    """A digit answers an empty line at once; what is typed or pasted replaces an untouched one."""
+    from prompt_toolkit.application import get_app
+    from prompt_toolkit.filters import Condition
     from prompt_toolkit.key_binding import KeyBindings
+    from prompt_toolkit.keys import Keys
 
     bindings = KeyBindings()
+
+    @bindings.add(Keys.Any, filter=Condition(untouched))
+    @bindings.add(Keys.BracketedPaste, filter=Condition(untouched))
+    def replace(event: Any) -> None:
+        if event.data[:1] != " ":
+            event.current_buffer.text = ""
+        event.current_buffer.insert_text(event.data.replace("\r\n", "\n").replace("\r", "\n"))
+
     for digit in digits:
 
-        @bindings.add(str(digit))
-        def answer(event: Any, digit: int = digit) -> None:
-            if event.current_buffer.text:
-                event.current_buffer.insert_text(str(digit))
-            else:
-                event.app.exit(result=str(digit))
+        @bindings.add(str(digit), filter=Condition(lambda: not get_app().current_buffer.text))
+        def answer(event: Any) -> None:
+            event.app.exit(result=event.data)
 
     return bindings
 
@@ -283,11 +296,7 @@ def completions(words: Sequence[str]) -> Iterable[str]:
 
 def word_of(text: str) -> str:
     """The word that a text means: itself, or the only word that begins with it; else ""."""
-    text = text.strip().lower()
-    if text in WORDS:
-        return text
-    if text in ("h", "?"):
-        return "help"
+    text = _ALSO.get(text.strip().lower(), text.strip().lower())
     found = [word for word in WORDS if text and word.startswith(text)]
     return found[0] if len(found) == 1 else ""
 
