@@ -52,10 +52,10 @@ def test_a_stack_and_its_resources_are_there_in_the_next_process(tmp_path: Path)
     second = Process(tmp_path / "account")
     stack = second.stack("kept")
     assert stack["StackStatus"] == "CREATE_COMPLETE"
-    arn = next(o["OutputValue"] for o in stack["Outputs"] if o["OutputKey"] == "RoleArn")
-    role = second.client("iam").get_role(RoleName=arn.rpartition("/")[2])["Role"]
-    tags = {tag["Key"]: tag["Value"] for tag in role["Tags"]}
-    assert tags["aws:cloudformation:stack-id"] == stack_id
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    assert second.client("iam").get_role(RoleName=outputs["RoleArn"].rpartition("/")[2])["Role"]
+    tags = second.client("s3").get_bucket_tagging(Bucket=outputs["BucketName"])["TagSet"]
+    assert {"Key": "aws:cloudformation:stack-id", "Value": stack_id} in tags
     second.client("cloudformation").delete_stack(StackName="kept")
     assert second.settle(stack_id) == "DELETE_COMPLETE"
     assert second.client("s3").list_buckets().get("Buckets", []) == []

@@ -129,9 +129,10 @@ def plain_role(view: View, record: Role) -> Members:
     return {**_named("Role", record), "AssumeRolePolicyDocument": trust}
 
 
-def new_role(view: View, record: Role) -> Members:
-    """A role as in CreateRole's answer."""
-    return {**plain_role(view, record), **_tagged_and_bounded(record)}
+def new_role(record: Role, trust: str) -> Members:
+    """A role as in CreateRole's answer, with its trust policy as it was put."""
+    shown = {**_named("Role", record), "AssumeRolePolicyDocument": document(trust)}
+    return {**shown, **_tagged_and_bounded(record)}
 
 
 def role(view: View, record: Role) -> Members:

@@ -29,20 +29,20 @@ _table = partial(beside, __file__, "roles.yaml")
 
 def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
     """The principals in the trust policy must exist."""
-    params = request.params
+    params, trust = request.params, request.params["AssumeRolePolicyDocument"]
     role = lookups.put_new(
         tx,
         request,
         Role,
         params["RoleName"],
-        trust=_trust(judge, tx, params["AssumeRolePolicyDocument"]),
+        trust=_trust(judge, tx, trust),
         boundary=lookups.boundary(tx, request),
         description=params.get("Description", ""),
         tags=tagging.given(request),
         max_session=params.get("MaxSessionDuration", 3600),
         max_signin=lookups.max_signin(params),
     )
-    return {"Role": answers.new_role(tx, role)}
+    return {"Role": answers.new_role(role, trust)}
 
 
 def _trust(judge: Judge, view: View, text: str) -> str:
@@ -165,7 +165,7 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
         description=params.get("Description", description),
         attached=(f"arn:aws:iam::aws:policy{lookups.SERVICE_PATH}{policy}",) if policy else (),
     )
-    return {"Role": answers.new_role(tx, role)}
+    return {"Role": answers.new_role(role, role.trust)}
 
 
 def linked_path(request: ApiRequest) -> str:

@@ -39,16 +39,15 @@ def test_a_creation_makes_the_resources_and_their_events(lab: Harness) -> None:
     inline = lab.client("iam").get_role_policy(RoleName=role, PolicyName="ListBucket")
     assert inline["PolicyDocument"]["Statement"]["Resource"] == f"arn:aws:s3:::{TAKEN}"
     tags = {t["Key"]: t["Value"] for t in lab.client("iam").list_role_tags(RoleName=role)["Tags"]}
+    assert tags == {"team": "blue"}
+    tagging = lab.client("s3").get_bucket_tagging(Bucket=TAKEN)["TagSet"]
+    tags = {tag["Key"]: tag["Value"] for tag in tagging}
     assert tags == {
         "team": "blue",
         "aws:cloudformation:stack-name": "demo",
         "aws:cloudformation:stack-id": lab.stack("demo").stack_id,
-        "aws:cloudformation:logical-id": "Role",
+        "aws:cloudformation:logical-id": "Bucket",
     }
-    tagging = lab.client("s3").get_bucket_tagging(Bucket=TAKEN)["TagSet"]
-    tags = {tag["Key"]: tag["Value"] for tag in tagging}
-    assert tags["team"] == "blue"
-    assert tags["aws:cloudformation:logical-id"] == "Bucket"
     assert {via for _, _, via in lab.made} == {"cloudformation.amazonaws.com"}
 
 

@@ -31,7 +31,6 @@ from stslab.sandbox.state.stacks import Config, Stack, StackResource
 Lookup = Callable[[Reference], Value]
 Properties = Mapping[str, Value]
 Imports = Callable[[str], str]
-SYSTEM_TAG = "aws:cloudformation:"
 
 
 class Blueprint:
@@ -72,18 +71,19 @@ class Blueprint:
     def tags(self, logical_id: str, properties: Properties) -> dict[str, str]:
         """All tags of a resource: CloudFormation's, then the stack's, then its own, which win.
 
-        AWS CloudFormation User Guide, "Resource tag".
+        AWS CloudFormation User Guide, "Resource tag". Things of IAM do not get CloudFormation's:
+        https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277.
         """
         own = {
             as_text(tag.get("Key")): as_text(tag.get("Value"))
             for tag in properties.get("Tags") or ()
             if isinstance(tag, dict)
         }
-        system = {
-            f"{SYSTEM_TAG}stack-name": self.stack.name,
-            f"{SYSTEM_TAG}logical-id": logical_id,
-            f"{SYSTEM_TAG}stack-id": self.stack.stack_id,
-        }
+        if self.declared(logical_id).type.startswith("AWS::IAM::"):
+            return {**self.config.tags, **own}
+        stack = self.stack
+        ids = {"stack-name": stack.name, "logical-id": logical_id, "stack-id": stack.stack_id}
+        system = {f"aws:cloudformation:{name}": value for name, value in ids.items()}
         return {**system, **self.config.tags, **own}
 
     def outputs(self, lookup: Lookup) -> list[dict[str, str]]:
