@@ -237,10 +237,9 @@ def test_a_caller_that_may_not_tag_gets_untagged_roles(lab: Harness) -> None:
     lab.refused.add("iam:Tag")
     lab.deploy(ROLE, Tags=[{"Key": "team", "Value": "blue"}])
     assert lab.stack("demo").status == "CREATE_COMPLETE"
-    assert (
-        "Role CREATE_IN_PROGRESS Did not have IAM permissions to process tags on AWS::IAM::Role "
-        "resource."
-    ) in lab.history("demo")
+    events = lab.history("demo")
+    untagged = "Role CREATE_IN_PROGRESS Encountered a permissions error performing a tagging"
+    assert any(event.startswith(untagged) for event in events)
 
 
 def test_long_names_are_shortened_as_in_aws(lab: Harness) -> None:

@@ -87,10 +87,7 @@ SETTINGS: Mapping[str, Setting] = {
 """The order matters: ACLs need an ownership setting that allows them."""
 
 
-DASHED = frozenset(
-    """ap-northeast-1 ap-southeast-1 ap-southeast-2 eu-west-1 sa-east-1 us-east-1 us-west-1
-    us-west-2""".split()
-)
+DASHED = re.compile(r"ap-(northeast-1|southeast-[12])|eu-west-1|sa-east-1|us-(east-1|west-[12])")
 """The regions with a dash in their website endpoint (AWS General Reference, Amazon S3)."""
 
 
@@ -105,7 +102,7 @@ class Bucket:
         """
         name, region, acl = work.physical_id, work.region, work.get("AccessControl", "Private")
         at_once = acl != "Private" and not work.get("OwnershipControls")
-        mark = "-" if region in DASHED else "."
+        mark = "-" if DASHED.fullmatch(region) else "."
         if work.state.snapshot.get(buckets.Bucket, "", name) is not None:
             raise Refused("s3", ApiFault("BucketAlreadyExists", "It already exists"))
         work.s3(
@@ -126,6 +123,9 @@ class Bucket:
         self._tag(work)
 
     def update(self, work: Work, old: Properties) -> None:
+        if work.get("ObjectLockEnabled") and not old.get("ObjectLockEnabled"):
+            refusal = "The embedded account does not support Object Lock."
+            raise Refused("s3", ApiFault("NotImplemented", refusal))
         self._set(work, old)
         if work.tags != work.old_tags:
             self._tag(work)

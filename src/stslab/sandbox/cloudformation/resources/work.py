@@ -24,6 +24,12 @@ ABSENT = frozenset(
 )
 """The errors of deletions if the thing does not exist, or can't exist with its name."""
 SYSTEM = "aws:"
+UNTAGGED = (
+    "Encountered a permissions error performing a tagging operation, please add required tag "
+    "permissions. Retrying request without including tags. See "
+    "https://repost.aws/knowledge-center/cloudformation-tagging-permission-error for how to "
+    "resolve."
+)
 REFUSED = frozenset({"AccessDenied", "UnauthorizedOperation", "UnauthorizedTaggingOperation"})
 
 
@@ -54,8 +60,6 @@ class Work:
 
     call: Call = field(repr=False)
     state: State
-    type_name: str
-    logical_id: str
     physical_id: str
     properties: Properties = field(repr=False)
     region: str
@@ -111,9 +115,7 @@ class Work:
         except ApiFault as fault:
             if not tags or fault.code not in REFUSED or ":Tag" not in fault.message:
                 raise
-        self.add_event(
-            f"Did not have IAM permissions to process tags on {self.type_name} resource."
-        )
+            self.add_event(f'{UNTAGGED} Resource handler returned message: "{fault.message}"')
         return self.iam(operation, **params)
 
 

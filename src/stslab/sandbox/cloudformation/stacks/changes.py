@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.properties import members
 from stslab.sandbox.cloudformation.resources.types import TYPES, fitted
@@ -68,9 +69,10 @@ class _Comparison:
 
     def lookup(self, reference: Reference) -> Value:
         """The value of a reference, or UNKNOWN if it is known only after the update."""
-        if self._open(reference) or not is_there(self.resources.get(reference.name)):
-            return UNKNOWN
-        return lookup_in(self.resources)(reference)
+        if not self._open(reference) and is_there(self.resources.get(reference.name)):
+            with suppress(ApiFault):  # the update will fail with this error
+                return lookup_in(self.resources)(reference)
+        return UNKNOWN
 
     def _open(self, reference: Reference) -> bool:
         """Any attribute of a resource that changes may change, its id if it is replaced."""

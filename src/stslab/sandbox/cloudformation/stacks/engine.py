@@ -7,6 +7,7 @@ interruption: :meth:`Engine.resume` continues what an earlier process left unfin
 
 import functools
 import logging
+import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -23,7 +24,7 @@ from stslab.sandbox.state.state import State
 
 STEP_SECONDS = 0.02
 _SESSION = "AWSCloudFormation"
-_ARN_FIELDS = 6
+_ROLE = re.compile(r"arn:[^:]*:[^:]*:[^:]*:([^:]*):role/[^:]*")
 _PHASES: Mapping[str, tuple[Callable[[Job], None], str]] = {
     "CREATE_IN_PROGRESS": (lifecycle.create_stack, "CREATE_FAILED"),
     "ROLLBACK_IN_PROGRESS": (lifecycle.roll_back_creation, "ROLLBACK_FAILED"),
@@ -163,10 +164,10 @@ class Engine:
         AWS CloudFormation User Guide, "AWS CloudFormation service role".
         """
         refused = invalid(f"Role {role_arn} is invalid or cannot be assumed")
-        fields = role_arn.split(":")
-        if len(fields) != _ARN_FIELDS or not fields[-1].startswith("role/"):
+        account = _ROLE.fullmatch(role_arn)
+        if account is None:
             raise refused
-        service = Caller(Principal.service(SERVICE), fields[4], "", "AWSService")
+        service = Caller(Principal.service(SERVICE), account[1], "", "AWSService")
         request = {"RoleArn": role_arn, "RoleSessionName": _SESSION}
         try:
             credentials = self._call(service, "sts", "AssumeRole", request)["Credentials"]

@@ -21,6 +21,7 @@ from stslab.sandbox.cloudformation.stacks.steps import GONE, Step, Wanted
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.references import waves
+from stslab.sandbox.cloudformation.template.validation import check_attributes
 from stslab.sandbox.state.stacks import FORCED, Before, Leftover, StackResource
 
 _LEFT = "Replacement type updates not supported on stack with disable-rollback."
@@ -183,6 +184,7 @@ def create_stack(job: Job) -> None:
 def _validated(job: Job) -> Blueprint:
     """The stack's blueprint. Raises ApiFault for what is known to be wrong before it is made."""
     blueprint, failed = job.blueprint(), list[str]()
+    check_attributes(blueprint.template)
     blueprint.check_values()
     for name in blueprint.active:
         kind = TYPES.get(blueprint.declared(name).type)

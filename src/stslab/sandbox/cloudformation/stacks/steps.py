@@ -22,7 +22,6 @@ from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
 CANCELLED = {"CREATE": "Resource creation cancelled", "UPDATE": "Resource update cancelled"}
 GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
-_GENERAL = "GeneralServiceException"
 _HANDLER_CODES = {
     "AccessDenied": "AccessDenied",
     "AlreadyExists": """BucketAlreadyExists BucketAlreadyOwnedByYou BucketPolicyAlreadyExists
@@ -35,7 +34,6 @@ _HANDLER_CODES = {
     "Throttling": "Throttling",
 }
 _CODES = {code: handler for handler, codes in _HANDLER_CODES.items() for code in codes.split()}
-_SERVICE_NAMES = {"iam": "Iam", "s3": "S3"}
 _TAKEN = {
     "BucketAlreadyExists": "{name} already exists (Service: S3, Status Code: 0, Request ID: null)",
     "BucketPolicyAlreadyExists": "Bucket Policy Already Exists",
@@ -107,10 +105,10 @@ def _service_error(refused: Refused, kind: str, name: str) -> str:
     if refused.code in _TAKEN and (refused.service == "s3" or kind in NAMED):
         message = _TAKEN[refused.code].format(type=kind, name=name)
     else:
-        trailer = f"Service: {_SERVICE_NAMES[refused.service]}, Status Code: {refused.status}"
+        trailer = f"Service: {refused.service.title()}, Status Code: {refused.status}"
         extended = f", Extended Request ID: {uuid.uuid4().hex}" if refused.service == "s3" else ""
         message = f"{refused.message} ({trailer}, Request ID: {uuid.uuid4()}{extended})"
-    return _handler_error(message, _CODES.get(refused.code, _GENERAL))
+    return _handler_error(message, _CODES.get(refused.code, "GeneralServiceException"))
 
 
 def _handler_error(message: str, code: str) -> str:
@@ -135,8 +133,6 @@ def _work_on(job: Job, resource: StackResource | Leftover, **more: Value) -> Wor
     base = Work(
         job.call,
         job.state,
-        type_name=resource.type,
-        logical_id=resource.logical_id,
         physical_id=resource.physical_id,
         properties=resource.properties,
         region=job.stack.region,

@@ -121,6 +121,7 @@ class Blueprint:
     def _output(self, name: str, body: Mapping[str, Value], lookup: Lookup) -> dict[str, str]:
         scope = self._scope(lookup)
         value = evaluate(body["Value"], scope)
+        well_formed(not isinstance(value, bool), "Every Value member must be a string.")
         no_text = "The Value field of every Outputs member must evaluate to a String."
         well_formed(isinstance(value, str | int | float), no_text)
         result = {"OutputKey": name, "OutputValue": as_text(value)}
@@ -170,7 +171,8 @@ def lookup_in(resources: Mapping[str, StackResource]) -> Lookup:
         resource = resources[reference.name]
         if not reference.getter:
             return resource.physical_id
-        reference.require(resource.attributes)
+        has = reference.attribute in resource.attributes
+        require(has, f"Template error: resource {resource.logical_id} has no {reference.text}")
         return resource.attributes[reference.attribute]
 
     return lookup

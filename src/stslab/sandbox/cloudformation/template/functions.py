@@ -171,10 +171,6 @@ FITS: Mapping[str, Callable[[Value], object]] = {
 """Whether the argument of a function has the right form."""
 
 
-def _ref(argument: object, scope: Scope) -> Value:
-    return scope.value_of(Reference(ref_name(argument)))
-
-
 def _getatt(argument: object, scope: Scope) -> Value:
     name, attribute = getatt_parts(argument)
     return scope.value_of(Reference(name, str(evaluate(attribute, scope)), getter=True))
@@ -251,7 +247,7 @@ def _if(argument: object, scope: Scope) -> Value:
 
 
 FUNCTIONS: dict[str, Callable[[Value, Scope], Value]] = {
-    "Ref": _ref,
+    "Ref": lambda argument, scope: scope.value_of(Reference(ref_name(argument))),
     "Fn::GetAtt": _getatt,
     "Fn::Sub": _sub,
     "Fn::Join": _join,

@@ -4,7 +4,7 @@ AWS CloudFormation User Guide, "Ref", "Fn::GetAtt", "Fn::Sub", "DependsOn attrib
 """
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -34,12 +34,6 @@ class Reference(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """The reference as a CausingEntity of DescribeChangeSet: ``Role`` or ``Role.Arn``."""
         return f"{self.name}.{self.attribute}" if self.getter else self.name
-
-    def require(self, attributes: Container[str]) -> None:
-        """Raise ValidationError if the attribute is not among those that there are."""
-        problem = f"does not support attribute type {self.attribute} in Fn::GetAtt"
-        has = self.attribute in attributes
-        require(has, f"Template error: resource {self.name} {problem}")
 
 
 Needs = Mapping[str, frozenset[str]]
@@ -87,10 +81,6 @@ def references(value: object, holds: Holds | None = None) -> Iterator[Reference]
         yield from references(child, holds)
 
 
-def _in_ref(argument: object, _holds: Holds | None) -> Iterator[Reference]:
-    yield Reference(ref_name(argument))
-
-
 def _in_getatt(argument: object, holds: Holds | None) -> Iterator[Reference]:
     name, attribute = getatt_parts(argument)
     yield Reference(name, attribute if isinstance(attribute, str) else "", getter=True)
@@ -114,7 +104,7 @@ def _in_if(argument: object, holds: Holds | None) -> Iterator[Reference]:
 
 
 REFERRERS: dict[str, Callable[[Value, Holds | None], Iterator[Reference]]] = {
-    "Ref": _in_ref,
+    "Ref": lambda argument, _holds: iter([Reference(ref_name(argument))]),
     "Fn::GetAtt": _in_getatt,
     "Fn::Sub": _in_sub,
     "Fn::If": _in_if,

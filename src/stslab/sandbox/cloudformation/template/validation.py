@@ -70,6 +70,10 @@ def _check_functions(template: Template, value: object) -> None:
         name, argument = function_of(part) or ("", None)
         if name and name not in FUNCTIONS and name not in DECIDERS:
             raise unsupported_function(name)
+        if name == "Fn::If":
+            condition = if_parts(argument)[0]
+            missing = f"Template error: unresolved condition dependency {condition} in Fn::If"
+            require(condition in template.conditions, missing)
         if name in FITS:
             others = name == IMPORT and _depends_on_others(template, argument)
             check_arguments(name, None if others else argument)
@@ -93,11 +97,6 @@ def _check_condition(template: Template, name: str, block: str) -> None:
 
 
 def _check_conditions(template: Template) -> None:
-    for value in [d.properties for d in template.resources.values()] + [template.outputs]:
-        for function in filter(None, (function_of(part) for _, part in parts(value))):
-            name = if_parts(function[1])[0] if function[0] == "Fn::If" else None
-            known = name is None or name in template.conditions
-            require(known, f"Template error: unresolved condition dependency {name} in Fn::If")
     known_names = PSEUDO_PARAMETERS | set(template.parameters)
     missing = [ref.name for ref in references(template.conditions) if ref.name not in known_names]
     cannot = "Cannot reference resources in the Conditions block of the template"
@@ -115,18 +114,30 @@ def _check_conditions(template: Template) -> None:
 
 def _check_block(template: Template, block: str, value: object) -> None:
     found = list(references(value))
-    for reference in found:
-        require(
-            not reference.getter or reference.name in template.resources,
-            "Template error: instance of Fn::GetAtt references undefined resource "
-            f"{reference.name}",
-        )
+    undefined = [r.name for r in found if r.getter and r.name not in template.resources]
+    refusal = f"instance of Fn::GetAtt references undefined resource {''.join(undefined[:1])}"
+    require(not undefined, f"Template error: {refusal}")
     known = PSEUDO_PARAMETERS | set(template.parameters) | set(template.resources)
     missing = list(dict.fromkeys(r.name for r in found if r.name not in known))
     well_formed(not missing, unresolved(missing, block))
-    for reference in (one for one in found if one.attribute):
-        if kind := TYPES.get(template.resources[reference.name].type):
-            reference.require(kind.attributes)
+
+
+def check_attributes(template: Template) -> None:
+    """Raise ValidationError for an attribute that a type does not have.
+
+    AWS takes such a template, and finds that when it begins to work on the stack.
+    """
+    properties = {name: {"Properties": d.properties} for name, d in template.resources.items()}
+    for path, part in parts({"Resources": properties, "Outputs": template.outputs}):
+        function, _ = function_of(part) or ("", None)
+        for reference in references(part) if function in {"Fn::GetAtt", "Fn::Sub"} else ():
+            kind = TYPES.get(template.resources[reference.name].type) if reference.getter else None
+            place = "/".join(map(str, (*path, function)))
+            require(
+                kind is None or reference.attribute in kind.attributes,
+                f"[Error] /{place}: Resource type {kind and kind.name} does not support attribute "
+                f"{{{reference.attribute}}}.",
+            )
 
 
 def needed_capabilities(template: Template) -> tuple[str, tuple[str, ...]]:
@@ -146,8 +157,6 @@ def needed_capabilities(template: Template) -> tuple[str, tuple[str, ...]]:
 def check_capabilities(template: Template, given: Iterable[str]) -> None:
     """Raise InsufficientCapabilitiesException if a needed capability is not given."""
     capability, _ = needed_capabilities(template)
-    enough = {IAM: {IAM, NAMED_IAM}, NAMED_IAM: {NAMED_IAM}}
-    if capability and not enough[capability] & set(given):
-        raise ApiFault(
-            "InsufficientCapabilitiesException", f"Requires capabilities : [{capability}]"
-        )
+    if capability and not {capability, NAMED_IAM} & set(given):
+        refusal = f"Requires capabilities : [{capability}]"
+        raise ApiFault("InsufficientCapabilitiesException", refusal)
