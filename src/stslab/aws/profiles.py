@@ -176,7 +176,10 @@ class ProfileFiles:
         parser = configparser.RawConfigParser(default_section="")
         try:
             parser.read_string(self.credentials_file.read_text(encoding="utf-8"))
-            found = {name: _credentials(parser[name]) for name in parser.sections()}
+            found = {
+                name: Credentials(**{of: parser[name].get(key, "") for key, of in _FIELDS.items()})
+                for name in parser.sections()
+            }
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -227,10 +230,6 @@ def _values(credentials: Credentials) -> dict[str, str]:
 
 def _lines(values: Mapping[str, str]) -> str:
     return "".join(f"{key} = {value}\n" for key, value in values.items() if value)
-
-
-def _credentials(section: Mapping[str, str]) -> Credentials:
-    return Credentials(**{field: section.get(key, "") for key, field in _FIELDS.items()})
 
 
 def _require(name: str, settings: Mapping[str, str]) -> None:

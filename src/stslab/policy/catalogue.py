@@ -51,8 +51,13 @@ def suggestions(unknown: str, known: Iterable[str]) -> list[str]:
 
 
 def similar_action(pattern: str) -> str:
+    """The action that was meant; for the name of one of S3's operations the action it needs."""
+    from stslab.policy.messages.reading import table as facts
+
     vendor, _, name = pattern.lower().partition(":")
-    found = suggestions(name, _actions(vendor)) if is_service(vendor) else []
+    needs = facts("facts")["s3 actions"] if vendor == "s3" else {}
+    found = [action for one, action in needs.items() if one.lower() == name != action.lower()]
+    found += suggestions(name, _actions(vendor)) if is_service(vendor) else []
     return f"{vendor}:{found[0]}" if found else ""
 
 

@@ -150,6 +150,11 @@ def test_a_missing_lab_is_one_message(arguments, stslab):
     assert "Traceback" not in said.err
 
 
+def test_lint_knows_a_lab_by_its_id(stslab):
+    said = stslab("lint", "who-am-i", "mfa")
+    assert (said.code, said.out) == (0, "2 labs checked, nothing to fix.\n")
+
+
 def test_lint_reports_every_path_and_does_not_wait_for_a_pipe(stslab, tmp_path):
     pipe, folder, wrong = (tmp_path / name for name in ("pipe", "folder", "wrong.yaml"))
     os.mkfifo(pipe)

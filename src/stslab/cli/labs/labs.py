@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -12,7 +13,7 @@ import click
 
 from stslab.cli.options import complete_lab, json_option
 from stslab.cli.workspace import load_lab, progress
-from stslab.errors import InvalidLab, UsageError
+from stslab.errors import InvalidLab, LabError, UsageError
 from stslab.render.text.durations import counted
 from stslab.render.text.safe import visible
 from stslab.resources import bundled_labs, foreign_folder, labs_folder
@@ -196,13 +197,12 @@ def lint_command(*, paths: tuple[Path, ...], form: str) -> None:
 
 
 def _labs(path: Path) -> list[Path]:
-    """The labs of a folder, or else the path itself: a file, or an error when it is read."""
-    from stslab.lab.reading.listing import labs_in
+    """The labs of a folder, the one of an id, or else the path: it is an error when it is read."""
+    from stslab.lab.reading.listing import find, labs_in
 
-    try:
-        return labs_in(path) or [path]
-    except OSError:
-        return [path]
+    with suppress(OSError, LabError):
+        return labs_in(path) or [find(path)]
+    return [path]
 
 
 @click.command("test")

@@ -172,8 +172,8 @@ _ALL = "string integer float number boolean list mapping"
 _AS_KEYS = "Write it as `Name: value` lines, or {Name: value}."
 # For each kind in the API: the kinds that a value may have, the words for it, and the fix.
 _KINDS = {
-    "string": ("string", "text", "Write text; put it in quotes."),
-    "blob": ("string blob", "text", "Write text; put it in quotes."),
+    "string": ("string", "text", "Write text: in quotes, or as a block after `|`."),
+    "blob": ("string blob", "text", "Write text: in quotes, or as a block after `|`."),
     "timestamp": ("string integer timestamp", "a time", "Write it as in 2030-01-31T12:00:00Z."),
     "integer": ("integer number", "a whole number", "Write it in digits, without quotes."),
     "float": ("integer float number", "a number", "Write it in digits, without quotes."),

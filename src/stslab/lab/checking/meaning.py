@@ -100,7 +100,8 @@ class _Undoing(_Checker):
             if missing and not unknown:
                 names = ", ".join(missing)
                 message = f"{undo.call} needs {names}, which the step's `with` lacks."
-                fix = f"Write undo: {{call: {undo.call}, with: {{{missing[0]}: ...}}}}."
+                all_of_them = ", ".join(f"{name}: ..." for name in (*params, *missing))
+                fix = f"Write undo: {{call: {undo.call}, with: {{{all_of_them}}}}}."
                 self.report(called.problem(message, fix))
         else:
             self.calls.params(operation, node.get("with"), called)

@@ -196,7 +196,7 @@ def _events(source: Source) -> Iterator[Event]:
 _LOOK = "Check the indentation and the quotes here and in the line before."
 _FIXES = {
     "cannot start any token": "Indent with spaces, not tabs; quote text that begins with a sign.",
-    "mapping values are not allowed": "Quote text that has a colon and a space.",
+    "mapping values are not allowed": "Indent it as its neighbours; quote text that has a `: `.",
     "could not find expected ':'": "Write `key: value`, and indent what belongs to it.",
     "did not find expected key": "Check the indentation; quote text that goes on after a quote.",
     "tab character": "Write spaces instead.",
