@@ -44,6 +44,15 @@ def test_a_state_folder_may_be_reached_by_a_link_of_its_owner(tmp_path, monkeypa
         home()
 
 
+def test_a_tilde_of_nobody_is_a_name_like_any_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STSLAB_HOME", "~nobody-of-this-name/x")
+    assert home().root == tmp_path / "~nobody-of-this-name" / "x"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("STSLAB_HOME", "~/x")
+    assert home().root == tmp_path / "x"
+
+
 COMMANDS = ("run --yes", "cleanup", "status", "sandbox start", "env", "report", "doctor", "why")
 
 

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import re
+import shlex
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -89,7 +90,7 @@ def location() -> Home:
         fix = "Use up to 32 lower-case letters, digits and hyphens (STSLAB_SANDBOX, or --name)."
         raise UsageError(f"{account!r} can't be the name of an embedded account.", fix)
     if root:
-        return Home(Path(root).expanduser().absolute(), account)
+        return Home(expanded(root), account)
     from platformdirs import user_state_path
 
     return Home(user_state_path("stslab", appauthor=False), account)
@@ -114,7 +115,7 @@ def _refuse_planted(root: Path) -> None:
             if link.is_symlink():
                 raise StateFolderError(
                     f"There is a symbolic link in the state folder: {link}. It is not from stslab.",
-                    f"Remove it: rm {link}",
+                    f"Name another one in STSLAB_HOME, or remove it: rm {shlex.quote(str(link))}",
                 )
 
 
@@ -125,10 +126,15 @@ def config_file() -> Path:
     """
     named = os.environ.get("STSLAB_CONFIG")
     if named:
-        return Path(named).expanduser().absolute()
+        return expanded(named)
     from platformdirs import user_config_path
 
     return user_config_path("stslab", appauthor=False) / "config.toml"
+
+
+def expanded(path: str | Path) -> Path:
+    """The absolute path; ``~`` is expanded, unless there is no such user."""
+    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 - Path's own raises
 
 
 def private_folder(path: Path) -> Path:

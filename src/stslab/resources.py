@@ -4,6 +4,8 @@ import os
 from functools import cache
 from pathlib import Path
 
+from stslab.home import expanded
+
 _LARGEST = 2**20
 
 
@@ -33,7 +35,7 @@ def is_foreign(lab: Path) -> bool:
 def foreign_folder() -> Path | None:
     """The folder with more labs that ``STSLAB_LABS`` names; None if it is not set."""
     named = os.environ.get("STSLAB_LABS")
-    return Path(named).expanduser() if named else None
+    return expanded(named) if named else None
 
 
 def text_of(path: Path) -> str:

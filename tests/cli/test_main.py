@@ -132,6 +132,10 @@ def test_an_error_can_not_control_the_terminal(stslab, monkeypatch):
     said = stslab("fail")
     assert "\x1b" not in said.err
     assert "\x07" not in said.err
+    said = stslab("status", "a\x1b[31mb\x07")
+    assert "unexpected extra argument" in said.err
+    assert "\x1b" not in said.err
+    assert "\x07" not in said.err
 
 
 def test_ctrl_c_is_130(stslab, monkeypatch):

@@ -9,6 +9,7 @@ import click
 from stslab import __version__
 from stslab.cli.commands import LazyGroup, family, looks
 from stslab.errors import StslabError
+from stslab.render.text.safe import visible
 
 _INTERRUPTED = 130
 _UNEXPECTED = 1
@@ -47,6 +48,7 @@ def exit_code(arguments: list[str]) -> int:
         code = cli.main(arguments, prog_name="stslab", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
+        error.message = visible(error.message)
         error.show()
         return error.exit_code
     except StslabError as error:

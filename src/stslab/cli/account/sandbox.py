@@ -15,7 +15,7 @@ import click
 from stslab.cli.commands import LazyGroup, family
 from stslab.cli.options import complete_run, json_option
 from stslab.errors import UsageError
-from stslab.home import home
+from stslab.home import expanded, home
 
 _OFF = "off"
 
@@ -218,7 +218,7 @@ def export_command(*, file: Path, force: bool, run: str) -> None:
     """
     from stslab.sandbox.server import client, exchange
 
-    path = file.expanduser().absolute()
+    path = expanded(file)
     if path.exists() and not force:
         raise UsageError(f"The file {file} exists already.", "Name another one, or add --force.")
     if not exchange.has_account(home().sandbox):
