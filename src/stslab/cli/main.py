@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import StringIO
 from pathlib import Path
 
 import click
@@ -48,8 +49,8 @@ def exit_code(arguments: list[str]) -> int:
         code = cli.main(arguments, prog_name="stslab", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.message = visible(error.message)
-        error.show()
+        error.show(said := StringIO())
+        click.echo(visible(said.getvalue()), err=True, nl=False)
         return error.exit_code
     except StslabError as error:
         from stslab.cli.failures import tell
