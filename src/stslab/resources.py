@@ -4,8 +4,6 @@ import os
 from functools import cache
 from pathlib import Path
 
-from stslab.home import expanded
-
 _LARGEST = 2**20
 
 
@@ -35,7 +33,7 @@ def is_foreign(lab: Path) -> bool:
 def foreign_folder() -> Path | None:
     """The folder with more labs that ``STSLAB_LABS`` names; None if it is not set."""
     named = os.environ.get("STSLAB_LABS")
-    return expanded(named) if named else None
+    return Path(os.path.expanduser(named)) if named else None  # noqa: PTH111 - as in home.expanded
 
 
 def text_of(path: Path) -> str:
