@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiFault, tag_list
@@ -33,9 +33,9 @@ def _canned(value: str, _bucket: str) -> Properties:
     return {"ACL": re.sub(r"\B(?=[A-Z])", "-", value).lower()}
 
 
-def _logging(value: Properties | None, bucket: str) -> Properties:
+def _logging(value: Properties | Literal[False], bucket: str) -> Properties:
     """The bucket logs into itself, without a prefix, where the template does not say."""
-    if value is None:
+    if value is False:
         return {"BucketLoggingStatus": {}}
     usual = {"DestinationBucketName": bucket, "LogFilePrefix": ""}
     return {"BucketLoggingStatus": renamed("LoggingConfiguration", usual | dict(value))}
@@ -45,8 +45,8 @@ class Setting(NamedTuple):
     """A property of a bucket: the calls that set and remove it.
 
     ``params`` is the call's parameter with the property's members by S3's names, or a function
-    that makes the parameters from the value and the bucket's name. ``default`` replaces a removed
-    property that has no call to ``delete`` it. ``fresh`` is its value in a new bucket.
+    of the value and the bucket's name. ``default`` replaces a removed property that has no call to
+    ``delete`` it; without either it stays. ``fresh`` is its value in a new bucket.
     """
 
     put: str
@@ -66,7 +66,7 @@ SETTINGS: Mapping[str, Setting] = {
         "PutBucketOwnershipControls", "OwnershipControls", "DeleteBucketOwnershipControls"
     ),
     "PublicAccessBlockConfiguration": Setting(
-        "PutPublicAccessBlock", "PublicAccessBlockConfiguration", "DeletePublicAccessBlock"
+        "PutPublicAccessBlock", "PublicAccessBlockConfiguration"
     ),
     "VersioningConfiguration": Setting(
         "PutBucketVersioning", "VersioningConfiguration", default={"Status": "Suspended"}
@@ -78,7 +78,7 @@ SETTINGS: Mapping[str, Setting] = {
         "PutBucketLifecycleConfiguration", _lifecycle, "DeleteBucketLifecycle"
     ),
     "CorsConfiguration": Setting("PutBucketCors", "CORSConfiguration", "DeleteBucketCors"),
-    "LoggingConfiguration": Setting("PutBucketLogging", _logging),
+    "LoggingConfiguration": Setting("PutBucketLogging", _logging, default=False),
     "WebsiteConfiguration": Setting(
         "PutBucketWebsite", "WebsiteConfiguration", "DeleteBucketWebsite"
     ),
@@ -138,10 +138,10 @@ class Bucket:
             value = work.get(name, setting.fresh)
             if value == old.get(name, setting.fresh):
                 continue
+            given = setting.default if value is None else value
             if value is None and setting.delete:
                 work.s3(setting.delete, Bucket=work.physical_id)
-            else:
-                given = setting.default if value is None else value
+            elif given is not None:
                 params = setting.given(name, given, work.physical_id)
                 work.s3(setting.put, Bucket=work.physical_id, **params)
 

@@ -141,9 +141,8 @@ def _is(kinds: type | UnionType, value: object) -> bool:
     return isinstance(value, kinds) or function_of(value) is not None
 
 
-def _is_list(value: object, *items: type | UnionType) -> bool:
-    """Whether it is a list of these items."""
-    return isinstance(value, list) and len(value) == len(items) and all(map(_is, items, value))
+def _delimited(value: Value, kind: type) -> bool:
+    return _counts(2, 2)(value) and isinstance(value[0], str) and _is(kind, value[1])
 
 
 def _counts(least: int, most: int) -> Callable[[Value], bool]:
@@ -153,14 +152,18 @@ def _counts(least: int, most: int) -> Callable[[Value], bool]:
 _SCALAR = str | int | float
 FITS: Mapping[str, Callable[[Value], object]] = {
     "Fn::Join": lambda value: (
-        _is_list(value, str, list) and all(_is(_SCALAR, item) for item in value[1])
+        _delimited(value, list) and all(_is(_SCALAR, item) for item in value[1])
     ),
-    "Fn::Split": lambda value: _is_list(value, str, str) and value[0],
+    "Fn::Split": lambda value: _delimited(value, str) and value[0],
     "Fn::Select": lambda value: (
-        _is_list(value, _SCALAR, list)
+        _counts(2, 2)(value)
+        and _is(list, value[1])
         and (function_of(value[0]) or re.fullmatch(r"[0-9]{1,9}", as_text(value[0])))
     ),
-    "Fn::FindInMap": _counts(3, 4),
+    "Fn::FindInMap": lambda value: (
+        _counts(3, 4)(value)
+        and all((function_of(v) or ["Ref"])[0] in {"Ref", "Fn::FindInMap"} for v in value[:3])
+    ),
     "Fn::Base64": lambda value: _is(str, value),
     "Fn::ImportValue": lambda value: _is(str, value),
     "Fn::Equals": _counts(2, 2),
@@ -200,7 +203,7 @@ def _join(argument: object, scope: Scope) -> str:
     delimiter, items = _arguments("Fn::Join", argument, scope)
     texts = [as_text(item) for item in items]
     _bounded(sum(map(len, texts)) + len(delimiter) * len(texts))
-    joined = str(delimiter).join(texts)
+    joined = delimiter.join(texts)
     return UNKNOWN if UNKNOWN in joined else joined
 
 
@@ -220,11 +223,8 @@ def _select(argument: object, scope: Scope) -> Value:
 
 def _find_in_map(argument: object, scope: Scope) -> Value:
     name, first, second = map(as_text, _arguments("Fn::FindInMap", argument, scope)[:3])
-    require(
-        name in scope.mappings,
-        f"Template error: Mapping named '{name}' is not present in the 'Mappings' section of "
-        "template.",
-    )
+    absent = f"Mapping named '{name}' is not present in the 'Mappings' section of template."
+    require(name in scope.mappings, f"Template error: {absent}")
     row = scope.mappings[name].get(first, {})
     missing = f"Template error: Unable to get mapping for {name}::{first}::{second}"
     require(second in row, missing)
