@@ -14,7 +14,7 @@ import pytest
         (["run", "./no/such.yaml"], "no/such.yaml"),
         (["run", "--unknown"], "--unknown"),
         (["run", "a", "b"], "b"),
-        (["step"], "STAGE"),
+        (["step"], "create-user"),
         (["step", "nowhere"], "nowhere"),
         (["check", "nowhere"], "nowhere"),
         (["check", "create-user", "--all"], "--all"),

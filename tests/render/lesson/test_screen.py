@@ -27,3 +27,10 @@ def test_a_line_that_the_terminal_wraps_takes_as_many_rows() -> None:
     screen.page(draw, more)
     assert [page.count("x" * 60) for page in pages] == [10]  # two rows each, of 21
     assert out.getvalue().count("x" * 60) == 10
+
+
+def test_text_is_no_wider_than_one_reads() -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=200, height=24), aws_command, clears=False)
+    screen.page(lambda paper: paper.prose("word " * 60), lambda: True)
+    assert max(map(len, out.getvalue().split("\n"))) in range(80, 97)

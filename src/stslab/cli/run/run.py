@@ -43,7 +43,7 @@ def command(*, lab: str | None, where: Where, **how: Any) -> None:
 
 
 @click.command("step")
-@click.argument("stage", shell_complete=complete_stage)
+@click.argument("stage", default="", metavar="STAGE", shell_complete=complete_stage)
 @click.option("--lab", shell_complete=complete_lab,
               help="The lab: an id, or a file; else the current run's.")  # fmt: skip
 @click.option("--with-needed", is_flag=True, help="First do the stages that it needs.")

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from stslab.lesson.scenes import Done
 from stslab.render.lesson import views
-from stslab.render.terminal.paper import Paper, RunPaper
+from stslab.render.terminal.paper import WIDEST_READ, Paper, RunPaper
 from stslab.render.terminal.run_view import stack_progress, step_differs, waiting
 from stslab.runner.events import Describe, Event, StackProgress, StepDiffers, Waiting
 
@@ -111,7 +111,7 @@ class Screen:
         captured = io.StringIO()
         console = Console(
             file=captured,
-            width=self._console.width,
+            width=min(self._console.width, WIDEST_READ),
             force_terminal=self._console.is_terminal,
             color_system=self._console.color_system,  # type: ignore[arg-type]
             markup=False,

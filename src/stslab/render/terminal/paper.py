@@ -28,7 +28,7 @@ _GAP = 2
 _WIDEST_LABEL = 22
 _LONGEST_VALUE_LINES = 60
 _NARROWEST = 20
-_WIDEST_READ = 96
+WIDEST_READ = 96  # columns: longer lines are hard to read
 _SHOWN_OF_ID = 8  # characters: enough for `stslab why`
 
 
@@ -134,7 +134,7 @@ class Paper:
             self._paragraphs(text, apart=not in_words())
             return
         head = Text(f" {one_line(title)} ", style="bold")
-        width = min(self.width, _WIDEST_READ)
+        width = min(self.width, WIDEST_READ)
         self.put(
             Panel(
                 _markdown(text),
@@ -154,7 +154,7 @@ class Paper:
                 self.prose(text.replace(":, ", ": "))
             return
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-        table.width = min(self.width, _WIDEST_READ)
+        table.width = min(self.width, WIDEST_READ)
         for heading, ratio in columns.items():
             table.add_column(heading, ratio=ratio or None, no_wrap=not ratio, overflow="fold")
         for row in rows:
