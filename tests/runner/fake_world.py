@@ -327,7 +327,7 @@ class World:
         self.bucket(Bucket).setdefault(Key, []).append(Body)
         return {"ETag": '"e"'}
 
-    def s3_delete_object(self, Bucket, Key):  # noqa: N803
+    def s3_delete_object(self, Bucket, Key, **_):  # noqa: N803
         self.bucket(Bucket).pop(Key, None)
         return {}
 
@@ -344,6 +344,8 @@ class World:
 
     def s3_delete_objects(self, Bucket, Delete):  # noqa: N803
         bucket = self.bucket(Bucket)
+        if not all(one["Key"].isprintable() for one in Delete["Objects"]):
+            raise Refused("MalformedXML", "The XML you provided was not well-formed", 400)
         for one in Delete["Objects"]:
             bucket[one["Key"]].pop()
             if not bucket[one["Key"]]:

@@ -48,6 +48,8 @@ class Child(msgspec.Struct, frozen=True):
     removals: tuple[Remove, ...]  # called with the parent's names and those of one mapping
     pages: Mapping[str, str]  # of a listing: output members to input members for the next page
     count: str = "`1`"
+    singly: Remove | None = None  # removes each of ``ones``, if the first removal fails
+    ones: str = ""
 
     def listed(self, names: Mapping[str, str], data: object) -> list[Any]:
         expression = self.each
@@ -166,7 +168,8 @@ def _child(row: Row, names: list[str]) -> Row:
     removals = msgspec.convert(row["removals"], list[str])
     pages = {"Marker": "Marker"}  # as IAM's listings have it
     every = [_remove(each, []) for each in removals]
-    return {"names": names, "pages": pages, **row, "removals": every}
+    singly = _remove(row["singly"], []) if "singly" in row else None
+    return {"names": names, "pages": pages, **row, "removals": every, "singly": singly}
 
 
 def _remove(written: object, names: list[str]) -> Remove:

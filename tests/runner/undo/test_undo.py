@@ -35,6 +35,7 @@ def add_by_hand(world) -> None:
     for number in range(5):
         world.s3_put_object(BUCKET, f"mine-{number}")
         world.s3_put_object(BUCKET, f"mine-{number}")
+    world.s3_put_object(BUCKET, "mine\x1b[31m")  # which XML can't carry
     world.roles[world.stacks[STACK]["role"]]["policies"].append("ByHand")
 
 

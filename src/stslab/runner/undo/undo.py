@@ -17,6 +17,7 @@ from stslab.kinds.table import (
     KINDS,
     UNUSABLE,
     Child,
+    Remove,
     creation_of,
     search,
 )
@@ -58,11 +59,18 @@ class Extra(msgspec.Struct, frozen=True):
 
     def calls(self) -> Iterator[Call]:
         """The calls that remove it, in order."""
-        every = {**self.parent.names, **self.names}
-        for removal in self.child.removals:
-            params = {name: every[name] for name in removal.names}
-            service = KINDS[self.parent.kind].service
-            yield Call(self.parent.admin, service, removal.operation, params)
+        return (self._call(removal, self.names) for removal in self.child.removals)
+
+    def singly(self) -> Iterator[Call]:
+        """The calls that remove each of several by itself, if there is such a call."""
+        if self.child.singly:
+            for names in search(self.child.ones, self.names):
+                yield self._call(self.child.singly, names)
+
+    def _call(self, removal: Remove, names: Data) -> Call:
+        every = {**self.parent.names, **names}
+        params = {name: every[name] for name in removal.names}
+        return Call(self.parent.admin, KINDS[self.parent.kind].service, removal.operation, params)
 
     @property
     def thing(self) -> Thing | None:
@@ -112,7 +120,8 @@ def _remove_child(work: Work, extra: Extra) -> str:
             work.recognise(Thing(kind.id, call.params))
         problem = _problem(call.service, work.calls.make(call))
         if problem and number == 0:
-            return f"{extra.text}: {problem}"
+            singly = (_problem(each.service, work.calls.make(each)) for each in extra.singly())
+            return f"{extra.text}: {problem}" if not extra.child.singly or any(singly) else ""
     return ""
 
 
