@@ -46,7 +46,7 @@ class Blueprint:
         self.template: Template = parse(config.template)
         self._imports = imports
         self.imported: list[str] = []
-        self._holds = self._scope(None).holds
+        self._holds = self._scope(lambda _reference: UNKNOWN).holds
         for condition in self.template.conditions:
             self._holds(condition)
         self.active = [
@@ -132,7 +132,7 @@ class Blueprint:
             check_export_name(name, result["ExportName"])
         return result
 
-    def _scope(self, lookup: Lookup | None, *, masked: bool = False) -> Scope:
+    def _scope(self, lookup: Lookup, *, masked: bool = False) -> Scope:
         values = self.config.parameters
         if masked:
             values = parameters.masked(self.template.parameters, values)

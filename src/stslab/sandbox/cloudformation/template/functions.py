@@ -71,7 +71,7 @@ class Scope:
     names: Mapping[str, Value]
     mappings: Mapping[str, Value] = field(default_factory=dict)
     conditions: Mapping[str, Value] = field(default_factory=dict)
-    resource: Callable[[Reference], Value] | None = None
+    resource: Callable[[Reference], Value] = lambda _reference: UNKNOWN
     imports: Callable[[str], str] | None = None
     decided: dict[str, bool] = field(default_factory=dict)
 
@@ -83,14 +83,8 @@ class Scope:
         return self.decided[condition]
 
     def value_of(self, reference: Reference) -> Value:
-        if not reference.getter and reference.name in self.names:
-            return self.names[reference.name]
-        if self.resource is None:
-            raise invalid(
-                f"Template format error: Unresolved dependencies [{reference.name}]. "
-                "Cannot reference resources in the Conditions block of the template"
-            )
-        return self.resource(reference)
+        named = not reference.getter and reference.name in self.names
+        return self.names[reference.name] if named else self.resource(reference)
 
 
 def evaluate(value: object, scope: Scope) -> Value:
@@ -163,6 +157,7 @@ FITS: Mapping[str, Callable[[Value], object]] = {
     "Fn::FindInMap": lambda value: (
         _counts(3, 4)(value)
         and all((function_of(v) or ["Ref"])[0] in {"Ref", "Fn::FindInMap"} for v in value[:3])
+        and all(isinstance(v, dict) and v.keys() <= {"DefaultValue"} for v in value[3:])
     ),
     "Fn::Base64": lambda value: _is(str, value),
     "Fn::ImportValue": lambda value: _is(str, value),
@@ -222,10 +217,13 @@ def _select(argument: object, scope: Scope) -> Value:
 
 
 def _find_in_map(argument: object, scope: Scope) -> Value:
-    name, first, second = map(as_text, _arguments("Fn::FindInMap", argument, scope)[:3])
+    arguments = _arguments("Fn::FindInMap", argument, scope)
+    name, first, second = map(as_text, arguments[:3])
     absent = f"Mapping named '{name}' is not present in the 'Mappings' section of template."
     require(name in scope.mappings, f"Template error: {absent}")
     row = scope.mappings[name].get(first, {})
+    if second not in row and arguments[3:]:
+        return arguments[3].get("DefaultValue", NO_VALUE)
     missing = f"Template error: Unable to get mapping for {name}::{first}::{second}"
     require(second in row, missing)
     return row[second]

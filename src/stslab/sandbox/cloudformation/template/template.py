@@ -309,9 +309,9 @@ def _policy(body: Mapping[str, Value], key: str, name: str) -> str:
 def _mappings(section: dict[str, Value]) -> dict[str, Value]:
     for name, rows in section.items():
         _check_name("Mapping", name)
-        fits = isinstance(rows, dict) and all(isinstance(row, dict) for row in rows.values())
-        well_formed(fits, f"Every Mappings member {name} must be a map")
-        for row in rows.values():
+        well_formed(isinstance(rows, dict), f"Every Mappings member {name} must be a map")
+        for key, row in rows.items():
+            well_formed(isinstance(row, dict), f"Every Mappings member {key} must be a map")
             _check_count("Mapping attributes", row)
             for attribute, value in row.items():
                 only = "must contain only alphanumeric characters."
@@ -339,11 +339,9 @@ def _outputs(section: dict[str, Value]) -> dict[str, Value]:
 
 
 def check_export_name(output: str, name: str) -> None:
-    well_formed(
-        re.fullmatch(r"[A-Za-z0-9:-]+", name),
-        f"Output {output} is malformed. The Name field of every Export member must be specified "
-        "and consist only of alphanumeric characters, colons, or hyphens.",
-    )
+    fits = re.fullmatch(r"[A-Za-z0-9:-]+", name)
+    rule = "must be specified and consist only of alphanumeric characters, colons, or hyphens."
+    well_formed(fits, f"Output {output} is malformed. The Name field of every Export member {rule}")
 
 
 def _description(data: Mapping[str, Value]) -> str:

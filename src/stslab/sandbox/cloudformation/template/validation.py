@@ -15,8 +15,10 @@ from stslab.sandbox.cloudformation.template.functions import (
     DECIDERS,
     FITS,
     FUNCTIONS,
+    Scope,
     check_arguments,
     conditions_in,
+    evaluate,
     unsupported_function,
 )
 from stslab.sandbox.cloudformation.template.references import (
@@ -67,7 +69,7 @@ def check(template: Template) -> None:
 
 def _check_functions(template: Template, value: object) -> None:
     for _, part in parts(value):
-        name, argument = function_of(part) or ("", None)
+        name, argument = function_of(part) or ("", [])
         if name and name not in FUNCTIONS and name not in DECIDERS:
             raise unsupported_function(name)
         if name == "Fn::If":
@@ -77,6 +79,8 @@ def _check_functions(template: Template, value: object) -> None:
         if name in FITS:
             others = name == IMPORT and _depends_on_others(template, argument)
             check_arguments(name, None if others else argument)
+        if name == "Fn::FindInMap" and not argument[3:] and not list(references(argument)):
+            evaluate(part, Scope({}, template.mappings))
         dynamic = isinstance(part, str) and "{{resolve:" in part
         require(not dynamic, "Dynamic references are not supported by the embedded account")
 
