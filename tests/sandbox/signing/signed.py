@@ -105,7 +105,7 @@ def over_the_wire(request: AWSRequest, host: str = HOST) -> HttpRequest:
     sent["Content-Length"] = str(len(body))
     lines = [f"{request.method} {target} HTTP/1.1"]
     lines += [f"{name}: {_text(value)}" for name, value in sent.items()]
-    return read(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body)
+    return read(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
 
 
 def read(sent: bytes) -> HttpRequest:

@@ -88,7 +88,8 @@ def test_presigned_headers_are_headers(how):
             how, method="PUT", path="/b/k?x-amz-acl=private&x-amz-meta-colour=deep%20blue"
         )
     found = authenticator().authenticate(request)
-    assert {name: found.request.header(name) for name in headers} == headers
+    read = {name: found.request.header(name).encode("latin-1").decode() for name in headers}
+    assert read == headers
     assert found.request.query == ()
 
 
@@ -164,7 +165,8 @@ def test_any_header_of_s3(headers):
     found = authenticator().authenticate(
         signed("s3-header", method="PUT", path="/b/k", headers=headers)
     )
-    assert {name: found.request.header(name) for name in headers} == headers
+    read = {name: found.request.header(name).encode("latin-1").decode() for name in headers}
+    assert read == headers
 
 
 @pytest.mark.parametrize("how", ["s3-header", "query-header"])

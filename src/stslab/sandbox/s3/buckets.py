@@ -35,12 +35,13 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     region = _region(request, configuration.get("LocationConstraint"))
     _check_name(name, request, region)
     acl.check_creating(request)
-    answer = {"Location": f"/{name}"}
+    location = f"/{name}" if region == REGION else f"http://{name}.s3.amazonaws.com/"
+    answer = {"Location": location, "BucketArn": f"arn:aws:s3:::{name}"}
     existing = lookups.bucket_named(tx, name)
     if existing is not None:
         if existing.owner != request.account:
             raise fault("BucketAlreadyExists", BucketName=name)
-        if region != REGION:
+        if region != REGION or configuration.get("Tags"):
             raise fault("BucketAlreadyOwnedByYou", BucketName=name)
         tx.put(replace(existing, grants=None))
         return answer  # in us-east-1 only, this succeeds and resets the bucket's ACL
@@ -72,8 +73,6 @@ def _check_name(name: str, request: ApiRequest, region: str) -> None:
 
 def _region(request: ApiRequest, constraint: str | None) -> str:
     """The bucket's region. Only the endpoint of us-east-1 can create a bucket elsewhere."""
-    if constraint is not None and constraint not in _locations():
-        raise fault("InvalidLocationConstraint", LocationConstraint=constraint)
     region = {"EU": "eu-west-1"}.get(constraint or "", constraint or REGION)
     if request.region not in (REGION, region):
         raise fault(
@@ -81,6 +80,8 @@ def _region(request: ApiRequest, constraint: str | None) -> str:
             f"The {constraint or 'unspecified'} location constraint is incompatible for the region "
             "specific endpoint this request was sent to.",
         )
+    if constraint is not None and constraint not in _locations():
+        raise fault("InvalidLocationConstraint", LocationConstraint=constraint)
     return region
 
 
@@ -106,7 +107,7 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     """The buckets of the caller's account, sorted by name."""
     params, owner = request.params, request.caller.account
     prefix, only = params.get("Prefix", ""), params.get("BucketRegion")
-    after = listing.name_in_token(params.get("ContinuationToken"))
+    after = listing.name_in_token(params.get("ContinuationToken") or None)
     own = (one for one in view.all(Bucket, "") if one.owner == owner and only in (None, one.region))
     rest = [one for one in own if one.name > after and one.name.startswith(prefix)]
     rest.sort(key=lambda bucket: bucket.name)
@@ -119,6 +120,8 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     if region not in served:
         message = "A ListBuckets request is made to a Regional endpoint that is different from the "
         message += "Region specified in the bucket-region parameter."
+        if region not in {REGION, *_locations()}:
+            message = f"Argument value {region} is not a valid AWS Region"
         raise invalid_argument(message, "bucket-region", region)
     account = view.get(Account, owner, "")
     return {
@@ -127,17 +130,19 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
                 "Name": bucket.name,
                 "CreationDate": bucket.created,
                 "BucketRegion": bucket.region if _LIMITS & params.keys() else None,
+                "BucketArn": bucket.arn,
             }
             for bucket in rest[:most]
         ],
         "Owner": {"ID": account.canonical_id} if account is not None else None,
-        "ContinuationToken": listing.token(rest[most - 1].name) if len(rest) > most else None,
+        "ContinuationToken": lookups.token(rest[most - 1].name) if len(rest) > most else None,
         "Prefix": params.get("Prefix"),
     }
 
 
 READS: Reads = {
     "HeadBucket": lambda view, request: {
+        "BucketArn": lookups.bucket_of(view, request).arn,
         "BucketRegion": lookups.bucket_of(view, request).region,
         "AccessPointAlias": False,
     },

@@ -4,10 +4,8 @@ S3 API Reference, "ListObjectsV2", "ListObjects" and "ListObjectVersions"; S3 Us
 "Organizing objects using prefixes" and "Listing object keys programmatically".
 """
 
-import base64
-import binascii
-import zlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
 from operator import attrgetter
 from typing import Generic, TypeVar
 from urllib.parse import quote
@@ -17,12 +15,12 @@ import msgspec
 from stslab.sandbox.api.faults import invalid_argument
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads
 from stslab.sandbox.s3 import lookups
+from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import View
 
 T = TypeVar("T")
 MOST = 1000
-_CHECK = 4
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
@@ -41,7 +39,7 @@ def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str, most
     """The next ``most`` of ``entries`` (sorted by name) that have the request's prefix.
 
     Entries with the request's delimiter after the prefix are grouped in a common prefix. ``after``
-    is where the last page ended; if it is a common prefix, that is not repeated.
+    is where the last page ended; a common prefix that it is in is not repeated.
     """
     prefix = request.params.get("Prefix", "")
     delimiter = request.params.get("Delimiter", "")
@@ -53,7 +51,7 @@ def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str, most
             continue
         cut = name.find(delimiter, len(prefix)) if delimiter else -1
         group = name[: cut + len(delimiter)] if cut >= 0 else ""
-        if group and (group == after or prefixes[-1:] == [group]):
+        if group and (after.startswith(group) or prefixes[-1:] == [group]):
             continue
         if len(items) + len(prefixes) >= most:
             return Page(items, prefixes, most > 0, last)
@@ -69,21 +67,12 @@ def limit(requested: int | None) -> int:
     return MOST if requested is None else min(requested, MOST)
 
 
-def token(name: str) -> str:
-    content = name.encode()
-    return base64.urlsafe_b64encode(zlib.crc32(content).to_bytes(_CHECK, "big") + content).decode()
-
-
 def name_in_token(given: str | None) -> str:
     """The name in a continuation token; empty without one. Raises InvalidArgument."""
     if given is None:
         return ""
-    try:
-        content = base64.b64decode(given, b"-_", validate=True)
-        name = content[_CHECK:].decode()
-    except (binascii.Error, ValueError):
-        name = ""
-    if not name or token(name) != given:
+    name = lookups.in_token(given)
+    if not name:
         message = "The continuation token provided is incorrect"
         raise invalid_argument(message, "continuation-token", given)
     return name
@@ -99,7 +88,6 @@ def page_members(request: ApiRequest, result: Page[T], *names: str) -> Answer:
     params, write = request.params, writer(request)
     repeated = (name for name in ("Prefix", "Delimiter", *names) if params.get(name))
     return {
-        "Prefix": "",
         **{name: write(params[name]) for name in repeated},
         "EncodingType": params.get("EncodingType"),
         "IsTruncated": result.truncated,
@@ -112,11 +100,12 @@ def _list_objects_v2(view: View, request: ApiRequest) -> Answer:
     after = name_in_token(params.get("ContinuationToken")) or params.get("StartAfter", "")
     result, answer = _current(view, request, after, with_owner=params.get("FetchOwner", False))
     return {
+        "Prefix": "",
         **page_members(request, result, "StartAfter"),
         **answer,
         "KeyCount": len(result.items) + len(result.prefixes),
         "ContinuationToken": params.get("ContinuationToken"),
-        "NextContinuationToken": token(result.last) if result.truncated else None,
+        "NextContinuationToken": lookups.token(result.last) if result.truncated else None,
     }
 
 
@@ -125,6 +114,7 @@ def _list_objects(view: View, request: ApiRequest) -> Answer:
     result, answer = _current(view, request, request.params.get("Marker", ""), with_owner=True)
     marked = result.truncated and request.params.get("Delimiter")
     return {
+        "Prefix": "",
         "Marker": "",
         **page_members(request, result, "Marker"),
         **answer,
@@ -177,7 +167,8 @@ def _list_versions(view: View, request: ApiRequest) -> Answer:
     if after_id and not after:
         message = "A version-id marker cannot be specified without a key marker."
         raise invalid_argument(message, "version-id-marker", after_id)
-    lookups.check_version_id(after_id or None, "version-id-marker")
+    where = Address(bucket.name, after)
+    lookups.check_version_id(view, where, after_id or None, "version-id-marker")
     most = limit(params.get("MaxKeys"))
     entries = _versions(_objects(view, request, bucket), after, after_id)
     result = page(entries, request, after, most)
@@ -198,6 +189,7 @@ def _list_versions(view: View, request: ApiRequest) -> Answer:
     last_id = result.items[-1][1].version_id if result.items else None
     ends_with_prefix = result.prefixes[-1:] == [result.last]
     return {
+        "Prefix": "",
         "KeyMarker": "",
         "VersionIdMarker": after_id or "",
         **page_members(request, result, "KeyMarker"),
@@ -214,12 +206,12 @@ def _versions(
     objects: list[Object], after: str, after_id: str | None
 ) -> Iterator[tuple[str, tuple[Object, ObjectVersion]]]:
     for item in objects:
-        newest_first = [(item.name, (item, version)) for version in reversed(item.versions)]
-        if item.name > after:
-            yield from newest_first
-        elif item.name == after and after_id:
-            ids = [version.version_id for _, (_, version) in newest_first]
-            yield from newest_first[ids.index(after_id) + 1 :] if after_id in ids else ()
+        shown: Iterable[ObjectVersion] = item.versions if item.name > after else ()
+        if item.name == after and after_id:
+            shown = tuple(takewhile(lambda one: one.version_id != after_id, item.versions))
+            if shown == item.versions:  # the version with this id was deleted meanwhile
+                shown = [one for one in shown if lookups.made_before(one, after_id)]
+        yield from ((item.name, (item, version)) for version in reversed(tuple(shown)))
 
 
 READS: Reads = {

@@ -1,14 +1,45 @@
 """Finds the bucket, object or version that a request names, or raises S3's error."""
 
-import re
+import base64
+import binascii
+import zlib
+from datetime import datetime
 
 from stslab.sandbox.api.faults import fault, invalid_argument, no_such_key
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion
+from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, View
 
-_VERSION_ID = re.compile(r"null|[A-Za-z0-9_-]{32}")
+# Other operations on an object whose current version is a delete marker are not allowed.
+_READS = frozenset({"GetObject", "GetObjectAcl", "HeadObject"})
+_CHECK = 4
+_STAMP = 14
+
+
+def token(content: str) -> str:
+    """The text with a checksum, as S3's opaque ids and tokens are: no other text is one."""
+    encoded = content.encode()
+    check = zlib.crc32(encoded).to_bytes(_CHECK, "big")
+    return base64.urlsafe_b64encode(check + encoded).decode()
+
+
+def in_token(given: str) -> str:
+    """The text in a token; empty if it is none."""
+    try:
+        content = base64.b64decode(given, b"-_", validate=True)[_CHECK:].decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return content if token(content) == given else ""
+
+
+def stamp(moment: datetime) -> str:
+    """A version id begins with the time, so that it has a place in lists after its deletion."""
+    return f"{int(moment.timestamp() * 1_000_000):0{_STAMP}x}"
+
+
+def made_before(version: ObjectVersion, version_id: str) -> bool:
+    return stamp(version.modified) < in_token(version_id)[:_STAMP]
 
 
 def bucket_named(view: View, name: str) -> Bucket | None:
@@ -63,8 +94,9 @@ def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
     """
     bucket = bucket_of(view, request)
     key, version_id = request.params["Key"], request.params.get("VersionId")
-    check_version_id(version_id)
-    version = version_at(view, Address(bucket.name, key), version_id)
+    where = Address(bucket.name, key)
+    check_version_id(view, where, version_id)
+    version = version_at(view, where, version_id)
     if version is None:
         if version_id is None:
             raise no_such_key(key)
@@ -72,21 +104,25 @@ def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
     if not version.marker:
         return bucket, version
     marked = (("x-amz-delete-marker", "true"), ("x-amz-version-id", version.version_id))
-    if version_id is None:
+    if version_id is None and request.operation in _READS:
         raise no_such_key(key, headers=marked)
     refused = {"Method": request.http.method, "ResourceType": "DeleteMarker"}
     raise fault("MethodNotAllowed", extra=refused, headers=(*marked, ("Allow", "DELETE")))
 
 
-def check_version_id(version_id: str | None, name: str = "versionId") -> None:
-    if version_id is not None and not is_version_id(version_id):
+def check_version_id(
+    view: View, where: Address, version_id: str | None, name: str = "versionId"
+) -> None:
+    if version_id is not None and not is_version_id(view, where, version_id):
         empty = "Version id cannot be the empty string"
         message = "Invalid version id specified" if version_id else empty
         raise invalid_argument(message, name, version_id)
 
 
-def is_version_id(version_id: str) -> bool:
-    return _VERSION_ID.fullmatch(version_id) is not None
+def is_version_id(view: View, where: Address, version_id: str) -> bool:
+    """Whether S3 can have given out this id."""
+    can_be = version_id == NULL or in_token(version_id) != ""
+    return can_be or version_at(view, where, version_id) is not None
 
 
 def shown_id(bucket: Bucket, version: ObjectVersion) -> str | None:

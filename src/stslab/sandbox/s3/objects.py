@@ -98,7 +98,8 @@ def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span
         raise fault("InvalidRequest", message)
     last, number = span.end - 1, params.get("PartNumber")
     of = next((part for part in version.parts if part.number == number), version)
-    shows_checksum = params.get("ChecksumMode") and (number or not span.partial)
+    is_whole = span.end - span.start == version.size
+    shows_checksum = params.get("ChecksumMode") and (number or is_whole)
     checksums = of.checksums if shows_checksum else {}
     return {
         "AcceptRanges": "bytes",
@@ -130,7 +131,7 @@ def copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     source_id, version = source_of(tx, request)
     bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
     preconditions.check_write(tx, request)
-    _check_changes_something(request)
+    _check_changes_something(request, bucket)
     draft = versions.draft(tx, request, bucket)
     if request.params.get("MetadataDirective", "COPY") == "COPY":
         headers = {**version.headers, _REDIRECT: draft.headers.get(_REDIRECT, "")}
@@ -147,14 +148,15 @@ def copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
         },
         "CopySourceVersionId": source_id,
         **versions.write_members(copied, bucket),
+        "VersionId": lookups.shown_id(bucket, copied),
     }
 
 
 def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersion]:
     """The version id in the answer, and the version, that a copy reads. Raises S3's errors."""
     where, version_id = needs.source(request)
-    lookups.check_version_id(version_id)
     bucket = lookups.existing(view, where.bucket)
+    lookups.check_version_id(view, where, version_id)
     version = lookups.version_at(view, where, version_id)
     if version is None or (version.marker and version_id is None):
         raise no_such_key(where.key) if version_id is None else fault("NoSuchVersion")
@@ -171,11 +173,11 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
 _CHANGES = ("StorageClass", _REDIRECT, "ServerSideEncryption")
 
 
-def _check_changes_something(request: ApiRequest) -> None:
+def _check_changes_something(request: ApiRequest, bucket: Bucket) -> None:
     params = request.params
     where, version_id = needs.source(request)
     same = where == Address(params["Bucket"], params["Key"]) and version_id is None
-    replaces = params.get("MetadataDirective") == "REPLACE"
+    replaces = params.get("MetadataDirective") == "REPLACE" or "Encryption" in bucket.settings
     if same and not replaces and not any(params.get(name) for name in _CHANGES):
         message = "This copy request is illegal because it is trying to copy an object to itself "
         message += "without changing the object's metadata, storage class, website redirect "
@@ -185,16 +187,18 @@ def _check_changes_something(request: ApiRequest) -> None:
 def _delete_one(tx: Transaction, request: ApiRequest) -> Answer:
     """DeleteObject: delete one version; without an id, add a marker if versioning is on."""
     bucket, version_id = lookups.bucket_of(tx, request), request.params.get("VersionId")
-    lookups.check_version_id(version_id)
+    where = Address(bucket.name, request.params["Key"])
+    lookups.check_version_id(tx, where, version_id)
     preconditions.check_write(tx, request)
     if version_id is None and bucket.versioning:
         marker = ObjectVersion(modified=request.now, marker=True)
-        marker = versions.add(tx, bucket, request.params["Key"], marker)
+        marker = versions.add(tx, bucket, where.key, marker)
         return {"DeleteMarker": True, "VersionId": marker.version_id}
-    item = lookups.object_at(tx, Address(bucket.name, request.params["Key"]))
+    item = lookups.object_at(tx, where)
     version = lookups.version_of(item, version_id or NULL) if item is not None else None
     if item is None or version is None:
         return {"VersionId": version_id}
+    versions.overtake(tx, bucket, where.key)
     rest = tuple(other for other in item.versions if other is not version)
     if rest:
         tx.put(replace(item, versions=rest))
@@ -268,8 +272,8 @@ def _delete(judge: Judge, tx: Transaction, request: ApiRequest, row: Document) -
         decision = judge.decide(tx, single, need)
         if not decision.allowed:
             raise model.denial(single, need, decision)
-    version = row.get("VersionId")
-    if version and not lookups.is_version_id(version):
+    version, where = row.get("VersionId"), Address(request.params["Bucket"], row["Key"])
+    if version and not lookups.is_version_id(tx, where, version):
         raise fault("NoSuchVersion")
     answer, identifier = _delete_one(tx, single), _identifier(row)
     if not answer.get("DeleteMarker"):

@@ -8,7 +8,7 @@ from stslab.sandbox.api.faults import fault, no_such_key
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.state.buckets import ObjectVersion
+from stslab.sandbox.state.buckets import ObjectVersion, Upload
 from stslab.sandbox.state.snapshot import View
 
 
@@ -26,21 +26,31 @@ def check_source(request: ApiRequest, version: ObjectVersion) -> None:
         raise fault("PreconditionFailed", Condition=f"x-amz-copy-source-{failed}")
 
 
-def check_write(view: View, request: ApiRequest) -> None:
-    """Check the conditions of a write, or of a deletion, on what is there."""
-    where = Address(request.params["Bucket"], request.params["Key"])
-    current = lookups.content_at(view, where, request.params.get("VersionId"))
-    match, none_match = request.params.get("IfMatch"), request.params.get("IfNoneMatch")
-    if none_match is not None:
-        if none_match.strip() != "*":
-            raise fault("NotImplemented", Header="If-None-Match")
-        if current is not None:
-            raise fault("PreconditionFailed", Condition="If-None-Match")
-    if match is not None:
-        if current is None:
-            raise no_such_key(request.params["Key"])
-        if not _matches(match, current.etag):
-            raise fault("PreconditionFailed", Condition="If-Match")
+def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -> None:
+    """Check the condition of a write, or of a deletion, on what is there.
+
+    What was written or deleted since the ``upload`` began conflicts with a condition.
+    """
+    params, key = request.params, request.params["Key"]
+    names = {"IfMatch": "If-Match", "IfNoneMatch": "If-None-Match"}
+    given = {shown: params[name].strip() for name, shown in names.items() if name in params}
+    if not given:
+        return
+    name, value = next(iter(given.items()))
+    refused = f"We don't accept the provided value of {name} header for this API"
+    if len(given) > 1:
+        refused = "Multiple conditional request headers present in the request"
+    elif (value == "*") == (name == "If-None-Match") or request.operation == "DeleteObject":
+        refused = ""
+    if refused:
+        raise fault("NotImplemented", Header=",".join(given), additionalMessage=refused)
+    current = lookups.content_at(view, Address(params["Bucket"], key), params.get("VersionId"))
+    if name == "If-Match" and current is None:
+        raise no_such_key(key)
+    if current is not None and (name == "If-None-Match" or not _matches(value, current.etag)):
+        raise fault("PreconditionFailed", Condition=name)
+    if upload is not None and upload.overtaken:
+        raise fault("ConditionalRequestConflict", Condition=name, Key=key)
 
 
 def _failed(request: ApiRequest, prefix: str, version: ObjectVersion) -> str:
@@ -57,7 +67,8 @@ def _failed(request: ApiRequest, prefix: str, version: ObjectVersion) -> str:
         return "If-Unmodified-Since"
     if none_match is not None:
         return "If-None-Match" if _matches(none_match, version.etag) else ""
-    return "If-Modified-Since" if modified is not None and changed <= modified else ""
+    unchanged = modified is not None and changed <= modified <= request.now
+    return "If-Modified-Since" if unchanged else ""
 
 
 def _matches(header: str, etag: str) -> bool:

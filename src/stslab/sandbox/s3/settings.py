@@ -36,7 +36,8 @@ def tags_of_header(text: str | None) -> Mapping[str, str]:
         pairs = parse_qsl(text or "", keep_blank_values=True, max_num_fields=MOST_ON_OBJECTS * 10)
     except ValueError:
         pairs = []
-    if len({key for key, _ in pairs}) != len(pairs) or (text and not pairs):
+    wrong = any(field.count("=") > 1 for field in (text or "").split("&"))
+    if wrong or len({key for key, _ in pairs}) != len(pairs) or (text and not pairs):
         message = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query "
         message += "parameters without tag name duplicates."
         raise invalid_argument(message, "x-amz-tagging", text)
@@ -73,6 +74,8 @@ def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
             raise fault("InvalidTag", message, TagKey=key, TagValue=value)
         if key.lower().startswith(_SYSTEM):
             message = "System tags cannot be added/updated by requester"
+            if most == MOST_ON_OBJECTS:
+                message = "Your TagKey cannot be prefixed with aws:"
             raise fault("InvalidTag", message, TagKey=key)
     return tags
 
@@ -99,11 +102,15 @@ _ENCRYPTION = Setting(
     "Encryption", "ServerSideEncryptionConfiguration", default=json.dumps({"Rules": [_AES]})
 )
 _CORS = Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration")
+_LIFECYCLE = Setting(
+    "LifecycleConfiguration", "LifecycleConfiguration", "NoSuchLifecycleConfiguration"
+)
+_LEAST = "TransitionDefaultMinimumObjectSize"
 _NOTIFICATIONS = Setting("NotificationConfiguration", "NotificationConfiguration")
 _SETTINGS = (
     _ENCRYPTION,
     _CORS,
-    Setting("LifecycleConfiguration", "LifecycleConfiguration", "NoSuchLifecycleConfiguration"),
+    _LIFECYCLE,
     Setting("Logging", "BucketLoggingStatus"),
     _NOTIFICATIONS,
     Setting("Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration"),
@@ -201,18 +208,21 @@ def _notified(bucket: Bucket, params: Params) -> Params:
     return _put(_NOTIFICATIONS, bucket, params)
 
 
-def check_key(algorithm: str, key: str | None, message: str) -> None:
-    """Refuse a KMS key with an algorithm that does not use KMS."""
-    if key and not algorithm.startswith("aws:kms"):
-        raise invalid_argument(message, "SSEKMSKeyId", key)
-
-
 def _encrypted(bucket: Bucket, params: Params) -> Params:
-    for rule in params["ServerSideEncryptionConfiguration"]["Rules"]:
-        default = rule.get("ApplyServerSideEncryptionByDefault") or {"SSEAlgorithm": ""}
-        message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms"
-        check_key(default["SSEAlgorithm"], default.get("KMSMasterKeyID"), message)
+    rules = params["ServerSideEncryptionConfiguration"]["Rules"]
+    if len(rules) != 1:
+        raise malformed()
+    name = "ApplyServerSideEncryptionByDefault"
+    default = rules[0].get(name) or {"SSEAlgorithm": ""}
+    if default.get("KMSMasterKeyID") and not default["SSEAlgorithm"].startswith("aws:kms"):
+        message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms "
+        raise fault("InvalidArgument", f"{message}or aws:kms:dsse", ArgumentName=name)
     return _put(_ENCRYPTION, bucket, params)
+
+
+def _aged(bucket: Bucket, params: Params) -> Params:
+    rules, least = params.get(_LIFECYCLE.member), params.get(_LEAST, "all_storage_classes_128K")
+    return _put(_LIFECYCLE, bucket, {_LIFECYCLE.member: rules and {**rules, _LEAST: least}})
 
 
 def _without(setting: str, bucket: Bucket, _params: Params) -> Params:
@@ -261,6 +271,7 @@ _CHANGED: Mapping[str, Callable[[Bucket, Params], Params]] = {
     **{f"PutBucket{one.name}": functools.partial(_put, one) for one in _SETTINGS},
     "PutBucketCors": _methods,
     "PutBucketEncryption": _encrypted,
+    "PutBucketLifecycleConfiguration": _aged,
     "PutBucketNotificationConfiguration": _notified,
     "DeleteBucketCors": functools.partial(_without, "Cors"),
     "DeleteBucketEncryption": functools.partial(_without, "Encryption"),

@@ -9,6 +9,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterator, Mapping
+from urllib.parse import quote
 
 from msgspec.structs import replace
 
@@ -69,7 +70,8 @@ def put_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> Answe
         expected = f"expected checksum Type: {wanted}, actual checksum Type: {given}"
         raise fault("InvalidRequest", f"Checksum Type mismatch occurred, {expected}")
     part = _put(tx, request, upload, versions.sent(request))
-    return {"ETag": f'"{part.etag}"', **part.checksums, **upload.draft.encryption}
+    sent = {name: request.params[name] for name in CHECKSUMS if name in request.params}
+    return {"ETag": f'"{part.etag}"', **part.checksums, **sent, **upload.draft.encryption}
 
 
 def copy_part(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
@@ -89,6 +91,9 @@ def _source_span(header: str | None, size: int) -> Span:
         return Span(0, size)
     match = _RANGE.fullmatch(header)
     first, last = map(int, match.groups()) if match else (1, 0)
+    if size <= first <= last:
+        message = "The specified copy range is invalid for the source object size"
+        raise fault("InvalidRequest", message)
     message = f"Range specified is not valid for source object of size: {size}"
     if first > last:
         message = "The x-amz-copy-source-range value must be of the form bytes=first-last where "
@@ -114,10 +119,16 @@ def complete(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer
     if current is not None and current.upload and current.upload == request.params["UploadId"]:
         return _completed(request, bucket, current)
     upload = _upload(tx, request)
-    preconditions.check_write(tx, request)
+    preconditions.check_write(tx, request, upload)
+    kind = upload.draft.checksum_type or "null"
+    if request.params.get("ChecksumType", kind) != kind:
+        message = f"The upload was created using the {kind} checksum mode. The complete request "
+        raise fault("InvalidRequest", f"{message}must use the same checksum mode.")
     parts = tuple(_requested_parts(request, upload))
-    if any(part.size < _SMALLEST for part in parts[:-1]):
-        raise fault("EntityTooSmall", MinSizeAllowed=_SMALLEST)
+    small = next((part for part in parts[:-1] if part.size < _SMALLEST), None)
+    if small is not None:
+        named = {"PartNumber": small.number, "ETag": small.etag, "ProposedSize": small.size}
+        raise fault("EntityTooSmall", extra=named, MinSizeAllowed=_SMALLEST)
     size = sum(part.size for part in parts)
     if (expected := request.params.get("MpuObjectSize", size)) != size:
         provided = f"The provided 'x-amz-mp-object-size' header value {expected}"
@@ -139,7 +150,7 @@ def complete(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer
 def _completed(request: ApiRequest, bucket: Bucket, version: ObjectVersion) -> Answer:
     key = request.params["Key"]
     return {
-        "Location": f"https://{bucket.name}.s3.{bucket.region}.amazonaws.com/{key}",
+        "Location": f"https://{bucket.name}.s3.{bucket.region}.amazonaws.com/{quote(key)}",
         "Bucket": bucket.name,
         "Key": key,
         "ETag": f'"{version.etag}"',
@@ -183,12 +194,11 @@ def _checksums(
     else:
         joined = b"".join(base64.b64decode(part.checksums[member]) for part in version.parts)
         checksum = f"{Content(joined).checksum(member)}-{len(version.parts)}"
-    kind = version.checksum_type
-    if request.params.get("ChecksumType", kind) != kind:
-        message = f"The upload was created using the {kind} checksum mode. The complete request "
-        raise fault("BadDigest", f"{message}must use the same checksum mode.")
+    given = {name: request.params[name] for name in CHECKSUMS if name in request.params}
     # The request may leave out the number of parts.
-    if request.params.get(member, checksum) not in (checksum, checksum.partition("-")[0]):
+    expected = [(member, checksum), (member, checksum.partition("-")[0])]
+    others = [one for one in given.items() if one not in expected]
+    if others and (upload.algorithm or member in given):
         message = f"The {member[8:].lower()} you specified did not match"
         raise fault("BadDigest", f"{message} the calculated checksum.")
     return {member: checksum}
@@ -214,7 +224,7 @@ def _list_parts(view: View, request: ApiRequest) -> Answer:
         "Key": upload.name,
         "UploadId": upload.upload_id,
         "PartNumberMarker": after,
-        "NextPartNumberMarker": shown[-1].number if shown else after,
+        "NextPartNumberMarker": shown[-1].number if shown else 0,
         "MaxParts": most,
         "IsTruncated": len(rest) > len(shown),
         "Parts": [
@@ -226,8 +236,7 @@ def _list_parts(view: View, request: ApiRequest) -> Answer:
 
 
 def _facts(view: View, upload: Upload) -> Answer:
-    bucket = lookups.bucket_named(view, upload.bucket)
-    owner = lookups.canonical_id(view, bucket) if bucket is not None else upload.account
+    owner = lookups.canonical_id(view, lookups.existing(view, upload.bucket))
     root = (one for one in view.everywhere(Account) if one.root_arn == upload.initiator)
     user = {"ID": upload.initiator, "DisplayName": upload.initiator.rpartition("/")[2]}
     return {
@@ -243,16 +252,18 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     """ListMultipartUploads: sorted by key, then by start time."""
     params = request.params
     bucket = lookups.bucket_of(view, request)
-    after, after_id = params.get("KeyMarker", ""), params.get("UploadIdMarker") or ""
+    after = params.get("KeyMarker", "")
+    after_id = params.get("UploadIdMarker", "") if after else ""
     most = listing.limit(params.get("MaxUploads"))
     page = listing.page(_after(view, bucket, after, after_id), request, after, most)
-    write, last_id = listing.writer(request), page.items[-1].upload_id if page.items else None
+    write = listing.writer(request)
+    ends = next((one for one in page.items[-1:] if one.name == page.last), None)
     return {
         "KeyMarker": "",
         "UploadIdMarker": after_id,
         **listing.page_members(request, page, "KeyMarker"),
-        "NextKeyMarker": write(page.last) if page.truncated else None,
-        "NextUploadIdMarker": last_id if page.truncated else None,
+        "NextKeyMarker": write(page.last) if ends or page.truncated else "",
+        "NextUploadIdMarker": ends.upload_id if ends else "",
         "Bucket": bucket.name,
         "MaxUploads": most,
         "Uploads": [
@@ -270,6 +281,8 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
 def _after(view: View, bucket: Bucket, after: str, after_id: str) -> Iterator[tuple[str, Upload]]:
     uploads = [one for one in view.all(Upload, bucket.owner) if one.bucket == bucket.name]
     uploads.sort(key=lambda one: (one.name, one.draft.modified, one.upload_id))
+    if any(one.upload_id == after_id and one.name != after for one in uploads):
+        raise invalid_argument("Invalid uploadId marker", "upload-id-marker", after_id)
     same_key = [one.upload_id for one in uploads if one.name == after]
     passed = same_key[: same_key.index(after_id) + 1] if after_id in same_key else same_key
     for upload in uploads:

@@ -15,7 +15,7 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
-from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
+from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
 
 Blob = Callable[[str], bytes]
@@ -32,6 +32,7 @@ _ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
 def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
     """A new version with all that the request gives except the content."""
     params = request.params
+    grants = acl.requested(view, request, lookups.canonical_id(view, bucket))
     acl.check_storing(request, bucket)
     if not params.get("WebsiteRedirectLocation", "/").startswith(("http://", "https://", "/")):
         raise fault("InvalidRedirectLocation")
@@ -42,7 +43,7 @@ def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
         storage_class=params.get("StorageClass", "STANDARD"),
         encryption=encryption(request, bucket),
         tags=settings.tags_of_header(params.get("Tagging")),
-        grants=acl.requested(view, request, lookups.canonical_id(view, bucket)),
+        grants=grants,
     )
 
 
@@ -52,14 +53,17 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
     if params.get("SSECustomerAlgorithm"):
         blocked = (rule.get("BlockedEncryptionTypes") or {}).get("EncryptionType") or ()
         raise fault("NotImplemented") if "NONE" in blocked else fault("AccessDenied")
-    message = "Server Side Encryption with AWS KMS managed key requires HTTP header "
-    message += "x-amz-server-side-encryption : aws:kms"
     algorithm = params.get("ServerSideEncryption", "")
-    settings.check_key(algorithm, params.get("SSEKMSKeyId"), message)
+    if params.get("SSEKMSKeyId") and not algorithm.startswith("aws:kms"):
+        message = "Server Side Encryption with AWS KMS managed key requires HTTP header "
+        message += "x-amz-server-side-encryption : aws:kms"
+        raise invalid_argument(message, "SSEKMSKeyId", params["SSEKMSKeyId"])
     default = rule.get("ApplyServerSideEncryptionByDefault") or {}
     usual = (default.get("SSEAlgorithm", "AES256"), default.get("KMSMasterKeyID"))
     values = map(params.get, _ENCRYPTION) if algorithm else (*usual, rule.get("BucketKeyEnabled"))
     kept = {name: str(value) for name, value in zip(_ENCRYPTION, values, strict=True) if value}
+    if not kept["ServerSideEncryption"].startswith("aws:kms"):
+        kept.pop("BucketKeyEnabled", None)
     check_signed(request, kept)
     return kept
 
@@ -169,12 +173,21 @@ def add(tx: Transaction, bucket: Bucket, key: str, version: ObjectVersion) -> Ob
     item = tx.get(Object, bucket.owner, f"{bucket.name}/{key}")
     before = item.versions if item is not None else ()
     if bucket.versioning == "Enabled":
-        version = replace(version, version_id=secrets.token_urlsafe(24))
+        content = lookups.stamp(version.modified) + secrets.token_hex(3)
+        version = replace(version, version_id=lookups.token(content))
     else:
         before = tuple(older for older in before if older.version_id != NULL)
     versions = (*before, version)
     tx.put(Object(account=bucket.owner, bucket=bucket.name, name=key, versions=versions))
+    overtake(tx, bucket, key)
     return version
+
+
+def overtake(tx: Transaction, bucket: Bucket, key: str) -> None:
+    """The uploads that are under way for this key are overtaken by a write or deletion."""
+    for upload in list(tx.all(Upload, bucket.owner)):
+        if (upload.bucket, upload.name) == (bucket.name, key):
+            tx.put(replace(upload, overtaken=True))
 
 
 def change(tx: Transaction, request: ApiRequest, **members: object) -> ObjectVersion:

@@ -113,7 +113,8 @@ class Claim:
                 payload_hash,
             )
         )
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        # Headers are read as Latin-1; what was signed are their bytes. The rest is ASCII.
+        digest = hashlib.sha256(canonical.encode("latin-1", "replace")).hexdigest()
         to_sign = f"{ALGORITHM}\n{stamp(self.time)}\n{scope}\n{digest}"
         key = _signing_key(secret, self.credential.date, self.credential.region, service)
         return Signed(canonical, to_sign, key, hmac.digest(key, to_sign.encode(), "sha256").hex())
@@ -138,7 +139,8 @@ def header_map(request: HttpRequest) -> dict[str, str]:
     """Headers by lower-case name: values joined by commas, whitespace collapsed."""
     headers: dict[str, str] = {}
     for name, value in request.headers:
-        lower, collapsed = name.lower(), " ".join(value.split())
+        words = value.replace("\t", " ").split(" ")  # not split(), whose spaces may be of UTF-8
+        lower, collapsed = name.lower(), " ".join(filter(None, words))
         headers[lower] = f"{headers[lower]},{collapsed}" if lower in headers else collapsed
     return headers
 

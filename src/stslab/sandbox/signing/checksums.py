@@ -62,7 +62,7 @@ def _verify_md5(sent: str, body: bytes) -> None:
     if expected != actual:
         ours = base64.b64encode(actual).decode()
         what = "The Content-MD5 you specified did not match what we received."
-        raise fault("BadDigest", what, ExpectedDigest=sent, CalculatedDigest=ours)
+        raise fault("BadDigest", what, ExpectedDigest=expected.hex(), CalculatedDigest=ours)
 
 
 def _verify_checksum(algorithm: str, sent: str, body: bytes) -> None:

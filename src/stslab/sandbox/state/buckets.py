@@ -131,7 +131,8 @@ class Upload(Record, frozen=True, kw_only=True):
     """An unfinished multipart upload, in the account of the bucket's owner.
 
     ``draft`` is the version that it will create, still without content; ``draft.modified`` is
-    when the upload started. ``initiator`` is an ARN. ``parts`` are in order.
+    when the upload started. ``initiator`` is an ARN. ``parts`` are in order. ``overtaken`` says
+    that the key was written or deleted since.
     """
 
     table: ClassVar[str] = "upload"
@@ -144,6 +145,7 @@ class Upload(Record, frozen=True, kw_only=True):
     draft: ObjectVersion
     algorithm: str = ""
     parts: tuple[Part, ...] = ()
+    overtaken: bool = False
 
 
 def blobs(view: View) -> Iterator[str]:

@@ -69,12 +69,13 @@ def requested(view: View, request: ApiRequest, owner_id: str) -> Grants:
     if headers:
         grants = [grant for name in headers for grant in _in_header(request, name)]
     elif policy is not None:
-        grants = list(_in_document(policy, owner_id))
+        grants = list(_in_document(view, policy, owner_id))
     else:
         further = _CANNED[canned or "private"]
         return (Grant(owner_id, ALL), *further) if further else None
+    kinds = ("uri", "id") if headers else _IN_DOCUMENTS
     for grant in grants:
-        _check_grantee(view, grant.grantee)
+        _check_grantee(view, grant.grantee, kinds)
     if len(grants) > _MOST_GRANTS:
         raise fault("MalformedACLError")
     return tuple(grants) if grants != [Grant(owner_id, ALL)] else None
@@ -84,14 +85,19 @@ def _in_header(request: ApiRequest, name: str) -> Iterator[Grant]:
     for part in request.params[name].split(","):
         match = _GRANTEE.fullmatch(part)
         if match is None:
-            raise invalid_argument("Argument format not recognized", name, request.params[name])
+            header = f"x-amz-grant-{_HEADERS[name].lower().replace('_', '-')}"
+            raise invalid_argument("Argument format not recognized", header, request.params[name])
         kind, grantee = match.groups()
         yield Grant(f"mailto:{grantee}" if kind == "emailAddress" else grantee, _HEADERS[name])
 
 
-def _in_document(policy: Document, owner_id: str) -> Iterator[Grant]:
-    if (policy.get("Owner") or {}).get("ID") != owner_id:
-        raise fault("MalformedACLError") if "Owner" not in policy else fault("AccessDenied")
+def _in_document(view: View, policy: Document, owner_id: str) -> Iterator[Grant]:
+    if "Owner" not in policy:
+        raise fault("MalformedACLError")
+    given = (policy["Owner"] or {}).get("ID") or ""
+    _check_grantee(view, given, _IN_DOCUMENTS)
+    if given != owner_id:
+        raise fault("AccessDenied")
     for row in policy.get("Grants") or ():
         grantee, permission = row.get("Grantee") or {}, row.get("Permission")
         name = grantee.get("ID") or grantee.get("URI")
@@ -100,14 +106,17 @@ def _in_document(policy: Document, owner_id: str) -> Iterator[Grant]:
         yield Grant(name or f"mailto:{grantee['EmailAddress']}", permission)
 
 
-def _check_grantee(view: View, grantee: str) -> None:
+_IN_DOCUMENTS = ("Group/URI", "CanonicalUser/ID")
+
+
+def _check_grantee(view: View, grantee: str, kinds: tuple[str, str]) -> None:
     if grantee.startswith("mailto:"):  # supported until October 2025: "PutObjectAcl"
         raise fault("MethodNotAllowed")
     if "://" in grantee:
         if grantee not in (EVERYONE, AUTHENTICATED, _LOG_DELIVERY):
-            raise invalid_argument("Invalid group uri", "Group/URI", grantee)
+            raise invalid_argument("Invalid group uri", kinds[0], grantee)
     elif account_with(view, grantee) is None:
-        raise invalid_argument("Invalid id", "CanonicalUser/ID", grantee)
+        raise invalid_argument("Invalid id", kinds[1], grantee)
 
 
 def account_with(view: View, canonical_id: str) -> Account | None:
@@ -152,11 +161,12 @@ def check_storing(request: ApiRequest, bucket: Bucket) -> None:
 
 def new_grants(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
     """The ACL in PutBucketAcl or PutObjectAcl, checked by the bucket's settings."""
-    if not acls_enabled(bucket):
-        raise fault("AccessControlListNotSupported")
     if not any(request.params.get(name) for name in ("ACL", "AccessControlPolicy", *_HEADERS)):
         raise fault("MissingSecurityHeader", MissingHeaderName="x-amz-acl")
-    return requested(view, request, lookups.canonical_id(view, bucket))
+    grants = requested(view, request, lookups.canonical_id(view, bucket))
+    if not acls_enabled(bucket):
+        raise fault("AccessControlListNotSupported")
+    return grants
 
 
 def refuse_public(request: ApiRequest, bucket: Bucket) -> None:

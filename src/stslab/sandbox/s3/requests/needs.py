@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from urllib.parse import parse_qs, parse_qsl, unquote
+from urllib.parse import parse_qs, parse_qsl, unquote_plus
 
 import msgspec
 from msgspec.structs import replace
@@ -163,8 +163,10 @@ def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
     if "Bucket" in request.params and request.operation != "CreateBucket":
         bucket = lookups.bucket_of(view, request)
         if (expected := request.params.get("ExpectedBucketOwner", bucket.owner)) != bucket.owner:
-            is_account = len(expected) == _DIGITS and expected.isdecimal()
-            raise fault("AccessDenied" if is_account else "InvalidBucketOwnerAWSAccountID")
+            if len(expected) == _DIGITS and expected.isdecimal():
+                raise fault("AccessDenied")
+            message = "The value of the expected bucket owner parameter must be an AWS Account ID"
+            raise fault("InvalidBucketOwnerAWSAccountID", f"{message}... [{expected}]")
         _check_region(request, bucket)
         acl.refuse_public(request, bucket)
     usual = _object if "Key" in request.params else _bucket
@@ -256,7 +258,7 @@ def _source(call: _Call) -> Iterator[Need]:
 def source(request: ApiRequest) -> tuple[Address, str | None]:
     """The address and the version id of a copy's source. Raises InvalidArgument."""
     path, _, query = str(request.params["CopySource"]).partition("?versionId=")
-    bucket, _, key = unquote(path).removeprefix("/").partition("/")
+    bucket, _, key = unquote_plus(path).removeprefix("/").partition("/")
     broken = re.search("%(?![0-9A-Fa-f]{2})", path)
     for what, wrong in (("encoding", broken), ("bucket name", not bucket), ("object key", not key)):
         if wrong:

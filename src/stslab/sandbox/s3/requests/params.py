@@ -176,6 +176,8 @@ _TYPES |= dict.fromkeys(_CAPITALS, "capitals")
 # Canned ACLs that the model lacks ("Access control list (ACL) overview").
 _FURTHER_ACLS = "aws-exec-read bucket-owner-full-control bucket-owner-read log-delivery-write"
 _FURTHER_CHOICES = {"BucketCannedACL": _FURTHER_ACLS.split()}
+# Storage classes of other services and of directory buckets.
+_ELSEWHERE = frozenset("EXPRESS_ONEZONE FSX_ONTAP FSX_OPENZFS OUTPOSTS SNOW".split())
 _MOST_METADATA = 2048
 _MOST_COUNTED = 2**31 - 1
 _COUNTS: Mapping[str, str] = {
@@ -195,6 +197,7 @@ _REFUSED_LATER = frozenset({"BucketLocationConstraint", "FilterRuleName"})
 _MESSAGES: Mapping[str, str] = {
     "EncodingType": "Invalid Encoding Method specified in Request",
     "MetadataDirective": "Unknown metadata directive.",
+    "ObjectOwnership": "Invalid x-amz-object-ownership header: {}",
     "ServerSideEncryption": "The encryption method specified is not supported",
     "TaggingDirective": "Unknown tagging directive.",
 }
@@ -249,6 +252,7 @@ def _members(shape: StructureShape, location: str) -> tuple[_Member, ...]:
             wire_name = wire_name.lower() if location == "header" else wire_name
             convert = _CONVERTERS.get(_TYPES.get(name, member.type_name), str)
             choices = {*getattr(member, "enum", ()), *_FURTHER_CHOICES.get(member.name, ())}
+            choices -= _ELSEWHERE
             members.append(_Member(name, wire_name, convert, frozenset(choices)))
     return tuple(members)
 
@@ -261,8 +265,9 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
     headers = {key.lower(): value for key, value in http.headers}
     for members, given in ((layout.headers, headers), (layout.arguments, single(http))):
         for member in members:
-            if member.wire_name in given:
-                parsed[member.name] = _converted(member, given[member.wire_name])
+            text = given.get(member.wire_name)
+            if text or (text is not None and member.convert is not integer):
+                parsed[member.name] = _converted(member, text)
     _refuse_unknown(layout, headers, parsed, http)
     for map_name, prefix in layout.maps:
         parsed[map_name] = {
@@ -309,12 +314,12 @@ def _body(layout: _Layout, http: HttpRequest) -> Document:
         return {}
     if shape.type_name == "blob":
         return {payload: _content(http)}
+    if shape.type_name == "string":
+        return {payload: http.body.decode("utf-8", errors="replace")}
     if not http.body:
         if layout.needs_body:
             raise fault("MissingRequestBodyError")
         return {}
-    if shape.type_name == "string":
-        return {payload: http.body.decode("utf-8", errors="replace")}
     return {payload: read(shape, shape.serialization.get("name", payload), http.body)}
 
 
@@ -359,7 +364,7 @@ def _bad_choice(member: _Member, given: str) -> ApiFault:
     if member.name in _CAPITALS:
         return fault("InvalidRequest", f"Value for {member.wire_name} header is invalid.")
     message = _MESSAGES.get(member.name, f"Invalid value for {member.wire_name}")
-    return invalid_argument(message, member.wire_name, given)
+    return invalid_argument(message.format(given), member.wire_name, given)
 
 
 def _fits(shape: Shape, value: object) -> bool:
