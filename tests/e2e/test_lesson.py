@@ -246,6 +246,18 @@ def test_an_account_that_ended_meanwhile_is_started_again(opened: Open, machine:
     again.wait("Somebody joins", "Enter goes on")
     again.enter()
     again.wait("sts wants to list all buckets", "question 2 of")
+    again.key("2")
+    again.wait("You said so.", "Enter goes on")
+    again.enter("quit")
+    assert again.ended() == 0
+    third = opened("run")
+    third.wait("Assume a role with AWS STS", "Enter goes on")
+    third.enter()
+    third.wait("Somebody joins", "Enter goes on")
+    third.enter()
+    third.wait("CloudFormation now makes", "Enter goes on")
+    third.enter("access")  # nor is its answer hidden any more
+    third.wait("list all buckets   ·", "denied")
 
 
 def test_every_word_at_a_question(opened: Open) -> None:

@@ -345,6 +345,7 @@ class Loop(AtPrompt):
             question = questions.question(verdict, who, target, check=check, lab=self.lab)
             callers = {who: verdict}
         if verdict is None or question is None or self._was_asked(stage, at):
+            self.asks = self._to_be_asked(stage, at + 1)
             record = self.runner.prove(stage, at)
             self.heard.lines.append((record.held, record.says))
             return record
