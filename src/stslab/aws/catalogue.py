@@ -67,7 +67,6 @@ def loader() -> Loader:
 
 
 def _shape(model: BotocoreShape | None, service: str, *, output: bool, name: str = "") -> Shape:
-    """Convert a botocore shape."""
     if model is None:
         return NOTHING
     kind, limits = model.type_name, model.metadata

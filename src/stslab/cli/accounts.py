@@ -100,7 +100,6 @@ class Open:
         return decider(self.home, self.account.credentials_now)
 
     def goes_on(self, run: "RunRecord") -> bool:
-        """Whether the run is on this account."""
         info = self.target.info
         return (run.target, run.account, run.region) == (info.name, info.account, info.region)
 

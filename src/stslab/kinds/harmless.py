@@ -133,7 +133,6 @@ def _values(rule: Rule, given: Params) -> list[object]:
 
 
 def _parameter(rule: Rule) -> str:
-    """The parameter in a rule's expression."""
     return re.split(r"\W", rule.where.lstrip("["))[0]
 
 

@@ -26,7 +26,6 @@ class Arn(NamedTuple):
 
     @property
     def is_role(self) -> bool:
-        """Whether it is a role's ARN."""
         return self.service == "iam" and self.resource.startswith("role/")
 
 

@@ -450,7 +450,6 @@ class Loop(AtPrompt):
 
 
 def _only_looks(step: "Step") -> bool:
-    """Whether a step only reads."""
     return step.undo is None and not (step.profile or step.clock or step.token)
 
 

@@ -65,7 +65,6 @@ def _show(topic: str) -> None:
 
 
 def _section(lines: list[str], heading: str) -> Iterator[str]:
-    """The lines of the section with this heading."""
     level = fenced = 0
     for line in lines:
         fenced ^= line.startswith("```")

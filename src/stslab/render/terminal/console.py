@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import IO, TextIO, cast
+from typing import IO, Any, TextIO, cast
 
 from rich.console import Console
 
@@ -21,14 +21,8 @@ class PlainStream:
     def write(self, text: str) -> int:
         return self._stream.write(plain(text))
 
-    def flush(self) -> None:
-        self._stream.flush()
-
-    def isatty(self) -> bool:
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        return self._stream.fileno()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class _Console(Console):

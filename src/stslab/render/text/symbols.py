@@ -45,7 +45,6 @@ def in_words() -> bool:
 
 
 def is_unicode(encoding: str | None) -> bool:
-    """Whether the encoding is a UTF."""
     return (encoding or "").lower().replace("-", "").startswith("utf")
 
 

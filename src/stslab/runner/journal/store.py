@@ -129,7 +129,6 @@ class Journal:
         self.write(run.id, run)
 
     def run(self, run: str) -> RunRecord | None:
-        """The run of this id, or None."""
         return self.past(run).run()
 
     def runs(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:

@@ -133,7 +133,6 @@ def by_hand(thing: Thing, describe: Describe) -> str:
 
 
 def undo_by_hand(work: Work, entry: Entry, describe: Describe) -> str:
-    """The commands that undo an entry."""
     if entry.thing and complete(entry.thing) and not _is_setting(entry.thing):
         return by_hand(entry.thing, describe)
     return "; ".join(describe(work.calls.shown(call.call)) for call in entry.undo)
