@@ -63,10 +63,6 @@ def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str, most
     return Page(items, prefixes, False, last)
 
 
-def limit(requested: int | None) -> int:
-    return MOST if requested is None else min(requested, MOST)
-
-
 def name_in_token(given: str | None) -> str:
     """The name in a continuation token; empty without one. Raises InvalidArgument."""
     if given is None:
@@ -126,7 +122,7 @@ def _current(
     view: View, request: ApiRequest, after: str, *, with_owner: bool
 ) -> tuple[Page[Object], Answer]:
     """A page of current versions, and the members of the answer that both operations have."""
-    bucket, most = lookups.bucket_of(view, request), limit(request.params.get("MaxKeys"))
+    bucket, most = lookups.bucket_of(view, request), min(request.params.get("MaxKeys", MOST), MOST)
     entries = (
         (item.name, item)
         for item in _objects(view, request, bucket)
@@ -169,7 +165,7 @@ def _list_versions(view: View, request: ApiRequest) -> Answer:
         raise invalid_argument(message, "version-id-marker", after_id)
     where = Address(bucket.name, after)
     lookups.check_version_id(view, where, after_id or None, "version-id-marker")
-    most = limit(params.get("MaxKeys"))
+    most = min(params.get("MaxKeys", MOST), MOST)
     entries = _versions(_objects(view, request, bucket), after, after_id)
     result = page(entries, request, after, most)
     owner, write = {"ID": lookups.canonical_id(view, bucket)}, writer(request)
@@ -210,7 +206,8 @@ def _versions(
         if item.name == after and after_id:
             shown = tuple(takewhile(lambda one: one.version_id != after_id, item.versions))
             if shown == item.versions:  # the version with this id was deleted meanwhile
-                shown = [one for one in shown if lookups.made_before(one, after_id)]
+                place = lookups.in_token(after_id)
+                shown = [one for one in shown if lookups.stamp(one.modified) < place]
         yield from ((item.name, (item, version)) for version in reversed(tuple(shown)))
 
 

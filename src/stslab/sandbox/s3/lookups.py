@@ -14,7 +14,6 @@ from stslab.sandbox.state.snapshot import Account, View
 # Other operations on an object whose current version is a delete marker are not allowed.
 _READS = frozenset({"GetObject", "GetObjectAcl", "HeadObject"})
 _CHECK = 4
-_STAMP = 14
 
 
 def token(content: str) -> str:
@@ -35,11 +34,7 @@ def in_token(given: str) -> str:
 
 def stamp(moment: datetime) -> str:
     """A version id begins with the time, so that it has a place in lists after its deletion."""
-    return f"{int(moment.timestamp() * 1_000_000):0{_STAMP}x}"
-
-
-def made_before(version: ObjectVersion, version_id: str) -> bool:
-    return stamp(version.modified) < in_token(version_id)[:_STAMP]
+    return f"{int(moment.timestamp() * 1_000_000):014x}"
 
 
 def bucket_named(view: View, name: str) -> Bucket | None:

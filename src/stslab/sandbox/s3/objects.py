@@ -268,7 +268,7 @@ def _delete(judge: Judge, tx: Transaction, request: ApiRequest, row: Document) -
     condition = {"IfMatch": row["ETag"]} if row.get("ETag") else {}
     params = {**request.params, "VersionId": None, **_identifier(row), **condition}
     single = replace(request, operation="DeleteObject", params=params)
-    for need in needs.to_delete(tx, judge.seen(tx), single):
+    for need in needs.needs_of(tx, judge.seen(tx), single):
         decision = judge.decide(tx, single, need)
         if not decision.allowed:
             raise model.denial(single, need, decision)

@@ -216,7 +216,7 @@ def _upload(view: View, request: ApiRequest) -> Upload:
 def _list_parts(view: View, request: ApiRequest) -> Answer:
     upload = _upload(view, request)
     after = request.params.get("PartNumberMarker", 0)
-    most = listing.limit(request.params.get("MaxParts"))
+    most = min(request.params.get("MaxParts", listing.MOST), listing.MOST)
     rest = [part for part in upload.parts if part.number > after]
     shown = rest[:most]
     return {
@@ -254,7 +254,7 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
     after = params.get("KeyMarker", "")
     after_id = params.get("UploadIdMarker", "") if after else ""
-    most = listing.limit(params.get("MaxUploads"))
+    most = min(params.get("MaxUploads", listing.MOST), listing.MOST)
     page = listing.page(_after(view, bucket, after, after_id), request, after, most)
     write = listing.writer(request)
     ends = next((one for one in page.items[-1:] if one.name == page.last), None)

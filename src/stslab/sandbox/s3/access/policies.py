@@ -114,11 +114,6 @@ def get(judge: Judge, view: View, request: ApiRequest) -> Answer:
     return {"Policy": policies.with_arns(_text(_own_bucket(view, request)), judge.seen(view))}
 
 
-def _status(view: View, request: ApiRequest) -> Answer:
-    text = _text(lookups.bucket_of(view, request))
-    return {"PolicyStatus": {"IsPublic": policy_is_public(text)}}
-
-
 def _text(bucket: Bucket) -> str:
     if not bucket.policy:
         raise fault("NoSuchBucketPolicy", BucketName=bucket.name)
@@ -136,7 +131,11 @@ def _own_bucket(view: View, request: ApiRequest) -> Bucket:
     return bucket
 
 
-READS: Reads = {"GetBucketPolicyStatus": _status}
+READS: Reads = {
+    "GetBucketPolicyStatus": lambda view, request: {
+        "PolicyStatus": {"IsPublic": policy_is_public(_text(lookups.bucket_of(view, request)))}
+    },
+}
 WRITES: Writes = {
     "DeleteBucketPolicy": lambda tx, request: tx.put(replace(_own_bucket(tx, request), policy="")),
 }
@@ -283,6 +282,7 @@ _ON_OBJECT: Mapping[str, tuple[str, ...]] = {
     "WRITE_ACP": ("s3:PutObjectAcl", "s3:PutObjectVersionAcl"),
 }
 _WITH_ACCOUNT = {"StringNotEquals": {"aws:PrincipalType": "Anonymous"}}
+_LITERAL = {ord(mark): f"${{{mark}}}" for mark in "$*?"}
 _EMPTY = '{"Version": "2012-10-17", "Statement": []}'
 
 
@@ -323,7 +323,7 @@ def acl_statements(
     new = (f"{bucket.arn}/*",) if found is None or found.marker else ()
     yield from _allowing(view, bucket, bucket.grants, _ON_BUCKET, (bucket.arn, *new))
     if found is not None:
-        resource = _literal(f"{bucket.arn}/{where.key}")
+        resource = f"{bucket.arn}/{where.key}".translate(_LITERAL)
         yield from _allowing(view, bucket, found.grants, _ON_OBJECT, (resource,))
 
 
@@ -359,8 +359,3 @@ def _principal(view: View, bucket: Bucket, grantee: str) -> str | Mapping[str, s
     if account is None or account.account == bucket.owner:
         return None
     return {"AWS": account.root_arn}
-
-
-def _literal(arn: str) -> str:
-    """``arn`` as a pattern that matches only itself."""
-    return arn.replace("$", "${$}").replace("*", "${*}").replace("?", "${?}")

@@ -200,11 +200,6 @@ def _located(bucket: Bucket) -> Pairs:
     return (("x-amz-bucket-region", bucket.region),)
 
 
-def to_delete(view: View, seen: View, request: ApiRequest) -> Needs:
-    """The needs of deleting one of the objects that DeleteObjects lists."""
-    return tuple(_object(_Call(request, view, seen)))
-
-
 def _service(call: _Call) -> Iterator[Need]:
     owner = call.request.caller.account
     context = _request_keys(call.request, owner)
