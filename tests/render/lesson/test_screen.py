@@ -34,3 +34,24 @@ def test_text_is_no_wider_than_one_reads() -> None:
     screen = Screen(Console(file=out, width=200, height=24), aws_command, clears=False)
     screen.page(lambda paper: paper.prose("word " * 60), lambda: True)
     assert max(map(len, out.getvalue().split("\n"))) in range(80, 97)
+
+
+def test_a_command_that_does_not_fit_begins_the_next_part() -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=80, height=24), aws_command, clears=False)
+    told = [
+        "Why",
+        *("  reason" for _ in range(9)),
+        "      {",
+        '        "Effect": "Allow"',
+        "      }",
+    ]
+    command = ["    aws iam x \\", *(f"      --option-{at} \\" for at in range(9)), "      --last"]
+    pages: list[str] = []
+
+    def more() -> bool:
+        pages.append(out.getvalue())
+        return True
+
+    screen.page(lambda paper: paper.put("\n".join([*told, *command])), more)
+    assert [page.strip().split("\n") for page in pages] == [told]

@@ -131,8 +131,21 @@ def _rows(line: str, width: int) -> int:
 
 
 def _page(lines: list[str], room: int, width: int) -> int:
-    """How many of the lines to show at once: up to a blank one, if that is most of the screen."""
+    """How many of the lines to show at once.
+
+    Up to a blank one, if that is most of the screen; else up to where the least indented part
+    begins, such as a command.
+    """
     rows = list(accumulate(_rows(line, width) for line in lines))
     fit = max(bisect_right(rows, room), 1)
+    if fit == len(lines):
+        return fit
     blank = (at for at in range(fit, fit // 2, -1) if not lines[at - 1].strip())
-    return fit if fit == len(lines) else next(blank, fit)
+    texts = [Text.from_ansi(line).plain for line in lines[: fit + 1]]
+    indents = [len(text) - len(text.lstrip()) for text in texts]
+    begins = [
+        at
+        for at in range(fit, fit // 3, -1)
+        if indents[at] < indents[at - 1] and not texts[at].lstrip().startswith(("}", "]"))
+    ]
+    return next(blank, min(begins, key=indents.__getitem__, default=fit))
