@@ -203,11 +203,12 @@ _ROOT_RECOVERS: Final = {"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deleteb
 
 
 @cache
-def _reserved() -> dict[str, re.Pattern[str]]:
-    """For each action that AWS reserves for itself on some resources, the pattern of these."""
+def _reserved() -> dict[str, tuple[re.Pattern[str], str]]:
+    """For each action that AWS reserves for itself on some resources, their pattern, and why."""
     return {
-        action: re.compile(resource)
-        for resource, actions in beside(__file__, "reserved.yaml").items()
+        action: (re.compile(resource), reason)
+        for resource, reasons in beside(__file__, "reserved.yaml").items()
+        for reason, actions in reasons.items()
         for action in actions.split()
     }
 
@@ -251,6 +252,5 @@ def _forbidden(question: Question) -> str:
     if arn and principal.member and not principal.arn.startswith(f"arn:{arn.partition}:"):
         # "How IAM roles differ from resource-based policies": only within one partition.
         return f"{request.resource} is in another partition than {principal.arn}"
-    reserved = _reserved().get(question.action)
-    by_aws = reserved and reserved.fullmatch(request.resource)
-    return f"{request.resource} is managed by AWS" if by_aws else ""
+    pattern, reason = _reserved().get(question.action, (None, ""))
+    return reason if pattern and pattern.fullmatch(request.resource) else ""

@@ -149,8 +149,8 @@ class Decision:
     @property
     def message(self) -> str:
         """AWS's message for a denial; empty for an allowed request."""
-        if self.allowed:
-            return ""
+        if self.allowed or self.reason.endswith("."):
+            return "" if self.allowed else self.reason
         request = self.request
         named = request.resource != "*" or request.action.lower().startswith("iam:")
         resource = f" on resource: {request.resource}" if named else ""

@@ -166,7 +166,8 @@ def change_password(tx: Transaction, request: ApiRequest) -> None:
     if login.password != old:
         raise ApiFault("AccessDenied", "The old password was incorrect.")
     _check(tx, request.account, new)
-    tx.put(replace(user, login=replace(login, password=new, changed=request.now)))
+    login = replace(login, password=new, changed=request.now, reset_required=False)
+    tx.put(replace(user, login=login))
 
 
 def delete_login_profile(tx: Transaction, request: ApiRequest) -> None:
@@ -224,8 +225,7 @@ def update_account_password_policy(tx: Transaction, request: ApiRequest) -> None
     """Parameters that are left out get their defaults."""
     params = request.params
     given = {member: params[name] for name, member in _MEMBERS.items() if name in params}
-    policy = PasswordPolicy(**given)
-    tx.put(replace(lookups.account(tx, request.account), password_policy=policy))
+    tx.put(replace(lookups.account(tx, request.account), password_policy=PasswordPolicy(**given)))
 
 
 def delete_account_password_policy(tx: Transaction, request: ApiRequest) -> None:

@@ -28,6 +28,7 @@ N = TypeVar("N", bound=Named)
 SERVICE_PATH = "/aws-service-role/"
 """The path of service-linked roles."""
 _POLICY_ARN = re.compile(r"arn:aws:iam::(\d{12}|aws):policy/[\x21-\x7e]+")
+_RESERVED = re.compile(r"arn:aws:iam::aws:policy/(aws-service-role|root-task)/")
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +93,10 @@ def existing(view: View, kind: type[R], account: str, identifier: str) -> R:
 
 def named(view: View, kind: type[R], request: ApiRequest) -> R:
     """The record that the request names. Raises NoSuchEntity."""
-    return existing(view, kind, request.account, request.params[KINDS[kind].parameter])
+    name = request.params[KINDS[kind].parameter]
+    if kind is ManagedPolicy:
+        checked_arn(name)
+    return existing(view, kind, request.account, name)
 
 
 def put_new(
@@ -199,20 +203,6 @@ def changeable(view: View, kind: type[R], request: ApiRequest) -> R:
     return record
 
 
-def policy(view: View, request: ApiRequest) -> ManagedPolicy:
-    """The managed policy that the request names, AWS's or a customer's."""
-    checked_arn(request.params["PolicyArn"])
-    return named(view, ManagedPolicy, request)
-
-
-def own_policy(view: View, request: ApiRequest) -> ManagedPolicy:
-    """The customer managed policy that the request names. Refuses AWS's policies."""
-    managed = policy(view, request)
-    if managed.account == aws_policies.OWNER:
-        raise faults.invalid_input(f"Policy {managed.arn} is owned by AWS and cannot be changed.")
-    return managed
-
-
 def managed_text(view: View, account: str, arn: str) -> str | None:
     """The text of a managed policy's default version, or None if the policy does not exist."""
     found = find(view, ManagedPolicy, account, arn)
@@ -224,16 +214,16 @@ def boundary(view: View, request: ApiRequest) -> str:
     arn: str = request.params.get("PermissionsBoundary", "")
     if arn and find(view, ManagedPolicy, request.account, checked_arn(arn)) is None:
         raise faults.no_such(f"Scope ARN: {arn} does not exist or is not attachable.")
-    refuse_service_policy(arn)
+    refuse_reserved(request, arn)
     return arn
 
 
-def refuse_service_policy(arn: str) -> None:
-    """Raise PolicyNotAttachable for a policy that only service-linked roles may have."""
-    if f":policy{SERVICE_PATH}" in arn:
-        raise ApiFault(
-            "PolicyNotAttachable", "Cannot attach a Service Role Policy to a Customer Role."
-        )
+def refuse_reserved(request: ApiRequest, arn: str) -> None:
+    """Raise PolicyNotAttachable for a policy of service-linked roles or for AssumeRoot."""
+    if _RESERVED.match(arn):
+        to_role = "Cannot attach a Service Role Policy to a Customer Role."
+        to_user = "Cannot attach AWS reserved policy to an IAM user."
+        raise ApiFault("PolicyNotAttachable", to_user if "UserName" in request.params else to_role)
 
 
 def checked_arn(arn: str) -> str:

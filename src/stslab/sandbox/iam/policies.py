@@ -1,5 +1,6 @@
 """Operations on managed policies, inline policies, attachments and permissions boundaries."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from msgspec.structs import replace
@@ -47,7 +48,7 @@ def create_policy(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def get_policy(view: View, request: ApiRequest) -> Answer:
-    policy = lookups.policy(view, request)
+    policy = lookups.named(view, ManagedPolicy, request)
     uses, description = Uses.of(view, request.account), policy.description or None
     more = {"Description": description, "Tags": answers.tags(policy.tags)}
     return {"Policy": {**answers.policy(policy, uses), **more}}
@@ -68,7 +69,7 @@ def list_policies(view: View, request: ApiRequest) -> Answer:
 
 
 def delete_policy(tx: Transaction, request: ApiRequest) -> None:
-    policy, uses = lookups.own_policy(tx, request), Uses.of(tx, request.account)
+    policy, uses = lookups.named(tx, ManagedPolicy, request), Uses.of(tx, request.account)
     if policy.arn in uses.attached or policy.arn in uses.bounding:
         raise faults.in_use("Cannot delete a policy attached to entities.")
     if len(policy.versions) > 1:
@@ -80,7 +81,7 @@ def delete_policy(tx: Transaction, request: ApiRequest) -> None:
 
 
 def create_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
-    policy, params = lookups.own_policy(tx, request), request.params
+    policy, params = lookups.named(tx, ManagedPolicy, request), request.params
     text = _document(params["PolicyDocument"])
     most = lookups.QUOTAS["VersionsPerPolicy"]
     if len(policy.versions) >= most:
@@ -102,27 +103,27 @@ def create_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def get_policy_version(view: View, request: ApiRequest) -> Answer:
-    policy = lookups.policy(view, request)
+    policy = lookups.named(view, ManagedPolicy, request)
     version = _version(policy, request)
     return {"PolicyVersion": answers.policy_version(policy, version, with_document=True)}
 
 
 def list_policy_versions(view: View, request: ApiRequest) -> Answer:
     """The newest version comes first."""
-    policy = lookups.policy(view, request)
+    policy = lookups.named(view, ManagedPolicy, request)
     show = partial(answers.policy_version, policy, with_document=False)
     return answers.page("Versions", policy.versions[::-1], request.params, show)
 
 
 def set_default_policy_version(tx: Transaction, request: ApiRequest) -> None:
-    policy = lookups.own_policy(tx, request)
+    policy = lookups.named(tx, ManagedPolicy, request)
     version = _version(policy, request)
     if version.version_id != policy.default:
         tx.put(replace(policy, default=version.version_id, updated=request.now))
 
 
 def delete_policy_version(tx: Transaction, request: ApiRequest) -> None:
-    policy = lookups.own_policy(tx, request)
+    policy = lookups.named(tx, ManagedPolicy, request)
     deleted = _version(policy, request)
     if deleted.version_id == policy.default:
         raise faults.in_use("Cannot delete the default version of a policy.")
@@ -141,7 +142,7 @@ def _version(policy: ManagedPolicy, request: ApiRequest) -> PolicyVersion:
 
 
 def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
-    params, arn = request.params, lookups.policy(view, request).arn
+    params, arn = request.params, lookups.named(view, ManagedPolicy, request).arn
     usage = params.get("PolicyUsageFilter")
 
     def has(entity: User | Group | Role) -> bool:
@@ -149,20 +150,18 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
         boundary = "" if isinstance(entity, Group) else entity.boundary
         return attached or (usage != "PermissionsPolicy" and boundary == arn)
 
+    def shown(entity: User | Group | Role) -> Mapping[str, str]:
+        word = entity.table.title()
+        return {f"{word}Name": entity.name, f"{word}Id": entity.unique_id}
+
     holders: list[User | Group | Role] = []
     for kind in _HOLDERS:
         if params.get("EntityFilter") in (None, kind.table.title()):
             having = filter(has, view.all(kind, request.account))
             holders += answers.by_name(having, params.get("PathPrefix"))
-    answer = answers.page("holders", holders, params, lambda entity: entity)
-    shown: list[User | Group | Role] = answer.pop("holders")
-    for word in ("User", "Group", "Role"):
-        answer[f"Policy{word}s"] = [
-            {f"{word}Name": entity.name, f"{word}Id": entity.unique_id}
-            for entity in shown
-            if entity.table.title() == word
-        ]
-    return answer
+    every = (answer := answers.page("all", holders, params, shown)).pop("all")
+    words = ("User", "Group", "Role")
+    return answer | {f"Policy{it}s": [one for one in every if f"{it}Name" in one] for it in words}
 
 
 # -- inline and attached policies, and boundaries, of users, groups and roles ---------------------
@@ -226,7 +225,7 @@ def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     if lookups.find(tx, ManagedPolicy, request.account, arn) is None:
         raise faults.no_such(f"Policy {arn} does not exist or is not attachable.")
     if arn not in holder.attached:
-        lookups.refuse_service_policy(arn)
+        lookups.refuse_reserved(request, arn)
         name = f"PoliciesPer{kind.table.title()}"
         lookups.check_quota(f"Attached{name}", len(holder.attached) + 1, called=name)
         tx.put(replace(holder, attached=(*holder.attached, arn)))

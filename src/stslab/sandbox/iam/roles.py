@@ -107,8 +107,7 @@ def list_roles(view: View, request: ApiRequest) -> Answer:
 
 def update_role(tx: Transaction, request: ApiRequest) -> None:
     """Of a service-linked role only the description can be changed."""
-    params = request.params
-    role = lookups.named(tx, Role, request)
+    params, role = request.params, lookups.named(tx, Role, request)
     if role.path.startswith(lookups.SERVICE_PATH) and not params.keys() <= _OF_ANY_ROLE:
         raise ApiFault(
             "UnmodifiableEntity",
@@ -154,18 +153,20 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
             f"Service role name {name} has been taken in this account, please try a different "
             "suffix."
         )
-    principal = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    shown = {"Action": ["sts:AssumeRole"], "Effect": "Allow", "Principal": {"Service": [service]}}
     role = lookups.put_new(
         tx,
         request,
         Role,
         name,
         path=path,
-        trust=json.dumps({"Version": "2012-10-17", "Statement": [principal]}),
+        trust=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
         description=params.get("Description", description),
         attached=(f"arn:aws:iam::aws:policy{lookups.SERVICE_PATH}{policy}",) if policy else (),
     )
-    return {"Role": answers.new_role(role, role.trust)}
+    put = json.dumps({"Version": "2012-10-17", "Statement": [shown]})
+    return {"Role": answers.new_role(role, put)}
 
 
 def linked_path(request: ApiRequest) -> str:
@@ -193,7 +194,7 @@ def delete_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
     """The role is deleted at once, since no service in the embedded account uses it."""
     role = lookups.named(tx, Role, request)
     if not role.path.startswith(lookups.SERVICE_PATH):
-        raise faults.no_such(f"The service-linked role with name {role.name} cannot be found.")
+        raise faults.no_such(f"{role.name} exists but is not a service role.")
     tx.delete(role)
     return {"DeletionTaskId": _task_id(request.account, f"{role.path}{role.name}")}
 
@@ -245,14 +246,14 @@ def profiles_with(view: View, role: Role) -> list[InstanceProfile]:
 
 def add_role_to_instance_profile(tx: Transaction, request: ApiRequest) -> None:
     profile = lookups.named(tx, InstanceProfile, request)
-    role = lookups.named(tx, Role, request)
+    role = lookups.changeable(tx, Role, request)
     lookups.check_quota("InstanceSessionsPerInstanceProfile", 2 if profile.role else 1)
     tx.put(replace(profile, role=role.key))
 
 
 def remove_role_from_instance_profile(tx: Transaction, request: ApiRequest) -> None:
     profile = lookups.named(tx, InstanceProfile, request)
-    role = lookups.named(tx, Role, request)
+    role = lookups.changeable(tx, Role, request)
     if profile.role != role.key:
         raise faults.no_such(f"The role with name {role.name} cannot be found.")
     tx.put(replace(profile, role=""))

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
-from stslab.sandbox.iam import answers, lookups
+from stslab.sandbox.iam import answers, aws_policies, lookups
 from stslab.sandbox.state.identities import (
     InstanceProfile,
     ManagedPolicy,
@@ -50,18 +50,13 @@ def _refuse_system(keys: Iterable[str]) -> None:
         raise faults.invalid_input("System tags cannot be added/updated/deleted")
 
 
-def _holder(view: View, kind: type[T], request: ApiRequest) -> T:
-    """The record that the request names. AWS's policies are refused, since they have no tags."""
-    if kind is ManagedPolicy:
-        lookups.own_policy(view, request)
-    return lookups.named(view, kind, request)
-
-
 def _without(
     view: View, kind: type[T], request: ApiRequest, keys: Iterable[str]
 ) -> tuple[T, dict[str, str]]:
     """The record that the request names, and its tags without these keys."""
-    holder, fold = _holder(view, kind, request), _fold(request)
+    holder, fold = lookups.named(view, kind, request), _fold(request)
+    if holder.account == aws_policies.OWNER:
+        raise faults.invalid_input("Tags not supported for policies in this domain")
     gone = {fold(key) for key in keys}
     return holder, {key: value for key, value in holder.tags.items() if fold(key) not in gone}
 
@@ -87,7 +82,7 @@ def _remove(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
 
 
 def _list(kind: type[T], view: View, request: ApiRequest) -> Answer:
-    tags = answers.tags(_holder(view, kind, request).tags)
+    tags = answers.tags(lookups.named(view, kind, request).tags)
     return answers.page("Tags", tags, request.params, dict)
 
 

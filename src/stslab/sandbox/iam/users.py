@@ -44,8 +44,7 @@ def update_user(tx: Transaction, request: ApiRequest) -> None:
     for key in lookups.access_keys(tx, user.account, user):
         tx.put(replace(key, user=renamed.key))
     for serial in user.mfa_devices:
-        device = lookups.find(tx, MfaDevice, user.account, serial)
-        if device is not None:
+        if device := lookups.find(tx, MfaDevice, user.account, serial):
             tx.put(replace(device, user=renamed.key))
 
 
@@ -74,9 +73,8 @@ def delete_user(tx: Transaction, request: ApiRequest) -> None:
 
 
 def create_group(tx: Transaction, request: ApiRequest) -> Answer:
-    return {
-        "Group": answers.group(lookups.put_new(tx, request, Group, request.params["GroupName"]))
-    }
+    group = lookups.put_new(tx, request, Group, request.params["GroupName"])
+    return {"Group": answers.group(group)}
 
 
 def get_group(view: View, request: ApiRequest) -> Answer:
@@ -138,7 +136,7 @@ def _none_of_user(member: str, view: View, request: ApiRequest) -> Answer:
 
 
 READS: Reads = {
-    "ListServerCertificates": lambda _view, _request: {
+    "ListServerCertificates": lambda *_: {
         "ServerCertificateMetadataList": [],
         "IsTruncated": False,
     },

@@ -69,14 +69,8 @@ def assume_role_with_saml(assume: AssumeRole, tx: Transaction, request: ApiReque
         or provider.account != target.account
     ):
         raise faults.access_denied(f"Not authorized to perform sts:{_OPERATION}")
-    answer = assume.issue(
-        tx,
-        request,
-        wanted,
-        assume.authorize_federated(tx, request, wanted),
-        at_most=at_most,
-    )
-    return answer | {
+    role = assume.authorize_federated(tx, request, wanted)
+    return assume.issue(tx, request, wanted, role, at_most=at_most) | {
         "Subject": assertion.subject,
         "SubjectType": identity["sub_type"],
         "Issuer": assertion.issuer,

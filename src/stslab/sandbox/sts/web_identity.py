@@ -5,7 +5,7 @@ Connect federation" and "Available keys for AWS OIDC federation".
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from stslab.sandbox.sts.assume_role import AssumeRole, RoleRequest
 from stslab.structures import listed
 
 _TAGS = "https://aws.amazon.com/tags"
+_TAG = f"{_TAGS}/principal_tags/"
 _SOURCE_IDENTITY = "https://aws.amazon.com/source_identity"
 _ACTION = "AssumeRoleWithWebIdentity"
 _KEYS = ("sub", "email", "amr", "azp")
@@ -34,6 +35,7 @@ _NO_JWT = (
     "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
 )
 _SKEW_SECONDS = 300
+_TIME = re.compile(r"-?[0-9]{1,18}")
 _OAUTH = {"graph.facebook.com": "IDPRejectedClaim", "www.amazon.com": "InvalidIdentityToken"}
 
 
@@ -56,9 +58,9 @@ class WebIdentity(NamedTuple):
             value = nested.get(inner) if isinstance(nested, dict) else self.claims.get(claim)
             if value is not None and fnmatchcase(host, _VARIABLE.sub("*", provider)):
                 values[claim] = value
-        values["aud"] = self.claims.get("azp", self.audience)
+        values["aud"] = self.audience
         if "azp" in self.claims:
-            values["oaud"] = self.audience
+            values["oaud"] = self.claims["aud"]
         return {
             f"{host}:{key}": [*map(str, value)] if isinstance(value, list) else str(value)
             for key, value in values.items()
@@ -89,7 +91,10 @@ def assume_role_with_web_identity(
         Principal.federated(provider, target.account),
     )
     role = assume.authorize_federated(tx, request, wanted)
-    return assume.issue(tx, request, wanted, role) | {
+    issued = assume.issue(tx, request, wanted, role)
+    return {
+        "PackedPolicySize": issued["SessionTokenUtilization"],
+        **issued,
         "SubjectFromWebIdentityToken": str(identity.claims["sub"]),
         "Audience": identity.audience,
         "Provider": provider,
@@ -101,7 +106,7 @@ def _identify(view: View, text: str, account: str, request: ApiRequest) -> WebId
         token = tokens.read(text)
     except tokens.InvalidToken as error:
         raise faults.invalid_token(_NO_JWT) from error
-    issuer = str(token.claims.get("iss", ""))
+    issuer = str(_required(token.claims, "iss"))
     if "." not in issuer and "://" not in issuer:
         raise faults.invalid_token("Issuer must be a valid URL")
     provider = view.get(OidcProvider, account, issuer.removeprefix("https://"))
@@ -114,12 +119,9 @@ def _identify(view: View, text: str, account: str, request: ApiRequest) -> WebId
             "The ID Token provided is not valid: its signature is not the identity provider's"
         ) from error
     _check_times(token.claims, request)
-    if token.claims.get("sub") is None:
-        raise faults.invalid_token("Missing a required claim: sub")
-    audiences = [name for name in listed(token.claims.get("aud")) if name in provider.client_ids]
-    if not audiences:
-        raise faults.invalid_token("Incorrect token audience")
-    return WebIdentity(provider.arn, issuer, token.claims, audiences[0])
+    _required(token.claims, "sub")
+    audience = _audience(token.claims, provider.client_ids)
+    return WebIdentity(provider.arn, issuer, token.claims, audience)
 
 
 def _key(
@@ -127,15 +129,13 @@ def _key(
 ) -> Mapping[str, str]:
     """The public key for a token, from the issuer's server. Raises InvalidIdentityToken."""
     known = view.get(Issuer, "", issuer)
-    if known is None:
-        raise faults.invalid_token(_UNVERIFIABLE)
     try:
-        issuers.verify(view, issuer, thumbprints)
-    except UnknownAuthority as error:
-        raise faults.invalid_token(_MISMATCHED) from error
-    except NotVerified as error:
-        raise faults.invalid_token(_UNVERIFIABLE) from error
-    key = issuers.public_key(known, token.header.get("kid"))
+        if known is not None:
+            issuers.verify(view, issuer, thumbprints)
+    except (UnknownAuthority, NotVerified) as error:
+        unknown = isinstance(error, UnknownAuthority)
+        raise faults.invalid_token(_MISMATCHED if unknown else _UNVERIFIABLE) from error
+    key = issuers.public_key(known, token.header.get("kid")) if known else None
     if key is None:
         raise faults.invalid_token(_UNVERIFIABLE)
     return key
@@ -143,39 +143,62 @@ def _key(
 
 def _check_times(claims: tokens.Claims, request: ApiRequest) -> None:
     now = int(request.now.timestamp())
-    expires, issued = _time(claims, "exp"), _time(claims, "iat")
-    starts = _time(claims, "nbf") if "nbf" in claims else issued
-    if now >= expires + _SKEW_SECONDS:
+    earliest, latest = now - _SKEW_SECONDS, now + _SKEW_SECONDS
+    if earliest >= (expires := _time(claims, "exp")):
         raise ApiFault(
             "ExpiredTokenException",
-            f"Token expired: current date/time {now} must be before the expiration date/time "
+            f"Token expired: current date/time {earliest} must be before the expiration date/time "
             f"{expires}",
         )
-    if max(issued, starts) > now + _SKEW_SECONDS:
-        raise faults.invalid_token("The ID Token provided is not yet valid")
+    if (issued := _time(claims, "iat")) > latest:
+        raise faults.invalid_token(f"Token issued in the future: {issued}")
+    if "nbf" in claims and (starts := _time(claims, "nbf")) > latest:
+        raise faults.invalid_token(
+            f"Token not yet valid: current date/time {latest} must be after or equal to the "
+            f"not-before date/time {starts}"
+        )
 
 
 def _time(claims: tokens.Claims, name: str) -> int:
-    value = claims.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    text = str(_required(claims, name))
+    if not _TIME.fullmatch(text):
+        raise faults.invalid_token("Invalid timestamp in token claims.")
+    return int(text)
+
+
+def _required(claims: tokens.Claims, name: str) -> object:
+    if claims.get(name) is None:
         raise faults.invalid_token(f"Missing a required claim: {name}")
-    try:
-        return int(value)
-    except (OverflowError, ValueError) as error:
-        raise faults.invalid_token(f"The claim {name} is not a time") from error
+    return claims[name]
+
+
+def _audience(claims: tokens.Claims, known: Container[str]) -> str:
+    """The client that a token is for: the authorized party (azp), else the only audience."""
+    audiences = listed(_required(claims, "aud"))
+    if not audiences:
+        raise faults.invalid_token("Claim is not allowed to be empty: aud")
+    if len(audiences) > 1 and "azp" not in claims:
+        raise faults.invalid_token(
+            "Token audience contains more than one audience while authorized party is not present"
+        )
+    audience = str(claims.get("azp", audiences[0]))
+    if audience not in known:
+        raise faults.invalid_token("Incorrect token audience")
+    return audience
 
 
 def _tags(claims: tokens.Claims) -> sessions.SessionTags:
-    """The session tags in the token (IAM User Guide, "Passing session tags in AWS STS")."""
+    """The session tags in the token, nested or each a claim of its own.
+
+    IAM User Guide, "Passing session tags in AWS STS".
+    """
     given = claims.get(_TAGS)
-    if not isinstance(given, dict):
-        return sessions.SessionTags()
-    principal = given.get("principal_tags", {})
-    transitive = given.get("transitive_tag_keys", [])
-    if not isinstance(principal, dict) or not isinstance(transitive, list):
-        raise faults.invalid_token(f"The claim {_TAGS} is not valid")
-    values = {key: listed(value) for key, value in principal.items()}
-    if any(len(several) != 1 for several in values.values()):
-        raise faults.invalid_token("A session tag has one value")
-    passed = tuple((key, str(value)) for key, (value,) in values.items())
-    return sessions.checked_tags(passed, map(str, transitive), None)
+    nested = given if isinstance(given, dict) else {}
+    tags = nested.get("principal_tags", {})
+    if not isinstance(tags, dict) or not all(isinstance(each, list) for each in tags.values()):
+        raise faults.invalid_token("principal_tags passed in claim is not in correct format.")
+    every = {**claims, **{f"{_TAG}{key}": values for key, values in tags.items()}}
+    own = [(name.removeprefix(_TAG), every[name]) for name in every if name.startswith(_TAG)]
+    passed = tuple((key, str(value)) for key, values in own for value in listed(values))
+    transitive = nested.get("transitive_tag_keys", claims.get(f"{_TAGS}/transitive_tag_keys"))
+    return sessions.checked_tags(passed, map(str, listed(transitive)), None)
