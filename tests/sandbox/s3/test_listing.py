@@ -129,3 +129,14 @@ def test_an_invalid_continuation_token_is_refused(s3: Alone, given_token: str) -
     client = filled(s3, {"a"})
     with pytest.raises(client.exceptions.ClientError, match="continuation token"):
         client.list_objects_v2(Bucket="one", ContinuationToken=given_token)
+
+
+def test_lists_are_last(s3: Alone) -> None:
+    """The AWS SDK for Java (v1) reads a page from its start, and needs the bucket's name first."""
+    client, seen = filled(s3, {"a"}), []
+    client.meta.events.register("after-call.s3", lambda **said: seen.append(said["http_response"]))
+    client.list_objects(Bucket="one")
+    client.list_buckets()
+    objects, buckets = (answer.content for answer in seen)
+    assert objects.index(b"<Name>") < objects.index(b"<Contents>")
+    assert buckets.index(b"<Owner>") < buckets.index(b"<Buckets>")

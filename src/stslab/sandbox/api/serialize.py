@@ -161,11 +161,17 @@ def _document(name: str, members: str) -> bytes:
 _ELSEWHERE = {"location", "xmlAttribute"}
 
 
+@functools.cache
+def _lists_last(shape: Shape) -> list[tuple[str, Shape]]:
+    """The members in S3's order: the SDK for Java (v1) needs a list's owner and bucket first."""
+    return sorted(shape.members.items(), key=lambda row: row[1].type_name == "list")
+
+
 def _members(shape: Shape, value: Mapping[str, Any]) -> str:
     """The members that have a value and belong into the body."""
     return "".join(
         _element(member, member.serialization.get("name", name), value[name])
-        for name, member in shape.members.items()
+        for name, member in _lists_last(shape)
         if value.get(name) is not None and not member.serialization.keys() & _ELSEWHERE
     )
 

@@ -91,50 +91,36 @@ def page_members(request: ApiRequest, result: Page[T], *names: str) -> Answer:
     }
 
 
-def _list_objects_v2(view: View, request: ApiRequest) -> Answer:
-    params = request.params
-    after = name_in_token(params.get("ContinuationToken")) or params.get("StartAfter", "")
-    result, answer = _current(view, request, after, with_owner=params.get("FetchOwner", False))
-    return {
-        "Prefix": "",
-        **page_members(request, result, "StartAfter"),
-        **answer,
-        "KeyCount": len(result.items) + len(result.prefixes),
-        "ContinuationToken": params.get("ContinuationToken"),
-        "NextContinuationToken": lookups.token(result.last) if result.truncated else None,
-    }
-
-
 def _list_objects(view: View, request: ApiRequest) -> Answer:
-    """NextMarker is in the answer only if the request has a delimiter."""
-    result, answer = _current(view, request, request.params.get("Marker", ""), with_owner=True)
-    marked = result.truncated and request.params.get("Delimiter")
-    return {
-        "Prefix": "",
-        "Marker": "",
-        **page_members(request, result, "Marker"),
-        **answer,
-        "NextMarker": writer(request)(result.last) if marked else None,
-    }
-
-
-def _current(
-    view: View, request: ApiRequest, after: str, *, with_owner: bool
-) -> tuple[Page[Object], Answer]:
-    """A page of current versions, and the members of the answer that both operations have."""
-    bucket, most = lookups.bucket_of(view, request), min(request.params.get("MaxKeys", MOST), MOST)
+    """ListObjects and ListObjectsV2, of which each has its members of the answer."""
+    params, write = request.params, writer(request)
+    bucket, most = lookups.bucket_of(view, request), min(params.get("MaxKeys", MOST), MOST)
+    begin = params.get("StartAfter", params.get("Marker", ""))
+    after = name_in_token(params.get("ContinuationToken")) or begin
     entries = (
         (item.name, item)
         for item in _objects(view, request, bucket)
         if item.name > after and not item.current.marker
     )
-    result, write = page(entries, request, after, most), writer(request)
-    owner = {"ID": lookups.canonical_id(view, bucket)} if with_owner else None
-    contents = [
-        {"Key": write(item.name), **_described(item.current), "Owner": owner}
-        for item in result.items
-    ]
-    return result, {"Name": bucket.name, "MaxKeys": most, "Contents": contents}
+    result = page(entries, request, after, most)
+    shows_owner = request.operation == "ListObjects" and request.caller.kind != "Anonymous"
+    shows_owner = params.get("FetchOwner", shows_owner)
+    owner = {"ID": lookups.canonical_id(view, bucket)} if shows_owner else None
+    return {
+        "Name": bucket.name,
+        "Prefix": "",
+        "Marker": "",
+        **page_members(request, result, "StartAfter", "Marker"),
+        "MaxKeys": most,
+        "NextMarker": write(result.last) if result.truncated and params.get("Delimiter") else None,
+        "KeyCount": len(result.items) + len(result.prefixes),
+        "ContinuationToken": params.get("ContinuationToken"),
+        "NextContinuationToken": lookups.token(result.last) if result.truncated else None,
+        "Contents": [
+            {"Key": write(item.name), **_described(item.current), "Owner": owner}
+            for item in result.items
+        ],
+    }
 
 
 def _objects(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
@@ -214,5 +200,5 @@ def _versions(
 READS: Reads = {
     "ListObjectVersions": _list_versions,
     "ListObjects": _list_objects,
-    "ListObjectsV2": _list_objects_v2,
+    "ListObjectsV2": _list_objects,
 }

@@ -80,17 +80,57 @@ def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
     return tags
 
 
+def _check_methods(cors: Document) -> None:
+    for rule in cors.get("CORSRules") or ():
+        for method in rule.get("AllowedMethods") or ():
+            if method not in ("GET", "PUT", "HEAD", "POST", "DELETE"):
+                message = "Found unsupported HTTP method in CORS config. Unsupported method is "
+                raise fault("InvalidRequest", message + method)
+
+
+def _name_notifications(notifications: Document) -> None:
+    """Each configuration gets an id, and the names of its filters begin with a capital letter."""
+    for name, rows in notifications.items():
+        for row in rows if name.endswith("Configurations") else ():
+            row["Id"] = row.get("Id") or str(uuid.uuid4())
+            for rule in ((row.get("Filter") or {}).get("Key") or {}).get("FilterRules") or ():
+                rule["Name"] = (rule.get("Name") or "").capitalize()
+                if rule["Name"] not in ("Prefix", "Suffix"):
+                    message = "filter rule name must be either prefix or suffix"
+                    raise invalid_argument(message, "FilterRule.Name", rule["Name"])
+
+
+def _name_rules(lifecycle: Document) -> None:
+    """Each rule gets an id, and has a filter or the older prefix."""
+    for rule in lifecycle["Rules"]:
+        rule["ID"] = rule.get("ID") or str(uuid.uuid4())
+        if ("Filter" in rule) == ("Prefix" in rule):
+            raise malformed()
+
+
+def _check_encryption(encryption: Document) -> None:
+    if len(encryption["Rules"]) != 1:
+        raise malformed()
+    name = "ApplyServerSideEncryptionByDefault"
+    default = encryption["Rules"][0].get(name) or {"SSEAlgorithm": ""}
+    if default.get("KMSMasterKeyID") and not default["SSEAlgorithm"].startswith("aws:kms"):
+        message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms "
+        raise fault("InvalidArgument", f"{message}or aws:kms:dsse", ArgumentName=name)
+
+
 class Setting(NamedTuple):
     """A configuration of a bucket.
 
     ``name`` is the end of its operations' names (``Cors``), ``member`` the parameter that has it.
-    A bucket without it answers with the error ``missing``, or else with ``default``.
+    A bucket without it answers with the error ``missing``, or else with ``default``. ``check``
+    refuses a wrong one, and fills in what S3 adds.
     """
 
     name: str
     member: str
     missing: str = ""
     default: str = "{}"
+    check: Callable[[Document], None] = lambda _: None
 
 
 _AES = {
@@ -99,20 +139,19 @@ _AES = {
     "BlockedEncryptionTypes": {"EncryptionType": ["SSE-C"]},
 }
 _ENCRYPTION = Setting(
-    "Encryption", "ServerSideEncryptionConfiguration", default=json.dumps({"Rules": [_AES]})
+    "Encryption",
+    "ServerSideEncryptionConfiguration",
+    default=json.dumps({"Rules": [_AES]}),
+    check=_check_encryption,
 )
-_CORS = Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration")
-_LIFECYCLE = Setting(
-    "LifecycleConfiguration", "LifecycleConfiguration", "NoSuchLifecycleConfiguration"
-)
-_LEAST = "TransitionDefaultMinimumObjectSize"
-_NOTIFICATIONS = Setting("NotificationConfiguration", "NotificationConfiguration")
+_LIFECYCLE, _LEAST = "LifecycleConfiguration", "TransitionDefaultMinimumObjectSize"
+_NOTIFICATIONS = "NotificationConfiguration"
 _SETTINGS = (
     _ENCRYPTION,
-    _CORS,
-    _LIFECYCLE,
+    Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration", check=_check_methods),
+    Setting(_LIFECYCLE, _LIFECYCLE, "NoSuchLifecycleConfiguration", check=_name_rules),
     Setting("Logging", "BucketLoggingStatus"),
-    _NOTIFICATIONS,
+    Setting(_NOTIFICATIONS, _NOTIFICATIONS, check=_name_notifications),
     Setting("Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration"),
 )
 
@@ -182,47 +221,11 @@ def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
     value = params.get(setting.member)
     if value is None:
         raise malformed()
+    setting.check(value)
+    if setting.name == _LIFECYCLE:
+        value = {**value, _LEAST: params.get(_LEAST, "all_storage_classes_128K")}
     text = json.dumps(value, default=lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
     return {"settings": {**bucket.settings, setting.name: text}}
-
-
-def _methods(bucket: Bucket, params: Params) -> Params:
-    for rule in (params.get("CORSConfiguration") or {}).get("CORSRules") or ():
-        for method in rule.get("AllowedMethods") or ():
-            if method not in ("GET", "PUT", "HEAD", "POST", "DELETE"):
-                message = "Found unsupported HTTP method in CORS config. Unsupported method is "
-                raise fault("InvalidRequest", message + method)
-    return _put(_CORS, bucket, params)
-
-
-def _notified(bucket: Bucket, params: Params) -> Params:
-    """Each configuration gets an id, and the names of its filters begin with a capital letter."""
-    for name, rows in (params.get(_NOTIFICATIONS.member) or {}).items():
-        for row in rows if name.endswith("Configurations") else ():
-            row["Id"] = row.get("Id") or str(uuid.uuid4())
-            for rule in ((row.get("Filter") or {}).get("Key") or {}).get("FilterRules") or ():
-                rule["Name"] = (rule.get("Name") or "").capitalize()
-                if rule["Name"] not in ("Prefix", "Suffix"):
-                    message = "filter rule name must be either prefix or suffix"
-                    raise invalid_argument(message, "FilterRule.Name", rule["Name"])
-    return _put(_NOTIFICATIONS, bucket, params)
-
-
-def _encrypted(bucket: Bucket, params: Params) -> Params:
-    rules = params["ServerSideEncryptionConfiguration"]["Rules"]
-    if len(rules) != 1:
-        raise malformed()
-    name = "ApplyServerSideEncryptionByDefault"
-    default = rules[0].get(name) or {"SSEAlgorithm": ""}
-    if default.get("KMSMasterKeyID") and not default["SSEAlgorithm"].startswith("aws:kms"):
-        message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms "
-        raise fault("InvalidArgument", f"{message}or aws:kms:dsse", ArgumentName=name)
-    return _put(_ENCRYPTION, bucket, params)
-
-
-def _aged(bucket: Bucket, params: Params) -> Params:
-    rules, least = params.get(_LIFECYCLE.member), params.get(_LEAST, "all_storage_classes_128K")
-    return _put(_LIFECYCLE, bucket, {_LIFECYCLE.member: rules and {**rules, _LEAST: least}})
 
 
 def _without(setting: str, bucket: Bucket, _params: Params) -> Params:
@@ -269,10 +272,6 @@ _CHANGED: Mapping[str, Callable[[Bucket, Params], Params]] = {
     "PutBucketVersioning": _versioned,
     "PutPublicAccessBlock": _blocked,
     **{f"PutBucket{one.name}": functools.partial(_put, one) for one in _SETTINGS},
-    "PutBucketCors": _methods,
-    "PutBucketEncryption": _encrypted,
-    "PutBucketLifecycleConfiguration": _aged,
-    "PutBucketNotificationConfiguration": _notified,
     "DeleteBucketCors": functools.partial(_without, "Cors"),
     "DeleteBucketEncryption": functools.partial(_without, "Encryption"),
     "DeleteBucketLifecycle": functools.partial(_without, "LifecycleConfiguration"),
