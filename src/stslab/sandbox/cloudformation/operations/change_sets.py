@@ -69,11 +69,8 @@ def _target(view: View, request: ApiRequest, kind: str) -> Stack:
     if existing is None:
         names.check_new_name(name)
         return stacks.new_stack(request, Config(template=""))
-    require(
-        existing.status == REVIEW,
-        f"Stack [{name}] already exists and cannot be created again with the changeSet "
-        f"[{request.params['ChangeSetName']}].",
-    )
+    refusal = f"Stack [{name}] already exists and cannot be created again with the changeSet"
+    require(existing.status == REVIEW, f"{refusal} [{request.params['ChangeSetName']}].")
     return existing
 
 
@@ -135,13 +132,11 @@ def _execute(tx: Transaction, request: ApiRequest) -> Answer:
     """
     stack, change_set = find_change_set(tx, request)
     if change_set.execution_status != "AVAILABLE":
-        made = change_set.status == "CREATE_COMPLETE"
-        current = f"execution status of [{change_set.execution_status}]"
-        raise ApiFault(
-            "InvalidChangeSetStatus",
-            f"ChangeSet [{change_set.change_set_id}] cannot be executed in its current "
-            + (current if made else f"status of [{change_set.status}]"),
-        )
+        status = f"status of [{change_set.status}]"
+        if change_set.status == "CREATE_COMPLETE":
+            status = f"execution status of [{change_set.execution_status}]"
+        refusal = f"ChangeSet [{change_set.change_set_id}] cannot be executed in its current"
+        raise ApiFault("InvalidChangeSetStatus", f"{refusal} {status}")
     reviewed, on_failure = stack.status == REVIEW, change_set.on_failure
     kept = request.params.get("DisableRollback") or on_failure == "DO_NOTHING"
     if not reviewed:

@@ -253,11 +253,8 @@ def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
         for name in result.active
         if name in resources and result.declared(name).type != resources[name].type
     ]
-    require(
-        not modified,
-        "Update of resource type is not permitted. The new template modifies resource type of the "
-        f"following resources: [{', '.join(modified)}]",
-    )
+    refusal = "Update of resource type is not permitted. The new template modifies resource type"
+    require(not modified, f"{refusal} of the following resources: [{', '.join(modified)}]")
     return result
 
 

@@ -310,6 +310,7 @@ def _change(job: Job, blueprint: Blueprint, resource: StackResource, want: Wante
         before = _remember(job, name)
         if halfway:
             steps.restore(job, blueprint, name, before)
+        steps.check_policies(job, resource, want.properties)
         before = replace(before, tried=want.properties, tried_tags=want.tags)
         job.change_resource(name, before=before)
         steps.update(job, blueprint, name, want)
@@ -342,10 +343,8 @@ def _check_new_name(resource: StackResource, want: Wanted) -> None:
     old = resource.before.properties if resource.before else resource.properties
     name = want.properties.get(property_name) if property_name else None
     if name and name == old.get(property_name):
-        raise BadProperties(
-            "CloudFormation cannot update a stack when a custom-named resource requires "
-            f"replacing. Rename {name} and update the stack again."
-        )
+        refusal = "CloudFormation cannot update a stack when a custom-named resource requires"
+        raise BadProperties(f"{refusal} replacing. Rename {name} and update the stack again.")
 
 
 def _remember(job: Job, logical_id: str) -> Before:

@@ -7,11 +7,12 @@ CloudFormation CLI User Guide, "Handler error codes".
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from stslab.sandbox.api.faults import where
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation.resources.iam import holders
 from stslab.sandbox.cloudformation.resources.types import TYPES, ResourceType, fitted
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties, Refused, Work
 from stslab.sandbox.cloudformation.stacks.changes import EXISTS, NAMED, is_there
@@ -40,6 +41,9 @@ _TAKEN = {
     "EntityAlreadyExists": EXISTS,
 }
 """CloudFormation's own messages for a resource that already exists."""
+_SHARED = (
+    "Policy resource was already managed by another stack or another resource in the current stack."
+)
 _LOG = logging.getLogger(__name__)
 
 
@@ -194,13 +198,30 @@ def declared_members(job: Job, blueprint: Blueprint, logical_id: str) -> Propert
     }
 
 
-def _check_owner(job: Job, resource: StackResource, name: str) -> None:
-    """Refuse a name that a stack in the region has given to another resource of the type."""
+def _others(job: Job, resource: StackResource) -> Iterator[StackResource]:
+    """The other resources of the type that stacks in the region have."""
     for other in job.state.snapshot.all(StackResource, job.account):
-        alike = (other.type, other.physical_id) == (resource.type, name) and is_there(other)
-        region = other.stack_id.split(":")[3]
-        if alike and other.key != resource.key and region == job.stack.region:
+        alike = other.type == resource.type and other.key != resource.key and is_there(other)
+        if alike and other.stack_id.split(":")[3] == job.stack.region:
+            yield other
+
+
+def _check_owner(job: Job, resource: StackResource, name: str) -> None:
+    for other in _others(job, resource):
+        if other.physical_id == name:
             raise BadProperties(f"{name} already exists in stack {other.stack_id}")
+
+
+def check_policies(job: Job, resource: StackResource, properties: Properties) -> None:
+    """Refuse inline policies that another ``AWS::IAM::Policy`` puts into the same identities."""
+    name, mine = properties.get("PolicyName"), {*holders(properties)}
+    found = [
+        f"{other.stack_id.split('/')[1]}|{other.logical_id}"
+        for other in _others(job, resource)
+        if other.properties.get("PolicyName") == name and mine & {*holders(other.properties)}
+    ]
+    if name and found:
+        raise BadProperties(f"{_SHARED} Found stacks: [{', '.join(found)}]")
 
 
 def create(job: Job, blueprint: Blueprint, logical_id: str) -> None:
@@ -212,6 +233,7 @@ def create(job: Job, blueprint: Blueprint, logical_id: str) -> None:
     name = want.kind.new_name(job.stack.name, logical_id, want.properties)
     if want.kind.name in NAMED:
         _check_owner(job, resource, name)
+    check_policies(job, resource, want.properties)
     resource = job.change_resource(
         logical_id,
         physical_id=name,

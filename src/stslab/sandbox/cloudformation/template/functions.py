@@ -7,17 +7,15 @@ import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import UnionType
 from typing import Final
-
-import msgspec
 
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.template.references import (
     SUB_VARIABLE,
     Reference,
+    check_form,
     function_of,
     getatt_parts,
     if_parts,
@@ -29,8 +27,6 @@ from stslab.sandbox.cloudformation.template.template import Value, well_formed
 
 _LONGEST = 262_144
 """The maximum length of a text, longer than any property; nested functions could exceed it."""
-# CloudFormation's errors for wrong arguments of a function.
-_TAKES: Mapping[str, str] = msgspec.yaml.decode(Path(__file__).with_name("takes.yaml").read_bytes())
 
 
 class _NoValue:
@@ -118,7 +114,7 @@ def as_text(value: object) -> str:
 
 def check_arguments(name: str, argument: object) -> None:
     """Raise ValidationError for a wrong argument. Functions in it may stand for anything."""
-    require(FITS[name](argument), f"Template error: {_TAKES[name]}")
+    check_form(FITS[name](argument), name)
 
 
 def _arguments(name: str, argument: object, scope: Scope) -> Value:

@@ -172,13 +172,9 @@ def _refusal(name: str, problem: str, declared: Declaration) -> str:
     return f"Parameter '{name}' {problem}"
 
 
-def _matches(value: str, pattern: Value) -> bool:
-    return _compiled(pattern).fullmatch(value) is not None
-
-
-CHECKS: tuple[tuple[str, frozenset[str], Callable[[str, Value], bool], str], ...] = (
+CHECKS: tuple[tuple[str, frozenset[str], Callable[[str, Value], object], str], ...] = (
     ("AllowedValues", TYPES, lambda v, x: v in map(as_text, x), "must be one of AllowedValues"),
-    ("AllowedPattern", TYPES, _matches, "must match pattern {}"),
+    ("AllowedPattern", TYPES, lambda v, x: _compiled(x).fullmatch(v), "must match pattern {}"),
     ("MinLength", TEXT, lambda v, x: len(v) >= float(x), "must contain at least {} characters"),
     ("MaxLength", TEXT, lambda v, x: len(v) <= float(x), "must contain at most {} characters"),
     ("MinValue", NUMBERS, lambda v, x: float(v) >= float(x), "must be a number not less than {}"),

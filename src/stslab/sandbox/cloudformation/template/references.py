@@ -5,10 +5,11 @@ AWS CloudFormation User Guide, "Ref", "Fn::GetAtt", "Fn::Sub", "DependsOn attrib
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 import msgspec
 
-from stslab.sandbox.api.faults import invalid, require
+from stslab.sandbox.api.faults import require
 from stslab.sandbox.cloudformation.template.template import Template, Value
 
 PSEUDO_PARAMETERS = frozenset(
@@ -19,6 +20,8 @@ PSEUDO_PARAMETERS = frozenset(
 )  # fmt: skip
 SUB_VARIABLE = re.compile(r"\$\{(?!!)([^{}]*)\}")
 IF_PARTS = 3
+# CloudFormation's errors for wrong arguments of a function.
+_TAKES: Mapping[str, str] = msgspec.yaml.decode(Path(__file__).with_name("takes.yaml").read_bytes())
 Holds = Callable[[str], bool]
 """Whether the condition with a name holds."""
 
@@ -111,6 +114,10 @@ REFERRERS: dict[str, Callable[[Value, Holds | None], Iterator[Reference]]] = {
 }
 
 
+def check_form(fits: object, function: str) -> None:
+    require(fits, f"Template error: {_TAKES[function]}")
+
+
 def ref_name(argument: object) -> str:
     require(isinstance(argument, str), "Template format error: All Ref values must be strings.")
     return str(argument)
@@ -119,11 +126,7 @@ def ref_name(argument: object) -> str:
 def getatt_parts(argument: object) -> tuple[str, Value]:
     parts: Value = argument.split(".", 1) if isinstance(argument, str) else argument
     valid = isinstance(parts, list) and len(parts) > 1 and isinstance(parts[0], str) and parts[0]
-    if not valid or not parts[1]:
-        raise invalid(
-            "Template error: every Fn::GetAtt object requires two non-empty parameters, "
-            "the resource name and the resource attribute"
-        )
+    check_form(valid and parts[1], "Fn::GetAtt")
     if all(isinstance(part, str) for part in parts):
         return parts[0], ".".join(parts[1:])
     return parts[0], parts[1]
@@ -132,17 +135,9 @@ def getatt_parts(argument: object) -> tuple[str, Value]:
 def sub_parts(argument: object) -> tuple[str, dict[str, Value]]:
     parts: Value = [argument, {}] if isinstance(argument, str) else argument
     valid = isinstance(parts, list) and len(parts) == len(("text", "variables"))
-    if not valid or not isinstance(parts[0], str) or not isinstance(parts[1], dict):
-        raise invalid(
-            "Template error: One or more Fn::Sub intrinsic functions don't specify expected "
-            "arguments. Specify a string as first argument, and an optional second argument to "
-            "specify a mapping of values to replace in the string"
-        )
-    require(
-        all(re.fullmatch(r"[A-Za-z0-9_.:]+", name) for name in SUB_VARIABLE.findall(parts[0])),
-        "Template error: variable names in Fn::Sub syntax must contain only alphanumeric "
-        "characters, underscores, periods, and colons",
-    )
+    check_form(valid and isinstance(parts[0], str) and isinstance(parts[1], dict), "Fn::Sub")
+    names = SUB_VARIABLE.findall(parts[0])
+    check_form(all(re.fullmatch(r"[A-Za-z0-9_.:]+", name) for name in names), "${} in Fn::Sub")
     return parts[0], parts[1]
 
 

@@ -264,10 +264,8 @@ def _named(section: dict[str, Value], noun: str) -> dict[str, Value]:
 
 def _declared(name: str, body: Value) -> Declared:
     _named({name: body}, "Resource")
-    well_formed(
-        isinstance(body.get("Type"), str),
-        f"[/Resources/{name}] Every Resources object must contain a Type member.",
-    )
+    typed = isinstance(body.get("Type"), str)
+    well_formed(typed, f"[/Resources/{name}] Every Resources object must contain a Type member.")
     for key in body:
         require(key in RESOURCE_KEYS, f"Invalid template resource property '{key}'")
     properties = body.get("Properties") or {}
