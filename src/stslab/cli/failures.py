@@ -83,7 +83,7 @@ def with_flags(text: str) -> str:
 def tell(error: StslabError) -> None:
     signs = symbols_for(sys.stderr.encoding)
     stopped = isinstance(error, Interrupted)
-    text, color = (signs.waiting, "yellow") if stopped else (signs.failed, "red")
+    text, color = (signs.waiting, "magenta") if stopped else (signs.failed, "red")
     bare = in_words() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     sign = text if bare else click.style(text, fg=color, bold=not stopped)
     click.echo(f"{sign} {_laid_out(error.message, len(text) + 1)}", err=True)

@@ -162,7 +162,7 @@ def _outcome(
     if said == right:
         paper.line("done", "You said so.", indent=1)
     elif said:
-        paper.line("failed", f"You said: {said.text}.", indent=1, style="yellow")
+        paper.line("failed", f"You said: {said.text}.", indent=1, style="magenta")
     if scene.refusal:
         paper.blank()
         paper.prose(f"AWS said: {scene.refusal}", indent=1, style="dim")

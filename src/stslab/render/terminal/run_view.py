@@ -97,7 +97,7 @@ def waiting(paper: Paper, event: events.Waiting) -> None:
         f"  {paper.symbols.waiting} {one_line(event.what)}: "
         f"try {event.tries}, {event.elapsed:.0f} s of {event.limit:.0f} s"
     )
-    paper.wait.show(event.what, Text(text, style="yellow"), event.elapsed)
+    paper.wait.show(event.what, Text(text, style="magenta"), event.elapsed)
 
 
 def stack_progress(paper: Paper, event: events.StackProgress) -> None:

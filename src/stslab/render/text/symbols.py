@@ -32,7 +32,7 @@ WORDS = Symbols("done:", "failed:", "now:", "open:", "waiting:", "warning:", "hi
 STYLES = {
     "done": "green",
     "failed": "red",
-    "warning": "yellow",
+    "warning": "magenta",
     "current": "bold",
     "pending": "dim",
 }
