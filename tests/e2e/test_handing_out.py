@@ -4,6 +4,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.e2e.machine import Machine
@@ -51,7 +52,7 @@ def test_it_goes_on_elsewhere_as_it_was(machine: Machine, given: Path):
     machine.stslab("sandbox", "stop", STSLAB_HOME=there)
 
 
-def changed(given: Path, change: Callable[[dict[str, object]], None], name: str = "") -> str:
+def changed(given: Path, change: Callable[[dict[str, Any]], object], name: str = "") -> str:
     """The file with something else in what it says of the run, or with one file more."""
     other = given.with_name(f"{len(list(given.parent.glob('*.zip')))}.zip")
     with zipfile.ZipFile(given) as old, zipfile.ZipFile(other, "w") as new:
@@ -70,12 +71,19 @@ def changed(given: Path, change: Callable[[dict[str, object]], None], name: str 
 def test_what_is_no_set_up_is_refused_and_changes_nothing(machine: Machine, given: Path):
     there = machine.root / "elsewhere"
 
-    def another_word(told: dict[str, object]) -> None:
+    def another_word(told: dict[str, Any]) -> None:
         records = told["records"]
-        assert isinstance(records, list)
         records[1][3] = records[1][3].replace("mine", "MINE").replace("create", "CREATE")
 
+    def a_line_more(told: dict[str, Any]) -> None:
+        next(iter(told["profiles"].values()))["session_token"] = "x\ncredential_process = touch y"
+
     for file, said in (
+        (changed(given, a_line_more), "characters it can't have"),
+        (
+            changed(given, lambda told: told["profiles"].update(x={"access_key_id": 1})),
+            "not a set-up",
+        ),
         (changed(given, another_word), "was changed"),
         (changed(given, lambda told: told.update(run="abcd2345")), "was changed"),
         (changed(given, lambda told: told.update(version=2)), "of another version"),

@@ -64,7 +64,7 @@ class ProfileFiles:
 
     def save(self, name: str, credentials: Credentials) -> None:
         """Write the profile atomically, into files that only their owner can read."""
-        _require(name, _values(credentials))
+        require(name, _values(credentials))
         known = self._read()
         if known.get(name) != credentials:
             self._write({**known, name: credentials})
@@ -107,7 +107,7 @@ class ProfileFiles:
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
         """Write the profile's settings; without settings, remove the profile."""
-        _require(name, settings)
+        require(name, settings)
         known = self._configured()
         if known.get(name, {}) == settings:
             return
@@ -232,7 +232,7 @@ def _lines(values: Mapping[str, str]) -> str:
     return "".join(f"{key} = {value}\n" for key, value in values.items() if value)
 
 
-def _require(name: str, settings: Mapping[str, str]) -> None:
+def require(name: str, settings: Mapping[str, str]) -> None:
     """Refuse what would add lines to the files: a ``credential_process`` runs a program."""
     if name == _DEFAULT or not _NAME.fullmatch(name):
         raise CredentialsError(

@@ -11,9 +11,9 @@ from typing import Any
 
 from msgspec import MsgspecError
 
-from stslab.aws.profiles import ProfileFiles
+from stslab.aws.profiles import ProfileFiles, require
 from stslab.cli.accounts import sandbox_target
-from stslab.errors import StslabError, UsageError
+from stslab.errors import CredentialsError, StslabError, UsageError
 from stslab.home import Home, private_folder
 from stslab.resources import is_foreign, text_of
 from stslab.runner.journal.past import read
@@ -28,7 +28,8 @@ _ACCOUNT, _RUN, _LAB = "account", "run.json", "lab/"
 _MOST = 512 << 20
 _INCLUDE = re.compile(r"!include\s+(['\"]?)([^\s'\"}\]]+)\1")
 _NAME = re.compile(r"lab/(?!.*\.\.)[A-Za-z0-9_-][A-Za-z0-9_./-]{0,200}")
-_DAMAGED = (OSError, zipfile.BadZipFile, ValueError, LookupError, TypeError, MsgspecError)
+_DAMAGED = (OSError, zipfile.BadZipFile, ValueError, LookupError, TypeError, AttributeError,
+            MsgspecError, CredentialsError)  # fmt: skip
 _HINT = "Export it again: stslab sandbox export FILE --run ID"
 
 
@@ -132,6 +133,8 @@ def _read(path: Path) -> tuple[str, list[Link], dict[str, Credentials], dict[str
             content, files = _unpacked(archive)
         run_id, links = str(content["run"]), [Link(*record) for record in content["records"]]
         profiles = {str(name): Credentials(**keys) for name, keys in content["profiles"].items()}
+        for name, keys in content["profiles"].items():
+            require(name, keys)
         begun, *_ = [read(link).body for link in links]
     except _DAMAGED as error:
         raise StslabError(f"{path} is not a set-up: {error}.", _HINT) from None
