@@ -122,9 +122,12 @@ def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span
 
 def _mail_safe(value: str) -> str:
     """S3 User Guide, "Working with object metadata": what is not ASCII, as RFC 2047 has it."""
-    if value.isascii():
+    if value.isascii() and value.isprintable():
         return value
-    return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
+    if sum(map(str.isascii, value)) <= len(value) / 2:
+        return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
+    plain = re.sub(rb"[^ !-<>@-^`-~]", lambda byte: b"=%02X" % byte[0][0], value.encode())
+    return f"=?UTF-8?Q?{plain.decode().replace(' ', '_')}?="
 
 
 def copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
@@ -155,7 +158,7 @@ def copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
 def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersion]:
     """The version id in the answer, and the version, that a copy reads. Raises S3's errors."""
     where, version_id = needs.source(request)
-    bucket = lookups.existing(view, where.bucket)
+    lookups.existing(view, where.bucket)
     lookups.check_version_id(view, where, version_id)
     version = lookups.version_at(view, where, version_id)
     if version is None or (version.marker and version_id is None):
@@ -167,7 +170,7 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
     versions.check_signed(request, version.encryption)
     preconditions.check_source(request, version)
-    return lookups.shown_id(bucket, version), version
+    return (version.version_id if version.version_id != NULL else None), version
 
 
 _CHANGES = ("StorageClass", _REDIRECT, "ServerSideEncryption")

@@ -145,13 +145,12 @@ _ENCRYPTION = Setting(
     check=_check_encryption,
 )
 _LIFECYCLE, _LEAST = "LifecycleConfiguration", "TransitionDefaultMinimumObjectSize"
-_NOTIFICATIONS = "NotificationConfiguration"
 _SETTINGS = (
     _ENCRYPTION,
     Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration", check=_check_methods),
     Setting(_LIFECYCLE, _LIFECYCLE, "NoSuchLifecycleConfiguration", check=_name_rules),
     Setting("Logging", "BucketLoggingStatus"),
-    Setting(_NOTIFICATIONS, _NOTIFICATIONS, check=_name_notifications),
+    Setting("NotificationConfiguration", "NotificationConfiguration", check=_name_notifications),
     Setting("Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration"),
 )
 

@@ -6,6 +6,9 @@ purpose bucket"; S3 API Reference, "PutObject".
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -39,12 +42,19 @@ def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
     return ObjectVersion(
         modified=request.now,
         headers={**_PLAIN_TYPE, **{name: params[name] for name in HEADERS if params.get(name)}},
-        metadata=params.get("Metadata") or {},
+        metadata={key: _plain(value) for key, value in (params.get("Metadata") or {}).items()},
         storage_class=params.get("StorageClass", "STANDARD"),
         encryption=encryption(request, bucket),
         tags=settings.tags_of_header(params.get("Tagging")),
         grants=grants,
     )
+
+
+def _plain(value: str) -> str:
+    """A value of metadata without the encoding of RFC 2047, if it has that."""
+    with suppress(HeaderParseError, LookupError, UnicodeError):
+        return str(make_header(decode_header(value))) if "=?" in value else value
+    return value
 
 
 def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:

@@ -192,8 +192,8 @@ _DIGESTED = frozenset(
     {"DeleteObjects", "PutBucketCors", "PutBucketLifecycleConfiguration", "PutBucketTagging"}
 )
 _DIGESTS = ("content-md5", checksums.PREFIX, "x-amz-trailer")
-# Enums whose other values S3 refuses with a specific error, later.
-_REFUSED_LATER = frozenset({"BucketLocationConstraint", "FilterRuleName"})
+# Enums whose other values S3 takes (permissions on logs), or refuses with a specific error, later.
+_OPEN = frozenset({"BucketLocationConstraint", "BucketLogsPermission", "FilterRuleName"})
 _MESSAGES: Mapping[str, str] = {
     "EncodingType": "Invalid Encoding Method specified in Request",
     "MetadataDirective": "Unknown metadata directive.",
@@ -375,5 +375,5 @@ def _fits(shape: Shape, value: object) -> bool:
         )
     if isinstance(value, list):
         return all(_fits(shape.member, item) for item in value)
-    limited = shape.type_name == "string" and shape.enum and shape.name not in _REFUSED_LATER
+    limited = shape.type_name == "string" and shape.enum and shape.name not in _OPEN
     return value is None or not limited or value in shape.enum
