@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from tests.e2e.machine import Machine
 
+from stslab.runner.journal.records import sealed
+
 pytestmark = pytest.mark.slow
 
 
@@ -78,7 +80,14 @@ def test_what_is_no_set_up_is_refused_and_changes_nothing(machine: Machine, give
     def a_line_more(told: dict[str, Any]) -> None:
         next(iter(told["profiles"].values()))["session_token"] = "x\ncredential_process = touch y"
 
+    def another_id(told: dict[str, Any]) -> None:
+        told["records"][0][3] = told["records"][0][3].replace(told["run"], "../../outside")
+        told["run"], before = "../../outside", ""
+        for record in told["records"]:  # whoever changes a record can seal them all again
+            record[4] = before = sealed(told["run"], before, *record[:4])
+
     for file, said in (
+        (changed(given, another_id), "was changed"),
         (changed(given, a_line_more), "characters it can't have"),
         (
             changed(given, lambda told: told["profiles"].update(x={"access_key_id": 1})),
@@ -95,6 +104,7 @@ def test_what_is_no_set_up_is_refused_and_changes_nothing(machine: Machine, give
         told = " ".join(done.err.split())
         assert (done.code, said in told) == (1, True), done.said
         assert not (there / "journal.sqlite").exists()
+        assert not (machine.root / "outside").exists()
 
 
 def test_a_run_that_there_is_not(machine: Machine):

@@ -28,6 +28,7 @@ _ACCOUNT, _RUN, _LAB = "account", "run.json", "lab/"
 _MOST = 512 << 20
 _INCLUDE = re.compile(r"!include\s+(['\"]?)([^\s'\"}\]]+)\1")
 _NAME = re.compile(r"lab/(?!.*\.\.)[A-Za-z0-9_-][A-Za-z0-9_./-]{0,200}")
+_RUN_ID = re.compile(r"[a-z][a-z0-9]{7}")  # it names a folder
 _DAMAGED = (OSError, zipfile.BadZipFile, ValueError, LookupError, TypeError, AttributeError,
             MsgspecError, CredentialsError)  # fmt: skip
 _HINT = "Export it again: stslab sandbox export FILE --run ID"
@@ -140,7 +141,7 @@ def _read(path: Path) -> tuple[str, list[Link], dict[str, Credentials], dict[str
         raise StslabError(f"{path} is not a set-up: {error}.", _HINT) from None
     run = begun if isinstance(begun, RunRecord) else None
     here = run and (run.id, run.kind, run.target) == (run_id, "sandbox", "sandbox")
-    if first_broken(run_id, links) or not here:
+    if first_broken(run_id, links) or not here or not _RUN_ID.fullmatch(run_id):
         raise StslabError(f"The journal in {path} was changed.", _HINT)
     return run_id, links, profiles, files
 
