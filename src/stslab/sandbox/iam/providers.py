@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from stslab.errors import SandboxError
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params, tag_list
 from stslab.sandbox.federation import saml
 from stslab.sandbox.iam import answers, lookups, tagging
 from stslab.sandbox.state.identities import OidcProvider, SamlProvider
@@ -27,12 +27,12 @@ def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Ans
     params, url = request.params, request.params["Url"]
     if not _ISSUER.fullmatch(url):
         raise faults.invalid("Invalid Open ID Connect Provider URL")
-    clients, given = tuple(params.get("ClientIDList", ())), params.get("ThumbprintList")
+    clients, given = dict.fromkeys(params.get("ClientIDList", ())), params.get("ThumbprintList")
     provider = OidcProvider(
         account=request.account,
         url=url.removeprefix(_HTTPS),
         created=request.now,
-        client_ids=clients,
+        client_ids=tuple(clients),
         thumbprints=_checked_thumbprints(given) if given else (),
         tags=tagging.given(request),
     )
@@ -45,7 +45,7 @@ def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Ans
 
 
 def _made(member: str, provider: OidcProvider | SamlProvider) -> Answer:
-    return {member: provider.arn, "Tags": answers.tags(provider.tags) or None}
+    return {member: provider.arn, "Tags": tag_list(provider.tags) or None}
 
 
 def _retrieved(tx: Transaction, url: str) -> tuple[str, ...]:

@@ -49,13 +49,9 @@ def read(element: xml.Element) -> Assertion:
     if issued is None:
         raise xml.BadXml("the assertion does not say when it was issued")
     conditions = xml.child(element, names.ASSERTION, "Conditions")
-    restrictions = (
-        []
-        if conditions is None
-        else xml.children(conditions, names.ASSERTION, "AudienceRestriction")
-    )
+    restrictions = xml.children(conditions, names.ASSERTION, "AudienceRestriction")
     subject = xml.child(element, names.ASSERTION, "Subject")
-    named = None if subject is None else xml.child(subject, names.ASSERTION, "NameID")
+    named = xml.child(subject, names.ASSERTION, "NameID")
     confirmed = _confirmation(subject)
     statements = xml.children(element, names.ASSERTION, "AuthnStatement")
     ends = [xml.moment(each.get("SessionNotOnOrAfter")) for each in statements]
@@ -86,14 +82,12 @@ def issuer(element: xml.Element) -> str:
 def failed(response: xml.Element) -> bool:
     """Whether the response's status says that the user was not authenticated."""
     status = xml.child(response, names.PROTOCOL, "Status")
-    code = None if status is None else xml.child(status, names.PROTOCOL, "StatusCode")
+    code = xml.child(status, names.PROTOCOL, "StatusCode")
     return code is not None and code.get("Value") != names.SUCCESS
 
 
 def _confirmation(subject: xml.Element | None) -> xml.Element | None:
     """The data of the subject's confirmation: AWS wants exactly one, with the bearer method."""
-    if subject is None:
-        return None
     confirmations = xml.children(subject, names.ASSERTION, "SubjectConfirmation")
     if len(confirmations) != 1 or confirmations[0].get("Method") != names.BEARER:
         return None
@@ -137,26 +131,32 @@ _RESPONSE = f"{{{names.PROTOCOL}}}Response"
 
 
 class BadSignature(Exception):  # noqa: N818 - the name says what happened
-    """There is no signature, or it is not this provider's, or not as SAML requires."""
+    """A signature is not this provider's, or not as SAML requires."""
+
+
+class Unsigned(Exception):  # noqa: N818 - the name says what happened
+    """The assertion has no signature."""
 
 
 def signed_assertion(
     response: xml.Element, certificates: Sequence[x509.Certificate]
 ) -> xml.Element:
-    """The only assertion of a response, covered by the response's signature or its own.
+    """The only assertion of a response. Unsigned: it is not signed itself.
 
     If both are signed, both signatures must be valid. BadSignature, BadXml: they are not.
     """
     _check_response(response)
-    whole = _verified(response, certificates) if _signatures(response) else None
-    # Its own signature may depend on the response's namespaces: it is verified in place, not in
-    # the parsed copy of the response.
+    # Its signature may depend on the response's namespaces: it is verified in place, not in the
+    # parsed copy of the response.
     assertion = _assertions(response)[0]
-    if _signatures(assertion):
-        return _verified(assertion, certificates)
-    if whole is None:
-        raise BadSignature("neither the response nor its assertion is signed")
-    return xml.parse(xml.as_document(_assertions(whole)[0]))
+    if not _signatures(assertion):
+        raise Unsigned(
+            "Response (with optional signature) must contain an assertion with a mandatory "
+            "signature"
+        )
+    if _signatures(response):
+        _verified(response, certificates)
+    return _verified(assertion, certificates)
 
 
 def _check_response(response: xml.Element) -> None:

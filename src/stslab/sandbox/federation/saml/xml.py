@@ -53,11 +53,11 @@ def as_document(element: Element) -> bytes:
     return data
 
 
-def children(element: Element, namespace: str, name: str) -> list[Element]:
-    return list(element.findall(f"{{{namespace}}}{name}"))
+def children(element: Element | None, namespace: str, name: str) -> list[Element]:
+    return [] if element is None else list(element.findall(f"{{{namespace}}}{name}"))
 
 
-def child(element: Element, namespace: str, name: str) -> Element | None:
+def child(element: Element | None, namespace: str, name: str) -> Element | None:
     """The only child with this name, or None. BadXml: there are several."""
     named = children(element, namespace, name)
     if len(named) > 1:
