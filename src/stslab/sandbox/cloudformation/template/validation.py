@@ -135,7 +135,7 @@ def check_attributes(template: Template) -> None:
     for path, part in parts({"Resources": properties, "Outputs": template.outputs}):
         function, _ = function_of(part) or ("", None)
         for reference in references(part) if function in {"Fn::GetAtt", "Fn::Sub"} else ():
-            kind = TYPES.get(template.resources[reference.name].type) if reference.getter else None
+            kind = TYPES.get(template.resources[reference.name].type if reference.attribute else "")
             place = "/".join(map(str, (*path, function)))
             require(
                 kind is None or reference.attribute in kind.attributes,
