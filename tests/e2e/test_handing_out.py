@@ -70,6 +70,32 @@ def changed(given: Path, change: Callable[[dict[str, Any]], object], name: str =
     return str(other)
 
 
+def resealed(told: dict[str, Any], old: str, new: str) -> None:
+    """Change the run's first record; whoever does so can seal them all again."""
+    first, before = told["records"][0], ""
+    assert old in first[3]
+    first[3] = first[3].replace(old, new)
+    told["run"] = json.loads(first[3])["id"]
+    for record in told["records"]:
+        record[4] = before = sealed(told["run"], before, *record[:4])
+
+
+def test_no_other_file_goes_back_in_the_labs_place(machine: Machine, given: Path):
+    secret, back = machine.root / "credentials", machine.root / "back.zip"
+    secret.write_text("aws_secret_access_key = x")
+    lab = str(machine.root / "mine" / "mine.yaml")
+    there = str(machine.root / "elsewhere")
+    file = changed(given, lambda told: resealed(told, lab, str(secret)))
+    assert machine.stslab("sandbox", "import", file, STSLAB_HOME=there).code == 0
+    with zipfile.ZipFile(file) as received:
+        run = json.loads(received.read("run.json"))["run"]
+    done = machine.stslab("sandbox", "export", str(back), "--run", run, STSLAB_HOME=there)
+    machine.stslab("sandbox", "stop", STSLAB_HOME=there)
+    assert done.code == 0, done.said
+    with zipfile.ZipFile(back) as sent:
+        assert sorted(sent.namelist()) == ["account", "run.json"]
+
+
 def test_what_is_no_set_up_is_refused_and_changes_nothing(machine: Machine, given: Path):
     there = machine.root / "elsewhere"
 
@@ -81,10 +107,7 @@ def test_what_is_no_set_up_is_refused_and_changes_nothing(machine: Machine, give
         next(iter(told["profiles"].values()))["session_token"] = "x\ncredential_process = touch y"
 
     def another_id(told: dict[str, Any]) -> None:
-        told["records"][0][3] = told["records"][0][3].replace(told["run"], "../../outside")
-        told["run"], before = "../../outside", ""
-        for record in told["records"]:  # whoever changes a record can seal them all again
-            record[4] = before = sealed(told["run"], before, *record[:4])
+        resealed(told, told["run"], "../../outside")
 
     for file, said in (
         (changed(given, another_id), "was changed"),

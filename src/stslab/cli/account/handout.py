@@ -5,6 +5,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from msgspec import MsgspecError
 
 from stslab.aws.profiles import ProfileFiles, require
 from stslab.cli.accounts import sandbox_target
-from stslab.errors import CredentialsError, StslabError, UsageError
+from stslab.cli.workspace import lab_of
+from stslab.errors import CredentialsError, InvalidLab, StslabError, UsageError
 from stslab.home import Home, private_folder
+from stslab.lab.loader import load
 from stslab.resources import is_foreign, text_of
 from stslab.runner.journal.past import read
 from stslab.runner.journal.records import Link, RunRecord, first_broken
@@ -26,7 +29,6 @@ from stslab.sandbox.state import archive
 _FORMAT, _VERSION = "stslab set-up", 1
 _ACCOUNT, _RUN, _LAB = "account", "run.json", "lab/"
 _MOST = 512 << 20
-_INCLUDE = re.compile(r"!include\s+(['\"]?)([^\s'\"}\]]+)\1")
 _NAME = re.compile(r"lab/(?!.*\.\.)[A-Za-z0-9_-][A-Za-z0-9_./-]{0,200}")
 _RUN_ID = re.compile(r"[a-z][a-z0-9]{7}")  # it names a folder
 _DAMAGED = (OSError, zipfile.BadZipFile, ValueError, LookupError, TypeError, AttributeError,
@@ -59,7 +61,7 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
         with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.write(account, _ACCOUNT)
             archive.writestr(_RUN, json.dumps(told))
-            for name, content in _files_of(Path(run.path)):
+            for name, content in _files_of(Path(lab_of(run))):
                 archive.writestr(f"{_LAB}{name}", content)
         path.write_bytes(b"")
         path.chmod(0o600)
@@ -68,15 +70,15 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
 
 
 def _files_of(lab: Path) -> Iterator[tuple[str, str]]:
-    """A foreign lab's file, and the files of its folder that it includes."""
-    text = text_of(lab)
-    if not text or not is_foreign(lab):
-        return
-    yield lab.name, text
-    for name in sorted({found[2] for found in _INCLUDE.finditer(text)}):
-        inside = (lab.parent / name).resolve()
-        if inside.is_relative_to(lab.parent.resolve()) and inside.is_file():
-            yield name, text_of(inside)
+    """A foreign lab's file, and the files of its folder that it includes; none if it is no lab.
+
+    The path may be of whoever handed the run out: no other file of this machine goes back.
+    """
+    with suppress(InvalidLab):
+        for file in (lab, *load(lab, catalogue=None).includes) if is_foreign(lab) else ():
+            inside = file.resolve()
+            if inside.is_relative_to(lab.resolve().parent):
+                yield str(inside.relative_to(lab.resolve().parent)), text_of(inside)
 
 
 def is_one(path: Path) -> bool:
