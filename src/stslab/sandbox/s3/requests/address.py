@@ -58,8 +58,8 @@ class Candidate(msgspec.Struct, frozen=True):
         """Whether a request has all that is required, and names no other sub-resource."""
         return (
             named <= self.accepted
-            and all(query.get(name) == value for name, value in self.literals.items())
-            and self.arguments <= query.keys()
+            and self.literals.keys() | self.arguments <= query.keys()
+            and all(value in ("", query[name]) for name, value in self.literals.items())
             and all(http.has_header(name) for name in self.headers)
         )
 
