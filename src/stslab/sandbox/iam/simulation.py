@@ -30,6 +30,7 @@ from stslab.sandbox.iam.answers import Members
 from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import View
 from stslab.structures import listed, texts
+from stslab.vocabulary import LATEST
 
 _WORDS = {
     Outcome.ALLOWED: "allowed",
@@ -78,8 +79,8 @@ class Source:
     @cached_property
     def keys(self) -> list[set[str]]:
         """The condition keys of each statement, in its conditions or as variables."""
-        statements = listed(self.policy.document.document.get("Statement", []))
-        return [_keys_of(statement) for statement in statements]
+        policy, variables = self.policy.document, self.policy.document.version == LATEST
+        return [_keys_of(each.source, variables=variables) for each in policy.statements]
 
 
 @dataclass(frozen=True)
@@ -355,10 +356,10 @@ def _attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[So
     return sources, [*_managed(view, entity.account, arn, PolicyKind.BOUNDARY)]
 
 
-def _keys_of(statement: Params) -> set[str]:
-    conditions = statement.get("Condition", {})
-    named = {key for operator in conditions.values() for key in operator}
-    searched = [statement.get(element) for element in ("Resource", "NotResource", "Condition")]
+def _keys_of(statement: Params, *, variables: bool) -> set[str]:
+    named = {key for operator in statement.get("Condition", {}).values() for key in operator}
+    elements = ("Resource", "NotResource", "Condition") if variables else ()
+    searched = [statement.get(element) for element in elements]
     return named | {key.strip() for text in texts(searched) for key in _VARIABLE.findall(text)}
 
 
@@ -408,8 +409,7 @@ def _held(view: View, holder: Identity) -> Iterator[Source]:
 
 
 def _managed(view: View, account: str, arn: str, kind: PolicyKind) -> Iterator[Source]:
-    policy = lookups.find(view, ManagedPolicy, account, arn)
-    if policy is not None:
+    if policy := lookups.find(view, ManagedPolicy, account, arn):
         yield _source(policy.name, policy.document, kind, unique=f"{kind} {arn}")
 
 
