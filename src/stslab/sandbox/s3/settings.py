@@ -100,12 +100,28 @@ def _name_notifications(notifications: Document) -> None:
                     raise invalid_argument(message, "FilterRule.Name", rule["Name"])
 
 
+_DAYS = {
+    "Expiration": "Days",
+    "NoncurrentVersionExpiration": "NoncurrentDays",
+    "AbortIncompleteMultipartUpload": "DaysAfterInitiation",
+}
+
+
 def _name_rules(lifecycle: Document) -> None:
-    """Each rule gets an id, and has a filter or the older prefix."""
+    """Each rule gets an id, and has a filter or the older prefix, and a number of days."""
     for rule in lifecycle["Rules"]:
         rule["ID"] = rule.get("ID") or str(uuid.uuid4())
         if ("Filter" in rule) == ("Prefix" in rule):
             raise malformed()
+        for action, name in _DAYS.items():
+            if (days := (rule.get(action) or {}).get(name, 1)) < 1:
+                message = f"'{name}' for {action} action must be a positive integer"
+                raise invalid_argument(message, name, days)
+        for days in (move.get("Days", 0) for move in rule.get("Transitions") or ()):
+            if days < 0:
+                raise invalid_argument(
+                    "'Days' in Transition action must be nonnegative", "Days", days
+                )
 
 
 def _check_encryption(encryption: Document) -> None:

@@ -237,6 +237,7 @@ def begin_update(
     tx: Transaction, request: ApiRequest, stack: Stack, wanted: Config, on_failure: str = ""
 ) -> Answer:
     previous = stack.previous if stack.status in LEFT else stack.config
+    wanted = replace(wanted, capabilities=wanted.capabilities or stack.config.capabilities)
     stack = replace(stack, previous=previous, config=wanted, updated=request.now)
     return begin(tx, request, stack, "UPDATE_IN_PROGRESS", on_failure)
 

@@ -92,10 +92,9 @@ def _parse_json(text: str) -> Value:
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise invalid(
-            "Template format error: JSON not well-formed. "
-            f"(line {error.lineno}, column {error.colno})"
-        ) from None
+        column = error.colno + (error.pos < len(text))  # AWS names the place after the character
+        place = f"(line {error.lineno}, column {column})"
+        raise invalid(f"Template format error: JSON not well-formed. {place}") from None
     except ValueError:  # a number with more digits than Python converts, or a constant
         raise invalid("Template format error: JSON not well-formed.") from None
 
