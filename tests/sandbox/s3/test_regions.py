@@ -1,4 +1,7 @@
-"""A presigned URL for a region other than the bucket's (s3.yaml has requests with headers)."""
+"""Presigned URLs: for a region other than the bucket's, and with a plus for a space in the path.
+
+``s3.yaml`` has requests with headers.
+"""
 
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -38,3 +41,23 @@ def test_a_presigned_url_for_another_region_is_refused(account: Account, fresh: 
     assert "<Code>AuthorizationQueryParametersError</Code>" in body
     assert "the region 'us-east-1' is wrong; expecting 'eu-west-1'" in body
     assert caught.value.headers["x-amz-bucket-region"] == "eu-west-1"
+
+
+def test_a_plus_in_a_path_is_a_space(account: Account, fresh: str) -> None:
+    """Also for the signature: AdRoll/goamz#259 and aws/aws-sdk-ruby#654 have S3's answers."""
+    s3 = account.client("s3", "admin")
+    where = {"Bucket": f"plus-{fresh}", "Key": "a b"}
+    s3.create_bucket(Bucket=where["Bucket"])
+    s3.put_object(**where, Body=b"space")
+    s3.put_object(**where | {"Key": "a+b"}, Body=b"plus")
+    keys = account.keys["admin"]
+    client = account.boto_session.client(
+        "s3",
+        endpoint_url=account.endpoint.url,
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+    link = client.generate_presigned_url("get_object", Params=where)
+    with urlopen(link.replace("a%20b", "a+b")) as answer:
+        assert answer.read() == b"space"

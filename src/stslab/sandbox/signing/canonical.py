@@ -165,7 +165,7 @@ def _path(path: str, service: str) -> str:
     if path == "/":
         return path
     if service == S3:
-        return quote(unquote_to_bytes(path), safe="/-_.~")
+        return quote(unquote_to_bytes(path.replace("+", " ")), safe="/-_.~")
     normal = posixpath.normpath(path)
     slash = "/" if path.endswith("/") and normal != "/" else ""
     return quote("/" + normal.lstrip("/") + slash, safe="/-_.~")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from itertools import accumulate
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 import msgspec
 from botocore.model import OperationModel, StructureShape
@@ -65,13 +65,13 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 def address(http: HttpRequest) -> Address:
-    """The bucket, from the host or the path, and the key. Raises S3's errors."""
+    """The bucket, from the host or the path, and the key, in which + is a space."""
     match = _VIRTUAL_HOST.fullmatch(http.header("Host").rsplit(":", 1)[0].lower())
     bucket, rest = match["bucket"] if match else "", http.path[1:]
     if bucket in ("", "s3"):
         bucket, _, rest = rest.partition("/")
     try:
-        bucket, key = unquote(bucket, errors="strict"), unquote(rest, errors="strict")
+        bucket, key = unquote(bucket, errors="strict"), unquote_plus(rest, errors="strict")
     except UnicodeDecodeError:
         raise fault("InvalidURI") from None
     return checked(Address(bucket, key))
