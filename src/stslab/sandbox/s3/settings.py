@@ -119,9 +119,8 @@ def _name_rules(lifecycle: Document) -> None:
                 raise invalid_argument(message, name, days)
         for days in (move.get("Days", 0) for move in rule.get("Transitions") or ()):
             if days < 0:
-                raise invalid_argument(
-                    "'Days' in Transition action must be nonnegative", "Days", days
-                )
+                message = "'Days' in Transition action must be nonnegative"
+                raise invalid_argument(message, "Days", days)
 
 
 def _check_encryption(encryption: Document) -> None:

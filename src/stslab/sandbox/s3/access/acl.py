@@ -73,9 +73,8 @@ def requested(view: View, request: ApiRequest, owner_id: str) -> Grants:
     else:
         further = _CANNED[canned or "private"]
         return (Grant(owner_id, ALL), *further) if further else None
-    kinds = ("uri", "id") if headers else _IN_DOCUMENTS
     for grant in grants:
-        _check_grantee(view, grant.grantee, kinds)
+        _check_grantee(view, grant.grantee)
     if len(grants) > _MOST_GRANTS:
         raise fault("MalformedACLError")
     return tuple(grants) if grants != [Grant(owner_id, ALL)] else None
@@ -85,8 +84,7 @@ def _in_header(request: ApiRequest, name: str) -> Iterator[Grant]:
     for part in request.params[name].split(","):
         match = _GRANTEE.fullmatch(part)
         if match is None:
-            header = f"x-amz-grant-{_HEADERS[name].lower().replace('_', '-')}"
-            raise invalid_argument("Argument format not recognized", header, request.params[name])
+            raise invalid_argument("Argument format not recognized", name, request.params[name])
         kind, grantee = match.groups()
         yield Grant(f"mailto:{grantee}" if kind == "emailAddress" else grantee, _HEADERS[name])
 
@@ -94,8 +92,7 @@ def _in_header(request: ApiRequest, name: str) -> Iterator[Grant]:
 def _in_document(view: View, policy: Document, owner_id: str) -> Iterator[Grant]:
     if "Owner" not in policy:
         raise fault("MalformedACLError")
-    given = (policy["Owner"] or {}).get("ID") or ""
-    _check_grantee(view, given, _IN_DOCUMENTS)
+    _check_grantee(view, given := policy["Owner"].get("ID", ""))
     if given != owner_id:
         raise fault("AccessDenied")
     for row in policy.get("Grants") or ():
@@ -106,17 +103,14 @@ def _in_document(view: View, policy: Document, owner_id: str) -> Iterator[Grant]
         yield Grant(name or f"mailto:{grantee['EmailAddress']}", permission)
 
 
-_IN_DOCUMENTS = ("Group/URI", "CanonicalUser/ID")
-
-
-def _check_grantee(view: View, grantee: str, kinds: tuple[str, str]) -> None:
+def _check_grantee(view: View, grantee: str) -> None:
     if grantee.startswith("mailto:"):  # supported until October 2025: "PutObjectAcl"
         raise fault("MethodNotAllowed")
     if "://" in grantee:
         if grantee not in (EVERYONE, AUTHENTICATED, _LOG_DELIVERY):
-            raise invalid_argument("Invalid group uri", kinds[0], grantee)
+            raise invalid_argument("Invalid group uri", "Group/URI", grantee)
     elif account_with(view, grantee) is None:
-        raise invalid_argument("Invalid id", kinds[1], grantee)
+        raise invalid_argument("Invalid id", "CanonicalUser/ID", grantee)
 
 
 def account_with(view: View, canonical_id: str) -> Account | None:
@@ -161,7 +155,8 @@ def check_storing(request: ApiRequest, bucket: Bucket) -> None:
 
 def new_grants(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
     """The ACL in PutBucketAcl or PutObjectAcl, checked by the bucket's settings."""
-    if not any(request.params.get(name) for name in ("ACL", "AccessControlPolicy", *_HEADERS)):
+    given = (request.params.get(name) for name in ("ACL", "AccessControlPolicy", *_HEADERS))
+    if not any(one not in (None, "") for one in given):
         raise fault("MissingSecurityHeader", MissingHeaderName="x-amz-acl")
     grants = requested(view, request, lookups.canonical_id(view, bucket))
     if not acls_enabled(bucket):
