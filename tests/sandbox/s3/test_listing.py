@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.sandbox.s3.alone import Alone
+
+from stslab.sandbox.s3 import lookups
 
 _many = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 _names = st.sets(st.text("ab/é ", min_size=1, max_size=5), max_size=8)
@@ -140,3 +143,10 @@ def test_lists_are_last(s3: Alone) -> None:
     objects, buckets = (answer.content for answer in seen)
     assert objects.index(b"<Name>") < objects.index(b"<Contents>")
     assert buckets.index(b"<Owner>") < buckets.index(b"<Buckets>")
+
+
+def test_no_id_begins_like_an_option_of_a_command() -> None:
+    """AWS's answers in localstack/localstack, test_object_version_id_format."""
+    ids = [lookups.token(f"{number:014x}abcdef") for number in range(300)]
+    assert all(re.fullmatch(r"[A-Za-z0-9._]{32}", one) for one in ids)
+    assert [lookups.in_token(one)[:14] for one in ids] == [f"{n:014x}" for n in range(300)]

@@ -17,16 +17,16 @@ _CHECK = 4
 
 
 def token(content: str) -> str:
-    """The text with a checksum, as S3's opaque ids and tokens are: no other text is one."""
+    """The text with a checksum: no other text is one. It has no dash, as S3's version ids."""
     encoded = content.encode()
     check = zlib.crc32(encoded).to_bytes(_CHECK, "big")
-    return base64.urlsafe_b64encode(check + encoded).decode()
+    return base64.b64encode(check + encoded, b"._").decode()
 
 
 def in_token(given: str) -> str:
     """The text in a token; empty if it is none."""
     try:
-        content = base64.b64decode(given, b"-_", validate=True)[_CHECK:].decode()
+        content = base64.b64decode(given, b"._", validate=True)[_CHECK:].decode()
     except (binascii.Error, ValueError):
         return ""
     return content if token(content) == given else ""

@@ -45,7 +45,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
         account=bucket.owner,
         bucket=bucket.name,
         name=request.params["Key"],
-        upload_id=secrets.token_urlsafe(96),
+        upload_id=secrets.token_urlsafe(96).replace("-", "."),
         initiator=request.caller.principal.arn,
         draft=replace(versions.draft(tx, request, bucket), checksum_type=kind),
         algorithm=algorithm,
