@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from stslab.sandbox.api.identifiers import REGION
@@ -89,6 +90,28 @@ SETTINGS: Mapping[str, Setting] = {
 
 DASHED = re.compile(r"ap-(northeast-1|southeast-[12])|eu-west-1|sa-east-1|us-(east-1|west-[12])")
 """The regions with a dash in their website endpoint (AWS General Reference, Amazon S3)."""
+_WRONG = {
+    r"^(?!.{3,63}$)": "should be between 3 and 63 characters long",
+    r"^(\d+\.){3}\d+$": "must not be formatted as an IP Address",
+    r"[A-Z]": "should not contain uppercase characters",
+    r"\s": "should not contain white space",
+    r"^\.": "should not begin with a period",
+    r"(?<=\.)\.": "should not contain two adjacent periods",
+    r"(?<=-)\.|(?<=\.)-": "should not contain dashes next to periods",
+    r"^-": "should not begin with a '-'",
+    r"[^a-z0-9.-]": "should not contain '{}'",
+    r"(?<=[.-])$": "should not end with '-' or '.'",
+}
+"""What is wrong with a bucket's name: the leftmost fault is told, of several the first here."""
+
+
+def check_name(name: str) -> None:
+    """Raise the error that CloudFormation's handler has before it calls S3."""
+    met = [(each.start(), says) for rule, says in _WRONG.items() if (each := re.search(rule, name))]
+    if met:
+        at, says = min(met, key=itemgetter(0))
+        problem = f"Bucket name {says.format(name[at : at + 1])}"
+        raise Refused("s3", ApiFault("IllegalBucketName", problem))
 
 
 class Bucket:
@@ -103,6 +126,7 @@ class Bucket:
         name, region, acl = work.physical_id, work.region, work.get("AccessControl", "Private")
         at_once = acl != "Private" and not work.get("OwnershipControls")
         mark = "-" if DASHED.fullmatch(region) else "."
+        check_name(name)
         if work.state.snapshot.get(buckets.Bucket, "", name) is not None:
             raise Refused("s3", ApiFault("BucketAlreadyExists", "It already exists"))
         work.s3(

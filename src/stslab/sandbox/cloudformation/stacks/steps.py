@@ -6,12 +6,14 @@ CloudFormation CLI User Guide, "Handler error codes".
 """
 
 import logging
+import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from stslab.sandbox.api.faults import where
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.api.serialize import S3_HOST_ID
 from stslab.sandbox.cloudformation.resources.iam import holders
 from stslab.sandbox.cloudformation.resources.types import TYPES, ResourceType, fitted
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties, Refused, Work
@@ -28,19 +30,21 @@ _HANDLER_CODES = {
     "AlreadyExists": """BucketAlreadyExists BucketAlreadyOwnedByYou BucketPolicyAlreadyExists
         EntityAlreadyExists""",
     "InvalidCredentials": "ExpiredToken InvalidClientTokenId",
-    "InvalidRequest": "InvalidInput MalformedPolicy MalformedPolicyDocument ValidationError",
+    "InvalidRequest": """IllegalBucketName InvalidInput MalformedPolicy MalformedPolicyDocument
+        ValidationError""",
     "NotFound": "NoSuchBucket NoSuchEntity",
     "ResourceConflict": "ConcurrentModification DeleteConflict",
     "ServiceLimitExceeded": "LimitExceeded",
     "Throttling": "Throttling",
 }
 _CODES = {code: handler for handler, codes in _HANDLER_CODES.items() for code in codes.split()}
-_TAKEN = {
+_OWN = {
     "BucketAlreadyExists": "{name} already exists (Service: S3, Status Code: 0, Request ID: null)",
     "BucketPolicyAlreadyExists": "Bucket Policy Already Exists",
     "EntityAlreadyExists": EXISTS,
+    "IllegalBucketName": "{message}",
 }
-"""CloudFormation's own messages for a resource that already exists."""
+"""CloudFormation's own messages, in place of a service's."""
 _SHARED = (
     "Policy resource was already managed by another stack or another resource in the current stack."
 )
@@ -106,13 +110,16 @@ def attempt(job: Job, step: Step) -> str:
 
 def _service_error(refused: Refused, kind: str, name: str) -> str:
     """The reason in the event of the resource ``name`` for an error of a service."""
-    if refused.code in _TAKEN and (refused.service == "s3" or kind in NAMED):
-        message = _TAKEN[refused.code].format(type=kind, name=name)
-    else:
-        trailer = f"Service: {refused.service.title()}, Status Code: {refused.status}"
-        extended = f", Extended Request ID: {uuid.uuid4().hex}" if refused.service == "s3" else ""
-        message = f"{refused.message} ({trailer}, Request ID: {uuid.uuid4()}{extended})"
-    return _handler_error(message, _CODES.get(refused.code, "GeneralServiceException"))
+    code, request = _CODES.get(refused.code, "GeneralServiceException"), str(uuid.uuid4())
+    if refused.code in _OWN and (refused.service == "s3" or kind in NAMED):
+        own = _OWN[refused.code].format(type=kind, name=name, message=refused.message)
+        return _handler_error(own, code)
+    if refused.service == "s3":
+        request = f"{secrets.token_hex(8).upper()}, Extended Request ID: {S3_HOST_ID}"
+    trailer = f"Service: {refused.service.title()}, Status Code: {refused.status}"
+    return _handler_error(
+        f"{refused.message} ({trailer}, Request ID: {request}) (SDK Attempt Count: 1)", code
+    )
 
 
 def _handler_error(message: str, code: str) -> str:

@@ -123,7 +123,8 @@ def _plain(value: object, path: str, depth: int) -> Value:
         }
     if isinstance(value, list):
         return [_plain(child, f"{path}/{index}", depth + 1) for index, child in enumerate(value)]
-    require(value is not None or not depth, f"[{path}] 'null' values are not allowed in templates")
+    filled = value is not None or not depth or path == "/Resources"  # which has an own message
+    require(filled, f"[{path}] 'null' values are not allowed in templates")
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
