@@ -22,12 +22,11 @@ def create_user(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def get_user(view: View, request: ApiRequest) -> Answer:
-    """Without a name in the request, the caller."""
+    """Without a name in the request, the caller. The root user is named by the account's alias."""
     if request.caller.kind != "Root" or "UserName" in request.params:
         return {"User": answers.whole_user(lookups.own_user(view, request))}
     root = {
-        "Path": "/",
-        "UserName": "root",
+        "UserName": lookups.account(view, request.account).alias or None,
         "UserId": request.caller.user_id,
         "Arn": request.caller.principal.arn,
         "CreateDate": lookups.root_created(view, request),

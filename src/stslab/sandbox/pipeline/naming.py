@@ -52,10 +52,11 @@ def claimed(service: str, http: HttpRequest) -> str:
 
 def _name_query(service: str, http: HttpRequest) -> tuple[str, Params]:
     given = dict(_pairs(http))
-    action, version = given.pop("Action", ""), given.pop("Version", "")
+    current = operations.model(service).metadata["apiVersion"]
+    usual = current if service == "cloudformation" else ""  # which needs none
+    action, version = given.pop("Action", ""), given.pop("Version", usual)
     if not action:
         raise ApiFault("MissingAction", "The request must contain the parameter Action.")
-    current = operations.model(service).metadata["apiVersion"]
     if version != current or action not in operations.names(service):
         raise ApiFault(
             "InvalidAction",
