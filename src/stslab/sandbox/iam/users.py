@@ -118,8 +118,6 @@ def add_user_to_group(tx: Transaction, request: ApiRequest) -> None:
 
 def remove_user_from_group(tx: Transaction, request: ApiRequest) -> None:
     group, user = lookups.named(tx, Group, request), lookups.named(tx, User, request)
-    if group.key not in user.groups:
-        raise faults.no_such(f"User {user.name} not in group {group.name}")
     tx.put(replace(user, groups=_without(user.groups, group.key)))
 
 

@@ -15,7 +15,7 @@ from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.types import TYPES, fitted
 from stslab.sandbox.cloudformation.resources.work import BadProperties
 from stslab.sandbox.cloudformation.stacks import steps
-from stslab.sandbox.cloudformation.stacks.changes import changed, is_there
+from stslab.sandbox.cloudformation.stacks.changes import NAMED, changed, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.stacks.steps import GONE, Step, Wanted
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
@@ -338,8 +338,8 @@ def _replacement(job: Job, blueprint: Blueprint, resource: StackResource, want: 
 
 
 def _check_new_name(resource: StackResource, want: Wanted) -> None:
-    """Refuse to replace a resource by another with the same custom name."""
-    property_name = want.kind.name_property
+    """Refuse to replace a resource by another with the same custom name, which identifies it."""
+    property_name = want.kind.name_property if resource.type in NAMED else ""
     old = resource.before.properties if resource.before else resource.properties
     name = want.properties.get(property_name) if property_name else None
     if name and name == old.get(property_name):
