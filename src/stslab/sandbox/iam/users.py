@@ -61,9 +61,9 @@ def delete_user(tx: Transaction, request: ApiRequest) -> None:
     """Refused while the user has keys, policies and the like (IAM API Reference, "DeleteUser")."""
     user = lookups.named(tx, User, request)
     faults.refuse_if_held(
+        (user.login, "delete login profile"),
         (user.access_keys, "delete access keys"),
         (user.mfa_devices, "delete MFA device"),
-        (user.login, "delete login profile"),
         (user.attached, "detach all policies"),
         (user.inline, "delete policies"),
         (user.groups, "remove users from group"),

@@ -38,6 +38,7 @@ _HANDLER_CODES = {
     "Throttling": "Throttling",
 }
 _CODES = {code: handler for handler, codes in _HANDLER_CODES.items() for code in codes.split()}
+_GENERAL = "GeneralServiceException"
 _OWN = {
     "BucketAlreadyExists": "{name} already exists (Service: S3, Status Code: 0, Request ID: null)",
     "BucketPolicyAlreadyExists": "Bucket Policy Already Exists",
@@ -110,7 +111,9 @@ def attempt(job: Job, step: Step) -> str:
 
 def _service_error(refused: Refused, kind: str, name: str) -> str:
     """The reason in the event of the resource ``name`` for an error of a service."""
-    code, request = _CODES.get(refused.code, "GeneralServiceException"), str(uuid.uuid4())
+    code, request = _CODES.get(refused.code, _GENERAL), str(uuid.uuid4())
+    if (kind, code) == ("AWS::S3::Bucket", "AccessDenied"):  # whose handler tells no denials
+        code = _GENERAL
     if refused.code in _OWN and (refused.service == "s3" or kind in NAMED):
         own = _OWN[refused.code].format(type=kind, name=name, message=refused.message)
         return _handler_error(own, code)
