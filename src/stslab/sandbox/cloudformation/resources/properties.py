@@ -63,6 +63,11 @@ def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
         return members(PARTS[kind], result, path, problems)
     if "|" in kind and result not in kind.split("|"):
         problems.append(f"{path}: failed validation constraint for keyword [enum]")
+    if "(" in kind:
+        least, most = map(int, kind[kind.index("(") + 1 : -1].split("-"))
+        if not least <= len(result) <= most:
+            bound = f"minLength: {least}" if len(result) < least else f"maxLength: {most}"
+            problems.append(f"{path}: expected {bound}, actual: {len(result)}")
     return result
 
 
@@ -71,7 +76,7 @@ def _form(kind: str) -> str:
         return "list"
     if kind in PARTS:
         return "object"
-    return "text" if "|" in kind else kind
+    return "text" if "|" in kind or "(" in kind else kind
 
 
 def _of(*types: type) -> Callable[[object], Value]:
