@@ -56,7 +56,7 @@ REFUSED = [
     (IDENTITY, document(), SYNTAX),
     (IDENTITY, document(GOOD, Version="2012-10-18"), SYNTAX),
     (IDENTITY, document(GOOD, Version=["2012-10-17"]), SYNTAX),
-    (IDENTITY, document(GOOD, Id="x"), SYNTAX),
+    (SCP, document(GOOD, Id="x"), SYNTAX),
     (TRUST, document(GOOD_TRUST, Id=1), SYNTAX),
     (IDENTITY, document(GOOD, Statements=[]), SYNTAX),
     (IDENTITY, document("x"), SYNTAX),
@@ -146,7 +146,7 @@ REFUSED = [
     (IDENTITY, document(changed(GOOD, Condition={"Bool": "x"})), SYNTAX),
     (IDENTITY, document(changed(GOOD, Condition={"Bool": {"aws:x": {}}})), SYNTAX),
     (IDENTITY, document(changed(GOOD, Condition={"Bool": {"aws:x": None}})), SYNTAX),
-    (IDENTITY, document(changed(GOOD, Condition={"Bool": {"x": "true"}})), VENDOR),
+    (IDENTITY, document(changed(GOOD, Condition={"Bool": {":x": "true"}})), VENDOR),
     (
         IDENTITY,
         document(changed(GOOD, Condition={"Like": {"aws:x": "true"}})),

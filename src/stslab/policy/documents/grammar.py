@@ -77,7 +77,7 @@ def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
     _check_names(document, _POLICY_ELEMENTS, kind, "A policy has no element")
     if document.get("Version", LEGACY) not in (LATEST, LEGACY):
         raise MalformedPolicy(SYNTAX, f"Version must be {LATEST!r} or {LEGACY!r}.")
-    if "Id" in document and kind not in _OF_RESOURCES:  # "Policy grammar notes"
+    if "Id" in document and kind not in (*_OF_RESOURCES, *_OF_IDENTITIES):
         raise MalformedPolicy(SYNTAX, f"A {kind} can't have an Id.")
     if not isinstance(document.get("Id", ""), str):
         raise MalformedPolicy(SYNTAX, "Id must be a text.")
@@ -110,6 +110,8 @@ def _read_statement(index: int, source: object, kind: PolicyKind, *, variables: 
         raise MalformedPolicy(SYNTAX, " is not a JSON object.")
     principal, action, resource = _names(tuple(source), kind)
     effect = source.get("Effect")
+    if kind is PolicyKind.TRUST and isinstance(effect, str):
+        effect = effect.capitalize()
     if effect not in ("Allow", "Deny"):
         problem = "has no Effect" if effect is None else f"has the Effect {effect!r}"
         near = kind in _OF_IDENTITIES and str(effect).lower() in ("allow", "deny")
@@ -203,7 +205,7 @@ _PATHS: Final = "|".join(re.findall(r"[\w-]+(?=/)", _NO_PATH))
 # Perhaps after the rest of a variable in the account; AWS's own policies have role-template/.
 _OF_IAM: Final = re.compile(rf"(?:[^:]*}}:)?(?:\*|root|(?:{_PATHS}|role-template)/.*)", re.DOTALL)
 _WILDCARD: Final = re.compile(r"[*?]")
-_CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*:.+", re.DOTALL)
+_CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*(:.+)?", re.DOTALL)
 
 
 def _action(name: str, value: object, kind: PolicyKind) -> Element:
@@ -290,9 +292,11 @@ def _broken(text: str, parts: Sequence[str]) -> str:
     """IAM's message about a resource in its policies, as users report it; empty if it is valid."""
     start, partition, service, region, account = (*parts, *[""] * ARN_SEPARATORS)[:ARN_SEPARATORS]
     whole = len(parts) > ARN_SEPARATORS
-    if start != "arn":
+    if start != "arn" and not partition:
         return f'Resource {text} must be in ARN format or "*".'
-    if not _PARTITION.fullmatch(partition):
+    if start != "arn":  # which the message puts before all that follows the first colon
+        text = ":".join(["arn", *parts[1:], *["*"] * (ARN_SEPARATORS + 1 - len(parts))])
+    if start != "arn" or not _PARTITION.fullmatch(partition):
         return f'Partition "{partition}" is not valid for resource "{text}".'
     if not (whole or text.endswith("*")) or not _ACCOUNT.fullmatch(account):
         return _LEGACY_PARSING

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from stslab.policy.conditions import Condition, Test
 from stslab.policy.patterns import Glob, Lookup, glob
-from stslab.policy.request import ACCOUNT, Context, Principal, PrincipalKind, Request, split_arn
+from stslab.policy.request import Context, Principal, PrincipalKind, Request, split_arn
 
 
 class Level(IntEnum):
@@ -95,7 +95,7 @@ def _level_of_aws(name: str, principal: Principal) -> Level:
     if name in (principal.arn, principal.user_id):
         return Level.ISSUER if kind is PrincipalKind.ROLE else Level.DIRECT
     root = name.endswith(f"::{principal.account}:root") and split_arn(name) is not None
-    if root or name == principal.account:
+    if root or name.replace("-", "") == principal.account:
         return Level.DIRECT if kind is PrincipalKind.ROOT else Level.ACCOUNT
     issued = name in (principal.issuer, principal.user_id.partition(":")[0])
     return Level.ISSUER if issued or _names_role(name, principal) else Level.NONE
@@ -147,11 +147,14 @@ _ENTITY: Final = re.compile(
 )
 
 
+_ACCOUNT: Final = re.compile(r"[0-9]{4}-?[0-9]{4}-?[0-9]{4}")
+
+
 def is_aws_principal(name: str) -> bool:
     """Whether ``name`` is valid under ``AWS``: names can't have wildcards."""
     return bool(
         name == "*"
-        or ACCOUNT.fullmatch(name)
+        or _ACCOUNT.fullmatch(name)
         or _ENTITY.fullmatch(name)
         or _UNIQUE_ID.fullmatch(name)
     )
@@ -238,7 +241,7 @@ class Statement:
     _conditions: tuple[Condition, ...] | None = None
 
     def __post_init__(self) -> None:
-        self.effect = self.source["Effect"]
+        self.effect = self.source["Effect"].capitalize()
         self.allows = self.effect == "Allow"
         self.label = self.source.get("Sid") or f"statement {self.index + 1}"
 

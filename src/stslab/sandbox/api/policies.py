@@ -51,8 +51,10 @@ def checked(text: str, kind: PolicyKind) -> str:
 
 
 _ENTITY = re.compile(r"arn:aws:iam::(\d{12}):(user|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
-_SESSION = re.compile(r"arn:aws:sts::\d{12}:(assumed-role|federated-user)/[\w+=,.@/-]+")
-_ACCOUNT = re.compile(r"\d{12}")
+_SESSION = re.compile(
+    r"arn:aws:sts::(\d{12}):(?:assumed-role/([\w+=,.@-]+)|federated-user)/[\w+=,.@/-]+"
+)
+_ACCOUNT = re.compile(r"\d{4}-?\d{4}-?\d{4}")
 _ROOT = re.compile(r"arn:aws:iam::\d{12}:root")
 _UNIQUE_ID = re.compile(r"(AIDA|AROA)[A-Z0-9]{12,}")
 _ELEMENTS = ("Principal", "NotPrincipal")
@@ -102,8 +104,11 @@ def _replace_in(statement: Mapping[str, Any], replace: Replace) -> bool:
 
 def _id_of(name: str, view: View) -> str:
     if _ACCOUNT.fullmatch(name):
-        return f"arn:aws:iam::{name}:root"
-    if name == "*" or _ROOT.fullmatch(name) or _SESSION.fullmatch(name):
+        return f"arn:aws:iam::{name.replace('-', '')}:root"
+    session = _SESSION.fullmatch(name)
+    of_role = session and session[2]
+    known = session and (not of_role or view.get(Role, session[1], of_role.lower()))
+    if name == "*" or _ROOT.fullmatch(name) or known:
         return name
     entity = _by_arn(name, view) or by_id(view, name)
     if entity is None:

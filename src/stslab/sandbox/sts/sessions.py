@@ -27,6 +27,7 @@ _MOST_TAGS = 50
 _MOST_ARNS = 10
 _PLAINTEXT = 2048
 _TOKEN_FLOOR, _TOKEN_CEILING = 352, 4096  # bytes of a session token
+_OF_TAGS = 6.62  # bytes for each character of session tags, which hardly pack
 _REMEMBERED = timedelta(hours=36)
 # Every 1024th new session deletes up to 4096 sessions that expired long ago.
 _LOOKS_EVERY, _FORGETS = 1024, 4096
@@ -114,8 +115,9 @@ def _too_long(parameter: str, value: str, most: int) -> ApiFault:
 
 def _token_size(grant: Grant) -> int:
     """The size in bytes of a session token, which contains policies and tags, packed."""
-    packed = json.dumps([[one.arn or one.document for one in grant.policies], grant.tags])
-    content = len(zlib.compress(packed.encode())) if grant.policies or grant.tags else 0
+    documents = json.dumps([one.arn or one.document for one in grant.policies])
+    content = len(zlib.compress(documents.encode())) if grant.policies else 0
+    content += math.ceil(_OF_TAGS * sum(len(key) + len(value) for key, value in grant.tags))
     size = max(_TOKEN_FLOOR + math.ceil(content * 4 / 3), grant.least_token_size)
     if size > _TOKEN_CEILING:
         used = f"consumes {_percent(size)}% of allotted space"
