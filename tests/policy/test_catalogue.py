@@ -57,12 +57,19 @@ def test_a_key_that_exists_or_may_exist_has_no_finding(key):
     assert catalogue.is_known_key(key)
 
 
-def test_the_finding_says_the_fix():
-    document = policy(allow(Condition={"StringEquals": {"s3:prefx": "x"}}))
-    (found,) = findings(parse(document, PolicyKind.IDENTITY))
-    assert found.message == (
-        "There is no condition key s3:prefx: no request has it; did you mean s3:prefix?"
-    )
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("s3:prefx", "; did you mean s3:prefix?"),
+        ("SourceIp", "; did you mean aws:SourceIp?"),
+        ("ExternalId", "; did you mean sts:ExternalId?"),
+        ("Nothing", "."),
+    ],
+)
+def test_the_finding_says_the_fix(key, meant):
+    document = policy(allow(Condition={"StringEquals": {key: "x"}}))
+    found = [each.message for each in findings(parse(document, PolicyKind.IDENTITY))]
+    assert f"There is no condition key {key}: no request has it{meant}" in found
 
 
 @pytest.mark.soak

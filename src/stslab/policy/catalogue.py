@@ -112,7 +112,7 @@ def table(key: str) -> list[str]:
 def is_known_key(key: str) -> bool:
     """Whether a condition key may exist; keys of providers and unknown services always may."""
     names = _names(_vendor(key))
-    return names is None or _listed(key, names) is not None
+    return ":" in key and (names is None or _listed(key, names) is not None)
 
 
 def is_multivalued(key: str) -> bool:
@@ -125,6 +125,10 @@ def is_multivalued(key: str) -> bool:
 
 
 def similar_key(key: str) -> str:
+    """The key that was meant; for a name without a prefix, the key that has it."""
+    if ":" not in key:
+        prefixed = (f"{vendor}:{key}" for vendor in (_ALL, "sts", "iam", "s3"))
+        return next(filter(is_known_key, prefixed), "")
     vendor = _vendor(key)
     names = _names(vendor) or {}
     name = key.partition(":")[2]

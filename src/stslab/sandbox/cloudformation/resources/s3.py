@@ -8,7 +8,14 @@ from typing import Literal, NamedTuple
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiFault, tag_list
 from stslab.sandbox.cloudformation.resources.properties import renamed
-from stslab.sandbox.cloudformation.resources.work import Properties, Refused, Work, document, own
+from stslab.sandbox.cloudformation.resources.work import (
+    BadProperties,
+    Properties,
+    Refused,
+    Work,
+    document,
+    own,
+)
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state import buckets
 
@@ -189,7 +196,7 @@ class BucketPolicy:
         work.physical_id = work.get("Bucket")
         bucket = work.state.snapshot.get(buckets.Bucket, "", work.physical_id)
         if bucket is not None and bucket.policy:
-            raise Refused("s3", ApiFault("BucketPolicyAlreadyExists", "It already exists"))
+            raise BadProperties(f"The bucket policy already exists on bucket {bucket.name}.")
         self.update(work, {})
 
     def update(self, work: Work, _old: Properties) -> None:

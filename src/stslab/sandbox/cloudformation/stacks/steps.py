@@ -27,8 +27,7 @@ CANCELLED = {"CREATE": "Resource creation cancelled", "UPDATE": "Resource update
 GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
 _HANDLER_CODES = {
     "AccessDenied": "AccessDenied",
-    "AlreadyExists": """BucketAlreadyExists BucketAlreadyOwnedByYou BucketPolicyAlreadyExists
-        EntityAlreadyExists""",
+    "AlreadyExists": "BucketAlreadyExists BucketAlreadyOwnedByYou EntityAlreadyExists",
     "InvalidCredentials": "ExpiredToken InvalidClientTokenId",
     "InvalidRequest": """IllegalBucketName InvalidInput MalformedPolicy MalformedPolicyDocument
         ValidationError""",
@@ -41,7 +40,6 @@ _CODES = {code: handler for handler, codes in _HANDLER_CODES.items() for code in
 _GENERAL = "GeneralServiceException"
 _OWN = {
     "BucketAlreadyExists": "{name} already exists (Service: S3, Status Code: 0, Request ID: null)",
-    "BucketPolicyAlreadyExists": "Bucket Policy Already Exists",
     "EntityAlreadyExists": EXISTS,
     "IllegalBucketName": "{message}",
 }
