@@ -27,4 +27,6 @@ def test_only_matching_names_are_offered():
     assert complete_stage(_context(), PARAM, "at") == ["attach-policy"]
     assert complete_lab(_context(), PARAM, "assume-r") == ["assume-role"]
     assert complete_lab(_context(), PARAM, "zzz") == []
+    assert complete_lab(_context(), PARAM, "ne") == ["next"]
+    assert complete_lab(click.Context(click.Command("lint")), PARAM, "ne") == []
     assert complete_stage(_context(lab="/no/such/file"), PARAM, "") == []

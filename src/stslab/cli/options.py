@@ -115,8 +115,10 @@ _STAGE = re.compile(r"^\s+-\s+id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
 _DEFAULT_LAB = "assume-role"
 
 
-def complete_lab(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in _labs() if name.startswith(incomplete)]
+def complete_lab(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The matching labs; for `stslab run` also `next`."""
+    names = [*_labs(), *(["next"] if ctx.command.name == "run" else [])]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def complete_stage(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -123,6 +123,9 @@ def test_lint_checks_folders(stslab, tmp_path):
     assert said.code == 2
     assert "warning: Nothing refers to x. [unused]" in said.out
     assert f"1 problem in {len(bundled_labs())} labs." in said.err
+    (tmp_path / "empty").mkdir()
+    said = stslab("lint", str(tmp_path / "empty"))
+    assert (said.code, "empty is a folder without a lab." in said.err) == (2, True)
 
 
 def test_a_hostile_lab_can_not_control_the_terminal(stslab, tmp_path):
