@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -199,12 +200,9 @@ def _labs(path: Path) -> list[Path]:
     """The labs of a folder, the one of an id, or else the path: it is an error when it is read."""
     from stslab.lab.reading.listing import find, labs_in
 
-    try:
+    with suppress(OSError, LabError):
         return labs_in(path) or [find(path)]
-    except (OSError, LabError):
-        if path.is_dir():
-            raise
-        return [path]
+    return [path]
 
 
 @click.command("test")
