@@ -119,6 +119,10 @@ REFUSED = [
             ),
             ("arn:aws:iam::111122223333:user", NO_PATH),
             ("arn:aws:iam:::foo/x", NO_PATH),
+            # Without "arn": as moto's list of refused policies has it, whose messages are AWS's.
+            ("aws:s3:::x", 'Partition "s3" is not valid for resource "arn:s3:::x:*".'),
+            ("x:aws:s3:::y", 'Resource x:aws:s3:::y must be in ARN format or "*".'),
+            ("a:b:c", 'Partition "b" is not valid for resource "arn:b:c:*:*:*".'),
             ("arn::s3:::b", 'Partition "" is not valid for resource "arn::s3:::b".'),
             ("arn:asw:s3:::b", 'Partition "asw" is not valid for resource "arn:asw:s3:::b".'),
             ("arn:${p}:s3:::b", 'Partition "${p}" is not valid for resource "arn:${p}:s3:::b".'),

@@ -292,11 +292,11 @@ def _broken(text: str, parts: Sequence[str]) -> str:
     """IAM's message about a resource in its policies, as users report it; empty if it is valid."""
     start, partition, service, region, account = (*parts, *[""] * ARN_SEPARATORS)[:ARN_SEPARATORS]
     whole = len(parts) > ARN_SEPARATORS
-    if start != "arn" and not partition:
+    if start != "arn" and (not partition or _PARTITION.fullmatch(partition)):
         return f'Resource {text} must be in ARN format or "*".'
     if start != "arn":  # which the message puts before all that follows the first colon
         text = ":".join(["arn", *parts[1:], *["*"] * (ARN_SEPARATORS + 1 - len(parts))])
-    if start != "arn" or not _PARTITION.fullmatch(partition):
+    if not _PARTITION.fullmatch(partition):
         return f'Partition "{partition}" is not valid for resource "{text}".'
     if not (whole or text.endswith("*")) or not _ACCOUNT.fullmatch(account):
         return _LEGACY_PARSING
