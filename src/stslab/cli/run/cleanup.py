@@ -86,9 +86,8 @@ def _say_plans(
     workspace: Workspace, cleanup: Cleanup, runs: list[RunRecord], *, extras: bool
 ) -> None:
     for run in runs:
-        show_cleanup(
-            workspace.console, run.id, cleanup.plan(run.id, extras=extras), workspace.describe
-        )
+        plan = cleanup.plan(run.id, extras=extras)
+        show_cleanup(workspace.console, run.id, plan, workspace.describe)
 
 
 def clean(cleanup: Cleanup, runs: list[str]) -> None:

@@ -123,9 +123,7 @@ def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
 
 def introduce(workspace: Workspace, opened: Open, lab: Lab) -> None:
     """Show what a foreign lab does before it runs here for the first time."""
-    if not is_foreign(lab.path) or any(
-        run.sha256 == lab.sha256 for run in workspace.journal.runs()
-    ):
+    if not is_foreign(lab.path) or lab.sha256 in (run.sha256 for run in workspace.journal.runs()):
         return
     paper = Paper(workspace.console)
     title = f"The lab {lab.id} did not come with stslab. This is what it does."

@@ -116,9 +116,8 @@ class TasksExercise:
         if self.standing.next is None:
             raise RunError(_STILL_WRONG)
         if not self.command:  # which nobody has seen yet
-            Paper(self.here.workspace.console).command(
-                self._command(self.standing.next)[0], indent=3
-            )
+            line, _ = self._command(self.standing.next)
+            Paper(self.here.workspace.console).command(line, indent=3)
         self._type("", "admin")
         self.hand.solve(self.stage, self.standing.next)
         return False

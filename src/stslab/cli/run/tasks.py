@@ -90,10 +90,8 @@ class _AtWork(NamedTuple):
 def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
     """The current exercise of the run: its fault, or the tasks of its stage."""
     with open_workspace(command) as workspace:
-        now, opened = (
-            current(workspace.journal, "sandbox", lab),
-            open_account(workspace.home, Where()),
-        )
+        now = current(workspace.journal, "sandbox", lab)
+        opened = open_account(workspace.home, Where())
         runner = opened.runner(
             now.lab, workspace.journal, lambda _: None, describe=workspace.describe, how=How.HAND
         )

@@ -142,9 +142,8 @@ def run(
             from stslab.cli.run.loop import learn
 
             _, begun = placed(workspace.journal, where, loaded.id)
-            before = (
-                workspace.journal.past(begun.id).how if begun else None
-            )  # it continues as it was
+            # A run that was begun continues as it was.
+            before = workspace.journal.past(begun.id).how if begun else None
             how = How.HAND if practice or before is How.HAND else How.PROMPT
             learn(workspace, opened, loaded, chosen, how, predict=predict)
         else:
@@ -205,11 +204,10 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
         if not workspace.journal.runs(*place):
             raise nothing
         unfinished = workspace.journal.unfinished(*place)
-        opened = (
-            opened_for(workspace, where, loaded)
-            if unfinished
-            else _opened_to_look(workspace, where)
-        )
+        if unfinished:
+            opened = opened_for(workspace, where, loaded)
+        else:
+            opened = _opened_to_look(workspace, where)
         runner = runner_of(workspace, opened, loaded, How.BY_NAME)
         if runner.look_back() is None:
             raise nothing

@@ -105,15 +105,19 @@ def _replace_in(statement: Mapping[str, Any], replace: Replace) -> bool:
 def _id_of(name: str, view: View) -> str:
     if _ACCOUNT.fullmatch(name):
         return f"arn:aws:iam::{name.replace('-', '')}:root"
-    session = _SESSION.fullmatch(name)
-    of_role = session and session[2]
-    known = session and (not of_role or view.get(Role, session[1], of_role.lower()))
-    if name == "*" or _ROOT.fullmatch(name) or known:
+    if name == "*" or _ROOT.fullmatch(name) or _is_session(name, view):
         return name
     entity = _by_arn(name, view) or by_id(view, name)
     if entity is None:
         raise ApiFault("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{name}"')
     return entity.unique_id
+
+
+def _is_session(name: str, view: View) -> bool:
+    """Whether it is the ARN of a federated user, or of a session of a role that is there."""
+    match = _SESSION.fullmatch(name)
+    account, role = match.groups() if match else ("", "")
+    return match is not None and (not role or view.get(Role, account, role.lower()) is not None)
 
 
 def _by_arn(arn: str, view: View) -> User | Role | None:

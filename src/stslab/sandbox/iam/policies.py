@@ -159,9 +159,11 @@ def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
         if params.get("EntityFilter") in (None, kind.table.title()):
             having = filter(has, view.all(kind, request.account))
             holders += answers.by_name(having, params.get("PathPrefix"))
-    every = (answer := answers.page("all", holders, params, shown)).pop("all")
-    words = ("User", "Group", "Role")
-    return answer | {f"Policy{it}s": [one for one in every if f"{it}Name" in one] for it in words}
+    answer = answers.page("all", holders, params, shown)
+    every = answer.pop("all")
+    for word in ("User", "Group", "Role"):
+        answer[f"Policy{word}s"] = [one for one in every if f"{word}Name" in one]
+    return answer
 
 
 # -- inline and attached policies, and boundaries, of users, groups and roles ---------------------

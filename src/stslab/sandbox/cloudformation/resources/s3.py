@@ -95,7 +95,7 @@ SETTINGS: Mapping[str, Setting] = {
 """The order matters: ACLs need an ownership setting that allows them."""
 
 
-DASHED = re.compile(r"ap-(northeast-1|southeast-[12])|eu-west-1|sa-east-1|us-(east-1|west-[12])")
+_DASHED = re.compile(r"ap-(northeast-1|southeast-[12])|eu-west-1|sa-east-1|us-(east-1|west-[12])")
 """The regions with a dash in their website endpoint (AWS General Reference, Amazon S3)."""
 _WRONG = {
     r"^(?!.{3,63}$)": "should be between 3 and 63 characters long",
@@ -132,7 +132,7 @@ class Bucket:
         """
         name, region, acl = work.physical_id, work.region, work.get("AccessControl", "Private")
         at_once = acl != "Private" and not work.get("OwnershipControls")
-        mark = "-" if DASHED.fullmatch(region) else "."
+        mark = "-" if _DASHED.fullmatch(region) else "."
         check_name(name)
         if work.state.snapshot.get(buckets.Bucket, "", name) is not None:
             raise Refused("s3", ApiFault("BucketAlreadyExists", "It already exists"))
