@@ -18,7 +18,7 @@ from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Document
 from stslab.sandbox.s3.versions import Blob, Contents, Span
-from stslab.sandbox.state.buckets import NULL, Bucket, ObjectVersion
+from stslab.sandbox.state.buckets import NULL, Bucket, ObjectVersion, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
 
 _MOST_PARTS = 10_000
@@ -201,13 +201,20 @@ def _delete_one(tx: Transaction, request: ApiRequest) -> Answer:
     version = lookups.version_of(item, version_id or NULL) if item is not None else None
     if item is None or version is None:
         return {"VersionId": version_id}
-    versions.overtake(tx, bucket, where.key)
+    _overtake(tx, bucket, where.key)
     rest = tuple(other for other in item.versions if other is not version)
     if rest:
         tx.put(replace(item, versions=rest))
     else:
         tx.delete(item)
     return {"VersionId": version_id, "DeleteMarker": version.marker or None}
+
+
+def _overtake(tx: Transaction, bucket: Bucket, key: str) -> None:
+    """The uploads that are under way for this key are overtaken by a deletion."""
+    for upload in list(tx.all(Upload, bucket.owner)):
+        if (upload.bucket, upload.name) == (bucket.name, key):
+            tx.put(replace(upload, overtaken=True))
 
 
 def _get_acl(view: View, request: ApiRequest) -> Answer:

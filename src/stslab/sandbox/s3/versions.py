@@ -18,7 +18,7 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
-from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part, Upload
+from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
 from stslab.sandbox.state.snapshot import Transaction, View
 
 Blob = Callable[[str], bytes]
@@ -189,15 +189,7 @@ def add(tx: Transaction, bucket: Bucket, key: str, version: ObjectVersion) -> Ob
         before = tuple(older for older in before if older.version_id != NULL)
     versions = (*before, version)
     tx.put(Object(account=bucket.owner, bucket=bucket.name, name=key, versions=versions))
-    overtake(tx, bucket, key)
     return version
-
-
-def overtake(tx: Transaction, bucket: Bucket, key: str) -> None:
-    """The uploads that are under way for this key are overtaken by a write or deletion."""
-    for upload in list(tx.all(Upload, bucket.owner)):
-        if (upload.bucket, upload.name) == (bucket.name, key):
-            tx.put(replace(upload, overtaken=True))
 
 
 def change(tx: Transaction, request: ApiRequest, **members: object) -> ObjectVersion:

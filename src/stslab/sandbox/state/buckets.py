@@ -132,7 +132,7 @@ class Upload(Record, frozen=True, kw_only=True):
 
     ``draft`` is the version that it will create, still without content; ``draft.modified`` is
     when the upload started. ``initiator`` is an ARN. ``parts`` are in order. ``overtaken`` says
-    that the key was written or deleted since.
+    that an object of the key was deleted since.
     """
 
     table: ClassVar[str] = "upload"
