@@ -55,6 +55,20 @@ def test_metadata_that_is_not_ascii_is_safe_for_mail() -> None:
     assert found == {"nonascii": "=?UTF-8?B?w4PChE3Dg8KEWsODwpXDg8KRIFMz?=", "ascii": "S3"}
 
 
+def test_headers_of_one_name_are_joined() -> None:
+    """S3 User Guide, "Working with object metadata": "into a comma-delimited list"."""
+    headers = (
+        ("X-Amz-Object-Attributes", "ETag"),
+        ("x-amz-object-attributes", "ObjectSize, Checksum"),
+    )
+    sent = HttpRequest("GET", "/bucket/key", (("attributes", ""),), "", headers, b"")
+    read = params.parse("GetObjectAttributes", sent, Address("bucket", "key"))
+    assert read["ObjectAttributes"] == ["ETag", "ObjectSize", "Checksum"]
+    twice = (("Content-Length", "0"), ("x-amz-meta-a", "1"), ("X-Amz-Meta-A", "2"))
+    sent = HttpRequest("PUT", "/bucket/key", (), "", twice, b"")
+    assert params.parse("PutObject", sent, Address("bucket", "key"))["Metadata"] == {"a": "1,2"}
+
+
 @pytest.mark.parametrize(
     ("operation", "body"),
     [

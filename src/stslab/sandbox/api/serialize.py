@@ -37,6 +37,7 @@ _S3_ROOTS: Mapping[str, str] = {
     "GetBucketVersioning": "VersioningConfiguration",
     "GetBucketWebsite": "WebsiteConfiguration",
     "GetObjectAcl": "AccessControlPolicy",
+    "GetObjectAttributes": "GetObjectAttributesResponse",
     "GetObjectTagging": "Tagging",
     "ListBuckets": "ListAllMyBucketsResult",
     "ListObjectVersions": "ListVersionsResult",

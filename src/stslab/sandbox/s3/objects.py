@@ -222,6 +222,32 @@ def _get_acl(view: View, request: ApiRequest) -> Answer:
     return acl.written(view, bucket, version.grants)
 
 
+def _get_attributes(view: View, request: ApiRequest) -> Answer:
+    """GetObjectAttributes; only the parts of an object with a composite checksum are listed."""
+    bucket, version = lookups.readable(view, request)
+    versions.check_signed(request, version.encryption)
+    sums = {name: value.partition("-")[0] for name, value in version.checksums.items()}
+    listed = version.checksum_type == "COMPOSITE"
+    parts = versions.part_members(request, version.parts) if listed else {}
+    attributes = {
+        "ETag": version.etag,
+        "Checksum": {**sums, "ChecksumType": version.checksum_type} if sums else None,
+        "ObjectParts": {"TotalPartsCount": len(version.parts), **parts} if version.upload else None,
+        "StorageClass": version.storage_class,
+        "ObjectSize": version.size,
+    }
+    wanted = request.params.get("ObjectAttributes", [""])
+    if not attributes.keys() >= set(wanted):
+        name, given = "x-amz-object-attributes", ",".join(wanted)
+        raise invalid_argument("Invalid attribute name specified.", name, given)
+    shown = {name: attributes[name] for name in wanted}
+    return {
+        "LastModified": version.modified,
+        "VersionId": lookups.shown_id(bucket, version),
+        **shown,
+    }
+
+
 def _put_acl(tx: Transaction, request: ApiRequest) -> None:
     grants = acl.new_grants(tx, request, lookups.bucket_of(tx, request))
     versions.change(tx, request, grants=grants)
@@ -245,6 +271,7 @@ def _set_tags(tx: Transaction, request: ApiRequest) -> Answer:
 
 READS: Reads = {
     "GetObjectAcl": _get_acl,
+    "GetObjectAttributes": _get_attributes,
     "GetObjectTagging": _get_tags,
     "HeadObject": lambda view, request: _described(request, *_requested(view, request)),
 }

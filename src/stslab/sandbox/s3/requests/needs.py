@@ -36,7 +36,7 @@ _DIGITS = 12
 _OF_INITIATOR = frozenset({"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"})
 _EXISTING_TAG = "s3:existingobjecttag/<key>"
 # For a missing object, only callers who may list the bucket get NoSuchKey instead of AccessDenied.
-_READING = frozenset({"GetObject", "HeadObject", "GetObjectTagging"})
+_READING = frozenset({"GetObject", "GetObjectAttributes", "HeadObject", "GetObjectTagging"})
 
 
 class _Further(msgspec.Struct, frozen=True, rename={"operations": "of", "params": "with"}):

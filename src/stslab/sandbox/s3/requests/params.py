@@ -262,7 +262,9 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
     layout = _layout(name)
     address = {"Bucket": where.bucket, "Key": where.key}
     parsed: dict[str, object] = {name: value for name, value in address.items() if value}
-    headers = {key.lower(): value for key, value in http.headers}
+    headers: dict[str, str] = {}
+    for key, value in http.headers:  # S3 joins headers that have the same name
+        headers[key.lower()] = ",".join(filter(None, (headers.get(key.lower()), value)))
     for members, given in ((layout.headers, headers), (layout.arguments, single(http))):
         for member in members:
             text = given.get(member.wire_name)
