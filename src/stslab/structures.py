@@ -1,5 +1,6 @@
 """Functions for JSON and YAML structures: nested mappings and lists."""
 
+import json
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -49,6 +50,11 @@ def listed(value: Any) -> list[Any]:
     if isinstance(value, list | tuple):
         return list(value)
     return [] if value is None else [value]
+
+
+def text_or_json(value: object) -> str:
+    """A text as it is; anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -59,7 +59,7 @@ class Open:
         self, lab: Lab, journal: "Journal", emit: "Emit", *, describe: "Describe", how: "How"
     ) -> "Runner":
         """A runner of the lab on this account. Embedded further accounts get profiles."""
-        from stslab.runner.calls.calls import told
+        from stslab.runner.calls.calls import reason_of
         from stslab.runner.run.run import Runner
 
         embedded = self.kind == "sandbox"
@@ -75,7 +75,7 @@ class Open:
             describe=describe,
             services=self.services,
             how=how,
-            tell=partial(_logged, self.home.sandbox) if embedded else told,
+            tell=partial(_logged, self.home.sandbox) if embedded else reason_of,
             hand=self.hand,
         )
 
@@ -204,10 +204,10 @@ def decider(home: Home, held: Callable[[str], Credentials | None]) -> Decide:
 
 def _logged(folder: Path, refusal: Refusal) -> Reason:
     """Why the embedded account refused a call, from its log."""
-    from stslab.runner.calls.calls import told
+    from stslab.runner.calls.calls import reason_of
     from stslab.sandbox.pipeline.log_file import newest_first
 
-    by_message = told(refusal)
+    by_message = reason_of(refusal)
     if by_message and by_message.whole:  # no policy decided
         return by_message
     events = (event for event in newest_first(folder) if event["requestID"] == refusal.request_id)

@@ -60,7 +60,7 @@ class RunStarted(Event, frozen=True):
 
 
 class Foreseen(Event, frozen=True):
-    """A run's changes and reads, cleanup's calls, and warnings (``notes``), told in advance."""
+    """A run's changes and reads, cleanup's calls, and warnings (``notes``), in advance."""
 
     changed: tuple[Changed, ...]
     reads: tuple[str, ...]

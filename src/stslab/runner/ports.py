@@ -60,7 +60,7 @@ class Refusal(msgspec.Struct, frozen=True):
     data: ClassVar[Data] = MappingProxyType({})
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         return f"{self.code}: {self.message}"
 
 
@@ -71,7 +71,7 @@ class Lost(msgspec.Struct, frozen=True):
     data: ClassVar[Data] = MappingProxyType({})
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         return self.reason
 
 
@@ -218,7 +218,7 @@ class Profiles(Protocol):
     def token_file(self) -> Path: ...
 
     def token(self) -> str:
-        """The OpenID Connect token stored beside the profiles, or ""."""
+        """The OpenID Connect token stored next to the profiles, or ""."""
 
     def save_token(self, token: str) -> None:
         """Write the token, readable only by its owner; an empty one removes the file."""
@@ -258,7 +258,6 @@ class Hand:
         return HandWork()
 
     def restore(self, run: str, own: Collection[str]) -> HandWork:
-        """Undo the changes."""
         return self.look(run, own)
 
     def end(self, run: str) -> None:

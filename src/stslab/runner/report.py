@@ -46,10 +46,9 @@ _OVER = (
     EntryState.REPLACED,
     EntryState.NOT_OURS,
 )
-_IS_CLEAN = (RunState.FINISHED, RunState.CLEANED)
 
 
-class CallTold(msgspec.Struct, frozen=True):
+class ReportedCall(msgspec.Struct, frozen=True):
     """A step's call, its changes, and the things and profile that it made.
 
     ``seconds`` is None if no answer is known.
@@ -68,7 +67,7 @@ class CallTold(msgspec.Struct, frozen=True):
     profile: str = ""
 
 
-class RemovedTold(msgspec.Struct, frozen=True):
+class ReportedRemoval(msgspec.Struct, frozen=True):
     """A thing that was undone, the calls, and the time (ISO 8601 in UTC)."""
 
     thing: str
@@ -76,7 +75,7 @@ class RemovedTold(msgspec.Struct, frozen=True):
     at: str
 
 
-class FaultTold(msgspec.Struct, frozen=True):
+class ReportedFault(msgspec.Struct, frozen=True):
     """A fault for the learner to find. ``title`` and ``where`` are empty until it is fixed.
 
     ``asked``, ``tries``, ``opened`` and ``solved`` are as in ``records.Broken``.
@@ -108,11 +107,11 @@ class Report(msgspec.Struct, frozen=True):
     predicted: tuple[Prediction, ...]
     predictions: tuple[Concept, ...]
     hints: int
-    calls: tuple[CallTold, ...]
-    removed: tuple[RemovedTold, ...]
+    calls: tuple[ReportedCall, ...]
+    removed: tuple[ReportedRemoval, ...]
     remaining: tuple[str, ...]
     links: tuple[Link, ...]
-    fault: FaultTold | None = None
+    fault: ReportedFault | None = None
     learner: str = ""
 
     @property
@@ -154,10 +153,10 @@ class Report(msgspec.Struct, frozen=True):
 
 def report(journal: Journal, run_id: str) -> Report:
     """The report of a run; JournalError if the run is unknown, or can't be read."""
-    return told(journal.past(run_id), journal.links(run_id))
+    return report_of(journal.past(run_id), journal.links(run_id))
 
 
-def told(past: Past, links: tuple[Link, ...]) -> Report:
+def report_of(past: Past, links: tuple[Link, ...]) -> Report:
     """The report of a run, from its past; ``links`` are its stored records."""
     stands = standing(past)
     if stands is None:
@@ -167,7 +166,7 @@ def told(past: Past, links: tuple[Link, ...]) -> Report:
     remaining = tuple(_name(call) for call in calls if call.undo and call.state not in _OVER)
     return Report(
         standing=stands,
-        clean=run.state in _IS_CLEAN,
+        clean=run.state in (RunState.FINISHED, RunState.CLEANED),
         seconds=_between(run.started, run.ended),
         predicted=past.predictions(),
         predictions=by_concept(past.predictions()),
@@ -176,18 +175,18 @@ def told(past: Past, links: tuple[Link, ...]) -> Report:
         removed=tuple(_removed(past, calls)),
         remaining=() if run.state is RunState.LOST else remaining,
         links=links,
-        fault=fault_told(past),
+        fault=fault_of(past),
     )
 
 
-def fault_told(past: Past) -> FaultTold | None:
+def fault_of(past: Past) -> ReportedFault | None:
     """The run's fault, or None if none was planted."""
     states = past.broken()
     if not states:
         return None
     last, fixed = states[-1], past.fixed()
     hints, whys = (sum(hint.step == kind for hint in past.hints()) for kind in (HINT, WHY))
-    return FaultTold(
+    return ReportedFault(
         asked=last.asked,
         fixed=bool(fixed),
         title=last.fault.title if fixed else "",
@@ -201,14 +200,14 @@ def fault_told(past: Past) -> FaultTold | None:
     )
 
 
-def _call(run: RunRecord, entry: Entry, inside: tuple[Thing, ...]) -> CallTold:
+def _call(run: RunRecord, entry: Entry, inside: tuple[Thing, ...]) -> ReportedCall:
     """The call of an entry; ``inside`` are its further things, a stack's resources."""
     intent, own = entry.intent, Own(run.id, run.account, run.partition)
     known = entry.thing.names if entry.thing else {}
     changes = subjects(entry.call, {**intent.params, **known}, own)
     if entry.thing and inside:
         changes = (f"{label(entry.thing)} with {', '.join(map(label, inside))}",)
-    return CallTold(
+    return ReportedCall(
         stage=intent.stage,
         title=intent.title,
         identity=intent.identity,
@@ -223,19 +222,19 @@ def _call(run: RunRecord, entry: Entry, inside: tuple[Thing, ...]) -> CallTold:
     )
 
 
-def _removed(past: Past, calls: Sequence[Entry]) -> Iterator[RemovedTold]:
+def _removed(past: Past, calls: Sequence[Entry]) -> Iterator[ReportedRemoval]:
     """The things that were undone, in order; a stack's resources follow it."""
     undone = [entry for entry in calls if entry.undo and entry.state is EntryState.UNDONE]
     for entry in sorted(undone, key=lambda entry: (entry.ended, -entry.seq)):
         by = tuple(undo.call.name for undo in entry.undo)
-        yield RemovedTold(_name(entry), by, entry.ended)
+        yield ReportedRemoval(_name(entry), by, entry.ended)
         for thing in past.things(entry.seq):
-            yield RemovedTold(label(thing), by, entry.ended)
+            yield ReportedRemoval(label(thing), by, entry.ended)
 
 
 def _name(entry: Entry) -> str:
-    known = entry.thing and complete(entry.thing)
-    return label(entry.thing) if entry.thing and known else entry.intent.title
+    thing = entry.thing
+    return label(thing) if thing and complete(thing) else entry.intent.title
 
 
 def _between(start: str, end: str) -> float | None:
@@ -287,25 +286,20 @@ def verify(text: str) -> tuple[Report | None, tuple[Finding, ...]]:
         return None, (Finding(right=False, says=says),)
     whole = Finding(right=True, says=f"The chain of its {len(links)} records is whole")
     try:
-        report = replace(
-            told(Past.of(run, links), links), learner=str(handed_in.get("learner", ""))
-        )
+        report = report_of(Past.of(run, links), links)
+        report = replace(report, learner=str(handed_in.get("learner", "")))
     except (ValueError, LookupError, MsgspecError, StslabError) as error:
         return None, (whole, Finding(right=False, says=f"Its records don't make a run: {error}"))
-    return report, (whole, *_compared(handed_in, report))
+    return report, (whole, _compared(handed_in, report))
 
 
-def _compared(handed_in: Mapping[str, Any], report: Report) -> Iterator[Finding]:
+def _compared(handed_in: Mapping[str, Any], report: Report) -> Finding:
     """Whether the report agrees with its own records."""
     ours = decode(encode(report.as_dict()))
     names = [name for name in ours if name not in _OF_STSLAB and ours[name] != handed_in.get(name)]
-    more = [name for name in handed_in if name not in ours]
-    if names or more:
-        yield Finding(
-            right=False, says=f"It does not agree with them about: {', '.join(names + more)}"
-        )
-    else:
-        yield Finding(right=True, says="Everything in it follows from them")
+    names += [name for name in handed_in if name not in ours]
+    wrong = f"It does not agree with them about: {', '.join(names)}"
+    return Finding(right=not names, says=wrong if names else "Everything in it follows from them")
 
 
 def _parsed(text: str) -> Mapping[str, Any]:
@@ -315,9 +309,9 @@ def _parsed(text: str) -> Mapping[str, Any]:
         raise UsageError("This is not a report in JSON: it can't be verified.", _HOW) from None
     if isinstance(found, dict) and found.get("masked"):
         raise UsageError("This report is masked, without its records: it can't be verified.", _HOW)
-    wanted = {"run": dict, "records": list}
+    kinds = {"run": dict, "records": list}
     if not isinstance(found, dict) or any(
-        not isinstance(found.get(name), kind) for name, kind in wanted.items()
+        not isinstance(found.get(name), kind) for name, kind in kinds.items()
     ):
         raise UsageError("This is not a report of stslab: it can't be verified.", _HOW)
     return found

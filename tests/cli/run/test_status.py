@@ -14,6 +14,7 @@ from stslab.runner.journal.records import (
     RunRecord,
     RunState,
     StageOutline,
+    StageRecord,
 )
 from stslab.runner.journal.store import Journal
 
@@ -69,7 +70,7 @@ def test_runs_are_shown_with_their_stages(stslab, journal):
     for stage, held in (("create-user", True), ("deploy-role", False)):
         journal.write("bbbb2222", Entered(stage, "0" * 64, How.YES))
         journal.write("bbbb2222", proved(stage, 0, held=held))
-        journal.staged("bbbb2222", stage, held=held, seconds=1.0)
+        journal.write("bbbb2222", StageRecord(stage, held=held, seconds=1.0))
     said = stslab("status")
     assert said.out.index("bbbb2222") < said.out.index("aaaa1111")
     assert "1 of 4 claims proved" in said.out

@@ -14,7 +14,7 @@ from tests.runner.conftest import STAGES
 
 from stslab.errors import UsageError
 from stslab.render.report.merged import as_csv, as_page, handed_in, misconceptions
-from stslab.runner.report import FaultTold, Report
+from stslab.runner.report import Report, ReportedFault
 
 Tell = Callable[..., Report]
 
@@ -49,7 +49,7 @@ def test_the_page_has_a_table_for_each_lab_and_names_are_self_reported(told: Tel
 
 
 def test_a_faults_result_has_a_column(told: Tell) -> None:
-    fault = FaultTold("--seed 7", fixed=True, title="t", where="w", hints=1, whys=0, solved=False,
+    fault = ReportedFault("--seed 7", fixed=True, title="t", where="w", hints=1, whys=0, solved=False,
                       tries=2, opened=True, seconds=61.0)  # fmt: skip
     broken = printed(replace(told("create-user"), fault=fault), "Ana")
     (row,) = rows(as_csv([handed_in(broken, "x")]))

@@ -3,7 +3,7 @@
 import pytest
 
 from stslab.lab.model import Check
-from stslab.runner.calls.calls import mismatch, told
+from stslab.runner.calls.calls import mismatch, reason_of
 from stslab.runner.ports import Reason, Refusal
 
 ROLE = "arn:aws:iam::111122223333:role/r"
@@ -37,7 +37,7 @@ WHO = "User: arn:aws:iam::111122223333:user/u is not authorized to perform:"
     ],
 )  # fmt: skip
 def test_the_gate_that_awss_error_names(code, message, gates, whole):
-    reason = told(Refusal(code, message, 403))
+    reason = reason_of(Refusal(code, message, 403))
     if gates is None:
         assert reason is None
     else:

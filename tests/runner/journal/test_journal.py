@@ -31,6 +31,7 @@ from stslab.runner.journal.records import (
     Result,
     RunRecord,
     RunState,
+    StageRecord,
     Thing,
     UndoCall,
     first_broken,
@@ -94,7 +95,7 @@ def filled(path):
         seq = journal.intend("r1", an_intent(profile="sts"))
         journal.write("r1", Outcome(seq, Result(EntryState.DONE, saved={"a": {"b": 1}})))
         journal.found("r1", seq, (Thing("s3.bucket", {"Bucket": "b"}),))
-        journal.staged("r1", "s", held=True, seconds=1.5)
+        journal.write("r1", StageRecord("s", held=True, seconds=1.5))
         journal.write(
             "r1",
             CheckRecord("s", 0, "T", "says", CLAIM, True, False, "", "proof", "id", 0.1, "2026"),

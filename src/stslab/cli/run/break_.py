@@ -43,7 +43,7 @@ from stslab.resources import bundled_labs
 from stslab.runner.events import CallShown
 from stslab.runner.journal.records import HINT, WHY, Broken, Fault, FaultState, Hint, How
 from stslab.runner.ports import Call, Refusal
-from stslab.runner.report import FaultTold, fault_told
+from stslab.runner.report import ReportedFault, fault_of
 from stslab.runner.run.run import Runner
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.pipeline.log_file import newest_first
@@ -215,7 +215,7 @@ def _shown(call: Call) -> CallShown:
     return CallShown(call.identity, call.service, call.operation, call.params)
 
 
-def fixed(paper: Paper, lab: Lab, fault: FaultTold, fix: str) -> None:
+def fixed(paper: Paper, lab: Lab, fault: ReportedFault, fix: str) -> None:
     """Draw the result: what it was, and a line to share that does not give it away."""
     views.heading(paper, f"Fixed in {spoken(fault.seconds or 0.0)}", fault.asked)
     if fault.where:
@@ -330,7 +330,7 @@ def _worked(loop: Loop, faults: Faults, stands: Broken) -> Broken:
     loop.work(exercise)
     stands = replace(exercise.stands, state=FaultState.FIXED)
     loop.runner.note(stands)
-    fault = fault_told(loop.runner.past)
+    fault = fault_of(loop.runner.past)
     if fault:
         loop.screen.page(lambda paper: fixed(paper, loop.lab, fault, exercise.fix()[0]))
     return stands

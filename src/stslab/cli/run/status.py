@@ -74,4 +74,4 @@ def _show(runs: "list[Standing]") -> None:
         stages = [f"{marks.get(each.state, signs.pending)} {each.id}" for each in stands.stages]
         if stages:
             paper.prose("  ".join(stages), indent=2)
-            paper.prose(stands.told, indent=2)
+            paper.prose(stands.summary, indent=2)

@@ -16,7 +16,7 @@ from stslab.render.report.text import result
 from stslab.render.text.durations import counted
 from stslab.runner.journal.records import Prediction, RunRecord
 from stslab.runner.journal.standing import Claim, Concept, Stage
-from stslab.runner.report import FaultTold, verify
+from stslab.runner.report import ReportedFault, verify
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MOST = 20
@@ -39,7 +39,7 @@ class Handed(msgspec.Struct):
     predictions: list[Concept]
     predicted: list[Prediction]
     hints: int = 0
-    fault: FaultTold | None = None
+    fault: ReportedFault | None = None
     learner: str = ""
     masked: bool = False
     as_made: str = ""  # whether the report is unchanged, in words

@@ -8,7 +8,7 @@ from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import markdown_line, one_line
 from stslab.runner.journal.standing import Claim, Stage, Standing
-from stslab.runner.report import ABOUT, UNKNOWABLE, FaultTold, Finding, Report
+from stslab.runner.report import ABOUT, UNKNOWABLE, Finding, Report, ReportedFault
 
 FAULT = "A fault to find and fix"
 _SHOWN_OF_HASH = 12
@@ -111,7 +111,7 @@ def show_verified(console: Console, report: Report | None, findings: Sequence[Fi
 
 def verdict(report: Report) -> str:
     """The whole run in a sentence."""
-    parts = [report.standing.told]
+    parts = [report.standing.summary]
     if report.clean:
         parts.append("nothing is left in the account")
     elif report.run.state == "lost":
@@ -155,7 +155,7 @@ def about_fault(report: Report) -> Iterator[tuple[str, str]]:
     yield "result", result(fault)
 
 
-def result(fault: FaultTold) -> str:
+def result(fault: ReportedFault) -> str:
     """A line to share that does not give the fault away; empty until it is fixed."""
     if not fault.fixed:
         return ""

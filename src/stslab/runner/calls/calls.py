@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from functools import partial
 from threading import Thread
 from typing import TypeVar
 
@@ -20,7 +19,6 @@ from stslab.runner.ports import (
     Answer,
     Call,
     Clock,
-    Data,
     Hand,
     Lost,
     Outcome,
@@ -181,8 +179,9 @@ class Calls:
         for _ in range(_PAGES):
             outcome = self.make(Call(call.identity, call.service, call.operation, params))
             yield outcome
-            following = {**params, **_following(outcome, tokens)}
-            if following == params:
+            data = outcome.data
+            following = params | {tokens[name]: data[name] for name in tokens if data.get(name)}
+            if following == params or data.get("IsTruncated") is False:
                 return
             params = following
 
@@ -216,12 +215,6 @@ def _reason(outcome: Outcome) -> str:
     return outcome.reason if isinstance(outcome, Lost) else ""
 
 
-def _following(outcome: Outcome, tokens: Mapping[str, str]) -> Data:
-    if not isinstance(outcome, Answer) or outcome.data.get("IsTruncated") is False:
-        return {}
-    return {tokens[name]: outcome.data[name] for name in tokens if outcome.data.get(name)}
-
-
 # -- lookups ahead -------------------------------------------------------------------------------
 # Lookups of the next items run while the present one is handled; the order stays. Their answers
 # are dropped as soon as the run changes something.
@@ -230,13 +223,13 @@ AT_ONCE = 8
 """How many lookups run together: few enough for IAM's request rates."""
 
 
-def _begun(make: Callable[[], Outcome]) -> Future[Outcome]:
+def _begun(look: Callable[[Call], Outcome], read: Call) -> Future[Outcome]:
     """Begin a lookup in a daemon thread, which does not keep the process from ending."""
     future = Future[Outcome]()
 
     def work() -> None:
         try:
-            future.set_result(make())
+            future.set_result(look(read))
         except BaseException as error:  # noqa: BLE001 - raised where the answer is taken
             future.set_exception(error)
 
@@ -257,7 +250,7 @@ class Ahead:
         try:
             for item in items:
                 read = read_of(item)
-                self._pending.append((read, _begun(partial(self._look, read))))
+                self._pending.append((read, _begun(self._look, read)))
                 window.append(item)
                 if len(window) == AT_ONCE:
                     yield window.popleft()
@@ -275,14 +268,13 @@ class Ahead:
         return None
 
     def forget(self) -> None:
-        """Drop all answers."""
         self._pending = []
 
 
 # -- why a call was refused ----------------------------------------------------------------------
 
 
-def told(refusal: Refusal) -> Reason | None:
+def reason_of(refusal: Refusal) -> Reason | None:
     """The gate that AWS's error names; other gates may have refused too, except for a signature."""
     message = read(f"An error occurred ({refusal.code}) when calling it: {refusal.message}")
     if message is None or message.gate is None:

@@ -78,7 +78,6 @@ def is_ours(work: Work, sight: Sight) -> bool:
 
 
 def made_by_hand(work: Work, thing: Thing) -> bool:
-    """Whether the learner made it by hand in this run."""
     return label(thing) in work.calls.hand.look(work.run.id).made
 
 
@@ -148,7 +147,6 @@ def _tag(work: Work, sight: Sight) -> tuple[bool, str | None]:
 
 
 def _parent(thing: Thing) -> Thing | None:
-    """The thing's parent, if it has one and its names are known."""
     kind = KINDS[thing.kind]
     if not kind.parent or not set(kind.parent_names) <= thing.names.keys():
         return None
@@ -160,7 +158,7 @@ def _seen(kind: Kind, thing: Thing, outcome: Outcome) -> tuple[bool | None, str]
     if isinstance(outcome, Answer):
         there = search(kind.present, {"answer": outcome.data, "thing": dict(thing.names)})
         return bool(there), f"{kind.look} {'finds it' if there else 'no longer lists it'}"
-    return False if says_gone(kind.service, outcome) else None, outcome.said
+    return False if says_gone(kind.service, outcome) else None, outcome.text
 
 
 def says_gone(service: str, outcome: Outcome) -> bool:

@@ -4,7 +4,6 @@ from stslab.runner.calls.work import Work
 from stslab.runner.events import StackProgress
 from stslab.runner.ports import Call, Data, Outcome, Refusal, WaiterProbe
 
-_CANCELLED = "cancelled"
 _STACKS = "cloudformation"
 # The members of a stack's event, in the order of StackProgress.
 _KEYS = ("Timestamp", "LogicalResourceId", "ResourceType", "ResourceStatus", "ResourceStatusReason")
@@ -26,13 +25,12 @@ class StackEvents:
             self._seen.add(str(event.get("EventId")))
             self._stack = str(event.get("StackId") or self._stack)
 
-    def tell(self) -> None:
-        """Emit the new events."""
+    def emit_new(self) -> None:
         for event in self._unseen():
             self._seen.add(str(event.get("EventId")))
             progress = StackProgress(*(str(event.get(name, "")) for name in _KEYS))
             self._work.calls.emit(progress)
-            if progress.status.endswith("FAILED") and _CANCELLED not in progress.reason:
+            if progress.status.endswith("FAILED") and "cancelled" not in progress.reason:
                 self.failures.append(f"{progress.resource}: {progress.reason}")
 
     def _unseen(self) -> list[Data]:
@@ -69,7 +67,7 @@ def wait(
         work.calls.made += 1
         probe = account.probe(identity, service, waiter, params)
         if events:
-            events.tell()
+            events.emit_new()
         return probe
 
     probe = work.calls.until(
@@ -86,7 +84,7 @@ def wait(
 
 def _state(outcome: Outcome, waiter: str) -> str:
     if isinstance(outcome, Refusal):
-        return outcome.said
+        return outcome.text
     stacks = outcome.data.get("Stacks")
     if not stacks:
         return f"{waiter} can no longer be reached"

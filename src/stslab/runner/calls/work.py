@@ -5,7 +5,6 @@ A call may only change things that are the run's own, on the account that the ru
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from msgspec.structs import replace
 
@@ -130,11 +129,10 @@ class Work:
 
     def _own(self, entries: tuple[Entry, ...], more: Own, account: str) -> Own:
         """The run's own things, for a call in this account."""
-        run, past, things = self.run, self.past, {*self._recognised}
+        run, things = self.run, {*self._recognised}
         for entry in entries:
             if entry.state in _NAMED:
-                every = (*filter(None, [entry.thing]), *past.things(entry.seq))
-                named = [name for thing in every for name in self._named(thing)]
+                named = [name for thing in self.things_of(entry) for name in self._named(thing)]
                 things |= {name for name in named if entry.state in MADE or run.id in name[2]}
         return replace(
             more,
@@ -184,23 +182,17 @@ class Work:
         return (account, user) if entry.call in _OF_THE_CALLER else ("", "")
 
 
-# -- the account that a run is pinned to ---------------------------------------------------------
+# -- whether the account that a run began on is still there -----------------------------------------
 
 
-class Pin(StrEnum):
-    """Whether a target is the account that a run began on."""
+def account_is_gone(run: RunRecord, target: TargetInfo) -> bool:
+    """Whether the run's embedded account was replaced by the target, a newer one.
 
-    SAME = "same"
-    """It is."""
-    GONE = "gone"
-    """It is a newer embedded account: the run's own is gone with everything in it."""
-
-
-def pinned(run: RunRecord, target: TargetInfo) -> Pin:
-    """Compare the target with the run's; CredentialsError if it is another account."""
+    CredentialsError: the target is another account, or another place, than the run began on.
+    """
     there = run.kind == target.kind == "sandbox" and run.target == target.name
     if there and run.instance != target.instance:
-        return Pin.GONE
+        return True
     if (run.target, run.account) != (target.name, target.account):
         raise CredentialsError(
             f"The run {run.id} began on account {run.account} ({run.target}); the credentials"
@@ -208,19 +200,7 @@ def pinned(run: RunRecord, target: TargetInfo) -> Pin:
             "Use the credentials (--profile) and the --target (for the embedded account,"
             " STSLAB_SANDBOX) that the run began with.",
         )
-    _require_same_place(run, target)
-    for name, account in run.accounts.items():
-        if target.accounts.get(name) != account:
-            raise CredentialsError(
-                f"The run {run.id} began with {account} as its second account, and that is now"
-                f" {target.accounts.get(name, 'none')}. Nothing was called.",
-                f"Name your AWS profile for account {account}: --partner-profile NAME.",
-            )
-    return Pin.SAME
-
-
-def _require_same_place(run: RunRecord, target: TargetInfo) -> None:
-    """Refuse another region or endpoint: a stack would seem to be gone."""
+    # In another region, or at another endpoint, a stack would seem to be gone.
     if run.region != target.region:
         raise CredentialsError(
             f"The run {run.id} began in the region {run.region}, and this is {target.region}."
@@ -233,3 +213,11 @@ def _require_same_place(run: RunRecord, target: TargetInfo) -> None:
             f"The run {run.id} began at {began}, and calls now go to {now}. Nothing was called.",
             "Set AWS_ENDPOINT_URL as it was when the run began.",
         )
+    for name, account in run.accounts.items():
+        if target.accounts.get(name) != account:
+            raise CredentialsError(
+                f"The run {run.id} began with {account} as its second account, and that is now"
+                f" {target.accounts.get(name, 'none')}. Nothing was called.",
+                f"Name your AWS profile for account {account}: --partner-profile NAME.",
+            )
+    return False

@@ -108,20 +108,14 @@ class Past:
 
     def _entry(self, record: Record, intent: Intent, outcomes: list[tuple[Outcome, str]]) -> Entry:
         count, known = self._kept.entries.get(record.number, (-1, None))
-        if known is None or count != len(outcomes):
-            known = self._entry_of(record, intent, outcomes)
-            self._kept.entries[record.number] = len(outcomes), known
-        return known
-
-    def _entry_of(
-        self, record: Record, intent: Intent, outcomes: list[tuple[Outcome, str]]
-    ) -> Entry:
+        if known and count == len(outcomes):
+            return known
         results = [outcome.result for outcome, _ in outcomes]
         times = [at for _, at in outcomes] or [""]
         things = [result.thing for result in results if result.thing is not None]
         undos = [result.undo for result in results if result.undo is not None]
         states = [result.state for result in results]
-        return Entry(
+        entry = Entry(
             seq=record.number,
             run=self.run_id,
             intent=intent,
@@ -135,6 +129,8 @@ class Past:
             answered=times[0],
             ended=times[-1],
         )
+        self._kept.entries[record.number] = len(outcomes), entry
+        return entry
 
     def latest(self, stage: str, step: int) -> Entry | None:
         """The last entry of one step, or None if it was never tried."""

@@ -296,7 +296,7 @@ class CheckRecord(Body, frozen=True):
 
 
 class Prediction(Body, frozen=True):
-    """The learner's prediction before a check. ``said`` is the answer in words."""
+    """The learner's prediction before a check. ``said`` is the learner's answer in words."""
 
     stage: str
     number: int
@@ -425,14 +425,12 @@ class Record(msgspec.Struct, frozen=True):
 # -- run ids, and who runs -----------------------------------------------------------------------
 
 LENGTH = 8
-_FIRST = string.ascii_lowercase
-_REST = string.ascii_lowercase + string.digits
 
 
 def new_run_id() -> str:
     """Eight random lower-case letters and digits (40 bits), valid in all AWS names."""
-    rest = (secrets.choice(_REST) for _ in range(LENGTH - 1))
-    return secrets.choice(_FIRST) + "".join(rest)
+    first, rest = string.ascii_lowercase, string.ascii_lowercase + string.digits
+    return secrets.choice(first) + "".join(secrets.choice(rest) for _ in range(LENGTH - 1))
 
 
 def person() -> str:

@@ -155,7 +155,7 @@ class Standing(msgspec.Struct, frozen=True):
         return tuple((words, stages) for words, stages in every if stages)
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """How many of the claims were proved, and the notes, in a sentence."""
         many = "" if len(self.claims) == 1 else "s"
         proved = f"{self.proved} of {len(self.claims)} claim{many} proved"
@@ -205,7 +205,6 @@ def _state(attempts: tuple[Attempt, ...], *, left_out: bool) -> StageState:
 
 
 def _attempts(stage: str, past: Past) -> Iterator[Attempt]:
-    """Each attempt at the stage, and its outcome."""
     last: Attempt | None = None
     for record in past.records(records.Entered, records.StageRecord):
         body = record.body

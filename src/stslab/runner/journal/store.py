@@ -35,7 +35,6 @@ from stslab.runner.journal.records import (
     Record,
     Result,
     RunRecord,
-    RunState,
     StageRecord,
     Thing,
     sealed,
@@ -166,16 +165,6 @@ class Journal:
         new = [thing for thing in things if not any(thing.same(other) for other in known)]
         if new:
             self.write(run, *(Found(entry, thing) for thing in new))
-
-    def staged(
-        self, run: str, stage: str, *, held: bool, seconds: float, ends: RunState | None = None
-    ) -> None:
-        """Journal that a stage's checkpoint was tried, and whether it held.
-
-        ``ends`` is the run's new state if it ends with this stage, written in one transaction.
-        """
-        tried = StageRecord(stage, held, seconds)
-        self.write(run, tried, *([Marked(ends)] if ends else []))
 
     # The records themselves
 

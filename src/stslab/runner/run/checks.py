@@ -1,6 +1,5 @@
 """Make the checks of a checkpoint: one call for each claim, repeated until it holds."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
@@ -32,6 +31,7 @@ from stslab.runner.ports import ADMIN, Answer, Call, Data, Lost, Outcome, Reason
 from stslab.runner.run.prepare import thing_made
 from stslab.runner.run.scope import claim
 from stslab.runner.undo.undo import removal_of
+from stslab.structures import text_or_json
 
 _NO_CREDENTIALS = "NoCredentials"
 
@@ -88,7 +88,7 @@ class Checks:
             stage=stage.id,
             number=number,
             title=stage.title,
-            says=self.said(check.says),
+            says=_sentence(check.says, self._scope()),
             claim=claim(check),
             seconds=self._work.calls.clock.monotonic() - started,
             at=self._work.calls.clock.now().isoformat(timespec="milliseconds"),
@@ -108,14 +108,10 @@ class Checks:
                 return record
         return self.prove(stage, number)
 
-    def said(self, text: str) -> str:
-        """A claim's sentence, with known expressions resolved."""
-        return _said(text, self._scope())
-
     def _found(self, stage: Stage, number: int, earlier: Earlier | None) -> Finding:
         """Emit that the check is being made, and make it if possible."""
         check, scope = stage.checkpoint[number], self._scope()
-        says, calls = self.said(check.says), self._work.calls
+        says, calls = _sentence(check.says, scope), self._work.calls
         try:
             params = resolve(check.params, scope)
         except UnresolvedReference as error:
@@ -214,7 +210,7 @@ class Checks:
             return Finding(held=False, proof="", why=f"no answer came: {outcome.reason}")
         if isinstance(outcome, Refusal):
             reason = self._tell(outcome) if outcome.code in check.fails else None
-            key = check.key and _said(check.key, scope)
+            key = check.key and _sentence(check.key, scope)
             return _refused(replace(check, key=key), outcome, reason)
         if check.fails:
             why = f"the call succeeded, but should have been refused: {' or '.join(check.fails)}"
@@ -224,7 +220,7 @@ class Checks:
     def _emit(self, record: CheckRecord, check: Check, why: str, earlier: Earlier | None) -> None:
         self._work.calls.emit(
             CheckFinished(
-                because=self.said(check.because or ""),
+                because=_sentence(check.because or "", self._scope()),
                 why=self._work.calls.clean_text(why),
                 held_at=earlier.at if earlier else "",
                 changed_by=earlier.changed_by if earlier else "",
@@ -248,7 +244,7 @@ def _answered(expect: str | None, answer: Answer, scope: Data) -> Finding:
         return Finding(held=True, proof="the call succeeded", request_id=answer.request_id)
     try:
         held = truthy(evaluate(expect, answer.data, scope))
-        problem = f"not so: {_said(expect, scope).strip()}"
+        problem = f"not so: {_sentence(expect, scope).strip()}"
     except UnresolvedReference as error:
         held, problem = False, error.message
     return Finding(
@@ -259,7 +255,7 @@ def _answered(expect: str | None, answer: Answer, scope: Data) -> Finding:
     )
 
 
-def _said(text: str, scope: Data) -> str:
+def _sentence(text: str, scope: Data) -> str:
     """A sentence with its expressions resolved, or unchanged if one is unknown."""
     try:
         return str(resolve(text, scope))
@@ -341,7 +337,7 @@ def compared(expression: str, data: Data) -> str:
     body = data.get("Body")
     if isinstance(body, str):  # an object's content is kept out of journals and reports
         data = {**data, "Body": f"({len(body)} characters)"}
-    found = {_written(path): _brief(_found(path, data)) for path in _paths(tree)}
+    found = {_written(path): text_or_json(_found(path, data)) for path in _paths(tree)}
     parts = (f"{name} = {value}" if name else value for name, value in found.items())
     text = "; ".join(parts) or "it holds"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
@@ -372,9 +368,3 @@ def _found(tree: Tree, data: Data) -> object:
     except (JMESPathError, ValueError, TypeError):
         # A lab expression in the middle of the path is not resolved here.
         return None
-
-
-def _brief(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)

@@ -44,10 +44,9 @@ from stslab.runner.journal.records import MADE, Entry, Thing
 from stslab.runner.ports import Answer, Call, Credentials, Data, Given, Refusal
 from stslab.runner.run.prepare import Prepared, Scope
 from stslab.runner.undo.undo import is_there, removed_by
+from stslab.structures import text_or_json
 
-_ENDED = "ExpiredToken"
 _MAKES_KEYS = "iam.CreateAccessKey"
-_ASSUMES = "sts.AssumeRole"
 _GIVES_SESSION = "sts.GetSessionToken"
 _OWNERS = {"iam.role": "Role", "iam.user": "User", "iam.group": "Group"}
 _MADE_BY = {
@@ -149,7 +148,7 @@ class Inspection:
             return f"The {what} has expired"
         outcome = self._work.calls.make(Call(name, "sts", "GetCallerIdentity", {}))
         if isinstance(outcome, Refusal) and outcome.code in UNUSABLE:
-            ended = outcome.code.startswith(_ENDED)
+            ended = outcome.code.startswith("ExpiredToken")
             return f"The {what} has expired" if ended else f"AWS no longer accepts the {what}"
         if isinstance(outcome, Answer):
             arn = str(outcome.data.get("Arn"))
@@ -212,13 +211,9 @@ class Inspection:
             properties = wanted.get(logical, {})
             yield self._thing(thing, effect, properties, [])
             for policy in properties.get("Policies") or ():
-                yield self._inline(thing, policy)
-
-    def _inline(self, owner: Thing, policy: Data) -> Seen:
-        put = EFFECTS[f"iam.Put{_OWNERS[owner.kind]}Policy"]
-        names = {**owner.names, "PolicyName": str(policy.get("PolicyName"))}
-        thing = Thing(put.kind, names, admin=owner.admin)
-        return self._thing(thing, put, policy, [])
+                put = EFFECTS[f"iam.Put{_OWNERS[thing.kind]}Policy"]
+                names = {**thing.names, "PolicyName": str(policy.get("PolicyName"))}
+                yield self._thing(Thing(put.kind, names, admin=thing.admin), put, policy, [])
 
     def _properties(
         self, params: Data, physical: Mapping[str, Thing], account: str
@@ -308,7 +303,7 @@ def _is_caller(prepared: Prepared, arn: str) -> bool | None:
         return kind == "user" and path.rpartition("/")[2] == params.get("UserName", "")
     if prepared.step.call == _GIVES_SESSION:
         return kind == "user"
-    if not prepared.step.call.startswith(_ASSUMES):
+    if not prepared.step.call.startswith("sts.AssumeRole"):
         return None
     role, _, session = path.partition("/")
     named = str(params.get("RoleArn")).rpartition("/")[2]
@@ -413,13 +408,13 @@ def _compared(name: str, kind: str, wanted: object, found: object) -> Sides:
 
 def _policies(wanted: object, found: object, kind: PolicyKind) -> Sides:
     """Compare policies. Times within the same ten minutes are equal (``${{ now }}``)."""
-    now = {at[1]: at[0] for at in _MOMENT.finditer(_text(wanted))}
-    there = _MOMENT.sub(lambda at: now.get(at[1], at[0]), _text(found or "nothing"))
+    now = {at[1]: at[0] for at in _MOMENT.finditer(text_or_json(wanted))}
+    there = _MOMENT.sub(lambda at: now.get(at[1], at[0]), text_or_json(found or "nothing"))
     try:
-        ours, theirs = differing(parse(_text(wanted), kind), parse(there, kind))
+        ours, theirs = differing(parse(text_or_json(wanted), kind), parse(there, kind))
     except MalformedPolicy:
-        return ((), ()) if wanted == found else ((_text(wanted),), (there,))
-    return tuple(map(_text, ours)), tuple(map(_text, theirs))
+        return ((), ()) if wanted == found else ((text_or_json(wanted),), (there,))
+    return tuple(map(text_or_json, ours)), tuple(map(text_or_json, theirs))
 
 
 def _lists(wanted: Iterable[object], found: list[object]) -> Sides:
@@ -430,14 +425,10 @@ def _lists(wanted: Iterable[object], found: list[object]) -> Sides:
     lacking = [item for item in wanted if item not in found and _key(item) not in settled]
     keys = {_key(item) for item in lacking}
     instead = [item for item in found if _key(item) in keys]
-    return tuple(map(_text, lacking)), tuple(map(_text, instead))
+    return tuple(map(text_or_json, lacking)), tuple(map(text_or_json, instead))
 
 
 def _key(item: object) -> object:
     if not isinstance(item, Mapping):
         return item
     return next((item[key] for key in _KEYS if key in item), None)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -23,7 +23,7 @@ def plan(lab: Lab, *, first: str = "", last: str = "") -> tuple[Stage, ...]:
 
 
 def stage_of(lab: Lab, stage_id: str) -> Stage:
-    """The lab's stage of this id or number, from 1; UsageError if there is none."""
+    """The lab's stage of this id or number, from 1; UsageError if the lab has no such stage."""
     return lab.stages[_position([stage.id for stage in lab.stages], stage_id)]
 
 

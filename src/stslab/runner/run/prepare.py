@@ -11,14 +11,22 @@ from msgspec.structs import replace
 from stslab.errors import RunError
 from stslab.kinds.table import KINDS, Creation, Kind, creation_of, is_repeatable, names_made, search
 from stslab.lab.embedded import MOVES
-from stslab.lab.model import Stage, Step, Undo
+from stslab.lab.model import Stage, Step
 from stslab.lab.references import as_known, resolve
 from stslab.redaction import HIDDEN
 from stslab.runner.calls.look import complete, identity_in, is_ours, label, look
 from stslab.runner.calls.work import Work
 from stslab.runner.events import UndoOutcome
-from stslab.runner.journal import records
-from stslab.runner.journal.records import Intent, Thing, UndoCall
+from stslab.runner.journal.records import (
+    MADE,
+    PERHAPS,
+    Entry,
+    EntryState,
+    Intent,
+    Result,
+    Thing,
+    UndoCall,
+)
 from stslab.runner.ports import Data, TargetInfo
 from stslab.runner.undo.undo import discovered, is_there, undo
 
@@ -92,17 +100,16 @@ def thing_made(
 
 def undo_calls(step: Step, scope: Scope) -> tuple[UndoCall, ...]:
     """The step's undo calls, with known expressions resolved."""
-    return tuple(_undo_call(undo, step, scope) for undo in step.undo or ())
-
-
-def _undo_call(undo: Undo, step: Step, scope: Scope) -> UndoCall:
-    return UndoCall(
-        identity=undo.identity or step.identity,
-        service=undo.service,
-        operation=undo.operation,
-        params=as_known(undo.params or {}, scope),
-        waiter=undo.wait.waiter if undo.wait else "",
-        waiter_params=as_known(undo.wait.params or {}, scope) if undo.wait else {},
+    return tuple(
+        UndoCall(
+            identity=undo.identity or step.identity,
+            service=undo.service,
+            operation=undo.operation,
+            params=as_known(undo.params or {}, scope),
+            waiter=undo.wait.waiter if undo.wait else "",
+            waiter_params=as_known(undo.wait.params or {}, scope) if undo.wait else {},
+        )
+        for undo in step.undo or ()
     )
 
 
@@ -120,11 +127,11 @@ class Settled(msgspec.Struct, frozen=True):
     replaces: int = 0
 
 
-def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
+def settle(work: Work, entry: Entry, prepared: Prepared) -> Settled:
     """Find out whether the entry's call took effect; adopt or undo its thing."""
-    if entry.state in records.MADE:
+    if entry.state in MADE:
         return _undone(work, entry)
-    if entry.state not in records.PERHAPS:
+    if entry.state not in PERHAPS:
         return Settled()
     creation, thing = prepared.creation, entry.thing
     if is_repeatable(entry.call) or not (entry.undo or creation):
@@ -140,7 +147,7 @@ def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
     )
 
 
-def restoring(work: Work, prepared: Prepared, entry: records.Entry | None) -> Prepared:
+def restoring(work: Work, prepared: Prepared, entry: Entry | None) -> Prepared:
     """The step; if it changes a setting of the account, with an undo that restores the setting.
 
     After an earlier try, the undo restores the value from before that.
@@ -173,7 +180,7 @@ def adopt_existing(work: Work, prepared: Prepared) -> Data | None:
     return _adopted(prepared, sight.data) if sight.there and is_ours(work, sight) else None
 
 
-def written(work: Work, intent: records.Intent) -> records.Intent:
+def written(work: Work, intent: Intent) -> Intent:
     """The intent for the journal: without secrets, and without an object's body."""
     params, thing = work.calls.clean(intent.params), clean_thing(work, intent.thing)
     if intent.service == "s3" and "Body" in params:
@@ -181,12 +188,12 @@ def written(work: Work, intent: records.Intent) -> records.Intent:
     return replace(intent, params=params, thing=thing, undo=clean_undo(work, intent.undo))
 
 
-def clean_thing(work: Work, thing: records.Thing | None) -> records.Thing | None:
+def clean_thing(work: Work, thing: Thing | None) -> Thing | None:
     """The thing, with secrets in its names redacted."""
     return thing and replace(thing, names=work.calls.clean(dict(thing.names)))
 
 
-def clean_undo(work: Work, undo: tuple[records.UndoCall, ...]) -> tuple[records.UndoCall, ...]:
+def clean_undo(work: Work, undo: tuple[UndoCall, ...]) -> tuple[UndoCall, ...]:
     """The undo calls, with secrets redacted. A call that needs a secret can't be made later."""
     clean = work.calls.clean
     return tuple(
@@ -195,7 +202,7 @@ def clean_undo(work: Work, undo: tuple[records.UndoCall, ...]) -> tuple[records.
     )
 
 
-def _restore(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -> records.UndoCall:
+def _restore(work: Work, prepared: Prepared, kind: Kind, thing: Thing) -> UndoCall:
     work.require(prepared.intent.call)
     sight = look(work, thing)
     if sight.there is None:
@@ -203,14 +210,12 @@ def _restore(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -
     was = search(kind.was, {"answer": sight.data}) if sight.there else {}
     known = {name: value for name, value in was.items() if value is not None}
     if known:
-        return records.UndoCall(thing.admin, kind.service, kind.put, known)
+        return UndoCall(thing.admin, kind.service, kind.put, known)
     named = {name: prepared.params[name] for name in kind.remove.names}
-    return records.UndoCall(thing.admin, kind.service, kind.remove.operation, named)
+    return UndoCall(thing.admin, kind.service, kind.remove.operation, named)
 
 
-def _looked_up(
-    work: Work, entry: records.Entry, prepared: Prepared, thing: records.Thing
-) -> Settled:
+def _looked_up(work: Work, entry: Entry, prepared: Prepared, thing: Thing) -> Settled:
     there = is_there(work, thing)
     if there is None:
         raise RunError(f"The {label(thing)} could not be looked up.", _AGAIN)
@@ -218,7 +223,7 @@ def _looked_up(
         return Settled(replaces=entry.seq)
     sight = look(work, thing)
     if not is_ours(work, sight):
-        work.conclude(entry.seq, records.Result(records.EntryState.NOT_OURS))
+        work.conclude(entry.seq, Result(EntryState.NOT_OURS))
         raise RunError(
             f"The {label(thing)} exists, but does not have this run's tag: it is left alone.",
             "Remove it yourself if it is yours, or change its name in the lab.",
@@ -227,7 +232,7 @@ def _looked_up(
     return _undone(work, entry) if data is None else Settled(data, entry.seq)
 
 
-def _discovered(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
+def _discovered(work: Work, entry: Entry, prepared: Prepared) -> Settled:
     """Adopt a key whose secret was saved; undo a key whose secret is lost."""
     profile = work.calls.profiles.get(prepared.intent.profile)
     for thing in discovered(work, entry):
@@ -236,7 +241,7 @@ def _discovered(work: Work, entry: records.Entry, prepared: Prepared) -> Settled
     return _undone(work, entry)
 
 
-def _undone(work: Work, entry: records.Entry) -> Settled:
+def _undone(work: Work, entry: Entry) -> Settled:
     undone = undo(work, entry)
     if undone.failed or undone.outcome is UndoOutcome.KEPT:
         raise RunError(

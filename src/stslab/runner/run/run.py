@@ -15,16 +15,18 @@ from stslab.kinds.operations import changes
 from stslab.lab.embedded import live_names
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.runner import events, ports
-from stslab.runner.calls.calls import Calls, told
-from stslab.runner.calls.work import Pin, Work, pinned
+from stslab.runner.calls.calls import Calls, reason_of
+from stslab.runner.calls.work import Work, account_is_gone
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import (
     Body,
     CheckRecord,
     Entered,
     How,
+    Marked,
     RunRecord,
     RunState,
+    StageRecord,
     Thing,
     new_run_id,
 )
@@ -33,11 +35,10 @@ from stslab.runner.journal.store import Journal
 from stslab.runner.run.checks import Checks, Earlier
 from stslab.runner.run.plan import changed_by, missing, needed, stage_of, stage_started
 from stslab.runner.run.scope import basis, configure, live, new_run, scope
-from stslab.runner.run.steps import Looks, Steps
+from stslab.runner.run.steps import FIX, Looks, Steps
 from stslab.runner.undo.cleanup import Cleanup
 
 _OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED: "clean"}
-_FIX = "Fix the cause, then continue with `stslab run`, or undo everything with `stslab cleanup`."
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -67,7 +68,7 @@ class Runner:
         new_id: Callable[[], str] = new_run_id,
         services: Collection[str] = (),
         how: How = How.PROMPT,
-        tell: ports.Tell = told,
+        tell: ports.Tell = reason_of,
         hand: ports.Hand | None = None,
     ) -> None:
         """``services`` are those, beyond the usual four, that the person allowed on a real account.
@@ -126,7 +127,7 @@ class Runner:
         target = self._calls.target
         for run in self._journal.runs():
             if (run.target, run.lab) == (target.name, self._lab.id):
-                gone = pinned(run, target) is Pin.GONE
+                gone = account_is_gone(run, target)
                 return None if gone else self._enter(run, resumed=True).run
         return None
 
@@ -184,18 +185,18 @@ class Runner:
         if self._lab.profiles:
             configure(self._lab, self._calls.profiles, self.scope())
 
-    def finish(self, outcome: str = "") -> events.RunFinished:
+    def finish(self) -> events.RunFinished:
         """Emit how the run ended, or that it is interrupted.
 
-        The outcome is ``outcome``, or else ``done`` if all stages are done, ``clean`` if nothing
-        is left in the account, or ``open``.
+        The outcome is ``done`` if all stages are done, ``clean`` if nothing is left in the
+        account, else ``open``.
         """
         stands = standing(self.past)
         if stands is None:
             raise RunError("The run is not in its journal.")
         finished = events.RunFinished(
             run=stands.run.id,
-            outcome=outcome or _OUTCOMES.get(stands.run.state, "open"),
+            outcome=_OUTCOMES.get(stands.run.state, "open"),
             proved=stands.proved,
             claims=tuple((each.title, each.says, str(each.verdict)) for each in stands.claims),
             notes=stands.notes,
@@ -265,12 +266,14 @@ class Runner:
 
     def end_stage(self, stage: Stage, records: tuple[CheckRecord, ...], seconds: float) -> None:
         """Journal the checkpoint's result and time; CheckFailed if it does not hold."""
-        held, ends = all(record.held for record in records), None
+        held = all(record.held for record in records)
+        bodies: list[Body] = [StageRecord(stage.id, held, seconds)]
         if stage.cleanup and held:  # finished, or just cleaned if stages were skipped
             self._cleanup.remove_profiles(self._run)
             every = {each.id for each in self._lab.stages} - {stage.id}
-            ends = RunState.FINISHED if every <= {*self.stages_done} else RunState.CLEANED
-        self._journal.staged(self._run, stage.id, held=held, seconds=seconds, ends=ends)
+            done = every <= {*self.stages_done}
+            bodies.append(Marked(RunState.FINISHED if done else RunState.CLEANED))
+        self._journal.write(self._run, *bodies)
         self._calls.emit(events.StageFinished(stage.id, held, seconds))
         if not held:
             self._looks.forget()
@@ -409,14 +412,14 @@ class Runner:
         if not failed:
             return
         says = "; ".join(record.says for record in failed)
-        error = CheckFailed(f"The checkpoint of stage {stage.id} does not hold: {says}.", _FIX)
+        error = CheckFailed(f"The checkpoint of stage {stage.id} does not hold: {says}.", FIX)
         for record in failed:
             error.add_note(f"{self._place(stage.checkpoint[record.number])}: {record.says}")
         raise error
 
     def _can_continue(self, run: RunRecord) -> bool:
         """Whether an unfinished run can be resumed; if not, it is ended."""
-        if pinned(run, self._calls.target) is Pin.GONE:
+        if account_is_gone(run, self._calls.target):
             self._cleanup.end(run.id, RunState.LOST)
             gone = f"The embedded account of run {run.id} is gone with everything in it."
             self._calls.emit(events.Notice("warning", gone, "The lab starts again."))

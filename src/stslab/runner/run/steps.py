@@ -48,7 +48,7 @@ from stslab.runner.run.prepare import (
 from stslab.runner.undo.undo import removal_of
 
 _ROUNDS = 4
-_FIX = "Fix the cause, then continue with `stslab run`, or undo everything with `stslab cleanup`."
+FIX = "Fix the cause, then continue with `stslab run`, or undo everything with `stslab cleanup`."
 
 
 class StepError(Exception):
@@ -100,7 +100,7 @@ class Doing(msgspec.Struct, frozen=True):
             reason = (error.code, error.message, error.request_id)
             self.emit(events.StepFailed(stage.id, step.title, call, *reason, self._took()))
             message = f"{where} failed: {step.call}: {error.code}: {error.message}"
-            raise RunError(message, _FIX) from error
+            raise RunError(message, FIX) from error
         except NotOwn as error:
             raise NotOwn(f"{where}: {error.message}", error.hint) from error
 
@@ -269,21 +269,6 @@ class Doing(msgspec.Struct, frozen=True):
         self, seq: int, *, shown: tuple[tuple[str, object], ...] = (), request_id: str = ""
     ) -> None:
         """Wait for the result of the call, if the step says so; then the step is done."""
-        self._wait(seq)
-        step, known = self.step, self.work.past.saved()
-        self.emit(
-            events.StepFinished(
-                stage=self.stage.id,
-                title=step.title,
-                shown=shown,
-                saved={name: known[name] for name in step.save if name in known},
-                profile=step.profile.name if step.profile else None,
-                request_id=request_id,
-                seconds=self._took(),
-            )
-        )
-
-    def _wait(self, seq: int) -> None:
         work, step, prepared = self.work, self.step, self.prepared
         if prepared.waiter:
             why = wait(work, step.identity, step.service, prepared.waiter, prepared.waiter_params)
@@ -295,6 +280,18 @@ class Doing(msgspec.Struct, frozen=True):
             remember(work, prepared.intent.thing, seq)
         if prepared.waiter:
             work.conclude(seq, Result(EntryState.DONE))
+        known = work.past.saved()
+        self.emit(
+            events.StepFinished(
+                stage=self.stage.id,
+                title=step.title,
+                shown=shown,
+                saved={name: known[name] for name in step.save if name in known},
+                profile=step.profile.name if step.profile else None,
+                request_id=request_id,
+                seconds=self._took(),
+            )
+        )
 
 
 def _existed(thing: Thing) -> str:

@@ -8,7 +8,7 @@ from stslab.errors import JournalError, NotOwn, RunError, UndoIncomplete
 from stslab.lab.embedded import GIVES_TOKEN
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.look import complete
-from stslab.runner.calls.work import Pin, Work, pinned
+from stslab.runner.calls.work import Work, account_is_gone
 from stslab.runner.events import (
     CallShown,
     CleanupFinished,
@@ -105,7 +105,7 @@ class Cleanup:
     def undo(self, run_id: str) -> tuple[str, ...]:
         """Like :meth:`run`, but keep the run open and its profiles in the files."""
         work, emit = self._work(run_id), self._calls.emit
-        if pinned(work.run, self._calls.target) is Pin.GONE:
+        if account_is_gone(work.run, self._calls.target):
             self.end(run_id, RunState.LOST)
             emit(Notice("info", f"The account of run {run_id} is gone with everything in it."))
             return ()

@@ -150,13 +150,16 @@ def _removal_by_hand(work: Work, thing: Thing, describe: Describe) -> str:
 
 
 def _looked_up(work: Work, stays: list[Thing]) -> list[Thing]:
-    """Look each thing up. Return those that exist, or could not be looked up.
+    """Look each thing up that may have been made. Return those that exist, or may exist.
 
     Things in ``stays`` could not be removed and are not waited for. After one wait was in vain
     none of the others is waited for: they have had that time too.
     """
-    left: list[Thing] = []
-    for thing in work.calls.ahead(_to_look_up(work), read_of):
+    things, left = list[Thing](), list[Thing]()
+    for entry in work.entries():
+        if entry.undo and entry.state not in _NEVER_LOOKED_UP:
+            things += [thing for thing in _own(work, entry) if not _among(thing, things)]
+    for thing in work.calls.ahead(things, read_of):
         in_vain = any(not _among(each, stays) for each in left)
         sight = _until_gone(work, thing, patient=not in_vain and not _among(thing, stays))
         gone = sight.there is False
@@ -166,17 +169,8 @@ def _looked_up(work: Work, stays: list[Thing]) -> list[Thing]:
     return left
 
 
-def _to_look_up(work: Work) -> list[Thing]:
-    """Every thing of a known kind that the run made or may have made, each once."""
-    things: list[Thing] = []
-    for entry in work.entries():
-        if entry.undo and entry.state not in _NEVER_LOOKED_UP:
-            things += [thing for thing in _own(work, entry) if not _among(thing, things)]
-    return things
-
-
 def _swept(work: Work, left: list[Thing]) -> list[Thing]:
-    """Other things with the run's tag or id, beside those that are known to be ``left``."""
+    """Things with the run's tag or id that are not in ``left`` yet."""
     foreign = (entry for entry in work.entries() if entry.state is EntryState.NOT_OURS)
     others = [entry.thing for entry in foreign if entry.thing]
     more: list[Thing] = []

@@ -94,11 +94,10 @@ class Sweep:
         account: Account,
         profiles: Profiles,
         emit: Callable[[Event], None],
-        clock: Clock | None = None,
     ) -> None:
         self._journal = journal
         self._target = account.target
-        self._calls = Calls(account, profiles, emit, clock or Clock())
+        self._calls = Calls(account, profiles, emit, Clock())
         self._refused: list[str] = []
 
     def find(self) -> Found:
@@ -109,7 +108,7 @@ class Sweep:
             self._leftover(item)
             for admin in admins
             for kind in LISTINGS
-            for item in listed(self._calls, kind, self._tell_refused, admin)
+            for item in listed(self._calls, kind, self._note_refused, admin)
         ]
         doubtful = [each for each in found if each.tag is not None and not each.is_certain]
         ids = {each.tag for each in found if each.tag and each.is_certain}
@@ -131,9 +130,8 @@ class Sweep:
             self._journal.write(found.id, records.Marked(records.RunState.UNDOING))
         for number, thing in enumerate(reversed(found.things)):
             entry = self._journal.intend(found.id, _intent(number, thing))
-            self._journal.write(
-                found.id, records.Outcome(entry, records.Result(records.EntryState.DONE))
-            )
+            done = records.Outcome(entry, records.Result(records.EntryState.DONE))
+            self._journal.write(found.id, done)
         return found.id
 
     def _leftover(self, item: Item) -> Leftover:
@@ -172,7 +170,7 @@ class Sweep:
             **records.shared(target, records.RunRecord) | {"accounts": accounts},
         )
 
-    def _tell_refused(self, call: str, refusal: Refusal) -> None:
+    def _note_refused(self, call: str, refusal: Refusal) -> None:
         self._refused.append(call)
         message = f"{call} was refused ({refusal.code}): its things are unknown."
         self._calls.emit(Notice("warning", message))

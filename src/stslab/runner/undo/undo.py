@@ -148,7 +148,7 @@ def _problem(service: str, outcome: Outcome) -> str:
     if isinstance(outcome, Answer):
         errors = outcome.data.get("Errors")
         return f"{errors[0].get('Code')}: {errors[0].get('Message')}" if errors else ""
-    return "" if says_gone(service, outcome) else outcome.said
+    return "" if says_gone(service, outcome) else outcome.text
 
 
 _BUSY_SECONDS = 90.0
@@ -216,7 +216,7 @@ def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
     if says_gone(call.service, outcome):
         return WAS_GONE
     refused = problem and isinstance(outcome, Refusal)
-    return failed(f"{outcome.said} ({problem})" if refused else outcome.said)
+    return failed(f"{outcome.text} ({problem})" if refused else outcome.text)
 
 
 def _make(work: Work, call: UndoCall) -> Outcome:
