@@ -182,7 +182,7 @@ class Work:
         return (account, user) if entry.call in _OF_THE_CALLER else ("", "")
 
 
-# -- whether the account that a run began on is still there -----------------------------------------
+# -- whether the account that a run began on is still there ---------------------------------------
 
 
 def account_is_gone(run: RunRecord, target: TargetInfo) -> bool:
