@@ -63,7 +63,7 @@ def test_a_whole_run_of_a_lab_without_a_cleanup_stage_is_not_done(machine: Machi
     (run,) = machine.runs()
     user = f"IAM user small-{run['run']}"
     assert f"Still in the account: 1 thing · {user}" in flat(done.out)
-    assert f"1 thing of run {run['run']} is still in the account" in flat(done.err)
+    assert f"the account still has 1 thing of run {run['run']}." in flat(done.err)
     assert "stslab cleanup" in done.err
     assert "Go on" not in done.said
     assert machine.leftovers(run["run"]) == [f"small-{run['run']}"]

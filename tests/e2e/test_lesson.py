@@ -117,7 +117,7 @@ def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
     terminal.wait("pasted", "admin $ aws iam create-user")
     terminal.key("\x1b[D\x1b[C")  # there and back: what is typed now goes behind the command
     terminal.enter("; echo be''hind")
-    terminal.wait("behind", "That is what the step makes: it is done, by hand.")
+    terminal.wait("behind", "You made by hand what the step makes, so the step is done.")
 
 
 def test_words(opened: Open) -> None:

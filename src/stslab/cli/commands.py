@@ -106,9 +106,9 @@ def looks() -> Iterator[click.Option]:
     ):
 
         def switch(
-            ctx: click.Context, _param: click.Parameter, wanted: bool, variable: str = variable
+            ctx: click.Context, _param: click.Parameter, given: bool, variable: str = variable
         ) -> None:
-            if wanted:
+            if given:
                 os.environ[variable] = "1"
                 ctx.find_root().color = ctx.color = False
 

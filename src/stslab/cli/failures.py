@@ -17,14 +17,14 @@ from typing import ClassVar
 
 import click
 
+from stslab.cli.options import USUAL_LAB
 from stslab.errors import StslabError
 from stslab.render.text.safe import visible
 from stslab.render.text.symbols import in_words, symbols_for
 
-USUAL_LAB = "assume-role"
+GOES_ON = "`{}` goes on from here, `stslab cleanup` undoes everything."
 _NARROWEST = 20
 _LONGEST = 4_000
-_GOES_ON = "`stslab run` goes on from here, `stslab cleanup` undoes everything."
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NAMED_BY_OPTION = ("stslab step", "stslab check")
 _COMMANDS = re.compile(
@@ -45,15 +45,16 @@ class Interrupted(StslabError):  # noqa: N818 - named as its siblings in stslab.
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """After Ctrl-C or a closed pipe, say how to continue or undo the run."""
+def interruptible(command: str = "stslab run") -> Iterator[None]:
+    """After Ctrl-C or a closed pipe, say how to undo the run, or continue it with ``command``."""
     try:
         yield
     except BrokenPipeError:
         silence_stdout()
-        raise StslabError("stdout was closed, so the command stopped.", _GOES_ON) from None
+        hint = GOES_ON.format(command)
+        raise StslabError("stdout was closed, so the command stopped.", hint) from None
     except (KeyboardInterrupt, click.Abort):
-        raise Interrupted("Stopped.", _GOES_ON) from None
+        raise Interrupted("Stopped.", GOES_ON.format(command)) from None
 
 
 def silence_stdout() -> None:

@@ -14,8 +14,7 @@ from stslab.render.text.safe import visible
 
 _INTERRUPTED = 130
 _UNEXPECTED = 1
-_PIPE_CLOSED = 141
-"""What a shell says of a program that SIGPIPE ended."""
+_PIPE_CLOSED = 141  # as shells report a program that SIGPIPE ended
 
 cli = LazyGroup(
     "stslab",
@@ -49,8 +48,8 @@ def exit_code(arguments: list[str]) -> int:
         code = cli.main(arguments, prog_name="stslab", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show(said := StringIO())
-        click.echo(visible(said.getvalue()), err=True, nl=False)
+        error.show(shown := StringIO())
+        click.echo(visible(shown.getvalue()), err=True, nl=False)
         return error.exit_code
     except StslabError as error:
         from stslab.cli.failures import tell
@@ -72,9 +71,12 @@ def exit_code(arguments: list[str]) -> int:
 def _unexpected(error: Exception) -> int:
     from stslab.cli.failures import silence_stdout, tell, tell_unexpected
 
-    full = _unwritable() if isinstance(error, OSError) and not error.filename else None
-    if full is not None:
-        tell(full)
+    try:
+        if isinstance(error, OSError) and not error.filename:  # perhaps stdout, on a full disk
+            sys.stdout.write("\n")  # since Python may have dropped what it could not write
+            sys.stdout.flush()
+    except OSError as unwritable:
+        tell(StslabError(f"stdout can't be written: {unwritable.strerror or unwritable}."))
         silence_stdout()
     else:
         tell_unexpected(error)
@@ -90,16 +92,3 @@ def _open_the_closed() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
-
-
-def _unwritable() -> StslabError | None:
-    """The error if stdout can't be written (a full disk), or None.
-
-    It tries to write one more line: Python may have dropped what it could not write.
-    """
-    try:
-        sys.stdout.write("\n")
-        sys.stdout.flush()
-    except OSError as error:
-        return StslabError(f"stdout can't be written: {error.strerror or error}.")
-    return None

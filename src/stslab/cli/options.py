@@ -15,8 +15,9 @@ from stslab.resources import bundled_labs, foreign_folder, text_of
 
 Command = Callable[..., object]
 SANDBOX = "sandbox"
+USUAL_LAB = "assume-role"
 _WHERE = (
-    click.option("--target", envvar="STSLAB_TARGET", default="sandbox", show_default=True,
+    click.option("--target", envvar="STSLAB_TARGET", default=SANDBOX, show_default=True,
                  metavar="sandbox|aws|URL", help="The account to work on."),
     click.option("--profile", envvar="STSLAB_PROFILE", default="",
                  help="Your own AWS profile, for a real account."),
@@ -43,7 +44,7 @@ _GUARD = (
 class Where:
     """The selected account: the target, and for a real one the learner's settings."""
 
-    target: str = "sandbox"
+    target: str = SANDBOX
     profile: str = ""
     partner: str = ""
     region: str = ""
@@ -112,7 +113,6 @@ def json_option(
 _LAB = re.compile(r"^id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
 _STAGES = re.compile(r"^stages:.*?(?=^[a-z]|\Z)", re.MULTILINE | re.DOTALL)
 _STAGE = re.compile(r"^\s+-\s+id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
-_DEFAULT_LAB = "assume-role"
 
 
 def complete_lab(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -123,8 +123,8 @@ def complete_lab(ctx: click.Context, _param: click.Parameter, incomplete: str) -
 
 def complete_stage(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The matching stages of the lab that the command line names."""
-    wanted = str(ctx.params.get("lab") or _DEFAULT_LAB)
-    text = _labs().get(wanted) or text_of(Path(wanted))
+    lab = str(ctx.params.get("lab") or USUAL_LAB)
+    text = _labs().get(lab) or text_of(Path(lab))
     stages = _STAGES.search(text)
     return [
         id_ for id_ in _STAGE.findall(stages[0] if stages else "") if id_.startswith(incomplete)

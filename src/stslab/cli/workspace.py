@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from stslab.cli.failures import USUAL_LAB, goes_on_in, interruptible
+from stslab.cli.failures import goes_on_in, interruptible
+from stslab.cli.options import USUAL_LAB
 from stslab.errors import LabError, StslabError, UsageError
 from stslab.home import Home, home
 from stslab.render.text.safe import one_line
@@ -35,7 +36,7 @@ class Workspace(msgspec.Struct, frozen=True):
     """The state and output of one command.
 
     ``console`` is for messages to people: stdout, or stderr with ``--json``. ``asks``: a person
-    can be asked. ``lock`` is held, except while the learner is waited for.
+    can be asked. ``lock`` is held, except while a prompt waits for the learner.
     """
 
     home: Home
@@ -213,7 +214,7 @@ def current(journal: "Journal", target: str, lab: str = "") -> Current:
     """The newest unfinished run on this ``--target``, or of one lab there.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is no such run.
         LabError: Its lab can't be read any more.
     """
     from stslab.aws.target import name_of

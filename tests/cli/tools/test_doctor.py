@@ -172,8 +172,8 @@ def test_a_machine_for_a_class(
         ("#!/bin/sh\necho aws-cli/1.29.0 Python/3.11.7", "good", "aws-cli/1.29.0"),
         ("#!/bin/sh\necho aws-cli/2.12.7 Python/3.11.4", "warning", "ignores the endpoint_url"),
         ("#!/bin/sh\necho aws-cli/2.13.0 Python/3.11.4", "good", "aws-cli/2.13.0"),
-        ("#!/bin/sh\nexit 1", "warning", "does not tell its version"),
-        ("\x7fELF of another machine", "warning", "does not tell its version"),
+        ("#!/bin/sh\nexit 1", "warning", "shows no version"),
+        ("\x7fELF of another machine", "warning", "shows no version"),
     ],
 )
 def test_an_aws_cli_that_would_call_aws(doctor, aws, program: str, state: str, told: str):

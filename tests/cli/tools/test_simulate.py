@@ -109,8 +109,8 @@ def test_notes_follow_the_decision(simulate):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Say --principal"),
-        (["--principal", ALICE], "Say --action"),
+        ([], "Give --principal"),
+        (["--principal", ALICE], "Give --action"),
         ([*ASKED, "--context", "x"], "KEY=VALUE"),
         ([*ASKED, "--policy", "none.json"], "none.json can't be read"),
         ([*ASKED, "--policy", "bad.json"], "MalformedPolicyDocument: Syntax errors in policy."),

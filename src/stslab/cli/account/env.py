@@ -70,8 +70,8 @@ def _become(where: Where, name: str) -> "tuple[Open, dict[str, str | None]]":
     return opened, {**changes, "AWS_PROFILE": name, **lab_variables(where.target)}
 
 
-def _lend(place: Home, opened: "Open", wanted: str) -> None:
-    """Write a profile for each further user with a key."""
+def _lend(place: Home, opened: "Open", chosen: str) -> None:
+    """Write a profile for each further user; without a key, SandboxError if it is ``chosen``."""
     from stslab.cli.accounts import credentials
     from stslab.sandbox.server import client
 
@@ -80,7 +80,7 @@ def _lend(place: Home, opened: "Open", wanted: str) -> None:
             key = credentials(client.control(place.sandbox, "POST", verb, {"account": account}))
         except SandboxError:
             opened.profiles.remove(name)
-            if name == wanted:
+            if name == chosen:
                 raise
         else:
             opened.profiles.save(name, key)
@@ -127,7 +127,7 @@ def shell(*, name: str, where: Where) -> int:
     from stslab.aws import environment
 
     if os.environ.get(_INSIDE):
-        raise UsageError("This already is a shell of stslab.", "Leave it first: exit")
+        raise UsageError("You are in a shell of stslab already.", "Leave it first: exit")
     opened, changes = _become(where, name)
     names = ", ".join(opened.profiles.names())
     click.echo(f"A shell with the aws profiles {names}. Leave it with: exit", err=True)

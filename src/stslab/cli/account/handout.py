@@ -47,7 +47,7 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
         )
     files = ProfileFiles(home.profiles(run.target), region="")
     profiles = {name: files.get(name) for name in names}
-    told = {
+    content = {
         "format": _FORMAT,
         "version": _VERSION,
         "run": run.id,
@@ -60,9 +60,9 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
         whole.touch(mode=0o600)
         with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.write(account, _ACCOUNT)
-            archive.writestr(_RUN, json.dumps(told))
-            for name, content in _files_of(Path(lab_of(run))):
-                archive.writestr(f"{_LAB}{name}", content)
+            archive.writestr(_RUN, json.dumps(content))
+            for name, text in _files_of(Path(lab_of(run))):
+                archive.writestr(f"{_LAB}{name}", text)
         path.write_bytes(b"")
         path.chmod(0o600)
         path.write_bytes(whole.read_bytes())
@@ -72,7 +72,7 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
 def _files_of(lab: Path) -> Iterator[tuple[str, str]]:
     """A foreign lab's file, and the files of its folder that it includes; none if it is no lab.
 
-    The path may be of whoever handed the run out: no other file of this machine goes back.
+    The path may come from an imported set-up: it must not export another file of this machine.
     """
     with suppress(InvalidLab):
         for file in (lab, *load(lab, catalogue=None).includes) if is_foreign(lab) else ():
@@ -81,7 +81,7 @@ def _files_of(lab: Path) -> Iterator[tuple[str, str]]:
                 yield str(inside.relative_to(lab.resolve().parent)), text_of(inside)
 
 
-def is_one(path: Path) -> bool:
+def is_set_up(path: Path) -> bool:
     """Whether a file is a set-up, and not just an account."""
     if not path.is_file():  # reading a pipe could wait forever
         return False
@@ -130,7 +130,7 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
 
 
 def _read(path: Path) -> tuple[str, list[Link], dict[str, Credentials], dict[str, bytes]]:
-    """The file's content: the run's id, records and profiles, and the other files by name."""
+    """The run's id, records and profiles, and the other files by name."""
     try:
         with zipfile.ZipFile(path) as archive:
             content, files = _unpacked(archive)
@@ -156,5 +156,5 @@ def _unpacked(archive: zipfile.ZipFile) -> tuple[dict[str, Any], dict[str, bytes
         raise ValueError("it has files that do not belong to it")
     content = json.loads(archive.read(_RUN))
     if (content["format"], content["version"]) != (_FORMAT, _VERSION):
-        raise ValueError("it is of another version")
+        raise ValueError("it is from another version of stslab")
     return content, {name: archive.read(name) for name in (_ACCOUNT, *sorted(further))}

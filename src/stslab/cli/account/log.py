@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PAUSE = 0.2
 _FEW = 20
 Show = Callable[["Event"], None]
-Wanted = Callable[["Event"], bool]
+Matches = Callable[["Event"], bool]
 
 
 _every = click.option("--all", "every", is_flag=True, help="Also stslab's own lookups.")
@@ -56,7 +56,7 @@ def command(
     never = datetime.min.replace(tzinfo=UTC)
     begin = since(start, now) if start else never
 
-    def wanted(event: "Event") -> bool:
+    def matches(event: "Event") -> bool:
         shown = (not denied or is_refused(event)) and (every or not is_look(event))
         return shown and (moment(str(event.get("eventTime", ""))) or never) >= begin
 
@@ -64,9 +64,9 @@ def command(
         click.echo("The embedded account is not running; this is its log.", err=True)
     show = _shower(as_json=as_json)
     if follow:
-        _follow(folder, wanted, limit, show)
+        _follow(folder, matches, limit, show)
         return
-    found = list(islice(filter(wanted, newest_first(folder)), limit))
+    found = list(islice(filter(matches, newest_first(folder)), limit))
     for event in reversed(found):
         show(event)
     if not found and not as_json:
@@ -84,17 +84,17 @@ def _shower(*, as_json: bool) -> Show:
     return RequestTable(make_console(sys.stdout), is_refused, LEARNER).show
 
 
-def _follow(folder: Path, wanted: Wanted, limit: int, show: Show) -> None:
+def _follow(folder: Path, matches: Matches, limit: int, show: Show) -> None:
     """Show the last requests and new ones, until Ctrl-C, which is not an error here."""
     from stslab.sandbox.pipeline.log_file import Tail
 
     with closing(Tail(folder)) as tail, suppress(KeyboardInterrupt):
-        new = list(filter(wanted, tail.read()))[-limit:]
+        new = list(filter(matches, tail.read()))[-limit:]
         while True:
             for event in new:
                 show(event)
             time.sleep(_PAUSE)
-            new = list(filter(wanted, tail.read()))
+            new = list(filter(matches, tail.read()))
 
 
 @click.command("watch")

@@ -83,10 +83,10 @@ def reset(yes: bool) -> None:
     click.echo('Its keys are new ones: eval "$(stslab env)"', err=True)
 
 
-def confirm(question: str, comes: str, hint: str) -> None:
-    """Ask a person. ``comes`` says what would happen to the account, for the error."""
+def confirm(question: str, effect: str, hint: str) -> None:
+    """Ask a person. ``effect`` says what would happen to the account, for the error."""
     if not sys.stdin.isatty():
-        raise UsageError(f"Without a terminal, {comes} only with --yes.", hint)
+        raise UsageError(f"Without a terminal, {effect} only with --yes.", hint)
     click.confirm(question, abort=True)
 
 
@@ -108,7 +108,6 @@ def status(as_json: bool) -> None:
 # -- its clock -----------------------------------------------------------------------------------
 
 _BACK = re.compile(r"-\d.*")
-_REAL = "real"
 
 
 class _Moving(click.Command):
@@ -140,7 +139,7 @@ def clock(*, move: str) -> None:
 
 def _move(move: str) -> dict[str, float]:
     """The body of the request: a move by ``seconds``, or an ``offset`` from the real time."""
-    if move == _REAL:
+    if move == "real":
         return {"offset": 0}
     length = span(move[1:]) if move[0] in "+-" else None
     if length is not None:
@@ -243,28 +242,22 @@ def import_command(*, file: Path, yes: bool) -> None:
     come with it. The present account is deleted, and its runs are lost.
     """
     from stslab.cli.account import handout
+    from stslab.render.text.safe import visible
+    from stslab.runner.journal.lock import held
     from stslab.sandbox.server import exchange
     from stslab.sandbox.state import archive
 
     folder = home().sandbox
-    read = None if handout.is_one(file) else archive.read(file)
+    read = None if handout.is_set_up(file) else archive.read(file)
     if exchange.has_account(folder) and not yes:
         question = f"Replace the embedded account, with everything in it, by the one in {file}?"
         hint = "If that is what you want, add it."
         confirm(question, "the present account is replaced", hint)
-    if read is None:
-        _set_up(file)
+    if read is not None:
+        endpoint = exchange.put_in(folder, read)
+        click.echo(f"The account of {file} is at {endpoint.url}")
+        click.echo('Its keys are new ones: eval "$(stslab env)"', err=True)
         return
-    endpoint = exchange.put_in(folder, read)
-    click.echo(f"The account of {file} is at {endpoint.url}")
-    click.echo('Its keys are new ones: eval "$(stslab env)"', err=True)
-
-
-def _set_up(file: Path) -> None:
-    from stslab.cli.account import handout
-    from stslab.render.text.safe import visible
-    from stslab.runner.journal.lock import held
-
     with held(home(), "stslab sandbox import"):
         run, lab = handout.put_in(home(), file)
     click.echo(visible(f"Run {run.id} of the lab {run.lab} was imported as it was."))

@@ -206,7 +206,7 @@ class _Screen:
 
     def account(self, *, running: bool) -> None:
         runs = "The embedded account runs. Each request is shown here. Ctrl-C ends this."
-        stopped = "The embedded account is not running. Waiting until it is."
+        stopped = "The embedded account is not running. Waiting for it to start."
         Paper(self._console).prose(runs if running else stopped, style="dim")
 
     def status(self, status: Status) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from stslab.cli.options import complete_lab, json_option
+from stslab.cli.options import USUAL_LAB, complete_lab, json_option
 from stslab.cli.workspace import load_lab, progress
 from stslab.errors import InvalidLab, LabError, UsageError
 from stslab.render.text.durations import counted
@@ -38,7 +38,7 @@ def command(*, folder: Path | None, as_json: bool) -> None:
     if further and not foreign:
         raise UsageError(
             f"There is no lab in {further}.",
-            "Name a folder with labs (ARGUMENT, or STSLAB_LABS), or make one: stslab new ID",
+            "Name another folder (as FOLDER, or in STSLAB_LABS), or make a lab: stslab new ID",
         )
     labs = [*headers(labs_folder()), *foreign]
     embedded = {lab.path for lab in labs if _embedded_only(lab)}
@@ -93,7 +93,7 @@ def _embedded_only(lab: "LabHeader") -> bool:
 
 
 @click.command("show")
-@click.argument("lab", default="assume-role", shell_complete=complete_lab)
+@click.argument("lab", default=USUAL_LAB, shell_complete=complete_lab)
 @click.option(
     "--table", "way", flag_value="table", default="table", help="As a table (the default)."
 )
@@ -197,7 +197,7 @@ def lint_command(*, paths: tuple[Path, ...], form: str) -> None:
 
 
 def _labs(path: Path) -> list[Path]:
-    """The labs of a folder, the one of an id, or else the path: it is an error when it is read."""
+    """The labs in a folder or of an id; any other path itself, so that reading it fails."""
     from stslab.lab.reading.listing import find, labs_in
 
     with suppress(OSError, LabError):

@@ -292,7 +292,11 @@ def tested(
         else:
             _print(trial)
     if junit:
-        junit.write(_junit(trials))
+        root = Element("testsuites", name="stslab test")
+        counts = {"failures": "failure", "errors": "error"}
+        for trial in trials:
+            add_suite(root, trial.lab, [*_cases(trial)], counts, time=f"{trial.seconds:.3f}")
+        junit.write(written(root))
     bad = [trial.exit_code for trial in trials if trial.exit_code]
     return bad[0] if bad else 0
 
@@ -348,8 +352,12 @@ def _print(trial: Trial) -> None:
         parts += [f"{counted(number, noun)} {how}" for number, noun, how in further if number]
         click.echo(f"passed  {trial.lab}: {', '.join(parts)}")
         return
-    if trial.left or trial.error:
-        _replay(trial)
+    if trial.events and (trial.left or trial.error):
+        describe = describer(load_lab(trial.file))
+        render = renderer(make_console(sys.stdout), describe, as_json=False)
+        for event in trial.events:
+            render(_of_a_gone_account(event))
+        render.close()
     click.echo(f"FAILED  {trial.lab} ({trial.file})")
     for line in (*trial.left, *_notes(trial)):
         click.echo(visible(f"        {line}"))
@@ -381,16 +389,6 @@ def _without_advice(error: StslabError, file: str) -> StslabError:
     return shown
 
 
-def _replay(trial: Trial) -> None:
-    if not trial.events:
-        return
-    describe = describer(load_lab(trial.file))
-    render = renderer(make_console(sys.stdout), describe, as_json=False)
-    for event in trial.events:
-        render(_of_a_gone_account(event))
-    render.close()
-
-
 def _of_a_gone_account(event: Event) -> Event:
     """The event without commands for the account, which is gone."""
     if isinstance(event, RunStarted):
@@ -400,16 +398,8 @@ def _of_a_gone_account(event: Event) -> Event:
     return event
 
 
-def _junit(trials: Iterable[Trial]) -> str:
-    """JUnit XML: a suite for each lab, a case for each claim, cell, task, fault and mutant."""
-    root = Element("testsuites", name="stslab test")
-    counts = {"failures": "failure", "errors": "error"}
-    for trial in trials:
-        add_suite(root, trial.lab, [*_cases(trial)], counts, time=f"{trial.seconds:.3f}")
-    return written(root)
-
-
 def _cases(trial: Trial) -> Iterator[Case]:
+    """JUnit's cases: one for each claim, cell, task, fault and mutant."""
     outcomes = {True: "", False: "failure", None: "skipped"}
     for claim in trial.claims:
         yield Case(claim.says, outcomes[claim.held], claim.why)

@@ -18,8 +18,8 @@ import click
 from msgspec.structs import replace
 
 from stslab.cli.accounts import Open, open_account
-from stslab.cli.failures import USUAL_LAB, Interrupted, goes_on_in
-from stslab.cli.options import Where
+from stslab.cli.failures import GOES_ON, goes_on_in, interruptible
+from stslab.cli.options import USUAL_LAB, Where
 from stslab.cli.run.here import Here
 from stslab.cli.run.loop import Loop, set_up
 from stslab.cli.run.prompt import Quit, Skip
@@ -50,7 +50,6 @@ from stslab.sandbox.pipeline.log_file import newest_first
 from stslab.vocabulary import Gate
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
-_GOES_ON = "`stslab break` continues from here, `stslab cleanup` undoes everything."
 _MANY = 10_000
 _ABOUT = {HINT: "hint", WHY: "why"}
 _LATER = 0.3  # seconds
@@ -230,36 +229,30 @@ def fixed(paper: Paper, lab: Lab, fault: ReportedFault, fix: str) -> None:
     paper.blank()
 
 
-def begin(lab: str, asked: str) -> None:
-    loaded = load_lab(lab or USUAL_LAB)
-    goes_on_in(lab or USUAL_LAB)
-    with open_workspace("stslab break", lab=loaded) as workspace:
-        try:
-            break_and_fix(workspace, loaded, asked)
-        except (KeyboardInterrupt, click.Abort):
-            raise Interrupted("Stopped.", _GOES_ON) from None
-
-
-def break_and_fix(workspace: Workspace, lab: Lab, asked: str) -> None:
+def begin(name: str, asked: str) -> None:
     """Continue with the planted fault, or plant one; once it is fixed, undo everything."""
-    opened = open_account(workspace.home, Where())
-    stands = _stands(workspace, opened, lab, asked)
-    loop = set_up(workspace, opened, lab, How.BREAK)
-    if stands is None:
-        stands = _chosen(loop, asked or f"--seed {secrets.randbelow(_MANY)}")
-    loop.runner.start_or_resume()
-    run = loop.runner.run.id
-    faults = loop.here.faults()
-    if stands.state is not FaultState.FIXED:
-        if stands.state is not FaultState.PLANTED:
-            stands = _planted(loop, faults, stands)
-        with suppress(Quit, Skip):
-            stands = _worked(loop, faults, stands)
-    if stands.state is FaultState.FIXED:
-        Paper(workspace.console).prose("Undoing everything ...")
-        opened.cleanup(workspace.journal, lambda _: None, describe=workspace.describe).run(run)
-        return
-    Paper(workspace.console).prose(_GOES_ON)
+    name = name or USUAL_LAB
+    lab, command = load_lab(name), "stslab break"
+    goes_on_in(name)
+    with open_workspace(command, lab=lab) as workspace, interruptible(command):
+        opened = open_account(workspace.home, Where())
+        stands = _stands(workspace, opened, lab, asked)
+        loop = set_up(workspace, opened, lab, How.BREAK)
+        if stands is None:
+            stands = _chosen(loop, asked or f"--seed {secrets.randbelow(_MANY)}")
+        loop.runner.start_or_resume()
+        faults, paper = loop.here.faults(), Paper(workspace.console)
+        if stands.state is not FaultState.FIXED:
+            if stands.state is not FaultState.PLANTED:
+                stands = _planted(loop, faults, stands)
+            with suppress(Quit, Skip):
+                stands = _worked(loop, faults, stands)
+        if stands.state is FaultState.FIXED:
+            paper.prose("Undoing everything ...")
+            cleanup = opened.cleanup(workspace.journal, lambda _: None, describe=workspace.describe)
+            cleanup.run(loop.runner.run.id)
+        else:
+            paper.prose(GOES_ON.format(command))
 
 
 def _stands(workspace: Workspace, opened: Open, lab: Lab, asked: str) -> Broken | None:

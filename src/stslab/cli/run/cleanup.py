@@ -1,13 +1,14 @@
 """``stslab cleanup``: undo runs and prove it; sweep an account for leftovers."""
 
 from stslab.aws.target import name_of
-from stslab.cli.accounts import Open, open_account
+from stslab.cli.accounts import open_account
 from stslab.cli.options import Where
 from stslab.cli.run.consent import require_consent
 from stslab.cli.workspace import Workspace, agrees, open_workspace
 from stslab.errors import UndoIncomplete, UsageError
 from stslab.render.cleanup import show_cleanup, show_found
 from stslab.render.terminal.paper import Paper
+from stslab.render.text.durations import counted
 from stslab.runner.calls.look import label
 from stslab.runner.journal.records import RunRecord
 from stslab.runner.undo.cleanup import Cleanup
@@ -39,11 +40,19 @@ def clean_up(
 def _clean_up(workspace: Workspace, where: Where, runs: list[RunRecord], *, dry_run: bool) -> None:
     opened = open_account(workspace.home, where)
     cleanup = opened.cleanup(workspace.journal, workspace.render, describe=workspace.describe)
+    if not dry_run:
+        require_consent(where, opened, interactive=workspace.asks)
+    real = opened.kind != "sandbox"
+    asks = real and workspace.asks
+    for run in runs if dry_run or asks else ():
+        plan = cleanup.plan(run.id, extras=real)
+        show_cleanup(workspace.console, run.id, plan, workspace.describe)
     if dry_run:
-        _say_plans(workspace, cleanup, runs, extras=opened.kind != "sandbox")
         return
-    require_consent(where, opened, interactive=workspace.asks)
-    if _wanted(workspace, opened, cleanup, runs):
+    info = opened.target.info
+    others = "".join(f" and account {account}" for account in info.accounts.values())
+    question = f"Undo this in account {info.account} ({info.region}){others}, as {info.caller}?"
+    if not asks or agrees(workspace.console, question, "c", "cleans up"):
         clean(cleanup, [run.id for run in runs])
 
 
@@ -69,25 +78,6 @@ def _say_nothing(workspace: Workspace, where: Where) -> None:
                 f"Run {other.id} on account {other.account} ({other.target}) is unfinished:",
             )
             paper.command(f"stslab cleanup {other.id} --target {target}")
-
-
-def _wanted(workspace: Workspace, opened: Open, cleanup: Cleanup, runs: list[RunRecord]) -> bool:
-    """On a real account, show the plan and ask."""
-    if opened.kind == "sandbox" or not workspace.asks:
-        return True
-    _say_plans(workspace, cleanup, runs, extras=True)
-    info = opened.target.info
-    others = "".join(f" and account {account}" for account in info.accounts.values())
-    question = f"Undo this in account {info.account} ({info.region}){others}, as {info.caller}?"
-    return agrees(workspace.console, question, "c", "cleans up")
-
-
-def _say_plans(
-    workspace: Workspace, cleanup: Cleanup, runs: list[RunRecord], *, extras: bool
-) -> None:
-    for run in runs:
-        plan = cleanup.plan(run.id, extras=extras)
-        show_cleanup(workspace.console, run.id, plan, workspace.describe)
 
 
 def clean(cleanup: Cleanup, runs: list[str]) -> None:
@@ -124,7 +114,10 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
     show_found(workspace.console, opened.target.info, found, chosen, workspace.describe)
     if dry_run:
         return
-    if chosen and _sweep_wanted(workspace, opened, chosen):
+    info = opened.target.info
+    question = f"Undo {counted(len(chosen), 'run')} in account {info.account}, as {info.caller}?"
+    asked = (workspace.console, question, "c", "cleans up")
+    if chosen and (not workspace.asks or agrees(*asked)):
         cleanup = opened.cleanup(workspace.journal, workspace.render, describe=workspace.describe)
         clean(cleanup, [sweep.adopt(each) for each in chosen])
     _require_nothing_doubtful(workspace, found)
@@ -143,23 +136,15 @@ def _to_sweep(found: Found, run: str) -> tuple[FoundRun, ...]:
     return chosen
 
 
-def _sweep_wanted(workspace: Workspace, opened: Open, chosen: tuple[FoundRun, ...]) -> bool:
-    info = opened.target.info
-    runs = "run" if len(chosen) == 1 else "runs"
-    question = f"Undo {len(chosen)} {runs} in account {info.account}, as {info.caller}?"
-    return not workspace.asks or agrees(workspace.console, question, "c", "cleans up")
-
-
 def _require_nothing_doubtful(workspace: Workspace, found: Found) -> None:
-    """Doubtful things are left alone, but the account is not clean with them."""
+    """Doubtful things stay, but with them the account is not clean: UndoIncomplete."""
     remaining = tuple(
         (label(thing), by_hand(thing, workspace.describe)) for thing, _ in found.doubtful
     )
     if remaining or found.refused:
-        count = len(remaining)
         refused = f"; {', '.join(found.refused)} was refused" if found.refused else ""
         raise UndoIncomplete(
-            f"{count} thing{'' if count == 1 else 's'} with stslab's tag left alone{refused}.",
+            f"{counted(len(remaining), 'thing')} with stslab's tag left alone{refused}.",
             remaining,
             "Look at each; the commands above remove them by hand.",
         )

@@ -73,9 +73,9 @@ class StepExercise:
     def news(self, paper: Paper) -> None:
         self.done = self.runner.adopt(self.stage, self.at)
         profile = self.stage.steps[self.at].profile
-        lacks = f" What it makes is to be in the profile {profile.name}." if profile else ""
+        lacks = f" The profile {profile.name} must hold what it makes." if profile else ""
         paper.prose(
-            "That is what the step makes: it is done, by hand."
+            "You made by hand what the step makes, so the step is done."
             if self.done
             else f"The step is not done yet; its own command is on the line again.{lacks}"
         )

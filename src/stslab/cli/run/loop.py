@@ -28,7 +28,7 @@ from stslab.lesson.byhand import ByHand
 from stslab.lesson.verdict import Verdict
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.console import draws_over
-from stslab.runner.events import CallShown, Event, Notice, RunFinished
+from stslab.runner.events import Event, Notice, RunFinished
 from stslab.runner.journal.records import CheckRecord, How, Prediction, Skipped
 from stslab.runner.journal.standing import by_concept
 from stslab.runner.run.plan import stage_of
@@ -37,7 +37,10 @@ _ADVICE = (
     "Do you know the first part? `begin {0}` does it for you and begins with stage {0}."
     " By hand, with tasks instead of commands: stslab run --practice"
 )
-_ELSEWHERE = "This run is open in another terminal too: `quit` one. Beside it: `stslab watch`."
+_ELSEWHERE = (
+    "This run is open in another terminal too: leave one of them with `quit`. A second terminal"
+    " can follow a run: stslab watch"
+)
 _ADVICE_BY_HAND = (
     "By hand: each stage gives you tasks and an empty line. Do them with the aws command, here or"
     " in another terminal. Their files are in {1}. `hint` and `solve` help; `help` lists all words."
@@ -174,17 +177,17 @@ class Loop(AtPrompt):
             entered = self.read(lambda: self.prompt.enter(does, ("again",)))
             if not entered.word:
                 return
-            self._again(self.wrong) if entered.word == "again" else self.word(entered.word, scene)
+            self._again() if entered.word == "again" else self.word(entered.word, scene)
 
-    def _again(self, wrong: list[tuple[scenes.Asking, scenes.Answered]]) -> None:
+    def _again(self) -> None:
         """Ask the wrong predictions once more; this does not count."""
-        for asking, answered in tuple(wrong):
+        for asking, answered in tuple(self.wrong):
             said = self._answer(replace(asking, before=None))
             if said is None:
                 continue
             self.enter(replace(answered, said=said), "goes on")
             if said == asking.question.right:
-                wrong.remove((asking, answered))
+                self.wrong.remove((asking, answered))
 
     # Stages and steps
 
@@ -240,7 +243,7 @@ class Loop(AtPrompt):
         if self._unasked(stage, at):
             self.runner.do(stage, at)
             return
-        call = self._call(step)
+        call = call_of(step, self.runner.scope())
         line = self.here.command(call, step.identity)
         if step.call:
             self.verdict = self.decide(call.identity, call.service, call.operation, call.params)
@@ -326,9 +329,6 @@ class Loop(AtPrompt):
         if exercise.done:
             self.read(lambda: self.prompt.enter("goes on"))
         return exercise.done
-
-    def _call(self, part: Step | Check) -> CallShown:
-        return call_of(part, self.runner.scope())
 
     # Checks
 
@@ -420,7 +420,7 @@ class Loop(AtPrompt):
         names = self.here.names()
         return scenes.Asking(
             title=title,
-            call=self._call(check),
+            call=call_of(check, self.runner.scope()),
             question=question,
             evidence={
                 who: replace(met, documents=evidence.renamed(met.documents, names))

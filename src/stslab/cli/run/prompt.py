@@ -73,8 +73,7 @@ class _Interrupted(str):
     __slots__ = ()
 
 
-Watch = Callable[[], bool]
-"""Returns whether something has happened that should be shown."""
+Watch = Callable[[], bool]  # whether something has happened that should be shown
 
 
 class Prompt:
@@ -155,7 +154,6 @@ class Prompt:
         self._console.print(f"{does}, or {other}")
 
     def drop_typed_ahead(self) -> None:
-        """Drop what was typed before the prompt."""
         if not sys.stdin.isatty():
             return
         import termios
@@ -186,7 +184,7 @@ class Prompt:
             return None
 
     def _read_plainly(self, message: str, line: str, watch: Watch | None = None) -> str | None:
-        """Read without redrawing: show the filled-in line, which an empty line stands for."""
+        """Read without redrawing: show the filled-in line; an empty input means that line."""
         self._console.print(self.status(), soft_wrap=True)
         if line:
             self._console.print(f"{message}{visible(line)}", soft_wrap=True)

@@ -103,7 +103,7 @@ def break_(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: boo
         )
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
-            "A person looks for the fault: it needs a terminal.",
+            "`stslab break` needs a terminal, for a person who looks for the fault.",
             "Without one: stslab break --list; and `stslab test` tries each fault by itself.",
         )
     from stslab.cli.run.break_ import begin

@@ -1,7 +1,7 @@
 """Open a run's account, and do its stages without a learner."""
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -9,8 +9,8 @@ from rich.console import Console
 from stslab.aws.target import kind_of, name_of
 from stslab.cli.accounts import Open, open_account
 from stslab.cli.aws_command import describer
-from stslab.cli.failures import USUAL_LAB, goes_on_in, with_flags
-from stslab.cli.options import SANDBOX, Where
+from stslab.cli.failures import goes_on_in, with_flags
+from stslab.cli.options import SANDBOX, USUAL_LAB, Where
 from stslab.cli.run.consent import opened_for, placed, require_consent, say_where
 from stslab.cli.workspace import Workspace, agrees, meant_lab, open_workspace, renderer
 from stslab.errors import CheckFailed, RunError, StslabError, UndoIncomplete, UsageError
@@ -76,12 +76,9 @@ def end(console: Console, lab: Lab, stages: Iterable[Stage], runner: Runner) -> 
     """Finish the run, and say what to try next. UndoIncomplete if the last stage left things."""
     finished = runner.finish()
     if finished.left and lab.stages[-1] in stages:
-        things, are = (
-            counted(len(finished.left), "thing"),
-            "is" if len(finished.left) == 1 else "are",
-        )
+        things = counted(len(finished.left), "thing")
         raise UndoIncomplete(
-            f"The lab has ended, and {things} of run {finished.run} {are} still in the account.",
+            f"The lab has ended, but the account still has {things} of run {finished.run}.",
             finished.left,
             "Undo everything: stslab cleanup",
         )
@@ -152,11 +149,11 @@ def run(
 
 
 def _require_practicable(where: Where, *, interactive: bool) -> None:
-    if where.target != "sandbox":
+    if where.target != SANDBOX:
         raise UsageError("--practice needs the embedded account.", "Leave --target out.")
     if not (interactive and sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
-            "By hand, a person is asked: it needs a terminal, and no --yes, --json or --dry-run.",
+            "--practice needs a person at a terminal; it can't have --yes, --json or --dry-run.",
             "Without one, the lab runs by itself: stslab run --yes",
         )
 
@@ -167,10 +164,14 @@ def _dry(lab: Lab, chosen: tuple[Stage, ...], where: Where, *, as_json: bool) ->
         require_anywhere(lab)
     console = make_console(sys.stderr if as_json else sys.stdout)
     render = renderer(console, describer(lab), as_json=as_json)
-    account = where.account or (LEARNER if where.target == "sandbox" else "<account>")
-    other = where.partner_account or (OTHER if where.target == SANDBOX else "<partner>")
-    region, accounts = where.region or "us-east-1", {"partner": other}
-    info = TargetInfo(where.target, where.target, account, region, accounts=accounts)
+    account, other = (LEARNER, OTHER) if where.target == SANDBOX else ("<account>", "<partner>")
+    info = TargetInfo(
+        where.target,
+        where.target,
+        where.account or account,
+        where.region or "us-east-1",
+        accounts={"partner": where.partner_account or other},
+    )
     dry.dry_run(lab, info, render, chosen)
     render.close()
 
@@ -211,7 +212,7 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
         runner = runner_of(workspace, opened, loaded, How.BY_NAME)
         if runner.look_back() is None:
             raise nothing
-        _try(runner.check_stage, chosen or _done(loaded, runner.stages_done, every=every))
+        _check(runner, chosen or _done(loaded, runner.stages_done, every=every))
 
 
 def _opened_to_look(workspace: Workspace, where: Where) -> Open:
@@ -231,12 +232,12 @@ def _done(lab: Lab, done: Collection[str], *, every: bool) -> Sequence[str]:
     return stages if every else stages[-1:]
 
 
-def _try(check: Callable[[str], None], stages: Sequence[str]) -> None:
+def _check(runner: Runner, stages: Sequence[str]) -> None:
     """Check each stage, past failures."""
     failed = []
     for stage in stages:
         try:
-            check(stage)
+            runner.check_stage(stage)
         except CheckFailed as error:
             failed.append(error)
     if len(failed) == 1:

@@ -138,7 +138,6 @@ def _finds_out() -> bool:
 # -- requests in the embedded account's log ------------------------------------------------------
 
 _SHORTEST = 6
-_ASSUME, _ROOT = "AssumeRole", "root"
 
 
 def explained(home: "Home", request_id: str) -> dict[str, Any] | None:
@@ -154,12 +153,12 @@ def explained(home: "Home", request_id: str) -> dict[str, Any] | None:
     event = _chosen(folder, request_id)
     if event is None:
         return None
-    beside = Beside(
+    further = Beside(
         key=lambda key: _key_facts(folder, key),
         events=lambda: newest_first(folder),
         may=lambda: _who_may(home, event),
     )
-    return explain(event, beside)
+    return explain(event, further)
 
 
 def _who_may(home: "Home", event: "Event") -> list[str]:
@@ -174,7 +173,7 @@ def _who_may(home: "Home", event: "Event") -> list[str]:
     from stslab.sandbox.server import client
 
     caller = event["userIdentity"].get("accessKeyId", "")
-    across = event["eventName"] == _ASSUME
+    across = event["eventName"] == "AssumeRole"
     call = {
         "service": str(event["eventSource"]).partition(".")[0],
         "operation": event["eventName"],
@@ -194,7 +193,7 @@ def _who_may(home: "Home", event: "Event") -> list[str]:
                     allowed.append(name)
     except StslabError:
         return []
-    return [name for name in allowed if name not in (ADMIN, _ROOT)] or allowed[:1]
+    return [name for name in allowed if name not in (ADMIN, "root")] or allowed[:1]
 
 
 def _chosen(folder: Path, request_id: str) -> "Event | None":
@@ -203,13 +202,13 @@ def _chosen(folder: Path, request_id: str) -> "Event | None":
     if not request_id:
         refused = filter(is_refused, newest_first(folder))
         return next((one for one in refused if not _proves_the_end(one)), None)
-    wanted = request_id.strip().lower()
+    start = request_id.strip().lower()
     found = {
         event["requestID"]: event
         for event in newest_first(folder)
-        if str(event["requestID"]).lower().startswith(wanted)
+        if str(event["requestID"]).lower().startswith(start)
     }
-    if len(found) == 1 and (len(wanted) >= _SHORTEST or wanted in map(str.lower, found)):
+    if len(found) == 1 and (len(start) >= _SHORTEST or start in map(str.lower, found)):
         return next(iter(found.values()))
     problem = "several requests" if found else "no request"
     raise UsageError(

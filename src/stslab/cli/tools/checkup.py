@@ -112,7 +112,7 @@ def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked
         "credentials": lambda: _account(where),
     }
     if of_class:
-        checks["a new account"] = class_checks
+        checks |= {"a new account": _starts, "labs": _labs, "screen": _screen}
     return [result for name, check in checks.items() for result in _safely(name, check)]
 
 
@@ -262,7 +262,7 @@ def _aws_cli() -> Iterator[Checked]:
         return
     version = _CLI.search(_said(found, "--version"))
     if version is None:
-        yield checked("aws CLI", f"{found} does not tell its version", f"Try it: {found}", WARNING)
+        yield checked("aws CLI", f"{found} shows no version", f"Try it: {found}", WARNING)
         return
     old = int(version[2]) < _ENDPOINT_SINCE.get(int(version[1]), 0)
     fix = f"It ignores the endpoint_url of profiles, and calls AWS. Get a newer one: {install}"
@@ -285,27 +285,10 @@ def _said(*command: str) -> str:
     return done.stdout + done.stderr
 
 
-def _account(where: Where) -> Iterator[Checked]:
-    kind = kind_of(where.target)
-    if kind == "sandbox":
-        fix = "To check one: stslab doctor --target aws"
-        yield checked("AWS account", "not checked: the embedded account needs none", fix, NOTE)
-        return
-
-    yield from account_checks(where, where.target if kind == "endpoint" else "")
-
-
 # -- a machine for a class -----------------------------------------------------------------------
 
 _COLUMNS, _LINES = 80, 24
 _HASH = 12
-
-
-def class_checks() -> Iterator[Checked]:
-    """Further checks for lessons."""
-    yield from _starts()
-    yield from _labs()
-    yield from _screen()
 
 
 def _starts() -> Iterator[Checked]:
@@ -327,7 +310,7 @@ def _labs() -> Iterator[Checked]:
     further = labs_in(folder) if folder else []
     if folder and not further:
         fix = "Put the labs there, or set STSLAB_LABS to another folder."
-        yield Checked("labs", WRONG, f"there is none in {folder}", fix)
+        yield Checked("labs", WRONG, f"there are no labs in {folder}", fix)
     for path in (*bundled_labs(), *further):
         try:
             loaded = load_lab(path)
@@ -356,9 +339,14 @@ _NOTICED = 60.0
 _SOON = 900.0
 
 
-def account_checks(where: Where, endpoint: str) -> Iterator[Checked]:
+def _account(where: Where) -> Iterator[Checked]:
     """Checks of the way to a real account; CredentialsError if the guard refuses."""
-    source = Source(where.profile, where.region, endpoint)
+    kind = kind_of(where.target)
+    if kind == "sandbox":
+        fix = "To check one: stslab doctor --target aws"
+        yield checked("AWS account", "not checked: the embedded account needs none", fix, NOTE)
+        return
+    source = Source(where.profile, where.region, where.target if kind == "endpoint" else "")
     reached = reach(source.clients)
     yield _network(reached)
     yield _clock(reached)

@@ -22,7 +22,7 @@ def command(*, of_class: bool, as_json: bool, where: Where) -> int:
     With `--target aws`, also check your credentials, the account, the network and the clock.
     It changes nothing. Exit code 1 if something is wrong, 4 if it is your credentials.
     """
-    from stslab.cli.tools.checkup import checkup
+    from stslab.cli.tools.checkup import checkup, show_checks
 
     checks = checkup(home(), where, of_class=of_class)
     if as_json:
@@ -32,7 +32,6 @@ def command(*, of_class: bool, as_json: bool, where: Where) -> int:
         result = {"ok": all(check.ok for check in checks), "checks": listed}
         click.echo(json.dumps(machine | result, indent=2))
     else:
-        from stslab.cli.tools.checkup import show_checks
         from stslab.render.terminal.console import make_console
 
         show_checks(make_console(sys.stdout), checks)

@@ -25,7 +25,7 @@ _Readable = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 
 class _Report(LazyGroup):
-    """The command ``report`` with arguments of its own, beside its subcommands."""
+    """The command ``report``, which takes a run's id as well as the name of a subcommand."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Arguments that don't name a subcommand are about a run."""
@@ -65,29 +65,29 @@ def about(
     from stslab.render.report import text as page
     from stslab.runner.report import masked
 
-    told, decisions = _told(run, learner)
+    report, decisions = _report_of(run, learner)
     if mask:
-        told, decisions = masked(told), masked(decisions)
+        report, decisions = masked(report), masked(decisions)
     if html:
         from stslab.render.report.html import page_of
 
-        _write(html, page_of(told, decisions))
+        _write(html, page_of(report, decisions))
     if junit:
         from stslab.render.report.junit import as_junit
 
-        _write(junit, as_junit(told))
+        _write(junit, as_junit(report))
     if form == "json":  # a masked report has no records: their seals would not fit
         masks = {"records": [], "masked": True} if mask else {}
-        click.echo(json.dumps(dict(told.as_dict()) | masks, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(dict(report.as_dict()) | masks, indent=2, ensure_ascii=False))
     elif form == "markdown":
-        click.echo(page.as_markdown(told), nl=False)
+        click.echo(page.as_markdown(report), nl=False)
     elif not html and not junit:
         from stslab.render.terminal.console import make_console
 
-        page.show_report(make_console(sys.stdout), told)
+        page.show_report(make_console(sys.stdout), report)
 
 
-def _told(run: str, learner: str) -> "tuple[Report, Decisions]":
+def _report_of(run: str, learner: str) -> "tuple[Report, Decisions]":
     """The report, and the decisions on its requests in the embedded account's log."""
     from stslab.runner.journal.store import Journal
     from stslab.runner.report import report
@@ -100,12 +100,12 @@ def _told(run: str, learner: str) -> "tuple[Report, Decisions]":
             raise UsageError("There are no runs yet.", "Begin with: stslab run")
         if run and run not in ids:
             raise UsageError(f"There is no run {run!r}.", "List the runs: stslab status")
-        told = report(journal, run or ids[0])
-    claims = told.standing.claims if told.run.kind == "sandbox" else ()
+        made = report(journal, run or ids[0])
+    claims = made.standing.claims if made.run.kind == "sandbox" else ()
     requests = {claim.request_id for claim in claims} - {""}
     events = (event for event in newest_first(place.sandbox) if event["requestID"] in requests)
     decisions: Decisions = {event["requestID"]: event["decisions"] for event in events}
-    return replace(told, learner=learner), decisions
+    return replace(made, learner=learner), decisions
 
 
 def _write(file: str, text: str) -> None:

@@ -58,7 +58,12 @@ def command(
     JSON, and each output line its decision; exit code 2 if a case can't be read.
     """
     if cases is not None:
-        _check_alone(asked)
+        given = [name for name, value in asked.items() if value and (name, value) != _NO_RESOURCE]
+        if given:
+            raise UsageError(
+                f"--{given[0].replace('_', '-')} is not for --cases: each case has its own.",
+                "Write it into the cases, or decide one request without --cases.",
+            )
         return _simulate_cases(cases, jobs, decisions_only=decisions_only)
     if decisions_only or jobs > 1:
         flag = "decisions-only" if decisions_only else "jobs"
@@ -72,17 +77,6 @@ def command(
     else:
         _show(decision, _findings(policies, asked))
     return 0
-
-
-def _check_alone(asked: Mapping[str, Any]) -> None:
-    """Refuse other options with --cases: each case is complete."""
-    given = [name for name, value in asked.items() if value and (name, value) != _NO_RESOURCE]
-    if given:
-        flag = given[0].replace("_", "-")
-        raise UsageError(
-            f"--{flag} is not for --cases: each case says its own.",
-            "Write it into the cases, or decide one request without --cases.",
-        )
 
 
 def _simulate_cases(path: Path, jobs: int, *, decisions_only: bool) -> int:
@@ -178,7 +172,7 @@ def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
 
     for name in ("principal", "action"):
         if not asked[name]:
-            raise UsageError(f"Say --{name}, or give --cases.")
+            raise UsageError(f"Give --{name}, or --cases.")
     fields = ("principal", "action", "resource", "resource_account")
     context = values("--context", "KEY=VALUE", asked["context"])
     found = {
