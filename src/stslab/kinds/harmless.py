@@ -17,8 +17,6 @@ from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS, RUN_TAG, Params, search
 from stslab.structures import parts
 
 MAKE_IT = "A run changes only what it made itself: name what an earlier step of the lab makes."
-
-
 _ID = r"\d{12}|<account>|<partner>"
 _PRIVATE_LISTS = {"private", "bucketownerread", "bucketownerfullcontrol", "logdeliverywrite"}
 _NAMES_A_ROLE = re.compile(r"(?i).*(role|instanceprofile).*")
@@ -42,8 +40,6 @@ class Note(msgspec.Struct, frozen=True):
 
 
 Finding = Objection | Note
-
-
 _SESSION = re.compile(r"(arn:[^:]+):sts::([^:]*):assumed-role/([^/]+)/.+")
 
 

@@ -39,7 +39,7 @@ class Own(msgspec.Struct, frozen=True):
         return not self.things.isdisjoint({(self.account, kind, name), *named_there})
 
     def is_unknown(self, value: object) -> bool:
-        return bool(self.unknown) and not self.unknown.isdisjoint(_STANDS_FOR.findall(str(value)))
+        return bool(self.unknown) and not self.unknown.isdisjoint(_PLACEHOLDER.findall(str(value)))
 
     def named_by(self, kind: str, arn: str, account: str = "") -> str:
         """The name in the ARN of a thing in ``account`` (default: the caller's), else empty."""
@@ -50,9 +50,7 @@ class Own(msgspec.Struct, frozen=True):
         return found["name"] if found["account"] in (account or self.account, "") else ""
 
 
-_STANDS_FOR = re.compile(r"<[^<>]*>|\$\{\{")
-
-
+_PLACEHOLDER = re.compile(r"<[^<>]*>|\$\{\{")
 _ACCOUNT = r"(?P<account>\d+|<account>|<partner>)"
 _PATH = r"(?:[\x21-\x7e]*/)?(?P<name>[^/:]+)"
 _ARNS: Mapping[str, re.Pattern[str]] = {

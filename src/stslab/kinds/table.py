@@ -62,9 +62,9 @@ class Child(msgspec.Struct, frozen=True):
 class Kind(msgspec.Struct, frozen=True):
     """One kind of thing. ``id`` is the service and a word for it.
 
-    ``identity`` tells a thing from a later one with the same names: a unique id or the time of
-    creation, in the response of the lookup or of the creating operation. If AWS has neither, the
-    run's tag tells it.
+    ``identity`` distinguishes a thing from a later one with the same names: a unique id or the
+    time of creation, in the response of the lookup or of the creating operation. If AWS has
+    neither, the run's tag does.
 
     ``put`` is for settings of the whole account: the operation that sets it. Its undo restores the
     old value, which ``was`` finds in the lookup's response, or removes it if there was none.
@@ -115,8 +115,8 @@ class Listing(msgspec.Struct, frozen=True):
     params: Mapping[str, Any] = msgspec.field(default_factory=dict)
     tagging: str = ""  # the operation that reads the tags, if the listing does not
     tags: str = "Tags"  # the expression for them
-    taggable: bool = True  # whether the kind has tags; without, the run is told by the name
-    named: bool = True  # whether the name can have a run's id; if not, the run is told by a tag
+    taggable: bool = True  # whether the kind has tags; if not, the name shows the run
+    named: bool = True  # whether the name can have a run's id; if not, a tag shows the run
 
 
 R = TypeVar("R")

@@ -22,7 +22,6 @@ from stslab.structures import listed
 Place = tuple[str | int, ...]
 
 STEP, UNDO, CHECK, FAULT, PROFILE = "step", "undo", "check", "fault", "profile"
-_SAYS_WHO_CALLS = "sts.GetCallerIdentity"
 # The parameters of reading calls that name a thing, with its kind.
 _NAMING = {
     "Bucket": "s3.bucket",
@@ -59,8 +58,13 @@ class Effect(msgspec.Struct, frozen=True):
         return subjects(self.call, self.params, self.own, self.caller)
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        return kinds_made(self.call, self.params, self.own)
+    def kinds(self) -> list[str]:
+        """The kinds of the things that the call and its template make."""
+        creation = creation_of(self.call, self.params)
+        inside = resources_of(self.params, self.own) if "TemplateBody" in self.params else []
+        types = {one.logical: one.type for one in inside}.values()
+        kinds = [BY_RESOURCE_TYPE[each].id for each in types if each in BY_RESOURCE_TYPE]
+        return [creation.kind, *kinds] if creation else kinds
 
     @property
     def notes(self) -> Iterator[str]:
@@ -254,7 +258,7 @@ def _is_of_own(read: Effect) -> bool:
     """Whether a call reads only what is the run's own."""
     named = {kind: str(read.params[name]) for name, kind in _NAMING.items() if name in read.params}
     own = bool(named) and all(read.own.has(*one) for one in named.items())
-    return read.call == _SAYS_WHO_CALLS or (own and read.call.partition(".")[0] in HOME)
+    return read.call == "sts.GetCallerIdentity" or (own and read.call.partition(".")[0] in HOME)
 
 
 # -- what a call changes, in words ----------------------------------------------------------------
@@ -303,15 +307,6 @@ def _inside(params: Params, own: Own) -> Iterator[str]:
         known = next((str(name) for name in names if name and str(name).isprintable()), "")
         labels.setdefault(one.logical, f"{what} {known}".strip())
     yield from labels.values()
-
-
-def kinds_made(call: str, params: Params, own: Own) -> tuple[str, ...]:
-    """The kinds of the things that a call and its template make."""
-    creation = creation_of(call, params)
-    inside = resources_of(params, own) if "TemplateBody" in params else []
-    types = {one.logical: one.type for one in inside}.values()
-    kinds = [BY_RESOURCE_TYPE[each].id for each in types if each in BY_RESOURCE_TYPE]
-    return tuple([creation.kind, *kinds] if creation else kinds)
 
 
 def _label(kind: str, names: Params) -> str:

@@ -199,7 +199,7 @@ def _expectations(looked: Looked) -> Iterator[Found]:
             message = "This does not depend on the response: its result is always the same."
             yield Found(node, draft.node, message, _ASK, rule="expect-constant")
         elif not _is_question(tree, response):
-            message = "This is not true or false: any value but an empty one would pass."
+            message = "The result is not true or false: any value that is not empty would pass."
             yield Found(node, draft.node, message, _ASK, rule="expect-no-question")
 
 
@@ -362,7 +362,9 @@ def _texts(looked: Looked) -> Iterator[Found]:
             yield from _long(check.part, check.node)
             unexplained = check.part.ask is not None and not check.part.because
             if unexplained and not check.unclear("because"):
-                message = "After a prediction the learner is told the reason, and there is none."
+                message = (
+                    "After predicting, the learner wants to know why, but `because` is missing."
+                )
                 fix = "Add `because:`."
                 yield Found(check.node.keys["ask"], check.node, message, fix, rule="text-missing")
         for step in stage.steps:

@@ -232,9 +232,9 @@ def _search(tree: Tree, data: Data, expression: str) -> Data:
 
 def _reason(error: Exception) -> str:
     """The reason without the value, which may be a secret."""
-    wanted = getattr(error, "expected_types", None)
-    if wanted:
-        kinds = " or ".join(str(kind) for kind in wanted)
+    types = getattr(error, "expected_types", None)
+    if types:
+        kinds = " or ".join(map(str, types))
         return f"{getattr(error, 'function_name', 'a function')}() takes {kinds}."
     return type(error).__name__
 

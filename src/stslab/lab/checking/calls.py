@@ -31,7 +31,7 @@ class Calls:
         return operation
 
     def operation(self, call: str | None, node: Node | None) -> Operation | None:
-        """The operation of ``call``; reports it if there is none."""
+        """The operation of ``call``; an unknown one is reported."""
         if not self.catalogue or not call or not node or call == UNKNOWN_CALL:
             return None
         service, _, name = call.partition(".")
@@ -61,11 +61,11 @@ class Calls:
     def value(self, node: Node, shape: Shape, name: str) -> None:
         given = self._kind_of(node)
         otherwise = _ALL, shape.kind, "See the API's reference."
-        takes, wanted, fix = _KINDS.get(shape.kind, otherwise)
+        takes, needed, fix = _KINDS.get(shape.kind, otherwise)
         if given == "null":
             self.report(node.problem(f"{_called(name)} is empty.", _FILL_IN))
         elif given not in takes.split() and given != "document":
-            self.report(node.problem(f"{_called(name)} must be {wanted}, not {_A[given]}.", fix))
+            self.report(node.problem(f"{_called(name)} must be {needed}, not {_A[given]}.", fix))
             if given in {"list", "mapping"}:
                 self.scope.check_texts(node)
         elif isinstance(node.value, dict):
@@ -129,8 +129,8 @@ class Calls:
         missing = [member for member in shape.required if member not in node.value]
         if missing:
             message = f"{_called(name)} needs {', '.join(missing)}."
-            where = f"{name}" if name else "`with`"
-            self.report(node.problem(message, f"Add {' and '.join(missing)} to {where}."))
+            fix = f"Add {' and '.join(missing)} to {name or '`with`'}."
+            self.report(node.problem(message, fix))
 
     def derived(self, operation: Operation | None, params: Params) -> Params:
         members = operation.input.members if operation else {}

@@ -116,7 +116,7 @@ class _Undoing(_Checker):
         if at and not self.scope.identity(at, identity, node):
             return
         if identity in self.scope.temporary:
-            message = f"By cleanup the credentials of {identity} may have expired."
+            message = f"When cleanup runs, the credentials of {identity} may have expired."
             fix = "Use another identity for the undo: {as: admin, ...}."
             self.report((at or node).problem(message, fix))
 
@@ -247,10 +247,7 @@ class _Walk(_Checker):
             if not draft.unclear("call"):
                 self.report(node.problem("This check has no call.", "Add `call:`."))
             return
-        self._outcome(draft, self.calls.call(check, node))
-
-    def _outcome(self, draft: Draft[Check], operation: Operation | None) -> None:
-        check, node = draft.part, draft.node
+        operation = self.calls.call(check, node)
         self._gates(draft)
         if check.fails:
             self._refusal(draft)
@@ -267,8 +264,8 @@ class _Walk(_Checker):
             message = "A call that fails has no response for `expect`."
             self.report(node.keys["expect"].problem(message, "Leave `expect` or `fails` out."))
         if not check.because and not draft.unclear("because"):
-            message = "A refusal teaches by its reason, and this check has none."
-            fix = "Add `because:` and say why AWS refuses."
+            message = "This check expects a refusal, but does not say why AWS refuses."
+            fix = "Add `because:` with the reason."
             self.report(node.keys["fails"].problem(message, fix))
 
     def _gates(self, draft: Draft[Check]) -> None:
@@ -279,13 +276,13 @@ class _Walk(_Checker):
             message = "Only a refusal has gates, but this call is expected to succeed."
             report(node.keys["by"].problem(message, "Leave `by` out, or say how it `fails`."))
         if check.key and not named:
-            message = "A condition key needs the gate that it decides, and there is none."
+            message = "`key` says which condition key decides, but no gate is named."
             report(node.keys["key"].problem(message, "Add `by:` with the gate that refuses."))
         if key := node.get("key"):
             self.scope.check_texts(key)
         denied = [code for code in check.fails if code in DENIALS]
         if denied and not named and not draft.unclear("by"):
-            message = f"{denied[0]} can have many reasons, and this check does not name its own."
+            message = f"{denied[0]} can have many reasons, and this check does not name the gate."
             report(node.keys["fails"].problem(message, _NAME_GATES))
 
     def _profiles_gone(self, draft: Draft[Check], *, cleanup: bool) -> None:
@@ -306,8 +303,7 @@ class _Walk(_Checker):
     def _saves(self, draft: Draft[Step], response: Shape) -> None:
         """Check ``save``, ``show`` and ``profile``: node by node, so a bad name hides no other."""
         for key in ("save", "show"):
-            named = draft.node.get(key)
-            for name, node in (named.value if named and named.keys else {}).items():
+            for name, node in _named(draft.node.get(key)).items():
                 shape: Shape = ANYTHING
                 if isinstance(node.value, str):
                     shape = self._secretless(node, response, key)
@@ -348,7 +344,9 @@ class _Walk(_Checker):
             message = f"There are no credentials here: {' and '.join(missing)} are missing."
             self.report(source.problem(message, fix))
         elif response is not ANYTHING and not _is_handed_out(source, shape):
-            self.report(source.problem("These are not credentials that AWS hands out.", fix))
+            self.report(
+                source.problem("These credentials do not come unchanged from AWS's response.", fix)
+            )
         if profile.name in _TAKEN:
             message = f"The profile {profile.name} is reserved."
             name = draft.node.value["profile"].value["name"]

@@ -237,12 +237,12 @@ def _refuse_misuse(reader: _Reader, name: str, given: int) -> None:
         fix = did_you_mean(name, known, "See jmespath.org for its functions.")
         reader.complain(Complaint(name, f"JMESPath has no function {name}().", fix))
         return
-    wanted = len(function["signature"])
+    takes = len(function["signature"])
     variadic = any(argument.get("variadic") for argument in function["signature"])
-    if given != wanted and not (variadic and given > wanted):
+    if given != takes and not (variadic and given > takes):
         many = "at least " if variadic else ""
         message = f"{name}() has {given} arguments."
-        reader.complain(Complaint(name, message, f"It takes {many}{wanted}."))
+        reader.complain(Complaint(name, message, f"It takes {many}{takes}."))
 
 
 _SAME_AS_FIRST = frozenset({"reverse", "sort", "sort_by"})

@@ -217,9 +217,8 @@ class _Builder:
     def build(self, event: Event, depth: int) -> Node:
         start = event.start_mark.index
         if depth > DEEPEST:
-            raise Unreadable(
-                self.source.problem(start, "This is nested too deep.", "Make it flatter.")
-            )
+            deep = self.source.problem(start, "This is nested too deep.", "Make it flatter.")
+            raise Unreadable(deep)
         node = Node(self.source, start, event.end_mark.index, None)
         if isinstance(event, yaml.AliasEvent):
             self.report(self.source.problem(start, "Labs can't have YAML aliases.", _VARS))
@@ -234,7 +233,8 @@ class _Builder:
             if unfit:
                 self.report(node.problem_at(unfit.start(), NO_TEXT, LEAVE_OUT))
         elif isinstance(event, yaml.SequenceStartEvent):
-            node.value = self._list(depth)
+            inside = takewhile(lambda one: not isinstance(one, yaml.SequenceEndEvent), self.events)
+            node.value = [self.build(one, depth + 1) for one in inside]
         else:
             node.value = self._mapping(node, depth)
         return node
@@ -248,10 +248,6 @@ class _Builder:
         message = f"Labs can't have the YAML tag {shown}, only !include path."
         fix = "Leave the tag out; write text in quotes."
         self.report(self.source.problem(event.start_mark.index, message, fix))
-
-    def _list(self, depth: int) -> list[Node]:
-        inside = takewhile(lambda one: not isinstance(one, yaml.SequenceEndEvent), self.events)
-        return [self.build(event, depth + 1) for event in inside]
 
     def _mapping(self, node: Node, depth: int) -> dict[str, Node]:
         values: dict[str, Node] = {}

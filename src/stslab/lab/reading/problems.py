@@ -31,13 +31,16 @@ class Problem:
         return f"{self.file}:{self.line}:{self.column}"
 
     def __str__(self) -> str:
-        """The place and message, the line of the file with a caret under it, and the fix."""
-        shown, caret = _excerpt(self.source, self.column - 1)
+        """The place and message, the part of the line around it with a caret, and the fix."""
         lines = [f"{self.place}: {self.message}"]
         if self.severity == WARNING:
             lines = [f"{self.place}: warning: {self.message} [{self.rule}]"]
+        line = "".join(char if char.isprintable() else " " for char in self.source.rstrip("\r\n"))
+        at = self.column - 1
+        start = max(0, min(at - _WIDEST // 2, len(line) - _WIDEST))
+        shown = line[start : start + _WIDEST]
         if shown.strip():
-            lines += [f"    {shown}", f"    {' ' * caret}^"]
+            lines += [f"    {shown}", f"    {' ' * max(0, at - start)}^"]
         return "\n".join([*lines, f"    {self.fix}"])
 
 
@@ -77,10 +80,3 @@ def shortened(value: object) -> str:
     """The value's ``repr``, cut short for a message."""
     text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
-
-
-def _excerpt(line: str, caret: int) -> tuple[str, int]:
-    """The part of a line around the caret that fits, printable, and the caret's new column."""
-    line = "".join(char if char.isprintable() else " " for char in line.rstrip("\r\n"))
-    start = max(0, min(caret - _WIDEST // 2, len(line) - _WIDEST))
-    return line[start : start + _WIDEST], max(0, caret - start)

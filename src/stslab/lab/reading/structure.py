@@ -93,7 +93,7 @@ def draft(root: Node, report: Report) -> LabDraft:
     if not parts and (found.value == [] if found else isinstance(root.value, dict)):
         fix = "Add `stages:` with at least one."
         report((found or root).problem("This lab has no stages.", fix))
-    # The model needs a stage; that there is none has been reported.
+    # The model needs a stage; that it is missing has been reported.
     given = {"stages": parts or (Stage(id="none", title="?", intro="?"),)}
     return LabDraft(_part_draft(LabFile, root, report, given), stages)
 
@@ -127,8 +127,8 @@ def _part_draft(
         text = node.value[key]
         at = text.value.find(OPEN) if isinstance(text.value, str) else -1
         if at >= 0:
-            message = f"`{key}` is for people: nothing is filled in there."
-            report(text.problem_at(at, message, "Say it in words; `show` shows values."))
+            message = f"`{key}` is text for people: expressions in it are not resolved."
+            report(text.problem_at(at, message, "Say it in words; a step can `show` values."))
     part = _filled(model, node, {**_STAND_INS[model], **values, **given})
     return Draft(part, node, frozenset(spoiled))
 

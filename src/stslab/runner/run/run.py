@@ -7,6 +7,7 @@ a test) decides what comes next.
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import dropwhile
+from typing import NamedTuple
 
 import msgspec
 
@@ -35,7 +36,7 @@ from stslab.runner.journal.store import Journal
 from stslab.runner.run.checks import Checks, Earlier
 from stslab.runner.run.plan import changed_by, missing, needed, stage_of, stage_started
 from stslab.runner.run.scope import basis, configure, live, new_run, scope
-from stslab.runner.run.steps import FIX, Looks, Steps
+from stslab.runner.run.steps import FIX, Steps
 from stslab.runner.undo.cleanup import Cleanup
 
 _OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED: "clean"}
@@ -47,6 +48,14 @@ class Begun(msgspec.Struct, frozen=True):
     run: RunRecord
     resumed: bool
     done: tuple[str, ...]
+
+
+class _Open(NamedTuple):
+    """A run that was begun or resumed, with what does its steps and checks."""
+
+    work: Work
+    steps: Steps
+    checks: Checks
 
 
 class Runner:
@@ -87,8 +96,7 @@ class Runner:
             journal, account, profiles, emit, self._calls.clock, describe=describe, hand=hand
         )
         self._live = live_names(lab)
-        self._looks = Looks()
-        self._begun: Work | None = None
+        self._open_run: _Open | None = None
         self._basis: ports.Data = {}
         self._started = self._now()
 
@@ -134,7 +142,7 @@ class Runner:
     @property
     def run(self) -> RunRecord:
         """The run with its present state; RunError if it has not been begun."""
-        return self._journal.run(self._run) or self._work.run
+        return self._journal.run(self._run) or self._open.work.run
 
     @property
     def stages_done(self) -> tuple[str, ...]:
@@ -155,7 +163,7 @@ class Runner:
 
     def account_of(self, identity: str) -> str:
         """The account that this identity calls in."""
-        return self._work.place_of(identity).account
+        return self._open.work.place_of(identity).account
 
     @property
     def past(self) -> Past:
@@ -170,11 +178,11 @@ class Runner:
 
     def call(self, call: ports.Call) -> ports.Outcome:
         """Make a call that is not a step's; NotOwn if it would change other things than ours."""
-        return self._work.calls.once(call)
+        return self._open.work.calls.once(call)
 
     def made(self) -> tuple[Thing, ...]:
         """Everything that the run is known to have made."""
-        return self._work.made()
+        return self._open.work.made()
 
     def scope(self) -> ports.Data:
         """The names that the run knows now, for a lab's expressions."""
@@ -255,7 +263,7 @@ class Runner:
             UndoIncomplete: Something is left.
         """
         self._cleanup.undo(self._run)
-        checks, numbers = self._checks(), range(len(stage.checkpoint))
+        checks, numbers = self._open.checks, range(len(stage.checkpoint))
         calling = [number for number in numbers if stage.checkpoint[number].call]
         records = [checks.prove_or_recall(stage, number) for number in calling]
         if all(record.held for record in records):
@@ -276,7 +284,7 @@ class Runner:
         self._journal.write(self._run, *bodies)
         self._calls.emit(events.StageFinished(stage.id, held, seconds))
         if not held:
-            self._looks.forget()
+            self._open.steps.forget()
         self._require_held(stage, records)
 
     def check_stage(self, stage_id: str) -> None:
@@ -287,7 +295,7 @@ class Runner:
         Raises:
             CheckFailed: A claim does not hold that should.
         """
-        stage, checks, failed = stage_of(self._lab, stage_id), self._checks(), []
+        stage, checks, failed = stage_of(self._lab, stage_id), self._open.checks, []
         for number in range(len(stage.checkpoint)):
             earlier = self._earlier(stage, number)
             record = checks.try_again(stage, number, earlier)
@@ -303,7 +311,7 @@ class Runner:
         Expired sessions, missing things, changed policies. Steps that this process did or
         inspected are not inspected again, unless something failed since.
         """
-        steps, stages = self._steps(), [*needed(self._lab, stage_id), stage_id]
+        steps, stages = self._open.steps, [*needed(self._lab, stage_id), stage_id]
         drifted = (steps.drifted(stage, number) for stage, number in self._numbered(stages))
         return tuple(filter(None, drifted))
 
@@ -316,30 +324,30 @@ class Runner:
     def do(self, stage: Stage, number: int, *, quietly: bool = False) -> None:
         """Do one step (``number`` from 0), or the rest of it; RunError if its call fails."""
         with self._placed(stage.steps[number]):
-            self._steps().do(stage, number, quietly=quietly)
+            self._open.steps.do(stage, number, quietly=quietly)
         self._configure()
 
     def try_claim(self, stage: Stage, number: int) -> CheckRecord:
         """Make one check, without journaling it."""
-        return self._checks().try_again(stage, number, None)
+        return self._open.checks.try_again(stage, number, None)
 
     def stands(self, stage: Stage, number: int) -> bool:
         """Whether a step was done and its work is unchanged."""
-        return self._steps().stands(stage, number)
+        return self._open.steps.stands(stage, number)
 
     def adopt(self, stage: Stage, number: int) -> bool:
         """Adopt a step's work if it was done by hand; False if it was not.
 
         It must have the same effect as the step. Differences are emitted.
         """
-        adopted = self._steps().adopt(stage, number)
+        adopted = self._open.steps.adopt(stage, number)
         self._configure()
         return adopted
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Make one check of the stage (``number`` counts from 0)."""
         with self._placed(stage.checkpoint[number]):
-            return self._checks().prove(stage, number)
+            return self._open.checks.prove(stage, number)
 
     def _earlier(self, stage: Stage, number: int) -> Earlier | None:
         """When a claim was proved, and the stage that has changed it since; or None."""
@@ -353,7 +361,7 @@ class Runner:
 
     def _done_by_hand(self, stage_id: str) -> bool:
         """Whether a whole stage was done by hand, and holds. If so, it is adopted."""
-        stage, steps, checks = stage_of(self._lab, stage_id), self._steps(), self._checks()
+        stage, (_, steps, checks) = stage_of(self._lab, stage_id), self._open
         if any(self.missing_for(stage_id)) or not stage.steps:
             return False
         for number, step in enumerate(stage.steps):
@@ -372,23 +380,17 @@ class Runner:
     # What they share
 
     @property
-    def _work(self) -> Work:
-        if self._begun is None:
+    def _open(self) -> _Open:
+        if self._open_run is None:
             raise RunError("No run has been begun.", "Begin one with `stslab run`.")
-        return self._begun
+        return self._open_run
 
     @property
     def _run(self) -> str:
-        return self._work.run.id
+        return self._open.work.run.id
 
     def _now(self) -> float:
         return self._calls.clock.monotonic()
-
-    def _steps(self) -> Steps:
-        return Steps(self._work, self.scope, self._looks)
-
-    def _checks(self) -> Checks:
-        return Checks(self._work, self.scope, self._tell)
 
     def _numbered(self, stages: Iterable[str]) -> Iterator[tuple[Stage, int]]:
         for stage in (stage_of(self._lab, each) for each in stages):
@@ -400,7 +402,7 @@ class Runner:
         try:
             yield
         except StslabError as error:
-            self._looks.forget()
+            self._open.steps.forget()
             error.add_note(self._place(part))
             raise
 
@@ -437,7 +439,9 @@ class Runner:
 
     def _enter(self, run: RunRecord, *, resumed: bool) -> Begun:
         self._calls.learn_profiles(self._calls.profiles.names())
-        self._begun = Work(run, self._journal, self._calls)
+        work = Work(run, self._journal, self._calls)
+        steps, checks = Steps(work, self.scope), Checks(work, self.scope, self._tell)
+        self._open_run = _Open(work, steps, checks)
         self._basis = basis(self._lab, run.id, run)
         self._calls.emit(
             events.RunStarted(

@@ -301,44 +301,23 @@ def _existed(thing: Thing) -> str:
     )
 
 
-class Looks(msgspec.Struct, frozen=True):
-    """The steps that this process did or inspected, which need no further inspection.
+class Steps:
+    """Does one run's steps. ``scope`` returns the run's known names.
 
-    ``remade`` are the names of the things of steps that were done again.
+    Steps that this process did or inspected are not inspected again.
     """
 
-    made: set[tuple[str, int]] = msgspec.field(default_factory=set)
-    looked: set[tuple[str, int]] = msgspec.field(default_factory=set)
-    remade: set[str] = msgspec.field(default_factory=set)
-
-    def done(self, stage: Stage, number: int, before: Entry | None = None) -> None:
-        """Note that the step is done. ``before`` is its earlier entry, if it was done before.
-
-        The later steps of the stage are looked at again: what they read may have changed.
-        """
-        later = {(stage.id, at) for at in range(number + 1, len(stage.steps))}
-        self.looked.difference_update(later)
-        self.made.difference_update(later)
-        self.made.add((stage.id, number))
-        if before:
-            self.looked.clear()  # later steps may depend on it
-        if before and before.thing:
-            self.remade.update(before.thing.names.values())
+    def __init__(self, work: Work, scope: Callable[[], Data]) -> None:
+        self._work = work
+        self._scope = scope
+        self._made, self._looked = set[tuple[str, int]](), set[tuple[str, int]]()
+        self._remade = set[str]()  # the names of the things of steps that were done again
+        self._inspection = Inspection(work, self._remade)
 
     def forget(self) -> None:
         """Inspect everything again, after a failure."""
-        self.made.clear()
-        self.looked.clear()
-
-
-class Steps:
-    """Does one run's steps. ``scope`` returns the run's known names."""
-
-    def __init__(self, work: Work, scope: Callable[[], Data], looks: Looks) -> None:
-        self._work = work
-        self._scope = scope
-        self._looks = looks
-        self._inspection = Inspection(work, looks.remade)
+        self._made.clear()
+        self._looked.clear()
 
     def do(self, stage: Stage, number: int, *, quietly: bool = False) -> None:
         """Do one step (``number`` counts from 0), or the rest of it.
@@ -357,12 +336,12 @@ class Steps:
                 doing = replace(doing, prepared=doing.prepared.intending(replaces=entry.seq))
                 entry = None
         doing.go_on(entry)
-        self._looks.done(stage, number, entry)
+        self._note(stage, number, entry)
 
     def drifted(self, stage: Stage, number: int) -> StepDrifted | None:
         """How the step's work has changed since; None if it has not, or the step was not done."""
         entry, place = self._latest(stage, number), (stage.id, number)
-        known = place in self._looks.made | self._looks.looked
+        known = place in self._made | self._looked
         if not entry or entry.state is not EntryState.DONE or known:
             return None
         prepared = self._doing(stage, number).prepared
@@ -370,7 +349,7 @@ class Steps:
             prepared = prepared.intending(params=entry.intent.params)
         seen = self._inspection.of(prepared, entry, self._scope())
         if not seen.what:
-            self._looks.looked.add(place)
+            self._looked.add(place)
             return None
         by_itself = seen.gone or is_repeatable(prepared.step.call)
         return StepDrifted(
@@ -402,7 +381,7 @@ class Steps:
         if answer is None:
             return False
         doing.adopt(answer)
-        self._looks.done(stage, number)
+        self._note(stage, number)
         return True
 
     def _to_be_done_again(
@@ -415,7 +394,7 @@ class Steps:
                 emit(StepSkipped(stage.id, stage.steps[number].title))
             return None
         if drifted.again and not drifted.differences and self._adopt(stage, number):
-            self._looks.done(stage, number, entry)
+            self._note(stage, number, entry)
             latest = self._latest(stage, number)
             if entry.thing and latest and latest.thing and entry.thing.same(latest.thing):
                 # The run's own thing is gone: the adopted thing has its name.
@@ -424,8 +403,22 @@ class Steps:
         emit(drifted)
         if drifted.again:
             return drifted
-        self._looks.looked.add((stage.id, number))
+        self._looked.add((stage.id, number))
         return None
+
+    def _note(self, stage: Stage, number: int, before: Entry | None = None) -> None:
+        """Note that the step is done. ``before`` is its earlier entry, if it was done before.
+
+        The later steps of the stage are looked at again: what they read may have changed.
+        """
+        later = {(stage.id, at) for at in range(number + 1, len(stage.steps))}
+        self._looked -= later
+        self._made -= later
+        self._made.add((stage.id, number))
+        if before:
+            self._looked.clear()  # later steps may depend on it
+        if before and before.thing:
+            self._remade.update(before.thing.names.values())
 
     def _latest(self, stage: Stage, number: int) -> Entry | None:
         return self._work.past.latest(stage.id, number)

@@ -191,8 +191,8 @@ class Cleanup:
         except (RunError, NotOwn) as error:
             undone = failed(error.message)
         seconds = self._calls.clock.monotonic() - started
-        result = (undone.calls, undone.outcome, undone.detail)
-        self._calls.emit(UndoFinished(name(entry), *result, seconds))
+        event = UndoFinished(name(entry), undone.calls, undone.outcome, undone.detail, seconds)
+        self._calls.emit(event)
         return undone
 
 

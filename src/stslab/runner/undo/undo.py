@@ -311,10 +311,8 @@ def is_there(work: Work, thing: Thing) -> bool | None:
 def discovered(work: Work, entry: Entry) -> tuple[Thing, ...]:
     """The things that a call with a lost answer may have made, if only its answer names them.
 
-    These are the children of the run's thing that no other call has made.
-
-    Raises:
-        RunError: The children can't be listed.
+    These are the children of the run's thing that no other call has made. RunError: the
+    children can't be listed.
     """
     creation, thing = creation_of(entry.call, entry.intent.params), entry.thing
     if not (creation and creation.discover and thing and _can_be_listed(thing)):
