@@ -81,7 +81,7 @@ def test_a_fix_that_does_nothing_and_one_that_opens_too_much(
     terminal.wait("Something was changed, but the same things are still broken.")
     allow(machine, "s3:*", "*")
     terminal.wait(
-        "That is not a fix yet.", "assumed may delete the bucket, which was not so before"
+        "That is not a fix yet.", "assumed may delete the bucket, which was not allowed before"
     )
     bucket = machine.asks_aws("s3api", "list-buckets")["Buckets"][0]["Name"]
     allow(machine, "s3:??tObject", f"arn:aws:s3:::{bucket}/*")

@@ -244,7 +244,7 @@ def test_why_asks_first_whether_the_right_caller_asked(begun: Machine) -> None:
     caller = told.index("The profile assumed may do this: call it with --profile assumed")
     assert (
         "--profile admin"
-        not in told[: told.index("If this caller should be let through, what to change")]
+        not in told[: told.index("What to change if this caller should be allowed")]
     )
     assert caller < told.index("Allow user sts-test-user-")
     role = json.loads(begun.stslab("why", "--json").out)

@@ -63,7 +63,7 @@ def test_a_refusal_is_in_the_log_and_explained(machine):
     for part in (
         BOB,
         "iam:ListUsers",
-        "If this caller should be let through, what to change",
+        "What to change if this caller should be allowed",
         "put-user-policy --user-name bob",
     ):
         assert part in shown.out

@@ -33,12 +33,11 @@ def drawn(
     *,
     encoding: str = "utf-8",
     terminal: bool = False,
-    no_color: bool = False,
     **environ: str,
 ) -> str:
     screen = Screen(encoding, terminal=terminal)
     surroundings = {"COLUMNS": str(columns), "TERM": "xterm-256color", **environ}
-    console = make_console(screen, no_color=no_color, environ=surroundings)
+    console = make_console(screen, environ=surroundings)
     over = terminal and environ.get("TERM") != "dumb" and not in_words()
     renderer = TerminalRenderer(console, aws_command, over=over)
     for event in events:

@@ -139,8 +139,8 @@ class Ticket(msgspec.Struct, frozen=True):
     command: str
     answer: str
     remaining: Remaining
-    told: str = ""  # the answer to the learner's last question
-    documents: Mapping[str, Any] = {}  # the policies that fix it, once they are told
+    reason: str = ""  # what `why` answered last
+    documents: Mapping[str, Any] = {}  # the policies that fix it, once `why` shows them
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -93,7 +93,11 @@ def show_table(console: Console, lab: Lab, name: str) -> None:
 
 
 def markdown_of(lab: Lab) -> str:
-    return "\n".join(_page(lab)).rstrip() + "\n"
+    lines = [f"# {markdown_line(lab.title)}", ""]
+    lines += [markdown_prose(lab.summary), ""] if lab.summary else []
+    for number, stage in enumerate(lab.stages, 1):
+        lines += _stage(number, stage)
+    return "\n".join([*lines, *changes_in_markdown(summary(effects(lab)))]).rstrip() + "\n"
 
 
 def _rows(lab: Lab, proved: str) -> Iterator[tuple[Text | str, ...]]:
@@ -103,15 +107,6 @@ def _rows(lab: Lab, proved: str) -> Iterator[tuple[Text | str, ...]]:
             yield "", step.identity, Text(one_line(step.title))
         for check in stage.checkpoint:
             yield "", check.identity, Text(f"{proved} {one_line(check.says)}", style="green")
-
-
-def _page(lab: Lab) -> Iterator[str]:
-    yield from (f"# {markdown_line(lab.title)}", "")
-    if lab.summary:
-        yield from (markdown_prose(lab.summary), "")
-    for number, stage in enumerate(lab.stages, 1):
-        yield from _stage(number, stage)
-    yield from changes_in_markdown(summary(effects(lab)))
 
 
 def _stage(number: int, stage: Stage) -> Iterator[str]:

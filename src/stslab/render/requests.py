@@ -1,4 +1,4 @@
-"""Draw requests to the embedded account, and the state of the run beside them."""
+"""Draw requests to the embedded account, and the state of the run below them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -80,16 +80,20 @@ class RequestTable:
         self._widths = (_WHO_NARROW, _CALL_NARROW) if narrow else (_WHO, _CALL)
 
     def show(self, event: Event) -> None:
-        self._begin_day(str(event.get("eventTime", ""))[_DAY])
-        code = str(event.get("errorCode", ""))
-        denied = any(each["decision"] != "Allowed" for each in event["decisions"])
-        good = not code and not denied
+        time, decided = str(event.get("eventTime", "")), deciding(event)
+        if self._day != (day := time[_DAY]):
+            self._day = day
+            columns = "" if in_words() else self._columns("who", "called", "on")
+            self._paper.whole(f"{one_line(day):<{_INDENT}}{columns}".rstrip(), "bold")
+        denied = decided is not None and decided["decision"] != "Allowed"
+        good = not event.get("errorCode") and not denied
         sign = self._paper.sign("done" if good else "failed")
-        line = Text(f"{str(event.get('eventTime', ''))[_TIME]} ", style="dim")
+        line = Text(f"{time[_TIME]} ", style="dim")
         line.append(f"{sign.plain} ", style=f"not dim {sign.style}")
         line.append(self._row(event, line.cell_len), style="not dim")
         self._paper.console.print(line, soft_wrap=not in_words())
-        reason = "" if good else _reason(event)
+        why = decided["reason"] if denied and decided else str(event.get("errorMessage", ""))
+        reason = "" if good else f"{event.get('errorCode') or 'AccessDenied'}: {why}"
         if self._is_refused(event):
             reason += f" (stslab why {str(event['requestID'])[:_SHOWN]})"
         if gates := self._gates(event):
@@ -110,15 +114,10 @@ class RequestTable:
         )
         return f" {signs.hint} ".join(texts)
 
-    def _begin_day(self, day: str) -> None:
-        if day != self._day:
-            self._day = day
-            columns = "" if in_words() else self._columns("who", "called", "on")
-            self._paper.whole(f"{one_line(day):<{_INDENT}}{columns}".rstrip(), "bold")
-
     def _row(self, event: Event, used: int) -> str:
-        cells = (who(event, self._account), call_name(event), _resource(event, self._account))
-        texts = [one_line(text) for text in cells]
+        decided, account = deciding(event), self._account
+        resource = short_arn(decided["resource"], account) if decided else ""
+        texts = list(map(one_line, (who(event, account), call_name(event), resource)))
         if in_words():
             return ", ".join(filter(None, texts))
         if not self._cuts:
@@ -139,17 +138,11 @@ def _fitted(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
 
 
-def _resource(event: Event, account: str) -> str:
+def deciding(event: Event) -> Mapping[str, Any] | None:
+    """The decision to show of a request: the first that refuses it, else the first."""
     decisions = event["decisions"]
-    shown = [each for each in decisions if each["decision"] != "Allowed"] or decisions
-    return one_line(short_arn(shown[0]["resource"], account)) if shown else ""
-
-
-def _reason(event: Event) -> str:
-    refused = [each for each in event["decisions"] if each["decision"] != "Allowed"]
-    code = str(event.get("errorCode") or "AccessDenied")
-    why = refused[0]["reason"] if refused else str(event.get("errorMessage", ""))
-    return f"{code}: {why}"
+    refusing = (each for each in decisions if each["decision"] != "Allowed")
+    return next(refusing, decisions[0] if decisions else None)
 
 
 def drawn(console: Console, status: "Status") -> Text:

@@ -11,22 +11,21 @@ from stslab.render.requests import call_name, vouched_for
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line
 
-_FULL_ACCESS = {"admin", "root"}
 _Explanation = Mapping[str, Any]
 
 GRADES = 4
 """The gate; the statement and its element; the kind of change; the command."""
 _ASKED = frozenset({"who", "asked for", "on"})
-_NEXT = ("what each statement said", "what kind of change fixes it", "the command")
+_NEXT = ("the result of each statement", "what kind of change fixes it", "the command")
 
 
-def show_grade(console: Console, told: _Explanation, grade: int) -> None:
+def show_grade(console: Console, explained: _Explanation, grade: int) -> None:
     """Draw the explanation up to a grade (from 0). The learner finds out the rest."""
-    decision = told["decision"]
+    decision = explained["decision"]
     if grade >= GRADES - 1 or decision is None:
-        show(console, told)
+        show(console, explained)
         return
-    paper, request = Paper(console), told["request"]
+    paper, request = Paper(console), explained["request"]
     _headline(paper, request)
     paper.fields([fact for fact in _facts(request, decision) if fact[0] in _ASKED], indent=2)
     if grade == 0:
@@ -38,28 +37,27 @@ def show_grade(console: Console, told: _Explanation, grade: int) -> None:
         paper.blank()
         paper.decision(explain.retold(decision), indent=0 if console.is_terminal else 2)
     else:
-        _show_callers(paper, told["callers"])
+        _show_callers(paper, explained["callers"])
         paper.blank()
-        for option in (each for change in told["changes"] for each in change["options"]):
+        for option in (each for change in explained["changes"] for each in change["options"]):
             paper.prose(f"{option['what'].rstrip(':')}.", lead=paper.symbols.hint, indent=2)
     paper.blank()
     paper.prose(f"`why` again shows {_NEXT[grade]}", indent=2, style="dim")
 
 
-def show(console: Console, told: _Explanation) -> None:
-    paper = Paper(console)
-    request = told["request"]
+def show(console: Console, explained: _Explanation) -> None:
+    paper, request, decision = Paper(console), explained["request"], explained["decision"]
     _headline(paper, request)
-    paper.fields(_facts(request, told["decision"]), indent=2)
+    paper.fields(_facts(request, decision), indent=2)
     paper.blank()
     paper.prose("Why", style="bold")
-    paper.prose(told["why"], indent=2)
-    if told["decision"]:
+    paper.prose(explained["why"], indent=2)
+    if decision:
         paper.blank()
-        paper.decision(explain.retold(told["decision"]), indent=0 if console.is_terminal else 2)
-    _show_callers(paper, told["callers"])
-    if told["changes"]:
-        _show_changes(paper, told)
+        paper.decision(explain.retold(decision), indent=0 if console.is_terminal else 2)
+    _show_callers(paper, explained["callers"])
+    if explained["changes"]:
+        _show_changes(paper, explained)
 
 
 def _headline(paper: Paper, request: _Explanation) -> None:
@@ -91,7 +89,7 @@ def _show_callers(paper: Paper, profiles: list[str]) -> None:
         return
     paper.blank()
     paper.prose("Did the right caller ask?", style="bold")
-    if set(profiles) <= _FULL_ACCESS:
+    if {*profiles} <= {"admin", "root"}:
         only = f"Of your profiles, only {profiles[0]} may do this."
         text = f"{only} Perhaps the refusal is right."
         paper.prose(text, indent=2, lead=paper.symbols.hint)
@@ -101,21 +99,18 @@ def _show_callers(paper: Paper, profiles: list[str]) -> None:
         paper.prose(text, indent=2, lead=paper.symbols.hint)
 
 
-def _show_changes(paper: Paper, told: _Explanation) -> None:
+def _show_changes(paper: Paper, explained: _Explanation) -> None:
     paper.blank()
-    who = (
-        "If this caller should be let through, what to change"
-        if told["callers"]
-        else "What to change"
-    )
-    paper.prose(who, style="bold")
-    several = len(told["changes"]) > 1
-    for number, change in enumerate(told["changes"], 1):
+    heading = "What to change"
+    heading += " if this caller should be allowed" if explained["callers"] else ""
+    paper.prose(heading, style="bold")
+    several = len(explained["changes"]) > 1
+    for number, change in enumerate(explained["changes"], 1):
         if several:
             paper.prose(f"{number}. The {change['layer']}", indent=2, style="bold")
         for option in change["options"]:
             _show_option(paper, option)
-    if told["complete"] is False:
+    if explained["complete"] is False:
         paper.prose(
             "There may be more to change: part of what decides this is not visible here.", indent=2
         )

@@ -44,9 +44,7 @@ def test_output_that_is_not_unicode_gets_only_ascii(encoding):
     assert "?" not in text
 
 
-@pytest.mark.parametrize(
-    "how", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"no_color": True}, {"terminal": False}]
-)
+@pytest.mark.parametrize("how", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"terminal": False}])
 def test_without_colour_only_text_is_written(how):
     how = {"terminal": True, **how}
     text = drawn(story(), **how)

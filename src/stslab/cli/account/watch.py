@@ -25,7 +25,7 @@ from stslab.lab.reading.listing import find
 from stslab.lesson.byhand import is_look
 from stslab.lesson.watch import Identity, Now, Status, now
 from stslab.policy.decision import GATES
-from stslab.render.requests import RequestTable, call_name, drawn, who
+from stslab.render.requests import RequestTable, call_name, deciding, drawn, who
 from stslab.render.terminal.console import draws_over, make_console
 from stslab.render.terminal.paper import Paper
 from stslab.runner.journal.records import How
@@ -129,14 +129,12 @@ def _lab(path: str, _sha256: str) -> Lab | None:
 
 def gates(event: Event) -> list[dict[str, object]]:
     """The gates of a request in order, and whether it stopped there."""
-    decisions = event["decisions"]
-    accepted = bool(decisions) or event.get("errorCode") not in UNAUTHENTICATED
+    decided = deciding(event)
+    accepted = decided is not None or event.get("errorCode") not in UNAUTHENTICATED
     signature = Gate.SIGNATURE, "allows" if accepted else "denies", not accepted
-    refused = [decision for decision in decisions if decision["decision"] != "Allowed"]
     layers = [
         (GATES[PolicyKind(layer["layer"])], _SAYS[layer["decision"]], bool(layer["blocks"]))
-        for decision in (refused or decisions)[:1]
-        for layer in decision["layers"]
+        for layer in (decided["layers"] if decided else ())
     ]
     return [
         {"gate": str(gate), "says": says, "decided": decided}
@@ -151,9 +149,7 @@ class _Lines:
         self._last: Status | None = None
 
     def request(self, event: Event) -> None:
-        decisions = event["decisions"]
-        refused = [decision for decision in decisions if decision["decision"] != "Allowed"]
-        shown = (refused or decisions)[:1]
+        decided = deciding(event)
         self._print(
             "request",
             time=event["eventTime"],
@@ -161,10 +157,10 @@ class _Lines:
             who=who(event, LEARNER),
             arn=event["userIdentity"].get("arn", ""),
             call=call_name(event),
-            on=shown[0]["resource"] if shown else "",
+            on=decided["resource"] if decided else "",
             allowed="errorCode" not in event,
             code=event.get("errorCode", ""),
-            why=shown[0]["reason"] if shown else event.get("errorMessage", ""),
+            why=decided["reason"] if decided else event.get("errorMessage", ""),
             gates=gates(event),
         )
 

@@ -107,7 +107,7 @@ class FaultExercise:
         calls = map(_shown, self.stands.fault.fix if self.command else ())
         right = {name: document for call in calls for name, document in documents_of(call).items()}
         right = renamed(right, self.here.names())
-        views.ticket(paper, replace(self.scene(), told=reason, documents=right))
+        views.ticket(paper, replace(self.scene(), reason=reason, documents=right))
 
     def _reasons(self) -> tuple[str, ...]:
         broken = self.stands

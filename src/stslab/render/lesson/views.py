@@ -24,7 +24,7 @@ _GAP = 2
 _NARROWEST, _WIDEST = 7, 14
 """The width of a caller's column in the access table."""
 _FIND_OUT = (
-    "Find out why and fix it, here or in another terminal. `why` tells a little more each time;"
+    "Find out why and fix it, here or in another terminal. `why` explains a little more each time;"
     " you can also use stslab sandbox log, stslab simulate and the aws CLI."
 )
 View = Callable[[RunPaper, Any], None]
@@ -302,8 +302,8 @@ def ticket(paper: Paper, scene: scenes.Ticket) -> None:
     heading(paper, "A colleague reports", scene.place)
     paper.prose(f'"{scene.title}"', indent=1)
     paper.blank()
-    if scene.told:
-        paper.prose(scene.told, indent=1, style="bold")
+    if scene.reason:
+        paper.prose(scene.reason, indent=1, style="bold")
         _statements(paper, scene.documents, below=True)
         return
     paper.command(scene.command, indent=3)
@@ -316,7 +316,7 @@ def ticket(paper: Paper, scene: scenes.Ticket) -> None:
 
 def remaining(paper: Paper, now: Remaining) -> None:
     """What is broken, and what is allowed that should not be."""
-    for text in (*now.still, *(f"{text}, which was not so before" for text in now.wide)):
+    for text in (*now.still, *(f"{text}, which was not allowed before" for text in now.wide)):
         paper.line("failed", f"{text}.", indent=3)
     for text in now.claims:
         paper.line("failed", f"This must hold too: {text}", indent=3)

@@ -14,6 +14,7 @@ from stslab.policy.explain import Node, retold
 from stslab.render.report.text import (
     CALLS,
     FAULT,
+    OPEN,
     UNDONE,
     about_fault,
     about_run,
@@ -21,6 +22,7 @@ from stslab.render.report.text import (
     attempts,
     calls_of,
     came_of,
+    claims_of,
     mark,
     undone_of,
     verdict,
@@ -33,12 +35,11 @@ from stslab.runner.ports import ADMIN
 from stslab.runner.report import ABOUT, Report
 
 SIGNS = {"good": "✔", "bad": "✘", "open": "○"}
+_NODE_SIGNS = {True: "✔", False: "✘", None: "·"}
 _PART = re.compile(r"<!-- part (\w+) -->\n")
 Decision = Mapping[str, object]
 Decisions = Mapping[str, Sequence[Decision]]
 """Decisions in the embedded account's log, by request id."""
-
-_OPEN = (Verdict.NOT_TRIED, Verdict.NEVER_MADE)
 
 
 class Html(str):
@@ -179,7 +180,7 @@ def _stages(report: Report, decisions: Decisions) -> Iterator[Html]:
 
 def _claims(report: Report, stage: Stage, decisions: Decisions) -> Html:
     predicted = {(each.stage, each.number): each for each in report.predicted}
-    claims = [claim for claim in report.standing.claims if claim.stage == stage.id]
+    claims = claims_of(report.standing, stage)
     items = (
         _claim(claim, predicted.get((stage.id, number)), decisions)
         for number, claim in enumerate(claims)
@@ -188,7 +189,7 @@ def _claims(report: Report, stage: Stage, decisions: Decisions) -> Html:
 
 
 def _claim(claim: Claim, predicted: Prediction | None, decisions: Decisions) -> Html:
-    state = "good" if claim.proved else "open" if claim.verdict in _OPEN else "bad"
+    state = "good" if claim.proved else "open" if claim.verdict in OPEN else "bad"
     more = []
     if predicted:
         right = "right" if predicted.right else "wrong"
@@ -219,9 +220,6 @@ def _node(node: Node, outcome: bool | None) -> Html:
         tag=part("tag") if decided else Html(),
         below=part("nodes", items=items) if node.children else Html(),
     )
-
-
-_NODE_SIGNS = {True: "✔", False: "✘", None: "·"}
 
 
 def _decides(node: Node, outcome: bool) -> bool:

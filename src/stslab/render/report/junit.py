@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from stslab.render.report.text import mark
+from stslab.render.report.text import OPEN, mark
 from stslab.render.text.safe import visible
-from stslab.runner.journal.standing import Claim, Verdict
+from stslab.runner.journal.standing import Claim
 from stslab.runner.report import Report
-
-_SKIPPED = (Verdict.NOT_TRIED, Verdict.NEVER_MADE)
 
 
 class Case(NamedTuple):
@@ -52,6 +50,6 @@ def as_junit(report: Report) -> str:
 
 
 def _case(claim: Claim) -> Case:
-    outcome = "" if claim.proved else "skipped" if claim.verdict in _SKIPPED else "failure"
+    outcome = "" if claim.proved else "skipped" if claim.verdict in OPEN else "failure"
     proof = visible(claim.proof) if outcome == "failure" else None
     return Case(claim.says, outcome, mark(claim), proof, claim.seconds)

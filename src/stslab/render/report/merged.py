@@ -89,17 +89,17 @@ def as_csv(reports: Sequence[Handed]) -> str:
 
 
 def as_page(reports: Sequence[Handed]) -> str:
-    """A table for each lab as a page, and below them what was most often predicted and not so."""
+    """A page with a table for each lab, and below them the most frequent wrong predictions."""
     proved = sum(one.proved for one in reports)
     claims = sum(len(one.claims) for one in reports)
     as_made = all(one.as_made == "yes" for one in reports)
-    told = f"{counted(len(reports), 'report')}; {proved} of {claims} claims proved."
+    verdict = f"{counted(len(reports), 'report')}; {proved} of {claims} claims proved."
     labs = dict.fromkeys(one.run.lab for one in reports)
     body = (
         *(_of_lab(lab, [one for one in reports if one.run.lab == lab]) for lab in labs),
-        section("wrong", "Most often predicted, and not so", _misconceptions(reports)),
+        section("wrong", "Most frequent wrong predictions", _misconceptions(reports)),
     )
-    return page("A class", told, _ABOUT, joined(body), good=as_made, look="wide")
+    return page("A class", verdict, _ABOUT, joined(body), good=as_made, look="wide")
 
 
 def _of_lab(lab: str, reports: Sequence[Handed]) -> Html:

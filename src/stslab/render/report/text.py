@@ -7,10 +7,11 @@ from rich.console import Console
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import markdown_line, one_line
-from stslab.runner.journal.standing import Claim, Stage, Standing
+from stslab.runner.journal.standing import Claim, Stage, Standing, Verdict
 from stslab.runner.report import ABOUT, UNKNOWABLE, Finding, Report, ReportedFault
 
 FAULT = "A fault to find and fix"
+OPEN = (Verdict.NOT_TRIED, Verdict.NEVER_MADE)
 _SHOWN_OF_HASH = 12
 
 
@@ -49,19 +50,18 @@ def as_markdown(report: Report) -> str:
     return "\n".join([*lines, ""])
 
 
+# The headings of the two tables. Below, their rows.
 CALLS = ("when", "as", "call", "changes", "for", "outcome", "took")
 UNDONE = ("thing", "by", "when")
 
 
 def calls_of(report: Report) -> Iterator[tuple[str, ...]]:
-    """The calls of the steps, a row each."""
     for call in report.calls:
         changes, took = ", ".join(call.changes) or "nothing", seconds_told(call.seconds)
         yield call.at, call.identity, call.call, changes, call.title, call.outcome, took
 
 
 def undone_of(report: Report) -> Iterator[tuple[str, ...]]:
-    """The things that were undone, a row each."""
     yield from ((each.thing, ", ".join(each.calls), each.at) for each in report.removed)
 
 
@@ -186,8 +186,7 @@ def attempts(stage: Stage) -> Iterator[str]:
 
 
 def _show_claim(paper: Paper, claim: Claim) -> None:
-    open_ = claim.verdict in _NOTHING_SAID
-    sign = "done" if claim.proved else "pending" if open_ else "failed"
+    sign = "done" if claim.proved else "pending" if claim.verdict in OPEN else "failed"
     paper.line(sign, claim.says, indent=2, aside=mark(claim))
     how = asked(claim)
     if claim.tries and how:
@@ -203,7 +202,6 @@ def _show_predictions(paper: Paper, report: Report) -> None:
         paper.prose(f"{concept.name}: {concept.right} of {concept.of} right", indent=2)
 
 
-_NOTHING_SAID = ("not tried", "never made")
 _MARKS = {
     "allowed": "allowed",
     "not proved": "NOT PROVED",

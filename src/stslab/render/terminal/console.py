@@ -32,17 +32,14 @@ class _Console(Console):
         raise  # noqa: PLE0704 - rich calls this while it handles the error
 
 
-def make_console(
-    stream: TextIO, *, no_color: bool = False, environ: Mapping[str, str] | None = None
-) -> Console:
+def make_console(stream: TextIO, *, environ: Mapping[str, str] | None = None) -> Console:
     """A console as wide as its terminal, or 80 columns in a pipe.
 
-    ``no_color``, ``NO_COLOR``, ``TERM=dumb`` and ``--plain`` turn escape sequences off.
-    rich's markup, emoji codes and highlights are off.
+    ``NO_COLOR``, ``TERM=dumb`` and ``--plain`` turn escape sequences off. rich's markup, emoji
+    codes and highlights are off.
     """
     environ = os.environ if environ is None else environ
-    no_color = no_color or bool(environ.get("NO_COLOR")) or in_words()
-    bare = no_color or environ.get("TERM") == "dumb"
+    bare = environ.get("NO_COLOR") or environ.get("TERM") == "dumb" or in_words()
     fitting = stream if is_unicode(stream.encoding) else PlainStream(stream)
     console = _Console(
         file=cast("IO[str]", fitting),
@@ -57,9 +54,7 @@ def make_console(
     return console
 
 
-def draws_over(console: Console, environ: Mapping[str, str] | None = None) -> bool:
+def draws_over(console: Console) -> bool:
     """Whether lines may be redrawn: on a capable terminal, without --plain."""
-    environ = os.environ if environ is None else environ
-    if in_words():
-        return False
-    return console.file.isatty() and environ.get("TERM") not in ("dumb", "unknown", "", None)
+    capable = os.environ.get("TERM") not in ("dumb", "unknown", "", None)
+    return capable and console.file.isatty() and not in_words()

@@ -92,7 +92,7 @@ class Paper:
         self._whole(Text(line, style=style))
 
     def indented(self, line: str, *, indent: int) -> None:
-        """A whole line, indented further than it already is."""
+        """A whole line, indented further than it is."""
         depth = len(line) - len(line.lstrip(" "))
         self.whole(" " * (indent + depth) + one_line(line))
 
@@ -182,7 +182,7 @@ class Paper:
 
     def meaning(self, code: str, *, indent: int = 0) -> None:
         """The meaning of an AWS error code in plain words, and AWS's page on it."""
-        known = meaning(code)
+        known = meanings().get(code)
         if known:
             self.prose(known.says, indent=indent)
             self.whole(" " * indent + known.page, "dim")
@@ -286,7 +286,10 @@ class _WaitLine:
     def show(self, what: str, text: Text, elapsed: float) -> None:
         """Show the progress of the wait for ``what``, which began ``elapsed`` seconds ago."""
         if self._over:
-            self._draw_over(text)
+            text.truncate(self._console.width - 1, overflow="ellipsis")
+            self.clear()
+            self._console.print(text, end="")
+            self._drawn = True
         elif what != self._what or elapsed < self._shown_at or elapsed - self._shown_at >= _RATE:
             self._what, self._shown_at = what, elapsed
             self._console.print(text)
@@ -302,12 +305,6 @@ class _WaitLine:
         """End the wait. The next one prints a new line."""
         self.clear()
         self._what = ""
-
-    def _draw_over(self, text: Text) -> None:
-        text.truncate(self._console.width - 1, overflow="ellipsis")
-        self.clear()
-        self._console.print(text, end="")
-        self._drawn = True
 
 
 # -- Markdown as plain paragraphs, for a screen reader -----------------------------------------
@@ -357,14 +354,9 @@ class Meaning(NamedTuple):
     page: str
 
 
-def meaning(code: str) -> Meaning | None:
-    """The meaning of an AWS error code; None if it is not in the table."""
-    return meanings().get(code)
-
-
 @cache
 def meanings() -> Mapping[str, Meaning]:
-    """The table, by code."""
+    """The meanings of AWS's error codes, by code."""
     return {
         code: Meaning(says, _DOCS + page)
         for page, codes in beside(__file__, "meanings.yaml").items()

@@ -148,7 +148,7 @@ def stage_started(paper: RunPaper, event: events.StageStarted) -> None:
 
 
 def stage_finished(paper: RunPaper, event: events.StageFinished) -> None:
-    """Only a stage that failed is named; otherwise its checks have said enough."""
+    """Only a stage that failed is named: its checks were drawn already."""
     paper.took[paper.titles.get(event.stage, event.stage)] = event.seconds
     if not event.held:
         paper.blank()
@@ -198,7 +198,6 @@ def _proofs(paper: RunPaper, event: events.RunFinished) -> Iterator[tuple[Text |
         yield paper.sign(known or "pending"), Text(one_line(claim)).append_text(aside), ""
 
 
-_PROOF = 4
 _LONGEST_PROOF_LINES = 12
 _REFUSALS = {"Denied": "denied", "Unauthorized": "denied", "NoSuch": "gone", "NotFound": "gone"}
 
@@ -214,7 +213,7 @@ def check_started(paper: RunPaper, event: events.CheckStarted) -> None:
         aside = f"as {event.call.identity}" if event.call else ""
         paper.line("pending", event.says, indent=2, aside=aside)
         if event.call:
-            paper.command(paper.describe(event.call), indent=_PROOF)
+            paper.command(paper.describe(event.call), indent=_RESULT)
     elif paper.over:
         text = f"  {paper.symbols.waiting} {one_line(event.says)}"
         paper.wait.show(event.says, Text(text, style="dim"), 0.0)
@@ -227,35 +226,35 @@ def check_finished(paper: RunPaper, event: events.CheckFinished) -> None:
         when, by = event.held_at[:19], event.changed_by
         since = f"It held at {when}; stage {by} has changed that since."
         paper.line("pending", event.says, indent=2)
-        paper.prose(f"{event.proof}: not counted" if event.void else since, indent=_PROOF)
+        paper.prose(f"{event.proof}: not counted" if event.void else since, indent=_RESULT)
         return
     call = paper.checked_call
     aside = f"as {call.identity}" if call else ""
     paper.line("done" if event.held else "failed", event.says, indent=2, aside=aside)
     if call:
-        paper.command(paper.describe(call), indent=_PROOF)
+        paper.command(paper.describe(call), indent=_RESULT)
     _proof(paper, event)
     if event.held and event.because:
-        paper.prose(event.because, indent=_PROOF, style="dim")
+        paper.prose(event.because, indent=_RESULT, style="dim")
     if not event.held:
-        paper.prose(event.why or "It does not hold.", indent=_PROOF, style="red")
+        paper.prose(event.why or "It does not hold.", indent=_RESULT, style="red")
         if event.code:
-            paper.meaning(event.code, indent=_PROOF)
-            paper.explanation(event.request_id, indent=_PROOF)
+            paper.meaning(event.code, indent=_RESULT)
+            paper.explanation(event.request_id, indent=_RESULT)
 
 
 def _proof(paper: Paper, event: events.CheckFinished) -> None:
     if event.held and event.denied:
         by = f", by the {' and the '.join(event.gates)}" if event.gates else ""
         word = next((word for part, word in _REFUSALS.items() if part in event.code), "refused")
-        paper.prose(f"{word}, as it should be: {event.code}{by}", indent=_PROOF, style="green")
-        paper.prose(event.proof, indent=_PROOF)
+        paper.prose(f"{word}, as it should be: {event.code}{by}", indent=_RESULT, style="green")
+        paper.prose(event.proof, indent=_RESULT)
         return
     lines = value_text(event.proof).split("\n") if event.proof else []
     for line in lines[:_LONGEST_PROOF_LINES]:
-        paper.prose(line, indent=_PROOF)
+        paper.prose(line, indent=_RESULT)
     if len(lines) > _LONGEST_PROOF_LINES:
-        paper.prose(f"(and {len(lines) - _LONGEST_PROOF_LINES} more lines)", indent=_PROOF)
+        paper.prose(f"(and {len(lines) - _LONGEST_PROOF_LINES} more lines)", indent=_RESULT)
 
 
 def undo_started(paper: Paper, event: events.UndoStarted) -> None:
