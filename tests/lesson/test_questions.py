@@ -6,13 +6,22 @@ import pytest
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.lab.loader import load
-from stslab.lab.model import Check, Lab
-from stslab.lesson.questions import asked, caller, question, row, whose
+from stslab.lab.model import Check, Lab, LabFile
+from stslab.lesson import questions
+from stslab.lesson.questions import Question, asked, caller, row, whose
 from stslab.lesson.verdict import GateReading, Verdict
 from stslab.resources import bundled
 from stslab.vocabulary import Gate
 
 TRUST, IDENTITY, BOUNDARY = Gate.TRUST, Gate.IDENTITY, Gate.BOUNDARY
+CHECK = Check(says="It lists buckets", call="s3.ListBuckets")
+LAB = LabFile(stslab=1, id="small", title="Small", stages=())
+
+
+def question(
+    told: Verdict, who: str, what: str, *, check: Check = CHECK, lab: LabFile = LAB
+) -> Question | None:
+    return questions.question(told, who, what, check, lab)
 
 
 def verdict(*asked: Gate, by: tuple[Gate, ...] = ()) -> Verdict:

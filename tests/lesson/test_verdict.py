@@ -25,4 +25,5 @@ def test_a_move_of_the_clock_has_no_verdict() -> None:
 
 
 def test_a_call_without_gates_that_should_fail_has_no_verdict() -> None:
-    assert verdict.of(told("NoSuchEntity")).allowed is None
+    found = verdict.decided(lambda _: told("NoSuchEntity"), KEY, "iam", "GetUser", {})
+    assert found.allowed is None

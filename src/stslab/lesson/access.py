@@ -76,9 +76,9 @@ def expected(lab: LabFile, done: Collection[str]) -> dict[Key, Expected]:
 
 def table(lab: LabFile, done: Collection[str], scope: Data, decide: Decide) -> Cells:
     """Each cell as expected, and as the account decides it now."""
-    wanted = expected(lab, done)
+    expectations = expected(lab, done)
     return tuple(
-        CellState(key[0], key[1], cell.says, wanted[key], _verdict(cell, key[1], scope, decide))
+        CellState(*key, cell.says, expectations[key], _verdict(cell, key[1], scope, decide))
         for key, cell in keys(lab)
     )
 

@@ -85,12 +85,12 @@ class ByHand:
         done = {*self.runner.stages_done, stage.id}
         cells = access.table(self.lab, done, self.runner.scope(), self.decide)
         lacking = tuple(self._lacking(stage, cells))
-        wanted = {at for at, _ in tasks_of(stage)}
+        by_hand = {at for at, _ in tasks_of(stage)}
         reached = bool(stage.changes) and not lacking
-        made = adopted >= wanted
-        alike = {at for at in wanted - adopted if self._is_alike(stage, stage.steps[at], cells)}
+        made = adopted >= by_hand
+        alike = {at for at in by_hand - adopted if self._is_alike(stage, stage.steps[at], cells)}
         failing = tuple(self._failing(stage)) if made or reached or alike else ()
-        to_come = {profile.name for at in wanted - adopted if (profile := stage.steps[at].profile)}
+        to_come = {profile.name for at in by_hand - adopted if (profile := stage.steps[at].profile)}
         in_the_way = [check for check in failing if check.identity not in to_come]
         against = (*lacking, *map(_has_to_hold, failing))
         wrong = any(stage.steps[at].profile for at, notes in differing.items() if notes)
@@ -102,7 +102,7 @@ class ByHand:
             if _is_the_labs(step)
             else Task(at, task_text(self.lab, step), at in so_far or behaves)
             for at, step in enumerate(stage.steps)
-            if at in wanted or (_is_the_labs(step) and at in adopted)
+            if at in by_hand or (_is_the_labs(step) and at in adopted)
         )
         if made or behaves:
             return StageTasks(tasks, against)
@@ -290,22 +290,23 @@ def is_a_change(event: Event) -> bool:
     return not ("errorCode" in event or is_own(event) or by_service) and changes(called(event))
 
 
-def off_task(event: Event, wanted: Sequence[tuple[str, str, str]]) -> str:
+def off_task(event: Event, subjects: Sequence[tuple[str, str, str]]) -> str:
     """A sentence on a change to something that no task is about; empty for other changes.
 
-    ``wanted`` are what the tasks are about: parameter, value, account.
+    ``subjects`` are what the tasks are about: parameter, value, account.
     """
     call, params = called(event), event.get("requestParameters") or {}
     about, identity = subject(params), event.get("userIdentity", {})
-    here, homes = identity.get("accountId"), {one[2] for one in wanted if one[:2] == about}
-    if about is None or not wanted or here in homes or (homes and about[0] == "Bucket"):
+    here, homes = identity.get("accountId"), {one[2] for one in subjects if one[:2] == about}
+    if about is None or not subjects or here in homes or (homes and about[0] == "Bucket"):
         return ""
     who, effect = str(identity.get("arn", "")).rpartition("/")[2], EFFECTS.get(call)
     thing = label(Thing(effect.kind, effect.names(params))) if effect else about[1]
     did = f"{str(event['eventTime'])[11:16]} {who} called {event['eventName']}: {thing}"
     if homes:
         return f"{did}, in account {here}. The task is about account {homes.pop()}."
-    return f"{did}. The task is about {wanted[0][0].removesuffix('Name').lower()} {wanted[0][1]}."
+    kind, name, _ = subjects[0]
+    return f"{did}. The task is about {kind.removesuffix('Name').lower()} {name}."
 
 
 _OWNERS: Mapping[str, tuple[str, str]] = {

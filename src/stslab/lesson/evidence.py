@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-import msgspec
-
 from stslab.kinds import template
 from stslab.lesson.verdict import GateReading, Verdict
 from stslab.runner.events import CallShown
@@ -19,7 +17,6 @@ _HERE = "${AWS::AccountId}"
 _OF_IAM = re.compile(
     rf"arn:aws[a-z-]*:(?:iam|sts)::(?:\d{{12}}|{re.escape(_HERE)}):(?=user/|role/|assumed-role/)"
 )
-_ACTIONS = ("Action", "NotAction")
 _DOCUMENTS: Mapping[str, str] = {
     "PolicyDocument": "the policy",
     "AssumeRolePolicyDocument": "the trust policy",
@@ -35,14 +32,6 @@ _WHOSE: Mapping[Gate, str] = {
     Gate.BOUNDARY: "boundary of {who}",
     Gate.SESSION: "session policy of {who}",
 }
-
-
-class Evidence(msgspec.Struct, frozen=True):
-    """What one gate decides by: ``lines`` are its statements, empty if it has no policy."""
-
-    gate: Gate
-    label: str
-    lines: tuple[str, ...]
 
 
 def renamed(part: Any, names: Mapping[str, str]) -> Any:
@@ -61,19 +50,16 @@ def label(gate: Gate, who: str, what: str) -> str:
     return _WHOSE[gate].format(who=who, what=what)
 
 
-def evidence(verdict: Verdict, who: str, what: str, *, brief: bool = False) -> tuple[Evidence, ...]:
-    """Each gate that decides, with its policies' statements in a line or two each.
+def evidence(
+    verdict: Verdict, who: str, what: str, *, brief: bool = False
+) -> Iterator[tuple[str, list[str]]]:
+    """Each gate that decides: its label, and its policies' statements in a line or two each.
 
     ``brief`` leaves out statements about other actions.
     """
-    return tuple(
-        Evidence(
-            reading.gate,
-            label(reading.gate, who, what),
-            tuple(_lines(reading, verdict.documents, brief=brief)),
-        )
-        for reading in verdict.gates
-    )
+    for reading in verdict.gates:
+        lines = list(_lines(reading, verdict.documents, brief=brief))
+        yield label(reading.gate, who, what), lines
 
 
 def _lines(reading: GateReading, documents: Mapping[str, Any], *, brief: bool) -> Iterator[str]:
@@ -85,7 +71,7 @@ def _lines(reading: GateReading, documents: Mapping[str, Any], *, brief: bool) -
             lines = list(statement_lines(statement))
             every += lines
             element = results[at].get("mismatch", {}).get("element") if at < len(results) else ""
-            on_this_action += [] if element in _ACTIONS else lines
+            on_this_action += [] if element in ("Action", "NotAction") else lines
     if brief and every:
         yield from on_this_action or ["nothing on this action (see `policies`)"]
     else:
@@ -162,14 +148,14 @@ def _account(name: str) -> str:
     return f"account {bare}" if bare.isdigit() else name
 
 
-def claims_of(call: CallShown) -> tuple[str, ...]:
+def claims_of(call: CallShown) -> list[str]:
     """The subject and the audience in a call's web identity token; empty if it has none."""
     _, _, rest = str(call.params.get("WebIdentityToken", "")).partition(".")
     try:
         claims = json.loads(base64.urlsafe_b64decode(f"{rest.partition('.')[0]}=="))
     except ValueError:  # not a token
-        return ()
-    return tuple(f"{name} = {claims[name]}" for name in ("sub", "aud") if name in claims)
+        return []
+    return [f"{name} = {claims[name]}" for name in ("sub", "aud") if name in claims]
 
 
 def documents_of(call: CallShown) -> dict[str, Any]:

@@ -31,9 +31,6 @@ _POWERS = ("iam:Get*", "iam:Create*", "iam:Put*")
 """Actions that let a session read IAM, or give itself more permissions."""
 _OF_PEOPLE = frozenset({"Tags", "Description", "StackName", "TemplateBody", "Sid"})
 """Parameters that change nobody's permissions."""
-_SERVICES = frozenset({"iam", "sts"})
-_TELLING = frozenset({"RoleSessionName"})
-"""Names that matter, since they identify the caller."""
 _ARN_PARTS = 5
 _LESS = frozenset({"external_id", "mfa_serial", "role_session_name", "duration_seconds"})
 
@@ -138,7 +135,7 @@ def _of_call(step: Step, known: list[str], required: frozenset[str]) -> Iterator
                 params = {**step.params, name: json.dumps(change.new)}
                 new = replace(step, params=params)
                 yield change._replace(what=f"{called} {change.what}", new=new)
-        elif step.service in _SERVICES and name not in _OF_PEOPLE and changes(step.call):
+        elif step.service in ("iam", "sts") and name not in _OF_PEOPLE and changes(step.call):
             yield from _of_parameter(step, name, required)
 
 
@@ -161,14 +158,15 @@ def _of_parameter(step: Step, name: str, required: frozenset[str]) -> Iterator[_
     if name not in required:
         less = without(step.params, name)
         yield _Other(PARAMETER, f"without {name}", could, replace(step, params=less), name)
-    if isinstance(value, str) and (name in _TELLING or not name.endswith("Name")):
+    identifies = name == "RoleSessionName"  # the caller; other names matter to nobody
+    if isinstance(value, str) and (identifies or not name.endswith("Name")):
         params = {**step.params, name: f"other-{value}"}
         what = f"with another {name}"
         yield _Other(PARAMETER, what, could, replace(step, params=params), name)
 
 
 def _document(name: str, value: object) -> tuple[Part, str]:
-    """The policy or template in a parameter, and its name; None if there is none."""
+    """The policy or template in a parameter, and its name; None for other parameters."""
     if not isinstance(value, str) or not ("Policy" in name or name == "TemplateBody"):
         return None, ""
     try:
@@ -190,12 +188,12 @@ def _of_document(document: Part) -> Iterator[_Other]:
             yield _Other(EFFECT, f"without {label}", could, edited(document, path, GONE))
         if "Principal" not in statement and path[-1] in {0, "Statement"}:
             at = path[:-1] if path[-1] == 0 else path
-            beside = listed(part_at(document, at))
+            present = listed(part_at(document, at))
             for power in _POWERS:
-                if any(_settles(other, power) for other in beside):
+                if any(_settles(other, power) for other in present):
                     continue
                 more = {"Effect": "Allow", "Action": power, "Resource": "*"}
-                whole = edited(document, at, [*beside, more])
+                whole = edited(document, at, [*present, more])
                 could = f"a check that {power} is refused"
                 yield _Other(ACTION, f"and {power}", could, whole)
     for path in _properties(document):
@@ -267,7 +265,7 @@ def _holds(action: str, patterns: list[str]) -> bool:
 
 
 def _settles(statement: Mapping[str, Part], action: str) -> bool:
-    """Whether an added Allow of this action could change nothing beside the statement."""
+    """Whether the statement alone decides the action: another Allow might change nothing."""
     actions, everywhere = _actions(statement), "*" in listed(statement.get("Resource"))
     allows = statement.get("Effect") == "Allow" and "Condition" not in statement
     return "*" in actions or (allows and everywhere and _holds(action, actions))

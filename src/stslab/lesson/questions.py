@@ -9,7 +9,6 @@ from stslab.lesson.evidence import statements_of
 from stslab.lesson.verdict import UNBELIEVED, GateReading, Verdict
 from stslab.vocabulary import Gate
 
-MOST_ANSWERS = 4
 UNSURE, DONT_KNOW = 0, "I don't know"  # the digit and the text of this answer
 
 _PARTIES: Mapping[Gate, str] = {
@@ -52,10 +51,8 @@ class Question(msgspec.Struct, frozen=True):
         return next((one for one in self.answers if one.digit == digit), None)
 
 
-def question(
-    verdict: Verdict, who: str, what: str, *, check: Check | None = None, lab: LabFile | None = None
-) -> Question | None:
-    """The question about a request; None if the account can't tell its answer in advance.
+def question(verdict: Verdict, who: str, what: str, check: Check, lab: LabFile) -> Question | None:
+    """The question about a check's call; None if the account can't tell its answer in advance.
 
     ``who`` makes the call, ``what`` names the resource. The answers are that the call is allowed,
     that one of the gates refuses it, and that two do, if they do or if there is room. A reason
@@ -66,8 +63,7 @@ def question(
     rules = [each for each in _predicted(lab) if each.fails and not each.by]
     doubted = any(UNBELIEVED.intersection(each.fails) for each in rules)
     refusing = frozenset(verdict.by)
-    ruled = bool(check and verdict.allowed and verdict.fault in check.fails)
-    right: Gates = None if ruled else refusing
+    right: Gates = None if verdict.allowed and verdict.fault in check.fails else refusing
     gates = [reading.gate for reading in verdict.gates] or [
         *(gate for gate in Gate if gate in refusing and gate is not Gate.SIGNATURE)
     ]
@@ -79,12 +75,12 @@ def question(
         kinds.append(frozenset(gates))
     if doubted or Gate.SIGNATURE in refusing:
         kinds.insert(1, frozenset({Gate.SIGNATURE}))
-    if any(check and each.call == check.call and not UNBELIEVED & {*each.fails} for each in rules):
+    if any(each.call == check.call and not UNBELIEVED & {*each.fails} for each in rules):
         kinds.append(None)
-    if check and lab and gates == [Gate.IDENTITY] and _was_let_in(check, lab):
+    if gates == [Gate.IDENTITY] and _was_let_in(check, lab):
         kinds.insert(1, frozenset({Gate.TRUST}))
     kinds = _few(kinds, right, verdict)
-    free = verdict.allowed or (check is not None and check.operation in _PLAINLY)
+    free = verdict.allowed or check.operation in _PLAINLY
     answers = tuple(
         Answer(digit, _text(gates, verdict, who, what, free=free), gates)
         for digit, gates in enumerate(kinds, 1)
@@ -101,10 +97,9 @@ def whose(callers: Mapping[str, Verdict], who: str, what: str) -> Question:
     return Question(tuple(answers), 1 + [*callers].index(who), whose=True)
 
 
-def _predicted(lab: LabFile | None) -> list[Check]:
+def _predicted(lab: LabFile) -> list[Check]:
     """The checks of a lab that the learner predicts."""
-    stages = lab.stages if lab else ()
-    return [check for stage in stages for check in stage.checkpoint if check.ask is not None]
+    return [check for stage in lab.stages for check in stage.checkpoint if check.ask is not None]
 
 
 def _was_let_in(check: Check, lab: LabFile) -> bool:
@@ -120,7 +115,7 @@ def _few(kinds: list[Gates], right: Gates, verdict: Verdict) -> list[Gates]:
     silent = [frozenset({each.gate}) for each in verdict.gates if each.says != "allows"]
     unlikely = [kind for kind in kinds[1:] if kind not in silent]
     best = [right, frozenset[Gate](), frozenset({Gate.SIGNATURE}), None, *silent, *unlikely]
-    kept = [kind for kind in dict.fromkeys(best) if kind in kinds][:MOST_ANSWERS]
+    kept = [kind for kind in dict.fromkeys(best) if kind in kinds][:4]
     return [kind for kind in kinds if kind in kept]
 
 
@@ -181,9 +176,9 @@ def asked(lab: LabFile, check: Check) -> str:
 
 def row(lab: LabFile, check: Check) -> str:
     """The id of the access table's row for the check's call, or ""."""
-    wanted = check.call, _named(check.params)
+    call = check.call, _named(check.params)
     rows = ((name, (cell.call, _named(cell.params))) for name, cell in lab.access.items())
-    return next((name for name, call in rows if call == wanted), "")
+    return next((name for name, its_call in rows if its_call == call), "")
 
 
 def _named(params: Mapping[str, object]) -> dict[str, object]:
@@ -191,7 +186,7 @@ def _named(params: Mapping[str, object]) -> dict[str, object]:
 
 
 def caller(check: Check) -> str:
-    """What people call who asks: the profile, or the token of a call that nobody signs."""
+    """Who makes the call, in words: the profile, or the token if the call is not signed."""
     return "the token" if check.operation == "AssumeRoleWithWebIdentity" else check.identity
 
 

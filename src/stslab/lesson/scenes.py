@@ -74,7 +74,7 @@ class Asking(msgspec.Struct, frozen=True):
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """The result of the real call beside the prediction. ``said`` is the answer's digit or 0."""
+    """The result of the real call, and the prediction: ``said`` is the answer's digit or 0."""
 
     title: str
     who: str

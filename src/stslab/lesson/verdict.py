@@ -43,17 +43,6 @@ UNBELIEVED = UNUSABLE.difference(DENIALS)
 _ASKED: Mapping[str, tuple[Gate, ...]] = {"sts": (Gate.TRUST, Gate.IDENTITY)}
 
 
-def of(answer: Mapping[str, Any]) -> Verdict:
-    """Read the verdict from the account's answer to ``would``."""
-    gates = tuple(
-        GateReading(Gate(gate["gate"]), gate["says"], gate["decided"], tuple(gate["policies"]))
-        for gate in answer["gates"]
-    )
-    by = tuple(map(Gate, answer["by"]))
-    keys = tuple(answer["keys"])
-    return Verdict(answer["allowed"], by, keys, gates, answer["documents"], str(answer["fault"]))
-
-
 def decided(
     would: Would, credentials: Credentials | None, service: str, operation: str, params: Data
 ) -> Verdict:
@@ -67,7 +56,13 @@ def decided(
         "operation": operation,
         "params": params,
     }
-    return of(would({"calls": [call]}))
+    answer = would({"calls": [call]})
+    gates = tuple(
+        GateReading(Gate(gate["gate"]), gate["says"], gate["decided"], tuple(gate["policies"]))
+        for gate in answer["gates"]
+    )
+    by, keys = tuple(map(Gate, answer["by"])), tuple(answer["keys"])
+    return Verdict(answer["allowed"], by, keys, gates, answer["documents"], str(answer["fault"]))
 
 
 def expected(check: Check) -> Verdict:

@@ -342,7 +342,7 @@ class Loop(AtPrompt):
         if len(callers) > 1 and who in callers:
             question = questions.whose(callers, who, target)
         elif verdict:
-            question = questions.question(verdict, who, target, check=check, lab=self.lab)
+            question = questions.question(verdict, who, target, check, self.lab)
             callers = {who: verdict}
         if verdict is None or question is None or self._was_asked(stage, at):
             self.asks = self._to_be_asked(stage, at + 1)

@@ -119,9 +119,9 @@ def _evidence(paper: Paper, scene: scenes.Asking) -> None:
     claims = evidence.claims_of(scene.call)
     shown = [("the token", claims)] if claims else []
     shown += [
-        (each.label, each.lines or ("none",))
+        (label, lines or ["none"])
         for who, verdict in scene.evidence.items()
-        for each in evidence.evidence(verdict, who, scene.target, brief=scene.brief)
+        for label, lines in evidence.evidence(verdict, who, scene.target, brief=scene.brief)
         if any(gate.says for gate in verdict.gates)  # else it is unknown before the call
     ]
     if not shown:
