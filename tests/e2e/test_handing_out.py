@@ -18,7 +18,10 @@ pytestmark = pytest.mark.slow
 def given(machine: Machine) -> Path:
     """A run of a foreign lab, with the user's policy taken away by hand."""
     assert machine.stslab("new", "mine").code == 0
-    lab = str(machine.root / "mine" / "mine.yaml")
+    file = machine.root / "mine" / "mine.yaml"
+    through = 'profiles: {through: {role_arn: "${{ role_arn }}", source_profile: dev}}\nenv: '
+    file.write_text(file.read_text().replace("env: ", through, 1))
+    lab = str(file)
     assert machine.stslab("run", lab, "--yes", "--to", "assume-role").code == 0
     machine.stslab("env", "--shell", "sh")
     user = machine._client("iam").list_users()["Users"][-1]["UserName"]
@@ -40,6 +43,8 @@ def test_it_goes_on_elsewhere_as_it_was(machine: Machine, given: Path):
     assert done.code == 0, done.said
     lab = done.out.partition("Go on: stslab run ")[2].splitlines()[0]
     assert lab.startswith(there)
+    config = Path(there, "profiles", "sandbox", "config").read_text()
+    assert "role_arn = " in config.partition("[profile through]")[2]  # a profile without keys
     broken = machine.stslab("check", STSLAB_HOME=there)
     assert "The session lists all buckets" in broken.out  # the session goes on
     access = machine.stslab("access", "--json", STSLAB_HOME=there)

@@ -14,7 +14,7 @@ from msgspec import MsgspecError
 
 from stslab.aws.profiles import ProfileFiles, require
 from stslab.cli.accounts import sandbox_target
-from stslab.cli.workspace import lab_of
+from stslab.cli.workspace import current, lab_of
 from stslab.errors import CredentialsError, InvalidLab, StslabError, UsageError
 from stslab.home import Home, private_folder
 from stslab.lab.loader import load
@@ -23,6 +23,7 @@ from stslab.runner.journal.past import read
 from stslab.runner.journal.records import Link, RunRecord, first_broken
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Credentials
+from stslab.runner.run.scope import configure
 from stslab.sandbox.server import exchange
 from stslab.sandbox.state import archive
 
@@ -126,6 +127,9 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
         private_folder(to.parent)
         to.write_bytes(content)
         lab = to if to.name == Path(run.path).name else lab
+    with suppress(StslabError), Journal(home.journal) as journal:
+        now = current(journal, run.target)
+        configure(now.lab, opened.profiles, now.scope)  # profiles that hold no keys
     return run, lab
 
 

@@ -261,6 +261,6 @@ def import_command(*, file: Path, yes: bool) -> None:
     with held(home(), "stslab sandbox import"):
         run, lab = handout.put_in(home(), file)
     click.echo(visible(f"Run {run.id} of the lab {run.lab} was imported as it was."))
-    click.echo("See what holds: stslab check")
+    click.echo("See what holds: stslab check --all")
     click.echo(visible(f"Go on: stslab run {shlex.quote(str(lab or run.lab))}"))
     click.echo(f"Undo it: stslab cleanup {run.id}")
