@@ -44,17 +44,21 @@ class Interrupted(StslabError):  # noqa: N818 - named as its siblings in stslab.
     exit_code: ClassVar[int] = 130
 
 
+class Unread(Interrupted):
+    exit_code: ClassVar[int] = 141
+
+
 @contextmanager
 def interruptible(command: str = "stslab run") -> Iterator[None]:
     """After Ctrl-C or a closed pipe, say how to undo the run, or continue it with ``command``."""
+    hint = GOES_ON.format(command)
     try:
         yield
     except BrokenPipeError:
         silence_stdout()
-        hint = GOES_ON.format(command)
-        raise StslabError("stdout was closed, so the command stopped.", hint) from None
+        raise Unread("stdout was closed, so the command stopped.", hint) from None
     except (KeyboardInterrupt, click.Abort):
-        raise Interrupted("Stopped.", GOES_ON.format(command)) from None
+        raise Interrupted("Stopped.", hint) from None
 
 
 def silence_stdout() -> None:

@@ -58,7 +58,7 @@ def exit_code(arguments: list[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click ends with the second after the first
         from stslab.cli.failures import silence_stdout
 
         silence_stdout()
