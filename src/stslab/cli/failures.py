@@ -45,6 +45,8 @@ class Interrupted(StslabError):  # noqa: N818 - named as its siblings in stslab.
 
 
 class Unread(Interrupted):
+    """What reads the output has ended."""
+
     exit_code: ClassVar[int] = 141
 
 
