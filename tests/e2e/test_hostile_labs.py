@@ -26,6 +26,7 @@ from stslab.aws.target import Opened, Target
 from stslab.errors import InvalidLab, StslabError, UndoIncomplete
 from stslab.lab import loader
 from stslab.lab.reading.problems import Problem
+from stslab.runner.calls.calls import Calls
 from stslab.runner.journal.records import EntryState
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Credentials, TargetInfo
@@ -201,10 +202,8 @@ def test_it_does_no_harm(row, tmp_path: Path, opened: Opened, changed):
     with Journal(tmp_path / "journal.sqlite") as journal:
         runner = Runner(
             unjudged(path),
-            opened.account,
-            opened.profiles,
+            Calls(opened.account, opened.profiles, lambda _: None),
             journal,
-            lambda _: None,
             describe=aws_command,
         )
         with pytest.raises(StslabError) as refused:
@@ -212,9 +211,8 @@ def test_it_does_no_harm(row, tmp_path: Path, opened: Opened, changed):
         assert row["says"] in refused.value.message
         assert refused.value.exit_code == (4 if "services" in row else 2)
         for run in journal.runs():
-            Cleanup(
-                journal, opened.account, opened.profiles, lambda _: None, describe=aws_command
-            ).run(run.id)
+            calls = Calls(opened.account, opened.profiles, lambda _: None)
+            Cleanup(journal, calls, describe=aws_command).run(run.id)
     assert changed() == []
 
 
@@ -261,10 +259,8 @@ def test_a_replacement_made_by_somebody_else_is_left_alone(
     with Journal(tmp_path / "journal.sqlite") as journal:
         runner = Runner(
             loader.load(path, catalogue=BotocoreCatalogue()),
-            opened.account,
-            opened.profiles,
+            Calls(opened.account, opened.profiles, lambda _: None),
             journal,
-            lambda _: None,
             describe=aws_command,
         )
         begin(runner)
@@ -285,9 +281,8 @@ def test_a_replacement_made_by_somebody_else_is_left_alone(
             tags = [{"Key": "stslab:run", "Value": "others00"}]
             client.put_bucket_tagging(Bucket=theirs["Bucket"], Tagging={"TagSet": tags})
         with contextlib.suppress(UndoIncomplete):  # a sweep tells what has the run's id
-            Cleanup(
-                journal, opened.account, opened.profiles, lambda _: None, describe=aws_command
-            ).run(run.id)
+            calls = Calls(opened.account, opened.profiles, lambda _: None)
+            Cleanup(journal, calls, describe=aws_command).run(run.id)
         assert [one.state for one in journal.past(run.id).entries()] == [EntryState.NOT_OURS]
     remove(**undo.params)  # it is there: this does not fail
 

@@ -183,7 +183,7 @@ def test_words_of_a_second_terminal_while_the_lesson_waits(opened: Open, machine
     assert "The gate that refuses: the identity-based policy." in why
     assert "put-user-policy" not in why
     terminal.enter("why")
-    terminal.wait("Identity-based policy: there is none", "`why` again")
+    terminal.wait("Identity-based policy: none", "`why` again")
     text = machine.stslab("why").out
     assert "Did the right caller ask?" in text
     assert "put-user-policy" not in text

@@ -11,6 +11,7 @@ from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command
 from stslab.aws.target import Opened, Target
 from stslab.lab import loader
+from stslab.runner.calls.calls import Calls
 from stslab.runner.journal.records import EntryState, Outcome, Result
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Credentials, TargetInfo
@@ -79,15 +80,15 @@ def test_what_was_there_before_is_put_back(
     path.write_text(LAB, encoding="utf-8")
     folder = account.state / "sandbox"
     client.control(folder, "POST", "mark")
+    ports = (opened.account, opened.profiles, lambda _: None)
     with Journal(tmp_path / "journal.sqlite") as journal:
-        ports = (opened.account, opened.profiles)
         loaded = loader.load(path, catalogue=BotocoreCatalogue())
-        runner = Runner(loaded, *ports, journal, lambda _: None, describe=aws_command)
+        runner = Runner(loaded, Calls(*ports), journal, describe=aws_command)
         run = runner.start_or_resume().run
         runner.run_stage("one")
         assert client.control(folder, "GET", "changed")["changed"]
         for entry in journal.past(run.id).entries()[:-1] if lost else ():
             journal.write(run.id, Outcome(entry.seq, Result(EntryState.LOST)))
-        removed = Cleanup(journal, *ports, lambda _: None, describe=aws_command).run(run.id)
+        removed = Cleanup(journal, Calls(*ports), describe=aws_command).run(run.id)
     assert "password policy of the account" in removed
     assert client.control(folder, "GET", "changed")["changed"] == []

@@ -67,7 +67,7 @@ def test_statements_that_apply_and_deny_are_marked():
         "    - own",
         "      + statement 1 (Allow) applies",
         "      x No (Deny) applies",
-        "  x Session policy: there is none",
+        "  x Session policy: none",
     ]
     assert decision.message.endswith(
         "s3:GetObject with an explicit deny in an identity-based policy"

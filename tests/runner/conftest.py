@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,7 @@ from stslab.aws.command import aws_command
 from stslab.lab import loader
 from stslab.lab.model import Lab
 from stslab.lab.reading import listing
+from stslab.runner.calls.calls import Calls
 from stslab.runner.events import Event
 from stslab.runner.run.run import Runner
 from stslab.runner.undo.cleanup import Cleanup
@@ -77,19 +79,11 @@ class Process:
         self.account = account
         tick: Callable[[str], None] = account.tick
         self.journal = TickingJournal(machine.folder / "journal.sqlite", machine.clock, tick)
-        ports = (account, machine.profiles)
+        calls = partial(Calls, account, machine.profiles, machine.events.append, machine.clock)
         self.runner = Runner(
-            machine.lab,
-            *ports,
-            self.journal,
-            machine.events.append,
-            machine.clock,
-            describe=aws_command,
-            new_id=machine.new_id,
+            machine.lab, calls(), self.journal, describe=aws_command, new_id=machine.new_id
         )
-        self.cleanup = Cleanup(
-            self.journal, *ports, machine.events.append, machine.clock, describe=aws_command
-        )
+        self.cleanup = Cleanup(self.journal, calls(), describe=aws_command)
 
     def __enter__(self) -> Self:
         return self

@@ -24,6 +24,7 @@ from stslab.sandbox.server.client import admin_keys, control, ensure
 
 if TYPE_CHECKING:
     from stslab.aws.guard import Identity, Source
+    from stslab.runner.calls.calls import Calls
     from stslab.runner.events import Describe, Event
     from stslab.runner.journal.records import How, RunRecord
     from stslab.runner.journal.store import Journal
@@ -68,22 +69,23 @@ class Open:
             self.profiles.save("partner", Credentials(keys.access_key_id, keys.secret_access_key))
         return Runner(
             lab,
-            self.account,
-            self.profiles,
+            self.calls(emit),
             journal,
-            emit,
             describe=describe,
             services=self.services,
             how=how,
             tell=partial(_logged, self.home.sandbox) if embedded else reason_of,
-            hand=self.hand,
         )
 
     def cleanup(self, journal: "Journal", emit: "Emit", *, describe: "Describe") -> "Cleanup":
         from stslab.runner.undo.cleanup import Cleanup
 
-        ports = (self.account, self.profiles, emit)
-        return Cleanup(journal, *ports, describe=describe, hand=self.hand)
+        return Cleanup(journal, self.calls(emit), describe=describe)
+
+    def calls(self, emit: "Emit") -> "Calls":
+        from stslab.runner.calls.calls import Calls
+
+        return Calls(self.account, self.profiles, emit, hand=self.hand)
 
     @property
     def hand(self) -> "LearnersHand | None":

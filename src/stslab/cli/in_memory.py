@@ -25,6 +25,7 @@ from stslab.lesson.faults import Faults
 from stslab.lesson.verdict import Verdict
 from stslab.policy import Decision
 from stslab.policy.decision import refusal
+from stslab.runner.calls.calls import Calls
 from stslab.runner.events import Event
 from stslab.runner.journal.records import Fault, How
 from stslab.runner.journal.store import IN_MEMORY, Journal
@@ -86,15 +87,11 @@ class InMemoryAccount(Boto3Account):
         with Journal(IN_MEMORY) as journal:
             runner = Runner(
                 lab,
-                self,
-                self.files,
+                Calls(self, self.files, hear, QuickClock(), hand),
                 journal,
-                hear,
-                QuickClock(),
                 describe=lambda _: "",
                 how=How.ALONE,
                 tell=self.tell,
-                hand=hand,
             )
             runner.start_or_resume()
             try:

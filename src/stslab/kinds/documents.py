@@ -23,14 +23,11 @@ class Unreadable(ValueError):  # noqa: N818 - it says what the document is
 
 
 class LetIn(NamedTuple):
-    """One principal that a statement allows; ``form`` is its key (``AWS``, ``Service``).
+    """One principal that a statement allows."""
 
-    ``conditions`` has the operator, the key (both in lower case) and the values of each condition.
-    """
-
-    form: str
+    form: str  # its key: ``AWS``, ``Service``
     name: str
-    conditions: tuple[tuple[str, str, tuple[str, ...]], ...]
+    conditions: tuple[tuple[str, str, tuple[str, ...]], ...]  # operator, key (lower case), values
 
 
 def let_in(document: object) -> Iterator[LetIn]:

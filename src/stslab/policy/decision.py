@@ -118,8 +118,7 @@ def layer(kind: PolicyKind, readings: Sequence[Reading], level: int = 0) -> Laye
     return Layer(kind, readings, outcome, level)
 
 
-GATES: Final = {kind: Gate[kind.name] for kind in PolicyKind}
-"""The gate for each kind of policy."""
+GATES: Final = {kind: Gate[kind.name] for kind in PolicyKind}  # the gate for each kind of policy
 
 _ARTICLES: Final = {PolicyKind.IDENTITY: "an", PolicyKind.TRUST: "the"}
 

@@ -55,7 +55,7 @@ def _layer(layer: _Part) -> Node:
     note = f" ({layer['note'].rstrip('.')})" if "note" in layer else ""
     kind = layer["layer"][0].upper() + layer["layer"][1:]
     if not layer["policies"] and not note:
-        return Node(f"{kind}{level}: there is none", good)
+        return Node(f"{kind}{level}: none", good)
     policies = [
         Node(each["policy"], children=[_statement(one) for one in each["statements"]])
         for each in layer["policies"]

@@ -45,8 +45,7 @@ _DEFAULT: Final = re.compile(r"(?P<key>[^,]*?)\s*,\s*'(?P<default>[^']*)'\s*")
 ARN_SEPARATORS: Final = 5  # the resource part follows the fifth colon
 _READABLE: Final = 4096  # characters
 
-Lookup = Callable[[str], str | None]
-"""Returns the single value of a condition key, or None."""
+Lookup = Callable[[str], str | None]  # returns the single value of a condition key, or None
 
 
 def no_value(_key: str) -> None:

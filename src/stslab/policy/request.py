@@ -185,8 +185,7 @@ _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str
 """Keys that depend on the principal's kind; an empty text removes the key."""
 
 
-Value = str | tuple[str, ...]
-"""The value of a condition key; a tuple if it is multivalued."""
+Value = str | tuple[str, ...]  # the value of a condition key; a tuple if it is multivalued
 
 _NOTHING: Final[Mapping[str, Value]] = MappingProxyType({})
 
@@ -226,7 +225,7 @@ class Context:
         self._twins: Mapping[str, Value] = _NOTHING
 
     def get(self, key: str, written: str = "") -> Value | None:
-        """The value of ``key`` (lower case; ``written`` in the policy); None if there is none."""
+        """The value of ``key`` (lower case; ``written`` in the policy); None if it has none."""
         values = self._values
         if values is None:
             values = self._values = self._read()

@@ -33,8 +33,7 @@ class CallShown(msgspec.Struct, frozen=True):
     params: Data = msgspec.field(default_factory=dict)
 
 
-Describe = Callable[[CallShown], str]
-"""Returns the equivalent ``aws`` command line of a call."""
+Describe = Callable[[CallShown], str]  # returns the equivalent ``aws`` command line of a call
 
 
 class StageShown(msgspec.Struct, frozen=True):
@@ -117,18 +116,15 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class StepDrifted(Event, frozen=True):
-    """A step was done, and its thing is gone, has expired or was changed since (``what``).
-
-    ``again``: the step is done again. If not, ``fix`` are the calls that revert the change.
-    """
+    """A step was done, and its thing is gone, has expired or was changed since."""
 
     stage: str
     number: int
     title: str
-    what: str
-    again: bool
+    what: str  # what is wrong
+    again: bool  # the step is done again
     differences: tuple[Difference, ...] = ()
-    fix: tuple[CallShown, ...] = ()
+    fix: tuple[CallShown, ...] = ()  # if not, the calls that revert the change
 
 
 class StepAdopted(Event, frozen=True):
@@ -199,29 +195,22 @@ class CheckStarted(Event, frozen=True):
 
 
 class CheckFinished(Event, frozen=True):
-    """A check was made: whether its claim holds, and the proof.
-
-    ``denied``: the claim is a refusal, and AWS refused. ``gates`` are the known gates that
-    refused. ``proof`` is AWS's message or the compared value; ``why`` says what did not hold.
-    ``void``: the thing that should be gone was never made, so the claim does not count. A claim
-    that need no longer hold has ``held_at``, the time of its proof, and ``changed_by``, the id
-    of the stage that has changed it since.
-    """
+    """A check was made: whether its claim holds, and the proof."""
 
     stage: str
     says: str
     held: bool
-    denied: bool
+    denied: bool  # the claim is a refusal, and AWS refused
     code: str
-    proof: str
+    proof: str  # AWS's message, or the compared value
     because: str
-    why: str
+    why: str  # what did not hold
     request_id: str
     seconds: float
-    gates: tuple[str, ...] = ()
-    void: bool = False
-    held_at: str = ""
-    changed_by: str = ""
+    gates: tuple[str, ...] = ()  # the known gates that refused
+    void: bool = False  # the thing that should be gone was never made: it does not count
+    held_at: str = ""  # of a claim that need no longer hold: the time of its proof
+    changed_by: str = ""  # and the id of the stage that has changed it since
 
 
 class UndoStarted(Event, frozen=True):
@@ -236,12 +225,9 @@ class UndoOutcome(StrEnum):
 
     UNDONE = "undone"
     WAS_GONE = "was gone"
-    NEVER_MADE = "never made"
-    """It may have been made, was looked up, and does not exist."""
-    NOT_OURS = "not ours"
-    """It was made by somebody else."""
-    KEPT = "kept"
-    """It may not be the run's own, so it was left."""
+    NEVER_MADE = "never made"  # it may have been made, was looked up, and does not exist
+    NOT_OURS = "not ours"  # it was made by somebody else
+    KEPT = "kept"  # it may not be the run's own, so it was left
     FAILED = "failed"
 
 
@@ -274,20 +260,14 @@ class CleanupFinished(Event, frozen=True):
 
 
 class RunFinished(Event, frozen=True):
-    """A run ended, or is interrupted.
-
-    ``claims`` are all claims of the lab: (stage title, claim, verdict as in a report).
-    ``proved`` is how many were proved. ``notes`` are remarks and the stages they are about:
-    skipped, not reached, begun more than once and the like. ``left`` is what cleanup would
-    still remove: (thing, ``aws`` command that removes it).
-    """
+    """A run ended, or is interrupted."""
 
     run: str
     outcome: str
-    proved: int
-    claims: tuple[tuple[str, str, str], ...]
-    notes: tuple[tuple[str, tuple[str, ...]], ...]
-    left: tuple[tuple[str, str], ...]
+    proved: int  # how many claims were proved
+    claims: tuple[tuple[str, str, str], ...]  # all of the lab: stage title, claim, verdict
+    notes: tuple[tuple[str, tuple[str, ...]], ...]  # remarks, and the stages they are about
+    left: tuple[tuple[str, str], ...]  # what cleanup would still remove, by which command
     calls: int
     seconds: float
 

@@ -16,23 +16,18 @@ from typing import Any, ClassVar, Protocol, Self
 import msgspec
 from msgspec.structs import replace
 
-Data = Mapping[str, Any]
-"""Parameters of a call or an answer, with boto3's types of values."""
-ADMIN = "admin"
-"""The identity that looks things up, and undoes where the step's own identity can't."""
+Data = Mapping[str, Any]  # parameters of a call or an answer, with boto3's types of values
+ADMIN = "admin"  # the identity that looks things up, and undoes where the step's own identity can't
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A call and the identity that makes it. ``operation`` is the API's own name.
-
-    ``lets_in`` is another account that the call may let in: a derived fault's, embedded only.
-    """
+    """A call and the identity that makes it."""
 
     identity: str
     service: str
-    operation: str
+    operation: str  # the API's own name
     params: Data
-    lets_in: str = ""
+    lets_in: str = ""  # another account that it may let in: a derived fault's, embedded only
 
     @property
     def name(self) -> str:
@@ -79,41 +74,30 @@ Outcome = Answer | Refusal | Lost
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """Why a call was refused: the gates that refused, and the condition keys that decided.
+    """Why a call was refused."""
 
-    ``whole``: no other gate refused. Otherwise ``gates`` are only those that AWS named.
-    """
-
-    gates: tuple[str, ...]
-    keys: tuple[str, ...] = ()
-    whole: bool = True
+    gates: tuple[str, ...]  # those that refused; if not ``whole``, only those that AWS named
+    keys: tuple[str, ...] = ()  # the condition keys that decided
+    whole: bool = True  # no other gate refused
 
 
-Tell = Callable[[Refusal], Reason | None]
-"""Returns why a call was refused, or None if unknown."""
+Tell = Callable[[Refusal], Reason | None]  # returns why a call was refused, or None if unknown
 
 
 class TargetInfo(msgspec.Struct, frozen=True):
-    """Where calls go.
-
-    ``kind`` is sandbox, aws or endpoint. ``instance`` changes with each reset of the embedded
-    account; elsewhere it is the URL that replaces AWS's endpoints, or empty. ``caller`` is the
-    ARN of ``admin``, or empty. ``eventually_consistent``: IAM's changes take time to spread.
-    ``pace`` is the pause between tries, in seconds. ``admin`` administers the account;
-    ``accounts`` maps the identities that administer further accounts to their ids.
-    """
+    """Where calls go."""
 
     name: str
-    kind: str
+    kind: str  # sandbox, aws or endpoint
     account: str
     region: str
     partition: str = "aws"
-    instance: str = ""
-    caller: str = ""
-    eventually_consistent: bool = False
-    pace: float = 1.0
-    admin: str = ADMIN
-    accounts: Mapping[str, str] = msgspec.field(default_factory=dict)
+    instance: str = ""  # changes with each reset; elsewhere the URL that replaces AWS's, if any
+    caller: str = ""  # the ARN of ``admin``, if known
+    eventually_consistent: bool = False  # IAM's changes take time to spread
+    pace: float = 1.0  # seconds between tries
+    admin: str = ADMIN  # administers the account
+    accounts: Mapping[str, str] = {}  # further accounts, by the identity that administers each
 
     def of(self, account: str) -> Self:
         """The target for this one of its accounts; unchanged if the account is unknown."""
@@ -236,15 +220,13 @@ class Given(msgspec.Struct, frozen=True):
 class HandWork(msgspec.Struct, frozen=True):
     """The learner's changes by hand in a run, beyond what the run's journal undoes.
 
-    ``restored`` things are (or would be) as before the run. ``kept`` things were changed by
-    somebody else since, and stay. ``made`` are all things made by hand. Things are labels, as
-    of ``calls.look.label``. ``sessions`` are by access key id.
+    Things are labels, as of ``calls.look.label``.
     """
 
-    restored: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    made: tuple[str, ...] = ()
-    sessions: Mapping[str, Given] = msgspec.field(default_factory=dict)
+    restored: tuple[str, ...] = ()  # they are (or would be) as before the run
+    kept: tuple[str, ...] = ()  # somebody else changed them since: they stay
+    made: tuple[str, ...] = ()  # all things made by hand
+    sessions: Mapping[str, Given] = {}  # by access key id
 
 
 class Hand:

@@ -49,10 +49,7 @@ _OVER = (
 
 
 class ReportedCall(msgspec.Struct, frozen=True):
-    """A step's call, its changes, and the things and profile that it made.
-
-    ``seconds`` is None if no answer is known.
-    """
+    """A step's call, its changes, and the things and profile that it made."""
 
     stage: str
     title: str
@@ -62,7 +59,7 @@ class ReportedCall(msgspec.Struct, frozen=True):
     at: str
     outcome: str
     request_id: str
-    seconds: float | None
+    seconds: float | None  # None if no answer is known
     made: tuple[Thing, ...] = ()
     profile: str = ""
 
@@ -76,15 +73,12 @@ class ReportedRemoval(msgspec.Struct, frozen=True):
 
 
 class ReportedFault(msgspec.Struct, frozen=True):
-    """A fault for the learner to find. ``title`` and ``where`` are empty until it is fixed.
-
-    ``asked``, ``tries``, ``opened`` and ``solved`` are as in ``records.Broken``.
-    """
+    """A fault for the learner to find; some members are as in ``records.Broken``."""
 
     asked: str
     fixed: bool
-    title: str
-    where: str
+    title: str  # empty until it is fixed
+    where: str  # empty until it is fixed
     hints: int
     whys: int
     solved: bool
@@ -94,25 +88,20 @@ class ReportedFault(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The report of a run. ``removed`` things were undone, ``remaining`` ones are not (yet).
-
-    ``clean`` is true once cleanup has proved that nothing is left. ``seconds`` is the time
-    from the run's begin to its end, with pauses; None until it ends. ``links`` are the run's
-    stored records. ``learner`` is the name that the learner gave.
-    """
+    """The report of a run."""
 
     standing: Standing
-    clean: bool
-    seconds: float | None
+    clean: bool  # cleanup has proved that nothing is left
+    seconds: float | None  # from begin to end, with pauses; None until it ends
     predicted: tuple[Prediction, ...]
     predictions: tuple[Concept, ...]
     hints: int
     calls: tuple[ReportedCall, ...]
-    removed: tuple[ReportedRemoval, ...]
-    remaining: tuple[str, ...]
-    links: tuple[Link, ...]
+    removed: tuple[ReportedRemoval, ...]  # things that were undone
+    remaining: tuple[str, ...]  # things that are not undone (yet)
+    links: tuple[Link, ...]  # the run's stored records
     fault: ReportedFault | None = None
-    learner: str = ""
+    learner: str = ""  # the name that the learner gave
 
     @property
     def run(self) -> RunRecord:
@@ -268,10 +257,7 @@ class Finding(msgspec.Struct, frozen=True):
 def verify(text: str) -> tuple[Report | None, tuple[Finding, ...]]:
     """Verify a report in JSON. Return the report that its records give, and the findings.
 
-    The report is None if the chain of records is broken.
-
-    Raises:
-        UsageError: It is not a report in JSON.
+    The report is None if the chain of records is broken. UsageError: it is not a report in JSON.
     """
     handed_in = _parsed(text)
     run = str(handed_in["run"].get("id"))

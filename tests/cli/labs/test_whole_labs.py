@@ -51,8 +51,8 @@ def running(
     account.lend(lab)
     with Journal(file) as journal:
         runner = Runner(
-            lab, account, account.files, journal, hear, QuickClock(), describe=lambda _: "",
-            tell=account.tell,
+            lab, Calls(account, account.files, hear, QuickClock()), journal,
+            describe=lambda _: "", tell=account.tell,
         )  # fmt: skip
         runner.start_or_resume()
         yield runner

@@ -85,7 +85,7 @@ def test_a_checkpoint_is_proved_again_and_may_fail(begun):
             process.runner.check_stage("attach-policy")
     failed = begun.said(CheckFinished)[-5]
     assert not failed.held
-    assert failed.why.startswith("not so:")
+    assert failed.why.startswith("not true:")
     assert failed.proof == 'EvaluationResults.EvalDecision = ["implicitDeny"]'
 
 

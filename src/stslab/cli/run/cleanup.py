@@ -108,7 +108,7 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
     opened = open_account(workspace.home, where)
     if not dry_run:
         require_consent(where, opened, interactive=workspace.asks)
-    sweep = Sweep(workspace.journal, opened.account, opened.profiles, workspace.render)
+    sweep = Sweep(workspace.journal, opened.calls(workspace.render))
     found = sweep.find()
     chosen = _to_sweep(found, run)
     show_found(workspace.console, opened.target.info, found, chosen, workspace.describe)

@@ -364,7 +364,7 @@ def _tests(element: object, kind: PolicyKind) -> list[tuple[Test, str, Sequence[
 
 
 def read_tests(element: object, unknown: str = "") -> list[tuple[Test, str, Sequence[str]]]:
-    """The tests of a Condition; ``unknown`` is the message about an operator that is none."""
+    """The tests of a Condition; ``unknown`` is the message for an unknown operator."""
     if not isinstance(element, dict):
         raise MalformedPolicy(SYNTAX, ": Condition must be a JSON object.")
     found = []

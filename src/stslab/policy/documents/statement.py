@@ -221,19 +221,15 @@ class Element:
 
 @dataclass(slots=True, eq=False)
 class Statement:
-    """A valid statement. ``source`` is its JSON object; ``index`` its position, from 0.
+    """A valid statement. Resources and conditions are compiled when first needed."""
 
-    ``variables``: the policy's version supports policy variables. Resources and conditions are
-    compiled when first needed.
-    """
-
-    index: int
-    source: Mapping[str, Any]
+    index: int  # its position, from 0
+    source: Mapping[str, Any]  # its JSON object
     action: Element
     resources: tuple[str, Sequence[str]] | None
     principal: PrincipalElement | None
     tests: Sequence[tuple[Test, str, Sequence[str]]]
-    variables: bool
+    variables: bool  # the policy's version supports policy variables
     effect: str = field(init=False)
     allows: bool = field(init=False)
     label: str = field(init=False)

@@ -39,7 +39,7 @@ def advise(message: Message) -> Advice:
 def _refused_by(message: Message) -> str:
     gate, deny = message.gate, "a Deny applies (explicit deny)"
     if gate is None:
-        return f"not said, but that {deny}" if message.explicit else "not said"
+        return f"unknown; {deny}" if message.explicit else "unknown"
     how = f"its setting {message.setting}" if message.setting else ""
     how = deny if message.explicit else how or "nothing in it allows this (implicit deny)"
     return f"{table('facts')['gates'].get(gate, gate)}: {how}"
@@ -51,10 +51,10 @@ def _refused_by(message: Message) -> str:
 def _left_open(message: Message) -> Iterator[str]:
     parts = {
         "who asked": message.caller,
-        "for what": message.action or message.operation,
-        "on what": message.resource,
+        "for which action": message.action or message.operation,
+        "on which resource": message.resource,
     }
-    if missing := " and ".join(part for part, value in parts.items() if not value):
+    if missing := ", ".join(part for part, value in parts.items() if not value):
         yield f"{missing[0].upper()}{missing[1:]}."
     if message.gate is None:
         case = message.service or message.action.partition(":")[0]

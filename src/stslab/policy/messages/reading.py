@@ -54,12 +54,9 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """The content of a message; parts that it does not have are empty or None.
+    """The content of a message; parts that it does not have are empty or None."""
 
-    ``caller``, ``resource`` and ``policy`` are kept as written, also blacked-out account ids.
-    """
-
-    caller: str = ""
+    caller: str = ""  # as written, even with a blacked-out account id; so are resource and policy
     action: str = ""
     resource: str = ""
     gate: Gate | OtherGate | None = None
@@ -262,7 +259,7 @@ _EVENT: Final = jmespath.compile(
 
 
 def _of_event(event: Mapping[str, object]) -> Message:
-    """The fields of an event beside its message ("CloudTrail record contents")."""
+    """The fields of an event, without its message ("CloudTrail record contents")."""
     found = {
         name: value if isinstance(value, str) else ""
         for name, value in _EVENT.search(event).items()

@@ -65,12 +65,12 @@ class Calls:
         account: Account,
         profiles: Profiles,
         emit: Callable[[Event], None],
-        clock: Clock,
+        clock: Clock | None = None,
         hand: Hand | None = None,
     ) -> None:
         """``hand`` is the port to the learner's changes by hand."""
-        self.hand = hand or Hand()
-        self.account, self.profiles, self.emit, self.clock = account, profiles, emit, clock
+        self.account, self.profiles, self.emit = account, profiles, emit
+        self.clock, self.hand = clock or Clock(), hand or Hand()
         self.made = 0
         self.guard: Callable[[Call], None] = only_reads
         self._secrets: set[str] = set()
@@ -219,8 +219,7 @@ def _reason(outcome: Outcome) -> str:
 # Lookups of the next items run while the present one is handled; the order stays. Their answers
 # are dropped as soon as the run changes something.
 
-AT_ONCE = 8
-"""How many lookups run together: few enough for IAM's request rates."""
+AT_ONCE = 8  # how many lookups run together: few enough for IAM's request rates
 
 
 def _begun(look: Callable[[Call], Outcome], read: Call) -> Future[Outcome]:

@@ -25,16 +25,11 @@ def shared(source: msgspec.Struct, kind: type[msgspec.Struct]) -> dict[str, Any]
 class RunState(StrEnum):
     """The state of a run."""
 
-    ACTIVE = "active"
-    """It can continue."""
-    UNDOING = "undoing"
-    """Cleanup has begun and has not ended."""
-    FINISHED = "finished"
-    """All its stages are done and nothing is left."""
-    CLEANED = "cleaned"
-    """It was cleaned up before its end; nothing is left."""
-    LOST = "lost"
-    """Its account is gone with everything in it."""
+    ACTIVE = "active"  # it can continue
+    UNDOING = "undoing"  # cleanup has begun and has not ended
+    FINISHED = "finished"  # all its stages are done and nothing is left
+    CLEANED = "cleaned"  # it was cleaned up before its end; nothing is left
+    LOST = "lost"  # its account is gone with everything in it
 
 
 UNFINISHED = (RunState.ACTIVE, RunState.UNDOING)
@@ -43,28 +38,17 @@ UNFINISHED = (RunState.ACTIVE, RunState.UNDOING)
 class EntryState(StrEnum):
     """The state of a journaled call."""
 
-    INTENDED = "intended"
-    """No answer is known. It may have taken effect."""
-    LOST = "lost"
-    """The answer was lost. It may have taken effect."""
-    ANSWERED = "answered"
-    """It succeeded, and its wait has not ended."""
-    DONE = "done"
-    """It succeeded, and so did its wait."""
-    FAILED = "failed"
-    """It succeeded, but its wait failed. Something exists."""
-    REFUSED = "refused"
-    """AWS refused it: it made nothing."""
-    NOT_OURS = "not ours"
-    """The thing existed before, made by someone else."""
-    REPLACED = "replaced"
-    """The call was made again; the later entry covers both."""
+    INTENDED = "intended"  # no answer is known: it may have taken effect
+    LOST = "lost"  # the answer was lost: it may have taken effect
+    ANSWERED = "answered"  # it succeeded, and its wait has not ended
+    DONE = "done"  # it succeeded, and so did its wait
+    FAILED = "failed"  # it succeeded, but its wait failed: something exists
+    REFUSED = "refused"  # AWS refused it: it made nothing
+    NOT_OURS = "not ours"  # the thing existed before, made by someone else
+    REPLACED = "replaced"  # the call was made again; the later entry covers both
     UNDONE = "undone"
-    """It was undone."""
-    NEVER_MADE = "never made"
-    """It was looked up and does not exist."""
-    KEPT = "kept"
-    """It exists, but could not be recognised as the run's own."""
+    NEVER_MADE = "never made"  # it was looked up and does not exist
+    KEPT = "kept"  # it exists, but could not be recognised as the run's own
 
 
 PERHAPS = (EntryState.INTENDED, EntryState.LOST, EntryState.KEPT)
@@ -76,16 +60,13 @@ class Body(msgspec.Struct, frozen=True):
 
 
 class ClaimOutline(msgspec.Struct, frozen=True):
-    """A lab's claim. ``proves`` is the hash of its call and its expected answer.
-
-    ``call`` is ``service.Operation``, or empty; ``by`` are the gates that should refuse.
-    """
+    """A lab's claim."""
 
     says: str
     identity: str
-    call: str
-    proves: str
-    by: tuple[str, ...] = ()
+    call: str  # ``service.Operation``, or empty
+    proves: str  # the hash of the call and its expected answer
+    by: tuple[str, ...] = ()  # the gates that should refuse
 
 
 class StageOutline(msgspec.Struct, frozen=True):
@@ -98,13 +79,7 @@ class StageOutline(msgspec.Struct, frozen=True):
 
 
 class RunRecord(Body, frozen=True):
-    """One attempt at a lab on one target. Times are ISO 8601 in UTC.
-
-    ``caller`` is the ARN of ``admin``, ``person`` the user and machine; both may be empty.
-    ``instance`` is as in ``ports.TargetInfo``. ``allowed`` is what the lab declares and the
-    person agreed to. ``accounts`` maps the identities of its further accounts to their ids.
-    ``profiles`` are those with settings in the lab. ``outline`` is the lab when the run began.
-    """
+    """One attempt at a lab on one target. Times are ISO 8601 in UTC."""
 
     id: str
     lab: str
@@ -116,29 +91,25 @@ class RunRecord(Body, frozen=True):
     account: str
     region: str
     partition: str
-    instance: str
+    instance: str  # as in ``ports.TargetInfo``
     state: RunState
     started: str
     ended: str = ""
-    caller: str = ""
-    person: str = ""
-    allowed: Allowed = msgspec.field(default_factory=Allowed)
-    accounts: Mapping[str, str] = msgspec.field(default_factory=dict)
-    profiles: tuple[str, ...] = ()
-    outline: tuple[StageOutline, ...] = ()
+    caller: str = ""  # the ARN of ``admin``, if known
+    person: str = ""  # the user and the machine, if known
+    allowed: Allowed = Allowed()  # what the lab declares and the person agreed to
+    accounts: Mapping[str, str] = {}  # further accounts, by the identity that calls there
+    profiles: tuple[str, ...] = ()  # those with settings in the lab
+    outline: tuple[StageOutline, ...] = ()  # the lab when the run began
 
 
 class Thing(msgspec.Struct, frozen=True):
-    """A thing in an account: its kind (an id of ``stslab.kinds.table``) and its names.
+    """A thing in an account."""
 
-    ``identity`` distinguishes it from a later thing with the same names; empty if unknown.
-    ``admin`` administers its account.
-    """
-
-    kind: str
+    kind: str  # an id of ``stslab.kinds.table``
     names: Mapping[str, str]
-    identity: str = ""
-    admin: str = ADMIN
+    identity: str = ""  # distinguishes it from a later thing of these names; empty if unknown
+    admin: str = ADMIN  # administers its account
 
     def same(self, other: "Thing") -> bool:
         ours, theirs = (self.kind, self.admin), (other.kind, other.admin)
@@ -161,11 +132,7 @@ class UndoCall(msgspec.Struct, frozen=True):
 
 
 class Intent(Body, frozen=True):
-    """A call that is about to be made, its undo, and its thing.
-
-    ``thing`` may lack names that only the answer has. ``replaces`` is the number of an earlier
-    entry that may have taken effect, or 0.
-    """
+    """A call that is about to be made, its undo, and its thing."""
 
     stage: str
     step: int
@@ -174,10 +141,10 @@ class Intent(Body, frozen=True):
     service: str
     operation: str
     params: Data
-    thing: Thing | None
+    thing: Thing | None  # it may lack names that only the answer has
     undo: tuple[UndoCall, ...]
     profile: str = ""
-    replaces: int = 0
+    replaces: int = 0  # the number of an earlier entry that may have taken effect
 
     @property
     def call(self) -> Call:
@@ -185,24 +152,20 @@ class Intent(Body, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A journaled intent and its outcome.
-
-    ``state`` is the latest state, undone or not; ``happened`` is the state after the call itself,
-    at ``answered``. Times are ISO 8601 in UTC; ``ended`` is empty if no answer is known.
-    """
+    """A journaled intent and its outcome. Times are ISO 8601 in UTC."""
 
     seq: int
     run: str
     intent: Intent
-    state: EntryState
+    state: EntryState  # the latest, undone or not
     thing: Thing | None
     undo: tuple[UndoCall, ...]
     detail: str
-    happened: EntryState
+    happened: EntryState  # the state after the call itself, at ``answered``
     request_id: str
     started: str
     answered: str
-    ended: str
+    ended: str  # empty if no answer is known
 
     @property
     def call(self) -> str:
@@ -210,10 +173,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The result of a call. ``thing`` and ``undo`` are complete, or None if nothing is new.
-
-    ``profile`` is (name, access key id, expiration) of saved credentials.
-    """
+    """The result of a call. ``thing`` and ``undo`` are complete, or None if nothing is new."""
 
     state: EntryState
     detail: str = ""
@@ -221,7 +181,7 @@ class Result(msgspec.Struct, frozen=True):
     thing: Thing | None = None
     undo: tuple[UndoCall, ...] | None = None
     saved: Data = msgspec.field(default_factory=dict)
-    profile: tuple[str, str, str] | None = None
+    profile: tuple[str, str, str] | None = None  # of saved credentials: name, key id, expiration
 
 
 class SavedProfile(msgspec.Struct, frozen=True):
@@ -235,18 +195,12 @@ class SavedProfile(msgspec.Struct, frozen=True):
 class How(StrEnum):
     """How a stage was done."""
 
-    PROMPT = "at the prompt"
-    """Step by step, with a person at the terminal."""
-    BY_NAME = "stslab step"
-    """At once, by a command that names it."""
-    YES = "--yes"
-    """At once, without questions."""
-    ALONE = "without a terminal"
-    """At once, since there was nobody to ask."""
-    BREAK = "stslab break"
-    """At once, to have a set-up to break."""
-    HAND = "by hand"
-    """Outside stslab, which found it done."""
+    PROMPT = "at the prompt"  # step by step, with a person at the terminal
+    BY_NAME = "stslab step"  # at once, by a command that names it
+    YES = "--yes"  # at once, without questions
+    ALONE = "without a terminal"  # at once, since there was nobody to ask
+    BREAK = "stslab break"  # at once, to have a set-up to break
+    HAND = "by hand"  # outside stslab, which found it done
 
 
 class Entered(Body, frozen=True):
@@ -273,26 +227,22 @@ class StageRecord(Body, frozen=True):
 
 
 class CheckRecord(Body, frozen=True):
-    """One try of a claim. ``number`` counts from 0 in its stage.
-
-    ``claim`` is the lab's at that time. ``denied``: it holds because AWS refused. ``void``: it
-    is about a thing that this run never made. ``gates`` are the known gates that refused.
-    """
+    """One try of a claim."""
 
     stage: str
-    number: int
+    number: int  # from 0, in the stage
     title: str
     says: str
-    claim: ClaimOutline
+    claim: ClaimOutline  # the lab's at that time
     held: bool
-    denied: bool
+    denied: bool  # it holds because AWS refused
     code: str
     proof: str
     request_id: str
     seconds: float
     at: str
-    void: bool = False
-    gates: tuple[str, ...] = ()
+    void: bool = False  # it is about a thing that this run never made
+    gates: tuple[str, ...] = ()  # the known gates that refused
 
 
 class Prediction(Body, frozen=True):
@@ -306,68 +256,55 @@ class Prediction(Body, frozen=True):
 
 
 class Hint(Body, frozen=True):
-    """A hint that the learner took. ``grade`` counts from 0: a nudge, a pointer, the command.
-
-    ``step`` is HINT for a fault, or WHY for a refused request, whose id is in ``about``.
-    """
+    """A hint that the learner took."""
 
     stage: str
-    step: int
-    grade: int
-    about: str = ""
+    step: int  # HINT for a fault, WHY for a refused request
+    grade: int  # from 0: a nudge, a pointer, the command
+    about: str = ""  # the id of the refused request
 
 
 HINT, WHY = -1, -2
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One change that breaks the set-up: by calls, or in a profile's credentials (``spoil``).
-
-    ``title`` is the symptom. ``cells`` (cell, who) are the cells of the access table that change.
-    ``whose`` is the profile whose credentials replace this one's, if any.
-    """
+    """One change that breaks the set-up: by calls, or in a profile's credentials."""
 
     id: str
-    title: str
+    title: str  # the symptom
     after: str
     derived: bool
     change: tuple[Call, ...] = ()
     fix: tuple[Call, ...] = ()
     hints: tuple[str, ...] = ()
     profile: str = ""
-    spoil: str = ""
-    whose: str = ""
-    cells: tuple[tuple[str, str], ...] = ()
+    spoil: str = ""  # what is wrong in the credentials
+    whose: str = ""  # the profile whose credentials replace this one's, if any
+    cells: tuple[tuple[str, str], ...] = ()  # cell and identity, in the access table
 
 
 class FaultState(StrEnum):
     """How far a learner is with a fault."""
 
-    CHOSEN = "chosen"
-    """The set-up is being made."""
+    CHOSEN = "chosen"  # the set-up is being made
     PLANTING = "planting"
     PLANTED = "planted"
     FIXED = "fixed"
 
 
 class Broken(Body, frozen=True):
-    """The run's fault and its state. ``asked`` are the flags that chose it.
-
-    ``gate``, ``where`` and ``advice`` say what is wrong. ``opened``: a fix allowed too much.
-    ``tries`` counts the learner's changes; ``solved``: stslab fixed it. ``at`` is when it was
-    planted, or the time of an earlier state.
-    """
+    """The run's fault and its state."""
 
     fault: Fault
     state: FaultState
-    asked: str
-    gate: str = ""
+    asked: str  # the flags that chose it
+    gate: str = ""  # this and the next two say what is wrong
     where: str = ""
     advice: str = ""
-    opened: bool = False
-    at: str = ""
-    tries: int = 0
-    solved: bool = False
+    opened: bool = False  # a fix allowed too much
+    at: str = ""  # when it was planted, or the time of an earlier state
+    tries: int = 0  # the learner's changes
+    solved: bool = False  # stslab fixed it
 
 
 class Marked(Body, frozen=True):
@@ -447,16 +384,13 @@ def person() -> str:
 
 
 class Link(NamedTuple):
-    """A stored record: ``body`` is JSON, ``seal`` a hash of it all and of the previous seal.
+    """A stored record."""
 
-    ``number`` counts from 1 in its run.
-    """
-
-    number: int
+    number: int  # from 1, in its run
     kind: str
     at: str
-    body: str
-    seal: str
+    body: str  # JSON
+    seal: str  # a hash of it all, and of the seal before it
 
 
 def sealed(*parts: object) -> str:

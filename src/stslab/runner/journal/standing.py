@@ -18,14 +18,10 @@ from stslab.runner.journal.records import How
 class Verdict(StrEnum):
     """The verdict of a run's records on a claim."""
 
-    ALLOWED = "allowed"
-    """It was proved by a call that succeeded."""
-    DENIED = "denied"
-    """It was proved by a call that AWS refused."""
-    NOT_PROVED = "not proved"
-    """It was tried, and did not hold."""
-    NEVER_MADE = "never made"
-    """It is about a thing that the run never made, and does not count."""
+    ALLOWED = "allowed"  # it was proved by a call that succeeded
+    DENIED = "denied"  # it was proved by a call that AWS refused
+    NOT_PROVED = "not proved"  # it was tried, and did not hold
+    NEVER_MADE = "never made"  # it is about a thing that the run never made, and does not count
     CHANGED = "changed"
     """The lab has changed since the run began: another claim was tried in its place."""
     NOT_TRIED = "not tried"
@@ -55,22 +51,18 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A claim of the lab, with the try that proved it, or else the last one.
-
-    ``call`` is ``service.Operation``, or empty if nothing is called. ``by`` are the gates that
-    should refuse, ``gates`` the known gates that did. ``tries`` counts all tries.
-    """
+    """A claim of the lab, with the try that proved it, or else the last one."""
 
     stage: str
     title: str
     says: str
     identity: str
-    call: str
+    call: str  # ``service.Operation``, or empty if nothing is called
     verdict: Verdict
-    by: tuple[str, ...] = ()
-    tries: int = 0
+    by: tuple[str, ...] = ()  # the gates that should refuse
+    tries: int = 0  # all of them
     code: str = ""
-    gates: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()  # the known gates that refused
     proof: str = ""
     request_id: str = ""
     seconds: float = 0.0

@@ -41,13 +41,10 @@ from stslab.runner.journal.records import (
 )
 from stslab.runner.ports import Clock
 
-IN_MEMORY = Path(":memory:")
-"""A journal that is not kept, for a run that is not continued."""
-APPLICATION_ID = 0x5354534C
-"""The letters STSL, which mark a SQLite file as stslab's journal."""
+IN_MEMORY = Path(":memory:")  # a journal that is not kept, for a run that is not continued
+APPLICATION_ID = 0x5354534C  # the letters STSL, which mark a SQLite file as stslab's journal
 
-VERSION = 6
-"""Raised with each change of the tables. A journal of another version is refused."""
+VERSION = 6  # raised with each change of the tables; a journal of another version is refused
 
 _STATEMENTS = (
     """

@@ -244,7 +244,7 @@ def _answered(expect: str | None, answer: Answer, scope: Data) -> Finding:
         return Finding(held=True, proof="the call succeeded", request_id=answer.request_id)
     try:
         held = truthy(evaluate(expect, answer.data, scope))
-        problem = f"not so: {_sentence(expect, scope).strip()}"
+        problem = f"not true: {_sentence(expect, scope).strip()}"
     except UnresolvedReference as error:
         held, problem = False, error.message
     return Finding(

@@ -21,8 +21,7 @@ from stslab.runner.ports import TargetInfo
 from stslab.runner.run.plan import stage_started
 from stslab.runner.run.scope import basis
 
-DRY_ID = "abcd1234"
-"""The run id that a dry run shows."""
+DRY_ID = "abcd1234"  # the run id that a dry run shows
 
 
 def dry_run(

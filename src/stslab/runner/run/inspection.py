@@ -57,17 +57,13 @@ _MADE_BY = {
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """The result of inspecting a step's work. ``what`` says what is wrong, or is empty.
+    """The result of inspecting a step's work."""
 
-    ``gone``: it must be made again. ``fix`` are the calls that revert a change. ``answer`` is
-    what the step's call would answer, if known.
-    """
-
-    what: str = ""
-    gone: bool = False
+    what: str = ""  # what is wrong, or empty
+    gone: bool = False  # it must be made again
     differences: tuple[Difference, ...] = ()
-    fix: tuple[CallShown, ...] = ()
-    answer: Data = msgspec.field(default_factory=dict)
+    fix: tuple[CallShown, ...] = ()  # the calls that revert a change
+    answer: Data = {}  # what the step's call would answer, if known
 
 
 _AS_IT_WAS = Seen()

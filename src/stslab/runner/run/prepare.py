@@ -34,17 +34,14 @@ Scope = Data
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A step ready to be called. ``creation`` is None if it makes nothing of a known kind.
-
-    ``place`` is the target in the called account. The intent is not redacted.
-    """
+    """A step ready to be called."""
 
     step: Step
-    intent: Intent
+    intent: Intent  # not redacted
     waiter: str
     waiter_params: Data
-    creation: Creation | None
-    place: TargetInfo
+    creation: Creation | None  # None if it makes nothing of a known kind
+    place: TargetInfo  # the target in the called account
 
     @property
     def params(self) -> Data:
@@ -117,14 +114,11 @@ _AGAIN = "Try again: stslab run"
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """What to do now: continue with ``data`` as the answer of ``entry``, or make the call.
-
-    ``replaces`` is the earlier entry that the new call replaces, or 0.
-    """
+    """What to do now: continue with ``data`` as the answer of ``entry``, or make the call."""
 
     data: Data | None = None
     entry: int = 0
-    replaces: int = 0
+    replaces: int = 0  # the earlier entry that the new call replaces
 
 
 def settle(work: Work, entry: Entry, prepared: Prepared) -> Settled:
@@ -245,7 +239,7 @@ def _undone(work: Work, entry: Entry) -> Settled:
     undone = undo(work, entry)
     if undone.failed or undone.outcome is UndoOutcome.KEPT:
         raise RunError(
-            f"What “{entry.intent.title}” left half-done could not be undone: {undone.detail}",
+            f"The half-done step “{entry.intent.title}” could not be undone: {undone.detail}",
             "Try again with `stslab run`, or undo everything with `stslab cleanup`.",
         )
     return Settled()

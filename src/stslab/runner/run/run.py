@@ -64,26 +64,21 @@ class Runner:
     Each method raises a UsageError for an unknown stage.
     """
 
-    def __init__(  # noqa: PLR0917 - the ports, in the seam's order
+    def __init__(
         self,
         lab: Lab,
-        account: ports.Account,
-        profiles: ports.Profiles,
+        calls: Calls,
         journal: Journal,
-        emit: Callable[[events.Event], None],
-        clock: ports.Clock | None = None,
         *,
         describe: events.Describe,
         new_id: Callable[[], str] = new_run_id,
         services: Collection[str] = (),
         how: How = How.PROMPT,
         tell: ports.Tell = reason_of,
-        hand: ports.Hand | None = None,
     ) -> None:
         """``services`` are those, beyond the usual four, that the person allowed on a real account.
 
-        ``how`` is how the stages are done, ``tell`` returns why AWS refused a call, ``hand`` is
-        the port to the learner's work by hand.
+        ``how`` is how the stages are done, ``tell`` returns why AWS refused a call.
         """
         self._lab = lab
         self._journal = journal
@@ -91,10 +86,9 @@ class Runner:
         self._services = services
         self._how = how
         self._tell = tell
-        self._calls = Calls(account, profiles, emit, clock or ports.Clock(), hand)
-        self._cleanup = Cleanup(
-            journal, account, profiles, emit, self._calls.clock, describe=describe, hand=hand
-        )
+        self._calls = calls
+        own = Calls(calls.account, calls.profiles, calls.emit, calls.clock, calls.hand)
+        self._cleanup = Cleanup(journal, own, describe=describe)  # its calls are not counted
         self._live = live_names(lab)
         self._open_run: _Open | None = None
         self._basis: ports.Data = {}
@@ -121,9 +115,8 @@ class Runner:
     def resume(self) -> Begun | None:
         """Continue this lab's unfinished run on this target, if there is one.
 
-        A run whose account is gone is ended; a stopped cleanup is completed.
-
-        Raises: as :meth:`start_or_resume`.
+        A run whose account is gone is ended; a stopped cleanup is completed. Raises as
+        :meth:`start_or_resume`.
         """
         for run in self._journal.unfinished(self._calls.target.name, self._lab.id):
             if self._can_continue(run):
@@ -258,9 +251,7 @@ class Runner:
         """Undo everything of the run, and prove the cleanup stage's checkpoint.
 
         Checks with a call come first; then the profiles are removed; then come the other checks.
-
-        Raises:
-            UndoIncomplete: Something is left.
+        UndoIncomplete: something is left.
         """
         self._cleanup.undo(self._run)
         checks, numbers = self._open.checks, range(len(stage.checkpoint))
@@ -291,9 +282,7 @@ class Runner:
         """Make the stage's checks again, without journaling them.
 
         A claim that was proved need no longer hold once a later stage has changed it.
-
-        Raises:
-            CheckFailed: A claim does not hold that should.
+        CheckFailed: a claim does not hold that should.
         """
         stage, checks, failed = stage_of(self._lab, stage_id), self._open.checks, []
         for number in range(len(stage.checkpoint)):

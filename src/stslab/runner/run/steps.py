@@ -145,7 +145,7 @@ class Doing(msgspec.Struct, frozen=True):
             if answered:
                 return answered
             entry = self.work.past.latest(intent.stage, intent.step)
-        raise StepError("NoAnswer", "its answer was lost, again and again")
+        raise StepError("NoAnswer", "its answer was lost several times")
 
     def _call_once(self, prepared: Prepared) -> tuple[int, Answer] | None:
         """Journal the intent and make the call. None if the answer was lost."""
@@ -323,9 +323,8 @@ class Steps:
         """Do one step (``number`` counts from 0), or the rest of it.
 
         A step that was done is inspected. If its work is gone, it is adopted if made again by
-        hand, and else done again. ``quietly``: emit nothing if all is as it was.
-
-        Raises: as :meth:`Doing.go_on`.
+        hand, and else done again. ``quietly``: emit nothing if all is as it was. Raises as
+        :meth:`Doing.go_on`.
         """
         entry, doing = self._latest(stage, number), self._doing(stage, number)
         if entry and entry.state is EntryState.DONE:

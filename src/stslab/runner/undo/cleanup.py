@@ -1,6 +1,6 @@
 """Undo a whole run, from the journal alone, and prove that nothing is left."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -13,7 +13,6 @@ from stslab.runner.events import (
     CallShown,
     CleanupFinished,
     Describe,
-    Event,
     Notice,
     UndoFinished,
     UndoOutcome,
@@ -21,7 +20,6 @@ from stslab.runner.events import (
 )
 from stslab.runner.journal.records import MADE, PERHAPS, Entry, Forgot, Marked, RunState, Thing
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import Account, Clock, Hand, Profiles
 from stslab.runner.undo.proof import left_of, name, undo_by_hand
 from stslab.runner.undo.undo import Undone, children, failed, undo
 
@@ -35,16 +33,12 @@ _REMOVED = (UndoOutcome.UNDONE, UndoOutcome.WAS_GONE)
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """One thing that cleanup will undo, and the calls for it.
-
-    ``extras`` belong to it and are removed with it. ``perhaps``: it may not exist, since the
-    answer of the call that makes it is unknown.
-    """
+    """One thing that cleanup will undo, and the calls for it."""
 
     thing: str
     calls: tuple[CallShown, ...]
-    perhaps: bool
-    extras: tuple[str, ...] = ()
+    perhaps: bool  # it may not exist: the answer of the call that makes it is unknown
+    extras: tuple[str, ...] = ()  # they belong to it and are removed with it
 
 
 class Cleanup:
@@ -53,20 +47,10 @@ class Cleanup:
     Each method raises a JournalError for an unknown run.
     """
 
-    def __init__(
-        self,
-        journal: Journal,
-        account: Account,
-        profiles: Profiles,
-        emit: Callable[[Event], None],
-        clock: Clock | None = None,
-        *,
-        describe: Describe,
-        hand: Hand | None = None,
-    ) -> None:
+    def __init__(self, journal: Journal, calls: Calls, *, describe: Describe) -> None:
         self._journal = journal
+        self._calls = calls
         self._describe = describe
-        self._calls = Calls(account, profiles, emit, clock or Clock(), hand)
 
     def plan(self, run_id: str, *, extras: bool = False) -> tuple[Planned, ...]:
         """The things that cleanup will undo, in order. ``extras``: look up what belongs to them."""

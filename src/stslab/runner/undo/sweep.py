@@ -7,23 +7,21 @@ things are journaled as a run, which an ordinary cleanup then undoes.
 """
 
 import re
-from collections.abc import Callable
 
 import msgspec
 
 from stslab.kinds.table import KINDS, LISTINGS
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.look import label
-from stslab.runner.events import Event, Notice
+from stslab.runner.events import Notice
 from stslab.runner.journal import records
 from stslab.runner.journal.records import LENGTH
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import ADMIN, Account, Clock, Profiles, Refusal
+from stslab.runner.ports import ADMIN, Refusal
 from stslab.runner.undo.proof import Item, listed
 from stslab.runner.undo.undo import removal_of
 
-RECOVERED = "recovered"
-"""The lab of a run that is known only from its leftovers."""
+RECOVERED = "recovered"  # the lab of a run that is known only from its leftovers
 
 _ID = re.compile(rf"[a-z][a-z0-9]{{{LENGTH - 1}}}")
 _IDS_IN = re.compile(rf"(?<![a-zA-Z0-9]){_ID.pattern}(?![a-zA-Z0-9])")
@@ -56,16 +54,12 @@ class Leftover(msgspec.Struct, frozen=True):
 
 
 class FoundRun(msgspec.Struct, frozen=True):
-    """The leftovers of one run, in the order in which they are undone.
-
-    ``known`` is the run in this machine's journal, if it has it. ``since`` is when the oldest
-    thing was created (ISO 8601), or empty.
-    """
+    """The leftovers of one run, in the order in which they are undone."""
 
     id: str
     things: tuple[records.Thing, ...]
-    since: str
-    known: records.RunRecord | None
+    since: str  # when the oldest was created (ISO 8601), or empty
+    known: records.RunRecord | None  # the run in this machine's journal, if it has it
 
     @property
     def unfinished(self) -> bool:
@@ -75,29 +69,20 @@ class FoundRun(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """The result of a sweep. ``doubtful`` things have our tag, but lack its id in their names.
-
-    ``refused`` are the listings that AWS refused.
-    """
+    """The result of a sweep."""
 
     runs: tuple[FoundRun, ...]
-    doubtful: tuple[tuple[records.Thing, str], ...]
-    refused: tuple[str, ...]
+    doubtful: tuple[tuple[records.Thing, str], ...]  # with our tag, but its id not in the name
+    refused: tuple[str, ...]  # the listings that AWS refused
 
 
 class Sweep:
     """Sweeps one account. It only reads, until :meth:`adopt`."""
 
-    def __init__(
-        self,
-        journal: Journal,
-        account: Account,
-        profiles: Profiles,
-        emit: Callable[[Event], None],
-    ) -> None:
+    def __init__(self, journal: Journal, calls: Calls) -> None:
         self._journal = journal
-        self._target = account.target
-        self._calls = Calls(account, profiles, emit, Clock())
+        self._target = calls.target
+        self._calls = calls
         self._refused: list[str] = []
 
     def find(self) -> Found:
