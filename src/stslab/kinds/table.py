@@ -60,17 +60,9 @@ class Child(msgspec.Struct, frozen=True):
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """One kind of thing. ``id`` is the service and a word for it.
+    """One kind of thing."""
 
-    ``identity`` distinguishes a thing from a later one with the same names: a unique id or the
-    time of creation, in the response of the lookup or of the creating operation. If AWS has
-    neither, the run's tag does.
-
-    ``put`` is for settings of the whole account: the operation that sets it. Its undo restores the
-    old value, which ``was`` finds in the lookup's response, or removes it if there was none.
-    """
-
-    id: str
+    id: str  # the service and a word for it
     what: str
     names: tuple[str, ...]  # the parameters that name one
     look: str
@@ -87,9 +79,9 @@ class Kind(msgspec.Struct, frozen=True):
     deployed: tuple[str, ...] = ()  # actions of CloudFormation with its caller's permissions
     cleaned: tuple[str, ...] = ()  # actions by which cleanup finds and empties one
     by_hand: str = ""  # the command that removes one, if ``remove`` alone does not
-    identity: str = ""
-    put: str = ""
-    was: str = ""
+    identity: str = ""  # its unique id or time of creation; without it, the run's tag counts
+    put: str = ""  # of a setting of the whole account: the operation that sets it
+    was: str = ""  # the old value, for the undo; if there was none, the undo removes the setting
     guarded: str = ""  # whether somebody protected it against removal
     unguard: str = ""  # the command that ends the protection
 
@@ -219,18 +211,16 @@ class Creation(msgspec.Struct, frozen=True):
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """The effect of one operation on a thing of ``kind``.
+    """The effect of one operation on a thing.
 
-    ``shows`` maps a parameter to its place in the lookup's response; ``made`` is the place of the
-    time of creation. ``more`` is a second lookup, whose response is added to the first's: an
-    operation, and its parameters as expressions over ``{answer, thing}``. ``put_back`` restores
-    the thing's document: an operation, and its parameters besides the thing's names; ``{}`` in
-    them is the document.
+    ``more`` is a second lookup, whose response is added to the first's: an operation, and its
+    parameters as expressions over ``{answer, thing}``. ``put_back`` restores the thing's document:
+    an operation, and its further parameters, in which ``{}`` is the document.
     """
 
     kind: str
-    shows: Mapping[str, str] = msgspec.field(default_factory=dict)
-    made: str = ""
+    shows: Mapping[str, str] = {}  # a parameter's place in the lookup's response
+    made: str = ""  # the place of the time of creation
     more: tuple[str, Mapping[str, str]] | None = None
     put_back: tuple[str, Mapping[str, object]] | None = None
 

@@ -372,8 +372,7 @@ def _texts(looked: Looked) -> Iterator[Found]:
             if step.part.task and not (step.part.hints or step.unclear("hints")):
                 message, fix = "This task has no hint except the command.", "Add `hints:`."
                 yield Found(step.node.keys["task"], step.node, message, fix, rule="text-missing")
-    faults = looked.root.get("faults")
-    for fault, node in zip(looked.lab.faults, faults.items if faults else (), strict=True):
+    for fault, node in zip(looked.lab.faults, looked.root.listed("faults"), strict=True):
         if not fault.hints:
             message, fix = "This fault has no hint.", "Add `hints:`."
             yield Found(node, node, message, fix, rule="text-missing")

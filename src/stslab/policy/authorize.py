@@ -17,10 +17,6 @@ from stslab.policy.request import Context, PrincipalKind, Request, split_arn
 from stslab.structures import beside
 from stslab.vocabulary import Outcome, PolicyKind
 
-_ALLOWED: Final = Outcome.ALLOWED
-_DENIED: Final = Outcome.EXPLICITLY_DENIED
-_NOT_ALLOWED: Final = Outcome.IMPLICITLY_DENIED
-
 
 class Policies(NamedTuple):
     """The policies that apply to a request."""
@@ -69,7 +65,7 @@ def authorize(request: Request, policies: Policies) -> Decision:
 def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> Layers:
     principal = question.request.principal
     kind = PolicyKind.TRUST if _is_trust(question) else PolicyKind.RESOURCE
-    resource = Layer(kind, (), _NOT_ALLOWED)
+    resource = Layer(kind, (), Outcome.IMPLICITLY_DENIED)
     if policies.resource is not None:
         resource = layer(kind, [read(policies.resource, question)])
     recovers = principal.kind is PrincipalKind.ROOT and question.action in _ROOT_RECOVERS
@@ -124,23 +120,24 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
     """The outcome and its reason, worded as in "Troubleshoot access denied error messages"."""
     controls, resource, identity, limits = layers
     considered = (*controls, resource, *identity, *limits)
-    denies = any(each.outcome is _DENIED for each in considered)
+    denying = [one for one in considered if one.denies]
     must_allow = not same_account or _resource_policy_must_allow(question)
     closest = resource.closest if same_account else Level.NONE
     needed = _needed(layers, closest, must_allow)
-    if not denies and all(each.outcome is _ALLOWED for each in needed):
+    if not denying and all(each.allows for each in needed):
         if rule := _forbidden(question):
-            return _NOT_ALLOWED, rule
-        return _ALLOWED, _grant(layers, must_allow, question.request.action)
+            return Outcome.IMPLICITLY_DENIED, rule
+        return Outcome.ALLOWED, _grant(layers, must_allow, question.request.action)
     if same_account and must_allow and not closest:
         needed = _needed_if_conditions_held(question, layers) or needed
-    refusing = [one for one in needed if one.outcome is not _ALLOWED]
-    denying = [one for one in considered if one.outcome is _DENIED]
+    refusing = [one for one in needed if not one.allows]
     for each in (*refusing, *denying):
         each.blocks = True
     if denying:
-        return _DENIED, f"with an explicit deny in {with_article(denying[0].kind)}"
-    return _NOT_ALLOWED, f"no {refusing[0].kind} allows the {question.request.action} action"
+        denied_by = with_article(denying[0].kind)
+        return Outcome.EXPLICITLY_DENIED, f"with an explicit deny in {denied_by}"
+    silent = refusing[0].kind
+    return Outcome.IMPLICITLY_DENIED, f"no {silent} allows the {question.request.action} action"
 
 
 def _needed_if_conditions_held(question: Question, layers: Layers) -> list[Layer]:

@@ -100,10 +100,7 @@ class Layer:
 
     @property
     def closest(self) -> Level:
-        closest = _UNNAMED
-        for reading in self.readings:
-            closest = max(closest, reading.level)
-        return closest
+        return max((reading.level for reading in self.readings), default=_UNNAMED)
 
 
 def layer(kind: PolicyKind, readings: Sequence[Reading], level: int = 0) -> Layer:

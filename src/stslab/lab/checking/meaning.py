@@ -182,11 +182,10 @@ def _check_profiles(draft: LabDraft, scope: Scope) -> None:
 
 def _check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | None) -> None:
     """Check ``uses`` and ``services``: known names, and services that exist."""
-    uses, services = draft.lab.node.get("uses"), draft.lab.node.get("services")
+    uses, known = draft.lab.node.get("uses"), catalogue.services() if catalogue else ()
     if uses:
         scope.check_texts(uses)
-    known = catalogue.services() if catalogue else ()
-    for one in services.items if services and known else ():
+    for one in draft.lab.node.listed("services") if known else ():
         if one.value in HOME:
             scope.report(one.problem(f"{one.value} needs no declaration.", "Leave it out."))
         elif isinstance(one.value, str) and one.value not in known:
@@ -388,12 +387,10 @@ class _Lesson(_Checker):
         self._env(node.get("env"))
         self._access(lab, node.get("access"))
         for stage in draft.stages:
-            changes = stage.stage.node.get("changes")
-            items = changes.items if changes else ()
-            self._changes(draft, zip(stage.stage.part.changes, items, strict=True))
-        faults = node.get("faults")
+            changes = zip(stage.stage.part.changes, stage.stage.node.listed("changes"), strict=True)
+            self._changes(draft, changes)
         stages = {one.stage.part.id for one in draft.stages}
-        self._faults([*zip(lab.faults, faults.items if faults else (), strict=True)], stages)
+        self._faults([*zip(lab.faults, node.listed("faults"), strict=True)], stages)
 
     def _env(self, env: Node | None) -> None:
         for name, value in _named(env).items():
@@ -436,8 +433,7 @@ class _Lesson(_Checker):
                 message = f"This lab has no stage {fault.after}."
                 self.report(after.problem(message, did_you_mean(fault.after, [*stages])))
             for key, actions in (("change", fault.change), ("fix", fault.fix)):
-                listed = node.get(key)
-                for action, one in zip(actions, listed.items if listed else (), strict=True):
+                for action, one in zip(actions, node.listed(key), strict=True):
                     self.calls.call(action, one)
 
 

@@ -103,6 +103,11 @@ class Node:
     def get(self, key: str) -> "Node | None":
         return self.value.get(key) if isinstance(self.value, dict) else None
 
+    def listed(self, key: str) -> list["Node"]:
+        """The items of a key's list; empty if there is no such list."""
+        found = self.get(key)
+        return found.items if found else []
+
     def at(self, place: Iterable[str | int]) -> "Node":
         """The node at a place; a single item may be written without its list."""
         node = self

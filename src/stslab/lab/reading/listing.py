@@ -61,9 +61,7 @@ def header(path: Path) -> LabHeader:
     name = _text(root, "id")
     if not name:
         return LabHeader(path.stem, "", path, problem="It has no id.")
-    found = root.get("stages")
-    stages = found.items if found else ()
-    titles = tuple((_text(one, "id"), _text(one, "title")) for one in stages)
+    titles = tuple((_text(one, "id"), _text(one, "title")) for one in root.listed("stages"))
     after = _text(root, "after")
     return LabHeader(name, _text(root, "title"), path, titles, after=after, root=root)
 

@@ -110,10 +110,9 @@ def _stage(node: Node, report: Report) -> StageDraft:
 
 def _listed(node: Node, key: str, report: Report) -> Sequence[Node]:
     found = node.get(key)
-    if found is None or found.value is None or isinstance(found.value, list):
-        return found.items if found else ()
-    report(found.problem(f"`{key}` must be a list.", "Begin each of its items with `- `."))
-    return ()
+    if found and not (found.value is None or isinstance(found.value, list)):
+        report(found.problem(f"`{key}` must be a list.", "Begin each of its items with `- `."))
+    return node.listed(key)
 
 
 def _part_draft(
