@@ -7,8 +7,8 @@ from tests.aws.endpoint import Endpoint, serving
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.profiles import ProfileFiles
-from stslab.aws.target import Target, sandbox
-from stslab.runner.ports import Credentials
+from stslab.aws.target import Target
+from stslab.runner.ports import Credentials, TargetInfo
 
 ADMIN = Credentials("AKIAADMIN00000000000", "ADMINSECRET0123456789")
 
@@ -39,5 +39,5 @@ def profiles(tmp_path, endpoint) -> ProfileFiles:
 
 @pytest.fixture
 def account(endpoint: Endpoint, profiles: ProfileFiles) -> Boto3Account:
-    info = sandbox(endpoint.url, "111122223333", "us-east-1", "one", ADMIN).info
+    info = TargetInfo("sandbox", "sandbox", "111122223333", "us-east-1")
     return Boto3Account(Target(info, endpoint.url), profiles, read_seconds=0.5)

@@ -4,13 +4,12 @@ import socket
 from typing import Any
 
 import pytest
-from tests.aws.conftest import ADMIN
 from tests.aws.endpoint import STACKS, USER, error
 
 from stslab.aws.account import UNREACHABLE, Boto3Account, failure, no_credentials, plain
-from stslab.aws.target import Target, elsewhere, sandbox
+from stslab.aws.target import Target
 from stslab.errors import CredentialsError, RunError
-from stslab.runner.ports import Answer, Credentials, Lost, Refusal
+from stslab.runner.ports import Answer, Credentials, Lost, Refusal, TargetInfo
 
 
 def get_user(account, identity="admin"):
@@ -64,7 +63,7 @@ def test_an_unreachable_endpoint_is_a_refusal(profiles):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-        info = sandbox(url, "1", "us-east-1", "one", ADMIN).info
+        info = TargetInfo("sandbox", "sandbox", "1", "us-east-1")
         outcome = get_user(Boto3Account(Target(info, url), profiles))
     assert outcome == Refusal(UNREACHABLE, f"Could not connect to {url}/.") or (
         isinstance(outcome, Refusal) and not outcome.transient and url in outcome.message
@@ -168,7 +167,7 @@ def test_a_real_account_uses_the_learners_own_credentials(
     endpoint, profiles, monkeypatch, tmp_path
 ):
     profiles.remove("admin")
-    info = elsewhere("111122223333", "us-east-1").info
+    info = TargetInfo("aws", "aws", "111122223333", "us-east-1")
     account = Boto3Account(Target(info, endpoint.url), profiles)
     with pytest.raises(CredentialsError, match="No AWS credentials"):
         get_user(account)

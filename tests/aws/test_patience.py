@@ -4,10 +4,10 @@ import pytest
 from tests.aws.endpoint import USER, Endpoint, error
 
 from stslab.aws.account import Boto3Account
-from stslab.aws.target import Target, elsewhere
+from stslab.aws.target import Target
 from stslab.runner.calls.calls import Calls
 from stslab.runner.events import Waiting
-from stslab.runner.ports import Answer, Call, Clock, Lost, Refusal
+from stslab.runner.ports import Answer, Call, Clock, Lost, Refusal, TargetInfo
 
 CREATED = USER.replace(b"GetUser", b"CreateUser")
 
@@ -30,7 +30,7 @@ def real(endpoint: Endpoint, profiles, monkeypatch) -> Boto3Account:
     """An account at the endpoint that is treated as a real one."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAME")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "MYSECRET0123456789")
-    info = elsewhere("111122223333", "us-east-1", instead=endpoint.url).info
+    info = TargetInfo("aws", "aws", "111122223333", "us-east-1", eventually_consistent=True)
     return Boto3Account(Target(info, endpoint.url), profiles, read_seconds=0.3)
 
 

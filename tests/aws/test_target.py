@@ -7,12 +7,14 @@ from tests.aws.endpoint import error
 from stslab.aws import guard, target
 from stslab.aws.guard import says_production
 from stslab.errors import CredentialsError, RunError, UsageError
+from stslab.runner.ports import TargetInfo
 
 CALLER = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
 <GetCallerIdentityResult><Arn>{arn}</Arn><UserId>A</UserId><Account>111122223333</Account>
 </GetCallerIdentityResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata>
 </GetCallerIdentityResponse>"""
 ME = "arn:aws-us-gov:iam::111122223333:user/me"
+LEARNER = guard.Identity("111122223333", ME, "aws-us-gov")
 
 
 @pytest.mark.parametrize(
@@ -33,17 +35,16 @@ def test_an_unknown_target(name):
         target.kind_of(name)
 
 
-def test_the_sandbox_has_its_admin_and_answers_at_once(tmp_path):
-    made = target.sandbox("http://127.0.0.1:1", "111122223333", "us-east-1", "one", ADMIN)
+def test_the_sandbox_has_its_admin(tmp_path):
+    info = TargetInfo("sandbox", "sandbox", "111122223333", "us-east-1")
+    made = target.Target(info, "http://127.0.0.1:1", ADMIN)
     opened = made.open(tmp_path / "p")
     assert opened.profiles.get("admin") == ADMIN
-    assert opened.account.target.instance == "one"
-    assert not opened.account.target.eventually_consistent
     assert ADMIN.secret_access_key not in repr(made) + repr(opened)
 
 
 def test_a_real_account_keeps_no_credentials_of_the_learners(tmp_path):
-    made = target.elsewhere("111122223333", "us-east-1", own_profile="work")
+    made = guard.target_of(guard.Source("work"), LEARNER)
     opened = made.open(tmp_path / "p")
     assert opened.profiles.names() == ()
     assert made.info.eventually_consistent
@@ -54,10 +55,12 @@ def test_a_real_account_keeps_no_credentials_of_the_learners(tmp_path):
 
 
 def test_the_name_of_an_endpoint_fits_a_folder():
-    made = target.elsewhere("111122223333", "us-east-1", url="https://aws.example.test:4566/x")
-    assert made.info.name == "aws.example.test-4566-x"
-    assert made.info.eventually_consistent
-    assert not target.elsewhere("1", "r", url="http://localhost:1").info.eventually_consistent
+    far, near = (
+        guard.target_of(guard.Source(endpoint_url=url), LEARNER).info
+        for url in ("https://aws.example.test:4566/x", "http://localhost:1")
+    )
+    assert (far.name, near.name) == ("aws.example.test-4566-x", "localhost-1")
+    assert (far.eventually_consistent, near.eventually_consistent) == (True, False)
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ class Boto3Account:
     def _raw(
         self, identity: str, service: str, operation: str, params: Params
     ) -> tuple[Response | None, ports.Outcome | None]:
-        """Botocore's response (also an error response), or the outcome where there is none."""
+        """Botocore's response, which may be an error; or without one, the outcome."""
         try:
             reads = not changes(f"{service}.{operation}")  # and so is safe to repeat
             client = self._client(identity, service, patient=reads)

@@ -7,6 +7,7 @@ loader, and each pair of credentials and service has one client.
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,29 +38,19 @@ def is_local(endpoint_url: str) -> bool:
     return urlsplit(endpoint_url).hostname in _LOOPBACK
 
 
-def configured_endpoint(profile: str = "") -> str:
-    """The endpoint URL that the learner's settings use instead of AWS's own, or "".
+def configured(profile: str = "") -> tuple[str, str]:
+    """The region and the endpoint URL (in place of AWS's) in the learner's settings, or "".
 
     AWS SDKs and Tools Reference Guide, "Service-specific endpoints": ``AWS_ENDPOINT_URL``,
     else the profile's ``endpoint_url``. A URL for a single service is ignored.
     """
-    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
-        return ""
-    named = os.environ.get("AWS_ENDPOINT_URL", "")
-    try:
+    region, url = "", os.environ.get("AWS_ENDPOINT_URL", "")
+    with suppress(BotoCoreError):
         session = botocore.session.Session(profile=profile or None)
-        return named or str(session.get_scoped_config().get("endpoint_url", ""))
-    except BotoCoreError:
-        return named
-
-
-def configured_region(profile: str = "") -> str:
-    """The region in the learner's settings, or "". The partition follows from it."""
-    try:
-        session = botocore.session.Session(profile=profile or None)
-        return str(session.get_config_variable("region") or "")
-    except BotoCoreError:
-        return ""
+        region = str(session.get_config_variable("region") or "")
+        url = url or str(session.get_scoped_config().get("endpoint_url", ""))
+    ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
+    return region, "" if ignored else url
 
 
 @dataclass
@@ -142,9 +133,6 @@ class Clients:
         model = self._session(own=False).get_waiter_model(service)
         names = {botocore.xform_name(waiter): waiter for waiter in model.waiter_names}
         return model.get_waiter(names[name])
-
-    def own_region(self) -> str:
-        return str(self._session(own=True).get_config_variable("region") or "")
 
     def own_credentials(self) -> Untyped:
         """The learner's credentials as botocore has them, or None. Raises botocore's errors."""

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 import msgspec
 from botocore import exceptions as boto
 
-from stslab.aws import target
 from stslab.aws.account import Response, failure, no_credentials, refusal
-from stslab.aws.clients import Clients, configured_endpoint, configured_region, is_local
+from stslab.aws.clients import Clients, configured, is_local
+from stslab.aws.target import AWS, LOCAL_PACE, Target, name_of
 from stslab.errors import CredentialsError, RunError, UsageError
 from stslab.home import config_file
 from stslab.kinds.harmless import resources_of
@@ -31,8 +31,6 @@ from stslab.lab.effects import CHECK, STEP, UNDO, Effect, Summary, costs, effect
 from stslab.lab.model import Lab
 from stslab.runner.ports import ADMIN, Data, TargetInfo
 from stslab.runner.run.scope import basis
-
-_DEFAULT_REGION = "us-east-1"
 
 
 class Identity(NamedTuple):
@@ -51,17 +49,11 @@ class Source:
     """
 
     def __init__(self, profile: str = "", region: str = "", endpoint_url: str = "") -> None:
-        self.profile, self.region, self.endpoint_url = profile, region, endpoint_url
-        self.instead = "" if endpoint_url else configured_endpoint(profile)
-        used = region or configured_region(profile) or _DEFAULT_REGION
+        self.profile, self.endpoint_url = profile, endpoint_url
+        own_region, own_url = configured(profile)
+        self.instead = "" if endpoint_url else own_url
+        used = region or own_region or "us-east-1"
         self.clients = Clients(used, endpoint_url or self.instead, profile)
-
-    def found_region(self) -> str:
-        """The requested region, else the one in the learner's settings, else us-east-1."""
-        try:
-            return self.region or self.clients.own_region() or _DEFAULT_REGION
-        except boto.BotoCoreError as error:
-            raise no_credentials(error) from error
 
 
 def identify(source: Source) -> Identity:
@@ -110,24 +102,32 @@ def require(identity: Identity, account: str = "", *, root_may: bool = False) ->
         )
 
 
-def real_target(source: Source, account: str = "") -> tuple[target.Target, Identity]:
+def real_target(source: Source, account: str = "") -> tuple[Target, Identity]:
     """The real account that the credentials belong to, once the guard has accepted it.
 
     ``account`` is the id from --account; empty if the user confirms the account later.
     """
     denied_accounts()
-    identity, region = identify(source), source.found_region()
+    identity = identify(source)
     require(identity, account, root_may=is_local(source.endpoint_url))
-    made = target.elsewhere(
-        identity.account,
-        region,
-        url=source.endpoint_url,
-        instead=source.instead,
+    return target_of(source, identity), identity
+
+
+def target_of(source: Source, identity: Identity) -> Target:
+    """The real account of the identity, or the endpoint, which speaks AWS's protocols."""
+    url, local = source.endpoint_url, source.clients.local
+    info = TargetInfo(
+        name=name_of(url) if url else AWS,
+        kind="endpoint" if url else AWS,
+        account=identity.account,
+        region=source.clients.region,
         partition=identity.partition,
-        own_profile=source.profile,
+        instance=source.instead,
         caller=identity.arn,
+        eventually_consistent=not (url and local),
+        pace=LOCAL_PACE if local else 2.0,
     )
-    return made, identity
+    return Target(info, url or source.instead, own_profile=source.profile)
 
 
 # -- what a lab needs of the account --------------------------------------------------------------

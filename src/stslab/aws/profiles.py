@@ -8,8 +8,8 @@ AWS CLI".
 import configparser
 import re
 import shlex
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -136,24 +136,19 @@ class ProfileFiles:
         return self.folder / "token"
 
     def token(self) -> str:
-        """The OpenID Connect token stored beside the profiles, or ""."""
-        try:
+        """The OpenID Connect token in the profiles' folder, or ""."""
+        with _usable(self.folder), suppress(FileNotFoundError):
             return self.token_file.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise _unusable(self.folder, error) from error
+        return ""
 
     def save_token(self, token: str) -> None:
         """Write the token, readable only by its owner; an empty one removes the file."""
         private_folder(self.folder)
-        try:
+        with _usable(self.folder):
             if token:
                 _replace(self.token_file, token)
             else:
                 self.token_file.unlink(missing_ok=True)
-        except OSError as error:
-            raise _unusable(self.folder, error) from error
 
     def prepare(self, *names: str) -> None:
         """Write both files, with settings for the profiles ``names`` that users will fill in."""
@@ -161,29 +156,22 @@ class ProfileFiles:
 
     def _read(self) -> dict[str, Credentials]:
         """The profiles in the credentials file, parsed again only if the file has changed."""
-        try:
+        with _usable(self.folder), suppress(FileNotFoundError):
             now = self.credentials_file.stat()
-        except FileNotFoundError:
-            return {}
-        except OSError as error:
-            raise _unusable(self.folder, error) from error
-        stamp = (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
-        if self._read_last is None or self._read_last[0] != stamp:
-            self._read_last = stamp, self._parsed()
-        return dict(self._read_last[1])
+            stamp = (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+            if self._read_last is None or self._read_last[0] != stamp:
+                self._read_last = stamp, self._parsed(self.credentials_file.read_bytes())
+            return dict(self._read_last[1])
+        return {}
 
-    def _parsed(self) -> dict[str, Credentials]:
+    def _parsed(self, text: bytes) -> dict[str, Credentials]:
         parser = configparser.RawConfigParser(default_section="")
         try:
-            parser.read_string(self.credentials_file.read_text(encoding="utf-8"))
+            parser.read_string(text.decode())
             found = {
                 name: Credentials(**{of: parser[name].get(key, "") for key, of in _FIELDS.items()})
                 for name in parser.sections()
             }
-        except FileNotFoundError:
-            return {}
-        except OSError as error:
-            raise _unusable(self.folder, error) from error
         except (configparser.Error, ValueError, KeyError):
             # The message doesn't quote the file: it may hold secrets.
             raise CredentialsError(
@@ -196,15 +184,13 @@ class ProfileFiles:
 
     def _write(self, profiles: Mapping[str, Credentials], more: Iterable[str] = ()) -> None:
         private_folder(self.folder)
-        try:
+        with _usable(self.folder):
             known = [*self._processes, *self._configured()]
             names = [_DEFAULT, ADMIN, *known, *profiles, *more, *self._by_hand(profiles)]
             _replace(self.config_file, "".join(map(self._section, dict.fromkeys(names))))
             every = {_DEFAULT: profiles[ADMIN], **profiles} if ADMIN in profiles else profiles
             text = "".join(f"[{name}]\n{_lines(_values(keys))}\n" for name, keys in every.items())
             _replace(self.credentials_file, text)
-        except OSError as error:
-            raise _unusable(self.folder, error) from error
 
     def _by_hand(self, profiles: Mapping[str, Credentials]) -> list[str]:
         """Further profiles in the config file, which users fill in by hand."""
@@ -248,7 +234,13 @@ def _replace(path: Path, text: str) -> None:
         file.write_text(text, encoding="utf-8")
 
 
-def _unusable(folder: Path, error: OSError | UnicodeDecodeError) -> StateFolderError:
-    reason = getattr(error, "strerror", None) or str(error)
-    fix = "Make the folder readable and writable, or name another one in STSLAB_HOME."
-    return StateFolderError(f"stslab's profiles in {folder} can't be used: {reason}.", fix)
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """StateFolderError: a file in the folder can't be read or written."""
+    try:
+        yield
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        fix = "Make the folder readable and writable, or name another one in STSLAB_HOME."
+        message = f"stslab's profiles in {folder} can't be used: {reason}."
+        raise StateFolderError(message, fix) from error

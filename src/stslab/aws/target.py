@@ -9,15 +9,13 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from stslab.aws.account import Boto3Account
-from stslab.aws.clients import is_local
 from stslab.aws.embedded import Control
 from stslab.aws.profiles import ADMIN, ProfileFiles
 from stslab.errors import UsageError
 from stslab.runner.ports import Credentials, TargetInfo
 
 SANDBOX, AWS = "sandbox", "aws"
-_SANDBOX_PACE = 0.05
-_FAR_PACE = 2.0
+LOCAL_PACE = 0.05  # seconds between two tries on this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,63 +86,6 @@ def name_of(target: str) -> str:
 def sandbox_name(named: str) -> str:
     """The target name of an embedded account; ``named`` is from ``--name``."""
     return f"{SANDBOX}-{named}" if named else SANDBOX
-
-
-def sandbox(
-    url: str,
-    account: str,
-    region: str,
-    instance: str,
-    admin: Credentials,
-    *,
-    named: str = "",
-    eventually_consistent: bool = False,
-    control: Control | None = None,
-    accounts: Mapping[str, str] | None = None,
-) -> Target:
-    """The embedded account. A reset gives it a new ``instance``; ``named`` is from ``--name``."""
-    info = TargetInfo(
-        name=sandbox_name(named),
-        kind=SANDBOX,
-        account=account,
-        region=region,
-        instance=instance,
-        caller=f"arn:aws:iam::{account}:user/{ADMIN}",
-        eventually_consistent=eventually_consistent,
-        pace=_SANDBOX_PACE,
-        accounts=accounts or {},
-    )
-    return Target(info, url, admin, control=control)
-
-
-def elsewhere(
-    account: str,
-    region: str,
-    *,
-    url: str = "",
-    instead: str = "",
-    partition: str = "aws",
-    own_profile: str = "",
-    caller: str = "",
-) -> Target:
-    """A real account, or the endpoint at ``url``, which speaks AWS's protocols.
-
-    The account id, ``caller`` and ``partition`` come from the guard (``stslab.aws.guard``).
-    ``instead`` is the URL in the learner's settings that replaces AWS's endpoints.
-    """
-    local = is_local(url or instead)
-    info = TargetInfo(
-        name=name_of(url) if url else AWS,
-        kind="endpoint" if url else AWS,
-        account=account,
-        region=region,
-        partition=partition,
-        instance=instead,
-        caller=caller,
-        eventually_consistent=not (url and local),
-        pace=_SANDBOX_PACE if local else _FAR_PACE,
-    )
-    return Target(info, url or instead, own_profile=own_profile)
 
 
 def _own_credentials(profile: str) -> str:

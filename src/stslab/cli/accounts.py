@@ -6,11 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stslab.aws import target
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import is_local
 from stslab.aws.profiles import ProfileFiles
-from stslab.aws.target import Target, kind_of
+from stslab.aws.target import LOCAL_PACE, Target, kind_of, sandbox_name
 from stslab.cli.failures import goes_on_with
 from stslab.cli.options import Where
 from stslab.errors import CredentialsError
@@ -18,7 +17,16 @@ from stslab.home import Home
 from stslab.lab.model import Lab
 from stslab.lesson import verdict
 from stslab.lesson.verdict import UNKNOWN, Decide
-from stslab.runner.ports import ADMIN, Credentials, Given, Hand, HandWork, Reason, Refusal
+from stslab.runner.ports import (
+    ADMIN,
+    Credentials,
+    Given,
+    Hand,
+    HandWork,
+    Reason,
+    Refusal,
+    TargetInfo,
+)
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.server.client import admin_keys, control, ensure
 
@@ -179,20 +187,26 @@ def open_account(home: Home, where: Where) -> Open:
 def sandbox_target(home: Home) -> Target:
     """The embedded account as a target, started if it is not running."""
     endpoint = ensure(home.sandbox)
-    keys = admin_keys(home.sandbox)
-    made = target.sandbox(
-        endpoint.url,
-        endpoint.account,
-        endpoint.region,
-        endpoint.instance,
-        Credentials(keys.access_key_id, keys.secret_access_key),
-        named=home.named,
+    info = TargetInfo(
+        name=sandbox_name(home.named),
+        kind="sandbox",
+        account=endpoint.account,
+        region=endpoint.region,
+        instance=endpoint.instance,
+        caller=f"arn:aws:iam::{endpoint.account}:user/{ADMIN}",
         eventually_consistent=bool(endpoint.rehearsing),
-        control=partial(control, home.sandbox),
+        pace=LOCAL_PACE,
         accounts={"partner": PARTNER},
     )
+    keys = admin_keys(home.sandbox)
     hand = control(home.sandbox, "POST", "run")  # empty if no run is worked on by hand
-    return replace(made, hand=credentials(hand) if hand else None)
+    return Target(
+        info,
+        endpoint.url,
+        Credentials(keys.access_key_id, keys.secret_access_key),
+        control=partial(control, home.sandbox),
+        hand=credentials(hand) if hand else None,
+    )
 
 
 def decider(home: Home, held: Callable[[str], Credentials | None]) -> Decide:
