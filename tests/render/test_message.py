@@ -59,7 +59,7 @@ def test_a_trust_policy_that_does_not_allow():
         "  who         arn:aws:iam::111122223333:user/ana (IAM user)\n"
         "  asked for   sts:AssumeRole\n"
         "  on          arn:aws:iam::111122223333:role/deploy\n"
-        "  refused by  trust policy: nothing in it allows this (implicit deny)\n"
+        "  refused by  trust policy: no Allow applies (implicit deny)\n"
         "What this message can't say\n"
         "  - Which Allow came closest, or which Condition failed: if nothing allows, AWS\n"
         "    names no policy. Nor whether another gate refuses too.\n"
@@ -105,7 +105,8 @@ def test_json_has_these_keys():
         "gate": "trust policy",
         "deny": "implicit",
         "policy": None,
-        "refused_by": "trust policy: nothing in it allows this (implicit deny)",
+        "statement": None,
+        "refused_by": "trust policy: no Allow applies (implicit deny)",
         "error": None,
         "encoded_message": False,
         "more_refusals": 0,

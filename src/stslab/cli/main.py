@@ -58,9 +58,7 @@ def exit_code(arguments: list[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _INTERRUPTED
-    except (BrokenPipeError, SystemExit) as end:  # click exits: 1 for a closed pipe
-        if not getattr(end, "code", 1):  # after a completion
-            raise
+    except (BrokenPipeError, SystemExit):  # click ends with the second after the first
         from stslab.cli.failures import silence_stdout
 
         silence_stdout()

@@ -28,9 +28,7 @@ def show(console: Console, message: Message, advice: Advice) -> None:
         for command in step.commands:
             paper.command(command, indent=7)
     if message.more:
-        paper.prose(
-            f"The text has {message.more} more refusals: enter them one at a time.", style="dim"
-        )
+        paper.prose(f"Further refusals in the text: {message.more}", style="dim")
 
 
 def _facts(message: Message, advice: Advice, width: int) -> list[tuple[str, Any]]:
@@ -66,6 +64,7 @@ def as_json(message: Message, advice: Advice) -> dict[str, Any]:
         "gate": message.gate,
         "deny": {True: "explicit", False: "implicit", None: None}[message.explicit],
         "policy": message.policy or None,
+        "statement": message.statement or None,
         "refused_by": advice.refused_by,
         "error": message.code or None,
         "encoded_message": message.encoded,

@@ -37,12 +37,13 @@ def advise(message: Message) -> Advice:
 
 
 def _refused_by(message: Message) -> str:
-    gate, deny = message.gate, "a Deny applies (explicit deny)"
-    if gate is None:
-        return f"unknown; {deny}" if message.explicit else "unknown"
-    how = f"its setting {message.setting}" if message.setting else ""
-    how = deny if message.explicit else how or "nothing in it allows this (implicit deny)"
-    return f"{table('facts')['gates'].get(gate, gate)}: {how}"
+    deny = f"the Deny {message.statement}" if message.statement else "a Deny"
+    how = f"{deny} applies (explicit deny)"
+    how = how if message.explicit else "no Allow applies (implicit deny)"
+    if message.gate is None:
+        return "unknown" if message.explicit is None else f"unknown; {how}"
+    how = f"its setting {message.setting}" if message.setting else how
+    return f"{table('facts')['gates'].get(message.gate, message.gate)}: {how}"
 
 
 # -- what the message can't say ------------------------------------------------------------
@@ -59,6 +60,7 @@ def _left_open(message: Message) -> Iterator[str]:
     if message.gate is None:
         case = message.service or message.action.partition(":")[0]
         case = "token" if message.with_token else "role" if message.assumes_role else case
+        case = "decoded" if message.decoded else case
         texts = table("facts")["no gate"]
         yield texts.get(case, texts["other"])
     elif message.explicit is not None:
@@ -163,6 +165,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "where": other and f", in account {other}",
         "side": "both sides" if other else "the side that refuses",
         "what": message.action or "this action",
+        "alone": "" if message.resource == "*" else ", on that resource alone",
         "hint": table("facts")["hints"].get(action, ""),
         "brought": table("facts")["brought"].get(action, ""),
         "claims": "issuer, audience and subject" if saml else "`iss`, `aud` and `sub`",
@@ -175,6 +178,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "key": action.startswith("kms:"),
         "nameless_key": action.startswith("kms:") and not message.resource,
         "explicit": bool(message.explicit),
+        "decoded": message.decoded,
         "own_role": role_is == kind == "role" and role == caller and not other,
         "quarantined": "AWSCompromisedKeyQuarantine" in message.policy,
         "nameless_bucket": message.service == "s3" and not message.resource,

@@ -67,6 +67,8 @@ class Message(msgspec.Struct, frozen=True):
     operation: str = ""
     service: str = ""
     encoded: bool = False  # it has an encoded authorization message, which is never kept
+    decoded: bool = False  # it is one, decoded
+    statement: str = ""  # the Deny that applied, which only a decoded message names
     known: Known | None = None
     more: int = 0  # further refusals in the same text
 
@@ -120,21 +122,12 @@ def spaced(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern.replace(" ", r"\s"))
 
 
-_FRAMES: Final = (
-    spaced(
-        r"An error occurred \((?P<code>[\w.]{1,100})\) "
-        r"when calling the (?P<operation>\w{1,100}) operation"
-    ),
-    spaced(r"\boperation error (?P<service>[\w ]{1,60}): (?P<operation>\w{1,100}),"),
-    spaced(r"\bapi error (?P<code>[\w.]{1,100}):"),
-    spaced(r"\(Service: (?:Amazon|AWS)? ?(?P<service>[\w ]{1,60})[;,]"),
-    spaced(r"\bError Code: (?P<code>[\w.]{1,100})"),
-    spaced(r'\bError executing "(?P<operation>\w{1,100})" on\b'),
-    spaced(r"<Code> ?(?P<code>[\w.]{1,100}) ?</Code>"),
-    spaced(r"\bErrors::(?P<code>\w{1,100})"),
-    spaced(rf"(?P<code>{DENIALS})\b"),
-)
 _PREFIXES: Final = {"securitytokenservice": "sts"}
+
+
+@cache
+def _frames() -> tuple[re.Pattern[str], ...]:
+    return *map(spaced, table("facts")["frames"]), spaced(rf"(?P<code>{DENIALS})\b")
 
 
 def _action(service: str, operation: str) -> str:
@@ -149,7 +142,7 @@ def frame_near(line: str, at: int) -> Message:
     """The code, the service and the operation nearest to a position, before or after it."""
     found: dict[str, str] = {}
     called = ""  # the service of the operation
-    for frame in _FRAMES:
+    for frame in _frames():
         near = list(frame.finditer(line, max(at - _NEAR, 0), at + _NEAR))
         before = [match for match in near if match.start() <= at]
         for match in before[-1:] or near[:1]:
@@ -219,6 +212,9 @@ def unpacked(text: str) -> tuple[str, Message]:
     for value in values:
         if isinstance(value, Mapping) and value.get("errorCode") and value.get("eventName"):
             return str(value.get("errorMessage") or value["errorCode"]), _of_event(value)
+        if isinstance(value, Mapping) and value.get("allowed") is False and "context" in value:
+            told = Message(decoded=True, explicit=bool(value.get("explicitDeny")))
+            return "", replace(told, **_texts(_DECODED.search(value)))
     return "\n".join(value for value in values if isinstance(value, str)) or text, Message()
 
 
@@ -234,7 +230,7 @@ def _values_of(text: str) -> list[object]:
 
 
 def _values(document: object) -> Iterator[object]:
-    """All values, outer ones first. A CloudTrailEvent may be JSON inside a text."""
+    """All values, outer ones first. Some texts of AWS's have JSON in them."""
     waiting = deque([document])
     for _ in range(_MOST_VALUES):
         if not waiting:
@@ -242,12 +238,19 @@ def _values(document: object) -> Iterator[object]:
         value = waiting.popleft()
         yield value
         if isinstance(value, Mapping):
-            packed = value.get("CloudTrailEvent")
+            packed = value.get("CloudTrailEvent") or value.get("DecodedMessage")
             waiting.extend([json.loads(packed)] if isinstance(packed, str) else value.values())
         elif isinstance(value, list):
             waiting.extend(value)
 
 
+# What STS says of DecodeAuthorizationMessage.
+_DECODED: Final = jmespath.compile(
+    """{
+        caller: context.principal.arn, action: context.action, resource: context.resource,
+        statement: matchedStatements.items[?effect == 'DENY'].statementId | [0]
+    }"""
+)
 _EVENT: Final = jmespath.compile(
     """{
         code: errorCode, operation: eventName, service: eventSource,
@@ -258,12 +261,13 @@ _EVENT: Final = jmespath.compile(
 )
 
 
+def _texts(found: Mapping[str, object]) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else "" for name, value in found.items()}
+
+
 def _of_event(event: Mapping[str, object]) -> Message:
     """The fields of an event, without its message ("CloudTrail record contents")."""
-    found = {
-        name: value if isinstance(value, str) else ""
-        for name, value in _EVENT.search(event).items()
-    }
+    found = _texts(_EVENT.search(event))
     service, bucket, key = found["service"].partition(".")[0], found["bucket"], found["key"]
     return Message(
         code=found["code"].rpartition(".")[2],
@@ -284,14 +288,14 @@ _REFUSED: Final = re.compile(_glued("not authorized to perform") + r"\s?:?\s?", 
 _HOST: Final = re.compile(r"anonymous|[a-z0-9.-]{1,100}\.amazonaws\.com(?:\.cn)?")
 _BLACKED_OUT: Final = re.compile(r"arn:[^=]{1,200}")
 _ACTION: Final = re.compile(
-    r"[\"']?([A-Za-z][A-Za-z0-9-]{1,63}:[A-Za-z*][A-Za-z0-9*]{0,127})[\"']?"
+    r"[\"'`]?([A-Za-z][A-Za-z0-9-]{1,63}:[A-Za-z*][A-Za-z0-9*]{0,127})[\"']?"
 )
 _KINDS: Final = (
     "access key|group|instance profile|mfa device|policy|role|saml provider|server certificate|user"
 )
 _RESOURCE: Final = re.compile(
     r"\s?(?:on|with)\s?(?:the\s)?(?:resource:?\s?|(?=arn:|<))"
-    rf"(?:\"([^\"]{{1,2048}})\"|'([^']{{1,2048}})'|((?:(?:{_KINDS})\s)?[^\s\"'()\\]{{1,2048}}))"
+    rf"(?:\"([^\"]{{1,2048}})\"|['`]([^']{{1,2048}})'|((?:(?:{_KINDS})\s)?[^\s\"'()\\]{{1,2048}}))"
 )
 _NAMES: Final[dict[str, Gate | OtherGate]] = {
     **{str(kind): gate for kind, gate in GATES.items()},
@@ -312,7 +316,7 @@ _REASON: Final = re.compile(
     r"(?P<setting>(?:BlockPublic|IgnorePublic)Acls|BlockPublicPolicy|RestrictPublicBuckets)",
     re.IGNORECASE,
 )
-_ENDS: Final = re.compile(r"\s?(?:$|[.,;:)(\[\\<-]|status code)|\n")
+_ENDS: Final = re.compile(r"\s?(?:$|[.,;:)(\[\\<-]|status code|at\s)|\n")
 _ENCODED: Final = spaced(r"(?i)\bEncoded (?:authorization )?failure\b")
 _BARE: Final = spaced(
     rf"(?:{DENIALS})\b|\bAccess Denied\b|\(403\) when calling|\bForbidden: Forbidden\b|"
@@ -332,7 +336,7 @@ _FRAME: Final = ("caller", "action", "resource", *_AROUND)
 def _known() -> tuple[tuple[re.Pattern[str], Known], ...]:
     """The errors that no policy decides, each with its pattern."""
     rows = msgspec.convert(table("known")["errors"], tuple[Known, ...])
-    return tuple((spaced("|".join(row.match)), row) for row in rows)
+    return tuple((spaced("|".join(row.match).replace(" ", " ?")), row) for row in rows)
 
 
 class _Reading(NamedTuple):
@@ -353,6 +357,8 @@ class _Reading(NamedTuple):
 def read(text: str) -> Message | None:
     """The message in the text; None if it has no known error of AWS."""
     text, event = unpacked(text)
+    if event.decoded:
+        return event
     message = _best(text)
     if message is None or event == Message():
         return message

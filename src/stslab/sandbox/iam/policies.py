@@ -253,10 +253,7 @@ def _put_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest)
 
 
 def _delete_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest) -> None:
-    holder = lookups.changeable(tx, kind, request)
-    if not holder.boundary:
-        raise faults.no_such(f"No permissions boundary is set for {kind.table} {holder.name}.")
-    tx.put(replace(holder, boundary=""))
+    tx.put(replace(lookups.changeable(tx, kind, request), boundary=""))
 
 
 READS: Reads = {
