@@ -58,7 +58,9 @@ def exit_code(arguments: list[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _INTERRUPTED
-    except (BrokenPipeError, SystemExit):  # click ends with the second after the first
+    except (BrokenPipeError, SystemExit) as end:  # click exits: 1 for a closed pipe
+        if not getattr(end, "code", 1):  # after a completion
+            raise
         from stslab.cli.failures import silence_stdout
 
         silence_stdout()

@@ -32,7 +32,7 @@ _TWELVE_DIGITS = re.compile(r"\d{12}")
 
 def get_account_summary(view: View, request: ApiRequest) -> Answer:
     account = request.account
-    policies = list(view.all(ManagedPolicy, account))
+    uses = Uses.of(view, account)
     counts = {
         "AccountAccessKeysPresent": int(bool(lookups.access_keys(view, account, None))),
         "AccountMFAEnabled": 0,
@@ -43,8 +43,8 @@ def get_account_summary(view: View, request: ApiRequest) -> Answer:
         "InstanceProfiles": view.count(InstanceProfile, account),
         "MFADevices": view.count(MfaDevice, account),
         "MFADevicesInUse": sum(bool(one.enabled) for one in view.all(MfaDevice, account)),
-        "Policies": len(policies),
-        "PolicyVersionsInUse": sum(len(policy.versions) for policy in policies),
+        "Policies": view.count(ManagedPolicy, account),
+        "PolicyVersionsInUse": len({*uses.attached, *uses.bounding}),
         "Providers": view.count(OidcProvider, account) + view.count(SamlProvider, account),
         "Roles": view.count(Role, account),
         "ServerCertificates": 0,
@@ -82,15 +82,16 @@ def _details(
     used = {**uses.attached, **uses.bounding}
     in_use = (policy for policy in aws_policies.all() if policy.arn in used)
     yield "User", "UserDetailList", view.all(User, account), partial(_user_detail, view)
-    yield "Group", "GroupDetailList", view.all(Group, account), partial(_group_detail, view)
     yield "Role", "RoleDetailList", view.all(Role, account), partial(_role_detail, view)
+    yield "Group", "GroupDetailList", view.all(Group, account), partial(_group_detail, view)
     yield "LocalManagedPolicy", "Policies", view.all(ManagedPolicy, account), show_policy
     yield "AWSManagedPolicy", "Policies", in_use, show_policy
 
 
 def _held(view: View, holder: Identity) -> Members:
+    none: list[Members] | None = None if isinstance(holder, User) else []
     return {
-        f"{holder.table.title()}PolicyList": answers.inline(holder),
+        f"{holder.table.title()}PolicyList": answers.inline(holder) or none,
         "AttachedManagedPolicies": [answers.attached(one) for one in answers.managed(view, holder)],
     }
 
@@ -114,8 +115,9 @@ def _role_detail(view: View, role: Role) -> Members:
 
 
 def _policy_detail(uses: Uses, policy: ManagedPolicy) -> Members:
-    versions = [answers.policy_version(policy, one, with_document=True) for one in policy.versions]
-    return {**answers.policy(policy, uses), "PolicyVersionList": versions}
+    show = partial(answers.policy_version, policy, with_document=True)
+    versions = map(show, policy.versions[::-1])
+    return {**answers.policy(policy, uses), "PolicyVersionList": [*versions]}
 
 
 def list_account_aliases(view: View, request: ApiRequest) -> Answer:

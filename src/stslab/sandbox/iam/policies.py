@@ -253,7 +253,10 @@ def _put_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest)
 
 
 def _delete_boundary(kind: type[User | Role], tx: Transaction, request: ApiRequest) -> None:
-    tx.put(replace(lookups.changeable(tx, kind, request), boundary=""))
+    holder = lookups.changeable(tx, kind, request)
+    if not holder.boundary:
+        raise faults.no_such(f"No permissions boundary is set for {kind.table} {holder.name}.")
+    tx.put(replace(holder, boundary=""))
 
 
 READS: Reads = {

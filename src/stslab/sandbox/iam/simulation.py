@@ -22,6 +22,7 @@ from stslab.policy import (
     authorize,
     parse,
 )
+from stslab.policy.conditions import OPERATORS
 from stslab.policy.request import split_arn
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest, Params
@@ -55,7 +56,13 @@ _VALUE_SIZE = 100
 _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
 _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
 _VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
-_NOBODY = "policy-simulator"
+_FORMATS = {
+    "numeric": ("numericequals", "numeric format"),
+    "date": ("dateequals", "DateTime format"),
+    "ip": ("ipaddress", "IP address"),
+    "binary": ("binaryequals", "base-64 encoded binary format"),
+}
+"""For each type of context values the operator that reads them, and its name."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
@@ -77,10 +84,15 @@ class Source:
         return places_of(self.text)
 
     @cached_property
-    def keys(self) -> list[set[str]]:
-        """The condition keys of each statement, in its conditions or as variables."""
-        policy, variables = self.policy.document, self.policy.document.version == LATEST
-        return [_keys_of(each.source, variables=variables) for each in policy.statements]
+    def keys(self) -> set[str]:
+        """The condition keys of all statements, in their conditions or as variables."""
+        policy = self.policy.document
+        sources = [each.source for each in policy.statements]
+        tests = [test for each in sources for test in each.get("Condition", {}).values()]
+        elements = ("Resource", "NotResource", "Condition") if policy.version == LATEST else ()
+        searched = texts([each.get(element) for each in sources for element in elements])
+        variables = {key.strip() for text in searched for key in _VARIABLE.findall(text)}
+        return variables.union(*tests)
 
 
 @dataclass(frozen=True)
@@ -127,9 +139,7 @@ class _Statement(NamedTuple):
 
 
 def simulate_custom_policy(_view: View, request: ApiRequest) -> Answer:
-    params = request.params
-    _require_caller(params)
-    return _simulate(_simulation(params, params.get("CallerArn", _nobody(request)), [], ()), params)
+    return _simulate(request, request.params.get("CallerArn"), [], ())
 
 
 def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
@@ -137,40 +147,34 @@ def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
     params = request.params
     if params.get("PolicyExclusionList"):
         raise faults.invalid_input("The embedded account does not support PolicyExclusionList.")
-    arn = params["PolicySourceArn"]
-    if ":user/" not in arn:
-        _require_caller(params)
+    caller: str = params.get("CallerArn", params["PolicySourceArn"])
     sources, boundary = _attached_to(view, request)
-    caller = params.get("CallerArn", arn)
-    caller = _nobody(request) if ":group/" in caller else caller
-    return _simulate(_simulation(params, caller, sources, boundary), params)
+    return _simulate(request, None if ":group/" in caller else caller, sources, boundary)
 
 
-def _nobody(request: ApiRequest) -> str:
-    return f"arn:aws:iam::{request.account}:user/{_NOBODY}"
-
-
-def get_context_keys_for_custom_policy(_view: View, request: ApiRequest) -> Answer:
-    return _context_keys(request, [])
+def get_context_keys_for_custom_policy(
+    _view: View, request: ApiRequest, attached: Sequence[Source] = ()
+) -> Answer:
+    given = _given(request.params, "PolicyInputList", PolicyKind.IDENTITY)
+    return {"ContextKeyNames": _keys_in((*attached, *given))}
 
 
 def get_context_keys_for_principal_policy(view: View, request: ApiRequest) -> Answer:
-    return _context_keys(request, _attached_to(view, request)[0])
+    return get_context_keys_for_custom_policy(view, request, _attached_to(view, request)[0])
 
 
-def _context_keys(request: ApiRequest, sources: Sequence[Source]) -> Answer:
-    more = _given(request.params, "PolicyInputList", PolicyKind.IDENTITY)
-    keys = {key for source in (*sources, *more) for named in source.keys for key in named}
-    return {"ContextKeyNames": sorted(keys)}
+def _keys_in(sources: Iterable[Source]) -> list[str]:
+    return sorted({key for source in sources for key in source.keys})
 
 
-def _simulate(simulation: Simulation, params: Params) -> Answer:
+def _simulate(
+    request: ApiRequest, caller: str | None, sources: list[Source], boundary: Sequence[Source]
+) -> Answer:
+    params, simulation = request.params, _simulation(request, caller, sources, boundary)
     actions, resources = params["ActionNames"], params.get("ResourceArns") or ["*"]
     _check_work(simulation, len(actions) * len(resources))
-    for action in actions:
-        service, _, name = action.partition(":")
-        if not service or not name or {"*", "?"} & set(action):
-            raise faults.invalid_input(f"Invalid action name: {action}")
+    if not all(":" in action for action in actions):
+        raise faults.invalid_input("The action is invalid since it is missing names")
     for resource in resources:
         if resource != "*" and split_arn(resource) is None:
             raise faults.invalid_input(f"ResourceNames are not in a valid ARN format: {resource}.")
@@ -218,12 +222,12 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
 
 
 def _specific(simulation: Simulation, decision: Decision) -> Members:
-    outcome, statements = _outcome(simulation, decision), _statements(simulation, decision)
+    outcome = _outcome(simulation, decision)
     result: Members = {
         "EvalResourceName": decision.request.resource,
         "EvalResourceDecision": _WORDS[outcome],
-        "MatchedStatements": _matched(statements, outcome),
-        "MissingContextValues": _missing(simulation, statements),
+        "MatchedStatements": _matched(_statements(simulation, decision), outcome),
+        "MissingContextValues": _missing(simulation, decision, outcome),
     }
     if simulation.boundary:
         result["PermissionsBoundaryDecisionDetail"] = _bounds([decision])
@@ -271,17 +275,10 @@ def _statements(simulation: Simulation, decision: Decision) -> list[_Statement]:
 
 
 def _matched(statements: Iterable[_Statement], outcome: Outcome) -> list[Members]:
-    """The statements that decided: the matching Denies, or else the matching Allows.
-
-    A Deny of the boundary hides no Allow, and its own Allow is not named.
-    """
+    """The statements that decided: the matching Denies, or else the Allows but the boundary's."""
     if outcome is Outcome.IMPLICITLY_DENIED:
         return []
-    matching = [one for one in statements if one.result["matches"]]
-    shown = [one for one in matching if one.result["effect"] == "Deny"]
-    if outcome is Outcome.ALLOWED or {one.source.kind for one in shown} == {PolicyKind.BOUNDARY}:
-        others = [one for one in matching if one.source.kind is not PolicyKind.BOUNDARY]
-        shown = others + shown
+    denied = outcome is Outcome.EXPLICITLY_DENIED
     return [
         {
             "SourcePolicyId": source.identifier,
@@ -289,21 +286,20 @@ def _matched(statements: Iterable[_Statement], outcome: Outcome) -> list[Members
             "StartPosition": source.places[number][0],
             "EndPosition": source.places[number][1],
         }
-        for source, number, _ in shown
+        for source, number, result in statements
+        if result["matches"]
+        and (result["effect"] == "Deny" if denied else source.kind is not PolicyKind.BOUNDARY)
     ]
 
 
-def _missing(simulation: Simulation, statements: Iterable[_Statement]) -> list[str]:
-    """The condition keys without a value in the statements about this action."""
+def _missing(simulation: Simulation, decision: Decision, outcome: Outcome) -> list[str]:
+    """The condition keys without a value, of all statements, where none of them decided."""
+    if outcome is not Outcome.IMPLICITLY_DENIED or not _allowed([decision], PolicyKind.SCP):
+        return []
     given = {key.lower(): value for key, value in simulation.context.items()}
     known = {key for key, value in {**simulation.principal.context, **given}.items() if value}
-    keys = {
-        key
-        for source, number, result in statements
-        if result.get("mismatch", {}).get("element") not in ("Action", "NotAction")
-        for key in source.keys[number]
-    }
-    return sorted(key for key in keys if key.lower() not in known)
+    sources = (one for one in simulation.all_sources.values() if one.kind is not PolicyKind.SCP)
+    return [key for key in _keys_in(sources) if key.lower() not in known]
 
 
 def _union(lists: Iterable[Sequence[Members]]) -> list[Members]:
@@ -319,12 +315,6 @@ def _union(lists: Iterable[Sequence[Members]]) -> list[Members]:
 # -- the inputs of a simulation: policies of the request, and of the principal -------------------
 
 
-def _require_caller(params: Params) -> None:
-    """A resource policy needs a caller to compare principals (IAM API Reference, "CallerArn")."""
-    if params.get("ResourcePolicy") and not params.get("CallerArn"):
-        raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
-
-
 def _given(params: Params, name: str, kind: PolicyKind, called: str = "") -> list[Source]:
     """The policies in a parameter, identified by its name and their number in it, from 1."""
     texts = enumerate(params.get(name, ()), start=1)
@@ -336,13 +326,11 @@ def _attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[So
     arn = request.params["PolicySourceArn"]
     match = _SOURCE.fullmatch(arn)
     if match is None:
-        raise faults.invalid_input(
-            f"Invalid Entity Arn: {arn} does not clearly define entity type and name."
-        )
+        raise faults.invalid_input(f"Invalid ARN provided in the request: {arn}")
     if match[1] != request.account:
         raise faults.invalid_input(
             f"Invalid Policy Source Arn: caller's account {request.account} does not have access "
-            f"to policies in account {match[1]}"
+            f"to policies in account {match[1]}."
         )
     kind = _ENTITIES[match[2]]
     entity = lookups.find(view, kind, request.account, match[3])
@@ -356,30 +344,25 @@ def _attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[So
     return sources, [*_managed(view, entity.account, arn, PolicyKind.BOUNDARY)]
 
 
-def _keys_of(statement: Params, *, variables: bool) -> set[str]:
-    named = {key for operator in statement.get("Condition", {}).values() for key in operator}
-    elements = ("Resource", "NotResource", "Condition") if variables else ()
-    searched = [statement.get(element) for element in elements]
-    return named | {key.strip() for text in texts(searched) for key in _VARIABLE.findall(text)}
-
-
 def _simulation(
-    params: Params, caller: str, sources: list[Source], boundary: Sequence[Source]
+    request: ApiRequest, caller: str | None, sources: list[Source], boundary: Sequence[Source]
 ) -> Simulation:
+    params, nobody = request.params, f"arn:aws:iam::{request.account}:user/policy-simulator"
     bounds = _given(params, "PermissionsBoundaryPolicyInputList", PolicyKind.BOUNDARY)
     if len(bounds) > 1:
-        raise faults.invalid_input("You can input only one permissions boundary.")
-    text, owner = params.get("ResourcePolicy"), params.get("ResourceOwner") or ""
-    owner = arn.account if (arn := split_arn(owner)) else owner
-    if not _SOURCE.fullmatch(caller) or ":user/" not in params.get("CallerArn", ":user/"):
+        raise faults.invalid_input(
+            "The list of Permissions Boundary policies cannot exceed 1 items."
+        )
+    text, owner = params.get("ResourcePolicy"), params.get("ResourceOwner")
+    arn = split_arn(owner or "")
+    if owner and arn is None:
+        raise faults.invalid_input(f"'{owner}' is not a valid as a Resource Owner.")
+    if not _SOURCE.fullmatch(caller or nobody) or ":user/" not in params.get("CallerArn", ":user/"):
         raise faults.invalid_input("Invalid caller - Caller must be an IAM user in this context.")
-    principal = Principal.from_arn(caller)
-    unknown = dict.fromkeys(principal.context, ()) if principal.name == _NOBODY else {}
-    context = {
-        entry["ContextKeyName"]: _values(entry)
-        for entry in params.get("ContextEntries", ())
-        if "ContextKeyName" in entry
-    }
+    principal = Principal.from_arn(caller or nobody)
+    if text and ":user/" not in (caller or ""):  # whose principals are compared with the caller
+        raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
+    unknown = {} if caller else dict.fromkeys(principal.context, ())
     levels = params.get("OrderedOrganizationPolicyInputList", ())
     return Simulation(
         principal=principal,
@@ -390,15 +373,27 @@ def _simulation(
             _given(level, "ServiceControlPolicyInputList", PolicyKind.SCP, f"SCP.{number}")
             for number, level in enumerate(levels, start=1)
         ],
-        context={**unknown, **context},
-        owner=owner or None,
+        context={**unknown, **_context(params.get("ContextEntries", ()))},
+        owner=arn.account if arn else None,
     )
 
 
-def _values(entry: Params) -> str | list[str]:
-    values = list(entry.get("ContextKeyValues", ()))
-    several = str(entry.get("ContextKeyType", "")).endswith("List") or len(values) != 1
-    return values if several else str(values[0])
+def _context(entries: Iterable[Params]) -> dict[str, str | list[str]]:
+    context: dict[str, str | list[str]] = {}
+    for entry in entries:
+        name, kind = str(entry.get("ContextKeyName", "")), str(entry.get("ContextKeyType", ""))
+        values = [str(value) for value in entry.get("ContextKeyValues", ())]
+        if name.lower() in map(str.lower, context):
+            raise faults.invalid_input(f"Duplicate context key: {name}.")
+        operator, form = _FORMATS.get(kind.removesuffix("List"), ("stringequals", ""))
+        if not all(OPERATORS[operator].reads(value, False) for value in values):
+            raise faults.invalid_input(f"Invalid context value for key {name}: expected {form}.")
+        several = kind.endswith("List")
+        if len(values) > 1 and not several:
+            problem = f"Context key {kind} expected a single value, but received {len(values)}."
+            raise faults.invalid_input(problem)
+        context[name] = values if several or not values else values[0]
+    return context
 
 
 def _held(view: View, holder: Identity) -> Iterator[Source]:
