@@ -17,16 +17,7 @@ from stslab.redaction import HIDDEN
 from stslab.runner.calls.look import complete, identity_in, is_ours, label, look
 from stslab.runner.calls.work import Work
 from stslab.runner.events import UndoOutcome
-from stslab.runner.journal.records import (
-    MADE,
-    PERHAPS,
-    Entry,
-    EntryState,
-    Intent,
-    Result,
-    Thing,
-    UndoCall,
-)
+from stslab.runner.journal import records
 from stslab.runner.ports import Data, TargetInfo
 from stslab.runner.undo.undo import discovered, is_there, undo
 
@@ -37,7 +28,7 @@ class Prepared(msgspec.Struct, frozen=True):
     """A step ready to be called."""
 
     step: Step
-    intent: Intent  # not redacted
+    intent: records.Intent  # not redacted
     waiter: str
     waiter_params: Data
     creation: Creation | None  # None if it makes nothing of a known kind
@@ -57,7 +48,7 @@ def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prep
     step = stage.steps[number]
     params = resolve(step.params, scope)
     creation = creation_of(step.call, params)
-    intent = Intent(
+    intent = records.Intent(
         stage=stage.id,
         step=number,
         title=step.title,
@@ -76,7 +67,7 @@ def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prep
 
 def completed(
     prepared: Prepared, data: Data, scope: Scope
-) -> tuple[Thing | None, tuple[UndoCall, ...]]:
+) -> tuple[records.Thing | None, tuple[records.UndoCall, ...]]:
     """The thing and its undo, completed from the answer."""
     thing = thing_made(prepared.creation, prepared.params, data, prepared.place)
     if thing:
@@ -87,18 +78,18 @@ def completed(
 
 def thing_made(
     creation: Creation | None, params: Data, data: Data, target: TargetInfo
-) -> Thing | None:
+) -> records.Thing | None:
     """The thing that a call makes; names that only the answer has may be missing."""
     if creation is None:
         return None
     names = names_made(creation, params, data, target.account, target.partition)
-    return Thing(creation.kind, names, admin=target.admin)
+    return records.Thing(creation.kind, names, admin=target.admin)
 
 
-def undo_calls(step: Step, scope: Scope) -> tuple[UndoCall, ...]:
+def undo_calls(step: Step, scope: Scope) -> tuple[records.UndoCall, ...]:
     """The step's undo calls, with known expressions resolved."""
     return tuple(
-        UndoCall(
+        records.UndoCall(
             identity=undo.identity or step.identity,
             service=undo.service,
             operation=undo.operation,
@@ -121,11 +112,11 @@ class Settled(msgspec.Struct, frozen=True):
     replaces: int = 0  # the earlier entry that the new call replaces
 
 
-def settle(work: Work, entry: Entry, prepared: Prepared) -> Settled:
+def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
     """Find out whether the entry's call took effect; adopt or undo its thing."""
-    if entry.state in MADE:
+    if entry.state in records.MADE:
         return _undone(work, entry)
-    if entry.state not in PERHAPS:
+    if entry.state not in records.PERHAPS:
         return Settled()
     creation, thing = prepared.creation, entry.thing
     if is_repeatable(entry.call) or not (entry.undo or creation):
@@ -141,7 +132,7 @@ def settle(work: Work, entry: Entry, prepared: Prepared) -> Settled:
     )
 
 
-def restoring(work: Work, prepared: Prepared, entry: Entry | None) -> Prepared:
+def restoring(work: Work, prepared: Prepared, entry: records.Entry | None) -> Prepared:
     """The step; if it changes a setting of the account, with an undo that restores the setting.
 
     After an earlier try, the undo restores the value from before that.
@@ -174,7 +165,7 @@ def adopt_existing(work: Work, prepared: Prepared) -> Data | None:
     return _adopted(prepared, sight.data) if sight.there and is_ours(work, sight) else None
 
 
-def written(work: Work, intent: Intent) -> Intent:
+def written(work: Work, intent: records.Intent) -> records.Intent:
     """The intent for the journal: without secrets, and without an object's body."""
     params, thing = work.calls.clean(intent.params), clean_thing(work, intent.thing)
     if intent.service == "s3" and "Body" in params:
@@ -182,12 +173,12 @@ def written(work: Work, intent: Intent) -> Intent:
     return replace(intent, params=params, thing=thing, undo=clean_undo(work, intent.undo))
 
 
-def clean_thing(work: Work, thing: Thing | None) -> Thing | None:
+def clean_thing(work: Work, thing: records.Thing | None) -> records.Thing | None:
     """The thing, with secrets in its names redacted."""
     return thing and replace(thing, names=work.calls.clean(dict(thing.names)))
 
 
-def clean_undo(work: Work, undo: tuple[UndoCall, ...]) -> tuple[UndoCall, ...]:
+def clean_undo(work: Work, undo: tuple[records.UndoCall, ...]) -> tuple[records.UndoCall, ...]:
     """The undo calls, with secrets redacted. A call that needs a secret can't be made later."""
     clean = work.calls.clean
     return tuple(
@@ -196,7 +187,7 @@ def clean_undo(work: Work, undo: tuple[UndoCall, ...]) -> tuple[UndoCall, ...]:
     )
 
 
-def _restore(work: Work, prepared: Prepared, kind: Kind, thing: Thing) -> UndoCall:
+def _restore(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -> records.UndoCall:
     work.require(prepared.intent.call)
     sight = look(work, thing)
     if sight.there is None:
@@ -204,12 +195,14 @@ def _restore(work: Work, prepared: Prepared, kind: Kind, thing: Thing) -> UndoCa
     was = search(kind.was, {"answer": sight.data}) if sight.there else {}
     known = {name: value for name, value in was.items() if value is not None}
     if known:
-        return UndoCall(thing.admin, kind.service, kind.put, known)
+        return records.UndoCall(thing.admin, kind.service, kind.put, known)
     named = {name: prepared.params[name] for name in kind.remove.names}
-    return UndoCall(thing.admin, kind.service, kind.remove.operation, named)
+    return records.UndoCall(thing.admin, kind.service, kind.remove.operation, named)
 
 
-def _looked_up(work: Work, entry: Entry, prepared: Prepared, thing: Thing) -> Settled:
+def _looked_up(
+    work: Work, entry: records.Entry, prepared: Prepared, thing: records.Thing
+) -> Settled:
     there = is_there(work, thing)
     if there is None:
         raise RunError(f"The {label(thing)} could not be looked up.", _AGAIN)
@@ -217,7 +210,7 @@ def _looked_up(work: Work, entry: Entry, prepared: Prepared, thing: Thing) -> Se
         return Settled(replaces=entry.seq)
     sight = look(work, thing)
     if not is_ours(work, sight):
-        work.conclude(entry.seq, Result(EntryState.NOT_OURS))
+        work.conclude(entry.seq, records.Result(records.EntryState.NOT_OURS))
         raise RunError(
             f"The {label(thing)} exists, but does not have this run's tag: it is left alone.",
             "Remove it yourself if it is yours, or change its name in the lab.",
@@ -226,7 +219,7 @@ def _looked_up(work: Work, entry: Entry, prepared: Prepared, thing: Thing) -> Se
     return _undone(work, entry) if data is None else Settled(data, entry.seq)
 
 
-def _discovered(work: Work, entry: Entry, prepared: Prepared) -> Settled:
+def _discovered(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
     """Adopt a key whose secret was saved; undo a key whose secret is lost."""
     profile = work.calls.profiles.get(prepared.intent.profile)
     for thing in discovered(work, entry):
@@ -235,7 +228,7 @@ def _discovered(work: Work, entry: Entry, prepared: Prepared) -> Settled:
     return _undone(work, entry)
 
 
-def _undone(work: Work, entry: Entry) -> Settled:
+def _undone(work: Work, entry: records.Entry) -> Settled:
     undone = undo(work, entry)
     if undone.failed or undone.outcome is UndoOutcome.KEPT:
         raise RunError(
