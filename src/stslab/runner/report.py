@@ -119,11 +119,7 @@ class Report(msgspec.Struct, frozen=True):
             "proved": stands.proved,
             "clean": self.clean,
             "seconds": self.seconds,
-            "skipped": stands.skipped,
-            "not_reached": stands.not_reached,
-            "asked_nobody": stands.asked_nobody,
-            "tried_again": stands.tried_again,
-            "lab_changed": stands.changed,
+            **stands.remarks,
             "stages": [
                 {"stage": stage.id, "held": stage.state is StageState.DONE, **to_builtins(stage)}
                 for stage in stands.stages

@@ -46,7 +46,7 @@ def test_the_denominator_is_the_labs_number_of_claims(
     machine, done, left_out, skipped, not_reached
 ):
     told = did(machine, *done, skipped=left_out)
-    assert (told.skipped, told.not_reached) == (skipped, not_reached)
+    assert (told.remarks["skipped"], told.remarks["not_reached"]) == (skipped, not_reached)
     proved = sum(len(machine.lab.stage(one).checkpoint) for one in done)
     assert (told.proved, len(told.claims)) == (proved, CLAIMS)
     assert {one.verdict for one in told.claims if one.stage not in done} <= {"not tried"}
@@ -61,8 +61,8 @@ def test_five_skips_and_a_cleanup_prove_only_what_was_made(machine):
         process.runner.run_stage("cleanup")
         finished = process.runner.finish()
     told = stands(machine)
-    assert told.skipped == STAGES[1:5]
-    assert told.not_reached == ()
+    assert told.remarks["skipped"] == STAGES[1:5]
+    assert told.remarks["not_reached"] == ()
     assert {one.says: one.verdict for one in told.claims if one.stage == "cleanup"} == {
         "The user is gone": "denied",
         "Its access key is gone": "denied",
@@ -84,7 +84,7 @@ def test_a_stage_before_one_that_was_done_counts_as_skipped(machine):
         process.runner.start_or_resume()
         process.runner.run_stage("create-user")
         process.runner.run_stage("cleanup")
-    assert stands(machine).skipped == STAGES[1:5]
+    assert stands(machine).remarks["skipped"] == STAGES[1:5]
 
 
 def test_the_cleanup_command_does_not_reach_the_cleanup_stage(machine):
@@ -93,7 +93,7 @@ def test_the_cleanup_command_does_not_reach_the_cleanup_stage(machine):
         process.clean_up()
     told = stands(machine)
     assert told.run.state == "cleaned"
-    assert (told.skipped, told.not_reached) == (STAGES[3:4], STAGES[4:])
+    assert (told.remarks["skipped"], told.remarks["not_reached"]) == (STAGES[3:4], STAGES[4:])
     assert told.proved < CLAIMS
 
 
@@ -115,7 +115,7 @@ def test_attempts_are_kept_with_how_they_were_done(machine):
     assert stage.state == "done"
     claim = next(one for one in stands(machine).claims if one.stage == "attach-policy")
     assert (claim.verdict, claim.tries) == ("allowed", 2)
-    assert stands(machine).asked_nobody == ("attach-policy",)
+    assert stands(machine).remarks["asked_nobody"] == ("attach-policy",)
 
 
 def test_a_proved_claim_stays_proved_when_tried_again_later(machine):
@@ -159,7 +159,7 @@ def test_a_lab_made_easier_during_the_run_proves_nothing(machine):
     told = stands(machine)
     assert told.claims[0].verdict == "changed"
     assert told.proved == len(original.stages[0].checkpoint) - 1
-    assert told.changed == ("create-user",)
+    assert told.remarks["lab_changed"] == ("create-user",)
     assert [one.lab for one in told.stages[0].attempts] == ["edited", original.sha256]
 
 
@@ -173,7 +173,7 @@ def test_other_explanations_do_not_change_a_claim(machine, said):
         process.runner.start_or_resume()
         process.runner.run_stage("create-user")
     assert stands(machine).claims[0].verdict == "allowed"
-    assert stands(machine).changed == ("create-user",)
+    assert stands(machine).remarks["lab_changed"] == ("create-user",)
 
 
 def test_the_summary_says_the_same(machine):

@@ -43,11 +43,7 @@ def _fields(stands: "Standing") -> dict[str, Any]:
         **{name: getattr(run, name) for name in _TOLD},
         "claims": len(stands.claims),
         "proved": stands.proved,
-        "skipped": stands.skipped,
-        "not_reached": stands.not_reached,
-        "asked_nobody": stands.asked_nobody,
-        "tried_again": stands.tried_again,
-        "lab_changed": stands.changed,
+        **stands.remarks,
         "stages": [
             {
                 "stage": stage.id,

@@ -100,7 +100,7 @@ class Standing(msgspec.Struct, frozen=True):
     @property
     def finished(self) -> bool:
         """Whether it reached its end with nothing skipped."""
-        return self.run.state is records.RunState.FINISHED and not self.skipped
+        return self.run.state is records.RunState.FINISHED and not self.remarks["skipped"]
 
     @property
     def progress(self) -> tuple[bool, int]:
@@ -108,41 +108,29 @@ class Standing(msgspec.Struct, frozen=True):
         return self.finished, self.proved
 
     @property
-    def skipped(self) -> tuple[str, ...]:
-        return self._ids(lambda stage: stage.state is StageState.SKIPPED)
-
-    @property
-    def not_reached(self) -> tuple[str, ...]:
-        return self._ids(lambda stage: stage.state is StageState.AHEAD)
-
-    @property
-    def changed(self) -> tuple[str, ...]:
-        """The ids of the stages that were begun with another lab than the run."""
-        lab = self.run.sha256
-        return self._ids(lambda stage: any(attempt.lab != lab for attempt in stage.attempts))
-
-    @property
-    def asked_nobody(self) -> tuple[str, ...]:
-        """The ids of the stages that were done without questions."""
-        return self._ids(lambda stage: stage.done_by(How.YES, How.ALONE, How.BREAK))
-
-    @property
-    def tried_again(self) -> tuple[str, ...]:
-        """The ids of the stages that were begun more than once."""
-        return self._ids(lambda stage: len(stage.attempts) > 1)
+    def remarks(self) -> dict[str, tuple[str, ...]]:
+        """For programs: each remark, with the ids of the stages that it is about."""
+        lab = self.run.sha256  # when the run began
+        return {
+            "skipped": self._ids(lambda stage: stage.state is StageState.SKIPPED),
+            "not_reached": self._ids(lambda stage: stage.state is StageState.AHEAD),
+            "asked_nobody": self._ids(lambda it: it.done_by(How.YES, How.ALONE, How.BREAK)),
+            "tried_again": self._ids(lambda stage: len(stage.attempts) > 1),
+            "lab_changed": self._ids(lambda it: any(each.lab != lab for each in it.attempts)),
+        }
 
     @property
     def notes(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Remarks, each with the ids of the stages that it is about."""
-        to_break = self._ids(lambda stage: stage.done_by(How.BREAK))
-        alone = tuple(stage for stage in self.asked_nobody if stage not in to_break)
+        """For people: the remarks that apply, with the ids of the stages."""
+        found, to_break = self.remarks, self._ids(lambda stage: stage.done_by(How.BREAK))
+        alone = tuple(stage for stage in found["asked_nobody"] if stage not in to_break)
         every = (
-            ("skipped", self.skipped),
-            ("not reached", self.not_reached),
-            ("begun more than once", self.tried_again),
+            ("skipped", found["skipped"]),
+            ("not reached", found["not_reached"]),
+            ("begun more than once", found["tried_again"]),
             ("nobody was asked (--yes, or no terminal)", alone),
             ("set up by stslab break", to_break),
-            ("with another lab than the run began with", self.changed),
+            ("with another lab than the run began with", found["lab_changed"]),
         )
         return tuple((words, stages) for words, stages in every if stages)
 
@@ -153,8 +141,8 @@ class Standing(msgspec.Struct, frozen=True):
         proved = f"{self.proved} of {len(self.claims)} claim{many} proved"
         return "; ".join((proved, *(f"{words}: {', '.join(ids)}" for words, ids in self.notes)))
 
-    def _ids(self, wanted: Callable[[Stage], bool]) -> tuple[str, ...]:
-        return tuple(stage.id for stage in self.stages if wanted(stage))
+    def _ids(self, about: Callable[[Stage], bool]) -> tuple[str, ...]:
+        return tuple(stage.id for stage in self.stages if about(stage))
 
 
 def standing(past: Past) -> Standing | None:
