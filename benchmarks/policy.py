@@ -23,7 +23,7 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from benchmarks.measure import Row, at_least, at_most, in_turn, process
 from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, Request, authorize, parse
-from stslab.policy.cases import decide
+from stslab.policy.cases import decision
 from stslab.policy.documents.document import Policy, load
 from stslab.policy.documents.grammar import read_policy
 
@@ -287,7 +287,7 @@ def _deciding(statements: int, length: int = 400) -> Callable[[], object]:
             "resource": asked,
             "identity_policies": [{"Version": "2012-10-17", "Statement": hostile}],
         }
-        return decide(case)
+        return decision(case).as_dict()
 
     return decide_new
 

@@ -1,4 +1,8 @@
-"""Short ways to write policies and cases."""
+"""Short ways to write policies and cases, and to decide a case."""
+
+import json
+
+from stslab.policy.cases import decide_lines
 
 ACCOUNT, OTHER = "111122223333", "444455556666"
 ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
@@ -61,3 +65,9 @@ def case(principal=ALICE, action="s3:GetObject", resource=BUCKET, **fields):
         else:
             found[name] = value
     return found
+
+
+def decide(asked):
+    """The answer to one case, as the interface for programs gives it."""
+    ((text, _),) = decide_lines([json.dumps(asked)])
+    return json.loads(text)

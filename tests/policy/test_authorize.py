@@ -17,13 +17,12 @@ from tests.policy.cases import (
     allow,
     aws,
     case,
+    decide,
     deny,
     grant,
     policy,
     refuse,
 )
-
-from stslab.policy.cases import decide
 
 YES, NO, NEVER = "Allowed", "ImplicitlyDenied", "ExplicitlyDenied"
 NOTHING = [allow("iam:ListUsers")]

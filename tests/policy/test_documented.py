@@ -18,10 +18,11 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.policy.cases import decide
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import PolicyKind, parse
-from stslab.policy.cases import decide, decision
+from stslab.policy.cases import decision
 from stslab.policy.decision import refusal
 from stslab.policy.findings import findings
 

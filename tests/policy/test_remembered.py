@@ -6,9 +6,8 @@ import tracemalloc
 from itertools import count
 
 import pytest
-from tests.policy.cases import allow, case, policy
+from tests.policy.cases import allow, case, decide, policy
 
-from stslab.policy.cases import decide
 from stslab.policy.patterns import SHORT, remembered
 
 SIZE = 200_000

@@ -49,14 +49,6 @@ class Case(Struct, forbid_unknown_fields=True):
     resource_control_policies: list[_Documents] | None = None
 
 
-def decide(case: Mapping[str, Any]) -> dict[str, Any]:
-    """Decide one case: ``{id, decision, reason, layers}``, or ``{id, error}``."""
-    try:
-        return {"id": _id(case), **decision(case).as_dict()}
-    except PolicyError as error:
-        return {"id": _id(case), "error": _sentence(error)}
-
-
 def decision(case: Mapping[str, object]) -> Decision:
     """The Decision of one case. PolicyError: the case, or a policy in it, can't be read."""
     parsed = read_case(case)
@@ -79,8 +71,8 @@ def decide_lines(
 ) -> Iterator[tuple[str, bool]]:
     """Decide JSON Lines one by one: (JSON text of the answer, whether the line could be read).
 
-    Empty lines are skipped; ``first`` is the number of the first line. ``decisions_only`` leaves
-    out reasons and layers.
+    An answer is ``{id, decision, reason, layers}``, with ``decisions_only`` without the last two,
+    or ``{id, error}``. Empty lines are skipped; ``first`` is the number of the first line.
     """
     for number, line in enumerate(lines, first):
         if line and not line.isspace():
