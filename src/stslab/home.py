@@ -12,7 +12,7 @@ import shlex
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,16 +37,12 @@ class Home:
     @property
     def has_journal(self) -> bool:
         """Whether there is a journal. StateFolderError: the folder can't be read."""
-        try:
-            mode = self.root.stat().st_mode
-            if not stat.S_ISDIR(mode):
+        with usable(self.root), suppress(FileNotFoundError):
+            if not stat.S_ISDIR(self.root.stat().st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             self.journal.stat()
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise unusable(self.root, error) from error
-        return True
+            return True
+        return False
 
     @property
     def lock(self) -> Path:
@@ -139,14 +135,12 @@ def expanded(path: str | Path) -> Path:
 
 def private_folder(path: Path) -> Path:
     """Create it if needed, with mode 0700. StateFolderError: it can't be created or read."""
-    try:
+    with usable(path):
         for missing in [one for one in reversed(path.parents) if not one.exists()]:
             missing.mkdir(mode=_OWNER_ONLY, exist_ok=True)
         path.mkdir(mode=_OWNER_ONLY, exist_ok=True)
         if path.stat().st_mode & 0o077:
             path.chmod(_OWNER_ONLY)
-    except OSError as error:
-        raise unusable(path, error) from error
     return path
 
 
@@ -196,9 +190,19 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def unusable(path: Path, error: OSError) -> StateFolderError:
-    """The error if the state folder, or something in it, can't be read or written."""
+@contextmanager
+def usable(path: Path, what: str = "The state folder") -> Iterator[None]:
+    """Raise :func:`unusable` if ``path``, or something in it, can't be read or written."""
+    try:
+        yield
+    except (OSError, UnicodeDecodeError) as error:
+        raise unusable(path, error, what) from error
+
+
+def unusable(
+    path: Path, error: OSError | UnicodeDecodeError, what: str = "The state folder"
+) -> StateFolderError:
     return StateFolderError(
-        f"The state folder {path} can't be used: {error.strerror or error}.",
-        "Make it writable, or name another one: STSLAB_HOME=/some/folder stslab ...",
+        f"{what} {path} can't be used: {getattr(error, 'strerror', None) or error}.",
+        "Make it readable and writable, or name another one: STSLAB_HOME=/some/folder stslab ...",
     )

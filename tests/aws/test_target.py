@@ -165,5 +165,5 @@ def test_an_unknown_profile(endpoint):
 
 def test_no_network(signed_in):
     source = guard.Source(endpoint_url="http://127.0.0.1:1")
-    with pytest.raises(RunError, match="could not be asked who you are"):
+    with pytest.raises(RunError, match="could not ask AWS who you are"):
         guard.identify(source)

@@ -123,10 +123,10 @@ def test_what_is_no_set_up_is_refused_and_changes_nothing(machine: Machine, give
         ),
         (changed(given, another_word), "was changed"),
         (changed(given, lambda told: told.update(run="abcd2345")), "was changed"),
-        (changed(given, lambda told: told.update(version=2)), "of another version"),
+        (changed(given, lambda told: told.update(version=2)), "from another version"),
         (changed(given, lambda told: told.update(records=[])), "is not a set-up"),
-        (changed(given, lambda _: None, "lab/../../x"), "that do not belong to it"),
-        (changed(given, lambda _: None, "/etc/x"), "that do not belong to it"),
+        (changed(given, lambda _: None, "lab/../../x"), "that no set-up has"),
+        (changed(given, lambda _: None, "/etc/x"), "that no set-up has"),
     ):
         done = machine.stslab("sandbox", "import", file, STSLAB_HOME=str(there))
         told = " ".join(done.err.split())

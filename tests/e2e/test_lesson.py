@@ -306,7 +306,7 @@ def test_a_session_that_has_ended_is_asked_for_again(opened: Open, machine: Mach
     terminal = opened("run")
     terminal.wait("session ended", "Enter goes on")
     terminal.enter()
-    terminal.wait("Something that you did before", "assumed", "Enter does that again")
+    terminal.wait("Something that you did has changed", "assumed", "Enter does that again")
     terminal.enter()
     terminal.wait("Time to use what you borrowed", "Enter goes on")
     terminal.enter()

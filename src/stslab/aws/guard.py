@@ -75,7 +75,7 @@ def identify(source: Source) -> Identity:
         outcome = failure(error, local=False)
         message = getattr(outcome, "message", "") or getattr(outcome, "reason", "")
         fix = "Check the network, the region and the endpoint, and try again."
-        raise RunError(f"AWS could not be asked who you are: {message}", fix) from error
+        raise RunError(f"stslab could not ask AWS who you are: {message}", fix) from error
 
 
 def require(identity: Identity, account: str = "", *, root_may: bool = False) -> None:

@@ -8,13 +8,14 @@ AWS CLI".
 import configparser
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from stslab.errors import CredentialsError, StateFolderError
-from stslab.home import in_the_place_of, private_folder
+from stslab.errors import CredentialsError
+from stslab.home import in_the_place_of, private_folder, usable
 from stslab.runner.ports import Credentials
 
 ADMIN = "admin"
@@ -56,6 +57,7 @@ class ProfileFiles:
         self.config_file = folder / "config"
         # Path-style addresses: BUCKET.127.0.0.1 is not a host name.
         elsewhere = f"endpoint_url = {endpoint_url}\ns3 =\n    addressing_style = path\n"
+        self._usable = partial(usable, folder, "The folder with stslab's profiles")
         self._settings = f"region = {region}\n{elsewhere if endpoint_url else ''}"
         self._processes = processes
         self._removed = set[str]()
@@ -137,14 +139,14 @@ class ProfileFiles:
 
     def token(self) -> str:
         """The OpenID Connect token in the profiles' folder, or ""."""
-        with _usable(self.folder), suppress(FileNotFoundError):
+        with self._usable(), suppress(FileNotFoundError):
             return self.token_file.read_text(encoding="utf-8")
         return ""
 
     def save_token(self, token: str) -> None:
         """Write the token, readable only by its owner; an empty one removes the file."""
         private_folder(self.folder)
-        with _usable(self.folder):
+        with self._usable():
             if token:
                 _replace(self.token_file, token)
             else:
@@ -156,7 +158,7 @@ class ProfileFiles:
 
     def _read(self) -> dict[str, Credentials]:
         """The profiles in the credentials file, parsed again only if the file has changed."""
-        with _usable(self.folder), suppress(FileNotFoundError):
+        with self._usable(), suppress(FileNotFoundError):
             now = self.credentials_file.stat()
             stamp = (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
             if self._read_last is None or self._read_last[0] != stamp:
@@ -184,7 +186,7 @@ class ProfileFiles:
 
     def _write(self, profiles: Mapping[str, Credentials], more: Iterable[str] = ()) -> None:
         private_folder(self.folder)
-        with _usable(self.folder):
+        with self._usable():
             known = [*self._processes, *self._configured()]
             names = [_DEFAULT, ADMIN, *known, *profiles, *more, *self._by_hand(profiles)]
             _replace(self.config_file, "".join(map(self._section, dict.fromkeys(names))))
@@ -232,15 +234,3 @@ def require(name: str, settings: Mapping[str, str]) -> None:
 def _replace(path: Path, text: str) -> None:
     with in_the_place_of(path) as file:
         file.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def _usable(folder: Path) -> Iterator[None]:
-    """StateFolderError: a file in the folder can't be read or written."""
-    try:
-        yield
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        fix = "Make the folder readable and writable, or name another one in STSLAB_HOME."
-        message = f"stslab's profiles in {folder} can't be used: {reason}."
-        raise StateFolderError(message, fix) from error

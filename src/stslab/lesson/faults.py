@@ -325,7 +325,7 @@ _ADVICE: Mapping[str, str] = {
     "Resource": "Name the resource of the call: the right account, path, bucket or objects.",
     "Principal": "Name the caller: the right account and the right type of principal.",
     "Condition": "Test a key that the request has, with the right operator and value.",
-    "else": "Write it as the call needs it, and no wider.",
+    "else": "Write it so that it matches the call, and nothing more.",
 }
 _CREDENTIALS: Mapping[str, str] = {
     EXPIRED: "The session has expired and can't be renewed: request a new one.",

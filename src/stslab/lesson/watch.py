@@ -85,6 +85,6 @@ def _missing(cells: tuple[access.CellState, ...], about: set[access.Key]) -> Ite
     """The cells in ``about`` that should be allowed and aren't, and all that are too wide."""
     for cell in cells:
         if cell.too_wide:
-            yield f"{cell.who} may {cell.says}, and should not"
+            yield f"{cell.who} may {cell.says}, but should not"
         elif cell.expected.allowed and not cell.verdict.allowed and cell.key in about:
             yield f"{cell.who} may not {cell.says} yet"

@@ -157,7 +157,7 @@ def _unpacked(archive: zipfile.ZipFile) -> tuple[dict[str, Any], dict[str, bytes
     sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     further = sizes.keys() - {_ACCOUNT, _RUN}
     if sum(sizes.values()) > _MOST or not all(map(_NAME.fullmatch, further)):
-        raise ValueError("it has files that do not belong to it")
+        raise ValueError("it has files that no set-up has")
     content = json.loads(archive.read(_RUN))
     if (content["format"], content["version"]) != (_FORMAT, _VERSION):
         raise ValueError("it is from another version of stslab")

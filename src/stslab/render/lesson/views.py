@@ -229,7 +229,7 @@ def matrix(paper: Paper, scene: scenes.Matrix) -> None:
     legend += ["now: changed"] if scene.changed else []
     known = {cell.key for cell in scene.cells if cell.word != "unknown"}
     legend += ["empty: does not exist yet"] if len(known) < len(scene.cells) else []
-    legend += ["?: you are asked"] if known & scene.asked else []
+    legend += ["?: you will be asked"] if known & scene.asked else []
     paper.prose("  ".join(legend), indent=1, style="dim")
 
 
@@ -269,7 +269,7 @@ def documents(paper: Paper, scene: scenes.Documents) -> None:
 
 def drifted(paper: RunPaper, scene: scenes.Drifted) -> None:
     heading(paper, scene.title)
-    paper.prose("Something that you did before was changed since.", indent=1)
+    paper.prose("Something that you did has changed since then.", indent=1)
     for event in scene.drifted:
         step_drifted(paper, event)
 
@@ -327,7 +327,7 @@ def remaining(paper: Paper, now: Remaining) -> None:
 def session(paper: Paper, scene: scenes.Session) -> None:
     done(paper, scene.before)
     heading(paper, scene.title)
-    paper.prose("Three parts that belong together, and the time when they end:", indent=1)
+    paper.prose("Three parts that belong together, and when they expire:", indent=1)
     paper.blank()
     masked = "********"
     parts = [
@@ -361,7 +361,7 @@ def remember(paper: Paper, scene: scenes.Remember) -> None:
         for line in scene.lines:
             paper.prose(line, indent=3, lead=paper.symbols.dot)
         paper.blank()
-    heading(paper, "Who could do what at some time, and through which caller")
+    heading(paper, "Who could do what during the lab, and through which caller")
     chain(paper, scene.chain)
 
 
