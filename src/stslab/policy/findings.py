@@ -191,9 +191,11 @@ def _unknown_action(pattern: str) -> Iterator[str]:
         yield f"No service has the prefix {vendor!r}: there is no action {pattern}."
 
 
-def in_request(action: str, keys: Iterable[str]) -> Iterator[Finding]:
-    """Warnings about the names in a request."""
+def in_request(action: str, resource: str, keys: Iterable[str]) -> Iterator[Finding]:
+    """Warnings about the names in a request, and about a resource that it lacks."""
     yield from (Finding("action-unknown", says) for says in _unknown_action(action))
+    if resource == "*" and (kinds := ", ".join(sorted(catalogue.resource_types(action)))):
+        yield Finding("resource-missing", f"{action} has a resource ({kinds}), and none is given.")
     for key in keys:
         if not catalogue.is_known_key(key):
             says = f"There is no condition key {key}{_meant(catalogue.similar_key(key))}"

@@ -48,6 +48,32 @@ def test_a_person_gets_a_tree_and_the_message(simulate):
     ]
 
 
+@pytest.mark.parametrize(
+    ("flag", "answer"),
+    [
+        ("--policy", lambda held: {"RoleName": "lab", "PolicyDocument": held}),
+        ("--policy", lambda held: {"PolicyVersion": {"Document": held, "VersionId": "v1"}}),
+        ("--scp", lambda held: {"Policy": {"PolicySummary": {}, "Content": json.dumps(held)}}),
+        ("--resource-policy", lambda held: {"Policy": json.dumps(held)}),
+    ],
+)
+def test_a_policy_may_stand_in_what_an_aws_command_prints(simulate, flag, answer):
+    shared = grant(aws(ALICE), "s3:GetObject", Resource=BUCKET)
+    held = policy(shared if flag == "--resource-policy" else allow("s3:GetObject"))
+    own = [] if flag == "--policy" else ["--policy", "own.json"]
+    files = {"printed": answer(held), "own": policy(allow())}
+    found = simulate(*ASKED, flag, "printed.json", *own, **files)
+    assert found.output.startswith("✔ Allowed"), found.output
+    assert simulate(*ASKED, flag, "printed.json", printed={"Policies": [held]}).exception
+
+
+def test_a_resource_that_is_not_given_is_noted(simulate):
+    found = simulate(*ASKED[:4], "--policy", "own.json", own=policy(allow("s3:GetObject")))
+    assert "note: s3:GetObject has a resource (" in found.output
+    found = simulate(*ASKED[:3], "iam:ListUsers", "--policy", "own.json", own=policy(allow("*")))
+    assert "note" not in found.output
+
+
 def test_a_name_that_aws_does_not_have_is_noted(simulate):
     asked = ["--principal", ALICE, "--action", "s3:GetObjekt", "--resource", BUCKET]
     asked += ["--context", "aws:MultiFactorAuthPresnt=true", "--policy", "own.json"]

@@ -1,13 +1,14 @@
 """``stslab simulate``: decide requests by policies, offline, for people and programs."""
 
 import gc
+import json
 import os
 import signal
 import stat
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,11 @@ _CHUNK = 256  # lines that a worker decides at once
 _SELDOM = (50_000, 20, 50)
 _File = click.Path(path_type=Path, allow_dash=True)
 _NO_RESOURCE = ("resource", "*")
+# Where the answers of aws commands hold a policy.
+_ANSWERS = (
+    "PolicyDocument || PolicyVersion.Document || Role.AssumeRolePolicyDocument || Policy.Content"
+    " || ResourcePolicy || Attributes.Policy || policyText || Policy"
+)
 
 
 @click.command("simulate")
@@ -53,9 +59,10 @@ def command(
 ) -> int:
     """Decide whether policies allow a request, offline, and explain the decision.
 
-    A FILE is a policy's JSON, or - for stdin. Give --context several times for several keys;
-    the same key twice makes a multivalued key. With --cases, each input line is a case in
-    JSON, and each output line its decision; exit code 2 if a case can't be read.
+    A FILE is a policy's JSON, also as an aws command prints it, or - for stdin. Give --context
+    several times for several keys; the same key twice makes a multivalued key. With --cases,
+    each input line is a case in JSON, and each output line its decision; exit code 2 if a case
+    can't be read.
     """
     if cases is not None:
         given = [name for name, value in asked.items() if value and (name, value) != _NO_RESOURCE]
@@ -70,8 +77,6 @@ def command(
         raise UsageError(f"--{flag} is for --cases.", "Give --cases FILE, or leave it out.")
     decision, policies = _decide(asked)
     if as_json:
-        import json
-
         found = [each.as_dict() for each in _findings(policies, asked)]
         click.echo(json.dumps({**decision.as_dict(), "findings": found}))
     else:
@@ -229,12 +234,23 @@ def _policies(asked: dict[str, Any]) -> "Policies":
     )
 
 
+def _text(path: Path) -> str:
+    """The text of a policy. It may stand in an answer of the aws CLI."""
+    import jmespath
+
+    text = "".join(_lines(path))
+    with suppress(ValueError, RecursionError):
+        held = jmespath.search(_ANSWERS, json.loads(text))
+        return held if isinstance(held, str) else json.dumps(held) if held else text
+    return text
+
+
 def _named(path: Path, kind: "PolicyKind") -> "NamedPolicy":
     from stslab.policy import NamedPolicy, parse
 
     name = "stdin" if str(path) == "-" else str(path)
     with _blaming(name):
-        return NamedPolicy(name, parse("".join(_lines(path)), kind))
+        return NamedPolicy(name, parse(_text(path), kind))
 
 
 def _level(path: Path, kind: "PolicyKind") -> "list[NamedPolicy]":
@@ -244,13 +260,11 @@ def _level(path: Path, kind: "PolicyKind") -> "list[NamedPolicy]":
 
     name = "stdin" if str(path) == "-" else str(path)
     with _blaming(name):
-        documents = load("".join(_lines(path)))
+        documents = load(_text(path))
     found = []
     for number, document in enumerate(documents if isinstance(documents, list) else [documents], 1):
         each = f"{name}, policy {number}" if isinstance(documents, list) else name
         with _blaming(each):
-            if not isinstance(document, dict):
-                raise MalformedPolicy("Syntax errors in policy.", "A policy is a JSON object.")
             found.append(NamedPolicy(each, parse(document, kind)))
     return found
 
@@ -268,7 +282,8 @@ def _blaming(name: str) -> Iterator[None]:
 def _findings(policies: "Policies", asked: Mapping[str, Any]) -> "Iterator[Finding]":
     from stslab.policy.findings import findings, in_request
 
-    yield from in_request(asked["action"], (each.partition("=")[0] for each in asked["context"]))
+    keys = (each.partition("=")[0] for each in asked["context"])
+    yield from in_request(asked["action"], asked["resource"], keys)
     for policy in policies.all():
         yield from findings(policy.document)
 
