@@ -31,7 +31,7 @@ class LetIn(NamedTuple):
 
 
 def let_in(document: object) -> Iterator[LetIn]:
-    """The principals that a trust or bucket policy allows something. Unreadable: see there."""
+    """The principals that a trust or bucket policy lets in. Raises Unreadable."""
     for statement in _allowing(document):
         conditions = tuple(_conditions(statement.get("condition")))
         if "notprincipal" in statement:

@@ -53,7 +53,7 @@ def resources(
 ) -> Iterator[Resource]:
     """Every resource, once for each combination of its conditions' results.
 
-    ``pseudo`` has the pseudo parameters: AccountId, Region and others. Unjudgeable: see there.
+    ``pseudo`` has the pseudo parameters: AccountId, Region and others. Raises Unjudgeable.
     """
     read = parse(text)
     _refuse_unseen(read)
@@ -135,7 +135,7 @@ _Loader.add_multi_constructor("!", _short_form)
 
 
 def _refuse_unseen(read: Mapping[str, Part]) -> None:
-    """Refuse templates with content that is only added on deployment, or that export a secret."""
+    """Refuse templates that get content only when they are deployed, or that export a secret."""
     for section in read.keys() - _SECTIONS:
         raise Unjudgeable(f"its section {section} may add something to it", section)
     for text in _keys_and_texts(read):

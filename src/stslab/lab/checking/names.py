@@ -129,7 +129,7 @@ class Scope:
         """Whether calls can be made as ``name`` here; reports it if they can't."""
         known = [*self.admins, *self.profiles, *self.settings]
         if name in known or self.unsure:
-            return self._can_be_had(name, node or part)
+            return self._settings_are_known(name, node or part)
         where = self.later_profiles.get(name)
         message, fix = f"There is no profile {name}.", did_you_mean(name, known)
         if where:
@@ -138,7 +138,7 @@ class Scope:
         self.report((node or part).problem(message, fix))
         return False
 
-    def _can_be_had(self, name: str, node: Node) -> bool:
+    def _settings_are_known(self, name: str, node: Node) -> bool:
         """Whether all names in a profile's settings are known here; reports it if not."""
         settings = self.settings.get(name)
         if settings is None:

@@ -59,7 +59,7 @@ def changed_by(lab: Lab, stage: Stage, check: Check, done: Collection[str]) -> s
     steps = [step for stage in lab.stages for step in stage.steps]
     makers = [step for step in steps if step.profile and step.profile.name == check.identity]
     about = _about(check).union(*(_named_by(step.params) for step in makers))
-    for_a_while = any(_wants_otherwise(each, check) for each in later if not each.cleanup)
+    for_a_while = any(_expects_otherwise(each, check) for each in later if not each.cleanup)
     for each in ended:
         declared = any(
             change.allowed is bool(check.fails)
@@ -71,7 +71,7 @@ def changed_by(lab: Lab, stage: Stage, check: Check, done: Collection[str]) -> s
     return ""
 
 
-def _wants_otherwise(stage: Stage, check: Check) -> bool:
+def _expects_otherwise(stage: Stage, check: Check) -> bool:
     """Whether a stage makes an earlier check's call, and expects another answer."""
     parts: list[Step | Check] = [*stage.steps, *stage.checkpoint]
     wanted = (check.fails, check.expect)

@@ -155,7 +155,6 @@ class Runner:
         )
 
     def account_of(self, identity: str) -> str:
-        """The account that this identity calls in."""
         return self._open.work.place_of(identity).account
 
     @property
@@ -174,7 +173,6 @@ class Runner:
         return self._open.work.calls.once(call)
 
     def made(self) -> tuple[Thing, ...]:
-        """Everything that the run is known to have made."""
         return self._open.work.made()
 
     def scope(self) -> ports.Data:
@@ -211,7 +209,6 @@ class Runner:
     # Stages
 
     def missing_for(self, stage_id: str) -> tuple[str, ...]:
-        """The stages that this one needs and that are not done, in order."""
         return missing(self._lab, stage_id, self.stages_done)
 
     def run_stage(self, stage_id: str) -> tuple[CheckRecord, ...]:
@@ -321,7 +318,6 @@ class Runner:
         return self._open.checks.try_again(stage, number, None)
 
     def stands(self, stage: Stage, number: int) -> bool:
-        """Whether a step was done and its work is unchanged."""
         return self._open.steps.stands(stage, number)
 
     def adopt(self, stage: Stage, number: int) -> bool:

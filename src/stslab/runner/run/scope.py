@@ -87,7 +87,7 @@ def live(
 
 
 class _OnDemand(Mapping[str, object]):
-    """Values that the account is asked for with each use."""
+    """Values that are requested from the account each time they are used."""
 
     def __init__(self, names: Mapping[str, object], ask: Callable[[str], object]) -> None:
         self._names, self._ask = names, ask

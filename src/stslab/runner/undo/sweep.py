@@ -41,7 +41,7 @@ class Leftover(msgspec.Struct, frozen=True):
 
     @property
     def is_certain(self) -> bool:
-        """Whether it is a run's own, by its tag and, if names of its kind can hold an id, by it."""
+        """Whether it is a run's own: its tag has the id, and so has its name, if names can."""
         if self.tag is None or not _ID.fullmatch(self.tag):
             return False
         return self.tag in self.ids or not self.item.row.named

@@ -102,7 +102,7 @@ def clear(work: Work, thing: Thing) -> str:
 
 
 def _clear(work: Work, thing: Thing, child: Child) -> str:
-    """List and remove until nothing is listed, for further pages and things added meanwhile."""
+    """List and remove until nothing is listed: things may be added meanwhile."""
     for _ in range(_ROUNDS):
         extras = next(_pages(work, thing, child), [])
         if not extras:
