@@ -4,15 +4,20 @@ S3 API Reference, the operations of the same names. The configurations in ``Buck
 only stored and returned; but new objects get the encryption of their bucket.
 """
 
+import base64
 import functools
 import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from itertools import product
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+import jmespath
+import msgspec
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import fault, invalid_argument, malformed
@@ -80,12 +85,33 @@ def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
     return tags
 
 
-def _check_methods(cors: Document) -> None:
-    for rule in cors.get("CORSRules") or ():
-        for method in rule.get("AllowedMethods") or ():
-            if method not in ("GET", "PUT", "HEAD", "POST", "DELETE"):
-                message = "Found unsupported HTTP method in CORS config. Unsupported method is "
-                raise fault("InvalidRequest", message + method)
+class _Wrong(msgspec.Struct, frozen=True):
+    """What S3 refuses in a part of a setting, and how it says so: a row of ``settings.yaml``."""
+
+    when: str = "null"
+    matches: str = ""
+    unique: str = "[]"
+    tells: str = "[@]"
+    code: str = "MalformedXML"
+    says: str = ""
+    argument: str = ""
+
+    def refuse(self, part: object) -> None:
+        """Raise the error if it is wrong in this part."""
+        repeated = jmespath.search(self.unique, part) or ()
+        fits = self.matches and re.search(self.matches, str(part))
+        if fits or jmespath.search(self.when, part) or len({*repeated}) < len(repeated):
+            found = jmespath.search(self.tells, part)
+            named = zip(
+                ("ArgumentName", "ArgumentValue"), (self.argument, *found[-1:]), strict=False
+            )
+            raise fault(self.code, self.says.format(*found), dict(named) if self.argument else {})
+
+
+_WRONG = msgspec.yaml.decode(
+    Path(__file__).with_name("settings.yaml").read_bytes(),
+    type=Mapping[str, Mapping[str, tuple[_Wrong, ...]]],
+)
 
 
 def _name_notifications(notifications: Document) -> None:
@@ -95,57 +121,26 @@ def _name_notifications(notifications: Document) -> None:
             row["Id"] = row.get("Id") or str(uuid.uuid4())
             for rule in ((row.get("Filter") or {}).get("Key") or {}).get("FilterRules") or ():
                 rule["Name"] = (rule.get("Name") or "").capitalize()
-                if rule["Name"] not in ("Prefix", "Suffix"):
-                    message = "filter rule name must be either prefix or suffix"
-                    raise invalid_argument(message, "FilterRule.Name", rule["Name"])
-
-
-_DAYS = {
-    "Expiration": "Days",
-    "NoncurrentVersionExpiration": "NoncurrentDays",
-    "AbortIncompleteMultipartUpload": "DaysAfterInitiation",
-}
 
 
 def _name_rules(lifecycle: Document) -> None:
-    """Each rule gets an id, and has a filter or the older prefix, and a number of days."""
     for rule in lifecycle["Rules"]:
-        rule["ID"] = rule.get("ID") or str(uuid.uuid4())
-        if ("Filter" in rule) == ("Prefix" in rule):
-            raise malformed()
-        for action, name in _DAYS.items():
-            if (days := (rule.get(action) or {}).get(name, 1)) < 1:
-                message = f"'{name}' for {action} action must be a positive integer"
-                raise invalid_argument(message, name, days)
-        for days in (move.get("Days", 0) for move in rule.get("Transitions") or ()):
-            if days < 0:
-                message = "'Days' in Transition action must be nonnegative"
-                raise invalid_argument(message, "Days", days)
-
-
-def _check_encryption(encryption: Document) -> None:
-    if len(encryption["Rules"]) != 1:
-        raise malformed()
-    name = "ApplyServerSideEncryptionByDefault"
-    default = encryption["Rules"][0].get(name) or {"SSEAlgorithm": ""}
-    if default.get("KMSMasterKeyID") and not default["SSEAlgorithm"].startswith("aws:kms"):
-        message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms "
-        raise fault("InvalidArgument", f"{message}or aws:kms:dsse", ArgumentName=name)
+        rule["ID"] = rule.get("ID") or base64.b64encode(str(uuid.uuid4()).encode()).decode()
 
 
 class Setting(NamedTuple):
     """A configuration of a bucket.
 
     ``name`` is the end of its operations' names (``Cors``), ``member`` the parameter that has it.
-    A bucket without it answers with the error ``missing``, or else with ``default``. ``check``
-    refuses a wrong one, and fills in what S3 adds.
+    A bucket without it answers with the error ``missing``, or else with ``default``. ``fill``
+    sets what S3 adds.
     """
 
     name: str
     member: str
     missing: str = ""
     default: str = "{}"
-    check: Callable[[Document], None] = lambda _: None
+    fill: Callable[[Document], None] = lambda _: None
 
 
 _AES = {
@@ -154,18 +149,15 @@ _AES = {
     "BlockedEncryptionTypes": {"EncryptionType": ["SSE-C"]},
 }
 _ENCRYPTION = Setting(
-    "Encryption",
-    "ServerSideEncryptionConfiguration",
-    default=json.dumps({"Rules": [_AES]}),
-    check=_check_encryption,
+    "Encryption", "ServerSideEncryptionConfiguration", default=json.dumps({"Rules": [_AES]})
 )
 _LIFECYCLE, _LEAST = "LifecycleConfiguration", "TransitionDefaultMinimumObjectSize"
 _SETTINGS = (
     _ENCRYPTION,
-    Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration", check=_check_methods),
-    Setting(_LIFECYCLE, _LIFECYCLE, "NoSuchLifecycleConfiguration", check=_name_rules),
+    Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration"),
+    Setting(_LIFECYCLE, _LIFECYCLE, "NoSuchLifecycleConfiguration", fill=_name_rules),
     Setting("Logging", "BucketLoggingStatus"),
-    Setting("NotificationConfiguration", "NotificationConfiguration", check=_name_notifications),
+    Setting("NotificationConfiguration", "NotificationConfiguration", fill=_name_notifications),
     Setting("Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration"),
 )
 
@@ -235,10 +227,13 @@ def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
     value = params.get(setting.member)
     if value is None:
         raise malformed()
-    setting.check(value)
+    setting.fill(value)
     if setting.name == _LIFECYCLE:
         value = {**value, _LEAST: params.get(_LEAST, "all_storage_classes_128K")}
     text = json.dumps(value, default=lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+    for where, rows in _WRONG.get(setting.name, {}).items():
+        for part, row in product(jmespath.search(where, json.loads(text)) or (), rows):
+            row.refuse(part)
     return {"settings": {**bucket.settings, setting.name: text}}
 
 

@@ -193,7 +193,7 @@ _DIGESTED = frozenset(
 )
 _DIGESTS = ("content-md5", checksums.PREFIX, "x-amz-trailer")
 # Enums whose other values S3 takes (permissions on logs), or refuses with a specific error, later.
-_OPEN = frozenset({"BucketLocationConstraint", "BucketLogsPermission", "FilterRuleName"})
+_OPEN = frozenset("BucketLocationConstraint BucketLogsPermission FilterRuleName Protocol".split())
 _MESSAGES: Mapping[str, str] = {
     "EncodingType": "Invalid Encoding Method specified in Request",
     "MetadataDirective": "Unknown metadata directive.",
