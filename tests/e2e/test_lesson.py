@@ -108,6 +108,7 @@ def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
         ("echo now=$PWD.$MINE.", "now=/.1."),
         ("export AWS_PROFILE=sts", "Variables that begin with AWS_ last for this line only"),
         ("echo still=$AWS_PROFILE.", "still=admin."),
+        ("cat <(echo bash)", "bash\n"),
     )
     for line, says in lines:
         terminal.enter(line)

@@ -132,7 +132,7 @@ class Here:
         return Tail(self.workspace.home.sandbox)
 
     def shell(self, line: str, who: str) -> str:
-        """Run a line in the learner's shell as a profile. Return advice, or "".
+        """Run a line as a profile, in bash if there is one, else in sh. Return advice, or "".
 
         It runs in the folder in which the previous line ended, with the variables that were set,
         except AWS's own: caller and account stay as the prompt shows them.
@@ -144,14 +144,14 @@ class Here:
         own = str(Path(sys.executable).parent)  # has stslab itself, and its extra `cli`
         path = os.pathsep.join(filter(None, [applied.get("PATH"), own]))
         environ = {**applied, "PATH": path, **self.names(), "AWS_PROFILE": who, **own_names}
+        environ.pop("BASH_ENV", None)  # a file that bash would run first
         where = self._folder if self._folder.is_dir() else None
         with TemporaryFile("r+", errors="surrogateescape") as ended:  # it holds secrets: no name
             number = ended.fileno()
-            note = f"{{ printf '%s\\0' \"$PWD\"; env -0; }} > /dev/fd/{number}"
+            note = f"{{ unset SHLVL; printf '%s\\0' \"$PWD\"; env -0; }} > /dev/fd/{number}"
             noting = f"trap {shlex.quote(note)} EXIT; set -a\n{line}"
-            subprocess.run(  # noqa: S602 - the learner's own
-                noting, shell=True, env=environ, cwd=where, check=False, pass_fds=(number,)
-            )
+            command = [shutil.which("bash") or "/bin/sh", "-c", noting]  # the learner's own
+            subprocess.run(command, env=environ, cwd=where, check=False, pass_fds=(number,))
             ended.seek(0)
             here, *after = ended.read().split("\0")
         self._folder = Path(here or self._folder)

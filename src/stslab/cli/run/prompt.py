@@ -304,7 +304,7 @@ def draw_help(paper: Paper, lacks: Collection[str] = ()) -> None:
     paper.blank()
     paper.fields([(word, does) for word, does in WORDS.items() if word not in lacks], indent=3)
     paper.blank()
-    text = "Any other command line runs in your shell, with the lab's profiles."
+    text = "Any other command line runs in a shell, with the lab's profiles."
     paper.prose(text, indent=1)
 
 
