@@ -92,9 +92,9 @@ def moment(text: str) -> datetime | None:
 
 
 def _within(value: str, _variables: bool) -> Comparison | None:
-    """An address without a prefix is a single one ("IP address condition operators")."""
+    """An address without a prefix is a single one; a range of IPv6 begins at its first address."""
     try:
-        network = ipaddress.ip_network(value, strict=False)
+        network = ipaddress.ip_network(value, strict=":" in value)
     except ValueError:
         return None
 

@@ -354,7 +354,8 @@ def _tests(element: object, kind: PolicyKind) -> list[tuple[Test, str, Sequence[
     found = read_tests(element, SYNTAX)
     for test, _, values in found:
         wants, reads = test.operator.wants, test.operator.reads
-        if wants in ("text", "true or false"):
+        at_sts = kind is PolicyKind.SESSION and test.operator.name != "BinaryEquals"
+        if at_sts or wants in ("text", "true or false"):
             continue
         arn = wants == "an ARN"  # the SageMaker guide has "*key/NAME" as one
         if not all((arn and one.startswith("*")) or reads(one, True) for one in values):

@@ -82,6 +82,8 @@ def _tables(message: Message) -> Iterator[str]:
         yield "no caller"
     else:
         yield message.caller_kind if message.caller_kind in steps else "caller"
+    if message.authorization:
+        yield "authorization"
     if message.encoded and not message.policy:
         yield "encoded"
     if message.gate is None and message.action.lower() in table("facts")["brought"]:
@@ -157,6 +159,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "bucket": _matched(_BUCKET, arn),
         "action": (found := _matched(_ACTION, message.action)) and found + on,
         "operation": operation,
+        "authorization": message.authorization,
         # Commands.
         "policy": policy,
         "resource_policy": _resource_policy(arn),

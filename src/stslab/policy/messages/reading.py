@@ -67,6 +67,7 @@ class Message(msgspec.Struct, frozen=True):
     operation: str = ""
     service: str = ""
     encoded: bool = False  # it has an encoded authorization message, which is never kept
+    authorization: str = ""  # the id under which AWS keeps the decision's details for a day
     decoded: bool = False  # it is one, decoded
     statement: str = ""  # the Deny that applied, which only a decoded message names
     known: Known | None = None
@@ -318,6 +319,7 @@ _REASON: Final = re.compile(
 )
 _ENDS: Final = re.compile(r"\s?(?:$|[.,;:)(\[\\<-]|status code|at\s)|\n")
 _ENCODED: Final = spaced(r"(?i)\bEncoded (?:authorization )?failure\b")
+_AUTHORIZATION: Final = spaced(r"with the following authorization id: ([0-9a-z]{1,64})\b")
 _BARE: Final = spaced(
     rf"(?:{DENIALS})\b|\bAccess Denied\b|\(403\) when calling|\bForbidden: Forbidden\b|"
     r"\bnot authorized to perform this operation\b|\bStatus Code: 403\b"
@@ -392,7 +394,8 @@ def _read(text: str) -> _Reading:
     if refusals:
         at, first, whole = refusals[0]
         several = {(one.caller, one.action, one.resource) for _, one, _ in refusals}
-        message = replace(first, encoded=encoded, more=len(several) - 1)
+        ids = [*_AUTHORIZATION.findall(text), ""]
+        message = replace(first, encoded=encoded, authorization=ids[0], more=len(several) - 1)
         return _Reading(_completed(message, frame_near(text, at)), whole)
     for pattern, known in _known():
         if found := pattern.search(text):

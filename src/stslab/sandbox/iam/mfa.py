@@ -7,14 +7,13 @@ import base64
 import hmac
 import io
 import secrets
-from collections.abc import Iterable
 from datetime import datetime
 from urllib.parse import quote
 
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params, Reads
 from stslab.sandbox.iam import answers, lookups, tagging
 from stslab.sandbox.iam.answers import Members
 from stslab.sandbox.state.identities import MfaDevice, User
@@ -24,8 +23,7 @@ _STEP_SECONDS = 30
 _DIGITS = 6
 _SEED_BYTES = 40  # 64 characters in base 32, as AWS's seeds have
 _NEAR = range(-2, 3)  # how many steps a clock may be off
-_ENABLING = range(-2, 2)
-RESYNC = range(-2880, 2880)  # a day
+_FAR = range(-999, 1000)  # the first of two codes, by which a clock that is off is known
 
 
 def new_seed() -> str:
@@ -47,25 +45,25 @@ def code(seed: str, step: int) -> str:
 def accepted(device: MfaDevice, given: str, now: datetime) -> MfaDevice | None:
     """The device with the code marked as used; None if the code is wrong or was used before."""
     here = step_of(now) + device.drift
-    for step in (here + off for off in _NEAR):
+    for step in {here + off for off in _NEAR}.difference(device.used):
         if hmac.compare_digest(code(device.seed, step).encode(), given.encode()):
-            return replace(device, last_step=step) if step > device.last_step else None
+            used = (one for one in device.used if one >= here + _NEAR.start)
+            return replace(device, used=(*used, step))
     return None
 
 
-def synchronised(
-    device: MfaDevice, codes: tuple[str, str], now: datetime, within: Iterable[int] = _ENABLING
-) -> MfaDevice | None:
-    """The device with its drift; None if ``codes`` are not two consecutive codes of it.
+def synchronised(device: MfaDevice, params: Params, now: datetime) -> MfaDevice:
+    """The device with its drift. Raises InvalidAuthenticationCode.
 
-    The first code may be off by as many steps from ``now`` as ``within`` allows.
+    Two consecutive codes, newer than the last two, show by how much the device's clock is off.
     """
-    here = step_of(now)
-    for off in within:
-        step = here + off
-        if (code(device.seed, step), code(device.seed, step + 1)) == codes:
-            return replace(device, last_step=step + 1, drift=0 if abs(off) <= 1 else off)
-    return None
+    codes = params["AuthenticationCode1"], params["AuthenticationCode2"]
+    here = step_of(now) + device.drift
+    for step in (here + off for off in _FAR if here + off > device.last_step):
+        if code(device.seed, step) == codes[0] and code(device.seed, step + 1) == codes[1]:
+            drift = device.drift + step - here
+            return replace(device, last_step=step + 1, drift=0 if abs(drift) <= 1 else drift)
+    raise ApiFault("InvalidAuthenticationCode", "Authentication code for device is not valid.")
 
 
 def spend(
@@ -137,23 +135,14 @@ def enable_mfa_device(tx: Transaction, request: ApiRequest) -> None:
     if device.enabled:
         raise faults.exists("MFA Device is already in use.")
     lookups.check_quota("MFADevicesPerUser", len(user.mfa_devices) + 1)
-    proved = _proved(device, request, _ENABLING)
+    proved = synchronised(device, request.params, request.now)
     tx.put(replace(proved, enabled=request.now, user=user.key))
     tx.put(replace(user, mfa_devices=(*user.mfa_devices, device.serial)))
 
 
 def resync_mfa_device(tx: Transaction, request: ApiRequest) -> None:
-    """Two consecutive codes show by how much the device's clock is off."""
     device = _device_of(tx, lookups.named(tx, User, request), request)
-    tx.put(_proved(device, request, RESYNC))
-
-
-def _proved(device: MfaDevice, request: ApiRequest, within: Iterable[int]) -> MfaDevice:
-    codes = request.params["AuthenticationCode1"], request.params["AuthenticationCode2"]
-    proved = synchronised(device, codes, request.now, within)
-    if proved is None:
-        raise ApiFault("InvalidAuthenticationCode", "Authentication code for device is not valid.")
-    return proved
+    tx.put(synchronised(device, request.params, request.now))
 
 
 def deactivate_mfa_device(tx: Transaction, request: ApiRequest) -> None:

@@ -107,7 +107,7 @@ def _mfa_code(account: Holder, request: ControlRequest) -> Answer:
     device = next((one for one in view.everywhere(MfaDevice) if one.serial == serial), None)
     if device is None:
         raise SandboxError(f"There is no virtual MFA device {serial!r}.")
-    step = max(mfa.step_of(view.now()), device.last_step + 1)
+    step = max(mfa.step_of(view.now()), device.last_step + 1, *(one + 1 for one in device.used))
     codes = [mfa.code(device.seed, step), mfa.code(device.seed, step + 1)]
     return {"serial": serial, "code": codes[0], "codes": codes}
 

@@ -105,8 +105,9 @@ class MfaDevice(Record, frozen=True, kw_only=True):
     """A virtual MFA device.
 
     ``user`` (the key of the user's record) and ``enabled`` are empty until it is enabled.
-    ``last_step`` is the newest time step whose code was used, since a code works once. ``drift``
-    is by how many steps the device's clock was ahead when it was last synchronised.
+    ``last_step`` is the time step of the code that last synchronised it, ``used`` are those whose
+    codes opened sessions, since a code works once. ``drift`` is by how many steps its clock was
+    ahead when it was last synchronised.
     """
 
     table: ClassVar[str] = "mfa-device"
@@ -117,6 +118,7 @@ class MfaDevice(Record, frozen=True, kw_only=True):
     user: str = ""
     enabled: Moment | None = None
     last_step: int = 0
+    used: tuple[int, ...] = ()
     drift: int = 0
     tags: Mapping[str, str] = {}
 
