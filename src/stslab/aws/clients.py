@@ -86,7 +86,6 @@ class Clients:
         return self._kept(service, None, patient=patient, own=True)
 
     def unsigned(self, service: str) -> Untyped:
-        """A client for calls without credentials."""
         return self._kept(service, UNSIGNED, patient=False, signs=UNSIGNED)
 
     def _kept(self, service: str, whose: Untyped, *, patient: bool, **how: Untyped) -> Untyped:

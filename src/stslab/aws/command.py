@@ -97,9 +97,9 @@ def _option(key: tuple[str, str], name: str, value: object) -> list[str]:
 
 def _values(value: object) -> list[str]:
     if isinstance(value, list | tuple) and value:
-        parts = [_in_list(part) for part in value]
-        if all(part is not None for part in parts):
-            return [part for part in parts if part is not None]
+        words = [word for part in value if (word := _in_list(part)) is not None]
+        if len(words) == len(value):
+            return words
     if isinstance(value, Mapping | list | tuple):
         return [json.dumps(value, ensure_ascii=False, default=str)]
     return [str(value)]

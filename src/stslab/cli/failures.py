@@ -135,7 +135,6 @@ def _laid_out(text: str, indent: int) -> str:
 
 
 def _kept_secrets(root: Path) -> set[str]:
-    """The secrets in stslab's own files."""
     from stslab.resources import text_of
 
     profiles = map(text_of, root.glob("profiles/*/credentials"))

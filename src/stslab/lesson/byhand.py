@@ -200,7 +200,6 @@ class ByHand:
                 yield f"This must hold too: {cell.who} {may} {cell.says}."
 
     def _failing(self, stage: Stage) -> Iterator[Check]:
-        """The checks of the stage that fail now."""
         for number, check in enumerate(stage.checkpoint):
             if check.call and not self._holds(stage, number, check):
                 yield check

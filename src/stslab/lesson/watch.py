@@ -66,19 +66,18 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
     ways = {one.id: str(one.attempts[-1].how) for one in stands.stages if one.attempts}
     fault = next((one.fault for one in past.broken()[-1:] if one.state is FaultState.PLANTED), None)
     stage = (lab.stage(fault.after) if fault else None) or stage
-    number, of = lab.stages.index(stage) + 1, len(lab.stages)
+    done = held if fault else {*held, stage.id}
+    about = fault.cells if fault else [(one.cell, one.identity) for one in stage.changes]
+    missing = tuple(_missing(access.table(lab, done, known, decide), {*about}))
     if fault:
-        cells = access.table(lab, held, known, decide)
-        missing = tuple(_missing(cells, {*fault.cells}))
         title, how = "Find the fault, and fix it", str(How.BREAK)
-        task = fault.title, not missing
-        return Now(run.id, lab.id, how, stage.id, title, number, of, (task,), missing)
-    made = {(one.intent.stage, one.intent.step) for one in past.entries() if one.state in MADE}
-    tasks = tuple((task_text(lab, step), (stage.id, at) in made) for at, step in tasks_of(stage))
-    cells = access.table(lab, {*held, stage.id}, known, decide)
-    missing = tuple(_missing(cells, {(one.cell, one.identity) for one in stage.changes}))
-    how = ways.get(stage.id, "")
-    return Now(run.id, lab.id, how, stage.id, stage.title, number, of, tasks, missing)
+        tasks = [(fault.title, not missing)]
+    else:
+        title, how = stage.title, ways.get(stage.id, "")
+        made = {(one.intent.stage, one.intent.step) for one in past.entries() if one.state in MADE}
+        tasks = [(task_text(lab, step), (stage.id, at) in made) for at, step in tasks_of(stage)]
+    number, of = lab.stages.index(stage) + 1, len(lab.stages)
+    return Now(run.id, lab.id, how, stage.id, title, number, of, tuple(tasks), missing)
 
 
 def _missing(cells: tuple[access.CellState, ...], about: set[access.Key]) -> Iterator[str]:

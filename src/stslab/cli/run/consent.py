@@ -137,7 +137,6 @@ def introduce(workspace: Workspace, opened: Open, lab: Lab) -> None:
 
 
 def say_where(console: Console, opened: Open, why: str) -> None:
-    """Show the account and the identity."""
     info = opened.target.info
     paper = Paper(console)
     paper.line("warning", why)

@@ -106,7 +106,6 @@ class Here:
         return ByHand(self.lab, self.runner, self.decide, log)
 
     def faults(self) -> Faults:
-        """The faults of the run, on the embedded account."""
         verbs, opened = partial(control, self.workspace.home.sandbox), self.opened
         ports = (opened.account, opened.profiles)
         return Faults(self.lab, self.runner, *ports, self.decide, verbs)

@@ -132,7 +132,6 @@ class Loop(AtPrompt):
                 self.word(entered.word, scene)
 
     def _quickly(self, stage: Stage) -> None:
-        """Do a stage without questions."""
         self.screen.say(f"{stage.title} ...")
         self.runner.run_stage(stage.id)
         self.heard.take()

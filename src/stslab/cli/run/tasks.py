@@ -63,7 +63,6 @@ def _show_command(now: "_AtWork") -> None:
 
 
 def access(lab: str, where: Where, *, as_json: bool) -> None:
-    """Show who can do what in the current run."""
     place = home()
     with Journal(place.journal) as journal:
         now = current(journal, where.target, lab)

@@ -129,7 +129,6 @@ def _python() -> Iterator[Checked]:
 
 
 def _packages() -> Iterator[Checked]:
-    """Whether stslab's dependencies are installed and new enough."""
     wrong: list[str] = []
     installed: list[str] = []
     for line in metadata.requires("stslab") or []:
@@ -292,7 +291,6 @@ _HASH = 12
 
 
 def _starts() -> Iterator[Checked]:
-    """Start a new account in a temporary folder."""
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="stslab-class-"))
     try:

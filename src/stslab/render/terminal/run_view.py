@@ -81,7 +81,6 @@ def step_finished(paper: Paper, event: events.StepFinished) -> None:
 
 
 def step_failed(paper: Paper, event: events.StepFailed) -> None:
-    """AWS's error, and its meaning."""
     paper.wait.ended()
     operation = f"{event.call.service}:{event.call.operation}"
     paper.line("failed", f"{operation} failed: {event.code}", indent=2)
