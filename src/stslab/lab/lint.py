@@ -221,7 +221,6 @@ def _is_question(tree: Tree, shape: Shape) -> bool:
 
 
 def _unused(looked: Looked) -> Iterator[Found]:
-    """Names and profiles that are never used."""
     if looked.broken:  # they may be meant there
         return
     used = names_used(looked.root.plain())

@@ -27,25 +27,20 @@ _quickly: Final = json.Encoder().encode
 
 
 class Case(Struct, forbid_unknown_fields=True):
-    """A case to decide ("For programs" in docs/policy.md). Null is the same as a missing value.
+    """A case to decide ("For programs" in docs/policy.md). Null is the same as a missing value."""
 
-    ``principal`` is an ARN, ``anonymous``, or the name of a service or an identity provider. A
-    policy is a JSON object or its text. Control policies have a list for each level of the
-    organization.
-    """
-
-    principal: _Text
+    principal: _Text  # an ARN, ``anonymous``, or the name of a service or an identity provider
     action: _Text
     resource: _Text
     id: object = None
     principal_is_service_linked: bool | None = None
     resource_account: Annotated[str, Meta(pattern=r"^[0-9]{12}\Z")] | None = None
     context: dict[str, object] | None = None
-    identity_policies: _Documents = None
+    identity_policies: _Documents = None  # each policy is a JSON object or its text
     resource_policy: Any = None
     permissions_boundaries: _Documents = None
     session_policies: _Documents = None
-    service_control_policies: list[_Documents] | None = None
+    service_control_policies: list[_Documents] | None = None  # a list for each level
     resource_control_policies: list[_Documents] | None = None
 
 

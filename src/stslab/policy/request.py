@@ -74,11 +74,7 @@ _FORMS: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller of a request ("AWS JSON policy elements: Principal").
-
-    ``member``: it belongs to an AWS account, which has policies for it. ``unlimited``: it has full
-    access to its account, as the root user and the root user's federated sessions have.
-    """
+    """The caller of a request ("AWS JSON policy elements: Principal")."""
 
     kind: PrincipalKind
     arn: str  # in messages: an ARN, a service's or a provider's host, or ``anonymous``
@@ -89,8 +85,8 @@ class Principal:
     canonical_id: str = ""  # the account's canonical user id
     service_linked: bool = False
     context: Mapping[str, str] = field(init=False, repr=False, compare=False)
-    member: bool = field(init=False, repr=False, compare=False)
-    unlimited: bool = field(init=False, repr=False, compare=False)
+    member: bool = field(init=False, repr=False, compare=False)  # an account has policies for it
+    unlimited: bool = field(init=False, repr=False, compare=False)  # root, or federated by root
 
     def __post_init__(self) -> None:
         """Compute the derived fields once: every request reads them."""
@@ -191,16 +187,12 @@ _NOTHING: Final[Mapping[str, Value]] = MappingProxyType({})
 
 
 class Request(NamedTuple):
-    """The question to decide: may ``principal`` do ``action`` to ``resource``?
-
-    ``context`` maps condition keys to one or several values. Keys that follow from the principal
-    or from the resource's account may be left out.
-    """
+    """The question to decide: may ``principal`` do ``action`` to ``resource``?"""
 
     principal: Principal
     action: str
     resource: str  # an ARN, or ``*`` for an action without a resource
-    context: Mapping[str, str | Sequence[str]] = _NOTHING
+    context: Mapping[str, str | Sequence[str]] = _NOTHING  # derived keys may be left out
     resource_account: str | None = None  # default: the account in its ARN, else the principal's
 
     @property
