@@ -304,6 +304,7 @@ def test_without_predictions_nothing_is_asked(opened: Open, machine: Machine) ->
 def test_a_session_that_has_ended_is_asked_for_again(opened: Open, machine: Machine) -> None:
     assert machine.stslab("run", "--yes", "--to", "assume-role").code == 0
     assert machine.stslab("sandbox", "clock", "+61m").code == 0
+    assert "denied  assumed: its credentials are not valid\n" in machine.stslab("access").out
     terminal = opened("run")
     terminal.wait("session ended", "Enter goes on")
     terminal.enter()

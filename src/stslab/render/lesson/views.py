@@ -219,6 +219,7 @@ def matrix(paper: Paper, scene: scenes.Matrix) -> None:
         row = Text(f"   {says:<{widest}}  ")
         for who in callers:
             row.append_text(_cell(paper, scene, says, who, column))
+        row.rstrip()
         paper.put(row)
     paper.blank()
     if scene.chain:
@@ -230,6 +231,9 @@ def matrix(paper: Paper, scene: scenes.Matrix) -> None:
     known = {cell.key for cell in scene.cells if cell.word != "unknown"}
     legend += ["empty: does not exist yet"] if len(known) < len(scene.cells) else []
     legend += ["?: you will be asked"] if known & scene.asked else []
+    invalid = {cell.who for cell in scene.cells if Gate.SIGNATURE in cell.verdict.by}
+    invalid -= {who for _, who in scene.asked}
+    legend += [f"{who}: its credentials are not valid" for who in callers if who in invalid]
     paper.prose("  ".join(legend), indent=1, style="dim")
 
 
