@@ -50,7 +50,7 @@ class Home:
         return self.root / "run.lock"
 
     def is_elsewhere(self, run: str) -> bool:
-        """Whether a lesson in another terminal walks this run. Else this process does from now."""
+        """Whether another terminal walks this run; if not, this process does from now on."""
         path = self.root / "lesson.lock"
         handle = lock(path)  # until the process ends
         if handle is not None:

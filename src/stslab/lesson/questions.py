@@ -54,9 +54,9 @@ class Question(msgspec.Struct, frozen=True):
 def question(verdict: Verdict, who: str, what: str, check: Check, lab: LabFile) -> Question | None:
     """The question about a check's call; None if the account can't tell its answer in advance.
 
-    ``who`` makes the call, ``what`` names the resource. The answers are that the call is allowed,
-    that one of the gates refuses it, and that two do, if they do or if there is room. A reason
-    for a refusal elsewhere in the ``lab`` is an answer too.
+    ``who`` makes the call, ``what`` names the resource. The answers: the call is allowed; one of
+    the gates refuses it; two refuse it, if they do or if only two decide. What refuses calls
+    elsewhere in the ``lab`` is an answer too.
     """
     if verdict.allowed is None:
         return None

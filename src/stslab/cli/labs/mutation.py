@@ -83,7 +83,7 @@ def wrong_cells(lab: Lab) -> Mapping[tuple[str, str, str], str]:
 
 
 def waits(lab: Lab, account: InMemoryAccount) -> Iterator["Note"]:
-    """Each needless `within`, and each that is missing, if IAM's changes take long to spread."""
+    """Each needless `within` and each missing one, found with IAM's changes spreading late."""
     account.begin()
     with account.running(lab, lambda _: None) as runner:
         spreading = _Spreading(account, real=not embedded_only(lab))

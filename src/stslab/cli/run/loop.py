@@ -383,7 +383,7 @@ class Loop(AtPrompt):
         return stage.id not in past.held() and (stage.id, at) in answered
 
     def _to_be_asked(self, stage: Stage, first: int) -> frozenset[access.Key]:
-        """The cells that checks from this one on ask about, as long as no stage changes them."""
+        """The cells that the checks from ``first`` on ask about, until a stage changes them."""
         later = self.lab.stages[self.lab.stages.index(stage) + 1 :]
         parts = (stage.checkpoint[first:], ()), *((one.checkpoint, one.changes) for one in later)
         found, changed = set[access.Key](), set[access.Key]()

@@ -23,7 +23,7 @@ def kept(word: str) -> str:
 def wrapped(command: str, width: int, indent: str = "") -> list[str]:
     """The command's lines, indented, and within ``width`` unless one word is wider.
 
-    An option keeps its value beside it if both fit on a line.
+    An option and its value stay on one line if both fit.
     """
     if len(indent) + len(command) <= width and "\n" not in command:
         return [indent + command]
@@ -65,8 +65,8 @@ def _option_groups(words: list[str], room: int) -> list[str]:
     groups: list[str] = []
     for word in words:
         last = groups[-1] if groups else ""
-        beside = last.startswith("--") and " " not in last and word[0] != "-"
-        if beside and ("\n" in word or len(last) + 1 + len(word) <= room):
+        is_value = last.startswith("--") and " " not in last and word[0] != "-"
+        if is_value and ("\n" in word or len(last) + 1 + len(word) <= room):
             groups[-1] += " " + word
         else:
             groups.append(word)

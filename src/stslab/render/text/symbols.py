@@ -1,4 +1,4 @@
-"""The signs that stand beside colours: in Unicode, in ASCII, or in words."""
+"""The signs that show a state without its colour: in Unicode, in ASCII, or in words."""
 
 import os
 from collections.abc import Mapping
