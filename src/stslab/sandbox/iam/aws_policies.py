@@ -21,7 +21,6 @@ from stslab.sandbox.state.identities import ManagedPolicy, PolicyVersion
 
 OWNER = "aws"
 """The word in their ARNs in place of an account's id."""
-_PREFIX = f"arn:aws:iam::{OWNER}:policy/"
 _FILE = Path("iam") / "aws_managed_policies.py"
 _ID_LENGTH = 21
 
@@ -35,12 +34,10 @@ class _Listed(msgspec.Struct):
 
 
 def find(arn: str) -> ManagedPolicy | None:
-    """AWS's policy with this ARN, or None."""
-    if not arn.startswith(_PREFIX):
-        return None
-    name = arn.rsplit("/", 1)[-1]
-    policy = _policy(name) if name in _listed() else None
-    return policy if policy is not None and policy.arn == arn else None
+    """AWS's policy with this ARN, in any case, or None."""
+    key = arn.lower().rsplit("/", 1)[-1]
+    policy = _policy(key) if key in _listed() else None
+    return policy if policy and policy.arn.lower() == arn.lower() else None
 
 
 def all() -> Iterable[ManagedPolicy]:  # noqa: A001 - reads as aws_policies.all()
@@ -49,8 +46,9 @@ def all() -> Iterable[ManagedPolicy]:  # noqa: A001 - reads as aws_policies.all(
 
 
 @functools.cache
-def _policy(name: str) -> ManagedPolicy:
-    listed = msgspec.json.decode(_listed()[name], type=_Listed)
+def _policy(key: str) -> ManagedPolicy:
+    name, row = _listed()[key]
+    listed = msgspec.json.decode(row, type=_Listed)
     members = sorted(json.loads(bytes(listed.Document)).items(), reverse=True)  # Version is first
     text = json.dumps(dict(members), indent=2)
     default = listed.DefaultVersionId
@@ -75,11 +73,12 @@ def require() -> None:
 
 
 @functools.cache
-def _listed() -> Mapping[str, msgspec.Raw]:
-    """The part of the file for each policy, by name."""
+def _listed() -> Mapping[str, tuple[str, msgspec.Raw]]:
+    """The name of each policy and its part of the file, by the name in lower case."""
     try:
-        _, _, literal = _source().read_text(encoding="utf-8").partition("=")
-        return msgspec.json.decode(ast.literal_eval(literal.strip()), type=dict[str, msgspec.Raw])
+        text = ast.literal_eval(_source().read_text(encoding="utf-8").partition("=")[2].strip())
+        rows = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        return {name.lower(): (name, row) for name, row in rows.items()}
     except (OSError, ValueError, SyntaxError) as error:
         raise _lacking() from error
 

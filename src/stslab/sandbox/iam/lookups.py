@@ -65,7 +65,8 @@ _KEYS: Mapping[type[Record], Callable[[str], str]] = {
 }
 """How to get a record's key from its identifier in a request; for other kinds, in lower case.
 
-So no two names differ in case only, and a request may use any case. ARNs must be exact.
+So no two names differ in case only, and a request may use any case. Of ARNs, only those of managed
+policies may differ in case.
 """
 
 
@@ -79,8 +80,15 @@ def find(view: View, kind: type[R], account: str, identifier: str) -> R | None:
     if kind is ManagedPolicy:
         found = aws_policies.find(identifier) or found
     member = KINDS[kind].member
-    same = found is not None and (member == "name" or getattr(found, member) == identifier)
+    shown = identifier if found is None or member == "name" else getattr(found, member)
+    same = shown.lower() == identifier.lower() if kind is ManagedPolicy else shown == identifier
     return cast("R", found) if same else None
+
+
+def own_arn(view: View, request: ApiRequest, arn: str) -> str:
+    """The ARN as the managed policy has it, whatever its case in the request."""
+    found = find(view, ManagedPolicy, request.account, arn)
+    return found.arn if found else arn
 
 
 def existing(view: View, kind: type[R], account: str, identifier: str) -> R:
@@ -211,7 +219,7 @@ def managed_text(view: View, account: str, arn: str) -> str | None:
 
 def boundary(view: View, request: ApiRequest) -> str:
     """The ARN of the permissions boundary in the request, or empty. Raises NoSuchEntity."""
-    arn: str = request.params.get("PermissionsBoundary", "")
+    arn = own_arn(view, request, request.params.get("PermissionsBoundary", ""))
     if arn and find(view, ManagedPolicy, request.account, checked_arn(arn)) is None:
         raise faults.no_such(f"Scope ARN: {arn} does not exist or is not attachable.")
     refuse_reserved(request, arn)

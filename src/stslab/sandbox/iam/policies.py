@@ -223,7 +223,7 @@ def _list(kind: Holder, view: View, request: ApiRequest) -> Answer:
 
 def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     holder = lookups.changeable(tx, kind, request)
-    arn = lookups.checked_arn(request.params["PolicyArn"])
+    arn = lookups.own_arn(tx, request, lookups.checked_arn(request.params["PolicyArn"]))
     if lookups.find(tx, ManagedPolicy, request.account, arn) is None:
         raise faults.no_such(f"Policy {arn} does not exist or is not attachable.")
     if arn not in holder.attached:
@@ -235,7 +235,7 @@ def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
 
 def _detach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     holder = lookups.changeable(tx, kind, request)
-    detached = lookups.checked_arn(request.params["PolicyArn"])
+    detached = lookups.own_arn(tx, request, lookups.checked_arn(request.params["PolicyArn"]))
     if detached not in holder.attached:
         raise faults.no_such(f"Policy {detached} was not found.")
     tx.put(replace(holder, attached=tuple(arn for arn in holder.attached if arn != detached)))

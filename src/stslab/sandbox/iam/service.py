@@ -20,7 +20,6 @@ from stslab.sandbox.api.model import (
     Keys,
     Need,
     Needs,
-    Params,
     Read,
     Reads,
     Write,
@@ -103,7 +102,7 @@ def needs_of(view: View, request: ApiRequest) -> Needs:
     """
     target = _target(view, request)
     action = f"iam:{request.operation}"
-    context = {**_entity_keys(target.entity), **_parameter_keys(request.params)}
+    context = {**_entity_keys(target.entity), **_parameter_keys(view, request)}
     own = catalogue.condition_keys(action)  # beside the global ones and those of tags
     need = Need(
         action,
@@ -184,6 +183,7 @@ def _target(view: View, request: ApiRequest) -> Target:
 
 def _named_target(request: ApiRequest, kind: str, entity: Entity | None, name: str) -> Target:
     if name.startswith("arn:"):  # messages put the type before an ARN for policies only
+        name = entity.arn if entity else name
         return Target(name, f"policy {name}" if kind == "policy" else None, entity)
     creating = request.operation in _CREATING
     shown = None if creating and kind != "policy" else f"{kind.replace('-', ' ')} {name}"
@@ -215,9 +215,14 @@ def _default_target(view: View, request: ApiRequest, types: frozenset[str]) -> T
     return Target("*", "*")
 
 
-def _parameter_keys(params: Params) -> Keys:
+def _parameter_keys(view: View, request: ApiRequest) -> Keys:
     """The condition keys whose values are in the request."""
-    keys: Keys = {key: params[name] for name, key in _PARAMETER_KEYS.items() if params.get(name)}
+    params = request.params
+    keys: Keys = {
+        key: lookups.own_arn(view, request, params[name])
+        for name, key in _PARAMETER_KEYS.items()
+        if params.get(name)
+    }
     keys |= request_tags(params.get("Tags"))
     if params.get("TagKeys"):
         keys["aws:TagKeys"] = tuple(params["TagKeys"])

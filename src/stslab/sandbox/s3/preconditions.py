@@ -53,14 +53,10 @@ def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -
         raise no_such_key(key)
     if current is not None and (name == "If-None-Match" or not _matches(value, current.etag)):
         raise fault("PreconditionFailed", Condition=name)
-    if upload is not None and (upload.overtaken or _is_newer(view, where, upload)):
-        raise fault("ConditionalRequestConflict", Condition=name, Key=key)
-
-
-def _is_newer(view: View, where: Address, upload: Upload) -> bool:
-    """Whether the newest version of an object was written since the upload began."""
     item = lookups.object_at(view, where)
-    return item is not None and item.current.modified >= upload.draft.modified
+    newest = item and item.current.modified
+    if upload and (upload.overtaken or (newest and newest >= upload.draft.modified)):
+        raise fault("ConditionalRequestConflict", Condition=name, Key=key)
 
 
 def _failed(request: ApiRequest, prefix: str, version: ObjectVersion) -> str:

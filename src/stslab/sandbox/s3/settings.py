@@ -171,8 +171,7 @@ _NEVER = {
 
 def encryption_rule(bucket: Bucket) -> Document:
     """The encryption rule for new objects; empty for the default encryption."""
-    rules = json.loads(bucket.settings.get("Encryption", "{}")).get("Rules")
-    rule: Document = rules[0] if rules else {}
+    rule: Document = json.loads(bucket.settings.get("Encryption", '{"Rules": [{}]}'))["Rules"][0]
     return rule
 
 
