@@ -22,7 +22,7 @@ _NEXT = ("the result of each statement", "what kind of change fixes it", "the co
 def show_grade(console: Console, explained: _Explanation, grade: int) -> None:
     """Draw the explanation up to a grade (from 0). The learner finds out the rest."""
     decision = explained["decision"]
-    if grade >= GRADES - 1 or decision is None:
+    if grade >= GRADES - 1 or decision is None or decision["decision"] == "Allowed":
         show(console, explained)
         return
     paper, request = Paper(console), explained["request"]

@@ -16,6 +16,8 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.sandbox.cases import LEARNER, Account, Keys
 
+from stslab.cli.run.why import explained
+from stslab.home import Home
 from stslab.sandbox.pipeline.log_file import is_refused, newest_first
 from stslab.sandbox.why.explanation import Beside, explain
 
@@ -388,6 +390,20 @@ def test_the_advice_about_a_refused_token_fixes_it(account, fresh):
     assert "stslab sandbox issuer URL --certificate renewed" in told(token())
     account.control("POST", "oidc/issuer", {"issuer": url, "certificate": "renewed"})
     assert told(token()) == ""
+
+
+def test_a_session_that_is_too_long_is_the_last_refusal_though_policies_allow_it(account):
+    arn = role(account, "short", {"AWS": "arn:aws:iam::111122223333:root"})
+    with pytest.raises(ClientError, match="MaxSessionDuration"):
+        account.client("sts", "admin").assume_role(
+            RoleArn=arn, RoleSessionName="try", DurationSeconds=7200
+        )
+    found = explained(Home(account.folder.parent), "")
+    assert found
+    assert found["request"]["errorCode"] == "ValidationError"
+    assert found["why"].startswith("The policies allow it. A rule of the service refused it")
+    (change,) = found["changes"]
+    assert "Ask for no longer than that" in " ".join(one["what"] for one in change["options"])
 
 
 def test_an_allowed_request_is_explained_too(account):

@@ -200,7 +200,7 @@ def _chosen(folder: Path, request_id: str) -> "Event | None":
     from stslab.sandbox.pipeline.log_file import is_refused, newest_first
 
     if not request_id:
-        refused = filter(is_refused, newest_first(folder))
+        refused = (one for one in newest_first(folder) if is_refused(one) or _breaks_a_rule(one))
         return next((one for one in refused if not _proves_the_end(one)), None)
     start = request_id.strip().lower()
     found = {
@@ -215,6 +215,11 @@ def _chosen(folder: Path, request_id: str) -> "Event | None":
         f"The log has {problem} whose id begins with {request_id}.",
         "List the last requests with their ids: stslab sandbox log",
     )
+
+
+def _breaks_a_rule(event: "Event") -> bool:
+    """Whether STS refused what the policies allow, such as a session that is too long."""
+    return bool(event["eventSource"] == "sts.amazonaws.com" and event.get("errorCode"))
 
 
 def _proves_the_end(event: "Event") -> bool:

@@ -230,10 +230,11 @@ def matrix(paper: Paper, scene: scenes.Matrix) -> None:
     legend += ["now: changed"] if scene.changed else []
     known = {cell.key for cell in scene.cells if cell.word != "unknown"}
     legend += ["empty: does not exist yet"] if len(known) < len(scene.cells) else []
-    legend += ["?: you will be asked"] if known & scene.asked else []
     invalid = {cell.who for cell in scene.cells if Gate.SIGNATURE in cell.verdict.by}
-    invalid -= {who for _, who in scene.asked}
-    legend += [f"{who}: its credentials are not valid" for who in callers if who in invalid]
+    if known & scene.asked:
+        legend.append("?: you will be asked")
+    else:
+        legend += [f"{who}: its credentials are not valid" for who in callers if who in invalid]
     paper.prose("  ".join(legend), indent=1, style="dim")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from stslab.errors import PolicyError
-from stslab.policy import Outcome
+from stslab.policy import Outcome, messages
 from stslab.policy.decision import Layer
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Decided, Event, is_refused
 from stslab.sandbox.why.options import ALLOWS_MORE, Option, Reason, options, texts
@@ -62,7 +62,10 @@ def explain(event: Event, beside: Beside) -> Explanation:
         reason = _unverified(event.get("errorMessage", ""))
         return _explanation(event, None, reason.why, _advice("identity provider", reason.fixes))
     if decision is None or decision["decision"] == "Allowed":
-        return _explanation(event, decision, _without_refusal(event, decision), [])
+        read = messages.read(f"{code}: {event.get('errorMessage', '')}") if code else None
+        steps = messages.advise(read).steps if read and read.known else ()
+        advice = _advice("request", [step.what for step in steps if not step.commands])
+        return _explanation(event, decision, _without_refusal(event, decision), advice)
     trusts = [one["policies"] for one in decision["layers"] if one["layer"] == "role trust policy"]
     if decision["action"].lower().startswith("sts:assumerole") and not any(trusts):
         fix = "Compare the ARN with those of the account's roles: aws iam list-roles."
@@ -81,7 +84,7 @@ def telling_decision(event: Event) -> Decided | None:
 
 
 def _without_refusal(event: Event, decision: Decided | None) -> str:
-    if is_refused(event):
+    if is_refused(event) or (decision and event.get("errorCode")):
         return _BESIDE_POLICIES[decision is not None]
     if decision is not None:
         return f"It was allowed: {decision['reason']}."
