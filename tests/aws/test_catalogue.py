@@ -6,7 +6,7 @@ import sys
 import pytest
 from botocore.loaders import Loader
 
-from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.aws.catalogue import BotocoreCatalogue, _model, _operation
 
 
 @pytest.fixture(scope="module")
@@ -125,10 +125,12 @@ def test_waiters(catalogue: BotocoreCatalogue):
     assert catalogue.waiters("nothing") == {}
 
 
-def test_only_needed_services_are_read(catalogue: BotocoreCatalogue):
-    fresh = BotocoreCatalogue()
-    fresh.operation("sts", "AssumeRole")
-    assert set(fresh._models) == {"sts"}
+def test_only_needed_services_are_read_and_each_once(catalogue: BotocoreCatalogue):
+    for kept in (_model, _operation):
+        kept.cache_clear()
+    for name in ("AssumeRole", "GetCallerIdentity"):
+        catalogue.operation("sts", name)
+    assert _model.cache_info().misses == 1
 
 
 def test_the_catalogue_needs_neither_boto3_nor_a_session():

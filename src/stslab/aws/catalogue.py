@@ -95,53 +95,51 @@ def _shape(model: BotocoreShape | None, service: str, *, output: bool, name: str
     )
 
 
+@cache
+def _operation(service: str, name: str) -> Operation | None:
+    known = _model(service)
+    if known is None or name not in known.operation_names:
+        return None
+    model, word = known.operation_model(name), _FIRST_WORD.match(name)
+    reads = service in _LEAVES_NOTHING or (word is not None and word[0] in _READS)
+    request = _shape(model.input_shape, service, output=False)
+    response = _shape(model.output_shape, service, output=True)
+    return Operation(request, response, changes=not reads)
+
+
+@cache
+def _model(service: str) -> ServiceModel | None:
+    description = _loaded(service, "service-2")
+    return ServiceModel(description, service) if description else None
+
+
+def _loaded(service: str, what: str) -> Mapping[str, Any]:
+    try:
+        loaded: Mapping[str, Any] = loader().load_service_model(service, what)
+    except (DataNotFoundError, UnknownServiceError):
+        return {}
+    return loaded
+
+
 class BotocoreCatalogue:
     """AWS's services as botocore's models describe them."""
-
-    def __init__(self) -> None:
-        self._models: dict[str, ServiceModel | None] = {}
-        self._operations: dict[tuple[str, str], Operation | None] = {}
 
     def services(self) -> Collection[str]:
         return list(loader().list_available_services("service-2"))
 
     def operations(self, service: str) -> Collection[str]:
-        model = self._model(service)
+        model = _model(service)
         return list(model.operation_names) if model else ()
 
     def operation(self, service: str, name: str) -> Operation | None:
-        key = (service, name)
-        if key not in self._operations:
-            found = None
-            if name in self.operations(service):
-                model = self._model(service).operation_model(name)  # type: ignore[union-attr]
-                word = _FIRST_WORD.match(name)
-                reads = service in _LEAVES_NOTHING or (word is not None and word[0] in _READS)
-                request = _shape(model.input_shape, service, output=False)
-                response = _shape(model.output_shape, service, output=True)
-                found = Operation(request, response, changes=not reads)
-            self._operations[key] = found
-        return self._operations[key]
+        return _operation(service, name)
 
     def waiters(self, service: str) -> Mapping[str, str]:
-        waiters = self._load(service, "waiters-2").get("waiters", {})
+        waiters = _loaded(service, "waiters-2").get("waiters", {})
         return {xform_name(name): waiter["operation"] for name, waiter in waiters.items()}
 
     def errors(self, service: str) -> Collection[str]:
         """The error codes of the whole service: models don't list all of an operation's."""
-        model = self._model(service)
+        model = _model(service)
         shapes = model.error_shapes if model else ()
         return [one.metadata.get("error", {}).get("code", one.name) for one in shapes]
-
-    def _model(self, service: str) -> ServiceModel | None:
-        if service not in self._models:
-            description = self._load(service, "service-2")
-            self._models[service] = ServiceModel(description, service) if description else None
-        return self._models[service]
-
-    def _load(self, service: str, what: str) -> Mapping[str, Any]:
-        try:
-            loaded: Mapping[str, Any] = loader().load_service_model(service, what)
-        except (DataNotFoundError, UnknownServiceError):
-            return {}
-        return loaded
