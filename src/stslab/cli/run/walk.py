@@ -1,8 +1,7 @@
 """Open a run's account, and do its stages without a learner."""
 
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import Console
 
@@ -82,14 +81,9 @@ def end(console: Console, lab: Lab, stages: Iterable[Stage], runner: Runner) -> 
             finished.left,
             "Undo everything: stslab cleanup",
         )
-    if finished.outcome == "open":
-        say_what_to_try(console, runner.scope())
-    return finished
-
-
-def say_what_to_try(console: Console, scope: Mapping[str, Any]) -> None:
-    """Say how to look around with the aws CLI, how to continue, and how to clean up."""
-    paper = Paper(console)
+    if finished.outcome != "open":
+        return finished
+    paper, scope = Paper(console), runner.scope()
     paper.blank()
     paper.prose("Look around with the aws CLI:", style="bold")
     paper.command(with_flags('eval "$(stslab env)"'))
@@ -100,6 +94,7 @@ def say_what_to_try(console: Console, scope: Mapping[str, Any]) -> None:
     for name in profiles if bucket else ():
         paper.command(f"aws s3 ls s3://{bucket} --profile {name}")
     say_how_to_go_on(console)
+    return finished
 
 
 def say_how_to_go_on(console: Console) -> None:
