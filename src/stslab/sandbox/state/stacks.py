@@ -174,6 +174,7 @@ class ChangeSet(Record, frozen=True, kw_only=True):
     description: str = ""
     role_arn: str = ""
     on_failure: str = ""
+    token: str = ""
 
 
 def resource_key(stack_id: str, logical_id: str) -> str:

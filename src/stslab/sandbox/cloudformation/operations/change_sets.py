@@ -6,7 +6,7 @@ AWS CloudFormation API Reference, "CreateChangeSet", "ExecuteChangeSet", …; Us
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.faults import already_exists, invalid, require
+from stslab.sandbox.api.faults import already_exists, require
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads, Writes, tag_list
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.operations import stacks
@@ -37,7 +37,9 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     stack = _target(tx, request, kind)
     new = tx.get(Stack, stack.account, stack.stack_id) is None
     name = params["ChangeSetName"]
-    if _named(tx, stack, name):
+    if old := _named(tx, stack, name):
+        if stacks.is_retry(request, old.token):
+            return {"Id": old.change_set_id, "StackId": old.stack_id}
         raise already_exists(f"ChangeSet {name} already exists")
     change_set = ChangeSet(
         account=request.account,
@@ -49,6 +51,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
         description=params.get("Description", ""),
         role_arn=params.get("RoleARN", ""),
         on_failure=params.get("OnStackFailure", ""),
+        token=params.get("ClientToken", ""),
     )
     tx.put(_compared(tx, stack, change_set, validated=not params.get("DisableValidation")))
     stack = replace(stack, change_sets=(*stack.change_sets, change_set.change_set_id))
@@ -130,6 +133,10 @@ def _execute(tx: Transaction, request: ApiRequest) -> Answer:
 
     After that the change set is not listed any more, and is found only by its id.
     """
+    begun, found = _find(tx, request)
+    waits = found is not None and found.execution_status == "AVAILABLE"
+    if begun and not waits and stacks.is_retry(request, begun.token):
+        return {}
     stack, change_set = find_change_set(tx, request)
     if change_set.execution_status != "AVAILABLE":
         status = f"status of [{change_set.status}]"
@@ -162,15 +169,11 @@ def _execute(tx: Transaction, request: ApiRequest) -> Answer:
 
 def _delete(tx: Transaction, request: ApiRequest) -> Answer:
     """Also succeeds if the change set does not exist."""
-    try:
-        stack, change_set = find_change_set(tx, request)
-    except ApiFault as fault:
-        if fault.code == "ChangeSetNotFound":
-            return {}
-        raise
-    kept = tuple(other for other in stack.change_sets if other != change_set.change_set_id)
-    tx.put(replace(stack, change_sets=kept))
-    tx.delete(change_set)
+    stack, change_set = _find(tx, request)
+    if stack and change_set:
+        kept = tuple(other for other in stack.change_sets if other != change_set.change_set_id)
+        tx.put(replace(stack, change_sets=kept))
+        tx.delete(change_set)
     return {}
 
 
@@ -178,18 +181,23 @@ def find_change_set(
     view: View, request: ApiRequest, missing: str = NEEDS_STACK
 ) -> tuple[Stack, ChangeSet]:
     """The stack and change set in a request. Raises ValidationError or ChangeSetNotFound."""
+    stack, change_set = _find(view, request, missing)
+    if stack is None or change_set is None:
+        name = request.params["ChangeSetName"]
+        raise ApiFault("ChangeSetNotFound", f"ChangeSet [{name}] does not exist")
+    return stack, change_set
+
+
+def _find(
+    view: View, request: ApiRequest, missing: str = NEEDS_STACK
+) -> tuple[Stack | None, ChangeSet | None]:
     name = request.params["ChangeSetName"]
     if name.startswith("arn:"):
         stack = lookups.addressed(view, request.account, request.region, {"ChangeSetName": name})
-        change_set = view.get(ChangeSet, request.account, name)
-    elif request.params.get("StackName"):
-        stack = stacks.existing(view, request)
-        change_set = _named(view, stack, name)
-    else:
-        raise invalid(missing)
-    if stack is None or change_set is None:
-        raise ApiFault("ChangeSetNotFound", f"ChangeSet [{name}] does not exist")
-    return stack, change_set
+        return stack, view.get(ChangeSet, request.account, name)
+    require(request.params.get("StackName"), missing)
+    stack = stacks.existing(view, request)
+    return stack, _named(view, stack, name)
 
 
 def _named(view: View, stack: Stack, name: str) -> ChangeSet | None:

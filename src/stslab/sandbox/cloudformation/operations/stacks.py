@@ -127,14 +127,19 @@ DELETABLE = frozenset({"CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
 """The statuses with ``_IN_PROGRESS`` in which a stack may be deleted."""
 
 
+def is_retry(request: ApiRequest, token: str) -> bool:
+    """Whether this is the request again that had the token."""
+    params = request.params
+    return token != "" and token in (params.get("ClientRequestToken"), params.get("ClientToken"))
+
+
 def _create(tx: Transaction, request: ApiRequest) -> Answer:
     """Start to create a stack, which may be in review so far."""
     params, name = request.params, request.params["StackName"]
     names.check_new_name(name)
     old = find(tx, request, name)
-    token = params.get("ClientRequestToken", "")
     if old is not None and old.status != "REVIEW_IN_PROGRESS":
-        if token and token == old.token:
+        if is_retry(request, old.token):
             return {"StackId": old.stack_id}
         raise already_exists(f"Stack [{name}] already exists")
     both = params.get("OnFailure") and params.get("DisableRollback") is not None
@@ -150,10 +155,9 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
 def _update(tx: Transaction, request: ApiRequest) -> Answer:
     """Start an update, unless it would change nothing."""
     stack = existing(tx, request)
-    check_updatable(stack, kept=request.params.get("DisableRollback"))
-    token = request.params.get("ClientRequestToken", "")
-    if token and token == stack.token:
+    if is_retry(request, stack.token):
         return {"StackId": stack.stack_id}
+    check_updatable(stack, kept=request.params.get("DisableRollback"))
     wanted = config(request, stack)
     changed = check(tx, stack, wanted)
     if stack.status not in LEFT and wanted.tags == stack.config.tags:
