@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 from xml.etree.ElementTree import Element
 
 import click
@@ -288,7 +288,7 @@ def tested(
     for trial in _trials(_paths(labs, spec), spec, mutate):
         trials.append(trial)
         if as_json:
-            click.echo(json.dumps(_fields(trial)))
+            click.echo(json.dumps(to_builtins(_fields(trial))))
         else:
             _print(trial)
     if junit:
@@ -413,11 +413,11 @@ def _cases(trial: Trial) -> Iterator[Case]:
         yield Case("The lab runs", "error", trial.error.message)
 
 
-def _fields(trial: Trial) -> dict[str, Any]:
+def _fields(trial: Trial) -> dict[str, object]:
     mutants = {
         "mutants": trial.mutants,
-        "unnoticed": list(map(to_builtins, trial.unnoticed)),
-        "idle_checks": list(map(to_builtins, trial.idle)),
+        "unnoticed": trial.unnoticed,
+        "idle_checks": trial.idle,
     }
     return {
         "lab": trial.lab,
@@ -425,12 +425,12 @@ def _fields(trial: Trial) -> dict[str, Any]:
         "passed": trial.exit_code == 0,
         "exit_code": trial.exit_code,
         "error": trial.error.message if trial.error else None,
-        "places": list(getattr(trial.error, "__notes__", ())),
-        "left": list(trial.left),
-        "claims": list(map(to_builtins, trial.claims)),
-        "wrong_cells": list(map(to_builtins, trial.cells)),
-        "tasks": list(map(to_builtins, trial.tasks)),
-        "faults": list(map(to_builtins, trial.faults)),
+        "places": getattr(trial.error, "__notes__", ()),
+        "left": trial.left,
+        "claims": trial.claims,
+        "wrong_cells": trial.cells,
+        "tasks": trial.tasks,
+        "faults": trial.faults,
         "calls": trial.calls,
         "seconds": round(trial.seconds, 3),
         **({} if trial.mutants is None else mutants),
