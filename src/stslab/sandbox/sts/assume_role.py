@@ -17,9 +17,7 @@ from stslab.sandbox.sts import sessions
 from stslab.sandbox.sts.sessions import SessionTags
 
 _SET_SOURCE = "sts:SetSourceIdentity"
-_ROLE_ARN = re.compile(
-    r"arn:aws:iam::(\d{12}):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})", re.ASCII
-)
+_ROLE_ARN = re.compile(r"arn:aws:iam::(\d+):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})", re.ASCII)
 _HOUR = 3600
 _LASTING = re.compile(
     r"aws:FederatedProvider|saml:(?:namequalifier|sub|sub_type)|(?!saml:).*:(?:amr|aud|sub)"

@@ -5,7 +5,7 @@ disabling ACLs for your bucket" and "Blocking public access to your Amazon S3 st
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -148,8 +148,12 @@ def check_creating(request: ApiRequest) -> None:
 
 
 def check_storing(request: ApiRequest, bucket: Bucket) -> None:
-    """Refuse an ACL that the bucket's settings forbid for a new object."""
-    if not acls_enabled(bucket) and _grants(request, frozenset({"bucket-owner-full-control"})):
+    """Refuse an ACL that the bucket's settings forbid for a new object.
+
+    In the bucket owner's account, ``private`` says the same as ``bucket-owner-full-control``.
+    """
+    same = {"private"} if request.caller.account == bucket.owner else set()
+    if not acls_enabled(bucket) and _grants(request, {"bucket-owner-full-control", *same}):
         raise fault("AccessControlListNotSupported")
 
 
@@ -194,7 +198,7 @@ def _is_public(request: ApiRequest) -> bool:
     return any(group in text for text in texts for group in PUBLIC)
 
 
-def _grants(request: ApiRequest, plain: frozenset[str]) -> bool:
+def _grants(request: ApiRequest, plain: Collection[str]) -> bool:
     """Whether a request has an ACL, except one of the canned ones in ``plain``."""
     canned = request.params.get("ACL")
     granted = any(request.params.get(name) for name in _HEADERS)
