@@ -150,7 +150,7 @@ class Bucket:
             RegionalDomainName=f"{name}.s3.{region}.amazonaws.com",
             WebsiteURL=f"http://{name}.s3-website{mark}{region}.amazonaws.com",
         )
-        self._set(work, {})
+        self._set(work, {"AccessControl": acl} if at_once else {})
         self._tag(work)
 
     def update(self, work: Work, old: Properties) -> None:
