@@ -197,11 +197,10 @@ def _who_may(home: "Home", event: "Event") -> list[str]:
 
 
 def _chosen(folder: Path, request_id: str) -> "Event | None":
-    from stslab.sandbox.pipeline.log_file import is_refused, newest_first
+    from stslab.sandbox.pipeline.log_file import newest_first
 
     if not request_id:
-        refused = (one for one in newest_first(folder) if is_refused(one) or _breaks_a_rule(one))
-        return next((one for one in refused if not _proves_the_end(one)), None)
+        return next(filter(_is_met, newest_first(folder)), None)
     start = request_id.strip().lower()
     found = {
         event["requestID"]: event
@@ -217,16 +216,15 @@ def _chosen(folder: Path, request_id: str) -> "Event | None":
     )
 
 
-def _breaks_a_rule(event: "Event") -> bool:
-    """Whether STS refused what the policies allow, such as a session that is too long."""
-    return bool(event["eventSource"] == "sts.amazonaws.com" and event.get("errorCode"))
-
-
-def _proves_the_end(event: "Event") -> bool:
-    """Whether stslab itself tried a key that cleanup deleted: no learner met that refusal."""
+def _is_met(event: "Event") -> bool:
+    """Whether somebody met a refusal. STS also refuses what policies allow: too long a session."""
     from stslab.lesson.byhand import is_own
+    from stslab.sandbox.pipeline.log_file import is_refused
 
-    return is_own(event) and event["errorCode"] == "InvalidClientTokenId"
+    code = event.get("errorCode", "")
+    if is_own(event) and code == "InvalidClientTokenId":  # stslab tried a key that cleanup deleted
+        return False
+    return is_refused(event) or bool(code and event["eventSource"] == "sts.amazonaws.com")
 
 
 def _key_facts(folder: Path, access_key_id: str) -> Mapping[str, Any] | None:
