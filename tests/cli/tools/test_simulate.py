@@ -67,6 +67,15 @@ def test_a_policy_may_stand_in_what_an_aws_command_prints(simulate, flag, answer
     assert simulate(*ASKED, flag, "printed.json", printed={"Policies": [held]}).exception
 
 
+def test_a_policy_that_aws_manages_goes_by_its_arn(simulate):
+    arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    allowed = simulate(*ASKED, "--policy", arn).output
+    assert allowed.startswith("✔ Allowed")
+    assert "note" not in allowed  # it has actions of services that AWS has closed
+    refused = simulate(*ASKED, "--policy", f"{arn}s")
+    assert "AWS has no managed policy" in str(refused.exception)
+
+
 def test_a_resource_that_is_not_given_is_noted(simulate):
     found = simulate(*ASKED[:4], "--policy", "own.json", own=policy(allow("s3:GetObject")))
     assert "note: s3:GetObject has a resource (" in found.output

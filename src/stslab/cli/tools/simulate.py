@@ -59,10 +59,10 @@ def command(
 ) -> int:
     """Decide whether policies allow a request, offline, and explain the decision.
 
-    A FILE is a policy's JSON, also as an aws command prints it, or - for stdin. Give --context
-    several times for several keys; the same key twice makes a multivalued key. With --cases,
-    each input line is a case in JSON, and each output line its decision; exit code 2 if a case
-    can't be read.
+    A FILE is a policy's JSON, also as an aws command prints it, the ARN of a policy that AWS
+    manages, or - for stdin. Give --context several times for several keys; the same key twice
+    makes a multivalued key. With --cases, each input line is a case in JSON, and each output
+    line its decision; exit code 2 if a case can't be read.
     """
     if cases is not None:
         given = [name for name, value in asked.items() if value and (name, value) != _NO_RESOURCE]
@@ -235,9 +235,17 @@ def _policies(asked: dict[str, Any]) -> "Policies":
 
 
 def _text(path: Path) -> str:
-    """The text of a policy. It may stand in an answer of the aws CLI."""
+    """The text of a policy: a file's, out of an answer of the aws CLI, or AWS's own by its ARN."""
     import jmespath
 
+    if str(path).startswith("arn:"):
+        from stslab.sandbox.iam import aws_policies
+
+        found = aws_policies.find(str(path))
+        if found is None:
+            fix = "Print one of your own into a file: aws iam get-policy-version ..."
+            raise UsageError(f"AWS has no managed policy {path}.", fix)
+        return found.versions[0].document
     text = "".join(_lines(path))
     with suppress(ValueError, RecursionError):
         held = jmespath.search(_ANSWERS, json.loads(text))
@@ -285,7 +293,8 @@ def _findings(policies: "Policies", asked: Mapping[str, Any]) -> "Iterator[Findi
     keys = (each.partition("=")[0] for each in asked["context"])
     yield from in_request(asked["action"], asked["resource"], keys)
     for policy in policies.all():
-        yield from findings(policy.document)
+        if not policy.name.startswith("arn:"):  # AWS's own are as they are
+            yield from findings(policy.document)
 
 
 def _show(decision: "Decision", found: "Iterable[Finding]") -> None:
