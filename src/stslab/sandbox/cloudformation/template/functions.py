@@ -261,9 +261,9 @@ def decider(value: object, conditions: Mapping[str, Value]) -> tuple[str, Value]
     one_of = "must be one of Fn::And, Fn::Equals, Fn::Not, Fn::Or or Condition"
     well_formed(name in DECIDERS, f"Every Conditions member {one_of}")
     if name == "Condition":
-        known = isinstance(argument, str) and argument in conditions
+        well_formed(isinstance(argument, str), "Every Condition member must be a string.")
         unresolved = f"Unresolved condition dependency {argument}"
-        well_formed(known, f"{unresolved} in the Conditions block of the template")
+        well_formed(argument in conditions, f"{unresolved} in the Conditions block of the template")
     return name, argument
 
 

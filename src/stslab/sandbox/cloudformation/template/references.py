@@ -152,7 +152,7 @@ def if_parts(argument: object) -> tuple[str, Value, Value]:
     require(fits, f"Template error: Fn::If requires {wanted} three elements")
     condition, when_true, when_false = parts
     named = isinstance(condition, str)
-    require(named, f"Template error: Fn::If requires {wanted} the first element a name")
+    require(named, f"Template error: Fn::If requires {wanted} the first element being a condition")
     return condition, when_true, when_false
 
 

@@ -276,17 +276,17 @@ def _declared(name: str, body: Value) -> Declared:
         type=body["Type"],
         properties=properties,
         depends_on=_depends_on(name, body.get("DependsOn", [])),
-        condition=_text_of(body, "Condition", name),
+        condition=_text_of(body, "Condition"),
         metadata=body.get("Metadata"),
         deletion_policy=_policy(body, "DeletionPolicy", name),
         update_replace_policy=_policy(body, "UpdateReplacePolicy", name),
-        description=_text_of(body, "Description", name),
+        description=_text_of(body, "Description"),
     )
 
 
-def _text_of(body: Mapping[str, Value], key: str, name: str) -> str:
+def _text_of(body: Mapping[str, Value], key: str) -> str:
     value = body.get(key, "")
-    well_formed(isinstance(value, str), f"[/Resources/{name}/{key}] {key} must be a string.")
+    well_formed(isinstance(value, str), f"Every {key} member must be a string.")
     return str(value)
 
 
