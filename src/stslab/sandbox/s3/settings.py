@@ -161,13 +161,6 @@ _SETTINGS = (
     Setting("Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration"),
 )
 
-# Configurations that no bucket has here, with S3's error for a missing one, if any.
-_NEVER = {
-    "GetBucketAccelerateConfiguration": "",
-    "GetBucketReplication": "ReplicationConfigurationNotFoundError",
-    "GetObjectLockConfiguration": "ObjectLockConfigurationNotFoundError",
-}
-
 
 def encryption_rule(bucket: Bucket) -> Document:
     """The encryption rule for new objects; empty for the default encryption."""
@@ -217,7 +210,10 @@ _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     "GetBucketVersioning": (lambda one: {"Status": one.versioning or None}, ""),
     "GetPublicAccessBlock": (_block, "NoSuchPublicAccessBlockConfiguration"),
     **{f"GetBucket{one.name}": (functools.partial(_stored, one), one.missing) for one in _SETTINGS},
-    **{operation: (lambda _: None, code) for operation, code in _NEVER.items()},
+    # What no bucket has here.
+    "GetBucketAccelerateConfiguration": (lambda _: None, ""),
+    "GetBucketReplication": (lambda _: None, "ReplicationConfigurationNotFoundError"),
+    "GetObjectLockConfiguration": (lambda _: None, "ObjectLockConfigurationNotFoundError"),
 }
 """The answer of each read for a bucket, and the error if the answer is None."""
 
