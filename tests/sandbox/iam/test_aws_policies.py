@@ -25,9 +25,11 @@ def test_a_policy_is_found_only_with_its_path() -> None:
     assert aws_policies.find("arn:aws:iam::111122223333:policy/AdministratorAccess") is None
 
 
-def test_moto_is_not_imported() -> None:
+def test_moto_is_not_imported_and_its_file_is_read_when_a_policy_of_aws_is_needed() -> None:
     program = (
         "import sys; from stslab.sandbox.iam import aws_policies as own;"
+        "assert own.find('arn:aws:iam::111122223333:policy/AdministratorAccess') is None;"
+        "assert not own._listed.cache_info().currsize;"
         "assert own.find('arn:aws:iam::aws:policy/AdministratorAccess');"
         "assert not [name for name in sys.modules if name.split('.')[0] == 'moto']"
     )

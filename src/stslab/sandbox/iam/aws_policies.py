@@ -21,6 +21,7 @@ from stslab.sandbox.state.identities import ManagedPolicy, PolicyVersion
 
 OWNER = "aws"
 """The word in their ARNs in place of an account's id."""
+_PREFIX = f"arn:aws:iam::{OWNER}:policy/"
 _FILE = Path("iam") / "aws_managed_policies.py"
 _ID_LENGTH = 21
 
@@ -35,9 +36,12 @@ class _Listed(msgspec.Struct):
 
 def find(arn: str) -> ManagedPolicy | None:
     """AWS's policy with this ARN, in any case, or None."""
-    key = arn.lower().rsplit("/", 1)[-1]
+    asked = arn.lower()
+    if not asked.startswith(_PREFIX):
+        return None
+    key = asked.rsplit("/", 1)[-1]
     policy = _policy(key) if key in _listed() else None
-    return policy if policy and policy.arn.lower() == arn.lower() else None
+    return policy if policy and policy.arn.lower() == asked else None
 
 
 def all() -> Iterable[ManagedPolicy]:  # noqa: A001 - reads as aws_policies.all()
