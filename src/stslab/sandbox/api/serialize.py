@@ -255,7 +255,8 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
     """The response for an error, in the protocol of the service."""
     headers = (*problem.headers, *request_ids(service, request_id))
     if http.method == "HEAD" or (service == "s3" and not problem.message):
-        return ApiResponse(problem.status, headers)
+        kinds = (("Content-Type", S3_XML),) if problem.message else ()
+        return ApiResponse(problem.status, (*kinds, *headers))
     is_json = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")
     if service not in operations.SERVICES and (is_json or http.path != "/"):
         body = json.dumps({"__type": problem.code, "message": problem.message})

@@ -4,6 +4,7 @@ import base64
 import binascii
 import zlib
 from datetime import datetime
+from email.utils import format_datetime
 
 from stslab.sandbox.api.faults import fault, invalid_argument, no_such_key
 from stslab.sandbox.api.model import ApiRequest
@@ -102,7 +103,12 @@ def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
     if version_id is None and request.operation in _READS:
         raise no_such_key(key, headers=marked)
     refused = {"Method": request.http.method, "ResourceType": "DeleteMarker"}
-    raise fault("MethodNotAllowed", extra=refused, headers=(*marked, ("Allow", "DELETE")))
+    headers = (*marked, ("Allow", "DELETE"), last_modified(version))
+    raise fault("MethodNotAllowed", extra=refused, headers=headers)
+
+
+def last_modified(version: ObjectVersion) -> tuple[str, str]:
+    return ("Last-Modified", format_datetime(version.modified, usegmt=True))
 
 
 def check_version_id(

@@ -57,10 +57,10 @@ def _requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
     number, header = request.params.get("PartNumber"), request.params.get("Range")
     if number is None:
         return _span_of(header, version.size) if header else Span(0, version.size)
-    check_number(number)
     if header:
         message = "Cannot specify both Range header and partNumber query parameter"
         raise fault("InvalidRequest", message)
+    check_number(number)
     start = 0
     for part in version.parts:
         if part.number == number:
@@ -237,15 +237,12 @@ def _get_attributes(view: View, request: ApiRequest) -> Answer:
         "ObjectSize": version.size,
     }
     wanted = request.params.get("ObjectAttributes", [""])
-    if not attributes.keys() >= set(wanted):
-        name, given = "x-amz-object-attributes", ",".join(wanted)
-        raise invalid_argument("Invalid attribute name specified.", name, given)
-    shown = {name: attributes[name] for name in wanted}
-    return {
-        "LastModified": version.modified,
-        "VersionId": lookups.shown_id(bucket, version),
-        **shown,
-    }
+    for name in wanted:
+        if name not in attributes:
+            message = "Invalid attribute name specified."
+            raise invalid_argument(message, "x-amz-object-attributes", name)
+    common = {"LastModified": version.modified, "VersionId": lookups.shown_id(bucket, version)}
+    return common | {name: attributes[name] for name in wanted}
 
 
 def _put_acl(tx: Transaction, request: ApiRequest) -> None:
@@ -255,10 +252,7 @@ def _put_acl(tx: Transaction, request: ApiRequest) -> None:
 
 def _get_tags(view: View, request: ApiRequest) -> Answer:
     bucket, version = lookups.readable(view, request)
-    return {
-        "TagSet": model.tag_list(version.tags),
-        "VersionId": lookups.shown_id(bucket, version),
-    }
+    return {"TagSet": model.tag_list(version.tags), "VersionId": lookups.shown_id(bucket, version)}
 
 
 def _set_tags(tx: Transaction, request: ApiRequest) -> Answer:

@@ -4,8 +4,6 @@ S3 User Guide, "Adding preconditions to S3 operations with conditional requests"
 section 13; S3 API Reference, "GetObject" and "PutObject".
 """
 
-from email.utils import format_datetime
-
 from stslab.sandbox.api.faults import fault, no_such_key
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.s3 import lookups
@@ -17,8 +15,8 @@ from stslab.sandbox.state.snapshot import View
 def check_read(request: ApiRequest, version: ObjectVersion) -> None:
     failed = _failed(request, "", version)
     if failed in ("If-None-Match", "If-Modified-Since"):
-        since = ("Last-Modified", format_datetime(version.modified, usegmt=True))
-        raise fault("NotModified", headers=(("ETag", f'"{version.etag}"'), since))
+        tag = ("ETag", f'"{version.etag}"')
+        raise fault("NotModified", headers=(tag, lookups.last_modified(version)))
     if failed:
         raise fault("PreconditionFailed", Condition=failed)
 

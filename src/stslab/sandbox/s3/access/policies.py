@@ -8,14 +8,17 @@ Amazon S3 storage"; S3 API Reference, "PutBucketPolicy".
 import functools
 import ipaddress
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import NamedPolicy, PolicyKind, catalogue, parse
+from stslab.policy.conditions import Condition, Quantifier
+from stslab.policy.documents.statement import Statement as Parsed
+from stslab.policy.patterns import no_value
 from stslab.sandbox.api import policies
 from stslab.sandbox.api.faults import fault
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller, Judge, Reads, Writes
@@ -35,64 +38,74 @@ _FIXING_KEYS = frozenset(
     """
     aws:principalorgid aws:principalorgpaths aws:principalarn aws:principalaccount aws:sourcearn
     aws:sourcevpc aws:sourcevpce aws:sourceowner aws:sourceaccount aws:userid
+    aws:sourceorgid aws:sourceorgpaths
     s3:x-amz-server-side-encryption-aws-kms-key-id s3:dataaccesspointarn s3:dataaccesspointaccount
     """.split()
 )
-_FIXING_OPERATORS = ("stringequals", "stringlike", "arnequals", "arnlike")
+_FIXING_OPERATORS = ("StringEquals", "StringLike", "ArnEquals", "ArnLike")
+# What may be open as long as the account, or the role of a session, is fixed.
+_IN_ACCOUNT = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[0-9]{12}:((?!\$\{).)*")
+_PARTLY_OPEN = {
+    **dict.fromkeys(("aws:principalarn", "aws:sourcearn", "s3:dataaccesspointarn"), _IN_ACCOUNT),
+    "aws:userid": re.compile(r"AROA\w+:\*"),
+}
 _BROADEST = {4: 8, 6: 32}  # the shortest prefix that counts as a fixed set of addresses
 
 
 @functools.lru_cache(maxsize=256)
 def policy_is_public(text: str) -> bool:
     """Whether a bucket policy grants access to others than fixed principals or places."""
-    allows = (each for each in _statements(text) if each.get("Effect") == "Allow")
-    return any(map(_is_public, allows))
+    statements = parse(text, PolicyKind.RESOURCE).statements
+    denials = [each for each in statements if not each.allows and _spares_fixed(each)]
+    grants = (each for each in statements if each.allows and _is_public(each))
+    return any(not any(_covers(denial, each) for denial in denials) for each in grants)
 
 
-def _is_public(statement: Statement) -> bool:
-    if "NotPrincipal" in statement:
-        return True
-    principal = statement.get("Principal", {})
-    open_to_all = (
-        isinstance(principal, str)
-        or "Federated" in principal
-        or any(_is_open(value) for values in principal.values() for value in listed(values))
+def _is_public(grant: Parsed) -> bool:
+    names = grant.principal.names if grant.principal else None
+    open_to_all = names is None or any(kind == "Federated" or name == "*" for kind, name in names)
+    return open_to_all and not _fixes(grant.conditions)
+
+
+def _spares_fixed(denial: Parsed) -> bool:
+    """Whether a denial is for everyone, or for everyone without a fixed value."""
+    everyone = denial.principal and denial.principal.public and not denial.principal.negated
+    alone = len(denial.conditions) == 1 and _fixes(denial.conditions, negated=True)
+    return bool(everyone) and (not denial.conditions or alone)
+
+
+def _covers(denial: Parsed, grant: Parsed) -> bool:
+    pairs = ((denial.action, grant.action), (denial.resource, grant.resource))
+    return all(
+        denied
+        and granted
+        and not denied.negated
+        and not granted.negated
+        and all(denied.applies(one, no_value) for one in granted.patterns)
+        for denied, granted in pairs
     )
-    return open_to_all and not any(
-        _fixes(operator.lower(), key.lower(), listed(values))
-        for operator, tests in statement.get("Condition", {}).items()
-        for key, values in tests.items()
+
+
+def _fixes(conditions: Iterable[Condition], *, negated: bool = False) -> bool:
+    """Whether a condition limits a statement to fixed values of a key that must be there."""
+    there = {one.key.lower() for one in conditions if one.asks_presence and "false" in one.values}
+    return any(
+        one.test.operator.negated is negated and all(_is_fixed(one, value) for value in one.values)
+        for one in conditions
+        if one.key.lower() in there
+        or not (one.test.if_exists or one.test.quantifier is Quantifier.ALL)
     )
 
 
-def _fixes(operator: str, key: str, values: list[Any]) -> bool:
-    """Whether a condition limits the grant to fixed values."""
-    if operator == "ipaddress" and key == "aws:sourceip":
-        return all(_is_narrow(str(value)) for value in values)
-    if key in _FIXING_KEYS and operator.startswith(_FIXING_OPERATORS):
-        if key == "s3:dataaccesspointarn":  # the access point's name may be open
-            values = [str(value).rpartition(":accesspoint/")[0] or value for value in values]
-        return not operator.endswith("ifexists") and not any(map(_is_open, values))
-    return False
-
-
-def _is_narrow(cidr: str) -> bool:
-    network = _network(cidr)
-    return bool(network and (network.is_private or network.prefixlen >= _BROADEST[network.version]))
-
-
-def _network(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    with suppress(ValueError):
-        return ipaddress.ip_network(cidr, strict=False)
-    return None
-
-
-def _is_open(value: object) -> bool:
-    return any(mark in str(value) for mark in ("*", "?", "${"))
-
-
-def _statements(text: str) -> list[Statement]:
-    return listed(json.loads(text).get("Statement", []))
+def _is_fixed(condition: Condition, value: str) -> bool:
+    operator, key = condition.test.operator.name.replace("Not", ""), condition.key.lower()
+    if operator == "IpAddress" and key == "aws:sourceip":
+        network = ipaddress.ip_network(value, strict=False)
+        return network.prefixlen >= _BROADEST[network.version]
+    marks = ("${",) if operator.startswith("StringEquals") else ("${", "*", "?")
+    fixed = not any(mark in value for mark in marks)
+    fixed = fixed or (key in _PARTLY_OPEN and bool(_PARTLY_OPEN[key].fullmatch(value)))
+    return fixed and key in _FIXING_KEYS and operator.startswith(_FIXING_OPERATORS)
 
 
 def put(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
@@ -143,7 +156,7 @@ WRITES: Writes = {
 _MAX_SIZE = 20 * 1024
 _NEEDED = (("Effect",), *((name, f"Not{name}") for name in ("Principal", "Action", "Resource")))
 _ORDER = ("Sid", *(name for names in _NEEDED for name in names), "Condition")
-_TYPES = frozenset({"bucket", "object"})
+_READ = {"an IP address or a CIDR range": "IP address", "an ARN": "ARN"}  # as S3 names them
 # Condition keys of requests through access points, and for buckets with tags in use.
 _WITHOUT_ACTION = ("s3:accesspoint", "s3:buckettag", "s3:dataaccesspoint")
 
@@ -153,15 +166,17 @@ def _checked(view: View, text: str, bucket: str) -> str:
     if problem := _problem(text):
         raise fault("MalformedPolicy", problem)
     try:
-        parse(text, PolicyKind.RESOURCE)
+        parsed = parse(text, PolicyKind.RESOURCE)
     except MalformedPolicy as error:
         raise fault("MalformedPolicy", error.message) from None
-    for statement in _statements(text):
-        _check_canonical(view, statement)
-        if not all(map(_matching, _listed(statement, "Action", "NotAction"))):
+    for each in parsed.statements:
+        _check_principal(view, each)
+        actions = [_matching(pattern) for pattern in each.action.patterns]
+        if not all(actions):
             raise fault("MalformedPolicy", "Policy has invalid action")
-        _check_resources(statement, f"arn:aws:s3:::{bucket}")
-        _check_conditions(statement)
+        named = [] if each.action.negated else actions
+        _check_resources(each, named, f"arn:aws:s3:::{bucket}")
+        _check_conditions(each.conditions, named)
     normalized = _normalized(json.loads(text))
     if len(normalized.encode()) > _MAX_SIZE:
         what = "Normalized policy document exceeds the maximum allowed size of"
@@ -205,43 +220,39 @@ def _problem(text: str) -> str:
     return next((f"Invalid effect: {one}" for one in effects if one not in ("Allow", "Deny")), "")
 
 
-def _check_canonical(view: View, statement: Statement) -> None:
-    principal = statement.get("Principal", statement.get("NotPrincipal"))
-    ids = _listed(principal, "CanonicalUser") if isinstance(principal, dict) else []
-    if not all(acl.account_with(view, one) for one in ids):
-        raise fault("MalformedPolicy", "Invalid principal in policy")
+def _check_principal(view: View, statement: Parsed) -> None:
+    for kind, name in (statement.principal and statement.principal.names) or ():
+        unknown = kind == "CanonicalUser" and not acl.account_with(view, name)
+        if unknown or (kind == "Service" and "*." in name):
+            raise fault("MalformedPolicy", "Invalid principal in policy")
 
 
-def _check_resources(statement: Statement, arn: str) -> None:
-    resources = _listed(statement, "Resource", "NotResource")
-    if any(name != arn and not name.startswith((f"{arn}/", f"{arn}*")) for name in resources):
+def _check_resources(statement: Parsed, actions: Iterable[Iterable[str]], arn: str) -> None:
+    element, names = statement.resources or ("", ())
+    if any(name != arn and not name.startswith((f"{arn}/", f"{arn}*")) for name in names):
         raise fault("MalformedPolicy", "Policy has invalid resource")
-    if "Action" not in statement or "Resource" not in statement:
-        return
-    types = {kind for name in resources for kind in _types_of(name, arn)}
-    for pattern in _listed(statement, "Action"):
-        if not any(types & catalogue.resource_types(each) for each in _matching(pattern)):
+    types = {"bucket" for name in names if not name.startswith(f"{arn}/")}
+    types |= {"object" for name in names if name != arn}
+    for several in actions if element == "Resource" else ():
+        if not any(types & catalogue.resource_types(each) for each in several):
             raise fault("MalformedPolicy", "Action does not apply to any resource(s) in statement")
 
 
-def _check_conditions(statement: Statement) -> None:
+def _check_conditions(conditions: Iterable[Condition], actions: Iterable[Iterable[str]]) -> None:
     """Refuse keys that S3 does not have, or that one of the statement's actions does not have.
 
     For "one of the actions" see https://github.com/humanmade/S3-Uploads/issues/239.
     """
-    named = set()
-    for operator, tests in statement.get("Condition", {}).items():
-        named |= {_bare(key) for key in tests}
-        values = [str(value) for given in tests.values() for value in listed(given)]
-        is_address = all("${" in value or _network(value) for value in values)
-        if "ipaddress" in operator.lower() and not is_address:
-            raise fault("MalformedPolicy", "Invalid IP address in Conditions")
+    for one in conditions:
+        kind = _READ.get(one.test.operator.wants)
+        if kind and not all("${" in value for value in one.unreadable):
+            raise fault("MalformedPolicy", f"Invalid {kind} in Conditions")
+    named = {_bare(one.key) for one in conditions}
     keys = {key for key in named if not key.startswith(("aws:", *_WITHOUT_ACTION))}
     if not keys <= {_bare(key) for key in catalogue.key_types("s3")}:
         raise fault("MalformedPolicy", "Policy has an invalid condition key")
-    for pattern in _listed(statement, "Action"):
-        known = {_bare(key) for one in _matching(pattern) for key in catalogue.condition_keys(one)}
-        if not keys <= known:
+    for several in actions:
+        if not keys <= {_bare(key) for one in several for key in catalogue.condition_keys(one)}:
             message = "Conditions do not apply to combination of actions and resources in statement"
             raise fault("MalformedPolicy", message)
 
@@ -250,28 +261,14 @@ def _bare(key: str) -> str:
     return key.lower().partition("/")[0]
 
 
-def _types_of(resource: str, arn: str) -> frozenset[str]:
-    """The types that a resource in this bucket can have. A wildcard after the name means both."""
-    if resource == arn:
-        return frozenset({"bucket"})
-    return frozenset({"object"}) if resource.startswith(f"{arn}/") else _TYPES
-
-
 def _matching(pattern: str) -> tuple[str, ...]:
     if not pattern.strip("*"):
         return catalogue.matching_actions("s3:*")
     return catalogue.matching_actions(pattern) if pattern.lower().startswith("s3:") else ()
 
 
-def _listed(statement: Statement, *names: str) -> list[str]:
-    return listed(next((statement[name] for name in names if name in statement), []))
-
-
 _ON_BUCKET: Mapping[str, tuple[str, ...]] = {
-    "READ": (
-        *("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"),
-        *("s3:GetObject", "s3:GetObjectVersion"),  # of missing objects, to learn that they are
-    ),
+    "READ": ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"),
     "WRITE": ("s3:PutObject",),
     "READ_ACP": ("s3:GetBucketAcl",),
     "WRITE_ACP": ("s3:PutBucketAcl",),
@@ -314,8 +311,7 @@ def acl_statements(
 ) -> Iterator[Statement]:
     """The ACLs as statements, without the owner's grants: its account has access anyway.
 
-    WRITE lets others create new objects, but not change existing ones; READ lets them learn that
-    an object is missing.
+    WRITE lets others create new objects, but not change existing ones.
     """
     if not acl.acls_enabled(bucket):
         return

@@ -35,7 +35,7 @@ _TLS = "1.3"
 _DIGITS = 12
 _OF_INITIATOR = frozenset({"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"})
 _EXISTING_TAG = "s3:existingobjecttag/<key>"
-# For a missing object, only callers who may list the bucket get NoSuchKey instead of AccessDenied.
+# Of what is missing, callers who may list the bucket learn that, whether they may read it or not.
 _READING = frozenset({"GetObject", "GetObjectAttributes", "HeadObject", "GetObjectTagging"})
 
 
@@ -60,16 +60,16 @@ class _Tables(msgspec.Struct, frozen=True):
 _TABLES = msgspec.yaml.decode(Path(__file__).with_name("needs.yaml").read_bytes(), type=_Tables)
 
 
-def actions(request: ApiRequest) -> tuple[str, ...]:
-    """The actions that an operation needs on the bucket or the object that it names."""
+def actions(request: ApiRequest, *, own: bool = False) -> tuple[str, ...]:
+    """The actions that an operation needs on its bucket (``own``: the caller's) or object."""
     names = _TABLES.actions.get(request.operation, (request.operation,))
     if request.params.get("VersionId") and "Key" in request.params:
         same = _TABLES.unversioned
         names = tuple(n if n in same else n.replace("Object", "ObjectVersion") for n in names)
     given = {**request.params, **_configuration(request)}
     given["IfMatch"] = (given.get("IfMatch") or "*").strip("*")
-    if request.operation == "CreateBucket" and given.get("ACL") in acl.PLAIN:
-        given["ACL"] = ""  # S3 API Reference, "CreateBucket": s3:CreateBucket suffices
+    if (own or request.operation == "CreateBucket") and given.get("ACL") in acl.PLAIN:
+        given["ACL"] = ""  # it changes nothing: S3 API Reference, "CreateBucket" and "PutObject"
     further = (
         row.action
         for row in _TABLES.further
@@ -219,11 +219,13 @@ def _head_bucket(call: _Call) -> Iterator[Need]:
 
 def _object(call: _Call) -> Iterator[Need]:
     where, version = call.where, call.version
-    for action in actions(call.request):
-        yield call.on_object(action, where, version)
     reading = call.request.operation in _READING
     if reading and lookups.content_at(call.view, where, version) is None:
         yield call.need("s3:ListBucket", Address(where.bucket))
+        return
+    own = lookups.bucket_of(call.view, call.request).owner == call.request.caller.account
+    for action in actions(call.request, own=own):
+        yield call.on_object(action, where, version)
 
 
 def _copy(call: _Call) -> Iterator[Need]:
