@@ -36,15 +36,6 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     _check_name(name, request, region)
     acl.check_creating(request)
     location = f"/{name}" if region == REGION else f"http://{name}.s3.amazonaws.com/"
-    answer = {"Location": location, "BucketArn": f"arn:aws:s3:::{name}"}
-    existing = lookups.bucket_named(tx, name)
-    if existing is not None:
-        if existing.owner != request.account:
-            raise fault("BucketAlreadyExists", BucketName=name)
-        if region != REGION or configuration.get("Tags"):
-            raise fault("BucketAlreadyOwnedByYou", BucketName=name)
-        tx.put(replace(existing, grants=None))
-        return answer  # in us-east-1 only, this succeeds and resets the bucket's ACL
     bucket = Bucket(
         name=name,
         owner=request.account,
@@ -55,8 +46,18 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
         ownership=request.params.get("ObjectOwnership", acl.ENFORCED),
         tags=settings.tags_of_set(configuration.get("Tags") or ()),
     )
+    existing = lookups.bucket_named(tx, name)
+    if existing is not None:
+        if existing.owner != request.account:
+            raise fault("BucketAlreadyExists", BucketName=name)
+        # In us-east-1 only, and with the settings that it has, this resets the bucket's ACL.
+        own = (REGION, existing.ownership or bucket.ownership)
+        blocked = existing.public_access_block in (None, _ALL_BLOCKED)
+        if own != (region, bucket.ownership) or bucket.tags or not blocked:
+            raise fault("BucketAlreadyOwnedByYou", BucketName=name)
+        bucket = existing
     tx.put(replace(bucket, grants=acl.requested(tx, request, lookups.canonical_id(tx, bucket))))
-    return answer
+    return {"Location": location, "BucketArn": bucket.arn}
 
 
 def _check_name(name: str, request: ApiRequest, region: str) -> None:

@@ -201,20 +201,15 @@ def _delete_one(tx: Transaction, request: ApiRequest) -> Answer:
     version = lookups.version_of(item, version_id or NULL) if item is not None else None
     if item is None or version is None:
         return {"VersionId": version_id}
-    _overtake(tx, bucket, where.key)
+    for upload in list(tx.all(Upload, bucket.owner)):
+        if (upload.bucket, upload.name) == (bucket.name, where.key):
+            tx.put(replace(upload, overtaken=True))  # by this deletion
     rest = tuple(other for other in item.versions if other is not version)
     if rest:
         tx.put(replace(item, versions=rest))
     else:
         tx.delete(item)
     return {"VersionId": version_id, "DeleteMarker": version.marker or None}
-
-
-def _overtake(tx: Transaction, bucket: Bucket, key: str) -> None:
-    """The uploads that are under way for this key are overtaken by a deletion."""
-    for upload in list(tx.all(Upload, bucket.owner)):
-        if (upload.bucket, upload.name) == (bucket.name, key):
-            tx.put(replace(upload, overtaken=True))
 
 
 def _get_acl(view: View, request: ApiRequest) -> Answer:

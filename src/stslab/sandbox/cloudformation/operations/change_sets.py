@@ -103,6 +103,7 @@ def _describe(view: View, request: ApiRequest) -> Answer:
         **stacks.without_empty(optional),
         "NotificationARNs": [],
         "RollbackConfiguration": {},
+        "DeploymentConfig": {"Mode": "STANDARD", "DisableRollback": False},
         "Capabilities": config.capabilities,
         **stacks.page(request, "Changes", change_set.changes, dict),
     }
@@ -171,6 +172,10 @@ def _delete(tx: Transaction, request: ApiRequest) -> Answer:
     """Also succeeds if the change set does not exist."""
     stack, change_set = _find(tx, request)
     if stack and change_set:
+        status = change_set.execution_status
+        if status in (EXECUTING, "EXECUTE_COMPLETE"):
+            refusal = "Cannot delete ChangeSet in execution status"
+            raise ApiFault("InvalidChangeSetStatus", f"{refusal} {status}")
         kept = tuple(other for other in stack.change_sets if other != change_set.change_set_id)
         tx.put(replace(stack, change_sets=kept))
         tx.delete(change_set)
@@ -221,10 +226,7 @@ def _summary(stack: Stack, change_set: ChangeSet) -> Answer:
     )
 
 
-READS: Reads = {
-    "DescribeChangeSet": _describe,
-    "ListChangeSets": _list,
-}
+READS: Reads = {"DescribeChangeSet": _describe, "ListChangeSets": _list}
 WRITES: Writes = {
     "CreateChangeSet": _create,
     "ExecuteChangeSet": _execute,

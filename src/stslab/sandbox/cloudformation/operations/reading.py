@@ -86,8 +86,7 @@ def _describe_resource(view: View, request: ApiRequest) -> Answer:
     logical = request.params["LogicalResourceId"]
     resource = next((r for r in _resources(view, stack) if r.logical_id == logical), None)
     if resource is None:
-        named = request.params["StackName"]
-        raise invalid(f"Resource {logical} does not exist for stack {named}")
+        raise invalid(f"Resource {logical} does not exist for stack {request.params['StackName']}")
     return {"StackResourceDetail": _resource(stack, resource)}
 
 
@@ -104,12 +103,11 @@ def _resources(view: View, stack: Stack) -> list[StackResource]:
 
 def _list_exports(view: View, request: ApiRequest) -> Answer:
     exports = lookups.exports(view, request.account, request.region)
-
-    def shown(name: str) -> dict[str, str]:
-        stack, value = exports[name]
-        return {"ExportingStackId": stack.stack_id, "Name": name, "Value": value}
-
-    return stacks.page(request, "Exports", sorted(exports), shown)
+    rows = [
+        {"ExportingStackId": stack.stack_id, "Name": name, "Value": value}
+        for name, (stack, value) in sorted(exports.items())
+    ]
+    return stacks.page(request, "Exports", rows, dict)
 
 
 def _list_imports(view: View, request: ApiRequest) -> Answer:
@@ -124,6 +122,7 @@ def _stack(stack: Stack) -> Answer:
     """The members of a stack in all answers; each answer has some of them."""
     text = stack.config.template  # none in review
     template = parse(text) if text else Template(resources={})
+    kept = stack.on_failure in {"DO_NOTHING", "LEAVE"}
     return stacks.without_empty(
         {
             "StackId": stack.stack_id,
@@ -138,7 +137,8 @@ def _stack(stack: Stack) -> Answer:
             "RollbackConfiguration": {},
             "StackStatus": stack.status,
             "StackStatusReason": stack.reason,
-            "DisableRollback": stack.on_failure in {"DO_NOTHING", "LEAVE"},
+            "DisableRollback": kept,
+            "DeploymentConfig": {"Mode": "STANDARD", "DisableRollback": kept},
             "NotificationARNs": [],
             "Capabilities": stack.config.capabilities or None,
             "Outputs": stack.outputs or None,
@@ -227,10 +227,8 @@ def _validate_template(_view: View, request: ApiRequest) -> Answer:
 def _get_template(view: View, request: ApiRequest) -> Answer:
     """The template of a stack or of a change set, unchanged."""
     if request.params.get("ChangeSetName"):
-        _, change_set = change_sets.find_change_set(
-            view, request, "StackName is a required parameter."
-        )
-        text = change_set.config.template
+        missing = "StackName is a required parameter."
+        text = change_sets.find_change_set(view, request, missing)[1].config.template
     else:
         missing = "StackName is required if ChangeSetName is not specified."
         require(request.params.get("StackName"), missing)

@@ -11,7 +11,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import already_exists, invalid, require
-from stslab.sandbox.api.model import Answer, ApiRequest, Writes, tags_in
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Writes, tags_in
 from stslab.sandbox.cloudformation import lookups, names
 from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.job import (
@@ -139,9 +139,13 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     names.check_new_name(name)
     old = find(tx, request, name)
     if old is not None and old.status != "REVIEW_IN_PROGRESS":
-        if is_retry(request, old.token):
-            return {"StackId": old.stack_id}
-        raise already_exists(f"Stack [{name}] already exists")
+        if not is_retry(request, old.token):
+            raise already_exists(f"Stack [{name}] already exists")
+        if config(request) != old.config:
+            message = f"The client request token {old.token} has already been used for this stack. "
+            message += "Retry the request with a different client request token"
+            raise ApiFault("TokenAlreadyExistsException", message)
+        return {"StackId": old.stack_id}
     both = params.get("OnFailure") and params.get("DisableRollback") is not None
     require(not both, "You can specify either DisableRollback or OnFailure, but not both.")
     wanted = config(request)
@@ -253,11 +257,8 @@ def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
     resources = lookups.resources(view, stack)
     if not resources:
         result.check_values()
-    modified = [
-        name
-        for name in result.active
-        if name in resources and result.declared(name).type != resources[name].type
-    ]
+    kept = (name for name in result.active if name in resources)
+    modified = [name for name in kept if result.declared(name).type != resources[name].type]
     refusal = "Update of resource type is not permitted. The new template modifies resource type"
     require(not modified, f"{refusal} of the following resources: [{', '.join(modified)}]")
     return result
