@@ -8,6 +8,7 @@ from urllib.request import urlopen
 
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from tests.sandbox.cases import Account
 
 
@@ -41,6 +42,38 @@ def test_a_presigned_url_for_another_region_is_refused(account: Account, fresh: 
     assert "<Code>AuthorizationQueryParametersError</Code>" in body
     assert "the region 'us-east-1' is wrong; expecting 'eu-west-1'" in body
     assert caught.value.headers["x-amz-bucket-region"] == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("region", "code"), [("eu-west-1", ""), ("eu-central-1", "InvalidRequest")]
+)
+def test_signature_version_2_is_for_the_oldest_regions(
+    account: Account, fresh: str, region: str, code: str
+) -> None:
+    """S3 User Guide, "Signing and authenticating REST requests"; botocore's own test has the words.
+
+    (tests/integration/test_s3.py, test_region_redirect_sigv2_to_sigv4_raises_error)
+    """
+    bucket = f"old-{fresh}"
+    constraint = {"LocationConstraint": region}
+    account.client("s3", "admin", region).create_bucket(
+        Bucket=bucket, CreateBucketConfiguration=constraint
+    )
+    keys = account.keys["admin"]
+    client = account.boto_session.client(
+        "s3",
+        region_name=region,
+        endpoint_url=account.endpoint.url,
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
+        config=Config(signature_version="s3", s3={"addressing_style": "path"}),
+    )
+    if not code:
+        assert client.list_objects(Bucket=bucket)["Name"] == bucket
+        return
+    with pytest.raises(ClientError, match="Please use AWS4-HMAC-SHA256") as refused:
+        client.list_objects(Bucket=bucket)
+    assert refused.value.response["Error"]["Code"] == code
 
 
 def test_a_plus_in_a_path_is_a_space(account: Account, fresh: str) -> None:

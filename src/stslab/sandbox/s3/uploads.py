@@ -45,7 +45,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
         account=bucket.owner,
         bucket=bucket.name,
         name=request.params["Key"],
-        upload_id=secrets.token_urlsafe(96).replace("-", "."),
+        upload_id=lookups.token(secrets.token_hex(43)),
         initiator=request.caller.principal.arn,
         draft=replace(versions.draft(tx, request, bucket), checksum_type=kind),
         algorithm=algorithm,
@@ -213,6 +213,13 @@ def _upload(view: View, request: ApiRequest) -> Upload:
     return upload
 
 
+def _abort(tx: Transaction, request: ApiRequest) -> None:
+    """Also succeeds for an upload that has ended, which S3 remembers for hours."""
+    bucket, upload_id = lookups.bucket_of(tx, request), request.params["UploadId"]
+    if tx.get(Upload, bucket.owner, upload_id) or not lookups.in_token(upload_id):
+        tx.delete(_upload(tx, request))
+
+
 def _list_parts(view: View, request: ApiRequest) -> Answer:
     upload = _upload(view, request)
     return {
@@ -281,6 +288,6 @@ def _after(view: View, bucket: Bucket, after: str, after_id: str) -> Iterator[tu
 
 READS: Reads = {"ListMultipartUploads": _list_all, "ListParts": _list_parts}
 WRITES: Writes = {
-    "AbortMultipartUpload": lambda tx, request: tx.delete(_upload(tx, request)),
+    "AbortMultipartUpload": _abort,
     "CreateMultipartUpload": _create,
 }

@@ -33,6 +33,13 @@ from stslab.sandbox.state.snapshot import View
 ARN = "arn:aws:s3:::"
 _TLS = "1.3"
 _DIGITS = 12
+_LATEST = "AWS4-HMAC-SHA256"
+# The regions of before January 30, 2014, which also know Signature Version 2. S3 User Guide,
+# "Signing and authenticating REST requests".
+_OLDEST = frozenset(
+    "us-east-1 us-west-1 us-west-2 eu-west-1 ap-southeast-1 ap-southeast-2 ap-northeast-1 "
+    "sa-east-1".split()
+)
 _OF_INITIATOR = frozenset({"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"})
 _EXISTING_TAG = "s3:existingobjecttag/<key>"
 # Of what is missing, callers who may list the bucket learn that, whether they may read it or not.
@@ -174,13 +181,16 @@ def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
 
 
 def _check_region(request: ApiRequest, bucket: Bucket) -> None:
-    """Refuse a request that was signed for another region than the bucket's.
+    """Refuse a request that was signed for another region, or as the bucket's does not know it.
 
     A client signs for the region of its endpoint, with us-east-1 for the global one. S3 User
     Guide, "Making requests using the REST API"; S3 API Reference, "Error responses".
     """
     proof = request.authenticated
-    signed = proof.region if proof and proof.version == "AWS4-HMAC-SHA256" else ""
+    signed = proof.region if proof and proof.version == _LATEST else ""
+    if proof and not signed and bucket.region not in _OLDEST:
+        message = "The authorization mechanism you have provided is not supported. Please use "
+        raise fault("InvalidRequest", f"{message}{_LATEST}.")
     if signed in ("", bucket.region) or request.operation == "GetBucketLocation":
         return
     headers = _located(bucket)
