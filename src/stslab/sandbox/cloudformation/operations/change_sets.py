@@ -40,7 +40,9 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     if old := _named(tx, stack, name):
         if stacks.is_retry(request, old.token):
             return {"Id": old.change_set_id, "StackId": old.stack_id}
-        raise already_exists(f"ChangeSet {name} already exists")
+        differs = "cannot be created due to a mismatch with existing attribute ClientToken"
+        tokens = old.token and params.get("ClientToken")
+        raise already_exists(f"ChangeSet {name} {differs if tokens else 'already exists'}")
     change_set = ChangeSet(
         account=request.account,
         change_set_id=names.new_arn(request.account, request.region, "changeSet", name),

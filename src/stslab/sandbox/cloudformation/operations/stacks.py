@@ -141,11 +141,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     if old is not None and old.status != "REVIEW_IN_PROGRESS":
         if not is_retry(request, old.token):
             raise already_exists(f"Stack [{name}] already exists")
-        if config(request) != old.config:
-            message = f"The client request token {old.token} has already been used for this stack. "
-            message += "Retry the request with a different client request token"
-            raise ApiFault("TokenAlreadyExistsException", message)
-        return {"StackId": old.stack_id}
+        return _again(old, config(request))
     both = params.get("OnFailure") and params.get("DisableRollback") is not None
     require(not both, "You can specify either DisableRollback or OnFailure, but not both.")
     wanted = config(request)
@@ -156,11 +152,20 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     return begin(tx, request, stack, "CREATE_IN_PROGRESS", params.get("OnFailure", ""))
 
 
+def _again(stack: Stack, wanted: Config) -> Answer:
+    """The answer to a request with the token of the last one, whose configuration it must have."""
+    if wanted != stack.config:
+        message = f"The client request token {stack.token} has already been used for this stack. "
+        message += "Retry the request with a different client request token"
+        raise ApiFault("TokenAlreadyExistsException", message)
+    return {"StackId": stack.stack_id}
+
+
 def _update(tx: Transaction, request: ApiRequest) -> Answer:
     """Start an update, unless it would change nothing."""
     stack = existing(tx, request)
     if is_retry(request, stack.token):
-        return {"StackId": stack.stack_id}
+        return _again(stack, config(request, stack))
     check_updatable(stack, kept=request.params.get("DisableRollback"))
     wanted = config(request, stack)
     changed = check(tx, stack, wanted)
