@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from stslab.policy.patterns import glob, no_value
+from stslab.policy.request import Arn, split_arn
 from stslab.structures import beside
 
 if TYPE_CHECKING:
@@ -77,6 +78,30 @@ def resource_types(action: str) -> frozenset[str]:
     Empty if only ``*`` is possible, or the action (``service:Name``) does not exist.
     """
     return frozenset(str(each["name"]) for each in _details(action).get("resourceTypes", ()))
+
+
+_ANY_SERVICE: Final = "${Vendor}"  # of a recovery point of AWS Backup
+
+
+def is_action(action: str) -> bool:
+    return bool(_details(action))
+
+
+def can_have(action: str, resource: str) -> bool:
+    """Whether a resource is of a type that the action has; any is, if there is no such action.
+
+    Types are compared by the service and by what the ARN begins with: ``user/``, ``function:``.
+    """
+    arn, service = split_arn(resource), action.partition(":")[0].lower()
+    if arn is None or not is_action(action):
+        return True
+    details = _data().resources.get_resource_type_details
+    forms = [Arn(*details(service, one)["arn"].split(":", 5)[1:]) for one in resource_types(action)]
+    return any(
+        form.service in (arn.service, _ANY_SERVICE)
+        and arn.resource.startswith(form.resource.partition("$")[0])
+        for form in forms
+    )
 
 
 def condition_keys(action: str) -> frozenset[str]:

@@ -6,13 +6,14 @@ the two can't be compared, such as a text and a number.
 """
 
 import base64
-import ipaddress
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import partial
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
 import msgspec
@@ -27,7 +28,8 @@ Reader = Callable[[str, bool], Comparison | None]
 """Reads a policy's value (and whether it may have variables); None: it has the wrong type."""
 _FIRST: Final = {len("2020"): "-01-01", len("2020-01"): "-01"}
 """What completes a year, or a year and a month, to its first day."""
-_TRUTHS: Final = {"true": True, "false": False}
+_ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-9])|(?<=/)\+")
+"""Zeros before a part of an IPv4 address, and the sign before its prefix."""
 
 
 class Operator(msgspec.Struct, frozen=True):
@@ -54,17 +56,12 @@ def _text_ignoring_case(value: str, variables: bool) -> Comparison:
 
 
 def _ordered(convert: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Reader:
+    """A text that is not a number or date is neither equal, less nor greater."""
+
     def reads(value: str, _variables: bool) -> Comparison | None:
-        wanted = convert(value)
-        if wanted is None:
+        if (wanted := convert(value)) is None:
             return None
-
-        def comparison(found: str, _context: Context) -> bool:
-            """A text that is not a number or date is neither equal, less nor greater."""
-            given = convert(found)
-            return given is not None and compare(given, wanted)
-
-        return comparison
+        return lambda found, _: (given := convert(found)) is not None and compare(given, wanted)
 
     return reads
 
@@ -91,31 +88,30 @@ def moment(text: str) -> datetime | None:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
+def address(text: str) -> IPv4Address | IPv6Address | None:
+    """An address; parts of IPv4 may begin with zeros, and IPv4 may be mapped to IPv6."""
+    try:
+        found = ip_address(text if ":" in text else _ZEROS.sub("", text))
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
 def _within(value: str, _variables: bool) -> Comparison | None:
     """An address without a prefix is a single one; a range of IPv6 begins at its first address."""
     try:
-        network = ipaddress.ip_network(value, strict=":" in value)
+        network = ip_network(value if ":" in value else _ZEROS.sub("", value), strict=":" in value)
     except ValueError:
         return None
-
-    def comparison(found: str, _context: Context) -> bool | None:
-        try:
-            return ipaddress.ip_address(found) in network
-        except ValueError:
-            return None
-
-    return comparison
+    return lambda found, _: None if (given := address(found)) is None else given in network
 
 
 def _boolean(value: str, variables: bool) -> Comparison | None:
-    if value.lower() not in _TRUTHS and not (variables and "${" in value):
+    """Of the request every text but ``true`` is false."""
+    if value.lower() not in ("true", "false") and not (variables and "${" in value):
         return None
     same = _text_ignoring_case(value, variables)
-
-    def comparison(found: str, context: Context) -> bool | None:
-        return None if found.lower() not in _TRUTHS else same(found, context)
-
-    return comparison
+    return lambda found, context: same("true" if found.lower() == "true" else "false", context)
 
 
 def _binary(value: str, _variables: bool) -> Comparison | None:
@@ -256,7 +252,7 @@ class Condition:
         if single:  # a multivalued key needs a set operator: without one it matches nothing
             alone = isinstance(value, str) or not catalogue.is_multivalued(self._key)
             return alone and len(values) == 1 and self._compare(values[0], context)
-        if not any(values):  # empty texts only: a null data set
+        if not any(values) and catalogue.is_multivalued(self._key):  # a null data set
             return every
         return (all if every else any)(self._compare(each, context) for each in values)
 

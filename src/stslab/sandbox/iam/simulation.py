@@ -5,10 +5,9 @@ IAM API Reference, "SimulatePrincipalPolicy" and "SimulateCustomPolicy".
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import NamedTuple
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import (
@@ -20,9 +19,10 @@ from stslab.policy import (
     Principal,
     Request,
     authorize,
+    catalogue,
     parse,
 )
-from stslab.policy.conditions import OPERATORS
+from stslab.policy.conditions import OPERATORS, address, moment, number
 from stslab.policy.request import split_arn
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest, Params
@@ -56,13 +56,14 @@ _VALUE_SIZE = 100
 _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
 _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
 _VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
-_FORMATS = {
-    "numeric": ("numericequals", "numeric format"),
-    "date": ("dateequals", "DateTime format"),
-    "ip": ("ipaddress", "IP address"),
-    "binary": ("binaryequals", "base-64 encoded binary format"),
+_reads_binary = OPERATORS["binaryequals"].reads
+_FORMATS: Mapping[str, tuple[Callable[[str], object], str]] = {
+    "numeric": (lambda text: text == text.strip() and number(text) is not None, "numeric format"),
+    "date": (moment, "DateTime format"),
+    "ip": (lambda text: "%" not in text and address(text), "IP address"),
+    "binary": (lambda text: _reads_binary(text, False), "base-64 encoded binary format"),
 }
-"""For each type of context values the operator that reads them, and its name."""
+"""For each type of context values what reads them, and its name."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
@@ -130,14 +131,6 @@ class Simulation:
         return {source.policy.name: source for source in sources}
 
 
-class _Statement(NamedTuple):
-    """A statement that was evaluated: its policy, its index in it from 0, and the result."""
-
-    source: Source
-    number: int
-    result: Members
-
-
 def simulate_custom_policy(_view: View, request: ApiRequest) -> Answer:
     return _simulate(request, request.params.get("CallerArn"), [], ())
 
@@ -175,8 +168,16 @@ def _simulate(
     _check_work(simulation, len(actions) * len(resources))
     if not all(":" in action for action in actions):
         raise faults.invalid_input("The action is invalid since it is missing names")
+    unknown = [action for action in actions if not catalogue.is_action(action)]
+    if resources != ["*"] and 0 < len(unknown) < len(actions):
+        known = ",".join(action for action in actions if action not in unknown)
+        raise faults.invalid_input(
+            f"Invalid Input Actions: [{known}] and [{','.join(unknown)}] require different "
+            "authorization information. "
+        )
     for resource in resources:
-        if resource != "*" and split_arn(resource) is None:
+        arn = split_arn(resource)
+        if resource != "*" and not (arn and arn.partition and arn.service and arn.resource):
             raise faults.invalid_input(f"ResourceNames are not in a valid ARN format: {resource}.")
     show = partial(_action, simulation, resources)
     return answers.page("EvaluationResults", actions, params, show)
@@ -226,7 +227,7 @@ def _specific(simulation: Simulation, decision: Decision) -> Members:
     result: Members = {
         "EvalResourceName": decision.request.resource,
         "EvalResourceDecision": _WORDS[outcome],
-        "MatchedStatements": _matched(_statements(simulation, decision), outcome),
+        "MatchedStatements": _matched(simulation, decision, outcome),
         "MissingContextValues": _missing(simulation, decision, outcome),
     }
     if simulation.boundary:
@@ -252,8 +253,10 @@ def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
     """The outcome, without the resource's layers if the request has no resource policy.
 
     The simulator uses the policy of a role or bucket only if the request passes it; a resource of
-    another account (``ResourceOwner``) needs one.
+    another account (``ResourceOwner``) needs one. An action that has no such resources is denied.
     """
+    if not catalogue.can_have(decision.request.action, decision.request.resource):
+        return Outcome.IMPLICITLY_DENIED
     if simulation.resource is not None or simulation.is_across or not decision.layers:
         return decision.outcome
     own = [layer for layer in decision.layers if layer.kind not in _RESOURCE_KINDS]
@@ -263,32 +266,31 @@ def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
     return Outcome.ALLOWED if allowed else Outcome.IMPLICITLY_DENIED
 
 
-def _statements(simulation: Simulation, decision: Decision) -> list[_Statement]:
-    """The statements that results name: those of all policies except service control policies."""
-    return [
-        _Statement(simulation.all_sources[policy["policy"]], number, result)
-        for layer in decision.as_dict()["layers"]
-        if layer["layer"] is not PolicyKind.SCP
-        for policy in layer["policies"]
-        for number, result in enumerate(policy["statements"])
-    ]
+def _matched(simulation: Simulation, decision: Decision, outcome: Outcome) -> list[Members]:
+    """The statements that decided: the matching Denies, or else the Allows but the boundary's.
 
-
-def _matched(statements: Iterable[_Statement], outcome: Outcome) -> list[Members]:
-    """The statements that decided: the matching Denies, or else the Allows but the boundary's."""
+    Those of service control policies are not shown.
+    """
     if outcome is Outcome.IMPLICITLY_DENIED:
         return []
     denied = outcome is Outcome.EXPLICITLY_DENIED
+    hidden = (PolicyKind.SCP,) if denied else (PolicyKind.SCP, PolicyKind.BOUNDARY)
+    policies = [
+        (simulation.all_sources[policy["policy"]], policy["statements"])
+        for layer in decision.as_dict()["layers"]
+        if layer["layer"] not in hidden
+        for policy in layer["policies"]
+    ]
     return [
         {
             "SourcePolicyId": source.identifier,
             "SourcePolicyType": _LAYER_WORDS.get(source.kind, "none"),
-            "StartPosition": source.places[number][0],
-            "EndPosition": source.places[number][1],
+            "StartPosition": start,
+            "EndPosition": end,
         }
-        for source, number, result in statements
-        if result["matches"]
-        and (result["effect"] == "Deny" if denied else source.kind is not PolicyKind.BOUNDARY)
+        for source, statements in policies
+        for (start, end), result in zip(source.places, statements, strict=True)
+        if result["matches"] and (not denied or result["effect"] == "Deny")
     ]
 
 
@@ -380,19 +382,25 @@ def _simulation(
 
 def _context(entries: Iterable[Params]) -> dict[str, str | list[str]]:
     context: dict[str, str | list[str]] = {}
-    for entry in entries:
+    for entry in filter(None, entries):
         name, kind = str(entry.get("ContextKeyName", "")), str(entry.get("ContextKeyType", ""))
         values = [str(value) for value in entry.get("ContextKeyValues", ())]
-        if name.lower() in map(str.lower, context):
-            raise faults.invalid_input(f"Duplicate context key: {name}.")
-        operator, form = _FORMATS.get(kind.removesuffix("List"), ("stringequals", ""))
-        if not all(OPERATORS[operator].reads(value, False) for value in values):
-            raise faults.invalid_input(f"Invalid context value for key {name}: expected {form}.")
-        several = kind.endswith("List")
-        if len(values) > 1 and not several:
-            problem = f"Context key {kind} expected a single value, but received {len(values)}."
+        scalar = kind.removesuffix("List")
+        reads, form = _FORMATS.get(scalar, (lambda _: True, ""))
+        problems = {
+            "ContextKeyName cannot be null or empty.": not name,
+            f"Context key {name} has invalid type null.": not kind,
+            f"Context values for context key {name} cannot be null or empty.": not values,
+            f"Duplicate context key: {name}.": name.lower() in map(str.lower, context),
+            f"Invalid context value for key {name}: expected {form}.": not all(map(reads, values)),
+            f"Context key {kind} expected a single value, but received {len(values)}.": (
+                kind == scalar and len(values) > 1
+            ),
+        }
+        for problem in (problem for problem, found in problems.items() if found):
             raise faults.invalid_input(problem)
-        context[name] = values if several or not values else values[0]
+        # A list of one is said twice: no set operator notices, and nothing takes it for a scalar.
+        context[name] = values[0] if kind == scalar else values * 2
     return context
 
 
