@@ -65,11 +65,30 @@ def _check_name(name: str, request: ApiRequest, region: str) -> None:
     ours = request.params.get("BucketNamespace") == "account-regional"
     if name.endswith("-an") and not ours:
         raise fault("MissingNamespaceHeader", Header="x-amz-bucket-namespace")
-    is_foreign = ours and not name.endswith(f"-{request.account}-{region}-an")
+    if ours:
+        _check_namespace(name, request.account, region)
     is_reserved = name.startswith(_RESERVED_PREFIXES) or name.endswith(_RESERVED_SUFFIXES)
     is_name = _NAME.fullmatch(name) and ".." not in name and not _ADDRESS.fullmatch(name)
-    if is_foreign or is_reserved or not is_name:
+    if is_reserved or not is_name:
         raise fault("InvalidBucketName", BucketName=name)
+
+
+def _check_namespace(name: str, account: str, region: str) -> None:
+    named = re.fullmatch(r".+-(\d{12})-([a-z0-9-]+)-an", name)
+    if named and named.groups() == (account, region):
+        return
+    wrong = (
+        f"bucket name does not end with -{account}-{region}-an. Specify the targeted account and "
+    )
+    wrong += "region"
+    if named and named[1] != account:
+        wrong = f"requested AWS Account ID '{named[1]}' does not match the caller's AWS Account ID "
+        wrong += f"'{account}'. Specify the caller's AWS Account ID"
+    elif named:
+        wrong = f"requested region '{named[2]}' does not match the current region '{region}'. "
+        wrong += "Specify the targeted region"
+    message = "The requested bucket is an account-regional namespace bucket, but the"
+    raise fault("InvalidBucketNamespace", f"{message} {wrong} in the bucket name.")
 
 
 def _region(request: ApiRequest, constraint: str | None) -> str:
