@@ -164,7 +164,8 @@ def _target(view: View, request: ApiRequest) -> Target:
         shown = f"policy path {path}" if kind == "policy" else None
         return Target(f"{prefix}:{kind}{path}", shown)
     if source := request.params.get("PolicySourceArn"):
-        return Target(source, None, _with_arn(view, request.account, source))
+        entity = _with_arn(view, request.account, source)
+        return Target(entity.arn if entity else source, None, entity)
     if request.operation == "GetAccessKeyLastUsed":  # the resource is the user that has the key
         key = view.get(AccessKey, request.account, request.params["AccessKeyId"])
         user = None if key is None else view.get(User, key.account, key.user)
@@ -194,14 +195,14 @@ def _named_target(request: ApiRequest, kind: str, entity: Entity | None, name: s
 
 
 def _with_arn(view: View, account: str, arn: str) -> Entity | None:
+    """What the ARN names. The simulations find it by its name, whatever path is before that."""
     parts = arn.split(":", 5)
     kind, _, name = parts[-1].partition("/")
     known = _TYPES.get(kind)
-    if known is None:
+    if known is None or parts[4:5] != [account]:
         return None
     identifier = arn if kind == "policy" else name.rsplit("/", 1)[-1]
-    entity = cast("Entity | None", lookups.find(view, known[0], account, identifier))
-    return entity if entity is not None and entity.arn == arn else None
+    return cast("Entity | None", lookups.find(view, known[0], account, identifier))
 
 
 def _default_target(view: View, request: ApiRequest, types: frozenset[str]) -> Target:

@@ -4,6 +4,8 @@ S3 User Guide, "Adding preconditions to S3 operations with conditional requests"
 section 13; S3 API Reference, "GetObject" and "PutObject".
 """
 
+from collections.abc import Mapping
+
 from stslab.sandbox.api.faults import fault, no_such_key
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.s3 import lookups
@@ -38,15 +40,10 @@ def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -
     if not given:
         return
     name, value = next(iter(given.items()))
-    refused = f"We don't accept the provided value of {name} header for this API"
-    if len(given) > 1:
-        refused = "Multiple conditional request headers present in the request"
-    elif (value == "*") == (name == "If-None-Match") or request.operation == "DeleteObject":
-        refused = ""
-    if refused:
+    if refused := _not_offered(request, given):
         raise fault("NotImplemented", Header=",".join(given), additionalMessage=refused)
     where = Address(params["Bucket"], key)
-    current = lookups.content_at(view, where, params.get("VersionId"))
+    current = lookups.content_at(view, where, None)
     if name == "If-Match" and current is None:
         raise no_such_key(key)
     if current is not None and (name == "If-None-Match" or not _matches(value, current.etag)):
@@ -55,6 +52,19 @@ def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -
     newest = item and item.current.modified
     if upload and (upload.overtaken or (newest and newest >= upload.draft.modified)):
         raise fault("ConditionalRequestConflict", Condition=name, Key=key)
+
+
+def _not_offered(request: ApiRequest, given: Mapping[str, str]) -> str:
+    """Why S3 has no such condition, or empty."""
+    if len(given) > 1:
+        return "Multiple conditional request headers present in the request"
+    ((name, value),) = given.items()
+    if request.operation == "DeleteObject":
+        refused = "Conditional delete operations are not allowed when a version ID is included "
+        return f"{refused}in the request parameters." if request.params.get("VersionId") else ""
+    if (value == "*") == (name == "If-None-Match"):
+        return ""
+    return f"We don't accept the provided value of {name} header for this API"
 
 
 def _failed(request: ApiRequest, prefix: str, version: ObjectVersion) -> str:
