@@ -151,8 +151,11 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     r"""AWS's patterns are Java's: ``\w`` is ASCII, and ``\p{L}`` is any letter of Unicode."""
     if "\\p{" not in pattern:
         return re.compile(pattern, re.ASCII)
-    python = pattern.replace("\\p{L}", r"\w").replace("\\p{Z}", r"\s").replace("\\p{N}", r"\d")
+    python = pattern.replace("\\p{L}", r"\w").replace("\\p{Z}", _SPACES).replace("\\p{N}", r"\d")
     return re.compile(python)
+
+
+_SPACES = " \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # no tabs, no line breaks
 
 
 def _listed(values: Sequence[object]) -> str:

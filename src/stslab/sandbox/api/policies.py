@@ -35,6 +35,9 @@ _INDENTED = {
 """IAM's messages for a text that begins with white space."""
 
 
+_VARIABLE_ACCOUNT = re.compile(r"arn:[^:]*:iam:[^:]*:[^:]*\$\{")
+
+
 def checked(text: str, kind: PolicyKind) -> str:
     """Return ``text``, or raise MalformedPolicyDocument if it is not a policy of this kind."""
     try:
@@ -44,6 +47,8 @@ def checked(text: str, kind: PolicyKind) -> str:
     if text[:1].isspace() and kind in _INDENTED:
         raise faults.malformed_policy(_INDENTED[kind])
     for one in (one for each in policy.statements for one in (each.resources or ("", ()))[1]):
+        if _VARIABLE_ACCOUNT.match(one):
+            raise faults.malformed_policy(_INDENTED[PolicyKind.IDENTITY])
         if one.startswith("arn:aws-"):
             other = one.split(":")[1]
             raise faults.malformed_policy(f'Partition "{other}" is not valid for resource "{one}".')

@@ -19,18 +19,19 @@ from stslab.sandbox.state.snapshot import Transaction, View
 _THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
 _THUMBPRINTS = 5
 _HTTPS = "https://"
-_ISSUER = re.compile(rf"{_HTTPS}[^?#/:]+(/[^?#]*)?")
+_ISSUER = re.compile(rf"{_HTTPS}([^?#/:]+)(?::443)?(/[^?#]*)?")
 
 
 def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
     """IAM retrieves the thumbprint if the request has none."""
-    params, url = request.params, request.params["Url"]
-    if not _ISSUER.fullmatch(url):
+    params = request.params
+    issuer = _ISSUER.fullmatch(params["Url"])
+    if issuer is None:
         raise faults.invalid("Invalid Open ID Connect Provider URL")
     clients, given = dict.fromkeys(params.get("ClientIDList", ())), params.get("ThumbprintList")
     provider = OidcProvider(
         account=request.account,
-        url=url.removeprefix(_HTTPS),
+        url="".join(issuer.groups("")),
         created=request.now,
         client_ids=tuple(clients),
         thumbprints=_checked_thumbprints(given) if given else (),

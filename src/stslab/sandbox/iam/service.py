@@ -30,6 +30,7 @@ from stslab.sandbox.api.model import (
 )
 from stslab.sandbox.iam import (
     account,
+    aws_policies,
     credentials,
     lookups,
     mfa,
@@ -231,10 +232,12 @@ def _parameter_keys(view: View, request: ApiRequest) -> Keys:
 
 
 def _entity_keys(entity: Entity | None) -> Keys:
-    """The condition keys of the resource: its tags and its boundary."""
+    """The condition keys of the resource: its tags and its boundary; the account of AWS's own."""
     if entity is None:
         return {}
     keys = resource_tags(entity.tags, "iam")
+    if entity.account == aws_policies.OWNER:
+        keys["aws:ResourceAccount"] = aws_policies.ACCOUNT
     boundary = entity.boundary if isinstance(entity, User | Role) else ""
     return {**keys, "iam:PermissionsBoundary": boundary} if boundary else keys
 

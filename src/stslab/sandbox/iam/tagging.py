@@ -22,18 +22,18 @@ from stslab.sandbox.state.snapshot import Transaction, View
 
 T = TypeVar("T", User, Role, ManagedPolicy, InstanceProfile, OidcProvider, SamlProvider, MfaDevice)
 _MOST = lookups.QUOTAS["TagsPerResource"]
-_RESERVED = "aws:"
 
 
 def given(request: ApiRequest) -> dict[str, str]:
     """The tags in a request. Raises InvalidInput for a reserved or a duplicate key."""
     pairs = [(tag["Key"], tag.get("Value", "")) for tag in request.params.get("Tags", ())]
     keys = [_fold(request)(key) for key, _ in pairs]
+    if any(map(_is_reserved, keys)):
+        raise faults.invalid_input("Tag keys beginning with aws: are reserved for system use.")
     if len(set(keys)) < len(keys):
         raise faults.invalid_input(
             "Duplicate tag keys found. Please note that Tag keys are case insensitive."
         )
-    _refuse_system(keys)
     return dict(pairs)
 
 
@@ -45,9 +45,8 @@ def _fold(request: ApiRequest) -> Callable[[str], str]:
     return str.lower if request.operation.endswith(("User", "Role")) else str
 
 
-def _refuse_system(keys: Iterable[str]) -> None:
-    if any(key.lower().startswith(_RESERVED) for key in keys):
-        raise faults.invalid_input("System tags cannot be added/updated/deleted")
+def _is_reserved(key: str) -> bool:
+    return key.lower().startswith("aws:")
 
 
 def _without(
@@ -64,7 +63,7 @@ def _without(
 def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
     new = given(request)
     if not new:
-        raise faults.invalid_input("The list of tags is empty.")
+        raise faults.invalid_input("Error occurred while validating input. ")
     holder, kept = _without(tx, kind, request, new)
     tags = {**kept, **new}
     if len(tags) > _MOST:
@@ -77,7 +76,8 @@ def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
 
 def _remove(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
     holder, kept = _without(tx, kind, request, request.params["TagKeys"])
-    _refuse_system(request.params["TagKeys"])
+    if any(map(_is_reserved, request.params["TagKeys"])):
+        raise faults.invalid_input("System tags cannot be added/updated/deleted")
     tx.put(replace(holder, tags=kept))
 
 

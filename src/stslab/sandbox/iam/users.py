@@ -62,8 +62,8 @@ def delete_user(tx: Transaction, request: ApiRequest) -> None:
     user = lookups.named(tx, User, request)
     faults.refuse_if_held(
         (user.login, "delete login profile"),
+        (user.mfa_devices, "remove tokens from principal"),
         (user.access_keys, "delete access keys"),
-        (user.mfa_devices, "delete MFA device"),
         (user.attached, "detach all policies"),
         (user.inline, "delete policies"),
         (user.groups, "remove users from group"),

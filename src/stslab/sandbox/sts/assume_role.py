@@ -217,9 +217,7 @@ def _source_identity(params: Params, calling: Session | None) -> str:
     if identity.lower().startswith(sessions.RESERVED):
         raise faults.invalid("The source identity prefix aws: is reserved.")
     if inherited and identity != inherited:
-        raise faults.access_denied(
-            "The source identity of a session can't be changed when it assumes another role."
-        )
+        raise faults.invalid("The source identity is already set for this assume role session")
     return identity
 
 

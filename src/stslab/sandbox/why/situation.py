@@ -19,6 +19,7 @@ from stslab.policy import (
     parse,
 )
 from stslab.policy.cases import read_principal
+from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.pipeline.log_file import Decided
 from stslab.structures import listed
 from stslab.vocabulary import LATEST
@@ -111,6 +112,7 @@ def _request(logged: Decided) -> Request:
         federated = action.lower().startswith("sts:assumerolewith")
         principal = read_principal(arn, federated, False, user_id)
     owner = context.get("aws:ResourceAccount")
+    owner = principal.account if owner == aws_policies.ACCOUNT else owner
     return Request(principal, action, logged["resource"], context, owner)
 
 
