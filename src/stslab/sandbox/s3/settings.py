@@ -211,6 +211,7 @@ _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     "GetPublicAccessBlock": (_block, "NoSuchPublicAccessBlockConfiguration"),
     **{f"GetBucket{one.name}": (functools.partial(_stored, one), one.missing) for one in _SETTINGS},
     # What no bucket has here.
+    "GetBucketAbac": (lambda _: {"AbacStatus": {"Status": "Disabled"}}, ""),
     "GetBucketAccelerateConfiguration": (lambda _: None, ""),
     "GetBucketReplication": (lambda _: None, "ReplicationConfigurationNotFoundError"),
     "GetObjectLockConfiguration": (lambda _: None, "ObjectLockConfigurationNotFoundError"),
@@ -223,6 +224,10 @@ def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
     if value is None:
         raise malformed()
     setting.fill(value)
+    if setting is _ENCRYPTION:  # what is blocked stays so unless the request names it
+        blocked = json.loads(bucket.settings.get(setting.name, setting.default))["Rules"][0]
+        added = {**_AES, "BlockedEncryptionTypes": blocked["BlockedEncryptionTypes"]}
+        value = {"Rules": [{**added, **rule} for rule in value["Rules"]]}
     if setting.name == _LIFECYCLE:
         value = {**value, _LEAST: params.get(_LEAST, "all_storage_classes_128K")}
     text = json.dumps(value, default=lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
