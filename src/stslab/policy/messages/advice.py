@@ -142,7 +142,7 @@ def facts(message: Message) -> dict[str, str | bool]:
     role_is, role = owner(message.resource_arn)
     arn, action = message.resource_arn, message.action.lower()
     other = (message.same_account is False and account_of(arn)) or ""
-    saml = action.endswith("saml")
+    saml, nameless_key = action.endswith("saml"), action.startswith("kms:") and not message.resource
     on = f" --resource-arns {quote(arn)}" if _WHOLE.fullmatch(arn) else ""
     operation, policy = _matched(_OPERATION, message.operation), _policy(message.policy)
     data_event = message.action in table("facts")["data events"]
@@ -169,6 +169,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "side": "both sides" if other else "the side that refuses",
         "what": message.action or "this action",
         "alone": "" if message.resource == "*" else ", on that resource alone",
+        "of": " (add --resource-arns and the key's ARN)" if nameless_key else "",
         "hint": table("facts")["hints"].get(action, ""),
         "brought": table("facts")["brought"].get(action, ""),
         "claims": "issuer, audience and subject" if saml else "`iss`, `aud` and `sub`",
@@ -179,7 +180,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "unsigned": message.caller_kind == "an unsigned request",
         "permission_set": message.caller_kind == "session of IAM Identity Center",
         "key": action.startswith("kms:"),
-        "nameless_key": action.startswith("kms:") and not message.resource,
+        "nameless_key": nameless_key,
         "explicit": bool(message.explicit),
         "decoded": message.decoded,
         "own_role": role_is == kind == "role" and role == caller and not other,

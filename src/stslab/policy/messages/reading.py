@@ -295,7 +295,7 @@ _KINDS: Final = (
     "access key|group|instance profile|mfa device|policy|role|saml provider|server certificate|user"
 )
 _RESOURCE: Final = re.compile(
-    r"\s?(?:on|with)\s?(?:the\s)?(?:resource:?\s?|(?=arn:|<))"
+    r"\s?(?:on|with)\s?(?:the\s)?(?:resource(?!\sassoc):?\s?|(?=arn:|<))"
     rf"(?:\"([^\"]{{1,2048}})\"|['`]([^']{{1,2048}})'|((?:(?:{_KINDS})\s)?[^\s\"'()\\]{{1,2048}}))"
 )
 _NAMES: Final[dict[str, Gate | OtherGate]] = {
