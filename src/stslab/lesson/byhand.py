@@ -24,6 +24,7 @@ from stslab.lab.references import resolve
 from stslab.lesson import access
 from stslab.lesson.evidence import statements_of
 from stslab.lesson.verdict import Decide
+from stslab.policy.catalogue import can_have
 from stslab.runner.calls.look import label
 from stslab.runner.events import StepDiffers
 from stslab.runner.journal.records import Hint, Thing
@@ -335,11 +336,13 @@ def _behaves(step: Step, params: Data, account: str, ask: Callable[[Call], Outco
 
 
 def _may(who: str, owner: str, statement: Data, ask: Callable[[Call], Outcome]) -> bool:
-    params = {
-        "PolicySourceArn": owner,
-        "ActionNames": listed(statement["Action"]),
-        "ResourceArns": listed(statement["Resource"]),
-    }
-    outcome = ask(Call(who, "iam", "SimulatePrincipalPolicy", params))
-    results = outcome.data.get("EvaluationResults", ()) if isinstance(outcome, Answer) else ()
-    return bool(results) and all(result["EvalDecision"] == "allowed" for result in results)
+    """Each action is asked on the resources that it can have: on others AWS denies it."""
+    resources = listed(statement["Resource"])
+    for action in listed(statement["Action"]):
+        arns = [arn for arn in resources if can_have(action, arn)]
+        params = {"PolicySourceArn": owner, "ActionNames": [action], "ResourceArns": arns}
+        outcome = ask(Call(who, "iam", "SimulatePrincipalPolicy", params)) if arns else None
+        results = outcome.data.get("EvaluationResults", ()) if isinstance(outcome, Answer) else ()
+        if arns and not any(result["EvalDecision"] == "allowed" for result in results):
+            return False
+    return True
