@@ -196,6 +196,8 @@ def in_request(action: str, resource: str, keys: Iterable[str]) -> Iterator[Find
     yield from (Finding("action-unknown", says) for says in _unknown_action(action))
     if resource == "*" and (kinds := ", ".join(sorted(catalogue.resource_types(action)))):
         yield Finding("resource-missing", f"{action} has a resource ({kinds}), and none is given.")
+    if not catalogue.can_have(action, resource):
+        yield Finding("resource-other", f"{action} never has a resource such as {resource}.")
     for key in keys:
         if not catalogue.is_known_key(key):
             says = f"There is no condition key {key}{_meant(catalogue.similar_key(key))}"

@@ -81,6 +81,9 @@ def test_a_resource_that_is_not_given_is_noted(simulate):
     assert "note: s3:GetObject has a resource (" in found.output
     found = simulate(*ASKED[:3], "iam:ListUsers", "--policy", "own.json", own=policy(allow("*")))
     assert "note" not in found.output
+    asked = (*ASKED[:3], "s3:ListAllMyBuckets", "--resource", "arn:aws:s3:::b")
+    found = simulate(*asked, "--policy", "own.json", own=policy(allow("*")))
+    assert "s3:ListAllMyBuckets never has a resource such as arn:aws:s3:::b." in found.output
 
 
 def test_a_name_that_aws_does_not_have_is_noted(simulate):
