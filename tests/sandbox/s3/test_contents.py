@@ -1,6 +1,8 @@
 """Contents of objects are read and hashed outside transactions, which would block other writes."""
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from tests.sandbox.s3.alone import ACCOUNT, Alone
@@ -8,6 +10,7 @@ from tests.sandbox.s3.alone import ACCOUNT, Alone
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.s3.requests import params
 from stslab.sandbox.s3.requests.address import Address
+from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 
@@ -67,6 +70,21 @@ def test_headers_of_one_name_are_joined() -> None:
     twice = (("Content-Length", "0"), ("x-amz-meta-a", "1"), ("X-Amz-Meta-A", "2"))
     sent = HttpRequest("PUT", "/bucket/key", (), "", twice, b"")
     assert params.parse("PutObject", sent, Address("bucket", "key"))["Metadata"] == {"a": "1,2"}
+
+
+def test_an_encryption_that_was_stored_without_what_it_blocks_is_replaced() -> None:
+    usual = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    older = Bucket(
+        name="shop",
+        owner=ACCOUNT.account,
+        region="us-east-1",
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        settings={"Encryption": json.dumps(usual)},
+    )
+    s3 = Alone(State(Snapshot.of([ACCOUNT, older])))
+    s3.client.put_bucket_encryption(Bucket="shop", ServerSideEncryptionConfiguration=usual)
+    found = s3.client.get_bucket_encryption(Bucket="shop")["ServerSideEncryptionConfiguration"]
+    assert found["Rules"][0]["BlockedEncryptionTypes"] == {"EncryptionType": ["SSE-C"]}
 
 
 @pytest.mark.parametrize(

@@ -225,8 +225,9 @@ def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
         raise malformed()
     setting.fill(value)
     if setting is _ENCRYPTION:  # what is blocked stays so unless the request names it
-        blocked = json.loads(bucket.settings.get(setting.name, setting.default))["Rules"][0]
-        added = {**_AES, "BlockedEncryptionTypes": blocked["BlockedEncryptionTypes"]}
+        stored = json.loads(bucket.settings.get(setting.name, setting.default))["Rules"][0]
+        blocked = stored.get("BlockedEncryptionTypes", _AES["BlockedEncryptionTypes"])
+        added = {**_AES, "BlockedEncryptionTypes": blocked}
         value = {"Rules": [{**added, **rule} for rule in value["Rules"]]}
     if setting.name == _LIFECYCLE:
         value = {**value, _LEAST: params.get(_LEAST, "all_storage_classes_128K")}
