@@ -343,6 +343,16 @@ def test_a_missing_role_is_explained(account, fresh):
     assert told["why"].startswith("There is no role with this ARN.")
 
 
+def test_an_object_that_is_not_there_is_explained(account, fresh):
+    """S3 API Reference, "GetObject": "If you don't have the s3:ListBucket permission ..."."""
+    account.client("s3", "admin").create_bucket(Bucket=f"b-{fresh}")
+    s3 = account.client("s3", user(account, f"why-{fresh}"))
+    told = refused(account, lambda: s3.get_object(Bucket=f"b-{fresh}", Key="none"))
+    assert "There is no such object" in told["why"]
+    told = refused(account, lambda: s3.list_objects_v2(Bucket=f"b-{fresh}"))
+    assert "There is no such object" not in told["why"]
+
+
 def test_an_anonymous_request_is_told_to_sign(account, fresh):
     account.client("s3", "admin").create_bucket(Bucket=f"b-{fresh}")
     anonymous = account.client("s3", "anonymous")

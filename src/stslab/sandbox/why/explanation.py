@@ -1,5 +1,6 @@
 """Explains one request of the log, for `stslab why` and for programs."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -94,9 +95,11 @@ def _without_refusal(event: Event, decision: Decided | None) -> str:
 
 
 def _denial(event: Event, decision: Decided) -> Explanation:
-    situation = Situation.of(decision)
+    situation, why, called = Situation.of(decision), _sentence(decision), event["eventName"]
+    if decision["action"] == "s3:ListBucket" and re.fullmatch("(?!List).*Object.*", called):
+        why += " There is no such object, which S3 says only to callers who may list the bucket."
     if situation is None:
-        return _explanation(event, decision, _sentence(decision), [])
+        return _explanation(event, decision, why, [])
     advice, complete = _plan(situation)
     changes = [
         {
@@ -108,7 +111,7 @@ def _denial(event: Event, decision: Decided) -> Explanation:
         }
         for layer, working in advice
     ]
-    return {**_explanation(event, decision, _sentence(decision), changes), "complete": complete}
+    return {**_explanation(event, decision, why, changes), "complete": complete}
 
 
 def _sentence(decision: Decided) -> str:
