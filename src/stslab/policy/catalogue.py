@@ -97,12 +97,12 @@ def can_have(action: str, resource: str) -> bool:
         return True
     details = _data().resources.get_resource_type_details
     forms = [Arn(*details(service, one)["arn"].split(":", 5)[1:]) for one in resource_types(action)]
+    kinds = [(form.service, form.resource.partition("$")[0]) for form in forms]
     begins, wildcard, _ = arn.resource.partition("*")
     return any(
-        form.service in (arn.service, _ANY_SERVICE)
+        owner in (arn.service, _ANY_SERVICE)
         and (begins.startswith(kind) or (wildcard and kind.startswith(begins)))
-        for form in forms
-        for kind in (form.resource.partition("$")[0],)
+        for owner, kind in kinds
     )
 
 

@@ -3,6 +3,7 @@
 ``s3.yaml`` has requests with headers.
 """
 
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -10,6 +11,19 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from tests.sandbox.cases import Account
+
+
+def client(account: Account, region: str, version: str) -> Any:
+    """The admin's client that signs with ``version``, with the bucket in the path."""
+    keys = account.keys["admin"]
+    return account.boto_session.client(
+        "s3",
+        region_name=region,
+        endpoint_url=account.endpoint.url,
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
+        config=Config(signature_version=version, s3={"addressing_style": "path"}),
+    )
 
 
 def test_a_presigned_url_for_another_region_is_refused(account: Account, fresh: str) -> None:
@@ -20,17 +34,9 @@ def test_a_presigned_url_for_another_region_is_refused(account: Account, fresh: 
     s3.put_object(**where, Body=b"hello")
 
     def link(region: str) -> str:
-        config = Config(signature_version="s3v4", s3={"addressing_style": "path"})
-        keys = account.keys["admin"]
-        client = account.boto_session.client(
-            "s3",
-            region_name=region,
-            endpoint_url=account.endpoint.url,
-            aws_access_key_id=keys.access_key_id,
-            aws_secret_access_key=keys.secret_access_key,
-            config=config,
+        return str(
+            client(account, region, "s3v4").generate_presigned_url("get_object", Params=where)
         )
-        return str(client.generate_presigned_url("get_object", Params=where))
 
     with urlopen(link("eu-west-1")) as answer:
         assert answer.read() == b"hello"
@@ -59,20 +65,12 @@ def test_signature_version_2_is_for_the_oldest_regions(
     account.client("s3", "admin", region).create_bucket(
         Bucket=bucket, CreateBucketConfiguration=constraint
     )
-    keys = account.keys["admin"]
-    client = account.boto_session.client(
-        "s3",
-        region_name=region,
-        endpoint_url=account.endpoint.url,
-        aws_access_key_id=keys.access_key_id,
-        aws_secret_access_key=keys.secret_access_key,
-        config=Config(signature_version="s3", s3={"addressing_style": "path"}),
-    )
+    old = client(account, region, "s3")
     if not code:
-        assert client.list_objects(Bucket=bucket)["Name"] == bucket
+        assert old.list_objects(Bucket=bucket)["Name"] == bucket
         return
     with pytest.raises(ClientError, match="Please use AWS4-HMAC-SHA256") as refused:
-        client.list_objects(Bucket=bucket)
+        old.list_objects(Bucket=bucket)
     assert refused.value.response["Error"]["Code"] == code
 
 
@@ -83,14 +81,6 @@ def test_a_plus_in_a_path_is_a_space(account: Account, fresh: str) -> None:
     s3.create_bucket(Bucket=where["Bucket"])
     s3.put_object(**where, Body=b"space")
     s3.put_object(**where | {"Key": "a+b"}, Body=b"plus")
-    keys = account.keys["admin"]
-    client = account.boto_session.client(
-        "s3",
-        endpoint_url=account.endpoint.url,
-        aws_access_key_id=keys.access_key_id,
-        aws_secret_access_key=keys.secret_access_key,
-        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
-    )
-    link = client.generate_presigned_url("get_object", Params=where)
+    link = client(account, "us-east-1", "s3v4").generate_presigned_url("get_object", Params=where)
     with urlopen(link.replace("a%20b", "a+b")) as answer:
         assert answer.read() == b"space"

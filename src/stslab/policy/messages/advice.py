@@ -36,13 +36,16 @@ def advise(message: Message) -> Advice:
     return Advice(_refused_by(message), tuple(_left_open(message)), tuple(_steps(rows, message)))
 
 
+_NO_ALLOW = "no Allow applies (implicit deny)"
+
+
 def _refused_by(message: Message) -> str:
     deny = f"the Deny {message.statement}" if message.statement else "a Deny"
-    how = f"{deny} applies (explicit deny)"
-    how = how if message.explicit else "no Allow applies (implicit deny)"
+    how = f"{deny} applies (explicit deny)" if message.explicit else _NO_ALLOW
     if message.gate is None:
         return "unknown" if message.explicit is None else f"unknown; {how}"
-    how = f"its setting {message.setting}" if message.setting else how
+    if message.setting:
+        how = f"its setting {message.setting}"
     return f"{table('facts')['gates'].get(message.gate, message.gate)}: {how}"
 
 
