@@ -53,6 +53,10 @@ def bucket_of(view: View, request: ApiRequest) -> Bucket:
     return existing(view, request.params["Bucket"])
 
 
+def address_of(request: ApiRequest) -> Address:
+    return Address(request.params["Bucket"], request.params.get("Key", ""))
+
+
 def canonical_id(view: View, bucket: Bucket) -> str:
     account = view.get(Account, bucket.owner, "")
     return account.canonical_id if account is not None else bucket.owner
@@ -60,21 +64,16 @@ def canonical_id(view: View, bucket: Bucket) -> str:
 
 def object_at(view: View, where: Address) -> Object | None:
     bucket = bucket_named(view, where.bucket)
-    if bucket is None:
-        return None
-    return view.get(Object, bucket.owner, f"{bucket.name}/{where.key}")
+    return view.get(Object, bucket.owner, f"{bucket.name}/{where.key}") if bucket else None
 
 
 def version_at(view: View, where: Address, version_id: str | None) -> ObjectVersion | None:
     """The version with this id, or the current one (None); it may be a delete marker."""
     item = object_at(view, where)
-    if item is None:
-        return None
-    return item.current if version_id is None else version_of(item, version_id)
-
-
-def version_of(item: Object, version_id: str) -> ObjectVersion | None:
-    return next((one for one in item.versions if one.version_id == version_id), None)
+    versions = item.versions if item else ()
+    if version_id is None:
+        return item.current if item else None
+    return next((one for one in versions if one.version_id == version_id), None)
 
 
 def content_at(view: View, where: Address, version_id: str | None) -> ObjectVersion | None:
@@ -88,15 +87,13 @@ def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
 
     S3 User Guide, "Working with delete markers"; S3 API Reference, "GetObject".
     """
-    bucket = bucket_of(view, request)
-    key, version_id = request.params["Key"], request.params.get("VersionId")
-    where = Address(bucket.name, key)
+    bucket, where = bucket_of(view, request), address_of(request)
+    key, version_id = where.key, request.params.get("VersionId")
     check_version_id(view, where, version_id)
     version = version_at(view, where, version_id)
     if version is None:
-        if version_id is None:
-            raise no_such_key(key)
-        raise fault("NoSuchVersion", Key=key, VersionId=version_id)
+        missing = fault("NoSuchVersion", Key=key, VersionId=version_id)
+        raise no_such_key(key) if version_id is None else missing
     if not version.marker:
         return bucket, version
     marked = (("x-amz-delete-marker", "true"), ("x-amz-version-id", version.version_id))

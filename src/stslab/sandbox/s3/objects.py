@@ -15,7 +15,6 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Reads,
 from stslab.sandbox.s3 import lookups, preconditions, settings, versions
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests import needs
-from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Document
 from stslab.sandbox.s3.versions import Blob, Contents, Span
 from stslab.sandbox.state.buckets import NULL, Bucket, ObjectVersion, Upload
@@ -28,13 +27,13 @@ _REDIRECT = "WebsiteRedirectLocation"
 
 
 def _put(tx: Transaction, request: ApiRequest) -> Answer:
-    bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
+    bucket = lookups.bucket_of(tx, request)
     preconditions.check_write(tx, request)
     draft = versions.draft(tx, request, bucket)
     checksums = [name for name in CHECKSUMS if name in request.params] or [ADDED]
     part = versions.store(tx, request, versions.sent(request), checksums)
-    version = versions.add(tx, bucket, key, versions.with_content(draft, part))
-    return {"ETag": f'"{version.etag}"', **versions.write_members(version, bucket)}
+    version = versions.add(tx, request, versions.with_content(draft, part))
+    return versions.write_members(version, bucket)
 
 
 def get(blob: Blob, view: View, request: ApiRequest) -> Answer:
@@ -81,9 +80,8 @@ def _span_of(header: str, size: int) -> Span:
     first, last = match.groups() if match else ("", "")
     if not (first or last) or (first and last and int(last) < int(first)):
         return Span(0, size)
-    start, end = (int(first), size) if first else (max(size - int(last), 0), size)
-    if first and last:
-        end = min(int(last) + 1, size)
+    start = int(first) if first else max(size - int(last), 0)
+    end = min(int(last) + 1, size) if first and last else size
     if start >= size:
         raise fault("InvalidRange", RangeRequested=header, ActualObjectSize=size)
     return Span(start, end, partial=True)
@@ -132,7 +130,7 @@ def _mail_safe(value: str) -> str:
 
 def copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     source_id, version = source_of(tx, request)
-    bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
+    bucket = lookups.bucket_of(tx, request)
     preconditions.check_write(tx, request)
     _check_changes_something(request, bucket)
     draft = versions.draft(tx, request, bucket)
@@ -143,7 +141,7 @@ def copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     if request.params.get("TaggingDirective", "COPY") == "COPY":
         draft = replace(draft, tags=version.tags)
     part = versions.copied(contents, tx, request, version)
-    copied = versions.add(tx, bucket, key, versions.with_content(draft, part))
+    copied = versions.add(tx, request, versions.with_content(draft, part))
     return {
         "CopyObjectResult": {
             **versions.copy_members(copied),
@@ -178,8 +176,7 @@ _CHANGES = ("StorageClass", _REDIRECT, "ServerSideEncryption")
 
 def _check_changes_something(request: ApiRequest, bucket: Bucket) -> None:
     params = request.params
-    where, version_id = needs.source(request)
-    same = where == Address(params["Bucket"], params["Key"]) and version_id is None
+    same = needs.source(request) == (lookups.address_of(request), None)
     replaces = params.get("MetadataDirective") == "REPLACE" or "Encryption" in bucket.settings
     if same and not replaces and not any(params.get(name) for name in _CHANGES):
         message = "This copy request is illegal because it is trying to copy an object to itself "
@@ -190,15 +187,14 @@ def _check_changes_something(request: ApiRequest, bucket: Bucket) -> None:
 def _delete_one(tx: Transaction, request: ApiRequest) -> Answer:
     """DeleteObject: delete one version; without an id, add a marker if versioning is on."""
     bucket, version_id = lookups.bucket_of(tx, request), request.params.get("VersionId")
-    where = Address(bucket.name, request.params["Key"])
+    where = lookups.address_of(request)
     lookups.check_version_id(tx, where, version_id)
     preconditions.check_write(tx, request)
     if version_id is None and bucket.versioning:
         marker = ObjectVersion(modified=request.now, marker=True)
-        marker = versions.add(tx, bucket, where.key, marker)
+        marker = versions.add(tx, request, marker)
         return {"DeleteMarker": True, "VersionId": marker.version_id}
-    item = lookups.object_at(tx, where)
-    version = lookups.version_of(item, version_id or NULL) if item is not None else None
+    item, version = lookups.object_at(tx, where), lookups.version_at(tx, where, version_id or NULL)
     if item is None or version is None:
         return {"VersionId": version_id}
     for upload in list(tx.all(Upload, bucket.owner)):
@@ -298,13 +294,12 @@ def _delete(judge: Judge, tx: Transaction, request: ApiRequest, row: Document) -
         decision = judge.decide(tx, single, need)
         if not decision.allowed:
             raise model.denial(single, need, decision)
-    version, where = row.get("VersionId"), Address(request.params["Bucket"], row["Key"])
-    if version and not lookups.is_version_id(tx, where, version):
+    version = row.get("VersionId")
+    if version and not lookups.is_version_id(tx, lookups.address_of(single), version):
         raise fault("NoSuchVersion")
-    answer, identifier = _delete_one(tx, single), _identifier(row)
-    if not answer.get("DeleteMarker"):
-        return identifier
-    return {**identifier, "DeleteMarker": True, "DeleteMarkerVersionId": answer["VersionId"]}
+    answer = _delete_one(tx, single)
+    marker = {"DeleteMarker": True, "DeleteMarkerVersionId": answer["VersionId"]}
+    return _identifier(row) | (marker if answer.get("DeleteMarker") else {})
 
 
 def _identifier(row: Document) -> dict[str, str]:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from stslab.sandbox.api.faults import fault, no_such_key
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.s3 import lookups
-from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import ObjectVersion, Upload
 from stslab.sandbox.state.snapshot import View
 
@@ -34,7 +33,7 @@ def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -
 
     What was written or deleted since the ``upload`` began conflicts with a condition.
     """
-    params, key = request.params, request.params["Key"]
+    params, where = request.params, lookups.address_of(request)
     names = {"IfMatch": "If-Match", "IfNoneMatch": "If-None-Match"}
     given = {shown: params[name].strip() for name, shown in names.items() if name in params}
     if not given:
@@ -42,16 +41,15 @@ def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -
     name, value = next(iter(given.items()))
     if refused := _not_offered(request, given):
         raise fault("NotImplemented", Header=",".join(given), additionalMessage=refused)
-    where = Address(params["Bucket"], key)
     current = lookups.content_at(view, where, None)
     if name == "If-Match" and current is None:
-        raise no_such_key(key)
+        raise no_such_key(where.key)
     if current is not None and (name == "If-None-Match" or not _matches(value, current.etag)):
         raise fault("PreconditionFailed", Condition=name)
     item = lookups.object_at(view, where)
     newest = item and item.current.modified
     if upload and (upload.overtaken or (newest and newest >= upload.draft.modified)):
-        raise fault("ConditionalRequestConflict", Condition=name, Key=key)
+        raise fault("ConditionalRequestConflict", Condition=name, Key=where.key)
 
 
 def _not_offered(request: ApiRequest, given: Mapping[str, str]) -> str:

@@ -97,7 +97,6 @@ class _Wrong(msgspec.Struct, frozen=True):
     argument: str = ""
 
     def refuse(self, part: object) -> None:
-        """Raise the error if it is wrong in this part."""
         repeated = jmespath.search(self.unique, part) or ()
         fits = self.matches and re.search(self.matches, str(part))
         if fits or jmespath.search(self.when, part) or len({*repeated}) < len(repeated):

@@ -17,7 +17,6 @@ from stslab.sandbox.api.faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
 from stslab.sandbox.s3 import listing, lookups, preconditions, versions
 from stslab.sandbox.s3.objects import check_number, source_of
-from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
 from stslab.sandbox.s3.versions import Contents, Span
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
@@ -114,8 +113,8 @@ def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content)
 
 def complete(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     """CompleteMultipartUpload. Completing an upload again changes nothing."""
-    bucket, key = lookups.bucket_of(tx, request), request.params["Key"]
-    current = lookups.content_at(tx, Address(bucket.name, key), None)
+    bucket = lookups.bucket_of(tx, request)
+    current = lookups.content_at(tx, lookups.address_of(request), None)
     if current is not None and current.upload and current.upload == request.params["UploadId"]:
         return _completed(request, bucket, current)
     upload = _upload(tx, request)
@@ -144,7 +143,7 @@ def complete(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer
     )
     version = replace(version, checksums=_checksums(contents, request, upload, version))
     tx.delete(upload)
-    return _completed(request, bucket, versions.add(tx, bucket, key, version))
+    return _completed(request, bucket, versions.add(tx, request, version))
 
 
 def _completed(request: ApiRequest, bucket: Bucket, version: ObjectVersion) -> Answer:
@@ -153,7 +152,6 @@ def _completed(request: ApiRequest, bucket: Bucket, version: ObjectVersion) -> A
         "Location": f"https://{bucket.name}.s3.{bucket.region}.amazonaws.com/{quote(key)}",
         "Bucket": bucket.name,
         "Key": key,
-        "ETag": f'"{version.etag}"',
         **versions.write_members(version, bucket),
     }
 

@@ -58,11 +58,10 @@ def _plain(value: str) -> str:
 
 
 def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
-    params = request.params
-    rule = settings.encryption_rule(bucket)
+    params, rule = request.params, settings.encryption_rule(bucket)
     if params.get("SSECustomerAlgorithm"):
         blocked = (rule.get("BlockedEncryptionTypes") or {}).get("EncryptionType") or ()
-        raise fault("NotImplemented") if "NONE" in blocked else fault("AccessDenied")
+        raise fault("NotImplemented" if "NONE" in blocked else "AccessDenied")
     algorithm = params.get("ServerSideEncryption", "")
     if params.get("SSEKMSKeyId") and not algorithm.startswith("aws:kms"):
         message = "Server Side Encryption with AWS KMS managed key requires HTTP header "
@@ -106,7 +105,6 @@ class Contents:
         self._known: dict[tuple[tuple[str, ...], Span], Content] = {}
 
     def of(self, version: ObjectVersion, span: Span | None = None) -> Content:
-        """The bytes in ``span``, or all."""
         span = span or Span(0, version.size)
         key = (tuple(part.blob for part in version.parts), span)
         if key not in self._known:
@@ -175,12 +173,13 @@ def read(blob: Blob, version: ObjectVersion, span: Span) -> bytes:
     return b"".join(pieces)
 
 
-def add(tx: Transaction, bucket: Bucket, key: str, version: ObjectVersion) -> ObjectVersion:
-    """Make ``version`` the current one, and give it an id if versioning is enabled.
+def add(tx: Transaction, request: ApiRequest, version: ObjectVersion) -> ObjectVersion:
+    """Make ``version`` the current one of the key, and give it an id if versioning is enabled.
 
     Without versioning, or while it is suspended, it replaces the version with the id ``null``.
     """
-    item = tx.get(Object, bucket.owner, f"{bucket.name}/{key}")
+    bucket, where = lookups.bucket_of(tx, request), lookups.address_of(request)
+    item = lookups.object_at(tx, where)
     before = item.versions if item is not None else ()
     if bucket.versioning == "Enabled":
         content = lookups.stamp(version.modified) + secrets.token_hex(3)
@@ -188,15 +187,13 @@ def add(tx: Transaction, bucket: Bucket, key: str, version: ObjectVersion) -> Ob
     else:
         before = tuple(older for older in before if older.version_id != NULL)
     versions = (*before, version)
-    tx.put(Object(account=bucket.owner, bucket=bucket.name, name=key, versions=versions))
+    tx.put(Object(account=bucket.owner, bucket=bucket.name, name=where.key, versions=versions))
     return version
 
 
 def change(tx: Transaction, request: ApiRequest, **members: object) -> ObjectVersion:
-    """Change members of the version that the request names."""
-    bucket, version = lookups.readable(tx, request)
-    item = tx.get(Object, bucket.owner, f"{bucket.name}/{request.params['Key']}")
-    changed = replace(version, **members)
+    _, version = lookups.readable(tx, request)
+    item, changed = lookups.object_at(tx, lookups.address_of(request)), replace(version, **members)
     if item is not None:
         versions = tuple(changed if one is version else one for one in item.versions)
         tx.put(replace(item, versions=versions))
@@ -208,7 +205,6 @@ def copy_members(made: Part | ObjectVersion) -> Answer:
 
 
 def part_members(request: ApiRequest, parts: Iterable[Part]) -> Answer:
-    """A page of the parts of an upload or object."""
     after = request.params.get("PartNumberMarker", 0)
     most = min(request.params.get("MaxParts", listing.MOST), listing.MOST)
     rest = [part for part in parts if part.number > after]
@@ -227,6 +223,7 @@ def part_members(request: ApiRequest, parts: Iterable[Part]) -> Answer:
 def write_members(version: ObjectVersion, bucket: Bucket) -> Answer:
     """The members of a write's answer for the version that it made."""
     return {
+        "ETag": f'"{version.etag}"',
         "VersionId": version.version_id if bucket.versioning == "Enabled" else None,
         **version.encryption,
         **version.checksums,

@@ -12,7 +12,7 @@ from itertools import accumulate
 from urllib.parse import unquote, unquote_plus
 
 import msgspec
-from botocore.model import OperationModel, StructureShape
+from botocore.model import OperationModel
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import fault, invalid_argument
@@ -46,21 +46,24 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """An operation, and what its requests must have beyond its method and level."""
+    """An operation, and what its requests must have beyond its method and level.
+
+    ``literals`` are query parameters with their values, ``required`` all that must be there.
+    """
 
     name: str
-    literals: Mapping[str, str] = msgspec.field(default_factory=dict)
-    arguments: frozenset[str] = frozenset()
-    headers: frozenset[str] = frozenset()
-    accepted: frozenset[str] = frozenset()
+    literals: Mapping[str, str]
+    required: frozenset[str]
+    accepted: frozenset[str]
+    copies: bool
 
     def fits(self, named: AbstractSet[str], query: Mapping[str, str], http: HttpRequest) -> bool:
         """Whether a request has all that is required, and names no other sub-resource."""
         return (
             named <= self.accepted
-            and self.literals.keys() | self.arguments <= query.keys()
+            and self.required <= query.keys()
             and all(value in ("", query[name]) for name, value in self.literals.items())
-            and all(http.has_header(name) for name in self.headers)
+            and (not self.copies or http.has_header("x-amz-copy-source"))
         )
 
 
@@ -134,41 +137,30 @@ def candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
         level = OBJECT if "{Key+}" in path else BUCKET if "{Bucket}" in path else SERVICE
         place = operations.method(model), level
         table.setdefault(place, []).append(_candidate(name, model))
-    return {place: tuple(sorted(group, key=_has, reverse=True)) for place, group in table.items()}
-
-
-def _has(candidate: Candidate) -> int:
-    return len(candidate.literals) + len(candidate.arguments) + len(candidate.headers)
+    return {
+        place: tuple(sorted(group, key=lambda one: len(one.required) + one.copies, reverse=True))
+        for place, group in table.items()
+    }
 
 
 def _candidate(name: str, model: OperationModel) -> Candidate:
-    shape = model.input_shape
-    literals = operations.literals(model)
-    accepted = {
-        member.serialization["name"]
-        for member in shape.members.values()
-        if member.serialization.get("location") == "querystring"
+    shape, literals = model.input_shape, operations.literals(model)
+    arguments = {
+        member: its.serialization["name"]
+        for member, its in shape.members.items()
+        if its.serialization.get("location") == "querystring"
     }
+    required = {arguments[member] for member in shape.required_members if member in arguments}
     return Candidate(
         name,
         literals,
-        _required(shape, "querystring"),
-        _required(shape, "header") & _NAMING_HEADERS,
-        frozenset(accepted | literals.keys()),
+        frozenset(required | literals.keys()),
+        frozenset({*arguments.values(), *literals}),
+        copies="CopySource" in shape.required_members,
     )
-
-
-def _required(shape: StructureShape, location: str) -> frozenset[str]:
-    members = [shape.members[name].serialization for name in shape.required_members]
-    return frozenset(row["name"] for row in members if row.get("location") == location)
-
-
-# The required headers that distinguish an operation from others.
-_NAMING_HEADERS = frozenset({"x-amz-copy-source"})
 
 
 @functools.cache
 def _subresources() -> frozenset[str]:
     """Every query parameter that some operation requires."""
-    every = [candidate for group in candidates().values() for candidate in group]
-    return frozenset(name for one in every for name in (*one.literals, *one.arguments))
+    return frozenset().union(*(one.required for group in candidates().values() for one in group))

@@ -98,7 +98,7 @@ class _Call(msgspec.Struct, frozen=True):
 
     @property
     def where(self) -> Address:
-        return Address(self.request.params["Bucket"], self.request.params.get("Key", ""))
+        return lookups.address_of(self.request)
 
     @property
     def version(self) -> str | None:
@@ -116,19 +116,12 @@ class _Call(msgspec.Struct, frozen=True):
         bucket = None if creating else lookups.bucket_named(self.view, where.bucket)
         owner = bucket.owner if bucket is not None else self.request.caller.account
         arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
-        policy = None
+        policy, keys = None, {**_request_keys(self.request, owner), **(context or {})}
         if bucket is not None:
             acls = policies.acl_statements(self.view, bucket, where, version)
             further = (*acls, *self._allowed(action, bucket))
             policy = policies.bucket_policy(self.seen, bucket, self.request.caller, further)
-        return Need(
-            action,
-            arn,
-            {**_request_keys(self.request, owner), **(context or {})},
-            policy,
-            owner,
-            shown=f'"{arn}"',
-        )
+        return Need(action, arn, keys, policy, owner, shown=f'"{arn}"')
 
     def _allowed(self, action: str, bucket: Bucket) -> Iterator[policies.Statement]:
         """Statements for what S3 allows unless a policy denies it.
@@ -290,8 +283,8 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
     Service Authorization Reference, "Condition keys for Amazon S3"; S3 User Guide, "Amazon S3
     condition key examples".
     """
-    keys: Keys = {"s3:ResourceAccount": owner, "s3:TlsVersion": _TLS, **_signing(request)}
-    keys |= _keys_of(request, _TABLES.keys)
+    keys: Keys = {"s3:ResourceAccount": owner, "s3:TlsVersion": _TLS}
+    keys |= _signing(request) | _keys_of(request, _TABLES.keys)
     until = request.params.get("ObjectLockRetainUntilDate")
     if until is not None:
         keys["s3:object-lock-retain-until-date"] = iso(until)
@@ -299,9 +292,9 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
     if request.operation in _TABLES.creating:
         keys["s3:ObjectCreationOperation"] = _TABLES.creating[request.operation]
     configuration = _configuration(request)
-    if configuration.get("LocationConstraint"):
-        keys["s3:LocationConstraint"] = configuration["LocationConstraint"]
-    return {**keys, **_new_tags(request), **request_tags(configuration.get("Tags"))}
+    if constraint := configuration.get("LocationConstraint"):
+        keys["s3:LocationConstraint"] = constraint
+    return keys | _new_tags(request) | request_tags(configuration.get("Tags"))
 
 
 def _keys_of(request: ApiRequest, names: Mapping[str, str]) -> Keys:

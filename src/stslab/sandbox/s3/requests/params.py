@@ -7,7 +7,7 @@ Smithy 2.0, "AWS restXml protocol". Unknown parameters and elements are ignored,
 import base64
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
@@ -65,50 +65,38 @@ _SCHEMA_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 def read(shape: Shape, name: str, body: bytes) -> Document:
     """The members of ``shape`` in XML with the root element ``name``. Raises MalformedXML."""
-    root = _root(body)
-    if _local(root) != name:
-        raise malformed()
-    try:
-        return _structure(shape, root)
-    except ValueError:
-        raise malformed() from None
-
-
-def _root(body: bytes) -> Element:
-    if len(body) > _MOST_BYTES:
-        raise malformed()
     parser = XMLParser(target=_Builder())  # noqa: S314 - the builder refuses declarations
     try:
-        parser.feed(body)
+        parser.feed(body if len(body) <= _MOST_BYTES else b"")
         root: Element = parser.close()
+        if root.tag == name:
+            return _structure(shape, root)
     except (ParseError, ValueError, LookupError):
         raise malformed() from None
-    return root
+    raise malformed()
 
 
 class _Builder(TreeBuilder):
-    """Refuses document types, whose entities could expand a small text to a huge one."""
+    """Drops namespaces, and refuses document types: an entity can make a small text huge."""
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
+        return super().start(tag.rpartition("}")[2], attrs)
+
+    def end(self, tag: str, /) -> Element:
+        return super().end(tag.rpartition("}")[2])
 
     def doctype(self, *_: object) -> None:
         raise malformed()
 
 
-def _local(element: Element) -> str:
-    return element.tag.rpartition("}")[2]
-
-
 def _structure(shape: Shape, element: Element) -> Document:
-    given: dict[str, list[Element]] = {}
-    for child in element:
-        given.setdefault(_local(child), []).append(child)
     members = {}
     for name, member in shape.members.items():
-        wire_name = member.serialization.get("name", name)
         if member.serialization.get("xmlAttribute"):
             if _SCHEMA_TYPE in element.attrib:
                 members[name] = _text(member, element.attrib[_SCHEMA_TYPE])
-        elif wire_name in given:
-            members[name] = _member(member, given[wire_name])
+        elif given := element.findall(member.serialization.get("name", name)):
+            members[name] = _member(member, given)
     return members
 
 
@@ -116,7 +104,7 @@ def _member(shape: Shape, given: list[Element]) -> object:
     if shape.type_name == "list":
         if not shape.serialization.get("flattened"):
             name = shape.member.serialization.get("name", "member")
-            given = [child for element in given for child in element if _local(child) == name]
+            given = [child for element in given for child in element.findall(name)]
         return [_member(shape.member, [element]) for element in given]
     if len(given) > 1:
         raise malformed()
@@ -220,7 +208,7 @@ class _Layout(NamedTuple):
 
     arguments: tuple[_Member, ...]
     headers: tuple[_Member, ...]
-    maps: tuple[tuple[str, str], ...]
+    maps: tuple[_Member, ...]
     payload: str
     body: Shape
     needs_body: bool
@@ -228,33 +216,26 @@ class _Layout(NamedTuple):
 
 @functools.cache
 def _layout(operation: str) -> _Layout:
-    shape = operations.operation("s3", operation).input_shape or StructureShape("", {})
+    shape = operations.operation("s3", operation).input_shape
     payload = shape.serialization.get("payload", "")
     return _Layout(
-        arguments=_members(shape, "querystring"),
-        headers=_members(shape, "header"),
-        maps=tuple(
-            (member, inner.serialization["name"].lower())
-            for member, inner in shape.members.items()
-            if inner.serialization.get("location") == "headers"
-        ),
+        arguments=tuple(_members(shape, "querystring")),
+        headers=tuple(_members(shape, "header")),
+        maps=tuple(_members(shape, "headers")),
         payload=payload,
         body=shape.members.get(payload),
         needs_body=payload in shape.required_members,
     )
 
 
-def _members(shape: StructureShape, location: str) -> tuple[_Member, ...]:
-    members = []
+def _members(shape: StructureShape, location: str) -> Iterator[_Member]:
     for name, member in shape.members.items():
         if member.serialization.get("location") == location:
-            wire_name = member.serialization.get("name", name)
-            wire_name = wire_name.lower() if location == "header" else wire_name
+            wire_name = member.serialization["name"]
+            wire_name = wire_name if location == "querystring" else wire_name.lower()
             convert = _CONVERTERS.get(_TYPES.get(name, member.type_name), str)
             choices = {*getattr(member, "enum", ()), *_FURTHER_CHOICES.get(member.name, ())}
-            choices -= _ELSEWHERE
-            members.append(_Member(name, wire_name, convert, frozenset(choices)))
-    return tuple(members)
+            yield _Member(name, wire_name, convert, frozenset(choices - _ELSEWHERE))
 
 
 def parse(name: str, http: HttpRequest, where: Address) -> Document:
@@ -271,10 +252,9 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
             if text or (text is not None and member.convert is not integer):
                 parsed[member.name] = _converted(member, text)
     _refuse_unknown(layout, headers, parsed, http)
-    for map_name, prefix in layout.maps:
-        parsed[map_name] = {
-            key[len(prefix) :]: value for key, value in headers.items() if key.startswith(prefix)
-        }
+    for member in layout.maps:
+        start, pairs = member.wire_name, headers.items()
+        parsed[member.name] = {k.removeprefix(start): v for k, v in pairs if k.startswith(start)}
     if name in _DIGESTED and not any(key.startswith(_DIGESTS) for key in headers):
         missing = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
         raise fault("InvalidRequest", missing)
