@@ -90,7 +90,6 @@ def events(view: View, stack: Stack) -> list[StackEvent]:
 
 
 def exports(view: View, account: str, region: str) -> dict[str, tuple[Stack, str]]:
-    """The exporting stack and the value of each export, by name."""
     return {
         output["ExportName"]: (stack, output["OutputValue"])
         for stack in stacks(view, account, region)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from msgspec.structs import replace
@@ -27,10 +28,9 @@ from stslab.sandbox.api.model import (
     resource_tags,
 )
 from stslab.sandbox.cloudformation import lookups
-from stslab.sandbox.cloudformation.names import SERVICE
 from stslab.sandbox.cloudformation.operations import change_sets, reading, stacks
 from stslab.sandbox.cloudformation.operations.stacks import checked_template
-from stslab.sandbox.cloudformation.stacks.engine import STEP_SECONDS, Engine
+from stslab.sandbox.cloudformation.stacks.engine import SERVICE, STEP_SECONDS, Engine
 from stslab.sandbox.cloudformation.template import template
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Stack
@@ -66,48 +66,43 @@ class CloudFormation:
         self.needs = needs_of
         self._state = state
         self._call = call
-        calling = {name: _checked(self._calling(_WRITES[name])) for name in _CALLING}
-        reads = {name: _checked(self._read(read)) for name, read in _READS.items()}
-        self.reads: Reads = reads | calling
-        self.writes: Writes = {name: _checked(_WRITES[name]) for name in _WRITES.keys() - _CALLING}
+        reads: Reads = {name: partial(self._read, read) for name, read in _READS.items()}
+        calling: Reads = {name: partial(self._write, _WRITES[name]) for name in _CALLING}
+        writes = {name: write for name, write in _WRITES.items() if name not in _CALLING}
+        self.reads: Reads = {n: partial(_checked, read) for n, read in {**reads, **calling}.items()}
+        self.writes: Writes = {name: partial(_checked, write) for name, write in writes.items()}
 
-    def _read(self, read: Read) -> Read:
-        return lambda view, request: read(view, self._with_template(request))
+    def _read(self, read: Read, view: View, request: ApiRequest) -> Answer:
+        return read(view, self._with_template(request))
 
-    def _calling(self, write: Write) -> Read:
-        """A handler that makes the calls to other services, and then writes in a transaction."""
-
-        def run(view: View, request: ApiRequest) -> Answer:
-            request = self._with_template(request)
-            stack = lookups.addressed(view, request.account, request.region, request.params)
-            old_role = stack.role_arn if stack and stack.exists else ""
-            if role := request.params.get("RoleARN") or old_role:
-                self.engine.as_role(role)
-            with self._state.writing(view, request.caller.access_key_id) as tx:
-                return write(tx, request) or {}
-
-        return run
+    def _write(self, write: Write, view: View, request: ApiRequest) -> Answer:
+        """Make the calls to other services, and then write in a transaction."""
+        request = self._with_template(request)
+        stack = lookups.addressed(view, request.account, request.region, request.params)
+        old_role = stack.role_arn if stack and stack.exists else ""
+        if role := request.params.get("RoleARN") or old_role:
+            self.engine.as_role(role)
+        with self._state.writing(view, request.caller.access_key_id) as tx:
+            return write(tx, request) or {}
 
     def _with_template(self, request: ApiRequest) -> ApiRequest:
         """The request with its template's text in ``TemplateBody``, also for a template's URL.
 
         The template is also parsed, since that can be slow and must not happen in a transaction.
         """
-        params = dict(request.params)
-        if request.operation == "ValidateTemplate" and params.get("TemplateBody"):
-            params.pop("TemplateURL", None)  # "If both are passed, only TemplateBody is used"
-        body, url = params.get("TemplateBody"), params.get("TemplateURL")
+        body, url = request.params.get("TemplateBody"), request.params.get("TemplateURL")
+        if request.operation == "ValidateTemplate" and body:
+            url = None  # "If both are passed, only TemplateBody is used"
         both = "Either Template URL or Template Body must be specified, not both."
         require(not (body and url), both)
         twice = "You cannot specify both usePreviousTemplate and Template Body/Template URL"
-        require(not (params.get("UsePreviousTemplate") and (body or url)), twice)
-        if url:
-            params["TemplateBody"] = self._download(request, url)
-        elif body:
+        require(not (request.params.get("UsePreviousTemplate") and (body or url)), twice)
+        if body:
             template.check_size(body)
-        if body or url:
-            checked_template(params["TemplateBody"])
-        return replace(request, params=params)
+        text = self._download(request, url) if url else body
+        if text:
+            checked_template(text)
+        return replace(request, params={**request.params, "TemplateBody": text})
 
     def _download(self, request: ApiRequest, url: str) -> str:
         bucket, key = _bucket_and_key(url)
@@ -122,7 +117,6 @@ class CloudFormation:
 
 
 def _bucket_and_key(url: str) -> tuple[str, str]:
-    """The bucket and the key in a template's URL. Raises ValidationError."""
     refusal = invalid("TemplateURL must be a supported URL.")
     try:
         parts = urlsplit(url)
@@ -131,30 +125,24 @@ def _bucket_and_key(url: str) -> tuple[str, str]:
         raise refusal from None
     wrong_scheme = f"S3 error: Domain name specified in {host} is not a valid S3 domain"
     require(parts.scheme != "s3", wrong_scheme)
-    if parts.scheme != "https" and not _LOOPBACK.fullmatch(host):
-        raise refusal
     virtual = _VIRTUAL_HOST.fullmatch(host)
-    if virtual and path:
-        return virtual["bucket"], path
     bucket, _, key = path.partition("/")
-    if _PATH_HOST.fullmatch(host) and bucket and key:
-        return bucket, key
-    raise refusal
+    if virtual:
+        bucket, key = virtual["bucket"], path
+    supported = parts.scheme == "https" or _LOOPBACK.fullmatch(host)
+    if not (supported and (virtual or _PATH_HOST.fullmatch(host)) and bucket and key):
+        raise refusal
+    return bucket, key
 
 
 def _checked(
-    handler: Callable[[Seen, ApiRequest], Answer | None],
-) -> Callable[[Seen, ApiRequest], Answer]:
-    """The handler, preceded by a check of the parameters' constraints."""
-
-    def run(seen: Seen, request: ApiRequest) -> Answer:
-        operations.check(request.service, request.operation, request.params)
-        try:
-            return handler(seen, request) or {}
-        except RecursionError:  # a very long chain of conditions
-            raise invalid(template.UNSUPPORTED) from None
-
-    return run
+    handler: Callable[[Seen, ApiRequest], Answer | None], seen: Seen, request: ApiRequest
+) -> Answer:
+    operations.check(request.service, request.operation, request.params)
+    try:
+        return handler(seen, request) or {}
+    except RecursionError:  # a very long chain of conditions
+        raise invalid(template.UNSUPPORTED) from None
 
 
 # -- the permissions that each request needs ---------------------------------------------------
@@ -176,26 +164,18 @@ def needs_of(view: View, request: ApiRequest) -> Needs:
 
     DescribeStacks without a name also needs ListStacks.
     """
-    stack = lookups.addressed(view, request.account, request.region, request.params)
-    need = Need(
-        f"cloudformation:{request.operation}",
-        _stack_arn(request, stack),
-        {**_keys(request.params), **resource_tags(stack.config.tags if stack else {})},
-        resource_account=request.account,
-    )
-    role = request.params.get("RoleARN")
-    if role:
-        return need, pass_role(view, request.account, role, SERVICE)
-    if request.operation == "DescribeStacks" and need.resource == "*":
-        return need, Need(
-            "cloudformation:ListStacks", _stacks(request, "*"), resource_account=request.account
-        )
-    return (need,)
-
-
-def _keys(params: Mapping[str, Any]) -> Keys:
+    params, account = request.params, request.account
+    stack = lookups.addressed(view, account, request.region, params)
     keys: Keys = {key: params[name] for name, key in _PARAMETER_KEYS.items() if params.get(name)}
-    return keys | request_tags(params.get("Tags"))
+    keys |= request_tags(params.get("Tags")) | resource_tags(stack.config.tags if stack else {})
+    action, arn = f"cloudformation:{request.operation}", _stack_arn(request, stack)
+    need = Need(action, arn, keys, resource_account=account)
+    if role := params.get("RoleARN"):
+        return need, pass_role(view, account, role, SERVICE)
+    if request.operation == "DescribeStacks" and need.resource == "*":
+        listing = "cloudformation:ListStacks"
+        return need, Need(listing, _stacks(request, "*"), resource_account=account)
+    return (need,)
 
 
 def _stack_arn(request: ApiRequest, stack: Stack | None) -> str:

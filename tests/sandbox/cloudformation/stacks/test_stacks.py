@@ -10,8 +10,8 @@ from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET, TRUST
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.names import SERVICE
 from stslab.sandbox.cloudformation.stacks import job
+from stslab.sandbox.cloudformation.stacks.engine import SERVICE
 from stslab.sandbox.state.stacks import StackEvent, StackResource
 
 TAKEN = "data-111122223333-one"

@@ -12,11 +12,17 @@ from hypothesis import strategies as st
 from tests.sandbox.cloudformation.harness import Harness
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.names import physical, physical_short
+from stslab.sandbox.cloudformation.resources.types import physical, physical_short
 from stslab.sandbox.cloudformation.template import template, validation
-from stslab.sandbox.cloudformation.template.functions import NO_VALUE, UNKNOWN, Scope, evaluate
+from stslab.sandbox.cloudformation.template.blueprint import waves
+from stslab.sandbox.cloudformation.template.functions import (
+    NO_VALUE,
+    UNKNOWN,
+    Scope,
+    evaluate,
+    references,
+)
 from stslab.sandbox.cloudformation.template.parameters import resolve
-from stslab.sandbox.cloudformation.template.references import references, waves
 from stslab.sandbox.cloudformation.template.template import parse
 
 NAMES = st.sampled_from(["A", "B", "Ref", "Fn::Sub", "Fn::GetAtt", "Fn::If", "Resources", "Type"])

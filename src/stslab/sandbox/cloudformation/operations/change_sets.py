@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import already_exists, require
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads, Writes, tag_list
-from stslab.sandbox.cloudformation import lookups, names
+from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.operations import stacks
 from stslab.sandbox.cloudformation.stacks.changes import VALIDATIONS, compare, validation_errors
 from stslab.sandbox.cloudformation.stacks.job import EXECUTING, USER_INITIATED, stack_becomes
@@ -45,7 +45,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
         raise already_exists(f"ChangeSet {name} {differs if tokens else 'already exists'}")
     change_set = ChangeSet(
         account=request.account,
-        change_set_id=names.new_arn(request.account, request.region, "changeSet", name),
+        change_set_id=stacks.new_arn(request, "changeSet", name),
         stack_id=stack.stack_id,
         name=name,
         config=stacks.config(request, None if stack.status == REVIEW else stack),
@@ -72,7 +72,7 @@ def _target(view: View, request: ApiRequest, kind: str) -> Stack:
     name = request.params["StackName"]
     existing = stacks.find(view, request, name)
     if existing is None:
-        names.check_new_name(name)
+        stacks.check_new_name(name)
         return stacks.new_stack(request, Config(template=""))
     refusal = f"Stack [{name}] already exists and cannot be created again with the changeSet"
     require(existing.status == REVIEW, f"{refusal} [{request.params['ChangeSetName']}].")
@@ -112,7 +112,6 @@ def _describe(view: View, request: ApiRequest) -> Answer:
 
 
 def failed_validations(change_set: ChangeSet) -> list[Answer]:
-    """The errors of a change set, as DescribeEvents shows them."""
     common = {
         "StackId": change_set.stack_id,
         "OperationId": change_set.change_set_id.rpartition("/")[2],

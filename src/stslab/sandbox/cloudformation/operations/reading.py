@@ -84,10 +84,10 @@ def _describe_resources(view: View, request: ApiRequest) -> Answer:
 def _describe_resource(view: View, request: ApiRequest) -> Answer:
     stack = stacks.named_stack(view, request, "Stack '{}' does not exist")
     logical = request.params["LogicalResourceId"]
-    resource = next((r for r in _resources(view, stack) if r.logical_id == logical), None)
-    if resource is None:
-        raise invalid(f"Resource {logical} does not exist for stack {request.params['StackName']}")
-    return {"StackResourceDetail": _resource(stack, resource)}
+    found = [r for r in _resources(view, stack) if r.logical_id == logical]
+    missing = f"Resource {logical} does not exist for stack {request.params['StackName']}"
+    require(found, missing)
+    return {"StackResourceDetail": _resource(stack, found[0])}
 
 
 def _list_resources(view: View, request: ApiRequest) -> Answer:
@@ -192,7 +192,6 @@ def _resource(stack: Stack, resource: StackResource) -> Answer:
 
 
 def _template_summary(view: View, request: ApiRequest) -> Answer:
-    """The content of a template, given or of a stack."""
     text: str | None = request.params.get("TemplateBody")
     if request.params.get("StackName"):
         require(not text, "StackName cannot be specified with Template URL or Template Body.")
@@ -200,28 +199,31 @@ def _template_summary(view: View, request: ApiRequest) -> Answer:
         refusal = f"GetTemplateSummary cannot be called on {change_sets.REVIEW} stacks."
         require(stack.status != change_sets.REVIEW, refusal)
         text = stack.config.template
+    return _summary(text)
+
+
+def _summary(text: str | None) -> Answer:
+    """The members of GetTemplateSummary; the answer of ValidateTemplate has some of them."""
     template = stacks.checked_template(text)
     kinds: dict[str, list[str]] = {}
     for declared in template.resources.values():
         kinds.setdefault(declared.type, []).append(declared.logical_id)
-    metadata = None if template.metadata is None else json.dumps(template.metadata)
+    capability, types = validation.needed_capabilities(template)
+    why = f"The following resource(s) require capabilities: [{', '.join(types)}]"
     return {
-        **_common(template),
+        "Description": template.description or None,
+        "Version": template.version or None,
+        "Metadata": None if template.metadata is None else json.dumps(template.metadata),
+        "Capabilities": [capability] if capability else None,
+        "CapabilitiesReason": why if capability else None,
         "Parameters": [
-            parameters.summarised(name, body) for name, body in template.parameters.items()
+            parameters.described(name, body) for name, body in template.parameters.items()
         ],
         "ResourceTypes": list(kinds),
         "ResourceIdentifierSummaries": [
             {"ResourceType": kind, "LogicalResourceIds": names} for kind, names in kinds.items()
         ],
-        **stacks.without_empty({"Version": template.version, "Metadata": metadata}),
     }
-
-
-def _validate_template(_view: View, request: ApiRequest) -> Answer:
-    template = stacks.checked_template(request.params.get("TemplateBody"))
-    declared = [parameters.declared(name, body) for name, body in template.parameters.items()]
-    return {**_common(template), "Parameters": declared}
 
 
 def _get_template(view: View, request: ApiRequest) -> Answer:
@@ -241,13 +243,6 @@ def _get_policy(view: View, request: ApiRequest) -> Answer:
     return {}  # no stack has one
 
 
-def _common(template: Template) -> Answer:
-    capability, types = validation.needed_capabilities(template)
-    why = f"The following resource(s) require capabilities: [{', '.join(types)}]"
-    needed = {"Capabilities": [capability], "CapabilitiesReason": why} if capability else {}
-    return stacks.without_empty({"Description": template.description, **needed})
-
-
 READS: Reads = {
     "DescribeStacks": _describe_stacks,
     "ListStacks": _list_stacks,
@@ -261,5 +256,5 @@ READS: Reads = {
     "GetStackPolicy": _get_policy,
     "GetTemplate": _get_template,
     "GetTemplateSummary": _template_summary,
-    "ValidateTemplate": _validate_template,
+    "ValidateTemplate": lambda _view, request: _summary(request.params.get("TemplateBody")),
 }

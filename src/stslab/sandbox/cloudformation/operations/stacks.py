@@ -4,6 +4,8 @@ AWS CloudFormation API Reference, "CreateStack", "UpdateStack", "DeleteStack", â
 """
 
 import base64
+import re
+import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
@@ -12,7 +14,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import already_exists, invalid, require
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Writes, tags_in
-from stslab.sandbox.cloudformation import lookups, names
+from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.job import (
     USER_INITIATED,
@@ -33,12 +35,32 @@ UNSUPPORTED = (
     "ResourcesToImport", "ResourceTypes", "StackPolicyBody", "StackPolicyDuringUpdateBody",
     "StackPolicyDuringUpdateURL", "StackPolicyURL", "TimeoutInMinutes",
 )  # fmt: skip
+NAME_PATTERN = "[a-zA-Z][-a-zA-Z0-9]*"
+NAME_OR_ARN = f"{NAME_PATTERN}|arn:[-a-zA-Z0-9:/._+]*"
+NAME_LIMIT = 128
 Item = TypeVar("Item")
+
+
+def check_new_name(name: str) -> None:
+    _check_name(name, NAME_PATTERN)
+    _check_name(name, f".{{,{NAME_LIMIT}}}", f"have length less than or equal to {NAME_LIMIT}")
+
+
+def _check_name(name: str, pattern: str, constraint: str = "") -> None:
+    rule = constraint or f"satisfy regular expression pattern: {pattern}"
+    where = f"Value '{name}' at 'stackName' failed to satisfy constraint"
+    problem = f"1 validation error detected: {where}: Member must {rule}"
+    require(re.fullmatch(pattern, name), problem)
+
+
+def new_arn(request: ApiRequest, kind: str, name: str) -> str:
+    place = f"{request.region}:{request.account}"
+    return f"arn:aws:cloudformation:{place}:{kind}/{name}/{uuid.uuid4()}"
 
 
 def find(view: View, request: ApiRequest, name: str) -> Stack | None:
     """The stack with this name or id, or None. Deleted stacks are found by id only."""
-    names.check_reference(name)
+    _check_name(name, NAME_OR_ARN)
     return lookups.find(view, request.account, request.region, name)
 
 
@@ -58,7 +80,6 @@ existing = partial(named_stack, missing="Stack [{}] does not exist")
 
 
 def checked_template(text: str | None) -> Template:
-    """Parse and check a template. Raises ValidationError."""
     require(text, "Either Template URL or Template Body must be specified.")
     template = parse(str(text))
     validation.check(template)
@@ -105,7 +126,6 @@ def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
 def page(
     request: ApiRequest, member: str, items: Sequence[Item], shown: Callable[[Item], object]
 ) -> Answer:
-    """The answer with one page of a list in ``member``, and the token of the next page."""
     try:
         start = max(0, int(base64.urlsafe_b64decode(request.params.get("NextToken") or "MA==")))
     except ValueError:
@@ -136,7 +156,7 @@ def is_retry(request: ApiRequest, token: str) -> bool:
 def _create(tx: Transaction, request: ApiRequest) -> Answer:
     """Start to create a stack, which may be in review so far."""
     params, name = request.params, request.params["StackName"]
-    names.check_new_name(name)
+    check_new_name(name)
     old = find(tx, request, name)
     if old is not None and old.status != "REVIEW_IN_PROGRESS":
         if not is_retry(request, old.token):
@@ -279,7 +299,7 @@ def new_stack(request: ApiRequest, wanted: Config) -> Stack:
     name = request.params["StackName"]
     return Stack(
         account=request.account,
-        stack_id=names.new_arn(request.account, request.region, "stack", name),
+        stack_id=new_arn(request, "stack", name),
         name=name,
         region=request.region,
         created=request.now,

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 
 from stslab.sandbox.api.model import iso, tag_list
 from stslab.sandbox.cloudformation.resources.work import Properties, Work, document, own
-from stslab.sandbox.cloudformation.template.template import Value
-from stslab.sandbox.state import identities
 
 VERSIONS = 5
 """The maximum number of versions of a managed policy ("IAM and AWS STS quotas")."""
@@ -32,7 +30,6 @@ Edges = Callable[[Properties], Iterable[Edge]]
 
 
 def change_edges(work: Work, new: Iterable[Edge], old: Iterable[Edge] = ()) -> None:
-    """Make new and changed edges, and remove old ones."""
     wanted, existing = dict.fromkeys(new), dict.fromkeys(old)
     kept = {(edge.remove, edge.ends) for edge in wanted}
     for edge in wanted:
@@ -115,60 +112,49 @@ def policy_of(kind: str) -> Connection:
 class Identity:
     """Base class of the handlers of identities and profiles, with ``kind`` in operation names.
 
-    ``given`` are the properties that are passed unchanged to its creation.
+    ``given`` are the properties that its creation takes; an update, also one right after the
+    creation, sets what differs. ``attributes`` are those in its answers.
     """
 
     kind: str
     given: tuple[str, ...] = ("Path", "PermissionsBoundary")
+    attributes: tuple[str, ...] = ("Arn",)
 
     def create(self, work: Work) -> None:
-        made = work.tagged(
-            f"Create{self.kind}", **self._named(work.physical_id), **self.creation(work)
-        )[self.kind]
-        self.created(work, made)
-        change_edges(work, self._edges(work, work.properties))
-        self._read(work)
+        given = {name: work.get(name) for name in self.given if name in work.properties}
+        texts = {k: document(v) if k.endswith("Document") else v for k, v in given.items()}
+        work.tagged(f"Create{self.kind}", **self._named(work), **texts)
+        work.old_tags = work.tags
+        self.update(work, given)
 
     def update(self, work: Work, old: Properties) -> None:
+        """Set what differs. It ends with a read, as in AWS, which needs a permission too."""
         self.change(work, old)
         change_edges(work, self._edges(work, work.properties), self._edges(work, old))
-        named = self._named(work.physical_id)
+        named = self._named(work)
         new, before = work.get("PermissionsBoundary"), old.get("PermissionsBoundary")
         if new and new != before:
             work.iam(f"Put{self.kind}PermissionsBoundary", **named, PermissionsBoundary=new)
         elif before and not new:
             work.quietly("iam", f"Delete{self.kind}PermissionsBoundary", **named)
         change_tags(work, self.kind, named)
-        self._read(work)
-
-    def _read(self, work: Work) -> None:
-        """Read the result, as the types' handlers do: the caller needs the permission for it."""
-        read = work.iam(f"Get{self.kind}", **self._named(work.physical_id))
-        work.attributes["Arn"] = read[self.kind]["Arn"]
+        read = work.iam(f"Get{self.kind}", **named)[self.kind]
+        work.attributes.update({name: read[name] for name in self.attributes})
 
     def delete(self, work: Work) -> None:
         change_edges(work, (), self._edges(work, work.properties))
-        self.deleting(work)
-        work.quietly("iam", f"Delete{self.kind}", **self._named(work.physical_id))
-
-    def creation(self, work: Work) -> Properties:
-        """The parameters of its creation, except the name and tags."""
-        return {name: work.get(name) for name in self.given}
-
-    def created(self, work: Work, made: Properties) -> None:
-        """Do the rest of the creation, if this kind has more."""
+        if work.get("LoginProfile"):
+            work.quietly("iam", "DeleteLoginProfile", **self._named(work))
+        work.quietly("iam", f"Delete{self.kind}", **self._named(work))
 
     def change(self, work: Work, old: Properties) -> None:
         """Update the properties of this kind. For users and groups that is the path."""
         path = work.get("Path", "/")
         if path != old.get("Path", "/"):
-            work.iam(f"Update{self.kind}", **self._named(work.physical_id), NewPath=path)
+            work.iam(f"Update{self.kind}", **self._named(work), NewPath=path)
 
-    def deleting(self, work: Work) -> None:
-        """Delete what would prevent the deletion."""
-
-    def _named(self, name: str) -> dict[str, str]:
-        return {f"{self.kind}Name": name}
+    def _named(self, work: Work) -> dict[str, str]:
+        return {f"{self.kind}Name": work.physical_id}
 
     def _edges(self, work: Work, given: Properties) -> Iterator[Edge]:
         name = work.physical_id
@@ -194,24 +180,20 @@ class Role(Identity):
     """``AWS::IAM::Role``."""
 
     kind = "Role"
-    given = ("Path", "PermissionsBoundary", "Description", "MaxSessionDuration")
-
-    def creation(self, work: Work) -> Properties:
-        trust = document(work.get("AssumeRolePolicyDocument"))
-        return {**super().creation(work), "AssumeRolePolicyDocument": trust}
-
-    def created(self, work: Work, made: Properties) -> None:
-        work.attributes["RoleId"] = made["RoleId"]
-        work.tag_system(identities.Role, work.physical_id.lower())
+    given = (
+        "AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Path",
+        "PermissionsBoundary",
+    )  # fmt: skip
+    attributes = ("Arn", "RoleId")
 
     def change(self, work: Work, old: Properties) -> None:
         trust = document(work.get("AssumeRolePolicyDocument"))
         if trust != document(old.get("AssumeRolePolicyDocument", {})):
-            work.iam("UpdateAssumeRolePolicy", RoleName=work.physical_id, PolicyDocument=trust)
+            work.iam("UpdateAssumeRolePolicy", **self._named(work), PolicyDocument=trust)
         defaults = {"Description": "", "MaxSessionDuration": 3600}
         wanted = {name: work.get(name, default) for name, default in defaults.items()}
         if wanted != {name: old.get(name, default) for name, default in defaults.items()}:
-            work.iam("UpdateRole", RoleName=work.physical_id, **wanted)
+            work.iam("UpdateRole", **self._named(work), **wanted)
 
 
 class User(Identity):
@@ -219,24 +201,14 @@ class User(Identity):
 
     kind = "User"
 
-    def created(self, work: Work, made: Properties) -> None:
-        work.tag_system(identities.User, made["UserName"].lower())
-        self._change_login(work, work.get("LoginProfile"), None)
-
     def change(self, work: Work, old: Properties) -> None:
         super().change(work, old)
-        self._change_login(work, work.get("LoginProfile"), old.get("LoginProfile"))
-
-    def deleting(self, work: Work) -> None:
-        self._change_login(work, None, work.get("LoginProfile"))
-
-    def _change_login(self, work: Work, new: Value, old: Value) -> None:
-        if new and new != old:
-            verb = "Update" if old else "Create"
-            login = {"PasswordResetRequired": False, **new}
-            work.iam(f"{verb}LoginProfile", **self._named(work.physical_id), **login)
-        elif old and not new:
-            work.quietly("iam", "DeleteLoginProfile", **self._named(work.physical_id))
+        new, before = work.get("LoginProfile"), old.get("LoginProfile")
+        if new and new != before:
+            verb, login = "Update" if before else "Create", {"PasswordResetRequired": False, **new}
+            work.iam(f"{verb}LoginProfile", **self._named(work), **login)
+        elif before and not new:
+            work.quietly("iam", "DeleteLoginProfile", **self._named(work))
 
 
 class Group(Identity):
@@ -272,9 +244,15 @@ class ManagedPolicy:
         change_edges(work, attachments)
 
     def update(self, work: Work, old: Properties) -> None:
-        text = document(work.get("PolicyDocument"))
+        text, arn = document(work.get("PolicyDocument")), work.physical_id
         if document(old["PolicyDocument"]) != text:
-            self._new_version(work, text)
+            versions = self._old_versions(work)
+            if len(versions) >= VERSIONS - 1:
+                work.iam("DeletePolicyVersion", PolicyArn=arn, VersionId=versions[-1])
+            made = work.iam(
+                "CreatePolicyVersion", PolicyArn=arn, PolicyDocument=text, SetAsDefault=True
+            )
+            work.attributes["DefaultVersionId"] = made["PolicyVersion"]["VersionId"]
         change_edges(work, self._edges(work, work.properties), self._edges(work, old))
 
     def delete(self, work: Work) -> None:
@@ -288,15 +266,6 @@ class ManagedPolicy:
 
     def _edges(self, work: Work, given: Properties) -> list[Edge]:
         return [attachment(kind, name, work.physical_id) for kind, name in holders(given)]
-
-    def _new_version(self, work: Work, text: str) -> None:
-        arn, old = work.physical_id, self._old_versions(work)
-        if len(old) >= VERSIONS - 1:
-            work.iam("DeletePolicyVersion", PolicyArn=arn, VersionId=old[-1])
-        made = work.iam(
-            "CreatePolicyVersion", PolicyArn=arn, PolicyDocument=text, SetAsDefault=True
-        )
-        work.attributes["DefaultVersionId"] = made["PolicyVersion"]["VersionId"]
 
     def _old_versions(self, work: Work) -> list[str]:
         """The versions that are not the default one, newest first."""
@@ -339,12 +308,13 @@ class InstanceProfile(Identity):
 
     def update(self, work: Work, old: Properties) -> None:
         """Remove the old role first: a profile can have only one."""
-        staying = {**old, "Roles": [role for role in old["Roles"] if role in work.get("Roles")]}
+        roles = [role for role in old.get("Roles", ()) if role in work.get("Roles")]
+        staying = {**old, "Roles": roles}
         change_edges(work, self._edges(work, staying), self._edges(work, old))
         super().update(work, staying)
 
     def _edges(self, work: Work, given: Properties) -> Iterator[Edge]:
-        for role in given["Roles"]:
+        for role in given.get("Roles", ()):
             ends = (("InstanceProfileName", work.physical_id), ("RoleName", role))
             yield Edge("AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile", ends)
 
@@ -361,15 +331,10 @@ class OidcProvider:
         )
         work.physical_id = made["OpenIDConnectProviderArn"]
         work.attributes["Arn"] = work.physical_id
-        work.tag_system(identities.OidcProvider, work.physical_id.partition(":oidc-provider/")[2])
 
     def update(self, work: Work, old: Properties) -> None:
         named = {"OpenIDConnectProviderArn": work.physical_id}
-        new_ids, old_ids = set(work.get("ClientIdList") or ()), set(old.get("ClientIdList") or ())
-        for client in sorted(new_ids - old_ids):
-            work.iam("AddClientIDToOpenIDConnectProvider", **named, ClientID=client)
-        for client in sorted(old_ids - new_ids):
-            work.iam("RemoveClientIDFromOpenIDConnectProvider", **named, ClientID=client)
+        change_edges(work, self._edges(work, work.properties), self._edges(work, old))
         thumbprints = work.get("ThumbprintList")
         if thumbprints and thumbprints != old.get("ThumbprintList"):
             work.iam("UpdateOpenIDConnectProviderThumbprint", **named, ThumbprintList=thumbprints)
@@ -379,3 +344,9 @@ class OidcProvider:
         if work.physical_id.startswith("arn:"):
             arn = work.physical_id
             work.quietly("iam", "DeleteOpenIDConnectProvider", OpenIDConnectProviderArn=arn)
+
+    def _edges(self, work: Work, given: Properties) -> Iterator[Edge]:
+        for client in sorted(given.get("ClientIdList") or ()):
+            ends = (("OpenIDConnectProviderArn", work.physical_id), ("ClientID", client))
+            make, remove = "AddClientIDTo", "RemoveClientIDFrom"
+            yield Edge(f"{make}OpenIDConnectProvider", f"{remove}OpenIDConnectProvider", ends)

@@ -5,13 +5,14 @@ property says whether its update replaces the resource.
 """
 
 import re
+import secrets
+import string
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
 
-from stslab.sandbox.cloudformation.names import physical, physical_short
 from stslab.sandbox.cloudformation.resources import iam, s3
 from stslab.sandbox.cloudformation.resources.properties import FILE, members
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties, Work
@@ -49,6 +50,32 @@ _HANDLERS: Mapping[str, Handler] = {
     "AWS::S3::Bucket": s3.Bucket(),
     "AWS::S3::BucketPolicy": s3.BucketPolicy(),
 }
+SUFFIX_LENGTH = 12
+LOGICAL_SHARE = 24
+"""The characters that the logical id keeps when both parts must be shortened."""
+
+
+def physical(stack: str, logical_id: str, limit: int) -> str:
+    """A name of at most ``limit`` characters: ``stack-LogicalId-Kx81mYqP0aZb``.
+
+    AWS CloudFormation User Guide, "Name type" and "Physical ID".
+    """
+    room = limit - SUFFIX_LENGTH - len("--") - 1
+    share = max(LOGICAL_SHARE, room - len(stack))
+    logical = logical_id[:share]
+    return f"{stack[: room - len(logical)]}-{logical}-{_random()}"
+
+
+def physical_short(stack: str, logical_id: str, _limit: int) -> str:
+    """A short name for a resource without a name in its service: ``mysta-MyPo-Kx81mYqP0aZb``."""
+    return f"{stack[:5]}-{logical_id[:4]}-{_random()}"
+
+
+def _random() -> str:
+    mixed = string.ascii_letters + string.digits
+    return "".join(secrets.choice(mixed) for _ in range(SUFFIX_LENGTH))
+
+
 _NAMES: Mapping[str, Callable[[str, str, int], str]] = {
     "": lambda _stack, _logical_id, _limit: "",
     "mixed": physical,
@@ -80,7 +107,6 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(name for name, words in self.properties.items() if word in words.split())
 
     def new_name(self, stack: str, logical_id: str, given: Properties) -> str:
-        """The custom name in the properties, or a generated name."""
         custom = given.get(self.name_property) if self.name_property else None
         return str(custom or _NAMES[self.names](stack, logical_id, self.name_limit))
 

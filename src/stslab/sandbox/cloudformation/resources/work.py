@@ -4,20 +4,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partialmethod
-from typing import TypeVar
-
-from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiFault, tag_list
 from stslab.sandbox.cloudformation.template.template import Value
-from stslab.sandbox.state.buckets import Bucket
-from stslab.sandbox.state.identities import OidcProvider, Role, User
 from stslab.sandbox.state.state import State
 
 Properties = Mapping[str, Value]
 Call = Callable[[str, str, Properties], Answer]
 """Makes a call (service, operation, parameters) in the name of the stack's caller or role."""
-Tagged = TypeVar("Tagged", Role, User, OidcProvider, Bucket)
 
 ABSENT = frozenset(
     {"InvalidInput", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchEntity", "ValidationError"}
@@ -38,7 +32,6 @@ class BadProperties(Exception):  # noqa: N818 - it describes the template, not a
 
 
 def document(value: object) -> str:
-    """A policy document as JSON text."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -63,7 +56,6 @@ class Work:
     physical_id: str
     properties: Properties = field(repr=False)
     region: str
-    account: str
     tags: Mapping[str, str] = field(default_factory=dict)
     old_tags: Mapping[str, str] = field(default_factory=dict)
     attributes: dict[str, Value] = field(default_factory=dict, repr=False)
@@ -95,21 +87,12 @@ class Work:
     iam = partialmethod(_make, "iam")
     s3 = partialmethod(_make, "s3")
 
-    def tag_system(self, kind: type[Tagged], key: str) -> None:
-        """Add the tags that only CloudFormation can set to the record with this key."""
-        account = "" if kind is Bucket else self.account
-        system = {name: value for name, value in self.tags.items() if name.startswith(SYSTEM)}
-        with self.state.transaction() as tx:
-            record = tx.get(kind, account, key)
-            if record is not None:
-                tx.put(replace(record, tags={**record.tags, **system}))
-
     def tagged(self, operation: str, **params: Value) -> Answer:
         """Call an operation of IAM with the tags, or without them if the caller may not tag.
 
         CloudFormation does so for IAM resources, and reports it in an event.
         """
-        tags = tag_list(own(self.tags))
+        tags = tag_list(self.tags)
         try:
             return self.iam(operation, **params, Tags=tags or None)
         except ApiFault as fault:

@@ -14,9 +14,8 @@ from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.properties import members
 from stslab.sandbox.cloudformation.resources.types import TYPES, fitted
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties
-from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_in
-from stslab.sandbox.cloudformation.template.functions import UNKNOWN
-from stslab.sandbox.cloudformation.template.references import Reference, references, waves
+from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_in, waves
+from stslab.sandbox.cloudformation.template.functions import UNKNOWN, Reference, references
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import Group, InstanceProfile, Role, User
@@ -50,7 +49,11 @@ def compare(
     comparison = _Comparison(stack, resources, wanted, current)
     changes = [comparison.change(name) for wave in waves(wanted.needs) for name in wave]
     removed = [r for r in resources.values() if is_there(r) and r.logical_id not in wanted.active]
-    listed = [*filter(None, changes), *map(_removal, removed)]
+    listed = [*filter(None, changes)]
+    for resource in removed:
+        physical_id, kept = resource.physical_id, resource.deletion_policy != "Delete"
+        policy = {"PhysicalResourceId": physical_id, "PolicyAction": "Retain" if kept else "Delete"}
+        listed.append(_change("Remove", resource.logical_id, resource.type, **policy))
     outputs = tuple(wanted.outputs(comparison.lookup))
     # As in AWS, sorted, and a BucketPolicy is before its Bucket.
     listed.sort(key=lambda change: change["ResourceChange"]["LogicalResourceId"] + "_")
@@ -120,7 +123,6 @@ class _Comparison:
         )
 
     def _details(self, logical_id: str, target: Mapping[str, str]) -> list[Properties]:
-        """The causes of the change of a property or an attribute."""
         direct = {"Evaluation": "Static", "ChangeSource": "DirectModification"}
         new = _written(self.wanted, logical_id, target)
         causes: list[Properties] = [
@@ -176,16 +178,6 @@ def _replacement(details: Sequence[Properties]) -> str:
     if not always:
         return "False"
     return "True" if any(d["Evaluation"] == "Static" for d in always) else "Conditional"
-
-
-def _removal(resource: StackResource) -> Properties:
-    return _change(
-        "Remove",
-        resource.logical_id,
-        resource.type,
-        PhysicalResourceId=resource.physical_id,
-        PolicyAction="Retain" if resource.deletion_policy != "Delete" else "Delete",
-    )
 
 
 def _change(action: str, logical_id: str, type_name: str, **members: Value) -> Properties:

@@ -15,13 +15,14 @@ from contextlib import suppress
 from stslab.policy import Principal
 from stslab.sandbox.api.faults import invalid, invalid_client_token, where
 from stslab.sandbox.api.model import ApiFault, Caller, Internal, KeyLookup
-from stslab.sandbox.cloudformation.names import SERVICE
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Call
 from stslab.sandbox.cloudformation.stacks import lifecycle
 from stslab.sandbox.cloudformation.stacks.job import Failure, Interrupted, Job, Stopped
 from stslab.sandbox.state.stacks import Stack
 from stslab.sandbox.state.state import State
 
+SERVICE = "cloudformation.amazonaws.com"
+"""The service's name in policies."""
 STEP_SECONDS = 0.02
 _SESSION = "AWSCloudFormation"
 _ROLE = re.compile(r"arn:[^:]*:[^:]*:[^:]*:([^:]*):role/[^:]*")
@@ -62,7 +63,6 @@ class Engine:
         self._end_watch = state.watch(lambda *_: self.resume(), Stack)
 
     def resume(self) -> None:
-        """Start working on every stack with unfinished work."""
         for stack in self._state.snapshot.everywhere(Stack):
             self._attend_to(stack)
 

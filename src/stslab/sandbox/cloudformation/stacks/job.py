@@ -4,6 +4,7 @@ A job has no open transaction while it calls or waits. Each change is a transact
 stack again, since requests may have changed it. AWS CloudFormation API Reference, "StackEvent".
 """
 
+import functools
 import json
 import uuid
 from collections.abc import Callable, Mapping
@@ -18,14 +19,7 @@ from stslab.sandbox.cloudformation.template.blueprint import Blueprint, Lookup, 
 from stslab.sandbox.cloudformation.template.functions import as_text
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.snapshot import Transaction, View
-from stslab.sandbox.state.stacks import (
-    ChangeSet,
-    Config,
-    Stack,
-    StackEvent,
-    StackResource,
-    event_key,
-)
+from stslab.sandbox.state.stacks import ChangeSet, Stack, StackEvent, StackResource, event_key
 from stslab.sandbox.state.state import State
 from stslab.structures import mapped
 
@@ -166,15 +160,16 @@ class Job:
     def resource(self, logical_id: str) -> StackResource:
         return self._resource(self.state.snapshot, logical_id)
 
-    def blueprint(self, config: Config | None = None) -> Blueprint:
-        """The stack's template with its parameters, or with those of another configuration."""
+    @functools.cached_property
+    def blueprint(self) -> Blueprint:
+        """The stack's template with its parameters; in a rollback, those before the update."""
         view = self.state.snapshot
         stack = self.stack_in(view)
-        return Blueprint(stack, config or stack.config, lookups.importer(view, stack))
+        previous = stack.previous if self.phase == "UPDATE_ROLLBACK_IN_PROGRESS" else None
+        return Blueprint(stack, previous or stack.config, lookups.importer(view, stack))
 
     @property
     def lookup(self) -> Lookup:
-        """The lookup of references to the stack's current resources."""
         return lookup_in(self.resources)
 
     def stack_becomes(self, status: str, reason: str = "") -> None:

@@ -6,6 +6,7 @@ attribute" and "UpdateReplacePolicy attribute".
 """
 
 from collections.abc import Container, Iterable
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -18,9 +19,8 @@ from stslab.sandbox.cloudformation.stacks import steps
 from stslab.sandbox.cloudformation.stacks.changes import NAMED, changed, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.stacks.steps import GONE, Step, Wanted
-from stslab.sandbox.cloudformation.template.blueprint import Blueprint
+from stslab.sandbox.cloudformation.template.blueprint import waves
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
-from stslab.sandbox.cloudformation.template.references import waves
 from stslab.sandbox.cloudformation.template.validation import check_attributes
 from stslab.sandbox.state.stacks import FORCED, Before, Leftover, StackResource
 
@@ -31,6 +31,7 @@ _REPLACING = (
 _RESTORED = ("physical_id", "properties", "attributes", "tags")
 """The members of a resource that an update may change."""
 _ATTEMPTS = 3
+_END = "_COMPLETE"
 _LEFT_BEHIND = "Update successful. One or more resources could not be deleted."
 
 
@@ -78,24 +79,18 @@ def _delete_resources(
     failed: list[str] = []
     needed: set[str] = set()
     for wave in reversed(waves(needs)):
-        deletable = [by_name[name] for name in wave if name not in needed]
-        failed += _delete_wave(job, deletable, creating=creating)
+        deletions: list[Step] = []
+        for name in [name for name in wave if name not in needed]:
+            if _retained(job, by_name[name], creating=creating):
+                job.resource_becomes(name, "DELETE_SKIPPED")
+            elif not by_name[name].initiated:
+                job.resource_becomes(name, "DELETE_COMPLETE")
+            else:
+                deletions.append(_deletion(job, by_name[name]))
+        failed += steps.run(job, deletions)
         for name in [n for n in wave if n in needed or n in failed]:
             needed |= needs[name]
     return failed
-
-
-def _delete_wave(job: Job, wave: list[StackResource], *, creating: bool) -> list[str]:
-    """Delete the resources of one wave, except those that must be retained."""
-    deletions: list[Step] = []
-    for resource in wave:
-        if _retained(job, resource, creating=creating):
-            job.resource_becomes(resource.logical_id, "DELETE_SKIPPED")
-        elif not resource.initiated:
-            job.resource_becomes(resource.logical_id, "DELETE_COMPLETE")
-        else:
-            deletions.append(_deletion(job, resource))
-    return steps.run(job, deletions)
 
 
 def _retained(job: Job, resource: StackResource, *, creating: bool) -> bool:
@@ -106,8 +101,7 @@ def _retained(job: Job, resource: StackResource, *, creating: bool) -> bool:
 
 
 def _deletion(job: Job, resource: StackResource | Leftover) -> Step:
-    name, kind = resource.logical_id, resource.type
-    return Step(name, kind, "DELETE", lambda: steps.delete(job, resource))
+    return Step(resource.logical_id, "DELETE", partial(steps.delete, job, resource))
 
 
 def _clean_up(job: Job, status: str, unwanted: list[StackResource]) -> None:
@@ -167,13 +161,7 @@ _AFTER = {
 def create_stack(job: Job) -> None:
     job.pause()
     try:
-        blueprint = _validated(job)
-        for wave in waves(blueprint.needs):
-            declared = [_declare(job, blueprint, name) for name in wave]
-            pending = [r.logical_id for r in declared if r.status != "CREATE_COMPLETE"]
-            failed = steps.run(job, [_creation(job, blueprint, name) for name in pending])
-            require(not failed, _failure("create", failed))
-        _finish(job, blueprint)
+        _deploy(job)
     except ApiFault as fault:
         status, then = _AFTER[job.stack.on_failure]
         job.stack_becomes(status, f"{fault.message.rstrip('. ')}. {then}")
@@ -181,9 +169,26 @@ def create_stack(job: Job) -> None:
         job.stack_becomes("CREATE_COMPLETE")
 
 
-def _validated(job: Job) -> Blueprint:
-    """The stack's blueprint. Raises ApiFault for what is known to be wrong before it is made."""
-    blueprint, failed = job.blueprint(), list[str]()
+def _deploy(job: Job) -> None:
+    """Make the resources as the blueprint has them, with the outputs. Raises ApiFault."""
+    _validate(job)
+    creating = job.phase == "CREATE_IN_PROGRESS"
+    find = _creation if creating else _update
+    for wave in waves(job.blueprint.needs):
+        failed = steps.run(job, [step for name in wave if (step := find(job, name))])
+        added = [name for name in failed if creating or job.resource(name).fresh]
+        others = [name for name in failed if name not in added]
+        require(not failed, _failure("create", added) + _failure("update", others))
+    outputs = job.blueprint.outputs(job.lookup)
+    with job.state.transaction() as tx:
+        stack = job.stack_in(tx)
+        lookups.check_new_exports(tx, stack, outputs)
+        tx.put(replace(stack, outputs=tuple(outputs), imports=tuple(job.blueprint.imported)))
+
+
+def _validate(job: Job) -> None:
+    """Raise ApiFault for what is known to be wrong before anything is made."""
+    blueprint, failed = job.blueprint, list[str]()
     check_attributes(blueprint.template)
     blueprint.check_values()
     for name in blueprint.active:
@@ -193,17 +198,16 @@ def _validated(job: Job) -> Blueprint:
                 fitted(kind, name, blueprint.properties(name, lambda _reference: UNKNOWN))
         except BadProperties as problem:
             failed.append(name)
-            fresh = not is_there(_declare(job, blueprint, name))
+            fresh = not is_there(_declare(job, name))
             if fresh:
                 job.change_resource(name, fresh=True, type=blueprint.declared(name).type)
             status = "CREATE_FAILED" if fresh else "UPDATE_FAILED"
             job.resource_becomes(name, status, str(problem), detail="VALIDATION_FAILED")
     listed = ", ".join(failed)
     require(not failed, f"Validation failed for following resources: [{listed}]. ")
-    return blueprint
 
 
-def _declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:
+def _declare(job: Job, logical_id: str) -> StackResource:
     """The stack's resource with this id, which is added if it is new."""
     with job.state.transaction() as tx:
         stack = job.stack_in(tx)
@@ -213,33 +217,21 @@ def _declare(job: Job, blueprint: Blueprint, logical_id: str) -> StackResource:
                 account=job.account,
                 stack_id=job.stack_id,
                 logical_id=logical_id,
-                type=blueprint.declared(logical_id).type,
+                type=job.blueprint.declared(logical_id).type,
                 status="CREATE_PENDING",
                 changed=tx.now(),
-                **steps.declared_members(job, blueprint, logical_id),
+                **steps.declared_members(job, logical_id),
             )
             tx.put(resource)
             tx.put(replace(stack, resources=(*stack.resources, logical_id)))
     return resource
 
 
-def _creation(job: Job, blueprint: Blueprint, logical_id: str) -> Step:
-    return Step(
-        logical_id,
-        blueprint.declared(logical_id).type,
-        "CREATE",
-        lambda: steps.create(job, blueprint, logical_id),
-        shown=steps.shown(job, blueprint, logical_id),
-    )
-
-
-def _finish(job: Job, blueprint: Blueprint) -> None:
-    """Set the outputs and imports of a stack. Raises ValidationError for bad exports."""
-    outputs = blueprint.outputs(job.lookup)
-    with job.state.transaction() as tx:
-        stack = job.stack_in(tx)
-        lookups.check_new_exports(tx, stack, outputs)
-        tx.put(replace(stack, outputs=tuple(outputs), imports=tuple(blueprint.imported)))
+def _creation(job: Job, logical_id: str) -> Step | None:
+    if _declare(job, logical_id).status == "CREATE_COMPLETE":
+        return None
+    act, shown = partial(steps.create, job, logical_id), steps.shown(job, logical_id)
+    return Step(logical_id, "CREATE", act, shown=shown)
 
 
 def roll_back_creation(job: Job) -> None:
@@ -247,10 +239,8 @@ def roll_back_creation(job: Job) -> None:
     job.change_stack(deleted=job.state.snapshot.now())
     job.pause()
     failed = _delete_resources(job, list(job.resources.values()), creating=True)
-    if failed:
-        job.stack_becomes("ROLLBACK_FAILED", _failure("delete", failed))
-    else:
-        job.stack_becomes("ROLLBACK_COMPLETE")
+    status = "ROLLBACK_FAILED" if failed else "ROLLBACK_COMPLETE"
+    job.stack_becomes(status, _failure("delete", failed))
 
 
 # -- updates ---------------------------------------------------------------------------------------
@@ -259,14 +249,7 @@ def roll_back_creation(job: Job) -> None:
 def update_stack(job: Job) -> None:
     job.pause()
     try:
-        blueprint = _validated(job)
-        for wave in waves(blueprint.needs):
-            failed = steps.run(job, [s for name in wave if (s := _step(job, blueprint, name))])
-            added = [name for name in failed if job.resource(name).fresh]
-            others = [name for name in failed if name not in added]
-            why = _failure("create", added) + _failure("update", others)
-            require(not failed, why)
-        _finish(job, blueprint)
+        _deploy(job)
     except ApiFault as fault:
         left = job.stack.on_failure == "LEAVE"
         status = "UPDATE_FAILED" if left else "UPDATE_ROLLBACK_IN_PROGRESS"
@@ -275,66 +258,50 @@ def update_stack(job: Job) -> None:
         job.stack_becomes("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
 
 
-def _step(job: Job, blueprint: Blueprint, logical_id: str) -> Step | None:
+def _update(job: Job, logical_id: str) -> Step | None:
     """The step of the update for one resource, if it needs one."""
-    resource = _declare(job, blueprint, logical_id)
+    resource = _declare(job, logical_id)
     if not is_there(resource) or resource.status == "CREATE_IN_PROGRESS":
-        job.change_resource(logical_id, fresh=True, type=blueprint.declared(logical_id).type)
-        return _creation(job, blueprint, logical_id)
+        job.change_resource(logical_id, fresh=True, type=job.blueprint.declared(logical_id).type)
+        return _creation(job, logical_id)
     try:
-        want = steps.wanted(job, blueprint, logical_id)
-    except (BadProperties, ApiFault) as problem:
-
-        def fail(reason: Exception = problem) -> None:
-            raise reason
-
-        return Step(logical_id, resource.type, "UPDATE", fail)
+        want = steps.wanted(job, logical_id)
+    except (BadProperties, ApiFault):  # which the step raises again
+        return Step(logical_id, "UPDATE", partial(steps.wanted, job, logical_id))
+    names, settled = changed(resource.properties, want.properties), resource.status.endswith(_END)
     half_replaced = resource.before is not None and resource.before.replaced
-    if half_replaced and resource.status != "UPDATE_COMPLETE":
-        return _replacement(job, blueprint, resource, want)
-    names = changed(resource.properties, want.properties)
-    if set(names) & want.kind.marked("replaces"):
-        return _replacement(job, blueprint, resource, want)
-    if names or want.tags != resource.tags or not resource.status.endswith("_COMPLETE"):
-        return _change(job, blueprint, resource, want)
-    job.change_resource(logical_id, **steps.declared_members(job, blueprint, logical_id))
-    return None
+    half_replaced = half_replaced and resource.status != "UPDATE_COMPLETE"
+    act, reason = _change, ""
+    if half_replaced or set(names) & want.kind.marked("replaces"):
+        act, reason = _replace, _REPLACING
+    elif not names and want.tags == resource.tags and settled:
+        job.change_resource(logical_id, **steps.declared_members(job, logical_id))
+        return None
+    shown = steps.shown(job, logical_id)
+    return Step(logical_id, "UPDATE", partial(act, job, resource, want), reason, shown)
 
 
-def _change(job: Job, blueprint: Blueprint, resource: StackResource, want: Wanted) -> Step:
+def _change(job: Job, resource: StackResource, want: Wanted) -> None:
     name = resource.logical_id
-    # A failed or unfinished change may have changed the resource in part.
-    halfway = not resource.status.endswith("_COMPLETE")
-
-    def act() -> None:
-        before = _remember(job, name)
-        if halfway:
-            steps.restore(job, blueprint, name, before)
-        steps.check_policies(job, resource, want.properties)
-        before = replace(before, tried=want.properties, tried_tags=want.tags)
-        job.change_resource(name, before=before)
-        steps.update(job, blueprint, name, want)
-
-    shown = steps.shown(job, blueprint, name)
-    return Step(name, resource.type, "UPDATE", act, "", shown)
+    before = _remember(job, name)
+    if not resource.status.endswith(_END):  # an earlier change may have changed it in part
+        steps.restore(job, name, before)
+    steps.check_policies(job, resource, want.properties)
+    before = replace(before, tried=want.properties, tried_tags=want.tags)
+    job.change_resource(name, before=before)
+    steps.update(job, name, want)
 
 
-def _replacement(job: Job, blueprint: Blueprint, resource: StackResource, want: Wanted) -> Step:
-    name = resource.logical_id
-
-    def act() -> None:
-        if job.stack.on_failure == "LEAVE":
-            raise BadProperties(_LEFT)
-        _check_new_name(resource, want)
-        before = _remember(job, name)
-        if not before.replaced:
-            retained = blueprint.declared(name).update_replace_policy != "Delete"
-            before = replace(before, replaced=True, retained=retained)
-            job.change_resource(name, before=before, initiated=False)
-        steps.create(job, blueprint, name)
-
-    shown = steps.shown(job, blueprint, name)
-    return Step(name, resource.type, "UPDATE", act, _REPLACING, shown)
+def _replace(job: Job, resource: StackResource, want: Wanted) -> None:
+    if job.stack.on_failure == "LEAVE":
+        raise BadProperties(_LEFT)
+    _check_new_name(resource, want)
+    before = _remember(job, resource.logical_id)
+    if not before.replaced:
+        retained = job.blueprint.declared(resource.logical_id).update_replace_policy != "Delete"
+        before = replace(before, replaced=True, retained=retained)
+        job.change_resource(resource.logical_id, before=before, initiated=False)
+    steps.create(job, resource.logical_id)
 
 
 def _check_new_name(resource: StackResource, want: Wanted) -> None:
@@ -361,80 +328,66 @@ def clean_up_update(job: Job) -> None:
     """The work in UPDATE_COMPLETE_CLEANUP_IN_PROGRESS: delete replaced and removed resources."""
     job.pause()
     with job.state.transaction() as tx:
-        replaced = [left for r in job.resources.values() if (left := _replaced(r))]
+        leftovers = list(job.stack_in(tx).leftovers)
         for resource in job.resources.values():
+            before = resource.before
+            if before and before.replaced and before.physical_id != resource.physical_id:
+                leftovers.append(_leftover(resource, before, retained=before.retained))
             tx.put(replace(resource, before=None, fresh=False))
-        stack = job.stack_in(tx)
-        tx.put(replace(stack, leftovers=(*stack.leftovers, *replaced)))
-    wanted = job.blueprint().active
+        tx.put(replace(job.stack_in(tx), leftovers=tuple(leftovers)))
+    wanted = job.blueprint.active
     unwanted = [r for name, r in job.resources.items() if name not in wanted]
     _clean_up(job, "UPDATE_COMPLETE", unwanted)
 
 
-def _replaced(resource: StackResource) -> Leftover | None:
-    """The old physical resource that a complete update replaced, for the cleanup."""
-    before = resource.before
-    if before is None or not before.replaced or before.physical_id == resource.physical_id:
-        return None
+def _leftover(
+    resource: StackResource, physical: Before | StackResource, *, retained: bool = False
+) -> Leftover:
+    """The old or the new physical resource of a replacement, for the cleanup."""
     return Leftover(
         logical_id=resource.logical_id,
         type=resource.type,
-        physical_id=before.physical_id,
-        properties=before.properties,
-        retained=before.retained,
+        physical_id=physical.physical_id,
+        properties=physical.properties,
+        retained=retained,
     )
 
 
 def roll_back_update(job: Job) -> None:
     """The work in UPDATE_ROLLBACK_IN_PROGRESS: restore each resource that the update touched."""
     job.pause()
-    blueprint = job.blueprint(job.stack.previous)
-    for wave in waves(blueprint.needs):
+    for wave in waves(job.blueprint.needs):
         current = job.resources
         known = (current[name] for name in wave if name in current)
         touched = [
-            r for r in known if r.before or r.status in {"UPDATE_IN_PROGRESS", "UPDATE_FAILED"}
+            r.logical_id
+            for r in known
+            if r.before or r.status in {"UPDATE_IN_PROGRESS", "UPDATE_FAILED"}
         ]
-        failed = steps.run(job, [_restoration(job, blueprint, each) for each in touched])
+        failed = steps.run(job, [Step(n, "UPDATE", partial(_restore, job, n)) for n in touched])
         if failed:
             job.stack_becomes("UPDATE_ROLLBACK_FAILED", _failure("update", failed))
             return
-    with job.state.transaction() as tx:
-        tx.put(replace(job.stack_in(tx), config=blueprint.config))
+    job.change_stack(config=job.blueprint.config)
     job.stack_becomes("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
 
 
-def _restoration(job: Job, blueprint: Blueprint, resource: StackResource) -> Step:
-    name = resource.logical_id
-
-    def act() -> None:
-        before = job.resource(name).before
-        if before is None:
-            return
-        if before.replaced:
-            before = _return_to_old(job, name, before)
-        steps.restore(job, blueprint, name, before)
-        job.change_resource(name, before=None)
-
-    return Step(name, resource.type, "UPDATE", act)
-
-
-def _return_to_old(job: Job, logical_id: str, before: Before) -> Before:
-    """Restore the old physical resource, and leave the new one to the cleanup."""
-    restored = replace(before, replaced=False)
-    with job.state.transaction() as tx:
-        resource, stack = job.resource(logical_id), job.stack_in(tx)
-        if resource.initiated and resource.physical_id != before.physical_id:
-            left = Leftover(
-                logical_id=logical_id,
-                type=resource.type,
-                physical_id=resource.physical_id,
-                properties=resource.properties,
-            )
-            tx.put(replace(stack, leftovers=(*stack.leftovers, left)))
-        old = {name: getattr(before, name) for name in _RESTORED}
-        tx.put(replace(resource, initiated=True, before=restored, **old))
-    return restored
+def _restore(job: Job, logical_id: str) -> None:
+    """Restore what the update changed; of a replacement, leave the new one to the cleanup."""
+    before = job.resource(logical_id).before
+    if before is None:
+        return
+    if before.replaced:
+        with job.state.transaction() as tx:
+            resource, stack = job.resource(logical_id), job.stack_in(tx)
+            if resource.initiated and resource.physical_id != before.physical_id:
+                left = _leftover(resource, resource)
+                tx.put(replace(stack, leftovers=(*stack.leftovers, left)))
+            before = replace(before, replaced=False)
+            old = {name: getattr(before, name) for name in _RESTORED}
+            tx.put(replace(resource, initiated=True, before=before, **old))
+    steps.restore(job, logical_id, before)
+    job.change_resource(logical_id, before=None)
 
 
 def clean_up_rollback(job: Job) -> None:

@@ -9,7 +9,7 @@ import logging
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from stslab.sandbox.api.faults import where
 from stslab.sandbox.api.model import ApiFault
@@ -19,7 +19,6 @@ from stslab.sandbox.cloudformation.resources.types import TYPES, ResourceType, f
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties, Refused, Work
 from stslab.sandbox.cloudformation.stacks.changes import EXISTS, NAMED, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
-from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
@@ -58,9 +57,8 @@ class Step:
     """
 
     logical_id: str
-    type: str
     verb: str
-    act: Callable[[], None]
+    act: Callable[[], object]
     reason: str = ""
     shown: Properties | None = field(default=None, repr=False)
 
@@ -90,7 +88,8 @@ def run(job: Job, steps: Sequence[Step]) -> list[str]:
 
 def attempt(job: Job, step: Step) -> str:
     """Run a step. Returns the reason why it failed, or an empty text."""
-    rehearsed = job.failure(job.stack_id, step.logical_id, step.type, step.verb)
+    resource = job.resource(step.logical_id)
+    rehearsed = job.failure(job.stack_id, step.logical_id, resource.type, step.verb)
     if rehearsed:
         return _handler_error(rehearsed, "InternalFailure")
     try:
@@ -98,7 +97,7 @@ def attempt(job: Job, step: Step) -> str:
     except BadProperties as problem:
         return str(problem)
     except Refused as refused:
-        return _service_error(refused, step.type, job.resource(step.logical_id).physical_id)
+        return _service_error(refused, resource.type, job.resource(step.logical_id).physical_id)
     except ApiFault as fault:
         return fault.message  # of the template, not of a service
     except Exception as error:  # noqa: BLE001 - fails the resource, not the sandbox
@@ -124,7 +123,6 @@ def _service_error(refused: Refused, kind: str, name: str) -> str:
 
 
 def _handler_error(message: str, code: str) -> str:
-    """The reason in an event for an error of a resource handler."""
     return (
         f'Resource handler returned message: "{message}" '
         f"(RequestToken: {uuid.uuid4()}, HandlerErrorCode: {code})"
@@ -142,16 +140,14 @@ def _work_on(job: Job, resource: StackResource | Leftover, **more: Value) -> Wor
         now = job.resource(resource.logical_id)
         job.add_event(now, now.status, reason)
 
-    base = Work(
+    return Work(
         job.call,
         job.state,
-        physical_id=resource.physical_id,
-        properties=resource.properties,
+        resource.physical_id,
         region=job.stack.region,
-        account=job.account,
         add_event=add_event,
+        **{"properties": resource.properties, **more},
     )
-    return replace(base, **more)
 
 
 @dataclass(frozen=True)
@@ -163,43 +159,43 @@ class Wanted:
     tags: Mapping[str, str]
 
 
-def wanted(job: Job, blueprint: Blueprint, logical_id: str) -> Wanted:
-    """Evaluate a resource of a blueprint with the stack's current resources.
+def wanted(job: Job, logical_id: str) -> Wanted:
+    """Evaluate a resource of the blueprint with the stack's current resources.
 
     Raises:
         BadProperties: the type or a property is not supported or not valid.
         ApiFault: an intrinsic function can't be evaluated.
     """
-    kind = kind_of(blueprint.declared(logical_id).type)
-    properties = fitted(kind, logical_id, blueprint.properties(logical_id, job.lookup))
-    return Wanted(kind, properties, blueprint.tags(logical_id, properties) if kind.tagged else {})
+    kind = kind_of(job.blueprint.declared(logical_id).type)
+    properties = fitted(kind, logical_id, job.blueprint.properties(logical_id, job.lookup))
+    tags = job.blueprint.tags(logical_id, properties) if kind.tagged else {}
+    return Wanted(kind, properties, tags)
 
 
-def shown(job: Job, blueprint: Blueprint, logical_id: str) -> Properties:
+def shown(job: Job, logical_id: str) -> Properties:
     """The properties in the events; empty if they can't be evaluated."""
     try:
-        return blueprint.properties(logical_id, job.lookup, masked=True)
+        return job.blueprint.properties(logical_id, job.lookup, masked=True)
     except ApiFault:
         return {}  # the step fails with this error
 
 
-def _record(job: Job, blueprint: Blueprint, logical_id: str, work: Work) -> StackResource:
-    """Record the result of a handler, and the resource's attributes in the template."""
+def _record(job: Job, logical_id: str, work: Work) -> StackResource:
     return job.change_resource(
         logical_id,
         physical_id=work.physical_id,
         properties=work.properties,
         attributes=work.attributes,
         tags=work.tags,
-        **declared_members(job, blueprint, logical_id),
+        **declared_members(job, logical_id),
     )
 
 
-def declared_members(job: Job, blueprint: Blueprint, logical_id: str) -> Properties:
-    declared = blueprint.declared(logical_id)
+def declared_members(job: Job, logical_id: str) -> Properties:
+    declared = job.blueprint.declared(logical_id)
     return {
-        "metadata": blueprint.metadata(logical_id, job.lookup),
-        "needs": tuple(sorted(blueprint.needs[logical_id])),
+        "metadata": job.blueprint.metadata(logical_id, job.lookup),
+        "needs": tuple(sorted(job.blueprint.needs[logical_id])),
         "deletion_policy": declared.deletion_policy,
         "update_replace_policy": declared.update_replace_policy,
         "description": declared.description,
@@ -214,12 +210,6 @@ def _others(job: Job, resource: StackResource) -> Iterator[StackResource]:
             yield other
 
 
-def _check_owner(job: Job, resource: StackResource, name: str) -> None:
-    for other in _others(job, resource):
-        if other.physical_id == name:
-            raise BadProperties(f"{name} already exists in stack {other.stack_id}")
-
-
 def check_policies(job: Job, resource: StackResource, properties: Properties) -> None:
     """Refuse inline policies that another ``AWS::IAM::Policy`` puts into the same identities."""
     name, mine = properties.get("PolicyName"), {*holders(properties)}
@@ -232,42 +222,31 @@ def check_policies(job: Job, resource: StackResource, properties: Properties) ->
         raise BadProperties(f"{_SHARED} Found stacks: [{', '.join(found)}]")
 
 
-def create(job: Job, blueprint: Blueprint, logical_id: str) -> None:
+def create(job: Job, logical_id: str) -> None:
     """Create a resource, and add the event that tells its physical id."""
-    want = wanted(job, blueprint, logical_id)
-    resource = job.resource(logical_id)
+    want, resource = wanted(job, logical_id), job.resource(logical_id)
     if resource.initiated:
         delete(job, resource)  # left unfinished by an earlier process
     name = want.kind.new_name(job.stack.name, logical_id, want.properties)
-    if want.kind.name in NAMED:
-        _check_owner(job, resource, name)
+    for other in _others(job, resource) if want.kind.name in NAMED else ():
+        if other.physical_id == name:
+            raise BadProperties(f"{name} already exists in stack {other.stack_id}")
     check_policies(job, resource, want.properties)
-    resource = job.change_resource(
-        logical_id,
-        physical_id=name,
-        properties=want.properties,
-        tags=want.tags,
-        initiated=True,
-    )
+    begun = {"properties": want.properties, "tags": want.tags, "initiated": True}
+    resource = job.change_resource(logical_id, physical_id=name, **begun)
     work = _work_on(job, resource, tags=want.tags)
     try:
         want.kind.handler.create(work)
     except (ApiFault, BadProperties):
+        made = {"physical_id": work.physical_id, "attributes": work.attributes}
         # If the first call already failed, there is nothing to delete.
-        job.change_resource(
-            logical_id,
-            initiated=bool(work.succeeded),
-            physical_id=work.physical_id,
-            attributes=work.attributes,
-        )
+        job.change_resource(logical_id, initiated=bool(work.succeeded), **made)
         raise
-    resource = _record(job, blueprint, logical_id, work)
-    properties = shown(job, blueprint, logical_id)
+    resource, properties = _record(job, logical_id, work), shown(job, logical_id)
     job.add_event(resource, resource.status, "Resource creation Initiated", properties)
 
 
-def update(job: Job, blueprint: Blueprint, logical_id: str, want: Wanted) -> None:
-    """Update a resource in place."""
+def update(job: Job, logical_id: str, want: Wanted) -> None:
     resource = job.resource(logical_id)
     work = _work_on(
         job,
@@ -278,16 +257,15 @@ def update(job: Job, blueprint: Blueprint, logical_id: str, want: Wanted) -> Non
         attributes=dict(resource.attributes),
     )
     want.kind.handler.update(work, resource.properties)
-    _record(job, blueprint, logical_id, work)
+    _record(job, logical_id, work)
 
 
-def restore(job: Job, blueprint: Blueprint, logical_id: str, before: Before) -> None:
+def restore(job: Job, logical_id: str, before: Before) -> None:
     """Undo an update in place that was tried."""
     if before.tried is None:
         return
     resource = job.change_resource(logical_id, properties=before.tried, tags=before.tried_tags)
-    want = Wanted(kind_of(resource.type), before.properties, before.tags)
-    update(job, blueprint, logical_id, want)
+    update(job, logical_id, Wanted(kind_of(resource.type), before.properties, before.tags))
 
 
 def delete(job: Job, resource: StackResource | Leftover) -> None:

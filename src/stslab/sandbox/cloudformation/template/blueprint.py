@@ -1,22 +1,22 @@
-"""A template evaluated with the parameters and tags of a stack."""
+"""A template evaluated with the parameters and tags of a stack, and its dependencies.
+
+AWS CloudFormation User Guide, "Ref", "Fn::GetAtt", "Fn::Sub", "DependsOn attribute".
+"""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from stslab.sandbox.api.faults import require
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.functions import (
     NO_VALUE,
     UNKNOWN,
+    Holds,
+    Reference,
     Scope,
     as_text,
     evaluate,
-)
-from stslab.sandbox.cloudformation.template.references import (
-    Reference,
-    dependencies,
     references,
-    unresolved,
 )
 from stslab.sandbox.cloudformation.template.template import (
     Declared,
@@ -31,6 +31,37 @@ from stslab.sandbox.state.stacks import Config, Stack, StackResource
 Lookup = Callable[[Reference], Value]
 Properties = Mapping[str, Value]
 Imports = Callable[[str], str]
+Needs = Mapping[str, frozenset[str]]
+"""The dependencies: for each resource, those that must be created first."""
+
+
+def waves(needs: Needs) -> list[list[str]]:
+    """The resources in the order of creation; those of one wave are created together."""
+    left = dict(needs)
+    result: list[list[str]] = []
+    while left:
+        wave = [name for name, needed in left.items() if needed.isdisjoint(left)]
+        require(wave, f"Circular dependency between resources: [{', '.join(left)}]")
+        result.append(wave)
+        for name in wave:
+            del left[name]
+    return result
+
+
+def dependencies(template: Template, active: Iterable[str], holds: Holds | None = None) -> Needs:
+    """The dependencies of the active resources, from ``DependsOn`` and from references."""
+    names = frozenset(active)
+    needs: dict[str, frozenset[str]] = {}
+    for name in (name for name in template.resources if name in names):
+        declared = template.resources[name]
+        found = references([declared.properties, declared.metadata], holds)
+        needs[name] = names & {*declared.depends_on, *(reference.name for reference in found)}
+    return needs
+
+
+def unresolved(names: Iterable[str], block: str) -> str:
+    listed = ", ".join(names)
+    return f"Unresolved resource dependencies [{listed}] in the {block} block of the template"
 
 
 class Blueprint:
@@ -165,8 +196,6 @@ class Blueprint:
 
 
 def lookup_in(resources: Mapping[str, StackResource]) -> Lookup:
-    """A lookup of the physical ids and attributes of these resources."""
-
     def lookup(reference: Reference) -> Value:
         resource = resources[reference.name]
         if not reference.getter:

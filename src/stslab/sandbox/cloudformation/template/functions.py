@@ -1,4 +1,4 @@
-"""Evaluates the intrinsic functions and the condition functions.
+"""The intrinsic functions and the condition functions: finds, checks and evaluates them.
 
 AWS CloudFormation User Guide, "Intrinsic function reference" and "Condition functions".
 """
@@ -7,36 +7,136 @@ import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import UnionType
 from typing import Final
 
+import msgspec
+
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.template.references import (
-    SUB_VARIABLE,
-    Reference,
-    check_form,
-    function_of,
-    getatt_parts,
-    if_parts,
-    ref_name,
-    sub_parts,
-    sub_reference,
-)
 from stslab.sandbox.cloudformation.template.template import Value, well_formed
 
+SUB_VARIABLE = re.compile(r"\$\{(?!!)([^{}]*)\}")
+IF_PARTS = 3
+# CloudFormation's errors for wrong arguments of a function.
+_TAKES: Mapping[str, str] = msgspec.yaml.decode(Path(__file__).with_name("takes.yaml").read_bytes())
+Holds = Callable[[str], bool]
+"""Whether the condition with a name holds."""
 _LONGEST = 262_144
 """The maximum length of a text, longer than any property; nested functions could exceed it."""
 
 
-class _NoValue:
-    """The value of ``AWS::NoValue``. A property with it is left out."""
+class Reference(msgspec.Struct, frozen=True):
+    """A ``Ref`` (no attribute) or an ``Fn::GetAtt`` of ``name``."""
 
-    def __repr__(self) -> str:
-        return "AWS::NoValue"
+    name: str
+    attribute: str = ""
+    getter: bool = False
+
+    @property
+    def text(self) -> str:
+        """The reference as a CausingEntity of DescribeChangeSet: ``Role`` or ``Role.Arn``."""
+        return f"{self.name}.{self.attribute}" if self.getter else self.name
 
 
-NO_VALUE: Final = _NoValue()
+def function_of(value: object) -> tuple[str, Value] | None:
+    """The name and argument of an intrinsic function; None if the value is something else."""
+    if isinstance(value, dict) and len(value) == 1:
+        name, argument = next(iter(value.items()))
+        if isinstance(name, str) and (name == "Ref" or name.startswith("Fn::")):
+            return name, argument
+    return None
+
+
+def references(value: Value, holds: Holds | None = None) -> Iterator[Reference]:
+    """All references in a value.
+
+    With ``holds``, only the branch of an ``Fn::If`` that is used counts; without it, both do.
+    """
+    function = function_of(value)
+    if function and function[0] in REFERRERS:
+        yield from REFERRERS[function[0]](function[1], holds)
+        return
+    children = value.values() if isinstance(value, dict) else value
+    for child in children if isinstance(value, dict | list) else ():
+        yield from references(child, holds)
+
+
+def _in_getatt(argument: object, holds: Holds | None) -> Iterator[Reference]:
+    name, attribute = getatt_parts(argument)
+    yield Reference(name, attribute if isinstance(attribute, str) else "", getter=True)
+    yield from references(attribute, holds)
+
+
+def _in_sub(argument: object, holds: Holds | None) -> Iterator[Reference]:
+    text, variables = sub_parts(argument)
+    for name in SUB_VARIABLE.findall(text):
+        if name not in variables:
+            yield sub_reference(name)
+    yield from references(list(variables.values()), holds)
+
+
+def _in_if(argument: object, holds: Holds | None) -> Iterator[Reference]:
+    condition, when_true, when_false = if_parts(argument)
+    if holds is None:
+        yield from references([when_true, when_false])
+    else:
+        yield from references(when_true if holds(condition) else when_false, holds)
+
+
+REFERRERS: dict[str, Callable[[Value, Holds | None], Iterator[Reference]]] = {
+    "Ref": lambda argument, _holds: iter([Reference(ref_name(argument))]),
+    "Fn::GetAtt": _in_getatt,
+    "Fn::Sub": _in_sub,
+    "Fn::If": _in_if,
+}
+
+
+def check_form(fits: object, function: str) -> None:
+    require(fits, f"Template error: {_TAKES[function]}")
+
+
+def ref_name(argument: object) -> str:
+    require(isinstance(argument, str), "Template format error: All Ref values must be strings.")
+    return str(argument)
+
+
+def getatt_parts(argument: object) -> tuple[str, Value]:
+    parts: Value = argument.split(".", 1) if isinstance(argument, str) else argument
+    valid = isinstance(parts, list) and len(parts) > 1 and isinstance(parts[0], str) and parts[0]
+    check_form(valid and parts[1], "Fn::GetAtt")
+    if all(isinstance(part, str) for part in parts):
+        return parts[0], ".".join(parts[1:])
+    return parts[0], parts[1]
+
+
+def sub_parts(argument: object) -> tuple[str, dict[str, Value]]:
+    parts: Value = [argument, {}] if isinstance(argument, str) else argument
+    valid = isinstance(parts, list) and len(parts) == len(("text", "variables"))
+    check_form(valid and isinstance(parts[0], str) and isinstance(parts[1], dict), "Fn::Sub")
+    names = SUB_VARIABLE.findall(parts[0])
+    check_form(all(re.fullmatch(r"[A-Za-z0-9_.:]+", name) for name in names), "${} in Fn::Sub")
+    return parts[0], parts[1]
+
+
+def sub_reference(name: str) -> Reference:
+    resource, dot, attribute = name.partition(".")
+    return Reference(resource, attribute, getter=True) if dot else Reference(name)
+
+
+def if_parts(argument: object) -> tuple[str, Value, Value]:
+    parts: Value = argument
+    fits, wanted = isinstance(parts, list) and len(parts) == IF_PARTS, "a list argument with"
+    require(fits, f"Template error: Fn::If requires {wanted} three elements")
+    condition, when_true, when_false = parts
+    named = isinstance(condition, str)
+    require(named, f"Template error: Fn::If requires {wanted} the first element being a condition")
+    return condition, when_true, when_false
+
+
+NO_VALUE: Final = object()
+"""The value of ``AWS::NoValue``. A property with it is left out."""
 
 
 class Unknown(str):
@@ -51,9 +151,6 @@ UNKNOWN: Final = Unknown("{{changeSet:KNOWN_AFTER_APPLY}}")
 
 class _UnknownParts(list[str]):
     """The parts of an unknown text. Every index of it is UNKNOWN."""
-
-    def __init__(self) -> None:
-        super().__init__([UNKNOWN])
 
 
 @dataclass
@@ -90,6 +187,9 @@ def evaluate(value: object, scope: Scope) -> Value:
         name, argument = function
         if name not in FUNCTIONS:
             raise unsupported_function(name)
+        if name in FITS:
+            argument = evaluate(argument, scope)
+            check_arguments(name, argument)
         return FUNCTIONS[name](argument, scope)
     if isinstance(value, dict):
         pairs = ((key, evaluate(child, scope)) for key, child in value.items())
@@ -115,12 +215,6 @@ def as_text(value: object) -> str:
 def check_arguments(name: str, argument: object) -> None:
     """Raise ValidationError for a wrong argument. Functions in it may stand for anything."""
     check_form(FITS[name](argument), name)
-
-
-def _arguments(name: str, argument: object, scope: Scope) -> Value:
-    values = evaluate(argument, scope)
-    check_arguments(name, values)
-    return values
 
 
 def _bounded(length: int) -> None:
@@ -162,7 +256,7 @@ FITS: Mapping[str, Callable[[Value], object]] = {
     "Fn::Or": _counts(2, 10),
     "Fn::Not": _counts(1, 1),
 }
-"""Whether the argument of a function has the right form."""
+"""Whether the argument of a function has the right form. It is evaluated before the function."""
 
 
 def _getatt(argument: object, scope: Scope) -> Value:
@@ -190,21 +284,21 @@ def _sub(argument: object, scope: Scope) -> str:
     return UNKNOWN if UNKNOWN in filled else filled.replace("${!", "${")
 
 
-def _join(argument: object, scope: Scope) -> str:
-    delimiter, items = _arguments("Fn::Join", argument, scope)
+def _join(argument: Value, _scope: Scope) -> str:
+    delimiter, items = argument
     texts = [as_text(item) for item in items]
     _bounded(sum(map(len, texts)) + len(delimiter) * len(texts))
     joined = delimiter.join(texts)
     return UNKNOWN if UNKNOWN in joined else joined
 
 
-def _split(argument: object, scope: Scope) -> list[str]:
-    delimiter, text = _arguments("Fn::Split", argument, scope)
-    return _UnknownParts() if isinstance(text, Unknown) else str(text).split(delimiter)
+def _split(argument: Value, _scope: Scope) -> list[str]:
+    delimiter, text = argument
+    return _UnknownParts([UNKNOWN]) if isinstance(text, Unknown) else str(text).split(delimiter)
 
 
-def _select(argument: object, scope: Scope) -> Value:
-    index, items = _arguments("Fn::Select", argument, scope)
+def _select(argument: Value, _scope: Scope) -> Value:
+    index, items = argument
     if isinstance(items, _UnknownParts):
         return UNKNOWN
     missing = f"Template error: Fn::Select cannot select nonexistent value at index {index}"
@@ -212,8 +306,7 @@ def _select(argument: object, scope: Scope) -> Value:
     return items[int(index)]
 
 
-def _find_in_map(argument: object, scope: Scope) -> Value:
-    arguments = _arguments("Fn::FindInMap", argument, scope)
+def _find_in_map(arguments: Value, scope: Scope) -> Value:
     name, first, second = map(as_text, arguments[:3])
     absent = f"Mapping named '{name}' is not present in the 'Mappings' section of template."
     require(name in scope.mappings, f"Template error: {absent}")
@@ -225,14 +318,9 @@ def _find_in_map(argument: object, scope: Scope) -> Value:
     return row[second]
 
 
-def _base64(argument: object, scope: Scope) -> str:
-    text = _arguments("Fn::Base64", argument, scope)
+def _base64(text: str, _scope: Scope) -> str:
     _bounded(len(text))
     return UNKNOWN if isinstance(text, Unknown) else base64.b64encode(text.encode()).decode()
-
-
-def _import_value(argument: object, scope: Scope) -> str:
-    return scope.imports(_arguments("Fn::ImportValue", argument, scope)) if scope.imports else ""
 
 
 def _if(argument: object, scope: Scope) -> Value:
@@ -249,7 +337,7 @@ FUNCTIONS: dict[str, Callable[[Value, Scope], Value]] = {
     "Fn::Select": _select,
     "Fn::FindInMap": _find_in_map,
     "Fn::Base64": _base64,
-    "Fn::ImportValue": _import_value,
+    "Fn::ImportValue": lambda name, scope: scope.imports(name) if scope.imports else "",
     "Fn::If": _if,
 }
 
@@ -268,7 +356,6 @@ def decider(value: object, conditions: Mapping[str, Value]) -> tuple[str, Value]
 
 
 def conditions_in(value: object, conditions: Mapping[str, Value]) -> Iterator[str]:
-    """The names of the conditions that a condition refers to."""
     name, argument = decider(value, conditions)
     if name == "Condition":
         yield argument

@@ -22,11 +22,8 @@ NUMBERS = frozenset({"Number", "List<Number>"})
 TYPES = TEXT | LISTS | NUMBERS
 LIMITS = frozenset({"MaxLength", "MaxValue", "MinLength", "MinValue"})
 KEYS = LIMITS | frozenset(
-    {
-        "AllowedPattern", "AllowedValues", "ConstraintDescription", "Default", "Description",
-        "NoEcho", "Type",
-    }
-)  # fmt: skip
+    "AllowedPattern AllowedValues ConstraintDescription Default Description NoEcho Type".split()
+)
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -93,15 +90,14 @@ def resolve(
 
 
 def _given(entry: Mapping[str, Value], previous: Mapping[str, str]) -> str:
-    key = entry["ParameterKey"]
+    key, value = entry["ParameterKey"], entry.get("ParameterValue")
     refusal = f"Invalid input for parameter key {key}."
-    cannot = f"{refusal} Cannot specify usePreviousValue as true"
     if not entry.get("UsePreviousValue"):
         either = f"{refusal} Either specify a value or usePreviousValue as true"
-        require("ParameterValue" in entry, either)
-        return str(entry["ParameterValue"])
-    both = f"{cannot} and non empty value for a parameter"
-    require(not entry.get("ParameterValue"), both)
+        require(value is not None, either)
+        return str(value)
+    cannot = f"{refusal} Cannot specify usePreviousValue as true"
+    require(not value, f"{cannot} and non empty value for a parameter")
     require(key in previous, f"{cannot} for a parameter key not in the previous template")
     return previous[key]
 
@@ -136,18 +132,14 @@ def shown(
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in visible.items()]
 
 
-def declared(name: str, body: Declaration) -> dict[str, Value]:
-    result: dict[str, Value] = {"ParameterKey": name, "NoEcho": is_secret(body)}
-    for member, key in (("DefaultValue", "Default"), ("Description", "Description")):
-        if key in body:
-            result[member] = as_text(body[key])
-    return result
-
-
-def summarised(name: str, body: Declaration) -> dict[str, Value]:
+def described(name: str, body: Declaration) -> dict[str, Value]:
+    """A declaration as in GetTemplateSummary, which has all members that other answers have."""
     allowed = [as_text(value) for value in body.get("AllowedValues", [])]
     return {
-        **declared(name, body),
+        "ParameterKey": name,
+        "NoEcho": is_secret(body),
+        "DefaultValue": as_text(body["Default"]) if "Default" in body else None,
+        "Description": as_text(body["Description"]) if "Description" in body else None,
         "ParameterType": body["Type"],
         "ParameterConstraints": {"AllowedValues": allowed} if allowed else {},
     }
@@ -162,27 +154,18 @@ def _check_value(name: str, value: str, declared: Declaration) -> None:
         for key, kinds, fits, problem in CHECKS:
             limit = declared.get(key)
             if limit is not None and kind in kinds and not fits(member, limit):
-                raise invalid(_refusal(name, problem.format(limit), declared))
+                reason = declared.get("ConstraintDescription")
+                failed = f"Parameter {name} failed to satisfy constraint: {reason}"
+                raise invalid(failed if reason else f"Parameter '{name}' {problem.format(limit)}")
 
 
-def _refusal(name: str, problem: str, declared: Declaration) -> str:
-    reason = declared.get("ConstraintDescription")
-    if reason:
-        return f"Parameter {name} failed to satisfy constraint: {reason}"
-    return f"Parameter '{name}' {problem}"
-
-
+_NOT = "must be a number not"
 CHECKS: tuple[tuple[str, frozenset[str], Callable[[str, Value], object], str], ...] = (
     ("AllowedValues", TYPES, lambda v, x: v in map(as_text, x), "must be one of AllowedValues"),
     ("AllowedPattern", TYPES, lambda v, x: _compiled(x).fullmatch(v), "must match pattern {}"),
     ("MinLength", TEXT, lambda v, x: len(v) >= float(x), "must contain at least {} characters"),
     ("MaxLength", TEXT, lambda v, x: len(v) <= float(x), "must contain at most {} characters"),
-    ("MinValue", NUMBERS, lambda v, x: float(v) >= float(x), "must be a number not less than {}"),
-    (
-        "MaxValue",
-        NUMBERS,
-        lambda v, x: float(v) <= float(x),
-        "must be a number not greater than {}",
-    ),
+    ("MinValue", NUMBERS, lambda v, x: float(v) >= float(x), f"{_NOT} less than {{}}"),
+    ("MaxValue", NUMBERS, lambda v, x: float(v) <= float(x), f"{_NOT} greater than {{}}"),
 )
 """For each constraint: its parameter types, whether a value fits, and the error."""

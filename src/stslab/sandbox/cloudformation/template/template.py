@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import yaml
 
@@ -90,17 +90,13 @@ def check_size(text: str) -> None:
 
 def _parse_json(text: str) -> Value:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=int)  # which fails: NaN and Infinity are no numbers
     except json.JSONDecodeError as error:
         column = error.colno + (error.pos < len(text))  # AWS names the place after the character
         place = f"(line {error.lineno}, column {column})"
         raise invalid(f"Template format error: JSON not well-formed. {place}") from None
     except ValueError:  # a number with more digits than Python converts, or a constant
         raise invalid("Template format error: JSON not well-formed.") from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def _parse_yaml(text: str) -> Value:
@@ -284,8 +280,8 @@ def _declared(name: str, body: Value) -> Declared:
     )
 
 
-def _text_of(body: Mapping[str, Value], key: str) -> str:
-    value = body.get(key, "")
+def _text_of(body: Mapping[str, Value], key: str, default: str = "") -> str:
+    value = body.get(key, default)
     well_formed(isinstance(value, str), f"Every {key} member must be a string.")
     return str(value)
 
@@ -298,10 +294,9 @@ def _depends_on(name: str, value: Value) -> tuple[str, ...]:
 
 
 def _policy(body: Mapping[str, Value], key: str, name: str) -> str:
-    value = body.get(key, "Delete")
-    well_formed(isinstance(value, str), f"Every {key} member must be a string.")
+    value = _text_of(body, key, "Delete")
     well_formed(value in POLICIES[key], f"Unrecognized {key} {value} for resource {name}")
-    return str(value)
+    return value
 
 
 def _mappings(section: dict[str, Value]) -> dict[str, Value]:
@@ -325,9 +320,8 @@ def _outputs(section: dict[str, Value]) -> dict[str, Value]:
         _check_name("Output", name)
         fits = isinstance(body, dict) and "Value" in body
         well_formed(fits, "Every Outputs member must contain a Value object")
-        for key in ("Condition", "Description"):
-            fits = isinstance(body.get(key, ""), str)
-            well_formed(fits, f"Every {key} member must be a string.")
+        _text_of(body, "Condition")
+        _text_of(body, "Description")
         if "Export" in body:
             fits = isinstance(body["Export"], dict) and "Name" in body["Export"]
             well_formed(fits, "Every Export member must contain a Name object")

@@ -10,36 +10,22 @@ from graphlib import CycleError, TopologicalSorter
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.types import TYPES, exists
-from stslab.sandbox.cloudformation.template import parameters
-from stslab.sandbox.cloudformation.template.functions import (
-    DECIDERS,
-    FITS,
-    FUNCTIONS,
-    Scope,
-    check_arguments,
-    conditions_in,
-    evaluate,
-    unsupported_function,
-)
-from stslab.sandbox.cloudformation.template.references import (
-    PSEUDO_PARAMETERS,
-    dependencies,
-    function_of,
-    if_parts,
-    references,
-    unresolved,
-    waves,
-)
+from stslab.sandbox.cloudformation.template import functions, parameters
+from stslab.sandbox.cloudformation.template.blueprint import dependencies, unresolved, waves
+from stslab.sandbox.cloudformation.template.functions import function_of, references
 from stslab.sandbox.cloudformation.template.template import Template, well_formed
 from stslab.structures import parts
 
 IAM = "CAPABILITY_IAM"
 NAMED_IAM = "CAPABILITY_NAMED_IAM"
 IMPORT = "Fn::ImportValue"
+PSEUDO_PARAMETERS = frozenset(
+    "AWS::AccountId AWS::NotificationARNs AWS::NoValue AWS::Partition AWS::Region AWS::StackId "
+    "AWS::StackName AWS::URLSuffix".split()
+)
 
 
 def check(template: Template) -> None:
-    """Raise CloudFormation's ValidationError for an invalid template."""
     parameters.check_declarations(template.parameters)
     strange = sorted({d.type for d in template.resources.values() if not exists(d.type)})
     well_formed(not strange, f"Unrecognized resource types: [{', '.join(strange)}]")
@@ -70,17 +56,17 @@ def check(template: Template) -> None:
 def _check_functions(template: Template, value: object) -> None:
     for _, part in parts(value):
         name, argument = function_of(part) or ("", [])
-        if name and name not in FUNCTIONS and name not in DECIDERS:
-            raise unsupported_function(name)
+        if name and name not in functions.FUNCTIONS and name not in functions.DECIDERS:
+            raise functions.unsupported_function(name)
         if name == "Fn::If":
-            condition = if_parts(argument)[0]
+            condition = functions.if_parts(argument)[0]
             missing = f"Template error: unresolved condition dependency {condition} in Fn::If"
             require(condition in template.conditions, missing)
-        if name in FITS:
+        if name in functions.FITS:
             others = name == IMPORT and _depends_on_others(template, argument)
-            check_arguments(name, None if others else argument)
+            functions.check_arguments(name, None if others else argument)
         if name == "Fn::FindInMap" and not argument[3:] and not list(references(argument)):
-            evaluate(part, Scope({}, template.mappings))
+            functions.evaluate(part, functions.Scope({}, template.mappings))
         dynamic = isinstance(part, str) and "{{resolve:" in part
         require(not dynamic, "Dynamic references are not supported by the embedded account")
 
@@ -108,7 +94,9 @@ def _check_conditions(template: Template) -> None:
     conditions = template.conditions
     imports = _imports(list(conditions.values()))
     require(not imports, "Template error: Cannot use Fn::ImportValue in Conditions.")
-    graph = {name: set(conditions_in(body, conditions)) for name, body in conditions.items()}
+    graph = {
+        name: set(functions.conditions_in(body, conditions)) for name, body in conditions.items()
+    }
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as cycle:
@@ -159,7 +147,6 @@ def needed_capabilities(template: Template) -> tuple[str, tuple[str, ...]]:
 
 
 def check_capabilities(template: Template, given: Iterable[str]) -> None:
-    """Raise InsufficientCapabilitiesException if a needed capability is not given."""
     capability, _ = needed_capabilities(template)
     if capability and not {capability, NAMED_IAM} & set(given):
         refusal = f"Requires capabilities : [{capability}]"
