@@ -7,6 +7,7 @@ from tests.render.drawing import Screen
 
 from stslab.cli.workspace import agrees
 from stslab.render.terminal.console import make_console
+from stslab.render.terminal.paper import Paper
 
 CLEANS_UP = ("c", "cleans up")
 GOES_ON = ("", "Enter goes on")
@@ -14,9 +15,9 @@ GOES_ON = ("", "Enter goes on")
 
 def asked(answers: str, done=CLEANS_UP, question="Next: something"):
     screen = Screen()
-    console = make_console(screen, environ={"COLUMNS": "80"})
+    paper = Paper(make_console(screen, environ={"COLUMNS": "80"}))
     letter, does = done
-    return agrees(console, question, letter, does, io.StringIO(answers)), screen.getvalue()
+    return agrees(paper, question, letter, does, io.StringIO(answers)), screen.getvalue()
 
 
 @pytest.mark.parametrize(

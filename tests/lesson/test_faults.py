@@ -16,7 +16,7 @@ from stslab.lab.model import Lab
 from stslab.lab.references import resolve
 from stslab.lesson.faults import Faults
 from stslab.runner.calls.work import Work
-from stslab.runner.journal.records import Fault
+from stslab.runner.journal.records import Broken, Fault, FaultState
 from stslab.runner.ports import Refusal
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.vocabulary import Gate
@@ -89,7 +89,7 @@ def test_each_fault_changes_its_cells_and_its_fix_restores_them(
         if not cell.verdict.allowed:
             answer = account.call(cell.who, row.service, row.operation, params)
             assert isinstance(answer, Refusal), (fault.id, answer)
-        told = bench.diagnosed(fault, ())
+        told = bench.diagnosed(Broken(fault, FaultState.PLANTING, ""), ())
         assert told.gate in {*Gate, ""}
     assert seen == faults.keys()
 

@@ -11,6 +11,7 @@ from tests.render.drawing import Screen
 from stslab.policy.messages import Message, advise
 from stslab.render.message import as_json, show
 from stslab.render.terminal.console import make_console
+from stslab.render.terminal.paper import Paper
 from stslab.vocabulary import Gate
 
 ROLE = "arn:aws:iam::111122223333:role/deploy"
@@ -19,7 +20,7 @@ ROLE = "arn:aws:iam::111122223333:role/deploy"
 def drawn(message: Message, columns: int = 80, encoding: str = "utf-8") -> str:
     screen = Screen(encoding)
     surroundings = {"COLUMNS": str(columns), "TERM": "xterm-256color"}
-    show(make_console(screen, environ=surroundings), message, advise(message))
+    show(Paper(make_console(screen, environ=surroundings)), message, advise(message))
     return screen.getvalue()
 
 

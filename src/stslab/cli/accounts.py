@@ -65,7 +65,7 @@ class Open:
         return self.target.info.kind
 
     def runner(
-        self, lab: Lab, journal: "Journal", emit: "Emit", *, describe: "Describe", how: "How"
+        self, lab: Lab, journal: "Journal", emit: "Emit", describe: "Describe", how: "How"
     ) -> "Runner":
         """A runner of the lab on this account. Embedded further accounts get profiles."""
         from stslab.runner.calls.calls import reason_of
@@ -85,7 +85,7 @@ class Open:
             tell=partial(_logged, self.home.sandbox) if embedded else reason_of,
         )
 
-    def cleanup(self, journal: "Journal", emit: "Emit", *, describe: "Describe") -> "Cleanup":
+    def cleanup(self, journal: "Journal", emit: "Emit", describe: "Describe") -> "Cleanup":
         from stslab.runner.undo.cleanup import Cleanup
 
         return Cleanup(journal, self.calls(emit), describe=describe)
@@ -98,9 +98,8 @@ class Open:
     @property
     def hand(self) -> "LearnersHand | None":
         """The port to work by hand; None except on the embedded account."""
-        if self.kind != "sandbox":
-            return None
-        return LearnersHand(self.home.sandbox, self.profiles, self.target.admin)
+        hand = LearnersHand(self.home.sandbox, self.profiles, self.target.admin)
+        return hand if self.kind == "sandbox" else None
 
     @property
     def decide(self) -> Decide:
@@ -116,9 +115,8 @@ class Open:
     @property
     def wants_id(self) -> bool:
         """Whether the person must give the account's id: everywhere but on this machine."""
-        return self.kind == "aws" or (
-            self.kind == "endpoint" and not is_local(self.target.endpoint_url)
-        )
+        local = self.kind == "endpoint" and is_local(self.target.endpoint_url)
+        return self.kind != "sandbox" and not local
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,23 +134,20 @@ class LearnersHand(Hand):
             self.profiles.save(ADMIN, credentials(key))
 
     def look(self, run: str, own: Collection[str] = ()) -> HandWork:
-        return self._restore(run, own, only_look=True)
+        return self.restore(run, own, only_look=True)
 
-    def restore(self, run: str, own: Collection[str]) -> HandWork:
-        return self._restore(run, own, only_look=False)
+    def restore(self, run: str, own: Collection[str], *, only_look: bool = False) -> HandWork:
+        body = {"run": run, "own": list(own), "only_look": only_look}
+        answer = control(self.folder, "POST", "restore", body)
+        restored, kept, made = (tuple(answer[name]) for name in ("restored", "kept", "made"))
+        sessions = {key: Given(**session) for key, session in answer["sessions"].items()}
+        return HandWork(restored, kept, made, sessions)
 
     def end(self, run: str) -> None:
         """Give the profile ``admin`` the account's own key again."""
         control(self.folder, "POST", "run", {"run": run, "ends": True})
         if self.admin:
             self.profiles.save(ADMIN, self.admin)
-
-    def _restore(self, run: str, own: Collection[str], *, only_look: bool) -> HandWork:
-        body = {"run": run, "own": list(own), "only_look": only_look}
-        answer = control(self.folder, "POST", "restore", body)
-        restored, kept, made = (tuple(answer[name]) for name in ("restored", "kept", "made"))
-        sessions = {key: Given(**session) for key, session in answer["sessions"].items()}
-        return HandWork(restored, kept, made, sessions)
 
 
 def credentials(answer: Mapping[str, str]) -> Credentials:
@@ -229,11 +224,9 @@ def _logged(folder: Path, refusal: Refusal) -> Reason:
     events = (event for event in newest_first(folder) if event["requestID"] == refusal.request_id)
     decisions = next(events, {"decisions": ()})["decisions"]
     refusals = [decision["refused"] for decision in decisions if "refused" in decision]
-    gates, keys = (
-        tuple(dict.fromkeys(each for refused in refusals for each in refused[name]))
-        for name in ("gates", "keys")
-    )
-    return Reason(gates, keys)
+    gates = dict.fromkeys(gate for refused in refusals for gate in refused["gates"])
+    keys = dict.fromkeys(key for refused in refusals for key in refused["keys"])
+    return Reason(tuple(gates), tuple(keys))
 
 
 def _real(where: Where, profile: str, account: str) -> tuple[Target, "Identity", "Source"]:

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -53,7 +54,12 @@ def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
         brief = _on_one_line(value)
         if len(brief) <= _LONGEST and name != _BODY:
             return brief
-        return File(_kept(keep, value, str(params.get("Key", name))))
+        private_folder(keep)
+        sign = hashlib.sha256(value.encode()).hexdigest()[:6]
+        file = str(params.get("Key", name)).rsplit("/", 1)[-1] or "body"
+        path = keep / f"{sign}-{file}"
+        path.write_text(value, encoding="utf-8")
+        return File(path)
 
     def describe(call: CallShown) -> str:
         given = call.params
@@ -90,21 +96,10 @@ def _keys(lab: "Lab", profile: str) -> str:
 
 def _on_one_line(text: str) -> str:
     """A JSON document on one line; any other text unchanged."""
-    if not text.lstrip().startswith("{"):
-        return text
-    try:
-        return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
-    except ValueError:
-        return text
-
-
-def _kept(folder: Path, text: str, name: str) -> Path:
-    """Write the text to a file whose name ends with ``name``."""
-    private_folder(folder)
-    sign = hashlib.sha256(text.encode()).hexdigest()[:6]
-    path = folder / f"{sign}-{name.rsplit('/', 1)[-1] or 'body'}"
-    path.write_text(text, encoding="utf-8")
-    return path
+    with suppress(ValueError):
+        if text.lstrip().startswith("{"):
+            return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
+    return text
 
 
 def command_of(

@@ -3,7 +3,7 @@
 import importlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,11 +14,12 @@ _ROW = re.compile(r"# (?P<name>\S+(?: \S+)*)  (?P<where>\S+)(?:  (?P<help>.*))?"
 
 
 class Entry(NamedTuple):
-    """A command's place (``module:attribute``), its help in one line, and examples."""
+    """A command's place, its help in one line, and examples."""
 
-    where: str
+    module: str
+    attribute: str
     help: str
-    examples: tuple[str, ...] = ()
+    examples: Sequence[str]
 
 
 def family(group: str = "") -> dict[str, Entry]:
@@ -30,17 +31,17 @@ def family(group: str = "") -> dict[str, Entry]:
 @cache
 def _table() -> dict[str, Entry]:
     """The commands by their full names. A row's examples are the lines below it."""
-    table: dict[str, Entry] = {}
-    name = ""
     text = Path(__file__).with_name("commands.txt").read_text(encoding="utf-8")
+    table: dict[str, Entry] = {}
+    examples: list[str] = []
     for line in text.splitlines():
         row = _ROW.fullmatch(line)
         if row:
-            name, (module, _, attribute) = row["name"], row["where"].partition(":")
-            where = f"stslab.cli.{module}:{attribute or 'command'}"
-            table[name] = Entry(where, row["help"] or "")
+            examples, (module, _, attribute) = [], row["where"].partition(":")
+            where = f"stslab.cli.{module}", attribute or "command"
+            table[row["name"]] = Entry(*where, row["help"] or "", examples)
         else:
-            table[name] = table[name]._replace(examples=(*table[name].examples, line))
+            examples.append(line)
     return table
 
 
@@ -63,8 +64,8 @@ class LazyGroup(click.Group):
         entry = self.entries.get(cmd_name)
         if entry is None:
             return None
-        module, _, attribute = entry.where.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        module = importlib.import_module(entry.module)
+        command: click.Command = getattr(module, entry.attribute)
         shown = ["\b", "Examples:", *(f"  {example}" for example in entry.examples)]
         command.epilog = "\n".join(shown) if entry.examples else None
         if not any("--plain" in param.opts for param in command.params):

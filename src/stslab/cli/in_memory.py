@@ -4,7 +4,7 @@ It uses no network and no files; calls are signed, decided and answered as alway
 """
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,6 +17,7 @@ from urllib3 import HTTPResponse
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import Clients
+from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import Target
 from stslab.cli.accounts import credentials
 from stslab.lab.model import Lab
@@ -163,30 +164,23 @@ def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | str]]:
                 account.back_to(*as_it_was)
 
 
-class MemoryProfiles:
+class MemoryProfiles(ProfileFiles):
     """Profiles in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(), region="")
 
     def begin(self, admin: Credentials, keeps: str) -> None:
         """Begin with the profile ``admin`` alone. ``keeps`` can't be removed."""
         self.held: Mapping[str, Credentials] = {ADMIN: admin}
-        self._keeps = keeps
-        self._token = ""
-        self._configured: dict[str, Mapping[str, str]] = {}
+        self._known, self._keeps, self._token = {}, keeps, ""
 
-    def settings(self, name: str) -> Mapping[str, str]:
-        return self._configured.get(name, {})
-
-    def configured(self) -> tuple[str, ...]:
-        return tuple(self._configured)
+    def remove(self, name: str) -> bool:
+        return name != self._keeps and super().remove(name)
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
-        self._configured = {**self._configured, name: settings}
-        if not settings and name != self._keeps:
-            del self._configured[name]
-
-    @property
-    def token_file(self) -> Path:
-        return Path("token")
+        if settings or name != self._keeps:
+            super().configure(name, settings)
 
     def token(self) -> str:
         return self._token
@@ -194,27 +188,17 @@ class MemoryProfiles:
     def save_token(self, token: str) -> None:
         self._token = token
 
-    def save(self, name: str, credentials: Credentials) -> None:
-        self.held = {**self.held, name: credentials}
+    def _read(self) -> dict[str, Credentials]:
+        return dict(self.held)
 
-    def get(self, name: str) -> Credentials | None:
-        return self.held.get(name)
-
-    def remove(self, name: str) -> bool:
-        if name == self._keeps or name not in self.held:
-            return False
-        self.held = {other: keys for other, keys in self.held.items() if other != name}
-        return True
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.held)
+    def _write(self, profiles: Mapping[str, Credentials], _more: Iterable[str] = ()) -> None:
+        self.held = profiles
 
 
 class QuickClock(Clock):
     """A clock whose ``sleep`` only moves it on."""
 
-    def __init__(self) -> None:
-        self._passed = 0.0
+    _passed = 0.0
 
     def monotonic(self) -> float:
         return self._passed

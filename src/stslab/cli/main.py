@@ -37,7 +37,6 @@ click.version_option(__version__, prog_name="stslab")(cli)
 
 
 def main() -> None:
-    """Run the command line and exit: 0, or the exit code of the error."""
     sys.exit(exit_code(sys.argv[1:]))
 
 
@@ -50,24 +49,30 @@ def exit_code(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show(shown := StringIO())
         click.echo(visible(shown.getvalue()), err=True, nl=False)
-        return error.exit_code
+        code = error.exit_code
     except StslabError as error:
         from stslab.cli.failures import tell
 
         tell(error)
-        return error.exit_code
+        code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _INTERRUPTED
-    except (BrokenPipeError, SystemExit) as end:  # click exits: 1 for a closed pipe
-        if not getattr(end, "code", 1):  # after a completion
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        code = _closed_pipe()
+    except SystemExit as end:
+        if not end.code:  # after a completion
             raise
-        from stslab.cli.failures import silence_stdout
-
-        silence_stdout()
-        return _PIPE_CLOSED
+        code = _closed_pipe()  # click exits with 1
     except Exception as error:  # noqa: BLE001 - a traceback is a bug: it goes to a file
-        return _unexpected(error)
+        code = _unexpected(error)
     return code if isinstance(code, int) else 0
+
+
+def _closed_pipe() -> int:
+    from stslab.cli.failures import silence_stdout
+
+    silence_stdout()
+    return _PIPE_CLOSED
 
 
 def _unexpected(error: Exception) -> int:

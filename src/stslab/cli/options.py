@@ -122,7 +122,6 @@ def complete_lab(ctx: click.Context, _param: click.Parameter, incomplete: str) -
 
 
 def complete_stage(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """The matching stages of the lab that the command line names."""
     lab = str(ctx.params.get("lab") or USUAL_LAB)
     text = _labs().get(lab) or text_of(Path(lab))
     stages = _STAGES.search(text)

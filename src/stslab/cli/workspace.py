@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from stslab.lab.model import Lab
     from stslab.render.jsonl import JsonRenderer
+    from stslab.render.terminal.paper import Paper
     from stslab.render.terminal.run_view import TerminalRenderer
     from stslab.runner.events import Describe
     from stslab.runner.journal.lock import Held
@@ -35,14 +36,14 @@ _NEXT = "next"  # in place of a lab: the first that is not done
 class Workspace(msgspec.Struct, frozen=True):
     """The state and output of one command.
 
-    ``console`` is for messages to people: stdout, or stderr with ``--json``. ``asks``: a person
+    ``paper`` is for messages to people: stdout, or stderr with ``--json``. ``asks``: a person
     can be asked. ``lock`` is held, except while a prompt waits for the learner.
     """
 
     home: Home
     journal: "Journal"
     render: "JsonRenderer | TerminalRenderer"
-    console: "Console"
+    paper: "Paper"
     asks: bool
     describe: "Describe"
     lock: "Held"
@@ -62,18 +63,18 @@ def open_workspace(
         StateFolderError: The state folder can't be used.
     """
     from stslab.cli.aws_command import describer
-    from stslab.render.terminal.console import make_console
+    from stslab.render.terminal.paper import paper_on
     from stslab.runner.journal.lock import held
     from stslab.runner.journal.store import Journal
 
     place = home()
-    console = make_console(sys.stderr if as_json else sys.stdout)
+    paper = paper_on(sys.stderr if as_json else sys.stdout)
     describe = describer(lab)
     with interruptible(), held(place, command) as lock, Journal(place.journal) as journal:
-        render = renderer(console, describe, as_json=as_json)
+        render = renderer(paper.console, describe, as_json=as_json)
         try:
             asks = not yes and sys.stdin.isatty()
-            yield Workspace(place, journal, render, console, asks, describe, lock)
+            yield Workspace(place, journal, render, paper, asks, describe, lock)
         finally:
             render.close()
 
@@ -93,7 +94,6 @@ def progress() -> "dict[str, Standing]":
 
 
 def _next_lab() -> str:
-    """The first bundled lab that is not done."""
     from stslab.lab.reading.listing import headers
 
     done = {lab for lab, stands in progress().items() if stands.finished}
@@ -174,7 +174,7 @@ def renderer(
 
 
 def agrees(
-    console: "Console", question: str, letter: str, does: str, answers: TextIO | None = None
+    paper: "Paper", question: str, letter: str, does: str, answers: TextIO | None = None
 ) -> bool:
     """Ask until the person agrees or quits. The end of the ``answers`` quits.
 
@@ -183,16 +183,15 @@ def agrees(
     from rich.text import Text
 
     menu = Text(f"{letter} {does}, q quits: ".lstrip(), style="cyan")
-    console.print()
-    console.print(Text(one_line(question), style="bold"))
+    paper.put("", Text(one_line(question), style="bold"))
     while True:
-        console.print(menu, end="")
+        paper.console.print(menu, end="")
         answer = ""
         try:
             answer = (answers or sys.stdin).readline()
         finally:
             if not answer:  # begin a new line at the end of input and after Ctrl-C
-                console.print()
+                paper.blank()
         first = answer.strip().lower()[:1] if answer else "q"
         if first in (letter, "q"):
             return first == letter

@@ -52,7 +52,6 @@ class CellState(msgspec.Struct, frozen=True):
 
     @property
     def too_wide(self) -> bool:
-        """Whether the call is allowed but should be denied."""
         return bool(self.verdict.allowed) and not self.expected.allowed
 
 

@@ -76,9 +76,8 @@ class ByHand:
     def hear(self, event: object) -> None:
         """Note a thing that exists, but not as the step would make it."""
         if isinstance(event, StepDiffers):
-            found = (
-                f"{one.what}: {', '.join(one.found)}" for one in event.differences if one.found
-            )
+            known = (one for one in event.differences if one.found)
+            found = (f"{one.what}: {', '.join(one.found)}" for one in known)
             self.differing.append(". ".join((event.what, *found)) + ".")
 
     def look(self, stage: Stage) -> StageTasks:
@@ -90,7 +89,10 @@ class ByHand:
         reached = bool(stage.changes) and not lacking
         made = adopted >= by_hand
         alike = {at for at in by_hand - adopted if self._is_alike(stage, stage.steps[at], cells)}
-        failing = tuple(self._failing(stage)) if made or reached or alike else ()
+        checks = enumerate(stage.checkpoint) if made or reached or alike else ()
+        failing = [
+            check for at, check in checks if check.call and not self._holds(stage, at, check)
+        ]
         to_come = {profile.name for at in by_hand - adopted if (profile := stage.steps[at].profile)}
         in_the_way = [check for check in failing if check.identity not in to_come]
         against = (*lacking, *map(_has_to_hold, failing))
@@ -112,7 +114,9 @@ class ByHand:
             for _, step in tasks_of(stage)
             if (named := subject(self._known(step.params)))
         ]
-        astray = [off_task(event, subjects) for event in self._changes(stage)]
+        since = self.runner.past.entered(stage.id)  # what the learner changed since then
+        recent = takewhile(lambda event: str(event.get("eventTime", "")) >= since, self.requests())
+        astray = [off_task(event, subjects) for event in filter(is_a_change, recent)]
         more = len(astray) > sum(changes(stage.steps[at].call) for at in so_far)
         other = map(_has_to_hold, in_the_way if more else ())  # the learner chose another way
         differs = (note for at, notes in differing.items() for note in notes if at not in so_far)
@@ -200,11 +204,6 @@ class ByHand:
                 may = "may" if cell.expected.allowed else "may not"
                 yield f"This must hold too: {cell.who} {may} {cell.says}."
 
-    def _failing(self, stage: Stage) -> Iterator[Check]:
-        for number, check in enumerate(stage.checkpoint):
-            if check.call and not self._holds(stage, number, check):
-                yield check
-
     def _holds(self, stage: Stage, number: int, check: Check) -> bool:
         """Whether a check holds. A refusal is not provoked: the log belongs to the learner."""
         if not check.fails:
@@ -215,12 +214,6 @@ class ByHand:
             return False
         verdict = self.decide(check.identity, check.service, check.operation, params)
         return not verdict.allowed or verdict.fault in check.fails
-
-    def _changes(self, stage: Stage) -> Iterator[Event]:
-        """The changes that the learner made since the stage was first begun."""
-        since = self.runner.past.entered(stage.id)
-        recent = takewhile(lambda event: str(event.get("eventTime", "")) >= since, self.requests())
-        return filter(is_a_change, recent)
 
     def _known(self, params: Mapping[str, object]) -> Mapping[str, object]:
         """The parameters whose values the run knows by now."""

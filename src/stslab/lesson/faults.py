@@ -24,7 +24,7 @@ from stslab.lab.references import evaluate, resolve
 from stslab.lesson import access
 from stslab.lesson.evidence import statements
 from stslab.lesson.verdict import Decide
-from stslab.runner.journal.records import Fault
+from stslab.runner.journal.records import Broken, Fault
 from stslab.runner.ports import ADMIN, Account, Answer, Call, Credentials, Profiles
 from stslab.runner.run.run import Runner
 from stslab.structures import GONE, Part, Path, edited, listed, part_at, parts, without
@@ -62,14 +62,6 @@ class Policy(msgspec.Struct, frozen=True):
     def write(self, document: Part) -> Call:
         service, operation = self.writes.split(".")
         return Call(ADMIN, service, operation, {**self.names, self.parameter: json.dumps(document)})
-
-
-class Diagnosis(msgspec.Struct, frozen=True):
-    """What is wrong. Unknown parts are empty."""
-
-    gate: str  # the gate that refuses
-    where: str  # the policy, the statement and its element
-    advice: str  # the kind of change that fixes it
 
 
 class Remaining(msgspec.Struct, frozen=True):
@@ -237,44 +229,40 @@ class Faults:
         return replace(fault, title=fault.title or _symptom(lost), cells=tuple(sorted(cells)))
 
     def remaining(self, fault: Fault) -> Remaining:
-        """What the fix of a fault still lacks."""
         cells = [cell for cell in self.table() if cell.verdict.allowed != cell.expected.allowed]
         wrong = [cell for cell in cells if cell.key in fault.cells or not cell.fits]
         wider = [cell for cell in wrong if cell.too_wide and cell.key not in fault.cells]
         if wrong:
             still = tuple(_sentence(cell) for cell in wrong if cell not in wider)
             return Remaining(still, tuple(map(_sentence, wider)))
-        # Only the fault's own stage: later stages may have changed what earlier ones prove.
-        return Remaining((), (), tuple(self._failing(fault.after)))
-
-    def _failing(self, stage: str) -> Iterator[str]:
-        """The message of the stage's first check that fails, if one does."""
-        try:
-            self.runner.check_stage(stage)
+        try:  # only the fault's own stage: later ones may have changed what earlier ones prove
+            self.runner.check_stage(fault.after)
         except CheckFailed as failed:
-            yield failed.message.partition(": ")[2]
+            return Remaining((), (), (failed.message.partition(": ")[2],))
         except StslabError as error:
-            yield error.message
+            return Remaining((), (), (error.message,))
+        return Remaining((), ())
 
     def broken(self, fault: Fault) -> access.CellState | None:
         """The first cell of the fault that is not as expected."""
         cells = (cell for cell in self.table() if cell.key in fault.cells)
         return next((cell for cell in cells if cell.verdict.allowed != cell.expected.allowed), None)
 
-    def diagnosed(self, fault: Fault, before: Iterable[Policy]) -> Diagnosis:
-        """What is wrong once the fault is planted; ``before`` are the policies until then."""
+    def diagnosed(self, stands: Broken, before: Iterable[Policy]) -> Broken:
+        """The planted fault, with what is wrong; ``before`` are the policies until then."""
+        fault = stands.fault
         broken = [cell for cell in self.table() if cell.key in fault.cells]
         gate = next((str(cell.verdict.by[0]) for cell in broken if cell.verdict.by), "")
         if fault.profile:
             where = f"the credentials in the profile {fault.profile}"
-            return Diagnosis(gate, where, _CREDENTIALS[fault.spoil])
+            return replace(stands, gate=gate, where=where, advice=_CREDENTIALS[fault.spoil])
         was = {policy.called: policy.document for policy in before}
         now = {policy.called: policy.document for policy in self.policies()}
         for called in {**was, **now}:
             if was.get(called) != now.get(called):
                 where, advice = _difference(was.get(called, {}), now.get(called, {}))
-                return Diagnosis(gate, f"{called}: {where}", advice)
-        return Diagnosis(gate, "", "")
+                return replace(stands, gate=gate, where=f"{called}: {where}", advice=advice)
+        return replace(stands, gate=gate)
 
 
 def _sentence(cell: access.CellState) -> str:

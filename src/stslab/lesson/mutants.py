@@ -70,24 +70,23 @@ def mutants(lab: Lab, required: Callable[[str], frozenset[str]]) -> Iterator[Mut
     yield from _of_profiles(lab)
     for stage in lab.stages:
         for at, step in enumerate(stage.steps):
+            place = stage.id, at, step.line
             for change in _changed(step, known, required(step.call)):
                 new = filter(None, [change.new])
                 steps = (*stage.steps[:at], *new, *stage.steps[at + 1 :])
-                stages = tuple(
+                stages = (
                     replace(each, steps=steps) if each is stage else each for each in lab.stages
                 )
-                other = replace(lab, stages=stages)
-                named = change.kind, change.detail, f"“{step.title}”: {change.what}", change.could
-                yield Mutant(*named, other, stage.id, at, step.line)
+                other, what = replace(lab, stages=tuple(stages)), f"“{step.title}”: {change.what}"
+                yield Mutant(change.kind, change.detail, what, change.could, other, *place)
             if step.undo:
                 what, could = f"cleanup stops at “{step.title}”", "a check that looks it up"
-                other = _undone_until(lab, step)
-                yield Mutant(UNDO, "", what, could, other, stage.id, at, step.line)
+                yield Mutant(UNDO, "", what, could, _undone_until(lab, step), *place)
             if step.profile:
                 name = step.profile.name
                 known.append(name)
                 what, could = f"the profile {name} stays", "a check with `profiles_gone`"
-                yield Mutant(PROFILE, name, what, could, lab, stage.id, at, step.line, keeps=name)
+                yield Mutant(PROFILE, name, what, could, lab, *place, keeps=name)
 
 
 def _of_profiles(lab: Lab) -> Iterator[Mutant]:
@@ -102,14 +101,13 @@ def _of_profiles(lab: Lab) -> Iterator[Mutant]:
 
 def _undone_until(lab: Lab, last: Step) -> Lab:
     """The lab whose cleanup, which goes backwards, stops before it undoes this step."""
-    kept = True
-    stages = []
-    for stage in lab.stages:
-        steps = []
-        for step in stage.steps:
-            steps.append(replace(step, undo=()) if kept and step.undo else step)
-            kept = kept and step is not last
-        stages.append(replace(stage, steps=tuple(steps)))
+    steps = [step for stage in lab.stages for step in stage.steps]
+    kept = steps[: steps.index(last) + 1]
+
+    def changed(step: Step) -> Step:
+        return replace(step, undo=()) if step.undo and step in kept else step
+
+    stages = (replace(stage, steps=tuple(map(changed, stage.steps))) for stage in lab.stages)
     return replace(lab, stages=tuple(stages))
 
 
@@ -119,11 +117,7 @@ def _changed(step: Step, known: list[str], required: frozenset[str]) -> Iterator
     yield _Other(STEP, "left out", "a check that needs what it makes", None)
     if step.service == EMBEDDED:
         yield from _of_token(step)
-    else:
-        yield from _of_call(step, known, required)
-
-
-def _of_call(step: Step, known: list[str], required: frozenset[str]) -> Iterator[_Other]:
+        return
     for who in known:
         if who != step.identity:
             could = f"a check of an effect that only {step.identity} can have"

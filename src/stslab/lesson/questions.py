@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from stslab.lab.model import Check, LabFile
+from stslab.lab.model import Cell, Check, LabFile
 from stslab.lesson.evidence import statements_of
 from stslab.lesson.verdict import UNBELIEVED, GateReading, Verdict
 from stslab.vocabulary import Gate
@@ -98,7 +98,6 @@ def whose(callers: Mapping[str, Verdict], who: str, what: str) -> Question:
 
 
 def _predicted(lab: LabFile) -> list[Check]:
-    """The checks of a lab that the learner predicts."""
     return [check for stage in lab.stages for check in stage.checkpoint if check.ask is not None]
 
 
@@ -190,6 +189,6 @@ def caller(check: Check) -> str:
     return "the token" if check.operation == "AssumeRoleWithWebIdentity" else check.identity
 
 
-def target(check: Check) -> str:
+def target(part: Check | Cell) -> str:
     """The resource that has a policy: "the role" or "the bucket"."""
-    return "the role" if check.operation.startswith("AssumeRole") else "the bucket"
+    return "the role" if part.operation.startswith("AssumeRole") else "the bucket"

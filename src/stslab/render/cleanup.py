@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
 from stslab.runner.calls.look import label
@@ -14,11 +12,7 @@ from stslab.runner.undo.proof import by_hand
 from stslab.runner.undo.sweep import Found, FoundRun
 
 
-def show_cleanup(
-    console: Console, run: str, planned: Sequence[Planned], describe: Describe
-) -> None:
-    """Draw the things that cleanup of a run would undo, in order, with the calls."""
-    paper = Paper(console)
+def show_cleanup(paper: Paper, run: str, planned: Sequence[Planned], describe: Describe) -> None:
     count = counted(len(planned), "thing")
     paper.prose(f"Cleanup of run {run} would undo {count}, newest first:", style="bold")
     for each in planned:
@@ -30,14 +24,12 @@ def show_cleanup(
 
 
 def show_found(
-    console: Console,
+    paper: Paper,
     target: TargetInfo,
     found: Found,
     chosen: tuple[FoundRun, ...],
     describe: Describe,
 ) -> None:
-    """Draw the runs with leftovers and the commands that remove them, and what is left alone."""
-    paper = Paper(console)
     paper.prose(
         f"Searched account {target.account} for things with the tag stslab:run."
         f" Stacks were searched in {target.region} only.",
@@ -46,7 +38,14 @@ def show_found(
     if not chosen:
         paper.line("done", "There is nothing to undo.")
     for run in chosen:
-        _run(paper, run, describe)
+        paper.blank()
+        known = f"{run.known.state} on this machine" if run.known else "not a run of this machine"
+        since = f", made {run.since[:16].replace('T', ' ')} UTC" if run.since else ""
+        things = counted(len(run.things), "thing")
+        paper.prose(f"Run {run.id}: {things}{since}; {known}", style="bold")
+        for thing in run.things:
+            paper.line("pending", label(thing), indent=2)
+            paper.command(by_hand(thing, describe))
     for run in (each for each in found.runs if each not in chosen):
         other = f"Run {run.id} was not selected: {counted(len(run.things), 'thing')}"
         unfinished = f"Run {run.id} is unfinished here. To undo it: stslab cleanup {run.id}"
@@ -54,14 +53,4 @@ def show_found(
     for thing, tag in found.doubtful:
         why = f"it has the tag of run {tag!r}, but its name lacks that id: left alone"
         paper.line("warning", label(thing), aside=why)
-        paper.command(by_hand(thing, describe))
-
-
-def _run(paper: Paper, run: FoundRun, describe: Describe) -> None:
-    paper.blank()
-    known = f"{run.known.state} on this machine" if run.known else "not a run of this machine"
-    since = f", made {run.since[:16].replace('T', ' ')} UTC" if run.since else ""
-    paper.prose(f"Run {run.id}: {counted(len(run.things), 'thing')}{since}; {known}", style="bold")
-    for thing in run.things:
-        paper.line("pending", label(thing), indent=2)
         paper.command(by_hand(thing, describe))

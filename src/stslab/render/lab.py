@@ -4,12 +4,11 @@ import shlex
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
-from rich.console import Console
 from rich.text import Text
 
 from stslab.kinds.operations import HOME
 from stslab.lab.effects import Changed, Summary, effects, summary
-from stslab.lab.model import Check, Lab, Stage, Step
+from stslab.lab.model import Check, Lab, Stage
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import markdown_line, markdown_prose, one_line, visible
 from stslab.runner.events import Foreseen
@@ -54,7 +53,6 @@ def show_changes(paper: Paper, summary: Summary | Foreseen, *, indent: int = 2) 
 
 
 def changes_in_markdown(summary: Summary) -> Iterator[str]:
-    """The same in Markdown."""
     yield from ("## What it changes", "", f"It {_heading(summary)}:", "")
     yield from (f"- {markdown_line(each.thing)}: {_calls(each)}" for each in summary.changed)
     yield from ("", f"It reads with {_code(summary.reads)}.", "")
@@ -78,9 +76,8 @@ def _code(calls: Iterable[str]) -> str:
 _URL = ":/?#@!$&'*+,;=%~"  # no brackets: they end a link
 
 
-def show_table(console: Console, lab: Lab, name: str) -> None:
+def show_table(paper: Paper, lab: Lab, name: str) -> None:
     """Draw the lab's stages with their steps and checks. ``name`` is for ``stslab run``."""
-    paper = Paper(console)
     paper.put(Text(visible(lab.title), style="bold"))
     if lab.summary:
         paper.markdown(lab.summary)
@@ -116,14 +113,13 @@ def _stage(number: int, stage: Stage) -> Iterator[str]:
     if stage.pages:
         yield ""
     if stage.steps:
-        yield from ("What is done:", "", *(_step(step) for step in stage.steps), "")
+        yield from ("What is done:", "")
+        for step in stage.steps:
+            why = f" {markdown_line(step.why)}" if step.why else ""
+            yield f"- {markdown_line(step.title)} (`{step.call}` as `{step.identity}`).{why}"
+        yield ""
     if stage.checkpoint:
         yield from ("What is proved:", "", *(_check(check) for check in stage.checkpoint), "")
-
-
-def _step(step: Step) -> str:
-    why = f" {markdown_line(step.why)}" if step.why else ""
-    return f"- {markdown_line(step.title)} (`{step.call}` as `{step.identity}`).{why}"
 
 
 def _check(check: Check) -> str:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from rich.console import Console
-
 from stslab.policy.messages import Advice, Message
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line
@@ -12,8 +10,7 @@ _BEFORE_VALUE = 14  # columns
 _LONGEST = 240  # characters: three lines
 
 
-def show(console: Console, message: Message, advice: Advice) -> None:
-    paper = Paper(console)
+def show(paper: Paper, message: Message, advice: Advice) -> None:
     what = message.operation or message.action or "a call"
     headline = f"{what}: {message.code or 'refused'}"
     paper.line("failed", one_line(headline), style="bold red")

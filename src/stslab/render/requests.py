@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
-from rich.console import Console
 from rich.text import Text
 
 from stslab.render.terminal.paper import Paper
@@ -65,18 +64,15 @@ class RequestTable:
 
     def __init__(
         self,
-        console: Console,
+        paper: Paper,
         is_refused: Callable[[Event], bool],
         account: str,
         gates: Callable[[Event], Sequence[Gate]] = lambda _: (),
     ) -> None:
-        self._paper = Paper(console)
-        self._account = account
-        self._gates = gates
-        self._is_refused = is_refused
-        self._cuts = console.is_terminal
+        self._paper, self._account = paper, account
+        self._is_refused, self._gates = is_refused, gates
         self._day = ""
-        narrow = console.width < _NARROW
+        narrow = paper.width < _NARROW
         self._widths = (_WHO_NARROW, _CALL_NARROW) if narrow else (_WHO, _CALL)
 
     def show(self, event: Event) -> None:
@@ -120,7 +116,7 @@ class RequestTable:
         texts = list(map(one_line, (who(event, account), call_name(event), resource)))
         if in_words():
             return ", ".join(filter(None, texts))
-        if not self._cuts:
+        if not self._paper.console.is_terminal:
             return self._columns(*texts)
         room = self._paper.width - used - sum(self._widths) - 2
         fitted = map(_fitted, texts, (*self._widths, room))
@@ -145,10 +141,10 @@ def deciding(event: Event) -> Mapping[str, Any] | None:
     return next(refusing, decisions[0] if decisions else None)
 
 
-def drawn(console: Console, status: "Status") -> Text:
+def drawn(paper: Paper, status: "Status") -> Text:
     """The run's stage, tasks and identities in a few lines, none wider than the console."""
-    symbols, now = Paper(console).symbols, status.now
-    lines = [Text("─" * console.width, style="dim")]
+    symbols, now = paper.symbols, status.now
+    lines = [Text("─" * paper.width, style="dim")]
     if now is None and status.running:
         lines.append(Text("There is no unfinished run. Start one: stslab run", style="dim"))
     if now is not None:
@@ -165,5 +161,5 @@ def drawn(console: Console, status: "Status") -> Text:
         identities.append(one_line(each.name if left is None else f"{each.name} ({ends})"))
     lines.append(Text("   ".join(identities)))
     for line in lines:
-        line.truncate(console.width, overflow="ellipsis")
+        line.truncate(paper.width, overflow="ellipsis")
     return Text("\n").join(lines)

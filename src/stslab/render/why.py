@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-
 from stslab.policy import explain
 from stslab.render.requests import call_name, vouched_for
 from stslab.render.terminal.paper import Paper
@@ -19,13 +17,13 @@ _ASKED = frozenset({"who", "asked for", "on"})
 _NEXT = ("the result of each statement", "what kind of change fixes it", "the command")
 
 
-def show_grade(console: Console, explained: _Explanation, grade: int) -> None:
+def show_grade(paper: Paper, explained: _Explanation, grade: int) -> None:
     """Draw the explanation up to a grade (from 0). The learner finds out the rest."""
     decision = explained["decision"]
     if grade >= GRADES - 1 or decision is None or decision["decision"] == "Allowed":
-        show(console, explained)
+        show(paper, explained)
         return
-    paper, request = Paper(console), explained["request"]
+    request = explained["request"]
     _headline(paper, request)
     paper.fields([fact for fact in _facts(request, decision) if fact[0] in _ASKED], indent=2)
     if grade == 0:
@@ -35,7 +33,7 @@ def show_grade(console: Console, explained: _Explanation, grade: int) -> None:
         paper.prose(f"The gate that refuses: the {gates}.", indent=2)
     elif grade == 1:
         paper.blank()
-        paper.decision(explain.retold(decision), indent=0 if console.is_terminal else 2)
+        paper.decision(explain.retold(decision), indent=0 if paper.console.is_terminal else 2)
     else:
         _show_callers(paper, explained["callers"])
         paper.blank()
@@ -45,8 +43,8 @@ def show_grade(console: Console, explained: _Explanation, grade: int) -> None:
     paper.prose(f"`why` again shows {_NEXT[grade]}", indent=2, style="dim")
 
 
-def show(console: Console, explained: _Explanation) -> None:
-    paper, request, decision = Paper(console), explained["request"], explained["decision"]
+def show(paper: Paper, explained: _Explanation) -> None:
+    request, decision = explained["request"], explained["decision"]
     _headline(paper, request)
     paper.fields(_facts(request, decision), indent=2)
     paper.blank()
@@ -54,7 +52,7 @@ def show(console: Console, explained: _Explanation) -> None:
     paper.prose(explained["why"], indent=2)
     if decision:
         paper.blank()
-        paper.decision(explain.retold(decision), indent=0 if console.is_terminal else 2)
+        paper.decision(explain.retold(decision), indent=0 if paper.console.is_terminal else 2)
     _show_callers(paper, explained["callers"])
     if explained["changes"]:
         _show_changes(paper, explained)

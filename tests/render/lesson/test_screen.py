@@ -6,7 +6,7 @@ from rich.console import Console
 
 from stslab.aws.command import aws_command
 from stslab.render.lesson.screen import Screen
-from stslab.render.terminal.paper import RunPaper
+from stslab.render.terminal.paper import Paper
 
 
 def test_a_line_that_the_terminal_wraps_takes_as_many_rows() -> None:
@@ -14,7 +14,7 @@ def test_a_line_that_the_terminal_wraps_takes_as_many_rows() -> None:
     screen = Screen(Console(file=out, width=40, height=24), aws_command, clears=False)
     pages: list[str] = []
 
-    def draw(paper: RunPaper) -> None:
+    def draw(paper: Paper) -> None:
         for number in range(20):
             paper.whole(f"{number:02} " + "x" * 60)
 

@@ -131,22 +131,16 @@ def shell(*, name: str, where: Where) -> int:
     opened, changes = _become(where, name)
     names = ", ".join(opened.profiles.names())
     click.echo(f"A shell with the aws profiles {names}. Leave it with: exit", err=True)
-    return _opened(environment.applied(changes) | {_INSIDE: "1"})
-
-
-def _opened(environ: dict[str, str]) -> int:
-    """Run the learner's shell, with a hint in its prompt. Return its exit code."""
-    shell = os.environ.get("SHELL") or "/bin/sh"
+    program = os.environ.get("SHELL") or "/bin/sh"
     with tempfile.TemporaryDirectory(prefix="stslab-shell-") as folder:
-        start = _STARTS.get(shell.rsplit("/", 1)[-1], _plain)
+        start = _STARTS.get(program.rsplit("/", 1)[-1], _plain)
         arguments, more = start(Path(folder))
+        environ = {**environment.applied(changes), _INSIDE: "1", **more}
         try:
-            return subprocess.call([shell, *arguments], env={**environ, **more})
+            return subprocess.call([program, *arguments], env=environ)
         except OSError as error:
-            raise UsageError(
-                f"The shell {shell} can't be started: {error.strerror}.",
-                "Name another one in SHELL.",
-            ) from error
+            problem = f"The shell {program} can't be started: {error.strerror}."
+            raise UsageError(problem, "Name another one in SHELL.") from error
 
 
 Start = tuple[list[str], Mapping[str, str]]

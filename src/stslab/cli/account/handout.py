@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from msgspec import MsgspecError
 
@@ -137,7 +136,14 @@ def _read(path: Path) -> tuple[str, list[Link], dict[str, Credentials], dict[str
     """The run's id, records and profiles, and the other files by name."""
     try:
         with zipfile.ZipFile(path) as archive:
-            content, files = _unpacked(archive)
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+            further = sizes.keys() - {_ACCOUNT, _RUN}
+            if sum(sizes.values()) > _MOST or not all(map(_NAME.fullmatch, further)):
+                raise ValueError("it has files that no set-up has")
+            content = json.loads(archive.read(_RUN))
+            if (content["format"], content["version"]) != (_FORMAT, _VERSION):
+                raise ValueError("it is from another version of stslab")
+            files = {name: archive.read(name) for name in (_ACCOUNT, *sorted(further))}
         run_id, links = str(content["run"]), [Link(*record) for record in content["records"]]
         profiles = {str(name): Credentials(**keys) for name, keys in content["profiles"].items()}
         for name, keys in content["profiles"].items():
@@ -150,15 +156,3 @@ def _read(path: Path) -> tuple[str, list[Link], dict[str, Credentials], dict[str
     if first_broken(run_id, links) or not here or not _RUN_ID.fullmatch(run_id):
         raise StslabError(f"The journal in {path} was changed.", _HINT)
     return run_id, links, profiles, files
-
-
-def _unpacked(archive: zipfile.ZipFile) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The content of the run's file, and the other files by name."""
-    sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-    further = sizes.keys() - {_ACCOUNT, _RUN}
-    if sum(sizes.values()) > _MOST or not all(map(_NAME.fullmatch, further)):
-        raise ValueError("it has files that no set-up has")
-    content = json.loads(archive.read(_RUN))
-    if (content["format"], content["version"]) != (_FORMAT, _VERSION):
-        raise ValueError("it is from another version of stslab")
-    return content, {name: archive.read(name) for name in (_ACCOUNT, *sorted(further))}

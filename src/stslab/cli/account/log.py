@@ -77,11 +77,11 @@ def _shower(*, as_json: bool) -> Show:
     if as_json:
         return lambda event: click.echo(json.dumps(event))
     from stslab.render.requests import RequestTable
-    from stslab.render.terminal.console import make_console
+    from stslab.render.terminal.paper import paper_on
     from stslab.sandbox.api.identifiers import LEARNER
     from stslab.sandbox.pipeline.log_file import is_refused
 
-    return RequestTable(make_console(sys.stdout), is_refused, LEARNER).show
+    return RequestTable(paper_on(sys.stdout), is_refused, LEARNER).show
 
 
 def _follow(folder: Path, matches: Matches, limit: int, show: Show) -> None:

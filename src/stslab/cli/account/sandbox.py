@@ -5,10 +5,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -129,12 +127,18 @@ def clock(*, move: str) -> None:
     otherwise), or back to the real time. Sessions expire by this clock, and conditions on
     time use it; signatures always use the real time.
     """
+    from stslab.render.text.durations import spoken
     from stslab.sandbox.server import client
 
     body = _move(move) if move else None
     folder = home().sandbox
     client.ensure(folder)
-    _show(client.control(folder, "POST" if body else "GET", "clock", body))
+    shown = client.control(folder, "POST" if body else "GET", "clock", body)
+    now, offset = datetime.fromisoformat(shown["now"]), round(shown["offset"])
+    where = "the real time"
+    if offset:
+        where = f"{spoken(abs(offset))} {'ahead of' if offset > 0 else 'behind'} {where}"
+    click.echo(f"{now:%Y-%m-%dT%H:%M:%SZ}  ({where})")
 
 
 def _move(move: str) -> dict[str, float]:
@@ -151,16 +155,6 @@ def _move(move: str) -> dict[str, float]:
             "Use +2h, -30m, +1d12h (s, m, h, d, w), a time (2030-01-31T12:00:00Z), or real.",
         )
     return {"offset": round((to - datetime.now(UTC)).total_seconds(), 3)}
-
-
-def _show(clock: Mapping[str, Any]) -> None:
-    from stslab.render.text.durations import spoken
-
-    now, offset = datetime.fromisoformat(clock["now"]), round(clock["offset"])
-    where = "the real time"
-    if offset:
-        where = f"{spoken(abs(offset))} {'ahead of' if offset > 0 else 'behind'} {where}"
-    click.echo(f"{now:%Y-%m-%dT%H:%M:%SZ}  ({where})")
 
 
 # -- parsing of spans and times ------------------------------------------------------------------

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack, closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -26,8 +26,8 @@ from stslab.lesson.byhand import is_look
 from stslab.lesson.watch import Identity, Now, Status, now
 from stslab.policy.decision import GATES
 from stslab.render.requests import RequestTable, call_name, deciding, drawn, who
-from stslab.render.terminal.console import draws_over, make_console
-from stslab.render.terminal.paper import Paper
+from stslab.render.terminal.console import draws_over
+from stslab.render.terminal.paper import paper_on
 from stslab.runner.journal.records import How
 from stslab.runner.journal.store import Journal
 from stslab.sandbox.api.identifiers import LEARNER
@@ -42,80 +42,74 @@ _SAYS = {"Allowed": "allows", "ExplicitlyDenied": "denies", "ImplicitlyDenied": 
 
 def follow(*, every: bool, as_json: bool) -> None:
     """Follow the run on the embedded account until Ctrl-C."""
-    place, stopped = home(), threading.Event()
-    shown: _Lines | _Screen = _Lines() if as_json else _Screen()
+    stopped = threading.Event()
     # A KeyboardInterrupt inside a callback of SQLite would be lost.
     before = signal.signal(signal.SIGINT, lambda *_: stopped.set())
     with ExitStack() as stack:
         stack.callback(signal.signal, signal.SIGINT, before)
-        stack.callback(shown.close)
-        _Watching(place, shown, stopped, every=every).go(stack)
+        shown = _Lines() if as_json else _Screen(stack)
+        _Watching(home(), shown, every, stack).go(stopped)
 
 
+@dataclass
 class _Watching:
     """Watches the log, the journal and the profiles, and shows what is new in them."""
 
-    def __init__(
-        self, place: Home, shown: "_Lines | _Screen", stopped: threading.Event, *, every: bool
-    ) -> None:
-        self._home = place
-        self._shown = shown
-        self._every = every
-        self._stopped = stopped
-        self._target = sandbox_name(place.named)
-        self._files = ProfileFiles(place.profiles(self._target), region="")
-        self._last: tuple[int, ...] = ()
-        self._ahead = timedelta()
-        self._status = Status(False, None, (), datetime.now(UTC))
-        self._journal: Journal | None = None
+    home: Home
+    shown: "_Lines | _Screen"
+    every: bool
+    stack: ExitStack  # closes what is opened
+    journal: Journal | None = None
+    last: tuple[int, ...] = ()
+    ahead: timedelta = timedelta()
+    status: Status = field(default_factory=lambda: Status(False, None, (), datetime.now(UTC)))
 
-    def go(self, stack: ExitStack) -> None:
-        tail = stack.enter_context(closing(Tail(self._home.sandbox)))
+    def __post_init__(self) -> None:
+        self.target = sandbox_name(self.home.named)
+        self.files = ProfileFiles(self.home.profiles(self.target), region="")
+
+    def go(self, stopped: threading.Event) -> None:
+        tail = self.stack.enter_context(closing(Tail(self.home.sandbox)))
         tail.read()
         running: bool | None = None
-        while not self._stopped.wait(_PAUSE):
-            if self._journal is None and self._home.has_journal:
-                self._journal = stack.enter_context(Journal(self._home.journal))
-            was, running = running, client.find(self._home.sandbox) is not None
+        while not stopped.wait(_PAUSE):
+            if self.journal is None and self.home.has_journal:
+                self.journal = self.stack.enter_context(Journal(self.home.journal))
+            was, running = running, client.find(self.home.sandbox) is not None
             if was is not running:
-                self._shown.account(running=running)
+                self.shown.account(running=running)
             events = tail.read()
-            breaking = self._status.now is not None and self._status.now.how == How.BREAK
+            breaking = self.status.now is not None and self.status.now.how == How.BREAK
             for event in events:
-                if self._every or not is_look(event, as_anyone=breaking):
-                    self._shown.request(event)
-            self._look(running=running, called=bool(events))
-            now = datetime.now(UTC) + self._ahead
-            self._shown.status(replace(self._status, time=now))
-
-    def _look(self, *, running: bool, called: bool) -> None:
-        """Read the run's state again, if something was called or written since."""
-        written = self._journal.written_by_others if self._journal else 0
-        last, self._last = self._last, (running, written, *self._files.written())
-        if last == self._last and not called:
-            return
-        try:
-            self._status = self._read(running=running)
-        except StslabError:  # the account stopped just now
-            self._last = ()
+                if self.every or not is_look(event, as_anyone=breaking):
+                    self.shown.request(event)
+            # Read the run's state again, if something was called or written since.
+            written = self.journal.written_by_others if self.journal else 0
+            last, self.last = self.last, (running, written, *self.files.written())
+            if last != self.last or events:
+                try:
+                    self.status = self._read(running=running)
+                except StslabError:  # the account stopped just now
+                    self.last = ()
+            self.shown.status(replace(self.status, time=datetime.now(UTC) + self.ahead))
 
     def _read(self, *, running: bool) -> Status:
-        known = ((name, self._files.get(name)) for name in self._files.names() if name != "default")
+        known = ((name, self.files.get(name)) for name in self.files.names() if name != "default")
         identities = tuple(Identity(name, keys.expiration) for name, keys in known if keys)
         run, now = None, datetime.now(UTC)
         if running:
-            clock = control(self._home.sandbox, "GET", "clock")["now"]
-            self._ahead = datetime.fromisoformat(clock) - now
+            clock = control(self.home.sandbox, "GET", "clock")["now"]
+            self.ahead = datetime.fromisoformat(clock) - now
             run = self._now()
         return Status(running, run, identities, now)
 
     def _now(self) -> Now | None:
-        if self._journal is None:
+        if self.journal is None:
             return None
-        decide = decider(self._home, self._files.get)
-        for run in self._journal.unfinished(self._target)[:1]:
+        for run in self.journal.unfinished(self.target)[:1]:
             lab = _lab(lab_of(run), run.sha256)
-            return now(lab, run, self._journal.past(run.id), decide) if lab else None
+            past = self.journal.past(run.id)
+            return now(lab, run, past, decider(self.home, self.files.get)) if lab else None
         return None
 
 
@@ -181,9 +175,6 @@ class _Lines:
             identities.append({"name": each.name, "ends": each.ends, "seconds": seconds})
         self._print("status", run=run, identities=identities)
 
-    def close(self) -> None:
-        """Do nothing: no file is open."""
-
     def _print(self, kind: str, **fields: object) -> None:
         click.echo(json.dumps({"event": kind, **fields}))
         sys.stdout.flush()
@@ -192,31 +183,26 @@ class _Lines:
 class _Screen:
     """For people: requests scroll by, with the state of the run below them."""
 
-    def __init__(self) -> None:
-        self._console = make_console(sys.stdout)
-        self._table = RequestTable(self._console, is_refused, LEARNER, gates)
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack  # restores the terminal
+        self._paper = paper_on(sys.stdout)
         self._live: Live | None = None
-        self._over = draws_over(self._console)
+        self._over = draws_over(self._paper.console)
         self._last: Status | None = None
-        self.request = self._table.show
+        self.request = RequestTable(self._paper, is_refused, LEARNER, gates).show
 
     def account(self, *, running: bool) -> None:
         runs = "The embedded account runs. Each request is shown here. Ctrl-C ends this."
         stopped = "The embedded account is not running. Waiting for it to start."
-        Paper(self._console).prose(runs if running else stopped, style="dim")
+        self._paper.prose(runs if running else stopped, style="dim")
 
     def status(self, status: Status) -> None:
         if not self._over:
             if status != self._last:
                 self._last = status
-                self._console.print(drawn(self._console, status), end="")
+                self._paper.console.print(drawn(self._paper, status), end="")
             return
         if self._live is None:
-            self._live = Live(console=self._console, auto_refresh=False, transient=True)
-            self._live.start()
-        self._live.update(drawn(self._console, status), refresh=True)
-
-    def close(self) -> None:
-        """Restore the terminal."""
-        if self._live is not None:
-            self._live.stop()
+            live = Live(console=self._paper.console, auto_refresh=False, transient=True)
+            self._live = self._stack.enter_context(live)
+        self._live.update(drawn(self._paper, status), refresh=True)

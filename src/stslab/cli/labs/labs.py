@@ -114,9 +114,9 @@ def show(*, lab: str, way: str) -> None:
         click.echo(visible(markdown_of(loaded)), nl=False)
     else:
         from stslab.render.lab import show_table
-        from stslab.render.terminal.console import make_console
+        from stslab.render.terminal.paper import paper_on
 
-        show_table(make_console(sys.stdout), loaded, lab)
+        show_table(paper_on(sys.stdout), loaded, lab)
 
 
 STARTS = Path(__file__).parent / "starts"

@@ -86,17 +86,25 @@ def waits(lab: Lab, account: InMemoryAccount) -> Iterator["Note"]:
     """Each needless `within` and each missing one, found with IAM's changes spreading late."""
     account.begin()
     with account.running(lab, lambda _: None) as runner:
+
+        def holds(stage: Stage, number: int) -> bool:
+            return runner.prove(stage, number).held
+
+        def may(step: Step) -> bool | None:
+            params = resolve(step.params, runner.scope())
+            return account.decide(step.identity, step.service, step.operation, params).allowed
+
         spreading = _Spreading(account, real=not embedded_only(lab))
         for stage in lab.stages:
             with spreading.lately():
                 for number, step in enumerate(stage.steps):
-                    yield from spreading.notes(step, partial(_may, runner, account, step))
+                    yield from spreading.notes(step, partial(may, step))
                     with spreading.change():
                         runner.do(stage, number)
                 with spreading.change():
                     tuple(_failing(runner, stage) if stage.cleanup else ())
                 for number, check in enumerate(stage.checkpoint):
-                    yield from spreading.notes(check, partial(_holds, runner, stage, number))
+                    yield from spreading.notes(check, partial(holds, stage, number))
 
 
 class _Spreading:
@@ -176,15 +184,6 @@ class _Spreading:
         return late
 
 
-def _may(runner: Runner, account: InMemoryAccount, step: Step) -> bool | None:
-    params = resolve(step.params, runner.scope())
-    return account.decide(step.identity, step.service, step.operation, params).allowed
-
-
-def _holds(runner: Runner, stage: Stage, number: int) -> bool:
-    return runner.prove(stage, number).held
-
-
 def _failing(runner: Runner, stage: Stage) -> Iterator[Place]:
     """The checks of a stage that do not hold; a cleanup stage undoes everything first."""
     if stage.cleanup:
@@ -197,7 +196,7 @@ def _failing(runner: Runner, stage: Stage) -> Iterator[Place]:
             return
     for number in range(len(stage.checkpoint)):
         try:
-            held = _holds(runner, stage, number)
+            held = runner.prove(stage, number).held
         except StslabError:
             held = False
         if not held:
@@ -240,8 +239,13 @@ def mutated(path: Path, share: int, of: int) -> Mutated:
     """Run one of ``of`` shares of a lab's mutants; the first share checks each `within` too."""
     catalogue = BotocoreCatalogue()
     lab, account = load(path, catalogue=catalogue), InMemoryAccount()
+
+    def required(call: str) -> frozenset[str]:
+        operation = catalogue.operation(*call.split(".", 1))
+        return frozenset(operation.input.required) if operation else frozenset()
+
     results = Mutated()
-    for mutant in islice(mutants(lab, partial(_required, catalogue)), share, None, of):
+    for mutant in islice(mutants(lab, required), share, None, of):
         played = play(mutant.lab, account, mutant.keeps)
         if is_viable(mutant, played):
             note = Note(mutant.rule, mutant.line, mutant.what, mutant.could)
@@ -251,13 +255,7 @@ def mutated(path: Path, share: int, of: int) -> Mutated:
 
 
 def idle_checks(lab: Lab, failed: frozenset[Place]) -> Iterator[Note]:
-    """The checks that no mutant makes fail."""
     for stage in lab.stages:
         for number, check in enumerate(stage.checkpoint):
             if (stage.id, number) not in failed:
                 yield Note("idle-check", check.line, check.says)
-
-
-def _required(catalogue: BotocoreCatalogue, call: str) -> frozenset[str]:
-    operation = catalogue.operation(*call.split(".", 1))
-    return frozenset(operation.input.required) if operation else frozenset()

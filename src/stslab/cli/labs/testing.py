@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TextIO
@@ -34,7 +35,7 @@ from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
 from stslab.lab.lint import AllowedRules
 from stslab.lab.loader import load
-from stslab.lab.model import Lab, Stage, Step, Wait
+from stslab.lab.model import Lab, Stage, Step
 from stslab.lab.reading.listing import find, labs_in
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson.byhand import ByHand, tasks_of
@@ -83,72 +84,70 @@ def faults(lab: Lab) -> tuple[Tried, ...]:
     return tuple(tried)
 
 
+@dataclass
 class _Learner:
     """A learner who works by hand: calls the account past the runner."""
 
-    def __init__(self, lab: Lab, account: InMemoryAccount, runner: Runner) -> None:
-        self._lab = lab
-        self._account = account
-        self._runner = runner
-        self._hand = ByHand(lab, runner, account.decide, lambda: ())
+    lab: Lab
+    account: InMemoryAccount
+    runner: Runner
 
     def all(self) -> Iterator[Tried]:
         """Every task with a text, up to the first stage that can't be done."""
-        for stage in (each for each in self._lab.stages if not each.cleanup):
+        for stage in (each for each in self.lab.stages if not each.cleanup):
             for number, step in enumerate(stage.steps):
-                why = self._solve(stage, number, step)
+                try:
+                    why = self._solve(stage, number, step)
+                except StslabError as error:
+                    why = error.message
                 if step.task or why:
                     yield Tried(stage.id, step.task or step.title, step.line, why)
                 if why:
                     return
             for number, check in enumerate(stage.checkpoint):
-                if not self._runner.prove(stage, number).held:
+                if not self.runner.prove(stage, number).held:
                     why = "all tasks are done, but this does not hold"
                     yield Tried(stage.id, check.says, check.line, why)
                     return
 
     def _solve(self, stage: Stage, number: int, step: Step) -> str:
         """Do a task by hand. Return why it can't be done, or does not count as done; or ""."""
-        try:
-            if number not in {at for at, _ in tasks_of(stage)}:
-                self._runner.do(stage, number)
-                return ""
-            if step.task and self._is_done(stage, number):
-                return "it counts as done before anybody did anything"
-            if step.task and not step.hints:
-                return "it has no hint except the command"
-            refused = self._call(step)
-            if refused:
-                return f"its command is refused: {refused}"
-            return "" if self._is_done(stage, number) else "its command does not complete it"
-        except StslabError as error:
-            return error.message
+        if number not in {at for at, _ in tasks_of(stage)}:
+            self.runner.do(stage, number)
+            return ""
+        if step.task and self._is_done(stage, number):
+            return "it counts as done before anybody did anything"
+        if step.task and not step.hints:
+            return "it has no hint except the command"
+        refused = self._call(step)
+        if refused:
+            return f"its command is refused: {refused}"
+        return "" if self._is_done(stage, number) else "its command does not complete it"
 
     def _is_done(self, stage: Stage, number: int) -> bool:
-        return next(task.done for task in self._hand.look(stage).tasks if task.number == number)
+        look = ByHand(self.lab, self.runner, self.account.decide, lambda: ()).look(stage)
+        return next(task.done for task in look.tasks if task.number == number)
 
     def _call(self, step: Step) -> str:
-        """Make the step's call. Return the error code of a refusal, or ""."""
-        params = resolve(step.params, self._runner.scope())
-        outcome = self._account.call(step.identity, step.service, step.operation, params)
+        """Make the step's call, and wait. Return an error code or what was not reached, or ""."""
+        scope = self.runner.scope()
+        params = resolve(step.params, scope)
+        outcome = self.account.call(step.identity, step.service, step.operation, params)
         if isinstance(outcome, Refusal):
             return outcome.code
         if step.profile and isinstance(outcome, Answer):
-            answer = evaluate(step.profile.source, outcome.data, self._runner.scope())
-            keys = Credentials.found_in(answer)
+            keys = Credentials.found_in(evaluate(step.profile.source, outcome.data, scope))
             if keys:
-                self._account.files.save(step.profile.name, keys.spoilt(step.profile.spoil))
-        return self._wait(step, step.wait) if step.wait else ""
-
-    def _wait(self, step: Step, wait: Wait) -> str:
-        """Wait as the step does. Return what was not reached, or ""."""
-        params = resolve(wait.params, self._runner.scope())
-        for _ in range(_LOOKS):
-            state = self._account.probe(step.identity, step.service, wait.waiter, params).state
-            if state != "retry":
-                return "" if state == "success" else f"{wait.waiter} is not reached"
-            time.sleep(TARGET.pace)
-        return f"{wait.waiter} is not reached"
+                self.account.files.save(step.profile.name, keys.spoilt(step.profile.spoil))
+        if step.wait:
+            waited = step.identity, step.service, step.wait.waiter, resolve(step.wait.params, scope)
+            for _ in range(_LOOKS):
+                state = self.account.probe(*waited).state
+                if state != "retry":
+                    break
+                time.sleep(TARGET.pace)
+            return "" if state == "success" else f"{step.wait.waiter} is not reached"
+        return ""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -197,7 +196,6 @@ class Trial(msgspec.Struct, frozen=True):
 
     @property
     def unsolved(self) -> tuple[Tried, ...]:
-        """The tasks and faults that can't be solved, and the wrong cells."""
         return tuple(tried for tried in (*self.cells, *self.tasks, *self.faults) if tried.why)
 
 
@@ -219,16 +217,11 @@ def tried(path: Path, spec: str | None) -> Trial:
         shutil.rmtree(home.root, ignore_errors=True)
     if trial.error:
         return trial
-    wrong = tuple(
-        Tried(
-            stage,
-            f"{who} may {lab.access[name].says}",
-            lab.access[name].line,
-            f"it is {decision}; {_OTHERWISE}",
-        )
-        for (stage, name, who), decision in sorted(wrong_cells(lab).items())
-    )
-    return replace(trial, tasks=tasks(lab), faults=faults(lab), cells=wrong)
+    wrong = []
+    for (stage, name, who), decision in sorted(wrong_cells(lab).items()):
+        row, why = lab.access[name], f"it is {decision}; {_OTHERWISE}"
+        wrong.append(Tried(stage, f"{who} may {row.says}", row.line, why))
+    return replace(trial, tasks=tasks(lab), faults=faults(lab), cells=tuple(wrong))
 
 
 def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
@@ -241,7 +234,7 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
     events: list[Event] = []
     began, error, describe = time.monotonic(), None, describer(lab)
     with Journal(home.journal) as journal:
-        runner = opened.runner(lab, journal, events.append, describe=describe, how=How.ALONE)
+        runner = opened.runner(lab, journal, events.append, describe, How.ALONE)
         run = runner.start_or_resume().run.id
         try:
             for stage in lab.stages:
@@ -250,7 +243,7 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
             error = stopped
         if runner.run.state in UNFINISHED:
             try:
-                opened.cleanup(journal, events.append, describe=describe).run(run)
+                opened.cleanup(journal, events.append, describe).run(run)
             except StslabError as stopped:
                 error = stopped
         calls = runner.finish().calls
@@ -265,7 +258,6 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
 
 
 def _claims(lab: Lab, events: Iterable[Event]) -> Iterator[Claim]:
-    """Every check of the lab with its last result."""
     last = {(event.stage, event.says): event for event in events
             if isinstance(event, CheckFinished)}  # fmt: skip
     for stage in lab.stages:
@@ -281,7 +273,6 @@ def _claims(lab: Lab, events: Iterable[Event]) -> Iterator[Claim]:
 def tested(
     labs: tuple[str, ...], spec: str | None, junit: TextIO | None, *, mutate: bool, as_json: bool
 ) -> int:
-    """Test these labs, and print each result. Return the exit code."""
     if spec and "=" not in spec:  # `--rehearse my-lab.yaml`
         labs, spec = (*labs, spec), ""
     trials = []
@@ -297,8 +288,7 @@ def tested(
         for trial in trials:
             add_suite(root, trial.lab, [*_cases(trial)], counts, time=f"{trial.seconds:.3f}")
         junit.write(written(root))
-    bad = [trial.exit_code for trial in trials if trial.exit_code]
-    return bad[0] if bad else 0
+    return next(filter(None, (trial.exit_code for trial in trials)), 0)
 
 
 def _trials(paths: list[Path], spec: str | None, mutate: bool) -> Iterator[Trial]:
@@ -343,13 +333,13 @@ def _print(trial: Trial) -> None:
     """Print a line for a lab that passes; for another, everything that happened."""
     if trial.exit_code == 0:
         claims, calls = counted(len(trial.claims), "claim"), counted(trial.calls, "call")
-        further = (
+        parts = [claims, calls, spoken(trial.seconds), "nothing left"]
+        for number, noun, how in (
             (len(trial.tasks), "task", "solved"),
             (len(trial.faults), "fault", "fixed"),
             (trial.mutants or 0, "mutant", "noticed"),
-        )
-        parts = [claims, calls, spoken(trial.seconds), "nothing left"]
-        parts += [f"{counted(number, noun)} {how}" for number, noun, how in further if number]
+        ):
+            parts += [f"{counted(number, noun)} {how}"] if number else []
         click.echo(f"passed  {trial.lab}: {', '.join(parts)}")
         return
     if trial.events and (trial.left or trial.error):
@@ -366,7 +356,6 @@ def _print(trial: Trial) -> None:
 
 
 def _notes(trial: Trial) -> Iterator[str]:
-    """The problems with its tasks, faults and mutants, each with its place."""
     for one in trial.unsolved:
         yield f"{trial.file}:{one.line}: after {one.stage}, “{one.title}”: {one.why}"
     for note in trial.unnoticed:
@@ -414,11 +403,7 @@ def _cases(trial: Trial) -> Iterator[Case]:
 
 
 def _fields(trial: Trial) -> dict[str, object]:
-    mutants = {
-        "mutants": trial.mutants,
-        "unnoticed": trial.unnoticed,
-        "idle_checks": trial.idle,
-    }
+    mutants = {"mutants": trial.mutants, "unnoticed": trial.unnoticed, "idle_checks": trial.idle}
     return {
         "lab": trial.lab,
         "file": trial.file,

@@ -29,12 +29,12 @@ from stslab.kinds.operations import changes
 from stslab.lab.model import Lab
 from stslab.lab.reading.listing import find
 from stslab.lab.references import resolve
-from stslab.lesson import access, questions, scenes
+from stslab.lesson import access, questions
 from stslab.lesson.byhand import called, is_own
 from stslab.lesson.evidence import documents_of, renamed
 from stslab.lesson.faults import Faults, Remaining
 from stslab.lesson.verdict import UNKNOWN
-from stslab.render.lesson import views
+from stslab.render.lesson.scenes import Ticket, draw_remaining, heading
 from stslab.render.report.text import result
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
@@ -86,9 +86,10 @@ class FaultExercise:
     def done(self) -> bool:
         return self.remaining.done
 
-    def scene(self) -> scenes.Ticket:
+    def scene(self) -> Ticket:
         shown, answer = self._reported
-        return scenes.Ticket(self.title, self.stands.asked, shown, answer, self.remaining)
+        heading, place = "A colleague reports", self.stands.asked
+        return Ticket(self.title, shown, answer, self.remaining, title=heading, place=place)
 
     def run(self) -> bool:
         solved = not self.command  # otherwise the last hint has filled in the command
@@ -98,7 +99,6 @@ class FaultExercise:
         return False
 
     def hint(self) -> str:
-        """A nudge, then a pointer, then the command."""
         return self._help(HINT, self.stands.fault.hints or self._reasons()[:2])
 
     def draw_why(self, paper: Paper) -> None:
@@ -107,22 +107,17 @@ class FaultExercise:
         calls = map(_shown, self.stands.fault.fix if self.command else ())
         right = {name: document for call in calls for name, document in documents_of(call).items()}
         right = renamed(right, self.here.names())
-        views.ticket(paper, replace(self.scene(), reason=reason, documents=right))
+        replace(self.scene(), reason=reason, documents=right).draw(paper)
 
     def _reasons(self) -> tuple[str, ...]:
-        broken = self.stands
-        place = (f"Look at {broken.where}.", broken.advice) if broken.where else broken.fault.hints
-        return (self._gate(), *place)
-
-    def _gate(self) -> str:
-        cell = self.faults.broken(self.stands.fault)
-        if cell is None or not self.stands.gate:
-            return "Nothing refuses it; something allows more than it should."
-        assumes = self.faults.lab.access[cell.cell].operation.startswith("AssumeRole")
-        what = "the role" if assumes else "the bucket"
-        gate = Gate(self.stands.gate)
+        """The gate that refuses, the place, and the kind of change."""
+        stands, cell = self.stands, self.faults.broken(self.stands.fault)
+        place = (f"Look at {stands.where}.", stands.advice) if stands.where else stands.fault.hints
+        if cell is None or not stands.gate:
+            return "Nothing refuses it; something allows more than it should.", *place
+        what, gate = questions.target(self.faults.lab.access[cell.cell]), Gate(stands.gate)
         denies = any(read.gate is gate and read.says == "denies" for read in cell.verdict.gates)
-        return f"{questions.refused(gate, cell.who, what, denies=denies)}."
+        return f"{questions.refused(gate, cell.who, what, denies=denies)}.", *place
 
     def _help(self, kind: int, grades: Sequence[str]) -> str:
         """The next grade of a kind of help, journaled; the last one fills in the command."""
@@ -158,7 +153,7 @@ class FaultExercise:
             paper.prose("Something was changed, but the same things are still broken.")
         elif now.wide and not now.still:
             paper.prose("It works, but more is allowed than before. That is not a fix yet.")
-        views.remaining(paper, now)
+        draw_remaining(paper, now)
 
     def _remember(self, *, tried: bool = False, opened: bool = False, solved: bool = False) -> None:
         was = self.stands
@@ -207,7 +202,7 @@ class FaultExercise:
     def status(self) -> str:
         passed = (datetime.now(UTC) - datetime.fromisoformat(self.stands.at)).total_seconds()
         line = f" {self.stands.asked}   {spoken(max(passed, 0.0))}   why  hint  solve  help"
-        return line[: self.here.workspace.console.width]
+        return line[: self.here.workspace.paper.width]
 
 
 def _shown(call: Call) -> CallShown:
@@ -216,7 +211,7 @@ def _shown(call: Call) -> CallShown:
 
 def fixed(paper: Paper, lab: Lab, fault: ReportedFault, fix: str) -> None:
     """Draw the result: what it was, and a line to share that does not give it away."""
-    views.heading(paper, f"Fixed in {spoken(fault.seconds or 0.0)}", fault.asked)
+    heading(paper, f"Fixed in {spoken(fault.seconds or 0.0)}", fault.asked)
     if fault.where:
         paper.prose(one_line(f"It was {fault.where}."), indent=1)
     else:
@@ -239,9 +234,13 @@ def begin(name: str, asked: str) -> None:
         stands = _stands(workspace, opened, lab, asked)
         loop = set_up(workspace, opened, lab, How.BREAK)
         if stands is None:
-            stands = _chosen(loop, asked or f"--seed {secrets.randbelow(_MANY)}")
+            asked = asked or f"--seed {secrets.randbelow(_MANY)}"
+            loop.screen.say("Looking for things that can be broken and fixed again ...")
+            stands = Broken(chosen(lab, offered(lab), asked), FaultState.CHOSEN, asked)
+            loop.runner.start_or_resume()
+            loop.runner.note(stands)
         loop.runner.start_or_resume()
-        faults, paper = loop.here.faults(), Paper(workspace.console)
+        faults, paper = loop.here.faults(), workspace.paper
         if stands.state is not FaultState.FIXED:
             if stands.state is not FaultState.PLANTED:
                 stands = _planted(loop, faults, stands)
@@ -249,7 +248,7 @@ def begin(name: str, asked: str) -> None:
                 stands = _worked(loop, faults, stands)
         if stands.state is FaultState.FIXED:
             paper.prose("Undoing everything ...")
-            cleanup = opened.cleanup(workspace.journal, lambda _: None, describe=workspace.describe)
+            cleanup = opened.cleanup(workspace.journal, lambda _: None, workspace.describe)
             cleanup.run(loop.runner.run.id)
         else:
             paper.prose(GOES_ON.format(command))
@@ -273,14 +272,6 @@ def _stands(workspace: Workspace, opened: Open, lab: Lab, asked: str) -> Broken 
             )
         return states[-1]
     return None
-
-
-def _chosen(loop: Loop, asked: str) -> Broken:
-    loop.screen.say("Looking for things that can be broken and fixed again ...")
-    stands = Broken(chosen(loop.lab, offered(loop.lab), asked), FaultState.CHOSEN, asked)
-    loop.runner.start_or_resume()
-    loop.runner.note(stands)
-    return stands
 
 
 def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
@@ -307,9 +298,7 @@ def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
         faults.fix(fault)
         other = "The fault has other effects here than in its proof, so it was removed."
         raise RunError(other, _ANOTHER)
-    wrong = faults.diagnosed(fault, policies)
-    reasons = {"gate": wrong.gate, "where": wrong.where, "advice": wrong.advice}
-    runner.note(replace(stands, state=FaultState.PLANTED, at="", **reasons))
+    runner.note(replace(faults.diagnosed(stands, policies), state=FaultState.PLANTED, at=""))
     return runner.past.broken()[-1]
 
 
@@ -354,7 +343,6 @@ def list_faults(lab: str, *, as_json: bool) -> None:
 
 
 def offered(lab: Lab) -> list[Fault]:
-    """The faults that are proved, sorted by id."""
     from stslab.cli.in_memory import proofs
 
     proved = [proof for _, proof in proofs(lab) if not isinstance(proof, str)]

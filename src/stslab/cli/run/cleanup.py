@@ -7,13 +7,12 @@ from stslab.cli.run.consent import require_consent
 from stslab.cli.workspace import Workspace, agrees, open_workspace
 from stslab.errors import UndoIncomplete, UsageError
 from stslab.render.cleanup import show_cleanup, show_found
-from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
 from stslab.runner.calls.look import label
 from stslab.runner.journal.records import RunRecord
 from stslab.runner.undo.cleanup import Cleanup
 from stslab.runner.undo.proof import by_hand
-from stslab.runner.undo.sweep import Found, FoundRun, Sweep
+from stslab.runner.undo.sweep import Sweep
 
 
 def clean_up(
@@ -39,20 +38,20 @@ def clean_up(
 
 def _clean_up(workspace: Workspace, where: Where, runs: list[RunRecord], *, dry_run: bool) -> None:
     opened = open_account(workspace.home, where)
-    cleanup = opened.cleanup(workspace.journal, workspace.render, describe=workspace.describe)
+    cleanup = opened.cleanup(workspace.journal, workspace.render, workspace.describe)
     if not dry_run:
         require_consent(where, opened, interactive=workspace.asks)
     real = opened.kind != "sandbox"
     asks = real and workspace.asks
     for run in runs if dry_run or asks else ():
         plan = cleanup.plan(run.id, extras=real)
-        show_cleanup(workspace.console, run.id, plan, workspace.describe)
+        show_cleanup(workspace.paper, run.id, plan, workspace.describe)
     if dry_run:
         return
     info = opened.target.info
     others = "".join(f" and account {account}" for account in info.accounts.values())
     question = f"Undo this in account {info.account} ({info.region}){others}, as {info.caller}?"
-    if not asks or agrees(workspace.console, question, "c", "cleans up"):
+    if not asks or agrees(workspace.paper, question, "c", "cleans up"):
         clean(cleanup, [run.id for run in runs])
 
 
@@ -68,7 +67,7 @@ def _chosen(workspace: Workspace, where: Where, run: str, *, every: bool) -> lis
 
 def _say_nothing(workspace: Workspace, where: Where) -> None:
     """Say that there is nothing to undo here, and list unfinished runs elsewhere."""
-    paper = Paper(workspace.console)
+    paper = workspace.paper
     paper.prose("There is nothing to clean up.")
     for other in workspace.journal.unfinished():
         if other.target != name_of(where.target):
@@ -109,35 +108,23 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
     if not dry_run:
         require_consent(where, opened, interactive=workspace.asks)
     sweep = Sweep(workspace.journal, opened.calls(workspace.render))
-    found = sweep.find()
-    chosen = _to_sweep(found, run)
-    show_found(workspace.console, opened.target.info, found, chosen, workspace.describe)
-    if dry_run:
-        return
-    info = opened.target.info
-    question = f"Undo {counted(len(chosen), 'run')} in account {info.account}, as {info.caller}?"
-    asked = (workspace.console, question, "c", "cleans up")
-    if chosen and (not workspace.asks or agrees(*asked)):
-        cleanup = opened.cleanup(workspace.journal, workspace.render, describe=workspace.describe)
-        clean(cleanup, [sweep.adopt(each) for each in chosen])
-    _require_nothing_doubtful(workspace, found)
-
-
-def _to_sweep(found: Found, run: str) -> tuple[FoundRun, ...]:
-    """The run to undo, or by default all except those that are unfinished on this machine."""
-    if not run:
-        return tuple(each for each in found.runs if not each.unfinished)
-    chosen = tuple(each for each in found.runs if each.id == run)
-    if not chosen:
+    found = sweep.find()  # by default all that are not unfinished on this machine
+    chosen = tuple(each for each in found.runs if (each.id == run if run else not each.unfinished))
+    if run and not chosen:
         raise UsageError(
             f"Nothing in the account has the tag and the id of run {run!r}.",
             "List what there is: stslab cleanup --sweep --dry-run",
         )
-    return chosen
-
-
-def _require_nothing_doubtful(workspace: Workspace, found: Found) -> None:
-    """Doubtful things stay, but with them the account is not clean: UndoIncomplete."""
+    show_found(workspace.paper, opened.target.info, found, chosen, workspace.describe)
+    if dry_run:
+        return
+    info = opened.target.info
+    question = f"Undo {counted(len(chosen), 'run')} in account {info.account}, as {info.caller}?"
+    asked = (workspace.paper, question, "c", "cleans up")
+    if chosen and (not workspace.asks or agrees(*asked)):
+        cleanup = opened.cleanup(workspace.journal, workspace.render, workspace.describe)
+        clean(cleanup, [sweep.adopt(each) for each in chosen])
+    # Doubtful things stay, but with them the account is not clean.
     remaining = tuple(
         (label(thing), by_hand(thing, workspace.describe)) for thing, _ in found.doubtful
     )

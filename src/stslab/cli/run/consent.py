@@ -3,8 +3,6 @@
 import sys
 from dataclasses import replace
 
-from rich.console import Console
-
 from stslab.aws.guard import Survey, footprint, surveyed
 from stslab.aws.target import name_of
 from stslab.cli.accounts import Open, open_account
@@ -48,12 +46,12 @@ def opened_for(workspace: Workspace, where: Where, lab: Lab) -> Open:
         introduce(workspace, opened, lab)
         return opened
     if unfinished and opened.goes_on(unfinished) and unfinished.sha256 == lab.sha256:
-        say_where(workspace.console, opened, f"Continuing run {unfinished.id} on a real account")
+        say_where(workspace.paper, opened, f"Continuing run {unfinished.id} on a real account")
         return opened
-    brief(workspace.console, opened, lab, force=where.force)
+    brief(workspace.paper, opened, lab, force=where.force)
     services = allowed_services(workspace, lab, where.services)
     if workspace.asks:
-        confirm_account(workspace.console, opened)
+        confirm_account(workspace.paper, opened)
     return replace(opened, services=services)
 
 
@@ -85,7 +83,7 @@ def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
         )
 
 
-def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
+def brief(paper: Paper, opened: Open, lab: Lab, *, force: bool) -> None:
     """Show the identity, the account and what a run makes there, unless the guard refuses."""
     if opened.source is None or opened.identity is None:
         return
@@ -107,7 +105,6 @@ def brief(console: Console, opened: Open, lab: Lab, *, force: bool) -> None:
         may,
     ]
     known = [(label, value) for label, value in pairs if value]
-    paper = Paper(console)
     where = "a real AWS account" if opened.kind == "aws" else opened.target.endpoint_url
     paper.line("warning", f"This works on {where}")
     paper.fields([*known, *other, ("costs", makes.costs)], indent=2)
@@ -125,20 +122,19 @@ def introduce(workspace: Workspace, opened: Open, lab: Lab) -> None:
     """Show what a foreign lab does before it runs here for the first time."""
     if not is_foreign(lab.path) or lab.sha256 in (run.sha256 for run in workspace.journal.runs()):
         return
-    paper = Paper(workspace.console)
+    paper = workspace.paper
     title = f"The lab {lab.id} did not come with stslab. This is what it does."
     paper.line("warning", title)
     makes = footprint(lab, opened.target.info)
     show_changes(paper, makes.summary)
     paper.prose(enforced(makes.summary), indent=2)
     if workspace.asks:
-        workspace.console.print("Press Enter to continue, Ctrl-C to stop: ", end="")
+        paper.console.print("Press Enter to continue, Ctrl-C to stop: ", end="")
         sys.stdin.readline()
 
 
-def say_where(console: Console, opened: Open, why: str) -> None:
+def say_where(paper: Paper, opened: Open, why: str) -> None:
     info = opened.target.info
-    paper = Paper(console)
     paper.line("warning", why)
     paper.prose(f"account {info.account} ({info.region}), as {info.caller}", indent=2)
     if opened.partner:
@@ -146,29 +142,30 @@ def say_where(console: Console, opened: Open, why: str) -> None:
     paper.blank()
 
 
-def confirm_account(console: Console, opened: Open) -> None:
-    """Have the person type the id of the account, and that of the second one."""
+def confirm_account(paper: Paper, opened: Open) -> None:
     for account in (opened.target.info.account, *opened.target.info.accounts.values()):
-        console.print()
         question = f"Type the account's id ({account}) to continue, anything else to stop: "
-        console.print(question, end="")
-        if sys.stdin.readline().strip().replace("-", "") != account:
+        if _typed(paper, question).replace("-", "") != account:
             raise CredentialsError(
                 "That is not the account's id. Nothing was made.",
                 "Without --target, the lab runs on the embedded account.",
             )
 
 
+def _typed(paper: Paper, question: str) -> str:
+    paper.blank()
+    paper.console.print(question, end="")
+    return sys.stdin.readline().strip()
+
+
 def allowed_services(workspace: Workspace, lab: Lab, given: tuple[str, ...]) -> tuple[str, ...]:
     """The services that the person allows, by flags or typed; CredentialsError if one is not."""
     for service in sorted({*lab.services} - {*given}) if workspace.asks else ():
-        workspace.console.print()
-        workspace.console.print(
+        question = (
             f"The lab uses {service}, whose changes and costs stslab does not know. Type {service}"
-            " to allow it, anything else to stop: ",
-            end="",
+            " to allow it, anything else to stop: "
         )
-        if sys.stdin.readline().strip() != service:
+        if _typed(workspace.paper, question) != service:
             break
         given = (*given, service)
     require_services(lab, given)

@@ -8,9 +8,8 @@ from stslab.cli.run.here import Here
 from stslab.errors import RunError
 from stslab.lab.model import Check, Stage, Step
 from stslab.lab.references import resolve
-from stslab.lesson import scenes
 from stslab.lesson.byhand import ByHand, StageTasks, Task
-from stslab.render.lesson import views
+from stslab.render.lesson.scenes import Doing, Scene, Tasks, draw_news
 from stslab.render.terminal.paper import Paper
 from stslab.runner.events import CallShown
 from stslab.runner.run.run import Runner
@@ -35,7 +34,7 @@ class Exercise(Protocol):
     @property
     def done(self) -> bool: ...
 
-    def scene(self) -> Any:
+    def scene(self) -> Scene:
         """The scene above the line."""
 
     def run(self) -> bool:
@@ -55,12 +54,12 @@ class StepExercise:
     runner: Runner
     stage: Stage
     at: int
-    shown: scenes.Doing
+    shown: Doing
     command: str
     who: str
     done: bool = False
 
-    def scene(self) -> scenes.Doing:
+    def scene(self) -> Doing:
         return self.shown
 
     def run(self) -> bool:
@@ -106,18 +105,17 @@ class TasksExercise:
 
     @property
     def done(self) -> bool:
-        """Whether every task is done, and nothing is wrong."""
         return self.standing.done
 
-    def scene(self) -> scenes.Tasks:
-        return scenes.Tasks(self.stage.title, self.place, self.standing)
+    def scene(self) -> Tasks:
+        return Tasks(self.standing, title=self.stage.title, place=self.place)
 
     def run(self) -> bool:
         if self.standing.next is None:
             raise RunError(_STILL_WRONG)
         if not self.command:  # which nobody has seen yet
             line, _ = self._command(self.standing.next)
-            Paper(self.here.workspace.console).command(line, indent=3)
+            self.here.workspace.paper.command(line, indent=3)
         self._type("", "admin")
         self.hand.solve(self.stage, self.standing.next)
         return False
@@ -144,7 +142,7 @@ class TasksExercise:
         before, self.standing = self.standing, self.hand.look(self.stage)
         if before.next != self.standing.next:
             self._type("", "admin")
-        views.news(paper, before, self.standing)
+        draw_news(paper, before, self.standing)
 
     def _type(self, command: str, who: str) -> None:
         self.command, self.who = command, who

@@ -24,7 +24,7 @@ from stslab.lesson.faults import Faults
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
 from stslab.render.why import GRADES, show_grade
-from stslab.runner.events import CallShown, Describe
+from stslab.runner.events import CallShown
 from stslab.runner.journal.records import WHY, Hint
 from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import variables
@@ -54,6 +54,7 @@ class Here:
     def __post_init__(self) -> None:
         self.embedded = self.opened.kind == "sandbox"
         self.decide = self.opened.decide
+        self._brief = describer(self.lab, keep=self.workspace.home.root / "shown")
         self._folder, self._own_names = Path.cwd(), dict[str, str]()
         self._last: tuple[int, ...] = ()
         self._status: tuple[object, float, str] = ((), 0.0, "")
@@ -93,10 +94,6 @@ class Here:
         """The ``aws`` command of a call. ``who`` is the shell's own profile."""
         files = {self.opened.profiles.token(): self.opened.profiles.token_file}
         return command_of(call, self.names(), self._brief, who, files)
-
-    @cached_property
-    def _brief(self) -> Describe:
-        return describer(self.lab, keep=self.workspace.home.root / "shown")
 
     def hand(self) -> ByHand:
         """The tasks of the lab. Also prepare its profiles, which the learner may write."""
@@ -173,7 +170,7 @@ class Here:
             grade = self.runner.past.hinted(stage.id, WHY, request)
             if grade < GRADES:
                 self.runner.note(Hint(stage.id, WHY, grade, request))
-        show_grade(paper.console, explanation, grade)
+        show_grade(paper, explanation, grade)
 
     def status(self, stage: Stage | None, who: str, *, plain: bool) -> str:
         """The status line: progress, profile, account, time left of the session, some words.
@@ -199,9 +196,7 @@ class Here:
             [account, left],
         )
         lines = [" " + "   ".join(filter(None, [stands, who, *form])) for form in forms]
-        return next(
-            (line for line in lines if len(line) <= self.workspace.console.width), lines[-1]
-        )
+        return next((line for line in lines if len(line) <= self.workspace.paper.width), lines[-1])
 
     def _left(self, who: str) -> str:
         """The time that the session of ``who`` has left, or without one, the next of all to end."""

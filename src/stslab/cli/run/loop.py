@@ -22,11 +22,12 @@ from stslab.cli.workspace import Workspace
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
-from stslab.lesson import access, evidence, questions, scenes, verdict
+from stslab.lesson import access, evidence, questions, verdict
 from stslab.lesson.access import Link, chain
 from stslab.lesson.byhand import ByHand
 from stslab.lesson.verdict import Verdict
-from stslab.render.lesson.screen import Screen
+from stslab.render.lesson import scenes
+from stslab.render.lesson.screen import Heard, Screen
 from stslab.render.terminal.console import draws_over
 from stslab.runner.events import Event, Notice, RunFinished
 from stslab.runner.journal.records import CheckRecord, How, Prediction, Skipped
@@ -64,7 +65,7 @@ class Loop(AtPrompt):
     hand: ByHand | None = None
     follows: bool = False
     predict: bool = True
-    heard: scenes.Heard = field(default_factory=scenes.Heard)
+    heard: Heard = field(default_factory=Heard)
     wrong: list[tuple[scenes.Asking, scenes.Answered]] = field(default_factory=list)
     who: str = "admin"
     gone: tuple[str, ...] = ()
@@ -109,12 +110,12 @@ class Loop(AtPrompt):
         advice = _ELSEWHERE if self.elsewhere else advice
         middle = len(self.lab.stages) // 2 + 1
         scene = scenes.Welcome(
-            self.lab.title,
             self.lab.summary or "",
             self.runner.map(),
             self.here.place,
             resumed,
             with_flags(advice).format(middle, self.lab.path.parent),
+            title=self.lab.title,
         )
         does = "goes on" if resumed else "begins"
         self.show(scene)
@@ -149,21 +150,21 @@ class Loop(AtPrompt):
                     titles = "; ".join(each.title for each in needed)
                     message, hint = f"It needs these stages, which are not done yet: {titles}.", ""
                     does = "does that first"
-                self.enter(scenes.Stuck(stage.title, message, hint, self.heard.take()), does)
+                heard = self.heard.take()
+                self.enter(scenes.Stuck(message, hint, title=stage.title, before=heard), does)
                 for each in needed:
                     self._until_done(each)
             else:
                 return
 
     def ended(self, finished: RunFinished) -> None:
-        """Show the last screens."""
         self.over, self.who = True, "admin"
-        remember = scenes.Remember(self.lab.remember, self._chain(ever=True))
-        self.enter(remember, "goes on")
+        title = "Who could do what during the lab, and through which caller"
+        chain = self._chain(ever=True)
+        self.enter(scenes.Remember(self.lab.remember, chain, title=title), "goes on")
         others = _NEXT[1:] if self.hand else _NEXT if self.here.embedded else _NEXT[2:]
         scene = scenes.Ended(
-            proved=finished.proved,
-            claims=len(finished.claims),
+            title=f"Done. {finished.proved} of {len(finished.claims)} claims proved.",
             notes=finished.notes,
             concepts=by_concept(self.runner.past.predictions()),
             gone=self.gone,
@@ -195,7 +196,7 @@ class Loop(AtPrompt):
         number = self.lab.stages.index(stage) + 1
         place = f"{number}/{len(self.lab.stages)}"
         things = self.runner.to_undo() if stage.cleanup else ()
-        intro = scenes.Story(stage.title, stage.intro, place, things)
+        intro = scenes.Story(stage.intro, things, title=stage.title, place=place)
         if stage.cleanup:
             self.enter(intro, "removes it all")
             self.runner.begin_stage(stage.id)
@@ -207,7 +208,11 @@ class Loop(AtPrompt):
         alone = not first or self._unasked(stage, 0)
         if alone:
             self.enter(intro, "goes on")
-        self._look(stage)
+        drifted = self.runner.drift(stage.id)
+        if drifted:  # what was changed is repeated after Enter
+            does = "does that again" if any(event.again for event in drifted) else "goes on"
+            self.enter(scenes.Drifted(drifted, self.here.command, title=stage.title), does)
+            self.runner.restore(stage.id)
         self.runner.begin_stage(stage.id)
         before = self.table()
         if self.hand and stage.steps:
@@ -223,20 +228,12 @@ class Loop(AtPrompt):
         changed = access.changed(before, after)
         if changed:
             title, heard = f"Who can do what, after stage {number}", self.heard.take()
-            scene = scenes.Matrix(title, after, changed, heard, self._chain(), self.asks)
-            self.enter(scene, "goes on")
+            shown = after, changed, self._chain(), self.asks
+            self.enter(scenes.Matrix(*shown, title=title, before=heard), "goes on")
 
     def _chain(self, *, ever: bool = False) -> tuple[Link, ...]:
         done, known = self.runner.stages_done, self.runner.scope()
         return chain(self.lab, done, known, self.here.names(), ever=ever, asked=self.asks)
-
-    def _look(self, stage: Stage) -> None:
-        """Show changes to the work of steps that this stage needs, and repeat them after Enter."""
-        drifted = self.runner.drift(stage.id)
-        if drifted:
-            does = "does that again" if any(event.again for event in drifted) else "goes on"
-            self.enter(scenes.Drifted(stage.title, drifted), does)
-            self.runner.restore(stage.id)
 
     def _step(self, stage: Stage, at: int, step: Step, intro: scenes.Story | None) -> None:
         if self._unasked(stage, at):
@@ -250,7 +247,9 @@ class Loop(AtPrompt):
         place = f"step {shown.index(step) + 1} of {len(shown)}" if len(shown) > 1 else ""
         documents = evidence.renamed(evidence.documents_of(call), self.here.names())
         before = self.heard.take()
-        scene = scenes.Doing(step.title, step.why or "", place, documents, intro, before)
+        scene = scenes.Doing(
+            step.why or "", documents, intro, title=step.title, place=place, before=before
+        )
         if intro and (before or not self.screen.fits(scene, f"{step.identity} $ {line}")):
             self.enter(intro, "goes on")
             scene = replace(scene, intro=None)
@@ -286,7 +285,12 @@ class Loop(AtPrompt):
             self.prompt.drop_typed_ahead()  # no command runs before the learner has seen it
         while True:
             self.line, self.who = exercise.command, exercise.who
-            entered = self._typed(typed)
+            if self.here.embedded:
+                watch = self.here.happened if self.follows else None
+                read = partial(self.prompt.command, self.who, self.line, typed, watch)
+            else:
+                read = partial(self.prompt.run, self.who, self.line)
+            entered = self.read(read)
             typed = entered.line if entered.changed else ""
             if entered.word == "hint":
                 if isinstance(exercise, TasksExercise) and exercise.open_tasks > 1:
@@ -296,12 +300,6 @@ class Loop(AtPrompt):
                 self.word(entered.word, exercise.scene())
             elif self._act(exercise, entered) or self._looked(exercise):
                 return
-
-    def _typed(self, typed: str) -> Entered:
-        if self.here.embedded:
-            watch = self.here.happened if self.follows else None
-            return self.read(partial(self.prompt.command, self.who, self.line, typed, watch))
-        return self.read(partial(self.prompt.run, self.who, self.line))
 
     def _act(self, exercise: Exercise, entered: Entered) -> bool:
         """Do what was entered. Return whether it certainly completed the exercise."""
@@ -348,8 +346,7 @@ class Loop(AtPrompt):
             record = self.runner.prove(stage, at)
             self.heard.lines.append((record.held, record.says))
             return record
-        title = questions.asked(self.lab, check)
-        asking = self._asking(check, title, question, callers)
+        asking = self._asking(check, question, callers)
         said = self._answer(asking)
         self.asks = self._to_be_asked(stage, at + 1)
         record = self.runner.prove(stage, at)
@@ -360,16 +357,16 @@ class Loop(AtPrompt):
             self.runner.note(Prediction(stage.id, at, concept, words, said == question.right))
         message = f"{record.code}: {record.proof}" if record.code else record.proof
         answered = scenes.Answered(
-            title=title,
-            who=who,
-            target=target,
-            question=question,
-            said=said or 0,
-            verdict=verdict,
-            held=record.held,
-            message=message,
-            because=check.because or "",
-            refusal=message if record.denied else "",
+            who,
+            target,
+            question,
+            said or 0,
+            verdict,
+            record.held,
+            message,
+            check.because or "",
+            message if record.denied else "",
+            title=asking.title,
         )
         if said is not None and said != question.right:
             self.wrong.append((asking, answered))
@@ -412,22 +409,23 @@ class Loop(AtPrompt):
         return self.verdict
 
     def _asking(
-        self, check: Check, title: str, question: questions.Question, callers: Mapping[str, Verdict]
+        self, check: Check, question: questions.Question, callers: Mapping[str, Verdict]
     ) -> scenes.Asking:
         checks = (each for stage in self.lab.stages for each in stage.checkpoint)
         every = [each for each in checks if each.ask is not None]
-        names = self.here.names()
+        number = next(at for at, each in enumerate(every, 1) if each is check)
+        call, names = call_of(check, self.runner.scope()), self.here.names()
         return scenes.Asking(
-            title=title,
-            call=call_of(check, self.runner.scope()),
-            question=question,
-            evidence={
+            self.here.command(call),
+            question,
+            evidence.claims_of(call),
+            {
                 who: replace(met, documents=evidence.renamed(met.documents, names))
                 for who, met in callers.items()
             },
-            target=questions.target(check),
-            number=1 + next(at for at, each in enumerate(every) if each is check),
-            of=len(every),
+            questions.target(check),
+            title=questions.asked(self.lab, check),
+            place=f"question {number} of {len(every)}",
             before=self.heard.take(),
         )
 
@@ -435,7 +433,7 @@ class Loop(AtPrompt):
         """The digit of the learner's answer; None if they skip the question."""
         if not self.predict:
             return None
-        self.line = self.here.command(asking.call, "")
+        self.line = asking.command
         digits = [questions.UNSURE, *(answer.digit for answer in asking.question.answers)]
         self.show(asking)
         back = ""
@@ -471,29 +469,27 @@ def learn(
     try:
         loop.go(stages, standing.done, resumed=standing.resumed)
     except Quit:
-        say_how_to_go_on(workspace.console)
+        say_how_to_go_on(workspace.paper)
         return
-    finished = end(workspace.console, lab, stages, loop.runner)
+    finished = end(workspace.paper, lab, stages, loop.runner)
     if finished.outcome != "open":
         with suppress(Quit):
             loop.ended(finished)
 
 
 def set_up(workspace: Workspace, opened: Open, lab: Lab, how: How) -> Loop:
-    plain = not draws_over(workspace.console)
+    console = workspace.paper.console
+    plain = not draws_over(console)
 
     def hear(event: Event) -> None:
         loop.hear(event)  # the loop is made below
 
-    runner = opened.runner(lab, workspace.journal, hear, describe=workspace.describe, how=how)
+    runner = opened.runner(lab, workspace.journal, hear, workspace.describe, how)
     here = Here(workspace, opened, lab, runner)
-
     loop = Loop(
         here=here,
-        screen=Screen(workspace.console, here.command, clears=not plain),
-        prompt=Prompt(
-            workspace.console, lambda: here.status(loop.stage, loop.who, plain=plain), plain=plain
-        ),
+        screen=Screen(console, here.command, clears=not plain),
+        prompt=Prompt(console, lambda: here.status(loop.stage, loop.who, plain=plain), plain=plain),
         words={"why": lambda paper: here.why(paper, loop.stage if how is How.HAND else None)},
     )
     return loop

@@ -18,8 +18,9 @@ from rich.console import Console
 from stslab.cli.run.here import Here
 from stslab.errors import StslabError
 from stslab.lab.model import Stage
-from stslab.lesson import access, scenes
+from stslab.lesson import access
 from stslab.lesson.verdict import UNKNOWN, Verdict
+from stslab.render.lesson.scenes import Asking, Documents, Matrix, Scene, Story, Welcome
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import visible
@@ -52,8 +53,16 @@ WORDS: Mapping[str, str] = {
 _ALSO = {"h": "help", "?": "help", "exit": "quit"}
 
 
+class Skip(Exception):  # noqa: N818 - the learner's choice
+    """The learner skips the rest of a stage."""
+
+
+class Quit(Exception):  # noqa: N818 - stopping is not an error
+    """The learner leaves; the run can be continued later."""
+
+
 class Entered(msgspec.Struct, frozen=True):
-    """The learner's input: a ``word`` of stslab, or a command ``line``; ``end``: end of input.
+    """The learner's input: a ``word`` of stslab, or a command ``line``.
 
     ``unchanged``: the line is the one that was filled in. ``changed``: something happened
     elsewhere while it was typed. ``argument`` is the text after the word.
@@ -62,7 +71,6 @@ class Entered(msgspec.Struct, frozen=True):
     word: str = ""
     line: str = ""
     unchanged: bool = False
-    end: bool = False
     changed: bool = False
     argument: str = ""
 
@@ -77,7 +85,7 @@ Watch = Callable[[], bool]  # whether something has happened that should be show
 
 
 class Prompt:
-    """Reads the learner's input. ``status`` returns the text of the status line."""
+    """Reads the learner's input; Quit at its end. ``status`` returns the status line's text."""
 
     def __init__(self, console: Console, status: Callable[[], str], *, plain: bool) -> None:
         self._console = console
@@ -99,8 +107,6 @@ class Prompt:
             self._console.print()
         self._pressed[:] = [] if typed in ("", line) else [typed]
         text = self._read(f"{lead}{who} $ ", typed or line, watch=watch)
-        if text is None:
-            return Entered(end=True)
         if isinstance(text, _Interrupted):
             return Entered(line=str(text), changed=True)
         text, word = text.strip(), word_of(text)
@@ -110,7 +116,7 @@ class Prompt:
         """Show a command that Enter runs; it can't be edited."""
         self._console.print(f"\n{who} $ {visible(line)}", soft_wrap=True)
         entered = self.enter("runs it")
-        return entered if entered.word or entered.end else Entered(line=line, unchanged=True)
+        return entered if entered.word else Entered(line=line, unchanged=True)
 
     def digit(self, digits: Sequence[int], aside: str = "") -> Entered:
         """Read one of these digits, as the ``line``, or a word. A digit needs no Enter.
@@ -119,10 +125,7 @@ class Prompt:
         """
         self.drop_typed_ahead()
         while True:
-            text = self._read(f"Your answer{aside}: ", "", digits)
-            if text is None:
-                return Entered(end=True)
-            text = text.strip()
+            text = self._read(f"Your answer{aside}: ", "", digits).strip()
             if text.isdigit() and int(text) in digits:
                 return Entered(line=text)
             word = word_of(text)
@@ -136,8 +139,6 @@ class Prompt:
         self.drop_typed_ahead()
         while True:
             text = self._read(f"Enter {does}: ", "")
-            if text is None:
-                return Entered(end=True)
             first, _, argument = text.strip().partition(" ")
             word = first if first in more else word_of(text)
             if word or not text.strip():
@@ -166,7 +167,7 @@ class Prompt:
 
     def _read(
         self, message: str, line: str, digits: Sequence[int] = (), watch: Watch | None = None
-    ) -> str | None:
+    ) -> str:
         if self._plain:
             return self._read_plainly(message, line, watch)
         if self._session is None:
@@ -181,9 +182,9 @@ class Prompt:
                 pre_run=_watching(watch) if watch else None,
             )
         except EOFError:
-            return None
+            raise Quit from None
 
-    def _read_plainly(self, message: str, line: str, watch: Watch | None = None) -> str | None:
+    def _read_plainly(self, message: str, line: str, watch: Watch | None) -> str:
         """Read without redrawing: show the filled-in line; an empty input means that line."""
         self._console.print(self.status(), soft_wrap=True)
         if line:
@@ -197,7 +198,7 @@ class Prompt:
         text = sys.stdin.readline()
         if not text:
             self._console.print()
-            return None
+            raise Quit
         return line if line and not text.strip() else text.rstrip("\n")
 
 
@@ -319,14 +320,6 @@ _LATER = "`more` explains more after the question: now it could give the answer 
 _NO_POLICY = "No policy is shown: does this call need one that allows it? A digit answers."
 
 
-class Skip(Exception):  # noqa: N818 - the learner's choice
-    """The learner skips the rest of a stage."""
-
-
-class Quit(Exception):  # noqa: N818 - stopping is not an error
-    """The learner leaves; the run can be continued later."""
-
-
 @dataclass(kw_only=True)
 class AtPrompt:
     """A learner at the terminal: shows a scene, waits for Enter, and does what the words ask.
@@ -353,7 +346,7 @@ class AtPrompt:
         self.lab, self.runner, self.decide = self.here.lab, self.here.runner, self.here.decide
         self.waiting = self.here.workspace.lock.paused
 
-    def enter(self, scene: Any, does: str) -> None:
+    def enter(self, scene: Scene, does: str) -> None:
         self.show(scene)
         while True:
             entered = self.read(lambda: self.prompt.enter(does))
@@ -361,11 +354,11 @@ class AtPrompt:
                 return
             self.word(entered.word, scene)
 
-    def show(self, scene: Any) -> None:
+    def show(self, scene: Scene) -> None:
         self.screen.show(scene, self._more)
         self._instead(scene)
 
-    def _instead(self, scene: Any) -> bool:
+    def _instead(self, scene: Scene) -> bool:
         """Handle a word that was entered between the parts of a long text; as :meth:`word`."""
         word, self.instead = self.instead, ""
         return bool(word) and self.word(word, scene)
@@ -374,7 +367,7 @@ class AtPrompt:
         """Read an entry. Raises Quit: the learner leaves. At a ``page`` `quit` ends only that."""
         with self.waiting():
             entered = read()
-        if entered.end or (entered.word == "quit" and not page):
+        if entered.word == "quit" and not page:
             raise Quit
         self.here.awake()
         if not self.over and self.runner.run.state not in UNFINISHED:
@@ -382,7 +375,7 @@ class AtPrompt:
             raise Quit
         return entered
 
-    def word(self, word: str, scene: Any) -> bool:
+    def word(self, word: str, scene: Scene) -> bool:
         """Handle a word at a scene. Return whether the scene is on the screen afterwards."""
         if word == "skip" and word not in self.lacks:
             raise Skip
@@ -402,23 +395,23 @@ class AtPrompt:
             self.screen.say(error.message)
         return self._instead(scene) or word == "back"
 
-    def _scene_of(self, word: str, scene: Any) -> Any:
+    def _scene_of(self, word: str, scene: Scene) -> Scene | None:
         """The scene that a word shows, or None."""
         if word == "back":
             return scene
         if word == "status" and word not in self.lacks:
             here = self.stage.id if self.stage else ""
             stages = self.runner.map(here)
-            return scenes.Welcome(self.lab.title, "", stages, self.here.place, resumed=True)
+            return Welcome("", stages, self.here.place, resumed=True, title=self.lab.title)
         if word == "access":
-            return scenes.Matrix("Who can do what", self.table(), frozenset(), asked=self.asks)
+            return Matrix(self.table(), asked=self.asks, title="Who can do what")
         if word == "policies":
-            marked = not isinstance(scene, scenes.Asking)
-            return scenes.Documents("The policies that apply", self.verdict, marked)
-        if word == "more" and self.stage and not isinstance(scene, scenes.Asking):
+            marked = not isinstance(scene, Asking)
+            return Documents(self.verdict, marked, title="The policies that apply")
+        if word == "more" and self.stage and not isinstance(scene, Asking):
             pages = tuple((page.title, page.url) for page in self.stage.pages)
             text = self.stage.explain or self.stage.intro
-            return scenes.Story(self.stage.title, text, pages=pages)
+            return Story(text, pages=pages, title=self.stage.title)
         return None
 
     def _more(self) -> bool:
@@ -431,13 +424,13 @@ class AtPrompt:
     def table(self) -> tuple[access.CellState, ...]:
         return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
 
-    def _nothing_for(self, word: str, scene: Any) -> str:
+    def _nothing_for(self, word: str, scene: Scene) -> str:
         """The message for a word that shows nothing; at a question, one that doesn't answer it."""
         if word in self.lacks:
             return f"`{word}` does nothing here."
         if word == "copy":
             return "There is no command to copy: the line is empty."
-        if not isinstance(scene, scenes.Asking):
+        if not isinstance(scene, Asking):
             return _NOTHING
         if word == "more":
             return _LATER

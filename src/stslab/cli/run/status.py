@@ -33,7 +33,19 @@ def command(*, every: bool, as_json: bool) -> None:
     if not runs:
         click.echo("There are no runs yet. Begin with: stslab run")
         return
-    _show(runs)
+    from stslab.render.terminal.paper import paper_on
+
+    paper = paper_on(sys.stdout)
+    signs = paper.symbols
+    marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.current}
+    for stands in runs:
+        run = stands.run
+        where = f"{run.target}, account {run.account}"
+        paper.prose(f"{run.id}  {run.lab}  {run.state}  ({where}, {run.started[:16]})")
+        stages = [f"{marks.get(each.state, signs.pending)} {each.id}" for each in stands.stages]
+        if stages:
+            paper.prose("  ".join(stages), indent=2)
+            paper.prose(stands.summary, indent=2)
 
 
 def _fields(stands: "Standing") -> dict[str, Any]:
@@ -54,20 +66,3 @@ def _fields(stands: "Standing") -> dict[str, Any]:
             for stage in stands.stages
         ],
     }
-
-
-def _show(runs: "list[Standing]") -> None:
-    from stslab.render.terminal.console import make_console
-    from stslab.render.terminal.paper import Paper
-
-    paper = Paper(make_console(sys.stdout))
-    signs = paper.symbols
-    marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.current}
-    for stands in runs:
-        run = stands.run
-        where = f"{run.target}, account {run.account}"
-        paper.prose(f"{run.id}  {run.lab}  {run.state}  ({where}, {run.started[:16]})")
-        stages = [f"{marks.get(each.state, signs.pending)} {each.id}" for each in stands.stages]
-        if stages:
-            paper.prose("  ".join(stages), indent=2)
-            paper.prose(stands.summary, indent=2)

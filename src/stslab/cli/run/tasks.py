@@ -17,10 +17,8 @@ from stslab.cli.workspace import current, open_workspace
 from stslab.errors import UsageError
 from stslab.home import home
 from stslab.lesson.access import table
-from stslab.lesson.scenes import Matrix
-from stslab.render.lesson.views import matrix
-from stslab.render.terminal.console import make_console
-from stslab.render.terminal.paper import Paper
+from stslab.render.lesson.scenes import Matrix
+from stslab.render.terminal.paper import Paper, paper_on
 from stslab.runner.journal.records import FaultState, How
 from stslab.runner.journal.store import Journal
 
@@ -75,9 +73,8 @@ def access(lab: str, where: Where, *, as_json: bool) -> None:
         ]
         click.echo(json.dumps({"cells": rows}, indent=2))
         return
-
-    scene = Matrix(f"Who can do what in run {now.run.id}", cells, frozenset())
-    matrix(Paper(make_console(sys.stdout)), scene)
+    scene = Matrix(cells, title=f"Who can do what in run {now.run.id}")
+    scene.draw(paper_on(sys.stdout))
 
 
 class _AtWork(NamedTuple):
@@ -91,11 +88,10 @@ def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
     with open_workspace(command) as workspace:
         now = current(workspace.journal, "sandbox", lab)
         opened = open_account(workspace.home, Where())
-        runner = opened.runner(
-            now.lab, workspace.journal, lambda _: None, describe=workspace.describe, how=How.HAND
-        )
+        ports = workspace.journal, lambda _: None, workspace.describe
+        runner = opened.runner(now.lab, *ports, How.HAND)
         runner.resume()
-        here, paper = Here(workspace, opened, now.lab, runner), Paper(workspace.console)
+        here, paper = Here(workspace, opened, now.lab, runner), workspace.paper
         for broken in workspace.journal.past(now.run.id).broken()[-1:]:
             if broken.state is not FaultState.PLANTED:
                 raise UsageError("No fault is planted at the moment.", "Go on: stslab break")

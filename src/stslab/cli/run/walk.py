@@ -1,9 +1,7 @@
 """Open a run's account, and do its stages without a learner."""
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
-
-from rich.console import Console
+from collections.abc import Iterable, Sequence
 
 from stslab.aws.target import kind_of, name_of
 from stslab.cli.accounts import Open, open_account
@@ -14,8 +12,7 @@ from stslab.cli.run.consent import opened_for, placed, require_consent, say_wher
 from stslab.cli.workspace import Workspace, agrees, meant_lab, open_workspace, renderer
 from stslab.errors import CheckFailed, RunError, StslabError, UndoIncomplete, UsageError
 from stslab.lab.model import Lab, Stage
-from stslab.render.terminal.console import make_console
-from stslab.render.terminal.paper import Paper
+from stslab.render.terminal.paper import Paper, paper_on
 from stslab.render.text.durations import counted
 from stslab.runner.events import RunFinished
 from stslab.runner.journal.records import How
@@ -26,12 +23,6 @@ from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import require_anywhere
 from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.identifiers import PARTNER as OTHER
-
-
-def runner_of(workspace: Workspace, opened: Open, lab: Lab, how: How) -> Runner:
-    return opened.runner(
-        lab, workspace.journal, workspace.render, describe=workspace.describe, how=how
-    )
 
 
 def walk(
@@ -50,14 +41,14 @@ def walk(
         CheckFailed: A checkpoint does not hold.
         UndoIncomplete: Something could not be undone, or is left after the last stage.
     """
-    runner = runner_of(workspace, opened, lab, how)
+    runner = opened.runner(lab, workspace.journal, workspace.render, workspace.describe, how)
     standing = runner.start_or_resume()
     for stage in (each for each in stages if not (resuming and each.id in standing.done)):
         try:
             runner.run_stage(stage.id)
         except (RunError, CheckFailed) as error:
             raise _briefly(error, stage) from error
-    end(workspace.console, lab, stages, runner)
+    end(workspace.paper, lab, stages, runner)
 
 
 def _briefly(error: StslabError, stage: Stage) -> StslabError:
@@ -71,7 +62,7 @@ def _briefly(error: StslabError, stage: Stage) -> StslabError:
     return brief
 
 
-def end(console: Console, lab: Lab, stages: Iterable[Stage], runner: Runner) -> RunFinished:
+def end(paper: Paper, lab: Lab, stages: Iterable[Stage], runner: Runner) -> RunFinished:
     """Finish the run, and say what to try next. UndoIncomplete if the last stage left things."""
     finished = runner.finish()
     if finished.left and lab.stages[-1] in stages:
@@ -83,7 +74,7 @@ def end(console: Console, lab: Lab, stages: Iterable[Stage], runner: Runner) -> 
         )
     if finished.outcome != "open":
         return finished
-    paper, scope = Paper(console), runner.scope()
+    scope = runner.scope()
     paper.blank()
     paper.prose("Look around with the aws CLI:", style="bold")
     paper.command(with_flags('eval "$(stslab env)"'))
@@ -93,12 +84,11 @@ def end(console: Console, lab: Lab, stages: Iterable[Stage], runner: Runner) -> 
     bucket = scope.get("bucket_name")
     for name in profiles if bucket else ():
         paper.command(f"aws s3 ls s3://{bucket} --profile {name}")
-    say_how_to_go_on(console)
+    say_how_to_go_on(paper)
     return finished
 
 
-def say_how_to_go_on(console: Console) -> None:
-    paper = Paper(console)
+def say_how_to_go_on(paper: Paper) -> None:
     paper.blank()
     paper.prose(with_flags("Go on:      stslab run"), lead=paper.symbols.hint)
     paper.prose(with_flags("Clean up:   stslab cleanup"), lead=paper.symbols.hint)
@@ -118,7 +108,6 @@ def run(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Walk through the stages of a lab, or those from ``first`` to ``last``."""
     kind_of(where.target)
     if practice:
         goes_on_in(lab or USUAL_LAB)
@@ -157,8 +146,8 @@ def _dry(lab: Lab, chosen: tuple[Stage, ...], where: Where, *, as_json: bool) ->
     """Make a dry run, without opening an account."""
     if where.target != SANDBOX:
         require_anywhere(lab)
-    console = make_console(sys.stderr if as_json else sys.stdout)
-    render = renderer(console, describer(lab), as_json=as_json)
+    paper = paper_on(sys.stderr if as_json else sys.stdout)
+    render = renderer(paper.console, describer(lab), as_json=as_json)
     account, other = (LEARNER, OTHER) if where.target == SANDBOX else ("<account>", "<partner>")
     info = TargetInfo(
         where.target,
@@ -172,24 +161,22 @@ def _dry(lab: Lab, chosen: tuple[Stage, ...], where: Where, *, as_json: bool) ->
 
 
 def step(stage: str, lab: str | None, where: Where, *, with_needed: bool, as_json: bool) -> None:
-    """Do one stage of the current run. If parts of its work are gone, ask before repeating it."""
     loaded = meant_lab(lab, where.target)
     stage = stage_of(loaded, stage).id
     with open_workspace("stslab step", as_json=as_json, yes=where.yes, lab=loaded) as workspace:
-        how = How.YES if where.yes else How.BY_NAME
-        runner = runner_of(workspace, opened_for(workspace, where, loaded), loaded, how)
+        opened, how = opened_for(workspace, where, loaded), How.YES if where.yes else How.BY_NAME
+        runner = opened.runner(loaded, workspace.journal, workspace.render, workspace.describe, how)
         runner.start_or_resume()
         for needed in runner.missing_for(stage) if with_needed else ():
             runner.run_stage(needed)
         gone = [event.what for event in runner.drift(stage) if event.again]
-        question = (workspace.console, f"{'; '.join(gone)}.", "", "Enter does it again")
+        question = (workspace.paper, f"{'; '.join(gone)}.", "", "Enter does it again")
         if not gone or not workspace.asks or agrees(*question):
             runner.run_stage(stage)
             runner.finish()
 
 
 def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bool) -> None:
-    """Check a stage again, or by default the last one that is done, or every one."""
     loaded = meant_lab(lab, where.target, ended=True)
     if stage and every:
         raise UsageError("A STAGE and --all do not go together.", "Leave one of them out.")
@@ -199,32 +186,21 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
         place = (name_of(where.target), loaded.id)
         if not workspace.journal.runs(*place):
             raise nothing
-        unfinished = workspace.journal.unfinished(*place)
-        if unfinished:
+        if workspace.journal.unfinished(*place):
             opened = opened_for(workspace, where, loaded)
-        else:
-            opened = _opened_to_look(workspace, where)
-        runner = runner_of(workspace, opened, loaded, How.BY_NAME)
+        else:  # the run has ended: this only looks
+            opened = open_account(workspace.home, where)
+            require_consent(where, opened, interactive=workspace.asks)
+            if opened.kind != "sandbox":
+                say_where(workspace.paper, opened, "Looking at a real account")
+        shown = workspace.render, workspace.describe
+        runner = opened.runner(loaded, workspace.journal, *shown, How.BY_NAME)
         if runner.look_back() is None:
             raise nothing
-        _check(runner, chosen or _done(loaded, runner.stages_done, every=every))
-
-
-def _opened_to_look(workspace: Workspace, where: Where) -> Open:
-    """Open the account of a run that has ended, only to look."""
-    opened = open_account(workspace.home, where)
-    require_consent(where, opened, interactive=workspace.asks)
-    if opened.kind != "sandbox":
-        say_where(workspace.console, opened, "Looking at a real account")
-    return opened
-
-
-def _done(lab: Lab, done: Collection[str], *, every: bool) -> Sequence[str]:
-    """The stages that are done, in the lab's order, or only the last of them."""
-    stages = [stage.id for stage in lab.stages if stage.id in done]
-    if not stages:
-        raise UsageError("The run has done no stage yet.", "Continue it: stslab run")
-    return stages if every else stages[-1:]
+        done = [each.id for each in loaded.stages if each.id in runner.stages_done]
+        if not chosen and not done:
+            raise UsageError("The run has done no stage yet.", "Continue it: stslab run")
+        _check(runner, chosen or (done if every else done[-1:]))
 
 
 def _check(runner: Runner, stages: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -12,7 +13,6 @@ import click
 from stslab.cli.options import json_option
 from stslab.errors import SandboxError, StslabError, UsageError
 from stslab.home import Home, home
-from stslab.redaction import fingerprint
 
 if TYPE_CHECKING:
     from stslab.sandbox.pipeline.log_file import Event
@@ -51,8 +51,19 @@ def command(*, about: tuple[str, ...], as_json: bool) -> None:
     text = _message_text(about)
     if text is None:
         _explain_request("".join(about), as_json=as_json)
+        return
+    from stslab.policy.messages import advise, read
+    from stslab.render import message as view
+    from stslab.render.terminal.paper import paper_on
+
+    message = read(text)
+    if message is None:
+        raise UsageError(_NO_MESSAGE, _HOW)
+    advice = advise(message)
+    if as_json:
+        click.echo(json.dumps(view.as_json(message, advice), indent=2))
     else:
-        _explain_message(text, as_json=as_json)
+        view.show(paper_on(sys.stdout), message, advice)
 
 
 def _message_text(about: tuple[str, ...]) -> str | None:
@@ -89,21 +100,6 @@ def _decoded(file: IO[bytes]) -> str:
     return file.read(_LONGEST).decode("utf-8", errors="replace")
 
 
-def _explain_message(text: str, *, as_json: bool) -> None:
-    from stslab.policy.messages import advise, read
-    from stslab.render import message as view
-    from stslab.render.terminal.console import make_console
-
-    message = read(text)
-    if message is None:
-        raise UsageError(_NO_MESSAGE, _HOW)
-    advice = advise(message)
-    if as_json:
-        click.echo(json.dumps(view.as_json(message, advice), indent=2))
-    else:
-        view.show(make_console(sys.stdout), message, advice)
-
-
 def _explain_request(request_id: str, *, as_json: bool) -> None:
     if not request_id and not as_json and _finds_out():
         from stslab.cli.run.tasks import why
@@ -116,10 +112,10 @@ def _explain_request(request_id: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(explanation, indent=2))
     elif explanation:
-        from stslab.render.terminal.console import make_console
+        from stslab.render.terminal.paper import paper_on
         from stslab.render.why import show
 
-        show(make_console(sys.stdout), explanation)
+        show(paper_on(sys.stdout), explanation)
 
 
 def _finds_out() -> bool:
@@ -169,16 +165,14 @@ def _who_may(home: "Home", event: "Event") -> list[str]:
     """
     from stslab.aws.profiles import ADMIN, ProfileFiles
     from stslab.aws.target import sandbox_name
+    from stslab.lesson.verdict import decided
     from stslab.sandbox.api.identifiers import account_of_key
-    from stslab.sandbox.server import client
+    from stslab.sandbox.server.client import control
 
     caller = event["userIdentity"].get("accessKeyId", "")
-    across = event["eventName"] == "AssumeRole"
-    call = {
-        "service": str(event["eventSource"]).partition(".")[0],
-        "operation": event["eventName"],
-        "params": event["requestParameters"],
-    }
+    service, operation = str(event["eventSource"]).partition(".")[0], event["eventName"]
+    call = service, operation, event["requestParameters"]
+    would = partial(control, home.sandbox, "POST", "would")
     allowed = []
     try:
         profiles = ProfileFiles(home.profiles(sandbox_name(home.named)), region="")
@@ -186,11 +180,9 @@ def _who_may(home: "Home", event: "Event") -> list[str]:
             keys = profiles.get(name)
             if keys is None or keys.access_key_id == caller:
                 continue
-            if across or account_of_key(keys.access_key_id) == account_of_key(caller):
-                proof = fingerprint(keys.secret_access_key, keys.session_token)
-                asks = {**call, "key": keys.access_key_id, "proof": proof}
-                if client.control(home.sandbox, "POST", "would", {"calls": [asks]})["allowed"]:
-                    allowed.append(name)
+            across = account_of_key(keys.access_key_id) != account_of_key(caller)
+            if (operation == "AssumeRole" or not across) and decided(would, keys, *call).allowed:
+                allowed.append(name)
     except StslabError:
         return []
     return [name for name in allowed if name not in (ADMIN, "root")] or allowed[:1]

@@ -8,14 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 
 from stslab import __version__
 from stslab.aws.guard import (
@@ -66,9 +66,7 @@ def checked(name: str, says: str, fix: str = "", state: str = WRONG) -> Checked:
     return Checked(name, state if fix else GOOD, says, fix)
 
 
-def show_checks(console: Console, checks: Sequence[Checked]) -> None:
-    """Draw a line for each result, with its fix below, and a summary."""
-    paper = Paper(console)
+def show_checks(paper: Paper, checks: Sequence[Checked]) -> None:
     signs = {GOOD: "done", NOTE: "dot", WRONG: "failed"}
     for check in checks:
         style = "dim" if check.state == NOTE else None
@@ -86,7 +84,7 @@ def show_checks(console: Console, checks: Sequence[Checked]) -> None:
 
 
 _LITTLE = 200 << 20
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_NAME_END = re.compile(r"[^A-Za-z0-9._-]")
 _MINIMUM = re.compile(r">=\s*([0-9][0-9.]*)")
 _EXTRA = "extra =="
 _CLI = re.compile(r"aws-cli/(\d+)\.(\d+)\.\d+")
@@ -98,8 +96,8 @@ _SECRETS = ("journal.sqlite*", "profiles/*/*", "sandbox/*")
 
 def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked]:
     """Make all checks, in the order to fix problems in. ``of_class`` adds those for a class."""
-    checks: dict[str, Callable[[], Iterator[Checked]]] = {
-        "Python": _python,
+    checks: dict[str, Callable[[], Iterable[Checked]]] = {
+        "Python": lambda: [checked("Python", f"{sys.version.split()[0]}, stslab {__version__}")],
         "packages": _packages,
         "state folder": lambda: _state(home.root),
         "disk": lambda: _disk(home.root),
@@ -116,16 +114,12 @@ def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked
     return [result for name, check in checks.items() for result in _safely(name, check)]
 
 
-def _safely(name: str, check: Callable[[], Iterator[Checked]]) -> Iterator[Checked]:
+def _safely(name: str, check: Callable[[], Iterable[Checked]]) -> Iterator[Checked]:
     """Turn an error of a check into a result."""
     try:
         yield from check()
     except StslabError as error:
         yield Checked(name, WRONG, error.message, error.hint, error.exit_code)
-
-
-def _python() -> Iterator[Checked]:
-    yield checked("Python", f"{sys.version.split()[0]}, stslab {__version__}")
 
 
 def _packages() -> Iterator[Checked]:
@@ -134,22 +128,16 @@ def _packages() -> Iterator[Checked]:
     for line in metadata.requires("stslab") or []:
         if _EXTRA in line:
             continue
-        name = _NAME.match(line)
-        version = _version(name[0]) if name else ""
-        installed.append(f"{name[0] if name else line} {version or 'missing'}")
+        name, version = _NAME_END.split(line, maxsplit=1)[0], ""
+        with suppress(metadata.PackageNotFoundError):
+            version = metadata.version(name)
+        installed.append(f"{name} {version or 'missing'}")
         least = _MINIMUM.search(line)
         if not version or (least and _numbers(version) < _numbers(least[1])):
             wrong.append(line.partition(";")[0].strip())
     fix = f"Install them: python -m pip install {' '.join(map(repr, wrong))}" if wrong else ""
     says = f"missing or too old: {', '.join(wrong)}" if wrong else ", ".join(installed)
     yield checked("packages", says, fix)
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -346,20 +334,24 @@ def _account(where: Where) -> Iterator[Checked]:
         return
     source = Source(where.profile, where.region, where.target if kind == "endpoint" else "")
     reached = reach(source.clients)
-    yield _network(reached)
+    fix = "Check the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."
+    if reached.answered:
+        yield checked("network", f"{reached.url} answers")
+    else:
+        yield checked("network", f"{reached.url} does not answer: {reached.problem}", fix)
     yield _clock(reached)
     yield _found(source)
     identity = identify(source)
     yield checked("you are", f"{identity.arn} in account {identity.account}")
     require(identity, root_may=source.clients.local)
-    yield _alias(source)
-
-
-def _network(reached: Reach) -> Checked:
-    if reached.answered:
-        return checked("network", f"{reached.url} answers")
-    fix = "Check the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."
-    return checked("network", f"{reached.url} does not answer: {reached.problem}", fix)
+    found = alias(source.clients)
+    fix = "Use an account that is meant for learning."
+    if found is None:
+        yield Checked("account alias", NOTE, "unknown: you may not ask")
+    elif says_production(found):
+        yield checked("account alias", f"{found}: this looks like production", fix, WARNING)
+    else:
+        yield checked("account alias", found or "none")
 
 
 def _clock(reached: Reach) -> Checked:
@@ -380,13 +372,3 @@ def _found(source: Source) -> Checked:
     says = f"from {found.method}; until {found.expires:%Y-%m-%d %H:%M} UTC"
     fix = "" if left > _SOON else "Sign in again soon. A stopped run can be continued."
     return checked("credentials", says, fix, WARNING)
-
-
-def _alias(source: Source) -> Checked:
-    found = alias(source.clients)
-    if found is None:
-        return Checked("account alias", NOTE, "unknown: you may not ask")
-    if says_production(found):
-        fix = "Use an account that is meant for learning."
-        return checked("account alias", f"{found}: this looks like production", fix, WARNING)
-    return checked("account alias", found or "none")

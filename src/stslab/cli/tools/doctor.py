@@ -32,7 +32,7 @@ def command(*, of_class: bool, as_json: bool, where: Where) -> int:
         result = {"ok": all(check.ok for check in checks), "checks": listed}
         click.echo(json.dumps(machine | result, indent=2))
     else:
-        from stslab.render.terminal.console import make_console
+        from stslab.render.terminal.paper import paper_on
 
-        show_checks(make_console(sys.stdout), checks)
+        show_checks(paper_on(sys.stdout), checks)
     return max((check.exit_code for check in checks if not check.ok), default=0)

@@ -51,11 +51,10 @@ def command(ctx: click.Context, *, topic: tuple[str, ...]) -> None:
 
 
 def _show(topic: str) -> None:
-    from stslab.render.terminal.console import make_console
-    from stslab.render.terminal.paper import Paper
+    from stslab.render.terminal.paper import paper_on
 
     page, heading, _ = TOPICS[topic]
-    paper = Paper(make_console(sys.stdout))
+    paper = paper_on(sys.stdout)
     paper.prose(heading, style="bold")
     paper.blank()
     text = text_of(bundled() / "docs" / page)

@@ -82,9 +82,9 @@ def about(
     elif form == "markdown":
         click.echo(page.as_markdown(report), nl=False)
     elif not html and not junit:
-        from stslab.render.terminal.console import make_console
+        from stslab.render.terminal.paper import paper_on
 
-        page.show_report(make_console(sys.stdout), report)
+        page.show_report(paper_on(sys.stdout), report)
 
 
 def _report_of(run: str, learner: str) -> "tuple[Report, Decisions]":
@@ -127,11 +127,11 @@ def verify(*, file: str) -> None:
     Exit code 3 if it was changed.
     """
     from stslab.render.report.text import show_verified
-    from stslab.render.terminal.console import make_console
+    from stslab.render.terminal.paper import paper_on
     from stslab.runner.report import verify as verified
 
     report, findings = verified(_text(file))
-    show_verified(make_console(sys.stdout), report, findings)
+    show_verified(paper_on(sys.stdout), report, findings)
     wrong = [finding.says for finding in findings if not finding.right]
     if wrong:
         raise CheckFailed(f"{'. '.join(wrong)}.", "Ask for another: stslab report RUN --json")

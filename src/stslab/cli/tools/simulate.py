@@ -249,7 +249,10 @@ def _text(path: Path) -> str:
     text = "".join(_lines(path))
     with suppress(ValueError, RecursionError):
         held = jmespath.search(_ANSWERS, json.loads(text))
-        return held if isinstance(held, str) else json.dumps(held) if held else text
+        if isinstance(held, str):
+            return held
+        if held:
+            return json.dumps(held)
     return text
 
 
@@ -300,13 +303,12 @@ def _findings(policies: "Policies", asked: Mapping[str, Any]) -> "Iterator[Findi
 def _show(decision: "Decision", found: "Iterable[Finding]") -> None:
     """Draw the tree; in a pipe unwrapped, so that ARNs stay whole for programs like grep."""
     from stslab.policy import explain
-    from stslab.render.terminal.console import make_console
-    from stslab.render.terminal.paper import Paper
+    from stslab.render.terminal.paper import paper_on
     from stslab.render.text.safe import one_line
 
-    console = make_console(sys.stdout)
-    wraps = console.is_terminal
-    Paper(console).decision(explain.retold(decision.as_dict()))
+    paper = paper_on(sys.stdout)
+    console, wraps = paper.console, paper.console.is_terminal
+    paper.decision(explain.retold(decision.as_dict()))
     if decision.message:
         console.print(f"\n{one_line(decision.message)}", soft_wrap=not wraps)
     for finding in found:

@@ -4,6 +4,7 @@ import base64
 import io
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
@@ -11,13 +12,13 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
-from stslab.lesson.scenes import Done
-from stslab.render.lesson import views
-from stslab.render.terminal.paper import WIDEST_READ, Paper, RunPaper
-from stslab.render.terminal.run_view import stack_progress, step_differs, waiting
+from stslab.render.lesson.scenes import Done, Scene
+from stslab.render.terminal.paper import WIDEST_READ, Paper
+from stslab.render.terminal.run_view import TerminalRenderer
+from stslab.runner import events
 from stslab.runner.events import Describe, Event, StackProgress, StepDiffers, Waiting
 
-Draw = Callable[[RunPaper], None]
+Draw = Callable[[Paper], None]
 _BELOW = 3
 """Lines for the prompt and the status line below it."""
 _LEAD = 1
@@ -36,9 +37,8 @@ class Screen:
 
     def __init__(self, console: Console, describe: Describe, *, clears: bool) -> None:
         self._console = console
-        self.describe = describe
         self._clears = clears
-        self._live = Paper(console, over=clears)
+        self._live = TerminalRenderer(console, describe, over=clears)
 
     @property
     def room(self) -> int:
@@ -46,38 +46,31 @@ class Screen:
 
     def __call__(self, event: Event) -> None:
         """Show progress while a step is done."""
-        if isinstance(event, Waiting):
-            waiting(self._live, event)
-        elif isinstance(event, StackProgress):
-            stack_progress(self._live, event)
-        elif isinstance(event, StepDiffers):
-            step_differs(self._live, event)
+        if isinstance(event, Waiting | StackProgress | StepDiffers):
+            self._live(event)
 
-    def fits(self, scene: Any, line: str) -> bool:
+    def fits(self, scene: Scene, line: str) -> bool:
         """Whether a scene and the command below it fit on one screen."""
         wrapped = len(line) // self._console.width
-        return self._rows(scene) + wrapped + _LEAD <= self.room
+        return self._rows(scene.draw) + wrapped + _LEAD <= self.room
 
-    def show(self, scene: Any, more: Callable[[], bool]) -> None:
+    def show(self, scene: Scene, more: Callable[[], bool]) -> None:
         """Draw a scene, shortened if it is longer than the screen.
 
         If it still is, it comes in parts. ``more`` waits between them; False drops the rest.
         """
         for name, shorter in _SHORTER.items():
             value = getattr(scene, name, None)
-            if value is not None and self._rows(scene) > self.room:
+            if value is not None and self._rows(scene.draw) > self.room:
                 scene = replace(scene, **{name: shorter(value)})
-        self.page(self._view(scene), more)
+        self.page(scene.draw, more)
 
-    def _rows(self, scene: Any) -> int:
-        return sum(_rows(line, self._console.width) for line in self._drawn(self._view(scene)))
-
-    def _view(self, scene: Any) -> Draw:
-        return lambda paper: views.VIEWS[type(scene).__name__.lower()](paper, scene)
+    def _rows(self, draw: Draw) -> int:
+        return sum(_rows(line, self._console.width) for line in self._drawn(draw))
 
     def page(self, draw: Draw, more: Callable[[], bool] = lambda: True) -> None:
         """Show what ``draw`` draws, in parts that fit the screen."""
-        self._live.wait.ended()
+        self._live.wait_ended()
         lines = self._drawn(draw)
         while lines:
             if self._clears:
@@ -99,12 +92,12 @@ class Screen:
             self._console.file.write(f"\x1b]52;c;{encoded}\x07")
             self.say("(It is in the clipboard too, if this terminal lets programs write there.)")
 
-    def below(self, draw: Callable[[Paper], None]) -> None:
-        self._live.wait.ended()
+    def below(self, draw: Draw) -> None:
+        self._live.wait_ended()
         draw(self._live)
 
     def say(self, text: str) -> None:
-        self._live.wait.ended()
+        self._live.wait_ended()
         self._live.prose(text)
 
     def _drawn(self, draw: Draw) -> list[str]:
@@ -119,7 +112,7 @@ class Screen:
             highlight=False,
             legacy_windows=False,
         )
-        paper = RunPaper(console, self.describe, over=False)
+        paper = Paper(console)
         paper.symbols = self._live.symbols
         draw(paper)
         return captured.getvalue().rstrip("\n").split("\n")
@@ -149,3 +142,32 @@ def _page(lines: list[str], room: int, width: int) -> int:
         if indents[at] < indents[at - 1] and not texts[at].lstrip().startswith(("}", "]"))
     ]
     return next(blank, min(begins, key=indents.__getitem__, default=fit))
+
+
+@dataclass
+class Heard:
+    """Collects the runner's events since the last scene."""
+
+    lines: list[tuple[bool, str]] = field(default_factory=list)
+    shown: list[tuple[str, Any]] = field(default_factory=list)
+    by_hand: bool = False
+
+    def hear(self, event: events.Event) -> None:
+        if isinstance(event, events.StepFinished):
+            self.lines.append((True, f"{event.title}{' (by hand)' if self.by_hand else ''}"))
+            self.shown += event.shown
+            self.by_hand = False
+        elif isinstance(event, events.StepAdopted):
+            self.by_hand = True
+        elif isinstance(event, events.StepSkipped):
+            self.lines.append((True, f"{event.title} (done before)"))
+        elif isinstance(event, events.Notice):
+            self.lines.append((event.level == "info", f"{event.message} {event.hint}".strip()))
+        elif isinstance(event, events.StepFailed):
+            self.lines.append((False, f"{event.title}: {event.code}. {event.message}"))
+
+    def take(self) -> Done | None:
+        """Return what was collected, and clear it."""
+        done = Done(tuple(self.lines), tuple(self.shown)) if self.lines else None
+        self.lines, self.shown = [], []
+        return done

@@ -30,7 +30,7 @@ from stslab.render.report.text import (
 from stslab.render.text.durations import counted
 from stslab.render.text.safe import visible
 from stslab.runner.journal.records import Prediction
-from stslab.runner.journal.standing import Claim, Stage, Verdict
+from stslab.runner.journal.standing import Claim, Verdict
 from stslab.runner.ports import ADMIN
 from stslab.runner.report import ABOUT, Report
 
@@ -112,8 +112,10 @@ def page_of(report: Report, decisions: Decisions) -> str:
     )  # fmt: skip
     made = table("In the order in which they were made", CALLS, calls_of(report))
     calls = made if report.calls else Html()
-    done = table("Newest first", UNDONE, undone_of(report)) if report.removed else Html()
-    left = (part("paragraph", look="", text=f"Not undone: {thing}") for thing in report.remaining)
+    undone = [table("Newest first", UNDONE, undone_of(report))] if report.removed else []
+    undone += [
+        part("paragraph", look="", text=f"Not undone: {thing}") for thing in report.remaining
+    ]
     body = [
         facts(about_run(report)),
         section("fault", FAULT, facts(about_fault(report)) if report.fault else Html()),
@@ -122,7 +124,7 @@ def page_of(report: Report, decisions: Decisions) -> str:
         section("stages", "Stage by stage", part("nav", items=joined(items))),
         *_stages(report, decisions),
         section("calls", "The calls of the steps, and what they changed", calls),
-        section("undone", "What was undone", joined(filter(None, (done, *left)))),
+        section("undone", "What was undone", joined(undone)),
     ]
     return page(report.run.title, verdict(report), ABOUT, joined(filter(None, body)), good=good)
 
@@ -142,50 +144,44 @@ def _matrix(report: Report) -> Html:
     # Calls that admin may make are left out: admin may do everything.
     claims = (claim for claim in report.standing.claims if claim.identity != ADMIN or claim.gates)
     tried = [claim for claim in claims if claim.proved and claim.call]
+    last = {(claim.identity, claim.call, claim.stage): claim for claim in tried}
     stages = [each for each in report.standing.stages if any(c.stage == each.id for c in tried)]
     rows = sorted({(claim.identity, claim.call) for claim in tried})
     head = ("who calls what", *(stage.title for stage in stages))
     caption = "Each cell is a call that was made in that stage"
     cells = (
-        (f"{who}: {call}", *(_cell(tried, who, call, stage.id) for stage in stages))
+        (f"{who}: {call}", *(_cell(last.get((who, call, stage.id))) for stage in stages))
         for who, call in rows
     )
     return table(caption, head, cells) if rows else Html()
 
 
-def _cell(tried: Iterable[Claim], who: str, call: str, stage: str) -> Html | str:
-    claims = [
-        each for each in tried if (each.identity, each.call, each.stage) == (who, call, stage)
-    ]
-    if not claims:
+def _cell(claim: Claim | None) -> Html | str:
+    if claim is None:
         return ""
-    allowed = claims[-1].verdict is Verdict.ALLOWED
-    by = f" by the {' and the '.join(claims[-1].gates)}" if claims[-1].gates else ""
+    by = f" by the {' and the '.join(claim.gates)}" if claim.gates else ""
+    allowed = claim.verdict is Verdict.ALLOWED
     state, text = ("good", "allowed") if allowed else ("bad", f"denied{by}")
     return part("verdict", state=state, sign=SIGNS[state], text=text)
 
 
 def _stages(report: Report, decisions: Decisions) -> Iterator[Html]:
     made, so_far = boxes(report), tuple[Box, ...]()
+    predicted = {(each.stage, each.number): each for each in report.predicted}
     cleanup = {stage.id for stage in report.run.outline if stage.cleanup}
     for stage in report.standing.stages:
         so_far += tuple(box for box in made if box.stage == stage.id)
         gone = stage.id in cleanup and report.clean
-        drawn = picture(so_far, stage.id, gone=gone) if so_far and stage.attempts else Html()
         lines = (f"{stage.id}: {came_of(stage)}", *attempts(stage))
-        texts = (part("paragraph", look="dim", text=line) for line in lines)
-        body = [*texts, drawn, _claims(report, stage, decisions)]
-        yield section(f"stage-{stage.id}", stage.title, joined(filter(None, body)))
-
-
-def _claims(report: Report, stage: Stage, decisions: Decisions) -> Html:
-    predicted = {(each.stage, each.number): each for each in report.predicted}
-    claims = claims_of(report.standing, stage)
-    items = (
-        _claim(claim, predicted.get((stage.id, number)), decisions)
-        for number, claim in enumerate(claims)
-    )
-    return part("claims", items=joined(items)) if claims else Html()
+        body = [part("paragraph", look="dim", text=line) for line in lines]
+        if so_far and stage.attempts:
+            body.append(picture(so_far, stage.id, gone=gone))
+        claims = [
+            _claim(claim, predicted.get((stage.id, number)), decisions)
+            for number, claim in enumerate(claims_of(report.standing, stage))
+        ]
+        body += [part("claims", items=joined(claims))] if claims else []
+        yield section(f"stage-{stage.id}", stage.title, joined(body))
 
 
 def _claim(claim: Claim, predicted: Prediction | None, decisions: Decisions) -> Html:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from stslab.render.report.text import OPEN, mark
+from stslab.render.report.text import OPEN, claims_of, mark
 from stslab.render.text.safe import visible
 from stslab.runner.journal.standing import Claim
 from stslab.runner.report import Report
@@ -44,7 +44,7 @@ def as_junit(report: Report) -> str:
     root = Element("testsuites", name=visible(run.title), tests=str(len(stands.claims)))
     counts = {"failures": "failure", "skipped": "skipped"}
     for stage in stands.stages:
-        cases = [_case(claim) for claim in stands.claims if claim.stage == stage.id]
+        cases = [_case(claim) for claim in claims_of(stands, stage)]
         add_suite(root, f"{run.lab}.{stage.id}", cases, counts, timestamp=run.started)
     return written(root)
 

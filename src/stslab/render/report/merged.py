@@ -95,9 +95,13 @@ def as_page(reports: Sequence[Handed]) -> str:
     as_made = all(one.as_made == "yes" for one in reports)
     verdict = f"{counted(len(reports), 'report')}; {proved} of {claims} claims proved."
     labs = dict.fromkeys(one.run.lab for one in reports)
+    wrong = part("paragraph", look="", text="No prediction was wrong, or none was made.")
+    if rows := [(each.claim, each.said, each.times, each.lab) for each in misconceptions(reports)]:
+        head = ("claim", "said", "by", "lab")
+        wrong = table("Predictions before the call was made", head, rows)
     body = (
         *(_of_lab(lab, [one for one in reports if one.run.lab == lab]) for lab in labs),
-        section("wrong", "Most frequent wrong predictions", _misconceptions(reports)),
+        section("wrong", "Most frequent wrong predictions", wrong),
     )
     return page("A class", verdict, _ABOUT, joined(body), good=as_made, look="wide")
 
@@ -128,14 +132,6 @@ def misconceptions(reports: Iterable[Handed]) -> list[Misconception]:
                 claim = claims[wrong.number] if known else named
                 counts[report.run.lab, claim, wrong.said] += 1
     return [Misconception(*key, times) for key, times in counts.most_common(_MOST)]
-
-
-def _misconceptions(reports: Sequence[Handed]) -> Html:
-    found = misconceptions(reports)
-    if not found:
-        return part("paragraph", look="", text="No prediction was wrong, or none was made.")
-    rows = ((each.claim, each.said, each.times, each.lab) for each in found)
-    return table("Predictions before the call was made", ("claim", "said", "by", "lab"), rows)
 
 
 def _columns(reports: Sequence[Handed]) -> list[tuple[str, Callable[[Handed], str]]]:

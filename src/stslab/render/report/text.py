@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import Console
-
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import markdown_line, one_line
@@ -16,33 +14,24 @@ _SHOWN_OF_HASH = 12
 
 
 def as_markdown(report: Report) -> str:
-    lines = [
-        f"# {markdown_line(report.run.title)}",
-        "",
-        f"**{markdown_line(verdict(report))}**",
-        "",
-        ABOUT,
-        "",
-    ]
-    lines += _table(("", ""), about_run(report))
+    title, told = markdown_line(report.run.title), markdown_line(verdict(report))
+    lines = [f"# {title}", "", f"**{told}**", "", ABOUT, "", *_table(("", ""), about_run(report))]
     if report.fault:
         lines += ["", f"## {FAULT}", "", *_table(("", ""), about_fault(report))]
     for stage in report.standing.stages:
         lines += ["", f"## {markdown_line(stage.title)} (`{stage.id}`: {came_of(stage)})", ""]
         lines += [f"- {markdown_line(attempt)}" for attempt in attempts(stage)] + [""]
-        lines += _table(
-            ("claim", "verdict", "asked", "proof", "request"),
-            (
-                (claim.says, mark(claim), asked(claim), claim.proof, claim.request_id)
-                for claim in claims_of(report.standing, stage)
-            ),
+        claims = (
+            (claim.says, mark(claim), asked(claim), claim.proof, claim.request_id)
+            for claim in claims_of(report.standing, stage)
         )
+        lines += _table(("claim", "verdict", "asked", "proof", "request"), claims)
     if report.predictions:
         lines += ["", f"## Predicted ({counted(report.hints, 'hint')} taken)", ""]
         rows = ((each.name, f"{each.right} of {each.of} right") for each in report.predictions)
         lines += _table(("about", "came true"), rows)
-    lines += ["", "## The calls of the steps, and what they changed", ""]
-    lines += _table(CALLS, calls_of(report))
+    called = "## The calls of the steps, and what they changed"
+    lines += ["", called, "", *_table(CALLS, calls_of(report))]
     lines += ["", "## Undone", "", *_table(UNDONE, undone_of(report))]
     if report.remaining:
         lines += ["", "## Not undone", ""]
@@ -65,8 +54,7 @@ def undone_of(report: Report) -> Iterator[tuple[str, ...]]:
     yield from ((each.thing, ", ".join(each.calls), each.at) for each in report.removed)
 
 
-def show_report(console: Console, report: Report) -> None:
-    paper = Paper(console)
+def show_report(paper: Paper, report: Report) -> None:
     paper.prose(report.run.title, style="bold")
     paper.fields(list(about_run(report)), indent=2)
     if report.fault:
@@ -81,7 +69,10 @@ def show_report(console: Console, report: Report) -> None:
         for claim in claims_of(report.standing, stage):
             _show_claim(paper, claim)
     paper.blank()
-    _show_predictions(paper, report)
+    if report.predictions:
+        paper.prose(f"Predicted ({counted(report.hints, 'hint')} taken)", style="bold")
+    for concept in report.predictions:
+        paper.prose(f"{concept.name}: {concept.right} of {concept.of} right", indent=2)
     if report.removed:
         paper.prose(f"Undone: {counted(len(report.removed), 'thing')}", style="bold")
     for removed in report.removed:
@@ -93,9 +84,7 @@ def show_report(console: Console, report: Report) -> None:
     paper.prose(ABOUT, style="dim")
 
 
-def show_verified(console: Console, report: Report | None, findings: Sequence[Finding]) -> None:
-    """What can be known about a report that was handed in, and what can't."""
-    paper = Paper(console)
+def show_verified(paper: Paper, report: Report | None, findings: Sequence[Finding]) -> None:
     if report:
         paper.prose(report.run.title, style="bold")
         paper.fields(list(about_run(report)), indent=2)
@@ -111,14 +100,12 @@ def show_verified(console: Console, report: Report | None, findings: Sequence[Fi
 
 def verdict(report: Report) -> str:
     """The whole run in a sentence."""
-    parts = [report.standing.summary]
+    left = f"{counted(len(report.remaining), 'thing')} not undone yet"
     if report.clean:
-        parts.append("nothing is left in the account")
+        left = "nothing is left in the account"
     elif report.run.state == "lost":
-        parts.append("the embedded account is gone with everything in it")
-    else:
-        parts.append(f"{counted(len(report.remaining), 'thing')} not undone yet")
-    return f"{'; '.join(parts)}."
+        left = "the embedded account is gone with everything in it"
+    return f"{report.standing.summary}; {left}."
 
 
 def about_run(report: Report) -> Iterator[tuple[str, str]]:
@@ -178,7 +165,6 @@ def came_of(stage: Stage) -> str:
 
 
 def attempts(stage: Stage) -> Iterator[str]:
-    """A line for each attempt at a stage."""
     several = len({attempt.lab for attempt in stage.attempts}) > 1
     for number, attempt in enumerate(stage.attempts, 1):
         lab = f", lab {attempt.lab[:_SHOWN_OF_HASH]}" if several else ""
@@ -193,13 +179,6 @@ def _show_claim(paper: Paper, claim: Claim) -> None:
         paper.prose(how, indent=4, style="dim")
     if claim.proof:
         paper.prose(one_line(claim.proof), indent=4, style="dim")
-
-
-def _show_predictions(paper: Paper, report: Report) -> None:
-    if report.predictions:
-        paper.prose(f"Predicted ({counted(report.hints, 'hint')} taken)", style="bold")
-    for concept in report.predictions:
-        paper.prose(f"{concept.name}: {concept.right} of {concept.of} right", indent=2)
 
 
 _MARKS = {

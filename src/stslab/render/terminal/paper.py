@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from textwrap import indent
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from rich import box
 from rich.cells import cell_len
@@ -17,10 +17,10 @@ from rich.text import Text
 from rich.tree import Tree
 
 from stslab.policy.explain import Node, node_lines
+from stslab.render.terminal.console import make_console
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.render.text.shellwords import wrapped
 from stslab.render.text.symbols import STYLES, Symbols, in_words, marks_for, symbols_for
-from stslab.runner.events import CallShown, Describe, ThingLookedUp
 from stslab.structures import beside
 
 _WORD = re.compile(r"\S+\s*|^\s+")
@@ -28,29 +28,54 @@ _GAP = 2
 _WIDEST_LABEL = 22
 _LONGEST_VALUE_LINES = 60
 _NARROWEST = 20
+_RATE = 10.0  # seconds between the lines about a wait that is not redrawn
+_ERASE = "\r\x1b[2K"
 WIDEST_READ = 96  # columns: longer lines are hard to read
-_SHOWN_OF_ID = 8  # characters: enough for `stslab why`
 
 
 class Paper:
-    """A console with stslab's layouts. ``over``: the waiting line may be redrawn.
+    """A console with stslab's layouts, and a line about a wait.
 
-    ``explained``: the account can explain its decisions (``stslab why``).
+    On a terminal (``over``) that line is redrawn, and erased at the end. Elsewhere a line is
+    printed when the wait begins, then every ten seconds.
     """
 
     def __init__(self, console: Console, *, over: bool = False) -> None:
         self.console = console
         self.symbols: Symbols = symbols_for(console.encoding)
-        self.wait = _WaitLine(console, over=over)
         self.over = over
-        self.explained = False
+        self._is_waiting = False
+        self._what, self._shown_at = "", 0.0
 
     @property
     def width(self) -> int:
         return self.console.width
 
+    def waits(self, what: str, text: Text, elapsed: float) -> None:
+        """Show the progress of the wait for ``what``, which began ``elapsed`` seconds ago."""
+        if self.over:
+            text.truncate(self.width - 1, overflow="ellipsis")
+            self._erase()
+            self.console.print(text, end="")
+            self._is_waiting = True
+        elif what != self._what or elapsed < self._shown_at or elapsed - self._shown_at >= _RATE:
+            self._what, self._shown_at = what, elapsed
+            self.console.print(text)
+
+    def wait_ended(self) -> None:
+        """End the wait. The next one prints a new line."""
+        self._erase()
+        self._what = ""
+
+    def _erase(self) -> None:
+        """Erase the waiting line before anything else is printed."""
+        if self._is_waiting:
+            self._is_waiting = False
+            self.console.file.write(_ERASE)
+            self.console.file.flush()
+
     def put(self, *renderables: RenderableType) -> None:
-        self.wait.clear()
+        self._erase()
         for renderable in renderables:
             self.console.print(renderable)
 
@@ -76,12 +101,6 @@ class Paper:
         """Plain text, wrapped between words; ``lead`` comes before its first line."""
         self._hanging(Text(lead, style=style), Text(visible(text), style=style), indent)
 
-    def explanation(self, request_id: str, *, indent: int = 0) -> None:
-        """The command that explains a request's decision, if the account can."""
-        if self.explained and request_id:
-            command = f"stslab why {one_line(request_id)[:_SHOWN_OF_ID]}"
-            self.prose(f"{command} explains how it was decided", indent=indent, style="dim")
-
     def command(self, command: str, *, indent: int = 4) -> None:
         """A command line to copy: never cut or framed."""
         for line in wrapped(visible(command), self.width, " " * indent):
@@ -106,8 +125,8 @@ class Paper:
 
     def markdown(self, text: str, *, indent: int = 0) -> None:
         """Markdown; in a pipe and in words its paragraphs. Lines of code stay whole."""
-        if in_words() or not self.console.is_terminal:
-            self._paragraphs(text, indent, apart=not in_words())
+        if self._plain:
+            self._paragraphs(text, indent)
             return
         groups = groupby(_blocks(text), lambda block: block.startswith(_CODE))
         for at, (code, some) in enumerate(groups):
@@ -119,9 +138,13 @@ class Paper:
             else:
                 self.put(Padding(_markdown("\n\n".join(some)), (0, 0, 0, indent)))
 
-    def _paragraphs(self, text: str, indent: int = 0, *, apart: bool = False) -> None:
+    @property
+    def _plain(self) -> bool:
+        return in_words() or not self.console.is_terminal
+
+    def _paragraphs(self, text: str, indent: int = 0) -> None:
         for at, block in enumerate(_blocks(visible(text))):
-            if at and apart:
+            if at and not in_words():
                 self.blank()
             draw = self.indented if block.startswith(_CODE) else self.prose
             for paragraph in paragraphs(block):
@@ -129,22 +152,14 @@ class Paper:
 
     def framed(self, title: str, text: str) -> None:
         """Markdown in a frame with a title; with --plain and in a pipe, without the frame."""
-        if in_words() or not self.console.is_terminal:
+        if self._plain:
             self.prose(title, style="bold")
-            self._paragraphs(text, apart=not in_words())
+            self._paragraphs(text)
             return
         head = Text(f" {one_line(title)} ", style="bold")
         width = min(self.width, WIDEST_READ)
-        self.put(
-            Panel(
-                _markdown(text),
-                title=head,
-                title_align="left",
-                border_style="blue",
-                box=box.ROUNDED,
-                width=width,
-            )
-        )
+        look: dict[str, Any] = {"box": box.ROUNDED, "border_style": "blue", "width": width}
+        self.put(Panel(_markdown(text), title=head, title_align="left", **look))
 
     def table(self, columns: Mapping[str, int], rows: Iterable[Sequence[Text | str]]) -> None:
         """Rows under headings with their shares of the width (0: as needed); lines if --plain."""
@@ -170,7 +185,7 @@ class Paper:
     def decision(self, root: Node, *, indent: int = 0) -> None:
         """A decision as a tree; in a pipe as indented lines, and with --plain as prose."""
         marks = marks_for(self.console.encoding)
-        if self.console.is_terminal and not in_words():
+        if not self._plain:
             self.put(Padding(_drawn(root, marks), (0, 0, 0, indent)))
             return
         for line in node_lines(root, marks):
@@ -214,26 +229,12 @@ class Paper:
                 lead = Text(" " * lead.cell_len)
 
     def _whole(self, text: Text) -> None:
-        self.wait.clear()
+        self._erase()
         self.console.print(text, soft_wrap=True)
 
 
-class RunPaper(Paper):
-    """The paper for a run, with state that lasts from event to event.
-
-    ``describe`` returns the ``aws`` command of a call. ``took`` maps the titles of finished
-    stages to their seconds.
-    """
-
-    def __init__(self, console: Console, describe: Describe, *, over: bool) -> None:
-        super().__init__(console, over=over)
-        self.describe = describe
-        self.dry = False
-        self.titles: dict[str, str] = {}
-        self.took: dict[str, float] = {}
-        self.checked_stage = ""
-        self.checked_call: CallShown | None = None
-        self.looked: list[ThingLookedUp] = []
+def paper_on(stream: TextIO) -> Paper:
+    return Paper(make_console(stream))
 
 
 def _drawn(node: Node, marks: Mapping[bool | None, str]) -> Tree:
@@ -263,48 +264,6 @@ def _breaks(text: str, width: int) -> list[int]:
             used = 0
         used += cell_len(word[0])
     return breaks
-
-
-_RATE = 10.0
-_ERASE = "\r\x1b[2K"
-
-
-class _WaitLine:
-    """The line about a wait.
-
-    On a terminal (``over``) it is redrawn, and erased at the end. Elsewhere a line is printed
-    when the wait begins, then every ten seconds.
-    """
-
-    def __init__(self, console: Console, *, over: bool) -> None:
-        self._console = console
-        self._over = over
-        self._drawn = False
-        self._what = ""
-        self._shown_at = 0.0
-
-    def show(self, what: str, text: Text, elapsed: float) -> None:
-        """Show the progress of the wait for ``what``, which began ``elapsed`` seconds ago."""
-        if self._over:
-            text.truncate(self._console.width - 1, overflow="ellipsis")
-            self.clear()
-            self._console.print(text, end="")
-            self._drawn = True
-        elif what != self._what or elapsed < self._shown_at or elapsed - self._shown_at >= _RATE:
-            self._what, self._shown_at = what, elapsed
-            self._console.print(text)
-
-    def clear(self) -> None:
-        """Erase the line before anything else is printed."""
-        if self._drawn:
-            self._drawn = False
-            self._console.file.write(_ERASE)
-            self._console.file.flush()
-
-    def ended(self) -> None:
-        """End the wait. The next one prints a new line."""
-        self.clear()
-        self._what = ""
 
 
 # -- Markdown as plain paragraphs, for a screen reader -----------------------------------------
@@ -356,7 +315,6 @@ class Meaning(NamedTuple):
 
 @cache
 def meanings() -> Mapping[str, Meaning]:
-    """The meanings of AWS's error codes, by code."""
     return {
         code: Meaning(says, _DOCS + page)
         for page, codes in beside(__file__, "meanings.yaml").items()
