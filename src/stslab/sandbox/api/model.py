@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import FunctionType, ModuleType
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -197,6 +198,8 @@ class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than
 
 _POLICY_ARN = re.compile(r"arn:aws:iam::(?:\d{12}|aws):policy/\S+")
 
+_SPELLED = {"id": "ID", "mfa": "MFA", "saml": "SAML"}
+
 Read = Callable[[View, ApiRequest], Answer]
 Write = Callable[[Transaction, ApiRequest], Answer | None]
 Reads = Mapping[str, Read]
@@ -226,6 +229,28 @@ class Need(msgspec.Struct, frozen=True):
 
 
 Needs = Sequence[Need]
+
+
+def handlers(modules: Iterable[ModuleType], *parameters: str) -> dict[str, Any]:
+    """The handlers in some modules that take these parameters, by operation.
+
+    The handler of CreateUser is the function ``create_user``. A parameter that a handler has no
+    use for begins with an underscore.
+    """
+
+    def taken(function: FunctionType) -> tuple[str, ...]:
+        code = function.__code__
+        return tuple(name.lstrip("_") for name in code.co_varnames[: code.co_argcount])
+
+    return {
+        "".join(_SPELLED.get(word, word.title()) for word in name.split("_")): function
+        for module in modules
+        for name, function in vars(module).items()
+        if isinstance(function, FunctionType)
+        and function.__module__ == module.__name__
+        and taken(function) == parameters
+        and not name.startswith("_")
+    }
 
 
 class Service(Protocol):

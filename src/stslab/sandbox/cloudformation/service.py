@@ -23,6 +23,7 @@ from stslab.sandbox.api.model import (
     Reads,
     Write,
     Writes,
+    handlers,
     pass_role,
     request_tags,
     resource_tags,
@@ -37,8 +38,9 @@ from stslab.sandbox.state.stacks import Stack
 from stslab.sandbox.state.state import State
 
 Seen = TypeVar("Seen")
-_READS = {**reading.READS, **change_sets.READS}
-_WRITES = {**stacks.WRITES, **change_sets.WRITES}
+_MODULES = (reading, stacks, change_sets)
+_READS: Reads = handlers(_MODULES, "view", "request")
+_WRITES: Writes = handlers(_MODULES, "tx", "request")
 _CALLING = _WRITES.keys() - {"DeleteChangeSet", "UpdateTerminationProtection"}
 """The writes that may call S3 or STS first: for a template's URL, or for a service role."""
 URL_LIMIT = 1_048_576

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.identifiers import REGION
-from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import Document
@@ -28,7 +28,7 @@ _LIMITS = frozenset({"BucketRegion", "ContinuationToken", "MaxBuckets", "Prefix"
 _ALL_BLOCKED = PublicAccessBlock(**dict.fromkeys(PublicAccessBlock.__struct_fields__, True))
 
 
-def _create(tx: Transaction, request: ApiRequest) -> Answer:
+def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
     """By default, a new bucket has public access blocked and ACLs disabled."""
     name: str = request.params["Bucket"]
     configuration: Document = request.params.get("CreateBucketConfiguration") or {}
@@ -77,10 +77,8 @@ def _check_namespace(name: str, account: str, region: str) -> None:
     named = re.fullmatch(r".+-(\d{12})-([a-z0-9-]+)-an", name)
     if named and named.groups() == (account, region):
         return
-    wrong = (
-        f"bucket name does not end with -{account}-{region}-an. Specify the targeted account and "
-    )
-    wrong += "region"
+    wrong = f"bucket name does not end with -{account}-{region}-an. Specify the targeted account "
+    wrong += "and region"
     if named and named[1] != account:
         wrong = f"requested AWS Account ID '{named[1]}' does not match the caller's AWS Account ID "
         wrong += f"'{account}'. Specify the caller's AWS Account ID"
@@ -111,7 +109,7 @@ def _locations() -> frozenset[str]:
     return frozenset(shape.members["CreateBucketConfiguration"].members["LocationConstraint"].enum)
 
 
-def _delete(tx: Transaction, request: ApiRequest) -> None:
+def delete_bucket(tx: Transaction, request: ApiRequest) -> None:
     """Only a bucket without objects can be deleted. Its unfinished uploads are aborted."""
     bucket = lookups.bucket_of(tx, request)
     if any(one.bucket == bucket.name for one in tx.all(Object, bucket.owner)):
@@ -123,7 +121,7 @@ def _delete(tx: Transaction, request: ApiRequest) -> None:
     tx.delete(bucket)
 
 
-def _list_all(view: View, request: ApiRequest) -> Answer:
+def list_buckets(view: View, request: ApiRequest) -> Answer:
     """The buckets of the caller's account, sorted by name."""
     params, owner = request.params, request.caller.account
     prefix, only = params.get("Prefix", ""), params.get("BucketRegion")
@@ -135,12 +133,11 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     if not 0 < most <= _MOST_BUCKETS:
         message = "Argument max-buckets must be an integer between 1 and 10000"
         raise invalid_argument(message, "max-buckets", most)
-    region = request.region if only is None else only
-    served = {REGION, *_locations()} if request.region == REGION else {request.region}
-    if region not in served:
+    region, regions = request.region if only is None else only, {REGION, *_locations()}
+    if region not in (regions if request.region == REGION else {request.region}):
         message = "A ListBuckets request is made to a Regional endpoint that is different from the "
         message += "Region specified in the bucket-region parameter."
-        if region not in {REGION, *_locations()}:
+        if region not in regions:
             message = f"Argument value {region} is not a valid AWS Region"
         raise invalid_argument(message, "bucket-region", region)
     account = view.get(Account, owner, "")
@@ -160,12 +157,6 @@ def _list_all(view: View, request: ApiRequest) -> Answer:
     }
 
 
-READS: Reads = {
-    "HeadBucket": lambda view, request: {
-        "BucketArn": lookups.bucket_of(view, request).arn,
-        "BucketRegion": lookups.bucket_of(view, request).region,
-        "AccessPointAlias": False,
-    },
-    "ListBuckets": _list_all,
-}
-WRITES: Writes = {"CreateBucket": _create, "DeleteBucket": _delete}
+def head_bucket(view: View, request: ApiRequest) -> Answer:
+    bucket = lookups.bucket_of(view, request)
+    return {"BucketArn": bucket.arn, "BucketRegion": bucket.region, "AccessPointAlias": False}

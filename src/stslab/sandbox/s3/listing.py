@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from stslab.sandbox.api.faults import invalid_argument
-from stslab.sandbox.api.model import Answer, ApiRequest, Reads
+from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion
@@ -91,7 +91,7 @@ def page_members(request: ApiRequest, result: Page[T], *names: str) -> Answer:
     }
 
 
-def _list_objects(view: View, request: ApiRequest) -> Answer:
+def list_objects_v2(view: View, request: ApiRequest) -> Answer:
     """ListObjects and ListObjectsV2, of which each has its members of the answer."""
     params, write = request.params, writer(request)
     bucket, most = lookups.bucket_of(view, request), min(params.get("MaxKeys", MOST), MOST)
@@ -123,6 +123,9 @@ def _list_objects(view: View, request: ApiRequest) -> Answer:
     }
 
 
+list_objects = list_objects_v2
+
+
 def _objects(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
     """The objects in the bucket with the request's prefix, sorted by key."""
     start = f"{bucket.name}/{request.params.get('Prefix', '')}"
@@ -141,7 +144,7 @@ def _described(version: ObjectVersion) -> Answer:
     }
 
 
-def _list_versions(view: View, request: ApiRequest) -> Answer:
+def list_object_versions(view: View, request: ApiRequest) -> Answer:
     """ListObjectVersions: sorted by key, with the newest version first."""
     params = request.params
     bucket = lookups.bucket_of(view, request)
@@ -195,10 +198,3 @@ def _versions(
                 place = lookups.in_token(after_id)
                 shown = [one for one in shown if lookups.stamp(one.modified) < place]
         yield from ((item.name, (item, version)) for version in reversed(tuple(shown)))
-
-
-READS: Reads = {
-    "ListObjectVersions": _list_versions,
-    "ListObjects": _list_objects,
-    "ListObjectsV2": _list_objects,
-}

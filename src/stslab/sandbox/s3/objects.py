@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import model
 from stslab.sandbox.api.faults import fault, invalid_argument, malformed, no_such_key
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Reads, Writes
-from stslab.sandbox.s3 import lookups, preconditions, settings, versions
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge
+from stslab.sandbox.s3 import listing, lookups, preconditions, settings, versions
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Document
@@ -24,9 +24,10 @@ _MOST_PARTS = 10_000
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _REDIRECT = "WebsiteRedirectLocation"
+_CHANGES = ("StorageClass", _REDIRECT, "ServerSideEncryption")
 
 
-def _put(tx: Transaction, request: ApiRequest) -> Answer:
+def put_object(tx: Transaction, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(tx, request)
     preconditions.check_write(tx, request)
     draft = versions.draft(tx, request, bucket)
@@ -36,7 +37,7 @@ def _put(tx: Transaction, request: ApiRequest) -> Answer:
     return versions.write_members(version, bucket)
 
 
-def get(blob: Blob, view: View, request: ApiRequest) -> Answer:
+def get_object(blob: Blob, view: View, request: ApiRequest) -> Answer:
     bucket, version, span = _requested(view, request)
     if version.storage_class in _ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
@@ -128,17 +129,23 @@ def _mail_safe(value: str) -> str:
     return f"=?UTF-8?Q?{plain.decode().replace(' ', '_')}?="
 
 
-def copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
-    source_id, version = source_of(tx, request)
+def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
+    source_id, version = source_of(request, tx)
     bucket = lookups.bucket_of(tx, request)
     preconditions.check_write(tx, request)
-    _check_changes_something(request, bucket)
+    params = request.params
+    same = needs.source(request) == (lookups.address_of(request), None)
+    replaces = params.get("MetadataDirective") == "REPLACE" or "Encryption" in bucket.settings
+    if same and not replaces and not any(params.get(name) for name in _CHANGES):
+        message = "This copy request is illegal because it is trying to copy an object to itself "
+        message += "without changing the object's metadata, storage class, website redirect "
+        raise fault("InvalidRequest", f"{message}location or encryption attributes.")
     draft = versions.draft(tx, request, bucket)
-    if request.params.get("MetadataDirective", "COPY") == "COPY":
+    if params.get("MetadataDirective", "COPY") == "COPY":
         headers = {**version.headers, _REDIRECT: draft.headers.get(_REDIRECT, "")}
         headers = {name: value for name, value in headers.items() if value}
         draft = replace(draft, headers=headers, metadata=version.metadata)
-    if request.params.get("TaggingDirective", "COPY") == "COPY":
+    if params.get("TaggingDirective", "COPY") == "COPY":
         draft = replace(draft, tags=version.tags)
     part = versions.copied(contents, tx, request, version)
     copied = versions.add(tx, request, versions.with_content(draft, part))
@@ -153,7 +160,7 @@ def copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     }
 
 
-def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersion]:
+def source_of(request: ApiRequest, view: View) -> tuple[str | None, ObjectVersion]:
     """The version id in the answer, and the version, that a copy reads. Raises S3's errors."""
     where, version_id = needs.source(request)
     lookups.existing(view, where.bucket)
@@ -171,20 +178,7 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
     return (version.version_id if version.version_id != NULL else None), version
 
 
-_CHANGES = ("StorageClass", _REDIRECT, "ServerSideEncryption")
-
-
-def _check_changes_something(request: ApiRequest, bucket: Bucket) -> None:
-    params = request.params
-    same = needs.source(request) == (lookups.address_of(request), None)
-    replaces = params.get("MetadataDirective") == "REPLACE" or "Encryption" in bucket.settings
-    if same and not replaces and not any(params.get(name) for name in _CHANGES):
-        message = "This copy request is illegal because it is trying to copy an object to itself "
-        message += "without changing the object's metadata, storage class, website redirect "
-        raise fault("InvalidRequest", f"{message}location or encryption attributes.")
-
-
-def _delete_one(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_object(tx: Transaction, request: ApiRequest) -> Answer:
     """DeleteObject: delete one version; without an id, add a marker if versioning is on."""
     bucket, version_id = lookups.bucket_of(tx, request), request.params.get("VersionId")
     where = lookups.address_of(request)
@@ -208,12 +202,12 @@ def _delete_one(tx: Transaction, request: ApiRequest) -> Answer:
     return {"VersionId": version_id, "DeleteMarker": version.marker or None}
 
 
-def _get_acl(view: View, request: ApiRequest) -> Answer:
+def get_object_acl(view: View, request: ApiRequest) -> Answer:
     bucket, version = lookups.readable(view, request)
     return acl.written(view, bucket, version.grants)
 
 
-def _get_attributes(view: View, request: ApiRequest) -> Answer:
+def get_object_attributes(view: View, request: ApiRequest) -> Answer:
     """GetObjectAttributes; only the parts of an object with a composite checksum are listed."""
     bucket, version = lookups.readable(view, request)
     versions.check_signed(request, version.encryption)
@@ -236,17 +230,17 @@ def _get_attributes(view: View, request: ApiRequest) -> Answer:
     return common | {name: attributes[name] for name in wanted}
 
 
-def _put_acl(tx: Transaction, request: ApiRequest) -> None:
+def put_object_acl(tx: Transaction, request: ApiRequest) -> None:
     grants = acl.new_grants(tx, request, lookups.bucket_of(tx, request))
     versions.change(tx, request, grants=grants)
 
 
-def _get_tags(view: View, request: ApiRequest) -> Answer:
+def get_object_tagging(view: View, request: ApiRequest) -> Answer:
     bucket, version = lookups.readable(view, request)
     return {"TagSet": model.tag_list(version.tags), "VersionId": lookups.shown_id(bucket, version)}
 
 
-def _set_tags(tx: Transaction, request: ApiRequest) -> Answer:
+def put_object_tagging(tx: Transaction, request: ApiRequest) -> Answer:
     """PutObjectTagging, and DeleteObjectTagging, whose request has no tags."""
     tag_set = request.params.get("Tagging", {"TagSet": ()})["TagSet"]
     tags = settings.tags_of_set(tag_set, settings.MOST_ON_OBJECTS)
@@ -254,27 +248,18 @@ def _set_tags(tx: Transaction, request: ApiRequest) -> Answer:
     return {"VersionId": lookups.shown_id(lookups.bucket_of(tx, request), version)}
 
 
-READS: Reads = {
-    "GetObjectAcl": _get_acl,
-    "GetObjectAttributes": _get_attributes,
-    "GetObjectTagging": _get_tags,
-    "HeadObject": lambda view, request: _described(request, *_requested(view, request)),
-}
-WRITES: Writes = {
-    "DeleteObject": _delete_one,
-    "DeleteObjectTagging": _set_tags,
-    "PutObject": _put,
-    "PutObjectAcl": _put_acl,
-    "PutObjectTagging": _set_tags,
-}
-MOST = 1000
+delete_object_tagging = put_object_tagging
+
+
+def head_object(view: View, request: ApiRequest) -> Answer:
+    return _described(request, *_requested(view, request))
 
 
 def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
     """Delete the objects that the caller may delete, and report an error for each other one."""
     wanted = request.params.get("Delete") or {}
     rows = wanted.get("Objects") or []
-    if not 0 < len(rows) <= MOST or not all(row.get("Key") for row in rows):
+    if not 0 < len(rows) <= listing.MOST or not all(row.get("Key") for row in rows):
         raise malformed()
     lookups.bucket_of(tx, request)
     deleted, errors = [], []
@@ -297,7 +282,7 @@ def _delete(judge: Judge, tx: Transaction, request: ApiRequest, row: Document) -
     version = row.get("VersionId")
     if version and not lookups.is_version_id(tx, lookups.address_of(single), version):
         raise fault("NoSuchVersion")
-    answer = _delete_one(tx, single)
+    answer = delete_object(tx, single)
     marker = {"DeleteMarker": True, "DeleteMarkerVersionId": answer["VersionId"]}
     return _identifier(row) | (marker if answer.get("DeleteMarker") else {})
 

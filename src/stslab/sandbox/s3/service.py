@@ -3,11 +3,11 @@
 Operations without a use in a lab, such as inventories and S3 Select, are not supported.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
-from stslab.sandbox.api.model import Answer, ApiRequest, Judge, Needs, Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest, Judge, Needs, Reads, Writes, handlers
 from stslab.sandbox.s3 import buckets, listing, objects, settings, uploads
 from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests import needs, params
@@ -17,8 +17,10 @@ from stslab.sandbox.state.state import State
 
 V = TypeVar("V")
 A = TypeVar("A")
+_MODULES = (acl, buckets, listing, objects, policies, uploads)
 ContentWrite = Callable[[Contents, Transaction, ApiRequest], Answer]
-"""A write that reads or hashes the content of objects."""
+_CONTENT_WRITES: Mapping[str, ContentWrite] = handlers(_MODULES, "contents", "tx", "request")
+"""The writes that read or hash the content of objects."""
 
 
 class S3Service:
@@ -26,25 +28,20 @@ class S3Service:
 
     def __init__(self, state: State, judge: Judge) -> None:
         self._judge, self._state = judge, state
-        content_writes = {
-            "CompleteMultipartUpload": uploads.complete,
-            "CopyObject": objects.copy,
-            "UploadPart": uploads.put_part,
-            "UploadPartCopy": uploads.copy_part,
-        }
+        judging = handlers(_MODULES, "judge", "view", "request").items()
         reads: Reads = {
-            **acl.READS, **buckets.READS, **listing.READS, **objects.READS, **policies.READS,
-            **settings.READS, **uploads.READS,
-            "GetBucketPolicy": partial(policies.get, judge),
-            "GetObject": partial(objects.get, state.blob),
-            **{name: partial(self._write, write) for name, write in content_writes.items()},
-        }  # fmt: skip
+            **settings.READS,
+            **handlers(_MODULES, "view", "request"),
+            **{name: partial(read, judge) for name, read in judging},
+            "GetObject": partial(objects.get_object, state.blob),
+            **{name: partial(self._write, write) for name, write in _CONTENT_WRITES.items()},
+        }
+        judging = handlers(_MODULES, "judge", "tx", "request").items()
         writes: Writes = {
-            **acl.WRITES, **buckets.WRITES, **objects.WRITES, **policies.WRITES,
-            **settings.WRITES, **uploads.WRITES,
-            "DeleteObjects": partial(objects.delete_objects, judge),
-            "PutBucketPolicy": partial(policies.put, judge),
-        }  # fmt: skip
+            **settings.WRITES,
+            **handlers(_MODULES, "tx", "request"),
+            **{name: partial(write, judge) for name, write in judging},
+        }
         self.reads: Reads = {name: partial(_checked, read) for name, read in reads.items()}
         self.writes: Writes = {name: partial(_checked, write) for name, write in writes.items()}
 

@@ -179,6 +179,15 @@ def _block(bucket: Bucket) -> Answer | None:
     return {"PublicAccessBlockConfiguration": values} if values else None
 
 
+def _location(bucket: Bucket) -> str:
+    return bucket.place or ("" if bucket.region == REGION else bucket.region)
+
+
+def _ownership(bucket: Bucket) -> Answer | None:
+    rules = [{"ObjectOwnership": bucket.ownership}]
+    return {"OwnershipControls": {"Rules": rules}} if bucket.ownership else None
+
+
 _BLOCKS: Mapping[str, str] = {
     "BlockPublicAcls": "block_public_acls",
     "IgnorePublicAcls": "ignore_public_acls",
@@ -186,20 +195,8 @@ _BLOCKS: Mapping[str, str] = {
     "RestrictPublicBuckets": "restrict_public_buckets",
 }
 _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
-    "GetBucketLocation": (
-        lambda one: {
-            "LocationConstraint": one.place or ("" if one.region == REGION else one.region)
-        },
-        "",
-    ),
-    "GetBucketOwnershipControls": (
-        lambda one: (
-            {"OwnershipControls": {"Rules": [{"ObjectOwnership": one.ownership}]}}
-            if one.ownership
-            else None
-        ),
-        "OwnershipControlsNotFoundError",
-    ),
+    "GetBucketLocation": (lambda one: {"LocationConstraint": _location(one)}, ""),
+    "GetBucketOwnershipControls": (_ownership, "OwnershipControlsNotFoundError"),
     # Requester pays is not supported.
     "GetBucketRequestPayment": (lambda _: {"Payer": "BucketOwner"}, ""),
     "GetBucketTagging": (

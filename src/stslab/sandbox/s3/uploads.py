@@ -14,7 +14,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import fault, invalid_argument, malformed
-from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, preconditions, versions
 from stslab.sandbox.s3.objects import check_number, source_of
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
@@ -30,7 +30,7 @@ _FULL, _COMPOSITE = "FULL_OBJECT", "COMPOSITE"
 _KINDS = {"CRC64NVME": (_FULL,), "CRC32": (_COMPOSITE, _FULL), "CRC32C": (_COMPOSITE, _FULL)}
 
 
-def _create(tx: Transaction, request: ApiRequest) -> Answer:
+def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(tx, request)
     algorithm = request.params.get("ChecksumAlgorithm", "")
     kinds = _KINDS.get(algorithm, (_COMPOSITE,)) if algorithm else ("",)
@@ -60,7 +60,7 @@ def _create(tx: Transaction, request: ApiRequest) -> Answer:
     }
 
 
-def put_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
+def upload_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
     wanted = upload.algorithm.lower()
     given = next((name[8:].lower() for name in CHECKSUMS if name in request.params), "null")
@@ -73,9 +73,9 @@ def put_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> Answe
     return {"ETag": f'"{part.etag}"', **part.checksums, **sent, **upload.draft.encryption}
 
 
-def copy_part(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
+def upload_part_copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
-    source_id, version = source_of(tx, request)
+    source_id, version = source_of(request, tx)
     span = _source_span(request.params.get("CopySourceRange"), version.size)
     part = _put(tx, request, upload, contents.of(version, span))
     return {
@@ -111,7 +111,7 @@ def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content)
     return part
 
 
-def complete(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
+def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     """CompleteMultipartUpload. Completing an upload again changes nothing."""
     bucket = lookups.bucket_of(tx, request)
     current = lookups.content_at(tx, lookups.address_of(request), None)
@@ -211,14 +211,14 @@ def _upload(view: View, request: ApiRequest) -> Upload:
     return upload
 
 
-def _abort(tx: Transaction, request: ApiRequest) -> None:
+def abort_multipart_upload(tx: Transaction, request: ApiRequest) -> None:
     """Also succeeds for an upload that has ended, which S3 remembers for hours."""
     bucket, upload_id = lookups.bucket_of(tx, request), request.params["UploadId"]
     if tx.get(Upload, bucket.owner, upload_id) or not lookups.in_token(upload_id):
         tx.delete(_upload(tx, request))
 
 
-def _list_parts(view: View, request: ApiRequest) -> Answer:
+def list_parts(view: View, request: ApiRequest) -> Answer:
     upload = _upload(view, request)
     return {
         "Bucket": upload.bucket,
@@ -242,7 +242,7 @@ def _facts(view: View, upload: Upload) -> Answer:
     }
 
 
-def _list_all(view: View, request: ApiRequest) -> Answer:
+def list_multipart_uploads(view: View, request: ApiRequest) -> Answer:
     """ListMultipartUploads: sorted by key, then by start time."""
     params = request.params
     bucket = lookups.bucket_of(view, request)
@@ -282,10 +282,3 @@ def _after(view: View, bucket: Bucket, after: str, after_id: str) -> Iterator[tu
     for upload in uploads:
         if upload.name > after or (upload.name == after and upload.upload_id not in passed):
             yield upload.name, upload
-
-
-READS: Reads = {"ListMultipartUploads": _list_all, "ListParts": _list_parts}
-WRITES: Writes = {
-    "AbortMultipartUpload": _abort,
-    "CreateMultipartUpload": _create,
-}

@@ -7,7 +7,7 @@ AWS CloudFormation API Reference, "CreateChangeSet", "ExecuteChangeSet", …; Us
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import already_exists, require
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads, Writes, tag_list
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, tag_list
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.operations import stacks
 from stslab.sandbox.cloudformation.stacks.changes import VALIDATIONS, compare, validation_errors
@@ -29,7 +29,7 @@ REVIEW = "REVIEW_IN_PROGRESS"
 NEEDS_STACK = "StackName must be specified if ChangeSetName is not specified as an ARN."
 
 
-def _create(tx: Transaction, request: ApiRequest) -> Answer:
+def create_change_set(tx: Transaction, request: ApiRequest) -> Answer:
     """Compare the request with the stack. For a new stack, create one in review."""
     params = request.params
     kind = params.get("ChangeSetType") or "UPDATE"
@@ -94,7 +94,7 @@ def _compared(view: View, stack: Stack, change_set: ChangeSet, *, validated: boo
     return replace(change_set, errors=errors, reason=reason, **failed)
 
 
-def _describe(view: View, request: ApiRequest) -> Answer:
+def describe_change_set(view: View, request: ApiRequest) -> Answer:
     stack, change_set = find_change_set(view, request)
     config = change_set.config
     values = parameters.shown(parse(config.template).parameters, config.parameters)
@@ -124,13 +124,13 @@ def failed_validations(change_set: ChangeSet) -> list[Answer]:
     return [common | {**error} for error in change_set.errors]
 
 
-def _list(view: View, request: ApiRequest) -> Answer:
+def list_change_sets(view: View, request: ApiRequest) -> Answer:
     stack = stacks.existing(view, request)
     found = lookups.change_sets(view, stack)
     return stacks.page(request, "Summaries", found, lambda each: _summary(stack, each))
 
 
-def _execute(tx: Transaction, request: ApiRequest) -> Answer:
+def execute_change_set(tx: Transaction, request: ApiRequest) -> Answer:
     """Start to execute a change set, and delete all others of the stack.
 
     After that the change set is not listed any more, and is found only by its id.
@@ -169,7 +169,7 @@ def _execute(tx: Transaction, request: ApiRequest) -> Answer:
     return {}
 
 
-def _delete(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_change_set(tx: Transaction, request: ApiRequest) -> Answer:
     """Also succeeds if the change set does not exist."""
     stack, change_set = _find(tx, request)
     if stack and change_set:
@@ -225,11 +225,3 @@ def _summary(stack: Stack, change_set: ChangeSet) -> Answer:
             "IncludeNestedStacks": False,
         }
     )
-
-
-READS: Reads = {"DescribeChangeSet": _describe, "ListChangeSets": _list}
-WRITES: Writes = {
-    "CreateChangeSet": _create,
-    "ExecuteChangeSet": _execute,
-    "DeleteChangeSet": _delete,
-}

@@ -6,7 +6,7 @@ AWS CloudFormation API Reference, "DescribeStacks", "GetTemplateSummary", ….
 import json
 
 from stslab.sandbox.api.faults import invalid, require
-from stslab.sandbox.api.model import Answer, ApiRequest, Reads, tag_list
+from stslab.sandbox.api.model import Answer, ApiRequest, tag_list
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.operations import change_sets, stacks
 from stslab.sandbox.cloudformation.template import parameters, validation
@@ -15,7 +15,7 @@ from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource
 
 
-def _describe_stacks(view: View, request: ApiRequest) -> Answer:
+def describe_stacks(view: View, request: ApiRequest) -> Answer:
     """One stack by name or id, or all existing ones, newest first."""
     if request.params.get("StackName"):
         return {"Stacks": [_stack(stacks.named_stack(view, request))]}
@@ -23,7 +23,7 @@ def _describe_stacks(view: View, request: ApiRequest) -> Answer:
     return stacks.page(request, "Stacks", listed, _stack)
 
 
-def _list_stacks(view: View, request: ApiRequest) -> Answer:
+def list_stacks(view: View, request: ApiRequest) -> Answer:
     """All stacks, also deleted ones, or those with some statuses, newest first."""
     wanted = request.params.get("StackStatusFilter")
     listed = [s for s in _newest_first(view, request) if not wanted or s.status in wanted]
@@ -34,13 +34,13 @@ def _newest_first(view: View, request: ApiRequest) -> list[Stack]:
     return lookups.stacks(view, request.account, request.region)[::-1]
 
 
-def _events(view: View, request: ApiRequest) -> Answer:
+def describe_stack_events(view: View, request: ApiRequest) -> Answer:
     stack = stacks.existing(view, request)
     newest_first = lookups.events(view, stack)[::-1]
     return stacks.page(request, "StackEvents", newest_first, lambda event: _event(stack, event))
 
 
-def _operation_events(view: View, request: ApiRequest) -> Answer:
+def describe_events(view: View, request: ApiRequest) -> Answer:
     """The events of a change set, of a stack or of one of its operations, newest first."""
     params, operation = request.params, request.params.get("OperationId")
     one_of = "One of ChangeSetName, OperationId or StackName must be specified"
@@ -68,7 +68,7 @@ def _operation_event(stack: Stack, event: StackEvent) -> Answer:
     return {**shown, "EventType": "STACK_EVENT", "OperationStatus": status}
 
 
-def _describe_resources(view: View, request: ApiRequest) -> Answer:
+def describe_stack_resources(view: View, request: ApiRequest) -> Answer:
     """The resources of a stack, named by its name or by the physical id of one of them."""
     params = request.params
     by_name, physical = params.get("StackName"), params.get("PhysicalResourceId")
@@ -81,7 +81,7 @@ def _describe_resources(view: View, request: ApiRequest) -> Answer:
     return {"StackResources": [_resource(stack, resource) for resource in listed[: stacks.PAGE]]}
 
 
-def _describe_resource(view: View, request: ApiRequest) -> Answer:
+def describe_stack_resource(view: View, request: ApiRequest) -> Answer:
     stack = stacks.named_stack(view, request, "Stack '{}' does not exist")
     logical = request.params["LogicalResourceId"]
     found = [r for r in _resources(view, stack) if r.logical_id == logical]
@@ -90,7 +90,7 @@ def _describe_resource(view: View, request: ApiRequest) -> Answer:
     return {"StackResourceDetail": _resource(stack, found[0])}
 
 
-def _list_resources(view: View, request: ApiRequest) -> Answer:
+def list_stack_resources(view: View, request: ApiRequest) -> Answer:
     stack = stacks.named_stack(view, request)
     listed = _resources(view, stack)
     return stacks.page(request, "StackResourceSummaries", listed, lambda one: _resource(stack, one))
@@ -101,7 +101,7 @@ def _resources(view: View, stack: Stack) -> list[StackResource]:
     return [resource for resource in listed if resource.status != "CREATE_PENDING"]
 
 
-def _list_exports(view: View, request: ApiRequest) -> Answer:
+def list_exports(view: View, request: ApiRequest) -> Answer:
     exports = lookups.exports(view, request.account, request.region)
     rows = [
         {"ExportingStackId": stack.stack_id, "Name": name, "Value": value}
@@ -110,7 +110,7 @@ def _list_exports(view: View, request: ApiRequest) -> Answer:
     return stacks.page(request, "Exports", rows, dict)
 
 
-def _list_imports(view: View, request: ApiRequest) -> Answer:
+def list_imports(view: View, request: ApiRequest) -> Answer:
     name = request.params["ExportName"]
     export = lookups.exports(view, request.account, request.region).get(name)
     users = lookups.importers(view, export[0], name) if export else []
@@ -191,7 +191,7 @@ def _resource(stack: Stack, resource: StackResource) -> Answer:
     )
 
 
-def _template_summary(view: View, request: ApiRequest) -> Answer:
+def get_template_summary(view: View, request: ApiRequest) -> Answer:
     text: str | None = request.params.get("TemplateBody")
     if request.params.get("StackName"):
         require(not text, "StackName cannot be specified with Template URL or Template Body.")
@@ -226,7 +226,11 @@ def _summary(text: str | None) -> Answer:
     }
 
 
-def _get_template(view: View, request: ApiRequest) -> Answer:
+def validate_template(_view: View, request: ApiRequest) -> Answer:
+    return _summary(request.params.get("TemplateBody"))
+
+
+def get_template(view: View, request: ApiRequest) -> Answer:
     """The template of a stack or of a change set, unchanged."""
     if request.params.get("ChangeSetName"):
         missing = "StackName is a required parameter."
@@ -238,23 +242,6 @@ def _get_template(view: View, request: ApiRequest) -> Answer:
     return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
 
 
-def _get_policy(view: View, request: ApiRequest) -> Answer:
+def get_stack_policy(view: View, request: ApiRequest) -> Answer:
     stacks.named_stack(view, request)
     return {}  # no stack has one
-
-
-READS: Reads = {
-    "DescribeStacks": _describe_stacks,
-    "ListStacks": _list_stacks,
-    "DescribeStackEvents": _events,
-    "DescribeEvents": _operation_events,
-    "DescribeStackResources": _describe_resources,
-    "DescribeStackResource": _describe_resource,
-    "ListStackResources": _list_resources,
-    "ListExports": _list_exports,
-    "ListImports": _list_imports,
-    "GetStackPolicy": _get_policy,
-    "GetTemplate": _get_template,
-    "GetTemplateSummary": _template_summary,
-    "ValidateTemplate": lambda _view, request: _summary(request.params.get("TemplateBody")),
-}

@@ -13,7 +13,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import already_exists, invalid, require
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Writes, tags_in
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, tags_in
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.job import (
@@ -153,7 +153,7 @@ def is_retry(request: ApiRequest, token: str) -> bool:
     return token != "" and token in (params.get("ClientRequestToken"), params.get("ClientToken"))
 
 
-def _create(tx: Transaction, request: ApiRequest) -> Answer:
+def create_stack(tx: Transaction, request: ApiRequest) -> Answer:
     """Start to create a stack, which may be in review so far."""
     params, name = request.params, request.params["StackName"]
     check_new_name(name)
@@ -181,7 +181,7 @@ def _again(stack: Stack, wanted: Config) -> Answer:
     return {"StackId": stack.stack_id}
 
 
-def _update(tx: Transaction, request: ApiRequest) -> Answer:
+def update_stack(tx: Transaction, request: ApiRequest) -> Answer:
     """Start an update, unless it would change nothing."""
     stack = existing(tx, request)
     if is_retry(request, stack.token):
@@ -196,7 +196,7 @@ def _update(tx: Transaction, request: ApiRequest) -> Answer:
     return begin_update(tx, request, stack, wanted)
 
 
-def _roll_back(tx: Transaction, request: ApiRequest) -> Answer:
+def rollback_stack(tx: Transaction, request: ApiRequest) -> Answer:
     """Roll back a stack that was left as it is. One that was never complete is deleted."""
     stack = existing(tx, request)
     refusal = f"Stack:{stack.stack_id} is in {stack.status} state and can not be rolled back."
@@ -205,7 +205,7 @@ def _roll_back(tx: Transaction, request: ApiRequest) -> Answer:
     return begin(tx, request, stack, status)
 
 
-def _continue(tx: Transaction, request: ApiRequest) -> Answer:
+def continue_update_rollback(tx: Transaction, request: ApiRequest) -> Answer:
     """Go on with the rollback of an update, without the resources that are to be skipped."""
     stack, params = existing(tx, request), request.params
     status, skipped = stack.status, params.get("ResourcesToSkip") or ()
@@ -225,7 +225,7 @@ def _continue(tx: Transaction, request: ApiRequest) -> Answer:
     return {}
 
 
-def _delete(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_stack(tx: Transaction, request: ApiRequest) -> Answer:
     """Start a deletion. Also succeeds if the stack does not exist."""
     params = request.params
     stack = find(tx, request, params["StackName"])
@@ -289,7 +289,7 @@ def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
     return result
 
 
-def _protect(tx: Transaction, request: ApiRequest) -> Answer:
+def update_termination_protection(tx: Transaction, request: ApiRequest) -> Answer:
     stack = existing(tx, request)
     tx.put(replace(stack, protected=bool(request.params["EnableTerminationProtection"])))
     return {"StackId": stack.stack_id}
@@ -345,13 +345,3 @@ def _check_deletable(view: View, stack: Stack, params: Answer) -> None:
         there = resources[resource].status != "DELETE_COMPLETE"
         only = "Do not specify resources that are in the DELETE_COMPLETE state."
         require(there, f"The specified resources to retain must be in a valid state. {only}")
-
-
-WRITES: Writes = {
-    "CreateStack": _create,
-    "UpdateStack": _update,
-    "RollbackStack": _roll_back,
-    "ContinueUpdateRollback": _continue,
-    "DeleteStack": _delete,
-    "UpdateTerminationProtection": _protect,
-}

@@ -348,5 +348,5 @@ class OidcProvider:
     def _edges(self, work: Work, given: Properties) -> Iterator[Edge]:
         for client in sorted(given.get("ClientIdList") or ()):
             ends = (("OpenIDConnectProviderArn", work.physical_id), ("ClientID", client))
-            make, remove = "AddClientIDTo", "RemoveClientIDFrom"
-            yield Edge(f"{make}OpenIDConnectProvider", f"{remove}OpenIDConnectProvider", ends)
+            make = "AddClientIDToOpenIDConnectProvider"
+            yield Edge(make, "RemoveClientIDFromOpenIDConnectProvider", ends)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import fault, invalid_argument, malformed
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket, Grant
@@ -205,15 +205,11 @@ def _grants(request: ApiRequest, plain: Collection[str]) -> bool:
     return granted or bool(canned and canned not in plain)
 
 
-def _get(view: View, request: ApiRequest) -> Answer:
+def get_bucket_acl(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
     return written(view, bucket, bucket.grants)
 
 
-def _put(tx: Transaction, request: ApiRequest) -> None:
+def put_bucket_acl(tx: Transaction, request: ApiRequest) -> None:
     bucket = lookups.bucket_of(tx, request)
     tx.put(replace(bucket, grants=new_grants(tx, request, bucket)))
-
-
-READS: Reads = {"GetBucketAcl": _get}
-WRITES: Writes = {"PutBucketAcl": _put}

@@ -21,7 +21,7 @@ from stslab.policy.documents.statement import Statement as Parsed
 from stslab.policy.patterns import no_value
 from stslab.sandbox.api import policies
 from stslab.sandbox.api.faults import fault
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller, Judge, Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller, Judge
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.address import Address
@@ -108,7 +108,7 @@ def _is_fixed(condition: Condition, value: str) -> bool:
     return fixed and key in _FIXING_KEYS and operator.startswith(_FIXING_OPERATORS)
 
 
-def put(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
+def put_bucket_policy(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
     """PutBucketPolicy: check the policy, also against Block Public Access."""
     bucket = _own_bucket(tx, request)
     text = str(request.params.get("Policy", ""))
@@ -122,7 +122,7 @@ def put(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
     tx.put(replace(bucket, policy=stored))
 
 
-def get(judge: Judge, view: View, request: ApiRequest) -> Answer:
+def get_bucket_policy(judge: Judge, view: View, request: ApiRequest) -> Answer:
     """GetBucketPolicy: the policy's text. Deleted principals appear with their unique ids."""
     return {"Policy": policies.with_arns(_text(_own_bucket(view, request)), judge.seen(view))}
 
@@ -144,14 +144,14 @@ def _own_bucket(view: View, request: ApiRequest) -> Bucket:
     return bucket
 
 
-READS: Reads = {
-    "GetBucketPolicyStatus": lambda view, request: {
-        "PolicyStatus": {"IsPublic": policy_is_public(_text(lookups.bucket_of(view, request)))}
-    },
-}
-WRITES: Writes = {
-    "DeleteBucketPolicy": lambda tx, request: tx.put(replace(_own_bucket(tx, request), policy="")),
-}
+def delete_bucket_policy(tx: Transaction, request: ApiRequest) -> None:
+    tx.put(replace(_own_bucket(tx, request), policy=""))
+
+
+def get_bucket_policy_status(view: View, request: ApiRequest) -> Answer:
+    text = _text(lookups.bucket_of(view, request))
+    return {"PolicyStatus": {"IsPublic": policy_is_public(text)}}
+
 
 _MAX_SIZE = 20 * 1024
 _NEEDED = (("Effect",), *((name, f"Not{name}") for name in ("Principal", "Action", "Resource")))
@@ -316,34 +316,23 @@ def acl_statements(
     if not acl.acls_enabled(bucket):
         return
     found = lookups.version_at(view, where, version) if where.key else None
-    new = (f"{bucket.arn}/*",) if found is None or found.marker else ()
-    yield from _allowing(view, bucket, bucket.grants, _ON_BUCKET, (bucket.arn, *new))
+    new = [f"{bucket.arn}/*"] if found is None or found.marker else []
+    granted = [
+        (one, _ON_BUCKET, [bucket.arn, *new]) for one in acl.effective(bucket, bucket.grants)
+    ]
     if found is not None:
         resource = f"{bucket.arn}/{where.key}".translate(_LITERAL)
-        yield from _allowing(view, bucket, found.grants, _ON_OBJECT, (resource,))
-
-
-def _allowing(
-    view: View,
-    bucket: Bucket,
-    grants: acl.Grants,
-    actions: Mapping[str, tuple[str, ...]],
-    resources: tuple[str, ...],
-) -> Iterator[Statement]:
-    for grant in acl.effective(bucket, grants):
+        granted += [(one, _ON_OBJECT, [resource]) for one in acl.effective(bucket, found.grants)]
+    for grant, actions, resources in granted:
         principal = _principal(view, bucket, grant.grantee)
-        granted = [
-            action
-            for permission, names in actions.items()
-            for action in names
-            if grant.permission in (permission, acl.ALL)
-        ]
-        if principal is not None and granted:
+        permissions = actions if grant.permission == acl.ALL else (grant.permission,)
+        allowed = [action for permission in permissions for action in actions.get(permission, ())]
+        if principal is not None and allowed:
             yield {
                 "Effect": "Allow",
                 "Principal": principal,
-                "Action": granted,
-                "Resource": list(resources),
+                "Action": allowed,
+                "Resource": resources,
                 **({"Condition": _WITH_ACCOUNT} if grant.grantee == acl.AUTHENTICATED else {}),
             }
 

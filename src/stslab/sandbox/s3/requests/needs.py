@@ -100,11 +100,6 @@ class _Call(msgspec.Struct, frozen=True):
     def where(self) -> Address:
         return lookups.address_of(self.request)
 
-    @property
-    def version(self) -> str | None:
-        version: str | None = self.request.params.get("VersionId")
-        return version
-
     def need(
         self,
         action: str,
@@ -205,8 +200,8 @@ def _located(bucket: Bucket) -> Pairs:
 
 def _service(call: _Call) -> Iterator[Need]:
     owner = call.request.caller.account
-    context = _request_keys(call.request, owner)
-    yield Need("s3:ListAllMyBuckets", f"{ARN}*", context, None, owner, shown="")
+    keys = _request_keys(call.request, owner)
+    yield Need("s3:ListAllMyBuckets", f"{ARN}*", keys, None, owner, shown="")
 
 
 def _bucket(call: _Call) -> Iterator[Need]:
@@ -221,7 +216,7 @@ def _head_bucket(call: _Call) -> Iterator[Need]:
 
 
 def _object(call: _Call) -> Iterator[Need]:
-    where, version = call.where, call.version
+    where, version = call.where, call.request.params.get("VersionId")
     reading = call.request.operation in _READING
     if reading and lookups.content_at(call.view, where, version) is None:
         yield call.need("s3:ListBucket", Address(where.bucket))

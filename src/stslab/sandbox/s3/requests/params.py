@@ -124,12 +124,10 @@ _LARGEST = 2**63
 
 def integer(text: str) -> int:
     """A decimal integer of 64 bits. Raises ValueError."""
-    if not text.isascii() or len(text) > len(str(_LARGEST)) + 1:
+    short = text.isascii() and len(text) <= len(str(_LARGEST)) + 1
+    if not short or abs(int(text)) > _LARGEST:
         raise ValueError(text)
-    number = int(text)
-    if abs(number) > _LARGEST:
-        raise ValueError(text)
-    return number
+    return int(text)
 
 
 def moment(text: str) -> datetime:
@@ -273,8 +271,7 @@ def _refuse_unknown(
         if argument.startswith("response-") and argument not in known:
             message = f"{argument} is not in the set of overridable response headers. Please refer "
             message += "to the S3 API documentation for a complete list of overridable response "
-            message += "headers."
-            raise invalid_argument(message, argument, value)
+            raise invalid_argument(f"{message}headers.", argument, value)
     if "CopySource" in parsed and http.body:
         message = "The request included a body. Requests of this type must not include a non-empty "
         raise fault("InvalidRequest", f"{message}body.")
@@ -298,11 +295,11 @@ def _body(layout: _Layout, http: HttpRequest) -> Document:
         return {payload: _content(http)}
     if shape.type_name == "string":
         return {payload: http.body.decode("utf-8", errors="replace")}
-    if not http.body:
-        if layout.needs_body:
-            raise fault("MissingRequestBodyError")
-        return {}
-    return {payload: read(shape, shape.serialization.get("name", payload), http.body)}
+    if http.body:
+        return {payload: read(shape, shape.serialization.get("name", payload), http.body)}
+    if layout.needs_body:
+        raise fault("MissingRequestBodyError")
+    return {}
 
 
 def _content(http: HttpRequest) -> Content:
