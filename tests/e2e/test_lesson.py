@@ -167,6 +167,32 @@ def test_ctrl_c_at_a_prompt_and_going_on(opened: Open, machine: Machine) -> None
     again.wait("▶ 3  Let the user assume")
 
 
+def test_ctrl_c_ends_a_command_or_drops_a_line_before_it_leaves(opened: Open) -> None:
+    terminal = opened("run")
+    terminal.wait("Enter begins:")
+    terminal.key("mistyped\x03")
+    terminal.wait("Enter begins: mistyped\n\nEnter begins:")
+    terminal.enter()
+    terminal.wait("admin $ aws iam create-user")
+    terminal.enter("echo sleep''ing; sleep 50; echo not he''re")
+    terminal.wait("\nsleeping")
+    terminal.key("\x03")
+    text = terminal.wait("The step is not done yet", "admin $ aws iam create-user")
+    assert "not here" not in text
+    terminal.key("aws iam lst-users")
+    terminal.wait("admin $ aws iam lst-users")
+    terminal.key("\x03")
+    before = terminal.wait("lst-users\n\nEnter runs it.", "admin $ aws iam create-user")
+    terminal.key("\x1b[D!")  # an edited line; then only a look, with the arrow keys
+    terminal.changed(before)
+    terminal.key("\x03")
+    terminal.wait('{RUN}!"\n\nEnter runs it.', '{RUN}"\n')
+    terminal.key("\x1b[D")
+    terminal.key("\x03")
+    assert terminal.ended() == 130
+    assert "Stopped." in terminal.text
+
+
 def test_a_stage_that_was_left_out_is_offered_when_it_is_missed(
     opened: Open, machine: Machine
 ) -> None:

@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -147,7 +148,11 @@ class Here:
             note = f"{{ unset SHLVL; printf '%s\\0' \"$PWD\"; env -0; }} > /dev/fd/{number}"
             noting = f"trap {shlex.quote(note)} EXIT; set -a\n{line}"
             command = [shutil.which("bash") or "/bin/sh", "-c", noting]  # the learner's own
-            subprocess.run(command, env=environ, cwd=where, check=False, pass_fds=(number,))
+            stops = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C ends only the command
+            try:
+                subprocess.run(command, env=environ, cwd=where, check=False, pass_fds=(number,))
+            finally:
+                signal.signal(signal.SIGINT, stops)
             ended.seek(0)
             here, *after = ended.read().split("\0")
         self._folder = Path(here or self._folder)

@@ -46,7 +46,7 @@ WORDS: Mapping[str, str] = {
     "back": "this screen again",
     "skip": "skip this question, or the rest of the stage",
     "status": "how far the run is",
-    "quit": "stop here, and continue later",
+    "quit": "stop here, and continue later; so does Ctrl-C on an untouched line",
     "help": "these words",
 }
 """The words at the prompt, and what each does."""
@@ -105,8 +105,8 @@ class Prompt:
         lead = _FILLED_IN if line and not self._plain else ""
         if self._plain:
             self._console.print()
-        self._pressed[:] = [] if typed in ("", line) else [typed]
-        text = self._read(f"{lead}{who} $ ", typed or line, watch=watch)
+        typed = "" if typed == line else typed
+        text = self._read(f"{lead}{who} $ ", line, typed=typed, watch=watch)
         if isinstance(text, _Interrupted):
             return Entered(line=str(text), changed=True)
         text, word = text.strip(), word_of(text)
@@ -166,7 +166,12 @@ class Prompt:
             clear_typeahead(self._session.input)
 
     def _read(
-        self, message: str, line: str, digits: Sequence[int] = (), watch: Watch | None = None
+        self,
+        message: str,
+        line: str,
+        digits: Sequence[int] = (),
+        typed: str = "",
+        watch: Watch | None = None,
     ) -> str:
         if self._plain:
             return self._read_plainly(message, line, watch)
@@ -174,13 +179,18 @@ class Prompt:
             self._session = _session(lambda: self.status())  # noqa: PLW0108 - it may change
             self._session.app.key_processor.after_key_press += self._pressed.append
         self._session.app.erase_when_done = False
+        self._pressed[:] = [typed] if typed else []
         try:
             return self._session.prompt(
                 f"\n{message}",
-                default=line,
+                default=typed or line,
                 key_bindings=_keys(digits, lambda: not self._pressed),
                 pre_run=_watching(watch) if watch else None,
             )
+        except KeyboardInterrupt:
+            if self._session.default_buffer.text in ("", line):
+                raise
+            return self._read(message, line, digits, watch=watch)  # what was typed is dropped
         except EOFError:
             raise Quit from None
 
