@@ -56,7 +56,7 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
         if own != (region, bucket.ownership) or bucket.tags or not blocked:
             raise fault("BucketAlreadyOwnedByYou", BucketName=name)
         bucket = existing
-    tx.put(replace(bucket, grants=acl.requested(tx, request, lookups.canonical_id(tx, bucket))))
+    tx.put(replace(bucket, grants=acl.requested(tx, request, bucket)))
     return {"Location": location, "BucketArn": bucket.arn}
 
 

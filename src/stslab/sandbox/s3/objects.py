@@ -98,8 +98,7 @@ def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span
     last, number = span.end - 1, params.get("PartNumber")
     of = next((part for part in version.parts if part.number == number), version)
     is_whole = span.end - span.start == version.size
-    shows_checksum = params.get("ChecksumMode") and (number or is_whole)
-    checksums = of.checksums if shows_checksum else {}
+    checksums = of.checksums if params.get("ChecksumMode") and (number or is_whole) else {}
     return {
         "AcceptRanges": "bytes",
         "LastModified": version.modified,

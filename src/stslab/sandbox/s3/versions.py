@@ -34,8 +34,7 @@ _ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
 
 def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
     """A new version with all that the request gives except the content."""
-    params = request.params
-    grants = acl.requested(view, request, lookups.canonical_id(view, bucket))
+    params, grants = request.params, acl.requested(view, request, bucket)
     acl.check_storing(request, bucket)
     if not params.get("WebsiteRedirectLocation", "/").startswith(("http://", "https://", "/")):
         raise fault("InvalidRedirectLocation")

@@ -85,8 +85,7 @@ def describe_stack_resource(view: View, request: ApiRequest) -> Answer:
     stack = stacks.named_stack(view, request, "Stack '{}' does not exist")
     logical = request.params["LogicalResourceId"]
     found = [r for r in _resources(view, stack) if r.logical_id == logical]
-    missing = f"Resource {logical} does not exist for stack {request.params['StackName']}"
-    require(found, missing)
+    require(found, f"Resource {logical} does not exist for stack {request.params['StackName']}")
     return {"StackResourceDetail": _resource(stack, found[0])}
 
 

@@ -31,10 +31,10 @@ from stslab.sandbox.state.stacks import FORCED, Config, Stack
 
 PAGE = 100
 UNSUPPORTED = (
-    "DeploymentMode", "ImportExistingResources", "NotificationARNs",
-    "ResourcesToImport", "ResourceTypes", "StackPolicyBody", "StackPolicyDuringUpdateBody",
-    "StackPolicyDuringUpdateURL", "StackPolicyURL", "TimeoutInMinutes",
-)  # fmt: skip
+    "DeploymentMode ImportExistingResources NotificationARNs ResourcesToImport ResourceTypes "
+    "StackPolicyBody StackPolicyDuringUpdateBody StackPolicyDuringUpdateURL StackPolicyURL "
+    "TimeoutInMinutes".split()
+)
 NAME_PATTERN = "[a-zA-Z][-a-zA-Z0-9]*"
 NAME_OR_ARN = f"{NAME_PATTERN}|arn:[-a-zA-Z0-9:/._+]*"
 NAME_LIMIT = 128
@@ -340,8 +340,7 @@ def _check_deletable(view: View, stack: Stack, params: Answer) -> None:
         require(failed or not asked, f"Invalid operation on stack [{stack.stack_id}]. {how}")
     resources = lookups.resources(view, stack)
     for resource in retained:
-        known = resource in resources
-        require(known, f"Resource [{resource}] does not exist for stack {name}")
+        require(resource in resources, f"Resource [{resource}] does not exist for stack {name}")
         there = resources[resource].status != "DELETE_COMPLETE"
         only = "Do not specify resources that are in the DELETE_COMPLETE state."
         require(there, f"The specified resources to retain must be in a valid state. {only}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from stslab.sandbox.api.model import iso, tag_list
 from stslab.sandbox.cloudformation.resources.work import Properties, Work, document, own
+from stslab.sandbox.state import identities
 
 VERSIONS = 5
 """The maximum number of versions of a managed policy ("IAM and AWS STS quotas")."""
@@ -113,17 +114,20 @@ class Identity:
     """Base class of the handlers of identities and profiles, with ``kind`` in operation names.
 
     ``given`` are the properties that its creation takes; an update, also one right after the
-    creation, sets what differs. ``attributes`` are those in its answers.
+    creation, sets what differs. ``attributes`` are those in its answers. ``record`` can have tags.
     """
 
     kind: str
     given: tuple[str, ...] = ("Path", "PermissionsBoundary")
     attributes: tuple[str, ...] = ("Arn",)
+    record: type[identities.Role | identities.User] | None = None
 
     def create(self, work: Work) -> None:
         given = {name: work.get(name) for name in self.given if name in work.properties}
         texts = {k: document(v) if k.endswith("Document") else v for k, v in given.items()}
         work.tagged(f"Create{self.kind}", **self._named(work), **texts)
+        if self.record is not None:
+            work.tag_system(self.record, work.physical_id.lower())
         work.old_tags = work.tags
         self.update(work, given)
 
@@ -179,7 +183,7 @@ def change_tags(work: Work, kind: str, named: Mapping[str, str]) -> None:
 class Role(Identity):
     """``AWS::IAM::Role``."""
 
-    kind = "Role"
+    kind, record = "Role", identities.Role
     given = (
         "AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Path",
         "PermissionsBoundary",
@@ -199,7 +203,7 @@ class Role(Identity):
 class User(Identity):
     """``AWS::IAM::User``."""
 
-    kind = "User"
+    kind, record = "User", identities.User
 
     def change(self, work: Work, old: Properties) -> None:
         super().change(work, old)
@@ -331,6 +335,7 @@ class OidcProvider:
         )
         work.physical_id = made["OpenIDConnectProviderArn"]
         work.attributes["Arn"] = work.physical_id
+        work.tag_system(identities.OidcProvider, work.physical_id.partition(":oidc-provider/")[2])
 
     def update(self, work: Work, old: Properties) -> None:
         named = {"OpenIDConnectProviderArn": work.physical_id}

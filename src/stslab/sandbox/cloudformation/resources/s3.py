@@ -5,13 +5,10 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
-from msgspec.structs import replace
-
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiFault, tag_list
 from stslab.sandbox.cloudformation.resources.properties import renamed
 from stslab.sandbox.cloudformation.resources.work import (
-    SYSTEM,
     BadProperties,
     Properties,
     Refused,
@@ -188,11 +185,7 @@ class Bucket:
             work.s3("PutBucketTagging", Bucket=work.physical_id, Tagging=tagging)
         elif before:
             work.s3("DeleteBucketTagging", Bucket=work.physical_id)
-        system = {key: value for key, value in work.tags.items() if key.startswith(SYSTEM)}
-        with work.state.transaction() as tx:
-            bucket = tx.get(buckets.Bucket, "", work.physical_id)
-            if bucket is not None:
-                tx.put(replace(bucket, tags={**bucket.tags, **system}))
+        work.tag_system(buckets.Bucket, work.physical_id)
 
 
 class BucketPolicy:

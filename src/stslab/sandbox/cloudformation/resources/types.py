@@ -61,8 +61,7 @@ def physical(stack: str, logical_id: str, limit: int) -> str:
     AWS CloudFormation User Guide, "Name type" and "Physical ID".
     """
     room = limit - SUFFIX_LENGTH - len("--") - 1
-    share = max(LOGICAL_SHARE, room - len(stack))
-    logical = logical_id[:share]
+    logical = logical_id[: max(LOGICAL_SHARE, room - len(stack))]
     return f"{stack[: room - len(logical)]}-{logical}-{_random()}"
 
 

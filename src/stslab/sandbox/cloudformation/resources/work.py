@@ -5,13 +5,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partialmethod
 
+from msgspec.structs import replace
+
 from stslab.sandbox.api.model import Answer, ApiFault, tag_list
 from stslab.sandbox.cloudformation.template.template import Value
+from stslab.sandbox.state.buckets import Bucket
+from stslab.sandbox.state.identities import OidcProvider, Role, User
 from stslab.sandbox.state.state import State
 
 Properties = Mapping[str, Value]
 Call = Callable[[str, str, Properties], Answer]
 """Makes a call (service, operation, parameters) in the name of the stack's caller or role."""
+Tagged = Role | User | OidcProvider | Bucket
 
 ABSENT = frozenset(
     {"InvalidInput", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchEntity", "ValidationError"}
@@ -56,6 +61,7 @@ class Work:
     physical_id: str
     properties: Properties = field(repr=False)
     region: str
+    account: str
     tags: Mapping[str, str] = field(default_factory=dict)
     old_tags: Mapping[str, str] = field(default_factory=dict)
     attributes: dict[str, Value] = field(default_factory=dict, repr=False)
@@ -87,12 +93,21 @@ class Work:
     iam = partialmethod(_make, "iam")
     s3 = partialmethod(_make, "s3")
 
+    def tag_system(self, kind: type[Tagged], key: str) -> None:
+        """Add the tags that only CloudFormation can set to the record with this key."""
+        account = "" if kind is Bucket else self.account
+        system = {name: value for name, value in self.tags.items() if name.startswith(SYSTEM)}
+        with self.state.transaction() as tx:
+            record = tx.get(kind, account, key)
+            if record is not None:
+                tx.put(replace(record, tags={**record.tags, **system}))
+
     def tagged(self, operation: str, **params: Value) -> Answer:
         """Call an operation of IAM with the tags, or without them if the caller may not tag.
 
         CloudFormation does so for IAM resources, and reports it in an event.
         """
-        tags = tag_list(self.tags)
+        tags = tag_list(own(self.tags))
         try:
             return self.iam(operation, **params, Tags=tags or None)
         except ApiFault as fault:

@@ -5,7 +5,7 @@ stack resources".
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -93,10 +93,8 @@ class _Comparison:
                 properties = fitted(kind, logical_id, properties)
         replacing = kind.marked("replaces") if kind else ()
         names = changed(resource.properties, properties)
-        targets = [
-            *({"Attribute": name} for name in self._other_attributes(resource, properties)),
-            *({"Attribute": "Properties", "Name": name} for name in names),
-        ]
+        targets = [{"Attribute": each} for each in self._other_attributes(resource, properties)]
+        targets += [{"Attribute": "Properties", "Name": name} for name in names]
         if not targets:
             return {}
         details = [
@@ -105,7 +103,11 @@ class _Comparison:
             for recreation in ["Always" if target.get("Name") in replacing else "Never"]
             for detail in self._details(logical_id, target)
         ]
-        replacement, policy = _replacement(details), {}
+        # CFN API Reference, ResourceChange, "Replacement"
+        always = [d for d in details if d["Target"]["RequiresRecreation"] == "Always"]
+        surely = any(detail["Evaluation"] == "Static" for detail in always)
+        replacement = "True" if surely else "Conditional" if always else "False"
+        policy = {}
         if names:
             self.fates[logical_id] = replacement
         if replacement == "True":
@@ -170,14 +172,6 @@ def _written(blueprint: Blueprint | None, logical_id: str, target: Mapping[str, 
     if target["Attribute"] == "Properties":
         return declared.properties.get(target["Name"])
     return declared.metadata if target["Attribute"] == "Metadata" else None
-
-
-def _replacement(details: Sequence[Properties]) -> str:
-    """CFN API Reference, ResourceChange, "Replacement"."""
-    always = [d for d in details if d["Target"]["RequiresRecreation"] == "Always"]
-    if not always:
-        return "False"
-    return "True" if any(d["Evaluation"] == "Static" for d in always) else "Conditional"
 
 
 def _change(action: str, logical_id: str, type_name: str, **members: Value) -> Properties:

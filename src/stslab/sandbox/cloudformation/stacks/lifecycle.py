@@ -252,8 +252,7 @@ def update_stack(job: Job) -> None:
         _deploy(job)
     except ApiFault as fault:
         left = job.stack.on_failure == "LEAVE"
-        status = "UPDATE_FAILED" if left else "UPDATE_ROLLBACK_IN_PROGRESS"
-        job.stack_becomes(status, fault.message)
+        job.stack_becomes("UPDATE_FAILED" if left else "UPDATE_ROLLBACK_IN_PROGRESS", fault.message)
     else:
         job.stack_becomes("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
 
@@ -335,8 +334,7 @@ def clean_up_update(job: Job) -> None:
                 leftovers.append(_leftover(resource, before, retained=before.retained))
             tx.put(replace(resource, before=None, fresh=False))
         tx.put(replace(job.stack_in(tx), leftovers=tuple(leftovers)))
-    wanted = job.blueprint.active
-    unwanted = [r for name, r in job.resources.items() if name not in wanted]
+    unwanted = [r for name, r in job.resources.items() if name not in job.blueprint.active]
     _clean_up(job, "UPDATE_COMPLETE", unwanted)
 
 
@@ -381,8 +379,7 @@ def _restore(job: Job, logical_id: str) -> None:
         with job.state.transaction() as tx:
             resource, stack = job.resource(logical_id), job.stack_in(tx)
             if resource.initiated and resource.physical_id != before.physical_id:
-                left = _leftover(resource, resource)
-                tx.put(replace(stack, leftovers=(*stack.leftovers, left)))
+                tx.put(replace(stack, leftovers=(*stack.leftovers, _leftover(resource, resource))))
             before = replace(before, replaced=False)
             old = {name: getattr(before, name) for name in _RESTORED}
             tx.put(replace(resource, initiated=True, before=before, **old))

@@ -145,6 +145,7 @@ def _work_on(job: Job, resource: StackResource | Leftover, **more: Value) -> Wor
         job.state,
         resource.physical_id,
         region=job.stack.region,
+        account=job.account,
         add_event=add_event,
         **{"properties": resource.properties, **more},
     )

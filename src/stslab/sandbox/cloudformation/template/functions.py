@@ -313,8 +313,7 @@ def _find_in_map(arguments: Value, scope: Scope) -> Value:
     row = scope.mappings[name].get(first, {})
     if second not in row and arguments[3:]:
         return arguments[3].get("DefaultValue", NO_VALUE)
-    missing = f"Template error: Unable to get mapping for {name}::{first}::{second}"
-    require(second in row, missing)
+    require(second in row, f"Template error: Unable to get mapping for {name}::{first}::{second}")
     return row[second]
 
 

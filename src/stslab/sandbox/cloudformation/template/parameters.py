@@ -93,8 +93,7 @@ def _given(entry: Mapping[str, Value], previous: Mapping[str, str]) -> str:
     key, value = entry["ParameterKey"], entry.get("ParameterValue")
     refusal = f"Invalid input for parameter key {key}."
     if not entry.get("UsePreviousValue"):
-        either = f"{refusal} Either specify a value or usePreviousValue as true"
-        require(value is not None, either)
+        require(value is not None, f"{refusal} Either specify a value or usePreviousValue as true")
         return str(value)
     cannot = f"{refusal} Cannot specify usePreviousValue as true"
     require(not value, f"{cannot} and non empty value for a parameter")

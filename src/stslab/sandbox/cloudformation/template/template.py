@@ -142,18 +142,14 @@ def _text(value: Value) -> str:
 VERSION = "2010-09-09"
 DESCRIPTION_LIMIT = 1024
 SECTIONS = frozenset(
-    {
-        "AWSTemplateFormatVersion", "Conditions", "Description", "Hooks", "Mappings", "Metadata",
-        "Outputs", "Parameters", "Resources", "Rules", "Transform",
-    }
-)  # fmt: skip
+    "AWSTemplateFormatVersion Conditions Description Hooks Mappings Metadata Outputs Parameters "
+    "Resources Rules Transform".split()
+)
 UNSUPPORTED_SECTIONS = ("Transform", "Hooks", "Rules")
 RESOURCE_KEYS = frozenset(
-    {
-        "Type", "Properties", "DependsOn", "Condition", "Metadata", "DeletionPolicy",
-        "UpdateReplacePolicy", "UpdatePolicy", "CreationPolicy", "Description", "Version",
-    }
-)  # fmt: skip
+    "Type Properties DependsOn Condition Metadata DeletionPolicy UpdateReplacePolicy UpdatePolicy "
+    "CreationPolicy Description Version".split()
+)
 POLICIES = {
     "DeletionPolicy": ("Delete", "Retain", "RetainExceptOnCreate", "Snapshot"),
     "UpdateReplacePolicy": ("Delete", "Retain", "Snapshot"),

@@ -56,9 +56,9 @@ def acls_enabled(bucket: Bucket) -> bool:
     return bucket.ownership != ENFORCED
 
 
-def requested(view: View, request: ApiRequest, owner_id: str) -> Grants:
+def requested(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
     """The ACL in a request: a canned one, headers, or a document. Raises S3's errors."""
-    canned = request.params.get("ACL")
+    owner_id, canned = lookups.canonical_id(view, bucket), request.params.get("ACL")
     headers = [name for name in _HEADERS if request.params.get(name)]
     policy = request.params.get("AccessControlPolicy")
     if policy and (canned or headers):
@@ -162,7 +162,7 @@ def new_grants(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
     given = (request.params.get(name) for name in ("ACL", "AccessControlPolicy", *_HEADERS))
     if not any(one not in (None, "") for one in given):
         raise fault("MissingSecurityHeader", MissingHeaderName="x-amz-acl")
-    grants = requested(view, request, lookups.canonical_id(view, bucket))
+    grants = requested(view, request, bucket)
     if not acls_enabled(bucket):
         raise fault("AccessControlListNotSupported")
     return grants

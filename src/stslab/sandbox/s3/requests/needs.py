@@ -14,7 +14,6 @@ from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import (
     ApiRequest,
-    Context,
     Keys,
     Need,
     Needs,
@@ -100,18 +99,19 @@ class _Call(msgspec.Struct, frozen=True):
     def where(self) -> Address:
         return lookups.address_of(self.request)
 
-    def need(
-        self,
-        action: str,
-        where: Address,
-        context: Context | None = None,
-        version: str | None = None,
-    ) -> Need:
+    def need(self, action: str, where: Address, version: str | None = None) -> Need:
+        """The need for an action on a bucket, or on an object, whose tags some actions know."""
         creating = self.request.operation == "CreateBucket"
         bucket = None if creating else lookups.bucket_named(self.view, where.bucket)
         owner = bucket.owner if bucket is not None else self.request.caller.account
         arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
-        policy, keys = None, {**_request_keys(self.request, owner), **(context or {})}
+        keys = _request_keys(self.request, owner)
+        content = lookups.content_at(self.view, where, version) if where.key else None
+        if content and _EXISTING_TAG in catalogue.condition_keys(action):
+            keys |= {f"s3:ExistingObjectTag/{key}": value for key, value in content.tags.items()}
+        if not where.key:
+            keys |= _keys_of(self.request, _TABLES.listing_keys)
+        policy = None
         if bucket is not None:
             acls = policies.acl_statements(self.view, bucket, where, version)
             further = (*acls, *self._allowed(action, bucket))
@@ -138,13 +138,6 @@ class _Call(msgspec.Struct, frozen=True):
         if principals:
             allowed = {"Sid": "AllowedByS3", "Effect": "Allow", "Principal": {"AWS": principals}}
             yield {**allowed, "Action": action, "Resource": "*"}
-
-    def on_object(self, action: str, where: Address, version: str | None = None) -> Need:
-        """The need for an action on an object, with its tags if the action has that key."""
-        content = lookups.content_at(self.view, where, version)
-        tags = content.tags if content and _EXISTING_TAG in catalogue.condition_keys(action) else {}
-        keys = {f"s3:ExistingObjectTag/{key}": value for key, value in tags.items()}
-        return self.need(action, where, keys, version)
 
 
 def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
@@ -205,9 +198,8 @@ def _service(call: _Call) -> Iterator[Need]:
 
 
 def _bucket(call: _Call) -> Iterator[Need]:
-    listing = _keys_of(call.request, _TABLES.listing_keys)
     for action in actions(call.request):
-        yield call.need(action, call.where, listing)
+        yield call.need(action, call.where)
 
 
 def _head_bucket(call: _Call) -> Iterator[Need]:
@@ -223,7 +215,7 @@ def _object(call: _Call) -> Iterator[Need]:
         return
     own = lookups.bucket_of(call.view, call.request).owner == call.request.caller.account
     for action in actions(call.request, own=own):
-        yield call.on_object(action, where, version)
+        yield call.need(action, where, version)
 
 
 def _copy(call: _Call) -> Iterator[Need]:
@@ -233,8 +225,8 @@ def _copy(call: _Call) -> Iterator[Need]:
     copies_tags = call.request.params.get("TaggingDirective", "COPY") == "COPY"
     if copies_tags and content is not None and content.tags:
         tagging = "s3:GetObjectVersionTagging" if version else "s3:GetObjectTagging"
-        yield call.on_object(tagging, where, version)
-        yield call.on_object("s3:PutObjectTagging", call.where)
+        yield call.need(tagging, where, version)
+        yield call.need("s3:PutObjectTagging", call.where)
     if content is None:
         yield call.need("s3:ListBucket", Address(where.bucket))
     yield from _object(call)
@@ -247,7 +239,7 @@ def _source(call: _Call) -> Iterator[Need]:
     bucket = lookups.bucket_named(call.view, where.bucket)
     if expected and bucket is not None and bucket.owner != expected:
         raise fault("AccessDenied")
-    yield call.on_object("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
+    yield call.need("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
 
 
 def source(request: ApiRequest) -> tuple[Address, str | None]:
