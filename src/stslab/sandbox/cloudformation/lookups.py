@@ -3,11 +3,11 @@
 AWS CloudFormation User Guide, "Exporting stack output values".
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any
 
 from stslab.sandbox.api.faults import invalid, require
+from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import (
     ChangeSet,
@@ -27,7 +27,7 @@ EVENTS_KEPT = 2_000
 def stacks(view: View, account: str, region: str) -> list[Stack]:
     """All stacks, also recently deleted ones, oldest first."""
     local = (stack for stack in view.all(Stack, account) if stack.region == region)
-    found = [stack for stack in local if _is_remembered(view, stack)]
+    found = (stack for stack in local if _is_remembered(view, stack))
     return sorted(found, key=lambda stack: (stack.created, stack.stack_id))
 
 
@@ -44,31 +44,31 @@ def find(view: View, account: str, region: str, name_or_id: str) -> Stack | None
     return next((stack for stack in named if stack.region == region), None)
 
 
-def addressed(view: View, account: str, region: str, params: Mapping[str, Any]) -> Stack | None:
+def addressed(view: View, request: ApiRequest) -> Stack | None:
     """The stack that a request is about: by a change set, its name, an operation or a resource.
 
     The operations use the same order, so that permissions are checked on the right stack.
     """
-    change_set = str(params.get("ChangeSetName") or "")
-    if change_set.startswith("arn:"):
+    account, params = request.account, request.params
+    owners: Iterable[str] = ()
+    if (change_set := str(params.get("ChangeSetName") or "")).startswith("arn:"):
         found = view.get(ChangeSet, account, change_set)
-        return None if found is None else find(view, account, region, found.stack_id)
-    if params.get("StackName"):
-        return find(view, account, region, str(params["StackName"]))
-    owners: Iterator[str] = iter(())
-    if operation := params.get("OperationId"):
+        owners = [found.stack_id] if found else []
+    elif params.get("StackName"):
+        owners = [str(params["StackName"])]
+    elif operation := params.get("OperationId"):
         events = view.all(StackEvent, account)
         owners = (e.stack_id for e in events if e.operation.get("OperationId") == operation)
     elif physical_id := params.get("PhysicalResourceId"):
         all_resources = view.all(StackResource, account)
         owners = (r.stack_id for r in all_resources if r.physical_id == physical_id)
-    return next(filter(None, (find(view, account, region, owner) for owner in owners)), None)
+    stacks = (find(view, account, request.region, owner) for owner in owners)
+    return next(filter(None, stacks), None)
 
 
 def resources(view: View, stack: Stack) -> dict[str, StackResource]:
     """The resources of a stack by logical id, in the order of their creation."""
-    found = {name: resource(view, stack, name) for name in stack.resources}
-    return {name: record for name, record in found.items() if record is not None}
+    return {name: found for name in stack.resources if (found := resource(view, stack, name))}
 
 
 def resource(view: View, stack: Stack, logical_id: str) -> StackResource | None:
@@ -78,15 +78,14 @@ def resource(view: View, stack: Stack, logical_id: str) -> StackResource | None:
 def change_sets(view: View, stack: Stack, *, executed: bool = False) -> list[ChangeSet]:
     """The change sets of a stack; with ``executed``, also the one that was executed last."""
     ids = (*stack.change_sets, stack.change_set_id) if executed else stack.change_sets
-    found = (view.get(ChangeSet, stack.account, change_set_id) for change_set_id in ids)
-    return [record for record in found if record is not None]
+    return list(filter(None, (view.get(ChangeSet, stack.account, each) for each in ids)))
 
 
 def events(view: View, stack: Stack) -> list[StackEvent]:
     """The events of a stack that are kept, oldest first."""
     numbers = range(max(1, stack.events - EVENTS_KEPT + 1), stack.events + 1)
-    found = (view.get(StackEvent, stack.account, event_key(stack.stack_id, n)) for n in numbers)
-    return [record for record in found if record is not None]
+    keys = (event_key(stack.stack_id, number) for number in numbers)
+    return list(filter(None, (view.get(StackEvent, stack.account, key) for key in keys)))
 
 
 def exports(view: View, account: str, region: str) -> dict[str, tuple[Stack, str]]:
@@ -97,19 +96,6 @@ def exports(view: View, account: str, region: str) -> dict[str, tuple[Stack, str
         for output in stack.outputs
         if "ExportName" in output
     }
-
-
-def importer(view: View, stack: Stack, missing: str = "") -> Callable[[str], str]:
-    """A function from an export's name to its value, or to ``missing``, or raising an error."""
-
-    def value(name: str) -> str:
-        export = exports(view, stack.account, stack.region).get(name)
-        if export is not None and export[0].stack_id != stack.stack_id:
-            return export[1]
-        require(missing, f"No export named {name} found.")
-        return missing
-
-    return value
 
 
 def importers(view: View, stack: Stack, name: str) -> list[str]:

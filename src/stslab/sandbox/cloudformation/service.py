@@ -80,7 +80,7 @@ class CloudFormation:
     def _write(self, write: Write, view: View, request: ApiRequest) -> Answer:
         """Make the calls to other services, and then write in a transaction."""
         request = self._with_template(request)
-        stack = lookups.addressed(view, request.account, request.region, request.params)
+        stack = lookups.addressed(view, request)
         old_role = stack.role_arn if stack and stack.exists else ""
         if role := request.params.get("RoleARN") or old_role:
             self.engine.as_role(role)
@@ -167,7 +167,7 @@ def needs_of(view: View, request: ApiRequest) -> Needs:
     DescribeStacks without a name also needs ListStacks.
     """
     params, account = request.params, request.account
-    stack = lookups.addressed(view, account, request.region, params)
+    stack = lookups.addressed(view, request)
     keys: Keys = {key: params[name] for name, key in _PARAMETER_KEYS.items() if params.get(name)}
     keys |= request_tags(params.get("Tags")) | resource_tags(stack.config.tags if stack else {})
     action, arn = f"cloudformation:{request.operation}", _stack_arn(request, stack)

@@ -33,16 +33,18 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     prefixes: list[str]
     truncated: bool
     last: str
+    most: int
 
 
-def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str, most: int) -> Page[T]:
-    """The next ``most`` of ``entries`` (sorted by name) that have the request's prefix.
+def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str) -> Page[T]:
+    """The next of ``entries`` (sorted by name) that have the request's prefix.
 
     Entries with the request's delimiter after the prefix are grouped in a common prefix. ``after``
     is where the last page ended; a common prefix that it is in is not repeated.
     """
-    prefix = request.params.get("Prefix", "")
-    delimiter = request.params.get("Delimiter", "")
+    params = request.params
+    prefix, delimiter = params.get("Prefix", ""), params.get("Delimiter", "")
+    most = min(params.get("MaxKeys", params.get("MaxUploads", MOST)), MOST)
     items: list[T] = []
     prefixes: list[str] = []
     last = ""
@@ -54,13 +56,13 @@ def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str, most
         if group and (after.startswith(group) or prefixes[-1:] == [group]):
             continue
         if len(items) + len(prefixes) >= most:
-            return Page(items, prefixes, most > 0, last)
+            return Page(items, prefixes, most > 0, last, most)
         last = group or name
         if group:
             prefixes.append(group)
         else:
             items.append(item)
-    return Page(items, prefixes, False, last)
+    return Page(items, prefixes, False, last, most)
 
 
 def name_in_token(given: str | None) -> str:
@@ -87,6 +89,8 @@ def page_members(request: ApiRequest, result: Page[T], *names: str) -> Answer:
         **{name: write(params[name]) for name in repeated},
         "EncodingType": params.get("EncodingType"),
         "IsTruncated": result.truncated,
+        "MaxKeys": result.most,
+        "MaxUploads": result.most,
         "CommonPrefixes": [{"Prefix": write(prefix)} for prefix in result.prefixes],
     }
 
@@ -94,7 +98,7 @@ def page_members(request: ApiRequest, result: Page[T], *names: str) -> Answer:
 def list_objects_v2(view: View, request: ApiRequest) -> Answer:
     """ListObjects and ListObjectsV2, of which each has its members of the answer."""
     params, write = request.params, writer(request)
-    bucket, most = lookups.bucket_of(view, request), min(params.get("MaxKeys", MOST), MOST)
+    bucket = lookups.bucket_of(view, request)
     begin = params.get("StartAfter", params.get("Marker", ""))
     after = name_in_token(params.get("ContinuationToken")) or begin
     entries = (
@@ -102,7 +106,7 @@ def list_objects_v2(view: View, request: ApiRequest) -> Answer:
         for item in _objects(view, request, bucket)
         if item.name > after and not item.current.marker
     )
-    result = page(entries, request, after, most)
+    result = page(entries, request, after)
     shows_owner = request.operation == "ListObjects" and request.caller.kind != "Anonymous"
     shows_owner = params.get("FetchOwner", shows_owner)
     owner = {"ID": lookups.canonical_id(view, bucket)} if shows_owner else None
@@ -111,7 +115,6 @@ def list_objects_v2(view: View, request: ApiRequest) -> Answer:
         "Prefix": "",
         "Marker": "",
         **page_members(request, result, "StartAfter", "Marker"),
-        "MaxKeys": most,
         "NextMarker": write(result.last) if result.truncated and params.get("Delimiter") else None,
         "KeyCount": len(result.items) + len(result.prefixes),
         "ContinuationToken": params.get("ContinuationToken"),
@@ -154,9 +157,8 @@ def list_object_versions(view: View, request: ApiRequest) -> Answer:
         raise invalid_argument(message, "version-id-marker", after_id)
     where = Address(bucket.name, after)
     lookups.check_version_id(view, where, after_id or None, "version-id-marker")
-    most = min(params.get("MaxKeys", MOST), MOST)
     entries = _versions(_objects(view, request, bucket), after, after_id)
-    result = page(entries, request, after, most)
+    result = page(entries, request, after)
     owner, write = {"ID": lookups.canonical_id(view, bucket)}, writer(request)
     versions: list[Answer] = []
     markers: list[Answer] = []
@@ -181,7 +183,6 @@ def list_object_versions(view: View, request: ApiRequest) -> Answer:
         "NextKeyMarker": write(result.last) if result.truncated else None,
         "NextVersionIdMarker": last_id if result.truncated and not ends_with_prefix else None,
         "Name": bucket.name,
-        "MaxKeys": most,
         "Versions": versions,
         "DeleteMarkers": markers,
     }

@@ -248,8 +248,7 @@ def list_multipart_uploads(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
     after = params.get("KeyMarker", "")
     after_id = params.get("UploadIdMarker", "") if after else ""
-    most = min(params.get("MaxUploads", listing.MOST), listing.MOST)
-    page = listing.page(_after(view, bucket, after, after_id), request, after, most)
+    page = listing.page(_after(view, bucket, after, after_id), request, after)
     write = listing.writer(request)
     ends = next((one for one in page.items[-1:] if one.name == page.last), None)
     return {
@@ -259,7 +258,6 @@ def list_multipart_uploads(view: View, request: ApiRequest) -> Answer:
         "NextKeyMarker": write(page.last) if ends or page.truncated else "",
         "NextUploadIdMarker": ends.upload_id if ends else "",
         "Bucket": bucket.name,
-        "MaxUploads": most,
         "Uploads": [
             {
                 "Key": write(upload.name),

@@ -215,4 +215,4 @@ def test_physical_ids_keep_to_the_limits(stack: str, logical: str) -> None:
         assert made[0] == stack[0]
     lower = physical(stack, logical, 63).lower()
     assert lower == lower.lower()
-    assert len(physical_short(stack, logical, 0)) <= 5 + 1 + 4 + 1 + 12
+    assert len(physical_short(stack, logical)) <= 5 + 1 + 4 + 1 + 12

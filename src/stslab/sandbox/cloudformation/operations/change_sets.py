@@ -83,9 +83,9 @@ def _compared(view: View, stack: Stack, change_set: ChangeSet, *, validated: boo
     wanted = stacks.check(view, stack, change_set.config)
     reviewed = stack.status == REVIEW
     current = None if reviewed else stacks.blueprint(view, stack, stack.config)
-    changes, any_change = compare(stack, lookups.resources(view, stack), wanted, current)
+    changes, any_change = compare(view, wanted, current)
     same = not any_change and not reviewed and change_set.config.tags == stack.config.tags
-    errors = tuple(validation_errors(view, stack, wanted)) if validated and not same else ()
+    errors = tuple(validation_errors(view, wanted)) if validated and not same else ()
     if not same and not errors:
         return replace(change_set, changes=changes)
     hooks = ", ".join(sorted({VALIDATIONS[one["ValidationName"]] for one in errors}))
@@ -199,8 +199,7 @@ def _find(
 ) -> tuple[Stack | None, ChangeSet | None]:
     name = request.params["ChangeSetName"]
     if name.startswith("arn:"):
-        stack = lookups.addressed(view, request.account, request.region, {"ChangeSetName": name})
-        return stack, view.get(ChangeSet, request.account, name)
+        return lookups.addressed(view, request), view.get(ChangeSet, request.account, name)
     require(request.params.get("StackName"), missing)
     stack = stacks.existing(view, request)
     return stack, _named(view, stack, name)

@@ -48,7 +48,7 @@ def describe_events(view: View, request: ApiRequest) -> Answer:
     if params.get("ChangeSetName"):
         events = change_sets.failed_validations(change_sets.find_change_set(view, request)[1])
     else:
-        stack = lookups.addressed(view, request.account, request.region, params)
+        stack = lookups.addressed(view, request)
         if stack is None:
             raise invalid(f"Stack [{params.get('StackName') or operation}] does not exist")
         kept = lookups.events(view, stack)[::-1]
@@ -74,7 +74,7 @@ def describe_stack_resources(view: View, request: ApiRequest) -> Answer:
     by_name, physical = params.get("StackName"), params.get("PhysicalResourceId")
     both = "Exactly one of StackName and PhysicalResourceId must be specified"
     require(bool(by_name) != bool(physical), both)
-    found = lookups.addressed(view, request.account, request.region, params)
+    found = lookups.addressed(view, request)
     require(by_name or found, f"Stack for {physical} does not exist")
     stack, logical = found or stacks.named_stack(view, request), params.get("LogicalResourceId")
     listed = [r for r in _resources(view, stack) if not logical or r.logical_id == logical]

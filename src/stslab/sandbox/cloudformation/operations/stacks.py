@@ -118,7 +118,7 @@ def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
 
     Missing exports are UNKNOWN, since they may exist by the time that the work starts.
     """
-    result = Blueprint(stack, wanted, lookups.importer(view, stack, missing=UNKNOWN))
+    result = Blueprint(view, stack, wanted, missing=UNKNOWN)
     result.check_references()
     return result
 
@@ -190,8 +190,7 @@ def update_stack(tx: Transaction, request: ApiRequest) -> Answer:
     wanted = config(request, stack)
     changed = check(tx, stack, wanted)
     if stack.status not in LEFT and wanted.tags == stack.config.tags:
-        current = blueprint(tx, stack, stack.config)
-        _, any_change = compare(stack, lookups.resources(tx, stack), changed, current)
+        _, any_change = compare(tx, changed, blueprint(tx, stack, stack.config))
         require(any_change, "No updates are to be performed.")
     return begin_update(tx, request, stack, wanted)
 

@@ -1,7 +1,9 @@
 """Checks properties by ``types.yaml``, and converts them to the parameters of a service's call."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from types import UnionType
 
 import msgspec
 
@@ -49,10 +51,11 @@ def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
     """The value converted to a kind; or unchanged, with an error in ``problems``."""
     if isinstance(value, Unknown):
         return value
-    wanted, convert = _KINDS[_form(kind)]
-    try:
-        result = convert(value)
-    except (TypeError, ValueError, KeyError):
+    wanted, types, convert = _KINDS[_form(kind)]
+    result: Value = None
+    with suppress(ValueError, KeyError):
+        result = convert(value) if isinstance(value, types) else None
+    if result is None:
         found = _SCHEMA_NAMES.get(type(value), "JSONObject")
         problems.append(f"{path}: expected type: {wanted}, found: {found}")
         return value
@@ -79,41 +82,28 @@ def _form(kind: str) -> str:
     return "text" if "|" in kind or "(" in kind else kind
 
 
-def _of(*types: type) -> Callable[[object], Value]:
-    """A function that returns a value of one of these types unchanged, or raises TypeError."""
-
-    def check(value: object) -> Value:
-        if not isinstance(value, types):
-            raise TypeError
-        return value
-
-    return check
-
-
-def _text(value: object) -> str:
-    return as_text(_of(str, int, float)(value))
-
-
-def _number(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise TypeError
+def _number(value: int | str) -> int:
     number = int(value)
-    if abs(number) > _LARGEST:
-        raise ValueError
+    if isinstance(value, bool) or abs(number) > _LARGEST:
+        raise ValueError(value)
     return number
 
 
 _LARGEST = 2**63 - 1
 _SCHEMA_NAMES = {bool: "Boolean", int: "Integer", float: "Number", str: "String", list: "JSONArray"}
-_KINDS: Mapping[str, tuple[str, Callable[[object], Value]]] = {
-    "text": ("String", _text),
-    "number": ("Integer", _number),
-    "flag": ("Boolean", lambda value: {"true": True, "false": False}[as_text(value).lower()]),
-    "list": ("JSONArray", _of(list)),
-    "json": ("JSONObject", _of(dict, str)),
-    "object": ("JSONObject", _of(dict)),
+_KINDS: Mapping[str, tuple[str, type | UnionType, Callable[[Value], Value]]] = {
+    "text": ("String", str | int | float, as_text),
+    "number": ("Integer", int | str, _number),
+    "flag": (
+        "Boolean",
+        object,
+        lambda value: {"true": True, "false": False}[as_text(value).lower()],
+    ),
+    "list": ("JSONArray", list, list),
+    "json": ("JSONObject", dict | str, lambda value: value),
+    "object": ("JSONObject", dict, lambda value: value),
 }
-"""For each kind of property: its name in a schema, and the function that converts a value."""
+"""For each kind of property: its name in a schema, the types of a value, and its conversion."""
 
 
 def renamed(part: str, given: Properties) -> Properties:

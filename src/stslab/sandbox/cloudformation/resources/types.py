@@ -8,7 +8,7 @@ import re
 import secrets
 import string
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -65,7 +65,7 @@ def physical(stack: str, logical_id: str, limit: int) -> str:
     return f"{stack[: room - len(logical)]}-{logical}-{_random()}"
 
 
-def physical_short(stack: str, logical_id: str, _limit: int) -> str:
+def physical_short(stack: str, logical_id: str) -> str:
     """A short name for a resource without a name in its service: ``mysta-MyPo-Kx81mYqP0aZb``."""
     return f"{stack[:5]}-{logical_id[:4]}-{_random()}"
 
@@ -73,14 +73,6 @@ def physical_short(stack: str, logical_id: str, _limit: int) -> str:
 def _random() -> str:
     mixed = string.ascii_letters + string.digits
     return "".join(secrets.choice(mixed) for _ in range(SUFFIX_LENGTH))
-
-
-_NAMES: Mapping[str, Callable[[str, str, int], str]] = {
-    "": lambda _stack, _logical_id, _limit: "",
-    "mixed": physical,
-    "lower": lambda stack, logical_id, limit: physical(stack, logical_id, limit).lower(),
-    "short": physical_short,
-}
 
 
 class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,8 +98,12 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(name for name, words in self.properties.items() if word in words.split())
 
     def new_name(self, stack: str, logical_id: str, given: Properties) -> str:
-        custom = given.get(self.name_property) if self.name_property else None
-        return str(custom or _NAMES[self.names](stack, logical_id, self.name_limit))
+        if custom := given.get(self.name_property):
+            return str(custom)
+        if self.names == "short":
+            return physical_short(stack, logical_id)
+        name = physical(stack, logical_id, self.name_limit) if self.names else ""
+        return name.lower() if self.names == "lower" else name
 
 
 def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> Properties:

@@ -14,13 +14,13 @@ from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.properties import members
 from stslab.sandbox.cloudformation.resources.types import TYPES, fitted
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties
-from stslab.sandbox.cloudformation.template.blueprint import Blueprint, lookup_in, waves
+from stslab.sandbox.cloudformation.template.blueprint import Blueprint, value_in, waves
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN, Reference, references
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import Group, InstanceProfile, Role, User
 from stslab.sandbox.state.snapshot import Record, View
-from stslab.sandbox.state.stacks import Stack, StackResource
+from stslab.sandbox.state.stacks import StackResource
 
 NOT_THERE = frozenset({"CREATE_FAILED", "CREATE_PENDING", "DELETE_COMPLETE", "DELETE_SKIPPED"})
 _ABSENT = object()
@@ -37,16 +37,14 @@ def changed(old: Properties, new: Properties) -> list[str]:
 
 
 def compare(
-    stack: Stack,
-    resources: Mapping[str, StackResource],
-    wanted: Blueprint,
-    current: Blueprint | None,
+    view: View, wanted: Blueprint, current: Blueprint | None
 ) -> tuple[tuple[Properties, ...], bool]:
     """The changes of resources, and whether there are any, of outputs too.
 
     They lead from the ``current`` blueprint of a stack (None if it has none) to ``wanted``.
     """
-    comparison = _Comparison(stack, resources, wanted, current)
+    resources = lookups.resources(view, wanted.stack)
+    comparison = _Comparison(resources, wanted, current)
     changes = [comparison.change(name) for wave in waves(wanted.needs) for name in wave]
     removed = [r for r in resources.values() if is_there(r) and r.logical_id not in wanted.active]
     listed = [*filter(None, changes)]
@@ -57,14 +55,13 @@ def compare(
     outputs = tuple(wanted.outputs(comparison.lookup))
     # As in AWS, sorted, and a BucketPolicy is before its Bucket.
     listed.sort(key=lambda change: change["ResourceChange"]["LogicalResourceId"] + "_")
-    return tuple(listed), bool(listed) or outputs != stack.outputs
+    return tuple(listed), bool(listed) or outputs != wanted.stack.outputs
 
 
 @dataclass
 class _Comparison:
     """``fates`` tell of resources that will change whether they are replaced; new ones are."""
 
-    stack: Stack
     resources: Mapping[str, StackResource]
     wanted: Blueprint
     current: Blueprint | None
@@ -74,7 +71,7 @@ class _Comparison:
         """The value of a reference, or UNKNOWN if it is known only after the update."""
         if not self._open(reference) and is_there(self.resources.get(reference.name)):
             with suppress(ApiFault):  # the update will fail with this error
-                return lookup_in(self.resources)(reference)
+                return value_in(self.resources, reference)
         return UNKNOWN
 
     def _open(self, reference: Reference) -> bool:
@@ -140,7 +137,7 @@ class _Comparison:
     def _cause(self, reference: Reference) -> Mapping[str, str]:
         parameters, name = self.wanted.config.parameters, reference.name
         if name in parameters:
-            differs = self.stack.config.parameters.get(name) != parameters[name]
+            differs = self.wanted.stack.config.parameters.get(name) != parameters[name]
             return {"ChangeSource": "ParameterReference"} if differs else {}
         if not self._open(reference):
             return {}
@@ -154,9 +151,9 @@ class _Comparison:
         declared, kind = self.wanted.declared(resource.logical_id), TYPES.get(resource.type)
         tags = self.wanted.tags(resource.logical_id, properties)
         metadata = self.wanted.metadata(resource.logical_id, self.lookup)
-        retagged = self.wanted.config.tags != self.stack.config.tags and tags != resource.tags
+        retagged = self.wanted.config.tags != self.wanted.stack.config.tags
         differing = {
-            "Tags": kind is not None and kind.tagged and retagged,
+            "Tags": retagged and kind is not None and kind.tagged and tags != resource.tags,
             "Metadata": metadata != resource.metadata,
             "DeletionPolicy": declared.deletion_policy != resource.deletion_policy,
             "UpdateReplacePolicy": declared.update_replace_policy != resource.update_replace_policy,
@@ -190,9 +187,9 @@ NAMED: Mapping[str, type[Record]] = {
 }
 
 
-def validation_errors(view: View, stack: Stack, wanted: Blueprint) -> Iterator[Mapping[str, str]]:
+def validation_errors(view: View, wanted: Blueprint) -> Iterator[Mapping[str, str]]:
     """Wrong properties, and names that exist (User Guide, "Validate stack deployments")."""
-    there = lookups.resources(view, stack).items()
+    there = lookups.resources(view, wanted.stack).items()
     present = {name: resource.properties for name, resource in there if is_there(resource)}
     for declared in map(wanted.declared, wanted.active):
         name, kind = declared.logical_id, TYPES.get(declared.type)
@@ -207,7 +204,7 @@ def validation_errors(view: View, stack: Stack, wanted: Blueprint) -> Iterator[M
             yield _error("PROPERTY_VALIDATION", kind.name, place, reason)
         given, record = str(properties.get(kind.name_property, "")), NAMED.get(kind.name)
         kept = present.get(name, {}).get(kind.name_property) == given
-        account = "" if record is Bucket else stack.account
+        account = "" if record is Bucket else wanted.stack.account
         if record and not kept and view.get(record, account, given.lower()):
             taken = EXISTS.format(type=kind.name, name=given)
             yield _error("NAME_CONFLICT_VALIDATION", kind.name, name, taken)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.work import Call, Properties
-from stslab.sandbox.cloudformation.template.blueprint import Blueprint, Lookup, lookup_in
+from stslab.sandbox.cloudformation.template.blueprint import Blueprint, Lookup, value_in
 from stslab.sandbox.cloudformation.template.functions import as_text
 from stslab.sandbox.cloudformation.template.template import Value
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -166,11 +166,11 @@ class Job:
         view = self.state.snapshot
         stack = self.stack_in(view)
         previous = stack.previous if self.phase == "UPDATE_ROLLBACK_IN_PROGRESS" else None
-        return Blueprint(stack, previous or stack.config, lookups.importer(view, stack))
+        return Blueprint(view, stack, previous or stack.config)
 
     @property
     def lookup(self) -> Lookup:
-        return lookup_in(self.resources)
+        return functools.partial(value_in, self.resources)
 
     def stack_becomes(self, status: str, reason: str = "") -> None:
         with self.state.transaction() as tx:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from stslab.sandbox.api.faults import require
+from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.functions import (
     NO_VALUE,
@@ -26,11 +27,11 @@ from stslab.sandbox.cloudformation.template.template import (
     parse,
     well_formed,
 )
+from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
 
 Lookup = Callable[[Reference], Value]
 Properties = Mapping[str, Value]
-Imports = Callable[[str], str]
 Needs = Mapping[str, frozenset[str]]
 """The dependencies: for each resource, those that must be created first."""
 
@@ -67,15 +68,15 @@ def unresolved(names: Iterable[str], block: str) -> str:
 class Blueprint:
     """A stack's template with its parameters, ready to evaluate.
 
-    ``imports`` returns the value of another stack's export by name, or raises ValidationError.
+    ``missing`` is the value of an export that no other stack has; without it, that is an error.
     The ``lookup`` of a method returns the value of a reference to a resource.
     """
 
-    def __init__(self, stack: Stack, config: Config, imports: Imports) -> None:
+    def __init__(self, view: View, stack: Stack, config: Config, missing: str = "") -> None:
         self.stack = stack
         self.config = config
         self.template: Template = parse(config.template)
-        self._imports = imports
+        self._view, self._missing = view, missing
         self.imported: list[str] = []
         self._holds = self._scope(lambda _reference: UNKNOWN).holds
         for condition in self.template.conditions:
@@ -176,7 +177,10 @@ class Blueprint:
         )
 
     def _import(self, name: str) -> str:
-        value = self._imports(name)
+        exports = lookups.exports(self._view, self.stack.account, self.stack.region)
+        stack, value = exports.get(name, (self.stack, self._missing))
+        value = value if stack.stack_id != self.stack.stack_id else self._missing
+        require(value, f"No export named {name} found.")
         if name not in self.imported:
             self.imported.append(name)
         return value
@@ -195,13 +199,11 @@ class Blueprint:
         }
 
 
-def lookup_in(resources: Mapping[str, StackResource]) -> Lookup:
-    def lookup(reference: Reference) -> Value:
-        resource = resources[reference.name]
-        if not reference.getter:
-            return resource.physical_id
-        has = reference.attribute in resource.attributes
-        require(has, f"Template error: resource {resource.logical_id} has no {reference.text}")
-        return resource.attributes[reference.attribute]
-
-    return lookup
+def value_in(resources: Mapping[str, StackResource], reference: Reference) -> Value:
+    """The value of a reference to one of these resources: its physical id, or an attribute."""
+    resource = resources[reference.name]
+    if not reference.getter:
+        return resource.physical_id
+    has = reference.attribute in resource.attributes
+    require(has, f"Template error: resource {resource.logical_id} has no {reference.text}")
+    return resource.attributes[reference.attribute]
