@@ -38,19 +38,19 @@ def test_an_unknown_target(name):
 def test_the_sandbox_has_its_admin(tmp_path):
     info = TargetInfo("sandbox", "sandbox", "111122223333", "us-east-1")
     made = target.Target(info, "http://127.0.0.1:1", ADMIN)
-    opened = made.open(tmp_path / "p")
-    assert opened.profiles.get("admin") == ADMIN
-    assert ADMIN.secret_access_key not in repr(made) + repr(opened)
+    profiles = made.profiles(tmp_path / "p")
+    assert profiles.get("admin") == ADMIN
+    assert ADMIN.secret_access_key not in repr(made) + repr(profiles)
 
 
 def test_a_real_account_keeps_no_credentials_of_the_learners(tmp_path):
     made = guard.target_of(guard.Source("work"), LEARNER)
-    opened = made.open(tmp_path / "p")
-    assert opened.profiles.names() == ()
+    profiles = made.profiles(tmp_path / "p")
+    assert profiles.names() == ()
     assert made.info.eventually_consistent
-    opened.profiles.prepare()
+    profiles.prepare()
     assert "export-credentials --format process --profile work" in (
-        opened.profiles.config_file.read_text()
+        profiles.config_file.read_text()
     )
 
 

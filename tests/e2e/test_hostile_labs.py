@@ -20,9 +20,11 @@ from tests.e2e.machine import Machine
 from tests.e2e.screen import Terminal
 from tests.unjudged import unjudged
 
+from stslab.aws.account import Boto3Account
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command
-from stslab.aws.target import Opened, Target
+from stslab.aws.profiles import ProfileFiles
+from stslab.aws.target import Target
 from stslab.errors import InvalidLab, StslabError, UndoIncomplete
 from stslab.lab import loader
 from stslab.lab.reading.problems import Problem
@@ -168,11 +170,13 @@ def furnish(cloud: Machine) -> None:
 
 
 @pytest.fixture
-def opened(cloud: Machine, tmp_path: Path) -> Opened:
+def opened(cloud: Machine, tmp_path: Path) -> tuple[Boto3Account, ProfileFiles]:
     """The account as a run has it that takes it for a real one."""
     url, key, secret = cloud.reach()
     info = TargetInfo("aws", "aws", ACCOUNT, "us-east-1", pace=0.05)
-    return Target(info, url, Credentials(key, secret)).open(tmp_path / "profiles")
+    target = Target(info, url, Credentials(key, secret))
+    profiles = target.profiles(tmp_path / "profiles")
+    return Boto3Account(target, profiles), profiles
 
 
 @pytest.fixture
@@ -189,7 +193,7 @@ def begin(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row["case"]) for row in ROWS])
-def test_it_does_no_harm(row, tmp_path: Path, opened: Opened, changed):
+def test_it_does_no_harm(row, tmp_path: Path, opened: tuple[Boto3Account, ProfileFiles], changed):
     path = written(row, tmp_path / "hostile.yaml")
     if row.get("lint") == "passes":
         loader.load(path, catalogue=BotocoreCatalogue())
@@ -202,7 +206,7 @@ def test_it_does_no_harm(row, tmp_path: Path, opened: Opened, changed):
     with Journal(tmp_path / "journal.sqlite") as journal:
         runner = Runner(
             unjudged(path),
-            Calls(opened.account, opened.profiles, lambda _: None),
+            Calls(*opened, lambda _: None),
             journal,
             describe=aws_command,
         )
@@ -211,7 +215,7 @@ def test_it_does_no_harm(row, tmp_path: Path, opened: Opened, changed):
         assert row["says"] in refused.value.message
         assert refused.value.exit_code == (4 if "services" in row else 2)
         for run in journal.runs():
-            calls = Calls(opened.account, opened.profiles, lambda _: None)
+            calls = Calls(*opened, lambda _: None)
             Cleanup(journal, calls, describe=aws_command).run(run.id)
     assert changed() == []
 
@@ -252,14 +256,14 @@ GIVEN |= {
 
 @pytest.mark.parametrize("kind", GIVEN)
 def test_a_replacement_made_by_somebody_else_is_left_alone(
-    kind: str, tmp_path: Path, opened: Opened, cloud: Machine
+    kind: str, tmp_path: Path, opened: tuple[Boto3Account, ProfileFiles], cloud: Machine
 ):
     """Ours was deleted by hand; another of its name, with another run's tag, is there now."""
     path = written({"given": [kind]}, tmp_path / "lab.yaml")
     with Journal(tmp_path / "journal.sqlite") as journal:
         runner = Runner(
             loader.load(path, catalogue=BotocoreCatalogue()),
-            Calls(opened.account, opened.profiles, lambda _: None),
+            Calls(*opened, lambda _: None),
             journal,
             describe=aws_command,
         )
@@ -281,7 +285,7 @@ def test_a_replacement_made_by_somebody_else_is_left_alone(
             tags = [{"Key": "stslab:run", "Value": "others00"}]
             client.put_bucket_tagging(Bucket=theirs["Bucket"], Tagging={"TagSet": tags})
         with contextlib.suppress(UndoIncomplete):  # a sweep tells what has the run's id
-            calls = Calls(opened.account, opened.profiles, lambda _: None)
+            calls = Calls(*opened, lambda _: None)
             Cleanup(journal, calls, describe=aws_command).run(run.id)
         assert [one.state for one in journal.past(run.id).entries()] == [EntryState.NOT_OURS]
     remove(**undo.params)  # it is there: this does not fail

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from tests.e2e.machine import Machine
 
+from stslab.aws.account import Boto3Account
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command
-from stslab.aws.target import Opened, Target
+from stslab.aws.profiles import ProfileFiles
+from stslab.aws.target import Target
 from stslab.lab import loader
 from stslab.runner.calls.calls import Calls
 from stslab.runner.journal.records import EntryState, Outcome, Result
@@ -52,10 +54,12 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.fixture
-def opened(account: Machine, tmp_path: Path) -> Opened:
+def opened(account: Machine, tmp_path: Path) -> tuple[Boto3Account, ProfileFiles]:
     url, key, secret = account.reach()
     info = TargetInfo("sandbox", "sandbox", "111122223333", "us-east-1", instance="one", pace=0.05)
-    return Target(info, url, Credentials(key, secret)).open(tmp_path / "profiles")
+    target = Target(info, url, Credentials(key, secret))
+    profiles = target.profiles(tmp_path / "profiles")
+    return Boto3Account(target, profiles), profiles
 
 
 @pytest.fixture(params=["set before", "not set before"])
@@ -73,14 +77,14 @@ def before(account: Machine, request: Any) -> Iterator[None]:
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_what_was_there_before_is_put_back(
-    before, account: Machine, opened: Opened, tmp_path: Path, lost: bool
+    before, account: Machine, opened: tuple[Boto3Account, ProfileFiles], tmp_path: Path, lost: bool
 ):
     """Also where it is not known whether the calls were made."""
     path = tmp_path / "settings.yaml"
     path.write_text(LAB, encoding="utf-8")
     folder = account.state / "sandbox"
     client.control(folder, "POST", "mark")
-    ports = (opened.account, opened.profiles, lambda _: None)
+    ports = (*opened, lambda _: None)
     with Journal(tmp_path / "journal.sqlite") as journal:
         loaded = loader.load(path, catalogue=BotocoreCatalogue())
         runner = Runner(loaded, Calls(*ports), journal, describe=aws_command)

@@ -101,9 +101,7 @@ class Boto3Account:
             if not operation.startswith("Get"):
                 self._assumed.forget()
             return embedded.call(self._control, operation, params)
-        outcome = _outcome(*self._raw(identity, service, operation, params))
-        self._refuse_ended(identity, outcome)
-        return outcome
+        return self._made(identity, service, operation, params)[1]
 
     def credentials(self, identity: str) -> ports.Credentials | None:
         """The credentials that the profile holds, or gets from its settings; None if neither."""
@@ -127,9 +125,7 @@ class Boto3Account:
     def probe(self, identity: str, service: str, waiter: str, params: Params) -> ports.WaiterProbe:
         """Look once. After a lost answer or a transient error the state is ``retry``."""
         model = self._waiter(service, waiter)
-        response, failure = self._raw(identity, service, model.operation, params)
-        outcome = _outcome(response, failure)
-        self._refuse_ended(identity, outcome)
+        response, outcome = self._made(identity, service, model.operation, params)
         for acceptor in model.acceptors if response is not None else ():
             if acceptor.matcher_func(response):
                 return ports.WaiterProbe(str(acceptor.state), outcome)
@@ -142,19 +138,24 @@ class Boto3Account:
         except (KeyError, ValueError, boto.BotoCoreError) as error:
             raise RunError(f"There is no waiter {waiter} for {service}.") from error
 
-    def _raw(
+    def _made(
         self, identity: str, service: str, operation: str, params: Params
-    ) -> tuple[Response | None, ports.Outcome | None]:
-        """Botocore's response, which may be an error; or without one, the outcome."""
+    ) -> tuple[Response | None, ports.Outcome]:
+        """The outcome of a call, and botocore's response (which may be an error), if any."""
+        response: Response | None = None
+        outcome: ports.Outcome
         try:
             reads = not changes(f"{service}.{operation}")  # and so is safe to repeat
             client = self._client(identity, service, patient=reads)
-            method = getattr(client, botocore.xform_name(operation))
-            return method(**params), None
+            response = getattr(client, botocore.xform_name(operation))(**params)
+            outcome = answer(response)
         except boto.ClientError as error:
-            return error.response, None
+            response = error.response
+            outcome = refusal(error.response)
         except (boto.BotoCoreError, ResponseParserError, AttributeError, ValueError) as error:
-            return None, failure(error, local=self._clients.local)
+            outcome = failure(error, local=self._clients.local)
+        self._refuse_ended(identity, outcome)
+        return response, outcome
 
     def _client(self, identity: str, service: str, *, patient: bool) -> Untyped:
         if identity == ANONYMOUS:
@@ -181,17 +182,6 @@ class Boto3Account:
                 hint = "Start with a new account: stslab sandbox reset."
             reason = f"({outcome.code}): {outcome.message}"
             raise CredentialsError(f"The credentials of {identity} were refused {reason}", hint)
-
-
-def _outcome(response: Response | None, failed: ports.Outcome | None) -> ports.Outcome:
-    if response is None:
-        return failed or ports.Lost("there was no answer")
-    if "Code" in response.get("Error", {}):
-        return refusal(response)
-    try:
-        return answer(response)
-    except boto.BotoCoreError as error:  # reading the body may fail
-        return failure(error, local=False)
 
 
 # -- botocore's responses and exceptions as the runner's values ------------------------------------

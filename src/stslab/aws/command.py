@@ -108,20 +108,14 @@ def _values(value: object) -> list[str]:
 def _in_list(part: object) -> str | None:
     """A list item as one word: plain, or a structure in the CLI's shorthand; else None."""
     if isinstance(part, Mapping):
-        return _shorthand(part)
+        plain = all(
+            isinstance(value, str) and _WORDS.fullmatch(value) and "://" not in value
+            for value in part.values()
+        )
+        return ",".join(f"{name}={part[name]}" for name in part) if part and plain else None
     if isinstance(part, str) and part and not part.startswith(("-", "[", "{")):
         return part
     return str(part) if isinstance(part, int) and not isinstance(part, bool) else None
-
-
-def _shorthand(structure: Mapping[str, object]) -> str | None:
-    plain = all(
-        isinstance(value, str) and _WORDS.fullmatch(value) and "://" not in value
-        for value in structure.values()
-    )
-    if not structure or not plain:
-        return None
-    return ",".join(f"{name}={value}" for name, value in structure.items())
 
 
 def names_after(words: Sequence[str]) -> list[str]:

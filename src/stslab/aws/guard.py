@@ -8,14 +8,14 @@ Before a lab begins, the account is surveyed with calls that only read.
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
-from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from botocore import exceptions as boto
@@ -156,22 +156,15 @@ _RESOURCES: Mapping[str, str] = {
 }
 
 
-class Needed(msgspec.Struct, frozen=True):
-    """An action that the lab's admin needs, and its resource (``*`` if unknown)."""
-
-    action: str
-    resource: str
-
-
 class Footprint(msgspec.Struct, frozen=True):
-    """What a lab changes and costs, and the permissions that ``admin`` needs.
+    """What a lab changes and costs, and the actions that ``admin`` needs, by resource.
 
     ``counts`` is how many things of each kind (``iam.user``) it makes, for the quotas.
     """
 
     summary: Summary
     costs: str
-    needed: tuple[Needed, ...]
+    needed: Mapping[str, Collection[str]]
     counts: Mapping[str, int]
 
 
@@ -181,31 +174,32 @@ def footprint(lab: Lab, target: TargetInfo, admin: str = ADMIN) -> Footprint:
     listed = list(effects(lab, base, embedded=target.embedded))
     kinds = [kind for effect in listed if effect.when == STEP for kind in effect.kinds]
     there = target.of(target.accounts.get(admin, ""))
-    needed = (need for effect in listed for need in _needed(effect, there))
-    return Footprint(
-        summary=summary(listed),
-        costs=costs(listed),
-        needed=tuple(dict.fromkeys(needed)),
-        counts={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
-    )
+    needed: dict[str, dict[str, None]] = {}
+    for effect in listed:
+        for action, resource in _needed(effect, there):
+            needed.setdefault(resource, {})[action] = None
+    return Footprint(summary(listed), costs(listed), needed, Counter(kinds))
 
 
-def _needed(effect: Effect, target: TargetInfo) -> Iterator[Needed]:
-    """What ``admin`` needs for a step, its undo, a check, and cleanup of the step's things."""
+def _needed(effect: Effect, target: TargetInfo) -> Iterator[tuple[str, str]]:
+    """What ``admin`` needs for a step, its undo, a check, and cleanup of the step's things.
+
+    Actions, and for each its resource (``*`` if unknown).
+    """
     params = effect.params
     if effect.when not in (STEP, UNDO, CHECK) or effect.fails:
         return
     if effect.identity == target.admin:
         action = effect.call.replace(".", ":", 1)
-        yield Needed(_ACTIONS.get(action, action), _resource(params, target))
+        yield _ACTIONS.get(action, action), _resource(params, target)
     inside = resources_of(params, effect.own) if "TemplateBody" in params else ()
     for kind in (BY_RESOURCE_TYPE[each.type] for each in inside if each.type in BY_RESOURCE_TYPE):
-        yield from (Needed(f"{kind.service}:{action}", "*") for action in kind.deployed)
+        yield from ((f"{kind.service}:{action}", "*") for action in kind.deployed)
     for kind in map(KINDS.__getitem__, effect.kinds):
         names = params if effect.made and effect.made[0] == kind.id else {}
         named = {name: names[name] for name in kind.names if name in names}
         for action in kind.cleaned:
-            yield Needed(f"{kind.service}:{action}", _resource(named, target))
+            yield f"{kind.service}:{action}", _resource(named, target)
 
 
 def _resource(params: Data, target: TargetInfo) -> str:
@@ -293,7 +287,9 @@ def alias(clients: Clients) -> str | None:
     return None if response is None else next(iter(response.get("AccountAliases", [])), "")
 
 
-def _denied(clients: Clients, arn: str, needed: Iterable[Needed]) -> tuple[str, ...] | None:
+def _denied(
+    clients: Clients, arn: str, needed: Mapping[str, Collection[str]]
+) -> tuple[str, ...] | None:
     """The actions that IAM's policy simulator denies whatever the request's context.
 
     IAM API Reference, "SimulatePrincipalPolicy": it takes a user or a role, not a session.
@@ -302,10 +298,9 @@ def _denied(clients: Clients, arn: str, needed: Iterable[Needed]) -> tuple[str, 
     if not source:
         return None
     denied: list[str] = []
-    by_resource = sorted(needed, key=lambda need: need.resource)
     simulate = partial(_ask_iam, clients, "simulate_principal_policy", PolicySourceArn=source)
-    for resource, group in groupby(by_resource, key=lambda need: need.resource):
-        actions = list(dict.fromkeys(need.action for need in group))
+    for resource in sorted(needed):
+        actions = list(needed[resource])
         response = simulate(ActionNames=actions, ResourceArns=[resource], MaxItems=1000)
         if response is None:
             return None
@@ -359,13 +354,6 @@ class Reach(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-class CredentialsFound(msgspec.Struct, frozen=True):
-    """The source of the learner's credentials."""
-
-    method: str  # botocore's name for it
-    expires: datetime | None = None  # aware, UTC; None: they don't expire
-
-
 def reach(clients: Clients) -> Reach:
     """Send STS an unsigned call, which it refuses even if this machine's clock is wrong."""
     client = clients.unsigned("sts")
@@ -383,8 +371,11 @@ def reach(clients: Clients) -> Reach:
     return Reach(url, answered=True, date=date)
 
 
-def credentials_found(clients: Clients) -> CredentialsFound:
-    """Where the learner's credentials come from; CredentialsError if they can't be loaded."""
+def credentials_found(clients: Clients) -> tuple[str, datetime | None]:
+    """Where the learner's credentials come from, and when they expire (aware, UTC), if ever.
+
+    CredentialsError: they can't be loaded.
+    """
     try:
         found = clients.own_credentials()
         if found is None:
@@ -393,7 +384,7 @@ def credentials_found(clients: Clients) -> CredentialsFound:
     except boto.BotoCoreError as error:
         raise no_credentials(error) from error
     ends = getattr(found, "_expiry_time", None)  # botocore has no public name for it
-    return CredentialsFound(str(found.method), ends.astimezone(UTC) if ends else None)
+    return str(found.method), ends.astimezone(UTC) if ends else None
 
 
 # -- the deny list: accounts on which no lab may run -------------------------------------------
@@ -415,7 +406,12 @@ def denied_accounts() -> dict[str, str]:
 
 
 def _in_file(path: Path) -> list[object]:
-    settings = _settings(path)
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise _invalid(path, getattr(error, "strerror", None) or str(error)) from error
     for table, keys in settings.items():
         names = keys if isinstance(keys, dict) else [""]
         unknown = [f"{table}.{name}".rstrip(".") for name in names if (table, name) not in _KNOWN]
@@ -425,15 +421,6 @@ def _in_file(path: Path) -> list[object]:
     if not isinstance(listed, list):
         raise _invalid(path, "deny_accounts is not a list")
     return listed
-
-
-def _settings(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise _invalid(path, getattr(error, "strerror", None) or str(error)) from error
 
 
 def _account(value: object, where: str) -> str:

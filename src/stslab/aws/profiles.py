@@ -40,6 +40,7 @@ PROFILE_KEYS = (
 class ProfileFiles:
     """The profiles for one target, in ``folder``. The profile ``admin`` is also ``default``.
 
+    See ``stslab.runner.ports.Profiles``.
     ``endpoint_url`` is written into each profile if calls don't go to AWS.
     ``processes`` maps profiles to commands that print the learner's own credentials: on a real
     account, stslab stores none for ``admin``.
@@ -65,7 +66,6 @@ class ProfileFiles:
         self._read_last: tuple[tuple[int, ...], dict[str, Credentials]] | None = None
 
     def save(self, name: str, credentials: Credentials) -> None:
-        """Write the profile atomically, into files that only their owner can read."""
         require(name, _values(credentials))
         known = self._read()
         if known.get(name) != credentials:
@@ -77,7 +77,6 @@ class ProfileFiles:
         return found if found and found.access_key_id and found.secret_access_key else None
 
     def remove(self, name: str) -> bool:
-        """Remove the profile from the files; False if it was not in them."""
         known = self._read()
         if known.pop(name, None) is None:
             return False
@@ -100,15 +99,12 @@ class ProfileFiles:
         return tuple(map(when, (self.credentials_file, self.config_file)))
 
     def settings(self, name: str) -> Mapping[str, str]:
-        """The profile's settings of PROFILE_KEYS; empty if it has none."""
         return self._configured().get(name, {})
 
     def configured(self) -> tuple[str, ...]:
-        """The names of the profiles that have such settings."""
         return tuple(self._configured())
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
-        """Write the profile's settings; without settings, remove the profile."""
         require(name, settings)
         known = self._configured()
         if known.get(name, {}) == settings:
@@ -138,13 +134,11 @@ class ProfileFiles:
         return self.folder / "token"
 
     def token(self) -> str:
-        """The OpenID Connect token in the profiles' folder, or ""."""
         with self._usable(), suppress(FileNotFoundError):
             return self.token_file.read_text(encoding="utf-8")
         return ""
 
     def save_token(self, token: str) -> None:
-        """Write the token, readable only by its owner; an empty one removes the file."""
         private_folder(self.folder)
         with self._usable():
             if token:

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from stslab.aws.account import Boto3Account
 from stslab.aws.embedded import Control
 from stslab.aws.profiles import ADMIN, ProfileFiles
 from stslab.errors import UsageError
@@ -43,18 +42,6 @@ class Target:
         if keys := self.hand or self.admin:
             files.save(ADMIN, keys)
         return files
-
-    def open(self, folder: Path) -> "Opened":
-        files = self.profiles(folder)
-        return Opened(Boto3Account(self, files), files)
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The runner's ports to a target."""
-
-    account: Boto3Account
-    profiles: ProfileFiles = field(repr=False)
 
 
 def kind_of(name: str) -> str:

@@ -238,5 +238,5 @@ def _real(where: Where, profile: str, account: str) -> tuple[Target, "Identity",
 
 
 def _opened(home: Home, made: Target) -> Open:
-    opened = made.open(home.profiles(made.info.name))
-    return Open(home, made, opened.account, opened.profiles)
+    profiles = made.profiles(home.profiles(made.info.name))
+    return Open(home, made, Boto3Account(made, profiles), profiles)

@@ -5,12 +5,12 @@ boundaries for IAM entities"; AWS Organizations, "SCP evaluation" and "RCP evalu
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
 from stslab.policy import catalogue
-from stslab.policy.decision import Decision, Layer, Question, layer, level_of, read, with_article
+from stslab.policy.decision import Decision, Layer, Question, layer, level_of, with_article
 from stslab.policy.documents.document import NamedPolicy
 from stslab.policy.documents.statement import Level, Mismatch
 from stslab.policy.request import Context, PrincipalKind, Request, split_arn
@@ -65,9 +65,7 @@ def authorize(request: Request, policies: Policies) -> Decision:
 def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> Layers:
     principal = question.request.principal
     kind = PolicyKind.TRUST if _is_trust(question) else PolicyKind.RESOURCE
-    resource = Layer(kind, (), Outcome.IMPLICITLY_DENIED)
-    if policies.resource is not None:
-        resource = layer(kind, [read(policies.resource, question)])
+    resource = layer(kind, [policies.resource] if policies.resource else (), question)
     recovers = principal.kind is PrincipalKind.ROOT and question.action in _ROOT_RECOVERS
     if resource.denies and same_account and recovers:
         resource.outcome = Outcome.IMPLICITLY_DENIED
@@ -75,7 +73,7 @@ def _read_layers(question: Question, policies: Policies, *, same_account: bool) 
     controls = _read_controls(question, policies) if policies.scps or policies.rcps else ()
     if not principal.member:
         return Layers(controls, resource, (), ())
-    identity = _read_all(PolicyKind.IDENTITY, policies.identity, question)
+    identity = layer(PolicyKind.IDENTITY, policies.identity, question)
     if principal.unlimited and not identity.denies:
         identity.outcome = Outcome.ALLOWED
         identity.note = "The root user has full access."
@@ -84,9 +82,9 @@ def _read_layers(question: Question, policies: Policies, *, same_account: bool) 
         session = ()  # "Policy evaluation logic": without a session policy it has no permissions
     limits = []
     if policies.boundaries is not None:
-        limits.append(_read_all(PolicyKind.BOUNDARY, policies.boundaries, question))
+        limits.append(layer(PolicyKind.BOUNDARY, policies.boundaries, question))
     if session is not None:
-        limits.append(_read_all(PolicyKind.SESSION, session, question))
+        limits.append(layer(PolicyKind.SESSION, session, question))
     return Layers(controls, resource, (identity,), limits)
 
 
@@ -99,21 +97,15 @@ def _read_controls(question: Question, policies: Policies) -> list[Layer]:
     principal = question.request.principal
     limited = principal.member and not principal.service_linked
     scps = enumerate(policies.scps if limited else (), 1)
-    controls = [_read_all(PolicyKind.SCP, level, question, number) for number, level in scps]
+    controls = [layer(PolicyKind.SCP, level, question, number) for number, level in scps]
     if policies.rcps and not _exempt_from_resource_control(question):
         for number, level in enumerate(policies.rcps, 1):
-            control = _read_all(PolicyKind.RCP, level, question, number)
+            control = layer(PolicyKind.RCP, level, question, number)
             if control.outcome is Outcome.IMPLICITLY_DENIED:
                 control.outcome = Outcome.ALLOWED
                 control.note = "RCPFullAWSAccess allows it."
             controls.append(control)
     return controls
-
-
-def _read_all(
-    kind: PolicyKind, policies: Iterable[NamedPolicy], question: Question, level: int = 0
-) -> Layer:
-    return layer(kind, [read(policy, question) for policy in policies], level)
 
 
 def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[Outcome, str]:

@@ -57,10 +57,6 @@ def read_case(case: Mapping[str, object]) -> Case:
         raise PolicyError("The case can't be read.", f"{error}.") from error
 
 
-def _id(case: object) -> object:
-    return case.get("id") if isinstance(case, dict) else None
-
-
 def decide_lines(
     lines: Iterable[str], first: int = 1, *, decisions_only: bool = False
 ) -> Iterator[tuple[str, bool]]:
@@ -86,12 +82,13 @@ def _decide_line(line: str, number: int, *, decisions_only: bool) -> tuple[str, 
         case = _json(line)
         decided = decision(case)
         answer = {"decision": decided.outcome} if decisions_only else decided.as_dict()
-        return json_text({"id": _id(case), **answer}), True
+        return json_text({"id": case.get("id"), **answer}), True
     except PolicyError as error:
         problem = _sentence(error)
     except (ValueError, RecursionError) as error:
         problem = f"Line {number} is not JSON: {json_problem(line, error)}."
-    return json_text({"id": _id(case), "error": problem}), False
+    id_ = case.get("id") if isinstance(case, dict) else None
+    return json_text({"id": id_, "error": problem}), False
 
 
 def _json(line: str) -> Any:

@@ -4,7 +4,7 @@ A gate is what can refuse: the request's signature, or one type of policy. A ref
 gate that refuses by itself: all of them have to be fixed.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -103,8 +103,11 @@ class Layer:
         return max((reading.level for reading in self.readings), default=_UNNAMED)
 
 
-def layer(kind: PolicyKind, readings: Sequence[Reading], level: int = 0) -> Layer:
-    """Combine readings: a Deny wins, else any Allow allows."""
+def layer(
+    kind: PolicyKind, policies: Iterable[NamedPolicy], question: Question, level: int = 0
+) -> Layer:
+    """Read the policies and combine the results: a Deny wins, else any Allow allows."""
+    readings = [read(policy, question) for policy in policies]
     outcome = _NOT_ALLOWED
     for reading in readings:
         if reading.denies:
@@ -177,7 +180,7 @@ def _layer(layer: Layer, question: Question) -> dict[str, object]:
         {
             "policy": reading.policy.name,
             "statements": [
-                _statement(one, reading.mismatches.get(one.index, Mismatch.ACTION), question)
+                _statement(one, reading.mismatch(one), question)
                 for one in reading.policy.document.statements
             ],
         }
@@ -189,33 +192,23 @@ def _layer(layer: Layer, question: Question) -> dict[str, object]:
 def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> dict[str, object]:
     row = {"statement": statement.label, "effect": statement.effect, "matches": not mismatch}
     if mismatch:
-        row["mismatch"] = _MISMATCHES[mismatch](statement, question)
+        row["mismatch"] = _difference(statement, mismatch, question)
     return row
 
 
-def _resource(statement: Statement, question: Question) -> dict[str, object]:
-    element = statement.resource
-    if element is None:
-        return {}
-    wanted = element.shown(question.context.single) if element.variables else element.patterns
-    return {"element": element.name, "wanted": wanted, "found": question.request.resource}
-
-
-def _difference(statement: Statement, name: str, found: str) -> dict[str, object]:
+def _difference(statement: Statement, mismatch: Mismatch, question: Question) -> dict[str, object]:
+    """The element that does not match, with what it wants and what the request has."""
+    request, context = question.request, question.context
+    if mismatch is Mismatch.CONDITION:
+        tests = [condition.explain(context) for condition in statement.conditions]
+        return {"element": "Condition", "conditions": tests}
+    if mismatch is Mismatch.RESOURCE and (element := statement.resource):
+        wanted = element.shown(context.single) if element.variables else element.patterns
+        return {"element": element.name, "wanted": wanted, "found": request.resource}
+    name, found = statement.action.name, request.action
+    if mismatch is Mismatch.PRINCIPAL and statement.principal:
+        name, found = statement.principal.name, request.principal.arn
     return {"element": name, "wanted": statement.source[name], "found": found}
-
-
-_MISMATCHES: Final[Mapping[Mismatch, Callable[[Statement, Question], dict[str, object]]]] = {
-    Mismatch.ACTION: lambda of, asked: _difference(of, of.action.name, asked.request.action),
-    Mismatch.RESOURCE: _resource,
-    Mismatch.PRINCIPAL: lambda of, asked: _difference(
-        of, of.principal.name if of.principal else "", asked.request.principal.arn
-    ),
-    Mismatch.CONDITION: lambda of, asked: {
-        "element": "Condition",
-        "conditions": [condition.explain(asked.context) for condition in of.conditions],
-    },
-}
 
 
 class Refusal(NamedTuple):
@@ -241,14 +234,11 @@ def refusal(decision: Decision) -> Refusal:
 
 def _keys(layer: Layer, question: Question) -> Iterator[str]:
     """The keys of the Denies that matched; without a Deny, the failing keys of the Allows."""
-    for statement, mismatch in (
-        (reading.policy.document.statements[index], mismatch)
-        for reading in layer.readings
-        for index, mismatch in reading.mismatches.items()
-    ):
-        if layer.denies:
-            if mismatch is Mismatch.NONE and not statement.allows:
-                yield from (condition.key for condition in statement.conditions)
-        elif mismatch is Mismatch.CONDITION and statement.allows and level_of(statement, question):
-            failing = (one for one in statement.conditions if not one.holds(question.context))
-            yield from (condition.key for condition in failing)
+    wanted = Mismatch.NONE if layer.denies else Mismatch.CONDITION
+    for reading in layer.readings:
+        for statement in reading.policy.document.statements:
+            counts = reading.mismatch(statement) is wanted and statement.allows is not layer.denies
+            if counts and level_of(statement, question):
+                for condition in statement.conditions:
+                    if layer.denies or not condition.holds(question.context):
+                        yield condition.key

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from stslab.vocabulary import Outcome
 
-_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+WORDS: Final[Mapping[str, tuple[str, str]]] = {
     Outcome.ALLOWED: ("Allowed", "allows"),
     Outcome.EXPLICITLY_DENIED: ("Explicitly denied", "denies"),
     Outcome.IMPLICITLY_DENIED: ("Implicitly denied", "does not allow"),
@@ -34,7 +34,7 @@ class Node:
 def retold(decision: _Part) -> Node:
     """The explanation of a decision, which :meth:`Decision.as_dict` returned."""
     layers = [_layer(each) for each in decision["layers"]]
-    verdict, _ = _WORDS[decision["decision"]]
+    verdict, _ = WORDS[decision["decision"]]
     good = decision["decision"] == Outcome.ALLOWED
     return Node(f"{verdict}: {decision['reason']}", good, layers)
 
@@ -60,7 +60,7 @@ def _layer(layer: _Part) -> Node:
         Node(each["policy"], children=[_statement(one) for one in each["statements"]])
         for each in layer["policies"]
     ]
-    _, verb = _WORDS[layer["decision"]]
+    _, verb = WORDS[layer["decision"]]
     return Node(f"{kind}{level}: {verb}{note}", good, policies)
 
 

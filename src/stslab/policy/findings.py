@@ -5,7 +5,8 @@ Each rule is a row: a function that checks a statement and yields messages.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from itertools import islice
+from typing import Final
 
 import msgspec
 
@@ -117,10 +118,16 @@ def _variables(statement: Statement, policy: Policy) -> Iterator[str]:
             yield f"{condition.test.written} takes no policy variables: they are literal text."
 
 
+def _with_variables(statement: Statement, policy: Policy) -> Iterator[str]:
+    """The texts that may have policy variables."""
+    if policy.version == LATEST:
+        yield from _resources(statement)
+        yield from (value for each in statement.conditions for value in each.values)
+
+
 def _broken_variables(statement: Statement, policy: Policy) -> Iterator[str]:
     """As "IAM Access Analyzer policy check reference" says: "Missing brace", "Empty variable"."""
-    values = [value for each in statement.conditions for value in each.values]
-    for text in (*_resources(statement), *values) if policy.version == LATEST else ():
+    for text in _with_variables(statement, policy):
         if "${" in _VARIABLE.sub("", text):
             yield f"In {text} a variable has no closing brace: it is literal text."
         elif _EMPTY_VARIABLE.search(text):
@@ -128,8 +135,7 @@ def _broken_variables(statement: Statement, policy: Policy) -> Iterator[str]:
 
 
 def _unknown_variables(statement: Statement, policy: Policy) -> Iterator[str]:
-    values = [value for each in statement.conditions for value in each.values]
-    for text in (*_resources(statement), *values) if policy.version == LATEST else ():
+    for text in _with_variables(statement, policy):
         for key in _NAMED.findall(text):
             if not catalogue.is_known_key(key):
                 meant = _meant(catalogue.similar_key(key))
@@ -222,75 +228,41 @@ _OF_STATEMENTS: Final[Mapping[str, Callable[[Statement, Policy], Iterator[str]]]
 # -- of conditions ---------------------------------------------------------------------------
 
 
-class _Row(NamedTuple):
-    """A rule: what it finds in a condition, if anything, and its message."""
-
-    finds: Callable[[Condition], object]
-    says: str
-
-
-def _if_exists_idle(condition: Condition) -> bool:
-    test = condition.test
-    negated = test.operator.negated and test.quantifier is Quantifier.NONE
-    return test.if_exists and (negated or test.quantifier is Quantifier.ALL)
-
-
-def _lacks_set_operator(condition: Condition) -> bool:
-    single = condition.test.quantifier is Quantifier.NONE
-    return single and not condition.asks_presence and catalogue.is_multivalued(condition.key)
-
-
-def _literal_wildcard(condition: Condition) -> str:
-    """The first value with a wildcard, if only a similar operator would support it."""
-    values = condition.values if condition.test.operator.name in _LIKE else ()
-    return next((one for one in values if set("*?") & set(_VARIABLE.sub("", one))), "")
-
-
-def _unknown_key(condition: Condition) -> str:
-    """As "AWS global condition context keys" and the Service Authorization Reference list them."""
-    known = catalogue.is_known_key(condition.key)
-    return "" if known else _meant(catalogue.similar_key(condition.key))
-
-
-_ALWAYS: Final = {Quantifier.ALL: "true", Quantifier.ANY: "false"}
 _LIKE: Final = {
     "StringEquals": "StringLike",
     "StringEqualsIgnoreCase": "StringLike",
     "StringNotEquals": "StringNotLike",
     "StringNotEqualsIgnoreCase": "StringNotLike",
 }
-# Null, empty arrays and wildcards: by the "IAM Access Analyzer policy check reference".
-_OF_CONDITIONS: Final = {
-    "if-exists-idle": _Row(
-        _if_exists_idle,
-        "IfExists has no effect in {test}: without the key {key} it is true anyway.",
-    ),
-    "set-operator-missing": _Row(
-        _lacks_set_operator,
-        "{key} is multivalued, and {test} never matches it: use ForAnyValue: or ForAllValues:.",
-    ),
-    "null-with-set-operator": _Row(
-        lambda one: one.asks_presence and _ALWAYS.get(one.test.quantifier),
-        "{test} is always {found}: Null needs no set operator.",
-    ),
-    "values-missing": _Row(
-        lambda one: not one.values, "{test} has no values for {key}: it never matches."
-    ),
-    "value-unreadable": _Row(
-        lambda one: " and ".join(map(repr, one.unreadable)),
-        "{found} is not {wants}: {test} never matches it.",
-    ),
-    "wildcard-literal": _Row(
-        _literal_wildcard, "{test} takes {found} literally: {like} supports wildcards."
-    ),
-    "key-unknown": _Row(_unknown_key, "There is no condition key {key}: no request has it{found}"),
-}
+"""The operators that take wildcards literally, and the similar ones that support them."""
 
 
 def _about(condition: Condition) -> Iterator[tuple[str, str]]:
-    test = condition.test
-    named = {"test": test.written, "key": condition.key, "wants": test.operator.wants}
-    for code, row in _OF_CONDITIONS.items():
-        if found := row.finds(condition):
-            like = _LIKE.get(test.operator.name)
-            yield code, row.says.format(found=found, like=like, **named)
+    """The rules that a condition breaks, each with a message.
+
+    Null, empty arrays and wildcards: by the "IAM Access Analyzer policy check reference". Keys: as
+    "AWS global condition context keys" and the Service Authorization Reference list them.
+    """
+    key, test, operator = condition.key, condition.test, condition.test.operator
+    name, every = test.written, test.quantifier is Quantifier.ALL
+    single = test.quantifier is Quantifier.NONE
+    if test.if_exists and (every or (single and operator.negated)):
+        says = f"IfExists has no effect in {name}: without the key {key} it is true anyway."
+        yield "if-exists-idle", says
+    if condition.asks_presence and not single:
+        always = "true" if every else "false"
+        yield "null-with-set-operator", f"{name} is always {always}: Null needs no set operator."
+    elif single and not condition.asks_presence and catalogue.is_multivalued(key):
+        says = f"{key} is multivalued, and {name} never matches it: use ForAnyValue: or"
+        yield "set-operator-missing", f"{says} ForAllValues:."
+    if not condition.values:
+        yield "values-missing", f"{name} has no values for {key}: it never matches."
+    if found := " and ".join(map(repr, condition.unreadable)):
+        yield "value-unreadable", f"{found} is not {operator.wants}: {name} never matches it."
+    if like := _LIKE.get(operator.name):
+        literal = (one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one)))
+        for value in islice(literal, 1):
+            yield "wildcard-literal", f"{name} takes {value} literally: {like} supports wildcards."
+    if not catalogue.is_known_key(key):
+        meant = _meant(catalogue.similar_key(key))
+        yield "key-unknown", f"There is no condition key {key}: no request has it{meant}"

@@ -6,6 +6,7 @@ literal text.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from typing import Final, ParamSpec, TypeVar
@@ -64,19 +65,15 @@ class Variable(msgspec.Struct, frozen=True):
         return lookup(self.key) or self.default
 
 
-class Star(msgspec.Struct, frozen=True):
-    """``*``: any text; unless ``crosses``, within one segment of an ARN."""
+class Wildcard(msgspec.Struct, frozen=True):
+    """``*``: any text, or ``?``: any character; unless ``crosses``, without colons."""
 
+    sign: str
     crosses: bool = True
 
 
-class One(msgspec.Struct, frozen=True):
-    """``?``: any single character; unless ``crosses``, no colon."""
-
-    crosses: bool = True
-
-
-Token = str | Variable | Star | One
+_ANY: Final = Wildcard("*")
+Token = str | Variable | Wildcard
 
 
 class Glob:
@@ -129,18 +126,16 @@ class Glob:
 
     def shown(self, lookup: Lookup) -> str:
         """The pattern with the values of its variables; as written if that is too long."""
-        texts: list[str] = []
-        length = 0
+        shown = ""
         for part in self._parts:
-            shown = "*" if isinstance(part, Star) else "?"
             if isinstance(part, Variable):
                 value = part.value(lookup)
-                shown = part.source if value is None else value
-            texts.append(part if isinstance(part, str) else shown)
-            length += len(texts[-1])
-            if length > len(self.text) + _READABLE:
+                shown += part.source if value is None else value
+            else:
+                shown += part if isinstance(part, str) else part.sign
+            if len(shown) > len(self.text) + _READABLE:
                 return self.text
-        return "".join(texts)
+        return shown
 
 
 def glob(text: str, *, variables: bool = True, wildcards: bool = True, arn: bool = False) -> Glob:
@@ -184,8 +179,7 @@ def _tokens(text: str, *, variables: bool, wildcards: bool) -> list[Token]:
 
 def _special(text: str, *, wildcards: bool) -> Token:
     if text in ("*", "?"):
-        wildcard = Star() if text == "*" else One()
-        return wildcard if wildcards else text
+        return Wildcard(text) if wildcards else text
     inner = text[2:-1]
     if inner in ("*", "?", "$"):
         return inner
@@ -206,10 +200,9 @@ def _merged(parts: Iterable[Token]) -> list[Token]:
             merged.append(joined)
         texts = []
         last = merged[-1] if merged else None
-        if isinstance(part, Star) and isinstance(last, Star):
-            merged[-1] = Star(part.crosses or last.crosses)
-        else:
-            merged.append(part)
+        if isinstance(part, Wildcard) and part.sign == "*" and part == last:
+            continue
+        merged.append(part)
     joined = "".join(texts)
     return [*merged, joined] if joined else merged
 
@@ -229,11 +222,9 @@ def _within_arn(parts: Sequence[Token]) -> list[Token]:
             colons += part.count(":") if isinstance(part, str) else 0
         elif isinstance(part, Variable):
             result.append(part.source)
-        elif isinstance(part, One):
-            result.append(One(crosses=False))
         else:
             ends = isinstance(following, str) and following.startswith(":")
-            result.append(Star(crosses=ends))
+            result.append(Wildcard(part.sign, crosses=part.sign == "*" and ends))
     return _merged(result)
 
 
@@ -241,13 +232,12 @@ def _within_arn(parts: Sequence[Token]) -> list[Token]:
 
 
 def _matcher(parts: Sequence[Token]) -> _Matcher:
-    """A test of whether the parts, which have no variables, match a whole text."""
-    simple = all(isinstance(part, str) or part == Star() for part in parts)
-    return _literal_matcher(parts) if simple else _automaton(parts)
+    """A test of whether the parts, which have no variables, match a whole text.
 
-
-def _literal_matcher(parts: Sequence[Token]) -> _Matcher:
-    """A test for texts between stars: each is searched once, after the one before it."""
+    Texts between stars are each searched once, after the one before it.
+    """
+    if not all(isinstance(part, str) or part == _ANY for part in parts):
+        return _automaton(parts)
     literals = [part for part in parts if isinstance(part, str)]
     if len(literals) == len(parts):
         return "".join(literals).__eq__
@@ -273,16 +263,16 @@ def _automaton(parts: Sequence[Token]) -> _Matcher:
     items: list[Token] = []
     for part in parts:
         items += part if isinstance(part, str) else (part,)
-    accepts: dict[str, int] = {}
+    bits: Counter[Token] = Counter()
     for index, item in enumerate(items):
-        if isinstance(item, str):
-            accepts[item] = accepts.get(item, 0) | 1 << index
-    ones = _bits(items, One)
-    ones_crossing = _bits(items, One, crossing=True)
-    for character in accepts:
-        accepts[character] |= ones_crossing if character == ":" else ones
-    stars = _bits(items, Star)
-    stars_crossing = _bits(items, Star, crossing=True)
+        bits[item] |= 1 << index
+    ones_crossing, stars_crossing = bits[Wildcard("?")], bits[_ANY]
+    ones = ones_crossing | bits[Wildcard("?", crosses=False)]
+    stars = stars_crossing | bits[Wildcard("*", crosses=False)]
+    accepts = {
+        character: places | (ones_crossing if character == ":" else ones)
+        for character, places in bits.items()
+    }
     final = 1 << len(items)
 
     def test(value: str) -> bool:
@@ -297,12 +287,3 @@ def _automaton(parts: Sequence[Token]) -> _Matcher:
         return bool(state & final)
 
     return test
-
-
-def _bits(items: Sequence[Token], kind: type[One | Star], *, crossing: bool = False) -> int:
-    """A bit for each item of this kind, or only for those that cross colons."""
-    return sum(
-        1 << index
-        for index, item in enumerate(items)
-        if isinstance(item, kind) and (item.crosses or not crossing)
-    )

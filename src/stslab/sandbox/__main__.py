@@ -16,9 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
         # The starter waits for this process only; the server is its own session's.
         os._exit(0)
     gc.disable()  # until the account is open: what starting makes is there to stay
-    from stslab.sandbox.server.process import Options, serve
+    from stslab.sandbox.server.process import serve
 
-    return serve(Options(given.folder, given.port, given.ready_fd, given.idle, given.fresh))
+    return serve(given.folder, given.port, given.ready_fd, given.idle, fresh=given.fresh)
 
 
 def _parser() -> argparse.ArgumentParser:

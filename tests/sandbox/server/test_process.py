@@ -260,7 +260,7 @@ def test_without_aws_s_policies_it_does_not_start(folder, tmp_path, monkeypatch)
 COLD = """
 import sys
 from pathlib import Path
-from stslab.sandbox.server.process import Options, serve
+from stslab.sandbox.server.process import serve
 
 
 class Cold:
@@ -276,7 +276,7 @@ class Cold:
         pass
 
 
-sys.exit(serve(Options(Path(sys.argv[1]), 0, None, 2, False), Cold))
+sys.exit(serve(Path(sys.argv[1]), 0, None, 2, fresh=False, kind=Cold))
 """
 
 

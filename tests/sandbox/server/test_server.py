@@ -14,11 +14,11 @@ from stslab.errors import SandboxError
 from stslab.sandbox.api import http as reading
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.server.control import (
-    TOKEN_HEADER,
     ControlRequest,
     admitted,
     without_token,
 )
+from stslab.sandbox.server.files import TOKEN_HEADER
 from stslab.sandbox.server.server import SandboxServer
 
 BEGUN = threading.Event()

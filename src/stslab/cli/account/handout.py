@@ -117,9 +117,9 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
             journal.take_in(run_id, links)
             run = journal.runs()[0]
     made = sandbox_target(home)
-    opened = made.open(home.profiles(made.info.name))
+    own = made.profiles(home.profiles(made.info.name))
     for name, held in profiles.items():
-        opened.profiles.save(name, held)
+        own.save(name, held)
     lab = None
     for name, content in files.items():
         to = home.root / "labs" / run_id / name.removeprefix(_LAB)
@@ -128,7 +128,7 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
         lab = to if to.name == Path(run.path).name else lab
     with suppress(StslabError), Journal(home.journal) as journal:
         now = current(journal, run.target)
-        configure(now.lab, opened.profiles, now.scope)  # profiles that hold no keys
+        configure(now.lab, own, now.scope)  # profiles that hold no keys
     return run, lab
 
 

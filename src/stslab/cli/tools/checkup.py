@@ -365,10 +365,10 @@ def _clock(reached: Reach) -> Checked:
 
 def _found(source: Source) -> Checked:
     """Which credentials botocore's chain finds, and how long they last."""
-    found = credentials_found(source.clients)
-    if found.expires is None:
-        return checked("credentials", f"from {found.method}; they do not expire")
-    left = (found.expires - datetime.now(UTC)).total_seconds()
-    says = f"from {found.method}; until {found.expires:%Y-%m-%d %H:%M} UTC"
+    method, expires = credentials_found(source.clients)
+    if expires is None:
+        return checked("credentials", f"from {method}; they do not expire")
+    left = (expires - datetime.now(UTC)).total_seconds()
+    says = f"from {method}; until {expires:%Y-%m-%d %H:%M} UTC"
     fix = "" if left > _SOON else "Sign in again soon. A stopped run can be continued."
     return checked("credentials", says, fix, WARNING)

@@ -2,7 +2,7 @@
 
 "Grammar of the IAM JSON policy language", "IAM JSON policy elements reference", and for the
 messages "Troubleshoot IAM policies". The hint of an error says where: a reader of an element adds
-its part, and :func:`_statement` puts the statement before it. Equal lists of actions are read once.
+its part, and :func:`read_policy` the statement before it. Equal lists of actions are read once.
 """
 
 import json
@@ -23,6 +23,7 @@ from stslab.policy.documents.statement import (
     is_aws_principal,
 )
 from stslab.policy.patterns import ARN_SEPARATORS, remembered
+from stslab.structures import listed
 from stslab.vocabulary import LATEST, LEGACY, PolicyKind
 
 SYNTAX: Final = "Syntax errors in policy."
@@ -46,10 +47,15 @@ _RCP_FULL: Final = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resourc
 def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
     statements = _statements(document, kind)
     variables = isinstance(document, Mapping) and document.get("Version") == LATEST
-    found = [_statement(at, each, kind, variables=variables) for at, each in enumerate(statements)]
-    if kind is PolicyKind.RCP:
-        for each in found:
-            _check_rcp(each)
+    found = []
+    for index, source in enumerate(statements):
+        try:
+            found.append(_statement(index, source, kind, variables=variables))
+        except MalformedPolicy as error:
+            where = f"Statement {index + 1}"
+            raise MalformedPolicy(error.message, where + error.hint) from None
+    for each in found if kind is PolicyKind.RCP else ():
+        _check_rcp(each)
     if len(found) > 1 and kind is not PolicyKind.RESOURCE:
         sids = [sid for each in found if (sid := each.source.get("Sid"))]
         if len(sids) != len(set(sids)):
@@ -66,8 +72,7 @@ def _check_rcp(statement: Statement) -> None:
         )
     if "NotAction" in source:
         raise MalformedPolicy(SYNTAX, "A resource control policy can't have NotAction.")
-    actions = source["Action"]
-    if source["Effect"] == "Deny" and "*" in ([actions] if isinstance(actions, str) else actions):
+    if source["Effect"] == "Deny" and "*" in listed(source["Action"]):
         raise MalformedPolicy(SYNTAX, "A resource control policy must name its actions' service.")
 
 
@@ -97,15 +102,6 @@ def _check_names(given: Iterable[str], known: set[str], kind: PolicyKind, lacks:
 
 
 def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool) -> Statement:
-    """One statement. MalformedPolicy: its hint begins with the statement's number."""
-    try:
-        return _read_statement(index, source, kind, variables=variables)
-    except MalformedPolicy as error:
-        where = f"Statement {index + 1}"
-        raise MalformedPolicy(error.message, where + error.hint) from None
-
-
-def _read_statement(index: int, source: object, kind: PolicyKind, *, variables: bool) -> Statement:
     if not isinstance(source, dict):
         raise MalformedPolicy(SYNTAX, " is not a JSON object.")
     principal, action, resource = _names(tuple(source), kind)
@@ -264,28 +260,23 @@ def _joined(values: list[Any], name: str) -> str:
 
 
 def _resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
-    found = _texts(value, name)
-    if not found:
-        raise MalformedPolicy("Policy statement must contain resources.")
-    for each in found:
-        if not _ARN.fullmatch(each):
-            _refuse_arn(each, kind)
-    return found
-
-
-def _refuse_arn(text: str, kind: PolicyKind) -> None:
-    """Raise MalformedPolicy unless the resource is valid: an ARN or ``*``.
+    """Each is an ARN or ``*``.
 
     A ``*`` at the end may replace missing parts; the service can't have wildcards ("IAM JSON
     policy elements: Resource").
     """
-    if text and not text.strip("*"):
-        return
-    parts = text.split(":", ARN_SEPARATORS)
-    if parts[0] == "arn" and _WILDCARD.search((*parts, "", "")[2]):
-        raise MalformedPolicy(_NO_SERVICE, f": {text}")
-    if kind is not PolicyKind.RESOURCE and (message := _broken(text, parts)):
-        raise MalformedPolicy(message, "" if text in message else f": {text}")
+    found = _texts(value, name)
+    if not found:
+        raise MalformedPolicy("Policy statement must contain resources.")
+    for text in found:
+        if _ARN.fullmatch(text) or (text and not text.strip("*")):
+            continue
+        parts = text.split(":", ARN_SEPARATORS)
+        if parts[0] == "arn" and _WILDCARD.search((*parts, "", "")[2]):
+            raise MalformedPolicy(_NO_SERVICE, f": {text}")
+        if kind is not PolicyKind.RESOURCE and (message := _broken(text, parts)):
+            raise MalformedPolicy(message, "" if text in message else f": {text}")
+    return found
 
 
 def _broken(text: str, parts: Sequence[str]) -> str:
@@ -318,10 +309,6 @@ def _principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
             refusal = 'AssumeRolepolicy contained an invalid principal: "STAR":"*".'
             raise MalformedPolicy(refusal, ': write {"AWS": "*"} for everyone.')
         return PrincipalElement(name, None)
-    return PrincipalElement(name, _principals(value, name, kind))
-
-
-def _principals(value: object, name: str, kind: PolicyKind) -> list[tuple[str, str]]:
     if not value or value in ({"AWS": []}, {"AWS": ""}):
         raise MalformedPolicy(f"Missing required field {name} cannot be empty!")
     if not isinstance(value, dict):
@@ -335,7 +322,7 @@ def _principals(value: object, name: str, kind: PolicyKind) -> list[tuple[str, s
         for each in _texts(names, name) or [""]:
             _check_principal(type_, each, kind)
             principals.append((type_, each))
-    return principals
+    return PrincipalElement(name, principals)
 
 
 def _check_principal(type_: str, name: str, kind: PolicyKind) -> None:
@@ -383,17 +370,13 @@ def read_tests(element: object, unknown: str = "") -> list[tuple[Test, str, Sequ
 
 
 def _condition_values(key: str, value: object) -> Sequence[str]:
-    """The values of a key. IAM accepts an empty list, which never matches."""
+    """The values of a key. IAM accepts an empty list, which never matches.
+
+    Quotation marks are optional for numbers and Booleans ("The policy language and JSON").
+    """
     if not _CONDITION_KEY.fullmatch(key):
         raise MalformedPolicy(_NO_VENDOR, f": condition key {key!r}")
-    values = value if isinstance(value, list) else [value]
-    texts = [_value_text(each) for each in values]
+    values: list[Any] = value if isinstance(value, list) else [value]
+    texts = [json.dumps(each) if isinstance(each, int | float) else each for each in values]
     _joined(texts, key)
-    return texts  # type: ignore[return-value]  # they are texts, or could not be joined
-
-
-def _value_text(value: object) -> object:
-    """Quotation marks are optional for numbers and Booleans ("The policy language and JSON")."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
+    return texts

@@ -6,10 +6,9 @@ first needs them: for most statements a request needs only the action.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import partial
 from typing import Any, Final
 
 from stslab.policy.conditions import Condition, Test
@@ -68,7 +67,7 @@ class PrincipalElement:
         if self.names is None:
             levels = {Level.EVERYONE}
         else:
-            levels = {_LEVELS[kind](name, principal) for kind, name in self.names}
+            levels = {_level(type_, name, principal) for type_, name in self.names}
         if not self.negated:
             return max(levels, default=Level.NONE)
         excepted = Level.EVERYONE in levels or levels >= _EXCEPTED[principal.kind]
@@ -80,14 +79,26 @@ class PrincipalElement:
         return self.names is None or ("AWS", "*") in self.names
 
 
-def _level_of_aws(name: str, principal: Principal) -> Level:
-    """``{"AWS": "*"}`` matches AWS identities and anonymous callers, but not services.
+_OTHERS: Final = {PrincipalKind.SERVICE: "Service", PrincipalKind.PROVIDER: "Federated"}
 
-    A unique id is a user's, a role's (for all its sessions), or a session's.
+
+def _level(type_: str, name: str, principal: Principal) -> Level:
+    """How closely a name of this type names the principal.
+
+    A canonical user id names an account, like an account id. ``{"AWS": "*"}`` matches AWS
+    identities and anonymous callers, but not services.
     """
+    other = _OTHERS.get(principal.kind)
+    if type_ == "AWS":
+        return Level.NONE if other else _level_of_aws(name, principal)
+    if type_ == "CanonicalUser" and name == principal.canonical_id:
+        return Level.DIRECT if principal.kind is PrincipalKind.ROOT else Level.ACCOUNT
+    return Level.DIRECT if type_ == other and name in {"*", principal.arn} else Level.NONE
+
+
+def _level_of_aws(name: str, principal: Principal) -> Level:
+    """A unique id is a user's, a role's (for all its sessions), or a session's."""
     kind = principal.kind
-    if kind in _OTHERS:
-        return Level.NONE
     if name == "*":
         return Level.EVERYONE
     if not principal.member:
@@ -99,9 +110,6 @@ def _level_of_aws(name: str, principal: Principal) -> Level:
         return Level.DIRECT if kind is PrincipalKind.ROOT else Level.ACCOUNT
     issued = name in (principal.issuer, principal.user_id.partition(":")[0])
     return Level.ISSUER if issued or _names_role(name, principal) else Level.NONE
-
-
-_OTHERS: Final = {PrincipalKind.SERVICE: "Service", PrincipalKind.PROVIDER: "Federated"}
 
 
 def _names_role(name: str, principal: Principal) -> bool:
@@ -120,27 +128,7 @@ def _names_role(name: str, principal: Principal) -> bool:
     )
 
 
-def _level_of_canonical(name: str, principal: Principal) -> Level:
-    """A canonical user id names an account, like an account id."""
-    if name != principal.canonical_id:
-        return Level.NONE
-    return Level.DIRECT if principal.kind is PrincipalKind.ROOT else Level.ACCOUNT
-
-
-def _level_of_other(name: str, principal: Principal, type_: str) -> Level:
-    named = _OTHERS.get(principal.kind) == type_ and name in {"*", principal.arn}
-    return Level.DIRECT if named else Level.NONE
-
-
-_LEVELS: Final[Mapping[str, Callable[[str, Principal], Level]]] = {
-    "AWS": _level_of_aws,
-    "Service": partial(_level_of_other, type_="Service"),
-    "Federated": partial(_level_of_other, type_="Federated"),
-    "CanonicalUser": _level_of_canonical,
-}
-
-TYPES: Final = tuple(_LEVELS)  # The types that a Principal element may have
-
+TYPES: Final = ("AWS", "Service", "Federated", "CanonicalUser")  # those of a Principal element
 _ENTITY: Final = re.compile(
     r"arn:[a-z-]+:(?:iam::[\w-]+:(?:root|(?:user|role)/[^*?]+)"
     r"|sts::[0-9]{12}:(?:assumed-role/[^*?/]+/[^*?/]+|federated-user/[^*?]+))"

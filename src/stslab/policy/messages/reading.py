@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from itertools import islice
+from operator import add
 from typing import Any, Final, NamedTuple
 
 import jmespath
@@ -166,26 +167,19 @@ def _prefix(service: str) -> str:
     return _PREFIXES.get(plain, plain)
 
 
-class Unwrapped(NamedTuple):
-    """A text whose lines a terminal may have wrapped."""
+def unwrapped(text: str) -> tuple[str, str, bool]:
+    """The text without a terminal's escapes, borders and line breaks.
 
-    between_words: str  # the text if lines were only broken between words
-    anywhere: str  # the text if lines were broken anywhere, at the terminal's width
-    likely: bool  # whether the latter is likely
-
-
-def unwrapped(text: str) -> Unwrapped:
-    """The text without escapes and borders, with its lines joined in both ways."""
+    Once if it broke lines between words only, once if anywhere, at its width; and whether the
+    latter is likely.
+    """
     lines = _ESCAPES.sub("", text).replace("\r", "").strip("\n").split("\n")
     width = max(map(len, lines))
     bare = [_BORDER.sub("", line) for line in lines]
     ends = ["" if len(line) == width else "\n" for line in lines]
     next_to_first = bare[ends.index("") + 1 :][:1]
-    return Unwrapped(
-        _plain("\n".join(bare)),
-        _plain("".join(part for pair in zip(bare, ends, strict=True) for part in pair)),
-        likely=ends.count("") > 1 or (width <= _WIDEST and any(map(_goes_on, next_to_first))),
-    )
+    likely = ends.count("") > 1 or (width <= _WIDEST and any(map(_goes_on, next_to_first)))
+    return _plain("\n".join(bare)), _plain("".join(map(add, bare, ends))), likely
 
 
 def _goes_on(line: str) -> bool:
@@ -373,11 +367,11 @@ def _best(text: str) -> Message | None:
     If only lines broken between words give a whole sentence, the other reading adds just its code,
     service and operation.
     """
-    lines = unwrapped(text)
-    between, anywhere = _read(lines.between_words), _read(lines.anywhere)
-    if between.sense >= anywhere.sense + lines.likely:
+    between_words, broken_anywhere, likely = unwrapped(text)
+    between, anywhere = _read(between_words), _read(broken_anywhere)
+    if between.sense >= anywhere.sense + likely:
         return between.message
-    if between.whole and not lines.likely and between.message and anywhere.message:
+    if between.whole and not likely and between.message and anywhere.message:
         return _completed(between.message, anywhere.message, _AROUND)
     return anywhere.message
 

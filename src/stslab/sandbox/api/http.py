@@ -68,7 +68,12 @@ def read_head(stream: Reader) -> Head | None:
         return None
     if len(line) > MAX_REQUEST_LINE:
         raise Malformed("414 URI Too Long", "The request line is too long.")
-    method, target, minor = _request_line(line.decode("latin-1"))
+    match = _REQUEST_LINE.fullmatch(line.decode("latin-1"))
+    if not match:
+        raise Malformed("400 Bad Request", "The request line can't be read.")
+    method, target, major, minor = match.groups()
+    if major != "1" or minor not in "01":
+        raise Malformed("505 HTTP Version Not Supported", "Only HTTP/1.1 is supported.")
     headers = _headers(stream)
     path, _, raw_query = target.partition("?")
     if _BAD_ESCAPE.search(path):
@@ -77,7 +82,8 @@ def read_head(stream: Reader) -> Head | None:
         unquote(path, errors="strict")
     except UnicodeDecodeError:
         raise Malformed("400 Bad Request", "The path is not UTF-8.") from None
-    return _framed(method, path, raw_query, headers, minor)
+    request = HttpRequest(method, path, parse_query(raw_query), raw_query, headers, b"")
+    return _framed(request, minor=int(minor))
 
 
 def parse_query(raw: str) -> Pairs:
@@ -103,16 +109,6 @@ def read_body(stream: Reader, length: int | None) -> bytes:
     return body
 
 
-def _request_line(line: str) -> tuple[str, str, int]:
-    match = _REQUEST_LINE.fullmatch(line)
-    if not match:
-        raise Malformed("400 Bad Request", "The request line can't be read.")
-    method, target, major, minor = match.groups()
-    if major != "1" or minor not in "01":
-        raise Malformed("505 HTTP Version Not Supported", "Only HTTP/1.1 is supported.")
-    return method, target, int(minor)
-
-
 def _headers(stream: Reader) -> Pairs:
     headers: list[tuple[str, str]] = []
     room = MAX_HEAD
@@ -129,19 +125,21 @@ def _headers(stream: Reader) -> Pairs:
         headers.append((match[1], match[2].rstrip(" \t")))
 
 
-def _framed(method: str, path: str, raw_query: str, headers: Pairs, minor: int) -> Head:
-    framing = {name: [v for k, v in headers if k.lower() == name] for name in _FRAMING}
-    for name, values in framing.items():
-        if len(values) > 1:
+def _framed(request: HttpRequest, minor: int) -> Head:
+    sent = [(name.lower(), value) for name, value in request.headers]
+    for name in _FRAMING:
+        if sum(one == name for one, _ in sent) > 1:
             raise Malformed("400 Bad Request", f"There is more than one {name} header.")
-    host, length, encoding, expect = (next(iter(framing[name]), "") for name in _FRAMING)
+    host, length, encoding, expect = (request.header(name) for name in _FRAMING)
     if expect and expect.lower() != "100-continue":
         raise Malformed("417 Expectation Failed", "Expect must be 100-continue.")
+    connection = ",".join(value for name, value in sent if name == "connection")
+    options = {option.strip().lower() for option in connection.split(",")}
     return Head(
-        HttpRequest(method, path, parse_query(raw_query), raw_query, headers, b""),
+        request,
         host,
         length=_length(length, encoding, minor),
-        keep_alive=_keeps_alive(headers, minor),
+        keep_alive="keep-alive" in options if minor == 0 else "close" not in options,
         expects_continue=bool(expect) and minor == 1,
     )
 
@@ -158,16 +156,6 @@ def _length(length: str, encoding: str, minor: int) -> int | None:
     if not _DIGITS.fullmatch(length):
         raise Malformed("400 Bad Request", "The Content-Length is not a number.")
     return int(length)
-
-
-def _keeps_alive(headers: Pairs, minor: int) -> bool:
-    options = {
-        option.strip().lower()
-        for name, value in headers
-        if name.lower() == "connection"
-        for option in value.split(",")
-    }
-    return "keep-alive" in options if minor == 0 else "close" not in options
 
 
 def _read_chunks(stream: Reader) -> bytes:

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -65,7 +65,7 @@ def check(service: str, name: str, params: Params) -> None:
     shape = operation(service, name).input_shape
     if service == "iam" and shape is not None:
         _check_names(shape, params)
-    found = _structure(shape, params, "") if shape is not None else ()
+    found = _problems(shape, params, "") if shape is not None else ()
     problems = [  # IAM repeats neither the value nor those that are allowed
         f"Value {_LIST.sub('', constraint)}" if service == "iam" else f"Value {value} {constraint}"
         for value, constraint in found
@@ -97,20 +97,23 @@ def _check_names(shape: Shape, params: Params) -> None:
             )
 
 
-def _structure(shape: Shape, value: Params, path: str) -> Problems:
-    for name, member in shape.members.items():
-        lower = name[:1].lower() + name[1:]
-        inner = f"{path}.{lower}" if path else lower
-        if value.get(name) is not None:
-            yield from _problems(member, value[name], inner)
-        elif name in shape.required_members:
-            yield "null", f"at '{inner}' {_CONSTRAINT} not be null"
-
-
-def _list(shape: Shape, value: Sequence[object], path: str) -> Problems:
-    yield from _size(shape, len(value), _listed(value), path, "have length")
-    for number, item in enumerate(value, start=1):
-        yield from _problems(shape.member, item, f"{path}.{number}.member")
+def _problems(shape: Shape, value: Any, path: str) -> Problems:
+    if shape.type_name == "structure":
+        for name, member in shape.members.items():
+            lower = name[:1].lower() + name[1:]
+            inner = f"{path}.{lower}" if path else lower
+            if value.get(name) is not None:
+                yield from _problems(member, value[name], inner)
+            elif name in shape.required_members:
+                yield "null", f"at '{inner}' {_CONSTRAINT} not be null"
+    elif shape.type_name == "list":
+        yield from _size(shape, len(value), _listed(value), path, "have length")
+        for number, item in enumerate(value, start=1):
+            yield from _problems(shape.member, item, f"{path}.{number}.member")
+    elif shape.type_name == "string":
+        yield from _string(shape, value, path)
+    elif shape.type_name == "integer":
+        yield from _size(shape, value, str(value), path, "have value")
 
 
 def _string(shape: Shape, value: str, path: str) -> Problems:
@@ -133,19 +136,6 @@ def _size(shape: Shape, size: int, shown: str, path: str, what: str) -> Problems
         yield f"'{shown}'", f"{start} less than or equal to {most}"
 
 
-_CHECKERS: Mapping[str, Callable[..., Problems]] = {
-    "structure": _structure,
-    "list": _list,
-    "string": _string,
-    "integer": lambda shape, value, path: _size(shape, value, str(value), path, "have value"),
-}
-
-
-def _problems(shape: Shape, value: object, path: str) -> Problems:
-    checker = _CHECKERS.get(shape.type_name)
-    return iter(()) if checker is None else checker(shape, value, path)
-
-
 @functools.cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     r"""AWS's patterns are Java's: ``\w`` is ASCII, and ``\p{L}`` is any letter of Unicode."""
@@ -159,10 +149,10 @@ _SPACES = " \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # no tabs,
 
 
 def _listed(values: Sequence[object]) -> str:
-    return f"[{', '.join(map(_shown, values))}]"
-
-
-def _shown(value: object) -> str:
-    if not isinstance(value, dict):
-        return str(value)
-    return f"{{{', '.join(f'{name}={part}' for name, part in value.items())}}}"
+    shown = [
+        f"{{{', '.join(f'{name}={part}' for name, part in value.items())}}}"
+        if isinstance(value, dict)
+        else str(value)
+        for value in values
+    ]
+    return f"[{', '.join(shown)}]"

@@ -3,14 +3,14 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from itertools import chain, product
 
 from stslab.policy import MalformedPolicy, NamedPolicy, PolicyKind, parse
 from stslab.sandbox.api import faults, identifiers
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.state.identities import Role, User
 from stslab.sandbox.state.snapshot import View
-from stslab.structures import listed
+from stslab.structures import listed, mapped
 from stslab.vocabulary import LATEST
 
 
@@ -46,7 +46,7 @@ def checked(text: str, kind: PolicyKind) -> str:
         raise faults.malformed_policy(error.message) from error
     if text[:1].isspace() and kind in _INDENTED:
         raise faults.malformed_policy(_INDENTED[kind])
-    for one in (one for each in policy.statements for one in (each.resources or ("", ()))[1]):
+    for one in chain.from_iterable((each.resources or ("", ()))[1] for each in policy.statements):
         if _VARIABLE_ACCOUNT.match(one):
             raise faults.malformed_policy(_INDENTED[PolicyKind.IDENTITY])
         if one.startswith("arn:aws-"):
@@ -64,12 +64,9 @@ _ROOT = re.compile(r"arn:aws:iam::\d{12}:root")
 _UNIQUE_ID = re.compile(r"(AIDA|AROA)[A-Z0-9]{12,}")
 _ELEMENTS = ("Principal", "NotPrincipal")
 
-_KINDS: Mapping[str, type[User | Role]] = {"user": User, "role": Role}
-_PREFIXES: Mapping[str, type[User | Role]] = {"AIDA": User, "AROA": Role}
+_KINDS: Mapping[str, type[User | Role]] = {"user": User, "AIDA": User, "role": Role, "AROA": Role}
 _MOST_REMEMBERED = 4096
 _LAST_KEYS: dict[str, str] = {}
-
-Replace = Callable[[str], str]
 
 
 def with_ids(text: str, view: View) -> str:
@@ -88,23 +85,16 @@ def with_arns(text: str, view: View) -> str:
     return _replaced(text, lambda name: entity.arn if (entity := by_id(view, name)) else name)
 
 
-def _replaced(text: str, replace: Replace) -> str:
-    document = json.loads(text)
-    changed = [_replace_in(statement, replace) for statement in listed(document["Statement"])]
-    return json.dumps(document, separators=(",", ":")) if any(changed) else text
-
-
-def _replace_in(statement: Mapping[str, Any], replace: Replace) -> bool:
-    changed = False
-    for element in _ELEMENTS:
+def _replaced(text: str, replace: Callable[[str], str]) -> str:
+    """The document with its AWS principals changed; the same text if none is."""
+    document, changed = json.loads(text), False
+    for statement, element in product(listed(document["Statement"]), _ELEMENTS):
         principal = statement.get(element)
         if isinstance(principal, dict) and "AWS" in principal:
             before = principal["AWS"]
-            several = isinstance(before, list)
-            after = [replace(name) for name in before] if several else replace(before)
-            principal["AWS"] = after
-            changed = changed or before != after
-    return changed
+            principal["AWS"] = mapped(before, replace)
+            changed = changed or before != principal["AWS"]
+    return json.dumps(document, separators=(",", ":")) if changed else text
 
 
 def _id_of(name: str, view: View) -> str:
@@ -138,7 +128,7 @@ def by_id(view: View, unique_id: str) -> User | Role | None:
     """The user or role with this unique id, in whatever account; None if it is deleted."""
     if not _UNIQUE_ID.fullmatch(unique_id):
         return None
-    kind, account = _PREFIXES[unique_id[:4]], identifiers.account_of_key(unique_id[:-1]) or ""
+    kind, account = _KINDS[unique_id[:4]], identifiers.account_of_key(unique_id[:-1]) or ""
     hinted = view.get(kind, account, _LAST_KEYS.get(unique_id, ""))
     if hinted is not None and hinted.unique_id == unique_id:
         return hinted

@@ -23,6 +23,7 @@ _AMZ_JSON = "application/x-amz-json-1.1"
 S3_HOST_ID = "9Gjjt1m+cjU4OPvX9O9/8RuvnG41MRb/18Oux2o5H5MY7ISNTlXN+Dz9IG62/ILVxhAGI0qyPfg="
 """``x-amz-id-2``, the id of a host of S3. The embedded account has one host."""
 _S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_XML_START = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _S3_ROOTS: Mapping[str, str] = {
     "CreateMultipartUpload": "InitiateMultipartUploadResult",
     "DeleteObjects": "DeleteResult",
@@ -60,7 +61,7 @@ def result(
 ) -> ApiResponse:
     """The response of a call that succeeded, in the protocol of the service."""
     if service == "s3":
-        return _rest(service, operation, answer, request_id)
+        return _rest(operation, answer, request_id)
     return _query(service, operation, answer, request_id, as_json=as_json)
 
 
@@ -110,20 +111,19 @@ def _query(
     return ApiResponse(200, (("Content-Type", XML), *ids), text.encode())
 
 
-def _rest(service: str, operation: str, answer: Answer, request_id: str) -> ApiResponse:
+def _rest(operation: str, answer: Answer, request_id: str) -> ApiResponse:
     """The body (the payload, or the members in XML), and the members that are headers."""
-    model = operations.operation(service, operation)
-    shape = model.output_shape
-    ids = request_ids(service, request_id)
+    model = operations.operation("s3", operation)
     usual = int(model.http.get("responseCode", _NO_CONTENT.get(operation, 200)))
     status = _PARTIAL if answer.get("ContentRange") else usual
-    if shape is None:
-        return ApiResponse(status, ids)
-    headers = tuple(_rest_headers(shape, answer))
-    body = _rest_body(operation, shape, answer)
+    headers: list[tuple[str, str]] = []
+    body = b""
+    if shape := model.output_shape:
+        headers += _rest_headers(shape, answer)
+        body = _rest_body(operation, shape, answer)
     if body and not any(name == "Content-Type" for name, _ in headers):
-        headers = (*headers, ("Content-Type", S3_XML))
-    return ApiResponse(status, (*headers, *ids), body)
+        headers.append(("Content-Type", S3_XML))
+    return ApiResponse(status, (*headers, *request_ids("s3", request_id)), body)
 
 
 def _rest_headers(shape: Shape, answer: Answer) -> Iterator[tuple[str, str]]:
@@ -155,8 +155,7 @@ def _rest_body(operation: str, shape: Shape, answer: Answer) -> bytes:
 
 
 def _document(name: str, members: str) -> bytes:
-    start = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    return f'{start}<{name} xmlns="{_S3_NAMESPACE}">{members}</{name}>'.encode()
+    return f'{_XML_START}<{name} xmlns="{_S3_NAMESPACE}">{members}</{name}>'.encode()
 
 
 _ELSEWHERE = {"location", "xmlAttribute"}
@@ -262,7 +261,9 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
         body = json.dumps({"__type": problem.code, "message": problem.message})
         kind, headers = _AMZ_JSON, (("x-amzn-errortype", problem.code), *headers)
     elif service == "s3":
-        kind, body = S3_XML, _s3_error(problem, request_id)
+        ids = {"RequestId": request_id, "HostId": S3_HOST_ID}
+        members = {"Code": problem.code, "Message": problem.message, **problem.extra, **ids}
+        kind, body = S3_XML, f"{_XML_START}<Error>{_elements(members)}</Error>"
     else:
         whose = "Receiver" if problem.status >= 500 else "Sender"  # noqa: PLR2004 - HTTP's
         message = {"Message": problem.message} if problem.message else {}
@@ -281,17 +282,6 @@ def _namespace(service: str) -> str:
         return ""
     found = operations.model(service).metadata.get("xmlNamespace")
     return f' xmlns="{found}"' if found else ""
-
-
-def _s3_error(problem: ApiFault, request_id: str) -> str:
-    members = {
-        "Code": problem.code,
-        "Message": problem.message,
-        **problem.extra,
-        "RequestId": request_id,
-        "HostId": S3_HOST_ID,
-    }
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{_elements(members)}</Error>'
 
 
 def _elements(members: Mapping[str, Any]) -> str:

@@ -8,12 +8,12 @@ a new role can't be assumed, a deleted policy still counts. IAM itself answers w
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -48,12 +48,10 @@ _ITSELF = {AccessKey: _KEYS, User: _USERS, Role: _ROLES, Group: _POLICIES, Manag
 class _Waiting(NamedTuple):
     """A change that spreads: until then the rest of AWS sees ``before``, None if it was new."""
 
+    address: Address
     until: datetime
     what: str
     before: Record | None
-
-
-_Pending = Mapping[Address, tuple[_Waiting, ...]]
 
 
 class Lag:
@@ -65,29 +63,33 @@ class Lag:
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._changes: Counter[str] = Counter()
-        self._pending: _Pending = {}
+        self._waiting: Sequence[_Waiting] = ()
 
     def notice(self, before: Snapshot, after: Snapshot) -> None:
         """Begin to spread the changes between two snapshots."""
         at = after.now()
-        pending = _unexpired(self._pending, at)
+        waiting = self._unexpired(at)
         for changed in before.differences(after):
             record = changed.after or changed.before
             if record is not None and type(record) in _ITSELF:
                 address = record.table, record.account, record.key
-                new = tuple(self._spreading(changed, type(record), at))
-                pending[address] = (*pending.get(address, ()), *new)
-        self._pending = pending  # in one step: other threads read it
+                for what in _changed(changed, type(record)):
+                    waiting.append(
+                        _Waiting(address, self._known_at(what, at), what, changed.before)
+                    )
+        self._waiting = waiting  # in one step: other threads read it
 
     def seen(self, view: View) -> View:
         """The state that the rest of AWS sees at the view's time."""
-        pending = _unexpired(self._pending, view.now())
-        if not pending:
+        oldest: dict[Address, dict[str, Record | None]] = {}
+        for one in self._unexpired(view.now()):
+            oldest.setdefault(one.address, {}).setdefault(one.what, one.before)
+        if not oldest:
             return view
         fork = Transaction(view)
-        for (table, account, key), waiting in pending.items():
+        for (table, account, key), before in oldest.items():
             now = view.get(TABLES[table], account, key)
-            known = _known(TABLES[table], now, waiting)
+            known = _known(TABLES[table], now, before)
             if known is not None:
                 fork.put(known)
             elif now is not None:
@@ -95,17 +97,10 @@ class Lag:
         return fork
 
     def spreading(self, at: datetime) -> int:
-        return sum(len(waiting) for waiting in _unexpired(self._pending, at).values())
+        return len(self._unexpired(at))
 
-    def _spreading(
-        self, changed: Difference, kind: type[Record], at: datetime
-    ) -> Iterator[_Waiting]:
-        itself = _ITSELF[kind]
-        without = _UNNOTICED | (_IDENTITY if itself != _POLICIES else frozenset())
-        if _members(changed.before, without) != _members(changed.after, without):
-            yield _Waiting(self._known_at(itself, at), itself, changed.before)
-        if itself in (_USERS, _ROLES) and _identity(changed.before) != _identity(changed.after):
-            yield _Waiting(self._known_at(_POLICIES, at), _POLICIES, changed.before)
+    def _unexpired(self, at: datetime) -> list[_Waiting]:
+        return [one for one in self._waiting if one.until > at]
 
     def _known_at(self, what: str, at: datetime) -> datetime:
         self._changes[what] += 1
@@ -114,38 +109,33 @@ class Lag:
         return at + timedelta(seconds=seconds)
 
 
-def _known(kind: type[Record], now: Record | None, waiting: tuple[_Waiting, ...]) -> Record | None:
-    """The record that the rest of AWS sees: it, or its policies, may be older than ``now``."""
-    oldest: dict[str, Record | None] = {}
-    for one in waiting:
-        oldest.setdefault(one.what, one.before)
-    known = oldest.get(_ITSELF[kind], now)
-    if known is None or _POLICIES not in oldest or _ITSELF[kind] == _POLICIES:
-        return known
-    return msgspec.structs.replace(known, **_identity(oldest[_POLICIES], of=known))
+def _changed(change: Difference, kind: type[Record]) -> Iterator[str]:
+    """What spreads by itself: the record, and the policies of a user or role."""
+    itself, names = _ITSELF[kind], set(kind.__struct_fields__) - _UNNOTICED
+    policies = names & _IDENTITY if itself in (_USERS, _ROLES) else set()
+    for what, fields in ((itself, names - policies), (_POLICIES, policies)):
+        if _fields(change.before, fields) != _fields(change.after, fields):
+            yield what
 
 
-def _unexpired(pending: _Pending, at: datetime) -> dict[Address, tuple[_Waiting, ...]]:
-    left = {
-        key: tuple(one for one in waiting if one.until > at) for key, waiting in pending.items()
-    }
-    return {address: waiting for address, waiting in left.items() if waiting}
-
-
-def _members(record: Record | None, without: frozenset[str]) -> dict[str, Any] | None:
-    if record is None:
+def _fields(record: Record | None, names: set[str]) -> Mapping[str, object] | None:
+    """The record's fields of these names; None without names too."""
+    if record is None or not names:
         return None
-    names = [name for name in record.__struct_fields__ if name not in without]
     return {name: getattr(record, name) for name in names}
 
 
-def _identity(record: Record | None, of: Record | None = None) -> dict[str, Any]:
-    """The record's ``_IDENTITY`` fields; without a record, those of ``of``, emptied."""
-    if record is None and of is None:
-        return {}
-    if record is None:
-        return {name: type(value)() for name, value in _identity(of).items()}
-    return {name: getattr(record, name) for name in record.__struct_fields__ if name in _IDENTITY}
+def _known(
+    kind: type[Record], now: Record | None, oldest: Mapping[str, Record | None]
+) -> Record | None:
+    """The record that the rest of AWS sees: it, or its policies, may be older than ``now``."""
+    known = oldest.get(_ITSELF[kind], now)
+    if known is None or _POLICIES not in oldest or _ITSELF[kind] == _POLICIES:
+        return known
+    policies = oldest[_POLICIES]
+    emptied = {name: type(getattr(known, name))() for name in _IDENTITY & {*kind.__struct_fields__}}
+    older = {name: getattr(policies, name, empty) for name, empty in emptied.items()}
+    return msgspec.structs.replace(known, **older)
 
 
 Handle = Callable[[HttpRequest], ApiResponse]
@@ -163,10 +153,13 @@ class Rehearsal:
         self.faults = Faults(spec)
         self.lag = Lag(spec)
         self._state, self._judge, self._engine, self._handle = state, judge, engine, handle
+        self._spec = spec
+        self._pauses = 0
+        self._failed: set[tuple[str, str]] = set()  # deletions
         self._before = judge.seen, engine.pace, engine.failure
         self._unwatch = state.watch(self.lag.notice)
-        stacks = _Stacks(spec, engine.pace)
-        judge.seen, engine.pace, engine.failure = self.lag.seen, stacks.pace, stacks.failure
+        pace = engine.pace if spec.slow_stacks == Span() else self._pace
+        judge.seen, engine.pace, engine.failure = self.lag.seen, pace, self._failure
 
     def end(self) -> None:
         """End the delays: the account behaves as before the rehearsal."""
@@ -189,27 +182,19 @@ class Rehearsal:
             self._handle(request)
         if kind in (RESET_BEFORE, RESET_AFTER):
             raise Dropped
-        fault = answer(service, kind, self.faults.struck[kind])
+        if kind == THROTTLE:
+            fault = _THROTTLED.get(service, _OTHER_THROTTLED)
+        else:  # AWS's two server errors, in turn
+            odd = self.faults.struck[kind] % 2
+            fault = faults.unavailable() if odd else faults.failure(service)
         return serialize.fault(service, fault, str(uuid.uuid4()), request)
 
-
-class _Stacks:
-    """Decides how slow stacks are, and which of their resources fail."""
-
-    def __init__(self, spec: Spec, pace: Callable[[], float]) -> None:
-        self._spec = spec
-        self._pace = pace
-        self._paces = 0
-        self._failed: set[tuple[str, str]] = set()
-
-    def pace(self) -> float:
-        if self._spec.slow_stacks == Span():
-            return self._pace()
-        self._paces += 1
-        whole = self._spec.slow_stacks.at(share(self._spec.seed, "stack", self._paces))
+    def _pace(self) -> float:
+        self._pauses += 1
+        whole = self._spec.slow_stacks.at(share(self._spec.seed, "stack", self._pauses))
         return whole / _PAUSES
 
-    def failure(self, stack_id: str, resource: str, kind: str, verb: str) -> str:
+    def _failure(self, stack_id: str, resource: str, kind: str, verb: str) -> str:
         """Why the work on a resource fails; empty if it does not.
 
         A deletion fails once: the next try succeeds, as on AWS once the cause is removed.
@@ -299,10 +284,3 @@ class Faults:
             if striking:
                 self.struck[striking[0]] += 1
             return striking[0] if striking else ""
-
-
-def answer(service: str, kind: str, number: int) -> ApiFault:
-    """AWS's error for a fault of this kind; ``number`` alternates between server errors."""
-    if kind == THROTTLE:
-        return _THROTTLED.get(service, _OTHER_THROTTLED)
-    return faults.unavailable() if number % 2 else faults.failure(service)

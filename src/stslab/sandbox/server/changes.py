@@ -1,6 +1,6 @@
 """The control verbs about changes: since a mark, or by hand in a run; and their undo."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -58,16 +58,14 @@ def changed(account: Holder, _: ControlRequest) -> Answer:
     """One sentence for each thing that is not as it was at the last ``mark``."""
     if account.marked is None:
         raise SandboxError("There is no mark to compare with.")
-    return {"changed": sorted(_sentences(account.marked, account.inside.state.snapshot))}
-
-
-def _sentences(before: Snapshot, after: Snapshot) -> Iterator[str]:
-    for difference in before.differences(after):
+    sentences = []
+    for difference in account.marked.differences(account.inside.state.snapshot):
         was, now = _lasting(difference.before), _lasting(difference.after)
         record = was or now
         if record and was != now:
             what = "is left" if was is None else "is gone" if now is None else "was changed"
-            yield f"{_called(record)} {what}"
+            sentences.append(f"{_called(record)} {what}")
+    return {"changed": sorted(sentences)}
 
 
 def _lasting(record: Record | None) -> Record | None:

@@ -23,7 +23,15 @@ from typing import Any, NoReturn
 from stslab.errors import SandboxError
 from stslab.home import is_locked, private_folder
 from stslab.sandbox.api.identifiers import LEARNER
-from stslab.sandbox.server.files import Files, Json, lock_within, read_json, read_number
+from stslab.sandbox.server.files import (
+    PAUSE,
+    TOKEN_HEADER,
+    Files,
+    Json,
+    lock_within,
+    read_json,
+    read_number,
+)
 
 _HOST = "127.0.0.1"
 _HEALTH_SECONDS = 3.0
@@ -31,10 +39,8 @@ _ANSWER_SECONDS = 120.0
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _KILL_SECONDS = 5.0
-_PAUSE = 0.02
 _OK, _UNKNOWN = 200, 404
 _NO_ANSWER = (OSError, http.client.HTTPException, ValueError)
-_TOKEN_HEADER = "X-Stslab-Control"  # noqa: S105 - a header's name
 _START = "Start it: stslab sandbox start"
 _OLDER = "Another version of stslab started it. Stop it, and try again: stslab sandbox stop"
 
@@ -176,7 +182,7 @@ def _ask(
     known = read_json(places.server)
     if known is None or not isinstance(known.get("port"), int):
         raise SandboxError("The embedded account is not running.", _START)
-    headers = {_TOKEN_HEADER: places.token.read_text()}
+    headers = {TOKEN_HEADER: places.token.read_text()}
     content = json.dumps(body or {}) if method == "POST" else None
     connection = http.client.HTTPConnection(_HOST, known["port"], timeout=seconds)
     try:
@@ -228,7 +234,7 @@ def _found_or_started(folder: Path, port: int = 0, *, fresh: bool = False) -> En
                     f"The embedded account's process {pid} does not answer.",
                     f"Stop it: stslab sandbox stop. Its log is {places.log}",
                 )
-            time.sleep(0 if found else _PAUSE)
+            time.sleep(0 if found else PAUSE)
     return found
 
 
@@ -237,7 +243,7 @@ def _gone_within(places: Files, seconds: float) -> bool:
     while is_locked(places.server_lock):
         if time.monotonic() > deadline:
             return False
-        time.sleep(_PAUSE)
+        time.sleep(PAUSE)
     return True
 
 

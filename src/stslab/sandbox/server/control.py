@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from stslab.errors import SandboxError
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
-from stslab.sandbox.server.files import Json
+from stslab.sandbox.server.files import TOKEN_HEADER, Json
 
-TOKEN_HEADER = "X-Stslab-Control"  # noqa: S105 - a header's name
 PREFIX = "/_stslab/"
 _OK, _REFUSED, _UNKNOWN = 200, 400, 404
 Answer = Mapping[str, object]

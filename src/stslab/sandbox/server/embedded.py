@@ -107,7 +107,7 @@ class EmbeddedAccount:
         }
 
     def handle(self, request: HttpRequest) -> ApiResponse:
-        return self._handle(request)
+        return (self.rehearsal or self.inside.pipeline).handle(request)
 
     def refuse(self, head: HttpRequest) -> ApiResponse | None:
         """Refuse a request by its head, before its large body is read; None: read the body."""
@@ -155,9 +155,8 @@ class EmbeddedAccount:
     def _rehearse(self, text: str) -> None:
         if self.rehearsal is not None:
             self.rehearsal.end()
-        inside, handle = self.inside, self.inside.pipeline.handle
         self.rehearsal = None
         if text:
-            engine = inside.cloudformation.engine
+            inside = self.inside
+            engine, handle = inside.cloudformation.engine, inside.pipeline.handle
             self.rehearsal = Rehearsal(text, inside.state, inside.judge, engine, handle)
-        self._handle = self.rehearsal.handle if self.rehearsal else handle

@@ -14,7 +14,8 @@ from stslab.home import lock
 Json = Mapping[str, Any]
 """A JSON object."""
 ACCOUNT_FILE = "account.sqlite"
-_PAUSE = 0.02
+TOKEN_HEADER = "X-Stslab-Control"  # noqa: S105 - a header's name
+PAUSE = 0.02  # seconds between two looks
 
 
 class Files:
@@ -56,5 +57,5 @@ def lock_within(path: Path, seconds: float) -> int | None:
     """The descriptor of the file, locked; None if the lock is not free within that time."""
     deadline = time.monotonic() + seconds
     while (descriptor := lock(path)) is None and time.monotonic() < deadline:
-        time.sleep(_PAUSE)
+        time.sleep(PAUSE)
     return descriptor

@@ -21,8 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-import msgspec
-
 from stslab import __version__
 from stslab.errors import SandboxError
 from stslab.home import in_the_place_of
@@ -41,24 +39,23 @@ _STDERR = 2
 log = logging.getLogger(__name__)
 
 
-class Options(msgspec.Struct, frozen=True):
-    """How to serve. ``port`` 0: the last one used, or any. ``fresh``: begin with a new account.
+def serve(
+    folder: Path,
+    port: int,
+    ready_fd: int | None,
+    idle: float,
+    *,
+    fresh: bool,
+    kind: type[EmbeddedAccount] = EmbeddedAccount,
+) -> int:
+    """Serve an account until it is stopped; return the process's exit code.
 
-    ``idle``: end after so many seconds without a request.
+    ``port`` 0: the last one used, or any. ``idle``: end after so many seconds without a request.
+    ``fresh``: begin with a new account.
     """
-
-    folder: Path
-    port: int
-    ready_fd: int | None
-    idle: float
-    fresh: bool
-
-
-def serve(options: Options, kind: type[EmbeddedAccount] = EmbeddedAccount) -> int:
-    """Serve an account until it is stopped; return the process's exit code."""
     os.umask(0o077)
-    places = Files(options.folder)
-    pipe = None if options.ready_fd is None else os.fdopen(options.ready_fd, "wb", 0)
+    places = Files(folder)
+    pipe = None if ready_fd is None else os.fdopen(ready_fd, "wb", 0)
     held = lock_within(places.server_lock, _OTHER_SECONDS)
     if held is None:
         _tell(pipe, {"locked": True})
@@ -67,7 +64,7 @@ def serve(options: Options, kind: type[EmbeddedAccount] = EmbeddedAccount) -> in
     os.pwrite(held, str(os.getpid()).encode(), 0)
     _log_to(places)
     try:
-        _Process(options, places, pipe).run(kind)
+        _Process(places, port, pipe, idle).run(kind, fresh=fresh)
     except SandboxError as error:
         log.error("%s %s", error.message, error.hint)  # noqa: TRY400 - expected; no traceback
         _tell(pipe, {"error": error.message, "hint": error.hint})
@@ -85,10 +82,11 @@ def _tell(pipe: IO[bytes] | None, content: Answer) -> None:
 
 
 class _Process:
-    def __init__(self, options: Options, places: Files, pipe: IO[bytes] | None) -> None:
-        self._options = options
+    def __init__(self, places: Files, port: int, pipe: IO[bytes] | None, idle: float) -> None:
         self._places = places
+        self._port = port
         self._pipe = pipe
+        self._idle = idle
         self._end = threading.Event()
         self._token = secrets.token_urlsafe(32)
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -96,11 +94,10 @@ class _Process:
         self._account: EmbeddedAccount
         self._verbs: Mapping[str, Verb]
 
-    def run(self, kind: type[EmbeddedAccount]) -> None:
-        """Bind, open the account, serve until the end, and clean up."""
+    def run(self, kind: type[EmbeddedAccount], *, fresh: bool) -> None:
         self._server = self._bound()
         try:
-            self._account = kind(self._options.folder, fresh=self._options.fresh)
+            self._account = kind(self._places.folder, fresh=fresh)
             gc.freeze()  # modules and records live as long as the process
             gc.enable()
             try:
@@ -113,11 +110,10 @@ class _Process:
     def _serve(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._end.set())
-        idle = self._options.idle
         self._verbs = {
             **verbs.of(self._account),
             "health": lambda _: self._facts(),
-            "status": lambda _: {**self._facts(), "ends_after_idle_seconds": int(idle)},
+            "status": lambda _: {**self._facts(), "ends_after_idle_seconds": int(self._idle)},
             "stop": self._stop,
             "reset": self._reset,
         }
@@ -136,8 +132,8 @@ class _Process:
             log.info("ended")
 
     def _bound(self) -> SandboxServer:
-        wanted = self._options.port or read_number(self._places.port)
-        if wanted and not self._options.port and not _is_free(wanted):
+        wanted = self._port or read_number(self._places.port)
+        if wanted and not self._port and not _is_free(wanted):
             wanted = 0
         server = SandboxServer(
             lambda request: (
@@ -199,9 +195,9 @@ class _Process:
 
     def _wait(self) -> None:
         while not self._end.is_set():
-            left = self._options.idle - self._server.seconds_idle()
+            left = self._idle - self._server.seconds_idle()
             if left <= 0:
-                log.info("no request for %d seconds", self._options.idle)
+                log.info("no request for %d seconds", self._idle)
                 return
             self._end.wait(min(left, _LONGEST_PAUSE))
 

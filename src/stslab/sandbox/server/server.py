@@ -7,7 +7,7 @@ becomes AWS's InternalFailure; the log gets the lines that led to it, without va
 
 import dataclasses
 import email.utils
-import http
+import http.client
 import logging
 import math
 import re
@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from html import escape
 
 from cheroot import server as cheroot
@@ -132,7 +131,8 @@ class SandboxServer(cheroot.HTTPServer):
         if conn.last_used is None:
             self.put_conn(conn)
             return
-        self.requests.make_room()
+        if self.requests.idle <= self.requests.qsize:  # slow clients must not block others
+            self.requests.grow(1)
         super().process_conn(conn)
 
     def stop(self) -> None:
@@ -168,11 +168,6 @@ class _Workers(threadpool.ThreadPool):
     def crowded(self) -> bool:
         """Whether requests wait and no more workers may be started."""
         return self.qsize > 0 and len(self._threads) >= self.max
-
-    def make_room(self) -> None:
-        """Start one more worker if none is free, so that slow clients don't block others."""
-        if self.idle <= self.qsize:
-            self.grow(1)
 
 
 class _Room:
@@ -220,9 +215,11 @@ class _Request(cheroot.HTTPRequest):
         self.ready = True
 
     def respond(self) -> None:
-        head = self.head
-        length = MAX_BODY if head.length is None else head.length
-        refusal = self._refusal(length)
+        length = MAX_BODY if self.head.length is None else self.head.length
+        refusal = self.server.refuse(self._request()) if _SMALL < length <= MAX_BODY else None
+        if length > MAX_BODY:
+            sizes = {"ProposedSize": length, "MaxSizeAllowed": MAX_BODY}
+            refusal = _fault(self._request(), faults.fault("EntityTooLarge", extra=sizes))
         if refusal is not None:
             self._leave_unread(refusal)
             return
@@ -231,13 +228,6 @@ class _Request(cheroot.HTTPRequest):
                 self._respond(length)
             else:
                 self._leave_unread(_fault(self._request(), faults.fault("SlowDown")))
-
-    def _refusal(self, length: int) -> ApiResponse | None:
-        """The answer by the head alone; None: the body is to be read."""
-        if length > MAX_BODY:
-            sizes = {"ProposedSize": length, "MaxSizeAllowed": MAX_BODY}
-            return _fault(self._request(), faults.fault("EntityTooLarge", extra=sizes))
-        return self.server.refuse(self._request()) if length > _SMALL else None
 
     def _leave_unread(self, response: ApiResponse) -> None:
         self.close_connection = True
@@ -269,7 +259,8 @@ class _Request(cheroot.HTTPRequest):
         if not self.server.can_add_keepalive_connection:
             self.close_connection = True
         names = {name.lower() for name, _ in response.headers}
-        lines = [f"HTTP/1.1 {response.status} {_phrase(response.status)}"]
+        phrase = http.client.responses.get(response.status, "Unknown")
+        lines = [f"HTTP/1.1 {response.status} {phrase}"]
         lines += [f"{name}: {_LINES.sub(' ', value)}" for name, value in response.headers]
         if response.status not in _NO_BODY and "content-length" not in names:
             lines.append(f"Content-Length: {len(response.body)}")
@@ -317,11 +308,6 @@ class _Connection(cheroot.HTTPConnection):
 
 _LINES = re.compile(r"[\r\n]")
 _BUCKET_HOST = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.localhost").fullmatch
-
-
-@lru_cache
-def _phrase(status: int) -> str:
-    return http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else "Unknown"
 
 
 def _fault(request: HttpRequest, fault: ApiFault, request_id: str = "") -> ApiResponse:

@@ -12,7 +12,8 @@ import msgspec
 
 from stslab.errors import SandboxError, UsageError
 from stslab.policy import Decision
-from stslab.policy.decision import GATES, refusal
+from stslab.policy.decision import GATES, Refusal, refusal
+from stslab.policy.explain import WORDS
 from stslab.redaction import fingerprint
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.identifiers import LEARNER
@@ -30,7 +31,7 @@ from stslab.sandbox.server.control import Answer, ControlRequest, Verb
 from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state.identities import IdentityProvider, MfaDevice, Session
 from stslab.sandbox.state.snapshot import Account
-from stslab.vocabulary import Gate, Outcome
+from stslab.vocabulary import Gate
 
 
 def of(account: Holder) -> dict[str, Verb]:
@@ -134,12 +135,6 @@ def _clock(account: Holder, request: ControlRequest) -> Answer:
 # -- how a call would be decided, without making it: for the access table and predictions ----
 
 MOST_CALLS = 50
-_SAYS: Mapping[str, str] = {
-    Outcome.ALLOWED: "allows",
-    Outcome.EXPLICITLY_DENIED: "denies",
-    Outcome.IMPLICITLY_DENIED: "does not allow",
-}
-_NOTHING: Answer = {"gates": [], "documents": {}, "fault": ""}
 
 
 class _Call(msgspec.Struct):
@@ -165,16 +160,14 @@ def would(inside: Inside, request: ControlRequest) -> Answer:
     """
     *before, last = _read(request, _Calls).calls
     record, signed = _signed(inside, last)
-    refused: Answer = {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], **_NOTHING}
+    refused: Answer = {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], "fault": ""}
     if record is None:
-        return refused
+        return {**refused, "gates": [], "documents": {}}
     earlier = [(*_signed(inside, call), call) for call in before]
     made = [_would(signer, call) for signer, valid, call in earlier if signer and valid]
     decisions, fault, accepted = inside.pipeline.would([*made, _would(record, last)])
     verdict = _verdict(decisions, fault)
-    if signed and accepted:
-        return verdict
-    return {**refused, "gates": verdict["gates"], "documents": verdict["documents"]}
+    return verdict if signed and accepted else {**verdict, **refused}
 
 
 def _would(signer: KeyRecord, call: _Call) -> Would:
@@ -196,36 +189,29 @@ def _signed(inside: Inside, call: _Call) -> tuple[KeyRecord | None, bool]:
 def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Answer:
     """``allowed`` is about permissions alone; None if the call fails before any is checked."""
     refused = next((one for one in decisions if not one.allowed), None)
-    if refused:
-        by = refusal(refused)
-        return {"allowed": False, "by": by.gates, "keys": by.keys, **_detail(refused)}
-    allowed = True if decisions or fault is None else None
-    detail = _detail(decisions[-1]) if decisions else _NOTHING
+    by = refusal(refused) if refused else Refusal((), ())
+    shown = refused or (decisions[-1] if decisions else None)
+    layers, rows = (shown.layers, shown.as_dict()["layers"]) if shown else ((), ())
     return {
-        "allowed": allowed,
-        "by": [],
-        "keys": [],
-        **detail,
-        "fault": fault.code if fault else "",
+        "allowed": not refused if decisions or fault is None else None,
+        "by": by.gates,
+        "keys": by.keys,
+        "gates": [
+            {
+                "gate": GATES[layer.kind],
+                "says": WORDS[layer.outcome][1],
+                "decided": layer.blocks,
+                "policies": row["policies"],
+            }
+            for layer, row in zip(layers, rows, strict=True)
+        ],
+        "documents": {
+            each.policy.name: each.policy.document.document
+            for layer in layers
+            for each in layer.readings
+        },
+        "fault": fault.code if fault and not refused else "",
     }
-
-
-def _detail(decision: Decision) -> Answer:
-    gates = [
-        {
-            "gate": GATES[layer.kind],
-            "says": _SAYS[layer.outcome],
-            "decided": layer.blocks,
-            "policies": row["policies"],
-        }
-        for layer, row in zip(decision.layers, decision.as_dict()["layers"], strict=True)
-    ]
-    documents = {
-        each.policy.name: each.policy.document.document
-        for layer in decision.layers
-        for each in layer.readings
-    }
-    return {"gates": gates, "documents": documents, "fault": ""}
 
 
 # -- rehearsals -------------------------------------------------------------------------------
@@ -352,9 +338,6 @@ class _Assertion(msgspec.Struct, omit_defaults=True):
     session_seconds: _Seconds | None = None
 
 
-_WANTED = ("subject", "subject_format", "recipient", "audience", "seconds", "session_seconds")
-
-
 def _assertion(account: Holder, request: ControlRequest) -> Answer:
     """Mint ``{"issuer": …, "role": ARN, "provider": ARN, "session_name": …, "attributes": {…}}``.
 
@@ -371,7 +354,8 @@ def _assertion(account: Holder, request: ControlRequest) -> Answer:
         attributes[names.SESSION_NAME] = [body.session_name]
     for name, value in body.attributes.items():
         attributes[names.whole(name)] = [*map(str, value if isinstance(value, list) else [value])]
-    given = {name: getattr(body, name) for name in _WANTED if getattr(body, name) is not None}
+    names_ = minting.Wanted.__struct_fields__
+    given = {name: value for name in names_ if (value := getattr(body, name)) is not None}
     wanted = {"subject": body.session_name, **given, "attributes": attributes}
     try:
         minted = minting.response(provider, minting.Wanted(**wanted), account.inside.state.now())

@@ -64,7 +64,6 @@ class Credential(NamedTuple):
 
     @property
     def scope(self) -> str:
-        """The credential scope in the string to sign."""
         return "/".join(self[1:])
 
 
@@ -122,7 +121,6 @@ class Claim:
     def authenticated(
         self, request: HttpRequest, record: KeyRecord, context: Context, payload_hash: str
     ) -> Authenticated:
-        """The authenticated request, without its credentials."""
         return Authenticated(
             caller=record.caller,
             service=self.credential.service,
@@ -153,10 +151,8 @@ def repeated(pairs: Pairs, once: Iterable[str]) -> str:
     return next((name for name in once if names.count(name) > 1), "")
 
 
-def repeated_header(request: HttpRequest, headers: Headers, once: Iterable[str]) -> str:
-    """The first header of ``once`` that was sent more than once; empty if none was."""
-    if len(headers) == len(request.headers):
-        return ""
+def repeated_header(request: HttpRequest, once: Iterable[str]) -> str:
+    """The same for the request's headers, in lower case."""
     return repeated(tuple((name.lower(), value) for name, value in request.headers), once)
 
 

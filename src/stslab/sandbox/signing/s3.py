@@ -52,18 +52,14 @@ class ChunkSigner:
     scope: str
     previous: str
 
-    def accepts(self, chunk: bytes, signature: str) -> bool:
-        """Whether this is the next chunk's signature."""
-        digest = hashlib.sha256(chunk).hexdigest()
-        return self._accepts("AWS4-HMAC-SHA256-PAYLOAD", f"{EMPTY_SHA256}\n{digest}", signature)
-
-    def accepts_trailer(self, trailer: str, signature: str) -> bool:
-        """Whether this is the trailing headers' signature, the last of the chain."""
-        digest = hashlib.sha256(trailer.encode()).hexdigest()
-        return self._accepts("AWS4-HMAC-SHA256-TRAILER", digest, signature)
-
-    def _accepts(self, what: str, digests: str, signature: str) -> bool:
-        to_sign = f"{what}\n{self.stamp}\n{self.scope}\n{self.previous}\n{digests}"
+    def accepts(self, content: bytes, signature: str, *, trailer: bool = False) -> bool:
+        """Whether this is the signature of the next chunk, or at last of the trailing headers."""
+        digest = hashlib.sha256(content).hexdigest()
+        what, digests = "PAYLOAD", f"{EMPTY_SHA256}\n{digest}"
+        if trailer:
+            what, digests = "TRAILER", digest
+        chain = f"{self.stamp}\n{self.scope}\n{self.previous}"
+        to_sign = f"AWS4-HMAC-SHA256-{what}\n{chain}\n{digests}"
         self.previous = hmac.digest(self.key, to_sign.encode(), "sha256").hex()
         return same(self.previous, signature)
 
@@ -132,7 +128,7 @@ def _trailers(rest: bytes, signer: ChunkSigner | None, mode: str) -> dict[str, s
         raise fault("MalformedTrailerError")
     signature = trailers.pop(_TRAILER_SIGNATURE, "")
     signed = "".join(f"{name}:{value}\n" for name, value in sorted(trailers.items()))
-    if signer is not None and not signer.accepts_trailer(signed, signature):
+    if signer is not None and not signer.accepts(signed.encode(), signature, trailer=True):
         raise fault("SignatureDoesNotMatch")
     return trailers
 
@@ -279,8 +275,16 @@ def _require_signed(headers: Mapping[str, str], signed: tuple[str, ...]) -> None
 def _with_payload(request: HttpRequest, payload_hash: str, signer: ChunkSigner) -> HttpRequest:
     """The request with its payload decoded, and verified by its hash and checksums."""
     if payload_hash in MODES:
-        unsigned = payload_hash == UNSIGNED_TRAILER
-        request = _unframed(request, payload_hash, None if unsigned else signer)
+        headers = canonical.header_map(request)
+        checked = None if payload_hash == UNSIGNED_TRAILER else signer
+        payload, trailers = decode(request.body, payload_hash, checked, headers)
+        gone, kept = _STREAMING_HEADERS | set(trailers), []
+        for name, value in request.headers:
+            if name.lower() in ("content-length", "transfer-encoding"):
+                kept.append(("Content-Length", str(len(payload))))
+            elif name.lower() not in gone:
+                kept.append((name, value))
+        request = replace(request, headers=(*kept, *trailers.items()), body=payload)
     elif _SHA256.fullmatch(payload_hash):
         actual = hashlib.sha256(request.body).hexdigest()
         if actual != payload_hash.lower():
@@ -298,19 +302,6 @@ def verify_checksums(request: HttpRequest) -> None:
     if request.method == "POST" and any(name == "uploadId" for name, _ in request.query):
         return
     checksums.verify(canonical.header_map(request), request.body)
-
-
-def _unframed(request: HttpRequest, mode: str, signer: ChunkSigner | None) -> HttpRequest:
-    headers = canonical.header_map(request)
-    payload, trailers = decode(request.body, mode, signer, headers)
-    gone, kept = _STREAMING_HEADERS | set(trailers), []
-    for name, value in request.headers:
-        lower = name.lower()
-        if lower in ("content-length", "transfer-encoding"):
-            kept.append(("Content-Length", str(len(payload))))
-        elif lower not in gone:
-            kept.append((name, value))
-    return replace(request, headers=(*kept, *trailers.items()), body=payload)
 
 
 # -- for both of S3's signature versions: times, keys, refusals ---------------------------------
@@ -343,27 +334,24 @@ def require_key(context: Context, access_key_id: str, token: str) -> KeyRecord:
 
 def _credential(text: str, code: str) -> Credential:
     """The credential in this text, or an error with this code."""
-    credential = Credential.of(text)
+    credential, extra, problem = Credential.of(text), {}, ""
     if credential is None:
         expected = '"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
         raise fault(code, f"{_IN[code]}the Credential is mal-formed; expecting {expected}")
-    bad_date = (
-        f'incorrect date format "{credential.date}". This date in the credential must be in the '
-        'format "yyyyMMdd".'
-    )
-    bad_region = f"the region '{credential.region}' is wrong; expecting '{_HOME}'"
-    bad_service = f'incorrect service "{credential.service}". This endpoint belongs to "s3".'
-    bad_end = f'incorrect terminal "{credential.terminal}". This endpoint uses "aws4_request".'
-    problems: tuple[tuple[bool, str, Mapping[str, str]], ...] = (
-        (not canonical.basic_time(f"{credential.date}T000000Z"), bad_date, {}),
-        (not credential.region, "a non-empty region must be provided in the credential.", {}),
-        (not REGION.fullmatch(credential.region), bad_region, {"Region": _HOME}),
-        (credential.service != canonical.S3, bad_service, {}),
-        (credential.terminal != "aws4_request", bad_end, {}),
-    )
-    for wrong, message, extra in problems:
-        if wrong:
-            raise fault(code, _IN[code] + message, extra)
+    _, date, region, service, terminal = credential
+    if not canonical.basic_time(f"{date}T000000Z"):
+        problem = f'incorrect date format "{date}". This date in the credential must be in the '
+        problem += 'format "yyyyMMdd".'
+    elif not region:
+        problem = "a non-empty region must be provided in the credential."
+    elif not REGION.fullmatch(region):
+        problem, extra = f"the region '{region}' is wrong; expecting '{_HOME}'", {"Region": _HOME}
+    elif service != canonical.S3:
+        problem = f'incorrect service "{service}". This endpoint belongs to "s3".'
+    elif terminal != "aws4_request":
+        problem = f'incorrect terminal "{terminal}". This endpoint uses "aws4_request".'
+    if problem:
+        raise fault(code, _IN[code] + problem, extra)
     return credential
 
 

@@ -102,7 +102,7 @@ class Authenticator:
                 "Signature query string parameter or the Authorization header should be specified"
             )
             raise invalid_argument(message, "Authorization", text)
-        if name := canonical.repeated_header(request, headers, _ONCE):
+        if name := canonical.repeated_header(request, _ONCE):
             raise invalid_argument("The header was sent more than once.", name, "")
         if v4_query:
             return s3.verify_query(request, context)
@@ -200,18 +200,17 @@ def _claim(request: HttpRequest, headers: Mapping[str, str]) -> Claim:
         raise _mismatch(_MISMATCH)
     if not in_header and not in_query:
         raise missing_token()
-    if name := canonical.repeated_header(request, headers, _ONCE):
+    if name := canonical.repeated_header(request, _ONCE):
         raise _incomplete(f"The header '{name}' is given more than once.")
     if name := canonical.repeated(request.query, _ONCE_PARAMETERS):
         raise _incomplete(f"The query-string parameter '{name}' is given more than once.")
     claim = _from_header(headers) if in_header else _from_query(parameters)
     if "host" not in claim.signed_headers:
         raise _mismatch("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
-    for name in sorted(headers):
-        # The payload's hash is covered whether or not its header is signed.
-        wanted = name.startswith("x-amz-") and name != HASH_HEADER
-        if wanted and name not in claim.signed_headers:
-            raise _mismatch(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+    # The payload's hash is covered whether or not its header is signed.
+    signed = {*claim.signed_headers, HASH_HEADER}
+    if unsigned := sorted(name for name in headers.keys() - signed if name.startswith("x-amz-")):
+        raise _mismatch(f"'{unsigned[0]}' must be a 'SignedHeader' in the AWS Authorization.")
     return claim
 
 
