@@ -24,40 +24,28 @@ def call(control: Control | None, operation: str, params: Mapping[str, Any]) -> 
     if control is None:
         return Refusal("EmbeddedOnly", "Only the embedded account has this.")
     try:
-        return Answer(_OPERATIONS[operation](control, params))
+        return Answer(_answer(control, operation, params))
     except SandboxError as error:
         return Refusal("ValidationError", error.message)
 
 
-def _clock(control: Control, body: Mapping[str, object] | None = None) -> dict[str, Any]:
-    clock = control("GET" if body is None else "POST", "clock", body)
+def _answer(control: Control, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    if operation == "GetToken":
+        issuer = {"issuer": params["Issuer"]} if "Issuer" in params else {}
+        minted = control("POST", "oidc/token", {"claims": params["Claims"], **issuer})
+        return {"Issuer": minted["issuer"], "Token": minted["token"]}
+    if operation == "GetMfaCode":
+        shown = control("GET", f"mfa/code?serial={quote(params['SerialNumber'], safe='')}")
+        return {"Code": shown["codes"][0], "Next": shown["codes"][1]}
+    if operation == "SetClock":
+        clock = control("POST", "clock", {"offset": params["Offset"]})
+    elif operation == "MoveClock":
+        # ``From``, its offset before, makes a repeated call harmless.
+        before = params["From"] if "From" in params else control("GET", "clock")["offset"]
+        clock = control("POST", "clock", {"offset": before + params["By"]})
+    else:
+        clock = control("GET", "clock")
     return {"Now": clock["now"], "Offset": clock["offset"]}
-
-
-def _move(control: Control, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Move the clock by ``By``. ``From``, its offset before, makes a repeated call harmless."""
-    before = params["From"] if "From" in params else _clock(control)["Offset"]
-    return _clock(control, {"offset": before + params["By"]})
-
-
-def _token(control: Control, params: Mapping[str, Any]) -> dict[str, Any]:
-    issuer = {"issuer": params["Issuer"]} if "Issuer" in params else {}
-    minted = control("POST", "oidc/token", {"claims": params["Claims"], **issuer})
-    return {"Issuer": minted["issuer"], "Token": minted["token"]}
-
-
-def _code(control: Control, params: Mapping[str, Any]) -> dict[str, Any]:
-    shown = control("GET", f"mfa/code?serial={quote(params['SerialNumber'], safe='')}")
-    return {"Code": shown["codes"][0], "Next": shown["codes"][1]}
-
-
-_OPERATIONS: Mapping[str, Any] = {
-    "GetClock": lambda control, _: _clock(control),
-    "SetClock": lambda control, params: _clock(control, {"offset": params["Offset"]}),
-    "MoveClock": _move,
-    "GetToken": _token,
-    "GetMfaCode": _code,
-}
 
 
 def command(operation: str, params: Mapping[str, Any]) -> str:

@@ -181,29 +181,20 @@ class ProfileFiles:
     def _write(self, profiles: Mapping[str, Credentials], more: Iterable[str] = ()) -> None:
         private_folder(self.folder)
         with self._usable():
-            known = [*self._processes, *self._configured()]
-            names = [_DEFAULT, ADMIN, *known, *profiles, *more, *self._by_hand(profiles)]
+            names = [_DEFAULT, ADMIN, *self._processes, *self._configured(), *profiles, *more]
+            with suppress(FileNotFoundError, UnicodeDecodeError):  # what users filled in by hand
+                written = _SECTION.findall(self.config_file.read_text(encoding="utf-8"))
+                names += [name for name in written if name not in self._removed]
             _replace(self.config_file, "".join(map(self._section, dict.fromkeys(names))))
             every = {_DEFAULT: profiles[ADMIN], **profiles} if ADMIN in profiles else profiles
             text = "".join(f"[{name}]\n{_lines(_values(keys))}\n" for name, keys in every.items())
             _replace(self.credentials_file, text)
 
-    def _by_hand(self, profiles: Mapping[str, Credentials]) -> list[str]:
-        """Further profiles in the config file, which users fill in by hand."""
-        try:
-            text = self.config_file.read_text(encoding="utf-8")
-        except (FileNotFoundError, UnicodeDecodeError):
-            return []
-        known = {*profiles, *self._removed}
-        return [name for name in _SECTION.findall(text) if name not in known]
-
     def _section(self, name: str) -> str:
         header = name if name == _DEFAULT else f"profile {name}"
         process = self._processes.get(ADMIN if name == _DEFAULT else name, "")
-        own = f"credential_process = {process}\n" if process else ""
-        lab = _lines(self._configured().get(name, {}))
-        marked = f"{_OF_A_LAB} = true\n{lab}" if lab else ""
-        return f"[{header}]\n{self._settings}{own}{marked}\n"
+        lab = _lines({_OF_A_LAB: "true", **found} if (found := self.settings(name)) else {})
+        return f"[{header}]\n{self._settings}{_lines({'credential_process': process})}{lab}\n"
 
 
 def _values(credentials: Credentials) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -48,20 +49,13 @@ def kind_of(name: str) -> str:
     """The kind of a ``--target``: ``sandbox``, ``aws`` or ``endpoint``; else UsageError."""
     if name in (SANDBOX, AWS):
         return name
-    if name.startswith(("http://", "https://")) and _is_url(name):
-        return "endpoint"
+    with suppress(ValueError):  # a port that is no number, for one
+        url = urlsplit(name)
+        usable = url.hostname and url.port != 0 and "@" not in url.netloc and " " not in name
+        if name.startswith(("http://", "https://")) and usable and name.isprintable():
+            return "endpoint"
     fix = "Use sandbox, aws, or the URL of an endpoint that speaks AWS's protocols."
     raise UsageError(f"There is no target {name!r}.", fix)
-
-
-def _is_url(text: str) -> bool:
-    """Whether the URL has a host and a valid port, and no password, blank or control character."""
-    try:
-        parts = urlsplit(text)
-        named = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
-        return named and text.isprintable() and " " not in text
-    except ValueError:
-        return False
 
 
 def name_of(target: str) -> str:

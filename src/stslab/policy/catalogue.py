@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from stslab.policy.patterns import glob, no_value
+from stslab.policy.patterns import glob, no_value, remembered
 from stslab.policy.request import Arn, split_arn
 from stslab.structures import beside
 
@@ -183,16 +183,14 @@ def _listed(key: str, names: dict[str, str]) -> str | None:
     return None
 
 
+@remembered(256)
 def _names(vendor: str) -> dict[str, str] | None:
     """The vendor's keys, each with the text before its variable part; None: unknown vendor."""
-    return _listed_names(vendor) if vendor == _ALL or is_service(vendor) else None
-
-
-@lru_cache(maxsize=256)
-def _listed_names(vendor: str) -> dict[str, str]:
     if vendor == _ALL:
         keys = [f"{_ALL}:{name}" for name in table("global")]
         return {key: key if key.endswith("/") else "" for key in [*keys, *table("unlisted")]}
+    if not is_service(vendor):
+        return None
     listed = (*key_types(vendor), *table("unlisted"))
     return {key: _stem(key) for key in listed if key.lower().startswith(f"{vendor}:")}
 

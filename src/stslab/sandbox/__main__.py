@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     gc.disable()  # until the account is open: what starting makes is there to stay
     from stslab.sandbox.server.process import serve
 
-    return serve(given.folder, given.port, given.ready_fd, given.idle, fresh=given.fresh)
+    return serve(given.folder, given.port, given.idle, fresh=given.fresh)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -26,7 +26,6 @@ def _parser() -> argparse.ArgumentParser:
     serving = parser.add_subparsers(required=True).add_parser("serve")
     serving.add_argument("--folder", type=Path, required=True)
     serving.add_argument("--port", type=int, default=0, help="0: the last one, or any")
-    serving.add_argument("--ready-fd", type=int, help="where to say that it is ready")
     serving.add_argument("--idle", type=float, default=_idle(), help="seconds; then it ends")
     serving.add_argument("--fresh", action="store_true", help="begin with a new account")
     serving.add_argument("--detach", action="store_true", help="go on in the background")

@@ -276,7 +276,7 @@ class Cold:
         pass
 
 
-sys.exit(serve(Path(sys.argv[1]), 0, None, 2, fresh=False, kind=Cold))
+sys.exit(serve(Path(sys.argv[1]), 0, 2, fresh=False, kind=Cold))
 """
 
 

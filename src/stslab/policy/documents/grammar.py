@@ -15,13 +15,7 @@ from typing import Any, Final
 from stslab.errors import MalformedPolicy
 from stslab.policy.catalogue import suggestions
 from stslab.policy.conditions import OPERATORS, Test, read_test
-from stslab.policy.documents.statement import (
-    TYPES,
-    Element,
-    PrincipalElement,
-    Statement,
-    is_aws_principal,
-)
+from stslab.policy.documents.statement import Element, PrincipalElement, Statement
 from stslab.policy.patterns import ARN_SEPARATORS, remembered
 from stslab.structures import listed
 from stslab.vocabulary import LATEST, LEGACY, PolicyKind
@@ -175,6 +169,13 @@ _ACTIONS: Final = re.compile(rf"{_AN_ACTION}(?:\0{_AN_ACTION})*")
 # The usual form; actions that do not match are examined more closely.
 _ACTION: Final = re.compile(r"[A-Za-z0-9*?][A-Za-z0-9.*?-]*:[^:]*|\*")
 _FOREIGN: Final = re.compile(r"[^\x00-\xff]")
+_TYPES: Final = ("AWS", "Service", "Federated", "CanonicalUser")  # of a Principal's names
+_AWS: Final = re.compile(
+    r"\*|[0-9]{4}-?[0-9]{4}-?[0-9]{4}|A[A-Z0-9]{11,127}"
+    r"|arn:[a-z-]+:(?:iam::[\w-]+:(?:root|(?:user|role)/[^*?]+)"
+    r"|sts::[0-9]{12}:(?:assumed-role/[^*?/]+/[^*?/]+|federated-user/[^*?]+))"
+)
+"""Everyone, an account, a unique id, an ARN. Names can't have wildcards."""
 _PROVIDER: Final = re.compile(
     r"arn:[^:]+:iam::[0-9]{12}:(?:saml|oidc)-provider/.+|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 )
@@ -315,7 +316,7 @@ def _principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
         raise MalformedPolicy(f"Invalid principal in policy: {json.dumps(value)}", f": {name}")
     principals = []
     for type_, names in value.items():
-        if type_ not in TYPES or (type_ == "CanonicalUser" and kind is not PolicyKind.RESOURCE):
+        if type_ not in _TYPES or (type_ == "CanonicalUser" and kind is not PolicyKind.RESOURCE):
             raise MalformedPolicy(
                 f'Invalid principal in policy: "{type_}":{json.dumps(names)}', f": {name}"
             )
@@ -326,7 +327,7 @@ def _principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
 
 
 def _check_principal(type_: str, name: str, kind: PolicyKind) -> None:
-    if not name or (type_ == "AWS" and not is_aws_principal(name)):
+    if not name or (type_ == "AWS" and not _AWS.fullmatch(name)):
         raise MalformedPolicy(f'Invalid principal in policy: "{type_}":"{name}"')
     if type_ == "Service" and kind is PolicyKind.TRUST and not _SERVICE.fullmatch(name):
         raise MalformedPolicy(f'Invalid principal in policy: "SERVICE":"{name}"')

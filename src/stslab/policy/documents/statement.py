@@ -5,7 +5,6 @@ A policy is validated when it is parsed. Its resources and conditions are compil
 first needs them: for most statements a request needs only the action.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -44,8 +43,6 @@ _EXCEPTED: Final = {
     PrincipalKind.ANONYMOUS: {Level.EVERYONE},
 }
 """What a NotPrincipal must name to except a principal ("... elements: NotPrincipal")."""
-
-_UNIQUE_ID: Final = re.compile(r"A[A-Z0-9]{11,127}")
 
 
 class PrincipalElement:
@@ -125,26 +122,6 @@ def _names_role(name: str, principal: Principal) -> bool:
         arn is not None
         and arn.account == principal.account
         and arn.resource.rpartition("/")[2] == principal.name
-    )
-
-
-TYPES: Final = ("AWS", "Service", "Federated", "CanonicalUser")  # those of a Principal element
-_ENTITY: Final = re.compile(
-    r"arn:[a-z-]+:(?:iam::[\w-]+:(?:root|(?:user|role)/[^*?]+)"
-    r"|sts::[0-9]{12}:(?:assumed-role/[^*?/]+/[^*?/]+|federated-user/[^*?]+))"
-)
-
-
-_ACCOUNT: Final = re.compile(r"[0-9]{4}-?[0-9]{4}-?[0-9]{4}")
-
-
-def is_aws_principal(name: str) -> bool:
-    """Whether ``name`` is valid under ``AWS``: names can't have wildcards."""
-    return bool(
-        name == "*"
-        or _ACCOUNT.fullmatch(name)
-        or _ENTITY.fullmatch(name)
-        or _UNIQUE_ID.fullmatch(name)
     )
 
 

@@ -8,7 +8,6 @@ at the same time get the same one.
 import http.client
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -224,7 +223,7 @@ def _found_or_started(folder: Path, port: int = 0, *, fresh: bool = False) -> En
     with starting(folder):
         found = find(folder)
         while found is None:
-            server(places, port, deadline - time.monotonic(), fresh=fresh)
+            _start(places, port, deadline - time.monotonic(), fresh=fresh)
             # If there is still none, another server holds the folder: it is getting ready (the
             # command that started it was killed), or it hangs.
             found = find(folder)
@@ -279,74 +278,49 @@ _TAIL_LINES = 12
 _READ = 64 * 1024
 
 
-def server(places: Files, port: int, seconds: float, *, fresh: bool = False) -> bool:
-    """Start a server and wait until it is ready; False if another server holds the folder.
+def _start(places: Files, port: int, seconds: float, *, fresh: bool) -> None:
+    """Start a server and wait until it is ready, or has found that another holds the folder.
 
     ``fresh``: with a new account in place of the saved one. SandboxError: it did not start.
     """
     log_before = places.log.stat().st_size if places.log.exists() else 0
-    reading, writing = os.pipe()
-    try:
-        _spawn(places, port, writing, fresh=fresh)
-        report = _line(reading, seconds)
-    finally:
-        os.close(reading)
-    if report is None:
-        raise _silent(places, log_before)
-    if "error" in report:
-        raise SandboxError(report["error"], report.get("hint", ""))
-    return not report.get("locked")
-
-
-def _spawn(places: Files, port: int, writing: int, *, fresh: bool) -> None:
-    """Run the launcher, which detaches the server and ends: the server is not our child."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_PASSED_ON)}
+    # The launcher detaches the server and ends: the server is not our child.
     command = [
         sys.executable,
         *("-m", "stslab.sandbox", "serve", "--detach"),
         *("--folder", str(places.folder.absolute())),
         *("--port", str(port)),
-        *("--ready-fd", str(writing)),
         *(["--fresh"] if fresh else []),
     ]
+    report = b""
     try:
-        with open(places.log, "ab", opener=partial(os.open, mode=0o600)) as log:
-            subprocess.run(
+        with (
+            open(places.log, "ab", opener=partial(os.open, mode=0o600)) as log,
+            suppress(subprocess.TimeoutExpired),
+        ):
+            report = subprocess.run(
                 command,
                 cwd="/",
                 env=kept | _ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=log,
-                pass_fds=(writing,),
                 start_new_session=True,
                 check=False,
-            )
+                timeout=seconds,
+            ).stdout
     except OSError as error:
         raise SandboxError(f"The embedded account can't be started: {error}.") from error
-    finally:
-        os.close(writing)
-
-
-def _line(reading: int, seconds: float) -> Json | None:
-    deadline = time.monotonic() + seconds
-    content = b""
-    while not content.endswith(b"\n"):
-        ready, _, _ = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
-        received = os.read(reading, _READ) if ready else b""
-        if not received:
-            return None
-        content += received
-    report: Json = json.loads(content)
-    return report
-
-
-def _silent(places: Files, log_before: int) -> SandboxError:
-    with places.log.open("rb") as log:
-        log.seek(log_before)
-        lines = log.read(_READ).decode(errors="replace").strip().splitlines()[-_TAIL_LINES:]
-    tail = "".join(f"\n  {line}" for line in lines)
-    return SandboxError(
-        f"The embedded account did not start.{tail and ' The end of its log:'}{tail}",
-        f"Its whole log is {places.log}",
-    )
+    if not report:
+        with places.log.open("rb") as log:
+            log.seek(log_before)
+            lines = log.read(_READ).decode(errors="replace").strip().splitlines()[-_TAIL_LINES:]
+        tail = "".join(f"\n  {line}" for line in lines)
+        raise SandboxError(
+            f"The embedded account did not start.{tail and ' The end of its log:'}{tail}",
+            f"Its whole log is {places.log}",
+        )
+    told = json.loads(report)
+    if "error" in told:
+        raise SandboxError(told["error"], told.get("hint", ""))

@@ -1,6 +1,6 @@
 """The embedded account's server process: one per folder, detached from its starter.
 
-It holds ``server.lock`` as long as it lives, reports through a pipe when it is ready, and
+It holds ``server.lock`` as long as it lives, reports on standard output when it is ready, and
 writes ``server.json`` for later commands. It ends on the verb ``stop``, on SIGTERM or SIGINT,
 or after a time without a request (two hours by default).
 """
@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
 from stslab import __version__
 from stslab.errors import SandboxError
@@ -35,14 +34,13 @@ _OTHER_SECONDS = 0.5
 _LOG_BYTES = 1024 * 1024
 _LONGEST_PAUSE = 60.0
 _SECONDS_UNTIL_WARM = 1.0
-_STDERR = 2
+_STDOUT, _STDERR = 1, 2
 log = logging.getLogger(__name__)
 
 
 def serve(
     folder: Path,
     port: int,
-    ready_fd: int | None,
     idle: float,
     *,
     fresh: bool,
@@ -55,37 +53,38 @@ def serve(
     """
     os.umask(0o077)
     places = Files(folder)
-    pipe = None if ready_fd is None else os.fdopen(ready_fd, "wb", 0)
     held = lock_within(places.server_lock, _OTHER_SECONDS)
     if held is None:
-        _tell(pipe, {"locked": True})
+        _tell({"locked": True})
         return 0
     os.ftruncate(held, 0)
     os.pwrite(held, str(os.getpid()).encode(), 0)
     _log_to(places)
     try:
-        _Process(places, port, pipe, idle).run(kind, fresh=fresh)
+        _Process(places, port, idle).run(kind, fresh=fresh)
     except SandboxError as error:
         log.error("%s %s", error.message, error.hint)  # noqa: TRY400 - expected; no traceback
-        _tell(pipe, {"error": error.message, "hint": error.hint})
+        _tell({"error": error.message, "hint": error.hint})
         return error.exit_code
     finally:
         logging.shutdown()
     return 0
 
 
-def _tell(pipe: IO[bytes] | None, content: Answer) -> None:
-    """Report once to the command that started this process how the start went."""
-    if pipe is not None and not pipe.closed:
-        with suppress(OSError), pipe:  # that command may have ended
-            pipe.write(json.dumps(content).encode() + b"\n")
+def _tell(content: Answer) -> None:
+    """Report once to the command that started this process how the start went.
+
+    It reads standard output to its end.
+    """
+    with suppress(OSError):  # that command may have ended
+        os.write(_STDOUT, json.dumps(content).encode())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
 
 
 class _Process:
-    def __init__(self, places: Files, port: int, pipe: IO[bytes] | None, idle: float) -> None:
+    def __init__(self, places: Files, port: int, idle: float) -> None:
         self._places = places
         self._port = port
-        self._pipe = pipe
         self._idle = idle
         self._end = threading.Event()
         self._token = secrets.token_urlsafe(32)
@@ -122,7 +121,7 @@ class _Process:
         try:
             self._announce()
             log.info("serving %s, process %d", self._server.url, os.getpid())
-            _tell(self._pipe, {"port": self._server.port})
+            _tell({"port": self._server.port})
             self._warm_up()
             self._wait()
         finally:

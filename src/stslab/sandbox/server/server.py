@@ -369,27 +369,25 @@ class SocketReader:
         """
         self._buffer.clear()
         self.within(seconds)
-        while size > 0 and not self.crowded() and (got := self._received(_RECEIVE)):
-            size -= len(got)
+        while size > 0 and not self.crowded() and self._receive():
+            size -= len(self._buffer)
+            self._buffer.clear()
 
     def close(self) -> None:
         """Clear the buffer; the connection closes the socket."""
         self._buffer.clear()
 
     def _receive(self, size: int = _RECEIVE) -> bool:
-        received = self._received(max(size, _RECEIVE))
-        self._buffer += received
-        return bool(received)
-
-    def _received(self, size: int) -> bytes:
-        """The next bytes. TimeoutError: they took too long, or others need the worker."""
+        """Whether there were more bytes. TimeoutError: too late, or others need the worker."""
         end = min(self._end, time.monotonic() + self._patience)
         while (now := time.monotonic()) < end:
             if now - self._began > _LOOK_SECONDS and self.crowded():
                 break
             self._sock.settimeout(min(end - now, _LOOK_SECONDS))
             with suppress(TimeoutError):
-                return self._sock.recv(size)
+                received = self._sock.recv(max(size, _RECEIVE))
+                self._buffer += received
+                return bool(received)
         raise TimeoutError("timed out")  # in the words that cheroot answers with 408
 
     def _take(self, size: int) -> bytes:
