@@ -7,7 +7,7 @@ import pytest
 
 from stslab.aws import embedded
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.aws.command import aws_command, kebab
+from stslab.aws.command import aws_command
 from stslab.aws.profiles import ProfileFiles
 from stslab.cli.aws_command import describer
 from stslab.lab import loader
@@ -159,19 +159,6 @@ def test_a_token_for_any_subject_is_one_command(sub):
     lexed = shlex.shlex(command, posix=True, punctuation_chars=True)
     lexed.whitespace_split = True
     assert list(lexed) == ["stslab", "sandbox", "token", "--sub", sub, "--aud", "b"]
-
-
-def test_names_are_in_the_clis_form():
-    import botocore
-    from botocore.loaders import Loader
-    from botocore.model import ServiceModel
-
-    for service in ("iam", "sts", "s3", "cloudformation", "sqs", "lambda", "kms", "organizations"):
-        model = ServiceModel(Loader().load_service_model(service, "service-2"), service)
-        for operation in model.operation_names:
-            shape = model.operation_model(operation).input_shape
-            for name in [operation, *(shape.members if shape else ())]:
-                assert kebab(name) == botocore.xform_name(name, "-")
 
 
 def test_anonymous_calls_are_not_signed():

@@ -109,7 +109,7 @@ class Direct:
         self.inside.cloudformation.engine.stop()
 
     def handle(self, http: HttpRequest) -> ApiResponse:
-        return self.inside.handle(http)
+        return self.inside.pipeline.handle(http)
 
     def client(self, service: str, who: str = "admin") -> Any:
         """A boto3 client of `who`, whose requests go straight into the pipeline."""

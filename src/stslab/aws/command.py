@@ -8,6 +8,8 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
+from botocore import xform_name
+
 from stslab.aws import embedded
 from stslab.aws.profiles import ADMIN
 from stslab.runner.events import CallShown
@@ -41,8 +43,6 @@ class File(str):
 _READ_FROM = re.compile(r"fileb?://|https?://")
 _URLS = frozenset({"Url", "QueueUrl", "TemplateURL"})
 _WORDS = re.compile(r"[A-Za-z0-9_.:/@+-]+")
-_CAMEL = (re.compile(r"(.)([A-Z][a-z]+)"), re.compile(r"([a-z0-9])([A-Z])"))
-_PLURAL_ACRONYM = re.compile(r"[A-Z]{2,}s$")
 
 
 def aws_command(call: CallShown) -> str:
@@ -53,7 +53,7 @@ def aws_command(call: CallShown) -> str:
     if call.service == embedded.SERVICE:
         return embedded.command(call.operation, call.params)
     key = (call.service, call.operation)
-    words = ["aws", _SERVICES.get(call.service, call.service), kebab(call.operation)]
+    words = ["aws", _SERVICES.get(call.service, call.service), xform_name(call.operation, "-")]
     literal = {}
     for name, value in call.params.items():
         only = value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
@@ -74,18 +74,8 @@ def aws_command(call: CallShown) -> str:
     return shlex.join(words)
 
 
-def kebab(name: str) -> str:
-    """An API name as the CLI writes it: ``list-mfa-devices`` for ``ListMFADevices``."""
-    plural = _PLURAL_ACRONYM.search(name)
-    if plural:
-        name = f"{name[: plural.start()]}_{plural[0].lower()}"
-    for pattern in _CAMEL:
-        name = pattern.sub(r"\1-\2", name)
-    return name.replace("_", "-").lower()
-
-
 def _option(key: tuple[str, str], name: str, value: object) -> list[str]:
-    option = _OPTIONS.get((*key, name), kebab(name))
+    option = _OPTIONS.get((*key, name), xform_name(name, "-"))
     if isinstance(value, bool):
         return [f"--{option}" if value else f"--no-{option}"]
     words = _values(value)
@@ -133,9 +123,10 @@ def names_after(words: Sequence[str]) -> list[str]:
         model = ServiceModel(loader().load_service_model(service, "service-2"))
     except Exception:  # noqa: BLE001 - no such service: nothing completes
         return []
-    operations = {kebab(name): name for name in model.operation_names}
+    operations = {xform_name(name, "-"): name for name in model.operation_names}
     if len(plain) == 1:
         return list(operations)
     shape = plain[1] in operations and model.operation_model(operations[plain[1]]).input_shape
     members = shape.members if shape else {}
-    return [*(f"--{kebab(name)}" for name in members), "--profile", "--query", "--output"]
+    options = [f"--{xform_name(name, '-')}" for name in members]
+    return [*options, "--profile", "--query", "--output"]

@@ -29,6 +29,7 @@ from stslab.kinds.harmless import resources_of
 from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
 from stslab.lab.effects import CHECK, STEP, UNDO, Effect, Summary, costs, effects, summary
 from stslab.lab.model import Lab
+from stslab.policy.messages.reading import action_of
 from stslab.runner.ports import ADMIN, Data, TargetInfo
 from stslab.runner.run.scope import basis
 
@@ -135,18 +136,6 @@ def target_of(source: Source, identity: Identity) -> Target:
 _RUN_ID = "<run>"
 _UNKNOWN = re.compile(r"<[^<>]*>")
 
-# Actions with another name than their operation (Service Authorization Reference, S3).
-_ACTIONS: Mapping[str, str] = {
-    "s3:ListObjects": "s3:ListBucket",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "s3:HeadBucket": "s3:ListBucket",
-    "s3:HeadObject": "s3:GetObject",
-    "s3:ListBuckets": "s3:ListAllMyBuckets",
-    "s3:DeleteObjects": "s3:DeleteObject",
-    "s3:ListObjectVersions": "s3:ListBucketVersions",
-    "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
-    "s3:CreateMultipartUpload": "s3:PutObject",
-}
 _RESOURCES: Mapping[str, str] = {
     "UserName": "arn:{partition}:iam::{account}:user/{name}",
     "RoleName": "arn:{partition}:iam::{account}:role/{name}",
@@ -190,8 +179,9 @@ def _needed(effect: Effect, target: TargetInfo) -> Iterator[tuple[str, str]]:
     if effect.when not in (STEP, UNDO, CHECK) or effect.fails:
         return
     if effect.identity == target.admin:
-        action = effect.call.replace(".", ":", 1)
-        yield _ACTIONS.get(action, action), _resource(params, target)
+        service, _, operation = effect.call.partition(".")
+        action = action_of(service, operation) or f"{service}:{operation}"
+        yield action, _resource(params, target)
     inside = resources_of(params, effect.own) if "TemplateBody" in params else ()
     for kind in (BY_RESOURCE_TYPE[each.type] for each in inside if each.type in BY_RESOURCE_TYPE):
         yield from ((f"{kind.service}:{action}", "*") for action in kind.deployed)

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
@@ -72,7 +73,7 @@ _FORMS: Final = tuple(
 """The forms of principals' ARNs; groups: the account, and the name if there is one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Principal:
     """The caller of a request ("AWS JSON policy elements: Principal")."""
 
@@ -84,16 +85,6 @@ class Principal:
     user_id: str = ""  # ``aws:userid``: ``AIDA…`` of a user, ``AROA…:session`` of a session
     canonical_id: str = ""  # the account's canonical user id
     service_linked: bool = False
-    context: Mapping[str, str] = field(init=False, repr=False, compare=False)
-    member: bool = field(init=False, repr=False, compare=False)  # an account has policies for it
-    unlimited: bool = field(init=False, repr=False, compare=False)  # root, or federated by root
-
-    def __post_init__(self) -> None:
-        """Compute the derived fields once: every request reads them."""
-        object.__setattr__(self, "context", _derived(self))
-        object.__setattr__(self, "member", self.kind not in _ACCOUNTLESS)
-        by_root = self.kind is PrincipalKind.FEDERATED_USER and self.issuer.endswith(":root")
-        object.__setattr__(self, "unlimited", by_root or self.kind is PrincipalKind.ROOT)
 
     @classmethod
     def from_arn(
@@ -138,22 +129,33 @@ class Principal:
         """
         return cls(PrincipalKind.PROVIDER, provider, account)
 
+    @cached_property
+    def member(self) -> bool:
+        """Whether an account has policies for it."""
+        return self.kind not in _ACCOUNTLESS
 
-def _derived(principal: Principal) -> Mapping[str, str]:
-    """The condition keys that follow from the principal, by lower-case name.
+    @cached_property
+    def unlimited(self) -> bool:
+        """Whether it is root, or federated by root."""
+        by_root = self.kind is PrincipalKind.FEDERATED_USER and self.issuer.endswith(":root")
+        return by_root or self.kind is PrincipalKind.ROOT
 
-    "AWS global condition context keys" says which requests have which; their values are in "IAM
-    policy elements: Variables and tags", table "Principal key values".
-    """
-    context = {
-        "aws:principaltype": principal.kind.value,
-        "aws:principalaccount": principal.account,
-        "aws:principalarn": principal.arn,
-        "aws:principalisawsservice": "false",
-        "aws:userid": principal.user_id,
-        **_PARTICULAR[principal.kind](principal),
-    }
-    return {key: value for key, value in context.items() if value}
+    @cached_property
+    def context(self) -> Mapping[str, str]:
+        """The condition keys that follow from the principal, by lower-case name.
+
+        "AWS global condition context keys" says which requests have which; their values are in
+        "IAM policy elements: Variables and tags", table "Principal key values".
+        """
+        context = {
+            "aws:principaltype": self.kind.value,
+            "aws:principalaccount": self.account,
+            "aws:principalarn": self.arn,
+            "aws:principalisawsservice": "false",
+            "aws:userid": self.user_id,
+            **_PARTICULAR[self.kind](self),
+        }
+        return {key: value for key, value in context.items() if value}
 
 
 _NAMELESS: Final = {"aws:principaltype": "", "aws:principalarn": ""}

@@ -8,6 +8,7 @@ first needs them: for most statements a request needs only the action.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from typing import Any, Final
 
 from stslab.policy.conditions import Condition, Test
@@ -184,7 +185,7 @@ class Element:
         return [variables.get(pattern, pattern) for pattern in self.patterns]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Statement:
     """A valid statement. Resources and conditions are compiled when first needed."""
 
@@ -198,38 +199,28 @@ class Statement:
     effect: str = field(init=False)
     allows: bool = field(init=False)
     label: str = field(init=False)
-    _resource: Element | None = None
-    _conditions: tuple[Condition, ...] | None = None
 
     def __post_init__(self) -> None:
         self.effect = self.source["Effect"].capitalize()
         self.allows = self.effect == "Allow"
         self.label = self.source.get("Sid") or f"statement {self.index + 1}"
 
-    @property
+    @cached_property
     def resource(self) -> Element | None:
-        if self._resource is None and self.resources is not None:
-            name, patterns = self.resources
-            self._resource = Element(name, patterns, variables=self.variables, arn=True)
-        return self._resource
+        if self.resources is None:
+            return None
+        return Element(*self.resources, variables=self.variables, arn=True)
 
-    @property
+    @cached_property
     def conditions(self) -> tuple[Condition, ...]:
-        if self._conditions is None:
-            self._conditions = tuple(
-                [Condition(*each, variables=self.variables) for each in self.tests]
-            )
-        return self._conditions
+        return tuple([Condition(*each, variables=self.variables) for each in self.tests])
 
     def mismatch(self, request: Request, context: Context) -> Mismatch:
         """The element that does not match, of Resource and Condition."""
-        resource = self._resource or self.resource
+        resource = self.resource
         if resource is not None and not resource.applies(request.resource, context.single):
             return _RESOURCE
-        conditions = self._conditions
-        if conditions is None:
-            conditions = self.conditions
-        for condition in conditions:
+        for condition in self.conditions:
             if not condition.holds(context):
                 return _CONDITION
         return _APPLIES

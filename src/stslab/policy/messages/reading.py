@@ -132,7 +132,7 @@ def _frames() -> tuple[re.Pattern[str], ...]:
     return *map(spaced, table("facts")["frames"]), spaced(rf"(?P<code>{DENIALS})\b")
 
 
-def _action(service: str, operation: str) -> str:
+def action_of(service: str, operation: str) -> str:
     """The action of a service's operation; empty if it may have another name."""
     if service not in table("facts")["named alike"]:
         return ""
@@ -157,7 +157,7 @@ def frame_near(line: str, at: int) -> Message:
         code=found.get("code", "").rpartition(".")[2],
         service=_prefix(found.get("service", "")) or own,
         operation=operation,
-        action=_action(_prefix(called) or own, operation),
+        action=action_of(_prefix(called) or own, operation),
     )
 
 
@@ -203,7 +203,7 @@ def unpacked(text: str) -> tuple[str, Message]:
 
     Text that is not JSON is returned as it is. A terminal may have wrapped the JSON.
     """
-    values = _values_of(text) or _values_of(text.replace("\r", "").replace("\n", ""))
+    values = _values(text) or _values(text.replace("\r", "").replace("\n", ""))
     for value in values:
         if isinstance(value, Mapping) and value.get("errorCode") and value.get("eventName"):
             return str(value.get("errorMessage") or value["errorCode"]), _of_event(value)
@@ -213,30 +213,26 @@ def unpacked(text: str) -> tuple[str, Message]:
     return "\n".join(value for value in values if isinstance(value, str)) or text, Message()
 
 
-def _values_of(text: str) -> list[object]:
-    """All values in a JSON document; empty for any other text."""
+def _values(text: str) -> list[Any]:
+    """All values in a JSON document, outer ones first; empty for any other text.
+
+    Some texts of AWS's have JSON in them.
+    """
     text = text.strip("\ufeff \t\r\n")
-    if not text.startswith(("{", "[")):
-        return []
+    found: list[Any] = []
     try:
-        return list(_values(json.loads(text)))
+        waiting = deque([json.loads(text)] if text.startswith(("{", "[")) else [])
+        while waiting and len(found) < _MOST_VALUES:
+            value = waiting.popleft()
+            found.append(value)
+            if isinstance(value, Mapping):
+                packed = value.get("CloudTrailEvent") or value.get("DecodedMessage")
+                waiting.extend([json.loads(packed)] if isinstance(packed, str) else value.values())
+            elif isinstance(value, list):
+                waiting.extend(value)
     except (ValueError, RecursionError):
         return []
-
-
-def _values(document: object) -> Iterator[object]:
-    """All values, outer ones first. Some texts of AWS's have JSON in them."""
-    waiting = deque([document])
-    for _ in range(_MOST_VALUES):
-        if not waiting:
-            return
-        value = waiting.popleft()
-        yield value
-        if isinstance(value, Mapping):
-            packed = value.get("CloudTrailEvent") or value.get("DecodedMessage")
-            waiting.extend([json.loads(packed)] if isinstance(packed, str) else value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
+    return found
 
 
 # What STS says of DecodeAuthorizationMessage.
@@ -268,7 +264,7 @@ def _of_event(event: Mapping[str, object]) -> Message:
         code=found["code"].rpartition(".")[2],
         service=service,
         operation=found["operation"],
-        action=_action(service, found["operation"]),
+        action=action_of(service, found["operation"]),
         caller=found["caller"],
         resource=found["resource"] or (bucket and f"arn:aws:s3:::{bucket}" + (key and f"/{key}")),
     )

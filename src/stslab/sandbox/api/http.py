@@ -7,7 +7,7 @@ percent-escapes are refused.
 
 import re
 from typing import Protocol
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
@@ -91,10 +91,7 @@ def parse_query(raw: str) -> Pairs:
     if _BAD_ESCAPE.search(raw):
         raise Malformed("400 Bad Request", "The query string has a broken escape.")
     try:
-        return tuple(
-            (unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict"))
-            for name, _, value in (part.partition("=") for part in raw.split("&") if part)
-        )
+        return tuple(parse_qsl(raw, keep_blank_values=True, errors="strict"))
     except UnicodeDecodeError:
         raise Malformed("400 Bad Request", "The query string is not UTF-8.") from None
 

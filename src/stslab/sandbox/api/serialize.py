@@ -59,10 +59,25 @@ _CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
 def result(
     service: str, operation: str, answer: Answer, request_id: str, *, as_json: bool = False
 ) -> ApiResponse:
-    """The response of a call that succeeded, in the protocol of the service."""
+    """The response of a call that succeeded, in the protocol of the service.
+
+    Except for S3: ``<OpResponse><OpResult>…</OpResult><ResponseMetadata>…``, in XML or as JSON.
+    """
     if service == "s3":
         return _rest(operation, answer, request_id)
-    return _query(service, operation, answer, request_id, as_json=as_json)
+    shape = operations.operation(service, operation).output_shape
+    wrapper = shape.serialization.get("resultWrapper", f"{operation}Result") if shape else ""
+    ids = request_ids(service, request_id)
+    if as_json:
+        result = {wrapper: _as_json(shape, answer)} if shape is not None else {}
+        metadata = {"ResponseMetadata": {"RequestId": request_id}}
+        return _json(200, ids, {f"{operation}Response": {**result, **metadata}})
+    body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>" if shape is not None else ""
+    text = (
+        f"<{operation}Response{_namespace(service)}>{body}<ResponseMetadata>"
+        f"<RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
+    )
+    return ApiResponse(200, (("Content-Type", XML), *ids), text.encode())
 
 
 def wants_json(http: HttpRequest) -> bool:
@@ -90,25 +105,6 @@ def _as_json(shape: Shape, value: Any) -> object:
     if shape.type_name == "timestamp" and isinstance(value, datetime):
         return value.timestamp()
     return value if isinstance(value, bool | int | Mapping) else _plain(shape, value)
-
-
-def _query(
-    service: str, operation: str, answer: Answer, request_id: str, *, as_json: bool
-) -> ApiResponse:
-    """``<OpResponse><OpResult>…</OpResult><ResponseMetadata>…``, in XML or as JSON."""
-    shape = operations.operation(service, operation).output_shape
-    wrapper = shape.serialization.get("resultWrapper", f"{operation}Result") if shape else ""
-    ids = request_ids(service, request_id)
-    if as_json:
-        result = {wrapper: _as_json(shape, answer)} if shape is not None else {}
-        metadata = {"ResponseMetadata": {"RequestId": request_id}}
-        return _json(200, ids, {f"{operation}Response": {**result, **metadata}})
-    body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>" if shape is not None else ""
-    text = (
-        f"<{operation}Response{_namespace(service)}>{body}<ResponseMetadata>"
-        f"<RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
-    )
-    return ApiResponse(200, (("Content-Type", XML), *ids), text.encode())
 
 
 def _rest(operation: str, answer: Answer, request_id: str) -> ApiResponse:

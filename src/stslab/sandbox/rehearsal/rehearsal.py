@@ -243,10 +243,6 @@ class Scripted:
         self.at -= 1
         return self.at <= 0
 
-    @property
-    def over(self) -> bool:
-        return self.at <= 1 - self.times
-
 
 class Faults:
     """Decides for each call whether a fault strikes. ``seen`` and ``struck`` count them."""
@@ -275,7 +271,7 @@ class Faults:
         with self._lock:
             self.seen[call] += 1
             striking = [wanted.kind for wanted in self._script if wanted.strikes(call)]
-            self._script = [wanted for wanted in self._script if not wanted.over]
+            self._script = [wanted for wanted in self._script if wanted.at > 1 - wanted.times]
             striking += [
                 kind
                 for kind, rate in self._rates

@@ -47,9 +47,6 @@ class Inside(msgspec.Struct, frozen=True):
     services: Services
     cloudformation: CloudFormation
 
-    def handle(self, request: HttpRequest) -> ApiResponse:
-        return self.pipeline.handle(request)
-
 
 def assemble(
     state: State, log: DecisionLog | None = None, step_seconds: float = STEP_SECONDS

@@ -17,7 +17,7 @@ from stslab.policy.explain import WORDS
 from stslab.redaction import fingerprint
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.identifiers import LEARNER
-from stslab.sandbox.api.model import ApiFault, KeyRecord
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.federation import saml
 from stslab.sandbox.federation.saml import names
 from stslab.sandbox.iam import mfa
@@ -159,23 +159,19 @@ def would(inside: Inside, request: ControlRequest) -> Answer:
     The calls are carried out in order on a fork of the account, which is then discarded.
     """
     *before, last = _read(request, _Calls).calls
-    record, signed = _signed(inside, last)
+    wanted, signed = _signed(inside, last)
     refused: Answer = {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], "fault": ""}
-    if record is None:
+    if wanted is None:
         return {**refused, "gates": [], "documents": {}}
-    earlier = [(*_signed(inside, call), call) for call in before]
-    made = [_would(signer, call) for signer, valid, call in earlier if signer and valid]
-    decisions, fault, accepted = inside.pipeline.would([*made, _would(record, last)])
+    earlier = [_signed(inside, call) for call in before]
+    made = [one for one, valid in earlier if one and valid]
+    decisions, fault, accepted = inside.pipeline.would([*made, wanted])
     verdict = _verdict(decisions, fault)
     return verdict if signed and accepted else {**verdict, **refused}
 
 
-def _would(signer: KeyRecord, call: _Call) -> Would:
-    return Would(signer.caller, call.service, call.operation, call.params)
-
-
-def _signed(inside: Inside, call: _Call) -> tuple[KeyRecord | None, bool]:
-    """The record of the key that signs a call, and whether the signature would be valid."""
+def _signed(inside: Inside, call: _Call) -> tuple[Would | None, bool]:
+    """The call, None if its key is unknown; and whether its signature would be valid."""
     if call.service not in inside.services:
         raise SandboxError(f"The embedded account has no service {call.service!r}.")
     record = inside.keys(call.key)
@@ -183,7 +179,8 @@ def _signed(inside: Inside, call: _Call) -> tuple[KeyRecord | None, bool]:
         return None, False
     ended = record.expires is not None and record.expires <= inside.state.now()
     signs = fingerprint(record.secret_access_key, record.session_token)
-    return record, record.active and not ended and call.proof in ("", signs)
+    made = Would(record.caller, call.service, call.operation, call.params)
+    return made, record.active and not ended and call.proof in ("", signs)
 
 
 def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Answer:

@@ -211,7 +211,10 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
 def _verified(
     request: HttpRequest, headers: dict[str, str], claim: Claim, payload_hash: str, context: Context
 ) -> Authenticated:
-    _require_signed(headers, claim.signed_headers)
+    required = {"host", *(name for name in headers if name.startswith(("x-amz-", "content-md5")))}
+    if missing := sorted(required - {HASH_HEADER, *claim.signed_headers}):
+        what = "There were headers present in the request which were not signed"
+        raise fault("AccessDenied", what, HeadersNotSigned=", ".join(missing))
     credential = claim.credential
     record = require_key(context, credential.access_key_id, claim.token)
     signed = claim.sign(request, headers, payload_hash, record.secret_access_key)
@@ -262,14 +265,6 @@ def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
         raise fault("AccessDenied", "Request is not yet valid", {"X-Amz-Date": sent} | times)
     if expires < now:
         raise fault("AccessDenied", "Request has expired", {"X-Amz-Expires": sent} | times)
-
-
-def _require_signed(headers: Mapping[str, str], signed: tuple[str, ...]) -> None:
-    required = {"host", *(name for name in headers if name.startswith(("x-amz-", "content-md5")))}
-    missing = sorted(required - {HASH_HEADER, *signed})
-    if missing:
-        what = "There were headers present in the request which were not signed"
-        raise fault("AccessDenied", what, HeadersNotSigned=", ".join(missing))
 
 
 def _with_payload(request: HttpRequest, payload_hash: str, signer: ChunkSigner) -> HttpRequest:

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -172,6 +173,11 @@ def _parameters(request: HttpRequest) -> tuple[tuple[str, str], ...]:
 _PARAMETERS = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")
 _ONCE_PARAMETERS = (*_PARAMETERS, "X-Amz-Algorithm", "X-Amz-Security-Token")
 _FIELDS = ("Credential", "Signature", "SignedHeaders")
+_incomplete = partial(ApiFault, "IncompleteSignature")
+_mismatch = partial(ApiFault, "SignatureDoesNotMatch")
+missing_token = partial(
+    ApiFault, "MissingAuthenticationToken", "Request is missing Authentication Token"
+)
 _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your "
     "AWS Secret Access Key and signing method. Consult the service documentation for details."
@@ -313,16 +319,3 @@ def _key(claim: Claim, context: Context) -> KeyRecord:
         message = "The security token included in the request is expired"
         raise ApiFault("ExpiredToken", message)
     return record
-
-
-def missing_token() -> ApiFault:
-    """The error for an unsigned request that needs a signature."""
-    return ApiFault("MissingAuthenticationToken", "Request is missing Authentication Token")
-
-
-def _incomplete(message: str) -> ApiFault:
-    return ApiFault("IncompleteSignature", message)
-
-
-def _mismatch(message: str) -> ApiFault:
-    return ApiFault("SignatureDoesNotMatch", message)
