@@ -6,7 +6,7 @@ Errors worth a retry: AWS SDKs and Tools Reference Guide, "Retry behavior".
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore
 from botocore import exceptions as boto
@@ -17,13 +17,11 @@ from stslab.aws import embedded
 from stslab.aws.assumed import Assumed
 from stslab.aws.clients import READ_SECONDS, Clients, Untyped
 from stslab.aws.profiles import ADMIN
+from stslab.aws.target import Target
 from stslab.errors import CredentialsError, RunError
 from stslab.kinds.operations import changes
 from stslab.runner import ports
 from stslab.structures import mapped
-
-if TYPE_CHECKING:
-    from stslab.aws.target import Target
 
 ANONYMOUS = "anonymous"
 _ENDED = """
@@ -76,7 +74,7 @@ class Boto3Account:
     """
 
     def __init__(
-        self, target: "Target", profiles: ports.Profiles, read_seconds: float = READ_SECONDS
+        self, target: Target, profiles: ports.Profiles, read_seconds: float = READ_SECONDS
     ) -> None:
         self.target, self._profiles = target.info, profiles
         self._control, self._admin = target.control, target.admin

@@ -1,7 +1,4 @@
-"""The catalogue of AWS's APIs that labs are checked against: botocore's models, offline.
-
-A service's model is read when it is first needed, and kept.
-"""
+"""The catalogue of AWS's APIs that labs are checked against: botocore's models, offline."""
 
 import os
 import re

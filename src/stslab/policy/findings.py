@@ -1,7 +1,4 @@
-"""Warnings about valid policies: what IAM accepts, but is probably a mistake.
-
-Each rule is a row: a function that checks a statement and yields messages.
-"""
+"""Warnings about valid policies: what IAM accepts, but is probably a mistake."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Parses a policy from its text or JSON object, and compares policies by their meaning.
-
-JSON is read strictly by RFC 8259; Python's reader would accept more.
-"""
+"""Parses policies, strictly by RFC 8259 (Python accepts more), and compares their meaning."""
 
 import json
 import marshal

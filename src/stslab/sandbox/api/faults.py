@@ -51,10 +51,7 @@ def failure(service: str) -> ApiFault:
 
 
 def where(error: BaseException) -> str:
-    """The traceback and type of an exception, for the process's log.
-
-    The message is left out, since it may contain a secret.
-    """
+    """An exception's traceback and type for the process's log; its message may have a secret."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     return f"{frames}{type(error).__name__}"
 

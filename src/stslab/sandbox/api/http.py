@@ -57,10 +57,7 @@ class Head(msgspec.Struct, frozen=True):
 
 
 def read_head(stream: Reader) -> Head | None:
-    """Read one request's head, or None if the client closed the connection first.
-
-    Raises Malformed.
-    """
+    """Read one request's head; None if the client closed the connection first. Raises Malformed."""
     line = stream.readline(MAX_REQUEST_LINE + 1)
     if line == b"\r\n":  # RFC 9112, 2.2: ignore one empty line before a request
         line = stream.readline(MAX_REQUEST_LINE + 1)

@@ -1,7 +1,4 @@
-"""Writes results and errors in the protocol of each service.
-
-The protocols: Smithy 2.0, "AWS query protocol" and "AWS restXml protocol".
-"""
+"""Writes results and errors: Smithy 2.0, "AWS query protocol" and "AWS restXml protocol"."""
 
 import base64
 import functools

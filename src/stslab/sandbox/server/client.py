@@ -134,10 +134,7 @@ def stop(folder: Path) -> bool:
 
 
 def reset(folder: Path) -> Endpoint:
-    """Replace the account with a new, empty one, and start it if it is not running.
-
-    This works even if the old account can't be read.
-    """
+    """Replace the account, even an unreadable one, with a new one; start it if none runs."""
     if find(folder) is None:
         return _found_or_started(folder, fresh=True)
     return Endpoint.of(control(folder, "POST", "reset"))

@@ -1,7 +1,4 @@
-"""The files in the account's folder and its locks, for the server and its clients.
-
-Quick to import.
-"""
+"""The files in the account's folder and its locks, for server and clients. Quick to import."""
 
 import json
 import time

@@ -72,10 +72,7 @@ def serve(
 
 
 def _tell(content: Answer) -> None:
-    """Report once to the command that started this process how the start went.
-
-    It reads standard output to its end.
-    """
+    """Report how the start went to the command that reads standard output to its end, once."""
     with suppress(OSError):  # that command may have ended
         os.write(_STDOUT, json.dumps(content).encode())
     os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)

@@ -124,10 +124,7 @@ class SandboxServer(cheroot.HTTPServer):
         return bound
 
     def process_conn(self, conn: "_Connection") -> None:
-        """Give a connection to a worker once it has sent something.
-
-        Otherwise clients that connect and stay silent would hold the workers.
-        """
+        """Give a connection to a worker once it has sent something: silent clients hold none."""
         if conn.last_used is None:
             self.put_conn(conn)
             return
@@ -337,10 +334,7 @@ class SocketReader:
         self.crowded: Callable[[], bool] = lambda: False
 
     def within(self, seconds: float) -> None:
-        """Limit the time of all reads from now to the next such call.
-
-        Otherwise a client that sends a byte now and then would hold a worker for ever.
-        """
+        """Limit the time of all reads until the next such call: no client holds a worker long."""
         self._began = time.monotonic()
         self._end = self._began + seconds
 
