@@ -240,12 +240,10 @@ def _check_actions(actions: Sequence[str], number: int, kind: PolicyKind) -> Non
 
 
 def _texts(value: object, name: str) -> list[str]:
-    if isinstance(value, str):
-        together, found = value, [value]
-    elif isinstance(value, list):
-        together, found = _joined(value, name), value
-    else:
+    found: object = [value] if isinstance(value, str) else value
+    if not isinstance(found, list):
         raise MalformedPolicy(SYNTAX, f": {name} must be a text or a list of texts.")
+    together = _joined(found, name)
     if not together.isascii() and _FOREIGN.search(together):
         raise MalformedPolicy(SYNTAX, f": {name} has a character beyond U+00FF.")
     return found

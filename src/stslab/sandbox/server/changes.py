@@ -213,8 +213,7 @@ class _Handled(NamedTuple):
     @property
     def is_as_before(self) -> bool:
         """Whether there is nothing to undo."""
-        same = _lasting(self.now) == _lasting(self.was) if self.called else False
-        return same or self.now == self.was
+        return _lasting(self.now) == _lasting(self.was) if self.called else self.now == self.was
 
     @property
     def changed_since(self) -> bool:
