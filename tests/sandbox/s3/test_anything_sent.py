@@ -67,7 +67,7 @@ def requests(draw: st.DrawFn, name: str, known: Mapping[str, list[str]]) -> Http
     """
     model = operations.operation("s3", name)
     shape: Any = model.input_shape
-    query, headers = [*operations.literals(model).items()], [("Host", "127.0.0.1:4566")]
+    query, headers = [*operations.uri(model)[1].items()], [("Host", "127.0.0.1:4566")]
     for member_name, member in shape.members.items() if shape else ():
         place, wire_name = member.serialization.get("location"), member.serialization.get("name")
         needed = member_name in shape.required_members
@@ -84,12 +84,12 @@ def requests(draw: st.DrawFn, name: str, known: Mapping[str, list[str]]) -> Http
     if payload is not None and payload.type_name == "structure" and draw(st.integers(0, 3)):
         root = payload.serialization["name"]
         body = f"<{root}>{draw(shapes(payload))}</{root}>".encode()
-    path = operations.path(model).replace("{Bucket}", "bkt")
+    path = operations.uri(model)[0].replace("{Bucket}", "bkt")
     path = path.replace("{Key+}", quote(draw(_key)))
     raw = urlencode(query, quote_via=quote)
     if draw(_mostly):
         headers.append(("Content-Length", str(len(body))))
-    return HttpRequest(operations.method(model), path, tuple(query), raw, tuple(headers), body)
+    return HttpRequest(model.http["method"], path, tuple(query), raw, tuple(headers), body)
 
 
 class Furnished(Alone):

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -37,19 +37,13 @@ def operation(service: str, name: str) -> OperationModel:
     return model(service).operation_model(name)
 
 
-def method(operation: OperationModel) -> str:
-    return str(operation.http.get("method", "POST"))
+def uri(operation: OperationModel) -> tuple[str, dict[str, str]]:
+    """The path of an operation, with its placeholders, and the parameters of all its queries.
 
-
-def literals(operation: OperationModel) -> Mapping[str, str]:
-    """The query parameters that every request of an operation has, such as S3's ``?policy``."""
-    uri = str(operation.http.get("requestUri", "/"))
-    return dict(parse_qsl(uri.partition("?")[2], keep_blank_values=True))
-
-
-def path(operation: OperationModel) -> str:
-    """The path of an operation, with its placeholders."""
-    return str(operation.http.get("requestUri", "/")).partition("?")[0]
+    These select an operation of S3, such as ``?policy``.
+    """
+    path, _, query = str(operation.http["requestUri"]).partition("?")
+    return path, dict(parse_qsl(query, keep_blank_values=True))
 
 
 # -- constraints -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from stslab.sandbox.api import operations
 from stslab.sandbox.api.identifiers import LEARNER, REGION
 from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyLookup, KeyRecord, Service
 from stslab.sandbox.cloudformation.service import CloudFormation
+from stslab.sandbox.cloudformation.stacks.engine import STEP_SECONDS
 from stslab.sandbox.iam import aws_policies, lookups
 from stslab.sandbox.iam.mfa import spend
 from stslab.sandbox.iam.service import IamService
@@ -29,8 +30,6 @@ from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
 from stslab.sandbox.sts.assume_role import AssumeRole
 from stslab.sandbox.sts.service import StsService
-
-STEP_SECONDS = 0.02
 
 
 class Inside(msgspec.Struct, frozen=True):

@@ -129,14 +129,12 @@ class _Process:
 
     def _bound(self) -> SandboxServer:
         wanted = self._port or read_number(self._places.port)
-        if wanted and not self._port and not _is_free(wanted):
-            wanted = 0
         server = SandboxServer(
             lambda request: (
                 admitted(request, self._token, self._verbs)
                 or self._account.handle(without_token(request))
             ),
-            wanted,
+            wanted if self._port or _is_free(wanted) else 0,
             refuse=lambda head: self._account.refuse(without_token(head)),
         )
         try:
@@ -204,13 +202,11 @@ def _require_post(request: ControlRequest) -> None:
 
 
 def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
+    with suppress(OSError), socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
+        probe.bind((HOST, port))
+        return True
+    return False
 
 
 class _Log(logging.handlers.RotatingFileHandler):

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -24,6 +25,7 @@ from stslab.sandbox.api.model import (
     HttpRequest,
     KeyLookup,
     KeyRecord,
+    Pairs,
 )
 from stslab.sandbox.signing import canonical, s3, v2
 from stslab.sandbox.signing.canonical import (
@@ -74,7 +76,10 @@ class Authenticator:
             return self._s3(request, self._context)
         if request.header("authorization") or request.argument("X-Amz-Algorithm"):
             return _verify(request, self._context)
-        actions = [value for name, value in _parameters(request) if name == "Action"]
+        pairs: Pairs = ()
+        with suppress(Malformed, UnicodeDecodeError):
+            pairs = (*request.query, *parse_query(request.body.decode("ascii", "strict")))
+        actions = [value for name, value in pairs if name == "Action"]
         if len(actions) != 1 or actions[0] not in UNSIGNED_ACTIONS:
             raise missing_token()
         return _anonymous(request, _STS)
@@ -157,13 +162,6 @@ def addressed_service(request: HttpRequest) -> str:
     else:
         is_query = bool(request.argument("Action"))
     return _STS if is_query else canonical.S3
-
-
-def _parameters(request: HttpRequest) -> tuple[tuple[str, str], ...]:
-    try:
-        return (*request.query, *parse_query(request.body.decode("ascii", "strict")))
-    except (Malformed, UnicodeDecodeError):
-        return ()
 
 
 # -- Signature Version 4 for the Query services (IAM, STS, CloudFormation) ---------------------

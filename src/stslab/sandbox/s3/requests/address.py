@@ -133,18 +133,18 @@ def candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
     table: dict[tuple[str, str], list[Candidate]] = {}
     for name in sorted(operations.names("s3") - _SUPERSEDED - _ELSEWHERE):
         model = operations.operation("s3", name)
-        path = operations.path(model)
+        path, literals = operations.uri(model)
         level = OBJECT if "{Key+}" in path else BUCKET if "{Bucket}" in path else SERVICE
-        place = operations.method(model), level
-        table.setdefault(place, []).append(_candidate(name, model))
+        place = str(model.http["method"]), level
+        table.setdefault(place, []).append(_candidate(name, model, literals))
     return {
         place: tuple(sorted(group, key=lambda one: len(one.required) + one.copies, reverse=True))
         for place, group in table.items()
     }
 
 
-def _candidate(name: str, model: OperationModel) -> Candidate:
-    shape, literals = model.input_shape, operations.literals(model)
+def _candidate(name: str, model: OperationModel, literals: Mapping[str, str]) -> Candidate:
+    shape = model.input_shape
     arguments = {
         member: its.serialization["name"]
         for member, its in shape.members.items()
