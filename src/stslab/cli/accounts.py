@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import is_local
 from stslab.aws.profiles import ProfileFiles
@@ -20,7 +22,6 @@ from stslab.lesson.verdict import UNKNOWN, Decide
 from stslab.runner.ports import (
     ADMIN,
     Credentials,
-    Given,
     Hand,
     HandWork,
     Reason,
@@ -40,24 +41,24 @@ if TYPE_CHECKING:
     from stslab.runner.undo.cleanup import Cleanup
 
     Emit = Callable[[Event], None]
+    Learner = tuple[Identity, Source]  # an identity, and where its credentials come from
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An open account, its profiles, and on a real one the learner's identity.
+    """An open account, its profiles, and on a real one who the learner is there.
 
-    ``services`` are those, beyond the usual four, that the person allowed. ``partner`` is the
-    learner's identity in a second real account, and the source of its credentials.
+    ``services`` are those, beyond the usual four, that the person allowed. ``partner`` is who the
+    learner is in a second real account.
     """
 
     home: Home
     target: Target
     account: Boto3Account
     profiles: ProfileFiles = field(repr=False)
-    identity: "Identity | None" = None
-    source: "Source | None" = None
+    learner: "Learner | None" = None
     services: tuple[str, ...] = ()
-    partner: "tuple[Identity, Source] | None" = None
+    partner: "Learner | None" = None
 
     @property
     def kind(self) -> str:
@@ -138,10 +139,7 @@ class LearnersHand(Hand):
 
     def restore(self, run: str, own: Collection[str], *, only_look: bool = False) -> HandWork:
         body = {"run": run, "own": list(own), "only_look": only_look}
-        answer = control(self.folder, "POST", "restore", body)
-        restored, kept, made = (tuple(answer[name]) for name in ("restored", "kept", "made"))
-        sessions = {key: Given(**session) for key, session in answer["sessions"].items()}
-        return HandWork(restored, kept, made, sessions)
+        return msgspec.convert(control(self.folder, "POST", "restore", body), HandWork)
 
     def end(self, run: str) -> None:
         """Give the profile ``admin`` the account's own key again."""
@@ -158,25 +156,24 @@ def credentials(answer: Mapping[str, str]) -> Credentials:
 def open_account(home: Home, where: Where) -> Open:
     """Open the selected account. The embedded one is started if it is not running.
 
-    Raises:
-        UsageError: The target is unknown.
-        SandboxError: The embedded account can't be started.
-        CredentialsError: The guard refuses, or there are no credentials.
+    UsageError: the target is unknown. SandboxError: the embedded account can't be started.
+    CredentialsError: the guard refuses, or there are no credentials.
     """
     if kind_of(where.target) == "sandbox":
         return _opened(home, sandbox_target(home))
     goes_on_with(where.flags)
-    made, identity, source = _real(where, where.profile, where.account)
+    made, learner = _real(where, where.profile, where.account)
     partner = None
     if where.partner:
-        _, other, their = _real(where, where.partner, where.partner_account)
-        if other.account == identity.account:
+        _, partner = _real(where, where.partner, where.partner_account)
+        account = partner[0].account
+        if account == learner[0].account:
             raise CredentialsError(
-                f"Both profiles are for account {other.account}.",
+                f"Both profiles are for account {account}.",
                 "Name a profile of another account with --partner-profile.",
             )
-        made, partner = made.with_other("partner", other.account, where.partner), (other, their)
-    return replace(_opened(home, made), identity=identity, source=source, partner=partner)
+        made = made.with_other("partner", account, where.partner)
+    return replace(_opened(home, made), learner=learner, partner=partner)
 
 
 def sandbox_target(home: Home) -> Target:
@@ -205,10 +202,7 @@ def sandbox_target(home: Home) -> Target:
 
 
 def decider(home: Home, held: Callable[[str], Credentials | None]) -> Decide:
-    """A function for the embedded account's verdicts on calls that are not made.
-
-    ``held`` returns the credentials of a profile.
-    """
+    """Decides calls on the embedded account; ``held`` returns a profile's credentials."""
     would = partial(control, home.sandbox, "POST", "would")
     return lambda who, *call: verdict.decided(would, held(who), *call)
 
@@ -229,12 +223,13 @@ def _logged(folder: Path, refusal: Refusal) -> Reason:
     return Reason(tuple(gates), tuple(keys))
 
 
-def _real(where: Where, profile: str, account: str) -> tuple[Target, "Identity", "Source"]:
+def _real(where: Where, profile: str, account: str) -> "tuple[Target, Learner]":
     from stslab.aws.guard import Source, real_target
 
     url = where.target if kind_of(where.target) == "endpoint" else ""
     source = Source(profile, where.region, url)
-    return *real_target(source, account), source
+    target, identity = real_target(source, account)
+    return target, (identity, source)
 
 
 def _opened(home: Home, made: Target) -> Open:

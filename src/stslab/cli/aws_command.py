@@ -51,7 +51,10 @@ def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
         path = files().get(value) if long else None
         if path or keep is None:
             return File(path) if path else value
-        brief = _on_one_line(value)
+        brief = value
+        with suppress(ValueError):
+            if value.lstrip().startswith("{"):  # JSON goes on one line
+                brief = json.dumps(json.loads(value), separators=(",", ":"), ensure_ascii=False)
         if len(brief) <= _LONGEST and name != _BODY:
             return brief
         private_folder(keep)
@@ -71,35 +74,22 @@ def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
 
 def with_keys(lab: "Lab", describe: Describe) -> Describe:
     """Like ``describe``, with the keys in the command's environment if the profile says so."""
+    steps = (step for stage in lab.stages for step in stage.steps)
+    makers = {step.profile.name: step.operation for step in steps if step.profile}
 
     def shown(call: CallShown) -> str:
         profile = lab.profiles.get(call.identity)
         if profile is None or not profile.environment:
             return describe(call)
+        names = _KEYS[:2] if makers.get(profile.environment) == "CreateAccessKey" else _KEYS
+        gets = f"aws configure get {{}} --profile {profile.environment}"
+        keys = " ".join(f'{name}="$({gets.format(name.lower())})"' for name in names)
         line = describe(replace(call, identity=profile.named))
         named = "" if profile.option else f"AWS_PROFILE={profile.profile} "
         line = line if profile.option else line.removesuffix(f" --profile {profile.profile}")
-        return f"env {_keys(lab, profile.environment)} {named}{line}"
+        return f"env {keys} {named}{line}"
 
     return shown
-
-
-def _keys(lab: "Lab", profile: str) -> str:
-    """The variables that put a profile's keys into the environment of one command."""
-    steps = (step for stage in lab.stages for step in stage.steps)
-    makers = {step.profile.name: step.operation for step in steps if step.profile}
-    lasting = makers.get(profile) == "CreateAccessKey"
-    names = _KEYS[:2] if lasting else _KEYS
-    gets = f"aws configure get {{}} --profile {profile}"
-    return " ".join(f'{name}="$({gets.format(name.lower())})"' for name in names)
-
-
-def _on_one_line(text: str) -> str:
-    """A JSON document on one line; any other text unchanged."""
-    with suppress(ValueError):
-        if text.lstrip().startswith("{"):
-            return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
-    return text
 
 
 def command_of(

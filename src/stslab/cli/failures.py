@@ -105,6 +105,7 @@ def tell_unexpected(error: BaseException) -> None:
     """Print an error of the state folder as such, and any other as a bug with a log file."""
     from stslab.home import location, unusable
     from stslab.redaction import redact_named, redact_text
+    from stslab.resources import text_of
 
     root = location().root
     if isinstance(error, OSError):
@@ -114,7 +115,10 @@ def tell_unexpected(error: BaseException) -> None:
             tell(unusable(root, error))
             return
     full = "".join(traceback.format_exception(error))
-    log = _written(root / "bugs", redact_named(redact_text(full, _kept_secrets(root))))
+    profiles = map(text_of, root.glob("profiles/*/credentials"))
+    secrets = {secret for text in profiles for secret in _SECRET_SETTING.findall(text)}
+    secrets |= {text_of(file).strip() for file in root.glob("sandbox/**/control.token")}
+    log = _written(root / "bugs", redact_named(redact_text(full, secrets)))
     hint = f"The details are in {log}; please report it. `stslab cleanup` undoes what a run made."
     tell(StslabError(f"This is a bug in stslab: {type(error).__name__}.", hint))
 
@@ -132,14 +136,6 @@ def _laid_out(text: str, indent: int) -> str:
         laid_out = line.startswith(" ") or not line
         lines += [line] if laid_out else words.wrap(line)
     return ("\n" + " " * indent).join(lines)
-
-
-def _kept_secrets(root: Path) -> set[str]:
-    from stslab.resources import text_of
-
-    profiles = map(text_of, root.glob("profiles/*/credentials"))
-    tokens = {text_of(file).strip() for file in root.glob("sandbox/**/control.token")}
-    return {*tokens, *(secret for text in profiles for secret in _SECRET_SETTING.findall(text))}
 
 
 def _written(folder: Path, text: str) -> Path:

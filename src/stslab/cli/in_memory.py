@@ -150,8 +150,7 @@ def served() -> frozenset[str]:
 def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | str]]:
     """Each fault of the lab, declared or derived, and its proof or why it has none.
 
-    Raises:
-        RunError, CheckFailed: The lab itself can't be run.
+    RunError or CheckFailed: the lab itself can't be run.
     """
     account = InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:

@@ -57,11 +57,8 @@ class Where:
     @property
     def flags(self) -> str:
         """The flags that select the same account in another command."""
-        pairs = (
-            ("--target", self.target),
-            ("--profile", self.profile),
-            ("--partner-profile", self.partner),
-        )
+        values = self.target, self.profile, self.partner
+        pairs = zip(("--target", "--profile", "--partner-profile"), values, strict=True)
         return " ".join(f"{flag} {shlex.quote(value)}" for flag, value in pairs if value)
 
     def at(self, region: str) -> "Where":
@@ -124,10 +121,9 @@ def complete_lab(ctx: click.Context, _param: click.Parameter, incomplete: str) -
 def complete_stage(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     lab = str(ctx.params.get("lab") or USUAL_LAB)
     text = _labs().get(lab) or text_of(Path(lab))
-    stages = _STAGES.search(text)
-    return [
-        id_ for id_ in _STAGE.findall(stages[0] if stages else "") if id_.startswith(incomplete)
-    ]
+    found = _STAGES.search(text)
+    stages: list[str] = _STAGE.findall(found[0]) if found else []
+    return [stage for stage in stages if stage.startswith(incomplete)]
 
 
 def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

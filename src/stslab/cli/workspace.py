@@ -56,11 +56,8 @@ def open_workspace(
     """Lock and open the state folder.
 
     Other processes see ``command`` as the lock's holder. After Ctrl-C, say how to continue.
-
-    Raises:
-        RunInProgress: Another process is using this state folder.
-        JournalError: The journal can't be used.
-        StateFolderError: The state folder can't be used.
+    RunInProgress: another process is using the folder. JournalError or StateFolderError: the
+    journal or the folder can't be used.
     """
     from stslab.cli.aws_command import describer
     from stslab.render.terminal.paper import paper_on
@@ -93,22 +90,10 @@ def progress() -> "dict[str, Standing]":
     return best
 
 
-def _next_lab() -> str:
-    from stslab.lab.reading.listing import headers
-
-    done = {lab for lab, stands in progress().items() if stands.finished}
-    for lab in headers(labs_folder()):
-        if lab.id not in done:
-            return lab.id
-    raise UsageError("You have done all labs.", "Find a fault in one of them: stslab break")
-
-
 def load_lab(lab: str | Path) -> "Lab":
     """Load and check the lab of this id or in this file.
 
-    Raises:
-        LabError: There is no such lab.
-        InvalidLab: The lab has problems; the error lists all.
+    LabError: there is none. InvalidLab: it has problems; the error lists all.
     """
     from stslab.aws.catalogue import BotocoreCatalogue
     from stslab.lab.loader import load
@@ -125,7 +110,16 @@ def meant_lab(
 
     ``ended``: also consider runs that have ended. All later hints name the lab.
     """
-    meant = _next_lab() if name == _NEXT else _meant(name, target, ended=ended)
+    from stslab.lab.reading.listing import headers
+
+    if name == _NEXT:
+        done = {lab for lab, stands in progress().items() if stands.finished}
+        left = [lab.id for lab in headers(labs_folder()) if lab.id not in done]
+        if not left:
+            raise UsageError("You have done all labs.", "Find a fault in one of them: stslab break")
+        meant = left[0]
+    else:
+        meant = _meant(name, target, ended=ended)
     loaded = load_lab(meant)
     goes_on_in(meant, by_hand=by_hand)
     return loaded
@@ -212,9 +206,7 @@ class Current(msgspec.Struct, frozen=True):
 def current(journal: "Journal", target: str, lab: str = "") -> Current:
     """The newest unfinished run on this ``--target``, or of one lab there.
 
-    Raises:
-        UsageError: There is no such run.
-        LabError: Its lab can't be read any more.
+    UsageError: there is no such run. LabError: its lab can't be read any more.
     """
     from stslab.aws.target import name_of
     from stslab.runner.run.scope import basis, scope

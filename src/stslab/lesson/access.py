@@ -4,27 +4,20 @@ Also the chain of callers: which caller got its credentials from which, and what
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from itertools import takewhile
 
 import msgspec
 from msgspec.structs import replace
 
 from stslab.errors import UnresolvedReference
-from stslab.lab.model import Cell, LabFile
+from stslab.lab.model import Cell, Change, LabFile
 from stslab.lab.references import resolve
 from stslab.lesson.evidence import renamed
 from stslab.lesson.verdict import UNKNOWN, Decide, Verdict
 from stslab.runner.ports import Data
-from stslab.vocabulary import Gate
 
 Key = tuple[str, str]  # A cell of the table: the row's id and the identity that calls
-
-
-class Expected(msgspec.Struct, frozen=True):
-    """What a cell should be: allowed, or denied ``by`` these gates if the lab names them."""
-
-    allowed: bool = False
-    by: tuple[Gate, ...] = ()
 
 
 class CellState(msgspec.Struct, frozen=True):
@@ -33,7 +26,7 @@ class CellState(msgspec.Struct, frozen=True):
     cell: str
     who: str
     says: str
-    expected: Expected
+    expected: Change  # the last one that a stage made
     verdict: Verdict
 
     @property
@@ -64,30 +57,25 @@ def keys(lab: LabFile) -> Iterator[tuple[Key, Cell]]:
             yield (name, who), cell
 
 
-def expected(lab: LabFile, done: Collection[str]) -> dict[Key, Expected]:
+def expected(lab: LabFile, done: Collection[str]) -> dict[Key, Change]:
     """The expected table once these stages are done. A cell is denied until a stage allows it."""
-    table = {key: Expected() for key, _ in keys(lab)}
-    for stage in lab.stages:
-        for change in stage.changes if stage.id in done else ():
-            table[change.cell, change.identity] = Expected(change.allowed, change.by)
-    return table
+    table = {
+        (cell, who): Change(identity=who, cell=cell, allowed=False) for (cell, who), _ in keys(lab)
+    }
+    changes = (change for stage in lab.stages if stage.id in done for change in stage.changes)
+    return table | {(change.cell, change.identity): change for change in changes}
 
 
 def table(lab: LabFile, done: Collection[str], scope: Data, decide: Decide) -> Cells:
     """Each cell as expected, and as the account decides it now."""
-    expectations = expected(lab, done)
-    return tuple(
-        CellState(*key, cell.says, expectations[key], _verdict(cell, key[1], scope, decide))
-        for key, cell in keys(lab)
-    )
-
-
-def _verdict(cell: Cell, who: str, scope: Data, decide: Decide) -> Verdict:
-    try:
-        params = resolve(cell.params, scope)
-    except UnresolvedReference:
-        return UNKNOWN
-    return decide(who, cell.service, cell.operation, params)
+    cells, expectations = [], expected(lab, done)
+    for key, cell in keys(lab):
+        verdict = UNKNOWN
+        with suppress(UnresolvedReference):
+            params = resolve(cell.params, scope)
+            verdict = decide(key[1], cell.service, cell.operation, params)
+        cells.append(CellState(*key, cell.says, expectations[key], verdict))
+    return tuple(cells)
 
 
 def changed(before: Collection[CellState], after: Collection[CellState]) -> frozenset[Key]:

@@ -226,11 +226,8 @@ class ByHand:
 
 def tasks_of(stage: Stage) -> list[tuple[int, Step]]:
     """The steps of a stage that are done by hand, with their numbers."""
-    return [
-        (at, step)
-        for at, step in enumerate(stage.steps)
-        if not _is_the_labs(step) and (changes(step.call) or step.profile)
-    ]
+    own = ((at, step) for at, step in enumerate(stage.steps) if not _is_the_labs(step))
+    return [(at, step) for at, step in own if changes(step.call) or step.profile]
 
 
 def task_text(lab: Lab, step: Step) -> str:

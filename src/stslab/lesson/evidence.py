@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from stslab.kinds import template
-from stslab.lesson.verdict import GateReading, Verdict
+from stslab.lesson.verdict import Verdict
 from stslab.runner.events import CallShown
 from stslab.structures import Path, listed, mapped, parts
 from stslab.vocabulary import Gate
@@ -58,24 +58,18 @@ def evidence(
     ``brief`` leaves out statements about other actions.
     """
     for reading in verdict.gates:
-        lines = list(_lines(reading, verdict.documents, brief=brief))
-        yield label(reading.gate, who, what), lines
-
-
-def _lines(reading: GateReading, documents: Mapping[str, Any], *, brief: bool) -> Iterator[str]:
-    every: list[str] = []
-    on_this_action: list[str] = []
-    for policy in reading.policies:
-        results = policy.get("statements", ())
-        for at, statement in enumerate(statements_of(documents.get(policy["policy"]))):
-            lines = list(statement_lines(statement))
-            every += lines
-            element = results[at].get("mismatch", {}).get("element") if at < len(results) else ""
-            on_this_action += [] if element in ("Action", "NotAction") else lines
-    if brief and every:
-        yield from on_this_action or ["nothing on this action (see `policies`)"]
-    else:
-        yield from every
+        every: list[str] = []
+        on_this_action: list[str] = []
+        for policy in reading.policies:
+            results = policy.get("statements", ())
+            for at, statement in enumerate(statements_of(verdict.documents.get(policy["policy"]))):
+                lines = list(statement_lines(statement))
+                every += lines
+                missed = results[at].get("mismatch", {}).get("element") if at < len(results) else ""
+                on_this_action += [] if missed in ("Action", "NotAction") else lines
+        if brief and every:
+            every = on_this_action or ["nothing on this action (see `policies`)"]
+        yield label(reading.gate, who, what), every
 
 
 def statements_of(document: Any) -> list[Mapping[str, Any]]:
@@ -175,15 +169,14 @@ def _in_template(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     }
     here = {"AccountId": _HERE, "Partition": "aws"}
     for resource in template.resources(str(params.get("TemplateBody", "")), values, here):
-        properties = mapped(resource.properties, _readable)
+        # Names stand for values that are known only once it is created.
+        properties = mapped(
+            resource.properties,
+            lambda text: template.MARK.sub(r"\1", text).replace(template.UNKNOWN, "…"),
+        )
         if "AssumeRolePolicyDocument" in properties:
             trust = properties["AssumeRolePolicyDocument"]
             yield f"the trust policy of {resource.logical}", trust
         policies = properties.get("Policies", ())
         for policy in policies if isinstance(policies, list) else ():
             yield f"what {resource.logical} may do", policy.get("PolicyDocument", {})
-
-
-def _readable(text: str) -> str:
-    """A template's text, with names in place of values that are known only once it is created."""
-    return template.MARK.sub(r"\1", text).replace(template.UNKNOWN, "…")

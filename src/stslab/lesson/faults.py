@@ -114,11 +114,10 @@ class Faults:
         for name in made:
             keys = self.profiles.get(name)
             others = [each for each in made if each != name and self.profiles.get(each)]
-            if keys and keys.session_token:
-                for spoil in (EXPIRED, NO_TOKEN, *([OTHER] if others else [])):
-                    whose = others[0] if spoil == OTHER else ""
-                    label = _label(f"{name}{spoil}")
-                    yield Fault(label, "", after, True, profile=name, spoil=spoil, whose=whose)
+            spoils = [EXPIRED, NO_TOKEN, OTHER] if others else [EXPIRED, NO_TOKEN]
+            for spoil in spoils if keys and keys.session_token else ():
+                whose, label = others[0] if spoil == OTHER else "", _label(f"{name}{spoil}")
+                yield Fault(label, "", after, True, profile=name, spoil=spoil, whose=whose)
 
     def policies(self) -> list[Policy]:
         made = self.runner.made()  # a stack makes its resources in any order
@@ -157,13 +156,30 @@ class Faults:
     def plant(self, fault: Fault) -> None:
         """Break the set-up; RunError if AWS refuses a call."""
         if fault.profile:
-            self._spoil(fault)
+            keys = self.profiles.get(fault.profile)
+            if keys is None:
+                raise RunError(f"There is no profile {fault.profile}.")
+            if fault.spoil == EXPIRED:
+                self.control("POST", "end-session", {"key": keys.access_key_id})
+                now = datetime.now(UTC).isoformat(timespec="seconds")
+                keys = dataclasses.replace(keys, expiration=now)
+            elif fault.spoil == NO_TOKEN:
+                keys = keys.spoilt("SessionToken")
+            else:
+                keys = self.profiles.get(fault.whose) or keys
+            self.profiles.save(fault.profile, keys)
         self._make(fault.change)
 
     def fix(self, fault: Fault) -> None:
         """Undo the fault; RunError if AWS refuses a call."""
         if fault.profile:
-            self._renew(fault.profile)
+            outcome = self.runner.call(self.renewal(fault.profile))
+            data = outcome.data if isinstance(outcome, Answer) else {}
+            profile = self.makers()[fault.profile].profile
+            keys = profile and Credentials.found_in(evaluate(profile.source, data, {}))
+            if not (profile and keys):
+                raise RunError(f"The profile {fault.profile} got no new credentials.")
+            self.profiles.save(fault.profile, keys.spoilt(profile.spoil))
         self._make(fault.fix)
 
     def _make(self, calls: Iterable[Call]) -> None:
@@ -171,20 +187,6 @@ class Faults:
             outcome = self.runner.call(call)
             if not isinstance(outcome, Answer):
                 raise RunError(f"{call.name} was refused: {outcome}.")
-
-    def _spoil(self, fault: Fault) -> None:
-        keys = self.profiles.get(fault.profile)
-        if keys is None:
-            raise RunError(f"There is no profile {fault.profile}.")
-        if fault.spoil == EXPIRED:
-            self.control("POST", "end-session", {"key": keys.access_key_id})
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            keys = dataclasses.replace(keys, expiration=now)
-        elif fault.spoil == NO_TOKEN:
-            keys = keys.spoilt("SessionToken")
-        else:
-            keys = self.profiles.get(fault.whose) or keys
-        self.profiles.save(fault.profile, keys)
 
     def makers(self) -> dict[str, Step]:
         steps = (step for stage in self.lab.stages for step in stage.steps)
@@ -194,14 +196,6 @@ class Faults:
         step = self.makers()[profile]
         params = resolve(step.params, self.runner.scope())
         return Call(step.identity, step.service, step.operation, params)
-
-    def _renew(self, name: str) -> None:
-        outcome, profile = self.runner.call(self.renewal(name)), self.makers()[name].profile
-        data = outcome.data if isinstance(outcome, Answer) else {}
-        keys = profile and Credentials.found_in(evaluate(profile.source, data, {}))
-        if not (profile and keys):
-            raise RunError(f"The profile {name} got no new credentials.")
-        self.profiles.save(name, keys.spoilt(profile.spoil))
 
     # Proofs and diagnoses
 
@@ -324,6 +318,7 @@ _CREDENTIALS: Mapping[str, str] = {
 
 # -- common mistakes in a policy ---------------------------------------------------------------
 
+_OF_ARNS = ("Resource", "Principal", "Condition")
 _PATHS = re.compile(r"(?<=:(?:role|user)/)(?:[^/]+/)+(?=[^/])")
 _BUCKET = re.compile(r"arn:[^:]+:s3:::[^/*]+")
 _KEYS = ("aws:SourceArn", "aws:SourceAccount")
@@ -339,12 +334,8 @@ _OPERATORS: Mapping[str, str] = {
     "StringLike": "StringEquals",
 }
 _TEXTS: tuple[tuple[str, tuple[str, ...], Callable[[str, str, str], str]], ...] = (
-    (
-        "account",
-        ("Resource", "Principal", "Condition"),
-        lambda text, account, other: text.replace(account, other),
-    ),
-    ("path", ("Resource", "Principal", "Condition"), lambda text, *_: _PATHS.sub("", text)),
+    ("account", _OF_ARNS, lambda text, account, other: text.replace(account, other)),
+    ("path", _OF_ARNS, lambda text, *_: _PATHS.sub("", text)),
     ("objects", ("Resource",), lambda text, *_: text.removesuffix("/*")),
     ("bucket", ("Resource",), lambda text, *_: f"{text}/*" if _BUCKET.fullmatch(text) else text),
     ("action", ("Action",), lambda text, *_: _misspelt(text)),
@@ -357,9 +348,12 @@ def spoilt(document: Part, account: str, other: str) -> Iterator[tuple[str, Part
     for path, statement in statements(document):
         for name, inner, new in _wrong(statement, account, other):
             yield f"{path}{inner}{name}", edited(document, (*path, *inner), new)
-        if statement.get("Effect") == "Allow":
+        if statement.get("Effect") == "Allow":  # denied to everybody too
+            kept = {name: statement[name] for name in ("Action", "Resource") if name in statement}
+            whom = {"Principal": {"AWS": "*"}} if "Principal" in statement else {}
+            denied = {"Sid": "Freeze", "Effect": "Deny", **whom, **kept}
             every = listed(part_at(document, path[:1]))
-            yield f"{path}deny", edited(document, path[:1], [*every, _denied(statement)])
+            yield f"{path}deny", edited(document, path[:1], [*every, denied])
 
 
 def _wrong(
@@ -395,10 +389,3 @@ def _misspelt(action: str) -> str:
     if action.endswith("*"):
         return action
     return action.removesuffix("s") if action.endswith("s") else f"{action}s"
-
-
-def _denied(statement: Mapping[str, Part]) -> Mapping[str, Part]:
-    """A statement that denies the same to everybody."""
-    kept = {name: statement[name] for name in ("Action", "Resource") if name in statement}
-    everybody = {"Principal": {"AWS": "*"}} if "Principal" in statement else {}
-    return {"Sid": "Freeze", "Effect": "Deny", **everybody, **kept}

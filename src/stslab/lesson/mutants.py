@@ -7,6 +7,7 @@ the lab does not prove what it says.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -163,10 +164,9 @@ def _document(name: str, value: object) -> tuple[Part, str]:
     """The policy or template in a parameter, and its name; None for other parameters."""
     if not isinstance(value, str) or not ("Policy" in name or name == "TemplateBody"):
         return None, ""
-    try:
+    document: Part = None
+    with suppress(ValueError, Unjudgeable):
         document = parse(value) if name == "TemplateBody" else json.loads(value)
-    except (ValueError, Unjudgeable):
-        return None, ""
     what = "the template" if name == "TemplateBody" else name
     return (document, what) if isinstance(document, Mapping) else (None, "")
 
@@ -204,16 +204,14 @@ def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:
     yield from _of_actions(statement)
     resources = listed(statement.get("Resource"))
     for at, resource in enumerate(resources):
-        wide = _widened(resource)
+        wide, text = _widened(resource), _text(resource)
+        before, after = resources[:at], resources[at + 1 :]
         if wide != resource:
-            other = [*resources[:at], wide, *resources[at + 1 :]]
-            could = "a check of the same on another resource"
-            yield _Other(RESOURCE, f"on {wide}", could, {**statement, "Resource": other})
+            other = {**statement, "Resource": [*before, wide, *after]}
+            yield _Other(RESOURCE, f"on {wide}", "a check of the same on another resource", other)
         if resources[1:]:
-            less = [*resources[:at], *resources[at + 1 :]]
-            text = _text(resource)
-            could = f"a check of the same on {text}"
-            yield _Other(RESOURCE, f"without {text}", could, {**statement, "Resource": less})
+            less = {**statement, "Resource": before + after}
+            yield _Other(RESOURCE, f"without {text}", f"a check of the same on {text}", less)
     conditions = statement.get("Condition", {})
     for operator, tests in conditions.items():
         for key in tests:
@@ -223,8 +221,8 @@ def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:
             changed = {**statement, "Condition": left} if left else without(statement, "Condition")
             yield _Other(CONDITION, f"without its condition on {key}", could, changed)
     if "Principal" in statement and statement["Principal"] != "*":
-        could = "a check as somebody else"
-        yield _Other(PRINCIPAL, "for everyone", could, {**statement, "Principal": {"AWS": "*"}})
+        other = {**statement, "Principal": {"AWS": "*"}}
+        yield _Other(PRINCIPAL, "for everyone", "a check as somebody else", other)
     effect = "Deny" if allows else "Allow"
     could = f"a check that {_first(statement)} is {_verdict(statement)}"
     yield _Other(EFFECT, f"with the effect {effect}", could, {**statement, "Effect": effect})
@@ -234,9 +232,9 @@ def _of_actions(statement: Mapping[str, Part]) -> Iterator[_Other]:
     actions = _actions(statement)
     for at, action in enumerate(actions):
         if actions[1:]:
-            less = [*actions[:at], *actions[at + 1 :]]
+            less = {**statement, "Action": [*actions[:at], *actions[at + 1 :]]}
             could = f"a check that {action} is {_verdict(statement)}"
-            yield _Other(ACTION, f"without {action}", could, {**statement, "Action": less})
+            yield _Other(ACTION, f"without {action}", could, less)
     if "Principal" in statement or statement.get("Effect") != "Allow":
         return
     services = {action.partition(":")[0] for action in actions} - {"*"}

@@ -64,9 +64,8 @@ def question(verdict: Verdict, who: str, what: str, check: Check, lab: LabFile) 
     doubted = any(UNBELIEVED.intersection(each.fails) for each in rules)
     refusing = frozenset(verdict.by)
     right: Gates = None if verdict.allowed and verdict.fault in check.fails else refusing
-    gates = [reading.gate for reading in verdict.gates] or [
-        *(gate for gate in Gate if gate in refusing and gate is not Gate.SIGNATURE)
-    ]
+    gates = [reading.gate for reading in verdict.gates]
+    gates = gates or [gate for gate in Gate if gate in refusing and gate is not Gate.SIGNATURE]
     gates = gates or [Gate.IDENTITY]  # no gate decides, but the learner could think so
     kinds: list[Gates] = [frozenset(), *({frozenset({gate}): 0 for gate in gates})]
     if len(refusing) > 1:

@@ -56,13 +56,7 @@ def decided(
         "operation": operation,
         "params": params,
     }
-    answer = would({"calls": [call]})
-    gates = tuple(
-        GateReading(Gate(gate["gate"]), gate["says"], gate["decided"], tuple(gate["policies"]))
-        for gate in answer["gates"]
-    )
-    by, keys = tuple(map(Gate, answer["by"])), tuple(answer["keys"])
-    return Verdict(answer["allowed"], by, keys, gates, answer["documents"], str(answer["fault"]))
+    return msgspec.convert(would({"calls": [call]}), Verdict)
 
 
 def expected(check: Check) -> Verdict:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from stslab.kinds.operations import HOME
 from stslab.lab.effects import Changed, Summary, effects, summary
-from stslab.lab.model import Check, Lab, Stage
+from stslab.lab.model import Lab, Stage
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import markdown_line, markdown_prose, one_line, visible
 from stslab.runner.events import Foreseen
@@ -119,11 +119,12 @@ def _stage(number: int, stage: Stage) -> Iterator[str]:
             yield f"- {markdown_line(step.title)} (`{step.call}` as `{step.identity}`).{why}"
         yield ""
     if stage.checkpoint:
-        yield from ("What is proved:", "", *(_check(check) for check in stage.checkpoint), "")
-
-
-def _check(check: Check) -> str:
-    how = f"`{check.call}` as `{check.identity}`" if check.call else "looked up in the files"
-    refused = f", refused with {' or '.join(check.fails)}" if check.fails else ""
-    because = f" {markdown_line(check.because)}" if check.because else ""
-    return f"- {markdown_line(check.says)} ({how}{refused}).{because}"
+        yield from ("What is proved:", "")
+        for check in stage.checkpoint:
+            how = (
+                f"`{check.call}` as `{check.identity}`" if check.call else "looked up in the files"
+            )
+            refused = f", refused with {' or '.join(check.fails)}" if check.fails else ""
+            because = f" {markdown_line(check.because)}" if check.because else ""
+            yield f"- {markdown_line(check.says)} ({how}{refused}).{because}"
+        yield ""

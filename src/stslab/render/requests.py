@@ -102,12 +102,10 @@ class RequestTable:
     def _gates_in_order(self, gates: Sequence[Gate]) -> str:
         signs = self._paper.symbols
         marks = {"allows": signs.done, "denies": signs.failed}
-        texts = (
-            f"{gate['gate']} {signs.failed} (stopped here)"
-            if gate["decided"]
-            else f"{gate['gate']} {marks.get(gate['says'], signs.dot)}"
-            for gate in gates
-        )
+        texts = []
+        for gate in gates:
+            mark = f"{signs.failed} (stopped here)" if gate["decided"] else None
+            texts.append(f"{gate['gate']} {mark or marks.get(gate['says'], signs.dot)}")
         return f" {signs.hint} ".join(texts)
 
     def _row(self, event: Event, used: int) -> str:

@@ -26,6 +26,7 @@ _NEEDS_SINGLE_QUOTES = re.compile(r'["$`\\]')
 _TOKEN = re.compile(r"\btokens\.(\w+)")
 _BODY = re.compile(r"\bBody\b")
 _CODE_OF = re.compile(r"\bmfa\.(\w+)")
+_PARTS = {"AccessKeyId": "key", "SecretAccessKey": "secret", "SessionToken": "token"}
 _GIVEN = ("account", "region", "partition")
 
 
@@ -149,38 +150,32 @@ def _stage(stage: Stage, lab: Lab, writer: _Writer) -> Iterator[str]:
 
 
 def _step(step: Step, writer: _Writer) -> Iterator[str]:
+    called, profile = (step.identity, step.call, step.params), step.profile
     file = str(step.params.get("Key", "")).rsplit("/", 1)[-1] or "body"
-    command = writer.command(step.identity, step.call, step.params)
+    command = writer.command(*called)
     if "Body" in step.params and f"--body {_word(file)}" in command:  # not a file of the lab
         body = _word(str(writer.value(step.params["Body"])))
         yield f"printf %s {body} > {_word(file)}"
-    names, paths = _kept(step)
-    if names:
-        query = ["--query", f"[{', '.join(paths)}]", "--output", "text"]
-        yield f"answer=$({writer.command(step.identity, step.call, step.params, *query)})"
-        yield f"read -r {' '.join(names)} <<EOF\n$answer\nEOF"
+    paths = dict(step.save)  # in the answer, by shell variable
+    if profile:
+        for part, name in _PARTS.items():
+            paths[f"{profile.name}_{name}"] = f"{profile.source}.{part}"
+    if paths:
+        query = ["--query", f"[{', '.join(paths.values())}]", "--output", "text"]
+        yield f"answer=$({writer.command(*called, *query)})"
+        yield f"read -r {' '.join(paths)} <<EOF\n$answer\nEOF"
+    elif step.token:
+        yield f"token=$({command})"
+        yield 'token_file=$(pwd)/token\nprintf %s "$token" > "$token_file"'
     else:
-        command = writer.command(step.identity, step.call, step.params)
-        yield f"token=$({command})" if step.token else command
-        if step.token:
-            yield 'token_file=$(pwd)/token\nprintf %s "$token" > "$token_file"'
-    if step.profile:
-        name, spoil = step.profile.name, step.profile.spoil
+        yield command
+    if profile:
+        name, spoil = profile.name, profile.spoil
         secret = "another-secret" if spoil == "SecretAccessKey" else f'"${name}_secret"'
         token = '""' if spoil == "SessionToken" else f'"${name}_token"'
         yield f'keep {name} "${name}_key" {secret} {token}'
     if step.wait:
         yield writer.waiting(step.identity, step.call, step.wait)
-
-
-def _kept(step: Step) -> tuple[list[str], list[str]]:
-    """The shell variables that a step's answer sets, and each one's path in the answer."""
-    names, paths = list(step.save), list(step.save.values())
-    if step.profile:
-        name, source = step.profile.name, step.profile.source
-        names += [f"{name}_key", f"{name}_secret", f"{name}_token"]
-        paths += [f"{source}.{part}" for part in ("AccessKeyId", "SecretAccessKey", "SessionToken")]
-    return names, paths
 
 
 def _check(check: Check, writer: _Writer) -> str:

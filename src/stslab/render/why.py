@@ -87,38 +87,31 @@ def _show_callers(paper: Paper, profiles: list[str]) -> None:
         return
     paper.blank()
     paper.prose("Did the right caller ask?", style="bold")
+    texts = [f"The profile {name} may do this: call it with --profile {name}" for name in profiles]
     if {*profiles} <= {"admin", "root"}:
         only = f"Of your profiles, only {profiles[0]} may do this."
-        text = f"{only} Perhaps the refusal is right."
-        paper.prose(text, indent=2, lead=paper.symbols.hint)
-        return
-    for name in profiles:
-        text = f"The profile {name} may do this: call it with --profile {name}"
+        texts = [f"{only} Perhaps the refusal is right."]
+    for text in texts:
         paper.prose(text, indent=2, lead=paper.symbols.hint)
 
 
 def _show_changes(paper: Paper, explained: _Explanation) -> None:
     paper.blank()
-    heading = "What to change"
-    heading += " if this caller should be allowed" if explained["callers"] else ""
-    paper.prose(heading, style="bold")
+    condition = " if this caller should be allowed" if explained["callers"] else ""
+    paper.prose(f"What to change{condition}", style="bold")
     several = len(explained["changes"]) > 1
     for number, change in enumerate(explained["changes"], 1):
         if several:
             paper.prose(f"{number}. The {change['layer']}", indent=2, style="bold")
         for option in change["options"]:
-            _show_option(paper, option)
+            paper.prose(option["what"], indent=2, lead=paper.symbols.hint)
+            statement = json.dumps(option["statement"], indent=2, ensure_ascii=False)
+            for line in statement.split("\n") if option["statement"] else ():
+                paper.indented(line, indent=6)
+            if option["command"]:
+                paper.prose("With the aws CLI:", indent=4, style="dim")
+                paper.command(option["command"], indent=4)
     if explained["complete"] is False:
         paper.prose(
             "There may be more to change: part of what decides this is not visible here.", indent=2
         )
-
-
-def _show_option(paper: Paper, option: _Explanation) -> None:
-    paper.prose(option["what"], indent=2, lead=paper.symbols.hint)
-    if option["statement"]:
-        for line in json.dumps(option["statement"], indent=2, ensure_ascii=False).split("\n"):
-            paper.indented(line, indent=6)
-    if option["command"]:
-        paper.prose("With the aws CLI:", indent=4, style="dim")
-        paper.command(option["command"], indent=4)

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,10 +52,7 @@ _as_option = click.option("--as", "name", default=_ADMIN, show_default=True, met
 
 
 def _become(where: Where, name: str) -> "tuple[Open, dict[str, str | None]]":
-    """The account, and the variables that make this profile the aws CLI's default.
-
-    They include the other profiles and the variables of the current run's lab.
-    """
+    """The account, and the variables for this profile, the others, and the current run's lab."""
     from stslab.aws import environment
     from stslab.cli.accounts import open_account
 
@@ -133,8 +130,7 @@ def shell(*, name: str, where: Where) -> int:
     click.echo(f"A shell with the aws profiles {names}. Leave it with: exit", err=True)
     program = os.environ.get("SHELL") or "/bin/sh"
     with tempfile.TemporaryDirectory(prefix="stslab-shell-") as folder:
-        start = _STARTS.get(program.rsplit("/", 1)[-1], _plain)
-        arguments, more = start(Path(folder))
+        arguments, more = _start(program, Path(folder))
         environ = {**environment.applied(changes), _INSIDE: "1", **more}
         try:
             return subprocess.call([program, *arguments], env=environ)
@@ -143,33 +139,25 @@ def shell(*, name: str, where: Where) -> int:
             raise UsageError(problem, "Name another one in SHELL.") from error
 
 
-Start = tuple[list[str], Mapping[str, str]]
-
-
-def _bash(folder: Path) -> Start:
-    file = folder / "bashrc"
-    file.write_text(f'[ -f ~/.bashrc ] && . ~/.bashrc\nPS1="{_HINT} $PS1"\n')
-    return ["--rcfile", str(file), "-i"], {}
-
-
-def _zsh(folder: Path) -> Start:
-    own = os.environ.get("ZDOTDIR") or "$HOME"
-    (folder / ".zshrc").write_text(
-        f'ZDOTDIR="{own}"\n[ -f "$ZDOTDIR/.zshrc" ] && . "$ZDOTDIR/.zshrc"\nPS1="{_HINT} $PS1"\n'
-    )
-    return ["-i"], {"ZDOTDIR": str(folder)}
-
-
-def _fish(_folder: Path) -> Start:
-    hint = (
-        "functions -q fish_prompt; and functions -c fish_prompt stslab_prompt;"
-        f" function fish_prompt; echo -n '{_HINT} '; stslab_prompt; end"
-    )
-    return ["-i", "-C", hint], {}
-
-
-def _plain(_folder: Path) -> Start:
-    return ["-i"], {"PS1": f"{_HINT} $ "}
-
-
-_STARTS: Mapping[str, Callable[[Path], Start]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}
+def _start(shell: str, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """The arguments and variables that start a shell with the hint in its prompt."""
+    match shell.rsplit("/", 1)[-1]:
+        case "bash":
+            file = folder / "bashrc"
+            file.write_text(f'[ -f ~/.bashrc ] && . ~/.bashrc\nPS1="{_HINT} $PS1"\n')
+            return ["--rcfile", str(file), "-i"], {}
+        case "zsh":
+            own = os.environ.get("ZDOTDIR") or "$HOME"
+            (folder / ".zshrc").write_text(
+                f'ZDOTDIR="{own}"\n[ -f "$ZDOTDIR/.zshrc" ] && . "$ZDOTDIR/.zshrc"\n'
+                f'PS1="{_HINT} $PS1"\n'
+            )
+            return ["-i"], {"ZDOTDIR": str(folder)}
+        case "fish":
+            hint = (
+                "functions -q fish_prompt; and functions -c fish_prompt stslab_prompt;"
+                f" function fish_prompt; echo -n '{_HINT} '; stslab_prompt; end"
+            )
+            return ["-i", "-C", hint], {}
+        case _:
+            return ["-i"], {"PS1": f"{_HINT} $ "}

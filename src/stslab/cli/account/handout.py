@@ -42,9 +42,8 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
         run, links = journal.run(run_id), journal.links(run_id)
         names = [profile.name for profile in journal.past(run_id).profiles()]
     if run is None or run.kind != "sandbox":
-        raise UsageError(
-            f"The embedded account has no run {run_id}.", "List the runs: stslab status --all"
-        )
+        message = f"The embedded account has no run {run_id}."
+        raise UsageError(message, "List the runs: stslab status --all")
     files = ProfileFiles(home.profiles(run.target), region="")
     profiles = {name: files.get(name) for name in names}
     content = {
@@ -95,11 +94,8 @@ def is_set_up(path: Path) -> bool:
 def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
     """Replace the embedded account by the set-up's, with its run, profiles and lab.
 
-    Returns:
-        The run, and the file of its lab if the lab is foreign.
-
-    Raises:
-        StslabError: The set-up can't be used here. Nothing was changed.
+    Return the run, and the file of its lab if the lab is foreign. StslabError: the set-up can't
+    be used here, and nothing was changed.
     """
     run_id, links, profiles, files = _read(path)
     private_folder(home.root)
@@ -109,10 +105,8 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
         found = archive.read(account)
         with Journal(home.journal) as journal:
             if journal.run(run_id):
-                raise UsageError(
-                    f"Run {run_id} exists here already.",
-                    "Use another state folder for it: STSLAB_HOME=/some/folder stslab ...",
-                )
+                fix = "Use another state folder for it: STSLAB_HOME=/some/folder stslab ..."
+                raise UsageError(f"Run {run_id} exists here already.", fix)
             exchange.put_in(home.sandbox, found, renamed=False)
             journal.take_in(run_id, links)
             run = journal.runs()[0]

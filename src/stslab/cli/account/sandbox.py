@@ -150,10 +150,8 @@ def _move(move: str) -> dict[str, float]:
         return {"seconds": (1 if move[0] == "+" else -1) * length.total_seconds()}
     to = moment(move)
     if to is None:
-        raise UsageError(
-            f"{move!r} is not a move of the clock.",
-            "Use +2h, -30m, +1d12h (s, m, h, d, w), a time (2030-01-31T12:00:00Z), or real.",
-        )
+        fix = "Use +2h, -30m, +1d12h (s, m, h, d, w), a time (2030-01-31T12:00:00Z), or real."
+        raise UsageError(f"{move!r} is not a move of the clock.", fix)
     return {"offset": round((to - datetime.now(UTC)).total_seconds(), 3)}
 
 
@@ -186,9 +184,8 @@ def since(text: str, now: datetime) -> datetime:
     ago = span(text)
     found = now - ago if ago is not None else moment(text)
     if found is None:
-        raise UsageError(
-            f"{text!r} is not a time.", "Use a span such as 10m or 2h, or 2030-01-31T12:00:00Z."
-        )
+        fix = "Use a span such as 10m or 2h, or 2030-01-31T12:00:00Z."
+        raise UsageError(f"{text!r} is not a time.", fix)
     return found
 
 
@@ -245,8 +242,7 @@ def import_command(*, file: Path, yes: bool) -> None:
     read = None if handout.is_set_up(file) else archive.read(file)
     if exchange.has_account(folder) and not yes:
         question = f"Replace the embedded account, with everything in it, by the one in {file}?"
-        hint = "If that is what you want, add it."
-        confirm(question, "the present account is replaced", hint)
+        confirm(question, "the present account is replaced", "If that is what you want, add it.")
     if read is not None:
         endpoint = exchange.put_in(folder, read)
         click.echo(f"The account of {file} is at {endpoint.url}")

@@ -33,13 +33,13 @@ def _seconds(usual: int) -> Callable[[_Command], _Command]:
     return click.option("--seconds", type=kind, default=usual, show_default=True, help=says)
 
 
-def _ask(verb: str, **body: object) -> _Answer:
+def _ask(verb: str, method: str = "POST", **body: object) -> _Answer:
     """The embedded account's answer. It is started if it is not running."""
     from stslab.sandbox.server import client
 
     client.ensure(home().sandbox)
     known = {name: value for name, value in body.items() if value not in ("", None)}
-    return client.control(home().sandbox, "POST", verb, known)
+    return client.control(home().sandbox, method, verb, known or None)
 
 
 def _arn(given: str, kind: str) -> str:
@@ -175,13 +175,13 @@ def assertion_command(
     """
     minted = _ask(
         "saml/assertion",
-        issuer=issuer,
         role=_arn(role, "role"),
         provider=_arn(provider, "saml-provider"),
         session_name=name,
         attributes=values("--attribute", _PAIR, attributes),
         seconds=seconds,
         recipient=recipient,
+        issuer=issuer,
     )
     _print(minted["assertion"], minted["issuer"])
 
@@ -193,9 +193,6 @@ def mfa_command(*, serial: str) -> None:
 
     SERIAL is its ARN or name. Enabling a device takes both codes, using it only the first.
     """
-    from stslab.sandbox.server import client
-
-    client.ensure(home().sandbox)
     named = quote(_arn(serial, "mfa"), safe="", errors="replace")
-    shown = client.control(home().sandbox, "GET", f"mfa/code?serial={named}")
+    shown = _ask(f"mfa/code?serial={named}", "GET")
     click.echo("\n".join(shown["codes"]))

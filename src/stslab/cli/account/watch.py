@@ -125,15 +125,11 @@ def gates(event: Event) -> list[dict[str, object]]:
     """The gates of a request in order, and whether it stopped there."""
     decided = deciding(event)
     accepted = decided is not None or event.get("errorCode") not in UNAUTHENTICATED
-    signature = Gate.SIGNATURE, "allows" if accepted else "denies", not accepted
-    layers = [
-        (GATES[PolicyKind(layer["layer"])], _SAYS[layer["decision"]], bool(layer["blocks"]))
-        for layer in (decided["layers"] if decided else ())
-    ]
-    return [
-        {"gate": str(gate), "says": says, "decided": decided}
-        for gate, says, decided in (signature, *layers)
-    ]
+    found = [(Gate.SIGNATURE, "allows" if accepted else "denies", not accepted)]
+    for layer in decided["layers"] if decided else ():
+        gate, says = GATES[PolicyKind(layer["layer"])], _SAYS[layer["decision"]]
+        found.append((gate, says, bool(layer["blocks"])))
+    return [{"gate": str(gate), "says": says, "decided": stopped} for gate, says, stopped in found]
 
 
 class _Lines:

@@ -41,8 +41,7 @@ def command(*, folder: Path | None, as_json: bool) -> None:
             "Name another folder (as FOLDER, or in STSLAB_LABS), or make a lab: stslab new ID",
         )
     labs = [*headers(labs_folder()), *foreign]
-    embedded = {lab.path for lab in labs if _embedded_only(lab)}
-    reached = progress()
+    embedded, reached = {lab.path for lab in labs if _embedded_only(lab)}, progress()
     if as_json:
         listed = [
             {
@@ -87,9 +86,7 @@ def _embedded_only(lab: "LabHeader") -> bool:
     from stslab.lab.embedded import embedded_only
     from stslab.lab.reading.structure import draft
 
-    if lab.root is None:
-        return False
-    return bool(embedded_only(draft(lab.root, lambda _: None).lab.part))
+    return bool(lab.root and embedded_only(draft(lab.root, lambda _: None).lab.part))
 
 
 @click.command("show")

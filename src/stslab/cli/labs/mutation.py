@@ -4,7 +4,7 @@ The runner runs them in an account inside this process.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from itertools import islice
@@ -187,27 +187,23 @@ class _Spreading:
 def _failing(runner: Runner, stage: Stage) -> Iterator[Place]:
     """The checks of a stage that do not hold; a cleanup stage undoes everything first."""
     if stage.cleanup:
-        try:
+        with suppress(StslabError):  # something is left: the checks say what
             records = runner.clean_up(stage)
-        except StslabError:  # something is left: the checks say what
-            pass
-        else:
             yield from ((record.stage, record.number) for record in records if not record.held)
             return
     for number in range(len(stage.checkpoint)):
-        try:
+        held = False
+        with suppress(StslabError):
             held = runner.prove(stage, number).held
-        except StslabError:
-            held = False
         if not held:
             yield stage.id, number
 
 
 def is_viable(mutant: Mutant, played: Played) -> bool:
     """Whether the mutant is a valid lab: AWS accepts the call, and a missing undo leaves things."""
-    code = played.stopped.get((mutant.stage, mutant.step), "")
     if mutant.kind == UNDO:
         return bool(played.left)
+    code = played.stopped.get((mutant.stage, mutant.step), "")
     return mutant.kind not in OF_CONTENT or not code or code in _DENIED
 
 
@@ -228,11 +224,8 @@ class Mutated(msgspec.Struct, frozen=True):
     failed: frozenset[Place] = frozenset()
 
     def __add__(self, other: "Mutated") -> "Mutated":
-        return Mutated(
-            self.mutants + other.mutants,
-            (*self.unnoticed, *other.unnoticed),
-            self.failed | other.failed,
-        )
+        unnoticed = (*self.unnoticed, *other.unnoticed)
+        return Mutated(self.mutants + other.mutants, unnoticed, self.failed | other.failed)
 
 
 def mutated(path: Path, share: int, of: int) -> Mutated:

@@ -2,17 +2,11 @@
 
 import hashlib
 import json
-import re
 import secrets
 import shutil
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cached_property
-from itertools import takewhile
 
 import click
 from msgspec.structs import replace
@@ -20,193 +14,28 @@ from msgspec.structs import replace
 from stslab.cli.accounts import Open, open_account
 from stslab.cli.failures import GOES_ON, goes_on_in, interruptible
 from stslab.cli.options import USUAL_LAB, Where
-from stslab.cli.run.here import Here
+from stslab.cli.run.exercises import FaultExercise
 from stslab.cli.run.loop import Loop, set_up
 from stslab.cli.run.prompt import Quit, Skip
 from stslab.cli.workspace import Workspace, load_lab, open_workspace
-from stslab.errors import RunError, StslabError, UsageError
-from stslab.kinds.operations import changes
+from stslab.errors import RunError, UsageError
 from stslab.lab.model import Lab
 from stslab.lab.reading.listing import find
-from stslab.lab.references import resolve
-from stslab.lesson import access, questions
-from stslab.lesson.byhand import called, is_own
-from stslab.lesson.evidence import documents_of, renamed
-from stslab.lesson.faults import Faults, Remaining
+from stslab.lesson import access
+from stslab.lesson.faults import Faults
 from stslab.lesson.verdict import UNKNOWN
-from stslab.render.lesson.scenes import Ticket, draw_remaining, heading
+from stslab.render.lesson.scenes import heading
 from stslab.render.report.text import result
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
 from stslab.resources import bundled_labs
-from stslab.runner.events import CallShown
-from stslab.runner.journal.records import HINT, WHY, Broken, Fault, FaultState, Hint, How
-from stslab.runner.ports import Call, Refusal
+from stslab.runner.journal.records import Broken, Fault, FaultState, How
 from stslab.runner.report import ReportedFault, fault_of
-from stslab.runner.run.run import Runner
 from stslab.sandbox.api.identifiers import PARTNER
-from stslab.sandbox.pipeline.log_file import newest_first
-from stslab.vocabulary import Gate
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 _MANY = 10_000
-_ABOUT = {HINT: "hint", WHY: "why"}
-_LATER = 0.3  # seconds
-# Calls by which a learner tests whether it works: for a session, or an object.
-_IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
-_COMMAND = "This is what fixes it; Enter runs it."
-
-
-@dataclass
-class FaultExercise:
-    """A planted fault, until all calls are allowed and refused as they should be."""
-
-    here: Here
-    faults: Faults
-    stands: Broken
-    who: str = "admin"
-    command: str = ""
-    remaining: Remaining = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.remaining = self.faults.remaining(self.stands.fault)
-        self.asked = self.faults.broken(self.stands.fault)
-        self._seen = self._state()
-
-    @property
-    def runner(self) -> Runner:
-        return self.faults.runner
-
-    @property
-    def title(self) -> str:
-        return self.stands.fault.title
-
-    @property
-    def done(self) -> bool:
-        return self.remaining.done
-
-    def scene(self) -> Ticket:
-        shown, answer = self._reported
-        heading, place = "A colleague reports", self.stands.asked
-        return Ticket(self.title, shown, answer, self.remaining, title=heading, place=place)
-
-    def run(self) -> bool:
-        solved = not self.command  # otherwise the last hint has filled in the command
-        self.command, self.who = "", "admin"
-        self.faults.fix(self.stands.fault)
-        self._remember(solved=solved)
-        return False
-
-    def hint(self) -> str:
-        return self._help(HINT, self.stands.fault.hints or self._reasons()[:2])
-
-    def draw_why(self, paper: Paper) -> None:
-        """Draw the ticket with the next reason: gate, place, kind of change, command."""
-        reason = self._help(WHY, self._reasons())
-        calls = map(_shown, self.stands.fault.fix if self.command else ())
-        right = {name: document for call in calls for name, document in documents_of(call).items()}
-        right = renamed(right, self.here.names())
-        replace(self.scene(), reason=reason, documents=right).draw(paper)
-
-    def _reasons(self) -> tuple[str, ...]:
-        """The gate that refuses, the place, and the kind of change."""
-        stands, cell = self.stands, self.faults.broken(self.stands.fault)
-        place = (f"Look at {stands.where}.", stands.advice) if stands.where else stands.fault.hints
-        if cell is None or not stands.gate:
-            return "Nothing refuses it; something allows more than it should.", *place
-        what, gate = questions.target(self.faults.lab.access[cell.cell]), Gate(stands.gate)
-        denies = any(read.gate is gate and read.says == "denies" for read in cell.verdict.gates)
-        return f"{questions.refused(gate, cell.who, what, denies=denies)}.", *place
-
-    def _help(self, kind: int, grades: Sequence[str]) -> str:
-        """The next grade of a kind of help, journaled; the last one fills in the command."""
-        runner, stage = self.runner, self.faults.lab.stage(self.stands.fault.after)
-        if stage is None:
-            return ""
-        grade = runner.past.hinted(stage.id, kind)
-        if grade <= len(grades):
-            runner.note(Hint(stage.id, kind, grade))
-        if grade < len(grades):
-            return f"{grades[grade]} (`{_ABOUT[kind]}` again says more.)"
-        self.command, self.who = self.fix()
-        return _COMMAND
-
-    def fix(self) -> tuple[str, str]:
-        """The command of the fix, and its profile."""
-        fault = self.stands.fault
-        calls = [self.faults.renewal(fault.profile)] if fault.profile else fault.fix
-        who = calls[0].identity
-        return " && ".join(self.here.command(_shown(call), who) for call in calls), who
-
-    def news(self, paper: Paper) -> None:
-        before, was = self.remaining, self._seen
-        self._seen = self._state()
-        self.remaining = now = self.faults.remaining(self.stands.fault)
-        if before == now and was == self._seen:
-            return
-        if was == self._seen:  # a change may be visible before its line in the log
-            time.sleep(_LATER)
-            self._seen = self._state()
-        self._remember(tried=was != self._seen, opened=bool(now.wide))
-        if now.still and now == before:
-            paper.prose("Something was changed, but the same things are still broken.")
-        elif now.wide and not now.still:
-            paper.prose("It works, but more is allowed than before. That is not a fix yet.")
-        draw_remaining(paper, now)
-
-    def _remember(self, *, tried: bool = False, opened: bool = False, solved: bool = False) -> None:
-        was = self.stands
-        self.stands = replace(
-            was,
-            tries=was.tries + tried,
-            opened=was.opened or opened,
-            solved=was.solved or solved,
-        )
-        if self.stands != was:
-            self.runner.note(self.stands)
-
-    def _state(self) -> tuple[object, ...]:
-        """How many calls changed something, and the profiles: if they change, look again."""
-        events = takewhile(
-            lambda event: str(event["eventTime"]) > self.stands.at,
-            newest_first(self.here.workspace.home.sandbox),
-        )
-        theirs = (event for event in events if "errorCode" not in event and not is_own(event))
-        made = sum(changes(call) and not _IS_A_TEST.match(call) for call in map(called, theirs))
-        return made, *map(self.here.opened.profiles.get, self.faults.makers())
-
-    @cached_property
-    def _reported(self) -> tuple[str, str]:
-        """The command that shows the fault, and its answer."""
-        cell = self.asked
-        if cell is None:
-            return "", ""
-        row = self.faults.lab.access[cell.cell]
-        params = resolve(row.params, self.runner.scope())
-        call = Call(cell.who, row.service, row.operation, params)
-        shown = self.here.command(_shown(call), "")
-        if cell.verdict.allowed:  # the call may destroy something, so it is not made
-            return shown, "It would succeed, and should not."
-        try:
-            outcome = self.here.opened.account.call(
-                call.identity, call.service, call.operation, call.params
-            )
-        except StslabError as error:
-            return shown, error.message
-        if isinstance(outcome, Refusal):
-            failed = f"An error occurred ({outcome.code}) when calling the {call.operation}"
-            return shown, f"{failed} operation: {outcome.message}"
-        return shown, "It succeeds."
-
-    def status(self) -> str:
-        passed = (datetime.now(UTC) - datetime.fromisoformat(self.stands.at)).total_seconds()
-        line = f" {self.stands.asked}   {spoken(max(passed, 0.0))}   why  hint  solve  help"
-        return line[: self.here.workspace.paper.width]
-
-
-def _shown(call: Call) -> CallShown:
-    return CallShown(call.identity, call.service, call.operation, call.params)
 
 
 def fixed(paper: Paper, lab: Lab, fault: ReportedFault, fix: str) -> None:
@@ -327,10 +156,9 @@ def list_faults(lab: str, *, as_json: bool) -> None:
         loaded = load_lab(path)
         if sys.stderr.isatty():
             click.echo(f"{loaded.id}: proving which faults can be found and fixed ...", err=True)
-        rows += [
-            {"id": fault.id, "lab": loaded.id, "title": fault.title, "derived": fault.derived}
-            for fault in offered(loaded)
-        ]
+        for fault in offered(loaded):
+            told = {"title": fault.title, "derived": fault.derived}
+            rows.append({"id": fault.id, "lab": loaded.id, **told})
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -362,7 +190,6 @@ def chosen(lab: Lab, faults: Sequence[Fault], asked: str) -> Fault:
         return faults[number % len(faults)]
     found = next((fault for fault in faults if fault.id == value), None)
     if found is None:
-        raise UsageError(
-            f"The lab {lab.id} has no fault {value}.", "List its faults: stslab break --list"
-        )
+        message = f"The lab {lab.id} has no fault {value}."
+        raise UsageError(message, "List its faults: stslab break --list")
     return found

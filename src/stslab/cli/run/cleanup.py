@@ -72,10 +72,8 @@ def _say_nothing(workspace: Workspace, where: Where) -> None:
     for other in workspace.journal.unfinished():
         if other.target != name_of(where.target):
             target = other.target if other.kind == "aws" else "URL"
-            paper.line(
-                "warning",
-                f"Run {other.id} on account {other.account} ({other.target}) is unfinished:",
-            )
+            place = f"account {other.account} ({other.target})"
+            paper.line("warning", f"Run {other.id} on {place} is unfinished:")
             paper.command(f"stslab cleanup {other.id} --target {target}")
 
 
@@ -92,17 +90,15 @@ def clean(cleanup: Cleanup, runs: list[str]) -> None:
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        raise UndoIncomplete(
-            f"{len(left)} things of {len(errors)} runs are left.", left, errors[0].hint
-        )
+        message = f"{len(left)} things of {len(errors)} runs are left."
+        raise UndoIncomplete(message, left, errors[0].hint)
 
 
 def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool) -> None:
     """Find leftovers (of all runs, or one), show them, ask, and undo them.
 
-    Raises:
-        UndoIncomplete: Something with stslab's tag is left.
-        UsageError: Nobody can be asked, and flags that agree are missing.
+    UndoIncomplete: something with stslab's tag is left. UsageError: nobody can be asked, and
+    flags that agree are missing.
     """
     opened = open_account(workspace.home, where)
     if not dry_run:
@@ -125,9 +121,8 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
         cleanup = opened.cleanup(workspace.journal, workspace.render, workspace.describe)
         clean(cleanup, [sweep.adopt(each) for each in chosen])
     # Doubtful things stay, but with them the account is not clean.
-    remaining = tuple(
-        (label(thing), by_hand(thing, workspace.describe)) for thing, _ in found.doubtful
-    )
+    things = (thing for thing, _ in found.doubtful)
+    remaining = tuple((label(thing), by_hand(thing, workspace.describe)) for thing in things)
     if remaining or found.refused:
         refused = f"; {', '.join(found.refused)} was refused" if found.refused else ""
         raise UndoIncomplete(

@@ -25,10 +25,8 @@ def opened_for(workspace: Workspace, where: Where, lab: Lab) -> Open:
     The guard first shows what a run will make there. If the run was begun on this account with
     this lab, it was agreed to then, and only the account is shown.
 
-    Raises:
-        UsageError: Nobody can be asked and flags are missing, or the lab needs the embedded
-            account.
-        CredentialsError: The guard refuses, or the person does not confirm.
+    UsageError: nobody can be asked and flags are missing, or the lab needs the embedded account.
+    CredentialsError: the guard refuses, or the person does not confirm.
     """
     if where.target != SANDBOX:
         require_anywhere(lab)
@@ -85,17 +83,15 @@ def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
 
 def brief(paper: Paper, opened: Open, lab: Lab, *, force: bool) -> None:
     """Show the identity, the account and what a run makes there, unless the guard refuses."""
-    if opened.source is None or opened.identity is None:
+    if opened.learner is None:
         return
-    makes = footprint(lab, opened.target.info)
-    seen = surveyed(opened.source, opened.identity, makes, force=force)
-    other = []
+    info, (identity, source) = opened.target.info, opened.learner
+    makes, other = footprint(lab, info), []
+    alias, may = _fields(surveyed(source, identity, makes, force=force))
     if opened.partner and lab.accounts:
         who, source = opened.partner
-        theirs = surveyed(source, who, footprint(lab, opened.target.info, PARTNER), force=force)
+        theirs = surveyed(source, who, footprint(lab, info, PARTNER), force=force)
         other = [("and there", who.arn), ("account", who.account), *_fields(theirs)]
-    alias, may = _fields(seen)
-    info = opened.target.info
     pairs = [
         ("you are", info.caller),
         ("account", info.account),

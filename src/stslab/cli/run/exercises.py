@@ -1,50 +1,46 @@
-"""Exercises at the prompt: a step of the guided lesson, or the tasks of a stage."""
+"""Exercises at the prompt: a step of the guided lesson, the tasks of a stage, or a fault."""
 
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import takewhile
+from typing import Any
+
+from msgspec.structs import replace
 
 from stslab.cli.run.here import Here
-from stslab.errors import RunError
+from stslab.errors import RunError, StslabError
+from stslab.kinds.operations import changes
 from stslab.lab.model import Check, Stage, Step
 from stslab.lab.references import resolve
-from stslab.lesson.byhand import ByHand, StageTasks, Task
-from stslab.render.lesson.scenes import Doing, Scene, Tasks, draw_news
+from stslab.lesson import questions
+from stslab.lesson.byhand import ByHand, StageTasks, Task, called, is_own
+from stslab.lesson.evidence import documents_of, renamed
+from stslab.lesson.faults import Faults, Remaining
+from stslab.render.lesson.scenes import Doing, Tasks, Ticket, draw_remaining, draw_tasks
 from stslab.render.terminal.paper import Paper
+from stslab.render.text.durations import spoken
 from stslab.runner.events import CallShown
+from stslab.runner.journal.records import HINT, WHY, Broken, Hint
+from stslab.runner.ports import Call, Refusal
 from stslab.runner.run.run import Runner
+from stslab.sandbox.pipeline.log_file import newest_first
+from stslab.vocabulary import Gate
 
+_ABOUT = {HINT: "hint", WHY: "why"}
+_LATER = 0.3  # seconds
+# Calls by which a learner tests whether it works: for a session, or an object.
+_IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
+_COMMAND = "This is what fixes it; Enter runs it."
 _STILL_WRONG = "Every task is done, but something is still wrong: `back` shows it below them."
 
 
 def call_of(part: Step | Check, known: Mapping[str, Any]) -> CallShown:
     """The call of a step or a check, with known expressions resolved."""
     return CallShown(part.identity, part.service, part.operation, resolve(part.params, known))
-
-
-class Exercise(Protocol):
-    """Something to do at the prompt, until it is done.
-
-    ``command`` is on the line in advance, or empty; ``who`` is the shell's profile.
-    """
-
-    who: str
-    command: str
-
-    @property
-    def done(self) -> bool: ...
-
-    def scene(self) -> Scene:
-        """The scene above the line."""
-
-    def run(self) -> bool:
-        """Do the next thing as the lab would. Return whether it was the last."""
-
-    def hint(self) -> str:
-        """The next hint, which may also fill in the line."""
-
-    def news(self, paper: Paper) -> None:
-        """Look at the account, and draw what has changed."""
 
 
 @dataclass
@@ -111,13 +107,14 @@ class TasksExercise:
         return Tasks(self.standing, title=self.stage.title, place=self.place)
 
     def run(self) -> bool:
-        if self.standing.next is None:
+        task = self.standing.next
+        if task is None:
             raise RunError(_STILL_WRONG)
         if not self.command:  # which nobody has seen yet
-            line, _ = self._command(self.standing.next)
+            line, _ = self._command(task)
             self.here.workspace.paper.command(line, indent=3)
-        self._type("", "admin")
-        self.hand.solve(self.stage, self.standing.next)
+        self.command, self.who = "", "admin"
+        self.hand.solve(self.stage, task)
         return False
 
     def hint(self) -> str:
@@ -126,7 +123,7 @@ class TasksExercise:
             return _STILL_WRONG
         text, last = self.hand.hint(self.stage, task)
         if last:
-            self._type(*self._command(task))
+            self.command, self.who = self._command(task)
         return text
 
     def _command(self, task: Task) -> tuple[str, str]:
@@ -141,8 +138,159 @@ class TasksExercise:
     def news(self, paper: Paper) -> None:
         before, self.standing = self.standing, self.hand.look(self.stage)
         if before.next != self.standing.next:
-            self._type("", "admin")
-        draw_news(paper, before, self.standing)
+            self.command, self.who = "", "admin"
+        draw_tasks(paper, self.standing, before)
 
-    def _type(self, command: str, who: str) -> None:
-        self.command, self.who = command, who
+
+@dataclass
+class FaultExercise:
+    """A planted fault, until all calls are allowed and refused as they should be."""
+
+    here: Here
+    faults: Faults
+    stands: Broken
+    who: str = "admin"
+    command: str = ""
+    remaining: Remaining = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.remaining = self.faults.remaining(self.stands.fault)
+        self.asked = self.faults.broken(self.stands.fault)
+        self._seen = self._state()
+
+    @property
+    def runner(self) -> Runner:
+        return self.faults.runner
+
+    @property
+    def title(self) -> str:
+        return self.stands.fault.title
+
+    @property
+    def done(self) -> bool:
+        return self.remaining.done
+
+    def scene(self) -> Ticket:
+        shown, answer = self._reported
+        heading, place = "A colleague reports", self.stands.asked
+        return Ticket(self.title, shown, answer, self.remaining, title=heading, place=place)
+
+    def run(self) -> bool:
+        solved = not self.command  # otherwise the last hint has filled in the command
+        self.command, self.who = "", "admin"
+        self.faults.fix(self.stands.fault)
+        self._remember(solved=solved)
+        return False
+
+    def hint(self) -> str:
+        return self._help(HINT, self.stands.fault.hints or self._reasons()[:2])
+
+    def draw_why(self, paper: Paper) -> None:
+        """Draw the ticket with the next reason: gate, place, kind of change, command."""
+        reason = self._help(WHY, self._reasons())
+        calls = map(_shown, self.stands.fault.fix if self.command else ())
+        right = {name: document for call in calls for name, document in documents_of(call).items()}
+        right = renamed(right, self.here.names())
+        replace(self.scene(), reason=reason, documents=right).draw(paper)
+
+    def _reasons(self) -> tuple[str, ...]:
+        """The gate that refuses, the place, and the kind of change."""
+        stands, cell = self.stands, self.faults.broken(self.stands.fault)
+        place = (f"Look at {stands.where}.", stands.advice) if stands.where else stands.fault.hints
+        if cell is None or not stands.gate:
+            return "Nothing refuses it; something allows more than it should.", *place
+        what, gate = questions.target(self.faults.lab.access[cell.cell]), Gate(stands.gate)
+        denies = any(read.gate is gate and read.says == "denies" for read in cell.verdict.gates)
+        return f"{questions.refused(gate, cell.who, what, denies=denies)}.", *place
+
+    def _help(self, kind: int, grades: Sequence[str]) -> str:
+        """The next grade of a kind of help, journaled; the last one fills in the command."""
+        runner, stage = self.runner, self.faults.lab.stage(self.stands.fault.after)
+        if stage is None:
+            return ""
+        grade = runner.past.hinted(stage.id, kind)
+        if grade <= len(grades):
+            runner.note(Hint(stage.id, kind, grade))
+        if grade < len(grades):
+            return f"{grades[grade]} (`{_ABOUT[kind]}` again says more.)"
+        self.command, self.who = self.fix()
+        return _COMMAND
+
+    def fix(self) -> tuple[str, str]:
+        """The command of the fix, and its profile."""
+        fault = self.stands.fault
+        calls = [self.faults.renewal(fault.profile)] if fault.profile else fault.fix
+        who = calls[0].identity
+        return " && ".join(self.here.command(_shown(call), who) for call in calls), who
+
+    def news(self, paper: Paper) -> None:
+        before, was = self.remaining, self._seen
+        self._seen = self._state()
+        self.remaining = now = self.faults.remaining(self.stands.fault)
+        if before == now and was == self._seen:
+            return
+        if was == self._seen:  # a change may be visible before its line in the log
+            time.sleep(_LATER)
+            self._seen = self._state()
+        self._remember(tried=was != self._seen, opened=bool(now.wide))
+        if now.still and now == before:
+            paper.prose("Something was changed, but the same things are still broken.")
+        elif now.wide and not now.still:
+            paper.prose("It works, but more is allowed than before. That is not a fix yet.")
+        draw_remaining(paper, now)
+
+    def _remember(self, *, tried: bool = False, opened: bool = False, solved: bool = False) -> None:
+        was, opened, solved = (
+            self.stands,
+            self.stands.opened or opened,
+            self.stands.solved or solved,
+        )
+        self.stands = replace(was, tries=was.tries + tried, opened=opened, solved=solved)
+        if self.stands != was:
+            self.runner.note(self.stands)
+
+    def _state(self) -> tuple[object, ...]:
+        """How many calls changed something, and the profiles: if they change, look again."""
+        log = newest_first(self.here.workspace.home.sandbox)
+        events = takewhile(lambda event: str(event["eventTime"]) > self.stands.at, log)
+        theirs = (event for event in events if "errorCode" not in event and not is_own(event))
+        made = sum(changes(call) and not _IS_A_TEST.match(call) for call in map(called, theirs))
+        return made, *map(self.here.opened.profiles.get, self.faults.makers())
+
+    @cached_property
+    def _reported(self) -> tuple[str, str]:
+        """The command that shows the fault, and its answer."""
+        cell = self.asked
+        if cell is None:
+            return "", ""
+        row = self.faults.lab.access[cell.cell]
+        call = cell.who, row.service, row.operation, resolve(row.params, self.runner.scope())
+        shown = self.here.command(CallShown(*call), "")
+        if cell.verdict.allowed:  # the call may destroy something, so it is not made
+            return shown, "It would succeed, and should not."
+        try:
+            outcome = self.here.opened.account.call(*call)
+        except StslabError as error:
+            return shown, error.message
+        if isinstance(outcome, Refusal):
+            failed = f"An error occurred ({outcome.code}) when calling the {row.operation}"
+            return shown, f"{failed} operation: {outcome.message}"
+        return shown, "It succeeds."
+
+    def status(self) -> str:
+        passed = (datetime.now(UTC) - datetime.fromisoformat(self.stands.at)).total_seconds()
+        line = f" {self.stands.asked}   {spoken(max(passed, 0.0))}   why  hint  solve  help"
+        return line[: self.here.workspace.paper.width]
+
+
+def _shown(call: Call) -> CallShown:
+    return CallShown(call.identity, call.service, call.operation, call.params)
+
+
+Exercise = StepExercise | TasksExercise | FaultExercise
+"""Something to do at the prompt, until it is ``done``.
+
+``command`` is on the line in advance, or empty; ``who`` is the shell's profile. ``scene`` is above
+the line. ``run`` does the next thing as the lab would, and returns whether it was the last.
+``hint`` may also fill in the line. ``news`` looks at the account, and draws what has changed.
+"""

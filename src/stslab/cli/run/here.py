@@ -72,10 +72,7 @@ class Here:
         return variables(self.lab, self.runner.scope())
 
     def awake(self) -> None:
-        """Start the embedded account again, which ends when nobody has called it for two hours.
-
-        Raises SandboxError: it can't be started, or not where it was.
-        """
+        """Start the embedded account again, which ends after two idle hours; else SandboxError."""
         if self.embedded:
             port = int(self.opened.target.endpoint_url.rpartition(":")[2])
             ensure(self.workspace.home.sandbox, port=port)
@@ -116,10 +113,7 @@ class Here:
             self.opened.hand.begin(self.runner.run.id, keys)
 
     def happened(self) -> bool:
-        """Whether another process called, or wrote the journal or a profile, since the last time.
-
-        This process's own lookups don't count.
-        """
+        """Whether another process called, or wrote the journal or a profile, since last time."""
         before = self._last
         self._last = (self.workspace.journal.written_by_others, *self.opened.profiles.written())
         return not all(map(is_own, self._log.read())) or self._last != before
@@ -178,18 +172,15 @@ class Here:
         show_grade(paper, explanation, grade)
 
     def status(self, stage: Stage | None, who: str, *, plain: bool) -> str:
-        """The status line: progress, profile, account, time left of the session, some words.
-
-        It is drawn at each key, and looked up again every two seconds.
-        """
+        """The status line. It is drawn at each key, and looked up again every two seconds."""
         about, now = (stage, who), time.monotonic()
         if self._status[0] != about or now - self._status[1] > _FRESH:
             self._status = about, now, self._status_line(stage, who, plain=plain)
         return self._status[2]
 
     def _status_line(self, stage: Stage | None, who: str, *, plain: bool) -> str:
-        stages, done = self.lab.stages, self.runner.stages_done
-        of, number = len(stages), stages.index(stage) + 1 if stage else len(done)
+        stages = self.lab.stages
+        of, number = len(stages), stages.index(stage) + 1 if stage else len(self.runner.stages_done)
         bar = "▓" * number + "░" * (of - number)
         stands = f"stage {number} of {of}" if plain else f"{bar} {number}/{of}"
         where = "embedded account" if self.embedded else "account"

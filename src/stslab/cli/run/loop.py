@@ -22,10 +22,10 @@ from stslab.cli.workspace import Workspace
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
-from stslab.lesson import access, evidence, questions, verdict
+from stslab.lesson import access, evidence, questions
 from stslab.lesson.access import Link, chain
 from stslab.lesson.byhand import ByHand
-from stslab.lesson.verdict import Verdict
+from stslab.lesson.verdict import Verdict, expected
 from stslab.render.lesson import scenes
 from stslab.render.lesson.screen import Heard, Screen
 from stslab.render.terminal.console import draws_over
@@ -83,11 +83,8 @@ class Loop(AtPrompt):
     def go(self, stages: Sequence[Stage], done: Sequence[str], *, resumed: bool) -> None:
         """Go through these stages, except those that are done.
 
-        Stages that the first one needs are done first, without questions.
-
-        Raises:
-            Quit: The learner leaves.
-            UndoIncomplete: Something is left in the account.
+        Stages that the first one needs are done first, without questions. Quit: the learner
+        leaves. UndoIncomplete: something is left in the account.
         """
         first = self._welcome(resumed=resumed)
         for stage_id in self.runner.missing_for(stages[0].id):  # with --from
@@ -330,18 +327,20 @@ class Loop(AtPrompt):
     # Checks
 
     def _check(self, stage: Stage, at: int, check: Check) -> CheckRecord:
-        verdict = self._verdict(check) if check.ask is not None and check.call else None
-        target = questions.target(check)
-        callers = self._callers(check)
-        who = next((name for name, met in callers.items() if met == verdict), None)
-        who = who or questions.caller(check)
-        question = None
-        if len(callers) > 1 and who in callers:
-            question = questions.whose(callers, who, target)
-        elif verdict:
-            question = questions.question(verdict, who, target, check, self.lab)
-            callers = {who: verdict}
-        if verdict is None or question is None or self._was_asked(stage, at):
+        question, target = None, questions.target(check)
+        if check.ask is not None and check.call:
+            params = resolve(check.params, self.runner.scope())
+            found = self.decide(check.identity, check.service, check.operation, params)
+            self.verdict = expected(check) if found.allowed is None else found
+            callers = self._callers(check)
+            same = (name for name, met in callers.items() if met == self.verdict)
+            who = next(same, questions.caller(check))
+            if who in callers:
+                question = questions.whose(callers, who, target)
+            else:
+                question = questions.question(self.verdict, who, target, check, self.lab)
+                callers = {who: self.verdict}
+        if question is None or self._was_asked(stage, at):
             self.asks = self._to_be_asked(stage, at + 1)
             record = self.runner.prove(stage, at)
             self.heard.lines.append((record.held, record.says))
@@ -361,7 +360,7 @@ class Loop(AtPrompt):
             target,
             question,
             said or 0,
-            verdict,
+            self.verdict,
             record.held,
             message,
             check.because or "",
@@ -393,7 +392,7 @@ class Loop(AtPrompt):
     def _callers(self, check: Check) -> dict[str, Verdict]:
         """The verdicts for both profiles that could be the caller, if they differ; else nothing."""
         profile = self.lab.profiles.get(check.identity)
-        if check.ask is None or profile is None or not profile.environment:
+        if profile is None or not profile.environment:
             return {}
         params = resolve(check.params, self.runner.scope())
         verdicts = {
@@ -401,12 +400,6 @@ class Loop(AtPrompt):
             for name in profile.sources
         }
         return verdicts if len({met.allowed for met in verdicts.values()}) > 1 else {}
-
-    def _verdict(self, check: Check) -> Verdict:
-        params = resolve(check.params, self.runner.scope())
-        found = self.decide(check.identity, check.service, check.operation, params)
-        self.verdict = verdict.expected(check) if found.allowed is None else found
-        return self.verdict
 
     def _asking(
         self, check: Check, question: questions.Question, callers: Mapping[str, Verdict]

@@ -7,7 +7,7 @@ import asyncio
 import os
 import select
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from stslab.runner.journal.records import UNFINISHED
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.application import Application
-    from prompt_toolkit.completion import CompleteEvent, Completion
+    from prompt_toolkit.completion import Completion
     from prompt_toolkit.document import Document
     from prompt_toolkit.key_binding import KeyBindings
 
@@ -119,11 +119,8 @@ class Prompt:
         return entered if entered.word else Entered(line=line, unchanged=True)
 
     def digit(self, digits: Sequence[int], aside: str = "") -> Entered:
-        """Read one of these digits, as the ``line``, or a word. A digit needs no Enter.
-
-        Text typed ahead is dropped: nobody answers a question before it is shown.
-        """
-        self.drop_typed_ahead()
+        """Read one of these digits, as the ``line``, or a word. A digit needs no Enter."""
+        self.drop_typed_ahead()  # nobody answers a question before it is shown
         while True:
             text = self._read(f"Your answer{aside}: ", "", digits).strip()
             if text.isdigit() and int(text) in digits:
@@ -214,7 +211,6 @@ class Prompt:
 
 def _session(status: Callable[[], str]) -> "PromptSession[str]":
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.history import InMemoryHistory
     from prompt_toolkit.output import ColorDepth
     from prompt_toolkit.styles import Style
 
@@ -225,7 +221,6 @@ def _session(status: Callable[[], str]) -> "PromptSession[str]":
         completer=_completer(),
         complete_while_typing=False,
         enable_suspend=True,
-        history=InMemoryHistory(),
         color_depth=ColorDepth.DEPTH_1_BIT if bare else None,
         style=style,
     )
@@ -278,13 +273,8 @@ def _completer() -> Any:
     from prompt_toolkit.completion import Completer, Completion
 
     class Words(Completer):
-        """Completes stslab's words, and the services, operations and options of ``aws``."""
-
-        def get_completions(
-            self, document: "Document", _event: "CompleteEvent"
-        ) -> "Iterator[Completion]":
-            before = document.text_before_cursor
-            words = before.split(" ")
+        def get_completions(self, document: "Document", _: object) -> "Iterator[Completion]":
+            words = document.text_before_cursor.split(" ")
             for text in completions(words):
                 yield Completion(text, start_position=-len(words[-1]))
 
@@ -308,15 +298,6 @@ def word_of(text: str) -> str:
     text = _ALSO.get(text.strip().lower(), text.strip().lower())
     found = [word for word in WORDS if text and word.startswith(text)]
     return found[0] if len(found) == 1 else ""
-
-
-def draw_help(paper: Paper, lacks: Collection[str] = ()) -> None:
-    paper.prose("At the prompt, a word or its first letters:", indent=1, style="bold")
-    paper.blank()
-    paper.fields([(word, does) for word, does in WORDS.items() if word not in lacks], indent=3)
-    paper.blank()
-    text = "Any other command line runs in a shell, with the lab's profiles."
-    paper.prose(text, indent=1)
 
 
 # -- what the words do, at any scene ---------------------------------------------------------------
@@ -396,7 +377,7 @@ class AtPrompt:
             elif word in self.words:
                 self.screen.page(self.words[word], self._more)
             elif word == "help":
-                self.screen.page(partial(draw_help, lacks=self.lacks), self._more)
+                self.screen.page(self._help, self._more)
             elif word == "copy" and self.line:
                 self.screen.copy(self.line)
             else:
@@ -405,13 +386,20 @@ class AtPrompt:
             self.screen.say(error.message)
         return self._instead(scene) or word == "back"
 
+    def _help(self, paper: Paper) -> None:
+        words = [(word, does) for word, does in WORDS.items() if word not in self.lacks]
+        paper.prose("At the prompt, a word or its first letters:", indent=1, style="bold")
+        paper.blank()
+        paper.fields(words, indent=3)
+        paper.blank()
+        paper.prose("Any other command line runs in a shell, with the lab's profiles.", indent=1)
+
     def _scene_of(self, word: str, scene: Scene) -> Scene | None:
         """The scene that a word shows, or None."""
         if word == "back":
             return scene
         if word == "status" and word not in self.lacks:
-            here = self.stage.id if self.stage else ""
-            stages = self.runner.map(here)
+            stages = self.runner.map(self.stage.id if self.stage else "")
             return Welcome("", stages, self.here.place, resumed=True, title=self.lab.title)
         if word == "access":
             return Matrix(self.table(), asked=self.asks, title="Who can do what")

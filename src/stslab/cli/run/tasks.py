@@ -4,14 +4,12 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import click
 
 from stslab.cli.accounts import open_account
 from stslab.cli.options import Where
-from stslab.cli.run.break_ import FaultExercise
-from stslab.cli.run.exercises import TasksExercise
+from stslab.cli.run.exercises import FaultExercise, TasksExercise
 from stslab.cli.run.here import Here
 from stslab.cli.workspace import current, open_workspace
 from stslab.errors import UsageError
@@ -24,40 +22,39 @@ from stslab.runner.journal.store import Journal
 
 
 def hint(lab: str) -> None:
-    with _at_work("stslab hint", lab) as now:
-        _say_task(now)
-        now.paper.prose(now.exercise.hint())
-        _show_command(now)
+    with _at_work("stslab hint", lab) as (paper, exercise):
+        _say_task(paper, exercise)
+        paper.prose(exercise.hint())
+        _show_command(paper, exercise)
 
 
 def solve(lab: str) -> None:
-    with _at_work("stslab solve", lab) as now:
-        _say_task(now)
-        now.exercise.run()
-        now.exercise.news(now.paper)
+    with _at_work("stslab solve", lab) as (paper, exercise):
+        _say_task(paper, exercise)
+        exercise.run()
+        exercise.news(paper)
 
 
 def why() -> bool:
     """Explain a little more; False if there is nothing left to find out."""
     try:
-        with _at_work("stslab why", "") as now:
-            now.exercise.draw_why(now.paper)
-            _show_command(now)
+        with _at_work("stslab why", "") as (paper, exercise):
+            exercise.draw_why(paper)
+            _show_command(paper, exercise)
     except UsageError:
         return False
     return True
 
 
-def _say_task(now: "_AtWork") -> None:
-    title = now.exercise.title
-    if not title:
+def _say_task(paper: Paper, exercise: "_AtWork") -> None:
+    if not exercise.title:
         raise UsageError("Every task of this stage is done.", "Go on: stslab run --practice")
-    now.paper.prose(title, style="bold")
+    paper.prose(exercise.title, style="bold")
 
 
-def _show_command(now: "_AtWork") -> None:
-    if now.exercise.command:
-        now.paper.command(now.exercise.command)
+def _show_command(paper: Paper, exercise: "_AtWork") -> None:
+    if exercise.command:
+        paper.command(exercise.command)
 
 
 def access(lab: str, where: Where, *, as_json: bool) -> None:
@@ -77,13 +74,11 @@ def access(lab: str, where: Where, *, as_json: bool) -> None:
     scene.draw(paper_on(sys.stdout))
 
 
-class _AtWork(NamedTuple):
-    paper: "Paper"
-    exercise: "TasksExercise | FaultExercise"
+_AtWork = TasksExercise | FaultExercise
 
 
 @contextmanager
-def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
+def _at_work(command: str, lab: str) -> Iterator[tuple[Paper, _AtWork]]:
     """The current exercise of the run: its fault, or the tasks of its stage."""
     with open_workspace(command) as workspace:
         now = current(workspace.journal, "sandbox", lab)
@@ -95,10 +90,10 @@ def _at_work(command: str, lab: str) -> Iterator[_AtWork]:
         for broken in workspace.journal.past(now.run.id).broken()[-1:]:
             if broken.state is not FaultState.PLANTED:
                 raise UsageError("No fault is planted at the moment.", "Go on: stslab break")
-            yield _AtWork(paper, FaultExercise(here, here.faults(), broken))
+            yield paper, FaultExercise(here, here.faults(), broken)
             return
         undone = (each for each in now.lab.stages if each.id not in runner.stages_done)
         stage = next((each for each in undone if not each.cleanup), None)
         if stage is None:
             raise UsageError("Every stage is done.", "Clean up: stslab run, or stslab cleanup")
-        yield _AtWork(paper, TasksExercise(here, here.hand(), stage, stage.title))
+        yield paper, TasksExercise(here, here.hand(), stage, stage.title)

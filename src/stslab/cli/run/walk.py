@@ -10,7 +10,7 @@ from stslab.cli.failures import goes_on_in, with_flags
 from stslab.cli.options import SANDBOX, USUAL_LAB, Where
 from stslab.cli.run.consent import opened_for, placed, require_consent, say_where
 from stslab.cli.workspace import Workspace, agrees, meant_lab, open_workspace, renderer
-from stslab.errors import CheckFailed, RunError, StslabError, UndoIncomplete, UsageError
+from stslab.errors import CheckFailed, RunError, UndoIncomplete, UsageError
 from stslab.lab.model import Lab, Stage
 from stslab.render.terminal.paper import Paper, paper_on
 from stslab.render.text.durations import counted
@@ -36,10 +36,8 @@ def walk(
 ) -> None:
     """Do these stages in order; ``resuming`` skips those that are done.
 
-    Raises:
-        RunError: A step failed, or a stage lacks what it needs.
-        CheckFailed: A checkpoint does not hold.
-        UndoIncomplete: Something could not be undone, or is left after the last stage.
+    RunError: a step failed, or a stage lacks what it needs. CheckFailed: a checkpoint does not
+    hold. UndoIncomplete: something could not be undone, or is left after the last stage.
     """
     runner = opened.runner(lab, workspace.journal, workspace.render, workspace.describe, how)
     standing = runner.start_or_resume()
@@ -47,31 +45,23 @@ def walk(
         try:
             runner.run_stage(stage.id)
         except (RunError, CheckFailed) as error:
-            raise _briefly(error, stage) from error
+            if isinstance(error, RunError) and error.__cause__ is None:
+                raise
+            # Its details are on the screen already.
+            brief = type(error)(f"The run stopped at the stage {stage.id}.", error.hint)
+            for note in getattr(error, "__notes__", ()):
+                brief.add_note(note)
+            raise brief from error
     end(workspace.paper, lab, stages, runner)
-
-
-def _briefly(error: StslabError, stage: Stage) -> StslabError:
-    """The error without its details, if they are on the screen already."""
-    drawn = isinstance(error, CheckFailed) or error.__cause__ is not None
-    if not drawn:
-        return error
-    brief = type(error)(f"The run stopped at the stage {stage.id}.", error.hint)
-    for note in getattr(error, "__notes__", ()):
-        brief.add_note(note)
-    return brief
 
 
 def end(paper: Paper, lab: Lab, stages: Iterable[Stage], runner: Runner) -> RunFinished:
     """Finish the run, and say what to try next. UndoIncomplete if the last stage left things."""
     finished = runner.finish()
     if finished.left and lab.stages[-1] in stages:
-        things = counted(len(finished.left), "thing")
-        raise UndoIncomplete(
-            f"The lab has ended, but the account still has {things} of run {finished.run}.",
-            finished.left,
-            "Undo everything: stslab cleanup",
-        )
+        things = f"{counted(len(finished.left), 'thing')} of run {finished.run}"
+        message = f"The lab has ended, but the account still has {things}."
+        raise UndoIncomplete(message, finished.left, "Undo everything: stslab cleanup")
     if finished.outcome != "open":
         return finished
     scope = runner.scope()
@@ -149,13 +139,9 @@ def _dry(lab: Lab, chosen: tuple[Stage, ...], where: Where, *, as_json: bool) ->
     paper = paper_on(sys.stderr if as_json else sys.stdout)
     render = renderer(paper.console, describer(lab), as_json=as_json)
     account, other = (LEARNER, OTHER) if where.target == SANDBOX else ("<account>", "<partner>")
-    info = TargetInfo(
-        where.target,
-        where.target,
-        where.account or account,
-        where.region or "us-east-1",
-        accounts={"partner": where.partner_account or other},
-    )
+    accounts = {"partner": where.partner_account or other}
+    place = where.target, where.target, where.account or account, where.region or "us-east-1"
+    info = TargetInfo(*place, accounts=accounts)
     dry.dry_run(lab, info, render, chosen)
     render.close()
 

@@ -139,8 +139,7 @@ _SHORTEST = 6
 def explained(home: "Home", request_id: str) -> dict[str, Any] | None:
     """Explain the request of this id, or the last refusal; None if there was none.
 
-    Raises:
-        UsageError: The log has no such request, or several.
+    UsageError: the log has no such request, or several.
     """
     from stslab.sandbox.pipeline.log_file import newest_first
     from stslab.sandbox.why.explanation import Beside, explain

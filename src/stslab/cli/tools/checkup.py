@@ -75,12 +75,8 @@ def show_checks(paper: Paper, checks: Sequence[Checked]) -> None:
             paper.prose(check.fix, lead=paper.symbols.hint, indent=4)
     paper.blank()
     wrong, warned = (sum(check.state == state for check in checks) for state in (WRONG, WARNING))
-    if wrong:
-        paper.prose(f"{counted(wrong, 'thing')} to fix.", style="bold")
-    elif warned:
-        paper.prose(f"All works; {counted(warned, 'warning')}.", style="bold")
-    else:
-        paper.prose("All is well.", style="bold")
+    warnings = f"All works; {counted(warned, 'warning')}." if warned else "All is well."
+    paper.prose(f"{counted(wrong, 'thing')} to fix." if wrong else warnings, style="bold")
 
 
 _LITTLE = 200 << 20
@@ -234,10 +230,8 @@ def _profiles_in(folder: Path) -> Iterator[Checked]:
 
 def _settings() -> Iterator[Checked]:
     denied = denied_accounts()
-    if denied:
-        yield checked("denied accounts", ", ".join(denied))
-    else:
-        yield Checked("denied accounts", NOTE, f"none ({config_file()})")
+    none = f"none ({config_file()})"
+    yield Checked("denied accounts", GOOD if denied else NOTE, ", ".join(denied) or none)
 
 
 def _aws_cli() -> Iterator[Checked]:
@@ -308,12 +302,12 @@ def _labs() -> Iterator[Checked]:
 
 def _screen() -> Iterator[Checked]:
     size = shutil.get_terminal_size((0, 0))
-    if not size.columns:
-        yield Checked("screen", NOTE, "this is not a terminal")
-        return
     small = size.columns < _COLUMNS or size.lines < _LINES
     fix = f"Make the window larger: {_COLUMNS} columns and {_LINES} lines." if small else ""
-    yield checked("screen", f"{size.columns} columns, {size.lines} lines", fix, WARNING)
+    if size.columns:
+        yield checked("screen", f"{size.columns} columns, {size.lines} lines", fix, WARNING)
+    else:
+        yield Checked("screen", NOTE, "this is not a terminal")
 
 
 # -- a real account, from the outside in ---------------------------------------------------------

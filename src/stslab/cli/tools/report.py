@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,9 +149,9 @@ def merge(*, files: tuple[str, ...], form: str) -> None:
     """
     from stslab.render.report import merged
 
-    forms: dict[str, Callable[..., str]] = {"csv": merged.as_csv, "html": merged.as_page}
     reports = [merged.handed_in(_text(file), file) for file in files]
-    click.echo(forms[form](reports), nl=False)
+    as_form = merged.as_page if form == "html" else merged.as_csv
+    click.echo(as_form(reports), nl=False)
 
 
 def _text(file: str) -> str:

@@ -95,7 +95,11 @@ def _simulate_cases(path: Path, jobs: int, *, decisions_only: bool) -> int:
             answers = decide_lines(lines, decisions_only=decisions_only)
         else:
             answers = _decided_by_workers(lines, jobs, decisions_only=decisions_only)
-        waited_for = not _is_file(path)
+        try:
+            status = os.fstat(0) if str(path) == "-" else path.stat()
+            waited_for = not stat.S_ISREG(status.st_mode)  # a program may wait for each answer
+        except OSError:
+            waited_for = True
         for text, readable in answers:
             sys.stdout.write(f"{text}\n")
             if waited_for:
@@ -126,24 +130,14 @@ def _decided_by_workers(
                     if text:
                         yield text, readable
         except BrokenProcessPool as error:
-            raise StslabError(
-                "A worker process was killed.", "Try again with fewer --jobs."
-            ) from error
+            fix = "Try again with fewer --jobs."
+            raise StslabError("A worker process was killed.", fix) from error
 
 
 def _begin_worker() -> None:
     """Ignore Ctrl-C: the main process handles it and ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.set_threshold(*_SELDOM)
-
-
-def _is_file(path: Path) -> bool:
-    """Whether the input is a regular file, so that no program waits for each answer."""
-    try:
-        status = os.fstat(0) if str(path) == "-" else path.stat()
-    except OSError:
-        return False
-    return stat.S_ISREG(status.st_mode)
 
 
 @contextmanager
@@ -160,10 +154,7 @@ def _seldom_collected() -> Iterator[None]:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """The lines of the file or of stdin. Bytes that are not UTF-8 are passed on.
-
-    A byte order mark is skipped, as RFC 8259 allows.
-    """
+    """The lines, without a byte order mark (as RFC 8259 allows); other bytes are passed on."""
     try:
         with click.open_file(str(path), encoding="utf-8-sig", errors="surrogateescape") as file:
             yield from file
@@ -221,16 +212,16 @@ def _policies(asked: dict[str, Any]) -> "Policies":
     from stslab.policy.cases import kind_of_resource_policy
 
     def named(option: str, kind: PolicyKind) -> "list[NamedPolicy]":
-        return [_named(path, kind) for path in asked[option]]
+        return [policy for path in asked[option] for policy in _read(path, kind)]
 
     shared = asked["trust"] or asked["resource_policy"]
     return Policies(
         named("policy", PolicyKind.IDENTITY),
-        _named(shared, kind_of_resource_policy(asked["resource"])) if shared else None,
+        _read(shared, kind_of_resource_policy(asked["resource"]))[0] if shared else None,
         named("boundary", PolicyKind.BOUNDARY) or None,
         named("session_policy", PolicyKind.SESSION) or None,
-        [_level(each, PolicyKind.SCP) for each in asked["scp"]],
-        [_level(each, PolicyKind.RCP) for each in asked["rcp"]],
+        [_read(each, PolicyKind.SCP, several=True) for each in asked["scp"]],
+        [_read(each, PolicyKind.RCP, several=True) for each in asked["rcp"]],
     )
 
 
@@ -256,28 +247,20 @@ def _text(path: Path) -> str:
     return text
 
 
-def _named(path: Path, kind: "PolicyKind") -> "NamedPolicy":
-    from stslab.policy import NamedPolicy, parse
-
-    name = "stdin" if str(path) == "-" else str(path)
-    with _blaming(name):
-        return NamedPolicy(name, parse(_text(path), kind))
-
-
-def _level(path: Path, kind: "PolicyKind") -> "list[NamedPolicy]":
-    """The policies of one level of the organization, from one document or a JSON list."""
+def _read(path: Path, kind: "PolicyKind", *, several: bool = False) -> "list[NamedPolicy]":
+    """The policy in a file; ``several`` may be in a JSON list: a level of the organization."""
     from stslab.policy import NamedPolicy, parse
     from stslab.policy.documents.document import load
 
     name = "stdin" if str(path) == "-" else str(path)
     with _blaming(name):
-        documents = load(_text(path))
-    found = []
-    for number, document in enumerate(documents if isinstance(documents, list) else [documents], 1):
-        each = f"{name}, policy {number}" if isinstance(documents, list) else name
+        found = load(_text(path)) if several else _text(path)
+    policies = []
+    for number, document in enumerate(found if isinstance(found, list) else [found], 1):
+        each = f"{name}, policy {number}" if isinstance(found, list) else name
         with _blaming(each):
-            found.append(NamedPolicy(each, parse(document, kind)))
-    return found
+            policies.append(NamedPolicy(each, parse(document, kind)))
+    return policies
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from stslab.lesson import evidence
 from stslab.lesson.access import CellState, Key, Link
-from stslab.lesson.byhand import StageTasks, Task
+from stslab.lesson.byhand import StageTasks
 from stslab.lesson.faults import Remaining
 from stslab.lesson.questions import DONT_KNOW, UNSURE, Gates, Question
 from stslab.lesson.verdict import GateReading, Verdict
@@ -361,23 +361,16 @@ class Tasks(Scene, frozen=True):
     standing: StageTasks
 
     def body(self, paper: Paper) -> None:
-        for one in self.standing.tasks:
-            _task(paper, one)
-        for note in self.standing.notes:
-            paper.prose(note, indent=3, lead=paper.symbols.warning)
+        draw_tasks(paper, self.standing, StageTasks((), ()))
 
 
-def _task(paper: Paper, one: Task) -> None:
-    sign = paper.symbols.done if one.done else paper.symbols.pending
-    paper.prose(one.text, indent=3, lead=sign, style="green" if one.done else "")
-
-
-def draw_news(paper: Paper, before: StageTasks, now: StageTasks) -> None:
+def draw_tasks(paper: Paper, now: StageTasks, before: StageTasks) -> None:
     """Draw what has changed: the tasks that are done or no longer done, and new notes."""
     known = {each.number: each.done for each in before.tasks}
     for each in now.tasks:
         if each.done != known.get(each.number):
-            _task(paper, each)
+            sign = paper.symbols.done if each.done else paper.symbols.pending
+            paper.prose(each.text, indent=3, lead=sign, style="green" if each.done else "")
     for note in now.notes:
         if note not in before.notes:
             paper.prose(note, indent=3, lead=paper.symbols.warning)

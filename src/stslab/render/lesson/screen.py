@@ -97,8 +97,7 @@ class Screen:
         draw(self._live)
 
     def say(self, text: str) -> None:
-        self._live.wait_ended()
-        self._live.prose(text)
+        self.below(lambda paper: paper.prose(text))
 
     def _drawn(self, draw: Draw) -> list[str]:
         captured = io.StringIO()

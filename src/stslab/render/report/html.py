@@ -253,21 +253,17 @@ class Box(msgspec.Struct, frozen=True):
 
 def boxes(report: Report) -> tuple[Box, ...]:
     """The things in the picture, each once."""
-    first = dict[tuple[str, str], Box]()
-    for box in _made(report):
-        first.setdefault((box.what, box.name), box)
-    return tuple(box for box in first.values() if box.link >= 0)
-
-
-def _made(report: Report) -> Iterator[Box]:
+    made: list[Box] = []
     for call in (each for each in report.calls if each.outcome == "done"):
         if call.profile and call.call in _LINK:
-            yield Box(_LINK[call.call], "session", call.profile, call.stage)
-        for thing in call.made:
+            made.append(Box(_LINK[call.call], "session", call.profile, call.stage))
+        for thing in (each for each in call.made if each.kind in _LINK):
             what, _, _ = KINDS[thing.kind].what.partition(" {")
             name = KINDS[thing.kind].label(thing.names)[len(what) + 1 :]
             where = f" ({thing.admin})" if thing.admin != ADMIN else ""
-            yield Box(_LINK.get(thing.kind, -1), f"{what}{where}", name, call.stage)
+            made.append(Box(_LINK[thing.kind], f"{what}{where}", name, call.stage))
+    first = {(box.what, box.name): box for box in reversed(made)}
+    return tuple(box for box in made if box is first[box.what, box.name])
 
 
 def picture(so_far: tuple[Box, ...], stage: str, *, gone: bool) -> Html:

@@ -6,7 +6,6 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from stslab.render.report.text import OPEN, claims_of, mark
 from stslab.render.text.safe import visible
-from stslab.runner.journal.standing import Claim
 from stslab.runner.report import Report
 
 
@@ -44,12 +43,10 @@ def as_junit(report: Report) -> str:
     root = Element("testsuites", name=visible(run.title), tests=str(len(stands.claims)))
     counts = {"failures": "failure", "skipped": "skipped"}
     for stage in stands.stages:
-        cases = [_case(claim) for claim in claims_of(stands, stage)]
+        cases = []
+        for claim in claims_of(stands, stage):
+            outcome = "" if claim.proved else "skipped" if claim.verdict in OPEN else "failure"
+            proof = visible(claim.proof) if outcome == "failure" else None
+            cases.append(Case(claim.says, outcome, mark(claim), proof, claim.seconds))
         add_suite(root, f"{run.lab}.{stage.id}", cases, counts, timestamp=run.started)
     return written(root)
-
-
-def _case(claim: Claim) -> Case:
-    outcome = "" if claim.proved else "skipped" if claim.verdict in OPEN else "failure"
-    proof = visible(claim.proof) if outcome == "failure" else None
-    return Case(claim.says, outcome, mark(claim), proof, claim.seconds)

@@ -174,11 +174,8 @@ def attempts(stage: Stage) -> Iterator[str]:
 def _show_claim(paper: Paper, claim: Claim) -> None:
     sign = "done" if claim.proved else "pending" if claim.verdict in OPEN else "failed"
     paper.line(sign, claim.says, indent=2, aside=mark(claim))
-    how = asked(claim)
-    if claim.tries and how:
-        paper.prose(how, indent=4, style="dim")
-    if claim.proof:
-        paper.prose(one_line(claim.proof), indent=4, style="dim")
+    for detail in filter(None, (asked(claim) if claim.tries else "", one_line(claim.proof))):
+        paper.prose(detail, indent=4, style="dim")
 
 
 _MARKS = {

@@ -4,6 +4,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 _KEPT = "\n"
@@ -59,12 +60,13 @@ _ACTIVE = re.compile(r"<|!(?=\[)|\](?=[(:])(?!\(https://)")
 
 def value_text(value: Any) -> str:
     """A response's value for people: plain text, or a document as indented JSON."""
-    if isinstance(value, str):
-        return visible(_document(value))
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        with suppress(ValueError):
+            value = json.loads(value)  # a policy that comes as text
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
     if isinstance(value, Mapping | list | tuple):
-        return visible(_indented(value))
+        value = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     return visible(str(value))
 
 
@@ -73,17 +75,3 @@ def _shown(character: str) -> str:
         return character
     point = ord(character)
     return f"\\x{point:02x}" if point <= 0xFF else f"\\u{point:04x}"  # noqa: PLR2004 - one byte
-
-
-def _document(text: str) -> str:
-    """Indent a JSON document (a policy) that comes as text; return other text unchanged."""
-    if not text.lstrip().startswith(("{", "[")):
-        return text
-    try:
-        return _indented(json.loads(text))
-    except ValueError:
-        return text
-
-
-def _indented(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
