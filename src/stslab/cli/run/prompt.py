@@ -171,7 +171,7 @@ class Prompt:
         watch: Watch | None = None,
     ) -> str:
         if self._plain:
-            return self._read_plainly(message, line, watch)
+            return self._read_plainly(message, typed or line, watch)
         if self._session is None:
             self._session = _session(lambda: self.status())  # noqa: PLW0108 - it may change
             self._session.app.key_processor.after_key_press += self._pressed.append
