@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -30,15 +32,20 @@ ROLE = Role(
 USER = User(
     account=ACCOUNT, name="Ana", unique_id=identifiers.unique_id("AIDA", ACCOUNT), created=NOW
 )
-GRANT = sessions.Grant(3600, (SessionPolicy("inline", "{}"),), (("team", "red"),))
+
+
+def request(now: datetime = NOW) -> Any:
+    return SimpleNamespace(now=now, params={})
 
 
 def of_role(tx: Transaction, now: datetime = NOW) -> Session:
     session, _ = sessions.issue(
         tx,
+        request(now),
         ACCOUNT,
-        now,
-        GRANT,
+        3600,
+        policies=(SessionPolicy("inline", "{}"),),
+        tags=(("team", "red"),),
         kind="AssumedRole",
         principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/R/me",
         user_id=f"{ROLE.unique_id}:me",
@@ -52,15 +59,14 @@ def of_role(tx: Transaction, now: datetime = NOW) -> Session:
 def of_user(tx: Transaction) -> Session:
     session, _ = sessions.issue(
         tx,
+        request(),
         ACCOUNT,
-        NOW,
-        sessions.Grant(3600),
+        3600,
         kind="SessionToken",
         principal_arn=USER.arn,
         user_id=USER.unique_id,
         issuer_arn=USER.arn,
         issuer_id=USER.unique_id,
-        user_name=USER.name,
     )
     return session
 

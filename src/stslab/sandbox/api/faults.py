@@ -34,13 +34,6 @@ def require(holds: object, message: str) -> None:
         raise invalid(message)
 
 
-def refuse_if_held(*held: tuple[object, str]) -> None:
-    """Raise DeleteConflict for the first pair whose thing still exists; its text is the fix."""
-    for thing, fix in held:
-        if thing:
-            raise in_use(f"Cannot delete entity, must {fix} first.")
-
-
 def failure(service: str) -> ApiFault:
     """The answer of AWS when the service itself fails."""
     code = "InternalFailure"

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -11,12 +11,11 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
-from stslab.sandbox.iam import answers, aws_policies, lookups, roles
-from stslab.sandbox.iam.answers import Members, Pathed, Uses
+from stslab.sandbox.iam import answers, aws_policies, lookups
+from stslab.sandbox.iam.answers import Members, Uses
 from stslab.sandbox.state.identities import (
     AccessKey,
     Group,
-    Identity,
     InstanceProfile,
     ManagedPolicy,
     MfaDevice,
@@ -27,6 +26,7 @@ from stslab.sandbox.state.identities import (
 )
 from stslab.sandbox.state.snapshot import Account, CredentialReport, Transaction, View
 
+_Detailed = User | Role | Group | ManagedPolicy
 _TWELVE_DIGITS = re.compile(r"\d{12}")
 
 
@@ -55,69 +55,56 @@ def get_account_summary(view: View, request: ApiRequest) -> Answer:
 
 
 def get_account_authorization_details(view: View, request: ApiRequest) -> Answer:
-    """The pages run over all kinds of entities together."""
-    wanted = request.params.get("Filter")
+    """The pages run over all kinds of entities together. Of AWS's policies those in use count."""
+    account, wanted = request.account, request.params.get("Filter")
+    uses = Uses.of(view, account)
+    used = {**uses.attached, **uses.bounding}
+    found: dict[str, Iterable[_Detailed]] = {
+        "User": view.all(User, account),
+        "Role": view.all(Role, account),
+        "Group": view.all(Group, account),
+        "LocalManagedPolicy": view.all(ManagedPolicy, account),
+        "AWSManagedPolicy": (policy for policy in aws_policies.all() if policy.arn in used),
+    }
     entries = [
-        (member, partial(show, entity))
-        for kind, member, entities, show in _details(view, request.account)
+        (kind, entity)
+        for kind, entities in found.items()
         if not wanted or kind in wanted
         for entity in answers.by_name(entities)
     ]
-    answer = answers.page("entries", entries, request.params, lambda entry: (entry[0], entry[1]()))
+    show = partial(_detail, view, uses)
+    answer = answers.page("entries", entries, request.params, lambda entry: show(entry[1]))
     entries = answer.pop("entries")
     for name in ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"):
         answer[name] = [details for member, details in entries if member == name]
     return answer
 
 
-def _details(
-    view: View, account: str
-) -> Iterator[tuple[str, str, Iterable[Pathed], Callable[[object], Members]]]:
-    """For each kind of entity: its name in Filter, its member in the answer, all, and a writer.
-
-    Of AWS's policies only those in use are listed.
-    """
-    uses = Uses.of(view, account)
-    show_policy = partial(_policy_detail, uses)
-    used = {**uses.attached, **uses.bounding}
-    in_use = (policy for policy in aws_policies.all() if policy.arn in used)
-    yield "User", "UserDetailList", view.all(User, account), partial(_user_detail, view)
-    yield "Role", "RoleDetailList", view.all(Role, account), partial(_role_detail, view)
-    yield "Group", "GroupDetailList", view.all(Group, account), partial(_group_detail, view)
-    yield "LocalManagedPolicy", "Policies", view.all(ManagedPolicy, account), show_policy
-    yield "AWSManagedPolicy", "Policies", in_use, show_policy
-
-
-def _held(view: View, holder: Identity) -> Members:
-    none: list[Members] | None = None if isinstance(holder, User) else []
-    return {
-        f"{holder.table.title()}PolicyList": answers.inline(holder) or none,
-        "AttachedManagedPolicies": [answers.attached(one) for one in answers.managed(view, holder)],
-    }
-
-
-def _user_detail(view: View, user: User) -> Members:
-    groups = [group.name for group in lookups.groups_of(view, user)]
-    return {**answers.whole_user(user), **_held(view, user), "GroupList": groups}
-
-
-def _group_detail(view: View, group: Group) -> Members:
-    return {**answers.group(group), **_held(view, group)}
-
-
-def _role_detail(view: View, role: Role) -> Members:
-    profiles = [
-        answers.instance_profile(view, profile, whole=False)
-        for profile in roles.profiles_with(view, role)
+def _detail(view: View, uses: Uses, entity: _Detailed) -> tuple[str, Members]:
+    """The list in the answer that has the entity, and the entity with all that it holds."""
+    if isinstance(entity, ManagedPolicy):
+        show = partial(answers.policy_version, entity, with_document=True)
+        versions = list(map(show, entity.versions[::-1]))
+        return "Policies", {**answers.policy(entity, uses), "PolicyVersionList": versions}
+    if isinstance(entity, User):
+        groups = [group.name for group in lookups.groups_of(view, entity)]
+        details = {**answers.whole_user(entity), "GroupList": groups}
+    elif isinstance(entity, Role):
+        held = answers.by_name(lookups.profiles_with(view, entity))
+        profiles = [answers.listed_profile(view, profile) for profile in held]
+        details = {**answers.whole_role(view, entity), "InstanceProfileList": profiles}
+    else:
+        details = answers.group(entity)
+    kind = entity.table.title()
+    inline = [
+        {"PolicyName": name, "PolicyDocument": answers.document(text)}
+        for name, text in sorted(entity.inline.items())
     ]
-    whole = answers.whole_role(view, role)
-    return {**whole, **_held(view, role), "InstanceProfileList": profiles}
-
-
-def _policy_detail(uses: Uses, policy: ManagedPolicy) -> Members:
-    show = partial(answers.policy_version, policy, with_document=True)
-    versions = map(show, policy.versions[::-1])
-    return {**answers.policy(policy, uses), "PolicyVersionList": [*versions]}
+    return f"{kind}DetailList", {
+        **details,
+        f"{kind}PolicyList": inline or (None if kind == "User" else []),
+        "AttachedManagedPolicies": list(map(answers.attached, answers.managed(view, entity))),
+    }
 
 
 def list_account_aliases(view: View, request: ApiRequest) -> Answer:
@@ -189,16 +176,17 @@ def _report(view: View, account: Account, created: datetime) -> str:
     rows = [_row("<root_account>", account.root_arn, created, _OF_ROOT, roots)]
     days = account.password_policy.max_age if account.password_policy else 0
     for user in sorted(view.all(User, account.account), key=lambda user: user.name):
-        keys = lookups.access_keys(view, user.account, user)
         changed = (user.login.changed or user.login.created) if user.login else None
-        ends = changed + timedelta(days) if changed and days else None
         password = {
             "password_enabled": _flag(user.login),
             "password_last_used": "no_information" if user.login else "N/A",
             "password_last_changed": _stamp(changed),
-            "password_next_rotation": _stamp(ends),
+            "password_next_rotation": _stamp(
+                changed + timedelta(days) if changed and days else None
+            ),
             "mfa_active": _flag(user.mfa_devices),
         }
+        keys = lookups.access_keys(view, user.account, user)
         rows.append(_row(user.name, user.arn, user.created, password, keys))
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
@@ -210,11 +198,11 @@ def _report(view: View, account: Account, created: datetime) -> str:
 def _row(name: str, arn: str, created: datetime, password: Row, keys: Sequence[AccessKey]) -> Row:
     row = {"user": name, "arn": arn, "user_creation_time": _stamp(created), **password}
     for number, key in enumerate((*keys, None, None)[:2], start=1):
-        start, used = f"access_key_{number}", key.last_used if key is not None else None
+        start, used = f"access_key_{number}", key.last_used if key else None
         row |= {
-            f"{start}_active": _flag(key is not None and key.active),
-            f"{start}_last_rotated": _stamp(key.created if key is not None else None),
-            f"{start}_last_used_date": _stamp(used.at if used is not None else None),
+            f"{start}_active": _flag(key and key.active),
+            f"{start}_last_rotated": _stamp(key.created if key else None),
+            f"{start}_last_used_date": _stamp(used.at if used else None),
             f"{start}_last_used_region": used.region if used else "N/A",
             f"{start}_last_used_service": used.service if used else "N/A",
         }

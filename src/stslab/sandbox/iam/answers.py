@@ -73,11 +73,15 @@ def _name(item: object) -> str:
 
 
 def listed(
-    view: View, request: ApiRequest, kind: type[P], member: str, show: Callable[[P], Members]
+    kind: type[P],
+    member: str,
+    show: Callable[[View, P], Members],
+    view: View,
+    request: ApiRequest,
 ) -> Members:
     """A page of all things of a kind in the account, below the request's PathPrefix."""
     items = by_name(view.all(kind, request.account), request.params.get("PathPrefix"))
-    return page(member, items, request.params, show)
+    return page(member, items, request.params, partial(show, view))
 
 
 def by_name(items: Iterable[P], prefix: str | None = None) -> list[P]:
@@ -151,13 +155,15 @@ def whole_role(view: View, record: Role) -> Members:
     return {**role(view, record), **_tagged_and_bounded(record), "RoleLastUsed": last}
 
 
-def instance_profile(view: View, record: InstanceProfile, *, whole: bool = True) -> Members:
+def instance_profile(view: View, record: InstanceProfile) -> Members:
+    return {**listed_profile(view, record), "Tags": tags(record.tags) or None}
+
+
+def listed_profile(view: View, record: InstanceProfile) -> Members:
+    """An instance profile as in a list."""
     held = view.get(Role, record.account, record.role)
-    return {
-        **_named("InstanceProfile", record),
-        "Roles": [plain_role(view, held)] if held else [],
-        "Tags": tags(record.tags) or None if whole else None,
-    }
+    roles = [plain_role(view, held)] if held else []
+    return {**_named("InstanceProfile", record), "Roles": roles}
 
 
 class Uses(msgspec.Struct, frozen=True):
@@ -205,13 +211,6 @@ def policy_version(of: ManagedPolicy, record: PolicyVersion, *, with_document: b
 
 def attached(record: ManagedPolicy) -> Members:
     return {"PolicyName": record.name, "PolicyArn": record.arn}
-
-
-def inline(holder: Identity) -> list[Members]:
-    return [
-        {"PolicyName": name, "PolicyDocument": document(text)}
-        for name, text in sorted(holder.inline.items())
-    ]
 
 
 def managed(view: View, holder: Identity) -> list[ManagedPolicy]:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar, cast
 
 import msgspec
@@ -15,6 +14,7 @@ from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.state.identities import (
     AccessKey,
     Group,
+    InstanceProfile,
     ManagedPolicy,
     OidcProvider,
     Role,
@@ -22,6 +22,7 @@ from stslab.sandbox.state.identities import (
     User,
 )
 from stslab.sandbox.state.snapshot import TABLES, Account, Named, Record, Transaction, View
+from stslab.structures import beside
 
 R = TypeVar("R", bound=Record)
 N = TypeVar("N", bound=Named)
@@ -47,15 +48,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     renamed: Mapping[str, str] = {}
 
 
-KINDS: Mapping[type[Record], Kind] = {
-    TABLES[table]: kind
-    for table, kind in msgspec.yaml.decode(
-        Path(__file__).with_name("kinds.yaml").read_bytes(), type=dict[str, Kind]
-    ).items()
-}
-_QUOTAS: Mapping[str, dict[str, int]] = msgspec.yaml.decode(
-    Path(__file__).with_name("quotas.yaml").read_bytes()
-)
+_ROWS = msgspec.convert(beside(__file__, "kinds.yaml"), dict[str, Kind])
+KINDS: Mapping[type[Record], Kind] = {TABLES[table]: kind for table, kind in _ROWS.items()}
+_QUOTAS: Mapping[str, dict[str, int]] = beside(__file__, "quotas.yaml")
 SUMMARISED = _QUOTAS["summarised"]
 QUOTAS = SUMMARISED | _QUOTAS["others"]
 _KEYS: Mapping[type[Record], Callable[[str], str]] = {
@@ -199,6 +194,15 @@ def users_in(view: View, group: Group) -> Iterator[User]:
     return (user for user in view.all(User, group.account) if group.key in user.groups)
 
 
+def profiles_with(view: View, role: Role) -> list[InstanceProfile]:
+    """The instance profiles that have a role, in any order."""
+    return [one for one in view.all(InstanceProfile, role.account) if one.role == role.key]
+
+
+def without(items: tuple[str, ...], removed: str) -> tuple[str, ...]:
+    return tuple(item for item in items if item != removed)
+
+
 def changeable(view: View, kind: type[R], request: ApiRequest) -> R:
     """Like :func:`named`, but refuses a service-linked role, which can't be changed."""
     record = named(view, kind, request)
@@ -254,7 +258,5 @@ def max_signin(params: Params, before: int = 0) -> int:
 
 
 def account(view: View, account_id: str) -> Account:
-    record = view.get(Account, account_id, "")
-    if record is None:
-        raise KeyError(account_id)
-    return record
+    """The one record of an account that exists."""
+    return next(iter(view.all(Account, account_id)))

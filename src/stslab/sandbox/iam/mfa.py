@@ -13,9 +13,8 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params, Reads
-from stslab.sandbox.iam import answers, lookups, tagging
-from stslab.sandbox.iam.answers import Members
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
+from stslab.sandbox.iam import answers, entities, lookups
 from stslab.sandbox.state.identities import MfaDevice, User
 from stslab.sandbox.state.snapshot import Transaction, View
 
@@ -90,32 +89,28 @@ def _failed(how: str) -> ApiFault:
 
 def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     """Only this answer contains the seed, as text and as a QR code."""
-    params = request.params
+    import segno
+
+    params, image = request.params, io.BytesIO()
     name = params["VirtualMFADeviceName"]
     device = MfaDevice(
         account=request.account,
         serial=f"arn:aws:iam::{request.account}:mfa{params.get('Path', '/')}{name}",
         seed=new_seed(),
         created=request.now,
-        tags=tagging.given(request),
+        tags=entities.given(request),
     )
     lookups.put(tx, device, name)
     label = f"{quote(name)}@{request.account}"
+    qr_code = segno.make_qr(f"otpauth://totp/{label}?secret={device.seed}")
+    qr_code.save(image, kind="png", scale=6)
     shown = {
         "SerialNumber": device.serial,
         "Base32StringSeed": device.seed.encode(),
-        "QRCodePNG": _qr_code(f"otpauth://totp/{label}?secret={device.seed}"),
+        "QRCodePNG": image.getvalue(),
         "Tags": answers.tags(device.tags) or None,
     }
     return {"VirtualMFADevice": shown}
-
-
-def _qr_code(url: str) -> bytes:
-    import segno
-
-    image = io.BytesIO()
-    segno.make_qr(url).save(image, kind="png", scale=6)
-    return image.getvalue()
 
 
 def delete_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> None:
@@ -150,15 +145,11 @@ def deactivate_mfa_device(tx: Transaction, request: ApiRequest) -> None:
     _check_own(user, request)
     device = _device_of(tx, user, request)
     tx.put(replace(device, enabled=None, user=""))
-    kept = tuple(serial for serial in user.mfa_devices if serial != device.serial)
-    tx.put(replace(user, mfa_devices=kept))
+    tx.put(replace(user, mfa_devices=lookups.without(user.mfa_devices, device.serial)))
 
 
 def _check_own(user: User, request: ApiRequest) -> None:
-    """Refuse a user with a device who changes devices without MFA.
-
-    AWS security bulletin AWS-2023-001.
-    """
+    """Refuse a user with a device who changes devices without MFA (AWS bulletin AWS-2023-001)."""
     caller = request.caller
     session_mfa = caller.session.mfa if caller.session else None
     if user.mfa_devices and caller.user_id == user.unique_id and session_mfa is None:
@@ -168,7 +159,7 @@ def _check_own(user: User, request: ApiRequest) -> None:
         )
 
 
-def _get_mfa_device(_view: View, _request: ApiRequest) -> Answer:
+def get_mfa_device(_view: View, _request: ApiRequest) -> Answer:
     """GetMFADevice is for FIDO security keys only, which the embedded account does not support."""
     raise faults.invalid(
         "The MFA device serial number sent in the request is invalid or not supported by this "
@@ -181,37 +172,27 @@ def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
     if request.caller.kind == "Root" and "UserName" not in request.params:
         return answers.page("MFADevices", [], request.params, dict)
     user = lookups.own_user(view, request)
-    serials = sorted(user.mfa_devices)
-    found = (lookups.find(view, MfaDevice, user.account, serial) for serial in serials)
-    devices = [device for device in found if device is not None]
-
-    def show(device: MfaDevice) -> Members:
-        serial = device.serial
-        return {"UserName": user.name, "SerialNumber": serial, "EnableDate": device.enabled}
-
-    return answers.page("MFADevices", devices, request.params, show)
+    found = (lookups.find(view, MfaDevice, user.account, one) for one in sorted(user.mfa_devices))
+    shown = [
+        {"UserName": user.name, "SerialNumber": one.serial, "EnableDate": one.enabled}
+        for one in found
+        if one is not None
+    ]
+    return answers.page("MFADevices", shown, request.params, dict)
 
 
 def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
     status = request.params.get("AssignmentStatus", "Any")
-    chosen = [
-        device
-        for device in sorted(view.all(MfaDevice, request.account), key=lambda one: one.serial)
-        if status in ("Any", "Assigned" if device.enabled else "Unassigned")
-    ]
-
-    def show(device: MfaDevice) -> Members:
-        user = view.get(User, device.account, device.user)
-        shown = answers.user(user) if user else None
-        return {"SerialNumber": device.serial, "EnableDate": device.enabled, "User": shown}
-
-    return answers.page("VirtualMFADevices", chosen, request.params, show)
+    shown = []
+    for device in sorted(view.all(MfaDevice, request.account), key=lambda one: one.serial):
+        if status in ("Any", "Assigned" if device.enabled else "Unassigned"):
+            user = view.get(User, device.account, device.user)
+            whose = {"EnableDate": device.enabled, "User": answers.user(user) if user else None}
+            shown.append({"SerialNumber": device.serial, **whose})
+    return answers.page("VirtualMFADevices", shown, request.params, dict)
 
 
 def _device_of(view: View, user: User, request: ApiRequest) -> MfaDevice:
     if request.params["SerialNumber"] not in user.mfa_devices:
         raise faults.no_such("MFA Device invalid for user.")
     return lookups.named(view, MfaDevice, request)
-
-
-READS: Reads = {"GetMFADevice": _get_mfa_device}

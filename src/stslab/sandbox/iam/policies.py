@@ -9,7 +9,7 @@ from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.document import size
 from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
-from stslab.sandbox.iam import answers, aws_policies, lookups, tagging
+from stslab.sandbox.iam import answers, aws_policies, entities, lookups
 from stslab.sandbox.iam.answers import UNUSED, Uses
 from stslab.sandbox.state.identities import (
     Group,
@@ -32,7 +32,7 @@ def _document(text: str) -> str:
 
 
 def create_policy(tx: Transaction, request: ApiRequest) -> Answer:
-    params, now, tags = request.params, request.now, tagging.given(request)
+    params, now, tags = request.params, request.now, entities.given(request)
     text = _document(params["PolicyDocument"])
     policy = lookups.put_new(
         tx,
@@ -238,7 +238,7 @@ def _detach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     detached = lookups.own_arn(tx, request, lookups.checked_arn(request.params["PolicyArn"]))
     if detached not in holder.attached:
         raise faults.no_such(f"Policy {detached} was not found.")
-    tx.put(replace(holder, attached=tuple(arn for arn in holder.attached if arn != detached)))
+    tx.put(replace(holder, attached=lookups.without(holder.attached, detached)))
 
 
 def _list_attached(kind: Holder, view: View, request: ApiRequest) -> Answer:

@@ -13,7 +13,7 @@ from stslab.policy.documents.document import size
 from stslab.policy.documents.statement import Statement
 from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Params
-from stslab.sandbox.iam import answers, lookups, tagging
+from stslab.sandbox.iam import answers, entities, lookups
 from stslab.sandbox.state.identities import InstanceProfile, Role
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.structures import beside
@@ -38,7 +38,7 @@ def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
         trust=_trust(judge, tx, trust),
         boundary=lookups.boundary(tx, request),
         description=params.get("Description", ""),
-        tags=tagging.given(request),
+        tags=entities.given(request),
         max_session=params.get("MaxSessionDuration", 3600),
         max_signin=lookups.max_signin(params),
     )
@@ -101,10 +101,6 @@ def get_role(view: View, request: ApiRequest) -> Answer:
     return {"Role": answers.whole_role(view, lookups.named(view, Role, request))}
 
 
-def list_roles(view: View, request: ApiRequest) -> Answer:
-    return answers.listed(view, request, Role, "Roles", partial(answers.role, view))
-
-
 def update_role(tx: Transaction, request: ApiRequest) -> None:
     """Of a service-linked role only the description can be changed."""
     params, role = request.params, lookups.named(tx, Role, request)
@@ -128,16 +124,6 @@ def update_role_description(tx: Transaction, request: ApiRequest) -> Answer:
 def update_assume_role_policy(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
     role = lookups.changeable(tx, Role, request)
     tx.put(replace(role, trust=_trust(judge, tx, request.params["PolicyDocument"])))
-
-
-def delete_role(tx: Transaction, request: ApiRequest) -> None:
-    role = lookups.changeable(tx, Role, request)
-    faults.refuse_if_held(
-        (profiles_with(tx, role), "remove roles from instance profile"),
-        (role.attached, "detach all policies"),
-        (role.inline, "delete policies"),
-    )
-    tx.delete(role)
 
 
 def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
@@ -218,7 +204,7 @@ def get_service_linked_role_deletion_status(_view: View, request: ApiRequest) ->
 
 
 def create_instance_profile(tx: Transaction, request: ApiRequest) -> Answer:
-    name, tags = request.params["InstanceProfileName"], tagging.given(request)
+    name, tags = request.params["InstanceProfileName"], entities.given(request)
     profile = lookups.put_new(tx, request, InstanceProfile, name, tags=tags)
     return {"InstanceProfile": answers.instance_profile(tx, profile)}
 
@@ -228,20 +214,10 @@ def get_instance_profile(view: View, request: ApiRequest) -> Answer:
     return {"InstanceProfile": answers.instance_profile(view, profile)}
 
 
-def list_instance_profiles(view: View, request: ApiRequest) -> Answer:
-    show = partial(answers.instance_profile, view, whole=False)
-    return answers.listed(view, request, InstanceProfile, "InstanceProfiles", show)
-
-
 def list_instance_profiles_for_role(view: View, request: ApiRequest) -> Answer:
-    profiles = profiles_with(view, lookups.named(view, Role, request))
-    show = partial(answers.instance_profile, view, whole=False)
+    profiles = answers.by_name(lookups.profiles_with(view, lookups.named(view, Role, request)))
+    show = partial(answers.listed_profile, view)
     return answers.page("InstanceProfiles", profiles, request.params, show)
-
-
-def profiles_with(view: View, role: Role) -> list[InstanceProfile]:
-    profiles = view.all(InstanceProfile, role.account)
-    return answers.by_name(profile for profile in profiles if profile.role == role.key)
 
 
 def add_role_to_instance_profile(tx: Transaction, request: ApiRequest) -> None:
@@ -257,9 +233,3 @@ def remove_role_from_instance_profile(tx: Transaction, request: ApiRequest) -> N
     if profile.role != role.key:
         raise faults.no_such(f"The role with name {role.name} cannot be found.")
     tx.put(replace(profile, role=""))
-
-
-def delete_instance_profile(tx: Transaction, request: ApiRequest) -> None:
-    profile = lookups.named(tx, InstanceProfile, request)
-    faults.refuse_if_held((profile.role, "remove roles from instance profile"))
-    tx.delete(profile)

@@ -1,13 +1,11 @@
 """The IAM service: its tables of handlers, and the permissions that each request needs.
 
-The handler of CreateUser is the function ``create_user`` in one of the imported modules. A handler
-that takes ``tx`` writes, one that takes ``view`` only reads. Operations that exist for several
-kinds of things are in their module's tables ``READS`` and ``WRITES``.
+Operations that exist for several kinds of things are in their module's tables ``READS`` and
+``WRITES``.
 """
 
 from collections.abc import Mapping
 from functools import partial
-from types import FunctionType, ModuleType
 from typing import cast
 
 import msgspec
@@ -20,10 +18,9 @@ from stslab.sandbox.api.model import (
     Keys,
     Need,
     Needs,
-    Read,
     Reads,
-    Write,
     Writes,
+    handlers,
     pass_role,
     request_tags,
     resource_tags,
@@ -31,51 +28,35 @@ from stslab.sandbox.api.model import (
 from stslab.sandbox.iam import (
     account,
     aws_policies,
-    credentials,
+    entities,
     lookups,
     mfa,
     policies,
     providers,
     roles,
     simulation,
-    tagging,
     users,
 )
 from stslab.sandbox.state.identities import AccessKey, Group, MfaDevice, OidcProvider, Role, User
 from stslab.sandbox.state.snapshot import Named, View
 from stslab.vocabulary import LATEST
 
-_MODULES = (account, credentials, mfa, policies, providers, roles, simulation, tagging, users)
-_SPELLED = {"id": "ID", "mfa": "MFA", "saml": "SAML"}
+_MODULES = (account, entities, mfa, policies, providers, roles, simulation, users)
 
 
 class IamService:
     """The IAM service. ``judge`` looks up the principals of trust policies."""
 
     def __init__(self, judge: Judge) -> None:
-        reads: dict[str, Read] = {}
-        writes: dict[str, Write] = {}
+        reads, writes = handlers(_MODULES, "view", "request"), handlers(_MODULES, "tx", "request")
         for module in _MODULES:
-            reads |= getattr(module, "READS", {}) | _named(module, "view")
-            writes |= getattr(module, "WRITES", {}) | _named(module, "tx")
-        for name, handler in _named(module=roles, first="judge").items():
+            reads |= getattr(module, "READS", {})
+            writes |= getattr(module, "WRITES", {})
+        for name, handler in handlers(_MODULES, "judge", "tx", "request").items():
             writes[name] = partial(handler, judge)
         self.reads: Reads = reads
         self.writes: Writes = writes
         self.needs = needs_of
-
-
-def _named(module: ModuleType, first: str) -> dict[str, FunctionType]:
-    """The handlers in a module whose first parameter has this name, by operation."""
-    return {
-        "".join(_SPELLED.get(word, word.title()) for word in name.split("_")): handler
-        for name, handler in vars(module).items()
-        if isinstance(handler, FunctionType)
-        and handler.__module__ == module.__name__
-        and handler.__code__.co_varnames[:1] in ((first,), (f"_{first}",))
-        and "request" in handler.__code__.co_varnames[: handler.__code__.co_argcount]
-        and not name.startswith("_")
-    }
 
 
 # -- the permissions that each request needs ---------------------------------------------------
@@ -103,14 +84,13 @@ def needs_of(view: View, request: ApiRequest) -> Needs:
     """
     target = _target(view, request)
     action = f"iam:{request.operation}"
-    context = {**_entity_keys(target.entity), **_parameter_keys(view, request)}
     own = catalogue.condition_keys(action)  # beside the global ones and those of tags
     need = Need(
         action,
         target.arn,
         {
             key: value
-            for key, value in context.items()
+            for key, value in _keys(view, request, target.entity).items()
             if key.lower() in own or key.startswith("aws:") or "/" in key
         },
         _password_policy(view, request, action),
@@ -217,29 +197,20 @@ def _default_target(view: View, request: ApiRequest, types: frozenset[str]) -> T
     return Target("*", "*")
 
 
-def _parameter_keys(view: View, request: ApiRequest) -> Keys:
-    """The condition keys whose values are in the request."""
-    params = request.params
-    keys: Keys = {
-        key: lookups.own_arn(view, request, params[name])
-        for name, key in _PARAMETER_KEYS.items()
-        if params.get(name)
-    }
+def _keys(view: View, request: ApiRequest, entity: Entity | None) -> Keys:
+    """The condition keys whose values the resource has, and those that are in the request."""
+    params, keys = request.params, resource_tags(entity.tags, "iam") if entity else {}
+    if entity is not None and entity.account == aws_policies.OWNER:
+        keys["aws:ResourceAccount"] = aws_policies.ACCOUNT
+    if isinstance(entity, User | Role) and entity.boundary:
+        keys["iam:PermissionsBoundary"] = entity.boundary
+    for name, key in _PARAMETER_KEYS.items():
+        if params.get(name):
+            keys[key] = lookups.own_arn(view, request, params[name])
     keys |= request_tags(params.get("Tags"))
     if params.get("TagKeys"):
         keys["aws:TagKeys"] = tuple(params["TagKeys"])
     return keys
-
-
-def _entity_keys(entity: Entity | None) -> Keys:
-    """The condition keys of the resource: its tags and its boundary; the account of AWS's own."""
-    if entity is None:
-        return {}
-    keys = resource_tags(entity.tags, "iam")
-    if entity.account == aws_policies.OWNER:
-        keys["aws:ResourceAccount"] = aws_policies.ACCOUNT
-    boundary = entity.boundary if isinstance(entity, User | Role) else ""
-    return {**keys, "iam:PermissionsBoundary": boundary} if boundary else keys
 
 
 # Resource type -> the class of its records, and how requests name one.

@@ -6,8 +6,10 @@ IAM API Reference, "SimulatePrincipalPolicy" and "SimulateCustomPolicy".
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain, pairwise
+from typing import NamedTuple
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import (
@@ -96,39 +98,20 @@ class Source:
         return variables.union(*tests)
 
 
-@dataclass(frozen=True)
-class Simulation:
-    """The inputs of the engine that are the same for each action and resource."""
+class Simulation(NamedTuple):
+    """What is the same for each action and resource: the rest of the request, and the policies.
 
-    principal: Principal
-    sources: Sequence[Source]
-    boundary: Sequence[Source] = ()
-    resource: Source | None = None
-    controls: Sequence[Sequence[Source]] = ()
-    context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
-    owner: str | None = None
+    ``sources`` are by the names that their policies have in decisions.
+    """
+
+    asked: Request
+    policies: Policies
+    sources: Mapping[str, Source]
 
     @property
     def is_across(self) -> bool:
         """Whether the resources belong to another account."""
-        return self.owner not in (None, self.principal.account)
-
-    @cached_property
-    def policies(self) -> Policies:
-        return Policies(
-            identity=[source.policy for source in self.sources],
-            resource=self.resource.policy if self.resource else None,
-            boundaries=[source.policy for source in self.boundary] if self.boundary else None,
-            scps=[[source.policy for source in level] for level in self.controls],
-        )
-
-    @cached_property
-    def all_sources(self) -> Mapping[str, Source]:
-        """Every policy by its name, to find the statements in a decision."""
-        controls = [source for level in self.controls for source in level]
-        resource = [self.resource] if self.resource else []
-        sources = [*self.sources, *self.boundary, *controls, *resource]
-        return {source.policy.name: source for source in sources}
+        return self.asked.resource_account not in (None, self.asked.principal.account)
 
 
 def simulate_custom_policy(_view: View, request: ApiRequest) -> Answer:
@@ -145,15 +128,15 @@ def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
     return _simulate(request, None if ":group/" in caller else caller, sources, boundary)
 
 
-def get_context_keys_for_custom_policy(
-    _view: View, request: ApiRequest, attached: Sequence[Source] = ()
-) -> Answer:
+def get_context_keys_for_custom_policy(_view: View, request: ApiRequest) -> Answer:
     given = _given(request.params, "PolicyInputList", PolicyKind.IDENTITY)
-    return {"ContextKeyNames": _keys_in((*attached, *given))}
+    return {"ContextKeyNames": _keys_in(given)}
 
 
 def get_context_keys_for_principal_policy(view: View, request: ApiRequest) -> Answer:
-    return get_context_keys_for_custom_policy(view, request, _attached_to(view, request)[0])
+    attached, _ = _attached_to(view, request)
+    given = _given(request.params, "PolicyInputList", PolicyKind.IDENTITY)
+    return {"ContextKeyNames": _keys_in((*attached, *given))}
 
 
 def _keys_in(sources: Iterable[Source]) -> list[str]:
@@ -185,8 +168,8 @@ def _simulate(
 
 def _check_work(simulation: Simulation, questions: int) -> None:
     """Refuse a request that would take too long: each question reads all policies and context."""
-    policies = sum(len(source.text) for source in simulation.all_sources.values())
-    values = (value for given in simulation.context.values() for value in listed(given))
+    policies = sum(len(source.text) for source in simulation.sources.values())
+    values = (value for given in simulation.asked.context.values() for value in listed(given))
     context = 1 + sum(1 + len(value) // _VALUE_SIZE for value in values)
     if questions > _MOST_QUESTIONS or questions * policies * context > _MOST_WORK:
         raise faults.invalid_input(
@@ -197,21 +180,22 @@ def _check_work(simulation: Simulation, questions: int) -> None:
 
 def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Members:
     """The result of one action, for all resources together and for each of them."""
-    principal, context, owner = simulation.principal, simulation.context, simulation.owner
-    requests = [Request(principal, action, resource, context, owner) for resource in resources]
-    decisions = [authorize(request, simulation.policies) for request in requests]
+    asked, policies, _ = simulation
+    requests = [asked._replace(action=action, resource=resource) for resource in resources]
+    decisions = [authorize(request, policies) for request in requests]
     each = [_specific(simulation, decision) for decision in decisions]
     missing = {key for one in each for key in one["MissingContextValues"]}
+    matched = {str(statement): statement for one in each for statement in one["MatchedStatements"]}
     general: Members = {
         "EvalActionName": action,
         "EvalResourceName": resources[0] if len(resources) == 1 else "*",
         "EvalDecision": min((one["EvalResourceDecision"] for one in each), key=_SEVERITY.index),
-        "MatchedStatements": _union(one["MatchedStatements"] for one in each),
+        "MatchedStatements": list(matched.values()),
         "MissingContextValues": sorted(missing),
     }
-    if simulation.boundary:
+    if policies.boundaries:
         general["PermissionsBoundaryDecisionDetail"] = _bounds(decisions)
-    if simulation.controls:
+    if policies.scps:
         allowed = _allowed(decisions, PolicyKind.SCP)
         general["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": allowed}
     if resources != ["*"]:
@@ -230,7 +214,7 @@ def _specific(simulation: Simulation, decision: Decision) -> Members:
         "MatchedStatements": _matched(simulation, decision, outcome),
         "MissingContextValues": _missing(simulation, decision, outcome),
     }
-    if simulation.boundary:
+    if simulation.policies.boundaries:
         result["PermissionsBoundaryDecisionDetail"] = _bounds([decision])
     if simulation.is_across:
         result["EvalDecisionDetails"] = {
@@ -257,7 +241,7 @@ def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
     """
     if not catalogue.can_have(decision.request.action, decision.request.resource):
         return Outcome.IMPLICITLY_DENIED
-    if simulation.resource is not None or simulation.is_across or not decision.layers:
+    if simulation.policies.resource or simulation.is_across or not decision.layers:
         return decision.outcome
     own = [layer for layer in decision.layers if layer.kind not in _RESOURCE_KINDS]
     if any(layer.denies for layer in own):
@@ -275,12 +259,6 @@ def _matched(simulation: Simulation, decision: Decision, outcome: Outcome) -> li
         return []
     denied = outcome is Outcome.EXPLICITLY_DENIED
     hidden = (PolicyKind.SCP,) if denied else (PolicyKind.SCP, PolicyKind.BOUNDARY)
-    policies = [
-        (simulation.all_sources[policy["policy"]], policy["statements"])
-        for layer in decision.as_dict()["layers"]
-        if layer["layer"] not in hidden
-        for policy in layer["policies"]
-    ]
     return [
         {
             "SourcePolicyId": source.identifier,
@@ -288,9 +266,14 @@ def _matched(simulation: Simulation, decision: Decision, outcome: Outcome) -> li
             "StartPosition": start,
             "EndPosition": end,
         }
-        for source, statements in policies
-        for (start, end), result in zip(source.places, statements, strict=True)
-        if result["matches"] and (not denied or result["effect"] == "Deny")
+        for layer in decision.layers
+        if layer.kind not in hidden
+        for reading in layer.readings
+        for source in (simulation.sources[reading.policy.name],)
+        for (start, end), statement in zip(
+            source.places, reading.policy.document.statements, strict=True
+        )
+        if not reading.mismatch(statement) and not (denied and statement.allows)
     ]
 
 
@@ -298,20 +281,11 @@ def _missing(simulation: Simulation, decision: Decision, outcome: Outcome) -> li
     """The condition keys without a value, of all statements, where none of them decided."""
     if outcome is not Outcome.IMPLICITLY_DENIED or not _allowed([decision], PolicyKind.SCP):
         return []
-    given = {key.lower(): value for key, value in simulation.context.items()}
-    known = {key for key, value in {**simulation.principal.context, **given}.items() if value}
-    sources = (one for one in simulation.all_sources.values() if one.kind is not PolicyKind.SCP)
+    asked = simulation.asked
+    given = {key.lower(): value for key, value in asked.context.items()}
+    known = {key for key, value in {**asked.principal.context, **given}.items() if value}
+    sources = (one for one in simulation.sources.values() if one.kind is not PolicyKind.SCP)
     return [key for key in _keys_in(sources) if key.lower() not in known]
-
-
-def _union(lists: Iterable[Sequence[Members]]) -> list[Members]:
-    """The statements of all lists, each once, in order."""
-    places = {
-        (one["SourcePolicyId"], one["SourcePolicyType"], *one["StartPosition"].values()): one
-        for statements in lists
-        for one in statements
-    }
-    return list(places.values())
 
 
 # -- the inputs of a simulation: policies of the request, and of the principal -------------------
@@ -341,7 +315,13 @@ def _attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[So
     holders: list[Identity] = [entity]
     if isinstance(entity, User):
         holders += lookups.groups_of(view, entity)
-    sources = [source for holder in holders for source in _held(view, holder)]
+    sources = []
+    for holder in holders:
+        start = f"{holder.table}_{holder.name}"
+        for name, text in sorted(holder.inline.items()):
+            sources.append(_source(f"{start}_{name}", text, PolicyKind.IDENTITY))
+        for arn in sorted(holder.attached):
+            sources += _managed(view, holder.account, arn, PolicyKind.IDENTITY)
     arn = "" if isinstance(entity, Group) else entity.boundary
     return sources, [*_managed(view, entity.account, arn, PolicyKind.BOUNDARY)]
 
@@ -365,18 +345,23 @@ def _simulation(
     if text and ":user/" not in (caller or ""):  # whose principals are compared with the caller
         raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
     unknown = {} if caller else dict.fromkeys(principal.context, ())
-    levels = params.get("OrderedOrganizationPolicyInputList", ())
+    identity = [*sources, *_given(params, "PolicyInputList", PolicyKind.IDENTITY)]
+    resource = [_source("ResourcePolicy", text, PolicyKind.RESOURCE)] if text else []
+    controls = [
+        _given(level, "ServiceControlPolicyInputList", PolicyKind.SCP, f"SCP.{number}")
+        for number, level in enumerate(params.get("OrderedOrganizationPolicyInputList", ()), 1)
+    ]
+    bounds = bounds or list(boundary)
+    context = {**unknown, **_context(params.get("ContextEntries", ()))}
     return Simulation(
-        principal=principal,
-        sources=[*sources, *_given(params, "PolicyInputList", PolicyKind.IDENTITY)],
-        boundary=bounds or boundary,
-        resource=_source("ResourcePolicy", text, PolicyKind.RESOURCE) if text else None,
-        controls=[
-            _given(level, "ServiceControlPolicyInputList", PolicyKind.SCP, f"SCP.{number}")
-            for number, level in enumerate(levels, start=1)
-        ],
-        context={**unknown, **_context(params.get("ContextEntries", ()))},
-        owner=arn.account if arn else None,
+        Request(principal, "", "*", context, arn.account if arn else None),
+        Policies(
+            identity=[one.policy for one in identity],
+            resource=resource[0].policy if resource else None,
+            boundaries=[one.policy for one in bounds] or None,
+            scps=[[one.policy for one in level] for level in controls],
+        ),
+        {one.policy.name: one for one in chain(identity, bounds, *controls, resource)},
     )
 
 
@@ -404,13 +389,6 @@ def _context(entries: Iterable[Params]) -> dict[str, str | list[str]]:
     return context
 
 
-def _held(view: View, holder: Identity) -> Iterator[Source]:
-    for name, text in sorted(holder.inline.items()):
-        yield _source(f"{holder.table}_{holder.name}_{name}", text, PolicyKind.IDENTITY)
-    for arn in sorted(holder.attached):
-        yield from _managed(view, holder.account, arn, PolicyKind.IDENTITY)
-
-
 def _managed(view: View, account: str, arn: str, kind: PolicyKind) -> Iterator[Source]:
     if policy := lookups.find(view, ManagedPolicy, account, arn):
         yield _source(policy.name, policy.document, kind, unique=f"{kind} {arn}")
@@ -431,30 +409,26 @@ def places_of(text: str) -> list[Span]:
     The start is as AWS gives it: right after the list's bracket or the statement before, or after
     the brace of a statement without a list (AWS CLI Command Reference, examples).
     """
-    return [(_position(text, start), _position(text, end)) for start, end in _statement_spans(text)]
+    spans: list[tuple[int, int]] = []
+    for key, start, end in _parts(text, _skip(text, 0)):
+        if key == "Statement" and text[start] == "[":
+            spans += pairwise([start + 1, *(after for _, _, after in _parts(text, start))])
+        elif key == "Statement":
+            spans.append((start + 1, end))
+    return [(_position(text, start), _position(text, end)) for start, end in spans]
 
 
-def _statement_spans(text: str) -> Iterator[tuple[int, int]]:
-    at = _skip(text, 0) + 1  # after the opening brace
-    while text[_skip(text, at)] != "}":
-        key, at = _DECODER.raw_decode(text, _skip(text, at))
-        start = _skip(text, _skip(text, at) + 1)  # after the colon
-        _, at = _DECODER.raw_decode(text, start)
-        if key == "Statement":
-            yield from _elements(text, start, at)
-        at = _skip(text, at)
-        at += text[at] == ","
-
-
-def _elements(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    if text[start] != "[":
-        yield start + 1, end
-        return
-    before, at = start + 1, _skip(text, start + 1)
-    while text[at] != "]":
-        _, after = _DECODER.raw_decode(text, at)
-        yield before, after
-        before, at = after, _skip(text, after)
+def _parts(text: str, at: int) -> Iterator[tuple[object, int, int]]:
+    """The key (None in a list), start and end of each part of the object or list that is there."""
+    key, is_object = None, text[at] == "{"
+    at = _skip(text, at + 1)
+    while text[at] not in "]}":
+        if is_object:
+            key, at = _DECODER.raw_decode(text, at)
+            at = _skip(text, _skip(text, at) + 1)  # after the colon
+        _, end = _DECODER.raw_decode(text, at)
+        yield key, at, end
+        at = _skip(text, end)
         at = _skip(text, at + (text[at] == ","))
 
 

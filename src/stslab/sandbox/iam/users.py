@@ -1,21 +1,29 @@
-"""Operations on IAM users and groups."""
+"""Operations on users and groups, on access keys, also root's, and on console passwords.
 
+The embedded account has no console. Passwords are stored, and checked by the password policy, so
+that labs get the same errors as in AWS.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Answer, ApiRequest, Reads
-from stslab.sandbox.iam import answers, lookups, tagging
-from stslab.sandbox.state.identities import Group, MfaDevice, User
-from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.api import faults, identifiers
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Reads
+from stslab.sandbox.iam import answers, entities, lookups
+from stslab.sandbox.iam.answers import Members
+from stslab.sandbox.state.identities import AccessKey, Group, LoginProfile, MfaDevice, User
+from stslab.sandbox.state.snapshot import PasswordPolicy, Transaction, View
 
 E = TypeVar("E", User, Group)
 
 
 def create_user(tx: Transaction, request: ApiRequest) -> Answer:
-    tags, boundary = tagging.given(request), lookups.boundary(tx, request)
+    tags, boundary = entities.given(request), lookups.boundary(tx, request)
     name = request.params["UserName"]
     user = lookups.put_new(tx, request, User, name, tags=tags, boundary=boundary)
     return {"User": answers.whole_user(user)}
@@ -32,10 +40,6 @@ def get_user(view: View, request: ApiRequest) -> Answer:
         "CreateDate": lookups.root_created(view, request),
     }
     return {"User": root}
-
-
-def list_users(view: View, request: ApiRequest) -> Answer:
-    return answers.listed(view, request, User, "Users", answers.user)
 
 
 def update_user(tx: Transaction, request: ApiRequest) -> None:
@@ -57,20 +61,6 @@ def _rename(tx: Transaction, request: ApiRequest, kind: type[E], new: str) -> tu
     return old, renamed
 
 
-def delete_user(tx: Transaction, request: ApiRequest) -> None:
-    """Refused while the user has keys, policies and the like (IAM API Reference, "DeleteUser")."""
-    user = lookups.named(tx, User, request)
-    faults.refuse_if_held(
-        (user.login, "delete login profile"),
-        (user.mfa_devices, "remove tokens from principal"),
-        (user.access_keys, "delete access keys"),
-        (user.attached, "detach all policies"),
-        (user.inline, "delete policies"),
-        (user.groups, "remove users from group"),
-    )
-    tx.delete(user)
-
-
 def create_group(tx: Transaction, request: ApiRequest) -> Answer:
     group = lookups.put_new(tx, request, Group, request.params["GroupName"])
     return {"Group": answers.group(group)}
@@ -83,10 +73,6 @@ def get_group(view: View, request: ApiRequest) -> Answer:
     return {"Group": answers.group(group), **shown}
 
 
-def list_groups(view: View, request: ApiRequest) -> Answer:
-    return answers.listed(view, request, Group, "Groups", answers.group)
-
-
 def list_groups_for_user(view: View, request: ApiRequest) -> Answer:
     groups = lookups.groups_of(view, lookups.named(view, User, request))
     return answers.page("Groups", groups, request.params, answers.group)
@@ -96,17 +82,7 @@ def update_group(tx: Transaction, request: ApiRequest) -> None:
     members = list(lookups.users_in(tx, lookups.named(tx, Group, request)))
     group, renamed = _rename(tx, request, Group, "NewGroupName")
     for user in members:
-        tx.put(replace(user, groups=(*_without(user.groups, group.key), renamed.key)))
-
-
-def delete_group(tx: Transaction, request: ApiRequest) -> None:
-    group = lookups.named(tx, Group, request)
-    faults.refuse_if_held(
-        (list(lookups.users_in(tx, group)), "remove users from group"),
-        (group.attached, "detach all policies"),
-        (group.inline, "delete policies"),
-    )
-    tx.delete(group)
+        tx.put(replace(user, groups=(*lookups.without(user.groups, group.key), renamed.key)))
 
 
 def add_user_to_group(tx: Transaction, request: ApiRequest) -> None:
@@ -118,11 +94,7 @@ def add_user_to_group(tx: Transaction, request: ApiRequest) -> None:
 
 def remove_user_from_group(tx: Transaction, request: ApiRequest) -> None:
     group, user = lookups.named(tx, Group, request), lookups.named(tx, User, request)
-    tx.put(replace(user, groups=_without(user.groups, group.key)))
-
-
-def _without(keys: tuple[str, ...], removed: str) -> tuple[str, ...]:
-    return tuple(key for key in keys if key != removed)
+    tx.put(replace(user, groups=lookups.without(user.groups, group.key)))
 
 
 def _none_of_user(member: str, view: View, request: ApiRequest) -> Answer:
@@ -141,3 +113,235 @@ READS: Reads = {
     "ListSigningCertificates": partial(_none_of_user, "Certificates"),
     "ListSSHPublicKeys": partial(_none_of_user, "SSHPublicKeys"),
 }
+
+
+# -- access keys ----------------------------------------------------------------------------
+
+_NEVER: Members = {"ServiceName": "N/A", "Region": "N/A"}
+
+
+def create_access_key(tx: Transaction, request: ApiRequest) -> Answer:
+    """A user can have two keys. Only this answer contains the secret."""
+    user = _owner(tx, request)
+    existing = lookups.access_keys(tx, request.account, user)
+    lookups.check_quota("AccessKeysPerUser", len(existing) + 1)
+    key = new_key(request.account, request.now, user)
+    tx.put(key)
+    if user is not None:
+        tx.put(replace(user, access_keys=(*user.access_keys, key.access_key_id)))
+    return {"AccessKey": {**_metadata(key, user), "SecretAccessKey": key.secret_access_key}}
+
+
+def new_key(account: str, now: datetime, user: User | None) -> AccessKey:
+    """A new access key of a user, or of root (None)."""
+    return AccessKey(
+        account=account,
+        access_key_id=identifiers.access_key_id("AKIA", account),
+        secret_access_key=identifiers.secret_access_key(),
+        owner=user.unique_id if user else account,
+        user=user.key if user else "",
+        created=now,
+    )
+
+
+def list_access_keys(view: View, request: ApiRequest) -> Answer:
+    user = _owner(view, request)
+    keys = lookups.access_keys(view, request.account, user)
+    return answers.page("AccessKeyMetadata", keys, request.params, lambda key: _metadata(key, user))
+
+
+def update_access_key(tx: Transaction, request: ApiRequest) -> None:
+    key, status = _key(tx, request, _owner(tx, request)), request.params["Status"]
+    if status == "Expired":
+        raise faults.invalid_input("The status of an access key can be set to Active or Inactive.")
+    tx.put(replace(key, active=status == "Active"))
+
+
+def delete_access_key(tx: Transaction, request: ApiRequest) -> None:
+    user = _owner(tx, request)
+    key = _key(tx, request, user)
+    tx.delete(key)
+    if user is not None:
+        tx.put(replace(user, access_keys=lookups.without(user.access_keys, key.access_key_id)))
+
+
+def get_access_key_last_used(view: View, request: ApiRequest) -> Answer:
+    key_id = request.params["AccessKeyId"]
+    key = view.get(AccessKey, request.account, key_id)
+    user = view.get(User, request.account, key.user) if key else None
+    if key is None or user is None:
+        raise _no_key(key_id)
+    shown, used = _NEVER, key.last_used
+    if used:
+        shown = {"LastUsedDate": used.at, "ServiceName": used.service, "Region": used.region}
+    return {"UserName": user.name, "AccessKeyLastUsed": shown}
+
+
+def _owner(view: View, request: ApiRequest) -> User | None:
+    """The user that has the keys; None for the root user."""
+    if request.caller.kind == "Root" and "UserName" not in request.params:
+        return None
+    return lookups.own_user(view, request)
+
+
+def _key(view: View, request: ApiRequest, user: User | None) -> AccessKey:
+    key_id = request.params["AccessKeyId"]
+    key = view.get(AccessKey, request.account, key_id)
+    if key is None or key.user != (user.key if user else ""):
+        raise _no_key(key_id)
+    return key
+
+
+def _no_key(key_id: str) -> Exception:
+    return faults.no_such(f"The Access Key with id {key_id} cannot be found.")
+
+
+def _metadata(key: AccessKey, user: User | None) -> Members:
+    return {
+        "UserName": user.name if user else None,
+        "AccessKeyId": key.access_key_id,
+        "Status": "Active" if key.active else "Inactive",
+        "CreateDate": key.created,
+    }
+
+
+# -- console passwords ----------------------------------------------------------------------
+
+_DEFAULT = PasswordPolicy(minimum_length=8)
+"""The rules of an account without a password policy, with three of the four kinds of character."""
+_RULES = (
+    ("uppercase", r"[A-Z]", "uppercase letter"),
+    ("lowercase", r"[a-z]", "lowercase letter"),
+    ("numbers", r"[0-9]", "number"),
+    ("symbols", r"[!@#$%^&*()_+\-=\[\]{}|']", "symbol"),
+)
+# Parameter of UpdateAccountPasswordPolicy -> member of PasswordPolicy.
+_MEMBERS: Mapping[str, str] = {
+    "MinimumPasswordLength": "minimum_length",
+    "RequireSymbols": "symbols",
+    "RequireNumbers": "numbers",
+    "RequireUppercaseCharacters": "uppercase",
+    "RequireLowercaseCharacters": "lowercase",
+    "AllowUsersToChangePassword": "may_change",
+    "MaxPasswordAge": "max_age",
+    "PasswordReusePrevention": "reuse_prevention",
+    "HardExpiry": "hard_expiry",
+}
+
+
+def create_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
+    user, params = lookups.own_user(tx, request), request.params
+    if user.login is not None:
+        raise faults.exists(f"Login Profile for user {user.name} already exists.")
+    if "Password" not in params:
+        raise faults.invalid("Must specify a password.")
+    _check(tx, request.account, params["Password"])
+    login = LoginProfile(
+        password=params["Password"],
+        created=request.now,
+        reset_required=params.get("PasswordResetRequired", False),
+        max_signin=lookups.max_signin(params),
+    )
+    tx.put(replace(user, login=login))
+    return _shown(user, login)
+
+
+def get_login_profile(view: View, request: ApiRequest) -> Answer:
+    return _shown(*_with_password(view, request))
+
+
+def update_login_profile(tx: Transaction, request: ApiRequest) -> None:
+    (user, login), params = _with_password(tx, request), request.params
+    if "Password" in params:
+        _check(tx, request.account, params["Password"])
+        login = replace(login, password=params["Password"], changed=request.now)
+    login = replace(
+        login,
+        reset_required=params.get("PasswordResetRequired", login.reset_required),
+        max_signin=lookups.max_signin(params, login.max_signin),
+    )
+    tx.put(replace(user, login=login))
+
+
+def change_password(tx: Transaction, request: ApiRequest) -> None:
+    old, new = request.params["OldPassword"], request.params["NewPassword"]
+    if not request.caller.user_name:
+        raise ApiFault("InvalidUserType", "Only IAM Users can change their own password")
+    user, login = _with_password(tx, request)
+    if login.password != old:
+        raise ApiFault("AccessDenied", "The old password was incorrect.")
+    _check(tx, request.account, new)
+    login = replace(login, password=new, changed=request.now, reset_required=False)
+    tx.put(replace(user, login=login))
+
+
+def delete_login_profile(tx: Transaction, request: ApiRequest) -> None:
+    user, _ = _with_password(tx, request)
+    tx.put(replace(user, login=None))
+
+
+def _with_password(view: View, request: ApiRequest) -> tuple[User, LoginProfile]:
+    user = lookups.own_user(view, request)
+    if user.login is None:
+        raise faults.no_such(f"Login Profile for User {user.name} cannot be found.")
+    return user, user.login
+
+
+def _check(view: View, account: str, password: str) -> None:
+    own = lookups.account(view, account).password_policy
+    policy = own or _DEFAULT
+    length = policy.minimum_length
+    short = f"Password should have a minimum length of {length}"
+    problems = [] if len(password) >= length else [short]
+    lacking = {
+        member: f"Password should have at least one {kind}"
+        for member, pattern, kind in _RULES
+        if not re.search(pattern, password)
+    }
+    problems += [problem for member, problem in lacking.items() if getattr(policy, member)]
+    if own is None and (more := len(lacking) - 1) > 0:
+        of = f"Password should meet {more} more of the following requirements: "
+        problems.append(of + ", ".join(lacking.values()))
+    if problems:
+        raise ApiFault("PasswordPolicyViolation", ", ".join(problems))
+
+
+def _shown(user: User, login: LoginProfile) -> Members:
+    return {
+        "LoginProfile": {
+            "UserName": user.name,
+            "CreateDate": login.created,
+            "PasswordResetRequired": login.reset_required,
+            "MaxSigninSessionDuration": login.max_signin or None,
+        }
+    }
+
+
+def get_account_password_policy(view: View, request: ApiRequest) -> Answer:
+    policy = _own_policy(view, request)
+    shown: Members = {name: getattr(policy, member) for name, member in _MEMBERS.items()}
+    shown["PasswordReusePrevention"] = policy.reuse_prevention or None
+    if not policy.max_age:
+        shown |= {"MaxPasswordAge": None, "HardExpiry": None}
+    return {"PasswordPolicy": {**shown, "ExpirePasswords": policy.max_age > 0}}
+
+
+def update_account_password_policy(tx: Transaction, request: ApiRequest) -> None:
+    """Parameters that are left out get their defaults."""
+    params = request.params
+    given = {member: params[name] for name, member in _MEMBERS.items() if name in params}
+    tx.put(replace(lookups.account(tx, request.account), password_policy=PasswordPolicy(**given)))
+
+
+def delete_account_password_policy(tx: Transaction, request: ApiRequest) -> None:
+    _own_policy(tx, request)
+    tx.put(replace(lookups.account(tx, request.account), password_policy=None))
+
+
+def _own_policy(view: View, request: ApiRequest) -> PasswordPolicy:
+    policy = lookups.account(view, request.account).password_policy
+    if policy is None:
+        raise faults.no_such(
+            f"The Password Policy with domain name {request.account} cannot be found."
+        )
+    return policy

@@ -28,7 +28,6 @@ from stslab.sandbox.state import buckets, traces
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
-from stslab.sandbox.sts.assume_role import AssumeRole
 from stslab.sandbox.sts.service import StsService
 
 
@@ -64,7 +63,7 @@ def assemble(
     stacks = CloudFormation(state, pipeline.internal, find_key, step_seconds)
     services |= {
         "iam": IamService(judge),
-        "sts": StsService(AssumeRole(judge, lookups.managed_text, spend)),
+        "sts": StsService(judge, lookups.managed_text, spend),
         "s3": S3Service(state, judge),
         "cloudformation": stacks,
     }

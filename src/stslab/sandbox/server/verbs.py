@@ -355,7 +355,7 @@ def _assertion(account: Holder, request: ControlRequest) -> Answer:
     given = {name: value for name in names_ if (value := getattr(body, name)) is not None}
     wanted = {"subject": body.session_name, **given, "attributes": attributes}
     try:
-        minted = minting.response(provider, minting.Wanted(**wanted), account.inside.state.now())
+        minted = minting.response(provider, account.inside.state.now(), **wanted)
     except ValueError as error:
         raise SandboxError("The assertion would have a character that XML can't hold.") from error
     return {"issuer": provider.entity_id, "assertion": minted}

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import msgspec
 
@@ -24,7 +24,7 @@ from stslab.sandbox.state.snapshot import Account, Record, Settings, Snapshot
 from stslab.sandbox.state.store import decoders
 
 VERSION = 1
-_FORMAT = "stslab account"
+_MOST_HEADER = 112
 _MOST_LINES = 120_000
 _MOST_TEXT = 32 * 1024 * 1024
 _MOST_LINE = 8 * 1024 * 1024
@@ -35,7 +35,7 @@ _HINT = "Export the account again: stslab sandbox export"
 
 
 class _Header(msgspec.Struct):
-    format: str
+    format: Literal["stslab account"]
     version: int
 
 
@@ -52,7 +52,7 @@ def write(path: Path, account: Snapshot, blob: Callable[[str], bytes]) -> None:
     """Write an account to a file. ``blob`` returns the body with a name."""
     encode = msgspec.json.encode
     with path.open("wb") as file:
-        file.write(encode(_Header(_FORMAT, VERSION)) + b"\n")
+        file.write(encode(_Header("stslab account", VERSION)) + b"\n")
         for record in account.records():
             file.write(encode(_Line(record.table, msgspec.Raw(encode(record)))) + b"\n")
         for name in sorted(set(buckets.blobs(account))):
@@ -106,7 +106,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 def _parts(file: IO[bytes]) -> Iterator[Record | tuple[str, bytes]]:
     """The records, and the names and bodies."""
-    _check_version(file.readline(len(_FORMAT) * 8))
+    _check_version(file.readline(_MOST_HEADER))
     decode, known = msgspec.json.Decoder(_Line).decode, decoders()
     text = bodies = 0
     for number in range(2, _MOST_LINES):
@@ -135,15 +135,12 @@ def _parts(file: IO[bytes]) -> Iterator[Record | tuple[str, bytes]]:
 
 def _check_version(line: bytes) -> None:
     try:
-        header = msgspec.json.decode(line, type=_Header)
+        version = msgspec.json.decode(line, type=_Header).version
     except (msgspec.MsgspecError, RecursionError) as error:
         raise _refused("it is not the file of an account") from error
-    if header.format != _FORMAT:
-        raise _refused("it is not the file of an account")
-    if not 1 <= header.version <= VERSION:
+    if not 1 <= version <= VERSION:
         raise SandboxError(
-            f"The file has version {header.version} of the format; this stslab reads up to "
-            f"{VERSION}.",
+            f"The file has version {version} of the format; this stslab reads up to {VERSION}.",
             "Use the stslab that wrote it, or a later one.",
         )
 

@@ -1,11 +1,10 @@
 """The records of S3: buckets, objects, uploads. Bodies of objects are blobs named by hash."""
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.snapshot import Moment, Record, View
+from stslab.sandbox.state.snapshot import Moment, Record, View, stored
 
 NULL = "null"
 """The version id of an object in a bucket without versioning."""
@@ -27,6 +26,7 @@ class PublicAccessBlock(msgspec.Struct, frozen=True, kw_only=True):
     restrict_public_buckets: bool = False
 
 
+@stored("bucket", "name")
 class Bucket(Record, frozen=True, kw_only=True):
     """A bucket. ``owner`` is the id of its account.
 
@@ -37,9 +37,6 @@ class Bucket(Record, frozen=True, kw_only=True):
     Suspended. ``grants`` is None if only the owner has access. ``settings`` are configurations
     without effect here (``cors``, ``website``), as JSON.
     """
-
-    table: ClassVar[str] = "bucket"
-    keyed_by: ClassVar[str] = "name"
 
     account: str = ""
     name: str
@@ -104,22 +101,16 @@ class ObjectVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return sum(part.size for part in self.parts)
 
 
+@stored("object", "bucket", "name")
 class Object(Record, frozen=True, kw_only=True):
     """An object with all its versions, in the account of the bucket's owner.
 
     ``versions`` has at least one; the oldest comes first and the current one last.
     """
 
-    table: ClassVar[str] = "object"
-
     bucket: str
     name: str
     versions: tuple[ObjectVersion, ...]
-
-    @property
-    def key(self) -> str:
-        """The bucket's name, which has no slash, and the object's key."""
-        return f"{self.bucket}/{self.name}"
 
     @property
     def current(self) -> ObjectVersion:
@@ -127,6 +118,7 @@ class Object(Record, frozen=True, kw_only=True):
         return self.versions[-1]
 
 
+@stored("upload", "upload_id")
 class Upload(Record, frozen=True, kw_only=True):
     """An unfinished multipart upload, in the account of the bucket's owner.
 
@@ -134,9 +126,6 @@ class Upload(Record, frozen=True, kw_only=True):
     when the upload started. ``initiator`` is an ARN. ``parts`` are in order. ``overtaken`` says
     that an object of the key was deleted since.
     """
-
-    table: ClassVar[str] = "upload"
-    keyed_by: ClassVar[str] = "upload_id"
 
     bucket: str
     name: str

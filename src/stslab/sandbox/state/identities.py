@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import msgspec
 
-from stslab.sandbox.state.snapshot import Moment, Named, Opaque, Record
+from stslab.sandbox.state.snapshot import Moment, Named, Opaque, Record, stored
 
 
 class LoginProfile(Opaque, frozen=True, kw_only=True):
@@ -37,14 +37,13 @@ class Identity(Named, frozen=True, kw_only=True):
     attached: tuple[str, ...] = ()
 
 
+@stored("user")
 class User(Identity, frozen=True, kw_only=True):
     """An IAM user.
 
     ``groups`` has the keys of its groups, ``access_keys`` the ids of its access keys, oldest
     first, ``mfa_devices`` serial numbers. ``boundary`` is the ARN of a policy.
     """
-
-    table: ClassVar[str] = "user"
 
     boundary: str = ""
     groups: tuple[str, ...] = ()
@@ -53,19 +52,17 @@ class User(Identity, frozen=True, kw_only=True):
     login: LoginProfile | None = None
 
 
+@stored("group")
 class Group(Identity, frozen=True, kw_only=True):
     """An IAM group. Its members are the users whose ``groups`` contain it."""
 
-    table: ClassVar[str] = "group"
 
-
+@stored("role")
 class Role(Identity, frozen=True, kw_only=True):
     """An IAM role. ``trust`` is the text of its trust policy.
 
     ``max_session`` and ``max_signin`` are in seconds; ``max_signin`` is 0 if it is not set.
     """
-
-    table: ClassVar[str] = "role"
 
     trust: str
     description: str = ""
@@ -75,22 +72,19 @@ class Role(Identity, frozen=True, kw_only=True):
     last_used: LastUsed | None = None
 
 
+@stored("instance-profile")
 class InstanceProfile(Named, frozen=True, kw_only=True):
     """An instance profile. ``role`` is the key of its role, if it has one."""
-
-    table: ClassVar[str] = "instance-profile"
 
     role: str = ""
 
 
+@stored("access-key", "access_key_id")
 class AccessKey(Record, frozen=True, kw_only=True):
     """A long-term access key. ``owner`` is the user's unique id, or the account's id for root.
 
     ``user`` is the key of the user's record, empty for root.
     """
-
-    table: ClassVar[str] = "access-key"
-    keyed_by: ClassVar[str] = "access_key_id"
 
     access_key_id: str
     secret_access_key: str
@@ -101,6 +95,7 @@ class AccessKey(Record, frozen=True, kw_only=True):
     last_used: LastUsed | None = None
 
 
+@stored("mfa-device")
 class MfaDevice(Record, frozen=True, kw_only=True):
     """A virtual MFA device.
 
@@ -109,8 +104,6 @@ class MfaDevice(Record, frozen=True, kw_only=True):
     codes opened sessions, since a code works once. ``drift`` is by how many steps its clock was
     ahead when it was last synchronised.
     """
-
-    table: ClassVar[str] = "mfa-device"
 
     serial: str
     seed: str
@@ -139,6 +132,7 @@ class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
     created: Moment
 
 
+@stored("managed-policy")
 class ManagedPolicy(Named, frozen=True, kw_only=True):
     """A customer managed policy, or one of AWS's, which is not saved in any account.
 
@@ -146,7 +140,6 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
     since numbers are not reused.
     """
 
-    table: ClassVar[str] = "managed-policy"
     named: ClassVar[str] = "policy"
 
     updated: Moment
@@ -160,14 +153,12 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
         return next(one.document for one in self.versions if one.version_id == self.default)
 
 
+@stored("oidc-provider", "url")
 class OidcProvider(Record, frozen=True, kw_only=True):
     """An OpenID Connect provider.
 
     ``url`` has no ``https://`` and no slash at the end. ``thumbprints`` are in lower case.
     """
-
-    table: ClassVar[str] = "oidc-provider"
-    keyed_by: ClassVar[str] = "url"
 
     url: str
     created: Moment
@@ -180,10 +171,9 @@ class OidcProvider(Record, frozen=True, kw_only=True):
         return f"arn:aws:iam::{self.account}:oidc-provider/{self.url}"
 
 
+@stored("saml-provider")
 class SamlProvider(Named, frozen=True, kw_only=True):
     """A SAML provider. Its ``unique_id`` is the last part of its own sign-in URL."""
-
-    table: ClassVar[str] = "saml-provider"
 
     valid_until: Moment
     metadata: str
@@ -197,11 +187,9 @@ class SigningKey(Opaque, frozen=True):
     pem: bytes
 
 
+@stored("oidc-issuer", "url")
 class Issuer(Record, frozen=True, kw_only=True):
     """An OpenID Connect issuer. ``keys`` has a key for each algorithm that was used."""
-
-    table: ClassVar[str] = "oidc-issuer"
-    keyed_by: ClassVar[str] = "url"
 
     account: str = ""
     url: str
@@ -215,14 +203,12 @@ class Authority(Opaque, frozen=True):
     private_key: bytes
 
 
+@stored("issuer-server", "host")
 class IssuerServer(Record, frozen=True, kw_only=True):
     """The certificate (PEM) of an issuer's server, and the authority that signed it.
 
     The server's private key is not kept, since nothing uses it.
     """
-
-    table: ClassVar[str] = "issuer-server"
-    keyed_by: ClassVar[str] = "host"
 
     account: str = ""
     host: str
@@ -235,21 +221,18 @@ class IssuerServer(Record, frozen=True, kw_only=True):
         return self.leaf, self.authority.pem
 
 
+@stored("public-authority")
 class PublicAuthority(Record, frozen=True, kw_only=True):
     """The public authority that AWS trusts: its root, and the intermediate that signs."""
-
-    table: ClassVar[str] = "public-authority"
 
     account: str = ""
     root: Authority
     below: Authority
 
 
+@stored("saml-identity-provider", "entity_id")
 class IdentityProvider(Record, frozen=True, kw_only=True):
     """A SAML identity provider. Its private key and its certificate are PEM."""
-
-    table: ClassVar[str] = "saml-identity-provider"
-    keyed_by: ClassVar[str] = "entity_id"
 
     account: str = ""
     entity_id: str
@@ -269,6 +252,7 @@ class SessionPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     arn: str = ""
 
 
+@stored("session", "access_key_id")
 class Session(Record, frozen=True, kw_only=True):
     """An STS session: temporary credentials and their holder.
 
@@ -281,9 +265,6 @@ class Session(Record, frozen=True, kw_only=True):
     (``issuer.example.com:sub``). Times are aware, UTC, by the account's clock.
     """
 
-    table: ClassVar[str] = "session"
-    keyed_by: ClassVar[str] = "access_key_id"
-
     access_key_id: str
     kind: str
     principal_arn: str
@@ -295,7 +276,6 @@ class Session(Record, frozen=True, kw_only=True):
     secret_access_key: str = ""
     session_token: str = ""
     role_name: str = ""
-    user_name: str = ""
     session_policies: tuple[SessionPolicy, ...] | None = None
     tags: tuple[tuple[str, str], ...] = ()
     transitive_tags: tuple[str, ...] = ()

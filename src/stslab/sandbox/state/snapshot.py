@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, cast
 
@@ -25,25 +25,19 @@ class Opaque(msgspec.Struct, frozen=True, omit_defaults=True):
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base class of all things in an account. A record is immutable; a change makes a new one.
 
-    A subclass names its ``table`` and, if an account can have several of its records, the member
-    that they are ``keyed_by``. ``account`` is the account's id, or empty for a record that
-    belongs to no account. A later version may add members with a default, so that older rows can
-    still be read. Mappings in a record must not be changed.
+    ``account`` is the account's id, or empty for a record that belongs to no account. A later
+    version may add members with a default, so that older rows can still be read. Mappings in a
+    record must not be changed.
     """
 
     account: str
     table: ClassVar[str] = ""
-    keyed_by: ClassVar[str] = ""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if cls.table:
-            TABLES[cls.table] = cls
+    keyed_by: ClassVar[tuple[str, ...]] = ()
 
     @property
     def key(self) -> str:
         """The key of this record, unique in its table and account."""
-        return str(getattr(self, self.keyed_by)) if self.keyed_by else ""
+        return "/".join([str(getattr(self, member)) for member in self.keyed_by])
 
     def __repr__(self) -> str:
         """The table, account and key; the values may be secret."""
@@ -52,6 +46,20 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def __rich_repr__(self) -> Any:
         yield self.account
         yield self.key
+
+
+R = TypeVar("R", bound=Record)
+
+
+def stored(table: str, *by: str) -> Callable[[type[R]], type[R]]:
+    """Name the table of a class of records, and the members that make the key of each."""
+
+    def register(kind: type[R]) -> type[R]:
+        kind.table, kind.keyed_by = table, by
+        TABLES[table] = kind
+        return kind
+
+    return register
 
 
 class Named(Record, frozen=True, kw_only=True):
@@ -78,14 +86,13 @@ class Named(Record, frozen=True, kw_only=True):
         return f"arn:aws:iam::{self.account}:{self.named or self.table}{self.path}{self.name}"
 
 
+@stored("settings")
 class Settings(Record, frozen=True, kw_only=True):
     """The settings of the sandbox, in a single record.
 
     ``instance`` is a new id after each reset. ``clock_offset`` is the number of seconds by which
     the clock is ahead. ``rehearsal`` is the specification of the active rehearsal, or empty.
     """
-
-    table: ClassVar[str] = "settings"
 
     account: str = ""
     instance: str = ""
@@ -114,10 +121,9 @@ class CredentialReport(msgspec.Struct, frozen=True):
     text: str
 
 
+@stored("account")
 class Account(Record, frozen=True, kw_only=True):
     """One AWS account. ``canonical_id`` is its id in S3's access control lists."""
-
-    table: ClassVar[str] = "account"
 
     name: str
     canonical_id: str
@@ -131,9 +137,9 @@ class Account(Record, frozen=True, kw_only=True):
         return f"arn:aws:iam::{self.account}:root"
 
 
-R = TypeVar("R", bound=Record)
 _Rows = Map[str, Record]
 _Tables = Map[str, Map[str, _Rows]]
+_NO_TABLES: _Tables = Map()
 _NO_ROWS: _Rows = Map()
 _NO_ACCOUNTS: Map[str, _Rows] = Map()
 
@@ -143,7 +149,7 @@ class View:
 
     __slots__ = ("_tables",)
 
-    def __init__(self, tables: _Tables) -> None:
+    def __init__(self, tables: _Tables = _NO_TABLES) -> None:
         self._tables = tables
 
     def get(self, kind: type[R], account: str, key: str) -> R | None:
@@ -194,9 +200,6 @@ class Snapshot(View):
 
     __slots__ = ()
 
-    def __init__(self, tables: _Tables | None = None) -> None:
-        super().__init__(Map() if tables is None else tables)
-
     @classmethod
     def of(cls, records: Iterable[Record]) -> Snapshot:
         grouped: dict[str, dict[str, dict[str, Record]]] = {}
@@ -227,19 +230,11 @@ class Snapshot(View):
         for table in {*ours, *theirs}:
             before, after = ours.get(table, _NO_ACCOUNTS), theirs.get(table, _NO_ACCOUNTS)
             for account in {*before, *after} if before is not after else ():
-                yield from _differing(before.get(account, _NO_ROWS), after.get(account, _NO_ROWS))
-
-
-def _differing(before: _Rows, after: _Rows) -> Iterator[Difference]:
-    if before is after:
-        return
-    for key, was in before.items():
-        now = after.get(key)
-        if now is not was and now != was:
-            yield Difference(was, now)
-    for key, now in after.items():
-        if key not in before:
-            yield Difference(None, now)
+                was, now = before.get(account, _NO_ROWS), after.get(account, _NO_ROWS)
+                for key in dict.fromkeys((*was, *now)) if was is not now else ():
+                    found = Difference(was.get(key), now.get(key))
+                    if found.before is not found.after and found.before != found.after:
+                        yield found
 
 
 Address = tuple[str, str, str]

@@ -1,9 +1,9 @@
 """The records of CloudFormation: stacks, their resources and events, change sets."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from stslab.sandbox.state.snapshot import Moment, Opaque, Record
+from stslab.sandbox.state.snapshot import Moment, Opaque, Record, stored
 
 FORCED = "FORCE_DELETE_STACK"
 
@@ -44,6 +44,7 @@ class Before(Opaque, frozen=True, kw_only=True):
     tried_tags: Mapping[str, str] = {}
 
 
+@stored("stack", "stack_id")
 class Stack(Record, frozen=True, kw_only=True):
     """A stack, with all that is needed to continue an operation after a restart.
 
@@ -56,9 +57,6 @@ class Stack(Record, frozen=True, kw_only=True):
     ``on_failure`` is OnFailure of the creation; LEAVE is DisableRollback, also of an update.
     ``operations`` are the last request's and those that followed from it, as in LastOperations.
     """
-
-    table: ClassVar[str] = "stack"
-    keyed_by: ClassVar[str] = "stack_id"
 
     stack_id: str
     name: str
@@ -94,6 +92,7 @@ class Stack(Record, frozen=True, kw_only=True):
         return self.status != "DELETE_COMPLETE"
 
 
+@stored("stack-resource", "stack_id", "logical_id")
 class StackResource(Record, frozen=True, kw_only=True):
     """One resource of a stack.
 
@@ -101,8 +100,6 @@ class StackResource(Record, frozen=True, kw_only=True):
     that it depends on. ``initiated``: a call was made that may have created it, so there may be
     something to delete. ``fresh``: the current update added it.
     """
-
-    table: ClassVar[str] = "stack-resource"
 
     stack_id: str
     logical_id: str
@@ -123,15 +120,10 @@ class StackResource(Record, frozen=True, kw_only=True):
     fresh: bool = False
     before: Before | None = None
 
-    @property
-    def key(self) -> str:
-        return resource_key(self.stack_id, self.logical_id)
 
-
+@stored("stack-event", "stack_id", "number")
 class StackEvent(Record, frozen=True, kw_only=True):
     """One event of a stack (DescribeStackEvents). The first has ``number`` 1."""
-
-    table: ClassVar[str] = "stack-event"
 
     stack_id: str
     number: int
@@ -147,19 +139,13 @@ class StackEvent(Record, frozen=True, kw_only=True):
     operation: Mapping[str, str] = {}
     detail: str = ""
 
-    @property
-    def key(self) -> str:
-        return event_key(self.stack_id, self.number)
 
-
+@stored("change-set", "change_set_id")
 class ChangeSet(Record, frozen=True, kw_only=True):
     """A change set of a stack. ``changes`` are as DescribeChangeSet returns them.
 
     ``errors`` are those of its validation, with the members of OperationEvent.
     """
-
-    table: ClassVar[str] = "change-set"
-    keyed_by: ClassVar[str] = "change_set_id"
 
     change_set_id: str
     stack_id: str

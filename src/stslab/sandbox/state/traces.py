@@ -4,24 +4,28 @@ A run has an access key of the administrator that no listing shows. Changes made
 with keys that were made with it, belong to the run and can be undone.
 """
 
-from typing import ClassVar
-
 import msgspec
 
-from stslab.sandbox.state.snapshot import TABLES, Address, Record, Snapshot, Transaction, View
+from stslab.sandbox.state.snapshot import (
+    TABLES,
+    Address,
+    Record,
+    Snapshot,
+    Transaction,
+    View,
+    stored,
+)
 from stslab.sandbox.state.stacks import Stack
 
 _NEVER = frozenset({"settings", "run", "trace"})
 
 
+@stored("run", "run")
 class Run(Record, frozen=True, kw_only=True):
     """A run that a learner works in. ``keys`` are the ids of its keys, the run's own key first.
 
     The run that was used last has the highest ``turn``.
     """
-
-    table: ClassVar[str] = "run"
-    keyed_by: ClassVar[str] = "run"
 
     account: str = ""
     run: str
@@ -29,14 +33,13 @@ class Run(Record, frozen=True, kw_only=True):
     keys: tuple[str, ...]
 
 
+@stored("trace")
 class Trace(Record, frozen=True, kw_only=True):
     """One record that a run changed by hand.
 
     ``was`` is the record before the first change and ``left`` the one after the last, as JSON, or
     empty if there was no record. ``by`` is the access key that made the last change.
     """
-
-    table: ClassVar[str] = "trace"
 
     account: str = ""
     run: str

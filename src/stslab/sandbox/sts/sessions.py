@@ -6,8 +6,8 @@ IAM User Guide, "Session policies", "Passing session tags in AWS STS", "IAM and 
 import json
 import math
 import zlib
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 
 from stslab.policy import PolicyKind
-from stslab.sandbox.api import faults, identifiers, policies
-from stslab.sandbox.api.model import ApiFault, Keys, ManagedText, Params
+from stslab.sandbox.api import faults, identifiers
+from stslab.sandbox.api.model import ApiFault, ApiRequest, Keys, ManagedText, Params
+from stslab.sandbox.api.policies import checked
 from stslab.sandbox.state.identities import Session, SessionPolicy
 from stslab.sandbox.state.snapshot import Transaction, View
 
@@ -33,34 +34,33 @@ _REMEMBERED = timedelta(hours=36)
 _LOOKS_EVERY, _FORGETS = 1024, 4096
 
 
-class Grant(msgspec.Struct, frozen=True):
-    """The duration, session policies and session tags of a new session.
+def issue(
+    tx: Transaction,
+    request: ApiRequest,
+    account: str,
+    seconds: int,
+    *,
+    policies: tuple[SessionPolicy, ...] = (),
+    tags: Tags = (),
+    always_limited: bool = False,
+    **who: Any,
+) -> tuple[Session, Members]:
+    """Put a new session with the members ``who``, and return it with its part of the answer.
 
     With ``always_limited``, a session without session policies may do nothing, instead of all
     that its issuer may do.
     """
-
-    seconds: int
-    policies: tuple[SessionPolicy, ...] = ()
-    tags: Tags = ()
-    least_token_size: int = 0
-    always_limited: bool = False
-
-
-def issue(
-    tx: Transaction, account: str, now: datetime, grant: Grant, **who: Any
-) -> tuple[Session, Members]:
-    """Put a new session with the members ``who``, and return it with its part of the answer."""
-    issued = now.replace(microsecond=0)
+    issued = request.now.replace(microsecond=0)
+    size = _token_size(policies, tags, int(request.params.get("MinimumSessionTokenSize", 0)))
     session = Session(
         account=account,
         access_key_id=identifiers.access_key_id("ASIA", account),
         secret_access_key=identifiers.secret_access_key(),
-        session_token=identifiers.session_token(_token_size(grant)),
+        session_token=identifiers.session_token(size),
         issued=issued,
-        expires=issued + timedelta(seconds=grant.seconds),
-        session_policies=grant.policies if grant.policies or grant.always_limited else None,
-        tags=grant.tags,
+        expires=issued + timedelta(seconds=seconds),
+        session_policies=policies if policies or always_limited else None,
+        tags=tags,
         **who,
     )
     if tx.count(Session, account) % _LOOKS_EVERY == 0:
@@ -69,7 +69,6 @@ def issue(
         for old in tuple(islice(expired, _FORGETS)):
             tx.delete(old)
     tx.put(session)
-    size = len(session.session_token)
     members: Members = {
         "Credentials": {
             "AccessKeyId": session.access_key_id,
@@ -80,8 +79,8 @@ def issue(
         "SessionTokenSize": size,
         "SessionTokenUtilization": _percent(size),
     }
-    if grant.policies or grant.tags or grant.always_limited:
-        members["PackedPolicySize"] = _percent(size) if grant.policies or grant.tags else 0
+    if policies or tags or always_limited:
+        members["PackedPolicySize"] = _percent(size) if policies or tags else 0
     return session, members
 
 
@@ -97,7 +96,7 @@ def session_policies(
         raise _too_long("policy", inline or "", _PLAINTEXT)
     passed = []
     if inline is not None:
-        passed.append(SessionPolicy("inline", policies.checked(inline, PolicyKind.SESSION)))
+        passed.append(SessionPolicy("inline", checked(inline, PolicyKind.SESSION)))
     for arn in arns:
         document = managed_text(view, account, arn)
         if document is None:
@@ -113,17 +112,17 @@ def _too_long(parameter: str, value: str, most: int) -> ApiFault:
     )
 
 
-def _token_size(grant: Grant) -> int:
+def _token_size(policies: Sequence[SessionPolicy], tags: Tags, least: int) -> int:
     """The size in bytes of a session token, which contains policies and tags, packed."""
-    documents = json.dumps([one.arn or one.document for one in grant.policies])
-    content = len(zlib.compress(documents.encode())) if grant.policies else 0
-    content += math.ceil(_OF_TAGS * sum(len(key) + len(value) for key, value in grant.tags))
-    size = max(_TOKEN_FLOOR + math.ceil(content * 4 / 3), grant.least_token_size)
+    documents = json.dumps([one.arn or one.document for one in policies])
+    content = len(zlib.compress(documents.encode())) if policies else 0
+    content += math.ceil(_OF_TAGS * sum(len(key) + len(value) for key, value in tags))
+    size = max(_TOKEN_FLOOR + math.ceil(content * 4 / 3), least)
     if size > _TOKEN_CEILING:
         used = f"consumes {_percent(size)}% of allotted space"
         of_policy = f"Packed policy {used}, please use smaller policy."
         of_tags = f"Packed size of session tags {used}."
-        raise ApiFault("PackedPolicyTooLarge", of_policy if grant.policies else of_tags)
+        raise ApiFault("PackedPolicyTooLarge", of_policy if policies else of_tags)
     return size
 
 
@@ -135,25 +134,15 @@ def _percent(size: int) -> int:
 
 
 class SessionTags(msgspec.Struct, frozen=True):
-    """Tags that are ``passed`` in a request, or ``inherited`` from the calling session."""
+    """The tags of a new session, and the keys of those that the next one in the chain inherits."""
 
-    passed: Tags = ()
+    all: Tags = ()
     transitive: tuple[str, ...] = ()
-    inherited: Tags = ()
-
-    @property
-    def all(self) -> Tags:
-        return self.inherited + self.passed
-
-    @property
-    def all_transitive(self) -> tuple[str, ...]:
-        """The keys of the tags that the next session in the chain inherits."""
-        return tuple(key for key, _ in self.inherited) + self.transitive
 
     @property
     def passing(self) -> dict[str, str]:
         """The tags that the next session in the chain inherits, by keys in lower case."""
-        wanted = _folded(self.all_transitive)
+        wanted = _folded(self.transitive)
         return {key.lower(): value for key, value in self.all if key.lower() in wanted}
 
     def context(self) -> Keys:
@@ -161,8 +150,8 @@ class SessionTags(msgspec.Struct, frozen=True):
         keys: Keys = {f"aws:RequestTag/{key}": value for key, value in self.all}
         if self.all:
             keys["aws:TagKeys"] = [key for key, _ in self.all]
-        if self.all_transitive:
-            keys["sts:TransitiveTagKeys"] = list(self.all_transitive)
+        if self.transitive:
+            keys["sts:TransitiveTagKeys"] = list(self.transitive)
         return keys
 
 
@@ -192,7 +181,7 @@ def checked_tags(passed: Tags, transitive: Iterable[str], calling: Session | Non
         )
     if not _folded(transitive) <= _folded(keys):
         raise wrong("The specified transitive tag key must be included in the requested tags.")
-    return SessionTags(passed, transitive, inherited)
+    return SessionTags(inherited + passed, (*(key for key, _ in inherited), *transitive))
 
 
 def _folded(keys: Iterable[str]) -> set[str]:

@@ -5,19 +5,18 @@ Connect federation" and "Available keys for AWS OIDC federation".
 """
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container
 from fnmatch import fnmatchcase
-from typing import NamedTuple
 
 from stslab.policy import Principal, catalogue
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys
-from stslab.sandbox.federation.oidc import issuers, tokens
-from stslab.sandbox.federation.oidc.certificates import NotVerified, UnknownAuthority
+from stslab.sandbox.federation.oidc import certificates, issuers
+from stslab.sandbox.federation.oidc.issuers import Claims
 from stslab.sandbox.state.identities import Issuer, OidcProvider
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import sessions
-from stslab.sandbox.sts.assume_role import AssumeRole, RoleRequest
+from stslab.sandbox.sts.service import RoleRequest, StsService
 from stslab.structures import listed
 
 _TAGS = "https://aws.amazon.com/tags"
@@ -26,50 +25,12 @@ _SOURCE_IDENTITY = "https://aws.amazon.com/source_identity"
 _ACTION = "AssumeRoleWithWebIdentity"
 _KEYS = ("sub", "email", "amr", "azp")
 _VARIABLE = re.compile(r"\$\{.*?\}")
-_UNVERIFIABLE = (
-    "Couldn't retrieve verification key from your identity provider,  please reference "
-    "AssumeRoleWithWebIdentity documentation for requirements"
-)
-_MISMATCHED = "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
-_NO_JWT = (
-    "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
-)
 _SKEW_SECONDS = 300
 _TIME = re.compile(r"-?[0-9]{1,18}")
 _OAUTH = {"graph.facebook.com": "IDPRejectedClaim", "www.amazon.com": "InvalidIdentityToken"}
 
 
-class WebIdentity(NamedTuple):
-    """The user of a valid token, and the provider in IAM that it comes from."""
-
-    provider_arn: str
-    issuer: str
-    claims: tokens.Claims
-    audience: str
-
-    def keys(self) -> Keys:
-        """The condition keys from the token, which begin with the provider's name."""
-        host = self.issuer.removeprefix("https://")
-        values = {key: self.claims[key] for key in _KEYS if key in self.claims}
-        for key in catalogue.condition_keys(f"sts:{_ACTION}"):
-            provider, _, claim = key.partition(":")
-            outer, _, inner = claim.partition("/")
-            nested = self.claims.get(outer)  # as Google's google/organization_number is
-            value = nested.get(inner) if isinstance(nested, dict) else self.claims.get(claim)
-            if value is not None and fnmatchcase(host, _VARIABLE.sub("*", provider)):
-                values[claim] = value
-        values["aud"] = self.audience
-        if "azp" in self.claims:
-            values["oaud"] = self.claims["aud"]
-        return {
-            f"{host}:{key}": [*map(str, value)] if isinstance(value, list) else str(value)
-            for key, value in values.items()
-        }
-
-
-def assume_role_with_web_identity(
-    assume: AssumeRole, tx: Transaction, request: ApiRequest
-) -> Answer:
+def assume_role_with_web_identity(sts: StsService, tx: Transaction, request: ApiRequest) -> Answer:
     params = request.params
     if given := params.get("ProviderId"):
         raise ApiFault(
@@ -77,71 +38,72 @@ def assume_role_with_web_identity(
             f"The token is not an OAuth 2.0 access token of {given}. An OpenID Connect token is "
             "sent without ProviderId.",
         )
-    target = assume.target(tx, params["RoleArn"], "Request ARN is invalid")
+    target = sts.target(tx, params["RoleArn"], "Request ARN is invalid")
     # The AWS CLI and the JavaScript SDK send a token file unchanged, with its last line feed.
-    identity = _identify(tx, params["WebIdentityToken"].strip(), target.account, request)
-    provider = identity.provider_arn
+    text = params["WebIdentityToken"].strip()
+    provider, claims, audience = _verified(tx, text, target.account, request)
     wanted = RoleRequest(
         _ACTION,
         target,
         params["RoleSessionName"],
-        _tags(identity.claims),
-        str(identity.claims.get(_SOURCE_IDENTITY, "")),
-        {"aws:FederatedProvider": provider, **identity.keys()},
-        Principal.federated(provider, target.account),
+        _tags(claims),
+        str(claims.get(_SOURCE_IDENTITY, "")),
+        {"aws:FederatedProvider": provider.arn, **_keys(provider.url, claims, audience)},
+        Principal.federated(provider.arn, target.account),
     )
-    role = assume.authorize_federated(tx, request, wanted)
-    issued = assume.issue(tx, request, wanted, role)
+    issued = sts.session(tx, request, wanted)
     return {
         "PackedPolicySize": issued["SessionTokenUtilization"],
         **issued,
-        "SubjectFromWebIdentityToken": str(identity.claims["sub"]),
-        "Audience": identity.audience,
-        "Provider": provider,
+        "SubjectFromWebIdentityToken": str(claims["sub"]),
+        "Audience": audience,
+        "Provider": provider.arn,
     }
 
 
-def _identify(view: View, text: str, account: str, request: ApiRequest) -> WebIdentity:
-    try:
-        token = tokens.read(text)
-    except tokens.InvalidToken as error:
-        raise faults.invalid_token(_NO_JWT) from error
+def _keys(host: str, claims: Claims, audience: str) -> Keys:
+    """The condition keys from a token, which begin with the provider's name."""
+    values = {key: claims[key] for key in _KEYS if key in claims}
+    for key in catalogue.condition_keys(f"sts:{_ACTION}"):
+        provider, _, claim = key.partition(":")
+        outer, _, inner = claim.partition("/")
+        nested = claims.get(outer)  # as Google's google/organization_number is
+        value = nested.get(inner) if isinstance(nested, dict) else claims.get(claim)
+        if value is not None and fnmatchcase(host, _VARIABLE.sub("*", provider)):
+            values[claim] = value
+    values["aud"] = audience
+    if "azp" in claims:
+        values["oaud"] = claims["aud"]
+    return {
+        f"{host}:{key}": [*map(str, value)] if isinstance(value, list) else str(value)
+        for key, value in values.items()
+    }
+
+
+def _verified(
+    view: View, text: str, account: str, request: ApiRequest
+) -> tuple[OidcProvider, Claims, str]:
+    """The provider in IAM of a token, and the claims and the audience, which are valid."""
+    token = issuers.read(text)
     issuer = str(_required(token.claims, "iss"))
     if "." not in issuer and "://" not in issuer:
         raise faults.invalid_token("Issuer must be a valid URL")
     provider = view.get(OidcProvider, account, issuer.removeprefix("https://"))
     if provider is None:
         raise faults.invalid_token(f"No OpenIDConnect provider found in your account for {issuer}")
-    try:
-        tokens.verify(token, _key(view, token, issuer, provider.thumbprints))
-    except tokens.InvalidToken as error:
-        raise faults.invalid_token(
-            "The ID Token provided is not valid: its signature is not the identity provider's"
-        ) from error
-    _check_times(token.claims, request)
-    _required(token.claims, "sub")
-    audience = _audience(token.claims, provider.client_ids)
-    return WebIdentity(provider.arn, issuer, token.claims, audience)
-
-
-def _key(
-    view: View, token: tokens.Token, issuer: str, thumbprints: Sequence[str]
-) -> Mapping[str, str]:
-    """The public key for a token, from the issuer's server. Raises InvalidIdentityToken."""
     known = view.get(Issuer, "", issuer)
-    try:
-        if known is not None:
-            issuers.verify(view, issuer, thumbprints)
-    except (UnknownAuthority, NotVerified) as error:
-        unknown = isinstance(error, UnknownAuthority)
-        raise faults.invalid_token(_MISMATCHED if unknown else _UNVERIFIABLE) from error
+    if known is not None:
+        issuers.verify(view, issuer, provider.thumbprints)
     key = issuers.public_key(known, token.header.get("kid")) if known else None
     if key is None:
-        raise faults.invalid_token(_UNVERIFIABLE)
-    return key
+        raise certificates.unverifiable()
+    issuers.verify_token(token, key)
+    _check_times(token.claims, request)
+    _required(token.claims, "sub")
+    return provider, token.claims, _audience(token.claims, provider.client_ids)
 
 
-def _check_times(claims: tokens.Claims, request: ApiRequest) -> None:
+def _check_times(claims: Claims, request: ApiRequest) -> None:
     now = int(request.now.timestamp())
     earliest, latest = now - _SKEW_SECONDS, now + _SKEW_SECONDS
     if earliest >= (expires := _time(claims, "exp")):
@@ -159,20 +121,20 @@ def _check_times(claims: tokens.Claims, request: ApiRequest) -> None:
         )
 
 
-def _time(claims: tokens.Claims, name: str) -> int:
+def _time(claims: Claims, name: str) -> int:
     text = str(_required(claims, name))
     if not _TIME.fullmatch(text):
         raise faults.invalid_token("Invalid timestamp in token claims.")
     return int(text)
 
 
-def _required(claims: tokens.Claims, name: str) -> object:
+def _required(claims: Claims, name: str) -> object:
     if claims.get(name) is None:
         raise faults.invalid_token(f"Missing a required claim: {name}")
     return claims[name]
 
 
-def _audience(claims: tokens.Claims, known: Container[str]) -> str:
+def _audience(claims: Claims, known: Container[str]) -> str:
     """The client that a token is for: the authorized party (azp), else the only audience."""
     audiences = listed(_required(claims, "aud"))
     if not audiences:
@@ -187,7 +149,7 @@ def _audience(claims: tokens.Claims, known: Container[str]) -> str:
     return audience
 
 
-def _tags(claims: tokens.Claims) -> sessions.SessionTags:
+def _tags(claims: Claims) -> sessions.SessionTags:
     """The session tags in the token, nested or each a claim of its own.
 
     IAM User Guide, "Passing session tags in AWS STS".

@@ -27,8 +27,7 @@ def response(
     subject: str = "ana",
 ) -> Any:
     """A response as an element; ``whole``: it is signed instead of its assertion."""
-    wanted = minting.Wanted(subject, attributes or {})
-    root = read(minting.response(provider, wanted, now))
+    root = read(minting.response(provider, now, subject, attributes or {}))
     if not whole:
         return root
     remove_signature(root.find("a:Assertion", NS))

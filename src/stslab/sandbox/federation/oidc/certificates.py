@@ -9,6 +9,8 @@ its authority, or (API Reference, "CreateOpenIDConnectProvider") its own.
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import cast
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -17,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from stslab.sandbox.api import faults
 from stslab.sandbox.state.identities import Authority
 
 ROOT_DAYS, AUTHORITY_DAYS = 30 * 365, 10 * 365
@@ -25,21 +28,23 @@ SERVER_DAYS = 398
 _EARLIER = timedelta(days=1)
 _ORGANIZATION = "stslab sandbox"
 _LONGEST_COMMON_NAME = 64
-_NO_USAGE = dict.fromkeys(
-    """
+_USES = """
     digital_signature content_commitment key_encipherment data_encipherment key_agreement
     key_cert_sign crl_sign encipher_only decipher_only
-    """.split(),
-    False,
+""".split()
+
+
+mismatched = partial(
+    faults.invalid_token,
+    "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint",
 )
-
-
-class UnknownAuthority(Exception):  # noqa: N818 - the name says what was found
-    """No trusted root signed the chain, and no thumbprint matches a certificate in it."""
-
-
-class NotVerified(Exception):  # noqa: N818 - as above
-    """The certificate is not for this name, not valid now, or not signed by its authority."""
+"""STS's error if no trusted root signed the chain, and no thumbprint matches a part of it."""
+unverifiable = partial(
+    faults.invalid_token,
+    "Couldn't retrieve verification key from your identity provider,  please reference "
+    "AssumeRoleWithWebIdentity documentation for requirements",
+)
+"""STS's error if a certificate is for another name, not valid now, or forged, or there is none."""
 
 
 def verify(
@@ -49,17 +54,20 @@ def verify(
     thumbprints: Sequence[str],
     now: datetime,
 ) -> None:
-    """Verify the chain of the server of ``host`` (PEM, the server's own certificate first)."""
+    """Verify the chain of the server of ``host`` (PEM, the server's own certificate first).
+
+    Raises InvalidIdentityToken.
+    """
     try:
         shown = [_read(pem) for pem in chain]
         trusted = [_read(root) for root in roots if has_signed(root, chain[-1])]
         wanted = {one.lower() for one in thumbprints}
         if not trusted and not wanted.intersection(map(thumbprint, chain)):
-            raise UnknownAuthority
+            raise mismatched()
         policy = PolicyBuilder().store(Store(trusted or shown[-1:])).time(now.replace(tzinfo=None))
         policy.build_server_verifier(x509.DNSName(host)).verify(shown[0], shown[1:])
     except (VerificationError, ValueError) as error:  # a changed file has no certificates
-        raise NotVerified(str(error)) from error
+        raise unverifiable() from error
 
 
 def has_signed(root: bytes, authority: bytes) -> bool:
@@ -79,11 +87,9 @@ def authority(
     ``below`` is how many authorities there may be between it and a server.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(name, key, now, days, signed_by)
-    builder = _used_for(builder, "key_cert_sign", "crl_sign")
     constraints = x509.BasicConstraints(ca=True, path_length=below)
-    builder = builder.add_extension(constraints, critical=True)
-    return Authority(_signed(builder, _key(signed_by) if signed_by else key), pem_of(key))
+    extensions = ((_usage("key_cert_sign", "crl_sign"), True), (constraints, True))
+    return Authority(_certificate(name, key, now, days, extensions, above=signed_by), pem_of(key))
 
 
 def pem_of(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
@@ -100,15 +106,15 @@ def server(
     ``with_key_of`` makes a forgery: it names ``signed_by``, but is signed with this one's key.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _used_for(_builder(host, key, now, SERVER_DAYS, signed_by), "digital_signature")
-    for extension in (
-        x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
-        x509.SubjectAlternativeName([x509.DNSName(host)]),
-    ):
-        builder = builder.add_extension(extension, critical=False)
-    constraints = x509.BasicConstraints(ca=False, path_length=None)
-    builder = builder.add_extension(constraints, critical=True)
-    return _signed(builder, _key(with_key_of or signed_by))
+    extensions = (
+        (_usage("digital_signature"), True),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        (x509.SubjectAlternativeName([x509.DNSName(host)]), False),
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+    )
+    return _certificate(
+        host, key, now, SERVER_DAYS, extensions, above=signed_by, forger=with_key_of
+    )
 
 
 def thumbprint(pem: bytes) -> str:
@@ -133,14 +139,21 @@ def described(pem: bytes) -> dict[str, str]:
     }
 
 
-def _builder(
+def _usage(*uses: str) -> x509.KeyUsage:
+    return x509.KeyUsage(**{use: use in uses for use in _USES})
+
+
+def _certificate(
     name: str,
     key: ec.EllipticCurvePrivateKey,
     now: datetime,
     days: int,
-    signed_by: Authority | None,
-) -> x509.CertificateBuilder:
-    """A certificate with the fields that all have; self-signed if ``signed_by`` is None.
+    extensions: Sequence[tuple[x509.ExtensionType, bool]],
+    *,
+    above: Authority | None,
+    forger: Authority | None = None,
+) -> bytes:
+    """A certificate (PEM) with these extensions, critical or not; self-signed without ``above``.
 
     It is valid by the account's clock (``now``) and by the machine's, which other tools use.
     """
@@ -148,39 +161,25 @@ def _builder(
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, _ORGANIZATION)]
     if len(name) <= _LONGEST_COMMON_NAME:  # the alternative name has a longer host name
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, name))
-    subject = x509.Name(attributes)
-    above = _read(signed_by.pem) if signed_by else None
-    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    theirs = x509.AuthorityKeyIdentifier.from_issuer_public_key(
-        _key(signed_by).public_key() if signed_by else key.public_key()
-    )
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(above.subject if above else subject)
-        .public_key(key.public_key())
+    subject, signer = x509.Name(attributes), _key(above) if above else key
+    issuer = _read(above.pem).subject if above else subject
+    builder = (
+        x509.CertificateBuilder(issuer, subject, key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(min(now, real) - _EARLIER)
         .not_valid_after(max(now, real) + timedelta(days=days))
-        .add_extension(own, critical=False)
-        .add_extension(theirs, critical=False)
     )
-
-
-def _used_for(builder: x509.CertificateBuilder, *uses: str) -> x509.CertificateBuilder:
-    usage = x509.KeyUsage(**{**_NO_USAGE, **dict.fromkeys(uses, True)})
-    return builder.add_extension(usage, critical=True)
-
-
-def _signed(builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey) -> bytes:
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    theirs = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+    for extension, critical in ((own, False), (theirs, False), *extensions):
+        builder = builder.add_extension(extension, critical=critical)
+    signed = builder.sign(_key(forger) if forger else signer, hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.PEM)
 
 
 def _key(of: Authority) -> ec.EllipticCurvePrivateKey:
     key = serialization.load_pem_private_key(of.private_key, password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError(type(key))
-    return key
+    return cast("ec.EllipticCurvePrivateKey", key)
 
 
 def _read(pem: bytes) -> x509.Certificate:

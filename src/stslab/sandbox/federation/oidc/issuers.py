@@ -1,23 +1,27 @@
 """The OpenID Connect issuers whose tokens a lab can use, all of them simulated offline.
 
+Tokens are JSON Web Tokens, signed with RS256 or ES256 only (RFC 7515, 7518, 7519).
 The account simulates any issuer that a lab names, such as
 ``https://token.actions.githubusercontent.com``. Each issuer's keys are made when its first token
 is minted, and only tokens signed with them are valid.
 """
 
+import json
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from msgspec.structs import replace
 
 from stslab.errors import SandboxError
-from stslab.sandbox.federation.oidc import certificates, tokens
+from stslab.sandbox.api import faults
+from stslab.sandbox.federation.oidc import certificates
 from stslab.sandbox.state.identities import (
     Authority,
     Issuer,
@@ -27,9 +31,14 @@ from stslab.sandbox.state.identities import (
 )
 from stslab.sandbox.state.snapshot import Transaction, View
 
+Claims = Mapping[str, Any]
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 JWKS_PATH = "/.well-known/jwks"
 OWN_ISSUER = "https://oidc.stslab.example"
 _HTTPS = "https://"
+_NO_JWT = (
+    "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
+)
 _ALGORITHMS = ("RS256", "ES256")
 _MOST_ISSUERS = 1000
 
@@ -56,33 +65,88 @@ def issuer_of(tx: Transaction, url: str) -> Issuer:
 
 def mint(
     tx: Transaction,
-    claims: tokens.Claims,
+    claims: Claims,
     *,
     seconds: int = 3600,
     issuer: str = OWN_ISSUER,
     algorithm: str = "RS256",
 ) -> str:
     """A token of the issuer with these claims; iss, iat, exp and jti are added if absent."""
+    from jwt import PyJWS  # slow, as all of PyJWT
+
     if algorithm not in _ALGORITHMS:
         raise SandboxError(f"Tokens can be signed with {' or '.join(_ALGORITHMS)} only.")
     signer = issuer_of(tx, issuer)
     key = signer.keys.get(algorithm)
     if key is None:
-        key = _new_key(algorithm)
+        private = (
+            rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            if algorithm == "RS256"
+            else ec.generate_private_key(ec.SECP256R1())
+        )
+        key = SigningKey(secrets.token_hex(8), algorithm, certificates.pem_of(private))
         tx.put(replace(signer, keys={**signer.keys, algorithm: key}))
     issued = int(tx.now().timestamp())
     standard = {"iss": issuer, "iat": issued, "exp": issued + seconds}
     filled = {**standard, "jti": secrets.token_hex(8), **claims}
-    return tokens.sign(_read(key.pem), algorithm, key.key_id, filled)
+    payload = json.dumps(filled, separators=(",", ":")).encode()
+    return PyJWS().encode(payload, _private(key.pem), algorithm, headers={"kid": key.key_id})
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The parts of a token whose signature is not verified yet."""
+
+    text: str = field(repr=False)
+    header: Claims
+    claims: Claims
+
+
+def read(text: str) -> Token:
+    """The parts of a token. Raises InvalidIdentityToken: it is not base64url of JSON objects."""
+    from jwt import InvalidTokenError, PyJWS
+
+    try:
+        parts = PyJWS().decode_complete(text, options={"verify_signature": False})
+        claims = json.loads(parts["payload"])
+        if isinstance(claims, dict):
+            return Token(text, parts["header"], claims)
+    except (InvalidTokenError, ValueError, RecursionError):
+        pass
+    raise faults.invalid_token(_NO_JWT)
+
+
+def verify_token(token: Token, jwk: Mapping[str, str]) -> None:
+    """Verify the token's signature with the issuer's public key, a JSON Web Key.
+
+    Raises InvalidIdentityToken.
+    """
+    from jwt import PyJWK, PyJWS, PyJWTError
+
+    try:
+        PyJWS().decode(token.text, PyJWK(dict(jwk)), algorithms=[jwk["alg"]])
+    except PyJWTError as error:
+        raise faults.invalid_token(
+            "The ID Token provided is not valid: its signature is not the identity provider's"
+        ) from error
 
 
 def jwks(issuer: Issuer) -> dict[str, list[dict[str, str]]]:
-    return {"keys": [_jwk(key) for key in issuer.keys.values()]}
+    """The issuer's public keys, as JSON Web Keys."""
+    from jwt.algorithms import get_default_algorithms
+
+    keys = []
+    for key in issuer.keys.values():
+        algorithm, public = get_default_algorithms()[key.algorithm], _private(key.pem).public_key()
+        jwk = algorithm.to_jwk(public, as_dict=True)
+        jwk.pop("key_ops", None)  # "use" says it, and RFC 7517 (4.3) wants one of the two
+        keys.append({**jwk, "kid": key.key_id, "use": "sig", "alg": key.algorithm})
+    return {"keys": keys}
 
 
 def public_key(issuer: Issuer, key_id: object) -> Mapping[str, str] | None:
     """The issuer's public key with this id, a JSON Web Key; None if there is none."""
-    return next((_jwk(key) for key in issuer.keys.values() if key.key_id == key_id), None)
+    return next((key for key in jwks(issuer)["keys"] if key["kid"] == key_id), None)
 
 
 def configuration(issuer: Issuer) -> dict[str, object]:
@@ -97,24 +161,13 @@ def configuration(issuer: Issuer) -> dict[str, object]:
     }
 
 
-def _new_key(algorithm: str) -> SigningKey:
-    key = (
-        rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        if algorithm == "RS256"
-        else ec.generate_private_key(ec.SECP256R1())
-    )
-    return SigningKey(secrets.token_hex(8), algorithm, certificates.pem_of(key))
-
-
 @lru_cache(maxsize=64)
-def _read(pem: bytes) -> tokens.PrivateKey:
+def _private(pem: bytes) -> PrivateKey:
     """The private key. Cached, since reading an RSA key takes longer than signing with it."""
-    return cast("tokens.PrivateKey", serialization.load_pem_private_key(pem, password=None))
+    return cast("PrivateKey", serialization.load_pem_private_key(pem, password=None))
 
 
-def _jwk(key: SigningKey) -> dict[str, str]:
-    return tokens.public_jwk(_read(key.pem), key.algorithm, key.key_id)
-
+# -- the issuers' servers, and their certificates ------------------------------------------
 
 _ROOT_NAME, _PUBLIC_NAME = "stslab sandbox trusted root", "stslab sandbox public CA"
 _SPARE = timedelta(days=1)
@@ -160,11 +213,8 @@ def reach(tx: Transaction, url: str) -> IssuerServer:
 
 def server_of(tx: Transaction, host: str) -> IssuerServer:
     """The server of this host with its certificates, created if there is none."""
-    server = tx.get(IssuerServer, "", host)
-    if server is None:
-        server = KINDS["trusted" if is_public(host) else "new-ca"](tx, host)
-        tx.put(server)
-    return server
+    kind = "trusted" if is_public(host) else "new-ca"
+    return tx.get(IssuerServer, "", host) or change(tx, host, kind)
 
 
 def change(tx: Transaction, host: str, kind: str) -> IssuerServer:
@@ -172,7 +222,21 @@ def change(tx: Transaction, host: str, kind: str) -> IssuerServer:
     if kind not in KINDS:
         known = ", ".join(KINDS)
         raise SandboxError(f"There is no kind of certificate {kind!r}.", f"Choose from: {known}.")
-    changed = KINDS[kind](tx, host)
+    if kind == "trusted":
+        authority = _public_authority(tx)
+    elif kind == "new-ca":
+        authority = _new_authority(tx, host)
+    else:
+        authority = server_of(tx, host).authority
+    if kind == "renewed" and not _holds(tx, authority):
+        raise SandboxError(
+            f"The CA of {host} has expired, and can't sign.",
+            "Move the server to another one: --certificate new-ca",
+        )
+    forger = _new_authority(tx, host) if kind == "forged" else None
+    name = "elsewhere.stslab.example" if kind == "wrong-host" else host
+    leaf = certificates.server(name, tx.now(), authority, forger)
+    changed = IssuerServer(host=host, leaf=leaf, authority=authority)
     tx.put(changed)
     return changed
 
@@ -180,13 +244,12 @@ def change(tx: Transaction, host: str, kind: str) -> IssuerServer:
 def verify(view: View, url: str, configured: Sequence[str]) -> None:
     """Verify the issuer's server as STS does; ``configured`` are the provider's thumbprints.
 
-    UnknownAuthority: neither a trusted root nor a thumbprint matches its certificates.
-    NotVerified: there is no server, or its certificate is for another host, expired, or forged.
+    Raises InvalidIdentityToken.
     """
     host = host_of(url)
     server = view.get(IssuerServer, "", host)
     if server is None:
-        raise certificates.NotVerified(f"no server of {url}")
+        raise certificates.unverifiable()
     certificates.verify(host, server.chain, roots(view), configured, view.now())
 
 
@@ -201,62 +264,27 @@ def trusted_root(view: View, server: IssuerServer) -> tuple[bytes, ...]:
     return tuple(root for root in roots(view) if certificates.has_signed(root, server.chain[-1]))
 
 
-def _trusted(tx: Transaction, host: str) -> IssuerServer:
-    """A certificate of the public authority, which is created or renewed if needed."""
+def _public_authority(tx: Transaction) -> Authority:
+    """The authority that signs for public hosts, which is created or renewed if needed."""
     now, public = tx.now(), tx.get(PublicAuthority, "", "")
-    if public is None or not _holds(tx, public.root):
-        root = certificates.authority(_ROOT_NAME, now, certificates.ROOT_DAYS, below=1)
-    else:
-        root = public.root
-    if public is None or root is not public.root or not _holds(tx, public.below):
-        days = certificates.AUTHORITY_DAYS
-        below = certificates.authority(_PUBLIC_NAME, now, days, signed_by=root)
-        public = PublicAuthority(root=root, below=below)
-        tx.put(public)
-    return _server(tx, host, public.below)
+    root = public.root if public and _holds(tx, public.root) else None
+    if public and root and _holds(tx, public.below):
+        return public.below
+    root = root or certificates.authority(_ROOT_NAME, now, certificates.ROOT_DAYS, below=1)
+    below = certificates.authority(_PUBLIC_NAME, now, certificates.AUTHORITY_DAYS, signed_by=root)
+    tx.put(PublicAuthority(root=root, below=below))
+    return below
 
 
-def _renewed(tx: Transaction, host: str) -> IssuerServer:
-    authority = server_of(tx, host).authority
-    if not _holds(tx, authority):
-        raise SandboxError(
-            f"The CA of {host} has expired, and can't sign.",
-            "Move the server to another one: --certificate new-ca",
-        )
-    return _server(tx, host, authority)
-
-
-def _own_authority(tx: Transaction, host: str) -> Authority:
+def _new_authority(tx: Transaction, host: str) -> Authority:
     return certificates.authority(f"CA of {host}", tx.now(), certificates.AUTHORITY_DAYS)
-
-
-def _server(
-    tx: Transaction,
-    host: str,
-    authority: Authority,
-    *,
-    name: str = "",
-    forger: Authority | None = None,
-) -> IssuerServer:
-    leaf = certificates.server(name or host, tx.now(), authority, forger)
-    return IssuerServer(host=host, leaf=leaf, authority=authority)
 
 
 def _holds(view: View, authority: Authority) -> bool:
     return certificates.ends(authority.pem) > view.now() + _SPARE
 
 
-KINDS: Mapping[str, Callable[[Transaction, str], IssuerServer]] = {
-    "renewed": _renewed,
-    "new-ca": lambda tx, host: _server(tx, host, _own_authority(tx, host)),
-    "trusted": _trusted,
-    "wrong-host": lambda tx, host: _server(
-        tx, host, server_of(tx, host).authority, name="elsewhere.stslab.example"
-    ),
-    "forged": lambda tx, host: _server(
-        tx, host, server_of(tx, host).authority, forger=_own_authority(tx, host)
-    ),
-}
+KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
 """The certificates that a host's server can change to.
 
 A new one of the same authority, of a new authority, or of the public one; one for another host;

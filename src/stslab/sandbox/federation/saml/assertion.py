@@ -6,12 +6,15 @@ assertions for the authentication response".
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 import msgspec
 from cryptography import x509
+from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
+from stslab.sandbox.api import faults
 from stslab.sandbox.federation.saml import names, xml
 
 
@@ -130,58 +133,46 @@ _DIGESTS = frozenset({DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgo
 _RESPONSE = f"{{{names.PROTOCOL}}}Response"
 
 
-class BadSignature(Exception):  # noqa: N818 - the name says what happened
-    """A signature is not this provider's, or not as SAML requires."""
-
-
-class Unsigned(Exception):  # noqa: N818 - the name says what happened
-    """The assertion has no signature."""
+invalid_signature = partial(faults.invalid_token, "Response signature invalid")
+"""STS's error for a signature that is not this provider's, or not as SAML requires."""
 
 
 def signed_assertion(
     response: xml.Element, certificates: Sequence[x509.Certificate]
-) -> xml.Element:
-    """The only assertion of a response. Unsigned: it is not signed itself.
+) -> xml.Element | None:
+    """The only assertion of a response; None if it is not signed itself.
 
-    If both are signed, both signatures must be valid. BadSignature, BadXml: they are not.
+    If both are signed, both signatures must be valid. Raises InvalidIdentityToken, or BadXml.
     """
     _check_response(response)
     # Its signature may depend on the response's namespaces: it is verified in place, not in the
     # parsed copy of the response.
     assertion = _assertions(response)[0]
     if not _signatures(assertion):
-        raise Unsigned(
-            "Response (with optional signature) must contain an assertion with a mandatory "
-            "signature"
-        )
+        return None
     if _signatures(response):
         _verified(response, certificates)
     return _verified(assertion, certificates)
 
 
 def _check_response(response: xml.Element) -> None:
-    """Refuse a response unless it has one assertion, and each at most one signature."""
+    """Refuse a response unless it has one assertion, signatures only in place, and no ID twice."""
     assertions = _assertions(response)
     if response.tag != _RESPONSE or not assertions:
         raise xml.BadXml("it is not a Response with an assertion in it")
     responses = list(xml.everywhere(response, names.PROTOCOL, "Response"))
     if len(assertions) > 1 or len(responses) > 1 or assertions[0].getparent() is not response:
         raise xml.BadXml("it has more than one assertion, or has it in a wrong place")
-    _check_signatures(response, assertions[0])
+    placed = len(_signatures(response)) + len(_signatures(assertions[0]))
+    if placed != len(list(xml.everywhere(response, names.SIGNATURE, "Signature"))):
+        raise invalid_signature()  # a signature is not inside the element that it signs
+    identities = [each.get("ID") for each in response.iter("*") if each.get("ID") is not None]
+    if len(set(identities)) < len(identities):
+        raise invalid_signature()  # an ID is given twice
 
 
 def _assertions(element: xml.Element) -> list[xml.Element]:
     return list(xml.everywhere(element, names.ASSERTION, "Assertion"))
-
-
-def _check_signatures(*signed: xml.Element) -> None:
-    """Refuse signatures in the first element that are in none of these, and repeated IDs."""
-    placed = sum(len(_signatures(each)) for each in signed)
-    if placed != len(list(xml.everywhere(signed[0], names.SIGNATURE, "Signature"))):
-        raise BadSignature("a signature is not inside the element that it signs")
-    identities = [each.get("ID") for each in signed[0].iter("*") if each.get("ID") is not None]
-    if len(set(identities)) < len(identities):
-        raise BadSignature("an ID is given twice")
 
 
 def _signatures(element: xml.Element) -> list[xml.Element]:
@@ -191,16 +182,16 @@ def _signatures(element: xml.Element) -> list[xml.Element]:
 def _verified(element: xml.Element, certificates: Sequence[x509.Certificate]) -> xml.Element:
     """The element, parsed from the bytes that a key of the certificates signed."""
     _check_form(element)
-    document = xml.as_document(element)
+    document: bytes = etree.tostring(element, with_tail=False)  # with the namespaces in scope
     for certificate in certificates:
         data = _signed_by(certificate, document)
         if data is None:
             continue
         root = xml.parse(data)
         if root.tag != element.tag or root.get("ID") != element.get("ID"):
-            raise BadSignature("the signature covers another element")
+            raise invalid_signature()  # the signature covers another element
         return root
-    raise BadSignature("no key of the provider signed it")
+    raise invalid_signature()  # no key of the provider signed it
 
 
 def _signed_by(certificate: x509.Certificate, document: bytes) -> bytes | None:
@@ -228,11 +219,11 @@ def _signed_by(certificate: x509.Certificate, document: bytes) -> bytes | None:
 def _check_form(element: xml.Element) -> None:
     signatures = _signatures(element)
     if len(signatures) != 1 or xml.children(signatures[0], names.SIGNATURE, "Object"):
-        raise BadSignature("it is not signed once")
+        raise invalid_signature()  # it is not signed once
     references = list(xml.everywhere(signatures[0], names.SIGNATURE, "Reference"))
     identity = element.get("ID")
     if len(references) != 1 or not identity or references[0].get("URI") != f"#{identity}":
-        raise BadSignature("the signature does not refer to the element around it")
+        raise invalid_signature()  # the signature does not refer to the element around it
     transforms = xml.everywhere(references[0], names.SIGNATURE, "Transform")
     if not {each.get("Algorithm") for each in transforms} <= _TRANSFORMS:
-        raise BadSignature("the signature transforms what it signs")
+        raise invalid_signature()  # the signature transforms what it signs

@@ -8,51 +8,51 @@ metadata documents".
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from stslab.sandbox.api import faults
+from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.federation.saml import names, xml
 
 _LEAST_BITS = 1024
 _LONGEST_ENTITY_ID = 1024
+_ENTITY, _ENTITIES = (
+    f"{{{names.METADATA}}}EntityDescriptor",
+    f"{{{names.METADATA}}}EntitiesDescriptor",
+)
 
 Issuers = Mapping[str, tuple[x509.Certificate, ...]]
 """The certificates that each provider signs with, by its entity id."""
 
 
-class BadMetadata(Exception):  # noqa: N818 - the name says what happened
-    """A text that is not the metadata of an identity provider."""
-
-
-class BadCertificate(BadMetadata):
-    """Metadata with a certificate that IAM does not accept."""
-
-
 def read(document: str) -> Issuers:
     """The identity providers in a metadata document, each with at least one certificate.
 
-    BadMetadata, BadCertificate: the document can't be used; keys must be RSA of 1024 bits or more.
+    Raises InvalidInput: the document can't be used; keys must be RSA of 1024 bits or more.
     """
     try:
         return _issuers(xml.parse(document.encode()))
     except (xml.BadXml, UnicodeEncodeError) as error:
-        raise BadMetadata(str(error)) from error
+        raise _refused(str(error)) from error
 
 
 def _issuers(root: xml.Element) -> Issuers:
     found: dict[str, tuple[x509.Certificate, ...]] = {}
-    for entity in _entities(root):
+    if root.tag not in (_ENTITY, _ENTITIES):
+        raise _refused("it is not an EntityDescriptor")
+    for entity in [root] if root.tag == _ENTITY else root.iter(_ENTITY):
         descriptor = xml.child(entity, names.METADATA, "IDPSSODescriptor")
         if descriptor is None:
             continue
         issuer = (entity.get("entityID") or "").strip()
         if not issuer or len(issuer) > _LONGEST_ENTITY_ID or issuer in found:
-            raise BadMetadata("an EntityDescriptor has no entityID, or another one's")
+            raise _refused("an EntityDescriptor has no entityID, or another one's")
         if names.PROTOCOL not in (descriptor.get("protocolSupportEnumeration") or "").split():
-            raise BadMetadata("the identity provider does not support SAML 2.0")
+            raise _refused("the identity provider does not support SAML 2.0")
         found[issuer] = tuple(
             _certificate(xml.text(info))
             for key in xml.children(descriptor, names.METADATA, "KeyDescriptor")
@@ -60,17 +60,12 @@ def _issuers(root: xml.Element) -> Issuers:
             for info in xml.everywhere(key, names.SIGNATURE, "X509Certificate")
         )
     if not found or not all(found.values()):
-        raise BadMetadata("it has no identity provider with a certificate to sign with")
+        raise _refused("it has no identity provider with a certificate to sign with")
     return found
 
 
-def _entities(root: xml.Element) -> Iterator[xml.Element]:
-    if root.tag == f"{{{names.METADATA}}}EntityDescriptor":
-        yield root
-    elif root.tag == f"{{{names.METADATA}}}EntitiesDescriptor":
-        yield from xml.everywhere(root, names.METADATA, "EntityDescriptor")
-    else:
-        raise BadMetadata("it is not an EntityDescriptor")
+def _refused(why: str) -> ApiFault:
+    return faults.invalid_input(f"Could not parse metadata: {why}")
 
 
 def _certificate(encoded: str) -> x509.Certificate:
@@ -80,7 +75,11 @@ def _certificate(encoded: str) -> x509.Certificate:
         key = certificate.public_key()
         _ = certificate.extensions
     except (ValueError, binascii.Error, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
-        raise BadCertificate("a certificate can't be read") from error
+        raise faults.invalid_input(
+            "Unable to parse metadata: a certificate can't be read"
+        ) from error
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _LEAST_BITS:
-        raise BadCertificate("a certificate has no RSA key of at least 1024 bits")
+        raise faults.invalid_input(
+            "Unable to parse metadata: a certificate has no RSA key of at least 1024 bits"
+        )
     return certificate

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -34,22 +33,6 @@ _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _CONTEXT = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
 
 
-class Wanted(msgspec.Struct, frozen=True):
-    """The content of an assertion.
-
-    ``attributes`` has values by full attribute name. ``seconds``: how long it is valid from
-    ``now`` on; negative: it has expired. ``session_seconds`` is for SessionNotOnOrAfter, if any.
-    """
-
-    subject: str
-    attributes: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
-    subject_format: str = names.PERSISTENT
-    recipient: str = names.SIGN_IN
-    audience: str = names.AUDIENCE
-    seconds: int = 300
-    session_seconds: int | None = None
-
-
 def metadata(provider: IdentityProvider) -> str:
     """The provider's metadata document, as CreateSAMLProvider takes it."""
     certificate = x509.load_pem_x509_certificate(provider.certificate)
@@ -68,17 +51,65 @@ def metadata(provider: IdentityProvider) -> str:
     return _written(document).decode()
 
 
-def response(provider: IdentityProvider, wanted: Wanted, now: datetime) -> str:
-    """A signed response, in base64. ValueError: a text has a character that XML can't hold."""
-    assertion = signed(_assertion(provider.entity_id, wanted, now), provider)
+def response(
+    provider: IdentityProvider,
+    now: datetime,
+    subject: str,
+    attributes: Mapping[str, Sequence[str]],
+    *,
+    subject_format: str = names.PERSISTENT,
+    recipient: str = names.SIGN_IN,
+    audience: str = names.AUDIENCE,
+    seconds: int = 300,
+    session_seconds: int | None = None,
+) -> str:
+    """A signed response, in base64. ValueError: a text has a character that XML can't hold.
+
+    ``attributes`` has values by full attribute name. ``seconds``: how long the assertion is valid
+    from ``now`` on; negative: it has expired. ``session_seconds`` is for SessionNotOnOrAfter.
+    """
+    ends = now + timedelta(seconds=seconds)
+    # An expired one must have been issued before it expired.
+    issued = min(now, ends - timedelta(seconds=1))
+    session_end = {}
+    if session_seconds is not None:
+        session_end["SessionNotOnOrAfter"] = _time(now + timedelta(seconds=session_seconds))
+    listed = [
+        _ASSERTION.Attribute(*map(_ASSERTION.AttributeValue, values), Name=name)
+        for name, values in attributes.items()
+    ]
+    confirmed = {"NotOnOrAfter": _time(ends), "Recipient": recipient}
+    assertion = _ASSERTION.Assertion(
+        _ASSERTION.Issuer(provider.entity_id),
+        _ASSERTION.Subject(
+            _ASSERTION.NameID(subject, Format=subject_format),
+            _ASSERTION.SubjectConfirmation(
+                _ASSERTION.SubjectConfirmationData(**confirmed), Method=names.BEARER
+            ),
+        ),
+        _ASSERTION.Conditions(
+            _ASSERTION.AudienceRestriction(_ASSERTION.Audience(audience)),
+            NotBefore=_time(issued),
+            NotOnOrAfter=_time(ends),
+        ),
+        _ASSERTION.AuthnStatement(
+            _ASSERTION.AuthnContext(_ASSERTION.AuthnContextClassRef(_CONTEXT)),
+            AuthnInstant=_time(issued),
+            **session_end,
+        ),
+        *([_ASSERTION.AttributeStatement(*listed)] if listed else []),
+        ID=_identity(),
+        Version="2.0",
+        IssueInstant=_time(issued),
+    )
     document = _PROTOCOL.Response(
         _ASSERTION.Issuer(provider.entity_id),
         _PROTOCOL.Status(_PROTOCOL.StatusCode(Value=names.SUCCESS)),
-        assertion,
+        signed(assertion, provider),
         ID=_identity(),
         Version="2.0",
         IssueInstant=_time(now),
-        Destination=wanted.recipient,
+        Destination=recipient,
     )
     return base64.b64encode(_written(document)).decode()
 
@@ -94,45 +125,6 @@ def signed(element: Element, provider: IdentityProvider) -> Element:
         cert=provider.certificate.decode(),
         reference_uri=element.get("ID"),
         id_attribute="ID",
-    )
-
-
-def _assertion(issuer: str, wanted: Wanted, now: datetime) -> Element:
-    ends = now + timedelta(seconds=wanted.seconds)
-    # An expired one must have been issued before it expired.
-    issued = min(now, ends - timedelta(seconds=1))
-    session_end = {}
-    if wanted.session_seconds is not None:
-        session_end["SessionNotOnOrAfter"] = _time(now + timedelta(seconds=wanted.session_seconds))
-    attributes = [
-        _ASSERTION.Attribute(*map(_ASSERTION.AttributeValue, values), Name=name)
-        for name, values in wanted.attributes.items()
-    ]
-    return _ASSERTION.Assertion(
-        _ASSERTION.Issuer(issuer),
-        _ASSERTION.Subject(
-            _ASSERTION.NameID(wanted.subject, Format=wanted.subject_format),
-            _ASSERTION.SubjectConfirmation(
-                _ASSERTION.SubjectConfirmationData(
-                    NotOnOrAfter=_time(ends), Recipient=wanted.recipient
-                ),
-                Method=names.BEARER,
-            ),
-        ),
-        _ASSERTION.Conditions(
-            _ASSERTION.AudienceRestriction(_ASSERTION.Audience(wanted.audience)),
-            NotBefore=_time(issued),
-            NotOnOrAfter=_time(ends),
-        ),
-        _ASSERTION.AuthnStatement(
-            _ASSERTION.AuthnContext(_ASSERTION.AuthnContextClassRef(_CONTEXT)),
-            AuthnInstant=_time(issued),
-            **session_end,
-        ),
-        *([_ASSERTION.AttributeStatement(*attributes)] if attributes else []),
-        ID=_identity(),
-        Version="2.0",
-        IssueInstant=_time(issued),
     )
 
 

@@ -47,12 +47,6 @@ def parse(data: bytes, *, plain: bool = True) -> Element:
     return root
 
 
-def as_document(element: Element) -> bytes:
-    """The element as a separate document, with the namespaces in scope."""
-    data: bytes = etree.tostring(element, with_tail=False)
-    return data
-
-
 def children(element: Element | None, namespace: str, name: str) -> list[Element]:
     return [] if element is None else list(element.findall(f"{{{namespace}}}{name}"))
 

@@ -1,4 +1,4 @@
-"""Tags in IAM: three operations, each for seven kinds of things."""
+"""What many kinds of things in IAM have: lists of them, their deletion, and their tags."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -10,6 +10,7 @@ from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
 from stslab.sandbox.iam import answers, aws_policies, lookups
 from stslab.sandbox.state.identities import (
+    Group,
     InstanceProfile,
     ManagedPolicy,
     MfaDevice,
@@ -21,7 +22,34 @@ from stslab.sandbox.state.identities import (
 from stslab.sandbox.state.snapshot import Transaction, View
 
 T = TypeVar("T", User, Role, ManagedPolicy, InstanceProfile, OidcProvider, SamlProvider, MfaDevice)
+Deleted = type[User | Group | Role | InstanceProfile | SamlProvider]
 _MOST = lookups.QUOTAS["TagsPerResource"]
+_HELD = {
+    "login": "delete login profile",
+    "mfa_devices": "remove tokens from principal",
+    "access_keys": "delete access keys",
+    "role": "remove roles from instance profile",
+    "attached": "detach all policies",
+    "inline": "delete policies",
+    "groups": "remove users from group",
+}
+"""What a record must not hold when it is deleted, and what AWS says to do about it."""
+
+
+def _delete(kind: Deleted, tx: Transaction, request: ApiRequest) -> None:
+    """IAM API Reference, "DeleteUser", "DeleteGroup", "DeleteRole", "DeleteInstanceProfile"."""
+    record = lookups.changeable(tx, kind, request)
+    held = [(getattr(record, member, None), fix) for member, fix in _HELD.items()]
+    if isinstance(record, Role):
+        held.insert(0, (lookups.profiles_with(tx, record), _HELD["role"]))
+    if isinstance(record, Group):
+        held.insert(0, (list(lookups.users_in(tx, record)), _HELD["groups"]))
+    for fix in (fix for things, fix in held if things):
+        raise faults.in_use(f"Cannot delete entity, must {fix} first.")
+    tx.delete(record)
+
+
+# -- tags ------------------------------------------------------------------------------------
 
 
 def given(request: ApiRequest) -> dict[str, str]:
@@ -87,16 +115,26 @@ def _list(kind: type[T], view: View, request: ApiRequest) -> Answer:
 
 
 _KINDS: Mapping[str, type] = {
-    "User": User,
-    "Role": Role,
-    "Policy": ManagedPolicy,
-    "InstanceProfile": InstanceProfile,
-    "OpenIDConnectProvider": OidcProvider,
-    "SAMLProvider": SamlProvider,
-    "MFADevice": MfaDevice,
+    row.made.removeprefix("Create").removeprefix("Virtual"): kind
+    for kind, row in lookups.KINDS.items()
+    if kind is not Group
 }
-READS: Reads = {f"List{word}Tags": partial(_list, kind) for word, kind in _KINDS.items()}
+"""The kinds of things that have tags, by their names in operations."""
+READS: Reads = {
+    **{f"List{word}Tags": partial(_list, kind) for word, kind in _KINDS.items()},
+    "ListUsers": partial(answers.listed, User, "Users", lambda _, user: answers.user(user)),
+    "ListGroups": partial(answers.listed, Group, "Groups", lambda _, group: answers.group(group)),
+    "ListRoles": partial(answers.listed, Role, "Roles", answers.role),
+    "ListInstanceProfiles": partial(
+        answers.listed, InstanceProfile, "InstanceProfiles", answers.listed_profile
+    ),
+}
 WRITES: Writes = {
     **{f"Tag{word}": partial(_add, kind) for word, kind in _KINDS.items()},
     **{f"Untag{word}": partial(_remove, kind) for word, kind in _KINDS.items()},
+    "DeleteUser": partial(_delete, User),
+    "DeleteGroup": partial(_delete, Group),
+    "DeleteRole": partial(_delete, Role),
+    "DeleteInstanceProfile": partial(_delete, InstanceProfile),
+    "DeleteSAMLProvider": partial(_delete, SamlProvider),
 }
