@@ -8,8 +8,11 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER
+from stslab.sandbox.iam.users import new_key
 from stslab.sandbox.state.identities import AccessKey, User
 from stslab.sandbox.state.snapshot import Account, Record, Settings, View
 
@@ -22,18 +25,17 @@ def new() -> Iterator[Record]:
     now = datetime.now(UTC)
     for account, name in ((LEARNER, "learner"), (PARTNER, "partner")):
         yield Account(account=account, name=name, canonical_id=secrets.token_hex(32))
-        yield _key(account, now, owner=account)
-        user_id = identifiers.unique_id("AIDA", account)
-        key = _key(account, now, owner=user_id, user=ADMINISTRATOR)
-        yield key
-        yield User(
+        yield new_key(account, now, None)
+        admin = User(
             account=account,
             name=ADMINISTRATOR,
-            unique_id=user_id,
+            unique_id=identifiers.unique_id("AIDA", account),
             created=now,
             attached=(_ADMINISTRATOR_POLICY,),
-            access_keys=(key.key,),
         )
+        key = new_key(account, now, admin)
+        yield key
+        yield replace(admin, access_keys=(key.key,))
 
 
 def new_instance() -> str:
@@ -45,14 +47,3 @@ def usable_key(view: View, account: str, user: str) -> AccessKey | None:
     """The oldest active access key of a user; ``user`` is its name, empty for the root user."""
     keys = [one for one in view.all(AccessKey, account) if one.user == user and one.active]
     return min(keys, key=lambda key: (key.created, key.key), default=None)
-
-
-def _key(account: str, now: datetime, *, owner: str, user: str = "") -> AccessKey:
-    return AccessKey(
-        account=account,
-        access_key_id=identifiers.access_key_id("AKIA", account),
-        secret_access_key=identifiers.secret_access_key(),
-        owner=owner,
-        user=user,
-        created=now,
-    )

@@ -6,16 +6,16 @@ condition context keys", says when each key is in the request's context.
 
 import json
 import sqlite3
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 
 import msgspec
 
 from stslab.policy import Decision, NamedPolicy, Policies, PolicyKind, Principal, Request, authorize
 from stslab.sandbox.api import faults, identifiers, policies
-from stslab.sandbox.api.model import ApiRequest, Caller, KeyRecord, Keys, Need, denial, iso
+from stslab.sandbox.api.model import ApiRequest, Caller, KeyRecord, Keys, Need, iso
 from stslab.sandbox.api.policies import named
 from stslab.sandbox.iam import lookups
 from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS
@@ -174,15 +174,28 @@ def _to_put(view: View, request: ApiRequest) -> AccessKey | Role | None:
 # -- decisions, for the pipeline and the services -------------------------------------------------
 
 
+_NOTES: ContextVar[list[Decision] | None] = ContextVar("notes", default=None)
+
+
+@contextmanager
+def noting() -> Iterator[list[Decision]]:
+    """The decisions that are made in the block, but not in another such block inside it."""
+    notes: list[Decision] = []
+    before = _NOTES.set(notes)
+    try:
+        yield notes
+    finally:
+        _NOTES.reset(before)
+
+
 class Judge:
-    """Decides whether requests are allowed, and keeps the decisions until they are logged.
+    """Decides whether requests are allowed, and notes the decisions for the log.
 
     ``seen`` returns the state of IAM that the rest of AWS sees; in a rehearsal, an older one.
     """
 
     def __init__(self) -> None:
         self.seen: Callable[[View], View] = lambda view: view
-        self._noted = threading.local()
 
     def decide(
         self, view: View, request: ApiRequest, need: Need, principal: Principal | None = None
@@ -198,29 +211,9 @@ class Judge:
             need.resource_account,
         )
         decision = authorize(asked, policies)
-        self.notes().append(decision)
+        if (notes := _NOTES.get()) is not None:
+            notes.append(decision)
         return decision
-
-    def require(self, view: View, request: ApiRequest, need: Need) -> None:
-        """Raise AccessDenied with AWS's message unless the request is allowed."""
-        decision = self.decide(view, request, need)
-        if not decision.allowed:
-            raise denial(request, need, decision)
-
-    def notes(self) -> list[Decision]:
-        """The decisions noted in this thread since the last :meth:`start`."""
-        noted: list[Decision] | None = getattr(self._noted, "decisions", None)
-        return self.start() if noted is None else noted
-
-    def start(self) -> list[Decision]:
-        """Begin and return a new list of notes, for a request or a call inside one."""
-        notes: list[Decision] = []
-        self.resume(notes)
-        return notes
-
-    def resume(self, notes: list[Decision]) -> None:
-        """Go on with these notes of a request, after a call inside it has ended."""
-        self._noted.decisions = notes
 
 
 # -- the caller's identity-based policies, boundaries and session policies ------------------
@@ -258,7 +251,7 @@ def _of_root(account: str) -> Policies:
     return Policies(identity=(named(f"root user of {account}", text, PolicyKind.IDENTITY),))
 
 
-def _own(view: View, owner: Identity) -> Iterable[NamedPolicy]:
+def _own(view: View, owner: Identity) -> Iterator[NamedPolicy]:
     whose = f"{owner.table} {owner.name}"
     for name, text in owner.inline.items():
         yield named(f"inline policy {name} of {whose}", text, PolicyKind.IDENTITY)
@@ -291,20 +284,12 @@ def _context(view: View, request: ApiRequest, resource_account: str | None) -> K
 
     ``aws:SecureTransport`` is true, since AWS's own endpoints use HTTPS.
     """
-    return {
+    keys: Keys = {
         "aws:CurrentTime": iso(request.now),
         "aws:EpochTime": str(int(request.now.timestamp())),
         "aws:SecureTransport": "true",
-        **_network(request),
-        **_principal(view, request.caller),
-        **_session(request),
-        "aws:RequestedRegion": request.region,
-        "aws:ResourceAccount": resource_account or request.account,
+        "aws:ViaAWSService": "true" if request.via else "false",
     }
-
-
-def _network(request: ApiRequest) -> Keys:
-    keys: Keys = {"aws:ViaAWSService": "true" if request.via else "false"}
     if request.via:
         keys["aws:CalledVia"] = request.via
         keys["aws:CalledViaFirst"], keys["aws:CalledViaLast"] = request.via[0], request.via[-1]
@@ -313,6 +298,9 @@ def _network(request: ApiRequest) -> Keys:
     for key, header in (("aws:UserAgent", "User-Agent"), ("aws:Referer", "Referer")):
         if value := request.http.header(header):
             keys[key] = value
+    keys |= _principal(view, request.caller) | _session(request)
+    keys["aws:RequestedRegion"] = request.region
+    keys["aws:ResourceAccount"] = resource_account or request.account
     return keys
 
 

@@ -180,17 +180,12 @@ def _decision(decision: Decision) -> dict[str, object]:
     if decision.allowed:
         return logged
     refused = {name: list(part) for name, part in refusal(decision)._asdict().items()}
-    return logged | {"refused": refused} | _documents(decision)
-
-
-def _documents(decision: Decision) -> dict[str, object]:
-    """The policies that were evaluated, to decide again from the log; empty if very long."""
+    logged["refused"] = refused
     policies = [(layer.kind, each.policy) for layer in decision.layers for each in layer.readings]
-    if sum(len(policy.document.text()) for _, policy in policies) > MOST_POLICIES:
-        return {}
-    return {
-        "policies": [
+    if sum(len(policy.document.text()) for _, policy in policies) <= MOST_POLICIES:
+        # With the policies, the decision can be made again from the log.
+        logged["policies"] = [
             {"layer": kind, "policy": policy.name, "document": policy.document.document}
             for kind, policy in policies
         ]
-    }
+    return logged

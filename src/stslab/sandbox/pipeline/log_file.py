@@ -70,14 +70,17 @@ class Tail:
     def read(self) -> list[Event]:
         """The events since the last call, oldest first."""
         events = self._more()
-        if self._replaced():
-            events += self._more()  # written before the file was replaced
-            self.close()
-            self._rest = b""
-            with suppress(FileNotFoundError):
-                self._descriptor = os.open(self._path, os.O_RDONLY)
-            events += self._more()
-        return events
+        try:
+            now = os.open(self._path, os.O_RDONLY)
+        except FileNotFoundError:
+            return events
+        if self._descriptor is not None and os.path.sameopenfile(self._descriptor, now):
+            os.close(now)
+            return events
+        events += self._more()  # written before the file was replaced
+        self.close()
+        self._descriptor, self._rest = now, b""
+        return events + self._more()
 
     def close(self) -> None:
         if self._descriptor is not None:
@@ -85,24 +88,11 @@ class Tail:
             self._descriptor = None
 
     def _more(self) -> list[Event]:
-        if self._descriptor is None:
-            return []
         pieces = [self._rest]
-        while piece := os.read(self._descriptor, 1 << 20):
+        while self._descriptor is not None and (piece := os.read(self._descriptor, 1 << 20)):
             pieces.append(piece)
         *lines, self._rest = b"".join(pieces).split(b"\n")
         return list(_events(lines))
-
-    def _replaced(self) -> bool:
-        """Whether the path now names another file than the open one, if any."""
-        try:
-            now = self._path.stat()
-        except FileNotFoundError:
-            return False
-        if self._descriptor is None:
-            return True
-        ours = os.fstat(self._descriptor)
-        return (ours.st_dev, ours.st_ino) != (now.st_dev, now.st_ino)
 
 
 def _events(lines: Iterable[bytes]) -> Iterator[Event]:

@@ -5,7 +5,7 @@ an ambiguous request is refused.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
@@ -98,6 +98,7 @@ def _form(http: HttpRequest) -> Pairs:
 # -- parameters by the shape of the operation's input ---------------------------------------
 
 _MAX_DEPTH = 32
+_DIGITS = 8  # of an entry's number: no list is longer
 _VALUE = ""  # the key under which a node of the tree keeps its own value
 _Tree = dict[str, Any]
 
@@ -117,11 +118,18 @@ def _tree(pairs: Iterable[tuple[str, str]]) -> _Tree:
 
 
 def _parse(shape: Shape, node: _Tree) -> object:
-    if shape.type_name in _CONTAINERS:
-        return _CONTAINERS[shape.type_name](shape, node)
-    text = node.get(_VALUE, "")
+    """The value of a shape. Operations that take maps or other scalars are not supported."""
+    kind, text = shape.type_name, node.get(_VALUE, "")
+    if kind == "structure":
+        return _structure(shape, node)
+    if kind == "list":  # in the order of the entries' numbers, which may have gaps
+        node = node.get(shape.member.serialization.get("name", "member"), {})
+        numbers = [key for key in node if key.isascii() and key.isdigit() and len(key) <= _DIGITS]
+        return [_parse(shape.member, node[key]) for key in sorted(numbers, key=int)]
     try:
-        return _SCALARS.get(shape.type_name, str)(text)
+        if kind == "boolean":
+            return ("false", "true").index(text.lower()) == 1
+        return int(text) if kind in ("integer", "long") else text
     except ValueError:
         raise _malformed() from None
 
@@ -136,27 +144,5 @@ def _structure(shape: Shape, node: _Tree) -> dict[str, object]:
     return parsed
 
 
-def _list(shape: Shape, node: _Tree) -> list[object]:
-    """The entries in the order of their numbers, which may have gaps."""
-    node = node.get(shape.member.serialization.get("name", "member"), {})
-    numbers = [key for key in node if key.isascii() and key.isdigit() and len(key) <= _DIGITS]
-    return [_parse(shape.member, node[key]) for key in sorted(numbers, key=int)]
-
-
-_DIGITS = 8  # of an entry's number: no list is longer
-
-
 def _malformed() -> ApiFault:
     return ApiFault("MalformedInput", "Request body is malformed")
-
-
-_CONTAINERS: Mapping[str, Callable[[Shape, _Tree], object]] = {
-    "structure": _structure,
-    "list": _list,
-}
-_SCALARS: Mapping[str, Callable[[str], object]] = {
-    "boolean": lambda text: ("false", "true").index(text.lower()) == 1,
-    "integer": int,
-    "long": int,
-}
-"""The shapes that the account's operations take; only unsupported operations take maps."""

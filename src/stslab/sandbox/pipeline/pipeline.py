@@ -8,8 +8,8 @@ and is answered when that is saved.
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -26,10 +26,11 @@ from stslab.sandbox.api.model import (
     HttpRequest,
     Params,
     Service,
+    denial,
     unsupported,
 )
 from stslab.sandbox.pipeline import naming
-from stslab.sandbox.pipeline.authorization import Judge, LastUses, check_session
+from stslab.sandbox.pipeline.authorization import Judge, LastUses, check_session, noting
 from stslab.sandbox.pipeline.log import DecisionLog, Seen
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED
 from stslab.sandbox.signing.signature import (
@@ -80,38 +81,49 @@ class Pipeline:
 
     def handle(self, http: HttpRequest) -> ApiResponse:
         """Answer one HTTP request; an error becomes AWS's error answer."""
-        return self._logged(http, self._answer)
+        return self._respond(http, self._answer)
 
     def refuse(self, head: HttpRequest) -> ApiResponse | None:
         """The refusal of a request whose head can't be authenticated; None: read its body."""
         try:
             self._authenticator.expect(head)
         except ApiFault:
-            return self._logged(head, self._expect)
+            return self._respond(head, self._expect)
         return None
 
     def _expect(self, seen: Seen) -> ApiResponse:
         self._authenticator.expect(seen.http)
         raise faults.unavailable()  # its key was created a moment ago
 
-    def _logged(self, http: HttpRequest, answer: Callable[[Seen], ApiResponse]) -> ApiResponse:
+    def _respond(self, http: HttpRequest, answer: Callable[[Seen], ApiResponse]) -> ApiResponse:
         service = addressed_service(http)
         seen = Seen(service, _request_id(service), http)
-        notes = self._judge.start()
-        fault: ApiFault | None = None
         try:
-            response = answer(seen)
-        except ApiFault as refused:
-            fault = refused
-        except Closed:
-            fault = faults.unavailable()
-        except Exception as error:  # noqa: BLE001 - whatever fails, the client gets AWS's answer
-            _LOG.error("a request to %s failed\n%s", seen.service, faults.where(error))
-            fault = faults.failure(seen.service)
-        if fault is not None:
-            response = serialize.fault(seen.service, fault, seen.request_id, http)
-        self._log.record(self._state.now(), seen, notes, fault)
-        return response
+            with self._logged(seen):
+                try:
+                    return answer(seen)
+                except ApiFault:
+                    raise
+                except Closed:
+                    raise faults.unavailable() from None
+                except Exception as error:  # whatever fails, the client gets AWS's answer
+                    _LOG.error("a request to %s failed\n%s", seen.service, faults.where(error))
+                    raise faults.failure(seen.service) from error
+        except ApiFault as fault:
+            return serialize.fault(seen.service, fault, seen.request_id, http)
+
+    @contextmanager
+    def _logged(self, seen: Seen) -> Iterator[None]:
+        """Log the request with what is decided in the block, and with its error."""
+        fault: ApiFault | None = None
+        with noting() as notes:
+            try:
+                yield
+            except ApiFault as refused:
+                fault = refused
+                raise
+            finally:
+                self._log.record(self._state.now(), seen, notes, fault)
 
     def _answer(self, seen: Seen) -> ApiResponse:
         verified = self._authenticator.authenticate(seen.http)
@@ -140,18 +152,8 @@ class Pipeline:
     ) -> Answer:
         """Decide and carry out a call that a service makes; see :class:`Internal`."""
         api = replace(self._api(caller, service, operation, params, _FROM_INSIDE), via=via)
-        outer = self._judge.notes()
-        notes = self._judge.start()
-        fault: ApiFault | None = None
-        try:
+        with self._logged(Seen(service, api.request_id, api.http, api)):
             return self._carry_out(api)
-        except ApiFault as refused:
-            fault = refused
-            raise
-        finally:
-            seen = Seen(service, api.request_id, api.http, api)
-            self._log.record(self._state.now(), seen, notes, fault)
-            self._judge.resume(outer)
 
     def would(self, calls: Sequence[Would]) -> tuple[list[Decision], ApiFault | None, bool]:
         """How the last of these calls would be decided after the others, without making any.
@@ -161,24 +163,19 @@ class Pipeline:
         decisions are those that the policies would make.
         """
         fork = Transaction(self._state.snapshot)
-        outer = self._judge.notes()
-        notes: list[Decision] = []
         fault: ApiFault | None = None
-        try:
-            for call in calls:
-                notes, fault = self._judge.start(), None
-                api = self._api(*call, _FROM_HERE)
+        for call in calls:
+            api, fault = self._api(*call, _FROM_HERE), None
+            with noting() as notes:
                 try:
                     self._carry_out(api, fork)
                 except ApiFault as refused:
                     fault = refused
-            accepted = bool(notes) or fault is None or fault.code not in UNAUTHENTICATED
-            if not accepted:
+        accepted = bool(notes) or fault is None or fault.code not in UNAUTHENTICATED
+        if not accepted:
+            with noting() as notes:
                 for need in self._services[api.service].needs(fork, api):
-                    with suppress(ApiFault):
-                        self._judge.require(fork, api, need)
-        finally:
-            self._judge.resume(outer)
+                    self._judge.decide(fork, api, need)
         return notes, fault, accepted
 
     def _api(
@@ -219,7 +216,9 @@ class Pipeline:
         if api.service in _CHECKED:
             operations.check(api.service, api.operation, api.params)
         for need in service.needs(view, api):
-            self._judge.require(view, api, need)
+            decision = self._judge.decide(view, api, need)
+            if not decision.allowed:
+                raise denial(api, need, decision)
 
 
 def _request_id(service: str) -> str:

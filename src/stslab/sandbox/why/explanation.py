@@ -11,11 +11,13 @@ from stslab.errors import PolicyError
 from stslab.policy import Outcome, messages
 from stslab.policy.decision import Layer
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Decided, Event, is_refused
-from stslab.sandbox.why.options import ALLOWS_MORE, Option, Reason, options, texts
-from stslab.sandbox.why.situation import Situation
+from stslab.sandbox.why.changes import Option, Reason, Situation, additions, options, texts
 
 Explanation = dict[str, Any]
-"""An explanation, or a part of one: a JSON object."""
+"""A JSON object."""
+Advice = Sequence[tuple[str, Sequence[Option]]]
+"""For each layer, the options that help."""
+_ON_OBJECT = re.compile("(?!List).*Object.*")
 _BESIDE_POLICIES = (
     "No policy refused it. A rule of the service did: AWS's message names it.",
     "The policies allow it. A rule of the service refused it: AWS's message names it.",
@@ -48,22 +50,19 @@ def explain(event: Event, beside: Beside) -> Explanation:
     [{"what", "statement", "command"}]}``. ``complete``: whether the first options of all layers
     together would make the request allowed, found by deciding it again; None: not known.
     """
-    decision = telling_decision(event)
-    code = event.get("errorCode", "")
+    refused = [one for one in event["decisions"] if one["decision"] != "Allowed"]
+    decision = next(iter(refused or event["decisions"][-1:]), None)
+    code, message = event.get("errorCode", ""), event.get("errorMessage", "")
     if code in UNAUTHENTICATED and decision is None:
-        key = event["userIdentity"].get("accessKeyId", "")
-        facts, gone_by = beside.key(key), ""
-        if facts and not (facts["known"] and facts["active"]):
-            role = facts.get("role", "")
-            gone_by = _gone_by(beside.events(), "RoleName", role)
-            gone_by = gone_by or _gone_by(beside.events(), "AccessKeyId", key)
-        reason = _unauthenticated(code, event.get("errorMessage", ""), facts, gone_by)
+        reason = _unauthenticated(event, beside)
         return _explanation(event, None, reason.why, _advice("authentication", reason.fixes))
     if code in UNVERIFIED and decision is None:
-        reason = _unverified(event.get("errorMessage", ""))
+        tokens = texts().tokens
+        matching = (reason for start, reason in tokens.items() if message.startswith(start))
+        reason = next(matching, tokens["else"])
         return _explanation(event, None, reason.why, _advice("identity provider", reason.fixes))
     if decision is None or decision["decision"] == "Allowed":
-        read = messages.read(f"{code}: {event.get('errorMessage', '')}") if code else None
+        read = messages.read(f"{code}: {message}") if code else None
         steps = messages.advise(read).steps if read and read.known else ()
         advice = _advice("request", [step.what for step in steps if not step.commands])
         return _explanation(event, decision, _without_refusal(event, decision), advice)
@@ -74,14 +73,6 @@ def explain(event: Event, beside: Beside) -> Explanation:
         why = f"{_NO_ROLE} {_gone_by(beside.events(), 'RoleName', name)}".rstrip()
         return _explanation(event, decision, why, _advice("role", (fix,)))
     return {**_denial(event, decision), "callers": list(beside.may())}
-
-
-def telling_decision(event: Event) -> Decided | None:
-    """The decision that refused, else the last one; None if there is none."""
-    decisions = event["decisions"]
-    refused = [one for one in decisions if one["decision"] != "Allowed"]
-    chosen = refused[:1] or decisions[-1:]
-    return chosen[0] if chosen else None
 
 
 def _without_refusal(event: Event, decision: Decided | None) -> str:
@@ -95,39 +86,21 @@ def _without_refusal(event: Event, decision: Decided | None) -> str:
 
 
 def _denial(event: Event, decision: Decided) -> Explanation:
-    situation, why, called = Situation.of(decision), _sentence(decision), event["eventName"]
-    if decision["action"] == "s3:ListBucket" and re.fullmatch("(?!List).*Object.*", called):
+    """The reason in AWS's words, and the layers that refuse if there is more than one."""
+    situation, reason = Situation.of(decision), decision["reason"]
+    why = f"Denied {reason}." if reason.startswith("with ") else f"Denied: {reason}."
+    kinds = dict.fromkeys(one["layer"] for one in decision["layers"] if one["blocks"])
+    if len(kinds) > 1:
+        why += f" Each of these refuses, and has to be changed: {', '.join(kinds)}."
+    if decision["action"] == "s3:ListBucket" and _ON_OBJECT.fullmatch(event["eventName"]):
         why += " There is no such object, which S3 says only to callers who may list the bucket."
     if situation is None:
         return _explanation(event, decision, why, [])
     advice, complete = _plan(situation)
-    changes = [
-        {
-            "layer": layer,
-            "options": [
-                {"what": one.what, "statement": one.statement, "command": one.command}
-                for one in working
-            ],
-        }
-        for layer, working in advice
-    ]
-    return {**_explanation(event, decision, why, changes), "complete": complete}
+    return {**_explanation(event, decision, why, advice), "complete": complete}
 
 
-def _sentence(decision: Decided) -> str:
-    """The reason in AWS's words, and the layers that refuse if there is more than one."""
-    blocking = [one["layer"] for one in decision["layers"] if one["blocks"]]
-    reason = decision["reason"]
-    sentence = f"Denied {reason}." if reason.startswith("with ") else f"Denied: {reason}."
-    kinds = list(dict.fromkeys(blocking))
-    if len(kinds) > 1:
-        sentence += f" Each of these refuses, and has to be changed: {', '.join(kinds)}."
-    return sentence
-
-
-def _explanation(
-    event: Event, decision: Decided | None, why: str, changes: list[Explanation]
-) -> Explanation:
+def _explanation(event: Event, decision: Decided | None, why: str, advice: Advice) -> Explanation:
     request = {name: value for name, value in event.items() if name != "decisions"}
     kept = {key: value for key, value in (decision or {}).items() if key != "policies"}
     return {
@@ -135,25 +108,34 @@ def _explanation(
         "decision": kept or None,
         "why": why,
         "callers": [],
-        "changes": changes,
+        "changes": [
+            {
+                "layer": layer,
+                "options": [
+                    {"what": one.what, "statement": one.statement, "command": one.command}
+                    for one in chosen
+                ],
+            }
+            for layer, chosen in advice
+        ],
         "complete": None,
     }
 
 
-def _advice(layer: str, fixes: Iterable[str]) -> list[Explanation]:
-    options = [{"what": what, "statement": None, "command": ""} for what in fixes]
-    return [{"layer": layer, "options": options}] if options else []
+def _advice(layer: str, fixes: Iterable[str]) -> Advice:
+    found = [Option(what, None) for what in fixes]
+    return [(layer, found)] if found else []
 
 
 _MOST_ROUNDS = 8
 
 
-def _plan(situation: Situation) -> tuple[list[tuple[str, tuple[Option, ...]]], bool]:
+def _plan(situation: Situation) -> tuple[Advice, bool]:
     """What to change, layer by layer, and whether the request is then allowed.
 
     One option per layer is enough; the first is the best.
     """
-    plan: list[tuple[str, tuple[Option, ...]]] = []
+    plan: list[tuple[str, Sequence[Option]]] = []
     for _ in range(_MOST_ROUNDS):
         decision = situation.decide()
         layer = next((each for each in decision.layers if each.blocks), None)
@@ -173,8 +155,7 @@ def _working(situation: Situation, layer: Layer) -> tuple[Option, ...]:
     tried = tuple(_tried(situation, layer, options(situation, layer)))
     if layer.outcome is Outcome.EXPLICITLY_DENIED or any(each.after for each in tried):
         return tried
-    more = ALLOWS_MORE.get(layer.kind)
-    return tried + tuple(_tried(situation, layer, more(situation, layer)) if more else ())
+    return (*tried, *_tried(situation, layer, additions(situation, layer)))
 
 
 def _tried(situation: Situation, layer: Layer, ideas: Iterator[Option]) -> Iterator[Option]:
@@ -205,22 +186,24 @@ _AGAIN = "If a run of a lab made it, `stslab run` makes it again."
 _UNKNOWN_KEY = ("InvalidClientTokenId", "InvalidAccessKeyId", "InvalidToken")
 
 
-def _unauthenticated(code: str, message: str, key: Event | None, gone: str = "") -> Reason:
-    """Why AWS answered with this code. ``key``: the facts about the access key now, if known.
-
-    ``gone``: how the key was deleted or made inactive, or its role deleted, if the log has it.
-    """
-    if code == "SignatureDoesNotMatch" and message.startswith("Signature "):
+def _unauthenticated(event: Event, beside: Beside) -> Reason:
+    """Why AWS answered with this code, and how the access key was lost, if the log has it."""
+    code, codes = event["errorCode"], texts().codes
+    if code == "SignatureDoesNotMatch" and event.get("errorMessage", "").startswith("Signature "):
         code = "RequestTimeTooSkewed"
-    codes = texts().codes
-    reason = codes.get(code, codes["else"])
-    if code not in _UNKNOWN_KEY or key is None:
+    reason, key_id = codes.get(code, codes["else"]), event["userIdentity"].get("accessKeyId", "")
+    key = beside.key(key_id) if code in _UNKNOWN_KEY else None
+    if key is None:
         return reason
+    gone = ""
+    if not (key["known"] and key["active"]):
+        gone = _gone_by(beside.events(), "RoleName", key.get("role", ""))
+        gone = gone or _gone_by(beside.events(), "AccessKeyId", key_id)
     fixes = (_AGAIN, *reason.fixes) if gone else reason.fixes
     return Reason(f"{_of_key(key)} {gone}".strip(), fixes)
 
 
-def _of_key(key: Event) -> str:
+def _of_key(key: Mapping[str, Any]) -> str:
     if key.get("role"):
         return "The session's role was deleted, so its credentials are no longer valid."
     if not key["known"]:
@@ -262,10 +245,3 @@ def _by(event: Event) -> str:
     through = f", through {identity['invokedBy']}" if identity.get("invokedBy") else ""
     called, request = event["eventName"], str(event["requestID"])[:8]
     return f"on {day} at {time} UTC by {who}{through} (iam:{called}, request {request})"
-
-
-def _unverified(message: str) -> Reason:
-    """Why AWS refused a token or an assertion with this message."""
-    tokens = texts().tokens
-    matching = (reason for start, reason in tokens.items() if message.startswith(start))
-    return next(matching, tokens["else"])

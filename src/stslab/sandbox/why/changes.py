@@ -1,0 +1,388 @@
+"""A logged decision, made again as it was and after a change, and the changes that may help.
+
+A change is only an idea: whether it helps is found by deciding the request again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from stslab.errors import PolicyError
+from stslab.policy import (
+    Decision,
+    NamedPolicy,
+    Outcome,
+    Policies,
+    PolicyKind,
+    Principal,
+    Request,
+    authorize,
+    parse,
+)
+from stslab.policy.cases import read_principal
+from stslab.policy.decision import Layer
+from stslab.policy.documents.statement import Mismatch
+from stslab.policy.documents.statement import Statement as Read
+from stslab.sandbox.api.identifiers import PARTNER
+from stslab.sandbox.iam import aws_policies
+from stslab.sandbox.pipeline.log_file import Decided
+from stslab.structures import beside, listed
+from stslab.vocabulary import LATEST
+
+Document = Mapping[str, Any]
+Statement = Document
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """A request, and all policies that apply to it, by kind.
+
+    A boundary or session policy that is known, but has no document, allows nothing.
+    """
+
+    request: Request
+    policies: Mapping[PolicyKind, tuple[NamedPolicy, ...]]
+
+    @classmethod
+    def of(cls, logged: Decided) -> Situation | None:
+        """The situation of a logged decision.
+
+        None if the log does not have enough of it to come to the same decision.
+        """
+        if "policies" not in logged:
+            return None
+        held: dict[PolicyKind, tuple[NamedPolicy, ...]]
+        held = {PolicyKind(layer["layer"]): () for layer in logged["layers"]}
+        try:
+            for one in logged["policies"]:
+                kind = PolicyKind(one["layer"])
+                named = NamedPolicy(one["policy"], parse(one["document"], kind))
+                held[kind] = (*held.get(kind, ()), named)
+            situation = cls(_request(logged), held)
+        except PolicyError:
+            return None
+        return situation if situation.decide().outcome == logged["decision"] else None
+
+    def decide(self) -> Decision:
+        held = self.policies
+        theirs = held.get(PolicyKind.TRUST) or held.get(PolicyKind.RESOURCE)
+        policies = Policies(
+            identity=held.get(PolicyKind.IDENTITY, ()),
+            resource=theirs[0] if theirs else None,
+            boundaries=held.get(PolicyKind.BOUNDARY),
+            session=held.get(PolicyKind.SESSION),
+        )
+        return authorize(self.request, policies)
+
+    def asked_with(self, context: Mapping[str, str]) -> Situation:
+        """The situation with these values of condition keys in the request."""
+        gone = {key.lower() for key in context}
+        kept = {
+            key: value for key, value in self.request.context.items() if key.lower() not in gone
+        }
+        return Situation(self.request._replace(context=kept | dict(context)), self.policies)
+
+    def with_policy(self, kind: PolicyKind, name: str, document: Document | None) -> Situation:
+        """The situation with this document as the named policy, old or new; None: without it."""
+        held = {one.name: one for one in self.policies.get(kind, ())}
+        if document is None:
+            del held[name]
+        else:
+            held[name] = NamedPolicy(name, parse(dict(document), kind))
+        return Situation(self.request, {**self.policies, kind: tuple(held.values())})
+
+
+def _request(logged: Decided) -> Request:
+    context, action, arn = logged["context"], logged["action"], logged["principal"]
+    user_id, own = str(context.get("aws:userid", "")), str(context.get("aws:PrincipalArn", ""))
+    if ":assumed-role/" in arn:
+        principal = Principal.from_arn(arn, user_id=user_id, issuer=own)
+    else:
+        federated = action.lower().startswith("sts:assumerolewith")
+        principal = read_principal(arn, federated, False, user_id)
+    owner = context.get("aws:ResourceAccount")
+    owner = principal.account if owner == aws_policies.ACCOUNT else owner
+    return Request(principal, action, logged["resource"], context, owner)
+
+
+# -- the options ----------------------------------------------------------------------------
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """A cause, and what to do about it."""
+
+    why: str
+    fixes: tuple[str, ...] = ()
+
+
+class Texts(msgspec.Struct, frozen=True):
+    """The sections of ``texts.yaml``."""
+
+    codes: dict[str, Reason]
+    tokens: dict[str, Reason]
+    protects: dict[str, str]
+    filled: dict[str, str]
+    writes: dict[str, str]
+
+
+@cache
+def texts() -> Texts:
+    return msgspec.convert(beside(__file__, "texts.yaml"), Texts)
+
+
+_THEIRS = (PolicyKind.TRUST, PolicyKind.RESOURCE)
+_ANEW = (PolicyKind.IDENTITY, PolicyKind.SESSION)
+_S3, _NEW = "arn:aws:s3:::", "new"
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One change: ``what`` in a sentence, and the situation ``after`` it, None if not known.
+
+    ``statement`` is the policy statement to change or add, ``command`` an aws command line that
+    makes the change; either may be missing.
+    """
+
+    what: str
+    after: Situation | None
+    statement: Statement | None = None
+    command: str = ""
+
+
+def options(situation: Situation, layer: Layer) -> Iterator[Option]:
+    """Changes to what is there for a layer that refuses, the best one first."""
+    if layer.outcome is Outcome.EXPLICITLY_DENIED:
+        for policy, statement in _statements(layer, Mismatch.NONE, allows=False):
+            yield from _asked_otherwise(situation, statement, holding=False)
+            yield _without(situation, layer.kind, policy, statement)
+        return
+    if situation.request.principal.arn == "anonymous":
+        yield Option("Sign the request: use credentials, not --no-sign-request.", None)
+    for policy, statement in _statements(layer, Mismatch.CONDITION):
+        yield from _asked_otherwise(situation, statement, holding=True)
+        yield from _about_condition(situation, layer.kind, policy, statement)
+
+
+def _statements(
+    layer: Layer, mismatch: Mismatch, *, allows: bool = True
+) -> Iterator[tuple[NamedPolicy, Read]]:
+    for reading in layer.readings:
+        for statement in reading.policy.document.statements:
+            if statement.allows is allows and reading.mismatch(statement) is mismatch:
+                yield reading.policy, statement
+
+
+def _tests(situation: Situation, statement: Read, *, holding: bool) -> list[Document]:
+    """The tests in the conditions of a statement that hold, or that do not."""
+    context = situation.decide().question.context
+    tests = (each.explain(context) for each in statement.conditions)
+    return [test for test in tests if test["holds"] is holding]
+
+
+def _asked_otherwise(situation: Situation, statement: Read, *, holding: bool) -> Iterator[Option]:
+    """The option to set keys so that tests hold, or (``holding`` False) do not, if a caller can."""
+    values, ways = {}, {}
+    for test in _tests(situation, statement, holding=not holding):
+        key, value = test["key"], _value(test, holding=holding)
+        if value and (way := _way_to_fill(key, value)):
+            values[key], ways[key] = value, way
+    if values:
+        yield Option(f"Call it {' and '.join(ways.values())}.", situation.asked_with(values))
+
+
+# -- a Deny that applies -------------------------------------------------------------------
+
+
+def _without(
+    situation: Situation, kind: PolicyKind, policy: NamedPolicy, statement: Read
+) -> Option:
+    document = policy.document.document
+    kept = [each for at, each in enumerate(listed(document["Statement"])) if at != statement.index]
+    changed = {**document, "Statement": kept} if kept else None
+    what = f"Take {statement.label} out of the {policy.name}, or narrow what it denies:"
+    return _put(situation, kind, policy.name, changed, what, statement=statement.source)
+
+
+# -- an Allow whose condition does not hold ------------------------------------------------
+
+
+def _about_condition(
+    situation: Situation, kind: PolicyKind, policy: NamedPolicy, statement: Read
+) -> Iterator[Option]:
+    failing = _tests(situation, statement, holding=False)
+    if any(test["key"].lower() in _CLOCK for test in failing):
+        what = "Call it at a time that its Condition allows: stslab sandbox clock shows the time."
+        yield Option(what, None)
+    document = policy.document.document
+    statements = listed(document["Statement"])  # also a single one that is in no list
+    statements[statement.index] = changed = _fitting(statement.source, failing)
+    keys = list(dict.fromkeys(test["key"] for test in failing))
+    guards = " ".join(dict.fromkeys(map(protects, keys)))
+    what = (
+        f"The Condition on {' and '.join(keys)} in the {policy.name} is there for a reason. "
+        f"{guards} If this request should be allowed all the same, change the Condition:"
+    )
+    after = {**document, "Statement": statements}
+    yield _put(situation, kind, policy.name, after, what, statement=changed)
+
+
+def _fitting(source: Statement, failing: Sequence[Document]) -> Statement:
+    """The statement with its failing conditions widened to the request's values, or removed."""
+    condition = {operator: dict(keys) for operator, keys in source["Condition"].items()}
+    for test in failing:
+        keys, found = condition[test["operator"]], test["found"]
+        lists = isinstance(found, str) and "not" not in test["operator"].lower()
+        if lists and test["operator"].lower().startswith(("string", "arn", "ipaddress")):
+            before = keys[test["key"]]
+            keys[test["key"]] = [*([before] if isinstance(before, str) else before), found]
+        else:
+            del keys[test["key"]]
+    kept = {operator: keys for operator, keys in condition.items() if keys}
+    changed = {key: value for key, value in source.items() if key != "Condition"}
+    return {**changed, "Condition": kept} if kept else changed
+
+
+# -- no Allow that matches -----------------------------------------------------------------
+
+
+def additions(situation: Situation, layer: Layer) -> Iterator[Option]:
+    """The statement that may be added to a layer that refuses."""
+    request, kind = situation.request, layer.kind
+    policy = next((reading.policy for reading in layer.readings), None)
+    name, what = _addressed(request, kind, policy.name if policy else "")
+    if name:
+        statement = _allowing(request, kind)
+        document: Document = {"Version": LATEST, "Statement": []}
+        if policy and kind not in _ANEW:
+            document = policy.document.document
+        after = {**document, "Statement": [*listed(document["Statement"]), statement]}
+        yield _put(situation, kind, name, after, what, statement=statement)
+
+
+def _addressed(request: Request, kind: PolicyKind, name: str) -> tuple[str, str]:
+    """The policy to add to, which is ``name``, a new one, or empty, and what to say."""
+    if kind is PolicyKind.IDENTITY:
+        if name := _new_policy_name(request):
+            who = _own_arn(request).rpartition(":")[2].replace("/", " ", 1)
+            to = "add this statement to one of its policies, or as a new one:"
+            return name, f"Allow {who} to do it: {to}"
+        return _NEW, "Add this statement to a policy of the user who called GetFederationToken:"
+    if kind is PolicyKind.SESSION:
+        return _NEW, (
+            "A session policy can't be changed. Get a new session, without a session policy or "
+            "with one that has this statement too:"
+        )
+    if kind is PolicyKind.BOUNDARY and not name:
+        return _NEW, "Its permissions boundary was deleted. Set another one that allows this:"
+    if kind is PolicyKind.BOUNDARY and not _words(name):  # an AWS managed policy
+        return name, f"The {name} can't be changed. Set another boundary that has this too:"
+    if kind is PolicyKind.RESOURCE and request.resource.startswith(_S3):
+        name = name or f"bucket policy of {request.resource.removeprefix(_S3).partition('/')[0]}"
+    return name, f"Add this statement to the {name}:"
+
+
+def _allowing(request: Request, kind: PolicyKind) -> Statement:
+    """The statement that allows the request. A trust or bucket policy must name the caller.
+
+    Within one account the trust policy names the account, with a condition on the user: a user
+    named as its principal would need no policy of its own.
+    """
+    caller = request.principal
+    statement: dict[str, Any] = {"Effect": "Allow"}
+    if kind in _THEIRS:
+        own = {"AWS": _own_arn(request)} if caller.member else {"Federated": caller.arn}
+        statement["Principal"] = "*" if caller.arn == "anonymous" else own
+    statement["Action"] = request.action
+    if kind is not PolicyKind.TRUST:
+        statement["Resource"] = request.resource
+    elif caller.account and caller.account == request.resource_account:
+        statement["Principal"] = {"AWS": f"arn:aws:iam::{caller.account}:root"}
+        statement["Condition"] = {"ArnEquals": {"aws:PrincipalArn": _own_arn(request)}}
+    return statement
+
+
+def _put(
+    situation: Situation,
+    kind: PolicyKind,
+    name: str,
+    document: Document | None,
+    what: str,
+    *,
+    statement: Statement,
+) -> Option:
+    """The option to write this document as the named policy; None: to delete the policy."""
+    request = situation.request
+    account = request.resource_account if kind in _THEIRS else request.principal.account
+    words, profile = _words(name) if document else [], "partner" if account == PARTNER else "admin"
+    text = json.dumps(document, ensure_ascii=False)
+    command = shlex.join(["aws", *words, text, "--profile", profile]) if words else ""
+    return Option(what, situation.with_policy(kind, name, document), statement, command)
+
+
+_BOOLEANS = {"true": "false", "false": "true"}
+_TAGS = ("aws:requesttag/", "with the tag {tag}={value}: --tags Key={tag},Value={value}")
+_CLOCK = ("aws:currenttime", "aws:epochtime", "aws:tokenissuetime")
+
+
+def _way_to_fill(key: str, value: str) -> str:
+    """How a caller sets the key to this value; empty if a caller can't."""
+    lower = key.lower()
+    prefix, tagged = _TAGS
+    if lower.startswith(prefix):
+        return tagged.format(tag=key[len(prefix) :], value=value)
+    return texts().filled.get(lower, "").format(value=value)
+
+
+def _value(test: Document, *, holding: bool) -> str:
+    """A value of the key that may make the test hold, or not hold; empty if none is known."""
+    if test["key"].lower() == "aws:multifactorauthage":
+        return "0"  # of a new code
+    wanted = test["wanted"]
+    first = wanted if isinstance(wanted, str) else next(iter(wanted), "")
+    operator = test["operator"].lower()
+    if "bool" in operator and not holding:
+        return _BOOLEANS.get(first.lower(), "")
+    if "*" in first or "?" in first:
+        return ""
+    fits = ("not" not in operator) is holding
+    return first if fits else ""
+
+
+_TAG_KEYS = ("principaltag/", "requesttag/", "resourcetag/")
+
+
+def protects(key: str) -> str:
+    """What a condition on the key protects against, in a sentence."""
+    lower = key.lower()
+    if any(part in lower for part in _TAG_KEYS):
+        return "It keeps out requests without that tag."
+    known, claim = texts().protects, lower.rpartition(":")[2]
+    return known.get(lower) or known.get(claim, "It keeps out all requests that do not meet it.")
+
+
+def _words(name: str) -> list[str]:
+    """The aws command that writes the policy with this name, up to its text; empty if none can."""
+    for form, words in texts().writes.items():
+        if found := re.fullmatch(form, name):
+            return [word.format(*found.groups()) for word in words.split()]
+    return []
+
+
+def _new_policy_name(request: Request) -> str:
+    """The name of a new inline policy for the caller; empty if it can't have one."""
+    kind, _, name = _own_arn(request).rpartition(":")[2].partition("/")
+    if kind not in ("user", "role"):
+        return ""
+    title = f"allow-{request.action.replace(':', '-')}"
+    return f"inline policy {title} of {kind} {name.rpartition('/')[2]}"
+
+
+def _own_arn(request: Request) -> str:
+    """The caller's ARN as policies name it: for a role's session, the role's."""
+    principal = request.principal
+    return principal.issuer if ":assumed-role/" in principal.arn else principal.arn
