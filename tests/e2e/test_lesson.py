@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from tests.e2e.machine import PROVED, Machine
@@ -65,7 +66,11 @@ def test_a_wrong_prediction_is_told_so(opened: Open) -> None:
     terminal.enter()  # Enter alone answers nothing
     terminal.wait("What will AWS answer?", "Type 1, 2 or 0, or type a word: `help` lists them.")
     terminal.key("2")
-    text = terminal.wait("Allowed: it needs no permission.\n", "You said: Denied: no policy of sts")
+    text = terminal.wait(
+        "Allowed: it needs no permission.\n",
+        "You said: Denied: no policy of sts",
+        ":user/sts-test-user",
+    )
     assert "question" not in text
     terminal.enter()
     terminal.wait("sts wants to list all buckets", "question 2 of")
@@ -308,6 +313,30 @@ def test_every_word_at_a_question(opened: Open) -> None:
     terminal.wait("sts wants to list all buckets", "question 2 of")
     terminal.enter("q")
     assert terminal.ended() == 0
+
+
+SECRET = re.compile(rb"(?<![\w/+])(?=[0-9a-f]*[A-Zg-z/+])(?:[\w/+]{60}|[\w/+]{40}(?![\w/+]))")
+
+
+def test_an_allowed_call_shows_the_answer_without_its_secrets(
+    opened: Open, machine: Machine
+) -> None:
+    assert machine.stslab("run", "external-id", "--yes", "--to", "two-accounts").code == 0
+    terminal = opened("run", "external-id")
+    text = terminal.wait("Enter goes on")
+    while "Your answer" not in text:
+        terminal.enter()
+        text = terminal.changed(text)
+    terminal.key("1")
+    text = terminal.wait("AWS said: Credentials: ", '"AssumedRoleId": "AROA', "Enter goes on")
+    assert '"SecretAccessKey": "********", "SessionToken": "********"' in " ".join(text.split())
+    known = (machine.state / "profiles" / "sandbox" / "credentials").read_bytes()
+    assert SECRET.search(known)  # as secrets look
+    kept = b"".join(path.read_bytes() for path in machine.state.glob("journal*"))
+    assert not SECRET.search(terminal.seen)
+    told = machine.stslab("report", "--json").said + machine.stslab("sandbox", "log", "--json").said
+    assert not SECRET.search(told.encode())
+    assert b'SecretAccessKey": "*' not in kept  # nor is the answer kept
 
 
 def test_without_predictions_nothing_is_asked(opened: Open, machine: Machine) -> None:

@@ -213,3 +213,18 @@ def test_a_call_with_two_possible_callers_asks_who_calls() -> None:
     for claim, named in says.items():
         title = f"With the keys of theirs, and {named}: list all buckets"
         assert asked(lab, check_of(lab, claim)) == title
+
+
+def test_a_cell_is_hidden_only_until_it_is_asked_about_as_it_is_now() -> None:
+    lab = bundled_lab("narrower")
+    stages = {stage.id: stage for stage in lab.stages}
+    may = ("put-may", "clerk")
+    # The boundary changes it, and is asked about; the last stage asks again, unchanged.
+    bounded = stages["boundary"]
+    assert may in questions.to_come(lab, bounded, 0)
+    assert may not in questions.to_come(lab, bounded, len(bounded.checkpoint))
+    last = stages["bucket-policy"]
+    assert may in questions.to_come(lab, last, 0)
+    assert may not in questions.to_come(lab, last, len(last.checkpoint))
+    first = stages["session-policy"]  # where the clerk may still put it, as nobody asks
+    assert may not in questions.to_come(lab, first, len(first.checkpoint))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from stslab.lab.model import Cell, Check, LabFile
+from stslab.lab.model import Cell, Check, LabFile, Stage
 from stslab.lesson.evidence import statements_of
 from stslab.lesson.verdict import UNBELIEVED, GateReading, Verdict
 from stslab.vocabulary import Gate
@@ -177,6 +177,28 @@ def row(lab: LabFile, check: Check) -> str:
     call = check.call, _named(check.params)
     rows = ((name, (cell.call, _named(cell.params))) for name, cell in lab.access.items())
     return next((name for name, its_call in rows if its_call == call), "")
+
+
+def to_come(lab: LabFile, stage: Stage, first: int) -> frozenset[tuple[str, str]]:
+    """The cells of the access table that the next questions are about, to be hidden until then.
+
+    Those are the stage's questions from ``first`` on, and of later ones those about a cell that no
+    earlier question was about, and that no stage changes before.
+    """
+    now = lab.stages.index(stage), first
+    known, found = set[tuple[str, str]](), set[tuple[str, str]]()
+    for at, one in enumerate(lab.stages):
+        changes = {(each.cell, each.identity) for each in one.changes}
+        known = known - changes if at <= now[0] else known | changes
+        for number, check in enumerate(one.checkpoint):
+            key = row(lab, check), check.identity
+            if check.ask is None or not key[0]:
+                continue
+            if (at, number) < now:
+                known.add(key)
+            elif at == now[0] or key not in known:
+                found.add(key)
+    return frozenset(found)
 
 
 def _named(params: Mapping[str, object]) -> dict[str, object]:

@@ -365,6 +365,7 @@ class Loop(AtPrompt):
             message,
             check.because or "",
             message if record.denied else "",
+            self.runner.answer,
             title=asking.title,
         )
         if said is not None and said != question.right:
@@ -379,15 +380,7 @@ class Loop(AtPrompt):
         return stage.id not in past.held() and (stage.id, at) in answered
 
     def _to_be_asked(self, stage: Stage, first: int) -> frozenset[access.Key]:
-        """The cells that the checks from ``first`` on ask about, until a stage changes them."""
-        later = self.lab.stages[self.lab.stages.index(stage) + 1 :]
-        parts = (stage.checkpoint[first:], ()), *((one.checkpoint, one.changes) for one in later)
-        found, changed = set[access.Key](), set[access.Key]()
-        for checks, changes in parts:
-            changed |= {(one.cell, one.identity) for one in changes}
-            asked = (one for one in checks if self.predict and one.ask is not None)
-            found |= {(questions.row(self.lab, one), one.identity) for one in asked} - changed
-        return frozenset(key for key in found if key[0])
+        return questions.to_come(self.lab, stage, first) if self.predict else frozenset()
 
     def _callers(self, check: Check) -> dict[str, Verdict]:
         """The verdicts for both profiles that could be the caller, if they differ; else nothing."""

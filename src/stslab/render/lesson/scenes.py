@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from textwrap import shorten
 from typing import Any
 
 import msgspec
@@ -22,12 +23,17 @@ from stslab.render.text.symbols import in_words
 from stslab.runner import events
 from stslab.runner.events import Describe
 from stslab.runner.journal.standing import Concept
+from stslab.runner.ports import Data
+from stslab.structures import listed, text_or_json
 from stslab.vocabulary import Gate
 
 _LABEL = 28
 _GAP = 2
 _NARROWEST, _WIDEST = 7, 14
 """The width of a caller's column in the access table."""
+_GIVING = (Gate.RESOURCE, Gate.TRUST, Gate.IDENTITY)
+"""Gates whose policies give a permission; the others only limit."""
+_MEMBERS, _LONGEST = 3, 160  # of an answer: how many are shown, and characters of each
 _FIND_OUT = (
     "Find out why and fix it, here or in another terminal. `why` explains a little more each time;"
     " you can also use stslab sandbox log, stslab simulate and the aws CLI."
@@ -198,6 +204,7 @@ class Answered(Scene, frozen=True):
     message: str
     because: str
     refusal: str = ""  # AWS's message if it refused
+    answer: Data = {}  # what AWS answered if it did not, without secrets
 
     def body(self, paper: Paper) -> None:
         said, right = map(self.question.answer, (self.said, self.question.right))
@@ -209,6 +216,9 @@ class Answered(Scene, frozen=True):
         if self.refusal:
             paper.blank()
             paper.prose(f"AWS said: {self.refusal}", indent=1, style="dim")
+        elif self.answer:
+            paper.blank()
+            paper.prose(_in_brief(self.answer), indent=1, lead="AWS said:", style="dim")
         paper.blank()
         unbelieved = Gate.SIGNATURE in self.verdict.by
         gates = [GateReading(Gate.SIGNATURE, "is not accepted", decided=True)]
@@ -219,11 +229,10 @@ class Answered(Scene, frozen=True):
             paper.blank()
         if self.because:
             paper.prose(self.because, indent=1)
-        deciding = {each.gate for each in self.verdict.gates}
-        contrasts = deciding and not unbelieved and not self.question.whose
-        if said and said != right and contrasts and deciding.issuperset(said.gates or ()):
+        contrast = self._contrast(said.gates) if said and said != right else ""
+        if contrast:
             paper.blank()
-            paper.prose(self._contrast(said.gates), indent=1)
+            paper.prose(contrast, indent=1)
         if not self.held:
             paper.blank()
             paper.line("failed", f"The lab expects something else: {self.message}", indent=1)
@@ -240,8 +249,11 @@ class Answered(Scene, frozen=True):
         paper.put(body)
 
     def _contrast(self, said: Gates) -> str:
-        """What would have to be different for the wrong answer to be right."""
-        by = self.verdict.by
+        """What makes the wrong answer wrong, if more can be said than that it is."""
+        by, results = self.verdict.by, {one.gate: one.says for one in self.verdict.gates}
+        unread = not results or not results.keys() >= {*(said or ())}
+        if Gate.SIGNATURE in by or self.question.whose or unread:
+            return ""
 
         def named(gates: Iterable[Gate]) -> str:
             labels = (evidence.label(gate, self.who, self.target) for gate in gates)
@@ -249,17 +261,38 @@ class Answered(Scene, frozen=True):
 
         if said is None or (not said and not by):
             return "Policies are one thing; the limits of the service itself are another."
+        allowing = [gate for gate, says in results.items() if says == "allows"]
         if not said:
-            results = {reading.gate: reading.says for reading in self.verdict.gates}
-            too = " too" if "allows" in results.values() else ""
+            too = " too" if allowing else ""
             denied = any(results.get(gate) == "denies" for gate in by)
             verb = "did not deny it" if denied else f"allowed it{too}"
             return f"You would be right if {named(by)} {verb}."
         wrong = [gate for gate in said if gate not in by]
-        if wrong:
-            return f"You would be right if {named(wrong)} refused it."
-        half = named(gate for gate in by if gate not in said)
-        return f"That is half of it: {half} did not allow it."
+        if not wrong:
+            half = named(gate for gate in by if gate not in said)
+            return f"That is half of it: {half} did not allow it."
+        gives = named(gate for gate in allowing if gate in _GIVING)
+        if not gives or any(results.get(gate) != "does not allow" for gate in wrong):
+            return ""
+        return (
+            f"It is true that {named(wrong)} did not allow it. That alone refuses nothing here,"
+            f" since the permission comes from {gives}."
+        )
+
+
+def _in_brief(answer: Data) -> str:
+    """AWS's answer in a few lines: an object's text, the names in its lists, or its members."""
+    lists = {name: value for name, value in answer.items() if isinstance(value, list)}
+    shown = {"Body": answer["Body"]} if "Body" in answer else lists or answer
+    lines = (
+        f"{name}: {', '.join(text_or_json(_named(one)) for one in listed(value)) or 'none'}"
+        for name, value in [*shown.items()][:_MEMBERS]
+    )
+    return "\n".join(shorten(line, _LONGEST, placeholder=" ...") for line in lines)
+
+
+def _named(part: Any) -> Any:
+    return part.get("Name", part.get("Key", part)) if isinstance(part, Mapping) else part
 
 
 class Matrix(Scene, frozen=True):

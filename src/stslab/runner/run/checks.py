@@ -66,6 +66,7 @@ class Checks:
         self._work = work
         self._scope = scope
         self._tell = tell
+        self.answer: Data = {}  # AWS's to the last call, without secrets; empty if it refused
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Make one check of the stage (``number`` counts from 0), and journal its result.
@@ -186,7 +187,7 @@ class Checks:
         return conclude
 
     def _called(self, check: Check, call: Call) -> Outcome:
-        calls = self._work.calls
+        calls, self.answer = self._work.calls, {}
         try:
             outcome = calls.make(call, expected=check.fails)
         except CredentialsError as error:
@@ -195,7 +196,8 @@ class Checks:
             return Refusal(_NO_CREDENTIALS, error.message)
         if isinstance(outcome, Answer):
             calls.learn(outcome.data)
-            return replace(outcome, data=calls.clean(outcome.data))
+            self.answer = calls.clean(outcome.data)
+            return replace(outcome, data=self.answer)
         return outcome
 
     def _gone(self, check: Check) -> Finding:

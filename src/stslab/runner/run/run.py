@@ -334,6 +334,11 @@ class Runner:
         with self._placed(stage.checkpoint[number]):
             return self._open.checks.prove(stage, number)
 
+    @property
+    def answer(self) -> ports.Data:
+        """What AWS answered to the last check, without secrets; empty if it refused."""
+        return self._open.checks.answer
+
     def _earlier(self, stage: Stage, number: int) -> Earlier | None:
         """When a claim was proved, and the stage that has changed it since; or None."""
         past, check = self.past, stage.checkpoint[number]

@@ -1,0 +1,79 @@
+"""What the scenes say."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from stslab.lesson.questions import Answer, Question
+from stslab.lesson.verdict import GateReading, Verdict
+from stslab.render.lesson.scenes import Answered, Scene
+from stslab.render.terminal.paper import Paper
+from stslab.runner.ports import Data
+from stslab.vocabulary import Gate
+
+RESOURCE, TRUST, IDENTITY, BOUNDARY = Gate.RESOURCE, Gate.TRUST, Gate.IDENTITY, Gate.BOUNDARY
+ALLOWS, SILENT, DENIES = "allows", "does not allow", "denies"
+
+
+def drawn(scene: Scene) -> str:
+    out = io.StringIO()
+    scene.draw(Paper(Console(file=out, width=80, height=24)))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("gates", "by", "said", "says"),
+    [
+        ({IDENTITY: SILENT}, {IDENTITY}, set(), "You would be right if the policies of me allowed"),
+        # The bucket's policy is silent, as the learner said; that is not why.
+        (
+            {RESOURCE: SILENT, IDENTITY: ALLOWS, BOUNDARY: SILENT},
+            {BOUNDARY},
+            {RESOURCE},
+            "It is true that the policy of it did not allow it. That alone refuses nothing here",
+        ),
+        ({RESOURCE: SILENT, IDENTITY: ALLOWS}, set(), {RESOURCE}, "It is true that the policy of"),
+        # A sentence would only repeat the answer, or could be untrue.
+        ({RESOURCE: ALLOWS, BOUNDARY: SILENT}, {BOUNDARY}, {RESOURCE}, ""),
+        ({TRUST: ALLOWS, IDENTITY: SILENT}, {IDENTITY}, {TRUST}, ""),
+        ({RESOURCE: SILENT, IDENTITY: SILENT}, {IDENTITY}, {RESOURCE}, ""),
+        ({TRUST: SILENT, IDENTITY: SILENT}, {TRUST, IDENTITY}, {TRUST}, "That is half of it: the"),
+    ],
+)  # fmt: skip
+def test_why_a_wrong_answer_is_wrong(
+    gates: dict[Gate, str], by: set[Gate], said: set[Gate], says: str
+) -> None:
+    readings = tuple(GateReading(gate, result, gate in by) for gate, result in gates.items())
+    told = Verdict(not by, tuple(by), (), readings)
+    answers = Answer(1, "Right", frozenset(by)), Answer(2, "Wrong", frozenset(said))
+    scene = Answered("me", "it", Question(answers, 1), 2, told, True, "", "", title="Call")
+    text = " ".join(drawn(scene).split())
+    assert says in text
+    assert bool(says) is any(words in text for words in ("right if", "half of", "It is true"))
+    assert "refused it" not in text
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"UserId": "AIDA1", "Account": "1", "Arn": "arn:aws:iam::1:user/me"},
+         [" AWS said: UserId: AIDA1", "           Account: 1", "           Arn: arn:aws:iam::1:user/me"]),
+        ({"Buckets": [{"Name": "mine", "CreationDate": "now"}, {"Name": "yours"}], "Owner": {}},
+         [" AWS said: Buckets: mine, yours"]),
+        ({"Buckets": []}, [" AWS said: Buckets: none"]),
+        ({"ETag": "e", "Body": "Hello\nyou"}, [" AWS said: Body: Hello you"]),
+        ({"Credentials": {"AccessKeyId": "ASIA"}}, [' AWS said: Credentials: {"AccessKeyId": "ASIA"}']),
+        ({}, []),
+    ],
+)  # fmt: skip
+def test_what_aws_answers_is_shown_in_a_few_lines(answer: Data, says: list[str]) -> None:
+    told = Verdict(True, (), (), (GateReading(IDENTITY, ALLOWS, False),))
+    question = Question((Answer(1, "Allowed", frozenset()),), 1)
+    scene = Answered("me", "it", question, 1, told, True, "", "", answer=answer, title="Call")
+    rows = drawn(scene).split("\n")
+    assert [row for row in rows if row.startswith((" AWS", " " * 11))] == says
+    assert len(drawn(replace(scene, answer={"Body": "many " * 900})).split("\n")) < len(rows) + 6
