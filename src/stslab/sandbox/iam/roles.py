@@ -3,15 +3,17 @@
 import json
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import partial
+from typing import Any
 
 from msgspec.structs import replace
 
 from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.document import size
 from stslab.policy.documents.statement import Statement
-from stslab.sandbox.api import faults, policies
+from stslab.sandbox.api import faults, identifiers, policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge, Params
 from stslab.sandbox.iam import answers, entities, lookups
 from stslab.sandbox.state.identities import InstanceProfile, Role
@@ -130,7 +132,7 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
     params, service = request.params, request.params["AWSServiceName"]
     if not _SERVICE.fullmatch(service):
         raise faults.access_denied(f"{service} is not a valid AWS service name (Service Principal)")
-    host, _, policy, description = _linked(service)
+    host, _, _, description = _linked(service)
     if params.get("CustomSuffix") and host in _table()["linked"].keys() - _table()["suffixed"]:
         raise faults.invalid_input(f"Custom suffix is not allowed for {service}")
     path, name = _linked_name(params)
@@ -139,7 +141,6 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
             f"Service role name {name} has been taken in this account, please try a different "
             "suffix."
         )
-    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     shown = {"Action": ["sts:AssumeRole"], "Effect": "Allow", "Principal": {"Service": [service]}}
     role = lookups.put_new(
         tx,
@@ -147,12 +148,40 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
         Role,
         name,
         path=path,
-        trust=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
         description=params.get("Description", description),
-        attached=(f"arn:aws:iam::aws:policy{lookups.SERVICE_PATH}{policy}",) if policy else (),
+        **_linked_policies(service),
     )
     put = json.dumps({"Version": "2012-10-17", "Statement": [shown]})
     return {"Role": answers.new_role(role, put)}
+
+
+def of_a_new_account(account: str, now: datetime) -> Iterator[Role]:
+    """The service-linked roles that AWS creates with an account.
+
+    AWS Support User Guide, "Using service-linked roles for AWS Support" and "... for Trusted
+    Advisor".
+    """
+    for host in ("support", "trustedadvisor"):
+        service = f"{host}.amazonaws.com"
+        path, name = _linked_name({"AWSServiceName": service})
+        yield Role(
+            account=account,
+            name=name,
+            path=path,
+            unique_id=identifiers.unique_id("AROA", account),
+            created=now,
+            description=_linked(service)[3],
+            **_linked_policies(service),
+        )
+
+
+def _linked_policies(service: str) -> dict[str, Any]:
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    policy = _linked(service)[2]
+    return {
+        "trust": json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        "attached": (f"arn:aws:iam::aws:policy{lookups.SERVICE_PATH}{policy}",) if policy else (),
+    }
 
 
 def linked_path(request: ApiRequest) -> str:

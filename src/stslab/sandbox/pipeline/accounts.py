@@ -1,6 +1,7 @@
 """The records of a new embedded account: two AWS accounts, each with a root user and an admin.
 
-The administrator is named ``admin``, and has AdministratorAccess and an access key.
+The administrator is named ``admin``, and has AdministratorAccess and an access key. As in AWS,
+each account has two service-linked roles.
 """
 
 import secrets
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER
+from stslab.sandbox.iam import roles
 from stslab.sandbox.iam.users import new_key
 from stslab.sandbox.state.identities import AccessKey, User
 from stslab.sandbox.state.snapshot import Account, Record, Settings, View
@@ -25,6 +27,7 @@ def new() -> Iterator[Record]:
     now = datetime.now(UTC)
     for account, name in ((LEARNER, "learner"), (PARTNER, "partner")):
         yield Account(account=account, name=name, canonical_id=secrets.token_hex(32))
+        yield from roles.of_a_new_account(account, now)
         yield new_key(account, now, None)
         admin = User(
             account=account,
