@@ -20,7 +20,7 @@ _GONE = """
     AWS_ENDPOINT_URL_STS
 """
 _ENDPOINT = re.compile(r"AWS_ENDPOINT_URL(_[A-Z0-9_]+)?")
-_PROXY_EXCEPTION = "127.0.0.1"
+_HERE = "127.0.0.1"  # to which no proxy leads
 
 
 def variables(
@@ -30,9 +30,14 @@ def variables(
     profiles.prepare()
     environ = os.environ if environ is None else environ
     gone = [*_GONE.split(), *filter(_ENDPOINT.fullmatch, environ)]
+    proxied = environ.get("HTTP_PROXY") or environ.get("http_proxy")
+    direct = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    past = {}
+    if proxied and _HERE not in direct:
+        past = dict.fromkeys(("NO_PROXY", "no_proxy"), f"{direct},{_HERE}".lstrip(","))
     return {
         **dict.fromkeys(gone),
-        **_past_the_proxy(environ),
+        **past,
         "AWS_CONFIG_FILE": str(profiles.config_file),
         "AWS_SHARED_CREDENTIALS_FILE": str(profiles.credentials_file),
         "AWS_PROFILE": ADMIN,
@@ -40,16 +45,6 @@ def variables(
         "AWS_DEFAULT_REGION": region,
         "AWS_PAGER": "",
     }
-
-
-def _past_the_proxy(environ: Mapping[str, str]) -> dict[str, str | None]:
-    """``NO_PROXY`` for calls to this machine, if a proxy is set."""
-    proxied = any(environ.get(name) for name in ("HTTP_PROXY", "http_proxy"))
-    listed = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
-    if not proxied or _PROXY_EXCEPTION in listed:
-        return {}
-    value = ",".join(filter(None, [listed, _PROXY_EXCEPTION]))
-    return {"NO_PROXY": value, "no_proxy": value}
 
 
 def applied(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from stslab.structures import listed, texts
 from stslab.vocabulary import Outcome
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -72,20 +73,13 @@ def _statement(statement: _Part) -> Node:
     if "conditions" in differs:
         tests = [_test(each) for each in differs["conditions"]]
         return Node(f"{label} does not apply, because of its Condition:", children=tests)
-    names = _names(differs["wanted"])
+    names = list(texts(differs["wanted"]))  # of a Principal those of all types
     # IAM User Guide, "IAM policy elements: Variables and tags".
     literal = " (a variable is literal text if it has no value, or Version is not 2012-10-17)"
     return Node(
         f"{label} does not apply: its {differs['element']} is {_texts(names)}, and the request "
         f"has {differs['found']}{literal if any('${' in each for each in names) else ''}"
     )
-
-
-def _names(wanted: Any) -> list[str]:
-    """The values of an element; for a Principal, the names of all types."""
-    if isinstance(wanted, Mapping):
-        return [name for names in wanted.values() for name in _names(names)]
-    return [wanted] if isinstance(wanted, str) else list(wanted)
 
 
 def _test(test: _Part) -> Node:
@@ -97,7 +91,7 @@ def _test(test: _Part) -> Node:
 
 def _texts(value: str | Sequence[str]) -> str:
     """The texts, four at most, in quotation marks if they have spaces or are empty."""
-    texts = [value] if isinstance(value, str) else list(value)
-    shown = [each if each and " " not in each else f'"{each}"' for each in texts[:_SHOWN]]
-    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    every = listed(value)
+    shown = [each if each and " " not in each else f'"{each}"' for each in every[:_SHOWN]]
+    more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
     return " or ".join(shown) + more if shown else "nothing"

@@ -13,6 +13,7 @@ from stslab.policy.decision import with_article
 from stslab.policy.documents.document import Policy, size
 from stslab.policy.documents.statement import Statement
 from stslab.policy.patterns import ARN_SEPARATORS
+from stslab.structures import listed
 from stslab.vocabulary import LATEST, PolicyKind
 
 _ENTITIES: Final = (":user/", ":role/", ":assumed-role/", ":federated-user/")
@@ -178,8 +179,7 @@ def _resources(statement: Statement) -> Sequence[str]:
 
 
 def _unknown_actions(statement: Statement, _policy: Policy) -> Iterator[str]:
-    patterns = statement.source[statement.action.name]
-    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+    for pattern in listed(statement.source[statement.action.name]):
         yield from _unknown_action(pattern)
 
 

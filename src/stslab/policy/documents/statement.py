@@ -8,7 +8,6 @@ first needs them: for most statements a request needs only the action.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import cached_property
 from typing import Any, Final
 
 from stslab.policy.conditions import Condition, Test
@@ -185,7 +184,7 @@ class Element:
         return [variables.get(pattern, pattern) for pattern in self.patterns]
 
 
-@dataclass(eq=False)
+@dataclass(slots=True, eq=False)
 class Statement:
     """A valid statement. Resources and conditions are compiled when first needed."""
 
@@ -199,28 +198,33 @@ class Statement:
     effect: str = field(init=False)
     allows: bool = field(init=False)
     label: str = field(init=False)
+    _resource: Element | None = None
+    _conditions: tuple[Condition, ...] | None = None
 
     def __post_init__(self) -> None:
         self.effect = self.source["Effect"].capitalize()
         self.allows = self.effect == "Allow"
         self.label = self.source.get("Sid") or f"statement {self.index + 1}"
 
-    @cached_property
+    @property
     def resource(self) -> Element | None:
-        if self.resources is None:
-            return None
-        return Element(*self.resources, variables=self.variables, arn=True)
+        if self._resource is None and self.resources is not None:
+            self._resource = Element(*self.resources, variables=self.variables, arn=True)
+        return self._resource
 
-    @cached_property
+    @property
     def conditions(self) -> tuple[Condition, ...]:
-        return tuple([Condition(*each, variables=self.variables) for each in self.tests])
+        if self._conditions is None:
+            tests = [Condition(*each, variables=self.variables) for each in self.tests]
+            self._conditions = tuple(tests)
+        return self._conditions
 
     def mismatch(self, request: Request, context: Context) -> Mismatch:
         """The element that does not match, of Resource and Condition."""
-        resource = self.resource
+        resource = self._resource or self.resource
         if resource is not None and not resource.applies(request.resource, context.single):
             return _RESOURCE
-        for condition in self.conditions:
+        for condition in self._conditions or self.conditions:
             if not condition.holds(context):
                 return _CONDITION
         return _APPLIES
