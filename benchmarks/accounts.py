@@ -46,10 +46,9 @@ def sandbox() -> Iterator[Account]:
         home = Path(folder)
         try:
             endpoint = client.ensure(home / "sandbox")
-            key = client.admin_keys(home / "sandbox")
-            yield Account(
-                endpoint.url, endpoint.pid, key.access_key_id, key.secret_access_key, home
-            )
+            key = client.control(home / "sandbox", "POST", "admin-key")
+            keys = key["access_key_id"], key["secret_access_key"]
+            yield Account(endpoint.url, endpoint.pid, *keys, home)
         finally:
             client.stop(home / "sandbox")
 

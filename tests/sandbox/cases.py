@@ -70,8 +70,7 @@ class Account:
         self.keys: dict[str, Keys] = {}
         self.boto_session = boto3.Session(region_name=endpoint.region)
         for name, account in (("admin", LEARNER), ("partner", PARTNER)):
-            key = client.admin_keys(folder, account)
-            self.keys[name] = Keys(key.access_key_id, key.secret_access_key)
+            self.keys[name] = Keys(**self.control("POST", "admin-key", {"account": account}))
         for name, account in (("root", LEARNER), ("partner-root", PARTNER)):
             self.keys[name] = Keys(**self.control("POST", "root-key", {"account": account}))
 

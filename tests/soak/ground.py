@@ -63,10 +63,10 @@ class Ground:
         self.sandbox = self.home / "sandbox"
         self.endpoint = client.ensure(self.sandbox)
         self._zygote = self._started()
-        keys = client.admin_keys(self.sandbox)
+        key = client.control(self.sandbox, "POST", "admin-key")
         session = boto3.Session(
-            aws_access_key_id=keys.access_key_id,
-            aws_secret_access_key=keys.secret_access_key,
+            aws_access_key_id=key["access_key_id"],
+            aws_secret_access_key=key["secret_access_key"],
             region_name="us-east-1",
         )
         config = Config(retries={"mode": "standard", "total_max_attempts": 5})

@@ -29,7 +29,7 @@ from stslab.runner.ports import (
     TargetInfo,
 )
 from stslab.sandbox.api.identifiers import PARTNER
-from stslab.sandbox.server.client import admin_keys, control, ensure
+from stslab.sandbox.server.client import control, ensure
 
 if TYPE_CHECKING:
     from stslab.aws.guard import Identity, Source
@@ -74,8 +74,8 @@ class Open:
 
         embedded = self.kind == "sandbox"
         if lab.accounts and embedded:
-            keys = admin_keys(self.home.sandbox, PARTNER)
-            self.profiles.save("partner", Credentials(keys.access_key_id, keys.secret_access_key))
+            key = control(self.home.sandbox, "POST", "admin-key", {"account": PARTNER})
+            self.profiles.save("partner", credentials(key))
         return Runner(
             lab,
             self.calls(emit),
@@ -190,12 +190,11 @@ def sandbox_target(home: Home) -> Target:
         pace=LOCAL_PACE,
         accounts={"partner": PARTNER},
     )
-    keys = admin_keys(home.sandbox)
     hand = control(home.sandbox, "POST", "run")  # empty if no run is worked on by hand
     return Target(
         info,
         endpoint.url,
-        Credentials(keys.access_key_id, keys.secret_access_key),
+        credentials(control(home.sandbox, "POST", "admin-key")),
         control=partial(control, home.sandbox),
         hand=credentials(hand) if hand else None,
     )

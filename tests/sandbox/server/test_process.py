@@ -298,35 +298,35 @@ def test_status_has_the_folder_and_the_start_time(running):
 
 
 def test_the_administrators_keys(running):
-    key = client.admin_keys(running)
-    partner = client.admin_keys(running, account="444455556666")
-    assert key.access_key_id.startswith("AKIA")
-    assert key.secret_access_key not in repr(key)
-    assert key.access_key_id != partner.access_key_id
+    key = client.control(running, "POST", "admin-key")
+    partner = client.control(running, "POST", "admin-key", {"account": "444455556666"})
+    assert key["access_key_id"].startswith("AKIA")
+    assert key["secret_access_key"] not in repr(key)
+    assert key["access_key_id"] != partner["access_key_id"]
     with pytest.raises(SandboxError, match="no account 1"):
-        client.admin_keys(running, account="1")
+        client.control(running, "POST", "admin-key", {"account": "1"})
 
 
 def test_reset_creates_a_new_account(folder):
     first = client.reset(folder)
-    key = client.admin_keys(folder)
+    key = client.control(folder, "POST", "admin-key")
     second = client.reset(folder)
     assert second.instance != first.instance
     assert (second.pid, second.port) == (first.pid, first.port)
     assert client.find(folder) == second
-    assert client.admin_keys(folder) != key
+    assert client.control(folder, "POST", "admin-key") != key
 
 
 def test_the_account_is_kept_over_a_stop_and_a_kill(folder):
     first = client.ensure(folder)
-    key = client.admin_keys(folder)
+    key = client.control(folder, "POST", "admin-key")
     client.stop(folder)
     second = client.ensure(folder)
-    assert (second.instance, client.admin_keys(folder)) == (first.instance, key)
+    assert (second.instance, client.control(folder, "POST", "admin-key")) == (first.instance, key)
     os.kill(second.pid, signal.SIGKILL)
     assert _gone(second.pid)
     third = client.ensure(folder)
-    assert (third.instance, client.admin_keys(folder)) == (first.instance, key)
+    assert (third.instance, client.control(folder, "POST", "admin-key")) == (first.instance, key)
 
 
 def test_reset_works_when_the_old_account_cant_be_read(folder):
@@ -359,17 +359,19 @@ def test_control_requests_need_a_running_account(tmp_path):
     with pytest.raises(SandboxError, match="is not running"):
         client.control(tmp_path, "GET", "health")
     with pytest.raises(SandboxError, match="is not running"):
-        client.admin_keys(tmp_path)
+        client.control(tmp_path, "POST", "admin-key")
 
 
 def test_no_secret_is_in_its_log_or_its_other_files(running):
-    key = client.admin_keys(running)
+    key = client.control(running, "POST", "admin-key")
     token = files.Files(running).token.read_text()
     client.status(running)
     for path in running.iterdir():
         content = path.read_bytes()
         # The account itself is kept in full, in a file that its owner alone can read.
-        assert key.secret_access_key.encode() not in content or "account.sqlite" in path.name, path
+        assert key["secret_access_key"].encode() not in content or "account.sqlite" in path.name, (
+            path
+        )
         assert token.encode() not in content or path.name == "control.token", path
 
 

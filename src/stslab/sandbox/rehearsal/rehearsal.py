@@ -152,7 +152,7 @@ class Rehearsal:
         self.text = text
         self.faults = Faults(spec)
         self.lag = Lag(spec)
-        self._state, self._judge, self._engine, self._handle = state, judge, engine, handle
+        self._judge, self._engine, self._handle = judge, engine, handle
         self._spec = spec
         self._pauses = 0
         self._failed: set[tuple[str, str]] = set()  # deletions
@@ -165,9 +165,6 @@ class Rehearsal:
         """End the delays: the account behaves as before the rehearsal."""
         self._unwatch()
         self._judge.seen, self._engine.pace, self._engine.failure = self._before
-
-    def spreading(self) -> int:
-        return self.lag.spreading(self._state.now())
 
     def handle(self, request: HttpRequest) -> ApiResponse:
         """Answer the request, or with an error if a fault strikes it. Dropped: reset instead."""

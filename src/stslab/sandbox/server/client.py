@@ -14,14 +14,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from stslab.errors import SandboxError
 from stslab.home import is_locked, private_folder
-from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.server.files import (
     PAUSE,
     TOKEN_HEADER,
@@ -67,21 +66,19 @@ class Endpoint:
 
 
 class _Answer(dict[str, Any]):
-    """A running account's answer. A missing fact means that another version started it."""
+    """A running account's answer, whose values are never shown: they may be secret.
+
+    A missing fact means that another version started it.
+    """
+
+    def __repr__(self) -> str:
+        return f"an answer with {', '.join(self)}"
 
     def __missing__(self, key: str) -> NoReturn:
         raise SandboxError(
             f"The embedded account does not report {key!r}, which this version of stslab needs.",
             _OLDER,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class AccessKey:
-    """An access key that never shows its secret."""
-
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
 
 
 def find(folder: Path) -> Endpoint | None:
@@ -146,11 +143,6 @@ def status(folder: Path) -> Json:
     if find(folder) is None:
         return {"running": False, **where}
     return {"running": True, **control(folder, "GET", "status"), **where}
-
-
-def admin_keys(folder: Path, account: str = LEARNER) -> AccessKey:
-    key = control(folder, "POST", "admin-key", {"account": account})
-    return AccessKey(key["access_key_id"], key["secret_access_key"])
 
 
 def rehearse(folder: Path, spec: str | None) -> None:

@@ -104,10 +104,6 @@ class EmbeddedAccount:
     def handle(self, request: HttpRequest) -> ApiResponse:
         return (self.rehearsal or self.inside.pipeline).handle(request)
 
-    def refuse(self, head: HttpRequest) -> ApiResponse | None:
-        """Refuse a request by its head, before its large body is read; None: read the body."""
-        return self.inside.pipeline.refuse(head)
-
     def warm_up(self) -> None:
         """Load the services' models and S3's request patterns. Requests may come meanwhile."""
         for service in operations.SERVICES:

@@ -135,7 +135,7 @@ class _Process:
                 or self._account.handle(without_token(request))
             ),
             wanted if self._port or _is_free(wanted) else 0,
-            refuse=lambda head: self._account.refuse(without_token(head)),
+            refuse=lambda head: self._account.inside.pipeline.refuse(without_token(head)),
         )
         try:
             server.prepare()

@@ -247,7 +247,7 @@ def _rehearse(account: Holder, request: ControlRequest) -> Answer:
         return {"spec": None}
     return {
         "spec": current.text,
-        "spreading": current.spreading(),
+        "spreading": current.lag.spreading(account.inside.state.now()),
         "calls": current.faults.seen.total(),
         "struck": dict(current.faults.struck),
     }
