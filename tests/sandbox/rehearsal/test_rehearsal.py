@@ -333,7 +333,7 @@ def test_clients_see_the_rehearsal_and_its_end(rehearse, account):
     rehearse("keys=3s")
     assert rehearsed(account) == "keys=3s"
     assert sandbox.status(account.folder)["rehearsing"] == "keys=3s"
-    sandbox.rehearse(account.folder, None)
+    sandbox.control(account.folder, "POST", "rehearse", {"spec": None})
     assert rehearsed(account) == ""
     assert account.control("GET", "rehearse") == {"spec": None}
 
@@ -358,7 +358,7 @@ def test_invalid_settings_are_refused_and_change_nothing(account, body):
 def test_a_rehearsal_survives_a_restart_but_not_a_reset(tmp_path):
     own = Account.start(tmp_path / "sandbox")
     try:
-        sandbox.rehearse(own.folder, "keys=3s")
+        sandbox.control(own.folder, "POST", "rehearse", {"spec": "keys=3s"})
         own.stop()
         assert sandbox.ensure(own.folder).rehearsing == "keys=3s"
         assert sandbox.reset(own.folder).rehearsing == ""

@@ -52,7 +52,7 @@ def start(*, port: int, spec: str | None) -> None:
         parse(spec)
     endpoint = client.ensure(home().sandbox, port=port)
     if spec is not None:
-        client.rehearse(home().sandbox, None if spec == _OFF else spec)
+        client.control(home().sandbox, "POST", "rehearse", {"spec": None if spec == _OFF else spec})
     click.echo(f"The embedded account {endpoint.account} is at {endpoint.url}")
     click.echo('Use it with the aws CLI: eval "$(stslab env)"', err=True)
 

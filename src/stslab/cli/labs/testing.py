@@ -229,7 +229,7 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
     open_account(home, Where())  # first, since it makes the administrator's profile
     client.control(home.sandbox, "POST", "mark")
     if spec is not None:
-        client.rehearse(home.sandbox, spec)
+        client.control(home.sandbox, "POST", "rehearse", {"spec": spec})
     opened = open_account(home, Where())  # again, since it may rehearse now
     events: list[Event] = []
     began, error, describe = time.monotonic(), None, describer(lab)
@@ -249,7 +249,7 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
         calls = runner.finish().calls
     took = time.monotonic() - began
     if spec is not None:
-        client.rehearse(home.sandbox, None)
+        client.control(home.sandbox, "POST", "rehearse", {"spec": None})
     names = (name for name in opened.profiles.names() if name not in _ADMINS)
     profiles = (f"profile {name} is left" for name in names)
     left = (*client.control(home.sandbox, "GET", "changed")["changed"], *profiles)

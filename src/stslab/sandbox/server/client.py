@@ -145,11 +145,6 @@ def status(folder: Path) -> Json:
     return {"running": True, **control(folder, "GET", "status"), **where}
 
 
-def rehearse(folder: Path, spec: str | None) -> None:
-    """Start the rehearsal that ``spec`` describes; empty: the default one; None: end it."""
-    control(folder, "POST", "rehearse", {"spec": spec})
-
-
 def control(folder: Path, method: str, path: str, body: Json | None = None) -> Json:
     """Send a control request to the running account. ``path`` is a verb, perhaps with a query."""
     try:
