@@ -55,8 +55,8 @@ class Policy:
                 self._about[action] = about
         return about
 
-    def text(self, indent: int | None = None) -> str:
-        return json.dumps(self.document, indent=indent, ensure_ascii=False)
+    def text(self) -> str:
+        return json.dumps(self.document, ensure_ascii=False)
 
     def __hash__(self) -> int:
         return hash((self.kind, self.text()))

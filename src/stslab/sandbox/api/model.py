@@ -52,9 +52,9 @@ class HttpRequest:
         wanted = name.lower()
         return any(key.lower() == wanted for key, _ in self.headers)
 
-    def argument(self, name: str, default: str = "") -> str:
-        """The value of the first query parameter with exactly this name, or ``default``."""
-        return next((value for key, value in self.query if key == name), default)
+    def argument(self, name: str) -> str:
+        """The value of the first query parameter with exactly this name, or ""."""
+        return next((value for key, value in self.query if key == name), "")
 
 
 class Caller(msgspec.Struct, frozen=True):

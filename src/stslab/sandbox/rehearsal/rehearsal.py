@@ -119,7 +119,7 @@ def _changed(change: Difference, kind: type[Record]) -> Iterator[str]:
 
 
 def _fields(record: Record | None, names: set[str]) -> Mapping[str, object] | None:
-    """The record's fields of these names; None without names too."""
+    """The record's fields of these names; None if there is no record, or no name."""
     if record is None or not names:
         return None
     return {name: getattr(record, name) for name in names}

@@ -86,9 +86,7 @@ def find(folder: Path) -> Endpoint | None:
 
     SandboxError: another version of stslab started it, and its answer lacks a fact.
     """
-    known = read_json(Files(folder).server)
-    if known is None:
-        return None
+    known = read_json(Files(folder).server) or {}
     try:
         facts = _ask(folder, "GET", "health", seconds=_HEALTH_SECONDS)
     except (*_NO_ANSWER, SandboxError):
