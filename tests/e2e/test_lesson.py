@@ -54,6 +54,8 @@ def test_nothing_runs_before_the_learner_begins(opened: Open, machine: Machine) 
     terminal = opened("run")
     text = terminal.wait("Assume a role with AWS STS", "Enter begins")
     assert "6  " in text
+    terminal.enter("begin 9")
+    terminal.wait("There is no stage 9. The stages are 1 to 6.")
     assert machine.runs()[0]["stages"] == []
     terminal.enter("quit")
     assert terminal.ended() == 0
@@ -64,7 +66,9 @@ def test_a_wrong_prediction_is_told_so(opened: Open) -> None:
     text = to_the_first_question(terminal)
     assert "aws sts get-caller-identity --profile sts" in text
     terminal.enter()  # Enter alone answers nothing
-    terminal.wait("What will AWS answer?", "Type 1, 2 or 0, or type a word: `help` lists them.")
+    text = terminal.wait("Type 1, 2 or 0, or type a word: `help` lists them.\n\nYour answer:")
+    terminal.key("3")  # a digit that is no answer is refused at once
+    terminal.changed(text)
     terminal.key("2")
     text = terminal.wait(
         "Allowed: it needs no permission.\n",
@@ -72,6 +76,8 @@ def test_a_wrong_prediction_is_told_so(opened: Open) -> None:
         ":user/sts-test-user",
     )
     assert "question" not in text
+    terminal.enter("copy")
+    terminal.wait("There is no command here.")
     terminal.enter()
     terminal.wait("sts wants to list all buckets", "question 2 of")
     terminal.key("1")
@@ -93,7 +99,7 @@ def test_the_whole_lab(opened: Open, machine: Machine, columns: int) -> None:
     assert machine.runs()[0]["state"] == "finished"
     predicted = json.loads(machine.stslab("report", "--json").out)["predictions"]
     right, of = (sum(one[name] for one in predicted) for name in ("right", "of"))
-    assert f"You predicted {right} of {of}." in screens[-1]
+    assert f"You predicted {right} of {of} right." in screens[-1]
     assert len(screens) <= (30 if columns == 80 else 36)
     assert all(len(screen.split("\n")) <= 24 for screen in screens)
     questions = [screen for screen in screens if "Your answer" in screen]
@@ -133,10 +139,22 @@ def test_words(opened: Open) -> None:
     terminal.wait("or the rest of the stage")
     terminal.enter()
     terminal.wait("admin $ aws iam create-user")
+    terminal.enter("2")
+    terminal.wait("A digit answers a question; here is none.", "admin $ aws iam create-user")
+    terminal.enter("more")
+    text = terminal.wait("implicit deny", "Enter shows more, `q` ends it")
+    terminal.key(" ")  # as in every pager
+    terminal.changed(text)
     terminal.enter("more")
     terminal.wait("implicit deny", "Enter shows more, `q` ends it")
-    terminal.enter("q")  # of the page, not of the lesson
+    terminal.key("q")  # of the page, not of the lesson
     terminal.wait("Somebody joins", "admin $ aws iam create-user")
+    terminal.enter("more")
+    terminal.wait("implicit deny", "Enter shows more, `q` ends it")
+    terminal.enter("echo in the mid''dle")  # ends the text, and is on the line
+    terminal.wait("admin $ echo in the mid''dle")
+    terminal.enter()
+    terminal.wait("in the middle", "admin $ aws iam create-user")
     terminal.enter("quit")
     assert terminal.ended() == 0
 
@@ -207,7 +225,11 @@ def test_a_stage_that_was_left_out_is_offered_when_it_is_missed(
     terminal.enter()
     terminal.wait("CloudFormation now makes", "Enter goes on")
     terminal.enter("skip")
-    terminal.wait("Let the user assume that role", "Enter goes on")
+    terminal.wait(
+        "Skipped: stage 2, Deploy a role that can read one bucket. Later stages need\n",
+        "Let the user assume that role",
+        "Enter goes on",
+    )
     terminal.enter()
     terminal.wait(
         "It needs these stages, which are not done yet: Deploy a role", "Enter does that first"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from stslab.lab.model import Lab
+    from stslab.lab.reading.listing import LabHeader
     from stslab.render.jsonl import JsonRenderer
     from stslab.render.terminal.paper import Paper
     from stslab.render.terminal.run_view import TerminalRenderer
@@ -110,19 +111,24 @@ def meant_lab(
 
     ``ended``: also consider runs that have ended. All later hints name the lab.
     """
-    from stslab.lab.reading.listing import headers
-
     if name == _NEXT:
-        done = {lab for lab, stands in progress().items() if stands.finished}
-        left = [lab.id for lab in headers(labs_folder()) if lab.id not in done]
+        left = labs_to_do()
         if not left:
             raise UsageError("You have done all labs.", "Find a fault in one of them: stslab break")
-        meant = left[0]
+        meant = left[0].id
     else:
         meant = _meant(name, target, ended=ended)
     loaded = load_lab(meant)
     goes_on_in(meant, by_hand=by_hand)
     return loaded
+
+
+def labs_to_do() -> "list[LabHeader]":
+    """The labs of the course that are not done, in order."""
+    from stslab.lab.reading.listing import headers
+
+    done = {lab for lab, stands in progress().items() if stands.finished}
+    return [lab for lab in headers(labs_folder()) if lab.id not in done]
 
 
 def _meant(name: str | None, target: str, *, ended: bool) -> str:

@@ -13,11 +13,14 @@ from stslab.resources import bundled_labs, labs_folder
 STAGES = ["create-user", "deploy-role", "attach-policy", "assume-role", "verify-access", "cleanup"]
 
 
-def test_labs_lists_the_lab_and_its_stages(stslab):
+def test_labs_lists_the_course_in_order_and_how_to_go_on(stslab):
     said = stslab("labs")
     assert said.code == 0
-    assert "assume-role: " in said.out
-    assert all(stage in said.out for stage in STAGES)
+    assert [line[:15] for line in said.out.splitlines()[:2]] == [
+        "1  who-am-i    ",
+        "2  assume-role ",
+    ]
+    assert said.out.splitlines()[-1].startswith("0 of 7 done. Go on: stslab run next.")
 
 
 def test_labs_as_json(stslab):
@@ -49,6 +52,7 @@ def test_labs_shows_progress_and_run_next_continues(stslab):
     assert {one["state"] for one in others} == {"new"}
     again = stslab("run", "next", "--dry-run")
     assert others[0]["title"] in again.out
+    assert "\n1 of 7 done. Go on: stslab run next." in stslab("labs").out
 
 
 def test_labs_of_a_folder_are_listed_as_foreign(stslab, tmp_path, monkeypatch):
@@ -58,9 +62,9 @@ def test_labs_of_a_folder_are_listed_as_foreign(stslab, tmp_path, monkeypatch):
     (tmp_path / "notes.yaml").write_text("a: b\n")
     said = stslab("labs", str(tmp_path))
     assert said.code == 0
-    assert "assume-role: Assume a role with AWS STS\n" in said.out
-    assert "mine: " in said.out
-    assert f"(foreign)\n  one\n  {lab}\n" in said.out
+    assert "2  assume-role   Assume a role with AWS STS\n" in said.out
+    assert "\n   mine          " in said.out
+    assert f"(foreign)\n   {lab}\n0 of 7 done." in said.out
     assert "notes" not in said.out
     assert "\x1b" not in said.out
     monkeypatch.setenv("STSLAB_LABS", str(tmp_path))

@@ -71,3 +71,25 @@ def test_invalid_input_at_enter_is_explained(
         Prompt(Console(file=shown, width=200), lambda: "", plain=True).enter("goes on").word == ""
     )
     assert told in shown.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("typed", "more", "keys", "entered"),
+    [
+        ("a", "again", "", Entered("again")),  # the screen's own word comes first
+        ("ag", "again", "", Entered("again")),
+        ("access", "again", "", Entered("access")),
+        ("b 4", "begin", "", Entered("begin", argument="4")),
+        ("bac", "begin", "", Entered("back")),
+        ("a", "", "", Entered("access")),
+        (" ", "", "q ", Entered()),
+        ("aws s3 ls", "", "q ", Entered(line="aws s3 ls")),  # ends a long text
+        ("aws s3 ls\nq", "", "", Entered("quit")),
+    ],
+)
+def test_what_is_entered_where_enter_goes_on(
+    monkeypatch: pytest.MonkeyPatch, typed: str, more: str, keys: str, entered: Entered
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n"))
+    prompt = Prompt(Console(file=io.StringIO()), str, plain=True)
+    assert prompt.enter("goes on", more, keys) == entered

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from stslab.lesson.questions import Answer, Question
 from stslab.lesson.verdict import GateReading, Verdict
-from stslab.render.lesson.scenes import Answered, Scene
+from stslab.render.lesson.scenes import Answered, Done, Scene
 from stslab.render.terminal.paper import Paper
 from stslab.runner.ports import Data
 from stslab.vocabulary import Gate
@@ -77,3 +77,14 @@ def test_what_aws_answers_is_shown_in_a_few_lines(answer: Data, says: list[str])
     rows = drawn(scene).split("\n")
     assert [row for row in rows if row.startswith((" AWS", " " * 11))] == says
     assert len(drawn(replace(scene, answer={"Body": "many " * 900})).split("\n")) < len(rows) + 6
+
+
+def test_what_went_well_is_shortened_to_what_was_made() -> None:
+    steps = [(True, "Deploy it"), (True, "Read it"), (True, "It is there")]
+    shown = ("Role", "arn:aws:iam::1:role/x-1"), ("Stack", "arn:1/x"), ("Tries", 3)
+    names = {"ROLE": "arn:aws:iam::1:role/x-1", "NUMBER": "1"}
+    told = Done(tuple(steps), shown, names)
+    well = ((True, "Deploy it: Role $ROLE"), (True, "2 more steps and checks went well"))
+    assert told.brief().lines == well
+    assert Done(tuple(steps[:2])).brief().lines == tuple(steps[:2])
+    assert Done((*steps, (False, "It is gone"))).brief().lines == ((False, "It is gone"),)

@@ -59,20 +59,23 @@ def command(*, folder: Path | None, as_json: bool) -> None:
         ]
         click.echo(json.dumps(listed, indent=2))
         return
-    width = shutil.get_terminal_size().columns
-    for lab in labs:
+    width, widest = shutil.get_terminal_size().columns, max(len(lab.id) for lab in labs)
+    course = [lab.id for lab in labs if lab not in foreign]
+    for number, lab in enumerate(labs, 1):
         marks = ["foreign"] if lab in foreign else []
         marks += ["embedded account only"] if lab.path in embedded else []
         best = reached.get(lab.id)
         if best:
             marks += ["done" if best.finished else f"{best.proved} of {len(best.claims)} proved"]
         marked = f" ({', '.join(marks)})" if marks else ""
-        line = f"{lab.id}: {lab.title or lab.problem}{marked}"
-        click.echo(visible(click.wrap_text(line, width, "", "  ")))
-        stages = ", ".join(stage for stage, _ in lab.stages)
-        click.echo(visible(click.wrap_text(stages, width, "  ", "  ")))
+        lead = f"{'' if lab in foreign else number:<2} {lab.id:<{widest}}  "
+        text = f"{lab.title or lab.problem}{marked}"
+        click.echo(visible(click.wrap_text(text, width, lead, " " * len(lead))))
         if lab in foreign:
-            click.echo(visible(f"  {lab.path}"))
+            click.echo(visible(f"   {lab.path}"))
+    done = sum(lab in reached and reached[lab].finished for lab in course)
+    goes_on = "Go on: stslab run next" if done < len(course) else "Find a fault: stslab break"
+    click.echo(f"{done} of {len(course)} done. {goes_on}. What a lab does: stslab show LAB")
 
 
 def _progress(best: "Standing | None") -> dict[str, object]:

@@ -40,6 +40,7 @@ _ONE_LINE = (
     "Variables that begin with AWS_ last for this line only, since the prompt shows who calls."
     " To call as somebody else, add `--profile NAME` to a command."
 )
+_NO_QUESTION = "A digit answers a question; here is none."
 _FRESH = 2.0  # seconds
 
 
@@ -128,6 +129,8 @@ class Here:
         It runs in the folder in which the previous line ended, with the variables that were set,
         except AWS's own: caller and account stay as the prompt shows them.
         """
+        if line.isdecimal():
+            return _NO_QUESTION
         self.take_turn()
         opened, own_names = self.opened, self._own_names
         changes = environment.variables(opened.profiles, opened.target.info.region)

@@ -18,7 +18,7 @@ from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise, call
 from stslab.cli.run.here import Here
 from stslab.cli.run.prompt import AtPrompt, Entered, Prompt, Quit, Skip
 from stslab.cli.run.walk import end, say_how_to_go_on
-from stslab.cli.workspace import Workspace
+from stslab.cli.workspace import Workspace, labs_to_do
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
@@ -50,7 +50,6 @@ _NEXT = (
     ("stslab run --practice", "the same by hand"),
     ("stslab break", "something is broken in it: find it, and fix it"),
     ("stslab report", "what you did, predicted and proved"),
-    ("stslab labs", "the other labs"),
 )
 
 
@@ -69,7 +68,12 @@ class Loop(AtPrompt):
     wrong: list[tuple[scenes.Asking, scenes.Answered]] = field(default_factory=list)
     who: str = "admin"
     gone: tuple[str, ...] = ()
+    skipped: scenes.Done | None = None
     elsewhere: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.heard.names = self.here.names
 
     def hear(self, event: Event) -> None:
         if self.hand is None:
@@ -98,6 +102,10 @@ class Loop(AtPrompt):
                     self._until_done(stage)
                 except Skip:
                     self.runner.note(Skipped(stage.id))
+                    later = any(stage.id in self.runner.missing_for(each.id) for each in stages)
+                    number, needed = self.lab.stages.index(stage) + 1, " Later stages need it."
+                    said = f"Skipped: stage {number}, {stage.title}.{needed * later}"
+                    self.skipped = scenes.Done(((False, said),))
 
     def _welcome(self, *, resumed: bool) -> Stage | None:
         """Wait for the learner to begin. Return the stage to begin with, if they name one."""
@@ -117,13 +125,15 @@ class Loop(AtPrompt):
         does = "goes on" if resumed else "begins"
         self.show(scene)
         while True:
-            entered = self.read(lambda: self.prompt.enter(does, ("begin",)))
+            entered = self.read(lambda: self.prompt.enter(does, "begin"))
             if entered.word == "begin":
                 numbers = {str(at): stage for at, stage in enumerate(self.lab.stages, 1)}
                 stage = numbers.get(entered.argument) or self.lab.stage(entered.argument)
                 if stage:
                     return stage
-                self.screen.say(f"Add the number of a stage, as in: begin {middle}")
+                of = f"There is no stage {entered.argument}. The stages are 1 to {len(numbers)}."
+                advice = f"Add the number of a stage, as in: begin {middle}"
+                self.screen.say(of if entered.argument else advice)
             elif not entered.word:
                 return None
             elif entered.word != "skip":
@@ -160,18 +170,19 @@ class Loop(AtPrompt):
         chain = self._chain(ever=True)
         self.enter(scenes.Remember(self.lab.remember, chain, title=title), "goes on")
         others = _NEXT[1:] if self.hand else _NEXT if self.here.embedded else _NEXT[2:]
+        onward = [("stslab run next", f"the next lab: {lab.title}") for lab in labs_to_do()[:1]]
         scene = scenes.Ended(
             title=f"Done. {finished.proved} of {len(finished.claims)} claims proved.",
             notes=finished.notes,
             concepts=by_concept(self.runner.past.predictions()),
             gone=self.gone,
             left=len(finished.left),
-            next=tuple((with_flags(command), effect) for command, effect in others),
+            next=(*((with_flags(command), effect) for command, effect in others), *onward),
         )
         self.show(scene)
         does = "ends, `again` repeats what went wrong"
         while self.wrong:
-            entered = self.read(lambda: self.prompt.enter(does, ("again",)))
+            entered = self.read(lambda: self.prompt.enter(does, "again"))
             if not entered.word:
                 return
             self._again() if entered.word == "again" else self.word(entered.word, scene)
@@ -193,7 +204,8 @@ class Loop(AtPrompt):
         number = self.lab.stages.index(stage) + 1
         place = f"{number}/{len(self.lab.stages)}"
         things = self.runner.to_undo() if stage.cleanup else ()
-        intro = scenes.Story(stage.intro, things, title=stage.title, place=place)
+        skipped, self.skipped = self.skipped, None
+        intro = scenes.Story(stage.intro, things, title=stage.title, place=place, before=skipped)
         if stage.cleanup:
             self.enter(intro, "removes it all")
             self.runner.begin_stage(stage.id)

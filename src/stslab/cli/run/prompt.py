@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings
 
 _POLL = 0.3  # seconds
+_DIGITS = "0123456789"
 _FILLED_IN = "Enter runs it. Typing replaces it; the arrow keys edit it.\n"
 WORDS: Mapping[str, str] = {
     "why": "explain the last refusal",
@@ -93,6 +94,7 @@ class Prompt:
         self._plain = plain
         self._session: PromptSession[str] | None = None
         self._pressed: list[object] = []  # keys, since a command was filled in
+        self._typed = ""  # where it could not run, for the next line
 
     def command(
         self, who: str, line: str = "", typed: str = "", watch: Watch | None = None
@@ -122,7 +124,7 @@ class Prompt:
         """Read one of these digits, as the ``line``, or a word. A digit needs no Enter."""
         self.drop_typed_ahead()  # nobody answers a question before it is shown
         while True:
-            text = self._read(f"Your answer{aside}: ", "", digits).strip()
+            text = self._read(f"Your answer{aside}: ", "", _DIGITS).strip()
             if text.isdigit() and int(text) in digits:
                 return Entered(line=text)
             word = word_of(text)
@@ -131,15 +133,22 @@ class Prompt:
             *others, last = (*digits[1:], digits[0])
             self._not_here(text, f"Type {', '.join(map(str, others))} or {last}")
 
-    def enter(self, does: str, more: Sequence[str] = ()) -> Entered:
-        """Read Enter or a word. ``does`` says what Enter does; ``more`` are further words."""
+    def enter(self, does: str, more: str = "", keys: str = "") -> Entered:
+        """Read Enter or a word. ``does`` says what Enter does; ``more`` is a further word.
+
+        ``keys`` need no Enter. Where there are some, a command line ends the prompt too; the next
+        one begins with it.
+        """
         self.drop_typed_ahead()
         while True:
-            text = self._read(f"Enter {does}: ", "")
+            text = self._read(f"Enter {does}: ", "", keys)
             first, _, argument = text.strip().partition(" ")
-            word = first if first in more else word_of(text)
+            word = more if first and more.startswith(first.lower()) else word_of(text)
             if word or not text.strip():
                 return Entered(word=word, argument=argument.strip())
+            if keys and argument:
+                self._typed = text
+                return Entered(line=text)
             self._not_here(text, f"Enter {does}")
 
     def _not_here(self, text: str, does: str) -> None:
@@ -166,10 +175,11 @@ class Prompt:
         self,
         message: str,
         line: str,
-        digits: Sequence[int] = (),
+        keys: str = "",
         typed: str = "",
         watch: Watch | None = None,
     ) -> str:
+        typed, self._typed = typed or self._typed, ""
         if self._plain:
             return self._read_plainly(message, typed or line, watch)
         if self._session is None:
@@ -181,13 +191,13 @@ class Prompt:
             return self._session.prompt(
                 f"\n{message}",
                 default=typed or line,
-                key_bindings=_keys(digits, lambda: not self._pressed),
+                key_bindings=_keys(keys, lambda: not self._pressed),
                 pre_run=_watching(watch) if watch else None,
             )
         except KeyboardInterrupt:
             if self._session.default_buffer.text in ("", line):
                 raise
-            return self._read(message, line, digits, watch=watch)  # what was typed is dropped
+            return self._read(message, line, keys, watch=watch)  # what was typed is dropped
         except EOFError:
             raise Quit from None
 
@@ -244,8 +254,8 @@ def _watching(watch: Watch) -> Callable[[], None]:
     return begin
 
 
-def _keys(digits: Sequence[int], untouched: Callable[[], bool]) -> "KeyBindings":
-    """A digit answers an empty line at once; what is typed or pasted replaces an untouched one."""
+def _keys(keys: str, untouched: Callable[[], bool]) -> "KeyBindings":
+    """Each of these ``keys`` ends an empty line; what is typed replaces an untouched one."""
     from prompt_toolkit.application import get_app
     from prompt_toolkit.filters import Condition
     from prompt_toolkit.key_binding import KeyBindings
@@ -260,9 +270,9 @@ def _keys(digits: Sequence[int], untouched: Callable[[], bool]) -> "KeyBindings"
             event.current_buffer.text = ""
         event.current_buffer.insert_text(event.data.replace("\r\n", "\n").replace("\r", "\n"))
 
-    for digit in digits:
+    for key in keys:
 
-        @bindings.add(str(digit), filter=Condition(lambda: not get_app().current_buffer.text))
+        @bindings.add(key, filter=Condition(lambda: not get_app().current_buffer.text))
         def answer(event: Any) -> None:
             event.app.exit(result=event.data)
 
@@ -338,6 +348,7 @@ class AtPrompt:
         self.waiting = self.here.workspace.lock.paused
 
     def enter(self, scene: Scene, does: str) -> None:
+        self.line = ""
         self.show(scene)
         while True:
             entered = self.read(lambda: self.prompt.enter(does))
@@ -414,10 +425,10 @@ class AtPrompt:
 
     def _more(self) -> bool:
         """Whether the rest of a long text is to be shown. As in every pager, `q` ends it."""
-        more = partial(self.prompt.enter, "shows more, `q` ends it")
-        word = self.read(more, page=True).word
-        self.instead = "back" if word == "quit" else word
-        return not self.instead
+        more = partial(self.prompt.enter, "shows more, `q` ends it", keys="q ")
+        entered = self.read(more, page=True)
+        self.instead = "back" if entered.word == "quit" else entered.word
+        return not (self.instead or entered.line)
 
     def table(self) -> tuple[access.CellState, ...]:
         return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
@@ -427,7 +438,7 @@ class AtPrompt:
         if word in self.lacks:
             return f"`{word}` does nothing here."
         if word == "copy":
-            return "There is no command to copy: the line is empty."
+            return "There is no command here."
         if not isinstance(scene, Asking):
             return _NOTHING
         if word == "more":

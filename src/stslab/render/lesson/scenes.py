@@ -45,11 +45,18 @@ class Done(msgspec.Struct, frozen=True):
 
     lines: tuple[tuple[bool, str], ...]  # whether it went well, and what it was
     shown: tuple[tuple[str, Any], ...] = ()
+    names: Mapping[str, str] = {}  # shell variables, with their values
 
     def brief(self) -> "Done":
-        """Only what went wrong, or one line if nothing did."""
+        """Only what went wrong; if nothing did, what was made, and how much else there was."""
         wrong = tuple(line for line in self.lines if not line[0])
-        return Done(wrong or ((True, "Every step and every check went well"),))
+        (_, first), *others = self.lines
+        shown = ((label, evidence.renamed(str(value), self.names)) for label, value in self.shown)
+        made = ", ".join(f"{label} {name}" for label, name in shown if name[1:] in self.names)
+        lines = [(True, f"{first}: {made}" if made else first), *others]
+        if len(others) > 1:
+            lines[1:] = [(True, f"{len(others)} more steps and checks went well")]
+        return Done(wrong or tuple(lines))
 
     def draw(self, paper: Paper) -> None:
         for well, text in self.lines:
@@ -140,7 +147,7 @@ class Doing(Scene, frozen=True):
         if self.intro is None:
             super().draw(paper)
             return
-        replace(self.intro, before=self.before).draw(paper)
+        replace(self.intro, before=self.before or self.intro.before).draw(paper)
         paper.blank()
         replace(self, intro=None, before=None).draw(paper)
 
@@ -326,7 +333,7 @@ class Matrix(Scene, frozen=True):
         legend = [] if in_words() else [f"{signs.done} allowed", f"{signs.dot} denied"]
         legend += ["now: changed"] if self.changed else []
         known = {cell.key for cell in self.cells if cell.word != "unknown"}
-        legend += ["empty: does not exist yet"] if len(known) < len(self.cells) else []
+        legend += ["empty: does not exist"] if len(known) < len(self.cells) else []
         invalid = {cell.who for cell in self.cells if Gate.SIGNATURE in cell.verdict.by}
         if known & self.asked:
             legend.append("?: you will be asked")
@@ -517,7 +524,7 @@ class Ended(Scene, frozen=True):
             right = sum(concept.right for concept in self.concepts)
             of = sum(concept.of for concept in self.concepts)
             paper.blank()
-            paper.prose(f"You predicted {right} of {of}.", indent=1, style="bold")
+            paper.prose(f"You predicted {right} of {of} right.", indent=1, style="bold")
             for each in self.concepts:
                 sign = "done" if each.right == each.of else "failed"
                 paper.line(sign, each.name, indent=3, aside=f"{each.right} of {each.of}", style="")

@@ -151,6 +151,7 @@ class Heard:
     lines: list[tuple[bool, str]] = field(default_factory=list)
     shown: list[tuple[str, Any]] = field(default_factory=list)
     by_hand: bool = False
+    names: Callable[[], Mapping[str, str]] = dict
 
     def hear(self, event: events.Event) -> None:
         if isinstance(event, events.StepFinished):
@@ -168,6 +169,6 @@ class Heard:
 
     def take(self) -> Done | None:
         """Return what was collected, and clear it."""
-        done = Done(tuple(self.lines), tuple(self.shown)) if self.lines else None
+        done = Done(tuple(self.lines), tuple(self.shown), self.names()) if self.lines else None
         self.lines, self.shown = [], []
         return done
