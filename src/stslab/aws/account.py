@@ -41,7 +41,7 @@ _TRANSIENT = """
     ServiceUnavailable
 """.split()
 _SERVER_ERROR = 500
-_NOT_IMPLEMENTED = 501
+_NOT_IMPLEMENTED, _NO_STORAGE = 501, 507
 
 # The request was never sent: it can't have taken effect.
 _NOT_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError)
@@ -211,7 +211,8 @@ def refusal(response: Response) -> ports.Refusal:
         message=str(error.get("Message") or "AWS gave no message."),
         status=status,
         request_id=str(metadata.get("RequestId", "")),
-        transient=code in _TRANSIENT or (status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED),
+        transient=code in _TRANSIENT
+        or (status >= _SERVER_ERROR and status not in (_NOT_IMPLEMENTED, _NO_STORAGE)),
     )
 
 

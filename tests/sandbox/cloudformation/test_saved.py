@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
 from tests.sandbox.cloudformation.templates import ROLE_AND_BUCKET
 from tests.sandbox.direct import Direct
 
@@ -37,6 +40,10 @@ class Process(Direct):
     def settle(self, stack_id: str) -> str:
         self.inside.cloudformation.engine.wait(stack_id, 20)
         return str(self.stack(stack_id)["StackStatus"])
+
+    def fill(self) -> None:
+        for number in range(200):
+            self.client("iam").create_user(UserName=f"user-{number}", Path=f"/{'x' * 500}/")
 
     def end(self) -> None:
         self.stop()
@@ -82,3 +89,31 @@ def test_permissions_are_checked_on_the_stacks_arn(direct: Direct) -> None:
     client.describe_stacks(StackName="kept")
     decisions = direct.log.events()[-1]["decisions"]
     assert [decision["resource"] for decision in decisions] == [made["StackId"]]
+
+
+def test_a_full_disk_is_named_and_the_work_goes_on_once_there_is_room(tmp_path: Path) -> None:
+    process = Process(tmp_path / "account")
+    limit = process.store._db.execute
+    paused, engine = threading.Event(), process.inside.cloudformation.engine
+
+    def pace() -> float:
+        paused.set()
+        return 0.3
+
+    engine.pace = pace
+    stack_id = process.create()
+    assert paused.wait(20)
+    pages = limit("PRAGMA page_count").fetchone()[0]
+    limit(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(ClientError, match="its disk is full") as refused:
+        process.fill()
+    answer = refused.value.response
+    assert answer["Error"]["Code"] == "InsufficientStorage"
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 507
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 0
+    assert not engine.wait(stack_id, 1)
+    assert process.stack(stack_id)["StackStatus"] == "CREATE_IN_PROGRESS"
+    limit(f"PRAGMA max_page_count = {pages * 100}")
+    assert process.settle(stack_id) == "CREATE_COMPLETE"
+    assert not process.state.unsaved()
+    process.end()

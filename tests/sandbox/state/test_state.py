@@ -203,6 +203,14 @@ def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
         saved(path)
 
 
+def test_a_file_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "account.sqlite"
+    path.mkdir()
+    with pytest.raises(SandboxError, match="can't be opened") as refused:
+        saved(path)
+    assert "reset" not in refused.value.hint
+
+
 def test_a_row_of_another_version_is_read(tmp_path: Path) -> None:
     path = _with(
         tmp_path, "UPDATE record SET body = json_set(body, '$.later', 1) WHERE kind = 'user'"

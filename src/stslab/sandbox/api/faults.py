@@ -1,5 +1,7 @@
 """The errors that the services answer with, by AWS's error codes."""
 
+import errno
+import sqlite3
 import traceback
 from collections.abc import Mapping
 from functools import partial
@@ -34,13 +36,26 @@ def require(holds: object, message: str) -> None:
         raise invalid(message)
 
 
-def failure(service: str) -> ApiFault:
-    """The answer of AWS when the service itself fails."""
+def failure(service: str, error: Exception | None = None) -> ApiFault:
+    """The answer of AWS when the service itself fails; that of a full disk is not AWS's.
+
+    Clients try again after the status 500, but not after 507.
+    """
+    if error and is_full(error):
+        message = "The embedded account can't save anything: its disk is full."
+        return ApiFault("InsufficientStorage", message, 507)
     code = "InternalFailure"
     message = "The request processing has failed because of an unknown error, exception or failure."
     if service == "s3":
         code, message = "InternalError", "We encountered an internal error. Please try again."
     return ApiFault(code, message)
+
+
+def is_full(error: Exception) -> bool:
+    """Whether the account could not save because its disk is full."""
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno == errno.ENOSPC
 
 
 def where(error: BaseException) -> str:

@@ -108,7 +108,7 @@ class Pipeline:
                     raise faults.unavailable() from None
                 except Exception as error:  # whatever fails, the client gets AWS's answer
                     _LOG.error("a request to %s failed\n%s", seen.service, faults.where(error))
-                    raise faults.failure(seen.service) from error
+                    raise faults.failure(seen.service, error) from error
         except ApiFault as fault:
             return serialize.fault(seen.service, fault, seen.request_id, http)
 

@@ -301,7 +301,9 @@ def _start(places: Files, port: int, seconds: float, *, fresh: bool) -> None:
         tail = "".join(f"\n  {line}" for line in lines)
         raise SandboxError(
             f"The embedded account did not start.{tail and ' The end of its log:'}{tail}",
-            f"Its whole log is {places.log}",
+            f"Its whole log is {places.log}"
+            if tail
+            else f"Its log is empty: see that the disk of {places.folder} is not full.",
         )
     told = json.loads(report)
     if "error" in told:

@@ -111,7 +111,7 @@ class SandboxServer(cheroot.HTTPServer):
         except Exception as error:  # noqa: BLE001 - the last line of defence: log and answer
             request_id = secrets.token_hex(8).upper()
             log.error("request %s failed\n%s", request_id, faults.where(error))  # noqa: TRY400 - no values in the log
-            return _fault(request, faults.failure(addressed_service(request)), request_id)
+            return _fault(request, faults.failure(addressed_service(request), error), request_id)
         finally:
             with self._counting:
                 self._busy -= 1

@@ -26,6 +26,13 @@ RECORDS = (buckets, identities, snapshot, stacks)
 """The modules that define kinds of records: importing one adds its classes to ``TABLES``."""
 _MOST_BYTES = 64 * 1024 * 1024
 """The limit for one row. Records are far smaller (a policy 6 KB, a stack's template 1 MB)."""
+_NOT_THE_FILE = (
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+)
+"""SQLite's errors that don't tell of a damaged file: the folder or the disk can't be used."""
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS record (kind TEXT, account TEXT, key TEXT, body BLOB NOT NULL,
@@ -47,10 +54,7 @@ class Store:
         try:
             path.touch(mode=0o600)
         except OSError as error:
-            raise SandboxError(
-                f"The account's file {path} can't be opened: {error.strerror or error}.",
-                "Make the state folder writable, or name another one with STSLAB_HOME.",
-            ) from error
+            raise _unusable(path, error.strerror or str(error)) from error
         connect = partial(sqlite3.connect, path, check_same_thread=False, isolation_level=None)
         self._reading = threading.Lock()
         with ExitStack() as opened, _readable(path):
@@ -164,7 +168,17 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _damaged(path, str(error)) from error
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        failure = _unusable if code in _NOT_THE_FILE else _damaged
+        raise failure(path, str(error)) from error
+
+
+def _unusable(path: Path, how: str) -> SandboxError:
+    return SandboxError(
+        f"The account's file {path} can't be opened: {how}.",
+        "Make the state folder writable and see that its disk is not full, or name another one "
+        "with STSLAB_HOME.",
+    )
 
 
 def _damaged(path: Path, how: str) -> SandboxError:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from stslab.policy import Principal
-from stslab.sandbox.api.faults import invalid, invalid_client_token, where
+from stslab.sandbox.api.faults import invalid, invalid_client_token, is_full, where
 from stslab.sandbox.api.model import ApiFault, Caller, Internal, KeyLookup
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Call
 from stslab.sandbox.cloudformation.stacks import lifecycle
@@ -24,6 +24,7 @@ from stslab.sandbox.state.state import State
 SERVICE = "cloudformation.amazonaws.com"
 """The service's name in policies."""
 STEP_SECONDS = 0.02
+_FULL_SECONDS = 1.0
 _SESSION = "AWSCloudFormation"
 _ROLE = re.compile(r"arn:[^:]*:[^:]*:[^:]*:([^:]*):role/[^:]*")
 _PHASES: Mapping[str, tuple[Callable[[Job], None], str]] = {
@@ -130,6 +131,9 @@ class Engine:
         except Interrupted:
             return
         except Exception as error:  # noqa: BLE001 - ends the stack's work, not the sandbox
+            if is_full(error):  # the work goes on once there is room
+                self._stopping.wait(_FULL_SECONDS)
+                return
             _LOG.error("%s in %s\n%s", stack.stack_id, stack.status, where(error))
             with suppress(Interrupted):
                 job.stack_becomes(failed, "Internal error in the embedded account")
