@@ -12,17 +12,16 @@ from stslab.aws.profiles import ProfileFiles
 from stslab.cli.aws_command import describer
 from stslab.lab import loader
 from stslab.lab.reading import listing
-from stslab.runner.events import CallShown, CheckStarted, StepStarted
-from stslab.runner.ports import Credentials, TargetInfo
-from stslab.runner.run.dry import dry_run
-from stslab.runner.run.plan import plan
+from stslab.runner.events import CheckStarted, StepStarted
+from stslab.runner.ports import Call, Credentials, TargetInfo
+from stslab.runner.run.plan import dry_run, plan
 
 
-def calls_of_the_labs() -> list[tuple[CallShown, str]]:
+def calls_of_the_labs() -> list[tuple[Call, str]]:
     """Each distinct call of the bundled labs, with its command."""
     from stslab.resources import labs_folder
 
-    commands: dict[str, CallShown] = {}
+    commands: dict[str, Call] = {}
     other = {"partner": "444455556666"}
     target = TargetInfo("sandbox", "sandbox", "111122223333", "us-east-1", accounts=other)
     for header in listing.headers(labs_folder()):
@@ -140,7 +139,7 @@ AWKWARD = [
 
 @pytest.mark.parametrize(("service", "operation", "params"), AWKWARD)
 def test_awkward_values_reach_the_call_unchanged(parsed, service, operation, params):
-    command = aws_command(CallShown("sts", service, operation, params))
+    command = aws_command(Call("sts", service, operation, params))
     got, options = parsed(command)
     extras = {"outfile", "bootstrap_method"}
     assert {name: value for name, value in got.items() if name not in extras} == params, command
@@ -149,19 +148,19 @@ def test_awkward_values_reach_the_call_unchanged(parsed, service, operation, par
 
 def test_a_value_that_looks_like_a_file_is_not_read_from_one():
     body = {"Bucket": "b", "Key": "k", "Body": "file:///etc/passwd"}
-    assert "--body k " in aws_command(CallShown("sts", "s3", "PutObject", body))
+    assert "--body k " in aws_command(Call("sts", "s3", "PutObject", body))
 
 
 @pytest.mark.parametrize("sub", ["&&", "a'&&'/x"])
 def test_a_token_for_any_subject_is_one_command(sub):
     params = {"Claims": {"sub": sub, "aud": "b"}}
-    command = aws_command(CallShown("admin", "embedded", "GetToken", params))
+    command = aws_command(Call("admin", "embedded", "GetToken", params))
     lexed = shlex.shlex(command, posix=True, punctuation_chars=True)
     lexed.whitespace_split = True
     assert list(lexed) == ["stslab", "sandbox", "token", "--sub", sub, "--aud", "b"]
 
 
 def test_anonymous_calls_are_not_signed():
-    call = CallShown("anonymous", "s3", "GetObject", {"Bucket": "b", "Key": "a b"})
+    call = Call("anonymous", "s3", "GetObject", {"Bucket": "b", "Key": "a b"})
     expected = "aws s3api get-object --bucket b --key 'a b' /dev/stdout --no-sign-request"
     assert aws_command(call) == expected

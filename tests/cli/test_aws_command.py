@@ -16,7 +16,7 @@ from stslab.cli.aws_command import describer
 from stslab.lab.loader import load
 from stslab.render.text.shellwords import wrapped
 from stslab.resources import bundled
-from stslab.runner.events import CallShown
+from stslab.runner.ports import Call
 
 ENV = {"BUCKET": "sts-example-a1", "RUN": "a1", "ROLE": "arn:aws:iam::111122223333:role/x",
        "TWO": "two words", "NAME": "RUN"}  # fmt: skip
@@ -35,12 +35,12 @@ ENV = {"BUCKET": "sts-example-a1", "RUN": "a1", "ROLE": "arn:aws:iam::1111222233
     ],
 )
 def test_a_variable_replaces_its_value(params: dict[str, str], shown: str) -> None:
-    call = CallShown("sts", "s3", "GetObject", params)
+    call = Call("sts", "s3", "GetObject", params)
     assert command(call, ENV, aws_command, "sts").startswith(shown)
 
 
 def test_the_profile_is_named_unless_it_is_the_shells_own() -> None:
-    call = CallShown("sts", "sts", "GetCallerIdentity", {})
+    call = Call("sts", "sts", "GetCallerIdentity", {})
     assert command(call, {}, aws_command) == "aws sts get-caller-identity --profile sts"
     assert command(call, {}, aws_command, "sts") == "aws sts get-caller-identity"
 
@@ -68,7 +68,7 @@ def test_keys_are_in_the_environment_of_the_command_as_it_is_shown(
     aws = tmp_path / "aws"
     aws.write_text(AWS)
     aws.chmod(0o755)
-    call = CallShown(identity, "s3", "ListBuckets", {})
+    call = Call(identity, "s3", "ListBuckets", {})
     for line in (describer(lab)(call), command(call, ENV, describer(lab))):
         told = subprocess.run(
             ["sh", "-c", "\n".join(wrapped(line, width, "  "))],
@@ -85,7 +85,7 @@ def test_keys_are_in_the_environment_of_the_command_as_it_is_shown(
     st.text(st.characters(codec="ascii", exclude_characters="\x00\r\n"), min_size=1, max_size=20)
 )
 def test_a_shell_reads_the_intended_words(value: str) -> None:
-    call = CallShown("", "iam", "GetUser", {"UserName": f"x{value}a1{value}"})
+    call = Call("", "iam", "GetUser", {"UserName": f"x{value}a1{value}"})
     line = command(call, {"RUN": "a1"}, lambda one: f"echo {_quoted(one.params['UserName'])}")
     told = subprocess.run(
         ["sh", "-c", line.replace("echo", "printf %s", 1)],

@@ -88,7 +88,8 @@ def test_what_was_there_before_is_put_back(
     with Journal(tmp_path / "journal.sqlite") as journal:
         loaded = loader.load(path, catalogue=BotocoreCatalogue())
         runner = Runner(loaded, Calls(*ports), journal, describe=aws_command)
-        run = runner.start_or_resume().run
+        runner.start_or_resume()
+        run = runner.run
         runner.run_stage("one")
         assert client.control(folder, "GET", "changed")["changed"]
         for entry in journal.past(run.id).entries()[:-1] if lost else ():

@@ -10,7 +10,7 @@ import pytest
 
 from stslab.lesson.evidence import claims_of, documents_of, evidence, renamed, statement_lines
 from stslab.lesson.verdict import GateReading, Verdict
-from stslab.runner.events import CallShown
+from stslab.runner.ports import Call
 from stslab.vocabulary import Gate
 
 TEMPLATE = Path(__file__).parents[2] / "templates" / "sts-role.yaml"
@@ -70,9 +70,7 @@ def test_each_gate_shows_its_policies() -> None:
 
 
 def test_policies_in_a_template() -> None:
-    call = CallShown(
-        "admin", "cloudformation", "CreateStack", {"TemplateBody": TEMPLATE.read_text()}
-    )
+    call = Call("admin", "cloudformation", "CreateStack", {"TemplateBody": TEMPLATE.read_text()})
     found = documents_of(call)
     assert list(found) == ["the trust policy of StsRole", "what StsRole may do"]
     (trust,) = found["the trust policy of StsRole"]["Statement"]
@@ -89,14 +87,13 @@ def test_policies_in_a_template() -> None:
 )
 def test_an_invalid_template_has_no_policies(text: str) -> None:
     assert (
-        documents_of(CallShown("admin", "x", "Y", {"TemplateBody": text, "PolicyDocument": "{"}))
-        == {}
+        documents_of(Call("admin", "x", "Y", {"TemplateBody": text, "PolicyDocument": "{"})) == {}
     )
 
 
 def test_a_policy_among_the_parameters() -> None:
     params = {"PolicyDocument": json.dumps({"Statement": []})}
-    assert documents_of(CallShown("a", "iam", "PutUserPolicy", params)) == {
+    assert documents_of(Call("a", "iam", "PutUserPolicy", params)) == {
         "the policy": {"Statement": []}
     }
 
@@ -137,5 +134,5 @@ def test_a_token_is_shown_by_its_subject_and_audience() -> None:
         ("no.token.at all", []),
         ("", []),
     ):
-        call = CallShown("x", "sts", "AssumeRoleWithWebIdentity", {"WebIdentityToken": given})
+        call = Call("x", "sts", "AssumeRoleWithWebIdentity", {"WebIdentityToken": given})
         assert claims_of(call) == lines

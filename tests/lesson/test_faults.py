@@ -139,7 +139,7 @@ def test_only_a_derived_fault_on_the_embedded_account_lets_in_another_account() 
         assert bench.proved(wrong[0]) is not None
         for other in (replace(call, lets_in=""), replace(call, lets_in="999988887777")):
             with pytest.raises(NotOwn, match=f"would let in arn:aws:iam::{PARTNER}:root"):
-                runner.call(other)
+                runner.work.calls.once(other)
         elsewhere = Work(replace(runner.run, kind="aws"), runner._journal, runner._calls)
         with pytest.raises(NotOwn, match="would let in"):
             elsewhere.require(call)

@@ -4,7 +4,8 @@ import json
 
 from stslab.lab.effects import Changed
 from stslab.runner import events
-from stslab.runner.events import CallShown, StageShown
+from stslab.runner.events import StageShown
+from stslab.runner.ports import Call
 
 ROLE = "arn:aws:iam::111122223333:role/my-sts-stack-ab12cd34-StsRole-842hrM4KLMAT"
 USER = "arn:aws:iam::111122223333:user/sts-test-user-ab12cd34"
@@ -16,7 +17,7 @@ POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": ROLE}],
 }
-PUT_POLICY = CallShown(
+PUT_POLICY = Call(
     "admin",
     "iam",
     "PutUserPolicy",
@@ -26,7 +27,7 @@ PUT_POLICY = CallShown(
         "PolicyDocument": json.dumps(POLICY),
     },
 )
-ASSUME = CallShown("sts", "sts", "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": "too-early"})
+ASSUME = Call("sts", "sts", "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": "too-early"})
 
 
 def denied_check(stage: str = "deploy-role", says: str = "The user may not assume it yet"):

@@ -93,12 +93,12 @@ class Process:
 
     def run(self, *, last: str = "cleanup") -> str:
         """Do every stage that is not done, up to ``last``. Return the run's id."""
-        standing = self.runner.start_or_resume()
+        self.runner.start_or_resume()
         stages = [stage.id for stage in self.machine.lab.stages]
         for stage in stages[: stages.index(last) + 1]:
             if stage not in self.runner.stages_done:
                 self.runner.run_stage(stage)
-        return standing.run.id
+        return self.runner.run.id
 
     def clean_up(self) -> None:
         """Undo every unfinished run, like `stslab cleanup`."""

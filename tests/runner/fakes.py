@@ -18,7 +18,6 @@ from stslab.runner.ports import (
     Outcome,
     Refusal,
     TargetInfo,
-    WaiterPace,
     WaiterProbe,
 )
 
@@ -201,8 +200,8 @@ class FakeAccount:
         if not arn.endswith("user/admin") and call not in may:
             raise Refused("AccessDenied", f"User: {arn} is not authorized to perform: {call}", 403)
 
-    def waiter_pace(self, _service: str, _waiter: str) -> WaiterPace:
-        return WaiterPace(5.0, 10)
+    def waiter_pace(self, _service: str, _waiter: str) -> tuple[float, int]:
+        return 5.0, 10
 
     def probe(
         self, identity: str, service: str, waiter: str, params: Mapping[str, Any]

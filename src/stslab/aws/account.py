@@ -116,9 +116,9 @@ class Boto3Account:
         outcome = embedded.call(self._control, "GetMfaCode", {"SerialNumber": serial})
         return str(outcome.data["Code"]) if isinstance(outcome, ports.Answer) else ""
 
-    def waiter_pace(self, service: str, waiter: str) -> ports.WaiterPace:
+    def waiter_pace(self, service: str, waiter: str) -> tuple[float, int]:
         model = self._waiter(service, waiter)
-        return ports.WaiterPace(float(model.delay), int(model.max_attempts))
+        return float(model.delay), int(model.max_attempts)
 
     def probe(self, identity: str, service: str, waiter: str, params: Params) -> ports.WaiterProbe:
         """Look once. After a lost answer or a transient error the state is ``retry``."""

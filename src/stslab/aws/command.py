@@ -12,7 +12,7 @@ from botocore import xform_name
 
 from stslab.aws import embedded
 from stslab.aws.profiles import ADMIN
-from stslab.runner.events import CallShown
+from stslab.runner.ports import Call
 
 # Names of services and parameters that differ between the CLI and the API.
 _SERVICES = {"s3": "s3api", "config": "configservice", "codedeploy": "deploy"}
@@ -45,7 +45,7 @@ _URLS = frozenset({"Url", "QueueUrl", "TemplateURL"})
 _WORDS = re.compile(r"[A-Za-z0-9_.:/@+-]+")
 
 
-def aws_command(call: CallShown) -> str:
+def aws_command(call: Call) -> str:
     """The command in one line. Secrets are hidden as they are in ``call``.
 
     A streaming body becomes a file name for the CLI: its own, or the last part of its key.

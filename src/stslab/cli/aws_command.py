@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from stslab.home import private_folder
 from stslab.render.text.shellwords import kept
 from stslab.resources import bundled, text_of
-from stslab.runner.events import CallShown, Describe
+from stslab.runner.events import Describe
+from stslab.runner.ports import Call
 
 if TYPE_CHECKING:
     from stslab.lab.model import Lab
@@ -64,7 +65,7 @@ def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
         path.write_text(value, encoding="utf-8")
         return File(path)
 
-    def describe(call: CallShown) -> str:
+    def describe(call: Call) -> str:
         given = call.params
         params = {name: shown(name, value, given) for name, value in given.items()}
         return aws_command(replace(call, params=params))
@@ -77,7 +78,7 @@ def with_keys(lab: "Lab", describe: Describe) -> Describe:
     steps = (step for stage in lab.stages for step in stage.steps)
     makers = {step.profile.name: step.operation for step in steps if step.profile}
 
-    def shown(call: CallShown) -> str:
+    def shown(call: Call) -> str:
         profile = lab.profiles.get(call.identity)
         if profile is None or not profile.environment:
             return describe(call)
@@ -93,7 +94,7 @@ def with_keys(lab: "Lab", describe: Describe) -> Describe:
 
 
 def command_of(
-    call: CallShown,
+    call: Call,
     env: Mapping[str, str],
     describe: Describe,
     who: str = "",

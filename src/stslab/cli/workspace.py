@@ -62,13 +62,13 @@ def open_workspace(
     """
     from stslab.cli.aws_command import describer
     from stslab.render.terminal.paper import paper_on
-    from stslab.runner.journal.lock import held
+    from stslab.runner.journal.lock import Held
     from stslab.runner.journal.store import Journal
 
     place = home()
     paper = paper_on(sys.stderr if as_json else sys.stdout)
     describe = describer(lab)
-    with interruptible(), held(place, command) as lock, Journal(place.journal) as journal:
+    with interruptible(), Held(place, command) as lock, Journal(place.journal) as journal:
         render = renderer(paper.console, describe, as_json=as_json)
         try:
             asks = not yes and sys.stdin.isatty()

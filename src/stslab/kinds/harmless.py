@@ -76,9 +76,15 @@ def judged(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Fi
     ``caller`` is the name of the run's user whose key signs it, if it is one.
     """
     service = call.partition(".")[0]
-    if service not in HOME:
-        yield from _elsewhere(call, params, own)
-    elif changes(call):
+    if service not in HOME and service not in own.allowed.services:
+        fix = f"Leave it out, or declare it: services: [{service}]."
+        yield Objection(f"stslab does not know what calls of {service} change.", fix)
+    elif not changes(call):
+        return
+    elif service not in HOME:
+        for role in _roles_in(params):
+            yield from _role(role, Rule(Must.ROLE), _Case(call, own))
+    else:
         rules = CHANGES.get(f"{call} {params.get('ChangeSetType', '')}", CHANGES.get(call))
         if rules is None:
             yield Objection(f"stslab does not know what {call} changes.", "Use another operation.")
@@ -108,14 +114,14 @@ def _by_rule(rule: Rule, given: Params, case: _Case) -> Iterator[Finding]:
     if not values and rule.needed:
         yield replace(_lacking(rule, case), parameter=_parameter(rule))
     for value in values:
-        unread = isinstance(value, str) and rule.must not in _READ and case.own.is_unknown(value)
-        for finding in () if unread else _CHECKS[rule.must](value, rule, case):
-            if isinstance(finding, Objection):
-                parameter = finding.parameter or _parameter(rule)
-                word = finding.word or (value if isinstance(value, str) else "")
-                yield replace(finding, parameter=parameter, word=word)
+        text = value if isinstance(value, str) else ""
+        unread = text and rule.must not in _READ and case.own.is_unknown(text)
+        for one in () if unread else _CHECKS[rule.must](value, rule, case):
+            if isinstance(one, Objection):
+                parameter = one.parameter or _parameter(rule)
+                yield replace(one, parameter=parameter, word=one.word or text)
             else:
-                yield finding
+                yield one
 
 
 def _values(rule: Rule, given: Params) -> list[object]:
@@ -151,7 +157,7 @@ _READ = (Must.TEMPLATE, Must.TRUST, Must.RIGHTS)
 def _own(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if not case.is_own(rule.kind, value):
         yield Objection(
-            f"{case.who} would change {_what(rule.kind)} {_shown(value)},"
+            f"{case.who} would change {KINDS[rule.kind].noun} {_shown(value)},"
             " which is not the run's own."
         )
 
@@ -159,7 +165,7 @@ def _own(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
 def _new(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if case.own.run not in str(value):
         yield Objection(
-            f"The name of {_what(rule.kind)} {_shown(value)} does not contain the run's id.",
+            f"The name of {KINDS[rule.kind].noun} {_shown(value)} does not contain the run's id.",
             f"Add it to the name, as in {str(value)[:40]}-${{{{ run.id }}}}.",
         )
 
@@ -289,9 +295,9 @@ def _private(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
         return
     if documents.EVERYONE in case.own.allowed.accounts:
         yield Note(f"{case.who} lets in others, as the lab declares")
-        return
-    fix = 'Leave it out. If everyone should get in, declare it: uses: {accounts: ["*"]}.'
-    yield Objection(f"{case.who} would let in others, with an access control list.", fix)
+    else:
+        fix = 'Leave it out. If everyone should get in, declare it: uses: {accounts: ["*"]}.'
+        yield Objection(f"{case.who} would let in others, with an access control list.", fix)
 
 
 def _source(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
@@ -341,9 +347,15 @@ def _resources(text: object, params: Params, own: Own) -> Iterator[template.Reso
 def things_of_template(params: Params, own: Own) -> Iterator[tuple[str, str]]:
     """The things that a template makes with a fixed name, as (kind, name)."""
     for one in resources_of(params, own):
-        for rule in RESOURCES.get(one.type, ()):
-            for name in _values(rule, one.properties) if rule.must is Must.NEW else ():
-                yield rule.kind, _full_name(rule.kind, str(name), one.properties, own)
+        for kind, name in named_in(one):
+            yield kind, _full_name(kind, name, one.properties, own)
+
+
+def named_in(one: template.Resource) -> Iterator[tuple[str, str]]:
+    """The fixed names of the things that a resource makes, with their kinds."""
+    for rule in RESOURCES.get(one.type, ()):
+        if rule.must is Must.NEW:
+            yield from ((rule.kind, str(name)) for name in _values(rule, one.properties))
 
 
 def resources_of(params: Params, own: Own) -> list[template.Resource]:
@@ -361,49 +373,34 @@ def _full_name(kind: str, name: str, properties: Params, own: Own) -> str:
 
 
 def _resource(one: template.Resource, case: _Case) -> Iterator[Finding]:
-    rules = RESOURCES.get(one.type)
-    if rules is not None:
-        for finding in _by_rules(rules, one.properties, case):
-            yield _in_template(finding, one)
+    for finding in _by_type(one, case):
+        if isinstance(finding, Objection):
+            known = finding.word and not template.MARK.search(finding.word)
+            word = finding.word if known and template.UNKNOWN not in finding.word else one.logical
+            yield replace(finding, parameter="TemplateBody", word=word)
+        else:
+            yield finding
+
+
+def _by_type(one: template.Resource, case: _Case) -> Iterator[Finding]:
+    if one.type in RESOURCES:
+        yield from _by_rules(RESOURCES[one.type], one.properties, case)
         return
     service = one.type.split("::")[1].lower() if one.type.startswith("AWS::") else ""
     if service in HOME or service not in case.own.allowed.services:
         undeclared = service and service not in HOME
-        yield Objection(
+        reason = (
             f"stslab does not know what {one.logical}, a resource of type {one.type}, changes and"
-            " costs.",
-            f"Leave it out, or declare it: services: [{service}]."
-            if undeclared
-            else "Leave it out.",
-            "TemplateBody",
-            one.type,
+            " costs."
         )
-    else:
-        if one.stays:
-            reason = f"{one.logical} would stay when its stack is deleted."
-            fix = "stslab can't delete it then: leave its DeletionPolicy out."
-            yield Objection(reason, fix, "TemplateBody", one.logical)
-        for role in _roles_in(one.properties):
-            for finding in _role(role, Rule(Must.ROLE), case):
-                yield _in_template(finding, one)
-
-
-def _in_template(finding: Finding, one: template.Resource) -> Finding:
-    if isinstance(finding, Note):
-        return finding
-    known = finding.word and not template.MARK.search(finding.word)
-    word = finding.word if known and template.UNKNOWN not in finding.word else one.logical
-    return replace(finding, parameter="TemplateBody", word=word)
-
-
-def _elsewhere(call: str, params: Params, own: Own) -> Iterator[Finding]:
-    service = call.partition(".")[0]
-    if service not in own.allowed.services:
-        fix = f"Leave it out, or declare it: services: [{service}]."
-        yield Objection(f"stslab does not know what calls of {service} change.", fix)
-    elif changes(call):
-        for role in _roles_in(params):
-            yield from _role(role, Rule(Must.ROLE), _Case(call, own))
+        declare = f", or declare it: services: [{service}]" if undeclared else ""
+        yield Objection(reason, f"Leave it out{declare}.", word=one.type)
+        return
+    if one.stays:
+        reason = f"{one.logical} would stay when its stack is deleted."
+        yield Objection(reason, "stslab can't delete it then: leave its DeletionPolicy out.")
+    for role in _roles_in(one.properties):
+        yield from _role(role, Rule(Must.ROLE), case)
 
 
 def _roles_in(value: object) -> Iterator[str]:
@@ -450,12 +447,6 @@ _CHECKS: Mapping[Must, Callable[[object, Rule, _Case], Iterator[Finding]]] = {
     Must.TRUST: _trust,
     Must.UNTAGGED: _keeps_tag,
 }
-
-
-def _what(kind: str) -> str:
-    """The word for things of a kind: ``IAM user``."""
-    known = KINDS.get(kind)
-    return known.what.partition(" {")[0] if known else kind
 
 
 def _shown(value: object) -> str:

@@ -24,7 +24,7 @@ RUN_TAG = "stslab:run"  # The tag that says which run made a thing; its value is
 
 
 def search(expression: str, data: object) -> Any:
-    """The result of a JMESPath; None also if the data has another shape than expected."""
+    """The result of a JMESPath; None also if it is empty, or the data has another shape."""
     try:
         return jmespath.search(expression, data)
     except JMESPathError:
@@ -88,6 +88,16 @@ class Kind(msgspec.Struct, frozen=True):
     @property
     def service(self) -> str:
         return self.id.partition(".")[0]
+
+    @property
+    def noun(self) -> str:
+        """The word for things of the kind: ``IAM user``."""
+        return self.what.partition(" {")[0]
+
+    @property
+    def removal(self) -> str:
+        """The call that removes one: ``iam.DeleteUser``."""
+        return f"{self.service}.{self.remove.operation}"
 
     def label(self, names: Mapping[str, str]) -> str:
         return self.what.format_map(_Named(names))
@@ -192,9 +202,7 @@ BY_SETTING: Mapping[str, Kind] = {
     if kind.put
 }
 """Settings of the whole account, by the operations that change them."""
-BY_REMOVAL: Mapping[str, Kind] = {
-    f"{kind.service}.{kind.remove.operation}": kind for kind in KINDS.values()
-}
+BY_REMOVAL: Mapping[str, Kind] = {kind.removal: kind for kind in KINDS.values()}
 
 
 class Creation(msgspec.Struct, frozen=True):

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from stslab.kinds.harmless import Note, judged, resources_of, things_of_template
-from stslab.kinds.operations import CHANGES, HOME, RESOURCES, Must, changes
+from stslab.kinds.harmless import Note, judged, named_in, resources_of, things_of_template
+from stslab.kinds.operations import CHANGES, HOME, Must, changes
 from stslab.kinds.own import Own
 from stslab.kinds.table import BY_REMOVAL, BY_RESOURCE_TYPE, KINDS, creation_of, names_made, search
 from stslab.lab.checking.names import ADMIN
 from stslab.lab.model import Action, Check, LabFile, Params, Step
-from stslab.lab.references import BASE, Scope, allowed, foresee, names_used
+from stslab.lab.references import BASE, Scope, allowed, as_known, foresee, names_used
 from stslab.structures import listed
 
 Place = tuple[str | int, ...]
@@ -168,7 +168,7 @@ class _Walk:
     """Goes through a lab in order of a run, and keeps what was made and read so far."""
 
     def __init__(self, lab: LabFile, base: Scope, *, embedded: bool) -> None:
-        self._foresight = foresee(lab, base)
+        self._scope, unknown = foresee(lab, base)
         others: dict[str, str] = {name: base["accounts"][name]["id"] for name in lab.accounts}
         accounts = {ADMIN: base["account"], **others}
         self._own = Own(
@@ -177,8 +177,8 @@ class _Walk:
             partition=base["partition"],
             accounts=tuple(accounts.values()),
             embedded=embedded,
-            allowed=allowed(lab, self._foresight.scope),
-            unknown=self._foresight.unknown,
+            allowed=allowed(lab, self._scope),
+            unknown=unknown,
         )
         self._users: dict[str, str] = {}
         self._accounts = accounts
@@ -212,9 +212,9 @@ class _Walk:
         return self._effect(where, part.identity, part.call or "", part.params)
 
     def _effect(self, where: _Where, who: str, call: str, params: Params) -> Effect:
-        known = self._foresight.params(params)
+        known = as_known(params, self._scope)
         own = replace(self._own, account=self._accounts.get(who, self._own.account))
-        sent = names_used(dict(params)) & self._foreign.keys()
+        sent = names_used(params) & self._foreign.keys()
         return Effect(
             *where,
             identity=who,
@@ -228,20 +228,17 @@ class _Walk:
 
     def _remember(self, step: Step, done: Effect) -> None:
         """Keep who the step's profile is, and whether the step saves data of others."""
+        account = done.own.account
         if step.profile:
             user = str(done.params.get("UserName", done.caller))
             self._users[step.profile.name] = user if step.call == "iam.CreateAccessKey" else ""
-            self._accounts[step.profile.name] = self._account_of(step, done)
-        self._saved_in |= dict.fromkeys((f"<{name}>" for name in step.save), done.own.account)
+            role = str(done.params.get("RoleArn", ""))
+            assumed = self._saved_in.get(role) or "".join(role.split(":")[4:5])
+            is_role = step.call.startswith("sts.AssumeRole")
+            self._accounts[step.profile.name] = assumed if is_role and assumed else account
+        self._saved_in |= dict.fromkeys((f"<{name}>" for name in step.save), account)
         if not changes(step.call) and not _is_of_own(done):
             self._foreign |= dict.fromkeys(step.save, step.call)
-
-    def _account_of(self, step: Step, done: Effect) -> str:
-        """The account of a step's profile: the assumed role's, or the caller's."""
-        role = str(done.params.get("RoleArn", ""))
-        account = self._saved_in.get(role) or role.split(":")[4:5]
-        assumed = step.call.startswith("sts.AssumeRole") and account
-        return "".join(account) if assumed else done.own.account
 
 
 def _new_thing(call: str, params: Params, own: Own) -> tuple[str, str] | None:
@@ -301,10 +298,8 @@ def _inside(params: Params, own: Own) -> Iterator[str]:
     labels: dict[str, str] = {}
     for one in resources_of(params, own) if "TemplateBody" in params else ():
         kind = BY_RESOURCE_TYPE.get(one.type)
-        what = kind.what.partition(" {")[0] if kind else one.type
-        names = (search(rule.where, one.properties) for rule in RESOURCES.get(one.type, ())
-                 if rule.must is Must.NEW)  # fmt: skip
-        known = next((str(name) for name in names if name and str(name).isprintable()), "")
+        what = kind.noun if kind else one.type
+        known = next((name for _, name in named_in(one) if name.isprintable()), "")
         labels.setdefault(one.logical, f"{what} {known}".strip())
     yield from labels.values()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stslab.errors import InvalidLab
 from stslab.kinds.operations import changes
@@ -25,10 +25,10 @@ from stslab.lab.model import DENIALS, LabFile, Part
 from stslab.lab.reading.document import Node
 from stslab.lab.reading.expressions import OPEN, Tree, query
 from stslab.lab.reading.problems import WARNING, Problem, did_you_mean, in_order, shortened
-from stslab.lab.reading.structure import LabDraft
+from stslab.lab.reading.structure import Draft, LabDraft
 from stslab.lab.references import names_used, roots
 from stslab.resources import text_of
-from stslab.structures import beside
+from stslab.structures import beside, parts
 from stslab.vocabulary import Gate
 
 BASE: Mapping[str, object] = {
@@ -72,34 +72,31 @@ class Looked:
 
     @property
     def root(self) -> Node:
-        return self.draft.lab.node
+        return self.draft.node
 
     def operation(self, call: str | None) -> Operation | None:
         return self.catalogue.operation(*call.split(".", 1)) if call else None
 
 
 class AllowedRules:
-    """The rules that a file's comments allow, each in the comment's line or the next one."""
+    """The rules that a file's comments allow, each in the comment's line or the next one.
+
+    A rule without a reason is skipped.
+    """
 
     def __init__(self, text: str) -> None:
-        self._rules = frozenset(_allowed(text.splitlines()))
+        self._rules = set[tuple[str, int]]()  # each with its line, counted from 1
+        waiting = set[str]()
+        for number, line in enumerate(text.splitlines(), 1):
+            found = _ALLOW.search(line)
+            waiting |= {found[1]} if found and found[2].strip() else set()
+            if line.strip() and not line.lstrip().startswith("#"):
+                self._rules |= {(rule, number) for rule in waiting}
+                waiting = set()
 
     def has(self, rule: str, line: int) -> bool:
         """Whether the rule, or the part of its name before a slash, is allowed in this line."""
         return bool({(rule, line), (rule.partition("/")[0], line)} & self._rules)
-
-
-def _allowed(lines: list[str]) -> Iterator[tuple[str, int]]:
-    """Each allowed rule with its line, counted from 1. A rule without a reason is skipped."""
-    waiting: list[str] = []
-    for number, line in enumerate(lines, 1):
-        found = _ALLOW.search(line)
-        rules = [found[1]] if found and found[2].strip() else []
-        if line.strip() and not line.lstrip().startswith("#"):
-            yield from ((rule, number) for rule in (*waiting, *rules))
-            waiting = []
-        else:
-            waiting += rules
 
 
 def lint(path: Path, *, catalogue: Catalogue, served: Collection[str]) -> list[Problem]:
@@ -120,19 +117,12 @@ def _advice(looked: Looked, file: str, allowed: AllowedRules) -> Iterator[Proble
     for name, look in RULES.items():
         for one in (found for found in look(looked) if found.node not in looked.broken):
             rule = one.rule or name
-            problem = _placed(one)
+            problem = one.node.problem_about(one.word, one.message, one.fix)
+            problem = problem or one.node.problem_within(one.message, one.fix)
             lines = {one.node.line, one.part.line}
             lines |= {problem.line} if problem.file == file else set()
             if not any(allowed.has(rule, line) for line in lines):
                 yield replace(problem, rule=rule, severity=WARNING)
-
-
-def _placed(one: Found) -> Problem:
-    for text in one.node.texts() if one.word else ():
-        at = text.value.find(one.word)
-        if at >= 0:
-            return text.problem_at(at, one.message, one.fix)
-    return one.node.problem_within(one.message, one.fix)
 
 
 def _policies(looked: Looked) -> Iterator[Found]:
@@ -195,7 +185,8 @@ def _expectations(looked: Looked) -> Iterator[Found]:
         if not expect or not node or not operation or node in looked.broken:
             continue
         tree, response = query(expect).tree, operation.output
-        if not any(roots(tree)) and not _looks(tree):
+        types = (part for path, part in parts(tree) if path[-1:] == ("type",))
+        if not any(roots(tree)) and "current" not in types:
             message = "This does not depend on the response: its result is always the same."
             yield Found(node, draft.node, message, _ASK, rule="expect-constant")
         elif not _is_question(tree, response):
@@ -203,20 +194,12 @@ def _expectations(looked: Looked) -> Iterator[Found]:
             yield Found(node, draft.node, message, _ASK, rule="expect-no-question")
 
 
-def _looks(tree: Tree) -> bool:
-    return tree["type"] == "current" or any(map(_looks, _children(tree)))
-
-
-def _children(tree: Tree) -> list[Tree]:
-    return [one for one in tree.get("children", ()) if isinstance(one, dict)]
-
-
 def _is_question(tree: Tree, shape: Shape) -> bool:
     if tree["type"] in {"and_expression", "or_expression"}:
-        return all(_is_question(one, shape) for one in _children(tree))
+        return all(_is_question(one, shape) for one in tree["children"])
     if tree["type"] == "pipe":
         return bool(tree["children"][1]["type"] != "field")
-    kind: str = shapes.result_shape(tree, shape, lambda _: None).kind
+    kind: str = shapes.result_shape(tree, shape, lambda *_: None).kind
     return kind in {"boolean", "document"}
 
 
@@ -279,7 +262,7 @@ _SPOKEN = _NAMED | {
 
 def _deletions(looked: Looked) -> Iterator[Found]:
     """Checks for deleted things that don't wait until AWS knows that they are deleted."""
-    last = [one for one in looked.draft.stages if one.stage.part.cleanup]
+    last = [one for one in looked.draft.stages if one.part.cleanup]
     for draft in () if embedded_only(looked.lab) else (one for each in last for one in each.checks):
         gone = any(code.startswith(("NoSuch", "404")) for code in draft.part.fails)
         if gone and not draft.part.within and not draft.unclear("within"):
@@ -291,21 +274,20 @@ def _proofs(looked: Looked) -> Iterator[Found]:
     """Stages that prove nothing, and labs without cleanup."""
     doing = [one for one in looked.effects if one.when == STEP and changes(one.call)]
     stages, lab = looked.draft.stages, looked.root
-    parts = [one.stage for one in stages]
-    if doing and not any(one.part.cleanup or one.unclear("cleanup") for one in parts):
+    if doing and not any(one.part.cleanup or one.unclear("cleanup") for one in stages):
         message = "This lab has no cleanup stage: what it makes stays until somebody removes it."
         fix = "Add a last stage with `cleanup: true`, and checks that the things are gone."
         yield Found(lab.keys["stages"], lab, message, fix, rule="no-cleanup")
-    if stages and not any(one.checks or one.stage.unclear("checkpoint") for one in stages):
+    if stages and not any(one.checks or one.unclear("checkpoint") for one in stages):
         message = "This lab proves nothing: everyone who runs it passes."
         fix = "Give its stages a `checkpoint`."
         yield Found(lab.keys["stages"], lab, message, fix, rule="no-checks")
         return
     for one in stages:
-        changing = one.stage.part.id in {effect.stage for effect in doing}
-        if not one.checks and (changing or one.stage.part.cleanup):
+        changing = one.part.id in {effect.stage for effect in doing}
+        if not one.checks and (changing or one.part.cleanup):
             message = "Nothing proves what this stage does."
-            node = one.stage.node
+            node = one.node
             yield Found(node, node, message, "Give it a `checkpoint`.", rule="no-checks")
 
 
@@ -320,11 +302,9 @@ def _undos(looked: Looked) -> Iterator[Found]:
             yield Found(node, draft.node, message, "Write `none` if there is nothing to undo.")
         elif node and creation and undos:
             kind = KINDS[creation.kind]
-            removal = f"{kind.service}.{kind.remove.operation}"
-            if removal not in undos and not kind.put:
-                what = kind.what.partition(" {")[0]
-                message = f"This does not undo the step: the {what} stays."
-                yield Found(node, draft.node, message, f"Undo it with {removal}.")
+            if kind.removal not in undos and not kind.put:
+                message = f"This does not undo the step: the {kind.noun} stays."
+                yield Found(node, draft.node, message, f"Undo it with {kind.removal}.")
 
 
 def _claims(looked: Looked) -> Iterator[Found]:
@@ -356,25 +336,27 @@ def _served(looked: Looked) -> Iterator[Found]:
 def _texts(looked: Looked) -> Iterator[Found]:
     """Missing reasons and hints, and texts that don't fit a screen."""
     for stage in looked.draft.stages:
-        yield from _long(stage.stage.part, stage.stage.node)
-        for check in stage.checks:
-            yield from _long(check.part, check.node)
-            unexplained = check.part.ask is not None and not check.part.because
-            if unexplained and not check.unclear("because"):
-                message = (
-                    "After predicting, the learner wants to know why, but `because` is missing."
-                )
-                fix = "Add `because:`."
-                yield Found(check.node.keys["ask"], check.node, message, fix, rule="text-missing")
-        for step in stage.steps:
-            yield from _long(step.part, step.node)
-            if step.part.task and not (step.part.hints or step.unclear("hints")):
-                message, fix = "This task has no hint except the command.", "Add `hints:`."
-                yield Found(step.node.keys["task"], step.node, message, fix, rule="text-missing")
+        parts: list[Draft[Any]] = [stage, *stage.checks, *stage.steps]
+        for one in parts:
+            yield from _long(one.part, one.node)
+            for key, (lacks, message) in _EXPLAINED.items():
+                asks = getattr(one.part, key, None) is not None
+                if asks and not getattr(one.part, lacks) and not one.unclear(lacks):
+                    at, fix = one.node.keys[key], f"Add `{lacks}:`."
+                    yield Found(at, one.node, message, fix, rule="text-missing")
     for fault, node in zip(looked.lab.faults, looked.root.listed("faults"), strict=True):
         if not fault.hints:
             message, fix = "This fault has no hint.", "Add `hints:`."
             yield Found(node, node, message, fix, rule="text-missing")
+
+
+_EXPLAINED = {
+    "ask": (
+        "because",
+        "After predicting, the learner wants to know why, but `because` is missing.",
+    ),
+    "task": ("hints", "This task has no hint except the command."),
+}
 
 
 def _long(part: Part, node: Node) -> Iterator[Found]:

@@ -1,14 +1,13 @@
 """Loads a lab: a file to nodes, to parts, to a checked lab; or all problems at once."""
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec.structs import asdict, replace
 
 from stslab.errors import InvalidLab
-from stslab.kinds.harmless import Objection, objections
+from stslab.kinds.harmless import objections
 from stslab.kinds.operations import HOME, changes
 from stslab.kinds.table import KINDS
 from stslab.lab.checking import meaning
@@ -67,7 +66,7 @@ def read(
         includes = Includes(path)
         draft, lab = parse(path, raw, catalogue, report, includes)
         unread = [one for one in problems if one.rule in _UNREAD | _UNKNOWN]
-        broken = frozenset(draft.lab.node.holding(unread) if unread else ())
+        broken = frozenset(draft.node.holding(unread) if unread else ())
         _refuse_harm(lab, draft, ruled(report, "not-own"), broken)
     except Unreadable as error:
         problem = dataclasses.replace(error.problem, rule="yaml")
@@ -114,8 +113,8 @@ def _refuse_harm(lab: LabFile, draft: LabDraft, report: Report, broken: frozense
     ``broken`` parts are skipped, and so is what an unreadable declaration may allow. If a broken
     step may make something, any name with the run's id may be that thing.
     """
-    unread = [f"{one}:" for one in ("accounts", "services", "uses") if draft.lab.unclear(one)]
-    root, doubtful = draft.lab.node, any(_may_make(one, broken) for one in draft.stages)
+    unread = [f"{one}:" for one in ("accounts", "services", "uses") if draft.unclear(one)]
+    root, doubtful = draft.node, any(_may_make(one, broken) for one in draft.stages)
     undos: dict[Place, set[str]] = {
         ("stages", number, "steps", at): {undo.call for undo in step.undo}
         for number, stage in enumerate(lab.stages)
@@ -138,7 +137,7 @@ def _refuse_harm(lab: LabFile, draft: LabDraft, report: Report, broken: frozense
 def _may_make(stage: StageDraft, broken: frozenset[Node]) -> bool:
     """Whether a broken step of the stage may make something."""
     called = [{one.node.get("call") or one.node, one.node.get("with")} for one in stage.steps]
-    return any(one & broken for one in called or [{stage.stage.node.get("steps")}])
+    return any(one & broken for one in called or [{stage.node.get("steps")}])
 
 
 def _problems(
@@ -153,25 +152,17 @@ def _problems(
     for objection in objections(one.call, one.params, one.own, one.caller):
         named = given.get(objection.parameter) if given else None
         if given not in broken or (named and named not in broken):
-            yield _placed(objection, node, given, named)
+            says = objection.reason, objection.fix
+            where = named or node.get("call") or node
+            about = (named or given or node).problem_about(objection.word, *says)
+            yield about or where.problem_within(*says)
     if one.when != STEP or undos is None or at in broken:
         return
     if one.made:
-        kind = KINDS[one.made[0]]
-        removal = f"{kind.service}.{kind.remove.operation}"
+        removal = KINDS[one.made[0]].removal
         if removal not in undos:
             message = f"{one.call} makes something, and its undo does not remove it."
             yield at.problem(message, f"Add `undo: {removal}`.")
     elif one.call.partition(".")[0] not in HOME and changes(one.call) and not undos:
         message = f"{one.call} changes something, and nothing undoes it."
         yield at.problem(message, "Add `undo:` and the call that undoes it.")
-
-
-def _placed(objection: Objection, node: Node, given: Node | None, named: Node | None) -> Problem:
-    """The objection as a problem, placed at the word or the parameter."""
-    for text in (named or given or node).texts() if objection.word else ():
-        found = re.search(rf"(?<!\w){re.escape(objection.word)}(?!\w)", text.value)
-        if found:
-            return text.problem_at(found.start(), objection.reason, objection.fix)
-    where = named or node.get("call") or node
-    return where.problem_within(objection.reason, objection.fix)

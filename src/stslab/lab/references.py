@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 
-import msgspec
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
 from jmespath.visitor import Options, TreeInterpreter
@@ -224,19 +223,14 @@ def _search(tree: Tree, data: Data, expression: str) -> Data:
     except TooMuch:
         raise _too_much(f"the expression {expression[:80]!r}") from None
     except _INAPPLICABLE as error:
+        reason = type(error).__name__  # without the value, which may be a secret
+        if types := getattr(error, "expected_types", None):
+            kinds = " or ".join(map(str, types))
+            reason = f"{getattr(error, 'function_name', 'a function')}() takes {kinds}."
         raise UnresolvedReference(
-            f"The expression {expression!r} can't be applied: {_reason(error)}",
+            f"The expression {expression!r} can't be applied: {reason}",
             "Compare it with the response's fields, in the API's reference.",
         ) from None
-
-
-def _reason(error: Exception) -> str:
-    """The reason without the value, which may be a secret."""
-    types = getattr(error, "expected_types", None)
-    if types:
-        kinds = " or ".join(map(str, types))
-        return f"{getattr(error, 'function_name', 'a function')}() takes {kinds}."
-    return type(error).__name__
 
 
 def _too_much(what: str) -> UnresolvedReference:
@@ -262,19 +256,11 @@ BASE: Scope = {
 }
 
 
-class Foresight(msgspec.Struct, frozen=True):
-    """What is known (``scope``), and the texts for what is not (``unknown``)."""
+def foresee(lab: LabFile, base: Scope) -> tuple[Scope, frozenset[str]]:
+    """What a run of the whole lab will know, and the texts for what is unknown until then.
 
-    scope: Mapping[str, Data]
-    unknown: frozenset[str] = msgspec.field(default_factory=frozenset)
-
-    def params(self, params: Mapping[str, Data] | None) -> dict[str, Data]:
-        """The parameters with known values filled in; the rest is as written."""
-        return {name: as_known(value, self.scope) for name, value in (params or {}).items()}
-
-
-def foresee(lab: LabFile, base: Scope = BASE) -> Foresight:
-    """What a run of the whole lab will know; ``base`` is what every run knows."""
+    ``base`` is what every run knows.
+    """
     steps = [step for stage in lab.stages for step in stage.steps]
     saved = {name: f"<{name}>" for step in steps for name in step.save}
     made = [step.profile.name for step in steps if step.profile]
@@ -297,7 +283,7 @@ def foresee(lab: LabFile, base: Scope = BASE) -> Foresight:
         variables = dict(lab.vars)
     named = {"mfa": codes, "tokens": tokens, "profiles": profiles}
     scope = {**base, **live, **variables, **saved, **named}
-    return Foresight(scope, frozenset({*unknown, OPEN}))
+    return scope, frozenset({*unknown, OPEN})
 
 
 def as_known(value: Data, scope: Scope) -> Data:

@@ -25,7 +25,6 @@ from stslab.lesson import access
 from stslab.lesson.evidence import statements_of
 from stslab.lesson.verdict import Decide
 from stslab.policy.catalogue import can_have
-from stslab.runner.calls.look import label
 from stslab.runner.events import StepDiffers
 from stslab.runner.journal.records import Hint, Thing
 from stslab.runner.ports import Answer, Call, Data, Outcome
@@ -110,7 +109,7 @@ class ByHand:
         if made or behaves:
             return StageTasks(tasks, against)
         subjects = [
-            (*named, self.runner.account_of(step.identity))
+            (*named, self.runner.work.place_of(step.identity).account)
             for _, step in tasks_of(stage)
             if (named := subject(self._known(step.params)))
         ]
@@ -183,8 +182,8 @@ class ByHand:
         """Whether the account behaves as after this step; False if that can't be decided."""
         params = self._known(step.params)
         if step.call != _TRUST:
-            account = self.runner.account_of(step.identity)
-            return _behaves(step, params, account, self.runner.call)
+            account = self.runner.work.place_of(step.identity).account
+            return _behaves(step, params, account, self.runner.work.calls.once)
         role, table = f":role/{params.get('RoleName')}", self.lab.access
         arns = {name: str(self._known(row.params).get("RoleArn")) for name, row in table.items()}
         rows = {name for name, arn in arns.items() if arn.endswith(role)}
@@ -291,7 +290,7 @@ def off_task(event: Event, subjects: Sequence[tuple[str, str, str]]) -> str:
     if about is None or not subjects or here in homes or (homes and about[0] == "Bucket"):
         return ""
     who, effect = str(identity.get("arn", "")).rpartition("/")[2], EFFECTS.get(call)
-    thing = label(Thing(effect.kind, effect.names(params))) if effect else about[1]
+    thing = Thing(effect.kind, effect.names(params)).label if effect else about[1]
     did = f"{str(event['eventTime'])[11:16]} {who} called {event['eventName']}: {thing}"
     if homes:
         return f"{did}, in account {here}. The task is about account {homes.pop()}."

@@ -9,7 +9,7 @@ from typing import Any
 
 from stslab.kinds import template
 from stslab.lesson.verdict import Verdict
-from stslab.runner.events import CallShown
+from stslab.runner.ports import Call
 from stslab.structures import Path, listed, mapped, parts
 from stslab.vocabulary import Gate
 
@@ -142,7 +142,7 @@ def _account(name: str) -> str:
     return f"account {bare}" if bare.isdigit() else name
 
 
-def claims_of(call: CallShown) -> list[str]:
+def claims_of(call: Call) -> list[str]:
     """The subject and the audience in a call's web identity token; empty if it has none."""
     _, _, rest = str(call.params.get("WebIdentityToken", "")).partition(".")
     try:
@@ -152,7 +152,7 @@ def claims_of(call: CallShown) -> list[str]:
     return [f"{name} = {claims[name]}" for name in ("sub", "aud") if name in claims]
 
 
-def documents_of(call: CallShown) -> dict[str, Any]:
+def documents_of(call: Call) -> dict[str, Any]:
     """The policy documents in a call's parameters or CloudFormation template, by description."""
     documents: dict[str, Any] = {}
     for name, what in _DOCUMENTS.items():

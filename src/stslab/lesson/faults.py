@@ -120,7 +120,7 @@ class Faults:
                 yield Fault(label, "", after, True, profile=name, spoil=spoil, whose=whose)
 
     def policies(self) -> list[Policy]:
-        made = self.runner.made()  # a stack makes its resources in any order
+        made = self.runner.work.made()  # a stack makes its resources in any order
         return [
             policy
             for thing in sorted(made, key=lambda each: (each.kind, *map(str, each.names.values())))
@@ -148,7 +148,7 @@ class Faults:
 
     def _read(self, call: str, params: Mapping[str, object], expression: str) -> Any:
         service, operation = call.split(".")
-        outcome = self.runner.call(Call(ADMIN, service, operation, params))
+        outcome = self.runner.work.calls.once(Call(ADMIN, service, operation, params))
         return evaluate(expression, outcome.data, {}) if isinstance(outcome, Answer) else None
 
     # Planting and fixing
@@ -173,7 +173,7 @@ class Faults:
     def fix(self, fault: Fault) -> None:
         """Undo the fault; RunError if AWS refuses a call."""
         if fault.profile:
-            outcome = self.runner.call(self.renewal(fault.profile))
+            outcome = self.runner.work.calls.once(self.renewal(fault.profile))
             data = outcome.data if isinstance(outcome, Answer) else {}
             profile = self.makers()[fault.profile].profile
             keys = profile and Credentials.found_in(evaluate(profile.source, data, {}))
@@ -184,7 +184,7 @@ class Faults:
 
     def _make(self, calls: Iterable[Call]) -> None:
         for call in calls:
-            outcome = self.runner.call(call)
+            outcome = self.runner.work.calls.once(call)
             if not isinstance(outcome, Answer):
                 raise RunError(f"{call.name} was refused: {outcome}.")
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
-from stslab.runner.calls.look import label
 from stslab.runner.events import Describe
 from stslab.runner.ports import TargetInfo
 from stslab.runner.undo.cleanup import Planned
@@ -44,7 +43,7 @@ def show_found(
         things = counted(len(run.things), "thing")
         paper.prose(f"Run {run.id}: {things}{since}; {known}", style="bold")
         for thing in run.things:
-            paper.line("pending", label(thing), indent=2)
+            paper.line("pending", thing.label, indent=2)
             paper.command(by_hand(thing, describe))
     for run in (each for each in found.runs if each not in chosen):
         other = f"Run {run.id} was not selected: {counted(len(run.things), 'thing')}"
@@ -52,5 +51,5 @@ def show_found(
         paper.line("hint", unfinished if run.unfinished else other)
     for thing, tag in found.doubtful:
         why = f"it has the tag of run {tag!r}, but its name lacks that id: left alone"
-        paper.line("warning", label(thing), aside=why)
+        paper.line("warning", thing.label, aside=why)
         paper.command(by_hand(thing, describe))

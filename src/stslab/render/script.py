@@ -18,7 +18,8 @@ from stslab.lab.model import Check, Lab, Stage, Step, Wait
 from stslab.lab.references import names_used, resolve
 from stslab.render.text.safe import one_line
 from stslab.render.text.shellwords import kept, wrapped
-from stslab.runner.events import CallShown, Describe
+from stslab.runner.events import Describe
+from stslab.runner.ports import Call
 
 _WIDTH = 96
 _MARK = re.compile(r"__stslab_(\w+?)__")
@@ -39,13 +40,13 @@ class _Writer(msgspec.Struct, frozen=True):
     def command(self, identity: str, call: str, params: Any, *query: str, lead: str = "") -> str:
         """One wrapped command; ``lead`` comes before it, as in ``refused AccessDenied``."""
         service, _, operation = call.partition(".")
-        line = self.describe(CallShown(identity, service, operation, self.value(params or {})))
+        line = self.describe(Call(identity, service, operation, self.value(params or {})))
         return _laid_out([*shlex.split(lead), *shlex.split(line), *query])
 
     def waiting(self, identity: str, call: str, wait: Wait) -> str:
         """The CLI's own waiter."""
         service = call.partition(".")[0]
-        shown = CallShown(identity, service, "Wait", self.value(wait.params or {}))
+        shown = Call(identity, service, "Wait", self.value(wait.params or {}))
         words = shlex.split(self.describe(shown))
         words[2:3] = ["wait", wait.waiter.replace("_", "-")]
         return _laid_out(words)

@@ -9,8 +9,8 @@ from enum import StrEnum
 
 import msgspec
 
-from stslab.lab.effects import Changed
-from stslab.runner.ports import Data
+from stslab.lab.effects import Summary
+from stslab.runner.ports import Call
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -24,16 +24,7 @@ class Event(msgspec.Struct, frozen=True):
         return _WORD.sub("_", type(self).__name__).lower()
 
 
-class CallShown(msgspec.Struct, frozen=True):
-    """A call for display: its identity and redacted parameters."""
-
-    identity: str
-    service: str
-    operation: str
-    params: Data = msgspec.field(default_factory=dict)
-
-
-Describe = Callable[[CallShown], str]  # returns the equivalent ``aws`` command line of a call
+Describe = Callable[[Call], str]  # returns the equivalent ``aws`` command line of a call
 
 
 class StageShown(msgspec.Struct, frozen=True):
@@ -58,13 +49,8 @@ class RunStarted(Event, frozen=True):
     dry: bool = False
 
 
-class Foreseen(Event, frozen=True):
+class Foreseen(Summary, Event, frozen=True):
     """A run's changes and reads, cleanup's calls, and warnings (``notes``), in advance."""
-
-    changed: tuple[Changed, ...]
-    reads: tuple[str, ...]
-    cleanup: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 class StageStarted(Event, frozen=True):
@@ -86,22 +72,22 @@ class StageFinished(Event, frozen=True):
     seconds: float
 
 
-class StepStarted(Event, frozen=True):
-    """A step is about to make its call. ``why`` is the lab's reason for it, or empty."""
-
+class _OfStep(msgspec.Struct, frozen=True):
     stage: str
     title: str
-    call: CallShown
+
+
+class StepStarted(_OfStep, Event, frozen=True):
+    """A step is about to make its call. ``why`` is the lab's reason for it, or empty."""
+
+    call: Call
     number: int
     of: int
     why: str = ""
 
 
-class StepSkipped(Event, frozen=True):
+class StepSkipped(_OfStep, Event, frozen=True):
     """A step was done before, in an earlier process."""
-
-    stage: str
-    title: str
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -124,30 +110,23 @@ class StepDrifted(Event, frozen=True):
     what: str  # what is wrong
     again: bool  # the step is done again
     differences: tuple[Difference, ...] = ()
-    fix: tuple[CallShown, ...] = ()  # if not, the calls that revert the change
+    fix: tuple[Call, ...] = ()  # if not, the calls that revert the change
 
 
-class StepAdopted(Event, frozen=True):
+class StepAdopted(_OfStep, Event, frozen=True):
     """A step's thing was made by hand, correctly: the run adopts it, and undoes it later."""
 
-    stage: str
-    title: str
 
-
-class StepDiffers(Event, frozen=True):
+class StepDiffers(_OfStep, Event, frozen=True):
     """A thing made by hand differs from what the step makes (``what``), and isn't adopted."""
 
-    stage: str
-    title: str
     what: str
     differences: tuple[Difference, ...]
 
 
-class StepFinished(Event, frozen=True):
+class StepFinished(_OfStep, Event, frozen=True):
     """A step's call succeeded. ``shown`` are the (label, value) pairs to display."""
 
-    stage: str
-    title: str
     shown: tuple[tuple[str, object], ...]
     saved: Mapping[str, object]
     profile: str | None
@@ -155,12 +134,10 @@ class StepFinished(Event, frozen=True):
     seconds: float
 
 
-class StepFailed(Event, frozen=True):
+class StepFailed(_OfStep, Event, frozen=True):
     """A step's call failed."""
 
-    stage: str
-    title: str
-    call: CallShown
+    call: Call
     code: str
     message: str
     request_id: str
@@ -191,7 +168,7 @@ class CheckStarted(Event, frozen=True):
 
     stage: str
     says: str
-    call: CallShown | None
+    call: Call | None
 
 
 class CheckFinished(Event, frozen=True):
@@ -235,7 +212,7 @@ class UndoFinished(Event, frozen=True):
     """Undoing one thing has ended."""
 
     thing: str
-    calls: tuple[CallShown, ...]
+    calls: tuple[Call, ...]
     outcome: UndoOutcome
     detail: str
     seconds: float
@@ -245,7 +222,7 @@ class ThingLookedUp(Event, frozen=True):
     """The proof of cleanup: a thing was looked up, and is ``gone`` or not."""
 
     thing: str
-    call: CallShown | None
+    call: Call | None
     gone: bool
     proof: str
 

@@ -20,7 +20,7 @@ Data = Mapping[str, Any]  # parameters of a call or an answer, with boto3's type
 ADMIN = "admin"  # the identity that looks things up, and undoes where the step's own identity can't
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     """A call and the identity that makes it."""
 
     identity: str
@@ -118,13 +118,6 @@ class WaiterProbe(msgspec.Struct, frozen=True):
     outcome: Outcome
 
 
-class WaiterPace(msgspec.Struct, frozen=True):
-    """How a botocore waiter polls: the pause in seconds, and the most tries."""
-
-    delay: float
-    max_attempts: int
-
-
 class Account(Protocol):
     """One AWS account at one target. Each call names the identity that makes it."""
 
@@ -134,7 +127,8 @@ class Account(Protocol):
     def call(self, identity: str, service: str, operation: str, params: Data) -> Outcome:
         """Make one call, by the API's names; CredentialsError if the identity can't call."""
 
-    def waiter_pace(self, service: str, waiter: str) -> WaiterPace: ...
+    def waiter_pace(self, service: str, waiter: str) -> tuple[float, int]:
+        """How a botocore waiter polls: the pause in seconds, and the most tries."""
 
     def probe(self, identity: str, service: str, waiter: str, params: Data) -> WaiterProbe:
         """Make the waiter's call once."""

@@ -15,22 +15,12 @@ from stslab import __version__
 from stslab.errors import JournalError, StslabError, UsageError
 from stslab.kinds.own import Own
 from stslab.lab.effects import subjects
-from stslab.runner.calls.look import complete, label
-from stslab.runner.journal.past import Past
-from stslab.runner.journal.records import (
-    HINT,
-    WHY,
-    Entry,
-    EntryState,
-    Link,
-    Prediction,
-    RunRecord,
-    RunState,
-    Thing,
-    first_broken,
-)
+from stslab.runner.journal import records
+from stslab.runner.journal.past import Past, read
+from stslab.runner.journal.records import Entry, EntryState, Link, RunRecord, RunState, Thing
 from stslab.runner.journal.standing import Concept, StageState, Standing, by_concept, standing
 from stslab.runner.journal.store import Journal
+from stslab.structures import without
 
 ABOUT = (
     "The learner's own machine made this report, unsupervised, from its journal. It says what"
@@ -93,7 +83,7 @@ class Report(msgspec.Struct, frozen=True):
     standing: Standing
     clean: bool  # cleanup has proved that nothing is left
     seconds: float | None  # from begin to end, with pauses; None until it ends
-    predicted: tuple[Prediction, ...]
+    predicted: tuple[records.Prediction, ...]
     predictions: tuple[Concept, ...]
     hints: int
     calls: tuple[ReportedCall, ...]
@@ -110,12 +100,11 @@ class Report(msgspec.Struct, frozen=True):
     def as_dict(self) -> Mapping[str, Any]:
         """The report for programs, in JSON's types."""
         stands = self.standing
-        run = {name: value for name, value in to_builtins(self.run).items() if name != "outline"}
         return {
             "report": ABOUT,
             "stslab": __version__,
             "learner": self.learner,
-            "run": run,
+            "run": without(to_builtins(self.run), "outline"),
             "proved": stands.proved,
             "clean": self.clean,
             "seconds": self.seconds,
@@ -124,16 +113,13 @@ class Report(msgspec.Struct, frozen=True):
                 {"stage": stage.id, "held": stage.state is StageState.DONE, **to_builtins(stage)}
                 for stage in stands.stages
             ],
-            "claims": list(map(to_builtins, stands.claims)),
-            "predicted": list(map(to_builtins, self.predicted)),
-            "predictions": list(map(to_builtins, self.predictions)),
-            "hints": self.hints,
-            "fault": to_builtins(self.fault) if self.fault else None,
-            "calls": list(map(to_builtins, self.calls)),
-            "removed": list(map(to_builtins, self.removed)),
-            "remaining": self.remaining,
+            "claims": to_builtins(stands.claims),
+            **{name: to_builtins(getattr(self, name)) for name in _AS_THEY_ARE},
             "records": [link._asdict() for link in self.links],
         }
+
+
+_AS_THEY_ARE = "predicted predictions hints fault calls removed remaining".split()
 
 
 def report(journal: Journal, run_id: str) -> Report:
@@ -170,14 +156,14 @@ def fault_of(past: Past) -> ReportedFault | None:
     if not states:
         return None
     last, fixed = states[-1], past.fixed()
-    hints, whys = (sum(hint.step == kind for hint in past.hints()) for kind in (HINT, WHY))
+    helps = [hint.step for hint in past.hints()]
     return ReportedFault(
         asked=last.asked,
         fixed=bool(fixed),
         title=last.fault.title if fixed else "",
         where=last.where if fixed else "",
-        hints=hints,
-        whys=whys,
+        hints=helps.count(records.HINT),
+        whys=helps.count(records.WHY),
         solved=any(state.solved for state in states),
         tries=max(state.tries for state in states),
         opened=any(state.opened for state in states),
@@ -191,11 +177,9 @@ def _call(run: RunRecord, entry: Entry, inside: tuple[Thing, ...]) -> ReportedCa
     known = entry.thing.names if entry.thing else {}
     changes = subjects(entry.call, {**intent.params, **known}, own)
     if entry.thing and inside:
-        changes = (f"{label(entry.thing)} with {', '.join(map(label, inside))}",)
+        changes = (f"{entry.thing.label} with {', '.join(each.label for each in inside)}",)
     return ReportedCall(
-        stage=intent.stage,
-        title=intent.title,
-        identity=intent.identity,
+        **records.shared(intent, ReportedCall),
         call=entry.call,
         changes=changes,
         at=entry.started,
@@ -203,7 +187,6 @@ def _call(run: RunRecord, entry: Entry, inside: tuple[Thing, ...]) -> ReportedCa
         request_id=entry.request_id,
         seconds=_between(entry.started, entry.answered),
         made=(*([entry.thing] if entry.thing else []), *inside),
-        profile=intent.profile,
     )
 
 
@@ -211,15 +194,15 @@ def _removed(past: Past, calls: Sequence[Entry]) -> Iterator[ReportedRemoval]:
     """The things that were undone, in order; a stack's resources follow it."""
     undone = [entry for entry in calls if entry.undo and entry.state is EntryState.UNDONE]
     for entry in sorted(undone, key=lambda entry: (entry.ended, -entry.seq)):
-        by = tuple(undo.call.name for undo in entry.undo)
+        by = tuple(undo.name for undo in entry.undo)
         yield ReportedRemoval(_name(entry), by, entry.ended)
         for thing in past.things(entry.seq):
-            yield ReportedRemoval(label(thing), by, entry.ended)
+            yield ReportedRemoval(thing.label, by, entry.ended)
 
 
 def _name(entry: Entry) -> str:
     thing = entry.thing
-    return label(thing) if thing and complete(thing) else entry.intent.title
+    return thing.label if thing and thing.complete else entry.intent.title
 
 
 def _between(start: str, end: str) -> float | None:
@@ -262,13 +245,13 @@ def verify(text: str) -> tuple[Report | None, tuple[Finding, ...]]:
         links = convert(rows, tuple[Link, ...])
     except (LookupError, TypeError, MsgspecError):
         raise UsageError("Its records are not those of a stslab journal.", _HOW) from None
-    broken = first_broken(run, links)
+    broken = records.first_broken(run, links)
     if broken is not None:
         says = f"Record {broken} of {len(links)} was changed, or one before it is missing"
         return None, (Finding(right=False, says=says),)
     whole = Finding(right=True, says=f"The chain of its {len(links)} records is whole")
     try:
-        report = report_of(Past.of(run, links), links)
+        report = report_of(Past.of(run, tuple(map(read, links))), links)
         report = replace(report, learner=str(handed_in.get("learner", "")))
     except (ValueError, LookupError, MsgspecError, StslabError) as error:
         return None, (whole, Finding(right=False, says=f"Its records don't make a run: {error}"))

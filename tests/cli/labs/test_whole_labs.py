@@ -191,9 +191,7 @@ def test_the_journal_has_what_to_undo(account: InMemoryAccount, tmp_path: Path):
     with Journal(tmp_path / "journal") as journal:
         move = journal.past(run).entries()[-1]
     assert (move.call, move.state) == ("embedded.MoveClock", EntryState.DONE)
-    assert [(one.call.name, one.params) for one in move.undo] == [
-        ("embedded.SetClock", {"Offset": 0.0})
-    ]
+    assert [(one.name, one.params) for one in move.undo] == [("embedded.SetClock", {"Offset": 0.0})]
 
 
 def test_a_call_as_a_profile_that_assumes_a_foreign_role_is_not_sent(

@@ -162,9 +162,9 @@ def test_a_state_folder_that_is_a_file(stslab, state):
 
 def test_another_process_is_named(stslab, state):
     from stslab.home import Home
-    from stslab.runner.journal.lock import held
+    from stslab.runner.journal.lock import Held
 
-    with held(Home(state), "stslab run"):
+    with Held(Home(state), "stslab run"):
         said = stslab("run", "--yes")
     assert said.code == 1
     assert "`stslab run`" in " ".join(said.err.split())

@@ -11,7 +11,7 @@ from tests.cli.conftest import Stslab
 from tests.runner.journal.test_journal import a_run
 
 from stslab.home import Home
-from stslab.runner.journal.lock import held
+from stslab.runner.journal.lock import Held
 from stslab.runner.journal.store import Journal
 
 
@@ -120,7 +120,7 @@ def test_profiles_and_a_session_that_has_ended(doctor, state: Path):
 
 
 def test_another_process_at_work(doctor, state: Path):
-    with held(Home(state), "stslab run"):
+    with Held(Home(state), "stslab run"):
         assert f"`stslab run`, process {os.getpid()}" in doctor()[1]["lock"]["says"]
     assert "lock" not in doctor()[1]
 

@@ -10,7 +10,7 @@ from tests.render.story import ASSUME, DENIED, PUT_POLICY, ROLE, denied_check, f
 
 from stslab.aws.command import aws_command
 from stslab.runner import events
-from stslab.runner.events import CallShown
+from stslab.runner.ports import Call
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -162,9 +162,7 @@ def test_the_gates_that_refused_are_named():
         events.Notice("warning", HOSTILE, HOSTILE),
         events.Waiting(HOSTILE, 1, 0.0, 1.0),
         events.StageStarted("s", HOSTILE, HOSTILE, ((HOSTILE, HOSTILE),), 1, 1),
-        events.StepStarted(
-            "s", HOSTILE, CallShown("x", "iam", "GetUser", {"UserName": HOSTILE}), 1, 1
-        ),
+        events.StepStarted("s", HOSTILE, Call("x", "iam", "GetUser", {"UserName": HOSTILE}), 1, 1),
     ],
 )
 def test_texts_of_labs_and_aws_can_not_control_the_terminal(event):

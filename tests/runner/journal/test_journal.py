@@ -22,6 +22,7 @@ from stslab.runner.journal.records import (
     Entered,
     Entry,
     EntryState,
+    Found,
     Hint,
     How,
     Intent,
@@ -31,6 +32,7 @@ from stslab.runner.journal.records import (
     Result,
     RunRecord,
     RunState,
+    SavedProfile,
     StageRecord,
     Thing,
     UndoCall,
@@ -40,7 +42,9 @@ from stslab.runner.journal.store import Journal
 
 USER = Thing("iam.user", {"UserName": "u"})
 CLAIM = ClaimOutline("says", "admin", "iam.GetUser", "hash")
-UNDO = UndoCall("admin", "iam", "DeleteUser", {"UserName": "u"}, "waiter", {"a": [1]})
+UNDO = UndoCall(
+    "admin", "iam", "DeleteUser", {"UserName": "u"}, waiter="waiter", waiter_params={"a": [1]}
+)
 
 
 def latest(journal: Journal, step: int = 0) -> Entry:
@@ -94,7 +98,7 @@ def filled(path):
         journal.begin(a_run())
         seq = journal.intend("r1", an_intent(profile="sts"))
         journal.write("r1", Outcome(seq, Result(EntryState.DONE, saved={"a": {"b": 1}})))
-        journal.found("r1", seq, (Thing("s3.bucket", {"Bucket": "b"}),))
+        journal.write("r1", Found(seq, Thing("s3.bucket", {"Bucket": "b"})))
         journal.write("r1", StageRecord("s", held=True, seconds=1.5))
         journal.write(
             "r1",
@@ -129,7 +133,7 @@ def test_an_outcome_completes_the_thing_and_its_undo(path):
     with Journal(path) as journal:
         journal.begin(a_run())
         seq = journal.intend("r1", an_intent(thing=Thing("iam.access_key", {"UserName": "u"})))
-        profile = ("sts", "AKIA1", "")
+        profile = SavedProfile("sts", "AKIA1", "")
         answered = Result(EntryState.ANSWERED, thing=key, undo=(), profile=profile)
         journal.write("r1", Outcome(seq, answered))
         journal.write("r1", Outcome(seq, Result(EntryState.DONE)))

@@ -11,13 +11,13 @@ import pytest
 from stslab.errors import RunInProgress, StateFolderError
 from stslab.home import Home
 from stslab.runner.journal import lock
-from stslab.runner.journal.lock import held
+from stslab.runner.journal.lock import Held
 
 HOLD = """
 import sys, pathlib
 from stslab.home import Home
-from stslab.runner.journal.lock import held
-with held(Home(pathlib.Path(sys.argv[1])), "stslab run"):
+from stslab.runner.journal.lock import Held
+with Held(Home(pathlib.Path(sys.argv[1])), "stslab run"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -54,14 +54,14 @@ def test_a_short_lock_is_waited_for(home, holder):
     assert holder.stdin
     leaves = threading.Timer(0.3, holder.stdin.close)
     leaves.start()
-    with held(home, "stslab hint"):
+    with Held(home, "stslab hint"):
         assert '"stslab hint"' in home.lock.read_text()
     leaves.join()
     holder.stdin = None
 
 
 def test_the_second_process_is_told_the_holder(home, holder):
-    with pytest.raises(RunInProgress) as caught, held(home):
+    with pytest.raises(RunInProgress) as caught, Held(home):
         pass
     assert f"`stslab run`, process {holder.pid}, since 20" in caught.value.message
 
@@ -69,26 +69,26 @@ def test_the_second_process_is_told_the_holder(home, holder):
 def test_the_lock_of_a_killed_process_is_taken_over(home, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    with held(home, "stslab cleanup"):
+    with Held(home, "stslab cleanup"):
         assert f'"pid": {os.getpid()}' in home.lock.read_text()
 
 
 def test_it_is_free_again_after_an_error(home):
-    with pytest.raises(ValueError, match="x"), held(home):
+    with pytest.raises(ValueError, match="x"), Held(home):
         raise ValueError("x")
-    with held(home):
+    with Held(home):
         pass
     assert home.lock.read_text() == ""
 
 
 def test_a_lock_with_an_empty_file_still_holds(home):
-    with held(home):
+    with Held(home):
         home.lock.write_text("not json")
-        with pytest.raises(RunInProgress, match="an unknown process"), held(home):
+        with pytest.raises(RunInProgress, match="an unknown process"), Held(home):
             pass
 
 
 def test_a_lock_that_cannot_be_made(home):
     home.lock.mkdir(parents=True)
-    with pytest.raises(StateFolderError, match="can't be opened"), held(home):
+    with pytest.raises(StateFolderError, match="can't be opened"), Held(home):
         pass

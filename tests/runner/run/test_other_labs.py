@@ -203,7 +203,7 @@ def test_a_lab_without_a_cleanup_stage_is_ended_by_cleanup(make):
     clean_up(machine)
     with machine.process() as process:
         assert process.journal.run("run00001").state is RunState.CLEANED
-        assert process.runner.resume() is None
+        assert not process.runner.resume()
 
 
 GROUP = """

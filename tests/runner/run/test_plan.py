@@ -10,8 +10,7 @@ from stslab.errors import UsageError
 from stslab.kinds.table import CREATIONS, KINDS, LISTINGS, is_repeatable
 from stslab.lab.model import Lab
 from stslab.runner.events import CheckStarted, RunStarted, StageStarted, StepStarted
-from stslab.runner.run.dry import DRY_ID, dry_run
-from stslab.runner.run.plan import changed_by, missing, needed, plan
+from stslab.runner.run.plan import DRY_ID, changed_by, dry_run, missing, needed, plan
 
 
 @pytest.mark.parametrize(

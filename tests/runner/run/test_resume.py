@@ -177,7 +177,7 @@ def test_an_unknown_stage(machine):
 
 def test_nothing_without_a_run(machine):
     with machine.process() as process:
-        assert process.runner.resume() is None
+        assert not process.runner.resume()
         with pytest.raises(RunError, match="No run has been begun"):
             process.runner.check_stage("create-user")
 

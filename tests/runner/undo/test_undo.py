@@ -10,9 +10,18 @@ from tests.runner.run.test_faults import always
 from tests.runner.run.test_kill import OTHERS, assert_only_others_left, lookalikes
 
 from stslab.errors import CredentialsError, JournalError, NotOwn, RunError, UndoIncomplete
-from stslab.runner.events import CallShown, CleanupFinished, Notice, ThingLookedUp, UndoFinished
-from stslab.runner.journal.records import EntryState, Found, Outcome, Result, RunState, Thing
+from stslab.runner.events import CleanupFinished, Notice, ThingLookedUp, UndoFinished
+from stslab.runner.journal.records import (
+    EntryState,
+    Found,
+    Outcome,
+    Result,
+    RunState,
+    SavedProfile,
+    Thing,
+)
 from stslab.runner.journal.store import Journal
+from stslab.runner.ports import Call
 
 USER, STACK, BUCKET = "sts-test-user-run00001", "my-sts-stack-run00001", "sts-example-run00001"
 
@@ -96,7 +105,7 @@ def test_a_stack_whose_deletion_fails_is_tried_again(left_open):
 def test_after_a_failure_the_rest_is_undone_and_leftovers_are_listed_with_commands(left_open):
     described = []
 
-    def describe(call: CallShown) -> str:
+    def describe(call: Call) -> str:
         described.append(call)
         return f"aws {call.operation}"
 
@@ -185,7 +194,7 @@ def journal_forgets_the_bucket(machine) -> None:
     other = Thing("s3.bucket", {"Bucket": "another"})
     path = machine.folder / "journal.sqlite"
     with Journal(path) as journal:
-        bodies = [record.body for record in journal.past("run00001").records()]
+        bodies = [record.body for record in journal.past("run00001").recorded()]
     path.unlink()
     with Journal(path, machine.clock) as journal:
         for body in bodies:
@@ -262,7 +271,7 @@ def test_a_profile_that_another_run_wrote_stays(left_open):
         seq = process.journal.intend(
             "run00002", process.journal.past("run00001").entries()[0].intent
         )
-        profile = ("sts", "AKIAOTHER", "")
+        profile = SavedProfile("sts", "AKIAOTHER", "")
         process.journal.write("run00002", Outcome(seq, Result(EntryState.DONE, profile=profile)))
         process.cleanup.run("run00001")
     assert left_open.profiles.get("sts") == others

@@ -234,7 +234,7 @@ def import_command(*, file: Path, yes: bool) -> None:
     """
     from stslab.cli.account import handout
     from stslab.render.text.safe import visible
-    from stslab.runner.journal.lock import held
+    from stslab.runner.journal.lock import Held
     from stslab.sandbox.server import exchange
     from stslab.sandbox.state import archive
 
@@ -248,7 +248,7 @@ def import_command(*, file: Path, yes: bool) -> None:
         click.echo(f"The account of {file} is at {endpoint.url}")
         click.echo('Its keys are new ones: eval "$(stslab env)"', err=True)
         return
-    with held(home(), "stslab sandbox import"):
+    with Held(home(), "stslab sandbox import"):
         run, lab = handout.put_in(home(), file)
     click.echo(visible(f"Run {run.id} of the lab {run.lab} was imported as it was."))
     click.echo("See what holds: stslab check --all")

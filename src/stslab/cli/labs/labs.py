@@ -89,7 +89,7 @@ def _embedded_only(lab: "LabHeader") -> bool:
     from stslab.lab.embedded import embedded_only
     from stslab.lab.reading.structure import draft
 
-    return bool(lab.root and embedded_only(draft(lab.root, lambda _: None).lab.part))
+    return bool(lab.root and embedded_only(draft(lab.root, lambda _: None).part))
 
 
 @click.command("show")

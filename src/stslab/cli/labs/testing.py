@@ -235,7 +235,8 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
     began, error, describe = time.monotonic(), None, describer(lab)
     with Journal(home.journal) as journal:
         runner = opened.runner(lab, journal, events.append, describe, How.ALONE)
-        run = runner.start_or_resume().run.id
+        runner.start_or_resume()
+        run = runner.run.id
         try:
             for stage in lab.stages:
                 runner.run_stage(stage.id)

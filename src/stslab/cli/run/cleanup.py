@@ -8,7 +8,6 @@ from stslab.cli.workspace import Workspace, agrees, open_workspace
 from stslab.errors import UndoIncomplete, UsageError
 from stslab.render.cleanup import show_cleanup, show_found
 from stslab.render.text.durations import counted
-from stslab.runner.calls.look import label
 from stslab.runner.journal.records import RunRecord
 from stslab.runner.undo.cleanup import Cleanup
 from stslab.runner.undo.proof import by_hand
@@ -122,7 +121,7 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
         clean(cleanup, [sweep.adopt(each) for each in chosen])
     # Doubtful things stay, but with them the account is not clean.
     things = (thing for thing, _ in found.doubtful)
-    remaining = tuple((label(thing), by_hand(thing, workspace.describe)) for thing in things)
+    remaining = tuple((thing.label, by_hand(thing, workspace.describe)) for thing in things)
     if remaining or found.refused:
         refused = f"; {', '.join(found.refused)} was refused" if found.refused else ""
         raise UndoIncomplete(

@@ -23,7 +23,6 @@ from stslab.lesson.faults import Faults, Remaining
 from stslab.render.lesson.scenes import Doing, Tasks, Ticket, draw_remaining, draw_tasks
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
-from stslab.runner.events import CallShown
 from stslab.runner.journal.records import HINT, WHY, Broken, Hint
 from stslab.runner.ports import Call, Refusal
 from stslab.runner.run.run import Runner
@@ -38,9 +37,9 @@ _COMMAND = "This is what fixes it; Enter runs it."
 _STILL_WRONG = "Every task is done, but something is still wrong: `back` shows it below them."
 
 
-def call_of(part: Step | Check, known: Mapping[str, Any]) -> CallShown:
+def call_of(part: Step | Check, known: Mapping[str, Any]) -> Call:
     """The call of a step or a check, with known expressions resolved."""
-    return CallShown(part.identity, part.service, part.operation, resolve(part.params, known))
+    return Call(part.identity, part.service, part.operation, resolve(part.params, known))
 
 
 @dataclass
@@ -188,7 +187,7 @@ class FaultExercise:
     def draw_why(self, paper: Paper) -> None:
         """Draw the ticket with the next reason: gate, place, kind of change, command."""
         reason = self._help(WHY, self._reasons())
-        calls = map(_shown, self.stands.fault.fix if self.command else ())
+        calls = self.stands.fault.fix if self.command else ()
         right = {name: document for call in calls for name, document in documents_of(call).items()}
         right = renamed(right, self.here.names())
         replace(self.scene(), reason=reason, documents=right).draw(paper)
@@ -221,7 +220,7 @@ class FaultExercise:
         fault = self.stands.fault
         calls = [self.faults.renewal(fault.profile)] if fault.profile else fault.fix
         who = calls[0].identity
-        return " && ".join(self.here.command(_shown(call), who) for call in calls), who
+        return " && ".join(self.here.command(call, who) for call in calls), who
 
     def news(self, paper: Paper) -> None:
         before, was = self.remaining, self._seen
@@ -265,7 +264,7 @@ class FaultExercise:
             return "", ""
         row = self.faults.lab.access[cell.cell]
         call = cell.who, row.service, row.operation, resolve(row.params, self.runner.scope())
-        shown = self.here.command(CallShown(*call), "")
+        shown = self.here.command(Call(*call), "")
         if cell.verdict.allowed:  # the call may destroy something, so it is not made
             return shown, "It would succeed, and should not."
         try:
@@ -281,10 +280,6 @@ class FaultExercise:
         passed = (datetime.now(UTC) - datetime.fromisoformat(self.stands.at)).total_seconds()
         line = f" {self.stands.asked}   {spoken(max(passed, 0.0))}   why  hint  solve  help"
         return line[: self.here.workspace.paper.width]
-
-
-def _shown(call: Call) -> CallShown:
-    return CallShown(call.identity, call.service, call.operation, call.params)
 
 
 Exercise = StepExercise | TasksExercise | FaultExercise

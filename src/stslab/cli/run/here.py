@@ -25,8 +25,8 @@ from stslab.lesson.faults import Faults
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
 from stslab.render.why import GRADES, show_grade
-from stslab.runner.events import CallShown
 from stslab.runner.journal.records import WHY, Hint
+from stslab.runner.ports import Call
 from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import variables
 from stslab.sandbox.pipeline.log_file import Tail, newest_first
@@ -89,7 +89,7 @@ class Here:
         """The minutes until ``end`` (ISO 8601), rounded up."""
         return ceil((datetime.fromisoformat(end) - self.now()).total_seconds() / 60)
 
-    def command(self, call: CallShown, who: str = "") -> str:
+    def command(self, call: Call, who: str = "") -> str:
         """The ``aws`` command of a call. ``who`` is the shell's own profile."""
         files = {self.opened.profiles.token(): self.opened.profiles.token_file}
         return command_of(call, self.names(), self._brief, who, files)
@@ -187,7 +187,7 @@ class Here:
         bar = "▓" * number + "░" * (of - number)
         stands = f"stage {number} of {of}" if plain else f"{bar} {number}/{of}"
         where = "embedded account" if self.embedded else "account"
-        account, left = self.runner.account_of(who), self._left(who if stage else "")
+        account, left = self.runner.work.place_of(who).account, self._left(who if stage else "")
         forms = (
             [f"{where} {account}", left, "why  hint  access  help"],
             [f"{where} {account}", left, "help"],

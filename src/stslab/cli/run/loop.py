@@ -462,10 +462,10 @@ def learn(
     loop.predict = predict
     if how is How.HAND:
         loop.hand, loop.follows = loop.here.hand(), True
-    standing = loop.runner.start_or_resume()
+    resumed = loop.runner.start_or_resume()
     loop.elsewhere = workspace.home.is_elsewhere(loop.runner.run.id)
     try:
-        loop.go(stages, standing.done, resumed=standing.resumed)
+        loop.go(stages, loop.runner.stages_done, resumed=resumed)
     except Quit:
         say_how_to_go_on(workspace.paper)
         return

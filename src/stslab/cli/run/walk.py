@@ -17,7 +17,7 @@ from stslab.render.text.durations import counted
 from stslab.runner.events import RunFinished
 from stslab.runner.journal.records import How
 from stslab.runner.ports import TargetInfo
-from stslab.runner.run import dry
+from stslab.runner.run.plan import dry_run as emit_dry_run
 from stslab.runner.run.plan import plan, stage_of
 from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import require_anywhere
@@ -40,8 +40,9 @@ def walk(
     hold. UndoIncomplete: something could not be undone, or is left after the last stage.
     """
     runner = opened.runner(lab, workspace.journal, workspace.render, workspace.describe, how)
-    standing = runner.start_or_resume()
-    for stage in (each for each in stages if not (resuming and each.id in standing.done)):
+    runner.start_or_resume()
+    done = runner.stages_done if resuming else ()
+    for stage in (each for each in stages if each.id not in done):
         try:
             runner.run_stage(stage.id)
         except (RunError, CheckFailed) as error:
@@ -142,7 +143,7 @@ def _dry(lab: Lab, chosen: tuple[Stage, ...], where: Where, *, as_json: bool) ->
     accounts = {"partner": where.partner_account or other}
     place = where.target, where.target, where.account or account, where.region or "us-east-1"
     info = TargetInfo(*place, accounts=accounts)
-    dry.dry_run(lab, info, render, chosen)
+    emit_dry_run(lab, info, render, chosen)
     render.close()
 
 

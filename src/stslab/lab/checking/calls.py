@@ -182,14 +182,8 @@ _KINDS = {
     "map": ("mapping", "a mapping", _AS_KEYS),
     "structure": ("mapping", "a mapping", _AS_KEYS),
 }
-_A = {
-    "string": "text",
+_A = {kind: words for kind, (_, words, _) in _KINDS.items()} | {
     "blob": "bytes",
-    "timestamp": "a time",
-    "integer": "a whole number",
-    "float": "a number",
     "number": "a number",
-    "boolean": "true or false",
-    "list": "a list",
     "mapping": "a mapping",
 }

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
@@ -28,8 +27,6 @@ from stslab.lab.reading.structure import UNKNOWN_CALL, Draft, LabDraft, StageDra
 from stslab.structures import beside
 from stslab.vocabulary import Gate
 
-# -- how each step is undone -------------------------------------------------------------------
-
 # The usual beginning of the operation that undoes an operation with this beginning.
 _OPPOSITES = {
     "Create": "Delete",
@@ -43,83 +40,8 @@ _OPPOSITES = {
 }
 
 
-@dataclass(slots=True)
-class _Checker:
-    report: Report
-    scope: Scope
-    calls: Calls
-
-
-class _Undoing(_Checker):
-    """Checks undos, and fills in what is derived from their step."""
-
-    __slots__ = ()
-
-    def undo(self, draft: Draft[Step], operation: Operation | None) -> tuple[Undo, ...] | None:
-        """The step's undo, filled in; reports it if a needed one is missing."""
-        node = draft.node.get("undo")
-        if draft.part.undo is None or node is None:
-            step, is_setting = draft.part, draft.part.call in BY_SETTING  # undone automatically
-            elsewhere = step.service not in HOME and changes(step.call)
-            left = operation and (operation.changes or elsewhere) and not is_setting
-            if left and not draft.unclear("undo"):
-                self._missing(draft)
-            return draft.part.undo
-        nodes = node.items or [node]
-        undos = zip(draft.part.undo, nodes, strict=False)
-        return tuple(self._undo(undo, at, draft) for undo, at in undos)
-
-    def _missing(self, draft: Draft[Step]) -> None:
-        opposite = self._opposite(draft.part)
-        example = f"`undo: {opposite}`" if opposite else "`undo:` and the call that undoes it"
-        message = f"{draft.part.call} changes the account, and nothing says how to undo that."
-        fix = f"Add {example}, or `undo: none` if there is nothing to undo."
-        self.report(draft.node.value["call"].problem(message, fix))
-
-    def _opposite(self, step: Step) -> str | None:
-        for word, opposite in _OPPOSITES.items():
-            name = step.operation.replace(word, opposite, 1)
-            known = self.calls.catalogue and self.calls.catalogue.operation(step.service, name)
-            if step.operation.startswith(word) and known:
-                return f"{step.service}.{name}"
-        return None
-
-    def _undo(self, undo: Undo, node: Node, draft: Draft[Step]) -> Undo:
-        called = node.get("call") or node
-        operation = self.calls.operation(undo.call, called)
-        if operation and not operation.changes:
-            message = f"{undo.call} changes nothing, so it undoes nothing."
-            self.report(called.problem(message, "Name the call that deletes or restores it."))
-        identity = undo.identity or draft.part.identity
-        self._identity(identity, node)
-        params = undo.params
-        if params is None:
-            params = self.calls.derived(operation, draft.part.params)
-            missing = self.calls.underivable(operation, draft.part.params)
-            unknown = "with" in draft.spoiled or draft.part.call == UNKNOWN_CALL
-            if missing and not unknown:
-                names = ", ".join(missing)
-                message = f"{undo.call} needs {names}, which the step's `with` lacks."
-                all_of_them = ", ".join(f"{name}: ..." for name in (*params, *missing))
-                fix = f"Write undo: {{call: {undo.call}, with: {{{all_of_them}}}}}."
-                self.report(called.problem(message, fix))
-        else:
-            self.calls.params(operation, node.get("with"), called)
-        wait = undo.wait
-        if wait:
-            wait = self.calls.wait(undo.service, wait, node.value["wait"], params)
-        known = self.calls.catalogue is not None or undo.params is not None
-        return replace(undo, identity=identity, params=params if known else None, wait=wait)
-
-    def _identity(self, identity: str, node: Node) -> None:
-        at = node.get("as")
-        if at and not self.scope.identity(at, identity, node):
-            return
-        if identity in self.scope.temporary:
-            message = f"When cleanup runs, the credentials of {identity} may have expired."
-            fix = "Use another identity for the undo: {as: admin, ...}."
-            self.report((at or node).problem(message, fix))
-
+_MINDED = {key: tuple(names.split()) for key, names in beside(__file__, "variables.yaml").items()}
+"""The variables that shells and programs use: names, beginnings and endings."""
 
 _CREDENTIALS = ("AccessKeyId", "SecretAccessKey")
 # The profiles that stslab's files always have, and the default profile of AWS's tools.
@@ -131,27 +53,25 @@ def checked(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
     scope = Scope(ruled(report, "reference"))
     declare(draft, scope)
     _check_declarations(draft, scope, catalogue)
-    calls = Calls(catalogue, scope, ruled(report, "call"))
-    report = ruled(report, "meaning")
-    walk = _Walk(report, scope, calls, _Undoing(ruled(report, "undo"), scope, calls))
-    _refuse_twins("stage", (one.stage.node for one in draft.stages), report)
+    checker = _Checker(report, scope, Calls(catalogue, scope, ruled(report, "call")))
+    _refuse_twins("stage", (one.node for one in draft.stages), checker.report)
     for one in draft.stages[:-1]:
-        if one.stage.part.cleanup:
+        if one.part.cleanup:
             message = "A cleanup stage must come last: it undoes everything of the run."
-            report(one.stage.node.problem(message, "Move it to the end of the lab."))
-    doing = {at: one for at, one in enumerate(draft.stages) if not one.stage.part.cleanup}
-    settled = {at: walk.stage(stage) for at, stage in doing.items()}
+            checker.report(one.node.problem(message, "Move it to the end of the lab."))
+    doing = {at: one for at, one in enumerate(draft.stages) if not one.part.cleanup}
+    settled = {at: checker.stage(stage) for at, stage in doing.items()}
     # At this point every name is known, and nothing is undone yet.
     _check_profiles(draft, scope)
-    _Lesson(ruled(report, "lesson"), scope, calls).check(draft)
-    settled |= {at: walk.stage(one) for at, one in enumerate(draft.stages) if at not in doing}
+    checker.lessons(draft)
+    settled |= {at: checker.stage(one) for at, one in enumerate(draft.stages) if at not in doing}
     stages = tuple(settled[at] for at in sorted(settled))  # in the order of the file
-    return replace(draft.lab.part, stages=stages or draft.lab.part.stages)
+    return replace(draft.part, stages=stages or draft.part.stages)
 
 
 def _check_profiles(draft: LabDraft, scope: Scope) -> None:
     """Check that each profile has one way to get its credentials."""
-    node, read, made = draft.lab.node.get("profiles"), draft.lab.part.profiles, scope.later_profiles
+    node, read, made = draft.node.get("profiles"), draft.part.profiles, scope.later_profiles
     before = [*scope.admins, *(scope.settings.keys() - read.keys())]
     for name, settings in read.items() if node else ():
         at, values = node.keys[name], settings.values  # type: ignore[union-attr]
@@ -182,10 +102,10 @@ def _check_profiles(draft: LabDraft, scope: Scope) -> None:
 
 def _check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | None) -> None:
     """Check ``uses`` and ``services``: known names, and services that exist."""
-    uses, known = draft.lab.node.get("uses"), catalogue.services() if catalogue else ()
+    uses, known = draft.node.get("uses"), catalogue.services() if catalogue else ()
     if uses:
         scope.check_texts(uses)
-    for one in draft.lab.node.listed("services") if known else ():
+    for one in draft.node.listed("services") if known else ():
         if one.value in HOME:
             scope.report(one.problem(f"{one.value} needs no declaration.", "Leave it out."))
         elif isinstance(one.value, str) and one.value not in known:
@@ -193,18 +113,19 @@ def _check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | No
             scope.report(one.problem(message, did_you_mean(one.value, known)))
 
 
-@dataclass(slots=True)
-class _Walk(_Checker):
-    """Checks a lab's stages in order of a run."""
+class _Checker:
+    """Checks the stages in order of a run; and the lesson, once all names are known."""
 
-    undoing: _Undoing
+    def __init__(self, report: Report, scope: Scope, calls: Calls) -> None:
+        self.report, self.scope, self.calls = ruled(report, "meaning"), scope, calls
+        self.undoing, self.lesson = ruled(report, "undo"), ruled(report, "lesson")
 
     def stage(self, draft: StageDraft) -> Stage:
-        stage, node = draft.stage.part, draft.stage.node
+        stage, node = draft.part, draft.node
         if stage.cleanup and draft.steps:
             message = "A cleanup stage can't have steps: it undoes those of the others."
             self.report(node.keys["steps"].problem(message, "Leave `steps` out."))
-        if not (stage.cleanup or draft.steps or draft.checks) and not draft.stage.spoiled:
+        if not (stage.cleanup or draft.steps or draft.checks) and not draft.spoiled:
             message = "This stage does nothing and proves nothing."
             self.report(node.problem(message, "Give it `steps`, or a `checkpoint`."))
         steps = tuple(self.step(step) for step in draft.steps)
@@ -218,7 +139,7 @@ class _Walk(_Checker):
         step = draft.part
         operation = self.calls.call(step, draft.node)
         self._saves(draft, operation.output if operation else ANYTHING)
-        undo = self.undoing.undo(draft, operation)
+        undo = self.undo(draft, operation)
         wait = step.wait
         if wait:
             wait = self.calls.wait(step.service, wait, draft.node.value["wait"], step.params)
@@ -249,23 +170,20 @@ class _Walk(_Checker):
         operation = self.calls.call(check, node)
         self._gates(draft)
         if check.fails:
-            self._refusal(draft)
+            if check.expect:
+                message = "A call that fails has no response for `expect`."
+                fix = "Leave `expect` or `fails` out."
+                self.report(node.keys["expect"].problem(message, fix))
+            if not check.because and not draft.unclear("because"):
+                message = "This check expects a refusal, but does not say why AWS refuses."
+                fix = "Add `because:` with the reason."
+                self.report(node.keys["fails"].problem(message, fix))
         elif operation and operation.changes and not draft.unclear("fails"):
             message = f"A check must not change anything, but {check.call} does."
             fix = "Make it a step, or say that it `fails`."
             self.report(node.value["call"].problem(message, fix))
         if check.expect:
             self.scope.query(node.value["expect"], operation.output if operation else ANYTHING)
-
-    def _refusal(self, draft: Draft[Check]) -> None:
-        check, node = draft.part, draft.node
-        if check.expect:
-            message = "A call that fails has no response for `expect`."
-            self.report(node.keys["expect"].problem(message, "Leave `expect` or `fails` out."))
-        if not check.because and not draft.unclear("because"):
-            message = "This check expects a refusal, but does not say why AWS refuses."
-            fix = "Add `because:` with the reason."
-            self.report(node.keys["fails"].problem(message, fix))
 
     def _gates(self, draft: Draft[Check]) -> None:
         """Check that denials name their gates, and that nothing else does."""
@@ -303,28 +221,24 @@ class _Walk(_Checker):
         """Check ``save``, ``show`` and ``profile``: node by node, so a bad name hides no other."""
         for key in ("save", "show"):
             for name, node in _named(draft.node.get(key)).items():
-                shape: Shape = ANYTHING
-                if isinstance(node.value, str):
-                    shape = self._secretless(node, response, key)
+                is_text = isinstance(node.value, str)
+                shape = self.scope.query(node, response) if is_text else ANYTHING
+                if holds_secret(shape):
+                    fix = "Name fields without secrets, or use `profile`."
+                    self.report(node.problem(f"This would {key} a secret.", fix))
+                elif key == "save" and is_text:
+                    self._refuse_body(node, response)
                 if key == "save":
-                    self._bodiless(node, shape, response)
                     self.scope.names[name] = shape
         self._profile(draft, response)
 
-    def _secretless(self, node: Node, response: Shape, key: str) -> Shape:
-        shape = self.scope.query(node, response)
-        if holds_secret(shape):
-            message = f"This would {key} a secret."
-            self.report(node.problem(message, "Name fields without secrets, or use `profile`."))
-        return shape
-
-    def _bodiless(self, node: Node, shape: Shape, response: Shape) -> None:
+    def _refuse_body(self, node: Node, response: Shape) -> None:
         """Report an object's body that would be saved, since saved values go into the journal."""
         bodies = {name: SECRET for name, part in response.members.items() if part.kind == "blob"}
-        if not bodies or holds_secret(shape) or not isinstance(node.value, str):
-            return
-        without = Scope(lambda _: None, names=self.scope.names)
-        if holds_secret(without.query(node, structure({**response.members, **bodies}))):
+        names, profiles = {**self.scope.names}, self.scope.profiles
+        without = Scope(lambda _: None, names=names, profiles=profiles)
+        whole = structure({**response.members, **bodies})
+        if bodies and holds_secret(without.query(node, whole)):
             fix = "Save another field; compare the body in a check's `expect`, or `show` it."
             self.report(node.problem("This would save an object's body.", fix))
 
@@ -352,6 +266,126 @@ class _Walk(_Checker):
             self.report(name.problem(message, "Give it another name."))
         self.scope.make_profile(profile.name, temporary="SessionToken" in shape.members)
 
+    # How each step is undone
+
+    def undo(self, draft: Draft[Step], operation: Operation | None) -> tuple[Undo, ...] | None:
+        """The step's undo, filled in; reports it if a needed one is missing."""
+        node = draft.node.get("undo")
+        if draft.part.undo is None or node is None:
+            step, is_setting = draft.part, draft.part.call in BY_SETTING  # undone automatically
+            elsewhere = step.service not in HOME and changes(step.call)
+            left = operation and (operation.changes or elsewhere) and not is_setting
+            if left and not draft.unclear("undo"):
+                undo = self._opposite(step)
+                example = f"`undo: {undo}`" if undo else "`undo:` and the call that undoes it"
+                message = f"{step.call} changes the account, and nothing says how to undo that."
+                fix = f"Add {example}, or `undo: none` if there is nothing to undo."
+                self.undoing(draft.node.value["call"].problem(message, fix))
+            return step.undo
+        nodes = node.items or [node]
+        undos = zip(draft.part.undo, nodes, strict=False)
+        return tuple(self._undo(undo, at, draft) for undo, at in undos)
+
+    def _opposite(self, step: Step) -> str | None:
+        for word, opposite in _OPPOSITES.items():
+            name = step.operation.replace(word, opposite, 1)
+            known = self.calls.catalogue and self.calls.catalogue.operation(step.service, name)
+            if step.operation.startswith(word) and known:
+                return f"{step.service}.{name}"
+        return None
+
+    def _undo(self, undo: Undo, node: Node, draft: Draft[Step]) -> Undo:
+        called = node.get("call") or node
+        operation = self.calls.operation(undo.call, called)
+        if operation and not operation.changes:
+            message = f"{undo.call} changes nothing, so it undoes nothing."
+            self.undoing(called.problem(message, "Name the call that deletes or restores it."))
+        identity = undo.identity or draft.part.identity
+        self._identity(identity, node)
+        params = undo.params
+        if params is None:
+            params = self.calls.derived(operation, draft.part.params)
+            missing = self.calls.underivable(operation, draft.part.params)
+            unknown = "with" in draft.spoiled or draft.part.call == UNKNOWN_CALL
+            if missing and not unknown:
+                names = ", ".join(missing)
+                message = f"{undo.call} needs {names}, which the step's `with` lacks."
+                all_of_them = ", ".join(f"{name}: ..." for name in (*params, *missing))
+                fix = f"Write undo: {{call: {undo.call}, with: {{{all_of_them}}}}}."
+                self.undoing(called.problem(message, fix))
+        else:
+            self.calls.params(operation, node.get("with"), called)
+        wait = undo.wait
+        if wait:
+            wait = self.calls.wait(undo.service, wait, node.value["wait"], params)
+        known = self.calls.catalogue is not None or undo.params is not None
+        return replace(undo, identity=identity, params=params if known else None, wait=wait)
+
+    def _identity(self, identity: str, node: Node) -> None:
+        at = node.get("as")
+        if at and not self.scope.identity(at, identity, node):
+            return
+        if identity in self.scope.temporary:
+            message = f"When cleanup runs, the credentials of {identity} may have expired."
+            fix = "Use another identity for the undo: {as: admin, ...}."
+            self.undoing((at or node).problem(message, fix))
+
+    # The lesson: access table, faults and variables
+
+    def lessons(self, draft: LabDraft) -> None:
+        node, lab = draft.node, draft.part
+        self._env(node.get("env"))
+        self._access(lab, node.get("access"))
+        for stage in draft.stages:
+            changes = zip(stage.part.changes, stage.node.listed("changes"), strict=True)
+            self._changes(draft, changes)
+        stages = {one.part.id for one in draft.stages}
+        self._faults([*zip(lab.faults, node.listed("faults"), strict=True)], stages)
+
+    def _env(self, env: Node | None) -> None:
+        for name, value in _named(env).items():
+            alike = name.startswith(_MINDED["beginnings"]) or name.endswith(_MINDED["endings"])
+            if alike or name in _MINDED["names"]:
+                message = f"Shells or programs use the variable {name}."
+                self.lesson(env.keys[name].problem(message, "Give the variable another name."))  # type: ignore[union-attr]
+            self.scope.check_texts(value)
+
+    def _access(self, lab: LabFile, access: Node | None) -> None:
+        for name, node in _named(access).items():
+            cell = lab.access.get(name)
+            if cell is None:
+                continue
+            who = node.get("as")
+            for number, identity in enumerate(cell.identities):
+                at = who.items[number] if who and who.items else who
+                self.scope.identity(at, identity, node)
+            operation = self.calls.operation(cell.call, node.get("call"))
+            self.calls.params(operation, node.get("with"), node.get("call") or node)
+
+    def _changes(self, draft: LabDraft, changes: Iterable[tuple[Change, Node]]) -> None:
+        access = draft.node.get("access")
+        named, cells = _named(access), draft.part.access
+        for change, node in changes if named or not access else ():
+            cell = cells.get(change.cell)
+            if change.cell not in named:
+                fix = did_you_mean(change.cell, named, "Add it to `access`.")
+                self.lesson(node.problem(f"The access table has no cell {change.cell}.", fix))
+            elif cell and cell.identities and change.identity not in cell.identities:
+                message = f"The cell {change.cell} is not for {change.identity}."
+                fix = f"Its `as` has: {', '.join(cell.identities)}."
+                self.lesson(node.problem(message, fix))
+
+    def _faults(self, faults: list[tuple[Fault, Node]], stages: Iterable[str]) -> None:
+        _refuse_twins("fault", (node for _, node in faults), self.lesson)
+        for fault, node in faults:
+            after = node.get("after")
+            if after and after.value == fault.after and fault.after not in stages:
+                message = f"This lab has no stage {fault.after}."
+                self.lesson(after.problem(message, did_you_mean(fault.after, [*stages])))
+            for key, actions in (("change", fault.change), ("fix", fault.fix)):
+                for action, one in zip(actions, node.listed(key), strict=True):
+                    self.calls.call(action, one)
+
 
 def _is_handed_out(source: Node, credentials: Shape) -> bool:
     """Whether credentials come unchanged from the response: a lab can't bring its own."""
@@ -371,70 +405,6 @@ _NAME_GATES = (
     f"Add `by:` and the gates that refuse, of {', '.join(Gate)}; or `none`, for a rule of the"
     " service itself."
 )
-
-
-# -- the lesson: access table, faults and variables ----------------------------------------------
-
-_MINDED = {key: tuple(names.split()) for key, names in beside(__file__, "variables.yaml").items()}
-"""The variables that shells and programs use: names, beginnings and endings."""
-
-
-class _Lesson(_Checker):
-    """Checks a lab's access table, faults and variables, at the point where all names are known."""
-
-    def check(self, draft: LabDraft) -> None:
-        node, lab = draft.lab.node, draft.lab.part
-        self._env(node.get("env"))
-        self._access(lab, node.get("access"))
-        for stage in draft.stages:
-            changes = zip(stage.stage.part.changes, stage.stage.node.listed("changes"), strict=True)
-            self._changes(draft, changes)
-        stages = {one.stage.part.id for one in draft.stages}
-        self._faults([*zip(lab.faults, node.listed("faults"), strict=True)], stages)
-
-    def _env(self, env: Node | None) -> None:
-        for name, value in _named(env).items():
-            alike = name.startswith(_MINDED["beginnings"]) or name.endswith(_MINDED["endings"])
-            if alike or name in _MINDED["names"]:
-                message = f"Shells or programs use the variable {name}."
-                self.report(env.keys[name].problem(message, "Give the variable another name."))  # type: ignore[union-attr]
-            self.scope.check_texts(value)
-
-    def _access(self, lab: LabFile, access: Node | None) -> None:
-        for name, node in _named(access).items():
-            cell = lab.access.get(name)
-            if cell is None:
-                continue
-            who = node.get("as")
-            for number, identity in enumerate(cell.identities):
-                at = who.items[number] if who and who.items else who
-                self.scope.identity(at, identity, node)
-            operation = self.calls.operation(cell.call, node.get("call"))
-            self.calls.params(operation, node.get("with"), node.get("call") or node)
-
-    def _changes(self, draft: LabDraft, changes: Iterable[tuple[Change, Node]]) -> None:
-        access = draft.lab.node.get("access")
-        named, cells = _named(access), draft.lab.part.access
-        for change, node in changes if named or not access else ():
-            cell = cells.get(change.cell)
-            if change.cell not in named:
-                fix = did_you_mean(change.cell, named, "Add it to `access`.")
-                self.report(node.problem(f"The access table has no cell {change.cell}.", fix))
-            elif cell and cell.identities and change.identity not in cell.identities:
-                message = f"The cell {change.cell} is not for {change.identity}."
-                fix = f"Its `as` has: {', '.join(cell.identities)}."
-                self.report(node.problem(message, fix))
-
-    def _faults(self, faults: list[tuple[Fault, Node]], stages: Iterable[str]) -> None:
-        _refuse_twins("fault", (node for _, node in faults), self.report)
-        for fault, node in faults:
-            after = node.get("after")
-            if after and after.value == fault.after and fault.after not in stages:
-                message = f"This lab has no stage {fault.after}."
-                self.report(after.problem(message, did_you_mean(fault.after, [*stages])))
-            for key, actions in (("change", fault.change), ("fix", fault.fix)):
-                for action, one in zip(actions, node.listed(key), strict=True):
-                    self.calls.call(action, one)
 
 
 def _refuse_twins(what: str, parts: Iterable[Node], report: Report) -> None:

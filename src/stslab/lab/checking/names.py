@@ -1,14 +1,14 @@
 """Checks the names in a lab's expressions: whether a run knows them at that point."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
 from stslab.lab.checking.shapes import (
     ANYTHING,
     STRING,
-    Complaint,
+    Complain,
     Shape,
     holds_secret,
     result_shape,
@@ -114,14 +114,13 @@ class Scope:
             return f"{name} changes each time it is used.", "Use it in a step or a check."
         return f"There is no name {name}.", did_you_mean(name, self.names, "Add it to `vars`.")
 
-    def _complainer(self, node: Node, start: int, text: str) -> Callable[[Complaint], None]:
-        def complain(complaint: Complaint) -> None:
-            at, word, fix = start + _position(complaint.word, text), complaint.word, complaint.fix
+    def _complainer(self, node: Node, start: int, text: str) -> Complain:
+        def complain(word: str, message: str, fix: str) -> None:
             if f'"{word}"' in text:
                 fix = f"Double quotes are for names of fields; write text as '{word}'."
             elif word in _LITERALS:
                 fix = f"Write it between backquotes: `{word}`."
-            self.report(node.problem_at(at, complaint.message, fix))
+            self.report(node.problem_at(start + _position(word, text), message, fix))
 
         return complain
 
@@ -162,15 +161,15 @@ def _position(word: str, text: str) -> int:
 
 def declare(draft: LabDraft, scope: Scope) -> None:
     """Check the lab's variables and add them to the scope; note names that come later."""
-    accounts = draft.lab.part.accounts
+    accounts = draft.part.accounts
     scope.admins = (ADMIN, *accounts)
-    profiles = draft.lab.node.get("profiles")
+    profiles = draft.node.get("profiles")
     unread = dict.fromkeys(profiles.keys if profiles else (), ProfileSettings())
-    scope.settings = {**unread, **draft.lab.part.profiles}
+    scope.settings = {**unread, **draft.part.profiles}
     scope.temporary |= {*scope.settings}
     account = structure({"id": STRING})
     scope.names["accounts"] = structure(dict.fromkeys(accounts, account))
-    variables = draft.lab.node.get("vars")
+    variables = draft.node.get("vars")
     named: Mapping[str, Node] = variables.value if variables and variables.keys else {}
     _note_later(draft, scope)
     for name, node in named.items():
@@ -181,7 +180,7 @@ def declare(draft: LabDraft, scope: Scope) -> None:
         scope.names.setdefault(name, ANYTHING if whole else shape_of(node.plain()))
     for node in named.values():
         scope.check_texts(node)
-    tokens = draft.lab.node.get("tokens")
+    tokens = draft.node.get("tokens")
     if tokens:
         scope.check_texts(tokens)
     made = structure(dict.fromkeys(tokens.keys if tokens else {}, TOKEN))

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 from jmespath.functions import Functions
+from jmespath.visitor import Visitor
 
 from stslab.lab.reading.expressions import Tree
 from stslab.lab.reading.problems import did_you_mean
@@ -106,31 +107,14 @@ def holds_secret(shape: Shape, depth: int = 4) -> bool:
 # -- type checks of JMESPath ---------------------------------------------------------------------
 
 
-class Complaint(msgspec.Struct, frozen=True):
-    """A word of an expression that can't be right, with the message and the fix."""
-
-    word: str
-    message: str
-    fix: str
+Complain = Callable[[str, str, str], None]
+"""Called with a word of an expression that can't be right, the message, and the fix."""
 
 
-class _Reader(msgspec.Struct, frozen=True):
-    complain: Callable[[Complaint], None]
-
-    def read(self, tree: Tree, shape: Shape) -> Shape:
-        return _READERS.get(tree["type"], _anything)(self, tree, shape)
-
-    def all(self, children: Sequence[Tree], shape: Shape) -> list[Shape]:
-        return [self.read(child, shape) for child in children]
-
-
-def result_shape(tree: Tree, shape: Shape, complain: Callable[[Complaint], None]) -> Shape:
+def result_shape(tree: Tree, shape: Shape, complain: Complain) -> Shape:
     """The shape of the result of ``tree`` over a value of ``shape``; problems are complained of."""
-    return _Reader(complain).read(tree, shape)
-
-
-def _anything(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    return _blurred(reader.all(tree["children"], shape))
+    found: Shape = _Reader(complain).visit(tree, shape)
+    return found
 
 
 def _blurred(shapes: Iterable[Shape]) -> Shape:
@@ -138,111 +122,135 @@ def _blurred(shapes: Iterable[Shape]) -> Shape:
     return SECRET if any(holds_secret(shape) for shape in shapes) else ANYTHING
 
 
-def _field(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    name = tree["value"]
-    if shape.kind == "document":
-        return _blurred([shape])
-    if shape.kind == "map":
-        return shape.item
-    if name in shape.members:
-        return shape.members[name]
-    if shape.kind == "structure":
-        fix = did_you_mean(name, shape.members, "Look it up in the API's reference.")
-        if not shape.members:
-            fix = "There is nothing in it."
-        reader.complain(Complaint(name, f"There is no {name} here.", fix))
-    elif shape.kind == "list":
-        message = f"{name} is in a list here, which has no names."
-        reader.complain(Complaint(name, message, f"Write [0].{name} or [].{name}."))
-    else:
-        message = f"{name} is in {_a(shape)} here, which has no names."
-        reader.complain(Complaint(name, message, f"Leave .{name} out."))
-    return ANYTHING
+class _Reader(Visitor):  # type: ignore[misc]
+    """Visits a tree with the shape of the value that it is applied to, as JMESPath would."""
+
+    def __init__(self, complain: Complain) -> None:
+        super().__init__()
+        self._complain = complain
+
+    def all(self, children: Sequence[Tree], shape: Shape) -> list[Shape]:
+        return [self.visit(child, shape) for child in children]
+
+    def default_visit(self, tree: Tree, shape: Shape) -> Shape:
+        return _blurred(self.all(tree["children"], shape))
+
+    def visit_identity(self, _tree: Tree, shape: Shape) -> Shape:
+        return shape
+
+    visit_current = visit_identity
+
+    def visit_literal(self, tree: Tree, _shape: Shape) -> Shape:
+        return shape_of(tree["value"])
+
+    def visit_field(self, tree: Tree, shape: Shape) -> Shape:
+        name = tree["value"]
+        if shape.kind == "document":
+            return _blurred([shape])
+        if shape.kind == "map":
+            return shape.item
+        if name in shape.members:
+            return shape.members[name]
+        if shape.kind == "structure":
+            fix = did_you_mean(name, shape.members, "Look it up in the API's reference.")
+            fix = fix if shape.members else "There is nothing in it."
+            self._complain(name, f"There is no {name} here.", fix)
+        elif shape.kind == "list":
+            message = f"{name} is in a list here, which has no names."
+            self._complain(name, message, f"Write [0].{name} or [].{name}.")
+        else:
+            message = f"{name} is in {_a(shape)} here, which has no names."
+            self._complain(name, message, f"Leave .{name} out.")
+        return ANYTHING
+
+    def visit_subexpression(self, tree: Tree, shape: Shape) -> Shape:
+        for child in tree["children"]:
+            shape = self.visit(child, shape)
+        return shape
+
+    visit_index_expression = visit_pipe = visit_subexpression
+
+    def _items(self, shape: Shape, sign: str) -> Shape:
+        """The shape of a list's items; complains about any other shape."""
+        if shape.kind == "list":
+            return shape.item
+        if shape.kind == "document":
+            return _blurred([shape])
+        message = f"{sign} needs a list, and this is {_a(shape)}."
+        self._complain(sign, message, f"Leave {sign} out.")
+        return ANYTHING
+
+    def visit_index(self, tree: Tree, shape: Shape) -> Shape:
+        return self._items(shape, f"[{tree['value']}]")
+
+    def visit_slice(self, _tree: Tree, shape: Shape) -> Shape:
+        return list_of(self._items(shape, "["))
+
+    def visit_flatten(self, tree: Tree, shape: Shape) -> Shape:
+        item = self._items(self.visit(tree["children"][0], shape), "[]")
+        return list_of(item.item if item.kind == "list" else item)
+
+    def visit_projection(self, tree: Tree, shape: Shape) -> Shape:
+        base, rest, *condition = tree["children"]
+        item = self._items(self.visit(base, shape), "[")
+        self.all(condition, item)
+        return list_of(self.visit(rest, item))
+
+    visit_filter_projection = visit_projection
+
+    def visit_value_projection(self, tree: Tree, shape: Shape) -> Shape:
+        base, rest = tree["children"]
+        inside = self.visit(base, shape)
+        item = inside.item if inside.kind == "map" else _blurred([inside])
+        return list_of(self.visit(rest, item))
+
+    def visit_or_expression(self, tree: Tree, shape: Shape) -> Shape:
+        first, second = self.all(tree["children"], shape)
+        return first if first.kind == second.kind else _blurred([first, second])
+
+    def visit_comparator(self, tree: Tree, shape: Shape) -> Shape:
+        self.all(tree["children"], shape)
+        return BOOLEAN
+
+    visit_not_expression = visit_comparator
+
+    def visit_multi_select_list(self, tree: Tree, shape: Shape) -> Shape:
+        return list_of(self.default_visit(tree, shape))
+
+    def visit_multi_select_dict(self, tree: Tree, shape: Shape) -> Shape:
+        named = {one["value"]: one["children"][0] for one in tree["children"]}
+        return structure({name: self.visit(child, shape) for name, child in named.items()})
+
+    def visit_function_expression(self, tree: Tree, shape: Shape) -> Shape:
+        name, children = tree["value"], tree["children"]
+        applied = [one for one in children if one["type"] == "expref"]
+        arguments = [ANYTHING if one in applied else self.visit(one, shape) for one in children]
+        lists = [one.item for one in arguments if one.kind == "list"] or [_blurred(arguments)]
+        arguments += [self.visit(one["children"][0], lists[0]) for one in applied]
+        self._refuse_misuse(name, len(children))
+        if name in _SAME_AS_FIRST and arguments:
+            return arguments[0]
+        if name in _ABOUT:
+            return _ABOUT[name]
+        blurred = _blurred(arguments)
+        return blurred if blurred.sensitive else _MADE.get(name, ANYTHING)
+
+    def _refuse_misuse(self, name: str, given: int) -> None:
+        function = Functions.FUNCTION_TABLE.get(name)
+        if not function:
+            known = Functions.FUNCTION_TABLE
+            fix = did_you_mean(name, known, "See jmespath.org for its functions.")
+            self._complain(name, f"JMESPath has no function {name}().", fix)
+            return
+        takes = len(function["signature"])
+        variadic = any(argument.get("variadic") for argument in function["signature"])
+        if given != takes and not (variadic and given > takes):
+            many = "at least " if variadic else ""
+            self._complain(name, f"{name}() has {given} arguments.", f"It takes {many}{takes}.")
 
 
 def _a(shape: Shape) -> str:
     return f"{'an' if shape.kind[0] in 'aeiou' else 'a'} {shape.kind}"
-
-
-def _chained(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    for child in tree["children"]:
-        shape = reader.read(child, shape)
-    return shape
-
-
-def _items(reader: _Reader, shape: Shape, sign: str) -> Shape:
-    """The shape of a list's items; complains about any other shape."""
-    if shape.kind == "list":
-        return shape.item
-    if shape.kind == "document":
-        return _blurred([shape])
-    message = f"{sign} needs a list, and this is {_a(shape)}."
-    reader.complain(Complaint(sign, message, f"Leave {sign} out."))
-    return ANYTHING
-
-
-def _flatten(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    item = _items(reader, reader.read(tree["children"][0], shape), "[]")
-    return list_of(item.item if item.kind == "list" else item)
-
-
-def _projection(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    base, rest, *condition = tree["children"]
-    item = _items(reader, reader.read(base, shape), "[")
-    reader.all(condition, item)
-    return list_of(reader.read(rest, item))
-
-
-def _values(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    base, rest = tree["children"]
-    inside = reader.read(base, shape)
-    item = inside.item if inside.kind == "map" else _blurred([inside])
-    return list_of(reader.read(rest, item))
-
-
-def _either(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    first, second = reader.all(tree["children"], shape)
-    return first if first.kind == second.kind else _blurred([first, second])
-
-
-def _question(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    reader.all(tree["children"], shape)
-    return BOOLEAN
-
-
-def _named(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    named = {one["value"]: one["children"][0] for one in tree["children"]}
-    return structure({name: reader.read(child, shape) for name, child in named.items()})
-
-
-def _function(reader: _Reader, tree: Tree, shape: Shape) -> Shape:
-    name, children = tree["value"], tree["children"]
-    applied = [one for one in children if one["type"] == "expref"]
-    arguments = [ANYTHING if one in applied else reader.read(one, shape) for one in children]
-    lists = [one.item for one in arguments if one.kind == "list"] or [_blurred(arguments)]
-    arguments += [reader.read(one["children"][0], lists[0]) for one in applied]
-    _refuse_misuse(reader, name, len(children))
-    if name in _SAME_AS_FIRST and arguments:
-        return arguments[0]
-    if name in _ABOUT:
-        return _ABOUT[name]
-    blurred = _blurred(arguments)
-    return blurred if blurred.sensitive else _MADE.get(name, ANYTHING)
-
-
-def _refuse_misuse(reader: _Reader, name: str, given: int) -> None:
-    function = Functions.FUNCTION_TABLE.get(name)
-    if not function:
-        known = Functions.FUNCTION_TABLE
-        fix = did_you_mean(name, known, "See jmespath.org for its functions.")
-        reader.complain(Complaint(name, f"JMESPath has no function {name}().", fix))
-        return
-    takes = len(function["signature"])
-    variadic = any(argument.get("variadic") for argument in function["signature"])
-    if given != takes and not (variadic and given > takes):
-        many = "at least " if variadic else ""
-        message = f"{name}() has {given} arguments."
-        reader.complain(Complaint(name, message, f"It takes {many}{takes}."))
 
 
 _SAME_AS_FIRST = frozenset({"reverse", "sort", "sort_by"})
@@ -256,27 +264,4 @@ _ABOUT: dict[str, Shape] = {
 _MADE: dict[str, Shape] = {
     **dict.fromkeys(("abs", "avg", "ceil", "floor", "sum", "to_number"), NUMBER),
     **dict.fromkeys(("join", "to_string"), STRING),
-}
-
-_READERS: dict[str, Callable[[_Reader, Tree, Shape], Shape]] = {
-    "and_expression": _anything,
-    "comparator": _question,
-    "current": lambda _, __, shape: shape,
-    "field": _field,
-    "filter_projection": _projection,
-    "flatten": _flatten,
-    "function_expression": _function,
-    "identity": lambda _, __, shape: shape,
-    "index": lambda reader, tree, shape: _items(reader, shape, f"[{tree['value']}]"),
-    "index_expression": _chained,
-    "literal": lambda _, tree, __: shape_of(tree["value"]),
-    "multi_select_dict": _named,
-    "multi_select_list": lambda *asked: list_of(_anything(*asked)),
-    "not_expression": _question,
-    "or_expression": _either,
-    "pipe": _chained,
-    "projection": _projection,
-    "slice": lambda reader, _, shape: list_of(_items(reader, shape, "[")),
-    "subexpression": _chained,
-    "value_projection": _values,
 }

@@ -100,6 +100,14 @@ class Node:
             pass
         return self.problem(message, fix)
 
+    def problem_about(self, word: str, message: str, fix: str) -> Problem | None:
+        """A problem at this word of the first text that has it, if there is one."""
+        for text in self.texts() if word else ():
+            found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text.value)
+            if found:
+                return text.problem_at(found.start(), message, fix)
+        return None
+
     def get(self, key: str) -> "Node | None":
         return self.value.get(key) if isinstance(self.value, dict) else None
 
@@ -260,20 +268,15 @@ class _Builder:
         for event in inside:
             key = self.build(event, depth + 1)
             value = self.build(next(self.events), depth + 1)
-            if self._is_good_key(key, node):
+            if not isinstance(key.value, str):
+                self.report(key.problem("A key must be text.", "Put it in quotes."))
+            elif first := node.keys.get(key.value):
+                message = f"The key {key.value} is here twice; first in line {first.line}."
+                self.report(key.problem(message, "Leave one of them out."))
+            else:
                 node.keys[key.value] = key
                 values[key.value] = value
         return values
-
-    def _is_good_key(self, key: Node, mapping: Node) -> bool:
-        if not isinstance(key.value, str):
-            self.report(key.problem("A key must be text.", "Put it in quotes."))
-            return False
-        first = mapping.keys.get(key.value)
-        if first:
-            message = f"The key {key.value} is here twice; first in line {first.line}."
-            self.report(key.problem(message, "Leave one of them out."))
-        return not first
 
 
 def _scalar(event: Event) -> Any:

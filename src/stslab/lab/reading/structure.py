@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -69,43 +69,41 @@ class Draft(Generic[P]):
 
 
 @dataclass(slots=True)
-class StageDraft:
-    """A stage with the drafts of its steps and checks."""
+class StageDraft(Draft[Stage]):
+    """A stage, with the drafts of its steps and checks."""
 
-    stage: Draft[Stage]
-    steps: list[Draft[Step]] = field(default_factory=list)
-    checks: list[Draft[Check]] = field(default_factory=list)
+    steps: list[Draft[Step]]
+    checks: list[Draft[Check]]
 
 
 @dataclass(slots=True)
-class LabDraft:
+class LabDraft(Draft[LabFile]):
     """A lab's parts, before they are checked together."""
 
-    lab: Draft[LabFile]
     stages: list[StageDraft]
 
 
 def draft(root: Node, report: Report) -> LabDraft:
     """The parts of the document ``root``. Problems with their form are reported."""
     stages = [_stage(node, report) for node in _listed(root, "stages", report)]
-    parts = tuple(one.stage.part for one in stages)
+    parts = tuple(one.part for one in stages)
     found = root.get("stages")
     if not parts and (found.value == [] if found else isinstance(root.value, dict)):
         fix = "Add `stages:` with at least one."
         report((found or root).problem("This lab has no stages.", fix))
     # The model needs a stage; that it is missing has been reported.
     given = {"stages": parts or (Stage(id="none", title="?", intro="?"),)}
-    return LabDraft(_part_draft(LabFile, root, report, given), stages)
+    return LabDraft(*_read(LabFile, root, report, given), stages)
 
 
 def _stage(node: Node, report: Report) -> StageDraft:
-    steps = [_part_draft(Step, one, report) for one in _listed(node, "steps", report)]
-    checks = [_part_draft(Check, one, report) for one in _listed(node, "checkpoint", report)]
+    steps = [Draft(*_read(Step, one, report)) for one in _listed(node, "steps", report)]
+    checks = [Draft(*_read(Check, one, report)) for one in _listed(node, "checkpoint", report)]
     given = {
         "steps": tuple(one.part for one in steps),
         "checkpoint": tuple(one.part for one in checks),
     }
-    return StageDraft(_part_draft(Stage, node, report, given), steps, checks)
+    return StageDraft(*_read(Stage, node, report, given), steps, checks)
 
 
 def _listed(node: Node, key: str, report: Report) -> Sequence[Node]:
@@ -115,10 +113,10 @@ def _listed(node: Node, key: str, report: Report) -> Sequence[Node]:
     return node.listed(key)
 
 
-def _part_draft(
+def _read(
     model: type[P], node: Node, report: Report, given: Mapping[str, object] = MappingProxyType({})
-) -> Draft[P]:
-    """A part of this model from the node's keys and the values that are ``given`` already."""
+) -> tuple[P, Node, frozenset[str]]:
+    """A part of this model, as in a draft; some of its values are ``given`` already."""
     values, spoiled = _Reader(report).values(model, node, given.keys())
     for key in _SENTENCES & values.keys():
         values[key] = " ".join(str(values[key]).split())  # however it was broken into lines
@@ -129,7 +127,7 @@ def _part_draft(
             message = f"`{key}` is text for people: expressions in it are not resolved."
             report(text.problem_at(at, message, "Say it in words; a step can `show` values."))
     part = _filled(model, node, {**_STAND_INS[model], **values, **given})
-    return Draft(part, node, frozenset(spoiled))
+    return part, node, frozenset(spoiled)
 
 
 def _filled(model: type[P], node: Node, values: Mapping[str, object]) -> P:
@@ -224,7 +222,10 @@ class _Reader:
         if node.value is None:
             return self._bad(node, *_empty(key))
         if "read" in extra:
-            return self._read(extra["read"], node, key)
+            try:
+                return extra["read"](node.plain())
+            except ValueError as error:
+                return self._bad(node, _wont_do(node.value, key), str(error))
         if node.value == extra.get("none", ...):
             return ()
         if isinstance(kind, inspect.VarTupleType):
@@ -242,12 +243,6 @@ class _Reader:
         if say:
             return self._bad(node, *say)
         return kind.cls(node.value) if isinstance(kind, inspect.EnumType) else node.value
-
-    def _read(self, read: Callable[[Any], object], node: Node, key: str) -> object:
-        try:
-            return read(node.plain())
-        except ValueError as error:
-            return self._bad(node, _wont_do(node.value, key), str(error))
 
     def _tuple(self, item: inspect.Type, node: Node, key: str, *, one: bool) -> object:
         if not isinstance(node.value, list) and not one:

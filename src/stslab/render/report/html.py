@@ -258,7 +258,7 @@ def boxes(report: Report) -> tuple[Box, ...]:
         if call.profile and call.call in _LINK:
             made.append(Box(_LINK[call.call], "session", call.profile, call.stage))
         for thing in (each for each in call.made if each.kind in _LINK):
-            what, _, _ = KINDS[thing.kind].what.partition(" {")
+            what = KINDS[thing.kind].noun
             name = KINDS[thing.kind].label(thing.names)[len(what) + 1 :]
             where = f" ({thing.admin})" if thing.admin != ADMIN else ""
             made.append(Box(_LINK[thing.kind], f"{what}{where}", name, call.stage))

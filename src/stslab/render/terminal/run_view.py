@@ -12,7 +12,8 @@ from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.runner import events
-from stslab.runner.events import CallShown, Describe, Event
+from stslab.runner.events import Describe, Event
+from stslab.runner.ports import Call
 
 _RESULT = 4
 _SHOWN_OF_ID = 8  # characters: enough for `stslab why`
@@ -41,7 +42,7 @@ class TerminalRenderer(Paper):
         self.titles: dict[str, str] = {}  # of the stages, by id
         self.took: dict[str, float] = {}  # seconds, by the title of a finished stage
         self.checked_stage = ""
-        self.checked_call: CallShown | None = None
+        self.checked_call: Call | None = None
         self.looked: list[events.ThingLookedUp] = []
 
     def __call__(self, event: Event) -> None:

@@ -12,21 +12,9 @@ from stslab.kinds.table import EXISTS, is_repeatable
 from stslab.lab.model import DENIALS, Check
 from stslab.policy.messages.reading import read
 from stslab.redaction import redact, redact_text, secrets_in
-from stslab.runner.events import CallShown, Event, Waiting
-from stslab.runner.ports import (
-    ADMIN,
-    Account,
-    Answer,
-    Call,
-    Clock,
-    Hand,
-    Lost,
-    Outcome,
-    Profiles,
-    Reason,
-    Refusal,
-    TargetInfo,
-)
+from stslab.runner import ports
+from stslab.runner.events import Event, Waiting
+from stslab.runner.ports import ADMIN, Answer, Call, Lost, Outcome, Refusal
 from stslab.vocabulary import Gate
 
 T = TypeVar("T")
@@ -62,15 +50,15 @@ class Calls:
 
     def __init__(
         self,
-        account: Account,
-        profiles: Profiles,
+        account: ports.Account,
+        profiles: ports.Profiles,
         emit: Callable[[Event], None],
-        clock: Clock | None = None,
-        hand: Hand | None = None,
+        clock: ports.Clock | None = None,
+        hand: ports.Hand | None = None,
     ) -> None:
         """``hand`` is the port to the learner's changes by hand."""
         self.account, self.profiles, self.emit = account, profiles, emit
-        self.clock, self.hand = clock or Clock(), hand or Hand()
+        self.clock, self.hand = clock or ports.Clock(), hand or ports.Hand()
         self.made = 0
         self.guard: Callable[[Call], None] = only_reads
         self._secrets: set[str] = set()
@@ -78,7 +66,7 @@ class Calls:
         self._ahead = Ahead(self._send)
 
     @property
-    def target(self) -> TargetInfo:
+    def target(self) -> ports.TargetInfo:
         return self.account.target
 
     def until(
@@ -103,8 +91,8 @@ class Calls:
             self.clock.sleep(wait)
             wait = pause or min(wait * _GROWTH, LONGEST_PAUSE)
 
-    def shown(self, call: Call) -> CallShown:
-        return CallShown(call.identity, call.service, call.operation, self.clean(call.params))
+    def shown(self, call: Call) -> Call:
+        return Call(call.identity, call.service, call.operation, self.clean(call.params))
 
     def clean(self, value: T) -> T:
         """A copy without secrets: neither known ones, nor members with secret keys."""
@@ -273,18 +261,18 @@ class Ahead:
 # -- why a call was refused ----------------------------------------------------------------------
 
 
-def reason_of(refusal: Refusal) -> Reason | None:
+def reason_of(refusal: Refusal) -> ports.Reason | None:
     """The gate that AWS's error names; other gates may have refused too, except for a signature."""
     message = read(f"An error occurred ({refusal.code}) when calling it: {refusal.message}")
     if message is None or message.gate is None:
         return None
     if message.gate is Gate.SIGNATURE:
-        return Reason((message.gate,))
+        return ports.Reason((message.gate,))
     is_trust = message.assumes_role and message.gate is Gate.RESOURCE
-    return Reason((str(Gate.TRUST if is_trust else message.gate),), whole=False)
+    return ports.Reason((str(Gate.TRUST if is_trust else message.gate),), whole=False)
 
 
-def mismatch(check: Check, code: str, reason: Reason | None) -> str:
+def mismatch(check: Check, code: str, reason: ports.Reason | None) -> str:
     """How the reason of an expected refusal differs from the check's; "" if it fits or is unknown.
 
     A denial without gates comes from a rule of the service.

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 from stslab.errors import NotOwn
 from stslab.kinds.table import BY_RESOURCE_TYPE, CREATIONS, KINDS, RUN_TAG, Kind, is_gone, search
 from stslab.runner.calls.work import Work
-from stslab.runner.events import CallShown
-from stslab.runner.journal.records import MADE, Thing
+from stslab.runner.journal.records import MADE, Found, Thing
 from stslab.runner.ports import Answer, Call, Data, Outcome, Refusal
 
+_APPEARS_SECONDS = 15.0
 _MADE_WITH_TAGS = frozenset(creation.kind for creation in CREATIONS.values() if creation.tags)
 
 
@@ -21,41 +21,41 @@ class Sight(msgspec.Struct, frozen=True):
     thing: Thing
     there: bool | None
     proof: str
-    call: CallShown
+    call: Call
     data: Data
-
-
-def label(thing: Thing) -> str:
-    kind = KINDS.get(thing.kind)
-    return kind.label(thing.names) if kind else f"{thing.kind} {', '.join(thing.names.values())}"
-
-
-def complete(thing: Thing) -> bool:
-    """Whether all its names are known."""
-    kind = KINDS.get(thing.kind)
-    return kind is not None and all(thing.names.get(name) for name in kind.names)
 
 
 def is_guarded(sight: Sight) -> bool:
     """Whether the thing is protected against removal (a stack's termination protection)."""
-    kind = KINDS[sight.thing.kind]
-    return bool(kind.guarded and search(kind.guarded, {"answer": sight.data}))
-
-
-def read_of(thing: Thing) -> Call:
-    """The call that looks the thing up. Its kind must be known and its names complete."""
-    kind = KINDS[thing.kind]
-    names = {name: thing.names[name] for name in kind.look_names}
-    return Call(thing.admin, kind.service, kind.look, names)
+    return bool(search(KINDS[sight.thing.kind].guarded, {"answer": sight.data}))
 
 
 def look(work: Work, thing: Thing) -> Sight:
     """Look the thing up once. Its kind must be known and its names complete."""
-    read = read_of(thing)
+    kind, read = KINDS[thing.kind], thing.lookup
     outcome = work.calls.make(read)
-    there, proof = _seen(KINDS[thing.kind], thing, outcome)
+    there: bool | None = False if says_gone(kind.service, outcome) else None
+    proof = "" if isinstance(outcome, Answer) else outcome.text
+    if isinstance(outcome, Answer):
+        there = bool(search(kind.present, {"answer": outcome.data, "thing": dict(thing.names)}))
+        proof = f"{kind.look} {'finds it' if there else 'no longer lists it'}"
     proof, shown = work.calls.clean_text(proof), work.calls.shown(read)
     return Sight(thing, there, proof, shown, outcome.data)
+
+
+def look_until(work: Work, thing: Thing, *, there: bool, seconds: float) -> Sight:
+    """Look the thing up; repeatedly, where changes take time to show, until it is there or not."""
+    limit = seconds if work.calls.target.eventually_consistent else 0.0
+    wanted = "to show" if there else "to be gone"
+    return work.calls.until(
+        lambda: look(work, thing),
+        lambda sight: (0.0 if bool(sight.there) is there else limit, f"{thing.label} {wanted}"),
+    )
+
+
+def is_there(work: Work, thing: Thing) -> bool | None:
+    """Whether a thing that may just have been made exists; None if the lookup fails."""
+    return look_until(work, thing, there=True, seconds=_APPEARS_SECONDS).there
 
 
 def is_ours(work: Work, sight: Sight) -> bool:
@@ -78,12 +78,12 @@ def is_ours(work: Work, sight: Sight) -> bool:
 
 
 def made_by_hand(work: Work, thing: Thing) -> bool:
-    return label(thing) in work.calls.hand.look(work.run.id).made
+    return thing.label in work.calls.hand.look(work.run.id).made
 
 
 def parent_is_ours(work: Work, thing: Thing) -> bool:
     """Whether the thing's parent (a key's user, an object's bucket) is the run's own."""
-    parent = _parent(thing)
+    parent = thing.parent
     if parent is None:
         return False
     if any(parent.same(made) for made in work.made()):
@@ -94,7 +94,7 @@ def parent_is_ours(work: Work, thing: Thing) -> bool:
 
 def identified(work: Work, thing: Thing) -> Thing:
     """The thing with its ``identity``, if its kind has one and it can be looked up."""
-    if thing.identity or KINDS[thing.kind].parent or not complete(thing):
+    if thing.identity or KINDS[thing.kind].parent or not thing.complete:
         return thing
     return replace(thing, identity=_identity(work, look(work, thing)))
 
@@ -102,10 +102,10 @@ def identified(work: Work, thing: Thing) -> Thing:
 def is_replaced(work: Work, thing: Thing) -> bool:
     """Whether a later thing has the thing's names now, or those of its parent."""
     if KINDS[thing.kind].parent:
-        parent = _parent(thing)
+        parent = thing.parent
         return parent is not None and is_replaced(work, parent)
     own = {known.identity for known in work.known() if known.same(thing)}
-    if not own or not complete(thing):
+    if not own or not thing.complete:
         return False
     sight = look(work, thing)
     if "" in own:  # the identity is unknown: only another run's tag shows it
@@ -115,8 +115,7 @@ def is_replaced(work: Work, thing: Thing) -> bool:
 
 def identity_in(kind: Kind, answer: Data) -> str:
     """The thing's unique id or time of creation, in the answer of its lookup or creation."""
-    found = search(kind.identity, {"answer": answer}) if kind.identity else None
-    return str(found or "")
+    return str(search(kind.identity, {"answer": answer}) or "")
 
 
 def tag_in(tags: object) -> str | None:
@@ -139,26 +138,10 @@ def _tag(work: Work, sight: Sight) -> tuple[bool, str | None]:
     kind, thing = KINDS[sight.thing.kind], sight.thing
     data, read = sight.data, bool(sight.there)
     if kind.tagging:
-        params = {name: thing.names[name] for name in kind.tagging_names}
-        outcome = work.calls.make(Call(thing.admin, kind.service, kind.tagging, params))
+        outcome = work.calls.make(thing.call(kind.tagging, kind.tagging_names))
         read = says_gone(kind.service, outcome) or isinstance(outcome, Answer)
         data = outcome.data
     return read, tag_in(search(kind.tags, {"answer": data, "thing": dict(thing.names)}))
-
-
-def _parent(thing: Thing) -> Thing | None:
-    kind = KINDS[thing.kind]
-    if not kind.parent or not set(kind.parent_names) <= thing.names.keys():
-        return None
-    names = {name: thing.names[name] for name in kind.parent_names}
-    return Thing(kind.parent, names, admin=thing.admin)
-
-
-def _seen(kind: Kind, thing: Thing, outcome: Outcome) -> tuple[bool | None, str]:
-    if isinstance(outcome, Answer):
-        there = search(kind.present, {"answer": outcome.data, "thing": dict(thing.names)})
-        return bool(there), f"{kind.look} {'finds it' if there else 'no longer lists it'}"
-    return False if says_gone(kind.service, outcome) else None, outcome.text
 
 
 def says_gone(service: str, outcome: Outcome) -> bool:
@@ -181,8 +164,9 @@ def remember(work: Work, stack: Thing, entry: int) -> tuple[Thing, ...]:
         return things
     known = work.past.things(entry)
     unknown = (thing for thing in things if not any(thing.same(each) for each in known))
-    new = [identified(work, thing) for thing in unknown]
-    work.journal.found(work.run.id, entry, tuple(new))
+    new = [Found(entry, identified(work, thing)) for thing in unknown]
+    if new:
+        work.journal.write(work.run.id, *new)
     return work.past.things(entry)
 
 

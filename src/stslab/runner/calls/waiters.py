@@ -2,7 +2,7 @@
 
 from stslab.runner.calls.work import Work
 from stslab.runner.events import StackProgress
-from stslab.runner.ports import Call, Data, Outcome, Refusal, WaiterProbe
+from stslab.runner.ports import Call, Data, Refusal, WaiterProbe
 
 _STACKS = "cloudformation"
 # The members of a stack's event, in the order of StackProgress.
@@ -57,8 +57,8 @@ def wait(
 ) -> str:
     """Wait until the waiter ends or its time is up. Return why it did not succeed, or ""."""
     account = work.calls.account
-    pace = account.waiter_pace(service, waiter)
-    limit = pace.delay * pace.max_attempts
+    delay, tries = account.waiter_pace(service, waiter)
+    limit = delay * tries
     if events is None and service == _STACKS and params.get("StackName"):
         admin = work.place_of(identity).admin
         events = StackEvents(work, str(params["StackName"]), admin)
@@ -73,20 +73,17 @@ def wait(
     probe = work.calls.until(
         look,
         lambda probe: (limit if probe.state == "retry" else 0.0, waiter.replace("_", " ")),
-        pause=min(pace.delay, account.target.pace),
+        pause=min(delay, account.target.pace),
     )
     if probe.state == "success":
         return ""
     if probe.state == "retry":
         return f"{waiter} was not reached in {limit:.0f} s"
-    return "; ".join(events.failures if events else ()) or _state(probe.outcome, waiter)
-
-
-def _state(outcome: Outcome, waiter: str) -> str:
-    if isinstance(outcome, Refusal):
-        return outcome.text
-    stacks = outcome.data.get("Stacks")
-    if not stacks:
-        return f"{waiter} can no longer be reached"
-    reason = stacks[0].get("StackStatusReason", "")
-    return f"the stack is in {stacks[0].get('StackStatus')}{': ' if reason else ''}{reason}"
+    if events and events.failures:
+        return "; ".join(events.failures)
+    if isinstance(probe.outcome, Refusal):
+        return probe.outcome.text
+    for stack in probe.outcome.data.get("Stacks", ()):
+        reason = stack.get("StackStatusReason", "")
+        return f"the stack is in {stack.get('StackStatus')}{': ' if reason else ''}{reason}"
+    return f"{waiter} can no longer be reached"

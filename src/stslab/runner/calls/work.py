@@ -5,8 +5,7 @@ A call may only change things that are the run's own, on the account that the ru
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-
-from msgspec.structs import replace
+from itertools import islice
 
 from stslab.errors import CredentialsError, NotOwn
 from stslab.kinds.harmless import Objection, objections
@@ -14,17 +13,9 @@ from stslab.kinds.operations import HOME, changes
 from stslab.kinds.own import Named, Own
 from stslab.kinds.table import KINDS
 from stslab.runner.calls.calls import Calls
+from stslab.runner.journal import records
 from stslab.runner.journal.past import Past
-from stslab.runner.journal.records import (
-    MADE,
-    Entry,
-    EntryState,
-    Outcome,
-    Result,
-    RunRecord,
-    Thing,
-    UndoCall,
-)
+from stslab.runner.journal.records import MADE, Entry, EntryState, RunRecord, Thing, UndoCall
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import ADMIN, Call, TargetInfo
 
@@ -61,8 +52,8 @@ class Work:
     def entries(self) -> tuple[Entry, ...]:
         return self.past.entries()
 
-    def conclude(self, entry: int, result: Result) -> None:
-        self.journal.write(self.run.id, Outcome(entry, result))
+    def conclude(self, entry: int, result: records.Result) -> None:
+        self.journal.write(self.run.id, records.Outcome(entry, result))
 
     def made(self) -> tuple[Thing, ...]:
         """Every thing that the run is known to have made, including a stack's resources."""
@@ -81,30 +72,28 @@ class Work:
 
     def require(self, call: Call) -> None:
         """Raise NotOwn if the call would change something that is not the run's own."""
-        lets_in = (call.lets_in,) if call.lets_in and self.run.kind == "sandbox" else ()
-        for objection in self._objections(call, Own("", "", "", accounts=lets_in)):
+        for objection in self._objections(call):
             raise not_own(objection)
 
     def objections_to(
         self, undo: Iterable[UndoCall], made: Thing | None
     ) -> Iterator[tuple[UndoCall, Objection]]:
         """The undo calls of a step that may not be made; ``made`` is the step's own thing."""
-        own = frozenset(self._named(made) if made else ())
-        more = Own("", "", "", things=own, unknown=_UNRESOLVED)
         for each in undo:
-            for objection in self._objections(each.call, more):
+            for objection in islice(self._objections(each, made, _UNRESOLVED), 1):
                 yield each, objection
-                break
 
     def recognise(self, thing: Thing) -> None:
         """Count a thing, recognised by its tag, parent or name, as the run's own."""
         self._recognised.update(self._named(thing))
 
-    def _objections(self, call: Call, more: Own) -> Iterator[Objection]:
-        """``more`` are further things that are own, and texts that mark unknown values."""
+    def _objections(
+        self, call: Call, made: Thing | None = None, unknown: frozenset[str] = frozenset()
+    ) -> Iterator[Objection]:
+        """``made`` is one more thing that is own; ``unknown`` are texts for unknown values."""
         assumed = self._assumed(call.identity)
         if assumed:
-            yield from self._objections(assumed, more)
+            yield from self._objections(assumed, made, unknown)
         if not changes(call.name) and call.service in HOME:
             return
         run, entries = self.run, self.entries()
@@ -115,7 +104,23 @@ class Work:
                 f"{call.name} as {call.identity} would change {where}, which is not the run's."
             )
             return
-        own = self._own(entries, more, account or run.account)
+        things = {*self._recognised, *(self._named(made) if made else ())}
+        for entry in entries:
+            if entry.state in _NAMED:
+                named = [name for thing in self.things_of(entry) for name in self._named(thing)]
+                things |= {name for name in named if entry.state in MADE or run.id in name[2]}
+        embedded = run.kind == "sandbox"
+        lets_in = [call.lets_in] if call.lets_in and embedded else []
+        own = Own(
+            run=run.id,
+            account=account or run.account,
+            partition=run.partition,
+            things=frozenset(things),
+            accounts=(run.account, *run.accounts.values(), *lets_in),
+            embedded=embedded,
+            allowed=run.allowed,
+            unknown=unknown,
+        )
         yield from objections(call.name, call.params, own, user)
 
     def _assumed(self, identity: str) -> Call | None:
@@ -126,24 +131,6 @@ class Work:
         source, params = settings.get("source_profile", ADMIN), {"RoleArn": settings["role_arn"]}
         token = "web_identity_token_file" in settings
         return Call(source, "sts", f"AssumeRole{'WithWebIdentity' if token else ''}", params)
-
-    def _own(self, entries: tuple[Entry, ...], more: Own, account: str) -> Own:
-        """The run's own things, for a call in this account."""
-        run, things = self.run, {*self._recognised}
-        for entry in entries:
-            if entry.state in _NAMED:
-                named = [name for thing in self.things_of(entry) for name in self._named(thing)]
-                things |= {name for name in named if entry.state in MADE or run.id in name[2]}
-        return replace(
-            more,
-            run=run.id,
-            account=account,
-            partition=run.partition,
-            things=more.things | things,
-            accounts=(run.account, *run.accounts.values(), *more.accounts),
-            embedded=run.kind == "sandbox",
-            allowed=run.allowed,
-        )
 
     def place_of(self, identity: str) -> TargetInfo:
         """The target in the account that this identity calls in, if that is known."""

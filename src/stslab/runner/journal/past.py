@@ -1,195 +1,161 @@
 """The past of one run: its records, read together. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Self, TypeVar
 
 from msgspec.json import decode
 from msgspec.structs import replace
 
-from stslab.runner.journal.records import (
-    KINDS,
-    MADE,
-    UNFINISHED,
-    Body,
-    Broken,
-    CheckRecord,
-    Entered,
-    Entry,
-    EntryState,
-    FaultState,
-    Forgot,
-    Found,
-    Hint,
-    How,
-    Intent,
-    Link,
-    Marked,
-    Outcome,
-    Prediction,
-    Record,
-    RunRecord,
-    SavedProfile,
-    StageRecord,
-    Thing,
-)
+from stslab.runner.journal import records
+from stslab.runner.journal.records import MADE, Entry, EntryState, Intent, Outcome, Record, Result
 
-T = TypeVar("T", bound=Body)
+T = TypeVar("T", bound=records.Body)
 _UNKNOWN = EntryState.INTENDED
 # The states that a call itself can lead to. The others come from undoing it.
 _OF_CALLS = (*MADE, EntryState.LOST, EntryState.REFUSED, EntryState.NOT_OURS)
 
 
-def read(link: Link) -> Record:
+def read(link: records.Link) -> Record:
     """Decode a stored record. Raises ValueError, LookupError or MsgspecError if it can't."""
-    return Record(link.number, link.at, decode(link.body, type=KINDS[link.kind]))
-
-
-class Kept:
-    """What is kept of a run while records are added: records by kinds, and entries by number.
-
-    An entry is kept with the count of its outcomes: with one more, it is another.
-    """
-
-    def __init__(self) -> None:
-        self.records = dict[tuple[type, ...], tuple[Record, ...]]()
-        self.entries = dict[int, tuple[int, Entry]]()
+    return Record(link.number, link.at, decode(link.body, type=records.BODIES[link.kind]))
 
 
 class Past:
-    """The past of one run. ``read`` returns its records of some kinds, in order."""
+    """The past of one run. Records are only ever added: what was read is kept.
+
+    ``read`` returns its records of some kinds after a number, in order.
+    """
 
     def __init__(
-        self,
-        run_id: str,
-        read: Callable[[tuple[type, ...]], tuple[Record, ...]],
-        kept: Kept | None = None,
+        self, run_id: str, read: Callable[[tuple[type, ...], int], Sequence[Record]]
     ) -> None:
         self.run_id = run_id
-        self._read = cache(read)
-        self._kept = kept or Kept()
+        self._read = read
+        self._records = dict[tuple[type, ...], tuple[Record, ...]]()
+        self._fresh = set[tuple[type, ...]]()
+        # Each entry with the count of its outcomes: with one more, it is another.
+        self._entries = dict[int, tuple[int, Entry]]()
 
     @classmethod
-    def of(cls, run_id: str, links: Iterable[Link]) -> Self:
-        """The past in stored records. Raises as :func:`read`."""
-        return cls.of_records(run_id, tuple(map(read, links)))
-
-    @classmethod
-    def of_records(cls, run_id: str, every: Sequence[Record]) -> Self:
+    def of(cls, run_id: str, every: Sequence[Record]) -> Self:
         return cls(
-            run_id, lambda kinds: tuple(each for each in every if isinstance(each.body, kinds))
+            run_id,
+            lambda kinds, after: [
+                each for each in every if isinstance(each.body, kinds) and each.number > after
+            ],
         )
 
-    def records(self, *kinds: type) -> tuple[Record, ...]:
-        """The records of these kinds, or all, in order."""
-        return self._read(kinds or tuple(KINDS.values()))
+    def grow(self) -> None:
+        """Look for new records from now on."""
+        self._fresh.clear()
 
-    def run(self) -> RunRecord | None:
+    def recorded(self, *kinds: type) -> tuple[Record, ...]:
+        """The records of these kinds, or all, in order."""
+        kinds = kinds or tuple(records.BODIES.values())
+        known = self._records.get(kinds, ())
+        if kinds not in self._fresh:
+            known = (*known, *self._read(kinds, known[-1].number if known else 0))
+            self._records[kinds] = known
+            self._fresh.add(kinds)
+        return known
+
+    def run(self) -> records.RunRecord | None:
         """The run with its present state."""
-        begun = next((run for run, _ in self._of(RunRecord)), None)
-        if begun is None:
-            return None
-        for marked, at in self._of(Marked):
-            ended = "" if marked.state in UNFINISHED else at
-            begun = replace(begun, state=marked.state, ended=ended)
+        begun = next((run for run, _ in self._of(records.RunRecord)), None)
+        for marked, at in self._of(records.Marked) if begun else ():
+            ended = "" if marked.state in records.UNFINISHED else at
+            begun = begun and replace(begun, state=marked.state, ended=ended)
         return begun
 
     def entries(self) -> tuple[Entry, ...]:
         """All calls that may have changed something, with their outcomes."""
-        outcomes = dict[int, list[tuple[Outcome, str]]]()
-        for record in self.records(Intent, Outcome):
-            if isinstance(record.body, Outcome):
-                outcomes.setdefault(record.body.entry, []).append((record.body, record.at))
+        results, times = defaultdict[int, list[Result]](list), defaultdict[int, list[str]](list)
+        for outcome, at in self._of(Outcome):
+            results[outcome.entry].append(outcome.result)
+            times[outcome.entry].append(at)
         return tuple(
-            self._entry(record, record.body, outcomes.get(record.number, []))
-            for record in self.records(Intent)
+            self._entry(record, record.body, results[record.number], times[record.number] or [""])
+            for record in self.recorded(Intent)
             if isinstance(record.body, Intent)
         )
 
-    def _entry(self, record: Record, intent: Intent, outcomes: list[tuple[Outcome, str]]) -> Entry:
-        count, known = self._kept.entries.get(record.number, (-1, None))
-        if known and count == len(outcomes):
+    def _entry(
+        self, record: Record, intent: Intent, results: list[Result], times: list[str]
+    ) -> Entry:
+        count, known = self._entries.get(record.number, (-1, None))
+        if known and count == len(results):
             return known
-        results = [outcome.result for outcome, _ in outcomes]
-        times = [at for _, at in outcomes] or [""]
         things = [result.thing for result in results if result.thing is not None]
         undos = [result.undo for result in results if result.undo is not None]
         states = [result.state for result in results]
         entry = Entry(
             seq=record.number,
-            run=self.run_id,
             intent=intent,
             state=states[-1] if states else _UNKNOWN,
             thing=things[-1] if things else intent.thing,
             undo=undos[-1] if undos else intent.undo,
-            detail=results[-1].detail if results else "",
             happened=next((state for state in reversed(states) if state in _OF_CALLS), _UNKNOWN),
             request_id=results[0].request_id if results else "",
             started=record.at,
             answered=times[0],
             ended=times[-1],
         )
-        self._kept.entries[record.number] = len(outcomes), entry
+        self._entries[record.number] = len(results), entry
         return entry
 
     def latest(self, stage: str, step: int) -> Entry | None:
         """The last entry of one step, or None if it was never tried."""
-        for record in reversed(self.records(Intent)):
-            intent, number = record.body, record.number
-            if isinstance(intent, Intent) and (intent.stage, intent.step) == (stage, step):
-                outcomes = [
-                    (each.body, each.at)
-                    for each in self.records(Outcome)
-                    if isinstance(each.body, Outcome) and each.body.entry == number
-                ]
-                return self._entry(record, intent, outcomes)
+        for entry in reversed(self.entries()):
+            if (entry.intent.stage, entry.intent.step) == (stage, step):
+                return entry
         return None
 
-    def broken(self) -> tuple[Broken, ...]:
+    def broken(self) -> tuple[records.Broken, ...]:
         """The states of the run's fault, in order, with their times."""
-        return tuple(replace(broken, at=broken.at or at) for broken, at in self._of(Broken))
+        return tuple(replace(broken, at=broken.at or at) for broken, at in self._of(records.Broken))
 
     def fixed(self) -> str:
         """When the run's fault was fixed, or ""."""
-        return next((at for broken, at in self._of(Broken) if broken.state is FaultState.FIXED), "")
+        states, fixed = self._of(records.Broken), records.FaultState.FIXED
+        return next((at for broken, at in states if broken.state is fixed), "")
 
-    def things(self, entry: int) -> tuple[Thing, ...]:
+    def things(self, entry: int) -> tuple[records.Thing, ...]:
         """The further things that the call with this number made."""
-        return tuple(found.thing for found, _ in self._of(Found) if found.entry == entry)
+        return tuple(found.thing for found, _ in self._of(records.Found) if found.entry == entry)
 
     def saved(self) -> dict[str, object]:
         """The values that steps saved, by name."""
         every = [outcome.result.saved for outcome, _ in self._of(Outcome)]
         return {name: value for saved in every for name, value in saved.items()}
 
-    def profiles(self) -> tuple[SavedProfile, ...]:
+    def profiles(self) -> tuple[records.SavedProfile, ...]:
         """The profiles that the run wrote and has not removed from the files."""
-        profiles = dict[str, SavedProfile]()
-        for record in self.records(Outcome, Forgot):
-            if isinstance(record.body, Forgot):
+        profiles = dict[str, records.SavedProfile]()
+        for record in self.recorded(Outcome, records.Forgot):
+            if isinstance(record.body, records.Forgot):
                 profiles.pop(record.body.profile, None)
             elif isinstance(record.body, Outcome) and record.body.result.profile:
-                profile = SavedProfile(*record.body.result.profile)
-                profiles[profile.name] = profile
+                profiles[record.body.result.profile.name] = record.body.result.profile
         return tuple(profiles.values())
 
     def held(self) -> frozenset[str]:
         """The ids of the stages whose checkpoints held."""
-        return frozenset(stage.stage for stage, _ in self._of(StageRecord) if stage.held)
+        return frozenset(stage.stage for stage, _ in self._of(records.StageRecord) if stage.held)
 
-    def checks(self) -> tuple[CheckRecord, ...]:
-        return tuple(check for check, _ in self._of(CheckRecord))
+    def checks(self) -> tuple[records.CheckRecord, ...]:
+        return tuple(check for check, _ in self._of(records.CheckRecord))
 
-    def proved(self, stage: str, number: int) -> CheckRecord | None:
+    def proved(self, stage: str, number: int) -> records.CheckRecord | None:
         """The last time that a claim held, if it ever did."""
         tried = [each for each in self.checks() if (each.stage, each.number) == (stage, number)]
         return next((each for each in reversed(tried) if each.held), None)
 
-    def predictions(self) -> tuple[Prediction, ...]:
-        return tuple(prediction for prediction, _ in self._of(Prediction))
+    def predictions(self) -> tuple[records.Prediction, ...]:
+        return tuple(prediction for prediction, _ in self._of(records.Prediction))
 
-    def hints(self) -> tuple[Hint, ...]:
-        return tuple(hint for hint, _ in self._of(Hint))
+    def hints(self) -> tuple[records.Hint, ...]:
+        return tuple(hint for hint, _ in self._of(records.Hint))
 
     def hinted(self, stage: str, step: int, about: str = "") -> int:
         """How many hints for a step the learner took."""
@@ -198,14 +164,15 @@ class Past:
 
     def entered(self, stage: str) -> str:
         """When the stage was first begun (ISO 8601), or ""."""
-        return next((at for entered, at in self._of(Entered) if entered.stage == stage), "")
+        every = self._of(records.Entered)
+        return next((at for entered, at in every if entered.stage == stage), "")
 
     @property
-    def how(self) -> How | None:
+    def how(self) -> records.How | None:
         """How the stage that was begun last is done."""
-        return next((entered.how for entered, _ in reversed([*self._of(Entered)])), None)
+        return next((entered.how for entered, _ in reversed([*self._of(records.Entered)])), None)
 
     def _of(self, kind: type[T]) -> Iterator[tuple[T, str]]:
-        for record in self.records(kind):
+        for record in self.recorded(kind):
             if isinstance(record.body, kind):
                 yield record.body, record.at

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from stslab.kinds.own import Allowed
+from stslab.kinds.table import KINDS
 from stslab.runner.ports import ADMIN, Call, Data
 
 
@@ -56,7 +57,7 @@ MADE = (EntryState.ANSWERED, EntryState.DONE, EntryState.FAILED)
 
 
 class Body(msgspec.Struct, frozen=True):
-    """The body of a record: one of KINDS."""
+    """The body of a record: one of BODIES."""
 
 
 class ClaimOutline(msgspec.Struct, frozen=True):
@@ -111,24 +112,53 @@ class Thing(msgspec.Struct, frozen=True):
     identity: str = ""  # distinguishes it from a later thing of these names; empty if unknown
     admin: str = ADMIN  # administers its account
 
+    @property
+    def label(self) -> str:
+        kind, names = KINDS.get(self.kind), self.names
+        return kind.label(names) if kind else f"{self.kind} {', '.join(names.values())}"
+
+    @property
+    def complete(self) -> bool:
+        """Whether all its names are known."""
+        kind = KINDS.get(self.kind)
+        return kind is not None and all(self.names.get(name) for name in kind.names)
+
+    @property
+    def parent(self) -> "Thing | None":
+        """The thing that it belongs to, if its kind has one, and its names tell."""
+        kind = KINDS[self.kind]
+        if not kind.parent or not set(kind.parent_names) <= self.names.keys():
+            return None
+        names = {name: self.names[name] for name in kind.parent_names}
+        return Thing(kind.parent, names, admin=self.admin)
+
+    def call(self, operation: str, names: Iterable[str]) -> Call:
+        """A call as its account's administrator, with these of its names as parameters."""
+        params = {name: self.names[name] for name in names}
+        return Call(self.admin, KINDS[self.kind].service, operation, params)
+
+    @property
+    def lookup(self) -> Call:
+        """The call that looks it up."""
+        return self.call(KINDS[self.kind].look, KINDS[self.kind].look_names)
+
+    @property
+    def removal(self) -> "UndoCall":
+        """The call that removes it."""
+        remove = KINDS[self.kind].remove
+        call = self.call(remove.operation, remove.names)
+        return UndoCall(call.identity, call.service, call.operation, call.params)
+
     def same(self, other: "Thing") -> bool:
         ours, theirs = (self.kind, self.admin), (other.kind, other.admin)
         return ours == theirs and dict(self.names) == dict(other.names)
 
 
-class UndoCall(msgspec.Struct, frozen=True):
+class UndoCall(Call, frozen=True, kw_only=True):
     """A call that undoes a step. ``waiter`` is the name of a botocore waiter, or empty."""
 
-    identity: str
-    service: str
-    operation: str
-    params: Data
     waiter: str = ""
     waiter_params: Data = msgspec.field(default_factory=dict)
-
-    @property
-    def call(self) -> Call:
-        return Call(self.identity, self.service, self.operation, self.params)
 
 
 class Intent(Body, frozen=True):
@@ -155,12 +185,10 @@ class Entry(msgspec.Struct, frozen=True):
     """A journaled intent and its outcome. Times are ISO 8601 in UTC."""
 
     seq: int
-    run: str
     intent: Intent
     state: EntryState  # the latest, undone or not
     thing: Thing | None
     undo: tuple[UndoCall, ...]
-    detail: str
     happened: EntryState  # the state after the call itself, at ``answered``
     request_id: str
     started: str
@@ -172,6 +200,14 @@ class Entry(msgspec.Struct, frozen=True):
         return f"{self.intent.service}.{self.intent.operation}"
 
 
+class SavedProfile(msgspec.Struct, frozen=True, array_like=True):
+    """A profile that a run wrote. ``expiration`` is ISO 8601; empty for a long-term key."""
+
+    name: str
+    access_key_id: str
+    expiration: str
+
+
 class Result(msgspec.Struct, frozen=True):
     """The result of a call. ``thing`` and ``undo`` are complete, or None if nothing is new."""
 
@@ -181,15 +217,7 @@ class Result(msgspec.Struct, frozen=True):
     thing: Thing | None = None
     undo: tuple[UndoCall, ...] | None = None
     saved: Data = msgspec.field(default_factory=dict)
-    profile: tuple[str, str, str] | None = None  # of saved credentials: name, key id, expiration
-
-
-class SavedProfile(msgspec.Struct, frozen=True):
-    """A profile that a run wrote. ``expiration`` is ISO 8601; empty for a long-term key."""
-
-    name: str
-    access_key_id: str
-    expiration: str
+    profile: SavedProfile | None = None  # of saved credentials
 
 
 class How(StrEnum):
@@ -333,7 +361,7 @@ class Forgot(Body, frozen=True):
     profile: str
 
 
-KINDS: Mapping[str, type[Body]] = {
+BODIES: Mapping[str, type[Body]] = {
     "begun": RunRecord,
     "marked": Marked,
     "intent": Intent,

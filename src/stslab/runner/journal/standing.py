@@ -164,29 +164,25 @@ def standing(past: Past) -> Standing | None:
 def _stages(run: records.RunRecord, past: Past) -> Iterator[Stage]:
     """Each stage. One that was not begun, but a later one was, counts as skipped."""
     kinds = records.Entered | records.Skipped
-    bodies = (record.body for record in past.records(records.Entered, records.Skipped))
+    bodies = (record.body for record in past.recorded(records.Entered, records.Skipped))
     last = {body.stage: body for body in bodies if isinstance(body, kinds)}
     attempts = {stage.id: tuple(_attempts(stage.id, past)) for stage in run.outline}
     begun = [number for number, stage in enumerate(run.outline) if attempts[stage.id]]
     for number, stage in enumerate(run.outline):
         tried = attempts[stage.id]
+        outcomes = [attempt.outcome for attempt in tried]
+        state = outcomes[-1] if outcomes else StageState.AHEAD
         passed = number < max(begun, default=-1)
-        left_out = isinstance(last.get(stage.id), records.Skipped) or (passed and not tried)
-        yield Stage(stage.id, stage.title, _state(tried, left_out=left_out), tried)
-
-
-def _state(attempts: tuple[Attempt, ...], *, left_out: bool) -> StageState:
-    outcomes = [attempt.outcome for attempt in attempts]
-    if StageState.DONE in outcomes:
-        return StageState.DONE
-    if left_out:
-        return StageState.SKIPPED
-    return outcomes[-1] if outcomes else StageState.AHEAD
+        if StageState.DONE in outcomes:
+            state = StageState.DONE
+        elif isinstance(last.get(stage.id), records.Skipped) or (passed and not tried):
+            state = StageState.SKIPPED
+        yield Stage(stage.id, stage.title, state, tried)
 
 
 def _attempts(stage: str, past: Past) -> Iterator[Attempt]:
     last: Attempt | None = None
-    for record in past.records(records.Entered, records.StageRecord):
+    for record in past.recorded(records.Entered, records.StageRecord):
         body = record.body
         if isinstance(body, records.Entered) and body.stage == stage:
             if last:

@@ -18,27 +18,9 @@ from msgspec.json import Encoder
 
 from stslab.errors import JournalCorrupt, JournalError, JournalOfAnotherVersion
 from stslab.home import Home, private_folder
-from stslab.runner.journal.past import Kept, Past, read
-from stslab.runner.journal.records import (
-    KINDS,
-    UNFINISHED,
-    Body,
-    CheckRecord,
-    Entered,
-    EntryState,
-    Forgot,
-    Found,
-    Intent,
-    Link,
-    Marked,
-    Outcome,
-    Record,
-    Result,
-    RunRecord,
-    StageRecord,
-    Thing,
-    sealed,
-)
+from stslab.runner.journal import records
+from stslab.runner.journal.past import Past, read
+from stslab.runner.journal.records import Body, Intent, Link, Marked, Outcome, Record, RunRecord
 from stslab.runner.ports import Clock
 
 IN_MEMORY = Path(":memory:")  # a journal that is not kept, for a run that is not continued
@@ -62,11 +44,13 @@ _STATEMENTS = (
     CREATE TRIGGER never_removed BEFORE DELETE ON records
     BEGIN SELECT RAISE(ABORT, 'a record is never removed'); END
     """,
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {VERSION}",
 )
 _BUSY_SECONDS = 10.0
-_WORDS = {body: word for word, body in KINDS.items()}
+_WORDS = {body: word for word, body in records.BODIES.items()}
 _ENCODE = Encoder(enc_hook=str).encode
-_PROVED_AGAIN = (CheckRecord, Entered, StageRecord)
+_PROVED_AGAIN = (records.CheckRecord, records.Entered, records.StageRecord)
 # A record is intact if it follows the record that it was sealed with.
 _WHOLE = """
 SELECT one.run, one.number, one.kind, one.at, one.body, one.seal,
@@ -101,8 +85,7 @@ class Journal:
         self.path = path
         self._clock = clock or Clock()
         self._database = _open(path)
-        self._known, self._known_at = dict[str, Past](), (0, 0)
-        self._kept = dict[str, Kept]()
+        self._pasts, self._read_at = dict[str, Past](), (0, 0)
         self._runs: tuple[RunRecord, ...] | None = None
 
     @classmethod
@@ -129,13 +112,13 @@ class Journal:
 
     def runs(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
         """All runs, newest first, or those of one target and lab."""
-        self._forget_what_changed()
+        self._notice_changes()
         if self._runs is None:
             by_run: dict[str, list[Record]] = {}
             with _explained(self.path):
                 for row in self._read(_RUNS, _text([_WORDS[RunRecord], _WORDS[Marked]])):
                     by_run.setdefault(row[0], []).append(_record(*row))
-            runs = [Past.of_records(run, records).run() for run, records in by_run.items()]
+            runs = [Past.of(run, every).run() for run, every in by_run.items()]
             self._runs = tuple(run for run in reversed(runs) if run)
         return tuple(
             run for run in self._runs if target in ("", run.target) and lab in ("", run.lab)
@@ -147,21 +130,14 @@ class Journal:
         return tuple(run for run in runs if run)
 
     def unfinished(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
-        return tuple(run for run in self.runs(target, lab) if run.state in UNFINISHED)
+        return tuple(run for run in self.runs(target, lab) if run.state in records.UNFINISHED)
 
     # Events of a run
 
     def intend(self, run: str, intent: Intent) -> int:
         """Journal a call that is about to be made. Return the entry's number."""
-        replaced = Outcome(intent.replaces, Result(EntryState.REPLACED))
+        replaced = Outcome(intent.replaces, records.Result(records.EntryState.REPLACED))
         return self.write(run, intent, *([replaced] if intent.replaces else []))
-
-    def found(self, run: str, entry: int, things: tuple[Thing, ...]) -> None:
-        """Journal the further things that a call made (a stack's resources), each once."""
-        known = self.past(run).things(entry)
-        new = [thing for thing in things if not any(thing.same(other) for other in known)]
-        if new:
-            self.write(run, *(Found(entry, thing) for thing in new))
 
     # The records themselves
 
@@ -169,7 +145,7 @@ class Journal:
         """Add the records of a run from elsewhere, unchanged."""
         with _explained(self.path), _transaction(self._database, "IMMEDIATE"):
             self._database.executemany(_ADD, [(run, *link) for link in links])
-            self._reading(run).records()
+            self._reading(run).recorded()
 
     @property
     def written_by_others(self) -> int:
@@ -181,31 +157,27 @@ class Journal:
 
         Its methods raise JournalCorrupt if a record was changed.
         """
-        self._forget_what_changed()
-        if run not in self._known:
-            self._known[run] = self._reading(run, self._kept.setdefault(run, Kept()))
-        return self._known[run]
+        self._notice_changes()
+        if run not in self._pasts:
+            self._pasts[run] = self._reading(run)
+        return self._pasts[run]
 
-    def _forget_what_changed(self) -> None:
+    def _notice_changes(self) -> None:
+        """Read what was added since; all of it if another process wrote."""
         now = self._database.total_changes, self.written_by_others
-        if now != self._known_at:
-            if now[1] != self._known_at[1]:
-                self._kept = {}
-            self._known, self._runs, self._known_at = {}, None, now
+        if now != self._read_at:
+            self._pasts = {} if now[1] != self._read_at[1] else self._pasts
+            for past in self._pasts.values():
+                past.grow()
+            self._runs, self._read_at = None, now
 
-    def _reading(self, run: str, kept: Kept | None = None) -> Past:
-        """The run's past. Records are only ever added: those in ``kept`` are not read again."""
-        kept = kept or Kept()
-
-        def records(kinds: tuple[type, ...]) -> tuple[Record, ...]:
-            known = kept.records.get(kinds, ())
-            after = known[-1].number if known else 0
+    def _reading(self, run: str) -> Past:
+        def added(kinds: tuple[type, ...], after: int) -> list[Record]:
             rows = self._read(_PAST, _text([_WORDS[kind] for kind in kinds]), run, after)
             with _explained(self.path):
-                kept.records[kinds] = (*known, *(_record(*row) for row in rows))
-            return kept.records[kinds]
+                return [_record(*row) for row in rows]
 
-        return Past(run, records, kept)
+        return Past(run, added)
 
     def links(self, run: str) -> tuple[Link, ...]:
         """The run's stored records, in order."""
@@ -219,28 +191,28 @@ class Journal:
         if result != "ok":
             raise JournalCorrupt(f"The journal {self.path} is damaged ({result}).", _fix(self.path))
         for (run,) in self._read("SELECT DISTINCT run FROM records"):
-            self._reading(run).records()
+            self._reading(run).recorded()
 
     def verify_run(self, run: str) -> None:
         """Read all records that cleanup acts on, before it acts on any."""
-        self._reading(run).records(RunRecord, Marked, Intent, Outcome, Found, Forgot)
+        self._reading(run).recorded(
+            RunRecord, Marked, Intent, Outcome, records.Found, records.Forgot
+        )
 
     def write(self, run: str, *bodies: Body) -> int:
         """Add records to a run in one transaction. Return the number of the first."""
         texts = [(_WORDS[type(body)], _text(body)) for body in bodies]
         repeated = all(isinstance(body, _PROVED_AGAIN) for body in bodies)
+        execute = self._database.execute
         with _explained(self.path):
-            self._database.execute(f"PRAGMA synchronous = {'NORMAL' if repeated else 'FULL'}")
+            execute(f"PRAGMA synchronous = {'NORMAL' if repeated else 'FULL'}")
             with _transaction(self._database, "IMMEDIATE"):
-                return self._add(run, texts)
-
-    def _add(self, run: str, texts: list[tuple[str, str]]) -> int:
-        last, seal = self._database.execute(_LAST, (run,)).fetchone() or (0, "")
-        at = self._clock.now().isoformat(timespec="milliseconds")
-        for number, (kind, text) in enumerate(texts, last + 1):
-            seal = sealed(run, seal, number, kind, at, text)
-            self._database.execute(_ADD, (run, number, kind, at, text, seal))
-        return int(last) + 1
+                last, seal = execute(_LAST, (run,)).fetchone() or (0, "")
+                at = self._clock.now().isoformat(timespec="milliseconds")
+                for number, (kind, text) in enumerate(texts, last + 1):
+                    seal = records.sealed(run, seal, number, kind, at, text)
+                    execute(_ADD, (run, number, kind, at, text, seal))
+                return int(last) + 1
 
     def _read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with _explained(self.path):
@@ -271,7 +243,7 @@ def _open(path: Path) -> sqlite3.Connection:
             _recognise(database, path)
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
-            database.create_function("sealed", 6, sealed, deterministic=True)
+            database.create_function("sealed", 6, records.sealed, deterministic=True)
             _create(database)
     except BaseException:
         database.close()
@@ -281,10 +253,8 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _recognise(database: sqlite3.Connection, path: Path) -> None:
     """Refuse a file that is not stslab's, or of another version, before it is changed."""
-    application = database.execute("PRAGMA application_id").fetchone()[0]
-    version = _version_of(database)
-    empty = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    if empty and application == version == 0:
+    application, version, _ = marks = _marks(database)
+    if marks == _EMPTY:
         return
     if application != APPLICATION_ID:
         raise JournalCorrupt(f"{path} is not a journal of stslab.", _fix(path))
@@ -348,17 +318,19 @@ def _fix(path: Path) -> str:
     )
 
 
-def _version_of(database: sqlite3.Connection) -> int:
-    return int(database.execute("PRAGMA user_version").fetchone()[0])
+_EMPTY = (0, 0, 0)
+
+
+def _marks(database: sqlite3.Connection) -> tuple[int, ...]:
+    """The file's application id and version, and how many tables and the like it has."""
+    of = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    return tuple(database.execute(query).fetchone()[0] for query in of)
 
 
 def _create(database: sqlite3.Connection) -> None:
     """Make the table in an empty file."""
-    if _version_of(database) == VERSION:
-        return
-    with _transaction(database, "EXCLUSIVE"):
-        if _version_of(database) != VERSION:  # another process may have done it meanwhile
-            for statement in _STATEMENTS:
+    if _marks(database) == _EMPTY:
+        with _transaction(database, "EXCLUSIVE"):
+            # Another process may have done it meanwhile.
+            for statement in _STATEMENTS if _marks(database) == _EMPTY else ():
                 database.execute(statement)
-            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            database.execute(f"PRAGMA user_version = {VERSION}")

@@ -1,36 +1,28 @@
 """Make the checks of a checkpoint: one call for each claim, repeated until it holds."""
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 from jmespath.exceptions import JMESPathError
 from msgspec.structs import replace
 
 from stslab.errors import CredentialsError, NotOwn, UnresolvedReference
-from stslab.kinds.table import BY_REMOVAL, EXISTS, KINDS, creation_of
+from stslab.kinds.table import BY_REMOVAL, EXISTS, KINDS
 from stslab.lab.model import Check, Stage
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import Tree
 from stslab.lab.references import Interpreter, evaluate, names_used, resolve, truthy
 from stslab.runner.calls.calls import TRANSIENT_SECONDS, Verdict, mismatch
-from stslab.runner.calls.look import complete, require_own
+from stslab.runner.calls.look import require_own
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CheckFinished, CheckStarted
-from stslab.runner.journal.records import (
-    MADE,
-    CheckRecord,
-    Entered,
-    EntryState,
-    How,
-    Intent,
-    Result,
-    Thing,
-    shared,
-)
+from stslab.runner.journal import records
+from stslab.runner.journal.past import Past
+from stslab.runner.journal.records import MADE, CheckRecord, Entered, EntryState, Thing, shared
 from stslab.runner.ports import ADMIN, Answer, Call, Data, Lost, Outcome, Reason, Refusal, Tell
 from stslab.runner.run.prepare import thing_made
 from stslab.runner.run.scope import claim
-from stslab.runner.undo.undo import removal_of
 from stslab.structures import text_or_json
 
 _NO_CREDENTIALS = "NoCredentials"
@@ -52,20 +44,18 @@ class Finding(msgspec.Struct, frozen=True):
 _NEVER_MADE = Finding(held=True, proof="this run never made it", void=True)
 
 
-class Earlier(msgspec.Struct, frozen=True):
+class Earlier(NamedTuple):
     """When a claim was proved, and the id of the stage that has changed it since."""
 
-    at: str
-    changed_by: str
+    at: str = ""
+    changed_by: str = ""
 
 
 class Checks:
     """Makes one run's checks. ``scope`` returns its known names, ``tell`` why AWS refused."""
 
     def __init__(self, work: Work, scope: Callable[[], Data], tell: Tell) -> None:
-        self._work = work
-        self._scope = scope
-        self._tell = tell
+        self._work, self._scope, self._tell = work, scope, tell
         self.answer: Data = {}  # AWS's to the last call, without secrets; empty if it refused
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
@@ -82,17 +72,18 @@ class Checks:
 
     def try_again(self, stage: Stage, number: int, earlier: Earlier | None) -> CheckRecord:
         """Like :meth:`prove`, not journaled. ``earlier`` says why the claim need not hold."""
-        check, started = stage.checkpoint[number], self._work.calls.clock.monotonic()
+        check, calls = stage.checkpoint[number], self._work.calls
+        started = calls.clock.monotonic()
         finding = self._found(stage, number, earlier)
-        finding = replace(finding, proof=self._work.calls.clean_text(finding.proof))
+        finding = replace(finding, proof=calls.clean_text(finding.proof))
         record = CheckRecord(
             stage=stage.id,
             number=number,
             title=stage.title,
             says=_sentence(check.says, self._scope()),
             claim=claim(check),
-            seconds=self._work.calls.clock.monotonic() - started,
-            at=self._work.calls.clock.now().isoformat(timespec="milliseconds"),
+            seconds=calls.clock.monotonic() - started,
+            at=calls.clock.now().isoformat(timespec="milliseconds"),
             **shared(finding, CheckRecord),
         )
         self._emit(record, check, finding.why, None if finding.held else earlier)
@@ -126,7 +117,11 @@ class Checks:
         calls.emit(CheckStarted(stage.id, says, calls.shown(call) if check.call else None))
         if stage.cleanup and not was_made(self._work, check, params, scope):
             return _NEVER_MADE
-        return self._tried(stage, number, call) if check.call else self._gone(check)
+        if check.call:
+            return self._tried(stage, number, call)
+        there = ", ".join(name for name in check.profiles_gone if not calls.lacks(name))
+        proof = f"the profile files no longer hold {', '.join(check.profiles_gone)}"
+        return Finding(not there, "" if there else proof, f"still there: {there}" if there else "")
 
     def _tried(self, stage: Stage, number: int, call: Call) -> Finding:
         """Make the call; where changes take time to spread, until the claim holds (``within``).
@@ -157,21 +152,16 @@ class Checks:
             require_own(work, call)
         except NotOwn as error:
             raise NotOwn(f"The check “{check.says}”: {error.message}", error.hint) from error
-        thing = thing_made(
-            creation_of(call.name, call.params), call.params, {}, work.place_of(call.identity)
-        )
-        if thing is None or KINDS[thing.kind].parent or not complete(thing):
+        thing = thing_made(call, {}, work.place_of(call.identity))
+        if thing is None or KINDS[thing.kind].parent or not thing.complete:
             return lambda _: None
-        intent = Intent(
+        intent = records.Intent(
             stage=stage.id,
             step=-1 - number,
             title=check.says,
-            identity=call.identity,
-            service=call.service,
-            operation=call.operation,
-            params=work.calls.clean(call.params),
             thing=thing,
-            undo=(removal_of(thing),),
+            undo=(thing.removal,),
+            **shared(work.calls.shown(call), records.Intent),
         )
         seq, before = work.journal.intend(work.run.id, intent), list[Outcome]()
 
@@ -182,7 +172,7 @@ class Checks:
             if not isinstance(outcome, Lost):
                 made = lost or any(isinstance(each, Answer) for each in before)
                 state = EntryState.DONE if made else EntryState.REFUSED
-                work.conclude(seq, Result(state, "", outcome.request_id))
+                work.conclude(seq, records.Result(state, "", outcome.request_id))
 
         return conclude
 
@@ -200,13 +190,6 @@ class Checks:
             return replace(outcome, data=self.answer)
         return outcome
 
-    def _gone(self, check: Check) -> Finding:
-        there = [name for name in check.profiles_gone if not self._work.calls.lacks(name)]
-        if there:
-            return Finding(held=False, proof="", why=f"still there: {', '.join(there)}")
-        every = ", ".join(check.profiles_gone)
-        return Finding(held=True, proof=f"the profile files no longer hold {every}")
-
     def _judged(self, check: Check, outcome: Outcome, scope: Data) -> Finding:
         if isinstance(outcome, Lost):
             return Finding(held=False, proof="", why=f"no answer came: {outcome.reason}")
@@ -220,12 +203,13 @@ class Checks:
         return _answered(check.expect, outcome, scope)
 
     def _emit(self, record: CheckRecord, check: Check, why: str, earlier: Earlier | None) -> None:
+        held_at, changed_by = earlier or Earlier()
         self._work.calls.emit(
             CheckFinished(
                 because=_sentence(check.because or "", self._scope()),
                 why=self._work.calls.clean_text(why),
-                held_at=earlier.at if earlier else "",
-                changed_by=earlier.changed_by if earlier else "",
+                held_at=held_at,
+                changed_by=changed_by,
                 **shared(record, CheckFinished),
             )
         )
@@ -291,16 +275,15 @@ def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
     listed = _LISTED.get(check.call, frozenset())
     if kinds | listed:
         made_so = any(thing.kind in kinds | listed and _is(thing, params) for thing in things)
-        return made_so or (bool(listed) and _in_another_form(work))
+        return made_so or (bool(listed) and _in_another_form(work.past))
     names = [name for thing in things for name in thing.names.values()]
     return all(any(name in text for name in names) for text in _named(work.run.id, check, scope))
 
 
-def _in_another_form(work: Work) -> bool:
+def _in_another_form(past: Past) -> bool:
     """Whether a stage holds that was done by hand, without any thing that the lab would make."""
-    past = work.past
-    begun = (each.body for each in past.records(Entered) if isinstance(each.body, Entered))
-    by_hand = {entered.stage for entered in begun if entered.how is How.HAND}
+    begun = (each.body for each in past.recorded(Entered) if isinstance(each.body, Entered))
+    by_hand = {entered.stage for entered in begun if entered.how is records.How.HAND}
     return bool((past.held() & by_hand) - {entry.intent.stage for entry in past.entries()})
 
 

@@ -29,21 +29,13 @@ from stslab.lab.model import Profile
 from stslab.lab.references import evaluate
 from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.document import differing
-from stslab.runner.calls.look import (
-    STACK,
-    complete,
-    inside,
-    is_replaced,
-    label,
-    look,
-    parent_is_ours,
-)
+from stslab.runner.calls.look import STACK, inside, is_replaced, is_there, look, parent_is_ours
 from stslab.runner.calls.work import Work
-from stslab.runner.events import CallShown, Difference
+from stslab.runner.events import Difference
 from stslab.runner.journal.records import MADE, Entry, Thing
 from stslab.runner.ports import Answer, Call, Credentials, Data, Given, Refusal
 from stslab.runner.run.prepare import Prepared, Scope
-from stslab.runner.undo.undo import is_there, removed_by
+from stslab.runner.undo.undo import removed_by
 from stslab.structures import text_or_json
 
 _MAKES_KEYS = "iam.CreateAccessKey"
@@ -62,11 +54,15 @@ class Seen(msgspec.Struct, frozen=True):
     what: str = ""  # what is wrong, or empty
     gone: bool = False  # it must be made again
     differences: tuple[Difference, ...] = ()
-    fix: tuple[CallShown, ...] = ()  # the calls that revert a change
+    fix: tuple[Call, ...] = ()  # the calls that revert a change
     answer: Data = {}  # what the step's call would answer, if known
 
 
 _AS_IT_WAS = Seen()
+
+
+def _gone(what: str) -> Seen:
+    return Seen(what, gone=bool(what))
 
 
 class Inspection:
@@ -83,59 +79,56 @@ class Inspection:
         entries = self._work.entries()
         later = [each for each in entries if each.seq > entry.seq and each.state in MADE]
         if prepared.step.token:
-            return self._token(later)
+            return _gone(self._token(later))
         if not changes(prepared.step.call):
-            return self._read_again(prepared, scope)
+            return _gone(self._read_again(prepared, scope))
         effect = EFFECTS.get(prepared.step.call)
         thing = entry.thing or _named_by(prepared, effect)
         seen = _AS_IT_WAS
         removed = thing and any(_removes(each, thing) for each in later)
-        if effect and thing and complete(thing) and not removed:
+        if effect and thing and thing.complete and not removed:
             seen = self._thing(thing, effect, prepared.params, [*_decided(later, thing)])
         elif not effect and self._remade.intersection(map(str, prepared.params.values())):
-            return Seen("The thing that it changed was made again", gone=True)
+            return _gone("The thing that it changed was made again")
         profile = prepared.step.profile
         ended = any(each.call == MOVES for each in later)  # the session may have been meant to end
         if profile and not (seen.gone or ended or any(_uses(each, thing) for each in later)):
-            return self._profile(profile, prepared) or seen
+            wrong = self._profile(profile, prepared)
+            return _gone(wrong) if wrong else seen
         return seen
 
-    def _read_again(self, prepared: Prepared, scope: Scope) -> Seen:
-        """Whether the values that a step read and saved have changed."""
-        step = prepared.step
-        if not step.save:
-            return _AS_IT_WAS
-        outcome = self._work.calls.make(prepared.intent.call)
+    def _read_again(self, prepared: Prepared, scope: Scope) -> str:
+        """How the values that a step read and saved have changed, or ""."""
+        save = prepared.step.save
+        outcome = self._work.calls.make(prepared.call) if save else None
         if not isinstance(outcome, Answer):
-            return _AS_IT_WAS
-        data = self._work.calls.clean(outcome.data)
-        values = {name: evaluate(text, data, scope) for name, text in step.save.items()}
-        known = self._work.past.saved()
+            return ""
+        data, known = self._work.calls.clean(outcome.data), self._work.past.saved()
+        values = {name: evaluate(text, data, scope) for name, text in save.items()}
         other = [name for name, value in values.items() if value not in (None, known.get(name))]
-        what = f"What it read has changed ({', '.join(other)})"
-        return Seen(what, gone=True) if other else _AS_IT_WAS
+        return f"What it read has changed ({', '.join(other)})" if other else ""
 
-    def _token(self, later: list[Entry]) -> Seen:
-        """What is wrong with the token. It may have expired if the clock was moved since."""
+    def _token(self, later: list[Entry]) -> str:
+        """What is wrong with the token, or "". It may have expired if the clock was moved since."""
         token = self._work.calls.profiles.token()
         if not token:
-            return Seen("The token is gone", gone=True)
+            return "The token is gone"
         claims = json.loads(urlsafe_b64decode(f"{token.split('.')[1]}==="))
         moved = any(each.call == MOVES for each in later)
         ended = claims["exp"] <= self._work.calls.clock.now().timestamp()
-        return Seen("The token has expired", gone=True) if ended and not moved else _AS_IT_WAS
+        return "The token has expired" if ended and not moved else ""
 
-    def _profile(self, profile: Profile, prepared: Prepared) -> Seen | None:
-        """What is wrong with credentials that the run wrote, or None."""
+    def _profile(self, profile: Profile, prepared: Prepared) -> str:
+        """What is wrong with credentials that the run wrote, or ""."""
         name = profile.name
         known = {saved.name: saved for saved in self._work.past.profiles()}
         credentials = self._work.calls.profiles.get(name)
         if credentials is None or name not in known:
-            return Seen(f"The profile {name} is gone", gone=True)
+            return f"The profile {name} is gone"
         if credentials.access_key_id != known[name].access_key_id:
-            return Seen(f"The profile {name} has other credentials now", gone=True)
+            return f"The profile {name} has other credentials now"
         wrong = "" if profile.spoil else self._problem(name, credentials, prepared)
-        return Seen(f"{wrong} (profile {name})", gone=True) if wrong else None
+        return wrong and f"{wrong} (profile {name})"
 
     def _problem(self, name: str, credentials: Credentials, prepared: Prepared) -> str:
         """Why credentials don't work, or ""."""
@@ -157,15 +150,20 @@ class Inspection:
         sight = look(self._work, thing)
         if sight.there is None or (not sight.there and is_there(self._work, thing)):
             return _AS_IT_WAS
+        name = f"{thing.label[:1].upper()}{thing.label[1:]}"
         if not sight.there:
-            return Seen(f"{_capitalized(label(thing))} is gone", gone=True)
+            return _gone(f"{name} is gone")
         if not KINDS[thing.kind].parent and is_replaced(self._work, thing):
-            what = f"{_capitalized(label(thing))} is not the one that the run made"
-            return Seen(what, gone=True)
-        seen = self._compared(thing, effect, params, self._more(thing, effect, sight.data), decided)
-        if seen.what or thing.kind != STACK:
-            return seen
-        return next((each for each in self._inside(thing, params) if each.what), seen)
+            return _gone(f"{name} is not the one that the run made")
+        data = self._more(thing, effect, sight.data)
+        differing = tuple(differences(effect, params, data, decided))
+        if differing:
+            fix: tuple[Call, ...] = ()
+            if effect.put_back and differing[0].what.endswith("Document"):
+                fix = (self._fix(thing, *effect.put_back, params),)
+            return Seen(f"{name} is not as the step makes it", False, differing, fix, data)
+        inside = self._inside(thing, params) if thing.kind == STACK else ()
+        return next((each for each in inside if each.what), Seen(answer=data))
 
     def _more(self, thing: Thing, effect: Effect, data: Data) -> Data:
         """The lookup's answer, with that of the second lookup if there is one."""
@@ -177,26 +175,15 @@ class Inspection:
         call = Call(thing.admin, KINDS[thing.kind].service, operation, params)
         return {**data, **self._work.calls.make(call).data}
 
-    def _compared(
-        self, thing: Thing, effect: Effect, params: Data, data: Data, decided: list[str]
-    ) -> Seen:
-        differing = tuple(differences(effect, params, data, decided))
-        if not differing:
-            return Seen(answer=data)
-        what = f"{_capitalized(label(thing))} is not as the step makes it"
-        fix = self._fix(thing, effect, params) if differing[0].what.endswith("Document") else ()
-        return Seen(what, differences=differing, fix=fix, answer=data)
-
-    def _fix(self, thing: Thing, effect: Effect, params: Data) -> tuple[CallShown, ...]:
-        if not effect.put_back:
-            return ()
-        operation, wanted = effect.put_back
+    def _fix(self, thing: Thing, operation: str, wanted: Data, params: Data) -> Call:
+        """The call that puts the step's document back."""
         document = next(params[name] for name in params if name.endswith("PolicyDocument"))
         text = document if isinstance(document, str) else json.dumps(document)
         given = {name: text if value == DOCUMENT else value for name, value in wanted.items()}
         service = KINDS[thing.kind].service
-        call = Call(thing.admin, service, operation, {**thing.names, **given})
-        return (self._work.calls.shown(call),)
+        return self._work.calls.shown(
+            Call(thing.admin, service, operation, {**thing.names, **given})
+        )
 
     def _inside(self, stack: Thing, params: Data) -> Iterator[Seen]:
         """What is wrong with a stack's things and their policies."""
@@ -235,13 +222,13 @@ class Inspection:
             return self._credentials_by_hand(prepared.step.profile.name, prepared)
         effect = EFFECTS.get(prepared.step.call)
         thing = prepared.intent.thing or _named_by(prepared, effect)
-        if not (effect and thing and complete(thing)):
+        if not (effect and thing and thing.complete):
             return None
         sight = look(self._work, thing)
         if not sight.there:
             return None
         data = self._more(thing, effect, sight.data)
-        if not self._is_of_the_run(thing, search(effect.made, data) if effect.made else None):
+        if not self._is_of_the_run(thing, search(effect.made, data)):
             return None
         seen = self._thing(thing, effect, prepared.params, [])
         known = {**data, "thing": dict(thing.names)}
@@ -333,8 +320,9 @@ def _removes(later: Entry, thing: Thing) -> bool:
 
 def _uses(later: Entry, thing: Thing | None) -> bool:
     """Whether a later call changed the thing in a way that no lookup compares."""
-    known = thing is not None and later.call not in EFFECTS and changes(later.call)
-    return bool(known and thing and _names(later, tuple(thing.names), thing))
+    if thing is None or later.call in EFFECTS or not changes(later.call):
+        return False
+    return _names(later, tuple(thing.names), thing)
 
 
 def _names(later: Entry, names: tuple[str, ...], thing: Thing) -> bool:
@@ -365,10 +353,6 @@ def _filled(properties: Data, physical: Mapping[str, Thing]) -> Data:
     return {name: json.loads(text) for name, text in texts.items() if UNKNOWN not in text}
 
 
-def _capitalized(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 # -- differences between a call's parameters and the account ---------------------------------------
 
 _HIDDEN = "****"
@@ -387,19 +371,18 @@ def differences(
 ) -> Iterator[Difference]:
     """How the lookup's answer differs from the parameters, ``but`` for these paths."""
     for name, place in effect.shows.items():
-        if name in params and place not in but:
-            wanted, found = _compared(name, effect.kind, params[name], search(place, data))
-            if wanted or found:
-                yield Difference(name, wanted, found)
-
-
-def _compared(name: str, kind: str, wanted: object, found: object) -> Sides:
-    if name.endswith(("PolicyDocument", "Policy")):
-        return _policies(wanted, found, _POLICIES.get(kind, PolicyKind.IDENTITY))
-    if isinstance(wanted, list | tuple):
-        return _lists(wanted, found if isinstance(found, list) else [])
-    same = str(wanted) == str(found)
-    return ((), ()) if same else ((str(wanted),), (str(found or "nothing"),))
+        if name not in params or place in but:
+            continue
+        wanted, found = params[name], search(place, data)
+        sides: Sides = ((), ())
+        if name.endswith(("PolicyDocument", "Policy")):
+            sides = _policies(wanted, found, _POLICIES.get(effect.kind, PolicyKind.IDENTITY))
+        elif isinstance(wanted, list | tuple):
+            sides = _lists(wanted, found if isinstance(found, list) else [])
+        elif str(wanted) != str(found):
+            sides = (str(wanted),), (str(found or "nothing"),)
+        if any(sides):
+            yield Difference(name, *sides)
 
 
 def _policies(wanted: object, found: object, kind: PolicyKind) -> Sides:

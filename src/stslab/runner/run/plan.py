@@ -1,13 +1,18 @@
-"""The plan of a run: its stages in order, and which earlier stages each one needs. Pure."""
+"""The plan of a run: its stages, which earlier ones each one needs, and the dry run. Pure."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from msgspec.structs import astuple
 
 from stslab.errors import UsageError
+from stslab.lab.effects import Effect, effects, summary
 from stslab.lab.embedded import LIVE
 from stslab.lab.model import Cell, Check, Lab, Stage, Step
 from stslab.lab.references import names_used
-from stslab.runner.events import StageStarted
-from stslab.runner.ports import Data
+from stslab.redaction import redact
+from stslab.runner import events
+from stslab.runner.ports import Call, TargetInfo
+from stslab.runner.run.scope import basis
 
 
 def plan(lab: Lab, *, first: str = "", last: str = "") -> tuple[Stage, ...]:
@@ -33,12 +38,12 @@ def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
     if stage.cleanup:  # it undoes whatever exists
         return ()
     before = lab.stages[: lab.stages.index(stage)]
-    wanted, named, ids = _uses(lab, stage), _named(stage), set[str]()
+    wanted, named, ids = _uses(lab, stage), _named(stage.steps), set[str]()
     for earlier in reversed(before):
-        if not earlier.cleanup and (_gives(earlier) & wanted or _makes(earlier) & named):
+        if not earlier.cleanup and (_gives(earlier) & wanted or _made_by(earlier) & named):
             ids.add(earlier.id)
             wanted |= _uses(lab, earlier)
-            named |= _named(earlier)
+            named |= _named(earlier.steps)
     return tuple(each.id for each in before if each.id in ids)
 
 
@@ -58,7 +63,7 @@ def changed_by(lab: Lab, stage: Stage, check: Check, done: Collection[str]) -> s
     # The names in the check, and those in the steps that made its caller's profile.
     steps = [step for stage in lab.stages for step in stage.steps]
     makers = [step for step in steps if step.profile and step.profile.name == check.identity]
-    about = _about(check).union(*(_named_by(step.params) for step in makers))
+    about = names_used(check.params) | _named(makers)
     for_a_while = any(_expects_otherwise(each, check) for each in later if not each.cleanup)
     for each in ended:
         declared = any(
@@ -66,7 +71,7 @@ def changed_by(lab: Lab, stage: Stage, check: Check, done: Collection[str]) -> s
             and _asks_the_same(change.identity, lab.access[change.cell], check)
             for change in each.changes
         )
-        if each.cleanup or declared or (for_a_while and _makes(each) & about):
+        if each.cleanup or declared or (for_a_while and _made_by(each) & about):
             return each.id
     return ""
 
@@ -83,13 +88,9 @@ def _expects_otherwise(stage: Stage, check: Check) -> bool:
 
 
 def _asks_the_same(identity: str, part: Step | Check | Cell, check: Check) -> bool:
-    ours, theirs = _about(part), _about(check)
+    ours, theirs = names_used(part.params), names_used(check.params)
     same = (identity, part.call) == (check.identity, check.call)
     return same and (ours <= theirs or theirs <= ours) and bool(ours) == bool(theirs)
-
-
-def _about(part: Step | Check | Cell) -> set[str]:
-    return names_used(dict(part.params))
 
 
 def _position(ids: list[str], stage_id: str) -> int:
@@ -115,7 +116,7 @@ def _uses(lab: Lab, stage: Stage) -> set[str]:
     names = set[str]()
     for part in parts:
         texts = [part.expect or ""] if isinstance(part, Check) else [*part.save.values()]
-        names |= {f"profile {part.identity}"} | names_used(dict(part.params)) | names_used(texts)
+        names |= {f"profile {part.identity}"} | names_used(part.params) | names_used(texts)
         names |= _settings(lab, part.identity)
     return names
 
@@ -125,30 +126,26 @@ def _settings(lab: Lab, identity: str) -> set[str]:
     profile = lab.profiles.get(identity)
     if profile is None:
         return set()
-    names = names_used(dict(profile.values)) | {f"profile {name}" for name in profile.sources}
+    names = names_used(profile.values) | {f"profile {name}" for name in profile.sources}
     token = {"token"} if profile.web_identity_token_file else set()
     return names.union(token, *(_settings(lab, name) for name in profile.sources))
 
 
-def _makes(stage: Stage) -> set[str]:
+def _made_by(stage: Stage) -> set[str]:
     """The names in the parameters of a stage's steps that make things."""
-    return {name for step in stage.steps if step.undo for name in _named_by(step.params)}
+    return _named(step for step in stage.steps if step.undo)
 
 
-def _named(stage: Stage) -> set[str]:
-    """The names in the parameters of a stage's steps."""
-    return {name for step in stage.steps for name in _named_by(step.params)}
-
-
-def _named_by(params: Data) -> set[str]:
-    return names_used(dict(params)) - _EVERYWHERE
+def _named(steps: Iterable[Step]) -> set[str]:
+    """The names in the parameters of steps."""
+    return names_used([step.params for step in steps]) - _EVERYWHERE
 
 
 _EVERYWHERE = {"run", "account", "accounts", "region", "partition", "profiles", *LIVE}
 
 
-def stage_started(lab: Lab, stage: Stage) -> StageStarted:
-    return StageStarted(
+def stage_started(lab: Lab, stage: Stage) -> events.StageStarted:
+    return events.StageStarted(
         stage=stage.id,
         title=stage.title,
         intro=stage.intro,
@@ -156,3 +153,46 @@ def stage_started(lab: Lab, stage: Stage) -> StageStarted:
         number=lab.stages.index(stage) + 1,
         of=len(lab.stages),
     )
+
+
+# -- the dry run: the events of a run, without any call ------------------------------------------
+# A value that only an answer would give is shown as its name in angle brackets.
+
+DRY_ID = "abcd1234"  # the run id that a dry run shows
+
+
+def dry_run(
+    lab: Lab, target: TargetInfo, emit: Callable[[events.Event], None], stages: tuple[Stage, ...]
+) -> None:
+    """Emit the events of a run of these stages, up to their calls."""
+    emit(
+        events.RunStarted(
+            run=DRY_ID,
+            lab=lab.id,
+            title=lab.title,
+            target=target.name,
+            account=target.account,
+            region=target.region,
+            stages=tuple(events.StageShown(stage.id, stage.title) for stage in lab.stages),
+            dry=True,
+        )
+    )
+    chosen, base = {stage.id for stage in stages}, basis(lab, DRY_ID, target)
+    every = effects(lab, base, embedded=target.embedded)
+    listed = [effect for effect in every if effect.stage in chosen]
+    placed = {effect.place: effect for effect in listed}
+    emit(events.Foreseen(*astuple(summary(listed))))
+    for stage in stages:
+        number, of = lab.stages.index(stage), len(stage.steps)
+        emit(stage_started(lab, stage))
+        for at, step in enumerate(stage.steps):
+            call = _shown(placed["stages", number, "steps", at])
+            emit(events.StepStarted(stage.id, step.title, call, at + 1, of, step.why or ""))
+        for at, check in enumerate(stage.checkpoint):
+            effect = placed.get(("stages", number, "checkpoint", at))
+            emit(events.CheckStarted(stage.id, check.says, _shown(effect) if effect else None))
+
+
+def _shown(effect: Effect) -> Call:
+    service, _, operation = effect.call.partition(".")
+    return Call(effect.identity, service, operation, redact(effect.params))

@@ -14,12 +14,12 @@ from stslab.lab.embedded import MOVES
 from stslab.lab.model import Stage, Step
 from stslab.lab.references import as_known, resolve
 from stslab.redaction import HIDDEN
-from stslab.runner.calls.look import complete, identity_in, is_ours, label, look
+from stslab.runner.calls.look import identity_in, is_ours, is_there, look
 from stslab.runner.calls.work import Work
 from stslab.runner.events import UndoOutcome
 from stslab.runner.journal import records
-from stslab.runner.ports import Data, TargetInfo
-from stslab.runner.undo.undo import discovered, is_there, undo
+from stslab.runner.ports import Call, Data, TargetInfo
+from stslab.runner.undo.undo import discovered, undo
 
 Scope = Data
 
@@ -35,6 +35,10 @@ class Prepared(msgspec.Struct, frozen=True):
     place: TargetInfo  # the target in the called account
 
     @property
+    def call(self) -> Call:
+        return self.intent.call
+
+    @property
     def params(self) -> Data:
         return self.intent.params
 
@@ -46,22 +50,19 @@ class Prepared(msgspec.Struct, frozen=True):
 def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prepared:
     """Resolve a step's expressions; UnresolvedReference if one refers to something unknown."""
     step = stage.steps[number]
-    params = resolve(step.params, scope)
-    creation = creation_of(step.call, params)
+    call = Call(step.identity, step.service, step.operation, resolve(step.params, scope))
     intent = records.Intent(
         stage=stage.id,
         step=number,
         title=step.title,
-        identity=step.identity,
-        service=step.service,
-        operation=step.operation,
-        params=params,
-        thing=thing_made(creation, params, {}, target),
+        thing=thing_made(call, {}, target),
         undo=undo_calls(step, scope),
         profile=step.profile.name if step.profile else "",
+        **records.shared(call, records.Intent),
     )
     waiter = step.wait.waiter if step.wait else ""
     waiter_params = resolve(step.wait.params or {}, scope) if step.wait else {}
+    creation = creation_of(step.call, call.params)
     return Prepared(step, intent, waiter, waiter_params, creation, target)
 
 
@@ -69,20 +70,19 @@ def completed(
     prepared: Prepared, data: Data, scope: Scope
 ) -> tuple[records.Thing | None, tuple[records.UndoCall, ...]]:
     """The thing and its undo, completed from the answer."""
-    thing = thing_made(prepared.creation, prepared.params, data, prepared.place)
+    thing = thing_made(prepared.call, data, prepared.place)
     if thing:
         thing = replace(thing, identity=identity_in(KINDS[thing.kind], data))
     setting = thing and KINDS[thing.kind].put
     return thing, prepared.intent.undo if setting else undo_calls(prepared.step, scope)
 
 
-def thing_made(
-    creation: Creation | None, params: Data, data: Data, target: TargetInfo
-) -> records.Thing | None:
+def thing_made(call: Call, data: Data, target: TargetInfo) -> records.Thing | None:
     """The thing that a call makes; names that only the answer has may be missing."""
+    creation = creation_of(call.name, call.params)
     if creation is None:
         return None
-    names = names_made(creation, params, data, target.account, target.partition)
+    names = names_made(creation, call.params, data, target.account, target.partition)
     return records.Thing(creation.kind, names, admin=target.admin)
 
 
@@ -104,26 +104,21 @@ def undo_calls(step: Step, scope: Scope) -> tuple[records.UndoCall, ...]:
 _AGAIN = "Try again: stslab run"
 
 
-class Settled(msgspec.Struct, frozen=True):
-    """What to do now: continue with ``data`` as the answer of ``entry``, or make the call."""
+def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Data | int:
+    """Find out whether the entry's call took effect; adopt or undo its thing.
 
-    data: Data | None = None
-    entry: int = 0
-    replaces: int = 0  # the earlier entry that the new call replaces
-
-
-def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
-    """Find out whether the entry's call took effect; adopt or undo its thing."""
+    Returns what the call answered, or the number of the entry (or 0) that a new call replaces.
+    """
     if entry.state in records.MADE:
         return _undone(work, entry)
     if entry.state not in records.PERHAPS:
-        return Settled()
+        return 0
     creation, thing = prepared.creation, entry.thing
     if is_repeatable(entry.call) or not (entry.undo or creation):
-        return Settled(replaces=entry.seq)
+        return entry.seq
     if creation and creation.discover:
         return _discovered(work, entry, prepared)
-    if creation and thing and complete(thing):
+    if creation and thing and thing.complete:
         return _looked_up(work, entry, prepared, thing)
     raise RunError(
         f"It is unknown whether {entry.call} of “{entry.intent.title}” took effect: its answer"
@@ -159,7 +154,7 @@ def adopt_existing(work: Work, prepared: Prepared) -> Data | None:
     Only an earlier try of the same call, whose answer was lost, can have made it.
     """
     thing = prepared.intent.thing
-    if not (prepared.intent.replaces and thing and complete(thing)):
+    if not (prepared.intent.replaces and thing and thing.complete):
         return None
     sight = look(work, thing)
     return _adopted(prepared, sight.data) if sight.there and is_ours(work, sight) else None
@@ -188,10 +183,10 @@ def clean_undo(work: Work, undo: tuple[records.UndoCall, ...]) -> tuple[records.
 
 
 def _restore(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -> records.UndoCall:
-    work.require(prepared.intent.call)
+    work.require(prepared.call)
     sight = look(work, thing)
     if sight.there is None:
-        raise RunError(f"The {label(thing)} could not be looked up.", _AGAIN)
+        raise RunError(f"The {thing.label} could not be looked up.", _AGAIN)
     was = search(kind.was, {"answer": sight.data}) if sight.there else {}
     known = {name: value for name, value in was.items() if value is not None}
     if known:
@@ -202,40 +197,41 @@ def _restore(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -
 
 def _looked_up(
     work: Work, entry: records.Entry, prepared: Prepared, thing: records.Thing
-) -> Settled:
+) -> Data | int:
     there = is_there(work, thing)
     if there is None:
-        raise RunError(f"The {label(thing)} could not be looked up.", _AGAIN)
+        raise RunError(f"The {thing.label} could not be looked up.", _AGAIN)
     if not there:
-        return Settled(replaces=entry.seq)
+        return entry.seq
     sight = look(work, thing)
     if not is_ours(work, sight):
         work.conclude(entry.seq, records.Result(records.EntryState.NOT_OURS))
         raise RunError(
-            f"The {label(thing)} exists, but does not have this run's tag: it is left alone.",
+            f"The {thing.label} exists, but does not have this run's tag: it is left alone.",
             "Remove it yourself if it is yours, or change its name in the lab.",
         )
     data = _adopted(prepared, sight.data)
-    return _undone(work, entry) if data is None else Settled(data, entry.seq)
+    return _undone(work, entry) if data is None else data
 
 
-def _discovered(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
+def _discovered(work: Work, entry: records.Entry, prepared: Prepared) -> Data | int:
     """Adopt a key whose secret was saved; undo a key whose secret is lost."""
     profile = work.calls.profiles.get(prepared.intent.profile)
     for thing in discovered(work, entry):
         if profile and profile.access_key_id in thing.names.values():
-            return Settled({"AccessKey": {**thing.names}}, entry.seq)
+            return {"AccessKey": {**thing.names}}
     return _undone(work, entry)
 
 
-def _undone(work: Work, entry: records.Entry) -> Settled:
+def _undone(work: Work, entry: records.Entry) -> int:
+    """Undo the entry's call: a new one replaces none."""
     undone = undo(work, entry)
     if undone.failed or undone.outcome is UndoOutcome.KEPT:
         raise RunError(
             f"The half-done step “{entry.intent.title}” could not be undone: {undone.detail}",
             "Try again with `stslab run`, or undo everything with `stslab cleanup`.",
         )
-    return Settled()
+    return 0
 
 
 def _adopted(prepared: Prepared, data: Data) -> Data | None:

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from itertools import dropwhile
 from typing import NamedTuple
 
-import msgspec
-
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.kinds.operations import changes
 from stslab.lab.embedded import live_names
@@ -18,19 +16,9 @@ from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.runner import events, ports
 from stslab.runner.calls.calls import Calls, reason_of
 from stslab.runner.calls.work import Work, account_is_gone
+from stslab.runner.journal import records
 from stslab.runner.journal.past import Past
-from stslab.runner.journal.records import (
-    Body,
-    CheckRecord,
-    Entered,
-    How,
-    Marked,
-    RunRecord,
-    RunState,
-    StageRecord,
-    Thing,
-    new_run_id,
-)
+from stslab.runner.journal.records import CheckRecord, How, RunRecord, RunState
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
 from stslab.runner.run.checks import Checks, Earlier
@@ -40,14 +28,6 @@ from stslab.runner.run.steps import FIX, Steps
 from stslab.runner.undo.cleanup import Cleanup
 
 _OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED: "clean"}
-
-
-class Begun(msgspec.Struct, frozen=True):
-    """A run that was begun or resumed. ``done`` are the ids of the stages that held."""
-
-    run: RunRecord
-    resumed: bool
-    done: tuple[str, ...]
 
 
 class _Open(NamedTuple):
@@ -71,7 +51,7 @@ class Runner:
         journal: Journal,
         *,
         describe: events.Describe,
-        new_id: Callable[[], str] = new_run_id,
+        new_id: Callable[[], str] = records.new_run_id,
         services: Collection[str] = (),
         how: How = How.PROMPT,
         tell: ports.Tell = reason_of,
@@ -80,13 +60,8 @@ class Runner:
 
         ``how`` is how the stages are done, ``tell`` returns why AWS refused a call.
         """
-        self._lab = lab
-        self._journal = journal
-        self._new_id = new_id
-        self._services = services
-        self._how = how
-        self._tell = tell
-        self._calls = calls
+        self._lab, self._journal, self._calls = lab, journal, calls
+        self._new_id, self._services, self._how, self._tell = new_id, services, how, tell
         own = Calls(calls.account, calls.profiles, calls.emit, calls.clock, calls.hand)
         self._cleanup = Cleanup(journal, own, describe=describe)  # its calls are not counted
         self._live = live_names(lab)
@@ -96,46 +71,62 @@ class Runner:
 
     # The run
 
-    def start_or_resume(self) -> Begun:
-        """Continue this lab's unfinished run on this target, or begin a new one.
+    def start_or_resume(self) -> bool:
+        """Continue this lab's unfinished run on this target, or begin a new one, and return False.
 
         Raises:
             CredentialsError: The run began on another account, or the lab uses a service that
                 the person did not allow.
             UndoIncomplete: An earlier run's cleanup was stopped, and can't be completed.
         """
-        begun = self.resume()
-        if begun:
-            return begun
+        if self.resume():
+            return True
         calls = self._calls
         run = new_run(self._lab, calls.target, self._new_id(), calls.clock.now(), self._services)
         self._journal.begin(run)
-        return self._enter(run, resumed=False)
+        self._enter(run, resumed=False)
+        return False
 
-    def resume(self) -> Begun | None:
-        """Continue this lab's unfinished run on this target, if there is one.
+    def resume(self) -> bool:
+        """Continue this lab's unfinished run on this target; False if there is none.
 
         A run whose account is gone is ended; a stopped cleanup is completed. Raises as
         :meth:`start_or_resume`.
         """
+        stages, emit = self._lab.stages, self._calls.emit
         for run in self._journal.unfinished(self._calls.target.name, self._lab.id):
-            if self._can_continue(run):
-                return self._enter(run, resumed=True)
-        return None
+            held = self._journal.past(run.id).held()
+            to_do = [stage for stage in stages if stage.id not in held and not stage.cleanup]
+            ends = not to_do and any(stage.cleanup for stage in stages)
+            if account_is_gone(run, self._calls.target):
+                self._cleanup.end(run.id, RunState.LOST)
+                gone = f"The embedded account of run {run.id} is gone with everything in it."
+                emit(events.Notice("warning", gone, "The lab starts again."))
+            elif run.state is RunState.UNDOING and not ends:
+                stopped = f"The cleanup of run {run.id} was stopped; it continues."
+                emit(events.Notice("info", stopped))
+                self._cleanup.run(run.id)
+            else:
+                self._enter(run, resumed=True)
+                return True
+        return False
 
     def look_back(self) -> RunRecord | None:
         """Open this lab's newest run on this target, even an ended one, if its account exists."""
-        target = self._calls.target
-        for run in self._journal.runs():
-            if (run.target, run.lab) == (target.name, self._lab.id):
-                gone = account_is_gone(run, target)
-                return None if gone else self._enter(run, resumed=True).run
+        for run in self._journal.runs(self._calls.target.name, self._lab.id)[:1]:
+            if not account_is_gone(run, self._calls.target):
+                self._enter(run, resumed=True)
+                return run
         return None
+
+    @property
+    def work(self) -> Work:
+        return self._open.work
 
     @property
     def run(self) -> RunRecord:
         """The run with its present state; RunError if it has not been begun."""
-        return self._journal.run(self._run) or self._open.work.run
+        return self._journal.run(self._run) or self.work.run
 
     @property
     def stages_done(self) -> tuple[str, ...]:
@@ -154,26 +145,16 @@ class Runner:
             for each in stages
         )
 
-    def account_of(self, identity: str) -> str:
-        return self._open.work.place_of(identity).account
-
     @property
     def past(self) -> Past:
         return self._journal.past(self._run)
 
-    def note(self, body: Body) -> None:
+    def note(self, body: records.Body) -> None:
         """Journal what the learner did: a prediction, a hint, a skipped stage."""
         self._journal.write(self._run, body)
 
     def to_undo(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(planned.thing for planned in self._cleanup.plan(self._run)))
-
-    def call(self, call: ports.Call) -> ports.Outcome:
-        """Make a call that is not a step's; NotOwn if it would change other things than ours."""
-        return self._open.work.calls.once(call)
-
-    def made(self) -> tuple[Thing, ...]:
-        return self._open.work.made()
 
     def scope(self) -> ports.Data:
         """The names that the run knows now, for a lab's expressions."""
@@ -222,13 +203,13 @@ class Runner:
         stage, started = self.begin_stage(stage_id), self._now()
         self.restore(stage_id)
         if stage.cleanup:
-            records = self.clean_up(stage)
+            tried = self.clean_up(stage)
         else:
             for number in range(len(stage.steps)):
                 self.do(stage, number)
-            records = tuple(self.prove(stage, number) for number in range(len(stage.checkpoint)))
-        self.end_stage(stage, records, self._now() - started)
-        return records
+            tried = tuple(self.prove(stage, number) for number in range(len(stage.checkpoint)))
+        self.end_stage(stage, tried, self._now() - started)
+        return tried
 
     def begin_stage(self, stage_id: str) -> Stage:
         """Begin the stage and return it; RunError if a stage that it needs is not done."""
@@ -240,7 +221,7 @@ class Runner:
                 f" {', '.join(lacking)}.",
                 f"Do them first: stslab step {stage.id} --with-needed.",
             )
-        self._journal.write(self._run, Entered(stage.id, self._lab.sha256, self._how))
+        self._journal.write(self._run, records.Entered(stage.id, self._lab.sha256, self._how))
         self._calls.emit(stage_started(self._lab, stage))
         return stage
 
@@ -253,27 +234,27 @@ class Runner:
         self._cleanup.undo(self._run)
         checks, numbers = self._open.checks, range(len(stage.checkpoint))
         calling = [number for number in numbers if stage.checkpoint[number].call]
-        records = [checks.prove_or_recall(stage, number) for number in calling]
-        if all(record.held for record in records):
+        tried = [checks.prove_or_recall(stage, number) for number in calling]
+        if all(record.held for record in tried):
             named = [name for check in stage.checkpoint for name in check.profiles_gone]
             self._cleanup.remove_profiles(self._run, named)
         others = (number for number in numbers if number not in calling)
-        return (*records, *(checks.prove(stage, number) for number in others))
+        return (*tried, *(checks.prove(stage, number) for number in others))
 
-    def end_stage(self, stage: Stage, records: tuple[CheckRecord, ...], seconds: float) -> None:
+    def end_stage(self, stage: Stage, tried: tuple[CheckRecord, ...], seconds: float) -> None:
         """Journal the checkpoint's result and time; CheckFailed if it does not hold."""
-        held = all(record.held for record in records)
-        bodies: list[Body] = [StageRecord(stage.id, held, seconds)]
+        held = all(record.held for record in tried)
+        bodies: list[records.Body] = [records.StageRecord(stage.id, held, seconds)]
         if stage.cleanup and held:  # finished, or just cleaned if stages were skipped
             self._cleanup.remove_profiles(self._run)
             every = {each.id for each in self._lab.stages} - {stage.id}
             done = every <= {*self.stages_done}
-            bodies.append(Marked(RunState.FINISHED if done else RunState.CLEANED))
+            bodies.append(records.Marked(RunState.FINISHED if done else RunState.CLEANED))
         self._journal.write(self._run, *bodies)
         self._calls.emit(events.StageFinished(stage.id, held, seconds))
         if not held:
             self._open.steps.forget()
-        self._require_held(stage, records)
+        self._require_held(stage, tried)
 
     def check_stage(self, stage_id: str) -> None:
         """Make the stage's checks again, without journaling them.
@@ -281,10 +262,14 @@ class Runner:
         A claim that was proved need no longer hold once a later stage has changed it.
         CheckFailed: a claim does not hold that should.
         """
-        stage, checks, failed = stage_of(self._lab, stage_id), self._open.checks, []
-        for number in range(len(stage.checkpoint)):
-            earlier = self._earlier(stage, number)
-            record = checks.try_again(stage, number, earlier)
+        stage, past, failed = stage_of(self._lab, stage_id), self.past, []
+        for number, check in enumerate(stage.checkpoint):
+            by = changed_by(self._lab, stage, check, past.held())
+            if stage.cleanup and check.call and self._calls.lacks(check.identity):
+                by = stage.id  # its last checks are that the profiles are gone
+            proved = past.proved(stage.id, number)
+            earlier = Earlier(proved.at, by) if proved and by else None
+            record = self._open.checks.try_again(stage, number, earlier)
             if not record.held and not earlier:
                 failed.append(record)
         self._require_held(stage, failed)
@@ -339,16 +324,6 @@ class Runner:
         """What AWS answered to the last check, without secrets; empty if it refused."""
         return self._open.checks.answer
 
-    def _earlier(self, stage: Stage, number: int) -> Earlier | None:
-        """When a claim was proved, and the stage that has changed it since; or None."""
-        past, check = self.past, stage.checkpoint[number]
-        by = changed_by(self._lab, stage, check, past.held())
-        lost = self._calls.lacks(check.identity)
-        if stage.cleanup and check.call and lost:
-            by = stage.id  # its last checks are that the profiles are gone
-        proved = past.proved(stage.id, number)
-        return Earlier(proved.at, by) if proved and by else None
-
     def _done_by_hand(self, stage_id: str) -> bool:
         """Whether a whole stage was done by hand, and holds. If so, it is adopted."""
         stage, (_, steps, checks) = stage_of(self._lab, stage_id), self._open
@@ -363,7 +338,9 @@ class Runner:
         tried = tuple(checks.try_again(stage, number, None) for number in numbers)
         if not all(record.held for record in tried):
             return False
-        self._journal.write(self._run, Entered(stage_id, self._lab.sha256, How.HAND), *tried)
+        self._journal.write(
+            self._run, records.Entered(stage_id, self._lab.sha256, How.HAND), *tried
+        )
         self.end_stage(stage, tried, 0.0)
         return True
 
@@ -377,7 +354,7 @@ class Runner:
 
     @property
     def _run(self) -> str:
-        return self._open.work.run.id
+        return self.work.run.id
 
     def _now(self) -> float:
         return self._calls.clock.monotonic()
@@ -399,8 +376,8 @@ class Runner:
     def _place(self, part: Step | Check) -> str:
         return f"{self._lab.path}:{part.line}"
 
-    def _require_held(self, stage: Stage, records: Iterable[CheckRecord]) -> None:
-        failed = [record for record in records if not record.held]
+    def _require_held(self, stage: Stage, tried: Iterable[CheckRecord]) -> None:
+        failed = [record for record in tried if not record.held]
         if not failed:
             return
         says = "; ".join(record.says for record in failed)
@@ -409,25 +386,7 @@ class Runner:
             error.add_note(f"{self._place(stage.checkpoint[record.number])}: {record.says}")
         raise error
 
-    def _can_continue(self, run: RunRecord) -> bool:
-        """Whether an unfinished run can be resumed; if not, it is ended."""
-        if account_is_gone(run, self._calls.target):
-            self._cleanup.end(run.id, RunState.LOST)
-            gone = f"The embedded account of run {run.id} is gone with everything in it."
-            self._calls.emit(events.Notice("warning", gone, "The lab starts again."))
-            return False
-        held, stages = self._journal.past(run.id).held(), self._lab.stages
-        only_cleanup_left = any(stage.cleanup for stage in stages) and all(
-            stage.id in held for stage in stages if not stage.cleanup
-        )
-        if run.state is RunState.UNDOING and not only_cleanup_left:
-            stopped = f"The cleanup of run {run.id} was stopped; it continues."
-            self._calls.emit(events.Notice("info", stopped))
-            self._cleanup.run(run.id)
-            return False
-        return True
-
-    def _enter(self, run: RunRecord, *, resumed: bool) -> Begun:
+    def _enter(self, run: RunRecord, *, resumed: bool) -> None:
         self._calls.learn_profiles(self._calls.profiles.names())
         work = Work(run, self._journal, self._calls)
         steps, checks = Steps(work, self.scope), Checks(work, self.scope, self._tell)
@@ -436,17 +395,12 @@ class Runner:
         self._calls.emit(
             events.RunStarted(
                 run=run.id,
-                lab=self._lab.id,
-                title=self._lab.title,
-                target=run.target,
-                account=run.account,
-                region=run.region,
                 stages=self.map(),
                 resumed=resumed,
+                **records.shared(run, events.RunStarted) | {"title": self._lab.title},
             )
         )
         if resumed and run.sha256 != self._lab.sha256:
             changed = "The lab, or a file that it includes, has changed since this run began."
             hint = "The report says so, and counts the claims that the lab had then."
             self._calls.emit(events.Notice("warning", changed, hint))
-        return Begun(run, resumed, self.stages_done)

@@ -12,15 +12,8 @@ from stslab.lab.embedded import SERVICE, embedded_only, token_params
 from stslab.lab.model import Check, Lab
 from stslab.lab.references import allowed, resolve, resolve_vars
 from stslab.runner.calls.calls import Calls
-from stslab.runner.journal.records import (
-    ClaimOutline,
-    RunRecord,
-    RunState,
-    SavedProfile,
-    StageOutline,
-    person,
-    shared,
-)
+from stslab.runner.journal import records
+from stslab.runner.journal.records import RunRecord
 from stslab.runner.ports import ADMIN, Data, Profiles, TargetInfo
 
 
@@ -36,7 +29,7 @@ def basis(lab: Lab, run_id: str, place: RunRecord | TargetInfo) -> dict[str, obj
     return {**base, **resolve_vars(lab.vars, base)}
 
 
-def scope(base: Data, saved: Data, profiles: Iterable[SavedProfile]) -> Data:
+def scope(base: Data, saved: Data, profiles: Iterable[records.SavedProfile]) -> Data:
     """All known names: the basis, the values that steps saved, profiles without secrets."""
     known = {
         profile.name: {"access_key_id": profile.access_key_id, "expiration": profile.expiration}
@@ -140,14 +133,16 @@ def new_run(
         path=str(lab.path),
         sha256=lab.sha256,
         target=target.name,
-        state=RunState.ACTIVE,
+        state=records.RunState.ACTIVE,
         started=now.isoformat(timespec="milliseconds"),
-        person=person(),
+        person=records.person(),
         allowed=allowed(lab, basis(lab, run_id, target)),
-        **shared(target, RunRecord) | {"accounts": accounts},
+        **records.shared(target, RunRecord) | {"accounts": accounts},
         profiles=tuple(lab.profiles),
         outline=tuple(
-            StageOutline(stage.id, stage.title, stage.cleanup, tuple(map(claim, stage.checkpoint)))
+            records.StageOutline(
+                stage.id, stage.title, stage.cleanup, tuple(map(claim, stage.checkpoint))
+            )
             for stage in lab.stages
         ),
     )
@@ -184,9 +179,9 @@ def require_services(lab: Lab, allowed: Collection[str]) -> None:
         )
 
 
-def claim(check: Check) -> ClaimOutline:
+def claim(check: Check) -> records.ClaimOutline:
     """The claim of a check. Its hash does not depend on explanations for people."""
     call = (check.identity, check.call, check.params, check.profiles_gone)
     wanted = (check.expect, check.fails, check.by, check.key)
     proves = hashlib.sha256(_ENCODE((check.says, call, wanted))).hexdigest()[:_LENGTH]
-    return ClaimOutline(check.says, check.identity, check.call or "", proves, check.by)
+    return records.ClaimOutline(check.says, check.identity, check.call or "", proves, check.by)

@@ -8,34 +8,21 @@ answer can be obtained again, or else undone and made again.
 import dataclasses
 from collections.abc import Callable
 
-import msgspec
-from msgspec.structs import replace
-
 from stslab.errors import CredentialsError, NotOwn, RunError, UnresolvedReference
 from stslab.kinds.table import EXISTS, KINDS, RUN_TAG, is_repeatable
 from stslab.lab.embedded import LIVE
-from stslab.lab.model import Stage, Step
+from stslab.lab.model import Profile, Stage
 from stslab.lab.references import evaluate, names_used
 from stslab.runner import events
-from stslab.runner.calls.look import (
-    STACK,
-    complete,
-    identified,
-    label,
-    look,
-    made_by_hand,
-    remember,
-    require_own,
-)
+from stslab.runner.calls.look import STACK, identified, look, made_by_hand, remember, require_own
 from stslab.runner.calls.waiters import wait
 from stslab.runner.calls.work import Work, not_own
-from stslab.runner.events import StepDrifted, StepSkipped
-from stslab.runner.journal.records import Entry, EntryState, Result, Thing
+from stslab.runner.events import StepDrifted
+from stslab.runner.journal.records import Entry, EntryState, Result, SavedProfile, Thing
 from stslab.runner.ports import Answer, Credentials, Data, Lost, Refusal
 from stslab.runner.run.inspection import Inspection
 from stslab.runner.run.prepare import (
     Prepared,
-    Settled,
     adopt_existing,
     clean_thing,
     clean_undo,
@@ -45,7 +32,6 @@ from stslab.runner.run.prepare import (
     settle,
     written,
 )
-from stslab.runner.undo.undo import removal_of
 
 _ROUNDS = 4
 FIX = "Fix the cause, then continue with `stslab run`, or undo everything with `stslab cleanup`."
@@ -61,242 +47,9 @@ class StepError(Exception):
         self.request_id = request_id
 
 
-class Doing(msgspec.Struct, frozen=True):
-    """A step that is being done since ``started``; ``scope`` returns the run's known names."""
-
-    work: Work
-    scope: Callable[[], Data]
-    inspection: Inspection
-    stage: Stage
-    prepared: Prepared
-    started: float
-
-    @property
-    def step(self) -> Step:
-        return self.prepared.step
-
-    def emit(self, event: events.Event) -> None:
-        self.work.calls.emit(event)
-
-    def go_on(self, entry: Entry | None) -> None:
-        """Do the step, or the rest of it if ``entry`` began it.
-
-        Raises:
-            RunError: The call failed; the message includes AWS's.
-            CredentialsError: The identity can't be used.
-            NotOwn: The call, or its undo, would change something that is not the run's own.
-        """
-        step, stage, number = self.step, self.stage, self.prepared.intent.step
-        call, of = self.work.calls.shown(self.prepared.intent.call), len(stage.steps)
-        self.emit(events.StepStarted(stage.id, step.title, call, number + 1, of, step.why or ""))
-        where = f"The step “{step.title}” of stage {stage.id}"
-        try:
-            if entry and entry.state is EntryState.ANSWERED:
-                self._finish(entry.seq)
-            else:
-                prepared = restoring(self.work, self.prepared, entry)
-                self._answered(prepared, *self._call(prepared, entry))
-        except StepError as error:
-            reason = (error.code, error.message, error.request_id)
-            self.emit(events.StepFailed(stage.id, step.title, call, *reason, self._took()))
-            message = f"{where} failed: {step.call}: {error.code}: {error.message}"
-            raise RunError(message, FIX) from error
-        except NotOwn as error:
-            raise NotOwn(f"{where}: {error.message}", error.hint) from error
-
-    def by_hand(self, *, saves: bool = True) -> Data | None:
-        """The answer that the step's call would give, if its work was done by hand; else None.
-
-        Only on the embedded account: elsewhere a thing that the run did not make is not its own.
-        Differences from the step are emitted, and give None. With ``saves`` the answer has all
-        values that the step saves.
-        """
-        step, stage = self.step, self.stage.id
-        embedded = self.work.calls.target.embedded
-        seen = self.inspection.by_hand(self.prepared) if embedded else None
-        if seen is None:
-            return None
-        names = step.save.values() if saves else ()
-        if any(evaluate(text, seen.answer, self.scope()) is None for text in names):
-            return None
-        if seen.what:
-            self.emit(events.StepDiffers(stage, step.title, seen.what, seen.differences))
-            return None
-        return seen.answer
-
-    def adopt(self, answer: Data) -> None:
-        """Adopt a thing made by hand: it is journaled, and so undone later."""
-        seq = self._intend(self.prepared)
-        self.emit(events.StepAdopted(self.stage.id, self.step.title))
-        self._answered(self.prepared, seq, Answer(answer))
-
-    def _took(self) -> float:
-        return self.work.calls.clock.monotonic() - self.started
-
-    def _call(self, prepared: Prepared, entry: Entry | None) -> tuple[int, Answer]:
-        """Make the call, again if its answer was lost. Return the final entry and the answer."""
-        intent = prepared.intent
-        for _ in range(1 if is_repeatable(self.step.call) else _ROUNDS):
-            settled = settle(self.work, entry, prepared) if entry else Settled()
-            if settled.data is not None:
-                return settled.entry, Answer(settled.data)
-            replaces = settled.replaces or intent.replaces
-            answered = self._call_once(prepared.intending(replaces=replaces))
-            if answered:
-                return answered
-            entry = self.work.past.latest(intent.stage, intent.step)
-        raise StepError("NoAnswer", "its answer was lost several times")
-
-    def _call_once(self, prepared: Prepared) -> tuple[int, Answer] | None:
-        """Journal the intent and make the call. None if the answer was lost."""
-        require_own(self.work, prepared.intent.call)
-        for _, objection in self.work.objections_to(prepared.intent.undo, prepared.intent.thing):
-            raise not_own(objection, "Its undo")
-        self._refuse_existing(prepared)
-        seq, conclude = self._intend(prepared), self.work.conclude
-        try:
-            outcome = self.work.calls.make(prepared.intent.call, within=self.step.within or 0.0)
-        except CredentialsError as error:
-            conclude(seq, Result(EntryState.REFUSED, error.message))
-            raise
-        if isinstance(outcome, Answer):
-            return seq, outcome
-        if isinstance(outcome, Lost):
-            conclude(seq, Result(EntryState.LOST, outcome.reason))
-            return None
-        answer = self._refused(prepared, seq, outcome)
-        return (seq, answer) if answer else None
-
-    def _intend(self, prepared: Prepared) -> int:
-        return self.work.journal.intend(self.work.run.id, written(self.work, prepared.intent))
-
-    def _refuse_existing(self, prepared: Prepared) -> None:
-        """Refuse a call that would overwrite an existing thing."""
-        creation, thing = prepared.creation, prepared.intent.thing
-        if not (creation and creation.overwrites and thing) or prepared.intent.replaces:
-            return
-        if KINDS[thing.kind].parent:  # the guard has checked that it is the run's own
-            return
-        sight = look(self.work, thing)
-        if sight.there is None:
-            raise StepError("LookupFailed", f"{label(thing)} can't be looked up: {sight.proof}")
-        if sight.there:
-            raise StepError("AlreadyExists", _existed(thing))
-
-    def _refused(self, prepared: Prepared, seq: int, refusal: Refusal) -> Answer | None:
-        """The answer after a refusal because the thing exists, if it is the run's own.
-
-        None if the learner made it differently, and it must be made again. Else a StepError.
-        """
-        thing = prepared.intent.thing
-        state, message = EntryState.REFUSED, self.work.calls.clean_text(refusal.message)
-        detail = message
-        if refusal.code in EXISTS and thing:
-            adopted = adopt_existing(self.work, prepared)
-            if not adopted:
-                adopted = self.by_hand(saves=False)
-                if adopted is not None:
-                    self.emit(events.StepAdopted(self.stage.id, self.step.title))
-            if adopted is not None:
-                return Answer(adopted)
-            if made_by_hand(self.work, thing):
-                self.work.conclude(seq, Result(EntryState.FAILED, "made by hand, otherwise"))
-                other = f"The {label(thing)} that you made is not as the step makes it."
-                self.emit(events.Notice("info", other, "It is removed, and made as the step says."))
-                return None
-            state, detail = EntryState.NOT_OURS, _existed(thing)
-            message = f"{message} {detail}"
-        self.work.conclude(seq, Result(state, detail, refusal.request_id))
-        raise StepError(refusal.code, message, refusal.request_id)
-
-    def _answered(self, prepared: Prepared, seq: int, answer: Answer) -> None:
-        """Save the answer: credentials to their profile first, then everything else at once."""
-        work = self.work
-        work.calls.learn(answer.data)
-        profile = self._save_profile(answer.data)
-        if self.step.token:
-            work.calls.profiles.save_token(answer.data["Token"])
-        clean, scope = work.calls.clean(answer.data), dict(self.scope())
-        if profile:
-            known = {"access_key_id": profile[1], "expiration": profile[2]}
-            scope["profiles"] = {**scope["profiles"], profile[0]: known}
-        saved = self._to_save(clean, scope)
-        scope |= saved
-        thing, undo = completed(prepared, clean, scope)
-        foreign = list(work.objections_to(undo, thing))
-        if foreign:  # known only from the answer: the thing is undone all the same
-            undo = tuple(each for each in undo if all(each is not call for call, _ in foreign))
-            undo = undo or ((removal_of(thing),) if thing and complete(thing) else ())
-        thing = clean_thing(work, thing)
-        state = EntryState.ANSWERED if prepared.waiter else EntryState.DONE
-        clean_calls = clean_undo(work, undo)
-        result = Result(state, "", answer.request_id, thing, clean_calls, saved, profile)
-        work.conclude(seq, result)
-        known_by = thing and identified(work, thing)
-        if known_by != thing:
-            work.conclude(seq, Result(state, thing=known_by))
-        for _, objection in foreign:
-            raise not_own(objection, "Its undo")
-        values = {name: evaluate(text, clean, scope) for name, text in self.step.show.items()}
-        shown = tuple((name, value) for name, value in values.items() if value is not None)
-        self._finish(seq, shown=shown, request_id=answer.request_id)
-
-    def _save_profile(self, data: Data) -> tuple[str, str, str] | None:
-        profile, profiles = self.step.profile, self.work.calls.profiles
-        if profile is None:
-            return None
-        new = Credentials.found_in(evaluate(profile.source, data, self.scope()))
-        # An adopted answer has no secret: it is in the profile already.
-        saved, ends = profiles.get(profile.name), f"{profile.source}.Expiration || ''"
-        end = str(evaluate(ends, data, self.scope()))
-        if saved and not saved.expiration:
-            saved = dataclasses.replace(saved, expiration=end)
-        credentials = new or saved
-        if credentials is None:
-            raise StepError("NoCredentials", f"{profile.source} gives no credentials")
-        profiles.save(profile.name, credentials.spoilt(profile.spoil) if new else credentials)
-        return profile.name, credentials.access_key_id, credentials.expiration
-
-    def _to_save(self, data: Data, scope: Data) -> dict[str, object]:
-        values = {name: evaluate(text, data, scope) for name, text in self.step.save.items()}
-        missing = [name for name, value in values.items() if value is None]
-        if missing:
-            wanted = "; ".join(f"{self.step.save[name]} (for {name})" for name in missing)
-            raise StepError("UnexpectedAnswer", f"the answer does not have {wanted}")
-        return values
-
-    def _finish(
-        self, seq: int, *, shown: tuple[tuple[str, object], ...] = (), request_id: str = ""
-    ) -> None:
-        """Wait for the result of the call, if the step says so; then the step is done."""
-        work, step, prepared = self.work, self.step, self.prepared
-        if prepared.waiter:
-            why = wait(work, step.identity, step.service, prepared.waiter, prepared.waiter_params)
-            if why:
-                reason = work.calls.clean_text(why)
-                work.conclude(seq, Result(EntryState.FAILED, reason))
-                raise StepError("WaitFailed", reason)
-        if prepared.intent.thing and prepared.intent.thing.kind == STACK:
-            remember(work, prepared.intent.thing, seq)
-        if prepared.waiter:
-            work.conclude(seq, Result(EntryState.DONE))
-        known = work.past.saved()
-        self.emit(
-            events.StepFinished(
-                stage=self.stage.id,
-                title=step.title,
-                shown=shown,
-                saved={name: known[name] for name in step.save if name in known},
-                profile=step.profile.name if step.profile else None,
-                request_id=request_id,
-                seconds=self._took(),
-            )
-        )
-
-
 def _existed(thing: Thing) -> str:
     return (
-        f"The {label(thing)} existed before, and was not made by this run (it lacks its tag"
+        f"The {thing.label} existed before, and was not made by this run (it lacks its tag"
         f" {RUN_TAG}): it is left alone."
     )
 
@@ -308,11 +61,12 @@ class Steps:
     """
 
     def __init__(self, work: Work, scope: Callable[[], Data]) -> None:
-        self._work = work
-        self._scope = scope
+        self._work, self._scope = work, scope
+        self._emit, self._clock = work.calls.emit, work.calls.clock
         self._made, self._looked = set[tuple[str, int]](), set[tuple[str, int]]()
         self._remade = set[str]()  # the names of the things of steps that were done again
         self._inspection = Inspection(work, self._remade)
+        self._started = 0.0  # when the present step was begun
 
     def forget(self) -> None:
         """Inspect everything again, after a failure."""
@@ -323,18 +77,22 @@ class Steps:
         """Do one step (``number`` counts from 0), or the rest of it.
 
         A step that was done is inspected. If its work is gone, it is adopted if made again by
-        hand, and else done again. ``quietly``: emit nothing if all is as it was. Raises as
-        :meth:`Doing.go_on`.
+        hand, and else done again. ``quietly``: emit nothing if all is as it was.
+
+        Raises:
+            RunError: The call failed; the message includes AWS's.
+            CredentialsError: The identity can't be used.
+            NotOwn: The call, or its undo, would change something that is not the run's own.
         """
-        entry, doing = self._latest(stage, number), self._doing(stage, number)
+        self._started = self._clock.monotonic()
+        entry, prepared = self._latest(stage, number), self._prepared(stage, number)
         if entry and entry.state is EntryState.DONE:
             drifted = self._to_be_done_again(stage, number, entry, quietly=quietly)
             if drifted is None:
                 return
             if drifted.differences:  # the thing exists: the call itself restores it
-                doing = replace(doing, prepared=doing.prepared.intending(replaces=entry.seq))
-                entry = None
-        doing.go_on(entry)
+                prepared, entry = prepared.intending(replaces=entry.seq), None
+        self._go_on(prepared, entry, of=len(stage.steps))
         self._note(stage, number, entry)
 
     def drifted(self, stage: Stage, number: int) -> StepDrifted | None:
@@ -343,7 +101,7 @@ class Steps:
         known = place in self._made | self._looked
         if not entry or entry.state is not EntryState.DONE or known:
             return None
-        prepared = self._doing(stage, number).prepared
+        prepared = self._prepared(stage, number)
         if names_used(prepared.step.params) & LIVE.keys():  # live names had other values then
             prepared = prepared.intending(params=entry.intent.params)
         seen = self._inspection.of(prepared, entry, self._scope())
@@ -375,11 +133,15 @@ class Steps:
         return done and not self.drifted(stage, number)
 
     def _adopt(self, stage: Stage, number: int) -> bool:
-        doing = self._doing(stage, number)
-        answer = doing.by_hand()
+        """Adopt what was made by hand: it is journaled, and so undone later."""
+        self._started = self._clock.monotonic()
+        prepared = self._prepared(stage, number)
+        answer = self._by_hand(prepared)
         if answer is None:
             return False
-        doing.adopt(answer)
+        seq = self._intend(prepared)
+        self._emit(events.StepAdopted(stage.id, prepared.step.title))
+        self._answered(prepared, seq, Answer(answer))
         self._note(stage, number)
         return True
 
@@ -387,10 +149,10 @@ class Steps:
         self, stage: Stage, number: int, entry: Entry, *, quietly: bool
     ) -> StepDrifted | None:
         """How a step's work has changed, if the step must be done again; else None."""
-        emit, drifted = self._work.calls.emit, self.drifted(stage, number)
+        drifted = self.drifted(stage, number)
         if drifted is None:
             if not quietly:
-                emit(StepSkipped(stage.id, stage.steps[number].title))
+                self._emit(events.StepSkipped(stage.id, stage.steps[number].title))
             return None
         if drifted.again and not drifted.differences and self._adopt(stage, number):
             self._note(stage, number, entry)
@@ -399,7 +161,7 @@ class Steps:
                 # The run's own thing is gone: the adopted thing has its name.
                 self._work.conclude(entry.seq, Result(EntryState.UNDONE, drifted.what))
             return None
-        emit(drifted)
+        self._emit(drifted)
         if drifted.again:
             return drifted
         self._looked.add((stage.id, number))
@@ -422,9 +184,211 @@ class Steps:
     def _latest(self, stage: Stage, number: int) -> Entry | None:
         return self._work.past.latest(stage.id, number)
 
-    def _doing(self, stage: Stage, number: int) -> Doing:
-        work, scope = self._work, self._scope
-        place = work.place_of(stage.steps[number].identity)
-        prepared = prepare(stage, number, scope(), place)
-        work.calls.learn(prepared.params)
-        return Doing(work, scope, self._inspection, stage, prepared, work.calls.clock.monotonic())
+    def _prepared(self, stage: Stage, number: int) -> Prepared:
+        place = self._work.place_of(stage.steps[number].identity)
+        prepared = prepare(stage, number, self._scope(), place)
+        self._work.calls.learn(prepared.params)
+        return prepared
+
+    # One step
+
+    def _go_on(self, prepared: Prepared, entry: Entry | None, *, of: int) -> None:
+        """Do the step, one of so many, or the rest of it if ``entry`` began it."""
+        step, intent, call = prepared.step, prepared.intent, self._work.calls.shown(prepared.call)
+        title, number = (intent.stage, step.title), intent.step + 1
+        self._emit(events.StepStarted(*title, call, number, of, step.why or ""))
+        where = f"The step “{step.title}” of stage {intent.stage}"
+        try:
+            if entry and entry.state is EntryState.ANSWERED:
+                self._finish(prepared, entry.seq)
+            else:
+                prepared = restoring(self._work, prepared, entry)
+                self._answered(prepared, *self._call(prepared, entry))
+        except StepError as error:
+            reason = (error.code, error.message, error.request_id)
+            self._emit(events.StepFailed(*title, call, *reason, self._took()))
+            message = f"{where} failed: {step.call}: {error.code}: {error.message}"
+            raise RunError(message, FIX) from error
+        except NotOwn as error:
+            raise NotOwn(f"{where}: {error.message}", error.hint) from error
+
+    def _by_hand(self, prepared: Prepared, *, saves: bool = True) -> Data | None:
+        """The answer that the step's call would give, if its work was done by hand; else None.
+
+        Only on the embedded account: elsewhere a thing that the run did not make is not its own.
+        Differences from the step are emitted, and give None. With ``saves`` the answer has all
+        values that the step saves.
+        """
+        step, embedded = prepared.step, self._work.calls.target.embedded
+        seen = self._inspection.by_hand(prepared) if embedded else None
+        if seen is None:
+            return None
+        names = step.save.values() if saves else ()
+        if any(evaluate(text, seen.answer, self._scope()) is None for text in names):
+            return None
+        if seen.what:
+            stage, differences = prepared.intent.stage, seen.differences
+            self._emit(events.StepDiffers(stage, step.title, seen.what, differences))
+            return None
+        return seen.answer
+
+    def _took(self) -> float:
+        return self._clock.monotonic() - self._started
+
+    def _call(self, prepared: Prepared, entry: Entry | None) -> tuple[int, Answer]:
+        """Make the call, again if its answer was lost. Return the final entry and the answer."""
+        intent = prepared.intent
+        for _ in range(1 if is_repeatable(prepared.step.call) else _ROUNDS):
+            settled = settle(self._work, entry, prepared) if entry else 0
+            if entry and not isinstance(settled, int):
+                return entry.seq, Answer(settled)
+            answered = self._call_once(prepared.intending(replaces=settled or intent.replaces))
+            if answered:
+                return answered
+            entry = self._work.past.latest(intent.stage, intent.step)
+        raise StepError("NoAnswer", "its answer was lost several times")
+
+    def _call_once(self, prepared: Prepared) -> tuple[int, Answer] | None:
+        """Journal the intent and make the call. None if the answer was lost."""
+        require_own(self._work, prepared.call)
+        for _, objection in self._work.objections_to(prepared.intent.undo, prepared.intent.thing):
+            raise not_own(objection, "Its undo")
+        self._refuse_existing(prepared)
+        seq, conclude = self._intend(prepared), self._work.conclude
+        try:
+            outcome = self._work.calls.make(prepared.call, within=prepared.step.within or 0.0)
+        except CredentialsError as error:
+            conclude(seq, Result(EntryState.REFUSED, error.message))
+            raise
+        if isinstance(outcome, Answer):
+            return seq, outcome
+        if isinstance(outcome, Lost):
+            conclude(seq, Result(EntryState.LOST, outcome.reason))
+            return None
+        answer = self._refused(prepared, seq, outcome)
+        return (seq, answer) if answer else None
+
+    def _intend(self, prepared: Prepared) -> int:
+        return self._work.journal.intend(self._work.run.id, written(self._work, prepared.intent))
+
+    def _refuse_existing(self, prepared: Prepared) -> None:
+        """Refuse a call that would overwrite an existing thing."""
+        creation, thing = prepared.creation, prepared.intent.thing
+        if not (creation and creation.overwrites and thing) or prepared.intent.replaces:
+            return
+        if KINDS[thing.kind].parent:  # the guard has checked that it is the run's own
+            return
+        sight = look(self._work, thing)
+        if sight.there is None:
+            raise StepError("LookupFailed", f"{thing.label} can't be looked up: {sight.proof}")
+        if sight.there:
+            raise StepError("AlreadyExists", _existed(thing))
+
+    def _refused(self, prepared: Prepared, seq: int, refusal: Refusal) -> Answer | None:
+        """The answer after a refusal because the thing exists, if it is the run's own.
+
+        None if the learner made it differently, and it must be made again. Else a StepError.
+        """
+        work, thing = self._work, prepared.intent.thing
+        state, message = EntryState.REFUSED, work.calls.clean_text(refusal.message)
+        detail = message
+        if refusal.code in EXISTS and thing:
+            adopted = adopt_existing(work, prepared)
+            if not adopted:
+                adopted = self._by_hand(prepared, saves=False)
+                if adopted is not None:
+                    self._emit(events.StepAdopted(prepared.intent.stage, prepared.step.title))
+            if adopted is not None:
+                return Answer(adopted)
+            if made_by_hand(work, thing):
+                work.conclude(seq, Result(EntryState.FAILED, "made by hand, otherwise"))
+                other = f"The {thing.label} that you made is not as the step makes it."
+                hint = "It is removed, and made as the step says."
+                self._emit(events.Notice("info", other, hint))
+                return None
+            state, detail = EntryState.NOT_OURS, _existed(thing)
+            message = f"{message} {detail}"
+        work.conclude(seq, Result(state, detail, refusal.request_id))
+        raise StepError(refusal.code, message, refusal.request_id)
+
+    def _answered(self, prepared: Prepared, seq: int, answer: Answer) -> None:
+        """Save the answer: credentials to their profile first, then everything else at once."""
+        work, step = self._work, prepared.step
+        work.calls.learn(answer.data)
+        profile = self._save_profile(step.profile, answer.data) if step.profile else None
+        if step.token:
+            work.calls.profiles.save_token(answer.data["Token"])
+        clean, scope = work.calls.clean(answer.data), dict(self._scope())
+        if profile:
+            known = {"access_key_id": profile.access_key_id, "expiration": profile.expiration}
+            scope["profiles"] = {**scope["profiles"], profile.name: known}
+        saved = {name: evaluate(text, clean, scope) for name, text in step.save.items()}
+        missing = [f"{step.save[name]} (for {name})" for name in saved if saved[name] is None]
+        if missing:
+            raise StepError("UnexpectedAnswer", f"the answer does not have {'; '.join(missing)}")
+        scope |= saved
+        thing, undo = completed(prepared, clean, scope)
+        foreign = list(work.objections_to(undo, thing))
+        if foreign:  # known only from the answer: the thing is undone all the same
+            undo = tuple(each for each in undo if all(each is not call for call, _ in foreign))
+            undo = undo or ((thing.removal,) if thing and thing.complete else ())
+        thing = clean_thing(work, thing)
+        state = EntryState.ANSWERED if prepared.waiter else EntryState.DONE
+        clean_calls = clean_undo(work, undo)
+        result = Result(state, "", answer.request_id, thing, clean_calls, saved, profile)
+        work.conclude(seq, result)
+        known_by = thing and identified(work, thing)
+        if known_by != thing:
+            work.conclude(seq, Result(state, thing=known_by))
+        for _, objection in foreign:
+            raise not_own(objection, "Its undo")
+        values = {name: evaluate(text, clean, scope) for name, text in step.show.items()}
+        shown = tuple((name, value) for name, value in values.items() if value is not None)
+        self._finish(prepared, seq, shown=shown, request_id=answer.request_id)
+
+    def _save_profile(self, profile: Profile, data: Data) -> SavedProfile:
+        profiles = self._work.calls.profiles
+        new = Credentials.found_in(evaluate(profile.source, data, self._scope()))
+        # An adopted answer has no secret: it is in the profile already.
+        saved, ends = profiles.get(profile.name), f"{profile.source}.Expiration || ''"
+        end = str(evaluate(ends, data, self._scope()))
+        if saved and not saved.expiration:
+            saved = dataclasses.replace(saved, expiration=end)
+        credentials = new or saved
+        if credentials is None:
+            raise StepError("NoCredentials", f"{profile.source} gives no credentials")
+        profiles.save(profile.name, credentials.spoilt(profile.spoil) if new else credentials)
+        return SavedProfile(profile.name, credentials.access_key_id, credentials.expiration)
+
+    def _finish(
+        self,
+        prepared: Prepared,
+        seq: int,
+        *,
+        shown: tuple[tuple[str, object], ...] = (),
+        request_id: str = "",
+    ) -> None:
+        """Wait for the result of the call, if the step says so; then the step is done."""
+        work, step = self._work, prepared.step
+        if prepared.waiter:
+            why = wait(work, step.identity, step.service, prepared.waiter, prepared.waiter_params)
+            if why:
+                reason = work.calls.clean_text(why)
+                work.conclude(seq, Result(EntryState.FAILED, reason))
+                raise StepError("WaitFailed", reason)
+        if prepared.intent.thing and prepared.intent.thing.kind == STACK:
+            remember(work, prepared.intent.thing, seq)
+        if prepared.waiter:
+            work.conclude(seq, Result(EntryState.DONE))
+        known = work.past.saved()
+        self._emit(
+            events.StepFinished(
+                stage=prepared.intent.stage,
+                title=step.title,
+                shown=shown,
+                saved={name: known[name] for name in step.save if name in known},
+                profile=step.profile.name if step.profile else None,
+                request_id=request_id,
+                seconds=self._took(),
+            )
+        )

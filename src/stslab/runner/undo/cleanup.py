@@ -6,20 +6,12 @@ import msgspec
 
 from stslab.errors import JournalError, NotOwn, RunError, UndoIncomplete
 from stslab.lab.embedded import GIVES_TOKEN
+from stslab.runner import events
 from stslab.runner.calls.calls import Calls
-from stslab.runner.calls.look import complete
 from stslab.runner.calls.work import Work, account_is_gone
-from stslab.runner.events import (
-    CallShown,
-    CleanupFinished,
-    Describe,
-    Notice,
-    UndoFinished,
-    UndoOutcome,
-    UndoStarted,
-)
 from stslab.runner.journal.records import MADE, PERHAPS, Entry, Forgot, Marked, RunState, Thing
 from stslab.runner.journal.store import Journal
+from stslab.runner.ports import Call
 from stslab.runner.undo.proof import left_of, name, undo_by_hand
 from stslab.runner.undo.undo import Undone, children, failed, undo
 
@@ -29,14 +21,14 @@ _FIX = (
     "Fix the cause and run `stslab cleanup` again. Or remove it by hand with the commands"
     ' above; `eval "$(stslab env)"` sets up the profile that they use.'
 )
-_REMOVED = (UndoOutcome.UNDONE, UndoOutcome.WAS_GONE)
+_REMOVED = (events.UndoOutcome.UNDONE, events.UndoOutcome.WAS_GONE)
 
 
 class Planned(msgspec.Struct, frozen=True):
     """One thing that cleanup will undo, and the calls for it."""
 
     thing: str
-    calls: tuple[CallShown, ...]
+    calls: tuple[Call, ...]
     perhaps: bool  # it may not exist: the answer of the call that makes it is unknown
     extras: tuple[str, ...] = ()  # they belong to it and are removed with it
 
@@ -47,7 +39,7 @@ class Cleanup:
     Each method raises a JournalError for an unknown run.
     """
 
-    def __init__(self, journal: Journal, calls: Calls, *, describe: Describe) -> None:
+    def __init__(self, journal: Journal, calls: Calls, *, describe: events.Describe) -> None:
         self._journal = journal
         self._calls = calls
         self._describe = describe
@@ -58,7 +50,7 @@ class Cleanup:
         owned = [thing for entry in entries for thing in work.things_of(entry)]
         planned = []
         for entry in entries:
-            calls = tuple(work.calls.shown(undo.call) for undo in entry.undo)
+            calls = tuple(work.calls.shown(undo) for undo in entry.undo)
             more = tuple(_extras(work, entry, owned)) if extras else ()
             planned.append(Planned(name(entry), calls, entry.state in PERHAPS, more))
         by_hand = work.calls.hand.look(run_id, _own(work)).restored
@@ -88,21 +80,22 @@ class Cleanup:
 
     def undo(self, run_id: str) -> tuple[str, ...]:
         """Like :meth:`run`, but keep the run open and its profiles in the files."""
-        work, emit = self._work(run_id), self._calls.emit
+        work, emit, now = self._work(run_id), self._calls.emit, self._calls.clock.monotonic
         if account_is_gone(work.run, self._calls.target):
             self.end(run_id, RunState.LOST)
-            emit(Notice("info", f"The account of run {run_id} is gone with everything in it."))
+            gone = f"The account of run {run_id} is gone with everything in it."
+            emit(events.Notice("info", gone))
             return ()
-        started = self._calls.clock.monotonic()
+        started = now()
         self._journal.verify_run(run_id)
         self._journal.write(run_id, Marked(RunState.UNDOING))
         entries = self._undoable(run_id)
-        emit(UndoStarted(run_id, tuple(map(name, entries))))
+        emit(events.UndoStarted(run_id, tuple(map(name, entries))))
         tried = [(entry, self._undo(work, entry)) for entry in entries]
         by_hand = work.calls.hand.restore(run_id, _own(work))
         for thing in by_hand.restored:
-            named = f"{thing}{_BY_HAND}"
-            emit(UndoFinished(named, (), UndoOutcome.UNDONE, "as before the run", 0.0))
+            named, undone = f"{thing}{_BY_HAND}", events.UndoOutcome.UNDONE
+            emit(events.UndoFinished(named, (), undone, "as before the run", 0.0))
         left = left_of(work, tried, self._describe)
         removed = tuple(
             name(entry)
@@ -111,7 +104,7 @@ class Cleanup:
         )
         remaining = (*left.items(), *((thing, _KEPT) for thing in by_hand.kept))
         removed = (*removed, *by_hand.restored)
-        emit(CleanupFinished(run_id, removed, remaining, self._calls.clock.monotonic() - started))
+        emit(events.CleanupFinished(run_id, removed, remaining, now() - started))
         if remaining:
             some = "1 thing is" if len(remaining) == 1 else f"{len(remaining)} things are"
             things = "; ".join(thing for thing, _ in remaining)
@@ -174,9 +167,9 @@ class Cleanup:
             undone = undo(work, entry)
         except (RunError, NotOwn) as error:
             undone = failed(error.message)
-        seconds = self._calls.clock.monotonic() - started
-        event = UndoFinished(name(entry), undone.calls, undone.outcome, undone.detail, seconds)
-        self._calls.emit(event)
+        took = self._calls.clock.monotonic() - started
+        told = (undone.calls, undone.outcome, undone.detail, took)
+        self._calls.emit(events.UndoFinished(name(entry), *told))
         return undone
 
 
@@ -187,7 +180,7 @@ def _own(work: Work) -> tuple[str, ...]:
 
 
 def _extras(work: Work, entry: Entry, owned: Iterable[Thing]) -> Iterator[str]:
-    for thing in filter(complete, work.things_of(entry)):
+    for thing in (each for each in work.things_of(entry) if each.complete):
         for extra in children(work, thing):
             own = extra.thing
             if own is None or not any(own.same(known) for known in owned):

@@ -8,12 +8,12 @@ import msgspec
 
 from stslab.kinds.table import KINDS, LISTINGS, Listing, search
 from stslab.runner.calls.calls import Calls
-from stslab.runner.calls.look import Sight, complete, is_guarded, label, look, read_of, tag_in
+from stslab.runner.calls.look import is_guarded, look, look_until, tag_in
 from stslab.runner.calls.work import Work
-from stslab.runner.events import CallShown, Describe, Notice, ThingLookedUp, UndoOutcome
+from stslab.runner.events import Describe, Notice, ThingLookedUp, UndoOutcome
 from stslab.runner.journal.records import Entry, EntryState, Result, Thing
 from stslab.runner.ports import ADMIN, Call, Data, Refusal
-from stslab.runner.undo.undo import Undone, children, removal_of
+from stslab.runner.undo.undo import Undone, children
 
 # How far the target's clock and this machine's may differ.
 _CLOCKS = timedelta(hours=1)
@@ -35,8 +35,7 @@ class Item(msgspec.Struct, frozen=True):
         """The run that its tag names; None if it has no such tag, or its kind has no tags."""
         if not self.row.tagging:  # the listing includes them
             return tag_in(self.data.get("Tags"))
-        service, names = KINDS[self.thing.kind].service, dict(self.thing.names)
-        outcome = calls.make(Call(self.thing.admin, service, self.row.tagging, names))
+        outcome = calls.make(self.thing.call(self.row.tagging, self.thing.names))
         return tag_in(search(self.row.tags, outcome.data))
 
 
@@ -91,8 +90,7 @@ def _is_young(work: Work, item: Item) -> bool:
 
 _GONE_SECONDS = 60.0
 _NEVER_LOOKED_UP = (EntryState.REFUSED, EntryState.REPLACED, EntryState.NOT_OURS)
-# The profiles of other accounts, in which a learner may have made things for a lab.
-_OTHERS = ("partner",)
+_OTHER = "partner"  # the profile of another account, where a learner may have made things
 Tried = Sequence[tuple[Entry, Undone]]
 
 
@@ -112,14 +110,14 @@ def left_of(work: Work, tried: Tried, describe: Describe) -> dict[str, str]:
             work.conclude(entry.seq, Result(EntryState.UNDONE, "it is gone all the same"))
         elif undone.failed or undone.outcome is UndoOutcome.KEPT:
             left[name(entry)] = undo_by_hand(work, entry, describe)
-    left |= {label(thing): _removal_by_hand(work, thing, describe) for thing in things}
+    left |= {thing.label: _removal_by_hand(work, thing, describe) for thing in things}
     return left | _elsewhere(work, describe)
 
 
 def name(entry: Entry) -> str:
     """A label for the thing that an entry made."""
-    if entry.thing and complete(entry.thing):
-        return label(entry.thing)
+    if entry.thing and entry.thing.complete:
+        return entry.thing.label
     return f"the step “{entry.intent.title}” ({entry.call})"
 
 
@@ -128,21 +126,20 @@ def by_hand(thing: Thing, describe: Describe) -> str:
     kind = KINDS[thing.kind]
     if kind.by_hand:
         return kind.by_hand.format(identity=thing.admin, **thing.names)
-    call = removal_of(thing)
-    return describe(CallShown(call.identity, call.service, call.operation, call.params))
+    return describe(thing.removal)
 
 
 def undo_by_hand(work: Work, entry: Entry, describe: Describe) -> str:
-    if entry.thing and complete(entry.thing) and not _is_setting(entry.thing):
+    if entry.thing and entry.thing.complete and not _is_setting(entry.thing):
         return by_hand(entry.thing, describe)
-    return "; ".join(describe(work.calls.shown(call.call)) for call in entry.undo)
+    return "; ".join(describe(work.calls.shown(call)) for call in entry.undo)
 
 
 def _removal_by_hand(work: Work, thing: Thing, describe: Describe) -> str:
     """The commands that remove a thing, after its children, and after its protection ends."""
     kind, before = KINDS[thing.kind], list[str]()
     if not kind.by_hand:
-        calls = (call for extra in children(work, thing) for call in extra.calls())
+        calls = (call for extra in children(work, thing) for call in extra.calls)
         before = [describe(work.calls.shown(call)) for call in calls]
     if kind.unguard and is_guarded(look(work, thing)):
         before.append(kind.unguard.format(identity=thing.admin, **thing.names))
@@ -159,11 +156,12 @@ def _looked_up(work: Work, stays: list[Thing]) -> list[Thing]:
     for entry in work.entries():
         if entry.undo and entry.state not in _NEVER_LOOKED_UP:
             things += [thing for thing in _own(work, entry) if not _among(thing, things)]
-    for thing in work.calls.ahead(things, read_of):
+    for thing in work.calls.ahead(things, lambda each: each.lookup):
         in_vain = any(not _among(each, stays) for each in left)
-        sight = _until_gone(work, thing, patient=not in_vain and not _among(thing, stays))
+        seconds = 0.0 if in_vain or _among(thing, stays) else _GONE_SECONDS
+        sight = look_until(work, thing, there=False, seconds=seconds)
         gone = sight.there is False
-        work.calls.emit(ThingLookedUp(label(thing), sight.call, gone, sight.proof))
+        work.calls.emit(ThingLookedUp(thing.label, sight.call, gone, sight.proof))
         if not gone:
             left.append(thing)
     return left
@@ -178,9 +176,10 @@ def _swept(work: Work, left: list[Thing]) -> list[Thing]:
     for thing in chain.from_iterable(leftovers(work, admin) for admin in admins):
         if _among(thing, [*others, *left]):
             continue
-        sight = _until_gone(work, thing, patient=not left)
+        seconds = 0.0 if left else _GONE_SECONDS
+        sight = look_until(work, thing, there=False, seconds=seconds)
         if sight.there is not False:
-            work.calls.emit(ThingLookedUp(label(thing), sight.call, gone=False, proof=sight.proof))
+            work.calls.emit(ThingLookedUp(thing.label, sight.call, gone=False, proof=sight.proof))
             more.append(thing)
     return more
 
@@ -193,28 +192,17 @@ def _elsewhere(work: Work, describe: Describe) -> dict[str, str]:
     """
     left: dict[str, str] = {}
     own = {*work.run.accounts, *(entry.intent.profile for entry in work.entries())}
-    lent = [name for name in _OTHERS if name not in own and work.calls.profiles.get(name)]
-    for identity in lent if work.run.kind == "sandbox" else ():
-        for thing in leftovers(work, identity):
-            named = f"{label(thing)} (profile {identity})"
-            proof = "it carries the run's id"
-            work.calls.emit(ThingLookedUp(named, None, gone=False, proof=proof))
-            left[named] = by_hand(thing, describe)
+    lent = _OTHER not in own and work.calls.profiles.get(_OTHER) and work.run.kind == "sandbox"
+    for thing in leftovers(work, _OTHER) if lent else ():
+        named, proof = f"{thing.label} (profile {_OTHER})", "it carries the run's id"
+        work.calls.emit(ThingLookedUp(named, None, gone=False, proof=proof))
+        left[named] = by_hand(thing, describe)
     return left
-
-
-def _until_gone(work: Work, thing: Thing, *, patient: bool) -> Sight:
-    """Look a thing up, repeatedly on targets where deletions take time to show."""
-    limit = _GONE_SECONDS if patient and work.calls.target.eventually_consistent else 0.0
-    return work.calls.until(
-        lambda: look(work, thing),
-        lambda sight: (limit if sight.there else 0.0, f"{label(thing)} to be gone"),
-    )
 
 
 def _own(work: Work, entry: Entry) -> list[Thing]:
     """The things of an entry that can be looked up."""
-    return [thing for thing in work.things_of(entry) if complete(thing) and not _is_setting(thing)]
+    return [thing for thing in work.things_of(entry) if thing.complete and not _is_setting(thing)]
 
 
 def _is_setting(thing: Thing) -> bool:

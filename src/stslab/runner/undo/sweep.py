@@ -10,16 +10,14 @@ import re
 
 import msgspec
 
-from stslab.kinds.table import KINDS, LISTINGS
+from stslab.kinds.table import LISTINGS
 from stslab.runner.calls.calls import Calls
-from stslab.runner.calls.look import label
 from stslab.runner.events import Notice
 from stslab.runner.journal import records
 from stslab.runner.journal.records import LENGTH
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import ADMIN, Refusal
 from stslab.runner.undo.proof import Item, listed
-from stslab.runner.undo.undo import removal_of
 
 RECOVERED = "recovered"  # the lab of a run that is known only from its leftovers
 
@@ -110,11 +108,32 @@ class Sweep:
     def adopt(self, found: FoundRun) -> str:
         """Journal the leftovers, so that a cleanup undoes them. Return the run's id."""
         if found.known is None:
-            self._journal.begin(self._record(found))
+            target, admins = self._target, {thing.admin for thing in found.things}
+            accounts = {name: id_ for name, id_ in target.accounts.items() if name in admins}
+            run = records.RunRecord(
+                id=found.id,
+                lab=RECOVERED,
+                title="Leftovers that a sweep found",
+                path="",
+                sha256="",
+                target=target.name,
+                state=records.RunState.UNDOING,
+                started=self._calls.clock.now().isoformat(timespec="milliseconds"),
+                **records.shared(target, records.RunRecord) | {"accounts": accounts},
+            )
+            self._journal.begin(run)
         else:
             self._journal.write(found.id, records.Marked(records.RunState.UNDOING))
         for number, thing in enumerate(reversed(found.things)):
-            entry = self._journal.intend(found.id, _intent(number, thing))
+            intent = records.Intent(
+                stage="sweep",
+                step=number,
+                title=thing.label,
+                thing=thing,
+                undo=(thing.removal,),
+                **records.shared(thing.call("(found)", ()), records.Intent),
+            )
+            entry = self._journal.intend(found.id, intent)
             done = records.Outcome(entry, records.Result(records.EntryState.DONE))
             self._journal.write(found.id, done)
         return found.id
@@ -139,37 +158,7 @@ class Sweep:
             known=known if known and self._is_here(known) else None,
         )
 
-    def _record(self, found: FoundRun) -> records.RunRecord:
-        target = self._target
-        admins = {thing.admin for thing in found.things}
-        accounts = {name: id_ for name, id_ in target.accounts.items() if name in admins}
-        return records.RunRecord(
-            id=found.id,
-            lab=RECOVERED,
-            title="Leftovers that a sweep found",
-            path="",
-            sha256="",
-            target=target.name,
-            state=records.RunState.UNDOING,
-            started=self._calls.clock.now().isoformat(timespec="milliseconds"),
-            **records.shared(target, records.RunRecord) | {"accounts": accounts},
-        )
-
     def _note_refused(self, call: str, refusal: Refusal) -> None:
         self._refused.append(call)
         message = f"{call} was refused ({refusal.code}): its things are unknown."
         self._calls.emit(Notice("warning", message))
-
-
-def _intent(number: int, thing: records.Thing) -> records.Intent:
-    return records.Intent(
-        stage="sweep",
-        step=number,
-        title=label(thing),
-        identity=thing.admin,
-        service=KINDS[thing.kind].service,
-        operation="(found)",
-        params={},
-        thing=thing,
-        undo=(removal_of(thing),),
-    )

@@ -24,19 +24,17 @@ from stslab.kinds.table import (
 from stslab.runner.calls.calls import Verdict
 from stslab.runner.calls.look import (
     STACK,
-    complete,
     is_guarded,
     is_ours,
     is_replaced,
-    label,
+    is_there,
     look,
-    read_of,
     remember,
     says_gone,
 )
 from stslab.runner.calls.waiters import StackEvents, wait
 from stslab.runner.calls.work import Work
-from stslab.runner.events import CallShown, UndoOutcome
+from stslab.runner.events import UndoOutcome
 from stslab.runner.journal.records import PERHAPS, Entry, EntryState, Result, Thing, UndoCall
 from stslab.runner.ports import Answer, Call, Data, Lost, Outcome, Refusal
 from stslab.structures import texts
@@ -45,39 +43,12 @@ _ROUNDS = 100
 
 
 class Extra(msgspec.Struct, frozen=True):
-    """A child of a thing, removed before it. ``count`` is how many it is."""
+    """Something, or several, that belongs to a thing and is removed before it, by ``calls``."""
 
-    parent: Thing
-    child: Child
-    names: Data
-    count: int
-
-    @property
-    def text(self) -> str:
-        what = self.child.what.format_map(self.names)
-        return f"{what} ({self.count})" if self.count > 1 else what
-
-    def calls(self) -> Iterator[Call]:
-        """The calls that remove it, in order."""
-        return (self._call(removal, self.names) for removal in self.child.removals)
-
-    def singly(self) -> Iterator[Call]:
-        """The calls that remove each of several by itself, if there is such a call."""
-        if self.child.singly:
-            for names in search(self.child.ones, self.names):
-                yield self._call(self.child.singly, names)
-
-    def _call(self, removal: Remove, names: Data) -> Call:
-        every = {**self.parent.names, **names}
-        params = {name: every[name] for name in removal.names}
-        return Call(self.parent.admin, KINDS[self.parent.kind].service, removal.operation, params)
-
-    @property
-    def thing(self) -> Thing | None:
-        """The child as a thing, if it is of a known kind."""
-        service, every = KINDS[self.parent.kind].service, {**self.parent.names, **self.names}
-        removal = f"{service}.{self.child.removals[0].operation}"
-        return removed_by(removal, every, self.parent.admin)
+    text: str
+    calls: tuple[Call, ...]
+    singly: tuple[Call, ...]  # the calls that remove each of several by itself, if there are such
+    thing: Thing | None  # if it is of a known kind
 
 
 def removed_by(call: str, params: Data, admin: str) -> Thing | None:
@@ -114,34 +85,44 @@ def _clear(work: Work, thing: Thing, child: Child) -> str:
 
 
 def _remove_child(work: Work, extra: Extra) -> str:
-    for number, call in enumerate(extra.calls()):
+    for number, call in enumerate(extra.calls):
         kind = BY_REMOVAL.get(call.name)
         if kind:  # a child of the run's thing may be removed too
             work.recognise(Thing(kind.id, call.params))
         problem = _problem(call.service, work.calls.make(call))
         if problem and number == 0:
-            singly = (_problem(each.service, work.calls.make(each)) for each in extra.singly())
-            return f"{extra.text}: {problem}" if not extra.child.singly or any(singly) else ""
+            singly = (_problem(each.service, work.calls.make(each)) for each in extra.singly)
+            return f"{extra.text}: {problem}" if not extra.singly or any(singly) else ""
     return ""
 
 
 def _kinds(work: Work, thing: Thing) -> Iterator[Child]:
     """The kinds of children that the thing may have; their listings run at the same time."""
-    return work.calls.ahead(KINDS[thing.kind].children, lambda child: _listing(thing, child))
+    children = KINDS[thing.kind].children
+    return work.calls.ahead(children, lambda child: thing.call(child.listing, child.names))
 
 
 def _pages(work: Work, thing: Thing, child: Child) -> Iterator[list[Extra]]:
-    for outcome in work.calls.pages(_listing(thing, child), child.pages):
-        yield [
-            Extra(thing, child, names, int(search(child.count, names) or 1))
-            for names in child.listed(thing.names, outcome.data)
-            if isinstance(names, Mapping)
-        ]
+    for outcome in work.calls.pages(thing.call(child.listing, child.names), child.pages):
+        listed = child.listed(thing.names, outcome.data)
+        yield [_extra(thing, child, names) for names in listed if isinstance(names, Mapping)]
 
 
-def _listing(thing: Thing, child: Child) -> Call:
-    params = {name: thing.names[name] for name in child.names}
-    return Call(thing.admin, KINDS[thing.kind].service, child.listing, params)
+def _extra(parent: Thing, child: Child, names: Data) -> Extra:
+    service, count = KINDS[parent.kind].service, int(search(child.count, names) or 1)
+
+    def call(removal: Remove, names: Data) -> Call:
+        params = {name: {**parent.names, **names}[name] for name in removal.names}
+        return Call(parent.admin, service, removal.operation, params)
+
+    removal, what = child.removals[0], child.what.format_map(names)
+    ones = search(child.ones, names) or ()
+    return Extra(
+        f"{what} ({count})" if count > 1 else what,
+        tuple(call(each, names) for each in child.removals),
+        tuple(call(child.singly, each) for each in ones if child.singly),
+        removed_by(f"{service}.{removal.operation}", {**parent.names, **names}, parent.admin),
+    )
 
 
 def _problem(service: str, outcome: Outcome) -> str:
@@ -162,7 +143,7 @@ class Undone(msgspec.Struct, frozen=True):
 
     outcome: UndoOutcome
     detail: str = ""
-    calls: tuple[CallShown, ...] = ()
+    calls: tuple[Call, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -178,7 +159,7 @@ def failed(why: str) -> Undone:
 
 def remove(work: Work, call: UndoCall, entry: int) -> Undone:
     """Make one undo call of a journal entry, with its wait."""
-    thing = removed_by(call.call.name, call.params, work.place_of(call.identity).admin)
+    thing = removed_by(call.name, call.params, work.place_of(call.identity).admin)
     if thing and is_replaced(work, thing):
         return Undone(UndoOutcome.NOT_OURS, _REPLACED)
     if thing and thing.kind == STACK:
@@ -188,13 +169,6 @@ def remove(work: Work, call: UndoCall, entry: int) -> Undone:
         return undone
     why = wait(work, call.identity, call.service, call.waiter, call.waiter_params)
     return failed(why) if why else undone
-
-
-def removal_of(thing: Thing) -> UndoCall:
-    """The call that removes a thing of a known kind."""
-    kind = KINDS[thing.kind]
-    params = {name: thing.names[name] for name in kind.remove.names}
-    return UndoCall(thing.admin, kind.service, kind.remove.operation, params)
 
 
 def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
@@ -222,11 +196,11 @@ def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
 def _make(work: Work, call: UndoCall) -> Outcome:
     """Make the call as its identity, or as admin if those credentials no longer work."""
     admin = work.place_of(call.identity).admin
-    as_admin = replace(call, identity=admin).call
+    as_admin = replace(call, identity=admin)
     if call.identity == admin:
         return work.calls.make(as_admin)
     try:
-        outcome = work.calls.make(call.call)
+        outcome = work.calls.make(call)
     except CredentialsError:
         return work.calls.make(as_admin)
     unusable = isinstance(outcome, Refusal) and outcome.code in UNUSABLE
@@ -238,13 +212,13 @@ def _remove_stack(work: Work, call: UndoCall, stack: Thing, entry: int) -> Undon
     if is_guarded(look(work, stack)):  # somebody protected it on purpose
         return failed(_PROTECTED)
     inside = remember(work, stack, entry)
-    replaced = [label(thing) for thing in inside if is_replaced(work, thing)]
+    replaced = [thing.label for thing in inside if is_replaced(work, thing)]
     if replaced:
         return failed(f"it would delete {', '.join(replaced)}, {_REPLACED}")
     undone = _delete_stack(work, call, stack, inside)
     if undone.failed:
         return undone
-    left = [remove(work, removal_of(thing), 0) for thing in inside if look(work, thing).there]
+    left = [remove(work, thing.removal, 0) for thing in inside if look(work, thing).there]
     return next((each for each in left if each.failed), undone)
 
 
@@ -252,32 +226,25 @@ def _delete_stack(work: Work, call: UndoCall, stack: Thing, inside: tuple[Thing,
     """Empty the stack's buckets, and delete it. Clear the other things only if that fails."""
     events = StackEvents(work, stack.names["StackName"], stack.admin)
     events.skip()
+    waiter = call.waiter or "stack_delete_complete"
+    params = call.waiter_params or {"StackName": call.params["StackName"]}
     undone = WAS_GONE
     for tried in range(_STACK_TRIES):
         for thing in inside:
             if tried or thing.kind == "s3.bucket":
                 clear(work, thing)
-        undone = _delete_stack_once(work, call, stack, events)
+        # If the lookup failed, the deletion shows whether the stack exists.
+        if look(work, stack).there is False:
+            return WAS_GONE
+        undone = _remove(work, call, None)
+        if not undone.failed:
+            why = wait(work, stack.admin, call.service, waiter, params, events=events)
+            undone = failed(why) if why else UNDONE
         if not undone.failed:
             break
     return undone
 
 
-def _delete_stack_once(work: Work, call: UndoCall, stack: Thing, events: StackEvents) -> Undone:
-    name = call.params["StackName"]
-    # If the lookup failed, the deletion shows whether the stack exists.
-    if look(work, stack).there is False:
-        return WAS_GONE
-    undone = _remove(work, call, None)
-    if undone.failed:
-        return undone
-    waiter = call.waiter or "stack_delete_complete"
-    params = call.waiter_params or {"StackName": name}
-    why = wait(work, stack.admin, call.service, waiter, params, events=events)
-    return failed(why) if why else UNDONE
-
-
-_APPEARS_SECONDS = 15.0
 _STATES = {
     UndoOutcome.UNDONE: EntryState.UNDONE,
     UndoOutcome.WAS_GONE: EntryState.UNDONE,
@@ -294,18 +261,6 @@ def undo(work: Work, entry: Entry) -> Undone:
     if state:
         work.conclude(entry.seq, Result(state, work.calls.clean_text(undone.detail)))
     return undone
-
-
-def is_there(work: Work, thing: Thing) -> bool | None:
-    """Whether a thing that may just have been made exists; None if the lookup fails.
-
-    Where changes take time to show, the lookup is repeated.
-    """
-    limit = _APPEARS_SECONDS if work.calls.target.eventually_consistent else 0.0
-    return work.calls.until(
-        lambda: look(work, thing).there,
-        lambda there: (0.0 if there else limit, f"{label(thing)} to show"),
-    )
 
 
 def discovered(work: Work, entry: Entry) -> tuple[Thing, ...]:
@@ -333,11 +288,11 @@ def _perhaps(work: Work, entry: Entry) -> Undone:
     thing = entry.thing
     if thing and KINDS[thing.kind].put:  # the undo restores the setting
         return _undo(work, entry, entry.undo)
-    if thing and complete(thing):
+    if thing and thing.complete:
         return _if_ours(work, entry, thing)
     found = discovered(work, entry)
     if found:
-        return _undo(work, entry, tuple(map(removal_of, found)))
+        return _undo(work, entry, tuple(each.removal for each in found))
     if thing and _can_be_listed(thing):
         return Undone(UndoOutcome.NEVER_MADE, "it does not exist")
     # A thing of an unknown kind is undone only if the undo itself names the run.
@@ -355,13 +310,13 @@ def _if_ours(work: Work, entry: Entry, thing: Thing) -> Undone:
         return Undone(UndoOutcome.NEVER_MADE, "it does not exist")
     if not is_ours(work, look(work, thing)):
         return Undone(UndoOutcome.NOT_OURS, "it does not carry this run's tag or id")
-    return _undo(work, entry, entry.undo if is_resolved(entry.undo) else (removal_of(thing),))
+    return _undo(work, entry, entry.undo if is_resolved(entry.undo) else (thing.removal,))
 
 
 def _undo(work: Work, entry: Entry, calls: tuple[UndoCall, ...]) -> Undone:
     """Make all undo calls, even after a failure. The worst result counts."""
     results = [remove(work, call, entry.seq) for call in calls]
-    shown = tuple(work.calls.shown(call.call) for call in calls)
+    shown = tuple(work.calls.shown(call) for call in calls)
     for worst in (UndoOutcome.FAILED, UndoOutcome.NOT_OURS, UndoOutcome.UNDONE):
         for result in results:
             if result.outcome is worst:
@@ -371,7 +326,7 @@ def _undo(work: Work, entry: Entry, calls: tuple[UndoCall, ...]) -> Undone:
 
 def _list(work: Work, thing: Thing) -> Data:
     """The answer of a listing; empty if the parent is gone."""
-    outcome = work.calls.make(read_of(thing))
+    outcome = work.calls.make(thing.lookup)
     if isinstance(outcome, Answer):
         return outcome.data
     if says_gone(KINDS[thing.kind].service, outcome):
