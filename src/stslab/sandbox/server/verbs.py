@@ -351,11 +351,12 @@ def _assertion(account: Holder, request: ControlRequest) -> Answer:
         attributes[names.SESSION_NAME] = [body.session_name]
     for name, value in body.attributes.items():
         attributes[names.whole(name)] = [*map(str, value if isinstance(value, list) else [value])]
-    names_ = minting.Wanted.__struct_fields__
-    given = {name: value for name in names_ if (value := getattr(body, name)) is not None}
-    wanted = {"subject": body.session_name, **given, "attributes": attributes}
+    subject = body.session_name if body.subject is None else body.subject
+    options = {name: getattr(body, name) for name in minting.response.__kwdefaults__}
+    given = {name: value for name, value in options.items() if value is not None}
     try:
-        minted = minting.response(provider, account.inside.state.now(), **wanted)
+        now = account.inside.state.now()
+        minted = minting.response(provider, now, subject, attributes, **given)
     except ValueError as error:
         raise SandboxError("The assertion would have a character that XML can't hold.") from error
     return {"issuer": provider.entity_id, "assertion": minted}
