@@ -42,11 +42,7 @@ def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Ans
     if not given:
         provider = replace(provider, thumbprints=_retrieved(tx, f"{_HTTPS}{provider.url}"))
     lookups.put(tx, provider, provider.url)
-    return _made("OpenIDConnectProviderArn", provider)
-
-
-def _made(member: str, provider: OidcProvider | SamlProvider) -> Answer:
-    return {member: provider.arn, "Tags": tag_list(provider.tags) or None}
+    return {"OpenIDConnectProviderArn": provider.arn, "Tags": tag_list(provider.tags) or None}
 
 
 def _retrieved(tx: Transaction, url: str) -> tuple[str, ...]:
@@ -141,7 +137,7 @@ def create_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
         tags=entities.given(request),
     )
     lookups.put(tx, provider, provider.name)
-    return _made("SAMLProviderArn", provider)
+    return {"SAMLProviderArn": provider.arn, "Tags": tag_list(provider.tags) or None}
 
 
 def update_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:

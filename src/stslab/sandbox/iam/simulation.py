@@ -194,7 +194,8 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
         "MissingContextValues": sorted(missing),
     }
     if policies.boundaries:
-        general["PermissionsBoundaryDecisionDetail"] = _bounds(decisions)
+        allowed = _allowed(decisions, PolicyKind.BOUNDARY)
+        general["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
     if policies.scps:
         allowed = _allowed(decisions, PolicyKind.SCP)
         general["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": allowed}
@@ -215,7 +216,8 @@ def _specific(simulation: Simulation, decision: Decision) -> Members:
         "MissingContextValues": _missing(simulation, decision, outcome),
     }
     if simulation.policies.boundaries:
-        result["PermissionsBoundaryDecisionDetail"] = _bounds([decision])
+        allowed = _allowed([decision], PolicyKind.BOUNDARY)
+        result["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
     if simulation.is_across:
         result["EvalDecisionDetails"] = {
             _LAYER_WORDS[layer.kind]: _WORDS[layer.outcome]
@@ -227,10 +229,6 @@ def _specific(simulation: Simulation, decision: Decision) -> Members:
 
 def _allowed(decisions: Iterable[Decision], kind: PolicyKind) -> bool:
     return all(layer.allows for one in decisions for layer in one.layers if layer.kind is kind)
-
-
-def _bounds(decisions: Iterable[Decision]) -> dict[str, bool]:
-    return {"AllowedByPermissionsBoundary": _allowed(decisions, PolicyKind.BOUNDARY)}
 
 
 def _outcome(simulation: Simulation, decision: Decision) -> Outcome:

@@ -220,12 +220,22 @@ class Judge:
 
 
 def _policies_of(view: View, caller: Caller) -> Policies:
-    if caller.kind == "Root":
-        return _of_root(caller.account)
-    if caller.session is not None:
-        return _policies_of_session(view, caller.session)
-    user = view.get(User, caller.account, caller.user_name.lower())
-    return _policies_of_owner(view, user if user and user.unique_id == caller.user_id else None)
+    session = caller.session
+    if caller.kind == "Root" or (session and session.issuer_id == session.account):
+        own = _of_root(caller.account)
+    elif session is not None:
+        own = _policies_of_owner(view, issuer(view, session))
+    else:
+        user = view.get(User, caller.account, caller.user_name.lower())
+        own = _policies_of_owner(view, user if user and user.unique_id == caller.user_id else None)
+    if session is None or session.session_policies is None:
+        return own
+    passed = []
+    for one in session.session_policies:
+        current = lookups.managed_text(view, session.account, one.arn) if one.arn else None
+        text = current or one.document
+        passed.append(named(f"session policy {one.name}", text, PolicyKind.SESSION))
+    return own._replace(session=tuple(passed))
 
 
 def _policies_of_owner(view: View, owner: User | Role | None) -> Policies:
@@ -259,19 +269,6 @@ def _own(view: View, owner: Identity) -> Iterator[NamedPolicy]:
         managed = lookups.managed_text(view, owner.account, arn)
         if managed is not None:
             yield named(f"managed policy {arn} of {whose}", managed, PolicyKind.IDENTITY)
-
-
-def _policies_of_session(view: View, session: Session) -> Policies:
-    is_root = session.issuer_id == session.account
-    own = _of_root(session.account) if is_root else _policies_of_owner(view, issuer(view, session))
-    if session.session_policies is None:
-        return own
-    passed = []
-    for one in session.session_policies:
-        current = lookups.managed_text(view, session.account, one.arn) if one.arn else None
-        text = current or one.document
-        passed.append(named(f"session policy {one.name}", text, PolicyKind.SESSION))
-    return own._replace(session=tuple(passed))
 
 
 # -- the global condition keys: who calls, from where, when, through what -------------------

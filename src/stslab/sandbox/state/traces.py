@@ -88,10 +88,8 @@ def _traced(view: View, run: str, address: Address) -> Trace | None:
 
 def read(text: str) -> Record | None:
     """The record in the text of a trace; None for an empty text."""
-    if not text:
-        return None
     table, _, json = text.partition(" ")
-    return msgspec.json.decode(json, type=TABLES[table])
+    return msgspec.json.decode(json, type=TABLES[table]) if text else None
 
 
 def past(view: View) -> Snapshot:
@@ -112,10 +110,9 @@ def _worker(view: View, record: Record | None) -> str:
 
 def _run(view: View, key: str) -> str:
     """The run that owns an access key, or that made it; or empty."""
-    if not key:
-        return ""
-    for one in runs(view):
-        made = any(trace.of[2] == key for trace in traces(view, one.run))
-        if key in one.keys or made:
-            return one.run
-    return ""
+    owners = (
+        one.run
+        for one in runs(view)
+        if key in one.keys or any(trace.of[2] == key for trace in traces(view, one.run))
+    )
+    return next(owners, "") if key else ""

@@ -12,6 +12,7 @@ from stslab.policy import Outcome, messages
 from stslab.policy.decision import Layer
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Decided, Event, is_refused
 from stslab.sandbox.why.changes import Option, Reason, Situation, additions, options, texts
+from stslab.structures import without
 
 Explanation = dict[str, Any]
 """A JSON object."""
@@ -101,11 +102,9 @@ def _denial(event: Event, decision: Decided) -> Explanation:
 
 
 def _explanation(event: Event, decision: Decided | None, why: str, advice: Advice) -> Explanation:
-    request = {name: value for name, value in event.items() if name != "decisions"}
-    kept = {key: value for key, value in (decision or {}).items() if key != "policies"}
     return {
-        "request": request,
-        "decision": kept or None,
+        "request": without(event, "decisions"),
+        "decision": without(decision or {}, "policies") or None,
         "why": why,
         "callers": [],
         "changes": [
