@@ -107,6 +107,25 @@ def test_the_whole_lab(opened: Open, machine: Machine, columns: int) -> None:
     assert all(len(line) <= columns for screen in screens for line in screen.split("\n"))
 
 
+def test_what_a_session_is_made_of_is_told_once(opened: Open, machine: Machine) -> None:
+    for lab, learned in (("assume-role", False), ("external-id", True)):
+        before = "let-out" if learned else "attach-policy"
+        assert machine.stslab("run", lab, "--yes", "--to", before).code == 0
+        terminal = opened("run", lab)
+        text = terminal.wait("Enter goes on")
+        while "aws sts assume-role" not in text or "question" in text or "What came" in text:
+            terminal.enter()
+            text = terminal.changed(text)
+        terminal.enter()
+        text = terminal.changed(text)
+        while not (terminal.text.endswith(" help") and ("Enter" in text or "Your" in text)):
+            text = terminal.changed(text)
+        assert ("Three parts that belong together" in text) is not learned
+        terminal.enter("quit")
+        terminal.ended()
+        assert machine.stslab("run", lab, "--yes").code == 0
+
+
 def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
     terminal = opened("run")
     terminal.wait("Enter begins")
@@ -120,6 +139,7 @@ def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
         ("export AWS_PROFILE=sts", "Variables that begin with AWS_ last for this line only"),
         ("echo still=$AWS_PROFILE.", "still=admin."),
         ("cat <(echo bash)", "bash\n"),
+        ("no-such-command", "\nbash: line "),
     )
     for line, says in lines:
         terminal.enter(line)

@@ -8,9 +8,11 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
+from stslab.lab.model import Change
+from stslab.lesson.access import CellState
 from stslab.lesson.questions import Answer, Question
 from stslab.lesson.verdict import GateReading, Verdict
-from stslab.render.lesson.scenes import Answered, Done, Scene
+from stslab.render.lesson.scenes import Answered, Done, Matrix, Scene
 from stslab.render.terminal.paper import Paper
 from stslab.runner.ports import Data
 from stslab.vocabulary import Gate
@@ -19,9 +21,9 @@ RESOURCE, TRUST, IDENTITY, BOUNDARY = Gate.RESOURCE, Gate.TRUST, Gate.IDENTITY, 
 ALLOWS, SILENT, DENIES = "allows", "does not allow", "denies"
 
 
-def drawn(scene: Scene) -> str:
+def drawn(scene: Scene, width: int = 80) -> str:
     out = io.StringIO()
-    scene.draw(Paper(Console(file=out, width=80, height=24)))
+    scene.draw(Paper(Console(file=out, width=width, height=24)))
     return out.getvalue()
 
 
@@ -88,3 +90,21 @@ def test_what_went_well_is_shortened_to_what_was_made() -> None:
     assert told.brief().lines == well
     assert Done(tuple(steps[:2])).brief().lines == tuple(steps[:2])
     assert Done((*steps, (False, "It is gone"))).brief().lines == ((False, "It is gone"),)
+
+
+def test_a_long_heading_is_indented_throughout() -> None:
+    scene = Matrix((), title="With the keys of theirs, and AWS_PROFILE=mine: list", place="3 of 4")
+    assert drawn(scene, 40).startswith(
+        " 3 of 4\n With the keys of theirs, and\n AWS_PROFILE=mine: list\n\n"
+    )
+    assert drawn(replace(scene, title="Short"), 20).startswith(" Short       3 of 4\n\n")
+
+
+def test_without_signs_to_explain_nothing_stands_below_the_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STSLAB_PLAIN", "1")
+    cell = CellState(
+        "list", "me", "list", Change(identity="me", cell="list", allowed=True), Verdict(True)
+    )
+    assert drawn(Matrix((cell,), title="Who")).endswith("   list  allowed\n")

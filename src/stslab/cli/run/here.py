@@ -144,10 +144,16 @@ class Here:
             number = ended.fileno()
             note = f"{{ unset SHLVL; printf '%s\\0' \"$PWD\"; env -0; }} > /dev/fd/{number}"
             noting = f"trap {shlex.quote(note)} EXIT; set -a\n{line}"
-            command = [shutil.which("bash") or "/bin/sh", "-c", noting]  # the learner's own
             stops = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C ends only the command
             try:
-                subprocess.run(command, env=environ, cwd=where, check=False, pass_fds=(number,))
+                subprocess.run(
+                    ["bash", "-c", noting],  # the learner's own; it names itself so in its errors
+                    executable=shutil.which("bash") or "/bin/sh",
+                    env=environ,
+                    cwd=where,
+                    check=False,
+                    pass_fds=(number,),
+                )
             finally:
                 signal.signal(signal.SIGINT, stops)
             ended.seek(0)

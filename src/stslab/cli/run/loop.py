@@ -18,7 +18,7 @@ from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise, call
 from stslab.cli.run.here import Here
 from stslab.cli.run.prompt import AtPrompt, Entered, Prompt, Quit, Skip
 from stslab.cli.run.walk import end, say_how_to_go_on
-from stslab.cli.workspace import Workspace, labs_to_do
+from stslab.cli.workspace import Workspace, labs_to_do, progress
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
@@ -265,7 +265,8 @@ class Loop(AtPrompt):
         self.work(StepExercise(self.runner, stage, at, scene, line, step.identity))
         known = self.runner.scope()["profiles"]
         sessions = [name for name, profile in known.items() if profile["expiration"]]
-        if step.profile and sessions == [step.profile.name]:  # only the first session is shown
+        first = step.profile and sessions == [step.profile.name]
+        if step.profile and first and not any(lab.finished for lab in progress().values()):
             session = known[step.profile.name]
             self.heard.shown.clear()
             received = scenes.Session(

@@ -84,11 +84,14 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
 def heading(paper: Paper, left: str, right: str = "") -> None:
     gap = paper.width - len(left) - len(right) - 2
-    if gap < _GAP:  # the right part has no room: it stands above
-        paper.put(Text(f" {right}", style="dim"))
-        right = ""
-    line = Text(" ").append(one_line(left), style="bold").append(" " * max(gap, 0))
-    paper.put(line.append(right, style="dim"), "")
+    if gap >= _GAP:
+        line = Text(" ").append(one_line(left), style="bold")
+        paper.put(line.append(" " * gap + right, style="dim"))
+    else:  # the right part has no room: it stands above
+        if right:
+            paper.prose(right, indent=1, style="dim")
+        paper.prose(one_line(left), indent=1, style="bold")
+    paper.blank()
 
 
 class Welcome(Scene, frozen=True):
@@ -325,10 +328,9 @@ class Matrix(Scene, frozen=True):
                 row.append_text(self._cell(paper, says, who, column))
             row.rstrip()
             paper.put(row)
-        paper.blank()
         if self.chain:
-            draw_chain(paper, self.chain)
             paper.blank()
+            draw_chain(paper, self.chain)
         signs = paper.symbols
         legend = [] if in_words() else [f"{signs.done} allowed", f"{signs.dot} denied"]
         legend += ["now: changed"] if self.changed else []
@@ -339,7 +341,9 @@ class Matrix(Scene, frozen=True):
             legend.append("?: you will be asked")
         else:
             legend += [f"{who}: its credentials are not valid" for who in callers if who in invalid]
-        paper.prose("  ".join(legend), indent=1, style="dim")
+        if legend:
+            paper.blank()
+            paper.prose("  ".join(legend), indent=1, style="dim")
 
     def _cell(self, paper: Paper, says: str, who: str, column: int) -> Text:
         cell = next((each for each in self.cells if (each.says, each.who) == (says, who)), None)
