@@ -235,7 +235,7 @@ def handlers(modules: Iterable[ModuleType], *parameters: str) -> dict[str, Any]:
     """The handlers in some modules that take these parameters, by operation.
 
     The handler of CreateUser is the function ``create_user``. A parameter that a handler has no
-    use for begins with an underscore.
+    use for begins with an underscore. A helper takes other parameters, or begins with one itself.
     """
 
     def taken(function: FunctionType) -> tuple[str, ...]:

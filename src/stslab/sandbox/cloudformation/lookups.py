@@ -9,14 +9,7 @@ from datetime import timedelta
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.stacks import (
-    ChangeSet,
-    Stack,
-    StackEvent,
-    StackResource,
-    event_key,
-    resource_key,
-)
+from stslab.sandbox.state.stacks import ChangeSet, Stack, StackEvent, StackResource, key_in
 
 MEMORY = timedelta(days=90)
 """For how long a deleted stack can be found (CFN API Reference, ListStacks)."""
@@ -72,7 +65,7 @@ def resources(view: View, stack: Stack) -> dict[str, StackResource]:
 
 
 def resource(view: View, stack: Stack, logical_id: str) -> StackResource | None:
-    return view.get(StackResource, stack.account, resource_key(stack.stack_id, logical_id))
+    return view.get(StackResource, stack.account, key_in(stack.stack_id, logical_id))
 
 
 def change_sets(view: View, stack: Stack, *, executed: bool = False) -> list[ChangeSet]:
@@ -84,7 +77,7 @@ def change_sets(view: View, stack: Stack, *, executed: bool = False) -> list[Cha
 def events(view: View, stack: Stack) -> list[StackEvent]:
     """The events of a stack that are kept, oldest first."""
     numbers = range(max(1, stack.events - EVENTS_KEPT + 1), stack.events + 1)
-    keys = (event_key(stack.stack_id, number) for number in numbers)
+    keys = (key_in(stack.stack_id, number) for number in numbers)
     return list(filter(None, (view.get(StackEvent, stack.account, key) for key in keys)))
 
 

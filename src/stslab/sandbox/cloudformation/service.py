@@ -8,26 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api import operations
+from stslab.sandbox.api import model, operations
 from stslab.sandbox.api.faults import invalid, require
-from stslab.sandbox.api.model import (
-    Answer,
-    ApiFault,
-    ApiRequest,
-    Internal,
-    KeyLookup,
-    Keys,
-    Need,
-    Needs,
-    Read,
-    Reads,
-    Write,
-    Writes,
-    handlers,
-    pass_role,
-    request_tags,
-    resource_tags,
-)
+from stslab.sandbox.api.model import Answer, ApiRequest, Internal, KeyLookup, Keys, Reads, Writes
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.operations import change_sets, reading, stacks
 from stslab.sandbox.cloudformation.operations.stacks import checked_template
@@ -39,8 +22,8 @@ from stslab.sandbox.state.state import State
 
 Seen = TypeVar("Seen")
 _MODULES = (reading, stacks, change_sets)
-_READS: Reads = handlers(_MODULES, "view", "request")
-_WRITES: Writes = handlers(_MODULES, "tx", "request")
+_READS: Reads = model.handlers(_MODULES, "view", "request")
+_WRITES: Writes = model.handlers(_MODULES, "tx", "request")
 _CALLING = _WRITES.keys() - {"DeleteChangeSet", "UpdateTerminationProtection"}
 """The writes that may call S3 or STS first: for a template's URL, or for a service role."""
 URL_LIMIT = 1_048_576
@@ -74,10 +57,10 @@ class CloudFormation:
         self.reads: Reads = {n: partial(_checked, read) for n, read in {**reads, **calling}.items()}
         self.writes: Writes = {name: partial(_checked, write) for name, write in writes.items()}
 
-    def _read(self, read: Read, view: View, request: ApiRequest) -> Answer:
+    def _read(self, read: model.Read, view: View, request: ApiRequest) -> Answer:
         return read(view, self._with_template(request))
 
-    def _write(self, write: Write, view: View, request: ApiRequest) -> Answer:
+    def _write(self, write: model.Write, view: View, request: ApiRequest) -> Answer:
         """Make the calls to other services, and then write in a transaction."""
         request = self._with_template(request)
         stack = lookups.addressed(view, request)
@@ -111,7 +94,7 @@ class CloudFormation:
         where = {"Bucket": bucket, "Key": key}
         try:
             body = self._call(request.caller, "s3", "GetObject", where, (SERVICE,))["Body"]
-        except ApiFault as fault:
+        except model.ApiFault as fault:
             raise invalid(f"S3 error: {fault.message}\n{_MORE}") from None
         text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
         require(len(text) <= URL_LIMIT, f"Template may not exceed {URL_LIMIT} bytes in size.")
@@ -161,7 +144,7 @@ _PARAMETER_KEYS: Mapping[str, str] = {
 }
 
 
-def needs_of(view: View, request: ApiRequest) -> Needs:
+def needs_of(view: View, request: ApiRequest) -> model.Needs:
     """The action on the stack that the request names, and iam:PassRole for a service role.
 
     DescribeStacks without a name also needs ListStacks.
@@ -169,14 +152,15 @@ def needs_of(view: View, request: ApiRequest) -> Needs:
     params, account = request.params, request.account
     stack = lookups.addressed(view, request)
     keys: Keys = {key: params[name] for name, key in _PARAMETER_KEYS.items() if params.get(name)}
-    keys |= request_tags(params.get("Tags")) | resource_tags(stack.config.tags if stack else {})
+    keys |= model.request_tags(params.get("Tags"))
+    keys |= model.resource_tags(stack.config.tags if stack else {})
     action, arn = f"cloudformation:{request.operation}", _stack_arn(request, stack)
-    need = Need(action, arn, keys, resource_account=account)
+    need = model.Need(action, arn, keys, resource_account=account)
     if role := params.get("RoleARN"):
-        return need, pass_role(view, account, role, SERVICE)
+        return need, model.pass_role(view, account, role, SERVICE)
     if request.operation == "DescribeStacks" and need.resource == "*":
         listing = "cloudformation:ListStacks"
-        return need, Need(listing, _stacks(request, "*"), resource_account=account)
+        return need, model.Need(listing, _stacks(request, "*"), resource_account=account)
     return (need,)
 
 

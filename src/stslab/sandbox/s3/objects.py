@@ -146,7 +146,7 @@ def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Ans
         draft = replace(draft, headers=headers, metadata=version.metadata)
     if params.get("TaggingDirective", "COPY") == "COPY":
         draft = replace(draft, tags=version.tags)
-    part = versions.copied(contents, tx, request, version)
+    part = versions.copy(contents, tx, request, version)
     copied = versions.add(tx, request, versions.with_content(draft, part))
     return {
         "CopyObjectResult": {

@@ -28,19 +28,18 @@ class S3Service:
 
     def __init__(self, state: State, judge: Judge) -> None:
         self._judge, self._state = judge, state
-        judging = handlers(_MODULES, "judge", "view", "request").items()
         reads: Reads = {
             **settings.READS,
             **handlers(_MODULES, "view", "request"),
-            **{name: partial(read, judge) for name, read in judging},
+            "GetBucketPolicy": partial(policies.get_bucket_policy, judge),
             "GetObject": partial(objects.get_object, state.blob),
             **{name: partial(self._write, write) for name, write in _CONTENT_WRITES.items()},
         }
-        judging = handlers(_MODULES, "judge", "tx", "request").items()
         writes: Writes = {
             **settings.WRITES,
             **handlers(_MODULES, "tx", "request"),
-            **{name: partial(write, judge) for name, write in judging},
+            "DeleteObjects": partial(objects.delete_objects, judge),
+            "PutBucketPolicy": partial(policies.put_bucket_policy, judge),
         }
         self.reads: Reads = {name: partial(_checked, read) for name, read in reads.items()}
         self.writes: Writes = {name: partial(_checked, write) for name, write in writes.items()}

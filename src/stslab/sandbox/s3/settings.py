@@ -101,9 +101,8 @@ class _Wrong(msgspec.Struct, frozen=True):
         fits = self.matches and re.search(self.matches, str(part))
         if fits or jmespath.search(self.when, part) or len({*repeated}) < len(repeated):
             found = jmespath.search(self.tells, part)
-            named = zip(
-                ("ArgumentName", "ArgumentValue"), (self.argument, *found[-1:]), strict=False
-            )
+            names = ("ArgumentName", "ArgumentValue")
+            named = zip(names, (self.argument, *found[-1:]), strict=False)
             raise fault(self.code, self.says.format(*found), dict(named) if self.argument else {})
 
 

@@ -136,9 +136,7 @@ def store(
     )
 
 
-def copied(
-    contents: Contents, tx: Transaction, request: ApiRequest, version: ObjectVersion
-) -> Part:
+def copy(contents: Contents, tx: Transaction, request: ApiRequest, version: ObjectVersion) -> Part:
     """The content of ``version`` as one part. It is read only if it has several parts so far."""
     algorithm = request.params.get("ChecksumAlgorithm")
     wanted = (f"Checksum{algorithm}",) if algorithm else tuple(version.checksums) or (ADDED,)

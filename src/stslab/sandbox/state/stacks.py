@@ -163,9 +163,6 @@ class ChangeSet(Record, frozen=True, kw_only=True):
     token: str = ""
 
 
-def resource_key(stack_id: str, logical_id: str) -> str:
-    return f"{stack_id}/{logical_id}"
-
-
-def event_key(stack_id: str, number: int) -> str:
-    return f"{stack_id}/{number}"
+def key_in(stack_id: str, part: str | int) -> str:
+    """The key of a stack's resource, by its logical id, or of its event, by its number."""
+    return f"{stack_id}/{part}"

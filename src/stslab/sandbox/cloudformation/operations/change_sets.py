@@ -95,7 +95,7 @@ def _compared(view: View, stack: Stack, change_set: ChangeSet, *, validated: boo
 
 
 def describe_change_set(view: View, request: ApiRequest) -> Answer:
-    stack, change_set = find_change_set(view, request)
+    stack, change_set = find_change_set(request, view)
     config = change_set.config
     values = parameters.shown(parse(config.template).parameters, config.parameters)
     tags, on_failure = tag_list(config.tags) or None, change_set.on_failure
@@ -130,7 +130,7 @@ def list_change_sets(view: View, request: ApiRequest) -> Answer:
     return stacks.page(request, "Summaries", found, lambda each: _summary(stack, each))
 
 
-def execute_change_set(tx: Transaction, request: ApiRequest) -> Answer:
+def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
     """Start to execute a change set, and delete all others of the stack.
 
     After that the change set is not listed any more, and is found only by its id.
@@ -138,8 +138,8 @@ def execute_change_set(tx: Transaction, request: ApiRequest) -> Answer:
     begun, found = _find(tx, request)
     waits = found is not None and found.execution_status == "AVAILABLE"
     if begun and not waits and stacks.is_retry(request, begun.token):
-        return {}
-    stack, change_set = find_change_set(tx, request)
+        return
+    stack, change_set = find_change_set(request, tx)
     if change_set.execution_status != "AVAILABLE":
         status = f"status of [{change_set.status}]"
         if change_set.status == "CREATE_COMPLETE":
@@ -166,10 +166,9 @@ def execute_change_set(tx: Transaction, request: ApiRequest) -> Answer:
         stacks.begin(tx, request, stack, "CREATE_IN_PROGRESS", on_failure)
     else:
         stacks.begin_update(tx, request, stack, change_set.config, on_failure)
-    return {}
 
 
-def delete_change_set(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_change_set(tx: Transaction, request: ApiRequest) -> None:
     """Also succeeds if the change set does not exist."""
     stack, change_set = _find(tx, request)
     if stack and change_set:
@@ -180,27 +179,22 @@ def delete_change_set(tx: Transaction, request: ApiRequest) -> Answer:
         kept = tuple(other for other in stack.change_sets if other != change_set.change_set_id)
         tx.put(replace(stack, change_sets=kept))
         tx.delete(change_set)
-    return {}
 
 
-def find_change_set(
-    view: View, request: ApiRequest, missing: str = NEEDS_STACK
-) -> tuple[Stack, ChangeSet]:
+def find_change_set(request: ApiRequest, view: View) -> tuple[Stack, ChangeSet]:
     """The stack and change set in a request. Raises ValidationError or ChangeSetNotFound."""
-    stack, change_set = _find(view, request, missing)
+    stack, change_set = _find(view, request)
     if stack is None or change_set is None:
         name = request.params["ChangeSetName"]
         raise ApiFault("ChangeSetNotFound", f"ChangeSet [{name}] does not exist")
     return stack, change_set
 
 
-def _find(
-    view: View, request: ApiRequest, missing: str = NEEDS_STACK
-) -> tuple[Stack | None, ChangeSet | None]:
+def _find(view: View, request: ApiRequest) -> tuple[Stack | None, ChangeSet | None]:
     name = request.params["ChangeSetName"]
     if name.startswith("arn:"):
         return lookups.addressed(view, request), view.get(ChangeSet, request.account, name)
-    require(request.params.get("StackName"), missing)
+    require(request.params.get("StackName"), NEEDS_STACK)
     stack = stacks.existing(view, request)
     return stack, _named(view, stack, name)
 

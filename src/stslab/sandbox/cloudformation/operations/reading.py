@@ -46,7 +46,7 @@ def describe_events(view: View, request: ApiRequest) -> Answer:
     one_of = "One of ChangeSetName, OperationId or StackName must be specified"
     require(operation or params.get("StackName") or params.get("ChangeSetName"), one_of)
     if params.get("ChangeSetName"):
-        events = change_sets.failed_validations(change_sets.find_change_set(view, request)[1])
+        events = change_sets.failed_validations(change_sets.find_change_set(request, view)[1])
     else:
         stack = lookups.addressed(view, request)
         if stack is None:
@@ -231,9 +231,10 @@ def validate_template(_view: View, request: ApiRequest) -> Answer:
 
 def get_template(view: View, request: ApiRequest) -> Answer:
     """The template of a stack or of a change set, unchanged."""
-    if request.params.get("ChangeSetName"):
-        missing = "StackName is a required parameter."
-        text = change_sets.find_change_set(view, request, missing)[1].config.template
+    if name := request.params.get("ChangeSetName"):
+        named = name.startswith("arn:") or request.params.get("StackName")
+        require(named, "StackName is a required parameter.")
+        text = change_sets.find_change_set(request, view)[1].config.template
     else:
         missing = "StackName is required if ChangeSetName is not specified."
         require(request.params.get("StackName"), missing)

@@ -16,11 +16,7 @@ from stslab.sandbox.api.faults import already_exists, invalid, require
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, tags_in
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.stacks.changes import compare
-from stslab.sandbox.cloudformation.stacks.job import (
-    USER_INITIATED,
-    forget_long_deleted,
-    stack_becomes,
-)
+from stslab.sandbox.cloudformation.stacks.job import USER_INITIATED, forget_deleted, stack_becomes
 from stslab.sandbox.cloudformation.stacks.steps import CANCELLED
 from stslab.sandbox.cloudformation.template import parameters, validation
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
@@ -204,7 +200,7 @@ def rollback_stack(tx: Transaction, request: ApiRequest) -> Answer:
     return begin(tx, request, stack, status)
 
 
-def continue_update_rollback(tx: Transaction, request: ApiRequest) -> Answer:
+def continue_update_rollback(tx: Transaction, request: ApiRequest) -> None:
     """Go on with the rollback of an update, without the resources that are to be skipped."""
     stack, params = existing(tx, request), request.params
     status, skipped = stack.status, params.get("ResourcesToSkip") or ()
@@ -221,15 +217,14 @@ def continue_update_rollback(tx: Transaction, request: ApiRequest) -> Answer:
         require(name in failed, f"Resource [{name}] did not fail to be rolled back")
         tx.put(replace(failed[name], status="UPDATE_COMPLETE", reason="", before=None))
     begin(tx, request, stack, "UPDATE_ROLLBACK_IN_PROGRESS")
-    return {}
 
 
-def delete_stack(tx: Transaction, request: ApiRequest) -> Answer:
+def delete_stack(tx: Transaction, request: ApiRequest) -> None:
     """Start a deletion. Also succeeds if the stack does not exist."""
     params = request.params
     stack = find(tx, request, params["StackName"])
     if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
-        return {}
+        return
     _check_deletable(tx, stack, params)
     stack = replace(
         stack,
@@ -238,8 +233,7 @@ def delete_stack(tx: Transaction, request: ApiRequest) -> Answer:
         deletion_mode=params.get("DeletionMode") or "",
     )
     begin(tx, request, stack, "DELETE_IN_PROGRESS")
-    forget_long_deleted(tx, request.account, request.region)
-    return {}
+    forget_deleted(tx, request.account, request.region)
 
 
 def begin(

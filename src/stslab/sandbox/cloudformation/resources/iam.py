@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from stslab.sandbox.api.model import iso, tag_list
-from stslab.sandbox.cloudformation.resources.work import Properties, Work, document, own
+from stslab.sandbox.cloudformation.resources.work import Work, document, own
+from stslab.sandbox.cloudformation.template.template import Properties
 from stslab.sandbox.state import identities
 
 VERSIONS = 5

@@ -7,9 +7,8 @@ from types import UnionType
 
 import msgspec
 
-from stslab.sandbox.cloudformation.resources.work import Properties
 from stslab.sandbox.cloudformation.template.functions import Unknown, as_text
-from stslab.sandbox.cloudformation.template.template import Value
+from stslab.sandbox.cloudformation.template.template import Properties, Value
 
 
 class _File(msgspec.Struct, frozen=True):

@@ -8,15 +8,8 @@ from typing import Literal, NamedTuple
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiFault, tag_list
 from stslab.sandbox.cloudformation.resources.properties import renamed
-from stslab.sandbox.cloudformation.resources.work import (
-    BadProperties,
-    Properties,
-    Refused,
-    Work,
-    document,
-    own,
-)
-from stslab.sandbox.cloudformation.template.template import Value
+from stslab.sandbox.cloudformation.resources.work import BadProperties, Refused, Work, document, own
+from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state import buckets
 
 

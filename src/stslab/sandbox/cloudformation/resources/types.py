@@ -15,7 +15,8 @@ import msgspec
 
 from stslab.sandbox.cloudformation.resources import iam, s3
 from stslab.sandbox.cloudformation.resources.properties import FILE, members
-from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties, Work
+from stslab.sandbox.cloudformation.resources.work import BadProperties, Work
+from stslab.sandbox.cloudformation.template.template import Properties
 
 
 class Handler(Protocol):

@@ -8,12 +8,11 @@ from functools import partialmethod
 from msgspec.structs import replace
 
 from stslab.sandbox.api.model import Answer, ApiFault, tag_list
-from stslab.sandbox.cloudformation.template.template import Value
+from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import OidcProvider, Role, User
 from stslab.sandbox.state.state import State
 
-Properties = Mapping[str, Value]
 Call = Callable[[str, str, Properties], Answer]
 """Makes a call (service, operation, parameters) in the name of the stack's caller or role."""
 Tagged = Role | User | OidcProvider | Bucket

@@ -13,10 +13,10 @@ from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.resources.properties import members
 from stslab.sandbox.cloudformation.resources.types import TYPES, fitted
-from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties
+from stslab.sandbox.cloudformation.resources.work import BadProperties
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, value_in, waves
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN, Reference, references
-from stslab.sandbox.cloudformation.template.template import Value
+from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import Group, InstanceProfile, Role, User
 from stslab.sandbox.state.snapshot import Record, View

@@ -14,12 +14,12 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from stslab.sandbox.cloudformation import lookups
-from stslab.sandbox.cloudformation.resources.work import Call, Properties
+from stslab.sandbox.cloudformation.resources.work import Call
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, Lookup, value_in
 from stslab.sandbox.cloudformation.template.functions import as_text
-from stslab.sandbox.cloudformation.template.template import Value
+from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.snapshot import Transaction, View
-from stslab.sandbox.state.stacks import ChangeSet, Stack, StackEvent, StackResource, event_key
+from stslab.sandbox.state.stacks import ChangeSet, Stack, StackEvent, StackResource, key_in
 from stslab.sandbox.state.state import State
 from stslab.structures import mapped
 
@@ -78,7 +78,7 @@ def add_event(
     """
     now, account, stack_id, number = tx.now(), stack.account, stack.stack_id, stack.events + 1
     at = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    last = tx.get(StackEvent, account, event_key(stack_id, stack.events))
+    last = tx.get(StackEvent, account, key_in(stack_id, stack.events))
     at = at if last is None else max(at, last.at + _MILLISECOND)
     stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     logical_id = resource.logical_id if resource else stack.name
@@ -101,12 +101,12 @@ def add_event(
     )
     tx.put(event)
     tx.put(replace(stack, events=number))
-    oldest = tx.get(StackEvent, account, event_key(stack_id, number - lookups.EVENTS_KEPT))
+    oldest = tx.get(StackEvent, account, key_in(stack_id, number - lookups.EVENTS_KEPT))
     if oldest is not None:
         tx.delete(oldest)
 
 
-def forget_long_deleted(tx: Transaction, account: str, region: str) -> None:
+def forget_deleted(tx: Transaction, account: str, region: str) -> None:
     """Delete the records of deleted stacks that can't be found any more, or are too many."""
     found = [stack for stack in lookups.stacks(tx, account, region) if not stack.exists]
     kept = {stack.stack_id for stack in found[-DELETED_STACKS_KEPT:]}

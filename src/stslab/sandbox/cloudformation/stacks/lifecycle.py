@@ -66,13 +66,10 @@ def _failure(verb: str, names: Iterable[str]) -> str:
     return f"The following resource(s) failed to {verb}: [{listed}]. " if listed else ""
 
 
-def _delete_resources(
-    job: Job, members: list[StackResource], *, creating: bool = False
-) -> list[str]:
+def _delete_resources(job: Job, members: list[StackResource]) -> list[str]:
     """Delete resources, dependents first. Returns the logical ids of those that failed.
 
-    Resources that a failed one depends on are not deleted. With ``creating``, a creation is rolled
-    back, so resources with ``RetainExceptOnCreate`` are deleted.
+    Resources that a failed one depends on are not deleted.
     """
     needs = {r.logical_id: frozenset(r.needs) for r in members}
     by_name = {r.logical_id: r for r in members}
@@ -81,7 +78,7 @@ def _delete_resources(
     for wave in reversed(waves(needs)):
         deletions: list[Step] = []
         for name in [name for name in wave if name not in needed]:
-            if _retained(job, by_name[name], creating=creating):
+            if _retained(job, by_name[name]):
                 job.resource_becomes(name, "DELETE_SKIPPED")
             elif not by_name[name].initiated:
                 job.resource_becomes(name, "DELETE_COMPLETE")
@@ -93,9 +90,10 @@ def _delete_resources(
     return failed
 
 
-def _retained(job: Job, resource: StackResource, *, creating: bool) -> bool:
+def _retained(job: Job, resource: StackResource) -> bool:
+    """A rollback deletes what was created, also with ``RetainExceptOnCreate``."""
     stack, policy = job.stack, resource.deletion_policy
-    policy_counts = not creating or (policy == "Retain" and not stack.unsparing)
+    policy_counts = "ROLLBACK" not in job.phase or (policy == "Retain" and not stack.unsparing)
     kept = policy_counts and policy in {"Retain", "RetainExceptOnCreate"}
     return (kept and resource.initiated) or resource.logical_id in stack.retained
 
@@ -104,23 +102,23 @@ def _deletion(job: Job, resource: StackResource | Leftover) -> Step:
     return Step(resource.logical_id, "DELETE", partial(steps.delete, job, resource))
 
 
-def _clean_up(job: Job, status: str, unwanted: list[StackResource]) -> None:
+def _clean_up(job: Job, unwanted: list[StackResource]) -> None:
     """End an update or its rollback: delete replaced and ``unwanted`` resources, and forget them.
 
     Dependents are deleted first. What is there after three attempts is left behind.
     """
     needs = {r.logical_id: frozenset(r.needs) for r in job.resources.values()}
-    reason, creating = "", status == "UPDATE_ROLLBACK_COMPLETE"
+    status, reason = job.phase.removesuffix("_CLEANUP_IN_PROGRESS"), ""
     for wave in reversed(waves(needs)):
         members = [r for r in unwanted if r.logical_id in wave and r.status not in GONE]
         for _attempt in range(_ATTEMPTS):
             failed = _delete_leftovers(job, wave)
-            kept = _delete_resources(job, members, creating=creating)
+            kept = _delete_resources(job, members)
             members = [resource for resource in members if resource.logical_id in kept]
             if not failed and not kept:
                 break
         else:
-            reason = "" if creating else _LEFT_BEHIND
+            reason = _LEFT_BEHIND if status == "UPDATE_COMPLETE" else ""
     with job.state.transaction() as tx:
         for resource in unwanted:
             tx.delete(resource)
@@ -238,7 +236,7 @@ def roll_back_creation(job: Job) -> None:
     """The work in ROLLBACK_IN_PROGRESS: delete what was created."""
     job.change_stack(deleted=job.state.snapshot.now())
     job.pause()
-    failed = _delete_resources(job, list(job.resources.values()), creating=True)
+    failed = _delete_resources(job, list(job.resources.values()))
     status = "ROLLBACK_FAILED" if failed else "ROLLBACK_COMPLETE"
     job.stack_becomes(status, _failure("delete", failed))
 
@@ -281,13 +279,12 @@ def _update(job: Job, logical_id: str) -> Step | None:
 
 
 def _change(job: Job, resource: StackResource, want: Wanted) -> None:
-    name = resource.logical_id
-    before = _remember(job, name)
+    name, before = resource.logical_id, _before(resource)
     if not resource.status.endswith(_END):  # an earlier change may have changed it in part
         steps.restore(job, name, before)
     steps.check_policies(job, resource, want.properties)
-    before = replace(before, tried=want.properties, tried_tags=want.tags)
-    job.change_resource(name, before=before)
+    tried = replace(before, tried=want.properties, tried_tags=want.tags)
+    job.change_resource(name, before=tried)
     steps.update(job, name, want)
 
 
@@ -295,7 +292,7 @@ def _replace(job: Job, resource: StackResource, want: Wanted) -> None:
     if job.stack.on_failure == "LEAVE":
         raise BadProperties(_LEFT)
     _check_new_name(resource, want)
-    before = _remember(job, resource.logical_id)
+    before = _before(resource)
     if not before.replaced:
         retained = job.blueprint.declared(resource.logical_id).update_replace_policy != "Delete"
         before = replace(before, replaced=True, retained=retained)
@@ -313,14 +310,9 @@ def _check_new_name(resource: StackResource, want: Wanted) -> None:
         raise BadProperties(f"{refusal} replacing. Rename {name} and update the stack again.")
 
 
-def _remember(job: Job, logical_id: str) -> Before:
+def _before(resource: StackResource) -> Before:
     """The resource as it was before the update, which is recorded at the first call."""
-    resource = job.resource(logical_id)
-    if resource.before is not None:
-        return resource.before
-    before = Before(**{name: getattr(resource, name) for name in _RESTORED})
-    job.change_resource(logical_id, before=before)
-    return before
+    return resource.before or Before(**{name: getattr(resource, name) for name in _RESTORED})
 
 
 def clean_up_update(job: Job) -> None:
@@ -335,7 +327,7 @@ def clean_up_update(job: Job) -> None:
             tx.put(replace(resource, before=None, fresh=False))
         tx.put(replace(job.stack_in(tx), leftovers=tuple(leftovers)))
     unwanted = [r for name, r in job.resources.items() if name not in job.blueprint.active]
-    _clean_up(job, "UPDATE_COMPLETE", unwanted)
+    _clean_up(job, unwanted)
 
 
 def _leftover(
@@ -390,5 +382,4 @@ def _restore(job: Job, logical_id: str) -> None:
 def clean_up_rollback(job: Job) -> None:
     """The work in UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS: delete what was added."""
     job.pause()
-    fresh = [resource for resource in job.resources.values() if resource.fresh]
-    _clean_up(job, "UPDATE_ROLLBACK_COMPLETE", fresh)
+    _clean_up(job, [resource for resource in job.resources.values() if resource.fresh])

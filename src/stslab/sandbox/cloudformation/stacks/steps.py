@@ -16,10 +16,10 @@ from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.api.serialize import S3_HOST_ID
 from stslab.sandbox.cloudformation.resources.iam import holders
 from stslab.sandbox.cloudformation.resources.types import TYPES, ResourceType, fitted
-from stslab.sandbox.cloudformation.resources.work import BadProperties, Properties, Refused, Work
+from stslab.sandbox.cloudformation.resources.work import BadProperties, Refused, Work
 from stslab.sandbox.cloudformation.stacks.changes import EXISTS, NAMED, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
-from stslab.sandbox.cloudformation.template.template import Value
+from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
 CANCELLED = {"CREATE": "Resource creation cancelled", "UPDATE": "Resource update cancelled"}
@@ -89,8 +89,7 @@ def run(job: Job, steps: Sequence[Step]) -> list[str]:
 def attempt(job: Job, step: Step) -> str:
     """Run a step. Returns the reason why it failed, or an empty text."""
     resource = job.resource(step.logical_id)
-    rehearsed = job.failure(job.stack_id, step.logical_id, resource.type, step.verb)
-    if rehearsed:
+    if rehearsed := job.failure(job.stack_id, step.logical_id, resource.type, step.verb):
         return _handler_error(rehearsed, "InternalFailure")
     try:
         step.act()
@@ -117,9 +116,8 @@ def _service_error(refused: Refused, kind: str, name: str) -> str:
     if refused.service == "s3":
         request = f"{secrets.token_hex(8).upper()}, Extended Request ID: {S3_HOST_ID}"
     trailer = f"Service: {refused.service.title()}, Status Code: {refused.status}"
-    return _handler_error(
-        f"{refused.message} ({trailer}, Request ID: {request}) (SDK Attempt Count: 1)", code
-    )
+    told = f"{refused.message} ({trailer}, Request ID: {request}) (SDK Attempt Count: 1)"
+    return _handler_error(told, code)
 
 
 def _handler_error(message: str, code: str) -> str:
@@ -249,14 +247,8 @@ def create(job: Job, logical_id: str) -> None:
 
 def update(job: Job, logical_id: str, want: Wanted) -> None:
     resource = job.resource(logical_id)
-    work = _work_on(
-        job,
-        resource,
-        properties=want.properties,
-        tags=want.tags,
-        old_tags=resource.tags,
-        attributes=dict(resource.attributes),
-    )
+    members = {"properties": want.properties, "tags": want.tags, "old_tags": resource.tags}
+    work = _work_on(job, resource, attributes=dict(resource.attributes), **members)
     want.kind.handler.update(work, resource.properties)
     _record(job, logical_id, work)
 

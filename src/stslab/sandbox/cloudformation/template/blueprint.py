@@ -21,6 +21,7 @@ from stslab.sandbox.cloudformation.template.functions import (
 )
 from stslab.sandbox.cloudformation.template.template import (
     Declared,
+    Properties,
     Template,
     Value,
     check_export_name,
@@ -31,7 +32,6 @@ from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
 
 Lookup = Callable[[Reference], Value]
-Properties = Mapping[str, Value]
 Needs = Mapping[str, frozenset[str]]
 """The dependencies: for each resource, those that must be created first."""
 

@@ -18,6 +18,7 @@ from stslab.sandbox.api.faults import invalid, require
 
 Value = Any
 """Any value of JSON, in a template or as an evaluated property."""
+Properties = Mapping[str, Value]
 
 BODY_LIMIT = 51_200
 """The maximum size of a ``TemplateBody``, in bytes ("AWS CloudFormation quotas")."""

@@ -12,7 +12,7 @@ from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.types import TYPES, exists
 from stslab.sandbox.cloudformation.template import functions, parameters
 from stslab.sandbox.cloudformation.template.blueprint import dependencies, unresolved, waves
-from stslab.sandbox.cloudformation.template.functions import function_of, references
+from stslab.sandbox.cloudformation.template.functions import conditions_in, function_of, references
 from stslab.sandbox.cloudformation.template.template import Template, well_formed
 from stslab.structures import parts
 
@@ -94,9 +94,7 @@ def _check_conditions(template: Template) -> None:
     conditions = template.conditions
     imports = _imports(list(conditions.values()))
     require(not imports, "Template error: Cannot use Fn::ImportValue in Conditions.")
-    graph = {
-        name: set(functions.conditions_in(body, conditions)) for name, body in conditions.items()
-    }
+    graph = {name: set(conditions_in(body, conditions)) for name, body in conditions.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as cycle:

@@ -24,8 +24,7 @@ from stslab.sandbox.api.faults import fault
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller, Judge
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
-from stslab.sandbox.s3.requests.address import Address
-from stslab.sandbox.state.buckets import Bucket
+from stslab.sandbox.state.buckets import Bucket, ObjectVersion
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.structures import listed
 from stslab.vocabulary import LATEST, LEGACY
@@ -307,7 +306,7 @@ def bucket_policy(
 
 
 def acl_statements(
-    view: View, bucket: Bucket, where: Address, version: str | None
+    view: View, bucket: Bucket, key: str, found: ObjectVersion | None
 ) -> Iterator[Statement]:
     """The ACLs as statements, without the owner's grants: its account has access anyway.
 
@@ -315,15 +314,12 @@ def acl_statements(
     """
     if not acl.acls_enabled(bucket):
         return
-    found = lookups.version_at(view, where, version) if where.key else None
     new = [f"{bucket.arn}/*"] if found is None or found.marker else []
-    granted = [
-        (one, _ON_BUCKET, [bucket.arn, *new]) for one in acl.effective(bucket, bucket.grants)
-    ]
+    given = [(one, _ON_BUCKET, [bucket.arn, *new]) for one in acl.effective(bucket, bucket.grants)]
     if found is not None:
-        resource = f"{bucket.arn}/{where.key}".translate(_LITERAL)
-        granted += [(one, _ON_OBJECT, [resource]) for one in acl.effective(bucket, found.grants)]
-    for grant, actions, resources in granted:
+        resource = f"{bucket.arn}/{key}".translate(_LITERAL)
+        given += [(one, _ON_OBJECT, [resource]) for one in acl.effective(bucket, found.grants)]
+    for grant, actions, resources in given:
         principal = _principal(view, bucket, grant.grantee)
         permissions = actions if grant.permission == acl.ALL else (grant.permission,)
         allowed = [action for permission in permissions for action in actions.get(permission, ())]

@@ -12,16 +12,7 @@ from msgspec.structs import replace
 from stslab.policy import catalogue
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.identifiers import REGION
-from stslab.sandbox.api.model import (
-    ApiRequest,
-    Keys,
-    Need,
-    Needs,
-    Pairs,
-    iso,
-    request_tags,
-    tags_in,
-)
+from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, iso, request_tags, tags_in
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests.address import Address, checked
@@ -106,14 +97,14 @@ class _Call(msgspec.Struct, frozen=True):
         owner = bucket.owner if bucket is not None else self.request.caller.account
         arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
         keys = _request_keys(self.request, owner)
-        content = lookups.content_at(self.view, where, version) if where.key else None
-        if content and _EXISTING_TAG in catalogue.condition_keys(action):
-            keys |= {f"s3:ExistingObjectTag/{key}": value for key, value in content.tags.items()}
+        found = lookups.version_at(self.view, where, version) if where.key else None
+        if found and _EXISTING_TAG in catalogue.condition_keys(action):
+            keys |= {f"s3:ExistingObjectTag/{key}": value for key, value in found.tags.items()}
         if not where.key:
             keys |= _keys_of(self.request, _TABLES.listing_keys)
         policy = None
         if bucket is not None:
-            acls = policies.acl_statements(self.view, bucket, where, version)
+            acls = policies.acl_statements(self.view, bucket, where.key, found)
             further = (*acls, *self._allowed(action, bucket))
             policy = policies.bucket_policy(self.seen, bucket, self.request.caller, further)
         return Need(action, arn, keys, policy, owner, shown=f'"{arn}"')
@@ -174,7 +165,7 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
         raise fault("InvalidRequest", f"{message}{_LATEST}.")
     if signed in ("", bucket.region) or request.operation == "GetBucketLocation":
         return
-    headers = _located(bucket)
+    headers = (("x-amz-bucket-region", bucket.region),)
     if signed != REGION:
         endpoint = f"{bucket.name}.s3.{bucket.region}.amazonaws.com"
         raise fault("PermanentRedirect", headers=headers, Bucket=bucket.name, Endpoint=endpoint)
@@ -184,11 +175,6 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
         problem = "Error parsing the X-Amz-Credential parameter"
     message = f"{problem}; the region '{signed}' is wrong; expecting '{bucket.region}'"
     raise fault(code, message, headers=headers, Region=bucket.region)
-
-
-def _located(bucket: Bucket) -> Pairs:
-    """The header with the bucket's region, which even callers without access get."""
-    return (("x-amz-bucket-region", bucket.region),)
 
 
 def _service(call: _Call) -> Iterator[Need]:
@@ -203,7 +189,8 @@ def _bucket(call: _Call) -> Iterator[Need]:
 
 
 def _head_bucket(call: _Call) -> Iterator[Need]:
-    headers = _located(lookups.bucket_of(call.view, call.request))
+    """Even callers without access get the bucket's region."""
+    headers = (("x-amz-bucket-region", lookups.bucket_of(call.view, call.request).region),)
     yield from (replace(need, headers=headers) for need in _bucket(call))
 
 
