@@ -181,7 +181,9 @@ class Harness:
         return self.state.snapshot.get(Bucket, "", name) is not None
 
     def roles(self) -> list[str]:
-        return [role["RoleName"] for role in self.client("iam").list_roles()["Roles"]]
+        """The names of all roles but the service-linked ones, which every account has."""
+        roles = self.client("iam").list_roles()["Roles"]
+        return [r["RoleName"] for r in roles if not r["Path"].startswith("/aws-service-role/")]
 
     def buckets(self) -> list[str]:
         return [bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]]
