@@ -272,14 +272,12 @@ def _parsed(text: str) -> Mapping[str, Any]:
         found = json.loads(text)
     except (ValueError, RecursionError):
         raise UsageError("This is not a report in JSON: it can't be verified.", _HOW) from None
-    if isinstance(found, dict) and found.get("masked"):
+    parts = found if isinstance(found, dict) else {}
+    if parts.get("masked"):
         raise UsageError("This report is masked, without its records: it can't be verified.", _HOW)
-    kinds = {"run": dict, "records": list}
-    if not isinstance(found, dict) or any(
-        not isinstance(found.get(name), kind) for name, kind in kinds.items()
-    ):
+    if not (isinstance(parts.get("run"), dict) and isinstance(parts.get("records"), list)):
         raise UsageError("This is not a report of stslab: it can't be verified.", _HOW)
-    return found
+    return parts
 
 
 # -- account ids, hidden -----------------------------------------------------------------------

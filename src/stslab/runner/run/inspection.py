@@ -180,10 +180,8 @@ class Inspection:
         document = next(params[name] for name in params if name.endswith("PolicyDocument"))
         text = document if isinstance(document, str) else json.dumps(document)
         given = {name: text if value == DOCUMENT else value for name, value in wanted.items()}
-        service = KINDS[thing.kind].service
-        return self._work.calls.shown(
-            Call(thing.admin, service, operation, {**thing.names, **given})
-        )
+        names, service = {**thing.names, **given}, KINDS[thing.kind].service
+        return self._work.calls.shown(Call(thing.admin, service, operation, names))
 
     def _inside(self, stack: Thing, params: Data) -> Iterator[Seen]:
         """What is wrong with a stack's things and their policies."""

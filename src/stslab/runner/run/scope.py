@@ -13,7 +13,7 @@ from stslab.lab.model import Check, Lab
 from stslab.lab.references import allowed, resolve, resolve_vars
 from stslab.runner.calls.calls import Calls
 from stslab.runner.journal import records
-from stslab.runner.journal.records import RunRecord
+from stslab.runner.journal.records import RunRecord, StageOutline
 from stslab.runner.ports import ADMIN, Data, Profiles, TargetInfo
 
 
@@ -140,9 +140,7 @@ def new_run(
         **records.shared(target, RunRecord) | {"accounts": accounts},
         profiles=tuple(lab.profiles),
         outline=tuple(
-            records.StageOutline(
-                stage.id, stage.title, stage.cleanup, tuple(map(claim, stage.checkpoint))
-            )
+            StageOutline(stage.id, stage.title, stage.cleanup, tuple(map(claim, stage.checkpoint)))
             for stage in lab.stages
         ),
     )

@@ -33,6 +33,7 @@ from stslab.runner.run.prepare import (
     written,
 )
 
+Shown = tuple[tuple[str, object], ...]  # labels and values
 _ROUNDS = 4
 FIX = "Fix the cause, then continue with `stslab run`, or undo everything with `stslab cleanup`."
 
@@ -195,8 +196,8 @@ class Steps:
     def _go_on(self, prepared: Prepared, entry: Entry | None, *, of: int) -> None:
         """Do the step, one of so many, or the rest of it if ``entry`` began it."""
         step, intent, call = prepared.step, prepared.intent, self._work.calls.shown(prepared.call)
-        title, number = (intent.stage, step.title), intent.step + 1
-        self._emit(events.StepStarted(*title, call, number, of, step.why or ""))
+        of_it, number = (intent.stage, step.title), intent.step + 1
+        self._emit(events.StepStarted(*of_it, call, number, of, step.why or ""))
         where = f"The step “{step.title}” of stage {intent.stage}"
         try:
             if entry and entry.state is EntryState.ANSWERED:
@@ -206,7 +207,7 @@ class Steps:
                 self._answered(prepared, *self._call(prepared, entry))
         except StepError as error:
             reason = (error.code, error.message, error.request_id)
-            self._emit(events.StepFailed(*title, call, *reason, self._took()))
+            self._emit(events.StepFailed(*of_it, call, *reason, self._took()))
             message = f"{where} failed: {step.call}: {error.code}: {error.message}"
             raise RunError(message, FIX) from error
         except NotOwn as error:
@@ -344,7 +345,7 @@ class Steps:
             raise not_own(objection, "Its undo")
         values = {name: evaluate(text, clean, scope) for name, text in step.show.items()}
         shown = tuple((name, value) for name, value in values.items() if value is not None)
-        self._finish(prepared, seq, shown=shown, request_id=answer.request_id)
+        self._finish(prepared, seq, shown, answer.request_id)
 
     def _save_profile(self, profile: Profile, data: Data) -> SavedProfile:
         profiles = self._work.calls.profiles
@@ -360,15 +361,11 @@ class Steps:
         profiles.save(profile.name, credentials.spoilt(profile.spoil) if new else credentials)
         return SavedProfile(profile.name, credentials.access_key_id, credentials.expiration)
 
-    def _finish(
-        self,
-        prepared: Prepared,
-        seq: int,
-        *,
-        shown: tuple[tuple[str, object], ...] = (),
-        request_id: str = "",
-    ) -> None:
-        """Wait for the result of the call, if the step says so; then the step is done."""
+    def _finish(self, prepared: Prepared, seq: int, shown: Shown = (), request: str = "") -> None:
+        """Wait for the result of the call, if the step says so; then the step is done.
+
+        ``request`` is the id of the request that was answered.
+        """
         work, step = self._work, prepared.step
         if prepared.waiter:
             why = wait(work, step.identity, step.service, prepared.waiter, prepared.waiter_params)
@@ -388,7 +385,7 @@ class Steps:
                 shown=shown,
                 saved={name: known[name] for name in step.save if name in known},
                 profile=step.profile.name if step.profile else None,
-                request_id=request_id,
+                request_id=request,
                 seconds=self._took(),
             )
         )
