@@ -131,6 +131,7 @@ def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
     terminal.wait("Enter begins")
     terminal.enter()
     terminal.wait("Typing replaces it; the arrow keys edit it.", "admin $ aws iam create-user")
+    terminal.key("\x1a\x1b[15~")  # Ctrl-Z and F5 change nothing on the line
     terminal.enter("echo who=$AWS_PROFILE user=$STS_USER")
     terminal.wait("who=admin user=sts-test-user-", "The step is not done yet")
     lines = (

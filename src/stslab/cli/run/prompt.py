@@ -93,7 +93,7 @@ class Prompt:
         self.status = status
         self._plain = plain
         self._session: PromptSession[str] | None = None
-        self._pressed: list[object] = []  # keys, since a command was filled in
+        self._touched: list[object] = []  # the line, since a command was filled in
         self._typed = ""  # where it could not run, for the next line
 
     def command(
@@ -184,14 +184,14 @@ class Prompt:
             return self._read_plainly(message, typed or line, watch)
         if self._session is None:
             self._session = _session(lambda: self.status())  # noqa: PLW0108 - it may change
-            self._session.app.key_processor.after_key_press += self._pressed.append
+            self._session.default_buffer.on_cursor_position_changed += self._touched.append
         self._session.app.erase_when_done = False
-        self._pressed[:] = [typed] if typed else []
+        self._touched[:] = [typed] if typed else []
         try:
             return self._session.prompt(
                 f"\n{message}",
                 default=typed or line,
-                key_bindings=_keys(keys, lambda: not self._pressed),
+                key_bindings=_keys(keys, lambda: not self._touched),
                 pre_run=_watching(watch) if watch else None,
             )
         except KeyboardInterrupt:
