@@ -46,19 +46,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An open account, its profiles, and on a real one who the learner is there.
-
-    ``services`` are those, beyond the usual four, that the person allowed. ``partner`` is who the
-    learner is in a second real account.
-    """
+    """An open account, and its profiles."""
 
     home: Home
     target: Target
     account: Boto3Account
     profiles: ProfileFiles = field(repr=False)
-    learner: "Learner | None" = None
-    services: tuple[str, ...] = ()
-    partner: "Learner | None" = None
+    learner: "Learner | None" = None  # who the learner is, in a real account
+    services: tuple[str, ...] = ()  # beyond the usual four, that the person allowed
+    partner: "Learner | None" = None  # who the learner is in a second real account
 
     @property
     def kind(self) -> str:

@@ -114,11 +114,18 @@ def tell_unexpected(error: BaseException) -> None:
         if inside or error.errno in _FULL:
             tell(unusable(root, error))
             return
-    full = "".join(traceback.format_exception(error))
     profiles = map(text_of, root.glob("profiles/*/credentials"))
     secrets = {secret for text in profiles for secret in _SECRET_SETTING.findall(text)}
     secrets |= {text_of(file).strip() for file in root.glob("sandbox/**/control.token")}
-    log = _written(root / "bugs", redact_named(redact_text(full, secrets)))
+    text = redact_text("".join(traceback.format_exception(error)), secrets)
+    folder, began = root / "bugs", f"{datetime.now(UTC):%Y%m%dT%H%M%S}-"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, log = tempfile.mkstemp(".log", began, folder)  # only its owner may read it
+    except OSError:
+        descriptor, log = tempfile.mkstemp(".log", began)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(redact_named(text))
     hint = f"The details are in {log}; please report it. `stslab cleanup` undoes what a run made."
     tell(StslabError(f"This is a bug in stslab: {type(error).__name__}.", hint))
 
@@ -136,16 +143,3 @@ def _laid_out(text: str, indent: int) -> str:
         laid_out = line.startswith(" ") or not line
         lines += [line] if laid_out else words.wrap(line)
     return ("\n" + " " * indent).join(lines)
-
-
-def _written(folder: Path, text: str) -> Path:
-    """Write a new file, readable only by its owner, in the folder or else a temporary one."""
-    began = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(".log", began, folder)
-    except OSError:
-        descriptor, name = tempfile.mkstemp(".log", began)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    return Path(name)

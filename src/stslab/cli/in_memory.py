@@ -148,10 +148,7 @@ def served() -> frozenset[str]:
 
 
 def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | str]]:
-    """Each fault of the lab, declared or derived, and its proof or why it has none.
-
-    RunError or CheckFailed: the lab itself can't be run.
-    """
+    """Each fault and its proof, or why it has none; RunError or CheckFailed if the lab fails."""
     account = InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:
         faults = Faults(lab, runner, account, account.files, account.decide, account.control)

@@ -67,10 +67,7 @@ class Where:
 
 
 def on_account(*, consent: bool = False, guard: bool = False) -> Callable[[Command], Command]:
-    """Add the options that select the account. The command gets them as ``where``.
-
-    ``consent`` adds the options that agree in advance, ``guard`` those of the guard.
-    """
+    """Add the options that select the account, agree in advance, and guide the guard."""
     options = (*(_CONSENT if consent else ()), *(_GUARD if guard else ()), *_WHERE)
 
     def decorated(command: Command) -> Command:

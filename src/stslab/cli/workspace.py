@@ -35,19 +35,15 @@ _NEXT = "next"  # in place of a lab: the first that is not done
 
 
 class Workspace(msgspec.Struct, frozen=True):
-    """The state and output of one command.
-
-    ``paper`` is for messages to people: stdout, or stderr with ``--json``. ``asks``: a person
-    can be asked. ``lock`` is held, except while a prompt waits for the learner.
-    """
+    """The state and output of one command."""
 
     home: Home
     journal: "Journal"
     render: "JsonRenderer | TerminalRenderer"
-    paper: "Paper"
-    asks: bool
+    paper: "Paper"  # for messages to people: stdout, or stderr with ``--json``
+    asks: bool  # whether a person can be asked
     describe: "Describe"
-    lock: "Held"
+    lock: "Held"  # except while a prompt waits for the learner
 
 
 @contextmanager
@@ -92,10 +88,7 @@ def progress() -> "dict[str, Standing]":
 
 
 def load_lab(lab: str | Path) -> "Lab":
-    """Load and check the lab of this id or in this file.
-
-    LabError: there is none. InvalidLab: it has problems; the error lists all.
-    """
+    """Load and check a lab. LabError: there is none. InvalidLab: it has problems; it lists all."""
     from stslab.aws.catalogue import BotocoreCatalogue
     from stslab.lab.loader import load
     from stslab.lab.reading.listing import find
@@ -210,10 +203,7 @@ class Current(msgspec.Struct, frozen=True):
 
 
 def current(journal: "Journal", target: str, lab: str = "") -> Current:
-    """The newest unfinished run on this ``--target``, or of one lab there.
-
-    UsageError: there is no such run. LabError: its lab can't be read any more.
-    """
+    """The newest unfinished run (of one lab) there. UsageError: none. LabError: no lab any more."""
     from stslab.aws.target import name_of
     from stslab.runner.run.scope import basis, scope
 

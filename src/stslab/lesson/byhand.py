@@ -280,10 +280,7 @@ def is_a_change(event: Event) -> bool:
 
 
 def off_task(event: Event, subjects: Sequence[tuple[str, str, str]]) -> str:
-    """A sentence on a change to something that no task is about; empty for other changes.
-
-    ``subjects`` are what the tasks are about: parameter, value, account.
-    """
+    """A sentence on a change to what no task is about (parameter, value, account), or ""."""
     call, params = called(event), event.get("requestParameters") or {}
     about, identity = subject(params), event.get("userIdentity", {})
     here, homes = identity.get("accountId"), {one[2] for one in subjects if one[:2] == about}

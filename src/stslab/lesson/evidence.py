@@ -53,10 +53,7 @@ def label(gate: Gate, who: str, what: str) -> str:
 def evidence(
     verdict: Verdict, who: str, what: str, *, brief: bool = False
 ) -> Iterator[tuple[str, list[str]]]:
-    """Each gate that decides: its label, and its policies' statements in a line or two each.
-
-    ``brief`` leaves out statements about other actions.
-    """
+    """Each gate's label, and its policies' statements (``brief``: on this action) in lines."""
     for reading in verdict.gates:
         every: list[str] = []
         on_this_action: list[str] = []

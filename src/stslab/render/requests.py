@@ -57,17 +57,14 @@ def short_arn(arn: str, account: str) -> str:
 
 
 class RequestTable:
-    """A table that grows by one request at a time; in a pipe nothing is cut.
-
-    ``account`` is left out of ARNs. ``gates`` returns the gates to show with a request.
-    """
+    """A table that grows by one request at a time; in a pipe nothing is cut."""
 
     def __init__(
         self,
         paper: Paper,
         is_refused: Callable[[Event], bool],
-        account: str,
-        gates: Callable[[Event], Sequence[Gate]] = lambda _: (),
+        account: str,  # is left out of ARNs
+        gates: Callable[[Event], Sequence[Gate]] = lambda _: (),  # to show with a request
     ) -> None:
         self._paper, self._account = paper, account
         self._is_refused, self._gates = is_refused, gates

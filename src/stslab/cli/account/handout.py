@@ -37,7 +37,6 @@ _HINT = "Export it again: stslab sandbox export FILE --run ID"
 
 
 def export(home: Home, run_id: str, path: Path) -> RunRecord:
-    """Write the account and one of its runs to ``path``."""
     with Journal(home.journal) as journal:
         run, links = journal.run(run_id), journal.links(run_id)
         names = [profile.name for profile in journal.past(run_id).profiles()]

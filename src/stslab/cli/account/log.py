@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 _PAUSE = 0.2
 _FEW = 20
 Show = Callable[["Event"], None]
-Matches = Callable[["Event"], bool]
 
 
 _every = click.option("--all", "every", is_flag=True, help="Also stslab's own lookups.")
@@ -46,7 +44,7 @@ def command(
     CloudTrail records, each with its `decisions`.
     """
     from stslab.lesson.byhand import is_look
-    from stslab.sandbox.pipeline.log_file import is_refused, newest_first
+    from stslab.sandbox.pipeline.log_file import Tail, is_refused, newest_first
     from stslab.sandbox.server import client
 
     folder = home().sandbox
@@ -64,7 +62,13 @@ def command(
         click.echo("The embedded account is not running; this is its log.", err=True)
     show = _shower(as_json=as_json)
     if follow:
-        _follow(folder, matches, limit, show)
+        with closing(Tail(folder)) as tail, suppress(KeyboardInterrupt):  # which is no error here
+            new = list(filter(matches, tail.read()))[-limit:]
+            while True:
+                for event in new:
+                    show(event)
+                time.sleep(_PAUSE)
+                new = list(filter(matches, tail.read()))
         return
     found = list(islice(filter(matches, newest_first(folder)), limit))
     for event in reversed(found):
@@ -82,19 +86,6 @@ def _shower(*, as_json: bool) -> Show:
     from stslab.sandbox.pipeline.log_file import is_refused
 
     return RequestTable(paper_on(sys.stdout), is_refused, LEARNER).show
-
-
-def _follow(folder: Path, matches: Matches, limit: int, show: Show) -> None:
-    """Show the last requests and new ones, until Ctrl-C, which is not an error here."""
-    from stslab.sandbox.pipeline.log_file import Tail
-
-    with closing(Tail(folder)) as tail, suppress(KeyboardInterrupt):
-        new = list(filter(matches, tail.read()))[-limit:]
-        while True:
-            for event in new:
-                show(event)
-            time.sleep(_PAUSE)
-            new = list(filter(matches, tail.read()))
 
 
 @click.command("watch")

@@ -50,7 +50,6 @@ def _arn(given: str, kind: str) -> str:
 
 
 def _print(what: str, issuer: str) -> None:
-    """Print a token or an assertion, and on a terminal also its issuer."""
     click.echo(what)
     if sys.stdout.isatty():
         click.echo(f"The issuer is {issuer}", err=True)

@@ -34,17 +34,13 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 @dataclass
 class Played:
-    """The result of a lab's run.
+    """The result of a lab's run."""
 
-    ``failed`` are the checks that did not hold. ``cells`` maps the cells (stage, row, who) that
-    were not as expected to their decisions. ``stopped`` maps the steps that failed to error
-    codes. ``left`` are the things that cleanup left.
-    """
-
-    failed: set[Place] = field(default_factory=set)
+    failed: set[Place] = field(default_factory=set)  # checks that did not hold
+    # The decisions of the cells (stage, row, who) that were not as expected.
     cells: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    stopped: dict[Place, str] = field(default_factory=dict)
-    left: tuple[str, ...] = ()
+    stopped: dict[Place, str] = field(default_factory=dict)  # error codes of steps that failed
+    left: tuple[str, ...] = ()  # things that cleanup left
 
     @property
     def noticed(self) -> bool:

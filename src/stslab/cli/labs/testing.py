@@ -130,23 +130,22 @@ class _Learner:
 
     def _call(self, step: Step) -> str:
         """Make the step's call, and wait. Return an error code or what was not reached, or ""."""
-        scope = self.runner.scope()
-        params = resolve(step.params, scope)
+        params = resolve(step.params, self.runner.scope())
         outcome = self.account.call(step.identity, step.service, step.operation, params)
         if isinstance(outcome, Refusal):
             return outcome.code
         if step.profile and isinstance(outcome, Answer):
-            keys = Credentials.found_in(evaluate(step.profile.source, outcome.data, scope))
-            if keys:
+            answer = evaluate(step.profile.source, outcome.data, self.runner.scope())
+            if keys := Credentials.found_in(answer):
                 self.account.files.save(step.profile.name, keys.spoilt(step.profile.spoil))
         if step.wait:
-            waited = step.identity, step.service, step.wait.waiter, resolve(step.wait.params, scope)
+            waiter, params = step.wait.waiter, resolve(step.wait.params, self.runner.scope())
             for _ in range(_LOOKS):
-                state = self.account.probe(*waited).state
+                state = self.account.probe(step.identity, step.service, waiter, params).state
                 if state != "retry":
                     break
                 time.sleep(TARGET.pace)
-            return "" if state == "success" else f"{step.wait.waiter} is not reached"
+            return "" if state == "success" else f"{waiter} is not reached"
         return ""
 
 
@@ -161,28 +160,22 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """The result of a lab. ``error`` is what stopped it, ``left`` what it left in the account.
-
-    ``events`` are all events, in order. ``mutants`` is how many were run (None: not asked for),
-    ``unnoticed`` are those that no check noticed, ``idle`` the checks that noticed none.
-    ``tasks`` are those of work by hand, ``faults`` those that the lab declares, ``cells`` the
-    wrong cells of the access table.
-    """
+    """The result of a lab."""
 
     lab: str
     file: str
-    error: StslabError | None = None
-    left: tuple[str, ...] = ()
+    error: StslabError | None = None  # what stopped it
+    left: tuple[str, ...] = ()  # in the account
     claims: tuple[Claim, ...] = ()
     calls: int = 0
     seconds: float = 0.0
-    events: tuple[Event, ...] = ()
-    mutants: int | None = None
-    unnoticed: tuple[Note, ...] = ()
-    idle: tuple[Note, ...] = ()
-    tasks: tuple[Tried, ...] = ()
-    faults: tuple[Tried, ...] = ()
-    cells: tuple[Tried, ...] = ()
+    events: tuple[Event, ...] = ()  # in order
+    mutants: int | None = None  # how many were run; None: not asked for
+    unnoticed: tuple[Note, ...] = ()  # mutants that no check noticed
+    idle: tuple[Note, ...] = ()  # checks that noticed no mutant
+    tasks: tuple[Tried, ...] = ()  # of work by hand
+    faults: tuple[Tried, ...] = ()  # that the lab declares
+    cells: tuple[Tried, ...] = ()  # the wrong ones of the access table
 
     @property
     def exit_code(self) -> int:
@@ -259,8 +252,8 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
 
 
 def _claims(lab: Lab, events: Iterable[Event]) -> Iterator[Claim]:
-    last = {(event.stage, event.says): event for event in events
-            if isinstance(event, CheckFinished)}  # fmt: skip
+    finished = (event for event in events if isinstance(event, CheckFinished))
+    last = {(event.stage, event.says): event for event in finished}
     for stage in lab.stages:
         for check in stage.checkpoint:
             result = last.get((stage.id, check.says))
@@ -389,7 +382,6 @@ def _of_a_gone_account(event: Event) -> Event:
 
 
 def _cases(trial: Trial) -> Iterator[Case]:
-    """JUnit's cases: one for each claim, cell, task, fault and mutant."""
     outcomes = {True: "", False: "failure", None: "skipped"}
     for claim in trial.claims:
         yield Case(claim.says, outcomes[claim.held], claim.why)

@@ -1,17 +1,21 @@
 """``stslab cleanup``: undo runs and prove it; sweep an account for leftovers."""
 
+from collections.abc import Sequence
+
 from stslab.aws.target import name_of
 from stslab.cli.accounts import open_account
 from stslab.cli.options import Where
 from stslab.cli.run.consent import require_consent
 from stslab.cli.workspace import Workspace, agrees, open_workspace
 from stslab.errors import UndoIncomplete, UsageError
-from stslab.render.cleanup import show_cleanup, show_found
+from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
+from stslab.runner.events import Describe
 from stslab.runner.journal.records import RunRecord
-from stslab.runner.undo.cleanup import Cleanup
+from stslab.runner.ports import TargetInfo
+from stslab.runner.undo.cleanup import Cleanup, Planned
 from stslab.runner.undo.proof import by_hand
-from stslab.runner.undo.sweep import Sweep
+from stslab.runner.undo.sweep import Found, FoundRun, Sweep
 
 
 def clean_up(
@@ -110,10 +114,10 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
             f"Nothing in the account has the tag and the id of run {run!r}.",
             "List what there is: stslab cleanup --sweep --dry-run",
         )
-    show_found(workspace.paper, opened.target.info, found, chosen, workspace.describe)
+    info = opened.target.info
+    show_found(workspace.paper, info, found, chosen, workspace.describe)
     if dry_run:
         return
-    info = opened.target.info
     question = f"Undo {counted(len(chosen), 'run')} in account {info.account}, as {info.caller}?"
     asked = (workspace.paper, question, "c", "cleans up")
     if chosen and (not workspace.asks or agrees(*asked)):
@@ -129,3 +133,47 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
             remaining,
             "Look at each; the commands above remove them by hand.",
         )
+
+
+def show_cleanup(paper: Paper, run: str, planned: Sequence[Planned], describe: Describe) -> None:
+    count = counted(len(planned), "thing")
+    paper.prose(f"Cleanup of run {run} would undo {count}, newest first:", style="bold")
+    for each in planned:
+        paper.line("pending", each.thing, indent=2, aside="if it exists" if each.perhaps else "")
+        for extra in each.extras:
+            paper.prose(f"and with it {extra}", indent=4, style="dim")
+        for call in each.calls:
+            paper.command(describe(call))
+
+
+def show_found(
+    paper: Paper,
+    target: TargetInfo,
+    found: Found,
+    chosen: tuple[FoundRun, ...],
+    describe: Describe,
+) -> None:
+    paper.prose(
+        f"Searched account {target.account} for things with the tag stslab:run."
+        f" Stacks were searched in {target.region} only.",
+        style="bold",
+    )
+    if not chosen:
+        paper.line("done", "There is nothing to undo.")
+    for run in chosen:
+        paper.blank()
+        known = f"{run.known.state} on this machine" if run.known else "not a run of this machine"
+        since = f", made {run.since[:16].replace('T', ' ')} UTC" if run.since else ""
+        things = counted(len(run.things), "thing")
+        paper.prose(f"Run {run.id}: {things}{since}; {known}", style="bold")
+        for thing in run.things:
+            paper.line("pending", thing.label, indent=2)
+            paper.command(by_hand(thing, describe))
+    for run in (each for each in found.runs if each not in chosen):
+        other = f"Run {run.id} was not selected: {counted(len(run.things), 'thing')}"
+        unfinished = f"Run {run.id} is unfinished here. To undo it: stslab cleanup {run.id}"
+        paper.line("hint", unfinished if run.unfinished else other)
+    for thing, tag in found.doubtful:
+        why = f"it has the tag of run {tag!r}, but its name lacks that id: left alone"
+        paper.line("warning", thing.label, aside=why)
+        paper.command(by_hand(thing, describe))

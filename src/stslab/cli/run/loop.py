@@ -55,14 +55,10 @@ _NEXT = (
 
 @dataclass(kw_only=True)
 class Loop(AtPrompt):
-    """One walk through a lab, with a learner at the terminal.
+    """One walk through a lab. On a real account a command can't be changed; Enter runs it."""
 
-    ``hand``: the stages are done by hand. ``follows``: changes from another terminal are shown
-    while the learner types. On a real account a command can't be changed; Enter runs it.
-    """
-
-    hand: ByHand | None = None
-    follows: bool = False
+    hand: ByHand | None = None  # if the stages are done by hand
+    follows: bool = False  # shows changes from another terminal while the learner types
     predict: bool = True
     heard: Heard = field(default_factory=Heard)
     wrong: list[tuple[scenes.Asking, scenes.Answered]] = field(default_factory=list)
@@ -124,20 +120,16 @@ class Loop(AtPrompt):
         )
         does = "goes on" if resumed else "begins"
         self.show(scene)
+        numbers = {str(at): stage for at, stage in enumerate(self.lab.stages, 1)}
         while True:
-            entered = self.read(lambda: self.prompt.enter(does, "begin"))
-            if entered.word == "begin":
-                numbers = {str(at): stage for at, stage in enumerate(self.lab.stages, 1)}
+            with suppress(Skip):  # there is nothing to skip yet
+                entered = self.entered(scene, does, "begin")
                 stage = numbers.get(entered.argument) or self.lab.stage(entered.argument)
-                if stage:
+                if stage or not entered.word:
                     return stage
                 of = f"There is no stage {entered.argument}. The stages are 1 to {len(numbers)}."
                 advice = f"Add the number of a stage, as in: begin {middle}"
                 self.screen.say(of if entered.argument else advice)
-            elif not entered.word:
-                return None
-            elif entered.word != "skip":
-                self.word(entered.word, scene)
 
     def _quickly(self, stage: Stage) -> None:
         self.screen.say(f"{stage.title} ...")
@@ -181,21 +173,14 @@ class Loop(AtPrompt):
         )
         self.show(scene)
         does = "ends, `again` repeats what went wrong"
-        while self.wrong:
-            entered = self.read(lambda: self.prompt.enter(does, "again"))
-            if not entered.word:
-                return
-            self._again() if entered.word == "again" else self.word(entered.word, scene)
-
-    def _again(self) -> None:
-        """Ask the wrong predictions once more; this does not count."""
-        for asking, answered in tuple(self.wrong):
-            said = self._answer(replace(asking, before=None))
-            if said is None:
-                continue
-            self.enter(replace(answered, said=said), "goes on")
-            if said == asking.question.right:
-                self.wrong.remove((asking, answered))
+        while self.wrong and self.entered(scene, does, "again").word:
+            for asking, answered in tuple(self.wrong):  # asked once more, which does not count
+                said = self._answer(replace(asking, before=None))
+                if said is None:
+                    continue
+                self.enter(replace(answered, said=said), "goes on")
+                if said == asking.question.right:
+                    self.wrong.remove((asking, answered))
 
     # Stages and steps
 

@@ -29,7 +29,6 @@ from stslab.runner.journal.records import UNFINISHED
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.application import Application
-    from prompt_toolkit.completion import Completion
     from prompt_toolkit.document import Document
     from prompt_toolkit.key_binding import KeyBindings
 
@@ -63,17 +62,13 @@ class Quit(Exception):  # noqa: N818 - stopping is not an error
 
 
 class Entered(msgspec.Struct, frozen=True):
-    """The learner's input: a ``word`` of stslab, or a command ``line``.
-
-    ``unchanged``: the line is the one that was filled in. ``changed``: something happened
-    elsewhere while it was typed. ``argument`` is the text after the word.
-    """
+    """The learner's input: a ``word`` of stslab, or a command ``line``."""
 
     word: str = ""
     line: str = ""
-    unchanged: bool = False
-    changed: bool = False
-    argument: str = ""
+    unchanged: bool = False  # the line is the one that was filled in
+    changed: bool = False  # something happened elsewhere while the line was typed
+    argument: str = ""  # the text after the word
 
 
 class _Interrupted(str):
@@ -221,14 +216,21 @@ class Prompt:
 
 def _session(status: Callable[[], str]) -> "PromptSession[str]":
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import Completer, Completion
     from prompt_toolkit.output import ColorDepth
     from prompt_toolkit.styles import Style
+
+    class Words(Completer):
+        def get_completions(self, document: "Document", _: object) -> "Iterator[Completion]":
+            words = document.text_before_cursor.split(" ")
+            for text in completions(words):
+                yield Completion(text, start_position=-len(words[-1]))
 
     bare = bool(os.environ.get("NO_COLOR"))
     style = Style.from_dict({"bottom-toolbar": "noreverse", "prompt": "" if bare else "bold"})
     return PromptSession(
         bottom_toolbar=status,
-        completer=_completer(),
+        completer=Words(),
         complete_while_typing=False,
         enable_suspend=True,
         color_depth=ColorDepth.DEPTH_1_BIT if bare else None,
@@ -279,18 +281,6 @@ def _keys(keys: str, untouched: Callable[[], bool]) -> "KeyBindings":
     return bindings
 
 
-def _completer() -> Any:
-    from prompt_toolkit.completion import Completer, Completion
-
-    class Words(Completer):
-        def get_completions(self, document: "Document", _: object) -> "Iterator[Completion]":
-            words = document.text_before_cursor.split(" ")
-            for text in completions(words):
-                yield Completion(text, start_position=-len(words[-1]))
-
-    return Words()
-
-
 def completions(words: Sequence[str]) -> Iterable[str]:
     """The completions of the last of these words."""
     last = words[-1]
@@ -323,25 +313,19 @@ _NO_POLICY = "No policy is shown: does this call need one that allows it? A digi
 
 @dataclass(kw_only=True)
 class AtPrompt:
-    """A learner at the terminal: shows a scene, waits for Enter, and does what the words ask.
-
-    ``words`` maps words about the account to functions that draw their answers. ``line`` is the
-    shown command, ``verdict`` the account's on its call. ``asks`` are the cells of the access
-    table that the next questions are about: they are hidden. ``lacks`` are the words that do
-    nothing here.
-    """
+    """A learner at the terminal: shows a scene, waits for Enter, and does what the words ask."""
 
     here: Here
     screen: Screen
     prompt: Prompt
-    words: Mapping[str, Callable[[Paper], None]]
+    words: Mapping[str, Callable[[Paper], None]]  # draw the answers of words about the account
     over: bool = False
     stage: Stage | None = None
-    verdict: Verdict = UNKNOWN
-    line: str = ""
+    line: str = ""  # the shown command
+    verdict: Verdict = UNKNOWN  # the account's, on the call of that command
     instead: str = ""
-    asks: frozenset[access.Key] = frozenset()
-    lacks: tuple[str, ...] = ()
+    asks: frozenset[access.Key] = frozenset()  # the cells of the next questions: they are hidden
+    lacks: tuple[str, ...] = ()  # words that do nothing here
 
     def __post_init__(self) -> None:
         self.lab, self.runner, self.decide = self.here.lab, self.here.runner, self.here.decide
@@ -350,10 +334,14 @@ class AtPrompt:
     def enter(self, scene: Scene, does: str) -> None:
         self.line = ""
         self.show(scene)
+        self.entered(scene, does)
+
+    def entered(self, scene: Scene, does: str, more: str = "") -> Entered:
+        """Wait for Enter, or for the further word ``more``; other words are done."""
         while True:
-            entered = self.read(lambda: self.prompt.enter(does))
-            if not entered.word:
-                return
+            entered = self.read(lambda: self.prompt.enter(does, more))
+            if entered.word in ("", more):
+                return entered
             self.word(entered.word, scene)
 
     def show(self, scene: Scene) -> None:

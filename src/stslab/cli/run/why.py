@@ -137,10 +137,7 @@ _SHORTEST = 6
 
 
 def explained(home: "Home", request_id: str) -> dict[str, Any] | None:
-    """Explain the request of this id, or the last refusal; None if there was none.
-
-    UsageError: the log has no such request, or several.
-    """
+    """Explain the request of this id (UsageError: none or several), or the last refusal if any."""
     from stslab.sandbox.pipeline.log_file import newest_first
     from stslab.sandbox.why.explanation import Beside, explain
 

@@ -45,16 +45,13 @@ GOOD, NOTE, WARNING, WRONG = "good", "note", "warning", "wrong"
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """The result of one check. ``state``: good, note, warning or wrong; ``fix``: what to do.
-
-    ``exit_code`` is the command's if the state is wrong.
-    """
+    """The result of one check."""
 
     name: str
-    state: str
+    state: str  # good, note, warning or wrong
     says: str
-    fix: str = ""
-    exit_code: int = 1
+    fix: str = ""  # what to do
+    exit_code: int = 1  # the command's, if the state is wrong
 
     @property
     def ok(self) -> bool:

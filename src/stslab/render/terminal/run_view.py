@@ -29,14 +29,11 @@ _REFUSALS = {"Denied": "denied", "Unauthorized": "denied", "NoSuch": "gone", "No
 
 
 class TerminalRenderer(Paper):
-    """Draws the events of a run. Each method draws the events whose kind is its name.
-
-    ``describe`` returns the ``aws`` command of a call.
-    """
+    """Draws the events of a run. Each method draws the events whose kind is its name."""
 
     def __init__(self, console: Console, describe: Describe, *, over: bool | None = None) -> None:
         super().__init__(console, over=draws_over(console) if over is None else over)
-        self.describe = describe
+        self.describe = describe  # returns the ``aws`` command of a call
         self.dry = False
         self.explained = False  # whether `stslab why` can explain the account's decisions
         self.titles: dict[str, str] = {}  # of the stages, by id

@@ -13,10 +13,7 @@ _UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Cs")
 
 
 def visible(text: str) -> str:
-    r"""The text with control and invisible characters escaped (``\x1b``).
-
-    Newlines stay; a tab becomes four spaces.
-    """
+    r"""The text with control (except newlines) and invisible characters escaped (``\x1b``)."""
     text = text.replace("\r\n", "\n").replace("\t", "    ")
     if text.isascii() and text.isprintable():
         return text
