@@ -75,7 +75,8 @@ def command(*, folder: Path | None, as_json: bool) -> None:
             click.echo(visible(f"   {lab.path}"))
     done = sum(lab in reached and reached[lab].finished for lab in course)
     goes_on = "Go on: stslab run next" if done < len(course) else "Find a fault: stslab break"
-    click.echo(f"{done} of {len(course)} done. {goes_on}. What a lab does: stslab show LAB")
+    last = f"{done} of {len(course)} done. {goes_on}. What a lab does: stslab show LAB"
+    click.echo(click.wrap_text(last, width))
 
 
 def _progress(best: "Standing | None") -> dict[str, object]:
