@@ -301,7 +301,7 @@ WORDS = {
     "more": "after the question",
     "status": "See what the session may do",
     "h": "the policies that apply",
-    "why": "has refused nothing yet",
+    "why": "Nothing was refused in this run yet.",
     "copy": "aws sts get-caller-identity",
     "hint": "A digit answers",
 }

@@ -273,10 +273,14 @@ def is_look(event: Event, *, as_anyone: bool = False) -> bool:
     return is_own(event) and not changes(called(event)) and (as_admin or as_anyone)
 
 
+def is_by_learner(event: Event) -> bool:
+    """Whether the learner made the request, not stslab or a service."""
+    return not str(event.get("userAgent", "")).endswith(("stslab", ".amazonaws.com"))
+
+
 def is_a_change(event: Event) -> bool:
-    """Whether the learner changed something by this call, not stslab or a service."""
-    by_service = str(event.get("userAgent", "")).endswith(".amazonaws.com")
-    return not ("errorCode" in event or is_own(event) or by_service) and changes(called(event))
+    """Whether the learner changed something by this call."""
+    return "errorCode" not in event and is_by_learner(event) and changes(called(event))
 
 
 def off_task(event: Event, subjects: Sequence[tuple[str, str, str]]) -> str:

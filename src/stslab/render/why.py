@@ -20,7 +20,7 @@ _NEXT = ("the result of each statement", "what kind of change fixes it", "the co
 def show_grade(paper: Paper, explained: _Explanation, grade: int) -> None:
     """Draw the explanation up to a grade (from 0). The learner finds out the rest."""
     decision = explained["decision"]
-    if grade >= GRADES - 1 or decision is None or decision["decision"] == "Allowed":
+    if grade >= GRADES - 1:
         show(paper, explained)
         return
     request = explained["request"]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -411,9 +412,32 @@ def test_a_session_that_is_too_long_is_the_last_refusal_though_policies_allow_it
     found = explained(Home(account.folder.parent), "")
     assert found
     assert found["request"]["errorCode"] == "ValidationError"
-    assert found["why"].startswith("The policies allow it. A rule of the service refused it")
+    assert found["why"].startswith("No policy decided it: ")
     (change,) = found["changes"]
     assert "Ask for no longer than that" in " ".join(one["what"] for one in change["options"])
+
+
+def test_an_error_after_a_refusal_is_explained_and_names_the_refusal(account):
+    home, admin = Home(account.folder.parent), account.client("iam", "admin")
+    refused_call = nothing_allows(account, "errs")
+    began = datetime.now(UTC).isoformat()
+    with pytest.raises(ClientError) as refused:
+        refused_call()
+    refusal = refused.value.response["ResponseMetadata"]["RequestId"][:8]
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        admin.list_user_policies(UserName="nobody")
+    told = explained(home)
+    assert told
+    assert told["request"]["errorCode"] == "NoSuchEntity"
+    assert told["why"].startswith("No policy decided it: ")
+    assert told["why"].endswith(
+        f"The last refusal was of iam:ListUsers: `stslab why {refusal}` explains it."
+    )
+    admin.list_users()  # a call that succeeds: an error before it is no news
+    told = explained(home, since=began)
+    assert told
+    assert told["request"]["eventName"] == "ListUsers"
+    assert explained(home, since=datetime.now(UTC).isoformat()) is None
 
 
 def test_an_allowed_request_is_explained_too(account):

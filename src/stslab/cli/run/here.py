@@ -168,13 +168,13 @@ class Here:
         return _NO_AWS if lacks and line.split(maxsplit=1)[:1] == ["aws"] else ""
 
     def why(self, paper: Paper, stage: Stage | None) -> None:
-        """Explain the last refusal: in full, or in a stage by hand a little more each time."""
-        explanation = explained(self.workspace.home, "")
+        """Explain the run's last failure: in full, or in a stage by hand more each time."""
+        explanation = explained(self.workspace.home, since=self.runner.run.started)
         if explanation is None:
-            paper.prose("The embedded account has refused nothing yet.", indent=1)
+            paper.prose("Nothing was refused in this run yet.", indent=1)
             return
         request, grade = explanation["request"]["requestID"], GRADES - 1
-        if stage:
+        if stage and explanation["decision"] and explanation["decision"]["decision"] != "Allowed":
             grade = self.runner.past.hinted(stage.id, WHY, request)
             if grade < GRADES:
                 self.runner.note(Hint(stage.id, WHY, grade, request))

@@ -3,8 +3,9 @@
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -136,13 +137,21 @@ def _finds_out() -> bool:
 _SHORTEST = 6
 
 
-def explained(home: "Home", request_id: str) -> dict[str, Any] | None:
-    """Explain the request of this id (UsageError: none or several), or the last refusal if any."""
+def explained(home: "Home", request_id: str = "", since: str = "") -> dict[str, Any] | None:
+    """Explain the request of this id, or the newest failure since then; None if there is none.
+
+    UsageError: the log has no such request, or several.
+    """
+    from stslab.render.requests import call_name
     from stslab.sandbox.pipeline.log_file import newest_first
     from stslab.sandbox.why.explanation import Beside, explain
 
     folder = home.sandbox
-    event = _chosen(folder, request_id)
+
+    def events() -> "Iterator[Event]":
+        return takewhile(lambda event: str(event["eventTime"]) >= since, newest_first(folder))
+
+    event = _with_id(folder, request_id) if request_id else _newest_failure(events())
     if event is None:
         return None
     further = Beside(
@@ -150,7 +159,12 @@ def explained(home: "Home", request_id: str) -> dict[str, Any] | None:
         events=lambda: newest_first(folder),
         may=lambda: _who_may(home, event),
     )
-    return explain(event, further)
+    told = explain(event, further)
+    if not (request_id or _is_met(event)):
+        for last in islice(filter(_is_met, events()), 1):
+            known = f"stslab why {last['requestID'][:8]}"
+            told["why"] += f" The last refusal was of {call_name(last)}: `{known}` explains it."
+    return told
 
 
 def _who_may(home: "Home", event: "Event") -> list[str]:
@@ -184,11 +198,22 @@ def _who_may(home: "Home", event: "Event") -> list[str]:
     return [name for name in allowed if name not in (ADMIN, "root")] or allowed[:1]
 
 
-def _chosen(folder: Path, request_id: str) -> "Event | None":
+def _newest_failure(events: "Iterable[Event]") -> "Event | None":
+    """The newest refusal, or the learner's last call if it is newer and failed in another way."""
+    from stslab.lesson.byhand import is_by_learner
+
+    last_call = True
+    for event in events:
+        theirs = is_by_learner(event)
+        if _is_met(event) or (theirs and last_call and "errorCode" in event):
+            return event
+        last_call = last_call and not theirs
+    return None
+
+
+def _with_id(folder: Path, request_id: str) -> "Event":
     from stslab.sandbox.pipeline.log_file import newest_first
 
-    if not request_id:
-        return next(filter(_is_met, newest_first(folder)), None)
     start = request_id.strip().lower()
     found = {
         event["requestID"]: event

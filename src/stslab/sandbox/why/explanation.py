@@ -10,7 +10,7 @@ import msgspec
 from stslab.errors import PolicyError
 from stslab.policy import Outcome, messages
 from stslab.policy.decision import Layer
-from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Decided, Event, is_refused
+from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Decided, Event
 from stslab.sandbox.why.changes import Option, Reason, Situation, additions, options, texts
 from stslab.structures import without
 
@@ -19,9 +19,9 @@ Explanation = dict[str, Any]
 Advice = Sequence[tuple[str, Sequence[Option]]]
 """For each layer, the options that help."""
 _ON_OBJECT = re.compile("(?!List).*Object.*")
-_BESIDE_POLICIES = (
-    "No policy refused it. A rule of the service did: AWS's message names it.",
-    "The policies allow it. A rule of the service refused it: AWS's message names it.",
+_NO_POLICY = (
+    "No policy decided it: the call itself is wrong, or a rule of the service refused it. "
+    "AWS's message says which."
 )
 _NO_ROLE = (
     "There is no role with this ARN. AWS gives the same answer if a role does not trust the "
@@ -77,13 +77,9 @@ def explain(event: Event, beside: Beside) -> Explanation:
 
 
 def _without_refusal(event: Event, decision: Decided | None) -> str:
-    if is_refused(event) or (decision and event.get("errorCode")):
-        return _BESIDE_POLICIES[decision is not None]
-    if decision is not None:
-        return f"It was allowed: {decision['reason']}."
     if event.get("errorCode"):
-        return "It failed before its permissions were checked."
-    return "It needs no permission."
+        return _NO_POLICY
+    return f"It was allowed: {decision['reason']}." if decision else "It needs no permission."
 
 
 def _denial(event: Event, decision: Decided) -> Explanation:
