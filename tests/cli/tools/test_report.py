@@ -8,6 +8,7 @@ from tests.cli.conftest import Stslab
 from tests.cli.run.test_status import record
 
 from stslab.home import private_folder
+from stslab.runner.journal.records import Entered, How
 from stslab.runner.journal.store import Journal
 
 
@@ -28,6 +29,16 @@ def test_each_format_goes_to_its_file(run: str, stslab: Stslab, tmp_path: Path) 
     assert junit.read_text().startswith("<?xml")
     assert stslab("report", run, "--html", "-").out == page.read_text()
     assert run in stslab("report").out
+
+
+def test_a_run_in_which_nothing_was_begun_does_not_hide_an_earlier_one(
+    run: str, stslab: Stslab, state: Path
+) -> None:
+    with Journal(state / "journal.sqlite") as journal:
+        journal.write(run, Entered("create-user", "0" * 64, How.PROMPT))
+        journal.begin(record("zz99zz99"))
+    assert f"run      {run}" in stslab("report").out
+    assert "zz99zz99" in stslab("report", "zz99zz99").out
 
 
 def test_a_learner_and_a_mask(run: str, stslab: Stslab) -> None:

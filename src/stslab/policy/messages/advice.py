@@ -63,7 +63,7 @@ def _left_open(message: Message) -> Iterator[str]:
     if message.gate is None:
         case = message.service or message.action.partition(":")[0]
         case = "token" if message.with_token else "role" if message.assumes_role else case
-        case = "decoded" if message.decoded else case
+        case = "decoded" if message.decoded else "" if message.resource == "*" else case
         texts = table("facts")["no gate"]
         yield texts.get(case, texts["other"])
     elif message.explicit is not None:

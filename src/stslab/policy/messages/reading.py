@@ -398,6 +398,7 @@ def _read(text: str) -> _Reading:
         service = "s3" if not frame.service and _S3_SAYS.search(text) else ""
         moved = _TRANSFER.search(text)
         resource = f"arn:aws:s3:::{moved['object']}" if moved else ""
+        resource = "*" if frame.operation == "ListBuckets" else resource  # it has no other
         return _Reading(
             _completed(Message(encoded=encoded, service=service, resource=resource), frame)
         )
