@@ -10,8 +10,8 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_CONSTRAINT := $(PIP_CONSTRAINT)
 export UV_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 # uv takes a third of pip's time; pip does it where uv can't, as behind an index that only pip knows.
-INSTALL = { test -x $(BIN)/uv && $(BIN)/uv pip install --python $(BIN)/python --editable "$$what"; } || \
-	$(BIN)/python -m pip install --editable "$$what"
+INSTALL = { test -x $(BIN)/uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --editable "$$what"; } || \
+	$(BIN)/python -m pip install --quiet --editable "$$what"
 # What the quick tests must reach of each package, in per cent: lines and branches.
 FLOORS := aws:85 kinds:96 lab:96 lesson:66 policy:97 render:60 runner:88 sandbox/state:90
 

@@ -86,6 +86,7 @@ def test_an_unknown_command_is_a_usage_error_that_suggests_one(stslab):
     assert said.code == 2
     assert "Did you mean 'run'?" in said.err
     assert said.out == ""
+    assert "Did you mean 'sandbox stop'?" in stslab("stop").err
 
 
 def test_an_unknown_flag_is_a_usage_error(stslab):

@@ -380,4 +380,9 @@ def test_codes_enable_a_device(machine):
         f" --authentication-code1 {codes[0]} --authentication-code2 {codes[1]}"
     )
     assert done.code == 0, done.err
-    assert machine.stslab("sandbox", "mfa", "none").code == 1
+    unknown = machine.stslab("sandbox", "mfa", "none")
+    assert (unknown.code, f"These exist: arn:aws:iam::{LEARNER}:mfa/phone" in unknown.err) == (
+        1,
+        True,
+    )
+    assert "running                  yes\n" in machine.stslab("sandbox", "status").out

@@ -9,6 +9,8 @@ import pytest
 from tests import programs
 from tests.e2e.machine import Machine
 
+from stslab.resources import bundled, text_of
+
 pytestmark = pytest.mark.slow
 
 COMPLETES = {
@@ -19,7 +21,11 @@ COMPLETES = {
 }
 BEFORE = {"zsh": "autoload -Uz compinit; compinit -u -D"}
 LOADS = {"fish": "stslab completion fish | source"}
-ANSWERS = {"bash": "cleanup", "fish": "cleanup\t", "zsh": "_stslab_completion"}
+ANSWERS = {
+    "bash": "cleanup",
+    "fish": "cleanup\tUndo everything, and prove it.",
+    "zsh": "_stslab_completion",
+}
 SHELLS = [pytest.param(name, marks=pytest.mark.needs(name)) for name in COMPLETES]
 
 
@@ -33,6 +39,16 @@ def test_tab_completes_a_command(shell: str, used: Machine) -> None:
     assert done.code == 0
     assert done.out.startswith(ANSWERS[shell]), done.said
     assert done.err == ""
+
+
+@pytest.mark.needs("fish")
+def test_the_line_for_fish_on_the_learners_page(used: Machine) -> None:
+    page = text_of(bundled() / "docs" / "learners.md")
+    line = next(each.partition("# fish: ")[2] for each in page.splitlines() if "# fish: " in each)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    script = f"{line}; echo $AWS_PROFILE"  # $SHELL is another: fish was begun in it
+    done = used.runs_in(str(programs.find("fish")), "-c", script, PATH=path, SHELL="/bin/bash")
+    assert (done.out, done.err) == ("admin\n", ""), done.said
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -21,7 +21,7 @@ def test_requests_gates_tasks_and_identities(opened: Open, machine: Machine) -> 
     assert "sts may assume the role, and no other role." in text
     watch.wait("sts may not assume the role yet", "admin   sts")
     assert machine.aws("s3", "ls", profile="sts").code != 0
-    watch.wait("s3:ListBuckets", "signature ✔ → identity policy ✘ (stopped here)", "stslab why")
+    watch.wait("s3:ListBuckets", "signature ✔ → identity policy ✘ (decided)", "stslab why")
     assert machine.stslab("run", "--yes", "--to", "assume-role").code == 0
     watch.wait("See what the session may do", "assumed (5", "min")
     machine.stop()

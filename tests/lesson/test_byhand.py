@@ -144,6 +144,17 @@ def test_a_session_lasts_as_long_as_the_task_says(account: InMemoryAccount) -> N
             assert any("but it lasts 60 minutes." in one for one in told.notes) is not done
 
 
+def test_the_time_that_is_shown_is_the_time_in_the_policy(account: InMemoryAccount) -> None:
+    with by_hand(account, "one-hour", "revoke") as (hand, stage):
+        shown = hand.runner.scope_to_show()["now"]
+        call(account, "embedded.MoveClock", By=90)
+        hand.runner.do(stage, 0)
+        role = hand.runner.scope()["work_name"]
+        put = call(account, "iam.GetRolePolicy", RoleName=role, PolicyName="RevokeOlderSessions")
+        assert shown in str(put["PolicyDocument"])
+        assert hand.runner.scope()["now"] > shown
+
+
 def test_a_policy_under_another_name_counts(account: InMemoryAccount) -> None:
     with by_hand(account, "external-id", "two-accounts") as (hand, stage):
         hand.runner.do(stage, 0)

@@ -239,7 +239,9 @@ def failure(error: Exception, *, local: bool) -> ports.Outcome:
 def no_credentials(error: Exception) -> CredentialsError:
     """The error for a learner whose credentials can't be used."""
     if isinstance(error, boto.ProfileNotFound):
-        return CredentialsError(f"{error}.", "The profiles are in ~/.aws/config and ~/.aws/credentials.")
+        return CredentialsError(
+            f"{error}.", "The profiles are in ~/.aws/config and ~/.aws/credentials."
+        )
     if isinstance(error, _SIGNED_OUT) or "Token has expired" in str(error):
         fix = "Sign in again (aws sso login --profile NAME), then repeat the command: it continues."
         return CredentialsError("Your sign-in (SSO) session has ended.", fix)

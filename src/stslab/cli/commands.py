@@ -3,7 +3,7 @@
 import importlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -78,7 +78,9 @@ class LazyGroup(click.Group):
         """The command that the arguments name. For an unknown one, suggest the nearest name."""
         name = args[0]
         if name not in self.entries and not name.startswith("-") and not ctx.resilient_parsing:
-            ctx.fail(f"There is no command {name!r}.{nearest(name, self.entries)}")
+            within = [full for full in _table() if full.endswith(f" {name}")]
+            near = nearest(within[0], within) if within else nearest(name, self.entries)
+            ctx.fail(f"There is no command {name!r}.{near}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -118,9 +120,9 @@ def looks() -> Iterator[click.Option]:
         )
 
 
-def nearest(name: str, names: Mapping[str, object]) -> str:
+def nearest(name: str, names: Iterable[str]) -> str:
     """A hint with the most similar name, or ""."""
     import difflib
 
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(name, list(names), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""

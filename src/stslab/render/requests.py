@@ -101,7 +101,7 @@ class RequestTable:
         marks = {"allows": signs.done, "denies": signs.failed}
         texts = []
         for gate in gates:
-            mark = f"{signs.failed} (stopped here)" if gate["decided"] else None
+            mark = f"{signs.failed} (decided)" if gate["decided"] else None
             texts.append(f"{gate['gate']} {mark or marks.get(gate['says'], signs.dot)}")
         return f" {signs.hint} ".join(texts)
 
@@ -154,7 +154,7 @@ def drawn(paper: Paper, status: "Status") -> Text:
         left = status.left(each)
         ends = f"{spoken(left)} left" if left is not None and left > 0 else "ended"
         identities.append(one_line(each.name if left is None else f"{each.name} ({ends})"))
-    lines.append(Text("   ".join(identities)))
+    lines.append(Text("   ".join(("profiles:", *identities))))
     for line in lines:
         line.truncate(paper.width, overflow="ellipsis")
     return Text("\n").join(lines)

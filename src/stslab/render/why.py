@@ -49,9 +49,13 @@ def show(paper: Paper, explained: _Explanation) -> None:
     paper.fields(_facts(request, decision), indent=2)
     paper.blank()
     paper.prose("Why", style="bold")
-    paper.prose(explained["why"], indent=2)
+    reason = f"{decision['reason']}." if decision else ""  # which the tree says too
+    why = explained["why"].removeprefix(f"Denied: {reason}").removeprefix(f"Denied {reason}")
+    if why:
+        paper.prose(why.strip(), indent=2)
     if decision:
-        paper.blank()
+        if why:
+            paper.blank()
         paper.decision(explain.retold(decision), indent=0 if paper.console.is_terminal else 2)
     _show_callers(paper, explained["callers"])
     if explained["changes"]:

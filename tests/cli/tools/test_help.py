@@ -34,6 +34,10 @@ def test_each_topic_is_a_short_page(topic: str, look: tuple[str, ...], stslab: S
     assert f"From docs/{TOPICS[topic][0]}" in said.out
 
 
+def test_in_a_pipe_a_table_has_two_columns(stslab: Stslab) -> None:
+    assert "\n3: a check did not hold\n" in stslab("help", "exit-codes").out
+
+
 def test_help_lists_the_topics(stslab: Stslab) -> None:
     said = stslab("help")
     assert all(f"\n  {name} " in said.out for name in TOPICS)

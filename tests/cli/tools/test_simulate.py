@@ -74,6 +74,7 @@ def test_a_policy_that_aws_manages_goes_by_its_arn(simulate):
     assert "note" not in allowed  # it has actions of services that AWS has closed
     refused = simulate(*ASKED, "--policy", f"{arn}s")
     assert "AWS has no managed policy" in str(refused.exception)
+    assert getattr(refused.exception, "hint", "") == f"Did you mean '{arn}'?"
 
 
 def test_a_resource_that_is_not_given_is_noted(simulate):
@@ -403,6 +404,7 @@ def test_policies_that_are_not_json_are_reported_plainly(tmp_path):
         (json.dumps(policy(allow())).encode("utf-16"), "It is UTF-16; save it as UTF-8."),
         (b"[" * 100_000, "It is nested too deeply."),
         (b'{"Statement": NaN}', "NaN is not a JSON value."),
+        (b'{"Statement": [\n{},\n]}', "A comma too many before ] at line 3, column 1."),
         (b"[\n1,\n2 3]", "Expecting ',' delimiter at line 3, column 3."),
     ):
         done = stslab(*ASKED, "--policy", "-", stdin=document, tmp_path=tmp_path)

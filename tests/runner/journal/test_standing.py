@@ -116,6 +116,18 @@ def test_attempts_are_kept_with_how_they_were_done(machine):
     claim = next(one for one in stands(machine).claims if one.stage == "attach-policy")
     assert (claim.verdict, claim.tries) == ("allowed", 2)
     assert stands(machine).remarks["asked_nobody"] == ("attach-policy",)
+    assert stands(machine).remarks["tried_again"] == ("attach-policy",)
+
+
+def test_whoever_stops_and_goes_on_has_begun_once(machine):
+    for stage in (None, "create-user"):  # the first time, it is stopped at its first step
+        with machine.process() as process:
+            process.runner.start_or_resume()
+            process.runner.begin_stage("create-user")
+            if stage:
+                process.runner.run_stage(stage)
+    assert len(stands(machine).stages[0].attempts) > 1
+    assert stands(machine).remarks["tried_again"] == ()
 
 
 def test_a_proved_claim_stays_proved_when_tried_again_later(machine):

@@ -9,9 +9,11 @@ from stslab.errors import CheckFailed, RunError
 from stslab.runner.events import (
     CheckFinished,
     RunFinished,
+    StageFinished,
 )
 from stslab.runner.journal.records import CheckRecord, RunState
 from stslab.runner.ports import Reason
+from stslab.runner.run.checks import compared
 from stslab.vocabulary import Gate
 
 
@@ -44,6 +46,25 @@ def refusing(machine, reason: Reason | None, **check) -> CheckRecord:
         for number in range(len(stage.steps)):
             process.runner.do(stage, number)
         return process.runner.prove(stage, 1)
+
+
+def test_equal_values_of_a_proof_are_counted():
+    data = {"Of": [["implicitDeny"] * 18, ["implicitDeny"] * 3]}
+    assert compared("Of[0] == `[]`", data) == "18 times implicitDeny"
+    assert compared("Of[1] == `[]`", data) == '["implicitDeny", "implicitDeny", "implicitDeny"]'
+
+
+def test_the_time_of_a_stage_is_from_its_begin_to_its_last_check(machine):
+    first = machine.lab.stages[0]
+    with machine.process() as process:
+        process.runner.start_or_resume()
+        stage = process.runner.begin_stage(first.id)
+        for number in range(len(stage.steps)):
+            process.runner.do(stage, number)
+        machine.clock.sleep(130)  # as a learner does
+        records = tuple(process.runner.prove(stage, at) for at in range(len(stage.checkpoint)))
+        process.runner.end_stage(stage, records)
+    assert machine.said(StageFinished)[-1].seconds >= 130
 
 
 IDENTITY, TRUST = Gate.IDENTITY, Gate.TRUST

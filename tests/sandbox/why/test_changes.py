@@ -412,7 +412,7 @@ def test_a_session_that_is_too_long_is_the_last_refusal_though_policies_allow_it
     found = explained(Home(account.folder.parent), "")
     assert found
     assert found["request"]["errorCode"] == "ValidationError"
-    assert found["why"].startswith("No policy decided it: ")
+    assert found["why"].startswith("No policy refused it: ")
     (change,) = found["changes"]
     assert "Ask for no longer than that" in " ".join(one["what"] for one in change["options"])
 
@@ -429,7 +429,7 @@ def test_an_error_after_a_refusal_is_explained_and_names_the_refusal(account):
     told = explained(home)
     assert told
     assert told["request"]["errorCode"] == "NoSuchEntity"
-    assert told["why"].startswith("No policy decided it: ")
+    assert told["why"].startswith("No policy refused it: ")
     assert told["why"].endswith(
         f"The last refusal was of iam:ListUsers: `stslab why {refusal}` explains it."
     )

@@ -16,6 +16,7 @@ from stslab.errors import UsageError
 from stslab.home import expanded, home
 
 _OFF = "off"
+_WORDS = {"True": "yes", "False": "no"}
 
 
 @click.group("sandbox", cls=LazyGroup)
@@ -100,7 +101,8 @@ def status(as_json: bool) -> None:
         return
     widest = max((len(name) for name in known), default=0)
     for name, value in known.items():
-        click.echo(f"{name:<{widest}}  {value}")
+        if value != "":
+            click.echo(f"{name:<{widest}}  {_WORDS.get(str(value), value)}")
 
 
 # -- its clock -----------------------------------------------------------------------------------

@@ -195,7 +195,7 @@ class Loop(AtPrompt):
             self.enter(intro, "removes it all")
             self.runner.begin_stage(stage.id)
             records = self.runner.clean_up(stage)
-            self.runner.end_stage(stage, records, 0.0)
+            self.runner.end_stage(stage, records)
             self.gone = tuple(record.says for record in records if record.held and not record.void)
             return
         first = None if self.hand or self.runner.missing_for(stage.id) else stage.steps[:1]
@@ -217,7 +217,7 @@ class Loop(AtPrompt):
                 self._step(stage, at, step, None if alone or at else intro)
         self.asks = self._to_be_asked(stage, 0)
         records = tuple(self._check(stage, at, check) for at, check in enumerate(stage.checkpoint))
-        self.runner.end_stage(stage, records, 0.0)
+        self.runner.end_stage(stage, records)
         after = self.table()
         changed = access.changed(before, after)
         if changed:
@@ -233,7 +233,7 @@ class Loop(AtPrompt):
         if self._unasked(stage, at):
             self.runner.do(stage, at)
             return
-        call = call_of(step, self.runner.scope())
+        call = call_of(step, self.runner.scope_to_show())
         line = self.here.command(call, step.identity)
         if step.call:
             self.verdict = self.decide(call.identity, call.service, call.operation, call.params)

@@ -100,4 +100,5 @@ def completion(ctx: click.Context, shell: str) -> None:
     completer = get_completion_class(shell)
     if completer is None:
         raise click.UsageError(f"There is no completion for {shell}.")
-    click.echo(completer(ctx.find_root().command, {}, "stslab", "_STSLAB_COMPLETE").source())
+    source = completer(ctx.find_root().command, {}, "stslab", "_STSLAB_COMPLETE").source()
+    click.echo(source.replace('split ","', 'split -m 1 ","'))  # in fish a description has commas

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stslab.cli.commands import nearest
 from stslab.cli.options import json_option, values
 from stslab.errors import MalformedPolicy, PolicyError, StslabError, UsageError
 
@@ -235,6 +236,9 @@ def _text(path: Path) -> str:
         found = aws_policies.find(str(path))
         if found is None:
             fix = "Print one of your own into a file: aws iam get-policy-version ..."
+            if ":aws:policy/" in str(path):
+                arns = [policy.arn for policy in aws_policies.all()]
+                fix = nearest(str(path), arns).strip() or "List them: aws iam list-policies"
             raise UsageError(f"AWS has no managed policy {path}.", fix)
         return found.versions[0].document
     text = "".join(_lines(path))

@@ -153,7 +153,9 @@ def json_problem(text: str, error: ValueError | RecursionError) -> str:
     if isinstance(error, json.JSONDecodeError):
         lines = text.count("\n", 0, len(text) - 1)
         where = f"line {error.lineno}, column {error.colno}" if lines else f"column {error.colno}"
-        return f"{error.msg.removesuffix(' at')} at {where}"
+        ends = text[: error.pos].rstrip()[-1:] + text[error.pos :].lstrip()[:1]
+        known = f"A comma too many before {ends[-1:]}" if ends in (",]", ",}") else error.msg
+        return f"{known.removesuffix(' at')} at {where}"
     if "integer string" in str(error):
         return "a number has too many digits"
     return str(error)

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from typing import IO, Any, TextIO, cast
 
 from rich.console import Console
+from rich.theme import Theme
 
 from stslab.render.text.symbols import in_words, is_unicode, plain
 
 _NARROWEST = 40
+_CODE = "cyan"  # rich's own has a black background, which blots a light terminal
 
 
 class PlainStream:
@@ -47,6 +49,7 @@ def make_console(stream: TextIO, *, environ: Mapping[str, str] | None = None) ->
         markup=False,
         emoji=False,
         highlight=False,
+        theme=Theme({"markdown.code": _CODE, "markdown.code_block": _CODE}),
         _environ=environ,
     )
     if console.width < _NARROWEST:  # noqa: PLR1730 - once set, it would not follow the terminal

@@ -286,7 +286,9 @@ def paragraphs(markdown: str) -> Iterator[str]:
         elif block.lstrip().startswith("|"):
             rows = [row for row in block.split("\n") if not _RULE.fullmatch(row)]
             cells = (map(str.strip, row.strip().strip("|").split("|")) for row in rows)
-            yield from (_bare(", ".join(filter(None, row))) for row in cells)
+            for first, *others in cells:
+                rest = ", ".join(filter(None, others))
+                yield _bare(": ".join(filter(None, (first, rest))))
         else:
             yield from (_bare(" ".join(item.split())) for item in _ITEM.split(block))
 

@@ -49,6 +49,10 @@ class Attempt(msgspec.Struct, frozen=True):
     outcome: StageState = StageState.STOPPED
     seconds: float | None = None
 
+    @property
+    def ended(self) -> bool:
+        return self.seconds is not None
+
 
 class Claim(msgspec.Struct, frozen=True):
     """A claim of the lab, with the try that proved it, or else the last one."""
@@ -115,7 +119,7 @@ class Standing(msgspec.Struct, frozen=True):
             "skipped": self._ids(lambda stage: stage.state is StageState.SKIPPED),
             "not_reached": self._ids(lambda stage: stage.state is StageState.AHEAD),
             "asked_nobody": self._ids(lambda it: it.done_by(How.YES, How.ALONE, How.BREAK)),
-            "tried_again": self._ids(lambda stage: len(stage.attempts) > 1),
+            "tried_again": self._ids(lambda it: any(each.ended for each in it.attempts[:-1])),
             "lab_changed": self._ids(lambda it: any(each.lab != lab for each in it.attempts)),
         }
 

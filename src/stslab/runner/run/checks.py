@@ -41,6 +41,7 @@ class Finding(msgspec.Struct, frozen=True):
     void: bool = False
 
 
+_FEW = 3  # equal values that a proof lists
 _NEVER_MADE = Finding(held=True, proof="this run never made it", void=True)
 
 
@@ -322,10 +323,17 @@ def compared(expression: str, data: Data) -> str:
     body = data.get("Body")
     if isinstance(body, str):  # an object's content is kept out of journals and reports
         data = {**data, "Body": f"({len(body)} characters)"}
-    found = {_written(path): text_or_json(_found(path, data)) for path in _paths(tree)}
+    found = {_written(path): _told(_found(path, data)) for path in _paths(tree)}
     parts = (f"{name} = {value}" if name else value for name, value in found.items())
     text = "; ".join(parts) or "it holds"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _told(value: object) -> str:
+    """The value; of a long list of the same values, how many there are."""
+    if isinstance(value, list) and len(value) > _FEW and value.count(value[0]) == len(value):
+        return f"{len(value)} times {text_or_json(value[0])}"
+    return text_or_json(value)
 
 
 def _paths(tree: Tree) -> Iterator[Tree]:

@@ -67,7 +67,8 @@ class Runner:
         self._live = live_names(lab)
         self._open_run: _Open | None = None
         self._basis: ports.Data = {}
-        self._started = self._now()
+        self._shown: ports.Data = {}
+        self._started = self._entered = self._now()
 
     # The run
 
@@ -159,7 +160,14 @@ class Runner:
     def scope(self) -> ports.Data:
         """The names that the run knows now, for a lab's expressions."""
         known = scope(self._basis, self.past.saved(), self.past.profiles())
-        return {**known, **dict(live(self._lab, self._calls, known, self._live))}
+        return {**known, **dict(live(self._lab, self._calls, known, self._live)), **self._shown}
+
+    def scope_to_show(self) -> ports.Data:
+        """The scope for a step on the screen. Its time stays until a step is done."""
+        self._shown = {}
+        known = self.scope()
+        self._shown = {name: known[name] for name in ("now",) if name in known}
+        return known
 
     def _configure(self) -> None:
         if self._lab.profiles:
@@ -200,7 +208,7 @@ class Runner:
             CheckFailed: The checkpoint does not hold.
             UndoIncomplete: It is the cleanup stage, and something is left.
         """
-        stage, started = self.begin_stage(stage_id), self._now()
+        stage = self.begin_stage(stage_id)
         self.restore(stage_id)
         if stage.cleanup:
             tried = self.clean_up(stage)
@@ -208,7 +216,7 @@ class Runner:
             for number in range(len(stage.steps)):
                 self.do(stage, number)
             tried = tuple(self.prove(stage, number) for number in range(len(stage.checkpoint)))
-        self.end_stage(stage, tried, self._now() - started)
+        self.end_stage(stage, tried)
         return tried
 
     def begin_stage(self, stage_id: str) -> Stage:
@@ -222,6 +230,7 @@ class Runner:
                 f"Do them first: stslab step {stage.id} --with-needed.",
             )
         self._journal.write(self._run, records.Entered(stage.id, self._lab.sha256, self._how))
+        self._entered = self._now()
         self._calls.emit(stage_started(self._lab, stage))
         return stage
 
@@ -241,8 +250,9 @@ class Runner:
         others = (number for number in numbers if number not in calling)
         return (*tried, *(checks.prove(stage, number) for number in others))
 
-    def end_stage(self, stage: Stage, tried: tuple[CheckRecord, ...], seconds: float) -> None:
+    def end_stage(self, stage: Stage, tried: tuple[CheckRecord, ...]) -> None:
         """Journal the checkpoint's result and time; CheckFailed if it does not hold."""
+        seconds = self._now() - self._entered
         held = all(record.held for record in tried)
         bodies: list[records.Body] = [records.StageRecord(stage.id, held, seconds)]
         if stage.cleanup and held:  # finished, or just cleaned if stages were skipped
@@ -296,6 +306,7 @@ class Runner:
         """Do one step (``number`` from 0), or the rest of it; RunError if its call fails."""
         with self._placed(stage.steps[number]):
             self._open.steps.do(stage, number, quietly=quietly)
+        self._shown = {}
         self._configure()
 
     def try_claim(self, stage: Stage, number: int) -> CheckRecord:

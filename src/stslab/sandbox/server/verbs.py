@@ -105,9 +105,11 @@ def _end_session(account: Holder, request: ControlRequest) -> Answer:
 def _mfa_code(account: Holder, request: ControlRequest) -> Answer:
     """The code that the MFA device of ``?serial=`` shows now, and the next one."""
     view, serial = account.inside.state.snapshot, request.arguments.get("serial", "")
-    device = next((one for one in view.everywhere(MfaDevice) if one.serial == serial), None)
+    devices = {one.serial: one for one in view.everywhere(MfaDevice)}
+    device = devices.get(serial)
     if device is None:
-        raise SandboxError(f"There is no virtual MFA device {serial!r}.")
+        there = f"These exist: {', '.join(devices)}." if devices else ""
+        raise SandboxError(f"There is no virtual MFA device {serial!r}.", there)
     step = max(mfa.step_of(view.now()), device.last_step + 1, *(one + 1 for one in device.used))
     codes = [mfa.code(device.seed, step), mfa.code(device.seed, step + 1)]
     return {"serial": serial, "code": codes[0], "codes": codes}

@@ -20,7 +20,7 @@ Advice = Sequence[tuple[str, Sequence[Option]]]
 """For each layer, the options that help."""
 _ON_OBJECT = re.compile("(?!List).*Object.*")
 _NO_POLICY = (
-    "No policy decided it: the call itself is wrong, or a rule of the service refused it. "
+    "No policy refused it: the call itself is wrong, or a rule of the service refuses it. "
     "AWS's message says which."
 )
 _NO_ROLE = (
