@@ -11,6 +11,9 @@ import pytest
 from tests.e2e.machine import Machine
 from tests.e2e.screen import Open, Terminal
 
+from stslab.lab.reading.listing import headers
+from stslab.resources import labs_folder
+
 pytestmark = pytest.mark.slow
 
 OBJECTS = "d-88b1"
@@ -164,6 +167,11 @@ def test_the_list(machine: Machine) -> None:
     first = next(row for row in rows if row["lab"] == "assume-role")
     assert {"id": "auditors", "derived": False}.items() <= first.items()
     assert all({*row} == {"id", "lab", "title", "derived"} for row in rows)
+    labs = list(dict.fromkeys(row["lab"] for row in rows))
+    assert labs == [each.id for each in headers(labs_folder()) if each.id in labs]  # the course's
+    titles = [row["title"] for row in rows if row["derived"]]
+    assert max(title.count(" can't ") for title in titles) == 2
+    assert any(" other calls are refused too" in title for title in titles)
     assert "derived" in machine.stslab("break", "who-am-i", "--list").out
     for wrong in (("--fault", "a", "--seed", "1"), ("--json",), ()):
         assert machine.stslab("break", *wrong).code == 2

@@ -48,6 +48,7 @@ class _Kind(msgspec.Struct, frozen=True):
 
 
 _KINDS = rows("policies", _Kind)
+_FEW = 2  # refusals that a report names
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -277,10 +278,9 @@ def _label(text: str) -> str:
 
 def _symptom(lost: Iterable[access.CellState]) -> str:
     """A colleague's report of what no longer works."""
-    by_caller: dict[str, list[str]] = {}
-    for cell in lost:
-        by_caller.setdefault(cell.who, []).append(cell.says)
-    refused = [f"{who} can't {' or '.join(says)}" for who, says in by_caller.items()]
+    refused = [f"{cell.who} can't {cell.says}" for cell in lost]
+    if len(refused) > _FEW:
+        refused[1:] = [f"{len(refused) - 1} other calls are refused too"]
     return f"Since this morning {', and '.join(refused)}, and nobody knows of a change."
 
 

@@ -23,8 +23,8 @@ def test_each_item_is_a_paragraph():
 
 def test_a_table_is_its_rows():
     assert list(paragraphs("| code | means |\n| --- | --- |\n| 0 | done |")) == [
-        "code, means",
-        "0, done",
+        "code: means",
+        "0: done",
     ]
 
 

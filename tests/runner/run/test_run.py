@@ -50,8 +50,10 @@ def refusing(machine, reason: Reason | None, **check) -> CheckRecord:
 
 def test_equal_values_of_a_proof_are_counted():
     data = {"Of": [["implicitDeny"] * 18, ["implicitDeny"] * 3]}
-    assert compared("Of[0] == `[]`", data) == "18 times implicitDeny"
-    assert compared("Of[1] == `[]`", data) == '["implicitDeny", "implicitDeny", "implicitDeny"]'
+    assert compared("Of[0] == `[]`", data) == "Of = 18 times implicitDeny"
+    assert compared("Of[1] == `[]`", data).endswith(
+        '["implicitDeny", "implicitDeny", "implicitDeny"]'
+    )
 
 
 def test_the_time_of_a_stage_is_from_its_begin_to_its_last_check(machine):

@@ -20,7 +20,7 @@ from stslab.cli.run.prompt import Quit, Skip
 from stslab.cli.workspace import Workspace, load_lab, open_workspace
 from stslab.errors import RunError, UsageError
 from stslab.lab.model import Lab
-from stslab.lab.reading.listing import find
+from stslab.lab.reading.listing import find, headers
 from stslab.lesson import access
 from stslab.lesson.faults import Faults
 from stslab.lesson.verdict import UNKNOWN
@@ -29,7 +29,7 @@ from stslab.render.report.text import result
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
-from stslab.resources import bundled_labs
+from stslab.resources import labs_folder
 from stslab.runner.journal.records import Broken, Fault, FaultState, How
 from stslab.runner.report import ReportedFault, fault_of
 from stslab.sandbox.api.identifiers import PARTNER
@@ -151,23 +151,22 @@ def _worked(loop: Loop, faults: Faults, stands: Broken) -> Broken:
 
 
 def list_faults(lab: str, *, as_json: bool) -> None:
-    rows = []
-    for path in [find(lab)] if lab else bundled_labs():
+    """List them lab by lab, in the course's order: the proofs take a while."""
+    rows, width = [], shutil.get_terminal_size().columns
+    for path in [find(lab)] if lab else [each.path for each in headers(labs_folder())]:
         loaded = load_lab(path)
         if sys.stderr.isatty():
             click.echo(f"{loaded.id}: proving which faults can be found and fixed ...", err=True)
         for fault in offered(loaded):
             told = {"title": fault.title, "derived": fault.derived}
             rows.append({"id": fault.id, "lab": loaded.id, **told})
+            if not as_json:
+                click.echo(f"{fault.id}  ({loaded.id}{', derived' if fault.derived else ''})")
+                click.echo(click.wrap_text(fault.title, width, "  ", "  "))
     if as_json:
         click.echo(json.dumps(rows, indent=2))
-        return
-    if not rows:
+    elif not rows:
         click.echo("No fault can be proved: declare one, or add an `access` table.", err=True)
-    width = shutil.get_terminal_size().columns
-    for row in rows:
-        click.echo(f"{row['id']}  ({row['lab']}{', derived' if row['derived'] else ''})")
-        click.echo(click.wrap_text(str(row["title"]), width, "  ", "  "))
 
 
 def offered(lab: Lab) -> list[Fault]:
