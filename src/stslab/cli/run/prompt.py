@@ -36,7 +36,7 @@ _POLL = 0.3  # seconds
 _DIGITS = "0123456789"
 _FILLED_IN = "Enter runs it. Typing replaces it; the arrow keys edit it.\n"
 WORDS: Mapping[str, str] = {
-    "why": "explain the last refusal",
+    "why": "explain the last failure",
     "hint": "a nudge, then a pointer, then the command",
     "solve": "do it for me",
     "access": "who can do what",

@@ -352,7 +352,8 @@ class Runner:
         self._journal.write(
             self._run, records.Entered(stage_id, self._lab.sha256, How.HAND), *tried
         )
-        self.end_stage(stage, tried, 0.0)
+        self._entered = self._now()
+        self.end_stage(stage, tried)
         return True
 
     # What they share
