@@ -170,8 +170,8 @@ def test_the_list(machine: Machine) -> None:
     labs = list(dict.fromkeys(row["lab"] for row in rows))
     assert labs == [each.id for each in headers(labs_folder()) if each.id in labs]  # the course's
     titles = [row["title"] for row in rows if row["derived"]]
-    assert max(title.count(" can't ") for title in titles) == 2
-    assert any(" other calls are refused too" in title for title in titles)
+    assert max(map(len, titles)) < 200
+    assert any("and more is refused too" in title for title in titles)
     assert "derived" in machine.stslab("break", "who-am-i", "--list").out
     for wrong in (("--fault", "a", "--seed", "1"), ("--json",), ()):
         assert machine.stslab("break", *wrong).code == 2

@@ -278,9 +278,11 @@ def _label(text: str) -> str:
 
 def _symptom(lost: Iterable[access.CellState]) -> str:
     """A colleague's report of what no longer works."""
-    refused = [f"{cell.who} can't {cell.says}" for cell in lost]
-    if len(refused) > _FEW:
-        refused[1:] = [f"{len(refused) - 1} other calls are refused too"]
+    cells, by_caller = tuple(lost), dict[str, list[str]]()
+    for cell in cells[:_FEW]:
+        by_caller.setdefault(cell.who, []).append(cell.says)
+    refused = [f"{who} can't {' or '.join(says)}" for who, says in by_caller.items()]
+    refused += ["more is refused too"] if len(cells) > _FEW else []
     return f"Since this morning {', and '.join(refused)}, and nobody knows of a change."
 
 
