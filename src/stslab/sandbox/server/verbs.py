@@ -5,7 +5,6 @@ What only some verbs need (certificates, XML) is imported when it is first used.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from types import ModuleType
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -317,11 +316,13 @@ def _issuer(account: Holder, request: ControlRequest) -> Answer:
 
 def _metadata(account: Holder, request: ControlRequest) -> Answer:
     """The SAML metadata of ``{"issuer": entity id}``, the account's own by default."""
-    minting, provider = _provider(account, request)
+    provider = _provider(account, request)
+    from stslab.sandbox.federation.saml import minting
+
     return {"issuer": provider.entity_id, "metadata": minting.metadata(provider)}
 
 
-class _Assertion(msgspec.Struct, omit_defaults=True):
+class _Assertion(msgspec.Struct):
     """Texts, whole numbers of seconds (86400 at most), and attributes: values by name."""
 
     issuer: str | None = None
@@ -330,10 +331,10 @@ class _Assertion(msgspec.Struct, omit_defaults=True):
     session_name: str = ""
     attributes: dict[str, str | int | list[str | int]] = {}
     subject: str | None = None
-    subject_format: str | None = None
-    recipient: str | None = None
-    audience: str | None = None
-    seconds: _Seconds | None = None
+    subject_format: str = names.PERSISTENT
+    recipient: str = names.SIGN_IN
+    audience: str = names.AUDIENCE
+    seconds: _Seconds = 300
     session_seconds: _Seconds | None = None
 
 
@@ -345,7 +346,9 @@ def _assertion(account: Holder, request: ControlRequest) -> Answer:
     one, such as ``PrincipalTag:Team`` or ``eduPersonAffiliation``.
     """
     body = _read(request, _Assertion)
-    minting, provider = _provider(account, request)
+    provider = _provider(account, request)
+    from stslab.sandbox.federation.saml import minting
+
     attributes: dict[str, list[str]] = {}
     if body.role and body.provider:
         attributes[names.ROLE] = [f"{body.role},{body.provider}"]
@@ -353,24 +356,30 @@ def _assertion(account: Holder, request: ControlRequest) -> Answer:
         attributes[names.SESSION_NAME] = [body.session_name]
     for name, value in body.attributes.items():
         attributes[names.whole(name)] = [*map(str, value if isinstance(value, list) else [value])]
-    subject = body.session_name if body.subject is None else body.subject
-    options = {name: getattr(body, name) for name in minting.response.__kwdefaults__}
-    given = {name: value for name, value in options.items() if value is not None}
     try:
-        now = account.inside.state.now()
-        minted = minting.response(provider, now, subject, attributes, **given)
+        minted = minting.response(
+            provider,
+            account.inside.state.now(),
+            body.session_name if body.subject is None else body.subject,
+            attributes,
+            subject_format=body.subject_format,
+            recipient=body.recipient,
+            audience=body.audience,
+            seconds=body.seconds,
+            session_seconds=body.session_seconds,
+        )
     except ValueError as error:
         raise SandboxError("The assertion would have a character that XML can't hold.") from error
     return {"issuer": provider.entity_id, "assertion": minted}
 
 
-def _provider(account: Holder, request: ControlRequest) -> tuple[ModuleType, IdentityProvider]:
+def _provider(account: Holder, request: ControlRequest) -> IdentityProvider:
     if not saml.installed():
         raise SandboxError(saml.LACKING, f"Install them: {saml.INSTALL}")
     from stslab.sandbox.federation.saml import minting
 
     with account.inside.state.transaction() as tx:
-        return minting, minting.provider_of(tx, str(request.body.get("issuer") or minting.OWN))
+        return minting.provider_of(tx, str(request.body.get("issuer") or minting.OWN))
 
 
 _VERBS: Mapping[str, Callable[[Holder, ControlRequest], Answer]] = {

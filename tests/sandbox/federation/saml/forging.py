@@ -27,7 +27,18 @@ def response(
     subject: str = "ana",
 ) -> Any:
     """A response as an element; ``whole``: it is signed instead of its assertion."""
-    root = read(minting.response(provider, now, subject, attributes or {}))
+    minted = minting.response(
+        provider,
+        now,
+        subject,
+        attributes or {},
+        subject_format=names.PERSISTENT,
+        recipient=names.SIGN_IN,
+        audience=names.AUDIENCE,
+        seconds=300,
+        session_seconds=None,
+    )
+    root = read(minted)
     if not whole:
         return root
     remove_signature(root.find("a:Assertion", NS))

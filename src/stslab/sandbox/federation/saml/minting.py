@@ -57,11 +57,11 @@ def response(
     subject: str,
     attributes: Mapping[str, Sequence[str]],
     *,
-    subject_format: str = names.PERSISTENT,
-    recipient: str = names.SIGN_IN,
-    audience: str = names.AUDIENCE,
-    seconds: int = 300,
-    session_seconds: int | None = None,
+    subject_format: str,
+    recipient: str,
+    audience: str,
+    seconds: int,
+    session_seconds: int | None,
 ) -> str:
     """A signed response, in base64. ValueError: a text has a character that XML can't hold.
 
