@@ -12,7 +12,7 @@ from stslab.lab.model import Change
 from stslab.lesson.access import CellState
 from stslab.lesson.questions import Answer, Question
 from stslab.lesson.verdict import GateReading, Verdict
-from stslab.render.lesson.scenes import Answered, Done, Matrix, Scene
+from stslab.render.lesson.scenes import Answered, Done, Matrix, Scene, in_brief
 from stslab.render.terminal.paper import Paper
 from stslab.runner.ports import Data
 from stslab.vocabulary import Gate
@@ -36,13 +36,13 @@ def drawn(scene: Scene, width: int = 80) -> str:
             {RESOURCE: SILENT, IDENTITY: ALLOWS, BOUNDARY: SILENT},
             {BOUNDARY},
             {RESOURCE},
-            "It is true that the policy of it did not allow it. That alone refuses nothing here",
+            "It is true that the policy of it did not allow it, but that alone refuses nothing here.",
         ),
         ({RESOURCE: SILENT, IDENTITY: ALLOWS}, set(), {RESOURCE}, "It is true that the policy of"),
         # A sentence would only repeat the answer, or could be untrue.
         ({RESOURCE: ALLOWS, BOUNDARY: SILENT}, {BOUNDARY}, {RESOURCE}, ""),
         ({TRUST: ALLOWS, IDENTITY: SILENT}, {IDENTITY}, {TRUST}, ""),
-        ({RESOURCE: SILENT, IDENTITY: SILENT}, {IDENTITY}, {RESOURCE}, ""),
+        ({RESOURCE: SILENT, IDENTITY: SILENT}, {IDENTITY}, {RESOURCE}, "It is true that the policy"),
         ({TRUST: SILENT, IDENTITY: SILENT}, {TRUST, IDENTITY}, {TRUST}, "That is half of it: the"),
     ],
 )  # fmt: skip
@@ -75,10 +75,15 @@ def test_why_a_wrong_answer_is_wrong(
 def test_what_aws_answers_is_shown_in_a_few_lines(answer: Data, says: list[str]) -> None:
     told = Verdict(True, (), (), (GateReading(IDENTITY, ALLOWS, False),))
     question = Question((Answer(1, "Allowed", frozenset()),), 1)
-    scene = Answered("me", "it", question, 1, told, True, "", "", answer=answer, title="Call")
+    scene = Answered(
+        "me", "it", question, 1, told, True, "", "", answer=in_brief(answer), title="Call"
+    )
     rows = drawn(scene).split("\n")
     assert [row for row in rows if row.startswith((" AWS", " " * 11))] == says
-    assert len(drawn(replace(scene, answer={"Body": "many " * 900})).split("\n")) < len(rows) + 6
+    assert (
+        len(drawn(replace(scene, answer=in_brief({"Body": "many " * 900}))).split("\n"))
+        < len(rows) + 6
+    )
 
 
 def test_what_went_well_is_shortened_to_what_was_made() -> None:

@@ -127,9 +127,7 @@ class Loop(AtPrompt):
                 stage = numbers.get(entered.argument) or self.lab.stage(entered.argument)
                 if stage or not entered.word:
                     return stage
-                of = f"There is no stage {entered.argument}. The stages are 1 to {len(numbers)}."
-                advice = f"Add the number of a stage, as in: begin {middle}"
-                self.screen.say(of if entered.argument else advice)
+                self.screen.say(f"The stages are 1 to {len(numbers)}, as in: begin {middle}")
 
     def _quickly(self, stage: Stage) -> None:
         self.screen.say(f"{stage.title} ...")
@@ -362,8 +360,7 @@ class Loop(AtPrompt):
             record.held,
             message,
             check.because or "",
-            message if record.denied else "",
-            self.runner.answer,
+            message if record.denied else scenes.in_brief(self.runner.answer),
             title=asking.title,
         )
         if said is not None and said != question.right:

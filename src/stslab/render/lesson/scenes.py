@@ -31,8 +31,7 @@ _LABEL = 28
 _GAP = 2
 _NARROWEST, _WIDEST = 7, 14
 """The width of a caller's column in the access table."""
-_GIVING = (Gate.RESOURCE, Gate.TRUST, Gate.IDENTITY)
-"""Gates whose policies give a permission; the others only limit."""
+_SAID = "AWS said: "
 _MEMBERS, _LONGEST = 3, 160  # of an answer: how many are shown, and characters of each
 _FIND_OUT = (
     "Find out why and fix it, here or in another terminal. `why` explains a little more each time;"
@@ -213,8 +212,7 @@ class Answered(Scene, frozen=True):
     held: bool
     message: str
     because: str
-    refusal: str = ""  # AWS's message if it refused
-    answer: Data = {}  # what AWS answered if it did not, without secrets
+    answer: str = ""  # AWS's: the message if it refused, else :func:`in_brief`
 
     def body(self, paper: Paper) -> None:
         said, right = map(self.question.answer, (self.said, self.question.right))
@@ -223,12 +221,9 @@ class Answered(Scene, frozen=True):
             paper.line("done", "You said so.", indent=1)
         elif said:
             paper.line("failed", f"You said: {said.text}.", indent=1, style="magenta")
-        if self.refusal:
+        if self.answer:
             paper.blank()
-            paper.prose(f"AWS said: {self.refusal}", indent=1, style="dim")
-        elif self.answer:
-            paper.blank()
-            paper.prose(_in_brief(self.answer), indent=1, lead="AWS said:", style="dim")
+            paper.prose(f"{_SAID}{self.answer}", indent=1, style="dim")
         paper.blank()
         unbelieved = Gate.SIGNATURE in self.verdict.by
         gates = [GateReading(Gate.SIGNATURE, "is not accepted", decided=True)]
@@ -271,9 +266,8 @@ class Answered(Scene, frozen=True):
 
         if said is None or (not said and not by):
             return "Policies are one thing; the limits of the service itself are another."
-        allowing = [gate for gate, says in results.items() if says == "allows"]
         if not said:
-            too = " too" if allowing else ""
+            too = " too" if "allows" in results.values() else ""
             denied = any(results.get(gate) == "denies" for gate in by)
             verb = "did not deny it" if denied else f"allowed it{too}"
             return f"You would be right if {named(by)} {verb}."
@@ -281,16 +275,14 @@ class Answered(Scene, frozen=True):
         if not wrong:
             half = named(gate for gate in by if gate not in said)
             return f"That is half of it: {half} did not allow it."
-        gives = named(gate for gate in allowing if gate in _GIVING)
-        if not gives or any(results.get(gate) != "does not allow" for gate in wrong):
+        if any(results[gate] != "does not allow" for gate in wrong):
             return ""
         return (
-            f"It is true that {named(wrong)} did not allow it. That alone refuses nothing here,"
-            f" since the permission comes from {gives}."
+            f"It is true that {named(wrong)} did not allow it, but that alone refuses nothing here."
         )
 
 
-def _in_brief(answer: Data) -> str:
+def in_brief(answer: Data) -> str:
     """AWS's answer in a few lines: an object's text, the names in its lists, or its members."""
     lists = {name: value for name, value in answer.items() if isinstance(value, list)}
     shown = {"Body": answer["Body"]} if "Body" in answer else lists or answer
@@ -298,7 +290,8 @@ def _in_brief(answer: Data) -> str:
         f"{name}: {', '.join(text_or_json(_named(one)) for one in listed(value)) or 'none'}"
         for name, value in [*shown.items()][:_MEMBERS]
     )
-    return "\n".join(shorten(line, _LONGEST, placeholder=" ...") for line in lines)
+    below = f"\n{' ' * len(_SAID)}"
+    return below.join(shorten(line, _LONGEST, placeholder=" ...") for line in lines)
 
 
 def _named(part: Any) -> Any:

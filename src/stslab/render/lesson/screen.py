@@ -26,8 +26,7 @@ _LEAD = 1
 _LEAST = 10
 _SHORTER: Mapping[str, Callable[[Any], Any]] = {
     "before": Done.brief,
-    "refusal": lambda _: "",
-    "answer": lambda _: {},
+    "answer": lambda _: "",
     "brief": lambda _: True,
 }
 """How the parts of a scene are shortened, in this order."""
