@@ -335,7 +335,8 @@ def test_an_account_that_ended_meanwhile_is_started_again(opened: Open, machine:
     third.wait("list all buckets   ·", "denied")
 
 
-def test_every_word_at_a_question(opened: Open) -> None:
+def test_every_word_at_a_question(opened: Open, machine: Machine) -> None:
+    assert machine.aws("s3", "ls", "--no-sign-request").code  # before the run: no matter of `why`
     terminal = opened("run")
     to_the_first_question(terminal)
     for word, shows in WORDS.items():
