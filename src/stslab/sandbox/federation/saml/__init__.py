@@ -4,8 +4,6 @@ Modules that read or write XML need lxml and signxml, which the extra ``stslab[s
 They are imported only when used, after :func:`installed` or :func:`require`.
 """
 
-from importlib.util import find_spec
-
 from stslab.sandbox.api.model import ApiFault
 
 LACKING = "SAML needs the libraries signxml and lxml, which are not installed."
@@ -13,7 +11,12 @@ INSTALL = "pip install 'stslab[saml]'"
 
 
 def installed() -> bool:
-    return find_spec("lxml") is not None and find_spec("signxml") is not None
+    try:
+        import lxml  # noqa: F401
+        import signxml  # noqa: F401
+    except ModuleNotFoundError:
+        return False
+    return True
 
 
 def require() -> None:
