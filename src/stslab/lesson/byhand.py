@@ -83,7 +83,7 @@ class ByHand:
         adopted, differing = self._adopted(stage)
         done = {*self.runner.stages_done, stage.id}
         cells = access.table(self.lab, done, self.runner.scope(), self.decide)
-        lacking = tuple(self._lacking(stage, cells))
+        lacking = tuple(missing(cells, {(each.cell, each.identity) for each in stage.changes}))
         by_hand = {at for at, _ in tasks_of(stage)}
         reached = bool(stage.changes) and not lacking
         made = adopted >= by_hand
@@ -192,17 +192,6 @@ class ByHand:
             cell.verdict.allowed == cell.expected.allowed for cell in about
         )
 
-    def _lacking(self, stage: Stage, cells: Collection[access.CellState]) -> Iterator[str]:
-        """The cells of the stage's changes that are not as expected, and others too wide."""
-        own = {(change.cell, change.identity) for change in stage.changes}
-        for cell in cells:
-            if cell.key not in own:
-                if cell.too_wide:
-                    yield f"{_WIDE}{cell.who} may {cell.says}."
-            elif cell.verdict.allowed != cell.expected.allowed:
-                may = "may" if cell.expected.allowed else "may not"
-                yield f"This must hold too: {cell.who} {may} {cell.says}."
-
     def _holds(self, stage: Stage, number: int, check: Check) -> bool:
         """Whether a check holds. A refusal is not provoked: the log belongs to the learner."""
         if not check.fails:
@@ -241,6 +230,17 @@ def task_text(lab: Lab, step: Step) -> str:
 
 def _file(lab: Lab, name: str) -> Path:
     return (lab.path.parent / name).resolve()
+
+
+def missing(cells: Iterable[access.CellState], own: Collection[access.Key]) -> Iterator[str]:
+    """The ``own`` cells that are not as expected, and others that are too wide."""
+    for cell in cells:
+        if cell.key not in own:
+            if cell.too_wide:
+                yield f"{_WIDE}{cell.who} may {cell.says}."
+        elif cell.verdict.allowed != cell.expected.allowed:
+            may = "may" if cell.expected.allowed else "may not"
+            yield f"This must hold too: {cell.who} {may} {cell.says}."
 
 
 def _has_to_hold(check: Check) -> str:

@@ -1,6 +1,5 @@
 """The state of a run for ``stslab watch``: its current stage and tasks, and what is missing."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +8,7 @@ import msgspec
 
 from stslab.lab.model import Lab
 from stslab.lesson import access
-from stslab.lesson.byhand import task_text, tasks_of
+from stslab.lesson.byhand import missing, task_text, tasks_of
 from stslab.lesson.verdict import Decide
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import MADE, FaultState, How, RunRecord
@@ -28,7 +27,7 @@ class Now(msgspec.Struct, frozen=True):
     number: int
     of: int
     tasks: tuple[tuple[str, bool], ...] = ()  # the stage's tasks, and whether each is done
-    missing: tuple[str, ...] = ()  # calls not allowed yet, or allowed that should not be
+    missing: tuple[str, ...] = ()  # what does not hold yet, in sentences
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -68,22 +67,13 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
     stage = (lab.stage(fault.after) if fault else None) or stage
     done = held if fault else {*held, stage.id}
     about = fault.cells if fault else [(one.cell, one.identity) for one in stage.changes]
-    missing = tuple(_missing(access.table(lab, done, known, decide), {*about}))
+    lacking = tuple(missing(access.table(lab, done, known, decide), {*about}))
     if fault:
         title, how = "Find the fault, and fix it", str(How.BREAK)
-        tasks = [(fault.title, not missing)]
+        tasks = [(fault.title, not lacking)]
     else:
         title, how = stage.title, ways.get(stage.id, "")
         made = {(one.intent.stage, one.intent.step) for one in past.entries() if one.state in MADE}
         tasks = [(task_text(lab, step), (stage.id, at) in made) for at, step in tasks_of(stage)]
     number, of = lab.stages.index(stage) + 1, len(lab.stages)
-    return Now(run.id, lab.id, how, stage.id, title, number, of, tuple(tasks), missing)
-
-
-def _missing(cells: tuple[access.CellState, ...], about: set[access.Key]) -> Iterator[str]:
-    """The cells in ``about`` that should be allowed and aren't, and all that are too wide."""
-    for cell in cells:
-        if cell.too_wide:
-            yield f"{cell.who} may {cell.says}, but should not"
-        elif cell.expected.allowed and not cell.verdict.allowed and cell.key in about:
-            yield f"{cell.who} may not {cell.says} yet"
+    return Now(run.id, lab.id, how, stage.id, title, number, of, tuple(tasks), lacking)
