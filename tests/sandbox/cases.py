@@ -5,6 +5,8 @@ the page of AWS's documentation that says so (`source`), the `given` setups, and
 
     {as: admin, call: iam.CreateUser, with: {UserName: u-${{ n }}}, save: {arn: User.Arn}}
     {as: admin, call: iam.GetUser, with: {...}, fails: NoSuchEntity, message: cannot be found}
+    {as: user, call: iam.GetUser, with: {...}, fails: AccessDenied, find: {id: "id: (.+)$"}}
+    {as: user, call: iam.CreateRole, with: {...}, fails: AccessDenied, message: action, whole: true}
     {as: admin, call: iam.GetUser, with: {...}, expect: "User.Path == '/'"}
     {as: admin, call: iam.CreateAccessKey, ..., keys: {user: AccessKey}}   # a new identity
     {call: s3.HeadBucket, region: eu-west-1, ...}         # signed for this region, not redirected
@@ -20,12 +22,14 @@ the page of AWS's documentation that says so (`source`), the `given` setups, and
 
 `${{ ... }}` is JMESPath over what is known: `n` (fresh), `account`, `partner`, `now`, and what
 was saved. A mapping given for a parameter that is text is sent as JSON. Without `fails`, a call
-must succeed; `fails` and `message` (a part of it) must both hold.
+must succeed; `fails` and `message` (a part of it; its end, if `whole`) must both hold; `find` saves
+the group of a pattern in the message.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -236,6 +240,11 @@ class _Run:
         assert code == wanted, f"{code}: {said}"
         part = resolve(step.get("message", ""), self._scope)
         assert part in said, f"{part!r} is not in {said!r}"
+        assert not step.get("whole") or said.endswith(part), said
+        for name, pattern in step.get("find", {}).items():
+            found = re.search(pattern, said)
+            assert found, f"{pattern!r} is not in {said!r}"
+            self._scope[name] = found[1]
         answered = error.response["ResponseMetadata"]
         assert step.get("status") in (None, answered["HTTPStatusCode"])
         assert step.get("headers", {}).items() <= answered["HTTPHeaders"].items()
@@ -256,7 +265,8 @@ class _Run:
 
 
 _KEYS = {
-    *"as call with expect fails message status headers save keys region signature send".split()
+    *"as call with expect fails message whole find status headers save keys region signature".split(),
+    "send",
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stslab.policy import explain
+from stslab.policy.messages import in_short
 from stslab.render.requests import call_name, vouched_for
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line
@@ -80,7 +81,7 @@ def _facts(request: _Explanation, decision: _Explanation | None) -> list[tuple[s
         ("asked for", decision["action"] if decision else call_name(request)),
         ("on", decision["resource"] if decision else ""),
         ("request id", request.get("requestID", "")),
-        ("AWS said", request.get("errorMessage", "")),
+        ("AWS said", in_short(request.get("errorMessage", ""))),
     ]
     return [(label, one_line(str(value))) for label, value in facts if value]
 

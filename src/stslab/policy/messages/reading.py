@@ -310,6 +310,7 @@ _REASON: Final = re.compile(
 _ENDS: Final = re.compile(r"\s?(?:$|[.,;:)(\[\\<-]|status code|at\s)|\n")
 _ENCODED: Final = spaced(r"(?i)\bEncoded (?:authorization )?failure\b")
 _AUTHORIZATION: Final = spaced(r"with the following authorization id: ([0-9a-z]{1,64})\b")
+_DETAILS: Final = re.compile(r" Go to https://\S+ for complete details, .*? id: [0-9a-z]+")
 _BARE: Final = spaced(
     rf"(?:{DENIALS})\b|\bAccess Denied\b|\(403\) when calling|\bForbidden: Forbidden\b|"
     r"\bnot authorized to perform this operation\b|\bStatus Code: 403\b"
@@ -344,6 +345,11 @@ class _Reading(NamedTuple):
             return 0
         parts = (*_FRAME, "gate", "policy", "encoded", "known")
         return 2 * self.whole + sum(bool(getattr(self.message, part)) for part in parts)
+
+
+def in_short(message: str) -> str:
+    """AWS's message with "..." in place of the link to its details, and of their id."""
+    return _DETAILS.sub(" ...", message)
 
 
 def read(text: str) -> Message | None:

@@ -13,6 +13,7 @@ from stslab.lab.model import Check, Stage
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import Tree
 from stslab.lab.references import Interpreter, evaluate, names_used, resolve, truthy
+from stslab.policy.messages import in_short
 from stslab.runner.calls.calls import TRANSIENT_SECONDS, Verdict, mismatch
 from stslab.runner.calls.look import require_own
 from stslab.runner.calls.work import Work
@@ -222,7 +223,7 @@ def _refused(check: Check, refusal: Refusal, reason: Reason | None) -> Finding:
     why = f"AWS answered {refusal.code}, where {should}"
     wrong = mismatch(check, refusal.code, reason) if right else why
     gates = reason.gates if reason else ()
-    message, request = refusal.message, refusal.request_id
+    message, request = in_short(refusal.message), refusal.request_id
     return Finding(not wrong, message, wrong, refusal.code, not wrong, request, gates)
 
 

@@ -8,6 +8,7 @@ import base64
 import secrets
 
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ACCOUNT_OFFSET = 1 << 39
 _ACCOUNT_BYTES = 5
 _ACCOUNT_CHARS = slice(4, 12)
@@ -30,6 +31,11 @@ def unique_id(prefix: str, account: str) -> str:
 
 def secret_access_key() -> str:
     return base64.b64encode(secrets.token_bytes(30)).decode()
+
+
+def authorization_id() -> str:
+    """A new id of 25 characters for the details of a denied request."""
+    return secrets.choice(_BASE36[1:15]) + "".join(secrets.choice(_BASE36) for _ in range(24))
 
 
 def session_token(size: int) -> str:
@@ -61,3 +67,4 @@ def _with_account(prefix: str, account: str, length: int) -> str:
 LEARNER = "111122223333"
 PARTNER = "444455556666"
 REGION = "us-east-1"
+TOOLBOX = "iam-toolbox"  # the service that tells of denied requests

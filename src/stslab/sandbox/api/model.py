@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from stslab.policy import Decision, NamedPolicy, Principal
+from stslab.sandbox.api import identifiers
 from stslab.sandbox.state.identities import Role, Session, User
 from stslab.sandbox.state.snapshot import Transaction, View
 
@@ -155,11 +156,11 @@ class Dropped(Exception):  # noqa: N818 - it is planned, not an error
 
 _CODES: Mapping[int, str] = {
     403: """
-        AccessDenied ExpiredToken IDPRejectedClaim InvalidAuthenticationCode InvalidClientTokenId
-        MissingAuthenticationToken OutboundWebIdentityFederationDisabledException
-        SignatureDoesNotMatch
+        AccessDenied AccessDeniedException ExpiredToken IDPRejectedClaim InvalidAuthenticationCode
+        InvalidClientTokenId MissingAuthenticationToken
+        OutboundWebIdentityFederationDisabledException SignatureDoesNotMatch
     """,
-    404: "ChangeSetNotFound NoSuchEntity",
+    404: "ChangeSetNotFound NoSuchEntity ResourceNotFoundException",
     409: "BucketAlreadyExists DeleteConflict EntityAlreadyExists LimitExceeded",
     410: "ReportExpired ReportNotPresent",
     500: "InternalError InternalFailure",
@@ -196,7 +197,7 @@ class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than
 
 # -- the interfaces between the services and the pipeline -----------------------------------------
 
-_POLICY_ARN = re.compile(r"arn:aws:iam::(?:\d{12}|aws):policy/\S+")
+POLICY_ARN = re.compile(r"arn:aws:iam::(?:\d{12}|aws):policy/\S+")
 
 _SPELLED = {"id": "ID", "mfa": "MFA", "saml": "SAML"}
 
@@ -386,15 +387,25 @@ def explained(request: ApiRequest, decision: Decision, resource_account: str | N
         for each in denying.readings
         if any(not one.allows and not each.mismatch(one) for one in each.policy.document.statements)
     )
-    arn = _POLICY_ARN.search(next(names, ""))
+    arn = POLICY_ARN.search(next(names, ""))
     return f"{decision.message}: {arn[0]}" if arn else decision.message
+
+
+_WITHOUT_ID = frozenset({"CreateRole", "ListInstanceProfiles"})
+"""IAM's operations whose denials have no authorization id; from public records of AWS's answers."""
+_DETAILS = (
+    ". Go to https://us-east-1.console.aws.amazon.com/iam/home?region=us-east-1"
+    "#/authorization-details/{0} for complete details, or call the GetRequestAuthorizationDetails "
+    "API with the following authorization id: {0}"
+)
 
 
 def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
     """AWS's AccessDenied for a need that is not allowed.
 
     S3 gives a reason only within one account, and otherwise says ``Access Denied`` (S3 User
-    Guide, "Troubleshoot access denied (403 Forbidden) errors in Amazon S3").
+    Guide, "Troubleshoot access denied (403 Forbidden) errors in Amazon S3"). In IAM, only calls
+    of services lack an id (IAM User Guide, "Troubleshoot access denied ... with authorization ID").
     """
     message = explained(request, decision, need.resource_account)
     stranger = request.caller.kind == "Anonymous" or need.resource_account != request.caller.account
@@ -403,4 +414,7 @@ def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
     elif need.shown is not None:
         resource = f" on resource: {need.shown}" if need.shown else ""
         message = message.replace(f" on resource: {need.resource}", resource, 1)
-    return ApiFault("AccessDenied", message, headers=need.headers)
+    if request.service == "iam" and request.authenticated and request.operation not in _WITHOUT_ID:
+        message += _DETAILS.format(identifiers.authorization_id())
+    code = "AccessDeniedException" if request.service == identifiers.TOOLBOX else "AccessDenied"
+    return ApiFault(code, message, headers=need.headers)

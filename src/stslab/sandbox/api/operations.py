@@ -10,7 +10,8 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.model import Params
+from stslab.sandbox.api.identifiers import TOOLBOX
+from stslab.sandbox.api.model import ApiFault, Params
 
 Shape = Any
 """A shape of botocore, which is untyped."""
@@ -66,8 +67,9 @@ def check(service: str, name: str, params: Params) -> None:
     ]
     if problems:
         plural = "s" if len(problems) > 1 else ""
-        raise faults.invalid(
-            f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}"
+        raise ApiFault(
+            "ValidationException" if service == TOOLBOX else "ValidationError",
+            f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}",
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from stslab.sandbox.api import operations
+from stslab.sandbox.api.identifiers import TOOLBOX
 from stslab.sandbox.api.model import Answer, ApiFault, ApiResponse, HttpRequest, Pairs
 from stslab.sandbox.api.operations import Shape
 
@@ -60,6 +61,8 @@ def result(
 
     Except for S3: ``<OpResponse><OpResult>…</OpResult><ResponseMetadata>…``, in XML or as JSON.
     """
+    if service == TOOLBOX:
+        return _json(200, request_ids(service, request_id), answer)
     if service == "s3":
         return _rest(operation, answer, request_id)
     shape = operations.operation(service, operation).output_shape

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from stslab.policy.decision import refusal
 from stslab.policy.request import PrincipalKind
 from stslab.redaction import redact
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest
-from stslab.sandbox.pipeline.log_file import NAME, Event
+from stslab.sandbox.pipeline.log_file import NAME, Event, newest_first
 from stslab.sandbox.pipeline.naming import claimed
 
 MOST_DECISIONS = 20
@@ -63,6 +63,9 @@ class DecisionLog:
         event["decisions"] = [_decision(one) for one in decisions]
         with self._lock:
             self.append(event)
+
+    def newest_first(self) -> Iterator[Event]:
+        return newest_first(self._path.parent) if self._path else iter(())
 
     def close(self) -> None:
         with self._lock:

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from stslab.sandbox.api import operations
+from stslab.sandbox.api.identifiers import TOOLBOX
 from stslab.sandbox.api.model import ApiFault, HttpRequest, Pairs, Params
 from stslab.sandbox.api.operations import Shape
 from stslab.sandbox.s3.requests import address, params
@@ -20,11 +21,23 @@ _MAX_PAIRS = 10_000
 _CLAIMED_ACTION = re.compile(r"(?:^|&)Action=([A-Za-z]{1,64})(?:&|$)")
 
 
+_DETAILS = re.compile(r"/authorization-details/([^/]+)(/policy)?")
+
+
+def called(service: str, http: HttpRequest) -> str:
+    """The service of a request signed for ``service``: IAM Toolbox has paths of its own."""
+    known = service == "iam" and http.method == "GET" and _DETAILS.fullmatch(http.path)
+    return TOOLBOX if known else service
+
+
 def name(service: str, http: HttpRequest) -> tuple[str, Params]:
     """The operation and parameters of a request that was signed for ``service``.
 
     ApiFault: it names no operation, or is ambiguous (IAM API Reference, "Common Error Types").
     """
+    if service == TOOLBOX and (found := _DETAILS.fullmatch(http.path)):
+        named = f"GetRequestAuthorization{'Policy' if found[2] else 'Details'}"
+        return named, {"authorizationId": unquote(found[1])}
     if service not in operations.SERVICES:
         raise ApiFault(
             "UnsupportedOperation",

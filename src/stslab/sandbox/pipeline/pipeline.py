@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from stslab.policy import Decision
 from stslab.sandbox.api import faults, operations, serialize
-from stslab.sandbox.api.identifiers import LEARNER, REGION
+from stslab.sandbox.api.identifiers import LEARNER, REGION, TOOLBOX
 from stslab.sandbox.api.model import (
     Answer,
     ApiFault,
@@ -44,7 +44,7 @@ from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.state import Closed, State
 
 _LOG = logging.getLogger(__name__)
-_CHECKED = frozenset({"iam", "sts"})  # services that validate parameters before they authorize
+_CHECKED = frozenset({"iam", "sts", TOOLBOX})  # they validate parameters, and then authorize
 _AGENT = (("User-Agent", "cloudformation.amazonaws.com"),)
 # The HTTP requests of calls without one: a service's own, and a hypothetical one of the learner's.
 _FROM_INSIDE = HttpRequest("POST", "/", (), "", _AGENT, b"", source_ip="")
@@ -96,7 +96,7 @@ class Pipeline:
         raise faults.unavailable()  # its key was created a moment ago
 
     def _respond(self, http: HttpRequest, answer: Callable[[Seen], ApiResponse]) -> ApiResponse:
-        service = addressed_service(http)
+        service = naming.called(addressed_service(http), http)
         seen = Seen(service, _request_id(service), http)
         try:
             with self._logged(seen):
@@ -127,14 +127,15 @@ class Pipeline:
 
     def _answer(self, seen: Seen) -> ApiResponse:
         verified = self._authenticator.authenticate(seen.http)
-        seen.service, seen.http = verified.service, verified.request
-        operation, params = naming.name(verified.service, verified.request)
+        service = naming.called(verified.service, verified.request)
+        seen.service, seen.http = service, verified.request
+        operation, params = naming.name(service, verified.request)
         anonymous = verified.caller.kind == "Anonymous"
-        if anonymous and verified.service != "s3" and operation not in UNSIGNED_ACTIONS:
+        if anonymous and service != "s3" and operation not in UNSIGNED_ACTIONS:
             raise missing_token()
         seen.api = api = replace(
-            self._api(verified.caller, verified.service, operation, params, verified.request),
-            region=REGION if verified.service == "iam" else verified.region or REGION,
+            self._api(verified.caller, service, operation, params, verified.request),
+            region=REGION if service == "iam" else verified.region or REGION,
             request_id=seen.request_id,
             authenticated=verified,
         )

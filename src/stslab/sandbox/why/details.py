@@ -1,0 +1,118 @@
+"""Answers from the log why a request was denied, by the authorization id in its error message.
+
+IAM User Guide, "Troubleshoot access denied error messages with authorization ID"; IAM Toolbox API
+Reference, GetRequestAuthorizationDetails, whose examples show how policies and keys are named.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from stslab.sandbox.api.model import POLICY_ARN, Answer, ApiFault, ApiRequest, Need, Reads, Writes
+from stslab.sandbox.pipeline.log import DecisionLog
+from stslab.sandbox.pipeline.log_file import Decided
+from stslab.sandbox.state.snapshot import View
+from stslab.vocabulary import Outcome, PolicyKind
+
+_EFFECTS = dict(zip(Outcome, ("ALLOW", "EXPLICIT_DENY", "IMPLICIT_DENY"), strict=True))
+_KINDS: Mapping[str, tuple[str, str]] = {  # the check that a policy is part of, and its type
+    PolicyKind.IDENTITY: ("PRINCIPAL", "IDENTITY_BASED_POLICY"),
+    PolicyKind.BOUNDARY: ("PERMISSIONS_BOUNDARY", "PERMISSIONS_BOUNDARY"),
+    PolicyKind.SESSION: ("SESSION", "SESSION_POLICY"),
+}
+_CALLED = {"aws:userid": "aws:UserId", "aws:PrincipalArn": "aws:PrincipalARN"}
+_Members = dict[str, Any]
+
+
+class Toolbox:
+    """The service IAM Toolbox. An account can ask about its own requests, in their region."""
+
+    def __init__(self, log: DecisionLog) -> None:
+        self._log = log
+        self.reads: Reads = {"GetRequestAuthorizationDetails": self._details}
+        self.writes: Writes = {}
+
+    def needs(self, _view: View, request: ApiRequest) -> tuple[Need]:
+        return (Need(f"iam:{request.operation}", "*", resource_account=request.account),)
+
+    def _details(self, _view: View, request: ApiRequest) -> Answer:
+        end = f"authorization id: {request.params['authorizationId']}"
+        where = "AccessDenied", request.account, request.region
+        for event in self._log.newest_first():
+            if event.get("errorMessage", "").endswith(end) and where == (
+                *(event[name] for name in ("errorCode", "recipientAccountId", "awsRegion")),
+            ):
+                return _answer(event["decisions"])
+        what = "The requested policy or authorization details"
+        raise ApiFault("ResourceNotFoundException", f"{what} do not exist in this region.")
+
+
+def _answer(decisions: list[Decided]) -> Answer:
+    contexts = [_context(one["context"]) for one in decisions]
+    shared = {
+        key: value
+        for key, value in contexts[0].items()
+        if key.startswith("aws:") and "ResourceTag/" not in key
+        if all(other.get(key) == value for other in contexts)
+    }
+    policies: dict[tuple[str, str], _Members] = {}
+    for layer in (layer for one in decisions for layer in _layers(one)):
+        for uri in (_uri(policy["policy"]) for policy in layer["policies"]):
+            kind, inline = _KINDS[layer["layer"]][1], uri.startswith("inline:")
+            to = [{"arn": contexts[0]["aws:PrincipalARN"]}]
+            policies[kind, uri] = {"type": kind, "inline": inline, "uri": uri, "attachedTo": to}
+    return {
+        "requestContext": shared,
+        "evaluations": [
+            {
+                "action": one["action"],
+                "resource": one["resource"],
+                "context": {key: context[key] for key in context.keys() - shared.keys()},
+                "evaluatedEffect": _EFFECTS[one["decision"]],
+                "matchedPolicies": [each for layer in _layers(one) for each in _matched(layer)],
+                "checks": list(map(_check, _layers(one))),
+            }
+            for one, context in zip(decisions, contexts, strict=True)
+        ],
+        "policies": list(policies.values()),
+    }
+
+
+def _layers(decided: Decided) -> list[_Members]:
+    return [layer for layer in decided["layers"] if layer["layer"] in _KINDS]
+
+
+def _check(layer: _Members) -> _Members:
+    check, kind = _KINDS[layer["layer"]]
+    effect, matched = _EFFECTS[layer["decision"]], _matched(layer)
+    names = "checkType", "evaluatedEffect", "relevantPolicyTypes", "matchedPolicies"
+    return dict(zip(names, (check, effect, [kind], matched), strict=True))
+
+
+def _matched(layer: _Members) -> list[_Members]:
+    matched = []
+    for policy in layer["policies"]:
+        statements = [
+            {"sid": one["statement"], "evaluatedEffect": one["effect"].upper()}
+            for one in policy["statements"]
+            if one["matches"]
+        ]
+        if statements:
+            matched.append({"uri": _uri(policy["policy"]), "matchedStatements": statements})
+    return matched
+
+
+def _uri(policy: str) -> str:
+    """The ARN of a managed policy, which its name in the log contains; else an opaque id."""
+    arn = POLICY_ARN.search(policy)
+    return arn[0] if arn else f"inline:{hashlib.sha256(policy.encode()).hexdigest()[:16]}"
+
+
+def _context(keys: Mapping[str, Any]) -> _Members:
+    """The condition keys, each with a text."""
+    keys = {**keys, "aws:EpochTime": keys["aws:CurrentTime"]}
+    keys["aws:SourceIp"] = f"{keys['aws:SourceIp']}/32"
+    return {
+        _CALLED.get(key, key): value if isinstance(value, str) else f"[{', '.join(value)}]"
+        for key, value in keys.items()
+    }
