@@ -119,7 +119,7 @@ def test_a_deny_is_read_and_met_before_it_is_narrowed():
 
 
 def test_in_short_a_link_to_details_is_left_out() -> None:
-    with_id = next(one for one in MESSAGES if read(one).authorization)
+    with_id = next(one for one in MESSAGES if read(one).authorization).strip()
     assert messages.in_short(with_id) == f"{with_id.partition(' Go to ')[0]} ..."
     without = "User: a is not authorized to perform: iam:CreateRole"
     assert messages.in_short(without) == without

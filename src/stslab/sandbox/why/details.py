@@ -4,8 +4,8 @@ IAM User Guide, "Troubleshoot access denied error messages with authorization ID
 Reference, GetRequestAuthorizationDetails, whose examples show how policies and keys are named.
 """
 
-import hashlib
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from stslab.sandbox.api.model import POLICY_ARN, Answer, ApiFault, ApiRequest, Need, Reads, Writes
@@ -55,64 +55,59 @@ def _answer(decisions: list[Decided]) -> Answer:
         if key.startswith("aws:") and "ResourceTag/" not in key
         if all(other.get(key) == value for other in contexts)
     }
+    to = [{"arn": contexts[0]["aws:PrincipalARN"]}]
     policies: dict[tuple[str, str], _Members] = {}
-    for layer in (layer for one in decisions for layer in _layers(one)):
-        for uri in (_uri(policy["policy"]) for policy in layer["policies"]):
-            kind, inline = _KINDS[layer["layer"]][1], uri.startswith("inline:")
-            to = [{"arn": contexts[0]["aws:PrincipalARN"]}]
-            policies[kind, uri] = {"type": kind, "inline": inline, "uri": uri, "attachedTo": to}
-    return {
-        "requestContext": shared,
-        "evaluations": [
+    evaluations = []
+    for one, context in zip(decisions, contexts, strict=True):
+        layers = [layer for layer in one["layers"] if layer["layer"] in _KINDS]
+        for layer in layers:
+            for uri in map(_uri, layer["policies"]):
+                kind, inline = _KINDS[layer["layer"]][1], uri.startswith("inline:")
+                policies[kind, uri] = {"type": kind, "inline": inline, "uri": uri, "attachedTo": to}
+        checks = list(map(_check, layers))
+        evaluations.append(
             {
                 "action": one["action"],
                 "resource": one["resource"],
                 "context": {key: context[key] for key in context.keys() - shared.keys()},
                 "evaluatedEffect": _EFFECTS[one["decision"]],
-                "matchedPolicies": [each for layer in _layers(one) for each in _matched(layer)],
-                "checks": list(map(_check, _layers(one))),
+                "matchedPolicies": [each for check in checks for each in check["matchedPolicies"]],
+                "checks": checks,
             }
-            for one, context in zip(decisions, contexts, strict=True)
-        ],
-        "policies": list(policies.values()),
-    }
-
-
-def _layers(decided: Decided) -> list[_Members]:
-    return [layer for layer in decided["layers"] if layer["layer"] in _KINDS]
+        )
+    found = list(policies.values())
+    return {"requestContext": shared, "evaluations": evaluations, "policies": found}
 
 
 def _check(layer: _Members) -> _Members:
     check, kind = _KINDS[layer["layer"]]
-    effect, matched = _EFFECTS[layer["decision"]], _matched(layer)
-    names = "checkType", "evaluatedEffect", "relevantPolicyTypes", "matchedPolicies"
-    return dict(zip(names, (check, effect, [kind], matched), strict=True))
-
-
-def _matched(layer: _Members) -> list[_Members]:
     matched = []
     for policy in layer["policies"]:
         statements = [
-            {"sid": one["statement"], "evaluatedEffect": one["effect"].upper()}
-            for one in policy["statements"]
-            if one["matches"]
+            {"sid": row["statement"], "evaluatedEffect": row["effect"].upper()}
+            for row in policy["statements"]
+            if row["matches"]
         ]
         if statements:
-            matched.append({"uri": _uri(policy["policy"]), "matchedStatements": statements})
-    return matched
+            matched.append({"uri": _uri(policy), "matchedStatements": statements})
+    return {
+        "checkType": check,
+        "evaluatedEffect": _EFFECTS[layer["decision"]],
+        "relevantPolicyTypes": [kind],
+        "matchedPolicies": matched,
+    }
 
 
-def _uri(policy: str) -> str:
+def _uri(policy: _Members) -> str:
     """The ARN of a managed policy, which its name in the log contains; else an opaque id."""
-    arn = POLICY_ARN.search(policy)
-    return arn[0] if arn else f"inline:{hashlib.sha256(policy.encode()).hexdigest()[:16]}"
+    arn = POLICY_ARN.search(policy["policy"])
+    return arn[0] if arn else f"inline:{sha256(policy['policy'].encode()).hexdigest()[:16]}"
 
 
 def _context(keys: Mapping[str, Any]) -> _Members:
     """The condition keys, each with a text."""
-    keys = {**keys, "aws:EpochTime": keys["aws:CurrentTime"]}
-    keys["aws:SourceIp"] = f"{keys['aws:SourceIp']}/32"
+    ip, time = f"{keys['aws:SourceIp']}/32", keys["aws:CurrentTime"]
     return {
         _CALLED.get(key, key): value if isinstance(value, str) else f"[{', '.join(value)}]"
-        for key, value in keys.items()
+        for key, value in {**keys, "aws:EpochTime": time, "aws:SourceIp": ip}.items()
     }
