@@ -62,28 +62,28 @@ def test_why_a_wrong_answer_is_wrong(
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        ({"UserId": "AIDA1", "Account": "1", "Arn": "arn:aws:iam::1:user/me"},
-         [" AWS said: UserId: AIDA1", "           Account: 1", "           Arn: arn:aws:iam::1:user/me"]),
+        ({"UserId": "AIDA1", "Account": "1", "Arn": "arn:1"},
+         ["AWS said:", "UserId AIDA1", "Account 1", "Arn arn:1"]),
         ({"Buckets": [{"Name": "mine", "CreationDate": "now"}, {"Name": "yours"}], "Owner": {}},
-         [" AWS said: Buckets: mine, yours"]),
-        ({"Buckets": []}, [" AWS said: Buckets: none"]),
-        ({"ETag": "e", "Body": "Hello\nyou"}, [" AWS said: Body: Hello you"]),
-        ({"Credentials": {"AccessKeyId": "ASIA"}}, [' AWS said: Credentials: {"AccessKeyId": "ASIA"}']),
+         ["AWS said:", "Buckets mine, yours"]),
+        ({"Buckets": []}, ["AWS said:", "Buckets none"]),
+        ({"ETag": "e", "Body": "Hello\nyou"}, ["AWS said:", "Body Hello you"]),
+        ({"Credentials": {"Id": "A", "Ends": "12"}}, ["AWS said:", "Id A", "Ends 12"]),
         ({}, []),
     ],
 )  # fmt: skip
 def test_what_aws_answers_is_shown_in_a_few_lines(answer: Data, says: list[str]) -> None:
     told = Verdict(True, (), (), (GateReading(IDENTITY, ALLOWS, False),))
     question = Question((Answer(1, "Allowed", frozenset()),), 1)
-    scene = Answered(
-        "me", "it", question, 1, told, True, "", "", answer=in_brief(answer), title="Call"
-    )
-    rows = drawn(scene).split("\n")
-    assert [row for row in rows if row.startswith((" AWS", " " * 11))] == says
-    assert (
-        len(drawn(replace(scene, answer=in_brief({"Body": "many " * 900}))).split("\n"))
-        < len(rows) + 6
-    )
+    scene = Answered("me", "it", question, 1, told, True, "", "", title="Call")
+
+    def rows(answer: Data) -> list[str]:
+        shown = drawn(replace(scene, answer=in_brief(answer))).split("\n")
+        return [" ".join(row.split()) for row in shown[5:-3]]
+
+    assert rows(answer) == ([*says, ""] if says else [])
+    assert len(rows({"Body": "many " * 900})) in range(3, 7)
+    assert len(rows({str(number): "x" for number in range(50)})) in range(3, 10)
 
 
 def test_what_went_well_is_shortened_to_what_was_made() -> None:

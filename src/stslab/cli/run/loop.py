@@ -360,7 +360,8 @@ class Loop(AtPrompt):
             record.held,
             message,
             check.because or "",
-            message if record.denied else scenes.in_brief(self.runner.answer),
+            message if record.denied else "",
+            scenes.in_brief(self.runner.answer),
             title=asking.title,
         )
         if said is not None and said != question.right:

@@ -24,15 +24,15 @@ from stslab.runner import events
 from stslab.runner.events import Describe
 from stslab.runner.journal.standing import Concept
 from stslab.runner.ports import Data
-from stslab.structures import listed, text_or_json
+from stslab.structures import parts, text_or_json
 from stslab.vocabulary import Gate
 
 _LABEL = 28
 _GAP = 2
 _NARROWEST, _WIDEST = 7, 14
 """The width of a caller's column in the access table."""
-_SAID = "AWS said: "
-_MEMBERS, _LONGEST = 3, 160  # of an answer: how many are shown, and characters of each
+Fields = tuple[tuple[str, str], ...]
+_MEMBERS, _LONGEST = 6, 160  # of an answer: how many are shown, and characters of each
 _FIND_OUT = (
     "Find out why and fix it, here or in another terminal. `why` explains a little more each time;"
     " you can also use stslab sandbox log, stslab simulate and the aws CLI."
@@ -212,7 +212,8 @@ class Answered(Scene, frozen=True):
     held: bool
     message: str
     because: str
-    answer: str = ""  # AWS's: the message if it refused, else :func:`in_brief`
+    refusal: str = ""  # AWS's message if it refused
+    answer: Fields = ()  # what it answered if not, without secrets
 
     def body(self, paper: Paper) -> None:
         said, right = map(self.question.answer, (self.said, self.question.right))
@@ -221,9 +222,10 @@ class Answered(Scene, frozen=True):
             paper.line("done", "You said so.", indent=1)
         elif said:
             paper.line("failed", f"You said: {said.text}.", indent=1, style="magenta")
-        if self.answer:
+        if self.refusal or self.answer:
             paper.blank()
-            paper.prose(f"{_SAID}{self.answer}", indent=1, style="dim")
+            paper.prose(f"AWS said: {self.refusal}", indent=1, style="dim")
+            paper.fields(self.answer, indent=3)
         paper.blank()
         unbelieved = Gate.SIGNATURE in self.verdict.by
         gates = [GateReading(Gate.SIGNATURE, "is not accepted", decided=True)]
@@ -282,16 +284,19 @@ class Answered(Scene, frozen=True):
         )
 
 
-def in_brief(answer: Data) -> str:
-    """AWS's answer in a few lines: an object's text, the names in its lists, or its members."""
-    lists = {name: value for name, value in answer.items() if isinstance(value, list)}
+def in_brief(answer: Data) -> Fields:
+    """AWS's answer in a few fields: an object's text, the names in its lists, or its values."""
+    lists = {
+        name: ", ".join(text_or_json(_named(one)) for one in value) or "none"
+        for name, value in answer.items()
+        if isinstance(value, list)
+    }
     shown = {"Body": answer["Body"]} if "Body" in answer else lists or answer
-    lines = (
-        f"{name}: {', '.join(text_or_json(_named(one)) for one in listed(value)) or 'none'}"
-        for name, value in [*shown.items()][:_MEMBERS]
+    values = [(path[-1], part) for path, part in parts(shown) if isinstance(part, str | int)]
+    return tuple(
+        (str(name), shorten(str(value), _LONGEST, placeholder=" ..."))
+        for name, value in values[:_MEMBERS]
     )
-    below = f"\n{' ' * len(_SAID)}"
-    return below.join(shorten(line, _LONGEST, placeholder=" ...") for line in lines)
 
 
 def _named(part: Any) -> Any:

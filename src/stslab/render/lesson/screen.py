@@ -26,7 +26,8 @@ _LEAD = 1
 _LEAST = 10
 _SHORTER: Mapping[str, Callable[[Any], Any]] = {
     "before": Done.brief,
-    "answer": lambda _: "",
+    "refusal": lambda _: "",
+    "answer": lambda answer: answer[-1:],  # the Arn, if it says who
     "brief": lambda _: True,
 }
 """How the parts of a scene are shortened, in this order."""
