@@ -211,7 +211,7 @@ def test_every_botocore_error_is_a_value_or_about_credentials(error):
         ("SSOTokenLoadError", "aws sso login"),
         ("UnauthorizedSSOTokenError", "aws sso login"),
         ("NoCredentialsError", "aws configure"),
-        ("ProfileNotFound", "list-profiles"),
+        ("ProfileNotFound", "~/.aws/config"),
         ("CredentialRetrievalError", "aws configure export-credentials"),
     ],
 )

@@ -67,6 +67,8 @@ def test_a_refusal_is_in_the_log_and_explained(machine):
         "put-user-policy --user-name bob",
     ):
         assert part in shown.out
+    # AWS says the reason, and so does the tree; once more would be once too often.
+    assert " ".join(shown.out.split()).count("no identity-based policy allows the iam:List") == 2
     assert max(map(len, shown.out.splitlines())) <= 200
     assert keys[1] not in "".join(machine.transcript)
     assert not [one for one in machine.secrets() if one in "".join(machine.transcript)]

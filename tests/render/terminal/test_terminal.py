@@ -5,10 +5,12 @@ import shlex
 
 import pytest
 from msgspec.structs import replace
-from tests.render.drawing import as_a_shell_reads, drawn
+from tests.render.drawing import Screen, as_a_shell_reads, drawn
 from tests.render.story import ASSUME, DENIED, PUT_POLICY, ROLE, denied_check, failed_check, story
 
 from stslab.aws.command import aws_command
+from stslab.render.terminal.console import make_console
+from stslab.render.terminal.paper import Paper
 from stslab.runner import events
 from stslab.runner.ports import Call
 
@@ -258,3 +260,11 @@ def test_an_unexpected_error_of_aws_comes_with_its_meaning_and_page(code, page):
         assert ("There is one of this name already." in text) is bool(page)
         assert ("https://docs.aws.amazon.com/" in text) is bool(page)
         assert page in text
+
+
+def test_code_has_no_background_which_would_blot_a_light_terminal():
+    screen = Screen(terminal=True)
+    console = make_console(screen, environ={"TERM": "xterm-256color"})
+    Paper(console).markdown("Run `stslab run`.")
+    assert "stslab run" in screen.getvalue()
+    assert not re.search(r"\x1b\[(?:\d+;)*4\d[;m]", screen.getvalue())
