@@ -12,7 +12,8 @@ from stslab.runner.events import (
     StageFinished,
 )
 from stslab.runner.journal.records import CheckRecord, RunState
-from stslab.runner.ports import Reason
+from stslab.runner.ports import Reason, Refusal
+from stslab.runner.run import checks
 from stslab.runner.run.checks import compared
 from stslab.vocabulary import Gate
 
@@ -46,6 +47,14 @@ def refusing(machine, reason: Reason | None, **check) -> CheckRecord:
         for number in range(len(stage.steps)):
             process.runner.do(stage, number)
         return process.runner.prove(stage, 1)
+
+
+def test_a_proof_has_no_link_to_the_details_of_a_denial(machine):
+    (claim,) = (one for one in machine.lab.stages[0].checkpoint if one.fails)
+    link = "Go to https://example.com/a for complete details, or ask with the following id: b1"
+    refusal = Refusal(claim.fails[0], f"User: u is not authorized to perform: iam:A. {link}")
+    proof = checks._refused(claim, refusal, None).proof
+    assert proof == "User: u is not authorized to perform: iam:A. ..."
 
 
 def test_equal_values_of_a_proof_are_counted():

@@ -20,6 +20,7 @@ from stslab.lesson import questions
 from stslab.lesson.byhand import ByHand, StageTasks, Task, called, is_own
 from stslab.lesson.evidence import documents_of, renamed
 from stslab.lesson.faults import Faults, Remaining
+from stslab.policy.messages import in_short
 from stslab.render.lesson.scenes import Doing, Tasks, Ticket, draw_remaining, draw_tasks
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
@@ -273,7 +274,7 @@ class FaultExercise:
             return shown, error.message
         if isinstance(outcome, Refusal):
             failed = f"An error occurred ({outcome.code}) when calling the {row.operation}"
-            return shown, f"{failed} operation: {outcome.message}"
+            return shown, f"{failed} operation: {in_short(outcome.message)}"
         return shown, "It succeeds."
 
     def status(self) -> str:

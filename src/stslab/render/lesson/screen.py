@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
+from stslab.policy.messages import in_short
 from stslab.render.lesson.scenes import Done, Scene
 from stslab.render.terminal.paper import WIDEST_READ, Paper
 from stslab.render.terminal.run_view import TerminalRenderer
@@ -165,7 +166,7 @@ class Heard:
         elif isinstance(event, events.Notice):
             self.lines.append((event.level == "info", f"{event.message} {event.hint}".strip()))
         elif isinstance(event, events.StepFailed):
-            self.lines.append((False, f"{event.title}: {event.code}. {event.message}"))
+            self.lines.append((False, f"{event.title}: {event.code}. {in_short(event.message)}"))
 
     def take(self) -> Done | None:
         """Return what was collected, and clear it."""
