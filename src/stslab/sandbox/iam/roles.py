@@ -132,53 +132,37 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
     params, service = request.params, request.params["AWSServiceName"]
     if not _SERVICE.fullmatch(service):
         raise faults.access_denied(f"{service} is not a valid AWS service name (Service Principal)")
-    host, _, _, description = _linked(service)
+    host = service.removesuffix(".amazonaws.com")
     if params.get("CustomSuffix") and host in _table()["linked"].keys() - _table()["suffixed"]:
         raise faults.invalid_input(f"Custom suffix is not allowed for {service}")
-    path, name = _linked_name(params)
+    _, name = _linked_name(params)
     if tx.get(Role, request.account, name.lower()) is not None:
         raise faults.invalid_input(
             f"Service role name {name} has been taken in this account, please try a different "
             "suffix."
         )
     shown = {"Action": ["sts:AssumeRole"], "Effect": "Allow", "Principal": {"Service": [service]}}
-    role = lookups.put_new(
-        tx,
-        request,
-        Role,
-        name,
-        path=path,
-        description=params.get("Description", description),
-        **_linked_policies(service),
-    )
+    role = lookups.put_new(tx, request, Role, name, **_linked_members(params))
     put = json.dumps({"Version": "2012-10-17", "Statement": [shown]})
     return {"Role": answers.new_role(role, put)}
 
 
 def of_a_new_account(account: str, now: datetime) -> Iterator[Role]:
-    """The service-linked roles that AWS creates with an account.
-
-    AWS Support User Guide, "Using service-linked roles for AWS Support" and "... for Trusted
-    Advisor".
-    """
+    """The roles that AWS creates with an account (its page on those of AWS Support says so)."""
     for host in ("support", "trustedadvisor"):
-        service = f"{host}.amazonaws.com"
-        path, name = _linked_name({"AWSServiceName": service})
-        yield Role(
-            account=account,
-            name=name,
-            path=path,
-            unique_id=identifiers.unique_id("AROA", account),
-            created=now,
-            description=_linked(service)[3],
-            **_linked_policies(service),
-        )
+        params = {"AWSServiceName": f"{host}.amazonaws.com"}
+        name, id_ = _linked_name(params)[1], identifiers.unique_id("AROA", account)
+        members = _linked_members(params)
+        yield Role(account=account, name=name, unique_id=id_, created=now, **members)
 
 
-def _linked_policies(service: str) -> dict[str, Any]:
+def _linked_members(params: Params) -> dict[str, Any]:
+    service = params["AWSServiceName"]
+    _, _, policy, description = _linked(service)
     trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    policy = _linked(service)[2]
     return {
+        "path": _linked_name(params)[0],
+        "description": params.get("Description", description),
         "trust": json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
         "attached": (f"arn:aws:iam::aws:policy{lookups.SERVICE_PATH}{policy}",) if policy else (),
     }
