@@ -340,7 +340,11 @@ class OidcProvider:
 
     def update(self, work: Work, old: Properties) -> None:
         named = {"OpenIDConnectProviderArn": work.physical_id}
-        change_edges(work, self._edges(work, work.properties), self._edges(work, old))
+        new_ids, old_ids = set(work.get("ClientIdList") or ()), set(old.get("ClientIdList") or ())
+        for client in sorted(new_ids - old_ids):
+            work.iam("AddClientIDToOpenIDConnectProvider", **named, ClientID=client)
+        for client in sorted(old_ids - new_ids):
+            work.iam("RemoveClientIDFromOpenIDConnectProvider", **named, ClientID=client)
         thumbprints = work.get("ThumbprintList")
         if thumbprints and thumbprints != old.get("ThumbprintList"):
             work.iam("UpdateOpenIDConnectProviderThumbprint", **named, ThumbprintList=thumbprints)
@@ -350,9 +354,3 @@ class OidcProvider:
         if work.physical_id.startswith("arn:"):
             arn = work.physical_id
             work.quietly("iam", "DeleteOpenIDConnectProvider", OpenIDConnectProviderArn=arn)
-
-    def _edges(self, work: Work, given: Properties) -> Iterator[Edge]:
-        for client in sorted(given.get("ClientIdList") or ()):
-            ends = (("OpenIDConnectProviderArn", work.physical_id), ("ClientID", client))
-            make = "AddClientIDToOpenIDConnectProvider"
-            yield Edge(make, "RemoveClientIDFromOpenIDConnectProvider", ends)
