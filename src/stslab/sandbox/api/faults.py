@@ -54,7 +54,8 @@ def failure(service: str, error: Exception | None = None) -> ApiFault:
 def is_full(error: Exception) -> bool:
     """Whether the account could not save because its disk is full."""
     if isinstance(error, sqlite3.OperationalError):
-        return error.sqlite_errorcode == sqlite3.SQLITE_FULL
+        # The errors of the module itself, not of SQLite, have no code.
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
     return isinstance(error, OSError) and error.errno == errno.ENOSPC
 
 
