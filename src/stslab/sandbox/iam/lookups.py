@@ -258,5 +258,7 @@ def max_signin(params: Params, before: int = 0) -> int:
 
 
 def account(view: View, account_id: str) -> Account:
-    """The one record of an account that exists."""
-    return next(iter(view.all(Account, account_id)))
+    record = view.get(Account, account_id, "")
+    if record is None:
+        raise KeyError(account_id)
+    return record

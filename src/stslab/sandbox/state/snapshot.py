@@ -230,11 +230,19 @@ class Snapshot(View):
         for table in {*ours, *theirs}:
             before, after = ours.get(table, _NO_ACCOUNTS), theirs.get(table, _NO_ACCOUNTS)
             for account in {*before, *after} if before is not after else ():
-                was, now = before.get(account, _NO_ROWS), after.get(account, _NO_ROWS)
-                for key in dict.fromkeys((*was, *now)) if was is not now else ():
-                    found = Difference(was.get(key), now.get(key))
-                    if found.before is not found.after and found.before != found.after:
-                        yield found
+                yield from _differing(before.get(account, _NO_ROWS), after.get(account, _NO_ROWS))
+
+
+def _differing(before: _Rows, after: _Rows) -> Iterator[Difference]:
+    if before is after:
+        return
+    for key, was in before.items():
+        now = after.get(key)
+        if now is not was and now != was:
+            yield Difference(was, now)
+    for key, now in after.items():
+        if key not in before:
+            yield Difference(None, now)
 
 
 Address = tuple[str, str, str]
