@@ -182,7 +182,10 @@ def delete_change_set(tx: Transaction, request: ApiRequest) -> None:
 
 
 def find_change_set(request: ApiRequest, view: View) -> tuple[Stack, ChangeSet]:
-    """The stack and change set in a request. Raises ValidationError or ChangeSetNotFound."""
+    """The stack and change set in a request. Raises ValidationError or ChangeSetNotFound.
+
+    The request comes first, unlike in a handler: see :func:`stslab.sandbox.api.model.handlers`.
+    """
     stack, change_set = _find(view, request)
     if stack is None or change_set is None:
         name = request.params["ChangeSetName"]

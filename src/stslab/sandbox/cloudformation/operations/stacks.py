@@ -39,14 +39,18 @@ Item = TypeVar("Item")
 
 def check_new_name(name: str) -> None:
     _check_name(name, NAME_PATTERN)
-    _check_name(name, f".{{,{NAME_LIMIT}}}", f"have length less than or equal to {NAME_LIMIT}")
+    short = len(name) <= NAME_LIMIT
+    _require(short, name, f"have length less than or equal to {NAME_LIMIT}")
 
 
-def _check_name(name: str, pattern: str, constraint: str = "") -> None:
-    rule = constraint or f"satisfy regular expression pattern: {pattern}"
+def _check_name(name: str, pattern: str) -> None:
+    matches = re.fullmatch(pattern, name)
+    _require(matches, name, f"satisfy regular expression pattern: {pattern}")
+
+
+def _require(holds: object, name: str, constraint: str) -> None:
     where = f"Value '{name}' at 'stackName' failed to satisfy constraint"
-    problem = f"1 validation error detected: {where}: Member must {rule}"
-    require(re.fullmatch(pattern, name), problem)
+    require(holds, f"1 validation error detected: {where}: Member must {constraint}")
 
 
 def new_arn(request: ApiRequest, kind: str, name: str) -> str:

@@ -265,13 +265,13 @@ def _update(job: Job, logical_id: str) -> Step | None:
         want = steps.wanted(job, logical_id)
     except (BadProperties, ApiFault):  # which the step raises again
         return Step(logical_id, "UPDATE", partial(steps.wanted, job, logical_id))
-    names, settled = changed(resource.properties, want.properties), resource.status.endswith(_END)
-    half_replaced = resource.before is not None and resource.before.replaced
-    half_replaced = half_replaced and resource.status != "UPDATE_COMPLETE"
+    names = changed(resource.properties, want.properties)
+    replaced = resource.before is not None and resource.before.replaced
+    half_replaced = replaced and resource.status != "UPDATE_COMPLETE"
     act, reason = _change, ""
     if half_replaced or set(names) & want.kind.marked("replaces"):
         act, reason = _replace, _REPLACING
-    elif not names and want.tags == resource.tags and settled:
+    elif not names and want.tags == resource.tags and resource.status.endswith(_END):
         job.change_resource(logical_id, **steps.declared_members(job, logical_id))
         return None
     shown = steps.shown(job, logical_id)
@@ -311,7 +311,7 @@ def _check_new_name(resource: StackResource, want: Wanted) -> None:
 
 
 def _before(resource: StackResource) -> Before:
-    """The resource as it was before the update, which is recorded at the first call."""
+    """The resource as it was before the update: as an earlier attempt recorded it, or as it is."""
     return resource.before or Before(**{name: getattr(resource, name) for name in _RESTORED})
 
 

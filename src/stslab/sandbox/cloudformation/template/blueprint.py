@@ -178,8 +178,9 @@ class Blueprint:
 
     def _import(self, name: str) -> str:
         exports = lookups.exports(self._view, self.stack.account, self.stack.region)
-        stack, value = exports.get(name, (self.stack, self._missing))
-        value = value if stack.stack_id != self.stack.stack_id else self._missing
+        exporter, value = exports.get(name, (None, self._missing))
+        if exporter is not None and exporter.stack_id == self.stack.stack_id:
+            value = self._missing
         require(value, f"No export named {name} found.")
         if name not in self.imported:
             self.imported.append(name)

@@ -158,13 +158,17 @@ def _check_value(name: str, value: str, declared: Declaration) -> None:
                 raise invalid(failed if reason else f"Parameter '{name}' {problem.format(limit)}")
 
 
-_NOT = "must be a number not"
 CHECKS: tuple[tuple[str, frozenset[str], Callable[[str, Value], object], str], ...] = (
     ("AllowedValues", TYPES, lambda v, x: v in map(as_text, x), "must be one of AllowedValues"),
     ("AllowedPattern", TYPES, lambda v, x: _compiled(x).fullmatch(v), "must match pattern {}"),
     ("MinLength", TEXT, lambda v, x: len(v) >= float(x), "must contain at least {} characters"),
     ("MaxLength", TEXT, lambda v, x: len(v) <= float(x), "must contain at most {} characters"),
-    ("MinValue", NUMBERS, lambda v, x: float(v) >= float(x), f"{_NOT} less than {{}}"),
-    ("MaxValue", NUMBERS, lambda v, x: float(v) <= float(x), f"{_NOT} greater than {{}}"),
+    ("MinValue", NUMBERS, lambda v, x: float(v) >= float(x), "must be a number not less than {}"),
+    (
+        "MaxValue",
+        NUMBERS,
+        lambda v, x: float(v) <= float(x),
+        "must be a number not greater than {}",
+    ),
 )
 """For each constraint: its parameter types, whether a value fits, and the error."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import yaml
 
@@ -91,13 +91,18 @@ def check_size(text: str) -> None:
 
 def _parse_json(text: str) -> Value:
     try:
-        return json.loads(text, parse_constant=int)  # which fails: NaN and Infinity are no numbers
+        return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         column = error.colno + (error.pos < len(text))  # AWS names the place after the character
         place = f"(line {error.lineno}, column {column})"
         raise invalid(f"Template format error: JSON not well-formed. {place}") from None
     except ValueError:  # a number with more digits than Python converts, or a constant
         raise invalid("Template format error: JSON not well-formed.") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """NaN and Infinity, which Python reads, are no JSON."""
+    raise ValueError(name)
 
 
 def _parse_yaml(text: str) -> Value:
