@@ -1,6 +1,6 @@
 """What many kinds of things in IAM have: lists of them, their deletion, and their tags."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -24,29 +24,36 @@ from stslab.sandbox.state.snapshot import Transaction, View
 T = TypeVar("T", User, Role, ManagedPolicy, InstanceProfile, OidcProvider, SamlProvider, MfaDevice)
 Deleted = type[User | Group | Role | InstanceProfile | SamlProvider]
 _MOST = lookups.QUOTAS["TagsPerResource"]
-_HELD = {
-    "login": "delete login profile",
-    "mfa_devices": "remove tokens from principal",
-    "access_keys": "delete access keys",
-    "role": "remove roles from instance profile",
-    "attached": "detach all policies",
-    "inline": "delete policies",
-    "groups": "remove users from group",
-}
-"""What a record must not hold when it is deleted, and what AWS says to do about it."""
 
 
 def _delete(kind: Deleted, tx: Transaction, request: ApiRequest) -> None:
     """IAM API Reference, "DeleteUser", "DeleteGroup", "DeleteRole", "DeleteInstanceProfile"."""
     record = lookups.changeable(tx, kind, request)
-    held = [(getattr(record, member, None), fix) for member, fix in _HELD.items()]
-    if isinstance(record, Role):
-        held.insert(0, (lookups.profiles_with(tx, record), _HELD["role"]))
-    if isinstance(record, Group):
-        held.insert(0, (list(lookups.users_in(tx, record)), _HELD["groups"]))
-    for fix in (fix for things, fix in held if things):
-        raise faults.in_use(f"Cannot delete entity, must {fix} first.")
+    for thing, fix in _held(tx, record):
+        if thing:
+            raise faults.in_use(f"Cannot delete entity, must {fix} first.")
     tx.delete(record)
+
+
+def _held(
+    view: View, record: User | Group | Role | InstanceProfile | SamlProvider
+) -> Iterator[tuple[object, str]]:
+    """What the record must not hold when it is deleted, and what AWS says to do about it."""
+    if isinstance(record, User):
+        yield record.login, "delete login profile"
+        yield record.mfa_devices, "remove tokens from principal"
+        yield record.access_keys, "delete access keys"
+    if isinstance(record, Role):
+        yield lookups.profiles_with(view, record), "remove roles from instance profile"
+    if isinstance(record, InstanceProfile):
+        yield record.role, "remove roles from instance profile"
+    if isinstance(record, Group):
+        yield list(lookups.users_in(view, record)), "remove users from group"
+    if isinstance(record, User | Group | Role):
+        yield record.attached, "detach all policies"
+        yield record.inline, "delete policies"
+    if isinstance(record, User):
+        yield record.groups, "remove users from group"
 
 
 # -- tags ------------------------------------------------------------------------------------
@@ -115,9 +122,13 @@ def _list(kind: type[T], view: View, request: ApiRequest) -> Answer:
 
 
 _KINDS: Mapping[str, type] = {
-    row.made.removeprefix("Create").removeprefix("Virtual"): kind
-    for kind, row in lookups.KINDS.items()
-    if kind is not Group
+    "User": User,
+    "Role": Role,
+    "Policy": ManagedPolicy,
+    "InstanceProfile": InstanceProfile,
+    "OpenIDConnectProvider": OidcProvider,
+    "SAMLProvider": SamlProvider,
+    "MFADevice": MfaDevice,
 }
 """The kinds of things that have tags, by their names in operations."""
 READS: Reads = {

@@ -172,10 +172,11 @@ def _metadata(params: Params) -> str:
     IAM User Guide, "Troubleshoot SAML federation with IAM" (Could not parse metadata) and "IAM
     and AWS STS quotas" (Identity providers per, and Keys per, SAML provider).
     """
-    for name in filter(params.get, _NOT_OFFERED):
-        raise faults.invalid_input(
-            f"The embedded account does not support {name} of SAML providers."
-        )
+    for name in _NOT_OFFERED:
+        if params.get(name):
+            raise faults.invalid_input(
+                f"The embedded account does not support {name} of SAML providers."
+            )
     if "SAMLMetadataDocument" not in params:
         return ""
     saml.require()

@@ -185,12 +185,14 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
     decisions = [authorize(request, policies) for request in requests]
     each = [_specific(simulation, decision) for decision in decisions]
     missing = {key for one in each for key in one["MissingContextValues"]}
-    matched = {str(statement): statement for one in each for statement in one["MatchedStatements"]}
+    matched: list[Members] = []
+    for one in each:
+        matched += [row for row in one["MatchedStatements"] if row not in matched]
     general: Members = {
         "EvalActionName": action,
         "EvalResourceName": resources[0] if len(resources) == 1 else "*",
         "EvalDecision": min((one["EvalResourceDecision"] for one in each), key=_SEVERITY.index),
-        "MatchedStatements": list(matched.values()),
+        "MatchedStatements": matched,
         "MissingContextValues": sorted(missing),
     }
     if policies.boundaries:
@@ -257,22 +259,21 @@ def _matched(simulation: Simulation, decision: Decision, outcome: Outcome) -> li
         return []
     denied = outcome is Outcome.EXPLICITLY_DENIED
     hidden = (PolicyKind.SCP,) if denied else (PolicyKind.SCP, PolicyKind.BOUNDARY)
-    return [
-        {
-            "SourcePolicyId": source.identifier,
-            "SourcePolicyType": _LAYER_WORDS.get(source.kind, "none"),
-            "StartPosition": start,
-            "EndPosition": end,
-        }
-        for layer in decision.layers
-        if layer.kind not in hidden
-        for reading in layer.readings
-        for source in (simulation.sources[reading.policy.name],)
-        for (start, end), statement in zip(
-            source.places, reading.policy.document.statements, strict=True
-        )
-        if not reading.mismatch(statement) and not (denied and statement.allows)
-    ]
+    found = []
+    shown = [layer for layer in decision.layers if layer.kind not in hidden]
+    for reading in (reading for layer in shown for reading in layer.readings):
+        source = simulation.sources[reading.policy.name]
+        for place, statement in zip(source.places, reading.policy.document.statements, strict=True):
+            if reading.mismatch(statement) or (denied and statement.allows):
+                continue
+            members = {
+                "SourcePolicyId": source.identifier,
+                "SourcePolicyType": _LAYER_WORDS.get(source.kind, "none"),
+                "StartPosition": place[0],
+                "EndPosition": place[1],
+            }
+            found.append(members)
+    return found
 
 
 def _missing(simulation: Simulation, decision: Decision, outcome: Outcome) -> list[str]:
