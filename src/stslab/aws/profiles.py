@@ -193,8 +193,9 @@ class ProfileFiles:
     def _section(self, name: str) -> str:
         header = name if name == _DEFAULT else f"profile {name}"
         process = self._processes.get(ADMIN if name == _DEFAULT else name, "")
-        lab = _lines({_OF_A_LAB: "true", **found} if (found := self.settings(name)) else {})
-        return f"[{header}]\n{self._settings}{_lines({'credential_process': process})}{lab}\n"
+        own, lab = _lines({"credential_process": process}), _lines(self.settings(name))
+        marked = f"{_OF_A_LAB} = true\n{lab}" if lab else ""
+        return f"[{header}]\n{self._settings}{own}{marked}\n"
 
 
 def _values(credentials: Credentials) -> dict[str, str]:

@@ -234,11 +234,12 @@ def refusal(decision: Decision) -> Refusal:
 
 def _keys(layer: Layer, question: Question) -> Iterator[str]:
     """The keys of the Denies that matched; without a Deny, the failing keys of the Allows."""
-    wanted = Mismatch.NONE if layer.denies else Mismatch.CONDITION
     for reading in layer.readings:
         for statement in reading.policy.document.statements:
-            counts = reading.mismatch(statement) is wanted and statement.allows is not layer.denies
-            if counts and level_of(statement, question):
-                for condition in statement.conditions:
-                    if layer.denies or not condition.holds(question.context):
-                        yield condition.key
+            mismatch, named = reading.mismatch(statement), level_of(statement, question)
+            if layer.denies:
+                if mismatch is Mismatch.NONE and not statement.allows:
+                    yield from (condition.key for condition in statement.conditions)
+            elif mismatch is Mismatch.CONDITION and statement.allows and named:
+                failing = (one for one in statement.conditions if not one.holds(question.context))
+                yield from (condition.key for condition in failing)

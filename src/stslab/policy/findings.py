@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Final
 
 import msgspec
@@ -257,9 +256,10 @@ def _about(condition: Condition) -> Iterator[tuple[str, str]]:
     if found := " and ".join(map(repr, condition.unreadable)):
         yield "value-unreadable", f"{found} is not {operator.wants}: {name} never matches it."
     if like := _LIKE.get(operator.name):
-        literal = (one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one)))
-        for value in islice(literal, 1):
-            yield "wildcard-literal", f"{name} takes {value} literally: {like} supports wildcards."
+        literal = [one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one))]
+        if literal:
+            says = f"{name} takes {literal[0]} literally: {like} supports wildcards."
+            yield "wildcard-literal", says
     if not catalogue.is_known_key(key):
         meant = _meant(catalogue.similar_key(key))
         yield "key-unknown", f"There is no condition key {key}: no request has it{meant}"

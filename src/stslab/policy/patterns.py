@@ -6,7 +6,7 @@ literal text.
 """
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from typing import Final, ParamSpec, TypeVar
@@ -263,15 +263,16 @@ def _automaton(parts: Sequence[Token]) -> _Matcher:
     items: list[Token] = []
     for part in parts:
         items += part if isinstance(part, str) else (part,)
-    bits: Counter[Token] = Counter()
+    places: defaultdict[Token, int] = defaultdict(int)  # a bit for each place of an item
     for index, item in enumerate(items):
-        bits[item] |= 1 << index
-    ones_crossing, stars_crossing = bits[Wildcard("?")], bits[_ANY]
-    ones = ones_crossing | bits[Wildcard("?", crosses=False)]
-    stars = stars_crossing | bits[Wildcard("*", crosses=False)]
+        places[item] |= 1 << index
+    ones_crossing, stars_crossing = places[Wildcard("?")], places[_ANY]
+    ones = ones_crossing | places[Wildcard("?", crosses=False)]
+    stars = stars_crossing | places[Wildcard("*", crosses=False)]
     accepts = {
-        character: places | (ones_crossing if character == ":" else ones)
-        for character, places in bits.items()
+        character: bits | (ones_crossing if character == ":" else ones)
+        for character, bits in places.items()
+        if isinstance(character, str)
     }
     final = 1 << len(items)
 

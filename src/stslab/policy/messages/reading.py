@@ -12,7 +12,6 @@ from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from itertools import islice
-from operator import add
 from typing import Any, Final, NamedTuple
 
 import jmespath
@@ -179,7 +178,8 @@ def unwrapped(text: str) -> tuple[str, str, bool]:
     ends = ["" if len(line) == width else "\n" for line in lines]
     next_to_first = bare[ends.index("") + 1 :][:1]
     likely = ends.count("") > 1 or (width <= _WIDEST and any(map(_goes_on, next_to_first)))
-    return _plain("\n".join(bare)), _plain("".join(map(add, bare, ends))), likely
+    joined = "".join(line + end for line, end in zip(bare, ends, strict=True))
+    return _plain("\n".join(bare)), _plain(joined), likely
 
 
 def _goes_on(line: str) -> bool:
