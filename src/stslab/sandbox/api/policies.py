@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from itertools import chain, product
+from itertools import chain
 
 from stslab.policy import MalformedPolicy, NamedPolicy, PolicyKind, parse
 from stslab.sandbox.api import faults, identifiers
@@ -88,12 +88,12 @@ def with_arns(text: str, view: View) -> str:
 def _replaced(text: str, replace: Callable[[str], str]) -> str:
     """The document with its AWS principals changed; the same text if none is."""
     document, changed = json.loads(text), False
-    for statement, element in product(listed(document["Statement"]), _ELEMENTS):
-        principal = statement.get(element)
-        if isinstance(principal, dict) and "AWS" in principal:
-            before = principal["AWS"]
-            principal["AWS"] = mapped(before, replace)
-            changed = changed or before != principal["AWS"]
+    for statement in listed(document["Statement"]):
+        for principal in map(statement.get, _ELEMENTS):
+            if isinstance(principal, dict) and "AWS" in principal:
+                before = principal["AWS"]
+                principal["AWS"] = mapped(before, replace)
+                changed = changed or before != principal["AWS"]
     return json.dumps(document, separators=(",", ":")) if changed else text
 
 

@@ -132,10 +132,12 @@ def _known(
     known = oldest.get(_ITSELF[kind], now)
     if known is None or _POLICIES not in oldest or _ITSELF[kind] == _POLICIES:
         return known
-    policies = oldest[_POLICIES]
-    emptied = {name: type(getattr(known, name))() for name in _IDENTITY & {*kind.__struct_fields__}}
-    older = {name: getattr(policies, name, empty) for name, empty in emptied.items()}
-    return msgspec.structs.replace(known, **older)
+    older, names = oldest[_POLICIES], _IDENTITY & {*kind.__struct_fields__}
+    if older is None:  # the record is new: nobody sees its policies yet
+        policies = {name: type(getattr(known, name))() for name in names}
+    else:
+        policies = {name: getattr(older, name) for name in names}
+    return msgspec.structs.replace(known, **policies)
 
 
 Handle = Callable[[HttpRequest], ApiResponse]

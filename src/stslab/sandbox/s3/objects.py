@@ -160,7 +160,10 @@ def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Ans
 
 
 def source_of(request: ApiRequest, view: View) -> tuple[str | None, ObjectVersion]:
-    """The version id in the answer, and the version, that a copy reads. Raises S3's errors."""
+    """The version id in the answer, and the version, that a copy reads. Raises S3's errors.
+
+    The request comes first, unlike in a handler: see :func:`stslab.sandbox.api.model.handlers`.
+    """
     where, version_id = needs.source(request)
     lookups.existing(view, where.bucket)
     lookups.check_version_id(view, where, version_id)

@@ -75,7 +75,9 @@ def _tell(content: Answer) -> None:
     """Report how the start went to the command that reads standard output to its end, once."""
     with suppress(OSError):  # that command may have ended
         os.write(_STDOUT, json.dumps(content).encode())
-    os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDOUT)
+    os.close(nowhere)
 
 
 class _Process:

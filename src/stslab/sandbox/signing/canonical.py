@@ -152,7 +152,7 @@ def repeated(pairs: Pairs, once: Iterable[str]) -> str:
 
 
 def repeated_header(request: HttpRequest, once: Iterable[str]) -> str:
-    """The same for the request's headers, in lower case."""
+    """The first header of ``once`` (in lower case) that was sent more than once, or empty."""
     return repeated(tuple((name.lower(), value) for name, value in request.headers), once)
 
 

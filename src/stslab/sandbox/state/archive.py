@@ -24,7 +24,7 @@ from stslab.sandbox.state.snapshot import Account, Record, Settings, Snapshot
 from stslab.sandbox.state.store import decoders
 
 VERSION = 1
-_MOST_HEADER = 112
+_MOST_HEADER = 112  # bytes
 _MOST_LINES = 120_000
 _MOST_TEXT = 32 * 1024 * 1024
 _MOST_LINE = 8 * 1024 * 1024

@@ -14,7 +14,11 @@ from stslab.sandbox.pipeline.log_file import Decided
 from stslab.sandbox.state.snapshot import View
 from stslab.vocabulary import Outcome, PolicyKind
 
-_EFFECTS = dict(zip(Outcome, ("ALLOW", "EXPLICIT_DENY", "IMPLICIT_DENY"), strict=True))
+_EFFECTS: Mapping[str, str] = {
+    Outcome.ALLOWED: "ALLOW",
+    Outcome.EXPLICITLY_DENIED: "EXPLICIT_DENY",
+    Outcome.IMPLICITLY_DENIED: "IMPLICIT_DENY",
+}
 _KINDS: Mapping[str, tuple[str, str]] = {  # the check that a policy is part of, and its type
     PolicyKind.IDENTITY: ("PRINCIPAL", "IDENTITY_BASED_POLICY"),
     PolicyKind.BOUNDARY: ("PERMISSIONS_BOUNDARY", "PERMISSIONS_BOUNDARY"),
@@ -37,10 +41,12 @@ class Toolbox:
 
     def _details(self, _view: View, request: ApiRequest) -> Answer:
         end = f"authorization id: {request.params['authorizationId']}"
-        where = "AccessDenied", request.account, request.region
         for event in self._log.newest_first():
-            if event.get("errorMessage", "").endswith(end) and where == (
-                *(event[name] for name in ("errorCode", "recipientAccountId", "awsRegion")),
+            if (
+                event.get("errorMessage", "").endswith(end)
+                and event["errorCode"] == "AccessDenied"
+                and event["recipientAccountId"] == request.account
+                and event["awsRegion"] == request.region
             ):
                 return _answer(event["decisions"])
         what = "The requested policy or authorization details"

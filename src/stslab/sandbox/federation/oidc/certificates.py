@@ -164,7 +164,10 @@ def _certificate(
     subject, signer = x509.Name(attributes), _key(above) if above else key
     issuer = _read(above.pem).subject if above else subject
     builder = (
-        x509.CertificateBuilder(issuer, subject, key.public_key())
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(min(now, real) - _EARLIER)
         .not_valid_after(max(now, real) + timedelta(days=days))

@@ -65,13 +65,15 @@ _SCHEMA_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 def read(shape: Shape, name: str, body: bytes) -> Document:
     """The members of ``shape`` in XML with the root element ``name``. Raises MalformedXML."""
+    if len(body) > _MOST_BYTES:
+        raise malformed()
     parser = XMLParser(target=_Builder())  # noqa: S314 - the builder refuses declarations
     try:
-        parser.feed(body if len(body) <= _MOST_BYTES else b"")
+        parser.feed(body)
         root: Element = parser.close()
         if root.tag == name:
             return _structure(shape, root)
-    except (ParseError, ValueError, LookupError):
+    except (ParseError, ValueError, LookupError):  # the last: an unknown encoding
         raise malformed() from None
     raise malformed()
 
