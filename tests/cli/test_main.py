@@ -56,6 +56,10 @@ def test_completion_imports_nothing_heavy(words, tmp_path):
     assert not imported(**environ, STSLAB_HOME=str(tmp_path)).intersection(HEAVY)
 
 
+def test_status_imports_no_tables(tmp_path):
+    assert not imported("status", STSLAB_HOME=str(tmp_path)).intersection({"yaml", "jmespath"})
+
+
 def test_labs_imports_neither_boto3_nor_moto(tmp_path):
     assert not imported("labs", STSLAB_HOME=str(tmp_path)).intersection(
         {"boto3", "botocore", "moto", "rich"}

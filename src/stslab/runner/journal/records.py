@@ -8,13 +8,15 @@ import secrets
 import string
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from stslab.kinds.own import Allowed
-from stslab.kinds.table import KINDS
 from stslab.runner.ports import ADMIN, Call, Data
+
+if TYPE_CHECKING:
+    from stslab.kinds.table import Kind
 
 
 def shared(source: msgspec.Struct, kind: type[msgspec.Struct]) -> dict[str, Any]:
@@ -104,6 +106,13 @@ class RunRecord(Body, frozen=True):
     outline: tuple[StageOutline, ...] = ()  # the lab when the run began
 
 
+def _kinds() -> "Mapping[str, Kind]":
+    """The kinds of things. To read a journal needs none of them, so they are imported late."""
+    from stslab.kinds.table import KINDS
+
+    return KINDS
+
+
 class Thing(msgspec.Struct, frozen=True):
     """A thing in an account."""
 
@@ -114,19 +123,19 @@ class Thing(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        kind, names = KINDS.get(self.kind), self.names
+        kind, names = _kinds().get(self.kind), self.names
         return kind.label(names) if kind else f"{self.kind} {', '.join(names.values())}"
 
     @property
     def complete(self) -> bool:
         """Whether all its names are known."""
-        kind = KINDS.get(self.kind)
+        kind = _kinds().get(self.kind)
         return kind is not None and all(self.names.get(name) for name in kind.names)
 
     @property
     def parent(self) -> "Thing | None":
         """The thing that it belongs to, if its kind has one, and its names tell."""
-        kind = KINDS[self.kind]
+        kind = _kinds()[self.kind]
         if not kind.parent or not set(kind.parent_names) <= self.names.keys():
             return None
         names = {name: self.names[name] for name in kind.parent_names}
@@ -135,17 +144,18 @@ class Thing(msgspec.Struct, frozen=True):
     def call(self, operation: str, names: Iterable[str]) -> Call:
         """A call as its account's administrator, with these of its names as parameters."""
         params = {name: self.names[name] for name in names}
-        return Call(self.admin, KINDS[self.kind].service, operation, params)
+        return Call(self.admin, _kinds()[self.kind].service, operation, params)
 
     @property
     def lookup(self) -> Call:
         """The call that looks it up."""
-        return self.call(KINDS[self.kind].look, KINDS[self.kind].look_names)
+        kind = _kinds()[self.kind]
+        return self.call(kind.look, kind.look_names)
 
     @property
     def removal(self) -> "UndoCall":
         """The call that removes it."""
-        remove = KINDS[self.kind].remove
+        remove = _kinds()[self.kind].remove
         call = self.call(remove.operation, remove.names)
         return UndoCall(call.identity, call.service, call.operation, call.params)
 
