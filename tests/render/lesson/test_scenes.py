@@ -83,6 +83,7 @@ def test_what_aws_answers_is_shown_in_a_few_lines(answer: Data, says: list[str])
 
     assert rows(answer) == ([*says, ""] if says else [])
     assert len(rows({"Body": "many " * 900})) in range(3, 7)
+    assert in_brief({"Body": "long" * 90}) == (("Body", f"{'long' * 40} ..."),)
     assert len(rows({str(number): "x" for number in range(50)})) in range(3, 10)
 
 

@@ -71,6 +71,17 @@ ALICES_POLICY = """
 """
 
 
+LOOKS = """
+    checkpoint:
+      - says: The queue is there
+        call: sqs.ListQueues
+        expect: "length(QueueUrls) == `1`"
+      - says: The caller is known
+        call: sts.GetCallerIdentity
+        expect: "length(Account) == `12`"
+"""
+
+
 @pytest.fixture
 def make(tmp_path):
     def made(*steps: str, judged: bool = True) -> Machine:
@@ -99,6 +110,20 @@ def test_a_thing_of_an_unknown_kind_is_undone_as_the_lab_says(make):
     assert machine.world.queues == {"thing-run00001"}
     clean_up(machine)
     assert machine.world.queues == set()
+
+
+def test_what_an_unknown_service_answers_is_not_shown(make):
+    machine = make(URL_SAVED, LOOKS)
+    vars(machine.world)["sqs_list_queues"] = lambda **_: {"QueueUrls": ["https://queues/a"]}
+    with machine.process() as process:
+        process.runner.start_or_resume()
+        process.runner.run_stage("one")
+        stage = process.runner.begin_stage("one")
+        told = []
+        for number in range(2):
+            assert process.runner.prove(stage, number).held
+            told.append({*process.runner.answer})
+    assert told == [set(), {"Account", "Arn"}]
 
 
 @pytest.mark.parametrize("fault", [LOST_BEFORE, LOST_AFTER])

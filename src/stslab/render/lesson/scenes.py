@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from textwrap import shorten
 from typing import Any
 
 import msgspec
@@ -293,9 +292,9 @@ def in_brief(answer: Data) -> Fields:
     }
     shown = {"Body": answer["Body"]} if "Body" in answer else lists or answer
     values = [(path[-1], part) for path, part in parts(shown) if isinstance(part, str | int)]
+    told = ((str(name), " ".join(str(value).split())) for name, value in values[:_MEMBERS])
     return tuple(
-        (str(name), shorten(str(value), _LONGEST, placeholder=" ..."))
-        for name, value in values[:_MEMBERS]
+        (name, text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ...") for name, text in told
     )
 
 

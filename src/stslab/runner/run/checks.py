@@ -8,6 +8,7 @@ from jmespath.exceptions import JMESPathError
 from msgspec.structs import replace
 
 from stslab.errors import CredentialsError, NotOwn, UnresolvedReference
+from stslab.kinds.operations import HOME
 from stslab.kinds.table import BY_REMOVAL, EXISTS, KINDS
 from stslab.lab.model import Check, Stage
 from stslab.lab.reading import expressions
@@ -58,7 +59,7 @@ class Checks:
 
     def __init__(self, work: Work, scope: Callable[[], Data], tell: Tell) -> None:
         self._work, self._scope, self._tell = work, scope, tell
-        self.answer: Data = {}  # AWS's to the last call, without secrets; empty if it refused
+        self.answer: Data = {}  # AWS's to the last call, if it is known to have no secrets
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Make one check of the stage (``number`` counts from 0), and journal its result.
@@ -188,8 +189,10 @@ class Checks:
             return Refusal(_NO_CREDENTIALS, error.message)
         if isinstance(outcome, Answer):
             calls.learn(outcome.data)
-            self.answer = calls.clean(outcome.data)
-            return replace(outcome, data=self.answer)
+            clean = calls.clean(outcome.data)
+            if call.service in HOME:  # of others it is not known which members are secrets
+                self.answer = clean
+            return replace(outcome, data=clean)
         return outcome
 
     def _judged(self, check: Check, outcome: Outcome, scope: Data) -> Finding:
