@@ -155,6 +155,17 @@ def test_the_time_that_is_shown_is_the_time_in_the_policy(account: InMemoryAccou
         assert hand.runner.scope()["now"] > shown
 
 
+def test_the_time_goes_on_after_a_step_by_hand(account: InMemoryAccount) -> None:
+    with by_hand(account, "one-hour", "revoke") as (hand, stage):
+        known = hand.runner.scope_to_show()
+        step = stage.steps[0]
+        call(account, step.call, **resolve(step.params, known))
+        call(account, "embedded.MoveClock", By=90)
+        assert hand.runner.scope()["now"] == known["now"]
+        assert hand.runner.adopt(stage, 0)
+        assert hand.runner.scope()["now"] > known["now"]
+
+
 def test_a_policy_under_another_name_counts(account: InMemoryAccount) -> None:
     with by_hand(account, "external-id", "two-accounts") as (hand, stage):
         hand.runner.do(stage, 0)

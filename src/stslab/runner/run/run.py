@@ -322,6 +322,7 @@ class Runner:
         It must have the same effect as the step. Differences are emitted.
         """
         adopted = self._open.steps.adopt(stage, number)
+        self._shown = {} if adopted else self._shown
         self._configure()
         return adopted
 
@@ -332,7 +333,7 @@ class Runner:
 
     @property
     def answer(self) -> ports.Data:
-        """What AWS answered to the last check, without secrets; empty if it refused."""
+        """What AWS answered to the last check; empty if it refused, or may have told a secret."""
         return self._open.checks.answer
 
     def _done_by_hand(self, stage_id: str) -> bool:
