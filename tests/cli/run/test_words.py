@@ -73,6 +73,14 @@ def test_invalid_input_at_enter_is_explained(
     assert told in shown.getvalue()
 
 
+def test_only_a_digit_on_the_screen_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\N{SUPERSCRIPT TWO}\n3\n2\n"))
+    shown = io.StringIO()
+    prompt = Prompt(Console(file=shown, width=200), lambda: "", plain=True)
+    assert prompt.digit([0, 1, 2]) == Entered(line="2")
+    assert shown.getvalue().count("Type 1, 2 or 0") == 2
+
+
 @pytest.mark.parametrize(
     ("typed", "more", "keys", "entered"),
     [

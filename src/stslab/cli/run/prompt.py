@@ -120,7 +120,7 @@ class Prompt:
         self.drop_typed_ahead()  # nobody answers a question before it is shown
         while True:
             text = self._read(f"Your answer{aside}: ", "", _DIGITS).strip()
-            if text.isdigit() and int(text) in digits:
+            if text.isdecimal() and int(text) in digits:
                 return Entered(line=text)
             word = word_of(text)
             if word:
