@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from stslab.errors import InvalidLab
 from stslab.kinds.operations import changes
@@ -25,10 +25,10 @@ from stslab.lab.model import DENIALS, LabFile, Part
 from stslab.lab.reading.document import Node
 from stslab.lab.reading.expressions import OPEN, Tree, query
 from stslab.lab.reading.problems import WARNING, Problem, did_you_mean, in_order, shortened
-from stslab.lab.reading.structure import Draft, LabDraft
+from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import names_used, roots
 from stslab.resources import text_of
-from stslab.structures import beside, parts
+from stslab.structures import beside
 from stslab.vocabulary import Gate
 
 BASE: Mapping[str, object] = {
@@ -185,13 +185,17 @@ def _expectations(looked: Looked) -> Iterator[Found]:
         if not expect or not node or not operation or node in looked.broken:
             continue
         tree, response = query(expect).tree, operation.output
-        types = (part for path, part in parts(tree) if path[-1:] == ("type",))
-        if not any(roots(tree)) and "current" not in types:
+        if not any(roots(tree)) and not _has_current(tree):
             message = "This does not depend on the response: its result is always the same."
             yield Found(node, draft.node, message, _ASK, rule="expect-constant")
         elif not _is_question(tree, response):
             message = "The result is not true or false: any value that is not empty would pass."
             yield Found(node, draft.node, message, _ASK, rule="expect-no-question")
+
+
+def _has_current(tree: Tree) -> bool:
+    children = (one for one in tree["children"] if isinstance(one, dict))  # a slice has numbers
+    return tree["type"] == "current" or any(map(_has_current, children))
 
 
 def _is_question(tree: Tree, shape: Shape) -> bool:
@@ -336,27 +340,25 @@ def _served(looked: Looked) -> Iterator[Found]:
 def _texts(looked: Looked) -> Iterator[Found]:
     """Missing reasons and hints, and texts that don't fit a screen."""
     for stage in looked.draft.stages:
-        parts: list[Draft[Any]] = [stage, *stage.checks, *stage.steps]
-        for one in parts:
-            yield from _long(one.part, one.node)
-            for key, (lacks, message) in _EXPLAINED.items():
-                asks = getattr(one.part, key, None) is not None
-                if asks and not getattr(one.part, lacks) and not one.unclear(lacks):
-                    at, fix = one.node.keys[key], f"Add `{lacks}:`."
-                    yield Found(at, one.node, message, fix, rule="text-missing")
+        yield from _long(stage.part, stage.node)
+        for check in stage.checks:
+            yield from _long(check.part, check.node)
+            unexplained = check.part.ask is not None and not check.part.because
+            if unexplained and not check.unclear("because"):
+                at, fix = check.node.keys["ask"], "Add `because:`."
+                yield Found(at, check.node, _UNEXPLAINED, fix, rule="text-missing")
+        for step in stage.steps:
+            yield from _long(step.part, step.node)
+            if step.part.task and not (step.part.hints or step.unclear("hints")):
+                message, fix = "This task has no hint except the command.", "Add `hints:`."
+                yield Found(step.node.keys["task"], step.node, message, fix, rule="text-missing")
     for fault, node in zip(looked.lab.faults, looked.root.listed("faults"), strict=True):
         if not fault.hints:
             message, fix = "This fault has no hint.", "Add `hints:`."
             yield Found(node, node, message, fix, rule="text-missing")
 
 
-_EXPLAINED = {
-    "ask": (
-        "because",
-        "After predicting, the learner wants to know why, but `because` is missing.",
-    ),
-    "task": ("hints", "This task has no hint except the command."),
-}
+_UNEXPLAINED = "After predicting, the learner wants to know why, but `because` is missing."
 
 
 def _long(part: Part, node: Node) -> Iterator[Found]:
