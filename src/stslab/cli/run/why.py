@@ -33,7 +33,7 @@ _HOW = (
 @click.argument("about", nargs=-1, metavar="[REQUEST-ID | MESSAGE | FILE | -]")
 @json_option("A JSON object, on stdout.")
 def command(*, about: tuple[str, ...], as_json: bool) -> None:
-    """Explain a refusal: the embedded account's last, one by its id, or AWS's error message.
+    """Explain a failure: the embedded account's last, one by its id, or AWS's error message.
 
     During a `stslab run --practice` or `stslab break`, the last refusal is explained a little
     more each time, as at the prompt. With an id, all of it is shown.
