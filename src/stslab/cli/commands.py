@@ -78,8 +78,8 @@ class LazyGroup(click.Group):
         """The command that the arguments name. For an unknown one, suggest the nearest name."""
         name = args[0]
         if name not in self.entries and not name.startswith("-") and not ctx.resilient_parsing:
-            within = [full for full in _table() if full.endswith(f" {name}")]
-            near = nearest(within[0], within) if within else nearest(name, self.entries)
+            full = next((one for one in _table() if one.endswith(f" {name}")), "")
+            near = f" Did you mean {full!r}?" if full else nearest(name, self.entries)
             ctx.fail(f"There is no command {name!r}.{near}")
         return super().resolve_command(ctx, args)
 

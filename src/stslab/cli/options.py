@@ -57,8 +57,11 @@ class Where:
     @property
     def flags(self) -> str:
         """The flags that select the same account in another command."""
-        values = self.target, self.profile, self.partner
-        pairs = zip(("--target", "--profile", "--partner-profile"), values, strict=True)
+        pairs = (
+            ("--target", self.target),
+            ("--profile", self.profile),
+            ("--partner-profile", self.partner),
+        )
         return " ".join(f"{flag} {shlex.quote(value)}" for flag, value in pairs if value)
 
     def at(self, region: str) -> "Where":

@@ -114,12 +114,15 @@ class Report(msgspec.Struct, frozen=True):
                 for stage in stands.stages
             ],
             "claims": to_builtins(stands.claims),
-            **{name: to_builtins(getattr(self, name)) for name in _AS_THEY_ARE},
+            "predicted": to_builtins(self.predicted),
+            "predictions": to_builtins(self.predictions),
+            "hints": self.hints,
+            "fault": to_builtins(self.fault),
+            "calls": to_builtins(self.calls),
+            "removed": to_builtins(self.removed),
+            "remaining": self.remaining,
             "records": [link._asdict() for link in self.links],
         }
-
-
-_AS_THEY_ARE = "predicted predictions hints fault calls removed remaining".split()
 
 
 def report(journal: Journal, run_id: str) -> Report:

@@ -240,12 +240,13 @@ class FaultExercise:
         draw_remaining(paper, now)
 
     def _remember(self, *, tried: bool = False, opened: bool = False, solved: bool = False) -> None:
-        was, opened, solved = (
-            self.stands,
-            self.stands.opened or opened,
-            self.stands.solved or solved,
+        was = self.stands
+        self.stands = replace(
+            was,
+            tries=was.tries + tried,
+            opened=was.opened or opened,
+            solved=was.solved or solved,
         )
-        self.stands = replace(was, tries=was.tries + tried, opened=opened, solved=solved)
         if self.stands != was:
             self.runner.note(self.stands)
 

@@ -352,17 +352,17 @@ class Loop(AtPrompt):
             self.runner.note(Prediction(stage.id, at, concept, words, said == question.right))
         message = f"{record.code}: {record.proof}" if record.code else record.proof
         answered = scenes.Answered(
-            who,
-            target,
-            question,
-            said or 0,
-            self.verdict,
-            record.held,
-            message,
-            check.because or "",
-            message if record.denied else "",
-            scenes.in_brief(self.runner.answer),
             title=asking.title,
+            who=who,
+            target=target,
+            question=question,
+            said=said or 0,
+            verdict=self.verdict,
+            held=record.held,
+            message=message,
+            because=check.because or "",
+            refusal=message if record.denied else "",
+            answer=scenes.in_brief(self.runner.answer),
         )
         if said is not None and said != question.right:
             self.wrong.append((asking, answered))
@@ -398,15 +398,15 @@ class Loop(AtPrompt):
         number = next(at for at, each in enumerate(every, 1) if each is check)
         call, names = call_of(check, self.runner.scope()), self.here.names()
         return scenes.Asking(
-            self.here.command(call),
-            question,
-            evidence.claims_of(call),
-            {
+            title=questions.asked(self.lab, check),
+            command=self.here.command(call),
+            question=question,
+            claims=evidence.claims_of(call),
+            evidence={
                 who: replace(met, documents=evidence.renamed(met.documents, names))
                 for who, met in callers.items()
             },
-            questions.target(check),
-            title=questions.asked(self.lab, check),
+            target=questions.target(check),
             place=f"question {number} of {len(every)}",
             before=self.heard.take(),
         )

@@ -83,8 +83,9 @@ def _at_work(command: str, lab: str) -> Iterator[tuple[Paper, _AtWork]]:
     with open_workspace(command) as workspace:
         now = current(workspace.journal, "sandbox", lab)
         opened = open_account(workspace.home, Where())
-        ports = workspace.journal, lambda _: None, workspace.describe
-        runner = opened.runner(now.lab, *ports, How.HAND)
+        runner = opened.runner(
+            now.lab, workspace.journal, lambda _: None, workspace.describe, How.HAND
+        )
         runner.resume()
         here, paper = Here(workspace, opened, now.lab, runner), workspace.paper
         for broken in workspace.journal.past(now.run.id).broken()[-1:]:

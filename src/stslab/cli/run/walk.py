@@ -141,8 +141,10 @@ def _dry(lab: Lab, chosen: tuple[Stage, ...], where: Where, *, as_json: bool) ->
     render = renderer(paper.console, describer(lab), as_json=as_json)
     account, other = (LEARNER, OTHER) if where.target == SANDBOX else ("<account>", "<partner>")
     accounts = {"partner": where.partner_account or other}
-    place = where.target, where.target, where.account or account, where.region or "us-east-1"
-    info = TargetInfo(*place, accounts=accounts)
+    region = where.region or "us-east-1"
+    info = TargetInfo(
+        where.target, where.target, where.account or account, region, accounts=accounts
+    )
     emit_dry_run(lab, info, render, chosen)
     render.close()
 
@@ -180,8 +182,8 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
             require_consent(where, opened, interactive=workspace.asks)
             if opened.kind != "sandbox":
                 say_where(workspace.paper, opened, "Looking at a real account")
-        shown = workspace.render, workspace.describe
-        runner = opened.runner(loaded, workspace.journal, *shown, How.BY_NAME)
+        how = How.BY_NAME
+        runner = opened.runner(loaded, workspace.journal, workspace.render, workspace.describe, how)
         if runner.look_back() is None:
             raise nothing
         done = [each.id for each in loaded.stages if each.id in runner.stages_done]
