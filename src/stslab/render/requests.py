@@ -101,8 +101,9 @@ class RequestTable:
         marks = {"allows": signs.done, "denies": signs.failed}
         texts = []
         for gate in gates:
-            mark = f"{signs.failed} (decided)" if gate["decided"] else None
-            texts.append(f"{gate['gate']} {mark or marks.get(gate['says'], signs.dot)}")
+            mark = marks.get(gate["says"], signs.dot)
+            mark = f"{signs.failed} (decided)" if gate["decided"] else mark
+            texts.append(f"{gate['gate']} {mark}")
         return f" {signs.hint} ".join(texts)
 
     def _row(self, event: Event, used: int) -> str:

@@ -220,8 +220,10 @@ class Loop(AtPrompt):
         changed = access.changed(before, after)
         if changed:
             title, heard = f"Who can do what, after stage {number}", self.heard.take()
-            shown = after, changed, self._chain(), self.asks
-            self.enter(scenes.Matrix(*shown, title=title, before=heard), "goes on")
+            scene = scenes.Matrix(
+                after, changed, self._chain(), self.asks, title=title, before=heard
+            )
+            self.enter(scene, "goes on")
 
     def _chain(self, *, ever: bool = False) -> tuple[Link, ...]:
         done, known = self.runner.stages_done, self.runner.scope()

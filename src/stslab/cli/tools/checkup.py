@@ -72,8 +72,12 @@ def show_checks(paper: Paper, checks: Sequence[Checked]) -> None:
             paper.prose(check.fix, lead=paper.symbols.hint, indent=4)
     paper.blank()
     wrong, warned = (sum(check.state == state for check in checks) for state in (WRONG, WARNING))
-    warnings = f"All works; {counted(warned, 'warning')}." if warned else "All is well."
-    paper.prose(f"{counted(wrong, 'thing')} to fix." if wrong else warnings, style="bold")
+    summary = "All is well."
+    if wrong:
+        summary = f"{counted(wrong, 'thing')} to fix."
+    elif warned:
+        summary = f"All works; {counted(warned, 'warning')}."
+    paper.prose(summary, style="bold")
 
 
 _LITTLE = 200 << 20

@@ -262,8 +262,10 @@ def boxes(report: Report) -> tuple[Box, ...]:
             name = KINDS[thing.kind].label(thing.names)[len(what) + 1 :]
             where = f" ({thing.admin})" if thing.admin != ADMIN else ""
             made.append(Box(_LINK[thing.kind], f"{what}{where}", name, call.stage))
-    first = {(box.what, box.name): box for box in reversed(made)}
-    return tuple(box for box in made if box is first[box.what, box.name])
+    first = dict[tuple[str, str], Box]()
+    for box in made:
+        first.setdefault((box.what, box.name), box)
+    return tuple(first.values())
 
 
 def picture(so_far: tuple[Box, ...], stage: str, *, gone: bool) -> Html:

@@ -174,7 +174,8 @@ def attempts(stage: Stage) -> Iterator[str]:
 def _show_claim(paper: Paper, claim: Claim) -> None:
     sign = "done" if claim.proved else "pending" if claim.verdict in OPEN else "failed"
     paper.line(sign, claim.says, indent=2, aside=mark(claim))
-    for detail in filter(None, (asked(claim) if claim.tries else "", one_line(claim.proof))):
+    how = asked(claim) if claim.tries else ""
+    for detail in filter(None, (how, one_line(claim.proof))):
         paper.prose(detail, indent=4, style="dim")
 
 

@@ -63,9 +63,11 @@ class Past:
     def run(self) -> records.RunRecord | None:
         """The run with its present state."""
         begun = next((run for run, _ in self._of(records.RunRecord)), None)
-        for marked, at in self._of(records.Marked) if begun else ():
+        if begun is None:
+            return None
+        for marked, at in self._of(records.Marked):
             ended = "" if marked.state in records.UNFINISHED else at
-            begun = begun and replace(begun, state=marked.state, ended=ended)
+            begun = replace(begun, state=marked.state, ended=ended)
         return begun
 
     def entries(self) -> tuple[Entry, ...]:

@@ -253,7 +253,8 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _recognise(database: sqlite3.Connection, path: Path) -> None:
     """Refuse a file that is not stslab's, or of another version, before it is changed."""
-    application, version, _ = marks = _marks(database)
+    marks = _marks(database)
+    application, version, _ = marks
     if marks == _EMPTY:
         return
     if application != APPLICATION_ID:

@@ -62,6 +62,7 @@ _AS_IT_WAS = Seen()
 
 
 def _gone(what: str) -> Seen:
+    """A step that must be done again, or is as it was if nothing is wrong ("")."""
     return Seen(what, gone=bool(what))
 
 

@@ -104,18 +104,19 @@ def undo_calls(step: Step, scope: Scope) -> tuple[records.UndoCall, ...]:
 _AGAIN = "Try again: stslab run"
 
 
-def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Data | int:
-    """Find out whether the entry's call took effect; adopt or undo its thing.
+Settled = tuple[Data | None, int]
+"""What a call answered, or None; then the number of the entry that a new call replaces, or 0."""
 
-    Returns what the call answered, or the number of the entry (or 0) that a new call replaces.
-    """
+
+def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
+    """Find out whether the entry's call took effect; adopt or undo its thing."""
     if entry.state in records.MADE:
         return _undone(work, entry)
     if entry.state not in records.PERHAPS:
-        return 0
+        return None, 0
     creation, thing = prepared.creation, entry.thing
     if is_repeatable(entry.call) or not (entry.undo or creation):
-        return entry.seq
+        return None, entry.seq
     if creation and creation.discover:
         return _discovered(work, entry, prepared)
     if creation and thing and thing.complete:
@@ -197,12 +198,12 @@ def _restore(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -
 
 def _looked_up(
     work: Work, entry: records.Entry, prepared: Prepared, thing: records.Thing
-) -> Data | int:
+) -> Settled:
     there = is_there(work, thing)
     if there is None:
         raise RunError(f"The {thing.label} could not be looked up.", _AGAIN)
     if not there:
-        return entry.seq
+        return None, entry.seq
     sight = look(work, thing)
     if not is_ours(work, sight):
         work.conclude(entry.seq, records.Result(records.EntryState.NOT_OURS))
@@ -211,19 +212,19 @@ def _looked_up(
             "Remove it yourself if it is yours, or change its name in the lab.",
         )
     data = _adopted(prepared, sight.data)
-    return _undone(work, entry) if data is None else data
+    return _undone(work, entry) if data is None else (data, 0)
 
 
-def _discovered(work: Work, entry: records.Entry, prepared: Prepared) -> Data | int:
+def _discovered(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
     """Adopt a key whose secret was saved; undo a key whose secret is lost."""
     profile = work.calls.profiles.get(prepared.intent.profile)
     for thing in discovered(work, entry):
         if profile and profile.access_key_id in thing.names.values():
-            return {"AccessKey": {**thing.names}}
+            return {"AccessKey": {**thing.names}}, 0
     return _undone(work, entry)
 
 
-def _undone(work: Work, entry: records.Entry) -> int:
+def _undone(work: Work, entry: records.Entry) -> Settled:
     """Undo the entry's call: a new one replaces none."""
     undone = undo(work, entry)
     if undone.failed or undone.outcome is UndoOutcome.KEPT:
@@ -231,7 +232,7 @@ def _undone(work: Work, entry: records.Entry) -> int:
             f"The half-done step “{entry.intent.title}” could not be undone: {undone.detail}",
             "Try again with `stslab run`, or undo everything with `stslab cleanup`.",
         )
-    return 0
+    return None, 0
 
 
 def _adopted(prepared: Prepared, data: Data) -> Data | None:

@@ -195,10 +195,10 @@ class Steps:
 
     def _go_on(self, prepared: Prepared, entry: Entry | None, *, of: int) -> None:
         """Do the step, one of so many, or the rest of it if ``entry`` began it."""
-        step, intent, call = prepared.step, prepared.intent, self._work.calls.shown(prepared.call)
-        of_it, number = (intent.stage, step.title), intent.step + 1
-        self._emit(events.StepStarted(*of_it, call, number, of, step.why or ""))
-        where = f"The step “{step.title}” of stage {intent.stage}"
+        step, stage, number = prepared.step, prepared.intent.stage, prepared.intent.step + 1
+        call = self._work.calls.shown(prepared.call)
+        self._emit(events.StepStarted(stage, step.title, call, number, of, step.why or ""))
+        where = f"The step “{step.title}” of stage {stage}"
         try:
             if entry and entry.state is EntryState.ANSWERED:
                 self._finish(prepared, entry.seq)
@@ -207,7 +207,7 @@ class Steps:
                 self._answered(prepared, *self._call(prepared, entry))
         except StepError as error:
             reason = (error.code, error.message, error.request_id)
-            self._emit(events.StepFailed(*of_it, call, *reason, self._took()))
+            self._emit(events.StepFailed(stage, step.title, call, *reason, self._took()))
             message = f"{where} failed: {step.call}: {error.code}: {error.message}"
             raise RunError(message, FIX) from error
         except NotOwn as error:
@@ -240,10 +240,10 @@ class Steps:
         """Make the call, again if its answer was lost. Return the final entry and the answer."""
         intent = prepared.intent
         for _ in range(1 if is_repeatable(prepared.step.call) else _ROUNDS):
-            settled = settle(self._work, entry, prepared) if entry else 0
-            if entry and not isinstance(settled, int):
-                return entry.seq, Answer(settled)
-            answered = self._call_once(prepared.intending(replaces=settled or intent.replaces))
+            found, replaces = settle(self._work, entry, prepared) if entry else (None, 0)
+            if entry and found is not None:
+                return entry.seq, Answer(found)
+            answered = self._call_once(prepared.intending(replaces=replaces or intent.replaces))
             if answered:
                 return answered
             entry = self._work.past.latest(intent.stage, intent.step)

@@ -168,8 +168,9 @@ class Cleanup:
         except (RunError, NotOwn) as error:
             undone = failed(error.message)
         took = self._calls.clock.monotonic() - started
-        told = (undone.calls, undone.outcome, undone.detail, took)
-        self._calls.emit(events.UndoFinished(name(entry), *told))
+        self._calls.emit(
+            events.UndoFinished(name(entry), undone.calls, undone.outcome, undone.detail, took)
+        )
         return undone
 
 
