@@ -25,7 +25,7 @@ _WORD = re.compile(r"[A-Za-z0-9-]{1,36}")  # S3's ids have other letters too; no
 _NO_MESSAGE = "No refusal by AWS was found in the text."
 _HOW = (
     "Give the whole message, with its code (such as AccessDenied): in quotes, as a file, or on"
-    " stdin to `stslab why -`. Without arguments, the embedded account's last refusal is explained."
+    " stdin to `stslab why -`. Without arguments, the embedded account's last failure is explained."
 )
 
 
