@@ -359,6 +359,15 @@ def test_every_word_at_a_question(opened: Open, machine: Machine) -> None:
     assert terminal.ended() == 0
 
 
+def test_why_finds_a_refusal_by_a_clock_that_is_behind(opened: Open, machine: Machine) -> None:
+    terminal = opened("run")
+    to_the_first_question(terminal)
+    assert machine.stslab("sandbox", "clock", "-3h").code == 0
+    assert machine.aws("s3", "ls", profile="sts").code
+    terminal.enter("why")
+    terminal.wait("s3:ListBuckets: AccessDenied")
+
+
 SECRET = re.compile(rb"(?<![\w/+])(?=[0-9a-f]*[A-Zg-z/+])(?:[\w/+]{60}|[\w/+]{40}(?![\w/+]))")
 
 

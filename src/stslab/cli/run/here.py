@@ -169,7 +169,10 @@ class Here:
 
     def why(self, paper: Paper, stage: Stage | None) -> None:
         """Explain the run's last failure: in full, or in a stage by hand more each time."""
-        explanation = explained(self.workspace.home, since=self.runner.run.started)
+        # The log's times are the account's, whose clock may be behind.
+        behind = min(self.now() - datetime.now(UTC), timedelta())
+        since = datetime.fromisoformat(self.runner.run.started) + behind
+        explanation = explained(self.workspace.home, since=since.isoformat())
         if explanation is None:
             paper.prose("Nothing was refused in this run yet.", indent=1)
             return
