@@ -43,7 +43,7 @@ def _answer(control: Control, operation: str, params: Mapping[str, Any]) -> dict
         # ``From``, its offset before, makes a repeated call harmless.
         before = params["From"] if "From" in params else control("GET", "clock")["offset"]
         clock = control("POST", "clock", {"offset": before + params["By"]})
-    else:
+    else:  # GetClock
         clock = control("GET", "clock")
     return {"Now": clock["now"], "Offset": clock["offset"]}
 

@@ -90,7 +90,7 @@ def page_members(request: ApiRequest, result: Page[T], *names: str) -> Answer:
         "EncodingType": params.get("EncodingType"),
         "IsTruncated": result.truncated,
         "MaxKeys": result.most,
-        "MaxUploads": result.most,
+        "MaxUploads": result.most,  # an operation's answer has one of the two
         "CommonPrefixes": [{"Prefix": write(prefix)} for prefix in result.prefixes],
     }
 

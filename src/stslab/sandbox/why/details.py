@@ -58,8 +58,9 @@ def _answer(decisions: list[Decided]) -> Answer:
     shared = {
         key: value
         for key, value in contexts[0].items()
-        if key.startswith("aws:") and "ResourceTag/" not in key
-        if all(other.get(key) == value for other in contexts)
+        if key.startswith("aws:")
+        and "ResourceTag/" not in key
+        and all(other.get(key) == value for other in contexts)
     }
     to = [{"arn": contexts[0]["aws:PrincipalARN"]}]
     policies: dict[tuple[str, str], _Members] = {}
@@ -75,7 +76,7 @@ def _answer(decisions: list[Decided]) -> Answer:
             {
                 "action": one["action"],
                 "resource": one["resource"],
-                "context": {key: context[key] for key in context.keys() - shared.keys()},
+                "context": {key: context[key] for key in context if key not in shared},
                 "evaluatedEffect": _EFFECTS[one["decision"]],
                 "matchedPolicies": [each for check in checks for each in check["matchedPolicies"]],
                 "checks": checks,
