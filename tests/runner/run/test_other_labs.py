@@ -112,18 +112,22 @@ def test_a_thing_of_an_unknown_kind_is_undone_as_the_lab_says(make):
     assert machine.world.queues == set()
 
 
-def test_what_an_unknown_service_answers_is_not_shown(make):
+def test_what_an_unknown_service_answers_is_neither_shown_nor_kept(make):
     machine = make(URL_SAVED, LOOKS)
     vars(machine.world)["sqs_list_queues"] = lambda **_: {"QueueUrls": ["https://queues/a"]}
     with machine.process() as process:
         process.runner.start_or_resume()
         process.runner.run_stage("one")
         stage = process.runner.begin_stage("one")
-        told = []
+        told, proofs = [], []
         for number in range(2):
-            assert process.runner.prove(stage, number).held
+            proved = process.runner.prove(stage, number)
+            assert proved.held
             told.append({*process.runner.answer})
+            proofs.append(proved.proof)
     assert told == [set(), {"Account", "Arn"}]
+    assert proofs[0] == "QueueUrls (the values are not kept)"
+    assert proofs[1].startswith("Account = ")
 
 
 @pytest.mark.parametrize("fault", [LOST_BEFORE, LOST_AFTER])

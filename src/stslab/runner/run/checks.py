@@ -205,7 +205,7 @@ class Checks:
         if check.fails:
             why = f"the call succeeded, but should have been refused: {' or '.join(check.fails)}"
             return Finding(held=False, proof="", why=why, request_id=outcome.request_id)
-        return _answered(check.expect, outcome, scope)
+        return _answered(check, outcome, scope)
 
     def _emit(self, record: CheckRecord, check: Check, why: str, earlier: Earlier | None) -> None:
         held_at, changed_by = earlier or Earlier()
@@ -230,7 +230,8 @@ def _refused(check: Check, refusal: Refusal, reason: Reason | None) -> Finding:
     return Finding(not wrong, message, wrong, refusal.code, not wrong, request, gates)
 
 
-def _answered(expect: str | None, answer: Answer, scope: Data) -> Finding:
+def _answered(check: Check, answer: Answer, scope: Data) -> Finding:
+    expect = check.expect
     if expect is None:
         return Finding(held=True, proof="the call succeeded", request_id=answer.request_id)
     try:
@@ -240,7 +241,7 @@ def _answered(expect: str | None, answer: Answer, scope: Data) -> Finding:
         held, problem = False, error.message
     return Finding(
         held=held,
-        proof=compared(expect, answer.data),
+        proof=compared(expect, answer.data, shown=check.service in HOME),
         why="" if held else problem,
         request_id=answer.request_id,
     )
@@ -321,13 +322,19 @@ _NO_PATHS = frozenset("literal expref current multi_select_dict multi_select_lis
 _PATHS = frozenset("field subexpression index_expression projection flatten".split())
 
 
-def compared(expression: str, data: Data) -> str:
-    """``Arn = arn:…`` for each path into the response that the expression compares."""
+def compared(expression: str, data: Data, *, shown: bool = True) -> str:
+    """``Arn = arn:…`` for each path into the response that the expression compares.
+
+    Only the names unless ``shown``: of other services it is not known which members are secrets.
+    """
     tree = expressions.query(expression).tree
     body = data.get("Body")
     if isinstance(body, str):  # an object's content is kept out of journals and reports
         data = {**data, "Body": f"({len(body)} characters)"}
     found = {_written(path): _told(_found(path, data)) for path in _paths(tree)}
+    if not shown:
+        names = ", ".join(filter(None, found))
+        return f"{names} (the values are not kept)" if names else "it holds"
     parts = (f"{name} = {value}" if name else value for name, value in found.items())
     text = "; ".join(parts) or "it holds"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
