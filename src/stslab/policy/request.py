@@ -128,12 +128,12 @@ class Principal:
         """
         return cls(PrincipalKind.PROVIDER, provider, account)
 
-    @cached_property
+    @property
     def member(self) -> bool:
         """Whether an account has policies for it."""
         return self.kind not in _ACCOUNTLESS
 
-    @cached_property
+    @property
     def unlimited(self) -> bool:
         """Whether it is root, or federated by root."""
         by_root = self.kind is PrincipalKind.FEDERATED_USER and self.issuer.endswith(":root")

@@ -404,7 +404,8 @@ def test_policies_that_are_not_json_are_reported_plainly(tmp_path):
         (json.dumps(policy(allow())).encode("utf-16"), "It is UTF-16; save it as UTF-8."),
         (b"[" * 100_000, "It is nested too deeply."),
         (b'{"Statement": NaN}', "NaN is not a JSON value."),
-        (b'{"Statement": [\n{},\n]}', "A comma too many before ] at line 3, column 1."),
+        (b'{"Statement": [\n{},\n]}', "A comma too many before ] at line 2, column 3."),
+        (b'{"Version": "2012-10-17",\n}', "A comma too many before } at line 1, column 25."),
         (b"[\n1,\n2 3]", "Expecting ',' delimiter at line 3, column 3."),
     ):
         done = stslab(*ASKED, "--policy", "-", stdin=document, tmp_path=tmp_path)

@@ -142,6 +142,9 @@ ValueError, RecursionError: see :func:`json_problem`. MalformedPolicy: an object
 """
 
 
+_TRAILING = re.compile(r",\s*([\]}])")
+
+
 def json_problem(text: str, error: ValueError | RecursionError) -> str:
     """Why a text can't be decoded, without a full stop."""
     if text.startswith(_UTF_16):
@@ -151,11 +154,14 @@ def json_problem(text: str, error: ValueError | RecursionError) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, json.JSONDecodeError):
+        # Python 3.13 points at the comma, earlier versions at what follows it.
+        comma = max(text.rfind(",", 0, error.pos + 1), 0)
+        trailing = _TRAILING.match(text, comma)
+        if trailing and trailing.end() > error.pos:
+            error = json.JSONDecodeError(f"A comma too many before {trailing[1]}", text, comma)
         lines = text.count("\n", 0, len(text) - 1)
         where = f"line {error.lineno}, column {error.colno}" if lines else f"column {error.colno}"
-        ends = text[: error.pos].rstrip()[-1:] + text[error.pos :].lstrip()[:1]
-        known = f"A comma too many before {ends[-1:]}" if ends in (",]", ",}") else error.msg
-        return f"{known.removesuffix(' at')} at {where}"
+        return f"{error.msg.removesuffix(' at')} at {where}"
     if "integer string" in str(error):
         return "a number has too many digits"
     return str(error)

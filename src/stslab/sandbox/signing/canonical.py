@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 
-from stslab.sandbox.api.model import Authenticated, HttpRequest, KeyLookup, KeyRecord, Pairs
+from stslab.sandbox.api.model import Authenticated, HttpRequest, KeyLookup, KeyRecord
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
@@ -143,17 +143,14 @@ def header_map(request: HttpRequest) -> dict[str, str]:
     return headers
 
 
-def repeated(pairs: Pairs, once: Iterable[str]) -> str:
-    """The first name of ``once`` that occurs more than once in the pairs; empty if none does."""
-    names = [name for name, _ in pairs]
-    if len(set(names)) == len(names):
-        return ""
+def repeated(names: Sequence[str], once: Iterable[str]) -> str:
+    """The first of ``once`` that occurs more than once in the names; empty if none does."""
     return next((name for name in once if names.count(name) > 1), "")
 
 
 def repeated_header(request: HttpRequest, once: Iterable[str]) -> str:
     """The first header of ``once`` (in lower case) that was sent more than once, or empty."""
-    return repeated(tuple((name.lower(), value) for name, value in request.headers), once)
+    return repeated([name.lower() for name, _ in request.headers], once)
 
 
 def _path(path: str, service: str) -> str:

@@ -182,7 +182,7 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
         what = 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
         raise fault(_QUERY, what)
     missing = any(name not in parameters for name in _PARAMETERS)
-    if missing or canonical.repeated(request.query, _ONCE):
+    if missing or canonical.repeated([name for name, _ in request.query], _ONCE):
         raise fault(
             _QUERY,
             "Query-string authentication version 4 requires the X-Amz-Algorithm, "

@@ -206,7 +206,7 @@ def _claim(request: HttpRequest, headers: Mapping[str, str]) -> Claim:
         raise missing_token()
     if name := canonical.repeated_header(request, _ONCE):
         raise _incomplete(f"The header '{name}' is given more than once.")
-    if name := canonical.repeated(request.query, _ONCE_PARAMETERS):
+    if name := canonical.repeated([name for name, _ in request.query], _ONCE_PARAMETERS):
         raise _incomplete(f"The query-string parameter '{name}' is given more than once.")
     claim = _from_header(headers) if in_header else _from_query(parameters)
     if "host" not in claim.signed_headers:
