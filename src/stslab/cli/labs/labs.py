@@ -68,7 +68,8 @@ def command(*, folder: Path | None, as_json: bool) -> None:
         if best:
             marks += ["done" if best.finished else f"{best.proved} of {len(best.claims)} proved"]
         marked = f" ({', '.join(marks)})" if marks else ""
-        lead = f"{'' if lab in foreign else number:<2} {lab.id:<{widest}}  "
+        place = "" if lab in foreign else str(number)
+        lead = f"{place:<2} {lab.id:<{widest}}  "
         text = f"{lab.title or lab.problem}{marked}"
         click.echo(visible(click.wrap_text(text, width, lead, " " * len(lead))))
         if lab in foreign:

@@ -99,8 +99,10 @@ class Loop(AtPrompt):
                 except Skip:
                     self.runner.note(Skipped(stage.id))
                     later = any(stage.id in self.runner.missing_for(each.id) for each in stages)
-                    number, needed = self.lab.stages.index(stage) + 1, " Later stages need it."
-                    said = f"Skipped: stage {number}, {stage.title}.{needed * later}"
+                    number = self.lab.stages.index(stage) + 1
+                    said = f"Skipped: stage {number}, {stage.title}."
+                    if later:
+                        said += " Later stages need it."
                     self.skipped = scenes.Done(((False, said),))
 
     def _welcome(self, *, resumed: bool) -> Stage | None:

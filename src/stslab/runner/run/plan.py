@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from msgspec.structs import astuple
+from msgspec.structs import asdict
 
 from stslab.errors import UsageError
 from stslab.lab.effects import Effect, effects, summary
@@ -181,7 +181,7 @@ def dry_run(
     every = effects(lab, base, embedded=target.embedded)
     listed = [effect for effect in every if effect.stage in chosen]
     placed = {effect.place: effect for effect in listed}
-    emit(events.Foreseen(*astuple(summary(listed))))
+    emit(events.Foreseen(**asdict(summary(listed))))
     for stage in stages:
         number, of = lab.stages.index(stage), len(stage.steps)
         emit(stage_started(lab, stage))

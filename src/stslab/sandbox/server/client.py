@@ -298,13 +298,12 @@ def _start(places: Files, port: int, seconds: float, *, fresh: bool) -> None:
         with places.log.open("rb") as log:
             log.seek(log_before)
             lines = log.read(_READ).decode(errors="replace").strip().splitlines()[-_TAIL_LINES:]
+        message = "The embedded account did not start."
+        if not lines:
+            disk = f"Its log is empty: see that the disk of {places.folder} is not full."
+            raise SandboxError(message, disk)
         tail = "".join(f"\n  {line}" for line in lines)
-        raise SandboxError(
-            f"The embedded account did not start.{tail and ' The end of its log:'}{tail}",
-            f"Its whole log is {places.log}"
-            if tail
-            else f"Its log is empty: see that the disk of {places.folder} is not full.",
-        )
+        raise SandboxError(f"{message} The end of its log:{tail}", f"Its whole log is {places.log}")
     told = json.loads(report)
     if "error" in told:
         raise SandboxError(told["error"], told.get("hint", ""))

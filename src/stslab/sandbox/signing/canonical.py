@@ -145,6 +145,8 @@ def header_map(request: HttpRequest) -> dict[str, str]:
 
 def repeated(names: Sequence[str], once: Iterable[str]) -> str:
     """The first of ``once`` that occurs more than once in the names; empty if none does."""
+    if len(set(names)) == len(names):  # as nearly always
+        return ""
     return next((name for name in once if names.count(name) > 1), "")
 
 
