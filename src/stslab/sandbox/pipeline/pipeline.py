@@ -8,8 +8,7 @@ and is answered when that is saved.
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -81,49 +80,38 @@ class Pipeline:
 
     def handle(self, http: HttpRequest) -> ApiResponse:
         """Answer one HTTP request; an error becomes AWS's error answer."""
-        return self._respond(http, self._answer)
+        return self._logged(http, self._answer)
 
     def refuse(self, head: HttpRequest) -> ApiResponse | None:
         """The refusal of a request whose head can't be authenticated; None: read its body."""
         try:
             self._authenticator.expect(head)
         except ApiFault:
-            return self._respond(head, self._expect)
+            return self._logged(head, self._expect)
         return None
 
     def _expect(self, seen: Seen) -> ApiResponse:
         self._authenticator.expect(seen.http)
         raise faults.unavailable()  # its key was created a moment ago
 
-    def _respond(self, http: HttpRequest, answer: Callable[[Seen], ApiResponse]) -> ApiResponse:
+    def _logged(self, http: HttpRequest, answer: Callable[[Seen], ApiResponse]) -> ApiResponse:
         service = naming.called(addressed_service(http), http)
         seen = Seen(service, _request_id(service), http)
-        try:
-            with self._logged(seen):
-                try:
-                    return answer(seen)
-                except ApiFault:
-                    raise
-                except Closed:
-                    raise faults.unavailable() from None
-                except Exception as error:  # whatever fails, the client gets AWS's answer
-                    _LOG.error("a request to %s failed\n%s", seen.service, faults.where(error))
-                    raise faults.failure(seen.service, error) from error
-        except ApiFault as fault:
-            return serialize.fault(seen.service, fault, seen.request_id, http)
-
-    @contextmanager
-    def _logged(self, seen: Seen) -> Iterator[None]:
-        """Log the request with what is decided in the block, and with its error."""
         fault: ApiFault | None = None
         with noting() as notes:
             try:
-                yield
+                response = answer(seen)
             except ApiFault as refused:
                 fault = refused
-                raise
-            finally:
-                self._log.record(self._state.now(), seen, notes, fault)
+            except Closed:
+                fault = faults.unavailable()
+            except Exception as error:  # noqa: BLE001 - whatever fails, the client gets AWS's answer
+                _LOG.error("a request to %s failed\n%s", seen.service, faults.where(error))
+                fault = faults.failure(seen.service, error)
+        if fault is not None:
+            response = serialize.fault(seen.service, fault, seen.request_id, http)
+        self._log.record(self._state.now(), seen, notes, fault)
+        return response
 
     def _answer(self, seen: Seen) -> ApiResponse:
         verified = self._authenticator.authenticate(seen.http)
@@ -153,8 +141,15 @@ class Pipeline:
     ) -> Answer:
         """Decide and carry out a call that a service makes; see :class:`Internal`."""
         api = replace(self._api(caller, service, operation, params, _FROM_INSIDE), via=via)
-        with self._logged(Seen(service, api.request_id, api.http, api)):
-            return self._carry_out(api)
+        seen, fault = Seen(service, api.request_id, api.http, api), None
+        with noting() as notes:
+            try:
+                return self._carry_out(api)
+            except ApiFault as refused:
+                fault = refused
+                raise
+            finally:
+                self._log.record(self._state.now(), seen, notes, fault)
 
     def would(self, calls: Sequence[Would]) -> tuple[list[Decision], ApiFault | None, bool]:
         """How the last of these calls would be decided after the others, without making any.
