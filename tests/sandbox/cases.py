@@ -7,6 +7,7 @@ the page of AWS's documentation that says so (`source`), the `given` setups, and
     {as: admin, call: iam.GetUser, with: {...}, fails: NoSuchEntity, message: cannot be found}
     {as: user, call: iam.GetUser, with: {...}, fails: AccessDenied, find: {id: "id: (.+)$"}}
     {as: user, call: iam.CreateRole, with: {...}, fails: AccessDenied, message: action, whole: true}
+    {call: s3.PutBucketAcl, ..., fails: InvalidArgument, tells: {ArgumentName: uri}}
     {as: admin, call: iam.GetUser, with: {...}, expect: "User.Path == '/'"}
     {as: admin, call: iam.CreateAccessKey, ..., keys: {user: AccessKey}}   # a new identity
     {call: s3.HeadBucket, region: eu-west-1, ...}         # signed for this region, not redirected
@@ -230,12 +231,13 @@ class _Run:
             self._refused(error, wanted, step)
             return
         assert wanted is None, f"{step['call']} should fail with {wanted}"
-        answer.pop("ResponseMetadata")
+        answered = answer.pop("ResponseMetadata")
+        assert step.get("headers", {}).items() <= answered["HTTPHeaders"].items()
         self._answered(answer, step)
 
     def _refused(self, error: ClientError, wanted: str | None, step: Mapping[str, Any]) -> None:
         answer = error.response["Error"]
-        code, said = answer["Code"], answer.get("Message", "no message")
+        code, said = answer["Code"], answer.get("Message") or "no message"
         assert wanted is not None, f"{code}: {said}"
         assert code == wanted, f"{code}: {said}"
         part = resolve(step.get("message", ""), self._scope)
@@ -245,6 +247,7 @@ class _Run:
             found = re.search(pattern, said)
             assert found, f"{pattern!r} is not in {said!r}"
             self._scope[name] = found[1]
+        assert step.get("tells", {}).items() <= answer.items(), answer
         answered = error.response["ResponseMetadata"]
         assert step.get("status") in (None, answered["HTTPStatusCode"])
         assert step.get("headers", {}).items() <= answered["HTTPHeaders"].items()
@@ -266,7 +269,7 @@ class _Run:
 
 _KEYS = {
     *"as call with expect fails message whole find status headers save keys region signature".split(),
-    "send",
+    *("send", "tells"),
 }
 
 

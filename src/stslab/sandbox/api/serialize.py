@@ -123,6 +123,8 @@ def _rest(operation: str, answer: Answer, request_id: str) -> ApiResponse:
 
 
 def _rest_headers(shape: Shape, answer: Answer) -> Iterator[tuple[str, str]]:
+    if "Contents" in shape.members:  # the model of a list does not have this header
+        yield "x-amz-bucket-region", answer["BucketRegion"]
     for name, member in shape.members.items():
         place, value = member.serialization.get("location"), answer.get(name)
         if value is not None and place == "header":
@@ -249,7 +251,7 @@ def request_ids(service: str, request_id: str) -> Pairs:
 def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -> ApiResponse:
     """The response for an error, in the protocol of the service."""
     headers = (*problem.headers, *request_ids(service, request_id))
-    if http.method == "HEAD" or (service == "s3" and not problem.message):
+    if http.method == "HEAD" or (service == "s3" and not (problem.message or problem.extra)):
         kinds = (("Content-Type", S3_XML),) if problem.message else ()
         return ApiResponse(problem.status, (*kinds, *headers))
     is_json = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")

@@ -111,6 +111,7 @@ def list_objects_v2(view: View, request: ApiRequest) -> Answer:
     shows_owner = params.get("FetchOwner", shows_owner)
     owner = {"ID": lookups.canonical_id(view, bucket)} if shows_owner else None
     return {
+        "BucketRegion": bucket.region,
         "Name": bucket.name,
         "Prefix": "",
         "Marker": "",

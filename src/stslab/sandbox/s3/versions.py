@@ -5,6 +5,7 @@ purpose bucket"; S3 API Reference, "PutObject".
 """
 
 import secrets
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from email.errors import HeaderParseError
@@ -30,6 +31,7 @@ HEADERS = tuple(
 )
 _PLAIN_TYPE = {"ContentType": "binary/octet-stream"}
 _ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
+_OWN_KEY = "alias/aws/s3"  # of the key that each account has for S3, which is used if none is named
 
 
 def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
@@ -70,10 +72,22 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
     usual = (default.get("SSEAlgorithm", "AES256"), default.get("KMSMasterKeyID"))
     values = map(params.get, _ENCRYPTION) if algorithm else (*usual, rule.get("BucketKeyEnabled"))
     kept = {name: str(value) for name, value in zip(_ENCRYPTION, values, strict=True) if value}
-    if not kept["ServerSideEncryption"].startswith("aws:kms"):
+    if kept["ServerSideEncryption"].startswith("aws:kms"):
+        account = bucket.owner if request.caller.kind == "Anonymous" else request.caller.account
+        kept["SSEKMSKeyId"] = _key_arn(kept.get("SSEKMSKeyId", _OWN_KEY), bucket.region, account)
+    else:
         kept.pop("BucketKeyEnabled", None)
     check_signed(request, kept)
     return kept
+
+
+def _key_arn(key: str, region: str, account: str) -> str:
+    """The ARN of a KMS key of the account. Another alias stays, since there is no key behind it."""
+    if key.startswith("arn:") or (key.startswith("alias/") and key != _OWN_KEY):
+        return key
+    if key == _OWN_KEY:
+        key = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{region}/{account}/{key}"))
+    return f"arn:aws:kms:{region}:{account}:key/{key}"
 
 
 def check_signed(request: ApiRequest, encryption: Mapping[str, str]) -> None:

@@ -48,6 +48,7 @@ _HEADERS: Mapping[str, str] = {
     "GrantWrite": "WRITE",
     "GrantWriteACP": "WRITE_ACP",
 }
+_ID, _URI, _EMAIL = "CanonicalUser/ID", "Group/URI", "emailAddress"
 _GRANTEE = re.compile(r"\s*(id|uri|emailAddress)\s*=\s*\"?([^\",]*)\"?\s*")
 
 
@@ -67,50 +68,51 @@ def requested(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
         message = "Specifying both Canned ACLs and Header Grants is not allowed"
         raise fault("InvalidRequest", message)
     if headers:
-        grants = [grant for name in headers for grant in _in_header(request, name)]
+        grants = [grant for name in headers for grant in _in_header(view, request, name)]
     elif policy is not None:
         grants = list(_in_document(view, policy, owner_id))
     else:
         further = _CANNED[canned or "private"]
         return (Grant(owner_id, ALL), *further) if further else None
-    for grant in grants:
-        _check_grantee(view, grant.grantee)
     if len(grants) > _MOST_GRANTS:
         raise fault("MalformedACLError")
     return tuple(grants) if grants != [Grant(owner_id, ALL)] else None
 
 
-def _in_header(request: ApiRequest, name: str) -> Iterator[Grant]:
-    for part in request.params[name].split(","):
+def _in_header(view: View, request: ApiRequest, name: str) -> Iterator[Grant]:
+    permission, text = _HEADERS[name], request.params[name]
+    for part in text.split(","):
         match = _GRANTEE.fullmatch(part)
         if match is None:
-            raise invalid_argument("Argument format not recognized", name, request.params[name])
-        kind, grantee = match.groups()
-        yield Grant(f"mailto:{grantee}" if kind == "emailAddress" else grantee, _HEADERS[name])
+            header = f"x-amz-grant-{permission.lower().replace('_', '-')}"
+            raise invalid_argument("Argument format not recognized", header, text)
+        yield Grant(_checked(view, *match.groups()), permission)
 
 
 def _in_document(view: View, policy: Document, owner_id: str) -> Iterator[Grant]:
     if "Owner" not in policy:
         raise fault("MalformedACLError")
-    _check_grantee(view, given := policy["Owner"].get("ID", ""))
-    if given != owner_id:
+    if _checked(view, _ID, policy["Owner"].get("ID", "")) != owner_id:
         raise fault("AccessDenied")
     for row in policy.get("Grants") or ():
         grantee, permission = row.get("Grantee") or {}, row.get("Permission")
-        name = grantee.get("ID") or grantee.get("URI")
-        if not permission or not (name or grantee.get("EmailAddress")):
+        members = ((_ID, "ID"), (_URI, "URI"), (_EMAIL, "EmailAddress"))
+        given = next(((kind, grantee[name]) for kind, name in members if grantee.get(name)), None)
+        if not permission or given is None:
             raise malformed()
-        yield Grant(name or f"mailto:{grantee['EmailAddress']}", permission)
+        yield Grant(_checked(view, *given), permission)
 
 
-def _check_grantee(view: View, grantee: str) -> None:
-    if grantee.startswith("mailto:"):  # supported until October 2025: "PutObjectAcl"
+def _checked(view: View, kind: str, grantee: str) -> str:
+    """``grantee``, which is named as S3 names what is wrong: by a header or in a document."""
+    if kind == _EMAIL:  # supported until October 2025: "PutObjectAcl"
         raise fault("MethodNotAllowed")
-    if "://" in grantee:
+    if kind in ("uri", _URI):
         if grantee not in (EVERYONE, AUTHENTICATED, _LOG_DELIVERY):
-            raise invalid_argument("Invalid group uri", "Group/URI", grantee)
+            raise invalid_argument("Invalid group uri", kind, grantee)
     elif account_with(view, grantee) is None:
-        raise invalid_argument("Invalid id", "CanonicalUser/ID", grantee)
+        raise invalid_argument("Invalid id", kind, grantee)
+    return grantee
 
 
 def account_with(view: View, canonical_id: str) -> Account | None:

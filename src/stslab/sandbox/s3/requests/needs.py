@@ -188,7 +188,7 @@ def _bucket(call: _Call) -> Iterator[Need]:
         yield call.need(action, call.where)
 
 
-def _head_bucket(call: _Call) -> Iterator[Need]:
+def _with_region(call: _Call) -> Iterator[Need]:
     """Even callers without access get the bucket's region."""
     headers = (("x-amz-bucket-region", lookups.bucket_of(call.view, call.request).region),)
     yield from (replace(need, headers=headers) for need in _bucket(call))
@@ -242,7 +242,7 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
 
 
 _OF: Mapping[str, Callable[[_Call], Iterator[Need]]] = {
-    "HeadBucket": _head_bucket,
+    **dict.fromkeys(("HeadBucket", "ListObjects", "ListObjectsV2"), _with_region),
     "ListBuckets": _service,
     # The handler decides on each object, and reports the errors.
     "DeleteObjects": lambda _: iter(()),

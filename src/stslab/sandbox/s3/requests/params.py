@@ -342,6 +342,9 @@ def check(request: ApiRequest) -> None:
 def _bad_choice(member: _Member, given: str) -> ApiFault:
     if member.name == "StorageClass":
         return fault("InvalidStorageClass", StorageClassRequested=given)
+    if member.name == "ACL":
+        named = {"ArgumentName": member.wire_name, "ArgumentValue": given}
+        return ApiFault("InvalidArgument", extra=named)
     if member.name in _CAPITALS:
         return fault("InvalidRequest", f"Value for {member.wire_name} header is invalid.")
     message = _MESSAGES.get(member.name, f"Invalid value for {member.wire_name}")
