@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from botocore import xform_name
+from tests import yaml_files
 from tests.e2e.learner import ACCOUNT, Learner, a_learner
 from tests.e2e.machine import Machine
 from tests.e2e.screen import Terminal
@@ -38,9 +39,7 @@ from stslab.sandbox.server import client
 
 pytestmark = pytest.mark.slow
 
-ROWS = yaml.safe_load(
-    (Path(__file__).parents[1] / "cases" / "harmless" / "labs.yaml").read_text(encoding="utf-8")
-)
+ROWS = yaml_files.read(Path(__file__).parents[1] / "cases" / "harmless" / "labs.yaml")
 RUN = "${{ run.id }}"
 TAGS = [{"Key": "stslab:run", "Value": RUN}]
 TRUST = json.dumps(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from msgspec.structs import replace
+from tests import yaml_files
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.kinds.harmless import Note, Objection, judged
@@ -44,7 +45,7 @@ REAL = Own(**{name: getattr(OWN, name) for name in Own.__struct_fields__} | {"em
 
 
 def read(name: str) -> list[dict[str, Any]]:
-    return yaml.safe_load((CASES / f"{name}.yaml").read_text(encoding="utf-8"))
+    return yaml_files.read(CASES / f"{name}.yaml")
 
 
 def compare(call: str, params: dict[str, Any], row: dict[str, Any]) -> None:

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests import yaml_files
 
 from stslab.lab.effects import effects, summary
 from stslab.lab.model import Lab
 from stslab.render.lab import enforced
 
-ROWS = yaml.safe_load(
-    (Path(__file__).parents[1] / "cases" / "harmless" / "notes.yaml").read_text(encoding="utf-8")
-)
+ROWS = yaml_files.read(Path(__file__).parents[1] / "cases" / "harmless" / "notes.yaml")
 HEAD = """
 stslab: 1
 id: some

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests import yaml_files
 from tests.lab.test_authors_page import PAGE, example
 
 from stslab import resources
@@ -22,7 +22,7 @@ def rows() -> list[Any]:
     return [
         pytest.param(row, id=row["case"])
         for file in sorted(CASES.glob("*.yaml"))
-        for row in yaml.safe_load(file.read_text(encoding="utf-8"))
+        for row in yaml_files.read(file)
     ]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests import yaml_files
 
 from stslab.errors import InvalidLab
 from stslab.lab.loader import MOST_PROBLEMS, load
@@ -42,7 +42,7 @@ def rows() -> list[Any]:
     return [
         pytest.param(row, id=f"{file.stem}: {row['case']}")
         for file in sorted(CASES.glob("*.yaml"))
-        for row in yaml.safe_load(file.read_text(encoding="utf-8"))
+        for row in yaml_files.read(file)
     ]
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import yaml
-from cfnlint.jsonschema import StandardValidator
 from tests.lab.reference import SCHEMA, schema_text
 
 from stslab import resources
@@ -25,6 +24,8 @@ def document() -> Any:
 
 
 def complaints(document: Any) -> set[str]:
+    from cfnlint.jsonschema import StandardValidator  # not in every worker: it is slow
+
     validator = StandardValidator(json.loads(SCHEMA.read_text(encoding="utf-8")))
     return {"/".join(map(str, error.path)) for error in validator.iter_errors(document)}
 

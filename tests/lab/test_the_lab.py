@@ -11,7 +11,7 @@ import yaml
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
-from cfnlint.api import lint_all
+from tests import yaml_files
 
 from stslab import resources
 from stslab.aws.catalogue import BotocoreCatalogue
@@ -304,7 +304,7 @@ PAGES = Path(__file__).parent.parent / "cases" / "lab" / "reading" / "pages.yaml
 
 
 def test_the_pages_are_called_what_aws_calls_them():
-    titles = {row["url"]: row["title"] for row in yaml.safe_load(PAGES.read_text(encoding="utf-8"))}
+    titles = {row["url"]: row["title"] for row in yaml_files.read(PAGES)}
     paths = resources.labs_folder().glob("*.yaml")
     labs = [loader.load(path, catalogue=None) for path in paths]
     stages = (stage for lab in labs for stage in lab.stages)
@@ -316,6 +316,8 @@ def test_the_pages_are_called_what_aws_calls_them():
 
 def lint(template: str) -> list[str]:
     """What cfn-lint's command line finds by default: errors and warnings, no information."""
+    from cfnlint.api import lint_all  # not in every worker: it is slow
+
     found = [f"{match.rule.id} {match.message}" for match in lint_all(template)]
     return [one for one in found if not one.startswith("I")]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests import yaml_files
 from tests.policy.cases import decide
 
 from stslab.errors import MalformedPolicy
@@ -138,7 +138,7 @@ def _rows(file: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _tests() -> Iterator[Any]:
     for path in sorted(FOLDER.glob("*.yaml")):
-        file = yaml.safe_load(path.read_text(encoding="utf-8"))
+        file = yaml_files.read(path)
         assert file["source"], path
         found = [(case, partial(check_condition, case)) for case in _rows(file)]
         for case in file.get("decisions", []):

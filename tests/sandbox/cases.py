@@ -40,11 +40,11 @@ from typing import Any
 
 import boto3
 import pytest
-import yaml
 from botocore import UNSIGNED, xform_name
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from tests import yaml_files
 
 from stslab.lab.references import evaluate, resolve
 from stslab.sandbox.server import client
@@ -138,7 +138,7 @@ class Case:
 
 def load(file: str) -> list[Any]:
     """The cases of `tests/cases/sandbox/<file>`, as pytest's parameters."""
-    content = yaml.safe_load((CASES / file).read_text())
+    content = yaml_files.read(CASES / file)
     setups = content.get("setups", {})
     return [pytest.param(_case(row, setups), id=row["case"]) for row in content["cases"]]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tests import yaml_files
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests" / "cases" / "sandbox"
@@ -71,7 +71,7 @@ def all_cases() -> tuple[Case, ...]:
 
 
 def _cases(path: Path) -> Iterator[Case]:
-    content = yaml.safe_load(path.read_text())
+    content = yaml_files.read(path)
     for row in content["cases"] if isinstance(content, dict) else content:
         name = row.get("case") or row.get("name") or _called(row)
         page = row.get("source") or _PAGES[row["page"]]
@@ -88,7 +88,7 @@ def rows() -> list[Row]:
     """The rows of all tables; each case is in the first that names it."""
     left = list(all_cases())
     found = []
-    for group in yaml.safe_load((CASES / f"{TABLE}.yaml").read_text()):
+    for group in yaml_files.read(CASES / f"{TABLE}.yaml"):
         for number, row in enumerate(group["rows"], start=1):
             patterns = row.get("cases", {})
             mine = tuple(case for case in left if _named(case, patterns))

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from botocore import xform_name
 from botocore.exceptions import ClientError
+from tests import yaml_files
 from tests.sandbox.direct import Direct
 
 CASES = Path(__file__).parents[1] / "cases" / "sandbox"
@@ -31,7 +31,7 @@ TRUST = json.dumps(
 
 
 def rows(file: str) -> list[Mapping[str, Any]]:
-    return yaml.safe_load((CASES / file).read_text())["cases"]
+    return yaml_files.read(CASES / file)["cases"]
 
 
 def furnish(direct: Direct) -> None:

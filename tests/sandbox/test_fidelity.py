@@ -3,7 +3,7 @@
 import re
 
 import pytest
-import yaml
+from tests import yaml_files
 from tests.sandbox import fidelity
 
 TABLE = fidelity.rows()
@@ -23,7 +23,7 @@ def test_every_row_is_shown_by_something_that_exists(row):
 
 
 def test_every_pattern_finds_something():
-    for group in yaml.safe_load((fidelity.CASES / "table.yaml").read_text()):
+    for group in yaml_files.read(fidelity.CASES / "table.yaml"):
         for row in group["rows"]:
             for file, patterns in row.get("cases", {}).items():
                 named = [case.name for case in fidelity.all_cases() if case.file == file]

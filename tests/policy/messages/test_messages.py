@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests import yaml_files
 
 from stslab.policy import messages
 from stslab.policy.messages import Message, advise
@@ -21,7 +21,7 @@ NOTHING = Message()
 def cases() -> list[Any]:
     found = []
     for path in sorted(FOLDER.glob("*.yaml")):
-        file = yaml.safe_load(path.read_text(encoding="utf-8"))
+        file = yaml_files.read(path)
         assert file["source"], path
         for number, case in enumerate(file["cases"], 1):
             found.append(pytest.param(case, id=f"{path.stem}-{number:02}-{case['why']}"))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import yaml
+from tests import yaml_files
 from tests.sandbox.signing.signed import (
     SECRET,
     TOKEN,
@@ -18,9 +18,7 @@ from tests.sandbox.signing.signed import (
 
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 
-CASES = yaml.safe_load(
-    (Path(__file__).parents[2] / "cases" / "sandbox" / "signatures.yaml").read_text()
-)
+CASES = yaml_files.read(Path(__file__).parents[2] / "cases" / "sandbox" / "signatures.yaml")
 FIELDS = {"name", "how", "with", "edit", "clock", "code", "status", "message", "extra", "page"}
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cfnlint.helpers import REGIONS
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from stslab.sandbox.cloudformation.resources.properties import PARTS
 from stslab.sandbox.cloudformation.resources.types import (
@@ -20,8 +18,14 @@ from stslab.sandbox.cloudformation.resources.types import (
 RETURNED = {"AWS::IAM::AccessKey": {"Id"}}
 
 
+def schemas() -> Any:
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # not in every worker: it is slow
+
+    return PROVIDER_SCHEMA_MANAGER
+
+
 def schema(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", name).schema
+    found: dict[str, Any] = schemas().get_resource_schema("us-east-1", name).schema
     return found
 
 
@@ -75,7 +79,7 @@ def test_the_values_of_properties_are_as_aws_publishes_them(name: str) -> None:
 
 
 def published() -> set[str]:
-    return set(PROVIDER_SCHEMA_MANAGER.get_resource_types("us-east-1"))
+    return set(schemas().get_resource_types("us-east-1"))
 
 
 def test_all_types_of_iam_and_s3_are_known() -> None:
@@ -99,9 +103,9 @@ def test_a_type_exists_if_aws_has_it() -> None:
 
 
 def test_every_service_has_types() -> None:
+    from cfnlint.helpers import REGIONS
+
     names = {
-        name.split("::")[1]
-        for region in REGIONS
-        for name in PROVIDER_SCHEMA_MANAGER.get_resource_types(region)
+        name.split("::")[1] for region in REGIONS for name in schemas().get_resource_types(region)
     }
     assert names >= SERVICES
