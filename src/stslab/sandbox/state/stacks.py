@@ -5,8 +5,6 @@ from typing import Any
 
 from stslab.sandbox.state.snapshot import Moment, Opaque, Record, stored
 
-FORCED = "FORCE_DELETE_STACK"
-
 
 class Config(Opaque, frozen=True, kw_only=True):
     """The template's text and the other inputs that a stack is made from."""
@@ -54,7 +52,7 @@ class Stack(Record, frozen=True, kw_only=True):
     in whose name the work is done, if there is no ``role_arn``. ``settled_status`` is the status
     before a deletion, ``retained`` the RetainResources of the last DeleteStack. ``unsparing``: a
     rollback deletes new resources whatever their DeletionPolicy (RetainExceptOnCreate).
-    ``on_failure`` is OnFailure of the creation; LEAVE is DisableRollback, also of an update.
+    ``on_failure`` is OnFailure of the creation; LEAVE is DisableRollback.
     ``operations`` are the last request's and those that followed from it, as in LastOperations.
     """
 
@@ -82,7 +80,6 @@ class Stack(Record, frozen=True, kw_only=True):
     protected: bool = False
     unsparing: bool = False
     retained: tuple[str, ...] = ()
-    deletion_mode: str = ""
     settled_status: str = ""
     operations: tuple[Mapping[str, str], ...] = ()
 

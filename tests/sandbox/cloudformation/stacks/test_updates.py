@@ -185,14 +185,6 @@ def test_a_stack_whose_rollback_failed_can_be_deleted(lab: Harness) -> None:
     assert lab.roles() == []
 
 
-def test_an_update_completes_a_failed_creation(lab: Harness) -> None:
-    lab.refused.add("iam:CreateRole")
-    lab.deploy(ROLE_AND_BUCKET, DisableRollback=True)
-    lab.refused.clear()
-    assert lab.update(ROLE_AND_BUCKET, DisableRollback=True) == "UPDATE_COMPLETE"
-    assert lab.outputs()["BucketName"] == "data-111122223333-one"
-
-
 def test_statuses_without_updates(lab: Harness) -> None:
     assert lab.refusal("UpdateStack", StackName="demo", TemplateBody=BUCKET).message == (
         "Stack [demo] does not exist"
@@ -201,6 +193,10 @@ def test_statuses_without_updates(lab: Harness) -> None:
     stack_id = lab.deploy(ROLE)
     assert lab.refusal("UpdateStack", StackName="demo", TemplateBody=BUCKET).message == (
         f"Stack:{stack_id} is in ROLLBACK_COMPLETE state and can not be updated."
+    )
+    left = lab.deploy(ROLE, "left", DisableRollback=True)
+    assert lab.refusal("UpdateStack", StackName="left", TemplateBody=BUCKET).message == (
+        f"Stack:{left} is in CREATE_FAILED state and can not be updated."
     )
 
 

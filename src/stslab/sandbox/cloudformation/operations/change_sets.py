@@ -67,7 +67,7 @@ def create_change_set(tx: Transaction, request: ApiRequest) -> Answer:
 def _target(view: View, request: ApiRequest, kind: str) -> Stack:
     if kind != "CREATE":
         stack = stacks.existing(view, request)
-        stacks.check_updatable(stack, kept=True)
+        stacks.check_updatable(stack)
         return stack
     name = request.params["StackName"]
     existing = stacks.find(view, request, name)
@@ -147,9 +147,10 @@ def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
         refusal = f"ChangeSet [{change_set.change_set_id}] cannot be executed in its current"
         raise ApiFault("InvalidChangeSetStatus", f"{refusal} {status}")
     reviewed, on_failure = stack.status == REVIEW, change_set.on_failure
-    kept = request.params.get("DisableRollback") or on_failure == "DO_NOTHING"
+    left = request.params.get("DisableRollback")
     if not reviewed:
-        stacks.check_updatable(stack, kept=kept)
+        stacks.check_updatable(stack)
+        require(not left and on_failure != "DO_NOTHING", stacks.LEAVING)
     for other in lookups.change_sets(tx, stack, executed=True):
         tx.delete(other)
     tx.put(replace(change_set, execution_status=EXECUTING))
@@ -160,12 +161,11 @@ def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
         change_sets=(),
         updated=request.now,
     )
-    on_failure = "LEAVE" if kept else on_failure
     if reviewed:
         stack = replace(stack, config=change_set.config)
-        stacks.begin(tx, request, stack, "CREATE_IN_PROGRESS", on_failure)
+        stacks.begin(tx, request, stack, "CREATE_IN_PROGRESS", "LEAVE" if left else on_failure)
     else:
-        stacks.begin_update(tx, request, stack, change_set.config, on_failure)
+        stacks.begin_update(tx, request, stack, change_set.config)
 
 
 def delete_change_set(tx: Transaction, request: ApiRequest) -> None:

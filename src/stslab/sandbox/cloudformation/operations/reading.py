@@ -144,7 +144,6 @@ def _stack(stack: Stack) -> Answer:
             "RoleARN": stack.role_arn,
             "Tags": tag_list(stack.config.tags),
             "EnableTerminationProtection": stack.protected if stack.exists else None,
-            "DeletionMode": stack.deletion_mode,
             "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
             "LastOperations": stack.operations or None,
         }

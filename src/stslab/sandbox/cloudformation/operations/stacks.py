@@ -17,13 +17,12 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, tags_in
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.job import USER_INITIATED, forget_deleted, stack_becomes
-from stslab.sandbox.cloudformation.stacks.steps import CANCELLED
 from stslab.sandbox.cloudformation.template import parameters, validation
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.template import Template, parse
 from stslab.sandbox.state.snapshot import Transaction, View
-from stslab.sandbox.state.stacks import FORCED, Config, Stack
+from stslab.sandbox.state.stacks import Config, Stack
 
 PAGE = 100
 UNSUPPORTED = (
@@ -34,23 +33,23 @@ UNSUPPORTED = (
 NAME_PATTERN = "[a-zA-Z][-a-zA-Z0-9]*"
 NAME_OR_ARN = f"{NAME_PATTERN}|arn:[-a-zA-Z0-9:/._+]*"
 NAME_LIMIT = 128
+LEAVING = "An update without a rollback (DisableRollback) is not supported by the embedded account"
+_WRONG_NAME = (
+    "1 validation error detected: Value '{}' at 'stackName' failed to satisfy constraint: "
+    "Member must {}"
+)
 Item = TypeVar("Item")
 
 
 def check_new_name(name: str) -> None:
     _check_name(name, NAME_PATTERN)
-    short = len(name) <= NAME_LIMIT
-    _require(short, name, f"have length less than or equal to {NAME_LIMIT}")
+    too_long = f"have length less than or equal to {NAME_LIMIT}"
+    require(len(name) <= NAME_LIMIT, _WRONG_NAME.format(name, too_long))
 
 
 def _check_name(name: str, pattern: str) -> None:
-    matches = re.fullmatch(pattern, name)
-    _require(matches, name, f"satisfy regular expression pattern: {pattern}")
-
-
-def _require(holds: object, name: str, constraint: str) -> None:
-    where = f"Value '{name}' at 'stackName' failed to satisfy constraint"
-    require(holds, f"1 validation error detected: {where}: Member must {constraint}")
+    unlike = f"satisfy regular expression pattern: {pattern}"
+    require(re.fullmatch(pattern, name), _WRONG_NAME.format(name, unlike))
 
 
 def new_arn(request: ApiRequest, kind: str, name: str) -> str:
@@ -141,8 +140,6 @@ def without_empty(members: Answer) -> dict[str, object]:
 
 
 UPDATABLE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
-LEFT = frozenset({"CREATE_FAILED", "UPDATE_FAILED"})
-"""The statuses of a stack that was left as it is after a failure (DisableRollback)."""
 DELETABLE = frozenset({"CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
 """The statuses with ``_IN_PROGRESS`` in which a stack may be deleted."""
 
@@ -169,7 +166,8 @@ def create_stack(tx: Transaction, request: ApiRequest) -> Answer:
     check(tx, stack, wanted)
     protected = bool(params.get("EnableTerminationProtection"))
     stack = replace(stack, config=wanted, protected=protected)
-    return begin(tx, request, stack, "CREATE_IN_PROGRESS", params.get("OnFailure", ""))
+    on_failure = "LEAVE" if params.get("DisableRollback") else params.get("OnFailure", "")
+    return begin(tx, request, stack, "CREATE_IN_PROGRESS", on_failure)
 
 
 def _again(stack: Stack, wanted: Config) -> Answer:
@@ -186,41 +184,14 @@ def update_stack(tx: Transaction, request: ApiRequest) -> Answer:
     stack = existing(tx, request)
     if is_retry(request, stack.token):
         return _again(stack, config(request, stack))
-    check_updatable(stack, kept=request.params.get("DisableRollback"))
+    check_updatable(stack)
+    require(not request.params.get("DisableRollback"), LEAVING)
     wanted = config(request, stack)
     changed = check(tx, stack, wanted)
-    if stack.status not in LEFT and wanted.tags == stack.config.tags:
+    if wanted.tags == stack.config.tags:
         _, any_change = compare(tx, changed, blueprint(tx, stack, stack.config))
         require(any_change, "No updates are to be performed.")
     return begin_update(tx, request, stack, wanted)
-
-
-def rollback_stack(tx: Transaction, request: ApiRequest) -> Answer:
-    """Roll back a stack that was left as it is. One that was never complete is deleted."""
-    stack = existing(tx, request)
-    refusal = f"Stack:{stack.stack_id} is in {stack.status} state and can not be rolled back."
-    require(stack.status in LEFT, refusal)
-    status = "UPDATE_ROLLBACK_IN_PROGRESS" if stack.previous else "DELETE_IN_PROGRESS"
-    return begin(tx, request, stack, status)
-
-
-def continue_update_rollback(tx: Transaction, request: ApiRequest) -> None:
-    """Go on with the rollback of an update, without the resources that are to be skipped."""
-    stack, params = existing(tx, request), request.params
-    status, skipped = stack.status, params.get("ResourcesToSkip") or ()
-    refusal = f"Stack:{stack.stack_id} is in {status} state and can not continue rollback."
-    require(status == "UPDATE_ROLLBACK_FAILED", refusal)
-    one = "You can specify either ForceRollback or ResourcesToSkip, but not both."
-    require(not (skipped and params.get("ForceRollback")), one)
-    failed = {
-        name: resource
-        for name, resource in lookups.resources(tx, stack).items()
-        if resource.status == "UPDATE_FAILED" and resource.reason not in CANCELLED.values()
-    }
-    for name in failed if params.get("ForceRollback") else skipped:
-        require(name in failed, f"Resource [{name}] did not fail to be rolled back")
-        tx.put(replace(failed[name], status="UPDATE_COMPLETE", reason="", before=None))
-    begin(tx, request, stack, "UPDATE_ROLLBACK_IN_PROGRESS")
 
 
 def delete_stack(tx: Transaction, request: ApiRequest) -> None:
@@ -229,13 +200,11 @@ def delete_stack(tx: Transaction, request: ApiRequest) -> None:
     stack = find(tx, request, params["StackName"])
     if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
         return
-    _check_deletable(tx, stack, params)
-    stack = replace(
-        stack,
-        settled_status=stack.status,
-        retained=tuple(params.get("RetainResources") or ()),
-        deletion_mode=params.get("DeletionMode") or "",
-    )
+    retained = tuple(params.get("RetainResources") or ())
+    forced = params.get("DeletionMode") == "FORCE_DELETE_STACK"
+    require(not forced, "A forced deletion is not supported by the embedded account")
+    _check_deletable(tx, stack, retained)
+    stack = replace(stack, settled_status=stack.status, retained=retained)
     begin(tx, request, stack, "DELETE_IN_PROGRESS")
     forget_deleted(tx, request.account, request.region)
 
@@ -247,7 +216,6 @@ def begin(
 
     Its change sets are obsolete then.
     """
-    kept = request.params.get("DisableRollback")
     for change_set in lookups.change_sets(tx, stack):
         if change_set.execution_status == "AVAILABLE":
             tx.put(replace(change_set, execution_status="OBSOLETE"))
@@ -257,19 +225,16 @@ def begin(
         caller_key=request.caller.access_key_id,
         role_arn=request.params.get("RoleARN") or stack.role_arn,
         unsparing=bool(request.params.get("RetainExceptOnCreate")),
-        on_failure="LEAVE" if kept else on_failure or "ROLLBACK",
+        on_failure=on_failure or "ROLLBACK",
     )
     stack = stack_becomes(tx, stack, status, USER_INITIATED)
     return {"StackId": stack.stack_id, **stack.operations[0]}
 
 
-def begin_update(
-    tx: Transaction, request: ApiRequest, stack: Stack, wanted: Config, on_failure: str = ""
-) -> Answer:
-    previous = stack.previous if stack.status in LEFT else stack.config
+def begin_update(tx: Transaction, request: ApiRequest, stack: Stack, wanted: Config) -> Answer:
     wanted = replace(wanted, capabilities=wanted.capabilities or stack.config.capabilities)
-    stack = replace(stack, previous=previous, config=wanted, updated=request.now)
-    return begin(tx, request, stack, "UPDATE_IN_PROGRESS", on_failure)
+    stack = replace(stack, previous=stack.config, config=wanted, updated=request.now)
+    return begin(tx, request, stack, "UPDATE_IN_PROGRESS")
 
 
 def check(view: View, stack: Stack, wanted: Config) -> Blueprint:
@@ -305,36 +270,22 @@ def new_stack(request: ApiRequest, wanted: Config) -> Stack:
     )
 
 
-def check_updatable(stack: Stack, *, kept: object) -> None:
-    """Refuse an update in this status; of a stack that was left as it is, unless ``kept``."""
-    status, left = stack.status, stack.status in LEFT
-    refusal = f"Stack:{stack.stack_id} is in {status} state and can not be updated."
-    require(left or status in UPDATABLE, refusal)
-    require(
-        not left or stack.on_failure != "DO_NOTHING",
-        f"This stack cannot be updated from [{status}] state because it contains [on-failure: "
-        "DO_NOTHING]. Please use disable-rollback option instead during stack creation.",
-    )
-    require(
-        not left or kept,
-        f"This stack is currently in a non-terminal [{status}] state. To update the stack from "
-        "this state, please use the disable-rollback parameter with update-stack API. To rollback "
-        "to the last known good state, use the rollback-stack API",
-    )
+def check_updatable(stack: Stack) -> None:
+    refusal = f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
+    require(stack.status in UPDATABLE, refusal)
 
 
-def _check_deletable(view: View, stack: Stack, params: Answer) -> None:
+def _check_deletable(view: View, stack: Stack, retained: Sequence[str]) -> None:
     name, status = stack.name, stack.status
     protected = f"Stack [{name}] cannot be deleted while TerminationProtection is enabled"
     require(not stack.protected, protected)
     busy = status.endswith("_IN_PROGRESS") and status not in DELETABLE
     require(not busy, f"Stack [{name}] cannot be deleted while in status {status}")
-    retained, failed = params.get("RetainResources") or (), status == "DELETE_FAILED"
-    only = "only when the stack is in the DELETE_FAILED state."
-    activate = f"You can activate DeletionMode {FORCED} in a delete stack operation {only}"
-    specify = f"When you delete a stack, specify which resources to retain {only}"
-    for asked, how in ((params.get("DeletionMode") == FORCED, activate), (retained, specify)):
-        require(failed or not asked, f"Invalid operation on stack [{stack.stack_id}]. {how}")
+    require(
+        status == "DELETE_FAILED" or not retained,
+        f"Invalid operation on stack [{stack.stack_id}]. When you delete a stack, specify which "
+        "resources to retain only when the stack is in the DELETE_FAILED state.",
+    )
     resources = lookups.resources(view, stack)
     for resource in retained:
         require(resource in resources, f"Resource [{resource}] does not exist for stack {name}")

@@ -52,8 +52,6 @@ def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") 
         tx.put(replace(executing, execution_status=end))
     operations, kind = stack.operations, OPERATIONS.get(status)
     if kind:
-        if kind == "ROLLBACK" and stack.status == "UPDATE_ROLLBACK_FAILED":
-            kind = "CONTINUE_ROLLBACK"
         operation = {"OperationType": kind, "OperationId": str(uuid.uuid4())}
         operations = (operation, *(() if reason == USER_INITIATED else operations))
     stack = replace(stack, status=status, reason=reason, operations=operations)

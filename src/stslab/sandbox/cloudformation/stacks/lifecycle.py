@@ -22,9 +22,8 @@ from stslab.sandbox.cloudformation.stacks.steps import GONE, Step, Wanted
 from stslab.sandbox.cloudformation.template.blueprint import waves
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.validation import check_attributes
-from stslab.sandbox.state.stacks import FORCED, Before, Leftover, StackResource
+from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
-_LEFT = "Replacement type updates not supported on stack with disable-rollback."
 _REPLACING = (
     "Requested update requires the creation of a new physical resource; hence creating one."
 )
@@ -44,12 +43,8 @@ def delete_stack(job: Job) -> None:
     job.change_stack(deleted=job.state.snapshot.now())
     job.pause()
     there = [r for r in job.resources.values() if r.status not in GONE]
-    while (failed := _delete_resources(job, there)) and stack.deletion_mode == FORCED:
-        for name in failed:
-            job.resource_becomes(name, "DELETE_SKIPPED")
-        there = [r for r in job.resources.values() if r.status not in GONE]
-    failed += _delete_leftovers(job, job.resources)
-    if failed and stack.deletion_mode != FORCED:
+    failed = _delete_resources(job, there) + _delete_leftovers(job, job.resources)
+    if failed:
         job.stack_becomes("DELETE_FAILED", _failure("delete", failed))
         return
     with job.state.transaction() as tx:
@@ -249,8 +244,7 @@ def update_stack(job: Job) -> None:
     try:
         _deploy(job)
     except ApiFault as fault:
-        left = job.stack.on_failure == "LEAVE"
-        job.stack_becomes("UPDATE_FAILED" if left else "UPDATE_ROLLBACK_IN_PROGRESS", fault.message)
+        job.stack_becomes("UPDATE_ROLLBACK_IN_PROGRESS", fault.message)
     else:
         job.stack_becomes("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
 
@@ -289,8 +283,6 @@ def _change(job: Job, resource: StackResource, want: Wanted) -> None:
 
 
 def _replace(job: Job, resource: StackResource, want: Wanted) -> None:
-    if job.stack.on_failure == "LEAVE":
-        raise BadProperties(_LEFT)
     _check_new_name(resource, want)
     before = _before(resource)
     if not before.replaced:
