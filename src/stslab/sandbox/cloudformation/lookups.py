@@ -19,29 +19,26 @@ EVENTS_KEPT = 2_000
 
 def stacks(view: View, account: str, region: str) -> list[Stack]:
     """All stacks, also recently deleted ones, oldest first."""
-    local = (stack for stack in view.all(Stack, account) if stack.region == region)
-    found = (stack for stack in local if _is_remembered(view, stack))
+    found = (stack for stack in view.all(Stack, account) if _is_found(view, stack, region))
     return sorted(found, key=lambda stack: (stack.created, stack.stack_id))
 
 
-def _is_remembered(view: View, stack: Stack) -> bool:
-    return stack.exists or stack.deleted is None or view.now() - stack.deleted <= MEMORY
+def _is_found(view: View, stack: Stack, region: str) -> bool:
+    ended = None if stack.exists else stack.deleted
+    return stack.region == region and (ended is None or view.now() - ended <= MEMORY)
 
 
 def find(view: View, account: str, region: str, name_or_id: str) -> Stack | None:
     """The stack with this id, deleted or not, or the existing stack with this name; or None."""
     stack = view.get(Stack, account, name_or_id)
     if stack is not None:
-        return stack if stack.region == region and _is_remembered(view, stack) else None
-    named = (s for s in view.all(Stack, account) if s.name == name_or_id and s.exists)
-    return next((stack for stack in named if stack.region == region), None)
+        return stack if _is_found(view, stack, region) else None
+    named = (s for s in view.all(Stack, account) if s.name == name_or_id and s.region == region)
+    return next((stack for stack in named if stack.exists), None)
 
 
 def addressed(view: View, request: ApiRequest) -> Stack | None:
-    """The stack that a request is about: by a change set, its name, an operation or a resource.
-
-    The operations use the same order, so that permissions are checked on the right stack.
-    """
+    """The stack that a request is about, on which its permissions are checked too."""
     account, params = request.account, request.params
     owners: Iterable[str] = ()
     if (change_set := str(params.get("ChangeSetName") or "")).startswith("arn:"):

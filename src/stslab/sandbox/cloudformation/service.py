@@ -1,9 +1,7 @@
 """The CloudFormation service: its operations, and the permissions that requests need."""
 
 import re
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TypeVar
+from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from msgspec.structs import replace
@@ -13,19 +11,16 @@ from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, Internal, KeyLookup, Keys, Reads, Writes
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.operations import change_sets, reading, stacks
-from stslab.sandbox.cloudformation.operations.stacks import checked_template
 from stslab.sandbox.cloudformation.stacks.engine import SERVICE, STEP_SECONDS, Engine
 from stslab.sandbox.cloudformation.template import template
 from stslab.sandbox.state.snapshot import View
-from stslab.sandbox.state.stacks import Stack
 from stslab.sandbox.state.state import State
 
-Seen = TypeVar("Seen")
 _MODULES = (reading, stacks, change_sets)
 _READS: Reads = model.handlers(_MODULES, "view", "request")
 _WRITES: Writes = model.handlers(_MODULES, "tx", "request")
-_CALLING = _WRITES.keys() - {"DeleteChangeSet", "UpdateTerminationProtection"}
-"""The writes that may call S3 or STS first: for a template's URL, or for a service role."""
+_IN_NO_ROLE = frozenset({"DeleteChangeSet", "UpdateTerminationProtection"})
+"""The writes that start no work on a stack, for which a service role would be assumed."""
 URL_LIMIT = 1_048_576
 """The maximum size of a template in S3, in bytes ("AWS CloudFormation quotas")."""
 _MORE = (
@@ -40,8 +35,8 @@ class CloudFormation:
     """The service, and the engine that works on its stacks.
 
     ``call`` makes calls in a caller's name. ``step_seconds`` is how long a step of the work on a
-    resource takes. Writes that call other services are in ``reads``, which get no transaction;
-    they start one after those calls.
+    resource takes. A write may call other services, and starts a transaction only after that; so
+    all operations are in ``reads``, which get none.
     """
 
     def __init__(
@@ -49,32 +44,28 @@ class CloudFormation:
     ) -> None:
         self.engine = Engine(state, call, keys, step_seconds)
         self.needs = needs_of
-        self._state = state
-        self._call = call
-        reads: Reads = {name: partial(self._read, read) for name, read in _READS.items()}
-        calling: Reads = {name: partial(self._write, _WRITES[name]) for name in _CALLING}
-        writes = {name: write for name, write in _WRITES.items() if name not in _CALLING}
-        self.reads: Reads = {n: partial(_checked, read) for n, read in {**reads, **calling}.items()}
-        self.writes: Writes = {name: partial(_checked, write) for name, write in writes.items()}
+        self.reads: Reads = dict.fromkeys([*_READS, *_WRITES], self._answer)
+        self.writes: Writes = {}
+        self._state, self._call = state, call
 
-    def _read(self, read: model.Read, view: View, request: ApiRequest) -> Answer:
-        return read(view, self._with_template(request))
-
-    def _write(self, write: model.Write, view: View, request: ApiRequest) -> Answer:
-        """Make the calls to other services, and then write in a transaction."""
-        request = self._with_template(request)
-        stack = lookups.addressed(view, request)
-        old_role = stack.role_arn if stack and stack.exists else ""
-        if role := request.params.get("RoleARN") or old_role:
-            self.engine.as_role(role)
-        with self._state.writing(view, request.caller.access_key_id) as tx:
-            return write(tx, request) or {}
+    def _answer(self, view: View, request: ApiRequest) -> Answer:
+        operations.check(request.service, request.operation, request.params)
+        try:
+            request = self._with_template(request)
+            if request.operation in _READS:
+                return _READS[request.operation](view, request)
+            stack = lookups.addressed(view, request)
+            old_role = stack.role_arn if stack and stack.exists else ""
+            role = request.params.get("RoleARN") or old_role
+            if role and request.operation not in _IN_NO_ROLE:
+                self.engine.as_role(role)
+            with self._state.writing(view, request.caller.access_key_id) as tx:
+                return _WRITES[request.operation](tx, request) or {}
+        except RecursionError:  # a very long chain of conditions
+            raise invalid(template.UNSUPPORTED) from None
 
     def _with_template(self, request: ApiRequest) -> ApiRequest:
-        """The request with its template's text in ``TemplateBody``, also for a template's URL.
-
-        The template is also parsed, since that can be slow and must not happen in a transaction.
-        """
+        """The request with the text of its template, which is parsed here, before a transaction."""
         body, url = request.params.get("TemplateBody"), request.params.get("TemplateURL")
         if request.operation == "ValidateTemplate" and body:
             url = None  # "If both are passed, only TemplateBody is used"
@@ -86,7 +77,7 @@ class CloudFormation:
             template.check_size(body)
         text = self._download(request, url) if url else body
         if text:
-            checked_template(text)
+            stacks.checked_template(text)
         return replace(request, params={**request.params, "TemplateBody": text})
 
     def _download(self, request: ApiRequest, url: str) -> str:
@@ -120,21 +111,9 @@ def _bucket_and_key(url: str) -> tuple[str, str]:
     return bucket, key
 
 
-def _checked(
-    handler: Callable[[Seen, ApiRequest], Answer | None], seen: Seen, request: ApiRequest
-) -> Answer:
-    operations.check(request.service, request.operation, request.params)
-    try:
-        return handler(seen, request) or {}
-    except RecursionError:  # a very long chain of conditions
-        raise invalid(template.UNSUPPORTED) from None
-
-
 # -- the permissions that each request needs ---------------------------------------------------
 # Service Authorization Reference, "Actions, resources, and condition keys for AWS CloudFormation".
 
-
-# Request parameter -> the condition key with its value.
 _PARAMETER_KEYS: Mapping[str, str] = {
     "ChangeSetName": "cloudformation:ChangeSetName",
     "RoleARN": "cloudformation:RoleArn",
@@ -142,36 +121,26 @@ _PARAMETER_KEYS: Mapping[str, str] = {
     "StackPolicyURL": "cloudformation:StackPolicyUrl",
     "ResourceTypes": "cloudformation:ResourceTypes",
 }
+"""The condition key with the value of a request's parameter."""
 
 
 def needs_of(view: View, request: ApiRequest) -> model.Needs:
-    """The action on the stack that the request names, and iam:PassRole for a service role.
-
-    DescribeStacks without a name also needs ListStacks.
-    """
+    """The action on the stack, iam:PassRole for a service role, and what lists all stacks."""
     params, account = request.params, request.account
     stack = lookups.addressed(view, request)
     keys: Keys = {key: params[name] for name, key in _PARAMETER_KEYS.items() if params.get(name)}
     keys |= model.request_tags(params.get("Tags"))
     keys |= model.resource_tags(stack.config.tags if stack else {})
-    action, arn = f"cloudformation:{request.operation}", _stack_arn(request, stack)
+    every = f"arn:aws:cloudformation:{request.region}:{account}:stack"
+    name, listing = str(params.get("StackName") or ""), "cloudformation:ListStacks"
+    action, arn = f"cloudformation:{request.operation}", "*"
+    if stack is not None or name.startswith("arn:"):
+        arn = stack.stack_id if stack else name
+    elif name or action == listing:
+        arn = f"{every}/{name or '*'}/*"
     need = model.Need(action, arn, keys, resource_account=account)
     if role := params.get("RoleARN"):
         return need, model.pass_role(view, account, role, SERVICE)
-    if request.operation == "DescribeStacks" and need.resource == "*":
-        listing = "cloudformation:ListStacks"
-        return need, model.Need(listing, _stacks(request, "*"), resource_account=account)
+    if request.operation == "DescribeStacks" and arn == "*":
+        return need, model.Need(listing, f"{every}/*/*", resource_account=account)
     return (need,)
-
-
-def _stack_arn(request: ApiRequest, stack: Stack | None) -> str:
-    if stack is not None:
-        return stack.stack_id
-    name = str(request.params.get("StackName") or "")
-    if name.startswith("arn:"):
-        return name
-    return _stacks(request, name or "*") if name or request.operation == "ListStacks" else "*"
-
-
-def _stacks(request: ApiRequest, name: str) -> str:
-    return f"arn:aws:cloudformation:{request.region}:{request.account}:stack/{name}/*"

@@ -8,7 +8,7 @@ a new role can't be assumed, a deleted policy still counts. IAM itself answers w
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,15 +25,7 @@ from stslab.sandbox.pipeline.authorization import Judge
 from stslab.sandbox.rehearsal.spec import Span, Spec, parse, share
 from stslab.sandbox.signing.signature import addressed_service
 from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
-from stslab.sandbox.state.snapshot import (
-    TABLES,
-    Address,
-    Difference,
-    Record,
-    Snapshot,
-    Transaction,
-    View,
-)
+from stslab.sandbox.state.snapshot import TABLES, Address, Record, Snapshot, Transaction, View
 from stslab.sandbox.state.state import State
 
 _KEYS, _USERS, _ROLES, _POLICIES = "keys", "users", "roles", "policies"  # the Spec's delays
@@ -69,14 +61,18 @@ class Lag:
         """Begin to spread the changes between two snapshots."""
         at = after.now()
         waiting = self._unexpired(at)
-        for changed in before.differences(after):
-            record = changed.after or changed.before
-            if record is not None and type(record) in _ITSELF:
-                address = record.table, record.account, record.key
-                for what in _changed(changed, type(record)):
-                    waiting.append(
-                        _Waiting(address, self._known_at(what, at), what, changed.before)
-                    )
+        for was, now in before.differences(after):
+            record = now or was
+            if record is None or type(record) not in _ITSELF:
+                continue
+            address = record.table, record.account, record.key
+            for what, fields in _parts(type(record)):
+                if _values(was, fields) != _values(now, fields):
+                    self._changes[what] += 1
+                    delay: Span = getattr(self._spec, what)
+                    seconds = delay.at(share(self._spec.seed, what, self._changes[what]))
+                    until = at + timedelta(seconds=seconds)
+                    waiting.append(_Waiting(address, until, what, was))
         self._waiting = waiting  # in one step: other threads read it
 
     def seen(self, view: View) -> View:
@@ -87,9 +83,9 @@ class Lag:
         if not oldest:
             return view
         fork = Transaction(view)
-        for (table, account, key), before in oldest.items():
-            now = view.get(TABLES[table], account, key)
-            known = _known(TABLES[table], now, before)
+        for address, before in oldest.items():
+            now = view.record(address)
+            known = _known(TABLES[address[0]], now, before)
             if known is not None:
                 fork.put(known)
             elif now is not None:
@@ -102,27 +98,18 @@ class Lag:
     def _unexpired(self, at: datetime) -> list[_Waiting]:
         return [one for one in self._waiting if one.until > at]
 
-    def _known_at(self, what: str, at: datetime) -> datetime:
-        self._changes[what] += 1
-        delay: Span = getattr(self._spec, what)
-        seconds = delay.at(share(self._spec.seed, what, self._changes[what]))
-        return at + timedelta(seconds=seconds)
 
-
-def _changed(change: Difference, kind: type[Record]) -> Iterator[str]:
-    """What spreads by itself: the record, and the policies of a user or role."""
+def _parts(kind: type[Record]) -> Iterator[tuple[str, set[str]]]:
+    """What spreads by itself, with its fields: a record, and the policies of a user or role."""
     itself, names = _ITSELF[kind], set(kind.__struct_fields__) - _UNNOTICED
     policies = names & _IDENTITY if itself in (_USERS, _ROLES) else set()
-    for what, fields in ((itself, names - policies), (_POLICIES, policies)):
-        if _fields(change.before, fields) != _fields(change.after, fields):
-            yield what
+    yield itself, names - policies
+    if policies:
+        yield _POLICIES, policies
 
 
-def _fields(record: Record | None, names: set[str]) -> Mapping[str, object] | None:
-    """The record's fields of these names; None if there is no record, or no name."""
-    if record is None or not names:
-        return None
-    return {name: getattr(record, name) for name in names}
+def _values(record: Record | None, names: Iterable[str]) -> list[object] | None:
+    return None if record is None else [getattr(record, name) for name in names]
 
 
 def _known(
@@ -140,7 +127,6 @@ def _known(
     return msgspec.structs.replace(known, **policies)
 
 
-Handle = Callable[[HttpRequest], ApiResponse]
 _PAUSES = 2  # for each resource of a stack
 
 
@@ -148,14 +134,17 @@ class Rehearsal:
     """A running rehearsal. It starts when it is created; ``end`` restores everything."""
 
     def __init__(
-        self, text: str, state: State, judge: Judge, engine: Engine, handle: Handle
+        self,
+        text: str,
+        state: State,
+        judge: Judge,
+        engine: Engine,
+        handle: Callable[[HttpRequest], ApiResponse],
     ) -> None:
-        spec = parse(text)
         self.text = text
-        self.faults = Faults(spec)
-        self.lag = Lag(spec)
+        self._spec = spec = parse(text)
+        self.faults, self.lag = Faults(spec), Lag(spec)
         self._judge, self._engine, self._handle = judge, engine, handle
-        self._spec = spec
         self._pauses = 0
         self._failed: set[tuple[str, str]] = set()  # deletions
         self._before = judge.seen, engine.pace, engine.failure
@@ -177,11 +166,11 @@ class Rehearsal:
         kind = self.faults.next(f"{service}.{operation}")
         if not kind:
             return self._handle(request)
-        if kind in AFTER:
+        if kind.endswith("-after"):
             self._handle(request)
-        if kind in (RESET_BEFORE, RESET_AFTER):
+        if kind.startswith("reset-"):
             raise Dropped
-        if kind == THROTTLE:
+        if kind == "throttle":
             fault = _THROTTLED.get(service, _OTHER_THROTTLED)
         else:  # AWS's two server errors, in turn
             odd = self.faults.struck[kind] % 2
@@ -209,13 +198,15 @@ class Rehearsal:
         return ""
 
 
-THROTTLE, ERROR, ERROR_AFTER = "throttle", "error", "error-after"
-RESET_BEFORE, RESET_AFTER = "reset-before", "reset-after"
-KINDS = (THROTTLE, ERROR, ERROR_AFTER, RESET_BEFORE, RESET_AFTER)
+KINDS: Mapping[str, str] = {
+    "throttle": "throttle",
+    "error": "errors",
+    "error-after": "errors_after",
+    "reset-before": "reset_before",
+    "reset-after": "reset_after",
+}
+"""Each kind of fault, and its rate in the settings. ``-after``: after the call took effect."""
 Kind = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(KINDS)})$")]
-AFTER = frozenset({ERROR_AFTER, RESET_AFTER})
-"""The kinds that strike after the call took effect."""
-
 _THROTTLED: Mapping[str, ApiFault] = {
     "s3": ApiFault("SlowDown", "Please reduce your request rate."),
     "sts": ApiFault("ThrottlingException", "Rate exceeded"),
@@ -248,13 +239,6 @@ class Faults:
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self._rates = (
-            (THROTTLE, spec.throttle),
-            (ERROR, spec.errors),
-            (ERROR_AFTER, spec.errors_after),
-            (RESET_BEFORE, spec.reset_before),
-            (RESET_AFTER, spec.reset_after),
-        )
         self._script: list[Scripted] = []
         self._lock = threading.Lock()
         self.seen: Counter[str] = Counter()
@@ -267,14 +251,15 @@ class Faults:
 
     def next(self, call: str) -> str:
         """The kind of fault that strikes this call; empty if none does."""
+        spec = self._spec
         with self._lock:
             self.seen[call] += 1
             striking = [wanted.kind for wanted in self._script if wanted.strikes(call)]
             self._script = [wanted for wanted in self._script if wanted.at > 1 - wanted.times]
             striking += [
                 kind
-                for kind, rate in self._rates
-                if rate and share(self._spec.seed, kind, call, self.seen[call]) < rate
+                for kind, setting in KINDS.items()
+                if share(spec.seed, kind, call, self.seen[call]) < getattr(spec, setting)
             ]
             if striking:
                 self.struck[striking[0]] += 1

@@ -39,14 +39,10 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """The settings of a rehearsal: delays in seconds, and rates from 0 to 1.
-
-    ``keys``, ``users``, ``roles`` and ``policies`` are how long their changes take to spread.
-    ``fail_stacks`` and ``fail_deletes`` have logical ids or types of resources.
-    """
+    """The settings of a rehearsal: delays in seconds, and rates from 0 to 1."""
 
     seed: int = 1
-    keys: Span = msgspec.field(default_factory=Span)
+    keys: Span = msgspec.field(default_factory=Span)  # how long changes of these take to spread
     users: Span = msgspec.field(default_factory=Span)
     roles: Span = msgspec.field(default_factory=Span)
     policies: Span = msgspec.field(default_factory=Span)
@@ -56,15 +52,12 @@ class Spec(msgspec.Struct, frozen=True):
     reset_before: float = 0.0
     reset_after: float = 0.0
     slow_stacks: Span = msgspec.field(default_factory=Span)
-    fail_stacks: tuple[str, ...] = ()
+    fail_stacks: tuple[str, ...] = ()  # logical ids or types of resources
     fail_deletes: tuple[str, ...] = ()
 
 
 def parse(text: str) -> Spec:
-    """The settings that ``text`` describes; blank text is :data:`BARE`.
-
-    UsageError: an unknown name, or a value that can't be read.
-    """
+    """The settings that ``text`` describes; blank text is :data:`BARE`. Raises UsageError."""
     values: dict[str, Any] = {}
     for part in filter(None, re.split(r"[,\s]+", text.strip() or BARE)):
         name, equals, value = part.partition("=")

@@ -2,11 +2,9 @@
 
 The first line is ``{"format": "stslab account", "version": 1}``. One line for each record follows,
 ``{"kind": "user", "record": {…}}``, as the classes in this folder define it. Then come the bodies
-of S3's objects, each as a line ``{"blob": SHA-256, "size": bytes}``, its bytes and a line feed. A
-later version of stslab reads what an earlier one wrote.
+of S3's objects, each as a line ``{"blob": SHA-256, "size": bytes}``, its bytes and a line feed.
 
-The file may come from anyone, so lines, bodies and their number are limited, and anything else is
-refused before much of it is read.
+The file may come from anyone, so anything else is refused before much of it is read.
 """
 
 import hashlib
@@ -14,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, NamedTuple
 
 import msgspec
 
@@ -60,16 +58,15 @@ def write(path: Path, account: Snapshot, blob: Callable[[str], bytes]) -> None:
             file.write(encode(_Line(blob=name, size=len(body))) + b"\n" + body + b"\n")
 
 
-class Archive:
+class Archive(NamedTuple):
     """A valid file of an account: its records in ``account``, and its bodies."""
 
-    def __init__(self, path: Path, account: Snapshot) -> None:
-        self.account = account
-        self._path = path
+    path: Path
+    account: Snapshot
 
     def bodies(self) -> Iterator[tuple[str, bytes]]:
         """The names and bodies, one after another."""
-        with _opened(self._path) as file:
+        with _opened(self.path) as file:
             yield from (part for part in _parts(file) if isinstance(part, tuple))
 
 

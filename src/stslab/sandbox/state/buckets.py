@@ -28,29 +28,21 @@ class PublicAccessBlock(msgspec.Struct, frozen=True, kw_only=True):
 
 @stored("bucket", "name")
 class Bucket(Record, frozen=True, kw_only=True):
-    """A bucket. ``owner`` is the id of its account.
-
-    Bucket names are unique across accounts, so the record's ``account`` is empty: the name alone
-    finds the bucket.
-
-    ``policy`` is the text with unique ids as principals. ``versioning`` is empty, Enabled or
-    Suspended. ``grants`` is None if only the owner has access. ``settings`` are configurations
-    without effect here (``cors``, ``website``), as JSON.
-    """
+    """A bucket. Its name is unique across accounts, and finds it without one."""
 
     account: str = ""
     name: str
-    owner: str
+    owner: str  # the id of its account
     region: str
     place: str = ""  # the LocationConstraint of CreateBucket, if it is not the region
     created: Moment
-    policy: str = ""
+    policy: str = ""  # the text, with unique ids as principals
     public_access_block: PublicAccessBlock | None = None
     ownership: str = ""
-    grants: tuple[Grant, ...] | None = None
-    versioning: str = ""
+    grants: tuple[Grant, ...] | None = None  # None if only the owner has access
+    versioning: str = ""  # or Enabled, Suspended
     tags: Mapping[str, str] = {}
-    settings: Mapping[str, str] = {}
+    settings: Mapping[str, str] = {}  # those without effect here (cors, website), as JSON
 
     @property
     def arn(self) -> str:
@@ -74,27 +66,22 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ObjectVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One version of an object, or with ``marker`` a delete marker, which has no content.
-
-    ``headers`` and ``encryption`` use the member names of GetObject's output. ``grants`` is None
-    if only the owner has access. ``upload`` is the id of the multipart upload that made it.
-    ``etag`` has no quotes.
-    """
+    """One version of an object, or a delete marker, which has no content."""
 
     version_id: str = NULL
     modified: Moment
     marker: bool = False
-    etag: str = ""
+    etag: str = ""  # without quotes
     parts: tuple[Part, ...] = ()
-    headers: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}  # these and encryption by their names in GetObject's output
     metadata: Mapping[str, str] = {}
     storage_class: str = "STANDARD"
     encryption: Mapping[str, str] = {}
     checksums: Mapping[str, str] = {}
     checksum_type: str = ""
     tags: Mapping[str, str] = {}
-    grants: tuple[Grant, ...] | None = None
-    upload: str = ""
+    grants: tuple[Grant, ...] | None = None  # None if only the owner has access
+    upload: str = ""  # the id of the multipart upload that made it
 
     @property
     def size(self) -> int:
@@ -103,14 +90,11 @@ class ObjectVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 @stored("object", "bucket", "name")
 class Object(Record, frozen=True, kw_only=True):
-    """An object with all its versions, in the account of the bucket's owner.
-
-    ``versions`` has at least one; the oldest comes first and the current one last.
-    """
+    """An object with all its versions, in the account of the bucket's owner."""
 
     bucket: str
     name: str
-    versions: tuple[ObjectVersion, ...]
+    versions: tuple[ObjectVersion, ...]  # at least one, the oldest first
 
     @property
     def current(self) -> ObjectVersion:
@@ -120,21 +104,16 @@ class Object(Record, frozen=True, kw_only=True):
 
 @stored("upload", "upload_id")
 class Upload(Record, frozen=True, kw_only=True):
-    """An unfinished multipart upload, in the account of the bucket's owner.
-
-    ``draft`` is the version that it will create, still without content; ``draft.modified`` is
-    when the upload started. ``initiator`` is an ARN. ``parts`` are in order. ``overtaken`` says
-    that an object of the key was deleted since.
-    """
+    """An unfinished multipart upload, in the account of the bucket's owner."""
 
     bucket: str
     name: str
     upload_id: str
-    initiator: str
-    draft: ObjectVersion
+    initiator: str  # an ARN
+    draft: ObjectVersion  # what it will create, without content, modified when the upload started
     algorithm: str = ""
-    parts: tuple[Part, ...] = ()
-    overtaken: bool = False
+    parts: tuple[Part, ...] = ()  # in order
+    overtaken: bool = False  # an object of the key was deleted since
 
 
 def blobs(view: View) -> Iterator[str]:

@@ -9,11 +9,11 @@ from stslab.sandbox.state.snapshot import Moment, Named, Opaque, Record, stored
 
 
 class LoginProfile(Opaque, frozen=True, kw_only=True):
-    """A user's console password. ``changed`` is None until the password is changed."""
+    """A user's console password."""
 
     password: str
     created: Moment
-    changed: Moment | None = None
+    changed: Moment | None = None  # if it was
     reset_required: bool = False
     max_signin: int = 0
 
@@ -27,28 +27,20 @@ class LastUsed(msgspec.Struct, frozen=True):
 
 
 class Identity(Named, frozen=True, kw_only=True):
-    """Base class of users, groups and roles.
+    """Base class of users, groups and roles."""
 
-    ``inline`` has the texts of the inline policies by name, ``attached`` the ARNs of the managed
-    policies in the order of their attachment.
-    """
-
-    inline: Mapping[str, str] = {}
-    attached: tuple[str, ...] = ()
+    inline: Mapping[str, str] = {}  # the texts of policies by name
+    attached: tuple[str, ...] = ()  # the ARNs of managed policies, in the order of attachment
 
 
 @stored("user")
 class User(Identity, frozen=True, kw_only=True):
-    """An IAM user.
+    """An IAM user."""
 
-    ``groups`` has the keys of its groups, ``access_keys`` the ids of its access keys, oldest
-    first, ``mfa_devices`` serial numbers. ``boundary`` is the ARN of a policy.
-    """
-
-    boundary: str = ""
-    groups: tuple[str, ...] = ()
-    access_keys: tuple[str, ...] = ()
-    mfa_devices: tuple[str, ...] = ()
+    boundary: str = ""  # the ARN of a policy
+    groups: tuple[str, ...] = ()  # their keys
+    access_keys: tuple[str, ...] = ()  # their ids, oldest first
+    mfa_devices: tuple[str, ...] = ()  # their serial numbers
     login: LoginProfile | None = None
 
 
@@ -59,15 +51,12 @@ class Group(Identity, frozen=True, kw_only=True):
 
 @stored("role")
 class Role(Identity, frozen=True, kw_only=True):
-    """An IAM role. ``trust`` is the text of its trust policy.
+    """An IAM role."""
 
-    ``max_session`` and ``max_signin`` are in seconds; ``max_signin`` is 0 if it is not set.
-    """
-
-    trust: str
+    trust: str  # the text of its trust policy
     description: str = ""
-    max_session: int = 3600
-    max_signin: int = 0
+    max_session: int = 3600  # seconds
+    max_signin: int = 0  # seconds; 0 if it is not set
     boundary: str = ""
     last_used: LastUsed | None = None
 
@@ -81,15 +70,12 @@ class InstanceProfile(Named, frozen=True, kw_only=True):
 
 @stored("access-key", "access_key_id")
 class AccessKey(Record, frozen=True, kw_only=True):
-    """A long-term access key. ``owner`` is the user's unique id, or the account's id for root.
-
-    ``user`` is the key of the user's record, empty for root.
-    """
+    """A long-term access key."""
 
     access_key_id: str
     secret_access_key: str
-    owner: str
-    user: str = ""
+    owner: str  # the user's unique id, or the account's id for root
+    user: str = ""  # the key of the user's record, empty for root
     created: Moment
     active: bool = True
     last_used: LastUsed | None = None
@@ -97,22 +83,16 @@ class AccessKey(Record, frozen=True, kw_only=True):
 
 @stored("mfa-device")
 class MfaDevice(Record, frozen=True, kw_only=True):
-    """A virtual MFA device.
-
-    ``user`` (the key of the user's record) and ``enabled`` are empty until it is enabled.
-    ``last_step`` is the time step of the code that last synchronised it, ``used`` are those whose
-    codes opened sessions, since a code works once. ``drift`` is by how many steps its clock was
-    ahead when it was last synchronised.
-    """
+    """A virtual MFA device. ``user`` and ``enabled`` are empty until it is enabled."""
 
     serial: str
     seed: str
     created: Moment
-    user: str = ""
+    user: str = ""  # the key of the user's record
     enabled: Moment | None = None
-    last_step: int = 0
-    used: tuple[int, ...] = ()
-    drift: int = 0
+    last_step: int = 0  # the time step of the code that last synchronised it
+    used: tuple[int, ...] = ()  # the steps whose codes opened sessions: a code works once
+    drift: int = 0  # by how many steps its clock was ahead when it was last synchronised
     tags: Mapping[str, str] = {}
 
     @property
@@ -134,19 +114,15 @@ class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 @stored("managed-policy")
 class ManagedPolicy(Named, frozen=True, kw_only=True):
-    """A customer managed policy, or one of AWS's, which is not saved in any account.
-
-    ``versions`` has the oldest first. ``newest`` is the highest number that a version ever had,
-    since numbers are not reused.
-    """
+    """A customer managed policy, or one of AWS's, which is not saved in any account."""
 
     named: ClassVar[str] = "policy"
 
     updated: Moment
     description: str = ""
-    versions: tuple[PolicyVersion, ...]
+    versions: tuple[PolicyVersion, ...]  # the oldest first
     default: str = "v1"
-    newest: int = 1
+    newest: int = 1  # the highest number that a version ever had: numbers are not reused
 
     @property
     def document(self) -> str:
@@ -155,15 +131,12 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
 
 @stored("oidc-provider", "url")
 class OidcProvider(Record, frozen=True, kw_only=True):
-    """An OpenID Connect provider.
+    """An OpenID Connect provider."""
 
-    ``url`` has no ``https://`` and no slash at the end. ``thumbprints`` are in lower case.
-    """
-
-    url: str
+    url: str  # without https://, and without a slash at the end
     created: Moment
     client_ids: tuple[str, ...] = ()
-    thumbprints: tuple[str, ...] = ()
+    thumbprints: tuple[str, ...] = ()  # in lower case
     tags: Mapping[str, str] = {}
 
     @property
@@ -205,10 +178,7 @@ class Authority(Opaque, frozen=True):
 
 @stored("issuer-server", "host")
 class IssuerServer(Record, frozen=True, kw_only=True):
-    """The certificate (PEM) of an issuer's server, and the authority that signed it.
-
-    The server's private key is not kept, since nothing uses it.
-    """
+    """The certificate (PEM) of an issuer's server, and the authority that signed it."""
 
     account: str = ""
     host: str
@@ -241,34 +211,25 @@ class IdentityProvider(Record, frozen=True, kw_only=True):
 
 
 class SessionPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A session policy, inline (``arn`` is empty) or managed.
-
-    ``document`` is the text at the time of the call that made the session. A managed policy is
-    evaluated with its current text.
-    """
+    """A session policy. A managed one is evaluated with its current text."""
 
     name: str
-    document: str
-    arn: str = ""
+    document: str  # the text at the time of the call that made the session
+    arn: str = ""  # empty for an inline policy
 
 
 @stored("session", "access_key_id")
 class Session(Record, frozen=True, kw_only=True):
     """An STS session: temporary credentials and their holder.
 
-    ``kind`` is AssumedRole, FederatedUser or SessionToken. ``principal_arn`` and ``user_id``
-    (``AROA…:name``, ``AIDA…``, ``ACCOUNT:name``) are what GetCallerIdentity returns.
-    ``issuer_arn`` and ``issuer_id`` name the principal whose policies give the permissions: the
-    role (``role_name``), or the user (or root) that made the call. ``session_policies`` is None
-    if none were passed. ``tags`` include inherited session tags; ``mfa`` is when a code was
-    verified. ``provider_keys`` are condition keys from the identity provider
-    (``issuer.example.com:sub``). Times are aware, UTC, by the account's clock.
+    The issuer is the principal whose policies give the permissions: the role (``role_name``), or
+    the user (or root) that made the call.
     """
 
     access_key_id: str
-    kind: str
-    principal_arn: str
-    user_id: str
+    kind: str  # AssumedRole, FederatedUser or SessionToken
+    principal_arn: str  # this and user_id are what GetCallerIdentity returns
+    user_id: str  # AROA…:name, AIDA… or ACCOUNT:name
     issuer_arn: str
     issuer_id: str
     issued: Moment
@@ -276,9 +237,9 @@ class Session(Record, frozen=True, kw_only=True):
     secret_access_key: str = ""
     session_token: str = ""
     role_name: str = ""
-    session_policies: tuple[SessionPolicy, ...] | None = None
-    tags: tuple[tuple[str, str], ...] = ()
+    session_policies: tuple[SessionPolicy, ...] | None = None  # None if none were passed
+    tags: tuple[tuple[str, str], ...] = ()  # inherited ones too
     transitive_tags: tuple[str, ...] = ()
     source_identity: str = ""
-    mfa: Moment | None = None
-    provider_keys: tuple[tuple[str, str], ...] = ()
+    mfa: Moment | None = None  # when a code was verified
+    provider_keys: tuple[tuple[str, str], ...] = ()  # condition keys, as issuer.example.com:sub

@@ -11,23 +11,24 @@ from immutables import Map
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """An aware time, in UTC."""
+Address = tuple[str, str, str]
+"""The table, the account and the key of a record."""
 TABLES: dict[str, type[Record]] = {}
 """Each class of records, by the name of its table."""
 
 
 class Opaque(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Base class for parts of a record. Its repr omits the values, which may be secret."""
+    """Base class for parts of a record whose values may be secret."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base class of all things in an account. A record is immutable; a change makes a new one.
+    """Base class of all things in an account. A change makes a new record.
 
-    ``account`` is the account's id, or empty for a record that belongs to no account. A later
-    version may add members with a default, so that older rows can still be read. Mappings in a
-    record must not be changed.
+    ``account`` is the account's id, or empty for a record that belongs to no account. New members
+    have a default, so that older rows can be read. Mappings in a record must not be changed.
     """
 
     account: str
@@ -39,8 +40,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The key of this record, unique in its table and account."""
         return "/".join([str(getattr(self, member)) for member in self.keyed_by])
 
-    def __repr__(self) -> str:
-        """The table, account and key; the values may be secret."""
+    def __repr__(self) -> str:  # the values may be secret
         return f"<{self.table} {self.account}/{self.key}>"
 
     def __rich_repr__(self) -> Any:
@@ -63,19 +63,14 @@ def stored(table: str, *by: str) -> Callable[[type[R]], type[R]]:
 
 
 class Named(Record, frozen=True, kw_only=True):
-    """Base class of IAM's things with a name. Names ignore case, so the key is in lower case.
+    """Base class of IAM's things with a name. Names ignore case, so the key is in lower case."""
 
-    ``unique_id`` stays the same when the name changes, and is never reused. Groups have no tags.
-    """
-
-    named: ClassVar[str] = ""
-    """The type in its ARN, if that is not the table's name."""
-
+    named: ClassVar[str] = ""  # the type in its ARN, if that is not the table's name
     name: str
     path: str = "/"
-    unique_id: str
+    unique_id: str  # which stays when the name changes, and is never reused
     created: Moment
-    tags: Mapping[str, str] = {}
+    tags: Mapping[str, str] = {}  # groups have none
 
     @property
     def key(self) -> str:
@@ -88,16 +83,12 @@ class Named(Record, frozen=True, kw_only=True):
 
 @stored("settings")
 class Settings(Record, frozen=True, kw_only=True):
-    """The settings of the sandbox, in a single record.
-
-    ``instance`` is a new id after each reset. ``clock_offset`` is the number of seconds by which
-    the clock is ahead. ``rehearsal`` is the specification of the active rehearsal, or empty.
-    """
+    """The settings of the sandbox, in a single record."""
 
     account: str = ""
-    instance: str = ""
-    clock_offset: float = 0.0
-    rehearsal: str = ""
+    instance: str = ""  # a new id after each reset
+    clock_offset: float = 0.0  # the seconds by which the clock is ahead
+    rehearsal: str = ""  # the settings of the active one
 
 
 class PasswordPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -115,7 +106,7 @@ class PasswordPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class CredentialReport(msgspec.Struct, frozen=True):
-    """The last credential report, as CSV."""
+    """The last credential report; ``text`` is CSV."""
 
     generated: Moment
     text: str
@@ -155,8 +146,7 @@ class View:
     def get(self, kind: type[R], account: str, key: str) -> R | None:
         return cast("R | None", self._rows(kind.table, account).get(key))
 
-    def record(self, address: tuple[str, str, str]) -> Record | None:
-        """The record with this table, account and key, or None."""
+    def record(self, address: Address) -> Record | None:
         table, account, key = address
         return self._rows(table, account).get(key)
 
@@ -192,7 +182,7 @@ class Difference(NamedTuple):
 
 
 class Snapshot(View):
-    """All records at one moment. A snapshot is immutable, so any thread may read it.
+    """All records at one moment, for any thread.
 
     Snapshots share what they have in common, so one with a changed record costs a few
     microseconds, whatever the size of the account.
@@ -222,48 +212,34 @@ class Snapshot(View):
         return self._tables.get(kind.table) is other._tables.get(kind.table)
 
     def differences(self, later: Snapshot) -> Iterator[Difference]:
-        """The records that differ between this snapshot and ``later``.
-
-        Shared tables are skipped, so the time depends on the size of the changed ones only.
-        """
+        """The records that differ. Shared tables cost nothing."""
         ours, theirs = self._tables, later._tables
         for table in {*ours, *theirs}:
             before, after = ours.get(table, _NO_ACCOUNTS), theirs.get(table, _NO_ACCOUNTS)
             for account in {*before, *after} if before is not after else ():
-                yield from _differing(before.get(account, _NO_ROWS), after.get(account, _NO_ROWS))
-
-
-def _differing(before: _Rows, after: _Rows) -> Iterator[Difference]:
-    if before is after:
-        return
-    for key, was in before.items():
-        now = after.get(key)
-        if now is not was and now != was:
-            yield Difference(was, now)
-    for key, now in after.items():
-        if key not in before:
-            yield Difference(None, now)
-
-
-Address = tuple[str, str, str]
-"""The table, the account and the key of a record."""
+                old, new = before.get(account, _NO_ROWS), after.get(account, _NO_ROWS)
+                for key, was in old.items() if old is not new else ():
+                    now = new.get(key)
+                    if now is not was and now != was:
+                        yield Difference(was, now)
+                for key, now in new.items() if old is not new else ():
+                    if key not in old:
+                        yield Difference(None, now)
 
 
 class Transaction(View):
     """A snapshot with changes. Reading it includes its own changes.
 
-    ``put`` and ``delete`` are the only ways to change the account. Others see the changes after
-    the commit, or never. A transaction that is never committed is a fork, to try a change.
-    ``by`` is the access key of the caller.
+    ``put`` and ``delete`` are the only ways to change the account. One that is never committed is
+    a fork, to try a change. ``by`` is the access key of the caller.
 
     ``changes`` has the new record by its address, or None if it was deleted. ``blobs`` are new
     bodies of objects by name. The records in ``kept`` are saved even if the transaction fails.
     """
 
-    by: str = ""
-
-    def __init__(self, start: View) -> None:
+    def __init__(self, start: View, by: str = "") -> None:
         super().__init__(start._tables)  # noqa: SLF001 - a transaction is a snapshot that changes
+        self.by = by
         self.changes: dict[Address, Record | None] = {}
         self.blobs: dict[str, bytes] = {}
         self.kept: list[Record] = []
@@ -273,11 +249,7 @@ class Transaction(View):
         return Snapshot(self._tables)
 
     def put(self, record: Record, *, always: bool = False) -> None:
-        """Add this record, or replace the one with its table and key.
-
-        With ``always`` it is saved even if the transaction fails: an MFA code is used up by a
-        call that is refused.
-        """
+        """Add or replace a record; ``always``: even if the transaction fails (a used MFA code)."""
         if always:
             self.kept.append(record)
         self._set(record, self._rows(record.table, record.account).set(record.key, record))

@@ -26,62 +26,48 @@ class Leftover(Opaque, frozen=True, kw_only=True):
 
 
 class Before(Opaque, frozen=True, kw_only=True):
-    """A resource as it was before the current update.
-
-    ``tried`` and ``tried_tags`` are the properties and tags that an update in place tried to set.
-    ``replaced``: a new physical resource was started. ``retained``: this one stays all the same.
-    """
+    """A resource as it was before the current update."""
 
     physical_id: str
     properties: Mapping[str, Any] = {}
     attributes: Mapping[str, Any] = {}
     tags: Mapping[str, str] = {}
-    replaced: bool = False
-    retained: bool = False
-    tried: Mapping[str, Any] | None = None
+    replaced: bool = False  # a new physical resource was started
+    retained: bool = False  # this one stays all the same
+    tried: Mapping[str, Any] | None = None  # the properties that an update in place tried to set
     tried_tags: Mapping[str, str] = {}
 
 
 @stored("stack", "stack_id")
 class Stack(Record, frozen=True, kw_only=True):
-    """A stack, with all that is needed to continue an operation after a restart.
-
-    ``config`` is the current or the target configuration, ``previous`` the one that a failed
-    update rolls back to. ``resources`` are logical ids and ``change_sets`` ids, in the order of
-    their creation; ``events`` is the number of events so far. ``caller_key`` is the access key
-    in whose name the work is done, if there is no ``role_arn``. ``settled_status`` is the status
-    before a deletion, ``retained`` the RetainResources of the last DeleteStack. ``unsparing``: a
-    rollback deletes new resources whatever their DeletionPolicy (RetainExceptOnCreate).
-    ``on_failure`` is OnFailure of the creation; LEAVE is DisableRollback.
-    ``operations`` are the last request's and those that followed from it, as in LastOperations.
-    """
+    """A stack, with all that is needed to continue an operation after a restart."""
 
     stack_id: str
     name: str
     region: str
     created: Moment
-    config: Config
+    config: Config  # the current one, or the one that an operation is to reach
     status: str
     reason: str = ""
     updated: Moment | None = None
     deleted: Moment | None = None
-    previous: Config | None = None
-    resources: tuple[str, ...] = ()
+    previous: Config | None = None  # what a failed update rolls back to
+    resources: tuple[str, ...] = ()  # logical ids, in the order of creation
     leftovers: tuple[Leftover, ...] = ()
-    events: int = 0
-    change_sets: tuple[str, ...] = ()
+    events: int = 0  # how many there were so far
+    change_sets: tuple[str, ...] = ()  # ids, in the order of creation
     outputs: tuple[Mapping[str, str], ...] = ()
     imports: tuple[str, ...] = ()
     change_set_id: str = ""
-    caller_key: str = ""
+    caller_key: str = ""  # the access key in whose name the work is done, without a role_arn
     role_arn: str = ""
     token: str = ""
-    on_failure: str = "ROLLBACK"
+    on_failure: str = "ROLLBACK"  # OnFailure of the creation; LEAVE is DisableRollback
     protected: bool = False
-    unsparing: bool = False
-    retained: tuple[str, ...] = ()
-    settled_status: str = ""
-    operations: tuple[Mapping[str, str], ...] = ()
+    unsparing: bool = False  # RetainExceptOnCreate: a rollback deletes all that is new
+    retained: tuple[str, ...] = ()  # RetainResources of the last DeleteStack
+    settled_status: str = ""  # the status before a deletion
+    operations: tuple[Mapping[str, str], ...] = ()  # LastOperations
 
     @property
     def exists(self) -> bool:
@@ -91,12 +77,7 @@ class Stack(Record, frozen=True, kw_only=True):
 
 @stored("stack-resource", "stack_id", "logical_id")
 class StackResource(Record, frozen=True, kw_only=True):
-    """One resource of a stack.
-
-    ``properties`` are the resolved ones that were last applied. ``needs`` are the logical ids
-    that it depends on. ``initiated``: a call was made that may have created it, so there may be
-    something to delete. ``fresh``: the current update added it.
-    """
+    """One resource of a stack."""
 
     stack_id: str
     logical_id: str
@@ -105,16 +86,16 @@ class StackResource(Record, frozen=True, kw_only=True):
     changed: Moment
     physical_id: str = ""
     reason: str = ""
-    properties: Mapping[str, Any] = {}
+    properties: Mapping[str, Any] = {}  # the resolved ones that were last applied
     attributes: Mapping[str, Any] = {}
     tags: Mapping[str, str] = {}
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()  # the logical ids that it depends on
     deletion_policy: str = "Delete"
     update_replace_policy: str = "Delete"
     description: str = ""
     metadata: Any = None
-    initiated: bool = False
-    fresh: bool = False
+    initiated: bool = False  # a call was made that may have created it: it may need a deletion
+    fresh: bool = False  # the current update added it
     before: Before | None = None
 
 
@@ -139,10 +120,7 @@ class StackEvent(Record, frozen=True, kw_only=True):
 
 @stored("change-set", "change_set_id")
 class ChangeSet(Record, frozen=True, kw_only=True):
-    """A change set of a stack. ``changes`` are as DescribeChangeSet returns them.
-
-    ``errors`` are those of its validation, with the members of OperationEvent.
-    """
+    """A change set of a stack."""
 
     change_set_id: str
     stack_id: str
@@ -152,8 +130,8 @@ class ChangeSet(Record, frozen=True, kw_only=True):
     status: str = "CREATE_COMPLETE"
     reason: str = ""
     execution_status: str = "AVAILABLE"
-    changes: tuple[Mapping[str, Any], ...] = ()
-    errors: tuple[Mapping[str, str], ...] = ()
+    changes: tuple[Mapping[str, Any], ...] = ()  # as in DescribeChangeSet
+    errors: tuple[Mapping[str, str], ...] = ()  # of its validation, as in OperationEvent
     description: str = ""
     role_arn: str = ""
     on_failure: str = ""

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
 from stslab.sandbox.state import traces
@@ -21,18 +21,17 @@ class Busy(Exception):  # noqa: N818 - a state of the account, not an error
 
 
 class State:
-    """The newest snapshot, and the store that saves it.
+    """The newest snapshot, which is read without a lock, and the store that saves it.
 
-    Reading ``snapshot`` takes no lock and gives a consistent state. Only one transaction is open
-    at a time. Its changes are saved in the store, and then appear in the snapshot; if the store
-    can't save them, neither has them.
+    Only one transaction is open at a time. Its changes are saved in the store, and then appear in
+    the snapshot; if the store can't save them, neither has them.
     """
 
     def __init__(self, start: Snapshot, store: Store | None = None) -> None:
         self._snapshot = start
         self._store = store
-        self._turn = threading.RLock()
-        self._open = False
+        self._turn = threading.Lock()
+        self._writer = 0  # the thread that has an open transaction
         self._closed = False
         self._watchers: list[tuple[Watcher, tuple[type[Record], ...]]] = []
         self._blobs: dict[str, bytes] = {}
@@ -53,33 +52,26 @@ class State:
         self._watchers.append(entry)
         return lambda: self._watchers.remove(entry)
 
-    @contextmanager
-    def writing(self, view: View, by: str) -> Iterator[Transaction]:
+    def writing(self, view: View, by: str) -> AbstractContextManager[Transaction]:
         """A transaction in the name of the access key ``by``; or ``view``, if that is a fork."""
-        if isinstance(view, Transaction):
-            yield view
-            return
-        with self.transaction() as tx:
-            tx.by = by
-            yield tx
+        return nullcontext(view) if isinstance(view, Transaction) else self.transaction(by)
 
     @contextmanager
-    def transaction(self, *, wait: bool = True) -> Iterator[Transaction]:
+    def transaction(self, by: str = "", *, wait: bool = True) -> Iterator[Transaction]:
         """A transaction, which is committed if the block ends without an exception.
 
         ``wait`` until no other one is open, or else raise Busy. Raises Closed, and OSError or
         sqlite3.Error if the changes can't be saved; then nothing is changed.
         """
+        if self._writer == threading.get_ident():
+            raise RuntimeError("a transaction inside a transaction")
         if not self._turn.acquire(blocking=wait):
             raise Busy
-        begun = False
         try:
-            if self._open:
-                raise RuntimeError("a transaction inside a transaction")
             if self._closed:
                 raise Closed
-            begun = self._open = True
-            tx = Transaction(self._snapshot)
+            self._writer = threading.get_ident()
+            tx = Transaction(self._snapshot, by)
             try:
                 yield tx
             except BaseException:
@@ -90,7 +82,7 @@ class State:
                 raise
             self._commit(tx)
         finally:
-            self._open = self._open and not begun
+            self._writer = 0
             self._turn.release()
 
     def close(self) -> None:

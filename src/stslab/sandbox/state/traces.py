@@ -1,20 +1,13 @@
 """Traces: the records that a learner changed by hand in a run, and how they were before.
 
-A run has an access key of the administrator that no listing shows. Changes made with that key, or
-with keys that were made with it, belong to the run and can be undone.
+A run has an access key that no listing shows. Changes made with it, or with keys that were made
+with it, belong to the run and can be undone.
 """
 
 import msgspec
 
-from stslab.sandbox.state.snapshot import (
-    TABLES,
-    Address,
-    Record,
-    Snapshot,
-    Transaction,
-    View,
-    stored,
-)
+from stslab.sandbox.state import snapshot
+from stslab.sandbox.state.snapshot import Address, Record, Snapshot, Transaction, View, stored
 from stslab.sandbox.state.stacks import Stack
 
 _NEVER = frozenset({"settings", "run", "trace"})
@@ -22,31 +15,24 @@ _NEVER = frozenset({"settings", "run", "trace"})
 
 @stored("run", "run")
 class Run(Record, frozen=True, kw_only=True):
-    """A run that a learner works in. ``keys`` are the ids of its keys, the run's own key first.
-
-    The run that was used last has the highest ``turn``.
-    """
+    """A run that a learner works in."""
 
     account: str = ""
     run: str
-    turn: int
-    keys: tuple[str, ...]
+    turn: int  # the highest is that of the run that was used last
+    keys: tuple[str, ...]  # their ids, the run's own key first
 
 
 @stored("trace")
 class Trace(Record, frozen=True, kw_only=True):
-    """One record that a run changed by hand.
-
-    ``was`` is the record before the first change and ``left`` the one after the last, as JSON, or
-    empty if there was no record. ``by`` is the access key that made the last change.
-    """
+    """One record that a run changed by hand."""
 
     account: str = ""
     run: str
-    of: tuple[str, str, str]
-    was: str
-    left: str
-    by: str = ""
+    of: Address
+    was: str  # the text of the record before the first change; empty if there was none
+    left: str  # the same after the last change
+    by: str = ""  # the access key that made the last change
 
     @property
     def key(self) -> str:
@@ -66,8 +52,8 @@ def traces(view: View, run: str) -> list[Trace]:
 def note(before: Snapshot, tx: Transaction) -> None:
     """Record the changes of a transaction for the run that they belong to.
 
-    Changes that nobody asked for directly (a stack's work, the time when a key was used) belong
-    to the run that changed the same record before.
+    Changes that nobody asked for (the time when a key was used) belong to the run that changed the
+    same record before.
     """
     known = runs(before)
     if not known or any(address[0] == Trace.table for address in tx.changes):
@@ -89,13 +75,12 @@ def _traced(view: View, run: str, address: Address) -> Trace | None:
 def read(text: str) -> Record | None:
     """The record in the text of a trace; None for an empty text."""
     table, _, json = text.partition(" ")
-    return msgspec.json.decode(json, type=TABLES[table]) if text else None
+    return msgspec.json.decode(json, type=snapshot.TABLES[table]) if text else None
 
 
 def past(view: View) -> Snapshot:
     """The records that were changed by hand, as they were before."""
-    records = (read(one.was) for one in view.all(Trace, ""))
-    return Snapshot.of(record for record in records if record)
+    return Snapshot.of(filter(None, (read(one.was) for one in view.all(Trace, ""))))
 
 
 def _text(record: Record | None) -> str:

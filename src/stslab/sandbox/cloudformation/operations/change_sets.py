@@ -131,10 +131,7 @@ def list_change_sets(view: View, request: ApiRequest) -> Answer:
 
 
 def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
-    """Start to execute a change set, and delete all others of the stack.
-
-    After that the change set is not listed any more, and is found only by its id.
-    """
+    """Start to execute a change set, which is found only by its id then, and delete all others."""
     begun, found = _find(tx, request)
     waits = found is not None and found.execution_status == "AVAILABLE"
     if begun and not waits and stacks.is_retry(request, begun.token):
@@ -182,10 +179,7 @@ def delete_change_set(tx: Transaction, request: ApiRequest) -> None:
 
 
 def find_change_set(request: ApiRequest, view: View) -> tuple[Stack, ChangeSet]:
-    """The stack and change set in a request. Raises ValidationError or ChangeSetNotFound.
-
-    The request comes first, unlike in a handler: see :func:`stslab.sandbox.api.model.handlers`.
-    """
+    """The stack and change set in a request. The request is first, as in no handler."""
     stack, change_set = _find(view, request)
     if stack is None or change_set is None:
         name = request.params["ChangeSetName"]

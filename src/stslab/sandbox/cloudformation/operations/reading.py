@@ -19,19 +19,16 @@ def describe_stacks(view: View, request: ApiRequest) -> Answer:
     """One stack by name or id, or all existing ones, newest first."""
     if request.params.get("StackName"):
         return {"Stacks": [_stack(stacks.named_stack(view, request))]}
-    listed = [stack for stack in _newest_first(view, request) if stack.exists]
-    return stacks.page(request, "Stacks", listed, _stack)
+    existing = [s for s in lookups.stacks(view, request.account, request.region) if s.exists]
+    return stacks.page(request, "Stacks", existing[::-1], _stack)
 
 
 def list_stacks(view: View, request: ApiRequest) -> Answer:
     """All stacks, also deleted ones, or those with some statuses, newest first."""
     wanted = request.params.get("StackStatusFilter")
-    listed = [s for s in _newest_first(view, request) if not wanted or s.status in wanted]
+    found = lookups.stacks(view, request.account, request.region)
+    listed = [stack for stack in found[::-1] if not wanted or stack.status in wanted]
     return stacks.page(request, "StackSummaries", listed, _stack)
-
-
-def _newest_first(view: View, request: ApiRequest) -> list[Stack]:
-    return lookups.stacks(view, request.account, request.region)[::-1]
 
 
 def describe_stack_events(view: View, request: ApiRequest) -> Answer:
@@ -60,16 +57,16 @@ def describe_events(view: View, request: ApiRequest) -> Answer:
 
 
 def _operation_event(stack: Stack, event: StackEvent) -> Answer:
-    failed, shown = event.status.endswith("_FAILED"), _event(stack, event)
+    shown, failed = _event(stack, event), event.status.endswith("_FAILED")
     if event.physical_id != stack.stack_id:
         return {**shown, "EventType": "PROVISIONING_ERROR" if failed else "PROGRESS_EVENT"}
-    status = "FAILED" if failed else "SUCCEEDED"
-    status = "IN_PROGRESS" if event.status.endswith("_IN_PROGRESS") else status
+    going_on = event.status.endswith("_IN_PROGRESS")
+    status = "IN_PROGRESS" if going_on else "FAILED" if failed else "SUCCEEDED"
     return {**shown, "EventType": "STACK_EVENT", "OperationStatus": status}
 
 
 def describe_stack_resources(view: View, request: ApiRequest) -> Answer:
-    """The resources of a stack, named by its name or by the physical id of one of them."""
+    """The resources of a stack, by its name or by the physical id of one of them."""
     params = request.params
     by_name, physical = params.get("StackName"), params.get("PhysicalResourceId")
     both = "Exactly one of StackName and PhysicalResourceId must be specified"
@@ -190,6 +187,7 @@ def _resource(stack: Stack, resource: StackResource) -> Answer:
 
 
 def get_template_summary(view: View, request: ApiRequest) -> Answer:
+    """What a template asks for; the answer of ValidateTemplate has some of it."""
     text: str | None = request.params.get("TemplateBody")
     if request.params.get("StackName"):
         require(not text, "StackName cannot be specified with Template URL or Template Body.")
@@ -197,11 +195,6 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
         refusal = f"GetTemplateSummary cannot be called on {change_sets.REVIEW} stacks."
         require(stack.status != change_sets.REVIEW, refusal)
         text = stack.config.template
-    return _summary(text)
-
-
-def _summary(text: str | None) -> Answer:
-    """The members of GetTemplateSummary; the answer of ValidateTemplate has some of them."""
     template = stacks.checked_template(text)
     kinds: dict[str, list[str]] = {}
     for declared in template.resources.values():
@@ -224,8 +217,8 @@ def _summary(text: str | None) -> Answer:
     }
 
 
-def validate_template(_view: View, request: ApiRequest) -> Answer:
-    return _summary(request.params.get("TemplateBody"))
+def validate_template(view: View, request: ApiRequest) -> Answer:
+    return get_template_summary(view, request)
 
 
 def get_template(view: View, request: ApiRequest) -> Answer:

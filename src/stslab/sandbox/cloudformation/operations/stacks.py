@@ -113,10 +113,7 @@ def config(request: ApiRequest, stack: Stack | None = None) -> Config:
 
 
 def blueprint(view: View, stack: Stack, wanted: Config) -> Blueprint:
-    """The blueprint of a stack with a configuration, with its references checked.
-
-    Missing exports are UNKNOWN, since they may exist by the time that the work starts.
-    """
+    """The checked blueprint of a stack. Missing exports may exist when the work starts."""
     result = Blueprint(view, stack, wanted, missing=UNKNOWN)
     result.check_references()
     return result
@@ -212,10 +209,7 @@ def delete_stack(tx: Transaction, request: ApiRequest) -> None:
 def begin(
     tx: Transaction, request: ApiRequest, stack: Stack, status: str, on_failure: str = ""
 ) -> Answer:
-    """Put the stack with a status that makes the engine work, in the name of the caller.
-
-    Its change sets are obsolete then.
-    """
+    """Put the stack with a status that makes the engine work, in the name of the caller."""
     for change_set in lookups.change_sets(tx, stack):
         if change_set.execution_status == "AVAILABLE":
             tx.put(replace(change_set, execution_status="OBSOLETE"))

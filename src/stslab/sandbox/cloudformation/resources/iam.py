@@ -66,10 +66,7 @@ def holders(given: Properties) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Connection:
-    """A resource that consists of edges only.
-
-    ``physical_id`` makes the physical id from the properties; without it, the generated one stays.
-    """
+    """A resource that consists of edges. ``physical_id`` makes an id from its properties."""
 
     edges: Edges
     physical_id: Callable[[Properties], str] | None = None

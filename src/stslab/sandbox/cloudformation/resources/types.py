@@ -1,7 +1,7 @@
 """The resource types in ``types.yaml``, with their handlers.
 
-AWS CloudFormation User Guide, "AWS resource and property types reference"; "Update requires" of a
-property says whether its update replaces the resource.
+AWS CloudFormation User Guide, "AWS resource and property types reference", "Name type" and
+"Physical ID"; "Update requires" of a property says whether its update replaces the resource.
 """
 
 import re
@@ -57,10 +57,7 @@ LOGICAL_SHARE = 24
 
 
 def physical(stack: str, logical_id: str, limit: int) -> str:
-    """A name of at most ``limit`` characters: ``stack-LogicalId-Kx81mYqP0aZb``.
-
-    AWS CloudFormation User Guide, "Name type" and "Physical ID".
-    """
+    """A name of at most ``limit`` characters: ``stack-LogicalId-Kx81mYqP0aZb``."""
     room = limit - SUFFIX_LENGTH - len("--") - 1
     logical = logical_id[: max(LOGICAL_SHARE, room - len(stack))]
     return f"{stack[: room - len(logical)]}-{logical}-{_random()}"

@@ -102,10 +102,7 @@ class Work:
                 tx.put(replace(record, tags={**record.tags, **system}))
 
     def tagged(self, operation: str, **params: Value) -> Answer:
-        """Call an operation of IAM with the tags, or without them if the caller may not tag.
-
-        CloudFormation does so for IAM resources, and reports it in an event.
-        """
+        """Call IAM with the tags; or without them, and with an event, if the caller may not tag."""
         tags = tag_list(own(self.tags))
         try:
             return self.iam(operation, **params, Tags=tags or None)

@@ -39,10 +39,7 @@ def changed(old: Properties, new: Properties) -> list[str]:
 def compare(
     view: View, wanted: Blueprint, current: Blueprint | None
 ) -> tuple[tuple[Properties, ...], bool]:
-    """The changes of resources, and whether there are any, of outputs too.
-
-    They lead from the ``current`` blueprint of a stack (None if it has none) to ``wanted``.
-    """
+    """The changes of resources from ``current`` to ``wanted``; whether these or outputs change."""
     resources = lookups.resources(view, wanted.stack)
     comparison = _Comparison(resources, wanted, current)
     changes = [comparison.change(name) for wave in waves(wanted.needs) for name in wave]

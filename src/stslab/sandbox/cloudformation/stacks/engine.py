@@ -1,8 +1,6 @@
 """The engine works on stacks in the background, with one thread for each busy stack.
 
-A stack's status alone says what there is to do. The engine watches the account's state, and starts
-a thread for a stack whose committed status needs work. So the work can continue after any
-interruption: :meth:`Engine.resume` continues what an earlier process left unfinished.
+A stack's status alone says what there is to do, so the work can continue after any interruption.
 """
 
 import functools
@@ -17,7 +15,7 @@ from stslab.sandbox.api.faults import invalid, invalid_client_token, is_full, wh
 from stslab.sandbox.api.model import ApiFault, Caller, Internal, KeyLookup
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Call
 from stslab.sandbox.cloudformation.stacks import lifecycle
-from stslab.sandbox.cloudformation.stacks.job import Failure, Interrupted, Job, Stopped
+from stslab.sandbox.cloudformation.stacks.job import Interrupted, Job, Stopped
 from stslab.sandbox.state.stacks import Stack
 from stslab.sandbox.state.state import State
 
@@ -27,34 +25,32 @@ STEP_SECONDS = 0.02
 _FULL_SECONDS = 1.0
 _SESSION = "AWSCloudFormation"
 _ROLE = re.compile(r"arn:[^:]*:[^:]*:[^:]*:([^:]*):role/[^:]*")
-_PHASES: Mapping[str, tuple[Callable[[Job], None], str]] = {
-    "CREATE_IN_PROGRESS": (lifecycle.create_stack, "CREATE_FAILED"),
-    "ROLLBACK_IN_PROGRESS": (lifecycle.roll_back_creation, "ROLLBACK_FAILED"),
-    "DELETE_IN_PROGRESS": (lifecycle.delete_stack, "DELETE_FAILED"),
-    "UPDATE_IN_PROGRESS": (lifecycle.update_stack, "UPDATE_FAILED"),
-    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": (lifecycle.clean_up_update, "UPDATE_COMPLETE"),
-    "UPDATE_ROLLBACK_IN_PROGRESS": (lifecycle.roll_back_update, "UPDATE_ROLLBACK_FAILED"),
-    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": (
-        lifecycle.clean_up_rollback,
-        "UPDATE_ROLLBACK_COMPLETE",
-    ),
+_PHASES: Mapping[str, Callable[[Job], None]] = {
+    "CREATE_IN_PROGRESS": lifecycle.create_stack,
+    "ROLLBACK_IN_PROGRESS": lifecycle.roll_back_creation,
+    "DELETE_IN_PROGRESS": lifecycle.delete_stack,
+    "UPDATE_IN_PROGRESS": lifecycle.update_stack,
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": lifecycle.clean_up_update,
+    "UPDATE_ROLLBACK_IN_PROGRESS": lifecycle.roll_back_update,
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": lifecycle.clean_up_rollback,
 }
-"""For each status that needs work: the function that does it, and the status if it fails."""
+"""The work in each status that needs some."""
 _LOG = logging.getLogger(__name__)
 
 
 class Engine:
     """Works on stacks.
 
-    ``pace`` returns the seconds of the next pause (each resource has two), ``failure`` tells which
-    resources fail. A rehearsal replaces both.
+    ``pace`` returns the seconds of the next pause (each resource has two). ``failure`` returns why
+    a resource fails, or "": its arguments are the stack's id, the logical id, the type, and CREATE,
+    UPDATE or DELETE. A rehearsal replaces both.
     """
 
     def __init__(
         self, state: State, call: Internal, keys: KeyLookup, step_seconds: float = STEP_SECONDS
     ) -> None:
         self.pace: Callable[[], float] = lambda: step_seconds
-        self.failure: Failure = lambda *_: ""
+        self.failure: Callable[[str, str, str, str], str] = lambda *_: ""
         self._state = state
         self._call = call
         self._keys = keys
@@ -64,8 +60,15 @@ class Engine:
         self._end_watch = state.watch(lambda *_: self.resume(), Stack)
 
     def resume(self) -> None:
+        """Start a thread for each stack whose status needs work, and that has none."""
         for stack in self._state.snapshot.everywhere(Stack):
-            self._attend_to(stack)
+            with self._lock:
+                if stack.status not in _PHASES or stack.stack_id in self._threads:
+                    continue
+                at = stack.account, stack.stack_id
+                thread = threading.Thread(target=self._work, args=at, daemon=True)
+                self._threads[stack.stack_id] = thread
+            thread.start()
 
     def stop(self) -> None:
         """Stop after the current step. :meth:`resume` of another engine continues the work."""
@@ -81,53 +84,24 @@ class Engine:
             thread.join(seconds)
         return stack_id not in self._threads
 
-    def _attend_to(self, stack: Stack) -> None:
-        with self._lock:
-            if stack.status not in _PHASES or stack.stack_id in self._threads:
-                return
-            thread = threading.Thread(
-                target=self._work,
-                args=(stack.account, stack.stack_id),
-                name=f"stack {stack.name}",
-                daemon=True,
-            )
-            self._threads[stack.stack_id] = thread
-        thread.start()
-
     def _work(self, account: str, stack_id: str) -> None:
         try:
-            while (stack := self._next(account, stack_id)) is not None:
+            while True:
+                with self._lock:  # a status of this moment is seen here, or starts a thread
+                    stack = self._state.snapshot.get(Stack, account, stack_id)
+                    if stack is None or stack.status not in _PHASES:
+                        del self._threads[stack_id]
+                        return
                 self._phase(stack)
         except BaseException as ended:
-            self._threads.pop(stack_id, None)
+            del self._threads[stack_id]
             if not isinstance(ended, Stopped):
                 raise
 
-    def _next(self, account: str, stack_id: str) -> Stack | None:
-        """The stack if it needs more work; else None, and the stack's thread is over.
-
-        The lock ensures that a new status at this moment is either seen here, or starts a thread.
-        """
-        with self._lock:
-            stack = self._state.snapshot.get(Stack, account, stack_id)
-            if stack is None or stack.status not in _PHASES:
-                self._threads.pop(stack_id, None)
-                return None
-            return stack
-
     def _phase(self, stack: Stack) -> None:
-        work, failed = _PHASES[stack.status]
-        job = Job(
-            state=self._state,
-            account=stack.account,
-            stack_id=stack.stack_id,
-            phase=stack.status,
-            call=self._calls_of(stack),
-            pause=self._pause,
-            failure=self.failure,
-        )
+        job = Job(self._state, stack, self._calls_of(stack), self._pause, self.failure)
         try:
-            work(job)
+            _PHASES[stack.status](job)
         except Interrupted:
             return
         except Exception as error:  # noqa: BLE001 - ends the stack's work, not the sandbox
@@ -135,6 +109,8 @@ class Engine:
                 self._stopping.wait(_FULL_SECONDS)
                 return
             _LOG.error("%s in %s\n%s", stack.stack_id, stack.status, where(error))
+            status = stack.status.removesuffix("_CLEANUP_IN_PROGRESS")  # which does not fail
+            failed = status.replace("_IN_PROGRESS", "_FAILED")
             with suppress(Interrupted):
                 job.stack_becomes(failed, "Internal error in the embedded account")
 
@@ -143,7 +119,6 @@ class Engine:
             raise Stopped
 
     def _calls_of(self, stack: Stack) -> Call:
-        """A function that makes calls as the stack's service role, or else as the caller."""
         via = () if stack.role_arn else (SERVICE,)
 
         @functools.cache
@@ -163,10 +138,7 @@ class Engine:
         )
 
     def as_role(self, role_arn: str) -> Caller:
-        """Assume a service role and return its session as a caller. Raises ValidationError.
-
-        AWS CloudFormation User Guide, "AWS CloudFormation service role".
-        """
+        """Assume a service role (User Guide, "AWS CloudFormation service role")."""
         refused = invalid(f"Role {role_arn} is invalid or cannot be assumed")
         account = _ROLE.fullmatch(role_arn)
         if account is None:

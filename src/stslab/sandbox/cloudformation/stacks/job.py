@@ -1,7 +1,6 @@
-"""One phase of the work on one stack: its calls, its pauses, and the records that it changes.
+"""One phase of the work on one stack, and the events of stacks.
 
-A job has no open transaction while it calls or waits. Each change is a transaction that reads the
-stack again, since requests may have changed it. AWS CloudFormation API Reference, "StackEvent".
+AWS CloudFormation API Reference, "StackEvent".
 """
 
 import functools
@@ -30,10 +29,7 @@ EXECUTED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 DELETED_STACKS_KEPT = 100
 """The maximum number of deleted stacks that an account keeps."""
 
-_IN_PROGRESS = "_IN_PROGRESS"
 _MILLISECOND = timedelta(milliseconds=1)
-
-
 OPERATIONS: Mapping[str, str] = {
     "CREATE_IN_PROGRESS": "CREATE_STACK",
     "UPDATE_IN_PROGRESS": "UPDATE_STACK",
@@ -47,13 +43,14 @@ OPERATIONS: Mapping[str, str] = {
 def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") -> Stack:
     """Put a stack with a new status, with its event and the end of its change set."""
     executing = tx.get(ChangeSet, stack.account, stack.change_set_id)
-    if executing and executing.execution_status == EXECUTING and not status.endswith(_IN_PROGRESS):
+    ended = not status.endswith("_IN_PROGRESS")
+    if ended and executing and executing.execution_status == EXECUTING:
         end = "EXECUTE_COMPLETE" if status in EXECUTED else "EXECUTE_FAILED"
         tx.put(replace(executing, execution_status=end))
-    operations, kind = stack.operations, OPERATIONS.get(status)
-    if kind:
-        operation = {"OperationType": kind, "OperationId": str(uuid.uuid4())}
-        operations = (operation, *(() if reason == USER_INITIATED else operations))
+    operations = stack.operations
+    if status in OPERATIONS:
+        begun = {"OperationType": OPERATIONS[status], "OperationId": str(uuid.uuid4())}
+        operations = (begun, *(() if reason == USER_INITIATED else operations))
     stack = replace(stack, status=status, reason=reason, operations=operations)
     add_event(tx, stack, None, status, reason)
     return stack
@@ -107,20 +104,12 @@ def add_event(
 def forget_deleted(tx: Transaction, account: str, region: str) -> None:
     """Delete the records of deleted stacks that can't be found any more, or are too many."""
     found = [stack for stack in lookups.stacks(tx, account, region) if not stack.exists]
-    kept = {stack.stack_id for stack in found[-DELETED_STACKS_KEPT:]}
     deleted = [s for s in tx.all(Stack, account) if not s.exists and s.region == region]
-    for stack in [stack for stack in deleted if stack.stack_id not in kept]:
+    for stack in [each for each in deleted if each not in found[-DELETED_STACKS_KEPT:]]:
         change_sets = lookups.change_sets(tx, stack, executed=True)
         resources = lookups.resources(tx, stack).values()
         for record in (*lookups.events(tx, stack), *resources, *change_sets, stack):
             tx.delete(record)
-
-
-Failure = Callable[[str, str, str, str], str]
-"""The error that a rehearsal makes for a resource, or an empty text.
-
-The arguments are the stack's id, the logical id, the type, and CREATE, UPDATE or DELETE.
-"""
 
 
 class Interrupted(BaseException):
@@ -133,18 +122,18 @@ class Stopped(BaseException):
 
 @dataclass(frozen=True)
 class Job:
-    """The work on one stack while its status is ``phase``.
+    """The work on one stack as long as it has the status with which it ``began``.
 
-    ``call`` makes calls in the name of the caller or the service role, and ``pause`` waits.
+    ``call`` makes calls in the name of the caller or the service role, ``pause`` waits, ``failure``
+    is the engine's. No transaction is open meanwhile: each change is one that reads the stack
+    again, since requests may have changed it.
     """
 
     state: State
-    account: str
-    stack_id: str
-    phase: str
+    began: Stack
     call: Call
     pause: Callable[[], None]
-    failure: Failure
+    failure: Callable[[str, str, str, str], str]
 
     @property
     def stack(self) -> Stack:
@@ -152,19 +141,23 @@ class Job:
 
     @property
     def resources(self) -> dict[str, StackResource]:
-        view = self.state.snapshot
-        return lookups.resources(view, self.stack_in(view))
+        return lookups.resources(self.state.snapshot, self.stack)
 
-    def resource(self, logical_id: str) -> StackResource:
-        return self._resource(self.state.snapshot, logical_id)
+    def resource(self, logical_id: str, view: View | None = None) -> StackResource:
+        """The stack's resource with this id, which must exist."""
+        view = view or self.state.snapshot
+        found = lookups.resource(view, self.stack_in(view), logical_id)
+        if found is None:
+            raise KeyError(logical_id)
+        return found
 
     @functools.cached_property
     def blueprint(self) -> Blueprint:
         """The stack's template with its parameters; in a rollback, those before the update."""
-        view = self.state.snapshot
-        stack = self.stack_in(view)
-        previous = stack.previous if self.phase == "UPDATE_ROLLBACK_IN_PROGRESS" else None
-        return Blueprint(view, stack, previous or stack.config)
+        stack = self.stack
+        rolling_back = self.began.status == "UPDATE_ROLLBACK_IN_PROGRESS"
+        previous = stack.previous if rolling_back else None
+        return Blueprint(self.state.snapshot, stack, previous or stack.config)
 
     @property
     def lookup(self) -> Lookup:
@@ -183,7 +176,7 @@ class Job:
         detail: str = "",
     ) -> None:
         with self.state.transaction() as tx:
-            stack, resource = self._undisturbed(tx), self._resource(tx, logical_id)
+            stack, resource = self._undisturbed(tx), self.resource(logical_id, tx)
             resource = replace(resource, status=status, reason=reason, changed=tx.now())
             tx.put(resource)
             add_event(tx, stack, resource, status, reason, shown=shown, detail=detail)
@@ -196,7 +189,7 @@ class Job:
 
     def change_resource(self, logical_id: str, **members: Value) -> StackResource:
         with self.state.transaction() as tx:
-            resource = replace(self._resource(tx, logical_id), **members)
+            resource = replace(self.resource(logical_id, tx), **members)
             tx.put(resource)
         return resource
 
@@ -206,18 +199,12 @@ class Job:
 
     def _undisturbed(self, view: View) -> Stack:
         stack = self.stack_in(view)
-        if stack.status != self.phase:
+        if stack.status != self.began.status:
             raise Interrupted
         return stack
 
     def stack_in(self, view: View) -> Stack:
-        stack = view.get(Stack, self.account, self.stack_id)
+        stack = view.get(Stack, self.began.account, self.began.stack_id)
         if stack is None:
             raise Interrupted
         return stack
-
-    def _resource(self, view: View, logical_id: str) -> StackResource:
-        found = lookups.resource(view, self.stack_in(view), logical_id)
-        if found is None:
-            raise KeyError(logical_id)
-        return found

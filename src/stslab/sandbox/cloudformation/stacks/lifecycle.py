@@ -5,7 +5,7 @@ stack updates", "Update behaviors of stack resources", "Deleting a stack", "Dele
 attribute" and "UpdateReplacePolicy attribute".
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from functools import partial
 
 from msgspec.structs import replace
@@ -18,17 +18,17 @@ from stslab.sandbox.cloudformation.resources.work import BadProperties
 from stslab.sandbox.cloudformation.stacks import steps
 from stslab.sandbox.cloudformation.stacks.changes import NAMED, changed, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
-from stslab.sandbox.cloudformation.stacks.steps import GONE, Step, Wanted
+from stslab.sandbox.cloudformation.stacks.steps import GONE, RESTORED, Step
 from stslab.sandbox.cloudformation.template.blueprint import waves
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
+from stslab.sandbox.cloudformation.template.template import Properties
 from stslab.sandbox.cloudformation.template.validation import check_attributes
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
 _REPLACING = (
     "Requested update requires the creation of a new physical resource; hence creating one."
 )
-_RESTORED = ("physical_id", "properties", "attributes", "tags")
-"""The members of a resource that an update may change."""
+_UNDONE = frozenset({"UPDATE_FAILED", "UPDATE_IN_PROGRESS"})
 _ATTEMPTS = 3
 _END = "_COMPLETE"
 _LEFT_BEHIND = "Update successful. One or more resources could not be deleted."
@@ -62,10 +62,7 @@ def _failure(verb: str, names: Iterable[str]) -> str:
 
 
 def _delete_resources(job: Job, members: list[StackResource]) -> list[str]:
-    """Delete resources, dependents first. Returns the logical ids of those that failed.
-
-    Resources that a failed one depends on are not deleted.
-    """
+    """Delete resources, dependents first, but none that a failed one needs. Returns the failed."""
     needs = {r.logical_id: frozenset(r.needs) for r in members}
     by_name = {r.logical_id: r for r in members}
     failed: list[str] = []
@@ -87,10 +84,11 @@ def _delete_resources(job: Job, members: list[StackResource]) -> list[str]:
 
 def _retained(job: Job, resource: StackResource) -> bool:
     """A rollback deletes what was created, also with ``RetainExceptOnCreate``."""
-    stack, policy = job.stack, resource.deletion_policy
-    policy_counts = "ROLLBACK" not in job.phase or (policy == "Retain" and not stack.unsparing)
-    kept = policy_counts and policy in {"Retain", "RetainExceptOnCreate"}
-    return (kept and resource.initiated) or resource.logical_id in stack.retained
+    stack, keeping = job.stack, {"Retain", "RetainExceptOnCreate"}
+    if "ROLLBACK" in job.began.status:
+        keeping = set() if stack.unsparing else {"Retain"}
+    kept = resource.initiated and resource.deletion_policy in keeping
+    return kept or resource.logical_id in stack.retained
 
 
 def _deletion(job: Job, resource: StackResource | Leftover) -> Step:
@@ -98,12 +96,9 @@ def _deletion(job: Job, resource: StackResource | Leftover) -> Step:
 
 
 def _clean_up(job: Job, unwanted: list[StackResource]) -> None:
-    """End an update or its rollback: delete replaced and ``unwanted`` resources, and forget them.
-
-    Dependents are deleted first. What is there after three attempts is left behind.
-    """
+    """End an update or its rollback: delete replaced and ``unwanted`` resources, or leave them."""
     needs = {r.logical_id: frozenset(r.needs) for r in job.resources.values()}
-    status, reason = job.phase.removesuffix("_CLEANUP_IN_PROGRESS"), ""
+    status, reason = job.began.status.removesuffix("_CLEANUP_IN_PROGRESS"), ""
     for wave in reversed(waves(needs)):
         members = [r for r in unwanted if r.logical_id in wave and r.status not in GONE]
         for _attempt in range(_ATTEMPTS):
@@ -125,7 +120,7 @@ def _clean_up(job: Job, unwanted: list[StackResource]) -> None:
 
 
 def _delete_leftovers(job: Job, names: Container[str]) -> list[str]:
-    """Delete the leftovers of these resources. Returns the logical ids of those that failed."""
+    """Delete the leftovers of these resources. Returns the failed."""
     failed: list[str] = []
     for left in [left for left in job.stack.leftovers if left.logical_id in names]:
         shown, why = replace(job.resource(left.logical_id), physical_id=left.physical_id), ""
@@ -165,7 +160,7 @@ def create_stack(job: Job) -> None:
 def _deploy(job: Job) -> None:
     """Make the resources as the blueprint has them, with the outputs. Raises ApiFault."""
     _validate(job)
-    creating = job.phase == "CREATE_IN_PROGRESS"
+    creating = job.began.status == "CREATE_IN_PROGRESS"
     find = _creation if creating else _update
     for wave in waves(job.blueprint.needs):
         failed = steps.run(job, [step for name in wave if (step := find(job, name))])
@@ -191,10 +186,7 @@ def _validate(job: Job) -> None:
                 fitted(kind, name, blueprint.properties(name, lambda _reference: UNKNOWN))
         except BadProperties as problem:
             failed.append(name)
-            fresh = not is_there(_declare(job, name))
-            if fresh:
-                job.change_resource(name, fresh=True, type=blueprint.declared(name).type)
-            status = "CREATE_FAILED" if fresh else "UPDATE_FAILED"
+            status = "UPDATE_FAILED" if is_there(_declare(job, name)) else "CREATE_FAILED"
             job.resource_becomes(name, status, str(problem), detail="VALIDATION_FAILED")
     listed = ", ".join(failed)
     require(not failed, f"Validation failed for following resources: [{listed}]. ")
@@ -207,12 +199,13 @@ def _declare(job: Job, logical_id: str) -> StackResource:
         resource = lookups.resource(tx, stack, logical_id)
         if resource is None:
             resource = StackResource(
-                account=job.account,
-                stack_id=job.stack_id,
+                account=stack.account,
+                stack_id=stack.stack_id,
                 logical_id=logical_id,
                 type=job.blueprint.declared(logical_id).type,
                 status="CREATE_PENDING",
                 changed=tx.now(),
+                fresh=job.began.status != "CREATE_IN_PROGRESS",
                 **steps.declared_members(job, logical_id),
             )
             tx.put(resource)
@@ -228,7 +221,6 @@ def _creation(job: Job, logical_id: str) -> Step | None:
 
 
 def roll_back_creation(job: Job) -> None:
-    """The work in ROLLBACK_IN_PROGRESS: delete what was created."""
     job.change_stack(deleted=job.state.snapshot.now())
     job.pause()
     failed = _delete_resources(job, list(job.resources.values()))
@@ -250,41 +242,43 @@ def update_stack(job: Job) -> None:
 
 
 def _update(job: Job, logical_id: str) -> Step | None:
-    """The step of the update for one resource, if it needs one."""
     resource = _declare(job, logical_id)
     if not is_there(resource) or resource.status == "CREATE_IN_PROGRESS":
-        job.change_resource(logical_id, fresh=True, type=job.blueprint.declared(logical_id).type)
         return _creation(job, logical_id)
     try:
-        want = steps.wanted(job, logical_id)
+        properties, tags = steps.wanted(job, logical_id)
     except (BadProperties, ApiFault):  # which the step raises again
         return Step(logical_id, "UPDATE", partial(steps.wanted, job, logical_id))
-    names = changed(resource.properties, want.properties)
+    names = changed(resource.properties, properties)
     replaced = resource.before is not None and resource.before.replaced
     half_replaced = replaced and resource.status != "UPDATE_COMPLETE"
-    act, reason = _change, ""
-    if half_replaced or set(names) & want.kind.marked("replaces"):
-        act, reason = _replace, _REPLACING
-    elif not names and want.tags == resource.tags and resource.status.endswith(_END):
+    act, reason = partial(_change, job, resource, properties, tags), ""
+    if half_replaced or set(names) & TYPES[resource.type].marked("replaces"):
+        act, reason = partial(_replace, job, resource, properties), _REPLACING
+    elif not names and tags == resource.tags and resource.status.endswith(_END):
         job.change_resource(logical_id, **steps.declared_members(job, logical_id))
         return None
-    shown = steps.shown(job, logical_id)
-    return Step(logical_id, "UPDATE", partial(act, job, resource, want), reason, shown)
+    return Step(logical_id, "UPDATE", act, reason, steps.shown(job, logical_id))
 
 
-def _change(job: Job, resource: StackResource, want: Wanted) -> None:
+def _change(
+    job: Job, resource: StackResource, properties: Properties, tags: Mapping[str, str]
+) -> None:
     name, before = resource.logical_id, _before(resource)
-    if not resource.status.endswith(_END):  # an earlier change may have changed it in part
+    if not resource.status.endswith(_END):  # an earlier process may have changed it in part
         steps.restore(job, name, before)
-    steps.check_policies(job, resource, want.properties)
-    tried = replace(before, tried=want.properties, tried_tags=want.tags)
-    job.change_resource(name, before=tried)
-    steps.update(job, name, want)
+    steps.check_policies(job, resource, properties)
+    job.change_resource(name, before=replace(before, tried=properties, tried_tags=tags))
+    steps.update(job, name, properties, tags)
 
 
-def _replace(job: Job, resource: StackResource, want: Wanted) -> None:
-    _check_new_name(resource, want)
+def _replace(job: Job, resource: StackResource, properties: Properties) -> None:
     before = _before(resource)
+    custom = TYPES[resource.type].name_property if resource.type in NAMED else ""
+    name = properties.get(custom)
+    if name and name == before.properties.get(custom):  # the name identifies the old one
+        refusal = "CloudFormation cannot update a stack when a custom-named resource requires"
+        raise BadProperties(f"{refusal} replacing. Rename {name} and update the stack again.")
     if not before.replaced:
         retained = job.blueprint.declared(resource.logical_id).update_replace_policy != "Delete"
         before = replace(before, replaced=True, retained=retained)
@@ -292,60 +286,44 @@ def _replace(job: Job, resource: StackResource, want: Wanted) -> None:
     steps.create(job, resource.logical_id)
 
 
-def _check_new_name(resource: StackResource, want: Wanted) -> None:
-    """Refuse to replace a resource by another with the same custom name, which identifies it."""
-    property_name = want.kind.name_property if resource.type in NAMED else ""
-    old = resource.before.properties if resource.before else resource.properties
-    name = want.properties.get(property_name) if property_name else None
-    if name and name == old.get(property_name):
-        refusal = "CloudFormation cannot update a stack when a custom-named resource requires"
-        raise BadProperties(f"{refusal} replacing. Rename {name} and update the stack again.")
-
-
 def _before(resource: StackResource) -> Before:
     """The resource as it was before the update: as an earlier attempt recorded it, or as it is."""
-    return resource.before or Before(**{name: getattr(resource, name) for name in _RESTORED})
+    return resource.before or Before(**{name: getattr(resource, name) for name in RESTORED})
 
 
 def clean_up_update(job: Job) -> None:
-    """The work in UPDATE_COMPLETE_CLEANUP_IN_PROGRESS: delete replaced and removed resources."""
+    """Delete what the update replaced or removed."""
     job.pause()
     with job.state.transaction() as tx:
         leftovers = list(job.stack_in(tx).leftovers)
         for resource in job.resources.values():
             before = resource.before
             if before and before.replaced and before.physical_id != resource.physical_id:
-                leftovers.append(_leftover(resource, before, retained=before.retained))
+                leftovers.append(_leftover(resource, before))
             tx.put(replace(resource, before=None, fresh=False))
         tx.put(replace(job.stack_in(tx), leftovers=tuple(leftovers)))
     unwanted = [r for name, r in job.resources.items() if name not in job.blueprint.active]
     _clean_up(job, unwanted)
 
 
-def _leftover(
-    resource: StackResource, physical: Before | StackResource, *, retained: bool = False
-) -> Leftover:
+def _leftover(resource: StackResource, physical: Before | StackResource) -> Leftover:
     """The old or the new physical resource of a replacement, for the cleanup."""
     return Leftover(
         logical_id=resource.logical_id,
         type=resource.type,
         physical_id=physical.physical_id,
         properties=physical.properties,
-        retained=retained,
+        retained=isinstance(physical, Before) and physical.retained,
     )
 
 
 def roll_back_update(job: Job) -> None:
-    """The work in UPDATE_ROLLBACK_IN_PROGRESS: restore each resource that the update touched."""
+    """Restore each resource that the update touched."""
     job.pause()
     for wave in waves(job.blueprint.needs):
         current = job.resources
         known = (current[name] for name in wave if name in current)
-        touched = [
-            r.logical_id
-            for r in known
-            if r.before or r.status in {"UPDATE_IN_PROGRESS", "UPDATE_FAILED"}
-        ]
+        touched = [r.logical_id for r in known if r.before or r.status in _UNDONE]
         failed = steps.run(job, [Step(n, "UPDATE", partial(_restore, job, n)) for n in touched])
         if failed:
             job.stack_becomes("UPDATE_ROLLBACK_FAILED", _failure("update", failed))
@@ -365,13 +343,13 @@ def _restore(job: Job, logical_id: str) -> None:
             if resource.initiated and resource.physical_id != before.physical_id:
                 tx.put(replace(stack, leftovers=(*stack.leftovers, _leftover(resource, resource))))
             before = replace(before, replaced=False)
-            old = {name: getattr(before, name) for name in _RESTORED}
+            old = {name: getattr(before, name) for name in RESTORED}
             tx.put(replace(resource, initiated=True, before=before, **old))
     steps.restore(job, logical_id, before)
     job.change_resource(logical_id, before=None)
 
 
 def clean_up_rollback(job: Job) -> None:
-    """The work in UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS: delete what was added."""
+    """Delete what the update added."""
     job.pause()
     _clean_up(job, [resource for resource in job.resources.values() if resource.fresh])

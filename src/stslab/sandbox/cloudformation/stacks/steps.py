@@ -1,15 +1,13 @@
 """Steps of the work on resources, and waves of steps.
 
-The resources of a wave do not depend on each other, so CloudFormation works on them at the same
-time: first all are in progress, then all are complete. The error codes are those of the
-CloudFormation CLI User Guide, "Handler error codes".
+The error codes are those of the CloudFormation CLI User Guide, "Handler error codes".
 """
 
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from stslab.sandbox.api.faults import where
 from stslab.sandbox.api.model import ApiFault
@@ -22,7 +20,9 @@ from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
-CANCELLED = {"CREATE": "Resource creation cancelled", "UPDATE": "Resource update cancelled"}
+_CANCELLED = {"CREATE": "Resource creation cancelled", "UPDATE": "Resource update cancelled"}
+RESTORED = ("physical_id", "properties", "attributes", "tags")
+"""The members of a resource that its handler sets, and that a rollback restores."""
 GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
 _HANDLER_CODES = {
     "AccessDenied": "AccessDenied",
@@ -51,37 +51,34 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Step:
-    """One step on one resource, done by ``act``. ``verb`` is CREATE, UPDATE or DELETE.
-
-    ``reason`` and the properties in ``shown`` appear in its events.
-    """
+    """One step on one resource."""
 
     logical_id: str
-    verb: str
+    verb: str  # CREATE, UPDATE or DELETE
     act: Callable[[], object]
-    reason: str = ""
-    shown: Properties | None = field(default=None, repr=False)
+    reason: str = ""  # this, and the shown properties, are in its events
+    shown: Properties | None = None
 
 
 def run(job: Job, steps: Sequence[Step]) -> list[str]:
-    """Run the steps of one wave. Returns the logical ids of those that failed."""
+    """Run the steps of one wave. Returns the logical ids of those that failed.
+
+    The resources of a wave do not depend on each other, so CloudFormation works on them at the
+    same time: first all are in progress, then all are complete.
+    """
     if not steps:
         return []
     for step in steps:
         job.resource_becomes(step.logical_id, f"{step.verb}_IN_PROGRESS", step.reason, step.shown)
     job.pause()
     failed: list[str] = []
-    done: list[Step] = []
     for step in steps:
         stop = failed and step.verb != "DELETE"  # deletions continue after a failure
-        why = CANCELLED[step.verb] if stop else attempt(job, step)
-        if why:
+        if why := _CANCELLED[step.verb] if stop else attempt(job, step):
             failed.append(step.logical_id)
             job.resource_becomes(step.logical_id, f"{step.verb}_FAILED", why, step.shown)
-        else:
-            done.append(step)
     job.pause()
-    for step in done:
+    for step in [step for step in steps if step.logical_id not in failed]:
         job.resource_becomes(step.logical_id, f"{step.verb}_COMPLETE", "", step.shown)
     return failed
 
@@ -89,7 +86,7 @@ def run(job: Job, steps: Sequence[Step]) -> list[str]:
 def attempt(job: Job, step: Step) -> str:
     """Run a step. Returns the reason why it failed, or an empty text."""
     resource = job.resource(step.logical_id)
-    if rehearsed := job.failure(job.stack_id, step.logical_id, resource.type, step.verb):
+    if rehearsed := job.failure(resource.stack_id, step.logical_id, resource.type, step.verb):
         return _handler_error(rehearsed, "InternalFailure")
     try:
         step.act()
@@ -100,13 +97,12 @@ def attempt(job: Job, step: Step) -> str:
     except ApiFault as fault:
         return fault.message  # of the template, not of a service
     except Exception as error:  # noqa: BLE001 - fails the resource, not the sandbox
-        _LOG.error("%s of %s in %s\n%s", step.verb, step.logical_id, job.stack_id, where(error))
+        _LOG.error("%s of %r\n%s", step.verb, resource, where(error))
         return _handler_error("Internal error in the embedded account", "InternalFailure")
     return ""
 
 
 def _service_error(refused: Refused, kind: str, name: str) -> str:
-    """The reason in the event of the resource ``name`` for an error of a service."""
     code, request = _CODES.get(refused.code, _GENERAL), str(uuid.uuid4())
     if (kind, code) == ("AWS::S3::Bucket", "AccessDenied"):  # whose handler tells no denials
         code = _GENERAL
@@ -143,32 +139,17 @@ def _work_on(job: Job, resource: StackResource | Leftover, **more: Value) -> Wor
         job.state,
         resource.physical_id,
         region=job.stack.region,
-        account=job.account,
+        account=job.began.account,
         add_event=add_event,
         **{"properties": resource.properties, **more},
     )
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """A resource as a blueprint wants it, with evaluated properties."""
-
-    kind: ResourceType
-    properties: Properties = field(repr=False)
-    tags: Mapping[str, str]
-
-
-def wanted(job: Job, logical_id: str) -> Wanted:
-    """Evaluate a resource of the blueprint with the stack's current resources.
-
-    Raises:
-        BadProperties: the type or a property is not supported or not valid.
-        ApiFault: an intrinsic function can't be evaluated.
-    """
+def wanted(job: Job, logical_id: str) -> tuple[Properties, Mapping[str, str]]:
+    """The evaluated properties and tags of a resource. Raises BadProperties, or ApiFault."""
     kind = kind_of(job.blueprint.declared(logical_id).type)
     properties = fitted(kind, logical_id, job.blueprint.properties(logical_id, job.lookup))
-    tags = job.blueprint.tags(logical_id, properties) if kind.tagged else {}
-    return Wanted(kind, properties, tags)
+    return properties, job.blueprint.tags(logical_id, properties) if kind.tagged else {}
 
 
 def shown(job: Job, logical_id: str) -> Properties:
@@ -180,14 +161,8 @@ def shown(job: Job, logical_id: str) -> Properties:
 
 
 def _record(job: Job, logical_id: str, work: Work) -> StackResource:
-    return job.change_resource(
-        logical_id,
-        physical_id=work.physical_id,
-        properties=work.properties,
-        attributes=work.attributes,
-        tags=work.tags,
-        **declared_members(job, logical_id),
-    )
+    made = {name: getattr(work, name) for name in RESTORED}
+    return job.change_resource(logical_id, **made, **declared_members(job, logical_id))
 
 
 def declared_members(job: Job, logical_id: str) -> Properties:
@@ -201,12 +176,15 @@ def declared_members(job: Job, logical_id: str) -> Properties:
     }
 
 
-def _others(job: Job, resource: StackResource) -> Iterator[StackResource]:
+def _others(job: Job, resource: StackResource) -> list[StackResource]:
     """The other resources of the type that stacks in the region have."""
-    for other in job.state.snapshot.all(StackResource, job.account):
-        alike = other.type == resource.type and other.key != resource.key and is_there(other)
-        if alike and other.stack_id.split(":")[3] == job.stack.region:
-            yield other
+    in_region = resource.stack_id.partition(":stack/")[0]
+    return [
+        other
+        for other in job.state.snapshot.all(StackResource, resource.account)
+        if other.stack_id.startswith(in_region) and other.type == resource.type
+        if other.key != resource.key and is_there(other)
+    ]
 
 
 def check_policies(job: Job, resource: StackResource, properties: Properties) -> None:
@@ -223,33 +201,34 @@ def check_policies(job: Job, resource: StackResource, properties: Properties) ->
 
 def create(job: Job, logical_id: str) -> None:
     """Create a resource, and add the event that tells its physical id."""
-    want, resource = wanted(job, logical_id), job.resource(logical_id)
+    (properties, tags), resource = wanted(job, logical_id), job.resource(logical_id)
     if resource.initiated:
         delete(job, resource)  # left unfinished by an earlier process
-    name = want.kind.new_name(job.stack.name, logical_id, want.properties)
-    for other in _others(job, resource) if want.kind.name in NAMED else ():
+    kind = kind_of(resource.type)
+    name = kind.new_name(job.stack.name, logical_id, properties)
+    for other in _others(job, resource) if kind.name in NAMED else ():
         if other.physical_id == name:
             raise BadProperties(f"{name} already exists in stack {other.stack_id}")
-    check_policies(job, resource, want.properties)
-    begun = {"properties": want.properties, "tags": want.tags, "initiated": True}
+    check_policies(job, resource, properties)
+    begun = {"properties": properties, "tags": tags, "initiated": True}
     resource = job.change_resource(logical_id, physical_id=name, **begun)
-    work = _work_on(job, resource, tags=want.tags)
+    work = _work_on(job, resource, tags=tags)
     try:
-        want.kind.handler.create(work)
+        kind.handler.create(work)
     except (ApiFault, BadProperties):
         made = {"physical_id": work.physical_id, "attributes": work.attributes}
         # If the first call already failed, there is nothing to delete.
         job.change_resource(logical_id, initiated=bool(work.succeeded), **made)
         raise
-    resource, properties = _record(job, logical_id, work), shown(job, logical_id)
-    job.add_event(resource, resource.status, "Resource creation Initiated", properties)
+    resource, reason = _record(job, logical_id, work), "Resource creation Initiated"
+    job.add_event(resource, resource.status, reason, shown(job, logical_id))
 
 
-def update(job: Job, logical_id: str, want: Wanted) -> None:
+def update(job: Job, logical_id: str, properties: Properties, tags: Mapping[str, str]) -> None:
     resource = job.resource(logical_id)
-    members = {"properties": want.properties, "tags": want.tags, "old_tags": resource.tags}
+    members = {"properties": properties, "tags": tags, "old_tags": resource.tags}
     work = _work_on(job, resource, attributes=dict(resource.attributes), **members)
-    want.kind.handler.update(work, resource.properties)
+    kind_of(resource.type).handler.update(work, resource.properties)
     _record(job, logical_id, work)
 
 
@@ -257,8 +236,8 @@ def restore(job: Job, logical_id: str, before: Before) -> None:
     """Undo an update in place that was tried."""
     if before.tried is None:
         return
-    resource = job.change_resource(logical_id, properties=before.tried, tags=before.tried_tags)
-    update(job, logical_id, Wanted(kind_of(resource.type), before.properties, before.tags))
+    job.change_resource(logical_id, properties=before.tried, tags=before.tried_tags)
+    update(job, logical_id, before.properties, before.tags)
 
 
 def delete(job: Job, resource: StackResource | Leftover) -> None:

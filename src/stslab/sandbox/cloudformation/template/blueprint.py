@@ -4,30 +4,13 @@ AWS CloudFormation User Guide, "Ref", "Fn::GetAtt", "Fn::Sub", "DependsOn attrib
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from stslab.sandbox.api.faults import require
 from stslab.sandbox.cloudformation import lookups
-from stslab.sandbox.cloudformation.template import parameters
-from stslab.sandbox.cloudformation.template.functions import (
-    NO_VALUE,
-    UNKNOWN,
-    Holds,
-    Reference,
-    Scope,
-    as_text,
-    evaluate,
-    references,
-)
-from stslab.sandbox.cloudformation.template.template import (
-    Declared,
-    Properties,
-    Template,
-    Value,
-    check_export_name,
-    parse,
-    well_formed,
-)
+from stslab.sandbox.cloudformation.template import functions, parameters, template
+from stslab.sandbox.cloudformation.template.functions import UNKNOWN, Reference, references
+from stslab.sandbox.cloudformation.template.template import Declared, Properties, Template, Value
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
 
@@ -49,14 +32,12 @@ def waves(needs: Needs) -> list[list[str]]:
     return result
 
 
-def dependencies(template: Template, active: Iterable[str], holds: Holds | None = None) -> Needs:
-    """The dependencies of the active resources, from ``DependsOn`` and from references."""
-    names = frozenset(active)
-    needs: dict[str, frozenset[str]] = {}
-    for name in (name for name in template.resources if name in names):
-        declared = template.resources[name]
-        found = references([declared.properties, declared.metadata], holds)
-        needs[name] = names & {*declared.depends_on, *(reference.name for reference in found)}
+def dependencies(resources: Sequence[Declared], holds: functions.Holds | None = None) -> Needs:
+    """The dependencies among these resources, from ``DependsOn`` and from references."""
+    names, needs = frozenset(one.logical_id for one in resources), dict[str, frozenset[str]]()
+    for one in resources:
+        found = references([one.properties, one.metadata], holds)
+        needs[one.logical_id] = names & {*one.depends_on, *(each.name for each in found)}
     return needs
 
 
@@ -75,8 +56,18 @@ class Blueprint:
     def __init__(self, view: View, stack: Stack, config: Config, missing: str = "") -> None:
         self.stack = stack
         self.config = config
-        self.template: Template = parse(config.template)
+        self.template: Template = template.parse(config.template)
         self._view, self._missing = view, missing
+        self._pseudo: Properties = {
+            "AWS::AccountId": stack.account,
+            "AWS::NotificationARNs": [],
+            "AWS::NoValue": functions.NO_VALUE,
+            "AWS::Partition": "aws",
+            "AWS::Region": stack.region,
+            "AWS::StackId": stack.stack_id,
+            "AWS::StackName": stack.name,
+            "AWS::URLSuffix": "amazonaws.com",
+        }
         self.imported: list[str] = []
         self._holds = self._scope(lambda _reference: UNKNOWN).holds
         for condition in self.template.conditions:
@@ -86,19 +77,19 @@ class Blueprint:
             for name, declared in self.template.resources.items()
             if not declared.condition or self._holds(declared.condition)
         ]
-        self.needs = dependencies(self.template, self.active, self._holds)
+        self.needs = dependencies([*map(self.declared, self.active)], self._holds)
 
     def declared(self, logical_id: str) -> Declared:
         return self.template.resources[logical_id]
 
     def properties(self, logical_id: str, lookup: Lookup, *, masked: bool = False) -> Properties:
         """The evaluated properties of a resource; ``masked`` hides ``NoEcho`` parameters."""
-        declared = dict(self.declared(logical_id).properties)
-        properties: Properties = evaluate(declared, self._scope(lookup, masked=masked))
+        declared, scope = self.declared(logical_id), self._scope(lookup, masked=masked)
+        properties: Properties = functions.evaluate(dict(declared.properties), scope)
         return properties
 
     def metadata(self, logical_id: str, lookup: Lookup) -> Value:
-        return evaluate(self.declared(logical_id).metadata, self._scope(lookup))
+        return functions.evaluate(self.declared(logical_id).metadata, self._scope(lookup))
 
     def tags(self, logical_id: str, properties: Properties) -> dict[str, str]:
         """All tags of a resource: CloudFormation's, then the stack's, then its own, which win.
@@ -107,7 +98,7 @@ class Blueprint:
         https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277.
         """
         own = {
-            as_text(tag.get("Key")): as_text(tag.get("Value"))
+            functions.as_text(tag.get("Key")): functions.as_text(tag.get("Value"))
             for tag in properties.get("Tags") or ()
             if isinstance(tag, dict)
         }
@@ -120,11 +111,12 @@ class Blueprint:
 
     def outputs(self, lookup: Lookup) -> list[dict[str, str]]:
         """The outputs, as in DescribeStacks. Raises ValidationError for duplicate exports."""
-        outputs = [self._output(name, body, lookup) for name, body in self._active_outputs()]
+        scope = self._scope(lookup)
+        outputs = [_output(name, body, scope) for name, body in self._active_outputs()]
         exports = Counter(output["ExportName"] for output in outputs if "ExportName" in output)
         duplicate = ", ".join(name for name, count in exports.items() if count > 1)
         refusal = f"The Outputs section contains duplicate Export names: [{duplicate}]."
-        well_formed(not duplicate, f"{refusal} Specify a unique name for each export.")
+        template.well_formed(not duplicate, f"{refusal} Specify a unique name for each export.")
         return outputs
 
     def check_values(self) -> None:
@@ -150,26 +142,12 @@ class Blueprint:
             if not body.get("Condition") or self._holds(body["Condition"]):
                 yield name, body
 
-    def _output(self, name: str, body: Mapping[str, Value], lookup: Lookup) -> dict[str, str]:
-        scope = self._scope(lookup)
-        value = evaluate(body["Value"], scope)
-        well_formed(not isinstance(value, bool), "Every Value member must be a string.")
-        no_text = "The Value field of every Outputs member must evaluate to a String."
-        well_formed(isinstance(value, str | int | float), no_text)
-        result = {"OutputKey": name, "OutputValue": as_text(value)}
-        if "Description" in body:
-            result["Description"] = as_text(body["Description"])
-        if "Export" in body:
-            result["ExportName"] = as_text(evaluate(body["Export"], scope).get("Name", ""))
-            check_export_name(name, result["ExportName"])
-        return result
-
-    def _scope(self, lookup: Lookup, *, masked: bool = False) -> Scope:
+    def _scope(self, lookup: Lookup, *, masked: bool = False) -> functions.Scope:
         values = self.config.parameters
         if masked:
             values = parameters.masked(self.template.parameters, values)
-        return Scope(
-            names={**parameters.typed(self.template.parameters, values), **self._pseudo()},
+        return functions.Scope(
+            names={**parameters.typed(self.template.parameters, values), **self._pseudo},
             mappings=self.template.mappings,
             conditions=self.template.conditions,
             resource=lookup,
@@ -186,18 +164,20 @@ class Blueprint:
             self.imported.append(name)
         return value
 
-    def _pseudo(self) -> Properties:
-        stack = self.stack
-        return {
-            "AWS::AccountId": stack.account,
-            "AWS::NotificationARNs": [],
-            "AWS::NoValue": NO_VALUE,
-            "AWS::Partition": "aws",
-            "AWS::Region": stack.region,
-            "AWS::StackId": stack.stack_id,
-            "AWS::StackName": stack.name,
-            "AWS::URLSuffix": "amazonaws.com",
-        }
+
+def _output(name: str, body: Mapping[str, Value], scope: functions.Scope) -> dict[str, str]:
+    value = functions.evaluate(body["Value"], scope)
+    template.well_formed(not isinstance(value, bool), "Every Value member must be a string.")
+    no_text = "The Value field of every Outputs member must evaluate to a String."
+    template.well_formed(isinstance(value, str | int | float), no_text)
+    result = {"OutputKey": name, "OutputValue": functions.as_text(value)}
+    if "Description" in body:
+        result["Description"] = functions.as_text(body["Description"])
+    if "Export" in body:
+        export = functions.evaluate(body["Export"], scope)
+        result["ExportName"] = functions.as_text(export.get("Name", ""))
+        template.check_export_name(name, result["ExportName"])
+    return result
 
 
 def value_in(resources: Mapping[str, StackResource], reference: Reference) -> Value:

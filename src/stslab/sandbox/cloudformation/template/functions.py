@@ -50,10 +50,7 @@ def function_of(value: object) -> tuple[str, Value] | None:
 
 
 def references(value: Value, holds: Holds | None = None) -> Iterator[Reference]:
-    """All references in a value.
-
-    With ``holds``, only the branch of an ``Fn::If`` that is used counts; without it, both do.
-    """
+    """All references in a value; with ``holds``, without those of branches that are not used."""
     function = function_of(value)
     if function and function[0] in REFERRERS:
         yield from REFERRERS[function[0]](function[1], holds)

@@ -199,10 +199,7 @@ class Template:
 
 @lru_cache(maxsize=64)
 def parse(text: str) -> Template:
-    """Parse a template and check its structure. Raises ValidationError.
-
-    References are checked by :mod:`validation`.
-    """
+    """Parse a template and check its structure, but not its references. Raises ValidationError."""
     data = read(text)
     _check_sections(data)
     resources = _section(data, "Resources")

@@ -50,7 +50,7 @@ def check(template: Template) -> None:
         must = "must not depend on any resources, imported values, or Fn::GetAZs."
         malformed = f"Output {name} is malformed.  The Name field of Export {must}"
         well_formed(not _depends_on_others(template, body.get("Export")), malformed)
-    waves(dependencies(template, template.resources))
+    waves(dependencies([*template.resources.values()]))
 
 
 def _check_functions(template: Template, value: object) -> None:
@@ -113,10 +113,7 @@ def _check_block(template: Template, block: str, value: object) -> None:
 
 
 def check_attributes(template: Template) -> None:
-    """Raise ValidationError for an attribute that a type does not have.
-
-    AWS takes such a template, and finds that when it begins to work on the stack.
-    """
+    """Raise ValidationError for an unknown attribute, which AWS finds when the work begins."""
     properties = {name: {"Properties": d.properties} for name, d in template.resources.items()}
     for path, part in parts({"Resources": properties, "Outputs": template.outputs}):
         function, _ = function_of(part) or ("", None)
