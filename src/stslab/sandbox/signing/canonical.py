@@ -1,7 +1,6 @@
 """Canonical requests, claims, times, and requests without credentials, for all signatures.
 
-AWS documentation: "Create a signed AWS API request" and "Elements of an AWS API request
-signature" (IAM User Guide), "Authenticating Requests (AWS Signature Version 4)" (S3 API).
+IAM User Guide, "Create a signed AWS API request"; S3 API Reference, "Authenticating Requests".
 """
 
 import hashlib
@@ -40,7 +39,7 @@ class Context(msgspec.Struct, frozen=True):
 
     keys: KeyLookup
     clock: Clock
-    real_clock: Clock
+    real_clock: Clock = lambda: datetime.now(UTC)
     with_body: bool = True
 
     def expired(self, record: KeyRecord) -> bool:
@@ -61,19 +60,6 @@ class Credential(NamedTuple):
         """The credential in this text; None unless it has five parts."""
         parts = text.split("/")
         return cls(*parts) if len(parts) == len(cls._fields) else None
-
-    @property
-    def scope(self) -> str:
-        return "/".join(self[1:])
-
-
-class Signed(NamedTuple):
-    """A request as signed here: canonical request, string to sign, signing key, signature."""
-
-    canonical: str
-    to_sign: str
-    key: bytes
-    signature: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +83,9 @@ class Claim:
 
     def sign(
         self, request: HttpRequest, headers: Headers, payload_hash: str, secret: str
-    ) -> Signed:
-        """Sign the request with ``secret``, the way the claim says."""
-        scope, service = self.credential.scope, self.credential.service
+    ) -> tuple[str, bytes, str, str]:
+        """The signature with ``secret``, its key, the string to sign, the canonical request."""
+        _, date, region, service, _ = self.credential
         without = "X-Amz-Signature" if self.in_query else ""
         query = sorted((_encoded(k), _encoded(v)) for k, v in request.query if k != without)
         canonical = "\n".join(
@@ -114,9 +100,9 @@ class Claim:
         )
         # Headers are read as Latin-1; what was signed are their bytes. The rest is ASCII.
         digest = hashlib.sha256(canonical.encode("latin-1", "replace")).hexdigest()
-        to_sign = f"{ALGORITHM}\n{stamp(self.time)}\n{scope}\n{digest}"
-        key = _signing_key(secret, self.credential.date, self.credential.region, service)
-        return Signed(canonical, to_sign, key, hmac.digest(key, to_sign.encode(), "sha256").hex())
+        to_sign = f"{ALGORITHM}\n{stamp(self.time)}\n{'/'.join(self.credential[1:])}\n{digest}"
+        key = _signing_key(secret, date, region, service)
+        return hmac.digest(key, to_sign.encode(), "sha256").hex(), key, to_sign, canonical
 
     def authenticated(
         self, request: HttpRequest, record: KeyRecord, context: Context, payload_hash: str
@@ -125,7 +111,7 @@ class Claim:
             caller=record.caller,
             service=self.credential.service,
             region=self.credential.region,
-            request=without_credentials(request),
+            request=request.without(CREDENTIALS),
             auth_type="REST-QUERY-STRING" if self.in_query else "REST-HEADER",
             version=ALGORITHM,
             age=max(context.real_clock() - self.time, timedelta(0)),
@@ -148,11 +134,6 @@ def repeated(names: Sequence[str], once: Iterable[str]) -> str:
     if len(set(names)) == len(names):  # as nearly always
         return ""
     return next((name for name in once if names.count(name) > 1), "")
-
-
-def repeated_header(request: HttpRequest, once: Iterable[str]) -> str:
-    """The first header of ``once`` (in lower case) that was sent more than once, or empty."""
-    return repeated([name.lower() for name, _ in request.headers], once)
 
 
 def _path(path: str, service: str) -> str:
@@ -215,9 +196,7 @@ def stamp(time: datetime) -> str:
     return time.strftime("%Y%m%dT%H%M%SZ")
 
 
-# -- a request without its credentials -----------------------------------------------------------
-
-_CREDENTIAL_HEADERS = {"authorization", TOKEN}
+CREDENTIALS = {"authorization", TOKEN}
 _PARAMETERS: Mapping[str, frozenset[str]] = {
     ALGORITHM: frozenset(
         """
@@ -229,12 +208,6 @@ _PARAMETERS: Mapping[str, frozenset[str]] = {
 }
 _ONLY_HEADERS = ("x-amz-checksum-", "x-amz-sdk-checksum-", "x-amz-server-side-encryption")
 _V2_HEADERS = {"content-type", "content-md5"}
-
-
-def without_credentials(request: HttpRequest) -> HttpRequest:
-    """The request without its credentials, which no service needs."""
-    kept = tuple([pair for pair in request.headers if pair[0].lower() not in _CREDENTIAL_HEADERS])
-    return replace(request, headers=kept)
 
 
 def plain_request(request: HttpRequest, version: Literal["AWS4-HMAC-SHA256", "AWS"]) -> HttpRequest:

@@ -39,18 +39,15 @@ def verify(headers: Mapping[str, str], body: bytes) -> None:
         _verify_md5(headers["content-md5"], body)
     sent = [name.removeprefix(PREFIX) for name in headers if name.startswith(PREFIX)]
     sent = [algorithm for algorithm in sent if algorithm not in _NOT_VALUES]
-    announced, problem = headers.get(_ANNOUNCED, "").lower(), ""
+    announced = headers.get(_ANNOUNCED, "").lower()
     if len(sent) > 1:
-        problem = (
-            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
-        )
-    elif announced and body and not sent:
+        problem = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not "
+        raise fault("InvalidRequest", f"{problem}allowed.")
+    if announced and body and not sent:
         problem = f"{_ANNOUNCED} specified, but no corresponding x-amz-checksum-* or x-amz-trailer "
-        problem += "headers were found."
-    elif announced and sent and sent != [announced]:
-        problem = f"Value for {_ANNOUNCED} header is invalid."
-    if problem:
-        raise fault("InvalidRequest", problem)
+        raise fault("InvalidRequest", f"{problem}headers were found.")
+    if announced and sent and sent != [announced]:
+        raise fault("InvalidRequest", f"Value for {_ANNOUNCED} header is invalid.")
     for algorithm in sent:
         _verify_checksum(algorithm, headers[f"{PREFIX}{algorithm}"], body)
 
@@ -66,13 +63,12 @@ def _verify_md5(sent: str, body: bytes) -> None:
 
 
 def _verify_checksum(algorithm: str, sent: str, body: bytes) -> None:
-    compute = ALGORITHMS.get(algorithm)
-    if compute is None:
-        if algorithm.startswith("xxhash"):
-            raise fault("NotImplemented", Header=f"{PREFIX}{algorithm}")
+    if algorithm.startswith("xxhash"):
+        raise fault("NotImplemented", Header=f"{PREFIX}{algorithm}")
+    if algorithm not in ALGORITHMS:
         message = "The algorithm type you specified in x-amz-checksum- header is invalid."
         raise fault("InvalidRequest", message)
-    expected, actual = _decoded(sent), compute(body)
+    expected, actual = _decoded(sent), ALGORITHMS[algorithm](body)
     if len(expected) != len(actual):
         raise fault("InvalidRequest", f"Value for {PREFIX}{algorithm} header is invalid.")
     if expected != actual:

@@ -1,13 +1,13 @@
 """Verifies S3's Signature Version 4, in the header and in the query (presigned URLs).
 
-AWS documentation: "Authenticating Requests (AWS Signature Version 4)" with its pages on the
-header, on chunked uploads and on query parameters, and "Error responses" (S3 API Reference).
+S3 API Reference, "Authenticating Requests (AWS Signature Version 4)" with its pages on the header,
+on chunked uploads and on query parameters, and "Error responses".
 """
 
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -15,18 +15,7 @@ from urllib.parse import quote
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord, iso
 from stslab.sandbox.signing import canonical, checksums
-from stslab.sandbox.signing.canonical import (
-    EMPTY_SHA256,
-    HASH_HEADER,
-    MAX_SKEW,
-    REGION,
-    TOKEN,
-    Claim,
-    Context,
-    Credential,
-    same,
-    stamp,
-)
+from stslab.sandbox.signing.canonical import HASH_HEADER, MAX_SKEW, Claim, Context, same, stamp
 
 # -- the payload of aws-chunked uploads --------------------------------------------------------
 # "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks
@@ -34,7 +23,7 @@ from stslab.sandbox.signing.canonical import (
 
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+SIGNED_TRAILER = f"{SIGNED}-TRAILER"
 MODES = frozenset({UNSIGNED_TRAILER, SIGNED, SIGNED_TRAILER})
 
 _SIZE_LINE = re.compile(rb"([0-9a-fA-F]{1,16})(?:;chunk-signature=([0-9a-f]{64}))?\r\n")
@@ -55,11 +44,9 @@ class ChunkSigner:
     def accepts(self, content: bytes, signature: str, *, trailer: bool = False) -> bool:
         """Whether this is the signature of the next chunk, or at last of the trailing headers."""
         digest = hashlib.sha256(content).hexdigest()
-        what, digests = "PAYLOAD", f"{EMPTY_SHA256}\n{digest}"
-        if trailer:
-            what, digests = "TRAILER", digest
+        what, before = ("TRAILER", "") if trailer else ("PAYLOAD", f"{canonical.EMPTY_SHA256}\n")
         chain = f"{self.stamp}\n{self.scope}\n{self.previous}"
-        to_sign = f"AWS4-HMAC-SHA256-{what}\n{chain}\n{digests}"
+        to_sign = f"AWS4-HMAC-SHA256-{what}\n{chain}\n{before}{digest}"
         self.previous = hmac.digest(self.key, to_sign.encode(), "sha256").hex()
         return same(self.previous, signature)
 
@@ -76,11 +63,9 @@ def decode(
         raise fault("MissingContentLength")
     payload, end = _payload(body, signer)
     if len(payload) != int(length):
-        message = (
-            "You did not provide the number of bytes specified by the Content-Length HTTP header"
-        )
+        message = "You did not provide the number of bytes specified by the Content-Length HTTP "
         sizes = {"NumberBytesExpected": length, "NumberBytesProvided": len(payload)}
-        raise fault("IncompleteBody", message, sizes)
+        raise fault("IncompleteBody", f"{message}header", sizes)
     promised = {name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",")}
     trailers = _trailers(body[end:], signer if mode == SIGNED_TRAILER else None, mode)
     if set(trailers) != promised - {""}:
@@ -134,12 +119,15 @@ def _trailers(rest: bytes, signer: ChunkSigner | None, mode: str) -> dict[str, s
 
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
+NO_SUCH_MECHANISM = (
+    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+)
 _HOME = "us-east-1"
 _A_WEEK = 604800
-_HEADER, _QUERY = "AuthorizationHeaderMalformed", "AuthorizationQueryParametersError"
-_IN: Mapping[str, str] = {
-    _HEADER: "The authorization header is malformed; ",
-    _QUERY: "Error parsing the X-Amz-Credential parameter; ",
+HEADER, QUERY = "AuthorizationHeaderMalformed", "AuthorizationQueryParametersError"
+IN = {
+    HEADER: "The authorization header is malformed; ",
+    QUERY: "Error parsing the X-Amz-Credential parameter; ",
 }
 """By error code: the beginning of the message."""
 _LAST_TIME = datetime(9999, 12, 20, tzinfo=UTC)
@@ -162,16 +150,14 @@ def verify_header(request: HttpRequest, context: Context) -> Authenticated:
     parts = [part.strip().partition("=") for part in rest.split(",")]
     fields = {name: value for name, _, value in parts}
     if len(fields) != len(parts) or set(fields) != set(_COMPONENTS) or not all(fields.values()):
-        raise fault(
-            _HEADER,
-            f"{_IN[_HEADER]}the authorization header requires three components: Credential, "
-            "SignedHeaders, and Signature.",
-        )
-    credential = _credential(fields["Credential"], _HEADER)
+        what = "the authorization header requires three components: Credential, SignedHeaders, "
+        raise fault(HEADER, f"{IN[HEADER]}{what}and Signature.")
+    credential = _credential(fields["Credential"], HEADER)
     if credential.date != stamp(time)[:8]:
         what = "Invalid credential date. Date is not the same as X-Amz-Date."
-        raise fault(_HEADER, _IN[_HEADER] + what)
-    claim = Claim.of(fields, credential, time, headers.get(TOKEN, ""), in_query=False)
+        raise fault(HEADER, IN[HEADER] + what)
+    token = headers.get(canonical.TOKEN, "")
+    claim = Claim.of(fields, credential, time, token, in_query=False)
     return _verified(request, headers, claim, payload_hash, context)
 
 
@@ -180,11 +166,11 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
     headers, parameters = canonical.header_map(request), dict(request.query)
     if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
         what = 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
-        raise fault(_QUERY, what)
+        raise fault(QUERY, what)
     missing = any(name not in parameters for name in _PARAMETERS)
     if missing or canonical.repeated([name for name, _ in request.query], _ONCE):
         raise fault(
-            _QUERY,
+            QUERY,
             "Query-string authentication version 4 requires the X-Amz-Algorithm, "
             "X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and "
             "X-Amz-Expires parameters.",
@@ -192,15 +178,12 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
     time = canonical.basic_time(parameters["X-Amz-Date"])
     if time is None:
         what = "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
-        raise fault(_QUERY, what)
+        raise fault(QUERY, what)
     _require_unexpired(time, parameters["X-Amz-Expires"], context.real_clock())
-    credential = _credential(parameters["X-Amz-Credential"], _QUERY)
-    if credential.date != stamp(time)[:8]:
-        raise fault(
-            _QUERY,
-            f'Invalid credential date "{credential.date}". This date is not the same as '
-            f'X-Amz-Date: "{stamp(time)[:8]}".',
-        )
+    credential = _credential(parameters["X-Amz-Credential"], QUERY)
+    if credential.date != (date := stamp(time)[:8]):
+        what = f'Invalid credential date "{credential.date}". This date is not the same as '
+        raise fault(QUERY, f'{what}X-Amz-Date: "{date}".')
     fields = {name: parameters[f"X-Amz-{name}"] for name in _COMPONENTS}
     token = parameters.get("X-Amz-Security-Token", "")
     claim = Claim.of(fields, credential, time, token, in_query=True)
@@ -217,13 +200,12 @@ def _verified(
         raise fault("AccessDenied", what, HeadersNotSigned=", ".join(missing))
     credential = claim.credential
     record = require_key(context, credential.access_key_id, claim.token)
-    signed = claim.sign(request, headers, payload_hash, record.secret_access_key)
-    if not canonical.same(signed.signature, claim.signature.lower()):
-        texts = signed.to_sign, signed.canonical
+    signature, key, *texts = claim.sign(request, headers, payload_hash, record.secret_access_key)
+    if not same(signature, claim.signature.lower()):
         raise mismatch(credential.access_key_id, texts, claim.signature, claim.token)
     plain = canonical.plain_request(request, canonical.ALGORITHM) if claim.in_query else request
     if context.with_body:
-        signer = ChunkSigner(signed.key, stamp(claim.time), credential.scope, signed.signature)
+        signer = ChunkSigner(key, stamp(claim.time), "/".join(credential[1:]), signature)
         plain = _with_payload(plain, payload_hash, signer)
     return claim.authenticated(plain, record, context, payload_hash)
 
@@ -235,28 +217,24 @@ def _payload_hash(headers: Mapping[str, str]) -> str:
     if sent.startswith("STREAMING-AWS4-ECDSA-"):
         raise fault("NotImplemented", Header=HASH_HEADER)
     if sent != UNSIGNED and sent not in MODES and not _SHA256.fullmatch(sent):
+        asymmetric = SIGNED.replace("HMAC", "ECDSA-P256")
+        known = (UNSIGNED, UNSIGNED_TRAILER, SIGNED, SIGNED_TRAILER, asymmetric)
         message = (
-            "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
-            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, "
-            "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, "
-            "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value."
+            f"x-amz-content-sha256 must be {', '.join(known)}, {asymmetric}-TRAILER or a valid "
         )
-        raise invalid_argument(message, HASH_HEADER, sent)
+        raise invalid_argument(f"{message}sha256 value.", HASH_HEADER, sent)
     return sent
 
 
 def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", sent):
-        raise fault(_QUERY, "X-Amz-Expires should be a number")
+        raise fault(QUERY, "X-Amz-Expires should be a number")
     seconds = int(sent)
     if seconds < 0:
-        raise fault(_QUERY, "X-Amz-Expires must be non-negative")
+        raise fault(QUERY, "X-Amz-Expires must be non-negative")
     if seconds > _A_WEEK:
-        raise fault(
-            _QUERY,
-            "X-Amz-Expires must be less than a week (in seconds); that is, the given "
-            "X-Amz-Expires must be less than 604800 seconds",
-        )
+        what = "X-Amz-Expires must be less than a week (in seconds); that is, the given "
+        raise fault(QUERY, f"{what}X-Amz-Expires must be less than {_A_WEEK} seconds")
     # A week after the end of the year 9999 there is no date.
     expires = min(time, _LAST_TIME) + timedelta(seconds=seconds)
     times = {"Expires": iso(expires), "ServerTime": iso(now)}
@@ -327,39 +305,37 @@ def require_key(context: Context, access_key_id: str, token: str) -> KeyRecord:
     return record
 
 
-def _credential(text: str, code: str) -> Credential:
+def _credential(text: str, code: str) -> canonical.Credential:
     """The credential in this text, or an error with this code."""
-    credential, extra, problem = Credential.of(text), {}, ""
+    credential, extra, problem = canonical.Credential.of(text), {}, ""
     if credential is None:
         expected = '"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
-        raise fault(code, f"{_IN[code]}the Credential is mal-formed; expecting {expected}")
+        raise fault(code, f"{IN[code]}the Credential is mal-formed; expecting {expected}")
     _, date, region, service, terminal = credential
     if not canonical.basic_time(f"{date}T000000Z"):
         problem = f'incorrect date format "{date}". This date in the credential must be in the '
         problem += 'format "yyyyMMdd".'
     elif not region:
         problem = "a non-empty region must be provided in the credential."
-    elif not REGION.fullmatch(region):
+    elif not canonical.REGION.fullmatch(region):
         problem, extra = f"the region '{region}' is wrong; expecting '{_HOME}'", {"Region": _HOME}
     elif service != canonical.S3:
         problem = f'incorrect service "{service}". This endpoint belongs to "s3".'
     elif terminal != "aws4_request":
         problem = f'incorrect terminal "{terminal}". This endpoint uses "aws4_request".'
     if problem:
-        raise fault(code, _IN[code] + problem, extra)
+        raise fault(code, IN[code] + problem, extra)
     return credential
 
 
-def mismatch(
-    access_key_id: str, texts: tuple[str, ...], signature: str, token: str = ""
-) -> ApiFault:
+def mismatch(access_key_id: str, texts: Sequence[str], signature: str, token: str) -> ApiFault:
     """SignatureDoesNotMatch, with the texts that S3 signed, to compare with the client's.
 
     ``texts`` are the string to sign and perhaps the canonical request. Unlike S3's answer, this
     one does not show the session token in them.
     """
     extra = {"AWSAccessKeyId": access_key_id, "SignatureProvided": signature}
-    for name, text in zip(("StringToSign", "CanonicalRequest"), texts, strict=False):
+    for name, text in zip(("StringToSign", "CanonicalRequest"), texts, strict=False):  # V2: one
         for secret in filter(None, (token, quote(token, safe="-_.~"))):
             text = text.replace(secret, "(a session token)")  # noqa: PLW2901 - without its secrets
         extra |= {name: text, f"{name}Bytes": text.encode().hex(" ")}

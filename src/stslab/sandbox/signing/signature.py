@@ -1,8 +1,7 @@
-"""Authenticates every request: finds its caller by its signature.
+"""Finds the caller of each request by its signature: SigV4 or S3's Signature Version 2.
 
-It verifies SigV4 in the header and in the query, and S3's Signature Version 2 in both. Unsigned
-requests pass where AWS allows them: in S3, and for the two STS calls that exchange an identity
-provider's token or assertion for credentials.
+Unsigned requests pass where AWS allows them: in S3, and for the two STS calls that exchange an
+identity provider's token or assertion for credentials.
 """
 
 import base64
@@ -10,7 +9,6 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 
 from msgspec.structs import replace
@@ -18,36 +16,16 @@ from msgspec.structs import replace
 from stslab.policy import Principal
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.http import Malformed, parse_query
-from stslab.sandbox.api.model import (
-    ApiFault,
-    Authenticated,
-    Caller,
-    HttpRequest,
-    KeyLookup,
-    KeyRecord,
-    Pairs,
-)
+from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyRecord, Pairs
 from stslab.sandbox.signing import canonical, s3, v2
-from stslab.sandbox.signing.canonical import (
-    HASH_HEADER,
-    MAX_SKEW,
-    REGION,
-    TOKEN,
-    Claim,
-    Clock,
-    Context,
-    Credential,
-    stamp,
-)
+from stslab.sandbox.signing.canonical import HASH_HEADER, MAX_SKEW, TOKEN, Claim, Context, stamp
 
 _SCOPED = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/[^/,\s]*/([a-z0-9-]{1,40})/")
 _SERVICE = re.compile(r"[a-z0-9-]{1,40}")
 _FORM = "application/x-www-form-urlencoded"
-# AWS documentation: AssumeRoleWithWebIdentity and AssumeRoleWithSAML (STS API Reference):
-# "Calling ... does not require the use of AWS security credentials."
+# STS API Reference: "Calling ... does not require the use of AWS security credentials."
 UNSIGNED_ACTIONS = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 _ONCE = ("authorization", "x-amz-date", "date", TOKEN, HASH_HEADER)
-_STS = "sts"
 _ASYMMETRIC = "AWS4-ECDSA-P256-SHA256"  # Signature Version 4A, which is not supported
 _S3_HEADERS: dict[str, Callable[[HttpRequest, Context], Authenticated]] = {
     canonical.ALGORITHM: s3.verify_header,
@@ -55,16 +33,8 @@ _S3_HEADERS: dict[str, Callable[[HttpRequest, Context], Authenticated]] = {
 }
 
 
-class Authenticator:
-    """Finds the caller of a request.
-
-    ``clock`` is the sandbox's, for sessions; ``real_clock`` the machine's, for signatures.
-    """
-
-    def __init__(
-        self, keys: KeyLookup, clock: Clock, real_clock: Clock = lambda: datetime.now(UTC)
-    ) -> None:
-        self._context = Context(keys, clock, real_clock)
+class Authenticator(Context, frozen=True):
+    """Finds the caller of a request."""
 
     def authenticate(self, request: HttpRequest) -> Authenticated:
         """Verify the request's signature, or that it may be unsigned.
@@ -73,16 +43,16 @@ class Authenticator:
         or a session token.
         """
         if addressed_service(request) == canonical.S3:
-            return self._s3(request, self._context)
+            return _s3(request, self)
         if request.header("authorization") or request.argument("X-Amz-Algorithm"):
-            return _verify(request, self._context)
+            return _verify(request, self)
         pairs: Pairs = ()
         with suppress(Malformed, UnicodeDecodeError):
             pairs = (*request.query, *parse_query(request.body.decode("ascii", "strict")))
         actions = [value for name, value in pairs if name == "Action"]
         if len(actions) != 1 or actions[0] not in UNSIGNED_ACTIONS:
             raise missing_token()
-        return _anonymous(request, _STS)
+        return _anonymous(request, "sts")
 
     def expect(self, head: HttpRequest) -> None:
         """Verify the head of a request with a large body, before the body is read.
@@ -92,33 +62,34 @@ class Authenticator:
         """
         if addressed_service(head) != canonical.S3:
             claim = _claim(head, canonical.header_map(head))
-            _require_fresh(claim, self._context)
-            _key(claim, self._context)
-        elif self._s3(head, replace(self._context, with_body=False)).caller.kind == "Anonymous":
+            _require_fresh(claim, self)
+            _key(claim, self)
+        elif _s3(head, replace(self, with_body=False)).caller.kind == "Anonymous":
             raise fault("EntityTooLarge")
 
-    def _s3(self, request: HttpRequest, context: Context) -> Authenticated:
-        names = {name for name, _ in request.query}
-        v4_query, v2_query = "X-Amz-Algorithm" in names, "Signature" in names
-        headers = canonical.header_map(request)
-        text = headers.get("authorization", "")
-        if ("authorization" in headers) + v4_query + v2_query > 1:
-            message = (
-                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
-                "Signature query string parameter or the Authorization header should be specified"
-            )
-            raise invalid_argument(message, "Authorization", text)
-        if name := canonical.repeated_header(request, _ONCE):
-            raise invalid_argument("The header was sent more than once.", name, "")
-        if v4_query:
-            return s3.verify_query(request, context)
-        if v2_query:
-            return v2.verify_query(request, context)
-        if text:
-            return _s3_header(request, text, context)
-        if context.with_body:
-            s3.verify_checksums(request)
-        return _anonymous(request, canonical.S3)
+
+def _s3(request: HttpRequest, context: Context) -> Authenticated:
+    names = {name for name, _ in request.query}
+    v4_query, v2_query = "X-Amz-Algorithm" in names, "Signature" in names
+    headers = canonical.header_map(request)
+    text = headers.get("authorization", "")
+    if ("authorization" in headers) + v4_query + v2_query > 1:
+        message = (
+            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
+            "Signature query string parameter or the Authorization header should be specified"
+        )
+        raise invalid_argument(message, "Authorization", text)
+    if name := canonical.repeated([name.lower() for name, _ in request.headers], _ONCE):
+        raise invalid_argument("The header was sent more than once.", name, "")
+    if v4_query:
+        return s3.verify_query(request, context)
+    if v2_query:
+        return v2.verify_query(request, context)
+    if text:
+        return _s3_header(request, text, context)
+    if context.with_body:
+        s3.verify_checksums(request)
+    return _anonymous(request, canonical.S3)
 
 
 def _s3_header(request: HttpRequest, text: str, context: Context) -> Authenticated:
@@ -127,11 +98,7 @@ def _s3_header(request: HttpRequest, text: str, context: Context) -> Authenticat
         message = "Authorization header is invalid -- one and only one ' ' (space) required"
         raise invalid_argument(message, "Authorization", text)
     if scheme == _ASYMMETRIC:
-        raise fault(
-            "InvalidRequest",
-            "The authorization mechanism you have provided is not supported. "
-            "Please use AWS4-HMAC-SHA256.",
-        )
+        raise fault("InvalidRequest", s3.NO_SUCH_MECHANISM)
     verifier = _S3_HEADERS.get(scheme)
     if verifier is None:
         raise invalid_argument("Unsupported Authorization Type", "Authorization", text)
@@ -144,10 +111,9 @@ def _anonymous(request: HttpRequest, service: str) -> Authenticated:
 
 
 def addressed_service(request: HttpRequest) -> str:
-    """The service that an unverified request addresses, for the format of its errors.
+    """The service in the credential scope of an unverified request, for the format of errors.
 
-    It is the one in its credential scope. Without a scope it is S3, or STS if the request looks
-    like the Query protocol.
+    Without a scope it is S3, or STS if the request looks like the Query protocol.
     """
     found = _SCOPED.search(request.header("authorization"))
     if found:
@@ -161,13 +127,13 @@ def addressed_service(request: HttpRequest) -> str:
         is_query = request.header("content-type").partition(";")[0].strip().lower() == _FORM
     else:
         is_query = bool(request.argument("Action"))
-    return _STS if is_query else canonical.S3
+    return "sts" if is_query else canonical.S3
 
 
 # -- Signature Version 4 for the Query services (IAM, STS, CloudFormation) ---------------------
 
-# AWS documentation: "Create a signed AWS API request", "Troubleshoot Signature Version 4 signing
-# for AWS API requests" (IAM User Guide), "Common Error Types" (STS API Reference).
+# IAM User Guide, "Create a signed AWS API request", "Troubleshoot Signature Version 4 signing for
+# AWS API requests"; STS API Reference, "Common Error Types".
 _PARAMETERS = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")
 _ONCE_PARAMETERS = (*_PARAMETERS, "X-Amz-Algorithm", "X-Amz-Security-Token")
 _FIELDS = ("Credential", "Signature", "SignedHeaders")
@@ -183,15 +149,15 @@ _MISMATCH = (
 
 
 def _verify(request: HttpRequest, context: Context) -> Authenticated:
-    """Verify the request's signature, with AWS's order of checks."""
+    """The checks are in AWS's order."""
     headers = canonical.header_map(request)
     claim = _claim(request, headers)
     _require_fresh(claim, context)
     _require_scope(claim)
     record = _key(claim, context)
     payload_hash = hashlib.sha256(request.body).hexdigest()
-    signed = claim.sign(request, headers, payload_hash, record.secret_access_key)
-    if not canonical.same(signed.signature, claim.signature):
+    signature, *_ = claim.sign(request, headers, payload_hash, record.secret_access_key)
+    if not canonical.same(signature, claim.signature):
         raise _mismatch(_MISMATCH)
     plain = canonical.plain_request(request, canonical.ALGORITHM) if claim.in_query else request
     return claim.authenticated(plain, record, context, headers.get(HASH_HEADER, ""))
@@ -204,7 +170,7 @@ def _claim(request: HttpRequest, headers: Mapping[str, str]) -> Claim:
         raise _mismatch(_MISMATCH)
     if not in_header and not in_query:
         raise missing_token()
-    if name := canonical.repeated_header(request, _ONCE):
+    if name := canonical.repeated([name.lower() for name, _ in request.headers], _ONCE):
         raise _incomplete(f"The header '{name}' is given more than once.")
     if name := canonical.repeated([name for name, _ in request.query], _ONCE_PARAMETERS):
         raise _incomplete(f"The query-string parameter '{name}' is given more than once.")
@@ -237,13 +203,12 @@ def _from_header(headers: Mapping[str, str]) -> Claim:
         fields[name] = value
     date = headers.get("x-amz-date") or headers.get("date", "")
     absent = [name for name in _FIELDS if name not in fields]
-    missing = [f"Authorization header requires '{name}' parameter." for name in absent]
+    missing = [f"requires '{name}' parameter." for name in absent]
     if not date:
-        missing.append(
-            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
-        )
+        missing.append("requires existence of either a 'X-Amz-Date' or a 'Date' header.")
     if missing:
-        raise _incomplete(f"{' '.join(missing)} Authorization={algorithm}")
+        text = " ".join(f"Authorization header {problem}" for problem in missing)
+        raise _incomplete(f"{text} Authorization={algorithm}")
     return _parsed(fields, date, headers.get(TOKEN, ""), in_query=False)
 
 
@@ -251,8 +216,8 @@ def _from_query(parameters: Mapping[str, str]) -> Claim:
     if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
         raise missing_token()
     absent = [name for name in _PARAMETERS if name not in parameters]
-    if absent:
-        missing = [f"AWS query-string parameters must include '{name}'." for name in absent]
+    missing = [f"AWS query-string parameters must include '{name}'." for name in absent]
+    if missing:
         raise _incomplete(f"{' '.join(missing)} Re-examine the query-string parameters.")
     fields = {name: parameters[f"X-Amz-{name}"] for name in _FIELDS}
     token = parameters.get("X-Amz-Security-Token", "")
@@ -266,7 +231,7 @@ def _parsed(fields: Mapping[str, str], date: str, token: str, *, in_query: bool)
             f"Date must be in ISO-8601 'basic format'. Got '{date}'. "
             "See http://en.wikipedia.org/wiki/ISO_8601"
         )
-    credential = Credential.of(fields["Credential"])
+    credential = canonical.Credential.of(fields["Credential"])
     if credential is None:
         raise _incomplete(
             "Credential must have exactly 5 slash-delimited elements, e.g. "
@@ -292,13 +257,11 @@ def _require_fresh(claim: Claim, context: Context) -> None:
 def _require_scope(claim: Claim) -> None:
     credential, made = claim.credential, stamp(claim.time)
     problems = []
-    if not REGION.fullmatch(credential.region):
+    if not canonical.REGION.fullmatch(credential.region):
         problems.append("Credential should be scoped to a valid region.")
     if credential.terminal != "aws4_request":
-        problems.append(
-            "Credential should be scoped with a valid terminator: 'aws4_request', "
-            f"not '{credential.terminal}'."
-        )
+        expected = f"'aws4_request', not '{credential.terminal}'"
+        problems.append(f"Credential should be scoped with a valid terminator: {expected}.")
     if credential.date != made[:8]:
         problems.append(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
@@ -310,10 +273,9 @@ def _require_scope(claim: Claim) -> None:
 
 def _key(claim: Claim, context: Context) -> KeyRecord:
     record = context.keys(claim.credential.access_key_id)
+    message = "The security token included in the request is"
     if record is None or not record.active or not canonical.same(record.session_token, claim.token):
-        message = "The security token included in the request is invalid."
-        raise ApiFault("InvalidClientTokenId", message)
+        raise ApiFault("InvalidClientTokenId", f"{message} invalid.")
     if context.expired(record):
-        message = "The security token included in the request is expired"
-        raise ApiFault("ExpiredToken", message)
+        raise ApiFault("ExpiredToken", f"{message} expired")
     return record

@@ -1,7 +1,6 @@
-"""Verifies S3's Signature Version 2, in presigned URLs and in the Authorization header.
+"""Verifies S3's Signature Version 2: boto3 and ``aws s3 presign`` make such URLs by default.
 
-boto3 and ``aws s3 presign`` make such URLs by default.
-AWS documentation: "Signing and authenticating REST requests" (S3 User Guide, Appendix).
+S3 User Guide, "Signing and authenticating REST requests".
 """
 
 import base64
@@ -81,12 +80,15 @@ def _verified(
     record = s3.require_key(context, access_key_id, token)
     # A sub-resource without a value may be sent with an equals sign and signed without it.
     bare = replace(request, raw_query=re.sub(r"=(?=&|$)", "", request.raw_query))
-    paths = _resource_paths(request)
+    # The path has the bucket even if the Host names it. boto3 signs /bucket/ for /bucket.
+    bucket, dot, _ = request.header("host").rpartition(".localhost")
+    path = f"/{bucket}{request.path}" if dot else request.path
+    paths = (path, f"{path}/") if path.count("/") == 1 and path != "/" else (path,)
     candidates = [_to_sign(one, headers, date, path) for one in (request, bare) for path in paths]
     key = record.secret_access_key.encode()
     digests = (hmac.digest(key, text.encode(), "sha1") for text in candidates)
     if not any(canonical.same(base64.b64encode(one).decode(), signature) for one in digests):
-        raise s3.mismatch(access_key_id, (candidates[0],), signature, token)
+        raise s3.mismatch(access_key_id, candidates[:1], signature, token)
     plain = request if age is not None else canonical.plain_request(request, "AWS")
     if context.with_body:
         s3.verify_checksums(plain)
@@ -94,7 +96,7 @@ def _verified(
         caller=record.caller,
         service=canonical.S3,
         region=_REGION,
-        request=canonical.without_credentials(plain),
+        request=plain.without(canonical.CREDENTIALS),
         auth_type="REST-HEADER" if age is not None else "REST-QUERY-STRING",
         version="AWS",
         age=max(age or timedelta(0), timedelta(0)),
@@ -103,9 +105,8 @@ def _verified(
 
 def _to_sign(request: HttpRequest, headers: Mapping[str, str], date: str, path: str) -> str:
     """The string to sign; ``date`` is the Date header's value, or Expires."""
-    amz = "".join(
-        f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-amz-")
-    )
+    ours = sorted(name for name in headers if name.startswith("x-amz-"))
+    amz = "".join(f"{name}:{headers[name]}\n" for name in ours)
     standard = "\n".join(headers.get(name, "") for name in ("content-md5", "content-type"))
     signed = []
     for part in filter(None, request.raw_query.split("&")):
@@ -115,13 +116,3 @@ def _to_sign(request: HttpRequest, headers: Mapping[str, str], date: str, path: 
     chosen = "&".join(name + text for name, text in sorted(signed))
     resource = f"{path}?{chosen}" if signed else path
     return f"{request.method}\n{standard}\n{date}\n{amz}{resource}"
-
-
-def _resource_paths(request: HttpRequest) -> tuple[str, ...]:
-    """The paths that may be signed, each with the bucket, even if the Host names it.
-
-    boto3 signs a bucket as ``/bucket/`` and addresses it as ``/bucket``.
-    """
-    bucket, dot, _ = request.header("host").rpartition(".localhost")
-    path = f"/{bucket}{request.path}" if dot else request.path
-    return (path, f"{path}/") if path.count("/") == 1 and path != "/" else (path,)
