@@ -37,18 +37,14 @@ def require(holds: object, message: str) -> None:
 
 
 def failure(service: str, error: Exception | None = None) -> ApiFault:
-    """The answer of AWS when the service itself fails; that of a full disk is not AWS's.
-
-    Clients try again after the status 500, but not after 507.
-    """
+    """AWS's answer when the service itself fails; on a full disk 507, which clients don't retry."""
     if error and is_full(error):
         message = "The embedded account can't save anything: its disk is full."
         return ApiFault("InsufficientStorage", message, 507)
-    code = "InternalFailure"
-    message = "The request processing has failed because of an unknown error, exception or failure."
     if service == "s3":
-        code, message = "InternalError", "We encountered an internal error. Please try again."
-    return ApiFault(code, message)
+        return fault("InternalError")
+    message = "The request processing has failed because of an unknown error, exception or failure."
+    return ApiFault("InternalFailure", message)
 
 
 def is_full(error: Exception) -> bool:
@@ -65,10 +61,7 @@ def where(error: BaseException) -> str:
     return f"{frames}{type(error).__name__}"
 
 
-# -- S3 ----------------------------------------------------------------------------------------
-# ``s3_faults.txt`` has the HTTP status and the message of each code. Those without a message have
-# no body.
-
+# S3's HTTP statuses and messages. Errors without a message have no body.
 _FILE = Path(__file__).with_name("s3_faults.txt")
 _ROWS = _FILE.read_text(encoding="utf-8").splitlines()
 _BY_CODE = {

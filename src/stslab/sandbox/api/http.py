@@ -1,8 +1,6 @@
 """A strict reader of HTTP/1.1 requests: a request that can be read in two ways is refused.
 
-So the request that is authenticated is the one that is carried out. Everything that AWS's SDKs
-send is accepted. Obsolete line folding, repeated framing headers, control characters and broken
-percent-escapes are refused.
+So the request that is authenticated is the one that is carried out.
 """
 
 import re
@@ -37,10 +35,7 @@ class Malformed(Exception):  # noqa: N818 - it describes the request, not a faul
 
 
 class Reader(Protocol):
-    """A buffered stream from a client. At its end, a read returns fewer bytes than ``size``.
-
-    ``readline`` reads up to and including a line feed, at most ``size`` bytes.
-    """
+    """A buffered stream from a client. At its end, a read returns fewer bytes than ``size``."""
 
     def readline(self, size: int = ..., /) -> bytes: ...
     def read(self, size: int = ..., /) -> bytes: ...

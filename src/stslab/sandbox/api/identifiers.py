@@ -7,26 +7,31 @@ deleted (IAM User Guide, "IAM identifiers").
 import base64
 import secrets
 
+LEARNER = "111122223333"
+PARTNER = "444455556666"
+REGION = "us-east-1"
+TOOLBOX = "iam-toolbox"  # the service that tells of denied requests
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ACCOUNT_OFFSET = 1 << 39
-_ACCOUNT_BYTES = 5
 _ACCOUNT_CHARS = slice(4, 12)
 _PARITY_CHAR = 12
 _KEY_LENGTH = 20
-_UNIQUE_LENGTH = 21
 _TOKEN_PREFIX = "IQoJb3JpZ2luX2Vj"  # noqa: S105 - how all of AWS's session tokens begin
-_ACCOUNT_LIMIT = 10**12
 
 
-def access_key_id(prefix: str, account: str) -> str:
-    """A new key id of 20 characters; ``prefix`` is AKIA (long-term) or ASIA (temporary)."""
-    return _with_account(prefix, account, _KEY_LENGTH)
+def access_key_id(prefix: str, account: str, length: int = _KEY_LENGTH) -> str:
+    """A new key id; ``prefix`` is AKIA (long-term) or ASIA (temporary)."""
+    number = int(account)
+    half = (number // 2 + _ACCOUNT_OFFSET).to_bytes(5, "big")
+    parity = secrets.choice(_BASE32[16:] if number % 2 else _BASE32[:16])
+    start = prefix + base64.b32encode(half).decode() + parity
+    return start + "".join(secrets.choice(_BASE32) for _ in range(length - len(start)))
 
 
 def unique_id(prefix: str, account: str) -> str:
     """A new unique id of 21 characters; ``prefix`` is AIDA, AROA, AGPA, ANPA or AIPA."""
-    return _with_account(prefix, account, _UNIQUE_LENGTH)
+    return access_key_id(prefix, account, _KEY_LENGTH + 1)
 
 
 def secret_access_key() -> str:
@@ -45,26 +50,9 @@ def session_token(size: int) -> str:
 
 
 def account_of_key(key_id: str) -> str | None:
-    """The id of the account in an access key's id, or None if it contains none.
-
-    A unique id without its last character has the same format.
-    """
+    """The account in an access key's id or in a unique id without its last character, or None."""
     if len(key_id) != _KEY_LENGTH or any(char not in _BASE32 for char in key_id[4:]):
         return None
     half = int.from_bytes(base64.b32decode(key_id[_ACCOUNT_CHARS]), "big") - _ACCOUNT_OFFSET
     account = half * 2 + int(_BASE32.index(key_id[_PARITY_CHAR]) >= len(_BASE32) // 2)
-    return f"{account:012d}" if 0 <= account < _ACCOUNT_LIMIT else None
-
-
-def _with_account(prefix: str, account: str, length: int) -> str:
-    number = int(account)
-    half = (number // 2 + _ACCOUNT_OFFSET).to_bytes(_ACCOUNT_BYTES, "big")
-    parity = secrets.choice(_BASE32[16:] if number % 2 else _BASE32[:16])
-    start = prefix + base64.b32encode(half).decode() + parity
-    return start + "".join(secrets.choice(_BASE32) for _ in range(length - len(start)))
-
-
-LEARNER = "111122223333"
-PARTNER = "444455556666"
-REGION = "us-east-1"
-TOOLBOX = "iam-toolbox"  # the service that tells of denied requests
+    return f"{account:012d}" if 0 <= account < 10**12 else None

@@ -1,14 +1,8 @@
-"""The types that all of the sandbox shares: requests, callers, answers, faults, needs, services.
-
-A service has two tables of handlers, by operation. A handler in ``reads`` gets a view of the
-account, which it can't change. A handler in ``writes`` gets a transaction, which is committed
-before the call is answered; it may return None for an answer without members. An operation in
-neither table is refused as unsupported. After an ApiFault the account is as it was before.
-"""
+"""The types that all of the sandbox shares: requests, callers, answers, faults, needs, services."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import FunctionType, ModuleType
 from typing import Any, Literal, Protocol
@@ -31,9 +25,8 @@ Answer = Mapping[str, Any]
 class HttpRequest:
     """One HTTP request as it was received; nothing in it is verified yet.
 
-    ``path`` is still percent-encoded. ``query`` holds the decoded pairs in order, ``raw_query``
-    the text they were read from. ``headers`` are as sent, with their values as Latin-1 text.
-    ``body`` is complete; authentication removes the framing of an aws-chunked upload.
+    ``path`` is still percent-encoded. ``query`` holds the decoded pairs of ``raw_query`` in order.
+    ``headers`` are as sent, with their values as Latin-1 text.
     """
 
     method: str
@@ -57,12 +50,16 @@ class HttpRequest:
         """The value of the first query parameter with exactly this name, or ""."""
         return next((value for key, value in self.query if key == name), "")
 
+    def without(self, names: Collection[str]) -> "HttpRequest":
+        """The request without the headers with these names (in lower case)."""
+        kept = tuple([pair for pair in self.headers if pair[0].lower() not in names])
+        return self if len(kept) == len(self.headers) else replace(self, headers=kept)
+
 
 class Caller(msgspec.Struct, frozen=True):
     """Who makes a call, as the request's signature proves.
 
-    ``kind`` is Root, IAMUser, AssumedRole, FederatedUser, SessionToken, Anonymous or
-    AWSService. ``session`` is the STS session if the key is temporary.
+    ``kind``: Root, IAMUser, AssumedRole, FederatedUser, SessionToken, Anonymous or AWSService.
     """
 
     principal: Principal
@@ -78,9 +75,7 @@ class Caller(msgspec.Struct, frozen=True):
 class KeyRecord:
     """An access key with its secret, and the caller that it belongs to.
 
-    ``active`` is False if the owner made the key Inactive. ``session_token`` is empty for a
-    long-term key; for a temporary one the request must carry the same token. ``expires``
-    (aware) is compared with the account's clock.
+    A temporary key has a ``session_token``, and ``expires`` by the account's clock (aware).
     """
 
     access_key_id: str
@@ -92,21 +87,16 @@ class KeyRecord:
 
 
 KeyLookup = Callable[[str], KeyRecord | None]
-"""Finds the access key with an id, active or not, expired or not; None if it does not exist.
-
-IAM has the keys of users and of root, STS those of sessions.
-"""
+"""Finds the access key with an id, active or not, expired or not; None if it does not exist."""
 
 
 class Authenticated(msgspec.Struct, frozen=True):
     """A request whose signature was verified.
 
-    ``service`` and ``region`` come from the verified credential scope (``s3`` if it has none).
     ``request`` is the signed request without the credentials: an aws-chunked body is decoded;
     its verified trailers, and the ``x-amz-*`` parameters of a presigned URL, become headers, as
-    in S3. ``auth_type`` and ``version`` are the values of the condition keys s3:authType and
-    s3:signatureversion, empty for an unsigned request. ``age`` is the time since the request
-    was signed. ``payload_hash`` is the x-amz-content-sha256 header as sent.
+    in S3. ``auth_type`` and ``version`` are empty for an unsigned request. ``age`` is the time
+    since it was signed. ``payload_hash`` is the x-amz-content-sha256 header as sent.
     """
 
     caller: Caller
@@ -122,10 +112,9 @@ class Authenticated(msgspec.Struct, frozen=True):
 class ApiRequest(msgspec.Struct, frozen=True):
     """One API call: the operation and its parameters, the caller, the place and the time.
 
-    ``params`` has the input shape of botocore, as boto3 takes it. ``account`` is the account
-    that the call acts on. ``now`` is the account's clock, aware, UTC. ``via`` lists the
-    services that make the call in the caller's name (``aws:CalledVia``), first to last.
-    ``authenticated`` is None for a call that a service makes.
+    ``account`` is the one that the call acts on. ``now`` is aware, UTC. ``via`` lists the services
+    that make the call in the caller's name (``aws:CalledVia``), first to last. ``authenticated`` is
+    None for a call that a service makes.
     """
 
     service: str
@@ -172,11 +161,7 @@ _STATUSES = {code: status for status, codes in _CODES.items() for code in codes.
 
 
 class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than an error
-    """An error that AWS answers with, written later in the protocol of the service.
-
-    ``status`` defaults to the HTTP status of the code. ``extra`` are further members of the
-    error's body, as S3 has them (``{"BucketName": ...}``), without secret keys or session tokens.
-    """
+    """An error that AWS answers with; ``extra`` are more members of its body, without secrets."""
 
     def __init__(
         self,
@@ -195,8 +180,6 @@ class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than
         self.extra: Mapping[str, Any] = dict(extra or {})
 
 
-# -- the interfaces between the services and the pipeline -----------------------------------------
-
 POLICY_ARN = re.compile(r"arn:aws:iam::(?:\d{12}|aws):policy/\S+")
 
 _SPELLED = {"id": "ID", "mfa": "MFA", "saml": "SAML"}
@@ -214,10 +197,9 @@ TagList = Iterable[Mapping[str, str]]
 class Need(msgspec.Struct, frozen=True):
     """One action on one resource that IAM must allow before the request is carried out.
 
-    ``context`` has the condition keys that the action adds. ``resource_policy`` is the policy of
-    the resource, if it has one, and ``resource_account`` the account that owns it. ``shown``
-    replaces the ARN in the service's messages: IAM writes ``user bob``, S3 puts the ARN in
-    quotes, and an empty text leaves it out. ``headers`` are sent with a denial.
+    ``context`` has the condition keys that the action adds. ``shown`` replaces the ARN in messages:
+    IAM writes ``user bob``, S3 puts the ARN in quotes, and an empty text leaves it out. ``headers``
+    are sent with a denial.
     """
 
     action: str
@@ -238,24 +220,26 @@ def handlers(modules: Iterable[ModuleType], *parameters: str) -> dict[str, Any]:
     The handler of CreateUser is the function ``create_user``. A parameter that a handler has no
     use for begins with an underscore. A helper takes other parameters, or begins with one itself.
     """
-
-    def taken(function: FunctionType) -> tuple[str, ...]:
-        code = function.__code__
-        return tuple(name.lstrip("_") for name in code.co_varnames[: code.co_argcount])
-
-    return {
-        "".join(_SPELLED.get(word, word.title()) for word in name.split("_")): function
-        for module in modules
-        for name, function in vars(module).items()
-        if isinstance(function, FunctionType)
-        and function.__module__ == module.__name__
-        and taken(function) == parameters
-        and not name.startswith("_")
-    }
+    found = {}
+    for module in modules:
+        for name, function in vars(module).items():
+            own = isinstance(function, FunctionType) and function.__module__ == module.__name__
+            if own and not name.startswith("_"):
+                code = function.__code__
+                taken = code.co_varnames[: code.co_argcount]
+                if tuple(one.lstrip("_") for one in taken) == parameters:
+                    words = (_SPELLED.get(word, word.title()) for word in name.split("_"))
+                    found["".join(words)] = function
+    return found
 
 
 class Service(Protocol):
-    """A service of the account. IAM decides its ``needs`` before the handler is called."""
+    """A service with its handlers by operation; an operation in neither table is unsupported.
+
+    IAM decides ``needs`` before the handler is called. One in ``reads`` gets a view of the account.
+    One in ``writes`` gets a transaction, which is committed before the call is answered, and may
+    return None for an answer without members.
+    """
 
     reads: Reads
     writes: Writes
@@ -269,25 +253,25 @@ class Judge(Protocol):
     def decide(
         self, view: View, request: ApiRequest, need: Need, principal: Principal | None = None
     ) -> Decision:
-        """Decide ``need`` for the request's caller, with the caller's policies.
+        """Decide ``need`` for the request's caller; its context wins over the global keys.
 
-        The context of the need is added to the global condition keys, and wins over them.
-        ``principal`` replaces a caller that the request itself identifies (a web identity); it
-        has no policies.
+        ``principal`` is a caller that the request itself identifies (a web identity): it has no
+        policies.
         """
 
     def seen(self, view: View) -> View:
         """The account as the services other than IAM see it, to look up principals and trust.
 
-        It is ``view``, or an older one while a rehearsal makes IAM eventually consistent. IAM
-        itself answers from ``view``.
+        It is ``view``, or an older one while a rehearsal makes IAM eventually consistent.
         """
 
 
 class Internal(Protocol):
     """Makes calls inside the account, each as a request with its own transaction.
 
-    A handler in ``writes`` can't make a call that writes: its own transaction is still open.
+    ``via`` lists the services that the call passes through (``aws:CalledVia``); it is empty if the
+    service uses a role. Raises the ApiFault that the caller would get. A handler in ``writes``
+    can't make a call that writes: its own transaction is still open.
     """
 
     def __call__(
@@ -297,32 +281,20 @@ class Internal(Protocol):
         operation: str,
         params: Params,
         via: tuple[str, ...] = (),
-    ) -> Answer:
-        """Decide and carry out a call in the name of ``caller``.
-
-        ``via`` lists the services that the call passes through (``aws:CalledVia``); it is empty
-        if the service uses a role. Raises the ApiFault that the caller would get.
-        """
+    ) -> Answer: ...
 
 
 ManagedText = Callable[[View, str, str], str | None]
 """Finds the text of a managed policy's default version by account and ARN, AWS's included."""
-
 SpendMfa = Callable[[Transaction, User | None, str | None, str | None, datetime], None]
-"""Verifies an MFA code of this user (serial number, code, time), which works only once.
-
-IAM does this for STS. Raises ApiFault if the code is wrong.
-"""
-
-
-# -- needs, and the condition keys in their context ------------------------------------------
+"""Verifies an MFA code of this user (serial number, code, time), which works only once."""
 
 
 def pass_role(view: View, account: str, role_arn: str, service: str) -> Need:
     """The permission that a caller in ``account`` needs to pass a role to ``service``.
 
-    IAM User Guide, "Granting a user permissions to pass a role to an AWS service". Raises
-    AccessDenied for another account's role, which nobody can pass.
+    IAM User Guide, "Granting a user permissions to pass a role to an AWS service". Nobody can pass
+    another account's role.
     """
     if role_arn.split(":")[4:5] != [account]:
         raise ApiFault("AccessDenied", "Cross-account pass role is not allowed.")
@@ -364,9 +336,6 @@ def tag_list(tags: Mapping[str, str]) -> list[Mapping[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-# -- refusals --------------------------------------------------------------------------------
-
-
 def unsupported(service: str, operation: str) -> ApiFault:
     """The error for an operation of AWS that the embedded account lacks."""
     message = f"The embedded account does not implement {service}:{operation}."
@@ -374,10 +343,9 @@ def unsupported(service: str, operation: str) -> ApiFault:
 
 
 def explained(request: ApiRequest, decision: Decision, resource_account: str | None) -> str:
-    """AWS's message for a denial, with the ARN of the managed policy that has the Deny.
+    """AWS's message for a denial, within one account with the ARN of the policy that has the Deny.
 
-    The ARN is shown only within one account or organization (AWS Security Blog, "Enhanced access
-    denied error messages with policy ARNs").
+    AWS Security Blog, "Enhanced access denied error messages with policy ARNs".
     """
     denying = next((layer for layer in decision.layers if layer.denies), None)
     if denying is None or resource_account not in (None, request.caller.account):

@@ -47,8 +47,6 @@ def uri(operation: OperationModel) -> tuple[str, dict[str, str]]:
     return path, dict(parse_qsl(query, keep_blank_values=True))
 
 
-# -- constraints -------------------------------------------------------------------------------
-
 _CONSTRAINT = "failed to satisfy constraint: Member must"
 _LIST = re.compile(r"(?<=enum value set): .*")
 Problems = Iterator[tuple[str, str]]
@@ -58,19 +56,18 @@ Problems = Iterator[tuple[str, str]]
 def check(service: str, name: str, params: Params) -> None:
     """Raise ValidationError, with every problem as in AWS, if ``params`` break a constraint."""
     shape = operation(service, name).input_shape
-    if service == "iam" and shape is not None:
+    if shape is None:
+        return
+    if service == "iam":
         _check_names(shape, params)
-    found = _problems(shape, params, "") if shape is not None else ()
     problems = [  # IAM repeats neither the value nor those that are allowed
         f"Value {_LIST.sub('', constraint)}" if service == "iam" else f"Value {value} {constraint}"
-        for value, constraint in found
+        for value, constraint in _problems(shape, params, "")
     ]
     if problems:
         plural = "s" if len(problems) > 1 else ""
-        raise ApiFault(
-            "ValidationException" if service == TOOLBOX else "ValidationError",
-            f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}",
-        )
+        message = f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}"
+        raise ApiFault("ValidationException" if service == TOOLBOX else "ValidationError", message)
 
 
 _OF_IAM = {

@@ -7,7 +7,6 @@ from itertools import chain
 
 from stslab.policy import MalformedPolicy, NamedPolicy, PolicyKind, parse
 from stslab.sandbox.api import faults, identifiers
-from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.state.identities import Role, User
 from stslab.sandbox.state.snapshot import View
 from stslab.structures import listed, mapped
@@ -17,8 +16,8 @@ from stslab.vocabulary import LATEST
 def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
     """The policy with this text; ``name`` is for messages.
 
-    A document that is refused denies everything. No operation accepts one, so it can only come
-    from outside the embedded account, or from a version that accepted more.
+    A document that is refused, which can only come from outside or from a version that accepted
+    more, denies everything.
     """
     try:
         return NamedPolicy(name, parse(text, kind))
@@ -33,8 +32,6 @@ _INDENTED = {
     PolicyKind.TRUST: "JSON strings must not have leading spaces",
 }
 """IAM's messages for a text that begins with white space."""
-
-
 _VARIABLE_ACCOUNT = re.compile(r"arn:[^:]*:iam:[^:]*:[^:]*\$\{")
 
 
@@ -72,8 +69,7 @@ _LAST_KEYS: dict[str, str] = {}
 def with_ids(text: str, view: View) -> str:
     """The document as AWS stores it: users and roles by unique id, accounts by ARN.
 
-    Raises MalformedPolicyDocument if a principal does not exist in ``view``, which is the
-    account as services other than IAM see it.
+    Raises MalformedPolicyDocument for a principal that is not in ``view`` (:meth:`Judge.seen`).
     """
     return _replaced(text, lambda name: _id_of(name, view))
 
@@ -100,28 +96,19 @@ def _replaced(text: str, replace: Callable[[str], str]) -> str:
 def _id_of(name: str, view: View) -> str:
     if _ACCOUNT.fullmatch(name):
         return f"arn:aws:iam::{name.replace('-', '')}:root"
-    if name == "*" or _ROOT.fullmatch(name) or _is_session(name, view):
+    if name == "*" or _ROOT.fullmatch(name):
         return name
-    entity = _by_arn(name, view) or by_id(view, name)
-    if entity is None:
-        raise ApiFault("MalformedPolicyDocument", f'Invalid principal in policy: "AWS":"{name}"')
+    if session := _SESSION.fullmatch(name):  # of a federated user, or of a role that is there
+        account, role = session.groups()
+        if not role or view.get(Role, account, role.lower()):
+            return name
+    entity = by_id(view, name)
+    if match := _ENTITY.fullmatch(name):
+        account, kind, entity_name = match.groups()
+        entity = view.get(_KINDS[kind], account, entity_name.lower())
+    if entity is None or name not in (entity.arn, entity.unique_id):
+        raise faults.malformed_policy(f'Invalid principal in policy: "AWS":"{name}"')
     return entity.unique_id
-
-
-def _is_session(name: str, view: View) -> bool:
-    """Whether it is the ARN of a federated user, or of a session of a role that is there."""
-    match = _SESSION.fullmatch(name)
-    account, role = match.groups() if match else ("", "")
-    return match is not None and (not role or view.get(Role, account, role.lower()) is not None)
-
-
-def _by_arn(arn: str, view: View) -> User | Role | None:
-    match = _ENTITY.fullmatch(arn)
-    if match is None:
-        return None
-    account, kind, name = match.groups()
-    found = view.get(_KINDS[kind], account, name.lower())
-    return found if found is not None and found.arn == arn else None
 
 
 def by_id(view: View, unique_id: str) -> User | Role | None:

@@ -15,7 +15,6 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiResponse, HttpRequest,
 from stslab.sandbox.api.operations import Shape
 
 XML = "text/xml"
-_JSON = "application/json"
 S3_XML = "application/xml"
 _AMZ_JSON = "application/x-amz-json-1.1"
 S3_HOST_ID = "9Gjjt1m+cjU4OPvX9O9/8RuvnG41MRb/18Oux2o5H5MY7ISNTlXN+Dz9IG62/ILVxhAGI0qyPfg="
@@ -44,7 +43,6 @@ _S3_ROOTS: Mapping[str, str] = {
     "ListObjectsV2": "ListBucketResult",
 }
 """The root elements of those answers of S3 that are not named after their operations."""
-_PARTIAL = 206
 _NO_CONTENT = {"PutBucketPolicy": 204, "PutBucketTagging": 204}  # what the service model lacks
 _TO_THE_MILLISECOND = frozenset({"CreationTime", "DeletionTime", "LastUpdatedTime", "Timestamp"})
 """CloudFormation's times. AWS CLI Command Reference, "describe-stack-events", "list-stacks"."""
@@ -54,69 +52,32 @@ _NO_XML = (*(code for code in range(0x20) if chr(code) not in "\t\n\r"), 0xFFFE,
 _CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
 
 
-def result(
-    service: str, operation: str, answer: Answer, request_id: str, *, as_json: bool = False
-) -> ApiResponse:
-    """The response of a call that succeeded, in the protocol of the service.
-
-    Except for S3: ``<OpResponse><OpResult>…</OpResult><ResponseMetadata>…``, in XML or as JSON.
-    """
-    if service == TOOLBOX:
-        return _json(200, request_ids(service, request_id), answer)
+def result(service: str, operation: str, answer: Answer, request_id: str) -> ApiResponse:
+    """The response of a call that succeeded, in the protocol of the service."""
     if service == "s3":
         return _rest(operation, answer, request_id)
-    shape = operations.operation(service, operation).output_shape
-    wrapper = shape.serialization.get("resultWrapper", f"{operation}Result") if shape else ""
-    ids = request_ids(service, request_id)
-    if as_json:
-        result = {wrapper: _as_json(shape, answer)} if shape is not None else {}
-        metadata = {"ResponseMetadata": {"RequestId": request_id}}
-        return _json(200, ids, {f"{operation}Response": {**result, **metadata}})
-    body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>" if shape is not None else ""
-    text = (
-        f"<{operation}Response{_namespace(service)}>{body}<ResponseMetadata>"
-        f"<RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
-    )
-    return ApiResponse(200, (("Content-Type", XML), *ids), text.encode())
-
-
-def wants_json(http: HttpRequest) -> bool:
-    """Whether the client asks for JSON instead of XML, as AWS IAM Authenticator does.
-
-    https://github.com/kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go.
-    """
-    return http.header("Accept").partition(";")[0].strip() == "application/json"
-
-
-def _json(status: int, headers: Pairs, document: object) -> ApiResponse:
-    return ApiResponse(status, (("Content-Type", _JSON), *headers), json.dumps(document).encode())
-
-
-def _as_json(shape: Shape, value: Any) -> object:
-    """A value as JSON types; a time is its seconds since 1970."""
-    if shape.type_name == "structure":
-        return {
-            name: _as_json(member, value[name])
-            for name, member in shape.members.items()
-            if value.get(name) is not None
-        }
-    if shape.type_name == "list":
-        return [_as_json(shape.member, one) for one in value]
-    if shape.type_name == "timestamp" and isinstance(value, datetime):
-        return value.timestamp()
-    return value if isinstance(value, bool | int | Mapping) else _plain(shape, value)
+    kind, ids = XML, request_ids(service, request_id)
+    if service == TOOLBOX:
+        kind, text = "application/json", json.dumps(answer)
+    else:
+        shape = operations.operation(service, operation).output_shape
+        wrapper = shape.serialization.get("resultWrapper", f"{operation}Result") if shape else ""
+        body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>" if shape is not None else ""
+        text = (
+            f"<{operation}Response{_namespace(service)}>{body}<ResponseMetadata>"
+            f"<RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
+        )
+    return ApiResponse(200, (("Content-Type", kind), *ids), text.encode())
 
 
 def _rest(operation: str, answer: Answer, request_id: str) -> ApiResponse:
     """The body (the payload, or the members in XML), and the members that are headers."""
     model = operations.operation("s3", operation)
     usual = int(model.http.get("responseCode", _NO_CONTENT.get(operation, 200)))
-    status = _PARTIAL if answer.get("ContentRange") else usual
-    headers: list[tuple[str, str]] = []
-    body = b""
-    if shape := model.output_shape:
-        headers += _rest_headers(shape, answer)
-        body = _rest_body(operation, shape, answer)
+    status = 206 if answer.get("ContentRange") else usual
+    shape = model.output_shape
+    headers = list(_rest_headers(shape, answer)) if shape else []
+    body = _rest_body(operation, shape, answer) if shape else b""
     if body and not any(name == "Content-Type" for name, _ in headers):
         headers.append(("Content-Type", S3_XML))
     return ApiResponse(status, (*headers, *request_ids("s3", request_id)), body)
@@ -204,11 +165,11 @@ def _list(shape: Shape, value: Any) -> str:
 def _map(shape: Shape, value: Mapping[str, Any]) -> str:
     key_name = shape.key.serialization.get("name", "key")
     value_name = shape.value.serialization.get("name", "value")
-    return "".join(
-        f"<entry>{_element(shape.key, key_name, key)}{_element(shape.value, value_name, one)}"
-        "</entry>"
+    entries = (
+        _element(shape.key, key_name, key) + _element(shape.value, value_name, one)
         for key, one in value.items()
     )
+    return "".join(f"<entry>{entry}</entry>" for entry in entries)
 
 
 def _time(shape: Shape, value: datetime | str) -> str:
@@ -265,10 +226,8 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
     else:
         whose = "Receiver" if problem.status >= 500 else "Sender"  # noqa: PLR2004 - HTTP's
         message = {"Message": problem.message} if problem.message else {}
-        members = {"Type": whose, "Code": problem.code, **message}
-        if wants_json(http):
-            return _json(problem.status, headers, {"Error": members, "RequestId": request_id})
-        inner = f"<Error>{_elements({**members, **problem.extra})}</Error>"
+        members = {"Type": whose, "Code": problem.code, **message, **problem.extra}
+        inner = f"<Error>{_elements(members)}</Error>"
         id_ = f"<RequestId>{request_id}</RequestId>"
         kind, body = XML, f"<ErrorResponse{_namespace(service)}>{inner}{id_}</ErrorResponse>"
     return ApiResponse(problem.status, (("Content-Type", kind), *headers), body.encode())

@@ -128,8 +128,8 @@ class Pipeline:
             authenticated=verified,
         )
         self._last_uses.note(api)
-        answer, as_json = self._carry_out(api), serialize.wants_json(api.http)
-        return serialize.result(api.service, operation, answer, api.request_id, as_json=as_json)
+        answer = self._carry_out(api)
+        return serialize.result(service, operation, answer, seen.request_id)
 
     def internal(
         self,
