@@ -16,7 +16,6 @@ from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.server.control import (
     ControlRequest,
     admitted,
-    without_token,
 )
 from stslab.sandbox.server.files import TOKEN_HEADER
 from stslab.sandbox.server.server import SandboxServer
@@ -347,7 +346,7 @@ def controlled():
     verbs = {"twice": twice, "refuse": refuse}
 
     def application(request: HttpRequest) -> ApiResponse:
-        return admitted(request, "the-token", verbs) or echo(without_token(request))
+        return admitted(request, "the-token", verbs) or echo(request.without({TOKEN_HEADER}))
 
     with serving(application) as one:
         yield one

@@ -84,17 +84,19 @@ def _called(record: Record) -> str:
 
 
 def run(account: Holder, request: ControlRequest) -> Answer:
-    """The key of the run ``{"run": id, "keys": [ids]}``, which begins or goes on.
+    """The key of the run ``{"run": id}``, which begins, goes on with more ``keys``, or ``ends``.
 
-    ``keys`` are more keys of the run. Without a run: the one that was active last, if any.
-    ``{"run": id, "ends": true}`` ends it.
+    Without a run: of the one that was active last, if any.
     """
     wanted, keys = str(request.body.get("run", "")), request.body.get("keys", [])
     with account.inside.state.transaction() as tx:
         known = traces.runs(tx)
         found = next((one for one in known if wanted in ("", one.run)), None)
         if request.body.get("ends"):
-            _end(tx, found)
+            if found is not None:
+                ended = tx.get(AccessKey, LEARNER, found.keys[0])
+                for record in filter(None, (found, ended, *traces.traces(tx, found.run))):
+                    tx.delete(record)
             return {}
         if not wanted:
             key = found and tx.get(AccessKey, LEARNER, found.keys[0])
@@ -129,21 +131,11 @@ def _new_key(tx: Transaction) -> str:
     return made.key
 
 
-def _end(tx: Transaction, ended: Run | None) -> None:
-    if ended is None:
-        return
-    key = tx.get(AccessKey, LEARNER, ended.keys[0])
-    for record in (ended, key, *traces.traces(tx, ended.run)):
-        if record is not None:
-            tx.delete(record)
-
-
 def restore(account: Holder, request: ControlRequest) -> Answer:
     """Undo what the learner did by hand in ``{"run": id, "own": [names], "only_look": bool}``.
 
-    ``own``: accounts and names of what the run's journal undoes; it stays. The answer has what was
-    ``restored``; what is ``kept``, since somebody else changed it later; all that was ``made`` by
-    hand; and the ``sessions``. ``only_look``: undo nothing.
+    ``own``: accounts and names of what the run's journal undoes; it stays. ``kept``: somebody else
+    changed it later. ``made``: all that was made by hand.
     """
     body, look = request.body, bool(request.body.get("only_look"))
     told = [str(one).lower() for one in body.get("own", [])]
@@ -161,8 +153,12 @@ def restore(account: Holder, request: ControlRequest) -> Answer:
             keep = one.changed_since or (one.was is None and _in_use(tx, one.now, going))
             if one.called:
                 answer["kept" if keep else "restored"].append(one.called)
-            if not keep and not look:
-                _put_back(tx, one)
+            if keep or look:
+                continue
+            if one.was is not None:
+                tx.put(one.was)
+            elif one.now is not None:
+                tx.delete(one.now)
         for trace in () if look else noted:
             tx.delete(trace)
     sessions = {
@@ -221,13 +217,6 @@ class _Handled(NamedTuple):
         if self.called:
             return _lasting(self.now) != _lasting(self.left)
         return self.was is not None and self.now != self.left
-
-
-def _put_back(tx: Transaction, one: _Handled) -> None:
-    if one.was is not None:
-        tx.put(one.was)
-    elif one.now is not None:
-        tx.delete(one.now)
 
 
 def _in_use(view: View, record: Record | None, going: set[tuple[str, str, str]]) -> bool:

@@ -1,8 +1,7 @@
 """The client of the embedded account: finds, starts, stops and queries it. Quick to import.
 
 ``server.json`` says where an account's server listens. It counts only if that server answers
-a control request with the same instance and process id. Two commands that start an account
-at the same time get the same one.
+a control request with the same instance and process id.
 """
 
 import http.client
@@ -21,15 +20,7 @@ from typing import Any, NoReturn
 
 from stslab.errors import SandboxError
 from stslab.home import is_locked, private_folder
-from stslab.sandbox.server.files import (
-    PAUSE,
-    TOKEN_HEADER,
-    Files,
-    Json,
-    lock_within,
-    read_json,
-    read_number,
-)
+from stslab.sandbox.server.files import PAUSE, TOKEN_HEADER, Files, Json, lock_within, read_number
 
 _HOST = "127.0.0.1"
 _HEALTH_SECONDS = 3.0
@@ -61,15 +52,11 @@ class Endpoint:
 
     @classmethod
     def of(cls, facts: Json) -> "Endpoint":
-        """The endpoint that these facts describe. SandboxError: a fact is missing."""
         return cls(**{name: facts[name] for name in cls.__slots__})
 
 
 class _Answer(dict[str, Any]):
-    """A running account's answer, whose values are never shown: they may be secret.
-
-    A missing fact means that another version started it.
-    """
+    """A running account's answer, whose values are never shown: they may be secret."""
 
     def __repr__(self) -> str:
         return f"an answer with {', '.join(self)}"
@@ -86,7 +73,7 @@ def find(folder: Path) -> Endpoint | None:
 
     SandboxError: another version of stslab started it, and its answer lacks a fact.
     """
-    known = read_json(Files(folder).server) or {}
+    known = Files(folder).known()
     try:
         facts = _ask(folder, "GET", "health", seconds=_HEALTH_SECONDS)
     except (*_NO_ANSWER, SandboxError):
@@ -118,7 +105,10 @@ def stop(folder: Path) -> bool:
         if _gone_within(places, _STOP_SECONDS):
             return True
     for number in (signal.SIGTERM, signal.SIGKILL):
-        _signal(places, number)
+        pid = read_number(places.server_lock)
+        with suppress(ProcessLookupError):
+            if pid > 1 and is_locked(places.server_lock):  # else another process may have the id
+                os.kill(pid, number)
         if _gone_within(places, _KILL_SECONDS):
             places.server.unlink(missing_ok=True)
             return True
@@ -154,18 +144,14 @@ def control(folder: Path, method: str, path: str, body: Json | None = None) -> J
 def _ask(
     folder: Path, method: str, path: str, body: Json | None = None, seconds: float = _ANSWER_SECONDS
 ) -> Json:
-    """Send a control request to the port that ``server.json`` names.
-
-    SandboxError: no such file, or the request is refused. ``_NO_ANSWER``: nothing listens, or
-    another program does.
-    """
+    """SandboxError: it is not running, or refuses. ``_NO_ANSWER``: something else listens."""
     places = Files(folder)
-    known = read_json(places.server)
-    if known is None or not isinstance(known.get("port"), int):
+    port = places.known().get("port")
+    if not isinstance(port, int):
         raise SandboxError("The embedded account is not running.", _START)
     headers = {TOKEN_HEADER: places.token.read_text()}
     content = json.dumps(body or {}) if method == "POST" else None
-    connection = http.client.HTTPConnection(_HOST, known["port"], timeout=seconds)
+    connection = http.client.HTTPConnection(_HOST, port, timeout=seconds)
     try:
         connection.request(method, f"/_stslab/{path}", content, headers)
         response = connection.getresponse()
@@ -228,27 +214,6 @@ def _gone_within(places: Files, seconds: float) -> bool:
     return True
 
 
-def _signal(places: Files, number: int) -> None:
-    """Signal the process that holds the lock; the lock's file has its process id.
-
-    The process is opened before the lock is looked at, so an id that another process has by now
-    is never signalled.
-    """
-    pid = read_number(places.server_lock)
-    if pid <= 1:
-        return
-    with suppress(ProcessLookupError):
-        if not hasattr(os, "pidfd_open"):
-            os.kill(pid, number)
-            return
-        process = os.pidfd_open(pid)
-        try:
-            if is_locked(places.server_lock):
-                signal.pidfd_send_signal(process, number)
-        finally:
-            os.close(process)
-
-
 # The learner's own AWS settings must not reach the server, nor sockets that systemd passes on.
 _NOT_PASSED_ON = ("AWS_", "LISTEN_")
 _ENVIRONMENT = {
@@ -261,20 +226,13 @@ _READ = 64 * 1024
 
 
 def _start(places: Files, port: int, seconds: float, *, fresh: bool) -> None:
-    """Start a server and wait until it is ready, or has found that another holds the folder.
-
-    ``fresh``: with a new account in place of the saved one. SandboxError: it did not start.
-    """
+    """Start a server and wait until it is ready, or has found that another holds the folder."""
     log_before = places.log.stat().st_size if places.log.exists() else 0
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_PASSED_ON)}
     # The launcher detaches the server and ends: the server is not our child.
-    command = [
-        sys.executable,
-        *("-m", "stslab.sandbox", "serve", "--detach"),
-        *("--folder", str(places.folder.absolute())),
-        *("--port", str(port)),
-        *(["--fresh"] if fresh else []),
-    ]
+    command = [sys.executable, "-m", "stslab.sandbox", "serve", "--detach"]
+    command += ["--folder", str(places.folder.absolute()), "--port", str(port)]
+    command += ["--fresh"] if fresh else []
     report = b""
     try:
         with (
@@ -298,12 +256,12 @@ def _start(places: Files, port: int, seconds: float, *, fresh: bool) -> None:
         with places.log.open("rb") as log:
             log.seek(log_before)
             lines = log.read(_READ).decode(errors="replace").strip().splitlines()[-_TAIL_LINES:]
-        message = "The embedded account did not start."
+        message, hint = "The embedded account did not start.", f"Its whole log is {places.log}"
         if not lines:
-            disk = f"Its log is empty: see that the disk of {places.folder} is not full."
-            raise SandboxError(message, disk)
+            hint = f"Its log is empty: see that the disk of {places.folder} is not full."
+            raise SandboxError(message, hint)
         tail = "".join(f"\n  {line}" for line in lines)
-        raise SandboxError(f"{message} The end of its log:{tail}", f"Its whole log is {places.log}")
+        raise SandboxError(f"{message} The end of its log:{tail}", hint)
     told = json.loads(report)
     if "error" in told:
         raise SandboxError(told["error"], told.get("hint", ""))

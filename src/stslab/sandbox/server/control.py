@@ -8,7 +8,7 @@ does not know the token can't tell that control requests exist.
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from stslab.errors import SandboxError
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
@@ -51,15 +51,6 @@ def admitted(request: HttpRequest, token: str, verbs: Mapping[str, Verb]) -> Api
         return _json(_OK, verbs[name](ControlRequest(request.method, dict(request.query), body)))
     except SandboxError as error:
         return _json(_REFUSED, {"error": error.message, "hint": error.hint})
-
-
-def without_token(request: HttpRequest) -> HttpRequest:
-    """The same request without the control token's header, so that no service sees it."""
-    if not request.has_header(TOKEN_HEADER):
-        return request
-    wanted = TOKEN_HEADER.lower()
-    kept = tuple((name, value) for name, value in request.headers if name.lower() != wanted)
-    return replace(request, headers=kept)
 
 
 def _json(status: int, content: Answer) -> ApiResponse:

@@ -33,11 +33,7 @@ from stslab.sandbox.why.details import Toolbox
 
 
 class Inside(msgspec.Struct, frozen=True):
-    """The account's parts: its state, its services and the pipeline in front of them.
-
-    Call ``cloudformation.engine.resume()`` once the server can answer, and
-    ``cloudformation.engine.stop()`` before it ends. ``keys`` finds an access key by its id.
-    """
+    """The account's parts: its state, its services and the pipeline in front of them."""
 
     state: State
     pipeline: Pipeline
@@ -50,10 +46,7 @@ class Inside(msgspec.Struct, frozen=True):
 def assemble(
     state: State, log: DecisionLog | None = None, step_seconds: float = STEP_SECONDS
 ) -> Inside:
-    """All services on this state, with the pipeline in front of them.
-
-    ``step_seconds`` is how long CloudFormation takes for each half of a resource.
-    """
+    """``step_seconds`` is how long CloudFormation takes for each half of a resource."""
     judge, log = Judge(), log or DecisionLog()
 
     def find_key(access_key_id: str) -> KeyRecord | None:  # as the rest of AWS sees it
@@ -73,11 +66,7 @@ def assemble(
 
 
 class EmbeddedAccount:
-    """The account that the server serves: its state, saved in one file, and its parts.
-
-    A reset replaces ``inside``. ``rehearsal`` is the current one, if any; ``marked`` is the
-    snapshot that the verb ``mark`` took.
-    """
+    """The account that the server serves, saved in one file. A reset replaces ``inside``."""
 
     rehearsal: Rehearsal | None = None
     marked: Snapshot | None = None
@@ -94,7 +83,6 @@ class EmbeddedAccount:
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """The instance, the learner's account and region, and the rehearsal, if any."""
         settings = self.inside.state.snapshot.settings
         return {
             "instance": settings.instance,
@@ -107,13 +95,11 @@ class EmbeddedAccount:
         return (self.rehearsal or self.inside.pipeline).handle(request)
 
     def warm_up(self) -> None:
-        """Load the services' models and S3's request patterns. Requests may come meanwhile."""
         for service in operations.SERVICES:
             operations.names(service)
         address.candidates()
 
     def reset(self) -> None:
-        """Begin with a new, empty account. The old one and its keys are gone."""
         self._leave()
         self._store.clear()
         self._enter(State(Snapshot(), self._store))

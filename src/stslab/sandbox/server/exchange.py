@@ -1,7 +1,7 @@
 """Export and import of embedded accounts, as files in the format of ``state.archive``.
 
-Only its owner can read an exported file. An imported account gets a new instance id, so that
-runs of the account it replaced know that their things are gone. All else stays, its keys too.
+An imported account gets a new instance id, so that runs of the one it replaced know that their
+things are gone.
 """
 
 import tempfile
@@ -66,7 +66,6 @@ def put_in(folder: Path, read: archive.Archive, *, renamed: bool = True) -> clie
 
 
 def _write(path: Path, read: archive.Archive, *, renamed: bool) -> None:
-    """Write an archive's account as an account file; ``renamed`` gives it a new instance id."""
     settings = read.account.settings
     settings = replace(settings, instance=new_instance()) if renamed else settings
     records = (*read.account.records(), settings)

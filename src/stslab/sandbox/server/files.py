@@ -11,15 +11,14 @@ from stslab.home import lock
 Json = Mapping[str, Any]
 """A JSON object."""
 ACCOUNT_FILE = "account.sqlite"
-TOKEN_HEADER = "X-Stslab-Control"  # noqa: S105 - a header's name
+TOKEN_HEADER = "x-stslab-control"  # noqa: S105 - a header's name
 PAUSE = 0.02  # seconds between two looks
 
 
 class Files:
     """The paths in the account's folder.
 
-    The server holds ``server_lock`` as long as it lives; the file has its process id. A command
-    holds ``start_lock`` while it starts or stops a server.
+    The server holds ``server_lock`` as long as it lives; the file has its process id.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,14 +31,13 @@ class Files:
         self.log = folder / "server.log"
         self.port = folder / "last.port"
 
-
-def read_json(path: Path) -> Json | None:
-    """The JSON object in a file; None if the file can't be read or holds anything else."""
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
+    def known(self) -> Json:
+        """What ``server.json`` says; empty if it can't be read."""
+        try:
+            content = json.loads(self.server.read_text())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
 
 
 def read_number(path: Path) -> int:

@@ -1,8 +1,7 @@
 """The embedded account's server process: one per folder, detached from its starter.
 
-It holds ``server.lock`` as long as it lives, reports on standard output when it is ready, and
-writes ``server.json`` for later commands. It ends on the verb ``stop``, on SIGTERM or SIGINT,
-or after a time without a request (two hours by default).
+It reports on standard output when it is ready, and writes ``server.json`` for later commands. It
+ends on the verb ``stop``, on SIGTERM or SIGINT, or after a time without a request.
 """
 
 import faulthandler
@@ -25,9 +24,9 @@ from stslab.errors import SandboxError
 from stslab.home import in_the_place_of
 from stslab.sandbox.api.faults import where
 from stslab.sandbox.server import verbs
-from stslab.sandbox.server.control import Answer, ControlRequest, Verb, admitted, without_token
+from stslab.sandbox.server.control import Answer, ControlRequest, Verb, admitted
 from stslab.sandbox.server.embedded import EmbeddedAccount
-from stslab.sandbox.server.files import Files, lock_within, read_number
+from stslab.sandbox.server.files import TOKEN_HEADER, Files, lock_within, read_number
 from stslab.sandbox.server.server import HOST, SandboxServer
 
 _OTHER_SECONDS = 0.5
@@ -134,20 +133,18 @@ class _Process:
         server = SandboxServer(
             lambda request: (
                 admitted(request, self._token, self._verbs)
-                or self._account.handle(without_token(request))
+                or self._account.handle(request.without({TOKEN_HEADER}))
             ),
             wanted if self._port or _is_free(wanted) else 0,
-            refuse=lambda head: self._account.inside.pipeline.refuse(without_token(head)),
+            refuse=lambda head: self._account.inside.pipeline.refuse(head.without({TOKEN_HEADER})),
         )
         try:
             server.prepare()
         except OSError as error:
             cause = error.__cause__ or error.__context__ or error
             why = getattr(cause, "strerror", None) or "another program uses it"
-            raise SandboxError(
-                f"Port {wanted} can't be used: {why}.",
-                "Choose another one, or none: stslab sandbox start",
-            ) from error
+            hint = "Choose another one, or none: stslab sandbox start"
+            raise SandboxError(f"Port {wanted} can't be used: {why}.", hint) from error
         return server
 
     def _facts(self) -> Answer:
@@ -160,13 +157,11 @@ class _Process:
             "version": __version__,
         }
 
-    def _stop(self, request: ControlRequest) -> Answer:
-        _require_post(request)
+    def _stop(self, _: ControlRequest) -> Answer:
         self._end.set()
         return {"stopping": True}
 
-    def _reset(self, request: ControlRequest) -> Answer:
-        _require_post(request)
+    def _reset(self, _: ControlRequest) -> Answer:
         self._account.reset()
         self._announce()
         return self._facts()
@@ -182,12 +177,12 @@ class _Process:
                 file.write_text(text)
 
     def _warm_up(self) -> None:
-        """Warm up after a second, so that the first requests don't have to wait for it."""
-        if not self._end.wait(_SECONDS_UNTIL_WARM):
-            try:
-                self._account.warm_up()
-            except Exception as error:  # noqa: BLE001 - requests that need it report the error
-                log.error("warming up failed\n%s", where(error))  # noqa: TRY400 - no values in the log
+        if self._end.wait(_SECONDS_UNTIL_WARM):  # so that the first requests don't wait for it
+            return
+        try:
+            self._account.warm_up()
+        except Exception as error:  # noqa: BLE001 - requests that need it report the error
+            log.error("warming up failed\n%s", where(error))  # noqa: TRY400 - no values in the log
 
     def _wait(self) -> None:
         while not self._end.is_set():
@@ -196,11 +191,6 @@ class _Process:
                 log.info("no request for %d seconds", self._idle)
                 return
             self._end.wait(min(left, _LONGEST_PAUSE))
-
-
-def _require_post(request: ControlRequest) -> None:
-    if request.method != "POST":
-        raise SandboxError("This control verb needs a POST request.")
 
 
 def _is_free(port: int) -> bool:
@@ -212,7 +202,7 @@ def _is_free(port: int) -> bool:
 
 
 class _Log(logging.handlers.RotatingFileHandler):
-    """A log of bounded size, which also takes everything written to standard error."""
+    """It also takes everything written to standard error."""
 
     def doRollover(self) -> None:  # noqa: N802 - logging's name
         super().doRollover()

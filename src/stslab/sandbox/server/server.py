@@ -1,8 +1,7 @@
 """The embedded account's HTTP server: cheroot's connections and threads, our own strict parser.
 
-It listens on 127.0.0.1 only, and answers only requests whose Host names this server, which
-stops DNS rebinding. The application gets each request whole. An exception in the application
-becomes AWS's InternalFailure; the log gets the lines that led to it, without values.
+It listens on 127.0.0.1 only, and answers only requests whose Host names this server, which stops
+DNS rebinding.
 """
 
 import dataclasses
@@ -16,8 +15,8 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from html import escape
 
 from cheroot import server as cheroot
@@ -36,9 +35,8 @@ _HEAD_SECONDS, _BODY_SECONDS = 5, 20
 _SLOWEST = 1024 * 1024  # bytes a second
 # For a larger body, ``refuse`` first sees the request's head.
 _SMALL = 1024 * 1024
-# How many bodies larger than ``_LARGE`` may be in memory at once, and how many may wait.
-_LARGE = 8 * 1024 * 1024
-_LARGE_AT_ONCE, _LARGE_WAITING = 4, 16
+# How many bodies larger than ``_LARGE`` may be in memory at once. Others wait a little.
+_LARGE, _LARGE_AT_ONCE, _WAIT = 8 * 1024 * 1024, 4, 1
 # How long a client may take to send or receive the next bytes, or to send the next request.
 _TIMEOUT = 20
 _CONNECTIONS = 512
@@ -46,6 +44,8 @@ _BACKLOG = 128
 _NO_BODY = {204, 304}
 _DRAINED = 8 * 1024 * 1024
 _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER with zero seconds
+_LINES = re.compile(r"[\r\n]")
+_BUCKET_HOST = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.localhost").fullmatch
 
 Application = Callable[[HttpRequest], ApiResponse]
 Refuse = Callable[[HttpRequest], ApiResponse | None]
@@ -53,11 +53,10 @@ log = logging.getLogger(__name__)
 
 
 class SandboxServer(cheroot.HTTPServer):
-    """An HTTP server on a loopback port that calls an application.
+    """An HTTP server on a loopback port that calls an application; ``port`` 0 takes any free one.
 
-    ``port`` 0 takes any free one. ``refuse`` gets the head of a request with a large body, and
-    returns the answer, or None to have the body read. ``bind()`` listens; ``serve()`` answers
-    until ``stop()``.
+    ``refuse`` gets the head of a request with a large body, and returns the answer, or None to have
+    the body read.
     """
 
     timeout = _TIMEOUT
@@ -74,7 +73,7 @@ class SandboxServer(cheroot.HTTPServer):
         super().__init__((HOST, port), gateway=None, minthreads=threads)
         self.requests = _Workers(self, min=threads, max=_MOST_THREADS)
         self.ConnectionClass = _Connection
-        self.large_bodies = _Room()
+        self.large_bodies = threading.BoundedSemaphore(_LARGE_AT_ONCE)
         self.refuse = refuse
         self._application = application
         self._busy = 0
@@ -153,7 +152,7 @@ class SandboxServer(cheroot.HTTPServer):
 
 
 class _Workers(threadpool.ThreadPool):
-    """A thread pool that grows without waiting for its new threads to run."""
+    """It grows without waiting for its new threads to run."""
 
     _threads: list[threadpool.WorkerThread]
     _spawn_worker: Callable[[], threadpool.WorkerThread]
@@ -165,32 +164,6 @@ class _Workers(threadpool.ThreadPool):
     def crowded(self) -> bool:
         """Whether requests wait and no more workers may be started."""
         return self.qsize > 0 and len(self._threads) >= self.max
-
-
-class _Room:
-    """Limits the large bodies in memory, and those that wait, since they hold workers."""
-
-    def __init__(self) -> None:
-        self._free = threading.BoundedSemaphore(_LARGE_AT_ONCE)
-        self._waiting = threading.BoundedSemaphore(_LARGE_WAITING)
-
-    @contextmanager
-    def for_one(self, length: int) -> Iterator[bool]:
-        """Hold room for a body of so many bytes; yields False if there is none."""
-        if length <= _LARGE:
-            yield True
-            return
-        entered = self._free.acquire(blocking=False)
-        if not entered and self._waiting.acquire(blocking=False):
-            try:
-                entered = self._free.acquire(timeout=_TIMEOUT)
-            finally:
-                self._waiting.release()
-        try:
-            yield entered
-        finally:
-            if entered:
-                self._free.release()
 
 
 class _Request(cheroot.HTTPRequest):
@@ -217,19 +190,17 @@ class _Request(cheroot.HTTPRequest):
         if length > MAX_BODY:
             sizes = {"ProposedSize": length, "MaxSizeAllowed": MAX_BODY}
             refusal = _fault(self._request(), faults.fault("EntityTooLarge", extra=sizes))
-        if refusal is not None:
-            self._leave_unread(refusal)
-            return
-        with self.server.large_bodies.for_one(length) as there_is_room:
-            if there_is_room:
+        if refusal is None and length <= _LARGE:
+            self._respond(length)
+        elif refusal is None and self.server.large_bodies.acquire(timeout=_WAIT):
+            try:
                 self._respond(length)
-            else:
-                self._leave_unread(_fault(self._request(), faults.fault("SlowDown")))
-
-    def _leave_unread(self, response: ApiResponse) -> None:
-        self.close_connection = True
-        self._send(response)
-        self._drain()
+            finally:
+                self.server.large_bodies.release()
+        else:
+            self.close_connection = True  # the body is left unread
+            self._send(refusal or _fault(self._request(), faults.fault("SlowDown")))
+            self._drain()
 
     def _respond(self, length: int) -> None:
         try:
@@ -285,11 +256,15 @@ class _Request(cheroot.HTTPRequest):
             self.conn.rfile.drain(_DRAINED, seconds=1)
 
 
+def _stream(sock: socket.socket, mode: str, _size: int) -> "SocketReader | SocketWriter":
+    return SocketReader(sock) if "r" in mode else SocketWriter(sock)
+
+
 class _Connection(cheroot.HTTPConnection):
     RequestHandlerClass = _Request
 
     def __init__(self, server: SandboxServer, sock: socket.socket, _makefile: object) -> None:
-        super().__init__(server, sock, makefile=stream)
+        super().__init__(server, sock, makefile=_stream)
         self._resetting = False
         self.rfile.crowded = server.requests.crowded
 
@@ -303,18 +278,13 @@ class _Connection(cheroot.HTTPConnection):
             super()._close_kernel_socket()  # type: ignore[misc] # cheroot has no types
 
 
-_LINES = re.compile(r"[\r\n]")
-_BUCKET_HOST = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.localhost").fullmatch
-
-
 def _fault(request: HttpRequest, fault: ApiFault, request_id: str = "") -> ApiResponse:
     """The server's own error, in the format of the service that the request addresses."""
     request_id = request_id or secrets.token_hex(8).upper()
     return serialize.fault(addressed_service(request), fault, request_id, request)
 
 
-# -- a connection's reader and writer -------------------------------------------------------------
-# cheroot's own read byte by byte in Python, and copy an answer for each packet.
+# cheroot's own reader and writer read byte by byte in Python, and copy an answer for each packet.
 
 _RECEIVE = 64 * 1024
 _LOOK_SECONDS = 1.0  # how often a slow reader checks whether other requests need its worker
@@ -339,11 +309,9 @@ class SocketReader:
         self._end = self._began + seconds
 
     def has_data(self) -> bool:
-        """Whether bytes of the next request are in the buffer."""
         return bool(self._buffer)
 
     def readline(self, size: int, /) -> bytes:
-        """Read a line with its line feed: ``size`` bytes at most, fewer at the stream's end."""
         seen = 0
         while (end := self._buffer.find(b"\n", seen, size)) < 0:
             seen = len(self._buffer)
@@ -368,7 +336,6 @@ class SocketReader:
             self._buffer.clear()
 
     def close(self) -> None:
-        """Clear the buffer; the connection closes the socket."""
         self._buffer.clear()
 
     def _receive(self, size: int = _RECEIVE) -> bool:
@@ -407,8 +374,3 @@ class SocketWriter:
             for start in range(0, len(content), _SEND):
                 self._sock.sendall(view[start : start + _SEND])
         self.bytes_written += len(content)
-
-
-def stream(sock: socket.socket, mode: str, _size: int) -> SocketReader | SocketWriter:
-    """A reader or writer for cheroot's ``makefile``."""
-    return SocketReader(sock) if "r" in mode else SocketWriter(sock)

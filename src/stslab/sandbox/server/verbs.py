@@ -1,7 +1,4 @@
-"""The control verbs of the embedded account, which stslab's commands use beside AWS's API.
-
-What only some verbs need (certificates, XML) is imported when it is first used.
-"""
+"""The control verbs of the embedded account, which stslab's commands use beside AWS's API."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -32,13 +29,12 @@ from stslab.sandbox.state.identities import IdentityProvider, MfaDevice, Session
 from stslab.sandbox.state.snapshot import Account
 from stslab.vocabulary import Gate
 
+T = TypeVar("T")
+
 
 def of(account: Holder) -> dict[str, Verb]:
     """Every verb by its name, for this account."""
     return {name: partial(verb, account) for name, verb in _VERBS.items()}
-
-
-T = TypeVar("T")
 
 
 def _read(request: ControlRequest, kind: type[T]) -> T:
@@ -50,8 +46,6 @@ def _read(request: ControlRequest, kind: type[T]) -> T:
 
 
 # -- keys, MFA codes, the clock, and whether all is saved ------------------------------------
-
-_FARTHEST = 3650 * 24 * 3600.0
 
 
 def _key_of(user: str, account: Holder, request: ControlRequest) -> Answer:
@@ -71,10 +65,7 @@ def _key_of(user: str, account: Holder, request: ControlRequest) -> Answer:
 
 
 def _key(account: Holder, request: ControlRequest) -> Answer:
-    """The facts about the key ``?id=``: known, active, temporary, owner, expiry; not its secret.
-
-    For a session whose role was deleted: not known, and the role's name.
-    """
+    """The facts about the key ``?id=``. For a session whose role was deleted: the role's name."""
     key, inside = request.arguments.get("id", ""), account.inside
     record = inside.keys(key)
     if record is None:
@@ -93,7 +84,7 @@ def _key(account: Holder, request: ControlRequest) -> Answer:
 def _end_session(account: Holder, request: ControlRequest) -> Answer:
     """End the session of ``{"key": …}`` now."""
     key, view = str(request.body.get("key", "")), account.inside.state.snapshot
-    session = next((one for one in view.everywhere(Session) if one.key == key), None)
+    session = view.get(Session, identifiers.account_of_key(key) or "", key)
     if session is None:
         raise SandboxError(f"There is no session with the key {key!r}.")
     with account.inside.state.transaction() as tx:
@@ -126,7 +117,7 @@ def _clock(account: Holder, request: ControlRequest) -> Answer:
         with state.transaction() as tx:
             moved = tx.settings.clock_offset + body.seconds
             offset = moved if body.offset is None else body.offset
-            if not abs(offset) <= _FARTHEST:
+            if not abs(offset) <= 3650 * 24 * 3600:
                 raise SandboxError("The clock can be moved by ten years at most.")
             tx.put(msgspec.structs.replace(tx.settings, clock_offset=offset))
     view = state.snapshot
@@ -135,30 +126,23 @@ def _clock(account: Holder, request: ControlRequest) -> Answer:
 
 # -- how a call would be decided, without making it: for the access table and predictions ----
 
-MOST_CALLS = 50
-
 
 class _Call(msgspec.Struct):
-    """One call. ``proof``: the fingerprint of the credentials to sign with, or empty."""
-
     key: str
     service: str
     operation: str
     params: dict[str, Any]
-    proof: str = ""
+    proof: str = ""  # the fingerprint of the credentials to sign with
 
 
 class _Calls(msgspec.Struct):
     """A list of 1 to 50 calls, each with a key, a service, an operation and params."""
 
-    calls: Annotated[list[_Call], msgspec.Meta(min_length=1, max_length=MOST_CALLS)]
+    calls: Annotated[list[_Call], msgspec.Meta(min_length=1, max_length=50)]
 
 
 def would(inside: Inside, request: ControlRequest) -> Answer:
-    """How the last of ``{"calls": [{"key", "service", "operation", "params"}, …]}`` is decided.
-
-    The calls are carried out in order on a fork of the account, which is then discarded.
-    """
+    """How the last of the calls is decided, after the others, on a fork of the account."""
     *before, last = _read(request, _Calls).calls
     wanted, signed = _signed(inside, last)
     refused: Answer = {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], "fault": ""}
@@ -167,8 +151,7 @@ def would(inside: Inside, request: ControlRequest) -> Answer:
     earlier = [_signed(inside, call) for call in before]
     made = [one for one, valid in earlier if one and valid]
     decisions, fault, accepted = inside.pipeline.would([*made, wanted])
-    verdict = _verdict(decisions, fault)
-    return verdict if signed and accepted else {**verdict, **refused}
+    return {**_verdict(decisions, fault), **({} if signed and accepted else refused)}
 
 
 def _signed(inside: Inside, call: _Call) -> tuple[Would | None, bool]:
@@ -226,10 +209,9 @@ class _Rehearsal(msgspec.Struct):
 
 
 def _rehearse(account: Holder, request: ControlRequest) -> Answer:
-    """GET: the state of the rehearsal. POST: start, change or end one.
+    """GET: the state of the rehearsal. POST: ``spec`` starts one in place of any other, or ends it.
 
-    ``spec`` starts one in place of any other; null ends it. A fault makes a call fail: with
-    ``"at": 2`` the second such call from now, and ``times`` in a row.
+    A fault makes a call fail: with ``"at": 2`` the second such call from now, ``times`` in a row.
     """
     body = _read(request, _Rehearsal)
     if request.method == "POST" and body.spec is not msgspec.UNSET:
@@ -240,9 +222,8 @@ def _rehearse(account: Holder, request: ControlRequest) -> Answer:
     current = account.rehearsal
     if request.method == "POST" and body.faults is not msgspec.UNSET:
         if current is None:
-            raise SandboxError(
-                "There is no rehearsal.", "Start one: stslab sandbox start --rehearse"
-            )
+            hint = "Start one: stslab sandbox start --rehearse"
+            raise SandboxError("There is no rehearsal.", hint)
         current.faults.script(body.faults)
     if current is None:
         return {"spec": None}
@@ -284,10 +265,9 @@ def _token(account: Holder, request: ControlRequest) -> Answer:
 
 
 def _issuer(account: Holder, request: ControlRequest) -> Answer:
-    """An issuer (the account's own by default): configuration, public keys, certificates.
+    """An issuer; POST ``{"issuer": …, "certificate": …}`` first gives its server another one.
 
-    POST ``{"issuer": …, "certificate": …}`` first gives its server another certificate; see
-    :data:`stslab.sandbox.federation.oidc.issuers.KINDS`.
+    See :data:`stslab.sandbox.federation.oidc.issuers.KINDS`.
     """
     from stslab.sandbox.federation.oidc import issuers
     from stslab.sandbox.federation.oidc.certificates import described, thumbprint
@@ -339,12 +319,7 @@ class _Assertion(msgspec.Struct):
 
 
 def _assertion(account: Holder, request: ControlRequest) -> Answer:
-    """Mint ``{"issuer": …, "role": ARN, "provider": ARN, "session_name": …, "attributes": {…}}``.
-
-    ``subject``, ``subject_format``, ``recipient``, ``audience``, ``seconds`` (how long it is
-    valid) and ``session_seconds`` may be given too. An attribute has its whole name or a short
-    one, such as ``PrincipalTag:Team`` or ``eduPersonAffiliation``.
-    """
+    """Mint an assertion. An attribute has its whole name or a short one (``PrincipalTag:Team``)."""
     body = _read(request, _Assertion)
     provider = _provider(account, request)
     from stslab.sandbox.federation.saml import minting
