@@ -133,7 +133,7 @@ _YOUNGER = SUB_RESOURCES - set(HmacV1Auth.QSAOfInterest)
 
 
 def _is_no_credential(name):
-    reserved = {"Signature", "Expires", *_YOUNGER}
+    reserved = {"Signature", "Expires", "content-md5", "content-type", *_YOUNGER}
     return not name.lower().startswith("x-amz-") and name not in reserved
 
 

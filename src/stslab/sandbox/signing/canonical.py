@@ -222,7 +222,7 @@ def plain_request(request: HttpRequest, version: Literal["AWS4-HMAC-SHA256", "AW
         lower = name.lower()
         if name in _PARAMETERS[version]:
             continue
-        if lower.startswith("x-amz-") or (version == "AWS" and lower in _V2_HEADERS):
+        if lower.startswith("x-amz-") or (version == "AWS" and name in _V2_HEADERS):
             if lower not in sent and not lower.startswith(_ONLY_HEADERS):
                 headers.append((lower, value))
             continue
