@@ -4,7 +4,7 @@ It uses no network and no files; calls are signed, decided and answered as alway
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,7 +24,6 @@ from stslab.lab.model import Lab
 from stslab.lesson import verdict
 from stslab.lesson.faults import Faults
 from stslab.lesson.verdict import Verdict
-from stslab.policy import Decision
 from stslab.policy.decision import refusal
 from stslab.runner.calls.calls import Calls
 from stslab.runner.events import Event
@@ -234,13 +233,8 @@ class _Reasons(DecisionLog):
         super().__init__()
         self.reasons: dict[str, Reason] = {}
 
-    def record(
-        self,
-        now: datetime,  # noqa: ARG002 - the log's own signature
-        seen: Seen,
-        decisions: Sequence[Decision],
-        fault: ApiFault | None,  # noqa: ARG002
-    ) -> None:
+    def record(self, _now: datetime, seen: Seen, _fault: ApiFault | None) -> None:
+        decisions = seen.api.decisions if seen.api else ()
         refusals = [refusal(decision) for decision in decisions if not decision.allowed]
         gates = dict.fromkeys(gate for each in refusals for gate in each.gates)
         keys = dict.fromkeys(key for each in refusals for key in each.keys)

@@ -10,7 +10,7 @@ import secrets
 LEARNER = "111122223333"
 PARTNER = "444455556666"
 REGION = "us-east-1"
-TOOLBOX = "iam-toolbox"  # the service that tells of denied requests
+TOOLBOX_PATH = "/authorization-details/"  # of IAM Toolbox, which speaks JSON
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ACCOUNT_OFFSET = 1 << 39

@@ -114,7 +114,7 @@ class ApiRequest(msgspec.Struct, frozen=True):
 
     ``account`` is the one that the call acts on. ``now`` is aware, UTC. ``via`` lists the services
     that make the call in the caller's name (``aws:CalledVia``), first to last. ``authenticated`` is
-    None for a call that a service makes.
+    None for a call that a service makes. ``decisions`` are those made so far, for the log.
     """
 
     service: str
@@ -128,6 +128,7 @@ class ApiRequest(msgspec.Struct, frozen=True):
     now: datetime
     via: tuple[str, ...] = ()
     authenticated: Authenticated | None = None
+    decisions: list[Decision] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,5 +385,4 @@ def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
         message = message.replace(f" on resource: {need.resource}", resource, 1)
     if request.service == "iam" and request.authenticated and request.operation not in _WITHOUT_ID:
         message += _DETAILS.format(identifiers.authorization_id())
-    code = "AccessDeniedException" if request.service == identifiers.TOOLBOX else "AccessDenied"
-    return ApiFault(code, message, headers=need.headers)
+    return ApiFault("AccessDenied", message, headers=need.headers)

@@ -10,8 +10,7 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 
 from stslab.sandbox.api import faults
-from stslab.sandbox.api.identifiers import TOOLBOX
-from stslab.sandbox.api.model import ApiFault, Params
+from stslab.sandbox.api.model import Params
 
 Shape = Any
 """A shape of botocore, which is untyped."""
@@ -67,7 +66,7 @@ def check(service: str, name: str, params: Params) -> None:
     if problems:
         plural = "s" if len(problems) > 1 else ""
         message = f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}"
-        raise ApiFault("ValidationException" if service == TOOLBOX else "ValidationError", message)
+        raise faults.invalid(message)
 
 
 _OF_IAM = {

@@ -10,7 +10,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.identifiers import TOOLBOX
+from stslab.sandbox.api.identifiers import TOOLBOX_PATH
 from stslab.sandbox.api.model import Answer, ApiFault, ApiResponse, HttpRequest, Pairs
 from stslab.sandbox.api.operations import Shape
 
@@ -56,18 +56,15 @@ def result(service: str, operation: str, answer: Answer, request_id: str) -> Api
     """The response of a call that succeeded, in the protocol of the service."""
     if service == "s3":
         return _rest(operation, answer, request_id)
-    kind, ids = XML, request_ids(service, request_id)
-    if service == TOOLBOX:
-        kind, text = "application/json", json.dumps(answer)
-    else:
-        shape = operations.operation(service, operation).output_shape
-        wrapper = shape.serialization.get("resultWrapper", f"{operation}Result") if shape else ""
-        body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>" if shape is not None else ""
-        text = (
-            f"<{operation}Response{_namespace(service)}>{body}<ResponseMetadata>"
-            f"<RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
-        )
-    return ApiResponse(200, (("Content-Type", kind), *ids), text.encode())
+    shape = operations.operation(service, operation).output_shape
+    wrapper = shape.serialization.get("resultWrapper", f"{operation}Result") if shape else ""
+    body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>" if shape is not None else ""
+    text = (
+        f"<{operation}Response{_namespace(service)}>{body}<ResponseMetadata>"
+        f"<RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
+    )
+    headers = (("Content-Type", XML), *request_ids(service, request_id))
+    return ApiResponse(200, headers, text.encode())
 
 
 def _rest(operation: str, answer: Answer, request_id: str) -> ApiResponse:
@@ -215,8 +212,9 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
     if http.method == "HEAD" or (service == "s3" and not (problem.message or problem.extra)):
         kinds = (("Content-Type", S3_XML),) if problem.message else ()
         return ApiResponse(problem.status, (*kinds, *headers))
-    is_json = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")
-    if service not in operations.SERVICES and (is_json or http.path != "/"):
+    other = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")
+    is_json = service not in operations.SERVICES and (other or http.path != "/")
+    if is_json or (service == "iam" and http.path.startswith(TOOLBOX_PATH)):
         body = json.dumps({"__type": problem.code, "message": problem.message})
         kind, headers = _AMZ_JSON, (("x-amzn-errortype", problem.code), *headers)
     elif service == "s3":

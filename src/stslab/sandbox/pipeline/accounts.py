@@ -1,7 +1,6 @@
 """The records of a new embedded account: two AWS accounts, each with a root user and an admin.
 
-The administrator is named ``admin``, and has AdministratorAccess and an access key. As in AWS,
-each account has two service-linked roles.
+As in AWS, each account has two service-linked roles.
 """
 
 import secrets

@@ -1,17 +1,12 @@
-"""Finds the owner of an access key, and asks the policy engine what that caller may do.
-
-It gathers the caller's policies and the global condition keys. IAM User Guide, "AWS global
-condition context keys", says when each key is in the request's context.
-"""
+"""Finds the owner of an access key, and asks the policy engine what that caller may do."""
 
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-import msgspec
+from msgspec.structs import replace
 
 from stslab.policy import Decision, NamedPolicy, Policies, PolicyKind, Principal, Request, authorize
 from stslab.sandbox.api import faults, identifiers, policies
@@ -22,6 +17,7 @@ from stslab.sandbox.signing.signature import UNSIGNED_ACTIONS
 from stslab.sandbox.state.identities import AccessKey, Identity, LastUsed, Role, Session, User
 from stslab.sandbox.state.snapshot import Account, View
 from stslab.sandbox.state.state import Busy, Closed, State
+from stslab.vocabulary import LATEST
 
 
 def root_caller(account: Account, access_key_id: str = "") -> Caller:
@@ -36,10 +32,7 @@ def user_caller(user: User, access_key_id: str = "") -> Caller:
 
 
 def lookup(view: View, access_key_id: str) -> KeyRecord | None:
-    """The access key with this id, even if inactive or expired.
-
-    None if there is no such key, or the role or user that it was issued for was deleted.
-    """
+    """The key, even if inactive or expired; None: there is none, or its owner was deleted."""
     account = view.get(Account, identifiers.account_of_key(access_key_id) or "", "")
     if account is None:
         return None
@@ -47,10 +40,12 @@ def lookup(view: View, access_key_id: str) -> KeyRecord | None:
     if key is None:
         session = view.get(Session, account.account, access_key_id)
         return None if session is None else _of_session(view, session)
-    user = view.get(User, key.account, key.user) if key.user else None
-    if key.user and user is None:
+    if not key.user:
+        caller = root_caller(account, key.key)
+    elif user := view.get(User, key.account, key.user):
+        caller = user_caller(user, key.key)
+    else:
         return None
-    caller = user_caller(user, key.key) if user else root_caller(account, key.key)
     return KeyRecord(access_key_id, key.secret_access_key, caller, key.active)
 
 
@@ -101,10 +96,7 @@ _ONLY: Mapping[str, frozenset[str]] = {
 
 
 def check_session(caller: Caller, service: str, operation: str) -> None:
-    """Refuse, as AWS does, operations that temporary credentials may never call.
-
-    IAM User Guide, "Comparing AWS STS credentials" (Requesting temporary security credentials).
-    """
+    """Refuse what such credentials may never call (IAM User Guide, "Comparing AWS STS ...")."""
     session = caller.session
     if session is None or operation in UNSIGNED_ACTIONS:
         return
@@ -136,7 +128,6 @@ class LastUses:
         self._minutes: dict[tuple[str, str, str], datetime] = {}
 
     def note(self, request: ApiRequest) -> None:
-        """Save that the request's key, or its role, was used now."""
         use = request.caller.access_key_id, request.service, request.region
         minute = request.now.replace(second=0, microsecond=0)
         if self._minutes.get(use) == minute:
@@ -155,41 +146,26 @@ class LastUses:
 def _to_put(view: View, request: ApiRequest) -> AccessKey | Role | None:
     """The key or role with its new last use; None if nothing has to be saved."""
     caller, session = request.caller, request.caller.session
-    used: AccessKey | Role | None = None
+    used: AccessKey | Role | User | None
     if session is None:
         used = view.get(AccessKey, caller.account, caller.access_key_id)
-    elif session.role_name:
-        role = issuer(view, session)
-        used = role if isinstance(role, Role) else None
-    if used is None:
+    else:
+        used = issuer(view, session)
+    if used is None or isinstance(used, User):
         return None
     now = LastUsed(request.now.replace(microsecond=0), request.region, request.service)
     before = used.last_used
     same = before is not None and (before.service, before.region) == (now.service, now.region)
     if before is not None and same and timedelta() <= request.now - before.at < _MINUTE:
         return None
-    return msgspec.structs.replace(used, last_used=now)
+    return replace(used, last_used=now)
 
 
 # -- decisions, for the pipeline and the services -------------------------------------------------
 
 
-_NOTES: ContextVar[list[Decision] | None] = ContextVar("notes", default=None)
-
-
-@contextmanager
-def noting() -> Iterator[list[Decision]]:
-    """The decisions that are made in the block, but not in another such block inside it."""
-    notes: list[Decision] = []
-    before = _NOTES.set(notes)
-    try:
-        yield notes
-    finally:
-        _NOTES.reset(before)
-
-
 class Judge:
-    """Decides whether requests are allowed, and notes the decisions for the log.
+    """Decides whether requests are allowed, and notes the decisions in them for the log.
 
     ``seen`` returns the state of IAM that the rest of AWS sees; in a rehearsal, an older one.
     """
@@ -211,18 +187,22 @@ class Judge:
             need.resource_account,
         )
         decision = authorize(asked, policies)
-        if (notes := _NOTES.get()) is not None:
-            notes.append(decision)
+        request.decisions.append(decision)
         return decision
 
 
 # -- the caller's identity-based policies, boundaries and session policies ------------------
 
+_EVERYTHING = json.dumps(
+    {"Version": LATEST, "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+)
+
 
 def _policies_of(view: View, caller: Caller) -> Policies:
     session = caller.session
     if caller.kind == "Root" or (session and session.issuer_id == session.account):
-        own = _of_root(caller.account)
+        root = named(f"root user of {caller.account}", _EVERYTHING, PolicyKind.IDENTITY)
+        own = Policies(identity=(root,))
     elif session is not None:
         own = _policies_of_owner(view, issuer(view, session))
     else:
@@ -239,11 +219,7 @@ def _policies_of(view: View, caller: Caller) -> Policies:
 
 
 def _policies_of_owner(view: View, owner: User | Role | None) -> Policies:
-    """The policies of a user and its groups, or of a role; empty if it was deleted.
-
-    IAM User Guide, "Policies and permissions in IAM".
-    """
-    if owner is None:
+    if owner is None:  # it was deleted
         return Policies()
     groups = lookups.groups_of(view, owner) if isinstance(owner, User) else []
     identity = tuple(policy for holder in (owner, *groups) for policy in _own(view, holder))
@@ -253,12 +229,6 @@ def _policies_of_owner(view: View, owner: User | Role | None) -> Policies:
         name = f"permissions boundary {owner.boundary}"
         boundaries = () if text is None else (named(name, text, PolicyKind.BOUNDARY),)
     return Policies(identity=identity, boundaries=boundaries)
-
-
-def _of_root(account: str) -> Policies:
-    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    text = json.dumps({"Version": "2012-10-17", "Statement": everything})
-    return Policies(identity=(named(f"root user of {account}", text, PolicyKind.IDENTITY),))
 
 
 def _own(view: View, owner: Identity) -> Iterator[NamedPolicy]:
@@ -277,14 +247,11 @@ _PRINCIPAL_TYPES: Mapping[str, str] = {"Root": "Account", "IAMUser": "User", "Se
 
 
 def _context(view: View, request: ApiRequest, resource_account: str | None) -> Keys:
-    """The global condition keys of a request for a resource of ``resource_account``.
-
-    ``aws:SecureTransport`` is true, since AWS's own endpoints use HTTPS.
-    """
+    """The global condition keys: IAM User Guide, "AWS global condition context keys"."""
     keys: Keys = {
         "aws:CurrentTime": iso(request.now),
         "aws:EpochTime": str(int(request.now.timestamp())),
-        "aws:SecureTransport": "true",
+        "aws:SecureTransport": "true",  # as at AWS's own endpoints
         "aws:ViaAWSService": "true" if request.via else "false",
     }
     if request.via:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from stslab.policy.decision import refusal
 from stslab.policy.request import PrincipalKind
 from stslab.redaction import redact
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Caller, HttpRequest
-from stslab.sandbox.pipeline.log_file import NAME, Event, newest_first
+from stslab.sandbox.pipeline.log_file import NAME, Event
 from stslab.sandbox.pipeline.naming import claimed
 
 MOST_DECISIONS = 20
@@ -51,11 +51,9 @@ class DecisionLog:
         self._file: int | None = None
         self._size = 0
 
-    def record(
-        self, now: datetime, seen: Seen, decisions: Sequence[Decision], fault: ApiFault | None
-    ) -> None:
+    def record(self, now: datetime, seen: Seen, fault: ApiFault | None) -> None:
         """Log one request with its decisions and its error, if any."""
-        event = _event(now, seen, fault)
+        event, decisions = _event(now, seen, fault), seen.api.decisions if seen.api else []
         event["userIdentity"] = _federated(decisions) or event["userIdentity"]
         if len(decisions) > MOST_DECISIONS:  # DeleteObjects makes 1,000
             refused = [one for one in decisions if not one.allowed]
@@ -63,9 +61,6 @@ class DecisionLog:
         event["decisions"] = [_decision(one) for one in decisions]
         with self._lock:
             self.append(event)
-
-    def newest_first(self) -> Iterator[Event]:
-        return newest_first(self._path.parent) if self._path else iter(())
 
     def close(self) -> None:
         with self._lock:
@@ -127,7 +122,6 @@ def _short(value: object) -> object:
 
 
 def _claimed(http: HttpRequest) -> dict[str, object]:
-    """The identity of a request that was not authenticated: the access key id that it names."""
     credential = http.argument("X-Amz-Credential") or http.argument("AWSAccessKeyId")
     claimed = f"Credential={credential}/" if credential else http.header("Authorization")
     found = _CLAIMED_KEY.search(claimed)
@@ -148,11 +142,7 @@ def _identity(caller: Caller, via: tuple[str, ...]) -> dict[str, object]:
 
 
 def _federated(decisions: Sequence[Decision]) -> dict[str, object]:
-    """The identity in a valid token or assertion of an identity provider; empty without one.
-
-    "CloudTrail userIdentity element", "Values for AWS STS APIs with SAML and web identity
-    federation".
-    """
+    """The identity in a valid token or assertion of an identity provider; empty without one."""
     requests = (one.request for one in decisions)
     request = next((r for r in requests if r.principal.kind == PrincipalKind.PROVIDER), None)
     if request is None:
@@ -182,8 +172,7 @@ def _decision(decision: Decision) -> dict[str, object]:
     }
     if decision.allowed:
         return logged
-    refused = {name: list(part) for name, part in refusal(decision)._asdict().items()}
-    logged["refused"] = refused
+    logged["refused"] = {name: list(part) for name, part in refusal(decision)._asdict().items()}
     policies = [(layer.kind, each.policy) for layer in decision.layers for each in layer.readings]
     if sum(len(policy.document.text()) for _, policy in policies) <= MOST_POLICIES:
         # With the policies, the decision can be made again from the log.

@@ -1,7 +1,6 @@
 """Reads the log's file, for commands, whether or not the sandbox runs. Standard library only.
 
-The file has one event a line, as :mod:`stslab.sandbox.pipeline.log` writes them. Lines that
-a crash or a full disk damaged are skipped.
+It has one event a line. Lines that a crash or a full disk damaged are skipped.
 """
 
 import json
@@ -64,34 +63,30 @@ class Tail:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
-        self._descriptor: int | None = None
+        self._file: BinaryIO | None = None
         self._rest = b""
 
     def read(self) -> list[Event]:
         """The events since the last call, oldest first."""
         events = self._more()
         try:
-            now = os.open(self._path, os.O_RDONLY)
+            if self._file and os.path.samestat(os.fstat(self._file.fileno()), self._path.stat()):
+                return events
+            replaced = self._path.open("rb")
         except FileNotFoundError:
-            return events
-        if self._descriptor is not None and os.path.sameopenfile(self._descriptor, now):
-            os.close(now)
             return events
         events += self._more()  # written before the file was replaced
         self.close()
-        self._descriptor, self._rest = now, b""
+        self._file, self._rest = replaced, b""
         return events + self._more()
 
     def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self._file:
+            self._file.close()
 
     def _more(self) -> list[Event]:
-        pieces = [self._rest]
-        while self._descriptor is not None and (piece := os.read(self._descriptor, 1 << 20)):
-            pieces.append(piece)
-        *lines, self._rest = b"".join(pieces).split(b"\n")
+        new = self._file.read() if self._file else b""
+        *lines, self._rest = (self._rest + new).split(b"\n")
         return list(_events(lines))
 
 

@@ -1,17 +1,13 @@
-"""Finds a request's operation and parameters.
-
-The signature names the service. The operation and each parameter come from one place;
-an ambiguous request is refused.
-"""
+"""Finds a request's operation and parameters; an ambiguous request is refused."""
 
 import re
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.identifiers import TOOLBOX
+from stslab.sandbox.api.identifiers import TOOLBOX_PATH
 from stslab.sandbox.api.model import ApiFault, HttpRequest, Pairs, Params
 from stslab.sandbox.api.operations import Shape
 from stslab.sandbox.s3.requests import address, params
@@ -21,34 +17,28 @@ _MAX_PAIRS = 10_000
 _CLAIMED_ACTION = re.compile(r"(?:^|&)Action=([A-Za-z]{1,64})(?:&|$)")
 
 
-_DETAILS = re.compile(r"/authorization-details/([^/]+)(/policy)?")
-
-
-def called(service: str, http: HttpRequest) -> str:
-    """The service of a request signed for ``service``: IAM Toolbox has paths of its own."""
-    known = service == "iam" and http.method == "GET" and _DETAILS.fullmatch(http.path)
-    return TOOLBOX if known else service
-
-
 def name(service: str, http: HttpRequest) -> tuple[str, Params]:
     """The operation and parameters of a request that was signed for ``service``.
 
     ApiFault: it names no operation, or is ambiguous (IAM API Reference, "Common Error Types").
     """
-    if service == TOOLBOX and (found := _DETAILS.fullmatch(http.path)):
-        named = f"GetRequestAuthorization{'Policy' if found[2] else 'Details'}"
-        return named, {"authorizationId": unquote(found[1])}
+    if service == "s3":
+        where = address.address(http)
+        operation = address.operation(http, where)
+        return operation, params.parse(operation, http, where)
     if service not in operations.SERVICES:
         raise ApiFault(
             "UnsupportedOperation",
             f"The embedded account does not implement the service {service}. "
             "It has iam, sts, s3 and cloudformation.",
         )
-    if service != "s3":
-        return _name_query(service, http)
-    where = address.address(http)
-    operation = address.operation(http, where)
-    return operation, params.parse(operation, http, where)
+    if service == "iam" and http.path.startswith(TOOLBOX_PATH):
+        raise ApiFault(
+            "UnsupportedOperation",
+            "The embedded account does not implement IAM Toolbox. It explains a denial with: "
+            "stslab why",
+        )
+    return _name_query(service, http)
 
 
 def claimed(service: str, http: HttpRequest) -> str:

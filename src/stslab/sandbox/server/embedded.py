@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.identifiers import LEARNER, REGION, TOOLBOX
+from stslab.sandbox.api.identifiers import LEARNER, REGION
 from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyLookup, KeyRecord, Service
 from stslab.sandbox.cloudformation.service import CloudFormation
 from stslab.sandbox.cloudformation.stacks.engine import STEP_SECONDS
@@ -29,7 +29,6 @@ from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
 from stslab.sandbox.sts.service import StsService
-from stslab.sandbox.why.details import Toolbox
 
 
 class Inside(msgspec.Struct, frozen=True):
@@ -60,7 +59,6 @@ def assemble(
         "sts": StsService(judge, lookups.managed_text, spend),
         "s3": S3Service(state, judge),
         "cloudformation": stacks,
-        TOOLBOX: Toolbox(log),
     }
     return Inside(state, pipeline, judge, find_key, services, stacks)
 

@@ -163,7 +163,7 @@ def _signed(inside: Inside, call: _Call) -> tuple[Would | None, bool]:
         return None, False
     ended = record.expires is not None and record.expires <= inside.state.now()
     signs = fingerprint(record.secret_access_key, record.session_token)
-    made = Would(record.caller, call.service, call.operation, call.params)
+    made = record.caller, call.service, call.operation, call.params
     return made, record.active and not ended and call.proof in ("", signs)
 
 
