@@ -12,18 +12,9 @@ from msgspec.structs import replace
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.iam import answers, aws_policies, lookups
-from stslab.sandbox.iam.answers import Members, Uses
-from stslab.sandbox.state.identities import (
-    AccessKey,
-    Group,
-    InstanceProfile,
-    ManagedPolicy,
-    MfaDevice,
-    OidcProvider,
-    Role,
-    SamlProvider,
-    User,
-)
+from stslab.sandbox.iam.answers import Members
+from stslab.sandbox.state import identities
+from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import Account, CredentialReport, Transaction, View
 
 _Detailed = User | Role | Group | ManagedPolicy
@@ -32,7 +23,9 @@ _TWELVE_DIGITS = re.compile(r"\d{12}")
 
 def get_account_summary(view: View, request: ApiRequest) -> Answer:
     account = request.account
-    uses = Uses.of(view, account)
+    attached, bounding = answers.uses_of(view, account)
+    devices = list(view.all(identities.MfaDevice, account))
+    providers = identities.OidcProvider, identities.SamlProvider
     counts = {
         "AccountAccessKeysPresent": int(bool(lookups.access_keys(view, account, None))),
         "AccountMFAEnabled": 0,
@@ -40,12 +33,12 @@ def get_account_summary(view: View, request: ApiRequest) -> Answer:
         "AccountSigningCertificatesPresent": 0,
         "GlobalEndpointTokenVersion": 1,
         "Groups": view.count(Group, account),
-        "InstanceProfiles": view.count(InstanceProfile, account),
-        "MFADevices": view.count(MfaDevice, account),
-        "MFADevicesInUse": sum(bool(one.enabled) for one in view.all(MfaDevice, account)),
+        "InstanceProfiles": view.count(identities.InstanceProfile, account),
+        "MFADevices": len(devices),
+        "MFADevicesInUse": sum(bool(one.enabled) for one in devices),
         "Policies": view.count(ManagedPolicy, account),
-        "PolicyVersionsInUse": len({*uses.attached, *uses.bounding}),
-        "Providers": view.count(OidcProvider, account) + view.count(SamlProvider, account),
+        "PolicyVersionsInUse": len({*attached, *bounding}),
+        "Providers": sum(view.count(kind, account) for kind in providers),
         "Roles": view.count(Role, account),
         "ServerCertificates": 0,
         "Users": view.count(User, account),
@@ -57,14 +50,15 @@ def get_account_summary(view: View, request: ApiRequest) -> Answer:
 def get_account_authorization_details(view: View, request: ApiRequest) -> Answer:
     """The pages run over all kinds of entities together. Of AWS's policies those in use count."""
     account, wanted = request.account, request.params.get("Filter")
-    uses = Uses.of(view, account)
-    used = {**uses.attached, **uses.bounding}
+    uses = answers.uses_of(view, account)
     found: dict[str, Iterable[_Detailed]] = {
         "User": view.all(User, account),
         "Role": view.all(Role, account),
         "Group": view.all(Group, account),
         "LocalManagedPolicy": view.all(ManagedPolicy, account),
-        "AWSManagedPolicy": (policy for policy in aws_policies.all() if policy.arn in used),
+        "AWSManagedPolicy": (
+            policy for policy in aws_policies.all() if any(policy.arn in used for used in uses)
+        ),
     }
     entries = [
         (kind, entity)
@@ -80,7 +74,7 @@ def get_account_authorization_details(view: View, request: ApiRequest) -> Answer
     return answer
 
 
-def _detail(view: View, uses: Uses, entity: _Detailed) -> tuple[str, Members]:
+def _detail(view: View, uses: answers.Uses, entity: _Detailed) -> tuple[str, Members]:
     """The list in the answer that has the entity, and the entity with all that it holds."""
     if isinstance(entity, ManagedPolicy):
         show = partial(answers.policy_version, entity, with_document=True)
@@ -144,7 +138,6 @@ Row = dict[str, str]
 
 
 def generate_credential_report(tx: Transaction, request: ApiRequest) -> Answer:
-    """The report is ready at once, and calls in the next four hours say so."""
     account = lookups.account(tx, request.account)
     if _is_recent(account.credential_report, request):
         return {"State": "COMPLETE"}

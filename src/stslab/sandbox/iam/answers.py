@@ -10,25 +10,17 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import msgspec
-
 from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import ApiRequest, Params, tag_list
 from stslab.sandbox.iam import lookups
-from stslab.sandbox.state.identities import (
-    Group,
-    Identity,
-    InstanceProfile,
-    ManagedPolicy,
-    PolicyVersion,
-    Role,
-    User,
-)
-from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.state import identities
+from stslab.sandbox.state.identities import Group, Identity, InstanceProfile, Role, User
+from stslab.sandbox.state.snapshot import Named, View
 
 Members = dict[str, Any]
-Pathed = Identity | InstanceProfile | ManagedPolicy
-P = TypeVar("P", bound=Pathed)
+Uses = tuple[Mapping[str, int], Mapping[str, int]]
+"""How often each managed policy is attached, and is a boundary, in an account, by ARN."""
+N = TypeVar("N", bound=Named)
 T = TypeVar("T")
 _DEFAULT_ITEMS = 100
 
@@ -37,10 +29,9 @@ _DEFAULT_ITEMS = 100
 
 
 def page(member: str, items: Sequence[T], params: Params, show: Callable[[T], object]) -> Members:
-    """The answer with one page of ``items``, in ``member``, as ``params`` ask for it.
+    """The answer with one page of ``items``, each converted by ``show``, in ``member``.
 
-    ``show`` converts an item, and is called for the items of this page only. The marker holds the
-    name of the last item, so that the next page skips nothing if that item is deleted meanwhile.
+    The marker holds the last item's name: the next page skips nothing if that item is deleted.
     Raises ValidationError for an invalid marker.
     """
     start = _start(params.get("Marker"), items)
@@ -73,18 +64,14 @@ def _name(item: object) -> str:
 
 
 def listed(
-    kind: type[P],
-    member: str,
-    show: Callable[[View, P], Members],
-    view: View,
-    request: ApiRequest,
+    kind: type[N], member: str, show: Callable[[View, N], Members], view: View, request: ApiRequest
 ) -> Members:
     """A page of all things of a kind in the account, below the request's PathPrefix."""
     items = by_name(view.all(kind, request.account), request.params.get("PathPrefix"))
     return page(member, items, request.params, partial(show, view))
 
 
-def by_name(items: Iterable[P], prefix: str | None = None) -> list[P]:
+def by_name(items: Iterable[N], prefix: str | None = None) -> list[N]:
     """The items whose path begins with ``prefix``, sorted by name."""
     below = (item for item in items if item.path.startswith(prefix or "/"))
     return sorted(below, key=lambda item: item.name.lower())
@@ -144,7 +131,6 @@ def role(view: View, record: Role) -> Members:
         **plain_role(view, record),
         "Description": record.description or None,
         "MaxSessionDuration": record.max_session,
-        "MaxSigninSessionDuration": record.max_signin or None,
     }
 
 
@@ -166,41 +152,32 @@ def listed_profile(view: View, record: InstanceProfile) -> Members:
     return {**_named("InstanceProfile", record), "Roles": roles}
 
 
-class Uses(msgspec.Struct, frozen=True):
-    """How often each managed policy is attached, and is a boundary, in an account, by ARN."""
-
-    attached: Mapping[str, int]
-    bounding: Mapping[str, int]
-
-    @classmethod
-    def of(cls, view: View, account: str) -> Uses:
-        bounded: list[User | Role] = [*view.all(User, account), *view.all(Role, account)]
-        holders: list[Identity] = [*bounded, *view.all(Group, account)]
-        return cls(
-            Counter(arn for holder in holders for arn in holder.attached),
-            Counter(one.boundary for one in bounded if one.boundary),
-        )
+def uses_of(view: View, account: str) -> Uses:
+    bounded: list[User | Role] = [*view.all(User, account), *view.all(Role, account)]
+    holders: list[Identity] = [*bounded, *view.all(Group, account)]
+    attached = Counter(arn for holder in holders for arn in holder.attached)
+    return attached, Counter(one.boundary for one in bounded if one.boundary)
 
 
-UNUSED = Uses({}, {})
-
-
-def policy(record: ManagedPolicy, uses: Uses) -> Members:
+def policy(record: identities.ManagedPolicy, uses: Uses = ({}, {})) -> Members:
+    attached, bounding = uses
     return {
         "PolicyName": record.name,
         "PolicyId": record.unique_id,
         "Arn": record.arn,
         "Path": record.path,
         "DefaultVersionId": record.default,
-        "AttachmentCount": uses.attached.get(record.arn, 0),
-        "PermissionsBoundaryUsageCount": uses.bounding.get(record.arn, 0),
+        "AttachmentCount": attached.get(record.arn, 0),
+        "PermissionsBoundaryUsageCount": bounding.get(record.arn, 0),
         "IsAttachable": True,
         "CreateDate": record.created,
         "UpdateDate": record.updated,
     }
 
 
-def policy_version(of: ManagedPolicy, record: PolicyVersion, *, with_document: bool) -> Members:
+def policy_version(
+    of: identities.ManagedPolicy, record: identities.PolicyVersion, *, with_document: bool
+) -> Members:
     return {
         "Document": document(record.document) if with_document else None,
         "VersionId": record.version_id,
@@ -209,11 +186,11 @@ def policy_version(of: ManagedPolicy, record: PolicyVersion, *, with_document: b
     }
 
 
-def attached(record: ManagedPolicy) -> Members:
+def attached(record: identities.ManagedPolicy) -> Members:
     return {"PolicyName": record.name, "PolicyArn": record.arn}
 
 
-def managed(view: View, holder: Identity) -> list[ManagedPolicy]:
+def managed(view: View, holder: Identity) -> list[identities.ManagedPolicy]:
     """The managed policies attached to a user, group or role, sorted by name."""
-    policies = (lookups.find(view, ManagedPolicy, holder.account, arn) for arn in holder.attached)
-    return by_name(policy for policy in policies if policy is not None)
+    attached = (lookups.policy(view, holder.account, arn) for arn in holder.attached)
+    return by_name(filter(None, attached))

@@ -1,7 +1,6 @@
-"""AWS's managed policies. They are the same in every account, so they are not saved in it.
+"""AWS's managed policies, about 1,500, which are the same in every account, and not saved in it.
 
-The about 1,500 texts come from a file of moto, which is read as text; moto is not imported. Each
-policy is parsed at its first use.
+They come from a file of moto, which is read as text; moto is not imported.
 """
 
 import ast
@@ -80,7 +79,7 @@ def require() -> None:
 
 @functools.cache
 def _listed() -> Mapping[str, tuple[str, msgspec.Raw]]:
-    """The name of each policy and its part of the file, by the name in lower case."""
+    """The name of each policy, and its part of the file, by the name in lower case."""
     try:
         text = ast.literal_eval(_source().read_text(encoding="utf-8").partition("=")[2].strip())
         rows = msgspec.json.decode(text, type=dict[str, msgspec.Raw])

@@ -9,24 +9,14 @@ from msgspec.structs import replace
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
 from stslab.sandbox.iam import answers, aws_policies, lookups
-from stslab.sandbox.state.identities import (
-    Group,
-    InstanceProfile,
-    ManagedPolicy,
-    MfaDevice,
-    OidcProvider,
-    Role,
-    SamlProvider,
-    User,
-)
-from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.state.identities import Group, InstanceProfile, Role, SamlProvider, User
+from stslab.sandbox.state.snapshot import Named, Transaction, View
 
-T = TypeVar("T", User, Role, ManagedPolicy, InstanceProfile, OidcProvider, SamlProvider, MfaDevice)
-Deleted = type[User | Group | Role | InstanceProfile | SamlProvider]
+T = TypeVar("T", bound=lookups.Entity)
 _MOST = lookups.QUOTAS["TagsPerResource"]
 
 
-def _delete(kind: Deleted, tx: Transaction, request: ApiRequest) -> None:
+def _delete(kind: type[Named], tx: Transaction, request: ApiRequest) -> None:
     """IAM API Reference, "DeleteUser", "DeleteGroup", "DeleteRole", "DeleteInstanceProfile"."""
     record = lookups.changeable(tx, kind, request)
     for thing, fix in _held(tx, record):
@@ -35,9 +25,7 @@ def _delete(kind: Deleted, tx: Transaction, request: ApiRequest) -> None:
     tx.delete(record)
 
 
-def _held(
-    view: View, record: User | Group | Role | InstanceProfile | SamlProvider
-) -> Iterator[tuple[object, str]]:
+def _held(view: View, record: Named) -> Iterator[tuple[object, str]]:
     """What the record must not hold when it is deleted, and what AWS says to do about it."""
     if isinstance(record, User):
         yield record.login, "delete login profile"
@@ -73,10 +61,7 @@ def given(request: ApiRequest) -> dict[str, str]:
 
 
 def _fold(request: ApiRequest) -> Callable[[str], str]:
-    """How tag keys are compared: those of users and roles in any case.
-
-    IAM User Guide, "Tags for AWS Identity and Access Management resources" (Case sensitivity).
-    """
+    """Tag keys of users and roles ignore case (IAM User Guide, "Tags for ... IAM resources")."""
     return str.lower if request.operation.endswith(("User", "Role")) else str
 
 
@@ -122,13 +107,9 @@ def _list(kind: type[T], view: View, request: ApiRequest) -> Answer:
 
 
 _KINDS: Mapping[str, type] = {
-    "User": User,
-    "Role": Role,
-    "Policy": ManagedPolicy,
-    "InstanceProfile": InstanceProfile,
-    "OpenIDConnectProvider": OidcProvider,
-    "SAMLProvider": SamlProvider,
-    "MFADevice": MfaDevice,
+    row.made.removeprefix("Create").removeprefix("Virtual"): kind
+    for kind, row in lookups.KINDS.items()
+    if kind is not Group
 }
 """The kinds of things that have tags, by their names in operations."""
 READS: Reads = {

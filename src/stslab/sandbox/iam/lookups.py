@@ -9,23 +9,17 @@ import msgspec
 
 from stslab.policy.request import split_arn
 from stslab.sandbox.api import faults, identifiers
-from stslab.sandbox.api.model import ApiFault, ApiRequest, Params
+from stslab.sandbox.api.model import ApiFault, ApiRequest
 from stslab.sandbox.iam import aws_policies
-from stslab.sandbox.state.identities import (
-    AccessKey,
-    Group,
-    InstanceProfile,
-    ManagedPolicy,
-    OidcProvider,
-    Role,
-    SamlProvider,
-    User,
-)
+from stslab.sandbox.state import identities
+from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import TABLES, Account, Named, Record, Transaction, View
 from stslab.structures import beside
 
 R = TypeVar("R", bound=Record)
 N = TypeVar("N", bound=Named)
+Entity = Named | identities.OidcProvider | identities.MfaDevice
+"""The things that have an ARN and tags."""
 SERVICE_PATH = "/aws-service-role/"
 """The path of service-linked roles."""
 _POLICY_ARN = re.compile(r"arn:aws:iam::(\d{12}|aws):policy/[\x21-\x7e]+")
@@ -55,21 +49,17 @@ SUMMARISED = _QUOTAS["summarised"]
 QUOTAS = SUMMARISED | _QUOTAS["others"]
 _KEYS: Mapping[type[Record], Callable[[str], str]] = {
     ManagedPolicy: lambda arn: arn.rsplit("/", 1)[-1].lower(),
-    OidcProvider: lambda arn: arn.partition(":oidc-provider/")[2],
-    SamlProvider: lambda arn: arn.rsplit("/", 1)[-1].lower(),
+    identities.OidcProvider: lambda arn: arn.partition(":oidc-provider/")[2],
+    identities.SamlProvider: lambda arn: arn.rsplit("/", 1)[-1].lower(),
 }
 """How to get a record's key from its identifier in a request; for other kinds, in lower case.
 
-So no two names differ in case only, and a request may use any case. Of ARNs, only those of managed
-policies may differ in case.
+So a request may use any case for a name. Of ARNs, only those of managed policies may differ in it.
 """
 
 
 def find(view: View, kind: type[R], account: str, identifier: str) -> R | None:
-    """The record with this name, ARN or serial number, or None.
-
-    AWS's managed policies are found in every account.
-    """
+    """The record with this name, ARN or serial number, or None; AWS's policies are everywhere."""
     key = _KEYS.get(kind, str.lower)(identifier)
     found: Record | None = view.get(kind, account, key)
     if kind is ManagedPolicy:
@@ -80,26 +70,26 @@ def find(view: View, kind: type[R], account: str, identifier: str) -> R | None:
     return cast("R", found) if same else None
 
 
+def policy(view: View, account: str, arn: str) -> ManagedPolicy | None:
+    """The managed policy with this ARN, in any case."""
+    return find(view, ManagedPolicy, account, arn)
+
+
 def own_arn(view: View, request: ApiRequest, arn: str) -> str:
     """The ARN as the managed policy has it, whatever its case in the request."""
-    found = find(view, ManagedPolicy, request.account, arn)
+    found = policy(view, request.account, arn)
     return found.arn if found else arn
 
 
-def existing(view: View, kind: type[R], account: str, identifier: str) -> R:
-    """Like :func:`find`, but raises NoSuchEntity."""
-    found = find(view, kind, account, identifier)
-    if found is None:
-        raise faults.no_such(KINDS[kind].lacking.format(identifier))
-    return found
-
-
-def named(view: View, kind: type[R], request: ApiRequest) -> R:
-    """The record that the request names. Raises NoSuchEntity."""
-    name = request.params[KINDS[kind].parameter]
+def named(view: View, kind: type[R], request: ApiRequest, name: str = "") -> R:
+    """The record that the request names, or the one with this name. Raises NoSuchEntity."""
+    name = name or request.params[KINDS[kind].parameter]
     if kind is ManagedPolicy:
         checked_arn(name)
-    return existing(view, kind, request.account, name)
+    found = find(view, kind, request.account, name)
+    if found is None:
+        raise faults.no_such(KINDS[kind].lacking.format(name))
+    return found
 
 
 def put_new(
@@ -112,10 +102,7 @@ def put_new(
     path: str = "",
     **members: object,
 ) -> N:
-    """Put a new record with this name and these members, in ``path`` or that of the request.
-
-    Raises InvalidInput, EntityAlreadyExists or LimitExceeded.
-    """
+    """Put a new record with these members, in ``path`` or that of the request; see :func:`put`."""
     account, given = request.account, request.params.get("Path", "/")
     if given.startswith(SERVICE_PATH):
         raise faults.invalid_input(
@@ -141,10 +128,7 @@ def check_quota(name: str, wanted: int, called: str = "") -> None:
 
 
 def put(tx: Transaction, record: Record, called: str) -> None:
-    """Put a new record; ``called`` is its name in messages.
-
-    Raises EntityAlreadyExists or LimitExceeded.
-    """
+    """Put a new record, called so in messages. Raises EntityAlreadyExists or LimitExceeded."""
     refuse_taken(tx, record, called)
     row = KINDS[type(record)]
     if row.quota:
@@ -171,7 +155,7 @@ def own_user(view: View, request: ApiRequest) -> User:
     name = request.params.get("UserName") or request.caller.user_name
     if not name:
         raise faults.invalid("Must specify userName when calling with non-User credentials")
-    return existing(view, User, request.account, name)
+    return named(view, User, request, name)
 
 
 def groups_of(view: View, user: User) -> list[Group]:
@@ -190,13 +174,12 @@ def access_keys(view: View, account: str, user: User | None) -> list[AccessKey]:
 
 
 def users_in(view: View, group: Group) -> Iterator[User]:
-    """The users in a group, in any order."""
     return (user for user in view.all(User, group.account) if group.key in user.groups)
 
 
-def profiles_with(view: View, role: Role) -> list[InstanceProfile]:
-    """The instance profiles that have a role, in any order."""
-    return [one for one in view.all(InstanceProfile, role.account) if one.role == role.key]
+def profiles_with(view: View, role: Role) -> list[identities.InstanceProfile]:
+    profiles = view.all(identities.InstanceProfile, role.account)
+    return [profile for profile in profiles if profile.role == role.key]
 
 
 def without(items: tuple[str, ...], removed: str) -> tuple[str, ...]:
@@ -217,14 +200,14 @@ def changeable(view: View, kind: type[R], request: ApiRequest) -> R:
 
 def managed_text(view: View, account: str, arn: str) -> str | None:
     """The text of a managed policy's default version, or None if the policy does not exist."""
-    found = find(view, ManagedPolicy, account, arn)
+    found = policy(view, account, arn)
     return found.document if found else None
 
 
 def boundary(view: View, request: ApiRequest) -> str:
     """The ARN of the permissions boundary in the request, or empty. Raises NoSuchEntity."""
     arn = own_arn(view, request, request.params.get("PermissionsBoundary", ""))
-    if arn and find(view, ManagedPolicy, request.account, checked_arn(arn)) is None:
+    if arn and policy(view, request.account, checked_arn(arn)) is None:
         raise faults.no_such(f"Scope ARN: {arn} does not exist or is not attachable.")
     refuse_reserved(request, arn)
     return arn
@@ -247,14 +230,6 @@ def checked_arn(arn: str) -> str:
     if not _POLICY_ARN.fullmatch(arn):
         raise faults.invalid_input(f"ARN {arn} is not valid.")
     return arn
-
-
-def max_signin(params: Params, before: int = 0) -> int:
-    """The longest sign-in session, in seconds, after a request; 0: not set."""
-    reset = params.get("ResetMaxSigninSessionDuration", False)
-    if reset and "MaxSigninSessionDuration" in params:
-        raise faults.invalid_input("MaxSigninSessionDuration can't be both set and reset.")
-    return 0 if reset else int(params.get("MaxSigninSessionDuration", before))
 
 
 def account(view: View, account_id: str) -> Account:

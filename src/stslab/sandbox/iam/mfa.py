@@ -1,7 +1,4 @@
-"""Virtual MFA devices and their codes (IAM User Guide, "Multi-factor authentication").
-
-A code is a time-based one-time password (RFC 6238): six digits, a new one every 30 seconds.
-"""
+"""Virtual MFA devices and their codes, which are time-based one-time passwords (RFC 6238)."""
 
 import base64
 import hmac
@@ -52,10 +49,7 @@ def accepted(device: MfaDevice, given: str, now: datetime) -> MfaDevice | None:
 
 
 def synchronised(device: MfaDevice, params: Params, now: datetime) -> MfaDevice:
-    """The device with its drift. Raises InvalidAuthenticationCode.
-
-    Two consecutive codes, newer than the last two, show by how much the device's clock is off.
-    """
+    """The device with the drift that two consecutive, newer codes show, or ApiFault."""
     codes = params["AuthenticationCode1"], params["AuthenticationCode2"]
     here = step_of(now) + device.drift
     for step in (here + off for off in _FAR if here + off > device.last_step):

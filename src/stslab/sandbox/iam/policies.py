@@ -10,15 +10,8 @@ from stslab.policy.documents.document import size
 from stslab.sandbox.api import faults, policies
 from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
 from stslab.sandbox.iam import answers, aws_policies, entities, lookups
-from stslab.sandbox.iam.answers import UNUSED, Uses
-from stslab.sandbox.state.identities import (
-    Group,
-    Identity,
-    ManagedPolicy,
-    PolicyVersion,
-    Role,
-    User,
-)
+from stslab.sandbox.state import identities
+from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.vocabulary import LATEST
 
@@ -42,35 +35,35 @@ def create_policy(tx: Transaction, request: ApiRequest) -> Answer:
         updated=now,
         description=params.get("Description", ""),
         tags=tags,
-        versions=(PolicyVersion(version_id="v1", document=text, created=now),),
+        versions=(identities.PolicyVersion(version_id="v1", document=text, created=now),),
     )
-    return {"Policy": {**answers.policy(policy, UNUSED), "Tags": answers.tags(tags) or None}}
+    return {"Policy": {**answers.policy(policy), "Tags": answers.tags(tags) or None}}
 
 
 def get_policy(view: View, request: ApiRequest) -> Answer:
     policy = lookups.named(view, ManagedPolicy, request)
-    uses, description = Uses.of(view, request.account), policy.description or None
-    more = {"Description": description, "Tags": answers.tags(policy.tags)}
-    return {"Policy": {**answers.policy(policy, uses), **more}}
+    shown = answers.policy(policy, answers.uses_of(view, request.account))
+    more = {"Description": policy.description or None, "Tags": answers.tags(policy.tags)}
+    return {"Policy": {**shown, **more}}
 
 
 def list_policies(view: View, request: ApiRequest) -> Answer:
     """AWS's policies, the customer's (Local), or both. PolicyUsageFilter needs OnlyAttached."""
-    params, uses = request.params, Uses.of(view, request.account)
+    params, uses = request.params, answers.uses_of(view, request.account)
     scope, usage = params.get("Scope", "All"), params.get("PolicyUsageFilter")
     policies = [*view.all(ManagedPolicy, request.account)] if scope != "AWS" else []
     policies += aws_policies.all() if scope != "Local" else []
     if params.get("OnlyAttached"):
-        attached = uses.attached if usage != "PermissionsBoundary" else {}
-        bounding = uses.bounding if usage != "PermissionsPolicy" else {}
+        attached = uses[0] if usage != "PermissionsBoundary" else {}
+        bounding = uses[1] if usage != "PermissionsPolicy" else {}
         policies = [one for one in policies if one.arn in attached or one.arn in bounding]
     listed = answers.by_name(policies, params.get("PathPrefix"))
     return answers.page("Policies", listed, params, partial(answers.policy, uses=uses))
 
 
 def delete_policy(tx: Transaction, request: ApiRequest) -> None:
-    policy, uses = lookups.named(tx, ManagedPolicy, request), Uses.of(tx, request.account)
-    if policy.arn in uses.attached or policy.arn in uses.bounding:
+    policy = lookups.named(tx, ManagedPolicy, request)
+    if any(policy.arn in used for used in answers.uses_of(tx, request.account)):
         raise faults.in_use("Cannot delete a policy attached to entities.")
     if len(policy.versions) > 1:
         raise faults.in_use(
@@ -90,7 +83,7 @@ def create_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
             "version, you must delete an existing version."
         )
     newest = policy.newest + 1
-    version = PolicyVersion(version_id=f"v{newest}", document=text, created=request.now)
+    version = identities.PolicyVersion(version_id=f"v{newest}", document=text, created=request.now)
     policy = replace(
         policy,
         versions=(*policy.versions, version),
@@ -131,7 +124,7 @@ def delete_policy_version(tx: Transaction, request: ApiRequest) -> None:
     tx.put(replace(policy, versions=kept))
 
 
-def _version(policy: ManagedPolicy, request: ApiRequest) -> PolicyVersion:
+def _version(policy: ManagedPolicy, request: ApiRequest) -> identities.PolicyVersion:
     wanted = request.params["VersionId"]
     for version in policy.versions:
         if version.version_id == wanted:
@@ -224,7 +217,7 @@ def _list(kind: Holder, view: View, request: ApiRequest) -> Answer:
 def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     holder = lookups.changeable(tx, kind, request)
     arn = lookups.own_arn(tx, request, lookups.checked_arn(request.params["PolicyArn"]))
-    if lookups.find(tx, ManagedPolicy, request.account, arn) is None:
+    if lookups.policy(tx, request.account, arn) is None:
         raise faults.no_such(f"Policy {arn} does not exist or is not attachable.")
     if arn not in holder.attached:
         lookups.refuse_reserved(request, arn)

@@ -119,10 +119,6 @@ def update_open_id_connect_provider_thumbprint(tx: Transaction, request: ApiRequ
 # -- SAML (IAM User Guide, "Create a SAML identity provider in IAM") ------------------------
 
 _VALID = timedelta(days=36524)  # a hundred years, as in the AWS CLI's example of get-saml-provider
-_NOT_OFFERED = """
-    AssertionEncryptionMode AddPrivateKey RemovePrivateKey ContextProvider RemoveContextProvider
-    IdentityCenterInstanceArn RemoveIdentityCenterInstance
-""".split()
 
 
 def create_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
@@ -167,16 +163,7 @@ def list_saml_providers(view: View, request: ApiRequest) -> Answer:
 
 
 def _metadata(params: Params) -> str:
-    """The metadata document of the request, if any. Raises InvalidInput or LimitExceeded.
-
-    IAM User Guide, "Troubleshoot SAML federation with IAM" (Could not parse metadata) and "IAM
-    and AWS STS quotas" (Identity providers per, and Keys per, SAML provider).
-    """
-    for name in _NOT_OFFERED:
-        if params.get(name):
-            raise faults.invalid_input(
-                f"The embedded account does not support {name} of SAML providers."
-            )
+    """The metadata document of the request, if any. Raises InvalidInput or LimitExceeded."""
     if "SAMLMetadataDocument" not in params:
         return ""
     saml.require()

@@ -19,6 +19,7 @@ from stslab.sandbox.iam import answers, entities, lookups
 from stslab.sandbox.state.identities import InstanceProfile, Role
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.structures import beside
+from stslab.vocabulary import LATEST
 
 _SERVICE = re.compile(r"(?:[a-z0-9-]+\.)+amazonaws\.com")
 _TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
@@ -42,13 +43,12 @@ def create_role(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:
         description=params.get("Description", ""),
         tags=entities.given(request),
         max_session=params.get("MaxSessionDuration", 3600),
-        max_signin=lookups.max_signin(params),
     )
     return {"Role": answers.new_role(role, trust)}
 
 
 def _trust(judge: Judge, view: View, text: str) -> str:
-    """Check a trust policy and return it as it is stored, with unique ids as principals."""
+    """The trust policy, checked, as it is stored: with unique ids as principals."""
     lookups.check_quota("AssumeRolePolicySize", size(text), called="ACLSizePerRole")
     policies.checked(text, PolicyKind.TRUST)
     _check_shared(text)
@@ -58,8 +58,7 @@ def _trust(judge: Judge, view: View, text: str) -> str:
 def _check_shared(text: str) -> None:
     """Refuse trust in a provider that many organizations share without a condition on a claim.
 
-    IAM User Guide, "Identity-provider controls for shared OIDC providers" and "Create a role for
-    OpenID Connect federation"; the details and words are from public records of AWS's answers.
+    IAM User Guide, "Identity-provider controls for shared OIDC providers"; public records of AWS.
     """
     for statement in parse(text, PolicyKind.TRUST).about("sts:assumerolewithwebidentity"):
         named = (statement.principal and statement.principal.names) or ()
@@ -113,8 +112,7 @@ def update_role(tx: Transaction, request: ApiRequest) -> None:
         )
     description = params.get("Description", role.description)
     longest = params.get("MaxSessionDuration", role.max_session)
-    signin = lookups.max_signin(params, role.max_signin)
-    tx.put(replace(role, description=description, max_session=longest, max_signin=signin))
+    tx.put(replace(role, description=description, max_session=longest))
 
 
 def update_role_description(tx: Transaction, request: ApiRequest) -> Answer:
@@ -135,58 +133,50 @@ def create_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
     host = service.removesuffix(".amazonaws.com")
     if params.get("CustomSuffix") and host in _table()["linked"].keys() - _table()["suffixed"]:
         raise faults.invalid_input(f"Custom suffix is not allowed for {service}")
-    _, name = _linked_name(params)
-    if tx.get(Role, request.account, name.lower()) is not None:
+    members = _linked(params)
+    if tx.get(Role, request.account, members["name"].lower()) is not None:
         raise faults.invalid_input(
-            f"Service role name {name} has been taken in this account, please try a different "
-            "suffix."
+            f"Service role name {members['name']} has been taken in this account, please try a "
+            "different suffix."
         )
     shown = {"Action": ["sts:AssumeRole"], "Effect": "Allow", "Principal": {"Service": [service]}}
-    role = lookups.put_new(tx, request, Role, name, **_linked_members(params))
-    put = json.dumps({"Version": "2012-10-17", "Statement": [shown]})
-    return {"Role": answers.new_role(role, put)}
+    role = lookups.put_new(tx, request, Role, **members)
+    return {"Role": answers.new_role(role, json.dumps({"Version": LATEST, "Statement": [shown]}))}
 
 
 def of_a_new_account(account: str, now: datetime) -> Iterator[Role]:
     """The roles that AWS creates with an account (its page on those of AWS Support says so)."""
     for host in ("support", "trustedadvisor"):
-        params = {"AWSServiceName": f"{host}.amazonaws.com"}
-        name, id_ = _linked_name(params)[1], identifiers.unique_id("AROA", account)
-        members = _linked_members(params)
-        yield Role(account=account, name=name, unique_id=id_, created=now, **members)
-
-
-def _linked_members(params: Params) -> dict[str, Any]:
-    service = params["AWSServiceName"]
-    _, _, policy, description = _linked(service)
-    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    return {
-        "path": _linked_name(params)[0],
-        "description": params.get("Description", description),
-        "trust": json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-        "attached": (f"arn:aws:iam::aws:policy{lookups.SERVICE_PATH}{policy}",) if policy else (),
-    }
+        members = _linked({"AWSServiceName": f"{host}.amazonaws.com"})
+        id_ = identifiers.unique_id("AROA", account)
+        yield Role(account=account, unique_id=id_, created=now, **members)
 
 
 def linked_path(request: ApiRequest) -> str:
     """The path and name of the service-linked role that a request creates, or had deleted."""
     if "AWSServiceName" in request.params:
-        return "".join(_linked_name(request.params))
+        members = _linked(request.params)
+        return f"{members['path']}{members['name']}"
     task: str = request.params.get("DeletionTaskId", "")
     return task.removeprefix("task").rpartition("/")[0]
 
 
-def _linked_name(params: Params) -> tuple[str, str]:
+def _linked(params: Params) -> dict[str, Any]:
+    """The members of a service-linked role; the name for an unknown service is made up."""
     service = params["AWSServiceName"]
-    suffix = f"_{params['CustomSuffix']}" if params.get("CustomSuffix") else ""
-    return f"{lookups.SERVICE_PATH}{service}/", f"AWSServiceRoleFor{_linked(service)[1]}{suffix}"
-
-
-def _linked(service: str) -> list[str]:
-    """A service's name in ``roles.yaml``, and its role's; that of an unknown service is made up."""
     host = service.removesuffix(".amazonaws.com")
     made_up = "".join(map(str.title, host.rpartition(".")[2].split("-")))
-    return [host, *_table()["linked"].get(host, [made_up]), "", ""][:4]
+    known = [*_table()["linked"].get(host, [made_up]), "", ""]
+    suffix = f"_{params['CustomSuffix']}" if params.get("CustomSuffix") else ""
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    policy = f"arn:aws:iam::aws:policy{lookups.SERVICE_PATH}{known[1]}"
+    return {
+        "name": f"AWSServiceRoleFor{known[0]}{suffix}",
+        "path": f"{lookups.SERVICE_PATH}{service}/",
+        "description": params.get("Description", known[2]),
+        "trust": json.dumps({"Version": LATEST, "Statement": [trust]}),
+        "attached": (policy,) if known[1] else (),
+    }
 
 
 def delete_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
@@ -199,7 +189,7 @@ def delete_service_linked_role(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def _task_id(account: str, name: str) -> str:
-    """The id of a role's deletion. It follows from the role, so that it need not be stored."""
+    """The id of a role's deletion, which follows from the role, and so is not stored."""
     return f"task{name}/{uuid.uuid5(uuid.NAMESPACE_OID, account + name)}"
 
 

@@ -1,8 +1,4 @@
-"""The IAM service: its tables of handlers, and the permissions that each request needs.
-
-Operations that exist for several kinds of things are in their module's tables ``READS`` and
-``WRITES``.
-"""
+"""The IAM service: its tables of handlers, and the permissions that each request needs."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -12,19 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from stslab.policy import NamedPolicy, PolicyKind, catalogue, parse
-from stslab.sandbox.api.model import (
-    ApiRequest,
-    Judge,
-    Keys,
-    Need,
-    Needs,
-    Reads,
-    Writes,
-    handlers,
-    pass_role,
-    request_tags,
-    resource_tags,
-)
+from stslab.sandbox.api import faults, model
+from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, request_tags, resource_tags
 from stslab.sandbox.iam import (
     account,
     aws_policies,
@@ -37,25 +22,30 @@ from stslab.sandbox.iam import (
     simulation,
     users,
 )
-from stslab.sandbox.state.identities import AccessKey, Group, MfaDevice, OidcProvider, Role, User
-from stslab.sandbox.state.snapshot import Named, View
+from stslab.sandbox.iam.lookups import Entity
+from stslab.sandbox.state.identities import AccessKey, Group, Role, User
+from stslab.sandbox.state.snapshot import View
 from stslab.vocabulary import LATEST
 
 _MODULES = (account, entities, mfa, policies, providers, roles, simulation, users)
 
 
 class IamService:
-    """The IAM service. ``judge`` looks up the principals of trust policies."""
+    """The IAM service. ``judge`` looks up the principals of trust policies.
 
-    def __init__(self, judge: Judge) -> None:
-        reads, writes = handlers(_MODULES, "view", "request"), handlers(_MODULES, "tx", "request")
+    Operations that exist for several kinds of things are in a module's tables READS and WRITES.
+    """
+
+    def __init__(self, judge: model.Judge) -> None:
+        reads = model.handlers(_MODULES, "view", "request")
+        writes = model.handlers(_MODULES, "tx", "request")
         for module in _MODULES:
             reads |= getattr(module, "READS", {})
             writes |= getattr(module, "WRITES", {})
-        for name, handler in handlers(_MODULES, "judge", "tx", "request").items():
+        for name, handler in model.handlers(_MODULES, "judge", "tx", "request").items():
             writes[name] = partial(handler, judge)
-        self.reads: Reads = reads
-        self.writes: Writes = writes
+        self.reads: model.Reads = reads
+        self.writes: model.Writes = writes
         self.needs = needs_of
 
 
@@ -64,8 +54,14 @@ class IamService:
 # Authorization Reference, "Actions, resources, and condition keys for AWS Identity and Access
 # Management".
 
-_INSTANCES = "ec2.amazonaws.com"
-Entity = Named | OidcProvider | MfaDevice
+_LACKING = frozenset(
+    """
+    AddPrivateKey AssertionEncryptionMode ContextProvider IdentityCenterInstanceArn
+    MaxSigninSessionDuration PolicyExclusionList RemoveContextProvider
+    RemoveIdentityCenterInstance RemovePrivateKey ResetMaxSigninSessionDuration
+    """.split()
+)
+"""IAM's parameters that the embedded account does not support."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -77,11 +73,9 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def needs_of(view: View, request: ApiRequest) -> Needs:
-    """The operation's action on the resource that the request names, and further actions.
-
-    Creating something with tags also needs the tagging action, renaming needs both names, and
-    adding a role to an instance profile needs iam:PassRole to EC2.
-    """
+    """The operation's action on the resource that the request names, and further actions."""
+    for name in _LACKING.intersection(request.params):
+        raise faults.invalid_input(f"The embedded account does not support {name}.")
     target = _target(view, request)
     action = f"iam:{request.operation}"
     own = catalogue.condition_keys(action)  # beside the global ones and those of tags
@@ -101,10 +95,7 @@ def needs_of(view: View, request: ApiRequest) -> Needs:
 
 
 def _password_policy(view: View, request: ApiRequest, action: str) -> NamedPolicy | None:
-    """The account's password policy as a policy: users may change their password.
-
-    IAM User Guide, "Setting an account password policy for IAM users".
-    """
+    """What it allows users: IAM User Guide, "Setting an account password policy for IAM users"."""
     applies = request.operation in _OWN_PASSWORD and request.caller.user_name
     rules = lookups.account(view, request.account).password_policy if applies else None
     if rules is None or not rules.may_change:
@@ -133,7 +124,8 @@ def _further_needs(view: View, request: ApiRequest, target: Target, need: Need) 
         return () if renamed == need.resource else (replace(need, resource=renamed, shown=None),)
     if request.operation == "AddRoleToInstanceProfile":
         role = lookups.find(view, Role, request.account, request.params["RoleName"])
-        return () if role is None else (pass_role(view, role.account, role.arn, _INSTANCES),)
+        if role is not None:
+            return (model.pass_role(view, role.account, role.arn, "ec2.amazonaws.com"),)
     return ()
 
 
@@ -176,7 +168,7 @@ def _named_target(request: ApiRequest, kind: str, entity: Entity | None, name: s
 
 
 def _with_arn(view: View, account: str, arn: str) -> Entity | None:
-    """What the ARN names. The simulations find it by its name, whatever path is before that."""
+    """What the ARN names, whatever path is before the name."""
     parts = arn.split(":", 5)
     kind, _, name = parts[-1].partition("/")
     known = _TYPES.get(kind)

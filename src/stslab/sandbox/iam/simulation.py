@@ -1,7 +1,4 @@
-"""The policy simulator's operations, with the policy engine that decides all requests.
-
-IAM API Reference, "SimulatePrincipalPolicy" and "SimulateCustomPolicy".
-"""
+"""The policy simulator's operations (IAM API Reference, "SimulatePrincipalPolicy")."""
 
 import json
 import re
@@ -12,19 +9,9 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 from stslab.errors import MalformedPolicy
-from stslab.policy import (
-    Decision,
-    NamedPolicy,
-    Outcome,
-    Policies,
-    PolicyKind,
-    Principal,
-    Request,
-    authorize,
-    catalogue,
-    parse,
-)
+from stslab.policy import Decision, Policies, Principal, Request, authorize, catalogue
 from stslab.policy.conditions import OPERATORS, address, moment, number
+from stslab.policy.documents.document import NamedPolicy, parse
 from stslab.policy.request import split_arn
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiRequest, Params
@@ -33,15 +20,14 @@ from stslab.sandbox.iam.answers import Members
 from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import View
 from stslab.structures import listed, texts
-from stslab.vocabulary import LATEST
+from stslab.vocabulary import LATEST, Outcome, PolicyKind
 
 _WORDS = {
-    Outcome.ALLOWED: "allowed",
     Outcome.EXPLICITLY_DENIED: "explicitDeny",
     Outcome.IMPLICITLY_DENIED: "implicitDeny",
+    Outcome.ALLOWED: "allowed",
 }
-# From the most restrictive to the least.
-_SEVERITY = ("explicitDeny", "implicitDeny", "allowed")
+_SEVERITY = tuple(_WORDS.values())  # from the most restrictive to the least
 _LAYER_WORDS = {
     PolicyKind.IDENTITY: "IAM Policy",
     PolicyKind.RESOURCE: "Resource Policy",
@@ -49,12 +35,9 @@ _LAYER_WORDS = {
     PolicyKind.BOUNDARY: "Permissions Boundary Policy",
 }
 _RESOURCE_KINDS = (PolicyKind.RESOURCE, PolicyKind.TRUST)
-_MOST_QUESTIONS = 10_000
-"""The limit for actions times resources in a request. AWS documents no limit."""
-_MOST_WORK = 20_000_000
-"""The limit for the work of a request, a few seconds; see :func:`_check_work`."""
-_VALUE_SIZE = 100
-"""How many characters of context cost as much as one more value."""
+_MOST_QUESTIONS = 10_000  # actions times resources; AWS documents no limit
+_MOST_WORK = 20_000_000  # a few seconds
+_VALUE_SIZE = 100  # how many characters of context cost as much as one more value
 _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
 _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
 _VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
@@ -99,10 +82,7 @@ class Source:
 
 
 class Simulation(NamedTuple):
-    """What is the same for each action and resource: the rest of the request, and the policies.
-
-    ``sources`` are by the names that their policies have in decisions.
-    """
+    """What is the same for each action and resource; ``sources`` are by their policies' names."""
 
     asked: Request
     policies: Policies
@@ -120,10 +100,7 @@ def simulate_custom_policy(_view: View, request: ApiRequest) -> Answer:
 
 def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
     """The simulation includes the policies and the boundary of the user, group or role."""
-    params = request.params
-    if params.get("PolicyExclusionList"):
-        raise faults.invalid_input("The embedded account does not support PolicyExclusionList.")
-    caller: str = params.get("CallerArn", params["PolicySourceArn"])
+    caller: str = request.params.get("CallerArn", request.params["PolicySourceArn"])
     sources, boundary = _attached_to(view, request)
     return _simulate(request, None if ":group/" in caller else caller, sources, boundary)
 
@@ -234,10 +211,9 @@ def _allowed(decisions: Iterable[Decision], kind: PolicyKind) -> bool:
 
 
 def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
-    """The outcome, without the resource's layers if the request has no resource policy.
+    """The outcome: the policy of a role or bucket counts only if the request passes it.
 
-    The simulator uses the policy of a role or bucket only if the request passes it; a resource of
-    another account (``ResourceOwner``) needs one. An action that has no such resources is denied.
+    A resource of another account (``ResourceOwner``) needs one.
     """
     if not catalogue.can_have(decision.request.action, decision.request.resource):
         return Outcome.IMPLICITLY_DENIED
@@ -251,28 +227,21 @@ def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
 
 
 def _matched(simulation: Simulation, decision: Decision, outcome: Outcome) -> list[Members]:
-    """The statements that decided: the matching Denies, or else the Allows but the boundary's.
-
-    Those of service control policies are not shown.
-    """
+    """The statements that decided: the matching Denies, or the Allows of the shown kinds."""
     if outcome is Outcome.IMPLICITLY_DENIED:
         return []
     denied = outcome is Outcome.EXPLICITLY_DENIED
     hidden = (PolicyKind.SCP,) if denied else (PolicyKind.SCP, PolicyKind.BOUNDARY)
-    found = []
     shown = [layer for layer in decision.layers if layer.kind not in hidden]
+    found = []
     for reading in (reading for layer in shown for reading in layer.readings):
         source = simulation.sources[reading.policy.name]
-        for place, statement in zip(source.places, reading.policy.document.statements, strict=True):
-            if reading.mismatch(statement) or (denied and statement.allows):
-                continue
-            members = {
-                "SourcePolicyId": source.identifier,
-                "SourcePolicyType": _LAYER_WORDS.get(source.kind, "none"),
-                "StartPosition": place[0],
-                "EndPosition": place[1],
-            }
-            found.append(members)
+        kind = _LAYER_WORDS.get(source.kind, "none")
+        where = {"SourcePolicyId": source.identifier, "SourcePolicyType": kind}
+        statements = reading.policy.document.statements
+        for (start, end), statement in zip(source.places, statements, strict=True):
+            if not reading.mismatch(statement) and not (denied and statement.allows):
+                found.append({**where, "StartPosition": start, "EndPosition": end})
     return found
 
 
@@ -403,10 +372,9 @@ def _source(identifier: str, text: str, kind: PolicyKind, unique: str = "") -> S
 
 
 def places_of(text: str) -> list[Span]:
-    """The start and end of each statement in a valid policy document.
+    """The start and end of each statement in a valid policy document, as AWS gives them.
 
-    The start is as AWS gives it: right after the list's bracket or the statement before, or after
-    the brace of a statement without a list (AWS CLI Command Reference, examples).
+    That is right after the list's bracket, the statement before, or the brace of a single one.
     """
     spans: list[tuple[int, int]] = []
     for key, start, end in _parts(text, _skip(text, 0)):

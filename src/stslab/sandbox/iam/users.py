@@ -1,8 +1,4 @@
-"""Operations on users and groups, on access keys, also root's, and on console passwords.
-
-The embedded account has no console. Passwords are stored, and checked by the password policy, so
-that labs get the same errors as in AWS.
-"""
+"""Operations on users and groups, on access keys, also root's, and on console passwords."""
 
 import re
 from collections.abc import Mapping
@@ -206,6 +202,7 @@ def _metadata(key: AccessKey, user: User | None) -> Members:
 
 
 # -- console passwords ----------------------------------------------------------------------
+# There is no console. They are checked by the policy, so that labs get the errors of AWS.
 
 _DEFAULT = PasswordPolicy(minimum_length=8)
 """The rules of an account without a password policy, with three of the four kinds of character."""
@@ -240,7 +237,6 @@ def create_login_profile(tx: Transaction, request: ApiRequest) -> Answer:
         password=params["Password"],
         created=request.now,
         reset_required=params.get("PasswordResetRequired", False),
-        max_signin=lookups.max_signin(params),
     )
     tx.put(replace(user, login=login))
     return _shown(user, login)
@@ -255,12 +251,8 @@ def update_login_profile(tx: Transaction, request: ApiRequest) -> None:
     if "Password" in params:
         _check(tx, request.account, params["Password"])
         login = replace(login, password=params["Password"], changed=request.now)
-    login = replace(
-        login,
-        reset_required=params.get("PasswordResetRequired", login.reset_required),
-        max_signin=lookups.max_signin(params, login.max_signin),
-    )
-    tx.put(replace(user, login=login))
+    reset = params.get("PasswordResetRequired", login.reset_required)
+    tx.put(replace(user, login=replace(login, reset_required=reset)))
 
 
 def change_password(tx: Transaction, request: ApiRequest) -> None:
@@ -312,7 +304,6 @@ def _shown(user: User, login: LoginProfile) -> Members:
             "UserName": user.name,
             "CreateDate": login.created,
             "PasswordResetRequired": login.reset_required,
-            "MaxSigninSessionDuration": login.max_signin or None,
         }
     }
 

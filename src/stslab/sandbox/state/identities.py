@@ -15,7 +15,6 @@ class LoginProfile(Opaque, frozen=True, kw_only=True):
     created: Moment
     changed: Moment | None = None  # if it was
     reset_required: bool = False
-    max_signin: int = 0
 
 
 class LastUsed(msgspec.Struct, frozen=True):
@@ -56,7 +55,6 @@ class Role(Identity, frozen=True, kw_only=True):
     trust: str  # the text of its trust policy
     description: str = ""
     max_session: int = 3600  # seconds
-    max_signin: int = 0  # seconds; 0 if it is not set
     boundary: str = ""
     last_used: LastUsed | None = None
 
