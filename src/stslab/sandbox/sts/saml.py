@@ -1,8 +1,6 @@
 """AssumeRoleWithSAML: an assertion of a SAML identity provider instead of a signature.
 
-STS API Reference, "AssumeRoleWithSAML"; IAM User Guide, "Configure SAML assertions for the
-authentication response", "Troubleshoot SAML federation with IAM" (the error messages) and
-"Available keys for SAML-based AWS STS federation".
+STS API Reference, same name; IAM User Guide, "Troubleshoot SAML federation with IAM".
 """
 
 import base64
@@ -12,7 +10,7 @@ from datetime import datetime, timedelta
 
 from stslab.policy import Principal
 from stslab.sandbox.api import faults, operations
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys, Params
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys, tag_list
 from stslab.sandbox.federation.saml import assertion as assertions
 from stslab.sandbox.federation.saml import metadata, names, xml
 from stslab.sandbox.federation.saml.assertion import Assertion
@@ -126,7 +124,6 @@ def _signed(root: xml.Element, provider: SamlProvider, request: ApiRequest) -> A
 
 
 def _check_times(assertion: Assertion, now: datetime) -> None:
-    """Check the times by the account's clock. An assertion is valid for at most five minutes."""
     if assertion.confirmed_until is None or not assertion.recipient:
         raise faults.invalid_token(
             "Responses must contain SubjectConfirmatonData with a Recipient and NotOnOrAfter"
@@ -197,9 +194,9 @@ def _source_identity(assertion: Assertion) -> str:
     return identity
 
 
-def _seconds(assertion: Assertion, now: datetime) -> int | None:
-    """The longest duration in seconds that the assertion allows, or None."""
-    limits = []
+def _seconds(assertion: Assertion, now: datetime) -> int:
+    """The longest duration that the assertion allows."""
+    limits = [_MOST_SECONDS]
     if names.SESSION_DURATION in assertion.attributes:
         text = assertion.only(names.SESSION_DURATION)
         if not re.fullmatch("[0-9]{1,6}", text) or not _LEAST_SECONDS <= int(text) <= _MOST_SECONDS:
@@ -210,30 +207,27 @@ def _seconds(assertion: Assertion, now: datetime) -> int | None:
         limits.append(int(text))
     if assertion.session_until is not None:
         limits.append(max(1, int((assertion.session_until - now).total_seconds())))
-    return min(limits, default=None)
+    return min(limits)
 
 
 def _tags(assertion: Assertion, role: str) -> sessions.SessionTags:
-    """The session tags, checked by AssumeRole's constraints."""
-    passed = []
+    passed = {}
     for name, values in assertion.attributes.items():
         if name.startswith(names.TAG):
             if len(values) != 1:
                 raise faults.invalid_token("A PrincipalTag attribute has one AttributeValue")
-            passed.append((name.removeprefix(names.TAG), values[0]))
-    transitive = assertion.attributes.get(names.TRANSITIVE_TAGS, ())
-    as_params: Params = {
+            passed[name.removeprefix(names.TAG)] = values[0]
+    params = {
         "RoleArn": role,
         "RoleSessionName": "unnamed",
-        "Tags": [{"Key": key, "Value": value} for key, value in passed],
-        "TransitiveTagKeys": list(transitive),
+        "Tags": tag_list(passed),
+        "TransitiveTagKeys": list(assertion.attributes.get(names.TRANSITIVE_TAGS, ())),
     }
-    operations.check("sts", "AssumeRole", as_params)
-    return sessions.checked_tags(tuple(passed), transitive, None)
+    operations.check("sts", "AssumeRole", params)
+    return sessions.tags_of(params, None)
 
 
 def _identity(assertion: Assertion, provider: SamlProvider) -> dict[str, str]:
-    """The condition keys for the user, which do not come from attributes."""
     format_ = assertion.subject_format or names.UNSPECIFIED
     return {
         "aud": assertion.recipient,
@@ -246,13 +240,12 @@ def _identity(assertion: Assertion, provider: SamlProvider) -> dict[str, str]:
 
 
 def name_qualifier(issuer: str, provider: SamlProvider) -> str:
-    """``BASE64 ( SHA1 ( issuer + account + "/" + name ) )``, as in the API Reference."""
+    """As in the API Reference, of the answer's NameQualifier."""
     text = f"{issuer}{provider.account}/{provider.name}"
     return base64.b64encode(hashlib.sha1(text.encode(), usedforsecurity=False).digest()).decode()
 
 
 def _attribute_keys(assertion: Assertion) -> dict[str, str | tuple[str, ...]]:
-    """The condition keys from attributes. The first attribute for a key wins."""
     keys: dict[str, str | tuple[str, ...]] = {}
     for name, values in assertion.attributes.items():
         key = names.KEYS.get(name)

@@ -1,9 +1,4 @@
-"""The STS service: all operations but those with a token or an assertion.
-
-A role's trust policy and the caller's policies decide about a session of it (STS API Reference,
-"AssumeRole"). One with tags also needs sts:TagSession, one with a source identity
-sts:SetSourceIdentity.
-"""
+"""The STS service: all operations but those with a token or an assertion."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +17,7 @@ from stslab.sandbox.sts.sessions import SessionTags
 
 _SET_SOURCE = "sts:SetSourceIdentity"
 _ROLE_ARN = re.compile(r"arn:aws:iam::(\d+):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})", re.ASCII)
-_DEFAULT_SECONDS, _HOUR = 43200, 3600
+_DEFAULT_SECONDS, _HOUR, _MOST = 43200, 3600, 43200
 _LASTING = re.compile(
     r"aws:FederatedProvider|saml:(?:namequalifier|sub|sub_type)|(?!saml:).*:(?:amr|aud|sub)"
 )
@@ -50,10 +45,7 @@ _UNAVAILABLE: Mapping[str, str] = {
 
 
 class Target(msgspec.Struct, frozen=True):
-    """The role that a call is for. ``role`` and ``trust`` are None if it does not exist.
-
-    Deleted principals in the trust policy match nobody.
-    """
+    """The role that a call is for. ``role`` and ``trust`` are None if it does not exist."""
 
     arn: str
     account: str
@@ -63,7 +55,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class RoleRequest(msgspec.Struct, frozen=True):
-    """A request for a session of a role: the operation, the role, and the session's properties.
+    """A request for a session of a role.
 
     ``context`` are the condition keys of this operation only. ``principal`` is the federated
     user of a call that is not signed.
@@ -77,22 +69,18 @@ class RoleRequest(msgspec.Struct, frozen=True):
     context: model.Context
     principal: Principal | None = None
 
-    @property
-    def actions(self) -> tuple[str, ...]:
-        further = (("sts:TagSession", self.tags.all), (_SET_SOURCE, self.source_identity))
-        return (f"sts:{self.operation}", *(action for action, used in further if used))
-
-    @property
     def keys(self) -> model.Keys:
         """The condition keys of this call, beside the global ones."""
         keys: model.Keys = {"sts:RoleSessionName": self.session_name}
         if self.source_identity:
             keys["sts:SourceIdentity"] = self.source_identity
-        # A transitive session tag overrides the role's own tag with the same key.
-        passing = self.tags.passing
-        for key, value in self.target.role.tags.items() if self.target.role else ():
-            for kind in ("aws", "iam"):
-                keys[f"{kind}:ResourceTag/{key}"] = passing.get(key.lower(), value)
+        if self.target.role:
+            # A transitive session tag overrides the role's own tag with the same key.
+            passing = {key.lower() for key in self.tags.transitive}
+            over = {key.lower(): value for key, value in self.tags.all if key.lower() in passing}
+            own = self.target.role.tags.items()
+            tags = {key: over.get(key.lower(), value) for key, value in own}
+            keys |= model.resource_tags(tags, "iam")
         return keys | self.tags.context() | dict(self.context)
 
 
@@ -118,12 +106,7 @@ class StsService:
         }
 
     def needs(self, _view: View, _request: ApiRequest) -> model.Needs:
-        """No needs: each operation makes its own decisions.
-
-        They involve trust policies or another account's role, or need no permission (IAM User
-        Guide, "Comparing the AWS STS API operations").
-        """
-        return ()
+        return ()  # each operation makes its own decisions, about trust policies for example
 
     def _require(self, view: View, request: ApiRequest, need: model.Need) -> None:
         decision = self._judge.decide(view, request, need)
@@ -201,10 +184,7 @@ class StsService:
         return self.session(tx, request, wanted)
 
     def target(self, view: View, arn: str, wrong: str = "") -> Target:
-        """The role with this ARN, as STS sees it (see :meth:`Judge.seen`).
-
-        Raises ValidationError, with the message ``wrong`` if given.
-        """
+        """The role with this ARN. Raises ValidationError, with the message ``wrong`` if given."""
         match = _ROLE_ARN.fullmatch(arn)
         if match is None:
             raise faults.invalid(wrong or f"{arn} is invalid")
@@ -228,16 +208,11 @@ class StsService:
         return True
 
     def session(
-        self,
-        tx: Transaction,
-        request: ApiRequest,
-        wanted: RoleRequest,
-        at_most: int | None = None,
+        self, tx: Transaction, request: ApiRequest, wanted: RoleRequest, at_most: int = _MOST
     ) -> sessions.Members:
-        """Issue a session of the role, and return the answer.
+        """Issue a session of the role for ``at_most`` seconds, and return the answer.
 
-        ``at_most`` limits the duration in seconds, whatever the request asks for. Raises
-        AccessDenied unless the policies allow every action; a federated user is given no reason.
+        Raises AccessDenied unless the policies allow every action.
         """
         federated = wanted.principal is not None
         try:
@@ -246,15 +221,14 @@ class StsService:
             if not federated:
                 raise
             message = f"Not authorized to perform sts:{wanted.operation}"
-            raise faults.access_denied(message) from fault
+            raise faults.access_denied(message) from fault  # without a reason
         chained = not federated and request.caller.kind in ("AssumedRole", "SessionToken")
-        seconds = _duration(request.params, role, chained=chained)
         account = wanted.target.account
         session, members = sessions.issue(
             tx,
             request,
             account,
-            seconds if at_most is None else min(seconds, at_most),
+            min(_duration(request.params, role, chained=chained), at_most),
             policies=sessions.session_policies(tx, account, request.params, self._managed_text),
             tags=wanted.tags.all,
             kind="AssumedRole",
@@ -275,9 +249,11 @@ class StsService:
         return members | {"AssumedRoleUser": user, "SourceIdentity": wanted.source_identity or None}
 
     def _authorized(self, view: View, request: ApiRequest, wanted: RoleRequest) -> Role:
-        target = wanted.target
-        for action in wanted.actions:
-            need = model.Need(action, target.arn, wanted.keys, target.trust, target.account)
+        target, keys = wanted.target, wanted.keys()
+        further = (("sts:TagSession", wanted.tags.all), (_SET_SOURCE, wanted.source_identity))
+        actions = [f"sts:{wanted.operation}", *(action for action, used in further if used)]
+        for action in actions:
+            need = model.Need(action, target.arn, keys, target.trust, target.account)
             decision = self._judge.decide(view, request, need, wanted.principal)
             if not decision.allowed:
                 raise faults.access_denied(model.explained(request, decision, target.account))
@@ -289,7 +265,7 @@ class StsService:
                 why = f" because no identity-based policy allows the {action} action"
                 raise _not_authorized(request, action, target.arn, why)
         if target.role is None:
-            raise _not_authorized(request, wanted.actions[0], target.arn)
+            raise _not_authorized(request, actions[0], target.arn)
         return target.role
 
     # The libraries for certificates and XML are imported at the first call that needs them.
@@ -307,13 +283,12 @@ class StsService:
 
 
 def _own_duration(request: ApiRequest) -> int:
-    """The duration in seconds. For the root user an hour is the default and the maximum."""
+    """For the root user an hour is the default and the maximum."""
     seconds = int(request.params.get("DurationSeconds", _DEFAULT_SECONDS))
     return min(seconds, _HOUR) if request.caller.kind == "Root" else seconds
 
 
 def _unavailable(_view: View, request: ApiRequest) -> NoReturn:
-    """Refused as by sts.amazonaws.com, in an account without these features."""
     code, _, message = _UNAVAILABLE[request.operation].partition(": ")
     raise ApiFault(code, message.format(caller=request.caller, params=request.params))
 
@@ -342,10 +317,9 @@ def _source_identity(params: Params, calling: Session | None) -> str:
 
 
 def _duration(params: Params, role: Role, *, chained: bool) -> int:
-    """The session's duration in seconds: at most the role's maximum, and an hour in a chain.
+    """At most the role's maximum, and an hour in a chain (IAM User Guide, "Using IAM roles").
 
-    IAM User Guide, "Using IAM roles". A session of GetSessionToken also starts a chain:
-    https://github.com/99designs/aws-vault/issues/263.
+    A session of GetSessionToken also starts one: https://github.com/99designs/aws-vault/issues/263.
     """
     seconds = int(params.get("DurationSeconds", _HOUR))
     if seconds > role.max_session:

@@ -1,6 +1,6 @@
 """Sessions: their credentials, policies, tags and size, and the answer to a request for one.
 
-IAM User Guide, "Session policies", "Passing session tags in AWS STS", "IAM and AWS STS quotas".
+IAM User Guide, "Passing session tags in AWS STS", "IAM and AWS STS quotas".
 """
 
 import json
@@ -47,8 +47,7 @@ def issue(
 ) -> tuple[Session, Members]:
     """Put a new session with the members ``who``, and return it with its part of the answer.
 
-    With ``always_limited``, a session without session policies may do nothing, instead of all
-    that its issuer may do.
+    With ``always_limited``, a session without session policies may do nothing.
     """
     issued = request.now.replace(microsecond=0)
     size = _token_size(policies, tags, int(request.params.get("MinimumSessionTokenSize", 0)))
@@ -139,14 +138,7 @@ class SessionTags(msgspec.Struct, frozen=True):
     all: Tags = ()
     transitive: tuple[str, ...] = ()
 
-    @property
-    def passing(self) -> dict[str, str]:
-        """The tags that the next session in the chain inherits, by keys in lower case."""
-        wanted = _folded(self.transitive)
-        return {key.lower(): value for key, value in self.all if key.lower() in wanted}
-
     def context(self) -> Keys:
-        """The condition keys for the tags: aws:RequestTag, aws:TagKeys, sts:TransitiveTagKeys."""
         keys: Keys = {f"aws:RequestTag/{key}": value for key, value in self.all}
         if self.all:
             keys["aws:TagKeys"] = [key for key, _ in self.all]
@@ -158,15 +150,11 @@ class SessionTags(msgspec.Struct, frozen=True):
 def tags_of(params: Params, calling: Session | None) -> SessionTags:
     """The tags in a request, and the inherited ones of the ``calling`` session. Raises ApiFault."""
     passed = tuple((tag["Key"], tag.get("Value", "")) for tag in params.get("Tags", ()))
-    return checked_tags(passed, params.get("TransitiveTagKeys", ()), calling)
-
-
-def checked_tags(passed: Tags, transitive: Iterable[str], calling: Session | None) -> SessionTags:
-    """Like :func:`tags_of`, for the passed tags and the keys of the transitive ones."""
-    transitive, keys = tuple(transitive), [key for key, _ in passed]
-    passing = _folded(calling.transitive_tags) if calling is not None else set()
-    own = calling.tags if calling is not None else ()
-    inherited = tuple((key, value) for key, value in own if key.lower() in passing)
+    transitive, keys = params.get("TransitiveTagKeys", ()), [key for key, _ in passed]
+    inherited: Tags = ()
+    if calling is not None:
+        passing = _folded(calling.transitive_tags)
+        inherited = tuple(tag for tag in calling.tags if tag[0].lower() in passing)
     wrong = partial(ApiFault, "InvalidParameterValue")
     if len(keys) > _MOST_TAGS:
         raise wrong(f"Cannot pass more than {_MOST_TAGS} session tags.")

@@ -1,7 +1,6 @@
 """AssumeRoleWithWebIdentity: a token of an OpenID Connect provider instead of a signature.
 
-STS API Reference, "AssumeRoleWithWebIdentity"; IAM User Guide, "Create a role for OpenID
-Connect federation" and "Available keys for AWS OIDC federation".
+STS API Reference, same name; IAM User Guide, "Available keys for AWS OIDC federation".
 """
 
 import re
@@ -62,7 +61,6 @@ def assume_role_with_web_identity(sts: StsService, tx: Transaction, request: Api
 
 
 def _keys(host: str, claims: Claims, audience: str) -> Keys:
-    """The condition keys from a token, which begin with the provider's name."""
     values = {key: claims[key] for key in _KEYS if key in claims}
     for key in catalogue.condition_keys(f"sts:{_ACTION}"):
         provider, _, claim = key.partition(":")
@@ -84,8 +82,8 @@ def _verified(
     view: View, text: str, account: str, request: ApiRequest
 ) -> tuple[OidcProvider, Claims, str]:
     """The provider in IAM of a token, and the claims and the audience, which are valid."""
-    token = issuers.read(text)
-    issuer = str(_required(token.claims, "iss"))
+    header, claims = issuers.read(text)
+    issuer = str(_required(claims, "iss"))
     if "." not in issuer and "://" not in issuer:
         raise faults.invalid_token("Issuer must be a valid URL")
     provider = view.get(OidcProvider, account, issuer.removeprefix("https://"))
@@ -94,13 +92,13 @@ def _verified(
     known = view.get(Issuer, "", issuer)
     if known is not None:
         issuers.verify(view, issuer, provider.thumbprints)
-    key = issuers.public_key(known, token.header.get("kid")) if known else None
+    key = issuers.public_key(known, header.get("kid")) if known else None
     if key is None:
         raise certificates.unverifiable()
-    issuers.verify_token(token, key)
-    _check_times(token.claims, request)
-    _required(token.claims, "sub")
-    return provider, token.claims, _audience(token.claims, provider.client_ids)
+    issuers.verify_token(text, key)
+    _check_times(claims, request)
+    _required(claims, "sub")
+    return provider, claims, _audience(claims, provider.client_ids)
 
 
 def _check_times(claims: Claims, request: ApiRequest) -> None:
@@ -150,10 +148,7 @@ def _audience(claims: Claims, known: Container[str]) -> str:
 
 
 def _tags(claims: Claims) -> sessions.SessionTags:
-    """The session tags in the token, nested or each a claim of its own.
-
-    IAM User Guide, "Passing session tags in AWS STS".
-    """
+    """The session tags, nested or each a claim (IAM User Guide, "Passing session tags")."""
     given = claims.get(_TAGS)
     nested = given if isinstance(given, dict) else {}
     tags = nested.get("principal_tags", {})
@@ -161,6 +156,7 @@ def _tags(claims: Claims) -> sessions.SessionTags:
         raise faults.invalid_token("principal_tags passed in claim is not in correct format.")
     every = {**claims, **{f"{_TAG}{key}": values for key, values in tags.items()}}
     own = [(name.removeprefix(_TAG), every[name]) for name in every if name.startswith(_TAG)]
-    passed = tuple((key, str(value)) for key, values in own for value in listed(values))
+    passed = [{"Key": key, "Value": str(one)} for key, values in own for one in listed(values)]
     transitive = nested.get("transitive_tag_keys", claims.get(f"{_TAGS}/transitive_tag_keys"))
-    return sessions.checked_tags(passed, map(str, listed(transitive)), None)
+    keys = [*map(str, listed(transitive))]
+    return sessions.tags_of({"Tags": passed, "TransitiveTagKeys": keys}, None)

@@ -1,9 +1,6 @@
-"""Makes X.509 certificates for the servers of issuers, and verifies them as AWS does.
+"""Makes X.509 certificates (RFC 5280) for the servers of issuers, and verifies them as AWS does.
 
-RFC 5280; P-256 keys, ECDSA signatures with SHA-256. IAM User Guide, "Obtain the thumbprint for an
-OpenID Connect identity provider": AWS trusts a server by its library of root certificates, and
-only if none of them signed its certificate by the thumbprints in the provider's configuration: of
-its authority, or (API Reference, "CreateOpenIDConnectProvider") its own.
+IAM User Guide, "Obtain the thumbprint for an OpenID Connect identity provider".
 """
 
 import hashlib
@@ -56,7 +53,8 @@ def verify(
 ) -> None:
     """Verify the chain of the server of ``host`` (PEM, the server's own certificate first).
 
-    Raises InvalidIdentityToken.
+    AWS trusts it by its root certificates, and only if none of them signed it by a thumbprint: of
+    its authority or its own. Raises InvalidIdentityToken.
     """
     try:
         shown = [_read(pem) for pem in chain]
@@ -71,7 +69,6 @@ def verify(
 
 
 def has_signed(root: bytes, authority: bytes) -> bool:
-    """Whether this root has signed the authority's certificate (both PEM)."""
     try:
         _read(authority).verify_directly_issued_by(_read(root))
     except (ValueError, TypeError, InvalidSignature):
@@ -82,10 +79,7 @@ def has_signed(root: bytes, authority: bytes) -> bool:
 def authority(
     name: str, now: datetime, days: int, signed_by: Authority | None = None, below: int = 0
 ) -> Authority:
-    """An authority's certificate, self-signed unless another authority signs it.
-
-    ``below`` is how many authorities there may be between it and a server.
-    """
+    """A new authority; ``below`` is how many others there may be between it and a server."""
     key = ec.generate_private_key(ec.SECP256R1())
     constraints = x509.BasicConstraints(ca=True, path_length=below)
     extensions = ((_usage("key_cert_sign", "crl_sign"), True), (constraints, True))
@@ -103,7 +97,7 @@ def server(
 ) -> bytes:
     """A new certificate for the server of ``host``, as PEM. Its private key is not kept.
 
-    ``with_key_of`` makes a forgery: it names ``signed_by``, but is signed with this one's key.
+    A forgery names ``signed_by``, but is signed ``with_key_of`` another authority.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     extensions = (
@@ -128,7 +122,6 @@ def ends(pem: bytes) -> datetime:
 
 
 def described(pem: bytes) -> dict[str, str]:
-    """``subject``, ``issuer``, ``not_before``, ``not_after`` and ``sha1`` of a certificate."""
     certificate = _read(pem)
     return {
         "subject": certificate.subject.rfc4514_string(),
@@ -153,11 +146,8 @@ def _certificate(
     above: Authority | None,
     forger: Authority | None = None,
 ) -> bytes:
-    """A certificate (PEM) with these extensions, critical or not; self-signed without ``above``.
-
-    It is valid by the account's clock (``now``) and by the machine's, which other tools use.
-    """
-    real = datetime.now(UTC)
+    """A certificate (PEM) with these extensions, critical or not; self-signed without ``above``."""
+    real = datetime.now(UTC)  # other tools go by the machine's clock
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, _ORGANIZATION)]
     if len(name) <= _LONGEST_COMMON_NAME:  # the alternative name has a longer host name
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, name))

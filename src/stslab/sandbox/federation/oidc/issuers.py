@@ -1,16 +1,12 @@
 """The OpenID Connect issuers whose tokens a lab can use, all of them simulated offline.
 
-Tokens are JSON Web Tokens, signed with RS256 or ES256 only (RFC 7515, 7518, 7519).
-The account simulates any issuer that a lab names, such as
-``https://token.actions.githubusercontent.com``. Each issuer's keys are made when its first token
-is minted, and only tokens signed with them are valid.
+Any issuer can be named. Tokens are JSON Web Tokens, signed with RS256 or ES256 (RFC 7515, 7519).
 """
 
 import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, cast
@@ -22,13 +18,8 @@ from msgspec.structs import replace
 from stslab.errors import SandboxError
 from stslab.sandbox.api import faults
 from stslab.sandbox.federation.oidc import certificates
-from stslab.sandbox.state.identities import (
-    Authority,
-    Issuer,
-    IssuerServer,
-    PublicAuthority,
-    SigningKey,
-)
+from stslab.sandbox.state import identities
+from stslab.sandbox.state.identities import Authority, Issuer, IssuerServer, PublicAuthority
 from stslab.sandbox.state.snapshot import Transaction, View
 
 Claims = Mapping[str, Any]
@@ -36,18 +27,12 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 JWKS_PATH = "/.well-known/jwks"
 OWN_ISSUER = "https://oidc.stslab.example"
 _HTTPS = "https://"
-_NO_JWT = (
-    "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
-)
 _ALGORITHMS = ("RS256", "ES256")
 _MOST_ISSUERS = 1000
 
 
 def issuer_of(tx: Transaction, url: str) -> Issuer:
-    """The issuer with exactly this URL, created if there is none.
-
-    SandboxError: the URL is not an issuer's, or there are too many issuers.
-    """
+    """The issuer with exactly this URL, created if there is none. Raises SandboxError."""
     known = tx.get(Issuer, "", url)
     if known is not None:
         return known
@@ -84,7 +69,7 @@ def mint(
             if algorithm == "RS256"
             else ec.generate_private_key(ec.SECP256R1())
         )
-        key = SigningKey(secrets.token_hex(8), algorithm, certificates.pem_of(private))
+        key = identities.SigningKey(secrets.token_hex(8), algorithm, certificates.pem_of(private))
         tx.put(replace(signer, keys={**signer.keys, algorithm: key}))
     issued = int(tx.now().timestamp())
     standard = {"iss": issuer, "iat": issued, "exp": issued + seconds}
@@ -93,38 +78,29 @@ def mint(
     return PyJWS().encode(payload, _private(key.pem), algorithm, headers={"kid": key.key_id})
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """The parts of a token whose signature is not verified yet."""
-
-    text: str = field(repr=False)
-    header: Claims
-    claims: Claims
-
-
-def read(text: str) -> Token:
-    """The parts of a token. Raises InvalidIdentityToken: it is not base64url of JSON objects."""
+def read(text: str) -> tuple[Claims, Claims]:
+    """The header and the claims of a token, not verified yet. Raises InvalidIdentityToken."""
     from jwt import InvalidTokenError, PyJWS
 
     try:
         parts = PyJWS().decode_complete(text, options={"verify_signature": False})
         claims = json.loads(parts["payload"])
         if isinstance(claims, dict):
-            return Token(text, parts["header"], claims)
+            return parts["header"], claims
     except (InvalidTokenError, ValueError, RecursionError):
         pass
-    raise faults.invalid_token(_NO_JWT)
+    raise faults.invalid_token(
+        "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access "
+        "Token)"
+    )
 
 
-def verify_token(token: Token, jwk: Mapping[str, str]) -> None:
-    """Verify the token's signature with the issuer's public key, a JSON Web Key.
-
-    Raises InvalidIdentityToken.
-    """
+def verify_token(text: str, jwk: Mapping[str, str]) -> None:
+    """Verify a token's signature with a public key. Raises InvalidIdentityToken."""
     from jwt import PyJWK, PyJWS, PyJWTError
 
     try:
-        PyJWS().decode(token.text, PyJWK(dict(jwk)), algorithms=[jwk["alg"]])
+        PyJWS().decode(text, PyJWK(dict(jwk)), algorithms=[jwk["alg"]])
     except PyJWTError as error:
         raise faults.invalid_token(
             "The ID Token provided is not valid: its signature is not the identity provider's"
@@ -145,7 +121,6 @@ def jwks(issuer: Issuer) -> dict[str, list[dict[str, str]]]:
 
 
 def public_key(issuer: Issuer, key_id: object) -> Mapping[str, str] | None:
-    """The issuer's public key with this id, a JSON Web Key; None if there is none."""
     return next((key for key in jwks(issuer)["keys"] if key["kid"] == key_id), None)
 
 
@@ -163,7 +138,7 @@ def configuration(issuer: Issuer) -> dict[str, object]:
 
 @lru_cache(maxsize=64)
 def _private(pem: bytes) -> PrivateKey:
-    """The private key. Cached, since reading an RSA key takes longer than signing with it."""
+    """Cached, since reading an RSA key takes longer than signing with it."""
     return cast("PrivateKey", serialization.load_pem_private_key(pem, password=None))
 
 
@@ -177,17 +152,10 @@ _NAME = re.compile(
 )
 _PORT = re.compile(r":[0-9]{1,5}$")
 _PUBLIC = re.compile(
-    r"token\.actions\.githubusercontent\.com"
-    r"|gitlab\.com"
-    r"|accounts\.google\.com"
-    r"|.+\.auth0\.com"
+    r"token\.actions\.githubusercontent\.com|gitlab\.com|accounts\.google\.com|.+\.auth0\.com"
     r"|(?:.+\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?"
 )
-"""The hosts whose certificates AWS trusts by its library of root certificates.
-
-IAM User Guide, "Obtain the thumbprint for an OpenID Connect identity provider": Auth0, GitHub,
-GitLab, Google and Amazon S3.
-"""
+"""The hosts whose certificates AWS trusts by its library of root certificates."""
 
 
 def host_of(url: str) -> str:
@@ -198,7 +166,6 @@ def host_of(url: str) -> str:
 
 
 def is_public(host: str) -> bool:
-    """Whether a public authority, which AWS trusts, signs certificates for this host."""
     return _PUBLIC.fullmatch(host) is not None
 
 
@@ -242,10 +209,7 @@ def change(tx: Transaction, host: str, kind: str) -> IssuerServer:
 
 
 def verify(view: View, url: str, configured: Sequence[str]) -> None:
-    """Verify the issuer's server as STS does; ``configured`` are the provider's thumbprints.
-
-    Raises InvalidIdentityToken.
-    """
+    """Verify the issuer's server by the ``configured`` thumbprints. Raises InvalidIdentityToken."""
     host = host_of(url)
     server = view.get(IssuerServer, "", host)
     if server is None:
@@ -260,7 +224,7 @@ def roots(view: View) -> tuple[bytes, ...]:
 
 
 def trusted_root(view: View, server: IssuerServer) -> tuple[bytes, ...]:
-    """The root that AWS trusts and that signed the server's chain (PEM); empty if none did."""
+    """The root that AWS trusts and that signed the server's chain (PEM), if any."""
     return tuple(root for root in roots(view) if certificates.has_signed(root, server.chain[-1]))
 
 
@@ -285,8 +249,4 @@ def _holds(view: View, authority: Authority) -> bool:
 
 
 KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
-"""The certificates that a host's server can change to.
-
-A new one of the same authority, of a new authority, or of the public one; one for another host;
-one that names the same authority but is signed with another key.
-"""
+"""The certificates that a host's server can change to; `stslab sandbox issuer` explains them."""

@@ -1,7 +1,6 @@
 """SAML 2.0: reads metadata, verifies assertions, and simulates identity providers for labs.
 
-Modules that read or write XML need lxml and signxml, which the extra ``stslab[saml]`` installs.
-They are imported only when used, after :func:`installed` or :func:`require`.
+Most modules need lxml and signxml: they are imported after :func:`installed` or :func:`require`.
 """
 
 from stslab.sandbox.api.model import ApiFault

@@ -1,7 +1,6 @@
 """Reads the values of an assertion, and verifies signatures in a response.
 
-OASIS, "Assertions and Protocols for SAML V2.0", section 2; IAM User Guide, "Configure SAML
-assertions for the authentication response".
+OASIS, "Assertions and Protocols for SAML V2.0", section 2.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,10 +20,8 @@ from stslab.sandbox.federation.saml import names, xml
 class Assertion(msgspec.Struct, frozen=True):
     """The values of an assertion; missing ones are empty or None.
 
-    ``begins`` and ``ends`` are the times of its Conditions. ``confirmed_from``,
-    ``confirmed_until`` and ``recipient`` are in the SubjectConfirmationData of its one bearer
-    confirmation. ``audiences`` has a set for each AudienceRestriction, all of which must be
-    met. ``attributes`` has the values of each attribute, in order.
+    ``begins`` and ``ends`` are of its Conditions; ``recipient`` and ``confirmed_`` of its one
+    bearer confirmation. ``audiences`` has a set for each restriction, all of which must be met.
     """
 
     issuer: str
@@ -78,7 +75,6 @@ def read(element: xml.Element) -> Assertion:
 
 
 def issuer(element: xml.Element) -> str:
-    """The text of the Issuer of an assertion or a response."""
     return xml.text(xml.child(element, names.ASSERTION, "Issuer"))
 
 
@@ -144,20 +140,19 @@ def signed_assertion(
 
     If both are signed, both signatures must be valid. Raises InvalidIdentityToken, or BadXml.
     """
-    _check_response(response)
-    # Its signature may depend on the response's namespaces: it is verified in place, not in the
-    # parsed copy of the response.
-    assertion = _assertions(response)[0]
+    assertion = _only_assertion(response)
     if not _signatures(assertion):
         return None
     if _signatures(response):
         _verified(response, certificates)
+    # Its signature may depend on the response's namespaces: it is verified in place, not in the
+    # parsed copy of the response.
     return _verified(assertion, certificates)
 
 
-def _check_response(response: xml.Element) -> None:
+def _only_assertion(response: xml.Element) -> xml.Element:
     """Refuse a response unless it has one assertion, signatures only in place, and no ID twice."""
-    assertions = _assertions(response)
+    assertions = list(xml.everywhere(response, names.ASSERTION, "Assertion"))
     if response.tag != _RESPONSE or not assertions:
         raise xml.BadXml("it is not a Response with an assertion in it")
     responses = list(xml.everywhere(response, names.PROTOCOL, "Response"))
@@ -169,10 +164,7 @@ def _check_response(response: xml.Element) -> None:
     identities = [each.get("ID") for each in response.iter("*") if each.get("ID") is not None]
     if len(set(identities)) < len(identities):
         raise invalid_signature()  # an ID is given twice
-
-
-def _assertions(element: xml.Element) -> list[xml.Element]:
-    return list(xml.everywhere(element, names.ASSERTION, "Assertion"))
+    return assertions[0]
 
 
 def _signatures(element: xml.Element) -> list[xml.Element]:
@@ -195,7 +187,6 @@ def _verified(element: xml.Element, certificates: Sequence[x509.Certificate]) ->
 
 
 def _signed_by(certificate: x509.Certificate, document: bytes) -> bytes | None:
-    """The bytes that the certificate's key signed; None if it did not sign them."""
     config = SignatureConfiguration(
         location="./",
         expect_references=1,

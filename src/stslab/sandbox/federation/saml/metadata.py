@@ -1,9 +1,6 @@
 """Reads a SAML metadata document: the identity providers in it, and their certificates.
 
-IAM User Guide, "Create a SAML identity provider in IAM" and "IAM and AWS STS quotas"; OASIS,
-"Metadata for SAML V2.0". Expired documents and certificates are accepted: "IAM does not evaluate
-or take action on the expiration of the SAML metadata document or X.509 certificates in SAML
-metadata documents".
+Expired ones are accepted, too (IAM User Guide, "Create a SAML identity provider in IAM").
 """
 
 import base64
@@ -20,20 +17,15 @@ from stslab.sandbox.federation.saml import names, xml
 
 _LEAST_BITS = 1024
 _LONGEST_ENTITY_ID = 1024
-_ENTITY, _ENTITIES = (
-    f"{{{names.METADATA}}}EntityDescriptor",
-    f"{{{names.METADATA}}}EntitiesDescriptor",
-)
+_ENTITY = f"{{{names.METADATA}}}EntityDescriptor"
+_ENTITIES = f"{{{names.METADATA}}}EntitiesDescriptor"
 
 Issuers = Mapping[str, tuple[x509.Certificate, ...]]
 """The certificates that each provider signs with, by its entity id."""
 
 
 def read(document: str) -> Issuers:
-    """The identity providers in a metadata document, each with at least one certificate.
-
-    Raises InvalidInput: the document can't be used; keys must be RSA of 1024 bits or more.
-    """
+    """The providers in a document, each with at least one certificate. Raises InvalidInput."""
     try:
         return _issuers(xml.parse(document.encode()))
     except (xml.BadXml, UnicodeEncodeError) as error:

@@ -65,12 +65,10 @@ def response(
 ) -> str:
     """A signed response, in base64. ValueError: a text has a character that XML can't hold.
 
-    ``attributes`` has values by full attribute name. ``seconds``: how long the assertion is valid
-    from ``now`` on; negative: it has expired. ``session_seconds`` is for SessionNotOnOrAfter.
+    ``seconds``: how long it is valid from ``now`` on; ``session_seconds``: SessionNotOnOrAfter.
     """
     ends = now + timedelta(seconds=seconds)
-    # An expired one must have been issued before it expired.
-    issued = min(now, ends - timedelta(seconds=1))
+    issued = min(now, ends - timedelta(seconds=1))  # before its end, also if it has expired
     session_end = {}
     if session_seconds is not None:
         session_end["SessionNotOnOrAfter"] = _time(now + timedelta(seconds=session_seconds))
@@ -115,7 +113,6 @@ def response(
 
 
 def signed(element: Element, provider: IdentityProvider) -> Element:
-    """The element, a Response or an Assertion, with the provider's signature in it."""
     # SAML's schema wants the signature right after the Issuer.
     element.insert(1, _SIGNATURE.Signature(Id="placeholder"))
     signer = XMLSigner(c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0)
@@ -129,8 +126,7 @@ def signed(element: Element, provider: IdentityProvider) -> Element:
 
 
 def _written(element: Element) -> bytes:
-    data: bytes = etree.tostring(element, xml_declaration=True, encoding="UTF-8")
-    return data
+    return bytes(etree.tostring(element, xml_declaration=True, encoding="UTF-8"))
 
 
 def _identity() -> str:
@@ -168,7 +164,6 @@ def provider_of(tx: Transaction, entity_id: str) -> IdentityProvider:
 
 
 def new(entity_id: str, now: datetime) -> IdentityProvider:
-    """A provider with a new RSA key and a self-signed certificate."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stslab SAML")])
     certificate = (

@@ -1,7 +1,6 @@
 """The names in SAML 2.0 documents, and AWS's names of attributes.
 
-OASIS, "Assertions and Protocols for SAML V2.0" and "Metadata for SAML V2.0"; IAM User Guide,
-"Configure SAML assertions for the authentication response".
+IAM User Guide, "Configure SAML assertions for the authentication response".
 """
 
 from collections.abc import Mapping
@@ -21,11 +20,10 @@ SIGN_IN = "https://signin.aws.amazon.com/saml"
 AUDIENCE = "urn:amazon:webservices"
 
 AWS = "https://aws.amazon.com/SAML/Attributes/"
-ROLE = f"{AWS}Role"
-SESSION_NAME = f"{AWS}RoleSessionName"
-SESSION_DURATION = f"{AWS}SessionDuration"
-SOURCE_IDENTITY = f"{AWS}SourceIdentity"
-TRANSITIVE_TAGS = f"{AWS}TransitiveTagKeys"
+_OF_AWS = ("Role", "RoleSessionName", "SessionDuration", "SourceIdentity", "TransitiveTagKeys")
+ROLE, SESSION_NAME, SESSION_DURATION, SOURCE_IDENTITY, TRANSITIVE_TAGS = (
+    f"{AWS}{name}" for name in _OF_AWS
+)
 TAG = f"{AWS}PrincipalTag:"
 
 _ROWS = [
@@ -39,7 +37,6 @@ SINGLE = frozenset(row[1] for row in _ROWS if row[2:] == ["once"])
 """The keys that hold one value."""
 
 _FRIENDLY = {key.lower(): name for name, key in reversed(list(KEYS.items()))}
-_OF_AWS = ("Role", "RoleSessionName", "SessionDuration", "SourceIdentity", "TransitiveTagKeys")
 
 
 def whole(name: str) -> str:

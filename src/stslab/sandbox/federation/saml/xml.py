@@ -27,7 +27,6 @@ def parse(data: bytes, *, plain: bool = True) -> Element:
     """The root of a document in UTF-8, without comments and processing instructions.
 
     ``plain`` False keeps them, if a signature covers them: comments split an element's text.
-    A document type is refused, and with it entities.
     """
     parser = etree.XMLParser(remove_comments=plain, remove_pis=plain, **_OPTIONS)
     try:
