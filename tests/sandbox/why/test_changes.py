@@ -19,7 +19,7 @@ from tests.sandbox.cases import LEARNER, Account, Keys
 from stslab.cli.run.why import explained
 from stslab.home import Home
 from stslab.sandbox.pipeline.log_file import is_refused, newest_first
-from stslab.sandbox.why.explanation import Beside, explain
+from stslab.sandbox.why.explanation import explain
 
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 Call = Callable[[], Any]
@@ -191,7 +191,7 @@ def refused(account: Account, call: Call) -> dict[str, Any]:
     with pytest.raises(ClientError) as caught:
         call()
     assert caught.value.response["Error"]["Code"] == "AccessDenied"
-    return explain(found(account, caught.value), Beside())
+    return explain(found(account, caught.value))
 
 
 def found(account: Account, error: ClientError) -> Any:
@@ -301,7 +301,7 @@ def test_who_deleted_a_key_or_a_role_is_known_from_the_log(account, fresh, delet
         account.client("s3", keys).list_buckets()
     event = found(account, caught.value)
     facts = account.control("GET", f"key?id={keys.access_key_id}")
-    told = explain(event, Beside(lambda _: facts, lambda: newest_first(account.folder)))
+    told = explain(event, key=lambda _: facts, events=lambda: newest_first(account.folder))
     request = done["ResponseMetadata"]["RequestId"][:8]
     assert f"by user/admin (iam:{deleted}, request {request})." in told["why"]
     assert (event["eventName"], "?" in told["why"]) == ("ListBuckets", False)
@@ -314,7 +314,7 @@ def test_a_deleted_role_is_explained(account, fresh):
     with pytest.raises(ClientError) as caught:
         account.client("sts", "admin").assume_role(RoleArn=arn, RoleSessionName="ss")
     event = found(account, caught.value)
-    told = explain(event, Beside(events=lambda: newest_first(account.folder)))
+    told = explain(event, events=lambda: newest_first(account.folder))
     assert f"The role {name} was deleted on " in told["why"]
 
 
@@ -380,7 +380,7 @@ def test_the_advice_about_a_refused_token_fixes_it(account, fresh):
         except ClientError as error:
             event = found(account, error)
             assert is_refused(event)
-            why = explain(event, Beside())
+            why = explain(event)
             assert [one["layer"] for one in why["changes"]] == ["identity provider"]
             assert given not in json.dumps(why)
             return " ".join(option["what"] for option in why["changes"][0]["options"])
@@ -444,7 +444,7 @@ def test_an_allowed_request_is_explained_too(account):
     answer = account.client("iam", "admin").list_users()
     wanted = answer["ResponseMetadata"]["RequestId"]
     event = next(one for one in newest_first(account.folder) if one["requestID"] == wanted)
-    told = explain(event, Beside())
+    told = explain(event)
     assert told["why"] == (
         "It was allowed: an identity-based policy allows the iam:ListUsers action."
     )

@@ -144,7 +144,7 @@ def explained(home: "Home", request_id: str = "", since: str = "") -> dict[str, 
     """
     from stslab.render.requests import call_name
     from stslab.sandbox.pipeline.log_file import newest_first
-    from stslab.sandbox.why.explanation import Beside, explain
+    from stslab.sandbox.why.explanation import explain
 
     folder = home.sandbox
 
@@ -154,12 +154,12 @@ def explained(home: "Home", request_id: str = "", since: str = "") -> dict[str, 
     event = _with_id(folder, request_id) if request_id else _newest_failure(events())
     if event is None:
         return None
-    further = Beside(
+    told = explain(
+        event,
         key=lambda key: _key_facts(folder, key),
         events=lambda: newest_first(folder),
         may=lambda: _who_may(home, event),
     )
-    told = explain(event, further)
     if not (request_id or _is_met(event)):
         for last in islice(filter(_is_met, events()), 1):
             known = f"stslab why {last['requestID'][:8]}"

@@ -15,17 +15,7 @@ from typing import Any
 import msgspec
 
 from stslab.errors import PolicyError
-from stslab.policy import (
-    Decision,
-    NamedPolicy,
-    Outcome,
-    Policies,
-    PolicyKind,
-    Principal,
-    Request,
-    authorize,
-    parse,
-)
+from stslab.policy import Decision, NamedPolicy, Policies, Principal, Request, authorize, parse
 from stslab.policy.cases import read_principal
 from stslab.policy.decision import Layer
 from stslab.policy.documents.statement import Mismatch
@@ -33,8 +23,8 @@ from stslab.policy.documents.statement import Statement as Read
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.pipeline.log_file import Decided
-from stslab.structures import beside, listed
-from stslab.vocabulary import LATEST
+from stslab.structures import beside, listed, without
+from stslab.vocabulary import LATEST, Outcome, PolicyKind
 
 Document = Mapping[str, Any]
 Statement = Document
@@ -51,10 +41,7 @@ class Situation(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, logged: Decided) -> Situation | None:
-        """The situation of a logged decision.
-
-        None if the log does not have enough of it to come to the same decision.
-        """
+        """That of a logged decision; None if the log can't lead to the same decision."""
         if "policies" not in logged:
             return None
         held: dict[PolicyKind, tuple[NamedPolicy, ...]]
@@ -144,8 +131,7 @@ _S3, _NEW = "arn:aws:s3:::", "new"
 class Option(msgspec.Struct, frozen=True):
     """One change: ``what`` in a sentence, and the situation ``after`` it, None if not known.
 
-    ``statement`` is the policy statement to change or add, ``command`` an aws command line that
-    makes the change; either may be missing.
+    ``statement`` is the one to change or add, ``command`` an aws command line that does it.
     """
 
     what: str
@@ -178,14 +164,13 @@ def _statements(
 
 
 def _tests(situation: Situation, statement: Read, *, holding: bool) -> list[Document]:
-    """The tests in the conditions of a statement that hold, or that do not."""
     context = situation.decide().question.context
     tests = (each.explain(context) for each in statement.conditions)
     return [test for test in tests if test["holds"] is holding]
 
 
 def _asked_otherwise(situation: Situation, statement: Read, *, holding: bool) -> Iterator[Option]:
-    """The option to set keys so that tests hold, or (``holding`` False) do not, if a caller can."""
+    """To set keys so that tests hold, or (``holding`` False) do not, if a caller can."""
     values, ways = {}, {}
     for test in _tests(situation, statement, holding=not holding):
         key, value = test["key"], _value(test, holding=holding)
@@ -243,7 +228,7 @@ def _fitting(source: Statement, failing: Sequence[Document]) -> Statement:
         else:
             del keys[test["key"]]
     kept = {operator: keys for operator, keys in condition.items() if keys}
-    changed = {key: value for key, value in source.items() if key != "Condition"}
+    changed = without(source, "Condition")
     return {**changed, "Condition": kept} if kept else changed
 
 
@@ -265,7 +250,7 @@ def additions(situation: Situation, layer: Layer) -> Iterator[Option]:
 
 
 def _addressed(request: Request, kind: PolicyKind, name: str) -> tuple[str, str]:
-    """The policy to add to, which is ``name``, a new one, or empty, and what to say."""
+    """The policy to add to (empty: none), and what to say."""
     if kind is PolicyKind.IDENTITY:
         if name := _new_policy_name(request):
             who = _own_arn(request).rpartition(":")[2].replace("/", " ", 1)
@@ -287,11 +272,7 @@ def _addressed(request: Request, kind: PolicyKind, name: str) -> tuple[str, str]
 
 
 def _allowing(request: Request, kind: PolicyKind) -> Statement:
-    """The statement that allows the request. A trust or bucket policy must name the caller.
-
-    Within one account the trust policy names the account, with a condition on the user: a user
-    named as its principal would need no policy of its own.
-    """
+    """The statement that allows the request. A trust or bucket policy must name the caller."""
     caller = request.principal
     statement: dict[str, Any] = {"Effect": "Allow"}
     if kind in _THEIRS:
@@ -301,6 +282,7 @@ def _allowing(request: Request, kind: PolicyKind) -> Statement:
     if kind is not PolicyKind.TRUST:
         statement["Resource"] = request.resource
     elif caller.account and caller.account == request.resource_account:
+        # A user that is named as the principal would need no policy of its own.
         statement["Principal"] = {"AWS": f"arn:aws:iam::{caller.account}:root"}
         statement["Condition"] = {"ArnEquals": {"aws:PrincipalArn": _own_arn(request)}}
     return statement
@@ -315,7 +297,7 @@ def _put(
     *,
     statement: Statement,
 ) -> Option:
-    """The option to write this document as the named policy; None: to delete the policy."""
+    """To write this document as the named policy; None: to delete the policy."""
     request = situation.request
     account = request.resource_account if kind in _THEIRS else request.principal.account
     words, profile = _words(name) if document else [], "partner" if account == PARTNER else "admin"
@@ -357,7 +339,6 @@ _TAG_KEYS = ("principaltag/", "requesttag/", "resourcetag/")
 
 
 def protects(key: str) -> str:
-    """What a condition on the key protects against, in a sentence."""
     lower = key.lower()
     if any(part in lower for part in _TAG_KEYS):
         return "It keeps out requests without that tag."
@@ -374,7 +355,7 @@ def _words(name: str) -> list[str]:
 
 
 def _new_policy_name(request: Request) -> str:
-    """The name of a new inline policy for the caller; empty if it can't have one."""
+    """The name of a new inline policy for the caller, if it can have one."""
     kind, _, name = _own_arn(request).rpartition(":")[2].partition("/")
     if kind not in ("user", "role"):
         return ""

@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-import msgspec
-
 from stslab.errors import PolicyError
 from stslab.policy import Outcome, messages
 from stslab.policy.decision import Layer
@@ -15,7 +13,8 @@ from stslab.sandbox.why.changes import Option, Reason, Situation, additions, opt
 from stslab.structures import without
 
 Explanation = dict[str, Any]
-"""A JSON object."""
+Key = Callable[[str], Mapping[str, Any] | None]
+Events = Callable[[], Iterable[Event]]
 Advice = Sequence[tuple[str, Sequence[Option]]]
 """For each layer, the options that help."""
 _ON_OBJECT = re.compile("(?!List).*Object.*")
@@ -29,33 +28,28 @@ _NO_ROLE = (
 )
 
 
-class Beside(msgspec.Struct, frozen=True):
-    """More sources for an explanation, beside the logged request.
-
-    ``key``: the facts about an access key now (see the verb ``key``), None if the sandbox does
-    not run. ``events``: the log, newest first. ``may``: the profiles that would be allowed this
-    request.
-    """
-
-    key: Callable[[str], Mapping[str, Any] | None] = lambda _: None
-    events: Callable[[], Iterable[Event]] = tuple
-    may: Callable[[], Sequence[str]] = tuple
-
-
-def explain(event: Event, beside: Beside) -> Explanation:
+def explain(
+    event: Event,
+    *,
+    key: Key = lambda _: None,
+    events: Events = tuple,
+    may: Callable[[], Iterable[str]] = tuple,
+) -> Explanation:
     """The explanation of a logged request, a JSON object.
 
+    ``key`` gives the facts about an access key now (see the verb ``key``), if the sandbox runs;
+    ``events`` the log, newest first; ``may`` the profiles that would be allowed this request.
+
     ``request``: the event without its decisions. ``decision``: the one that refused, else the
-    last one; None if there is none. ``why``: a sentence. ``callers``: the profiles that would be
-    allowed this request. ``changes``: for each layer that refused, ``{"layer", "options":
-    [{"what", "statement", "command"}]}``. ``complete``: whether the first options of all layers
-    together would make the request allowed, found by deciding it again; None: not known.
+    last one, if any. ``callers``: the profiles. ``changes``: for each layer that refused,
+    ``{"layer", "options": [{"what", "statement", "command"}]}``. ``complete``: whether the first
+    options of all layers together would make the request allowed; None: not known.
     """
     refused = [one for one in event["decisions"] if one["decision"] != "Allowed"]
     decision = next(iter(refused or event["decisions"][-1:]), None)
     code, message = event.get("errorCode", ""), event.get("errorMessage", "")
     if code in UNAUTHENTICATED and decision is None:
-        reason = _unauthenticated(event, beside)
+        reason = _unauthenticated(event, key, events)
         return _explanation(event, None, reason.why, _advice("authentication", reason.fixes))
     if code in UNVERIFIED and decision is None:
         tokens = texts().tokens
@@ -66,24 +60,18 @@ def explain(event: Event, beside: Beside) -> Explanation:
         read = messages.read(f"{code}: {message}") if code else None
         steps = messages.advise(read).steps if read and read.known else ()
         advice = _advice("request", [step.what for step in steps if not step.commands])
-        return _explanation(event, decision, _without_refusal(event, decision), advice)
+        why = f"It was allowed: {decision['reason']}." if decision else "It needs no permission."
+        return _explanation(event, decision, _NO_POLICY if code else why, advice)
     trusts = [one["policies"] for one in decision["layers"] if one["layer"] == "role trust policy"]
     if decision["action"].lower().startswith("sts:assumerole") and not any(trusts):
         fix = "Compare the ARN with those of the account's roles: aws iam list-roles."
         name = str(decision["resource"]).rpartition("/")[2]
-        why = f"{_NO_ROLE} {_gone_by(beside.events(), 'RoleName', name)}".rstrip()
+        why = f"{_NO_ROLE} {_gone_by(events(), 'RoleName', name)}".rstrip()
         return _explanation(event, decision, why, _advice("role", (fix,)))
-    return {**_denial(event, decision), "callers": list(beside.may())}
-
-
-def _without_refusal(event: Event, decision: Decided | None) -> str:
-    if event.get("errorCode"):
-        return _NO_POLICY
-    return f"It was allowed: {decision['reason']}." if decision else "It needs no permission."
+    return {**_denial(event, decision), "callers": list(may())}
 
 
 def _denial(event: Event, decision: Decided) -> Explanation:
-    """The reason in AWS's words, and the layers that refuse if there is more than one."""
     situation, reason = Situation.of(decision), decision["reason"]
     why = f"Denied {reason}." if reason.startswith("with ") else f"Denied: {reason}."
     kinds = dict.fromkeys(one["layer"] for one in decision["layers"] if one["blocks"])
@@ -126,10 +114,7 @@ _MOST_ROUNDS = 8
 
 
 def _plan(situation: Situation) -> tuple[Advice, bool]:
-    """What to change, layer by layer, and whether the request is then allowed.
-
-    One option per layer is enough; the first is the best.
-    """
+    """What to change, layer by layer, and whether the request is then allowed."""
     plan: list[tuple[str, Sequence[Option]]] = []
     for _ in range(_MOST_ROUNDS):
         decision = situation.decide()
@@ -181,19 +166,18 @@ _AGAIN = "If a run of a lab made it, `stslab run` makes it again."
 _UNKNOWN_KEY = ("InvalidClientTokenId", "InvalidAccessKeyId", "InvalidToken")
 
 
-def _unauthenticated(event: Event, beside: Beside) -> Reason:
-    """Why AWS answered with this code, and how the access key was lost, if the log has it."""
+def _unauthenticated(event: Event, key_of: Key, events: Events) -> Reason:
     code, codes = event["errorCode"], texts().codes
     if code == "SignatureDoesNotMatch" and event.get("errorMessage", "").startswith("Signature "):
         code = "RequestTimeTooSkewed"
     reason, key_id = codes.get(code, codes["else"]), event["userIdentity"].get("accessKeyId", "")
-    key = beside.key(key_id) if code in _UNKNOWN_KEY else None
+    key = key_of(key_id) if code in _UNKNOWN_KEY else None
     if key is None:
         return reason
     gone = ""
     if not (key["known"] and key["active"]):
-        gone = _gone_by(beside.events(), "RoleName", key.get("role", ""))
-        gone = gone or _gone_by(beside.events(), "AccessKeyId", key_id)
+        gone = _gone_by(events(), "RoleName", key.get("role", ""))
+        gone = gone or _gone_by(events(), "AccessKeyId", key_id)
     fixes = (_AGAIN, *reason.fixes) if gone else reason.fixes
     return Reason(f"{_of_key(key)} {gone}".strip(), fixes)
 
@@ -224,7 +208,7 @@ _WHAT: Mapping[str, str] = {
 
 
 def _gone_by(events: Iterable[Event], member: str, value: str) -> str:
-    """How the role or key that this parameter names was lost; empty if the log does not have it."""
+    """How the role or key that this parameter names was lost, if the log has it."""
     for event in events:
         what = _WHAT.get(event.get("eventName", "")) if not event.get("errorCode") else None
         if what and value and event["requestParameters"].get(member) == value:
