@@ -152,7 +152,7 @@ def test_the_environment_redirects_no_call(endpoint, account, monkeypatch):
 )
 def test_a_waiter_probes_once(endpoint, account, waiter, answer, state):
     endpoint.then(*answer)
-    assert account.probe("admin", "cloudformation", waiter, {"StackName": "s"}).state == state
+    assert account.probe("admin", "cloudformation", waiter, {"StackName": "s"})[0] == state
     assert len(endpoint.asked) == 1
 
 

@@ -403,7 +403,7 @@ def test_a_lab_with_two_accounts_is_cleaned_up_in_both(learner: Learner):
     assert done.code == 0, done.said
     alone = learner.on_aws("cleanup")
     assert alone.code == 4
-    assert f"began with {PARTNER} as its second account" in " ".join(alone.err.split())
+    assert f"began with the second account {PARTNER}" in " ".join(alone.err.split())
     done = learner.on_aws("cleanup", *flags)
     assert done.code == 0, done.said
     assert "5 things removed" in done.out

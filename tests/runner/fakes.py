@@ -18,7 +18,6 @@ from stslab.runner.ports import (
     Outcome,
     Refusal,
     TargetInfo,
-    WaiterProbe,
 )
 
 REFUSE, LOST_BEFORE, LOST_AFTER, THROTTLE, SERVER_ERROR = (
@@ -205,16 +204,16 @@ class FakeAccount:
 
     def probe(
         self, identity: str, service: str, waiter: str, params: Mapping[str, Any]
-    ) -> WaiterProbe:
+    ) -> tuple[str, Outcome]:
         outcome = self.call(identity, service, "DescribeStacks", params)
         if isinstance(outcome, Answer):
             status = outcome.data["Stacks"][0]["StackStatus"]
-            return WaiterProbe(_WAITERS[waiter].get(status, "retry"), outcome)
+            return _WAITERS[waiter].get(status, "retry"), outcome
         gone = isinstance(outcome, Refusal) and outcome.code == "ValidationError"
         if gone:
             deleting = waiter == "stack_delete_complete"
-            return WaiterProbe("success" if deleting else "failure", outcome)
-        return WaiterProbe("retry", outcome)
+            return "success" if deleting else "failure", outcome
+        return "retry", outcome
 
 
 class TickingJournal(Journal):

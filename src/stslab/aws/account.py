@@ -120,15 +120,17 @@ class Boto3Account:
         model = self._waiter(service, waiter)
         return float(model.delay), int(model.max_attempts)
 
-    def probe(self, identity: str, service: str, waiter: str, params: Params) -> ports.WaiterProbe:
+    def probe(
+        self, identity: str, service: str, waiter: str, params: Params
+    ) -> tuple[str, ports.Outcome]:
         """Look once. After a lost answer or a transient error the state is ``retry``."""
         model = self._waiter(service, waiter)
         response, outcome = self._made(identity, service, model.operation, params)
         for acceptor in model.acceptors if response is not None else ():
             if acceptor.matcher_func(response):
-                return ports.WaiterProbe(str(acceptor.state), outcome)
+                return str(acceptor.state), outcome
         passes = isinstance(outcome, ports.Answer | ports.Lost) or outcome.transient
-        return ports.WaiterProbe("retry" if passes else "failure", outcome)
+        return "retry" if passes else "failure", outcome
 
     def _waiter(self, service: str, waiter: str) -> Untyped:
         try:

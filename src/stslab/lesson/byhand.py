@@ -195,7 +195,7 @@ class ByHand:
     def _holds(self, stage: Stage, number: int, check: Check) -> bool:
         """Whether a check holds. A refusal is not provoked: the log belongs to the learner."""
         if not check.fails:
-            return self.runner.try_claim(stage, number).held
+            return self.runner.checks.try_again(stage, number).held
         try:
             params = resolve(check.params, self.runner.scope())
         except UnresolvedReference:

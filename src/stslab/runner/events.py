@@ -16,8 +16,6 @@ _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that happened in a run."""
-
     @property
     def kind(self) -> str:
         """The event's name in JSON lines: ``StepStarted`` is ``step_started``."""
@@ -28,16 +26,12 @@ Describe = Callable[[Call], str]  # returns the equivalent ``aws`` command line 
 
 
 class StageShown(msgspec.Struct, frozen=True):
-    """A stage in the list of stages. ``state`` is pending, done or current."""
-
     id: str
     title: str
-    state: str = "pending"
+    state: str = "pending"  # or done, or current
 
 
 class RunStarted(Event, frozen=True):
-    """A run begins, or continues (``resumed``) where it was stopped."""
-
     run: str
     lab: str
     title: str
@@ -45,7 +39,7 @@ class RunStarted(Event, frozen=True):
     account: str
     region: str
     stages: tuple[StageShown, ...]
-    resumed: bool = False
+    resumed: bool = False  # it continues where it was stopped
     dry: bool = False
 
 
@@ -54,21 +48,17 @@ class Foreseen(Summary, Event, frozen=True):
 
 
 class StageStarted(Event, frozen=True):
-    """A stage begins. ``intro`` is Markdown; ``pages`` are (title, URL) of AWS's documentation."""
-
     stage: str
     title: str
-    intro: str
-    pages: tuple[tuple[str, str], ...]
+    intro: str  # Markdown
+    pages: tuple[tuple[str, str], ...]  # titles and URLs of AWS's documentation
     number: int
     of: int
 
 
 class StageFinished(Event, frozen=True):
-    """A stage's steps are done and its checkpoint holds (``held``), or does not."""
-
     stage: str
-    held: bool
+    held: bool  # its checkpoint holds
     seconds: float
 
 
@@ -78,12 +68,12 @@ class _OfStep(msgspec.Struct, frozen=True):
 
 
 class StepStarted(_OfStep, Event, frozen=True):
-    """A step is about to make its call. ``why`` is the lab's reason for it, or empty."""
+    """A step is about to make its call."""
 
     call: Call
     number: int
     of: int
-    why: str = ""
+    why: str = ""  # the lab's reason for it
 
 
 class StepSkipped(_OfStep, Event, frozen=True):
@@ -91,10 +81,7 @@ class StepSkipped(_OfStep, Event, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A difference between what the step makes (``wanted``) and what exists (``found``).
-
-    For a policy, these are the statements that differ, as JSON.
-    """
+    """What a step makes, and what exists instead; of a policy, the statements that differ."""
 
     what: str
     wanted: tuple[str, ...]
@@ -125,9 +112,7 @@ class StepDiffers(_OfStep, Event, frozen=True):
 
 
 class StepFinished(_OfStep, Event, frozen=True):
-    """A step's call succeeded. ``shown`` are the (label, value) pairs to display."""
-
-    shown: tuple[tuple[str, object], ...]
+    shown: tuple[tuple[str, object], ...]  # labels and values to display
     saved: Mapping[str, object]
     profile: str | None
     request_id: str
@@ -135,8 +120,6 @@ class StepFinished(_OfStep, Event, frozen=True):
 
 
 class StepFailed(_OfStep, Event, frozen=True):
-    """A step's call failed."""
-
     call: Call
     code: str
     message: str
@@ -145,17 +128,13 @@ class StepFailed(_OfStep, Event, frozen=True):
 
 
 class Waiting(Event, frozen=True):
-    """A wait for ``what`` continues: ``elapsed`` of at most ``limit`` seconds."""
-
-    what: str
+    what: str  # is waited for
     tries: int
     elapsed: float
     limit: float
 
 
 class StackProgress(Event, frozen=True):
-    """One event of a CloudFormation stack."""
-
     time: str
     resource: str
     type: str
@@ -164,16 +143,12 @@ class StackProgress(Event, frozen=True):
 
 
 class CheckStarted(Event, frozen=True):
-    """A check (its claim is ``says``) is about to be made."""
-
     stage: str
-    says: str
+    says: str  # the claim
     call: Call | None
 
 
 class CheckFinished(Event, frozen=True):
-    """A check was made: whether its claim holds, and the proof."""
-
     stage: str
     says: str
     held: bool
@@ -191,15 +166,11 @@ class CheckFinished(Event, frozen=True):
 
 
 class UndoStarted(Event, frozen=True):
-    """Cleanup begins. ``things`` are in the order in which they are undone."""
-
     run: str
-    things: tuple[str, ...]
+    things: tuple[str, ...]  # in the order in which they are undone
 
 
 class UndoOutcome(StrEnum):
-    """How undoing one thing ended."""
-
     UNDONE = "undone"
     WAS_GONE = "was gone"
     NEVER_MADE = "never made"  # it may have been made, was looked up, and does not exist
@@ -209,8 +180,6 @@ class UndoOutcome(StrEnum):
 
 
 class UndoFinished(Event, frozen=True):
-    """Undoing one thing has ended."""
-
     thing: str
     calls: tuple[Call, ...]
     outcome: UndoOutcome
@@ -219,7 +188,7 @@ class UndoFinished(Event, frozen=True):
 
 
 class ThingLookedUp(Event, frozen=True):
-    """The proof of cleanup: a thing was looked up, and is ``gone`` or not."""
+    """The proof of cleanup."""
 
     thing: str
     call: Call | None
@@ -228,11 +197,9 @@ class ThingLookedUp(Event, frozen=True):
 
 
 class CleanupFinished(Event, frozen=True):
-    """Cleanup ended. ``remaining`` are pairs: thing, ``aws`` command that removes it."""
-
     run: str
     removed: tuple[str, ...]
-    remaining: tuple[tuple[str, str], ...]
+    remaining: tuple[tuple[str, str], ...]  # things, and the ``aws`` commands that remove them
     seconds: float
 
 
@@ -250,8 +217,6 @@ class RunFinished(Event, frozen=True):
 
 
 class Notice(Event, frozen=True):
-    """A message for people. ``level``: info or warning."""
-
-    level: str
+    level: str  # info or warning
     message: str
     hint: str = ""

@@ -1,7 +1,6 @@
 """The runner's ports: an account to call, profiles, a clock, and the learner's work by hand.
 
-``stslab.aws`` implements them; tests use their own. An AWS error is a value, not an
-exception: a lab may expect it.
+An AWS error is a value, not an exception: a lab may expect it.
 """
 
 import dataclasses
@@ -45,13 +44,13 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """AWS answered with an error. ``transient``: a retry may help (throttling, 5xx)."""
+    """AWS answered with an error."""
 
     code: str
     message: str
     status: int = 0
     request_id: str = ""
-    transient: bool = False
+    transient: bool = False  # a retry may help (throttling, 5xx)
     data: ClassVar[Data] = MappingProxyType({})
 
     @property
@@ -74,8 +73,6 @@ Outcome = Answer | Refusal | Lost
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """Why a call was refused."""
-
     gates: tuple[str, ...]  # those that refused; if not ``whole``, only those that AWS named
     keys: tuple[str, ...] = ()  # the condition keys that decided
     whole: bool = True  # no other gate refused
@@ -85,8 +82,6 @@ Tell = Callable[[Refusal], Reason | None]  # returns why a call was refused, or 
 
 
 class TargetInfo(msgspec.Struct, frozen=True):
-    """Where calls go."""
-
     name: str
     kind: str  # sandbox, aws or endpoint
     account: str
@@ -111,13 +106,6 @@ class TargetInfo(msgspec.Struct, frozen=True):
         return self.kind == "sandbox"
 
 
-class WaiterProbe(msgspec.Struct, frozen=True):
-    """One probe of a botocore waiter. ``state``: success, retry or failure."""
-
-    state: str
-    outcome: Outcome
-
-
 class Account(Protocol):
     """One AWS account at one target. Each call names the identity that makes it."""
 
@@ -130,21 +118,18 @@ class Account(Protocol):
     def waiter_pace(self, service: str, waiter: str) -> tuple[float, int]:
         """How a botocore waiter polls: the pause in seconds, and the most tries."""
 
-    def probe(self, identity: str, service: str, waiter: str, params: Data) -> WaiterProbe:
-        """Make the waiter's call once."""
+    def probe(self, identity: str, service: str, waiter: str, params: Data) -> tuple[str, Outcome]:
+        """Make the waiter's call once. Return success, retry or failure, and what came."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Credentials. Only the access key id and the expiration may be shown.
-
-    ``expiration`` is ISO 8601 in UTC, empty for a long-term key.
-    """
+    """Only the access key id and the expiration may be shown."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
     session_token: str = field(default="", repr=False)
-    expiration: str = ""
+    expiration: str = ""  # ISO 8601 in UTC; empty for a long-term key
 
     def spoilt(self, part: str | None) -> Self:
         """A copy without its token, or with another secret; ``part`` is AWS's name for it."""
@@ -212,10 +197,7 @@ class Given(msgspec.Struct, frozen=True):
 
 
 class HandWork(msgspec.Struct, frozen=True):
-    """The learner's changes by hand in a run, beyond what the run's journal undoes.
-
-    Things are labels, as of ``calls.look.label``.
-    """
+    """The learner's changes by hand beyond what the run's journal undoes. Things are labels."""
 
     restored: tuple[str, ...] = ()  # they are (or would be) as before the run
     kept: tuple[str, ...] = ()  # somebody else changed them since: they stay
@@ -224,10 +206,7 @@ class HandWork(msgspec.Struct, frozen=True):
 
 
 class Hand:
-    """The port to the learner's changes by hand in an account.
-
-    This base class is for accounts that keep no record of them: there, they are not undone.
-    """
+    """The learner's changes by hand in an account; here, one that keeps no record of them."""
 
     def look(self, run: str, own: Collection[str] = ()) -> HandWork:  # noqa: ARG002
         """The changes to undo. ``own`` are names of the things that the run's journal undoes."""
@@ -241,8 +220,6 @@ class Hand:
 
 
 class Clock:
-    """The machine's clock."""
-
     def monotonic(self) -> float:
         return time.monotonic()
 

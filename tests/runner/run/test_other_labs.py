@@ -123,7 +123,7 @@ def test_what_an_unknown_service_answers_is_neither_shown_nor_kept(make):
         for number in range(2):
             proved = process.runner.prove(stage, number)
             assert proved.held
-            told.append({*process.runner.answer})
+            told.append({*process.runner.checks.answer})
             proofs.append(proved.proof)
     assert told == [set(), {"Account", "Arn"}]
     assert proofs[0] == "QueueUrls (the values are not kept)"

@@ -10,7 +10,7 @@ from stslab.errors import UsageError
 from stslab.kinds.table import CREATIONS, KINDS, LISTINGS, is_repeatable
 from stslab.lab.model import Lab
 from stslab.runner.events import CheckStarted, RunStarted, StageStarted, StepStarted
-from stslab.runner.run.plan import DRY_ID, changed_by, dry_run, missing, needed, plan
+from stslab.runner.run.plan import DRY_ID, changed_by, dry_run, needed, plan
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,6 @@ def without_table(lab: Lab) -> Lab:
 )
 def test_what_a_stage_needs(assume_role, stage, needs):
     assert needed(assume_role, stage) == needs
-    assert missing(assume_role, stage, needs[:1]) == needs[1:]
 
 
 def test_a_dry_run_shows_each_step_and_claim_without_a_call(assume_role, machine):

@@ -175,13 +175,6 @@ def test_an_unknown_stage(machine):
     assert ", ".join(STAGES) in caught.value.hint
 
 
-def test_nothing_without_a_run(machine):
-    with machine.process() as process:
-        assert not process.runner.resume()
-        with pytest.raises(RunError, match="No run has been begun"):
-            process.runner.check_stage("create-user")
-
-
 def test_a_stacks_events_are_emitted_once(machine):
     with machine.process() as process:
         process.run(last="deploy-role")

@@ -141,7 +141,7 @@ class _Learner:
         if step.wait:
             waiter, params = step.wait.waiter, resolve(step.wait.params, self.runner.scope())
             for _ in range(_LOOKS):
-                state = self.account.probe(step.identity, step.service, waiter, params).state
+                state, _ = self.account.probe(step.identity, step.service, waiter, params)
                 if state != "retry":
                     break
                 time.sleep(TARGET.pace)

@@ -15,7 +15,7 @@ from stslab.runner.journal.records import RunRecord
 from stslab.runner.ports import TargetInfo
 from stslab.runner.undo.cleanup import Cleanup, Planned
 from stslab.runner.undo.proof import by_hand
-from stslab.runner.undo.sweep import Found, FoundRun, Sweep
+from stslab.runner.undo.sweep import Found, FoundRun, adopt, find
 
 
 def clean_up(
@@ -106,8 +106,9 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
     opened = open_account(workspace.home, where)
     if not dry_run:
         require_consent(where, opened, interactive=workspace.asks)
-    sweep = Sweep(workspace.journal, opened.calls(workspace.render))
-    found = sweep.find()  # by default all that are not unfinished on this machine
+    calls = opened.calls(workspace.render)
+    found = find(workspace.journal, calls)
+    # By default all that are not unfinished on this machine.
     chosen = tuple(each for each in found.runs if (each.id == run if run else not each.unfinished))
     if run and not chosen:
         raise UsageError(
@@ -122,7 +123,7 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
     asked = (workspace.paper, question, "c", "cleans up")
     if chosen and (not workspace.asks or agrees(*asked)):
         cleanup = opened.cleanup(workspace.journal, workspace.render, workspace.describe)
-        clean(cleanup, [sweep.adopt(each) for each in chosen])
+        clean(cleanup, [adopt(workspace.journal, calls, each) for each in chosen])
     # Doubtful things stay, but with them the account is not clean.
     things = (thing for thing, _ in found.doubtful)
     remaining = tuple((thing.label, by_hand(thing, workspace.describe)) for thing in things)

@@ -268,7 +268,7 @@ class Loop(AtPrompt):
 
     def _unasked(self, stage: Stage, at: int) -> bool:
         """Whether a step has no screen: it makes nothing, or is done and unchanged."""
-        return _only_looks(stage.steps[at]) or self.runner.stands(stage, at)
+        return _only_looks(stage.steps[at]) or self.runner.steps.stands(stage, at)
 
     def work(self, exercise: Exercise) -> None:
         """Read one command line after another until the exercise is done."""
@@ -366,7 +366,7 @@ class Loop(AtPrompt):
             message=message,
             because=check.because or "",
             refusal=message if record.denied else "",
-            answer=scenes.in_brief(self.runner.answer),
+            answer=scenes.in_brief(self.runner.checks.answer),
         )
         if said is not None and said != question.right:
             self.wrong.append((asking, answered))

@@ -56,7 +56,6 @@ class Calls:
         clock: ports.Clock | None = None,
         hand: ports.Hand | None = None,
     ) -> None:
-        """``hand`` is the port to the learner's changes by hand."""
         self.account, self.profiles, self.emit = account, profiles, emit
         self.clock, self.hand = clock or ports.Clock(), hand or ports.Hand()
         self.made = 0
@@ -117,10 +116,9 @@ class Calls:
         self.guard(call)
         self.made += 1
         self.learn(call.params)
-        if not changes(call.name):
-            return self._ahead.take(call) or self._send(call)
-        self._ahead.forget()
-        return self._send(call)
+        if changes(call.name):
+            self._ahead.forget()
+        return self._ahead.take(call) or self._send(call)
 
     def _send(self, call: Call) -> Outcome:
         return self.account.call(call.identity, call.service, call.operation, call.params)
@@ -139,15 +137,21 @@ class Calls:
         repeatable = is_repeatable(call.name)
 
         def judge(outcome: Outcome) -> Verdict:
-            wanted = isinstance(outcome, Refusal) and outcome.code in expected
+            if isinstance(outcome, Answer):
+                return 0.0, ""
+            if isinstance(outcome, Lost):
+                limit = TRANSIENT_SECONDS if repeatable else 0.0
+                return limit, f"{call.operation}: {outcome.reason}"
             limit = self._limit(outcome, call.identity, repeatable=repeatable, within=within)
-            return 0.0 if wanted else limit, f"{call.operation}: {_reason(outcome)}"
+            return 0.0 if outcome.code in expected else limit, f"{call.operation}: {outcome.code}"
 
         outcome = self.until(lambda: self.once(call), judge)
-        if _is_spreading(outcome):
+        if not isinstance(outcome, Refusal):
+            return outcome
+        if outcome.code in _SPREADING:
             # A key that is still unknown after a minute is not new, but gone.
             self._unknown.add(self._key_of(call.identity))
-        if isinstance(outcome, Refusal) and outcome.status >= _SERVER_ERROR and not repeatable:
+        if outcome.status >= _SERVER_ERROR and not repeatable:
             # After a server error the call may have taken effect.
             return Lost(f"AWS answered {outcome.code} ({outcome.message})")
         return outcome
@@ -173,34 +177,20 @@ class Calls:
                 return
             params = following
 
-    def _limit(self, outcome: Outcome, identity: str, *, repeatable: bool, within: float) -> float:
-        """For how many seconds after the first try the call is repeated."""
-        if isinstance(outcome, Answer):
-            return 0.0
-        if isinstance(outcome, Lost):
-            return TRANSIENT_SECONDS if repeatable else 0.0
-        if outcome.transient:
-            harmless = repeatable or outcome.status < _SERVER_ERROR
+    def _limit(self, refusal: Refusal, identity: str, *, repeatable: bool, within: float) -> float:
+        """For how many seconds after the first try a refused call is repeated."""
+        if refusal.transient:
+            harmless = repeatable or refusal.status < _SERVER_ERROR
             return TRANSIENT_SECONDS if harmless else 0.0
-        if not self.target.eventually_consistent or outcome.code in EXISTS:
+        if not self.target.eventually_consistent or refusal.code in EXISTS:
             return 0.0
-        unheard = _is_spreading(outcome) and self._key_of(identity) not in self._unknown
+        unheard = refusal.code in _SPREADING and self._key_of(identity) not in self._unknown
         spreading = unheard and not self.administers(identity)
         return max(within, _SPREADING_SECONDS if spreading else 0.0)
 
     def _key_of(self, identity: str) -> str:
         found = self.profiles.get(identity)
         return found.access_key_id if found else ""
-
-
-def _is_spreading(outcome: Outcome) -> bool:
-    return isinstance(outcome, Refusal) and outcome.code in _SPREADING
-
-
-def _reason(outcome: Outcome) -> str:
-    if isinstance(outcome, Refusal):
-        return outcome.code
-    return outcome.reason if isinstance(outcome, Lost) else ""
 
 
 # -- lookups ahead -------------------------------------------------------------------------------

@@ -16,10 +16,10 @@ _MADE_WITH_TAGS = frozenset(creation.kind for creation in CREATIONS.values() if 
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """The result of a lookup. ``there`` is None if the lookup failed; ``proof`` says why."""
+    """The result of a lookup."""
 
     thing: Thing
-    there: bool | None
+    there: bool | None  # None if the lookup failed
     proof: str
     call: Call
     data: Data
@@ -33,13 +33,12 @@ def is_guarded(sight: Sight) -> bool:
 def look(work: Work, thing: Thing) -> Sight:
     """Look the thing up once. Its kind must be known and its names complete."""
     kind, read = KINDS[thing.kind], thing.lookup
-    outcome = work.calls.make(read)
-    there: bool | None = False if says_gone(kind.service, outcome) else None
-    proof = "" if isinstance(outcome, Answer) else outcome.text
-    if isinstance(outcome, Answer):
-        there = bool(search(kind.present, {"answer": outcome.data, "thing": dict(thing.names)}))
-        proof = f"{kind.look} {'finds it' if there else 'no longer lists it'}"
-    proof, shown = work.calls.clean_text(proof), work.calls.shown(read)
+    outcome, shown = work.calls.make(read), work.calls.shown(read)
+    if not isinstance(outcome, Answer):
+        there = False if says_gone(kind.service, outcome) else None
+        return Sight(thing, there, work.calls.clean_text(outcome.text), shown, outcome.data)
+    there = bool(search(kind.present, {"answer": outcome.data, "thing": dict(thing.names)}))
+    proof = f"{kind.look} {'finds it' if there else 'no longer lists it'}"
     return Sight(thing, there, proof, shown, outcome.data)
 
 
@@ -102,8 +101,7 @@ def identified(work: Work, thing: Thing) -> Thing:
 def is_replaced(work: Work, thing: Thing) -> bool:
     """Whether a later thing has the thing's names now, or those of its parent."""
     if KINDS[thing.kind].parent:
-        parent = thing.parent
-        return parent is not None and is_replaced(work, parent)
+        return thing.parent is not None and is_replaced(work, thing.parent)
     own = {known.identity for known in work.known() if known.same(thing)}
     if not own or not thing.complete:
         return False
@@ -197,8 +195,8 @@ def _made(work: Work, resource: Data, admin: str) -> Thing | None:
     """A stack's resource as a thing; None if its kind is unknown, or it does not exist."""
     kind = BY_RESOURCE_TYPE.get(str(resource.get("ResourceType")))
     physical, status = resource.get("PhysicalResourceId"), resource.get("ResourceStatus")
-    if kind is None or not physical or status == "DELETE_COMPLETE":
+    # A thing of a failed creation's name may exist, made by somebody else.
+    others = status == "CREATE_FAILED" and work.run.id not in str(physical)
+    if kind is None or not physical or others or status == "DELETE_COMPLETE":
         return None
-    if status == "CREATE_FAILED" and work.run.id not in str(physical):
-        return None  # a thing of this name may exist, made by somebody else
     return Thing(kind.id, {kind.names[0]: str(physical)}, admin=admin)

@@ -2,7 +2,7 @@
 
 from stslab.runner.calls.work import Work
 from stslab.runner.events import StackProgress
-from stslab.runner.ports import Call, Data, Refusal, WaiterProbe
+from stslab.runner.ports import Call, Data, Outcome, Refusal
 
 _STACKS = "cloudformation"
 # The members of a stack's event, in the order of StackProgress.
@@ -10,24 +10,20 @@ _KEYS = ("Timestamp", "LogicalResourceId", "ResourceType", "ResourceStatus", "Re
 
 
 class StackEvents:
-    """Follows one stack's events, and emits each once."""
+    """Emits each event of one stack once."""
 
     def __init__(self, work: Work, stack: str, admin: str) -> None:
-        self._work = work
-        self._admin = admin
-        self._stack = stack
-        self._seen: set[str] = set()
-        self.failures: list[str] = []
+        self._work, self._stack, self._admin = work, stack, admin
+        self._seen = set[object]()
+        self.failures = list[str]()
 
     def skip(self) -> None:
         """Ignore past events, and follow the stack by its id from now on."""
         for event in self._unseen():
-            self._seen.add(str(event.get("EventId")))
             self._stack = str(event.get("StackId") or self._stack)
 
     def emit_new(self) -> None:
         for event in self._unseen():
-            self._seen.add(str(event.get("EventId")))
             progress = StackProgress(*(str(event.get(name, "")) for name in _KEYS))
             self._work.calls.emit(progress)
             if progress.status.endswith("FAILED") and "cancelled" not in progress.reason:
@@ -43,6 +39,7 @@ class StackEvents:
             new += fresh
             if not events or len(fresh) < len(events):
                 break
+        self._seen.update(event.get("EventId") for event in new)
         return new[::-1]
 
 
@@ -63,27 +60,27 @@ def wait(
         admin = work.place_of(identity).admin
         events = StackEvents(work, str(params["StackName"]), admin)
 
-    def look() -> WaiterProbe:
+    def look() -> tuple[str, Outcome]:
         work.calls.made += 1
-        probe = account.probe(identity, service, waiter, params)
+        probed = account.probe(identity, service, waiter, params)
         if events:
             events.emit_new()
-        return probe
+        return probed
 
-    probe = work.calls.until(
+    state, outcome = work.calls.until(
         look,
-        lambda probe: (limit if probe.state == "retry" else 0.0, waiter.replace("_", " ")),
+        lambda probed: (limit if probed[0] == "retry" else 0.0, waiter.replace("_", " ")),
         pause=min(delay, account.target.pace),
     )
-    if probe.state == "success":
+    if state == "success":
         return ""
-    if probe.state == "retry":
+    if state == "retry":
         return f"{waiter} was not reached in {limit:.0f} s"
     if events and events.failures:
         return "; ".join(events.failures)
-    if isinstance(probe.outcome, Refusal):
-        return probe.outcome.text
-    for stack in probe.outcome.data.get("Stacks", ()):
+    if isinstance(outcome, Refusal):
+        return outcome.text
+    for stack in outcome.data.get("Stacks", ()):
         reason = stack.get("StackStatusReason", "")
         return f"the stack is in {stack.get('StackStatus')}{': ' if reason else ''}{reason}"
     return f"{waiter} can no longer be reached"

@@ -35,7 +35,7 @@ def not_own(objection: Objection, where: str = "") -> NotOwn:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One run, its journal and its calls. It guards the calls (``require``)."""
+    """One run, its journal and its calls, which it guards."""
 
     run: RunRecord
     journal: Journal
@@ -169,9 +169,6 @@ class Work:
         return (account, user) if entry.call in _OF_THE_CALLER else ("", "")
 
 
-# -- whether the account that a run began on is still there ---------------------------------------
-
-
 def account_is_gone(run: RunRecord, target: TargetInfo) -> bool:
     """Whether the run's embedded account was replaced by the target, a newer one.
 
@@ -180,31 +177,25 @@ def account_is_gone(run: RunRecord, target: TargetInfo) -> bool:
     there = run.kind == target.kind == "sandbox" and run.target == target.name
     if there and run.instance != target.instance:
         return True
-    if (run.target, run.account) != (target.name, target.account):
-        raise CredentialsError(
-            f"The run {run.id} began on account {run.account} ({run.target}); the credentials"
-            f" are now for account {target.account} ({target.name}). Nothing was called.",
-            "Use the credentials (--profile) and the --target (for the embedded account,"
-            " STSLAB_SANDBOX) that the run began with.",
-        )
+
+    def require(began: str, there: str, now: str, fix: str) -> None:
+        if there != now:
+            message = f"The run {run.id} began {began} {there}, and this is {now}."
+            raise CredentialsError(f"{message} Nothing was called.", fix)
+
+    require(
+        "on account",
+        f"{run.account} ({run.target})",
+        f"{target.account} ({target.name})",
+        "Use the credentials (--profile) and the --target (for the embedded account,"
+        " STSLAB_SANDBOX) that the run began with.",
+    )
     # In another region, or at another endpoint, a stack would seem to be gone.
-    if run.region != target.region:
-        raise CredentialsError(
-            f"The run {run.id} began in the region {run.region}, and this is {target.region}."
-            " Nothing was called.",
-            f"Name the region that it began in: --region {run.region}",
-        )
-    if run.kind != "sandbox" and run.instance != target.instance:
-        began, now = run.instance or "AWS itself", target.instance or "AWS itself"
-        raise CredentialsError(
-            f"The run {run.id} began at {began}, and calls now go to {now}. Nothing was called.",
-            "Set AWS_ENDPOINT_URL as it was when the run began.",
-        )
+    back = f"Name the region that it began in: --region {run.region}"
+    require("in the region", run.region, target.region, back)
+    back = "Set AWS_ENDPOINT_URL as it was when the run began."
+    require("at", run.instance or "AWS itself", target.instance or "AWS itself", back)
     for name, account in run.accounts.items():
-        if target.accounts.get(name) != account:
-            raise CredentialsError(
-                f"The run {run.id} began with {account} as its second account, and that is now"
-                f" {target.accounts.get(name, 'none')}. Nothing was called.",
-                f"Name your AWS profile for account {account}: --partner-profile NAME.",
-            )
+        back = f"Name your AWS profile for account {account}: --partner-profile NAME."
+        require("with the second account", account, target.accounts.get(name, "none"), back)
     return False

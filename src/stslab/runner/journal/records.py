@@ -26,8 +26,6 @@ def shared(source: msgspec.Struct, kind: type[msgspec.Struct]) -> dict[str, Any]
 
 
 class RunState(StrEnum):
-    """The state of a run."""
-
     ACTIVE = "active"  # it can continue
     UNDOING = "undoing"  # cleanup has begun and has not ended
     FINISHED = "finished"  # all its stages are done and nothing is left
@@ -59,12 +57,10 @@ MADE = (EntryState.ANSWERED, EntryState.DONE, EntryState.FAILED)
 
 
 class Body(msgspec.Struct, frozen=True):
-    """The body of a record: one of BODIES."""
+    """What a record holds: one of BODIES."""
 
 
 class ClaimOutline(msgspec.Struct, frozen=True):
-    """A lab's claim."""
-
     says: str
     identity: str
     call: str  # ``service.Operation``, or empty
@@ -73,8 +69,6 @@ class ClaimOutline(msgspec.Struct, frozen=True):
 
 
 class StageOutline(msgspec.Struct, frozen=True):
-    """A stage of a lab."""
-
     id: str
     title: str
     cleanup: bool
@@ -114,8 +108,6 @@ def _kinds() -> "Mapping[str, Kind]":
 
 
 class Thing(msgspec.Struct, frozen=True):
-    """A thing in an account."""
-
     kind: str  # an id of ``stslab.kinds.table``
     names: Mapping[str, str]
     identity: str = ""  # distinguishes it from a later thing of these names; empty if unknown
@@ -165,14 +157,14 @@ class Thing(msgspec.Struct, frozen=True):
 
 
 class UndoCall(Call, frozen=True, kw_only=True):
-    """A call that undoes a step. ``waiter`` is the name of a botocore waiter, or empty."""
+    """A call that undoes a step."""
 
-    waiter: str = ""
+    waiter: str = ""  # botocore's name of it
     waiter_params: Data = msgspec.field(default_factory=dict)
 
 
 class Intent(Body, frozen=True):
-    """A call that is about to be made, its undo, and its thing."""
+    """A call that is about to be made."""
 
     stage: str
     step: int
@@ -211,28 +203,22 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class SavedProfile(msgspec.Struct, frozen=True, array_like=True):
-    """A profile that a run wrote. ``expiration`` is ISO 8601; empty for a long-term key."""
-
     name: str
     access_key_id: str
-    expiration: str
+    expiration: str  # ISO 8601; empty for a long-term key
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The result of a call. ``thing`` and ``undo`` are complete, or None if nothing is new."""
-
     state: EntryState
     detail: str = ""
     request_id: str = ""
-    thing: Thing | None = None
-    undo: tuple[UndoCall, ...] | None = None
+    thing: Thing | None = None  # completed from the answer; None if nothing is new
+    undo: tuple[UndoCall, ...] | None = None  # as ``thing``
     saved: Data = msgspec.field(default_factory=dict)
     profile: SavedProfile | None = None  # of saved credentials
 
 
 class How(StrEnum):
-    """How a stage was done."""
-
     PROMPT = "at the prompt"  # step by step, with a person at the terminal
     BY_NAME = "stslab step"  # at once, by a command that names it
     YES = "--yes"  # at once, without questions
@@ -242,10 +228,8 @@ class How(StrEnum):
 
 
 class Entered(Body, frozen=True):
-    """A stage was begun. ``sha256`` is of the lab with its included files at that time."""
-
     stage: str
-    sha256: str
+    sha256: str  # of the lab with its included files at that time
     how: How
 
 
@@ -261,12 +245,9 @@ class StageRecord(Body, frozen=True):
     stage: str
     held: bool
     seconds: float
-    at: str = ""
 
 
 class CheckRecord(Body, frozen=True):
-    """One try of a claim."""
-
     stage: str
     number: int  # from 0, in the stage
     title: str
@@ -284,18 +265,14 @@ class CheckRecord(Body, frozen=True):
 
 
 class Prediction(Body, frozen=True):
-    """The learner's prediction before a check. ``said`` is the learner's answer in words."""
-
     stage: str
     number: int
     concept: str
-    said: str
+    said: str  # the learner's answer in words
     right: bool
 
 
 class Hint(Body, frozen=True):
-    """A hint that the learner took."""
-
     stage: str
     step: int  # HINT for a fault, WHY for a refused request
     grade: int  # from 0: a nudge, a pointer, the command
@@ -322,8 +299,6 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class FaultState(StrEnum):
-    """How far a learner is with a fault."""
-
     CHOSEN = "chosen"  # the set-up is being made
     PLANTING = "planting"
     PLANTED = "planted"
@@ -331,8 +306,6 @@ class FaultState(StrEnum):
 
 
 class Broken(Body, frozen=True):
-    """The run's fault and its state."""
-
     fault: Fault
     state: FaultState
     asked: str  # the flags that chose it
@@ -346,29 +319,23 @@ class Broken(Body, frozen=True):
 
 
 class Marked(Body, frozen=True):
-    """A new state of the run."""
-
-    state: RunState
+    state: RunState  # the run's new one
 
 
 class Outcome(Body, frozen=True):
-    """The result of the call whose intent has this number."""
-
-    entry: int
+    entry: int  # the number of the call's intent
     result: Result
 
 
 class Found(Body, frozen=True):
     """A further thing that a call made."""
 
-    entry: int
+    entry: int  # the number of the call's intent
     thing: Thing
 
 
 class Forgot(Body, frozen=True):
-    """A profile was removed from the files."""
-
-    profile: str
+    profile: str  # was removed from the files
 
 
 BODIES: Mapping[str, type[Body]] = {
@@ -390,10 +357,8 @@ BODIES: Mapping[str, type[Body]] = {
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One record of a run. ``number`` counts from 1; ``at`` is ISO 8601 in UTC."""
-
-    number: int
-    at: str
+    number: int  # from 1, in its run
+    at: str  # ISO 8601 in UTC
     body: Body
 
 
@@ -422,9 +387,9 @@ def person() -> str:
 
 
 class Link(NamedTuple):
-    """A stored record."""
+    """A record as it is stored."""
 
-    number: int  # from 1, in its run
+    number: int
     kind: str
     at: str
     body: str  # JSON

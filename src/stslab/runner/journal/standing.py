@@ -31,8 +31,6 @@ PROVED = (Verdict.ALLOWED, Verdict.DENIED)
 
 
 class StageState(StrEnum):
-    """The state of a stage."""
-
     DONE = "done"
     FAILED = "did not hold"
     STOPPED = "stopped"
@@ -41,17 +39,13 @@ class StageState(StrEnum):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One attempt at a stage, with the lab's hash. ``seconds`` is None if it was stopped."""
+    """One attempt at a stage."""
 
     at: str
     how: How
-    lab: str
+    lab: str  # its hash
     outcome: StageState = StageState.STOPPED
-    seconds: float | None = None
-
-    @property
-    def ended(self) -> bool:
-        return self.seconds is not None
+    seconds: float | None = None  # None if it was stopped
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -78,15 +72,12 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """A stage of the lab, its state, and each attempt at it."""
-
     id: str
     title: str
     state: StageState
     attempts: tuple[Attempt, ...]
 
     def done_by(self, *ways: How) -> bool:
-        """Whether any attempt was made in one of these ways."""
         return any(attempt.how in ways for attempt in self.attempts)
 
 
@@ -119,7 +110,9 @@ class Standing(msgspec.Struct, frozen=True):
             "skipped": self._ids(lambda stage: stage.state is StageState.SKIPPED),
             "not_reached": self._ids(lambda stage: stage.state is StageState.AHEAD),
             "asked_nobody": self._ids(lambda it: it.done_by(How.YES, How.ALONE, How.BREAK)),
-            "tried_again": self._ids(lambda it: any(each.ended for each in it.attempts[:-1])),
+            "tried_again": self._ids(
+                lambda it: any(each.seconds is not None for each in it.attempts[:-1])
+            ),
             "lab_changed": self._ids(lambda it: any(each.lab != lab for each in it.attempts)),
         }
 
@@ -231,10 +224,8 @@ def _verdict(tried: records.CheckRecord, claim: records.ClaimOutline) -> Verdict
 
 
 class Concept(msgspec.Struct, frozen=True):
-    """How many of the learner's predictions about a concept were right."""
-
     name: str
-    right: int
+    right: int  # so many of the learner's predictions about it
     of: int
 
 

@@ -1,7 +1,6 @@
 """Make the checks of a checkpoint: one call for each claim, repeated until it holds."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
 import msgspec
 from jmespath.exceptions import JMESPathError
@@ -9,7 +8,7 @@ from msgspec.structs import replace
 
 from stslab.errors import CredentialsError, NotOwn, UnresolvedReference
 from stslab.kinds.operations import HOME
-from stslab.kinds.table import BY_REMOVAL, EXISTS, KINDS
+from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.lab.model import Check, Stage
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import Tree
@@ -31,11 +30,10 @@ _NO_CREDENTIALS = "NoCredentials"
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The result of one try of a claim. ``why`` says what did not hold."""
+    """The result of one try of a claim, which holds if ``why`` says nothing against it."""
 
-    held: bool
-    proof: str
-    why: str = ""
+    why: str
+    proof: str = ""
     code: str = ""
     denied: bool = False
     request_id: str = ""
@@ -44,14 +42,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 _FEW = 3  # equal values that a proof lists
-_NEVER_MADE = Finding(held=True, proof="this run never made it", void=True)
-
-
-class Earlier(NamedTuple):
-    """When a claim was proved, and the id of the stage that has changed it since."""
-
-    at: str = ""
-    changed_by: str = ""
+_NEVER_MADE = Finding("", "this run never made it", void=True)
 
 
 class Checks:
@@ -59,7 +50,7 @@ class Checks:
 
     def __init__(self, work: Work, scope: Callable[[], Data], tell: Tell) -> None:
         self._work, self._scope, self._tell = work, scope, tell
-        self.answer: Data = {}  # AWS's to the last call, if it is known to have no secrets
+        self.answer: Data = {}  # AWS's to the last call; empty if refused, or it may hold a secret
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Make one check of the stage (``number`` counts from 0), and journal its result.
@@ -69,15 +60,20 @@ class Checks:
             UnresolvedReference: The check refers to something that the run does not know.
             NotOwn: The call would change something that is not the run's own.
         """
-        record = self.try_again(stage, number, None)
+        record = self.try_again(stage, number)
         self._work.journal.write(self._work.run.id, record)
         return record
 
-    def try_again(self, stage: Stage, number: int, earlier: Earlier | None) -> CheckRecord:
-        """Like :meth:`prove`, not journaled. ``earlier`` says why the claim need not hold."""
+    def try_again(
+        self, stage: Stage, number: int, held_at: str = "", changed_by: str = ""
+    ) -> CheckRecord:
+        """Like :meth:`prove`, not journaled.
+
+        The claim need not hold if it was proved (``held_at``), and this stage has changed it since.
+        """
         check, calls = stage.checkpoint[number], self._work.calls
         started = calls.clock.monotonic()
-        finding = self._found(stage, number, earlier)
+        finding = self._found(stage, number, excused=bool(held_at))
         finding = replace(finding, proof=calls.clean_text(finding.proof))
         record = CheckRecord(
             stage=stage.id,
@@ -85,11 +81,12 @@ class Checks:
             title=stage.title,
             says=_sentence(check.says, self._scope()),
             claim=claim(check),
+            held=not finding.why,
             seconds=calls.clock.monotonic() - started,
             at=calls.clock.now().isoformat(timespec="milliseconds"),
             **shared(finding, CheckRecord),
         )
-        self._emit(record, check, finding.why, None if finding.held else earlier)
+        self._emit(record, check, finding.why, held_at, changed_by)
         return record
 
     def prove_or_recall(self, stage: Stage, number: int) -> CheckRecord:
@@ -99,11 +96,11 @@ class Checks:
             record = self._work.past.proved(stage.id, number)
             if record:
                 self._work.calls.emit(CheckStarted(record.stage, record.says, None))
-                self._emit(record, check, "", None)
+                self._emit(record, check, "")
                 return record
         return self.prove(stage, number)
 
-    def _found(self, stage: Stage, number: int, earlier: Earlier | None) -> Finding:
+    def _found(self, stage: Stage, number: int, *, excused: bool) -> Finding:
         """Emit that the check is being made, and make it if possible."""
         check, scope = stage.checkpoint[number], self._scope()
         says, calls = _sentence(check.says, scope), self._work.calls
@@ -113,9 +110,9 @@ class Checks:
             calls.emit(CheckStarted(stage.id, says, None))
             if stage.cleanup:  # the name is unknown because the thing was never made
                 return _NEVER_MADE
-            if not earlier:
+            if not excused:
                 raise
-            return Finding(held=False, proof="", why=error.message)
+            return Finding(error.message)
         call = Call(check.identity, check.service, check.operation, params)
         calls.emit(CheckStarted(stage.id, says, calls.shown(call) if check.call else None))
         if stage.cleanup and not was_made(self._work, check, params, scope):
@@ -123,8 +120,9 @@ class Checks:
         if check.call:
             return self._tried(stage, number, call)
         there = ", ".join(name for name in check.profiles_gone if not calls.lacks(name))
-        proof = f"the profile files no longer hold {', '.join(check.profiles_gone)}"
-        return Finding(not there, "" if there else proof, f"still there: {there}" if there else "")
+        if there:
+            return Finding(f"still there: {there}")
+        return Finding("", f"the profile files no longer hold {', '.join(check.profiles_gone)}")
 
     def _tried(self, stage: Stage, number: int, call: Call) -> Finding:
         """Make the call; where changes take time to spread, until the claim holds (``within``).
@@ -134,22 +132,27 @@ class Checks:
         check, scope = stage.checkpoint[number], self._scope()
         spreading = self._work.calls.target.eventually_consistent
         limit = (check.within or 0.0) if spreading else 0.0
-        conclude = self._intended(stage, number, call)
+        entry, outcomes = self._intended(stage, number, call), list[Outcome]()
 
-        def attempt() -> tuple[Finding, float]:
-            outcome = self._called(check, call)
-            conclude(outcome)
-            lost = isinstance(outcome, Lost) and bool(check.fails)
+        def attempt() -> Finding:
+            outcomes.append(self._called(check, call))
+            return self._judged(check, outcomes[-1], scope)
+
+        def judge(finding: Finding) -> Verdict:
+            lost = isinstance(outcomes[-1], Lost) and bool(check.fails)
             again = max(limit, TRANSIENT_SECONDS if lost else 0.0)
-            return self._judged(check, outcome, scope), again
+            return again if finding.why else 0.0, check.says
 
-        def judge(tried: tuple[Finding, float]) -> Verdict:
-            return 0.0 if tried[0].held else tried[1], check.says
+        finding = self._work.calls.until(attempt, judge)
+        # After a lost answer, cleanup looks whether the call has made its thing.
+        if entry and not any(isinstance(outcome, Lost) for outcome in outcomes):
+            made = any(isinstance(outcome, Answer) for outcome in outcomes)
+            state = EntryState.DONE if made else EntryState.REFUSED
+            self._work.conclude(entry, records.Result(state, "", finding.request_id))
+        return finding
 
-        return self._work.calls.until(attempt, judge)[0]
-
-    def _intended(self, stage: Stage, number: int, call: Call) -> Callable[[Outcome], None]:
-        """Journal a check's call if it would make a thing. Returns what journals its outcomes."""
+    def _intended(self, stage: Stage, number: int, call: Call) -> int:
+        """Journal a check's call if it would make a thing. Return the entry's number, or 0."""
         work, check = self._work, stage.checkpoint[number]
         try:
             require_own(work, call)
@@ -157,7 +160,7 @@ class Checks:
             raise NotOwn(f"The check “{check.says}”: {error.message}", error.hint) from error
         thing = thing_made(call, {}, work.place_of(call.identity))
         if thing is None or KINDS[thing.kind].parent or not thing.complete:
-            return lambda _: None
+            return 0
         intent = records.Intent(
             stage=stage.id,
             step=-1 - number,
@@ -166,18 +169,7 @@ class Checks:
             undo=(thing.removal,),
             **shared(work.calls.shown(call), records.Intent),
         )
-        seq, before = work.journal.intend(work.run.id, intent), list[Outcome]()
-
-        def conclude(outcome: Outcome) -> None:
-            exists = isinstance(outcome, Refusal) and outcome.code in EXISTS
-            lost = exists and any(isinstance(each, Lost) for each in before)
-            before.append(outcome)
-            if not isinstance(outcome, Lost):
-                made = lost or any(isinstance(each, Answer) for each in before)
-                state = EntryState.DONE if made else EntryState.REFUSED
-                work.conclude(seq, records.Result(state, "", outcome.request_id))
-
-        return conclude
+        return work.journal.intend(work.run.id, intent)
 
     def _called(self, check: Check, call: Call) -> Outcome:
         calls, self.answer = self._work.calls, {}
@@ -197,24 +189,25 @@ class Checks:
 
     def _judged(self, check: Check, outcome: Outcome, scope: Data) -> Finding:
         if isinstance(outcome, Lost):
-            return Finding(held=False, proof="", why=f"no answer came: {outcome.reason}")
+            return Finding(f"no answer came: {outcome.reason}")
         if isinstance(outcome, Refusal):
             reason = self._tell(outcome) if outcome.code in check.fails else None
             key = check.key and _sentence(check.key, scope)
             return _refused(replace(check, key=key), outcome, reason)
         if check.fails:
             why = f"the call succeeded, but should have been refused: {' or '.join(check.fails)}"
-            return Finding(held=False, proof="", why=why, request_id=outcome.request_id)
+            return Finding(why, request_id=outcome.request_id)
         return _answered(check, outcome, scope)
 
-    def _emit(self, record: CheckRecord, check: Check, why: str, earlier: Earlier | None) -> None:
-        held_at, changed_by = earlier or Earlier()
+    def _emit(
+        self, record: CheckRecord, check: Check, why: str, held_at: str = "", changed_by: str = ""
+    ) -> None:
         self._work.calls.emit(
             CheckFinished(
                 because=_sentence(check.because or "", self._scope()),
                 why=self._work.calls.clean_text(why),
-                held_at=held_at,
-                changed_by=changed_by,
+                held_at="" if record.held else held_at,
+                changed_by="" if record.held else changed_by,
                 **shared(record, CheckFinished),
             )
         )
@@ -227,24 +220,20 @@ def _refused(check: Check, refusal: Refusal, reason: Reason | None) -> Finding:
     wrong = mismatch(check, refusal.code, reason) if right else why
     gates = reason.gates if reason else ()
     message, request = in_short(refusal.message), refusal.request_id
-    return Finding(not wrong, message, wrong, refusal.code, not wrong, request, gates)
+    return Finding(wrong, message, refusal.code, not wrong, request, gates)
 
 
 def _answered(check: Check, answer: Answer, scope: Data) -> Finding:
     expect = check.expect
     if expect is None:
-        return Finding(held=True, proof="the call succeeded", request_id=answer.request_id)
+        return Finding("", "the call succeeded", request_id=answer.request_id)
     try:
         held = truthy(evaluate(expect, answer.data, scope))
-        problem = f"not true: {_sentence(expect, scope).strip()}"
+        why = "" if held else f"not true: {_sentence(expect, scope).strip()}"
     except UnresolvedReference as error:
-        held, problem = False, error.message
-    return Finding(
-        held=held,
-        proof=compared(expect, answer.data, shown=check.service in HOME),
-        why="" if held else problem,
-        request_id=answer.request_id,
-    )
+        why = error.message
+    proof = compared(expect, answer.data, shown=check.service in HOME)
+    return Finding(why, proof, request_id=answer.request_id)
 
 
 def _sentence(text: str, scope: Data) -> str:
@@ -315,11 +304,9 @@ def _is(thing: Thing, params: Data) -> bool:
 # -- the proof of a claim, in short --------------------------------------------------------------
 
 LONGEST = 400
-_CONNECTING = frozenset(
-    "function_expression comparator or_expression and_expression not_expression pipe".split()
-)
-_NO_PATHS = frozenset("literal expref current multi_select_dict multi_select_list".split())
-_PATHS = frozenset("field subexpression index_expression projection flatten".split())
+_PATHS = """
+    field subexpression index_expression projection filter_projection value_projection flatten
+""".split()
 
 
 def compared(expression: str, data: Data, *, shown: bool = True) -> str:
@@ -349,20 +336,18 @@ def _told(value: object) -> str:
 
 def _paths(tree: Tree) -> Iterator[Tree]:
     """The outermost paths in a tree, in order."""
-    if tree["type"] in _CONNECTING:
-        for child in tree["children"][: 1 if tree["type"] == "pipe" else None]:
-            yield from _paths(child)
-    elif tree["type"] not in _NO_PATHS:
+    if tree["type"] in _PATHS:
         yield tree
+    elif tree["type"] != "expref":
+        for child in tree.get("children", [])[: 1 if tree["type"] == "pipe" else None]:
+            yield from _paths(child)
 
 
 def _written(tree: Tree) -> str:
-    """The dotted name of a path; "" for a path that is more than names."""
+    """The dotted name of a path."""
     if tree["type"] == "field":
         return str(tree["value"])
-    if tree["type"] not in _PATHS:
-        return ""
-    names = [_written(child) for child in tree["children"] if child["type"] in _PATHS]
+    names = [_written(child) for child in tree["children"][:2] if child["type"] in _PATHS]
     return ".".join(filter(None, names))
 
 

@@ -47,11 +47,6 @@ def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
     return tuple(each.id for each in before if each.id in ids)
 
 
-def missing(lab: Lab, stage_id: str, done: Collection[str]) -> tuple[str, ...]:
-    """The stages that this one needs and that are not done, in order."""
-    return tuple(each for each in needed(lab, stage_id) if each not in done)
-
-
 def changed_by(lab: Lab, stage: Stage, check: Check, done: Collection[str]) -> str:
     """The id of a ``done`` stage after which the check's claim need no longer hold, or "".
 

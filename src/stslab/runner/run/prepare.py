@@ -25,7 +25,7 @@ Scope = Data
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A step ready to be called."""
+    """A step, ready to be called."""
 
     step: Step
     intent: records.Intent  # not redacted
@@ -163,24 +163,23 @@ def adopt_existing(work: Work, prepared: Prepared) -> Data | None:
 
 def written(work: Work, intent: records.Intent) -> records.Intent:
     """The intent for the journal: without secrets, and without an object's body."""
-    params, thing = work.calls.clean(intent.params), clean_thing(work, intent.thing)
+    params = work.calls.clean(intent.params)
+    thing, undo = cleaned(work, intent.thing, intent.undo)
     if intent.service == "s3" and "Body" in params:
         params = {**params, "Body": HIDDEN}
-    return replace(intent, params=params, thing=thing, undo=clean_undo(work, intent.undo))
+    return replace(intent, params=params, thing=thing, undo=undo)
 
 
-def clean_thing(work: Work, thing: records.Thing | None) -> records.Thing | None:
-    """The thing, with secrets in its names redacted."""
-    return thing and replace(thing, names=work.calls.clean(dict(thing.names)))
-
-
-def clean_undo(work: Work, undo: tuple[records.UndoCall, ...]) -> tuple[records.UndoCall, ...]:
-    """The undo calls, with secrets redacted. A call that needs a secret can't be made later."""
+def cleaned(
+    work: Work, thing: records.Thing | None, undo: tuple[records.UndoCall, ...]
+) -> tuple[records.Thing | None, tuple[records.UndoCall, ...]]:
+    """The thing and its undo without secrets. A call that needs one can't be made later."""
     clean = work.calls.clean
-    return tuple(
+    calls = (
         replace(call, params=clean(call.params), waiter_params=clean(call.waiter_params))
         for call in undo
     )
+    return thing and replace(thing, names=clean(dict(thing.names))), tuple(calls)
 
 
 def _restore(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -> records.UndoCall:

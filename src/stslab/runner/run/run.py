@@ -7,7 +7,6 @@ a test) decides what comes next.
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import dropwhile
-from typing import NamedTuple
 
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.kinds.operations import changes
@@ -21,8 +20,8 @@ from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import CheckRecord, How, RunRecord, RunState
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
-from stslab.runner.run.checks import Checks, Earlier
-from stslab.runner.run.plan import changed_by, missing, needed, stage_of, stage_started
+from stslab.runner.run.checks import Checks
+from stslab.runner.run.plan import changed_by, needed, stage_of, stage_started
 from stslab.runner.run.scope import basis, configure, live, new_run, scope
 from stslab.runner.run.steps import FIX, Steps
 from stslab.runner.undo.cleanup import Cleanup
@@ -30,19 +29,15 @@ from stslab.runner.undo.cleanup import Cleanup
 _OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED: "clean"}
 
 
-class _Open(NamedTuple):
-    """A run that was begun or resumed, with what does its steps and checks."""
-
-    work: Work
-    steps: Steps
-    checks: Checks
-
-
 class Runner:
     """Runs one lab on one account. Call ``start_or_resume`` first.
 
     Each method raises a UsageError for an unknown stage.
     """
+
+    work: Work  # of the run that was begun or resumed, as the next two
+    steps: Steps
+    checks: Checks
 
     def __init__(
         self,
@@ -58,14 +53,13 @@ class Runner:
     ) -> None:
         """``services`` are those, beyond the usual four, that the person allowed on a real account.
 
-        ``how`` is how the stages are done, ``tell`` returns why AWS refused a call.
+        ``tell`` returns why AWS refused a call.
         """
         self._lab, self._journal, self._calls = lab, journal, calls
         self._new_id, self._services, self._how, self._tell = new_id, services, how, tell
         own = Calls(calls.account, calls.profiles, calls.emit, calls.clock, calls.hand)
         self._cleanup = Cleanup(journal, own, describe=describe)  # its calls are not counted
         self._live = live_names(lab)
-        self._open_run: _Open | None = None
         self._basis: ports.Data = {}
         self._shown: ports.Data = {}
         self._started = self._entered = self._now()
@@ -121,12 +115,8 @@ class Runner:
         return None
 
     @property
-    def work(self) -> Work:
-        return self._open.work
-
-    @property
     def run(self) -> RunRecord:
-        """The run with its present state; RunError if it has not been begun."""
+        """The run with its present state."""
         return self._journal.run(self._run) or self.work.run
 
     @property
@@ -188,7 +178,7 @@ class Runner:
             proved=stands.proved,
             claims=tuple((each.title, each.says, str(each.verdict)) for each in stands.claims),
             notes=stands.notes,
-            left=self._cleanup.left(stands.run.id),
+            left=tuple((each.thing, each.by_hand) for each in self._cleanup.plan(self._run)),
             calls=self._calls.made,
             seconds=self._now() - self._started,
         )
@@ -198,7 +188,9 @@ class Runner:
     # Stages
 
     def missing_for(self, stage_id: str) -> tuple[str, ...]:
-        return missing(self._lab, stage_id, self.stages_done)
+        """The stages that this one needs and that are not done, in order."""
+        done = self.stages_done
+        return tuple(each for each in needed(self._lab, stage_id) if each not in done)
 
     def run_stage(self, stage_id: str) -> tuple[CheckRecord, ...]:
         """Do the stage's steps, or the rest of them, and prove its checkpoint.
@@ -241,7 +233,7 @@ class Runner:
         UndoIncomplete: something is left.
         """
         self._cleanup.undo(self._run)
-        checks, numbers = self._open.checks, range(len(stage.checkpoint))
+        checks, numbers = self.checks, range(len(stage.checkpoint))
         calling = [number for number in numbers if stage.checkpoint[number].call]
         tried = [checks.prove_or_recall(stage, number) for number in calling]
         if all(record.held for record in tried):
@@ -263,7 +255,7 @@ class Runner:
         self._journal.write(self._run, *bodies)
         self._calls.emit(events.StageFinished(stage.id, held, seconds))
         if not held:
-            self._open.steps.forget()
+            self.steps.forget()
         self._require_held(stage, tried)
 
     def check_stage(self, stage_id: str) -> None:
@@ -277,9 +269,9 @@ class Runner:
             by = changed_by(self._lab, stage, check, past.held())
             if stage.cleanup and check.call and self._calls.lacks(check.identity):
                 by = stage.id  # its last checks are that the profiles are gone
-            proved = past.proved(stage.id, number)
-            earlier = Earlier(proved.at, by) if proved and by else None
-            record = self._open.checks.try_again(stage, number, earlier)
+            proved = past.proved(stage.id, number) if by else None
+            earlier = (proved.at, by) if proved else ()
+            record = self.checks.try_again(stage, number, *earlier)
             if not record.held and not earlier:
                 failed.append(record)
         self._require_held(stage, failed)
@@ -292,8 +284,8 @@ class Runner:
         Expired sessions, missing things, changed policies. Steps that this process did or
         inspected are not inspected again, unless something failed since.
         """
-        steps, stages = self._open.steps, [*needed(self._lab, stage_id), stage_id]
-        drifted = (steps.drifted(stage, number) for stage, number in self._numbered(stages))
+        stages = [*needed(self._lab, stage_id), stage_id]
+        drifted = (self.steps.drifted(stage, number) for stage, number in self._numbered(stages))
         return tuple(filter(None, drifted))
 
     def restore(self, stage_id: str) -> None:
@@ -305,23 +297,16 @@ class Runner:
     def do(self, stage: Stage, number: int, *, quietly: bool = False) -> None:
         """Do one step (``number`` from 0), or the rest of it; RunError if its call fails."""
         with self._placed(stage.steps[number]):
-            self._open.steps.do(stage, number, quietly=quietly)
+            self.steps.do(stage, number, quietly=quietly)
         self._shown = {}
         self._configure()
-
-    def try_claim(self, stage: Stage, number: int) -> CheckRecord:
-        """Make one check, without journaling it."""
-        return self._open.checks.try_again(stage, number, None)
-
-    def stands(self, stage: Stage, number: int) -> bool:
-        return self._open.steps.stands(stage, number)
 
     def adopt(self, stage: Stage, number: int) -> bool:
         """Adopt a step's work if it was done by hand; False if it was not.
 
         It must have the same effect as the step. Differences are emitted.
         """
-        adopted = self._open.steps.adopt(stage, number)
+        adopted = self.steps.adopt(stage, number)
         self._shown = {} if adopted else self._shown
         self._configure()
         return adopted
@@ -329,41 +314,29 @@ class Runner:
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Make one check of the stage (``number`` counts from 0)."""
         with self._placed(stage.checkpoint[number]):
-            return self._open.checks.prove(stage, number)
-
-    @property
-    def answer(self) -> ports.Data:
-        """What AWS answered to the last check; empty if it refused, or may have told a secret."""
-        return self._open.checks.answer
+            return self.checks.prove(stage, number)
 
     def _done_by_hand(self, stage_id: str) -> bool:
         """Whether a whole stage was done by hand, and holds. If so, it is adopted."""
-        stage, (_, steps, checks) = stage_of(self._lab, stage_id), self._open
+        stage = stage_of(self._lab, stage_id)
         if any(self.missing_for(stage_id)) or not stage.steps:
             return False
         for number, step in enumerate(stage.steps):
-            if changes(step.call) and not steps.adopt(stage, number):
+            if changes(step.call) and not self.steps.adopt(stage, number):
                 return False
             if not changes(step.call):
                 self.do(stage, number)
         numbers = range(len(stage.checkpoint))
-        tried = tuple(checks.try_again(stage, number, None) for number in numbers)
+        tried = tuple(self.checks.try_again(stage, number) for number in numbers)
         if not all(record.held for record in tried):
             return False
-        self._journal.write(
-            self._run, records.Entered(stage_id, self._lab.sha256, How.HAND), *tried
-        )
+        entered = records.Entered(stage_id, self._lab.sha256, How.HAND)
+        self._journal.write(self._run, entered, *tried)
         self._entered = self._now()
         self.end_stage(stage, tried)
         return True
 
     # What they share
-
-    @property
-    def _open(self) -> _Open:
-        if self._open_run is None:
-            raise RunError("No run has been begun.", "Begin one with `stslab run`.")
-        return self._open_run
 
     @property
     def _run(self) -> str:
@@ -382,7 +355,7 @@ class Runner:
         try:
             yield
         except StslabError as error:
-            self._open.steps.forget()
+            self.steps.forget()
             error.add_note(self._place(part))
             raise
 
@@ -401,9 +374,9 @@ class Runner:
 
     def _enter(self, run: RunRecord, *, resumed: bool) -> None:
         self._calls.learn_profiles(self._calls.profiles.names())
-        work = Work(run, self._journal, self._calls)
-        steps, checks = Steps(work, self.scope), Checks(work, self.scope, self._tell)
-        self._open_run = _Open(work, steps, checks)
+        self.work = Work(run, self._journal, self._calls)
+        self.steps = Steps(self.work, self.scope)
+        self.checks = Checks(self.work, self.scope, self._tell)
         self._basis = basis(self._lab, run.id, run)
         self._calls.emit(
             events.RunStarted(

@@ -1,7 +1,7 @@
 """The scope of a lab's expressions (what a run knows), and the record of a new run."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 
@@ -62,10 +62,9 @@ def live(
     """The ``wanted`` live names (time, MFA codes, tokens) with their present values."""
 
     def token(name: str) -> object:
-        """A new token of the lab, or None if the account issues none."""
         answer = _ask(calls, "GetToken", resolve(token_params(lab.tokens[name]), known))
         calls.learn(answer)
-        return answer.get("Token")
+        return answer.get("Token")  # None if the account issues none
 
     if "now" in wanted:
         now = _ask(calls, "GetClock", {}).get("Now")
@@ -76,25 +75,17 @@ def live(
     if "token" in wanted and calls.profiles.token():
         yield "token", calls.profiles.token()
     if "tokens" in wanted:
-        yield "tokens", _OnDemand({**lab.tokens}, token)
+        yield "tokens", _OnDemand(lab.tokens, token)
 
 
-class _OnDemand(Mapping[str, object]):
-    """Values that are requested from the account each time they are used."""
+class _OnDemand:
+    """Values that are requested from the account each time an expression gets them."""
 
-    def __init__(self, names: Mapping[str, object], ask: Callable[[str], object]) -> None:
+    def __init__(self, names: Collection[str], ask: Callable[[str], object]) -> None:
         self._names, self._ask = names, ask
 
-    def __getitem__(self, name: str) -> object:
-        if name not in self._names:
-            raise KeyError(name)
-        return self._ask(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
+    def get(self, name: str) -> object:
+        return self._ask(name) if name in self._names else None
 
 
 def _codes(calls: Calls, device: str) -> Data:
@@ -158,7 +149,7 @@ def second_accounts(lab: Lab, target: TargetInfo) -> dict[str, str]:
 
 
 def require_anywhere(lab: Lab) -> None:
-    """Refuse a lab that needs the embedded account."""
+    """UsageError: the lab needs the embedded account."""
     needs = embedded_only(lab)
     if needs:
         raise UsageError(

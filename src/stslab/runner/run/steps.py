@@ -5,8 +5,8 @@ A step that an earlier process left half-done is settled first: its thing is ado
 answer can be obtained again, or else undone and made again.
 """
 
-import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from stslab.errors import CredentialsError, NotOwn, RunError, UnresolvedReference
 from stslab.kinds.table import EXISTS, KINDS, RUN_TAG, is_repeatable
@@ -20,32 +20,22 @@ from stslab.runner.calls.work import Work, not_own
 from stslab.runner.events import StepDrifted
 from stslab.runner.journal.records import Entry, EntryState, Result, SavedProfile, Thing
 from stslab.runner.ports import Answer, Credentials, Data, Lost, Refusal
+from stslab.runner.run import prepare
 from stslab.runner.run.inspection import Inspection
-from stslab.runner.run.prepare import (
-    Prepared,
-    adopt_existing,
-    clean_thing,
-    clean_undo,
-    completed,
-    prepare,
-    restoring,
-    settle,
-    written,
-)
+from stslab.runner.run.prepare import Prepared
 
 Shown = tuple[tuple[str, object], ...]  # labels and values
 _ROUNDS = 4
 FIX = "Fix the cause, then continue with `stslab run`, or undo everything with `stslab cleanup`."
 
 
+@dataclass(eq=False)
 class StepError(Exception):
-    """A step's call did not do what the lab needs. The message holds no secret."""
+    """A step's call did not do what the lab needs."""
 
-    def __init__(self, code: str, message: str, request_id: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.request_id = request_id
+    code: str
+    message: str  # holds no secret
+    request_id: str = ""
 
 
 def _existed(thing: Thing) -> str:
@@ -64,15 +54,14 @@ class Steps:
     def __init__(self, work: Work, scope: Callable[[], Data]) -> None:
         self._work, self._scope = work, scope
         self._emit, self._clock = work.calls.emit, work.calls.clock
-        self._made, self._looked = set[tuple[str, int]](), set[tuple[str, int]]()
+        self._known = set[tuple[str, int]]()
         self._remade = set[str]()  # the names of the things of steps that were done again
         self._inspection = Inspection(work, self._remade)
         self._started = 0.0  # when the present step was begun
 
     def forget(self) -> None:
         """Inspect everything again, after a failure."""
-        self._made.clear()
-        self._looked.clear()
+        self._known.clear()
 
     def do(self, stage: Stage, number: int, *, quietly: bool = False) -> None:
         """Do one step (``number`` counts from 0), or the rest of it.
@@ -99,15 +88,14 @@ class Steps:
     def drifted(self, stage: Stage, number: int) -> StepDrifted | None:
         """How the step's work has changed since; None if it has not, or the step was not done."""
         entry, place = self._latest(stage, number), (stage.id, number)
-        known = place in self._made | self._looked
-        if not entry or entry.state is not EntryState.DONE or known:
+        if not entry or entry.state is not EntryState.DONE or place in self._known:
             return None
         prepared = self._prepared(stage, number)
         if names_used(prepared.step.params) & LIVE.keys():  # live names had other values then
             prepared = prepared.intending(params=entry.intent.params)
         seen = self._inspection.of(prepared, entry, self._scope())
         if not seen.what:
-            self._looked.add(place)
+            self._known.add(place)
             return None
         by_itself = seen.gone or is_repeatable(prepared.step.call)
         return StepDrifted(
@@ -165,7 +153,7 @@ class Steps:
         self._emit(drifted)
         if drifted.again:
             return drifted
-        self._looked.add((stage.id, number))
+        self._known.add((stage.id, number))
         return None
 
     def _note(self, stage: Stage, number: int, before: Entry | None = None) -> None:
@@ -173,21 +161,19 @@ class Steps:
 
         The later steps of the stage are looked at again: what they read may have changed.
         """
-        later = {(stage.id, at) for at in range(number + 1, len(stage.steps))}
-        self._looked -= later
-        self._made -= later
-        self._made.add((stage.id, number))
         if before:
-            self._looked.clear()  # later steps may depend on it
+            self._known.clear()  # other stages may depend on it
         if before and before.thing:
             self._remade.update(before.thing.names.values())
+        self._known -= {(stage.id, at) for at in range(number + 1, len(stage.steps))}
+        self._known.add((stage.id, number))
 
     def _latest(self, stage: Stage, number: int) -> Entry | None:
         return self._work.past.latest(stage.id, number)
 
     def _prepared(self, stage: Stage, number: int) -> Prepared:
         place = self._work.place_of(stage.steps[number].identity)
-        prepared = prepare(stage, number, self._scope(), place)
+        prepared = prepare.prepare(stage, number, self._scope(), place)
         self._work.calls.learn(prepared.params)
         return prepared
 
@@ -203,11 +189,12 @@ class Steps:
             if entry and entry.state is EntryState.ANSWERED:
                 self._finish(prepared, entry.seq)
             else:
-                prepared = restoring(self._work, prepared, entry)
+                prepared = prepare.restoring(self._work, prepared, entry)
                 self._answered(prepared, *self._call(prepared, entry))
         except StepError as error:
             reason = (error.code, error.message, error.request_id)
-            self._emit(events.StepFailed(stage, step.title, call, *reason, self._took()))
+            took = self._clock.monotonic() - self._started
+            self._emit(events.StepFailed(stage, step.title, call, *reason, took))
             message = f"{where} failed: {step.call}: {error.code}: {error.message}"
             raise RunError(message, FIX) from error
         except NotOwn as error:
@@ -233,14 +220,11 @@ class Steps:
             return None
         return seen.answer
 
-    def _took(self) -> float:
-        return self._clock.monotonic() - self._started
-
     def _call(self, prepared: Prepared, entry: Entry | None) -> tuple[int, Answer]:
         """Make the call, again if its answer was lost. Return the final entry and the answer."""
         intent = prepared.intent
         for _ in range(1 if is_repeatable(prepared.step.call) else _ROUNDS):
-            found, replaces = settle(self._work, entry, prepared) if entry else (None, 0)
+            found, replaces = prepare.settle(self._work, entry, prepared) if entry else (None, 0)
             if entry and found is not None:
                 return entry.seq, Answer(found)
             answered = self._call_once(prepared.intending(replaces=replaces or intent.replaces))
@@ -270,7 +254,8 @@ class Steps:
         return (seq, answer) if answer else None
 
     def _intend(self, prepared: Prepared) -> int:
-        return self._work.journal.intend(self._work.run.id, written(self._work, prepared.intent))
+        intent = prepare.written(self._work, prepared.intent)
+        return self._work.journal.intend(self._work.run.id, intent)
 
     def _refuse_existing(self, prepared: Prepared) -> None:
         """Refuse a call that would overwrite an existing thing."""
@@ -294,7 +279,7 @@ class Steps:
         state, message = EntryState.REFUSED, work.calls.clean_text(refusal.message)
         detail = message
         if refusal.code in EXISTS and thing:
-            adopted = adopt_existing(work, prepared)
+            adopted = prepare.adopt_existing(work, prepared)
             if not adopted:
                 adopted = self._by_hand(prepared, saves=False)
                 if adopted is not None:
@@ -328,14 +313,13 @@ class Steps:
         if missing:
             raise StepError("UnexpectedAnswer", f"the answer does not have {'; '.join(missing)}")
         scope |= saved
-        thing, undo = completed(prepared, clean, scope)
+        thing, undo = prepare.completed(prepared, clean, scope)
         foreign = list(work.objections_to(undo, thing))
         if foreign:  # known only from the answer: the thing is undone all the same
             undo = tuple(each for each in undo if all(each is not call for call, _ in foreign))
             undo = undo or ((thing.removal,) if thing and thing.complete else ())
-        thing = clean_thing(work, thing)
+        thing, clean_calls = prepare.cleaned(work, thing, undo)
         state = EntryState.ANSWERED if prepared.waiter else EntryState.DONE
-        clean_calls = clean_undo(work, undo)
         result = Result(state, "", answer.request_id, thing, clean_calls, saved, profile)
         work.conclude(seq, result)
         known_by = thing and identified(work, thing)
@@ -354,7 +338,7 @@ class Steps:
         saved, ends = profiles.get(profile.name), f"{profile.source}.Expiration || ''"
         end = str(evaluate(ends, data, self._scope()))
         if saved and not saved.expiration:
-            saved = dataclasses.replace(saved, expiration=end)
+            saved = replace(saved, expiration=end)
         credentials = new or saved
         if credentials is None:
             raise StepError("NoCredentials", f"{profile.source} gives no credentials")
@@ -386,6 +370,6 @@ class Steps:
                 saved={name: known[name] for name in step.save if name in known},
                 profile=step.profile.name if step.profile else None,
                 request_id=request,
-                seconds=self._took(),
+                seconds=self._clock.monotonic() - self._started,
             )
         )

@@ -29,7 +29,8 @@ class Planned(msgspec.Struct, frozen=True):
 
     thing: str
     calls: tuple[Call, ...]
-    perhaps: bool  # it may not exist: the answer of the call that makes it is unknown
+    by_hand: str  # the command that removes it by hand
+    perhaps: bool = False  # it may not exist: the answer of the call that makes it is unknown
     extras: tuple[str, ...] = ()  # they belong to it and are removed with it
 
 
@@ -52,18 +53,11 @@ class Cleanup:
         for entry in entries:
             calls = tuple(work.calls.shown(undo) for undo in entry.undo)
             more = tuple(_extras(work, entry, owned)) if extras else ()
-            planned.append(Planned(name(entry), calls, entry.state in PERHAPS, more))
-        by_hand = work.calls.hand.look(run_id, _own(work)).restored
-        return (*planned, *(Planned(f"{thing}{_BY_HAND}", (), perhaps=False) for thing in by_hand))
-
-    def left(self, run_id: str) -> tuple[tuple[str, str], ...]:
-        """The things that are not undone yet, each with the command that removes it by hand."""
-        work, entries = self._work(run_id), self._undoable(run_id)
-        by_hand = work.calls.hand.look(run_id, _own(work)).restored
-        return (
-            *((name(entry), undo_by_hand(work, entry, self._describe)) for entry in entries),
-            *((f"{thing}{_BY_HAND}", "stslab cleanup") for thing in by_hand),
-        )
+            by_hand = undo_by_hand(work, entry, self._describe)
+            planned.append(Planned(name(entry), calls, by_hand, entry.state in PERHAPS, more))
+        restored = work.calls.hand.look(run_id, _own(work)).restored
+        planned += [Planned(f"{thing}{_BY_HAND}", (), "stslab cleanup") for thing in restored]
+        return tuple(planned)
 
     def run(self, run_id: str) -> tuple[str, ...]:
         """Undo the run, prove that nothing is left, and end it. Return what was removed.
@@ -128,23 +122,22 @@ class Cleanup:
         # A process may have been stopped after it saved a profile, before it journaled that.
         perhaps = {entry.intent.profile for entry in past.entries()} - {"", *ours}
         perhaps |= {each for each in named if each not in ours and profiles.get(each)}
-        others = {
+        run, unfinished = self._work(run_id).run, self._journal.unfinished()
+        others = [other for other in unfinished if other.id != run_id]
+        theirs = {
             (profile.name, profile.access_key_id)
-            for run in self._journal.unfinished()
-            if run.id != run_id
-            for profile in self._journal.past(run.id).profiles()
+            for other in others
+            for profile in self._journal.past(other.id).profiles()
         }
         if any(entry.call == GIVES_TOKEN for entry in past.entries()):
             profiles.save_token("")
-        run = self._journal.run(run_id)
-        unfinished = self._journal.unfinished(run.target) if run else ()
-        used = {each for other in unfinished if other.id != run_id for each in other.profiles}
-        for profile in {*(run.profiles if run else ())} - used:
+        used = {each for other in others if other.target == run.target for each in other.profiles}
+        for profile in {*run.profiles} - used:
             profiles.configure(profile, {})
         for profile in [*ours, *perhaps]:
             credentials = profiles.get(profile)
             key = credentials.access_key_id if credentials else ""
-            if credentials and (ours.get(profile) == key or (profile, key) not in others):
+            if credentials and (ours.get(profile) == key or (profile, key) not in theirs):
                 profiles.remove(profile)
             self._journal.write(run_id, Forgot(profile))
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
 
 import msgspec
 
@@ -17,19 +16,15 @@ from stslab.runner.undo.undo import Undone, children
 
 # How far the target's clock and this machine's may differ.
 _CLOCKS = timedelta(hours=1)
-_MOST_TAGS_READ = 200
 
 
 class Item(msgspec.Struct, frozen=True):
-    """A thing in a listing. ``created`` is ISO 8601, or empty if the listing lacks it."""
+    """A thing in a listing."""
 
     row: Listing
     thing: Thing
+    created: str  # ISO 8601, or empty if the listing lacks it
     data: Data
-
-    @property
-    def created(self) -> str:
-        return str(self.data.get("Created") or "")
 
     def run(self, calls: Calls) -> str | None:
         """The run that its tag names; None if it has no such tag, or its kind has no tags."""
@@ -49,12 +44,12 @@ def listed(
             refused(call.name, page)
         for item in search(row.each, page.data) or []:
             names = {name: str(item[name]) for name in KINDS[kind].names}
-            yield Item(row, Thing(kind, names, admin=identity), item)
+            thing, created = Thing(kind, names, admin=identity), str(item.get("Created") or "")
+            yield Item(row, thing, created, item)
 
 
 def leftovers(work: Work, identity: str = ADMIN) -> Iterator[Thing]:
     """The things with the run's tag, or else its id in their names, in one account."""
-    tags_read = 0
 
     def refused(call: str, refusal: Refusal) -> None:
         message = f"{call} was refused ({refusal.code}): the search for the run's tag is incomplete"
@@ -64,14 +59,10 @@ def leftovers(work: Work, identity: str = ADMIN) -> Iterator[Thing]:
     for kind in work.calls.ahead(LISTINGS, lambda kind: _listing(kind, identity)):
         for item in listed(work.calls, kind, refused, identity):
             named = any(work.run.id in name for name in item.thing.names.values())
-            if not named and not _is_young(work, item):
-                continue
-            needs_call = bool(item.row.tagging)
-            unread = needs_call and not named and tags_read >= _MOST_TAGS_READ
-            tag = None if unread else item.run(work.calls)
-            tags_read += needs_call and not unread
-            if named if tag is None else tag == work.run.id:
-                yield item.thing
+            if named or _is_young(work, item):
+                tag = item.run(work.calls)
+                if named if tag is None else tag == work.run.id:
+                    yield item.thing
 
 
 def _listing(kind: str, identity: str) -> Call:
@@ -110,8 +101,11 @@ def left_of(work: Work, tried: Tried, describe: Describe) -> dict[str, str]:
             work.conclude(entry.seq, Result(EntryState.UNDONE, "it is gone all the same"))
         elif undone.failed or undone.outcome is UndoOutcome.KEPT:
             left[name(entry)] = undo_by_hand(work, entry, describe)
-    left |= {thing.label: _removal_by_hand(work, thing, describe) for thing in things}
-    return left | _elsewhere(work, describe)
+    for thing in things:
+        known = thing.admin in (ADMIN, *work.run.accounts)
+        named = thing.label if known else f"{thing.label} (profile {thing.admin})"
+        left[named] = _removal_by_hand(work, thing, describe)
+    return left
 
 
 def name(entry: Entry) -> str:
@@ -168,12 +162,17 @@ def _looked_up(work: Work, stays: list[Thing]) -> list[Thing]:
 
 
 def _swept(work: Work, left: list[Thing]) -> list[Thing]:
-    """Things with the run's tag or id that are not in ``left`` yet."""
-    foreign = (entry for entry in work.entries() if entry.state is EntryState.NOT_OURS)
-    others = [entry.thing for entry in foreign if entry.thing]
-    more: list[Thing] = []
-    admins = (ADMIN, *work.run.accounts)
-    for thing in chain.from_iterable(leftovers(work, admin) for admin in admins):
+    """Things with the run's tag or id that are not in ``left`` yet.
+
+    On the embedded account also those that the learner made by hand with a profile for another
+    account; only the learner can remove them.
+    """
+    entries, more = work.entries(), list[Thing]()
+    others = [each.thing for each in entries if each.thing and each.state is EntryState.NOT_OURS]
+    own = {*work.run.accounts, *(entry.intent.profile for entry in entries)}
+    lent = _OTHER not in own and work.calls.profiles.get(_OTHER) and work.run.kind == "sandbox"
+    admins = (ADMIN, *work.run.accounts, *([_OTHER] if lent else []))
+    for thing in (thing for admin in admins for thing in leftovers(work, admin)):
         if _among(thing, [*others, *left]):
             continue
         seconds = 0.0 if left else _GONE_SECONDS
@@ -182,22 +181,6 @@ def _swept(work: Work, left: list[Thing]) -> list[Thing]:
             work.calls.emit(ThingLookedUp(thing.label, sight.call, gone=False, proof=sight.proof))
             more.append(thing)
     return more
-
-
-def _elsewhere(work: Work, describe: Describe) -> dict[str, str]:
-    """Things with the run's tag or id in another account for which there is a profile.
-
-    The learner made them by hand, and has to remove them. Such profiles exist only for the
-    embedded account.
-    """
-    left: dict[str, str] = {}
-    own = {*work.run.accounts, *(entry.intent.profile for entry in work.entries())}
-    lent = _OTHER not in own and work.calls.profiles.get(_OTHER) and work.run.kind == "sandbox"
-    for thing in leftovers(work, _OTHER) if lent else ():
-        named, proof = f"{thing.label} (profile {_OTHER})", "it carries the run's id"
-        work.calls.emit(ThingLookedUp(named, None, gone=False, proof=proof))
-        left[named] = by_hand(thing, describe)
-    return left
 
 
 def _own(work: Work, entry: Entry) -> list[Thing]:

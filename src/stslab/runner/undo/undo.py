@@ -11,27 +11,11 @@ import msgspec
 from msgspec.structs import replace
 
 from stslab.errors import CredentialsError, RunError
-from stslab.kinds.table import (
-    BUSY,
-    BY_REMOVAL,
-    KINDS,
-    UNUSABLE,
-    Child,
-    Remove,
-    creation_of,
-    search,
-)
+from stslab.kinds import table
+from stslab.kinds.table import BY_REMOVAL, KINDS, Child, Remove, search
+from stslab.runner.calls import look as looks
 from stslab.runner.calls.calls import Verdict
-from stslab.runner.calls.look import (
-    STACK,
-    is_guarded,
-    is_ours,
-    is_replaced,
-    is_there,
-    look,
-    remember,
-    says_gone,
-)
+from stslab.runner.calls.look import STACK, is_replaced, look, says_gone
 from stslab.runner.calls.waiters import StackEvents, wait
 from stslab.runner.calls.work import Work
 from stslab.runner.events import UndoOutcome
@@ -43,7 +27,7 @@ _ROUNDS = 100
 
 
 class Extra(msgspec.Struct, frozen=True):
-    """Something, or several, that belongs to a thing and is removed before it, by ``calls``."""
+    """Something, or several, that belongs to a thing and is removed before it."""
 
     text: str
     calls: tuple[Call, ...]
@@ -139,8 +123,6 @@ _REPLACED = "made by somebody else after the run's own of that name was deleted:
 
 
 class Undone(msgspec.Struct, frozen=True):
-    """The result of undoing something."""
-
     outcome: UndoOutcome
     detail: str = ""
     calls: tuple[Call, ...] = ()
@@ -182,7 +164,8 @@ def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
 
     def judge(outcome: Outcome) -> Verdict:
         code = outcome.code if isinstance(outcome, Refusal) else ""
-        return _BUSY_SECONDS if code in BUSY and not problem else 0.0, f"{call.operation} ({code})"
+        busy = code in table.BUSY and not problem
+        return _BUSY_SECONDS if busy else 0.0, f"{call.operation} ({code})"
 
     outcome = work.calls.until(attempt, judge)
     if isinstance(outcome, Answer):
@@ -203,15 +186,15 @@ def _make(work: Work, call: UndoCall) -> Outcome:
         outcome = work.calls.make(call)
     except CredentialsError:
         return work.calls.make(as_admin)
-    unusable = isinstance(outcome, Refusal) and outcome.code in UNUSABLE
+    unusable = isinstance(outcome, Refusal) and outcome.code in table.UNUSABLE
     return work.calls.make(as_admin) if unusable else outcome
 
 
 def _remove_stack(work: Work, call: UndoCall, stack: Thing, entry: int) -> Undone:
     """Delete a stack. Clear what blocks the deletion, and remove what it leaves."""
-    if is_guarded(look(work, stack)):  # somebody protected it on purpose
+    if looks.is_guarded(look(work, stack)):  # somebody protected it on purpose
         return failed(_PROTECTED)
-    inside = remember(work, stack, entry)
+    inside = looks.remember(work, stack, entry)
     replaced = [thing.label for thing in inside if is_replaced(work, thing)]
     if replaced:
         return failed(f"it would delete {', '.join(replaced)}, {_REPLACED}")
@@ -245,20 +228,12 @@ def _delete_stack(work: Work, call: UndoCall, stack: Thing, inside: tuple[Thing,
     return undone
 
 
-_STATES = {
-    UndoOutcome.UNDONE: EntryState.UNDONE,
-    UndoOutcome.WAS_GONE: EntryState.UNDONE,
-    UndoOutcome.NEVER_MADE: EntryState.NEVER_MADE,
-    UndoOutcome.KEPT: EntryState.KEPT,
-    UndoOutcome.NOT_OURS: EntryState.NOT_OURS,
-}
-
-
 def undo(work: Work, entry: Entry) -> Undone:
     """Undo one call, and journal the result. After a failure the entry keeps its state."""
     undone = _perhaps(work, entry) if entry.state in PERHAPS else _undo(work, entry, entry.undo)
-    state = _STATES.get(undone.outcome)
-    if state:
+    if not undone.failed:
+        gone = undone.outcome is UndoOutcome.WAS_GONE
+        state = EntryState.UNDONE if gone else EntryState(undone.outcome)
         work.conclude(entry.seq, Result(state, work.calls.clean_text(undone.detail)))
     return undone
 
@@ -269,7 +244,7 @@ def discovered(work: Work, entry: Entry) -> tuple[Thing, ...]:
     These are the children of the run's thing that no other call has made. RunError: the
     children can't be listed.
     """
-    creation, thing = creation_of(entry.call, entry.intent.params), entry.thing
+    creation, thing = table.creation_of(entry.call, entry.intent.params), entry.thing
     if not (creation and creation.discover and thing and _can_be_listed(thing)):
         return ()
     name, others = creation.discovered, (each for each in work.entries() if each.seq != entry.seq)
@@ -279,38 +254,36 @@ def discovered(work: Work, entry: Entry) -> tuple[Thing, ...]:
     return tuple(each for each in every if each.names[name] not in known)
 
 
-def is_resolved(undo: tuple[UndoCall, ...]) -> bool:
-    """Whether the parameters of the undo calls refer to nothing unknown."""
-    return not any("${{" in text for call in undo for text in texts(call.params))
-
-
 def _perhaps(work: Work, entry: Entry) -> Undone:
+    """Undo a call whose answer is unknown, if the run has made its thing."""
     thing = entry.thing
+    # Whether the undo calls refer to nothing unknown.
+    resolved = not any("${{" in text for call in entry.undo for text in texts(call.params))
     if thing and KINDS[thing.kind].put:  # the undo restores the setting
         return _undo(work, entry, entry.undo)
     if thing and thing.complete:
-        return _if_ours(work, entry, thing)
+        return _if_ours(work, entry, thing, entry.undo if resolved else (thing.removal,))
     found = discovered(work, entry)
     if found:
         return _undo(work, entry, tuple(each.removal for each in found))
     if thing and _can_be_listed(thing):
         return Undone(UndoOutcome.NEVER_MADE, "it does not exist")
     # A thing of an unknown kind is undone only if the undo itself names the run.
-    if is_resolved(entry.undo) and work.run.id in str([call.params for call in entry.undo]):
+    if resolved and work.run.id in str([call.params for call in entry.undo]):
         return _undo(work, entry, entry.undo)
     why = "it is unknown whether it was made, and whether it is the run's own"
     return Undone(UndoOutcome.KEPT, why)
 
 
-def _if_ours(work: Work, entry: Entry, thing: Thing) -> Undone:
-    there = is_there(work, thing)
+def _if_ours(work: Work, entry: Entry, thing: Thing, undo: tuple[UndoCall, ...]) -> Undone:
+    there = looks.is_there(work, thing)
     if there is None:
         return failed("it could not be looked up")
     if not there:
         return Undone(UndoOutcome.NEVER_MADE, "it does not exist")
-    if not is_ours(work, look(work, thing)):
+    if not looks.is_ours(work, look(work, thing)):
         return Undone(UndoOutcome.NOT_OURS, "it does not carry this run's tag or id")
-    return _undo(work, entry, entry.undo if is_resolved(entry.undo) else (thing.removal,))
+    return _undo(work, entry, undo)
 
 
 def _undo(work: Work, entry: Entry, calls: tuple[UndoCall, ...]) -> Undone:
