@@ -82,8 +82,9 @@ def progress() -> "dict[str, Standing]":
     with Journal.of(home()) as journal:
         for run in journal.runs():
             stands = standing(journal.past(run.id))
-            if stands and (run.lab not in best or stands.progress > best[run.lab].progress):
-                best[run.lab] = stands
+            if stands:
+                reached = (best.get(run.lab, stands), stands)
+                best[run.lab] = max(reached, key=lambda each: (each.finished, each.proved))
     return best
 
 

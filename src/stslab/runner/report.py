@@ -20,6 +20,7 @@ from stslab.runner.journal.past import Past, read
 from stslab.runner.journal.records import Entry, EntryState, Link, RunRecord, RunState, Thing
 from stslab.runner.journal.standing import Concept, StageState, Standing, by_concept, standing
 from stslab.runner.journal.store import Journal
+from stslab.runner.undo import proof
 from stslab.structures import without
 
 ABOUT = (
@@ -27,7 +28,6 @@ ABOUT = (
     " that journal says. It can't show who sat at the machine, nor that the journal was not"
     " rewritten."
 )
-"""The report's note about itself."""
 
 _OVER = (
     EntryState.UNDONE,
@@ -39,8 +39,6 @@ _OVER = (
 
 
 class ReportedCall(msgspec.Struct, frozen=True):
-    """A step's call, its changes, and the things and profile that it made."""
-
     stage: str
     title: str
     identity: str
@@ -55,11 +53,11 @@ class ReportedCall(msgspec.Struct, frozen=True):
 
 
 class ReportedRemoval(msgspec.Struct, frozen=True):
-    """A thing that was undone, the calls, and the time (ISO 8601 in UTC)."""
+    """A thing that was undone."""
 
     thing: str
-    calls: tuple[str, ...]
-    at: str
+    calls: tuple[str, ...]  # those that undid it
+    at: str  # ISO 8601 in UTC
 
 
 class ReportedFault(msgspec.Struct, frozen=True):
@@ -78,8 +76,6 @@ class ReportedFault(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The report of a run."""
-
     standing: Standing
     clean: bool  # cleanup has proved that nothing is left
     seconds: float | None  # from begin to end, with pauses; None until it ends
@@ -99,28 +95,20 @@ class Report(msgspec.Struct, frozen=True):
 
     def as_dict(self) -> Mapping[str, Any]:
         """The report for programs, in JSON's types."""
-        stands = self.standing
+        stands, members = self.standing, to_builtins(self)
+        del members["standing"], members["links"]
         return {
             "report": ABOUT,
             "stslab": __version__,
-            "learner": self.learner,
             "run": without(to_builtins(self.run), "outline"),
             "proved": stands.proved,
-            "clean": self.clean,
-            "seconds": self.seconds,
             **stands.remarks,
             "stages": [
                 {"stage": stage.id, "held": stage.state is StageState.DONE, **to_builtins(stage)}
                 for stage in stands.stages
             ],
             "claims": to_builtins(stands.claims),
-            "predicted": to_builtins(self.predicted),
-            "predictions": to_builtins(self.predictions),
-            "hints": self.hints,
-            "fault": to_builtins(self.fault),
-            "calls": to_builtins(self.calls),
-            "removed": to_builtins(self.removed),
-            "remaining": self.remaining,
+            **members,
             "records": [link._asdict() for link in self.links],
         }
 
@@ -131,13 +119,12 @@ def report(journal: Journal, run_id: str) -> Report:
 
 
 def report_of(past: Past, links: tuple[Link, ...]) -> Report:
-    """The report of a run, from its past; ``links`` are its stored records."""
     stands = standing(past)
     if stands is None:
         raise JournalError(f"There is no run {past.run_id}.", "List the runs: stslab status.")
     run, calls = stands.run, past.entries()
     # Things that were made, or may have been, and are not known to be gone.
-    remaining = tuple(_name(call) for call in calls if call.undo and call.state not in _OVER)
+    remaining = tuple(proof.name(call) for call in calls if call.undo and call.state not in _OVER)
     return Report(
         standing=stands,
         clean=run.state in (RunState.FINISHED, RunState.CLEANED),
@@ -198,14 +185,9 @@ def _removed(past: Past, calls: Sequence[Entry]) -> Iterator[ReportedRemoval]:
     undone = [entry for entry in calls if entry.undo and entry.state is EntryState.UNDONE]
     for entry in sorted(undone, key=lambda entry: (entry.ended, -entry.seq)):
         by = tuple(undo.name for undo in entry.undo)
-        yield ReportedRemoval(_name(entry), by, entry.ended)
+        yield ReportedRemoval(proof.name(entry), by, entry.ended)
         for thing in past.things(entry.seq):
             yield ReportedRemoval(thing.label, by, entry.ended)
-
-
-def _name(entry: Entry) -> str:
-    thing = entry.thing
-    return thing.label if thing and thing.complete else entry.intent.title
 
 
 def _between(start: str, end: str) -> float | None:
@@ -230,8 +212,6 @@ _OF_STSLAB = ("stslab", "report", "learner")
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The result of one verification, in a sentence."""
-
     right: bool
     says: str
 

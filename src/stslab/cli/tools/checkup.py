@@ -34,7 +34,7 @@ from stslab.aws.target import kind_of
 from stslab.cli.options import Where
 from stslab.cli.workspace import load_lab
 from stslab.errors import InvalidLab, StslabError
-from stslab.home import Home, config_file
+from stslab.home import Home, config_file, is_locked
 from stslab.lab.reading.listing import header, labs_in
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
@@ -197,9 +197,8 @@ def _journal(home: Home) -> Iterator[Checked]:
 def _lock(home: Home) -> Iterator[Checked]:
     from stslab.runner.journal.lock import holder
 
-    held = holder(home)
-    if held:
-        yield Checked("lock", NOTE, f"another stslab is working: {held}")
+    if is_locked(home.lock):
+        yield Checked("lock", NOTE, f"another stslab is working: {holder(home.lock)}")
 
 
 def _sandbox(home: Home) -> Iterator[Checked]:

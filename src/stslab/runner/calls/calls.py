@@ -1,7 +1,7 @@
 """Make a run's calls: with retries, counted, and redacted."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from threading import Thread
 from typing import TypeVar
@@ -28,6 +28,7 @@ TRANSIENT_SECONDS = 60.0
 _SPREADING_SECONDS = 60.0
 _SERVER_ERROR = 500
 _PAGES = 1000
+AT_ONCE = 8  # how many lookups run together: few enough for IAM's request rates
 
 # The errors of a new key while IAM spreads it (IAM User Guide, "Troubleshoot IAM",
 # "Changes that I make are not always immediately visible").
@@ -62,7 +63,7 @@ class Calls:
         self.guard: Callable[[Call], None] = only_reads
         self._secrets: set[str] = set()
         self._unknown: set[str] = set()
-        self._ahead = Ahead(self._send)
+        self._pending = list[tuple[Call, Future[Outcome]]]()  # lookups that were begun ahead
 
     @property
     def target(self) -> ports.TargetInfo:
@@ -117,15 +118,33 @@ class Calls:
         self.made += 1
         self.learn(call.params)
         if changes(call.name):
-            self._ahead.forget()
-        return self._ahead.take(call) or self._send(call)
+            self._pending.clear()
+        for begun in self._pending:
+            if begun[0] == call:
+                self._pending.remove(begun)
+                return begun[1].result()
+        return self._send(call)
 
     def _send(self, call: Call) -> Outcome:
         return self.account.call(call.identity, call.service, call.operation, call.params)
 
     def ahead(self, items: Iterable[T], read_of: Callable[[T], Call]) -> Iterator[T]:
-        """The items, with lookups of the next ones begun early (not on the embedded account)."""
-        return iter(items) if self.target.embedded else self._ahead.over(items, read_of)
+        """The items in order, with the lookups of the next ones begun while one is handled.
+
+        Their answers are dropped as soon as the run changes something. The embedded account
+        answers at once: there, no lookup is begun early.
+        """
+        window: deque[T] = deque()
+        try:
+            for item in items:
+                if not self.target.embedded:
+                    self._pending.append((read_of(item), _begun(self._send, read_of(item))))
+                window.append(item)
+                if self.target.embedded or len(window) == AT_ONCE:
+                    yield window.popleft()
+            yield from window
+        finally:
+            self._pending.clear()
 
     def make(self, call: Call, *, within: float = 0.0, expected: Collection[str] = ()) -> Outcome:
         """Make the call, with retries after transient errors and while IAM spreads changes.
@@ -193,13 +212,6 @@ class Calls:
         return found.access_key_id if found else ""
 
 
-# -- lookups ahead -------------------------------------------------------------------------------
-# Lookups of the next items run while the present one is handled; the order stays. Their answers
-# are dropped as soon as the run changes something.
-
-AT_ONCE = 8  # how many lookups run together: few enough for IAM's request rates
-
-
 def _begun(look: Callable[[Call], Outcome], read: Call) -> Future[Outcome]:
     """Begin a lookup in a daemon thread, which does not keep the process from ending."""
     future = Future[Outcome]()
@@ -212,40 +224,6 @@ def _begun(look: Callable[[Call], Outcome], read: Call) -> Future[Outcome]:
 
     Thread(target=work, daemon=True).start()
     return future
-
-
-class Ahead:
-    """Lookups that were begun, with answers not taken yet."""
-
-    def __init__(self, look: Callable[[Call], Outcome]) -> None:
-        self._look = look
-        self._pending: list[tuple[Call, Future[Outcome]]] = []
-
-    def over(self, items: Iterable[T], read_of: Callable[[T], Call]) -> Generator[T, None, None]:
-        """The items in order, each with the lookups of the next ones begun."""
-        window: deque[T] = deque()
-        try:
-            for item in items:
-                read = read_of(item)
-                self._pending.append((read, _begun(self._look, read)))
-                window.append(item)
-                if len(window) == AT_ONCE:
-                    yield window.popleft()
-            while window:
-                yield window.popleft()
-        finally:
-            self.forget()
-
-    def take(self, read: Call) -> Outcome | None:
-        """The answer of this lookup, once; None if it was not begun."""
-        for number, (begun, lookup) in enumerate(self._pending):
-            if begun == read:
-                del self._pending[number]
-                return lookup.result()
-        return None
-
-    def forget(self) -> None:
-        self._pending = []
 
 
 # -- why a call was refused ----------------------------------------------------------------------

@@ -1,7 +1,4 @@
-"""The run, its journal and its calls, together; and the rule that guards every call.
-
-A call may only change things that are the run's own, on the account that the run began on.
-"""
+"""The run, its journal and its calls; and the guard: a call may only change the run's things."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,4 @@
-"""The lock that a command holds while it changes a run: one at a time.
-
-The lock file's text only describes the holder.
-"""
+"""The lock that a command holds while it changes a run: one at a time."""
 
 import json
 import os
@@ -14,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from stslab.errors import RunInProgress, StateFolderError
-from stslab.home import Home, is_locked, lock, private_folder
+from stslab.home import Home, lock, private_folder
 
 _MOST = 4096
 # Seconds. A lesson that waits for its learner takes the lock now and then for a moment;
@@ -25,9 +22,7 @@ _AT_FIRST, _AFTERWARDS, _PAUSE = 5.0, 30.0, 0.05
 class Held:
     """The state folder's lock, in a ``with``. ``command`` is shown to those who wait for it.
 
-    Raises:
-        RunInProgress: Another process holds it; the message says which, and since when.
-        StateFolderError: The lock file can't be made.
+    RunInProgress: another process holds it. StateFolderError: the lock file can't be made.
     """
 
     def __init__(self, home: Home, command: str = "") -> None:
@@ -52,27 +47,24 @@ class Held:
 
     def _take(self, patience: float) -> None:
         until = time.monotonic() + patience
-        while (handle := self._locked()) is None:
-            if time.monotonic() > until:
-                raise RunInProgress(
-                    f"Another stslab is using {self._path.parent}: {_holder(self._path)}.",
-                    "Wait until it has ended, or end it, and try again.",
-                )
-            time.sleep(_PAUSE)
-        self._handle = handle
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        note = {"pid": os.getpid(), "since": since, "command": self._command}
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(note).encode(), 0)
-
-    def _locked(self) -> int | None:
         try:
-            return lock(self._path)
+            while (handle := lock(self._path)) is None:
+                if time.monotonic() > until:
+                    raise RunInProgress(
+                        f"Another stslab is using {self._path.parent}: {holder(self._path)}.",
+                        "Wait until it has ended, or end it, and try again.",
+                    )
+                time.sleep(_PAUSE)
         except OSError as error:
             raise StateFolderError(
                 f"The lock {self._path} can't be opened: {error.strerror or error}.",
                 "Make the state folder writable, or name another one in STSLAB_HOME.",
             ) from error
+        self._handle = handle
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        note = {"pid": os.getpid(), "since": since, "command": self._command}
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(note).encode(), 0)
 
     def _release(self) -> None:
         if self._handle is not None:
@@ -81,12 +73,8 @@ class Held:
             self._handle = None
 
 
-def holder(home: Home) -> str:
-    """The holder of the state folder's lock in words, or ""."""
-    return _holder(home.lock) if is_locked(home.lock) else ""
-
-
-def _holder(path: Path) -> str:
+def holder(path: Path) -> str:
+    """The holder of the lock in words, as the lock's file says."""
     try:
         note = json.loads(path.read_bytes()[:_MOST])
         return f"`{note['command']}`, process {note['pid']}, since {note['since']}"

@@ -107,7 +107,6 @@ class Past:
         return entry
 
     def latest(self, stage: str, step: int) -> Entry | None:
-        """The last entry of one step, or None if it was never tried."""
         for entry in reversed(self.entries()):
             if (entry.intent.stage, entry.intent.step) == (stage, step):
                 return entry
@@ -127,7 +126,6 @@ class Past:
         return tuple(found.thing for found, _ in self._of(records.Found) if found.entry == entry)
 
     def saved(self) -> dict[str, object]:
-        """The values that steps saved, by name."""
         every = [outcome.result.saved for outcome, _ in self._of(Outcome)]
         return {name: value for saved in every for name, value in saved.items()}
 

@@ -140,13 +140,11 @@ class Thing(msgspec.Struct, frozen=True):
 
     @property
     def lookup(self) -> Call:
-        """The call that looks it up."""
         kind = _kinds()[self.kind]
         return self.call(kind.look, kind.look_names)
 
     @property
     def removal(self) -> "UndoCall":
-        """The call that removes it."""
         remove = _kinds()[self.kind].remove
         call = self.call(remove.operation, remove.names)
         return UndoCall(call.identity, call.service, call.operation, call.params)

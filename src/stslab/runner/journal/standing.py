@@ -1,7 +1,6 @@
 """The standing of a run: what was proved, done, skipped or not reached. Pure.
 
-It follows from the run's records and the lab as it was when the run began. All output that
-says how far a run is uses it.
+It follows from the run's records and the lab as it was when the run began.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -98,11 +97,6 @@ class Standing(msgspec.Struct, frozen=True):
         return self.run.state is records.RunState.FINISHED and not self.remarks["skipped"]
 
     @property
-    def progress(self) -> tuple[bool, int]:
-        """A sort key that compares it with other runs of its lab."""
-        return self.finished, self.proved
-
-    @property
     def remarks(self) -> dict[str, tuple[str, ...]]:
         """For programs: each remark, with the ids of the stages that it is about."""
         lab = self.run.sha256  # when the run began
@@ -163,7 +157,7 @@ def _stages(run: records.RunRecord, past: Past) -> Iterator[Stage]:
     kinds = records.Entered | records.Skipped
     bodies = (record.body for record in past.recorded(records.Entered, records.Skipped))
     last = {body.stage: body for body in bodies if isinstance(body, kinds)}
-    attempts = {stage.id: tuple(_attempts(stage.id, past)) for stage in run.outline}
+    attempts = {stage.id: _attempts(stage.id, past) for stage in run.outline}
     begun = [number for number, stage in enumerate(run.outline) if attempts[stage.id]]
     for number, stage in enumerate(run.outline):
         tried = attempts[stage.id]
@@ -177,20 +171,17 @@ def _stages(run: records.RunRecord, past: Past) -> Iterator[Stage]:
         yield Stage(stage.id, stage.title, state, tried)
 
 
-def _attempts(stage: str, past: Past) -> Iterator[Attempt]:
-    last: Attempt | None = None
+def _attempts(stage: str, past: Past) -> tuple[Attempt, ...]:
+    attempts = list[Attempt]()
     for record in past.recorded(records.Entered, records.StageRecord):
         body = record.body
         if isinstance(body, records.Entered) and body.stage == stage:
-            if last:
-                yield last
-            last = Attempt(record.at, body.how, body.sha256)
-        elif isinstance(body, records.StageRecord) and body.stage == stage and last:
+            attempts.append(Attempt(record.at, body.how, body.sha256))
+        elif isinstance(body, records.StageRecord) and body.stage == stage:
             outcome = StageState.DONE if body.held else StageState.FAILED
-            yield replace(last, outcome=outcome, seconds=body.seconds)
-            last = None
-    if last:
-        yield last
+            if attempts and attempts[-1].seconds is None:
+                attempts[-1] = replace(attempts[-1], outcome=outcome, seconds=body.seconds)
+    return tuple(attempts)
 
 
 def _claim(

@@ -1,9 +1,8 @@
 """The journal: the records of every run, in one SQLite file, written before and after each call.
 
-Records that cleanup needs are on disk before their write returns (WAL with synchronous=FULL), so
-a run that was stopped at any point knows what it may have made. A power cut may lose records of
-checks, which are made again. Records are only ever added, each sealed together with the run's
-previous one. Callers redact secrets first. The cost of a write does not depend on the history.
+Records that cleanup needs are on disk before their write returns (WAL with synchronous=FULL). A
+power cut may lose records of checks, which are made again. Records are only ever added, each
+sealed together with the run's previous one. Callers redact secrets first.
 """
 
 import os
@@ -49,7 +48,7 @@ _STATEMENTS = (
 )
 _BUSY_SECONDS = 10.0
 _WORDS = {body: word for word, body in records.BODIES.items()}
-_ENCODE = Encoder(enc_hook=str).encode
+_ENCODE = Encoder(enc_hook=str).encode  # unknown types become their text
 _PROVED_AGAIN = (records.CheckRecord, records.Entered, records.StageRecord)
 # A record is intact if it follows the record that it was sealed with.
 _WHOLE = """
@@ -70,17 +69,13 @@ _ADD = "INSERT INTO records (run, number, kind, at, body, seal) VALUES (?, ?, ?,
 class Journal:
     """The open journal. Use as a context manager, or call :meth:`close`.
 
-    Every method raises JournalCorrupt if the file is damaged, and JournalError if it can't be
-    written.
+    JournalCorrupt: the file is damaged, or no journal. JournalError: it can't be read or written.
     """
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         """Open or create the journal, readable only by its owner.
 
-        Raises:
-            JournalOfAnotherVersion: Another version of stslab wrote it. It is not changed.
-            JournalCorrupt: It is damaged, or not a journal of stslab.
-            JournalError: It can't be created or opened.
+        JournalOfAnotherVersion: another version of stslab wrote it; it is not changed.
         """
         self.path = path
         self._clock = clock or Clock()
@@ -101,8 +96,6 @@ class Journal:
 
     def close(self) -> None:
         self._database.close()
-
-    # Runs
 
     def begin(self, run: RunRecord) -> None:
         self.write(run.id, run)
@@ -132,18 +125,15 @@ class Journal:
     def unfinished(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
         return tuple(run for run in self.runs(target, lab) if run.state in records.UNFINISHED)
 
-    # Events of a run
-
     def intend(self, run: str, intent: Intent) -> int:
         """Journal a call that is about to be made. Return the entry's number."""
         replaced = Outcome(intent.replaces, records.Result(records.EntryState.REPLACED))
         return self.write(run, intent, *([replaced] if intent.replaces else []))
 
-    # The records themselves
-
     def take_in(self, run: str, links: Iterable[Link]) -> None:
         """Add the records of a run from elsewhere, unchanged."""
-        with _explained(self.path), _transaction(self._database, "IMMEDIATE"):
+        with _explained(self.path), self._database:
+            self._database.execute("BEGIN IMMEDIATE")
             self._database.executemany(_ADD, [(run, *link) for link in links])
             self._reading(run).recorded()
 
@@ -153,10 +143,7 @@ class Journal:
         return int(self._read("PRAGMA data_version")[0][0])
 
     def past(self, run: str) -> Past:
-        """The past of a run; its records are read when they are needed.
-
-        Its methods raise JournalCorrupt if a record was changed.
-        """
+        """The past of a run; its records are read when they are needed."""
         self._notice_changes()
         if run not in self._pasts:
             self._pasts[run] = self._reading(run)
@@ -206,7 +193,8 @@ class Journal:
         execute = self._database.execute
         with _explained(self.path):
             execute(f"PRAGMA synchronous = {'NORMAL' if repeated else 'FULL'}")
-            with _transaction(self._database, "IMMEDIATE"):
+            with self._database:
+                execute("BEGIN IMMEDIATE")
                 last, seal = execute(_LAST, (run,)).fetchone() or (0, "")
                 at = self._clock.now().isoformat(timespec="milliseconds")
                 for number, (kind, text) in enumerate(texts, last + 1):
@@ -220,7 +208,6 @@ class Journal:
 
 
 def _text(value: object) -> str:
-    """``value`` as JSON; unknown types become their text."""
     return _ENCODE(value).decode()
 
 
@@ -232,31 +219,35 @@ def _record(_run: str, *columns: Any) -> Record:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    if path != IN_MEMORY:
-        private_folder(path.parent)
     with _explained(path):
         if path != IN_MEMORY:
+            private_folder(path.parent)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
         with _explained(path):
-            _recognise(database, path)
+            new = _is_new(database, path)
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
             database.create_function("sealed", 6, records.sealed, deterministic=True)
-            _create(database)
+            if new:
+                with database:
+                    database.execute("BEGIN IMMEDIATE")
+                    # Another process may have made the table meanwhile.
+                    for statement in _STATEMENTS if _is_new(database, path) else ():
+                        database.execute(statement)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _recognise(database: sqlite3.Connection, path: Path) -> None:
-    """Refuse a file that is not stslab's, or of another version, before it is changed."""
-    marks = _marks(database)
-    application, version, _ = marks
-    if marks == _EMPTY:
-        return
+def _is_new(database: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file is empty; refuse one that is not stslab's, or of another version."""
+    told = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    application, version, tables = (database.execute(query).fetchone()[0] for query in told)
+    if application == version == tables == 0:
+        return True
     if application != APPLICATION_ID:
         raise JournalCorrupt(f"{path} is not a journal of stslab.", _fix(path))
     if version != VERSION:
@@ -266,18 +257,7 @@ def _recognise(database: sqlite3.Connection, path: Path) -> None:
             "Use that version to clean up its runs, or use another state folder:"
             " STSLAB_HOME=/some/folder stslab ...",
         )
-
-
-@contextmanager
-def _transaction(database: sqlite3.Connection, how: str) -> Iterator[None]:
-    """A transaction; ``database`` is in autocommit mode."""
-    database.execute(f"BEGIN {how}")
-    try:
-        yield
-    except BaseException:
-        database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")
+    return False
 
 
 @contextmanager
@@ -317,21 +297,3 @@ def _fix(path: Path) -> str:
         f"Move it aside (mv {path} {path}.damaged) and begin again. To find what an unfinished"
         " run made, by its tag: stslab cleanup --sweep."
     )
-
-
-_EMPTY = (0, 0, 0)
-
-
-def _marks(database: sqlite3.Connection) -> tuple[int, ...]:
-    """The file's application id and version, and how many tables and the like it has."""
-    of = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-    return tuple(database.execute(query).fetchone()[0] for query in of)
-
-
-def _create(database: sqlite3.Connection) -> None:
-    """Make the table in an empty file."""
-    if _marks(database) == _EMPTY:
-        with _transaction(database, "EXCLUSIVE"):
-            # Another process may have done it meanwhile.
-            for statement in _STATEMENTS if _marks(database) == _EMPTY else ():
-                database.execute(statement)

@@ -12,7 +12,7 @@ from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.lab.model import Check, Stage
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import Tree
-from stslab.lab.references import Interpreter, evaluate, names_used, resolve, truthy
+from stslab.lab.references import Interpreter, evaluate, resolve, truthy
 from stslab.policy.messages import in_short
 from stslab.runner.calls.calls import TRANSIENT_SECONDS, Verdict, mismatch
 from stslab.runner.calls.look import require_own
@@ -24,7 +24,7 @@ from stslab.runner.journal.records import MADE, CheckRecord, Entered, EntryState
 from stslab.runner.ports import ADMIN, Answer, Call, Data, Lost, Outcome, Reason, Refusal, Tell
 from stslab.runner.run.prepare import thing_made
 from stslab.runner.run.scope import claim
-from stslab.structures import text_or_json
+from stslab.structures import text_or_json, texts
 
 _NO_CREDENTIALS = "NoCredentials"
 
@@ -55,10 +55,8 @@ class Checks:
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Make one check of the stage (``number`` counts from 0), and journal its result.
 
-        Raises:
-            CredentialsError: The learner's own credentials can't be used.
-            UnresolvedReference: The check refers to something that the run does not know.
-            NotOwn: The call would change something that is not the run's own.
+        CredentialsError: the learner's own credentials can't be used. UnresolvedReference: the
+        check refers to something unknown. NotOwn: it would change what is not the run's own.
         """
         record = self.try_again(stage, number)
         self._work.journal.write(self._work.run.id, record)
@@ -272,7 +270,8 @@ def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
         made_so = any(thing.kind in kinds | listed and _is(thing, params) for thing in things)
         return made_so or (bool(listed) and _in_another_form(work.past))
     names = [name for thing in things for name in thing.names.values()]
-    return all(any(name in text for name in names) for text in _named(work.run.id, check, scope))
+    named = texts([params, _sentence(check.expect or "", scope)])
+    return all(any(name in text for name in names) for text in named if work.run.id in text)
 
 
 def _in_another_form(past: Past) -> bool:
@@ -280,19 +279,6 @@ def _in_another_form(past: Past) -> bool:
     begun = (each.body for each in past.recorded(Entered) if isinstance(each.body, Entered))
     by_hand = {entered.stage for entered in begun if entered.how is records.How.HAND}
     return bool((past.held() & by_hand) - {entry.intent.stage for entry in past.entries()})
-
-
-def _named(run: str, check: Check, scope: Data) -> set[str]:
-    """The values in the check that contain the run's id."""
-    found = set[str]()
-    for name in names_used([check.params, check.expect or ""]):
-        try:
-            value = resolve(f"${{{{ {name} }}}}", scope)
-        except UnresolvedReference:  # a name in the response, in `expect`
-            continue
-        if isinstance(value, str) and run in value:
-            found.add(value)
-    return found
 
 
 def _is(thing: Thing, params: Data) -> bool:

@@ -3,6 +3,7 @@
 import json
 import re
 from base64 import urlsafe_b64decode
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
@@ -10,19 +11,11 @@ import msgspec
 from msgspec.structs import replace
 
 from stslab.errors import MalformedPolicy
+from stslab.kinds import table
 from stslab.kinds.harmless import resources_of
 from stslab.kinds.operations import changes
 from stslab.kinds.own import Own
-from stslab.kinds.table import (
-    BY_REMOVAL,
-    DOCUMENT,
-    EFFECTS,
-    KINDS,
-    RUN_TAG,
-    UNUSABLE,
-    Effect,
-    search,
-)
+from stslab.kinds.table import EFFECTS, KINDS, RUN_TAG, Effect, search
 from stslab.kinds.template import MARK, UNKNOWN
 from stslab.lab.embedded import MOVES
 from stslab.lab.model import Profile
@@ -34,23 +27,15 @@ from stslab.runner.calls.work import Work
 from stslab.runner.events import Difference
 from stslab.runner.journal.records import MADE, Entry, Thing
 from stslab.runner.ports import Answer, Call, Credentials, Data, Given, Refusal
-from stslab.runner.run.prepare import Prepared, Scope
+from stslab.runner.run.prepare import Prepared
 from stslab.runner.undo.undo import removed_by
 from stslab.structures import text_or_json
 
 _MAKES_KEYS = "iam.CreateAccessKey"
 _GIVES_SESSION = "sts.GetSessionToken"
-_OWNERS = {"iam.role": "Role", "iam.user": "User", "iam.group": "Group"}
-_MADE_BY = {
-    "iam.role": "iam.CreateRole",
-    "iam.user": "iam.CreateUser",
-    "iam.policy": "iam.CreatePolicy",
-}
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """The result of inspecting a step's work."""
-
     what: str = ""  # what is wrong, or empty
     gone: bool = False  # it must be made again
     differences: tuple[Difference, ...] = ()
@@ -70,12 +55,9 @@ class Inspection:
     """Inspects one run's steps. ``remade`` are the names of things that were made again."""
 
     def __init__(self, work: Work, remade: set[str]) -> None:
-        self._work = work
-        self._remade = remade
+        self._work, self._remade = work, remade
 
-    # The work of a step that was done
-
-    def of(self, prepared: Prepared, entry: Entry, scope: Scope) -> Seen:
+    def of(self, prepared: Prepared, entry: Entry, scope: Data) -> Seen:
         """What is wrong with the work of a step, as far as that can be seen."""
         entries = self._work.entries()
         later = [each for each in entries if each.seq > entry.seq and each.state in MADE]
@@ -98,7 +80,7 @@ class Inspection:
             return _gone(wrong) if wrong else seen
         return seen
 
-    def _read_again(self, prepared: Prepared, scope: Scope) -> str:
+    def _read_again(self, prepared: Prepared, scope: Data) -> str:
         """How the values that a step read and saved have changed, or ""."""
         save = prepared.step.save
         outcome = self._work.calls.make(prepared.call) if save else None
@@ -137,15 +119,13 @@ class Inspection:
         if credentials.have_expired(self._work.calls.clock.now()):
             return f"The {what} has expired"
         outcome = self._work.calls.make(Call(name, "sts", "GetCallerIdentity", {}))
-        if isinstance(outcome, Refusal) and outcome.code in UNUSABLE:
+        if isinstance(outcome, Refusal) and outcome.code in table.UNUSABLE:
             ended = outcome.code.startswith("ExpiredToken")
             return f"The {what} has expired" if ended else f"AWS no longer accepts the {what}"
         if isinstance(outcome, Answer):
             arn = str(outcome.data.get("Arn"))
             return f"The {what} is {arn}" if _is_caller(prepared, arn) is False else ""
         return ""
-
-    # A thing and its documents
 
     def _thing(self, thing: Thing, effect: Effect, params: Data, decided: list[str]) -> Seen:
         sight = look(self._work, thing)
@@ -162,9 +142,9 @@ class Inspection:
             fix: tuple[Call, ...] = ()
             if effect.put_back and differing[0].what.endswith("Document"):
                 fix = (self._fix(thing, *effect.put_back, params),)
-            return Seen(f"{name} is not as the step makes it", False, differing, fix, data)
+            return Seen(f"{name} is not as the step makes it", False, differing, fix)
         inside = self._inside(thing, params) if thing.kind == STACK else ()
-        return next((each for each in inside if each.what), Seen(answer=data))
+        return next((each for each in inside if each.what), _AS_IT_WAS)
 
     def _more(self, thing: Thing, effect: Effect, data: Data) -> Data:
         """The lookup's answer, with that of the second lookup if there is one."""
@@ -180,7 +160,7 @@ class Inspection:
         """The call that puts the step's document back."""
         document = next(params[name] for name in params if name.endswith("PolicyDocument"))
         text = document if isinstance(document, str) else json.dumps(document)
-        given = {name: text if value == DOCUMENT else value for name, value in wanted.items()}
+        given = {name: text if value == table.DOCUMENT else value for name, value in wanted.items()}
         names, service = {**thing.names, **given}, KINDS[thing.kind].service
         return self._work.calls.shown(Call(thing.admin, service, operation, names))
 
@@ -189,11 +169,12 @@ class Inspection:
         physical = inside(self._work, stack)
         wanted = self._properties(params, physical, self._work.place_of(stack.admin).account)
         for logical, thing in physical.items():
-            effect = EFFECTS.get(_MADE_BY.get(thing.kind, ""), Effect(thing.kind))
+            service, _, word = thing.kind.partition(".")
+            creation = f"{service}.Create{word.capitalize()}"
             properties = wanted.get(logical, {})
-            yield self._thing(thing, effect, properties, [])
+            yield self._thing(thing, EFFECTS.get(creation, Effect(thing.kind)), properties, [])
             for policy in properties.get("Policies") or ():
-                put = EFFECTS[f"iam.Put{_OWNERS[thing.kind]}Policy"]
+                put = EFFECTS[f"iam.Put{word.capitalize()}Policy"]
                 names = {**thing.names, "PolicyName": str(policy.get("PolicyName"))}
                 yield self._thing(Thing(put.kind, names, admin=thing.admin), put, policy, [])
 
@@ -201,16 +182,11 @@ class Inspection:
         self, params: Data, physical: Mapping[str, Thing], account: str
     ) -> dict[str, Data]:
         """The properties of a template's resources, except those that depend on a condition."""
-        run, ways = self._work.run, dict[str, list[Data]]()
+        run, ways = self._work.run, defaultdict[str, list[Data]](list)
         for resource in resources_of(params, Own(run.id, account, run.partition)):
-            ways.setdefault(resource.logical, []).append(_filled(resource.properties, physical))
-        return {
-            name: every[0]
-            for name, every in ways.items()
-            if all(each == every[0] for each in every)
-        }
-
-    # Work done by hand
+            ways[resource.logical].append(_filled(resource.properties, physical))
+        same = (name for name, every in ways.items() if every.count(every[0]) == len(every))
+        return {name: ways[name][0] for name in same}
 
     def by_hand(self, prepared: Prepared) -> Seen | None:
         """The step's work done by hand since the run began, or None."""
@@ -268,7 +244,6 @@ class Inspection:
 
 
 def _named_by(prepared: Prepared, effect: Effect | None) -> Thing | None:
-    """The thing that the call's parameters name."""
     if effect is None:
         return None
     return Thing(effect.kind, effect.names(prepared.params), admin=prepared.place.admin)
@@ -313,7 +288,7 @@ def _wrong(
 
 def _removes(later: Entry, thing: Thing) -> bool:
     """Whether a later call removed the thing, or its parent."""
-    kind = BY_REMOVAL.get(later.call)
+    kind = table.BY_REMOVAL.get(later.call)
     return kind is not None and _names(later, kind.names, thing)
 
 
@@ -345,20 +320,14 @@ def _filled(properties: Data, physical: Mapping[str, Thing]) -> Data:
         thing = physical.get(mark[1])
         return next(iter(thing.names.values())) if thing and "." not in mark[0] else UNKNOWN
 
-    texts = {
-        name: MARK.sub(id_of, json.dumps(value, ensure_ascii=False))
-        for name, value in properties.items()
-    }
+    texts = {name: MARK.sub(id_of, json.dumps(value)) for name, value in properties.items()}
     return {name: json.loads(text) for name, text in texts.items() if UNKNOWN not in text}
 
 
 # -- differences between a call's parameters and the account ---------------------------------------
 
 _HIDDEN = "****"
-_POLICIES: Mapping[str, PolicyKind] = {
-    "iam.role": PolicyKind.TRUST,
-    "s3.bucket_policy": PolicyKind.RESOURCE,
-}
+_POLICIES = {"iam.role": PolicyKind.TRUST, "s3.bucket_policy": PolicyKind.RESOURCE}
 # The wanted texts that are missing, and the texts found in their place.
 Sides = tuple[tuple[str, ...], tuple[str, ...]]
 _KEYS = ("Key", "ParameterKey")

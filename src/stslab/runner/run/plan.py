@@ -17,19 +17,21 @@ from stslab.runner.run.scope import basis
 
 def plan(lab: Lab, *, first: str = "", last: str = "") -> tuple[Stage, ...]:
     """The stages from ``first`` to ``last``, inclusive; "" means the lab's first or last."""
-    ids = [stage.id for stage in lab.stages]
-    start = _position(ids, first) if first else 0
-    end = _position(ids, last) if last else len(ids) - 1
+    start = lab.stages.index(stage_of(lab, first)) if first else 0
+    end = lab.stages.index(stage_of(lab, last)) if last else len(lab.stages) - 1
     if start > end:
-        raise UsageError(
-            f"The stage {first} comes after {last}.", f"The order is: {', '.join(ids)}."
-        )
+        order = ", ".join(stage.id for stage in lab.stages)
+        raise UsageError(f"The stage {first} comes after {last}.", f"The order is: {order}.")
     return lab.stages[start : end + 1]
 
 
 def stage_of(lab: Lab, stage_id: str) -> Stage:
     """The lab's stage of this id or number, from 1; UsageError if the lab has no such stage."""
-    return lab.stages[_position([stage.id for stage in lab.stages], stage_id)]
+    for number, stage in enumerate(lab.stages, 1):
+        if stage_id in (str(number), stage.id):
+            return stage
+    every = ", ".join(stage.id for stage in lab.stages)
+    raise UsageError(f"This lab has no stage {stage_id!r}.", f"Its stages are: {every}.")
 
 
 def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
@@ -88,17 +90,6 @@ def _asks_the_same(identity: str, part: Step | Check | Cell, check: Check) -> bo
     return same and (ours <= theirs or theirs <= ours) and bool(ours) == bool(theirs)
 
 
-def _position(ids: list[str], stage_id: str) -> int:
-    numbers = [str(number) for number in range(1, len(ids) + 1)]
-    if stage_id in numbers:
-        return numbers.index(stage_id)
-    if stage_id not in ids:
-        raise UsageError(
-            f"This lab has no stage {stage_id!r}.", f"Its stages are: {', '.join(ids)}."
-        )
-    return ids.index(stage_id)
-
-
 def _gives(stage: Stage) -> set[str]:
     """The names of variables and profiles that a stage's steps make."""
     saved = {name for step in stage.steps for name in step.save}
@@ -132,7 +123,6 @@ def _made_by(stage: Stage) -> set[str]:
 
 
 def _named(steps: Iterable[Step]) -> set[str]:
-    """The names in the parameters of steps."""
     return names_used([step.params for step in steps]) - _EVERYWHERE
 
 

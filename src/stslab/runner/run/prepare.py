@@ -1,7 +1,4 @@
-"""Prepare a step's call and journal entry, and settle a step that was left half-done.
-
-A half-done step's thing is looked up, and adopted or undone.
-"""
+"""Prepare a step's call and journal entry, and settle a step that was left half-done."""
 
 from collections.abc import Mapping
 
@@ -20,8 +17,6 @@ from stslab.runner.events import UndoOutcome
 from stslab.runner.journal import records
 from stslab.runner.ports import Call, Data, TargetInfo
 from stslab.runner.undo.undo import discovered, undo
-
-Scope = Data
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -47,7 +42,7 @@ class Prepared(msgspec.Struct, frozen=True):
         return replace(self, intent=replace(self.intent, **changes))
 
 
-def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prepared:
+def prepare(stage: Stage, number: int, scope: Data, target: TargetInfo) -> Prepared:
     """Resolve a step's expressions; UnresolvedReference if one refers to something unknown."""
     step = stage.steps[number]
     call = Call(step.identity, step.service, step.operation, resolve(step.params, scope))
@@ -67,7 +62,7 @@ def prepare(stage: Stage, number: int, scope: Scope, target: TargetInfo) -> Prep
 
 
 def completed(
-    prepared: Prepared, data: Data, scope: Scope
+    prepared: Prepared, data: Data, scope: Data
 ) -> tuple[records.Thing | None, tuple[records.UndoCall, ...]]:
     """The thing and its undo, completed from the answer."""
     thing = thing_made(prepared.call, data, prepared.place)
@@ -86,7 +81,7 @@ def thing_made(call: Call, data: Data, target: TargetInfo) -> records.Thing | No
     return records.Thing(creation.kind, names, admin=target.admin)
 
 
-def undo_calls(step: Step, scope: Scope) -> tuple[records.UndoCall, ...]:
+def undo_calls(step: Step, scope: Data) -> tuple[records.UndoCall, ...]:
     """The step's undo calls, with known expressions resolved."""
     return tuple(
         records.UndoCall(
@@ -131,11 +126,8 @@ def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
 def restoring(work: Work, prepared: Prepared, entry: records.Entry | None) -> Prepared:
     """The step; if it changes a setting of the account, with an undo that restores the setting.
 
-    After an earlier try, the undo restores the value from before that.
-
-    Raises:
-        RunError: The setting can't be looked up.
-        NotOwn: The run may not change this setting here.
+    After an earlier try, the undo restores the value from before that. RunError: the setting can't
+    be looked up. NotOwn: the run may not change it here.
     """
     thing = prepared.intent.thing
     kind = KINDS[thing.kind] if thing else None

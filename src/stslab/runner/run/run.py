@@ -1,7 +1,6 @@
 """Run a lab: begin or resume a run, and do and check its stages, one at a time.
 
-The runner asks nothing and prints nothing. It emits events, and its caller (the command line,
-a test) decides what comes next.
+The runner asks nothing and prints nothing. Its caller decides what comes next.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -26,6 +25,7 @@ from stslab.runner.run.scope import basis, configure, live, new_run, scope
 from stslab.runner.run.steps import FIX, Steps
 from stslab.runner.undo.cleanup import Cleanup
 
+# All its stages are done; or nothing is left in the account. Else it is open.
 _OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED: "clean"}
 
 
@@ -64,15 +64,11 @@ class Runner:
         self._shown: ports.Data = {}
         self._started = self._entered = self._now()
 
-    # The run
-
     def start_or_resume(self) -> bool:
         """Continue this lab's unfinished run on this target, or begin a new one, and return False.
 
-        Raises:
-            CredentialsError: The run began on another account, or the lab uses a service that
-                the person did not allow.
-            UndoIncomplete: An earlier run's cleanup was stopped, and can't be completed.
+        CredentialsError: the run began on another account, or the lab uses a service that the
+        person did not allow. UndoIncomplete: an earlier run's cleanup can't be completed.
         """
         if self.resume():
             return True
@@ -116,7 +112,6 @@ class Runner:
 
     @property
     def run(self) -> RunRecord:
-        """The run with its present state."""
         return self._journal.run(self._run) or self.work.run
 
     @property
@@ -164,11 +159,7 @@ class Runner:
             configure(self._lab, self._calls.profiles, self.scope())
 
     def finish(self) -> events.RunFinished:
-        """Emit how the run ended, or that it is interrupted.
-
-        The outcome is ``done`` if all stages are done, ``clean`` if nothing is left in the
-        account, else ``open``.
-        """
+        """Emit how the run ended, or that it is interrupted."""
         stands = standing(self.past)
         if stands is None:
             raise RunError("The run is not in its journal.")
@@ -185,8 +176,6 @@ class Runner:
         self._calls.emit(finished)
         return finished
 
-    # Stages
-
     def missing_for(self, stage_id: str) -> tuple[str, ...]:
         """The stages that this one needs and that are not done, in order."""
         done = self.stages_done
@@ -195,10 +184,8 @@ class Runner:
     def run_stage(self, stage_id: str) -> tuple[CheckRecord, ...]:
         """Do the stage's steps, or the rest of them, and prove its checkpoint.
 
-        Raises:
-            RunError: A stage that it needs is not done, or a step failed.
-            CheckFailed: The checkpoint does not hold.
-            UndoIncomplete: It is the cleanup stage, and something is left.
+        RunError: a stage that it needs is not done, or a step failed. CheckFailed: the checkpoint
+        does not hold. UndoIncomplete: it is the cleanup stage, and something is left.
         """
         stage = self.begin_stage(stage_id)
         self.restore(stage_id)
@@ -230,7 +217,6 @@ class Runner:
         """Undo everything of the run, and prove the cleanup stage's checkpoint.
 
         Checks with a call come first; then the profiles are removed; then come the other checks.
-        UndoIncomplete: something is left.
         """
         self._cleanup.undo(self._run)
         checks, numbers = self.checks, range(len(stage.checkpoint))
@@ -261,8 +247,8 @@ class Runner:
     def check_stage(self, stage_id: str) -> None:
         """Make the stage's checks again, without journaling them.
 
-        A claim that was proved need no longer hold once a later stage has changed it.
-        CheckFailed: a claim does not hold that should.
+        CheckFailed: a claim does not hold that should. One that was proved need no longer hold
+        once a later stage has changed it.
         """
         stage, past, failed = stage_of(self._lab, stage_id), self.past, []
         for number, check in enumerate(stage.checkpoint):
@@ -276,14 +262,8 @@ class Runner:
                 failed.append(record)
         self._require_held(stage, failed)
 
-    # Steps and claims
-
     def drift(self, stage_id: str) -> tuple[events.StepDrifted, ...]:
-        """Changes to the work of this stage's steps, and of those it needs, since they were done.
-
-        Expired sessions, missing things, changed policies. Steps that this process did or
-        inspected are not inspected again, unless something failed since.
-        """
+        """How the work of this stage's steps, and of those it needs, has changed since."""
         stages = [*needed(self._lab, stage_id), stage_id]
         drifted = (self.steps.drifted(stage, number) for stage, number in self._numbered(stages))
         return tuple(filter(None, drifted))
@@ -302,17 +282,13 @@ class Runner:
         self._configure()
 
     def adopt(self, stage: Stage, number: int) -> bool:
-        """Adopt a step's work if it was done by hand; False if it was not.
-
-        It must have the same effect as the step. Differences are emitted.
-        """
+        """Adopt a step's work if it was done by hand, with the same effect; False if it was not."""
         adopted = self.steps.adopt(stage, number)
         self._shown = {} if adopted else self._shown
         self._configure()
         return adopted
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
-        """Make one check of the stage (``number`` counts from 0)."""
         with self._placed(stage.checkpoint[number]):
             return self.checks.prove(stage, number)
 
@@ -336,8 +312,6 @@ class Runner:
         self.end_stage(stage, tried)
         return True
 
-    # What they share
-
     @property
     def _run(self) -> str:
         return self.work.run.id
@@ -356,11 +330,8 @@ class Runner:
             yield
         except StslabError as error:
             self.steps.forget()
-            error.add_note(self._place(part))
+            error.add_note(f"{self._lab.path}:{part.line}")
             raise
-
-    def _place(self, part: Step | Check) -> str:
-        return f"{self._lab.path}:{part.line}"
 
     def _require_held(self, stage: Stage, tried: Iterable[CheckRecord]) -> None:
         failed = [record for record in tried if not record.held]
@@ -369,7 +340,8 @@ class Runner:
         says = "; ".join(record.says for record in failed)
         error = CheckFailed(f"The checkpoint of stage {stage.id} does not hold: {says}.", FIX)
         for record in failed:
-            error.add_note(f"{self._place(stage.checkpoint[record.number])}: {record.says}")
+            line = stage.checkpoint[record.number].line
+            error.add_note(f"{self._lab.path}:{line}: {record.says}")
         raise error
 
     def _enter(self, run: RunRecord, *, resumed: bool) -> None:

@@ -109,9 +109,7 @@ def new_run(
 ) -> RunRecord:
     """The record of a run that begins now. ``services`` are those that the person allowed.
 
-    Raises:
-        CredentialsError: The lab uses other services on a real account.
-        UsageError: The lab needs the embedded account, and this is another.
+    Raises what :func:`require_anywhere`, :func:`require_services`, :func:`second_accounts` do.
     """
     if not target.embedded:
         require_anywhere(lab)
@@ -159,7 +157,7 @@ def require_anywhere(lab: Lab) -> None:
 
 
 def require_services(lab: Lab, allowed: Collection[str]) -> None:
-    """Refuse a lab that uses a service, beyond the usual four, that the person did not allow."""
+    """CredentialsError: the lab uses a service, beyond the usual four, that nobody allowed."""
     lacking = sorted({*lab.services} - {*allowed})
     if lacking:
         raise CredentialsError(

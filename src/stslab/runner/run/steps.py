@@ -1,6 +1,5 @@
 """Do a stage's steps: each once, and again if its work is gone.
 
-The intent is journaled, then the call is made, the answer saved, and the outcome journaled.
 A step that an earlier process left half-done is settled first: its thing is adopted if its
 answer can be obtained again, or else undone and made again.
 """
@@ -60,7 +59,7 @@ class Steps:
         self._started = 0.0  # when the present step was begun
 
     def forget(self) -> None:
-        """Inspect everything again, after a failure."""
+        """Inspect everything again."""
         self._known.clear()
 
     def do(self, stage: Stage, number: int, *, quietly: bool = False) -> None:
@@ -69,10 +68,8 @@ class Steps:
         A step that was done is inspected. If its work is gone, it is adopted if made again by
         hand, and else done again. ``quietly``: emit nothing if all is as it was.
 
-        Raises:
-            RunError: The call failed; the message includes AWS's.
-            CredentialsError: The identity can't be used.
-            NotOwn: The call, or its undo, would change something that is not the run's own.
+        RunError: the call failed. CredentialsError: the identity can't be used. NotOwn: the call,
+        or its undo, would change something that is not the run's own.
         """
         self._started = self._clock.monotonic()
         entry, prepared = self._latest(stage, number), self._prepared(stage, number)
@@ -122,7 +119,6 @@ class Steps:
         return done and not self.drifted(stage, number)
 
     def _adopt(self, stage: Stage, number: int) -> bool:
-        """Adopt what was made by hand: it is journaled, and so undone later."""
         self._started = self._clock.monotonic()
         prepared = self._prepared(stage, number)
         answer = self._by_hand(prepared)
@@ -177,8 +173,6 @@ class Steps:
         self._work.calls.learn(prepared.params)
         return prepared
 
-    # One step
-
     def _go_on(self, prepared: Prepared, entry: Entry | None, *, of: int) -> None:
         """Do the step, one of so many, or the rest of it if ``entry`` began it."""
         step, stage, number = prepared.step, prepared.intent.stage, prepared.intent.step + 1
@@ -204,8 +198,7 @@ class Steps:
         """The answer that the step's call would give, if its work was done by hand; else None.
 
         Only on the embedded account: elsewhere a thing that the run did not make is not its own.
-        Differences from the step are emitted, and give None. With ``saves`` the answer has all
-        values that the step saves.
+        With ``saves`` the answer has all values that the step saves.
         """
         step, embedded = prepared.step, self._work.calls.target.embedded
         seen = self._inspection.by_hand(prepared) if embedded else None
@@ -258,7 +251,6 @@ class Steps:
         return self._work.journal.intend(self._work.run.id, intent)
 
     def _refuse_existing(self, prepared: Prepared) -> None:
-        """Refuse a call that would overwrite an existing thing."""
         creation, thing = prepared.creation, prepared.intent.thing
         if not (creation and creation.overwrites and thing) or prepared.intent.replaces:
             return
@@ -271,9 +263,9 @@ class Steps:
             raise StepError("AlreadyExists", _existed(thing))
 
     def _refused(self, prepared: Prepared, seq: int, refusal: Refusal) -> Answer | None:
-        """The answer after a refusal because the thing exists, if it is the run's own.
+        """The answer after a refusal because the run's own thing exists; else a StepError.
 
-        None if the learner made it differently, and it must be made again. Else a StepError.
+        None if the learner made it differently, and it must be made again.
         """
         work, thing = self._work, prepared.intent.thing
         state, message = EntryState.REFUSED, work.calls.clean_text(refusal.message)
@@ -346,10 +338,7 @@ class Steps:
         return SavedProfile(profile.name, credentials.access_key_id, credentials.expiration)
 
     def _finish(self, prepared: Prepared, seq: int, shown: Shown = (), request: str = "") -> None:
-        """Wait for the result of the call, if the step says so; then the step is done.
-
-        ``request`` is the id of the request that was answered.
-        """
+        """Wait for the result of the call, if the step says so; then the step is done."""
         work, step = self._work, prepared.step
         if prepared.waiter:
             why = wait(work, step.identity, step.service, prepared.waiter, prepared.waiter_params)

@@ -25,7 +25,7 @@ _REMOVED = (events.UndoOutcome.UNDONE, events.UndoOutcome.WAS_GONE)
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """One thing that cleanup will undo, and the calls for it."""
+    """One thing that cleanup will undo."""
 
     thing: str
     calls: tuple[Call, ...]
@@ -41,9 +41,7 @@ class Cleanup:
     """
 
     def __init__(self, journal: Journal, calls: Calls, *, describe: events.Describe) -> None:
-        self._journal = journal
-        self._calls = calls
-        self._describe = describe
+        self._journal, self._calls, self._describe = journal, calls, describe
 
     def plan(self, run_id: str, *, extras: bool = False) -> tuple[Planned, ...]:
         """The things that cleanup will undo, in order. ``extras``: look up what belongs to them."""
@@ -62,9 +60,8 @@ class Cleanup:
     def run(self, run_id: str) -> tuple[str, ...]:
         """Undo the run, prove that nothing is left, and end it. Return what was removed.
 
-        Raises:
-            UndoIncomplete: Something is left. The error lists all of it.
-            CredentialsError: The credentials are for another account, or can't be used.
+        UndoIncomplete: something is left; the error lists all of it. CredentialsError: the
+        credentials are for another account, or can't be used.
         """
         removed = self.undo(run_id)
         run = self._journal.run(run_id)

@@ -116,7 +116,6 @@ def name(entry: Entry) -> str:
 
 
 def by_hand(thing: Thing, describe: Describe) -> str:
-    """The command that removes a thing of a known kind."""
     kind = KINDS[thing.kind]
     if kind.by_hand:
         return kind.by_hand.format(identity=thing.admin, **thing.names)

@@ -2,8 +2,7 @@
 
 A thing belongs to a run if it has the tag ``stslab:run`` with the run's id, and that id in
 its name. A thing of a kind without tags (a group) belongs to it if its name holds the id of
-a run that is known from tags or from the journal. Anything else is left alone. The found
-things are journaled as a run, which an ordinary cleanup then undoes.
+a run that is known from tags or from the journal. Anything else is left alone.
 """
 
 import re

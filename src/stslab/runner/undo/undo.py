@@ -20,7 +20,7 @@ from stslab.runner.calls.waiters import StackEvents, wait
 from stslab.runner.calls.work import Work
 from stslab.runner.events import UndoOutcome
 from stslab.runner.journal.records import PERHAPS, Entry, EntryState, Result, Thing, UndoCall
-from stslab.runner.ports import Answer, Call, Data, Lost, Outcome, Refusal
+from stslab.runner.ports import Answer, Call, Data, Outcome, Refusal
 from stslab.structures import texts
 
 _ROUNDS = 100
@@ -133,6 +133,7 @@ class Undone(msgspec.Struct, frozen=True):
 
 
 UNDONE, WAS_GONE = Undone(UndoOutcome.UNDONE), Undone(UndoOutcome.WAS_GONE)
+_WORST_FIRST = [UndoOutcome.FAILED, UndoOutcome.NOT_OURS, UndoOutcome.UNDONE, UndoOutcome.WAS_GONE]
 
 
 def failed(why: str) -> Undone:
@@ -249,7 +250,10 @@ def discovered(work: Work, entry: Entry) -> tuple[Thing, ...]:
         return ()
     name, others = creation.discovered, (each for each in work.entries() if each.seq != entry.seq)
     known = {other.thing.names.get(name) for other in others if other.thing}
-    ids = search(creation.discover, _list(work, thing)) or []
+    outcome = work.calls.make(thing.lookup)
+    if not isinstance(outcome, Answer) and not says_gone(KINDS[thing.kind].service, outcome):
+        raise RunError(f"What exists could not be listed: {outcome.text}.", "Try again.")
+    ids = search(creation.discover, outcome.data) or []
     every = (replace(thing, names={**thing.names, name: str(id_)}) for id_ in ids)
     return tuple(each for each in every if each.names[name] not in known)
 
@@ -289,23 +293,9 @@ def _if_ours(work: Work, entry: Entry, thing: Thing, undo: tuple[UndoCall, ...])
 def _undo(work: Work, entry: Entry, calls: tuple[UndoCall, ...]) -> Undone:
     """Make all undo calls, even after a failure. The worst result counts."""
     results = [remove(work, call, entry.seq) for call in calls]
+    worst = min(results, key=lambda result: _WORST_FIRST.index(result.outcome), default=UNDONE)
     shown = tuple(work.calls.shown(call) for call in calls)
-    for worst in (UndoOutcome.FAILED, UndoOutcome.NOT_OURS, UndoOutcome.UNDONE):
-        for result in results:
-            if result.outcome is worst:
-                return replace(result, detail=work.calls.clean_text(result.detail), calls=shown)
-    return Undone(UndoOutcome.WAS_GONE if results else UndoOutcome.UNDONE, "", shown)
-
-
-def _list(work: Work, thing: Thing) -> Data:
-    """The answer of a listing; empty if the parent is gone."""
-    outcome = work.calls.make(thing.lookup)
-    if isinstance(outcome, Answer):
-        return outcome.data
-    if says_gone(KINDS[thing.kind].service, outcome):
-        return {}
-    reason = outcome.reason if isinstance(outcome, Lost) else outcome.code
-    raise RunError(f"What exists could not be listed ({reason}).", "Try again.")
+    return replace(worst, detail=work.calls.clean_text(worst.detail), calls=shown)
 
 
 def _can_be_listed(thing: Thing) -> bool:
