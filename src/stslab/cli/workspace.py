@@ -82,9 +82,8 @@ def progress() -> "dict[str, Standing]":
     with Journal.of(home()) as journal:
         for run in journal.runs():
             stands = standing(journal.past(run.id))
-            if stands:
-                reached = (best.get(run.lab, stands), stands)
-                best[run.lab] = max(reached, key=lambda each: (each.finished, each.proved))
+            reached = (best.get(run.lab, stands), stands)
+            best[run.lab] = max(reached, key=lambda each: (each.finished, each.proved))
     return best
 
 

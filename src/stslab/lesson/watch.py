@@ -59,7 +59,7 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
     """The run's current stage; None if none is left."""
     stands, held = standing(past), past.held()
     stage = next((one for one in lab.stages if one.id not in held), None)
-    if stands is None or stage is None:
+    if stage is None:
         return None
     known = scope(basis(lab, run.id, run), past.saved(), past.profiles())
     ways = {one.id: str(one.attempts[-1].how) for one in stands.stages if one.attempts}

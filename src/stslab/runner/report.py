@@ -12,12 +12,12 @@ from msgspec.json import decode, encode
 from msgspec.structs import replace
 
 from stslab import __version__
-from stslab.errors import JournalError, StslabError, UsageError
+from stslab.errors import StslabError, UsageError
 from stslab.kinds.own import Own
 from stslab.lab.effects import subjects
 from stslab.runner.journal import records
 from stslab.runner.journal.past import Past, read
-from stslab.runner.journal.records import Entry, EntryState, Link, RunRecord, RunState, Thing
+from stslab.runner.journal.records import REMAINS, Entry, EntryState, Link, RunRecord, RunState
 from stslab.runner.journal.standing import Concept, StageState, Standing, by_concept, standing
 from stslab.runner.journal.store import Journal
 from stslab.runner.undo import proof
@@ -27,14 +27,6 @@ ABOUT = (
     "The learner's own machine made this report, unsupervised, from its journal. It says what"
     " that journal says. It can't show who sat at the machine, nor that the journal was not"
     " rewritten."
-)
-
-_OVER = (
-    EntryState.UNDONE,
-    EntryState.NEVER_MADE,
-    EntryState.REFUSED,
-    EntryState.REPLACED,
-    EntryState.NOT_OURS,
 )
 
 
@@ -48,7 +40,7 @@ class ReportedCall(msgspec.Struct, frozen=True):
     outcome: str
     request_id: str
     seconds: float | None  # None if no answer is known
-    made: tuple[Thing, ...] = ()
+    made: tuple[records.Thing, ...] = ()
     profile: str = ""
 
 
@@ -120,11 +112,9 @@ def report(journal: Journal, run_id: str) -> Report:
 
 def report_of(past: Past, links: tuple[Link, ...]) -> Report:
     stands = standing(past)
-    if stands is None:
-        raise JournalError(f"There is no run {past.run_id}.", "List the runs: stslab status.")
     run, calls = stands.run, past.entries()
     # Things that were made, or may have been, and are not known to be gone.
-    remaining = tuple(proof.name(call) for call in calls if call.undo and call.state not in _OVER)
+    remaining = tuple(proof.name(call) for call in calls if call.undo and call.state in REMAINS)
     return Report(
         standing=stands,
         clean=run.state in (RunState.FINISHED, RunState.CLEANED),
@@ -161,7 +151,7 @@ def fault_of(past: Past) -> ReportedFault | None:
     )
 
 
-def _call(run: RunRecord, entry: Entry, inside: tuple[Thing, ...]) -> ReportedCall:
+def _call(run: RunRecord, entry: Entry, inside: tuple[records.Thing, ...]) -> ReportedCall:
     """The call of an entry; ``inside`` are its further things, a stack's resources."""
     intent, own = entry.intent, Own(run.id, run.account, run.partition)
     known = entry.thing.names if entry.thing else {}

@@ -14,9 +14,7 @@ from stslab.runner.journal.store import Journal
 
 def stands(machine: Machine, run: str = "run00001") -> Standing:
     with Journal(machine.folder / "journal.sqlite") as journal:
-        told = standing(journal.past(run))
-    assert told
-    return told
+        return standing(journal.past(run))
 
 
 def did(machine: Machine, *stages: str, skipped: tuple[str, ...] = ()) -> Standing:

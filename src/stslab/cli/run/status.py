@@ -26,7 +26,7 @@ def command(*, every: bool, as_json: bool) -> None:
 
     with Journal.of(home()) as journal:
         few = journal.runs() if every else journal.newest(_FEW)
-        runs = [stands for run in few if (stands := standing(journal.past(run.id)))]
+        runs = [standing(journal.past(run.id)) for run in few]
     if as_json:
         click.echo(json.dumps([_fields(run) for run in runs], indent=2))
         return

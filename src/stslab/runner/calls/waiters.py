@@ -43,26 +43,21 @@ class StackEvents:
         return new[::-1]
 
 
-def wait(
-    work: Work,
-    identity: str,
-    service: str,
-    waiter: str,
-    params: Data,
-    *,
-    events: StackEvents | None = None,
-) -> str:
-    """Wait until the waiter ends or its time is up. Return why it did not succeed, or ""."""
-    account = work.calls.account
-    delay, tries = account.waiter_pace(service, waiter)
+def wait(work: Work, call: Call, events: StackEvents | None = None) -> str:
+    """Wait until a waiter, named in place of the call's operation, ends or its time is up.
+
+    Return why it did not succeed, or "".
+    """
+    account, waiter = work.calls.account, call.operation
+    delay, tries = account.waiter_pace(call.service, waiter)
     limit = delay * tries
-    if events is None and service == _STACKS and params.get("StackName"):
-        admin = work.place_of(identity).admin
-        events = StackEvents(work, str(params["StackName"]), admin)
+    if events is None and call.service == _STACKS and call.params.get("StackName"):
+        admin = work.place_of(call.identity).admin
+        events = StackEvents(work, str(call.params["StackName"]), admin)
 
     def look() -> tuple[str, Outcome]:
         work.calls.made += 1
-        probed = account.probe(identity, service, waiter, params)
+        probed = account.probe(call.identity, call.service, waiter, call.params)
         if events:
             events.emit_new()
         return probed

@@ -54,6 +54,7 @@ class EntryState(StrEnum):
 
 PERHAPS = (EntryState.INTENDED, EntryState.LOST, EntryState.KEPT)
 MADE = (EntryState.ANSWERED, EntryState.DONE, EntryState.FAILED)
+REMAINS = (*MADE, *PERHAPS)  # what it made is not known to be gone
 
 
 class Body(msgspec.Struct, frozen=True):

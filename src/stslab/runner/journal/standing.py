@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
+from stslab.errors import JournalError
 from stslab.runner.journal import records
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import How
@@ -136,11 +137,11 @@ class Standing(msgspec.Struct, frozen=True):
         return tuple(stage.id for stage in self.stages if about(stage))
 
 
-def standing(past: Past) -> Standing | None:
-    """How far the run has come; None for an unknown run."""
+def standing(past: Past) -> Standing:
+    """How far the run has come; JournalError: it is unknown."""
     run = past.run()
     if run is None:
-        return None
+        raise JournalError(f"There is no run {past.run_id}.", "List the runs: stslab status.")
     return Standing(
         run,
         tuple(_stages(run, past)),

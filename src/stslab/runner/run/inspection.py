@@ -169,12 +169,12 @@ class Inspection:
         physical = inside(self._work, stack)
         wanted = self._properties(params, physical, self._work.place_of(stack.admin).account)
         for logical, thing in physical.items():
-            service, _, word = thing.kind.partition(".")
-            creation = f"{service}.Create{word.capitalize()}"
+            owner = thing.kind.partition(".")[2].capitalize()
+            creation = EFFECTS.get(f"iam.Create{owner}", Effect(thing.kind))
             properties = wanted.get(logical, {})
-            yield self._thing(thing, EFFECTS.get(creation, Effect(thing.kind)), properties, [])
+            yield self._thing(thing, creation, properties, [])
             for policy in properties.get("Policies") or ():
-                put = EFFECTS[f"iam.Put{word.capitalize()}Policy"]
+                put = EFFECTS[f"iam.Put{owner}Policy"]
                 names = {**thing.names, "PolicyName": str(policy.get("PolicyName"))}
                 yield self._thing(Thing(put.kind, names, admin=thing.admin), put, policy, [])
 

@@ -15,8 +15,11 @@ from stslab.runner.calls.look import identity_in, is_ours, is_there, look
 from stslab.runner.calls.work import Work
 from stslab.runner.events import UndoOutcome
 from stslab.runner.journal import records
+from stslab.runner.journal.records import Entry, EntryState, Result, Thing, UndoCall
 from stslab.runner.ports import Call, Data, TargetInfo
 from stslab.runner.undo.undo import discovered, undo
+
+Undoable = tuple[Thing | None, tuple[UndoCall, ...]]
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -61,9 +64,7 @@ def prepare(stage: Stage, number: int, scope: Data, target: TargetInfo) -> Prepa
     return Prepared(step, intent, waiter, waiter_params, creation, target)
 
 
-def completed(
-    prepared: Prepared, data: Data, scope: Data
-) -> tuple[records.Thing | None, tuple[records.UndoCall, ...]]:
+def completed(prepared: Prepared, data: Data, scope: Data) -> Undoable:
     """The thing and its undo, completed from the answer."""
     thing = thing_made(prepared.call, data, prepared.place)
     if thing:
@@ -72,19 +73,19 @@ def completed(
     return thing, prepared.intent.undo if setting else undo_calls(prepared.step, scope)
 
 
-def thing_made(call: Call, data: Data, target: TargetInfo) -> records.Thing | None:
+def thing_made(call: Call, data: Data, target: TargetInfo) -> Thing | None:
     """The thing that a call makes; names that only the answer has may be missing."""
     creation = creation_of(call.name, call.params)
     if creation is None:
         return None
     names = names_made(creation, call.params, data, target.account, target.partition)
-    return records.Thing(creation.kind, names, admin=target.admin)
+    return Thing(creation.kind, names, admin=target.admin)
 
 
-def undo_calls(step: Step, scope: Data) -> tuple[records.UndoCall, ...]:
+def undo_calls(step: Step, scope: Data) -> tuple[UndoCall, ...]:
     """The step's undo calls, with known expressions resolved."""
     return tuple(
-        records.UndoCall(
+        UndoCall(
             identity=undo.identity or step.identity,
             service=undo.service,
             operation=undo.operation,
@@ -103,7 +104,7 @@ Settled = tuple[Data | None, int]
 """What a call answered, or None; then the number of the entry that a new call replaces, or 0."""
 
 
-def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
+def settle(work: Work, entry: Entry, prepared: Prepared) -> Settled:
     """Find out whether the entry's call took effect; adopt or undo its thing."""
     if entry.state in records.MADE:
         return _undone(work, entry)
@@ -123,7 +124,7 @@ def settle(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
     )
 
 
-def restoring(work: Work, prepared: Prepared, entry: records.Entry | None) -> Prepared:
+def restoring(work: Work, prepared: Prepared, entry: Entry | None) -> Prepared:
     """The step; if it changes a setting of the account, with an undo that restores the setting.
 
     After an earlier try, the undo restores the value from before that. RunError: the setting can't
@@ -162,9 +163,7 @@ def written(work: Work, intent: records.Intent) -> records.Intent:
     return replace(intent, params=params, thing=thing, undo=undo)
 
 
-def cleaned(
-    work: Work, thing: records.Thing | None, undo: tuple[records.UndoCall, ...]
-) -> tuple[records.Thing | None, tuple[records.UndoCall, ...]]:
+def cleaned(work: Work, thing: Thing | None, undo: tuple[UndoCall, ...]) -> Undoable:
     """The thing and its undo without secrets. A call that needs one can't be made later."""
     clean = work.calls.clean
     calls = (
@@ -174,7 +173,7 @@ def cleaned(
     return thing and replace(thing, names=clean(dict(thing.names))), tuple(calls)
 
 
-def _restore(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -> records.UndoCall:
+def _restore(work: Work, prepared: Prepared, kind: Kind, thing: Thing) -> UndoCall:
     work.require(prepared.call)
     sight = look(work, thing)
     if sight.there is None:
@@ -182,14 +181,12 @@ def _restore(work: Work, prepared: Prepared, kind: Kind, thing: records.Thing) -
     was = search(kind.was, {"answer": sight.data}) if sight.there else {}
     known = {name: value for name, value in was.items() if value is not None}
     if known:
-        return records.UndoCall(thing.admin, kind.service, kind.put, known)
+        return UndoCall(thing.admin, kind.service, kind.put, known)
     named = {name: prepared.params[name] for name in kind.remove.names}
-    return records.UndoCall(thing.admin, kind.service, kind.remove.operation, named)
+    return UndoCall(thing.admin, kind.service, kind.remove.operation, named)
 
 
-def _looked_up(
-    work: Work, entry: records.Entry, prepared: Prepared, thing: records.Thing
-) -> Settled:
+def _looked_up(work: Work, entry: Entry, prepared: Prepared, thing: Thing) -> Settled:
     there = is_there(work, thing)
     if there is None:
         raise RunError(f"The {thing.label} could not be looked up.", _AGAIN)
@@ -197,7 +194,7 @@ def _looked_up(
         return None, entry.seq
     sight = look(work, thing)
     if not is_ours(work, sight):
-        work.conclude(entry.seq, records.Result(records.EntryState.NOT_OURS))
+        work.conclude(entry.seq, Result(EntryState.NOT_OURS))
         raise RunError(
             f"The {thing.label} exists, but does not have this run's tag: it is left alone.",
             "Remove it yourself if it is yours, or change its name in the lab.",
@@ -206,7 +203,7 @@ def _looked_up(
     return _undone(work, entry) if data is None else (data, 0)
 
 
-def _discovered(work: Work, entry: records.Entry, prepared: Prepared) -> Settled:
+def _discovered(work: Work, entry: Entry, prepared: Prepared) -> Settled:
     """Adopt a key whose secret was saved; undo a key whose secret is lost."""
     profile = work.calls.profiles.get(prepared.intent.profile)
     for thing in discovered(work, entry):
@@ -215,7 +212,7 @@ def _discovered(work: Work, entry: records.Entry, prepared: Prepared) -> Settled
     return _undone(work, entry)
 
 
-def _undone(work: Work, entry: records.Entry) -> Settled:
+def _undone(work: Work, entry: Entry) -> Settled:
     """Undo the entry's call: a new one replaces none."""
     undone = undo(work, entry)
     if undone.failed or undone.outcome is UndoOutcome.KEPT:

@@ -18,7 +18,7 @@ from stslab.runner.calls.waiters import wait
 from stslab.runner.calls.work import Work, not_own
 from stslab.runner.events import StepDrifted
 from stslab.runner.journal.records import Entry, EntryState, Result, SavedProfile, Thing
-from stslab.runner.ports import Answer, Credentials, Data, Lost, Refusal
+from stslab.runner.ports import Answer, Call, Credentials, Data, Lost, Refusal
 from stslab.runner.run import prepare
 from stslab.runner.run.inspection import Inspection
 from stslab.runner.run.prepare import Prepared
@@ -341,7 +341,8 @@ class Steps:
         """Wait for the result of the call, if the step says so; then the step is done."""
         work, step = self._work, prepared.step
         if prepared.waiter:
-            why = wait(work, step.identity, step.service, prepared.waiter, prepared.waiter_params)
+            waiter, params = prepared.waiter, prepared.waiter_params
+            why = wait(work, Call(step.identity, step.service, waiter, params))
             if why:
                 reason = work.calls.clean_text(why)
                 work.conclude(seq, Result(EntryState.FAILED, reason))

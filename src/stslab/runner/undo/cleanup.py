@@ -9,7 +9,7 @@ from stslab.lab.embedded import GIVES_TOKEN
 from stslab.runner import events
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.work import Work, account_is_gone
-from stslab.runner.journal.records import MADE, PERHAPS, Entry, Forgot, Marked, RunState, Thing
+from stslab.runner.journal.records import PERHAPS, REMAINS, Entry, Forgot, Marked, RunState, Thing
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Call
 from stslab.runner.undo.proof import left_of, name, undo_by_hand
@@ -147,9 +147,8 @@ class Cleanup:
 
     def _undoable(self, run_id: str) -> list[Entry]:
         """The entries to undo, newest first."""
-        states = (*MADE, *PERHAPS)
         entries = self._journal.past(run_id).entries()
-        return [entry for entry in reversed(entries) if entry.undo and entry.state in states]
+        return [entry for entry in reversed(entries) if entry.undo and entry.state in REMAINS]
 
     def _undo(self, work: Work, entry: Entry) -> Undone:
         started = self._calls.clock.monotonic()

@@ -150,7 +150,7 @@ def remove(work: Work, call: UndoCall, entry: int) -> Undone:
     undone = _remove(work, call, thing)
     if undone.failed or not call.waiter:
         return undone
-    why = wait(work, call.identity, call.service, call.waiter, call.waiter_params)
+    why = wait(work, Call(call.identity, call.service, call.waiter, call.waiter_params))
     return failed(why) if why else undone
 
 
@@ -222,7 +222,7 @@ def _delete_stack(work: Work, call: UndoCall, stack: Thing, inside: tuple[Thing,
             return WAS_GONE
         undone = _remove(work, call, None)
         if not undone.failed:
-            why = wait(work, stack.admin, call.service, waiter, params, events=events)
+            why = wait(work, Call(stack.admin, call.service, waiter, params), events)
             undone = failed(why) if why else UNDONE
         if not undone.failed:
             break
