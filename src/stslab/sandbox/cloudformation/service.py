@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from msgspec.structs import replace
 
@@ -26,9 +26,10 @@ URL_LIMIT = 1_048_576
 _MORE = (
     "For more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
 )
-_VIRTUAL_HOST = re.compile(r"(?P<bucket>[^/]+)\.s3[.-][^/]*amazonaws\.com")
-_LOOPBACK = re.compile(r"127\.0\.0\.1|localhost")
-_PATH_HOST = re.compile(rf"s3[^/]*\.amazonaws\.com|{_LOOPBACK.pattern}")
+_URL = re.compile(
+    r"https://([^/]+)\.s3[.-][^/]*amazonaws\.com/(.+)"  # or with the bucket in the path:
+    r"|(?:https://s3[^/]*\.amazonaws\.com|https?://(?:127\.0\.0\.1|localhost)(?::\d+)?)/([^/]+)/(.+)"
+)
 
 
 class CloudFormation:
@@ -81,8 +82,14 @@ class CloudFormation:
         return replace(request, params={**request.params, "TemplateBody": text})
 
     def _download(self, request: ApiRequest, url: str) -> str:
-        bucket, key = _bucket_and_key(url)
-        where = {"Bucket": bucket, "Key": key}
+        scheme, _, host = url.partition("://")
+        wrong = f"S3 error: Domain name specified in {host.split('/')[0]} is not a valid S3 domain"
+        require(scheme != "s3", wrong)
+        match = _URL.fullmatch(url.partition("?")[0])
+        if match is None:
+            raise invalid("TemplateURL must be a supported URL.")
+        bucket, key = filter(None, match.groups())
+        where = {"Bucket": bucket, "Key": unquote(key)}
         try:
             body = self._call(request.caller, "s3", "GetObject", where, (SERVICE,))["Body"]
         except model.ApiFault as fault:
@@ -90,25 +97,6 @@ class CloudFormation:
         text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")
         require(len(text) <= URL_LIMIT, f"Template may not exceed {URL_LIMIT} bytes in size.")
         return text
-
-
-def _bucket_and_key(url: str) -> tuple[str, str]:
-    refusal = invalid("TemplateURL must be a supported URL.")
-    try:
-        parts = urlsplit(url)
-        host, path = parts.hostname or "", unquote(parts.path.lstrip("/"))
-    except ValueError:
-        raise refusal from None
-    wrong_scheme = f"S3 error: Domain name specified in {host} is not a valid S3 domain"
-    require(parts.scheme != "s3", wrong_scheme)
-    virtual = _VIRTUAL_HOST.fullmatch(host)
-    bucket, _, key = path.partition("/")
-    if virtual:
-        bucket, key = virtual["bucket"], path
-    supported = parts.scheme == "https" or _LOOPBACK.fullmatch(host)
-    if not (supported and (virtual or _PATH_HOST.fullmatch(host)) and bucket and key):
-        raise refusal
-    return bucket, key
 
 
 # -- the permissions that each request needs ---------------------------------------------------

@@ -29,10 +29,8 @@ from stslab.sandbox.state.snapshot import TABLES, Address, Record, Snapshot, Tra
 from stslab.sandbox.state.state import State
 
 _KEYS, _USERS, _ROLES, _POLICIES = "keys", "users", "roles", "policies"  # the Spec's delays
-_IDENTITY = frozenset({"inline", "attached", "boundary", "groups"})
-"""The fields of a user or role that name its policies."""
-_UNNOTICED = frozenset({"last_used", "access_keys", "mfa_devices", "login"})
-"""Fields that no decision depends on."""
+_IDENTITY = frozenset({"inline", "attached", "boundary", "groups"})  # the policies of an identity
+_UNNOTICED = frozenset({"last_used", "access_keys", "mfa_devices", "login"})  # by no decision
 _ITSELF = {AccessKey: _KEYS, User: _USERS, Role: _ROLES, Group: _POLICIES, ManagedPolicy: _POLICIES}
 """The delay for a change of such a record, except for its ``_IDENTITY`` fields."""
 
@@ -47,10 +45,7 @@ class _Waiting(NamedTuple):
 
 
 class Lag:
-    """Remembers older records as long as the rest of AWS still sees them.
-
-    :meth:`notice` is called after each change, one at a time; :meth:`seen` in any thread.
-    """
+    """Remembers older records as long as the rest of AWS still sees them."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
@@ -58,7 +53,7 @@ class Lag:
         self._waiting: Sequence[_Waiting] = ()
 
     def notice(self, before: Snapshot, after: Snapshot) -> None:
-        """Begin to spread the changes between two snapshots."""
+        """Begin to spread the changes between two snapshots. Called for one after the other."""
         at = after.now()
         waiting = self._unexpired(at)
         for was, now in before.differences(after):
@@ -76,7 +71,7 @@ class Lag:
         self._waiting = waiting  # in one step: other threads read it
 
     def seen(self, view: View) -> View:
-        """The state that the rest of AWS sees at the view's time."""
+        """The state that the rest of AWS sees at the view's time, in any thread."""
         oldest: dict[Address, dict[str, Record | None]] = {}
         for one in self._unexpired(view.now()):
             oldest.setdefault(one.address, {}).setdefault(one.what, one.before)
@@ -153,7 +148,6 @@ class Rehearsal:
         judge.seen, engine.pace, engine.failure = self.lag.seen, pace, self._failure
 
     def end(self) -> None:
-        """End the delays: the account behaves as before the rehearsal."""
         self._unwatch()
         self._judge.seen, self._engine.pace, self._engine.failure = self._before
 
@@ -183,14 +177,10 @@ class Rehearsal:
         return whole / _PAUSES
 
     def _failure(self, stack_id: str, resource: str, kind: str, verb: str) -> str:
-        """Why the work on a resource fails; empty if it does not.
-
-        A deletion fails once: the next try succeeds, as on AWS once the cause is removed.
-        """
-        names = {resource, kind, kind.rpartition("::")[2]}
+        """Why the work on a resource fails, or "". A deletion fails once, and then succeeds."""
+        names, once = {resource, kind, kind.rpartition("::")[2]}, (stack_id, resource)
         if verb == "CREATE" and names.intersection(self._spec.fail_stacks):
             return "Rehearsed: it could not be created."
-        once = stack_id, resource
         fails = verb == "DELETE" and names.intersection(self._spec.fail_deletes)
         if fails and once not in self._failed:
             self._failed.add(once)
@@ -216,12 +206,9 @@ _OTHER_THROTTLED = ApiFault("Throttling", "Rate exceeded")
 
 @dataclass(slots=True)
 class Scripted:
-    """A planned fault: at the ``at``-th matching call from now, and ``times`` in a row.
+    """A planned fault: at the ``at``-th matching call from now, and ``times`` in a row."""
 
-    ``call`` is ``service.Operation`` and may have wildcards (``s3.*``).
-    """
-
-    call: str
+    call: str  # service.Operation, which may have wildcards (s3.*)
     kind: Kind
     at: Annotated[int, msgspec.Meta(ge=1)] = 1
     times: Annotated[int, msgspec.Meta(ge=1)] = 1

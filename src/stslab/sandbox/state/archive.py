@@ -38,7 +38,7 @@ class _Header(msgspec.Struct):
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
-    """A line of the file: a record and its kind, or the hash and size of the body that follows."""
+    """A record and its kind, or the hash and size of the body that follows."""
 
     kind: str = ""
     record: msgspec.Raw = msgspec.Raw()
@@ -117,9 +117,12 @@ def _parts(file: IO[bytes]) -> Iterator[Record | tuple[str, bytes]]:
             line = decode(written)
             if line.blob:
                 bodies += line.size
-                if bodies > _MOST_BLOBS:
+                if bodies > _MOST_BLOBS or not 0 <= line.size <= _MOST_BLOB:
                     raise _refused("it is too large")
-                yield line.blob, _body(file, line)
+                body = file.read(line.size)
+                if hashlib.sha256(body).hexdigest() != line.blob or file.read(1) != b"\n":
+                    raise _refused("a body in it does not match its hash")
+                yield line.blob, body
                 continue
             if line.kind not in known:
                 raise _refused(f"line {number} has a kind that this stslab does not know")
@@ -140,15 +143,6 @@ def _check_version(line: bytes) -> None:
             f"The file has version {version} of the format; this stslab reads up to {VERSION}.",
             "Use the stslab that wrote it, or a later one.",
         )
-
-
-def _body(file: IO[bytes], line: _Line) -> bytes:
-    if not 0 <= line.size <= _MOST_BLOB:
-        raise _refused("it is too large")
-    body = file.read(line.size)
-    if hashlib.sha256(body).hexdigest() != line.blob or file.read(1) != b"\n":
-        raise _refused("a body in it does not match its hash")
-    return body
 
 
 def _check(account: Snapshot) -> None:

@@ -114,10 +114,10 @@ class CredentialReport(msgspec.Struct, frozen=True):
 
 @stored("account")
 class Account(Record, frozen=True, kw_only=True):
-    """One AWS account. ``canonical_id`` is its id in S3's access control lists."""
+    """One AWS account."""
 
     name: str
-    canonical_id: str
+    canonical_id: str  # its id in S3's access control lists
     alias: str = ""
     password_policy: PasswordPolicy | None = None
     credential_report: CredentialReport | None = None
@@ -182,11 +182,7 @@ class Difference(NamedTuple):
 
 
 class Snapshot(View):
-    """All records at one moment, for any thread.
-
-    Snapshots share what they have in common, so one with a changed record costs a few
-    microseconds, whatever the size of the account.
-    """
+    """All records at one moment. Snapshots share what they have in common, so each costs little."""
 
     __slots__ = ()
 
@@ -228,21 +224,18 @@ class Snapshot(View):
 
 
 class Transaction(View):
-    """A snapshot with changes. Reading it includes its own changes.
+    """A snapshot with changes, which it has when it is read.
 
     ``put`` and ``delete`` are the only ways to change the account. One that is never committed is
     a fork, to try a change. ``by`` is the access key of the caller.
-
-    ``changes`` has the new record by its address, or None if it was deleted. ``blobs`` are new
-    bodies of objects by name. The records in ``kept`` are saved even if the transaction fails.
     """
 
     def __init__(self, start: View, by: str = "") -> None:
         super().__init__(start._tables)  # noqa: SLF001 - a transaction is a snapshot that changes
         self.by = by
-        self.changes: dict[Address, Record | None] = {}
-        self.blobs: dict[str, bytes] = {}
-        self.kept: list[Record] = []
+        self.changes: dict[Address, Record | None] = {}  # None if the record was deleted
+        self.blobs: dict[str, bytes] = {}  # new bodies of objects by name
+        self.kept: list[Record] = []  # what is saved even if the transaction fails
 
     @property
     def snapshot(self) -> Snapshot:

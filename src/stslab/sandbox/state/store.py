@@ -1,9 +1,8 @@
 """The account's SQLite file: one row for each record, written before a change is answered.
 
-The file has three tables. ``meta`` (name, value) has the row ``format``, the version of this
-format. ``record`` (kind, account, key, body) has the records as JSON, as the classes in this
-folder define them. ``blob`` (name, body) has the bodies of S3's objects. A member that is missing
-in a row takes its default; a member that the class does not have is ignored.
+``meta`` has the row ``format``, the version of this format. ``record`` has the records as JSON, as
+the classes in this folder define them: a member that is missing takes its default, one that the
+class does not have is ignored. ``blob`` has the bodies of S3's objects.
 """
 
 import sqlite3
@@ -26,12 +25,7 @@ RECORDS = (buckets, identities, snapshot, stacks)
 """The modules that define kinds of records: importing one adds its classes to ``TABLES``."""
 _MOST_BYTES = 64 * 1024 * 1024
 """The limit for one row. Records are far smaller (a policy 6 KB, a stack's template 1 MB)."""
-_NOT_THE_FILE = (
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_READONLY,
-)
+_NOT_THE_FILE = ("SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
 """SQLite's errors that don't tell of a damaged file: the folder or the disk can't be used."""
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -42,10 +36,7 @@ _TABLES = (
 
 
 class Store:
-    """The file of an account, readable only by its owner (0600).
-
-    Opening it raises SandboxError if it can't be read or has a later format.
-    """
+    """The file of an account, for its owner only (0600). Opening it may raise SandboxError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -131,9 +122,9 @@ def decoders() -> Mapping[str, msgspec.json.Decoder[Any]]:
 
 
 def export(path: Path, to: Callable[[Snapshot, Callable[[str], bytes]], None]) -> None:
-    """Call ``to`` with the account in a file, and with a function that reads a body by name.
+    """Call ``to`` with the account in a file, which may be in use, and what reads a body by name.
 
-    The account's process may be running meanwhile. Raises SandboxError if the file is damaged.
+    Raises SandboxError if the file is damaged.
     """
     location = f"file:{quote(str(path))}?mode=rw"  # the write-ahead log beside it needs rw
     with _readable(path), closing(sqlite3.connect(location, uri=True, timeout=30)) as db:
@@ -164,12 +155,11 @@ def _records(db: sqlite3.Connection, path: Path) -> Iterator[Record]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Raise SandboxError if SQLite can't read the file."""
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-        failure = _unusable if code in _NOT_THE_FILE else _damaged
+        name = getattr(error, "sqlite_errorname", "")  # the module's own errors have none
+        failure = _unusable if name.startswith(_NOT_THE_FILE) else _damaged
         raise failure(path, str(error)) from error
 
 

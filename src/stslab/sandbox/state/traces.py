@@ -50,17 +50,13 @@ def traces(view: View, run: str) -> list[Trace]:
 
 
 def note(before: Snapshot, tx: Transaction) -> None:
-    """Record the changes of a transaction for the run that they belong to.
-
-    Changes that nobody asked for (the time when a key was used) belong to the run that changed the
-    same record before.
-    """
+    """Record the changes of a transaction for the run that they belong to."""
     known = runs(before)
     if not known or any(address[0] == Trace.table for address in tx.changes):
         return  # there is no run, or it is being undone
     for address, record in tuple(tx.changes.items()):
         run = address[0] not in _NEVER and _run(before, tx.by or _worker(before, record))
-        if not (run or tx.by):
+        if not (run or tx.by):  # nobody asked for it: the time when a key was used
             run = next((one.run for one in known if _traced(before, one.run, address)), "")
         if run:
             trace = _traced(before, run, address)
@@ -95,9 +91,7 @@ def _worker(view: View, record: Record | None) -> str:
 
 def _run(view: View, key: str) -> str:
     """The run that owns an access key, or that made it; or empty."""
-    owners = (
-        one.run
-        for one in runs(view)
-        if key in one.keys or any(trace.of[2] == key for trace in traces(view, one.run))
-    )
-    return next(owners, "") if key else ""
+    for one in runs(view) if key else ():
+        if key in one.keys or any(trace.of[2] == key for trace in traces(view, one.run)):
+            return one.run
+    return ""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.sandbox.cloudformation.harness import Harness
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation.resources.types import physical, physical_short
+from stslab.sandbox.cloudformation.resources.types import TYPES
 from stslab.sandbox.cloudformation.template import template, validation
 from stslab.sandbox.cloudformation.template.blueprint import waves
 from stslab.sandbox.cloudformation.template.functions import (
@@ -209,10 +209,8 @@ def test_the_value_of_a_function(value: object, result: object) -> None:
     st.from_regex(r"[A-Za-z0-9]{1,255}", fullmatch=True),
 )
 def test_physical_ids_keep_to_the_limits(stack: str, logical: str) -> None:
-    for limit in (63, 64, 128):
-        made = physical(stack, logical, limit)
+    for kind, limit in (("S3::Bucket", 63), ("IAM::Role", 64), ("IAM::ManagedPolicy", 128)):
+        made = TYPES[f"AWS::{kind}"].new_name(stack, logical, {})
         assert len(made) <= limit
-        assert made[0] == stack[0]
-    lower = physical(stack, logical, 63).lower()
-    assert lower == lower.lower()
-    assert len(physical_short(stack, logical)) <= 5 + 1 + 4 + 1 + 12
+        assert made[0].lower() == stack[0].lower()
+    assert len(TYPES["AWS::IAM::Policy"].new_name(stack, logical, {})) <= 5 + 1 + 4 + 1 + 12

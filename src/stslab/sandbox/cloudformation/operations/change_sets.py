@@ -67,7 +67,7 @@ def create_change_set(tx: Transaction, request: ApiRequest) -> Answer:
 def _target(view: View, request: ApiRequest, kind: str) -> Stack:
     if kind != "CREATE":
         stack = stacks.existing(view, request)
-        stacks.check_updatable(stack)
+        stacks.check_updatable(stack, request.params)
         return stack
     name = request.params["StackName"]
     existing = stacks.find(view, request, name)
@@ -143,11 +143,9 @@ def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
             status = f"execution status of [{change_set.execution_status}]"
         refusal = f"ChangeSet [{change_set.change_set_id}] cannot be executed in its current"
         raise ApiFault("InvalidChangeSetStatus", f"{refusal} {status}")
-    reviewed, on_failure = stack.status == REVIEW, change_set.on_failure
-    left = request.params.get("DisableRollback")
+    reviewed = stack.status == REVIEW
     if not reviewed:
-        stacks.check_updatable(stack)
-        require(not left and on_failure != "DO_NOTHING", stacks.LEAVING)
+        stacks.check_updatable(stack, request.params)
     for other in lookups.change_sets(tx, stack, executed=True):
         tx.delete(other)
     tx.put(replace(change_set, execution_status=EXECUTING))
@@ -160,7 +158,9 @@ def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
     )
     if reviewed:
         stack = replace(stack, config=change_set.config)
-        stacks.begin(tx, request, stack, "CREATE_IN_PROGRESS", "LEAVE" if left else on_failure)
+        left = request.params.get("DisableRollback")
+        on_failure = "LEAVE" if left else change_set.on_failure
+        stacks.begin(tx, request, stack, "CREATE_IN_PROGRESS", on_failure)
     else:
         stacks.begin_update(tx, request, stack, change_set.config)
 

@@ -33,7 +33,6 @@ UNSUPPORTED = (
 NAME_PATTERN = "[a-zA-Z][-a-zA-Z0-9]*"
 NAME_OR_ARN = f"{NAME_PATTERN}|arn:[-a-zA-Z0-9:/._+]*"
 NAME_LIMIT = 128
-LEAVING = "An update without a rollback (DisableRollback) is not supported by the embedded account"
 _WRONG_NAME = (
     "1 validation error detected: Value '{}' at 'stackName' failed to satisfy constraint: "
     "Member must {}"
@@ -181,8 +180,7 @@ def update_stack(tx: Transaction, request: ApiRequest) -> Answer:
     stack = existing(tx, request)
     if is_retry(request, stack.token):
         return _again(stack, config(request, stack))
-    check_updatable(stack)
-    require(not request.params.get("DisableRollback"), LEAVING)
+    check_updatable(stack, request.params)
     wanted = config(request, stack)
     changed = check(tx, stack, wanted)
     if wanted.tags == stack.config.tags:
@@ -264,9 +262,12 @@ def new_stack(request: ApiRequest, wanted: Config) -> Stack:
     )
 
 
-def check_updatable(stack: Stack) -> None:
+def check_updatable(stack: Stack, params: Answer) -> None:
     refusal = f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
     require(stack.status in UPDATABLE, refusal)
+    left = params.get("DisableRollback") or params.get("OnStackFailure") == "DO_NOTHING"
+    refusal = "An update without a rollback (DisableRollback) is not supported"
+    require(not left, f"{refusal} by the embedded account")
 
 
 def _check_deletable(view: View, stack: Stack, retained: Sequence[str]) -> None:

@@ -6,55 +6,49 @@ edges, and removes old ones.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from stslab.sandbox.api.model import iso, tag_list
-from stslab.sandbox.cloudformation.resources.work import Work, document, own
+from stslab.sandbox.cloudformation.resources.work import Work, document
 from stslab.sandbox.cloudformation.template.template import Properties
-from stslab.sandbox.state import identities
 
 VERSIONS = 5
 """The maximum number of versions of a managed policy ("IAM and AWS STS quotas")."""
 
 
-@dataclass(frozen=True)
-class Edge:
+class Edge(NamedTuple):
     """One edge: the operations that make and remove it, its two ends, and other parameters."""
 
     make: str
     remove: str
-    ends: tuple[tuple[str, str], ...]
-    rest: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-
-
-Edges = Callable[[Properties], Iterable[Edge]]
-"""Returns the edges of a resource with these properties."""
+    ends: Mapping[str, str]
+    rest: Mapping[str, str] = {}
 
 
 def change_edges(work: Work, new: Iterable[Edge], old: Iterable[Edge] = ()) -> None:
-    wanted, existing = dict.fromkeys(new), dict.fromkeys(old)
-    kept = {(edge.remove, edge.ends) for edge in wanted}
+    wanted, existing = list(new), list(old)
     for edge in wanted:
         if edge not in existing:
-            work.iam(edge.make, **dict(edge.ends), **dict(edge.rest))
+            work.iam(edge.make, **edge.ends, **edge.rest)
+    kept = [(edge.remove, edge.ends) for edge in wanted]
     for edge in existing:
         if (edge.remove, edge.ends) not in kept:
-            work.quietly("iam", edge.remove, **dict(edge.ends))
+            work.quietly("iam", edge.remove, **edge.ends)
 
 
 def inline(kind: str, holder: str, policy: str, text: object) -> Edge:
-    ends = ((f"{kind}Name", holder), ("PolicyName", policy))
-    rest = (("PolicyDocument", document(text)),)
-    return Edge(f"Put{kind}Policy", f"Delete{kind}Policy", ends, rest)
+    ends = {f"{kind}Name": holder, "PolicyName": policy}
+    return Edge(f"Put{kind}Policy", f"Delete{kind}Policy", ends, {"PolicyDocument": document(text)})
 
 
 def attachment(kind: str, holder: str, arn: str) -> Edge:
-    ends = ((f"{kind}Name", holder), ("PolicyArn", arn))
+    ends = {f"{kind}Name": holder, "PolicyArn": arn}
     return Edge(f"Attach{kind}Policy", f"Detach{kind}Policy", ends)
 
 
 def membership(group: str, user: str) -> Edge:
-    return Edge("AddUserToGroup", "RemoveUserFromGroup", (("GroupName", group), ("UserName", user)))
+    return Edge("AddUserToGroup", "RemoveUserFromGroup", {"GroupName": group, "UserName": user})
 
 
 def holders(given: Properties) -> Iterator[tuple[str, str]]:
@@ -68,7 +62,7 @@ def holders(given: Properties) -> Iterator[tuple[str, str]]:
 class Connection:
     """A resource that consists of edges. ``physical_id`` makes an id from its properties."""
 
-    edges: Edges
+    edges: Callable[[Properties], Iterable[Edge]]
     physical_id: Callable[[Properties], str] | None = None
 
     def create(self, work: Work) -> None:
@@ -109,23 +103,19 @@ def policy_of(kind: str) -> Connection:
 
 
 class Identity:
-    """Base class of the handlers of identities and profiles, with ``kind`` in operation names.
+    """Base class of the handlers of identities and profiles.
 
-    ``given`` are the properties that its creation takes; an update, also one right after the
-    creation, sets what differs. ``attributes`` are those in its answers. ``record`` can have tags.
+    An update, also one right after the creation, sets what differs from what was given.
     """
 
-    kind: str
-    given: tuple[str, ...] = ("Path", "PermissionsBoundary")
-    attributes: tuple[str, ...] = ("Arn",)
-    record: type[identities.Role | identities.User] | None = None
+    kind: str  # in the names of operations
+    given: tuple[str, ...] = ("Path", "PermissionsBoundary")  # what its creation takes
+    attributes: tuple[str, ...] = ("Arn",)  # those in its answers
 
     def create(self, work: Work) -> None:
         given = {name: work.get(name) for name in self.given if name in work.properties}
         texts = {k: document(v) if k.endswith("Document") else v for k, v in given.items()}
         work.tagged(f"Create{self.kind}", **self._named(work), **texts)
-        if self.record is not None:
-            work.tag_system(self.record, work.physical_id.lower())
         work.old_tags = work.tags
         self.update(work, given)
 
@@ -169,7 +159,7 @@ class Identity:
 
 
 def change_tags(work: Work, kind: str, named: Mapping[str, str]) -> None:
-    new, old = own(work.tags), own(work.old_tags)
+    new, old = work.tags, work.old_tags
     changed = tag_list({key: value for key, value in new.items() if old.get(key) != value})
     removed = sorted(old.keys() - new.keys())
     if changed:
@@ -181,7 +171,7 @@ def change_tags(work: Work, kind: str, named: Mapping[str, str]) -> None:
 class Role(Identity):
     """``AWS::IAM::Role``."""
 
-    kind, record = "Role", identities.Role
+    kind = "Role"
     given = (
         "AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Path",
         "PermissionsBoundary",
@@ -201,7 +191,7 @@ class Role(Identity):
 class User(Identity):
     """``AWS::IAM::User``."""
 
-    kind, record = "User", identities.User
+    kind = "User"
 
     def change(self, work: Work, old: Properties) -> None:
         super().change(work, old)
@@ -286,17 +276,14 @@ class AccessKey:
         work.physical_id = made["AccessKeyId"]
         work.attributes["SecretAccessKey"] = made["SecretAccessKey"]
         if work.get("Status") == "Inactive":
-            self._set_status(work)
+            self.update(work, {})
 
     def update(self, work: Work, _old: Properties) -> None:
-        self._set_status(work)
+        work.iam("UpdateAccessKey", **self._named(work), Status=work.get("Status", "Active"))
 
     def delete(self, work: Work) -> None:
         if work.physical_id:
             work.quietly("iam", "DeleteAccessKey", **self._named(work))
-
-    def _set_status(self, work: Work) -> None:
-        work.iam("UpdateAccessKey", **self._named(work), Status=work.get("Status", "Active"))
 
     def _named(self, work: Work) -> dict[str, str]:
         return {"UserName": work.get("UserName"), "AccessKeyId": work.physical_id}
@@ -317,7 +304,7 @@ class InstanceProfile(Identity):
 
     def _edges(self, work: Work, given: Properties) -> Iterator[Edge]:
         for role in given.get("Roles", ()):
-            ends = (("InstanceProfileName", work.physical_id), ("RoleName", role))
+            ends = {"InstanceProfileName": work.physical_id, "RoleName": role}
             yield Edge("AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile", ends)
 
 
@@ -333,7 +320,6 @@ class OidcProvider:
         )
         work.physical_id = made["OpenIDConnectProviderArn"]
         work.attributes["Arn"] = work.physical_id
-        work.tag_system(identities.OidcProvider, work.physical_id.partition(":oidc-provider/")[2])
 
     def update(self, work: Work, old: Properties) -> None:
         named = {"OpenIDConnectProviderArn": work.physical_id}

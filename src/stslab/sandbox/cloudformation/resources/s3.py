@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
+from msgspec.structs import replace
+
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiFault, tag_list
 from stslab.sandbox.cloudformation.resources.properties import renamed
-from stslab.sandbox.cloudformation.resources.work import BadProperties, Refused, Work, document, own
+from stslab.sandbox.cloudformation.resources.work import BadProperties, Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state import buckets
 
@@ -46,20 +48,15 @@ class Setting(NamedTuple):
     """A property of a bucket: the calls that set and remove it.
 
     ``params`` is the call's parameter with the property's members by S3's names, or a function
-    of the value and the bucket's name. ``default`` replaces a removed property that has no call to
-    ``delete`` it; without either it stays. ``fresh`` is its value in a new bucket.
+    of the value and the bucket's name. A property that neither has a call to ``delete`` it nor a
+    ``default`` stays.
     """
 
     put: str
     params: str | Callable[[Value, str], Properties]
     delete: str = ""
-    default: Value = None
-    fresh: Value = None
-
-    def given(self, name: str, value: Value, bucket: str) -> Properties:
-        if isinstance(self.params, str):
-            return {self.params: renamed(name, value)}
-        return self.params(value, bucket)
+    default: Value = None  # in place of a removed property
+    fresh: Value = None  # in a new bucket
 
 
 SETTINGS: Mapping[str, Setting] = {
@@ -166,19 +163,31 @@ class Bucket:
             if value is None and setting.delete:
                 work.s3(setting.delete, Bucket=work.physical_id)
             elif given is not None:
-                params = setting.given(name, given, work.physical_id)
-                work.s3(setting.put, Bucket=work.physical_id, **params)
+                takes, bucket = setting.params, work.physical_id
+                params: Properties = (
+                    {takes: renamed(name, given)}
+                    if isinstance(takes, str)
+                    else takes(given, bucket)
+                )
+                work.s3(setting.put, Bucket=bucket, **params)
 
     def _tag(self, work: Work) -> None:
         """Set the tags: those of CloudFormation as the service, all others as the caller."""
-        new, before = own(work.tags), own(work.old_tags)
+        new, before = _own(work.tags), _own(work.old_tags)
         if new:
             system = dict(work.old_tags.items() - before.items())
             tagging = {"TagSet": tag_list(system | new)}
             work.s3("PutBucketTagging", Bucket=work.physical_id, Tagging=tagging)
         elif before:
             work.s3("DeleteBucketTagging", Bucket=work.physical_id)
-        work.tag_system(buckets.Bucket, work.physical_id)
+        with work.state.transaction() as tx:
+            bucket = tx.get(buckets.Bucket, "", work.physical_id)
+            if bucket is not None:
+                tx.put(replace(bucket, tags={**bucket.tags, **work.tags}))
+
+
+def _own(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
 
 
 class BucketPolicy:

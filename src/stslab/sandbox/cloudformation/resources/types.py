@@ -56,23 +56,6 @@ LOGICAL_SHARE = 24
 """The characters that the logical id keeps when both parts must be shortened."""
 
 
-def physical(stack: str, logical_id: str, limit: int) -> str:
-    """A name of at most ``limit`` characters: ``stack-LogicalId-Kx81mYqP0aZb``."""
-    room = limit - SUFFIX_LENGTH - len("--") - 1
-    logical = logical_id[: max(LOGICAL_SHARE, room - len(stack))]
-    return f"{stack[: room - len(logical)]}-{logical}-{_random()}"
-
-
-def physical_short(stack: str, logical_id: str) -> str:
-    """A short name for a resource without a name in its service: ``mysta-MyPo-Kx81mYqP0aZb``."""
-    return f"{stack[:5]}-{logical_id[:4]}-{_random()}"
-
-
-def _random() -> str:
-    mixed = string.ascii_letters + string.digits
-    return "".join(secrets.choice(mixed) for _ in range(SUFFIX_LENGTH))
-
-
 class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
     """One type; ``types.yaml`` explains its members. One of ``any_of`` must be given."""
 
@@ -96,11 +79,19 @@ class ResourceType(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(name for name, words in self.properties.items() if word in words.split())
 
     def new_name(self, stack: str, logical_id: str, given: Properties) -> str:
+        """The custom name, or one of ``name_limit`` characters: ``stack-LogicalId-Kx81mYqP0aZb``.
+
+        A resource that has no name in its service gets a short one: ``mysta-MyPo-Kx81mYqP0aZb``.
+        """
         if custom := given.get(self.name_property):
             return str(custom)
+        mixed = string.ascii_letters + string.digits
+        suffix = "".join(secrets.choice(mixed) for _ in range(SUFFIX_LENGTH))
         if self.names == "short":
-            return physical_short(stack, logical_id)
-        name = physical(stack, logical_id, self.name_limit) if self.names else ""
+            return f"{stack[:5]}-{logical_id[:4]}-{suffix}"
+        room = self.name_limit - SUFFIX_LENGTH - len("--") - 1
+        logical = logical_id[: max(LOGICAL_SHARE, room - len(stack))]
+        name = f"{stack[: room - len(logical)]}-{logical}-{suffix}" if self.names else ""
         return name.lower() if self.names == "lower" else name
 
 

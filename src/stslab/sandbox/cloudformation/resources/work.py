@@ -5,23 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partialmethod
 
-from msgspec.structs import replace
-
 from stslab.sandbox.api.model import Answer, ApiFault, tag_list
 from stslab.sandbox.cloudformation.template.template import Properties, Value
-from stslab.sandbox.state.buckets import Bucket
-from stslab.sandbox.state.identities import OidcProvider, Role, User
 from stslab.sandbox.state.state import State
 
 Call = Callable[[str, str, Properties], Answer]
 """Makes a call (service, operation, parameters) in the name of the stack's caller or role."""
-Tagged = Role | User | OidcProvider | Bucket
-
 ABSENT = frozenset(
     {"InvalidInput", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchEntity", "ValidationError"}
 )
 """The errors of deletions if the thing does not exist, or can't exist with its name."""
-SYSTEM = "aws:"
 UNTAGGED = (
     "Encountered a permissions error performing a tagging operation, please add required tag "
     "permissions. Retrying request without including tags. See "
@@ -49,23 +42,18 @@ class Refused(ApiFault):
 
 @dataclass
 class Work:
-    """The input of a handler, and its output: ``physical_id`` and ``attributes``.
-
-    ``tags`` are the resource's, the stack's and those of CloudFormation. ``add_event`` adds an
-    event with a reason. ``succeeded`` lists the operations that succeeded.
-    """
+    """The input of a handler, and its output: ``physical_id`` and ``attributes``."""
 
     call: Call = field(repr=False)
     state: State
     physical_id: str
     properties: Properties = field(repr=False)
     region: str
-    account: str
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)  # the stack's too
     old_tags: Mapping[str, str] = field(default_factory=dict)
     attributes: dict[str, Value] = field(default_factory=dict, repr=False)
     add_event: Callable[[str], None] = lambda _reason: None
-    succeeded: list[str] = field(default_factory=list)
+    succeeded: list[str] = field(default_factory=list)  # operations
 
     def get(self, name: str, default: Value = None) -> Value:
         return self.properties.get(name, default)
@@ -92,18 +80,9 @@ class Work:
     iam = partialmethod(_make, "iam")
     s3 = partialmethod(_make, "s3")
 
-    def tag_system(self, kind: type[Tagged], key: str) -> None:
-        """Add the tags that only CloudFormation can set to the record with this key."""
-        account = "" if kind is Bucket else self.account
-        system = {name: value for name, value in self.tags.items() if name.startswith(SYSTEM)}
-        with self.state.transaction() as tx:
-            record = tx.get(kind, account, key)
-            if record is not None:
-                tx.put(replace(record, tags={**record.tags, **system}))
-
     def tagged(self, operation: str, **params: Value) -> Answer:
         """Call IAM with the tags; or without them, and with an event, if the caller may not tag."""
-        tags = tag_list(own(self.tags))
+        tags = tag_list(self.tags)
         try:
             return self.iam(operation, **params, Tags=tags or None)
         except ApiFault as fault:
@@ -111,8 +90,3 @@ class Work:
                 raise
             self.add_event(f'{UNTAGGED} Resource handler returned message: "{fault.message}"')
         return self.iam(operation, **params)
-
-
-def own(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags that callers can set."""
-    return {key: value for key, value in tags.items() if not key.startswith(SYSTEM)}

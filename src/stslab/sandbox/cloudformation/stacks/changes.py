@@ -16,7 +16,7 @@ from stslab.sandbox.cloudformation.resources.types import TYPES, fitted
 from stslab.sandbox.cloudformation.resources.work import BadProperties
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint, value_in, waves
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN, Reference, references
-from stslab.sandbox.cloudformation.template.template import Properties, Value
+from stslab.sandbox.cloudformation.template.template import Declared, Properties, Value
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import Group, InstanceProfile, Role, User
 from stslab.sandbox.state.snapshot import Record, View
@@ -48,7 +48,7 @@ def compare(
     for resource in removed:
         physical_id, kept = resource.physical_id, resource.deletion_policy != "Delete"
         policy = {"PhysicalResourceId": physical_id, "PolicyAction": "Retain" if kept else "Delete"}
-        listed.append(_change("Remove", resource.logical_id, resource.type, **policy))
+        listed.append(_change("Remove", resource, **policy))
     outputs = tuple(wanted.outputs(comparison.lookup))
     # As in AWS, sorted, and a BucketPolicy is before its Bucket.
     listed.sort(key=lambda change: change["ResourceChange"]["LogicalResourceId"] + "_")
@@ -74,19 +74,17 @@ class _Comparison:
     def _open(self, reference: Reference) -> bool:
         """Any attribute of a resource that changes may change, its id if it is replaced."""
         fate = self.fates.get(reference.name, "")
-        return bool(fate) and (reference.getter or fate != "False")
+        return bool(fate) and (reference.attribute is not None or fate != "False")
 
     def change(self, logical_id: str) -> Properties:
         resource, declared = self.resources.get(logical_id), self.wanted.declared(logical_id)
         if resource is None or not is_there(resource):
             self.fates[logical_id] = "True"
-            return _change("Add", logical_id, declared.type)
-        properties, kind = self.wanted.properties(logical_id, self.lookup), TYPES.get(resource.type)
-        if kind:
-            with suppress(BadProperties):  # the update will fail with this error
-                properties = fitted(kind, logical_id, properties)
-        replacing = kind.marked("replaces") if kind else ()
-        names = changed(resource.properties, properties)
+            return _change("Add", declared)
+        properties, kind = self.wanted.properties(logical_id, self.lookup), TYPES[resource.type]
+        with suppress(BadProperties):  # the update will fail with this error
+            properties = fitted(kind, logical_id, properties)
+        names, replacing = changed(resource.properties, properties), kind.marked("replaces")
         targets = [{"Attribute": each} for each in self._other_attributes(resource, properties)]
         targets += [{"Attribute": "Properties", "Name": name} for name in names]
         if not targets:
@@ -109,8 +107,7 @@ class _Comparison:
             policy = {"PolicyAction": "ReplaceAndRetain" if kept else "ReplaceAndDelete"}
         return _change(
             "Modify",
-            logical_id,
-            resource.type,
+            resource,
             PhysicalResourceId=resource.physical_id,
             Replacement=replacement,
             Scope=sorted({target["Attribute"] for target in targets}),
@@ -138,19 +135,18 @@ class _Comparison:
             return {"ChangeSource": "ParameterReference"} if differs else {}
         if not self._open(reference):
             return {}
-        return {
-            "ChangeSource": "ResourceAttribute" if reference.getter else "ResourceReference",
-            "Evaluation": "Static" if self.fates[name] == "True" else "Dynamic",
-        }
+        source = "ResourceReference" if reference.attribute is None else "ResourceAttribute"
+        certain = self.fates[name] == "True"
+        return {"ChangeSource": source, "Evaluation": "Static" if certain else "Dynamic"}
 
     def _other_attributes(self, resource: StackResource, properties: Properties) -> list[str]:
         """The attributes that differ. ``Tags`` are those of the stack."""
-        declared, kind = self.wanted.declared(resource.logical_id), TYPES.get(resource.type)
+        declared, tagged = self.wanted.declared(resource.logical_id), TYPES[resource.type].tagged
         tags = self.wanted.tags(resource.logical_id, properties)
         metadata = self.wanted.metadata(resource.logical_id, self.lookup)
         retagged = self.wanted.config.tags != self.wanted.stack.config.tags
         differing = {
-            "Tags": retagged and kind is not None and kind.tagged and tags != resource.tags,
+            "Tags": retagged and tagged and tags != resource.tags,
             "Metadata": metadata != resource.metadata,
             "DeletionPolicy": declared.deletion_policy != resource.deletion_policy,
             "UpdateReplacePolicy": declared.update_replace_policy != resource.update_replace_policy,
@@ -168,8 +164,8 @@ def _written(blueprint: Blueprint | None, logical_id: str, target: Mapping[str, 
     return declared.metadata if target["Attribute"] == "Metadata" else None
 
 
-def _change(action: str, logical_id: str, type_name: str, **members: Value) -> Properties:
-    named = {"Action": action, "LogicalResourceId": logical_id, "ResourceType": type_name}
+def _change(action: str, what: Declared | StackResource, **members: Value) -> Properties:
+    named = {"Action": action, "LogicalResourceId": what.logical_id, "ResourceType": what.type}
     return {"Type": "Resource", "ResourceChange": {**named, "Scope": [], "Details": [], **members}}
 
 

@@ -75,7 +75,7 @@ def _delete_resources(job: Job, members: list[StackResource]) -> list[str]:
             elif not by_name[name].initiated:
                 job.resource_becomes(name, "DELETE_COMPLETE")
             else:
-                deletions.append(_deletion(job, by_name[name]))
+                deletions.append(Step(name, "DELETE", partial(steps.delete, job, by_name[name])))
         failed += steps.run(job, deletions)
         for name in [n for n in wave if n in needed or n in failed]:
             needed |= needs[name]
@@ -83,16 +83,11 @@ def _delete_resources(job: Job, members: list[StackResource]) -> list[str]:
 
 
 def _retained(job: Job, resource: StackResource) -> bool:
-    """A rollback deletes what was created, also with ``RetainExceptOnCreate``."""
     stack, keeping = job.stack, {"Retain", "RetainExceptOnCreate"}
     if "ROLLBACK" in job.began.status:
         keeping = set() if stack.unsparing else {"Retain"}
     kept = resource.initiated and resource.deletion_policy in keeping
     return kept or resource.logical_id in stack.retained
-
-
-def _deletion(job: Job, resource: StackResource | Leftover) -> Step:
-    return Step(resource.logical_id, "DELETE", partial(steps.delete, job, resource))
 
 
 def _clean_up(job: Job, unwanted: list[StackResource]) -> None:
@@ -128,7 +123,8 @@ def _delete_leftovers(job: Job, names: Container[str]) -> list[str]:
             job.add_event(shown, "DELETE_SKIPPED")
         else:
             job.add_event(shown, "DELETE_IN_PROGRESS")
-            why = steps.attempt(job, _deletion(job, left))
+            act = partial(steps.delete, job, left)
+            why = steps.attempt(job, Step(left.logical_id, "DELETE", act))
             job.add_event(shown, "DELETE_FAILED" if why else "DELETE_COMPLETE", why)
         if why:
             failed.append(left.logical_id)

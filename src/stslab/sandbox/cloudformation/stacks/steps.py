@@ -139,7 +139,6 @@ def _work_on(job: Job, resource: StackResource | Leftover, **more: Value) -> Wor
         job.state,
         resource.physical_id,
         region=job.stack.region,
-        account=job.began.account,
         add_event=add_event,
         **{"properties": resource.properties, **more},
     )

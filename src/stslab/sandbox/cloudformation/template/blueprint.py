@@ -15,17 +15,18 @@ from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
 
 Lookup = Callable[[Reference], Value]
+"""Returns the value of a reference to a resource."""
 Needs = Mapping[str, frozenset[str]]
 """The dependencies: for each resource, those that must be created first."""
 
 
-def waves(needs: Needs) -> list[list[str]]:
+def waves(needs: Needs, what: str = "resources") -> list[list[str]]:
     """The resources in the order of creation; those of one wave are created together."""
     left = dict(needs)
     result: list[list[str]] = []
     while left:
         wave = [name for name, needed in left.items() if needed.isdisjoint(left)]
-        require(wave, f"Circular dependency between resources: [{', '.join(left)}]")
+        require(wave, f"Circular dependency between {what}: [{', '.join(left)}]")
         result.append(wave)
         for name in wave:
             del left[name]
@@ -49,8 +50,7 @@ def unresolved(names: Iterable[str], block: str) -> str:
 class Blueprint:
     """A stack's template with its parameters, ready to evaluate.
 
-    ``missing`` is the value of an export that no other stack has; without it, that is an error.
-    The ``lookup`` of a method returns the value of a reference to a resource.
+    ``missing`` is the value of an export that no other stack has, which is an error without it.
     """
 
     def __init__(self, view: View, stack: Stack, config: Config, missing: str = "") -> None:
@@ -183,7 +183,7 @@ def _output(name: str, body: Mapping[str, Value], scope: functions.Scope) -> dic
 def value_in(resources: Mapping[str, StackResource], reference: Reference) -> Value:
     """The value of a reference to one of these resources: its physical id, or an attribute."""
     resource = resources[reference.name]
-    if not reference.getter:
+    if reference.attribute is None:
         return resource.physical_id
     has = reference.attribute in resource.attributes
     require(has, f"Template error: resource {resource.logical_id} has no {reference.text}")

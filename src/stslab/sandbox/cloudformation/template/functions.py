@@ -31,13 +31,12 @@ class Reference(msgspec.Struct, frozen=True):
     """A ``Ref`` (no attribute) or an ``Fn::GetAtt`` of ``name``."""
 
     name: str
-    attribute: str = ""
-    getter: bool = False
+    attribute: str | None = None
 
     @property
     def text(self) -> str:
-        """The reference as a CausingEntity of DescribeChangeSet: ``Role`` or ``Role.Arn``."""
-        return f"{self.name}.{self.attribute}" if self.getter else self.name
+        """``Role`` or ``Role.Arn``, as a CausingEntity of DescribeChangeSet has it."""
+        return self.name if self.attribute is None else f"{self.name}.{self.attribute}"
 
 
 def function_of(value: object) -> tuple[str, Value] | None:
@@ -62,7 +61,7 @@ def references(value: Value, holds: Holds | None = None) -> Iterator[Reference]:
 
 def _in_getatt(argument: object, holds: Holds | None) -> Iterator[Reference]:
     name, attribute = getatt_parts(argument)
-    yield Reference(name, attribute if isinstance(attribute, str) else "", getter=True)
+    yield Reference(name, attribute if isinstance(attribute, str) else "")
     yield from references(attribute, holds)
 
 
@@ -118,8 +117,7 @@ def sub_parts(argument: object) -> tuple[str, dict[str, Value]]:
 
 
 def sub_reference(name: str) -> Reference:
-    resource, dot, attribute = name.partition(".")
-    return Reference(resource, attribute, getter=True) if dot else Reference(name)
+    return Reference(*name.split(".", 1))
 
 
 def if_parts(argument: object) -> tuple[str, Value, Value]:
@@ -152,17 +150,13 @@ class _UnknownParts(list[str]):
 
 @dataclass
 class Scope:
-    """The meaning of names while values are evaluated.
+    """The meaning of names while values are evaluated."""
 
-    ``names`` has the parameters and pseudo parameters. ``resource`` returns the value of a
-    reference to a resource, ``imports`` that of an export (or raises ValidationError).
-    """
-
-    names: Mapping[str, Value]
+    names: Mapping[str, Value]  # parameters and pseudo parameters
     mappings: Mapping[str, Value] = field(default_factory=dict)
     conditions: Mapping[str, Value] = field(default_factory=dict)
     resource: Callable[[Reference], Value] = lambda _reference: UNKNOWN
-    imports: Callable[[str], str] | None = None
+    imports: Callable[[str], str] = lambda _name: ""  # the value of an export
     decided: dict[str, bool] = field(default_factory=dict)
 
     def holds(self, condition: str) -> bool:
@@ -173,7 +167,7 @@ class Scope:
         return self.decided[condition]
 
     def value_of(self, reference: Reference) -> Value:
-        named = not reference.getter and reference.name in self.names
+        named = reference.attribute is None and reference.name in self.names
         return self.names[reference.name] if named else self.resource(reference)
 
 
@@ -186,7 +180,7 @@ def evaluate(value: object, scope: Scope) -> Value:
             raise unsupported_function(name)
         if name in FITS:
             argument = evaluate(argument, scope)
-            check_arguments(name, argument)
+            check_form(FITS[name](argument), name)
         return FUNCTIONS[name](argument, scope)
     if isinstance(value, dict):
         pairs = ((key, evaluate(child, scope)) for key, child in value.items())
@@ -207,11 +201,6 @@ def unsupported_function(name: str) -> ApiFault:
 def as_text(value: object) -> str:
     """A scalar as text; booleans are ``true`` and ``false``."""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def check_arguments(name: str, argument: object) -> None:
-    """Raise ValidationError for a wrong argument. Functions in it may stand for anything."""
-    check_form(FITS[name](argument), name)
 
 
 def _bounded(length: int) -> None:
@@ -253,12 +242,15 @@ FITS: Mapping[str, Callable[[Value], object]] = {
     "Fn::Or": _counts(2, 10),
     "Fn::Not": _counts(1, 1),
 }
-"""Whether the argument of a function has the right form. It is evaluated before the function."""
+"""Whether the argument of a function, in which others stand for anything, has the right form.
+
+It is evaluated before the function.
+"""
 
 
 def _getatt(argument: object, scope: Scope) -> Value:
     name, attribute = getatt_parts(argument)
-    return scope.value_of(Reference(name, str(evaluate(attribute, scope)), getter=True))
+    return scope.value_of(Reference(name, str(evaluate(attribute, scope))))
 
 
 def _sub(argument: object, scope: Scope) -> str:
@@ -333,7 +325,7 @@ FUNCTIONS: dict[str, Callable[[Value, Scope], Value]] = {
     "Fn::Select": _select,
     "Fn::FindInMap": _find_in_map,
     "Fn::Base64": _base64,
-    "Fn::ImportValue": lambda name, scope: scope.imports(name) if scope.imports else "",
+    "Fn::ImportValue": lambda name, scope: scope.imports(name),
     "Fn::If": _if,
 }
 

@@ -32,7 +32,13 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
     for name, declared in declarations.items():
         unknown = sorted(set(declared) - KEYS)
         require(not unknown, f"Invalid template parameter property '{''.join(unknown[:1])}'")
-        _check_type(name, declared.get("Type"))
+        kind = declared.get("Type")
+        well_formed(kind is not None, "Every Parameters object must contain a Type member.")
+        well_formed(isinstance(kind, str), "Every Type member must be a string.")
+        refusal = f"Parameter type {kind} of parameter {name} is not supported"
+        foreign = str(kind).startswith(("AWS::", "List<AWS::"))
+        well_formed(not foreign, f"{refusal} by the embedded account")
+        well_formed(kind in TYPES, f"Unrecognized parameter type: {kind}")
         fits = isinstance(declared.get("AllowedValues", []), list)
         well_formed(fits, "Every AllowedValues member must be a list.")
         fits = not isinstance(declared.get("Default"), dict | list)
@@ -45,15 +51,6 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
             _compiled(pattern)
         except (TypeError, re.error, OverflowError, RecursionError):
             raise invalid(f"Template format error: Invalid AllowedPattern {pattern}") from None
-
-
-def _check_type(name: str, kind: object) -> None:
-    well_formed(kind is not None, "Every Parameters object must contain a Type member.")
-    well_formed(isinstance(kind, str), "Every Type member must be a string.")
-    foreign = str(kind).startswith(("AWS::", "List<AWS::"))
-    refusal = f"Parameter type {kind} of parameter {name} is not supported by the embedded account"
-    well_formed(not foreign, refusal)
-    well_formed(kind in TYPES, f"Unrecognized parameter type: {kind}")
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import yaml
 
@@ -91,18 +91,13 @@ def check_size(text: str) -> None:
 
 def _parse_json(text: str) -> Value:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=int)  # refuses NaN and Infinity, which are no JSON
     except json.JSONDecodeError as error:
         column = error.colno + (error.pos < len(text))  # AWS names the place after the character
         place = f"(line {error.lineno}, column {column})"
         raise invalid(f"Template format error: JSON not well-formed. {place}") from None
     except ValueError:  # a number with more digits than Python converts, or a constant
         raise invalid("Template format error: JSON not well-formed.") from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    """NaN and Infinity, which Python reads, are no JSON."""
-    raise ValueError(name)
 
 
 def _parse_yaml(text: str) -> Value:
@@ -203,15 +198,14 @@ def parse(text: str) -> Template:
     data = read(text)
     _check_sections(data)
     resources = _section(data, "Resources")
-    if not resources:
-        raise invalid("Template format error: At least one Resources member must be defined.")
+    well_formed(resources, "At least one Resources member must be defined.")
     return Template(
         resources={name: _declared(name, body) for name, body in resources.items()},
         parameters=_named(_section(data, "Parameters"), "Parameter"),
         conditions=_section(data, "Conditions"),
         mappings=_mappings(_section(data, "Mappings")),
         outputs=_outputs(_section(data, "Outputs")),
-        description=_description(data),
+        description=data.get("Description", ""),
         metadata=data.get("Metadata"),
         version=str(data.get("AWSTemplateFormatVersion", "")),
     )
@@ -229,6 +223,10 @@ def _check_sections(data: Mapping[str, Value]) -> None:
     version = str(data.get("AWSTemplateFormatVersion", VERSION))
     refusal = f"{version} is not a supported value for AWSTemplateFormatVersion."
     well_formed(version == VERSION, refusal)
+    description = data.get("Description", "")
+    well_formed(isinstance(description, str), "Description must be a string.")
+    too_long = f"'Description' length is greater than {DESCRIPTION_LIMIT}."
+    well_formed(len(description) <= DESCRIPTION_LIMIT, too_long)
 
 
 def _section(data: Mapping[str, Value], name: str) -> dict[str, Value]:
@@ -266,11 +264,15 @@ def _declared(name: str, body: Value) -> Declared:
     properties = body.get("Properties") or {}
     refusal = f"[/Resources/{name}/Properties] 'Properties' must be an object"
     require(isinstance(properties, dict), refusal)
+    given = body.get("DependsOn", [])
+    needed = [given] if isinstance(given, str) else given
+    fits = isinstance(needed, list) and all(isinstance(item, str) for item in needed)
+    well_formed(fits, f"DependsOn must be a string or list of strings. ({name})")
     return Declared(
         logical_id=name,
         type=body["Type"],
         properties=properties,
-        depends_on=_depends_on(name, body.get("DependsOn", [])),
+        depends_on=tuple(needed),
         condition=_text_of(body, "Condition"),
         metadata=body.get("Metadata"),
         deletion_policy=_policy(body, "DeletionPolicy", name),
@@ -283,13 +285,6 @@ def _text_of(body: Mapping[str, Value], key: str, default: str = "") -> str:
     value = body.get(key, default)
     well_formed(isinstance(value, str), f"Every {key} member must be a string.")
     return str(value)
-
-
-def _depends_on(name: str, value: Value) -> tuple[str, ...]:
-    names = [value] if isinstance(value, str) else value
-    fits = isinstance(names, list) and all(isinstance(item, str) for item in names)
-    well_formed(fits, f"DependsOn must be a string or list of strings. ({name})")
-    return tuple(names)
 
 
 def _policy(body: Mapping[str, Value], key: str, name: str) -> str:
@@ -333,11 +328,3 @@ def check_export_name(output: str, name: str) -> None:
     fits = re.fullmatch(r"[A-Za-z0-9:-]+", name)
     rule = "must be specified and consist only of alphanumeric characters, colons, or hyphens."
     well_formed(fits, f"Output {output} is malformed. The Name field of every Export member {rule}")
-
-
-def _description(data: Mapping[str, Value]) -> str:
-    value = data.get("Description", "")
-    well_formed(isinstance(value, str), "Description must be a string.")
-    fits = len(value) <= DESCRIPTION_LIMIT
-    well_formed(fits, f"'Description' length is greater than {DESCRIPTION_LIMIT}.")
-    return str(value)

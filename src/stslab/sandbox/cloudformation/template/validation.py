@@ -5,9 +5,8 @@ AWS CloudFormation User Guide, "Validating a template", "Troubleshooting CloudFo
 """
 
 from collections.abc import Iterable
-from graphlib import CycleError, TopologicalSorter
 
-from stslab.sandbox.api.faults import invalid, require
+from stslab.sandbox.api.faults import require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.types import TYPES, exists
 from stslab.sandbox.cloudformation.template import functions, parameters
@@ -64,7 +63,7 @@ def _check_functions(template: Template, value: object) -> None:
             require(condition in template.conditions, missing)
         if name in functions.FITS:
             others = name == IMPORT and _depends_on_others(template, argument)
-            functions.check_arguments(name, None if others else argument)
+            functions.check_form(functions.FITS[name](None if others else argument), name)
         if name == "Fn::FindInMap" and not argument[3:] and not list(references(argument)):
             functions.evaluate(part, functions.Scope({}, template.mappings))
         dynamic = isinstance(part, str) and "{{resolve:" in part
@@ -72,9 +71,8 @@ def _check_functions(template: Template, value: object) -> None:
 
 
 def _depends_on_others(template: Template, value: object) -> bool:
-    """Whether a value refers to resources or imports an export."""
-    of_resources = any(reference.name in template.resources for reference in references(value))
-    return of_resources or _imports(value)
+    referred = (reference.name for reference in references(value))
+    return any(name in template.resources for name in referred) or _imports(value)
 
 
 def _imports(value: object) -> bool:
@@ -94,21 +92,19 @@ def _check_conditions(template: Template) -> None:
     conditions = template.conditions
     imports = _imports(list(conditions.values()))
     require(not imports, "Template error: Cannot use Fn::ImportValue in Conditions.")
-    graph = {name: set(conditions_in(body, conditions)) for name, body in conditions.items()}
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as cycle:
-        circle = ", ".join(sorted(set(cycle.args[1])))
-        raise invalid(f"Circular dependency between conditions: [{circle}]") from None
+    needs = {name: frozenset(conditions_in(body, conditions)) for name, body in conditions.items()}
+    waves(needs, "conditions")
 
 
 def _check_block(template: Template, block: str, value: object) -> None:
     found = list(references(value))
-    undefined = [r.name for r in found if r.getter and r.name not in template.resources]
+    undefined = [
+        r.name for r in found if r.attribute is not None and r.name not in template.resources
+    ]
     refusal = f"instance of Fn::GetAtt references undefined resource {''.join(undefined[:1])}"
     require(not undefined, f"Template error: {refusal}")
     known = PSEUDO_PARAMETERS | set(template.parameters) | set(template.resources)
-    missing = list(dict.fromkeys(r.name for r in found if r.name not in known))
+    missing = dict.fromkeys(r.name for r in found if r.name not in known)
     well_formed(not missing, unresolved(missing, block))
 
 
@@ -127,18 +123,13 @@ def check_attributes(template: Template) -> None:
             )
 
 
-def needed_capabilities(template: Template) -> tuple[str, tuple[str, ...]]:
+def needed_capabilities(template: Template) -> tuple[str, list[str]]:
     """The capability that a template needs, or empty, and the resource types that need it."""
-    demanding = [
-        declared
-        for declared in template.resources.values()
-        if (kind := TYPES.get(declared.type)) and kind.acknowledged
-    ]
-    if not demanding:
-        return "", ()
-    types = tuple(sorted({declared.type for declared in demanding}))
+    known = [declared for declared in template.resources.values() if declared.type in TYPES]
+    demanding = [declared for declared in known if TYPES[declared.type].acknowledged]
     named = any(TYPES[one.type].name_property in one.properties for one in demanding)
-    return NAMED_IAM if named else IAM, types
+    needed = NAMED_IAM if named else IAM
+    return needed if demanding else "", sorted({one.type for one in demanding})
 
 
 def check_capabilities(template: Template, given: Iterable[str]) -> None:
