@@ -1,7 +1,4 @@
-"""Finds stacks, their resources, events and change sets, and exports and imports.
-
-AWS CloudFormation User Guide, "Exporting stack output values".
-"""
+"""Finds stacks and what they have, and exports (User Guide, "Exporting stack output values")."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -98,16 +95,15 @@ def importers(view: View, stack: Stack, name: str) -> list[str]:
 
 def check_new_exports(view: View, stack: Stack, outputs: Iterable[Mapping[str, str]]) -> None:
     """Refuse empty exports, names that other stacks export, and changes of imported exports."""
-    new = {}
+    new, taken = dict[str, str](), exports(view, stack.account, stack.region)
     for output in (one for one in outputs if "ExportName" in one):
+        name, value = output["ExportName"], output["OutputValue"]
         empty = f"Cannot export output {output['OutputKey']}. Exported values must not be empty"
-        require(output["OutputValue"].strip(), f"{empty} or whitespace-only.")
-        new[output["ExportName"]] = output["OutputValue"]
-    taken = exports(view, stack.account, stack.region)
-    for name in new:
+        require(value.strip(), f"{empty} or whitespace-only.")
         holder = taken[name][0] if name in taken else stack
         if holder.stack_id != stack.stack_id:
             raise invalid(f"Export with name {name} is already exported by stack {holder.name}")
+        new[name] = value
     for name, users in exports_in_use(view, stack, new):
         verb = "updated" if name in new else "deleted"
         raise invalid(f"Export {name} cannot be {verb} as it is in use by {users}")

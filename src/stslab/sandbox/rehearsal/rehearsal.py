@@ -1,8 +1,7 @@
 """A rehearsal of one account: delays IAM's changes, slows stacks down, and makes calls fail.
 
-Until the rest of AWS sees a change, requests are decided by the older state: a new key is unknown,
-a new role can't be assumed, a deleted policy still counts. IAM itself answers with the newest state
-(IAM User Guide, "Troubleshoot IAM", "Changes that I make are not always immediately visible").
+Until the rest of AWS sees a change, requests are decided by the older state. IAM itself answers
+with the newest (IAM User Guide, "Changes that I make are not always immediately visible").
 """
 
 import threading
@@ -122,6 +121,7 @@ def _known(
     return msgspec.structs.replace(known, **policies)
 
 
+Handle = Callable[[HttpRequest], ApiResponse]
 _PAUSES = 2  # for each resource of a stack
 
 
@@ -129,12 +129,7 @@ class Rehearsal:
     """A running rehearsal. It starts when it is created; ``end`` restores everything."""
 
     def __init__(
-        self,
-        text: str,
-        state: State,
-        judge: Judge,
-        engine: Engine,
-        handle: Callable[[HttpRequest], ApiResponse],
+        self, text: str, state: State, judge: Judge, engine: Engine, handle: Handle
     ) -> None:
         self.text = text
         self._spec = spec = parse(text)

@@ -84,7 +84,14 @@ def read(path: Path) -> Archive:
                 raise _refused("it has a record twice")
             records[address] = part
     account = Snapshot.of(records.values())
-    _check(account)
+    settings = list(account.everywhere(Settings))
+    accounts = {one.account for one in account.everywhere(Account)}
+    if len(settings) != 1 or not settings[0].instance or not accounts:
+        raise _refused("it is not a complete account")
+    if not abs(settings[0].clock_offset) <= _MOST_CLOCK:
+        raise _refused("its clock is more than ten years off")
+    if not {record.account for record in records.values()} <= accounts | {""}:
+        raise _refused("it has a record of an account that it lacks")
     if names != sorted(set(buckets.blobs(account))):
         raise _refused("its bodies are not those of its objects")
     return Archive(path, account)
@@ -143,17 +150,6 @@ def _check_version(line: bytes) -> None:
             f"The file has version {version} of the format; this stslab reads up to {VERSION}.",
             "Use the stslab that wrote it, or a later one.",
         )
-
-
-def _check(account: Snapshot) -> None:
-    settings = list(account.everywhere(Settings))
-    accounts = {one.account for one in account.everywhere(Account)}
-    if len(settings) != 1 or not settings[0].instance or not accounts:
-        raise _refused("it is not a complete account")
-    if not abs(settings[0].clock_offset) <= _MOST_CLOCK:
-        raise _refused("its clock is more than ten years off")
-    if not {record.account for record in account.records()} <= accounts | {""}:
-        raise _refused("it has a record of an account that it lacks")
 
 
 def _refused(why: str) -> SandboxError:

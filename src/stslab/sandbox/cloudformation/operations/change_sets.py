@@ -1,8 +1,4 @@
-"""The operations on change sets.
-
-AWS CloudFormation API Reference, "CreateChangeSet", "ExecuteChangeSet", …; User Guide,
-"Updating stacks using change sets".
-"""
+"""The operations on change sets (User Guide, "Updating stacks using change sets")."""
 
 from msgspec.structs import replace
 
@@ -158,9 +154,7 @@ def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
     )
     if reviewed:
         stack = replace(stack, config=change_set.config)
-        left = request.params.get("DisableRollback")
-        on_failure = "LEAVE" if left else change_set.on_failure
-        stacks.begin(tx, request, stack, "CREATE_IN_PROGRESS", on_failure)
+        stacks.begin(tx, request, stack, "CREATE_IN_PROGRESS", change_set.on_failure)
     else:
         stacks.begin_update(tx, request, stack, change_set.config)
 

@@ -1,7 +1,4 @@
-"""The operations that describe and list stacks, resources, events, exports and templates.
-
-AWS CloudFormation API Reference, "DescribeStacks", "GetTemplateSummary", ….
-"""
+"""The operations that describe and list stacks, resources, events, exports and templates."""
 
 import json
 

@@ -1,7 +1,4 @@
-"""The operations that create, update and delete stacks, and helpers for all operations.
-
-AWS CloudFormation API Reference, "CreateStack", "UpdateStack", "DeleteStack", ….
-"""
+"""The operations that create, update and delete stacks, and helpers for all operations."""
 
 import base64
 import re
@@ -162,8 +159,7 @@ def create_stack(tx: Transaction, request: ApiRequest) -> Answer:
     check(tx, stack, wanted)
     protected = bool(params.get("EnableTerminationProtection"))
     stack = replace(stack, config=wanted, protected=protected)
-    on_failure = "LEAVE" if params.get("DisableRollback") else params.get("OnFailure", "")
-    return begin(tx, request, stack, "CREATE_IN_PROGRESS", on_failure)
+    return begin(tx, request, stack, "CREATE_IN_PROGRESS", params.get("OnFailure", ""))
 
 
 def _again(stack: Stack, wanted: Config) -> Answer:
@@ -195,11 +191,24 @@ def delete_stack(tx: Transaction, request: ApiRequest) -> None:
     stack = find(tx, request, params["StackName"])
     if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
         return
-    retained = tuple(params.get("RetainResources") or ())
+    protected = f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
+    require(not stack.protected, protected)
     forced = params.get("DeletionMode") == "FORCE_DELETE_STACK"
     require(not forced, "A forced deletion is not supported by the embedded account")
-    _check_deletable(tx, stack, retained)
-    stack = replace(stack, settled_status=stack.status, retained=retained)
+    busy = stack.status.endswith("_IN_PROGRESS") and stack.status not in DELETABLE
+    require(not busy, f"Stack [{stack.name}] cannot be deleted while in status {stack.status}")
+    retained, resources = params.get("RetainResources") or (), lookups.resources(tx, stack)
+    require(
+        stack.status == "DELETE_FAILED" or not retained,
+        f"Invalid operation on stack [{stack.stack_id}]. When you delete a stack, specify which "
+        "resources to retain only when the stack is in the DELETE_FAILED state.",
+    )
+    for name in retained:
+        require(name in resources, f"Resource [{name}] does not exist for stack {stack.name}")
+        there = resources[name].status != "DELETE_COMPLETE"
+        only = "Do not specify resources that are in the DELETE_COMPLETE state."
+        require(there, f"The specified resources to retain must be in a valid state. {only}")
+    stack = replace(stack, settled_status=stack.status, retained=tuple(retained))
     begin(tx, request, stack, "DELETE_IN_PROGRESS")
     forget_deleted(tx, request.account, request.region)
 
@@ -208,6 +217,7 @@ def begin(
     tx: Transaction, request: ApiRequest, stack: Stack, status: str, on_failure: str = ""
 ) -> Answer:
     """Put the stack with a status that makes the engine work, in the name of the caller."""
+    left = request.params.get("DisableRollback")
     for change_set in lookups.change_sets(tx, stack):
         if change_set.execution_status == "AVAILABLE":
             tx.put(replace(change_set, execution_status="OBSOLETE"))
@@ -217,7 +227,7 @@ def begin(
         caller_key=request.caller.access_key_id,
         role_arn=request.params.get("RoleARN") or stack.role_arn,
         unsparing=bool(request.params.get("RetainExceptOnCreate")),
-        on_failure=on_failure or "ROLLBACK",
+        on_failure="LEAVE" if left else on_failure or "ROLLBACK",
     )
     stack = stack_becomes(tx, stack, status, USER_INITIATED)
     return {"StackId": stack.stack_id, **stack.operations[0]}
@@ -268,22 +278,3 @@ def check_updatable(stack: Stack, params: Answer) -> None:
     left = params.get("DisableRollback") or params.get("OnStackFailure") == "DO_NOTHING"
     refusal = "An update without a rollback (DisableRollback) is not supported"
     require(not left, f"{refusal} by the embedded account")
-
-
-def _check_deletable(view: View, stack: Stack, retained: Sequence[str]) -> None:
-    name, status = stack.name, stack.status
-    protected = f"Stack [{name}] cannot be deleted while TerminationProtection is enabled"
-    require(not stack.protected, protected)
-    busy = status.endswith("_IN_PROGRESS") and status not in DELETABLE
-    require(not busy, f"Stack [{name}] cannot be deleted while in status {status}")
-    require(
-        status == "DELETE_FAILED" or not retained,
-        f"Invalid operation on stack [{stack.stack_id}]. When you delete a stack, specify which "
-        "resources to retain only when the stack is in the DELETE_FAILED state.",
-    )
-    resources = lookups.resources(view, stack)
-    for resource in retained:
-        require(resource in resources, f"Resource [{resource}] does not exist for stack {name}")
-        there = resources[resource].status != "DELETE_COMPLETE"
-        only = "Do not specify resources that are in the DELETE_COMPLETE state."
-        require(there, f"The specified resources to retain must be in a valid state. {only}")

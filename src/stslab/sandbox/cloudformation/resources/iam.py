@@ -1,9 +1,4 @@
-"""The handlers of the types of ``AWS::IAM``.
-
-Memberships, inline policies, attachments and roles in profiles are edges: one call makes an edge,
-and another call with the same two ends removes it. An update of a resource makes new and changed
-edges, and removes old ones.
-"""
+"""The handlers of the types of ``AWS::IAM``. Much of their work is to make and remove edges."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,12 +13,12 @@ VERSIONS = 5
 
 
 class Edge(NamedTuple):
-    """One edge: the operations that make and remove it, its two ends, and other parameters."""
+    """A membership, inline policy, attachment or role in a profile: what makes and removes it."""
 
     make: str
     remove: str
-    ends: Mapping[str, str]
-    rest: Mapping[str, str] = {}
+    ends: Mapping[str, str]  # the parameters of both calls
+    rest: Mapping[str, str] = {}  # further ones of the call that makes it
 
 
 def change_edges(work: Work, new: Iterable[Edge], old: Iterable[Edge] = ()) -> None:

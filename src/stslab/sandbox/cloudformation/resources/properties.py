@@ -33,17 +33,14 @@ def members(
     for name, value in given.items():
         if name in declared:
             result[name] = _fit(declared[name].split()[0], value, f"{path}/{name}", problems)
-            if "unique" in declared[name].split() and _repeats(result[name]):
+            items = result[name] if isinstance(result[name], list) else []
+            known = [item for item in items if not isinstance(item, Unknown)]
+            repeats = any(item in known[:index] for index, item in enumerate(known))
+            if repeats and "unique" in declared[name].split():
                 problems.append(f"{path}/{name}: array items are not unique")
         else:
             problems.append(f"{path}: extraneous key [{name}] is not permitted")
     return result
-
-
-def _repeats(value: Value) -> bool:
-    items = value if isinstance(value, list) else []
-    known = [item for item in items if not isinstance(item, Unknown)]
-    return any(item in known[:index] for index, item in enumerate(known))
 
 
 def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:

@@ -115,13 +115,9 @@ class Bucket:
     """``AWS::S3::Bucket``; its physical id is its name."""
 
     def create(self, work: Work) -> None:
-        """Create the bucket and its settings.
-
-        S3 accepts the creation of an existing bucket in us-east-1 (CreateBucket, Errors), so its
-        existence is checked first. The ACL is passed at once if no ownership setting enables it.
-        """
+        """Create a bucket; one that exists is refused, though S3 accepts it in us-east-1."""
         name, region, acl = work.physical_id, work.region, work.get("AccessControl", "Private")
-        at_once = acl != "Private" and not work.get("OwnershipControls")
+        at_once = acl != "Private" and not work.get("OwnershipControls")  # which would enable it
         mark = "-" if _DASHED.fullmatch(region) else "."
         check_name(name)
         if work.state.snapshot.get(buckets.Bucket, "", name) is not None:

@@ -20,17 +20,14 @@ from stslab.sandbox.cloudformation.template.template import Properties
 
 
 class Handler(Protocol):
-    """Creates, updates and deletes the resources of one type, by calls in the caller's name.
+    """Creates, updates and deletes the resources of one type, by calls in the caller's name."""
 
-    ``create`` sets the attributes, and ``work.physical_id`` if AWS chooses the name. ``update``
-    changes the resource from ``old`` properties to ``work.properties``. ``delete`` ignores what
-    does not exist. If ``create`` fails halfway, ``delete`` deletes what it made.
-    """
-
+    # Sets the attributes, and ``work.physical_id`` if AWS chooses the name.
     def create(self, work: Work) -> None: ...
 
     def update(self, work: Work, old: Properties) -> None: ...
 
+    # Ignores what does not exist, and deletes what ``create`` made before it failed.
     def delete(self, work: Work) -> None: ...
 
 

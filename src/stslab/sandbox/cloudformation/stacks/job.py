@@ -1,7 +1,4 @@
-"""One phase of the work on one stack, and the events of stacks.
-
-AWS CloudFormation API Reference, "StackEvent".
-"""
+"""One phase of the work on one stack, and events (CFN API Reference, "StackEvent")."""
 
 import functools
 import json
@@ -24,8 +21,6 @@ from stslab.structures import mapped
 
 USER_INITIATED = "User Initiated"
 EXECUTING = "EXECUTE_IN_PROGRESS"
-EXECUTED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
-"""The statuses of a stack after its change set was executed."""
 DELETED_STACKS_KEPT = 100
 """The maximum number of deleted stacks that an account keeps."""
 
@@ -45,7 +40,8 @@ def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") 
     executing = tx.get(ChangeSet, stack.account, stack.change_set_id)
     ended = not status.endswith("_IN_PROGRESS")
     if ended and executing and executing.execution_status == EXECUTING:
-        end = "EXECUTE_COMPLETE" if status in EXECUTED else "EXECUTE_FAILED"
+        executed = status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+        end = "EXECUTE_COMPLETE" if executed else "EXECUTE_FAILED"
         tx.put(replace(executing, execution_status=end))
     operations = stack.operations
     if status in OPERATIONS:

@@ -19,10 +19,9 @@ from stslab.sandbox.cloudformation.stacks import steps
 from stslab.sandbox.cloudformation.stacks.changes import NAMED, changed, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.stacks.steps import GONE, RESTORED, Step
+from stslab.sandbox.cloudformation.template import functions, validation
 from stslab.sandbox.cloudformation.template.blueprint import waves
-from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.template import Properties
-from stslab.sandbox.cloudformation.template.validation import check_attributes
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
 _REPLACING = (
@@ -56,7 +55,6 @@ def delete_stack(job: Job) -> None:
 
 
 def _failure(verb: str, names: Iterable[str]) -> str:
-    """CloudFormation's status reason for a stack whose resources failed; "" for none."""
     listed = ", ".join(names)
     return f"The following resource(s) failed to {verb}: [{listed}]. " if listed else ""
 
@@ -173,13 +171,13 @@ def _deploy(job: Job) -> None:
 def _validate(job: Job) -> None:
     """Raise ApiFault for what is known to be wrong before anything is made."""
     blueprint, failed = job.blueprint, list[str]()
-    check_attributes(blueprint.template)
+    validation.check_attributes(blueprint.template)
     blueprint.check_values()
     for name in blueprint.active:
         kind = TYPES.get(blueprint.declared(name).type)
         try:
             if kind:
-                fitted(kind, name, blueprint.properties(name, lambda _reference: UNKNOWN))
+                fitted(kind, name, blueprint.properties(name, lambda _reference: functions.UNKNOWN))
         except BadProperties as problem:
             failed.append(name)
             status = "UPDATE_FAILED" if is_there(_declare(job, name)) else "CREATE_FAILED"

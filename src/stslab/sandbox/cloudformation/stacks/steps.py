@@ -1,7 +1,4 @@
-"""Steps of the work on resources, and waves of steps.
-
-The error codes are those of the CloudFormation CLI User Guide, "Handler error codes".
-"""
+"""Steps of the work on resources (CloudFormation CLI User Guide, "Handler error codes")."""
 
 import logging
 import secrets

@@ -127,15 +127,13 @@ class Blueprint:
 
     def check_references(self) -> None:
         """Raise ValidationError for references to resources whose condition is false."""
-        for name in self.active:
-            self._check(self.declared(name).properties, "Template format error: ", "Resources")
-        for _, body in self._active_outputs():
-            self._check(body["Value"], "", "Outputs")
-
-    def _check(self, value: object, prefix: str, block: str) -> None:
         absent = set(self.template.resources) - set(self.active)
-        missing = [ref.name for ref in references(value, self._holds) if ref.name in absent]
-        require(not missing, prefix + unresolved(missing, block))
+        resources = [self.declared(name).properties for name in self.active]
+        outputs = [body["Value"] for _, body in self._active_outputs()]
+        for values, block in ((resources, "Resources"), (outputs, "Outputs")):
+            missing = [ref.name for ref in references(values, self._holds) if ref.name in absent]
+            prefix = "Template format error: " if block == "Resources" else ""
+            require(not missing, prefix + unresolved(missing, block))
 
     def _active_outputs(self) -> Iterator[tuple[str, Mapping[str, Value]]]:
         for name, body in self.template.outputs.items():

@@ -1,7 +1,4 @@
-"""A template's parameters: checks their declarations, and resolves and checks their values.
-
-AWS CloudFormation User Guide, "Parameters".
-"""
+"""A template's parameters: their declarations and values (User Guide, "Parameters")."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
