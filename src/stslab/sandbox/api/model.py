@@ -57,15 +57,12 @@ class HttpRequest:
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who makes a call, as the request's signature proves.
-
-    ``kind``: Root, IAMUser, AssumedRole, FederatedUser, SessionToken, Anonymous or AWSService.
-    """
+    """Who makes a call, as the request's signature proves."""
 
     principal: Principal
     account: str
     access_key_id: str
-    kind: str
+    kind: str  # Root, IAMUser, AssumedRole, FederatedUser, SessionToken, Anonymous or AWSService
     user_id: str = ""
     user_name: str = ""
     session: Session | None = None
@@ -73,10 +70,7 @@ class Caller(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """An access key with its secret, and the caller that it belongs to.
-
-    A temporary key has a ``session_token``, and ``expires`` by the account's clock (aware).
-    """
+    """An access key; a temporary one has a token, and ``expires`` by the account's clock."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -254,17 +248,10 @@ class Judge(Protocol):
     def decide(
         self, view: View, request: ApiRequest, need: Need, principal: Principal | None = None
     ) -> Decision:
-        """Decide ``need`` for the request's caller; its context wins over the global keys.
-
-        ``principal`` is a caller that the request itself identifies (a web identity): it has no
-        policies.
-        """
+        """``principal`` replaces a caller that the request itself identifies (a web identity)."""
 
     def seen(self, view: View) -> View:
-        """The account as the services other than IAM see it, to look up principals and trust.
-
-        It is ``view``, or an older one while a rehearsal makes IAM eventually consistent.
-        """
+        """The account as services other than IAM see it, in a rehearsal perhaps an older one."""
 
 
 class Internal(Protocol):
@@ -292,11 +279,7 @@ SpendMfa = Callable[[Transaction, User | None, str | None, str | None, datetime]
 
 
 def pass_role(view: View, account: str, role_arn: str, service: str) -> Need:
-    """The permission that a caller in ``account`` needs to pass a role to ``service``.
-
-    IAM User Guide, "Granting a user permissions to pass a role to an AWS service". Nobody can pass
-    another account's role.
-    """
+    """IAM User Guide, "Granting a user permissions to pass a role to an AWS service"."""
     if role_arn.split(":")[4:5] != [account]:
         raise ApiFault("AccessDenied", "Cross-account pass role is not allowed.")
     role = view.get(Role, account, role_arn.rsplit("/", 1)[-1].lower())

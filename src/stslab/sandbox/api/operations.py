@@ -38,10 +38,7 @@ def operation(service: str, name: str) -> OperationModel:
 
 
 def uri(operation: OperationModel) -> tuple[str, dict[str, str]]:
-    """The path of an operation, with its placeholders, and the parameters of all its queries.
-
-    These select an operation of S3, such as ``?policy``.
-    """
+    """An operation's path with placeholders, and the parameters that select it (``?policy``)."""
     path, _, query = str(operation.http["requestUri"]).partition("?")
     return path, dict(parse_qsl(query, keep_blank_values=True))
 

@@ -14,11 +14,7 @@ from stslab.vocabulary import LATEST
 
 
 def named(name: str, text: str, kind: PolicyKind) -> NamedPolicy:
-    """The policy with this text; ``name`` is for messages.
-
-    A document that is refused, which can only come from outside or from a version that accepted
-    more, denies everything.
-    """
+    """The policy; one that is refused, from outside or an older version, denies everything."""
     try:
         return NamedPolicy(name, parse(text, kind))
     except MalformedPolicy:
@@ -67,10 +63,7 @@ _LAST_KEYS: dict[str, str] = {}
 
 
 def with_ids(text: str, view: View) -> str:
-    """The document as AWS stores it: users and roles by unique id, accounts by ARN.
-
-    Raises MalformedPolicyDocument for a principal that is not in ``view`` (:meth:`Judge.seen`).
-    """
+    """As AWS stores it: users and roles by unique id. Raises MalformedPolicyDocument."""
     return _replaced(text, lambda name: _id_of(name, view))
 
 

@@ -16,20 +16,14 @@ PREFIX = "x-amz-checksum-"
 _ANNOUNCED = "x-amz-sdk-checksum-algorithm"
 _NOT_VALUES = {"mode", "type", "algorithm"}  # headers with the prefix that are not checksums
 _CRC32C, _CRC64NVME = Model("CRC32-ISCSI"), Model("CRC64-NVME")
-
-
-def _digest(name: str) -> Callable[[bytes], bytes]:
-    return lambda content: hashlib.new(name, content, usedforsecurity=False).digest()
-
-
 ALGORITHMS: Mapping[str, Callable[[bytes], bytes]] = {
     "crc32": lambda content: zlib.crc32(content).to_bytes(4, "big"),
     "crc32c": lambda content: _CRC32C.calc(content).to_bytes(4, "big"),
     "crc64nvme": lambda content: _CRC64NVME.calc(content).to_bytes(8, "big"),
-    "sha1": _digest("sha1"),
-    "sha256": _digest("sha256"),
-    "sha512": _digest("sha512"),
-    "md5": _digest("md5"),
+    "sha1": lambda content: hashlib.sha1(content, usedforsecurity=False).digest(),
+    "sha256": lambda content: hashlib.sha256(content).digest(),
+    "sha512": lambda content: hashlib.sha512(content).digest(),
+    "md5": lambda content: hashlib.md5(content, usedforsecurity=False).digest(),
 }
 
 

@@ -7,7 +7,7 @@ on chunked uploads and on query parameters, and "Error responses".
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord, iso
 from stslab.sandbox.signing import canonical, checksums
-from stslab.sandbox.signing.canonical import HASH_HEADER, MAX_SKEW, Claim, Context, same, stamp
+from stslab.sandbox.signing.canonical import HASH_HEADER, Claim, Context, Headers, same, stamp
 
 # -- the payload of aws-chunked uploads --------------------------------------------------------
 # "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks
@@ -52,12 +52,9 @@ class ChunkSigner:
 
 
 def decode(
-    body: bytes, mode: str, signer: ChunkSigner | None, headers: Mapping[str, str]
+    body: bytes, mode: str, signer: ChunkSigner | None, headers: Headers
 ) -> tuple[bytes, dict[str, str]]:
-    """The payload and the trailing headers (lower-case names) of an aws-chunked body.
-
-    ``signer`` is None in the unsigned mode. ``headers`` are the request's (lower-case names).
-    """
+    """The payload and the trailing headers (lower-case names); ``signer``: of signed modes."""
     length = headers.get("x-amz-decoded-content-length", "")
     if not re.fullmatch(r"[0-9]{1,19}", length):
         raise fault("MissingContentLength")
@@ -141,9 +138,8 @@ _ONCE = (*_PARAMETERS, "X-Amz-Security-Token", "X-Amz-Content-Sha256")
 _STREAMING_HEADERS = {"x-amz-decoded-content-length", "x-amz-trailer", HASH_HEADER}
 
 
-def verify_header(request: HttpRequest, context: Context) -> Authenticated:
+def verify_header(request: HttpRequest, headers: Headers, context: Context) -> Authenticated:
     """Verify the signature in the Authorization header, with S3's order of checks."""
-    headers = canonical.header_map(request)
     payload_hash = _payload_hash(headers)
     time = sent_at(headers, context)
     _, _, rest = headers["authorization"].partition(" ")
@@ -161,9 +157,9 @@ def verify_header(request: HttpRequest, context: Context) -> Authenticated:
     return _verified(request, headers, claim, payload_hash, context)
 
 
-def verify_query(request: HttpRequest, context: Context) -> Authenticated:
+def verify_query(request: HttpRequest, headers: Headers, context: Context) -> Authenticated:
     """Verify the signature in the query, with S3's order of checks."""
-    headers, parameters = canonical.header_map(request), dict(request.query)
+    parameters = dict(request.query)
     if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
         what = 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
         raise fault(QUERY, what)
@@ -192,7 +188,7 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
 
 
 def _verified(
-    request: HttpRequest, headers: dict[str, str], claim: Claim, payload_hash: str, context: Context
+    request: HttpRequest, headers: Headers, claim: Claim, payload_hash: str, context: Context
 ) -> Authenticated:
     required = {"host", *(name for name in headers if name.startswith(("x-amz-", "content-md5")))}
     if missing := sorted(required - {HASH_HEADER, *claim.signed_headers}):
@@ -210,7 +206,7 @@ def _verified(
     return claim.authenticated(plain, record, context, payload_hash)
 
 
-def _payload_hash(headers: Mapping[str, str]) -> str:
+def _payload_hash(headers: Headers) -> str:
     sent = headers.get(HASH_HEADER)
     if sent is None:
         raise fault("InvalidRequest", f"Missing required header for this request: {HASH_HEADER}")
@@ -238,7 +234,7 @@ def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
     # A week after the end of the year 9999 there is no date.
     expires = min(time, _LAST_TIME) + timedelta(seconds=seconds)
     times = {"Expires": iso(expires), "ServerTime": iso(now)}
-    if time - now > MAX_SKEW:
+    if time - now > canonical.MAX_SKEW:
         sent = str(int(time.timestamp() * 1000))
         raise fault("AccessDenied", "Request is not yet valid", {"X-Amz-Date": sent} | times)
     if expires < now:
@@ -246,7 +242,6 @@ def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
 
 
 def _with_payload(request: HttpRequest, payload_hash: str, signer: ChunkSigner) -> HttpRequest:
-    """The request with its payload decoded, and verified by its hash and checksums."""
     if payload_hash in MODES:
         headers = canonical.header_map(request)
         checked = None if payload_hash == UNSIGNED_TRAILER else signer
@@ -268,10 +263,7 @@ def _with_payload(request: HttpRequest, payload_hash: str, signer: ChunkSigner) 
 
 
 def verify_checksums(request: HttpRequest) -> None:
-    """Verify the body against its checksum headers.
-
-    For CompleteMultipartUpload (a POST with an uploadId) they are the object's, not the body's.
-    """
+    """With an uploadId (CompleteMultipartUpload) they are the object's, not the body's."""
     if request.method == "POST" and any(name == "uploadId" for name, _ in request.query):
         return
     checksums.verify(canonical.header_map(request), request.body)
@@ -280,15 +272,15 @@ def verify_checksums(request: HttpRequest) -> None:
 # -- for both of S3's signature versions: times, keys, refusals ---------------------------------
 
 
-def sent_at(headers: Mapping[str, str], context: Context) -> datetime:
+def sent_at(headers: Headers, context: Context) -> datetime:
     """The time in a request with an Authorization header: within 15 minutes of now."""
     date = headers["x-amz-date"] if "x-amz-date" in headers else headers.get("date", "")
     time, now = canonical.header_time(date), context.real_clock()
     if time is None:
         what = "AWS authentication requires a valid Date or x-amz-date header"
         raise fault("AccessDenied", what)
-    if abs(now - time) > MAX_SKEW:
-        most = {"MaxAllowedSkewMilliseconds": str(int(MAX_SKEW.total_seconds() * 1000))}
+    if abs(now - time) > canonical.MAX_SKEW:
+        most = {"MaxAllowedSkewMilliseconds": str(int(canonical.MAX_SKEW.total_seconds() * 1000))}
         raise fault("RequestTimeTooSkewed", extra=most, RequestTime=date, ServerTime=iso(now))
     return time
 
@@ -306,7 +298,6 @@ def require_key(context: Context, access_key_id: str, token: str) -> KeyRecord:
 
 
 def _credential(text: str, code: str) -> canonical.Credential:
-    """The credential in this text, or an error with this code."""
     credential, extra, problem = canonical.Credential.of(text), {}, ""
     if credential is None:
         expected = '"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'

@@ -7,7 +7,7 @@ identity provider's token or assertion for credentials.
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -27,21 +27,14 @@ _FORM = "application/x-www-form-urlencoded"
 UNSIGNED_ACTIONS = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 _ONCE = ("authorization", "x-amz-date", "date", TOKEN, HASH_HEADER)
 _ASYMMETRIC = "AWS4-ECDSA-P256-SHA256"  # Signature Version 4A, which is not supported
-_S3_HEADERS: dict[str, Callable[[HttpRequest, Context], Authenticated]] = {
-    canonical.ALGORITHM: s3.verify_header,
-    "AWS": v2.verify_header,
-}
+_S3_HEADERS = {canonical.ALGORITHM: s3.verify_header, "AWS": v2.verify_header}
 
 
 class Authenticator(Context, frozen=True):
     """Finds the caller of a request."""
 
     def authenticate(self, request: HttpRequest) -> Authenticated:
-        """Verify the request's signature, or that it may be unsigned.
-
-        ApiFault: the error of the service that the request addresses. It never shows a secret key
-        or a session token.
-        """
+        """ApiFault: the error of the service that the request addresses, never with a secret."""
         if addressed_service(request) == canonical.S3:
             return _s3(request, self)
         if request.header("authorization") or request.argument("X-Amz-Algorithm"):
@@ -74,35 +67,33 @@ def _s3(request: HttpRequest, context: Context) -> Authenticated:
     headers = canonical.header_map(request)
     text = headers.get("authorization", "")
     if ("authorization" in headers) + v4_query + v2_query > 1:
-        message = (
-            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
-            "Signature query string parameter or the Authorization header should be specified"
-        )
-        raise invalid_argument(message, "Authorization", text)
+        message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
+        message += "Signature query string parameter or the Authorization header should be "
+        raise invalid_argument(f"{message}specified", "Authorization", text)
     if name := canonical.repeated([name.lower() for name, _ in request.headers], _ONCE):
         raise invalid_argument("The header was sent more than once.", name, "")
     if v4_query:
-        return s3.verify_query(request, context)
+        return s3.verify_query(request, headers, context)
     if v2_query:
         return v2.verify_query(request, context)
     if text:
-        return _s3_header(request, text, context)
+        return _s3_header(request, headers, context)
     if context.with_body:
         s3.verify_checksums(request)
     return _anonymous(request, canonical.S3)
 
 
-def _s3_header(request: HttpRequest, text: str, context: Context) -> Authenticated:
+def _s3_header(request: HttpRequest, headers: canonical.Headers, context: Context) -> Authenticated:
+    text = headers["authorization"]
     scheme, space, _ = text.partition(" ")
     if not space:
         message = "Authorization header is invalid -- one and only one ' ' (space) required"
         raise invalid_argument(message, "Authorization", text)
     if scheme == _ASYMMETRIC:
         raise fault("InvalidRequest", s3.NO_SUCH_MECHANISM)
-    verifier = _S3_HEADERS.get(scheme)
-    if verifier is None:
+    if scheme not in _S3_HEADERS:
         raise invalid_argument("Unsupported Authorization Type", "Authorization", text)
-    return verifier(request, context)
+    return _S3_HEADERS[scheme](request, headers, context)
 
 
 def _anonymous(request: HttpRequest, service: str) -> Authenticated:
@@ -163,7 +154,7 @@ def _verify(request: HttpRequest, context: Context) -> Authenticated:
     return claim.authenticated(plain, record, context, headers.get(HASH_HEADER, ""))
 
 
-def _claim(request: HttpRequest, headers: Mapping[str, str]) -> Claim:
+def _claim(request: HttpRequest, headers: canonical.Headers) -> Claim:
     parameters = dict(reversed(request.query))
     in_header, in_query = "authorization" in headers, "X-Amz-Algorithm" in parameters
     if in_header and in_query:
@@ -184,7 +175,7 @@ def _claim(request: HttpRequest, headers: Mapping[str, str]) -> Claim:
     return claim
 
 
-def _from_header(headers: Mapping[str, str]) -> Claim:
+def _from_header(headers: canonical.Headers) -> Claim:
     text = headers["authorization"]
     algorithm, _, rest = text.partition(" ")
     if algorithm != canonical.ALGORITHM:

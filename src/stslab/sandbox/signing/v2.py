@@ -6,7 +6,6 @@ S3 User Guide, "Signing and authenticating REST requests".
 import base64
 import hmac
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
@@ -14,7 +13,7 @@ from urllib.parse import unquote
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import Authenticated, HttpRequest, iso
 from stslab.sandbox.signing import canonical, s3
-from stslab.sandbox.signing.canonical import TOKEN, Context
+from stslab.sandbox.signing.canonical import TOKEN, Context, Headers
 
 _REGION = "us-east-1"
 _LAST = 2**31 - 1
@@ -35,9 +34,8 @@ SUB_RESOURCES = frozenset(
 )
 
 
-def verify_header(request: HttpRequest, context: Context) -> Authenticated:
+def verify_header(request: HttpRequest, headers: Headers, context: Context) -> Authenticated:
     """Verify the signature in ``Authorization: AWS AccessKeyId:Signature``."""
-    headers = canonical.header_map(request)
     text = headers["authorization"]
     access_key_id, colon, signature = text.removeprefix("AWS ").partition(":")
     if not colon or not signature or ":" in signature:
@@ -71,7 +69,7 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
 
 def _verified(
     request: HttpRequest,
-    headers: Mapping[str, str],
+    headers: Headers,
     context: Context,
     claim: tuple[str, str, str],
     age: timedelta | None,
@@ -103,7 +101,7 @@ def _verified(
     )
 
 
-def _to_sign(request: HttpRequest, headers: Mapping[str, str], date: str, path: str) -> str:
+def _to_sign(request: HttpRequest, headers: Headers, date: str, path: str) -> str:
     """The string to sign; ``date`` is the Date header's value, or Expires."""
     ours = sorted(name for name in headers if name.startswith("x-amz-"))
     amz = "".join(f"{name}:{headers[name]}\n" for name in ours)
