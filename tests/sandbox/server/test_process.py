@@ -260,11 +260,14 @@ def test_without_aws_s_policies_it_does_not_start(folder, tmp_path, monkeypatch)
 COLD = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from stslab.sandbox.server.process import serve
+from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.state import State
 
 
 class Cold:
-    facts = {}
+    inside = SimpleNamespace(state=State(Snapshot()))
 
     def __init__(self, folder, *, fresh):
         pass

@@ -146,13 +146,19 @@ def restore(account: Holder, request: ControlRequest) -> Answer:
         hands = [_Handled.of(tx, trace) for trace in noted]
         going = {one.trace.of for one in hands if one.was is None}
         for one in hands:
-            if one.made:
-                answer["made"].append(one.called)
-            if one.is_as_before or one.names & own:
+            was, left, now = map(_lasting, (one.was, one.left, one.now))
+            record = now or was  # None if it does not count
+            called = _called(record) if record else ""
+            if now and not was:
+                answer["made"].append(called)
+            is_as_before = now == was if record else one.now == one.was
+            if is_as_before or one.names & own:
                 continue
-            keep = one.changed_since or (one.was is None and _in_use(tx, one.now, going))
-            if one.called:
-                answer["kept" if keep else "restored"].append(one.called)
+            others = one.was is not None and one.now != one.left
+            changed_since = now != left if record else others
+            keep = changed_since or (one.was is None and _in_use(tx, one.now, going))
+            if called:
+                answer["kept" if keep else "restored"].append(called)
             if keep or look:
                 continue
             if one.was is not None:
@@ -194,29 +200,6 @@ class _Handled(NamedTuple):
         names = {trace.of[2], *(str(getattr(one, "name", "")) for one in parts)}
         full = (f"{trace.of[1]} {one}".strip().lower() for one in names if one)
         return cls(trace, was, left, now, frozenset(full))
-
-    @property
-    def called(self) -> str:
-        """What people call it; empty if it does not count."""
-        record = _lasting(self.now) or _lasting(self.was)
-        return _called(record) if record else ""
-
-    @property
-    def made(self) -> bool:
-        """Whether it exists only because of the learner."""
-        return bool(_lasting(self.now)) and not _lasting(self.was)
-
-    @property
-    def is_as_before(self) -> bool:
-        """Whether there is nothing to undo."""
-        return _lasting(self.now) == _lasting(self.was) if self.called else self.now == self.was
-
-    @property
-    def changed_since(self) -> bool:
-        """Whether somebody else changed it after the learner did."""
-        if self.called:
-            return _lasting(self.now) != _lasting(self.left)
-        return self.was is not None and self.now != self.left
 
 
 def _in_use(view: View, record: Record | None, going: set[tuple[str, str, str]]) -> bool:

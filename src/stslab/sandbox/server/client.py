@@ -36,10 +36,7 @@ _OLDER = "Another version of stslab started it. Stop it, and try again: stslab s
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A running account. ``instance`` changes with every new account; ``started`` is ISO 8601.
-
-    ``rehearsing`` describes its rehearsal of a real account; empty if there is none.
-    """
+    """A running account; ``instance`` changes with every new one, ``started`` is ISO 8601."""
 
     url: str
     account: str
@@ -69,10 +66,7 @@ class _Answer(dict[str, Any]):
 
 
 def find(folder: Path) -> Endpoint | None:
-    """The account that runs in this folder; None if none runs or it does not answer.
-
-    SandboxError: another version of stslab started it, and its answer lacks a fact.
-    """
+    """The account that runs in this folder. SandboxError: another version of stslab started it."""
     known = Files(folder).known()
     try:
         facts = _ask(folder, "GET", "health", seconds=_HEALTH_SECONDS)

@@ -1,13 +1,11 @@
 """The embedded account: assembles its services, opens, resets and closes it."""
 
-from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
 import msgspec
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.identifiers import LEARNER, REGION
 from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyLookup, KeyRecord, Service
 from stslab.sandbox.cloudformation.service import CloudFormation
 from stslab.sandbox.cloudformation.stacks.engine import STEP_SECONDS
@@ -78,16 +76,6 @@ class EmbeddedAccount:
         saved = self._store.load()
         self._store.drop_blobs_but(chain(buckets.blobs(saved), buckets.blobs(traces.past(saved))))
         self._enter(State(saved, self._store))
-
-    @property
-    def facts(self) -> Mapping[str, str]:
-        settings = self.inside.state.snapshot.settings
-        return {
-            "instance": settings.instance,
-            "account": LEARNER,
-            "region": REGION,
-            "rehearsing": settings.rehearsal,
-        }
 
     def handle(self, request: HttpRequest) -> ApiResponse:
         return (self.rehearsal or self.inside.pipeline).handle(request)

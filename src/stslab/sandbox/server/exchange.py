@@ -76,6 +76,5 @@ def _write(path: Path, read: archive.Archive, *, renamed: bool) -> None:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move an account's file and the files that SQLite may have left beside it."""
     for file in source.glob(f"{ACCOUNT_FILE}*"):
         file.replace(target / file.name)

@@ -16,10 +16,7 @@ PAUSE = 0.02  # seconds between two looks
 
 
 class Files:
-    """The paths in the account's folder.
-
-    The server holds ``server_lock`` as long as it lives; the file has its process id.
-    """
+    """The paths in the account's folder; ``server_lock`` has the server's process id."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

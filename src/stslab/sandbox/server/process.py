@@ -23,6 +23,7 @@ from stslab import __version__
 from stslab.errors import SandboxError
 from stslab.home import in_the_place_of
 from stslab.sandbox.api.faults import where
+from stslab.sandbox.api.identifiers import LEARNER, REGION
 from stslab.sandbox.server import verbs
 from stslab.sandbox.server.control import Answer, ControlRequest, Verb, admitted
 from stslab.sandbox.server.embedded import EmbeddedAccount
@@ -45,11 +46,7 @@ def serve(
     fresh: bool,
     kind: type[EmbeddedAccount] = EmbeddedAccount,
 ) -> int:
-    """Serve an account until it is stopped; return the process's exit code.
-
-    ``port`` 0: the last one used, or any. ``idle``: end after so many seconds without a request.
-    ``fresh``: begin with a new account.
-    """
+    """``port`` 0: the last one, or any. ``idle``: end after so many seconds without a request."""
     os.umask(0o077)
     places = Files(folder)
     held = lock_within(places.server_lock, _OTHER_SECONDS)
@@ -148,8 +145,12 @@ class _Process:
         return server
 
     def _facts(self) -> Answer:
+        settings = self._account.inside.state.snapshot.settings
         return {
-            **self._account.facts,
+            "instance": settings.instance,
+            "account": LEARNER,
+            "region": REGION,
+            "rehearsing": settings.rehearsal,
             "url": self._server.url,
             "port": self._server.port,
             "pid": os.getpid(),

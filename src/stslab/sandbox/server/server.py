@@ -35,8 +35,8 @@ _HEAD_SECONDS, _BODY_SECONDS = 5, 20
 _SLOWEST = 1024 * 1024  # bytes a second
 # For a larger body, ``refuse`` first sees the request's head.
 _SMALL = 1024 * 1024
-# How many bodies larger than ``_LARGE`` may be in memory at once. Others wait a little.
-_LARGE, _LARGE_AT_ONCE, _WAIT = 8 * 1024 * 1024, 4, 1
+# How many bodies larger than ``_LARGE`` may be in memory at once. Others wait some seconds.
+_LARGE, _LARGE_AT_ONCE, _WAIT = 8 * 1024 * 1024, 4, 5
 # How long a client may take to send or receive the next bytes, or to send the next request.
 _TIMEOUT = 20
 _CONNECTIONS = 512
@@ -325,10 +325,7 @@ class SocketReader:
         return self._take(size)
 
     def drain(self, size: int, seconds: float) -> None:
-        """Discard up to ``size`` bytes that come within ``seconds``, unless others need the worker.
-
-        A client that is still sending when the connection closes never sees the answer.
-        """
+        """Discard what comes: a client that is still sending at the close never sees the answer."""
         self._buffer.clear()
         self.within(seconds)
         while size > 0 and not self.crowded() and self._receive():

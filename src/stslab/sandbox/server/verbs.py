@@ -45,9 +45,6 @@ def _read(request: ControlRequest, kind: type[T]) -> T:
         raise SandboxError(f"The request can't be read: {error}.", kind.__doc__ or "") from error
 
 
-# -- keys, MFA codes, the clock, and whether all is saved ------------------------------------
-
-
 def _key_of(user: str, account: Holder, request: ControlRequest) -> Answer:
     """An active access key of ``user`` in ``{"account": …}``, the learner's by default."""
     view, owner = account.inside.state.snapshot, str(request.body.get("account", LEARNER))
@@ -82,7 +79,6 @@ def _key(account: Holder, request: ControlRequest) -> Answer:
 
 
 def _end_session(account: Holder, request: ControlRequest) -> Answer:
-    """End the session of ``{"key": …}`` now."""
     key, view = str(request.body.get("key", "")), account.inside.state.snapshot
     session = view.get(Session, identifiers.account_of_key(key) or "", key)
     if session is None:
@@ -122,9 +118,6 @@ def _clock(account: Holder, request: ControlRequest) -> Answer:
             tx.put(msgspec.structs.replace(tx.settings, clock_offset=offset))
     view = state.snapshot
     return {"now": view.now().isoformat(), "offset": view.settings.clock_offset}
-
-
-# -- how a call would be decided, without making it: for the access table and predictions ----
 
 
 class _Call(msgspec.Struct):
@@ -195,9 +188,6 @@ def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Answer:
     }
 
 
-# -- rehearsals -------------------------------------------------------------------------------
-
-
 class _Rehearsal(msgspec.Struct):
     """Say {"spec": "keys=3s"}, or {"faults": [{"call": "iam.CreateUser", "kind": "error"}]}.
 
@@ -235,8 +225,6 @@ def _rehearse(account: Holder, request: ControlRequest) -> Answer:
     }
 
 
-# -- identity providers: OpenID Connect tokens, SAML assertions -------------------------------
-
 _Seconds = Annotated[int, msgspec.Meta(ge=-86400, le=86400)]
 _ROLES = ("server", "CA", "trusted root")
 
@@ -251,7 +239,6 @@ class _Token(msgspec.Struct):
 
 
 def _token(account: Holder, request: ControlRequest) -> Answer:
-    """Mint ``{"claims": {"sub": …, "aud": …}, "issuer": …, "seconds": …, "algorithm": …}``."""
     from stslab.sandbox.federation.oidc import issuers
 
     body = _read(request, _Token)
@@ -265,10 +252,7 @@ def _token(account: Holder, request: ControlRequest) -> Answer:
 
 
 def _issuer(account: Holder, request: ControlRequest) -> Answer:
-    """An issuer; POST ``{"issuer": …, "certificate": …}`` first gives its server another one.
-
-    See :data:`stslab.sandbox.federation.oidc.issuers.KINDS`.
-    """
+    """POST ``{"issuer": …, "certificate": …}`` first gives it another one: ``issuers.KINDS``."""
     from stslab.sandbox.federation.oidc import issuers
     from stslab.sandbox.federation.oidc.certificates import described, thumbprint
 
@@ -295,7 +279,6 @@ def _issuer(account: Holder, request: ControlRequest) -> Answer:
 
 
 def _metadata(account: Holder, request: ControlRequest) -> Answer:
-    """The SAML metadata of ``{"issuer": entity id}``, the account's own by default."""
     provider = _provider(account, request)
     from stslab.sandbox.federation.saml import minting
 
