@@ -35,7 +35,6 @@ _S3_ROOTS: Mapping[str, str] = {
     "GetBucketVersioning": "VersioningConfiguration",
     "GetBucketWebsite": "WebsiteConfiguration",
     "GetObjectAcl": "AccessControlPolicy",
-    "GetObjectAttributes": "GetObjectAttributesResponse",
     "GetObjectTagging": "Tagging",
     "ListBuckets": "ListAllMyBucketsResult",
     "ListObjectVersions": "ListVersionsResult",
@@ -68,7 +67,6 @@ def result(service: str, operation: str, answer: Answer, request_id: str) -> Api
 
 
 def _rest(operation: str, answer: Answer, request_id: str) -> ApiResponse:
-    """The body (the payload, or the members in XML), and the members that are headers."""
     model = operations.operation("s3", operation)
     usual = int(model.http.get("responseCode", _NO_CONTENT.get(operation, 200)))
     status = 206 if answer.get("ContentRange") else usual
@@ -124,7 +122,6 @@ def _lists_last(shape: Shape) -> list[tuple[str, Shape]]:
 
 
 def _members(shape: Shape, value: Mapping[str, Any]) -> str:
-    """The members that have a value and belong into the body."""
     return "".join(
         _element(member, member.serialization.get("name", name), value[name])
         for name, member in _lists_last(shape)
@@ -142,7 +139,6 @@ def _element(shape: Shape, name: str, value: Any) -> str:
 
 
 def _attributes(shape: Shape, value: Mapping[str, Any]) -> str:
-    """The members that are attributes, with their namespace."""
     space = shape.serialization.get("xmlNamespace", {})
     if "prefix" not in space:
         return ""

@@ -33,7 +33,7 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
     name: str = request.params["Bucket"]
     configuration: Document = request.params.get("CreateBucketConfiguration") or {}
     region = _region(request, configuration.get("LocationConstraint"))
-    _check_name(name, request, region)
+    _check_name(name, request)
     acl.check_creating(request)
     location = f"/{name}" if region == REGION else f"http://{name}.s3.amazonaws.com/"
     bucket = Bucket(
@@ -46,7 +46,7 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
         ownership=request.params.get("ObjectOwnership", acl.ENFORCED),
         tags=settings.tags_of_set(configuration.get("Tags") or ()),
     )
-    existing = lookups.bucket_named(tx, name)
+    existing = tx.get(Bucket, "", name)
     if existing is not None:
         if existing.owner != request.account:
             raise fault("BucketAlreadyExists", BucketName=name)
@@ -60,44 +60,25 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
     return {"Location": location, "BucketArn": bucket.arn}
 
 
-def _check_name(name: str, request: ApiRequest, region: str) -> None:
-    """Only names in the account's own namespace in the region end in ``-an``."""
-    ours = request.params.get("BucketNamespace") == "account-regional"
-    if name.endswith("-an") and not ours:
+def _check_name(name: str, request: ApiRequest) -> None:
+    """Only names in the account's own namespace, which is not supported, end in ``-an``."""
+    if request.params.get("BucketNamespace") == "account-regional":
+        raise fault("NotImplemented", "The embedded account has no account-regional namespaces.")
+    if name.endswith("-an"):
         raise fault("MissingNamespaceHeader", Header="x-amz-bucket-namespace")
-    if ours:
-        _check_namespace(name, request.account, region)
     is_reserved = name.startswith(_RESERVED_PREFIXES) or name.endswith(_RESERVED_SUFFIXES)
     is_name = _NAME.fullmatch(name) and ".." not in name and not _ADDRESS.fullmatch(name)
     if is_reserved or not is_name:
         raise fault("InvalidBucketName", BucketName=name)
 
 
-def _check_namespace(name: str, account: str, region: str) -> None:
-    named = re.fullmatch(r".+-(\d{12})-([a-z0-9-]+)-an", name)
-    if named and named.groups() == (account, region):
-        return
-    wrong = f"bucket name does not end with -{account}-{region}-an. Specify the targeted account "
-    wrong += "and region"
-    if named and named[1] != account:
-        wrong = f"requested AWS Account ID '{named[1]}' does not match the caller's AWS Account ID "
-        wrong += f"'{account}'. Specify the caller's AWS Account ID"
-    elif named:
-        wrong = f"requested region '{named[2]}' does not match the current region '{region}'. "
-        wrong += "Specify the targeted region"
-    message = "The requested bucket is an account-regional namespace bucket, but the"
-    raise fault("InvalidBucketNamespace", f"{message} {wrong} in the bucket name.")
-
-
 def _region(request: ApiRequest, constraint: str | None) -> str:
     """The bucket's region. Only the endpoint of us-east-1 can create a bucket elsewhere."""
-    region = {"EU": "eu-west-1"}.get(constraint or "", constraint or REGION)
+    region = "eu-west-1" if constraint == "EU" else constraint or REGION
     if request.region not in (REGION, region):
-        raise fault(
-            "IllegalLocationConstraintException",
-            f"The {constraint or 'unspecified'} location constraint is incompatible for the region "
-            "specific endpoint this request was sent to.",
-        )
+        message = f"The {constraint or 'unspecified'} location constraint is incompatible for the "
+        message += "region specific endpoint this request was sent to."
+        raise fault("IllegalLocationConstraintException", message)
     if constraint is not None and constraint not in _locations():
         raise fault("InvalidLocationConstraint", LocationConstraint=constraint)
     return region

@@ -24,10 +24,7 @@ MOST = 1000
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """One page: its items, and its common prefixes.
-
-    ``last`` is the last name or prefix of the page, after which the next one continues.
-    """
+    """One page: its items, its common prefixes, and the ``last`` name or prefix on it."""
 
     items: list[T]
     prefixes: list[str]
@@ -37,10 +34,9 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
 
 def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str) -> Page[T]:
-    """The next of ``entries`` (sorted by name) that have the request's prefix.
+    """The next of ``entries`` (sorted by name) with the request's prefix, grouped by delimiter.
 
-    Entries with the request's delimiter after the prefix are grouped in a common prefix. ``after``
-    is where the last page ended; a common prefix that it is in is not repeated.
+    ``after`` is where the last page ended; a common prefix that it is in is not repeated.
     """
     params = request.params
     prefix, delimiter = params.get("Prefix", ""), params.get("Delimiter", "")
@@ -96,7 +92,7 @@ def page_members(request: ApiRequest, result: Page[T], *names: str) -> Answer:
 
 
 def list_objects_v2(view: View, request: ApiRequest) -> Answer:
-    """ListObjects and ListObjectsV2, of which each has its members of the answer."""
+    """Also ListObjects: each has its members of the answer."""
     params, write = request.params, writer(request)
     bucket = lookups.bucket_of(view, request)
     begin = params.get("StartAfter", params.get("Marker", ""))
@@ -131,7 +127,6 @@ list_objects = list_objects_v2
 
 
 def _objects(view: View, request: ApiRequest, bucket: Bucket) -> list[Object]:
-    """The objects in the bucket with the request's prefix, sorted by key."""
     start = f"{bucket.name}/{request.params.get('Prefix', '')}"
     objects = (item for item in view.all(Object, bucket.owner) if item.key.startswith(start))
     return sorted(objects, key=attrgetter("name"))
@@ -149,7 +144,7 @@ def _described(version: ObjectVersion) -> Answer:
 
 
 def list_object_versions(view: View, request: ApiRequest) -> Answer:
-    """ListObjectVersions: sorted by key, with the newest version first."""
+    """Sorted by key, with the newest version first."""
     params = request.params
     bucket = lookups.bucket_of(view, request)
     after, after_id = params.get("KeyMarker", ""), params.get("VersionIdMarker")
@@ -164,16 +159,15 @@ def list_object_versions(view: View, request: ApiRequest) -> Answer:
     versions: list[Answer] = []
     markers: list[Answer] = []
     for item, version in result.items:
-        members = {
-            "Key": write(item.name),
-            "VersionId": version.version_id,
-            "IsLatest": version is item.current,
-            "Owner": owner,
-        }
-        if version.marker:
-            markers.append({**members, "LastModified": version.modified})
-        else:
-            versions.append({**members, **_described(version)})
+        (markers if version.marker else versions).append(
+            {
+                "Key": write(item.name),
+                "VersionId": version.version_id,
+                "IsLatest": version is item.current,
+                "Owner": owner,
+                **_described(version),
+            }
+        )
     last_id = result.items[-1][1].version_id if result.items else None
     ends_with_prefix = result.prefixes[-1:] == [result.last]
     return {

@@ -13,7 +13,7 @@ from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, View
 
 # Other operations on an object whose current version is a delete marker are not allowed.
-_READS = frozenset({"GetObject", "GetObjectAcl", "GetObjectAttributes", "HeadObject"})
+_READS = frozenset({"GetObject", "GetObjectAcl", "HeadObject"})
 _CHECK = 4
 
 
@@ -38,12 +38,8 @@ def stamp(moment: datetime) -> str:
     return f"{int(moment.timestamp() * 1_000_000):014x}"
 
 
-def bucket_named(view: View, name: str) -> Bucket | None:
-    return view.get(Bucket, "", name)
-
-
 def existing(view: View, name: str) -> Bucket:
-    bucket = bucket_named(view, name)
+    bucket = view.get(Bucket, "", name)
     if bucket is None:
         raise fault("NoSuchBucket", BucketName=name)
     return bucket
@@ -63,7 +59,7 @@ def canonical_id(view: View, bucket: Bucket) -> str:
 
 
 def object_at(view: View, where: Address) -> Object | None:
-    bucket = bucket_named(view, where.bucket)
+    bucket = view.get(Bucket, "", where.bucket)
     return view.get(Object, bucket.owner, f"{bucket.name}/{where.key}") if bucket else None
 
 
@@ -83,17 +79,15 @@ def content_at(view: View, where: Address, version_id: str | None) -> ObjectVers
 
 
 def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
-    """The bucket and the version that the request reads. Raises S3's error for a delete marker.
-
-    S3 User Guide, "Working with delete markers"; S3 API Reference, "GetObject".
-    """
+    """The bucket and the version that it reads: S3 User Guide, "Working with delete markers"."""
     bucket, where = bucket_of(view, request), address_of(request)
     key, version_id = where.key, request.params.get("VersionId")
     check_version_id(view, where, version_id)
     version = version_at(view, where, version_id)
+    if version is None and version_id is None:
+        raise no_such_key(key)
     if version is None:
-        missing = fault("NoSuchVersion", Key=key, VersionId=version_id)
-        raise no_such_key(key) if version_id is None else missing
+        raise fault("NoSuchVersion", Key=key, VersionId=version_id)
     if not version.marker:
         return bucket, version
     marked = (("x-amz-delete-marker", "true"), ("x-amz-version-id", version.version_id))

@@ -16,8 +16,8 @@ from stslab.sandbox.s3 import listing, lookups, preconditions, settings, version
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Document
-from stslab.sandbox.s3.versions import Blob, Contents, Span
-from stslab.sandbox.state.buckets import NULL, Bucket, ObjectVersion, Upload
+from stslab.sandbox.s3.versions import Blob, Span
+from stslab.sandbox.state.buckets import NULL, ObjectVersion, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
 
 _MOST_PARTS = 10_000
@@ -38,18 +38,14 @@ def put_object(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 def get_object(blob: Blob, view: View, request: ApiRequest) -> Answer:
-    bucket, version, span = _requested(view, request)
+    version, span, described = _described(view, request)
     if version.storage_class in _ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
-    described = _described(request, bucket, version, span)
     return {**described, "Body": versions.read(blob, version, span)}
 
 
-def _requested(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion, Span]:
-    bucket, version = lookups.readable(view, request)
-    versions.check_signed(request, version.encryption)
-    preconditions.check_read(request, version)
-    return bucket, version, _requested_span(request, version)
+def head_object(view: View, request: ApiRequest) -> Answer:
+    return _described(view, request)[2]
 
 
 def _requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
@@ -88,8 +84,11 @@ def _span_of(header: str, size: int) -> Span:
     return Span(start, end, partial=True)
 
 
-def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span: Span) -> Answer:
-    params = request.params
+def _described(view: View, request: ApiRequest) -> tuple[ObjectVersion, Span, Answer]:
+    bucket, version = lookups.readable(view, request)
+    versions.check_signed(request, version.encryption)
+    preconditions.check_read(request, version)
+    span, params = _requested_span(request, version), request.params
     requested = ((name, params.get(f"Response{name}")) for name in versions.HEADERS)
     overridden = {name: value for name, value in requested if value}
     if overridden and request.caller.kind == "Anonymous":
@@ -99,7 +98,7 @@ def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span
     of = next((part for part in version.parts if part.number == number), version)
     is_whole = span.end - span.start == version.size
     checksums = of.checksums if params.get("ChecksumMode") and (number or is_whole) else {}
-    return {
+    described: Answer = {
         "AcceptRanges": "bytes",
         "LastModified": version.modified,
         "ETag": f'"{version.etag}"',
@@ -116,6 +115,7 @@ def _described(request: ApiRequest, bucket: Bucket, version: ObjectVersion, span
         "ChecksumType": version.checksum_type if checksums else None,
         "TagCount": len(version.tags) or None,
     }
+    return version, span, described
 
 
 def _mail_safe(value: str) -> str:
@@ -128,7 +128,7 @@ def _mail_safe(value: str) -> str:
     return f"=?UTF-8?Q?{plain.decode().replace(' ', '_')}?="
 
 
-def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
+def copy_object(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
     source_id, version = source_of(request, tx)
     bucket = lookups.bucket_of(tx, request)
     preconditions.check_write(tx, request)
@@ -146,7 +146,7 @@ def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Ans
         draft = replace(draft, headers=headers, metadata=version.metadata)
     if params.get("TaggingDirective", "COPY") == "COPY":
         draft = replace(draft, tags=version.tags)
-    part = versions.copy(contents, tx, request, version)
+    part = versions.copy(blob, tx, request, version)
     copied = versions.add(tx, request, versions.with_content(draft, part))
     return {
         "CopyObjectResult": {
@@ -160,10 +160,7 @@ def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Ans
 
 
 def source_of(request: ApiRequest, view: View) -> tuple[str | None, ObjectVersion]:
-    """The version id in the answer, and the version, that a copy reads. Raises S3's errors.
-
-    The request comes first, unlike in a handler: see :func:`stslab.sandbox.api.model.handlers`.
-    """
+    """The version id in the answer, and the version. A handler would take the view first."""
     where, version_id = needs.source(request)
     lookups.existing(view, where.bucket)
     lookups.check_version_id(view, where, version_id)
@@ -171,8 +168,8 @@ def source_of(request: ApiRequest, view: View) -> tuple[str | None, ObjectVersio
     if version is None or (version.marker and version_id is None):
         raise no_such_key(where.key) if version_id is None else fault("NoSuchVersion")
     if version.marker:
-        what = "may not specifically refer to a delete marker by version id."
-        raise fault("InvalidRequest", f"The source of a copy request {what}")
+        message = "The source of a copy request may not specifically refer to a delete marker by "
+        raise fault("InvalidRequest", f"{message}version id.")
     if version.storage_class in _ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
     versions.check_signed(request, version.encryption)
@@ -209,29 +206,6 @@ def get_object_acl(view: View, request: ApiRequest) -> Answer:
     return acl.written(view, bucket, version.grants)
 
 
-def get_object_attributes(view: View, request: ApiRequest) -> Answer:
-    """GetObjectAttributes; only the parts of an object with a composite checksum are listed."""
-    bucket, version = lookups.readable(view, request)
-    versions.check_signed(request, version.encryption)
-    sums = {name: value.partition("-")[0] for name, value in version.checksums.items()}
-    listed = version.checksum_type == "COMPOSITE"
-    parts = versions.part_members(request, version.parts) if listed else {}
-    attributes = {
-        "ETag": version.etag,
-        "Checksum": {**sums, "ChecksumType": version.checksum_type} if sums else None,
-        "ObjectParts": {"TotalPartsCount": len(version.parts), **parts} if version.upload else None,
-        "StorageClass": version.storage_class,
-        "ObjectSize": version.size,
-    }
-    wanted = request.params.get("ObjectAttributes", [""])
-    for name in wanted:
-        if name not in attributes:
-            message = "Invalid attribute name specified."
-            raise invalid_argument(message, "x-amz-object-attributes", name)
-    common = {"LastModified": version.modified, "VersionId": lookups.shown_id(bucket, version)}
-    return common | {name: attributes[name] for name in wanted}
-
-
 def put_object_acl(tx: Transaction, request: ApiRequest) -> None:
     grants = acl.new_grants(tx, request, lookups.bucket_of(tx, request))
     versions.change(tx, request, grants=grants)
@@ -251,10 +225,6 @@ def put_object_tagging(tx: Transaction, request: ApiRequest) -> Answer:
 
 
 delete_object_tagging = put_object_tagging
-
-
-def head_object(view: View, request: ApiRequest) -> Answer:
-    return _described(request, *_requested(view, request))
 
 
 def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer:

@@ -4,8 +4,6 @@ S3 User Guide, "Adding preconditions to S3 operations with conditional requests"
 section 13; S3 API Reference, "GetObject" and "PutObject".
 """
 
-from collections.abc import Mapping
-
 from stslab.sandbox.api.faults import fault, no_such_key
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.s3 import lookups
@@ -29,17 +27,22 @@ def check_source(request: ApiRequest, version: ObjectVersion) -> None:
 
 
 def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -> None:
-    """Check the condition of a write, or of a deletion, on what is there.
-
-    What was written or deleted since the ``upload`` began conflicts with a condition.
-    """
+    """Check the condition of a write, with which changes since the ``upload`` began conflict."""
     params, where = request.params, lookups.address_of(request)
     names = {"IfMatch": "If-Match", "IfNoneMatch": "If-None-Match"}
     given = {shown: params[name].strip() for name, shown in names.items() if name in params}
     if not given:
         return
     name, value = next(iter(given.items()))
-    if refused := _not_offered(request, given):
+    refused = ""
+    if len(given) > 1:
+        refused = "Multiple conditional request headers present in the request"
+    elif request.operation == "DeleteObject" and params.get("VersionId"):
+        refused = "Conditional delete operations are not allowed when a version ID is included in "
+        refused += "the request parameters."
+    elif request.operation != "DeleteObject" and (value == "*") != (name == "If-None-Match"):
+        refused = f"We don't accept the provided value of {name} header for this API"
+    if refused:
         raise fault("NotImplemented", Header=",".join(given), additionalMessage=refused)
     current = lookups.content_at(view, where, None)
     if name == "If-Match" and current is None:
@@ -50,19 +53,6 @@ def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -
     newest = item and item.current.modified
     if upload and (upload.overtaken or (newest and newest >= upload.draft.modified)):
         raise fault("ConditionalRequestConflict", Condition=name, Key=where.key)
-
-
-def _not_offered(request: ApiRequest, given: Mapping[str, str]) -> str:
-    """Why S3 has no such condition, or empty."""
-    if len(given) > 1:
-        return "Multiple conditional request headers present in the request"
-    ((name, value),) = given.items()
-    if request.operation == "DeleteObject":
-        refused = "Conditional delete operations are not allowed when a version ID is included "
-        return f"{refused}in the request parameters." if request.params.get("VersionId") else ""
-    if (value == "*") == (name == "If-None-Match"):
-        return ""
-    return f"We don't accept the provided value of {name} header for this API"
 
 
 def _failed(request: ApiRequest, prefix: str, version: ObjectVersion) -> str:

@@ -1,58 +1,42 @@
-"""The S3 service: its two tables of operations.
+"""The S3 service: its two tables of operations."""
 
-Operations without a use in a lab, such as inventories and S3 Select, are not supported.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from stslab.sandbox.api.model import Answer, ApiRequest, Judge, Needs, Reads, Writes, handlers
+from stslab.sandbox.api.model import ApiRequest, Judge, Needs, Reads, Writes, handlers
 from stslab.sandbox.s3 import buckets, listing, objects, settings, uploads
 from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests import needs, params
-from stslab.sandbox.s3.versions import Contents
-from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import State
 
 V = TypeVar("V")
 A = TypeVar("A")
 _MODULES = (acl, buckets, listing, objects, policies, uploads)
-ContentWrite = Callable[[Contents, Transaction, ApiRequest], Answer]
-_CONTENT_WRITES: Mapping[str, ContentWrite] = handlers(_MODULES, "contents", "tx", "request")
-"""The writes that read or hash the content of objects."""
 
 
 class S3Service:
-    """The S3 service. ``state`` has the bodies of objects."""
+    """``state`` has the bodies of objects."""
 
     def __init__(self, state: State, judge: Judge) -> None:
-        self._judge, self._state = judge, state
+        self._judge = judge
+        copies = handlers(_MODULES, "blob", "tx", "request")
         reads: Reads = {
             **settings.READS,
             **handlers(_MODULES, "view", "request"),
             "GetBucketPolicy": partial(policies.get_bucket_policy, judge),
             "GetObject": partial(objects.get_object, state.blob),
-            **{name: partial(self._write, write) for name, write in _CONTENT_WRITES.items()},
         }
         writes: Writes = {
             **settings.WRITES,
             **handlers(_MODULES, "tx", "request"),
+            **{name: partial(copy, state.blob) for name, copy in copies.items()},
             "DeleteObjects": partial(objects.delete_objects, judge),
             "PutBucketPolicy": partial(policies.put_bucket_policy, judge),
         }
         self.reads: Reads = {name: partial(_checked, read) for name, read in reads.items()}
         self.writes: Writes = {name: partial(_checked, write) for name, write in writes.items()}
-
-    def _write(self, write: ContentWrite, view: View, request: ApiRequest) -> Answer:
-        """Write on a fork first, so that large bodies are read and hashed outside a transaction.
-
-        For that these operations are in ``reads``, which get no transaction.
-        """
-        contents = Contents(self._state.blob)
-        write(contents, Transaction(view), request)
-        with self._state.writing(view, request.caller.access_key_id) as tx:
-            return write(contents, tx, request)
 
     def needs(self, view: View, request: ApiRequest) -> Needs:
         return needs.needs_of(view, self._judge.seen(view), request)

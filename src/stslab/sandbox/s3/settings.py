@@ -1,7 +1,7 @@
 """Operations on a bucket's settings, such as versioning, ownership, tags and encryption.
 
-S3 API Reference, the operations of the same names. The configurations in ``Bucket.settings`` are
-only stored and returned; but new objects get the encryption of their bucket.
+S3 API Reference, the operations of the same names. ``Bucket.settings`` are only stored and
+returned; but new objects get the encryption of their bucket.
 """
 
 import base64
@@ -50,9 +50,7 @@ def tags_of_header(text: str | None) -> Mapping[str, str]:
 
 
 def tags_of_set(
-    tag_set: TagList,
-    most: int = _MOST_ON_BUCKETS,
-    system: Mapping[str, str] = MappingProxyType({}),
+    tag_set: TagList, most: int = _MOST_ON_BUCKETS, system: Mapping[str, str] = MappingProxyType({})
 ) -> Mapping[str, str]:
     """The tags in a request, checked. They must include AWS's own tags, ``system``."""
     tags: dict[str, str] = {}
@@ -127,18 +125,16 @@ def _name_rules(lifecycle: Document) -> None:
 
 
 class Setting(NamedTuple):
-    """A configuration of a bucket.
+    """A configuration of a bucket: the end of its operations' names, and the parameter with it.
 
-    ``name`` is the end of its operations' names (``Cors``), ``member`` the parameter that has it.
-    A bucket without it answers with the error ``missing``, or else with ``default``. ``fill``
-    sets what S3 adds.
+    A bucket without it answers with the error ``missing``, or else with ``default``.
     """
 
     name: str
     member: str
     missing: str = ""
     default: str = "{}"
-    fill: Callable[[Document], None] = lambda _: None
+    fill: Callable[[Document], None] = lambda _: None  # sets what S3 adds
 
 
 _AES = {
@@ -178,8 +174,13 @@ def _block(bucket: Bucket) -> Answer | None:
     return {"PublicAccessBlockConfiguration": values} if values else None
 
 
-def _location(bucket: Bucket) -> str:
-    return bucket.place or ("" if bucket.region == REGION else bucket.region)
+def _location(bucket: Bucket) -> Answer:
+    region = "" if bucket.region == REGION else bucket.region
+    return {"LocationConstraint": bucket.place or region}
+
+
+def _tags(bucket: Bucket) -> Answer | None:
+    return {"TagSet": tag_list(bucket.tags)} if bucket.tags else None
 
 
 def _ownership(bucket: Bucket) -> Answer | None:
@@ -194,14 +195,11 @@ _BLOCKS: Mapping[str, str] = {
     "RestrictPublicBuckets": "restrict_public_buckets",
 }
 _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
-    "GetBucketLocation": (lambda one: {"LocationConstraint": _location(one)}, ""),
+    "GetBucketLocation": (_location, ""),
     "GetBucketOwnershipControls": (_ownership, "OwnershipControlsNotFoundError"),
     # Requester pays is not supported.
     "GetBucketRequestPayment": (lambda _: {"Payer": "BucketOwner"}, ""),
-    "GetBucketTagging": (
-        lambda one: {"TagSet": tag_list(one.tags)} if one.tags else None,
-        "NoSuchTagSet",
-    ),
+    "GetBucketTagging": (_tags, "NoSuchTagSet"),
     "GetBucketVersioning": (lambda one: {"Status": one.versioning or None}, ""),
     "GetPublicAccessBlock": (_block, "NoSuchPublicAccessBlockConfiguration"),
     **{f"GetBucket{one.name}": (functools.partial(_stored, one), one.missing) for one in _SETTINGS},

@@ -18,7 +18,7 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, preconditions, versions
 from stslab.sandbox.s3.objects import check_number, source_of
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
-from stslab.sandbox.s3.versions import Contents, Span
+from stslab.sandbox.s3.versions import Blob, Span
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Account, Transaction, View
 
@@ -60,7 +60,7 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
     }
 
 
-def upload_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
+def upload_part(tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
     wanted = upload.algorithm.lower()
     given = next((name[8:].lower() for name in CHECKSUMS if name in request.params), "null")
@@ -73,11 +73,11 @@ def upload_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> An
     return {"ETag": f'"{part.etag}"', **part.checksums, **sent, **upload.draft.encryption}
 
 
-def upload_part_copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
+def upload_part_copy(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
     source_id, version = source_of(request, tx)
     span = _source_span(request.params.get("CopySourceRange"), version.size)
-    part = _put(tx, request, upload, contents.of(version, span))
+    part = _put(tx, request, upload, Content(versions.read(blob, version, span)))
     return {
         "CopyPartResult": versions.copy_members(part),
         "CopySourceVersionId": source_id,
@@ -111,8 +111,8 @@ def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content)
     return part
 
 
-def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
-    """CompleteMultipartUpload. Completing an upload again changes nothing."""
+def complete_multipart_upload(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
+    """Completing an upload again changes nothing."""
     bucket = lookups.bucket_of(tx, request)
     current = lookups.content_at(tx, lookups.address_of(request), None)
     if current is not None and current.upload and current.upload == request.params["UploadId"]:
@@ -141,7 +141,7 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
         checksum_type=upload.draft.checksum_type or _FULL,
         upload=upload.upload_id,
     )
-    version = replace(version, checksums=_checksums(contents, request, upload, version))
+    version = replace(version, checksums=_checksums(blob, request, upload, version))
     tx.delete(upload)
     return _completed(request, bucket, versions.add(tx, request, version))
 
@@ -157,7 +157,6 @@ def _completed(request: ApiRequest, bucket: Bucket, version: ObjectVersion) -> A
 
 
 def _requested_parts(request: ApiRequest, upload: Upload) -> Iterator[Part]:
-    """The parts that CompleteMultipartUpload lists. Raises InvalidPart or InvalidPartOrder."""
     if "MultipartUpload" not in request.params:
         raise fault("InvalidRequest", "You must specify at least one part")
     wanted = request.params["MultipartUpload"].get("Parts")
@@ -181,14 +180,14 @@ def _requested_parts(request: ApiRequest, upload: Upload) -> Iterator[Part]:
 
 
 def _checksums(
-    contents: Contents, request: ApiRequest, upload: Upload, version: ObjectVersion
+    blob: Blob, request: ApiRequest, upload: Upload, version: ObjectVersion
 ) -> Mapping[str, str]:
     """The full-object or the composite checksum. Raises BadDigest if the request has another."""
     member = f"Checksum{upload.algorithm}" if upload.algorithm else ADDED
     if member not in CHECKSUMS:
         return {}
     if version.checksum_type == _FULL:
-        checksum = contents.of(version).checksum(member)
+        checksum = Content(versions.read(blob, version)).checksum(member)
     else:
         joined = b"".join(base64.b64decode(part.checksums[member]) for part in version.parts)
         checksum = f"{Content(joined).checksum(member)}-{len(version.parts)}"
@@ -203,7 +202,6 @@ def _checksums(
 
 
 def _upload(view: View, request: ApiRequest) -> Upload:
-    """The upload that the request names, if it is for the key that the request names."""
     bucket = lookups.bucket_of(view, request)
     upload = view.get(Upload, bucket.owner, request.params["UploadId"])
     if upload is None or (upload.bucket, upload.name) != (bucket.name, request.params["Key"]):
@@ -220,11 +218,22 @@ def abort_multipart_upload(tx: Transaction, request: ApiRequest) -> None:
 
 def list_parts(view: View, request: ApiRequest) -> Answer:
     upload = _upload(view, request)
+    after = request.params.get("PartNumberMarker", 0)
+    most = min(request.params.get("MaxParts", listing.MOST), listing.MOST)
+    rest = [part for part in upload.parts if part.number > after]
+    shown = rest[:most]
     return {
         "Bucket": upload.bucket,
         "Key": upload.name,
         "UploadId": upload.upload_id,
-        **versions.part_members(request, upload.parts),
+        "PartNumberMarker": after,
+        "NextPartNumberMarker": shown[-1].number if shown else 0,
+        "MaxParts": most,
+        "IsTruncated": len(rest) > len(shown),
+        "Parts": [
+            {"PartNumber": part.number, "Size": part.size, **versions.copy_members(part)}
+            for part in shown
+        ],
         **_facts(view, upload),
     }
 
@@ -243,7 +252,7 @@ def _facts(view: View, upload: Upload) -> Answer:
 
 
 def list_multipart_uploads(view: View, request: ApiRequest) -> Answer:
-    """ListMultipartUploads: sorted by key, then by start time."""
+    """Sorted by key, then by start time."""
     params = request.params
     bucket = lookups.bucket_of(view, request)
     after = params.get("KeyMarker", "")

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.s3 import listing, lookups, settings
+from stslab.sandbox.s3 import lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
@@ -35,7 +35,7 @@ _OWN_KEY = "alias/aws/s3"  # of the key that each account has for S3, which is u
 
 
 def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
-    """A new version with all that the request gives except the content."""
+    """A new version, without content."""
     params, grants = request.params, acl.requested(view, request, bucket)
     acl.check_storing(request, bucket)
     if not params.get("WebsiteRedirectLocation", "/").startswith(("http://", "https://", "/")):
@@ -91,10 +91,7 @@ def _key_arn(key: str, region: str, account: str) -> str:
 
 
 def check_signed(request: ApiRequest, encryption: Mapping[str, str]) -> None:
-    """Content that is encrypted with KMS is only for who signs with Signature Version 4.
-
-    S3 User Guide, "Using server-side encryption with AWS KMS keys (SSE-KMS)".
-    """
+    """S3 User Guide, "Using server-side encryption with AWS KMS keys": only Signature Version 4."""
     proof = request.authenticated
     with_kms = encryption.get("ServerSideEncryption", "").startswith("aws:kms")
     if with_kms and proof is not None and proof.version != "AWS4-HMAC-SHA256":
@@ -108,21 +105,6 @@ class Span(NamedTuple):
     start: int
     end: int
     partial: bool = False
-
-
-class Contents:
-    """The content of objects, of which each piece is read and hashed once in a request."""
-
-    def __init__(self, blob: Blob) -> None:
-        self._blob = blob
-        self._known: dict[tuple[tuple[str, ...], Span], Content] = {}
-
-    def of(self, version: ObjectVersion, span: Span | None = None) -> Content:
-        span = span or Span(0, version.size)
-        key = (tuple(part.blob for part in version.parts), span)
-        if key not in self._known:
-            self._known[key] = Content(read(self._blob, version, span))
-        return self._known[key]
 
 
 def sent(request: ApiRequest) -> Content:
@@ -150,7 +132,7 @@ def store(
     )
 
 
-def copy(contents: Contents, tx: Transaction, request: ApiRequest, version: ObjectVersion) -> Part:
+def copy(blob: Blob, tx: Transaction, request: ApiRequest, version: ObjectVersion) -> Part:
     """The content of ``version`` as one part. It is read only if it has several parts so far."""
     algorithm = request.params.get("ChecksumAlgorithm")
     wanted = (f"Checksum{algorithm}",) if algorithm else tuple(version.checksums) or (ADDED,)
@@ -158,23 +140,20 @@ def copy(contents: Contents, tx: Transaction, request: ApiRequest, version: Obje
     if len(version.parts) == 1 and version.parts[0].checksums.keys() >= set(wanted):
         part = replace(version.parts[0], number=1, modified=request.now)
         return replace(part, checksums={name: part.checksums[name] for name in wanted})
-    return store(tx, request, contents.of(version), wanted)
+    return store(tx, request, Content(read(blob, version)), wanted)
 
 
 def with_content(version: ObjectVersion, part: Part) -> ObjectVersion:
     """``version`` with ``part`` as its whole content."""
+    kind = "FULL_OBJECT" if part.checksums else ""
     return replace(
-        version,
-        parts=(part,),
-        etag=part.etag,
-        checksums=part.checksums,
-        checksum_type="FULL_OBJECT" if part.checksums else "",
+        version, parts=(part,), etag=part.etag, checksums=part.checksums, checksum_type=kind
     )
 
 
-def read(blob: Blob, version: ObjectVersion, span: Span) -> bytes:
-    """The bytes in ``span``. Only the parts that overlap it are read."""
-    pieces, start = [], 0
+def read(blob: Blob, version: ObjectVersion, span: Span | None = None) -> bytes:
+    """The bytes in ``span``, or all. Only the parts that overlap it are read."""
+    pieces, start, span = [], 0, span or Span(0, version.size)
     for part in version.parts:
         end = start + part.size
         if start < span.end and end > span.start:
@@ -185,10 +164,7 @@ def read(blob: Blob, version: ObjectVersion, span: Span) -> bytes:
 
 
 def add(tx: Transaction, request: ApiRequest, version: ObjectVersion) -> ObjectVersion:
-    """Make ``version`` the current one of the key, and give it an id if versioning is enabled.
-
-    Without versioning, or while it is suspended, it replaces the version with the id ``null``.
-    """
+    """Unless versioning is enabled, the new version replaces the one named ``null``."""
     bucket, where = lookups.bucket_of(tx, request), lookups.address_of(request)
     item = lookups.object_at(tx, where)
     before = item.versions if item is not None else ()
@@ -213,22 +189,6 @@ def change(tx: Transaction, request: ApiRequest, **members: object) -> ObjectVer
 
 def copy_members(made: Part | ObjectVersion) -> Answer:
     return {"ETag": f'"{made.etag}"', "LastModified": made.modified, **made.checksums}
-
-
-def part_members(request: ApiRequest, parts: Iterable[Part]) -> Answer:
-    after = request.params.get("PartNumberMarker", 0)
-    most = min(request.params.get("MaxParts", listing.MOST), listing.MOST)
-    rest = [part for part in parts if part.number > after]
-    shown = rest[:most]
-    return {
-        "PartNumberMarker": after,
-        "NextPartNumberMarker": shown[-1].number if shown else 0,
-        "MaxParts": most,
-        "IsTruncated": len(rest) > len(shown),
-        "Parts": [
-            {"PartNumber": part.number, "Size": part.size, **copy_members(part)} for part in shown
-        ],
-    }
 
 
 def write_members(version: ObjectVersion, bucket: Bucket) -> Answer:

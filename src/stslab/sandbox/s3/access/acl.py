@@ -53,7 +53,6 @@ _GRANTEE = re.compile(r"\s*(id|uri|emailAddress)\s*=\s*\"?([^\",]*)\"?\s*")
 
 
 def acls_enabled(bucket: Bucket) -> bool:
-    """Whether ACLs have an effect in the bucket; its ownership setting can disable them."""
     return bucket.ownership != ENFORCED
 
 
@@ -128,17 +127,13 @@ def effective(bucket: Bucket, grants: Grants) -> tuple[Grant, ...]:
 
 def written(view: View, bucket: Bucket, grants: Grants) -> Answer:
     """An ACL as in GetBucketAcl's and GetObjectAcl's answers: the grants that have an effect."""
-    owner_id = lookups.canonical_id(view, bucket)
+    owner_id, rows = lookups.canonical_id(view, bucket), []
     owner_only = grants is None or not acls_enabled(bucket)
-    shown = (Grant(owner_id, ALL),) if owner_only else effective(bucket, grants)
-    rows = [{"Grantee": _grantee(grant), "Permission": grant.permission} for grant in shown]
+    for grant in (Grant(owner_id, ALL),) if owner_only else effective(bucket, grants):
+        kind, name = ("Group", "URI") if "://" in grant.grantee else ("CanonicalUser", "ID")
+        grantee = {"Type": kind, name: grant.grantee}
+        rows.append({"Grantee": grantee, "Permission": grant.permission})
     return {"Owner": {"ID": owner_id}, "Grants": rows}
-
-
-def _grantee(grant: Grant) -> Mapping[str, str]:
-    if "://" in grant.grantee:
-        return {"Type": "Group", "URI": grant.grantee}
-    return {"Type": "CanonicalUser", "ID": grant.grantee}
 
 
 def check_creating(request: ApiRequest) -> None:
@@ -150,12 +145,11 @@ def check_creating(request: ApiRequest) -> None:
 
 
 def check_storing(request: ApiRequest, bucket: Bucket) -> None:
-    """Refuse an ACL that the bucket's settings forbid for a new object.
-
-    In the bucket owner's account, ``private`` says the same as ``bucket-owner-full-control``.
-    """
-    same = {"private"} if request.caller.account == bucket.owner else set()
-    if not acls_enabled(bucket) and _grants(request, {"bucket-owner-full-control", *same}):
+    """Refuse an ACL that the bucket's settings forbid for a new object."""
+    plain = {"bucket-owner-full-control"}
+    if request.caller.account == bucket.owner:  # where it says the same
+        plain.add("private")
+    if not acls_enabled(bucket) and _grants(request, plain):
         raise fault("AccessControlListNotSupported")
 
 
@@ -181,12 +175,10 @@ def prevented(request: ApiRequest, bucket: Bucket, what: str, setting: str) -> A
     if request.caller.account != bucket.owner:
         return fault("AccessDenied")
     key = request.params.get("Key")
-    return fault(
-        "AccessDenied",
-        f"User: {request.caller.principal.arn} is not authorized to perform: "
-        f's3:{request.operation} on resource: "{bucket.arn}{f"/{key}" if key else ""}" because '
-        f"public {what} are prevented by the {setting} setting in S3 Block Public Access.",
-    )
+    message = f"User: {request.caller.principal.arn} is not authorized to perform: "
+    message += f's3:{request.operation} on resource: "{bucket.arn}{f"/{key}" if key else ""}" '
+    message += f"because public {what} are prevented by the {setting} setting in S3 Block Public "
+    return fault("AccessDenied", f"{message}Access.")
 
 
 def _is_public(request: ApiRequest) -> bool:

@@ -74,15 +74,12 @@ def _spares_fixed(denial: Parsed) -> bool:
 
 
 def _covers(denial: Parsed, grant: Parsed) -> bool:
-    pairs = ((denial.action, grant.action), (denial.resource, grant.resource))
-    return all(
-        denied
-        and granted
-        and not denied.negated
-        and not granted.negated
-        and all(denied.applies(one, no_value) for one in granted.patterns)
-        for denied, granted in pairs
-    )
+    for denied, granted in ((denial.action, grant.action), (denial.resource, grant.resource)):
+        if not denied or not granted or denied.negated or granted.negated:
+            return False
+        if not all(denied.applies(one, no_value) for one in granted.patterns):
+            return False
+    return True
 
 
 def _fixes(conditions: Iterable[Condition], *, negated: bool = False) -> bool:
@@ -108,10 +105,8 @@ def _is_fixed(condition: Condition, value: str) -> bool:
 
 
 def put_bucket_policy(judge: Judge, tx: Transaction, request: ApiRequest) -> None:
-    """PutBucketPolicy: check the policy, also against Block Public Access."""
     bucket = _own_bucket(tx, request)
-    text = str(request.params.get("Policy", ""))
-    text = _checked(tx, text, bucket.name)
+    text = _checked(tx, str(request.params.get("Policy", "")), bucket.name)
     if bucket.block.block_public_policy and policy_is_public(text):
         raise acl.prevented(request, bucket, "policies", "BlockPublicPolicy")
     try:
@@ -122,7 +117,6 @@ def put_bucket_policy(judge: Judge, tx: Transaction, request: ApiRequest) -> Non
 
 
 def get_bucket_policy(judge: Judge, view: View, request: ApiRequest) -> Answer:
-    """GetBucketPolicy: the policy's text. Deleted principals appear with their unique ids."""
     return {"Policy": policies.with_arns(_text(_own_bucket(view, request)), judge.seen(view))}
 
 
@@ -133,10 +127,7 @@ def _text(bucket: Bucket) -> str:
 
 
 def _own_bucket(view: View, request: ApiRequest) -> Bucket:
-    """The bucket. Only callers of its own account may read or write its policy.
-
-    S3 API Reference, "PutBucketPolicy": others get MethodNotAllowed, even if a policy allows it.
-    """
+    """Others get MethodNotAllowed, whatever a policy allows (API Reference, "PutBucketPolicy")."""
     bucket = lookups.bucket_of(view, request)
     if bucket.owner != request.caller.account:
         raise fault("MethodNotAllowed")
@@ -176,20 +167,17 @@ def _checked(view: View, text: str, bucket: str) -> str:
         named = [] if each.action.negated else actions
         _check_resources(each, named, f"arn:aws:s3:::{bucket}")
         _check_conditions(each.conditions, named)
-    normalized = _normalized(json.loads(text))
-    if len(normalized.encode()) > _MAX_SIZE:
-        what = "Normalized policy document exceeds the maximum allowed size of"
-        raise fault("MalformedPolicy", f"{what} {_MAX_SIZE} bytes")
-    return normalized
-
-
-def _normalized(policy: Statement) -> str:
+    policy = json.loads(text)
     ordered = {"Version": LEGACY} | {n: policy[n] for n in ("Version", "Id") if n in policy}
     ordered["Statement"] = [
         {name: _without_lists_of_one(each[name]) for name in _ORDER if name in each}
         for each in listed(policy["Statement"])
     ]
-    return json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)
+    normalized = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)
+    if len(normalized.encode()) > _MAX_SIZE:
+        what = "Normalized policy document exceeds the maximum allowed size of"
+        raise fault("MalformedPolicy", f"{what} {_MAX_SIZE} bytes")
+    return normalized
 
 
 def _without_lists_of_one(value: object) -> object:
@@ -238,10 +226,7 @@ def _check_resources(statement: Parsed, actions: Iterable[Iterable[str]], arn: s
 
 
 def _check_conditions(conditions: Iterable[Condition], actions: Iterable[Iterable[str]]) -> None:
-    """Refuse keys that S3 does not have, or that one of the statement's actions does not have.
-
-    For "one of the actions" see https://github.com/humanmade/S3-Uploads/issues/239.
-    """
+    """Refuse a key that S3, or an action of the statement, lacks (humanmade/S3-Uploads#239)."""
     for one in conditions:
         kind = _READ.get(one.test.operator.wants)
         if kind and not all("${" in value for value in one.unreadable):
@@ -261,8 +246,7 @@ def _bare(key: str) -> str:
 
 
 def _matching(pattern: str) -> tuple[str, ...]:
-    if not pattern.strip("*"):
-        return catalogue.matching_actions("s3:*")
+    pattern = pattern if pattern.strip("*") else "s3:*"
     return catalogue.matching_actions(pattern) if pattern.lower().startswith("s3:") else ()
 
 
@@ -285,10 +269,9 @@ _EMPTY = '{"Version": "2012-10-17", "Statement": []}'
 def bucket_policy(
     seen: View, bucket: Bucket, caller: Caller, further: Iterable[Statement]
 ) -> NamedPolicy | None:
-    """The bucket's policy, with ``further`` statements.
+    """The bucket's policy, with ``further`` statements; ``seen``: see :meth:`Judge.seen`.
 
-    ``seen`` is the account as :meth:`Judge.seen` returns it. With RestrictPublicBuckets, a public
-    policy grants access only within the owner's account.
+    With RestrictPublicBuckets, a public policy grants access only within the owner's account.
     """
     text = policies.with_arns(bucket.policy, seen) if bucket.policy else ""
     abroad = caller.account != bucket.owner
@@ -308,35 +291,25 @@ def bucket_policy(
 def acl_statements(
     view: View, bucket: Bucket, key: str, found: ObjectVersion | None
 ) -> Iterator[Statement]:
-    """The ACLs as statements, without the owner's grants: its account has access anyway.
-
-    WRITE lets others create new objects, but not change existing ones.
-    """
+    """The ACLs as statements, without the owner's grants: its account has access anyway."""
     if not acl.acls_enabled(bucket):
         return
+    # WRITE lets others create new objects, but not change existing ones.
     new = [f"{bucket.arn}/*"] if found is None or found.marker else []
     given = [(one, _ON_BUCKET, [bucket.arn, *new]) for one in acl.effective(bucket, bucket.grants)]
     if found is not None:
         resource = f"{bucket.arn}/{key}".translate(_LITERAL)
         given += [(one, _ON_OBJECT, [resource]) for one in acl.effective(bucket, found.grants)]
     for grant, actions, resources in given:
-        principal = _principal(view, bucket, grant.grantee)
+        account = acl.account_with(view, grant.grantee)
         permissions = actions if grant.permission == acl.ALL else (grant.permission,)
         allowed = [action for permission in permissions for action in actions.get(permission, ())]
-        if principal is not None and allowed:
+        abroad = account is not None and account.account != bucket.owner
+        if allowed and (abroad or grant.grantee in acl.PUBLIC):
             yield {
                 "Effect": "Allow",
-                "Principal": principal,
+                "Principal": {"AWS": account.root_arn} if account else "*",
                 "Action": allowed,
                 "Resource": resources,
                 **({"Condition": _WITH_ACCOUNT} if grant.grantee == acl.AUTHENTICATED else {}),
             }
-
-
-def _principal(view: View, bucket: Bucket, grantee: str) -> str | Mapping[str, str] | None:
-    if grantee in acl.PUBLIC:
-        return "*"
-    account = acl.account_with(view, grantee)
-    if account is None or account.account == bucket.owner:
-        return None
-    return {"AWS": account.root_arn}

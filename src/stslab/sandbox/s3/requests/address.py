@@ -1,7 +1,7 @@
 """Finds the bucket, the key and the operation of an S3 request.
 
-The operation follows from the method, from the address (the service, a bucket or an object), and
-from sub-resources in the query (``?acl``). The tables come from botocore's model.
+The operation follows from the method, the address (the service, a bucket or an object), and
+sub-resources in the query (``?acl``). The tables come from botocore's model.
 """
 
 import functools
@@ -12,7 +12,6 @@ from itertools import accumulate
 from urllib.parse import unquote, unquote_plus
 
 import msgspec
-from botocore.model import OperationModel
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import fault, invalid_argument
@@ -46,10 +45,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """An operation, and what its requests must have beyond its method and level.
-
-    ``literals`` are query parameters with their values, ``required`` all that must be there.
-    """
+    """An operation, and what its requests must have beyond their method and level."""
 
     name: str
     literals: Mapping[str, str]
@@ -58,7 +54,6 @@ class Candidate(msgspec.Struct, frozen=True):
     copies: bool
 
     def fits(self, named: AbstractSet[str], query: Mapping[str, str], http: HttpRequest) -> bool:
-        """Whether a request has all that is required, and names no other sub-resource."""
         return (
             named <= self.accepted
             and self.required <= query.keys()
@@ -81,10 +76,7 @@ def address(http: HttpRequest) -> Address:
 
 
 def checked(where: Address) -> Address:
-    """Return ``where``, safe to use in an ARN. Raises S3's errors.
-
-    A key may not go above its bucket (S3 User Guide, "Naming Amazon S3 objects").
-    """
+    """S3 User Guide, "Naming Amazon S3 objects": a key may not go above its bucket."""
     if (where.bucket or where.key) and not _BUCKET_NAME.fullmatch(where.bucket):
         raise fault("InvalidBucketName", BucketName=where.bucket)
     if len(where.key.encode()) > _LONGEST_KEY:
@@ -135,29 +127,20 @@ def candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
         model = operations.operation("s3", name)
         path, literals = operations.uri(model)
         level = OBJECT if "{Key+}" in path else BUCKET if "{Bucket}" in path else SERVICE
-        place = str(model.http["method"]), level
-        table.setdefault(place, []).append(_candidate(name, model, literals))
+        members, needed = model.input_shape.members.items(), model.input_shape.required_members
+        arguments = {
+            member: its.serialization["name"]
+            for member, its in members
+            if its.serialization.get("location") == "querystring"
+        }
+        required = {arguments[member] for member in needed if member in arguments} | {*literals}
+        accepted = frozenset({*arguments.values(), *literals})
+        made = Candidate(name, literals, frozenset(required), accepted, "CopySource" in needed)
+        table.setdefault((str(model.http["method"]), level), []).append(made)
     return {
         place: tuple(sorted(group, key=lambda one: len(one.required) + one.copies, reverse=True))
         for place, group in table.items()
     }
-
-
-def _candidate(name: str, model: OperationModel, literals: Mapping[str, str]) -> Candidate:
-    shape = model.input_shape
-    arguments = {
-        member: its.serialization["name"]
-        for member, its in shape.members.items()
-        if its.serialization.get("location") == "querystring"
-    }
-    required = {arguments[member] for member in shape.required_members if member in arguments}
-    return Candidate(
-        name,
-        literals,
-        frozenset(required | literals.keys()),
-        frozenset({*arguments.values(), *literals}),
-        copies="CopySource" in shape.required_members,
-    )
 
 
 @functools.cache

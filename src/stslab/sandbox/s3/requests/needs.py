@@ -12,16 +12,16 @@ from msgspec.structs import replace
 from stslab.policy import catalogue
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.identifiers import REGION
-from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, iso, request_tags, tags_in
+from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, request_tags, tags_in
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests.address import Address, checked
 from stslab.sandbox.s3.requests.params import Document
+from stslab.sandbox.signing import s3
 from stslab.sandbox.state.buckets import Bucket, Upload
 from stslab.sandbox.state.snapshot import View
 
 ARN = "arn:aws:s3:::"
-_TLS = "1.3"
 _DIGITS = 12
 _LATEST = "AWS4-HMAC-SHA256"
 # The regions of before January 30, 2014, which also know Signature Version 2. S3 User Guide,
@@ -33,7 +33,7 @@ _OLDEST = frozenset(
 _OF_INITIATOR = frozenset({"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"})
 _EXISTING_TAG = "s3:existingobjecttag/<key>"
 # Of what is missing, callers who may list the bucket learn that, whether they may read it or not.
-_READING = frozenset({"GetObject", "GetObjectAttributes", "HeadObject", "GetObjectTagging"})
+_READING = frozenset({"GetObject", "HeadObject", "GetObjectTagging"})
 
 
 class _Further(msgspec.Struct, frozen=True, rename={"operations": "of", "params": "with"}):
@@ -43,8 +43,6 @@ class _Further(msgspec.Struct, frozen=True, rename={"operations": "of", "params"
 
 
 class _Tables(msgspec.Struct, frozen=True):
-    """The content of ``needs.yaml``."""
-
     actions: Mapping[str, tuple[str, ...]]
     unversioned: frozenset[str]
     further: tuple[_Further, ...]
@@ -63,7 +61,7 @@ def actions(request: ApiRequest, *, own: bool = False) -> tuple[str, ...]:
     if request.params.get("VersionId") and "Key" in request.params:
         same = _TABLES.unversioned
         names = tuple(n if n in same else n.replace("Object", "ObjectVersion") for n in names)
-    given = {**request.params, **_configuration(request)}
+    given = {**request.params, **(request.params.get("CreateBucketConfiguration") or {})}
     given["IfMatch"] = (given.get("IfMatch") or "*").strip("*")
     if (own or request.operation == "CreateBucket") and given.get("ACL") in acl.PLAIN:
         given["ACL"] = ""  # it changes nothing: S3 API Reference, "CreateBucket" and "PutObject"
@@ -75,12 +73,8 @@ def actions(request: ApiRequest, *, own: bool = False) -> tuple[str, ...]:
     return tuple(f"s3:{name}" for name in (*names, *further))
 
 
-def _configuration(request: ApiRequest) -> Document:
-    return request.params.get("CreateBucketConfiguration") or {}
-
-
 class _Call(msgspec.Struct, frozen=True):
-    """A request with the account, and with the account as :meth:`Judge.seen` returns it."""
+    """A request with the account; ``seen``: as :meth:`Judge.seen` returns it."""
 
     request: ApiRequest
     view: View
@@ -93,7 +87,7 @@ class _Call(msgspec.Struct, frozen=True):
     def need(self, action: str, where: Address, version: str | None = None) -> Need:
         """The need for an action on a bucket, or on an object, whose tags some actions know."""
         creating = self.request.operation == "CreateBucket"
-        bucket = None if creating else lookups.bucket_named(self.view, where.bucket)
+        bucket = None if creating else self.view.get(Bucket, "", where.bucket)
         owner = bucket.owner if bucket is not None else self.request.caller.account
         arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
         keys = _request_keys(self.request, owner)
@@ -112,9 +106,9 @@ class _Call(msgspec.Struct, frozen=True):
     def _allowed(self, action: str, bucket: Bucket) -> Iterator[policies.Statement]:
         """Statements for what S3 allows unless a policy denies it.
 
-        The bucket does not restrict setting the ACL of an object that a caller may put (S3 User
-        Guide, "Bucket policy examples using condition keys"). The initiator of an upload, and the
-        initiator's account, may stop it ("Multipart upload API and permissions").
+        Setting the ACL of an object that a caller may put (S3 User Guide, "Bucket policy examples
+        using condition keys"); for the initiator of an upload and the initiator's account, stopping
+        it ("Multipart upload API and permissions").
         """
         caller, principals = self.request.caller, list[str]()
         account = f"arn:aws:iam::{caller.account}:"
@@ -132,11 +126,7 @@ class _Call(msgspec.Struct, frozen=True):
 
 
 def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
-    """All needs of a request; ``seen`` is the account as :meth:`Judge.seen` returns it.
-
-    Raises NoSuchBucket before any permission is checked, since it is no secret whether a bucket
-    exists (S3 API Reference, "Error responses").
-    """
+    """All needs of a request. It is no secret whether a bucket exists: NoSuchBucket comes first."""
     if request.caller.kind == "Anonymous" and request.operation in _TABLES.signed:
         raise fault("AccessDenied", _TABLES.signed[request.operation])
     if "Bucket" in request.params and request.operation != "CreateBucket":
@@ -161,37 +151,32 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
     proof = request.authenticated
     signed = proof.region if proof and proof.version == _LATEST else ""
     if proof and not signed and bucket.region not in _OLDEST:
-        message = "The authorization mechanism you have provided is not supported. Please use "
-        raise fault("InvalidRequest", f"{message}{_LATEST}.")
+        raise fault("InvalidRequest", s3.NO_SUCH_MECHANISM)
     if signed in ("", bucket.region) or request.operation == "GetBucketLocation":
         return
     headers = (("x-amz-bucket-region", bucket.region),)
     if signed != REGION:
         endpoint = f"{bucket.name}.s3.{bucket.region}.amazonaws.com"
         raise fault("PermanentRedirect", headers=headers, Bucket=bucket.name, Endpoint=endpoint)
-    code, problem = "AuthorizationHeaderMalformed", "The authorization header is malformed"
-    if proof is not None and proof.auth_type == "REST-QUERY-STRING":
-        code = "AuthorizationQueryParametersError"
-        problem = "Error parsing the X-Amz-Credential parameter"
-    message = f"{problem}; the region '{signed}' is wrong; expecting '{bucket.region}'"
+    code = s3.HEADER if proof and proof.auth_type == "REST-HEADER" else s3.QUERY
+    message = f"{s3.IN[code]}the region '{signed}' is wrong; expecting '{bucket.region}'"
     raise fault(code, message, headers=headers, Region=bucket.region)
 
 
-def _service(call: _Call) -> Iterator[Need]:
+def _list_buckets(call: _Call) -> Iterator[Need]:
     owner = call.request.caller.account
     keys = _request_keys(call.request, owner)
     yield Need("s3:ListAllMyBuckets", f"{ARN}*", keys, None, owner, shown="")
 
 
 def _bucket(call: _Call) -> Iterator[Need]:
-    for action in actions(call.request):
-        yield call.need(action, call.where)
+    return (call.need(action, call.where) for action in actions(call.request))
 
 
 def _with_region(call: _Call) -> Iterator[Need]:
     """Even callers without access get the bucket's region."""
     headers = (("x-amz-bucket-region", lookups.bucket_of(call.view, call.request).region),)
-    yield from (replace(need, headers=headers) for need in _bucket(call))
+    return (replace(need, headers=headers) for need in _bucket(call))
 
 
 def _object(call: _Call) -> Iterator[Need]:
@@ -223,7 +208,7 @@ def _source(call: _Call) -> Iterator[Need]:
     """The need of reading a copy's source. Raises AccessDenied for an unexpected owner."""
     where, version = source(call.request)
     expected = call.request.params.get("ExpectedSourceBucketOwner")
-    bucket = lookups.bucket_named(call.view, where.bucket)
+    bucket = call.view.get(Bucket, "", where.bucket)
     if expected and bucket is not None and bucket.owner != expected:
         raise fault("AccessDenied")
     yield call.need("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
@@ -243,7 +228,7 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
 
 _OF: Mapping[str, Callable[[_Call], Iterator[Need]]] = {
     **dict.fromkeys(("HeadBucket", "ListObjects", "ListObjectsV2"), _with_region),
-    "ListBuckets": _service,
+    "ListBuckets": _list_buckets,
     # The handler decides on each object, and reports the errors.
     "DeleteObjects": lambda _: iter(()),
     "CopyObject": _copy,
@@ -252,45 +237,28 @@ _OF: Mapping[str, Callable[[_Call], Iterator[Need]]] = {
 
 
 def _request_keys(request: ApiRequest, owner: str) -> Keys:
-    """The condition keys of S3 that do not depend on the action.
-
-    Service Authorization Reference, "Condition keys for Amazon S3"; S3 User Guide, "Amazon S3
-    condition key examples".
-    """
-    keys: Keys = {"s3:ResourceAccount": owner, "s3:TlsVersion": _TLS}
-    keys |= _signing(request) | _keys_of(request, _TABLES.keys)
-    until = request.params.get("ObjectLockRetainUntilDate")
-    if until is not None:
-        keys["s3:object-lock-retain-until-date"] = iso(until)
-        keys["s3:object-lock-remaining-retention-days"] = str((until - request.now).days)
+    """Service Authorization Reference, "Condition keys for Amazon S3": those of all actions."""
+    keys: Keys = {"s3:ResourceAccount": owner, "s3:TlsVersion": "1.3"}
+    proof = request.authenticated
+    if proof is not None and proof.auth_type:
+        keys["s3:authType"], keys["s3:signatureversion"] = proof.auth_type, proof.version
+        keys["s3:signatureAge"] = str(max(int(proof.age.total_seconds() * 1000), 0))
+        if proof.payload_hash:
+            keys["s3:x-amz-content-sha256"] = proof.payload_hash
+    keys |= _keys_of(request, _TABLES.keys)
     if request.operation in _TABLES.creating:
         keys["s3:ObjectCreationOperation"] = _TABLES.creating[request.operation]
-    configuration = _configuration(request)
+    configuration: Document = request.params.get("CreateBucketConfiguration") or {}
     if constraint := configuration.get("LocationConstraint"):
         keys["s3:LocationConstraint"] = constraint
-    return keys | _new_tags(request) | request_tags(configuration.get("Tags"))
+    if tagging := request.params.get("Tagging"):
+        is_text = isinstance(tagging, str)
+        tags = dict(parse_qsl(tagging, True)) if is_text else tags_in(tagging.get("TagSet"))
+        keys |= {f"s3:RequestObjectTag/{key}": value for key, value in tags.items()}
+        keys |= {"s3:RequestObjectTagKeys": tuple(tags)} if tags else {}
+    return keys | request_tags(configuration.get("Tags"))
 
 
 def _keys_of(request: ApiRequest, names: Mapping[str, str]) -> Keys:
     given = {key: request.params.get(parameter) for parameter, key in names.items()}
     return {key: str(value) for key, value in given.items() if value is not None}
-
-
-def _new_tags(request: ApiRequest) -> Keys:
-    tagging = request.params.get("Tagging")
-    is_text = isinstance(tagging, str)
-    tags = dict(parse_qsl(tagging, True)) if is_text else tags_in((tagging or {}).get("TagSet"))
-    keys: Keys = {f"s3:RequestObjectTag/{key}": value for key, value in tags.items()}
-    return {**keys, "s3:RequestObjectTagKeys": tuple(tags)} if tags else keys
-
-
-def _signing(request: ApiRequest) -> Keys:
-    proof = request.authenticated
-    if proof is None or not proof.auth_type:
-        return {}
-    keys: Keys = {
-        "s3:authType": proof.auth_type,
-        "s3:signatureversion": proof.version,
-        "s3:signatureAge": str(max(int(proof.age.total_seconds() * 1000), 0)),
-    }
-    return {**keys, "s3:x-amz-content-sha256": proof.payload_hash} if proof.payload_hash else keys

@@ -1,6 +1,5 @@
 """Reads the parameters of S3 requests from query, headers and body, by botocore's model.
 
-S3 API Reference, "ListObjectsV2" and "PutObject"; S3 User Guide, "Working with object metadata";
 Smithy 2.0, "AWS restXml protocol". Unknown parameters and elements are ignored, as in S3.
 """
 
@@ -192,20 +191,15 @@ _MESSAGES: Mapping[str, str] = {
 
 
 class _Member(NamedTuple):
-    """A parameter in the query, or in a header, whose name is in lower case.
-
-    ``choices`` are its values, if they are limited.
-    """
+    """A parameter in the query, or in a header, whose name is in lower case."""
 
     name: str
     wire_name: str
     convert: Callable[[str], object]
-    choices: frozenset[str]
+    choices: frozenset[str]  # its values, if they are limited
 
 
 class _Layout(NamedTuple):
-    """Where an operation's parameters are in its requests."""
-
     arguments: tuple[_Member, ...]
     headers: tuple[_Member, ...]
     maps: tuple[_Member, ...]
@@ -217,15 +211,11 @@ class _Layout(NamedTuple):
 @functools.cache
 def _layout(operation: str) -> _Layout:
     shape = operations.operation("s3", operation).input_shape
+    places = ("querystring", "header", "headers")
+    arguments, headers, maps = (tuple(_members(shape, place)) for place in places)
     payload = shape.serialization.get("payload", "")
-    return _Layout(
-        arguments=tuple(_members(shape, "querystring")),
-        headers=tuple(_members(shape, "header")),
-        maps=tuple(_members(shape, "headers")),
-        payload=payload,
-        body=shape.members.get(payload),
-        needs_body=payload in shape.required_members,
-    )
+    needs_body = payload in shape.required_members
+    return _Layout(arguments, headers, maps, payload, shape.members.get(payload), needs_body)
 
 
 def _members(shape: StructureShape, location: str) -> Iterator[_Member]:
@@ -251,7 +241,7 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
             text = given.get(member.wire_name)
             if text or (text is not None and member.convert is not integer):
                 parsed[member.name] = _converted(member, text)
-    _refuse_unknown(layout, headers, parsed, http)
+    _refuse(layout, headers, parsed, http)
     for member in layout.maps:
         start, pairs = member.wire_name, headers.items()
         parsed[member.name] = {k.removeprefix(start): v for k, v in pairs if k.startswith(start)}
@@ -261,9 +251,7 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
     return {**parsed, **_body(layout, http)}
 
 
-def _refuse_unknown(
-    layout: _Layout, headers: Document, parsed: Document, http: HttpRequest
-) -> None:
+def _refuse(layout: _Layout, headers: Document, parsed: Document, http: HttpRequest) -> None:
     """Refuse what S3 does not ignore in operations that have no use for it."""
     if _ENCRYPTED in headers and "ServerSideEncryption" not in parsed:
         message = f"{_ENCRYPTED} header is not supported for this operation."
@@ -280,13 +268,13 @@ def _refuse_unknown(
 
 
 def _converted(member: _Member, text: str) -> object:
+    name = member.wire_name
     try:
         return member.convert(text)
     except ValueError:
-        wire_name, message = member.wire_name, f"Invalid value for {member.wire_name}"
-        if member.convert is integer:
-            message = f"Provided {wire_name} not an integer or within integer range"
-        raise invalid_argument(message, wire_name, text) from None
+        message = f"Provided {name} not an integer or within integer range"
+        message = message if member.convert is integer else f"Invalid value for {name}"
+        raise invalid_argument(message, name, text) from None
 
 
 def _body(layout: _Layout, http: HttpRequest) -> Document:
@@ -336,7 +324,7 @@ def check(request: ApiRequest) -> None:
     is_document = layout.body is not None and layout.body.type_name == "structure"
     if is_document and not _fits(layout.body, params.get(layout.payload)):
         is_acl = layout.payload == "AccessControlPolicy"
-        raise fault("MalformedACLError") if is_acl else malformed()
+        raise fault("MalformedACLError" if is_acl else "MalformedXML")
 
 
 def _bad_choice(member: _Member, given: str) -> ApiFault:
@@ -352,7 +340,6 @@ def _bad_choice(member: _Member, given: str) -> ApiFault:
 
 
 def _fits(shape: Shape, value: object) -> bool:
-    """Whether a structure has its required members, and only valid values in enums."""
     if isinstance(value, dict):
         return all(name in value for name in shape.required_members) and all(
             _fits(member, value.get(name)) for name, member in shape.members.items()
