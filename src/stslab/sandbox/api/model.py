@@ -140,11 +140,11 @@ class Dropped(Exception):  # noqa: N818 - it is planned, not an error
 
 _CODES: Mapping[int, str] = {
     403: """
-        AccessDenied AccessDeniedException ExpiredToken IDPRejectedClaim InvalidAuthenticationCode
-        InvalidClientTokenId MissingAuthenticationToken
-        OutboundWebIdentityFederationDisabledException SignatureDoesNotMatch
+        AccessDenied ExpiredToken IDPRejectedClaim InvalidAuthenticationCode InvalidClientTokenId
+        MissingAuthenticationToken OutboundWebIdentityFederationDisabledException
+        SignatureDoesNotMatch
     """,
-    404: "ChangeSetNotFound NoSuchEntity ResourceNotFoundException",
+    404: "ChangeSetNotFound NoSuchEntity",
     409: "BucketAlreadyExists DeleteConflict EntityAlreadyExists LimitExceeded",
     410: "ReportExpired ReportNotPresent",
     500: "InternalError InternalFailure",

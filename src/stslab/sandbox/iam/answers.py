@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -39,7 +38,7 @@ def page(member: str, items: Sequence[T], params: Params, show: Callable[[T], ob
     shown = [show(item) for item in items[start:end]]
     answer: Members = {member: shown, "IsTruncated": end < len(items)}
     if end < len(items):
-        text = f"from:{end}:{_name(items[end - 1])}"
+        text = f"{end}:{_name(items[end - 1])}"
         answer["Marker"] = base64.urlsafe_b64encode(text.encode()).decode()
     return answer
 
@@ -48,12 +47,10 @@ def _start(marker: str | None, items: Sequence[object]) -> int:
     if marker is None:
         return 0
     try:
-        word, number, last = base64.urlsafe_b64decode(marker).decode().split(":", 2)
-    except (binascii.Error, ValueError):
-        word, number, last = "", "", ""
-    if word != "from" or not number.isascii() or not number.isdigit():
-        raise faults.invalid(f"Invalid Marker: {marker}")
-    start = min(int(number), len(items))
+        number, _, last = base64.urlsafe_b64decode(marker).decode().partition(":")
+        start = min(max(int(number), 0), len(items))
+    except ValueError as error:
+        raise faults.invalid(f"Invalid Marker: {marker}") from error
     while start and _name(items[start - 1]) > last:
         start -= 1
     return start
@@ -191,6 +188,5 @@ def attached(record: identities.ManagedPolicy) -> Members:
 
 
 def managed(view: View, holder: Identity) -> list[identities.ManagedPolicy]:
-    """The managed policies attached to a user, group or role, sorted by name."""
     attached = (lookups.policy(view, holder.account, arn) for arn in holder.attached)
     return by_name(filter(None, attached))

@@ -46,7 +46,6 @@ def find(arn: str) -> ManagedPolicy | None:
 
 
 def all() -> Iterable[ManagedPolicy]:  # noqa: A001 - reads as aws_policies.all()
-    """All of AWS's policies, in any order."""
     return map(_policy, _listed())
 
 

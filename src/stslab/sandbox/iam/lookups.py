@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -93,14 +93,7 @@ def named(view: View, kind: type[R], request: ApiRequest, name: str = "") -> R:
 
 
 def put_new(
-    tx: Transaction,
-    request: ApiRequest,
-    kind: type[N],
-    name: str,
-    tags: Mapping[str, str] | None = None,
-    *,
-    path: str = "",
-    **members: object,
+    tx: Transaction, request: ApiRequest, kind: type[N], name: str, path: str = "", **members: Any
 ) -> N:
     """Put a new record with these members, in ``path`` or that of the request; see :func:`put`."""
     account, given = request.account, request.params.get("Path", "/")
@@ -114,7 +107,6 @@ def put_new(
         path=path or given,
         unique_id=identifiers.unique_id(KINDS[kind].prefix, account),
         created=request.now,
-        tags=tags or {},
         **members,
     )
     put(tx, record, name)
@@ -214,7 +206,6 @@ def boundary(view: View, request: ApiRequest) -> str:
 
 
 def refuse_reserved(request: ApiRequest, arn: str) -> None:
-    """Raise PolicyNotAttachable for a policy of service-linked roles or for AssumeRoot."""
     if _RESERVED.match(arn):
         to_role = "Cannot attach a Service Role Policy to a Customer Role."
         to_user = "Cannot attach AWS reserved policy to an IAM user."

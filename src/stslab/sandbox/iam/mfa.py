@@ -154,7 +154,6 @@ def _check_own(user: User, request: ApiRequest) -> None:
 
 
 def get_mfa_device(_view: View, _request: ApiRequest) -> Answer:
-    """GetMFADevice is for FIDO security keys only, which the embedded account does not support."""
     raise faults.invalid(
         "The MFA device serial number sent in the request is invalid or not supported by this "
         "API. Currently, only hardware FIDO security keys are supported. Please use the "

@@ -202,7 +202,6 @@ def _stored_name(holder: Identity, request: ApiRequest) -> str:
 
 
 def _inline(holder: Identity, request: ApiRequest) -> str:
-    """The name of the inline policy that the request names. Raises NoSuchEntity."""
     name = _stored_name(holder, request)
     if name not in holder.inline:
         raise faults.no_such(f"The {holder.table} policy with name {name} cannot be found.")
@@ -252,24 +251,17 @@ def _delete_boundary(kind: type[User | Role], tx: Transaction, request: ApiReque
     tx.put(replace(holder, boundary=""))
 
 
+_OF_EACH = {"Get{}Policy": _get, "List{}Policies": _list, "ListAttached{}Policies": _list_attached}
 READS: Reads = {
     name.format(kind.table.title()): partial(read, kind)
     for kind in _HOLDERS
-    for name, read in (
-        ("Get{}Policy", _get),
-        ("List{}Policies", _list),
-        ("ListAttached{}Policies", _list_attached),
-    )
+    for name, read in _OF_EACH.items()
 }
+_VERBS = {"Put": _put, "Delete": _delete, "Attach": _attach, "Detach": _detach}
 WRITES: Writes = {
     f"{verb}{kind.table.title()}Policy": partial(write, kind)
     for kind in _HOLDERS
-    for verb, write in (
-        ("Put", _put),
-        ("Delete", _delete),
-        ("Attach", _attach),
-        ("Detach", _detach),
-    )
+    for verb, write in _VERBS.items()
 } | {
     f"{verb}{kind.table.title()}PermissionsBoundary": partial(write, kind)
     for kind in _BOUNDED

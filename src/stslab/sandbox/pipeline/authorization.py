@@ -3,8 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -21,7 +20,6 @@ from stslab.vocabulary import LATEST
 
 
 def root_caller(account: Account, access_key_id: str = "") -> Caller:
-    """The account's root user, whose user id is the account id."""
     principal = Principal.from_arn(account.root_arn, user_id=account.account)
     return Caller(principal, account.account, access_key_id, "Root", account.account)
 
@@ -113,7 +111,6 @@ def check_session(caller: Caller, service: str, operation: str) -> None:
         )
 
 
-_MINUTE = timedelta(minutes=1)
 _MOST_REMEMBERED = 4096
 
 
@@ -128,37 +125,24 @@ class LastUses:
         self._minutes: dict[tuple[str, str, str], datetime] = {}
 
     def note(self, request: ApiRequest) -> None:
-        use = request.caller.access_key_id, request.service, request.region
+        caller, session = request.caller, request.caller.session
         minute = request.now.replace(second=0, microsecond=0)
+        by = session.issuer_id if session else caller.access_key_id
+        use = by, request.service, request.region
         if self._minutes.get(use) == minute:
             return
-        with suppress(Busy, Closed, sqlite3.Error):
-            if _to_put(self._state.snapshot, request) is not None:
-                with self._state.transaction(wait=False) as tx:
-                    used = _to_put(tx, request)
-                    if used is not None:
-                        tx.put(used)
-            if len(self._minutes) >= _MOST_REMEMBERED:
-                self._minutes.clear()
-            self._minutes[use] = minute
-
-
-def _to_put(view: View, request: ApiRequest) -> AccessKey | Role | None:
-    """The key or role with its new last use; None if nothing has to be saved."""
-    caller, session = request.caller, request.caller.session
-    used: AccessKey | Role | User | None
-    if session is None:
-        used = view.get(AccessKey, caller.account, caller.access_key_id)
-    else:
-        used = issuer(view, session)
-    if used is None or isinstance(used, User):
-        return None
-    now = LastUsed(request.now.replace(microsecond=0), request.region, request.service)
-    before = used.last_used
-    same = before is not None and (before.service, before.region) == (now.service, now.region)
-    if before is not None and same and timedelta() <= request.now - before.at < _MINUTE:
-        return None
-    return replace(used, last_used=now)
+        now = LastUsed(request.now.replace(microsecond=0), request.region, request.service)
+        try:
+            with self._state.transaction(wait=False) as tx:
+                key = tx.get(AccessKey, caller.account, caller.access_key_id)
+                used = key or (issuer(tx, session) if session else None)
+                if used is not None and not isinstance(used, User):
+                    tx.put(replace(used, last_used=now))
+        except (Busy, Closed, sqlite3.Error):
+            return
+        if len(self._minutes) >= _MOST_REMEMBERED:
+            self._minutes.clear()
+        self._minutes[use] = minute
 
 
 # -- decisions, for the pipeline and the services -------------------------------------------------
@@ -176,7 +160,6 @@ class Judge:
     def decide(
         self, view: View, request: ApiRequest, need: Need, principal: Principal | None = None
     ) -> Decision:
-        """Decide and note the decision; see :meth:`stslab.sandbox.api.model.Judge.decide`."""
         own = Policies() if principal else _policies_of(self.seen(view), request.caller)
         policies = Policies(own.identity, need.resource_policy, own.boundaries, own.session)
         asked = Request(

@@ -52,7 +52,6 @@ class DecisionLog:
         self._size = 0
 
     def record(self, now: datetime, seen: Seen, fault: ApiFault | None) -> None:
-        """Log one request with its decisions and its error, if any."""
         event, decisions = _event(now, seen, fault), seen.api.decisions if seen.api else []
         event["userIdentity"] = _federated(decisions) or event["userIdentity"]
         if len(decisions) > MOST_DECISIONS:  # DeleteObjects makes 1,000

@@ -26,11 +26,7 @@ UNAUTHENTICATED = frozenset(
 
 UNVERIFIED = frozenset({"ExpiredTokenException", "InvalidIdentityToken"})
 """The error codes of tokens and assertions that are not valid."""
-_REFUSALS = (
-    UNAUTHENTICATED
-    | UNVERIFIED
-    | {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
-)
+_REFUSALS = UNAUTHENTICATED | UNVERIFIED | {"AccessDenied"}
 
 
 def is_refused(event: Event) -> bool:

@@ -116,11 +116,10 @@ class Pipeline:
             self._log.record(self._state.now(), seen, fault)
 
     def would(self, calls: Sequence[Would]) -> tuple[list[Decision], ApiFault | None, bool]:
-        """How the last of these calls would be decided after the others, without making any.
+        """How the last of these calls would be decided after the others, on a fork.
 
-        They are carried out in a transaction that is not committed. Return the last one's
-        decisions, its error, and whether its session would be accepted; if it would not, the
-        decisions are those that the policies would make.
+        Return its decisions, its error, and whether its session would be accepted; if it would
+        not, the decisions are those that the policies would make.
         """
         fork = Transaction(self._state.snapshot)
         fault: ApiFault | None = None

@@ -195,7 +195,6 @@ def _source_identity(assertion: Assertion) -> str:
 
 
 def _seconds(assertion: Assertion, now: datetime) -> int:
-    """The longest duration that the assertion allows."""
     limits = [_MOST_SECONDS]
     if names.SESSION_DURATION in assertion.attributes:
         text = assertion.only(names.SESSION_DURATION)

@@ -9,7 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -101,28 +101,7 @@ def _request(logged: Decided) -> Request:
 # -- the options ----------------------------------------------------------------------------
 
 
-class Reason(msgspec.Struct, frozen=True):
-    """A cause, and what to do about it."""
-
-    why: str
-    fixes: tuple[str, ...] = ()
-
-
-class Texts(msgspec.Struct, frozen=True):
-    """The sections of ``texts.yaml``."""
-
-    codes: dict[str, Reason]
-    tokens: dict[str, Reason]
-    protects: dict[str, str]
-    filled: dict[str, str]
-    writes: dict[str, str]
-
-
-@cache
-def texts() -> Texts:
-    return msgspec.convert(beside(__file__, "texts.yaml"), Texts)
-
-
+texts = partial(beside, __file__, "texts.yaml")
 _THEIRS = (PolicyKind.TRUST, PolicyKind.RESOURCE)
 _ANEW = (PolicyKind.IDENTITY, PolicyKind.SESSION)
 _S3, _NEW = "arn:aws:s3:::", "new"
@@ -317,7 +296,8 @@ def _way_to_fill(key: str, value: str) -> str:
     prefix, tagged = _TAGS
     if lower.startswith(prefix):
         return tagged.format(tag=key[len(prefix) :], value=value)
-    return texts().filled.get(lower, "").format(value=value)
+    way: str = texts()["filled"].get(lower, "")
+    return way.format(value=value)
 
 
 def _value(test: Document, *, holding: bool) -> str:
@@ -342,13 +322,14 @@ def protects(key: str) -> str:
     lower = key.lower()
     if any(part in lower for part in _TAG_KEYS):
         return "It keeps out requests without that tag."
-    known, claim = texts().protects, lower.rpartition(":")[2]
-    return known.get(lower) or known.get(claim, "It keeps out all requests that do not meet it.")
+    known: dict[str, str] = texts()["protects"]
+    claim = known.get(lower.rpartition(":")[2])
+    return known.get(lower) or claim or "It keeps out all requests that do not meet it."
 
 
 def _words(name: str) -> list[str]:
     """The aws command that writes the policy with this name, up to its text; empty if none can."""
-    for form, words in texts().writes.items():
+    for form, words in texts()["writes"].items():
         if found := re.fullmatch(form, name):
             return [word.format(*found.groups()) for word in words.split()]
     return []

@@ -9,7 +9,7 @@ from stslab.errors import PolicyError
 from stslab.policy import Outcome, messages
 from stslab.policy.decision import Layer
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, UNVERIFIED, Decided, Event
-from stslab.sandbox.why.changes import Option, Reason, Situation, additions, options, texts
+from stslab.sandbox.why.changes import Option, Situation, additions, options, texts
 from stslab.structures import without
 
 Explanation = dict[str, Any]
@@ -49,13 +49,14 @@ def explain(
     decision = next(iter(refused or event["decisions"][-1:]), None)
     code, message = event.get("errorCode", ""), event.get("errorMessage", "")
     if code in UNAUTHENTICATED and decision is None:
-        reason = _unauthenticated(event, key, events)
-        return _explanation(event, None, reason.why, _advice("authentication", reason.fixes))
+        why, fixes = _unauthenticated(event, key, events)
+        return _explanation(event, None, why, _advice("authentication", fixes))
     if code in UNVERIFIED and decision is None:
-        tokens = texts().tokens
+        tokens = texts()["tokens"]
         matching = (reason for start, reason in tokens.items() if message.startswith(start))
         reason = next(matching, tokens["else"])
-        return _explanation(event, None, reason.why, _advice("identity provider", reason.fixes))
+        advice = _advice("identity provider", reason["fixes"])
+        return _explanation(event, None, reason["why"], advice)
     if decision is None or decision["decision"] == "Allowed":
         read = messages.read(f"{code}: {message}") if code else None
         steps = messages.advise(read).steps if read and read.known else ()
@@ -162,24 +163,23 @@ def _weight(situation: Situation, layer: Layer) -> int:
 
 # -- requests, tokens and assertions that were not authenticated ----------------------------------
 
-_AGAIN = "If a run of a lab made it, `stslab run` makes it again."
 _UNKNOWN_KEY = ("InvalidClientTokenId", "InvalidAccessKeyId", "InvalidToken")
 
 
-def _unauthenticated(event: Event, key_of: Key, events: Events) -> Reason:
-    code, codes = event["errorCode"], texts().codes
+def _unauthenticated(event: Event, key_of: Key, events: Events) -> tuple[str, Sequence[str]]:
+    code, codes = event["errorCode"], texts()["codes"]
     if code == "SignatureDoesNotMatch" and event.get("errorMessage", "").startswith("Signature "):
         code = "RequestTimeTooSkewed"
     reason, key_id = codes.get(code, codes["else"]), event["userIdentity"].get("accessKeyId", "")
     key = key_of(key_id) if code in _UNKNOWN_KEY else None
     if key is None:
-        return reason
+        return reason["why"], reason["fixes"]
     gone = ""
     if not (key["known"] and key["active"]):
         gone = _gone_by(events(), "RoleName", key.get("role", ""))
         gone = gone or _gone_by(events(), "AccessKeyId", key_id)
-    fixes = (_AGAIN, *reason.fixes) if gone else reason.fixes
-    return Reason(f"{_of_key(key)} {gone}".strip(), fixes)
+    again = ["If a run of a lab made it, `stslab run` makes it again."] if gone else []
+    return f"{_of_key(key)} {gone}".strip(), [*again, *reason["fixes"]]
 
 
 def _of_key(key: Mapping[str, Any]) -> str:

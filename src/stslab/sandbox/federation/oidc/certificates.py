@@ -19,9 +19,9 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from stslab.sandbox.api import faults
 from stslab.sandbox.state.identities import Authority
 
-ROOT_DAYS, AUTHORITY_DAYS = 30 * 365, 10 * 365
+_AUTHORITY_DAYS = 30 * 365  # longer than the account's clock can be moved
 # The longest that browsers accept (CA/Browser Forum, "Baseline Requirements", 6.3.2, before 2026).
-SERVER_DAYS = 398
+_SERVER_DAYS = 398
 _EARLIER = timedelta(days=1)
 _ORGANIZATION = "stslab sandbox"
 _LONGEST_COMMON_NAME = 64
@@ -77,13 +77,14 @@ def has_signed(root: bytes, authority: bytes) -> bool:
 
 
 def authority(
-    name: str, now: datetime, days: int, signed_by: Authority | None = None, below: int = 0
+    name: str, now: datetime, signed_by: Authority | None = None, below: int = 0
 ) -> Authority:
     """A new authority; ``below`` is how many others there may be between it and a server."""
     key = ec.generate_private_key(ec.SECP256R1())
     constraints = x509.BasicConstraints(ca=True, path_length=below)
     extensions = ((_usage("key_cert_sign", "crl_sign"), True), (constraints, True))
-    return Authority(_certificate(name, key, now, days, extensions, above=signed_by), pem_of(key))
+    pem = _certificate(name, key, now, _AUTHORITY_DAYS, extensions, above=signed_by)
+    return Authority(pem, pem_of(key))
 
 
 def pem_of(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
@@ -107,7 +108,7 @@ def server(
         (x509.BasicConstraints(ca=False, path_length=None), True),
     )
     return _certificate(
-        host, key, now, SERVER_DAYS, extensions, above=signed_by, forger=with_key_of
+        host, key, now, _SERVER_DAYS, extensions, above=signed_by, forger=with_key_of
     )
 
 
@@ -115,10 +116,6 @@ def thumbprint(pem: bytes) -> str:
     """The certificate's SHA-1 in 40 hexadecimal characters, as IAM has it."""
     der = _read(pem).public_bytes(serialization.Encoding.DER)
     return hashlib.sha1(der, usedforsecurity=False).hexdigest()
-
-
-def ends(pem: bytes) -> datetime:
-    return _read(pem).not_valid_after_utc
 
 
 def described(pem: bytes) -> dict[str, str]:

@@ -7,7 +7,6 @@ import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from functools import lru_cache
 from typing import Any, cast
 
@@ -108,7 +107,6 @@ def verify_token(text: str, jwk: Mapping[str, str]) -> None:
 
 
 def jwks(issuer: Issuer) -> dict[str, list[dict[str, str]]]:
-    """The issuer's public keys, as JSON Web Keys."""
     from jwt.algorithms import get_default_algorithms
 
     keys = []
@@ -145,7 +143,6 @@ def _private(pem: bytes) -> PrivateKey:
 # -- the issuers' servers, and their certificates ------------------------------------------
 
 _ROOT_NAME, _PUBLIC_NAME = "stslab sandbox trusted root", "stslab sandbox public CA"
-_SPARE = timedelta(days=1)
 _LONGEST = 253
 _NAME = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -195,11 +192,6 @@ def change(tx: Transaction, host: str, kind: str) -> IssuerServer:
         authority = _new_authority(tx, host)
     else:
         authority = server_of(tx, host).authority
-    if kind == "renewed" and not _holds(tx, authority):
-        raise SandboxError(
-            f"The CA of {host} has expired, and can't sign.",
-            "Move the server to another one: --certificate new-ca",
-        )
     forger = _new_authority(tx, host) if kind == "forged" else None
     name = "elsewhere.stslab.example" if kind == "wrong-host" else host
     leaf = certificates.server(name, tx.now(), authority, forger)
@@ -229,23 +221,18 @@ def trusted_root(view: View, server: IssuerServer) -> tuple[bytes, ...]:
 
 
 def _public_authority(tx: Transaction) -> Authority:
-    """The authority that signs for public hosts, which is created or renewed if needed."""
-    now, public = tx.now(), tx.get(PublicAuthority, "", "")
-    root = public.root if public and _holds(tx, public.root) else None
-    if public and root and _holds(tx, public.below):
-        return public.below
-    root = root or certificates.authority(_ROOT_NAME, now, certificates.ROOT_DAYS, below=1)
-    below = certificates.authority(_PUBLIC_NAME, now, certificates.AUTHORITY_DAYS, signed_by=root)
-    tx.put(PublicAuthority(root=root, below=below))
-    return below
+    """The authority that signs for public hosts, created if there is none."""
+    public = tx.get(PublicAuthority, "", "")
+    if public is None:
+        root = certificates.authority(_ROOT_NAME, tx.now(), below=1)
+        below = certificates.authority(_PUBLIC_NAME, tx.now(), signed_by=root)
+        public = PublicAuthority(root=root, below=below)
+        tx.put(public)
+    return public.below
 
 
 def _new_authority(tx: Transaction, host: str) -> Authority:
-    return certificates.authority(f"CA of {host}", tx.now(), certificates.AUTHORITY_DAYS)
-
-
-def _holds(view: View, authority: Authority) -> bool:
-    return certificates.ends(authority.pem) > view.now() + _SPARE
+    return certificates.authority(f"CA of {host}", tx.now())
 
 
 KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")

@@ -19,6 +19,5 @@ def installed() -> bool:
 
 
 def require() -> None:
-    """Refuse the request if the libraries are not installed."""
     if not installed():
         raise ApiFault("UnsupportedOperation", f"{LACKING} Install them: {INSTALL}")

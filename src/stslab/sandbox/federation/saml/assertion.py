@@ -58,17 +58,17 @@ def read(element: xml.Element) -> Assertion:
     return Assertion(
         issuer=issuer(element),
         issued=issued,
-        begins=_time(conditions, "NotBefore"),
-        ends=_time(conditions, "NotOnOrAfter"),
+        begins=xml.moment(_attribute(conditions, "NotBefore")),
+        ends=xml.moment(_attribute(conditions, "NotOnOrAfter")),
         audiences=tuple(
             frozenset(map(xml.text, xml.children(each, names.ASSERTION, "Audience")))
             for each in restrictions
         ),
         subject=xml.text(named),
-        subject_format=_attribute(named, "Format"),
-        recipient=_attribute(confirmed, "Recipient"),
-        confirmed_from=_time(confirmed, "NotBefore"),
-        confirmed_until=_time(confirmed, "NotOnOrAfter"),
+        subject_format=_attribute(named, "Format") or "",
+        recipient=_attribute(confirmed, "Recipient") or "",
+        confirmed_from=xml.moment(_attribute(confirmed, "NotBefore")),
+        confirmed_until=xml.moment(_attribute(confirmed, "NotOnOrAfter")),
         session_until=min(filter(None, ends), default=None),
         attributes=_attributes(element),
     )
@@ -104,12 +104,8 @@ def _attributes(element: xml.Element) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _attribute(element: xml.Element | None, name: str) -> str:
-    return "" if element is None else element.get(name) or ""
-
-
-def _time(element: xml.Element | None, name: str) -> datetime | None:
-    return None if element is None else xml.moment(element.get(name))
+def _attribute(element: xml.Element | None, name: str) -> str | None:
+    return None if element is None else element.get(name)
 
 
 # -- signatures --------------------------------------------------------------------------------

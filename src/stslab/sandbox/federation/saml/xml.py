@@ -10,13 +10,6 @@ Element = Any
 """lxml's element, which publishes no types."""
 
 _DOCUMENT_TYPE = "<!DOCTYPE"
-_OPTIONS: dict[str, Any] = {
-    "encoding": "utf-8",  # even if the document declares another
-    "resolve_entities": False,
-    "load_dtd": False,
-    "no_network": True,
-    "huge_tree": False,
-}
 
 
 class BadXml(Exception):  # noqa: N818 - the name says what happened
@@ -28,7 +21,14 @@ def parse(data: bytes, *, plain: bool = True) -> Element:
 
     ``plain`` False keeps them, if a signature covers them: comments split an element's text.
     """
-    parser = etree.XMLParser(remove_comments=plain, remove_pis=plain, **_OPTIONS)
+    parser = etree.XMLParser(
+        encoding="utf-8",  # even if the document declares another
+        remove_comments=plain,
+        remove_pis=plain,
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+    )
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
