@@ -1,7 +1,4 @@
-"""The events of a run: frozen values, which ``stslab.render`` draws.
-
-Events are redacted: none holds a secret key or a session token. Durations are in seconds.
-"""
+"""The events of a run: frozen values without secrets. Durations are in seconds."""
 
 import re
 from collections.abc import Callable, Mapping

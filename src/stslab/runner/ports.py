@@ -160,8 +160,7 @@ class Profiles(Protocol):
     def save(self, name: str, credentials: Credentials) -> None:
         """Write the profile atomically, into files that only their owner can read."""
 
-    def get(self, name: str) -> Credentials | None:
-        """The profile's credentials, or None if it has none."""
+    def get(self, name: str) -> Credentials | None: ...
 
     def remove(self, name: str) -> bool:
         """Remove the profile from the files; False if it was not in them."""

@@ -30,8 +30,7 @@ class Past:
     def __init__(
         self, run_id: str, read: Callable[[tuple[type, ...], int], Sequence[Record]]
     ) -> None:
-        self.run_id = run_id
-        self._read = read
+        self.run_id, self._read = run_id, read
         self._records = dict[tuple[type, ...], tuple[Record, ...]]()
         self._fresh = set[tuple[type, ...]]()
         # Each entry with the count of its outcomes: with one more, it is another.

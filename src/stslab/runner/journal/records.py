@@ -151,8 +151,7 @@ class Thing(msgspec.Struct, frozen=True):
         return UndoCall(call.identity, call.service, call.operation, call.params)
 
     def same(self, other: "Thing") -> bool:
-        ours, theirs = (self.kind, self.admin), (other.kind, other.admin)
-        return ours == theirs and dict(self.names) == dict(other.names)
+        return (self.kind, self.admin, self.names) == (other.kind, other.admin, other.names)
 
 
 class UndoCall(Call, frozen=True, kw_only=True):

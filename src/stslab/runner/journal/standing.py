@@ -1,7 +1,4 @@
-"""The standing of a run: what was proved, done, skipped or not reached. Pure.
-
-It follows from the run's records and the lab as it was when the run began.
-"""
+"""How far a run is, from its records and the lab as it was when the run began. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum

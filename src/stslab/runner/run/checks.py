@@ -123,10 +123,7 @@ class Checks:
         return Finding("", f"the profile files no longer hold {', '.join(check.profiles_gone)}")
 
     def _tried(self, stage: Stage, number: int, call: Call) -> Finding:
-        """Make the call; where changes take time to spread, until the claim holds (``within``).
-
-        A call that should be refused is repeated if no answer comes.
-        """
+        """Make the call; where changes take time to spread, until the claim holds (``within``)."""
         check, scope = stage.checkpoint[number], self._scope()
         spreading = self._work.calls.target.eventually_consistent
         limit = (check.within or 0.0) if spreading else 0.0
@@ -137,6 +134,7 @@ class Checks:
             return self._judged(check, outcomes[-1], scope)
 
         def judge(finding: Finding) -> Verdict:
+            # A call that should be refused is repeated if no answer comes.
             lost = isinstance(outcomes[-1], Lost) and bool(check.fails)
             again = max(limit, TRANSIENT_SECONDS if lost else 0.0)
             return again if finding.why else 0.0, check.says

@@ -27,7 +27,7 @@ from stslab.runner.calls.work import Work
 from stslab.runner.events import Difference
 from stslab.runner.journal.records import MADE, Entry, Thing
 from stslab.runner.ports import Answer, Call, Credentials, Data, Given, Refusal
-from stslab.runner.run.prepare import Prepared
+from stslab.runner.run.prepare import Prepared, adopted
 from stslab.runner.undo.undo import removed_by
 from stslab.structures import text_or_json
 
@@ -206,9 +206,8 @@ class Inspection:
         if not self._is_of_the_run(thing, search(effect.made, data)):
             return None
         seen = self._thing(thing, effect, prepared.params, [])
-        known = {**data, "thing": dict(thing.names)}
-        built = prepared.creation and search(prepared.creation.adopt or "`{}`", known)
-        return replace(seen, answer=built if isinstance(built, Mapping) else {})
+        answer = adopted(prepared, {**data, "thing": dict(thing.names)})
+        return replace(seen, answer=answer or {})
 
     def _is_of_the_run(self, thing: Thing, made: object) -> bool:
         """Whether its parent is the run's own, or it was created (``made``) since the run began."""

@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from stslab.errors import RunError
-from stslab.kinds.table import KINDS, Creation, Kind, creation_of, is_repeatable, names_made, search
+from stslab.kinds.table import KINDS, Creation, creation_of, is_repeatable, names_made, search
 from stslab.lab.embedded import MOVES
 from stslab.lab.model import Stage, Step
 from stslab.lab.references import as_known, resolve
@@ -134,8 +134,17 @@ def restoring(work: Work, prepared: Prepared, entry: Entry | None) -> Prepared:
     kind = KINDS[thing.kind] if thing else None
     if not (thing and kind and kind.put):
         return prepared
-    earlier = entry.undo if entry else ()
-    undo = earlier or (_restore(work, prepared, kind, thing),)
+    undo = entry.undo if entry else ()
+    if not undo:
+        work.require(prepared.call)
+        sight = look(work, thing)
+        if sight.there is None:
+            raise RunError(f"The {thing.label} could not be looked up.", _AGAIN)
+        was = search(kind.was, {"answer": sight.data}) if sight.there else {}
+        params = {name: value for name, value in was.items() if value is not None}
+        operation = kind.put if params else kind.remove.operation
+        params = params or {name: prepared.params[name] for name in kind.remove.names}
+        undo = (UndoCall(thing.admin, kind.service, operation, params),)
     if prepared.step.call == MOVES:
         params = {**prepared.params, "From": undo[0].params["Offset"]}
         prepared = prepared.intending(params=params)
@@ -151,7 +160,7 @@ def adopt_existing(work: Work, prepared: Prepared) -> Data | None:
     if not (prepared.intent.replaces and thing and thing.complete):
         return None
     sight = look(work, thing)
-    return _adopted(prepared, sight.data) if sight.there and is_ours(work, sight) else None
+    return adopted(prepared, sight.data) if sight.there and is_ours(work, sight) else None
 
 
 def written(work: Work, intent: records.Intent) -> records.Intent:
@@ -173,19 +182,6 @@ def cleaned(work: Work, thing: Thing | None, undo: tuple[UndoCall, ...]) -> Undo
     return thing and replace(thing, names=clean(dict(thing.names))), tuple(calls)
 
 
-def _restore(work: Work, prepared: Prepared, kind: Kind, thing: Thing) -> UndoCall:
-    work.require(prepared.call)
-    sight = look(work, thing)
-    if sight.there is None:
-        raise RunError(f"The {thing.label} could not be looked up.", _AGAIN)
-    was = search(kind.was, {"answer": sight.data}) if sight.there else {}
-    known = {name: value for name, value in was.items() if value is not None}
-    if known:
-        return UndoCall(thing.admin, kind.service, kind.put, known)
-    named = {name: prepared.params[name] for name in kind.remove.names}
-    return UndoCall(thing.admin, kind.service, kind.remove.operation, named)
-
-
 def _looked_up(work: Work, entry: Entry, prepared: Prepared, thing: Thing) -> Settled:
     there = is_there(work, thing)
     if there is None:
@@ -199,7 +195,7 @@ def _looked_up(work: Work, entry: Entry, prepared: Prepared, thing: Thing) -> Se
             f"The {thing.label} exists, but does not have this run's tag: it is left alone.",
             "Remove it yourself if it is yours, or change its name in the lab.",
         )
-    data = _adopted(prepared, sight.data)
+    data = adopted(prepared, sight.data)
     return _undone(work, entry) if data is None else (data, 0)
 
 
@@ -223,8 +219,8 @@ def _undone(work: Work, entry: Entry) -> Settled:
     return None, 0
 
 
-def _adopted(prepared: Prepared, data: Data) -> Data | None:
-    """The answer of the creating call, built from the lookup's."""
+def adopted(prepared: Prepared, data: Data) -> Data | None:
+    """The answer of the creating call, built from the lookup's, if that can be."""
     if not (prepared.creation and prepared.creation.adopt):
         return None
     built = search(prepared.creation.adopt, data)

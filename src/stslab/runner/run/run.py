@@ -30,10 +30,7 @@ _OUTCOMES: Mapping[RunState, str] = {RunState.FINISHED: "done", RunState.CLEANED
 
 
 class Runner:
-    """Runs one lab on one account. Call ``start_or_resume`` first.
-
-    Each method raises a UsageError for an unknown stage.
-    """
+    """Runs one lab on one account. Call ``start_or_resume`` first."""
 
     work: Work  # of the run that was begun or resumed, as the next two
     steps: Steps
@@ -51,10 +48,7 @@ class Runner:
         how: How = How.PROMPT,
         tell: ports.Tell = reason_of,
     ) -> None:
-        """``services`` are those, beyond the usual four, that the person allowed on a real account.
-
-        ``tell`` returns why AWS refused a call.
-        """
+        """``services``, beyond the usual four, are those that the person allowed."""
         self._lab, self._journal, self._calls = lab, journal, calls
         self._new_id, self._services, self._how, self._tell = new_id, services, how, tell
         own = Calls(calls.account, calls.profiles, calls.emit, calls.clock, calls.hand)
@@ -81,8 +75,7 @@ class Runner:
     def resume(self) -> bool:
         """Continue this lab's unfinished run on this target; False if there is none.
 
-        A run whose account is gone is ended; a stopped cleanup is completed. Raises as
-        :meth:`start_or_resume`.
+        A run whose account is gone is ended; a stopped cleanup is completed.
         """
         stages, emit = self._lab.stages, self._calls.emit
         for run in self._journal.unfinished(self._calls.target.name, self._lab.id):
@@ -143,7 +136,6 @@ class Runner:
         return tuple(dict.fromkeys(planned.thing for planned in self._cleanup.plan(self._run)))
 
     def scope(self) -> ports.Data:
-        """The names that the run knows now, for a lab's expressions."""
         known = scope(self._basis, self.past.saved(), self.past.profiles())
         return {**known, **dict(live(self._lab, self._calls, known, self._live)), **self._shown}
 
@@ -175,7 +167,6 @@ class Runner:
         return finished
 
     def missing_for(self, stage_id: str) -> tuple[str, ...]:
-        """The stages that this one needs and that are not done, in order."""
         done = self.stages_done
         return tuple(each for each in needed(self._lab, stage_id) if each not in done)
 

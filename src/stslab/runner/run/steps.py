@@ -45,15 +45,12 @@ def _existed(thing: Thing) -> str:
 
 
 class Steps:
-    """Does one run's steps. ``scope`` returns the run's known names.
-
-    Steps that this process did or inspected are not inspected again.
-    """
+    """Does one run's steps. ``scope`` returns the run's known names."""
 
     def __init__(self, work: Work, scope: Callable[[], Data]) -> None:
         self._work, self._scope = work, scope
         self._emit, self._clock = work.calls.emit, work.calls.clock
-        self._known = set[tuple[str, int]]()
+        self._known = set[tuple[str, int]]()  # done or inspected by this process: not again
         self._remade = set[str]()  # the names of the things of steps that were done again
         self._inspection = Inspection(work, self._remade)
         self._started = 0.0  # when the present step was begun
@@ -153,14 +150,12 @@ class Steps:
         return None
 
     def _note(self, stage: Stage, number: int, before: Entry | None = None) -> None:
-        """Note that the step is done. ``before`` is its earlier entry, if it was done before.
-
-        The later steps of the stage are looked at again: what they read may have changed.
-        """
+        """Note that the step is done. ``before`` is its earlier entry, if it was done before."""
         if before:
             self._known.clear()  # other stages may depend on it
         if before and before.thing:
             self._remade.update(before.thing.names.values())
+        # What the stage's later steps read may have changed.
         self._known -= {(stage.id, at) for at in range(number + 1, len(stage.steps))}
         self._known.add((stage.id, number))
 

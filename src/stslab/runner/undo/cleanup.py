@@ -35,10 +35,7 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 class Cleanup:
-    """Undoes runs. ``describe`` returns the ``aws`` command of a call, for leftovers.
-
-    Each method raises a JournalError for an unknown run.
-    """
+    """Undoes runs; JournalError: a run is unknown. ``describe`` is for leftovers."""
 
     def __init__(self, journal: Journal, calls: Calls, *, describe: events.Describe) -> None:
         self._journal, self._calls, self._describe = journal, calls, describe

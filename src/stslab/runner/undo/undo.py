@@ -1,8 +1,6 @@
 """Undo one journaled call, from the journal alone.
 
-A call whose answer is known is undone as the journal says. If the answer is unknown, its
-thing is looked up first, and removed only if it is recognised as the run's own. A thing's
-children are removed before it.
+If its answer is unknown, its thing is looked up first, and removed only if it is the run's own.
 """
 
 from collections.abc import Iterator, Mapping
