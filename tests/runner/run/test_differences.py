@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from stslab.kinds.harmless import resources_of
+from stslab.kinds.own import Own
 from stslab.kinds.table import EFFECTS
-from stslab.runner.run.inspection import differences
+from stslab.runner.journal.records import Thing
+from stslab.runner.run.inspection import _filled, differences
 
 
 def revoking(before: str) -> dict[str, object]:
@@ -37,3 +40,20 @@ def test_missing_items_are_differences() -> None:
     params = {"PolicyDocument": json.dumps(revoking("2030-01-01T12:05:30Z"))}
     (found,) = differences(EFFECTS["iam.PutRolePolicy"], params, {})
     assert found.found == ("nothing",)
+
+
+def test_of_a_stacks_resources_a_ref_is_known_and_an_attribute_is_not() -> None:
+    properties = {
+        "Description": {"Fn::Sub": "né reads ${Store}"},
+        "Path": {"Fn::GetAtt": ["Store", "Arn"]},
+        "RoleName": {"Ref": "Nowhere"},
+        "Tags": [{"Key": "bucket", "Value": {"Ref": "Store"}}],
+    }
+    role = {"Type": "AWS::IAM::Role", "Properties": properties}
+    body = json.dumps({"Resources": {"Store": {"Type": "AWS::S3::Bucket"}, "Role": role}})
+    every = resources_of({"TemplateBody": body}, Own("run00001", "111122223333", "aws"))
+    (found,) = [each.properties for each in every if each.logical == "Role"]
+    assert _filled(found, {"Store": Thing("s3.bucket", {"Bucket": "mine"})}) == {
+        "Description": "né reads mine",
+        "Tags": [{"Key": "bucket", "Value": "mine"}],
+    }

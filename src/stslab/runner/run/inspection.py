@@ -29,7 +29,7 @@ from stslab.runner.journal.records import MADE, Entry, Thing
 from stslab.runner.ports import Answer, Call, Credentials, Data, Given, Refusal
 from stslab.runner.run.prepare import Prepared, adopted
 from stslab.runner.undo.undo import removed_by
-from stslab.structures import text_or_json
+from stslab.structures import mapped, text_or_json
 
 _MAKES_KEYS = "iam.CreateAccessKey"
 _GIVES_SESSION = "sts.GetSessionToken"
@@ -315,12 +315,12 @@ def _filled(properties: Data, physical: Mapping[str, Thing]) -> Data:
     """The properties, with the ids of other resources filled in; without unknown ones."""
 
     def id_of(mark: re.Match[str]) -> str:
-        """The value of a resource's ``Ref``. Its attributes are unknown."""
+        # The value of a resource's Ref. Its attributes are unknown.
         thing = physical.get(mark[1])
         return next(iter(thing.names.values())) if thing and "." not in mark[0] else UNKNOWN
 
-    texts = {name: MARK.sub(id_of, json.dumps(value)) for name, value in properties.items()}
-    return {name: json.loads(text) for name, text in texts.items() if UNKNOWN not in text}
+    filled = mapped(properties, lambda text: MARK.sub(id_of, text))
+    return {name: value for name, value in filled.items() if UNKNOWN not in text_or_json(value)}
 
 
 # -- differences between a call's parameters and the account ---------------------------------------
