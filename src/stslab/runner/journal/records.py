@@ -387,7 +387,7 @@ def person() -> str:
 class Link(NamedTuple):
     """A record as it is stored."""
 
-    number: int
+    number: int  # from 1, in its run
     kind: str
     at: str
     body: str  # JSON

@@ -140,9 +140,9 @@ class Checks:
             return again if finding.why else 0.0, check.says
 
         finding = self._work.calls.until(attempt, judge)
-        # After a lost answer, cleanup looks whether the call has made its thing.
-        if entry and not any(isinstance(outcome, Lost) for outcome in outcomes):
-            made = any(isinstance(outcome, Answer) for outcome in outcomes)
+        made = any(isinstance(outcome, Answer) for outcome in outcomes)
+        lost = any(isinstance(outcome, Lost) for outcome in outcomes)
+        if entry and (made or not lost):  # else cleanup looks whether the call has made its thing
             state = EntryState.DONE if made else EntryState.REFUSED
             self._work.conclude(entry, records.Result(state, "", finding.request_id))
         return finding
