@@ -233,15 +233,6 @@ def test_a_repeated_request_token_makes_only_one_stack(lab: Harness) -> None:
     assert lab.shown("demo")["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_a_caller_that_may_not_tag_gets_untagged_roles(lab: Harness) -> None:
-    lab.refused.add("iam:Tag")
-    lab.deploy(ROLE, Tags=[{"Key": "team", "Value": "blue"}])
-    assert lab.stack("demo").status == "CREATE_COMPLETE"
-    events = lab.history("demo")
-    untagged = "Role CREATE_IN_PROGRESS Encountered a permissions error performing a tagging"
-    assert any(event.startswith(untagged) for event in events)
-
-
 def test_long_names_are_shortened_as_in_aws(lab: Harness) -> None:
     stack = "serverlessrepo-aws-lambda-power-tuning"
     template = f"Resources:\n  analyzerRole:\n    Type: AWS::IAM::Role\n    Properties:{TRUST}"

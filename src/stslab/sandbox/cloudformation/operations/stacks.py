@@ -153,7 +153,7 @@ def create_stack(tx: Transaction, request: ApiRequest) -> Answer:
             raise already_exists(f"Stack [{name}] already exists")
         return _again(old, config(request))
     both = params.get("OnFailure") and params.get("DisableRollback") is not None
-    require(not both, "You can specify either DisableRollback or OnFailure, but not both.")
+    require(not both, "Either DisableRollback or OnFailure can be specified, not both.")
     wanted = config(request)
     stack = old or new_stack(request, wanted)
     check(tx, stack, wanted)

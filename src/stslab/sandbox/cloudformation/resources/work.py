@@ -15,13 +15,6 @@ ABSENT = frozenset(
     {"InvalidInput", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchEntity", "ValidationError"}
 )
 """The errors of deletions if the thing does not exist, or can't exist with its name."""
-UNTAGGED = (
-    "Encountered a permissions error performing a tagging operation, please add required tag "
-    "permissions. Retrying request without including tags. See "
-    "https://repost.aws/knowledge-center/cloudformation-tagging-permission-error for how to "
-    "resolve."
-)
-REFUSED = frozenset({"AccessDenied", "UnauthorizedOperation", "UnauthorizedTaggingOperation"})
 
 
 class BadProperties(Exception):  # noqa: N818 - it describes the template, not a fault here
@@ -52,7 +45,6 @@ class Work:
     tags: Mapping[str, str] = field(default_factory=dict)  # the stack's too
     old_tags: Mapping[str, str] = field(default_factory=dict)
     attributes: dict[str, Value] = field(default_factory=dict, repr=False)
-    add_event: Callable[[str], None] = lambda _reason: None
     succeeded: list[str] = field(default_factory=list)  # operations
 
     def get(self, name: str, default: Value = None) -> Value:
@@ -81,12 +73,4 @@ class Work:
     s3 = partialmethod(_make, "s3")
 
     def tagged(self, operation: str, **params: Value) -> Answer:
-        """Call IAM with the tags; or without them, and with an event, if the caller may not tag."""
-        tags = tag_list(self.tags)
-        try:
-            return self.iam(operation, **params, Tags=tags or None)
-        except ApiFault as fault:
-            if not tags or fault.code not in REFUSED or ":Tag" not in fault.message:
-                raise
-            self.add_event(f'{UNTAGGED} Resource handler returned message: "{fault.message}"')
-        return self.iam(operation, **params)
+        return self.iam(operation, **params, Tags=tag_list(self.tags) or None)

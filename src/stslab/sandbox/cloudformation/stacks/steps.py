@@ -1,6 +1,7 @@
 """Steps of the work on resources (CloudFormation CLI User Guide, "Handler error codes")."""
 
 import logging
+import re
 import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +41,13 @@ _OWN = {
     "IllegalBucketName": "{message}",
 }
 """CloudFormation's own messages, in place of a service's."""
+# A denied iam:CreateRole is told as if it were about tags, which the request may have.
+_TAGGING = re.compile(r"perform: (iam:(CreateRole|(Unt|T)ag\w+)|s3:PutBucketTagging) ")
+_MAY_NOT_TAG = (
+    "Encountered a permissions error performing a tagging operation, please add required tag "
+    "permissions. See https://repost.aws/knowledge-center/cloudformation-tagging-permission-error "
+    'for how to resolve. Resource handler returned message: "{}"'
+)
 _SHARED = (
     "Policy resource was already managed by another stack or another resource in the current stack."
 )
@@ -110,6 +118,8 @@ def _service_error(refused: Refused, kind: str, name: str) -> str:
         request = f"{secrets.token_hex(8).upper()}, Extended Request ID: {S3_HOST_ID}"
     trailer = f"Service: {refused.service.title()}, Status Code: {refused.status}"
     told = f"{refused.message} ({trailer}, Request ID: {request}) (SDK Attempt Count: 1)"
+    if _TAGGING.search(refused.message):
+        told, code = _MAY_NOT_TAG.format(told), "UnauthorizedTaggingOperation"
     return _handler_error(told, code)
 
 
@@ -127,16 +137,11 @@ def kind_of(type_name: str) -> ResourceType:
 
 
 def _work_on(job: Job, resource: StackResource | Leftover, **more: Value) -> Work:
-    def add_event(reason: str) -> None:
-        now = job.resource(resource.logical_id)
-        job.add_event(now, now.status, reason)
-
     return Work(
         job.call,
         job.state,
         resource.physical_id,
         region=job.stack.region,
-        add_event=add_event,
         **{"properties": resource.properties, **more},
     )
 
