@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.sandbox.signing.signed import SIGNERS, TOKEN, authenticator, signed, with_target
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.signing.v2 import SUB_RESOURCES
+from stslab.sandbox.signing.v2 import sub_resources
 
 PATHS = [
     "/",
@@ -129,7 +129,7 @@ _text = st.text(
 
 
 # What selects an operation must be signed here, also where botocore's Signature Version 2 is older.
-_YOUNGER = SUB_RESOURCES - set(HmacV1Auth.QSAOfInterest)
+_YOUNGER = sub_resources() - set(HmacV1Auth.QSAOfInterest)
 
 
 def _is_no_credential(name):

@@ -24,24 +24,12 @@ _XML_START = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _S3_ROOTS: Mapping[str, str] = {
     "CreateMultipartUpload": "InitiateMultipartUploadResult",
     "DeleteObjects": "DeleteResult",
-    "GetBucketAccelerateConfiguration": "AccelerateConfiguration",
-    "GetBucketAcl": "AccessControlPolicy",
-    "GetBucketCors": "CORSConfiguration",
-    "GetBucketLifecycleConfiguration": "LifecycleConfiguration",
-    "GetBucketLogging": "BucketLoggingStatus",
-    "GetBucketNotificationConfiguration": "NotificationConfiguration",
-    "GetBucketRequestPayment": "RequestPaymentConfiguration",
-    "GetBucketTagging": "Tagging",
-    "GetBucketVersioning": "VersioningConfiguration",
-    "GetBucketWebsite": "WebsiteConfiguration",
-    "GetObjectAcl": "AccessControlPolicy",
-    "GetObjectTagging": "Tagging",
     "ListBuckets": "ListAllMyBucketsResult",
     "ListObjectVersions": "ListVersionsResult",
     "ListObjects": "ListBucketResult",
     "ListObjectsV2": "ListBucketResult",
 }
-"""The root elements of those answers of S3 that are not named after their operations."""
+"""The root elements of those answers of S3 that are named neither after operations nor requests."""
 _NO_CONTENT = {"PutBucketPolicy": 204, "PutBucketTagging": 204}  # what the service model lacks
 _TO_THE_MILLISECOND = frozenset({"CreationTime", "DeletionTime", "LastUpdatedTime", "Timestamp"})
 """CloudFormation's times. AWS CLI Command Reference, "describe-stack-events", "list-stacks"."""
@@ -98,14 +86,23 @@ def _rest_body(operation: str, shape: Shape, answer: Answer) -> bytes:
         if operation == "GetBucketLocation":  # the only member is the root element
             return _document("LocationConstraint", text(answer["LocationConstraint"]))
         members = [one for one in shape.members.values() if "location" not in one.serialization]
-        name = _S3_ROOTS.get(operation, f"{operation}Result")
-        return _document(name, _members(shape, answer)) if members else b""
+        return _document(_root(operation), _members(shape, answer)) if members else b""
     inner, value = shape.members[payload], answer.get(payload)
     if value is None:
         return b""
     if inner.type_name in ("blob", "string"):
         return value if isinstance(value, bytes) else str(value).encode()
     return _document(inner.serialization.get("name", inner.name), _members(inner, value))
+
+
+@functools.cache
+def _root(operation: str) -> str:
+    """The root element of an answer: a setting is read in the element in which it is put."""
+    put = operation.replace("Get", "Put", 1)
+    if put == operation or put not in operations.names("s3"):
+        return _S3_ROOTS.get(operation, f"{operation}Result")
+    sent = operations.operation("s3", put).input_shape
+    return str(sent.members[sent.serialization["payload"]].serialization["name"])
 
 
 def _document(name: str, members: str) -> bytes:

@@ -28,7 +28,7 @@ from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
 from stslab.sandbox.signing.signature import addressed_service
 
 HOST = "127.0.0.1"
-THREADS = 32
+_THREADS = 32
 _MOST_THREADS = 256  # while slow clients hold the others
 # How long a request's head may take; and its body, which gets more time by its size.
 _HEAD_SECONDS, _BODY_SECONDS = 5, 20
@@ -64,14 +64,10 @@ class SandboxServer(cheroot.HTTPServer):
     keep_alive_conn_limit = _CONNECTIONS
 
     def __init__(
-        self,
-        application: Application,
-        port: int = 0,
-        threads: int = THREADS,
-        refuse: Refuse = lambda _: None,
+        self, application: Application, port: int = 0, refuse: Refuse = lambda _: None
     ) -> None:
-        super().__init__((HOST, port), gateway=None, minthreads=threads)
-        self.requests = _Workers(self, min=threads, max=_MOST_THREADS)
+        super().__init__((HOST, port), gateway=None, minthreads=_THREADS)
+        self.requests = _Workers(self, min=_THREADS, max=_MOST_THREADS)
         self.ConnectionClass = _Connection
         self.large_bodies = threading.BoundedSemaphore(_LARGE_AT_ONCE)
         self.refuse = refuse

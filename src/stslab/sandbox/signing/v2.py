@@ -4,12 +4,14 @@ S3 User Guide, "Signing and authenticating REST requests".
 """
 
 import base64
+import functools
 import hmac
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
+from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import Authenticated, HttpRequest, iso
 from stslab.sandbox.signing import canonical, s3
@@ -17,21 +19,16 @@ from stslab.sandbox.signing.canonical import TOKEN, Context, Headers
 
 _REGION = "us-east-1"
 _LAST = 2**31 - 1
-# All of S3's sub-resources, also those newer than Signature Version 2: what selects an operation
-# must be signed.
-SUB_RESOURCES = frozenset(
-    """
-    abac accelerate acl analytics annotation attributes cors defaultObjectAcl delete
-    encryption intelligent-tiering inventory legal-hold lifecycle location logging
-    metadataAnnotationTable metadataConfiguration metadataInventoryTable
-    metadataJournalTable metadataTable metrics notification object-lock ownershipControls
-    partNumber policy policyStatus publicAccessBlock renameObject replication
-    requestPayment response-cache-control response-content-disposition
-    response-content-encoding response-content-language response-content-type
-    response-expires restore retention select select-type session storageClass tagging
-    torrent uploadId uploads versionId versioning versions website
-    """.split()
-)
+# Those that the service model lacks, or that select no operation.
+_FURTHER = ("defaultObjectAcl", "partNumber", "storageClass", "uploadId", "versionId")
+
+
+@functools.cache
+def sub_resources() -> frozenset[str]:
+    """What selects an operation must be signed, also what is newer than Signature Version 2."""
+    models = [operations.operation("s3", name) for name in operations.names("s3")]
+    selecting = frozenset().union(_FURTHER, *(operations.uri(model)[1] for model in models))
+    return selecting - {"list-type"}
 
 
 def verify_header(request: HttpRequest, headers: Headers, context: Context) -> Authenticated:
@@ -109,8 +106,9 @@ def _to_sign(request: HttpRequest, headers: Headers, date: str, path: str) -> st
     signed = []
     for part in filter(None, request.raw_query.split("&")):
         name, equals, value = part.partition("=")
-        if unquote(name) in SUB_RESOURCES:
-            signed.append((unquote(name), equals + unquote(value)))
+        name = unquote(name)
+        if name in sub_resources() or name.startswith("response-"):
+            signed.append((name, equals + unquote(value)))
     chosen = "&".join(name + text for name, text in sorted(signed))
     resource = f"{path}?{chosen}" if signed else path
     return f"{request.method}\n{standard}\n{date}\n{amz}{resource}"
