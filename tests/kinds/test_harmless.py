@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests import yaml_files
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.kinds.harmless import Note, Objection, judged
+from stslab.kinds.harmless import Objection, judged
 from stslab.kinds.operations import CHANGES, RESOURCES, changes
 from stslab.kinds.own import Allowed, Own
 from stslab.sandbox.cloudformation.resources.types import TYPES
@@ -51,7 +51,7 @@ def read(name: str) -> list[dict[str, Any]]:
 def compare(call: str, params: dict[str, Any], row: dict[str, Any]) -> None:
     found = list(judged(call, params, REAL if row.get("real") else OWN, row.get("caller", "")))
     said = [f"{one.reason} {one.fix}" for one in found if isinstance(one, Objection)]
-    told = [one.text for one in found if isinstance(one, Note)]
+    told = [one for one in found if isinstance(one, str)]
     for wanted, had in ((row.get("says", []), said), (row.get("notes", []), told)):
         listed = [wanted] if isinstance(wanted, str) else wanted
         for words in listed:

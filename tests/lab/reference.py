@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import inspect
 
 from stslab.lab.model import Cell, Check, Fault, LabFile, Part, ProfileSettings, Stage, Step
-from stslab.lab.reading.structure import Written, fields, key_texts
+from stslab.lab.reading.structure import fields, key_texts, plain_type
 
 Json = dict[str, Any]
 
@@ -73,7 +73,7 @@ def _part(model: type[Part], parts: Json) -> Json:
 
 
 def _field(model: type[Part], one: inspect.Field, parts: Json) -> Json:
-    schema = _written(Written.of(one.type), parts)
+    schema = _written(one.type, parts)
     if not one.required and one.default != "" and isinstance(one.default, str | bool):
         schema = {"default": one.default, **schema}
     text, when = key_texts(model)[one.encode_name]
@@ -81,13 +81,13 @@ def _field(model: type[Part], one: inspect.Field, parts: Json) -> Json:
     return {**schema, "description": _LINK.sub(r"\1", said)}
 
 
-def _written(written: Written, parts: Json) -> Json:
-    found, extra = written.type, written.extra
+def _written(kind: inspect.Type, parts: Json) -> Json:
+    found, extra = plain_type(kind)
     if "written" in extra:
         return dict(extra["written"])
     if not isinstance(found, inspect.VarTupleType):
         return _type(found, parts)
-    item = _written(Written.of(found.item_type), parts)
+    item = _written(found.item_type, parts)
     least = {"minItems": found.min_length} if found.min_length else {}
     listed = {"type": "array", "items": item, **least}
     none = [{"const": extra["none"]}] if "none" in extra else []
@@ -98,8 +98,8 @@ def _type(found: inspect.Type, parts: Json) -> Json:
     if isinstance(found, inspect.StructType):
         return _reference(found.cls, parts)
     if isinstance(found, inspect.DictType):
-        names = _type(Written.of(found.key_type).type, parts)
-        values = _written(Written.of(found.value_type), parts)
+        names = _type(plain_type(found.key_type)[0], parts)
+        values = _written(found.value_type, parts)
         kept = {name: value for name, value in names.items() if name != "type"}
         return {
             "type": "object",
@@ -124,7 +124,7 @@ def _reference(model: Any, parts: Json) -> Json:
     if not model.SHORT:
         return reference
     short = next(one for one in fields(model) if one.encode_name == model.SHORT)
-    return {"anyOf": [_written(Written.of(short.type), parts), reference]}
+    return {"anyOf": [_written(short.type, parts), reference]}
 
 
 if __name__ == "__main__":

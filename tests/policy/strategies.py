@@ -2,7 +2,15 @@
 
 from hypothesis import strategies as st
 
-from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, Request, parse
+from stslab.policy import (
+    NamedPolicy,
+    Policies,
+    PolicyKind,
+    Principal,
+    PrincipalKind,
+    Request,
+    parse,
+)
 
 ACCOUNT = "111122223333"
 USER = f"arn:aws:iam::{ACCOUNT}:user/alice"
@@ -36,8 +44,8 @@ principals = st.sampled_from(
         Principal.from_arn(SESSION),
         Principal.from_arn("arn:aws:iam::444455556666:user/eve"),
         Principal.from_arn(f"arn:aws:iam::{ACCOUNT}:root"),
-        Principal.service("ec2.amazonaws.com"),
-        Principal.anonymous(),
+        Principal(PrincipalKind.SERVICE, "ec2.amazonaws.com"),
+        Principal(PrincipalKind.ANONYMOUS, "anonymous"),
     ]
 )
 

@@ -36,7 +36,16 @@ from tests.policy.plain_reading import (
     read,
 )
 
-from stslab.policy import NamedPolicy, Policies, PolicyKind, Principal, Request, authorize, parse
+from stslab.policy import (
+    NamedPolicy,
+    Policies,
+    PolicyKind,
+    Principal,
+    PrincipalKind,
+    Request,
+    authorize,
+    parse,
+)
 
 _HOST = "ec2.amazonaws.com"
 _LINKED_ROLE = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{_HOST}/Linked"
@@ -48,8 +57,8 @@ _PRINCIPALS = {
     Who.FEDERATED: Principal.from_arn(FEDERATED, issuer=ALICE),
     Who.FEDERATED_ROOT: Principal.from_arn(FEDERATED, issuer=ROOT),
     Who.ROOT: Principal.from_arn(ROOT),
-    Who.SERVICE: Principal.service(_HOST),
-    Who.ANONYMOUS: Principal.anonymous(),
+    Who.SERVICE: Principal(PrincipalKind.SERVICE, _HOST),
+    Who.ANONYMOUS: Principal(PrincipalKind.ANONYMOUS, "anonymous"),
     Who.LINKED: Principal.from_arn(_LINKED_SESSION, issuer=_LINKED_ROLE),
 }
 _CALLERS = {

@@ -15,7 +15,8 @@ _EVERYTHING = re.compile(
     r"[^:]*[*?][^:]*(:.*)?|arn:([^:]*:){0,3}[^:]*[*?]"
     r"|arn:([^:]*:){4}[*?/:]+|arn:[^:]*:iam:[^:]*:[^:]*:[a-z-]+/[*?]+"
 )
-_WIDE_POLICIES = re.compile(r"(AdministratorAccess.*|PowerUserAccess|.*FullAccess|.*Administrator)")
+WIDE_POLICIES = re.compile(r"(AdministratorAccess.*|PowerUserAccess|.*FullAccess|.*Administrator)")
+"""The names of AWS managed policies with wide rights."""
 
 
 class Unreadable(ValueError):  # noqa: N818 - it says what the document is
@@ -48,11 +49,6 @@ def is_wide(document: object) -> bool:
         return False
 
 
-def is_wide_policy(arn: str) -> bool:
-    """Whether an AWS managed policy has wide rights, by its name."""
-    return bool(_WIDE_POLICIES.fullmatch(arn.rpartition("/")[2]))
-
-
 def _is_wide(statement: Mapping[str, object]) -> bool:
     resources = _texts(statement.get("resource", EVERYONE))
     if not any(_EVERYTHING.fullmatch(one) for one in resources):
@@ -63,20 +59,16 @@ def _is_wide(statement: Mapping[str, object]) -> bool:
 
 def _allowing(document: object) -> Iterator[Mapping[str, object]]:
     """The statements that are not a Deny, with their keys in lower case."""
-    statements = _small(_read(document)).get("statement", [])
+    if isinstance(document, str):
+        try:
+            document = json.loads(document, object_pairs_hook=_once)
+        except (ValueError, RecursionError) as error:
+            raise Unreadable(str(error)) from None
+    statements = _small(document).get("statement", [])
     for one in statements if isinstance(statements, list) else [statements]:
         statement = _small(one)
         if str(statement.get("effect")).lower() != "deny":
             yield statement
-
-
-def _read(document: object) -> object:
-    if not isinstance(document, str):
-        return document
-    try:
-        return json.loads(document, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(str(error)) from None
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

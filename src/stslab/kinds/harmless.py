@@ -1,7 +1,7 @@
 """Judges whether a call changes only what is the run's own. Pure.
 
 ``judged`` yields what a run may not do (:class:`Objection`), and what a person should know before
-(:class:`Note`). The rules are in :mod:`stslab.kinds.operations`.
+(a sentence). The rules are in :mod:`stslab.kinds.operations`.
 """
 
 import re
@@ -33,13 +33,7 @@ class Objection(msgspec.Struct, frozen=True):
     word: str = ""
 
 
-class Note(msgspec.Struct, frozen=True):
-    """Something that a person should know before agreeing to a call."""
-
-    text: str
-
-
-Finding = Objection | Note
+Finding = Objection | str
 _SESSION = re.compile(r"(arn:[^:]+):sts::([^:]*):assumed-role/([^/]+)/.+")
 
 
@@ -82,8 +76,7 @@ def judged(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Fi
     elif not changes(call):
         return
     elif service not in HOME:
-        for role in _roles_in(params):
-            yield from _role(role, Rule(Must.ROLE), _Case(call, own))
+        yield from _roles(params, _Case(call, own))
     else:
         rules = CHANGES.get(f"{call} {params.get('ChangeSetType', '')}", CHANGES.get(call))
         if rules is None:
@@ -195,8 +188,10 @@ def _keeps_tag(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
 def _attached(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     arn = str(value)
     if re.fullmatch(rf"arn:{re.escape(case.own.partition)}:iam::aws:policy/.+", arn):
-        if documents.is_wide_policy(arn) and not rule.where.startswith("PermissionsBoundary"):
-            yield Note(f"{case.call} gives wide rights: {arn.rpartition('/')[2]}")
+        name = arn.rpartition("/")[2]
+        limits = rule.where.startswith("PermissionsBoundary")
+        if documents.WIDE_POLICIES.fullmatch(name) and not limits:
+            yield f"{case.call} gives wide rights: {name}"
     elif not case.is_own("iam.policy", arn):
         yield Objection(
             f"{case.who} would attach the managed policy {_shown(arn)}, which is"
@@ -209,7 +204,7 @@ def _role(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     if case.is_own("iam.role", value):
         return
     if str(value) in case.own.allowed.roles:
-        yield Note(f"{case.call} uses the role {value}, which is not the run's")
+        yield f"{case.call} uses the role {value}, which is not the run's"
         return
     yield Objection(
         f"{case.who} would use the role {_shown(value)}, which is not the run's own.",
@@ -232,17 +227,16 @@ def _trust(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
 def _let_in(one: documents.LetIn, case: _Case) -> Iterator[Finding]:
     if case.own.is_unknown(one.name) or _is_trusted(one, case):
         if one.form == "Federated":
-            yield Note(f"{case.call} lets in users of the identity provider {_shown(one.name)}")
+            yield f"{case.call} lets in users of the identity provider {_shown(one.name)}"
         return
     account = _account_of(one.name)
     if one.form == "AWS" and account in case.own.accounts:
-        yield Note(f"{case.call} lets in account {account}, the lab's other account")
+        yield f"{case.call} lets in account {account}, the lab's other account"
         return
     who = "everyone" if one.name == documents.EVERYONE else _shown(one.name)
-    declared = one.form == "AWS" and (account or one.name) in case.own.allowed.accounts
-    if declared:
+    if one.form == "AWS" and (account or one.name) in case.own.allowed.accounts:
         whole = who if who == "everyone" else f"account {account}"
-        yield Note(f"{case.call} lets in {whole}, as the lab declares")
+        yield f"{case.call} lets in {whole}, as the lab declares"
         return
     needed = documents.EVERYONE if who == "everyone" else account or "..."
     yield Objection(
@@ -287,14 +281,14 @@ def _account_of(principal: str) -> str:
 
 def _rights(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     if documents.is_wide(value):
-        yield Note(f"{case.who} gives wide rights: all actions of a service, or more")
+        yield f"{case.who} gives wide rights: all actions of a service, or more"
 
 
 def _private(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     if str(value).lower().replace("-", "") in _PRIVATE_LISTS:
         return
     if documents.EVERYONE in case.own.allowed.accounts:
-        yield Note(f"{case.who} lets in others, as the lab declares")
+        yield f"{case.who} lets in others, as the lab declares"
     else:
         fix = 'Leave it out. If everyone should get in, declare it: uses: {accounts: ["*"]}.'
         yield Objection(f"{case.who} would let in others, with an access control list.", fix)
@@ -345,10 +339,19 @@ def _resources(text: object, params: Params, own: Own) -> Iterator[template.Reso
 
 
 def things_of_template(params: Params, own: Own) -> Iterator[tuple[str, str]]:
-    """The things that a template makes with a fixed name, as (kind, name)."""
+    """The things that a template makes with a fixed name, as (kind, name); or (kind, ARN)."""
     for one in resources_of(params, own):
         for kind, name in named_in(one):
-            yield kind, _full_name(kind, name, one.properties, own)
+            path = f"{_NAMED_BY_ARN.get(kind)}{one.properties.get('Path', '/')}{name}"
+            arn = f"arn:{own.partition}:iam::{own.account}:{path}"
+            yield kind, arn if kind in _NAMED_BY_ARN else name
+
+
+_NAMED_BY_ARN = {
+    "iam.policy": "policy",
+    "iam.saml_provider": "saml-provider",
+    "iam.mfa_device": "mfa",
+}
 
 
 def named_in(one: template.Resource) -> Iterator[tuple[str, str]]:
@@ -363,13 +366,6 @@ def resources_of(params: Params, own: Own) -> list[template.Resource]:
         return list(_resources(params.get("TemplateBody"), params, own))
     except template.Unjudgeable:
         return []
-
-
-def _full_name(kind: str, name: str, properties: Params, own: Own) -> str:
-    """The name of a thing; for kinds that are named by their ARN, the ARN."""
-    word = {"iam.policy": "policy", "iam.saml_provider": "saml-provider", "iam.mfa_device": "mfa"}
-    here, path = f"arn:{own.partition}:iam::{own.account}", properties.get("Path", "/")
-    return f"{here}:{word[kind]}{path}{name}" if kind in word else name
 
 
 def _resource(one: template.Resource, case: _Case) -> Iterator[Finding]:
@@ -388,27 +384,23 @@ def _by_type(one: template.Resource, case: _Case) -> Iterator[Finding]:
         return
     service = one.type.split("::")[1].lower() if one.type.startswith("AWS::") else ""
     if service in HOME or service not in case.own.allowed.services:
-        undeclared = service and service not in HOME
-        reason = (
-            f"stslab does not know what {one.logical}, a resource of type {one.type}, changes and"
-            " costs."
-        )
-        declare = f", or declare it: services: [{service}]" if undeclared else ""
-        yield Objection(reason, f"Leave it out{declare}.", word=one.type)
+        known = not service or service in HOME
+        declare = "" if known else f", or declare it: services: [{service}]"
+        reason = f"stslab does not know what {one.logical}, a resource of type {one.type}, changes"
+        yield Objection(f"{reason} and costs.", f"Leave it out{declare}.", word=one.type)
         return
     if one.stays:
         reason = f"{one.logical} would stay when its stack is deleted."
         yield Objection(reason, "stslab can't delete it then: leave its DeletionPolicy out.")
-    for role in _roles_in(one.properties):
-        yield from _role(role, Rule(Must.ROLE), case)
+    yield from _roles(one.properties, case)
 
 
-def _roles_in(value: object) -> Iterator[str]:
-    """Every role in a value, by its ARN or by its parameter's name."""
+def _roles(value: object, case: _Case) -> Iterator[Finding]:
+    """The findings about every role in a value, by its ARN or by its parameter's name."""
     for path, part in parts(value):
         key = ".".join(map(str, path))
         if isinstance(part, str) and (_A_ROLE.fullmatch(part) or _NAMES_A_ROLE.fullmatch(key)):
-            yield part
+            yield from _role(part, Rule(Must.ROLE), case)
 
 
 def _name(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:

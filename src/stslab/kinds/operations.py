@@ -48,21 +48,18 @@ Rules = tuple[Rule, ...]
 
 
 def _rules(written: object) -> Iterator[Rule]:
-    for row in msgspec.convert(written, list[Row | list[object]]):
-        if isinstance(row, list):
-            yield from _rules(row)
-        else:
-            yield _rule(row)
-
-
-def _rule(row: Row) -> Rule:
-    row = dict(row)
-    either = tuple(_rules(row.pop("either", [])))
-    must = next((one for one in Must if one in row), Must.OWN)
-    first, place = row.pop(must, ""), row.pop("in", row.get("if"))
-    needed = place is not None and row.pop("if", None) is None
-    about = {"where": first} if place is None else {"kind": first, "where": place}
-    return msgspec.convert({"must": must, "needed": needed, "either": either, **about, **row}, Rule)
+    for one in msgspec.convert(written, list[Row | list[object]]):
+        if isinstance(one, list):
+            yield from _rules(one)
+            continue
+        row = dict(one)
+        either = tuple(_rules(row.pop("either", [])))
+        must = next((word for word in Must if word in row), Must.OWN)
+        first, place = row.pop(must, ""), row.pop("in", row.get("if"))
+        needed = place is not None and row.pop("if", None) is None
+        about = {"where": first} if place is None else {"kind": first, "where": place}
+        rule = {"must": must, "needed": needed, "either": either, **about, **row}
+        yield msgspec.convert(rule, Rule)
 
 
 def _by_name(section: str) -> dict[str, Rules]:

@@ -100,12 +100,8 @@ class Kind(msgspec.Struct, frozen=True):
         return f"{self.service}.{self.remove.operation}"
 
     def label(self, names: Mapping[str, str]) -> str:
-        return self.what.format_map(_Named(names))
-
-
-class _Named(dict[str, str]):
-    def __missing__(self, key: str) -> str:
-        return f"(unknown {key})"
+        unknown = {name: f"(unknown {name})" for name in self.names}
+        return self.what.format_map({**unknown, **names})
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -144,26 +140,17 @@ def is_gone(service: str, code: str, message: str) -> bool:
 
 
 def rows(section: str, to: type[R]) -> dict[str, R]:
-    return {name: msgspec.convert(row, to) for name, row in _spread(read("kinds.yaml")[section])}
+    return {name: msgspec.convert(row, to) for name, row in _spread(section)}
 
 
-def _spread(section: Mapping[str, Row]) -> Iterator[tuple[str, Row]]:
+def _spread(section: str) -> Iterator[tuple[str, Row]]:
     """The rows of a section, each once for each of its owners."""
-    for name, row in section.items():
+    for name, row in read("kinds.yaml")[section].items():
         owners = row.get("of", [name.partition(".")[2].capitalize()])
         text = json.dumps([name, {key: value for key, value in row.items() if key != "of"}])
         for owner in msgspec.convert(owners, list[str]):
             filled = text.replace("<Owner>", owner).replace("<owner>", owner.lower())
             yield msgspec.json.decode(filled, type=tuple[str, Row])
-
-
-def _whole(row: Row, names: list[str]) -> Row:
-    """The row with default values filled in."""
-    filled = {"look_names": names, **row, "remove": _remove(row["remove"], names)}
-    if "tagging" in row:
-        filled["tagging_names"] = names
-    children = msgspec.convert(row.get("children", []), list[Row])
-    return {**filled, "children": [_child(each, names) for each in children]}
 
 
 def _child(row: Row, names: list[str]) -> Row:
@@ -181,12 +168,22 @@ def _remove(written: object, names: list[str]) -> Remove:
 
 
 def _kinds() -> Iterator[Kind]:
-    parents: dict[str, object] = {}
-    for name, row in _spread(read("kinds.yaml")["kinds"]):
-        names = msgspec.convert(row["names"], list[str])
-        parents[name] = names
-        parent = {"parent_names": parents[str(row["parent"])]} if "parent" in row else {}
-        yield msgspec.convert({"id": name, **_whole(row, names), **parent}, Kind)
+    """The kinds, with default values filled in."""
+    named: dict[str, list[str]] = {}
+    for name, row in _spread("kinds"):
+        named[name] = names = msgspec.convert(row["names"], list[str])
+        whole = {
+            "look_names": names,
+            "tagging_names": names if "tagging" in row else (),
+            "parent_names": named[str(row["parent"])] if "parent" in row else (),
+            **row,
+            "id": name,
+            "remove": _remove(row["remove"], names),
+            "children": [
+                _child(each, names) for each in msgspec.convert(row.get("children", []), list[Row])
+            ],
+        }
+        yield msgspec.convert(whole, Kind)
 
 
 KINDS: Mapping[str, Kind] = {kind.id: kind for kind in _kinds()}
@@ -195,13 +192,13 @@ LISTINGS: Mapping[str, Listing] = rows("listings", Listing)
 BY_RESOURCE_TYPE: Mapping[str, Kind] = {
     kind.resource_type: kind for kind in KINDS.values() if kind.resource_type
 }
-BY_SETTING: Mapping[str, Kind] = {
-    f"{kind.service}.{operation}": kind
+SETTING = frozenset(
+    f"{kind.service}.{operation}"
     for kind in KINDS.values()
     for operation in (kind.put, kind.remove.operation)
     if kind.put
-}
-"""Settings of the whole account, by the operations that change them."""
+)
+"""The operations that change settings of the whole account."""
 BY_REMOVAL: Mapping[str, Kind] = {kind.removal: kind for kind in KINDS.values()}
 
 
@@ -269,9 +266,8 @@ def names_made(
         "host": str(params.get("Url", "")).partition("://")[2],
     }
     plain = {name: f"params.{name}" for name in KINDS[creation.kind].names}
-    expressions = creation.names or plain
-    names = {name: search(expression, known) for name, expression in expressions.items()}
-    return {name: str(value) for name, value in names.items() if value}
+    found = {name: search(where, known) for name, where in (creation.names or plain).items()}
+    return {name: str(value) for name, value in found.items() if value}
 
 
 def is_repeatable(call: str) -> bool:

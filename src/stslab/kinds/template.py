@@ -138,18 +138,13 @@ def _refuse_unseen(read: Mapping[str, Part]) -> None:
     """Refuse templates that get content only when they are deployed, or that export a secret."""
     for section in read.keys() - _SECTIONS:
         raise Unjudgeable(f"its section {section} may add something to it", section)
-    for text in _keys_and_texts(read):
-        if text.startswith(_UNSEEN) or "{{resolve:" in text:
-            raise Unjudgeable("it adds something from elsewhere", text.split("}}")[0][:60])
-        if _SECRET in text:
+    for path, part in parts(read):
+        key, text = str(path[-1]) if path else "", part if isinstance(part, str) else ""
+        if key.startswith(_UNSEEN) or "{{resolve:" in key + text:
+            hidden = text if "{{resolve:" in text else key
+            raise Unjudgeable("it adds something from elsewhere", hidden.split("}}")[0][:60])
+        if _SECRET in key + text:
             raise Unjudgeable("it would give out a secret key", _SECRET)
-
-
-def _keys_and_texts(value: Part) -> Iterator[str]:
-    for path, part in parts(value):
-        yield from (key for key in path[-1:] if isinstance(key, str))
-        if isinstance(part, str) and ("{{resolve:" in part or _SECRET in part):
-            yield part
 
 
 def _values(read: Mapping[str, Part], given: Mapping[str, str]) -> dict[str, Part]:
@@ -196,8 +191,7 @@ class _Scope(msgspec.Struct, frozen=True):
 
     def called(self, function: str, argument: Part) -> Part:
         try:
-            known = _FUNCTIONS.get(function)
-            return known(self, argument) if known else UNKNOWN
+            return _FUNCTIONS[function](self, argument)
         except (TypeError, ValueError, LookupError, AttributeError):
             return UNKNOWN
 

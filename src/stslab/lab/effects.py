@@ -5,12 +5,11 @@ A value that only a response will tell is shown as its name in angle brackets.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from stslab.kinds.harmless import Note, judged, named_in, resources_of, things_of_template
+from stslab.kinds.harmless import judged, named_in, resources_of, things_of_template
 from stslab.kinds.operations import CHANGES, HOME, Must, changes
 from stslab.kinds.own import Own
 from stslab.kinds.table import BY_REMOVAL, BY_RESOURCE_TYPE, KINDS, creation_of, names_made, search
@@ -54,10 +53,6 @@ class Effect(msgspec.Struct, frozen=True):
     fails: bool = False  # it is expected to be refused
 
     @property
-    def things(self) -> tuple[str, ...]:
-        return subjects(self.call, self.params, self.own, self.caller)
-
-    @property
     def kinds(self) -> list[str]:
         """The kinds of the things that the call and its template make."""
         creation = creation_of(self.call, self.params)
@@ -69,9 +64,8 @@ class Effect(msgspec.Struct, frozen=True):
     @property
     def notes(self) -> Iterator[str]:
         """What a person should know before agreeing to the call."""
-        for one in judged(self.call, self.params, self.own, self.caller):
-            if isinstance(one, Note):
-                yield one.text
+        found = judged(self.call, self.params, self.own, self.caller)
+        yield from (one for one in found if isinstance(one, str))
         for read in self.sends:
             yield f"{self.call} sends on data that {read} reads, which is not the run's"
 
@@ -102,8 +96,8 @@ def summary(effects: Iterable[Effect]) -> Summary:
         shown = f"{one.call} (to be refused)" if one.fails else one.call
         removal = BY_REMOVAL.get(one.call) if one.when == UNDO else None
         # The removal of a step's thing counts for that thing, whose id may not be known yet.
-        removes = step and removal and removal.id in step.kinds[:1]
-        for thing in step.things if step and removes else one.things:
+        of = step if step and removal and removal.id in step.kinds[:1] else one
+        for thing in subjects(of.call, of.params, of.own, of.caller):
             done, undo = calls.setdefault(thing, ([], []))
             (undo if one.when == UNDO else done).append(shown)
     removals = {
@@ -134,13 +128,8 @@ def costs(effects: Iterable[Effect]) -> str:
     return "nothing (IAM, STS and CloudFormation are free)"
 
 
-class _Where(NamedTuple):
-    """The part of a lab that a call is in: the first fields of an effect."""
-
-    stage: str
-    title: str
-    when: str
-    place: Place
+_Where = tuple[str, str, str, Place]
+"""The part of a lab that a call is in: the first fields of an effect."""
 
 
 def effects(
@@ -150,17 +139,16 @@ def effects(
     walk = _Walk(lab, base, embedded=embedded)
     for number, stage in enumerate(lab.stages):
         for at, step in enumerate(stage.steps):
-            where = _Where(stage.id, step.title, STEP, ("stages", number, "steps", at))
-            yield from walk.step(where, step)
+            yield from walk.step(stage.id, step, ("stages", number, "steps", at))
         for at, check in enumerate(stage.checkpoint):
             if check.call:
-                where = _Where(stage.id, check.says, CHECK, ("stages", number, "checkpoint", at))
+                where = stage.id, check.says, CHECK, ("stages", number, "checkpoint", at)
                 yield replace(walk.call(where, check), fails=bool(check.fails))
     yield from walk.profiles(lab)
     for number, fault in enumerate(lab.faults if faults else ()):
         for key, actions in (("change", fault.change), ("fix", fault.fix)):
             for at, action in enumerate(actions):
-                where = _Where(fault.after, fault.title, FAULT, ("faults", number, key, at))
+                where = fault.after, fault.title, FAULT, ("faults", number, key, at)
                 yield walk.call(where, action)
 
 
@@ -169,24 +157,23 @@ class _Walk:
 
     def __init__(self, lab: LabFile, base: Scope, *, embedded: bool) -> None:
         self._scope, unknown = foresee(lab, base)
-        others: dict[str, str] = {name: base["accounts"][name]["id"] for name in lab.accounts}
-        accounts = {ADMIN: base["account"], **others}
+        accounts: dict[str, str] = {name: base["accounts"][name]["id"] for name in lab.accounts}
+        self._accounts = {ADMIN: base["account"], **accounts}
         self._own = Own(
             run=base["run"]["id"],
             account=base["account"],
             partition=base["partition"],
-            accounts=tuple(accounts.values()),
+            accounts=tuple(self._accounts.values()),
             embedded=embedded,
             allowed=allowed(lab, self._scope),
             unknown=unknown,
         )
         self._users: dict[str, str] = {}
-        self._accounts = accounts
         self._saved_in: dict[str, str] = {}
         self._foreign: dict[str, str] = {}
 
-    def step(self, where: _Where, step: Step) -> Iterator[Effect]:
-        done = self.call(where, step)
+    def step(self, stage: str, step: Step, place: Place) -> Iterator[Effect]:
+        done = self.call((stage, step.title, STEP, place), step)
         yield done
         inside = things_of_template(done.params, done.own) if "TemplateBody" in done.params else ()
         named = {*filter(None, [done.made]), *inside}
@@ -195,18 +182,17 @@ class _Walk:
         self._remember(step, done)
         for at, undo in enumerate(step.undo or ()):
             if undo.params is not None:
-                place = where._replace(when=UNDO, place=(*where.place, "undo", at))
-                who = undo.identity or step.identity
-                yield self._effect(place, who, undo.call, undo.params)
+                where = stage, step.title, UNDO, (*place, "undo", at)
+                yield self._effect(where, undo.identity or step.identity, undo.call, undo.params)
 
     def profiles(self, lab: LabFile) -> Iterator[Effect]:
         for name, settings in lab.profiles.items():
             if settings.role_arn:
-                place = _Where(lab.stages[-1].id, f"profile {name}", PROFILE, ("profiles", name))
+                where = lab.stages[-1].id, f"profile {name}", PROFILE, ("profiles", name)
                 by = "WithWebIdentity" if settings.web_identity_token_file else ""
                 params = {"RoleArn": settings.role_arn}
                 who = settings.source_profile or ADMIN
-                yield self._effect(place, who, f"sts.AssumeRole{by}", params)
+                yield self._effect(where, who, f"sts.AssumeRole{by}", params)
 
     def call(self, where: _Where, part: Step | Check | Action) -> Effect:
         return self._effect(where, part.identity, part.call or "", part.params)

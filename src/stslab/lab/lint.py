@@ -53,7 +53,7 @@ class Found(NamedTuple):
     message: str
     fix: str
     word: str = ""
-    rule: str = ""
+    rule: str = ""  # instead of the name of the rule that found it
 
 
 @dataclass(frozen=True)
@@ -70,33 +70,24 @@ class Looked:
     def effects(self) -> tuple[Effect, ...]:
         return tuple(effects(self.lab, BASE))
 
-    @property
-    def root(self) -> Node:
-        return self.draft.node
-
     def operation(self, call: str | None) -> Operation | None:
         return self.catalogue.operation(*call.split(".", 1)) if call else None
 
 
-class AllowedRules:
-    """The rules that a file's comments allow, each in the comment's line or the next one.
+def rules_allowed(text: str) -> Callable[[str, int], bool]:
+    """Whether a file's comments allow a rule (or the part before its slash) in a line, from 1.
 
-    A rule without a reason is skipped.
+    A comment is for its own line or the next one. Without a reason it is skipped.
     """
-
-    def __init__(self, text: str) -> None:
-        self._rules = set[tuple[str, int]]()  # each with its line, counted from 1
-        waiting = set[str]()
-        for number, line in enumerate(text.splitlines(), 1):
-            found = _ALLOW.search(line)
-            waiting |= {found[1]} if found and found[2].strip() else set()
-            if line.strip() and not line.lstrip().startswith("#"):
-                self._rules |= {(rule, number) for rule in waiting}
-                waiting = set()
-
-    def has(self, rule: str, line: int) -> bool:
-        """Whether the rule, or the part of its name before a slash, is allowed in this line."""
-        return bool({(rule, line), (rule.partition("/")[0], line)} & self._rules)
+    rules = set[tuple[str, int]]()
+    waiting = set[str]()
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _ALLOW.search(line)
+        waiting |= {found[1]} if found and found[2].strip() else set()
+        if line.strip() and not line.lstrip().startswith("#"):
+            rules |= {(rule, number) for rule in waiting}
+            waiting = set()
+    return lambda rule, line: bool({(rule, line), (rule.partition("/")[0], line)} & rules)
 
 
 def lint(path: Path, *, catalogue: Catalogue, served: Collection[str]) -> list[Problem]:
@@ -108,37 +99,38 @@ def lint(path: Path, *, catalogue: Catalogue, served: Collection[str]) -> list[P
         return listed or [Problem(str(path), 1, 1, bad.message, bad.hint, rule="file")]
     looked = Looked(lab, draft, catalogue, served, broken)
     places = {one.place for one in problems}
-    advice = _advice(looked, str(path), AllowedRules(text_of(path)))
-    return in_order(str(path), [*problems, *(one for one in advice if one.place not in places)])
+    advice = (one for one in _advice(looked, path) if one.place not in places)
+    return in_order(str(path), [*problems, *advice])
 
 
-def _advice(looked: Looked, file: str, allowed: AllowedRules) -> Iterator[Problem]:
+def _advice(looked: Looked, path: Path) -> Iterator[Problem]:
     """The findings of all rules, except those that the lab's file allows."""
+    allowed = rules_allowed(text_of(path))
     for name, look in RULES.items():
         for one in (found for found in look(looked) if found.node not in looked.broken):
             rule = one.rule or name
             problem = one.node.problem_about(one.word, one.message, one.fix)
             problem = problem or one.node.problem_within(one.message, one.fix)
             lines = {one.node.line, one.part.line}
-            lines |= {problem.line} if problem.file == file else set()
-            if not any(allowed.has(rule, line) for line in lines):
+            lines |= {problem.line} if problem.file == str(path) else set()
+            if not any(allowed(rule, line) for line in lines):
                 yield replace(problem, rule=rule, severity=WARNING)
 
 
 def _policies(looked: Looked) -> Iterator[Found]:
     """The policy engine's findings about policy documents."""
     for one in looked.effects:
-        part = looked.root.at(one.place)
-        for name, found in () if one.fails else findings(one):
+        part = looked.draft.node.at(one.place)
+        for name, (code, message, fix, word) in () if one.fails else findings(one):
             node = (part.get("with") or part).get(name) or part
-            yield Found(node, part, found.message, found.fix, found.word, f"policy-{found.code}")
+            yield Found(node, part, message, fix, word, f"policy-{code}")
 
 
 def _parameters(looked: Looked) -> Iterator[Found]:
     """Values that don't fit the API's model, and that AWS would refuse."""
     reported: set[str] = set()
     for one in looked.effects:
-        operation, part = looked.operation(one.call), looked.root.at(one.place)
+        operation, part = looked.operation(one.call), looked.draft.node.at(one.place)
         shape = operation.input if operation else NOTHING
         given = {} if one.fails else one.params
         for node, name, value, why in _misfits(shape, given, part.get("with") or part, ""):
@@ -184,7 +176,7 @@ def _expectations(looked: Looked) -> Iterator[Found]:
         operation = looked.operation(draft.part.call)
         if not expect or not node or not operation or node in looked.broken:
             continue
-        tree, response = query(expect).tree, operation.output
+        tree, response = query(expect)[0], operation.output
         if not any(roots(tree)) and not _has_current(tree):
             message = "This does not depend on the response: its result is always the same."
             yield Found(node, draft.node, message, _ASK, rule="expect-constant")
@@ -210,10 +202,9 @@ def _is_question(tree: Tree, shape: Shape) -> bool:
 def _unused(looked: Looked) -> Iterator[Found]:
     if looked.broken:  # they may be meant there
         return
-    used = names_used(looked.root.plain())
-    called = {who.value for who in _identities(looked.root)}
-    steps = [one for stage in looked.draft.stages for one in stage.steps]
-    named = [(looked.root.get("vars"), None), *((one.node.get("save"), one.node) for one in steps)]
+    root, steps = looked.draft.node, [one for each in looked.draft.stages for one in each.steps]
+    used, called = names_used(root.plain()), {who.value for who in _identities(root)}
+    named = [(root.get("vars"), None), *((one.node.get("save"), one.node) for one in steps)]
     for names, part in named:
         for name, key in names.keys.items() if names else ():
             if name not in used:
@@ -277,7 +268,7 @@ def _deletions(looked: Looked) -> Iterator[Found]:
 def _proofs(looked: Looked) -> Iterator[Found]:
     """Stages that prove nothing, and labs without cleanup."""
     doing = [one for one in looked.effects if one.when == STEP and changes(one.call)]
-    stages, lab = looked.draft.stages, looked.root
+    stages, lab = looked.draft.stages, looked.draft.node
     if doing and not any(one.part.cleanup or one.unclear("cleanup") for one in stages):
         message = "This lab has no cleanup stage: what it makes stays until somebody removes it."
         fix = "Add a last stage with `cleanup: true`, and checks that the things are gone."
@@ -331,7 +322,7 @@ def _served(looked: Looked) -> Iterator[Found]:
     for one in looked.effects if looked.served else ():
         own = one.call.startswith(f"{SERVICE}.")
         if one.when in (STEP, CHECK) and one.call not in looked.served and not own:
-            part = looked.root.at(one.place)
+            part = looked.draft.node.at(one.place)
             message = f"The embedded account has no {one.call}."
             fix = "With it, the lab runs only on a real account, and can't be tested."
             yield Found(part.get("call") or part, part, message, fix)
@@ -343,22 +334,20 @@ def _texts(looked: Looked) -> Iterator[Found]:
         yield from _long(stage.part, stage.node)
         for check in stage.checks:
             yield from _long(check.part, check.node)
-            unexplained = check.part.ask is not None and not check.part.because
-            if unexplained and not check.unclear("because"):
+            asks = check.part.ask is not None
+            if asks and not (check.part.because or check.unclear("because")):
+                message = "After predicting, the learner wants to know why: `because` is missing."
                 at, fix = check.node.keys["ask"], "Add `because:`."
-                yield Found(at, check.node, _UNEXPLAINED, fix, rule="text-missing")
+                yield Found(at, check.node, message, fix, rule="text-missing")
         for step in stage.steps:
             yield from _long(step.part, step.node)
             if step.part.task and not (step.part.hints or step.unclear("hints")):
                 message, fix = "This task has no hint except the command.", "Add `hints:`."
                 yield Found(step.node.keys["task"], step.node, message, fix, rule="text-missing")
-    for fault, node in zip(looked.lab.faults, looked.root.listed("faults"), strict=True):
+    for fault, node in zip(looked.lab.faults, looked.draft.node.listed("faults"), strict=True):
         if not fault.hints:
             message, fix = "This fault has no hint.", "Add `hints:`."
             yield Found(node, node, message, fix, rule="text-missing")
-
-
-_UNEXPLAINED = "After predicting, the learner wants to know why, but `because` is missing."
 
 
 def _long(part: Part, node: Node) -> Iterator[Found]:

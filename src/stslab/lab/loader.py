@@ -24,10 +24,6 @@ _UNREAD = frozenset({"yaml", "include", "reference"})
 _UNKNOWN = frozenset({"format", "call"})  # A call with such a problem is not judged
 
 
-class _Enough(Exception):  # noqa: N818 - it only ends the search
-    """There are too many problems to go on."""
-
-
 def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
     """Read and check the lab in the file ``path``.
 
@@ -60,7 +56,7 @@ def read(
         unreadable.update([place] if problem.rule in _UNREAD else ())
         problems.append(problem)
         if len(problems) >= MOST_PROBLEMS:
-            raise _Enough
+            raise invalid(str(path), problems)
 
     try:
         includes = Includes(path)
@@ -71,9 +67,8 @@ def read(
     except Unreadable as error:
         problem = dataclasses.replace(error.problem, rule="yaml")
         raise invalid(str(path), [*problems, problem]) from None
-    except _Enough:
-        raise invalid(str(path), problems) from None
-    checked = Lab(**asdict(lab), path=path, sha256=includes.hash_with(raw), includes=includes.files)
+    sha256, included = includes.hash_with(raw), tuple(includes.read)
+    checked = Lab(**asdict(lab), path=path, sha256=sha256, includes=included)
     return checked, draft, problems, broken
 
 

@@ -8,8 +8,8 @@ the lab's variables, what steps saved, and ``profiles`` (by name: ``access_key_i
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
+from typing import NoReturn
 
-from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
 from jmespath.visitor import Options, TreeInterpreter
 
@@ -26,20 +26,22 @@ LARGEST = 1_000_000
 DEEPEST = 100
 
 
-class TooMuch(ValueError):  # noqa: N818 - it says what the value is
-    """A value, or the work for it, is larger or deeper than a lab ever needs."""
-
-
 class _Work:
-    """Limits the size of values: counts their parts and characters, shared ones each time."""
+    """Limits the size of ``what``: counts its parts and characters, shared ones each time."""
 
-    def __init__(self) -> None:
-        self.left = LARGEST
+    def __init__(self, what: str) -> None:
+        self.what, self.left = what, LARGEST
+
+    def refuse(self) -> NoReturn:
+        raise UnresolvedReference(
+            f"The value of {self.what} is too large, too deep or too much work.",
+            "Make it smaller.",
+        )
 
     def take(self, count: int) -> None:
         self.left -= count
         if self.left < 0:
-            raise TooMuch
+            self.refuse()
 
     def weigh(self, value: Data) -> None:
         level = [value]
@@ -52,11 +54,11 @@ class _Work:
                 elif isinstance(one, Mapping):
                     below += one.values()
                 if len(below) > self.left:
-                    raise TooMuch
+                    self.refuse()
             if not below:
                 return
             level = below
-        raise TooMuch
+        self.refuse()
 
 
 class _Functions(Functions):  # type: ignore[misc]
@@ -64,19 +66,19 @@ class _Functions(Functions):  # type: ignore[misc]
 
     @signature({"types": ["string"]}, {"types": ["array-string"]})  # type: ignore[untyped-decorator]
     def _func_join(self, separator: str, texts: list[str]) -> str:
-        _Work().take(len(separator) * len(texts) // 8)
+        _Work("join()").take(len(separator) * len(texts) // 8)
         return separator.join(texts)
 
 
 class Interpreter(TreeInterpreter):  # type: ignore[misc]
     """JMESPath's interpreter with a limit, which also counts intermediate values."""
 
-    def __init__(self) -> None:
+    def __init__(self, expression: str) -> None:
         super().__init__(Options(custom_functions=_Functions()))
-        self._work = _Work()
+        self._work = _Work(f"the expression {expression[:80]!r}")
 
     def visit(self, node: Tree, *args: Data, **kwargs: Data) -> Data:
-        """The value of a part of the expression. TooMuch: the limit is reached."""
+        """The value of a part of the expression. UnresolvedReference: the limit is reached."""
         value = super().visit(node, *args, **kwargs)
         self._work.weigh(value)
         return value
@@ -92,10 +94,7 @@ def resolve(value: Data, scope: Scope) -> Data:
     UnresolvedReference: an expression has no value (the hint says what is known), or a huge one.
     """
     resolved = mapped(value, lambda text: _resolved_text(text, scope))
-    try:
-        _Work().weigh(resolved)
-    except TooMuch:
-        raise _too_much("this value") from None
+    _Work("this value").weigh(resolved)
     return resolved
 
 
@@ -118,12 +117,11 @@ def evaluate(expression: str, data: Data, scope: Scope) -> Data:
     data (a function got a value of the wrong type).
     """
     try:
-        query = expressions.query(expression)
+        tree, holes = expressions.query(expression)
     except BadExpression as bad:
         raise _unparsed(expression, bad) from None
-    values = tuple(_looked_up(one, scope) for one in query.embedded)
-    tree = expressions.bound(query.tree, values) if values else query.tree
-    return _search(tree, data, expression)
+    values = tuple(_looked_up(one, scope) for one in holes)
+    return _search(expressions.bound(tree, values) if values else tree, data, expression)
 
 
 def resolve_vars(variables: Mapping[str, Data], scope: Scope) -> dict[str, Data]:
@@ -182,13 +180,10 @@ def _resolved_text(text: str, scope: Scope) -> Data:
         return text
     if found[0].start == 0 and found[0].end == len(text):
         return _looked_up(found[0], scope)
-    written, at, work = [], 0, _Work()
+    written, at, work = [], 0, _Work("this text")
     for one in found:
         put = expressions.as_text(_looked_up(one, scope))
-        try:
-            work.take(len(put) // 8)
-        except TooMuch:
-            raise _too_much("this text") from None
+        work.take(len(put) // 8)
         written += [text[at : one.start], put]
         at = one.end
     return "".join([*written, text[at:]])
@@ -204,24 +199,13 @@ def _looked_up(one: Embedded, scope: Scope) -> Data:
     return value
 
 
-# The errors of jmespath for data that an expression was not written for.
-_INAPPLICABLE = (
-    JMESPathError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    NotImplementedError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
+# The errors of jmespath for data that an expression was not written for; its own are ValueErrors.
+_INAPPLICABLE = ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError
 
 
 def _search(tree: Tree, data: Data, expression: str) -> Data:
     try:
-        return Interpreter().visit(tree, data)
-    except TooMuch:
-        raise _too_much(f"the expression {expression[:80]!r}") from None
+        return Interpreter(expression).visit(tree, data)
     except _INAPPLICABLE as error:
         reason = type(error).__name__  # without the value, which may be a secret
         if types := getattr(error, "expected_types", None):
@@ -231,12 +215,6 @@ def _search(tree: Tree, data: Data, expression: str) -> Data:
             f"The expression {expression!r} can't be applied: {reason}",
             "Compare it with the response's fields, in the API's reference.",
         ) from None
-
-
-def _too_much(what: str) -> UnresolvedReference:
-    return UnresolvedReference(
-        f"The value of {what} is too large, too deep or too much work.", "Make it smaller."
-    )
 
 
 def _unparsed(text: str, bad: BadExpression) -> UnresolvedReference:

@@ -109,11 +109,16 @@ def _read_controls(question: Question, policies: Policies) -> list[Layer]:
 
 
 def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[Outcome, str]:
-    """The outcome and its reason, worded as in "Troubleshoot access denied error messages"."""
+    """The outcome and its reason, worded as in "Troubleshoot access denied error messages".
+
+    A KMS key's and a role's policy must allow even in one account ("Policy evaluation logic").
+    """
     controls, resource, identity, limits = layers
     considered = (*controls, resource, *identity, *limits)
     denying = [one for one in considered if one.denies]
-    must_allow = not same_account or _resource_policy_must_allow(question)
+    arn = question.arn
+    is_key = arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
+    must_allow = not same_account or is_key or _is_trust(question)
     closest = resource.closest if same_account else Level.NONE
     needed = _needed(layers, closest, must_allow)
     if not denying and all(each.allows for each in needed):
@@ -206,13 +211,6 @@ def _is_trust(question: Question) -> bool:
     """Whether the request is decided by a role's trust policy."""
     arn = question.arn
     return arn is not None and arn.is_role and question.action.startswith("sts:")
-
-
-def _resource_policy_must_allow(question: Question) -> bool:
-    """Whether the resource's policy must allow even in one account ("Policy evaluation logic")."""
-    arn = question.arn
-    is_key = arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
-    return is_key or _is_trust(question)
 
 
 def _exempt_from_resource_control(question: Question) -> bool:

@@ -13,7 +13,7 @@ from stslab.policy.authorize import Policies, authorize
 from stslab.policy.decision import Decision
 from stslab.policy.documents.document import NamedPolicy, decode, json_problem, parse
 from stslab.policy.patterns import remembered
-from stslab.policy.request import Principal, Request, account_of, split_arn
+from stslab.policy.request import Principal, PrincipalKind, Request, account_of, split_arn
 from stslab.vocabulary import PolicyKind
 
 _Text = Annotated[str, Meta(min_length=1)]
@@ -153,14 +153,14 @@ def read_principal(
 @remembered(4096)
 def _named_principal(text: str, federated: bool, service_linked: bool) -> Principal:
     if text == "anonymous":
-        return Principal.anonymous()
+        return Principal(PrincipalKind.ANONYMOUS, "anonymous")
     if any(each in text for each in _PROVIDERS):
-        return Principal.federated(text, account_of(text) or "")
+        return Principal(PrincipalKind.PROVIDER, text, account_of(text) or "")
     if ":" in text or "." not in text:
         user = text.replace(":sts:", ":iam:").replace(":federated-user/", ":user/")
         issuer = user if ":federated-user/" in text else ""
         return Principal.from_arn(text, service_linked=service_linked, issuer=issuer)
-    return Principal.federated(text) if federated else Principal.service(text)
+    return Principal(PrincipalKind.PROVIDER if federated else PrincipalKind.SERVICE, text)
 
 
 def _scalar(key: str, value: object) -> str:

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
@@ -177,23 +176,13 @@ OPERATORS: Final[Mapping[str, Operator]] = {
 _IF_EXISTS: Final = "ifexists"
 
 
-class Quantifier(StrEnum):
-    """The set operators, for keys with several values in the request."""
-
-    NONE = ""
-    ALL = "ForAllValues"
-    ANY = "ForAnyValue"
-
-
-_QUANTIFIERS: Final = {each.value.lower(): each for each in Quantifier}
-
-
 class Test(msgspec.Struct, frozen=True):
     """An operator as a policy names it: ``ForAnyValue:StringLikeIfExists``."""
 
     written: str
     operator: Operator
-    quantifier: Quantifier
+    single: bool  # without a set operator, which is for keys with several values in the request
+    every: bool  # with ForAllValues
     if_exists: bool
 
 
@@ -203,16 +192,13 @@ def read_test(written: str) -> Test | None:
 
     ``IfExists`` may end any operator but ``Null`` ("...IfExists condition operators").
     """
-    before, colon, name = written.rpartition(":")
-    quantifier = _QUANTIFIERS.get(before.lower()) if colon else Quantifier.NONE
-    if quantifier is None or (colon and quantifier is Quantifier.NONE):
+    quantifier, colon, name = written.lower().rpartition(":")
+    if_exists = name.endswith(_IF_EXISTS)
+    found = OPERATORS.get(name.removesuffix(_IF_EXISTS))
+    known = quantifier in ("forallvalues", "foranyvalue") or not colon
+    if found is None or not known or (if_exists and found.name == "Null"):
         return None
-    lower = name.lower()
-    if_exists = lower.endswith(_IF_EXISTS)
-    found = OPERATORS.get(lower.removesuffix(_IF_EXISTS))
-    if found is None or (if_exists and found.name == "Null"):
-        return None
-    return Test(written, found, quantifier, if_exists)
+    return Test(written, found, not colon, quantifier == "forallvalues", if_exists)
 
 
 class Condition:
@@ -239,22 +225,21 @@ class Condition:
         """
         value = context.get(self._key, self.key)
         test = self.test
-        every, single = test.quantifier is Quantifier.ALL, test.quantifier is Quantifier.NONE
         if self.asks_presence:
             # "IAM Access Analyzer policy check reference", "Error: Null with qualifier": with a
             # set operator it tests nothing: it is always true for all, and false for any.
-            if not single:
-                return every
+            if not test.single:
+                return test.every
             return ("true" if value is None else "false") in map(str.lower, self.values)
         if value is None:
-            return test.if_exists or every or (test.operator.negated and single)
+            return test.if_exists or test.every or (test.operator.negated and test.single)
         values = (value,) if isinstance(value, str) else value
-        if single:  # a multivalued key needs a set operator: without one it matches nothing
+        if test.single:  # a multivalued key needs a set operator: without one it matches nothing
             alone = isinstance(value, str) or not catalogue.is_multivalued(self._key)
             return alone and len(values) == 1 and self._compare(values[0], context)
         if not any(values) and catalogue.is_multivalued(self._key):  # a null data set
-            return every
-        return (all if every else any)(self._compare(each, context) for each in values)
+            return test.every
+        return (all if test.every else any)(self._compare(each, context) for each in values)
 
     def _compare(self, value: str, context: Context) -> bool:
         """Whether any value of the policy matches; if negated, whether none does."""

@@ -57,12 +57,8 @@ class Variable(msgspec.Struct, frozen=True):
     """``${key}`` or ``${key, 'default'}``; ``source`` is its text in the policy."""
 
     key: str
-    default: str | None
+    default: str | None  # also of an empty value
     source: str
-
-    def value(self, lookup: Lookup) -> str | None:
-        """The key's value, or the default if that is missing or empty."""
-        return lookup(self.key) or self.default
 
 
 class Wildcard(msgspec.Struct, frozen=True):
@@ -114,7 +110,9 @@ class Glob:
         """
         parts: list[Token] = []
         for part in self._parts:
-            resolved = part.value(lookup) if isinstance(part, Variable) else part
+            resolved: Token | None = part
+            if isinstance(part, Variable):
+                resolved = lookup(part.key) or part.default
             if resolved is None:
                 return None
             if isinstance(resolved, str):
@@ -129,7 +127,7 @@ class Glob:
         shown = ""
         for part in self._parts:
             if isinstance(part, Variable):
-                value = part.value(lookup)
+                value = lookup(part.key) or part.default
                 shown += part.source if value is None else value
             else:
                 shown += part if isinstance(part, str) else part.sign

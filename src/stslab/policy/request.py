@@ -55,7 +55,7 @@ class PrincipalKind(StrEnum):
     FEDERATED_USER = "FederatedUser"
     ROOT = "Account"
     SERVICE = "Service"
-    PROVIDER = "FederatedProvider"
+    PROVIDER = "FederatedProvider"  # whose user asks to assume a role
     ANONYMOUS = "Anonymous"
 
 
@@ -78,7 +78,7 @@ class Principal:
     """The caller of a request ("AWS JSON policy elements: Principal")."""
 
     kind: PrincipalKind
-    arn: str  # in messages: an ARN, a service's or a provider's host, or ``anonymous``
+    arn: str  # or a service's host, an identity provider's ARN or host, or ``anonymous``
     account: str = ""
     name: str = ""
     issuer: str = ""  # the ARN of a session's role, or of the user that federated it
@@ -109,24 +109,6 @@ class Principal:
             "Give a user, role, assumed-role session, federated user or account root, "
             "such as arn:aws:iam::111122223333:user/alice.",
         )
-
-    @classmethod
-    def anonymous(cls) -> Self:
-        return cls(PrincipalKind.ANONYMOUS, "anonymous")
-
-    @classmethod
-    def service(cls, host: str) -> Self:
-        """An AWS service, such as ``cloudformation.amazonaws.com``."""
-        return cls(PrincipalKind.SERVICE, host)
-
-    @classmethod
-    def federated(cls, provider: str, account: str = "") -> Self:
-        """A user of an identity provider, who asks to assume a role.
-
-        ``provider`` is the provider's ARN, or a host such as ``accounts.google.com``;
-        ``account`` is the provider's account.
-        """
-        return cls(PrincipalKind.PROVIDER, provider, account)
 
     @property
     def member(self) -> bool:

@@ -150,7 +150,7 @@ def test_paths_that_are_not_files(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("raw", "says"),
-    [(b"\xff\xfe", "it is not UTF-8"), (b"x" * (1024 * 1024 + 1), "larger than 1 MiB")],
+    [(b"\xff\xfe", "This is not UTF-8"), (b"x" * (1024 * 1024 + 1), "larger than 1 MiB")],
 )
 def test_files_that_are_not_text(raw: bytes, says: str, tmp_path: Path):
     (tmp_path / "raw.bin").write_bytes(raw)

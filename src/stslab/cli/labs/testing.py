@@ -33,7 +33,7 @@ from stslab.cli.options import Where
 from stslab.cli.workspace import load_lab, renderer
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
-from stslab.lab.lint import AllowedRules
+from stslab.lab.lint import rules_allowed
 from stslab.lab.loader import load
 from stslab.lab.model import Lab, Stage, Step
 from stslab.lab.reading.listing import find, labs_in
@@ -303,11 +303,11 @@ def _trials(paths: list[Path], spec: str | None, mutate: bool) -> Iterator[Trial
 def _mutated(trial: Trial, path: Path, pool: Executor, workers: int) -> Trial:
     """The trial with the results of the lab's mutants, except for what its author allows."""
     shares = [pool.submit(mutated, path, share, workers) for share in range(workers)]
-    lab, allowed = load(path, catalogue=BotocoreCatalogue()), AllowedRules(text_of(path))
+    lab, allowed = load(path, catalogue=BotocoreCatalogue()), rules_allowed(text_of(path))
     results = sum((share.result() for share in shares), Mutated())
 
     def not_allowed(notes: Iterable[Note]) -> tuple[Note, ...]:
-        kept = (note for note in notes if not allowed.has(note.rule, note.line))
+        kept = (note for note in notes if not allowed(note.rule, note.line))
         return tuple(sorted(kept, key=lambda note: note.line))
 
     unnoticed, idle = map(not_allowed, (results.unnoticed, idle_checks(lab, results.failed)))

@@ -78,7 +78,9 @@ def command(
         raise UsageError(f"--{flag} is for --cases.", "Give --cases FILE, or leave it out.")
     decision, policies = _decide(asked)
     if as_json:
-        found = [each.as_dict() for each in _findings(policies, asked)]
+        from msgspec import to_builtins
+
+        found = to_builtins(list(_findings(policies, asked)))
         click.echo(json.dumps({**decision.as_dict(), "findings": found}))
     else:
         _show(decision, _findings(policies, asked))

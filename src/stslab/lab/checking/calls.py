@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from stslab.lab.checking.names import Scope
-from stslab.lab.checking.shapes import Catalogue, Operation, Shape, shape_of
+from stslab.lab.checking.shapes import NOTHING, Catalogue, Operation, Shape, shape_of
 from stslab.lab.model import Action, Check, Params, Step, Wait
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import OPEN
@@ -56,27 +56,26 @@ class Calls:
             if given:
                 self.scope.check_texts(given)
             return
-        self.value(given or Node(part.source, part.start, part.end, {}), operation.input, "")
+        self.value(given or Node(part.source, part.start, part.end, {}), operation.input, _CALL)
 
     def value(self, node: Node, shape: Shape, name: str) -> None:
         given = self._kind_of(node)
         otherwise = _ALL, shape.kind, "See the API's reference."
         takes, needed, fix = _KINDS.get(shape.kind, otherwise)
         if given == "null":
-            self.report(node.problem(f"{_called(name)} is empty.", _FILL_IN))
+            self.report(node.problem(f"{name} is empty.", _FILL_IN))
         elif given not in takes.split() and given != "document":
-            self.report(node.problem(f"{_called(name)} must be {needed}, not {_A[given]}.", fix))
+            self.report(node.problem(f"{name} must be {needed}, not {_A[given]}.", fix))
             if given in {"list", "mapping"}:
                 self.scope.check_texts(node)
-        elif isinstance(node.value, dict):
-            self._mapping(node, shape, name)
-        elif isinstance(node.value, list):
-            self._list(node, shape, name)
+        elif shape.kind == "structure" and isinstance(node.value, dict):
+            self._structure(node, shape, name)
+        elif isinstance(node.value, dict | list):
+            self._items(node, shape, name)
         elif isinstance(node.value, str):
             self._text(node, shape, name)
         elif isinstance(node.value, int) and node.value < shape.least:
-            fix = f"Write at least {shape.least}."
-            self.report(node.problem(f"{_called(name)} is too small.", fix))
+            self.report(node.problem(f"{name} is too small.", f"Write at least {shape.least}."))
 
     def _kind_of(self, node: Node) -> str:
         """The kind of a value; for a single expression, of its result."""
@@ -92,53 +91,44 @@ class Calls:
         if OPEN in node.value:
             return
         if shape.choices and node.value not in shape.choices:
-            message = f"{_called(name)} can't be {shortened(node.value)}."
+            message = f"{name} can't be {shortened(node.value)}."
             self.report(node.problem(message, did_you_mean(node.value, shape.choices)))
         elif len(node.value) < shape.least:
             fix = f"Write at least {shape.least} characters." if shape.least > 1 else _FILL_IN
-            self.report(node.problem(f"{_called(name)} is too short.", fix))
+            self.report(node.problem(f"{name} is too short.", fix))
 
-    def _list(self, node: Node, shape: Shape, name: str) -> None:
-        if shape.kind != "list":
+    def _items(self, node: Node, shape: Shape, name: str) -> None:
+        """Check the items of a list, or the values of a map."""
+        if shape.kind not in ("list", "map"):
             self.scope.check_texts(node)
             return
-        for item in node.value:
+        for item in node.value.values() if isinstance(node.value, dict) else node.value:
             self.value(item, shape.item, name)
         if len(node.value) < shape.least:
             fix = f"Write at least {shape.least}, or leave it out."
-            self.report(node.problem(f"{_called(name)} has too few items.", fix))
-
-    def _mapping(self, node: Node, shape: Shape, name: str) -> None:
-        if shape.kind == "map":
-            for value in node.value.values():
-                self.value(value, shape.item, name)
-        elif shape.kind == "structure":
-            self._structure(node, shape, name)
-        else:
-            self.scope.check_texts(node)
+            self.report(node.problem(f"{name} has too few items.", fix))
 
     def _structure(self, node: Node, shape: Shape, name: str) -> None:
         for key, value in node.value.items():
             if key in shape.members:
                 self.value(value, shape.members[key], key)
             else:
-                message = f"{_called(name)} has no {'member' if name else 'parameter'} {key}."
+                what = "parameter" if name == _CALL else "member"
+                message = f"{name} has no {what} {key}."
                 fix = did_you_mean(key, shape.members) if shape.members else "Leave it out."
                 self.report(node.keys[key].problem(message, fix))
                 self.scope.check_texts(value)
         missing = [member for member in shape.required if member not in node.value]
         if missing:
-            message = f"{_called(name)} needs {', '.join(missing)}."
-            fix = f"Add {' and '.join(missing)} to {name or '`with`'}."
-            self.report(node.problem(message, fix))
+            to = "`with`" if name == _CALL else name
+            fix = f"Add {' and '.join(missing)} to {to}."
+            self.report(node.problem(f"{name} needs {', '.join(missing)}.", fix))
 
-    def derived(self, operation: Operation | None, params: Params) -> Params:
-        members = operation.input.members if operation else {}
-        return {name: value for name, value in params.items() if name in members}
-
-    def underivable(self, operation: Operation | None, params: Params) -> list[str]:
-        required = operation.input.required if operation else ()
-        return [name for name in required if name not in params]
+    def derived(self, operation: Operation | None, params: Params) -> tuple[Params, list[str]]:
+        """The parameters of another call that this operation has, and those that it lacks."""
+        shape = operation.input if operation else NOTHING
+        known = {name: value for name, value in params.items() if name in shape.members}
+        return known, [name for name in shape.required if name not in params]
 
     def wait(self, service: str, wait: Wait, node: Node, params: Params) -> Wait:
         """The wait with its parameters; without any, they are derived from the call's."""
@@ -155,18 +145,15 @@ class Calls:
         if wait.params is not None:
             self.params(polled, node.get("with"), node)
             return wait
-        lacks = self.underivable(polled, params)
+        params, lacks = self.derived(polled, params)
         if lacks:
             message = f"The waiter {wait.waiter} needs {', '.join(lacks)}, which the call lacks."
             fix = f"Write wait: {{waiter: {wait.waiter}, with: {{{lacks[0]}: ...}}}}."
             self.report(named.problem(message, fix))
-        return replace(wait, params=self.derived(polled, params))
+        return replace(wait, params=params)
 
 
-def _called(name: str) -> str:
-    return name or "This call"
-
-
+_CALL = "This call"  # in place of a parameter's name
 _FILL_IN = "Fill it in, or leave it out."
 _ALL = "string integer float number boolean list mapping"
 _AS_KEYS = "Write it as `Name: value` lines, or {Name: value}."

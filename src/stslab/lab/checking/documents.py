@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from stslab.errors import MalformedPolicy
 from stslab.kinds.harmless import resources_of
@@ -32,13 +31,8 @@ _WHOLE = re.compile(rf'"(<[^"<>]*>|{MARK.pattern}|{UNKNOWN})"')
 _PART = re.compile(rf"<[^\"<>]*>|{MARK.pattern}|{UNKNOWN}")
 
 
-class Finding(NamedTuple):
-    """``word`` is the place in the document, if known."""
-
-    code: str
-    message: str
-    fix: str
-    word: str = ""
+Finding = tuple[str, str, str, str]
+"""The code, the message, the fix, and the word that is the place in the document, if known."""
 
 
 def findings(effect: Effect) -> Iterator[tuple[str, Finding]]:
@@ -54,9 +48,8 @@ def findings(effect: Effect) -> Iterator[tuple[str, Finding]]:
                 if name not in _KINDS or not isinstance(value, Mapping):
                     continue
                 kind = _KINDS.get(f"{resource.type} {name}") or _KINDS[name]
-                for one in _findings_of(json.dumps(value), kind):
-                    message = f"{resource.logical}: {one.message}"
-                    yield "TemplateBody", one._replace(message=message)
+                for code, message, fix, word in _findings_of(json.dumps(value), kind):
+                    yield "TemplateBody", (code, f"{resource.logical}: {message}", fix, word)
 
 
 def _stand_in(unknown: re.Match[str]) -> str:
@@ -77,10 +70,9 @@ def _findings_of(text: str, kind: PolicyKind) -> Iterator[Finding]:
     try:
         policy = parse(_PART.sub("some", _WHOLE.sub(_stand_in, text)), kind)
     except MalformedPolicy as malformed:
-        message = malformed.message.rstrip(".")
+        message = f"IAM would refuse this: {malformed.message.rstrip('.')}."
         word = re.search(r"no operator (\w[\w:]*)", malformed.hint)
-        refusal = f"IAM would refuse this: {message}."
-        yield Finding("malformed", refusal, malformed.hint, word[1] if word else "")
+        yield "malformed", message, malformed.hint, word[1] if word else ""
         return
     for one in found_in(policy):
         if one.code != "names-principal":  # a lab may well intend that
@@ -91,7 +83,7 @@ def _findings_of(text: str, kind: PolicyKind) -> Iterator[Finding]:
             fix = f"Did you mean {meant}" if meant else f"Change the policy, or {allow}."
             word = re.search(r"(?:no action|condition key) ([\w:.*?/-]*\w)", warning)
             message = f"{statement}{warning.rstrip('.')}."
-            yield Finding(one.code, message, fix, word[1] if word else "")
+            yield one.code, message, fix, word[1] if word else ""
     yield from _wide(policy)
 
 
@@ -107,10 +99,10 @@ def _wide(policy: Policy) -> Iterator[Finding]:
         if "NotAction" in source or whole:
             word = whole[0] if whole else "NotAction"
             message = f"{word} allows more than any lab needs."
-            yield Finding("wide", message, "Name the actions.", word)
+            yield "wide", message, "Name the actions.", word
         elif everything and not statement.conditions and all(map(_can_be_limited, actions)):
             message = f"{actions[0]} on every resource is more than a lab needs."
-            yield Finding("wide", message, "Name the resource.", actions[0])
+            yield "wide", message, "Name the resource.", actions[0]
 
 
 def _can_be_limited(action: str) -> bool:

@@ -6,20 +6,13 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from stslab.kinds.operations import HOME, changes
-from stslab.kinds.table import BY_SETTING
+from stslab.kinds.table import SETTING
+from stslab.lab.checking import shapes
 from stslab.lab.checking.calls import Calls
 from stslab.lab.checking.names import ADMIN, TOKEN, Scope, declare
-from stslab.lab.checking.shapes import (
-    ANYTHING,
-    SECRET,
-    Catalogue,
-    Operation,
-    Shape,
-    holds_secret,
-    structure,
-)
+from stslab.lab.checking.shapes import ANYTHING, Catalogue, Operation, Shape, holds_secret
 from stslab.lab.embedded import called
-from stslab.lab.model import DENIALS, Change, Check, Fault, LabFile, Stage, Step, Undo
+from stslab.lab.model import DENIALS, Change, Check, LabFile, Stage, Step, Undo
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import BadExpression, Tree, query
 from stslab.lab.reading.problems import did_you_mean, ruled
@@ -234,10 +227,11 @@ class _Checker:
 
     def _refuse_body(self, node: Node, response: Shape) -> None:
         """Report an object's body that would be saved, since saved values go into the journal."""
-        bodies = {name: SECRET for name, part in response.members.items() if part.kind == "blob"}
+        blobs = (name for name, part in response.members.items() if part.kind == "blob")
+        bodies = dict.fromkeys(blobs, shapes.SECRET)
         names, profiles = {**self.scope.names}, self.scope.profiles
         without = Scope(lambda _: None, names=names, profiles=profiles)
-        whole = structure({**response.members, **bodies})
+        whole = shapes.structure({**response.members, **bodies})
         if bodies and holds_secret(without.query(node, whole)):
             fix = "Save another field; compare the body in a check's `expect`, or `show` it."
             self.report(node.problem("This would save an object's body.", fix))
@@ -272,7 +266,7 @@ class _Checker:
         """The step's undo, filled in; reports it if a needed one is missing."""
         node = draft.node.get("undo")
         if draft.part.undo is None or node is None:
-            step, is_setting = draft.part, draft.part.call in BY_SETTING  # undone automatically
+            step, is_setting = draft.part, draft.part.call in SETTING  # undone automatically
             elsewhere = step.service not in HOME and changes(step.call)
             left = operation and (operation.changes or elsewhere) and not is_setting
             if left and not draft.unclear("undo"):
@@ -304,8 +298,7 @@ class _Checker:
         self._identity(identity, node)
         params = undo.params
         if params is None:
-            params = self.calls.derived(operation, draft.part.params)
-            missing = self.calls.underivable(operation, draft.part.params)
+            params, missing = self.calls.derived(operation, draft.part.params)
             unknown = "with" in draft.spoiled or draft.part.call == UNKNOWN_CALL
             if missing and not unknown:
                 names = ", ".join(missing)
@@ -333,14 +326,11 @@ class _Checker:
     # The lesson: access table, faults and variables
 
     def lessons(self, draft: LabDraft) -> None:
-        node, lab = draft.node, draft.part
-        self._env(node.get("env"))
-        self._access(lab, node.get("access"))
+        self._env(draft.node.get("env"))
+        self._access(draft.part, draft.node.get("access"))
         for stage in draft.stages:
-            changes = zip(stage.part.changes, stage.node.listed("changes"), strict=True)
-            self._changes(draft, changes)
-        stages = {one.part.id for one in draft.stages}
-        self._faults([*zip(lab.faults, node.listed("faults"), strict=True)], stages)
+            self._changes(draft, zip(stage.part.changes, stage.node.listed("changes"), strict=True))
+        self._faults(draft)
 
     def _env(self, env: Node | None) -> None:
         for name, value in _named(env).items():
@@ -375,13 +365,14 @@ class _Checker:
                 fix = f"Its `as` has: {', '.join(cell.identities)}."
                 self.lesson(node.problem(message, fix))
 
-    def _faults(self, faults: list[tuple[Fault, Node]], stages: Iterable[str]) -> None:
-        _refuse_twins("fault", (node for _, node in faults), self.lesson)
-        for fault, node in faults:
+    def _faults(self, draft: LabDraft) -> None:
+        nodes, stages = draft.node.listed("faults"), [one.part.id for one in draft.stages]
+        _refuse_twins("fault", nodes, self.lesson)
+        for fault, node in zip(draft.part.faults, nodes, strict=True):
             after = node.get("after")
             if after and after.value == fault.after and fault.after not in stages:
                 message = f"This lab has no stage {fault.after}."
-                self.lesson(after.problem(message, did_you_mean(fault.after, [*stages])))
+                self.lesson(after.problem(message, did_you_mean(fault.after, stages)))
             for key, actions in (("change", fault.change), ("fix", fault.fix)):
                 for action, one in zip(actions, node.listed(key), strict=True):
                     self.calls.call(action, one)
@@ -391,7 +382,7 @@ def _is_handed_out(source: Node, credentials: Shape) -> bool:
     """Whether credentials come unchanged from the response: a lab can't bring its own."""
     secret = credentials.members.get("SecretAccessKey")
     with suppress(BadExpression):
-        return bool(secret and secret.sensitive) and _is_path(query(source.value).tree)
+        return bool(secret and secret.sensitive) and _is_path(query(source.value)[0])
     return True  # it is not an expression, which is reported already
 
 

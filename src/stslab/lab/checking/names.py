@@ -1,20 +1,12 @@
 """Checks the names in a lab's expressions: whether a run knows them at that point."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
-from stslab.lab.checking.shapes import (
-    ANYTHING,
-    STRING,
-    Complain,
-    Shape,
-    holds_secret,
-    result_shape,
-    shape_of,
-    structure,
-)
+from stslab.lab.checking import shapes
+from stslab.lab.checking.shapes import ANYTHING, STRING, Shape, structure
 from stslab.lab.embedded import LIVE
 from stslab.lab.model import ProfileSettings
 from stslab.lab.reading import expressions
@@ -59,8 +51,7 @@ class Scope:
     def make_profile(self, name: str, *, temporary: bool) -> None:
         """From here on, calls may be made as ``name``."""
         self.profiles[name] = _PROFILE
-        self.temporary -= {name}
-        self.temporary |= {name} if temporary else set()
+        self.temporary = self.temporary - {name} | ({name} if temporary else set())
 
     def check_texts(self, node: Node) -> None:
         for text in node.texts():
@@ -80,15 +71,15 @@ class Scope:
     def query(self, node: Node, response: Shape) -> Shape:
         """Check a JMESPath over a response of this shape; return the shape of its result."""
         try:
-            query = expressions.query(node.value)
+            tree, holes = expressions.query(node.value)
         except BadExpression as bad:
             self.report(node.problem_at(bad.position, bad.message, bad.fix))
             return ANYTHING
-        for hole in query.embedded:
-            if holds_secret(self._embedded(node, hole)):
+        for hole in holes:
+            if shapes.holds_secret(self._embedded(node, hole)):
                 message = "The token is a secret: use it only in the parameters of a call."
                 self.report(node.problem_at(hole.inner, message, "Leave it out."))
-        return result_shape(query.tree, response, self._complainer(node, 0, node.value))
+        return shapes.result_shape(tree, response, self._complainer(node, 0, node.value))
 
     def _embedded(self, node: Node, hole: Embedded) -> Shape:
         unknown = [name for name in roots(hole.tree) if name not in self.names]
@@ -100,7 +91,7 @@ class Scope:
         complain = self._complainer(node, hole.inner, hole.expression)
         codes = structure(dict.fromkeys(self.names.keys() - RESERVED, _CODES))
         known = {**self.names, **({"mfa": codes} if "mfa" in self.names else {})}
-        return result_shape(hole.tree, structure(known), complain)
+        return shapes.result_shape(hole.tree, structure(known), complain)
 
     def _unknown(self, name: str) -> tuple[str, str]:
         if name in self.later:
@@ -114,7 +105,7 @@ class Scope:
             return f"{name} changes each time it is used.", "Use it in a step or a check."
         return f"There is no name {name}.", did_you_mean(name, self.names, "Add it to `vars`.")
 
-    def _complainer(self, node: Node, start: int, text: str) -> Complain:
+    def _complainer(self, node: Node, start: int, text: str) -> shapes.Complain:
         def complain(word: str, message: str, fix: str) -> None:
             if f'"{word}"' in text:
                 fix = f"Double quotes are for names of fields; write text as '{word}'."
@@ -144,8 +135,7 @@ class Scope:
             return True
         names = names_used(dict(settings.values)) - {"token_file"}
         names |= {"token"} if settings.web_identity_token_file else set()
-        missing = sorted(names - self.names.keys())
-        if missing:
+        if missing := sorted(names - self.names.keys()):
             message = f"The profile {name} needs {missing[0]}, which is not known yet."
             self.report(node.problem(message, "Use it in a later step or check."))
             return False
@@ -171,13 +161,13 @@ def declare(draft: LabDraft, scope: Scope) -> None:
     scope.names["accounts"] = structure(dict.fromkeys(accounts, account))
     variables = draft.node.get("vars")
     named: Mapping[str, Node] = variables.value if variables and variables.keys else {}
-    _note_later(draft, scope)
+    _note_later(draft, scope, named)
     for name, node in named.items():
         if name in RESERVED and variables:
             message = f"The name {name} is reserved."
             scope.report(variables.keys[name].problem(message, "Give the variable another name."))
         whole = isinstance(node.value, str) and node.value.startswith(expressions.OPEN)
-        scope.names.setdefault(name, ANYTHING if whole else shape_of(node.plain()))
+        scope.names.setdefault(name, ANYTHING if whole else shapes.shape_of(node.plain()))
     for node in named.values():
         scope.check_texts(node)
     tokens = draft.node.get("tokens")
@@ -186,42 +176,27 @@ def declare(draft: LabDraft, scope: Scope) -> None:
     made = structure(dict.fromkeys(tokens.keys if tokens else {}, TOKEN))
     scope.names |= {"now": STRING, "mfa": ANYTHING, **({"tokens": made} if tokens else {})}
     _refuse_circles(named, scope)
-    _refuse_second_saves(draft, scope, named)
 
 
-def _saved(draft: LabDraft) -> Iterator[tuple[str, Node]]:
-    for stage in draft.stages:
-        for step in stage.steps:
-            saved = step.node.get("save")
-            yield from saved.keys.items() if saved else ()
-
-
-def _note_later(draft: LabDraft, scope: Scope) -> None:
-    for name, key in _saved(draft):
-        scope.later.setdefault(name, key.line)
-    for stage in draft.stages:
-        for step in stage.steps:
-            profile, token = step.node.get("profile"), step.node.get("token")
-            if token:
-                scope.later.setdefault("token", token.line)
-            if "profile" in step.spoiled:
-                scope.unsure, scope.names["profiles"] = True, ANYTHING
-            made = profile.get("name") if profile else None
-            if made and isinstance(made.value, str):
-                scope.later_profiles.setdefault(made.value, made.line)
-
-
-def _refuse_second_saves(draft: LabDraft, scope: Scope, named: Mapping[str, Node]) -> None:
+def _note_later(draft: LabDraft, scope: Scope, named: Mapping[str, Node]) -> None:
+    """Note what the steps make; a name can be saved only once."""
     first = {name: node.line for name, node in named.items()}
-    for name, key in _saved(draft):
-        message = ""
-        if name in RESERVED:
-            message = f"The name {name} is reserved."
-        elif name in first:
-            message = f"{name} already has a value, from line {first[name]}."
-        if message:
-            scope.report(key.problem(message, "Save it under another name."))
-        first.setdefault(name, key.line)
+    for step in (step for stage in draft.stages for step in stage.steps):
+        saved, profile, token = map(step.node.get, ("save", "profile", "token"))
+        for name, key in saved.keys.items() if saved else ():
+            if name in RESERVED or name in first:
+                message = f"{name} already has a value, from line {first.get(name)}."
+                message = f"The name {name} is reserved." if name in RESERVED else message
+                scope.report(key.problem(message, "Save it under another name."))
+            first.setdefault(name, key.line)
+            scope.later.setdefault(name, key.line)
+        if token:
+            scope.later.setdefault("token", token.line)
+        if "profile" in step.spoiled:
+            scope.unsure, scope.names["profiles"] = True, ANYTHING
+        made = profile.get("name") if profile else None
+        if made and isinstance(made.value, str):
+            scope.later_profiles.setdefault(made.value, made.line)
 
 
 def _refuse_circles(named: Mapping[str, Node], scope: Scope) -> None:

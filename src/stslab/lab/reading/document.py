@@ -41,32 +41,24 @@ class Unreadable(Exception):  # noqa: N818 - it says what the text is
         self.problem = problem
 
 
-@dataclass(eq=False, slots=True)
 class Source:
     """A file's name and text."""
 
-    name: str
-    text: str
-    lines: list[str] = field(init=False, repr=False)
-    _starts: list[int] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        ends = list(_LINE_END.finditer(self.text))
-        self._starts = [0, *(end.end() for end in ends)]
-        self.lines = _LINE_END.split(self.text)
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self._lines = _LINE_END.split(text)
+        self._starts = [0, *(end.end() for end in _LINE_END.finditer(text))]
 
     def problem(self, index: int, message: str, fix: str) -> Problem:
         line, column = self.place(index)
-        return Problem(self.name, line, column, message, fix, self.lines[line - 1])
+        return Problem(self.name, line, column, message, fix, self._lines[line - 1])
 
     def place(self, index: int) -> tuple[int, int]:
         """The line and column of a character, both counted from 1."""
         index = max(0, min(index, len(self.text)))
-        line = self.line_of(index) - 1
-        return line + 1, min(index - self._starts[line], len(self.lines[line])) + 1
-
-    def line_of(self, index: int) -> int:
-        return bisect_right(self._starts, index)  # counted from 1
+        line = bisect_right(self._starts, index)
+        return line, min(index - self._starts[line - 1], len(self._lines[line - 1])) + 1
 
 
 @dataclass(eq=False, slots=True)
@@ -144,7 +136,7 @@ class Node:
 
     @property
     def line(self) -> int:
-        return self.source.line_of(self.start)
+        return self.source.place(self.start)[0]
 
     def texts(self) -> Iterator["Node"]:
         if isinstance(self.value, str):
@@ -176,24 +168,17 @@ def decoded(name: str, raw: bytes) -> Source:
 
 def nodes(source: Source, report: Report) -> Node:
     """The root node of ``source``. Problems of its YAML are reported."""
-    events = _events(source)
     root: Node | None = None
-    for event in events:
-        if isinstance(event, yaml.DocumentStartEvent):
-            if root is not None:
-                message = "A second document begins here; a file has one lab."
-                fix = "Put it into another file."
-                report(source.problem(getattr(event.start_mark, "index", 0), message, fix))
-                break
-            root = _Builder(source, report, events).build(next(events), 0)
-    if root is None:
-        raise Unreadable(source.problem(0, "This file is empty.", _BEGIN))
-    return root
-
-
-def _events(source: Source) -> Iterator[Event]:
     try:
-        yield from yaml.parse(source.text, Loader=safe_loader())
+        events = yaml.parse(source.text, Loader=safe_loader())
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if root is not None:
+                    message = "A second document begins here; a file has one lab."
+                    at = getattr(event.start_mark, "index", 0)
+                    report(source.problem(at, message, "Put it into another file."))
+                    break
+                root = _Builder(source, report, events).build(next(events), 0)
     except yaml.MarkedYAMLError as error:
         at = getattr(error.problem_mark or error.context_mark, "index", 0)
         what = error.problem or error.context or "it can't be read"
@@ -204,6 +189,9 @@ def _events(source: Source) -> Iterator[Event]:
         what = getattr(error, "reason", "it can't be read")
         problem = source.problem(at, f"This is not YAML: {what}.", "Leave the character out.")
         raise Unreadable(problem) from None
+    if root is None:
+        raise Unreadable(source.problem(0, "This file is empty.", _BEGIN))
+    return root
 
 
 _LOOK = "Check the indentation and the quotes here and in the line before."
@@ -238,12 +226,15 @@ class _Builder:
             return node
         if event.anchor:
             self.report(self.source.problem(start, "Labs can't have YAML anchors.", _VARS))
-        self._refuse_tag(event)
-        if isinstance(event, yaml.ScalarEvent):
+        is_scalar = isinstance(event, yaml.ScalarEvent)
+        node.include = is_scalar and event.tag == _INCLUDE
+        if event.tag not in {None, "!"} and not node.include:
+            shown = event.tag.replace("tag:yaml.org,2002:", "!!")[:60]
+            message = f"Labs can't have the YAML tag {shown}, only !include path."
+            self.report(node.problem(message, "Leave the tag out; write text in quotes."))
+        if is_scalar:
             node.value = _scalar(event)
-            node.include = event.tag == _INCLUDE
-            unfit = UNFIT.search(event.value)
-            if unfit:
+            if unfit := UNFIT.search(event.value):
                 self.report(node.problem_at(unfit.start(), NO_TEXT, LEAVE_OUT))
         elif isinstance(event, yaml.SequenceStartEvent):
             inside = takewhile(lambda one: not isinstance(one, yaml.SequenceEndEvent), self.events)
@@ -252,20 +243,9 @@ class _Builder:
             node.value = self._mapping(node, depth)
         return node
 
-    def _refuse_tag(self, event: Event) -> None:
-        if event.tag in {None, "!"} or (
-            event.tag == _INCLUDE and isinstance(event, yaml.ScalarEvent)
-        ):
-            return
-        shown = event.tag.replace("tag:yaml.org,2002:", "!!")[:60]
-        message = f"Labs can't have the YAML tag {shown}, only !include path."
-        fix = "Leave the tag out; write text in quotes."
-        self.report(self.source.problem(event.start_mark.index, message, fix))
-
     def _mapping(self, node: Node, depth: int) -> dict[str, Node]:
         values: dict[str, Node] = {}
-        inside = takewhile(lambda one: not isinstance(one, yaml.MappingEndEvent), self.events)
-        for event in inside:
+        for event in takewhile(lambda one: not isinstance(one, yaml.MappingEndEvent), self.events):
             key = self.build(event, depth + 1)
             value = self.build(next(self.events), depth + 1)
             if not isinstance(key.value, str):
@@ -334,22 +314,15 @@ class Includes:
     """Reads the files that one lab includes, from the folders that it may read."""
 
     def __init__(self, lab: Path) -> None:
-        folder = lab.resolve().parent
-        above = [folder.parent] if folder.name == "lab" else []
-        self._own, self._written = folder, lab.parent
+        self._own, self._written = lab.resolve().parent, lab.parent
+        above = [self._own.parent] if self._own.name == "lab" else []
         self._laid_out = [*above, resources.bundled().resolve()]
-        self._read: dict[Path, Source] = {}
+        self._fix = f"Give a file's path from {self._own}, or a bundled file, such as policy.json."
+        self.read: dict[Path, Source] = {}
         self._hashes: list[str] = []
 
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return tuple(self._read)
-
     def hash_with(self, raw: bytes) -> str:
-        """The SHA-256 of the lab's file in hex.
-
-        With includes: that of a text with a line for each file, which is the file's SHA-256.
-        """
+        """The SHA-256 of the lab's file; with includes, that of a line with each file's own."""
         own = hashlib.sha256(raw).hexdigest()
         lines = "".join(f"{line}\n" for line in (own, *self._hashes))
         return hashlib.sha256(lines.encode()).hexdigest() if self._hashes else own
@@ -358,14 +331,33 @@ class Includes:
         """Put the file's text into an ``!include`` node; return the problem, if any."""
         name, node.value = str(node.value), ""
         laid_out = (_within(root, name, _LAYOUT) for root in self._laid_out)
-        found = _within(self._own, name) or next(filter(None, laid_out), None)
-        if found:
-            return self._read_into(node, found, name)
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            message = f"{name[:80]!r} is outside of the lab's folder: a lab can't include it."
-            return node.problem(message, self._fix())
-        message = f"There is no file {name[:80]!r} that a lab may include."
-        return node.problem(message, did_you_mean(name, self._there(), self._fix()))
+        path = _within(self._own, name) or next(filter(None, laid_out), None)
+        if path is None:
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                message = f"{name[:80]!r} is outside of the lab's folder: a lab can't include it."
+                return node.problem(message, self._fix)
+            message = f"There is no file {name[:80]!r} that a lab may include."
+            return node.problem(message, did_you_mean(name, self._there(), self._fix))
+        if path not in self.read:
+            own = path.is_relative_to(self._own)
+            shown = self._written / path.relative_to(self._own) if own else name
+            try:
+                self._read(path, str(shown))
+            except (OSError, ValueError, Unreadable) as error:
+                reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+                return node.problem(f"{name} can't be included: {reason}.", self._fix)
+        node.inside = self.read[path]
+        node.value = node.inside.text
+        return None
+
+    def _read(self, path: Path, shown: str) -> None:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+        source = decoded(shown, raw)
+        if UNFIT.search(source.text):
+            raise ValueError(NO_TEXT)
+        self.read[path] = source
+        self._hashes.append(hashlib.sha256(raw).hexdigest())
 
     def _there(self) -> list[str]:
         """Files that could have been meant: in the lab's folder, and bundled ones."""
@@ -376,25 +368,6 @@ class Includes:
             for path in islice((*root.glob(pattern), *root.glob("templates/*")), _MOST_NAMED)
         )
         return sorted({name for name, root in found if _within(root, name)})
-
-    def _read_into(self, node: Node, path: Path, name: str) -> Problem | None:
-        if path not in self._read:
-            try:
-                with path.open("rb") as file:
-                    raw = file.read(LARGEST_FILE + 1)
-                own = path.is_relative_to(self._own)
-                shown = self._written / path.relative_to(self._own) if own else name
-                self._read[path] = Source(str(shown), _included(raw))
-                self._hashes.append(hashlib.sha256(raw).hexdigest())
-            except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or error
-                return node.problem(f"{name} can't be included: {reason}.", self._fix())
-        node.inside = self._read[path]
-        node.value = node.inside.text
-        return None
-
-    def _fix(self) -> str:
-        return f"Give a file's path from {self._own}, or a bundled file, such as policy.json."
 
 
 def _within(root: Path, name: str, only: Collection[str] = ()) -> Path | None:
@@ -411,15 +384,3 @@ def _within(root: Path, name: str, only: Collection[str] = ()) -> Path | None:
     hidden = any(part.startswith(".") for part in inside)
     counts = bool(inside) and (not only or inside[0] in only)
     return path if counts and not hidden and path.is_file() else None
-
-
-def _included(raw: bytes) -> str:
-    if len(raw) > LARGEST_FILE:
-        raise ValueError("it is larger than 1 MiB")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8") from None
-    if UNFIT.search(text):
-        raise ValueError("it has a character that a lab's text can't have")
-    return text

@@ -34,7 +34,7 @@ _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`""
 
 
 class BadExpression(Exception):  # noqa: N818 - like the lab errors
-    """An expression that can't be parsed, with the position in the text and the fix."""
+    """An expression that can't be parsed."""
 
     def __init__(self, message: str, position: int, fix: str) -> None:
         super().__init__(message)
@@ -51,21 +51,7 @@ class Embedded:
     end: int
     expression: str
     inner: int
-
-    @property
-    def tree(self) -> Tree:
-        try:
-            return _parsed(self.expression)
-        except BadExpression as bad:
-            raise BadExpression(bad.message, self.inner + bad.position, bad.fix) from None
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A JMESPath over a response; its tree has placeholders for the embedded expressions."""
-
     tree: Tree
-    embedded: tuple[Embedded, ...]
 
 
 @lru_cache(maxsize=4096)
@@ -76,22 +62,28 @@ def embedded(text: str) -> tuple[Embedded, ...]:
     while at >= 0:
         end = _closing(text, at)
         raw = text[at + len(OPEN) : end]
+        expression = raw.strip()
         inner = at + len(OPEN) + len(raw) - len(raw.lstrip())
-        one = Embedded(at, end + len(CLOSE), raw.strip(), inner)
-        one.tree  # noqa: B018 - parse it now (it is cached), to raise BadExpression here
-        found.append(one)
-        at = text.find(OPEN, one.end)
+        try:
+            tree = _parsed(expression)
+        except BadExpression as bad:
+            raise BadExpression(bad.message, inner + bad.position, bad.fix) from None
+        found.append(Embedded(at, end + len(CLOSE), expression, inner, tree))
+        at = text.find(OPEN, end + len(CLOSE))
     return tuple(found)
 
 
 @lru_cache(maxsize=4096)
-def query(text: str) -> Query:
-    """Parse a JMESPath that may have ``${{ … }}``, inside quotes or as a value."""
+def query(text: str) -> tuple[Tree, tuple[Embedded, ...]]:
+    """Parse a JMESPath over a response that may have ``${{ … }}``, inside quotes or as a value.
+
+    The tree has placeholders for these embedded expressions.
+    """
     _refuse_long(text)
     holes = embedded(text)
     written, origin = _with_placeholders(text, holes)
     try:
-        return Query(_parsed(written), holes)
+        return _parsed(written), holes
     except BadExpression as bad:
         raise BadExpression(bad.message, origin[min(bad.position, len(text))], bad.fix) from None
 
@@ -120,8 +112,7 @@ def _closing(text: str, at: int) -> int:
     place, depth = at + len(OPEN), 0
     last = min(len(text), at + LONGEST)
     while place < last:
-        quoted = _QUOTED.match(text, place, last)
-        if quoted:
+        if quoted := _QUOTED.match(text, place, last):
             place = quoted.end()
             continue
         if text[place] in _QUOTES:
@@ -206,8 +197,9 @@ def _refuse_deep(tree: Tree) -> None:
 def _refuse_loose_expressions(tree: Tree) -> None:
     """Refuse `&name` anywhere but in the functions that apply it."""
     if tree["type"] == "expref":
-        names = ", ".join(sorted(_APPLYING))
-        raise BadExpression("An & alone has no value.", 0, f"Use it only in {names}.")
+        raise BadExpression(
+            "An & alone has no value.", 0, f"Use it only in {', '.join(_APPLYING)}."
+        )
     applies = tree["type"] == "function_expression" and tree["value"] in _APPLYING
     for child in tree["children"]:
         if isinstance(child, dict):
@@ -215,9 +207,7 @@ def _refuse_loose_expressions(tree: Tree) -> None:
             _refuse_loose_expressions(child["children"][0] if inner else child)
 
 
-_APPLYING = frozenset({"map", "max_by", "min_by", "sort_by"})
-
-
+_APPLYING = ("map", "max_by", "min_by", "sort_by")
 _TOO_DEEP = BadExpression("This expression is nested too deep.", 0, "Make it simpler.")
 _SEE = "See jmespath.org for the syntax; write text in 'single quotes'."
 
@@ -235,8 +225,7 @@ def _located(error: ParseError, expression: str) -> BadExpression:
 
 def _refuse_bare_literals(expression: str) -> None:
     """Refuse backquotes without JSON, which jmespath accepts with a deprecation warning."""
-    unfit = _UNFIT_ESCAPE.search(expression)
-    if unfit:
+    if unfit := _UNFIT_ESCAPE.search(expression):
         raise BadExpression(NO_TEXT, unfit.start(), LEAVE_OUT)
     for found in _QUOTED.finditer(expression):
         if not found[0].startswith("`"):

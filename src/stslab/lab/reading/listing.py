@@ -70,7 +70,7 @@ def find(name_or_path: str | Path) -> Path:
     """The file of a lab, from its path, the path of a folder with one lab, or a lab's id.
 
     Ids are those of the bundled labs and of labs in the folder that ``STSLAB_LABS`` names.
-    LabError: there is no such lab.
+    LabError: there is no such lab. Whether a path leads to a file, loading it tells.
     """
     path = Path(name_or_path)
     named = str(name_or_path)
@@ -91,20 +91,8 @@ def find(name_or_path: str | Path) -> Path:
     if within:
         return within[0]
     if path.suffix in {".yaml", ".yml"} or "/" in named:
-        return _file(path)
+        return path
     raise LabError(f"There is no lab {named!r}.", did_you_mean(named, known, "See `stslab labs`."))
-
-
-def _file(path: Path) -> Path:
-    try:
-        if path.is_file():
-            return path
-    except OSError as error:
-        raise LabError(
-            f"The lab {path} can't be read: {error.strerror}.", "Name a file that you may read."
-        ) from error
-    what = f"{path} is a folder without a lab" if path.is_dir() else f"There is no lab file {path}"
-    raise LabError(f"{what}.", "List the labs: stslab labs")
 
 
 def _text(node: Node, key: str) -> str:

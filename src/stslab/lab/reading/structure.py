@@ -1,7 +1,7 @@
 """Turns nodes into the model's parts, value by value: a bad value does not hide other problems."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -9,7 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-import msgspec
 from msgspec import inspect
 
 from stslab.lab.model import (
@@ -155,23 +154,16 @@ def _name(model: type[Part]) -> str:
     return _NAMES.get(model, model.__name__.lower())
 
 
-class Written(msgspec.Struct, frozen=True):
-    """A type, and the short forms for its values in a file; see the module ``model``."""
-
-    type: inspect.Type
-    extra: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, found: inspect.Type) -> "Written":
-        """The type without its metadata, and without the None of an optional value."""
-        extra: dict[str, Any] = {}
-        while isinstance(found, inspect.Metadata | inspect.UnionType):
-            if isinstance(found, inspect.Metadata):
-                extra |= found.extra or {}
-                found = found.type
-            else:
-                found = next(one for one in found.types if not isinstance(one, inspect.NoneType))
-        return cls(found, extra)
+def plain_type(found: inspect.Type) -> tuple[inspect.Type, Mapping[str, Any]]:
+    """A type without metadata and None, and its short forms in a file; see the module ``model``."""
+    extra: dict[str, Any] = {}
+    while isinstance(found, inspect.Metadata | inspect.UnionType):
+        if isinstance(found, inspect.Metadata):
+            extra |= found.extra or {}
+            found = found.type
+        else:
+            found = next(one for one in found.types if not isinstance(one, inspect.NoneType))
+    return found, extra
 
 
 class _Reader:
@@ -217,8 +209,7 @@ class _Reader:
         return values, spoiled | lacking
 
     def _value(self, found: inspect.Type, node: Node, key: str) -> object:
-        written = Written.of(found)
-        kind, extra = written.type, written.extra
+        kind, extra = plain_type(found)
         if node.value is None:
             return self._bad(node, *_empty(key))
         if "read" in extra:
@@ -239,8 +230,7 @@ class _Reader:
             return self._mapping(kind, node, key)
         if isinstance(kind, inspect.AnyType):
             return node.plain()
-        say = _LEAVES[type(kind)](kind, node, key)
-        if say:
+        if say := _leaf(kind, node, key):
             return self._bad(node, *say)
         return kind.cls(node.value) if isinstance(kind, inspect.EnumType) else node.value
 
@@ -270,8 +260,7 @@ class _Reader:
         free = isinstance(found.value_type, inspect.AnyType)
         named: dict[str, object] = {}
         for name, value in node.value.items():
-            say = _text(Written.of(found.key_type).type, node.keys[name], key)
-            if say and not isinstance(found.key_type, inspect.AnyType):
+            if say := _text(plain_type(found.key_type)[0], node.keys[name], key):
                 self._bad(node.keys[name], *say)
                 continue
             read = value.plain() if free else self._value(found.value_type, value, name)
@@ -304,45 +293,33 @@ def _is(what: str, fix: str, node: Node, key: str) -> Saying:
     return f"`{key}` must be {what}, not {shortened(node.plain())}.", fix
 
 
-def _text(found: inspect.Type, node: Node, key: str) -> Saying | None:
+def _leaf(kind: Any, node: Node, key: str) -> Saying | None:
+    """What is wrong with a value that must be text, true or false, or one of several words."""
+    if isinstance(kind, inspect.StrType):
+        return _text(kind, node, key)
+    if isinstance(kind, inspect.BoolType):
+        wrong = _is("true or false", "Write true or false, without quotes.", node, key)
+        return None if isinstance(node.value, bool) else wrong
+    words = [one.value for one in kind.cls] if isinstance(kind, inspect.EnumType) else kind.values
+    if any(node.value == one and type(node.value) is type(one) for one in words):
+        return None
+    if key == "stslab":
+        return f"This is format {shortened(node.plain())}.", "This stslab reads `stslab: 1`."
+    return _wont_do(node.plain(), key), did_you_mean(str(node.plain()), words)
+
+
+def _text(kind: inspect.Type, node: Node, key: str) -> Saying | None:
     if not isinstance(node.value, str):
         return _is("text", "Write text; put it in quotes.", node, key)
-    if isinstance(found, inspect.StrType):
-        if found.min_length and not node.value:
+    if isinstance(kind, inspect.StrType):
+        if kind.min_length and not node.value:
             return _empty(key)
-        if found.pattern and not re.search(found.pattern, node.value):
+        if kind.pattern and not re.search(kind.pattern, node.value):
             fix = _PATTERN_FIXES.get(key, "Use letters, digits and _, beginning with a letter.")
             return _wont_do(node.value, key), fix
     return None
 
 
-def _true_or_false(_: inspect.Type, node: Node, key: str) -> Saying | None:
-    if isinstance(node.value, bool):
-        return None
-    return _is("true or false", "Write true or false, without quotes.", node, key)
-
-
-def _literal(found: inspect.LiteralType, node: Node, key: str) -> Saying | None:
-    if any(node.value == one and type(node.value) is type(one) for one in found.values):
-        return None
-    if key == "stslab":
-        return f"This is format {shortened(node.plain())}.", "This stslab reads `stslab: 1`."
-    return _wont_do(node.plain(), key), f"Write {' or '.join(map(str, found.values))}."
-
-
-def _enum(found: inspect.EnumType, node: Node, key: str) -> Saying | None:
-    words = [str(one.value) for one in found.cls]
-    if node.value in words:
-        return None
-    return _wont_do(node.plain(), key), did_you_mean(str(node.plain()), words)
-
-
-_LEAVES: dict[type[inspect.Type], Callable[[Any, Node, str], Saying | None]] = {
-    inspect.StrType: _text,
-    inspect.BoolType: _true_or_false,
-    inspect.LiteralType: _literal,
-    inspect.EnumType: _enum,
-}
 _PATTERN_FIXES = {
     "access": "Use small letters, digits and -, beginning with a letter.",
     "call": "Write service.Operation, as in iam.CreateUser.",

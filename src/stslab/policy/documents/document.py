@@ -13,7 +13,7 @@ from stslab.errors import MalformedPolicy
 from stslab.policy.documents.grammar import SYNTAX, read_policy
 from stslab.policy.documents.statement import Statement
 from stslab.policy.patterns import SHORT, no_value, remembered
-from stslab.vocabulary import LEGACY, PolicyKind
+from stslab.vocabulary import PolicyKind
 
 _ACTIONS_REMEMBERED: Final = 64
 _WITHOUT_SHARED: Final = 2  # the last marshal version whose bytes depend on values alone
@@ -28,23 +28,14 @@ _UTF_16: Final = ("\udcff\udcfe", "\udcfe\udcff")
 """The beginnings of UTF-16 text that was read as UTF-8 with ``surrogateescape``."""
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Policy:
-    """A valid policy, as :func:`parse` returns it. It never changes.
-
-    ``document`` is the policy's JSON object, exactly as given. Two policies are equal if their
-    kinds and documents are.
-    """
+    """A valid policy, as :func:`parse` returns it. It never changes."""
 
     kind: PolicyKind
-    document: Mapping[str, Any]
-    statements: Sequence[Statement] = field(compare=False)
-    _about: dict[str, list[Statement]] = field(init=False, compare=False, default_factory=dict)
-
-    @property
-    def version(self) -> str:
-        """The version of the policy language, the older one by default."""
-        return str(self.document.get("Version", LEGACY))
+    document: Mapping[str, Any]  # its JSON object, exactly as given
+    statements: Sequence[Statement]
+    _about: dict[str, list[Statement]] = field(init=False, default_factory=dict)
 
     def about(self, action: str) -> list[Statement]:
         """The statements about ``action`` (lower case), cached for the first few actions."""
@@ -57,12 +48,6 @@ class Policy:
 
     def text(self) -> str:
         return json.dumps(self.document, ensure_ascii=False)
-
-    def __hash__(self) -> int:
-        return hash((self.kind, self.text()))
-
-    def __repr__(self) -> str:
-        return f"<Policy: {self.kind}, {len(self.statements)} statements>"
 
 
 class NamedPolicy(NamedTuple):
@@ -140,8 +125,6 @@ decode: Final = json.JSONDecoder(
 
 ValueError, RecursionError: see :func:`json_problem`. MalformedPolicy: an object repeats a key.
 """
-
-
 _TRAILING = re.compile(r",\s*([\]}])")
 
 

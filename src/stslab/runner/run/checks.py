@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
-from jmespath.exceptions import JMESPathError
 from msgspec.structs import replace
 
 from stslab.errors import CredentialsError, NotOwn, UnresolvedReference
@@ -298,7 +297,7 @@ def compared(expression: str, data: Data, *, shown: bool = True) -> str:
 
     Only the names unless ``shown``: of other services it is not known which members are secrets.
     """
-    tree = expressions.query(expression).tree
+    tree, _ = expressions.query(expression)
     body = data.get("Body")
     if isinstance(body, str):  # an object's content is kept out of journals and reports
         data = {**data, "Body": f"({len(body)} characters)"}
@@ -337,7 +336,7 @@ def _written(tree: Tree) -> str:
 
 def _found(tree: Tree, data: Data) -> object:
     try:
-        return Interpreter().visit(tree, data)
-    except (JMESPathError, ValueError, TypeError):
+        return Interpreter("").visit(tree, data)
+    except (UnresolvedReference, ValueError, TypeError):
         # A lab expression in the middle of the path is not resolved here.
         return None

@@ -13,7 +13,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from stslab.policy import Principal
+from stslab.policy import Principal, PrincipalKind
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.http import Malformed, parse_query
 from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyRecord, Pairs
@@ -97,7 +97,7 @@ def _s3_header(request: HttpRequest, headers: canonical.Headers, context: Contex
 
 
 def _anonymous(request: HttpRequest, service: str) -> Authenticated:
-    caller = Caller(Principal.anonymous(), "", "", "Anonymous")
+    caller = Caller(Principal(PrincipalKind.ANONYMOUS, "anonymous"), "", "", "Anonymous")
     return Authenticated(caller, service, "us-east-1", request)
 
 

@@ -8,7 +8,7 @@ import hashlib
 import re
 from datetime import datetime, timedelta
 
-from stslab.policy import Principal
+from stslab.policy import Principal, PrincipalKind
 from stslab.sandbox.api import faults, operations
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys, tag_list
 from stslab.sandbox.federation.saml import assertion as assertions
@@ -57,7 +57,7 @@ def assume_role_with_saml(sts: StsService, tx: Transaction, request: ApiRequest)
         _tags(assertion, target.arn),
         _source_identity(assertion),
         keys,
-        Principal.federated(provider.arn, provider.account),
+        Principal(PrincipalKind.PROVIDER, provider.arn, provider.account),
     )
     at_most = _seconds(assertion, request.now)
     if (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Container
 from fnmatch import fnmatchcase
 
-from stslab.policy import Principal, catalogue
+from stslab.policy import Principal, PrincipalKind, catalogue
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys
 from stslab.sandbox.federation.oidc import certificates, issuers
@@ -48,7 +48,7 @@ def assume_role_with_web_identity(sts: StsService, tx: Transaction, request: Api
         _tags(claims),
         str(claims.get(_SOURCE_IDENTITY, "")),
         {"aws:FederatedProvider": provider.arn, **_keys(provider.url, claims, audience)},
-        Principal.federated(provider.arn, target.account),
+        Principal(PrincipalKind.PROVIDER, provider.arn, target.account),
     )
     issued = sts.session(tx, request, wanted)
     return {

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from stslab.policy import Principal
+from stslab.policy import Principal, PrincipalKind
 from stslab.sandbox.api.faults import invalid, invalid_client_token, is_full, where
 from stslab.sandbox.api.model import ApiFault, Caller, Internal, KeyLookup
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Call
@@ -143,7 +143,7 @@ class Engine:
         account = _ROLE.fullmatch(role_arn)
         if account is None:
             raise refused
-        service = Caller(Principal.service(SERVICE), account[1], "", "AWSService")
+        service = Caller(Principal(PrincipalKind.SERVICE, SERVICE), account[1], "", "AWSService")
         request = {"RoleArn": role_arn, "RoleSessionName": _SESSION}
         try:
             credentials = self._call(service, "sts", "AssumeRole", request)["Credentials"]

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from stslab.errors import MalformedPolicy
 from stslab.policy import NamedPolicy, PolicyKind, catalogue, parse
-from stslab.policy.conditions import Condition, Quantifier
+from stslab.policy.conditions import Condition
 from stslab.policy.documents.statement import Statement as Parsed
 from stslab.policy.patterns import no_value
 from stslab.sandbox.api import policies
@@ -88,8 +88,7 @@ def _fixes(conditions: Iterable[Condition], *, negated: bool = False) -> bool:
     return any(
         one.test.operator.negated is negated and all(_is_fixed(one, value) for value in one.values)
         for one in conditions
-        if one.key.lower() in there
-        or not (one.test.if_exists or one.test.quantifier is Quantifier.ALL)
+        if one.key.lower() in there or not (one.test.if_exists or one.test.every)
     )
 
 
