@@ -1,8 +1,4 @@
-"""Judges whether a call changes only what is the run's own. Pure.
-
-``judged`` yields what a run may not do (:class:`Objection`), and what a person should know before
-(a sentence). The rules are in :mod:`stslab.kinds.operations`.
-"""
+"""Judges whether a call changes only what is the run's own, by :mod:`~.operations`' rules. Pure."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -38,8 +34,6 @@ _SESSION = re.compile(r"(arn:[^:]+):sts::([^:]*):assumed-role/([^/]+)/.+")
 
 
 class _Case(msgspec.Struct, frozen=True):
-    """One call to judge. ``inside`` has the kinds of a template's resources by logical id."""
-
     call: str
     own: Own
     caller: str = ""
@@ -65,10 +59,7 @@ class _Case(msgspec.Struct, frozen=True):
 
 
 def judged(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Finding]:
-    """All findings about a call (``service.Operation``).
-
-    ``caller`` is the name of the run's user whose key signs it, if it is one.
-    """
+    """Objections and notes; ``caller`` is the run's user whose key signs the call, if it is one."""
     service = call.partition(".")[0]
     if service not in HOME and service not in own.allowed.services:
         fix = f"Leave it out, or declare it: services: [{service}]."

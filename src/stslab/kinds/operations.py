@@ -1,9 +1,4 @@
-"""The rules for operations that change something: what their parameters may name.
-
-A call may change only what is the run's own. Each rule in ``operations.yaml`` has a JMESPath over
-a call's parameters, or over a resource's properties, and says what the value must be;
-:mod:`stslab.kinds.harmless` applies them.
-"""
+"""The rules of ``operations.yaml``: what calls that change something may name."""
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum

@@ -1,8 +1,7 @@
-"""Evaluates a CloudFormation template: its resources, with the values of functions. Pure.
+"""Evaluates a CloudFormation template ("Template reference"): its resources. Pure.
 
 A value that only a resource will have is a mark with its logical id; an unknown value is
 :data:`UNKNOWN`. For a condition both results are tried: a template is harmless only if both are.
-CloudFormation User Guide, "Template reference".
 """
 
 import itertools
@@ -148,7 +147,6 @@ def _refuse_unseen(read: Mapping[str, Part]) -> None:
 
 
 def _values(read: Mapping[str, Part], given: Mapping[str, str]) -> dict[str, Part]:
-    """The value of each parameter."""
     values: dict[str, Part] = {}
     for name, declared in _mapping(read.get("Parameters")).items():
         kind = str(_mapping(declared).get("Type"))
@@ -169,8 +167,6 @@ def _mapping(value: Part) -> Mapping[str, Part]:
 
 
 class _Scope(msgspec.Struct, frozen=True):
-    """The names of a template, and the results of its conditions."""
-
     names: Mapping[str, Part]
     mappings: Mapping[str, Part]
     resources: frozenset[str]

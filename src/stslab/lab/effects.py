@@ -1,8 +1,4 @@
-"""Lists every call that a run of a lab makes or may make: what it changes and costs. Pure.
-
-The linter, the consent screen, ``show``, the dry run and the guard of a real account all use it.
-A value that only a response will tell is shown as its name in angle brackets.
-"""
+"""Lists every call that a run of a lab makes or may make: what it changes and costs. Pure."""
 
 from collections.abc import Iterable, Iterator
 
@@ -153,8 +149,6 @@ def effects(
 
 
 class _Walk:
-    """Goes through a lab in order of a run, and keeps what was made and read so far."""
-
     def __init__(self, lab: LabFile, base: Scope, *, embedded: bool) -> None:
         self._scope, unknown = foresee(lab, base)
         accounts: dict[str, str] = {name: base["accounts"][name]["id"] for name in lab.accounts}

@@ -1,7 +1,4 @@
-"""The parts of a lab that need the embedded account: its clock, its tokens, MFA codes.
-
-They are calls of a service ``embedded``, so they are checked, journaled and undone like others.
-"""
+"""The parts of a lab that need the embedded account: calls of a service ``embedded``."""
 
 from collections.abc import Iterator
 

@@ -1,8 +1,4 @@
-"""The linter for lab files: all errors, and warnings for the author.
-
-A lab with warnings runs. Each rule is a row: a function that checks the lab and yields findings.
-An author can allow a warning with `# stslab: allow RULE reason`.
-"""
+"""The linter for lab files: errors, and warnings, which a comment may allow."""
 
 import re
 import textwrap

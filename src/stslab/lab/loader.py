@@ -41,10 +41,7 @@ def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
 def read(
     path: Path, catalogue: Catalogue | None
 ) -> tuple[Lab, LabDraft, list[Problem], frozenset[Node]]:
-    """The lab, its draft, all its problems, and the nodes that can't be read.
-
-    InvalidLab: nothing of it can be read, or there are too many problems.
-    """
+    """The lab, its draft and problems, and the nodes that can't be read. InvalidLab: no lab at all."""
     raw = read_bytes(path)
     problems: list[Problem] = []
     unreadable: set[tuple[str, int, int]] = set()

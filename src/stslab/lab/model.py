@@ -109,8 +109,6 @@ class Part(
 
 
 class _Calls(Part, frozen=True, kw_only=True):
-    """A part that names an API call."""
-
     @property
     def service(self) -> str:
         """The service of ``call``, as boto3 names it: ``iam``."""

@@ -125,9 +125,7 @@ def evaluate(expression: str, data: Data, scope: Scope) -> Data:
 
 
 def resolve_vars(variables: Mapping[str, Data], scope: Scope) -> dict[str, Data]:
-    """The lab's variables, resolved in the order of their references.
-
-    ``scope`` has the other names that they may use: run, account, region and partition.
+    """The lab's variables, resolved in the order of their references, over what is known before.
 
     UnresolvedReference: one refers to something unknown, or they refer to each other in a circle.
     """
@@ -235,10 +233,7 @@ BASE: Scope = {
 
 
 def foresee(lab: LabFile, base: Scope) -> tuple[Scope, frozenset[str]]:
-    """What a run of the whole lab will know, and the texts for what is unknown until then.
-
-    ``base`` is what every run knows.
-    """
+    """What a run of the whole lab will know, and the texts for what is unknown until then."""
     steps = [step for stage in lab.stages for step in stage.steps]
     saved = {name: f"<{name}>" for step in steps for name in step.save}
     made = [step.profile.name for step in steps if step.profile]

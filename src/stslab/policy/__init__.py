@@ -1,8 +1,4 @@
-"""The policy engine: decides a request as IAM does, with the reasons. Pure.
-
-:func:`parse` reads a policy; :func:`authorize` decides a request by all the policies that
-apply to it, and returns a :class:`Decision`.
-"""
+"""The policy engine: decides a request as IAM does, with the reasons. Pure."""
 
 from stslab.errors import MalformedPolicy
 from stslab.policy.authorize import Policies, authorize

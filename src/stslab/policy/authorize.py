@@ -109,14 +109,11 @@ def _read_controls(question: Question, policies: Policies) -> list[Layer]:
 
 
 def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[Outcome, str]:
-    """The outcome and its reason, worded as in "Troubleshoot access denied error messages".
-
-    A KMS key's and a role's policy must allow even in one account ("Policy evaluation logic").
-    """
+    """The outcome and its reason, worded as in "Troubleshoot access denied error messages"."""
     controls, resource, identity, limits = layers
     considered = (*controls, resource, *identity, *limits)
     denying = [one for one in considered if one.denies]
-    arn = question.arn
+    arn = question.arn  # "Policy evaluation logic": a key's and a role's policy must allow anyway
     is_key = arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
     must_allow = not same_account or is_key or _is_trust(question)
     closest = resource.closest if same_account else Level.NONE
@@ -138,11 +135,7 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
 
 
 def _needed_if_conditions_held(question: Question, layers: Layers) -> list[Layer]:
-    """The layers that would have to allow if the conditions in the resource's policy held.
-
-    If that policy names the principal itself, it alone refuses. Empty if it does not name the
-    principal at all.
-    """
+    """The layers that would have to allow if the resource policy's conditions held; or none."""
     named = (
         level_of(statement, question)
         for reading in layers.resource.readings

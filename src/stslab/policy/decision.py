@@ -1,8 +1,4 @@
-"""The Decision: the result of each policy, the reason in AWS's words, and the gates that refused.
-
-A gate is what can refuse: the request's signature, or one type of policy. A refusal names each
-gate that refuses by itself: all of them have to be fixed.
-"""
+"""The Decision: what each policy said, the reason in AWS's words, and the gates that refused."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -66,16 +62,12 @@ def read(policy: NamedPolicy, question: Question) -> Reading:
 
 
 def level_of(statement: Statement, question: Question) -> Level:
-    """How closely the statement names the caller; without a Principal it always applies.
-
-    A Deny with NotPrincipal denies every principal with a permissions boundary ("Permissions
-    boundaries for IAM entities").
-    """
+    """How closely the statement names the caller; without a Principal it always applies."""
     principal = statement.principal
     if principal is None:
         return _NAMED
     if question.bounded and principal.negated and not statement.allows:
-        return Level.EVERYONE
+        return Level.EVERYONE  # "Permissions boundaries for IAM entities"
     return principal.level(question.request.principal)
 
 

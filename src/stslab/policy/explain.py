@@ -1,7 +1,4 @@
-"""Explains a decision for people, as a tree of lines: the verdict, and the part of each policy.
-
-The tree is built from :meth:`Decision.as_dict`, so it works for logged decisions too.
-"""
+"""Explains a decision as a tree of lines, from :meth:`Decision.as_dict`: it may be logged."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,9 +1,4 @@
-"""Compiles patterns with ``*``, ``?`` and policy variables, and matches texts with them.
-
-"IAM policy elements: Variables and tags" defines variables and escapes. A pattern without
-variables is compiled once; one with variables again for each request's values, which are always
-literal text.
-"""
+"""Patterns with ``*``, ``?`` and variables ("IAM policy elements: Variables and tags")."""
 
 import re
 from collections import defaultdict
@@ -94,10 +89,7 @@ class Glob:
         return parts is not None and _matcher(_merged(parts))(value)
 
     def matches_ignoring_case(self, value: str, lookup: Lookup) -> bool:
-        """The same for a pattern without wildcards, regardless of case.
-
-        ``str.lower`` never makes a text shorter, so a text that is too long stays too long.
-        """
+        """The same for a pattern without wildcards. ``str.lower`` never makes a text shorter."""
         folded = value.lower()
         parts = self._resolved(lookup, len(folded))
         return parts is not None and "".join(map(str, parts)).lower() == folded
@@ -230,10 +222,7 @@ def _within_arn(parts: Sequence[Token]) -> list[Token]:
 
 
 def _matcher(parts: Sequence[Token]) -> _Matcher:
-    """A test of whether the parts, which have no variables, match a whole text.
-
-    Texts between stars are each searched once, after the one before it.
-    """
+    """A test for a whole text, without variables. Texts between stars are each searched once."""
     if not all(isinstance(part, str) or part == _ANY for part in parts):
         return _automaton(parts)
     literals = [part for part in parts if isinstance(part, str)]

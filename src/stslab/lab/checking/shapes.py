@@ -1,8 +1,4 @@
-"""The shapes of AWS's APIs, and type checks of JMESPath over a value of a shape.
-
-``stslab.aws.catalogue`` has the shapes, offline. An expression is refused only if it can't be right
-for any value of the shape.
-"""
+"""The shapes of AWS's APIs, and type checks of JMESPath over a value of a shape."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -112,7 +108,7 @@ Complain = Callable[[str, str, str], None]
 
 
 def result_shape(tree: Tree, shape: Shape, complain: Complain) -> Shape:
-    """The shape of the result of ``tree`` over a value of ``shape``; problems are complained of."""
+    """The shape of ``tree``'s result; what can't be right for any value is complained of."""
     found: Shape = _Reader(complain).visit(tree, shape)
     return found
 

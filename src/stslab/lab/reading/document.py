@@ -1,8 +1,4 @@
-"""Parses YAML 1.2 into nodes with their places in the file, safely and with limits.
-
-The result is only text, numbers, true, false, null, lists and mappings, so a lab can't run code.
-Anchors are refused, which prevents entity bombs; depth and size are limited.
-"""
+"""Parses YAML 1.2, without anchors, into nodes with their places in the file, with limits."""
 
 import hashlib
 import json
@@ -209,8 +205,6 @@ _FIXES = {
 
 @dataclass(slots=True)
 class _Builder:
-    """Builds nodes from the parser's events."""
-
     source: Source
     report: Report
     events: Iterator[Event]
@@ -260,10 +254,7 @@ class _Builder:
 
 
 def _scalar(event: Event) -> Any:
-    """A scalar's value by YAML 1.2's core schema, in which dates, yes and no are text.
-
-    Numbers with leading zeros (account ids) and very long ones are text too.
-    """
+    """A scalar's value by YAML 1.2's core schema; dates and account ids (0123...) are text."""
     text: str = event.value
     if not event.implicit[0] or event.tag:
         return text

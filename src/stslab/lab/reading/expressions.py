@@ -1,8 +1,4 @@
-"""Parses ``${{ … }}`` and JMESPath into syntax trees, with positions for errors.
-
-A JMESPath over a response may contain ``${{ … }}``. It is parsed with placeholders, and the values
-are put into the syntax tree, so a value is never parsed as JMESPath.
-"""
+"""Parses ``${{ … }}`` and JMESPath into syntax trees, with positions for errors."""
 
 import json
 import re

@@ -130,7 +130,6 @@ def _read(
 
 
 def _filled(model: type[P], node: Node, values: Mapping[str, object]) -> P:
-    """The part with these values, which have the file's keys."""
     names = {one.encode_name: one.name for one in fields(model)}
     line = {"line": node.line} if "line" in model.__struct_fields__ else {}
     return model(**{names[key]: value for key, value in values.items()}, **line)

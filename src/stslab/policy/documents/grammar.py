@@ -1,8 +1,7 @@
 """Validates a policy by IAM's grammar, with IAM's own messages where they are known.
 
 "Grammar of the IAM JSON policy language", "IAM JSON policy elements reference", and for the
-messages "Troubleshoot IAM policies". The hint of an error says where: a reader of an element adds
-its part, and :func:`read_policy` the statement before it. Equal lists of actions are read once.
+messages "Troubleshoot IAM policies". An error's hint says where.
 """
 
 import json
@@ -129,10 +128,7 @@ def _statement(index: int, source: object, kind: PolicyKind, *, variables: bool)
 
 @lru_cache(maxsize=1024)
 def _names(given: tuple[str, ...], kind: PolicyKind) -> tuple[str, str, str]:
-    """Which element a statement has for principals, actions and resources; empty for none.
-
-    It depends on the elements' names alone, and is cached: most statements have the same.
-    """
+    """The elements for principals, actions, resources, or "". Most statements have the same."""
     _check_names(given, _STATEMENT_ELEMENTS, kind, " has an unknown element")
     principal, action, resource = (
         _either(given, name, f"Not{name}") for name in ("Principal", "Action", "Resource")

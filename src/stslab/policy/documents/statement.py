@@ -1,9 +1,4 @@
-"""A statement: whether it applies to a request, or else which element does not match.
-
-Its Principal also says how closely it names the caller ("AWS JSON policy elements: Principal").
-A policy is validated when it is parsed. Its resources and conditions are compiled when a request
-first needs them: for most statements a request needs only the action.
-"""
+"""A statement: whether it applies to a request, or else which element does not match."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,11 +51,6 @@ class PrincipalElement:
         self.negated = name[0] == "N"
 
     def level(self, principal: Principal) -> Level:
-        """How closely the element names ``principal``.
-
-        A NotPrincipal excepts a principal only if it has all of its ARNs: the account's and the
-        user's, or the account's, the role's and the session's.
-        """
         if self.names is None:
             levels = {Level.EVERYONE}
         else:
@@ -143,11 +133,7 @@ _CONDITION: Final = Mismatch.CONDITION
 
 
 class Element:
-    """``Action`` or ``Resource``; with ``negated``, ``NotAction`` or ``NotResource``.
-
-    Texts without wildcards, and those with a ``*`` only at the end, are compared directly; the
-    rest are patterns. ``variables``: some have policy variables.
-    """
+    """``Action`` or ``Resource``, or their negations; texts without inner wildcards are compared."""
 
     __slots__ = ("_exact", "_globs", "_prefixes", "name", "negated", "patterns", "variables")
 

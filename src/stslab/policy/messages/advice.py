@@ -17,7 +17,7 @@ class Step(msgspec.Struct, frozen=True):
     """One thing to check: ``what`` in a sentence, and aws commands that can be run as they are."""
 
     what: str
-    commands: tuple[str, ...] = ()
+    commands: tuple[str, ...]
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -36,12 +36,11 @@ def advise(message: Message) -> Advice:
     return Advice(_refused_by(message), tuple(_left_open(message)), tuple(_steps(rows, message)))
 
 
-_NO_ALLOW = "no Allow applies (implicit deny)"
-
-
 def _refused_by(message: Message) -> str:
-    deny = f"the Deny {message.statement}" if message.statement else "a Deny"
-    how = f"{deny} applies (explicit deny)" if message.explicit else _NO_ALLOW
+    how = "no Allow applies (implicit deny)"
+    if message.explicit:
+        deny = f"the Deny {message.statement}" if message.statement else "a Deny"
+        how = f"{deny} applies (explicit deny)"
     if message.gate is None:
         return "unknown" if message.explicit is None else f"unknown; {how}"
     if message.setting:
@@ -112,7 +111,6 @@ def _steps(rows: Iterable[Any], message: Message) -> Iterator[Step]:
 
 
 def _filled(commands: str | Iterable[str], found: Mapping[str, str | bool]) -> tuple[str, ...]:
-    """The commands for which all names are known, filled in."""
     known = {name: value for name, value in found.items() if value}
     filled = []
     for command in [commands] if isinstance(commands, str) else commands:
@@ -137,10 +135,7 @@ _OPERATION: Final = re.compile(r"[A-Z]\w{1,100}")
 
 
 def facts(message: Message) -> dict[str, str | bool]:
-    """The facts of the message, for the steps: names, quoted for a shell; words; conditions.
-
-    A fact that is not known, or not true, is empty or False.
-    """
+    """Names (quoted for a shell), words and conditions for the steps; empty if not known."""
     kind, caller = owner(message.caller)
     role_is, role = owner(message.resource_arn)
     arn, action = message.resource_arn, message.action.lower()

@@ -1,18 +1,15 @@
-"""Reads AWS's message in any form that clients print: the caller, the action, what refused.
-
-All repetitions in patterns are bounded, so that a megabyte of any other text is read quickly.
-"""
+"""Reads AWS's message in any form that clients print. Repetitions in patterns are bounded."""
 
 import html
 import json
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import jmespath
 import msgspec
@@ -123,9 +120,6 @@ def spaced(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern.replace(" ", r"\s"))
 
 
-_PREFIXES: Final = {"securitytokenservice": "sts"}
-
-
 @cache
 def _frames() -> tuple[re.Pattern[str], ...]:
     return *map(spaced, table("facts")["frames"]), spaced(rf"(?P<code>{DENIALS})\b")
@@ -162,8 +156,7 @@ def frame_near(line: str, at: int) -> Message:
 
 def _prefix(service: str) -> str:
     """The prefix of a service's actions, from its name in an SDK."""
-    plain = "".join(service.split()).lower()
-    return _PREFIXES.get(plain, plain)
+    return "".join(service.split()).lower().replace("securitytokenservice", "sts")
 
 
 def unwrapped(text: str) -> tuple[str, str, bool]:
@@ -199,10 +192,7 @@ def _plain(text: str) -> str:
 
 
 def unpacked(text: str) -> tuple[str, Message]:
-    """The message of a CloudTrail event, or the texts of any JSON, and the rest of the event.
-
-    Text that is not JSON is returned as it is. A terminal may have wrapped the JSON.
-    """
+    """The message of a CloudTrail event, or the texts of any JSON; and the rest of the event."""
     values = _values(text) or _values(text.replace("\r", "").replace("\n", ""))
     for value in values:
         if isinstance(value, Mapping) and value.get("errorCode") and value.get("eventName"):
@@ -214,10 +204,7 @@ def unpacked(text: str) -> tuple[str, Message]:
 
 
 def _values(text: str) -> list[Any]:
-    """All values in a JSON document, outer ones first; empty for any other text.
-
-    Some texts of AWS's have JSON in them.
-    """
+    """All values in JSON, and in JSON in its texts, outer ones first; empty for other text."""
     text = text.strip("\ufeff \t\r\n")
     found: list[Any] = []
     try:
@@ -321,8 +308,7 @@ _TRANSFER: Final = spaced(
     r"\b(?:upload failed: [^\n]{1,1024}? to|download failed:|delete failed:)"
     r" s3://(?P<object>[^\s]{1,1100})"
 )
-_AROUND: Final = ("code", "service", "operation")
-_FRAME: Final = ("caller", "action", "resource", *_AROUND)
+_FRAME: Final = ("caller", "action", "resource", "code", "service", "operation")
 
 
 @cache
@@ -330,21 +316,6 @@ def _known() -> tuple[tuple[re.Pattern[str], Known], ...]:
     """The errors that no policy decides, each with its pattern."""
     rows = msgspec.convert(table("known")["errors"], tuple[Known, ...])
     return tuple((spaced("|".join(row.match).replace(" ", " ?")), row) for row in rows)
-
-
-class _Reading(NamedTuple):
-    """A message, and whether the parts of its sentence adjoin each other."""
-
-    message: Message | None
-    whole: bool = False
-
-    @property
-    def sense(self) -> int:
-        """How many parts were found: fewer if lines were joined the wrong way."""
-        if self.message is None:
-            return 0
-        parts = (*_FRAME, "gate", "policy", "encoded", "known")
-        return 2 * self.whole + sum(bool(getattr(self.message, part)) for part in parts)
 
 
 def in_short(message: str) -> str:
@@ -357,34 +328,28 @@ def read(text: str) -> Message | None:
     text, event = unpacked(text)
     if event.decoded:
         return event
-    message = _best(text)
+    between_words, broken_anywhere, likely = unwrapped(text)
+    between, anywhere = _read(between_words), _read(broken_anywhere)
+    message, _ = between if _sense(*between) >= _sense(*anywhere) + likely else anywhere
     if message is None or event == Message():
         return message
     return _completed(replace(message, code="", service="", operation=""), event)
 
 
-def _best(text: str) -> Message | None:
-    """The better of the two readings.
-
-    If only lines broken between words give a whole sentence, the other reading adds just its code,
-    service and operation.
-    """
-    between_words, broken_anywhere, likely = unwrapped(text)
-    between, anywhere = _read(between_words), _read(broken_anywhere)
-    if between.sense >= anywhere.sense + likely:
-        return between.message
-    if between.whole and not likely and between.message and anywhere.message:
-        return _completed(between.message, anywhere.message, _AROUND)
-    return anywhere.message
+def _sense(message: Message | None, whole: bool) -> int:
+    """How many parts were found: fewer if lines were joined the wrong way."""
+    parts = (*_FRAME, "gate", "policy", "encoded", "known")
+    return 2 * whole + sum(bool(getattr(message, part, None)) for part in parts)
 
 
-def _completed(message: Message, frame: Message, parts: Sequence[str] = _FRAME) -> Message:
+def _completed(message: Message, frame: Message) -> Message:
     """The message with missing parts taken from its frame."""
-    filled = {each: getattr(message, each) or getattr(frame, each) for each in parts}
+    filled = {each: getattr(message, each) or getattr(frame, each) for each in _FRAME}
     return replace(message, **filled)
 
 
-def _read(text: str) -> _Reading:
+def _read(text: str) -> tuple[Message | None, bool]:
+    """The message in the text, and whether the parts of its sentence adjoin each other."""
     encoded = bool(_ENCODED.search(text))
     refusals = list(islice(_refusals(text), _MOST_REFUSALS))
     if refusals:
@@ -392,12 +357,12 @@ def _read(text: str) -> _Reading:
         several = {(one.caller, one.action, one.resource) for _, one, _ in refusals}
         ids = [*_AUTHORIZATION.findall(text), ""]
         message = replace(first, encoded=encoded, authorization=ids[0], more=len(several) - 1)
-        return _Reading(_completed(message, frame_near(text, at)), whole)
+        return _completed(message, frame_near(text, at)), whole
     for pattern, known in _known():
         if found := pattern.search(text):
             frame = frame_near(text, found.start())
             code = found[0] if not frame.code and found[0].isalpha() else ""
-            return _Reading(_completed(Message(known=known, gate=known.gate, code=code), frame))
+            return _completed(Message(known=known, gate=known.gate, code=code), frame), False
     if found := _BARE.search(text):
         frame = frame_near(text, found.start())
         # Only the wording tells the service.
@@ -405,10 +370,9 @@ def _read(text: str) -> _Reading:
         moved = _TRANSFER.search(text)
         resource = f"arn:aws:s3:::{moved['object']}" if moved else ""
         resource = "*" if frame.operation == "ListBuckets" else resource  # it has no other
-        return _Reading(
-            _completed(Message(encoded=encoded, service=service, resource=resource), frame)
-        )
-    return _Reading(None)
+        message = Message(encoded=encoded, service=service, resource=resource)
+        return _completed(message, frame), False
+    return None, False
 
 
 def _refusals(text: str) -> Iterator[tuple[int, Message, bool]]:
