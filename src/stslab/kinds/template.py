@@ -59,7 +59,7 @@ def resources(
     declared = _mapping(read.get("Resources"))
     names = _values(read, parameters) | {f"AWS::{name}": one for name, one in pseudo.items()}
     conditions = _mapping(read.get("Conditions")).keys()
-    mappings = _mapping(read.get("Mappings"))
+
     for logical, resource in declared.items():
         whole = _mapping(resource)
         ifs = (part for path, part in parts(whole) if path[-1:] == ("Fn::If",))
@@ -69,7 +69,7 @@ def resources(
             raise Unjudgeable(f"{logical} has more than {_MOST_CONDITIONS} conditions", logical)
         for holding in itertools.product((True, False), repeat=len(deciding)):
             ways = dict(zip(deciding, holding, strict=True))
-            scope = _Scope(names, mappings, frozenset(declared), ways)
+            scope = _Scope(names, frozenset(declared), ways)
             properties = _mapping(scope.value(whole.get("Properties", {})))
             policies = ("DeletionPolicy", "UpdateReplacePolicy")
             stays = any(whole.get(one, "Delete") != "Delete" for one in policies)
@@ -168,7 +168,6 @@ def _mapping(value: Part) -> Mapping[str, Part]:
 
 class _Scope(msgspec.Struct, frozen=True):
     names: Mapping[str, Part]
-    mappings: Mapping[str, Part]
     resources: frozenset[str]
     ways: Mapping[str, bool]
     own: Mapping[str, Part] = msgspec.field(default_factory=dict)
@@ -194,11 +193,6 @@ class _Scope(msgspec.Struct, frozen=True):
     def text(self, node: Part) -> str:
         value = self.value(node)
         return value if isinstance(value, str) else UNKNOWN
-
-    def listed(self, node: Part) -> list[Part]:
-        """The value of a part that must be a list; if unknown, a list of UNKNOWN."""
-        value = self.value(node)
-        return value if isinstance(value, list) else [UNKNOWN]
 
     def named(self, name: str) -> Part:
         if name == "AWS::NoValue":
@@ -239,8 +233,9 @@ def _sub(scope: _Scope, argument: Part) -> str:
 
 
 def _join(scope: _Scope, argument: Part) -> str:
-    between, parts = argument
-    texts, comma = [scope.text(one) for one in scope.listed(parts)], scope.text(between)
+    between, parts = map(scope.value, argument)
+    texts = [scope.text(one) for one in parts] if isinstance(parts, list) else [UNKNOWN]
+    comma = scope.text(between)
     _bounded(sum(map(len, texts)) + len(comma) * len(texts))
     return comma.join(texts)
 
@@ -255,32 +250,10 @@ def _if(scope: _Scope, argument: Part) -> Part:
     return scope.value(then if scope.ways.get(str(name)) else otherwise)
 
 
-def _select(scope: _Scope, argument: Part) -> Part:
-    number, listed = scope.text(argument[0]), scope.listed(argument[1])
-    known = number.isdecimal() and int(number) < len(listed)
-    return listed[int(number)] if known else UNKNOWN
-
-
-def _split(scope: _Scope, argument: Part) -> list[str]:
-    between, text = map(scope.text, argument)
-    # The value of a mark may contain the delimiter.
-    return [UNKNOWN] if _RESERVED.search(text) or not between else text.split(between)
-
-
-def _find_in_map(scope: _Scope, argument: Part) -> Part:
-    found: Part = scope.mappings
-    for key in map(scope.text, argument):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return UNKNOWN if found is None else found
-
-
 _FUNCTIONS: Mapping[str, Callable[[_Scope, Part], Part]] = {
     "Ref": lambda scope, name: scope.named(str(name)),
-    "Fn::FindInMap": _find_in_map,
     "Fn::GetAtt": _get_att,
     "Fn::If": _if,
     "Fn::Join": _join,
-    "Fn::Select": _select,
-    "Fn::Split": _split,
     "Fn::Sub": _sub,
 }

@@ -41,7 +41,7 @@ def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
 def read(
     path: Path, catalogue: Catalogue | None
 ) -> tuple[Lab, LabDraft, list[Problem], frozenset[Node]]:
-    """The lab, its draft and problems, and the nodes that can't be read. InvalidLab: no lab at all."""
+    """The lab, its draft, its problems and unreadable nodes. InvalidLab: there is no lab at all."""
     raw = read_bytes(path)
     problems: list[Problem] = []
     unreadable: set[tuple[str, int, int]] = set()

@@ -2,14 +2,13 @@
 
 from stslab.errors import MalformedPolicy
 from stslab.policy.authorize import Policies, authorize
-from stslab.policy.decision import Decision, Layer
+from stslab.policy.decision import Decision
 from stslab.policy.documents.document import NamedPolicy, Policy, parse
 from stslab.policy.request import Principal, PrincipalKind, Request
 from stslab.vocabulary import Outcome, PolicyKind
 
 __all__ = [
     "Decision",
-    "Layer",
     "MalformedPolicy",
     "NamedPolicy",
     "Outcome",

@@ -3,7 +3,7 @@
 import base64
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -158,16 +158,11 @@ _NEGATED: Final = """
     NotIpAddress ArnNotEquals ArnNotLike
 """.split()
 
-_ROWS: Final = {row.name: row for row in _POSITIVE}
-OPERATORS: Final[Mapping[str, Operator]] = {
-    **{name.lower(): row for name, row in _ROWS.items()},
-    **{
-        name.lower(): replace(_ROWS[name.replace("Not", "")], name=name, negated=True)
-        for name in _NEGATED
-    },
-}
+OPERATORS: Final = {row.name.lower(): row for row in _POSITIVE}
 """The operators by lower-case name."""
-
+for _name in _NEGATED:
+    _row = OPERATORS[_name.replace("Not", "").lower()]
+    OPERATORS[_name.lower()] = replace(_row, name=_name, negated=True)
 _IF_EXISTS: Final = "ifexists"
 
 

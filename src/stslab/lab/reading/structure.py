@@ -11,18 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import inspect
 
-from stslab.lab.model import (
-    Action,
-    Cell,
-    Check,
-    Fault,
-    LabFile,
-    Part,
-    ProfileSettings,
-    Stage,
-    Step,
-    Uses,
-)
+from stslab.lab.model import Action, Cell, Check, Fault, LabFile, Part, Stage, Step
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import OPEN
 from stslab.lab.reading.problems import did_you_mean, shortened
@@ -40,12 +29,7 @@ _STAND_INS: dict[type[Part], dict[str, object]] = {
     Fault: {"id": "unknown", "title": "?", "after": "unknown", "change": (), "fix": ()},
     Action: {"call": UNKNOWN_CALL},
 }
-_NAMES: dict[type[Part], str] = {
-    LabFile: "lab",
-    Action: "call",
-    Uses: "declaration",
-    ProfileSettings: "profile",
-}
+_NAMES = {"LabFile": "lab", "Action": "call", "Uses": "declaration", "ProfileSettings": "profile"}
 _LISTS = frozenset({"stages", "steps", "checkpoint"})
 _SENTENCES = frozenset({"title", "why", "says", "because", "task"})
 _PROSE = _SENTENCES | {"summary", "intro", "explain"}
@@ -150,7 +134,7 @@ def key_texts(model: type[Part]) -> Mapping[str, tuple[str, str]]:
 
 
 def _name(model: type[Part]) -> str:
-    return _NAMES.get(model, model.__name__.lower())
+    return _NAMES.get(model.__name__, model.__name__.lower())
 
 
 def plain_type(found: inspect.Type) -> tuple[inspect.Type, Mapping[str, Any]]:

@@ -17,7 +17,7 @@ from stslab.vocabulary import PolicyKind
 
 _ACTIONS_REMEMBERED: Final = 64
 _WITHOUT_SHARED: Final = 2  # the last marshal version whose bytes depend on values alone
-_POLICIES: Final = 1024
+_POLICIES: Final = 2048
 _LARGEST: Final = 20_480  # characters: bucket policies have no more
 _NO_JSON: Final = "This policy contains invalid Json"
 _NO_JSON_OF: Final = {
@@ -68,23 +68,20 @@ def parse(source: str | Mapping[str, Any], kind: PolicyKind) -> Policy:
     MalformedPolicy: IAM would refuse the policy; the message is IAM's, the hint says where.
     """
     if isinstance(source, str):
-        return _parse_text(source, kind)
+        return _parsed(source, kind)
     try:
         value = marshal.dumps(source, _WITHOUT_SHARED)  # type: ignore[arg-type]  # JSON values
     except (TypeError, ValueError) as error:
         raise MalformedPolicy(SYNTAX, "It has values that JSON can't hold.") from error
-    return _parse_value(value, kind)
+    return _parsed(value, kind)
 
 
 @remembered(_POLICIES, _LARGEST)
-def _parse_text(text: str, kind: PolicyKind) -> Policy:
-    document = load(text, _NO_JSON_OF.get(kind, _NO_JSON))
-    return Policy(kind, document, read_policy(document, kind))
-
-
-@remembered(_POLICIES, _LARGEST)
-def _parse_value(value: bytes, kind: PolicyKind) -> Policy:
-    document = marshal.loads(value)  # noqa: S302  # what was dumped just now
+def _parsed(source: str | bytes, kind: PolicyKind) -> Policy:
+    if isinstance(source, str):
+        document = load(source, _NO_JSON_OF.get(kind, _NO_JSON))
+    else:
+        document = marshal.loads(source)  # noqa: S302  # what was dumped just now
     return Policy(kind, document, read_policy(document, kind))
 
 

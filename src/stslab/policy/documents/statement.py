@@ -133,7 +133,7 @@ _CONDITION: Final = Mismatch.CONDITION
 
 
 class Element:
-    """``Action`` or ``Resource``, or their negations; texts without inner wildcards are compared."""
+    """``Action`` or ``Resource``, or a negation; texts without inner wildcards are compared."""
 
     __slots__ = ("_exact", "_globs", "_prefixes", "name", "negated", "patterns", "variables")
 
