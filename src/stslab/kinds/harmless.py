@@ -124,7 +124,7 @@ def _parameter(rule: Rule) -> str:
 
 def _lacking(rule: Rule, case: _Case) -> Objection:
     if rule.must is Must.TAGGED:
-        return _untagged(rule, case)
+        return _lacks_tag(rule, case)
     if rule.implied:
         fix = f"Name a user that the run made: {rule.where}: ..."
         return Objection(f"{case.call} without {rule.where} would change the calling user.", fix)
@@ -135,7 +135,7 @@ def _lacking(rule: Rule, case: _Case) -> Objection:
 _READ = (Must.TEMPLATE, Must.TRUST, Must.RIGHTS)
 
 
-# The checks: the findings of each about one value.
+# The checks: the findings of each about one value. Each is named after its word in ``Must``.
 
 
 def _own(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
@@ -156,17 +156,17 @@ def _new(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
 
 def _tagged(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if {"Key": RUN_TAG, "Value": case.own.run} not in (value if isinstance(value, list) else []):
-        yield _untagged(rule, case)
+        yield _lacks_tag(rule, case)
 
 
-def _untagged(rule: Rule, case: _Case) -> Objection:
+def _lacks_tag(rule: Rule, case: _Case) -> Objection:
     tag = f'[{{Key: "{RUN_TAG}", Value: "${{{{ run.id }}}}"}}]'
     outer = rule.where.split(".")
     written = f"{outer[-1]}: {tag}" if len(outer) == 1 else f"{outer[0]}: {{{outer[1]}: {tag}}}"
     return Objection(f"{case.call} lacks the run's tag {RUN_TAG}.", f"Add {written}.")
 
 
-def _keeps_tag(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
+def _untagged(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     for tag in value if isinstance(value, list) else [value]:
         key, kept = (tag.get("Key"), tag.get("Value")) if isinstance(tag, Mapping) else (tag, None)
         if key == RUN_TAG and kept != case.own.run:
@@ -220,7 +220,8 @@ def _let_in(one: documents.LetIn, case: _Case) -> Iterator[Finding]:
         if one.form == "Federated":
             yield f"{case.call} lets in users of the identity provider {_shown(one.name)}"
         return
-    account = _account_of(one.name)
+    found = re.fullmatch(rf"({_ID})|arn:[^:]+:(?:iam|sts)::({_ID}):.+", one.name)
+    account = (found[1] or found[2]) if found else ""
     if one.form == "AWS" and account in case.own.accounts:
         yield f"{case.call} lets in account {account}, the lab's other account"
         return
@@ -263,11 +264,6 @@ def _is_here(operator: str, key: str, values: tuple[str, ...], own: Own) -> bool
     exact = operator in {"stringequals", "arnequals"} and key == "aws:principalarn"
     here = f"arn:{own.partition}:iam::{own.account}:"
     return exact and bool(values) and all(one.startswith(here) for one in values)
-
-
-def _account_of(principal: str) -> str:
-    found = re.fullmatch(rf"({_ID})|arn:[^:]+:(?:iam|sts)::({_ID}):.+", principal)
-    return (found[1] or found[2]) if found else ""
 
 
 def _rights(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
@@ -353,9 +349,10 @@ def named_in(one: template.Resource) -> Iterator[tuple[str, str]]:
 
 
 def resources_of(params: Params, own: Own) -> list[template.Resource]:
+    """The resources of a call's template; empty if there is none, or it can't be judged."""
     try:
-        return list(_resources(params.get("TemplateBody"), params, own))
-    except template.Unjudgeable:
+        return list(_resources(params["TemplateBody"], params, own))
+    except (KeyError, template.Unjudgeable):
         return []
 
 
@@ -414,22 +411,8 @@ def _embedded(_value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
         )
 
 
-_CHECKS: Mapping[Must, Callable[[object, Rule, _Case], Iterator[Finding]]] = {
-    Must.ABSENT: _absent,
-    Must.ATTACHED: _attached,
-    Must.EMBEDDED: _embedded,
-    Must.NAME: _name,
-    Must.NEW: _new,
-    Must.OWN: _own,
-    Must.PRIVATE: _private,
-    Must.RIGHTS: _rights,
-    Must.ROLE: _role,
-    Must.SOURCE: _source,
-    Must.TAGGED: _tagged,
-    Must.TEMPLATE: _template,
-    Must.TRUST: _trust,
-    Must.UNTAGGED: _keeps_tag,
-}
+_Check = Callable[[object, Rule, _Case], Iterator[Finding]]
+_CHECKS: Mapping[Must, _Check] = {must: globals()[f"_{must}"] for must in Must}
 
 
 def _shown(value: object) -> str:

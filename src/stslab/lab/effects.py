@@ -17,19 +17,10 @@ from stslab.structures import listed
 Place = tuple[str | int, ...]
 
 STEP, UNDO, CHECK, FAULT, PROFILE = "step", "undo", "check", "fault", "profile"
-# The parameters of reading calls that name a thing, with its kind.
-_NAMING = {
-    "Bucket": "s3.bucket",
-    "GroupName": "iam.group",
-    "InstanceProfileName": "iam.instance_profile",
-    "PolicyArn": "iam.policy",
-    "RoleName": "iam.role",
-    "StackName": "cloudformation.stack",
-    "UserName": "iam.user",
-}
+# The parameters of reading calls that name a thing, with its kind: the first that has this name.
+_NAMING = {one.names[0]: one.id for one in reversed([*KINDS.values()]) if len(one.names) == 1}
 _LONGEST = 200
-_FREE = frozenset({"iam", "sts", "cloudformation"})
-_NEXT_TO_FREE = frozenset({"s3"})
+_FREE = {"iam", "sts", "cloudformation", "s3"}
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -52,7 +43,7 @@ class Effect(msgspec.Struct, frozen=True):
     def kinds(self) -> list[str]:
         """The kinds of the things that the call and its template make."""
         creation = creation_of(self.call, self.params)
-        inside = resources_of(self.params, self.own) if "TemplateBody" in self.params else []
+        inside = resources_of(self.params, self.own)
         types = {one.logical: one.type for one in inside}.values()
         kinds = [BY_RESOURCE_TYPE[each].id for each in types if each in BY_RESOURCE_TYPE]
         return [creation.kind, *kinds] if creation else kinds
@@ -116,12 +107,10 @@ def summary(effects: Iterable[Effect]) -> Summary:
 def costs(effects: Iterable[Effect]) -> str:
     """What the calls cost on a real account, in words."""
     services = {effect.call.partition(".")[0] for effect in effects}
-    others = services - _FREE - _NEXT_TO_FREE
-    if others:
+    if others := services - _FREE:
         return f"unknown: besides free services it uses {', '.join(sorted(others))}"
-    if services & _NEXT_TO_FREE:
-        return "nothing (IAM, STS and CloudFormation are free; the few S3 requests: under a cent)"
-    return "nothing (IAM, STS and CloudFormation are free)"
+    s3 = "; the few S3 requests: under a cent" if "s3" in services else ""
+    return f"nothing (IAM, STS and CloudFormation are free{s3})"
 
 
 _Where = tuple[str, str, str, Place]
@@ -169,8 +158,7 @@ class _Walk:
     def step(self, stage: str, step: Step, place: Place) -> Iterator[Effect]:
         done = self.call((stage, step.title, STEP, place), step)
         yield done
-        inside = things_of_template(done.params, done.own) if "TemplateBody" in done.params else ()
-        named = {*filter(None, [done.made]), *inside}
+        named = {*filter(None, [done.made]), *things_of_template(done.params, done.own)}
         made = {(done.own.account, *one) for one in named}
         self._own = replace(self._own, things=self._own.things | made)
         self._remember(step, done)
@@ -276,7 +264,7 @@ def _subjects(call: str, params: Params, own: Own, caller: str) -> Iterator[str]
 def _inside(params: Params, own: Own) -> Iterator[str]:
     """The resources of a template, with their names if it has them."""
     labels: dict[str, str] = {}
-    for one in resources_of(params, own) if "TemplateBody" in params else ():
+    for one in resources_of(params, own):
         kind = BY_RESOURCE_TYPE.get(one.type)
         what = kind.noun if kind else one.type
         known = next((name for _, name in named_in(one) if name.isprintable()), "")

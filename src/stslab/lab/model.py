@@ -10,7 +10,7 @@ part must have one of the keys in its ``ONE_OF``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -22,19 +22,34 @@ LONGEST_WAIT = 3600.0
 DENIALS = ("AccessDenied", "AccessDeniedException", "403")
 """AWS's error codes for denials. A check with one of them names the gates that refuse."""
 
-_DURATION = re.compile(r"(?:(?P<m>\d{1,4})m)?(?:(?P<s>\d{1,5}(?:\.\d{1,3})?)s)?")
+_DURATION = r"^(?=.)(\d{1,4}m)?(\d{1,5}(\.\d{1,3})?s)?$"
+_MOVE = r"^[+-](\d{1,7}[smhdw])+$"
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _CHANGE = r"^([A-Za-z_]\w*) may( not)? ([a-z][a-z0-9-]*)(?: \(([a-z ,]+)\))?$"
 
 
+def _read(value: object, pattern: str, fix: str) -> float:
+    """A time with units (``1m30s``) as seconds, without its sign."""
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise ValueError(fix)
+    return sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"([\d.]+)([smhdw])", value))
+
+
 def _seconds(value: object) -> float:
-    """``60s``, ``2m`` or ``1m30s`` as seconds."""
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if not found or not value:
-        raise ValueError("Write a time with its unit, as in 60s, 2m or 1m30s.")
-    seconds = 60 * float(found["m"] or 0) + float(found["s"] or 0)
+    seconds = _read(value, _DURATION, "Write a time with its unit, as in 60s, 2m or 1m30s.")
     if not 0 < seconds <= LONGEST_WAIT:
         raise ValueError("A wait must be longer than 0s and at most 60m.")
     return seconds
+
+
+def _move(value: object) -> float:
+    fix = "Write how far to move the clock, as in +61m, +1d12h or -30m."
+    return _read(value, _MOVE, fix) * (-1 if str(value)[:1] == "-" else 1)
+
+
+def _as_text(read: Callable[[object], Any], pattern: str) -> Meta:
+    """What is written as text of this pattern, and read by a function."""
+    return Meta(extra={"read": read, "written": {"type": "string", "pattern": pattern}})
 
 
 Word = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
@@ -50,27 +65,7 @@ _EXPORTS = r"^aws configure export-credentials --profile [A-Za-z_]\w{0,63} --for
 Exports = Annotated[str, Meta(pattern=_EXPORTS)]
 EnvName = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 Params = Mapping[str, Any]
-Seconds = Annotated[
-    float,
-    Meta(
-        extra={
-            "read": _seconds,
-            "written": {"type": "string", "pattern": r"^(?=.)(\d+m)?(\d+(\.\d+)?s)?$"},
-        }
-    ),
-]
-
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_MOVE = r"^[+-](\d{1,7}[smhdw])+$"
-
-
-def _move(value: object) -> float:
-    """``+61m``, ``+1d12h`` or ``-30m`` as seconds."""
-    if not isinstance(value, str) or not re.fullmatch(_MOVE, value):
-        raise ValueError("Write how far to move the clock, as in +61m, +1d12h or -30m.")
-    parts = re.findall(r"(\d+)([smhdw])", value)
-    return (-1 if value[0] == "-" else 1) * float(sum(int(n) * _UNITS[unit] for n, unit in parts))
+Seconds = Annotated[float, _as_text(_seconds, _DURATION)]
 
 
 def _change(value: object) -> "Change":
@@ -200,9 +195,7 @@ class Step(_Calls, frozen=True, kw_only=True):
     title: Text
     identity: Word = "admin"
     call: Call = ""  # filled in for ``clock`` and ``token`` when the lab is loaded, with ``params``
-    clock: Annotated[
-        float | None, Meta(extra={"read": _move, "written": {"type": "string", "pattern": _MOVE}})
-    ] = None
+    clock: Annotated[float | None, _as_text(_move, _MOVE)] = None
     token: Token | None = None
     params: Params = field(default_factory=dict)
     wait: Wait | None = None
@@ -291,12 +284,7 @@ class Stage(Part, frozen=True, kw_only=True):
     intro: Text
     explain: Text | None = None
     pages: tuple[Page, ...] = ()
-    changes: tuple[
-        Annotated[
-            Change, Meta(extra={"read": _change, "written": {"type": "string", "pattern": _CHANGE}})
-        ],
-        ...,
-    ] = ()
+    changes: tuple[Annotated[Change, _as_text(_change, _CHANGE)], ...] = ()
     steps: tuple[Step, ...] = ()
     checkpoint: tuple[Check, ...] = ()
     cleanup: bool = False

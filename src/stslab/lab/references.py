@@ -119,7 +119,7 @@ def evaluate(expression: str, data: Data, scope: Scope) -> Data:
     try:
         tree, holes = expressions.query(expression)
     except BadExpression as bad:
-        raise _unparsed(expression, bad) from None
+        raise UnresolvedReference(f"In {expression!r}: {bad.message}", bad.fix) from None
     values = tuple(_looked_up(one, scope) for one in holes)
     return _search(expressions.bound(tree, values) if values else tree, data, expression)
 
@@ -173,7 +173,7 @@ def _resolved_text(text: str, scope: Scope) -> Data:
     try:
         found = expressions.embedded(text)
     except BadExpression as bad:
-        raise _unparsed(text, bad) from None
+        raise UnresolvedReference(f"In {text!r}: {bad.message}", bad.fix) from None
     if not found:
         return text
     if found[0].start == 0 and found[0].end == len(text):
@@ -215,10 +215,6 @@ def _search(tree: Tree, data: Data, expression: str) -> Data:
         ) from None
 
 
-def _unparsed(text: str, bad: BadExpression) -> UnresolvedReference:
-    return UnresolvedReference(f"In {text!r}: {bad.message}", bad.fix)
-
-
 # -- what is known before a run ------------------------------------------------------------------
 # A value that only a response will tell is its name in angle brackets: ``<role_arn>``.
 
@@ -247,16 +243,13 @@ def foresee(lab: LabFile, base: Scope) -> tuple[Scope, frozenset[str]]:
     }
     live = {"now": "<now>", "token": "<token>"}
     tokens = {name: f"<token {name}>" for name in lab.tokens}
-    unknown = [*live.values(), *saved.values()]
-    for one in (tokens, *codes.values(), *profiles.values()):
-        unknown += one.values()
     try:
         variables = resolve_vars(lab.vars, base)
     except UnresolvedReference:
         variables = dict(lab.vars)
     named = {"mfa": codes, "tokens": tokens, "profiles": profiles}
-    scope = {**base, **live, **variables, **saved, **named}
-    return scope, frozenset({*unknown, OPEN})
+    unknown = frozenset({*texts([live, saved, named]), OPEN})
+    return {**base, **live, **variables, **saved, **named}, unknown
 
 
 def as_known(value: Data, scope: Scope) -> Data:

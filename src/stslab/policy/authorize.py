@@ -74,7 +74,8 @@ def _read_layers(question: Question, policies: Policies, *, same_account: bool) 
     if not principal.member:
         return Layers(controls, resource, (), ())
     identity = layer(PolicyKind.IDENTITY, policies.identity, question)
-    if principal.unlimited and not identity.denies:
+    by_root = principal.kind is PrincipalKind.FEDERATED_USER and principal.issuer.endswith(":root")
+    if (by_root or principal.kind is PrincipalKind.ROOT) and not identity.denies:
         identity.outcome = Outcome.ALLOWED
         identity.note = "The root user has full access."
     session = policies.session

@@ -66,29 +66,27 @@ def decide_lines(
     or ``{id, error}``. Empty lines are skipped; ``first`` is the number of the first line.
     """
     for number, line in enumerate(lines, first):
-        if line and not line.isspace():
-            yield _decide_line(line, number, decisions_only=decisions_only)
+        if not line or line.isspace():
+            continue
+        case: Any = None
+        try:
+            case = _json(line)
+            decided = decision(case)
+            answer = {"decision": decided.outcome} if decisions_only else decided.as_dict()
+            yield json_text({"id": case.get("id"), **answer}), True
+            continue
+        except PolicyError as error:
+            problem = _sentence(error)
+        except (ValueError, RecursionError) as error:
+            problem = f"Line {number} is not JSON: {json_problem(line, error)}."
+        id_ = case.get("id") if isinstance(case, dict) else None
+        yield json_text({"id": id_, "error": problem}), False
 
 
 def decide_chunk(first: int, lines: Sequence[str], decisions_only: bool) -> tuple[str, bool]:
     """The same for several lines at once: (all answers, whether all could be read)."""
     answers = list(decide_lines(lines, first, decisions_only=decisions_only))
     return "\n".join(text for text, _ in answers), all(readable for _, readable in answers)
-
-
-def _decide_line(line: str, number: int, *, decisions_only: bool) -> tuple[str, bool]:
-    case: Any = None
-    try:
-        case = _json(line)
-        decided = decision(case)
-        answer = {"decision": decided.outcome} if decisions_only else decided.as_dict()
-        return json_text({"id": case.get("id"), **answer}), True
-    except PolicyError as error:
-        problem = _sentence(error)
-    except (ValueError, RecursionError) as error:
-        problem = f"Line {number} is not JSON: {json_problem(line, error)}."
-    id_ = case.get("id") if isinstance(case, dict) else None
-    return json_text({"id": id_, "error": problem}), False
 
 
 def _json(line: str) -> Any:

@@ -115,12 +115,6 @@ class Principal:
         """Whether an account has policies for it."""
         return self.kind not in _ACCOUNTLESS
 
-    @property
-    def unlimited(self) -> bool:
-        """Whether it is root, or federated by root."""
-        by_root = self.kind is PrincipalKind.FEDERATED_USER and self.issuer.endswith(":root")
-        return by_root or self.kind is PrincipalKind.ROOT
-
     @cached_property
     def context(self) -> Mapping[str, str]:
         """The condition keys that follow from the principal, by lower-case name.

@@ -41,12 +41,10 @@ def findings(effect: Effect) -> Iterator[tuple[str, Finding]]:
         kind = _KINDS.get(f"{effect.call} {name}") or _KINDS.get(name)
         if kind and isinstance(value, str):
             yield from ((name, one) for one in _findings_of(value, kind))
-    if "TemplateBody" in effect.params:
-        for resource in resources_of(effect.params, effect.own):
-            held = ((str(path[-1]), part) for path, part in parts(resource.properties) if path)
-            for name, value in held:
-                if name not in _KINDS or not isinstance(value, Mapping):
-                    continue
+    for resource in resources_of(effect.params, effect.own):
+        for path, value in parts(resource.properties):
+            name = str(path[-1]) if path else ""
+            if name in _KINDS and isinstance(value, Mapping):
                 kind = _KINDS.get(f"{resource.type} {name}") or _KINDS[name]
                 for code, message, fix, word in _findings_of(json.dumps(value), kind):
                     yield "TemplateBody", (code, f"{resource.logical}: {message}", fix, word)

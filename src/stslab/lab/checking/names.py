@@ -19,9 +19,7 @@ from stslab.lab.references import names_used, roots
 ADMIN = "admin"
 BASE: Mapping[str, Shape] = {
     "run": structure({"id": STRING}),
-    "account": STRING,
-    "region": STRING,
-    "partition": STRING,
+    **dict.fromkeys(("account", "region", "partition"), STRING),
     "accounts": structure({}),
 }
 RESERVED = frozenset({*BASE, *LIVE, "profiles"})
