@@ -91,7 +91,6 @@ def _by_rules(rules: Rules, given: Params, case: _Case) -> Iterator[Finding]:
 
 
 def _by_rule(rule: Rule, given: Params, case: _Case) -> Iterator[Finding]:
-    """The findings of one rule about the parameters, or about a resource's properties."""
     values = _values(rule, given)
     if not values and rule.implied and case.caller:
         values = [case.caller]

@@ -1,13 +1,9 @@
 """The types and tables of ``kinds.yaml``: the kinds of things that labs make in an account.
 
-A kind says how a thing is looked up, recognised and removed, what must be removed before it, and
-which response means that it is gone. A creation says which kind an operation makes, and whether it
-may be repeated. The sources are the pages of the operations in the API references of IAM, Amazon
-S3 and CloudFormation.
-
-Expressions are JMESPath. Those of a kind are over ``{answer, thing}``: the lookup's response and
-the thing's names; of a child, over the listing's response; of a creation, over
-``{params, answer, target, host}``, where ``host`` is the parameter ``Url`` without its scheme.
+The sources are the operations' pages in the API references of IAM, Amazon S3 and CloudFormation.
+Expressions are JMESPath: of a kind over ``{answer, thing}``, the lookup's response and the names;
+of a child over the listing's response; of a creation over ``{params, answer, target, host}``,
+where ``host`` is the parameter ``Url`` without its scheme.
 """
 
 import json
@@ -168,7 +164,6 @@ def _remove(written: object, names: list[str]) -> Remove:
 
 
 def _kinds() -> Iterator[Kind]:
-    """The kinds, with default values filled in."""
     named: dict[str, list[str]] = {}
     for name, row in _spread("kinds"):
         named[name] = names = msgspec.convert(row["names"], list[str])

@@ -262,7 +262,6 @@ def _subjects(call: str, params: Params, own: Own, caller: str) -> Iterator[str]
 
 
 def _inside(params: Params, own: Own) -> Iterator[str]:
-    """The resources of a template, with their names if it has them."""
     labels: dict[str, str] = {}
     for one in resources_of(params, own):
         kind = BY_RESOURCE_TYPE.get(one.type)

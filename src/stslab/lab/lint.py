@@ -114,7 +114,6 @@ def _advice(looked: Looked, path: Path) -> Iterator[Problem]:
 
 
 def _policies(looked: Looked) -> Iterator[Found]:
-    """The policy engine's findings about policy documents."""
     for one in looked.effects:
         part = looked.draft.node.at(one.place)
         for name, (code, message, fix, word) in () if one.fails else findings(one):
@@ -213,7 +212,6 @@ def _unused(looked: Looked) -> Iterator[Found]:
 
 
 def _identities(node: Node) -> Iterator[Node]:
-    """All nodes that name an identity or a source profile."""
     for key, value in node.value.items() if isinstance(node.value, dict) else ():
         yield from value.texts() if key in {"as", "source_profile"} else _identities(value)
     for item in node.items:

@@ -25,10 +25,7 @@ _UNKNOWN = frozenset({"format", "call"})  # A call with such a problem is not ju
 
 
 def load(path: Path, *, catalogue: Catalogue | None) -> Lab:
-    """Read and check the lab in the file ``path``.
-
-    With a catalogue, calls are checked against AWS's APIs, and derived values (the parameters of
-    undos and waits, the identity of an undo) are filled in.
+    """Read and check a lab; with a catalogue also its calls, and derived values are filled in.
 
     InvalidLab: it has all problems, in file order.
     """
@@ -127,7 +124,6 @@ def _refuse_harm(lab: LabFile, draft: LabDraft, report: Report, broken: frozense
 
 
 def _may_make(stage: StageDraft, broken: frozenset[Node]) -> bool:
-    """Whether a broken step of the stage may make something."""
     called = [{one.node.get("call") or one.node, one.node.get("with")} for one in stage.steps]
     return any(one & broken for one in called or [{stage.node.get("steps")}])
 

@@ -1,7 +1,4 @@
-"""The lab format as frozen types.
-
-If a key is a Python keyword, its field has another name: ``as`` is ``identity``, ``with`` is
-``params``, ``from`` is ``source``.
+"""The lab format as frozen types. ``as`` is ``identity``, ``with`` ``params``, ``from`` ``source``.
 
 Short forms of a value in the file are in its type's ``extra``: ``one`` (a single item without a
 list), ``none`` (the word for an empty list) and ``read`` (a function that parses what is written,

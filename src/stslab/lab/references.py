@@ -1,9 +1,4 @@
-"""Resolves a lab's ``${{ … }}`` expressions, and evaluates JMESPath over a response. Pure.
-
-A scope is what a run knows: ``run`` (with ``id``), ``account``, ``region``, ``partition``,
-the lab's variables, what steps saved, and ``profiles`` (by name: ``access_key_id``,
-``expiration``).
-"""
+"""Resolves a lab's ``${{ … }}`` expressions, and evaluates JMESPath over a response. Pure."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -20,7 +15,7 @@ from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import OPEN, BadExpression, Data, Embedded, Tree
 from stslab.structures import mapped, texts
 
-Scope = Mapping[str, Data]
+Scope = Mapping[str, Data]  # what a run knows: run, account, region, variables, saved names ...
 
 LARGEST = 1_000_000
 DEEPEST = 100
@@ -85,13 +80,10 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc]
 
 
 def resolve(value: Data, scope: Scope) -> Data:
-    """``value`` with every ``${{ … }}`` replaced by its value.
+    """``value`` with every ``${{ … }}`` replaced by its value, but not in keys.
 
-    A text that is a single expression becomes the expression's value with its type. In longer
-    text, texts are inserted as they are and other values as JSON. Lists and mappings are resolved
-    throughout, but not their keys.
-
-    UnresolvedReference: an expression has no value (the hint says what is known), or a huge one.
+    A text that is a single expression becomes its value, with its type; in longer text other values
+    are JSON. UnresolvedReference: one has no value (the hint says what is known), or a huge one.
     """
     resolved = mapped(value, lambda text: _resolved_text(text, scope))
     _Work("this value").weigh(resolved)
@@ -108,13 +100,9 @@ def names_used(value: Data) -> set[str]:
 
 
 def evaluate(expression: str, data: Data, scope: Scope) -> Data:
-    """The result of a JMESPath ``expression`` over ``data``; None if it finds nothing.
+    """The result of a JMESPath over ``data`` (None: nothing); what is in ``${{ … }}`` is a value.
 
-    Each ``${{ … }}`` in it is resolved first, and is never parsed as JMESPath: inside quotes it is
-    text, outside it keeps its type.
-
-    UnresolvedReference: a ``${{ … }}`` has no value, or the expression can't be applied to this
-    data (a function got a value of the wrong type).
+    UnresolvedReference: a ``${{ … }}`` has no value, or the expression does not fit this data.
     """
     try:
         tree, holes = expressions.query(expression)

@@ -139,10 +139,9 @@ def request(case: Case) -> Request:
 def read_principal(
     text: str, federated: bool = False, service_linked: bool = False, user_id: str = ""
 ) -> Principal:
-    """The principal of a case. PolicyError: ``text`` does not name one.
+    """The principal of a case: a host is a service, or with ``federated`` an identity provider.
 
-    A host is a service, or with ``federated`` an identity provider. A federated user's issuer
-    is assumed to be the user with its name.
+    A federated user's issuer is assumed to be the user of that name. PolicyError: it is nobody.
     """
     principal = _named_principal(text, federated, service_linked)
     return replace(principal, user_id=user_id) if user_id and principal.member else principal
@@ -162,7 +161,6 @@ def _named_principal(text: str, federated: bool, service_linked: bool) -> Princi
 
 
 def _scalar(key: str, value: object) -> str:
-    """The value of a context key as text: it may be a text, a number or a Boolean."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):

@@ -189,7 +189,6 @@ def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> 
 
 
 def _difference(statement: Statement, mismatch: Mismatch, question: Question) -> dict[str, object]:
-    """The element that does not match, with what it wants and what the request has."""
     request, context = question.request, question.context
     if mismatch is Mismatch.CONDITION:
         tests = [condition.explain(context) for condition in statement.conditions]

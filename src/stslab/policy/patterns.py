@@ -19,8 +19,7 @@ _Matcher = Callable[[str], bool]
 def remembered(most: int, longest: int = SHORT) -> Callable[[Callable[P, V]], Callable[P, V]]:
     """Like ``lru_cache``, but results for a long first argument are not cached.
 
-    Requests and policies are untrusted: a thousand actions of a megabyte each would fill the
-    cache with a gigabyte. ``make bench`` shows what the caches save.
+    Requests and policies are untrusted: a thousand actions of a megabyte each are a gigabyte.
     """
 
     def decorate(read: Callable[P, V]) -> Callable[P, V]:
@@ -95,11 +94,7 @@ class Glob:
         return parts is not None and "".join(map(str, parts)).lower() == folded
 
     def _resolved(self, lookup: Lookup, longest: int) -> list[Token] | None:
-        """The parts with the values of variables.
-
-        None if a variable has no value, or the texts together are longer than ``longest``, the
-        text to match: many variables with long values would make a huge text.
-        """
+        """The parts with variables' values; None if one has none, or all exceed ``longest``."""
         parts: list[Token] = []
         for part in self._parts:
             resolved: Token | None = part
@@ -200,9 +195,8 @@ def _merged(parts: Iterable[Token]) -> list[Token]:
 def _within_arn(parts: Sequence[Token]) -> list[Token]:
     """Apply the rules of ARN segments to wildcards and variables.
 
-    "IAM JSON policy elements: Resource": a wildcard matches within a segment; a ``*`` at the end
-    of one also matches colons. "Variables and tags": before the fifth colon a variable is literal
-    text.
+    "IAM JSON policy elements: Resource": a wildcard matches in a segment, a ``*`` at its end colons
+    too. "Variables and tags": before the fifth colon a variable is literal text.
     """
     result: list[Token] = []
     colons = 0

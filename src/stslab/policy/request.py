@@ -92,9 +92,7 @@ class Principal:
     ) -> Self:
         """The user, role, session, federated user or root user that ``arn`` names.
 
-        For ``arn:aws:sts::A:assumed-role/R/S`` the issuer is ``arn:aws:iam::A:role/R`` unless
-        ``issuer`` says otherwise (a role's path is not in its sessions' ARNs). PolicyError:
-        ``arn`` is not a principal's.
+        A session's issuer is its role without a path, unless given. PolicyError: not a principal's.
         """
         for form, kind in _FORMS:
             if found := form.fullmatch(arn):

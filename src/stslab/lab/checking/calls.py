@@ -98,7 +98,6 @@ class Calls:
             self.report(node.problem(f"{name} is too short.", fix))
 
     def _items(self, node: Node, shape: Shape, name: str) -> None:
-        """Check the items of a list, or the values of a map."""
         if shape.kind not in ("list", "map"):
             self.scope.check_texts(node)
             return

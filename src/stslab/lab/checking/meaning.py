@@ -63,7 +63,6 @@ def checked(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
 
 
 def _check_profiles(draft: LabDraft, scope: Scope) -> None:
-    """Check that each profile has one way to get its credentials."""
     node, read, made = draft.node.get("profiles"), draft.part.profiles, scope.later_profiles
     before = [*scope.admins, *(scope.settings.keys() - read.keys())]
     for name, settings in read.items() if node else ():
@@ -94,7 +93,6 @@ def _check_profiles(draft: LabDraft, scope: Scope) -> None:
 
 
 def _check_declarations(draft: LabDraft, scope: Scope, catalogue: Catalogue | None) -> None:
-    """Check ``uses`` and ``services``: known names, and services that exist."""
     uses, known = draft.node.get("uses"), catalogue.services() if catalogue else ()
     if uses:
         scope.check_texts(uses)
@@ -212,29 +210,20 @@ class _Checker:
 
     def _saves(self, draft: Draft[Step], response: Shape) -> None:
         """Check ``save``, ``show`` and ``profile``: node by node, so a bad name hides no other."""
-        for key in ("save", "show"):
+        bodies = [name for name, part in response.members.items() if part.kind == "blob"]
+        without = {**response.members, **dict.fromkeys(bodies, shapes.SECRET)}
+        # Saved values go into the journal, where an object's body would be too much.
+        saved = shapes.structure(without) if bodies else response
+        for key, known in (("save", saved), ("show", response)):
             for name, node in _named(draft.node.get(key)).items():
-                is_text = isinstance(node.value, str)
-                shape = self.scope.query(node, response) if is_text else ANYTHING
+                shape = self.scope.query(node, known) if isinstance(node.value, str) else ANYTHING
                 if holds_secret(shape):
-                    fix = "Name fields without secrets, or use `profile`."
-                    self.report(node.problem(f"This would {key} a secret.", fix))
-                elif key == "save" and is_text:
-                    self._refuse_body(node, response)
+                    body = " or an object's body" if known is not response else ""
+                    fix = "Name other fields, use `profile`, or compare it in a check's `expect`."
+                    self.report(node.problem(f"This would {key} a secret{body}.", fix))
                 if key == "save":
                     self.scope.names[name] = shape
         self._profile(draft, response)
-
-    def _refuse_body(self, node: Node, response: Shape) -> None:
-        """Report an object's body that would be saved, since saved values go into the journal."""
-        blobs = (name for name, part in response.members.items() if part.kind == "blob")
-        bodies = dict.fromkeys(blobs, shapes.SECRET)
-        names, profiles = {**self.scope.names}, self.scope.profiles
-        without = Scope(lambda _: None, names=names, profiles=profiles)
-        whole = shapes.structure({**response.members, **bodies})
-        if bodies and holds_secret(without.query(node, whole)):
-            fix = "Save another field; compare the body in a check's `expect`, or `show` it."
-            self.report(node.problem("This would save an object's body.", fix))
 
     def _profile(self, draft: Draft[Step], response: Shape) -> None:
         profile, node = draft.part.profile, draft.node.get("profile")
@@ -294,8 +283,12 @@ class _Checker:
         if operation and not operation.changes:
             message = f"{undo.call} changes nothing, so it undoes nothing."
             self.undoing(called.problem(message, "Name the call that deletes or restores it."))
-        identity = undo.identity or draft.part.identity
-        self._identity(identity, node)
+        identity, named = undo.identity or draft.part.identity, node.get("as")
+        usable = not named or self.scope.identity(named, identity, node)
+        if usable and identity in self.scope.temporary:
+            message = f"When cleanup runs, the credentials of {identity} may have expired."
+            fix = "Use another identity for the undo: {as: admin, ...}."
+            self.undoing((named or node).problem(message, fix))
         params = undo.params
         if params is None:
             params, missing = self.calls.derived(operation, draft.part.params)
@@ -313,15 +306,6 @@ class _Checker:
             wait = self.calls.wait(undo.service, wait, node.value["wait"], params)
         known = self.calls.catalogue is not None or undo.params is not None
         return replace(undo, identity=identity, params=params if known else None, wait=wait)
-
-    def _identity(self, identity: str, node: Node) -> None:
-        at = node.get("as")
-        if at and not self.scope.identity(at, identity, node):
-            return
-        if identity in self.scope.temporary:
-            message = f"When cleanup runs, the credentials of {identity} may have expired."
-            fix = "Use another identity for the undo: {as: admin, ...}."
-            self.undoing((at or node).problem(message, fix))
 
     # The lesson: access table, faults and variables
 
@@ -399,7 +383,6 @@ _NAME_GATES = (
 
 
 def _refuse_twins(what: str, parts: Iterable[Node], report: Report) -> None:
-    """Report repeated ids."""
     first: dict[str, int] = {}
     for node in filter(None, (part.get("id") for part in parts)):
         if not isinstance(node.value, str):

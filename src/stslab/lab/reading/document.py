@@ -274,11 +274,7 @@ _CORE: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
 
 
 def _written_at(node: Node, offset: int) -> int:
-    """The index in its file of the character at ``offset`` in a scalar's text.
-
-    Both texts are read in parallel: what YAML removes (indentation, quotes, escapes, line breaks)
-    is skipped in the file.
-    """
+    """Where a character of a scalar's text is in its file; what YAML removes is skipped there."""
     if not isinstance(node.value, str):
         return node.start
     raw = node.source.text[node.start : node.end]
@@ -362,10 +358,9 @@ class Includes:
 
 
 def _within(root: Path, name: str, only: Collection[str] = ()) -> Path | None:
-    """The file ``name`` under ``root``; None if it leaves the root, also by a link.
+    """The file ``name`` in ``root``, or in ``only`` these; None if it is hidden, or outside by a link.
 
-    ``only`` limits it to these names in the root. Hidden files and folders never count: a lab in a
-    home folder must not read ``.aws`` or ``.ssh``.
+    A lab in a home folder must not read ``.aws`` or ``.ssh``.
     """
     try:
         path = (root / name).resolve(strict=True)

@@ -67,10 +67,9 @@ def header(path: Path) -> LabHeader:
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The file of a lab, from its path, the path of a folder with one lab, or a lab's id.
+    """The file of a lab, from its path, that of a folder with one lab, or its id.
 
-    Ids are those of the bundled labs and of labs in the folder that ``STSLAB_LABS`` names.
-    LabError: there is no such lab. Whether a path leads to a file, loading it tells.
+    Ids are of bundled labs, and of those in STSLAB_LABS. LabError: no lab; loading tests the path.
     """
     path = Path(name_or_path)
     named = str(name_or_path)

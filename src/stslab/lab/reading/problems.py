@@ -31,7 +31,6 @@ class Problem:
         return f"{self.file}:{self.line}:{self.column}"
 
     def __str__(self) -> str:
-        """The place and message, the part of the line around it with a caret, and the fix."""
         lines = [f"{self.place}: {self.message}"]
         if self.severity == WARNING:
             lines = [f"{self.place}: warning: {self.message} [{self.rule}]"]

@@ -159,10 +159,7 @@ class _Reader:
     def values(
         self, model: type[Part], node: Node, given: Collection[str] = ()
     ) -> tuple[dict[str, object], set[str]]:
-        """The values of a part's keys, and the keys that are bad, or missing and not ``given``.
-
-        Of a bad value, the readable parts are kept.
-        """
+        """The values of a part's keys, as far as readable, and the keys that are bad or missing."""
         known = {one.encode_name: one for one in fields(model)}
         if not isinstance(node.value, dict):
             message = f"A {_name(model)} must be written as `key: value` lines."

@@ -75,7 +75,6 @@ def _left_open(message: Message) -> Iterator[str]:
 
 
 def _tables(message: Message) -> Iterator[str]:
-    """The names of the tables of steps, in order."""
     steps = table("advice")
     if message.with_token:
         yield "token"

@@ -155,7 +155,6 @@ def frame_near(line: str, at: int) -> Message:
 
 
 def _prefix(service: str) -> str:
-    """The prefix of a service's actions, from its name in an SDK."""
     return "".join(service.split()).lower().replace("securitytokenservice", "sts")
 
 
@@ -313,7 +312,6 @@ _FRAME: Final = ("caller", "action", "resource", "code", "service", "operation")
 
 @cache
 def _known() -> tuple[tuple[re.Pattern[str], Known], ...]:
-    """The errors that no policy decides, each with its pattern."""
     rows = msgspec.convert(table("known")["errors"], tuple[Known, ...])
     return tuple((spaced("|".join(row.match).replace(" ", " ?")), row) for row in rows)
 
@@ -343,7 +341,6 @@ def _sense(message: Message | None, whole: bool) -> int:
 
 
 def _completed(message: Message, frame: Message) -> Message:
-    """The message with missing parts taken from its frame."""
     filled = {each: getattr(message, each) or getattr(frame, each) for each in _FRAME}
     return replace(message, **filled)
 
