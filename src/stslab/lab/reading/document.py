@@ -358,7 +358,7 @@ class Includes:
 
 
 def _within(root: Path, name: str, only: Collection[str] = ()) -> Path | None:
-    """The file ``name`` in ``root``, or in ``only`` these; None if it is hidden, or outside by a link.
+    """The file ``name`` in ``root`` (or in ``only``); None if it is hidden, or outside by a link.
 
     A lab in a home folder must not read ``.aws`` or ``.ssh``.
     """
