@@ -328,16 +328,13 @@ def things_of_template(params: Params, own: Own) -> Iterator[tuple[str, str]]:
     """The things that a template makes with a fixed name, as (kind, name); or (kind, ARN)."""
     for one in resources_of(params, own):
         for kind, name in named_in(one):
-            path = f"{_NAMED_BY_ARN.get(kind)}{one.properties.get('Path', '/')}{name}"
+            path = f"{_BY_ARN.get(kind)}{one.properties.get('Path', '/')}{name}"
             arn = f"arn:{own.partition}:iam::{own.account}:{path}"
-            yield kind, arn if kind in _NAMED_BY_ARN else name
+            yield kind, arn if kind in _BY_ARN else name
 
 
-_NAMED_BY_ARN = {
-    "iam.policy": "policy",
-    "iam.saml_provider": "saml-provider",
-    "iam.mfa_device": "mfa",
-}
+# The kinds whose name is an ARN, with its word for them.
+_BY_ARN = {"iam.policy": "policy", "iam.saml_provider": "saml-provider", "iam.mfa_device": "mfa"}
 
 
 def named_in(one: template.Resource) -> Iterator[tuple[str, str]]:

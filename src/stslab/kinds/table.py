@@ -8,6 +8,7 @@ where ``host`` is the parameter ``Url`` without its scheme.
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import jmespath
@@ -118,21 +119,17 @@ Row = dict[str, object]
 Params = Mapping[str, object]
 
 
-def read(file: str) -> dict[str, dict[str, Row]]:
-    content: dict[str, dict[str, Row]] = beside(__file__, file)
-    return content
+read = partial(beside, __file__)  # a file: its sections, each with rows by name
 
 
-def _codes(errors: str) -> frozenset[str]:
-    return frozenset(str(read("kinds.yaml")["errors"][errors]["codes"]).split())
-
-
-EXISTS, BUSY, UNUSABLE = _codes("exists"), _codes("busy"), _codes("unusable")
+_ERRORS = read("kinds.yaml")["errors"]
+_CODES = {name: frozenset(str(row["codes"]).split()) for name, row in _ERRORS.items()}
+EXISTS, BUSY, UNUSABLE = _CODES["exists"], _CODES["busy"], _CODES["unusable"]
 
 
 def is_gone(service: str, code: str, message: str) -> bool:
-    row = read("kinds.yaml")["errors"].get(f"gone in {service}", {})
-    return code in str(row.get("codes", "")).split() and str(row.get("says", "")) in message
+    gone = f"gone in {service}"
+    return code in _CODES.get(gone, ()) and _ERRORS[gone].get("says", "") in message
 
 
 def rows(section: str, to: type[R]) -> dict[str, R]:

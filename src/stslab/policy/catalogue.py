@@ -52,7 +52,7 @@ def similar_action(pattern: str) -> str:
     from stslab.policy.messages.reading import table as facts
 
     vendor, _, name = pattern.lower().partition(":")
-    needs = facts("facts")["s3 actions"] if vendor == "s3" else {}
+    needs = facts("facts.yaml")["s3 actions"] if vendor == "s3" else {}
     found = [action for one, action in needs.items() if one.lower() == name != action.lower()]
     found += suggestions(name, _actions(vendor)) if is_service(vendor) else []
     return f"{vendor}:{found[0]}" if found else ""

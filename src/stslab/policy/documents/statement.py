@@ -105,14 +105,10 @@ def _names_role(name: str, principal: Principal) -> bool:
     A session's ARN has its role's name without the path; the issuer's ARN may have it ("IAM
     identifiers", "IAM ARNs": role-name-with-path).
     """
-    if principal.kind is not PrincipalKind.SESSION or ":role/" not in name:
+    if principal.kind is not PrincipalKind.SESSION or f"::{principal.account}:role/" not in name:
         return False
-    arn = split_arn(name) if principal.issuer.endswith(f":role/{principal.name}") else None
-    return (
-        arn is not None
-        and arn.account == principal.account
-        and arn.resource.rpartition("/")[2] == principal.name
-    )
+    pathless = principal.issuer.endswith(f":role/{principal.name}")
+    return pathless and name.endswith(f"/{principal.name}")
 
 
 class Mismatch(IntEnum):

@@ -32,7 +32,7 @@ def advise(message: Message) -> Advice:
     if known := message.known:
         says = f"{known.gate}: {known.says}" if known.gate else known.says
         return Advice(says, known.open, tuple(_steps(known.look, message)))
-    rows = (row for name in _tables(message) for row in table("advice")[name])
+    rows = (row for name in _tables(message) for row in table("advice.yaml")[name])
     return Advice(_refused_by(message), tuple(_left_open(message)), tuple(_steps(rows, message)))
 
 
@@ -63,19 +63,19 @@ def _left_open(message: Message) -> Iterator[str]:
         case = message.service or message.action.partition(":")[0]
         case = "token" if message.with_token else "role" if message.assumes_role else case
         case = "decoded" if message.decoded else "" if message.resource == "*" else case
-        texts = table("facts")["no gate"]
+        texts = table("facts.yaml")["no gate"]
         yield texts.get(case, texts["other"])
     elif message.explicit is not None:
         only = message.gate in (Gate.RESOURCE, Gate.TRUST)  # there is but one
         denied = "named" if message.policy else "only" if only else "some"
-        yield table("facts")["gate"][denied if message.explicit else "silent"]
+        yield table("facts.yaml")["gate"][denied if message.explicit else "silent"]
 
 
 # -- what to look at -----------------------------------------------------------------------
 
 
 def _tables(message: Message) -> Iterator[str]:
-    steps = table("advice")
+    steps = table("advice.yaml")
     if message.with_token:
         yield "token"
         return
@@ -87,7 +87,7 @@ def _tables(message: Message) -> Iterator[str]:
         yield "authorization"
     if message.encoded and not message.policy:
         yield "encoded"
-    if message.gate is None and message.action.lower() in table("facts")["brought"]:
+    if message.gate is None and message.action.lower() in table("facts.yaml")["brought"]:
         yield "brought"
     elif message.gate is None and message.assumes_role:
         yield "assume a user" if owner(message.resource_arn)[0] == "user" else "assume a role"
@@ -142,7 +142,7 @@ def facts(message: Message) -> dict[str, str | bool]:
     saml, nameless_key = action.endswith("saml"), action.startswith("kms:") and not message.resource
     on = f" --resource-arns {quote(arn)}" if _WHOLE.fullmatch(arn) else ""
     operation, policy = _matched(_OPERATION, message.operation), _policy(message.policy)
-    data_event = message.action in table("facts")["data events"]
+    data_event = message.action in table("facts.yaml")["data events"]
     return {
         # Names.
         "kind": kind,
@@ -167,8 +167,8 @@ def facts(message: Message) -> dict[str, str | bool]:
         "what": message.action or "this action",
         "alone": "" if message.resource == "*" else ", on that resource alone",
         "of": " (add --resource-arns and the key's ARN)" if nameless_key else "",
-        "hint": table("facts")["hints"].get(action, ""),
-        "brought": table("facts")["brought"].get(action, ""),
+        "hint": table("facts.yaml")["hints"].get(action, ""),
+        "brought": table("facts.yaml")["brought"].get(action, ""),
         "claims": "issuer, audience and subject" if saml else "`iss`, `aud` and `sub`",
         "providers": "saml-providers" if saml else "open-id-connect-providers",
         "more": "" if policy else " (its OUs and root have more)",
@@ -227,7 +227,7 @@ def _policy(named: str) -> str:
 def _resource_policy(resource: str) -> str:
     if bucket := _matched(_BUCKET, resource):
         return f"aws s3api get-bucket-policy --bucket {bucket} --query Policy --output text"
-    arn, commands = split_arn(resource), table("facts")["resource policies"]
+    arn, commands = split_arn(resource), table("facts.yaml")["resource policies"]
     if not arn or arn.service not in commands or not _WHOLE.fullmatch(resource):
         return ""
     command = str(commands[arn.service]).format(

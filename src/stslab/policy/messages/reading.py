@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from typing import Any, Final
 
@@ -26,11 +26,7 @@ _BEFORE: Final = 2_048  # characters that are searched for the caller
 _AFTER: Final = 300  # characters after action and resource that are searched for the reason
 
 
-@cache
-def table(name: str) -> dict[str, Any]:
-    """The content of a YAML file in this folder."""
-    content: dict[str, Any] = beside(__file__, f"{name}.yaml")
-    return content
+table: Final = partial(beside, __file__)  # the content of a YAML file in this folder
 
 
 class OtherGate(StrEnum):
@@ -73,7 +69,7 @@ class Message(msgspec.Struct, frozen=True):
     @property
     def caller_kind(self) -> str:
         """The kind of caller in the ARN; empty if unknown."""
-        forms = table("facts")["callers"].items()
+        forms = table("facts.yaml")["callers"].items()
         return next((kind for form, kind in forms if re.match(form, self.caller)), "")
 
     @property
@@ -122,14 +118,14 @@ def spaced(pattern: str) -> re.Pattern[str]:
 
 @cache
 def _frames() -> tuple[re.Pattern[str], ...]:
-    return *map(spaced, table("facts")["frames"]), spaced(rf"(?P<code>{DENIALS})\b")
+    return *map(spaced, table("facts.yaml")["frames"]), spaced(rf"(?P<code>{DENIALS})\b")
 
 
 def action_of(service: str, operation: str) -> str:
     """The action of a service's operation; empty if it may have another name."""
-    if service not in table("facts")["named alike"]:
+    if service not in table("facts.yaml")["named alike"]:
         return ""
-    s3 = table("facts")["s3 actions"] if service == "s3" else {}
+    s3 = table("facts.yaml")["s3 actions"] if service == "s3" else {}
     return f"{service}:{s3.get(operation, operation)}"
 
 
@@ -145,7 +141,7 @@ def frame_near(line: str, at: int) -> Message:
             called = called or (groups.get("service", "") if "operation" in groups else "")
             found = {**groups, **found}
     operation = found.get("operation", "")
-    own = "s3" if operation in table("facts")["s3 actions"] else ""
+    own = "s3" if operation in table("facts.yaml")["s3 actions"] else ""
     return Message(
         code=found.get("code", "").rpartition(".")[2],
         service=_prefix(found.get("service", "")) or own,
@@ -159,11 +155,7 @@ def _prefix(service: str) -> str:
 
 
 def unwrapped(text: str) -> tuple[str, str, bool]:
-    """The text without a terminal's escapes, borders and line breaks.
-
-    Once if it broke lines between words only, once if anywhere, at its width; and whether the
-    latter is likely.
-    """
+    """The text if a terminal broke its lines between words, or anywhere; and if that is likely."""
     lines = _ESCAPES.sub("", text).replace("\r", "").strip("\n").split("\n")
     width = max(map(len, lines))
     bare = [_BORDER.sub("", line) for line in lines]
@@ -312,7 +304,7 @@ _FRAME: Final = ("caller", "action", "resource", "code", "service", "operation")
 
 @cache
 def _known() -> tuple[tuple[re.Pattern[str], Known], ...]:
-    rows = msgspec.convert(table("known")["errors"], tuple[Known, ...])
+    rows = msgspec.convert(table("known.yaml")["errors"], tuple[Known, ...])
     return tuple((spaced("|".join(row.match).replace(" ", " ?")), row) for row in rows)
 
 
