@@ -50,7 +50,6 @@ class Effect(msgspec.Struct, frozen=True):
 
     @property
     def notes(self) -> Iterator[str]:
-        """What a person should know before agreeing to the call."""
         found = judged(self.call, self.params, self.own, self.caller)
         yield from (one for one in found if isinstance(one, str))
         for read in self.sends:

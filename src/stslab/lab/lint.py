@@ -100,7 +100,6 @@ def lint(path: Path, *, catalogue: Catalogue, served: Collection[str]) -> list[P
 
 
 def _advice(looked: Looked, path: Path) -> Iterator[Problem]:
-    """The findings of all rules, except those that the lab's file allows."""
     allowed = rules_allowed(text_of(path))
     for name, look in RULES.items():
         for one in (found for found in look(looked) if found.node not in looked.broken):

@@ -82,7 +82,6 @@ def read_bytes(path: Path) -> bytes:
 def parse(
     path: Path, raw: bytes, catalogue: Catalogue | None, report: Report, includes: Includes
 ) -> tuple[LabDraft, LabFile]:
-    """The lab and its draft. All problems are reported."""
     root = document.nodes(document.decoded(str(path), raw), ruled(report, "yaml"))
     for text in root.texts():
         problem = includes.put_into(text) if text.include else None

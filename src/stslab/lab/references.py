@@ -73,7 +73,6 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc]
         self._work = _Work(f"the expression {expression[:80]!r}")
 
     def visit(self, node: Tree, *args: Data, **kwargs: Data) -> Data:
-        """The value of a part of the expression. UnresolvedReference: the limit is reached."""
         value = super().visit(node, *args, **kwargs)
         self._work.weigh(value)
         return value

@@ -111,8 +111,6 @@ def _details(action: str) -> Mapping[str, Any]:
     return details
 
 
-# -- condition keys ----------------------------------------------------------------------------
-
 _ALL: Final = "aws"
 _MULTIVALUED: Final = "ArrayOf"
 _CHOSEN: Final = ("${", "<", "tag-key")

@@ -42,7 +42,6 @@ class Reading:
 
 
 def read(policy: NamedPolicy, question: Question) -> Reading:
-    """Evaluate the policy's statements about the request's action."""
     request, action, context, _, _ = question
     mismatches = {}
     denies = False

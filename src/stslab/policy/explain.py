@@ -30,7 +30,6 @@ class Node:
 
 
 def retold(decision: _Part) -> Node:
-    """The explanation of a decision, which :meth:`Decision.as_dict` returned."""
     layers = [_layer(each) for each in decision["layers"]]
     verdict, _ = WORDS[decision["decision"]]
     good = decision["decision"] == Outcome.ALLOWED

@@ -57,9 +57,6 @@ _Broken = Iterator[tuple[str, str]]
 """The rules that something breaks, each with a message."""
 
 
-# -- of statements ---------------------------------------------------------------------------
-
-
 def _trusted(statement: Statement, policy: Policy) -> Sequence[tuple[str, str]]:
     """The principals in a trust policy's Allow: (type, name) of each."""
     if policy.kind is not PolicyKind.TRUST or not statement.allows or statement.principal is None:
@@ -197,8 +194,6 @@ def _meant(similar: str) -> str:
 
 
 _RULES: Final = (_let_in, _for_all_values, _variables, _any_subject, _unknown_actions)
-
-# -- of conditions ---------------------------------------------------------------------------
 
 _LIKE: Final = {
     "StringEquals": "StringLike",

@@ -79,7 +79,6 @@ class Glob:
         self._test = None if self.variables else _matcher(parts)
 
     def matches(self, value: str, lookup: Lookup) -> bool:
-        """Whether the pattern, with values from ``lookup``, matches all of ``value``."""
         if self._test is not None:
             return self._test(value)
         if not value.startswith(self._head):
@@ -150,9 +149,6 @@ def arn_globs(text: str, *, variables: bool) -> tuple[Glob, ...] | None:
     return tuple(Glob(text, _merged(parts)) for parts in components)
 
 
-# -- from texts to tokens --------------------------------------------------------------------
-
-
 def _tokens(text: str, *, variables: bool, wildcards: bool) -> list[Token]:
     parts: list[Token] = []
     at = 0
@@ -210,9 +206,6 @@ def _within_arn(parts: Sequence[Token]) -> list[Token]:
             ends = isinstance(following, str) and following.startswith(":")
             result.append(Wildcard(part.sign, crosses=part.sign == "*" and ends))
     return _merged(result)
-
-
-# -- from tokens to tests --------------------------------------------------------------------
 
 
 def _matcher(parts: Sequence[Token]) -> _Matcher:

@@ -10,8 +10,6 @@ from typing import Final, NamedTuple, Self
 
 from stslab.errors import PolicyError
 
-# -- "Amazon Resource Names (ARNs)" --------------------------------------------------------------
-
 ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _COLONS: Final = 5
 
@@ -41,9 +39,6 @@ def account_of(resource: str) -> str | None:
     """The account in a resource's ARN; None if it has none, as an S3 bucket's."""
     arn = split_arn(resource)
     return arn.account if arn and ACCOUNT.fullmatch(arn.account) else None
-
-
-# -- principals ---------------------------------------------------------------------------------
 
 
 class PrincipalKind(StrEnum):

@@ -47,7 +47,6 @@ class Scope:
         self.names["profiles"] = structure(self.profiles)
 
     def make_profile(self, name: str, *, temporary: bool) -> None:
-        """From here on, calls may be made as ``name``."""
         self.profiles[name] = _PROFILE
         self.temporary = self.temporary - {name} | ({name} if temporary else set())
 

@@ -91,16 +91,12 @@ _PLAIN: Mapping[type, Shape] = {
 
 
 def holds_secret(shape: Shape, depth: int = 4) -> bool:
-    """Whether a value of this shape is or contains a secret."""
     if shape.sensitive:
         return True
     if not depth:
         return False
     parts = [*shape.members.values(), *([shape.item] if shape.kind in {"list", "map"} else [])]
     return any(holds_secret(part, depth - 1) for part in parts)
-
-
-# -- type checks of JMESPath ---------------------------------------------------------------------
 
 
 Complain = Callable[[str, str, str], None]

@@ -142,7 +142,6 @@ class Node:
             yield from part.texts()
 
     def plain(self) -> Any:
-        """The value as plain lists, mappings and scalars."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):

@@ -33,7 +33,6 @@ def headers(folder: Path) -> list[LabHeader]:
     after = {one.id: one.after for one in every}
 
     def steps(lab: str) -> int:
-        """How many labs come before it."""
         before = [lab]
         while (lab := after.get(lab, "")) and lab not in before:
             before.append(lab)

@@ -154,8 +154,6 @@ def _either(given: tuple[str, ...], name: str, negated: str) -> str:
     return name if name in given else negated if negated in given else ""
 
 
-# -- what the elements of a statement hold ----------------------------------------------------
-
 _NO_VENDOR: Final = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 _NO_PROVIDER: Final = "Federated principals must be valid domain names or SAML metadata ARNs"
 _NO_SERVICE: Final = "Resource vendor must be fully qualified and cannot contain regexes."

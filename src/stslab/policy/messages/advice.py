@@ -48,9 +48,6 @@ def _refused_by(message: Message) -> str:
     return f"{table('facts')['gates'].get(message.gate, message.gate)}: {how}"
 
 
-# -- what the message can't say ------------------------------------------------------------
-
-
 def _left_open(message: Message) -> Iterator[str]:
     parts = {
         "who asked": message.caller,
@@ -69,9 +66,6 @@ def _left_open(message: Message) -> Iterator[str]:
         only = message.gate in (Gate.RESOURCE, Gate.TRUST)  # there is but one
         denied = "named" if message.policy else "only" if only else "some"
         yield table("facts.yaml")["gate"][denied if message.explicit else "silent"]
-
-
-# -- what to look at -----------------------------------------------------------------------
 
 
 def _tables(message: Message) -> Iterator[str]:
