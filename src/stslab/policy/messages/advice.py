@@ -45,7 +45,7 @@ def _refused_by(message: Message) -> str:
         return "unknown" if message.explicit is None else f"unknown; {how}"
     if message.setting:
         how = f"its setting {message.setting}"
-    return f"{table('facts')['gates'].get(message.gate, message.gate)}: {how}"
+    return f"{table('facts.yaml')['gates'].get(message.gate, message.gate)}: {how}"
 
 
 def _left_open(message: Message) -> Iterator[str]:
