@@ -9,11 +9,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from stslab.kinds.template import UNKNOWN
+from stslab.structures import texts
+
 EVERYONE = "*"
-_WHOLE = re.compile(r"[^:]*[*?][^:]*(:.*)?|[^:]+:[*?]+")
+# What a template's function makes may be a wildcard too, if it is unknown.
+_ANY = rf"[*?{UNKNOWN}]"
+_WHOLE = re.compile(rf"[^:]*{_ANY}[^:]*(:.*)?|[^:]+:{_ANY}+")
 _EVERYTHING = re.compile(
-    r"[^:]*[*?][^:]*(:.*)?|arn:([^:]*:){0,3}[^:]*[*?]"
-    r"|arn:([^:]*:){4}[*?/:]+|arn:[^:]*:iam:[^:]*:[^:]*:[a-z-]+/[*?]+"
+    rf"[^:]*{_ANY}[^:]*(:.*)?|arn:([^:]*:){{0,3}}[^:]*{_ANY}"
+    rf"|arn:([^:]*:){{4}}[*?/:{UNKNOWN}]+|arn:[^:]*:iam:[^:]*:[^:]*:[a-z-]+/{_ANY}+"
 )
 WIDE_POLICIES = re.compile(r"(AdministratorAccess.*|PowerUserAccess|.*FullAccess|.*Administrator)")
 """The names of AWS managed policies with wide rights."""
@@ -46,7 +51,7 @@ def is_wide(document: object) -> bool:
     try:
         return any(map(_is_wide, _allowing(document)))
     except Unreadable:
-        return False
+        return any(UNKNOWN in one for one in texts(document))
 
 
 def _is_wide(statement: Mapping[str, object]) -> bool:

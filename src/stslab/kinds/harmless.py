@@ -36,15 +36,10 @@ _SESSION = re.compile(r"(arn:[^:]+):sts::([^:]*):assumed-role/([^/]+)/.+")
 class _Case(msgspec.Struct, frozen=True):
     call: str
     own: Own
+    who: str  # the subject of messages: the call, or the template's resource
     caller: str = ""
-    params: Params = msgspec.field(default_factory=dict)
-    inside: Mapping[str, str] = msgspec.field(default_factory=dict)
-    place: str = ""
-
-    @property
-    def who(self) -> str:
-        """The subject of messages: the call, or the template's resource."""
-        return self.place or self.call
+    params: Params = {}
+    inside: Mapping[str, str] = {}  # the kinds of a template's resources, by logical id
 
     def is_own(self, kind: str, value: object) -> bool:
         """Whether a value names a thing of the run, or one in the same template."""
@@ -67,13 +62,13 @@ def judged(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Fi
     elif not changes(call):
         return
     elif service not in HOME:
-        yield from _roles(params, _Case(call, own))
+        yield from _roles(params, _Case(call, own, call))
     else:
         rules = CHANGES.get(f"{call} {params.get('ChangeSetType', '')}", CHANGES.get(call))
         if rules is None:
             yield Objection(f"stslab does not know what {call} changes.", "Use another operation.")
         else:
-            yield from _by_rules(rules, params, _Case(call, own, caller, params))
+            yield from _by_rules(rules, params, _Case(call, own, call, caller, params))
 
 
 def objections(call: str, params: Params, own: Own, caller: str = "") -> Iterator[Objection]:
@@ -304,7 +299,7 @@ def _template(value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     yield from dict.fromkeys(
         finding
         for one in whole
-        for finding in _resource(one, replace(case, inside=inside, place=one.logical))
+        for finding in _resource(one, replace(case, inside=inside, who=one.logical))
     )
 
 
