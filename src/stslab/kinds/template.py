@@ -6,7 +6,7 @@ A value that only a resource will have is a mark with its logical id; an unknown
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import msgspec
@@ -58,8 +58,8 @@ def resources(
     _refuse_unseen(read)
     declared = _mapping(read.get("Resources"))
     names = _values(read, parameters) | {f"AWS::{name}": one for name, one in pseudo.items()}
+    names |= {"AWS::NoValue": _NO_VALUE}
     conditions = _mapping(read.get("Conditions")).keys()
-
     for logical, resource in declared.items():
         whole = _mapping(resource)
         ifs = (part for path, part in parts(whole) if path[-1:] == ("Fn::If",))
@@ -170,7 +170,6 @@ class _Scope(msgspec.Struct, frozen=True):
     names: Mapping[str, Part]
     resources: frozenset[str]
     ways: Mapping[str, bool]
-    own: Mapping[str, Part] = msgspec.field(default_factory=dict)
 
     def value(self, node: Part) -> Part:
         if isinstance(node, Mapping):
@@ -186,74 +185,60 @@ class _Scope(msgspec.Struct, frozen=True):
 
     def called(self, function: str, argument: Part) -> Part:
         try:
-            return _FUNCTIONS[function](self, argument)
+            match function:
+                case "Ref":
+                    return self.named(str(argument))
+                case "Fn::GetAtt":
+                    parts = argument if isinstance(argument, list) else str(argument).split(".", 1)
+                    return self.attribute(str(parts[0]), ".".join(map(self.text, parts[1:])))
+                case "Fn::If":
+                    name, then, otherwise = argument
+                    return self.value(then if self.ways.get(str(name)) else otherwise)
+                case "Fn::Join":
+                    return self.joined(*argument)
+                case "Fn::Sub":
+                    return self.put_in(*([argument, {}] if isinstance(argument, str) else argument))
         except (TypeError, ValueError, LookupError, AttributeError):
-            return UNKNOWN
+            pass
+        return UNKNOWN
 
     def text(self, node: Part) -> str:
         value = self.value(node)
         return value if isinstance(value, str) else UNKNOWN
 
     def named(self, name: str) -> Part:
-        if name == "AWS::NoValue":
-            return _NO_VALUE
-        if name in self.own:
-            return self.own[name]
-        if name in self.names:
-            return self.names[name]
-        return f"\ue000{name}\ue001" if name in self.resources else UNKNOWN
+        mark = f"\ue000{name}\ue001" if name in self.resources else UNKNOWN
+        return self.names.get(name, mark)
 
     def attribute(self, logical: str, attribute: str) -> str:
         plain = re.fullmatch(r"[A-Za-z0-9.]+", attribute)
         known = logical in self.resources and plain
         return f"\ue000{logical}.{attribute}\ue001" if known else UNKNOWN
 
+    def joined(self, between: Part, listed: Part) -> str:
+        parts, comma = self.value(listed), self.text(between)
+        texts = [self.text(one) for one in parts] if isinstance(parts, list) else [UNKNOWN]
+        _bounded(sum(map(len, texts)) + len(comma) * len(texts))
+        return comma.join(texts)
 
-def _get_att(scope: _Scope, argument: Part) -> str:
-    parts = argument if isinstance(argument, list) else str(argument).split(".", 1)
-    return scope.attribute(str(parts[0]), ".".join(map(scope.text, parts[1:])))
+    def put_in(self, text: str, own: Part) -> str:
+        """The text of Sub with values put in; ``own`` are further names."""
+        values = {name: self.text(value) for name, value in _mapping(own).items()}
+        inner = msgspec.structs.replace(self, names={**self.names, **values})
 
+        def put(found: re.Match[str]) -> str:
+            if found[1]:
+                return f"${{{found[2]}}}"
+            name = found[2].strip()
+            if name in values or "." not in name:
+                value = inner.named(name)
+                return value if isinstance(value, str) else UNKNOWN
+            return self.attribute(*name.split(".", 1))
 
-def _sub(scope: _Scope, argument: Part) -> str:
-    text, own = (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
-    values = {name: scope.text(value) for name, value in _mapping(own).items()}
-    inner = msgspec.structs.replace(scope, own=values)
-
-    def put(found: re.Match[str]) -> str:
-        if found[1]:
-            return f"${{{found[2]}}}"
-        name = found[2].strip()
-        if name in inner.own or "." not in name:
-            value = inner.named(name)
-            return value if isinstance(value, str) else UNKNOWN
-        return scope.attribute(*name.split(".", 1))
-
-    _bounded(sum(len(put(one)) for one in _IN_SUB.finditer(str(text))))
-    return _IN_SUB.sub(put, str(text))
-
-
-def _join(scope: _Scope, argument: Part) -> str:
-    between, parts = map(scope.value, argument)
-    texts = [scope.text(one) for one in parts] if isinstance(parts, list) else [UNKNOWN]
-    comma = scope.text(between)
-    _bounded(sum(map(len, texts)) + len(comma) * len(texts))
-    return comma.join(texts)
+        _bounded(sum(len(put(one)) for one in _IN_SUB.finditer(str(text))))
+        return _IN_SUB.sub(put, str(text))
 
 
 def _bounded(length: int) -> None:
     if length > _LONGEST_TEXT:
         raise ValueError("the text is too long")  # its value is unknown then
-
-
-def _if(scope: _Scope, argument: Part) -> Part:
-    name, then, otherwise = argument
-    return scope.value(then if scope.ways.get(str(name)) else otherwise)
-
-
-_FUNCTIONS: Mapping[str, Callable[[_Scope, Part], Part]] = {
-    "Ref": lambda scope, name: scope.named(str(name)),
-    "Fn::GetAtt": _get_att,
-    "Fn::If": _if,
-    "Fn::Join": _join,
-    "Fn::Sub": _sub,
-}
