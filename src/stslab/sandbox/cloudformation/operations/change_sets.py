@@ -94,17 +94,18 @@ def describe_change_set(view: View, request: ApiRequest) -> Answer:
     stack, change_set = find_change_set(request, view)
     config = change_set.config
     values = parameters.shown(parse(config.template).parameters, config.parameters)
-    tags, on_failure = tag_list(config.tags) or None, change_set.on_failure
-    optional = {"Parameters": values or None, "Tags": tags, "OnStackFailure": on_failure}
-    return {
+    answer = {
         **_summary(stack, change_set),
-        **stacks.without_empty(optional),
+        "Parameters": values or None,
+        "Tags": tag_list(config.tags) or None,
+        "OnStackFailure": change_set.on_failure,
         "NotificationARNs": [],
         "RollbackConfiguration": {},
         "DeploymentConfig": {"Mode": "STANDARD", "DisableRollback": False},
         "Capabilities": config.capabilities,
         **stacks.page(request, "Changes", change_set.changes, dict),
     }
+    return stacks.without_empty(answer)
 
 
 def failed_validations(change_set: ChangeSet) -> list[Answer]:

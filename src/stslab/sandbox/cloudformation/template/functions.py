@@ -69,7 +69,7 @@ def _in_sub(argument: object, holds: Holds | None) -> Iterator[Reference]:
     text, variables = sub_parts(argument)
     for name in SUB_VARIABLE.findall(text):
         if name not in variables:
-            yield sub_reference(name)
+            yield Reference(*name.split(".", 1))
     yield from references(list(variables.values()), holds)
 
 
@@ -114,10 +114,6 @@ def sub_parts(argument: object) -> tuple[str, dict[str, Value]]:
     names = SUB_VARIABLE.findall(parts[0])
     check_form(all(re.fullmatch(r"[A-Za-z0-9_.:]+", name) for name in names), "${} in Fn::Sub")
     return parts[0], parts[1]
-
-
-def sub_reference(name: str) -> Reference:
-    return Reference(*name.split(".", 1))
 
 
 def if_parts(argument: object) -> tuple[str, Value, Value]:
@@ -261,7 +257,8 @@ def _sub(argument: object, scope: Scope) -> str:
     def replacement(match: re.Match[str]) -> str:
         nonlocal length
         name = match[1]
-        value = values[name] if name in values else scope.value_of(sub_reference(name))
+        reference = Reference(*name.split(".", 1))
+        value = values[name] if name in values else scope.value_of(reference)
         problem = f"variable {name} in Fn::Sub expression does not resolve to a string"
         require(isinstance(value, _SCALAR), f"Template error: {problem}")
         inserted = as_text(value)
