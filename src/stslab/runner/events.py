@@ -65,8 +65,6 @@ class _OfStep(msgspec.Struct, frozen=True):
 
 
 class StepStarted(_OfStep, Event, frozen=True):
-    """A step is about to make its call."""
-
     call: Call
     number: int
     of: int

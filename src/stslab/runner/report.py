@@ -45,8 +45,6 @@ class ReportedCall(msgspec.Struct, frozen=True):
 
 
 class ReportedRemoval(msgspec.Struct, frozen=True):
-    """A thing that was undone."""
-
     thing: str
     calls: tuple[str, ...]  # those that undid it
     at: str  # ISO 8601 in UTC
@@ -252,8 +250,6 @@ def _parsed(text: str) -> Mapping[str, Any]:
         raise UsageError("This is not a report of stslab: it can't be verified.", _HOW)
     return parts
 
-
-# -- account ids, hidden -----------------------------------------------------------------------
 
 _ACCOUNT = re.compile(r"(?<!\w)\d{12}(?!\w)")
 # An account's id can be computed from the unique id of a key, a user or a role.

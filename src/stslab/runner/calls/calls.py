@@ -226,9 +226,6 @@ def _begun(look: Callable[[Call], Outcome], read: Call) -> Future[Outcome]:
     return future
 
 
-# -- why a call was refused ----------------------------------------------------------------------
-
-
 def reason_of(refusal: Refusal) -> ports.Reason | None:
     """The gate that AWS's error names; other gates may have refused too, except for a signature."""
     message = read(f"An error occurred ({refusal.code}) when calling it: {refusal.message}")

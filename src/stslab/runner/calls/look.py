@@ -16,8 +16,6 @@ _MADE_WITH_TAGS = frozenset(creation.kind for creation in CREATIONS.values() if 
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """The result of a lookup."""
-
     thing: Thing
     there: bool | None  # None if the lookup failed
     proof: str
@@ -146,8 +144,6 @@ def says_gone(service: str, outcome: Outcome) -> bool:
     """Whether AWS says that the thing of the call does not exist."""
     return isinstance(outcome, Refusal) and is_gone(service, outcome.code, outcome.message)
 
-
-# -- the things of a CloudFormation stack --------------------------------------------------------
 
 STACK = "cloudformation.stack"
 

@@ -37,8 +37,6 @@ UNFINISHED = (RunState.ACTIVE, RunState.UNDOING)
 
 
 class EntryState(StrEnum):
-    """The state of a journaled call."""
-
     INTENDED = "intended"  # no answer is known: it may have taken effect
     LOST = "lost"  # the answer was lost: it may have taken effect
     ANSWERED = "answered"  # it succeeded, and its wait has not ended
@@ -155,8 +153,6 @@ class Thing(msgspec.Struct, frozen=True):
 
 
 class UndoCall(Call, frozen=True, kw_only=True):
-    """A call that undoes a step."""
-
     waiter: str = ""  # botocore's name of it
     waiter_params: Data = msgspec.field(default_factory=dict)
 
@@ -238,8 +234,6 @@ class Skipped(Body, frozen=True):
 
 
 class StageRecord(Body, frozen=True):
-    """A stage's checkpoint was tried."""
-
     stage: str
     held: bool
     seconds: float
@@ -360,9 +354,7 @@ class Record(msgspec.Struct, frozen=True):
     body: Body
 
 
-# -- run ids, and who runs -----------------------------------------------------------------------
-
-LENGTH = 8
+LENGTH = 8  # of a run's id
 
 
 def new_run_id() -> str:

@@ -13,8 +13,6 @@ from stslab.runner.journal.records import How
 
 
 class Verdict(StrEnum):
-    """The verdict of a run's records on a claim."""
-
     ALLOWED = "allowed"  # it was proved by a call that succeeded
     DENIED = "denied"  # it was proved by a call that AWS refused
     NOT_PROVED = "not proved"  # it was tried, and did not hold
@@ -36,8 +34,6 @@ class StageState(StrEnum):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One attempt at a stage."""
-
     at: str
     how: How
     lab: str  # its hash

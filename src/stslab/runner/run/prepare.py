@@ -23,8 +23,6 @@ Undoable = tuple[Thing | None, tuple[UndoCall, ...]]
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A step, ready to be called."""
-
     step: Step
     intent: records.Intent  # not redacted
     waiter: str

@@ -25,8 +25,6 @@ _REMOVED = (events.UndoOutcome.UNDONE, events.UndoOutcome.WAS_GONE)
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """One thing that cleanup will undo."""
-
     thing: str
     calls: tuple[Call, ...]
     by_hand: str  # the command that removes it by hand

@@ -19,8 +19,6 @@ _CLOCKS = timedelta(hours=1)
 
 
 class Item(msgspec.Struct, frozen=True):
-    """A thing in a listing."""
-
     row: Listing
     thing: Thing
     created: str  # ISO 8601, or empty if the listing lacks it

@@ -25,8 +25,6 @@ _IDS_IN = re.compile(rf"(?<![a-zA-Z0-9]){_ID.pattern}(?![a-zA-Z0-9])")
 
 
 class Leftover(msgspec.Struct, frozen=True):
-    """One thing that was found."""
-
     item: Item
     ids: frozenset[str]  # the texts in its names that may be run ids
     tag: str | None  # None if it has no such tag, or its kind no tags
