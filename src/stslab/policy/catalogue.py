@@ -102,6 +102,16 @@ def condition_keys(action: str) -> frozenset[str]:
     return frozenset(key.lower() for each in holders for key in each.get("conditionKeys", ()))
 
 
+_PASSED: Final = re.compile("(sts:[^/]*|aws:requesttag|aws:tagkeys)(/.*)?")
+"""Condition keys with what a request passes, in lower case."""
+
+
+def may_have(action: str, key: str) -> bool:
+    """Whether a request for the action may have the key; only what it passes is looked up."""
+    passed = _PASSED.fullmatch(key.lower())
+    return not passed or any(each.startswith(passed[1]) for each in condition_keys(action))
+
+
 def _details(action: str) -> Mapping[str, Any]:
     """The action in the Service Authorization Reference; empty if it does not exist."""
     service, _, name = action.partition(":")

@@ -96,6 +96,16 @@ def no_tags_trusted(account: Account, name: str) -> Call:
     )
 
 
+def tags_under_an_external_id(account: Account, name: str) -> Call:
+    keys = user(account, name)
+    mine = {"AWS": f"arn:aws:iam::{LEARNER}:user/{name}"}
+    condition = {"StringEquals": {"sts:ExternalId": "abc"}}
+    arn = role(account, name, mine, "sts:AssumeRole", "sts:TagSession", Condition=condition)
+    return lambda: account.client("sts", keys).assume_role(
+        RoleArn=arn, RoleSessionName="ss", ExternalId="abc", Tags=[{"Key": "team", "Value": "a"}]
+    )
+
+
 def across_accounts(account: Account, name: str) -> Call:
     keys = user(account, name, whose="partner")
     arn = role(account, name, {"AWS": LEARNER})
@@ -148,6 +158,7 @@ SCENES = [
     trust_names_another,
     trust_condition,
     no_tags_trusted,
+    tags_under_an_external_id,
     across_accounts,
     boundary,
     bucket_policy,
@@ -230,6 +241,15 @@ def test_the_advice_meets_a_condition_of_the_trust_policy(account, fresh):
         "conditions"
     ]
     assert (test["key"], test["wanted"], test["found"]) == ("sts:ExternalId", ["abc"], "xyz")
+
+
+def test_a_key_that_the_action_never_has_is_not_asked_for(account, fresh):
+    told = refused(account, tags_under_an_external_id(account, f"why-{fresh}"))
+    own, statement = told["changes"][0]["options"]
+    assert own["what"] == (
+        "sts:TagSession never has sts:ExternalId: allow it in a statement of its own."
+    )
+    assert statement["statement"]["Action"] == "sts:TagSession"
 
 
 PRESENT = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}

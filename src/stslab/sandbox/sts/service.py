@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import msgspec
 
-from stslab.policy import NamedPolicy, PolicyKind, Principal
+from stslab.policy import NamedPolicy, PolicyKind, Principal, catalogue
 from stslab.sandbox.api import faults, identifiers, model, policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
 from stslab.sandbox.federation import saml
@@ -69,8 +69,8 @@ class RoleRequest(msgspec.Struct, frozen=True):
     context: model.Context
     principal: Principal | None = None
 
-    def keys(self) -> model.Keys:
-        """The condition keys of this call, beside the global ones."""
+    def keys(self, action: str) -> model.Keys:
+        """The condition keys of one of this call's actions, beside the global ones."""
         keys: model.Keys = {"sts:RoleSessionName": self.session_name}
         if self.source_identity:
             keys["sts:SourceIdentity"] = self.source_identity
@@ -81,7 +81,8 @@ class RoleRequest(msgspec.Struct, frozen=True):
             own = self.target.role.tags.items()
             tags = {key: over.get(key.lower(), value) for key, value in own}
             keys |= model.resource_tags(tags, "iam")
-        return keys | self.tags.context() | dict(self.context)
+        keys |= self.tags.context() | dict(self.context)
+        return {key: one for key, one in keys.items() if catalogue.may_have(action, key)}
 
 
 class StsService:
@@ -249,10 +250,11 @@ class StsService:
         return members | {"AssumedRoleUser": user, "SourceIdentity": wanted.source_identity or None}
 
     def _authorized(self, view: View, request: ApiRequest, wanted: RoleRequest) -> Role:
-        target, keys = wanted.target, wanted.keys()
+        target = wanted.target
         further = (("sts:TagSession", wanted.tags.all), (_SET_SOURCE, wanted.source_identity))
         actions = [f"sts:{wanted.operation}", *(action for action, used in further if used)]
         for action in actions:
+            keys = wanted.keys(action)
             need = model.Need(action, target.arn, keys, target.trust, target.account)
             decision = self._judge.decide(view, request, need, wanted.principal)
             if not decision.allowed:

@@ -17,6 +17,7 @@ import msgspec
 from stslab.errors import PolicyError
 from stslab.policy import Decision, NamedPolicy, Policies, Principal, Request, authorize, parse
 from stslab.policy.cases import read_principal
+from stslab.policy.catalogue import may_have
 from stslab.policy.decision import Layer
 from stslab.policy.documents.statement import Mismatch
 from stslab.policy.documents.statement import Statement as Read
@@ -129,6 +130,11 @@ def options(situation: Situation, layer: Layer) -> Iterator[Option]:
     if situation.request.principal.arn == "anonymous":
         yield Option("Sign the request: use credentials, not --no-sign-request.", None)
     for policy, statement in _statements(layer, Mismatch.CONDITION):
+        action, failing = situation.request.action, _tests(situation, statement, holding=False)
+        if never := {test["key"] for test in failing if not may_have(action, test["key"])}:
+            keys = " or ".join(sorted(never))
+            yield Option(f"{action} never has {keys}: allow it in a statement of its own.", None)
+            continue
         yield from _asked_otherwise(situation, statement, holding=True)
         yield from _about_condition(situation, layer.kind, policy, statement)
 
@@ -153,7 +159,8 @@ def _asked_otherwise(situation: Situation, statement: Read, *, holding: bool) ->
     values, ways = {}, {}
     for test in _tests(situation, statement, holding=not holding):
         key, value = test["key"], _value(test, holding=holding)
-        if value and (way := _way_to_fill(key, value)):
+        known = may_have(situation.request.action, key)
+        if known and value and (way := _way_to_fill(key, value)):
             values[key], ways[key] = value, way
     if values:
         yield Option(f"Call it {' and '.join(ways.values())}.", situation.asked_with(values))
