@@ -115,19 +115,6 @@ def _refuse_planted(root: Path) -> None:
                 )
 
 
-def config_file() -> Path:
-    """The user's settings file, which may not exist; stslab never writes it.
-
-    ``STSLAB_CONFIG`` names it; by default it is ``config.toml`` under the XDG config folder.
-    """
-    named = os.environ.get("STSLAB_CONFIG")
-    if named:
-        return expanded(named)
-    from platformdirs import user_config_path
-
-    return user_config_path("stslab", appauthor=False) / "config.toml"
-
-
 def expanded(path: str | Path) -> Path:
     """The absolute path; ``~`` is expanded, unless there is no such user."""
     return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 - Path's own raises

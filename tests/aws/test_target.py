@@ -14,7 +14,6 @@ CALLER = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011
 </GetCallerIdentityResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata>
 </GetCallerIdentityResponse>"""
 ME = "arn:aws-us-gov:iam::111122223333:user/me"
-LEARNER = guard.Identity("111122223333", ME, "aws-us-gov")
 
 
 @pytest.mark.parametrize(
@@ -44,10 +43,10 @@ def test_the_sandbox_has_its_admin(tmp_path):
 
 
 def test_a_real_account_keeps_no_credentials_of_the_learners(tmp_path):
-    made = guard.target_of(guard.Source("work"), LEARNER)
+    info = TargetInfo("aws", "aws", "111122223333", "us-east-1")
+    made = target.Target(info, own_profile="work")
     profiles = made.profiles(tmp_path / "p")
     assert profiles.names() == ()
-    assert made.info.eventually_consistent
     profiles.prepare()
     assert "export-credentials --format process --profile work" in (
         profiles.config_file.read_text()
@@ -55,12 +54,8 @@ def test_a_real_account_keeps_no_credentials_of_the_learners(tmp_path):
 
 
 def test_the_name_of_an_endpoint_fits_a_folder():
-    far, near = (
-        guard.target_of(guard.Source(endpoint_url=url), LEARNER).info
-        for url in ("https://aws.example.test:4566/x", "http://localhost:1")
-    )
-    assert (far.name, near.name) == ("aws.example.test-4566-x", "localhost-1")
-    assert (far.eventually_consistent, near.eventually_consistent) == (True, False)
+    assert target.name_of("https://aws.example.test:4566/x") == "aws.example.test-4566-x"
+    assert target.name_of("http://localhost:1") == "localhost-1"
 
 
 @pytest.fixture
@@ -73,8 +68,9 @@ def test_the_guard_identifies_the_learner(endpoint, signed_in, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     endpoint.then(200, CALLER.format(arn=ME).encode())
     made, identity = guard.real_target(guard.Source(endpoint_url=endpoint.url), "111122223333")
-    assert identity == guard.Identity("111122223333", ME, "aws-us-gov")
+    assert (identity.account, identity.arn) == ("111122223333", ME)
     assert (made.info.account, made.info.region) == ("111122223333", "eu-west-1")
+    assert (made.info.partition, made.info.eventually_consistent) == ("aws-us-gov", False)
 
 
 def test_the_guard_refuses_another_account(endpoint, signed_in):
@@ -85,12 +81,13 @@ def test_the_guard_refuses_another_account(endpoint, signed_in):
 
 
 def test_the_guard_refuses_root_except_on_local_endpoints(endpoint, signed_in):
-    root = guard.Identity("111122223333", "arn:aws:iam::111122223333:root", "aws")
+    source = guard.Source(endpoint_url=endpoint.url)
+    root = guard.Identity("111122223333", "arn:aws:iam::111122223333:root", source.clients)
     with pytest.raises(CredentialsError, match="root user") as caught:
         guard.require(root)
     assert caught.value.exit_code == 4
     endpoint.then(200, CALLER.format(arn=root.arn).encode())
-    made, _ = guard.real_target(guard.Source(endpoint_url=endpoint.url))
+    made, _ = guard.real_target(source)
     assert made.info.caller == root.arn
 
 
@@ -110,20 +107,18 @@ def test_the_target_aws_follows_the_learners_endpoint_url(endpoint, signed_in, m
 @pytest.mark.parametrize(
     "case",
     [
-        ("[guard", "can't be understood"),
-        ("[guard]\ndeny_accounts = 1", "is not a list"),
-        ("[guard]\ndeny_accounts = [1]", "is not an account id"),
-        ("[guard]\ndeny_accounts = ['12']", "is not an account id"),
-        ("[guard]\ndeny = []", "no setting guard.deny"),
-        ("deny_accounts = []", "no setting deny_accounts"),
+        (b"111122223333 12", "'12' is not an account id"),
+        (b"deny_accounts = []", "'deny_accounts' is not an account id"),
+        (b"\xff", "can't be read"),
     ],
 )
 def test_an_unreadable_deny_list_stops_before_any_call(
     endpoint, signed_in, monkeypatch, tmp_path, case
 ):
     text, words = case
-    (tmp_path / "config.toml").write_text(text)
-    monkeypatch.setenv("STSLAB_CONFIG", str(tmp_path / "config.toml"))
+    (tmp_path / "stslab").mkdir()
+    (tmp_path / "stslab" / "denied-accounts").write_bytes(text)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     with pytest.raises(UsageError, match=words):
         guard.real_target(guard.Source(endpoint_url=endpoint.url))
     assert endpoint.asked == []

@@ -11,7 +11,7 @@ import pytest
 
 from stslab import __version__
 from stslab.cli import main
-from stslab.cli.commands import Entry, family
+from stslab.cli.commands import Entry, LazyGroup
 from stslab.errors import (
     CheckFailed,
     CredentialsError,
@@ -66,7 +66,7 @@ def test_labs_imports_neither_boto3_nor_moto(tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", list(family()))
+@pytest.mark.parametrize("name", list(LazyGroup().entries))
 def test_each_command_has_help_in_both_forms(name, stslab):
     short, long = stslab(name, "-h"), stslab(name, "--help")
     assert short.code == long.code == 0
@@ -78,7 +78,7 @@ def test_each_command_has_help_in_both_forms(name, stslab):
 def test_help_lists_every_command(stslab):
     said = stslab("--help")
     assert said.code == 0
-    assert all(f"\n  {name} " in said.out for name in family())
+    assert all(f"\n  {name} " in said.out for name in LazyGroup().entries)
 
 
 def test_version(stslab):

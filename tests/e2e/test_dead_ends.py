@@ -140,8 +140,8 @@ def test_a_stage_that_is_done_by_its_name_looks_too(begun: Machine) -> None:
 def test_at_a_terminal_it_is_asked_first(begun: Machine, opened: Open) -> None:
     delete_the_policy(begun)
     terminal = opened("step", "attach-policy")
-    terminal.wait("StsAssumePolicy", "is gone", "Enter does it again, q quits")
-    terminal.enter("q")
+    terminal.wait("StsAssumePolicy", "is gone", "Do it again? [Y/n]")
+    terminal.enter("n")
     assert terminal.ended() == 0
     policies = begun.asks_aws("iam", "list-user-policies", "--user-name", the_user(begun))
     assert policies["PolicyNames"] == []

@@ -84,15 +84,14 @@ def test_an_account_on_the_deny_list(learner: Learner):
     assert "on your deny list ($STSLAB_DENY_ACCOUNTS)" in done.err
     folder = learner.root / ".config" / "stslab"
     folder.mkdir(parents=True)
-    (folder / "config.toml").write_text('[guard]\ndeny_accounts = ["1111-2222-3333"]\n')
+    (folder / "denied-accounts").write_text("444455556666, 1111-2222-3333\n")
     done = learner.on_aws("run")
     assert done.code == 4
     assert "on your deny list" in done.err
-    (folder / "config.toml").write_text("[guard]\ndeny_acounts = []\n")
+    (folder / "denied-accounts").write_text("deny = 12\n")
     done = learner.on_aws("run")
     assert done.code == 2
-    assert "there is no setting guard.deny_acounts" in " ".join(done.err.split())
-    assert "config.toml can't be understood" in " ".join(done.err.split())
+    assert "'deny' is not an account id" in " ".join(done.err.split())
 
 
 @pytest.fixture
@@ -261,7 +260,7 @@ def test_a_person_types_the_accounts_id_once_for_a_run(learner: Learner):
 
     cleaned = spawned("cleanup")
     cleaned.expect("Undo this in account 111122223333")
-    cleaned.sendline("c")
+    cleaned.sendline("y")
     cleaned.expect("is left")
     cleaned.expect(pexpect.EOF)
     cleaned.close()

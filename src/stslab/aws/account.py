@@ -46,13 +46,7 @@ _NOT_IMPLEMENTED, _NO_STORAGE = 501, 507
 # The request was never sent: it can't have taken effect.
 _NOT_SENT = (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError)
 # The request may have been sent, and its outcome is unknown.
-_NO_ANSWER = (
-    boto.ReadTimeoutError,
-    boto.ConnectionClosedError,
-    boto.ResponseStreamingError,
-    boto.IncompleteReadError,
-    boto.HTTPClientError,
-)
+_NO_ANSWER = (boto.HTTPClientError, boto.IncompleteReadError, ResponseParserError)
 _NO_CREDENTIALS = tuple(
     getattr(boto, name)
     for name in """
@@ -97,7 +91,7 @@ class Boto3Account:
         """
         if service == embedded.SERVICE:
             if not operation.startswith("Get"):
-                self._assumed.forget()
+                self._assumed.kept.clear()  # the clock may have moved past their end
             return embedded.call(self._control, operation, params)
         return self._made(identity, service, operation, params)[1]
 
@@ -106,7 +100,7 @@ class Boto3Account:
         return self._profiles.get(identity) or self._assumed.get(identity)
 
     def credentials_now(self, identity: str) -> ports.Credentials | None:
-        """Like ``credentials``, but None where getting them fails."""
+        """As ``credentials``; None also where getting them fails."""
         try:
             return self.credentials(identity)
         except (boto.ClientError, boto.BotoCoreError, CredentialsError):
@@ -141,7 +135,10 @@ class Boto3Account:
     def _made(
         self, identity: str, service: str, operation: str, params: Params
     ) -> tuple[Response | None, ports.Outcome]:
-        """The outcome of a call, and botocore's response (which may be an error), if any."""
+        """The outcome of a call, and botocore's response (which may be an error), if any.
+
+        CredentialsError: the learner's own credentials no longer work.
+        """
         response: Response | None = None
         outcome: ports.Outcome
         try:
@@ -154,7 +151,13 @@ class Boto3Account:
             outcome = refusal(error.response)
         except (boto.BotoCoreError, ResponseParserError, AttributeError, ValueError) as error:
             outcome = failure(error, local=self._clients.local)
-        self._refuse_ended(identity, outcome)
+        own = identity == ADMIN or identity in self._own
+        if own and isinstance(outcome, ports.Refusal) and outcome.code in _ENDED:
+            hint = "Sign in again, or set new credentials. Then repeat the command: it continues."
+            if self.target.kind == "sandbox":
+                hint = "Start with a new account: stslab sandbox reset."
+            reason = f"({outcome.code}): {outcome.message}"
+            raise CredentialsError(f"The credentials of {identity} were refused {reason}", hint)
         return response, outcome
 
     def _client(self, identity: str, service: str, *, patient: bool) -> Untyped:
@@ -172,16 +175,6 @@ class Boto3Account:
             f"There is no profile {identity} (yet) for the target {self.target.name}.",
             "An earlier stage makes it: `stslab run` continues where the lab was stopped.",
         )
-
-    def _refuse_ended(self, identity: str, outcome: ports.Outcome) -> None:
-        """Stop the run if the learner's own credentials no longer work."""
-        own = identity == ADMIN or identity in self._own
-        if own and isinstance(outcome, ports.Refusal) and outcome.code in _ENDED:
-            hint = "Sign in again, or set new credentials. Then repeat the command: it continues."
-            if self.target.kind == "sandbox":
-                hint = "Start with a new account: stslab sandbox reset."
-            reason = f"({outcome.code}): {outcome.message}"
-            raise CredentialsError(f"The credentials of {identity} were refused {reason}", hint)
 
 
 # -- botocore's responses and exceptions as the runner's values ------------------------------------
@@ -230,20 +223,22 @@ def failure(error: Exception, *, local: bool) -> ports.Outcome:
         return ports.Refusal(UNREACHABLE, f"Could not connect to {where}.", transient=not local)
     if isinstance(error, boto.SSLError):
         return ports.Refusal("TlsError", "The endpoint's TLS certificate could not be verified.")
-    if isinstance(error, _NO_ANSWER) or type(error).__name__ == "ResponseParserError":
-        unread = f"the answer could not be read ({type(error).__name__})"
-        return ports.Lost(_LOST.get(type(error), unread))
+    if isinstance(error, _NO_ANSWER):
+        reason = f"the answer could not be read ({type(error).__name__})"
+        if isinstance(error, boto.ReadTimeoutError):
+            reason = "the answer did not come in time"
+        elif isinstance(error, boto.ConnectionClosedError):
+            reason = "the connection was closed before an answer came"
+        return ports.Lost(reason)
     if isinstance(error, boto.ParamValidationError):
         return ports.Refusal("ParamValidation", str(error))
     return ports.Refusal(type(error).__name__, str(error))
 
 
 def no_credentials(error: Exception) -> CredentialsError:
-    """The error for a learner whose credentials can't be used."""
     if isinstance(error, boto.ProfileNotFound):
-        return CredentialsError(
-            f"{error}.", "The profiles are in ~/.aws/config and ~/.aws/credentials."
-        )
+        fix = "The profiles are in ~/.aws/config and ~/.aws/credentials."
+        return CredentialsError(f"{error}.", fix)
     if isinstance(error, _SIGNED_OUT) or "Token has expired" in str(error):
         fix = "Sign in again (aws sso login --profile NAME), then repeat the command: it continues."
         return CredentialsError("Your sign-in (SSO) session has ended.", fix)
@@ -261,9 +256,3 @@ def no_credentials(error: Exception) -> CredentialsError:
         )
     fix = "Test them: aws sts get-caller-identity."
     return CredentialsError(f"Your AWS credentials can't be used ({type(error).__name__}).", fix)
-
-
-_LOST = {
-    boto.ReadTimeoutError: "the answer did not come in time",
-    boto.ConnectionClosedError: "the connection was closed before an answer came",
-}

@@ -12,8 +12,6 @@ from types import SimpleNamespace
 
 from botocore import UNSIGNED
 from botocore import credentials as chain
-from botocore.configprovider import ConfigChainFactory
-from botocore.session import Session
 
 from stslab.aws.clients import Clients, Untyped
 from stslab.errors import CredentialsError
@@ -31,11 +29,7 @@ class Assumed:
     clients: Callable[[], Clients]
     code: Callable[[str], str]  # from an MFA device's serial number to its current code
     own: Callable[[str], Untyped]  # the learner's own credentials, if the profile is theirs
-    _kept: dict[tuple[object, ...], Untyped] = field(init=False, default_factory=dict)
-
-    def forget(self) -> None:
-        """Drop all kept credentials. The account's clock was moved: they may have expired."""
-        self._kept.clear()
+    kept: dict[tuple[object, ...], Untyped] = field(init=False, default_factory=dict)
 
     def get(self, name: str) -> Credentials | None:
         """The credentials of a profile, or None if it has no settings.
@@ -45,37 +39,19 @@ class Assumed:
         settings = self.profiles.settings(name)
         if not settings:
             return None
-        if "environment" in settings:
-            return self._in_a_shell(settings)
+        if "environment" in settings:  # keys, before which botocore takes only --profile's
+            keys, option = self.profiles.get(settings["environment"]), settings.get("option")
+            return self.profiles.get(option) or self.get(option) if keys and option else keys
         key = (name, *settings.items(), self._source(settings), self.profiles.token())
-        if key not in self._kept:
-            self._kept[key] = chain.CredentialResolver(self.providers(name)).load_credentials()
+        if key not in self.kept:
+            self.kept[key] = chain.CredentialResolver(self.providers(name)).load_credentials()
         try:
-            frozen = self._kept[key].get_frozen_credentials()
+            frozen = self.kept[key].get_frozen_credentials()
         except RuntimeError as error:
             raise CredentialsError(_BEHIND, "Move it back: stslab sandbox clock real.") from error
-        ends = getattr(self._kept[key], "_expiry_time", None)
+        ends = getattr(self.kept[key], "_expiry_time", None)
         until = ends.astimezone(UTC).isoformat() if isinstance(ends, datetime) else ""
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "", until)
-
-    def _in_a_shell(self, settings: Mapping[str, str]) -> Credentials | None:
-        """The credentials that botocore picks between the environment's keys and a profile."""
-        keys = self.profiles.get(settings["environment"])
-        if keys is None:
-            return None
-        environ = {
-            "AWS_ACCESS_KEY_ID": keys.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
-            "AWS_SESSION_TOKEN": keys.session_token,
-            "AWS_PROFILE": settings.get("profile", ""),
-        }
-        environ = {name: value for name, value in environ.items() if value}
-        shell = _Shell(environ, settings.get("option"))
-        first = chain.create_credential_resolver(shell).providers[0]
-        if isinstance(first, chain.EnvProvider):
-            return keys
-        named = str(shell.get_config_variable("profile"))
-        return self.profiles.get(named) or self.get(named)
 
     def providers(self, profile_name: str, *, disable_env_vars: bool = True) -> list[Untyped]:  # noqa: ARG002 - botocore's own signature
         """The providers for a profile, in botocore's order."""
@@ -105,7 +81,6 @@ class Assumed:
         ]
 
     def _config(self) -> Untyped:
-        """Every profile, in botocore's form."""
         names = {*self.profiles.names(), *self.profiles.configured()}
         known = {name: dict(self.profiles.settings(name)) for name in names}
         return {"profiles": {"admin": {}, "partner": {}, **known}}
@@ -142,17 +117,3 @@ class Assumed:
             "SessionToken": found.session_token or None,
         }
         return SimpleNamespace(returncode=0, communicate=lambda: (json.dumps(output).encode(), b""))
-
-
-class _Shell(Session):  # type: ignore[misc]  # botocore publishes no types
-    """A botocore session with this environment; ``option`` is the profile from --profile."""
-
-    def __init__(self, environ: Mapping[str, str], option: str | None) -> None:
-        super().__init__(profile=option)
-        _, variables, *_ = self.SESSION_VARIABLES["profile"]
-        chains = ConfigChainFactory(session=self, environ=environ)
-        named = chains.create_config_chain(instance_name="profile", env_var_names=variables)
-        self.get_component("config_store").set_config_provider("profile", named)
-        self.full_config = {"profiles": {str(self.get_config_variable("profile")): {}}}
-
-    full_config: Untyped = None  # replaces the user's config files

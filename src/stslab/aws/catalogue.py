@@ -40,10 +40,9 @@ _COUNTED = frozenset({"string", "list", "integer", "long"})
 
 
 class _BuiltIn(Loader):  # type: ignore[misc] # botocore has no types
-    """Load botocore's bundled models, and none from the user's ``~/.aws``.
+    """Loads botocore's bundled models, and none from the user's ``~/.aws``.
 
-    Botocore's loader looks into all 400 service folders before it reads the first model of
-    each kind. This one only lists their names.
+    Botocore's own looks into all 400 folders before it reads the first model of each kind.
     """
 
     def __init__(self) -> None:
@@ -51,7 +50,6 @@ class _BuiltIn(Loader):  # type: ignore[misc] # botocore has no types
         self.search_paths.append(Loader.BUILTIN_DATA_PATH)
 
     def list_available_services(self, type_name: str) -> list[str]:
-        """The names of all services, whatever their types of models."""
         del type_name
         with os.scandir(Loader.BUILTIN_DATA_PATH) as found:
             return sorted(one.name for one in found if one.is_dir())
@@ -121,15 +119,14 @@ def _loaded(service: str, what: str) -> Mapping[str, Any]:
 class BotocoreCatalogue:
     """AWS's services as botocore's models describe them."""
 
+    operation = staticmethod(_operation)
+
     def services(self) -> Collection[str]:
         return list(loader().list_available_services("service-2"))
 
     def operations(self, service: str) -> Collection[str]:
         model = _model(service)
         return list(model.operation_names) if model else ()
-
-    def operation(self, service: str, name: str) -> Operation | None:
-        return _operation(service, name)
 
     def waiters(self, service: str) -> Mapping[str, str]:
         waiters = _loaded(service, "waiters-2").get("waiters", {})

@@ -72,14 +72,12 @@ class Clients:
 
     def with_keys(self, service: str, credentials: Credentials, *, patient: bool) -> Untyped:
         """A client that signs with these credentials. ``patient``: botocore retries."""
-        return self._kept(
-            service,
-            credentials,
-            patient=patient,
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key,
-            aws_session_token=credentials.session_token or None,
-        )
+        keys = {
+            "aws_access_key_id": credentials.access_key_id,
+            "aws_secret_access_key": credentials.secret_access_key,
+            "aws_session_token": credentials.session_token or None,
+        }
+        return self._kept(service, credentials, patient=patient, **keys)
 
     def with_own(self, service: str, *, patient: bool) -> Untyped:
         """A client that signs as the learner, with the credentials of botocore's chain."""
@@ -137,11 +135,9 @@ class Clients:
         """The learner's credentials as botocore has them, or None. Raises botocore's errors."""
         try:
             return self._session(own=True).get_credentials()
-        except ValueError:
-            # A credential_process printed no JSON. Its output may be secret and isn't shown.
-            raise CredentialRetrievalError(
-                provider="custom-process", error_msg="it printed no JSON"
-            ) from None
+        except ValueError:  # a credential_process printed no JSON; it may be secret, so not shown
+            problem = {"provider": "custom-process", "error_msg": "it printed no JSON"}
+            raise CredentialRetrievalError(**problem) from None
 
     def _session(self, *, own: bool) -> Untyped:
         if own not in self._sessions:

@@ -110,23 +110,15 @@ def _in_list(part: object) -> str | None:
 
 def names_after(words: Sequence[str]) -> list[str]:
     """Completions of an ``aws`` command: the services, operations or options that may follow."""
-    from botocore.model import ServiceModel
+    from stslab.aws.catalogue import BotocoreCatalogue
 
-    from stslab.aws.catalogue import loader
-
-    plain = [word for word in words if not word.startswith("-")]
+    catalogue, plain = BotocoreCatalogue(), [word for word in words if not word.startswith("-")]
     if not plain:
-        services = {_SERVICES.get(name, name) for name in loader().list_available_services("")}
-        return sorted({*services, "s3"})
+        return sorted({"s3", *(_SERVICES.get(name, name) for name in catalogue.services())})
     service = next((api for api, cli in _SERVICES.items() if cli == plain[0]), plain[0])
-    try:
-        model = ServiceModel(loader().load_service_model(service, "service-2"))
-    except Exception:  # noqa: BLE001 - no such service: nothing completes
-        return []
-    operations = {xform_name(name, "-"): name for name in model.operation_names}
+    operations = {xform_name(name, "-"): name for name in catalogue.operations(service)}
     if len(plain) == 1:
         return list(operations)
-    shape = plain[1] in operations and model.operation_model(operations[plain[1]]).input_shape
-    members = shape.members if shape else {}
-    options = [f"--{xform_name(name, '-')}" for name in members]
+    known = catalogue.operation(service, operations.get(plain[1], ""))
+    options = [f"--{xform_name(name, '-')}" for name in (known.input.members if known else ())]
     return [*options, "--profile", "--query", "--output"]

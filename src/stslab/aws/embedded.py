@@ -1,8 +1,8 @@
 """Operations that only the embedded account has (clock, tokens, MFA codes), as one service."""
 
 import shlex
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import quote
 
 from stslab.errors import SandboxError
@@ -12,12 +12,8 @@ SERVICE = "embedded"
 _CLOCK = "stslab sandbox clock"
 
 
-class Control(Protocol):
-    """The embedded account's control channel; ``verb`` may have a query string."""
-
-    def __call__(
-        self, method: str, verb: str, body: Mapping[str, object] | None = None
-    ) -> Mapping[str, Any]: ...
+Control = Callable[..., Mapping[str, Any]]
+"""The embedded account's control channel: a method, a verb (with a query string), a body."""
 
 
 def call(control: Control | None, operation: str, params: Mapping[str, Any]) -> Outcome:

@@ -7,10 +7,9 @@ precedence over profiles are unset.
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from stslab.aws.profiles import ADMIN, ProfileFiles
-from stslab.errors import UsageError
 
 _GONE = """
     AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_SECURITY_TOKEN
@@ -23,15 +22,12 @@ _ENDPOINT = re.compile(r"AWS_ENDPOINT_URL(_[A-Z0-9_]+)?")
 _HERE = "127.0.0.1"  # to which no proxy leads
 
 
-def variables(
-    profiles: ProfileFiles, region: str, environ: Mapping[str, str] | None = None
-) -> dict[str, str | None]:
+def variables(profiles: ProfileFiles, region: str) -> dict[str, str | None]:
     """The variables to set, with None for those to unset. Writes the profile files."""
     profiles.prepare()
-    environ = os.environ if environ is None else environ
-    gone = [*_GONE.split(), *filter(_ENDPOINT.fullmatch, environ)]
-    proxied = environ.get("HTTP_PROXY") or environ.get("http_proxy")
-    direct = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    gone = [*_GONE.split(), *filter(_ENDPOINT.fullmatch, os.environ)]
+    proxied = os.environ.get("HTTP_PROXY") or os.environ.get("http_proxy")
+    direct = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
     past = {}
     if proxied and _HERE not in direct:
         past = dict.fromkeys(("NO_PROXY", "no_proxy"), f"{direct},{_HERE}".lstrip(","))
@@ -47,39 +43,21 @@ def variables(
     }
 
 
-def applied(
-    changes: Mapping[str, str | None], environ: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """The environment of a subshell: ``environ`` with the changes made."""
-    merged = {**(os.environ if environ is None else environ), **changes}
+def applied(changes: Mapping[str, str | None]) -> dict[str, str]:
+    """The environment of a subshell: this process's, with the changes made."""
+    merged = {**os.environ, **changes}
     return {name: value for name, value in merged.items() if value is not None}
 
 
 def script(changes: Mapping[str, str | None], shell: str) -> str:
-    """The changes as lines that the shell evaluates; UsageError for an unknown shell."""
-    name = shell.rsplit("/", 1)[-1].removesuffix(".exe").lstrip("-")
-    if name not in _DIALECTS:
-        raise UsageError(
-            f"stslab can't write for the shell {name!r}.", f"Use one of {', '.join(_DIALECTS)}."
-        )
-    line = _DIALECTS[name]
-    return "".join(f"{line(variable, value)}\n" for variable, value in changes.items())
-
-
-def _posix(variable: str, value: str | None) -> str:
-    if value is None:
-        return f"unset {variable}"
-    return f"export {variable}={shlex.quote(value)}"
-
-
-def _fish(variable: str, value: str | None) -> str:
-    if value is None:
-        return f"set -e {variable}"
-    quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"set -gx {variable} '{quoted}'"
-
-
-_DIALECTS: Mapping[str, Callable[[str, str | None], str]] = {
-    **dict.fromkeys(("sh", "bash", "zsh", "dash", "ksh"), _posix),
-    "fish": _fish,
-}
+    """The changes as lines that ``fish`` evaluates, or any shell that is like sh."""
+    lines = []
+    for name, value in changes.items():
+        if value is None:
+            lines.append(f"set -e {name}" if shell == "fish" else f"unset {name}")
+        elif shell == "fish":
+            quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+            lines.append(f"set -gx {name} '{quoted}'")
+        else:
+            lines.append(f"export {name}={shlex.quote(value)}")
+    return "".join(f"{line}\n" for line in lines)

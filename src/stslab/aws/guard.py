@@ -7,10 +7,8 @@ Before a lab begins, the account is surveyed with calls that only read.
 
 import os
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -24,7 +22,6 @@ from stslab.aws.account import Response, failure, no_credentials, refusal
 from stslab.aws.clients import Clients, configured, is_local
 from stslab.aws.target import AWS, LOCAL_PACE, Target, name_of
 from stslab.errors import CredentialsError, RunError, UsageError
-from stslab.home import config_file
 from stslab.kinds.harmless import resources_of
 from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
 from stslab.lab.effects import CHECK, STEP, UNDO, Effect, Summary, costs, effects, summary
@@ -35,11 +32,11 @@ from stslab.runner.run.scope import basis
 
 
 class Identity(NamedTuple):
-    """The caller's account id, ARN, and the ARN's partition."""
+    """Who calls with these clients."""
 
     account: str
     arn: str
-    partition: str
+    clients: Clients
 
 
 class Source:
@@ -64,8 +61,7 @@ def identify(source: Source) -> Identity:
         if source.clients.own_credentials() is None:
             raise boto.NoCredentialsError
         response = client.get_caller_identity()
-        arn = str(response["Arn"])
-        return Identity(str(response["Account"]), arn, arn.split(":")[1])
+        return Identity(str(response["Account"]), str(response["Arn"]), source.clients)
     except boto.ClientError as error:
         refused = refusal(error.response)
         raise CredentialsError(
@@ -104,31 +100,26 @@ def require(identity: Identity, account: str = "", *, root_may: bool = False) ->
 
 
 def real_target(source: Source, account: str = "") -> tuple[Target, Identity]:
-    """The real account that the credentials belong to, once the guard has accepted it.
+    """The real account, or the endpoint, that the guard accepts, and who the learner is there.
 
     ``account`` is the id from --account; empty if the user confirms the account later.
     """
     denied_accounts()
     identity = identify(source)
     require(identity, account, root_may=is_local(source.endpoint_url))
-    return target_of(source, identity), identity
-
-
-def target_of(source: Source, identity: Identity) -> Target:
-    """The real account of the identity, or the endpoint, which speaks AWS's protocols."""
     url, local = source.endpoint_url, source.clients.local
     info = TargetInfo(
         name=name_of(url) if url else AWS,
         kind="endpoint" if url else AWS,
         account=identity.account,
         region=source.clients.region,
-        partition=identity.partition,
+        partition=identity.arn.split(":")[1],
         instance=source.instead,
         caller=identity.arn,
         eventually_consistent=not (url and local),
         pace=LOCAL_PACE if local else 2.0,
     )
-    return Target(info, url or source.instead, own_profile=source.profile)
+    return Target(info, url or source.instead, own_profile=source.profile), identity
 
 
 # -- what a lab needs of the account --------------------------------------------------------------
@@ -171,10 +162,7 @@ def footprint(lab: Lab, target: TargetInfo, admin: str = ADMIN) -> Footprint:
 
 
 def _needed(effect: Effect, target: TargetInfo) -> Iterator[tuple[str, str]]:
-    """What ``admin`` needs for a step, its undo, a check, and cleanup of the step's things.
-
-    Actions, and for each its resource (``*`` if unknown).
-    """
+    """The actions that ``admin`` needs for a call, and to clean up, with resources (or ``*``)."""
     params = effect.params
     if effect.when not in (STEP, UNDO, CHECK) or effect.fails:
         return
@@ -193,7 +181,6 @@ def _needed(effect: Effect, target: TargetInfo) -> Iterator[tuple[str, str]]:
 
 
 def _resource(params: Data, target: TargetInfo) -> str:
-    """The ARN of the call's resource; ``*`` if it is unknown."""
     for name, pattern in _RESOURCES.items():
         value = params.get(name)
         if not isinstance(value, str):
@@ -208,37 +195,34 @@ def _resource(params: Data, target: TargetInfo) -> str:
 
 
 def surveyed(
-    source: Source, identity: Identity, footprint: Footprint, *, force: bool = False
-) -> "Survey":
+    identity: Identity, footprint: Footprint, *, force: bool = False
+) -> tuple[str | None, tuple[str, ...] | None]:
     """Look at the account before a lab begins, and refuse one where the lab can't work.
 
-    ``force``: continue although permissions seem to be missing.
+    Return its alias, as :func:`alias` does, and the actions (on resources) that the lab needs and
+    IAM denies, which ``force`` lets pass; None: AWS would not simulate them.
     """
-    clients = source.clients
-    seen = Survey(
-        alias=alias(clients),
-        denied=_denied(clients, identity.arn, footprint.needed),
-        short=tuple(_short(clients, footprint.counts)),
-    )
-    if says_production(seen.alias or ""):
+    clients = identity.clients
+    name, denied = alias(clients), _denied(clients, identity.arn, footprint.needed)
+    if says_production(name or ""):
         raise CredentialsError(
-            f"The alias of account {identity.account} is “{seen.alias}”: this looks like"
-            " production.",
+            f"The alias of account {identity.account} is “{name}”: this looks like production.",
             "Use an account that is meant for learning. No flag overrides this.",
         )
-    if seen.denied and not force:
-        missing = "".join(f"\n  {one}" for one in seen.denied)
+    if denied and not force:
+        missing = "".join(f"\n  {one}" for one in denied)
         raise CredentialsError(
             f"IAM says that you ({identity.arn}) may not do what the lab needs:{missing}",
             "Get these permissions, or use another --profile. Nothing has been made."
             " If IAM's simulation is wrong, add --force.",
         )
-    if seen.short:
+    short = list(_short(clients, footprint.counts))
+    if short:
         raise CredentialsError(
-            f"The account has no room for the lab: {'; '.join(seen.short)}.",
+            f"The account has no room for the lab: {'; '.join(short)}.",
             "Remove what is no longer needed, or use another account.",
         )
-    return seen
+    return name, denied
 
 
 # -- what is looked at before a lab begins ---------------------------------------------------------
@@ -257,14 +241,6 @@ _SUMMARY = {
     "iam.policy": "Policies",
     "iam.instance_profile": "InstanceProfiles",
 }
-
-
-class Survey(msgspec.Struct, frozen=True):
-    """What the survey found."""
-
-    alias: str | None  # empty: the account has none; None: the caller may not ask
-    denied: tuple[str, ...] | None  # actions (on resources); None: AWS would not simulate them
-    short: tuple[str, ...]  # sentences on quotas that leave no room
 
 
 def says_production(alias: str) -> bool:
@@ -335,17 +311,11 @@ def _ask_iam(clients: Clients, method: str, **params: object) -> Response | None
 # -- for the doctor: whether an endpoint answers, its time, and where credentials come from ------
 
 
-class Reach(msgspec.Struct, frozen=True):
-    """Whether an endpoint answered."""
+def reach(clients: Clients) -> tuple[str, str, datetime | None]:
+    """Send STS an unsigned call, which it refuses even if this machine's clock is wrong.
 
-    url: str
-    answered: bool
-    date: datetime | None = None  # the endpoint's time (aware, UTC), if it sent one
-    problem: str = ""
-
-
-def reach(clients: Clients) -> Reach:
-    """Send STS an unsigned call, which it refuses even if this machine's clock is wrong."""
+    The endpoint's URL, why it did not answer or "", and its time (aware, UTC) if it sent one.
+    """
     client = clients.unsigned("sts")
     url = str(client.meta.endpoint_url)
     try:
@@ -353,12 +323,12 @@ def reach(clients: Clients) -> Reach:
     except boto.ClientError as error:
         response = error.response
     except boto.BotoCoreError as error:
-        return Reach(url, answered=False, problem=type(error).__name__)
+        return url, type(error).__name__, None
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    date = None
-    with suppress(ValueError, TypeError):
-        date = parsedate_to_datetime(str(headers.get("date", ""))).astimezone(UTC)
-    return Reach(url, answered=True, date=date)
+    try:
+        return url, "", parsedate_to_datetime(str(headers.get("date", ""))).astimezone(UTC)
+    except (ValueError, TypeError):
+        return url, "", None
 
 
 def credentials_found(clients: Clients) -> tuple[str, datetime | None]:
@@ -378,49 +348,34 @@ def credentials_found(clients: Clients) -> tuple[str, datetime | None]:
 
 
 # -- the deny list: accounts on which no lab may run -------------------------------------------
-# ``deny_accounts`` in the table ``[guard]`` of ``config.toml`` in the XDG config folder (or the
-# file in ``STSLAB_CONFIG``), which stslab never writes, and ``STSLAB_DENY_ACCOUNTS``: ids
-# separated by commas or blanks. A list that can't be parsed stops stslab before any call.
+# A file in the XDG config folder, which stslab never writes, and a variable: ids separated by
+# commas or blanks. A list that can't be read stops stslab before any call.
 
-VARIABLE = "STSLAB_DENY_ACCOUNTS"
+_VARIABLE = "STSLAB_DENY_ACCOUNTS"
 _ACCOUNT = re.compile(r"\d{12}")
-_KNOWN = frozenset({("guard", "deny_accounts")})
+
+
+def deny_file() -> Path:
+    from platformdirs import user_config_path
+
+    return user_config_path("stslab", appauthor=False) / "denied-accounts"
 
 
 def denied_accounts() -> dict[str, str]:
-    """Map each id on the deny list to where it is listed; UsageError if it can't be parsed."""
-    path = config_file()
-    listed = re.split(r"[,\s]+", os.environ.get(VARIABLE, "").strip())
-    found = {_account(one, f"${VARIABLE}"): f"${VARIABLE}" for one in listed if one}
-    return {**found, **{_account(one, str(path)): str(path) for one in _in_file(path)}}
-
-
-def _in_file(path: Path) -> list[object]:
+    """Map each id on the deny list to where it is listed; UsageError if it can't be read."""
+    path, text = deny_file(), ""
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return []
+        pass
     except (OSError, ValueError) as error:
-        raise _invalid(path, getattr(error, "strerror", None) or str(error)) from error
-    for table, keys in settings.items():
-        names = keys if isinstance(keys, dict) else [""]
-        unknown = [f"{table}.{name}".rstrip(".") for name in names if (table, name) not in _KNOWN]
-        if unknown:
-            raise _invalid(path, f"there is no setting {unknown[0]}")
-    listed = settings.get("guard", {}).get("deny_accounts", [])
-    if not isinstance(listed, list):
-        raise _invalid(path, "deny_accounts is not a list")
-    return listed
-
-
-def _account(value: object, where: str) -> str:
-    text = value.replace("-", "") if isinstance(value, str) else ""
-    if not _ACCOUNT.fullmatch(text):
-        fix = 'Write its twelve digits as text: deny_accounts = ["111122223333"].'
-        raise UsageError(f"{where}: {value!r} is not an account id.", fix)
-    return text
-
-
-def _invalid(path: Path, why: str) -> UsageError:
-    fix = 'Write: [guard] and below it deny_accounts = ["111122223333"]; or remove the file.'
-    return UsageError(f"The settings in {path} can't be understood: {why}.", fix)
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"The deny list {path} can't be read: {reason}.") from error
+    found = {}
+    for where, listed in (f"${_VARIABLE}", os.environ.get(_VARIABLE, "")), (str(path), text):
+        for account in listed.replace(",", " ").split():
+            if not _ACCOUNT.fullmatch(account.replace("-", "")):
+                fix = "List accounts by their twelve digits, with commas or blanks between them."
+                raise UsageError(f"{where}: {account!r} is not an account id.", fix)
+            found[account.replace("-", "")] = where
+    return found

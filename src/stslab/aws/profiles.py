@@ -38,12 +38,10 @@ PROFILE_KEYS = (
 
 
 class ProfileFiles:
-    """The profiles for one target, in ``folder``. The profile ``admin`` is also ``default``.
+    """The profiles for one target, in ``folder``; see ``stslab.runner.ports.Profiles``.
 
-    See ``stslab.runner.ports.Profiles``.
-    ``endpoint_url`` is written into each profile if calls don't go to AWS.
-    ``processes`` maps profiles to commands that print the learner's own credentials: on a real
-    account, stslab stores none for ``admin``.
+    The profile ``admin`` is also ``default``. ``processes`` maps profiles to commands that print
+    the learner's own credentials: on a real account, stslab stores none for ``admin``.
     """
 
     def __init__(
@@ -56,6 +54,7 @@ class ProfileFiles:
         self.folder = folder
         self.credentials_file = folder / "credentials"
         self.config_file = folder / "config"
+        self.token_file = folder / "token"
         # Path-style addresses: BUCKET.127.0.0.1 is not a host name.
         elsewhere = f"endpoint_url = {endpoint_url}\ns3 =\n    addressing_style = path\n"
         self._usable = partial(usable, folder, "The folder with stslab's profiles")
@@ -129,10 +128,6 @@ class ProfileFiles:
             }
         return self._known
 
-    @property
-    def token_file(self) -> Path:
-        return self.folder / "token"
-
     def token(self) -> str:
         with self._usable(), suppress(FileNotFoundError):
             return self.token_file.read_text(encoding="utf-8")
@@ -170,11 +165,9 @@ class ProfileFiles:
             }
         except (configparser.Error, ValueError, KeyError):
             # The message doesn't quote the file: it may hold secrets.
-            raise CredentialsError(
-                f"stslab's profiles in {self.credentials_file} are damaged.",
-                f"Remove that file: rm {shlex.quote(str(self.credentials_file))} Then `stslab run`"
-                " makes what it needs.",
-            ) from None
+            file = self.credentials_file
+            fix = f"Remove it: rm {shlex.quote(str(file))} Then `stslab run` makes what it needs."
+            raise CredentialsError(f"stslab's profiles in {file} are damaged.", fix) from None
         found.pop(_DEFAULT, None)
         return found
 
@@ -209,9 +202,8 @@ def _lines(values: Mapping[str, str]) -> str:
 def require(name: str, settings: Mapping[str, str]) -> None:
     """Refuse what would add lines to the files: a ``credential_process`` runs a program."""
     if name == _DEFAULT or not _NAME.fullmatch(name):
-        raise CredentialsError(
-            f"{name!r} can't be the name of a profile.", "Use letters, digits, - and _."
-        )
+        fix = "Use letters, digits, - and _."
+        raise CredentialsError(f"{name!r} can't be the name of a profile.", fix)
     for key, value in settings.items():
         if not value.isprintable() or value != value.strip():
             raise CredentialsError(f"{key} of profile {name} has characters it can't have.")

@@ -1,13 +1,10 @@
 """Targets, where a run's calls go: the embedded account, a real account, another endpoint."""
 
-import dataclasses
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
-
-from msgspec.structs import replace
 
 from stslab.aws.embedded import Control
 from stslab.aws.profiles import ADMIN, ProfileFiles
@@ -29,11 +26,6 @@ class Target:
     others: Mapping[str, str] = field(default_factory=dict)  # the learner's profiles, by identity
     control: Control | None = field(default=None, repr=False)
     hand: Credentials | None = None  # the learner's keys, written to the profile ``admin``
-
-    def with_other(self, name: str, account: str, profile: str) -> "Target":
-        """A copy with a second account, which the learner calls with this profile."""
-        info = replace(self.info, accounts={**self.info.accounts, name: account})
-        return dataclasses.replace(self, info=info, others={**self.others, name: profile})
 
     def profiles(self, folder: Path) -> ProfileFiles:
         """The target's profile files in ``folder``, with ``admin`` written if it has keys."""

@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import structs
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import is_local
+from stslab.aws.guard import Identity, Source, real_target
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import LOCAL_PACE, Target, kind_of, sandbox_name
 from stslab.cli.failures import goes_on_with
@@ -19,29 +20,18 @@ from stslab.home import Home
 from stslab.lab.model import Lab
 from stslab.lesson import verdict
 from stslab.lesson.verdict import UNKNOWN, Decide
-from stslab.runner.ports import (
-    ADMIN,
-    Credentials,
-    Hand,
-    HandWork,
-    Reason,
-    Refusal,
-    TargetInfo,
-)
+from stslab.runner.calls.calls import Calls, reason_of
+from stslab.runner.events import Describe, Event
+from stslab.runner.journal.records import How, RunRecord
+from stslab.runner.journal.store import Journal
+from stslab.runner.ports import ADMIN, Credentials, Hand, HandWork, Reason, Refusal, TargetInfo
+from stslab.runner.run.run import Runner
+from stslab.runner.undo.cleanup import Cleanup
 from stslab.sandbox.api.identifiers import PARTNER
+from stslab.sandbox.pipeline.log_file import newest_first
 from stslab.sandbox.server.client import control, ensure
 
-if TYPE_CHECKING:
-    from stslab.aws.guard import Identity, Source
-    from stslab.runner.calls.calls import Calls
-    from stslab.runner.events import Describe, Event
-    from stslab.runner.journal.records import How, RunRecord
-    from stslab.runner.journal.store import Journal
-    from stslab.runner.run.run import Runner
-    from stslab.runner.undo.cleanup import Cleanup
-
-    Emit = Callable[[Event], None]
-    Learner = tuple[Identity, Source]  # an identity, and where its credentials come from
+Emit = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +42,9 @@ class Open:
     target: Target
     account: Boto3Account
     profiles: ProfileFiles = field(repr=False)
-    learner: "Learner | None" = None  # who the learner is, in a real account
+    learner: Identity | None = None  # in a real account
     services: tuple[str, ...] = ()  # beyond the usual four, that the person allowed
-    partner: "Learner | None" = None  # who the learner is in a second real account
+    partner: Identity | None = None  # the learner in a second real account
 
     @property
     def kind(self) -> str:
@@ -62,12 +52,9 @@ class Open:
         return self.target.info.kind
 
     def runner(
-        self, lab: Lab, journal: "Journal", emit: "Emit", describe: "Describe", how: "How"
-    ) -> "Runner":
+        self, lab: Lab, journal: Journal, emit: Emit, describe: Describe, how: How
+    ) -> Runner:
         """A runner of the lab on this account. Embedded further accounts get profiles."""
-        from stslab.runner.calls.calls import reason_of
-        from stslab.runner.run.run import Runner
-
         embedded = self.kind == "sandbox"
         if lab.accounts and embedded:
             key = control(self.home.sandbox, "POST", "admin-key", {"account": PARTNER})
@@ -82,14 +69,10 @@ class Open:
             tell=partial(_logged, self.home.sandbox) if embedded else reason_of,
         )
 
-    def cleanup(self, journal: "Journal", emit: "Emit", describe: "Describe") -> "Cleanup":
-        from stslab.runner.undo.cleanup import Cleanup
-
+    def cleanup(self, journal: Journal, emit: Emit, describe: Describe) -> Cleanup:
         return Cleanup(journal, self.calls(emit), describe=describe)
 
-    def calls(self, emit: "Emit") -> "Calls":
-        from stslab.runner.calls.calls import Calls
-
+    def calls(self, emit: Emit) -> Calls:
         return Calls(self.account, self.profiles, emit, hand=self.hand)
 
     @property
@@ -105,7 +88,7 @@ class Open:
             return lambda *_: UNKNOWN
         return decider(self.home, self.account.credentials_now)
 
-    def goes_on(self, run: "RunRecord") -> bool:
+    def goes_on(self, run: RunRecord) -> bool:
         info = self.target.info
         return (run.target, run.account, run.region) == (info.name, info.account, info.region)
 
@@ -126,8 +109,7 @@ class LearnersHand(Hand):
 
     def begin(self, run: str, keys: Iterable[str]) -> None:
         """Give the profile ``admin`` a key of the run. ``keys`` are further keys of the run."""
-        key = control(self.folder, "POST", "run", {"run": run, "keys": list(keys)})
-        if key:
+        if key := control(self.folder, "POST", "run", {"run": run, "keys": list(keys)}):
             self.profiles.save(ADMIN, credentials(key))
 
     def look(self, run: str, own: Collection[str] = ()) -> HandWork:
@@ -155,21 +137,27 @@ def open_account(home: Home, where: Where) -> Open:
     UsageError: the target is unknown. SandboxError: the embedded account can't be started.
     CredentialsError: the guard refuses, or there are no credentials.
     """
-    if kind_of(where.target) == "sandbox":
-        return _opened(home, sandbox_target(home))
-    goes_on_with(where.flags)
-    made, learner = _real(where, where.profile, where.account)
-    partner = None
-    if where.partner:
-        _, partner = _real(where, where.partner, where.partner_account)
-        account = partner[0].account
-        if account == learner[0].account:
-            raise CredentialsError(
-                f"Both profiles are for account {account}.",
-                "Name a profile of another account with --partner-profile.",
-            )
-        made = made.with_other("partner", account, where.partner)
-    return replace(_opened(home, made), learner=learner, partner=partner)
+    learner = partner = None
+    kind = kind_of(where.target)
+    if kind == "sandbox":
+        made = sandbox_target(home)
+    else:
+        goes_on_with(where.flags)
+        url = where.target if kind == "endpoint" else ""
+        made, learner = real_target(Source(where.profile, where.region, url), where.account)
+        if where.partner:
+            source = Source(where.partner, where.region, url)
+            _, partner = real_target(source, where.partner_account)
+            if partner.account == learner.account:
+                raise CredentialsError(
+                    f"Both profiles are for account {partner.account}.",
+                    "Name a profile of another account with --partner-profile.",
+                )
+            info = structs.replace(made.info, accounts={"partner": partner.account})
+            made = replace(made, info=info, others={"partner": where.partner})
+    profiles = made.profiles(home.profiles(made.info.name))
+    account = Boto3Account(made, profiles)
+    return Open(home, made, account, profiles, learner=learner, partner=partner)
 
 
 def sandbox_target(home: Home) -> Target:
@@ -204,9 +192,6 @@ def decider(home: Home, held: Callable[[str], Credentials | None]) -> Decide:
 
 def _logged(folder: Path, refusal: Refusal) -> Reason:
     """Why the embedded account refused a call, from its log."""
-    from stslab.runner.calls.calls import reason_of
-    from stslab.sandbox.pipeline.log_file import newest_first
-
     by_message = reason_of(refusal)
     if by_message and by_message.whole:  # no policy decided
         return by_message
@@ -216,17 +201,3 @@ def _logged(folder: Path, refusal: Refusal) -> Reason:
     gates = dict.fromkeys(gate for refused in refusals for gate in refused["gates"])
     keys = dict.fromkeys(key for refused in refusals for key in refused["keys"])
     return Reason(tuple(gates), tuple(keys))
-
-
-def _real(where: Where, profile: str, account: str) -> "tuple[Target, Learner]":
-    from stslab.aws.guard import Source, real_target
-
-    url = where.target if kind_of(where.target) == "endpoint" else ""
-    source = Source(profile, where.region, url)
-    target, identity = real_target(source, account)
-    return target, (identity, source)
-
-
-def _opened(home: Home, made: Target) -> Open:
-    profiles = made.profiles(home.profiles(made.info.name))
-    return Open(home, made, Boto3Account(made, profiles), profiles)

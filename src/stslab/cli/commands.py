@@ -3,10 +3,10 @@
 import importlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -22,24 +22,19 @@ class Entry(NamedTuple):
     examples: Sequence[str]
 
 
-def family(group: str = "") -> dict[str, Entry]:
-    """The commands of a group (``sandbox saml``), by name, in order."""
-    words = (name.rpartition(" ") for name in _table())
-    return {name: _table()[f"{of} {name}".lstrip()] for of, _, name in words if of == group}
-
-
 @cache
-def _table() -> dict[str, Entry]:
-    """The commands by their full names. A row's examples are the lines below it."""
+def _table() -> dict[tuple[str, str], Entry]:
+    """The commands by their groups and names. A row's examples are the lines below it."""
     text = Path(__file__).with_name("commands.txt").read_text(encoding="utf-8")
-    table: dict[str, Entry] = {}
+    table: dict[tuple[str, str], Entry] = {}
     examples: list[str] = []
     for line in text.splitlines():
         row = _ROW.fullmatch(line)
         if row:
-            examples, (module, _, attribute) = [], row["where"].partition(":")
-            where = f"stslab.cli.{module}", attribute or "command"
-            table[row["name"]] = Entry(*where, row["help"] or "", examples)
+            group, _, name = row["name"].rpartition(" ")
+            module, _, attribute = row["where"].partition(":")
+            where, examples = (f"stslab.cli.{module}", attribute or "command"), []
+            table[group, name] = Entry(*where, row["help"] or "", examples)
         else:
             examples.append(line)
     return table
@@ -50,17 +45,20 @@ if TYPE_CHECKING:  # click imports it only when a shell asks for completions
 
 
 class LazyGroup(click.Group):
-    """A group with a table of its commands, so that help and completion import none of them."""
+    """A group with a table of its commands, so that help and completion import none of them.
 
-    entries: Mapping[str, Entry] = {}
+    ``family`` is the group's full name (``sandbox saml``). A command without help is hidden.
+    """
+
+    def __init__(self, *args: Any, family: str = "", **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.entries = {name: row for (of, name), row in _table().items() if of == family}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names in the table's order. A command without help is hidden."""
         del ctx
         return [name for name, entry in self.entries.items() if entry.help]
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return the command of this name, or None."""
         entry = self.entries.get(cmd_name)
         if entry is None:
             return None
@@ -78,19 +76,17 @@ class LazyGroup(click.Group):
         """The command that the arguments name. For an unknown one, suggest the nearest name."""
         name = args[0]
         if name not in self.entries and not name.startswith("-") and not ctx.resilient_parsing:
-            full = next((one for one in _table() if one.endswith(f" {name}")), "")
-            near = f" Did you mean {full!r}?" if full else nearest(name, self.entries)
+            of = next((group for group, other in _table() if group and other == name), "")
+            near = f" Did you mean '{of} {name}'?" if of else nearest(name, self.entries)
             ctx.fail(f"There is no command {name!r}.{near}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, self.entries[name].help) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
-            formatter.write_dl(
-                [(name, self.entries[name].help) for name in self.list_commands(ctx)]
-            )
+            formatter.write_dl(rows)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
-        """The commands that begin with ``incomplete``, or else options."""
         from click.shell_completion import CompletionItem
 
         found = [
@@ -103,18 +99,16 @@ class LazyGroup(click.Group):
 
 def looks() -> Iterator[click.Option]:
     """``--no-color`` and ``--plain``, which set their environment variables."""
-    for flag, variable, says in (
-        ("--no-color", "NO_COLOR", "No colours; NO_COLOR=1 in the environment does the same."),
-        ("--plain", "STSLAB_PLAIN", "Words only: no boxes, no colours, no redrawing."),
+
+    def switch(ctx: click.Context, param: click.Parameter, given: bool) -> None:
+        if given:
+            os.environ["STSLAB_PLAIN" if param.name == "plain" else "NO_COLOR"] = "1"
+            ctx.find_root().color = ctx.color = False
+
+    for flag, says in (
+        ("--no-color", "No colours; NO_COLOR=1 in the environment does the same."),
+        ("--plain", "Words only: no boxes, no colours, no redrawing."),
     ):
-
-        def switch(
-            ctx: click.Context, _param: click.Parameter, given: bool, variable: str = variable
-        ) -> None:
-            if given:
-                os.environ[variable] = "1"
-                ctx.find_root().color = ctx.color = False
-
         yield click.Option(
             [flag], is_flag=True, is_eager=True, expose_value=False, callback=switch, help=says
         )

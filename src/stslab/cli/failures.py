@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
 
 import click
 
@@ -26,7 +25,6 @@ GOES_ON = "`{}` goes on from here, `stslab cleanup` undoes everything."
 _NARROWEST = 20
 _LONGEST = 4_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_NAMED_BY_OPTION = ("stslab step", "stslab check")
 _COMMANDS = re.compile(
     r"\bstslab (?:run|break|step|check|cleanup|env|shell|doctor)\b(?! [^`\n]*--target)"
 )
@@ -41,13 +39,13 @@ _LAB: dict[str, str] = {}
 class Interrupted(StslabError):  # noqa: N818 - named as its siblings in stslab.errors are
     """Ctrl-C, during something that can be continued."""
 
-    exit_code: ClassVar[int] = 130
+    exit_code = 130
 
 
 class Unread(Interrupted):
     """What reads the output has ended."""
 
-    exit_code: ClassVar[int] = 141
+    exit_code = 141
 
 
 @contextmanager
@@ -76,9 +74,8 @@ def goes_on_with(flags: str) -> None:
 def goes_on_in(lab: str, *, by_hand: bool = False) -> None:
     """Name this lab (its id or file) in all later hints; ``by_hand`` adds --practice."""
     word = "" if lab == USUAL_LAB else f" {shlex.quote(lab)}"
-    _LAB.clear()
     _LAB.update({"stslab run": word + by_hand * " --practice", "stslab break": word})
-    _LAB.update(dict.fromkeys(_NAMED_BY_OPTION, word and f" --lab{word}"))
+    _LAB.update(dict.fromkeys(("stslab step", "stslab check"), word and f" --lab{word}"))
 
 
 def with_flags(text: str) -> str:
@@ -102,7 +99,7 @@ def tell(error: StslabError) -> None:
 
 
 def tell_unexpected(error: BaseException) -> None:
-    """Print an error of the state folder as such, and any other as a bug with a log file."""
+    """Print an error of stdout or the state folder as such, any other as a bug with a log file."""
     from stslab.home import location, unusable
     from stslab.redaction import redact_named, redact_text
     from stslab.resources import text_of
@@ -110,6 +107,14 @@ def tell_unexpected(error: BaseException) -> None:
     root = location().root
     if isinstance(error, OSError):
         name = error.filename
+        try:
+            if not name:  # perhaps stdout's: Python may have dropped what it could not write
+                sys.stdout.write("\n")
+                sys.stdout.flush()
+        except OSError as unwritable:
+            tell(StslabError(f"stdout can't be written: {unwritable.strerror or unwritable}."))
+            silence_stdout()
+            return
         inside = isinstance(name, str | Path) and Path(name).is_relative_to(root)
         if inside or error.errno in _FULL:
             tell(unusable(root, error))

@@ -69,7 +69,7 @@ class InMemoryAccount(Boto3Account):
         state = State(Snapshot.of(accounts.new()))
         self.inside = assemble(state, self._log, step_seconds=0.0)
         self._log.reasons.clear()
-        self._assumed.forget()
+        self._assumed.kept.clear()
         self.files.begin(credentials(self.control("POST", "admin-key")), keeps)
         self.control("POST", "mark")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from stslab import __version__
-from stslab.cli.commands import LazyGroup, family, looks
+from stslab.cli.commands import LazyGroup, looks
 from stslab.errors import StslabError
 from stslab.render.text.safe import visible
 
@@ -32,7 +32,6 @@ cli = LazyGroup(
     ),
     epilog="More: stslab COMMAND --help about a command, stslab help about topics.",
 )
-cli.entries = family()
 click.version_option(__version__, prog_name="stslab")(cli)
 
 
@@ -57,37 +56,19 @@ def exit_code(arguments: list[str]) -> int:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = _INTERRUPTED
-    except BrokenPipeError:
-        code = _closed_pipe()
-    except SystemExit as end:
-        if not end.code:  # after a completion
+    except (BrokenPipeError, SystemExit) as end:  # click exits with 1 if a pipe is closed
+        if isinstance(end, SystemExit) and not end.code:  # after a completion
             raise
-        code = _closed_pipe()  # click exits with 1
-    except Exception as error:  # noqa: BLE001 - a traceback is a bug: it goes to a file
-        code = _unexpected(error)
-    return code if isinstance(code, int) else 0
+        from stslab.cli.failures import silence_stdout
 
-
-def _closed_pipe() -> int:
-    from stslab.cli.failures import silence_stdout
-
-    silence_stdout()
-    return _PIPE_CLOSED
-
-
-def _unexpected(error: Exception) -> int:
-    from stslab.cli.failures import silence_stdout, tell, tell_unexpected
-
-    try:
-        if isinstance(error, OSError) and not error.filename:  # perhaps stdout, on a full disk
-            sys.stdout.write("\n")  # since Python may have dropped what it could not write
-            sys.stdout.flush()
-    except OSError as unwritable:
-        tell(StslabError(f"stdout can't be written: {unwritable.strerror or unwritable}."))
         silence_stdout()
-    else:
+        code = _PIPE_CLOSED
+    except Exception as error:  # noqa: BLE001 - a traceback is a bug: it goes to a file
+        from stslab.cli.failures import tell_unexpected
+
         tell_unexpected(error)
-    return _UNEXPECTED
+        code = _UNEXPECTED
+    return code if isinstance(code, int) else 0
 
 
 def _open_the_closed() -> None:

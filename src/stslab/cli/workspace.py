@@ -1,10 +1,10 @@
 """The workspace of a command on runs: state folder, journal, renderer, console; and its lab."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,7 +12,6 @@ from stslab.cli.failures import goes_on_in, interruptible
 from stslab.cli.options import USUAL_LAB
 from stslab.errors import LabError, StslabError, UsageError
 from stslab.home import Home, home
-from stslab.render.text.safe import one_line
 from stslab.resources import labs_folder
 
 if TYPE_CHECKING:
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     from stslab.runner.ports import Data
 
 
-_NEXT = "next"  # in place of a lab: the first that is not done
-
-
 class Workspace(msgspec.Struct, frozen=True):
     """The state and output of one command."""
 
@@ -50,11 +46,10 @@ class Workspace(msgspec.Struct, frozen=True):
 def open_workspace(
     command: str, *, as_json: bool = False, yes: bool = False, lab: "Lab | None" = None
 ) -> Iterator[Workspace]:
-    """Lock and open the state folder.
+    """Lock and open the state folder; other processes see ``command`` as the lock's holder.
 
-    Other processes see ``command`` as the lock's holder. After Ctrl-C, say how to continue.
-    RunInProgress: another process is using the folder. JournalError or StateFolderError: the
-    journal or the folder can't be used.
+    After Ctrl-C, say how to continue. RunInProgress: another process is using the folder.
+    JournalError or StateFolderError: the journal or the folder can't be used.
     """
     from stslab.cli.aws_command import describer
     from stslab.render.terminal.paper import paper_on
@@ -100,11 +95,11 @@ def load_lab(lab: str | Path) -> "Lab":
 def meant_lab(
     name: str | None, target: str, *, ended: bool = False, by_hand: bool = False
 ) -> "Lab":
-    """The lab of this id or file; without a name, the newest run's or the usual one.
+    """The lab of this id or file, or the ``next`` to do; else the newest run's or the usual one.
 
     ``ended``: also consider runs that have ended. All later hints name the lab.
     """
-    if name == _NEXT:
+    if name == "next":
         left = labs_to_do()
         if not left:
             raise UsageError("You have done all labs.", "Find a fault in one of them: stslab break")
@@ -166,44 +161,16 @@ def renderer(
     return TerminalRenderer(console, describe)
 
 
-def agrees(
-    paper: "Paper", question: str, letter: str, does: str, answers: TextIO | None = None
-) -> bool:
-    """Ask until the person agrees or quits. The end of the ``answers`` quits.
-
-    ``letter``, or a word that begins with it, agrees; if it is empty, Enter does.
-    """
-    from rich.text import Text
-
-    menu = Text(f"{letter} {does}, q quits: ".lstrip(), style="cyan")
-    paper.put("", Text(one_line(question), style="bold"))
-    while True:
-        paper.console.print(menu, end="")
-        answer = ""
-        try:
-            answer = (answers or sys.stdin).readline()
-        finally:
-            if not answer:  # begin a new line at the end of input and after Ctrl-C
-                paper.blank()
-        first = answer.strip().lower()[:1] if answer else "q"
-        if first in (letter, "q"):
-            return first == letter
-
-
 # -- the current run -----------------------------------------------------------------------------
 
 
-class Current(msgspec.Struct, frozen=True):
-    """An unfinished run. ``done`` are the stages whose checkpoints held."""
+def current(
+    journal: "Journal", target: str, lab: str = ""
+) -> "tuple[RunRecord, Lab, Data, Collection[str]]":
+    """The newest unfinished run (of one lab) there, its lab, scope, and stages that are done.
 
-    run: "RunRecord"
-    lab: "Lab"
-    scope: "Data"
-    done: tuple[str, ...]
-
-
-def current(journal: "Journal", target: str, lab: str = "") -> Current:
-    """The newest unfinished run (of one lab) there. UsageError: none. LabError: no lab any more."""
+    UsageError: there is none. LabError: its lab is gone.
+    """
     from stslab.aws.target import name_of
     from stslab.runner.run.scope import basis, scope
 
@@ -216,7 +183,7 @@ def current(journal: "Journal", target: str, lab: str = "") -> Current:
     loaded = named or load_lab(lab_of(run))
     past = journal.past(run.id)
     known = scope(basis(loaded, run.id, run), past.saved(), past.profiles())
-    return Current(run, loaded, known, tuple(past.held()))
+    return run, loaded, known, past.held()
 
 
 def lab_variables(target: str) -> dict[str, str]:
@@ -226,7 +193,7 @@ def lab_variables(target: str) -> dict[str, str]:
 
     try:
         with Journal.of(home()) as journal:
-            now = current(journal, target)
-            return variables(now.lab, now.scope)
+            _, lab, known, _ = current(journal, target)
+            return variables(lab, known)
     except StslabError:
         return {}

@@ -39,7 +39,7 @@ def _seconds(value: object) -> float:
     return seconds
 
 
-def _move(value: object) -> float:
+def moved(value: object) -> float:
     fix = "Write how far to move the clock, as in +61m, +1d12h or -30m."
     return _read(value, _MOVE, fix) * (-1 if str(value)[:1] == "-" else 1)
 
@@ -192,7 +192,7 @@ class Step(_Calls, frozen=True, kw_only=True):
     title: Text
     identity: Word = "admin"
     call: Call = ""  # filled in for ``clock`` and ``token`` when the lab is loaded, with ``params``
-    clock: Annotated[float | None, _as_text(_move, _MOVE)] = None
+    clock: Annotated[float | None, _as_text(moved, _MOVE)] = None
     token: Token | None = None
     params: Params = field(default_factory=dict)
     wait: Wait | None = None

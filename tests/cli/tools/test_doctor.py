@@ -18,7 +18,7 @@ from stslab.runner.journal.store import Journal
 @pytest.fixture
 def doctor(stslab: Stslab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The doctor's checks by name, and its exit code."""
-    monkeypatch.setenv("STSLAB_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("STSLAB_DENY_ACCOUNTS", raising=False)
 
     def look() -> tuple[int, dict[str, dict[str, str]]]:
@@ -125,12 +125,14 @@ def test_another_process_at_work(doctor, state: Path):
     assert "lock" not in doctor()[1]
 
 
-def test_invalid_settings(doctor, tmp_path: Path):
-    (tmp_path / "config.toml").write_text("nonsense")
+def test_the_deny_list(doctor, tmp_path: Path):
+    file = tmp_path / "config" / "stslab" / "denied-accounts"
+    file.parent.mkdir(parents=True)
+    file.write_text("nonsense")
     code, checks = doctor()
     assert code == 2
-    assert "can't be understood" in checks["denied accounts"]["says"]
-    (tmp_path / "config.toml").write_text('[guard]\ndeny_accounts = ["111122223333"]')
+    assert "'nonsense' is not an account id" in checks["denied accounts"]["says"]
+    file.write_text("1111-2222-3333\n")
     assert doctor()[1]["denied accounts"]["says"] == "111122223333"
 
 

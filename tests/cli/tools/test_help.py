@@ -9,7 +9,7 @@ import click
 import pytest
 from tests.cli.conftest import Stslab
 
-from stslab.cli.commands import family
+from stslab.cli.commands import LazyGroup
 from stslab.cli.main import cli
 from stslab.cli.tools.help import TOPICS
 
@@ -19,7 +19,7 @@ GROUPS = {"sandbox", "sandbox saml"}
 EVERY = {
     f"{group} {name}".strip(): entry
     for group in ("", "sandbox", "sandbox saml", "report")
-    for name, entry in family(group).items()
+    for name, entry in LazyGroup(family=group).entries.items()
     if entry.help
 }
 

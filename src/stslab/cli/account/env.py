@@ -3,9 +3,7 @@
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +11,7 @@ import click
 from stslab.cli.options import Where, on_account
 from stslab.cli.workspace import lab_variables
 from stslab.errors import SandboxError, UsageError
-from stslab.home import Home, home
+from stslab.home import home
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 
 if TYPE_CHECKING:
@@ -29,16 +27,10 @@ _LENT: Mapping[str, tuple[str, str]] = {
 }
 _ADMIN = "admin"
 _SHELLS = ("sh", "bash", "zsh", "fish")
-_OURS = (
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_PROFILE",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "AWS_PAGER",
-)
+_OURS = """
+    AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_PROFILE AWS_REGION AWS_DEFAULT_REGION AWS_PAGER
+""".split()
 _INSIDE = "STSLAB_SHELL"
-_HINT = "(stslab)"
 
 
 def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -54,33 +46,25 @@ _as_option = click.option("--as", "name", default=_ADMIN, show_default=True, met
 def _become(where: Where, name: str) -> "tuple[Open, dict[str, str | None]]":
     """The account, and the variables for this profile, the others, and the current run's lab."""
     from stslab.aws import environment
-    from stslab.cli.accounts import open_account
+    from stslab.cli.accounts import credentials, open_account
+    from stslab.sandbox.server import client
 
     opened = open_account(home(), where)
-    if opened.kind == "sandbox":
-        _lend(home(), opened, name)
+    for user, (verb, account) in _LENT.items() if opened.kind == "sandbox" else ():
+        try:
+            key = client.control(home().sandbox, "POST", verb, {"account": account})
+        except SandboxError:  # that user has no key
+            opened.profiles.remove(user)
+            if user == name:
+                raise
+        else:
+            opened.profiles.save(user, credentials(key))
     known = dict.fromkeys([_ADMIN, *opened.profiles.names()])
     if name not in known:
         more = " `stslab run` makes sts and assumed." if name in ("sts", "assumed") else ""
         raise UsageError(f"There is no profile {name!r}.", f"There are {', '.join(known)}.{more}")
     changes = environment.variables(opened.profiles, opened.target.info.region)
     return opened, {**changes, "AWS_PROFILE": name, **lab_variables(where.target)}
-
-
-def _lend(place: Home, opened: "Open", chosen: str) -> None:
-    """Write a profile for each further user; without a key, SandboxError if it is ``chosen``."""
-    from stslab.cli.accounts import credentials
-    from stslab.sandbox.server import client
-
-    for name, (verb, account) in _LENT.items():
-        try:
-            key = credentials(client.control(place.sandbox, "POST", verb, {"account": account}))
-        except SandboxError:
-            opened.profiles.remove(name)
-            if name == chosen:
-                raise
-        else:
-            opened.profiles.save(name, key)
 
 
 @click.command("env")
@@ -102,11 +86,11 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     named = os.environ.get("SHELL", "").rpartition("/")[2]
     syntax = shell or (named if named in _SHELLS else "sh")
     if unset:
-        names = (*_OURS, *lab_variables(where.target))
-        click.echo(environment.script(dict.fromkeys(names), syntax), nl=False)
-        return
-    click.echo(environment.script(_become(where, name)[1], syntax), nl=False)
-    if sys.stdout.isatty():
+        changes = dict.fromkeys((*_OURS, *lab_variables(where.target)))
+    else:
+        _, changes = _become(where, name)
+    click.echo(environment.script(changes, syntax), nl=False)
+    if sys.stdout.isatty() and not unset:
         how = "stslab env | source" if syntax == "fish" else 'eval "$(stslab env)"'
         click.echo(f"# Run this to set them: {how}", err=True)
 
@@ -129,35 +113,8 @@ def shell(*, name: str, where: Where) -> int:
     names = ", ".join(opened.profiles.names())
     click.echo(f"A shell with the aws profiles {names}. Leave it with: exit", err=True)
     program = os.environ.get("SHELL") or "/bin/sh"
-    with tempfile.TemporaryDirectory(prefix="stslab-shell-") as folder:
-        arguments, more = _start(program, Path(folder))
-        environ = {**environment.applied(changes), _INSIDE: "1", **more}
-        try:
-            return subprocess.call([program, *arguments], env=environ)
-        except OSError as error:
-            problem = f"The shell {program} can't be started: {error.strerror}."
-            raise UsageError(problem, "Name another one in SHELL.") from error
-
-
-def _start(shell: str, folder: Path) -> tuple[list[str], dict[str, str]]:
-    """The arguments and variables that start a shell with the hint in its prompt."""
-    match shell.rsplit("/", 1)[-1]:
-        case "bash":
-            file = folder / "bashrc"
-            file.write_text(f'[ -f ~/.bashrc ] && . ~/.bashrc\nPS1="{_HINT} $PS1"\n')
-            return ["--rcfile", str(file), "-i"], {}
-        case "zsh":
-            own = os.environ.get("ZDOTDIR") or "$HOME"
-            (folder / ".zshrc").write_text(
-                f'ZDOTDIR="{own}"\n[ -f "$ZDOTDIR/.zshrc" ] && . "$ZDOTDIR/.zshrc"\n'
-                f'PS1="{_HINT} $PS1"\n'
-            )
-            return ["-i"], {"ZDOTDIR": str(folder)}
-        case "fish":
-            hint = (
-                "functions -q fish_prompt; and functions -c fish_prompt stslab_prompt;"
-                f" function fish_prompt; echo -n '{_HINT} '; stslab_prompt; end"
-            )
-            return ["-i", "-C", hint], {}
-        case _:
-            return ["-i"], {"PS1": f"{_HINT} $ "}
+    try:
+        return subprocess.call([program, "-i"], env={**environment.applied(changes), _INSIDE: "1"})
+    except OSError as error:
+        problem = f"The shell {program} can't be started: {error.strerror}."
+        raise UsageError(problem, "Name another one in SHELL.") from error

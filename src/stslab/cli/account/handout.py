@@ -120,8 +120,8 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
         to.write_bytes(content)
         lab = to if to.name == Path(run.path).name else lab
     with suppress(StslabError), Journal(home.journal) as journal:
-        now = current(journal, run.target)
-        configure(now.lab, own, now.scope)  # profiles that hold no keys
+        _, loaded, known, _ = current(journal, run.target)
+        configure(loaded, own, known)  # profiles that hold no keys
     return run, lab
 
 

@@ -11,25 +11,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.account.sandbox import moment, since
+from stslab.cli.account.sandbox import since
 from stslab.cli.options import json_option
 from stslab.home import home
+from stslab.sandbox.server import client
 
 if TYPE_CHECKING:
     from stslab.sandbox.pipeline.log_file import Event
 
 _PAUSE = 0.2
-_FEW = 20
-Show = Callable[["Event"], None]
-
-
 _every = click.option("--all", "every", is_flag=True, help="Also stslab's own lookups.")
 
 
 @click.command("log")
 @click.option("-f", "--follow", is_flag=True, help="Show new requests too, until Ctrl-C.")
 @click.option("--denied", is_flag=True, help="Only refused requests.")
-@click.option("-n", "--limit", type=click.IntRange(min=1), default=_FEW, show_default=True,
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True,
               help="How many of the last requests.")  # fmt: skip
 @click.option("--since", "start", default="", metavar="SPAN|TIME",
               help="Only requests after this: 10m, 2h, 2030-01-31T12:00Z.")  # fmt: skip
@@ -45,18 +42,16 @@ def command(
     """
     from stslab.lesson.byhand import is_look
     from stslab.sandbox.pipeline.log_file import Tail, is_refused, newest_first
-    from stslab.sandbox.server import client
 
     folder = home().sandbox
     runs, now = client.find(folder) is not None, datetime.now(UTC)
     if start and runs:
         now = datetime.fromisoformat(client.control(folder, "GET", "clock")["now"])
-    never = datetime.min.replace(tzinfo=UTC)
-    begin = since(start, now) if start else never
+    begin = since(start, now) if start else None
 
     def matches(event: "Event") -> bool:
         shown = (not denied or is_refused(event)) and (every or not is_look(event))
-        return shown and (moment(str(event.get("eventTime", ""))) or never) >= begin
+        return shown and not (begin and datetime.fromisoformat(event["eventTime"]) < begin)
 
     if not runs:
         click.echo("The embedded account is not running; this is its log.", err=True)
@@ -77,7 +72,7 @@ def command(
         click.echo("The log has no such request.", err=True)
 
 
-def _shower(*, as_json: bool) -> Show:
+def _shower(*, as_json: bool) -> Callable[["Event"], None]:
     if as_json:
         return lambda event: click.echo(json.dumps(event))
     from stslab.render.requests import RequestTable

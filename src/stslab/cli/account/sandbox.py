@@ -5,21 +5,22 @@ import os
 import re
 import shlex
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
-from stslab.cli.commands import LazyGroup, family
+from stslab.cli.commands import LazyGroup
 from stslab.cli.options import complete_run, json_option
 from stslab.errors import UsageError
 from stslab.home import expanded, home
+from stslab.sandbox.server import client
 
-_OFF = "off"
 _WORDS = {"True": "yes", "False": "no"}
 
 
-@click.group("sandbox", cls=LazyGroup)
+@click.group("sandbox", cls=LazyGroup, family="sandbox")
 @click.option("--name", metavar="NAME", help="Use the embedded account of this name.")
 def command(name: str | None) -> None:
     """Start, stop, look at or reset the embedded AWS account.
@@ -29,9 +30,6 @@ def command(name: str | None) -> None:
     """
     if name is not None:
         os.environ["STSLAB_SANDBOX"] = name
-
-
-command.entries = family("sandbox")
 
 
 @click.command("start")
@@ -47,13 +45,13 @@ def start(*, port: int, spec: str | None) -> None:
     slow-stacks, fail-stacks, fail-deletes.
     """
     from stslab.sandbox.rehearsal.spec import parse
-    from stslab.sandbox.server import client
 
-    if spec not in (None, _OFF):
+    if spec is not None and spec != "off":
         parse(spec)
     endpoint = client.ensure(home().sandbox, port=port)
     if spec is not None:
-        client.control(home().sandbox, "POST", "rehearse", {"spec": None if spec == _OFF else spec})
+        body = {"spec": None if spec == "off" else spec}
+        client.control(home().sandbox, "POST", "rehearse", body)
     click.echo(f"The embedded account {endpoint.account} is at {endpoint.url}")
     click.echo('Use it with the aws CLI: eval "$(stslab env)"', err=True)
 
@@ -61,31 +59,24 @@ def start(*, port: int, spec: str | None) -> None:
 @click.command("stop")
 def stop() -> None:
     """Stop it. Its account is kept for the next start."""
-    from stslab.sandbox.server import client
-
-    stopped = client.stop(home().sandbox)
-    click.echo("Stopped." if stopped else "It was not running.")
+    click.echo("Stopped." if client.stop(home().sandbox) else "It was not running.")
 
 
 @click.command("reset")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 def reset(yes: bool) -> None:
     """Delete the account with everything in it, and begin with a new one."""
-    from stslab.sandbox.server import client
-
     if not yes:
-        question = "Delete the embedded account with everything in it?"
-        hint = "If that is what you want: stslab sandbox reset --yes"
-        confirm(question, "the account is deleted", hint)
+        _confirm("Delete the embedded account with everything in it?", "deleted")
     endpoint = client.reset(home().sandbox)
     click.echo(f"A new embedded account is at {endpoint.url}")
     click.echo('Its keys are new ones: eval "$(stslab env)"', err=True)
 
 
-def confirm(question: str, effect: str, hint: str) -> None:
-    """Ask a person. ``effect`` says what would happen to the account, for the error."""
+def _confirm(question: str, done: str) -> None:
     if not sys.stdin.isatty():
-        raise UsageError(f"Without a terminal, {effect} only with --yes.", hint)
+        message = f"Without a terminal, the account is {done} only with --yes."
+        raise UsageError(message, "If that is what you want, add --yes.")
     click.confirm(question, abort=True)
 
 
@@ -93,13 +84,11 @@ def confirm(question: str, effect: str, hint: str) -> None:
 @json_option("A JSON object, on stdout.")
 def status(as_json: bool) -> None:
     """Show whether it runs, where, and since when."""
-    from stslab.sandbox.server import client
-
     known = client.status(home().sandbox)
     if as_json:
         click.echo(json.dumps(known, indent=2, default=str))
         return
-    widest = max((len(name) for name in known), default=0)
+    widest = max(map(len, known), default=0)
     for name, value in known.items():
         if value != "":
             click.echo(f"{name:<{widest}}  {_WORDS.get(str(value), value)}")
@@ -114,7 +103,6 @@ class _Moving(click.Command):
     """A command that takes ``-30m`` as a move back in time, not as options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put moves back in time after the options."""
         moves = [each for each in args if _BACK.fullmatch(each)]
         others = [each for each in args if each not in moves]
         return super().parse_args(ctx, [*others, "--", *moves] if moves else others)
@@ -130,7 +118,6 @@ def clock(*, move: str) -> None:
     time use it; signatures always use the real time.
     """
     from stslab.render.text.durations import spoken
-    from stslab.sandbox.server import client
 
     body = _move(move) if move else None
     folder = home().sandbox
@@ -159,17 +146,14 @@ def _move(move: str) -> dict[str, float]:
 
 # -- parsing of spans and times ------------------------------------------------------------------
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_SPAN = re.compile(r"(?:\d{1,7}[smhdw])+")
-_PART = re.compile(r"(\d+)([smhdw])")
-
 
 def span(text: str) -> timedelta | None:
     """Parse a span such as ``90s``, ``2h`` or ``1h30m``; None if it is not one."""
-    if not _SPAN.fullmatch(text):
-        return None
-    parts = [timedelta(**{_UNITS[unit]: int(number)}) for number, unit in _PART.findall(text)]
-    return sum(parts, timedelta(0))
+    from stslab.lab.model import moved
+
+    with suppress(ValueError):
+        return timedelta(seconds=moved(f"+{text}"))
+    return None
 
 
 def moment(text: str) -> datetime | None:
@@ -182,7 +166,7 @@ def moment(text: str) -> datetime | None:
 
 
 def since(text: str, now: datetime) -> datetime:
-    """Parse an ISO 8601 time, or a span before ``now``."""
+    """Parse a span before ``now``, or an ISO 8601 time; UsageError if it is neither."""
     ago = span(text)
     found = now - ago if ago is not None else moment(text)
     if found is None:
@@ -208,7 +192,7 @@ def export_command(*, file: Path, force: bool, run: str) -> None:
     It works while the account is in use. The file holds the account's secret keys, and only
     you may read it: give it only to people who may use them.
     """
-    from stslab.sandbox.server import client, exchange
+    from stslab.sandbox.server import exchange
 
     path = expanded(file)
     if path.exists() and not force:
@@ -244,7 +228,7 @@ def import_command(*, file: Path, yes: bool) -> None:
     read = None if handout.is_set_up(file) else archive.read(file)
     if exchange.has_account(folder) and not yes:
         question = f"Replace the embedded account, with everything in it, by the one in {file}?"
-        confirm(question, "the present account is replaced", "If that is what you want, add it.")
+        _confirm(question, "replaced")
     if read is not None:
         endpoint = exchange.put_in(folder, read)
         click.echo(f"The account of {file} is at {endpoint.url}")

@@ -12,15 +12,15 @@ from urllib.parse import quote
 
 import click
 
-from stslab.cli.commands import LazyGroup, family
+from stslab.cli.commands import LazyGroup
 from stslab.cli.options import json_option, values
 from stslab.errors import UsageError
 from stslab.home import home
+from stslab.sandbox.server import client
 
 # Equal to stslab.sandbox.federation.oidc.issuers.KINDS, which would be slow to import.
 KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
 _TAGS, _PAIR = "https://aws.amazon.com/tags", "NAME=VALUE"
-_Answer = Mapping[str, Any]
 _Command = Callable[..., None]
 _Many = tuple[str, ...]
 _issuer = click.option("--issuer", default="", metavar="URL",
@@ -33,10 +33,8 @@ def _seconds(usual: int) -> Callable[[_Command], _Command]:
     return click.option("--seconds", type=kind, default=usual, show_default=True, help=says)
 
 
-def _ask(verb: str, method: str = "POST", **body: object) -> _Answer:
+def _ask(verb: str, method: str = "POST", **body: object) -> Mapping[str, Any]:
     """The embedded account's answer. It is started if it is not running."""
-    from stslab.sandbox.server import client
-
     client.ensure(home().sandbox)
     known = {name: value for name, value in body.items() if value not in ("", None)}
     return client.control(home().sandbox, method, verb, known or None)
@@ -114,30 +112,23 @@ def issuer_command(
         sent = [each["pem"] for each in shown["certificates"] if each["role"] != "trusted root"]
         click.echo("".join(sent), nl=False)
     else:
-        _show(shown)
+        click.echo(f"issuer        {shown['issuer']}")
+        for certificate in shown["certificates"]:
+            ends = datetime.fromisoformat(certificate["not_after"])
+            click.echo(f"{certificate['role']:<14}{certificate['subject']}")
+            click.echo(f"{'':<14}until {ends:%Y-%m-%d}, SHA-1 {certificate['sha1']}")
+        click.echo(f"thumbprint    {shown['thumbprint']}")
+        trusted = "AWS trusts its CA, so thumbprints in IAM do not matter."
+        unknown = "AWS does not trust its CA: IAM must have the thumbprint."
+        click.echo(trusted if shown["trusted"] else unknown, err=True)
 
 
-def _show(issuer: _Answer) -> None:
-    click.echo(f"issuer        {issuer['issuer']}")
-    for certificate in issuer["certificates"]:
-        ends = datetime.fromisoformat(certificate["not_after"])
-        click.echo(f"{certificate['role']:<14}{certificate['subject']}")
-        click.echo(f"{'':<14}until {ends:%Y-%m-%d}, SHA-1 {certificate['sha1']}")
-    click.echo(f"thumbprint    {issuer['thumbprint']}")
-    trusted = "AWS trusts its CA, so thumbprints in IAM do not matter."
-    unknown = "AWS does not trust its CA: IAM must have the thumbprint."
-    click.echo(trusted if issuer["trusted"] else unknown, err=True)
-
-
-@click.group("saml", cls=LazyGroup)
+@click.group("saml", cls=LazyGroup, family="sandbox saml")
 def saml_group() -> None:
     """A SAML identity provider, which exists only in the embedded account.
 
     Register it in IAM first, by its metadata.
     """
-
-
-saml_group.entries = family("sandbox saml")
 
 
 @click.command("metadata")
@@ -159,14 +150,7 @@ def metadata_command(*, issuer: str) -> None:
               help="The sign-in address that it is for; else the global one.")  # fmt: skip
 @_issuer
 def assertion_command(
-    *,
-    role: str,
-    provider: str,
-    name: str,
-    attributes: tuple[str, ...],
-    seconds: int,
-    recipient: str,
-    issuer: str,
+    *, role: str, provider: str, name: str, attributes: _Many, **given: Any
 ) -> None:
     """Print a signed response for `aws sts assume-role-with-saml`, in base64.
 
@@ -178,9 +162,7 @@ def assertion_command(
         provider=_arn(provider, "saml-provider"),
         session_name=name,
         attributes=values("--attribute", _PAIR, attributes),
-        seconds=seconds,
-        recipient=recipient,
-        issuer=issuer,
+        **given,
     )
     _print(minted["assertion"], minted["issuer"])
 
@@ -193,5 +175,4 @@ def mfa_command(*, serial: str) -> None:
     SERIAL is its ARN or name. Enabling a device takes both codes, using it only the first.
     """
     named = quote(_arn(serial, "mfa"), safe="", errors="replace")
-    shown = _ask(f"mfa/code?serial={named}", "GET")
-    click.echo("\n".join(shown["codes"]))
+    click.echo("\n".join(_ask(f"mfa/code?serial={named}", "GET")["codes"]))

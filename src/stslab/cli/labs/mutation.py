@@ -3,7 +3,7 @@
 The runner runs them in an account inside this process.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial, reduce
@@ -20,7 +20,7 @@ from stslab.lab.loader import load
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import access
-from stslab.lesson.mutants import OF_CONTENT, UNDO, Mutant, mutants
+from stslab.lesson.mutants import OF_CONTENT, UNDO, mutants
 from stslab.runner.ports import ADMIN
 from stslab.runner.run.run import Runner
 from stslab.sandbox.rehearsal.rehearsal import Lag
@@ -73,11 +73,6 @@ def play(lab: Lab, account: InMemoryAccount, keeps: str = "") -> Played:
     return played
 
 
-def wrong_cells(lab: Lab) -> Mapping[tuple[str, str, str], str]:
-    """The cells of the access table that are not as the stages say, with their decisions."""
-    return play(lab, InMemoryAccount()).cells if lab.access else {}
-
-
 def waits(lab: Lab, account: InMemoryAccount) -> Iterator["Note"]:
     """Each needless `within` and each missing one, found with IAM's changes spreading late."""
     account.begin()
@@ -92,7 +87,7 @@ def waits(lab: Lab, account: InMemoryAccount) -> Iterator["Note"]:
 
         spreading = _Spreading(account, real=not embedded_only(lab))
         for stage in lab.stages:
-            with spreading.lately():
+            with spreading.stage():
                 for number, step in enumerate(stage.steps):
                     yield from spreading.notes(step, partial(may, step))
                     with spreading.change():
@@ -118,14 +113,12 @@ class _Spreading:
         self._unknown: list[Lag] = []
 
     @contextmanager
-    def lately(self) -> Iterator[None]:
-        """During one stage."""
+    def stage(self) -> Iterator[None]:
         with self._watched("keys=600s,users=600s") as self._lately:
             yield
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """During one change."""
         with self._watched("roles=600s", "policies=600s") as lags:
             yield
         now = self._account.inside.state.snapshot.now()
@@ -144,12 +137,9 @@ class _Spreading:
                 end()
 
     def notes(self, part: Step | Check, attempt: Callable[[], object]) -> Iterator["Note"]:
-        """Notes on a needless or missing `within` of a step or check.
-
-        There are none for calls of an administrator (except to STS): those see the newest state.
-        """
+        """Notes on a needless or missing `within` of a step or check."""
         administers = part.identity in (ADMIN, *self._account.target.accounts)
-        if administers and part.service != "sts":
+        if administers and part.service != "sts":  # such calls see the newest state
             return
         title = part.says if isinstance(part, Check) else part.title
         needed = [lag for lag in self._unknown if self._is_late(attempt, [lag])]
@@ -195,14 +185,6 @@ def _failing(runner: Runner, stage: Stage) -> Iterator[Place]:
             yield stage.id, number
 
 
-def is_viable(mutant: Mutant, played: Played) -> bool:
-    """Whether the mutant is a valid lab: AWS accepts the call, and a missing undo leaves things."""
-    if mutant.kind == UNDO:
-        return bool(played.left)
-    code = played.stopped.get((mutant.stage, mutant.step), "")
-    return mutant.kind not in OF_CONTENT or not code or code in _DENIED
-
-
 class Note(msgspec.Struct, frozen=True):
     """Something that a lab does not notice or need (``rule``); ``could``: what would notice it."""
 
@@ -212,16 +194,13 @@ class Note(msgspec.Struct, frozen=True):
     could: str = ""
 
 
-class Mutated(msgspec.Struct, frozen=True):
+@dataclass
+class Mutated:
     """The results of some of a lab's mutants. ``failed`` are the checks that noticed one."""
 
     mutants: int = 0
-    unnoticed: tuple[Note, ...] = ()
-    failed: frozenset[Place] = frozenset()
-
-    def __add__(self, other: "Mutated") -> "Mutated":
-        unnoticed = (*self.unnoticed, *other.unnoticed)
-        return Mutated(self.mutants + other.mutants, unnoticed, self.failed | other.failed)
+    unnoticed: list[Note] = field(default_factory=list)
+    failed: set[Place] = field(default_factory=set)
 
 
 def mutated(path: Path, share: int, of: int) -> Mutated:
@@ -236,14 +215,19 @@ def mutated(path: Path, share: int, of: int) -> Mutated:
     results = Mutated()
     for mutant in islice(mutants(lab, required), share, None, of):
         played = play(mutant.lab, account, mutant.keeps)
-        if is_viable(mutant, played):
-            note = Note(mutant.rule, mutant.line, mutant.what, mutant.could)
-            unnoticed = () if played.noticed else (note,)
-            results += Mutated(1, unnoticed, frozenset(played.failed))
-    return results + Mutated(0, tuple(waits(lab, account)) if share == 0 else ())
+        # A valid lab: AWS accepts its calls, and a missing undo leaves things.
+        code = played.stopped.get((mutant.stage, mutant.step), "")
+        accepted = mutant.kind not in OF_CONTENT or not code or code in _DENIED
+        if played.left if mutant.kind == UNDO else accepted:
+            results.mutants += 1
+            results.failed |= played.failed
+            if not played.noticed:
+                results.unnoticed.append(Note(mutant.rule, mutant.line, mutant.what, mutant.could))
+    results.unnoticed += waits(lab, account) if share == 0 else ()
+    return results
 
 
-def idle_checks(lab: Lab, failed: frozenset[Place]) -> Iterator[Note]:
+def idle_checks(lab: Lab, failed: Collection[Place]) -> Iterator[Note]:
     for stage in lab.stages:
         for number, check in enumerate(stage.checkpoint):
             if (stage.id, number) not in failed:

@@ -23,18 +23,16 @@ import msgspec
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.accounts import open_account
 from stslab.cli.aws_command import describer
 from stslab.cli.failures import tell
 from stslab.cli.in_memory import TARGET, InMemoryAccount, proofs
-from stslab.cli.labs.mutation import Mutated, Note, idle_checks, mutated, wrong_cells
+from stslab.cli.labs.mutation import Note, Place, idle_checks, mutated, play
 from stslab.cli.options import Where
 from stslab.cli.workspace import load_lab, renderer
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
 from stslab.lab.lint import rules_allowed
-from stslab.lab.loader import load
 from stslab.lab.model import Lab, Stage, Step
 from stslab.lab.reading.listing import find, labs_in
 from stslab.lab.references import evaluate, resolve
@@ -70,7 +68,7 @@ def tasks(lab: Lab) -> tuple[Tried, ...]:
         return ()
     account = InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:
-        return tuple(_Learner(lab, account, runner).all())
+        return tuple(_Learner(lab, account, runner).tried())
 
 
 def faults(lab: Lab) -> tuple[Tried, ...]:
@@ -92,7 +90,7 @@ class _Learner:
     account: InMemoryAccount
     runner: Runner
 
-    def all(self) -> Iterator[Tried]:
+    def tried(self) -> Iterator[Tried]:
         """Every task with a text, up to the first stage that can't be done."""
         for stage in (each for each in self.lab.stages if not each.cleanup):
             for number, step in enumerate(stage.steps):
@@ -211,7 +209,8 @@ def tried(path: Path, spec: str | None) -> Trial:
     if trial.error:
         return trial
     wrong = []
-    for (stage, name, who), decision in sorted(wrong_cells(lab).items()):
+    cells = play(lab, InMemoryAccount()).cells if lab.access else {}
+    for (stage, name, who), decision in sorted(cells.items()):
         row, why = lab.access[name], f"it is {decision}; {_OTHERWISE}"
         wrong.append(Tried(stage, f"{who} may {row.says}", row.line, why))
     return replace(trial, tasks=tasks(lab), faults=faults(lab), cells=tuple(wrong))
@@ -302,16 +301,20 @@ def _trials(paths: list[Path], spec: str | None, mutate: bool) -> Iterator[Trial
 
 def _mutated(trial: Trial, path: Path, pool: Executor, workers: int) -> Trial:
     """The trial with the results of the lab's mutants, except for what its author allows."""
-    shares = [pool.submit(mutated, path, share, workers) for share in range(workers)]
-    lab, allowed = load(path, catalogue=BotocoreCatalogue()), rules_allowed(text_of(path))
-    results = sum((share.result() for share in shares), Mutated())
+    begun = [pool.submit(mutated, path, share, workers) for share in range(workers)]
+    lab, allowed = load_lab(path), rules_allowed(text_of(path))
+    shares = [share.result() for share in begun]
 
     def not_allowed(notes: Iterable[Note]) -> tuple[Note, ...]:
         kept = (note for note in notes if not allowed(note.rule, note.line))
         return tuple(sorted(kept, key=lambda note: note.line))
 
-    unnoticed, idle = map(not_allowed, (results.unnoticed, idle_checks(lab, results.failed)))
-    return replace(trial, mutants=results.mutants, unnoticed=unnoticed, idle=idle)
+    return replace(
+        trial,
+        mutants=sum(share.mutants for share in shares),
+        unnoticed=not_allowed(note for share in shares for note in share.unnoticed),
+        idle=not_allowed(idle_checks(lab, set[Place]().union(*(share.failed for share in shares)))),
+    )
 
 
 def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
@@ -339,8 +342,14 @@ def _print(trial: Trial) -> None:
     if trial.events and (trial.left or trial.error):
         describe = describer(load_lab(trial.file))
         render = renderer(make_console(sys.stdout), describe, as_json=False)
-        for event in trial.events:
-            render(_of_a_gone_account(event))
+        for event in trial.events:  # without commands for the account, which is gone
+            if isinstance(event, RunStarted):
+                render(replace(event, target="a throw-away account"))
+            elif isinstance(event, CleanupFinished):
+                left = tuple((thing, "") for thing, _ in event.remaining)
+                render(replace(event, remaining=left))
+            else:
+                render(event)
         render.close()
     click.echo(f"FAILED  {trial.lab} ({trial.file})")
     for line in (*trial.left, *_notes(trial)):
@@ -370,15 +379,6 @@ def _without_advice(error: StslabError, file: str) -> StslabError:
     for note in getattr(error, "__notes__", ()):
         shown.add_note(note)
     return shown
-
-
-def _of_a_gone_account(event: Event) -> Event:
-    """The event without commands for the account, which is gone."""
-    if isinstance(event, RunStarted):
-        return replace(event, target="a throw-away account")
-    if isinstance(event, CleanupFinished):
-        return replace(event, remaining=tuple((thing, "") for thing, _ in event.remaining))
-    return event
 
 
 def _cases(trial: Trial) -> Iterator[Case]:

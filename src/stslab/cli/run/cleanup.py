@@ -1,15 +1,18 @@
 """``stslab cleanup``: undo runs and prove it; sweep an account for leftovers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import click
 
 from stslab.aws.target import name_of
 from stslab.cli.accounts import open_account
 from stslab.cli.options import Where
 from stslab.cli.run.consent import require_consent
-from stslab.cli.workspace import Workspace, agrees, open_workspace
+from stslab.cli.workspace import Workspace, open_workspace
 from stslab.errors import UndoIncomplete, UsageError
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
+from stslab.render.text.safe import one_line
 from stslab.runner.events import Describe
 from stslab.runner.journal.records import RunRecord
 from stslab.runner.ports import TargetInfo
@@ -28,13 +31,20 @@ def clean_up(
         if sweep:
             sweep_account(workspace, where, run, dry_run=dry_run)
             return
+        here, unfinished = name_of(where.target), workspace.journal.unfinished()
+        chosen = [each for each in unfinished if each.target == here]
+        chosen = chosen if every else chosen[:1]
+        if run:
+            chosen = [each for each in workspace.journal.runs() if each.id == run]
+            if not chosen:
+                raise UsageError(f"There is no run {run!r}.", "List the runs: stslab status")
+        if not chosen:
+            _say_nothing(workspace.paper, unfinished)
         # Each run is undone in its region: a stack is found only there.
         places: dict[str, list[RunRecord]] = {}
-        for record in _chosen(workspace, where, run, every=every):
-            place = "" if record.kind == "sandbox" else record.region
-            places.setdefault(place, []).append(record)
-        if not places:
-            _say_nothing(workspace, where)
+        for each in chosen:
+            place = "" if each.kind == "sandbox" else each.region
+            places.setdefault(place, []).append(each)
         for place, runs in places.items():
             _clean_up(workspace, where.at(place), runs, dry_run=dry_run)
 
@@ -49,50 +59,34 @@ def _clean_up(workspace: Workspace, where: Where, runs: list[RunRecord], *, dry_
     for run in runs if dry_run or asks else ():
         plan = cleanup.plan(run.id, extras=real)
         show_cleanup(workspace.paper, run.id, plan, workspace.describe)
-    if dry_run:
-        return
     info = opened.target.info
     others = "".join(f" and account {account}" for account in info.accounts.values())
     question = f"Undo this in account {info.account} ({info.region}){others}, as {info.caller}?"
-    if not asks or agrees(workspace.paper, question, "c", "cleans up"):
+    if not dry_run and (not asks or click.confirm(one_line(question), err=True)):
         clean(cleanup, [run.id for run in runs])
 
 
-def _chosen(workspace: Workspace, where: Where, run: str, *, every: bool) -> list[RunRecord]:
-    if run:
-        found = [record for record in workspace.journal.runs() if record.id == run]
-        if not found:
-            raise UsageError(f"There is no run {run!r}.", "List the runs: stslab status")
-        return found
-    unfinished = list(workspace.journal.unfinished(name_of(where.target)))
-    return unfinished if every else unfinished[:1]
-
-
-def _say_nothing(workspace: Workspace, where: Where) -> None:
-    """Say that there is nothing to undo here, and list unfinished runs elsewhere."""
-    paper = workspace.paper
+def _say_nothing(paper: Paper, elsewhere: Iterable[RunRecord]) -> None:
     paper.prose("There is nothing to clean up.")
-    for other in workspace.journal.unfinished():
-        if other.target != name_of(where.target):
-            target = other.target if other.kind == "aws" else "URL"
-            place = f"account {other.account} ({other.target})"
-            paper.line("warning", f"Run {other.id} on {place} is unfinished:")
-            paper.command(f"stslab cleanup {other.id} --target {target}")
+    for other in elsewhere:
+        target = other.target if other.kind == "aws" else "URL"
+        place = f"account {other.account} ({other.target})"
+        paper.line("warning", f"Run {other.id} on {place} is unfinished:")
+        paper.command(f"stslab cleanup {other.id} --target {target}")
 
 
 def clean(cleanup: Cleanup, runs: list[str]) -> None:
     """Clean up runs (by id), past failures."""
-    left: list[tuple[str, str]] = []
     errors: list[UndoIncomplete] = []
     for run in runs:
         try:
             cleanup.run(run)
         except UndoIncomplete as error:
             errors.append(error)
-            left += error.remaining
     if len(errors) == 1:
         raise errors[0]
     if errors:
+        left = [thing for error in errors for thing in error.remaining]
         message = f"{len(left)} things of {len(errors)} runs are left."
         raise UndoIncomplete(message, left, errors[0].hint)
 
@@ -120,8 +114,7 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
     if dry_run:
         return
     question = f"Undo {counted(len(chosen), 'run')} in account {info.account}, as {info.caller}?"
-    asked = (workspace.paper, question, "c", "cleans up")
-    if chosen and (not workspace.asks or agrees(*asked)):
+    if chosen and (not workspace.asks or click.confirm(one_line(question), err=True)):
         cleanup = opened.cleanup(workspace.journal, workspace.render, workspace.describe)
         clean(cleanup, [adopt(workspace.journal, calls, each) for each in chosen])
     # Doubtful things stay, but with them the account is not clean.
@@ -148,11 +141,7 @@ def show_cleanup(paper: Paper, run: str, planned: Sequence[Planned], describe: D
 
 
 def show_found(
-    paper: Paper,
-    target: TargetInfo,
-    found: Found,
-    chosen: tuple[FoundRun, ...],
-    describe: Describe,
+    paper: Paper, target: TargetInfo, found: Found, chosen: Sequence[FoundRun], describe: Describe
 ) -> None:
     paper.prose(
         f"Searched account {target.account} for things with the tag stslab:run."

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 
-from stslab.aws.guard import Survey, footprint, surveyed
+from stslab.aws.guard import Footprint, Identity, footprint, surveyed
 from stslab.aws.target import name_of
 from stslab.cli.accounts import Open, open_account
 from stslab.cli.options import SANDBOX, Where
@@ -32,7 +32,8 @@ def opened_for(workspace: Workspace, where: Where, lab: Lab) -> Open:
         require_anywhere(lab)
     where, unfinished = placed(workspace.journal, where, lab.id)
     opened = open_account(workspace.home, where)
-    second_accounts(lab, opened.target.info)
+    info = opened.target.info
+    second_accounts(lab, info)
     if unfinished and workspace.journal.past(unfinished.id).broken() and opened.goes_on(unfinished):
         raise UsageError(
             f"Run {unfinished.id} of this lab has a fault in it, for you to find.",
@@ -48,15 +49,20 @@ def opened_for(workspace: Workspace, where: Where, lab: Lab) -> Open:
         return opened
     brief(workspace.paper, opened, lab, force=where.force)
     services = allowed_services(workspace, lab, where.services)
-    if workspace.asks:
-        confirm_account(workspace.paper, opened)
+    for account in (info.account, *info.accounts.values()) if workspace.asks else ():
+        question = f"Type the account's id ({account}) to continue, anything else to stop: "
+        if _typed(workspace.paper, question).replace("-", "") != account:
+            raise CredentialsError(
+                "That is not the account's id. Nothing was made.",
+                "Without --target, the lab runs on the embedded account.",
+            )
     return replace(opened, services=services)
 
 
 def placed(journal: Journal, where: Where, lab: str = "") -> tuple[Where, RunRecord | None]:
     """Where to work, in the region of the unfinished run (of that lab), and that run or None.
 
-    A region from a flag is kept. If it is not the run's, the run refuses it later.
+    A region from a flag is kept: if it is not the run's, the run refuses it later.
     """
     unfinished = next(iter(journal.unfinished(name_of(where.target), lab)), None)
     region = unfinished.region if unfinished and unfinished.kind != "sandbox" else ""
@@ -71,7 +77,7 @@ def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
     if opened.wants_id and not where.account:
         missing.append(f"--account {opened.target.info.account}")
     if opened.wants_id and opened.partner and not where.partner_account:
-        missing.append(f"--partner-account {opened.partner[0].account}")
+        missing.append(f"--partner-account {opened.partner.account}")
     if missing:
         info = opened.target.info
         place = f"account {info.account}" if opened.wants_id else info.name
@@ -85,25 +91,16 @@ def brief(paper: Paper, opened: Open, lab: Lab, *, force: bool) -> None:
     """Show the identity, the account and what a run makes there, unless the guard refuses."""
     if opened.learner is None:
         return
-    info, (identity, source) = opened.target.info, opened.learner
-    makes, other = footprint(lab, info), []
-    alias, may = _fields(surveyed(source, identity, makes, force=force))
+    info, url = opened.target.info, opened.target.endpoint_url
+    makes = footprint(lab, info)
+    fields = [("you are", info.caller), ("account", info.account)]
+    fields += [*_fields(opened.learner, makes, force=force), ("region", info.region)]
+    fields += [("calls go to", url)] if url else []
     if opened.partner and lab.accounts:
-        who, source = opened.partner
-        theirs = surveyed(source, who, footprint(lab, info, PARTNER), force=force)
-        other = [("and there", who.arn), ("account", who.account), *_fields(theirs)]
-    pairs = [
-        ("you are", info.caller),
-        ("account", info.account),
-        alias,
-        ("region", info.region),
-        ("calls go to", opened.target.endpoint_url),
-        may,
-    ]
-    known = [(label, value) for label, value in pairs if value]
-    where = "a real AWS account" if opened.kind == "aws" else opened.target.endpoint_url
-    paper.line("warning", f"This works on {where}")
-    paper.fields([*known, *other, ("costs", makes.costs)], indent=2)
+        fields += [("and there", opened.partner.arn), ("account", opened.partner.account)]
+        fields += _fields(opened.partner, footprint(lab, info, PARTNER), force=force)
+    paper.line("warning", f"This works on {url if opened.kind != 'aws' else 'a real AWS account'}")
+    paper.fields([*fields, ("costs", makes.costs)], indent=2)
     show_changes(paper, makes.summary)
     paper.prose(
         "Everything that it makes has the run's id in its name, and the tag stslab:run where AWS"
@@ -134,18 +131,8 @@ def say_where(paper: Paper, opened: Open, why: str) -> None:
     paper.line("warning", why)
     paper.prose(f"account {info.account} ({info.region}), as {info.caller}", indent=2)
     if opened.partner:
-        paper.prose(f"account {opened.partner[0].account}, as {opened.partner[0].arn}", indent=2)
+        paper.prose(f"account {opened.partner.account}, as {opened.partner.arn}", indent=2)
     paper.blank()
-
-
-def confirm_account(paper: Paper, opened: Open) -> None:
-    for account in (opened.target.info.account, *opened.target.info.accounts.values()):
-        question = f"Type the account's id ({account}) to continue, anything else to stop: "
-        if _typed(paper, question).replace("-", "") != account:
-            raise CredentialsError(
-                "That is not the account's id. Nothing was made.",
-                "Without --target, the lab runs on the embedded account.",
-            )
 
 
 def _typed(paper: Paper, question: str) -> str:
@@ -168,12 +155,13 @@ def allowed_services(workspace: Workspace, lab: Lab, given: tuple[str, ...]) -> 
     return given
 
 
-def _fields(seen: Survey) -> tuple[tuple[str, str], tuple[str, str]]:
-    """The alias of an account, and whether the lab's calls are allowed there, as fields."""
-    alias = "unknown (you may not ask)" if seen.alias is None else seen.alias or "none"
+def _fields(who: Identity, makes: Footprint, *, force: bool) -> list[tuple[str, str]]:
+    """The alias of an account, and whether the lab's calls are allowed there."""
+    alias, denied = surveyed(who, makes, force=force)
     may = "yes: IAM's policy simulator allows each action that the lab needs"
-    if seen.denied is None:
+    if denied is None:
         may = "unknown (IAM would not simulate it): the first call will show it"
-    elif seen.denied:
-        may = f"IAM says no to {len(seen.denied)} of the actions; you used --force"
-    return ("alias", alias), ("may you?", may)
+    elif denied:
+        may = f"IAM says no to {len(denied)} of the actions; you used --force"
+    known = "unknown (you may not ask)" if alias is None else alias or "none"
+    return [("alias", known), ("may you?", may)]

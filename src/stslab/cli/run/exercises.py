@@ -69,11 +69,9 @@ class StepExercise:
         self.done = self.runner.adopt(self.stage, self.at)
         profile = self.stage.steps[self.at].profile
         lacks = f" The profile {profile.name} must hold what it makes." if profile else ""
-        paper.prose(
-            "You made by hand what the step makes, so the step is done."
-            if self.done
-            else f"The step is not done yet; its own command is on the line again.{lacks}"
-        )
+        done = "You made by hand what the step makes, so the step is done."
+        open_ = f"The step is not done yet; its own command is on the line again.{lacks}"
+        paper.prose(done if self.done else open_)
 
 
 @dataclass
@@ -96,10 +94,6 @@ class TasksExercise:
         return self.standing.next.text if self.standing.next else ""
 
     @property
-    def open_tasks(self) -> int:
-        return sum(not task.done for task in self.standing.tasks)
-
-    @property
     def done(self) -> bool:
         return self.standing.done
 
@@ -111,8 +105,8 @@ class TasksExercise:
         if task is None:
             raise RunError(_STILL_WRONG)
         if not self.command:  # which nobody has seen yet
-            line, _ = self._command(task)
-            self.here.workspace.paper.command(line, indent=3)
+            self._fill_in(task)
+            self.here.workspace.paper.command(self.command, indent=3)
         self.command, self.who = "", "admin"
         self.hand.solve(self.stage, task)
         return False
@@ -123,14 +117,12 @@ class TasksExercise:
             return _STILL_WRONG
         text, last = self.hand.hint(self.stage, task)
         if last:
-            self.command, self.who = self._command(task)
+            self._fill_in(task)
         return text
 
-    def _command(self, task: Task) -> tuple[str, str]:
-        """The command that does a task, and the profile that runs it."""
-        step = self.stage.steps[task.number]
-        call = call_of(step, self.here.runner.scope())
-        return self.here.command(call, step.identity), step.identity
+    def _fill_in(self, task: Task) -> None:
+        call = call_of(self.stage.steps[task.number], self.here.runner.scope())
+        self.command, self.who = self.here.command(call, call.identity), call.identity
 
     def draw_why(self, paper: Paper) -> None:
         self.here.why(paper, self.stage)
@@ -159,10 +151,6 @@ class FaultExercise:
         self._seen = self._state()
 
     @property
-    def runner(self) -> Runner:
-        return self.faults.runner
-
-    @property
     def title(self) -> str:
         return self.stands.fault.title
 
@@ -171,15 +159,14 @@ class FaultExercise:
         return self.remaining.done
 
     def scene(self) -> Ticket:
-        shown, answer = self._reported
         heading, place = "A colleague reports", self.stands.asked
-        return Ticket(self.title, shown, answer, self.remaining, title=heading, place=place)
+        return Ticket(self.title, *self._reported, self.remaining, title=heading, place=place)
 
     def run(self) -> bool:
-        solved = not self.command  # otherwise the last hint has filled in the command
+        was = self.stands
+        self.faults.fix(was.fault)  # by `solve`, unless the last hint has filled in the command
+        self._remember(replace(was, solved=was.solved or not self.command))
         self.command, self.who = "", "admin"
-        self.faults.fix(self.stands.fault)
-        self._remember(solved=solved)
         return False
 
     def hint(self) -> str:
@@ -199,13 +186,13 @@ class FaultExercise:
         place = (f"Look at {stands.where}.", stands.advice) if stands.where else stands.fault.hints
         if cell is None or not stands.gate:
             return "Nothing refuses it; something allows more than it should.", *place
-        what, gate = questions.target(self.faults.lab.access[cell.cell]), Gate(stands.gate)
+        what, gate = questions.target(self.here.lab.access[cell.cell]), Gate(stands.gate)
         denies = any(read.gate is gate and read.says == "denies" for read in cell.verdict.gates)
         return f"{questions.refused(gate, cell.who, what, denies=denies)}.", *place
 
     def _help(self, kind: int, grades: Sequence[str]) -> str:
-        """The next grade of a kind of help, journaled; the last one fills in the command."""
-        runner, stage = self.runner, self.faults.lab.stage(self.stands.fault.after)
+        """The next grade of a kind of help; the last one fills in the command."""
+        runner, stage = self.here.runner, self.here.lab.stage(self.stands.fault.after)
         if stage is None:
             return ""
         grade = runner.past.hinted(stage.id, kind)
@@ -232,23 +219,20 @@ class FaultExercise:
         if was == self._seen:  # a change may be visible before its line in the log
             time.sleep(_LATER)
             self._seen = self._state()
-        self._remember(tried=was != self._seen, opened=bool(now.wide))
+        stands, tried = self.stands, was != self._seen
+        self._remember(
+            replace(stands, tries=stands.tries + tried, opened=stands.opened or bool(now.wide))
+        )
         if now.still and now == before:
             paper.prose("Something was changed, but the same things are still broken.")
         elif now.wide and not now.still:
             paper.prose("It works, but more is allowed than before. That is not a fix yet.")
         draw_remaining(paper, now)
 
-    def _remember(self, *, tried: bool = False, opened: bool = False, solved: bool = False) -> None:
-        was = self.stands
-        self.stands = replace(
-            was,
-            tries=was.tries + tried,
-            opened=was.opened or opened,
-            solved=was.solved or solved,
-        )
-        if self.stands != was:
-            self.runner.note(self.stands)
+    def _remember(self, stands: Broken) -> None:
+        was, self.stands = self.stands, stands
+        if stands != was:
+            self.here.runner.note(stands)
 
     def _state(self) -> tuple[object, ...]:
         """How many calls changed something, and the profiles: if they change, look again."""
@@ -264,9 +248,9 @@ class FaultExercise:
         cell = self.asked
         if cell is None:
             return "", ""
-        row = self.faults.lab.access[cell.cell]
-        call = cell.who, row.service, row.operation, resolve(row.params, self.runner.scope())
-        shown = self.here.command(Call(*call), "")
+        row = self.here.lab.access[cell.cell]
+        call = cell.who, row.service, row.operation, resolve(row.params, self.here.runner.scope())
+        shown = self.here.command(Call(*call))
         if cell.verdict.allowed:  # the call may destroy something, so it is not made
             return shown, "It would succeed, and should not."
         try:

@@ -290,7 +290,7 @@ class Loop(AtPrompt):
             entered = self.read(read)
             typed = entered.line if entered.changed else ""
             if entered.word == "hint":
-                if isinstance(exercise, TasksExercise) and exercise.open_tasks > 1:
+                if isinstance(exercise, TasksExercise) and exercise.title:
                     self.screen.say(f"The task: {exercise.title}")
                 self.screen.say(exercise.hint())
             elif entered.word and entered.word != "solve":

@@ -141,9 +141,9 @@ def hint(*, lab: str) -> None:
     First a nudge, then a pointer, then the command. A run that waits in another terminal
     keeps waiting. During `stslab break`, the hints are about the fault.
     """
-    from stslab.cli.run import tasks
+    from stslab.cli.run.tasks import help_with
 
-    tasks.hint(lab)
+    help_with("hint", lab)
 
 
 @click.command("solve")
@@ -153,9 +153,9 @@ def solve(*, lab: str) -> None:
 
     A `stslab run --practice` or `stslab break` in another terminal notices it.
     """
-    from stslab.cli.run import tasks
+    from stslab.cli.run.tasks import help_with
 
-    tasks.solve(lab)
+    help_with("solve", lab)
 
 
 @click.command("access")
@@ -168,6 +168,6 @@ def access(*, lab: str, as_json: bool, where: Where) -> None:
     The embedded account decides each cell without making the call. On other targets the cells
     are empty: nothing is known before a call.
     """
-    from stslab.cli.run import tasks
+    from stslab.cli.run.tasks import access as show
 
-    tasks.access(lab, where, as_json=as_json)
+    show(lab, where, as_json=as_json)

@@ -3,17 +3,20 @@
 import sys
 from collections.abc import Iterable, Sequence
 
+import click
+
 from stslab.aws.target import kind_of, name_of
 from stslab.cli.accounts import Open, open_account
 from stslab.cli.aws_command import describer
 from stslab.cli.failures import goes_on_in, with_flags
 from stslab.cli.options import SANDBOX, USUAL_LAB, Where
 from stslab.cli.run.consent import opened_for, placed, require_consent, say_where
-from stslab.cli.workspace import Workspace, agrees, meant_lab, open_workspace, renderer
+from stslab.cli.workspace import Workspace, meant_lab, open_workspace, renderer
 from stslab.errors import CheckFailed, RunError, UndoIncomplete, UsageError
 from stslab.lab.model import Lab, Stage
 from stslab.render.terminal.paper import Paper, paper_on
 from stslab.render.text.durations import counted
+from stslab.render.text.safe import one_line
 from stslab.runner.events import RunFinished
 from stslab.runner.journal.records import How
 from stslab.runner.ports import TargetInfo
@@ -158,9 +161,9 @@ def step(stage: str, lab: str | None, where: Where, *, with_needed: bool, as_jso
         runner.start_or_resume()
         for needed in runner.missing_for(stage) if with_needed else ():
             runner.run_stage(needed)
-        gone = [event.what for event in runner.drift(stage) if event.again]
-        question = (workspace.paper, f"{'; '.join(gone)}.", "", "Enter does it again")
-        if not gone or not workspace.asks or agrees(*question):
+        gone = [one_line(event.what) for event in runner.drift(stage) if event.again]
+        question = f"{'; '.join(gone)}. Do it again?"
+        if not gone or not workspace.asks or click.confirm(question, default=True, err=True):
             runner.run_stage(stage)
             runner.finish()
 

@@ -4,10 +4,11 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 _LONGEST = 4 * 1024 * 1024  # bytes of a message that are read
-_HEX = re.compile(r"[0-9A-Fa-f-]{1,36}")
+_HEX = re.compile(r"(?!-$)[0-9A-Fa-f-]{1,36}")
 _WORD = re.compile(r"[A-Za-z0-9-]{1,36}")  # S3's ids have other letters too; no secret is so short
 _NO_MESSAGE = "No refusal by AWS was found in the text."
 _HOW = (
@@ -49,63 +50,47 @@ def command(*, about: tuple[str, ...], as_json: bool) -> None:
     """
     if about and not "".join(about).strip():
         raise UsageError(_NO_MESSAGE, _HOW)
-    text = _message_text(about)
-    if text is None:
-        _explain_request("".join(about), as_json=as_json)
+    given = " ".join(about)
+    if not given or _HEX.fullmatch(given):
+        _explain_request(given, as_json=as_json)
         return
     from stslab.policy.messages import advise, read
     from stslab.render import message as view
     from stslab.render.terminal.paper import paper_on
 
-    message = read(text)
-    if message is None:
-        raise UsageError(_NO_MESSAGE, _HOW)
-    advice = advise(message)
-    if as_json:
-        click.echo(json.dumps(view.as_json(message, advice), indent=2))
-    else:
-        view.show(paper_on(sys.stdout), message, advice)
-
-
-def _message_text(about: tuple[str, ...]) -> str | None:
-    """The given message: the arguments, a file's content, or stdin; None for a request id."""
-    given = " ".join(about)
-    if given == "-":
-        if sys.stdin.isatty():
-            click.echo("Paste the message, then press Ctrl-D.", err=True)
-        return _decoded(sys.stdin.buffer)
-    if not given or _HEX.fullmatch(given):
-        return None
-    from stslab.policy.messages import read
-
-    in_file = _file_text(given)
-    if in_file is None and " " not in given and read(given) is None:
-        if _WORD.fullmatch(given):
-            return None
+    text = _file_text(given)
+    message = read(given if text is None else text)
+    if message is None and text is None and _WORD.fullmatch(given):
+        _explain_request(given, as_json=as_json)
+    elif message is None and text is None and " " not in given:
         raise UsageError("That is neither a file nor an error message of AWS.", _HOW)
-    return given if in_file is None else in_file
+    elif message is None:
+        raise UsageError(_NO_MESSAGE, _HOW)
+    elif as_json:
+        click.echo(json.dumps(view.as_json(message, advise(message)), indent=2))
+    else:
+        view.show(paper_on(sys.stdout), message, advise(message))
 
 
 def _file_text(name: str) -> str | None:
-    """The file's content, or None if there is no such file: a message may be any text."""
+    """The content of the file, or of stdin (``-``); None: no such file, so it is a message."""
+    if name == "-" and sys.stdin.isatty():
+        click.echo("Paste the message, then press Ctrl-D.", err=True)
     try:
-        with Path(name).open("rb") as file:
-            return _decoded(file)
+        with click.open_file(name, "rb") as file:
+            return str(file.read(_LONGEST).decode("utf-8", errors="replace"))
     except (IsADirectoryError, PermissionError) as error:
         raise UsageError(f"{name} can't be read: {error.strerror}.") from error
     except (OSError, ValueError):
         return None
 
 
-def _decoded(file: IO[bytes]) -> str:
-    return file.read(_LONGEST).decode("utf-8", errors="replace")
-
-
 def _explain_request(request_id: str, *, as_json: bool) -> None:
     if not request_id and not as_json and _finds_out():
-        from stslab.cli.run.tasks import why
+        from stslab.cli.run.tasks import help_with
 
-        if why():
+        with suppress(UsageError):  # there is nothing left to find out
+            help_with("why", "")
             return
     explanation = explained(home(), request_id)
     if explanation is None:
@@ -125,11 +110,10 @@ def _finds_out() -> bool:
     from stslab.runner.journal.records import How
     from stslab.runner.journal.store import Journal
 
-    place, how = home(), None
+    place = home()
     with Journal.of(place) as journal:
-        for run in journal.unfinished(sandbox_name(place.named))[:1]:
-            how = journal.past(run.id).how
-    return how in (How.HAND, How.BREAK)
+        runs = journal.unfinished(sandbox_name(place.named))[:1]
+        return any(journal.past(run.id).how in (How.HAND, How.BREAK) for run in runs)
 
 
 # -- requests in the embedded account's log ------------------------------------------------------
@@ -156,9 +140,9 @@ def explained(home: "Home", request_id: str = "", since: str = "") -> dict[str, 
         return None
     told = explain(
         event,
-        key=lambda key: _key_facts(folder, key),
-        events=lambda: newest_first(folder),
-        may=lambda: _who_may(home, event),
+        key=partial(_key_facts, folder),
+        events=partial(newest_first, folder),
+        may=partial(_who_may, home, event),
     )
     if not (request_id or _is_met(event)):
         for last in islice(filter(_is_met, events()), 1):
@@ -168,10 +152,9 @@ def explained(home: "Home", request_id: str = "", since: str = "") -> dict[str, 
 
 
 def _who_may(home: "Home", event: "Event") -> list[str]:
-    """The profiles that would be allowed the same call now.
+    """The profiles that would be allowed the same call now, with full access only if no other is.
 
-    Profiles with full access count only if no other is allowed. Profiles of another account count
-    only for AssumeRole: other calls would be about their own account.
+    Another account's count only for AssumeRole: their other calls are about that account.
     """
     from stslab.aws.profiles import ADMIN, ProfileFiles
     from stslab.aws.target import sandbox_name
@@ -244,9 +227,6 @@ def _key_facts(folder: Path, access_key_id: str) -> Mapping[str, Any] | None:
     """What the embedded account knows about the key; None if it is not running."""
     from stslab.sandbox.server import client
 
-    if not access_key_id:
-        return None
-    try:
-        return client.control(folder, "GET", f"key?id={access_key_id}")
-    except SandboxError:
-        return None
+    with suppress(SandboxError):
+        return client.control(folder, "GET", f"key?id={access_key_id}") if access_key_id else None
+    return None

@@ -8,33 +8,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 
 import msgspec
 
 from stslab import __version__
-from stslab.aws.guard import (
-    Reach,
-    Source,
-    alias,
-    credentials_found,
-    denied_accounts,
-    identify,
-    reach,
-    require,
-    says_production,
-)
+from stslab.aws import guard
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import kind_of
 from stslab.cli.options import Where
 from stslab.cli.workspace import load_lab
 from stslab.errors import InvalidLab, StslabError
-from stslab.home import Home, config_file, is_locked
+from stslab.home import Home, is_locked
 from stslab.lab.reading.listing import header, labs_in
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
@@ -64,20 +53,16 @@ def checked(name: str, says: str, fix: str = "", state: str = WRONG) -> Checked:
 
 
 def show_checks(paper: Paper, checks: Sequence[Checked]) -> None:
-    signs = {GOOD: "done", NOTE: "dot", WRONG: "failed"}
+    signs = {GOOD: "done", NOTE: "dot", WRONG: "failed", WARNING: "warning"}
     for check in checks:
         style = "dim" if check.state == NOTE else None
-        paper.line(signs.get(check.state, check.state), check.name, aside=check.says, style=style)
+        paper.line(signs[check.state], check.name, aside=check.says, style=style)
         if check.fix:
             paper.prose(check.fix, lead=paper.symbols.hint, indent=4)
     paper.blank()
     wrong, warned = (sum(check.state == state for check in checks) for state in (WRONG, WARNING))
-    summary = "All is well."
-    if wrong:
-        summary = f"{counted(wrong, 'thing')} to fix."
-    elif warned:
-        summary = f"All works; {counted(warned, 'warning')}."
-    paper.prose(summary, style="bold")
+    summary = f"All works; {counted(warned, 'warning')}." if warned else "All is well."
+    paper.prose(f"{counted(wrong, 'thing')} to fix." if wrong else summary, style="bold")
 
 
 _LITTLE = 200 << 20
@@ -87,36 +72,33 @@ _EXTRA = "extra =="
 _CLI = re.compile(r"aws-cli/(\d+)\.(\d+)\.\d+")
 _ENDPOINT_SINCE = {1: 29, 2: 13}
 """The first minor version that knows ``endpoint_url`` (changelogs of the aws CLI)."""
-_PATIENCE = 30  # seconds
 _SECRETS = ("journal.sqlite*", "profiles/*/*", "sandbox/*")
 
 
 def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked]:
     """Make all checks, in the order to fix problems in. ``of_class`` adds those for a class."""
-    checks: dict[str, Callable[[], Iterable[Checked]]] = {
-        "Python": lambda: [checked("Python", f"{sys.version.split()[0]}, stslab {__version__}")],
-        "packages": _packages,
-        "state folder": lambda: _state(home.root),
-        "disk": lambda: _disk(home.root),
-        "journal": lambda: _journal(home),
-        "lock": lambda: _lock(home),
-        "embedded account": lambda: _sandbox(home),
-        "profiles": lambda: _profiles(home),
-        "denied accounts": _settings,
-        "aws CLI": _aws_cli,
-        "credentials": lambda: _account(where),
-    }
+    folders = sorted((home.root / "profiles").glob("*"))
+    checks = [
+        ("packages", _packages()),
+        ("state folder", _state(home.root)),
+        ("disk", _disk(home.root)),
+        ("journal", _journal(home)),
+        ("lock", _lock(home)),
+        ("embedded account", _sandbox(home)),
+        *(("profiles", _profiles(folder)) for folder in folders),
+        ("denied accounts", _denied()),
+        ("aws CLI", _aws_cli()),
+        ("credentials", _account(where)),
+    ]
     if of_class:
-        checks |= {"a new account": _starts, "labs": _labs, "screen": _screen}
-    return [result for name, check in checks.items() for result in _safely(name, check)]
-
-
-def _safely(name: str, check: Callable[[], Iterable[Checked]]) -> Iterator[Checked]:
-    """Turn an error of a check into a result."""
-    try:
-        yield from check()
-    except StslabError as error:
-        yield Checked(name, WRONG, error.message, error.hint, error.exit_code)
+        checks += [("a new account", _starts()), ("labs", _labs()), ("screen", _screen())]
+    results = [checked("Python", f"{sys.version.split()[0]}, stslab {__version__}")]
+    for name, check in checks:
+        try:
+            results.extend(check)
+        except StslabError as error:
+            results.append(Checked(name, WRONG, error.message, error.hint, error.exit_code))
+    return results
 
 
 def _packages() -> Iterator[Checked]:
@@ -213,13 +195,8 @@ def _sandbox(home: Home) -> Iterator[Checked]:
     yield checked("embedded account", f"{where}; {saved}", fix if unsaved else "")
 
 
-def _profiles(home: Home) -> Iterator[Checked]:
+def _profiles(folder: Path) -> Iterator[Checked]:
     """Whether the profiles that runs wrote can be read, and whether their sessions last."""
-    folders = sorted((home.root / "profiles").glob("*"))
-    return (found for each in folders for found in _safely("profiles", partial(_profiles_in, each)))
-
-
-def _profiles_in(folder: Path) -> Iterator[Checked]:
     files, now = ProfileFiles(folder, region=""), datetime.now(UTC)
     profiles = {name: files.get(name) for name in files.names()}
     ended = [name for name, keys in profiles.items() if keys and keys.have_expired(now)]
@@ -228,9 +205,9 @@ def _profiles_in(folder: Path) -> Iterator[Checked]:
     yield checked("profiles", f"{folder.name}: {names or 'none'}", fix, NOTE)
 
 
-def _settings() -> Iterator[Checked]:
-    denied = denied_accounts()
-    none = f"none ({config_file()})"
+def _denied() -> Iterator[Checked]:
+    denied = guard.denied_accounts()
+    none = f"none ({guard.deny_file()})"
     yield Checked("denied accounts", GOOD if denied else NOTE, ", ".join(denied) or none)
 
 
@@ -241,29 +218,17 @@ def _aws_cli() -> Iterator[Checked]:
         fix = f"`stslab env` and `stslab shell` are for it: {install}"
         yield checked("aws CLI", "not found; labs do not need it", fix, NOTE)
         return
-    version = _CLI.search(_said(found, "--version"))
+    said = ""
+    with suppress(OSError, subprocess.SubprocessError, UnicodeDecodeError):  # it can't run or end
+        command = [found, "--version"]
+        said = subprocess.check_output(command, stderr=subprocess.STDOUT, text=True, timeout=30)
+    version = _CLI.search(said)
     if version is None:
         yield checked("aws CLI", f"{found} shows no version", f"Try it: {found}", WARNING)
         return
     old = int(version[2]) < _ENDPOINT_SINCE.get(int(version[1]), 0)
     fix = f"It ignores the endpoint_url of profiles, and calls AWS. Get a newer one: {install}"
     yield checked("aws CLI", f"{version[0]}, {found}", fix if old else "", WARNING)
-
-
-def _said(*command: str) -> str:
-    """What a program prints; nothing if it can't be run, or doesn't end."""
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_PATIENCE,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout + done.stderr
 
 
 # -- a machine for a class -----------------------------------------------------------------------
@@ -301,11 +266,11 @@ def _labs() -> Iterator[Checked]:
 
 
 def _screen() -> Iterator[Checked]:
-    size = shutil.get_terminal_size((0, 0))
-    small = size.columns < _COLUMNS or size.lines < _LINES
+    columns, lines = shutil.get_terminal_size((0, 0))
+    small = columns < _COLUMNS or lines < _LINES
     fix = f"Make the window larger: {_COLUMNS} columns and {_LINES} lines." if small else ""
-    if size.columns:
-        yield checked("screen", f"{size.columns} columns, {size.lines} lines", fix, WARNING)
+    if columns:
+        yield checked("screen", f"{columns} columns, {lines} lines", fix, WARNING)
     else:
         yield Checked("screen", NOTE, "this is not a terminal")
 
@@ -316,7 +281,7 @@ def _screen() -> Iterator[Checked]:
 # requests").
 _TOLERATED = 300.0
 _NOTICED = 60.0
-_SOON = 900.0
+_SOON = timedelta(minutes=15)
 
 
 def _account(where: Where) -> Iterator[Checked]:
@@ -326,43 +291,38 @@ def _account(where: Where) -> Iterator[Checked]:
         fix = "To check one: stslab doctor --target aws"
         yield checked("AWS account", "not checked: the embedded account needs none", fix, NOTE)
         return
-    source = Source(where.profile, where.region, where.target if kind == "endpoint" else "")
-    reached = reach(source.clients)
+    source = guard.Source(where.profile, where.region, where.target if kind == "endpoint" else "")
+    url, problem, date = guard.reach(source.clients)
     fix = "Check the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."
-    if reached.answered:
-        yield checked("network", f"{reached.url} answers")
+    if problem:
+        yield checked("network", f"{url} does not answer: {problem}", fix)
     else:
-        yield checked("network", f"{reached.url} does not answer: {reached.problem}", fix)
-    yield _clock(reached)
-    yield _found(source)
-    identity = identify(source)
+        yield checked("network", f"{url} answers")
+    yield _clock(date)
+    method, expires = guard.credentials_found(source.clients)
+    says, fix = f"from {method}; they do not expire", ""
+    if expires:
+        says = f"from {method}; until {expires:%Y-%m-%d %H:%M} UTC"
+        if expires - datetime.now(UTC) < _SOON:
+            fix = "Sign in again soon. A stopped run can be continued."
+    yield checked("credentials", says, fix, WARNING)
+    identity = guard.identify(source)
     yield checked("you are", f"{identity.arn} in account {identity.account}")
-    require(identity, root_may=source.clients.local)
-    found = alias(source.clients)
+    guard.require(identity, root_may=source.clients.local)
+    alias = guard.alias(source.clients)
     fix = "Use an account that is meant for learning."
-    if found is None:
+    if alias is None:
         yield Checked("account alias", NOTE, "unknown: you may not ask")
-    elif says_production(found):
-        yield checked("account alias", f"{found}: this looks like production", fix, WARNING)
+    elif guard.says_production(alias):
+        yield checked("account alias", f"{alias}: this looks like production", fix, WARNING)
     else:
-        yield checked("account alias", found or "none")
+        yield checked("account alias", alias or "none")
 
 
-def _clock(reached: Reach) -> Checked:
-    if reached.date is None:
+def _clock(date: datetime | None) -> Checked:
+    if date is None:
         return Checked("clock", NOTE, "not compared with AWS's: no answer came (offline?)")
-    off = (datetime.now(UTC) - reached.date).total_seconds()
+    off = (datetime.now(UTC) - date).total_seconds()
     says = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} AWS's"
     fix = "Set it: AWS refuses signatures five minutes off." if abs(off) > _NOTICED else ""
     return checked("clock", says, fix, WARNING if abs(off) <= _TOLERATED else WRONG)
-
-
-def _found(source: Source) -> Checked:
-    """Which credentials botocore's chain finds, and how long they last."""
-    method, expires = credentials_found(source.clients)
-    if expires is None:
-        return checked("credentials", f"from {method}; they do not expire")
-    left = (expires - datetime.now(UTC)).total_seconds()
-    says = f"from {method}; until {expires:%Y-%m-%d %H:%M} UTC"
-    fix = "" if left > _SOON else "Sign in again soon. A stopped run can be continued."
-    return checked("credentials", says, fix, WARNING)

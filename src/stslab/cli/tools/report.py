@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from stslab.cli.commands import LazyGroup, family
+from stslab.cli.commands import LazyGroup
 from stslab.cli.options import complete_run
 from stslab.errors import CheckFailed, UsageError
 from stslab.home import home
@@ -40,8 +40,7 @@ class _Report(LazyGroup):
         self.format_epilog(ctx, formatter)
 
 
-command = _Report("report")
-command.entries = family("report")
+command = _Report("report", family="report")
 
 
 @click.command(_ABOUT)
