@@ -4,7 +4,6 @@
 several embedded accounts: ``STSLAB_SANDBOX`` names one, if not the usual one is meant.
 """
 
-import errno
 import fcntl
 import os
 import re
@@ -13,7 +12,6 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from stslab.errors import StateFolderError, UsageError
@@ -22,65 +20,33 @@ _OWNER_ONLY = 0o700
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
-@dataclass(frozen=True, slots=True)
 class Home:
     """The state folder and the places in it. ``named`` is empty for the usual embedded account."""
 
-    root: Path
-    named: str = ""
-
-    @property
-    def journal(self) -> Path:
-        """The SQLite file with the journal of all runs."""
-        return self.root / "journal.sqlite"
+    def __init__(self, root: Path, named: str = "") -> None:
+        self.root, self.named = root, named
+        self.journal = root / "journal.sqlite"  # of all runs
+        self.lock = root / "run.lock"  # held by the command that changes a run
+        self.sandbox = root / "sandbox" / named  # the embedded account's folder
 
     @property
     def has_journal(self) -> bool:
         """Whether there is a journal. StateFolderError: the folder can't be read."""
         with usable(self.root), suppress(FileNotFoundError):
-            if not stat.S_ISDIR(self.root.stat().st_mode):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             self.journal.stat()
             return True
         return False
-
-    @property
-    def lock(self) -> Path:
-        """The file whose lock a command holds while it changes a run."""
-        return self.root / "run.lock"
-
-    def is_elsewhere(self, run: str) -> bool:
-        """Whether another terminal walks this run; if not, this process does from now on."""
-        path = self.root / "lesson.lock"
-        handle = lock(path)  # until the process ends
-        if handle is not None:
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, run.encode(), 0)
-        return handle is None and path.read_text() == run
-
-    @property
-    def sandbox(self) -> Path:
-        """The embedded account's folder."""
-        return self.root / "sandbox" / self.named
 
     def profiles(self, target: str) -> Path:
         """The folder with ``credentials`` and ``config`` for one target."""
         return self.root / "profiles" / target
 
 
-def home() -> Home:
+def location() -> Home:
     """The state folder that the environment names, which may not exist yet.
 
-    UsageError: ``STSLAB_SANDBOX`` is not a valid name. StateFolderError: others can write to the
-    folder, or there are symbolic links in it.
+    UsageError: ``STSLAB_SANDBOX`` is not a valid name.
     """
-    place = location()
-    _refuse_planted(place.root)
-    return place
-
-
-def location() -> Home:
-    """The same without a check of the folder's content."""
     root, account = os.environ.get("STSLAB_HOME"), os.environ.get("STSLAB_SANDBOX", "")
     if account and not _NAME.fullmatch(account):
         fix = "Use up to 32 lower-case letters, digits and hyphens (STSLAB_SANDBOX, or --name)."
@@ -92,9 +58,10 @@ def location() -> Home:
     return Home(user_state_path("stslab", appauthor=False), account)
 
 
-def _refuse_planted(root: Path) -> None:
-    """Refuse a folder in which another user can have put files or links."""
-    for folder, folders, files in os.walk(root):
+def home() -> Home:
+    """The same; StateFolderError if another user can have put files or links into it."""
+    place = location()
+    for folder, folders, files in os.walk(place.root):
         try:
             status = Path(folder).stat()
         except FileNotFoundError:  # another process removed it
@@ -113,6 +80,7 @@ def _refuse_planted(root: Path) -> None:
                     f"There is a symbolic link in the state folder: {link}. It is not from stslab.",
                     f"Name another one in STSLAB_HOME, or remove it: rm {shlex.quote(str(link))}",
                 )
+    return place
 
 
 def expanded(path: str | Path) -> Path:
@@ -147,9 +115,7 @@ def in_the_place_of(path: Path) -> Iterator[Path]:
 
 
 def lock(path: Path) -> int | None:
-    """Lock the file and return its descriptor; None if another process has the lock.
-
-    The kernel (flock) releases the lock when the process ends, in any way.
+    """Lock the file, until the process ends, and return its descriptor; None if another has it.
 
     OSError: the file can't be created or opened.
     """

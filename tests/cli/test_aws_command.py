@@ -11,15 +11,19 @@ from hypothesis import strategies as st
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command
-from stslab.cli.aws_command import command_of as command
-from stslab.cli.aws_command import describer
+from stslab.cli.aws_command import command_of, describer
 from stslab.lab.loader import load
 from stslab.render.text.shellwords import wrapped
 from stslab.resources import bundled
+from stslab.runner.events import Describe
 from stslab.runner.ports import Call
 
 ENV = {"BUCKET": "sts-example-a1", "RUN": "a1", "ROLE": "arn:aws:iam::111122223333:role/x",
        "TWO": "two words", "NAME": "RUN"}  # fmt: skip
+
+
+def command(call: Call, env: dict[str, str], describe: Describe, who: str = "") -> str:
+    return command_of(call, env, describe, who, {})
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -355,15 +354,11 @@ _VARIABLE = "STSLAB_DENY_ACCOUNTS"
 _ACCOUNT = re.compile(r"\d{12}")
 
 
-def deny_file() -> Path:
-    from platformdirs import user_config_path
-
-    return user_config_path("stslab", appauthor=False) / "denied-accounts"
-
-
 def denied_accounts() -> dict[str, str]:
     """Map each id on the deny list to where it is listed; UsageError if it can't be read."""
-    path, text = deny_file(), ""
+    from platformdirs import user_config_path
+
+    path, text = user_config_path("stslab", appauthor=False) / "denied-accounts", ""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

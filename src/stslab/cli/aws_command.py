@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -22,7 +21,7 @@ from stslab.runner.ports import Call
 if TYPE_CHECKING:
     from stslab.lab.model import Lab
 
-_LONG = 5
+_LONG = 5  # lines
 _LONGEST = 320  # characters: four lines of a screen
 _BODY = "Body"
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -33,9 +32,9 @@ _PATTERNS = ("*.json", "templates/*", "lab/*.json", "lab/*.txt")
 def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
     """A function that returns a call's ``aws`` command.
 
-    A parameter that equals a file of ``lab``, or one that comes with stslab, is shown as that file
-    (``file://...``). With ``keep``, JSON is on one line, and other texts that are too long for a
-    screen are written to files in that folder.
+    A parameter that equals a file of ``lab``, or of stslab, is shown as that file (``file://...``).
+    With ``keep``, JSON is on one line, and other texts that are too long for a screen are written
+    to files in that folder.
     """
     from stslab.aws.command import File, aws_command
 
@@ -66,8 +65,7 @@ def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
         return File(path)
 
     def describe(call: Call) -> str:
-        given = call.params
-        params = {name: shown(name, value, given) for name, value in given.items()}
+        params = {name: shown(name, value, call.params) for name, value in call.params.items()}
         return aws_command(replace(call, params=params))
 
     return with_keys(lab, describe) if lab else describe
@@ -94,11 +92,7 @@ def with_keys(lab: "Lab", describe: Describe) -> Describe:
 
 
 def command_of(
-    call: Call,
-    env: Mapping[str, str],
-    describe: Describe,
-    who: str = "",
-    files: Mapping[str, Path] = MappingProxyType({}),
+    call: Call, env: Mapping[str, str], describe: Describe, who: str, files: Mapping[str, Path]
 ) -> str:
     """The ``aws`` command of a call, with ``$NAME`` in place of the values in ``env``.
 

@@ -57,7 +57,7 @@ class InMemoryAccount(Boto3Account):
     marked: Snapshot | None = None
 
     def __init__(self) -> None:
-        self.files = MemoryProfiles()
+        self.files = MemoryProfiles(Path(), region="")
         super().__init__(Target(TARGET, control=self.control), self.files)
         self._clients = _Shared(self._answer)
         self._log = _Reasons()
@@ -66,8 +66,7 @@ class InMemoryAccount(Boto3Account):
 
     def begin(self, *, keeps: str = "") -> None:
         """Begin with a new account. The profile ``keeps`` can't be removed."""
-        state = State(Snapshot.of(accounts.new()))
-        self.inside = assemble(state, self._log, step_seconds=0.0)
+        self.inside = assemble(State(Snapshot.of(accounts.new())), self._log, step_seconds=0.0)
         self._log.reasons.clear()
         self._assumed.kept.clear()
         self.files.begin(credentials(self.control("POST", "admin-key")), keeps)
@@ -85,14 +84,9 @@ class InMemoryAccount(Boto3Account):
         """A runner with a new run of the lab, in memory."""
         self.lend(lab)
         with Journal(IN_MEMORY) as journal:
-            runner = Runner(
-                lab,
-                Calls(self, self.files, hear, QuickClock(), hand),
-                journal,
-                describe=lambda _: "",
-                how=How.ALONE,
-                tell=self.tell,
-            )
+            calls = Calls(self, self.files, hear, QuickClock(), hand)
+            how, tell = How.ALONE, self.tell
+            runner = Runner(lab, calls, journal, describe=lambda _: "", how=how, tell=tell)
             runner.start_or_resume()
             try:
                 yield runner
@@ -117,8 +111,8 @@ class InMemoryAccount(Boto3Account):
         request = ControlRequest(method, dict(parse_qsl(query)), body or {})
         return dict(self._verbs[name](request))
 
-    def rehearse(self, text: str | None) -> None:
-        """Do nothing: this account does not rehearse."""
+    def rehearse(self, _text: str | None) -> None:
+        """Do nothing."""
 
     def tell(self, refused: Refusal) -> Reason | None:
         return self._log.reasons.get(refused.request_id, Reason(()))
@@ -132,8 +126,7 @@ class InMemoryAccount(Boto3Account):
     def _answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         answer = self.inside.pipeline.handle(_http(request))
         raw = HTTPResponse(io.BytesIO(answer.body), preload_content=False)
-        headers = dict(answer.headers)
-        return AWSResponse(request.url, answer.status, headers, raw)
+        return AWSResponse(request.url, answer.status, dict(answer.headers), raw)
 
 
 def served() -> frozenset[str]:
@@ -161,9 +154,6 @@ def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | str]]:
 
 class MemoryProfiles(ProfileFiles):
     """Profiles in memory."""
-
-    def __init__(self) -> None:
-        super().__init__(Path(), region="")
 
     def begin(self, admin: Credentials, keeps: str) -> None:
         """Begin with the profile ``admin`` alone. ``keeps`` can't be removed."""
@@ -227,11 +217,9 @@ class _Shared(Clients):
 
 
 class _Reasons(DecisionLog):
-    """A decision log that keeps the reasons of refusals, by request id."""
-
     def __init__(self) -> None:
         super().__init__()
-        self.reasons: dict[str, Reason] = {}
+        self.reasons: dict[str, Reason] = {}  # of refusals, by request id
 
     def record(self, _now: datetime, seen: Seen, _fault: ApiFault | None) -> None:
         decisions = seen.api.decisions if seen.api else ()
@@ -242,8 +230,7 @@ class _Reasons(DecisionLog):
 
 
 def _http(request: AWSPreparedRequest) -> HttpRequest:
-    parts = urlsplit(request.url)
-    body = request.body or b""
+    parts, body = urlsplit(request.url), request.body or b""
     content = body.read() if hasattr(body, "read") else body
     headers = {
         name: value.decode("latin-1") if isinstance(value, bytes) else str(value)

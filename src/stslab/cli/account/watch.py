@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -33,7 +33,6 @@ from stslab.runner.journal.store import Journal
 from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, Event, Tail, is_refused
 from stslab.sandbox.server import client
-from stslab.sandbox.server.client import control
 from stslab.vocabulary import Gate, PolicyKind
 
 _PAUSE = 0.3
@@ -53,24 +52,19 @@ def follow(*, every: bool, as_json: bool) -> None:
 
 @dataclass
 class _Watching:
-    """Watches the log, the journal and the profiles, and shows what is new in them."""
-
     home: Home
     shown: "_Lines | _Screen"
     every: bool
     stack: ExitStack  # closes what is opened
-    journal: Journal | None = None
-    last: tuple[int, ...] = ()
-    ahead: timedelta = timedelta()
-    status: Status = field(default_factory=lambda: Status(False, None, (), datetime.now(UTC)))
-
-    def __post_init__(self) -> None:
-        self.target = sandbox_name(self.home.named)
-        self.files = ProfileFiles(self.home.profiles(self.target), region="")
 
     def go(self, stopped: threading.Event) -> None:
+        """Watch the log, the journal and the profiles, and show what is new in them."""
+        self.files = ProfileFiles(self.home.profiles(sandbox_name(self.home.named)), region="")
+        self.journal: Journal | None = None
+        status, ahead = Status(False, None, (), datetime.now(UTC)), timedelta()
         tail = self.stack.enter_context(closing(Tail(self.home.sandbox)))
         tail.read()
+        last: tuple[int, ...] = ()
         running: bool | None = None
         while not stopped.wait(_PAUSE):
             if self.journal is None and self.home.has_journal:
@@ -79,46 +73,42 @@ class _Watching:
             if was is not running:
                 self.shown.account(running=running)
             events = tail.read()
-            breaking = self.status.now is not None and self.status.now.how == How.BREAK
+            breaking = status.now is not None and status.now.how == How.BREAK
             for event in events:
                 if self.every or not is_look(event, as_anyone=breaking):
                     self.shown.request(event)
             # Read the run's state again, if something was called or written since.
             written = self.journal.written_by_others if self.journal else 0
-            last, self.last = self.last, (running, written, *self.files.written())
-            if last != self.last or events:
+            before, last = last, (running, written, *self.files.written())
+            if before != last or events:
                 try:
-                    self.status = self._read(running=running)
+                    status = self._read(running=running)
+                    ahead = status.time - datetime.now(UTC)
                 except StslabError:  # the account stopped just now
-                    self.last = ()
-            self.shown.status(replace(self.status, time=datetime.now(UTC) + self.ahead))
+                    last = ()
+            self.shown.status(replace(status, time=datetime.now(UTC) + ahead))
 
     def _read(self, *, running: bool) -> Status:
+        """The status, with the time of the account's clock."""
         known = ((name, self.files.get(name)) for name in self.files.names() if name != "default")
         identities = tuple(Identity(name, keys.expiration) for name, keys in known if keys)
-        run, now = None, datetime.now(UTC)
-        if running:
-            clock = control(self.home.sandbox, "GET", "clock")["now"]
-            self.ahead = datetime.fromisoformat(clock) - now
-            run = self._now()
-        return Status(running, run, identities, now)
+        if not running:
+            return Status(running, None, identities, datetime.now(UTC))
+        clock = client.control(self.home.sandbox, "GET", "clock")["now"]
+        run = self._now(self.journal) if self.journal else None
+        return Status(running, run, identities, datetime.fromisoformat(clock))
 
-    def _now(self) -> Now | None:
-        if self.journal is None:
-            return None
-        for run in self.journal.unfinished(self.target)[:1]:
-            lab = _lab(lab_of(run), run.sha256)
-            past = self.journal.past(run.id)
-            return now(lab, run, past, decider(self.home, self.files.get)) if lab else None
+    def _now(self, journal: Journal) -> Now | None:
+        for run in journal.unfinished(sandbox_name(self.home.named))[:1]:
+            with suppress(StslabError):  # its lab can't be read any more
+                lab = _lab(lab_of(run), run.sha256)
+                return now(lab, run, journal.past(run.id), decider(self.home, self.files.get))
         return None
 
 
 @cache
-def _lab(path: str, _sha256: str) -> Lab | None:
-    """The run's lab; None if it can't be read any more."""
-    with suppress(StslabError):
-        return load(find(path), catalogue=None)
-    return None
+def _lab(path: str, _sha256: str) -> Lab:
+    return load(find(path), catalogue=None)
 
 
 def gates(event: Event) -> list[dict[str, object]]:
@@ -133,8 +123,6 @@ def gates(event: Event) -> list[dict[str, object]]:
 
 
 class _Lines:
-    """Prints JSON lines."""
-
     def __init__(self) -> None:
         self._last: Status | None = None
 

@@ -5,9 +5,8 @@ import re
 import shutil
 import sys
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -18,10 +17,6 @@ from stslab.render.text.durations import counted
 from stslab.render.text.safe import visible
 from stslab.resources import bundled_labs, foreign_folder, labs_folder
 
-if TYPE_CHECKING:
-    from stslab.lab.reading.listing import LabHeader
-    from stslab.runner.journal.standing import Standing
-
 
 @click.command("labs")
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
@@ -31,67 +26,55 @@ def command(*, folder: Path | None, as_json: bool) -> None:
 
     Other commands take a lab's id; for labs in a FOLDER named here, its path.
     """
+    from stslab.lab.embedded import embedded_only
     from stslab.lab.reading.listing import header, headers, labs_in
+    from stslab.lab.reading.structure import draft
 
     further = folder or foreign_folder()
     foreign = [header(path) for path in labs_in(further)] if further else []
     if further and not foreign:
-        raise UsageError(
-            f"There is no lab in {further}.",
-            "Name another folder (as FOLDER, or in STSLAB_LABS), or make a lab: stslab new ID",
-        )
-    labs = [*headers(labs_folder()), *foreign]
-    embedded, reached = {lab.path for lab in labs if _embedded_only(lab)}, progress()
-    if as_json:
-        listed = [
+        fix = "Name another folder (as FOLDER, or in STSLAB_LABS), or make a lab: stslab new ID"
+        raise UsageError(f"There is no lab in {further}.", fix)
+    labs, reached = [*headers(labs_folder()), *foreign], progress()
+    rows: list[dict[str, Any]] = []
+    for lab in labs:
+        best = reached.get(lab.id)
+        parsed = draft(lab.root, lambda _: None).part if lab.root else None
+        rows.append(
             {
                 "id": lab.id,
                 "title": lab.title,
                 "path": str(lab.path),
                 "problem": lab.problem,
                 "foreign": lab in foreign,
-                "embedded_only": lab.path in embedded,
+                "embedded_only": bool(parsed and embedded_only(parsed)),
                 "after": lab.after,
-                **_progress(reached.get(lab.id)),
+                "state": ("done" if best.finished else "begun") if best else "new",
+                "proved": best.proved if best else 0,
+                "claims": len(best.claims) if best else 0,
                 "stages": [{"id": stage, "title": title} for stage, title in lab.stages],
             }
-            for lab in labs
-        ]
-        click.echo(json.dumps(listed, indent=2))
+        )
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
         return
     width, widest = shutil.get_terminal_size().columns, max(len(lab.id) for lab in labs)
-    course = [lab.id for lab in labs if lab not in foreign]
-    for number, lab in enumerate(labs, 1):
-        marks = ["foreign"] if lab in foreign else []
-        marks += ["embedded account only"] if lab.path in embedded else []
-        best = reached.get(lab.id)
-        if best:
-            marks += ["done" if best.finished else f"{best.proved} of {len(best.claims)} proved"]
+    for number, row in enumerate(rows, 1):
+        proved = f"{row['proved']} of {row['claims']} proved"
+        marks = ["foreign"] if row["foreign"] else []
+        marks += ["embedded account only"] if row["embedded_only"] else []
+        marks += {"new": [], "begun": [proved], "done": ["done"]}[row["state"]]
         marked = f" ({', '.join(marks)})" if marks else ""
-        place = "" if lab in foreign else str(number)
-        lead = f"{place:<2} {lab.id:<{widest}}  "
-        text = f"{lab.title or lab.problem}{marked}"
+        lead = f"{'' if row['foreign'] else number:<2} {row['id']:<{widest}}  "
+        text = f"{row['title'] or row['problem']}{marked}"
         click.echo(visible(click.wrap_text(text, width, lead, " " * len(lead))))
-        if lab in foreign:
-            click.echo(visible(f"   {lab.path}"))
-    done = sum(lab in reached and reached[lab].finished for lab in course)
-    goes_on = "Go on: stslab run next" if done < len(course) else "Find a fault: stslab break"
-    last = f"{done} of {len(course)} done. {goes_on}. What a lab does: stslab show LAB"
+        if row["foreign"]:
+            click.echo(visible(f"   {row['path']}"))
+    course = [row["state"] for row in rows if not row["foreign"]]
+    done, of = course.count("done"), len(course)
+    goes_on = "Go on: stslab run next" if done < of else "Find a fault: stslab break"
+    last = f"{done} of {of} done. {goes_on}. What a lab does: stslab show LAB"
     click.echo(click.wrap_text(last, width))
-
-
-def _progress(best: "Standing | None") -> dict[str, object]:
-    if best is None:
-        return {"state": "new", "proved": 0, "claims": 0}
-    state = "done" if best.finished else "begun"
-    return {"state": state, "proved": best.proved, "claims": len(best.claims)}
-
-
-def _embedded_only(lab: "LabHeader") -> bool:
-    from stslab.lab.embedded import embedded_only
-    from stslab.lab.reading.structure import draft
-
-    return bool(lab.root and embedded_only(draft(lab.root, lambda _: None).part))
 
 
 @click.command("show")
@@ -122,7 +105,6 @@ def show(*, lab: str, way: str) -> None:
 
 
 STARTS = Path(__file__).parent / "starts"
-_NAME = "my-lab"
 _ID = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _SCHEMA = "lab.schema.json"
 
@@ -137,12 +119,10 @@ def new(*, lab_id: str, start: str) -> None:
     Change one thing at a time, and test it again.
     """
     if not _ID.fullmatch(lab_id):
-        raise UsageError(
-            f"{lab_id!r} is not a valid name for a lab.",
-            "Use 2 to 40 small letters, digits and -, beginning with a letter.",
-        )
+        fix = "Use 2 to 40 small letters, digits and -, beginning with a letter."
+        raise UsageError(f"{lab_id!r} is not a valid name for a lab.", fix)
     folder = Path(lab_id)
-    text = (STARTS / f"{start}.yaml").read_text(encoding="utf-8").replace(_NAME, lab_id)
+    text = (STARTS / f"{start}.yaml").read_text(encoding="utf-8").replace("my-lab", lab_id)
     path = folder / f"{lab_id}.yaml"
     try:
         folder.mkdir()
@@ -152,10 +132,8 @@ def new(*, lab_id: str, start: str) -> None:
     except FileExistsError:
         raise UsageError(f"{folder} exists already.", "Choose another name.") from None
     except OSError as error:
-        raise UsageError(
-            f"{error.filename or folder} can't be written: {error.strerror}.",
-            "Go to a folder that you may write to.",
-        ) from error
+        problem = f"{error.filename or folder} can't be written: {error.strerror}."
+        raise UsageError(problem, "Go to a folder that you may write to.") from error
     click.echo(f"{path}: made from {start}; now change it.")
     click.echo(f"Check it:   stslab lint {path}")
     click.echo(f"Test it:    stslab test {path} --mutate")
@@ -187,8 +165,7 @@ def lint_command(*, paths: tuple[Path, ...], form: str) -> None:
     chosen = [lab for path in paths for lab in _labs(path)] or bundled_labs()
     problems = [found for lab in chosen for found in lint(lab, catalogue=catalogue, served=calls)]
     for problem in problems:
-        fields = asdict(problem)
-        line = json.dumps({key: fields[key] for key in _KEYS})
+        line = json.dumps({key: getattr(problem, key) for key in _KEYS})
         click.echo(line if form == "json" else visible(f"{problem}\n"))
     for path in chosen if not problems else ():
         if needs := embedded_only(load(path, catalogue=None)):

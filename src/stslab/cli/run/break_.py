@@ -38,8 +38,8 @@ _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 _MANY = 10_000
 
 
-def fixed(paper: Paper, lab: Lab, fault: ReportedFault, fix: str) -> None:
-    """Draw the result: what it was, and a line to share that does not give it away."""
+def _draw_fixed(paper: Paper, lab: Lab, fault: ReportedFault, fix: str) -> None:
+    """Draw what it was, and a line to share that does not give it away."""
     heading(paper, f"Fixed in {spoken(fault.seconds or 0.0)}", fault.asked)
     if fault.where:
         paper.prose(one_line(f"It was {fault.where}."), indent=1)
@@ -70,9 +70,9 @@ def begin(name: str, asked: str) -> None:
             loop.runner.note(stands)
         loop.runner.start_or_resume()
         faults, paper = loop.here.faults(), workspace.paper
-        if stands.state is not FaultState.FIXED:
-            if stands.state is not FaultState.PLANTED:
-                stands = _planted(loop, faults, stands)
+        if stands.state not in (FaultState.PLANTED, FaultState.FIXED):
+            stands = _planted(loop, faults, stands)
+        if stands.state is FaultState.PLANTED:
             with suppress(Quit, Skip):
                 stands = _worked(loop, faults, stands)
         if stands.state is FaultState.FIXED:
@@ -114,8 +114,7 @@ def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
             runner.run_stage(stage.id)
         if stage.id == fault.after:
             break
-    possible = faults.there(fault.after, PARTNER)
-    found = next((each for each in possible if each.id == fault.id), None)
+    found = next((each for each in faults.there(fault.after, PARTNER) if each.id == fault.id), None)
     if found is None:
         raise RunError(f"There is no fault {fault.id} here.", _ANOTHER)
     fault = replace(found, title=fault.title, cells=fault.cells)
@@ -143,7 +142,7 @@ def _worked(loop: Loop, faults: Faults, stands: Broken) -> Broken:
     loop.runner.note(stands)
     fault = fault_of(loop.runner.past)
     if fault:
-        loop.screen.page(lambda paper: fixed(paper, loop.lab, fault, exercise.fix()[0]))
+        loop.screen.page(lambda paper: _draw_fixed(paper, loop.lab, fault, exercise.fix()[0]))
     return stands
 
 
@@ -187,8 +186,8 @@ def chosen(lab: Lab, faults: Sequence[Fault], asked: str) -> Fault:
     if flag == "--seed":
         number = int.from_bytes(hashlib.sha256(f"{lab.id} {value}".encode()).digest()[:8])
         return faults[number % len(faults)]
-    found = next((fault for fault in faults if fault.id == value), None)
-    if found is None:
-        message = f"The lab {lab.id} has no fault {value}."
-        raise UsageError(message, "List its faults: stslab break --list")
-    return found
+    for fault in faults:
+        if fault.id == value:
+            return fault
+    message = f"The lab {lab.id} has no fault {value}."
+    raise UsageError(message, "List its faults: stslab break --list")

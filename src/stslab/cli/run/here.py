@@ -9,7 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import partial
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -54,19 +54,15 @@ class Here:
     runner: Runner
 
     def __post_init__(self) -> None:
-        self.embedded = self.opened.kind == "sandbox"
+        self.embedded, account = self.opened.kind == "sandbox", self.opened.target.info.account
+        here = f"On the embedded account {account}, on this machine. No AWS account is needed."
+        self.place = here if self.embedded else f"On the account {account}."
         self.decide = self.opened.decide
         self._brief = describer(self.lab, keep=self.workspace.home.root / "shown")
+        self._log = Tail(self.workspace.home.sandbox)
         self._folder, self._own_names = Path.cwd(), dict[str, str]()
         self._last: tuple[int, ...] = ()
         self._status: tuple[object, float, str] = ((), 0.0, "")
-
-    @property
-    def place(self) -> str:
-        account = self.opened.target.info.account
-        if self.embedded:
-            return f"On the embedded account {account}, on this machine. No AWS account is needed."
-        return f"On the account {account}."
 
     def names(self) -> dict[str, str]:
         """The variables that shown commands use, with their values."""
@@ -102,9 +98,8 @@ class Here:
         return ByHand(self.lab, self.runner, self.decide, log)
 
     def faults(self) -> Faults:
-        verbs, opened = partial(control, self.workspace.home.sandbox), self.opened
-        ports = (opened.account, opened.profiles)
-        return Faults(self.lab, self.runner, *ports, self.decide, verbs)
+        ports = (self.opened.account, self.opened.profiles, self.decide)
+        return Faults(self.lab, self.runner, *ports, partial(control, self.workspace.home.sandbox))
 
     def take_turn(self) -> None:
         """Count what is done by hand from now on as this run's."""
@@ -118,10 +113,6 @@ class Here:
         before = self._last
         self._last = (self.workspace.journal.written_by_others, *self.opened.profiles.written())
         return not all(map(is_own, self._log.read())) or self._last != before
-
-    @cached_property
-    def _log(self) -> Tail:
-        return Tail(self.workspace.home.sandbox)
 
     def shell(self, line: str, who: str) -> str:
         """Run a line as a profile, in bash if there is one, else in sh. Return advice, or "".

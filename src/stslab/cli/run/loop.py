@@ -38,10 +38,6 @@ _ADVICE = (
     "Do you know the first part? `begin {0}` does it for you and begins with stage {0}."
     " By hand, with tasks instead of commands: stslab run --practice"
 )
-_ELSEWHERE = (
-    "This run is open in another terminal too: leave one of them with `quit`. A second terminal"
-    " can follow a run: stslab watch"
-)
 _ADVICE_BY_HAND = (
     "By hand: each stage gives you tasks and an empty line. Do them with the aws command, here or"
     " in another terminal. Their files are in {1}. `hint` and `solve` help; `help` lists all words."
@@ -65,7 +61,6 @@ class Loop(AtPrompt):
     who: str = "admin"
     gone: tuple[str, ...] = ()
     skipped: scenes.Done | None = None
-    elsewhere: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,30 +82,29 @@ class Loop(AtPrompt):
         leaves. UndoIncomplete: something is left in the account.
         """
         first = self._welcome(resumed=resumed)
-        for stage_id in self.runner.missing_for(stages[0].id):  # with --from
-            self._quickly(stage_of(self.lab, stage_id))
-        for stage in stages:
-            known = first and self.lab.stages.index(stage) < self.lab.stages.index(first)
-            if known and stage.id not in done:
-                self._quickly(stage)
-            elif stage.id not in done:
+        numbers = {stage.id: at for at, stage in enumerate(self.lab.stages)}
+        known = {stage.id for stage in stages if first and numbers[stage.id] < numbers[first.id]}
+        known |= {*self.runner.missing_for(stages[0].id)}  # with --from
+        for stage in self.lab.stages:
+            if stage.id in known and stage.id not in done:
+                self.screen.say(f"{stage.title} ...")
+                self.runner.run_stage(stage.id)
+                self.heard.take()
+            elif stage in stages and stage.id not in done:
                 try:
                     self._until_done(stage)
                 except Skip:
                     self.runner.note(Skipped(stage.id))
                     later = any(stage.id in self.runner.missing_for(each.id) for each in stages)
-                    number = self.lab.stages.index(stage) + 1
-                    said = f"Skipped: stage {number}, {stage.title}."
+                    said = f"Skipped: stage {numbers[stage.id] + 1}, {stage.title}."
                     if later:
                         said += " Later stages need it."
                     self.skipped = scenes.Done(((False, said),))
 
     def _welcome(self, *, resumed: bool) -> Stage | None:
         """Wait for the learner to begin. Return the stage to begin with, if they name one."""
-        advice = (
-            _ADVICE_BY_HAND if self.hand else _ADVICE if self.here.embedded and not resumed else ""
-        )
-        advice = _ELSEWHERE if self.elsewhere else advice
+        advice = _ADVICE if self.here.embedded and not resumed else ""
+        advice = _ADVICE_BY_HAND if self.hand else advice
         middle = len(self.lab.stages) // 2 + 1
         scene = scenes.Welcome(
             self.lab.summary or "",
@@ -130,11 +124,6 @@ class Loop(AtPrompt):
                 if stage or not entered.word:
                     return stage
                 self.screen.say(f"The stages are 1 to {len(numbers)}, as in: begin {middle}")
-
-    def _quickly(self, stage: Stage) -> None:
-        self.screen.say(f"{stage.title} ...")
-        self.runner.run_stage(stage.id)
-        self.heard.take()
 
     def _until_done(self, stage: Stage) -> None:
         """Do a stage. After an error, the learner may try again or skip it."""
@@ -340,15 +329,17 @@ class Loop(AtPrompt):
             else:
                 question = questions.question(self.verdict, who, target, check, self.lab)
                 callers = {who: self.verdict}
-        if question is None or self._was_asked(stage, at):
-            self.asks = self._to_be_asked(stage, at + 1)
-            record = self.runner.prove(stage, at)
-            self.heard.lines.append((record.held, record.says))
-            return record
-        asking = self._asking(check, question, callers)
-        said = self._answer(asking)
+        past = self.runner.past
+        if stage.id not in past.held():  # left half done, it keeps its answers
+            answers = {(one.stage, one.number) for one in past.predictions()}
+            question = None if (stage.id, at) in answers else question
+        asking = self._asking(check, question, callers) if question else None
+        said = self._answer(asking) if asking else None
         self.asks = self._to_be_asked(stage, at + 1)
         record = self.runner.prove(stage, at)
+        if question is None or asking is None:
+            self.heard.lines.append((record.held, record.says))
+            return record
         if said is not None:
             answer = question.answer(said)
             words = answer.text if answer else questions.DONT_KNOW
@@ -372,12 +363,6 @@ class Loop(AtPrompt):
             self.wrong.append((asking, answered))
         self.enter(answered, "goes on")
         return record
-
-    def _was_asked(self, stage: Stage, at: int) -> bool:
-        """Whether the learner answered this question before they left the stage half done."""
-        past = self.runner.past
-        answered = ((one.stage, one.number) for one in past.predictions())
-        return stage.id not in past.held() and (stage.id, at) in answered
 
     def _to_be_asked(self, stage: Stage, first: int) -> frozenset[access.Key]:
         return questions.to_come(self.lab, stage, first) if self.predict else frozenset()
@@ -451,7 +436,6 @@ def learn(
     if how is How.HAND:
         loop.hand, loop.follows = loop.here.hand(), True
     resumed = loop.runner.start_or_resume()
-    loop.elsewhere = workspace.home.is_elsewhere(loop.runner.run.id)
     try:
         loop.go(stages, loop.runner.stages_done, resumed=resumed)
     except Quit:

@@ -147,7 +147,6 @@ class Prompt:
             self._not_here(text, f"Enter {does}")
 
     def _not_here(self, text: str, does: str) -> None:
-        """Say what may be entered instead of ``text``."""
         start = text.strip().lower()
         could = " or ".join(word for word in WORDS if start and word.startswith(start))
         other = f"type {could or 'a word: `help` lists them'}."
@@ -167,12 +166,7 @@ class Prompt:
             clear_typeahead(self._session.input)
 
     def _read(
-        self,
-        message: str,
-        line: str,
-        keys: str = "",
-        typed: str = "",
-        watch: Watch | None = None,
+        self, message: str, line: str, keys: str = "", typed: str = "", watch: Watch | None = None
     ) -> str:
         typed, self._typed = typed or self._typed, ""
         if self._plain:
@@ -349,7 +343,7 @@ class AtPrompt:
         self._instead(scene)
 
     def _instead(self, scene: Scene) -> bool:
-        """Handle a word that was entered between the parts of a long text; as :meth:`word`."""
+        """Do what was entered between the parts of a long text; see :meth:`word`."""
         word, self.instead = self.instead, ""
         return bool(word) and self.word(word, scene)
 
@@ -394,18 +388,17 @@ class AtPrompt:
         paper.prose("Any other command line runs in a shell, with the lab's profiles.", indent=1)
 
     def _scene_of(self, word: str, scene: Scene) -> Scene | None:
-        """The scene that a word shows, or None."""
         if word == "back":
             return scene
+        asking = isinstance(scene, Asking)
         if word == "status" and word not in self.lacks:
             stages = self.runner.map(self.stage.id if self.stage else "")
             return Welcome("", stages, self.here.place, resumed=True, title=self.lab.title)
         if word == "access":
             return Matrix(self.table(), asked=self.asks, title="Who can do what")
         if word == "policies":
-            marked = not isinstance(scene, Asking)
-            return Documents(self.verdict, marked, title="The policies that apply")
-        if word == "more" and self.stage and not isinstance(scene, Asking):
+            return Documents(self.verdict, not asking, title="The policies that apply")
+        if word == "more" and self.stage and not asking:
             pages = tuple((page.title, page.url) for page in self.stage.pages)
             text = self.stage.explain or self.stage.intro
             return Story(text, pages=pages, title=self.stage.title)

@@ -24,8 +24,7 @@ from stslab.runner.run.plan import dry_run as emit_dry_run
 from stslab.runner.run.plan import plan, stage_of
 from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import require_anywhere
-from stslab.sandbox.api.identifiers import LEARNER
-from stslab.sandbox.api.identifiers import PARTNER as OTHER
+from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 
 
 def walk(
@@ -103,9 +102,15 @@ def run(
     as_json: bool,
 ) -> None:
     kind_of(where.target)
-    if practice:
+    alone = as_json or where.yes or dry_run or not (sys.stdin.isatty() and sys.stdout.isatty())
+    if practice and where.target != SANDBOX:
+        raise UsageError("--practice needs the embedded account.", "Leave --target out.")
+    if practice and alone:
         goes_on_in(lab or USUAL_LAB)
-        _require_practicable(where, interactive=not (as_json or where.yes or dry_run))
+        raise UsageError(
+            "--practice needs a person at a terminal; it can't have --yes, --json or --dry-run.",
+            "Without one, the lab runs by itself: stslab run --yes",
+        )
     loaded = meant_lab(lab, where.target, by_hand=practice)
     chosen = plan(loaded, first=first, last=last)
     if dry_run:
@@ -113,42 +118,29 @@ def run(
         return
     with open_workspace("stslab run", as_json=as_json, yes=where.yes, lab=loaded) as workspace:
         opened = opened_for(workspace, where, loaded)
-        if workspace.asks and not as_json and sys.stdout.isatty():
-            from stslab.cli.run.loop import learn
-
-            _, begun = placed(workspace.journal, where, loaded.id)
-            # A run that was begun continues as it was.
-            before = workspace.journal.past(begun.id).how if begun else None
-            how = How.HAND if practice or before is How.HAND else How.PROMPT
-            learn(workspace, opened, loaded, chosen, how, predict=predict)
-        else:
+        if alone:
             how = How.YES if where.yes else How.ALONE
             walk(workspace, opened, loaded, chosen, how, resuming=not first)
+            return
+        from stslab.cli.run.loop import learn
 
-
-def _require_practicable(where: Where, *, interactive: bool) -> None:
-    if where.target != SANDBOX:
-        raise UsageError("--practice needs the embedded account.", "Leave --target out.")
-    if not (interactive and sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(
-            "--practice needs a person at a terminal; it can't have --yes, --json or --dry-run.",
-            "Without one, the lab runs by itself: stslab run --yes",
-        )
+        _, begun = placed(workspace.journal, where, loaded.id)
+        # A run that was begun continues as it was.
+        before = workspace.journal.past(begun.id).how if begun else None
+        how = How.HAND if practice or before is How.HAND else How.PROMPT
+        learn(workspace, opened, loaded, chosen, how, predict=predict)
 
 
 def _dry(lab: Lab, chosen: tuple[Stage, ...], where: Where, *, as_json: bool) -> None:
     """Make a dry run, without opening an account."""
+    account, other = LEARNER, PARTNER
     if where.target != SANDBOX:
         require_anywhere(lab)
+        account, other = where.account or "<account>", where.partner_account or "<partner>"
     paper = paper_on(sys.stderr if as_json else sys.stdout)
     render = renderer(paper.console, describer(lab), as_json=as_json)
-    account, other = (LEARNER, OTHER) if where.target == SANDBOX else ("<account>", "<partner>")
-    accounts = {"partner": where.partner_account or other}
-    region = where.region or "us-east-1"
-    info = TargetInfo(
-        where.target, where.target, where.account or account, region, accounts=accounts
-    )
-    emit_dry_run(lab, info, render, chosen)
+    place = (where.target, where.target, account, where.region or "us-east-1")
+    emit_dry_run(lab, TargetInfo(*place, accounts={"partner": other}), render, chosen)
     render.close()
 
 
@@ -196,7 +188,6 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
 
 
 def _check(runner: Runner, stages: Sequence[str]) -> None:
-    """Check each stage, past failures."""
     failed = []
     for stage in stages:
         try:

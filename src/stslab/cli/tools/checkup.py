@@ -23,11 +23,12 @@ from stslab.aws.target import kind_of
 from stslab.cli.options import Where
 from stslab.cli.workspace import load_lab
 from stslab.errors import InvalidLab, StslabError
-from stslab.home import Home, is_locked
+from stslab.home import Home
 from stslab.lab.reading.listing import header, labs_in
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
 from stslab.resources import bundled_labs, foreign_folder
+from stslab.runner.journal.store import Journal
 from stslab.sandbox.server import client
 
 GOOD, NOTE, WARNING, WRONG = "good", "note", "warning", "wrong"
@@ -83,10 +84,8 @@ def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked
         ("state folder", _state(home.root)),
         ("disk", _disk(home.root)),
         ("journal", _journal(home)),
-        ("lock", _lock(home)),
         ("embedded account", _sandbox(home)),
         *(("profiles", _profiles(folder)) for folder in folders),
-        ("denied accounts", _denied()),
         ("aws CLI", _aws_cli()),
         ("credentials", _account(where)),
     ]
@@ -157,8 +156,6 @@ def _disk(root: Path) -> Iterator[Checked]:
 
 
 def _journal(home: Home) -> Iterator[Checked]:
-    from stslab.runner.journal.store import Journal
-
     if not home.journal.exists():
         yield checked("journal", "none yet")
         return
@@ -168,19 +165,10 @@ def _journal(home: Home) -> Iterator[Checked]:
     yield checked("journal", f"whole; {counted(len(runs), 'run')}")
     for run in unfinished:
         flags = "" if run.kind == "sandbox" else f" --target {run.kind}"
-        says = (
-            f"run {run.id} ({run.lab}, account {run.account}, {run.target}) began"
-            f" {run.started[:16].replace('T', ' ')} UTC and has not ended"
-        )
+        what = f"run {run.id} ({run.lab}, account {run.account}, {run.target})"
+        says = f"{what} began {run.started[:16].replace('T', ' ')} UTC and has not ended"
         fix = f"Go on: stslab run{flags}. Undo it: stslab cleanup {run.id}{flags}"
         yield checked("leftovers", says, fix, WARNING)
-
-
-def _lock(home: Home) -> Iterator[Checked]:
-    from stslab.runner.journal.lock import holder
-
-    if is_locked(home.lock):
-        yield Checked("lock", NOTE, f"another stslab is working: {holder(home.lock)}")
 
 
 def _sandbox(home: Home) -> Iterator[Checked]:
@@ -196,19 +184,12 @@ def _sandbox(home: Home) -> Iterator[Checked]:
 
 
 def _profiles(folder: Path) -> Iterator[Checked]:
-    """Whether the profiles that runs wrote can be read, and whether their sessions last."""
     files, now = ProfileFiles(folder, region=""), datetime.now(UTC)
     profiles = {name: files.get(name) for name in files.names()}
     ended = [name for name, keys in profiles.items() if keys and keys.have_expired(now)]
     names = ", ".join(f"{name} (ended)" if name in ended else name for name in profiles)
     fix = "`stslab run` gets a new session." if ended else ""
     yield checked("profiles", f"{folder.name}: {names or 'none'}", fix, NOTE)
-
-
-def _denied() -> Iterator[Checked]:
-    denied = guard.denied_accounts()
-    none = f"none ({guard.deny_file()})"
-    yield Checked("denied accounts", GOOD if denied else NOTE, ", ".join(denied) or none)
 
 
 def _aws_cli() -> Iterator[Checked]:

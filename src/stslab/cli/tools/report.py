@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -60,28 +59,25 @@ def about(
     no secret. The HTML page also shows how the embedded account decided, from its log. FILE
     may be - for stdout.
     """
+    from stslab.render.report import html as as_html
+    from stslab.render.report import junit as as_junit
     from stslab.render.report import text as page
+    from stslab.render.terminal.paper import paper_on
     from stslab.runner.report import masked
 
     report, decisions = _report_of(run, learner)
     if mask:
         report, decisions = masked(report), masked(decisions)
     if html:
-        from stslab.render.report.html import page_of
-
-        _write(html, page_of(report, decisions))
+        _write(html, as_html.page_of(report, decisions))
     if junit:
-        from stslab.render.report.junit import as_junit
-
-        _write(junit, as_junit(report))
+        _write(junit, as_junit.as_junit(report))
     if form == "json":  # a masked report has no records: their seals would not fit
         masks = {"records": [], "masked": True} if mask else {}
         click.echo(json.dumps(dict(report.as_dict()) | masks, indent=2, ensure_ascii=False))
     elif form == "markdown":
         click.echo(page.as_markdown(report), nl=False)
     elif not html and not junit:
-        from stslab.render.terminal.paper import paper_on
-
         page.show_report(paper_on(sys.stdout), report)
 
 
@@ -108,14 +104,13 @@ def _report_of(run: str, learner: str) -> "tuple[Report, Decisions]":
 
 
 def _write(file: str, text: str) -> None:
-    if file == "-":
-        click.echo(text, nl=False)
-        return
     try:
-        Path(file).write_text(text, encoding="utf-8")
+        with click.open_file(file, "w", encoding="utf-8") as stream:
+            stream.write(text)
     except OSError as error:
         raise UsageError(f"{file} can't be written: {error.strerror or error}.") from None
-    click.echo(f"The report is in {file}", err=True)
+    if file != "-":
+        click.echo(f"The report is in {file}", err=True)
 
 
 @click.command("verify")
@@ -156,10 +151,8 @@ def merge(*, files: tuple[str, ...], form: str) -> None:
 
 def _text(file: str) -> str:
     try:
-        if file == "-":
-            return sys.stdin.buffer.read(_LARGEST).decode()
-        with Path(file).open("rb") as stream:
-            return stream.read(_LARGEST).decode()
+        with click.open_file(file, "rb") as stream:
+            return str(stream.read(_LARGEST).decode())
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UsageError(f"{file} can't be read: {reason}.") from None

@@ -8,7 +8,8 @@ import stat
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _UNREADABLE_CASES = 2
 _CHUNK = 256  # lines that a worker decides at once
+# Garbage is collected rarely: decisions make no reference cycles, and it saves a third.
 _SELDOM = (50_000, 20, 50)
 _File = click.Path(path_type=Path, allow_dash=True)
 _NO_RESOURCE = ("resource", "*")
@@ -91,24 +93,24 @@ def _simulate_cases(path: Path, jobs: int, *, decisions_only: bool) -> int:
     """Stream: answer each case, or with jobs each chunk, before later ones are read."""
     from stslab.policy.cases import decide_lines
 
-    all_readable = True
-    lines = _lines(path)
-    with _seldom_collected():
-        if jobs == 1:
-            answers = decide_lines(lines, decisions_only=decisions_only)
-        else:
-            answers = _decided_by_workers(lines, jobs, decisions_only=decisions_only)
-        try:
-            status = os.fstat(0) if str(path) == "-" else path.stat()
-            waited_for = not stat.S_ISREG(status.st_mode)  # a program may wait for each answer
-        except OSError:
-            waited_for = True
-        for text, readable in answers:
-            sys.stdout.write(f"{text}\n")
-            if waited_for:
-                sys.stdout.flush()
-            all_readable = all_readable and readable
-    return 0 if all_readable else _UNREADABLE_CASES
+    code, lines = 0, _lines(path)
+    gc.freeze()
+    gc.set_threshold(*_SELDOM)
+    if jobs == 1:
+        answers = decide_lines(lines, decisions_only=decisions_only)
+    else:
+        answers = _decided_by_workers(lines, jobs, decisions_only=decisions_only)
+    try:
+        status = os.fstat(0) if str(path) == "-" else path.stat()
+        waited_for = not stat.S_ISREG(status.st_mode)  # a program may wait for each answer
+    except OSError:
+        waited_for = True
+    for text, readable in answers:
+        sys.stdout.write(f"{text}\n")
+        if waited_for:
+            sys.stdout.flush()
+        code = code if readable else _UNREADABLE_CASES
+    return code
 
 
 def _decided_by_workers(
@@ -138,22 +140,8 @@ def _decided_by_workers(
 
 
 def _begin_worker() -> None:
-    """Ignore Ctrl-C: the main process handles it and ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
     gc.set_threshold(*_SELDOM)
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Collect garbage rarely: decisions make no reference cycles, and it saves a third."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(*_SELDOM)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -173,14 +161,12 @@ def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
         if not asked[name]:
             raise UsageError(f"Give --{name}, or --cases.")
     fields = ("principal", "action", "resource", "resource_account")
-    context = values("--context", "KEY=VALUE", asked["context"])
-    found = {
+    context = {
         key: given if len(given) > 1 or catalogue.is_multivalued(key) else given[0]
-        for key, given in context.items()
+        for key, given in values("--context", "KEY=VALUE", asked["context"]).items()
     }
-    case = {name: asked[name] for name in fields} | {"context": found}
-    case["principal_is_service_linked"] = asked["service_linked"]
-    requested = request(read_case(case))
+    given = {"context": context, "principal_is_service_linked": asked["service_linked"]}
+    requested = request(read_case({name: asked[name] for name in fields} | given))
     _check_policies(requested, asked)
     policies = _policies(asked)
     return authorize(requested, policies), policies
@@ -193,15 +179,11 @@ def _check_policies(request: "Request", asked: Mapping[str, Any]) -> None:
     principal = request.principal
     is_role = kind_of_resource_policy(request.resource) == "role trust policy"
     if asked["trust"] and asked["resource_policy"]:
-        raise UsageError(
-            "Give --trust or --resource-policy, not both: a role's is its trust policy."
-        )
+        both = "Give --trust or --resource-policy, not both: a role's is its trust policy."
+        raise UsageError(both)
     if asked["trust"] and not (is_role and request.action.lower().startswith("sts:")):
-        raise UsageError(
-            "--trust is for an action of sts on a role.",
-            "Give the role as --resource, such as arn:aws:iam::111122223333:role/lab; "
-            "other resources have a --resource-policy.",
-        )
+        fix = "Give the role's ARN as --resource; other resources have a --resource-policy."
+        raise UsageError("--trust is for an action of sts on a role.", fix)
     own = [name for name in ("policy", "boundary", "session_policy") if asked[name]]
     if own and not principal.member:
         flag = own[0].replace("_", "-")
@@ -258,25 +240,17 @@ def _read(path: Path, kind: "PolicyKind", *, several: bool = False) -> "list[Nam
     from stslab.policy import NamedPolicy, parse
     from stslab.policy.documents.document import load
 
-    name = "stdin" if str(path) == "-" else str(path)
-    with _blaming(name):
-        found = load(_text(path)) if several else _text(path)
+    each = name = "stdin" if str(path) == "-" else str(path)
     policies = []
-    for number, document in enumerate(found if isinstance(found, list) else [found], 1):
-        each = f"{name}, policy {number}" if isinstance(found, list) else name
-        with _blaming(each):
-            policies.append(NamedPolicy(each, parse(document, kind)))
-    return policies
-
-
-@contextmanager
-def _blaming(name: str) -> Iterator[None]:
-    """Name the malformed policy in the error."""
     try:
-        yield
+        found = load(_text(path)) if several else _text(path)
+        for number, document in enumerate(found if isinstance(found, list) else [found], 1):
+            each = f"{name}, policy {number}" if isinstance(found, list) else name
+            policies.append(NamedPolicy(each, parse(document, kind)))
     except MalformedPolicy as error:
-        message = f"{name}: MalformedPolicyDocument: {error.message}"
+        message = f"{each}: MalformedPolicyDocument: {error.message}"
         raise PolicyError(message, error.hint) from error
+    return policies
 
 
 def _findings(policies: "Policies", asked: Mapping[str, Any]) -> "Iterator[Finding]":
@@ -296,10 +270,11 @@ def _show(decision: "Decision", found: "Iterable[Finding]") -> None:
     from stslab.render.text.safe import one_line
 
     paper = paper_on(sys.stdout)
-    console, wraps = paper.console, paper.console.is_terminal
+    console = paper.console
+    write = partial(console.print, soft_wrap=not console.is_terminal)
     paper.decision(explain.retold(decision.as_dict()))
     if decision.message:
-        console.print(f"\n{one_line(decision.message)}", soft_wrap=not wraps)
+        write(f"\n{one_line(decision.message)}")
     for finding in found:
         where = f"{finding.statement}: " if finding.statement else ""
-        console.print(one_line(f"note: {where}{finding.message}"), soft_wrap=not wraps)
+        write(one_line(f"note: {where}{finding.message}"))
