@@ -1,13 +1,9 @@
-"""The entry point of ``stslab`` and ``python -m stslab``.
-
-Ctrl-C ends the program silently while it is still importing modules.
-"""
+"""The entry point. Ctrl-C ends the program silently while it is still importing modules."""
 
 import signal
 
 
 def main() -> None:
-    """Import and run the command line."""
     listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if listens:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

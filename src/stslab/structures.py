@@ -78,14 +78,12 @@ def edited(document: Part, path: Path, new: Part) -> Part:
     if not path:
         return new
     key, *rest = path
+    copy: Any = dict(document) if isinstance(document, Mapping) else list(document)
     if not rest and new is GONE:
-        if isinstance(document, Mapping):
-            return without(document, key)
-        return [one for at, one in enumerate(document) if at != key]
-    inner = edited(document[key], tuple(rest), new)
-    if isinstance(document, Mapping):
-        return {**document, key: inner}
-    return [inner if at == key else one for at, one in enumerate(document)]
+        del copy[key]
+    else:
+        copy[key] = edited(document[key], tuple(rest), new)
+    return copy
 
 
 def without(mapping: Mapping[str, Part], key: object) -> dict[str, Part]:

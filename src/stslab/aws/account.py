@@ -135,10 +135,7 @@ class Boto3Account:
     def _made(
         self, identity: str, service: str, operation: str, params: Params
     ) -> tuple[Response | None, ports.Outcome]:
-        """The outcome of a call, and botocore's response (which may be an error), if any.
-
-        CredentialsError: the learner's own credentials no longer work.
-        """
+        """The outcome, and botocore's response (which may be an error), if any."""
         response: Response | None = None
         outcome: ports.Outcome
         try:

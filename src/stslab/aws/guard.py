@@ -255,10 +255,7 @@ def alias(clients: Clients) -> str | None:
 def _denied(
     clients: Clients, arn: str, needed: Mapping[str, Collection[str]]
 ) -> tuple[str, ...] | None:
-    """The actions that IAM's policy simulator denies whatever the request's context.
-
-    IAM API Reference, "SimulatePrincipalPolicy": it takes a user or a role, not a session.
-    """
+    """The actions that IAM's policy simulator denies whatever the request's context."""
     source = _principal(clients, arn)
     if not source:
         return None
@@ -279,7 +276,10 @@ def _denied(
 
 
 def _principal(clients: Clients, arn: str) -> str:
-    """The ARN of the user or role whose policies apply to the caller, or "" if unknown."""
+    """The user or role whose policies apply to the caller, or "": no session is simulated.
+
+    IAM API Reference, "SimulatePrincipalPolicy".
+    """
     if _CALLABLE.fullmatch(arn):
         return arn
     session = _SESSION.fullmatch(arn)

@@ -146,7 +146,7 @@ class ProfileFiles:
         self._write(self._read(), names)
 
     def _read(self) -> dict[str, Credentials]:
-        """The profiles in the credentials file, parsed again only if the file has changed."""
+        """The credentials file, parsed again only if it has changed."""
         with self._usable(), suppress(FileNotFoundError):
             now = self.credentials_file.stat()
             stamp = (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)

@@ -74,8 +74,7 @@ def exit_code(arguments: list[str]) -> int:
 def _open_the_closed() -> None:
     """Point each standard stream that the caller closed (``>&-``) at the null device.
 
-    Otherwise the next opened file would get its number. The order matters: an opened file gets
-    the lowest free number.
+    Else the next opened file would get its number: the lowest free one, so the order matters.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:

@@ -83,7 +83,7 @@ def progress() -> "dict[str, Standing]":
 
 
 def load_lab(lab: str | Path) -> "Lab":
-    """Load and check a lab. LabError: there is none. InvalidLab: it has problems; it lists all."""
+    """Load and check a lab. LabError: there is none. InvalidLab: it has problems."""
     from stslab.aws.catalogue import BotocoreCatalogue
     from stslab.lab.loader import load
     from stslab.lab.reading.listing import find

@@ -44,14 +44,9 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
         message = f"The embedded account has no run {run_id}."
         raise UsageError(message, "List the runs: stslab status --all")
     files = ProfileFiles(home.profiles(run.target), region="")
-    profiles = {name: files.get(name) for name in names}
-    content = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "run": run.id,
-        "records": links,
-        "profiles": {name: asdict(keys) for name, keys in profiles.items() if keys},
-    }
+    profiles = {name: asdict(keys) for name in names if (keys := files.get(name))}
+    content = {"format": _FORMAT, "version": _VERSION, "run": run.id}
+    content |= {"records": links, "profiles": profiles}
     with tempfile.TemporaryDirectory(dir=home.root, prefix=".export-") as aside:
         account, whole = Path(aside) / "account", Path(aside) / "whole"
         exchange.export(home.sandbox, account)
@@ -68,11 +63,8 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
 
 
 def _files_of(lab: Path) -> Iterator[tuple[str, str]]:
-    """A foreign lab's file, and the files of its folder that it includes; none if it is no lab.
-
-    The path may come from an imported set-up: it must not export another file of this machine.
-    """
-    with suppress(InvalidLab):
+    """A foreign lab's file, and the files of its folder that it includes."""
+    with suppress(InvalidLab):  # an imported path must not export another file of this machine
         for file in (lab, *load(lab, catalogue=None).includes) if is_foreign(lab) else ():
             inside = file.resolve()
             if inside.is_relative_to(lab.resolve().parent):
@@ -81,20 +73,18 @@ def _files_of(lab: Path) -> Iterator[tuple[str, str]]:
 
 def is_set_up(path: Path) -> bool:
     """Whether a file is a set-up, and not just an account."""
-    if not path.is_file():  # reading a pipe could wait forever
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _RUN in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return False
+    with suppress(OSError, zipfile.BadZipFile):
+        if path.is_file():  # reading a pipe could wait forever
+            with zipfile.ZipFile(path) as archive:
+                return _RUN in archive.namelist()
+    return False
 
 
 def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
     """Replace the embedded account by the set-up's, with its run, profiles and lab.
 
-    Return the run, and the file of its lab if the lab is foreign. StslabError: the set-up can't
-    be used here, and nothing was changed.
+    Return the run, and its lab's file if it came along. StslabError: the set-up can't be used
+    here, and nothing was changed.
     """
     run_id, links, profiles, files = _read(path)
     private_folder(home.root)

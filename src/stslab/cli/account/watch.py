@@ -165,8 +165,6 @@ class _Lines:
 
 
 class _Screen:
-    """For people: requests scroll by, with the state of the run below them."""
-
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack  # restores the terminal
         self._paper = paper_on(sys.stdout)

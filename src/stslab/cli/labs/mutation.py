@@ -137,7 +137,6 @@ class _Spreading:
                 end()
 
     def notes(self, part: Step | Check, attempt: Callable[[], object]) -> Iterator["Note"]:
-        """Notes on a needless or missing `within` of a step or check."""
         administers = part.identity in (ADMIN, *self._account.target.accounts)
         if administers and part.service != "sts":  # such calls see the newest state
             return

@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from stslab.cli.accounts import open_account
 from stslab.cli.aws_command import describer
 from stslab.cli.failures import tell
-from stslab.cli.in_memory import TARGET, InMemoryAccount, proofs
+from stslab.cli.in_memory import InMemoryAccount, proofs
 from stslab.cli.labs.mutation import Note, Place, idle_checks, mutated, play
 from stslab.cli.options import Where
 from stslab.cli.workspace import load_lab, renderer
@@ -42,15 +42,14 @@ from stslab.render.terminal.console import make_console
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import visible
 from stslab.resources import bundled_labs, text_of
+from stslab.runner.calls.waiters import wait
 from stslab.runner.events import CheckFinished, CleanupFinished, Event, RunStarted
 from stslab.runner.journal.records import UNFINISHED, How
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import Answer, Credentials, Refusal
+from stslab.runner.ports import Answer, Call, Credentials, Refusal
 from stslab.runner.run.run import Runner
 from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.server import client
-
-_LOOKS = 5000
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -136,15 +135,10 @@ class _Learner:
             answer = evaluate(step.profile.source, outcome.data, self.runner.scope())
             if keys := Credentials.found_in(answer):
                 self.account.files.save(step.profile.name, keys.spoilt(step.profile.spoil))
-        if step.wait:
-            waiter, params = step.wait.waiter, resolve(step.wait.params, self.runner.scope())
-            for _ in range(_LOOKS):
-                state, _ = self.account.probe(step.identity, step.service, waiter, params)
-                if state != "retry":
-                    break
-                time.sleep(TARGET.pace)
-            return "" if state == "success" else f"{waiter} is not reached"
-        return ""
+        if step.wait is None:
+            return ""
+        params = resolve(step.wait.params, self.runner.scope())
+        return wait(self.runner.work, Call(step.identity, step.service, step.wait.waiter, params))
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -190,10 +184,6 @@ class Trial(msgspec.Struct, frozen=True):
         return tuple(tried for tried in (*self.cells, *self.tasks, *self.faults) if tried.why)
 
 
-_OTHERWISE = "the `changes` of the stages say otherwise"
-_ADMINS = frozenset({"admin", "default", "partner"})
-
-
 def tried(path: Path, spec: str | None) -> Trial:
     """Run the lab in this file, in a throw-away account; ``spec`` makes it rehearse."""
     try:
@@ -211,13 +201,12 @@ def tried(path: Path, spec: str | None) -> Trial:
     wrong = []
     cells = play(lab, InMemoryAccount()).cells if lab.access else {}
     for (stage, name, who), decision in sorted(cells.items()):
-        row, why = lab.access[name], f"it is {decision}; {_OTHERWISE}"
+        row, why = lab.access[name], f"it is {decision}; the `changes` of the stages say otherwise"
         wrong.append(Tried(stage, f"{who} may {row.says}", row.line, why))
     return replace(trial, tasks=tasks(lab), faults=faults(lab), cells=tuple(wrong))
 
 
 def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
-    """Run the lab from its first stage to its last, undo it, and look for leftovers."""
     open_account(home, Where())  # first, since it makes the administrator's profile
     client.control(home.sandbox, "POST", "mark")
     if spec is not None:
@@ -228,7 +217,6 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
     with Journal(home.journal) as journal:
         runner = opened.runner(lab, journal, events.append, describe, How.ALONE)
         runner.start_or_resume()
-        run = runner.run.id
         try:
             for stage in lab.stages:
                 runner.run_stage(stage.id)
@@ -236,28 +224,25 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
             error = stopped
         if runner.run.state in UNFINISHED:
             try:
-                opened.cleanup(journal, events.append, describe).run(run)
+                opened.cleanup(journal, events.append, describe).run(runner.run.id)
             except StslabError as stopped:
                 error = stopped
         calls = runner.finish().calls
     took = time.monotonic() - began
     if spec is not None:
         client.control(home.sandbox, "POST", "rehearse", {"spec": None})
-    names = (name for name in opened.profiles.names() if name not in _ADMINS)
-    profiles = (f"profile {name} is left" for name in names)
+    names = {*opened.profiles.names()} - {"admin", "default", "partner"}
+    profiles = (f"profile {name} is left" for name in sorted(names))
     left = (*client.control(home.sandbox, "GET", "changed")["changed"], *profiles)
-    claims = tuple(_claims(lab, events))
-    return Trial(lab.id, str(lab.path), error, left, claims, calls, took, tuple(events))
-
-
-def _claims(lab: Lab, events: Iterable[Event]) -> Iterator[Claim]:
     finished = (event for event in events if isinstance(event, CheckFinished))
     last = {(event.stage, event.says): event for event in finished}
+    claims = []
     for stage in lab.stages:
         for check in stage.checkpoint:
             result = last.get((stage.id, check.says))
             held, why = (result.held, result.why) if result else (None, "")
-            yield Claim(stage.id, check.says, check.line, held, why)
+            claims.append(Claim(stage.id, check.says, check.line, held, why))
+    return Trial(lab.id, str(lab.path), error, left, tuple(claims), calls, took, tuple(events))
 
 
 # -- several labs, and their results ---------------------------------------------------------------
@@ -289,7 +274,6 @@ def _trials(paths: list[Path], spec: str | None, mutate: bool) -> Iterator[Trial
     if len(paths) == 1 and not mutate:
         yield tried(paths[0], spec)
         return
-
     workers = os.cpu_count() or 1
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         begun = [pool.submit(tried, path, spec) for path in paths]
@@ -318,16 +302,14 @@ def _mutated(trial: Trial, path: Path, pool: Executor, workers: int) -> Trial:
 
 
 def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
-    """The files of the labs. Raises an error for an unknown lab or an invalid rehearsal."""
     if spec:
-        parse(spec)
+        parse(spec)  # it raises an error for an invalid rehearsal
     folders = {name: labs_in(Path(name)) for name in labs if Path(name).is_dir()}
     paths = [path for name in labs for path in folders.get(name) or [find(name)]]
     return paths or list(bundled_labs())
 
 
 def _print(trial: Trial) -> None:
-    """Print a line for a lab that passes; for another, everything that happened."""
     if trial.exit_code == 0:
         claims, calls = counted(len(trial.claims), "claim"), counted(trial.calls, "call")
         parts = [claims, calls, spoken(trial.seconds), "nothing left"]
@@ -354,8 +336,10 @@ def _print(trial: Trial) -> None:
     click.echo(f"FAILED  {trial.lab} ({trial.file})")
     for line in (*trial.left, *_notes(trial)):
         click.echo(visible(f"        {line}"))
+    if trial.error and not isinstance(trial.error, InvalidLab):  # its account is gone
+        trial.error.hint = f"Repeat it yourself:\n  stslab run {shlex.quote(trial.file)}"
     if trial.error:
-        tell(_without_advice(trial.error, trial.file))
+        tell(trial.error)
 
 
 def _notes(trial: Trial) -> Iterator[str]:
@@ -369,16 +353,6 @@ def _notes(trial: Trial) -> Iterator[str]:
         yield f"{trial.file}:{note.line}: no mutant fails “{note.what}” [{note.rule}]"
     if trial.unnoticed or trial.idle:
         yield "To allow one, put this in the line above it: # stslab: allow RULE reason"
-
-
-def _without_advice(error: StslabError, file: str) -> StslabError:
-    """The error without commands for the deleted account, and how to repeat it on a lasting one."""
-    if isinstance(error, InvalidLab):
-        return error
-    shown = StslabError(error.message, f"Repeat it yourself:\n  stslab run {shlex.quote(file)}")
-    for note in getattr(error, "__notes__", ()):
-        shown.add_note(note)
-    return shown
 
 
 def _cases(trial: Trial) -> Iterator[Case]:

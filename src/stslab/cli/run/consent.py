@@ -156,7 +156,6 @@ def allowed_services(workspace: Workspace, lab: Lab, given: tuple[str, ...]) -> 
 
 
 def _fields(who: Identity, makes: Footprint, *, force: bool) -> list[tuple[str, str]]:
-    """The alias of an account, and whether the lab's calls are allowed there."""
     alias, denied = surveyed(who, makes, force=force)
     may = "yes: IAM's policy simulator allows each action that the lab needs"
     if denied is None:

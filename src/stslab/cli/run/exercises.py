@@ -244,7 +244,6 @@ class FaultExercise:
 
     @cached_property
     def _reported(self) -> tuple[str, str]:
-        """The command that shows the fault, and its answer."""
         cell = self.asked
         if cell is None:
             return "", ""

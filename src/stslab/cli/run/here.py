@@ -40,7 +40,6 @@ _ONE_LINE = (
     "Variables that begin with AWS_ last for this line only, since the prompt shows who calls."
     " To call as somebody else, add `--profile NAME` to a command."
 )
-_NO_QUESTION = "A digit answers a question; here is none."
 _FRESH = 2.0  # seconds
 
 
@@ -121,7 +120,7 @@ class Here:
         except AWS's own: caller and account stay as the prompt shows them.
         """
         if line.isdecimal():
-            return _NO_QUESTION
+            return "A digit answers a question; here is none."
         self.take_turn()
         opened, own_names = self.opened, self._own_names
         changes = environment.variables(opened.profiles, opened.target.info.region)
@@ -188,12 +187,8 @@ class Here:
         stands = f"stage {number} of {of}" if plain else f"{bar} {number}/{of}"
         where = "embedded account" if self.embedded else "account"
         account, left = self.runner.work.place_of(who).account, self._left(who if stage else "")
-        forms = (
-            [f"{where} {account}", left, "why  hint  access  help"],
-            [f"{where} {account}", left, "help"],
-            [account, left, "help"],
-            [account, left],
-        )
+        whole = [f"{where} {account}", left, "why  hint  access  help"]
+        forms = (whole, [*whole[:2], "help"], [account, left, "help"], [account, left])
         lines = [" " + "   ".join(filter(None, [stands, who, *form])) for form in forms]
         return next((line for line in lines if len(line) <= self.workspace.paper.width), lines[-1])
 

@@ -26,12 +26,10 @@ class _Report(LazyGroup):
     """The command ``report``, which takes a run's id as well as the name of a subcommand."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Arguments that don't name a subcommand are about a run."""
         named = bool(args) and args[0] in {*self.entries, *ctx.help_option_names}
         return super().parse_args(ctx, args if named else [_ABOUT, *args])
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The help of ``report`` itself, with the subcommands below it."""
         named = self.get_command(ctx, _ABOUT) or about
         for part in (named.format_usage, named.format_help_text, named.format_options):
             part(ctx, formatter)
