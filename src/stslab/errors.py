@@ -1,8 +1,7 @@
 """The errors that stslab raises, each with its exit code.
 
-The message says what is wrong, with the place (a file and line, a stage, a step, an operation);
-the hint says what to do. Outer frames may add context with :meth:`BaseException.add_note`. Only
-``stslab.cli`` formats errors and exits.
+The message says what is wrong, with the place; the hint says what to do. Outer frames may add
+context with :meth:`BaseException.add_note`. Only ``stslab.cli`` formats errors and exits.
 """
 
 from collections.abc import Sequence

@@ -43,10 +43,7 @@ class Home:
 
 
 def location() -> Home:
-    """The state folder that the environment names, which may not exist yet.
-
-    UsageError: ``STSLAB_SANDBOX`` is not a valid name.
-    """
+    """The state folder that the environment names, which may not exist yet; or UsageError."""
     root, account = os.environ.get("STSLAB_HOME"), os.environ.get("STSLAB_SANDBOX", "")
     if account and not _NAME.fullmatch(account):
         fix = "Use up to 32 lower-case letters, digits and hyphens (STSLAB_SANDBOX, or --name)."
@@ -115,10 +112,7 @@ def in_the_place_of(path: Path) -> Iterator[Path]:
 
 
 def lock(path: Path) -> int | None:
-    """Lock the file, until the process ends, and return its descriptor; None if another has it.
-
-    OSError: the file can't be created or opened.
-    """
+    """Lock the file until the process ends; its descriptor, or None if another process has it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,10 +9,7 @@ _LARGEST = 2**20
 
 @cache
 def bundled() -> Path:
-    """The folder with ``lab/``, ``templates/`` and ``policy.json``.
-
-    In a wheel they are inside the package; in a checkout, at the top.
-    """
+    """The folder with ``lab/``, ``templates/`` and ``policy.json``: in a wheel, in the package."""
     package = Path(__file__).resolve().parent
     inside = package / "_bundled"
     return inside if inside.is_dir() else package.parent.parent

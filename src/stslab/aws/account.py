@@ -60,11 +60,10 @@ _SIGNED_OUT = (boto.SSOError, boto.TokenRetrievalError, boto.LoginError)
 
 
 class Boto3Account:
-    """The account of one target. Each call names the identity that makes it.
+    """The account of one target. Each call names the identity that makes it: a profile.
 
-    An identity is a profile of ``profiles``. On a real account ``admin`` is the learner's own
-    profile, or the credentials that botocore's chain finds. ``anonymous`` sends unsigned calls.
-    An answer that takes longer than ``read_seconds`` counts as lost.
+    On a real account ``admin`` is the learner's own profile, or what botocore's chain finds.
+    ``anonymous`` sends unsigned calls. An answer that takes ``read_seconds`` counts as lost.
     """
 
     def __init__(
@@ -84,10 +83,9 @@ class Boto3Account:
         )
 
     def call(self, identity: str, service: str, operation: str, params: Params) -> ports.Outcome:
-        """Make one API call; ``service`` and ``operation`` are the API's own names.
+        """Make one API call. If the answer is lost, it is repeated only if it just reads.
 
-        A call whose answer was lost is repeated only if it just reads. Raises a CredentialsError
-        if the identity doesn't exist, or its credentials can't be used.
+        CredentialsError: the identity doesn't exist, or its credentials can't be used.
         """
         if service == embedded.SERVICE:
             if not operation.startswith("Get"):
@@ -209,10 +207,7 @@ def refusal(response: Response) -> ports.Refusal:
 
 
 def failure(error: Exception, *, local: bool) -> ports.Outcome:
-    """The outcome of a call that raised this; a CredentialsError if that is the cause.
-
-    ``local``: the endpoint is on this machine.
-    """
+    """The outcome of a call (``local``: to this machine) that raised this; or CredentialsError."""
     if isinstance(error, _NO_CREDENTIALS):
         raise no_credentials(error) from error
     if isinstance(error, _NOT_SENT):

@@ -32,10 +32,7 @@ class Assumed:
     kept: dict[tuple[object, ...], Untyped] = field(init=False, default_factory=dict)
 
     def get(self, name: str) -> Credentials | None:
-        """The credentials of a profile, or None if it has no settings.
-
-        Raises botocore's errors, and a CredentialsError if they have expired already.
-        """
+        """A profile's credentials, or None if it has no settings; or botocore's errors."""
         settings = self.profiles.settings(name)
         if not settings:
             return None

@@ -1,7 +1,6 @@
 """botocore sessions and clients, made when first needed, then kept.
 
-Loading a service's model takes far longer than a local call. All sessions share one
-loader, and each pair of credentials and service has one client.
+Loading a service's model takes far longer than a local call: all sessions share one loader.
 """
 
 import os

@@ -1,8 +1,7 @@
 """Find out who the learner is on a real account, and whether stslab may work there.
 
 The first call is sts:GetCallerIdentity, which needs no permission (AWS STS API Reference,
-"GetCallerIdentity"). The root user and accounts on the deny list are refused after it.
-Before a lab begins, the account is surveyed with calls that only read.
+"GetCallerIdentity"). Before a lab begins, the account is surveyed with calls that only read.
 """
 
 import os
@@ -77,7 +76,7 @@ def identify(source: Source) -> Identity:
 def require(identity: Identity, account: str = "", *, root_may: bool = False) -> None:
     """Refuse root, accounts on the deny list, and, if ``account`` is given, all other accounts.
 
-    ``root_may`` lets root pass: local endpoints often give everybody root's credentials.
+    ``root_may``: local endpoints often give everybody root's credentials.
     """
     listed = denied_accounts().get(identity.account)
     if listed:
@@ -217,10 +216,8 @@ def surveyed(
         )
     short = list(_short(clients, footprint.counts))
     if short:
-        raise CredentialsError(
-            f"The account has no room for the lab: {'; '.join(short)}.",
-            "Remove what is no longer needed, or use another account.",
-        )
+        fix = "Remove what is no longer needed, or use another account."
+        raise CredentialsError(f"The account has no room for the lab: {'; '.join(short)}.", fix)
     return name, denied
 
 
@@ -331,10 +328,7 @@ def reach(clients: Clients) -> tuple[str, str, datetime | None]:
 
 
 def credentials_found(clients: Clients) -> tuple[str, datetime | None]:
-    """Where the learner's credentials come from, and when they expire (aware, UTC), if ever.
-
-    CredentialsError: they can't be loaded.
-    """
+    """Where the learner's credentials come from, and when they expire (aware, UTC), if ever."""
     try:
         found = clients.own_credentials()
         if found is None:

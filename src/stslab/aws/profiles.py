@@ -1,8 +1,7 @@
 """stslab's own AWS profiles: a ``credentials`` and a ``config`` file that the aws CLI reads.
 
-They are in stslab's state folder, readable only by their owner; ``~/.aws`` is never
-written. Format: AWS CLI User Guide, "Configuration and credential file settings in the
-AWS CLI".
+They are in stslab's state folder; ``~/.aws`` is never written. Format: AWS CLI User Guide,
+"Configuration and credential file settings in the AWS CLI".
 """
 
 import configparser

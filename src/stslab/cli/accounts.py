@@ -10,6 +10,7 @@ from msgspec import structs
 
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import is_local
+from stslab.aws.embedded import Control
 from stslab.aws.guard import Identity, Source, real_target
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import LOCAL_PACE, Target, kind_of, sandbox_name
@@ -84,9 +85,8 @@ class Open:
     @property
     def decide(self) -> Decide:
         """Decides calls without making them; on a real account every verdict is unknown."""
-        if self.kind != "sandbox":
-            return lambda *_: UNKNOWN
-        return decider(self.home, self.account.credentials_now)
+        verbs, held = self.target.control, self.account.credentials_now
+        return decider(verbs, held) if verbs else lambda *_: UNKNOWN
 
     def goes_on(self, run: RunRecord) -> bool:
         info = self.target.info
@@ -134,7 +134,6 @@ def credentials(answer: Mapping[str, str]) -> Credentials:
 def open_account(home: Home, where: Where) -> Open:
     """Open the selected account. The embedded one is started if it is not running.
 
-    UsageError: the target is unknown. SandboxError: the embedded account can't be started.
     CredentialsError: the guard refuses, or there are no credentials.
     """
     learner = partner = None
@@ -149,10 +148,8 @@ def open_account(home: Home, where: Where) -> Open:
             source = Source(where.partner, where.region, url)
             _, partner = real_target(source, where.partner_account)
             if partner.account == learner.account:
-                raise CredentialsError(
-                    f"Both profiles are for account {partner.account}.",
-                    "Name a profile of another account with --partner-profile.",
-                )
+                fix = "Name a profile of another account with --partner-profile."
+                raise CredentialsError(f"Both profiles are for account {partner.account}.", fix)
             info = structs.replace(made.info, accounts={"partner": partner.account})
             made = replace(made, info=info, others={"partner": where.partner})
     profiles = made.profiles(home.profiles(made.info.name))
@@ -184,9 +181,9 @@ def sandbox_target(home: Home) -> Target:
     )
 
 
-def decider(home: Home, held: Callable[[str], Credentials | None]) -> Decide:
+def decider(verbs: Control, held: Callable[[str], Credentials | None]) -> Decide:
     """Decides calls on the embedded account; ``held`` returns a profile's credentials."""
-    would = partial(control, home.sandbox, "POST", "would")
+    would = partial(verbs, "POST", "would")
     return lambda who, *call: verdict.decided(would, held(who), *call)
 
 

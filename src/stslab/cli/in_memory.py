@@ -7,7 +7,6 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -19,11 +18,9 @@ from stslab.aws.account import Boto3Account
 from stslab.aws.clients import Clients
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import Target
-from stslab.cli.accounts import credentials
+from stslab.cli.accounts import credentials, decider
 from stslab.lab.model import Lab
-from stslab.lesson import verdict
 from stslab.lesson.faults import Faults
-from stslab.lesson.verdict import Verdict
 from stslab.policy.decision import refusal
 from stslab.runner.calls.calls import Calls
 from stslab.runner.events import Event
@@ -62,6 +59,7 @@ class InMemoryAccount(Boto3Account):
         self._clients = _Shared(self._answer)
         self._log = _Reasons()
         self._verbs = verbs.of(self)
+        self.decide = decider(self.control, self.credentials_now)
         self.begin()
 
     def begin(self, *, keeps: str = "") -> None:
@@ -116,12 +114,6 @@ class InMemoryAccount(Boto3Account):
 
     def tell(self, refused: Refusal) -> Reason | None:
         return self._log.reasons.get(refused.request_id, Reason(()))
-
-    def decide(
-        self, identity: str, service: str, operation: str, params: Mapping[str, object]
-    ) -> Verdict:
-        would = partial(self.control, "POST", "would")
-        return verdict.decided(would, self.credentials_now(identity), service, operation, params)
 
     def _answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         answer = self.inside.pipeline.handle(_http(request))

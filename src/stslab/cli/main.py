@@ -12,10 +12,6 @@ from stslab.cli.commands import LazyGroup, looks
 from stslab.errors import StslabError
 from stslab.render.text.safe import visible
 
-_INTERRUPTED = 130
-_UNEXPECTED = 1
-_PIPE_CLOSED = 141  # as shells report a program that SIGPIPE ended
-
 cli = LazyGroup(
     "stslab",
     params=[*looks()],
@@ -55,19 +51,19 @@ def exit_code(arguments: list[str]) -> int:
         tell(error)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        code = _INTERRUPTED
+        code = 130
     except (BrokenPipeError, SystemExit) as end:  # click exits with 1 if a pipe is closed
         if isinstance(end, SystemExit) and not end.code:  # after a completion
             raise
         from stslab.cli.failures import silence_stdout
 
         silence_stdout()
-        code = _PIPE_CLOSED
+        code = 141  # as shells report a program that SIGPIPE ended
     except Exception as error:  # noqa: BLE001 - a traceback is a bug: it goes to a file
         from stslab.cli.failures import tell_unexpected
 
         tell_unexpected(error)
-        code = _UNEXPECTED
+        code = 1
     return code if isinstance(code, int) else 0
 
 

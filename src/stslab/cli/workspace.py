@@ -48,8 +48,7 @@ def open_workspace(
 ) -> Iterator[Workspace]:
     """Lock and open the state folder; other processes see ``command`` as the lock's holder.
 
-    After Ctrl-C, say how to continue. RunInProgress: another process is using the folder.
-    JournalError or StateFolderError: the journal or the folder can't be used.
+    After Ctrl-C, say how to continue. JournalError, StateFolderError: it can't be used now.
     """
     from stslab.cli.aws_command import describer
     from stslab.render.terminal.paper import paper_on

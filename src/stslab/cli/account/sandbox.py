@@ -11,7 +11,6 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -19,10 +18,8 @@ from stslab.cli.commands import LazyGroup
 from stslab.cli.options import complete_run, json_option
 from stslab.errors import UsageError
 from stslab.home import expanded, home
+from stslab.sandbox.pipeline.log_file import Event, Tail, is_refused, newest_first
 from stslab.sandbox.server import client
-
-if TYPE_CHECKING:
-    from stslab.sandbox.pipeline.log_file import Event
 
 _WORDS = {"True": "yes", "False": "no"}
 
@@ -141,45 +138,24 @@ def _move(move: str) -> dict[str, float]:
     """The body of the request: a move by ``seconds``, or an ``offset`` from the real time."""
     if move == "real":
         return {"offset": 0}
-    length = span(move[1:]) if move[0] in "+-" else None
-    if length is not None:
-        return {"seconds": (1 if move[0] == "+" else -1) * length.total_seconds()}
-    to = moment(move)
+    from stslab.lab.model import moved
+
+    with suppress(ValueError):
+        return {"seconds": moved(move)}
+    to = _moment(move)
     if to is None:
         fix = "Use +2h, -30m, +1d12h (s, m, h, d, w), a time (2030-01-31T12:00:00Z), or real."
         raise UsageError(f"{move!r} is not a move of the clock.", fix)
     return {"offset": round((to - datetime.now(UTC)).total_seconds(), 3)}
 
 
-# -- parsing of spans and times ------------------------------------------------------------------
-
-
-def span(text: str) -> timedelta | None:
-    """Parse a span such as ``90s``, ``2h`` or ``1h30m``; None if it is not one."""
-    from stslab.lab.model import moved
-
-    with suppress(ValueError):
-        return timedelta(seconds=moved(f"+{text}"))
-    return None
-
-
-def moment(text: str) -> datetime | None:
+def _moment(text: str) -> datetime | None:
     """Parse an ISO 8601 time, UTC unless it says otherwise; None if it is not one."""
     try:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def since(text: str, now: datetime) -> datetime:
-    """Parse a span before ``now``, or an ISO 8601 time; UsageError if it is neither."""
-    ago = span(text)
-    found = now - ago if ago is not None else moment(text)
-    if found is None:
-        fix = "Use a span such as 10m or 2h, or 2030-01-31T12:00:00Z."
-        raise UsageError(f"{text!r} is not a time.", fix)
-    return found
 
 
 # -- its requests --------------------------------------------------------------------------------
@@ -204,15 +180,14 @@ def log(*, follow: bool, denied: bool, limit: int, start: str, every: bool, as_j
     CloudTrail records, each with its `decisions`.
     """
     from stslab.lesson.byhand import is_look
-    from stslab.sandbox.pipeline.log_file import Tail, is_refused, newest_first
 
     folder = home().sandbox
     runs, now = client.find(folder) is not None, datetime.now(UTC)
     if start and runs:
         now = datetime.fromisoformat(client.control(folder, "GET", "clock")["now"])
-    begin = since(start, now) if start else None
+    begin = _since(start, now) if start else None
 
-    def matches(event: "Event") -> bool:
+    def matches(event: Event) -> bool:
         shown = (not denied or is_refused(event)) and (every or not is_look(event))
         return shown and not (begin and datetime.fromisoformat(event["eventTime"]) < begin)
 
@@ -235,13 +210,25 @@ def log(*, follow: bool, denied: bool, limit: int, start: str, every: bool, as_j
         click.echo("The log has no such request.", err=True)
 
 
-def _shower(*, as_json: bool) -> Callable[["Event"], None]:
+def _since(text: str, now: datetime) -> datetime:
+    """Parse a span before ``now``, or an ISO 8601 time."""
+    from stslab.lab.model import moved
+
+    with suppress(ValueError, OverflowError):
+        return now - timedelta(seconds=moved(f"+{text}"))
+    found = _moment(text)
+    if found is None:
+        fix = "Use a span such as 10m or 2h, or 2030-01-31T12:00:00Z."
+        raise UsageError(f"{text!r} is not a time.", fix)
+    return found
+
+
+def _shower(*, as_json: bool) -> Callable[[Event], None]:
     if as_json:
         return lambda event: click.echo(json.dumps(event))
     from stslab.render.requests import RequestTable
     from stslab.render.terminal.paper import paper_on
     from stslab.sandbox.api.identifiers import LEARNER
-    from stslab.sandbox.pipeline.log_file import is_refused
 
     return RequestTable(paper_on(sys.stdout), is_refused, LEARNER).show
 

@@ -1,7 +1,4 @@
-"""``stslab sandbox token``, ``issuer``, ``saml`` and ``mfa``.
-
-The embedded account's identity providers, their tokens and assertions, and MFA codes.
-"""
+"""``stslab sandbox token``, ``issuer``, ``saml`` and ``mfa``: identity providers, MFA codes."""
 
 import json
 import sys

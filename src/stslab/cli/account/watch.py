@@ -7,7 +7,7 @@ import threading
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 
 import click
 from msgspec import to_builtins
@@ -102,7 +102,8 @@ class _Watching:
         for run in journal.unfinished(sandbox_name(self.home.named))[:1]:
             with suppress(StslabError):  # its lab can't be read any more
                 lab = _lab(lab_of(run), run.sha256)
-                return now(lab, run, journal.past(run.id), decider(self.home, self.files.get))
+                decide = decider(partial(client.control, self.home.sandbox), self.files.get)
+                return now(lab, run, journal.past(run.id), decide)
         return None
 
 

@@ -1,7 +1,4 @@
-"""Run a lab's mutants, and see which of them a check or a cell of the access table notices.
-
-The runner runs them in an account inside this process.
-"""
+"""Run a lab's mutants in memory, and see which of them a check or a cell of `access` notices."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress

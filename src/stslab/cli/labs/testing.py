@@ -1,7 +1,4 @@
-"""``stslab test``: run labs without a learner, and prove that they leave nothing behind.
-
-Each task and fault must be solved by its own command, and not before.
-"""
+"""``stslab test``: run labs without a learner, and prove that they leave nothing behind."""
 
 import json
 import os

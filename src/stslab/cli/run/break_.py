@@ -95,10 +95,8 @@ def _stands(workspace: Workspace, opened: Open, lab: Lab, asked: str) -> Broken 
                 "End it first: `stslab run`, or `stslab cleanup`.",
             )
         if asked and asked != states[-1].asked:
-            raise UsageError(
-                f"A fault is planted already: {states[-1].asked}.",
-                "Continue with it: stslab break. Or undo it first: stslab cleanup.",
-            )
+            fix = "Continue with it: stslab break. Or undo it first: stslab cleanup."
+            raise UsageError(f"A fault is planted already: {states[-1].asked}.", fix)
         return states[-1]
     return None
 
@@ -179,10 +177,8 @@ def chosen(lab: Lab, faults: Sequence[Fault], asked: str) -> Fault:
     """The fault for ``asked``, a flag and its value."""
     flag, value = asked.split(" ", 1)
     if not faults:
-        raise UsageError(
-            f"The lab {lab.id} has no fault that can be proved.",
-            "Declare one in `faults:`; derived ones need an `access` table.",
-        )
+        fix = "Declare one in `faults:`; derived ones need an `access` table."
+        raise UsageError(f"The lab {lab.id} has no fault that can be proved.", fix)
     if flag == "--seed":
         number = int.from_bytes(hashlib.sha256(f"{lab.id} {value}".encode()).digest()[:8])
         return faults[number % len(faults)]

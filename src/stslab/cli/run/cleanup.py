@@ -94,8 +94,7 @@ def clean(cleanup: Cleanup, runs: list[str]) -> None:
 def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool) -> None:
     """Find leftovers (of all runs, or one), show them, ask, and undo them.
 
-    UndoIncomplete: something with stslab's tag is left. UsageError: nobody can be asked, and
-    flags that agree are missing.
+    UndoIncomplete: something with stslab's tag is left.
     """
     opened = open_account(workspace.home, where)
     if not dry_run:
@@ -105,10 +104,8 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
     # By default all that are not unfinished on this machine.
     chosen = tuple(each for each in found.runs if (each.id == run if run else not each.unfinished))
     if run and not chosen:
-        raise UsageError(
-            f"Nothing in the account has the tag and the id of run {run!r}.",
-            "List what there is: stslab cleanup --sweep --dry-run",
-        )
+        fix = "List what there is: stslab cleanup --sweep --dry-run"
+        raise UsageError(f"Nothing in the account has the tag and the id of run {run!r}.", fix)
     info = opened.target.info
     show_found(workspace.paper, info, found, chosen, workspace.describe)
     if dry_run:

@@ -20,13 +20,11 @@ from stslab.runner.run.scope import require_anywhere, require_services, second_a
 
 
 def opened_for(workspace: Workspace, where: Where, lab: Lab) -> Open:
-    """Open the account, with consent by flags or by a person.
+    """Open the account, with consent by flags or by a person, who is shown what a run will make.
 
-    The guard first shows what a run will make there. If the run was begun on this account with
-    this lab, it was agreed to then, and only the account is shown.
-
-    UsageError: nobody can be asked and flags are missing, or the lab needs the embedded account.
-    CredentialsError: the guard refuses, or the person does not confirm.
+    A run that was begun on this account with this lab was agreed to then. UsageError: nobody can
+    be asked and flags are missing, or the lab needs the embedded account. CredentialsError: the
+    guard refuses, or the person does not confirm.
     """
     if where.target != SANDBOX:
         require_anywhere(lab)
@@ -52,18 +50,13 @@ def opened_for(workspace: Workspace, where: Where, lab: Lab) -> Open:
     for account in (info.account, *info.accounts.values()) if workspace.asks else ():
         question = f"Type the account's id ({account}) to continue, anything else to stop: "
         if _typed(workspace.paper, question).replace("-", "") != account:
-            raise CredentialsError(
-                "That is not the account's id. Nothing was made.",
-                "Without --target, the lab runs on the embedded account.",
-            )
+            fix = "Without --target, the lab runs on the embedded account."
+            raise CredentialsError("That is not the account's id. Nothing was made.", fix)
     return replace(opened, services=services)
 
 
 def placed(journal: Journal, where: Where, lab: str = "") -> tuple[Where, RunRecord | None]:
-    """Where to work, in the region of the unfinished run (of that lab), and that run or None.
-
-    A region from a flag is kept: if it is not the run's, the run refuses it later.
-    """
+    """Where to work, in the region of the unfinished run (of that lab), and that run or None."""
     unfinished = next(iter(journal.unfinished(name_of(where.target), lab)), None)
     region = unfinished.region if unfinished and unfinished.kind != "sandbox" else ""
     return where.at(region), unfinished
@@ -122,8 +115,7 @@ def introduce(workspace: Workspace, opened: Open, lab: Lab) -> None:
     show_changes(paper, makes.summary)
     paper.prose(enforced(makes.summary), indent=2)
     if workspace.asks:
-        paper.console.print("Press Enter to continue, Ctrl-C to stop: ", end="")
-        sys.stdin.readline()
+        _typed(paper, "Press Enter to continue, Ctrl-C to stop: ")
 
 
 def say_where(paper: Paper, opened: Open, why: str) -> None:

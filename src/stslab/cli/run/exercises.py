@@ -268,9 +268,7 @@ class FaultExercise:
 
 
 Exercise = StepExercise | TasksExercise | FaultExercise
-"""Something to do at the prompt, until it is ``done``.
-
-``command`` is on the line in advance, or empty; ``who`` is the shell's profile. ``scene`` is above
-the line. ``run`` does the next thing as the lab would, and returns whether it was the last.
-``hint`` may also fill in the line. ``news`` looks at the account, and draws what has changed.
+"""``command`` is on the line in advance, or empty; ``who`` is the shell's profile. ``run`` does the
+next thing as the lab would, and returns whether it was the last. ``hint`` may also fill in the
+line. ``news`` looks at the account, and draws what has changed.
 """

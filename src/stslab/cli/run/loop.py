@@ -62,10 +62,6 @@ class Loop(AtPrompt):
     gone: tuple[str, ...] = ()
     skipped: scenes.Done | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.heard.names = self.here.names
-
     def hear(self, event: Event) -> None:
         if self.hand is None:
             self.screen(event)
@@ -76,10 +72,9 @@ class Loop(AtPrompt):
         self.heard.hear(event)
 
     def go(self, stages: Sequence[Stage], done: Sequence[str], *, resumed: bool) -> None:
-        """Go through these stages, except those that are done.
+        """Go through these stages, except those that are done; Quit if the learner leaves.
 
-        Stages that the first one needs are done first, without questions. Quit: the learner
-        leaves. UndoIncomplete: something is left in the account.
+        Stages that the first one needs are done first, without questions.
         """
         first = self._welcome(resumed=resumed)
         numbers = {stage.id: at for at, stage in enumerate(self.lab.stages)}
@@ -462,4 +457,5 @@ def set_up(workspace: Workspace, opened: Open, lab: Lab, how: How) -> Loop:
         prompt=Prompt(console, lambda: here.status(loop.stage, loop.who, plain=plain), plain=plain),
         words={"why": lambda paper: here.why(paper, loop.stage if how is How.HAND else None)},
     )
+    loop.heard.names = here.names
     return loop

@@ -96,8 +96,7 @@ class Prompt:
     ) -> Entered:
         """Read a command line for the profile ``who``; ``line``, or ``typed``, is filled in.
 
-        What is typed first replaces ``line``; it can be edited too. If ``watch`` returns True,
-        return what was typed so far.
+        If ``watch`` returns True, return what was typed so far.
         """
         lead = _FILLED_IN if line and not self._plain else ""
         if self._plain:

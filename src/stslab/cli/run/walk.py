@@ -39,7 +39,7 @@ def walk(
     """Do these stages in order; ``resuming`` skips those that are done.
 
     RunError: a step failed, or a stage lacks what it needs. CheckFailed: a checkpoint does not
-    hold. UndoIncomplete: something could not be undone, or is left after the last stage.
+    hold. UndoIncomplete: something is left.
     """
     runner = opened.runner(lab, workspace.journal, workspace.render, workspace.describe, how)
     runner.start_or_resume()

@@ -8,17 +8,14 @@ from contextlib import suppress
 from functools import partial
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from stslab.cli.options import json_option
 from stslab.errors import SandboxError, StslabError, UsageError
 from stslab.home import Home, home
-
-if TYPE_CHECKING:
-    from stslab.sandbox.pipeline.log_file import Event
-
+from stslab.sandbox.pipeline.log_file import Event, is_refused, newest_first
 
 _LONGEST = 4 * 1024 * 1024  # bytes of a message that are read
 _HEX = re.compile(r"(?!-$)[0-9A-Fa-f-]{1,36}")
@@ -121,18 +118,17 @@ def _finds_out() -> bool:
 _SHORTEST = 6
 
 
-def explained(home: "Home", request_id: str = "", since: str = "") -> dict[str, Any] | None:
+def explained(home: Home, request_id: str = "", since: str = "") -> dict[str, Any] | None:
     """Explain the request of this id, or the newest failure since then; None if there is none.
 
     UsageError: the log has no such request, or several.
     """
     from stslab.render.requests import call_name
-    from stslab.sandbox.pipeline.log_file import newest_first
     from stslab.sandbox.why.explanation import explain
 
     folder = home.sandbox
 
-    def events() -> "Iterator[Event]":
+    def events() -> Iterator[Event]:
         return takewhile(lambda event: str(event["eventTime"]) >= since, newest_first(folder))
 
     event = _with_id(folder, request_id) if request_id else _newest_failure(events())
@@ -151,7 +147,7 @@ def explained(home: "Home", request_id: str = "", since: str = "") -> dict[str, 
     return told
 
 
-def _who_may(home: "Home", event: "Event") -> list[str]:
+def _who_may(home: Home, event: Event) -> list[str]:
     """The profiles that would be allowed the same call now, with full access only if no other is.
 
     Another account's count only for AssumeRole: their other calls are about that account.
@@ -181,7 +177,7 @@ def _who_may(home: "Home", event: "Event") -> list[str]:
     return [name for name in allowed if name not in (ADMIN, "root")] or allowed[:1]
 
 
-def _newest_failure(events: "Iterable[Event]") -> "Event | None":
+def _newest_failure(events: Iterable[Event]) -> Event | None:
     """The newest refusal, or the learner's last call if it is newer and failed in another way."""
     from stslab.lesson.byhand import is_by_learner
 
@@ -194,9 +190,7 @@ def _newest_failure(events: "Iterable[Event]") -> "Event | None":
     return None
 
 
-def _with_id(folder: Path, request_id: str) -> "Event":
-    from stslab.sandbox.pipeline.log_file import newest_first
-
+def _with_id(folder: Path, request_id: str) -> Event:
     start = request_id.strip().lower()
     found = {
         event["requestID"]: event
@@ -206,16 +200,13 @@ def _with_id(folder: Path, request_id: str) -> "Event":
     if len(found) == 1 and (len(start) >= _SHORTEST or start in map(str.lower, found)):
         return next(iter(found.values()))
     problem = "several requests" if found else "no request"
-    raise UsageError(
-        f"The log has {problem} whose id begins with {request_id}.",
-        "List the last requests with their ids: stslab sandbox log",
-    )
+    fix = "List the last requests with their ids: stslab sandbox log"
+    raise UsageError(f"The log has {problem} whose id begins with {request_id}.", fix)
 
 
-def _is_met(event: "Event") -> bool:
+def _is_met(event: Event) -> bool:
     """Whether somebody met a refusal. STS also refuses what policies allow: too long a session."""
     from stslab.lesson.byhand import is_own
-    from stslab.sandbox.pipeline.log_file import is_refused
 
     code = event.get("errorCode", "")
     if is_own(event) and code == "InvalidClientTokenId":  # stslab tried a key that cleanup deleted

@@ -43,10 +43,6 @@ class Checked(msgspec.Struct, frozen=True):
     fix: str = ""  # what to do
     exit_code: int = 1  # the command's, if the state is wrong
 
-    @property
-    def ok(self) -> bool:
-        return self.state != WRONG
-
 
 def checked(name: str, says: str, fix: str = "", state: str = WRONG) -> Checked:
     """A good result, or one in ``state`` if there is a fix."""

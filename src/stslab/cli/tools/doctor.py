@@ -22,17 +22,18 @@ def command(*, of_class: bool, as_json: bool, where: Where) -> int:
     With `--target aws`, also check your credentials, the account, the network and the clock.
     It changes nothing. Exit code 1 if something is wrong, 4 if it is your credentials.
     """
-    from stslab.cli.tools.checkup import checkup, show_checks
+    from stslab.cli.tools.checkup import WRONG, checkup, show_checks
 
     checks = checkup(home(), where, of_class=of_class)
+    wrong = [check for check in checks if check.state == WRONG]
     if as_json:
         names = ("name", "state", "says", "fix")
         listed = [{name: getattr(check, name) for name in names} for check in checks]
         machine = {"machine": platform.node()} if of_class else {}
-        result = {"ok": all(check.ok for check in checks), "checks": listed}
+        result = {"ok": not wrong, "checks": listed}
         click.echo(json.dumps(machine | result, indent=2))
     else:
         from stslab.render.terminal.paper import paper_on
 
         show_checks(paper_on(sys.stdout), checks)
-    return max((check.exit_code for check in checks if not check.ok), default=0)
+    return max((check.exit_code for check in wrong), default=0)

@@ -45,22 +45,18 @@ def command(ctx: click.Context, *, topic: tuple[str, ...]) -> None:
             formatter.write_dl([(name, about) for name, (_, _, about) in TOPICS.items()])
         click.echo(formatter.getvalue(), nl=False)
     elif len(topic) == 1 and topic[0] in TOPICS:
-        _show(topic[0])
+        from stslab.render.terminal.paper import paper_on
+
+        page, heading, _ = TOPICS[topic[0]]
+        paper = paper_on(sys.stdout)
+        paper.prose(heading, style="bold")
+        paper.blank()
+        text = text_of(bundled() / "docs" / page)
+        paper.markdown("\n".join(_section(text.splitlines(), heading)))
+        paper.blank()
+        paper.prose(f"From docs/{page}. Other topics: stslab help", style="dim")
     else:
         _show_command(ctx.find_root(), topic)
-
-
-def _show(topic: str) -> None:
-    from stslab.render.terminal.paper import paper_on
-
-    page, heading, _ = TOPICS[topic]
-    paper = paper_on(sys.stdout)
-    paper.prose(heading, style="bold")
-    paper.blank()
-    text = text_of(bundled() / "docs" / page)
-    paper.markdown("\n".join(_section(text.splitlines(), heading)))
-    paper.blank()
-    paper.prose(f"From docs/{page}. Other topics: stslab help", style="dim")
 
 
 def _section(lines: list[str], heading: str) -> Iterator[str]:
