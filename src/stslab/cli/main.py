@@ -68,10 +68,7 @@ def exit_code(arguments: list[str]) -> int:
 
 
 def _open_the_closed() -> None:
-    """Point each standard stream that the caller closed (``>&-``) at the null device.
-
-    Else the next opened file would get its number: the lowest free one, so the order matters.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    """Point closed standard streams (``>&-``) at the null device: else a file gets their number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # the lowest is first
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115

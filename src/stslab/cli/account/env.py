@@ -33,14 +33,9 @@ _OURS = """
 _INSIDE = "STSLAB_SHELL"
 
 
-def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in (_ADMIN, "sts", "assumed", *_LENT) if name.startswith(incomplete)]
-
-
 _as_option = click.option("--as", "name", default=_ADMIN, show_default=True, metavar="NAME",
-                          shell_complete=_complete, help="The profile to use: admin, or one of the"
-                          " lab's; on the embedded account also root, partner, partner-root."
-                          )  # fmt: skip
+                          help="The profile to use: admin, or one of the lab's; on the embedded"
+                          " account also root, partner, partner-root.")  # fmt: skip
 
 
 def _become(where: Where, name: str) -> "tuple[Open, dict[str, str | None]]":

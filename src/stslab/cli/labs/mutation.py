@@ -24,8 +24,7 @@ from stslab.sandbox.rehearsal.rehearsal import Lag
 from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.state.snapshot import View
 
-Place = tuple[str, int]
-"""A stage's id, and the number of a step or check in it, from 0."""
+Place = tuple[str, int]  # a stage's id, and the number of a step or check in it, from 0
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
@@ -84,7 +83,7 @@ def waits(lab: Lab, account: InMemoryAccount) -> Iterator["Note"]:
 
         spreading = _Spreading(account, real=not embedded_only(lab))
         for stage in lab.stages:
-            with spreading.stage():
+            with spreading.watched("keys=600s,users=600s") as spreading.lately:
                 for number, step in enumerate(stage.steps):
                     yield from spreading.notes(step, partial(may, step))
                     with spreading.change():
@@ -105,18 +104,13 @@ class _Spreading:
 
     def __init__(self, account: InMemoryAccount, *, real: bool) -> None:
         self._account, self._real = account, real
-        self._lately: list[Lag] = []
+        self.lately: list[Lag] = []
         self._changes: list[Lag] = []
         self._unknown: list[Lag] = []
 
     @contextmanager
-    def stage(self) -> Iterator[None]:
-        with self._watched("keys=600s,users=600s") as self._lately:
-            yield
-
-    @contextmanager
     def change(self) -> Iterator[None]:
-        with self._watched("roles=600s", "policies=600s") as lags:
+        with self.watched("roles=600s", "policies=600s") as lags:
             yield
         now = self._account.inside.state.snapshot.now()
         changed = [lag for lag in lags if lag.spreading(now)]
@@ -124,7 +118,7 @@ class _Spreading:
         self._unknown += changed
 
     @contextmanager
-    def _watched(self, *specs: str) -> Iterator[list[Lag]]:
+    def watched(self, *specs: str) -> Iterator[list[Lag]]:
         lags = [Lag(parse(spec)) for spec in specs]
         ends = [self._account.inside.state.watch(lag.notice) for lag in lags]
         try:
@@ -140,7 +134,7 @@ class _Spreading:
         title = part.says if isinstance(part, Check) else part.title
         needed = [lag for lag in self._unknown if self._is_late(attempt, [lag])]
         self._unknown = [lag for lag in self._unknown if lag not in needed]
-        late = needed or self._is_late(attempt, [*self._changes, *self._lately])
+        late = needed or self._is_late(attempt, [*self._changes, *self.lately])
         if part.within and not late:
             yield Note("idle-within", part.line, f"“{title}”: without its `within`")
         elif needed and self._real and not part.within:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _POLL = 0.3  # seconds
 _DIGITS = "0123456789"
 _FILLED_IN = "Enter runs it. Typing replaces it; the arrow keys edit it.\n"
-WORDS: Mapping[str, str] = {
+WORDS: Mapping[str, str] = {  # at the prompt, and what each does
     "why": "explain the last failure",
     "hint": "a nudge, then a pointer, then the command",
     "solve": "do it for me",
@@ -49,7 +49,6 @@ WORDS: Mapping[str, str] = {
     "quit": "stop here, and continue later; so does Ctrl-C on an untouched line",
     "help": "these words",
 }
-"""The words at the prompt, and what each does."""
 _ALSO = {"h": "help", "?": "help", "exit": "quit"}
 
 

@@ -163,7 +163,7 @@ def _who_may(home: Home, event: Event) -> list[str]:
     call = service, operation, event["requestParameters"]
     would = partial(control, home.sandbox, "POST", "would")
     allowed = []
-    try:
+    with suppress(StslabError):
         profiles = ProfileFiles(home.profiles(sandbox_name(home.named)), region="")
         for name in profiles.names():
             keys = profiles.get(name)
@@ -172,8 +172,6 @@ def _who_may(home: Home, event: Event) -> list[str]:
             across = account_of_key(keys.access_key_id) != account_of_key(caller)
             if (operation == "AssumeRole" or not across) and decided(would, keys, *call).allowed:
                 allowed.append(name)
-    except StslabError:
-        return []
     return [name for name in allowed if name not in (ADMIN, "root")] or allowed[:1]
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -129,19 +128,15 @@ def _state(root: Path) -> Iterator[Checked]:
         says = f"{root} can't be read and written"
         fix = f"Run: chmod u+rwx {root}; or set STSLAB_HOME to another folder."
     else:
-        places = (root, *(path for pattern in _SECRETS for path in root.glob(pattern)))
-        exposed = sorted(str(path) for path in places if _is_open(path))
+        exposed = []
+        for path in (root, *(path for pattern in _SECRETS for path in root.glob(pattern))):
+            with suppress(OSError):  # it has gone
+                if path.lstat().st_mode & 0o077:
+                    exposed.append(str(path))
         if exposed:
             says = f"others can read secret files in {root}"
-            fix = f"Run: chmod go= {' '.join(exposed)}"
+            fix = f"Run: chmod go= {' '.join(sorted(exposed))}"
     yield checked("state folder", says, fix)
-
-
-def _is_open(path: Path) -> bool:
-    try:
-        return bool(path.lstat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
-    except OSError:
-        return False
 
 
 def _disk(root: Path) -> Iterator[Checked]:

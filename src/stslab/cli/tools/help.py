@@ -29,12 +29,9 @@ TOPICS = {
 """Each topic's page, its heading there, and a description."""
 
 
-def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in TOPICS if name.startswith(incomplete)]
-
-
 @click.command("help")
-@click.argument("topic", nargs=-1, shell_complete=complete)
+@click.argument("topic", nargs=-1, shell_complete=lambda _ctx, _param, start: [
+                name for name in TOPICS if name.startswith(start)])  # fmt: skip
 @click.pass_context
 def command(ctx: click.Context, *, topic: tuple[str, ...]) -> None:
     """Show a page about TOPIC, or the help of a command; without either, list the topics."""
