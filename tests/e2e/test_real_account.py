@@ -259,7 +259,8 @@ def test_a_person_types_the_accounts_id_once_for_a_run(learner: Learner):
     assert agreed.exitstatus == 0
 
     cleaned = spawned("cleanup")
-    cleaned.expect("Undo this in account 111122223333")
+    cleaned.expect("In account 111122223333")
+    cleaned.expect("Undo this?")
     cleaned.sendline("y")
     cleaned.expect("is left")
     cleaned.expect(pexpect.EOF)

@@ -61,8 +61,8 @@ def _clean_up(workspace: Workspace, where: Where, runs: list[RunRecord], *, dry_
         show_cleanup(workspace.paper, run.id, plan, workspace.describe)
     info = opened.target.info
     others = "".join(f" and account {account}" for account in info.accounts.values())
-    question = f"Undo this in account {info.account} ({info.region}){others}, as {info.caller}?"
-    if not dry_run and (not asks or click.confirm(one_line(question), err=True)):
+    place = one_line(f"In account {info.account} ({info.region}){others}, as {info.caller}.")
+    if not dry_run and (not asks or click.confirm(f"{place}\nUndo this?", err=True)):
         clean(cleanup, [run.id for run in runs])
 
 
@@ -110,8 +110,9 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
     show_found(workspace.paper, info, found, chosen, workspace.describe)
     if dry_run:
         return
-    question = f"Undo {counted(len(chosen), 'run')} in account {info.account}, as {info.caller}?"
-    if chosen and (not workspace.asks or click.confirm(one_line(question), err=True)):
+    place = one_line(f"In account {info.account}, as {info.caller}.")
+    question = f"{place}\nUndo {counted(len(chosen), 'run')}?"
+    if chosen and (not workspace.asks or click.confirm(question, err=True)):
         cleanup = opened.cleanup(workspace.journal, workspace.render, workspace.describe)
         clean(cleanup, [adopt(workspace.journal, calls, each) for each in chosen])
     # Doubtful things stay, but with them the account is not clean.

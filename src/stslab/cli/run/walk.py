@@ -154,7 +154,7 @@ def step(stage: str, lab: str | None, where: Where, *, with_needed: bool, as_jso
         for needed in runner.missing_for(stage) if with_needed else ():
             runner.run_stage(needed)
         gone = [one_line(event.what) for event in runner.drift(stage) if event.again]
-        question = f"{'; '.join(gone)}. Do it again?"
+        question = f"{'; '.join(gone)}.\nDo it again?"
         if not gone or not workspace.asks or click.confirm(question, default=True, err=True):
             runner.run_stage(stage)
             runner.finish()
