@@ -208,17 +208,13 @@ class Creation(msgspec.Struct, frozen=True):
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """The effect of one operation on a thing.
-
-    ``more`` is a second lookup, whose response is added to the first's: an operation, and its
-    parameters as expressions over ``{answer, thing}``. ``put_back`` restores the thing's document:
-    an operation, and its further parameters, in which ``{}`` is the document.
-    """
+    """The effect of one operation on a thing. Expressions are over ``{answer, thing}``."""
 
     kind: str
     shows: Mapping[str, str] = {}  # a parameter's place in the lookup's response
     made: str = ""  # the place of the time of creation
-    more: tuple[str, Mapping[str, str]] | None = None
+    more: tuple[str, Mapping[str, str]] | None = None  # a second lookup, added to the first's
+    # The operation that restores the thing's document, which is ``{}`` in its parameters.
     put_back: tuple[str, Mapping[str, object]] | None = None
 
     def names(self, params: Mapping[str, object]) -> dict[str, str]:

@@ -50,10 +50,7 @@ class Resource(msgspec.Struct, frozen=True):
 def resources(
     text: str, parameters: Mapping[str, str], pseudo: Mapping[str, str]
 ) -> Iterator[Resource]:
-    """Every resource, once for each combination of its conditions' results.
-
-    ``pseudo`` has the pseudo parameters: AccountId, Region and others. Raises Unjudgeable.
-    """
+    """Every resource, once for each combination of its conditions' results. Raises Unjudgeable."""
     read = parse(text)
     _refuse_unseen(read)
     declared = _mapping(read.get("Resources"))

@@ -205,11 +205,8 @@ class Condition:
         ]
 
     def holds(self, context: Context) -> bool:
-        """Whether the condition is true in this context.
-
-        For several values on either side: "Creating a condition with multiple keys or values" and
-        "Single-valued vs. multivalued condition keys".
-        """
+        # "Creating a condition with multiple keys or values", "Single-valued vs. multivalued
+        # condition keys".
         value = context.get(self._key, self.key)
         test = self.test
         if self.asks_presence:

@@ -61,9 +61,9 @@ class Scope:
         except BadExpression as bad:
             self.report(node.problem_at(bad.position, bad.message, bad.fix))
             return ANYTHING
-        shapes = [self._embedded(node, hole) for hole in holes]
+        found = [self._embedded(node, hole) for hole in holes]
         whole = len(holes) == 1 and holes[0].end - holes[0].start == len(node.value)
-        return shapes[0] if whole else STRING
+        return found[0] if whole else STRING
 
     def query(self, node: Node, response: Shape) -> Shape:
         """Check a JMESPath over a response of this shape; return the shape of its result."""

@@ -71,10 +71,7 @@ def embedded(text: str) -> tuple[Embedded, ...]:
 
 @lru_cache(maxsize=4096)
 def query(text: str) -> tuple[Tree, tuple[Embedded, ...]]:
-    """Parse a JMESPath over a response that may have ``${{ … }}``, inside quotes or as a value.
-
-    The tree has placeholders for these embedded expressions.
-    """
+    """The tree of a JMESPath, with placeholders for its ``${{ … }}``, also in quotes; these."""
     _refuse_long(text)
     holes = embedded(text)
     written, origin = _with_placeholders(text, holes)

@@ -253,11 +253,7 @@ def _joined(values: list[Any], name: str) -> str:
 
 
 def _resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
-    """Each is an ARN or ``*``.
-
-    A ``*`` at the end may replace missing parts; the service can't have wildcards ("IAM JSON
-    policy elements: Resource").
-    """
+    """Each is an ARN or ``*``, which at the end may replace parts ("... elements: Resource")."""
     found = _texts(value, name)
     if not found:
         raise MalformedPolicy("Policy statement must contain resources.")
@@ -363,13 +359,11 @@ def read_tests(element: object, unknown: str = "") -> list[tuple[Test, str, Sequ
 
 
 def _condition_values(key: str, value: object) -> Sequence[str]:
-    """The values of a key. IAM accepts an empty list, which never matches.
-
-    Quotation marks are optional for numbers and Booleans ("The policy language and JSON").
-    """
+    """The values of a key. IAM accepts an empty list, which never matches."""
     if not _CONDITION_KEY.fullmatch(key):
         raise MalformedPolicy(_NO_VENDOR, f": condition key {key!r}")
     values: list[Any] = value if isinstance(value, list) else [value]
+    # "The policy language and JSON": quotation marks are optional for numbers and Booleans.
     texts = [json.dumps(each) if isinstance(each, int | float) else each for each in values]
     _joined(texts, key)
     return texts

@@ -70,11 +70,7 @@ _OTHERS: Final = {PrincipalKind.SERVICE: "Service", PrincipalKind.PROVIDER: "Fed
 
 
 def _level(type_: str, name: str, principal: Principal) -> Level:
-    """How closely a name of this type names the principal.
-
-    A canonical user id names an account, like an account id. ``{"AWS": "*"}`` matches AWS
-    identities and anonymous callers, but not services.
-    """
+    """How closely a name of this type names the principal; ``{"AWS": "*"}`` names no service."""
     other = _OTHERS.get(principal.kind)
     if type_ == "AWS":
         return Level.NONE if other else _level_of_aws(name, principal)
@@ -96,19 +92,11 @@ def _level_of_aws(name: str, principal: Principal) -> Level:
     if root or name.replace("-", "") == principal.account:
         return Level.DIRECT if kind is PrincipalKind.ROOT else Level.ACCOUNT
     issued = name in (principal.issuer, principal.user_id.partition(":")[0])
-    return Level.ISSUER if issued or _names_role(name, principal) else Level.NONE
-
-
-def _names_role(name: str, principal: Principal) -> bool:
-    """Whether ``name`` is the ARN of the session's role, with any path if that is not known.
-
-    A session's ARN has its role's name without the path; the issuer's ARN may have it ("IAM
-    identifiers", "IAM ARNs": role-name-with-path).
-    """
-    if principal.kind is not PrincipalKind.SESSION or f"::{principal.account}:role/" not in name:
-        return False
-    pathless = principal.issuer.endswith(f":role/{principal.name}")
-    return pathless and name.endswith(f"/{principal.name}")
+    if kind is PrincipalKind.SESSION and principal.issuer.endswith(f":role/{principal.name}"):
+        # Its ARN has its role's name without the path ("IAM identifiers", "IAM ARNs").
+        role = f"::{principal.account}:role/" in name and name.endswith(f"/{principal.name}")
+        issued = issued or role
+    return Level.ISSUER if issued else Level.NONE
 
 
 class Mismatch(IntEnum):
