@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from json import JSONEncoder
 from typing import Annotated, Any, Final
 
@@ -135,7 +136,6 @@ def request(case: Case) -> Request:
     return Request(principal, case.action, case.resource, context, case.resource_account)
 
 
-@remembered(4096)
 def read_principal(
     text: str, federated: bool = False, service_linked: bool = False, user_id: str = ""
 ) -> Principal:
@@ -143,6 +143,12 @@ def read_principal(
 
     A federated user's issuer is assumed to be the user of that name. PolicyError: it is nobody.
     """
+    principal = _named_principal(text, federated, service_linked)
+    return replace(principal, user_id=user_id) if user_id and principal.member else principal
+
+
+@remembered(4096)
+def _named_principal(text: str, federated: bool, service_linked: bool) -> Principal:
     if text == "anonymous":
         return Principal(PrincipalKind.ANONYMOUS, "anonymous")
     if any(each in text for each in _PROVIDERS):
@@ -150,8 +156,7 @@ def read_principal(
     if ":" in text or "." not in text:
         user = text.replace(":sts:", ":iam:").replace(":federated-user/", ":user/")
         issuer = user if ":federated-user/" in text else ""
-        linked = service_linked
-        return Principal.from_arn(text, user_id=user_id, service_linked=linked, issuer=issuer)
+        return Principal.from_arn(text, service_linked=service_linked, issuer=issuer)
     return Principal(PrincipalKind.PROVIDER if federated else PrincipalKind.SERVICE, text)
 
 
