@@ -22,10 +22,6 @@ _NEAR = range(-2, 3)  # how many steps a clock may be off
 _FAR = range(-999, 1000)  # the first of two codes, by which a clock that is off is known
 
 
-def new_seed() -> str:
-    return base64.b32encode(secrets.token_bytes(_SEED_BYTES)).decode()
-
-
 def step_of(at: datetime) -> int:
     """The number of the 30-second time step at this time (aware)."""
     return int(at.timestamp()) // _STEP_SECONDS
@@ -90,7 +86,7 @@ def create_virtual_mfa_device(tx: Transaction, request: ApiRequest) -> Answer:
     device = MfaDevice(
         account=request.account,
         serial=f"arn:aws:iam::{request.account}:mfa{params.get('Path', '/')}{name}",
-        seed=new_seed(),
+        seed=base64.b32encode(secrets.token_bytes(_SEED_BYTES)).decode(),
         created=request.now,
         tags=entities.given(request),
     )

@@ -7,6 +7,7 @@ import logging
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from stslab.policy import Decision
@@ -33,23 +34,18 @@ Would = tuple[model.Caller, str, str, Params]
 """A hypothetical call, which is decided but not made: caller, service, operation, parameters."""
 
 
+@dataclass(eq=False)
 class Pipeline:
     """Handles the requests to all services of one account."""
 
-    def __init__(
-        self,
-        state: State,
-        authenticator: signature.Authenticator,
-        services: Services,
-        log: DecisionLog,
-        judge: Judge,
-    ) -> None:
-        self._state = state
-        self._authenticator = authenticator
-        self._services = services
-        self._log = log
-        self._judge = judge
-        self._last_uses = LastUses(state)
+    state: State
+    authenticator: signature.Authenticator
+    services: Services
+    log: DecisionLog
+    judge: Judge
+
+    def __post_init__(self) -> None:
+        self._last_uses = LastUses(self.state)
 
     def handle(self, http: HttpRequest) -> ApiResponse:
         """Answer one HTTP request; an error becomes AWS's error answer."""
@@ -65,21 +61,21 @@ class Pipeline:
             fault = faults.failure(seen.service, error)
         if fault is not None:
             response = serialize.fault(seen.service, fault, seen.request_id, http)
-        self._log.record(self._state.now(), seen, fault)
+        self.log.record(self.state.now(), seen, fault)
         return response
 
     def refuse(self, head: HttpRequest) -> ApiResponse | None:
         """The refusal of a request whose head can't be authenticated; None: read its body."""
         try:
-            self._authenticator.expect(head)
+            self.authenticator.expect(head)
         except ApiFault as fault:
             seen = _seen(head)
-            self._log.record(self._state.now(), seen, fault)
+            self.log.record(self.state.now(), seen, fault)
             return serialize.fault(seen.service, fault, seen.request_id, head)
         return None
 
     def _answer(self, seen: Seen) -> ApiResponse:
-        verified = self._authenticator.authenticate(seen.http)
+        verified = self.authenticator.authenticate(seen.http)
         seen.service, seen.http = service, http = verified.service, verified.request
         operation, params = naming.name(service, http)
         anonymous = verified.caller.kind == "Anonymous"
@@ -113,7 +109,7 @@ class Pipeline:
             fault = refused
             raise
         finally:
-            self._log.record(self._state.now(), seen, fault)
+            self.log.record(self.state.now(), seen, fault)
 
     def would(self, calls: Sequence[Would]) -> tuple[list[Decision], ApiFault | None, bool]:
         """How the last of these calls would be decided after the others, on a fork.
@@ -121,7 +117,7 @@ class Pipeline:
         Return its decisions, its error, and whether its session would be accepted; if it would
         not, the decisions are those that the policies would make.
         """
-        fork = Transaction(self._state.snapshot)
+        fork = Transaction(self.state.snapshot)
         fault: ApiFault | None = None
         for call in calls:
             api, fault = self._api(call, _FROM_HERE), None
@@ -131,14 +127,14 @@ class Pipeline:
                 fault = refused
         accepted = bool(api.decisions) or fault is None or fault.code not in UNAUTHENTICATED
         if not accepted:
-            for need in self._services[api.service].needs(fork, api):
-                self._judge.decide(fork, api, need)
+            for need in self.services[api.service].needs(fork, api):
+                self.judge.decide(fork, api, need)
         return api.decisions, fault, accepted
 
     def _api(
         self, call: Would, http: HttpRequest, region: str = REGION, id_: str = "", **more: Any
     ) -> ApiRequest:
-        view, (caller, service, operation, params) = self._state.snapshot, call
+        view, (caller, service, operation, params) = self.state.snapshot, call
         account, id_ = caller.account or LEARNER, id_ or _request_id(service)
         if service == "s3" and operation != "CreateBucket" and "Bucket" in params:
             bucket = view.get(Bucket, "", params["Bucket"])
@@ -149,16 +145,16 @@ class Pipeline:
 
     def _carry_out(self, api: ApiRequest, fork: Transaction | None = None) -> Answer:
         """Decide the call and return its handler's answer; on ``fork``, if given."""
-        service = self._services[api.service]
+        service = self.services[api.service]
         read = service.reads.get(api.operation)
         if read is not None:
-            view = fork or self._state.snapshot
+            view = fork or self.state.snapshot
             self._authorize(service, view, api)
             return read(view, api)
         write = service.writes.get(api.operation)
         if write is None:
             raise model.unsupported(api.service, api.operation)
-        with self._state.writing(fork or self._state.snapshot, api.caller.access_key_id) as tx:
+        with self.state.writing(fork or self.state.snapshot, api.caller.access_key_id) as tx:
             self._authorize(service, tx, api)
             return write(tx, api) or {}
 
@@ -167,7 +163,7 @@ class Pipeline:
         if api.service in _CHECKED:
             operations.check(api.service, api.operation, api.params)
         for need in service.needs(view, api):
-            decision = self._judge.decide(view, api, need)
+            decision = self.judge.decide(view, api, need)
             if not decision.allowed:
                 raise model.denial(api, need, decision)
 

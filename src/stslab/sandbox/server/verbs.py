@@ -235,7 +235,6 @@ class _Token(msgspec.Struct):
     claims: dict[str, Any] = {}
     issuer: str | None = None
     seconds: _Seconds = 3600
-    algorithm: str = "RS256"
 
 
 def _token(account: Holder, request: ControlRequest) -> Answer:
@@ -245,9 +244,7 @@ def _token(account: Holder, request: ControlRequest) -> Answer:
     url = issuers.OWN_ISSUER if body.issuer is None else body.issuer
     with account.inside.state.transaction() as tx:
         issuers.reach(tx, url)
-        token = issuers.mint(
-            tx, body.claims, seconds=body.seconds, issuer=url, algorithm=body.algorithm
-        )
+        token = issuers.mint(tx, body.claims, seconds=body.seconds, issuer=url)
     return {"issuer": url, "token": token}
 
 

@@ -1,6 +1,6 @@
 """The OpenID Connect issuers whose tokens a lab can use, all of them simulated offline.
 
-Any issuer can be named. Tokens are JSON Web Tokens, signed with RS256 or ES256 (RFC 7515, 7519).
+Any issuer can be named. Tokens are JSON Web Tokens, signed with RS256 (RFC 7515, 7519).
 """
 
 import json
@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from msgspec.structs import replace
 
 from stslab.errors import SandboxError
@@ -22,11 +22,10 @@ from stslab.sandbox.state.identities import Authority, Issuer, IssuerServer, Pub
 from stslab.sandbox.state.snapshot import Transaction, View
 
 Claims = Mapping[str, Any]
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 JWKS_PATH = "/.well-known/jwks"
 OWN_ISSUER = "https://oidc.stslab.example"
 _HTTPS = "https://"
-_ALGORITHMS = ("RS256", "ES256")
+_ALGORITHM = "RS256"
 _MOST_ISSUERS = 1000
 
 
@@ -47,34 +46,21 @@ def issuer_of(tx: Transaction, url: str) -> Issuer:
     return made
 
 
-def mint(
-    tx: Transaction,
-    claims: Claims,
-    *,
-    seconds: int = 3600,
-    issuer: str = OWN_ISSUER,
-    algorithm: str = "RS256",
-) -> str:
+def mint(tx: Transaction, claims: Claims, *, seconds: int = 3600, issuer: str = OWN_ISSUER) -> str:
     """A token of the issuer with these claims; iss, iat, exp and jti are added if absent."""
     from jwt import PyJWS  # slow, as all of PyJWT
 
-    if algorithm not in _ALGORITHMS:
-        raise SandboxError(f"Tokens can be signed with {' or '.join(_ALGORITHMS)} only.")
     signer = issuer_of(tx, issuer)
-    key = signer.keys.get(algorithm)
+    key = signer.keys.get(_ALGORITHM)
     if key is None:
-        private = (
-            rsa.generate_private_key(public_exponent=65537, key_size=2048)
-            if algorithm == "RS256"
-            else ec.generate_private_key(ec.SECP256R1())
-        )
-        key = identities.SigningKey(secrets.token_hex(8), algorithm, certificates.pem_of(private))
-        tx.put(replace(signer, keys={**signer.keys, algorithm: key}))
+        private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        key = identities.SigningKey(secrets.token_hex(8), _ALGORITHM, certificates.pem_of(private))
+        tx.put(replace(signer, keys={**signer.keys, _ALGORITHM: key}))
     issued = int(tx.now().timestamp())
     standard = {"iss": issuer, "iat": issued, "exp": issued + seconds}
     filled = {**standard, "jti": secrets.token_hex(8), **claims}
     payload = json.dumps(filled, separators=(",", ":")).encode()
-    return PyJWS().encode(payload, _private(key.pem), algorithm, headers={"kid": key.key_id})
+    return PyJWS().encode(payload, _private(key.pem), _ALGORITHM, headers={"kid": key.key_id})
 
 
 def read(text: str) -> tuple[Claims, Claims]:
@@ -129,15 +115,15 @@ def configuration(issuer: Issuer) -> dict[str, object]:
         "jwks_uri": f"{issuer.url.rstrip('/')}{JWKS_PATH}",
         "response_types_supported": ["id_token"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": list(_ALGORITHMS),
+        "id_token_signing_alg_values_supported": [_ALGORITHM],
         "claims_supported": ["aud", "exp", "iat", "iss", "jti", "sub"],
     }
 
 
 @lru_cache(maxsize=64)
-def _private(pem: bytes) -> PrivateKey:
+def _private(pem: bytes) -> rsa.RSAPrivateKey:
     """Cached, since reading an RSA key takes longer than signing with it."""
-    return cast("PrivateKey", serialization.load_pem_private_key(pem, password=None))
+    return cast("rsa.RSAPrivateKey", serialization.load_pem_private_key(pem, password=None))
 
 
 # -- the issuers' servers, and their certificates ------------------------------------------
