@@ -163,7 +163,7 @@ def list_saml_providers(view: View, request: ApiRequest) -> Answer:
 
 
 def _metadata(params: Params) -> str:
-    """The metadata document of the request, if any. Raises InvalidInput or LimitExceeded."""
+    """The request's metadata document, if any (IAM User Guide, "IAM and AWS STS quotas")."""
     if "SAMLMetadataDocument" not in params:
         return ""
     saml.require()

@@ -58,7 +58,8 @@ def _trust(judge: Judge, view: View, text: str) -> str:
 def _check_shared(text: str) -> None:
     """Refuse trust in a provider that many organizations share without a condition on a claim.
 
-    IAM User Guide, "Identity-provider controls for shared OIDC providers"; public records of AWS.
+    IAM User Guide, "Identity-provider controls for shared OIDC providers", "Create a role for
+    OpenID Connect federation"; the details and words are from public records of AWS's answers.
     """
     for statement in parse(text, PolicyKind.TRUST).about("sts:assumerolewithwebidentity"):
         named = (statement.principal and statement.principal.names) or ()

@@ -376,9 +376,9 @@ def _source(identifier: str, text: str, kind: PolicyKind, unique: str = "") -> S
 
 
 def places_of(text: str) -> list[Span]:
-    """The start and end of each statement in a valid policy document, as AWS gives them.
+    """The start and end of each statement in a valid document (AWS CLI Command Reference).
 
-    That is right after the list's bracket, the statement before, or the brace of a single one.
+    The start is right after the list's bracket, the statement before, or a single one's brace.
     """
     spans: list[tuple[int, int]] = []
     for key, start, end in _parts(text, _skip(text, 0)):

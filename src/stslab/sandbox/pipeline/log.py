@@ -141,7 +141,7 @@ def _identity(caller: Caller, via: tuple[str, ...]) -> dict[str, object]:
 
 
 def _federated(decisions: Sequence[Decision]) -> dict[str, object]:
-    """The identity in a valid token or assertion of an identity provider; empty without one."""
+    """The identity in a valid token or assertion ("Values for ... SAML and web identity ...")."""
     requests = (one.request for one in decisions)
     request = next((r for r in requests if r.principal.kind == PrincipalKind.PROVIDER), None)
     if request is None:

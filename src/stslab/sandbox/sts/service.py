@@ -107,7 +107,7 @@ class StsService:
         }
 
     def needs(self, _view: View, _request: ApiRequest) -> model.Needs:
-        return ()  # each operation makes its own decisions, about trust policies for example
+        return ()  # each decides itself: IAM User Guide, "Comparing the AWS STS API operations"
 
     def _require(self, view: View, request: ApiRequest, need: model.Need) -> None:
         decision = self._judge.decide(view, request, need)

@@ -138,7 +138,7 @@ _PUBLIC = re.compile(
     r"token\.actions\.githubusercontent\.com|gitlab\.com|accounts\.google\.com|.+\.auth0\.com"
     r"|(?:.+\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?"
 )
-"""The hosts whose certificates AWS trusts by its library of root certificates."""
+"""Hosts that AWS trusts by its root certificates (IAM User Guide, "Obtain the thumbprint ...")."""
 
 
 def host_of(url: str) -> str:
