@@ -47,18 +47,18 @@ def test_a_cell_is_denied_until_a_stage_changes_it() -> None:
 
 def test_a_cell_with_unknown_names_is_unknown() -> None:
     cells = access.table(LAB, (), {}, allowed())
-    assert [(one.cell, one.who, one.word) for one in cells] == [
-        ("assume", "sts", "unknown"),
-        ("assume", "admin", "unknown"),
-        ("list", "sts", "denied"),
+    assert [(*one.key, one.verdict.allowed) for one in cells] == [
+        ("assume", "sts", None),
+        ("assume", "admin", None),
+        ("list", "sts", False),
     ]
 
 
 def test_cells_that_are_too_wide_or_not_allowed_yet() -> None:
     decide = allowed(("admin", "AssumeRole"))
     sts, admin, _ = access.table(LAB, ("a",), {"arn": "x"}, decide)
-    assert (sts.fits, sts.too_wide) == (False, False)
-    assert (admin.fits, admin.too_wide) == (False, True)
+    assert (sts.fits, sts.verdict.allowed, sts.expected.allowed) == (False, False, True)
+    assert (admin.fits, admin.verdict.allowed, admin.expected.allowed) == (False, True, False)
 
 
 def test_the_cells_that_a_stage_changed() -> None:

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterable
 
 from stslab.aws.command import aws_command
-from stslab.render.terminal.console import make_console
+from stslab.render.terminal.paper import make_console
 from stslab.render.terminal.run_view import TerminalRenderer
 from stslab.render.text.symbols import in_words
 from stslab.runner.events import Event

@@ -10,8 +10,7 @@ from tests.render.drawing import Screen
 
 from stslab.policy.messages import Message, advise
 from stslab.render.message import as_json, show
-from stslab.render.terminal.console import make_console
-from stslab.render.terminal.paper import Paper
+from stslab.render.terminal.paper import Paper, make_console
 from stslab.vocabulary import Gate
 
 ROLE = "arn:aws:iam::111122223333:role/deploy"
@@ -57,7 +56,7 @@ def test_a_trust_policy_that_does_not_allow():
     message = Message(user, "sts:AssumeRole", ROLE, Gate.TRUST, explicit=False)
     assert drawn(message) == (
         "✘ sts:AssumeRole: refused\n"
-        "  who         arn:aws:iam::111122223333:user/ana (IAM user)\n"
+        "  who         arn:aws:iam::111122223333:user/ana\n"
         "  asked for   sts:AssumeRole\n"
         "  on          arn:aws:iam::111122223333:role/deploy\n"
         "  refused by  trust policy: no Allow applies (implicit deny)\n"

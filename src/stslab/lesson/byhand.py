@@ -1,8 +1,7 @@
-"""Working by hand: a stage's tasks, and whether each is done.
+"""Working by hand: a stage's tasks, and whether each is done, however the learner did it.
 
-A task is done when the account has what its step would make, or behaves as if it had: for this
-task alone where that can be decided, else in all cells that the stage changes, and with
-no check failing. How the learner did it does not matter.
+It is if the account has what its step would make, or behaves so: for this task alone where that
+can be decided, else in all cells that the stage changes, and with no check failing.
 """
 
 import json
@@ -36,6 +35,7 @@ GRADES = 3  # of hints: a nudge, a pointer, the command
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
 _FILE, _GAP = re.compile(r"[\w/.-]+\.(?:json|yaml)"), re.compile(r"\$\{\{.*?\}\}")
 _TRUST = "iam.UpdateAssumeRolePolicy"
+_HOLD = "This must hold too: {}."
 _WIDE = "More is allowed than the stage asks for: "
 
 
@@ -94,7 +94,7 @@ class ByHand:
         ]
         to_come = {profile.name for at in by_hand - adopted if (profile := stage.steps[at].profile)}
         in_the_way = [check for check in failing if check.identity not in to_come]
-        against = (*lacking, *map(_has_to_hold, failing))
+        against = (*lacking, *(_HOLD.format(check.says) for check in failing))
         wrong = any(stage.steps[at].profile for at, notes in differing.items() if notes)
         behaves = reached and not against and not wrong  # a profile must be as its task says
         wide = any(check.fails or check.operation.startswith("Simulate") for check in in_the_way)
@@ -115,9 +115,11 @@ class ByHand:
         ]
         since = self.runner.past.entered(stage.id)  # what the learner changed since then
         recent = takewhile(lambda event: str(event.get("eventTime", "")) >= since, self.requests())
-        astray = [off_task(event, subjects) for event in filter(is_a_change, recent)]
+        theirs = (event for event in recent if "errorCode" not in event and is_by_learner(event))
+        astray = [off_task(event, subjects) for event in theirs if changes(called(event))]
         more = len(astray) > sum(changes(stage.steps[at].call) for at in so_far)
-        other = map(_has_to_hold, in_the_way if more else ())  # the learner chose another way
+        chose = in_the_way if more else ()  # the learner chose another way
+        other = (_HOLD.format(check.says) for check in chose)
         differs = (note for at, notes in differing.items() for note in notes if at not in so_far)
         beyond = (note for note in lacking if note.startswith(_WIDE))
         return StageTasks(tasks, (*beyond, *other, *differs, *filter(None, astray)))
@@ -127,11 +129,11 @@ class ByHand:
         step = stage.steps[task.number]
         texts = step.hints[: GRADES - 1]
         grade = self.runner.past.hinted(stage.id, task.number)
-        if grade < len(texts):
-            self.runner.note(Hint(stage.id, task.number, grade))
-            return f"{texts[grade]}{self._where(texts[grade])}", False
+        last = grade >= len(texts)
         if grade < GRADES:
-            self.runner.note(Hint(stage.id, task.number, GRADES - 1))
+            self.runner.note(Hint(stage.id, task.number, GRADES - 1 if last else grade))
+        if not last:
+            return f"{texts[grade]}{self._where(texts[grade])}", False
         fills = f" It fills the profile {step.profile.name} too." if step.profile else ""
         return f"This is the command.{fills}", True
 
@@ -161,10 +163,7 @@ class ByHand:
         return adopted, differing
 
     def _is_made(self, stage: Stage, at: int, step: Step, *, after_all: bool) -> bool:
-        """Whether a step's things exist. Steps that only read are done here.
-
-        So are the steps that belong to the lab itself, once all steps before are made.
-        """
+        """Whether a step's things exist. Steps that only read, or are the lab's, are done here."""
         if _is_the_labs(step):
             if after_all:
                 self.runner.do(stage, at, quietly=True)
@@ -204,7 +203,6 @@ class ByHand:
         return not verdict.allowed or verdict.fault in check.fails
 
     def _known(self, params: Mapping[str, object]) -> Mapping[str, object]:
-        """The parameters whose values the run knows by now."""
         scope, known = self.runner.scope(), {}
         for name, value in params.items():
             with suppress(UnresolvedReference):
@@ -236,15 +234,11 @@ def missing(cells: Iterable[access.CellState], own: Collection[access.Key]) -> I
     """The ``own`` cells that are not as expected, and others that are too wide."""
     for cell in cells:
         if cell.key not in own:
-            if cell.too_wide:
+            if cell.verdict.allowed and not cell.expected.allowed:
                 yield f"{_WIDE}{cell.who} may {cell.says}."
         elif cell.verdict.allowed != cell.expected.allowed:
             may = "may" if cell.expected.allowed else "may not"
-            yield f"This must hold too: {cell.who} {may} {cell.says}."
-
-
-def _has_to_hold(check: Check) -> str:
-    return f"This must hold too: {check.says}."
+            yield _HOLD.format(f"{cell.who} {may} {cell.says}")
 
 
 def _is_the_labs(step: Step) -> bool:
@@ -278,11 +272,6 @@ def is_by_learner(event: Event) -> bool:
     return not str(event.get("userAgent", "")).endswith(("stslab", ".amazonaws.com"))
 
 
-def is_a_change(event: Event) -> bool:
-    """Whether the learner changed something by this call."""
-    return "errorCode" not in event and is_by_learner(event) and changes(called(event))
-
-
 def off_task(event: Event, subjects: Sequence[tuple[str, str, str]]) -> str:
     """A sentence on a change to what no task is about (parameter, value, account), or ""."""
     call, params = called(event), event.get("requestParameters") or {}
@@ -299,10 +288,7 @@ def off_task(event: Event, subjects: Sequence[tuple[str, str, str]]) -> str:
     return f"{did}. The task is about {kind.removesuffix('Name').lower()} {name}."
 
 
-_OWNERS: Mapping[str, tuple[str, str]] = {
-    "iam.PutRolePolicy": ("role", "RoleName"),
-    "iam.PutUserPolicy": ("user", "UserName"),
-}
+_OWNERS: Mapping[str, str] = {"iam.PutRolePolicy": "role", "iam.PutUserPolicy": "user"}
 
 
 def _behaves(step: Step, params: Data, account: str, ask: Callable[[Call], Outcome]) -> bool:
@@ -310,18 +296,18 @@ def _behaves(step: Step, params: Data, account: str, ask: Callable[[Call], Outco
 
     False for a policy that denies, has conditions, or allows actions by a pattern.
     """
-    kind, name = _OWNERS.get(step.call, ("", ""))
-    if not params.keys() >= {name, "PolicyDocument"}:
+    kind = _OWNERS.get(step.call, "")
+    name = params.get(f"{kind.capitalize()}Name")
+    if not kind or not name or "PolicyDocument" not in params:
         return False
-    owner = f"arn:aws:iam::{account}:{kind}/{params[name]}"
-    statements = statements_of(json.loads(str(params["PolicyDocument"])))
+    owner = f"arn:aws:iam::{account}:{kind}/{name}"
     return all(
         statement["Effect"] == "Allow"
         and statement.keys() >= {"Action", "Resource"}
         and "Condition" not in statement
         and "*" not in str(statement["Action"])
         and _may(step.identity, owner, statement, ask)
-        for statement in statements
+        for statement in statements_of(json.loads(str(params["PolicyDocument"])))
     )
 
 

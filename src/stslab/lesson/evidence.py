@@ -8,8 +8,10 @@ from contextlib import suppress
 from typing import Any
 
 from stslab.kinds import template
+from stslab.lab.model import Action, Check, Step
+from stslab.lab.references import resolve
 from stslab.lesson.verdict import Verdict
-from stslab.runner.ports import Call
+from stslab.runner.ports import Call, Data
 from stslab.structures import Path, listed, mapped, parts
 from stslab.vocabulary import Gate
 
@@ -112,7 +114,8 @@ _OPERATORS = {
 
 
 def _several(value: Any) -> str:
-    return ", ".join(_short(str(item)) for item in listed(value))
+    """Texts, with IAM's ARNs shortened to ``arn:...:user/NAME``."""
+    return ", ".join(_OF_IAM.sub("arn:...:", str(item)) for item in listed(value))
 
 
 def _principal(value: Any) -> str:
@@ -124,19 +127,19 @@ def _principal(value: Any) -> str:
     )
 
 
-def _short(text: str) -> str:
-    """The text, with IAM's ARNs shortened to ``arn:...:user/NAME``."""
-    return _OF_IAM.sub("arn:...:", text)
-
-
 def _account(name: str) -> str:
     """An AWS principal in words if it is an account, shortened if a session, else unchanged."""
     bare = name.removeprefix("arn:aws:iam::").removesuffix(":root")
     if bare == _HERE:
         return "this account"
     if ":assumed-role/" in name:
-        return _short(name)
+        return _several(name)
     return f"account {bare}" if bare.isdigit() else name
+
+
+def call_of(part: Action | Check | Step, known: Data) -> Call:
+    """The call of a part of a lab, with known expressions resolved."""
+    return Call(part.identity, part.service, part.operation, resolve(part.params, known))
 
 
 def claims_of(call: Call) -> list[str]:
@@ -172,8 +175,7 @@ def _in_template(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             lambda text: template.MARK.sub(r"\1", text).replace(template.UNKNOWN, "…"),
         )
         if "AssumeRolePolicyDocument" in properties:
-            trust = properties["AssumeRolePolicyDocument"]
-            yield f"the trust policy of {resource.logical}", trust
+            yield f"the trust policy of {resource.logical}", properties["AssumeRolePolicyDocument"]
         policies = properties.get("Policies", ())
         for policy in policies if isinstance(policies, list) else ():
             yield f"what {resource.logical} may do", policy.get("PolicyDocument", {})

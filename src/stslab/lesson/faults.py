@@ -1,15 +1,14 @@
 """Faults: find, prove, plant and fix single changes that break a working set-up.
 
-A lab declares some. Others are derived from its policies and sessions, with one thing wrong
-in each. A fault is proved by a trial: it changes cells of the access table, and its fix
-restores them.
+A lab declares some; others are derived from its policies and sessions. A trial proves that each
+changes cells of the access table, and that its fix restores them.
 """
 
 import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,13 +18,13 @@ from msgspec.structs import replace
 
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.kinds.table import rows
-from stslab.lab.model import Action, Lab, Step
-from stslab.lab.references import evaluate, resolve
+from stslab.lab.model import Lab, Step
+from stslab.lab.references import evaluate
 from stslab.lesson import access
-from stslab.lesson.evidence import statements
+from stslab.lesson.evidence import call_of, statements
 from stslab.lesson.verdict import Decide
 from stslab.runner.journal.records import Broken, Fault
-from stslab.runner.ports import ADMIN, Account, Answer, Call, Credentials, Profiles
+from stslab.runner.ports import ADMIN, Answer, Call, Credentials, Profiles
 from stslab.runner.run.run import Runner
 from stslab.structures import GONE, Part, Path, edited, listed, part_at, parts, without
 
@@ -34,7 +33,7 @@ EXPIRED, NO_TOKEN, OTHER = "expired", "token", "other"
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    """A row of the table of policies: the calls that list, read and write one kind of policy."""
+    """The calls that list, read and write one kind of policy."""
 
     kind: str
     called: str
@@ -83,7 +82,6 @@ class Faults:
 
     lab: Lab
     runner: Runner
-    account: Account
     profiles: Profiles
     decide: Decide
     control: Control
@@ -96,7 +94,8 @@ class Faults:
         scope = self.runner.scope()
         for declared in self.lab.faults:
             if declared.after == after:
-                change, fix = _calls(declared.change, scope), _calls(declared.fix, scope)
+                change = tuple(call_of(each, scope) for each in declared.change)
+                fix = tuple(call_of(each, scope) for each in declared.fix)
                 yield Fault(declared.id, declared.title, after, False, change, fix, declared.hints)
         doing = [stage.id for stage in self.lab.stages if not stage.cleanup]
         if after == doing[-1]:
@@ -150,16 +149,13 @@ class Faults:
     def _read(self, call: str, params: Mapping[str, object], expression: str) -> Any:
         service, operation = call.split(".")
         outcome = self.runner.work.calls.once(Call(ADMIN, service, operation, params))
-        return evaluate(expression, outcome.data, {}) if isinstance(outcome, Answer) else None
+        return evaluate(expression, outcome.data, {})
 
     # Planting and fixing
 
     def plant(self, fault: Fault) -> None:
         """Break the set-up; RunError if AWS refuses a call."""
-        if fault.profile:
-            keys = self.profiles.get(fault.profile)
-            if keys is None:
-                raise RunError(f"There is no profile {fault.profile}.")
+        if fault.profile and (keys := self.profiles.get(fault.profile)):
             if fault.spoil == EXPIRED:
                 self.control("POST", "end-session", {"key": keys.access_key_id})
                 now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -175,9 +171,8 @@ class Faults:
         """Undo the fault; RunError if AWS refuses a call."""
         if fault.profile:
             outcome = self.runner.work.calls.once(self.renewal(fault.profile))
-            data = outcome.data if isinstance(outcome, Answer) else {}
             profile = self.makers()[fault.profile].profile
-            keys = profile and Credentials.found_in(evaluate(profile.source, data, {}))
+            keys = profile and Credentials.found_in(evaluate(profile.source, outcome.data, {}))
             if not (profile and keys):
                 raise RunError(f"The profile {fault.profile} got no new credentials.")
             self.profiles.save(fault.profile, keys.spoilt(profile.spoil))
@@ -187,24 +182,19 @@ class Faults:
         for call in calls:
             outcome = self.runner.work.calls.once(call)
             if not isinstance(outcome, Answer):
-                raise RunError(f"{call.name} was refused: {outcome}.")
+                raise RunError(f"{call.name} was refused: {outcome.text}.")
 
     def makers(self) -> dict[str, Step]:
         steps = (step for stage in self.lab.stages for step in stage.steps)
         return {step.profile.name: step for step in steps if step.profile}
 
     def renewal(self, profile: str) -> Call:
-        step = self.makers()[profile]
-        params = resolve(step.params, self.runner.scope())
-        return Call(step.identity, step.service, step.operation, params)
+        return call_of(self.makers()[profile], self.runner.scope())
 
     # Proofs and diagnoses
 
     def proved(self, fault: Fault) -> Fault | str:
-        """Plant the fault and fix it. Return it with the cells that change, or why it is unfit.
-
-        Only for a throw-away account: an unfit fault may stay unfixed.
-        """
+        """The fault with the cells that change, or why it is unfit (it may then stay unfixed)."""
         before = self.table()
         try:
             self.plant(fault)
@@ -226,7 +216,7 @@ class Faults:
     def remaining(self, fault: Fault) -> Remaining:
         cells = [cell for cell in self.table() if cell.verdict.allowed != cell.expected.allowed]
         wrong = [cell for cell in cells if cell.key in fault.cells or not cell.fits]
-        wider = [cell for cell in wrong if cell.too_wide and cell.key not in fault.cells]
+        wider = [cell for cell in wrong if cell.verdict.allowed and cell.key not in fault.cells]
         if wrong:
             still = tuple(_sentence(cell) for cell in wrong if cell not in wider)
             return Remaining(still, tuple(map(_sentence, wider)))
@@ -264,25 +254,17 @@ def _sentence(cell: access.CellState) -> str:
     return f"{cell.who} {'may' if cell.verdict.allowed else 'may not'} {cell.says}"
 
 
-def _calls(actions: Iterable[Action], scope: Mapping[str, Any]) -> tuple[Call, ...]:
-    return tuple(
-        Call(action.identity, action.service, action.operation, resolve(action.params, scope))
-        for action in actions
-    )
-
-
 def _label(text: str) -> str:
     """An id that gives nothing away, and is the same in each run."""
     return f"d-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
 
 
-def _symptom(lost: Iterable[access.CellState]) -> str:
-    """A colleague's report of what no longer works."""
-    cells, by_caller = tuple(lost), dict[str, list[str]]()
-    for cell in cells[:_FEW]:
+def _symptom(lost: Sequence[access.CellState]) -> str:
+    by_caller = dict[str, list[str]]()
+    for cell in lost[:_FEW]:
         by_caller.setdefault(cell.who, []).append(cell.says)
     refused = [f"{who} can't {' or '.join(says)}" for who, says in by_caller.items()]
-    refused += ["more is refused too"] if len(cells) > _FEW else []
+    refused += ["more is refused too"] if len(lost) > _FEW else []
     return f"Since this morning {', and '.join(refused)}, and nobody knows of a change."
 
 
@@ -371,11 +353,10 @@ def _wrong(
     if isinstance(principal, Mapping):
         other_type = {"Service": "ec2.amazonaws.com"} if "AWS" in principal else {"AWS": account}
         yield "type", ("Principal",), other_type
-    yield from _mistested(statement)
+    yield from _other_conditions(statement)
 
 
-def _mistested(statement: Mapping[str, Part]) -> Iterator[tuple[str, Path, Part]]:
-    """Conditions with another operator or another key."""
+def _other_conditions(statement: Mapping[str, Part]) -> Iterator[tuple[str, Path, Part]]:
     for operator, tests in statement.get("Condition", {}).items():
         rest = without(statement["Condition"], operator)
         if operator in _OPERATORS:

@@ -1,8 +1,6 @@
 """Mutants: copies of a lab that differ in one thing, which its checks should notice. Pure.
 
-A step is left out, done by another identity, or not undone; a policy allows more or less; a
-parameter is missing or different. If no check fails and no cell of the access table changes,
-the lab does not prove what it says.
+If no check fails and no cell of the access table changes, the lab does not prove what it says.
 """
 
 import json
@@ -22,11 +20,8 @@ from stslab.lesson.evidence import statements
 from stslab.policy.catalogue import matching_actions
 from stslab.structures import GONE, Part, Path, edited, listed, mapped, part_at, without
 
-STEP, IDENTITY, UNDO, PROFILE, PARAMETER = "step", "identity", "undo", "profile", "parameter"
-ACTION, RESOURCE, CONDITION, PRINCIPAL, EFFECT = (
-    "action", "resource", "condition", "principal", "effect",
-)  # fmt: skip
-OF_CONTENT = frozenset({PARAMETER, ACTION, RESOURCE, CONDITION, PRINCIPAL, EFFECT})
+UNDO = "undo"
+OF_CONTENT = frozenset({"parameter", "action", "resource", "condition", "principal", "effect"})
 """The kinds that change a call's parameters. AWS may refuse such a call."""
 _POWERS = ("iam:Get*", "iam:Create*", "iam:Put*")
 """Actions that let a session read IAM, or give itself more permissions."""
@@ -61,7 +56,7 @@ class _Other(NamedTuple):
     kind: str
     what: str
     could: str
-    new: Part  # None where it is left out
+    new: Part  # GONE where it is left out
     detail: str = ""
 
 
@@ -69,15 +64,12 @@ def mutants(lab: Lab, required: Callable[[str], frozenset[str]]) -> Iterator[Mut
     """Every mutant of the lab, in its order; ``required`` returns a call's required parameters."""
     known = ["admin", *lab.accounts]
     yield from _of_profiles(lab)
-    for stage in lab.stages:
+    for number, stage in enumerate(lab.stages):
         for at, step in enumerate(stage.steps):
             place = stage.id, at, step.line
             for change in _changed(step, known, required(step.call)):
-                new = filter(None, [change.new])
-                steps = (*stage.steps[:at], *new, *stage.steps[at + 1 :])
-                stages = (
-                    replace(each, steps=steps) if each is stage else each for each in lab.stages
-                )
+                steps = tuple(edited(stage.steps, (at,), change.new))
+                stages = edited(lab.stages, (number,), replace(stage, steps=steps))
                 other, what = replace(lab, stages=tuple(stages)), f"“{step.title}”: {change.what}"
                 yield Mutant(change.kind, change.detail, what, change.could, other, *place)
             if step.undo:
@@ -87,17 +79,16 @@ def mutants(lab: Lab, required: Callable[[str], frozenset[str]]) -> Iterator[Mut
                 name = step.profile.name
                 known.append(name)
                 what, could = f"the profile {name} stays", "a check with `profiles_gone`"
-                yield Mutant(PROFILE, name, what, could, lab, *place, keeps=name)
+                yield Mutant("profile", name, what, could, lab, *place, keeps=name)
 
 
 def _of_profiles(lab: Lab) -> Iterator[Mutant]:
-    """The lab with one setting less in one of its profiles."""
     for name, profile in lab.profiles.items():
         for key in _LESS & profile.values.keys():
             profiles = {**lab.profiles, name: replace(profile, **{key: None})}
             what, could = f"the profile {name} without {key}", f"a check as {name}"
             other = replace(lab, profiles=profiles)
-            yield Mutant(PARAMETER, key, what, could, other, lab.stages[0].id, 0, profile.line)
+            yield Mutant("parameter", key, what, could, other, lab.stages[0].id, 0, profile.line)
 
 
 def _undone_until(lab: Lab, last: Step) -> Lab:
@@ -115,14 +106,14 @@ def _undone_until(lab: Lab, last: Step) -> Lab:
 def _changed(step: Step, known: list[str], required: frozenset[str]) -> Iterator[_Other]:
     if not (changes(step.call) or step.save or step.profile or step.token):
         return
-    yield _Other(STEP, "left out", "a check that needs what it makes", None)
+    yield _Other("step", "left out", "a check that needs what it makes", GONE)
     if step.service == EMBEDDED:
         yield from _of_token(step)
         return
     for who in known:
         if who != step.identity:
             could = f"a check of an effect that only {step.identity} can have"
-            yield _Other(IDENTITY, f"done as {who}", could, replace(step, identity=who), who)
+            yield _Other("identity", f"done as {who}", could, replace(step, identity=who), who)
     for name, value in step.params.items():
         document, called = _document(name, value)
         if document is not None:
@@ -135,40 +126,38 @@ def _changed(step: Step, known: list[str], required: frozenset[str]) -> Iterator
 
 
 def _of_token(step: Step) -> Iterator[_Other]:
-    """The token with each claim changed, and without each optional claim."""
     claims = step.params.get("Claims", {})
     for name, value in claims.items():
-        could = f"a check of a caller refused because of {name}"
         others = {f"with another {name}": {**claims, name: f"other-{value}"}}
         if name not in ("sub", "aud"):
             others[f"without {name}"] = without(claims, name)
         for what, other in others.items():
-            params = {**step.params, "Claims": other}
-            yield _Other(PARAMETER, what, could, replace(step, params=params), name)
+            could = f"a check of a caller refused because of {name}"
+            new = replace(step, params={**step.params, "Claims": other})
+            yield _Other("parameter", what, could, new, name)
 
 
 def _of_parameter(step: Step, name: str, required: frozenset[str]) -> Iterator[_Other]:
-    value = step.params[name]
-    could = f"a check of what {name} affects"
+    value, others = step.params[name], dict[str, Part]()
     if name not in required:
-        less = without(step.params, name)
-        yield _Other(PARAMETER, f"without {name}", could, replace(step, params=less), name)
+        others[f"without {name}"] = without(step.params, name)
     identifies = name == "RoleSessionName"  # the caller; other names matter to nobody
     if isinstance(value, str) and (identifies or not name.endswith("Name")):
-        params = {**step.params, name: f"other-{value}"}
-        what = f"with another {name}"
-        yield _Other(PARAMETER, what, could, replace(step, params=params), name)
+        others[f"with another {name}"] = {**step.params, name: f"other-{value}"}
+    for what, params in others.items():
+        could, new = f"a check of what {name} affects", replace(step, params=params)
+        yield _Other("parameter", what, could, new, name)
 
 
 def _document(name: str, value: object) -> tuple[Part, str]:
     """The policy or template in a parameter, and its name; None for other parameters."""
     if not isinstance(value, str) or not ("Policy" in name or name == "TemplateBody"):
         return None, ""
-    document: Part = None
     with suppress(ValueError, Unjudgeable):
         document = parse(value) if name == "TemplateBody" else json.loads(value)
-    what = "the template" if name == "TemplateBody" else name
-    return (document, what) if isinstance(document, Mapping) else (None, "")
+        if isinstance(document, Mapping):
+            return document, "the template" if name == "TemplateBody" else name
+    return None, ""
 
 
 def _of_document(document: Part) -> Iterator[_Other]:
@@ -178,8 +167,8 @@ def _of_document(document: Part) -> Iterator[_Other]:
             whole = edited(document, path, change.new)
             yield change._replace(what=f"{label} {change.what}", new=whole)
         if isinstance(path[-1], int) and len(part_at(document, path[:-1])) > 1:
-            could = f"a check that {_first(statement)} is {_verdict(statement)}"
-            yield _Other(EFFECT, f"without {label}", could, edited(document, path, GONE))
+            whole = edited(document, path, GONE)
+            yield _Other("effect", f"without {label}", _could(statement), whole)
         if "Principal" not in statement and path[-1] in {0, "Statement"}:
             at = path[:-1] if path[-1] == 0 else path
             present = listed(part_at(document, at))
@@ -189,14 +178,14 @@ def _of_document(document: Part) -> Iterator[_Other]:
                 more = {"Effect": "Allow", "Action": power, "Resource": "*"}
                 whole = edited(document, at, [*present, more])
                 could = f"a check that {power} is refused"
-                yield _Other(ACTION, f"and {power}", could, whole)
+                yield _Other("action", f"and {power}", could, whole)
     for path in _properties(document):
         name, value = path[-1], part_at(document, path)
         could = f"a check of what {name} affects"
         flipped = mapped(value, lambda text: {"true": "false", "false": "true"}.get(text, text))
         new, what = (GONE, "without") if flipped == value else (flipped, "with the opposite of")
         other = edited(document, path, new)
-        yield _Other(PARAMETER, f"{what} {name}", could, other, str(name))
+        yield _Other("parameter", f"{what} {name}", could, other, str(name))
 
 
 def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:
@@ -205,13 +194,12 @@ def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:
     resources = listed(statement.get("Resource"))
     for at, resource in enumerate(resources):
         wide, text = _widened(resource), _text(resource)
-        before, after = resources[:at], resources[at + 1 :]
         if wide != resource:
-            other = {**statement, "Resource": [*before, wide, *after]}
-            yield _Other(RESOURCE, f"on {wide}", "a check of the same on another resource", other)
+            other = {**statement, "Resource": edited(resources, (at,), wide)}
+            yield _Other("resource", f"on {wide}", "a check of the same on another resource", other)
         if resources[1:]:
-            less = {**statement, "Resource": before + after}
-            yield _Other(RESOURCE, f"without {text}", f"a check of the same on {text}", less)
+            less = {**statement, "Resource": edited(resources, (at,), GONE)}
+            yield _Other("resource", f"without {text}", f"a check of the same on {text}", less)
     conditions = statement.get("Condition", {})
     for operator, tests in conditions.items():
         for key in tests:
@@ -219,22 +207,21 @@ def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:
             left = {**conditions, operator: kept} if kept else without(conditions, operator)
             could = f"a check that is {'refused' if allows else 'allowed'} because of {key}"
             changed = {**statement, "Condition": left} if left else without(statement, "Condition")
-            yield _Other(CONDITION, f"without its condition on {key}", could, changed)
+            yield _Other("condition", f"without its condition on {key}", could, changed)
     if "Principal" in statement and statement["Principal"] != "*":
         other = {**statement, "Principal": {"AWS": "*"}}
-        yield _Other(PRINCIPAL, "for everyone", "a check as somebody else", other)
+        yield _Other("principal", "for everyone", "a check as somebody else", other)
     effect = "Deny" if allows else "Allow"
-    could = f"a check that {_first(statement)} is {_verdict(statement)}"
-    yield _Other(EFFECT, f"with the effect {effect}", could, {**statement, "Effect": effect})
+    other = {**statement, "Effect": effect}
+    yield _Other("effect", f"with the effect {effect}", _could(statement), other)
 
 
 def _of_actions(statement: Mapping[str, Part]) -> Iterator[_Other]:
     actions = _actions(statement)
     for at, action in enumerate(actions):
         if actions[1:]:
-            less = {**statement, "Action": [*actions[:at], *actions[at + 1 :]]}
-            could = f"a check that {action} is {_verdict(statement)}"
-            yield _Other(ACTION, f"without {action}", could, less)
+            less = {**statement, "Action": edited(actions, (at,), GONE)}
+            yield _Other("action", f"without {action}", _could(statement, action), less)
     if "Principal" in statement or statement.get("Effect") != "Allow":
         return
     services = {action.partition(":")[0] for action in actions} - {"*"}
@@ -244,7 +231,7 @@ def _of_actions(statement: Mapping[str, Part]) -> Iterator[_Other]:
     for more in dict.fromkeys([*wider, *siblings]):
         if not _holds(more, actions):
             could = f"a check that {more} is refused{on}"
-            yield _Other(ACTION, f"and {more}", could, {**statement, "Action": [*actions, more]})
+            yield _Other("action", f"and {more}", could, {**statement, "Action": [*actions, more]})
 
 
 def _actions(statement: Mapping[str, Part]) -> list[str]:
@@ -252,7 +239,6 @@ def _actions(statement: Mapping[str, Part]) -> list[str]:
 
 
 def _holds(action: str, patterns: list[str]) -> bool:
-    """Whether an action, or a pattern of actions, matches one of the patterns."""
     return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
 
 
@@ -264,7 +250,6 @@ def _settles(statement: Mapping[str, Part], action: str) -> bool:
 
 
 def _sibling(action: str) -> tuple[str, ...]:
-    """The action that deletes what this action gets or puts."""
     service, _, name = action.partition(":")
     noun = name.removeprefix("Get").removeprefix("Put")
     other = f"{service}:Delete{noun}"
@@ -272,7 +257,6 @@ def _sibling(action: str) -> tuple[str, ...]:
 
 
 def _widened(resource: Part) -> Part:
-    """A pattern for all resources of the same service."""
     if not isinstance(resource, str):
         text = next(iter(resource.values()), "") if isinstance(resource, Mapping) else ""
         return {"Fn::Sub": _widened(text)} if isinstance(text, str) and ":" in text else "*"
@@ -293,9 +277,8 @@ def _text(value: Part) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _first(statement: Mapping[str, Part]) -> str:
-    return _text(next(iter(listed(statement.get("Action"))), "it"))
-
-
-def _verdict(statement: Mapping[str, Part]) -> str:
-    return "allowed" if statement.get("Effect") == "Allow" else "refused"
+def _could(statement: Mapping[str, Part], action: str = "") -> str:
+    """The check that would notice a change of what the statement says of its (first) action."""
+    action = action or _text(next(iter(listed(statement.get("Action"))), "it"))
+    result = "allowed" if statement.get("Effect") == "Allow" else "refused"
+    return f"a check that {action} is {result}"

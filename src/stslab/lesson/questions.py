@@ -32,7 +32,7 @@ Gates = frozenset[Gate] | None
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One answer: its digit, its text, and the gates that would refuse."""
+    """One answer, and the gates that would refuse."""
 
     digit: int
     text: str
@@ -54,13 +54,14 @@ class Question(msgspec.Struct, frozen=True):
 def question(verdict: Verdict, who: str, what: str, check: Check, lab: LabFile) -> Question | None:
     """The question about a check's call; None if the account can't tell its answer in advance.
 
-    ``who`` makes the call, ``what`` names the resource. The answers: the call is allowed; one of
-    the gates refuses it; two refuse it, if they do or if only two decide. What refuses calls
-    elsewhere in the ``lab`` is an answer too.
+    The answers: it is allowed; one of the gates refuses it; two do, if that is so or if only two
+    decide; what refuses calls elsewhere in the lab. ``what`` names the resource.
     """
     if verdict.allowed is None:
         return None
-    rules = [each for each in _predicted(lab) if each.fails and not each.by]
+    checks = (check for stage in lab.stages for check in stage.checkpoint)
+    predicted = [each for each in checks if each.ask is not None]
+    rules = [each for each in predicted if each.fails and not each.by]
     doubted = any(UNBELIEVED.intersection(each.fails) for each in rules)
     refusing = frozenset(verdict.by)
     right: Gates = None if verdict.allowed and verdict.fault in check.fails else refusing
@@ -76,7 +77,11 @@ def question(verdict: Verdict, who: str, what: str, check: Check, lab: LabFile) 
         kinds.insert(1, frozenset({Gate.SIGNATURE}))
     if any(each.call == check.call and not UNBELIEVED & {*each.fails} for each in rules):
         kinds.append(None)
-    if gates == [Gate.IDENTITY] and _was_let_in(check, lab):
+    steps = [step for stage in lab.stages for step in stage.steps]
+    roles = [step.profile for step in steps if step.call.startswith("sts.AssumeRole")]
+    of_role = any(role and role.name == check.identity for role in roles)
+    trust_refuses = any(Gate.TRUST in each.by for each in predicted)
+    if gates == [Gate.IDENTITY] and of_role and trust_refuses:
         kinds.insert(1, frozenset({Gate.TRUST}))
     kinds = _few(kinds, right, verdict)
     free = verdict.allowed or check.operation in _PLAINLY
@@ -91,21 +96,10 @@ def whose(callers: Mapping[str, Verdict], who: str, what: str) -> Question:
     """The question which of ``callers`` calls, each with its verdict. ``who`` is right."""
     answers = []
     for digit, (name, verdict) in enumerate(callers.items(), 1):
-        text = _text(frozenset(verdict.by), verdict, name, what, free=True)
-        answers.append(Answer(digit, f"It is {name}. {text}", frozenset(verdict.by)))
+        gates = frozenset(verdict.by)
+        text = f"It is {name}. {_text(gates, verdict, name, what, free=True)}"
+        answers.append(Answer(digit, text, gates))
     return Question(tuple(answers), 1 + [*callers].index(who), whose=True)
-
-
-def _predicted(lab: LabFile) -> list[Check]:
-    return [check for stage in lab.stages for check in stage.checkpoint if check.ask is not None]
-
-
-def _was_let_in(check: Check, lab: LabFile) -> bool:
-    """Whether the caller is a role's session, in a lab where a trust policy refuses a call."""
-    steps = [step for stage in lab.stages for step in stage.steps]
-    roles = [step.profile for step in steps if step.call.startswith("sts.AssumeRole")]
-    refuses = any(Gate.TRUST in each.by for each in _predicted(lab))
-    return refuses and any(role and role.name == check.identity for role in roles)
 
 
 def _few(kinds: list[Gates], right: Gates, verdict: Verdict) -> list[Gates]:
@@ -180,10 +174,9 @@ def row(lab: LabFile, check: Check) -> str:
 
 
 def to_come(lab: LabFile, stage: Stage, first: int) -> frozenset[tuple[str, str]]:
-    """The cells of the access table that the next questions are about, to be hidden until then.
+    """The cells to hide in the access table: the stage's questions from ``first`` on ask them.
 
-    Those are the stage's questions from ``first`` on, and of later ones those about a cell that no
-    earlier question was about, and that no stage changes before.
+    Also those of later questions, if no earlier one asks them and no stage changes them before.
     """
     now = lab.stages.index(stage), first
     known, found = set[tuple[str, str]](), set[tuple[str, str]]()

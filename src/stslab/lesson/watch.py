@@ -1,5 +1,6 @@
 """The state of a run for ``stslab watch``: its current stage and tasks, and what is missing."""
 
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,29 +31,22 @@ class Now(msgspec.Struct, frozen=True):
     missing: tuple[str, ...] = ()  # what does not hold yet, in sentences
 
 
-class Identity(msgspec.Struct, frozen=True):
-    """A profile."""
-
-    name: str
-    ends: str  # when its session ends (ISO 8601); empty for a long-term key
-
-
 @dataclass(frozen=True, slots=True)
 class Status:
     """The state of the account, its unfinished run and its identities."""
 
     running: bool  # the account is running
     now: Now | None
-    identities: tuple[Identity, ...]
+    ends: Mapping[str, str]  # when each profile's session ends (ISO 8601); "" for long-term keys
     time: datetime = field(compare=False)  # the account's
 
-    def left(self, identity: Identity) -> float | None:
-        """How many seconds the identity's session lasts; None for a long-term key."""
-        if not identity.ends:
-            return None
-        with suppress(ValueError, TypeError):
-            return (datetime.fromisoformat(identity.ends) - self.time).total_seconds()
-        return 0.0
+    def left(self) -> Iterator[tuple[str, float | None]]:
+        """Each profile, and how many seconds its session lasts; None for a long-term key."""
+        for name, end in self.ends.items():
+            seconds = 0.0 if end else None
+            with suppress(ValueError, TypeError):
+                seconds = (datetime.fromisoformat(end) - self.time).total_seconds()
+            yield name, seconds
 
 
 def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:

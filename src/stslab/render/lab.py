@@ -11,14 +11,13 @@ from stslab.lab.effects import Changed, Summary, effects, summary
 from stslab.lab.model import Lab, Stage
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import markdown_line, markdown_prose, one_line, visible
-from stslab.runner.events import Foreseen
 
 _CHECKED = (
     "is checked first, and is not sent if it would change anything that the run did not make."
 )
 
 
-def enforced(summary: Summary | Foreseen) -> str:
+def enforced(summary: Summary) -> str:
     """A sentence on what is not in the summary."""
     unknown = ", ".join(_not_judged(summary))
     if not unknown:
@@ -26,17 +25,17 @@ def enforced(summary: Summary | Foreseen) -> str:
     return f"stslab can't tell what calls of {unknown} change. Every other call {_CHECKED}"
 
 
-def _not_judged(summary: Summary | Foreseen) -> list[str]:
+def _not_judged(summary: Summary) -> list[str]:
     """The services that the lab uses and stslab has no rules for."""
     calls = [call for change in summary.changed for call in (*change.calls, *change.undo)]
     return sorted({call.partition(".")[0] for call in calls} - HOME)
 
 
-def _heading(summary: Summary | Foreseen) -> str:
+def _heading(summary: Summary) -> str:
     return "changes" if _not_judged(summary) else "changes, and only what it made itself"
 
 
-def show_changes(paper: Paper, summary: Summary | Foreseen, *, indent: int = 2) -> None:
+def show_changes(paper: Paper, summary: Summary, *, indent: int = 2) -> None:
     """Draw the things that a run changes, with the calls; its reads; and cleanup's calls."""
     paper.prose(_heading(summary), indent=indent, style="dim")
     for change in summary.changed:
@@ -52,7 +51,7 @@ def show_changes(paper: Paper, summary: Summary | Foreseen, *, indent: int = 2) 
         paper.line("warning", one_line(note), indent=indent + 2)
 
 
-def changes_in_markdown(summary: Summary) -> Iterator[str]:
+def _changes(summary: Summary) -> Iterator[str]:
     yield from ("## What it changes", "", f"It {_heading(summary)}:", "")
     yield from (f"- {markdown_line(each.thing)}: {_calls(each)}" for each in summary.changed)
     yield from ("", f"It reads with {_code(summary.reads)}.", "")
@@ -94,7 +93,7 @@ def markdown_of(lab: Lab) -> str:
     lines += [markdown_prose(lab.summary), ""] if lab.summary else []
     for number, stage in enumerate(lab.stages, 1):
         lines += _stage(number, stage)
-    return "\n".join([*lines, *changes_in_markdown(summary(effects(lab)))]).rstrip() + "\n"
+    return "\n".join([*lines, *_changes(summary(effects(lab)))]).rstrip() + "\n"
 
 
 def _rows(lab: Lab, proved: str) -> Iterator[tuple[Text | str, ...]]:
@@ -107,24 +106,22 @@ def _rows(lab: Lab, proved: str) -> Iterator[tuple[Text | str, ...]]:
 
 
 def _stage(number: int, stage: Stage) -> Iterator[str]:
-    yield from (f"## {number}. {markdown_line(stage.title)}", "", markdown_prose(stage.intro), "")
-    for page in stage.pages:
-        yield f"- [{markdown_line(page.title)}]({quote(page.url, safe=_URL)})"
+    yield from (f"## {number}. {markdown_line(stage.title)}", "", markdown_prose(stage.intro))
     if stage.pages:
         yield ""
+    for page in stage.pages:
+        yield f"- [{markdown_line(page.title)}]({quote(page.url, safe=_URL)})"
     if stage.steps:
-        yield from ("What is done:", "")
-        for step in stage.steps:
-            why = f" {markdown_line(step.why)}" if step.why else ""
-            yield f"- {markdown_line(step.title)} (`{step.call}` as `{step.identity}`).{why}"
-        yield ""
+        yield from ("", "What is done:", "")
+    for step in stage.steps:
+        why = f" {markdown_line(step.why)}" if step.why else ""
+        yield f"- {markdown_line(step.title)} (`{step.call}` as `{step.identity}`).{why}"
     if stage.checkpoint:
-        yield from ("What is proved:", "")
-        for check in stage.checkpoint:
-            how = (
-                f"`{check.call}` as `{check.identity}`" if check.call else "looked up in the files"
-            )
-            refused = f", refused with {' or '.join(check.fails)}" if check.fails else ""
-            because = f" {markdown_line(check.because)}" if check.because else ""
-            yield f"- {markdown_line(check.says)} ({how}{refused}).{because}"
-        yield ""
+        yield from ("", "What is proved:", "")
+    for check in stage.checkpoint:
+        called = f"`{check.call}` as `{check.identity}`"
+        how = called if check.call else "looked up in the files"
+        refused = f", refused with {' or '.join(check.fails)}" if check.fails else ""
+        because = f" {markdown_line(check.because)}" if check.because else ""
+        yield f"- {markdown_line(check.says)} ({how}{refused}).{because}"
+    yield ""

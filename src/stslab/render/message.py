@@ -6,7 +6,6 @@ from stslab.policy.messages import Advice, Message
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line
 
-_BEFORE_VALUE = 14  # columns
 _LONGEST = 240  # characters: three lines
 
 
@@ -14,7 +13,15 @@ def show(paper: Paper, message: Message, advice: Advice) -> None:
     what = message.operation or message.action or "a call"
     headline = f"{what}: {message.code or 'refused'}"
     paper.line("failed", one_line(headline), style="bold red")
-    paper.fields(_facts(message, advice, paper.width), indent=2)
+    facts = [
+        ("who", message.caller),
+        ("asked for", message.action),
+        ("on", message.resource),
+        ("refused by" if message.gate or not message.known else "because", advice.refused_by),
+        ("policy", message.policy),
+    ]
+    told = [(label, _short(one_line(value))) for label, value in facts if value]
+    paper.fields(told, indent=2)
     if advice.cannot_say:
         paper.prose("What this message can't say", style="bold")
         for open_question in advice.cannot_say:
@@ -28,25 +35,10 @@ def show(paper: Paper, message: Message, advice: Advice) -> None:
         paper.prose(f"Further refusals in the text: {message.more}", style="dim")
 
 
-def _facts(message: Message, advice: Advice, width: int) -> list[tuple[str, Any]]:
-    # The kind of caller is added if there is room: a long ARN shows it anyway.
-    who = f"{message.caller} ({message.caller_kind})"
-    fits = message.caller_kind and len(who) <= width - _BEFORE_VALUE
-    facts = [
-        ("who", who if fits else message.caller),
-        ("asked for", message.action),
-        ("on", message.resource),
-        ("refused by" if message.gate or not message.known else "because", advice.refused_by),
-        ("policy", message.policy),
-    ]
-    return [(label, _short(one_line(value))) for label, value in facts if value]
-
-
 def _short(value: str) -> str:
     """A value cut in the middle if it is long. Programs get it whole."""
-    if len(value) <= _LONGEST:
-        return value
-    return f"{value[: _LONGEST * 2 // 3]} ... {value[-_LONGEST // 3 :]}"
+    long = f"{value[: _LONGEST * 2 // 3]} ... {value[-_LONGEST // 3 :]}"
+    return long if len(value) > _LONGEST else value
 
 
 def as_json(message: Message, advice: Advice) -> dict[str, Any]:

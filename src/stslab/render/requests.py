@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 Event = Mapping[str, Any]
 Gate = Mapping[str, Any]
-_CALL, _WHO = 24, 20
-_CALL_NARROW, _WHO_NARROW = 20, 13
+_COLUMNS, _COLUMNS_IF_NARROW = (20, 24), (13, 20)  # who, and the call
 _NARROW = 80
 _DAY, _TIME = slice(0, 10), slice(11, 19)
 _INDENT = 11
@@ -69,22 +68,24 @@ class RequestTable:
         self._paper, self._account = paper, account
         self._is_refused, self._gates = is_refused, gates
         self._day = ""
-        narrow = paper.width < _NARROW
-        self._widths = (_WHO_NARROW, _CALL_NARROW) if narrow else (_WHO, _CALL)
+        self._widths = _COLUMNS_IF_NARROW if paper.width < _NARROW else _COLUMNS
 
     def show(self, event: Event) -> None:
         time, decided = str(event.get("eventTime", "")), deciding(event)
         if self._day != (day := time[_DAY]):
             self._day = day
-            columns = "" if in_words() else self._columns("who", "called", "on")
+            columns = "" if in_words() else self._columns(_INDENT, "who", "called", "on")
             self._paper.whole(f"{one_line(day):<{_INDENT}}{columns}".rstrip(), "bold")
         denied = decided is not None and decided["decision"] != "Allowed"
         good = not event.get("errorCode") and not denied
         sign = self._paper.sign("done" if good else "failed")
         line = Text(f"{time[_TIME]} ", style="dim")
         line.append(f"{sign.plain} ", style=f"not dim {sign.style}")
-        line.append(self._row(event, line.cell_len), style="not dim")
-        self._paper.console.print(line, soft_wrap=not in_words())
+        resource = short_arn(decided["resource"], self._account) if decided else ""
+        texts = [one_line(text) for text in (who(event, self._account), call_name(event), resource)]
+        told = ", ".join(filter(None, texts))
+        row = told if in_words() else self._columns(line.cell_len, *texts)
+        self._paper.console.print(line.append(row, style="not dim"), soft_wrap=not in_words())
         why = decided["reason"] if denied and decided else str(event.get("errorMessage", ""))
         reason = "" if good else f"{event.get('errorCode') or 'AccessDenied'}: {why}"
         if self._is_refused(event):
@@ -99,27 +100,19 @@ class RequestTable:
     def _gates_in_order(self, gates: Sequence[Gate]) -> str:
         signs = self._paper.symbols
         marks = {"allows": signs.done, "denies": signs.failed}
-        texts = []
-        for gate in gates:
-            mark = marks.get(gate["says"], signs.dot)
-            mark = f"{signs.failed} (decided)" if gate["decided"] else mark
-            texts.append(f"{gate['gate']} {mark}")
+        decided = f"{signs.failed} (decided)"
+        texts = (
+            f"{gate['gate']} {decided if gate['decided'] else marks.get(gate['says'], signs.dot)}"
+            for gate in gates
+        )
         return f" {signs.hint} ".join(texts)
 
-    def _row(self, event: Event, used: int) -> str:
-        decided, account = deciding(event), self._account
-        resource = short_arn(decided["resource"], account) if decided else ""
-        texts = list(map(one_line, (who(event, account), call_name(event), resource)))
-        if in_words():
-            return ", ".join(filter(None, texts))
-        if not self._paper.console.is_terminal:
-            return self._columns(*texts)
-        room = self._paper.width - used - sum(self._widths) - 2
-        fitted = map(_fitted, texts, (*self._widths, room))
-        return " ".join(fitted).rstrip()
-
-    def _columns(self, caller: str, called: str, resource: str) -> str:
-        return f"{caller:<{self._widths[0]}} {called:<{self._widths[1]}} {resource}".rstrip()
+    def _columns(self, used: int, *texts: str) -> str:
+        """The texts after ``used`` columns, cut to fit on a terminal."""
+        console = self._paper.console
+        room = console.width - used - sum(self._widths) - 2
+        fit = _fitted if console.is_terminal else str.ljust
+        return " ".join(map(fit, texts, (*self._widths, room))).rstrip()
 
 
 def _fitted(text: str, width: int) -> str:
@@ -140,7 +133,8 @@ def deciding(event: Event) -> Mapping[str, Any] | None:
 def drawn(paper: Paper, status: "Status") -> Text:
     """The run's stage, tasks and identities in a few lines, none wider than the console."""
     symbols, now = paper.symbols, status.now
-    lines = [Text("─" * paper.width, style="dim")]
+    width = paper.console.width
+    lines = [Text("─" * width, style="dim")]
     if now is None and status.running:
         lines.append(Text("There is no unfinished run. Start one: stslab run", style="dim"))
     if now is not None:
@@ -151,11 +145,10 @@ def drawn(paper: Paper, status: "Status") -> Text:
             lines.append(Text(f"  {sign} {one_line(text)}", style=style))
         lines += [Text(f"  {symbols.failed} {one_line(text)}", style="red") for text in now.missing]
     identities = []
-    for each in status.identities:
-        left = status.left(each)
+    for name, left in status.left():
         ends = f"{spoken(left)} left" if left is not None and left > 0 else "ended"
-        identities.append(one_line(each.name if left is None else f"{each.name} ({ends})"))
+        identities.append(one_line(name if left is None else f"{name} ({ends})"))
     lines.append(Text("   ".join(("profiles:", *identities))))
     for line in lines:
-        line.truncate(paper.width, overflow="ellipsis")
+        line.truncate(width, overflow="ellipsis")
     return Text("\n").join(lines)

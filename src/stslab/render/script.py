@@ -1,7 +1,6 @@
-"""Write a lab as a shell script of ``aws`` commands.
+"""Write a lab as a shell script of ``aws`` commands, with shell variables for its values.
 
-The values of the lab's expressions become shell variables. The script makes the lab's
-checks too, and ends at the first that fails.
+The script makes the lab's checks too, and ends at the first that fails.
 """
 
 import re
@@ -34,6 +33,7 @@ _GIVEN = ("account", "region", "partition")
 class _Writer(msgspec.Struct, frozen=True):
     """Writes calls as commands. In ``scope``, each value is a mark of its shell variable."""
 
+    lab: Lab
     describe: Describe
     scope: Mapping[str, Any]
 
@@ -51,17 +51,16 @@ class _Writer(msgspec.Struct, frozen=True):
         words[2:3] = ["wait", wait.waiter.replace("_", "-")]
         return _laid_out(words)
 
-    def settings(self, lab: Lab, identity: str) -> Iterator[str]:
+    def settings(self, identity: str) -> Iterator[str]:
         """The commands that set up a profile, after those for its source profiles."""
-        profile = lab.profiles.get(identity)
-        if profile:
-            for source in profile.sources:
-                yield from self.settings(lab, source)
-            for name, value in profile.values.items() if not profile.environment else ():
+        profile = self.lab.profiles.get(identity)
+        for source in profile.sources if profile else ():
+            yield from self.settings(source)
+        if profile and not profile.environment:
+            for name, value in profile.values.items():
                 put = ["aws", "configure", "set", name, str(self.value(value))]
                 yield _laid_out([*put, "--profile", identity])
-            if not profile.environment:
-                yield f"point {identity}"
+            yield f"point {identity}"
 
     def value(self, value: Any) -> Any:
         """A lab's value, with marks in place of what only a run knows."""
@@ -70,17 +69,77 @@ class _Writer(msgspec.Struct, frozen=True):
         except UnresolvedReference:
             return value
 
+    def stage(self, stage: Stage) -> Iterator[str]:
+        for step in reversed([step for each in self.lab.stages for step in each.steps]):
+            for undo in (step.undo or ()) if stage.cleanup else ():
+                identity = undo.identity or step.identity
+                yield self.command(identity, undo.call, undo.params)
+                if undo.wait:
+                    yield self.waiting(identity, undo.call, undo.wait)
+        for step in stage.steps:
+            yield from ("", f"# {one_line(step.title)}", *self.settings(step.identity))
+            yield from (*self.inputs(step.params), *self.step(step))
+        for check in stage.checkpoint:
+            if check.call:
+                yield from ("", f"# {one_line(check.says)}", *self.settings(check.identity))
+                yield from (*self.inputs(check.params), self.check(check))
+
+    def inputs(self, params: Mapping[str, Any]) -> Iterator[str]:
+        """The commands that get the time, tokens and MFA codes that a call uses."""
+        if "now" in names_used(params):
+            yield "now=$(stslab sandbox clock | cut -d' ' -f1)"
+        for name in sorted(set(_TOKEN.findall(str(params)))):
+            command = self.command("admin", GIVES_TOKEN, token_params(self.lab.tokens[name]))
+            yield f"token_{name}=$({command})"
+        for device in sorted(set(_CODE_OF.findall(str(params)))):
+            for line, word in enumerate(("code", "next"), 1):
+                yield f'{device}_{word}=$(stslab sandbox mfa "${device}" | sed -n {line}p)'
+
+    def step(self, step: Step) -> Iterator[str]:
+        called, profile = (step.identity, step.call, step.params), step.profile
+        file = str(step.params.get("Key", "")).rsplit("/", 1)[-1] or "body"
+        command = self.command(*called)
+        if "Body" in step.params and f"--body {_word(file)}" in command:  # not a file of the lab
+            yield f"printf %s {_word(str(self.value(step.params['Body'])))} > {_word(file)}"
+        paths = dict(step.save)  # in the answer, by shell variable
+        if profile:
+            for part, name in _PARTS.items():
+                paths[f"{profile.name}_{name}"] = f"{profile.source}.{part}"
+        if paths:
+            query = ["--query", f"[{', '.join(paths.values())}]", "--output", "text"]
+            yield f"answer=$({self.command(*called, *query)})"
+            yield f"read -r {' '.join(paths)} <<EOF\n$answer\nEOF"
+        elif step.token:
+            yield f"token=$({command})"
+            yield 'token_file=$(pwd)/token\nprintf %s "$token" > "$token_file"'
+        else:
+            yield command
+        if profile:
+            name, spoil = profile.name, profile.spoil
+            secret = "another-secret" if spoil == "SecretAccessKey" else f'"${name}_secret"'
+            token = '""' if spoil == "SessionToken" else f'"${name}_token"'
+            yield f'keep {name} "${name}_key" {secret} {token}'
+        if step.wait:
+            yield self.waiting(step.identity, step.call, step.wait)
+
+    def check(self, check: Check) -> str:
+        # The CLI writes an object's content to a file, which --query can't search.
+        asks = check.expect and not (check.call == "s3.GetObject" and _BODY.search(check.expect))
+        query = ["--query", str(self.value(check.expect))] if asks and not check.fails else []
+        lead = f"refused {check.fails[0]}" if check.fails else "holds" if query else ""
+        return self.command(check.identity, str(check.call), check.params, *query, lead=lead)
+
 
 def script_of(lab: Lab, describe: Describe) -> str:
     """The whole lab as a POSIX shell script; ``describe`` returns a call's ``aws`` command."""
-    writer = _Writer(describe, _scope(lab))
+    writer = _Writer(lab, describe, _scope(lab))
     head = Path(__file__).with_name("script.sh").read_text(encoding="utf-8")
     lines = [head.replace("TITLE", one_line(lab.title)).replace("LAB", lab.id)]
     asks = "aws sts get-caller-identity --query Account --output text --profile"
     lines += [f"{name}=$({asks} {name})" for name in lab.accounts]
     lines += [f"{name}={_word(str(writer.value(value)))}" for name, value in lab.vars.items()]
     for number, stage in enumerate(lab.stages, 1):
-        lines += ["", f"# {number}. {one_line(stage.title)}", *_stage(stage, lab, writer)]
+        lines += ["", f"# {number}. {one_line(stage.title)}", *writer.stage(stage)]
     return "\n".join(lines) + "\n"
 
 
@@ -95,23 +154,8 @@ def _scope(lab: Lab) -> dict[str, Any]:
                 for name in saved},
         **{name: _mark(name) for name in (*_GIVEN, "now", "token", "token_file", *saved)},
         "tokens": {name: _mark(f"token_{name}") for name in lab.tokens},
-        "profiles": {
-            name: {"access_key_id": _mark(f"{name}_key"), "expiration": _mark(f"{name}_end")}
-            for name in profiles
-        },
+        "profiles": {name: {"access_key_id": _mark(f"{name}_key")} for name in profiles},
     }  # fmt: skip
-
-
-def _inputs(params: Mapping[str, Any], lab: Lab, writer: _Writer) -> Iterator[str]:
-    """The commands that get the time, tokens and MFA codes that a call uses."""
-    if "now" in names_used(params):
-        yield "now=$(stslab sandbox clock | cut -d' ' -f1)"
-    for name in sorted(set(_TOKEN.findall(str(params)))):
-        command = writer.command("admin", GIVES_TOKEN, token_params(lab.tokens[name]))
-        yield f"token_{name}=$({command})"
-    for device in sorted(set(_CODE_OF.findall(str(params)))):
-        for line, word in enumerate(("code", "next"), 1):
-            yield f'{device}_{word}=$(stslab sandbox mfa "${device}" | sed -n {line}p)'
 
 
 def _mark(variable: str) -> str:
@@ -132,60 +176,3 @@ def _word(word: str) -> str:
     parts = _MARK.split(word)
     quoted = [f'"${part}"' if at % 2 else shlex.quote(part) for at, part in enumerate(parts)]
     return "".join(part for part in quoted if part != "''") or "''"
-
-
-def _stage(stage: Stage, lab: Lab, writer: _Writer) -> Iterator[str]:
-    for step in reversed([step for each in lab.stages for step in each.steps]):
-        for undo in (step.undo or ()) if stage.cleanup else ():
-            identity = undo.identity or step.identity
-            yield writer.command(identity, undo.call, undo.params)
-            if undo.wait:
-                yield writer.waiting(identity, undo.call, undo.wait)
-    for step in stage.steps:
-        yield from ("", f"# {one_line(step.title)}", *writer.settings(lab, step.identity))
-        yield from (*_inputs(step.params, lab, writer), *_step(step, writer))
-    for check in stage.checkpoint:
-        if check.call:
-            yield from ("", f"# {one_line(check.says)}", *writer.settings(lab, check.identity))
-            yield from (*_inputs(check.params, lab, writer), _check(check, writer))
-
-
-def _step(step: Step, writer: _Writer) -> Iterator[str]:
-    called, profile = (step.identity, step.call, step.params), step.profile
-    file = str(step.params.get("Key", "")).rsplit("/", 1)[-1] or "body"
-    command = writer.command(*called)
-    if "Body" in step.params and f"--body {_word(file)}" in command:  # not a file of the lab
-        body = _word(str(writer.value(step.params["Body"])))
-        yield f"printf %s {body} > {_word(file)}"
-    paths = dict(step.save)  # in the answer, by shell variable
-    if profile:
-        for part, name in _PARTS.items():
-            paths[f"{profile.name}_{name}"] = f"{profile.source}.{part}"
-    if paths:
-        query = ["--query", f"[{', '.join(paths.values())}]", "--output", "text"]
-        yield f"answer=$({writer.command(*called, *query)})"
-        yield f"read -r {' '.join(paths)} <<EOF\n$answer\nEOF"
-    elif step.token:
-        yield f"token=$({command})"
-        yield 'token_file=$(pwd)/token\nprintf %s "$token" > "$token_file"'
-    else:
-        yield command
-    if profile:
-        name, spoil = profile.name, profile.spoil
-        secret = "another-secret" if spoil == "SecretAccessKey" else f'"${name}_secret"'
-        token = '""' if spoil == "SessionToken" else f'"${name}_token"'
-        yield f'keep {name} "${name}_key" {secret} {token}'
-    if step.wait:
-        yield writer.waiting(step.identity, step.call, step.wait)
-
-
-def _check(check: Check, writer: _Writer) -> str:
-    call = str(check.call)
-    if check.fails:
-        lead = f"refused {check.fails[0]}"
-        return writer.command(check.identity, call, check.params, lead=lead)
-    # The CLI writes an object's content to a file, which --query can't search.
-    asks = check.expect and not (call == "s3.GetObject" and _BODY.search(check.expect))
-    query = ["--query", str(writer.value(check.expect))] if asks else []
-    lead = "holds" if query else ""
-    return writer.command(check.identity, call, check.params, *query, lead=lead)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from stslab.policy import explain
 from stslab.policy.messages import in_short
 from stslab.render.requests import call_name, vouched_for
 from stslab.render.terminal.paper import Paper
@@ -15,6 +14,7 @@ _Explanation = Mapping[str, Any]
 GRADES = 4
 """The gate; the statement and its element; the kind of change; the command."""
 _ASKED = frozenset({"who", "asked for", "on"})
+_MORE = "There may be more to change: part of what decides this is not visible here."
 _NEXT = ("the result of each statement", "what kind of change fixes it", "the command")
 
 
@@ -34,7 +34,7 @@ def show_grade(paper: Paper, explained: _Explanation, grade: int) -> None:
         paper.prose(f"The gate that refuses: the {gates}.", indent=2)
     elif grade == 1:
         paper.blank()
-        paper.decision(explain.retold(decision), indent=0 if paper.console.is_terminal else 2)
+        paper.decision(decision, indent=2)
     else:
         _show_callers(paper, explained["callers"])
         paper.blank()
@@ -57,7 +57,7 @@ def show(paper: Paper, explained: _Explanation) -> None:
     if decision:
         if why:
             paper.blank()
-        paper.decision(explain.retold(decision), indent=0 if paper.console.is_terminal else 2)
+        paper.decision(decision, indent=2)
     _show_callers(paper, explained["callers"])
     if explained["changes"]:
         _show_changes(paper, explained)
@@ -117,6 +117,4 @@ def _show_changes(paper: Paper, explained: _Explanation) -> None:
                 paper.prose("With the aws CLI:", indent=4, style="dim")
                 paper.command(option["command"], indent=4)
     if explained["complete"] is False:
-        paper.prose(
-            "There may be more to change: part of what decides this is not visible here.", indent=2
-        )
+        paper.prose(_MORE, indent=2)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from functools import partial
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +14,7 @@ from stslab.lab.model import Change
 from stslab.lesson.access import CellState
 from stslab.lesson.questions import Answer, Question
 from stslab.lesson.verdict import GateReading, Verdict
-from stslab.render.lesson.scenes import Answered, Done, Matrix, Scene, in_brief
+from stslab.render.lesson.scenes import Answered, Done, Scene, in_brief, matrix
 from stslab.render.terminal.paper import Paper
 from stslab.runner.ports import Data
 from stslab.vocabulary import Gate
@@ -25,6 +27,11 @@ def drawn(scene: Scene, width: int = 80) -> str:
     out = io.StringIO()
     scene.draw(Paper(Console(file=out, width=width, height=24)))
     return out.getvalue()
+
+
+def answered(question: Question, said: int, verdict: Verdict) -> Answered:
+    told: dict[str, Any] = {"question": question, "said": said, "verdict": verdict, "held": True}
+    return Answered("Call", who="me", target="it", message="", because="", **told)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +59,7 @@ def test_why_a_wrong_answer_is_wrong(
     readings = tuple(GateReading(gate, result, gate in by) for gate, result in gates.items())
     told = Verdict(not by, tuple(by), (), readings)
     answers = Answer(1, "Right", frozenset(by)), Answer(2, "Wrong", frozenset(said))
-    scene = Answered("me", "it", Question(answers, 1), 2, told, True, "", "", title="Call")
+    scene = answered(Question(answers, 1), 2, told)
     text = " ".join(drawn(scene).split())
     assert says in text
     assert bool(says) is any(words in text for words in ("right if", "half of", "It is true"))
@@ -75,7 +82,7 @@ def test_why_a_wrong_answer_is_wrong(
 def test_what_aws_answers_is_shown_in_a_few_lines(answer: Data, says: list[str]) -> None:
     told = Verdict(True, (), (), (GateReading(IDENTITY, ALLOWS, False),))
     question = Question((Answer(1, "Allowed", frozenset()),), 1)
-    scene = Answered("me", "it", question, 1, told, True, "", "", title="Call")
+    scene = answered(question, 1, told)
 
     def rows(answer: Data) -> list[str]:
         shown = drawn(replace(scene, answer=in_brief(answer))).split("\n")
@@ -99,7 +106,7 @@ def test_what_went_well_is_shortened_to_what_was_made() -> None:
 
 
 def test_a_long_heading_is_indented_throughout() -> None:
-    scene = Matrix((), title="With the keys of theirs, and AWS_PROFILE=mine: list", place="3 of 4")
+    scene = Scene("With the keys of theirs, and AWS_PROFILE=mine: list", place="3 of 4")
     assert drawn(scene, 40).startswith(
         " 3 of 4\n With the keys of theirs, and\n AWS_PROFILE=mine: list\n\n"
     )
@@ -113,4 +120,5 @@ def test_without_signs_to_explain_nothing_stands_below_the_table(
     cell = CellState(
         "list", "me", "list", Change(identity="me", cell="list", allowed=True), Verdict(True)
     )
-    assert drawn(Matrix((cell,), title="Who")).endswith("   list  allowed\n")
+    scene = Scene("Who", partial(matrix, cells=[cell]))
+    assert drawn(scene).endswith("   list  allowed\n")

@@ -31,7 +31,8 @@ def test_a_line_that_the_terminal_wraps_takes_as_many_rows() -> None:
 
 def test_text_is_no_wider_than_one_reads() -> None:
     out = io.StringIO()
-    screen = Screen(Console(file=out, width=200, height=24), aws_command, clears=False)
+    console = Console(file=out, width=200, height=24, force_terminal=True)
+    screen = Screen(console, aws_command, clears=False)
     screen.page(lambda paper: paper.prose("word " * 60), lambda: True)
     assert max(map(len, out.getvalue().split("\n"))) in range(80, 97)
 

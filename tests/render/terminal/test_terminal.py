@@ -9,8 +9,7 @@ from tests.render.drawing import Screen, as_a_shell_reads, drawn
 from tests.render.story import ASSUME, DENIED, PUT_POLICY, ROLE, denied_check, failed_check, story
 
 from stslab.aws.command import aws_command
-from stslab.render.terminal.console import make_console
-from stslab.render.terminal.paper import Paper
+from stslab.render.terminal.paper import Paper, make_console
 from stslab.runner import events
 from stslab.runner.ports import Call
 

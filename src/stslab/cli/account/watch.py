@@ -23,11 +23,10 @@ from stslab.lab.loader import load
 from stslab.lab.model import Lab
 from stslab.lab.reading.listing import find
 from stslab.lesson.byhand import is_look
-from stslab.lesson.watch import Identity, Now, Status, now
+from stslab.lesson.watch import Now, Status, now
 from stslab.policy.decision import GATES
 from stslab.render.requests import RequestTable, call_name, deciding, drawn, who
-from stslab.render.terminal.console import draws_over
-from stslab.render.terminal.paper import paper_on
+from stslab.render.terminal.paper import draws_over, paper_on
 from stslab.runner.journal.records import How
 from stslab.runner.journal.store import Journal
 from stslab.sandbox.api.identifiers import LEARNER
@@ -61,7 +60,7 @@ class _Watching:
         """Watch the log, the journal and the profiles, and show what is new in them."""
         self.files = ProfileFiles(self.home.profiles(sandbox_name(self.home.named)), region="")
         self.journal: Journal | None = None
-        status, ahead = Status(False, None, (), datetime.now(UTC)), timedelta()
+        status, ahead = Status(False, None, {}, datetime.now(UTC)), timedelta()
         tail = self.stack.enter_context(closing(Tail(self.home.sandbox)))
         tail.read()
         last: tuple[int, ...] = ()
@@ -91,12 +90,12 @@ class _Watching:
     def _read(self, *, running: bool) -> Status:
         """The status, with the time of the account's clock."""
         known = ((name, self.files.get(name)) for name in self.files.names() if name != "default")
-        identities = tuple(Identity(name, keys.expiration) for name, keys in known if keys)
+        ends = {name: keys.expiration for name, keys in known if keys}
         if not running:
-            return Status(running, None, identities, datetime.now(UTC))
+            return Status(running, None, ends, datetime.now(UTC))
         clock = client.control(self.home.sandbox, "GET", "clock")["now"]
         run = self._now(self.journal) if self.journal else None
-        return Status(running, run, identities, datetime.fromisoformat(clock))
+        return Status(running, run, ends, datetime.fromisoformat(clock))
 
     def _now(self, journal: Journal) -> Now | None:
         for run in journal.unfinished(sandbox_name(self.home.named))[:1]:
@@ -153,11 +152,14 @@ class _Lines:
         run = to_builtins(status.now) if status.now else None
         if run:
             run["tasks"] = [{"text": text, "done": done} for text, done in run["tasks"]]
-        identities = []
-        for each in status.identities:
-            left = status.left(each)
-            seconds = None if left is None else int(left)
-            identities.append({"name": each.name, "ends": each.ends, "seconds": seconds})
+        identities = [
+            {
+                "name": name,
+                "ends": status.ends[name],
+                "seconds": None if left is None else int(left),
+            }
+            for name, left in status.left()
+        ]
         self._print("status", run=run, identities=identities)
 
     def _print(self, kind: str, **fields: object) -> None:

@@ -35,7 +35,7 @@ from stslab.lab.reading.listing import find, labs_in
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson.byhand import ByHand, tasks_of
 from stslab.render.report.junit import Case, add_suite, written
-from stslab.render.terminal.console import make_console
+from stslab.render.terminal.paper import make_console
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import visible
 from stslab.resources import bundled_labs, text_of

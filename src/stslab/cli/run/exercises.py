@@ -2,10 +2,10 @@
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import takewhile
 from typing import Any
 
@@ -14,14 +14,15 @@ from msgspec.structs import replace
 from stslab.cli.run.here import Here
 from stslab.errors import RunError, StslabError
 from stslab.kinds.operations import changes
-from stslab.lab.model import Check, Stage, Step
+from stslab.lab.model import Stage
 from stslab.lab.references import resolve
 from stslab.lesson import questions
 from stslab.lesson.byhand import ByHand, StageTasks, Task, called, is_own
-from stslab.lesson.evidence import documents_of, renamed
+from stslab.lesson.evidence import call_of, documents_of, renamed
 from stslab.lesson.faults import Faults, Remaining
 from stslab.policy.messages import in_short
-from stslab.render.lesson.scenes import Doing, Tasks, Ticket, draw_remaining, draw_tasks
+from stslab.render.lesson import scenes
+from stslab.render.lesson.scenes import Scene
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import spoken
 from stslab.runner.journal.records import HINT, WHY, Broken, Hint
@@ -38,11 +39,6 @@ _COMMAND = "This is what fixes it; Enter runs it."
 _STILL_WRONG = "Every task is done, but something is still wrong: `back` shows it below them."
 
 
-def call_of(part: Step | Check, known: Mapping[str, Any]) -> Call:
-    """The call of a step or a check, with known expressions resolved."""
-    return Call(part.identity, part.service, part.operation, resolve(part.params, known))
-
-
 @dataclass
 class StepExercise:
     """A step of the guided lesson: its command is on the line."""
@@ -50,12 +46,12 @@ class StepExercise:
     runner: Runner
     stage: Stage
     at: int
-    shown: Doing
+    shown: Scene
     command: str
     who: str
     done: bool = False
 
-    def scene(self) -> Doing:
+    def scene(self) -> Scene:
         return self.shown
 
     def run(self) -> bool:
@@ -97,8 +93,8 @@ class TasksExercise:
     def done(self) -> bool:
         return self.standing.done
 
-    def scene(self) -> Tasks:
-        return Tasks(self.standing, title=self.stage.title, place=self.place)
+    def scene(self) -> Scene:
+        return Scene(self.stage.title, partial(scenes.tasks, now=self.standing), self.place)
 
     def run(self) -> bool:
         task = self.standing.next
@@ -131,7 +127,7 @@ class TasksExercise:
         before, self.standing = self.standing, self.hand.look(self.stage)
         if before.next != self.standing.next:
             self.command, self.who = "", "admin"
-        draw_tasks(paper, self.standing, before)
+        scenes.tasks(paper, self.standing, before)
 
 
 @dataclass
@@ -158,9 +154,11 @@ class FaultExercise:
     def done(self) -> bool:
         return self.remaining.done
 
-    def scene(self) -> Ticket:
-        heading, place = "A colleague reports", self.stands.asked
-        return Ticket(self.title, *self._reported, self.remaining, title=heading, place=place)
+    def scene(self, **told: Any) -> Scene:
+        ticket = partial(
+            scenes.ticket, report=self.title, shown=self._reported, still=self.remaining, **told
+        )
+        return Scene("A colleague reports", ticket, self.stands.asked)
 
     def run(self) -> bool:
         was = self.stands
@@ -178,7 +176,7 @@ class FaultExercise:
         calls = self.stands.fault.fix if self.command else ()
         right = {name: document for call in calls for name, document in documents_of(call).items()}
         right = renamed(right, self.here.names())
-        replace(self.scene(), reason=reason, documents=right).draw(paper)
+        self.scene(reason=reason, documents=right).draw(paper)
 
     def _reasons(self) -> tuple[str, ...]:
         """The gate that refuses, the place, and the kind of change."""
@@ -227,7 +225,7 @@ class FaultExercise:
             paper.prose("Something was changed, but the same things are still broken.")
         elif now.wide and not now.still:
             paper.prose("It works, but more is allowed than before. That is not a fix yet.")
-        draw_remaining(paper, now)
+        scenes.remaining(paper, now)
 
     def _remember(self, stands: Broken) -> None:
         was, self.stands = self.stands, stands
@@ -264,7 +262,7 @@ class FaultExercise:
     def status(self) -> str:
         passed = (datetime.now(UTC) - datetime.fromisoformat(self.stands.at)).total_seconds()
         line = f" {self.stands.asked}   {spoken(max(passed, 0.0))}   why  hint  solve  help"
-        return line[: self.here.workspace.paper.width]
+        return line[: self.here.workspace.paper.console.width]
 
 
 Exercise = StepExercise | TasksExercise | FaultExercise

@@ -97,8 +97,8 @@ class Here:
         return ByHand(self.lab, self.runner, self.decide, log)
 
     def faults(self) -> Faults:
-        ports = (self.opened.account, self.opened.profiles, self.decide)
-        return Faults(self.lab, self.runner, *ports, partial(control, self.workspace.home.sandbox))
+        verbs = partial(control, self.workspace.home.sandbox)
+        return Faults(self.lab, self.runner, self.opened.profiles, self.decide, verbs)
 
     def take_turn(self) -> None:
         """Count what is done by hand from now on as this run's."""
@@ -190,7 +190,8 @@ class Here:
         whole = [f"{where} {account}", left, "why  hint  access  help"]
         forms = (whole, [*whole[:2], "help"], [account, left, "help"], [account, left])
         lines = [" " + "   ".join(filter(None, [stands, who, *form])) for form in forms]
-        return next((line for line in lines if len(line) <= self.workspace.paper.width), lines[-1])
+        width = self.workspace.paper.console.width
+        return next((line for line in lines if len(line) <= width), lines[-1])
 
     def _left(self, who: str) -> str:
         """The time that the session of ``who`` has left, or without one, the next of all to end."""

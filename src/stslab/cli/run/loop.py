@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from stslab.cli.accounts import Open
 from stslab.cli.failures import with_flags
-from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise, call_of
+from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise
 from stslab.cli.run.here import Here
 from stslab.cli.run.prompt import AtPrompt, Entered, Prompt, Quit, Skip
 from stslab.cli.run.walk import end, say_how_to_go_on
@@ -27,8 +27,9 @@ from stslab.lesson.access import Link, chain
 from stslab.lesson.byhand import ByHand
 from stslab.lesson.verdict import Verdict, expected
 from stslab.render.lesson import scenes
+from stslab.render.lesson.scenes import Scene
 from stslab.render.lesson.screen import Heard, Screen
-from stslab.render.terminal.console import draws_over
+from stslab.render.terminal.paper import draws_over
 from stslab.runner.events import Event, Notice, RunFinished
 from stslab.runner.journal.records import CheckRecord, How, Prediction, Skipped
 from stslab.runner.journal.standing import by_concept
@@ -101,14 +102,15 @@ class Loop(AtPrompt):
         advice = _ADVICE if self.here.embedded and not resumed else ""
         advice = _ADVICE_BY_HAND if self.hand else advice
         middle = len(self.lab.stages) // 2 + 1
-        scene = scenes.Welcome(
-            self.lab.summary or "",
-            self.runner.map(),
-            self.here.place,
-            resumed,
-            with_flags(advice).format(middle, self.lab.path.parent),
-            title=self.lab.title,
+        welcome = partial(
+            scenes.welcome,
+            stages=self.runner.map(),
+            where=self.here.place,
+            summary=self.lab.summary or "",
+            resumed=resumed,
+            advice=with_flags(advice).format(middle, self.lab.path.parent),
         )
+        scene = Scene(self.lab.title, welcome)
         does = "goes on" if resumed else "begins"
         self.show(scene)
         numbers = {str(at): stage for at, stage in enumerate(self.lab.stages, 1)}
@@ -133,8 +135,8 @@ class Loop(AtPrompt):
                     titles = "; ".join(each.title for each in needed)
                     message, hint = f"It needs these stages, which are not done yet: {titles}.", ""
                     does = "does that first"
-                heard = self.heard.take()
-                self.enter(scenes.Stuck(message, hint, title=stage.title, before=heard), does)
+                stuck = partial(scenes.stuck, message=message, hint=hint)
+                self.enter(Scene(stage.title, stuck, before=self.heard.take()), does)
                 for each in needed:
                     self._until_done(each)
             else:
@@ -142,19 +144,21 @@ class Loop(AtPrompt):
 
     def ended(self, finished: RunFinished) -> None:
         self.over, self.who = True, "admin"
+        points = partial(scenes.points, lines=self.lab.remember)
+        before = Scene("What to remember", points) if self.lab.remember else None
         title = "Who could do what during the lab, and through which caller"
-        chain = self._chain(ever=True)
-        self.enter(scenes.Remember(self.lab.remember, chain, title=title), "goes on")
+        links = partial(scenes.chain, links=self._chain(ever=True))
+        self.enter(Scene(title, links, before=before), "goes on")
         others = _NEXT[1:] if self.hand else _NEXT if self.here.embedded else _NEXT[2:]
         onward = [("stslab run next", f"the next lab: {lab.title}") for lab in labs_to_do()[:1]]
-        scene = scenes.Ended(
-            title=f"Done. {finished.proved} of {len(finished.claims)} claims proved.",
-            notes=finished.notes,
+        draws = partial(
+            scenes.end,
+            finished=finished,
             concepts=by_concept(self.runner.past.predictions()),
             gone=self.gone,
-            left=len(finished.left),
-            next=(*((with_flags(command), effect) for command, effect in others), *onward),
+            onward=[*((with_flags(command), effect) for command, effect in others), *onward],
         )
+        scene = Scene(f"Done. {finished.proved} of {len(finished.claims)} claims proved.", draws)
         self.show(scene)
         does = "ends, `again` repeats what went wrong"
         while self.wrong and self.entered(scene, does, "again").word:
@@ -174,7 +178,8 @@ class Loop(AtPrompt):
         place = f"{number}/{len(self.lab.stages)}"
         things = self.runner.to_undo() if stage.cleanup else ()
         skipped, self.skipped = self.skipped, None
-        intro = scenes.Story(stage.intro, things, title=stage.title, place=place, before=skipped)
+        story = partial(scenes.story, text=stage.intro, things=things)
+        intro = Scene(stage.title, story, place, skipped)
         if stage.cleanup:
             self.enter(intro, "removes it all")
             self.runner.begin_stage(stage.id)
@@ -189,7 +194,8 @@ class Loop(AtPrompt):
         drifted = self.runner.drift(stage.id)
         if drifted:  # what was changed is repeated after Enter
             does = "does that again" if any(event.again for event in drifted) else "goes on"
-            self.enter(scenes.Drifted(drifted, self.here.command, title=stage.title), does)
+            shown = partial(scenes.drifted, steps=drifted, describe=self.here.command)
+            self.enter(Scene(stage.title, shown), does)
             self.runner.restore(stage.id)
         self.runner.begin_stage(stage.id)
         before = self.table()
@@ -205,34 +211,35 @@ class Loop(AtPrompt):
         after = self.table()
         changed = access.changed(before, after)
         if changed:
-            title, heard = f"Who can do what, after stage {number}", self.heard.take()
-            scene = scenes.Matrix(
-                after, changed, self._chain(), self.asks, title=title, before=heard
+            matrix = partial(
+                scenes.matrix, cells=after, changed=changed, links=self._chain(), asked=self.asks
             )
-            self.enter(scene, "goes on")
+            title = f"Who can do what, after stage {number}"
+            self.enter(Scene(title, matrix, before=self.heard.take()), "goes on")
 
-    def _chain(self, *, ever: bool = False) -> tuple[Link, ...]:
+    def _chain(self, *, ever: bool = False) -> list[Link]:
         done, known = self.runner.stages_done, self.runner.scope()
         return chain(self.lab, done, known, self.here.names(), ever=ever, asked=self.asks)
 
-    def _step(self, stage: Stage, at: int, step: Step, intro: scenes.Story | None) -> None:
+    def _step(self, stage: Stage, at: int, step: Step, intro: Scene | None) -> None:
         if self._unasked(stage, at):
             self.runner.do(stage, at)
             return
-        call = call_of(step, self.runner.scope_to_show())
+        call = evidence.call_of(step, self.runner.scope_to_show())
         line = self.here.command(call, step.identity)
         if step.call:
             self.verdict = self.decide(call.identity, call.service, call.operation, call.params)
         shown = [each for each in stage.steps if not _only_looks(each)]
         place = f"step {shown.index(step) + 1} of {len(shown)}" if len(shown) > 1 else ""
         documents = evidence.renamed(evidence.documents_of(call), self.here.names())
+        draws = partial(scenes.step, why=step.why or "", documents=documents)
         before = self.heard.take()
-        scene = scenes.Doing(
-            step.why or "", documents, intro, title=step.title, place=place, before=before
-        )
-        if intro and (before or not self.screen.fits(scene, f"{step.identity} $ {line}")):
+        scene = Scene(step.title, draws, place, before)
+        both = replace(scene, before=intro)
+        if intro and (before or not self.screen.fits(both, f"{step.identity} $ {line}")):
             self.enter(intro, "goes on")
-            scene = replace(scene, intro=None)
+        elif intro:
+            scene = both
         self.work(StepExercise(self.runner, stage, at, scene, line, step.identity))
         known = self.runner.scope()["profiles"]
         sessions = [name for name, profile in known.items() if profile["expiration"]]
@@ -240,15 +247,15 @@ class Loop(AtPrompt):
         if step.profile and first and not any(lab.finished for lab in progress().values()):
             session = known[step.profile.name]
             self.heard.shown.clear()
-            received = scenes.Session(
-                title="What came back",
-                access_key_id=session["access_key_id"],
-                ends=str(session["expiration"]),
-                minutes=self.here.minutes_to(str(session["expiration"])),
+            ends = str(session["expiration"])
+            received = partial(
+                scenes.session,
+                key=session["access_key_id"],
+                ends=ends,
+                minutes=self.here.minutes_to(ends),
                 profile=step.profile.name,
-                before=self.heard.take(),
             )
-            self.enter(received, "goes on")
+            self.enter(Scene("What came back", received, before=self.heard.take()), "goes on")
 
     def _unasked(self, stage: Stage, at: int) -> bool:
         """Whether a step has no screen: it makes nothing, or is done and unchanged."""
@@ -380,7 +387,7 @@ class Loop(AtPrompt):
         checks = (each for stage in self.lab.stages for each in stage.checkpoint)
         every = [each for each in checks if each.ask is not None]
         number = next(at for at, each in enumerate(every, 1) if each is check)
-        call, names = call_of(check, self.runner.scope()), self.here.names()
+        call, names = evidence.call_of(check, self.runner.scope()), self.here.names()
         return scenes.Asking(
             title=questions.asked(self.lab, check),
             command=self.here.command(call),

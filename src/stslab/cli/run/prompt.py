@@ -20,7 +20,8 @@ from stslab.errors import StslabError
 from stslab.lab.model import Stage
 from stslab.lesson import access
 from stslab.lesson.verdict import UNKNOWN, Verdict
-from stslab.render.lesson.scenes import Asking, Documents, Matrix, Scene, Story, Welcome
+from stslab.render.lesson import scenes
+from stslab.render.lesson.scenes import Asking, Scene
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import visible
@@ -391,15 +392,17 @@ class AtPrompt:
         asking = isinstance(scene, Asking)
         if word == "status" and word not in self.lacks:
             stages = self.runner.map(self.stage.id if self.stage else "")
-            return Welcome("", stages, self.here.place, resumed=True, title=self.lab.title)
+            welcome = partial(scenes.welcome, stages=stages, where=self.here.place)
+            return Scene(self.lab.title, welcome)
         if word == "access":
-            return Matrix(self.table(), asked=self.asks, title="Who can do what")
+            matrix = partial(scenes.matrix, cells=self.table(), asked=self.asks)
+            return Scene("Who can do what", matrix)
         if word == "policies":
-            return Documents(self.verdict, not asking, title="The policies that apply")
+            policies = partial(scenes.policies, verdict=self.verdict, marked=not asking)
+            return Scene("The policies that apply", policies)
         if word == "more" and self.stage and not asking:
-            pages = tuple((page.title, page.url) for page in self.stage.pages)
-            text = self.stage.explain or self.stage.intro
-            return Story(text, pages=pages, title=self.stage.title)
+            text, pages = self.stage.explain or self.stage.intro, self.stage.pages
+            return Scene(self.stage.title, partial(scenes.story, text=text, pages=pages))
         return None
 
     def _more(self) -> bool:

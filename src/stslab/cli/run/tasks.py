@@ -15,7 +15,7 @@ from stslab.cli.workspace import current, open_workspace
 from stslab.errors import UsageError
 from stslab.home import home
 from stslab.lesson.access import table
-from stslab.render.lesson.scenes import Matrix
+from stslab.render.lesson.scenes import heading, matrix
 from stslab.render.terminal.paper import Paper, paper_on
 from stslab.runner.journal.records import FaultState, How
 from stslab.runner.journal.store import Journal
@@ -45,13 +45,17 @@ def access(lab: str, where: Where, *, as_json: bool) -> None:
         run, loaded, known, done = current(journal, where.target, lab)
     cells = table(loaded, done, known, open_account(place, where).decide)
     if as_json:
+        words = {True: "allowed", False: "denied", None: "unknown"}
         rows = [
-            {"cell": cell.cell, "as": cell.who, "verdict": cell.word, "by": list(cell.verdict.by)}
-            for cell in cells
-        ]
+            {"cell": each.cell, "as": each.who, "verdict": words[each.verdict.allowed],
+             "by": list(each.verdict.by)}
+            for each in cells
+        ]  # fmt: skip
         click.echo(json.dumps({"cells": rows}, indent=2))
         return
-    Matrix(cells, title=f"Who can do what in run {run.id}").draw(paper_on(sys.stdout))
+    paper = paper_on(sys.stdout)
+    heading(paper, f"Who can do what in run {run.id}")
+    matrix(paper, cells)
 
 
 _AtWork = TasksExercise | FaultExercise

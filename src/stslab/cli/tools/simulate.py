@@ -265,14 +265,13 @@ def _findings(policies: "Policies", asked: Mapping[str, Any]) -> "Iterator[Findi
 
 def _show(decision: "Decision", found: "Iterable[Finding]") -> None:
     """Draw the tree; in a pipe unwrapped, so that ARNs stay whole for programs like grep."""
-    from stslab.policy import explain
     from stslab.render.terminal.paper import paper_on
     from stslab.render.text.safe import one_line
 
     paper = paper_on(sys.stdout)
     console = paper.console
     write = partial(console.print, soft_wrap=not console.is_terminal)
-    paper.decision(explain.retold(decision.as_dict()))
+    paper.decision(decision.as_dict())
     if decision.message:
         write(f"\n{one_line(decision.message)}")
     for finding in found:

@@ -1,13 +1,13 @@
-"""Scenes: frozen values that the learner's screen shows, and how each is drawn."""
+"""Scenes: what the learner's screen shows, and how each is drawn."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 from rich.text import Text
 
+from stslab.lab.model import Page
 from stslab.lesson import evidence
 from stslab.lesson.access import CellState, Key, Link
 from stslab.lesson.byhand import StageTasks
@@ -20,7 +20,6 @@ from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
 from stslab.render.text.symbols import in_words
 from stslab.runner import events
-from stslab.runner.events import Describe
 from stslab.runner.journal.standing import Concept
 from stslab.runner.ports import Data
 from stslab.structures import parts, text_or_json
@@ -30,12 +29,13 @@ _LABEL = 28
 _GAP = 2
 _NARROWEST, _WIDEST = 7, 14
 """The width of a caller's column in the access table."""
-Fields = tuple[tuple[str, str], ...]
 _MEMBERS, _LONGEST = 6, 160  # of an answer: how many are shown, and characters of each
+_MASKED = "********"
 _FIND_OUT = (
     "Find out why and fix it, here or in another terminal. `why` explains a little more each time;"
     " you can also use stslab sandbox log, stslab simulate and the aws CLI."
 )
+Fields = tuple[tuple[str, str], ...]
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -51,33 +51,33 @@ class Done(msgspec.Struct, frozen=True):
         (_, first), *others = self.lines
         shown = ((label, evidence.renamed(str(value), self.names)) for label, value in self.shown)
         made = ", ".join(f"{label} {name}" for label, name in shown if name[1:] in self.names)
-        lines = [(True, f"{first}: {made}" if made else first), *others]
         if len(others) > 1:
-            lines[1:] = [(True, f"{len(others)} more steps and checks went well")]
-        return Done(wrong or tuple(lines))
+            others = [(True, f"{len(others)} more steps and checks went well")]
+        return Done(wrong or ((True, f"{first}: {made}" if made else first), *others))
 
     def draw(self, paper: Paper) -> None:
         for well, text in self.lines:
             paper.line("done" if well else "failed", text, indent=1)
         paper.fields(list(self.shown), indent=4)
-        paper.blank()
 
 
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """One screen: what was done ``before``, a heading, and the scene's own body."""
+class Scene(msgspec.Struct, frozen=True):
+    """One screen: what came ``before``, a heading, and what it ``draws``."""
 
     title: str
+    draws: Callable[[Paper], None] = lambda _: None
     place: str = ""  # in the lab, as in "stage 2 of 6"
-    before: Done | None = None
+    before: "Done | Scene | None" = None
 
     def draw(self, paper: Paper) -> None:
         if self.before:
             self.before.draw(paper)
+            paper.blank()
         heading(paper, self.title, self.place)
         self.body(paper)
 
     def body(self, paper: Paper) -> None:
-        raise NotImplementedError
+        self.draws(paper)
 
 
 def heading(paper: Paper, left: str, right: str = "") -> None:
@@ -92,84 +92,7 @@ def heading(paper: Paper, left: str, right: str = "") -> None:
     paper.blank()
 
 
-class Welcome(Scene, frozen=True):
-    """The lab, before anything runs. ``advice`` names the other choices."""
-
-    summary: str
-    stages: tuple[events.StageShown, ...]
-    where: str
-    resumed: bool = False
-    advice: str = ""
-
-    def body(self, paper: Paper) -> None:
-        if self.summary:
-            paper.markdown(self.summary, indent=1)
-            paper.blank()
-        signs = {"done": paper.symbols.done, "current": paper.symbols.current}
-        for number, stage in enumerate(self.stages, 1):
-            sign = signs.get(stage.state, " ") if self.resumed else " "
-            paper.put(Text(f"   {sign} {number}  {one_line(stage.title)}"))
-        paper.blank()
-        paper.prose(self.where, indent=1)
-        if self.advice:
-            paper.blank()
-            paper.prose(self.advice, indent=1)
-
-
-class Story(Scene, frozen=True):
-    """Markdown under a heading: the introduction of a stage or of cleanup, or a longer text."""
-
-    text: str
-    things: tuple[str, ...] = ()  # what cleanup will remove
-    pages: tuple[tuple[str, str], ...] = ()  # further reading at AWS
-
-    def body(self, paper: Paper) -> None:
-        paper.markdown(self.text, indent=1)
-        for title, url in self.pages:
-            paper.blank()
-            paper.prose(title, indent=1, style="bold")
-            paper.whole(f"   {url}", "cyan")
-        if self.things:
-            paper.blank()
-            back = ", and your changes reverted" if "by hand" in str(self.things) else ""
-            paper.prose(f"This will be undone, if it still exists{back}:", indent=1, style="bold")
-        for thing in self.things:
-            paper.line("dot", thing, indent=3)
-
-
-class Doing(Scene, frozen=True):
-    """A step that waits for Enter. ``documents`` are policies worth reading first, by name."""
-
-    why: str
-    documents: Mapping[str, Any]
-    intro: Story | None = None  # the stage's introduction, if it is shown above
-
-    def draw(self, paper: Paper) -> None:
-        if self.intro is None:
-            super().draw(paper)
-            return
-        replace(self.intro, before=self.before or self.intro.before).draw(paper)
-        paper.blank()
-        replace(self, intro=None, before=None).draw(paper)
-
-    def body(self, paper: Paper) -> None:
-        if self.why:
-            paper.prose(self.why, indent=1)
-        _statements(paper, self.documents, below=bool(self.why))
-
-
-def _statements(paper: Paper, documents: Mapping[str, Any], *, below: bool) -> None:
-    """The statements of each document in words, under its name."""
-    for at, (name, document) in enumerate(documents.items()):
-        if at or below:
-            paper.blank()
-        paper.prose(name, indent=3, style="bold")
-        for statement in evidence.statements_of(document):
-            for number, line in enumerate(evidence.statement_lines(statement)):
-                paper.prose(line, indent=5 if number == 0 else 7)
-
-
-class Asking(Scene, frozen=True):
+class Asking(Scene, frozen=True, kw_only=True):
     """A prediction: the evidence for each possible caller, and the answers."""
 
     command: str
@@ -200,7 +123,7 @@ class Asking(Scene, frozen=True):
         paper.prose(DONT_KNOW, indent=3, lead=f"{UNSURE} ")
 
 
-class Answered(Scene, frozen=True):
+class Answered(Scene, frozen=True, kw_only=True):
     """The result of the real call, and the prediction: ``said`` is the answer's digit or 0."""
 
     who: str
@@ -244,9 +167,8 @@ class Answered(Scene, frozen=True):
             paper.line("failed", f"The lab expects something else: {self.message}", indent=1)
 
     def _gate(self, paper: Paper, reading: GateReading) -> None:
-        known = {"allows": "done", "denies": "failed"}.get(reading.says)
-        known = "failed" if reading.decided else known
-        sign = paper.sign(known) if known else paper.sign("dot", "dim")
+        known = {"allows": "done", "denies": "failed"}.get(reading.says, "dot")
+        sign = paper.sign("failed" if reading.decided else known)
         label = evidence.label(reading.gate, self.who, self.target)
         body = Text("   ").append(f"{label:<{_LABEL}}").append_text(sign).append(" ")
         body.append(reading.says, style="bold" if reading.decided else "")
@@ -302,147 +224,184 @@ def _named(part: Any) -> Any:
     return part.get("Name", part.get("Key", part)) if isinstance(part, Mapping) else part
 
 
-class Matrix(Scene, frozen=True):
-    """The access table and the stage's changes. Cells in ``asked`` are hidden: they come next."""
+# -- what other scenes draw below the heading -----------------------------------------------------
 
-    cells: tuple[CellState, ...]
-    changed: frozenset[Key] = frozenset()
-    chain: tuple[Link, ...] = ()
-    asked: frozenset[Key] = frozenset()
 
-    def body(self, paper: Paper) -> None:
-        callers = list(dict.fromkeys(cell.who for cell in self.cells))
-        widest = max((len(cell.says) for cell in self.cells), default=0)
-        room = (paper.width - widest - 6) // max(len(callers), 1)
-        column = min(max(room, _NARROWEST), _WIDEST)
-        header = Text("   " + " " * (widest + 2))
+def welcome(
+    paper: Paper,
+    stages: Iterable[events.StageShown],
+    where: str,
+    *,
+    summary: str = "",
+    resumed: bool = True,
+    advice: str = "",
+) -> None:
+    """The stages, before anything runs or (``resumed``) later. ``advice`` names other choices."""
+    if summary:
+        paper.markdown(summary, indent=1)
+        paper.blank()
+    signs = {"done": paper.symbols.done, "current": paper.symbols.current} if resumed else {}
+    for number, stage in enumerate(stages, 1):
+        paper.put(Text(f"   {signs.get(stage.state, ' ')} {number}  {one_line(stage.title)}"))
+    paper.blank()
+    paper.prose(where, indent=1)
+    if advice:
+        paper.blank()
+        paper.prose(advice, indent=1)
+
+
+def story(
+    paper: Paper, text: str, *, things: Iterable[str] = (), pages: Iterable[Page] = ()
+) -> None:
+    """Markdown, such as an introduction; the ``things`` that cleanup will remove; AWS's pages."""
+    paper.markdown(text, indent=1)
+    for page in pages:
+        paper.blank()
+        paper.prose(page.title, indent=1, style="bold")
+        paper.whole(f"   {page.url}", "cyan")
+    if things:
+        paper.blank()
+        back = ", and your changes reverted" if "by hand" in str(things) else ""
+        paper.prose(f"This will be undone, if it still exists{back}:", indent=1, style="bold")
+    for thing in things:
+        paper.line("dot", thing, indent=3)
+
+
+def step(paper: Paper, why: str, documents: Mapping[str, Any], style: str = "") -> None:
+    """A step that waits for Enter: why it is done, and policies worth reading first, by name."""
+    if why:
+        paper.prose(why, indent=1, style=style)
+    for at, (name, document) in enumerate(documents.items()):
+        if at or why:
+            paper.blank()
+        paper.prose(name, indent=3, style="bold")
+        for statement in evidence.statements_of(document):
+            for number, line in enumerate(evidence.statement_lines(statement)):
+                paper.prose(line, indent=7 if number else 5)
+
+
+def matrix(
+    paper: Paper,
+    cells: Collection[CellState],
+    *,
+    changed: Collection[Key] = (),
+    links: Collection[Link] = (),
+    asked: Collection[Key] = (),
+) -> None:
+    """The access table, with the ``changed`` cells marked and the ``asked`` ones hidden."""
+    callers = list(dict.fromkeys(cell.who for cell in cells))
+    widest = max((len(cell.says) for cell in cells), default=0)
+    room = (paper.width - widest - 6) // max(len(callers), 1)
+    column = min(max(room, _NARROWEST), _WIDEST)
+    header = Text("   " + " " * (widest + 2))
+    for who in callers:
+        header.append(f"{who[: column - 1]:<{column}}", style="bold")
+    paper.put(header)
+    signs = ("denied", "allowed") if in_words() else (paper.symbols.dot, paper.symbols.done)
+    known = {cell.key for cell in cells if cell.verdict.allowed is not None}
+    for says in dict.fromkeys(cell.says for cell in cells):
+        row = Text(f"   {says:<{widest}}  ")
+        shown = {cell.who: cell for cell in cells if cell.says == says and cell.key in known}
         for who in callers:
-            header.append(f"{who[: column - 1]:<{column}}", style="bold")
-        paper.put(header)
-        for says in dict.fromkeys(cell.says for cell in self.cells):
-            row = Text(f"   {says:<{widest}}  ")
-            for who in callers:
-                row.append_text(self._cell(paper, says, who, column))
-            row.rstrip()
-            paper.put(row)
-        if self.chain:
-            paper.blank()
-            draw_chain(paper, self.chain)
-        signs = paper.symbols
-        legend = [] if in_words() else [f"{signs.done} allowed", f"{signs.dot} denied"]
-        legend += ["now: changed"] if self.changed else []
-        known = {cell.key for cell in self.cells if cell.word != "unknown"}
-        legend += ["empty: does not exist"] if len(known) < len(self.cells) else []
-        invalid = {cell.who for cell in self.cells if Gate.SIGNATURE in cell.verdict.by}
-        if known & self.asked:
-            legend.append("?: you will be asked")
-        else:
-            legend += [f"{who}: its credentials are not valid" for who in callers if who in invalid]
-        if legend:
-            paper.blank()
-            paper.prose("  ".join(legend), indent=1, style="dim")
-
-    def _cell(self, paper: Paper, says: str, who: str, column: int) -> Text:
-        cell = next((each for each in self.cells if (each.says, each.who) == (says, who)), None)
-        if cell is None or cell.verdict.allowed is None:
-            return Text(" " * column)
-        if cell.key in self.asked:
-            return Text(f"{'?':<{column}}")
-        signs = ("denied", "allowed") if in_words() else (paper.symbols.dot, paper.symbols.done)
-        sign, now = signs[cell.verdict.allowed], cell.key in self.changed
-        style = "bold green" if now and cell.verdict.allowed else ""
-        return Text(f"{f'{sign} now' if now else sign:<{column}}", style=style)
+            sign, style, cell = "", "", shown.get(who)
+            if cell and cell.key in asked:
+                sign = "?"
+            elif cell:
+                sign = signs[bool(cell.verdict.allowed)]
+                if cell.key in changed:
+                    sign, style = f"{sign} now", "bold green" if cell.verdict.allowed else ""
+            row.append(f"{sign:<{column}}", style=style)
+        row.rstrip()
+        paper.put(row)
+    if links:
+        paper.blank()
+        chain(paper, links)
+    legend = [] if in_words() else [f"{signs[True]} allowed", f"{signs[False]} denied"]
+    legend += ["now: changed"] if changed else []
+    legend += ["empty: does not exist"] if len(known) < len(cells) else []
+    invalid = {cell.who for cell in cells if Gate.SIGNATURE in cell.verdict.by}
+    if known.intersection(asked):
+        legend.append("?: you will be asked")
+    else:
+        legend += [f"{who}: its credentials are not valid" for who in callers if who in invalid]
+    if legend:
+        paper.blank()
+        paper.prose("  ".join(legend), indent=1, style="dim")
 
 
-class Stuck(Scene, frozen=True):
+def chain(paper: Paper, links: Iterable[Link]) -> None:
+    """Each caller below the one that its credentials came from."""
+    for link in links:
+        lead = paper.symbols.hint if link.depth else ""
+        what = f", {link.what}" if link.what else ""
+        may = f": may {', '.join(link.may)}" if link.may else ""
+        paper.prose(one_line(f"{link.who}{what}{may}"), indent=3 + 3 * link.depth, lead=lead)
+
+
+def stuck(paper: Paper, message: str, hint: str) -> None:
     """An error that stopped the lesson, and what to do."""
-
-    message: str
-    hint: str
-
-    def body(self, paper: Paper) -> None:
-        paper.line("failed", self.message, indent=1)
-        if self.hint:
-            paper.prose(self.hint, indent=3, lead=paper.symbols.hint)
+    paper.line("failed", message, indent=1)
+    if hint:
+        paper.prose(hint, indent=3, lead=paper.symbols.hint)
 
 
-class Drifted(Scene, frozen=True):
+def drifted(paper: Paper, steps: Iterable[events.StepDrifted], describe: events.Describe) -> None:
     """Steps that were undone by hand, before a stage that needs them."""
-
-    drifted: tuple[events.StepDrifted, ...]
-    describe: Describe
-
-    def body(self, paper: Paper) -> None:
-        paper.prose("Something that you did has changed since then.", indent=1)
-        for event in self.drifted:
-            draw_drift(paper, event, self.describe)
+    paper.prose("Something that you did has changed since then.", indent=1)
+    for event in steps:
+        draw_drift(paper, event, describe)
 
 
-class Documents(Scene, frozen=True):
-    """The full policies that apply to a request; the deciding ones may be marked."""
-
-    verdict: Verdict
-    marked: bool
-
-    def body(self, paper: Paper) -> None:
-        if not self.verdict.documents:
-            paper.prose("No known policy applies to this call.", indent=1)
-        for reading in self.verdict.gates:
-            for policy in reading.policies:
-                mark = "  < decided" if reading.decided and self.marked else ""
-                paper.prose(f"{policy['policy']}{mark}", indent=1, style="bold")
-                text = json.dumps(self.verdict.documents.get(policy["policy"]), indent=2)
-                for line in text.split("\n"):
-                    paper.whole(f"   {line}", "cyan")
+def policies(paper: Paper, verdict: Verdict, *, marked: bool) -> None:
+    """The full policies that apply to a request; the deciding ones may be ``marked``."""
+    if not verdict.documents:
+        paper.prose("No known policy applies to this call.", indent=1)
+    for reading in verdict.gates:
+        for policy in reading.policies:
+            mark = "  < decided" if reading.decided and marked else ""
+            paper.prose(f"{policy['policy']}{mark}", indent=1, style="bold")
+            for line in json.dumps(verdict.documents.get(policy["policy"]), indent=2).split("\n"):
+                paper.whole(f"   {line}", "cyan")
 
 
-class Tasks(Scene, frozen=True):
-    """A stage's tasks by hand, and which are done."""
-
-    standing: StageTasks
-
-    def body(self, paper: Paper) -> None:
-        draw_tasks(paper, self.standing, StageTasks((), ()))
-
-
-def draw_tasks(paper: Paper, now: StageTasks, before: StageTasks) -> None:
-    """Draw what has changed: the tasks that are done or no longer done, and new notes."""
-    known = {each.number: each.done for each in before.tasks}
+def tasks(paper: Paper, now: StageTasks, before: StageTasks | None = None) -> None:
+    """The tasks of a stage by hand, or what has changed: tasks done or no longer, new notes."""
+    known = {each.number: each.done for each in before.tasks} if before else {}
     for each in now.tasks:
         if each.done != known.get(each.number):
             sign = paper.symbols.done if each.done else paper.symbols.pending
             paper.prose(each.text, indent=3, lead=sign, style="green" if each.done else "")
     for note in now.notes:
-        if note not in before.notes:
+        if before is None or note not in before.notes:
             paper.prose(note, indent=3, lead=paper.symbols.warning)
 
 
-class Ticket(Scene, frozen=True):
-    """A fault: a colleague's report, the command that shows it, and that command's answer."""
+def ticket(
+    paper: Paper,
+    report: str,
+    shown: tuple[str, str],
+    still: Remaining,
+    *,
+    reason: str = "",
+    documents: Mapping[str, Any] | None = None,
+) -> None:
+    """A fault as reported, with a command that shows it and its answer; or why, and the fix."""
+    paper.prose(f'"{report}"', indent=1)
+    paper.blank()
+    if reason:
+        step(paper, reason, documents or {}, style="bold")
+        return
+    command, answer = shown
+    paper.command(command, indent=3)
+    paper.prose(one_line(answer), indent=3, style="red")
+    paper.blank()
+    remaining(paper, still)
+    paper.blank()
+    paper.prose(_FIND_OUT, indent=1)
 
-    report: str
-    command: str
-    answer: str
-    remaining: Remaining
-    reason: str = ""  # what `why` answered last
-    documents: Mapping[str, Any] = {}  # the policies that fix it, once `why` shows them
 
-    def body(self, paper: Paper) -> None:
-        paper.prose(f'"{self.report}"', indent=1)
-        paper.blank()
-        if self.reason:
-            paper.prose(self.reason, indent=1, style="bold")
-            _statements(paper, self.documents, below=True)
-            return
-        paper.command(self.command, indent=3)
-        paper.prose(one_line(self.answer), indent=3, style="red")
-        paper.blank()
-        draw_remaining(paper, self.remaining)
-        paper.blank()
-        paper.prose(_FIND_OUT, indent=1)
-
-
-def draw_remaining(paper: Paper, now: Remaining) -> None:
+def remaining(paper: Paper, now: Remaining) -> None:
+    """What a fix still lacks."""
     for text in (*now.still, *(f"{text}, which was not allowed before" for text in now.wide)):
         paper.line("failed", f"{text}.", indent=3)
     for text in now.claims:
@@ -451,86 +410,54 @@ def draw_remaining(paper: Paper, now: Remaining) -> None:
         paper.line("done", "All is as it should be.", indent=3)
 
 
-class Session(Scene, frozen=True):
-    """The credentials of a new session."""
+def session(paper: Paper, key: str, ends: str, minutes: int, profile: str) -> None:
+    """The credentials of a new session: ``ends`` is ISO 8601, ``profile`` holds them."""
+    paper.prose("Three parts that belong together, and when they expire:", indent=1)
+    paper.blank()
+    parts = [
+        ("aws_access_key_id", f"{key}  (ASIA: a session's key)"),
+        ("aws_secret_access_key", _MASKED),
+        ("aws_session_token", f"{_MASKED}  (sent with every call)"),
+        ("ends", f"in {spoken(minutes * 60)}, at {ends[11:16]} UTC"),
+    ]
+    paper.fields(parts, indent=3)
+    paper.blank()
+    text = f"They are in the profile {profile} now. By hand, you would set each like this:"
+    paper.prose(text, indent=1)
+    paper.command(f"aws configure set aws_session_token ... --profile {profile}", indent=3)
+    paper.blank()
+    paper.prose("Each call needs all three.", indent=1)
 
-    access_key_id: str
-    ends: str  # ISO 8601
-    minutes: int  # how long they last
-    profile: str  # that holds them
 
-    def body(self, paper: Paper) -> None:
-        paper.prose("Three parts that belong together, and when they expire:", indent=1)
+def points(paper: Paper, lines: Iterable[str]) -> None:
+    for line in lines:
+        paper.prose(line, indent=3, lead=paper.symbols.dot)
+
+
+def end(
+    paper: Paper,
+    finished: events.RunFinished,
+    concepts: Collection[Concept],
+    gone: Collection[str],
+    onward: Collection[tuple[str, str]],
+) -> None:
+    """The predictions, the checks that cleanup proved (``gone``), and what is next."""
+    left = f"{len(finished.left)} things are left."
+    left = left if finished.left else "Nothing is left in the account."
+    proof = f" Each was looked up: {'. '.join(gone)}." if gone else ""
+    paper.prose(f"{left}{proof}", indent=1)
+    for words, stages in finished.notes:
+        paper.prose(f"{words.capitalize()}: {', '.join(stages)}.", indent=1)
+    if concepts:
+        right = sum(concept.right for concept in concepts)
+        of = sum(concept.of for concept in concepts)
         paper.blank()
-        masked = "********"
-        parts = [
-            ("aws_access_key_id", f"{self.access_key_id}  (ASIA: a session's key)"),
-            ("aws_secret_access_key", masked),
-            ("aws_session_token", f"{masked}  (sent with every call)"),
-            ("ends", f"in {spoken(self.minutes * 60)}, at {self.ends[11:16]} UTC"),
-        ]
-        paper.fields(parts, indent=3)
-        paper.blank()
-        text = f"They are in the profile {self.profile} now. By hand, you would set each like this:"
-        paper.prose(text, indent=1)
-        paper.command(f"aws configure set aws_session_token ... --profile {self.profile}", indent=3)
-        paper.blank()
-        paper.prose("Each call needs all three.", indent=1)
-
-
-def draw_chain(paper: Paper, links: tuple[Link, ...]) -> None:
-    """Draw each caller below the one that its credentials came from."""
-    for link in links:
-        indent = 3 + 3 * link.depth
-        lead = paper.symbols.hint if link.depth else ""
-        what = f", {link.what}" if link.what else ""
-        may = f": may {', '.join(link.may)}" if link.may else ""
-        paper.prose(one_line(f"{link.who}{what}{may}"), indent=indent, lead=lead)
-
-
-class Remember(Scene, frozen=True):
-    """What to remember of the lab, and the chain of callers with what each may do."""
-
-    lines: tuple[str, ...]
-    chain: tuple[Link, ...]
-
-    def draw(self, paper: Paper) -> None:
-        if self.lines:
-            heading(paper, "What to remember")
-            for line in self.lines:
-                paper.prose(line, indent=3, lead=paper.symbols.dot)
-            paper.blank()
-        super().draw(paper)
-
-    def body(self, paper: Paper) -> None:
-        draw_chain(paper, self.chain)
-
-
-class Ended(Scene, frozen=True):
-    """The end: the predictions, what cleanup proved, and what is next."""
-
-    notes: tuple[tuple[str, tuple[str, ...]], ...]  # a note, and the stages that it is about
-    concepts: tuple[Concept, ...]
-    gone: tuple[str, ...]  # the checks that cleanup proved
-    left: int
-    next: tuple[tuple[str, str], ...] = ()
-
-    def body(self, paper: Paper) -> None:
-        left = f"{self.left} things are left." if self.left else "Nothing is left in the account."
-        proof = f" Each was looked up: {'. '.join(self.gone)}." if self.gone else ""
-        paper.prose(f"{left}{proof}", indent=1)
-        for words, stages in self.notes:
-            paper.prose(f"{words.capitalize()}: {', '.join(stages)}.", indent=1)
-        if self.concepts:
-            right = sum(concept.right for concept in self.concepts)
-            of = sum(concept.of for concept in self.concepts)
-            paper.blank()
-            paper.prose(f"You predicted {right} of {of} right.", indent=1, style="bold")
-            for each in self.concepts:
-                sign = "done" if each.right == each.of else "failed"
-                paper.line(sign, each.name, indent=3, aside=f"{each.right} of {each.of}", style="")
-        paper.blank()
-        paper.prose("What next:", indent=1, style="bold")
-        widest = max(len(command) for command, _ in self.next)
-        for command, effect in self.next:
-            paper.prose(effect, indent=3, lead=f"{command:<{widest}} ")
+        paper.prose(f"You predicted {right} of {of} right.", indent=1, style="bold")
+        for each in concepts:
+            sign = "done" if each.right == each.of else "failed"
+            paper.line(sign, each.name, indent=3, aside=f"{each.right} of {each.of}", style="")
+    paper.blank()
+    paper.prose("What next:", indent=1, style="bold")
+    widest = max(len(command) for command, _ in onward)
+    for command, effect in onward:
+        paper.prose(effect, indent=3, lead=f"{command:<{widest}} ")

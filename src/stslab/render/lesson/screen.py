@@ -1,7 +1,6 @@
 """Show scenes, each on its own screen, in parts that fit the terminal."""
 
 import base64
-import io
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from stslab.policy.messages import in_short
 from stslab.render.lesson.scenes import Done, Scene
-from stslab.render.terminal.paper import WIDEST_READ, Paper
+from stslab.render.terminal.paper import Paper
 from stslab.render.terminal.run_view import TerminalRenderer
 from stslab.runner import events
 from stslab.runner.events import Describe, Event, StackProgress, StepDiffers, Waiting
@@ -22,11 +21,9 @@ from stslab.runner.events import Describe, Event, StackProgress, StepDiffers, Wa
 Draw = Callable[[Paper], None]
 _BELOW = 3
 """Lines for the prompt and the status line below it."""
-_LEAD = 1
-"""Lines for the sentence above a command that says what Enter does."""
 _LEAST = 10
 _SHORTER: Mapping[str, Callable[[Any], Any]] = {
-    "before": Done.brief,
+    "before": lambda before: before.brief() if isinstance(before, Done) else before,
     "refusal": lambda _: "",
     "answer": lambda answer: answer[-1:],  # the Arn, if it says who
     "brief": lambda _: True,
@@ -52,15 +49,11 @@ class Screen:
             self._live(event)
 
     def fits(self, scene: Scene, line: str) -> bool:
-        """Whether a scene and the command below it fit on one screen."""
-        wrapped = len(line) // self._console.width
-        return self._rows(scene.draw) + wrapped + _LEAD <= self.room
+        """Whether a scene fits on one screen, with what Enter does and the command below it."""
+        return self._rows(scene.draw) + 1 + len(line) // self._console.width <= self.room
 
     def show(self, scene: Scene, more: Callable[[], bool]) -> None:
-        """Draw a scene, shortened if it is longer than the screen.
-
-        If it still is, it comes in parts. ``more`` waits between them; False drops the rest.
-        """
+        """Draw a scene, shortened if it is longer than the screen; see :meth:`page`."""
         for name, shorter in _SHORTER.items():
             value = getattr(scene, name, None)
             if value is not None and self._rows(scene.draw) > self.room:
@@ -71,7 +64,7 @@ class Screen:
         return sum(_rows(line, self._console.width) for line in self._drawn(draw))
 
     def page(self, draw: Draw, more: Callable[[], bool] = lambda: True) -> None:
-        """Show what ``draw`` draws, in parts that fit the screen."""
+        """Show parts that fit the screen. ``more`` waits between them; False drops the rest."""
         self._live.wait_ended()
         lines = self._drawn(draw)
         while lines:
@@ -102,47 +95,28 @@ class Screen:
         self.below(lambda paper: paper.prose(text))
 
     def _drawn(self, draw: Draw) -> list[str]:
-        captured = io.StringIO()
-        console = Console(
-            file=captured,
-            width=min(self._console.width, WIDEST_READ),
-            force_terminal=self._console.is_terminal,
-            color_system=self._console.color_system,  # type: ignore[arg-type]
-            markup=False,
-            emoji=False,
-            highlight=False,
-            legacy_windows=False,
-        )
-        paper = Paper(console)
-        paper.symbols = self._live.symbols
-        draw(paper)
-        return captured.getvalue().rstrip("\n").split("\n")
+        with self._console.capture() as drawn:
+            draw(self._live)
+        return drawn.get().rstrip("\n").split("\n")
 
 
 def _rows(line: str, width: int) -> int:
-    """The rows of a line, which the terminal wraps."""
     return max(-(-Text.from_ansi(line).cell_len // width), 1)
 
 
 def _page(lines: list[str], room: int, width: int) -> int:
-    """How many of the lines to show at once.
+    """How many of the lines to show: up to a blank one if that is most of the screen.
 
-    Up to a blank one, if that is most of the screen; else up to where the least indented part
-    begins, such as a command.
+    Else up to the last at which no command is broken.
     """
     rows = list(accumulate(_rows(line, width) for line in lines))
     fit = max(bisect_right(rows, room), 1)
     if fit == len(lines):
         return fit
-    blank = (at for at in range(fit, fit // 2, -1) if not lines[at - 1].strip())
-    texts = [Text.from_ansi(line).plain for line in lines[: fit + 1]]
-    indents = [len(text) - len(text.lstrip()) for text in texts]
-    begins = [
-        at
-        for at in range(fit, fit // 3, -1)
-        if indents[at] < indents[at - 1] and not texts[at].lstrip().startswith(("}", "]"))
-    ]
-    return next(blank, min(begins, key=indents.__getitem__, default=fit))
+    texts = [Text.from_ansi(line).plain.rstrip() for line in lines[:fit]]
+    blank = (at for at in range(fit, fit // 2, -1) if not texts[at - 1])
+    whole = (at for at in range(fit, fit // 3, -1) if not texts[at - 1].endswith("\\"))
+    return next(blank, next(whole, fit))
 
 
 @dataclass

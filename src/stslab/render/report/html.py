@@ -4,29 +4,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from html import escape
+from itertools import groupby
 from pathlib import Path
 from string import Template
 
 import msgspec
 
 from stslab.kinds.table import KINDS
-from stslab.policy.explain import Node, retold
-from stslab.render.report.text import (
-    CALLS,
-    FAULT,
-    OPEN,
-    UNDONE,
-    about_fault,
-    about_run,
-    asked,
-    attempts,
-    calls_of,
-    came_of,
-    claims_of,
-    mark,
-    undone_of,
-    verdict,
-)
+from stslab.policy.explain import MARKS, Node, retold
+from stslab.render.report import text as words
 from stslab.render.text.durations import counted
 from stslab.render.text.safe import visible
 from stslab.runner.journal.records import Prediction
@@ -35,7 +21,6 @@ from stslab.runner.ports import ADMIN
 from stslab.runner.report import ABOUT, Report
 
 SIGNS = {"good": "✔", "bad": "✘", "open": "○"}
-_NODE_SIGNS = {True: "✔", False: "✘", None: "·"}
 _PART = re.compile(r"<!-- part (\w+) -->\n")
 Decision = Mapping[str, object]
 Decisions = Mapping[str, Sequence[Decision]]
@@ -62,33 +47,34 @@ def joined(parts: Iterable[Html]) -> Html:
 
 
 def table(caption: str, head: Iterable[str], rows: Iterable[tuple[object, ...]]) -> Html:
-    """A table; the first cell of each row is its heading."""
-    return part(
-        "table",
-        caption=caption,
-        head=joined(part("head", text=text) for text in head),
-        rows=joined(
-            part("row", first=first, cells=joined(part("cell", text=text) for text in rest))
-            for first, *rest in rows
-        ),
+    """A table; the first cell of each row is its heading. Nothing if there are no rows."""
+    body = joined(
+        part("row", first=first, cells=joined(part("cell", text=text) for text in rest))
+        for first, *rest in rows
     )
+    names = joined(part("head", text=text) for text in head)
+    return part("table", caption=caption, head=names, rows=body) if body else body
 
 
 def section(id_: str, title: str, body: Html) -> Html:
     """A heading and its body; nothing if the body is empty."""
-    return part("section", id=id_, title=title, body=body) if body else Html()
+    return part("section", id=id_, title=title, body=body) if body else body
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> Html:
+    """Labels and values; nothing if there are none."""
     rows = joined(part("fact", label=label, value=value) for label, value in pairs)
-    return part("facts", rows=rows)
+    return part("facts", rows=rows) if rows else rows
+
+
+def paragraph(text: str, look: str = "") -> Html:
+    return part("paragraph", look=look, text=text)
 
 
 def page(title: str, verdict: str, about: str, body: Html, *, good: bool, look: str = "") -> str:
     """The whole page; ``look`` may be wide."""
-    state = "good" if good else ""
-    head = {"title": title, "verdict": verdict, "about": about, "state": state, "look": look}
-    return part("page", body=body, **head) + "\n"
+    look_of = {"state": "good" if good else "", "look": look}
+    return part("page", title=title, verdict=verdict, about=about, body=body, **look_of) + "\n"
 
 
 @cache
@@ -107,26 +93,24 @@ def page_of(report: Report, decisions: Decisions) -> str:
     good = report.clean and stands.proved == len(stands.claims)
     items = (
         part("nav_item", id=f"stage-{each.id}", number=number, title=each.title,
-             state=came_of(each))
+             state=words.came_of(each))
         for number, each in enumerate(stands.stages, 1)
     )  # fmt: skip
-    made = table("In the order in which they were made", CALLS, calls_of(report))
-    calls = made if report.calls else Html()
-    undone = [table("Newest first", UNDONE, undone_of(report))] if report.removed else []
-    undone += [
-        part("paragraph", look="", text=f"Not undone: {thing}") for thing in report.remaining
-    ]
+    calls = table("In the order in which they were made", words.CALLS, words.calls_of(report))
+    undone = [table("Newest first", words.UNDONE, words.undone_of(report))]
+    undone += [paragraph(f"Not undone: {thing}") for thing in report.remaining]
     body = [
-        facts(about_run(report)),
-        section("fault", FAULT, facts(about_fault(report)) if report.fault else Html()),
+        facts(words.about_run(report)),
+        section("fault", words.FAULT, facts(words.about_fault(report))),
         section("predicted", "What was predicted", _predicted(report)),
         section("matrix", "Who could do what, as it was proved", _matrix(report)),
         section("stages", "Stage by stage", part("nav", items=joined(items))),
         *_stages(report, decisions),
         section("calls", "The calls of the steps, and what they changed", calls),
-        section("undone", "What was undone", joined(undone)),
+        section("undone", "What was undone", joined(filter(None, undone))),
     ]
-    return page(report.run.title, verdict(report), ABOUT, joined(filter(None, body)), good=good)
+    told = words.verdict(report)
+    return page(report.run.title, told, ABOUT, joined(filter(None, body)), good=good)
 
 
 def _predicted(report: Report) -> Html:
@@ -134,7 +118,7 @@ def _predicted(report: Report) -> Html:
         return Html()
     right = sum(each.right for each in report.predicted)
     score = f"{right} of {counted(len(report.predicted), 'prediction')} right, "
-    text = part("paragraph", look="", text=f"{score}{counted(report.hints, 'hint')} taken.")
+    text = paragraph(f"{score}{counted(report.hints, 'hint')} taken.")
     rows = ((each.name, f"{each.right} of {each.of}") for each in report.predictions)
     return joined([text, table("By the subject of the question", ("about", "right"), rows)])
 
@@ -153,16 +137,16 @@ def _matrix(report: Report) -> Html:
         (f"{who}: {call}", *(_cell(last.get((who, call, stage.id))) for stage in stages))
         for who, call in rows
     )
-    return table(caption, head, cells) if rows else Html()
+    return table(caption, head, cells)
 
 
 def _cell(claim: Claim | None) -> Html | str:
     if claim is None:
         return ""
+    if claim.verdict is Verdict.ALLOWED:
+        return part("verdict", state="good", sign=SIGNS["good"], text="allowed")
     by = f" by the {' and the '.join(claim.gates)}" if claim.gates else ""
-    allowed = claim.verdict is Verdict.ALLOWED
-    state, text = ("good", "allowed") if allowed else ("bad", f"denied{by}")
-    return part("verdict", state=state, sign=SIGNS[state], text=text)
+    return part("verdict", state="bad", sign=SIGNS["bad"], text=f"denied{by}")
 
 
 def _stages(report: Report, decisions: Decisions) -> Iterator[Html]:
@@ -172,32 +156,32 @@ def _stages(report: Report, decisions: Decisions) -> Iterator[Html]:
     for stage in report.standing.stages:
         so_far += tuple(box for box in made if box.stage == stage.id)
         gone = stage.id in cleanup and report.clean
-        lines = (f"{stage.id}: {came_of(stage)}", *attempts(stage))
-        body = [part("paragraph", look="dim", text=line) for line in lines]
+        lines = (f"{stage.id}: {words.came_of(stage)}", *words.attempts(stage))
+        body = [paragraph(line, "dim") for line in lines]
         if so_far and stage.attempts:
             body.append(picture(so_far, stage.id, gone=gone))
         claims = [
             _claim(claim, predicted.get((stage.id, number)), decisions)
-            for number, claim in enumerate(claims_of(report.standing, stage))
+            for number, claim in enumerate(words.claims_of(report.standing, stage))
         ]
         body += [part("claims", items=joined(claims))] if claims else []
         yield section(f"stage-{stage.id}", stage.title, joined(body))
 
 
 def _claim(claim: Claim, predicted: Prediction | None, decisions: Decisions) -> Html:
-    state = "good" if claim.proved else "open" if claim.verdict in OPEN else "bad"
+    state = "good" if claim.proved else "open" if claim.verdict in words.OPEN else "bad"
     more = []
     if predicted:
         right = "right" if predicted.right else "wrong"
-        more.append(part("paragraph", look="", text=f"Predicted: {predicted.said} ({right})"))
+        more.append(paragraph(f"Predicted: {predicted.said} ({right})"))
     if claim.tries and claim.call:
-        more.append(part("code", text=asked(claim)))
+        more.append(part("code", text=words.asked(claim)))
     if claim.proof:
-        more.append(part("paragraph", look="dim", text=claim.proof))
+        more.append(paragraph(claim.proof, "dim"))
     for root in map(retold, decisions.get(claim.request_id, ())):
         gates = joined(_node(child, root.good) for child in root.children)
         more.append(part("decision", reason=root.text, gates=gates))
-    texts = {"says": claim.says, "mark": mark(claim), "more": joined(more)}
+    texts = {"says": claim.says, "mark": words.mark(claim), "more": joined(more)}
     return part("claim", state=state, sign=SIGNS[state], **texts)
 
 
@@ -211,7 +195,7 @@ def _node(node: Node, outcome: bool | None) -> Html:
     items = joined(_node(child, outcome) for child in node.children)
     return part(
         "node",
-        text=f"{_NODE_SIGNS[node.good]} {node.text}",
+        text=f"{MARKS[node.good]} {node.text}",
         look="decides" if decided else "",
         tag=part("tag") if decided else Html(),
         below=part("nodes", items=items) if node.children else Html(),
@@ -219,7 +203,6 @@ def _node(node: Node, outcome: bool | None) -> Html:
 
 
 def _decides(node: Node, outcome: bool) -> bool:
-    """Whether a node below has the outcome."""
     return any(child.good is outcome or _decides(child, outcome) for child in node.children)
 
 
@@ -253,28 +236,27 @@ class Box(msgspec.Struct, frozen=True):
 
 def boxes(report: Report) -> tuple[Box, ...]:
     """The things in the picture, each once."""
-    made: list[Box] = []
+    made = dict[tuple[str, str], Box]()
     for call in (each for each in report.calls if each.outcome == "done"):
         if call.profile and call.call in _LINK:
-            made.append(Box(_LINK[call.call], "session", call.profile, call.stage))
+            box = Box(_LINK[call.call], "session", call.profile, call.stage)
+            made.setdefault((box.what, box.name), box)
         for thing in (each for each in call.made if each.kind in _LINK):
             what = KINDS[thing.kind].noun
             name = KINDS[thing.kind].label(thing.names)[len(what) + 1 :]
-            where = f" ({thing.admin})" if thing.admin != ADMIN else ""
-            made.append(Box(_LINK[thing.kind], f"{what}{where}", name, call.stage))
-    first = dict[tuple[str, str], Box]()
-    for box in made:
-        first.setdefault((box.what, box.name), box)
-    return tuple(first.values())
+            what += f" ({thing.admin})" if thing.admin != ADMIN else ""
+            made.setdefault((what, name), Box(_LINK[thing.kind], what, name, call.stage))
+    return tuple(made.values())
 
 
 def picture(so_far: tuple[Box, ...], stage: str, *, gone: bool) -> Html:
     """The picture, with the things of ``stage`` marked as new; ``gone``: all were undone."""
-    links: dict[int, list[Html]] = {}
-    for box in sorted(so_far, key=lambda box: box.link):
+
+    def drawn(box: Box) -> Html:
         state = "undone" if gone else "new" if box.stage == stage else ""
-        html = part("box", state=state, what=box.what, name=box.name)
-        links.setdefault(box.link, []).append(html)
+        return part("box", state=state, what=box.what, name=box.name)
+
+    links = groupby(sorted(so_far, key=lambda box: box.link), lambda box: box.link)
+    items = joined(part("link", boxes=joined(map(drawn, link))) for _, link in links)
     label = "The chain, undone" if gone else "The chain so far"
-    items = joined(part("link", boxes=joined(link)) for link in links.values())
     return part("chain", label=label, links=items)

@@ -3,21 +3,21 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from stslab.errors import StslabError, UsageError
 from stslab.lesson.questions import DONT_KNOW
-from stslab.render.report.html import SIGNS, Html, joined, page, part, section, table
+from stslab.render.report.html import SIGNS, Html, joined, page, paragraph, part, section, table
 from stslab.render.report.text import result
 from stslab.render.text.durations import counted
 from stslab.runner.journal.records import Prediction, RunRecord
 from stslab.runner.journal.standing import Claim, Concept, Stage
 from stslab.runner.report import ReportedFault, verify
 
+_ABOUT_RUN = ("learner", "run", "lab", "began", "proved", "claims")
+_LAB = _ABOUT_RUN.index("lab")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MOST = 20
 _ABOUT = (
@@ -44,20 +44,6 @@ class Handed(msgspec.Struct):
     masked: bool = False
     as_made: str = ""  # whether the report is unchanged, in words
 
-    @property
-    def who(self) -> str:
-        """The name the learner gave; else the user and the machine."""
-        return self.learner or self.run.person or self.run.id
-
-
-class Misconception(NamedTuple):
-    """A wrong prediction, and how many learners made it."""
-
-    lab: str
-    claim: str
-    said: str
-    times: int
-
 
 def handed_in(text: str, where: str) -> Handed:
     """Read the report in JSON that a learner handed in; UsageError if it is not one."""
@@ -66,25 +52,24 @@ def handed_in(text: str, where: str) -> Handed:
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         hint = "Merge files that `stslab report --json` printed."
         raise UsageError(f"{where} is not a report of stslab: {error}.", hint) from None
-    report.as_made = "unknown: it is masked" if report.masked else _as_made(text)
+    report.as_made = "unknown: it is masked"
+    if not report.masked:
+        try:
+            wrong = [finding.says for finding in verify(text)[1] if not finding.right]
+        except StslabError as error:
+            wrong = [error.message]
+        report.as_made = f"no: {'. '.join(wrong)}" if wrong else "yes"
     return report
-
-
-def _as_made(text: str) -> str:
-    try:
-        wrong = [finding.says for finding in verify(text)[1] if not finding.right]
-    except StslabError as error:
-        return f"no: {error.message}"
-    return f"no: {'. '.join(wrong)}" if wrong else "yes"
 
 
 def as_csv(reports: Sequence[Handed]) -> str:
     """The table as CSV, in which no cell is a formula."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    columns = _columns(reports)
-    writer.writerow(_harmless(name) for name, _ in columns)
-    writer.writerows([_harmless(cell(report)) for _, cell in columns] for report in reports)
+    safe = (
+        [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row]
+        for row in _table(reports)
+    )
+    csv.writer(out, lineterminator="\n").writerows(safe)
     return out.getvalue()
 
 
@@ -95,10 +80,9 @@ def as_page(reports: Sequence[Handed]) -> str:
     as_made = all(one.as_made == "yes" for one in reports)
     verdict = f"{counted(len(reports), 'report')}; {proved} of {claims} claims proved."
     labs = dict.fromkeys(one.run.lab for one in reports)
-    wrong = part("paragraph", look="", text="No prediction was wrong, or none was made.")
-    if rows := [(each.claim, each.said, each.times, each.lab) for each in misconceptions(reports)]:
-        head = ("claim", "said", "by", "lab")
-        wrong = table("Predictions before the call was made", head, rows)
+    head = ("claim", "said", "by", "lab")
+    wrong = table("Predictions before the call was made", head, misconceptions(reports))
+    wrong = wrong or paragraph("No prediction was wrong, or none was made.")
     body = (
         *(_of_lab(lab, [one for one in reports if one.run.lab == lab]) for lab in labs),
         section("wrong", "Most frequent wrong predictions", wrong),
@@ -107,20 +91,21 @@ def as_page(reports: Sequence[Handed]) -> str:
 
 
 def _of_lab(lab: str, reports: Sequence[Handed]) -> Html:
-    columns = [column for column in _columns(reports) if column[0] != "lab"]
+    rows = _table(reports)
+    for row in rows:
+        del row[_LAB]  # it is the heading
 
     def shown(cell: str) -> Html | str:
-        """A cell; a stage's state gets its sign."""
         state = _STATES.get(cell)
         return part("verdict", state=state, sign=SIGNS[state], text=cell) if state else cell
 
-    rows = (tuple(shown(cell(report)) for _, cell in columns) for report in reports)
     caption = "A row for each learner; the stages, then the predictions by subject"
-    return section(f"lab-{lab}", lab, table(caption, (name for name, _ in columns), rows))
+    cells = (tuple(map(shown, row)) for row in rows[1:])
+    return section(f"lab-{lab}", lab, table(caption, rows[0], cells))
 
 
-def misconceptions(reports: Iterable[Handed]) -> list[Misconception]:
-    """The wrong predictions, the most frequent first."""
+def misconceptions(reports: Iterable[Handed]) -> list[tuple[str, str, int, str]]:
+    """The wrong predictions, the most frequent first: claim, prediction, how many, lab."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for report in reports:
         first = {(one.stage, one.number): one for one in reversed(report.predicted)}
@@ -131,43 +116,32 @@ def misconceptions(reports: Iterable[Handed]) -> list[Misconception]:
                 named = f"{wrong.stage}, claim {wrong.number + 1}"
                 claim = claims[wrong.number] if known else named
                 counts[report.run.lab, claim, wrong.said] += 1
-    return [Misconception(*key, times) for key, times in counts.most_common(_MOST)]
+    return [(claim, said, of, lab) for (lab, claim, said), of in counts.most_common(_MOST)]
 
 
-def _columns(reports: Sequence[Handed]) -> list[tuple[str, Callable[[Handed], str]]]:
-    """The names of the columns, and what each shows of a report."""
-    stages = dict.fromkeys((each.run.lab, stage.id) for each in reports for stage in each.stages)
-    concepts = dict.fromkeys(concept.name for each in reports for concept in each.predictions)
-    several = len({lab for lab, _ in stages}) > 1
-    return [
-        ("learner", lambda report: report.who),
-        ("run", lambda report: report.run.id),
-        ("lab", lambda report: report.run.lab),
-        ("began", lambda report: report.run.started[:16].replace("T", " ")),
-        ("proved", lambda report: str(report.proved)),
-        ("claims", lambda report: str(len(report.claims))),
-        *((f"{lab}: {id_}" if several else id_, partial(_state, lab, id_)) for lab, id_ in stages),
-        *((name, partial(_score, name)) for name in concepts),
-        ("hints", lambda report: str(report.hints)),
-        *([("fault", _fault)] if any(report.fault for report in reports) else []),
-        ("as it was made", lambda report: report.as_made),
-    ]
+def _table(reports: Sequence[Handed]) -> list[list[str]]:
+    """The names of the columns, then a row for each report."""
+    several = len({one.run.lab for one in reports}) > 1
+    states, scores = [], []
+    for one in reports:
+        lab = f"{one.run.lab}: " if several else ""
+        states.append({f"{lab}{stage.id}": str(stage.state) for stage in one.stages})
+        scores.append({each.name: f"{each.right} of {each.of}" for each in one.predictions})
+    stages = dict.fromkeys(name for each in states for name in each)
+    concepts = dict.fromkeys(name for each in scores for name in each)
+    with_fault = any(one.fault for one in reports)
+    fault = ["fault"] if with_fault else []
+    rows = [[*_ABOUT_RUN, *stages, *concepts, "hints", *fault, "as it was made"]]
+    for one, state, score in zip(reports, states, scores, strict=True):
+        who = one.learner or one.run.person or one.run.id
+        began = one.run.started[:16].replace("T", " ")
+        run = [who, one.run.id, one.run.lab, began, str(one.proved), str(len(one.claims))]
+        run += [state.get(name, "") for name in stages]
+        run += [score.get(name, "") for name in concepts]
+        fault = [_fault(one.fault)] if with_fault else []
+        rows.append([*run, str(one.hints), *fault, one.as_made])
+    return rows
 
 
-def _state(lab: str, stage: str, report: Handed) -> str:
-    known = report.stages if report.run.lab == lab else []
-    return next((each.state for each in known if each.id == stage), "")
-
-
-def _score(name: str, report: Handed) -> str:
-    scores = (f"{each.right} of {each.of}" for each in report.predictions if each.name == name)
-    return next(scores, "")
-
-
-def _fault(report: Handed) -> str:
-    fault = report.fault
+def _fault(fault: ReportedFault | None) -> str:
     return f"{result(fault) or 'not fixed'} ({fault.asked})" if fault else ""
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

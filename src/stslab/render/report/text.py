@@ -46,7 +46,8 @@ UNDONE = ("thing", "by", "when")
 
 def calls_of(report: Report) -> Iterator[tuple[str, ...]]:
     for call in report.calls:
-        changes, took = ", ".join(call.changes) or "nothing", seconds_told(call.seconds)
+        changes = ", ".join(call.changes) or "nothing"
+        took = "" if call.seconds is None else spoken(call.seconds)
         yield call.at, call.identity, call.call, changes, call.title, call.outcome, took
 
 
@@ -56,11 +57,11 @@ def undone_of(report: Report) -> Iterator[tuple[str, ...]]:
 
 def show_report(paper: Paper, report: Report) -> None:
     paper.prose(report.run.title, style="bold")
-    paper.fields(list(about_run(report)), indent=2)
+    paper.fields(about_run(report), indent=2)
     if report.fault:
         paper.blank()
         paper.prose(FAULT, style="bold")
-        paper.fields(list(about_fault(report)), indent=2)
+        paper.fields(about_fault(report), indent=2)
     for stage in report.standing.stages:
         paper.blank()
         paper.prose(f"{stage.title} ({stage.id}: {came_of(stage)})", style="bold")
@@ -87,7 +88,7 @@ def show_report(paper: Paper, report: Report) -> None:
 def show_verified(paper: Paper, report: Report | None, findings: Sequence[Finding]) -> None:
     if report:
         paper.prose(report.run.title, style="bold")
-        paper.fields(list(about_run(report)), indent=2)
+        paper.fields(about_run(report), indent=2)
         paper.prose(verdict(report), indent=2)
         paper.blank()
     paper.prose("What can be known", style="bold")
@@ -108,7 +109,7 @@ def verdict(report: Report) -> str:
     return f"{report.standing.summary}; {left}."
 
 
-def about_run(report: Report) -> Iterator[tuple[str, str]]:
+def about_run(report: Report) -> list[tuple[str, str]]:
     """Who, when and where, as labels and values."""
     run = report.run
     pairs = (
@@ -120,26 +121,26 @@ def about_run(report: Report) -> Iterator[tuple[str, str]]:
         ("account", f"{run.account} ({run.target}, {run.region})"),
         ("began", run.started),
         ("ended", run.ended or "not yet"),
-        ("took", seconds_told(report.seconds)),
+        ("took", "" if report.seconds is None else spoken(report.seconds)),
         ("state", str(run.state)),
         ("records", f"{len(report.links)}, the last one sealed {report.links[-1].seal}"),
     )
-    yield from ((label, value) for label, value in pairs if value)
+    return [pair for pair in pairs if pair[1]]
 
 
-def about_fault(report: Report) -> Iterator[tuple[str, str]]:
+def about_fault(report: Report) -> list[tuple[str, str]]:
     """The planted fault as labels and values; nothing if there was none."""
     fault = report.fault
     if fault is None:
-        return
-    yield "by", f"stslab break {report.run.lab} {fault.asked}"
-    if not fault.fixed:
-        yield "state", "not fixed yet; the report names it once it is"
-        return
-    yield "reported", fault.title
-    if fault.where:
-        yield "it was", fault.where
-    yield "result", result(fault)
+        return []
+    pairs = (
+        ("by", f"stslab break {report.run.lab} {fault.asked}"),
+        ("state", "" if fault.fixed else "not fixed yet; the report names it once it is"),
+        ("reported", fault.title),
+        ("it was", fault.where),
+        ("result", result(fault)),
+    )
+    return [pair for pair in pairs if pair[1]]
 
 
 def result(fault: ReportedFault) -> str:
@@ -207,15 +208,7 @@ def asked(claim: Claim) -> str:
     return f"{claim.call} as {claim.identity}" if claim.call else ""
 
 
-def seconds_told(seconds: float | None) -> str:
-    return "" if seconds is None else spoken(seconds)
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    lines = [_row(head), _row(tuple("---" for _ in head))]
-    lines += [_row(tuple(map(markdown_line, row))) for row in rows]
-    return lines if len(lines) > 2 else ["None."]  # noqa: PLR2004 - the head's own lines
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    told = [list(map(markdown_line, row)) for row in rows]
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *told)]
+    return lines if told else ["None."]

@@ -1,11 +1,12 @@
 """The paper that views draw on: lines, fields, tables, commands, prose, at the console's width."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from textwrap import indent
-from typing import Any, NamedTuple, TextIO
+from typing import IO, Any, TextIO, cast
 
 from rich import box
 from rich.cells import cell_len
@@ -14,23 +15,22 @@ from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+from rich.theme import Theme
 from rich.tree import Tree
 
-from stslab.policy.explain import Node, node_lines
-from stslab.render.terminal.console import make_console
+from stslab.policy.explain import Node, node_lines, retold
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.render.text.shellwords import wrapped
-from stslab.render.text.symbols import STYLES, Symbols, in_words, marks_for, symbols_for
+from stslab.render.text.symbols import STYLES, Symbols, in_words, is_unicode, plain, symbols_for
 from stslab.structures import beside
 
 _WORD = re.compile(r"\S+\s*|^\s+")
 _GAP = 2
 _WIDEST_LABEL = 22
-_LONGEST_VALUE_LINES = 60
 _NARROWEST = 20
 _RATE = 10.0  # seconds between the lines about a wait that is not redrawn
 _ERASE = "\r\x1b[2K"
-WIDEST_READ = 96  # columns: longer lines are hard to read
+_WIDEST_READ = 96
 
 
 class Paper:
@@ -49,10 +49,13 @@ class Paper:
 
     @property
     def width(self) -> int:
-        return self.console.width
+        """The columns of the console, on a terminal as far as lines are easy to read."""
+        width = self.console.width
+        return min(width, _WIDEST_READ) if self.console.is_terminal else width
 
-    def waits(self, what: str, text: Text, elapsed: float) -> None:
+    def waits(self, what: str, elapsed: float, aside: str = "") -> None:
         """Show the progress of the wait for ``what``, which began ``elapsed`` seconds ago."""
+        text = Text(f"  {self.symbols.waiting} {one_line(what)}{aside}", style="dim")
         if self.over:
             text.truncate(self.width - 1, overflow="ellipsis")
             self._erase()
@@ -68,16 +71,14 @@ class Paper:
         self._what = ""
 
     def _erase(self) -> None:
-        """Erase the waiting line before anything else is printed."""
         if self._is_waiting:
             self._is_waiting = False
             self.console.file.write(_ERASE)
             self.console.file.flush()
 
-    def put(self, *renderables: RenderableType) -> None:
+    def put(self, renderable: RenderableType, *, soft_wrap: bool = False) -> None:
         self._erase()
-        for renderable in renderables:
-            self.console.print(renderable)
+        self.console.print(renderable, soft_wrap=soft_wrap)
 
     def blank(self) -> None:
         self.put("")
@@ -106,9 +107,9 @@ class Paper:
         for line in wrapped(visible(command), self.width, " " * indent):
             self.whole(line, "cyan")
 
-    def whole(self, line: str, style: str = "") -> None:
+    def whole(self, line: str | Text, style: str = "") -> None:
         """A line that is never broken, even if it is wider than the screen."""
-        self._whole(Text(line, style=style))
+        self.put(Text(line, style=style) if isinstance(line, str) else line, soft_wrap=True)
 
     def indented(self, line: str, *, indent: int) -> None:
         """A whole line, indented further than it is."""
@@ -117,16 +118,28 @@ class Paper:
 
     def fields(self, pairs: Sequence[tuple[str, Any]], *, indent: int = 4) -> None:
         """Labels and values, one pair a line; a value that doesn't fit goes under its label."""
-        if not pairs:
-            return
-        widest = min(max(len(label) for label, _ in pairs), _WIDEST_LABEL)
+        widest = min(max((len(label) for label, _ in pairs), default=0), _WIDEST_LABEL)
         for label, value in pairs:
-            self._field(visible(label), value_text(value), widest, indent)
+            text = value_text(value)
+            start = Text(" " * indent + f"{visible(label):<{widest}}" + " " * _GAP, style="dim")
+            if "\n" not in text and len(start) + len(text) <= self.width:
+                self.whole(start.append(text, style="not dim"))
+                continue
+            start.rstrip()
+            self.whole(start)
+            for line in text.split("\n"):
+                body = line.lstrip(" ")
+                self.prose(body, indent=indent + _GAP + len(line) - len(body))
 
     def markdown(self, text: str, *, indent: int = 0) -> None:
         """Markdown; in a pipe and in words its paragraphs. Lines of code stay whole."""
         if self._plain:
-            self._paragraphs(text, indent)
+            for at, block in enumerate(_blocks(visible(text))):
+                if at and not in_words():
+                    self.blank()
+                draw = self.indented if block.startswith(_CODE) else self.prose
+                for paragraph in paragraphs(block):
+                    draw(paragraph, indent=indent)
             return
         groups = groupby(_blocks(text), lambda block: block.startswith(_CODE))
         for at, (code, some) in enumerate(groups):
@@ -142,24 +155,16 @@ class Paper:
     def _plain(self) -> bool:
         return in_words() or not self.console.is_terminal
 
-    def _paragraphs(self, text: str, indent: int = 0) -> None:
-        for at, block in enumerate(_blocks(visible(text))):
-            if at and not in_words():
-                self.blank()
-            draw = self.indented if block.startswith(_CODE) else self.prose
-            for paragraph in paragraphs(block):
-                draw(paragraph, indent=indent)
-
     def framed(self, title: str, text: str) -> None:
         """Markdown in a frame with a title; with --plain and in a pipe, without the frame."""
         if self._plain:
             self.prose(title, style="bold")
-            self._paragraphs(text)
+            self.markdown(text)
             return
         head = Text(f" {one_line(title)} ", style="bold")
-        width = min(self.width, WIDEST_READ)
-        look: dict[str, Any] = {"box": box.ROUNDED, "border_style": "blue", "width": width}
-        self.put(Panel(_markdown(text), title=head, title_align="left", **look))
+        panel = Panel(_markdown(text), title=head, title_align="left", border_style="blue")
+        panel.width = self.width
+        self.put(panel)
 
     def table(self, columns: Mapping[str, int], rows: Iterable[Sequence[Text | str]]) -> None:
         """Rows under headings with their shares of the width (0: as needed); lines if --plain."""
@@ -169,54 +174,33 @@ class Paper:
                 self.prose(text.replace(":, ", ": "))
             return
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-        table.width = min(self.width, WIDEST_READ)
+        table.width = self.width
         for heading, ratio in columns.items():
             table.add_column(heading, ratio=ratio or None, no_wrap=not ratio, overflow="fold")
         for row in rows:
             table.add_row(*row)
-        if self.console.is_terminal:
-            self.put(table)
-            return
-        with self.console.capture() as drawn:
-            self.put(table)
-        for line in drawn.get().splitlines():
-            self.whole(line.rstrip())  # files and mails need no trailing spaces
+        self.put(table)
 
-    def decision(self, root: Node, *, indent: int = 0) -> None:
-        """A decision as a tree; in a pipe as indented lines, and with --plain as prose."""
-        marks = marks_for(self.console.encoding)
+    def decision(self, decision: Mapping[str, Any], *, indent: int = 0) -> None:
+        """A logged decision as a tree; in a pipe as indented lines, and with --plain as prose."""
+        root, signs = retold(decision), self.symbols
+        marks = {True: signs.allows, False: signs.refuses, None: signs.dot}
         if not self._plain:
-            self.put(Padding(_drawn(root, marks), (0, 0, 0, indent)))
+            self.put(_drawn(root, marks))
             return
         for line in node_lines(root, marks):
             if in_words():
-                body = line.lstrip(" ")
-                self.prose(one_line(body), indent=indent + len(line) - len(body))
+                body = one_line(line)
+                self.prose(body, indent=indent + len(line) - len(line.lstrip(" ")))
             else:
                 self.indented(line, indent=indent)
 
     def meaning(self, code: str, *, indent: int = 0) -> None:
         """The meaning of an AWS error code in plain words, and AWS's page on it."""
-        known = meanings().get(code)
-        if known:
-            self.prose(known.says, indent=indent)
-            self.whole(" " * indent + known.page, "dim")
-
-    def _field(self, label: str, value: str, widest: int, indent: int) -> None:
-        room = self.width - indent - widest - _GAP
-        lines = value.split("\n")
-        start = Text(" " * indent + f"{label:<{widest}}" + " " * _GAP, style="dim")
-        if len(lines) == 1 and len(value) <= room:
-            self._whole(start.append(value, style="not dim"))
-            return
-        start.rstrip()
-        self._whole(start)
-        if len(lines) > _LONGEST_VALUE_LINES:
-            more = len(lines) - _LONGEST_VALUE_LINES
-            lines = [*lines[:_LONGEST_VALUE_LINES], f"(and {more} more lines)"]
-        for line in lines:
-            body = line.lstrip(" ")
-            self._hanging(Text(""), Text(body), indent + _GAP + len(line) - len(body))
+        if code in meanings():
+            says, page = meanings()[code]
+            self.prose(says, indent=indent)
+            self.whole(" " * indent + page, "dim")
 
     def _hanging(self, lead: Text, body: Text, indent: int) -> None:
         """Text after a lead, with a hanging indent. Only breaks between words."""
@@ -225,26 +209,15 @@ class Paper:
         for paragraph in body.split("\n", allow_blank=True):
             for line in paragraph.divide(_breaks(paragraph.plain, room)):
                 line.rstrip()
-                self._whole(lead + line)
+                self.whole(lead + line)
                 lead = Text(" " * lead.cell_len)
-
-    def _whole(self, text: Text) -> None:
-        self._erase()
-        self.console.print(text, soft_wrap=True)
-
-
-def paper_on(stream: TextIO) -> Paper:
-    return Paper(make_console(stream))
 
 
 def _drawn(node: Node, marks: Mapping[bool | None, str]) -> Tree:
-    text = f"{marks[node.good]} {one_line(node.text)}"
-    drawn = Tree(Text(text, style=_STYLES[node.good]), guide_style="dim")
+    style = {True: "green", False: "red", None: ""}[node.good]
+    drawn = Tree(Text(f"{marks[node.good]} {one_line(node.text)}", style), guide_style="dim")
     drawn.children.extend(_drawn(child, marks) for child in node.children)
     return drawn
-
-
-_STYLES = {True: "green", False: "red", None: ""}
 
 
 def _markdown(text: str) -> RenderableType:
@@ -264,6 +237,65 @@ def _breaks(text: str, width: int) -> list[int]:
             used = 0
         used += cell_len(word[0])
     return breaks
+
+
+# -- the console --------------------------------------------------------------------------------
+
+_NARROWEST_CONSOLE = 40
+_CODE_COLOUR = "cyan"  # rich's own has a black background, which blots a light terminal
+
+
+class PlainStream:
+    """Converts text to ASCII for a stream that can't show more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = "ascii"
+
+    def write(self, text: str) -> int:
+        return self._stream.write(plain(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Console(Console):
+    """rich's console, but a closed pipe raises its error instead of ending the process."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - rich calls this while it handles the error
+
+
+def make_console(stream: TextIO, *, environ: Mapping[str, str] | None = None) -> Console:
+    """A console as wide as its terminal, or 80 columns in a pipe.
+
+    ``NO_COLOR``, ``TERM=dumb`` and ``--plain`` turn escape sequences off.
+    """
+    environ = os.environ if environ is None else environ
+    bare = environ.get("NO_COLOR") or environ.get("TERM") == "dumb" or in_words()
+    fitting = stream if is_unicode(stream.encoding) else PlainStream(stream)
+    console = _Console(
+        file=cast("IO[str]", fitting),
+        color_system=None if bare else "auto",
+        markup=False,
+        emoji=False,
+        highlight=False,
+        theme=Theme({"markdown.code": _CODE_COLOUR, "markdown.code_block": _CODE_COLOUR}),
+        _environ=environ,
+    )
+    if console.width < _NARROWEST_CONSOLE:  # noqa: PLR1730 - once set, it would not follow the terminal
+        console.width = _NARROWEST_CONSOLE
+    return console
+
+
+def paper_on(stream: TextIO) -> Paper:
+    return Paper(make_console(stream))
+
+
+def draws_over(console: Console) -> bool:
+    """Whether lines may be redrawn: on a capable terminal, without --plain."""
+    capable = os.environ.get("TERM") not in ("dumb", "unknown", "", None)
+    return capable and console.file.isatty() and not in_words()
 
 
 # -- Markdown as plain paragraphs, for a screen reader -----------------------------------------
@@ -308,17 +340,11 @@ def _bare(text: str) -> str:
 _DOCS = "https://docs.aws.amazon.com/"
 
 
-class Meaning(NamedTuple):
-    """The meaning of an error code, and the page to read."""
-
-    says: str
-    page: str
-
-
 @cache
-def meanings() -> Mapping[str, Meaning]:
+def meanings() -> Mapping[str, tuple[str, str]]:
+    """The meaning of each error code, and the page to read."""
     return {
-        code: Meaning(says, _DOCS + page)
+        code: (says, _DOCS + page)
         for page, codes in beside(__file__, "meanings.yaml").items()
         for code, says in codes.items()
     }

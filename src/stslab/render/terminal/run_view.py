@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stslab.render.lab import show_changes
-from stslab.render.terminal.console import draws_over
-from stslab.render.terminal.paper import Paper
+from stslab.render.terminal.paper import Paper, draws_over
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.runner import events
@@ -22,7 +21,6 @@ _NO_NEWS = "Initiated"
 _TIME_OF_DAY = re.compile(r"\d\d:\d\d:\d\d")
 
 _TARGETS = {"sandbox": "the embedded account", "aws": "your AWS account"}
-_HOW = {(False, False): "Run", (True, False): "Continuing run", (False, True): "Dry run"}
 _PROVED = {"allowed": "done", "denied": "done", "not proved": "failed", "changed": "failed"}
 _LONGEST_PROOF_LINES = 12
 _REFUSALS = {"Denied": "denied", "Unauthorized": "denied", "NoSuch": "gone", "NotFound": "gone"}
@@ -47,7 +45,6 @@ class TerminalRenderer(Paper):
             getattr(self, event.kind)(event)
 
     def close(self) -> None:
-        """Erase a waiting line that is still on the screen."""
         self.wait_ended()
 
     def step_started(self, event: events.StepStarted) -> None:
@@ -82,8 +79,8 @@ class TerminalRenderer(Paper):
 
     def step_failed(self, event: events.StepFailed) -> None:
         self.wait_ended()
-        operation = f"{event.call.service}:{event.call.operation}"
-        self.line("failed", f"{operation} failed: {event.code}", indent=2)
+        called = f"{event.call.service}:{event.call.operation}"
+        self.line("failed", f"{called} failed: {event.code}", indent=2)
         self.prose(event.message, indent=_RESULT)
         self.meaning(event.code, indent=_RESULT)
         if event.request_id:
@@ -91,23 +88,18 @@ class TerminalRenderer(Paper):
             self._explanation(event.request_id)
 
     def _explanation(self, request_id: str) -> None:
-        """The command that explains a request's decision, if the account can."""
         if self.explained and request_id:
             command = f"stslab why {one_line(request_id)[:_SHOWN_OF_ID]}"
             self.prose(f"{command} explains how it was decided", indent=_RESULT, style="dim")
 
     def waiting(self, event: events.Waiting) -> None:
-        text = (
-            f"  {self.symbols.waiting} {one_line(event.what)}: "
-            f"try {event.tries}, {event.elapsed:.0f} s of {event.limit:.0f} s"
-        )
-        self.waits(event.what, Text(text, style="magenta"), event.elapsed)
+        tries = f": try {event.tries}, {event.elapsed:.0f} s of {event.limit:.0f} s"
+        self.waits(event.what, event.elapsed, tries)
 
     def stack_progress(self, event: events.StackProgress) -> None:
-        status = one_line(event.status)
+        status, clock = one_line(event.status), _TIME_OF_DAY.search(event.time)
         style = "red" if "FAILED" in status or "ROLLBACK" in status else "dim"
         what = f"{one_line(event.resource)} ({one_line(event.type).removeprefix('AWS::')})"
-        clock = _TIME_OF_DAY.search(event.time)
         lead = clock[0] if clock else one_line(event.time)
         self.prose(f"{status:<18} {what}", indent=_RESULT, style=style, lead=lead)
         if event.reason and not event.reason.endswith(_NO_NEWS):
@@ -117,13 +109,12 @@ class TerminalRenderer(Paper):
         self.dry = event.dry
         self.explained = event.target.startswith("sandbox")
         where = _TARGETS.get(event.target, event.target)
-        how = _HOW.get((event.resumed, event.dry), "Dry run")
+        how = "Dry run" if event.dry else "Continuing run" if event.resumed else "Run"
         self.put(Text(visible(event.title), style="bold"))
         self.prose(f"{how} {event.run} on {where} ({event.account}, {event.region})", style="dim")
         self.blank()
         for number, stage in enumerate(event.stages, 1):
-            sign = self.sign(stage.state)
-            title = f"{number}. {stage.title}"
+            sign, title = self.sign(stage.state), f"{number}. {stage.title}"
             self.prose(title, indent=2, lead=sign.plain, style=str(sign.style))
 
     def foreseen(self, event: events.Foreseen) -> None:
@@ -188,9 +179,8 @@ class TerminalRenderer(Paper):
         if event.stage != self.checked_stage:
             self.checked_stage = event.stage
             self.blank()
-            self.put(
-                Text("Checkpoint", style="bold").append(f"  {event.stage}", style="not bold dim")
-            )
+            heading = Text("Checkpoint", style="bold")
+            self.put(heading.append(f"  {event.stage}", style="not bold dim"))
         self.checked_call = event.call
         if self.dry:
             aside = f"as {event.call.identity}" if event.call else ""
@@ -198,8 +188,7 @@ class TerminalRenderer(Paper):
             if event.call:
                 self.command(self.describe(event.call), indent=_RESULT)
         elif self.over:
-            text = f"  {self.symbols.waiting} {one_line(event.says)}"
-            self.waits(event.says, Text(text, style="dim"), 0.0)
+            self.waits(event.says, 0.0)
 
     def check_finished(self, event: events.CheckFinished) -> None:
         self.wait_ended()
@@ -238,13 +227,13 @@ class TerminalRenderer(Paper):
 
     def undo_started(self, event: events.UndoStarted) -> None:
         self.blank()
-        count = counted(len(event.things), "thing")
-        self.prose(f"Cleaning up run {event.run}: {count} to undo, newest first", style="bold")
+        count = f"{counted(len(event.things), 'thing')} to undo, newest first"
+        self.prose(f"Cleaning up run {event.run}: {count}", style="bold")
 
     def undo_finished(self, event: events.UndoFinished) -> None:
         self.wait_ended()
         failed = event.outcome is events.UndoOutcome.FAILED
-        by = ", ".join(f"{call.service}.{call.operation}" for call in event.calls)
+        by = ", ".join(call.name for call in event.calls)
         aside = f"{event.outcome}, by {by}" if by else event.outcome
         self.line("failed" if failed else "done", event.thing, indent=2, aside=aside)
         if failed and event.detail:

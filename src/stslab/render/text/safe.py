@@ -36,11 +36,8 @@ def markdown_prose(text: str) -> str:
 
 
 def _harmless(paragraph: str) -> str:
-    """The paragraph with all active characters escaped, except in code spans.
-
-    Where a backtick has no partner in its line and table cell, Markdown readers differ on what is
-    code: then all of the paragraph is escaped.
-    """
+    """The paragraph with all active characters escaped, except in code spans."""
+    # Readers of Markdown differ on a backtick without a partner in its line and table cell.
     doubtful = any(cell.count("`") % 2 for cell in _CELL_END.split(paragraph))
     parts = [paragraph] if doubtful or _NO_SPAN.search(paragraph) else _CODE.split(paragraph)
     return "".join(

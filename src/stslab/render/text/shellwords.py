@@ -1,7 +1,6 @@
 r"""Wrap a command line to a width, so that it still runs when copied from the screen.
 
-A line is broken only between words, with a trailing backslash. A JSON document in single
-quotes is also broken where JSON allows white space.
+A line is broken only between words, with a backslash, and in JSON where white space is allowed.
 """
 
 import json
@@ -61,7 +60,6 @@ def _laid_out(word: str, width: int, indent: str) -> str:
 
 
 def _option_groups(words: list[str], room: int) -> list[str]:
-    """Join each option with its value if both fit on a line."""
     groups: list[str] = []
     for word in words:
         last = groups[-1] if groups else ""

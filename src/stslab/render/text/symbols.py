@@ -1,7 +1,6 @@
 """The signs that show a state without its colour: in Unicode, in ASCII, or in words."""
 
 import os
-from collections.abc import Mapping
 
 import msgspec
 
@@ -22,12 +21,16 @@ class Symbols(msgspec.Struct, frozen=True):
     waiting: str
     warning: str
     hint: str
-    dot: str
+    dot: str  # before what is neither
+    allows: str  # in a decision's tree
+    refuses: str
 
 
-UNICODE = Symbols("✔", "✘", "▶", "○", "…", "!", "→", "·")
-ASCII = Symbols("[ok]", "[FAILED]", ">", ".", "...", "!", "->", "-")
-WORDS = Symbols("done:", "failed:", "now:", "open:", "waiting:", "warning:", "hint:", "-")
+UNICODE = Symbols("✔", "✘", "▶", "○", "…", "!", "→", "·", "✔", "✘")
+ASCII = Symbols("[ok]", "[FAILED]", ">", ".", "...", "!", "->", "-", "+", "x")
+WORDS = Symbols(
+    "done:", "failed:", "now:", "open:", "waiting:", "warning:", "hint:", "-", "yes:", "no:"
+)
 
 STYLES = {
     "done": "green",
@@ -53,18 +56,6 @@ def symbols_for(encoding: str | None) -> Symbols:
     if in_words():
         return WORDS
     return UNICODE if is_unicode(encoding) else ASCII
-
-
-def marks_for(encoding: str | None) -> Mapping[bool | None, str]:
-    """The signs in a decision's tree: True allows, False refuses, None neither."""
-    signs = symbols_for(encoding)
-    return _MARKS.get(signs.done) or {True: signs.done, False: signs.failed, None: signs.dot}
-
-
-_MARKS: Mapping[str, Mapping[bool | None, str]] = {
-    ASCII.done: {True: "+", False: "x", None: "-"},
-    WORDS.done: {True: "yes:", False: "no:", None: "-"},
-}
 
 
 def plain(text: str) -> str:
