@@ -79,7 +79,7 @@ def content_at(view: View, where: Address, version_id: str | None) -> ObjectVers
 
 
 def readable(view: View, request: ApiRequest) -> tuple[Bucket, ObjectVersion]:
-    """The bucket and the version that it reads: S3 User Guide, "Working with delete markers"."""
+    """S3 User Guide, "Working with delete markers"; S3 API Reference, "GetObject"."""
     bucket, where = bucket_of(view, request), address_of(request)
     key, version_id = where.key, request.params.get("VersionId")
     check_version_id(view, where, version_id)

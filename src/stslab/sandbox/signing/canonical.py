@@ -1,6 +1,7 @@
 """Canonical requests, claims, times, and requests without credentials, for all signatures.
 
-IAM User Guide, "Create a signed AWS API request"; S3 API Reference, "Authenticating Requests".
+IAM User Guide, "Create a signed AWS API request" and "Elements of an AWS API request signature";
+S3 API Reference, "Authenticating Requests (AWS Signature Version 4)".
 """
 
 import hashlib

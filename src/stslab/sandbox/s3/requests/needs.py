@@ -126,7 +126,7 @@ class _Call(msgspec.Struct, frozen=True):
 
 
 def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
-    """All needs of a request. It is no secret whether a bucket exists: NoSuchBucket comes first."""
+    """All needs. NoSuchBucket comes first: it is no secret (S3 API Reference, "Error responses")."""
     if request.caller.kind == "Anonymous" and request.operation in _TABLES.signed:
         raise fault("AccessDenied", _TABLES.signed[request.operation])
     if "Bucket" in request.params and request.operation != "CreateBucket":
@@ -237,7 +237,11 @@ _OF: Mapping[str, Callable[[_Call], Iterator[Need]]] = {
 
 
 def _request_keys(request: ApiRequest, owner: str) -> Keys:
-    """Service Authorization Reference, "Condition keys for Amazon S3": those of all actions."""
+    """The condition keys of all actions.
+
+    Service Authorization Reference, "Condition keys for Amazon S3"; S3 User Guide, "Amazon S3
+    condition key examples".
+    """
     keys: Keys = {"s3:ResourceAccount": owner, "s3:TlsVersion": "1.3"}
     proof = request.authenticated
     if proof is not None and proof.auth_type:

@@ -1,5 +1,6 @@
 """Reads the parameters of S3 requests from query, headers and body, by botocore's model.
 
+S3 API Reference, "ListObjectsV2" and "PutObject"; S3 User Guide, "Working with object metadata";
 Smithy 2.0, "AWS restXml protocol". Unknown parameters and elements are ignored, as in S3.
 """
 
