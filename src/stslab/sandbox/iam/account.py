@@ -124,15 +124,8 @@ def delete_account_alias(tx: Transaction, request: ApiRequest) -> None:
     tx.put(replace(account, alias=""))
 
 
-# -- the credential report (IAM User Guide, "Getting credential reports for your account") ----
+# -- the credential report (IAM User Guide, "Generate credential reports for your AWS account") ----
 
-_OF_ROOT = {
-    "password_enabled": "not_supported",
-    "password_last_used": "no_information",
-    "password_last_changed": "not_supported",
-    "password_next_rotation": "not_supported",
-    "mfa_active": "false",
-}
 _REPORT_HOLDS = timedelta(hours=4)
 Row = dict[str, str]
 
@@ -166,7 +159,14 @@ def _is_recent(report: CredentialReport | None, request: ApiRequest) -> bool:
 
 def _report(view: View, account: Account, created: datetime) -> str:
     roots = lookups.access_keys(view, account.account, None)
-    rows = [_row("<root_account>", account.root_arn, created, _OF_ROOT, roots)]
+    of_root = {
+        "password_enabled": "true",
+        "password_last_used": "no_information",
+        "password_last_changed": _stamp(created),
+        "password_next_rotation": "not_supported",
+        "mfa_active": "false",
+    }
+    rows = [_row("<root_account>", account.root_arn, created, of_root, roots)]
     days = account.password_policy.max_age if account.password_policy else 0
     for user in sorted(view.all(User, account.account), key=lambda user: user.name):
         changed = (user.login.changed or user.login.created) if user.login else None
@@ -185,7 +185,7 @@ def _report(view: View, account: Account, created: datetime) -> str:
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return out.getvalue()
+    return out.getvalue().rstrip()
 
 
 def _row(name: str, arn: str, created: datetime, password: Row, keys: Sequence[AccessKey]) -> Row:
@@ -196,7 +196,7 @@ def _row(name: str, arn: str, created: datetime, password: Row, keys: Sequence[A
             f"{start}_active": _flag(key and key.active),
             f"{start}_last_rotated": _stamp(key.created if key else None),
             f"{start}_last_used_date": _stamp(used.at if used else None),
-            f"{start}_last_used_region": used.region if used else "N/A",
+            f"{start}_last_used_region": used.region if used and used.service != "s3" else "N/A",
             f"{start}_last_used_service": used.service if used else "N/A",
         }
     for number in (1, 2):
@@ -205,7 +205,7 @@ def _row(name: str, arn: str, created: datetime, password: Row, keys: Sequence[A
 
 
 def _stamp(at: datetime | None) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S+00:00") if at else "N/A"
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else "N/A"
 
 
 def _flag(value: object) -> str:
