@@ -167,7 +167,8 @@ def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
         return _BUSY_SECONDS if busy else 0.0, f"{call.operation} ({code})"
 
     outcome = work.calls.until(attempt, judge)
-    if isinstance(outcome, Answer):
+    set_back = isinstance(outcome, Refusal) and outcome.code in table.EXISTS
+    if isinstance(outcome, Answer) or set_back:
         return UNDONE
     if says_gone(call.service, outcome):
         return WAS_GONE

@@ -111,8 +111,7 @@ def create_account_alias(tx: Transaction, request: ApiRequest) -> None:
     alias = request.params["AccountAlias"]
     if _TWELVE_DIGITS.fullmatch(alias):
         raise faults.invalid_input("An account alias can't be a 12-digit number.")
-    holders = {one.account for one in tx.everywhere(Account) if one.alias == alias}
-    if holders - {request.account}:
+    if any(one.alias == alias for one in tx.everywhere(Account)):
         raise faults.exists(f"The account alias {alias} already exists.")
     tx.put(replace(lookups.account(tx, request.account), alias=alias))
 
