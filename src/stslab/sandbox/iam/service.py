@@ -133,7 +133,7 @@ def _target(view: View, request: ApiRequest) -> Target:
     prefix = f"arn:aws:iam::{request.account}"
     if request.operation in _LISTS:
         kind = _LISTS[request.operation]
-        path = request.params.get("PathPrefix", "/")
+        path = request.params.get("PathPrefix", "/*" if kind == "oidc-provider" else "/")
         shown = f"policy path {path}" if kind == "policy" else None
         return Target(f"{prefix}:{kind}{path}", shown)
     if source := request.params.get("PolicySourceArn"):
@@ -208,6 +208,7 @@ def _keys(view: View, request: ApiRequest, entity: Entity | None) -> Keys:
 # Resource type -> the class of its records, and how requests name one.
 _TYPES = {kind.type or record.table: (record, kind) for record, kind in lookups.KINDS.items()}
 _LISTS = {kind.listed: name for name, (_, kind) in _TYPES.items() if kind.listed}
+_LISTS["ListServerCertificates"] = "server-certificate"
 _RENAMES = {
     operation: (name, kind.parameter, new)
     for name, (_, kind) in _TYPES.items()
