@@ -137,6 +137,7 @@ def _target(view: View, request: ApiRequest) -> Target:
         shown = f"policy path {path}" if kind == "policy" else None
         return Target(f"{prefix}:{kind}{path}", shown)
     if source := request.params.get("PolicySourceArn"):
+        simulation.parsed(source)
         entity = _with_arn(view, request.account, source)
         return Target(entity.arn if entity else source, None, entity)
     if request.operation == "GetAccessKeyLastUsed":  # the resource is the user that has the key
@@ -181,12 +182,13 @@ def _with_arn(view: View, account: str, arn: str) -> Entity | None:
 def _default_target(view: View, request: ApiRequest, types: frozenset[str]) -> Target:
     """The caller, if the request may leave out the user's name; else ``*``."""
     caller = request.caller
-    if "user" in types and not request.params.get("UserName"):
-        user = lookups.find(view, User, request.account, caller.user_name)
-        if user is not None and user.unique_id == caller.user_id:
-            return Target(user.arn, f"user {user.name}", user)
-        return Target(caller.principal.arn)
-    return Target("*", "*")
+    if "user" not in types or request.params.get("UserName"):
+        return Target("*", "*")
+    user = lookups.find(view, User, request.account, caller.user_name)
+    own = user if user is not None and user.unique_id == caller.user_id else None
+    null = "null" if request.operation in _OWN_KEYS else ""  # AWS's text begins so
+    shown = f"user {null}{caller.principal.arn.rpartition('/')[2]}"
+    return Target(caller.principal.arn, shown, own)
 
 
 def _keys(view: View, request: ApiRequest, entity: Entity | None) -> Keys:
@@ -215,6 +217,7 @@ _RENAMES = {
     for operation, new in kind.renamed.items()
 }
 _OWN_PASSWORD = ("ChangePassword", "GetAccountPasswordPolicy")
+_OWN_KEYS = ("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys")
 _CREATING = frozenset(kind.made for _, kind in _TYPES.values())
 # Request parameter -> the condition key with its value.
 _PARAMETER_KEYS: Mapping[str, str] = {

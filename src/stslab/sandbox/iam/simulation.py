@@ -269,12 +269,16 @@ def _given(params: Params, name: str, kind: PolicyKind, called: str = "") -> lis
     return [_source(f"{called or name}.{number}", text, kind) for number, text in texts]
 
 
+def parsed(arn: str) -> re.Match[str]:
+    """The parts of the ARN of a user, group or role. Raises InvalidInput."""
+    if match := _SOURCE.fullmatch(arn):
+        return match
+    raise faults.invalid_input(f"Invalid ARN provided in the request: {arn}")
+
+
 def _attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[Source]]:
     """The identity-based policies, and the boundary, of the user, group or role in a request."""
-    arn = request.params["PolicySourceArn"]
-    match = _SOURCE.fullmatch(arn)
-    if match is None:
-        raise faults.invalid_input(f"Invalid ARN provided in the request: {arn}")
+    match = parsed(request.params["PolicySourceArn"])
     if match[1] != request.account:
         raise faults.invalid_input(
             f"Invalid Policy Source Arn: caller's account {request.account} does not have access "
