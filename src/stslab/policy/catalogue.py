@@ -96,6 +96,7 @@ def can_have(action: str, resource: str) -> bool:
     )
 
 
+@lru_cache(maxsize=256)  # 20 microseconds, for each request
 def condition_keys(action: str) -> frozenset[str]:
     details = _details(action)
     holders = (details, *details.get("resourceTypes", ()))
