@@ -1,9 +1,11 @@
 """Whatever is sent to the whole account, signed or not, is answered as AWS answers: never a 500."""
 
+import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
+import jmespath
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -160,6 +162,32 @@ def test_an_error_is_xml_whatever_it_repeats(admin):
     response = admin.inside.pipeline.handle(odd)
     assert response.status in {400, 403}
     ET.fromstring(response.body)  # noqa: S314 - the sandbox's own answer
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "shown"),
+    [
+        (
+            "/?Action=GetCallerIdentity&Version=2011-06-15",
+            200,
+            [
+                "GetCallerIdentityResponse.GetCallerIdentityResult.Arn",
+                "GetCallerIdentityResponse.ResponseMetadata.RequestId",
+            ],
+        ),
+        (
+            "/?Action=GetAccessKeyInfo&Version=2011-06-15&AccessKeyId=no",
+            400,
+            ["Error.Code", "Error.Message", "RequestId"],
+        ),
+    ],
+)
+def test_who_accepts_json_gets_json(admin, query, status, shown):
+    """As https://github.com/kubernetes-sigs/aws-iam-authenticator reads it."""
+    response = admin.send("query-header", path=query, headers={"Accept": "application/json"})
+    assert (response.status, dict(response.headers)["Content-Type"]) == (status, "application/json")
+    document = json.loads(response.body)
+    assert all(jmespath.search(path, document) for path in shown)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiResponse, HttpRequest,
 from stslab.sandbox.api.operations import Shape
 
 XML = "text/xml"
+_JSON = "application/json"
 S3_XML = "application/xml"
 _AMZ_JSON = "application/x-amz-json-1.1"
 S3_HOST_ID = "9Gjjt1m+cjU4OPvX9O9/8RuvnG41MRb/18Oux2o5H5MY7ISNTlXN+Dz9IG62/ILVxhAGI0qyPfg="
@@ -39,12 +40,20 @@ _NO_XML = (*(code for code in range(0x20) if chr(code) not in "\t\n\r"), 0xFFFE,
 _CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
 
 
-def result(service: str, operation: str, answer: Answer, request_id: str) -> ApiResponse:
+def result(
+    service: str, operation: str, answer: Answer, request_id: str, http: HttpRequest
+) -> ApiResponse:
     """The response of a call that succeeded, in the protocol of the service."""
     if service == "s3":
         return _rest(operation, answer, request_id)
     shape = operations.operation(service, operation).output_shape
     wrapper = shape.serialization.get("resultWrapper", f"{operation}Result") if shape else ""
+    if _wants_json(http):
+        metadata = {"ResponseMetadata": {"RequestId": request_id}}
+        members = {wrapper: _as_json(shape, answer), **metadata} if shape else metadata
+        body = json.dumps({f"{operation}Response": members})
+        headers = (("Content-Type", _JSON), *request_ids(service, request_id))
+        return ApiResponse(200, headers, body.encode())
     body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>" if shape is not None else ""
     text = (
         f"<{operation}Response{_namespace(service)}>{body}<ResponseMetadata>"
@@ -52,6 +61,27 @@ def result(service: str, operation: str, answer: Answer, request_id: str) -> Api
     )
     headers = (("Content-Type", XML), *request_ids(service, request_id))
     return ApiResponse(200, headers, text.encode())
+
+
+def _wants_json(http: HttpRequest) -> bool:
+    """Whether the client asks for JSON instead of XML, as AWS IAM Authenticator does.
+
+    https://github.com/kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go.
+    """
+    return http.header("Accept").partition(";")[0].strip() == _JSON
+
+
+def _as_json(shape: Shape, value: Any) -> object:
+    """A value as JSON types; a time is its seconds since 1970."""
+    if shape.type_name == "structure":
+        members = shape.members.items()
+        given = ((name, member, value.get(name)) for name, member in members)
+        return {name: _as_json(member, one) for name, member, one in given if one is not None}
+    if shape.type_name == "list":
+        return [_as_json(shape.member, one) for one in value]
+    if isinstance(value, datetime):
+        return value.timestamp()
+    return value if isinstance(value, bool | int | Mapping) else _plain(shape, value)
 
 
 def _rest(operation: str, answer: Answer, request_id: str) -> ApiResponse:
@@ -221,6 +251,8 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
         inner = f"<Error>{_elements(members)}</Error>"
         id_ = f"<RequestId>{request_id}</RequestId>"
         kind, body = XML, f"<ErrorResponse{_namespace(service)}>{inner}{id_}</ErrorResponse>"
+        if _wants_json(http):
+            kind, body = _JSON, json.dumps({"Error": members, "RequestId": request_id})
     return ApiResponse(problem.status, (("Content-Type", kind), *headers), body.encode())
 
 

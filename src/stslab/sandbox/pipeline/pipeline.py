@@ -90,7 +90,7 @@ class Pipeline:
         )
         self._last_uses.note(api)
         answer = self._carry_out(api)
-        return serialize.result(service, operation, answer, seen.request_id)
+        return serialize.result(service, operation, answer, seen.request_id, http)
 
     def internal(
         self,
