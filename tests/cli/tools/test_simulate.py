@@ -151,6 +151,10 @@ def test_notes_follow_the_decision(simulate):
         ([], "Give --principal"),
         (["--principal", ALICE], "Give --action"),
         ([*ASKED, "--context", "x"], "KEY=VALUE"),
+        (
+            [*ASKED, "--action", "sts:TagSession", "--context", "sts:ExternalId=abc"],
+            "A request for sts:TagSession never has sts:ExternalId",
+        ),
         ([*ASKED, "--policy", "none.json"], "none.json can't be read"),
         ([*ASKED, "--policy", "bad.json"], "MalformedPolicyDocument: Syntax errors in policy."),
         ([*ASKED, "--trust", "bad.json", "--resource-policy", "bad.json"], "not both"),

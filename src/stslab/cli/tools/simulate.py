@@ -165,6 +165,10 @@ def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
         key: given if len(given) > 1 or catalogue.is_multivalued(key) else given[0]
         for key, given in values("--context", "KEY=VALUE", asked["context"]).items()
     }
+    action = asked["action"]
+    never = [key for key in context if not catalogue.may_have(action, key)]
+    if never and catalogue.is_action(action):
+        raise UsageError(f"A request for {action} never has {never[0]}.")
     given = {"context": context, "principal_is_service_linked": asked["service_linked"]}
     requested = request(read_case({name: asked[name] for name in fields} | given))
     _check_policies(requested, asked)
