@@ -18,7 +18,7 @@ import pytest
 
 from stslab.sandbox.api import operations, serialize
 from stslab.sandbox.api.identifiers import LEARNER
-from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.authorization import root_caller, user_caller
 from stslab.sandbox.server.embedded import assemble
@@ -59,6 +59,7 @@ TEXTS = (
     *(ARNS + POLICIES),
 )
 NUMBERS = (-1, 0, 1, 900, 3600, 43200, 10**12)
+_HTTP = HttpRequest("POST", "/", (), "", (), b"")
 
 
 class Caller:
@@ -128,7 +129,7 @@ def test_every_call_is_answered_whatever_came_before(
             codes[fault.code] += 1
         else:
             codes["answered"] += 1
-            written = serialize.result(service, operation, answer, "id").body
+            written = serialize.result(service, operation, answer, "id", _HTTP).body
             assert b"None" not in written
             if operation == "CreateAccessKey":
                 asking.keys = [*asking.keys[-8:], answer["AccessKey"]["AccessKeyId"]]

@@ -66,7 +66,7 @@ class Alone:
                 answer = self.service.writes[name](tx, request) or {}
         else:
             raise unsupported("s3", name)
-        return serialize.result("s3", name, answer, "R")
+        return serialize.result("s3", name, answer, "R", http)
 
     def _send(self, request: Any, **_: Any) -> AWSResponse:
         response = self.handle(as_http(request))
