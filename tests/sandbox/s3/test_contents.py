@@ -1,4 +1,4 @@
-"""Contents of objects are hashed before transactions, which would block other writes."""
+"""Contents of objects are read and hashed outside transactions, which would block other writes."""
 
 import json
 from dataclasses import replace
@@ -14,6 +14,16 @@ from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 
+SMALLEST = 5 * 1024 * 1024
+
+
+class Watched(State):
+    """A state that refuses to read a body during a transaction."""
+
+    def blob(self, name: str) -> bytes:
+        with self.transaction(wait=False):
+            return super().blob(name)
+
 
 def test_a_body_is_hashed_while_the_parameters_are_read() -> None:
     sent = HttpRequest("PUT", "/bucket/key", (), "", (("Content-Length", "5"),), b"hello")
@@ -26,7 +36,7 @@ def test_a_body_is_hashed_while_the_parameters_are_read() -> None:
 
 def test_a_body_without_a_checksum_gets_one_while_the_parameters_are_read() -> None:
     """S3 API Reference, "PutObject". Content-MD5 is not such a checksum."""
-    s3 = Alone(State(Snapshot.of([ACCOUNT])))
+    s3 = Alone(Watched(Snapshot.of([ACCOUNT])))
     s3.client.create_bucket(Bucket="shop")
     headers = (("Content-Length", "9"), ("Content-MD5", "JfnnlDI7RTiF9RgfG2JNCw=="))
     sent = HttpRequest("PUT", "/shop/key", (), "", headers, b"123456789")
@@ -39,7 +49,7 @@ def test_a_body_without_a_checksum_gets_one_while_the_parameters_are_read() -> N
 
 def test_metadata_that_is_not_ascii_is_safe_for_mail() -> None:
     """S3 User Guide, "Working with object metadata", whose example this is."""
-    s3 = Alone(State(Snapshot.of([ACCOUNT])))
+    s3 = Alone(Watched(Snapshot.of([ACCOUNT])))
     s3.client.create_bucket(Bucket="shop")
     sent = "ÄMÄZÕÑ S3".encode().decode("latin-1")  # as a header's bytes are read
     headers = (("Content-Length", "0"), ("x-amz-meta-nonascii", sent), ("x-amz-meta-ascii", "S3"))
@@ -94,3 +104,45 @@ def test_a_digest_is_needed(operation: str, body: bytes) -> None:
     with pytest.raises(ApiFault, match="Content-MD5 OR x-amz-checksum") as refused:
         params.parse(operation, replace(sent, headers=()), Address("bucket", ""))
     assert refused.value.code == "InvalidRequest"
+
+
+def test_no_body_is_read_during_a_transaction() -> None:
+    client = Alone(Watched(Snapshot.of([ACCOUNT]))).client
+    client.create_bucket(Bucket="shop")
+    where = {"Bucket": "shop", "Key": "large"}
+    begun = client.create_multipart_upload(
+        **where, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT"
+    )
+    upload = {**where, "UploadId": begun["UploadId"]}
+    first = client.upload_part(**upload, PartNumber=1, Body=b"a" * SMALLEST)
+    second = client.upload_part(**upload, PartNumber=2, Body=b"b")
+    parts = [{"PartNumber": n, "ETag": p["ETag"]} for n, p in ((1, first), (2, second))]
+    made = client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    assert made["ChecksumType"] == "FULL_OBJECT"
+    copied = client.copy_object(Bucket="shop", Key="copy", CopySource=where)["CopyObjectResult"]
+    assert copied["ChecksumCRC32"] == made["ChecksumCRC32"]
+    begun = client.create_multipart_upload(Bucket="shop", Key="piece")
+    upload = {"Bucket": "shop", "Key": "piece", "UploadId": begun["UploadId"]}
+    part = client.upload_part_copy(
+        **upload, PartNumber=1, CopySource=where, CopySourceRange=f"bytes={SMALLEST}-{SMALLEST}"
+    )["CopyPartResult"]
+    assert part["ETag"] == second["ETag"]
+    assert client.get_object(Bucket="shop", Key="copy")["Body"].read() == b"a" * SMALLEST + b"b"
+
+
+def test_a_copy_is_of_its_source_as_the_transaction_finds_it() -> None:
+    class Changing(State):
+        """The source is replaced while its content is read."""
+
+        def blob(self, name: str) -> bytes:
+            body = super().blob(name)
+            if body == b"old":
+                client.put_object(**where, Body=b"new")
+            return body
+
+    client = Alone(Changing(Snapshot.of([ACCOUNT]))).client
+    client.create_bucket(Bucket="shop")
+    where = {"Bucket": "shop", "Key": "source"}
+    client.put_object(**where, Body=b"old")
+    client.copy_object(Bucket="shop", Key="copy", CopySource=where, ChecksumAlgorithm="SHA1")
+    assert client.get_object(Bucket="shop", Key="copy")["Body"].read() == b"new"

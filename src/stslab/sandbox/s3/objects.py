@@ -16,7 +16,7 @@ from stslab.sandbox.s3 import listing, lookups, preconditions, settings, version
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Document
-from stslab.sandbox.s3.versions import Blob, Span
+from stslab.sandbox.s3.versions import Blob, Contents, Span
 from stslab.sandbox.state.buckets import NULL, ObjectVersion, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
 
@@ -41,7 +41,7 @@ def get_object(blob: Blob, view: View, request: ApiRequest) -> Answer:
     version, span, described = _described(view, request)
     if version.storage_class in _ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
-    return {**described, "Body": versions.read(blob, version, span)}
+    return {**described, "Body": versions.read(blob, versions.pieces(version, span))}
 
 
 def head_object(view: View, request: ApiRequest) -> Answer:
@@ -128,7 +128,7 @@ def _mail_safe(value: str) -> str:
     return f"=?UTF-8?Q?{plain.decode().replace(' ', '_')}?="
 
 
-def copy_object(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
+def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     source_id, version = source_of(request, tx)
     bucket = lookups.bucket_of(tx, request)
     preconditions.check_write(tx, request)
@@ -146,7 +146,7 @@ def copy_object(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
         draft = replace(draft, headers=headers, metadata=version.metadata)
     if params.get("TaggingDirective", "COPY") == "COPY":
         draft = replace(draft, tags=version.tags)
-    part = versions.copy(blob, tx, request, version)
+    part = versions.copy(contents, tx, request, version)
     copied = versions.add(tx, request, versions.with_content(draft, part))
     return {
         "CopyObjectResult": {

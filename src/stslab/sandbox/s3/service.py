@@ -1,14 +1,15 @@
 """The S3 service: its two tables of operations."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import TypeVar
 
-from stslab.sandbox.api.model import ApiRequest, Judge, Needs, Reads, Writes, handlers
-from stslab.sandbox.s3 import buckets, listing, objects, settings, uploads
+from stslab.sandbox.api.model import Answer, ApiRequest, Judge, Needs, Reads, Writes, handlers
+from stslab.sandbox.s3 import buckets, listing, objects, settings, uploads, versions
 from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests import needs, params
-from stslab.sandbox.state.snapshot import View
+from stslab.sandbox.s3.requests.params import Content
+from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.state import State
 
 V = TypeVar("V")
@@ -20,23 +21,33 @@ class S3Service:
     """``state`` has the bodies of objects."""
 
     def __init__(self, state: State, judge: Judge) -> None:
-        self._judge = judge
-        copies = handlers(_MODULES, "blob", "tx", "request")
+        self._judge, self._state = judge, state
+        slow = handlers(_MODULES, "contents", "tx", "request")
         reads: Reads = {
             **settings.READS,
             **handlers(_MODULES, "view", "request"),
             "GetBucketPolicy": partial(policies.get_bucket_policy, judge),
             "GetObject": partial(objects.get_object, state.blob),
+            **{name: partial(self._write, write) for name, write in slow.items()},
         }
         writes: Writes = {
             **settings.WRITES,
             **handlers(_MODULES, "tx", "request"),
-            **{name: partial(copy, state.blob) for name, copy in copies.items()},
             "DeleteObjects": partial(objects.delete_objects, judge),
             "PutBucketPolicy": partial(policies.put_bucket_policy, judge),
         }
         self.reads: Reads = {name: partial(_checked, read) for name, read in reads.items()}
         self.writes: Writes = {name: partial(_checked, write) for name, write in writes.items()}
+
+    def _write(self, write: Callable[..., Answer], view: View, request: ApiRequest) -> Answer:
+        """Write on a fork first: content is read and hashed while no transaction is open.
+
+        For that these operations are in ``reads``, which get none.
+        """
+        contents = cache(lambda where: Content(versions.read(self._state.blob, where)))
+        write(contents, Transaction(view), request)
+        with self._state.writing(view, request.caller.access_key_id) as tx:
+            return write(contents, tx, request)
 
     def needs(self, view: View, request: ApiRequest) -> Needs:
         return needs.needs_of(view, self._judge.seen(view), request)

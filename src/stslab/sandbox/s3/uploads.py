@@ -18,7 +18,7 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, preconditions, versions
 from stslab.sandbox.s3.objects import check_number, source_of
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
-from stslab.sandbox.s3.versions import Blob, Span
+from stslab.sandbox.s3.versions import Contents, Span
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Account, Transaction, View
 
@@ -60,7 +60,7 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
     }
 
 
-def upload_part(tx: Transaction, request: ApiRequest) -> Answer:
+def upload_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
     wanted = upload.algorithm.lower()
     given = next((name[8:].lower() for name in CHECKSUMS if name in request.params), "null")
@@ -73,11 +73,11 @@ def upload_part(tx: Transaction, request: ApiRequest) -> Answer:
     return {"ETag": f'"{part.etag}"', **part.checksums, **sent, **upload.draft.encryption}
 
 
-def upload_part_copy(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
+def upload_part_copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
     source_id, version = source_of(request, tx)
     span = _source_span(request.params.get("CopySourceRange"), version.size)
-    part = _put(tx, request, upload, Content(versions.read(blob, version, span)))
+    part = _put(tx, request, upload, contents(versions.pieces(version, span)))
     return {
         "CopyPartResult": versions.copy_members(part),
         "CopySourceVersionId": source_id,
@@ -111,7 +111,7 @@ def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content)
     return part
 
 
-def complete_multipart_upload(blob: Blob, tx: Transaction, request: ApiRequest) -> Answer:
+def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     """Completing an upload again changes nothing."""
     bucket = lookups.bucket_of(tx, request)
     current = lookups.content_at(tx, lookups.address_of(request), None)
@@ -141,7 +141,7 @@ def complete_multipart_upload(blob: Blob, tx: Transaction, request: ApiRequest) 
         checksum_type=upload.draft.checksum_type or _FULL,
         upload=upload.upload_id,
     )
-    version = replace(version, checksums=_checksums(blob, request, upload, version))
+    version = replace(version, checksums=_checksums(contents, request, upload, version))
     tx.delete(upload)
     return _completed(request, bucket, versions.add(tx, request, version))
 
@@ -180,14 +180,14 @@ def _requested_parts(request: ApiRequest, upload: Upload) -> Iterator[Part]:
 
 
 def _checksums(
-    blob: Blob, request: ApiRequest, upload: Upload, version: ObjectVersion
+    contents: Contents, request: ApiRequest, upload: Upload, version: ObjectVersion
 ) -> Mapping[str, str]:
     """The full-object or the composite checksum. Raises BadDigest if the request has another."""
     member = f"Checksum{upload.algorithm}" if upload.algorithm else ADDED
     if member not in CHECKSUMS:
         return {}
     if version.checksum_type == _FULL:
-        checksum = Content(versions.read(blob, version)).checksum(member)
+        checksum = contents(versions.pieces(version)).checksum(member)
     else:
         joined = b"".join(base64.b64decode(part.checksums[member]) for part in version.parts)
         checksum = f"{Content(joined).checksum(member)}-{len(version.parts)}"

@@ -24,6 +24,10 @@ from stslab.sandbox.state.snapshot import Transaction, View
 
 Blob = Callable[[str], bytes]
 """Reads a body by its name."""
+Pieces = tuple[tuple[str, int, int], ...]
+"""Where content is: names of bodies, with the first byte and the one after the last."""
+Contents = Callable[[Pieces], Content]
+"""Reads content, once in a request."""
 
 HEADERS = tuple(
     "CacheControl ContentDisposition ContentEncoding ContentLanguage ContentType Expires "
@@ -132,7 +136,7 @@ def store(
     )
 
 
-def copy(blob: Blob, tx: Transaction, request: ApiRequest, version: ObjectVersion) -> Part:
+def copy(contents: Contents, tx: Transaction, request: ApiRequest, version: ObjectVersion) -> Part:
     """The content of ``version`` as one part. It is read only if it has several parts so far."""
     algorithm = request.params.get("ChecksumAlgorithm")
     wanted = (f"Checksum{algorithm}",) if algorithm else tuple(version.checksums) or (ADDED,)
@@ -140,7 +144,7 @@ def copy(blob: Blob, tx: Transaction, request: ApiRequest, version: ObjectVersio
     if len(version.parts) == 1 and version.parts[0].checksums.keys() >= set(wanted):
         part = replace(version.parts[0], number=1, modified=request.now)
         return replace(part, checksums={name: part.checksums[name] for name in wanted})
-    return store(tx, request, Content(read(blob, version)), wanted)
+    return store(tx, request, contents(pieces(version)), wanted)
 
 
 def with_content(version: ObjectVersion, part: Part) -> ObjectVersion:
@@ -151,16 +155,19 @@ def with_content(version: ObjectVersion, part: Part) -> ObjectVersion:
     )
 
 
-def read(blob: Blob, version: ObjectVersion, span: Span | None = None) -> bytes:
-    """The bytes in ``span``, or all. Only the parts that overlap it are read."""
-    pieces, start, span = [], 0, span or Span(0, version.size)
+def pieces(version: ObjectVersion, span: Span | None = None) -> Pieces:
+    """The bytes in ``span``, or all. Only the parts that overlap it have some."""
+    found, start, span = [], 0, span or Span(0, version.size)
     for part in version.parts:
         end = start + part.size
         if start < span.end and end > span.start:
-            body = blob(part.blob)
-            pieces.append(body[max(span.start - start, 0) : span.end - start])
+            found.append((part.blob, max(span.start - start, 0), span.end - start))
         start = end
-    return b"".join(pieces)
+    return tuple(found)
+
+
+def read(blob: Blob, where: Pieces) -> bytes:
+    return b"".join([blob(name)[start:end] for name, start, end in where])
 
 
 def add(tx: Transaction, request: ApiRequest, version: ObjectVersion) -> ObjectVersion:
