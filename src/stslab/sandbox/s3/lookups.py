@@ -13,7 +13,7 @@ from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, View
 
 # Other operations on an object whose current version is a delete marker are not allowed.
-_READS = frozenset({"GetObject", "GetObjectAcl", "HeadObject"})
+_READS = frozenset({"GetObject", "GetObjectAcl", "GetObjectAttributes", "HeadObject"})
 _CHECK = 4
 
 

@@ -206,6 +206,29 @@ def get_object_acl(view: View, request: ApiRequest) -> Answer:
     return acl.written(view, bucket, version.grants)
 
 
+def get_object_attributes(view: View, request: ApiRequest) -> Answer:
+    """Only the parts of an object with a composite checksum are listed."""
+    bucket, version = lookups.readable(view, request)
+    versions.check_signed(request, version.encryption)
+    sums = {name: value.partition("-")[0] for name, value in version.checksums.items()}
+    listed = version.checksum_type == "COMPOSITE"
+    parts = versions.part_members(request, version.parts) if listed else {}
+    attributes = {
+        "ETag": version.etag,
+        "Checksum": {**sums, "ChecksumType": version.checksum_type} if sums else None,
+        "ObjectParts": {"TotalPartsCount": len(version.parts), **parts} if version.upload else None,
+        "StorageClass": version.storage_class,
+        "ObjectSize": version.size,
+    }
+    wanted = request.params.get("ObjectAttributes", [""])
+    for name in wanted:
+        if name not in attributes:
+            message = "Invalid attribute name specified."
+            raise invalid_argument(message, "x-amz-object-attributes", name)
+    common = {"LastModified": version.modified, "VersionId": lookups.shown_id(bucket, version)}
+    return common | {name: attributes[name] for name in wanted}
+
+
 def put_object_acl(tx: Transaction, request: ApiRequest) -> None:
     grants = acl.new_grants(tx, request, lookups.bucket_of(tx, request))
     versions.change(tx, request, grants=grants)

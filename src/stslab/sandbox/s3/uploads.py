@@ -218,22 +218,11 @@ def abort_multipart_upload(tx: Transaction, request: ApiRequest) -> None:
 
 def list_parts(view: View, request: ApiRequest) -> Answer:
     upload = _upload(view, request)
-    after = request.params.get("PartNumberMarker", 0)
-    most = min(request.params.get("MaxParts", listing.MOST), listing.MOST)
-    rest = [part for part in upload.parts if part.number > after]
-    shown = rest[:most]
     return {
         "Bucket": upload.bucket,
         "Key": upload.name,
         "UploadId": upload.upload_id,
-        "PartNumberMarker": after,
-        "NextPartNumberMarker": shown[-1].number if shown else 0,
-        "MaxParts": most,
-        "IsTruncated": len(rest) > len(shown),
-        "Parts": [
-            {"PartNumber": part.number, "Size": part.size, **versions.copy_members(part)}
-            for part in shown
-        ],
+        **versions.part_members(request, upload.parts),
         **_facts(view, upload),
     }
 

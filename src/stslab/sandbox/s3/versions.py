@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.s3 import lookups, settings
+from stslab.sandbox.s3 import listing, lookups, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
@@ -196,6 +196,22 @@ def change(tx: Transaction, request: ApiRequest, **members: object) -> ObjectVer
 
 def copy_members(made: Part | ObjectVersion) -> Answer:
     return {"ETag": f'"{made.etag}"', "LastModified": made.modified, **made.checksums}
+
+
+def part_members(request: ApiRequest, parts: Iterable[Part]) -> Answer:
+    after = request.params.get("PartNumberMarker", 0)
+    most = min(request.params.get("MaxParts", listing.MOST), listing.MOST)
+    rest = [part for part in parts if part.number > after]
+    shown = rest[:most]
+    return {
+        "PartNumberMarker": after,
+        "NextPartNumberMarker": shown[-1].number if shown else 0,
+        "MaxParts": most,
+        "IsTruncated": len(rest) > len(shown),
+        "Parts": [
+            {"PartNumber": part.number, "Size": part.size, **copy_members(part)} for part in shown
+        ],
+    }
 
 
 def write_members(version: ObjectVersion, bucket: Bucket) -> Answer:

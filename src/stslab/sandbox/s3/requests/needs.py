@@ -33,7 +33,7 @@ _OLDEST = frozenset(
 _OF_INITIATOR = frozenset({"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"})
 _EXISTING_TAG = "s3:existingobjecttag/<key>"
 # Of what is missing, callers who may list the bucket learn that, whether they may read it or not.
-_READING = frozenset({"GetObject", "HeadObject", "GetObjectTagging"})
+_READING = frozenset({"GetObject", "GetObjectAttributes", "HeadObject", "GetObjectTagging"})
 
 
 class _Further(msgspec.Struct, frozen=True, rename={"operations": "of", "params": "with"}):
