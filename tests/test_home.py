@@ -4,7 +4,7 @@ import pytest
 
 from stslab.cli.main import exit_code
 from stslab.errors import StateFolderError, UsageError
-from stslab.home import home
+from stslab.home import Home, home
 
 
 def test_the_usual_account_and_a_named_one_are_separate(tmp_path, monkeypatch):
@@ -73,3 +73,10 @@ def test_a_planted_link_is_not_followed(tmp_path, monkeypatch, capsys, command, 
     )
     assert victim.read_text() == "precious"
     assert [one for one in (tmp_path / "state").rglob("*") if not one.is_dir()] == [link]
+
+
+def test_a_run_that_another_lesson_walks_is_known(tmp_path):
+    here, there = Home(tmp_path), Home(tmp_path)
+    assert not here.is_elsewhere("aaaa1111")
+    assert there.is_elsewhere("aaaa1111")
+    assert not there.is_elsewhere("bbbb2222")  # another run

@@ -37,6 +37,15 @@ class Home:
             return True
         return False
 
+    def is_elsewhere(self, run: str) -> bool:
+        """Whether another terminal walks this run; if not, this process does from now on."""
+        path = self.root / "lesson.lock"
+        if (handle := lock(path)) is None:
+            return path.read_text() == run
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, run.encode(), 0)
+        return False
+
     def profiles(self, target: str) -> Path:
         """The folder with ``credentials`` and ``config`` for one target."""
         return self.root / "profiles" / target

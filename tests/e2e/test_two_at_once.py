@@ -8,6 +8,7 @@ import time
 
 import pytest
 from tests.e2e.machine import SECONDS, Machine, interrupt
+from tests.e2e.screen import Open
 from tests.e2e.test_stopping import until_said
 
 pytestmark = pytest.mark.slow
@@ -64,6 +65,17 @@ def test_a_cleanup_beside_a_run_that_stands_still_in_a_step(machine: Machine):
         process.send_signal(signal.SIGCONT)
     process.communicate(timeout=SECONDS)
     assert process.returncode == 0
+
+
+def test_a_lesson_in_a_second_terminal_says_that_the_run_is_open(opened: Open):
+    first = opened("run")
+    assert "open in another terminal" not in first.wait("Enter begins")
+    second = opened("run")
+    second.wait("This run is open in another terminal too", "stslab watch", "Enter goes on")
+    first.enter("quit")
+    assert first.ended() == 0
+    third = opened("run")
+    assert "open in another terminal" not in third.wait("Enter goes on")
 
 
 def test_the_lock_of_a_dead_process_is_taken_over(machine: Machine):

@@ -39,6 +39,10 @@ _ADVICE = (
     "Do you know the first part? `begin {0}` does it for you and begins with stage {0}."
     " By hand, with tasks instead of commands: stslab run --practice"
 )
+_ELSEWHERE = (
+    "This run is open in another terminal too: leave one of them with `quit`. A second terminal"
+    " can follow a run: stslab watch"
+)
 _ADVICE_BY_HAND = (
     "By hand: each stage gives you tasks and an empty line. Do them with the aws command, here or"
     " in another terminal. Their files are in {1}. `hint` and `solve` help; `help` lists all words."
@@ -101,6 +105,8 @@ class Loop(AtPrompt):
         """Wait for the learner to begin. Return the stage to begin with, if they name one."""
         advice = _ADVICE if self.here.embedded and not resumed else ""
         advice = _ADVICE_BY_HAND if self.hand else advice
+        if self.here.workspace.home.is_elsewhere(self.runner.run.id):
+            advice = _ELSEWHERE
         middle = len(self.lab.stages) // 2 + 1
         welcome = partial(
             scenes.welcome,
