@@ -65,6 +65,21 @@ def test_equal_values_of_a_proof_are_counted():
     )
 
 
+@pytest.mark.parametrize(
+    ("expression", "proof"),
+    [
+        ("Role.Tags[0].Key == 'a'", "Role.Tags.Key = a"),
+        ("Role.Last.Used.Region == 'x'", "Role.Last.Used.Region = x"),
+        ("Role.Tags[?Value=='b'].Key == ['a']", 'Role.Tags.Key = ["a"]'),
+        ("[Role.Name] == ['r']", "Role.Name = r"),
+    ],
+)
+def test_a_proof_has_the_whole_name_of_what_was_compared(expression, proof):
+    tags = [{"Key": "a", "Value": "b"}]
+    role = {"Name": "r", "Tags": tags, "Last": {"Used": {"Region": "x"}}}
+    assert compared(expression, {"Role": role}) == proof
+
+
 def test_the_time_of_a_stage_is_from_its_begin_to_its_last_check(machine):
     first = machine.lab.stages[0]
     with machine.process() as process:

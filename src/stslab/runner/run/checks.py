@@ -330,7 +330,9 @@ def _written(tree: Tree) -> str:
     """The dotted name of a path."""
     if tree["type"] == "field":
         return str(tree["value"])
-    names = [_written(child) for child in tree["children"][:2] if child["type"] in _PATHS]
+    filtered = tree["type"] == "filter_projection"  # its last child is the condition
+    children = tree["children"][:-1] if filtered else tree["children"]
+    names = [_written(child) for child in children if child["type"] in _PATHS]
     return ".".join(filter(None, names))
 
 
