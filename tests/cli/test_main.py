@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.cli.run.test_status import record
 
 from stslab import __version__
 from stslab.cli import main
@@ -20,6 +21,8 @@ from stslab.errors import (
     UndoIncomplete,
     UsageError,
 )
+from stslab.home import private_folder
+from stslab.runner.journal.store import Journal
 
 HEAVY = (
     "boto3", "botocore", "moto", "rich", "yaml", "msgspec", "sqlite3", "platformdirs", "lxml", "signxml",
@@ -215,13 +218,16 @@ def test_a_bug_is_reported_even_if_the_state_folder_can_not_be_written(stslab, s
     assert "oops" in Path(name.strip(";")).read_text()
 
 
-@pytest.mark.parametrize("command", ["--help", "labs"])
-def test_a_closed_pipe_is_not_an_error(command):
+@pytest.mark.parametrize("command", ["--help", "labs", "report ab12cd34 --html -"])
+def test_a_closed_pipe_is_not_an_error(command, state):
+    private_folder(state)
+    with Journal(state / "journal.sqlite") as journal:
+        journal.begin(record("ab12cd34"))
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as closed:
         done = subprocess.run(
-            [sys.executable, "-m", "stslab", command],
+            [sys.executable, "-m", "stslab", *command.split()],
             stdout=closed,
             stderr=subprocess.PIPE,
             check=False,

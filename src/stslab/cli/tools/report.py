@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -102,13 +103,14 @@ def _report_of(run: str, learner: str) -> "tuple[Report, Decisions]":
 
 
 def _write(file: str, text: str) -> None:
+    if file == "-":
+        click.echo(text, nl=False)
+        return
     try:
-        with click.open_file(file, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        Path(file).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{file} can't be written: {error.strerror or error}.") from None
-    if file != "-":
-        click.echo(f"The report is in {file}", err=True)
+    click.echo(f"The report is in {file}", err=True)
 
 
 @click.command("verify")
