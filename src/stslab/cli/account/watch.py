@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 import threading
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -93,16 +93,18 @@ class _Watching:
         ends = {name: keys.expiration for name, keys in known if keys}
         if not running:
             return Status(running, None, ends, datetime.now(UTC))
-        clock = client.control(self.home.sandbox, "GET", "clock")["now"]
         run = self._now(self.journal) if self.journal else None
+        clock = client.control(self.home.sandbox, "GET", "clock")["now"]
         return Status(running, run, ends, datetime.fromisoformat(clock))
 
     def _now(self, journal: Journal) -> Now | None:
         for run in journal.unfinished(sandbox_name(self.home.named))[:1]:
-            with suppress(StslabError):  # its lab can't be read any more
+            try:
                 lab = _lab(lab_of(run), run.sha256)
-                decide = decider(partial(client.control, self.home.sandbox), self.files.get)
-                return now(lab, run, journal.past(run.id), decide)
+            except StslabError:  # it can't be read any more
+                return None
+            decide = decider(partial(client.control, self.home.sandbox), self.files.get)
+            return now(lab, run, journal.past(run.id), decide)
         return None
 
 

@@ -208,7 +208,8 @@ def mutated(path: Path, share: int, of: int) -> Mutated:
         # A valid lab: AWS accepts its calls, and a missing undo leaves things.
         code = played.stopped.get((mutant.stage, mutant.step), "")
         accepted = mutant.kind not in OF_CONTENT or not code or code in _DENIED
-        if played.left if mutant.kind == UNDO else accepted:
+        viable = played.left if mutant.kind == UNDO else accepted
+        if viable:
             results.mutants += 1
             results.failed |= played.failed
             if not played.noticed:
