@@ -131,7 +131,8 @@ class Blueprint:
         resources = [self.declared(name).properties for name in self.active]
         outputs = [body["Value"] for _, body in self._active_outputs()]
         for values, block in ((resources, "Resources"), (outputs, "Outputs")):
-            missing = [ref.name for ref in references(values, self._holds) if ref.name in absent]
+            names = dict.fromkeys(each.name for each in references(values, self._holds))
+            missing = [name for name in names if name in absent]
             prefix = "Template format error: " if block == "Resources" else ""
             require(not missing, prefix + unresolved(missing, block))
 
