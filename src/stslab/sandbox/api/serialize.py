@@ -236,8 +236,8 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
     if http.method == "HEAD" or (service == "s3" and not (problem.message or problem.extra)):
         kinds = (("Content-Type", S3_XML),) if problem.message else ()
         return ApiResponse(problem.status, (*kinds, *headers))
-    other = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")
-    is_json = service not in operations.SERVICES and (other or http.path != "/")
+    sent_json = "json" in http.header("Content-Type") or http.has_header("X-Amz-Target")
+    is_json = service not in operations.SERVICES and (sent_json or http.path != "/")
     if is_json or (service == "iam" and http.path.startswith(TOOLBOX_PATH)):
         body = json.dumps({"__type": problem.code, "message": problem.message})
         kind, headers = _AMZ_JSON, (("x-amzn-errortype", problem.code), *headers)

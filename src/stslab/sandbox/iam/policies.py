@@ -19,9 +19,8 @@ from stslab.vocabulary import LATEST
 def _document(text: str) -> str:
     lookups.check_quota("PolicySize", size(text))
     policies.checked(text, PolicyKind.IDENTITY)
-    if (
-        parse(text, PolicyKind.IDENTITY).document.get("Version") != LATEST
-    ):  # inline policies may be older
+    policy = parse(text, PolicyKind.IDENTITY)
+    if policy.document.get("Version") != LATEST:  # inline policies may be older
         raise faults.malformed_policy(f"Policy document must be version {LATEST} or greater.")
     return text
 

@@ -75,11 +75,8 @@ class Source:
         policy = self.policy.document
         sources = [each.source for each in policy.statements]
         tests = [test for each in sources for test in each.get("Condition", {}).values()]
-        elements = (
-            ("Resource", "NotResource", "Condition")
-            if policy.document.get("Version") == LATEST
-            else ()
-        )
+        with_variables = policy.document.get("Version") == LATEST
+        elements = ("Resource", "NotResource", "Condition") if with_variables else ()
         searched = texts([each.get(element) for each in sources for element in elements])
         variables = {key.strip() for text in searched for key in _VARIABLE.findall(text)}
         return variables.union(*tests)

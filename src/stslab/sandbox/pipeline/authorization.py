@@ -94,7 +94,7 @@ _ONLY: Mapping[str, frozenset[str]] = {
 
 
 def check_session(caller: Caller, service: str, operation: str) -> None:
-    """Refuse what such credentials may never call (IAM User Guide, "Comparing AWS STS ...")."""
+    """Refuse what they may never call (IAM User Guide, "Comparing AWS STS credentials")."""
     session = caller.session
     if session is None or operation in UNSIGNED_ACTIONS:
         return

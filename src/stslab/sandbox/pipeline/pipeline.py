@@ -134,7 +134,8 @@ class Pipeline:
     def _api(
         self, call: Would, http: HttpRequest, region: str = REGION, id_: str = "", **more: Any
     ) -> ApiRequest:
-        view, (caller, service, operation, params) = self.state.snapshot, call
+        caller, service, operation, params = call
+        view = self.state.snapshot
         account, id_ = caller.account or LEARNER, id_ or _request_id(service)
         if service == "s3" and operation != "CreateBucket" and "Bucket" in params:
             bucket = view.get(Bucket, "", params["Bucket"])

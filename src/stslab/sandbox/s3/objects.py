@@ -160,7 +160,7 @@ def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Ans
 
 
 def source_of(request: ApiRequest, view: View) -> tuple[str | None, ObjectVersion]:
-    """The version id in the answer, and the version. A handler would take the view first."""
+    """The version id in the answer, and the version. No handler: the view is not first."""
     where, version_id = needs.source(request)
     lookups.existing(view, where.bucket)
     lookups.check_version_id(view, where, version_id)

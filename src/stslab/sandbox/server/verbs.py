@@ -144,7 +144,8 @@ def would(inside: Inside, request: ControlRequest) -> Answer:
     earlier = [_signed(inside, call) for call in before]
     made = [one for one, valid in earlier if one and valid]
     decisions, fault, accepted = inside.pipeline.would([*made, wanted])
-    return {**_verdict(decisions, fault), **({} if signed and accepted else refused)}
+    verdict = _verdict(decisions, fault)
+    return verdict if signed and accepted else {**verdict, **refused}
 
 
 def _signed(inside: Inside, call: _Call) -> tuple[Would | None, bool]:

@@ -211,7 +211,7 @@ class StsService:
     def session(
         self, tx: Transaction, request: ApiRequest, wanted: RoleRequest, at_most: int = _MOST
     ) -> sessions.Members:
-        """Issue a session of the role for ``at_most`` seconds, and return the answer.
+        """Issue a session of the role, of ``at_most`` seconds, and return the answer.
 
         Raises AccessDenied unless the policies allow every action.
         """

@@ -174,7 +174,7 @@ def delete_change_set(tx: Transaction, request: ApiRequest) -> None:
 
 
 def find_change_set(request: ApiRequest, view: View) -> tuple[Stack, ChangeSet]:
-    """The stack and change set in a request. The request is first, as in no handler."""
+    """The stack and change set in a request. No handler: the view is not first."""
     stack, change_set = _find(view, request)
     if stack is None or change_set is None:
         name = request.params["ChangeSetName"]

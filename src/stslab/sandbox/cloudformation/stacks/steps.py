@@ -79,7 +79,8 @@ def run(job: Job, steps: Sequence[Step]) -> list[str]:
     failed: list[str] = []
     for step in steps:
         stop = failed and step.verb != "DELETE"  # deletions continue after a failure
-        if why := _CANCELLED[step.verb] if stop else attempt(job, step):
+        why = _CANCELLED[step.verb] if stop else attempt(job, step)
+        if why:
             failed.append(step.logical_id)
             job.resource_becomes(step.logical_id, f"{step.verb}_FAILED", why, step.shown)
     job.pause()

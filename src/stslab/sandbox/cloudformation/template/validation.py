@@ -129,7 +129,7 @@ def needed_capabilities(template: Template) -> tuple[str, list[str]]:
     demanding = [declared for declared in known if TYPES[declared.type].acknowledged]
     named = any(TYPES[one.type].name_property in one.properties for one in demanding)
     needed = NAMED_IAM if named else IAM
-    return needed if demanding else "", sorted({one.type for one in demanding})
+    return (needed, sorted({one.type for one in demanding})) if demanding else ("", [])
 
 
 def check_capabilities(template: Template, given: Iterable[str]) -> None:
