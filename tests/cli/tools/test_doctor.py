@@ -10,6 +10,8 @@ import pytest
 from tests.cli.conftest import Stslab
 from tests.runner.journal.test_journal import a_run
 
+from stslab.home import Home
+from stslab.runner.journal.lock import Held
 from stslab.runner.journal.store import Journal
 
 
@@ -115,6 +117,30 @@ def test_profiles_and_a_session_that_has_ended(doctor, state: Path):
     assert checks["profiles"]["state"] == "note"
     assert checks["profiles"]["says"] == "sandbox: lasting, assumed (ended)"
     assert "stslab run" in checks["profiles"]["fix"]
+
+
+def test_another_process_at_work(doctor, state: Path):
+    with Held(Home(state), "stslab run"):
+        assert f"`stslab run`, process {os.getpid()}" in doctor()[1]["lock"]["says"]
+    assert "lock" not in doctor()[1]
+
+
+def test_the_deny_list(doctor, tmp_path: Path):
+    assert doctor()[1]["denied accounts"]["says"] == "none"
+    path = tmp_path / "config" / "stslab" / "denied-accounts"
+    path.parent.mkdir(parents=True)
+    path.write_text("nonsense")
+    code, checks = doctor()
+    assert code == 2
+    assert "'nonsense' is not an account id" in checks["denied accounts"]["says"]
+    path.write_bytes(b"\xff")
+    code, checks = doctor()
+    assert code == 2
+    assert f"The deny list {path} can't be read" in checks["denied accounts"]["says"]
+    path.write_text("111122223333\n4444-5555-6666\n")
+    code, checks = doctor()
+    assert code == 0
+    assert checks["denied accounts"]["says"] == "111122223333, 444455556666"
 
 
 def test_the_doctor_changes_nothing(doctor, state: Path):

@@ -22,11 +22,12 @@ from stslab.aws.target import kind_of
 from stslab.cli.options import Where
 from stslab.cli.workspace import load_lab
 from stslab.errors import InvalidLab, StslabError
-from stslab.home import Home
+from stslab.home import Home, is_locked
 from stslab.lab.reading.listing import header, labs_in
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
 from stslab.resources import bundled_labs, foreign_folder
+from stslab.runner.journal.lock import holder
 from stslab.runner.journal.store import Journal
 from stslab.sandbox.server import client
 
@@ -79,8 +80,10 @@ def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked
         ("state folder", _state(home.root)),
         ("disk", _disk(home.root)),
         ("journal", _journal(home)),
+        ("lock", _lock(home.lock)),
         ("embedded account", _sandbox(home)),
         *(("profiles", _profiles(folder)) for folder in folders),
+        ("denied accounts", _denied()),
         ("aws CLI", _aws_cli()),
         ("credentials", _account(where)),
     ]
@@ -162,6 +165,11 @@ def _journal(home: Home) -> Iterator[Checked]:
         yield checked("leftovers", says, fix, WARNING)
 
 
+def _lock(path: Path) -> Iterator[Checked]:
+    if is_locked(path):
+        yield Checked("lock", NOTE, f"another stslab is working: {holder(path)}")
+
+
 def _sandbox(home: Home) -> Iterator[Checked]:
     if client.find(home.sandbox) is None:
         yield checked("embedded account", "not running; a command that needs it starts it")
@@ -181,6 +189,11 @@ def _profiles(folder: Path) -> Iterator[Checked]:
     names = ", ".join(f"{name} (ended)" if name in ended else name for name in profiles)
     fix = "`stslab run` gets a new session." if ended else ""
     yield checked("profiles", f"{folder.name}: {names or 'none'}", fix, NOTE)
+
+
+def _denied() -> Iterator[Checked]:
+    denied = ", ".join(guard.denied_accounts())
+    yield Checked("denied accounts", GOOD if denied else NOTE, denied or "none")
 
 
 def _aws_cli() -> Iterator[Checked]:
