@@ -62,10 +62,9 @@ def test_a_dumb_terminal_gets_no_escape_sequences(used_terminal):
     assert "✔" in child.before
 
 
-def test_the_shell_has_the_profiles(used_terminal, used):
+def test_the_shell_has_the_profiles_and_a_hint_in_its_prompt(used_terminal, used):
     child = used_terminal.run("shell", SHELL="/bin/bash")
-    child.expect_exact("Leave it with: exit")
-    child.expect("[#$] ")  # its own prompt
+    child.expect_exact("(stslab) ")
     child.sendline("echo profile=$AWS_PROFILE file=$AWS_CONFIG_FILE")
     child.expect_exact(f"profile=admin file={used.state}")
     child.sendline("exit 7")

@@ -52,14 +52,15 @@ def test_the_line_for_fish_on_the_learners_page(used: Machine) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_its_variables_point_at_the_account(shell: str, used: Machine) -> None:
+def test_its_prompt_has_a_hint_and_its_variables_point_at_the_account(
+    shell: str, used: Machine
+) -> None:
     command, *rest = used.command("shell")
     environ = {**used.environ, "TERM": "dumb", "SHELL": str(programs.find(shell))}
     child = pexpect.spawn(
         command, rest, env=environ, timeout=60, encoding="utf-8", cwd=str(used.root)
     )  # fmt: skip
-    child.expect_exact("Leave it with: exit")
-    child.expect("[#$%>] ")  # its own prompt
+    child.expect_exact("(stslab) ")
     child.sendline("echo profile=$AWS_PROFILE file=$AWS_CONFIG_FILE")
     child.expect_exact(f"profile=admin file={used.state}")
     child.sendline("exit 7")

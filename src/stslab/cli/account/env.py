@@ -1,9 +1,12 @@
 """``stslab env`` and ``shell``: point the aws CLI and SDKs at the account."""
 
 import os
+import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +14,7 @@ import click
 from stslab.cli.options import Where, on_account
 from stslab.cli.workspace import lab_variables
 from stslab.errors import SandboxError, UsageError
-from stslab.home import home
+from stslab.home import expanded, home
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 
 if TYPE_CHECKING:
@@ -31,6 +34,11 @@ _OURS = """
     AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_PROFILE AWS_REGION AWS_DEFAULT_REGION AWS_PAGER
 """.split()
 _INSIDE = "STSLAB_SHELL"
+_HINT = 'PS1="(stslab) $PS1"\n'
+_HINT_OF_FISH = """
+    functions -c fish_prompt stslab_prompt
+    function fish_prompt; echo -n '(stslab) '; stslab_prompt; end
+"""
 
 
 _as_option = click.option("--as", "name", default=_ADMIN, show_default=True, metavar="NAME",
@@ -108,8 +116,30 @@ def shell(*, name: str, where: Where) -> int:
     names = ", ".join(opened.profiles.names())
     click.echo(f"A shell with the aws profiles {names}. Leave it with: exit", err=True)
     program = os.environ.get("SHELL") or "/bin/sh"
-    try:
-        return subprocess.call([program, "-i"], env={**environment.applied(changes), _INSIDE: "1"})
-    except OSError as error:
-        problem = f"The shell {program} can't be started: {error.strerror}."
-        raise UsageError(problem, "Name another one in SHELL.") from error
+    with tempfile.TemporaryDirectory(prefix="stslab-shell-") as folder:
+        options, more = _hint(program, Path(folder))
+        environ = {**environment.applied(changes), _INSIDE: "1", **more}
+        try:
+            return subprocess.call([program, *options, "-i"], env=environ)
+        except OSError as error:
+            problem = f"The shell {program} can't be started: {error.strerror}."
+            raise UsageError(problem, "Name another one in SHELL.") from error
+
+
+def _hint(shell: str, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """The options and variables that put a hint before the shell's own prompt."""
+    match Path(shell).name:
+        case "bash":
+            file = folder / "bashrc"
+            file.write_text(f"[ -f ~/.bashrc ] && . ~/.bashrc\n{_HINT}")
+            return ["--rcfile", str(file)], {}
+        case "zsh":
+            own = shlex.quote(str(expanded(os.environ.get("ZDOTDIR") or "~")))
+            own_file = '"$ZDOTDIR/.zshrc"'
+            text = f"ZDOTDIR={own}\n[ -f {own_file} ] && . {own_file}\n{_HINT}"
+            (folder / ".zshrc").write_text(text)
+            return [], {"ZDOTDIR": str(folder)}
+        case "fish":
+            return ["-C", _HINT_OF_FISH], {}
+        case _:
+            return [], {"PS1": "(stslab) $ "}
