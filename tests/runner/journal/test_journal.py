@@ -381,6 +381,28 @@ def test_two_processes_make_the_journal_at_once(path):
         assert [run.id for run in one.runs()] == ["r2", "r1"]
 
 
+@pytest.mark.parametrize("moment", range(4))  # then its own transaction keeps others out
+def test_another_process_makes_the_journal_while_it_is_opened(path, monkeypatch, moment):
+    class Connection(sqlite3.Connection):
+        statements = 0
+
+        def execute(self, *statement):
+            self.statements += 1
+            if self.statements == moment + 1:
+                monkeypatch.undo()
+                with Journal(path) as other:
+                    other.begin(a_run())
+            return super().execute(*statement)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *at, **how: connect(*at, factory=Connection, **how)
+    )
+    with Journal(path) as journal:
+        assert isinstance(journal._database, Connection)
+        assert journal.run("r1")
+
+
 def read_all(path) -> None:
     with Journal(path) as journal:
         for run in journal.runs():

@@ -46,6 +46,10 @@ _STATEMENTS = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",
 )
+_MARKS = """
+SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
+FROM pragma_application_id, pragma_user_version
+"""  # in one query: another process may be making the journal
 _BUSY_SECONDS = 10.0
 _WORDS = {body: word for word, body in records.BODIES.items()}
 _ENCODE = Encoder(enc_hook=str).encode  # unknown types become their text
@@ -244,8 +248,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _is_new(database: sqlite3.Connection, path: Path) -> bool:
     """Whether the file is empty; refuse one that is not stslab's, or of another version."""
-    told = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-    application, version, tables = (database.execute(query).fetchone()[0] for query in told)
+    application, version, tables = database.execute(_MARKS).fetchone()
     if application == version == tables == 0:
         return True
     if application != APPLICATION_ID:
