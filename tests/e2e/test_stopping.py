@@ -126,3 +126,11 @@ def test_cleanup_after_the_account_is_gone_says_so(machine: Machine):
     assert done.code == 0
     assert "is gone" in done.out
     assert machine.runs()[0]["state"] == "lost"
+
+
+@pytest.mark.parametrize("word", ["hint", "solve"])
+def test_a_hint_after_the_account_is_gone_says_so(word: str, machine: Machine):
+    machine.stslab("run", "--yes", "--to", "create-user")
+    machine.stslab("sandbox", "reset", "--yes")
+    done = machine.stslab(word)
+    assert (done.code, "account is gone" in done.err) == (2, True), done.said

@@ -69,7 +69,8 @@ def _at_work(command: str, lab: str) -> Iterator[tuple[Paper, _AtWork]]:
         run, loaded, _, _ = current(journal, "sandbox", lab)
         opened = open_account(workspace.home, Where())
         runner = opened.runner(loaded, journal, lambda _: None, workspace.describe, How.HAND)
-        runner.resume()
+        if not runner.resume():
+            raise UsageError("The run's account is gone.", "Begin again: stslab run")
         here = Here(workspace, opened, loaded, runner)
         for broken in journal.past(run.id).broken()[-1:]:
             if broken.state is not FaultState.PLANTED:
