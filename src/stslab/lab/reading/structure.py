@@ -196,7 +196,7 @@ class _Reader:
             try:
                 return extra["read"](node.plain())
             except ValueError as error:
-                return self._bad(node, _wont_do(node.value, key), str(error))
+                return self._bad(node, _wont_do(node.plain(), key), str(error))
         if node.value == extra.get("none", ...):
             return ()
         if isinstance(kind, inspect.VarTupleType):
