@@ -258,6 +258,17 @@ def test_a_person_types_the_accounts_id_once_for_a_run(learner: Learner):
     agreed.close()
     assert agreed.exitstatus == 0
 
+    for stops, code in (pexpect.spawn.sendeof, 0), (pexpect.spawn.sendintr, 130):
+        left = spawned("cleanup")
+        left.expect("Undo this?")
+        left.expect("N]: ")
+        stops(left)
+        left.expect(pexpect.EOF)
+        left.close()
+        assert left.exitstatus == code, left.before
+        assert ("Stopped." in left.before) == (code == 130)
+        assert learner.runs()[0]["state"] != "cleaned"
+
     cleaned = spawned("cleanup")
     cleaned.expect("In account 111122223333")
     cleaned.expect("Undo this?")

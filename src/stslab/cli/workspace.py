@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import msgspec
 
 from stslab.cli.failures import goes_on_in, interruptible
@@ -158,6 +159,17 @@ def renderer(
     from stslab.render.terminal.run_view import TerminalRenderer
 
     return TerminalRenderer(console, describe)
+
+
+def agrees(question: str, *, usually: bool = False) -> bool:
+    """Ask for yes or no, which is ``usually`` for Enter; the end of the input means no."""
+    try:
+        return click.confirm(question, default=usually, err=True)
+    except click.Abort as stop:
+        if isinstance(stop.__context__, EOFError):  # else it was Ctrl-C
+            click.echo(err=True)
+            return False
+        raise
 
 
 # -- the current run -----------------------------------------------------------------------------

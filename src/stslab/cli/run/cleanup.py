@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-import click
-
 from stslab.aws.target import name_of
 from stslab.cli.accounts import open_account
 from stslab.cli.options import Where
 from stslab.cli.run.consent import require_consent
-from stslab.cli.workspace import Workspace, open_workspace
+from stslab.cli.workspace import Workspace, agrees, open_workspace
 from stslab.errors import UndoIncomplete, UsageError
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted
@@ -62,7 +60,7 @@ def _clean_up(workspace: Workspace, where: Where, runs: list[RunRecord], *, dry_
     info = opened.target.info
     others = "".join(f" and account {account}" for account in info.accounts.values())
     place = one_line(f"In account {info.account} ({info.region}){others}, as {info.caller}.")
-    if not dry_run and (not asks or click.confirm(f"{place}\nUndo this?", err=True)):
+    if not dry_run and (not asks or agrees(f"{place}\nUndo this?")):
         clean(cleanup, [run.id for run in runs])
 
 
@@ -112,7 +110,7 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
         return
     place = one_line(f"In account {info.account}, as {info.caller}.")
     question = f"{place}\nUndo {counted(len(chosen), 'run')}?"
-    if chosen and (not workspace.asks or click.confirm(question, err=True)):
+    if chosen and (not workspace.asks or agrees(question)):
         cleanup = opened.cleanup(workspace.journal, workspace.render, workspace.describe)
         clean(cleanup, [adopt(workspace.journal, calls, each) for each in chosen])
     # Doubtful things stay, but with them the account is not clean.

@@ -3,15 +3,13 @@
 import sys
 from collections.abc import Iterable, Sequence
 
-import click
-
 from stslab.aws.target import kind_of, name_of
 from stslab.cli.accounts import Open, open_account
 from stslab.cli.aws_command import describer
 from stslab.cli.failures import goes_on_in, with_flags
 from stslab.cli.options import SANDBOX, USUAL_LAB, Where
 from stslab.cli.run.consent import opened_for, placed, require_consent, say_where
-from stslab.cli.workspace import Workspace, meant_lab, open_workspace, renderer
+from stslab.cli.workspace import Workspace, agrees, meant_lab, open_workspace, renderer
 from stslab.errors import CheckFailed, RunError, UndoIncomplete, UsageError
 from stslab.lab.model import Lab, Stage
 from stslab.render.terminal.paper import Paper, paper_on
@@ -155,7 +153,7 @@ def step(stage: str, lab: str | None, where: Where, *, with_needed: bool, as_jso
             runner.run_stage(needed)
         gone = [one_line(event.what) for event in runner.drift(stage) if event.again]
         question = f"{'; '.join(gone)}.\nDo it again?"
-        if not gone or not workspace.asks or click.confirm(question, default=True, err=True):
+        if not gone or not workspace.asks or agrees(question, usually=True):
             runner.run_stage(stage)
             runner.finish()
 
