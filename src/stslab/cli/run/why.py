@@ -172,7 +172,8 @@ def _who_may(home: Home, event: Event) -> list[str]:
             across = account_of_key(keys.access_key_id) != account_of_key(caller)
             if (operation == "AssumeRole" or not across) and decided(would, keys, *call).allowed:
                 allowed.append(name)
-    return [name for name in allowed if name not in (ADMIN, "root")] or allowed[:1]
+        return [name for name in allowed if name not in (ADMIN, "root")] or allowed[:1]
+    return []  # the account did not answer for all of them
 
 
 def _newest_failure(events: Iterable[Event]) -> Event | None:
