@@ -341,9 +341,11 @@ def named_in(one: template.Resource) -> Iterator[tuple[str, str]]:
 
 def resources_of(params: Params, own: Own) -> list[template.Resource]:
     """The resources of a call's template; empty if there is none, or it can't be judged."""
+    if "TemplateBody" not in params:
+        return []
     try:
         return list(_resources(params["TemplateBody"], params, own))
-    except (KeyError, template.Unjudgeable):
+    except template.Unjudgeable:
         return []
 
 

@@ -175,9 +175,9 @@ def account_is_gone(run: RunRecord, target: TargetInfo) -> bool:
     if there and run.instance != target.instance:
         return True
 
-    def require(began: str, there: str, now: str, fix: str) -> None:
-        if there != now:
-            message = f"The run {run.id} began {began} {there}, and this is {now}."
+    def require(began: str, was: str, now: str, fix: str) -> None:
+        if was != now:
+            message = f"The run {run.id} began {began} {was}, and this is {now}."
             raise CredentialsError(f"{message} Nothing was called.", fix)
 
     require(
