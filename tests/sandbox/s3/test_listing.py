@@ -145,6 +145,22 @@ def test_lists_are_last(s3: Alone) -> None:
     assert buckets.index(b"<Owner>") < buckets.index(b"<Buckets>")
 
 
+def test_delete_markers_are_between_the_versions(s3: Alone) -> None:
+    """By key, the newest first, as AWS's answers have it (dyus/meeseeks-s3, docs_reports)."""
+    client, seen = filled(s3, {"a", "b"}), []
+    client.put_bucket_versioning(Bucket="one", VersioningConfiguration={"Status": "Enabled"})
+    client.delete_object(Bucket="one", Key="a")
+    client.put_object(Bucket="one", Key="b", Body=b"again")
+    client.meta.events.register("after-call.s3", lambda **said: seen.append(said["http_response"]))
+    client.list_object_versions(Bucket="one")
+    found = re.findall(r"<(Version|DeleteMarker)>.*?<Key>(.)<", seen[-1].content.decode())
+    assert found == [("DeleteMarker", "a"), ("Version", "a"), ("Version", "b"), ("Version", "b")]
+    for key in "ab":
+        versions = client.list_object_versions(Bucket="one", Prefix=key)
+        for one in [*versions["Versions"], *versions.get("DeleteMarkers", ())]:
+            client.delete_object(Bucket="one", Key=key, VersionId=one["VersionId"])
+
+
 def test_no_id_begins_like_an_option_of_a_command() -> None:
     """AWS's answers in localstack/localstack, test_object_version_id_format."""
     ids = [lookups.token(f"{number:014x}abcdef") for number in range(300)]

@@ -98,8 +98,7 @@ def _rest(operation: str, answer: Answer, request_id: str) -> ApiResponse:
 
 
 def _rest_headers(shape: Shape, answer: Answer) -> Iterator[tuple[str, str]]:
-    if "Contents" in shape.members:  # the model of a list does not have this header
-        yield "x-amz-bucket-region", answer["BucketRegion"]
+    yield from answer.get("Headers", {}).items()  # those that the service model lacks
     for name, member in shape.members.items():
         place, value = member.serialization.get("location"), answer.get(name)
         if value is not None and place == "header":
@@ -158,6 +157,9 @@ def _members(shape: Shape, value: Mapping[str, Any]) -> str:
 
 
 def _element(shape: Shape, name: str, value: Any) -> str:
+    if shape.name == "ObjectVersionList":  # what has no content is a delete marker, between them
+        names = ((name if "ETag" in item else "DeleteMarker", item) for item in value)
+        return "".join(_element(shape.member, each, item) for each, item in names)
     if shape.type_name == "list" and shape.serialization.get("flattened"):
         return "".join(_element(shape.member, name, item) for item in value)
     write = _WRITERS.get(shape.type_name)

@@ -5,10 +5,11 @@ S3 API Reference, "ListObjectsV2", "ListObjects" and "ListObjectVersions"; S3 Us
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import takewhile
 from operator import attrgetter
 from typing import Generic, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote_plus
 
 import msgspec
 
@@ -73,8 +74,8 @@ def name_in_token(given: str | None) -> str:
 
 
 def writer(request: ApiRequest) -> Callable[[str], str]:
-    """How to write keys and prefixes: percent-encoded if the request asks for it."""
-    return quote if request.params.get("EncodingType") == "url" else str
+    """How to write keys and prefixes: percent-encoded, a space as +, if the request asks for it."""
+    return partial(quote_plus, safe="/") if request.params.get("EncodingType") == "url" else str
 
 
 def page_members(request: ApiRequest, result: Page[T], *names: str) -> Answer:
@@ -107,7 +108,7 @@ def list_objects_v2(view: View, request: ApiRequest) -> Answer:
     shows_owner = params.get("FetchOwner", shows_owner)
     owner = {"ID": lookups.canonical_id(view, bucket)} if shows_owner else None
     return {
-        "BucketRegion": bucket.region,
+        "Headers": {"x-amz-bucket-region": bucket.region},
         "Name": bucket.name,
         "Prefix": "",
         "Marker": "",
@@ -151,23 +152,14 @@ def list_object_versions(view: View, request: ApiRequest) -> Answer:
     if after_id and not after:
         message = "A version-id marker cannot be specified without a key marker."
         raise invalid_argument(message, "version-id-marker", after_id)
+    if after and after_id == "":
+        message = "A version-id marker cannot be empty."
+        raise invalid_argument(message, "version-id-marker", after_id)
     where = Address(bucket.name, after)
     lookups.check_version_id(view, where, after_id or None, "version-id-marker")
     entries = _versions(_objects(view, request, bucket), after, after_id)
     result = page(entries, request, after)
     owner, write = {"ID": lookups.canonical_id(view, bucket)}, writer(request)
-    versions: list[Answer] = []
-    markers: list[Answer] = []
-    for item, version in result.items:
-        (markers if version.marker else versions).append(
-            {
-                "Key": write(item.name),
-                "VersionId": version.version_id,
-                "IsLatest": version is item.current,
-                "Owner": owner,
-                **_described(version),
-            }
-        )
     last_id = result.items[-1][1].version_id if result.items else None
     ends_with_prefix = result.prefixes[-1:] == [result.last]
     return {
@@ -178,8 +170,16 @@ def list_object_versions(view: View, request: ApiRequest) -> Answer:
         "NextKeyMarker": write(result.last) if result.truncated else None,
         "NextVersionIdMarker": last_id if result.truncated and not ends_with_prefix else None,
         "Name": bucket.name,
-        "Versions": versions,
-        "DeleteMarkers": markers,
+        "Versions": [
+            {
+                "Key": write(item.name),
+                "VersionId": version.version_id,
+                "IsLatest": version is item.current,
+                "Owner": owner,
+                **({"LastModified": version.modified} if version.marker else _described(version)),
+            }
+            for item, version in result.items
+        ],
     }
 
 

@@ -17,7 +17,7 @@ from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Document
 from stslab.sandbox.s3.versions import Blob, Contents, Span
-from stslab.sandbox.state.buckets import NULL, ObjectVersion, Upload
+from stslab.sandbox.state.buckets import NULL, Bucket, ObjectVersion, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
 
 _MOST_PARTS = 10_000
@@ -203,7 +203,7 @@ def delete_object(tx: Transaction, request: ApiRequest) -> Answer:
 
 def get_object_acl(view: View, request: ApiRequest) -> Answer:
     bucket, version = lookups.readable(view, request)
-    return acl.written(view, bucket, version.grants)
+    return {**acl.written(view, bucket, version.grants), **_with_version(bucket, version)}
 
 
 def get_object_attributes(view: View, request: ApiRequest) -> Answer:
@@ -229,9 +229,15 @@ def get_object_attributes(view: View, request: ApiRequest) -> Answer:
     return common | {name: attributes[name] for name in wanted}
 
 
-def put_object_acl(tx: Transaction, request: ApiRequest) -> None:
-    grants = acl.new_grants(tx, request, lookups.bucket_of(tx, request))
-    versions.change(tx, request, grants=grants)
+def put_object_acl(tx: Transaction, request: ApiRequest) -> Answer:
+    bucket = lookups.bucket_of(tx, request)
+    grants = acl.new_grants(tx, request, bucket)
+    return _with_version(bucket, versions.change(tx, request, grants=grants))
+
+
+def _with_version(bucket: Bucket, version: ObjectVersion) -> Answer:
+    shown = lookups.shown_id(bucket, version)
+    return {"Headers": {"x-amz-version-id": shown}} if shown else {}
 
 
 def get_object_tagging(view: View, request: ApiRequest) -> Answer:
@@ -258,7 +264,7 @@ def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer
         raise malformed()
     lookups.bucket_of(tx, request)
     deleted, errors = [], []
-    for row in rows:
+    for row in {tuple(_identifier(row).values()): row for row in rows}.values():
         try:
             deleted.append(_delete(judge, tx, request, row))
         except ApiFault as error:

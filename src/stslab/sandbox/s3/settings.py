@@ -200,7 +200,10 @@ _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     # Requester pays is not supported.
     "GetBucketRequestPayment": (lambda _: {"Payer": "BucketOwner"}, ""),
     "GetBucketTagging": (_tags, "NoSuchTagSet"),
-    "GetBucketVersioning": (lambda one: {"Status": one.versioning or None}, ""),
+    "GetBucketVersioning": (
+        lambda one: {"Status": one.versioning or None, "MFADelete": one.mfa_delete or None},
+        "",
+    ),
     "GetPublicAccessBlock": (_block, "NoSuchPublicAccessBlockConfiguration"),
     **{f"GetBucket{one.name}": (functools.partial(_stored, one), one.missing) for one in _SETTINGS},
     # What no bucket has here.
@@ -235,13 +238,14 @@ def _without(setting: str, bucket: Bucket, _params: Params) -> Params:
     return {"settings": {name: text for name, text in bucket.settings.items() if name != setting}}
 
 
-def _versioned(_bucket: Bucket, params: Params) -> Params:
+def _versioned(bucket: Bucket, params: Params) -> Params:
     configuration = params["VersioningConfiguration"]
     if configuration.get("MFADelete") == "Enabled":
         raise fault("NotImplemented", "The embedded account does not support MFA Delete.")
     if configuration.get("Status") is None:
         raise fault("IllegalVersioningConfigurationException")
-    return {"versioning": configuration["Status"]}
+    mfa_delete = configuration.get("MFADelete") or bucket.mfa_delete
+    return {"versioning": configuration["Status"], "mfa_delete": mfa_delete}
 
 
 def _owned(bucket: Bucket, params: Params) -> Params:

@@ -9,7 +9,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote
+from urllib.parse import quote_plus
 
 from msgspec.structs import replace
 
@@ -147,9 +147,11 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
 
 
 def _completed(request: ApiRequest, bucket: Bucket, version: ObjectVersion) -> Answer:
-    key = request.params["Key"]
+    key, host = request.params["Key"], f"s3.{bucket.region}.amazonaws.com"
+    in_host = request.http.header("Host").startswith(f"{bucket.name}.")
+    where = f"{bucket.name}.{host}" if in_host else f"{host}/{bucket.name}"
     return {
-        "Location": f"https://{bucket.name}.s3.{bucket.region}.amazonaws.com/{quote(key)}",
+        "Location": f"https://{where}/{quote_plus(key)}",
         "Bucket": bucket.name,
         "Key": key,
         **versions.write_members(version, bucket),

@@ -41,6 +41,7 @@ class Bucket(Record, frozen=True, kw_only=True):
     ownership: str = ""
     grants: tuple[Grant, ...] | None = None  # None if only the owner has access
     versioning: str = ""  # or Enabled, Suspended
+    mfa_delete: str = ""  # or Disabled, if that was said
     tags: Mapping[str, str] = {}
     settings: Mapping[str, str] = {}  # those without effect here (cors, website), as JSON
 

@@ -49,7 +49,7 @@ _HEADERS: Mapping[str, str] = {
     "GrantWriteACP": "WRITE_ACP",
 }
 _ID, _URI, _EMAIL = "CanonicalUser/ID", "Group/URI", "emailAddress"
-_GRANTEE = re.compile(r"\s*(id|uri|emailAddress)\s*=\s*\"?([^\",]*)\"?\s*")
+_GRANTEE = re.compile(r"\s*(id|uri|email[Aa]ddress)\s*=\s*\"?([^\",]*)\"?\s*")
 
 
 def acls_enabled(bucket: Bucket) -> bool:
@@ -104,7 +104,7 @@ def _in_document(view: View, policy: Document, owner_id: str) -> Iterator[Grant]
 
 def _checked(view: View, kind: str, grantee: str) -> str:
     """``grantee``, which is named as S3 names what is wrong: by a header or in a document."""
-    if kind == _EMAIL:  # supported until October 2025: "PutObjectAcl"
+    if kind.lower() == "emailaddress":  # supported until October 2025: "PutObjectAcl"
         raise fault("MethodNotAllowed")
     if kind in ("uri", _URI):
         if grantee not in (EVERYONE, AUTHENTICATED, _LOG_DELIVERY):

@@ -216,7 +216,10 @@ def _source(call: _Call) -> Iterator[Need]:
 
 def source(request: ApiRequest) -> tuple[Address, str | None]:
     """The address and the version id of a copy's source. Raises InvalidArgument."""
-    path, _, query = str(request.params["CopySource"]).partition("?versionId=")
+    path, named, query = str(request.params["CopySource"]).partition("?versionId=")
+    if named and not query:
+        message = "Version id cannot be the empty string"
+        raise invalid_argument(message, "x-amz-copy-source", request.params["CopySource"])
     bucket, _, key = unquote_plus(path).removeprefix("/").partition("/")
     broken = re.search("%(?![0-9A-Fa-f]{2})", path)
     for what, wrong in (("encoding", broken), ("bucket name", not bucket), ("object key", not key)):

@@ -258,6 +258,10 @@ def _refuse(layout: _Layout, headers: Document, parsed: Document, http: HttpRequ
         message = f"{_ENCRYPTED} header is not supported for this operation."
         raise invalid_argument(message, _ENCRYPTED, headers[_ENCRYPTED])
     known = {member.wire_name for member in layout.arguments}
+    version = dict(http.query).get("versionId")
+    if version and "versionId" not in known:
+        message = "This operation does not accept a version-id."
+        raise invalid_argument(message, "versionId", version)
     for argument, value in http.query if "response-expires" in known else ():
         if argument.startswith("response-") and argument not in known:
             message = f"{argument} is not in the set of overridable response headers. Please refer "
