@@ -90,6 +90,10 @@ class TasksExercise:
         return self.standing.next.text if self.standing.next else ""
 
     @property
+    def open_tasks(self) -> int:
+        return sum(not task.done for task in self.standing.tasks)
+
+    @property
     def done(self) -> bool:
         return self.standing.done
 

@@ -287,7 +287,7 @@ class Loop(AtPrompt):
             entered = self.read(read)
             typed = entered.line if entered.changed else ""
             if entered.word == "hint":
-                if isinstance(exercise, TasksExercise) and exercise.title:
+                if isinstance(exercise, TasksExercise) and exercise.open_tasks > 1:
                     self.screen.say(f"The task: {exercise.title}")
                 self.screen.say(exercise.hint())
             elif entered.word and entered.word != "solve":

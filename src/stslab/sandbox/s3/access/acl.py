@@ -49,7 +49,7 @@ _HEADERS: Mapping[str, str] = {
     "GrantWriteACP": "WRITE_ACP",
 }
 _ID, _URI, _EMAIL = "CanonicalUser/ID", "Group/URI", "emailAddress"
-_GRANTEE = re.compile(r"\s*(id|uri|email[Aa]ddress)\s*=\s*\"?([^\",]*)\"?\s*")
+_GRANTEE = re.compile(r"\s*(id|uri|(?i:emailaddress))\s*=\s*\"?([^\",]*)\"?\s*")
 
 
 def acls_enabled(bucket: Bucket) -> bool:
