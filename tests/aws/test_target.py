@@ -4,9 +4,12 @@ import pytest
 from tests.aws.conftest import ADMIN
 from tests.aws.endpoint import error
 
+from stslab import resources
 from stslab.aws import guard, target
+from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.guard import says_production
 from stslab.errors import CredentialsError, RunError, UsageError
+from stslab.lab import loader
 from stslab.runner.ports import TargetInfo
 
 CALLER = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
@@ -162,3 +165,18 @@ def test_no_network(signed_in):
     source = guard.Source(endpoint_url="http://127.0.0.1:1")
     with pytest.raises(RunError, match="could not ask AWS who you are"):
         guard.identify(source)
+
+
+def test_what_the_lab_needs_of_an_account():
+    lab = loader.load(resources.labs_folder() / "steps.yaml", catalogue=BotocoreCatalogue())
+    info = TargetInfo("aws", "aws", "111122223333", "eu-west-1", partition="aws-us-gov")
+    found = guard.footprint(lab, info)
+    users = [
+        one for one in found.needed if one.startswith("arn:aws-us-gov:iam::111122223333:user/")
+    ]
+    assert {"iam:CreateUser", "iam:DeleteUser"} <= {*found.needed[users[0]]}
+    assert "<" not in "".join(found.needed)  # the simulator takes no placeholders
+    stacks = "arn:aws-us-gov:cloudformation:eu-west-1:111122223333:stack/"
+    assert any(one.startswith(stacks) for one in found.needed)
+    assert "iam:CreateRole" in found.needed["*"]  # by the stack, under a name that is not known yet
+    assert found.counts["iam.user"] == found.counts["cloudformation.stack"] == 1
