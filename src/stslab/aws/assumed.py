@@ -36,9 +36,12 @@ class Assumed:
         settings = self.profiles.settings(name)
         if not settings:
             return None
-        if "environment" in settings:  # keys, before which botocore takes only --profile's
-            keys, option = self.profiles.get(settings["environment"]), settings.get("option")
-            return self.profiles.get(option) or self.get(option) if keys and option else keys
+        if "environment" in settings:
+            keys = self.profiles.get(settings["environment"])
+            option = settings.get("option")
+            if keys and option:  # botocore takes the profile of --profile before any keys
+                return self.profiles.get(option) or self.get(option)
+            return keys
         key = (name, *settings.items(), self._source(settings), self.profiles.token())
         if key not in self.kept:
             self.kept[key] = chain.CredentialResolver(self.providers(name)).load_credentials()

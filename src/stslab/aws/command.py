@@ -112,7 +112,8 @@ def names_after(words: Sequence[str]) -> list[str]:
     """Completions of an ``aws`` command: the services, operations or options that may follow."""
     from stslab.aws.catalogue import BotocoreCatalogue
 
-    catalogue, plain = BotocoreCatalogue(), [word for word in words if not word.startswith("-")]
+    catalogue = BotocoreCatalogue()
+    plain = [word for word in words if not word.startswith("-")]
     if not plain:
         return sorted({"s3", *(_SERVICES.get(name, name) for name in catalogue.services())})
     service = next((api for api, cli in _SERVICES.items() if cli == plain[0]), plain[0])

@@ -201,7 +201,8 @@ def surveyed(
     IAM denies, which ``force`` lets pass; None: AWS would not simulate them.
     """
     clients = identity.clients
-    name, denied = alias(clients), _denied(clients, identity.arn, footprint.needed)
+    name = alias(clients)
+    denied = _denied(clients, identity.arn, footprint.needed)
     if says_production(name or ""):
         raise CredentialsError(
             f"The alias of account {identity.account} is “{name}”: this looks like production.",
@@ -352,7 +353,8 @@ def denied_accounts() -> dict[str, str]:
     """Map each id on the deny list to where it is listed; UsageError if it can't be read."""
     from platformdirs import user_config_path
 
-    path, text = user_config_path("stslab", appauthor=False) / "denied-accounts", ""
+    path = user_config_path("stslab", appauthor=False) / "denied-accounts"
+    text = ""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -361,7 +363,8 @@ def denied_accounts() -> dict[str, str]:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"The deny list {path} can't be read: {reason}.") from error
     found = {}
-    for where, listed in (f"${_VARIABLE}", os.environ.get(_VARIABLE, "")), (str(path), text):
+    lists = ((f"${_VARIABLE}", os.environ.get(_VARIABLE, "")), (str(path), text))
+    for where, listed in lists:
         for account in listed.replace(",", " ").split():
             if not _ACCOUNT.fullmatch(account.replace("-", "")):
                 fix = "List accounts by their twelve digits, with commas or blanks between them."

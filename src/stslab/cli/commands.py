@@ -33,7 +33,8 @@ def _table() -> dict[tuple[str, str], Entry]:
         if row:
             group, _, name = row["name"].rpartition(" ")
             module, _, attribute = row["where"].partition(":")
-            where, examples = (f"stslab.cli.{module}", attribute or "command"), []
+            where = (f"stslab.cli.{module}", attribute or "command")
+            examples = []
             table[group, name] = Entry(*where, row["help"] or "", examples)
         else:
             examples.append(line)

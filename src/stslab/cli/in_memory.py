@@ -83,8 +83,9 @@ class InMemoryAccount(Boto3Account):
         self.lend(lab)
         with Journal(IN_MEMORY) as journal:
             calls = Calls(self, self.files, hear, QuickClock(), hand)
-            how, tell = How.ALONE, self.tell
-            runner = Runner(lab, calls, journal, describe=lambda _: "", how=how, tell=tell)
+            runner = Runner(
+                lab, calls, journal, describe=lambda _: "", how=How.ALONE, tell=self.tell
+            )
             runner.start_or_resume()
             try:
                 yield runner

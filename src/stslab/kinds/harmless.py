@@ -319,17 +319,19 @@ def _resources(text: object, params: Params, own: Own) -> Iterator[template.Reso
     return template.resources(str(text), given, pseudo)
 
 
+# The kinds whose things are known by their ARNs, with the word for them in it.
+_BY_ARN = {"iam.policy": "policy", "iam.saml_provider": "saml-provider", "iam.mfa_device": "mfa"}
+
+
 def things_of_template(params: Params, own: Own) -> Iterator[tuple[str, str]]:
     """The things that a template makes with a fixed name, as (kind, name); or (kind, ARN)."""
     for one in resources_of(params, own):
         for kind, name in named_in(one):
-            path = f"{_BY_ARN.get(kind)}{one.properties.get('Path', '/')}{name}"
-            arn = f"arn:{own.partition}:iam::{own.account}:{path}"
-            yield kind, arn if kind in _BY_ARN else name
-
-
-# The kinds whose name is an ARN, with its word for them.
-_BY_ARN = {"iam.policy": "policy", "iam.saml_provider": "saml-provider", "iam.mfa_device": "mfa"}
+            if kind in _BY_ARN:
+                path = f"{_BY_ARN[kind]}{one.properties.get('Path', '/')}{name}"
+                yield kind, f"arn:{own.partition}:iam::{own.account}:{path}"
+            else:
+                yield kind, name
 
 
 def named_in(one: template.Resource) -> Iterator[tuple[str, str]]:

@@ -135,7 +135,8 @@ def _refuse_unseen(read: Mapping[str, Part]) -> None:
     for section in read.keys() - _SECTIONS:
         raise Unjudgeable(f"its section {section} may add something to it", section)
     for path, part in parts(read):
-        key, text = str(path[-1]) if path else "", part if isinstance(part, str) else ""
+        key = str(path[-1]) if path else ""
+        text = part if isinstance(part, str) else ""
         if key.startswith(_UNSEEN) or "{{resolve:" in key + text:
             hidden = text if "{{resolve:" in text else key
             raise Unjudgeable("it adds something from elsewhere", hidden.split("}}")[0][:60])

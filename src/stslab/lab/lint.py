@@ -124,7 +124,8 @@ def _parameters(looked: Looked) -> Iterator[Found]:
     """Values that don't fit the API's model, and that AWS would refuse."""
     reported: set[str] = set()
     for one in looked.effects:
-        operation, part = looked.operation(one.call), looked.draft.node.at(one.place)
+        operation = looked.operation(one.call)
+        part = looked.draft.node.at(one.place)
         shape = operation.input if operation else NOTHING
         given = {} if one.fails else one.params
         for node, name, value, why in _misfits(shape, given, part.get("with") or part, ""):
@@ -196,8 +197,10 @@ def _is_question(tree: Tree, shape: Shape) -> bool:
 def _unused(looked: Looked) -> Iterator[Found]:
     if looked.broken:  # they may be meant there
         return
-    root, steps = looked.draft.node, [one for each in looked.draft.stages for one in each.steps]
-    used, called = names_used(root.plain()), {who.value for who in _identities(root)}
+    root = looked.draft.node
+    steps = [one for each in looked.draft.stages for one in each.steps]
+    used = names_used(root.plain())
+    called = {who.value for who in _identities(root)}
     named = [(root.get("vars"), None), *((one.node.get("save"), one.node) for one in steps)]
     for names, part in named:
         for name, key in names.keys.items() if names else ():

@@ -145,7 +145,8 @@ def _of_parameter(step: Step, name: str, required: frozenset[str]) -> Iterator[_
     if isinstance(value, str) and (identifies or not name.endswith("Name")):
         others[f"with another {name}"] = {**step.params, name: f"other-{value}"}
     for what, params in others.items():
-        could, new = f"a check of what {name} affects", replace(step, params=params)
+        could = f"a check of what {name} affects"
+        new = replace(step, params=params)
         yield _Other("parameter", what, could, new, name)
 
 

@@ -96,7 +96,8 @@ class _Writer(msgspec.Struct, frozen=True):
                 yield f'{device}_{word}=$(stslab sandbox mfa "${device}" | sed -n {line}p)'
 
     def step(self, step: Step) -> Iterator[str]:
-        called, profile = (step.identity, step.call, step.params), step.profile
+        called = (step.identity, step.call, step.params)
+        profile = step.profile
         file = str(step.params.get("Key", "")).rsplit("/", 1)[-1] or "body"
         command = self.command(*called)
         if "Body" in step.params and f"--body {_word(file)}" in command:  # not a file of the lab

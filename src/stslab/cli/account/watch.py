@@ -60,7 +60,8 @@ class _Watching:
         """Watch the log, the journal and the profiles, and show what is new in them."""
         self.files = ProfileFiles(self.home.profiles(sandbox_name(self.home.named)), region="")
         self.journal: Journal | None = None
-        status, ahead = Status(False, None, {}, datetime.now(UTC)), timedelta()
+        status = Status(False, None, {}, datetime.now(UTC))
+        ahead = timedelta()
         tail = self.stack.enter_context(closing(Tail(self.home.sandbox)))
         tail.read()
         last: tuple[int, ...] = ()

@@ -198,7 +198,8 @@ def tried(path: Path, spec: str | None) -> Trial:
     wrong = []
     cells = play(lab, InMemoryAccount()).cells if lab.access else {}
     for (stage, name, who), decision in sorted(cells.items()):
-        row, why = lab.access[name], f"it is {decision}; the `changes` of the stages say otherwise"
+        row = lab.access[name]
+        why = f"it is {decision}; the `changes` of the stages say otherwise"
         wrong.append(Tried(stage, f"{who} may {row.says}", row.line, why))
     return replace(trial, tasks=tasks(lab), faults=faults(lab), cells=tuple(wrong))
 

@@ -29,7 +29,8 @@ def clean_up(
         if sweep:
             sweep_account(workspace, where, run, dry_run=dry_run)
             return
-        here, unfinished = name_of(where.target), workspace.journal.unfinished()
+        here = name_of(where.target)
+        unfinished = workspace.journal.unfinished()
         chosen = [each for each in unfinished if each.target == here]
         chosen = chosen if every else chosen[:1]
         if run:

@@ -188,13 +188,15 @@ class FaultExercise:
         place = (f"Look at {stands.where}.", stands.advice) if stands.where else stands.fault.hints
         if cell is None or not stands.gate:
             return "Nothing refuses it; something allows more than it should.", *place
-        what, gate = questions.target(self.here.lab.access[cell.cell]), Gate(stands.gate)
+        what = questions.target(self.here.lab.access[cell.cell])
+        gate = Gate(stands.gate)
         denies = any(read.gate is gate and read.says == "denies" for read in cell.verdict.gates)
         return f"{questions.refused(gate, cell.who, what, denies=denies)}.", *place
 
     def _help(self, kind: int, grades: Sequence[str]) -> str:
         """The next grade of a kind of help; the last one fills in the command."""
-        runner, stage = self.here.runner, self.here.lab.stage(self.stands.fault.after)
+        runner = self.here.runner
+        stage = self.here.lab.stage(self.stands.fault.after)
         if stage is None:
             return ""
         grade = runner.past.hinted(stage.id, kind)

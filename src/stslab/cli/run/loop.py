@@ -104,7 +104,8 @@ class Loop(AtPrompt):
     def _welcome(self, *, resumed: bool) -> Stage | None:
         """Wait for the learner to begin. Return the stage to begin with, if they name one."""
         advice = _ADVICE if self.here.embedded and not resumed else ""
-        advice = _ADVICE_BY_HAND if self.hand else advice
+        if self.hand:
+            advice = _ADVICE_BY_HAND
         if self.here.workspace.home.is_elsewhere(self.runner.run.id):
             advice = _ELSEWHERE
         middle = len(self.lab.stages) // 2 + 1
@@ -393,7 +394,8 @@ class Loop(AtPrompt):
         checks = (each for stage in self.lab.stages for each in stage.checkpoint)
         every = [each for each in checks if each.ask is not None]
         number = next(at for at, each in enumerate(every, 1) if each is check)
-        call, names = evidence.call_of(check, self.runner.scope()), self.here.names()
+        call = evidence.call_of(check, self.runner.scope())
+        names = self.here.names()
         return scenes.Asking(
             title=questions.asked(self.lab, check),
             command=self.here.command(call),

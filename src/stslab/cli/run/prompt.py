@@ -401,7 +401,8 @@ class AtPrompt:
             policies = partial(scenes.policies, verdict=self.verdict, marked=not asking)
             return Scene("The policies that apply", policies)
         if word == "more" and self.stage and not asking:
-            text, pages = self.stage.explain or self.stage.intro, self.stage.pages
+            text = self.stage.explain or self.stage.intro
+            pages = self.stage.pages
             return Scene(self.stage.title, partial(scenes.story, text=text, pages=pages))
         return None
 

@@ -283,7 +283,8 @@ class _Checker:
         if operation and not operation.changes:
             message = f"{undo.call} changes nothing, so it undoes nothing."
             self.undoing(called.problem(message, "Name the call that deletes or restores it."))
-        identity, named = undo.identity or draft.part.identity, node.get("as")
+        identity = undo.identity or draft.part.identity
+        named = node.get("as")
         usable = not named or self.scope.identity(named, identity, node)
         if usable and identity in self.scope.temporary:
             message = f"When cleanup runs, the credentials of {identity} may have expired."
@@ -350,7 +351,8 @@ class _Checker:
                 self.lesson(node.problem(message, fix))
 
     def _faults(self, draft: LabDraft) -> None:
-        nodes, stages = draft.node.listed("faults"), [one.part.id for one in draft.stages]
+        nodes = draft.node.listed("faults")
+        stages = [one.part.id for one in draft.stages]
         _refuse_twins("fault", nodes, self.lesson)
         for fault, node in zip(draft.part.faults, nodes, strict=True):
             after = node.get("after")

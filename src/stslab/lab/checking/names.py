@@ -48,7 +48,9 @@ class Scope:
 
     def make_profile(self, name: str, *, temporary: bool) -> None:
         self.profiles[name] = _PROFILE
-        self.temporary = self.temporary - {name} | ({name} if temporary else set())
+        self.temporary = self.temporary - {name}
+        if temporary:
+            self.temporary = self.temporary | {name}
 
     def check_texts(self, node: Node) -> None:
         for text in node.texts():
@@ -182,8 +184,9 @@ def _note_later(draft: LabDraft, scope: Scope, named: Mapping[str, Node]) -> Non
         saved, profile, token = map(step.node.get, ("save", "profile", "token"))
         for name, key in saved.keys.items() if saved else ():
             if name in RESERVED or name in first:
-                message = f"{name} already has a value, from line {first.get(name)}."
-                message = f"The name {name} is reserved." if name in RESERVED else message
+                message = f"The name {name} is reserved."
+                if name not in RESERVED:
+                    message = f"{name} already has a value, from line {first[name]}."
                 scope.report(key.problem(message, "Save it under another name."))
             first.setdefault(name, key.line)
             scope.later.setdefault(name, key.line)

@@ -221,7 +221,8 @@ def _policy(named: str) -> str:
 def _resource_policy(resource: str) -> str:
     if bucket := _matched(_BUCKET, resource):
         return f"aws s3api get-bucket-policy --bucket {bucket} --query Policy --output text"
-    arn, commands = split_arn(resource), table("facts.yaml")["resource policies"]
+    arn = split_arn(resource)
+    commands = table("facts.yaml")["resource policies"]
     if not arn or arn.service not in commands or not _WHOLE.fullmatch(resource):
         return ""
     command = str(commands[arn.service]).format(

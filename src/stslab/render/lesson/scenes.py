@@ -16,7 +16,7 @@ from stslab.lesson.questions import DONT_KNOW, UNSURE, Gates, Question
 from stslab.lesson.verdict import GateReading, Verdict
 from stslab.render.terminal.paper import Paper
 from stslab.render.terminal.run_view import draw_drift
-from stslab.render.text.durations import spoken
+from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import one_line
 from stslab.render.text.symbols import in_words
 from stslab.runner import events
@@ -442,8 +442,9 @@ def end(
     onward: Collection[tuple[str, str]],
 ) -> None:
     """The predictions, the checks that cleanup proved (``gone``), and what is next."""
-    left = f"{len(finished.left)} things are left."
-    left = left if finished.left else "Nothing is left in the account."
+    left = "Nothing is left in the account."
+    if finished.left:
+        left = f"{counted(len(finished.left), 'thing')} left in the account."
     proof = f" Each was looked up: {'. '.join(gone)}." if gone else ""
     paper.prose(f"{left}{proof}", indent=1)
     for words, stages in finished.notes:

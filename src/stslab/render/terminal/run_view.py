@@ -97,7 +97,8 @@ class TerminalRenderer(Paper):
         self.waits(event.what, event.elapsed, tries)
 
     def stack_progress(self, event: events.StackProgress) -> None:
-        status, clock = one_line(event.status), _TIME_OF_DAY.search(event.time)
+        status = one_line(event.status)
+        clock = _TIME_OF_DAY.search(event.time)
         style = "red" if "FAILED" in status or "ROLLBACK" in status else "dim"
         what = f"{one_line(event.resource)} ({one_line(event.type).removeprefix('AWS::')})"
         lead = clock[0] if clock else one_line(event.time)

@@ -126,7 +126,8 @@ class Checks:
         check, scope = stage.checkpoint[number], self._scope()
         spreading = self._work.calls.target.eventually_consistent
         limit = (check.within or 0.0) if spreading else 0.0
-        entry, outcomes = self._intended(stage, number, call), list[Outcome]()
+        entry = self._intended(stage, number, call)
+        outcomes = list[Outcome]()
 
         def attempt() -> Finding:
             outcomes.append(self._called(check, call))

@@ -42,7 +42,8 @@ def listed(
             refused(call.name, page)
         for item in search(row.each, page.data) or []:
             names = {name: str(item[name]) for name in KINDS[kind].names}
-            thing, created = Thing(kind, names, admin=identity), str(item.get("Created") or "")
+            thing = Thing(kind, names, admin=identity)
+            created = str(item.get("Created") or "")
             yield Item(row, thing, created, item)
 
 
@@ -59,7 +60,7 @@ def leftovers(work: Work, identity: str = ADMIN) -> Iterator[Thing]:
             named = any(work.run.id in name for name in item.thing.names.values())
             if named or _is_young(work, item):
                 tag = item.run(work.calls)
-                if named if tag is None else tag == work.run.id:
+                if tag == work.run.id or (named and tag is None):
                     yield item.thing
 
 

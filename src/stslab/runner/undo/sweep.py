@@ -110,7 +110,8 @@ def _leftover(calls: Calls, item: Item) -> Leftover:
 def adopt(journal: Journal, calls: Calls, found: FoundRun) -> str:
     """Journal the leftovers, so that a cleanup undoes them. Return the run's id."""
     if found.known is None:
-        target, admins = calls.target, {thing.admin for thing in found.things}
+        target = calls.target
+        admins = {thing.admin for thing in found.things}
         accounts = {name: id_ for name, id_ in target.accounts.items() if name in admins}
         run = records.RunRecord(
             id=found.id,

@@ -244,7 +244,8 @@ def discovered(work: Work, entry: Entry) -> tuple[Thing, ...]:
     These are the children of the run's thing that no other call has made. RunError: the
     children can't be listed.
     """
-    creation, thing = table.creation_of(entry.call, entry.intent.params), entry.thing
+    creation = table.creation_of(entry.call, entry.intent.params)
+    thing = entry.thing
     if not (creation and creation.discover and thing and _can_be_listed(thing)):
         return ()
     name, others = creation.discovered, (each for each in work.entries() if each.seq != entry.seq)

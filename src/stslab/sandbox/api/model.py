@@ -156,7 +156,10 @@ _STATUSES = {code: status for status, codes in _CODES.items() for code in codes.
 
 
 class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than an error
-    """An error that AWS answers with; ``extra`` are more members of its body, without secrets."""
+    """An error that AWS answers with. ``status`` defaults to the HTTP status of the code.
+
+    ``extra`` are further members of the error's body (``{"BucketName": ...}``), without secrets.
+    """
 
     def __init__(
         self,

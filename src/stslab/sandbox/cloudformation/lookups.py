@@ -95,7 +95,8 @@ def importers(view: View, stack: Stack, name: str) -> list[str]:
 
 def check_new_exports(view: View, stack: Stack, outputs: Iterable[Mapping[str, str]]) -> None:
     """Refuse empty exports, names that other stacks export, and changes of imported exports."""
-    new, taken = dict[str, str](), exports(view, stack.account, stack.region)
+    new = dict[str, str]()
+    taken = exports(view, stack.account, stack.region)
     for output in (one for one in outputs if "ExportName" in one):
         name, value = output["ExportName"], output["OutputValue"]
         empty = f"Cannot export output {output['OutputKey']}. Exported values must not be empty"

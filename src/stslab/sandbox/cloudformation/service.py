@@ -120,7 +120,8 @@ def needs_of(view: View, request: ApiRequest) -> model.Needs:
     keys |= model.request_tags(params.get("Tags"))
     keys |= model.resource_tags(stack.config.tags if stack else {})
     every = f"arn:aws:cloudformation:{request.region}:{account}:stack"
-    name, listing = str(params.get("StackName") or ""), "cloudformation:ListStacks"
+    name = str(params.get("StackName") or "")
+    listing = "cloudformation:ListStacks"
     action, arn = f"cloudformation:{request.operation}", "*"
     if stack is not None or name.startswith("arn:"):
         arn = stack.stack_id if stack else name

@@ -52,7 +52,8 @@ class DecisionLog:
         self._size = 0
 
     def record(self, now: datetime, seen: Seen, fault: ApiFault | None) -> None:
-        event, decisions = _event(now, seen, fault), seen.api.decisions if seen.api else []
+        event = _event(now, seen, fault)
+        decisions = seen.api.decisions if seen.api else []
         event["userIdentity"] = _federated(decisions) or event["userIdentity"]
         if len(decisions) > MOST_DECISIONS:  # DeleteObjects makes 1,000
             refused = [one for one in decisions if not one.allowed]

@@ -173,7 +173,8 @@ class Rehearsal:
 
     def _failure(self, stack_id: str, resource: str, kind: str, verb: str) -> str:
         """Why the work on a resource fails, or "". A deletion fails once, and then succeeds."""
-        names, once = {resource, kind, kind.rpartition("::")[2]}, (stack_id, resource)
+        names = {resource, kind, kind.rpartition("::")[2]}
+        once = (stack_id, resource)
         if verb == "CREATE" and names.intersection(self._spec.fail_stacks):
             return "Rehearsed: it could not be created."
         fails = verb == "DELETE" and names.intersection(self._spec.fail_deletes)

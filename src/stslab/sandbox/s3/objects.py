@@ -264,7 +264,8 @@ def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer
         raise malformed()
     lookups.bucket_of(tx, request)
     deleted, errors = [], []
-    for row in {tuple(_identifier(row).values()): row for row in rows}.values():
+    once = {tuple(_identifier(row).values()): row for row in rows}
+    for row in once.values():
         try:
             deleted.append(_delete(judge, tx, request, row))
         except ApiFault as error:

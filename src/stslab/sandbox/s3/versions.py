@@ -157,7 +157,8 @@ def with_content(version: ObjectVersion, part: Part) -> ObjectVersion:
 
 def pieces(version: ObjectVersion, span: Span | None = None) -> Pieces:
     """The bytes in ``span``, or all. Only the parts that overlap it have some."""
-    found, start, span = [], 0, span or Span(0, version.size)
+    span = span or Span(0, version.size)
+    found, start = [], 0
     for part in version.parts:
         end = start + part.size
         if start < span.end and end > span.start:

@@ -135,7 +135,10 @@ class _Calls(msgspec.Struct):
 
 
 def would(inside: Inside, request: ControlRequest) -> Answer:
-    """How the last of the calls is decided, after the others, on a fork of the account."""
+    """How the last of ``{"calls": [{"key", "service", "operation", "params"}, …]}`` is decided.
+
+    The others are carried out before it, on a fork of the account that is then dropped.
+    """
     *before, last = _read(request, _Calls).calls
     wanted, signed = _signed(inside, last)
     refused: Answer = {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], "fault": ""}
@@ -250,7 +253,11 @@ def _token(account: Holder, request: ControlRequest) -> Answer:
 
 
 def _issuer(account: Holder, request: ControlRequest) -> Answer:
-    """POST ``{"issuer": …, "certificate": …}`` first gives it another one: ``issuers.KINDS``."""
+    """An issuer: its configuration, public keys and certificates.
+
+    POST ``{"issuer": …, "certificate": …}`` first gives its server another certificate, one of
+    ``issuers.KINDS``.
+    """
     from stslab.sandbox.federation.oidc import issuers
     from stslab.sandbox.federation.oidc.certificates import described, thumbprint
 

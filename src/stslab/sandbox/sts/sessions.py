@@ -150,7 +150,8 @@ class SessionTags(msgspec.Struct, frozen=True):
 def tags_of(params: Params, calling: Session | None) -> SessionTags:
     """The tags in a request, and the inherited ones of the ``calling`` session. Raises ApiFault."""
     passed = tuple((tag["Key"], tag.get("Value", "")) for tag in params.get("Tags", ()))
-    transitive, keys = params.get("TransitiveTagKeys", ()), [key for key, _ in passed]
+    transitive = params.get("TransitiveTagKeys", ())
+    keys = [key for key, _ in passed]
     inherited: Tags = ()
     if calling is not None:
         passing = _folded(calling.transitive_tags)

@@ -130,7 +130,8 @@ def options(situation: Situation, layer: Layer) -> Iterator[Option]:
     if situation.request.principal.arn == "anonymous":
         yield Option("Sign the request: use credentials, not --no-sign-request.", None)
     for policy, statement in _statements(layer, Mismatch.CONDITION):
-        action, failing = situation.request.action, _tests(situation, statement, holding=False)
+        action = situation.request.action
+        failing = _tests(situation, statement, holding=False)
         if never := {test["key"] for test in failing if not may_have(action, test["key"])}:
             keys = " or ".join(sorted(never))
             yield Option(f"{action} never has {keys}: allow it in a statement of its own.", None)

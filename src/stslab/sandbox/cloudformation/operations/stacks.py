@@ -197,7 +197,8 @@ def delete_stack(tx: Transaction, request: ApiRequest) -> None:
     require(not forced, "A forced deletion is not supported by the embedded account")
     busy = stack.status.endswith("_IN_PROGRESS") and stack.status not in DELETABLE
     require(not busy, f"Stack [{stack.name}] cannot be deleted while in status {stack.status}")
-    retained, resources = params.get("RetainResources") or (), lookups.resources(tx, stack)
+    retained = params.get("RetainResources") or ()
+    resources = lookups.resources(tx, stack)
     require(
         stack.status == "DELETE_FAILED" or not retained,
         f"Invalid operation on stack [{stack.stack_id}]. When you delete a stack, specify which "

@@ -81,10 +81,12 @@ class _Comparison:
         if resource is None or not is_there(resource):
             self.fates[logical_id] = "True"
             return _change("Add", declared)
-        properties, kind = self.wanted.properties(logical_id, self.lookup), TYPES[resource.type]
+        properties = self.wanted.properties(logical_id, self.lookup)
+        kind = TYPES[resource.type]
         with suppress(BadProperties):  # the update will fail with this error
             properties = fitted(kind, logical_id, properties)
-        names, replacing = changed(resource.properties, properties), kind.marked("replaces")
+        names = changed(resource.properties, properties)
+        replacing = kind.marked("replaces")
         targets = [{"Attribute": each} for each in self._other_attributes(resource, properties)]
         targets += [{"Attribute": "Properties", "Name": name} for name in names]
         if not targets:
@@ -141,7 +143,8 @@ class _Comparison:
 
     def _other_attributes(self, resource: StackResource, properties: Properties) -> list[str]:
         """The attributes that differ. ``Tags`` are those of the stack."""
-        declared, tagged = self.wanted.declared(resource.logical_id), TYPES[resource.type].tagged
+        declared = self.wanted.declared(resource.logical_id)
+        tagged = TYPES[resource.type].tagged
         tags = self.wanted.tags(resource.logical_id, properties)
         metadata = self.wanted.metadata(resource.logical_id, self.lookup)
         retagged = self.wanted.config.tags != self.wanted.stack.config.tags

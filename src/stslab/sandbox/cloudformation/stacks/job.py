@@ -172,7 +172,8 @@ class Job:
         detail: str = "",
     ) -> None:
         with self.state.transaction() as tx:
-            stack, resource = self._undisturbed(tx), self.resource(logical_id, tx)
+            stack = self._undisturbed(tx)
+            resource = self.resource(logical_id, tx)
             resource = replace(resource, status=status, reason=reason, changed=tx.now())
             tx.put(resource)
             add_event(tx, stack, resource, status, reason, shown=shown, detail=detail)

@@ -91,7 +91,8 @@ def _retained(job: Job, resource: StackResource) -> bool:
 def _clean_up(job: Job, unwanted: list[StackResource]) -> None:
     """End an update or its rollback: delete replaced and ``unwanted`` resources, or leave them."""
     needs = {r.logical_id: frozenset(r.needs) for r in job.resources.values()}
-    status, reason = job.began.status.removesuffix("_CLEANUP_IN_PROGRESS"), ""
+    status = job.began.status.removesuffix("_CLEANUP_IN_PROGRESS")
+    reason = ""
     for wave in reversed(waves(needs)):
         members = [r for r in unwanted if r.logical_id in wave and r.status not in GONE]
         for _attempt in range(_ATTEMPTS):
@@ -248,7 +249,8 @@ def _update(job: Job, logical_id: str) -> Step | None:
     half_replaced = replaced and resource.status != "UPDATE_COMPLETE"
     act, reason = partial(_change, job, resource, properties, tags), ""
     if half_replaced or set(names) & TYPES[resource.type].marked("replaces"):
-        act, reason = partial(_replace, job, resource, properties), _REPLACING
+        act = partial(_replace, job, resource, properties)
+        reason = _REPLACING
     elif not names and tags == resource.tags and resource.status.endswith(_END):
         job.change_resource(logical_id, **steps.declared_members(job, logical_id))
         return None

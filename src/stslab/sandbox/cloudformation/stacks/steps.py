@@ -203,7 +203,8 @@ def check_policies(job: Job, resource: StackResource, properties: Properties) ->
 
 def create(job: Job, logical_id: str) -> None:
     """Create a resource, and add the event that tells its physical id."""
-    (properties, tags), resource = wanted(job, logical_id), job.resource(logical_id)
+    (properties, tags) = wanted(job, logical_id)
+    resource = job.resource(logical_id)
     if resource.initiated:
         delete(job, resource)  # left unfinished by an earlier process
     kind = kind_of(resource.type)
@@ -222,7 +223,8 @@ def create(job: Job, logical_id: str) -> None:
         # If the first call already failed, there is nothing to delete.
         job.change_resource(logical_id, initiated=bool(work.succeeded), **made)
         raise
-    resource, reason = _record(job, logical_id, work), "Resource creation Initiated"
+    resource = _record(job, logical_id, work)
+    reason = "Resource creation Initiated"
     job.add_event(resource, resource.status, reason, shown(job, logical_id))
 
 

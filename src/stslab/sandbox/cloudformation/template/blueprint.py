@@ -35,7 +35,8 @@ def waves(needs: Needs, what: str = "resources") -> list[list[str]]:
 
 def dependencies(resources: Sequence[Declared], holds: functions.Holds | None = None) -> Needs:
     """The dependencies among these resources, from ``DependsOn`` and from references."""
-    names, needs = frozenset(one.logical_id for one in resources), dict[str, frozenset[str]]()
+    names = frozenset(one.logical_id for one in resources)
+    needs = dict[str, frozenset[str]]()
     for one in resources:
         found = references([one.properties, one.metadata], holds)
         needs[one.logical_id] = names & {*one.depends_on, *(each.name for each in found)}
@@ -84,7 +85,8 @@ class Blueprint:
 
     def properties(self, logical_id: str, lookup: Lookup, *, masked: bool = False) -> Properties:
         """The evaluated properties of a resource; ``masked`` hides ``NoEcho`` parameters."""
-        declared, scope = self.declared(logical_id), self._scope(lookup, masked=masked)
+        declared = self.declared(logical_id)
+        scope = self._scope(lookup, masked=masked)
         properties: Properties = functions.evaluate(dict(declared.properties), scope)
         return properties
 

@@ -127,7 +127,8 @@ def effective(bucket: Bucket, grants: Grants) -> tuple[Grant, ...]:
 
 def written(view: View, bucket: Bucket, grants: Grants) -> Answer:
     """An ACL as in GetBucketAcl's and GetObjectAcl's answers: the grants that have an effect."""
-    owner_id, rows = lookups.canonical_id(view, bucket), []
+    owner_id = lookups.canonical_id(view, bucket)
+    rows = []
     owner_only = grants is None or not acls_enabled(bucket)
     for grant in (Grant(owner_id, ALL),) if owner_only else effective(bucket, grants):
         kind, name = ("Group", "URI") if "://" in grant.grantee else ("CanonicalUser", "ID")

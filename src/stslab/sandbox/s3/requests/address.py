@@ -127,7 +127,8 @@ def candidates() -> Mapping[tuple[str, str], tuple[Candidate, ...]]:
         model = operations.operation("s3", name)
         path, literals = operations.uri(model)
         level = OBJECT if "{Key+}" in path else BUCKET if "{Bucket}" in path else SERVICE
-        members, needed = model.input_shape.members.items(), model.input_shape.required_members
+        members = model.input_shape.members.items()
+        needed = model.input_shape.required_members
         arguments = {
             member: its.serialization["name"]
             for member, its in members

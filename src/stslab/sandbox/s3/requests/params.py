@@ -277,8 +277,9 @@ def _converted(member: _Member, text: str) -> object:
     try:
         return member.convert(text)
     except ValueError:
-        message = f"Provided {name} not an integer or within integer range"
-        message = message if member.convert is integer else f"Invalid value for {name}"
+        message = f"Invalid value for {name}"
+        if member.convert is integer:
+            message = f"Provided {name} not an integer or within integer range"
         raise invalid_argument(message, name, text) from None
 
 
