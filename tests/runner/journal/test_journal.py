@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 import stat
+import threading
 from unittest.mock import Mock
 
 import pytest
@@ -401,6 +402,18 @@ def test_another_process_makes_the_journal_while_it_is_opened(path, monkeypatch,
     with Journal(path) as journal:
         assert isinstance(journal._database, Connection)
         assert journal.run("r1")
+
+
+def test_another_process_writes_the_file_while_the_journal_is_made(path):
+    """SQLite waits for it before a transaction, but not before it changes the file's mode."""
+    path.parent.mkdir(parents=True)
+    writer = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    writer.execute("BEGIN IMMEDIATE")
+    later = threading.Timer(0.3, writer.close)
+    later.start()
+    with Journal(path) as journal:
+        journal.begin(a_run())
+    later.join()
 
 
 def read_all(path) -> None:

@@ -7,6 +7,7 @@ sealed together with the run's previous one. Callers redact secrets first.
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -231,7 +232,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         with _explained(path):
             new = _is_new(database, path)
-            database.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(database)
             database.execute("PRAGMA synchronous = FULL")
             database.create_function("sealed", 6, records.sealed, deterministic=True)
             if new:
@@ -244,6 +245,19 @@ def _open(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """Set the journal's mode. For the lock of this, unlike others, SQLite does not wait."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _is_new(database: sqlite3.Connection, path: Path) -> bool:
