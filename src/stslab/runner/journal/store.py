@@ -253,11 +253,12 @@ def _write_ahead(database: sqlite3.Connection) -> None:
     while True:
         try:
             database.execute("PRAGMA journal_mode = WAL")
-            return
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
             time.sleep(0.01)
+        else:
+            return
 
 
 def _is_new(database: sqlite3.Connection, path: Path) -> bool:
