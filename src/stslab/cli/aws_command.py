@@ -73,14 +73,14 @@ def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
 
 def with_keys(lab: "Lab", describe: Describe) -> Describe:
     """Like ``describe``, with the keys in the command's environment if the profile says so."""
-    steps = (step for stage in lab.stages for step in stage.steps)
-    makers = {step.profile.name: step.operation for step in steps if step.profile}
 
     def shown(call: Call) -> str:
         profile = lab.profiles.get(call.identity)
         if profile is None or not profile.environment:
             return describe(call)
-        names = _KEYS[:2] if makers.get(profile.environment) == "CreateAccessKey" else _KEYS
+        maker = lab.makers.get(profile.environment)
+        long_term = maker is not None and maker.operation == "CreateAccessKey"
+        names = _KEYS[:2] if long_term else _KEYS
         gets = f"aws configure get {{}} --profile {profile.environment}"
         keys = " ".join(f'{name}="$({gets.format(name.lower())})"' for name in names)
         line = describe(replace(call, identity=profile.named))

@@ -166,7 +166,7 @@ def _misfit(shape: Shape, value: str | int) -> str:
 
 def _expectations(looked: Looked) -> Iterator[Found]:
     """`expect` must be true or false, depending on the response."""
-    for draft in (one for stage in looked.draft.stages for one in stage.checks):
+    for draft in looked.draft.checks:
         expect, node = draft.part.expect, draft.node.get("expect")
         operation = looked.operation(draft.part.call)
         if not expect or not node or not operation or node in looked.broken:
@@ -198,7 +198,7 @@ def _unused(looked: Looked) -> Iterator[Found]:
     if looked.broken:  # they may be meant there
         return
     root = looked.draft.node
-    steps = [one for each in looked.draft.stages for one in each.steps]
+    steps = looked.draft.steps
     used = names_used(root.plain())
     called = {who.value for who in _identities(root)}
     named = [(root.get("vars"), None), *((one.node.get("save"), one.node) for one in steps)]
@@ -221,7 +221,7 @@ def _identities(node: Node) -> Iterator[Node]:
 
 
 def _codes(looked: Looked) -> Iterator[Found]:
-    for draft in (one for stage in looked.draft.stages for one in stage.checks):
+    for draft in looked.draft.checks:
         operation = looked.operation(draft.part.call)
         listed = f"{_CODES['common']} {_CODES.get(draft.part.service, '')}"
         known = {*listed.split(), *DENIALS, *looked.catalogue.errors(draft.part.service)}
@@ -234,7 +234,7 @@ def _codes(looked: Looked) -> Iterator[Found]:
 
 def _reasons(looked: Looked) -> Iterator[Found]:
     """A `because` that names other gates than those that the check says refuse."""
-    for draft in (one for stage in looked.draft.stages for one in stage.checks):
+    for draft in looked.draft.checks:
         reason, by = draft.part.because or "", draft.part.by
         named = [gate for gate, words in _NAMED.items() if re.search(words, reason, re.IGNORECASE)]
         if named and by and not any(re.search(_SPOKEN[one], reason, re.IGNORECASE) for one in by):
@@ -253,8 +253,10 @@ _SPOKEN = _NAMED | {
 
 def _deletions(looked: Looked) -> Iterator[Found]:
     """Checks for deleted things that don't wait until AWS knows that they are deleted."""
-    last = [one for one in looked.draft.stages if one.part.cleanup]
-    for draft in () if embedded_only(looked.lab) else (one for each in last for one in each.checks):
+    if embedded_only(looked.lab):
+        return
+    last = (stage for stage in looked.draft.stages if stage.part.cleanup)
+    for draft in (check for stage in last for check in stage.checks):
         gone = any(code.startswith(("NoSuch", "404")) for code in draft.part.fails)
         if gone and not draft.part.within and not draft.unclear("within"):
             message = "On a real account, what was just deleted may still be found for a while."
@@ -284,7 +286,7 @@ def _proofs(looked: Looked) -> Iterator[Found]:
 
 def _undos(looked: Looked) -> Iterator[Found]:
     """An undo that leaves what its step makes."""
-    for draft in (one for stage in looked.draft.stages for one in stage.steps):
+    for draft in looked.draft.steps:
         creation = creation_of(draft.part.call, draft.part.params)
         undos = {undo.call for undo in draft.part.undo or ()}
         node = draft.node.get("undo")

@@ -315,6 +315,20 @@ class LabFile(Part, frozen=True, kw_only=True):
     faults: tuple[Fault, ...] = ()
     remember: tuple[Text, ...] = ()
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of all stages, in order."""
+        return tuple(step for stage in self.stages for step in stage.steps)
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        return tuple(check for stage in self.stages for check in stage.checkpoint)
+
+    @property
+    def makers(self) -> dict[str, Step]:
+        """By the name of each profile that a step makes, that step."""
+        return {step.profile.name: step for step in self.steps if step.profile}
+
 
 class Lab(LabFile, frozen=True, kw_only=True):
     """A checked lab. ``sha256`` covers its file and all that it includes, in hex."""

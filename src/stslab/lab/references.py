@@ -12,7 +12,7 @@ from stslab.errors import UnresolvedReference
 from stslab.kinds.own import Allowed
 from stslab.lab.model import LabFile
 from stslab.lab.reading import expressions
-from stslab.lab.reading.expressions import OPEN, BadExpression, Data, Embedded, Tree
+from stslab.lab.reading.expressions import OPEN, BadExpression, Data, Hole, Tree
 from stslab.structures import mapped, texts
 
 Scope = Mapping[str, Data]  # what a run knows: run, account, region, variables, saved names ...
@@ -21,7 +21,7 @@ LARGEST = 1_000_000
 DEEPEST = 100
 
 
-class _Work:
+class _Limit:
     """Limits the size of ``what``: counts its parts and characters, shared ones each time."""
 
     def __init__(self, what: str) -> None:
@@ -61,7 +61,7 @@ class _Functions(Functions):  # type: ignore[misc]
 
     @signature({"types": ["string"]}, {"types": ["array-string"]})  # type: ignore[untyped-decorator]
     def _func_join(self, separator: str, texts: list[str]) -> str:
-        _Work("join()").take(len(separator) * len(texts) // 8)
+        _Limit("join()").take(len(separator) * len(texts) // 8)
         return separator.join(texts)
 
 
@@ -70,11 +70,11 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc]
 
     def __init__(self, expression: str) -> None:
         super().__init__(Options(custom_functions=_Functions()))
-        self._work = _Work(f"the expression {expression[:80]!r}")
+        self._limit = _Limit(f"the expression {expression[:80]!r}")
 
     def visit(self, node: Tree, *args: Data, **kwargs: Data) -> Data:
         value = super().visit(node, *args, **kwargs)
-        self._work.weigh(value)
+        self._limit.weigh(value)
         return value
 
 
@@ -85,7 +85,7 @@ def resolve(value: Data, scope: Scope) -> Data:
     are JSON. UnresolvedReference: one has no value (the hint says what is known), or a huge one.
     """
     resolved = mapped(value, lambda text: _resolved_text(text, scope))
-    _Work("this value").weigh(resolved)
+    _Limit("this value").weigh(resolved)
     return resolved
 
 
@@ -94,7 +94,7 @@ def names_used(value: Data) -> set[str]:
     used: set[str] = set()
     for text in texts(value):
         with suppress(BadExpression):
-            used |= {name for one in expressions.embedded(text) for name in roots(one.tree)}
+            used |= {name for hole in expressions.holes(text) for name in roots(hole.tree)}
     return used
 
 
@@ -107,7 +107,7 @@ def evaluate(expression: str, data: Data, scope: Scope) -> Data:
         tree, holes = expressions.query(expression)
     except BadExpression as bad:
         raise UnresolvedReference(f"In {expression!r}: {bad.message}", bad.fix) from None
-    values = tuple(_looked_up(one, scope) for one in holes)
+    values = tuple(_looked_up(hole, scope) for hole in holes)
     return _search(expressions.bound(tree, values) if values else tree, data, expression)
 
 
@@ -158,28 +158,28 @@ _FIRST_CHILD_ONLY = """
 
 def _resolved_text(text: str, scope: Scope) -> Data:
     try:
-        found = expressions.embedded(text)
+        found = expressions.holes(text)
     except BadExpression as bad:
         raise UnresolvedReference(f"In {text!r}: {bad.message}", bad.fix) from None
     if not found:
         return text
     if found[0].start == 0 and found[0].end == len(text):
         return _looked_up(found[0], scope)
-    written, at, work = [], 0, _Work("this text")
-    for one in found:
-        put = expressions.as_text(_looked_up(one, scope))
-        work.take(len(put) // 8)
-        written += [text[at : one.start], put]
-        at = one.end
+    written, at, limit = [], 0, _Limit("this text")
+    for hole in found:
+        put = expressions.as_text(_looked_up(hole, scope))
+        limit.take(len(put) // 8)
+        written += [text[at : hole.start], put]
+        at = hole.end
     return "".join([*written, text[at:]])
 
 
-def _looked_up(one: Embedded, scope: Scope) -> Data:
-    value = _search(one.tree, scope, one.expression)
+def _looked_up(hole: Hole, scope: Scope) -> Data:
+    value = _search(hole.tree, scope, hole.expression)
     if value is None:
         known = ", ".join(sorted(scope))
         raise UnresolvedReference(
-            f"${{{{ {one.expression} }}}} has no value here.", f"Known here: {known}."
+            f"${{{{ {hole.expression} }}}} has no value here.", f"Known here: {known}."
         )
     return value
 
@@ -217,12 +217,10 @@ BASE: Scope = {
 
 def foresee(lab: LabFile, base: Scope) -> tuple[Scope, frozenset[str]]:
     """What a run of the whole lab will know, and the texts for what is unknown until then."""
-    steps = [step for stage in lab.stages for step in stage.steps]
-    saved = {name: f"<{name}>" for step in steps for name in step.save}
-    made = [step.profile.name for step in steps if step.profile]
+    saved = {name: f"<{name}>" for step in lab.steps for name in step.save}
     profiles = {
         name: {"access_key_id": f"<access key of {name}>", "expiration": f"<end of {name}>"}
-        for name in made
+        for name in lab.makers
     }
     codes = {
         name: {"code": f"<code of {name}>", "next": f"<next code of {name}>"}

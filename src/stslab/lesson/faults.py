@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.kinds.table import rows
-from stslab.lab.model import Lab, Step
+from stslab.lab.model import Lab
 from stslab.lab.references import evaluate
 from stslab.lesson import access
 from stslab.lesson.evidence import call_of, statements
@@ -110,7 +110,7 @@ class Faults:
                 label = _label(f"{number}{policy.writes}{name}".replace(run, ""))
                 fix = policy.write(policy.document)
                 yield Fault(label, "", after, True, (change,), (fix,))
-        made = self.makers()
+        made = self.lab.makers
         for name in made:
             keys = self.profiles.get(name)
             others = [each for each in made if each != name and self.profiles.get(each)]
@@ -171,7 +171,7 @@ class Faults:
         """Undo the fault; RunError if AWS refuses a call."""
         if fault.profile:
             outcome = self.runner.work.calls.once(self.renewal(fault.profile))
-            profile = self.makers()[fault.profile].profile
+            profile = self.lab.makers[fault.profile].profile
             keys = profile and Credentials.found_in(evaluate(profile.source, outcome.data, {}))
             if not (profile and keys):
                 raise RunError(f"The profile {fault.profile} got no new credentials.")
@@ -184,12 +184,8 @@ class Faults:
             if not isinstance(outcome, Answer):
                 raise RunError(f"{call.name} was refused: {outcome.text}.")
 
-    def makers(self) -> dict[str, Step]:
-        steps = (step for stage in self.lab.stages for step in stage.steps)
-        return {step.profile.name: step for step in steps if step.profile}
-
     def renewal(self, profile: str) -> Call:
-        return call_of(self.makers()[profile], self.runner.scope())
+        return call_of(self.lab.makers[profile], self.runner.scope())
 
     # Proofs and diagnoses
 

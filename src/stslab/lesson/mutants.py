@@ -93,8 +93,7 @@ def _of_profiles(lab: Lab) -> Iterator[Mutant]:
 
 def _undone_until(lab: Lab, last: Step) -> Lab:
     """The lab whose cleanup, which goes backwards, stops before it undoes this step."""
-    steps = [step for stage in lab.stages for step in stage.steps]
-    kept = steps[: steps.index(last) + 1]
+    kept = lab.steps[: lab.steps.index(last) + 1]
 
     def changed(step: Step) -> Step:
         return replace(step, undo=()) if step.undo and step in kept else step

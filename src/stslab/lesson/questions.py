@@ -59,8 +59,7 @@ def question(verdict: Verdict, who: str, what: str, check: Check, lab: LabFile) 
     """
     if verdict.allowed is None:
         return None
-    checks = (check for stage in lab.stages for check in stage.checkpoint)
-    predicted = [each for each in checks if each.ask is not None]
+    predicted = [each for each in lab.checks if each.ask is not None]
     rules = [each for each in predicted if each.fails and not each.by]
     doubted = any(UNBELIEVED.intersection(each.fails) for each in rules)
     refusing = frozenset(verdict.by)
@@ -77,8 +76,7 @@ def question(verdict: Verdict, who: str, what: str, check: Check, lab: LabFile) 
         kinds.insert(1, frozenset({Gate.SIGNATURE}))
     if any(each.call == check.call and not UNBELIEVED & {*each.fails} for each in rules):
         kinds.append(None)
-    steps = [step for stage in lab.stages for step in stage.steps]
-    roles = [step.profile for step in steps if step.call.startswith("sts.AssumeRole")]
+    roles = [step.profile for step in lab.steps if step.call.startswith("sts.AssumeRole")]
     of_role = any(role and role.name == check.identity for role in roles)
     trust_refuses = any(Gate.TRUST in each.by for each in predicted)
     if gates == [Gate.IDENTITY] and of_role and trust_refuses:

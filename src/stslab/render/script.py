@@ -70,8 +70,8 @@ class _Writer(msgspec.Struct, frozen=True):
             return value
 
     def stage(self, stage: Stage) -> Iterator[str]:
-        for step in reversed([step for each in self.lab.stages for step in each.steps]):
-            for undo in (step.undo or ()) if stage.cleanup else ():
+        for step in reversed(self.lab.steps) if stage.cleanup else ():
+            for undo in step.undo or ():
                 identity = undo.identity or step.identity
                 yield self.command(identity, undo.call, undo.params)
                 if undo.wait:
@@ -145,9 +145,7 @@ def script_of(lab: Lab, describe: Describe) -> str:
 
 
 def _scope(lab: Lab) -> dict[str, Any]:
-    steps = [step for stage in lab.stages for step in stage.steps]
-    saved = [*lab.vars, *(name for step in steps for name in step.save)]
-    profiles = [step.profile.name for step in steps if step.profile]
+    saved = [*lab.vars, *(name for step in lab.steps for name in step.save)]
     return {
         "run": {"id": _mark("run")},
         "accounts": {name: {"id": _mark(name)} for name in lab.accounts},
@@ -155,7 +153,7 @@ def _scope(lab: Lab) -> dict[str, Any]:
                 for name in saved},
         **{name: _mark(name) for name in (*_GIVEN, "now", "token", "token_file", *saved)},
         "tokens": {name: _mark(f"token_{name}") for name in lab.tokens},
-        "profiles": {name: {"access_key_id": _mark(f"{name}_key")} for name in profiles},
+        "profiles": {name: {"access_key_id": _mark(f"{name}_key")} for name in lab.makers},
     }  # fmt: skip
 
 

@@ -60,7 +60,7 @@ class Tried(msgspec.Struct, frozen=True):
 
 def tasks(lab: Lab) -> tuple[Tried, ...]:
     """Solve each task of the lab, in order, by the command that its hints end with."""
-    if not any(step.task for stage in lab.stages for step in stage.steps):
+    if not any(step.task for step in lab.steps):
         return ()
     account = InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:

@@ -244,7 +244,7 @@ class FaultExercise:
         events = takewhile(lambda event: str(event["eventTime"]) > self.stands.at, log)
         theirs = (event for event in events if "errorCode" not in event and not is_own(event))
         made = sum(changes(call) and not _IS_A_TEST.match(call) for call in map(called, theirs))
-        return made, *map(self.here.opened.profiles.get, self.faults.makers())
+        return made, *map(self.here.opened.profiles.get, self.here.lab.makers)
 
     @cached_property
     def _reported(self) -> tuple[str, str]:

@@ -91,8 +91,7 @@ class Here:
 
     def hand(self) -> ByHand:
         """The tasks of the lab. Also prepare its profiles, which the learner may write."""
-        steps = (step for stage in self.lab.stages for step in stage.steps)
-        self.opened.profiles.prepare(*(step.profile.name for step in steps if step.profile))
+        self.opened.profiles.prepare(*self.lab.makers)
         log = partial(newest_first, self.workspace.home.sandbox)
         return ByHand(self.lab, self.runner, self.decide, log)
 

@@ -391,8 +391,7 @@ class Loop(AtPrompt):
     def _asking(
         self, check: Check, question: questions.Question, callers: Mapping[str, Verdict]
     ) -> scenes.Asking:
-        checks = (each for stage in self.lab.stages for each in stage.checkpoint)
-        every = [each for each in checks if each.ask is not None]
+        every = [each for each in self.lab.checks if each.ask is not None]
         number = next(at for at, each in enumerate(every, 1) if each is check)
         call = evidence.call_of(check, self.runner.scope())
         names = self.here.names()

@@ -11,7 +11,7 @@ from stslab.lab.embedded import LIVE
 from stslab.lab.model import ProfileSettings
 from stslab.lab.reading import expressions
 from stslab.lab.reading.document import Node, Report
-from stslab.lab.reading.expressions import BadExpression, Embedded
+from stslab.lab.reading.expressions import BadExpression, Hole
 from stslab.lab.reading.problems import did_you_mean
 from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import names_used, roots
@@ -59,11 +59,11 @@ class Scope:
     def text(self, node: Node) -> Shape:
         """Check a text's expressions; return the shape of the resolved text."""
         try:
-            holes = expressions.embedded(node.value)
+            holes = expressions.holes(node.value)
         except BadExpression as bad:
             self.report(node.problem_at(bad.position, bad.message, bad.fix))
             return ANYTHING
-        found = [self._embedded(node, hole) for hole in holes]
+        found = [self._hole(node, hole) for hole in holes]
         whole = len(holes) == 1 and holes[0].end - holes[0].start == len(node.value)
         return found[0] if whole else STRING
 
@@ -75,12 +75,12 @@ class Scope:
             self.report(node.problem_at(bad.position, bad.message, bad.fix))
             return ANYTHING
         for hole in holes:
-            if shapes.holds_secret(self._embedded(node, hole)):
+            if shapes.holds_secret(self._hole(node, hole)):
                 message = "The token is a secret: use it only in the parameters of a call."
                 self.report(node.problem_at(hole.inner, message, "Leave it out."))
         return shapes.result_shape(tree, response, self._complainer(node, 0, node.value))
 
-    def _embedded(self, node: Node, hole: Embedded) -> Shape:
+    def _hole(self, node: Node, hole: Hole) -> Shape:
         unknown = [name for name in roots(hole.tree) if name not in self.names]
         for name in unknown:
             at = hole.inner + _position(name, hole.expression)
@@ -180,7 +180,7 @@ def declare(draft: LabDraft, scope: Scope) -> None:
 def _note_later(draft: LabDraft, scope: Scope, named: Mapping[str, Node]) -> None:
     """Note what the steps make; a name can be saved only once."""
     first = {name: node.line for name, node in named.items()}
-    for step in (step for stage in draft.stages for step in stage.steps):
+    for step in draft.steps:
         saved, profile, token = map(step.node.get, ("save", "profile", "token"))
         for name, key in saved.keys.items() if saved else ():
             if name in RESERVED or name in first:

@@ -40,7 +40,7 @@ class BadExpression(Exception):  # noqa: N818 - like the lab errors
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class Hole:
     """One ``${{ … }}`` in a text: its position, its JMESPath and the JMESPath's position."""
 
     start: int
@@ -51,7 +51,7 @@ class Embedded:
 
 
 @lru_cache(maxsize=4096)
-def embedded(text: str) -> tuple[Embedded, ...]:
+def holes(text: str) -> tuple[Hole, ...]:
     """Every ``${{ … }}`` in ``text``, in order. BadExpression: one is not closed or not valid."""
     found = []
     at = text.find(OPEN)
@@ -64,19 +64,19 @@ def embedded(text: str) -> tuple[Embedded, ...]:
             tree = _parsed(expression)
         except BadExpression as bad:
             raise BadExpression(bad.message, inner + bad.position, bad.fix) from None
-        found.append(Embedded(at, end + len(CLOSE), expression, inner, tree))
+        found.append(Hole(at, end + len(CLOSE), expression, inner, tree))
         at = text.find(OPEN, end + len(CLOSE))
     return tuple(found)
 
 
 @lru_cache(maxsize=4096)
-def query(text: str) -> tuple[Tree, tuple[Embedded, ...]]:
+def query(text: str) -> tuple[Tree, tuple[Hole, ...]]:
     """The tree of a JMESPath, with placeholders for its ``${{ … }}``, also in quotes; these."""
     _refuse_long(text)
-    holes = embedded(text)
-    written, origin = _with_placeholders(text, holes)
+    found = holes(text)
+    written, origin = _with_placeholders(text, found)
     try:
-        return _parsed(written), holes
+        return _parsed(written), found
     except BadExpression as bad:
         raise BadExpression(bad.message, origin[min(bad.position, len(text))], bad.fix) from None
 
@@ -118,7 +118,7 @@ def _closing(text: str, at: int) -> int:
     raise BadExpression("This ${{ is not closed.", at, "Close it with }}, as in ${{ user }}.")
 
 
-def _with_placeholders(text: str, holes: tuple[Embedded, ...]) -> tuple[str, list[int]]:
+def _with_placeholders(text: str, holes: tuple[Hole, ...]) -> tuple[str, list[int]]:
     """``text`` with placeholders, and for each character its position in the original."""
     written: list[str] = []
     origin: list[int] = []

@@ -65,6 +65,14 @@ class LabDraft(Draft[LabFile]):
 
     stages: list[StageDraft]
 
+    @property
+    def steps(self) -> list[Draft[Step]]:
+        return [step for stage in self.stages for step in stage.steps]
+
+    @property
+    def checks(self) -> list[Draft[Check]]:
+        return [check for stage in self.stages for check in stage.checks]
+
 
 def draft(root: Node, report: Report) -> LabDraft:
     """The parts of the document ``root``. Problems with their form are reported."""

@@ -58,8 +58,7 @@ def changed_by(lab: Lab, stage: Stage, check: Check, done: Collection[str]) -> s
     later = lab.stages[lab.stages.index(stage) + 1 :]
     ended = [each for each in later if each.id in done]
     # The names in the check, and those in the steps that made its caller's profile.
-    steps = [step for stage in lab.stages for step in stage.steps]
-    makers = [step for step in steps if step.profile and step.profile.name == check.identity]
+    makers = [step for step in lab.steps if step.profile and step.profile.name == check.identity]
     about = names_used(check.params) | _named(makers)
     for_a_while = any(_expects_otherwise(each, check) for each in later if not each.cleanup)
     for each in ended:
