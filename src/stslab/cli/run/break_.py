@@ -15,7 +15,7 @@ from stslab.cli.accounts import Open, open_account
 from stslab.cli.failures import GOES_ON, goes_on_in, interruptible
 from stslab.cli.options import USUAL_LAB, Where
 from stslab.cli.run.exercises import FaultExercise
-from stslab.cli.run.loop import Loop, set_up
+from stslab.cli.run.loop import Loop
 from stslab.cli.run.prompt import Quit, Skip
 from stslab.cli.workspace import Workspace, load_lab, open_workspace
 from stslab.errors import RunError, UsageError
@@ -36,6 +36,19 @@ from stslab.sandbox.api.identifiers import PARTNER
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 _MANY = 10_000
+
+
+class _Hunt(Loop):
+    """The loop of a learner who looks for a fault, the ``exercise``."""
+
+    exercise: FaultExercise
+    lacks = ("skip", "status")
+
+    def why(self, paper: Paper) -> None:
+        self.exercise.draw_why(paper)
+
+    def status(self) -> str:
+        return self.exercise.status()
 
 
 def _draw_fixed(paper: Paper, lab: Lab, fault: ReportedFault, fix: str) -> None:
@@ -61,7 +74,7 @@ def begin(name: str, asked: str) -> None:
     with open_workspace(command, lab=lab) as workspace, interruptible(command):
         opened = open_account(workspace.home, Where())
         stands = _stands(workspace, opened, lab, asked)
-        loop = set_up(workspace, opened, lab, How.BREAK)
+        loop = _Hunt(workspace, opened, lab, How.BREAK)
         if stands is None:
             asked = asked or f"--seed {secrets.randbelow(_MANY)}"
             loop.screen.say("Looking for things that can be broken and fixed again ...")
@@ -128,13 +141,11 @@ def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
     return runner.past.broken()[-1]
 
 
-def _worked(loop: Loop, faults: Faults, stands: Broken) -> Broken:
+def _worked(loop: _Hunt, faults: Faults, stands: Broken) -> Broken:
     """Let the learner work until it is fixed; Quit if they leave."""
-    loop.follows, loop.stage = True, loop.lab.stage(stands.fault.after)
-    exercise = FaultExercise(loop.here, faults, stands)
+    loop.stage = loop.lab.stage(stands.fault.after)
+    loop.exercise = exercise = FaultExercise(loop.here, faults, stands)
     loop.verdict = exercise.asked.verdict if exercise.asked else UNKNOWN
-    loop.words, loop.lacks = {"why": exercise.draw_why}, ("skip", "status")
-    loop.prompt.status = exercise.status
     loop.work(exercise)
     stands = replace(exercise.stands, state=FaultState.FIXED)
     loop.runner.note(stands)

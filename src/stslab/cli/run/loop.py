@@ -5,9 +5,8 @@ unchanged command runs as a step of the run, with its journal. Any other line ru
 learner's shell, and the lesson then looks at its effect.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 
 from msgspec.structs import replace
@@ -21,18 +20,17 @@ from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.cli.workspace import Workspace, labs_to_do, progress
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Check, Lab, Stage, Step
-from stslab.lab.references import resolve
 from stslab.lesson import access, evidence, questions
 from stslab.lesson.access import Link, chain
-from stslab.lesson.byhand import ByHand
 from stslab.lesson.verdict import Verdict, expected
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Scene
 from stslab.render.lesson.screen import Heard, Screen
-from stslab.render.terminal.paper import draws_over
+from stslab.render.terminal.paper import Paper, draws_over
 from stslab.runner.events import Event, Notice, RunFinished
 from stslab.runner.journal.records import CheckRecord, How, Prediction, Skipped
 from stslab.runner.journal.standing import by_concept
+from stslab.runner.ports import Call
 from stslab.runner.run.plan import stage_of
 
 _ADVICE = (
@@ -54,18 +52,33 @@ _NEXT = (
 )
 
 
-@dataclass(kw_only=True)
 class Loop(AtPrompt):
     """One walk through a lab. On a real account a command can't be changed; Enter runs it."""
 
-    hand: ByHand | None = None  # if the stages are done by hand
-    follows: bool = False  # shows changes from another terminal while the learner types
-    predict: bool = True
-    heard: Heard = field(default_factory=Heard)
-    wrong: list[tuple[scenes.Asking, scenes.Answered]] = field(default_factory=list)
-    who: str = "admin"
-    gone: tuple[str, ...] = ()
-    skipped: scenes.Done | None = None
+    def __init__(
+        self, workspace: Workspace, opened: Open, lab: Lab, how: How, *, predict: bool = True
+    ) -> None:
+        console = workspace.paper.console
+        self._plain = not draws_over(console)
+        runner = opened.runner(lab, workspace.journal, self.hear, workspace.describe, how)
+        here = Here(workspace, opened, lab, runner)
+        screen = Screen(console, here.command, clears=not self._plain)
+        super().__init__(here, screen, Prompt(console, self.status, plain=self._plain))
+        self.hand = here.hand() if how is How.HAND else None  # if the stages are done by hand
+        # Whether it shows changes from another terminal while the learner types.
+        self.follows = how in (How.HAND, How.BREAK)
+        self.predict = predict
+        self.heard = Heard(names=here.names)
+        self.wrong: list[tuple[scenes.Asking, scenes.Answered]] = []
+        self.who = "admin"
+        self.gone: tuple[str, ...] = ()  # what cleanup proved to be gone
+        self.skipped: scenes.Done | None = None
+
+    def status(self) -> str:
+        return self.here.status(self.stage, self.who, plain=self._plain)
+
+    def why(self, paper: Paper) -> None:
+        self.here.why(paper, self.stage if self.hand else None)
 
     def hear(self, event: Event) -> None:
         if self.hand is None:
@@ -181,29 +194,19 @@ class Loop(AtPrompt):
 
     def _stage(self, stage: Stage) -> None:
         self.stage = stage
-        number = self.lab.stages.index(stage) + 1
-        place = f"{number}/{len(self.lab.stages)}"
+        place = f"{self.lab.stages.index(stage) + 1}/{len(self.lab.stages)}"
         things = self.runner.to_undo() if stage.cleanup else ()
-        skipped, self.skipped = self.skipped, None
         story = partial(scenes.story, text=stage.intro, things=things)
-        intro = Scene(stage.title, story, place, skipped)
+        intro = Scene(stage.title, story, place, before=self.skipped)
+        self.skipped = None
         if stage.cleanup:
-            self.enter(intro, "removes it all")
-            self.runner.begin_stage(stage.id)
-            records = self.runner.clean_up(stage)
-            self.runner.end_stage(stage, records)
-            self.gone = tuple(record.says for record in records if record.held and not record.void)
+            self._clean_up(stage, intro)
             return
-        first = None if self.hand or self.runner.missing_for(stage.id) else stage.steps[:1]
-        alone = not first or self._unasked(stage, 0)
-        if alone:
+        ready = not self.hand and not self.runner.missing_for(stage.id)
+        shares_screen = ready and stage.steps and not self._is_silent(stage, 0)
+        if not shares_screen:  # with the first step
             self.enter(intro, "goes on")
-        drifted = self.runner.drift(stage.id)
-        if drifted:  # what was changed is repeated after Enter
-            does = "does that again" if any(event.again for event in drifted) else "goes on"
-            shown = partial(scenes.drifted, steps=drifted, describe=self.here.command)
-            self.enter(Scene(stage.title, shown), does)
-            self.runner.restore(stage.id)
+        self._restore(stage)
         self.runner.begin_stage(stage.id)
         before = self.table()
         if self.hand and stage.steps:
@@ -211,17 +214,37 @@ class Loop(AtPrompt):
             self.heard.take()
         else:
             for at, step in enumerate(stage.steps):
-                self._step(stage, at, step, None if alone or at else intro)
+                self._step(stage, at, step, intro if shares_screen and at == 0 else None)
         self.asks = self._to_be_asked(stage, 0)
         records = tuple(self._check(stage, at, check) for at, check in enumerate(stage.checkpoint))
         self.runner.end_stage(stage, records)
+        self._show_changes(stage, before)
+
+    def _clean_up(self, stage: Stage, intro: Scene) -> None:
+        self.enter(intro, "removes it all")
+        self.runner.begin_stage(stage.id)
+        records = self.runner.clean_up(stage)
+        self.runner.end_stage(stage, records)
+        self.gone = tuple(record.says for record in records if record.held and not record.void)
+
+    def _restore(self, stage: Stage) -> None:
+        """Show what was changed since, and repeat it after Enter."""
+        drifted = self.runner.drift(stage.id)
+        if drifted:
+            does = "does that again" if any(event.again for event in drifted) else "goes on"
+            shown = partial(scenes.drifted, steps=drifted, describe=self.here.command)
+            self.enter(Scene(stage.title, shown), does)
+            self.runner.restore(stage.id)
+
+    def _show_changes(self, stage: Stage, before: access.Cells) -> None:
+        """Show the access table, if the stage has changed it."""
         after = self.table()
         changed = access.changed(before, after)
         if changed:
             matrix = partial(
                 scenes.matrix, cells=after, changed=changed, links=self._chain(), asked=self.asks
             )
-            title = f"Who can do what, after stage {number}"
+            title = f"Who can do what, after stage {self.lab.stages.index(stage) + 1}"
             self.enter(Scene(title, matrix, before=self.heard.take()), "goes on")
 
     def _chain(self, *, ever: bool = False) -> list[Link]:
@@ -229,7 +252,7 @@ class Loop(AtPrompt):
         return chain(self.lab, done, known, self.here.names(), ever=ever, asked=self.asks)
 
     def _step(self, stage: Stage, at: int, step: Step, intro: Scene | None) -> None:
-        if self._unasked(stage, at):
+        if self._is_silent(stage, at):
             self.runner.do(stage, at)
             return
         call = evidence.call_of(step, self.runner.scope_to_show())
@@ -248,23 +271,27 @@ class Loop(AtPrompt):
         elif intro:
             scene = both
         self.work(StepExercise(self.runner, stage, at, scene, line, step.identity))
-        known = self.runner.scope()["profiles"]
-        sessions = [name for name, profile in known.items() if profile["expiration"]]
-        first = step.profile and sessions == [step.profile.name]
-        if step.profile and first and not any(lab.finished for lab in progress().values()):
-            session = known[step.profile.name]
-            self.heard.shown.clear()
-            ends = str(session["expiration"])
-            received = partial(
-                scenes.session,
-                key=session["access_key_id"],
-                ends=ends,
-                minutes=self.here.minutes_to(ends),
-                profile=step.profile.name,
-            )
-            self.enter(Scene("What came back", received, before=self.heard.take()), "goes on")
+        if step.profile:
+            self._show_first_session(step.profile.name)
 
-    def _unasked(self, stage: Stage, at: int) -> bool:
+    def _show_first_session(self, profile: str) -> None:
+        """Show what a session consists of, to a learner who meets the first one."""
+        known = self.runner.scope()["profiles"]
+        sessions = [name for name, held in known.items() if held["expiration"]]
+        if sessions != [profile] or any(lab.finished for lab in progress().values()):
+            return
+        self.heard.shown.clear()
+        ends = str(known[profile]["expiration"])
+        received = partial(
+            scenes.session,
+            key=known[profile]["access_key_id"],
+            ends=ends,
+            minutes=self.here.minutes_to(ends),
+            profile=profile,
+        )
+        self.enter(Scene("What came back", received, before=self.heard.take()), "goes on")
+
+    def _is_silent(self, stage: Stage, at: int) -> bool:
         """Whether a step has no screen: it makes nothing, or is done and unchanged."""
         return _only_looks(stage.steps[at]) or self.runner.steps.stands(stage, at)
 
@@ -325,41 +352,25 @@ class Loop(AtPrompt):
     # Checks
 
     def _check(self, stage: Stage, at: int, check: Check) -> CheckRecord:
-        question, target = None, questions.target(check)
-        if check.ask is not None and check.call:
-            params = resolve(check.params, self.runner.scope())
-            found = self.decide(check.identity, check.service, check.operation, params)
-            self.verdict = expected(check) if found.allowed is None else found
-            callers = self._callers(check)
-            same = (name for name, met in callers.items() if met == self.verdict)
-            who = next(same, questions.caller(check))
-            if who in callers:
-                question = questions.whose(callers, who, target)
-            else:
-                question = questions.question(self.verdict, who, target, check, self.lab)
-                callers = {who: self.verdict}
-        past = self.runner.past
-        if stage.id not in past.held():  # left half done, it keeps its answers
-            answers = {(one.stage, one.number) for one in past.predictions()}
-            question = None if (stage.id, at) in answers else question
-        asking = self._asking(check, question, callers) if question else None
+        asking = self._asking(stage, at, check)
         said = self._answer(asking) if asking else None
         self.asks = self._to_be_asked(stage, at + 1)
         record = self.runner.prove(stage, at)
-        if question is None or asking is None:
+        if asking is None:
             self.heard.lines.append((record.held, record.says))
             return record
+        right = said == asking.question.right
         if said is not None:
-            answer = question.answer(said)
+            answer = asking.question.answer(said)
             words = answer.text if answer else questions.DONT_KNOW
             concept = check.ask or stage.title
-            self.runner.note(Prediction(stage.id, at, concept, words, said == question.right))
+            self.runner.note(Prediction(stage.id, at, concept, words, right))
         message = f"{record.code}: {record.proof}" if record.code else record.proof
         answered = scenes.Answered(
             title=asking.title,
-            who=who,
-            target=target,
-            question=question,
+            who=asking.who,
+            target=asking.target,
+            question=asking.question,
             said=said or 0,
             verdict=self.verdict,
             held=record.held,
@@ -368,7 +379,7 @@ class Loop(AtPrompt):
             refusal=message if record.denied else "",
             answer=scenes.in_brief(self.runner.checks.answer),
         )
-        if said is not None and said != question.right:
+        if said is not None and not right:
             self.wrong.append((asking, answered))
         self.enter(answered, "goes on")
         return record
@@ -376,35 +387,52 @@ class Loop(AtPrompt):
     def _to_be_asked(self, stage: Stage, first: int) -> frozenset[access.Key]:
         return questions.to_come(self.lab, stage, first) if self.predict else frozenset()
 
-    def _callers(self, check: Check) -> dict[str, Verdict]:
+    def _callers(self, call: Call) -> dict[str, Verdict]:
         """The verdicts for both profiles that could be the caller, if they differ; else nothing."""
-        profile = self.lab.profiles.get(check.identity)
+        profile = self.lab.profiles.get(call.identity)
         if profile is None or not profile.environment:
             return {}
-        params = resolve(check.params, self.runner.scope())
         verdicts = {
-            name: self.decide(name, check.service, check.operation, params)
+            name: self.decide(name, call.service, call.operation, call.params)
             for name in profile.sources
         }
         return verdicts if len({met.allowed for met in verdicts.values()}) > 1 else {}
 
-    def _asking(
-        self, check: Check, question: questions.Question, callers: Mapping[str, Verdict]
-    ) -> scenes.Asking:
-        every = [each for each in self.lab.checks if each.ask is not None]
-        number = next(at for at, each in enumerate(every, 1) if each is check)
+    def _asking(self, stage: Stage, at: int, check: Check) -> scenes.Asking | None:
+        """The question before a check; None if there is none, or it was answered before."""
+        if check.ask is None or not check.call:
+            return None
         call = evidence.call_of(check, self.runner.scope())
+        found = self.decide(call.identity, call.service, call.operation, call.params)
+        self.verdict = expected(check) if found.allowed is None else found
+        past = self.runner.past
+        answered = {(one.stage, one.number) for one in past.predictions()}
+        if (stage.id, at) in answered and stage.id not in past.held():  # it was left half done
+            return None
+        target, callers = questions.target(check), self._callers(call)
+        same = (name for name, met in callers.items() if met == self.verdict)
+        who = next(same, questions.caller(check))
+        if who in callers:
+            question: questions.Question | None = questions.whose(callers, who, target)
+        else:
+            question = questions.question(self.verdict, who, target, check, self.lab)
+            callers = {who: self.verdict}
+        if question is None:
+            return None
+        every = [each for each in self.lab.checks if each.ask is not None]
+        number = next(count for count, each in enumerate(every, 1) if each is check)
         names = self.here.names()
         return scenes.Asking(
             title=questions.asked(self.lab, check),
+            who=who,
             command=self.here.command(call),
             question=question,
             claims=evidence.claims_of(call),
             evidence={
-                who: replace(met, documents=evidence.renamed(met.documents, names))
-                for who, met in callers.items()
+                name: replace(met, documents=evidence.renamed(met.documents, names))
+                for name, met in callers.items()
             },
-            target=questions.target(check),
+            target=target,
             place=f"question {number} of {len(every)}",
             before=self.heard.take(),
         )
@@ -440,10 +468,7 @@ def learn(
     predict: bool,
 ) -> None:
     """Go through the lab, guided or by hand; UndoIncomplete if something is left."""
-    loop = set_up(workspace, opened, lab, how)
-    loop.predict = predict
-    if how is How.HAND:
-        loop.hand, loop.follows = loop.here.hand(), True
+    loop = Loop(workspace, opened, lab, how, predict=predict)
     resumed = loop.runner.start_or_resume()
     try:
         loop.go(stages, loop.runner.stages_done, resumed=resumed)
@@ -454,22 +479,3 @@ def learn(
     if finished.outcome != "open":
         with suppress(Quit):
             loop.ended(finished)
-
-
-def set_up(workspace: Workspace, opened: Open, lab: Lab, how: How) -> Loop:
-    console = workspace.paper.console
-    plain = not draws_over(console)
-
-    def hear(event: Event) -> None:
-        loop.hear(event)  # the loop is made below
-
-    runner = opened.runner(lab, workspace.journal, hear, workspace.describe, how)
-    here = Here(workspace, opened, lab, runner)
-    loop = Loop(
-        here=here,
-        screen=Screen(console, here.command, clears=not plain),
-        prompt=Prompt(console, lambda: here.status(loop.stage, loop.who, plain=plain), plain=plain),
-        words={"why": lambda paper: here.why(paper, loop.stage if how is How.HAND else None)},
-    )
-    loop.heard.names = here.names
-    return loop

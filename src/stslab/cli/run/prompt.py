@@ -8,7 +8,6 @@ import os
 import select
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from stslab.cli.run.here import Here
 from stslab.errors import StslabError
 from stslab.lab.model import Stage
 from stslab.lesson import access
-from stslab.lesson.verdict import UNKNOWN, Verdict
+from stslab.lesson.verdict import UNKNOWN
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Asking, Scene
 from stslab.render.lesson.screen import Screen
@@ -85,7 +84,7 @@ class Prompt:
 
     def __init__(self, console: Console, status: Callable[[], str], *, plain: bool) -> None:
         self._console = console
-        self.status = status
+        self._status = status
         self._plain = plain
         self._session: PromptSession[str] | None = None
         self._touched: list[object] = []  # the line, since a command was filled in
@@ -171,7 +170,7 @@ class Prompt:
         if self._plain:
             return self._read_plainly(message, typed or line, watch)
         if self._session is None:
-            self._session = _session(lambda: self.status())  # noqa: PLW0108 - it may change
+            self._session = _session(self._status)
             self._session.default_buffer.on_cursor_position_changed += self._touched.append
         self._session.app.erase_when_done = False
         self._touched[:] = [typed] if typed else []
@@ -191,7 +190,7 @@ class Prompt:
 
     def _read_plainly(self, message: str, line: str, watch: Watch | None) -> str:
         """Read without redrawing: show the filled-in line; an empty input means that line."""
-        self._console.print(self.status(), soft_wrap=True)
+        self._console.print(self._status(), soft_wrap=True)
         if line:
             self._console.print(f"{message}{visible(line)}", soft_wrap=True)
             message = "Enter runs it: "
@@ -304,25 +303,21 @@ _LATER = "`more` explains more after the question: now it could give the answer 
 _NO_POLICY = "No policy is shown: does this call need one that allows it? A digit answers."
 
 
-@dataclass(kw_only=True)
 class AtPrompt:
     """A learner at the terminal: shows a scene, waits for Enter, and does what the words ask."""
 
-    here: Here
-    screen: Screen
-    prompt: Prompt
-    words: Mapping[str, Callable[[Paper], None]]  # draw the answers of words about the account
-    over: bool = False
-    stage: Stage | None = None
-    line: str = ""  # the shown command
-    verdict: Verdict = UNKNOWN  # the account's, on the call of that command
-    instead: str = ""
-    asks: frozenset[access.Key] = frozenset()  # the cells of the next questions: they are hidden
     lacks: tuple[str, ...] = ()  # words that do nothing here
 
-    def __post_init__(self) -> None:
-        self.lab, self.runner, self.decide = self.here.lab, self.here.runner, self.here.decide
-        self.waiting = self.here.workspace.lock.paused
+    def __init__(self, here: Here, screen: Screen, prompt: Prompt) -> None:
+        self.here, self.screen, self.prompt = here, screen, prompt
+        self.lab, self.runner, self.decide = here.lab, here.runner, here.decide
+        self.waiting = here.workspace.lock.paused
+        self.over = False
+        self.stage: Stage | None = None
+        self.line = ""  # the shown command
+        self.verdict = UNKNOWN  # the account's, on the call of that command
+        self.asks = frozenset[access.Key]()  # the cells of the next questions: they are hidden
+        self._instead = ""  # a word that was entered between the parts of a long text
 
     def enter(self, scene: Scene, does: str) -> None:
         self.line = ""
@@ -339,11 +334,11 @@ class AtPrompt:
 
     def show(self, scene: Scene) -> None:
         self.screen.show(scene, self._more)
-        self._instead(scene)
+        self._do_instead(scene)
 
-    def _instead(self, scene: Scene) -> bool:
+    def _do_instead(self, scene: Scene) -> bool:
         """Do what was entered between the parts of a long text; see :meth:`word`."""
-        word, self.instead = self.instead, ""
+        word, self._instead = self._instead, ""
         return bool(word) and self.word(word, scene)
 
     def read(self, read: Callable[[], Entered], *, page: bool = False) -> Entered:
@@ -366,8 +361,8 @@ class AtPrompt:
         try:
             if shown is not None:
                 self.screen.show(shown, self._more)
-            elif word in self.words:
-                self.screen.page(self.words[word], self._more)
+            elif word == "why":
+                self.screen.page(self.why, self._more)
             elif word == "help":
                 self.screen.page(self._help, self._more)
             elif word == "copy" and self.line:
@@ -376,7 +371,11 @@ class AtPrompt:
                 self.screen.say(self._nothing_for(word, scene))
         except StslabError as error:
             self.screen.say(error.message)
-        return self._instead(scene) or word == "back"
+        return self._do_instead(scene) or word == "back"
+
+    def why(self, paper: Paper) -> None:
+        """Explain the last failure."""
+        self.here.why(paper, None)
 
     def _help(self, paper: Paper) -> None:
         words = [(word, does) for word, does in WORDS.items() if word not in self.lacks]
@@ -410,8 +409,8 @@ class AtPrompt:
         """Whether the rest of a long text is to be shown. As in every pager, `q` ends it."""
         more = partial(self.prompt.enter, "shows more, `q` ends it", keys="q ")
         entered = self.read(more, page=True)
-        self.instead = "back" if entered.word == "quit" else entered.word
-        return not (self.instead or entered.line)
+        self._instead = "back" if entered.word == "quit" else entered.word
+        return not (self._instead or entered.line)
 
     def table(self) -> tuple[access.CellState, ...]:
         return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)

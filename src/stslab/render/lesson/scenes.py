@@ -95,6 +95,7 @@ def heading(paper: Paper, left: str, right: str = "") -> None:
 class Asking(Scene, frozen=True, kw_only=True):
     """A prediction: the evidence for each possible caller, and the answers."""
 
+    who: str  # calls
     command: str
     question: Question
     claims: list[str]  # of the call's token
