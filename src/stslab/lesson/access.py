@@ -6,7 +6,7 @@ from contextlib import suppress
 import msgspec
 
 from stslab.errors import UnresolvedReference
-from stslab.lab.model import Change, LabFile
+from stslab.lab.model import Change, LabFile, Step
 from stslab.lab.references import resolve
 from stslab.lesson.evidence import renamed
 from stslab.lesson.verdict import UNKNOWN, Decide, Verdict
@@ -99,33 +99,32 @@ def chain(
     after these stages (``ever``: after any of them), but for the cells that are ``asked`` next.
     """
     stages = [stage for stage in lab.stages if stage.id in done]
-    tables = [expected(lab, [each.id for each in stages[:at]]) for at in range(len(stages) + 1)]
-    tables = tables if ever else tables[-1:]
-    made = dict[str, tuple[str, str]]()  # each caller's source and description
-    for step in (step for stage in stages for step in stage.steps):
-        if step.profile:
-            what = ""
-            with suppress(UnresolvedReference, KeyError):
-                named = {name: step.params[name] for name in _NAMED if name in step.params}
-                params = renamed(resolve(named, known), names)
-                what = _WHAT.get(step.call, "").format_map(params)
-            made[step.profile.name] = step.identity, what
+    until = range(len(stages) + 1) if ever else [len(stages)]
+    tables = [expected(lab, [stage.id for stage in stages[:count]]) for count in until]
+    steps = [step for stage in stages for step in stage.steps]
+    made = {step.profile.name: step for step in steps if step.profile}
+
+    def what(step: Step) -> str:
+        with suppress(UnresolvedReference, KeyError):
+            named = {name: step.params[name] for name in _NAMED if name in step.params}
+            params = renamed(resolve(named, known), names)
+            return _WHAT.get(step.call, "").format_map(params)
+        return ""
+
+    def may(who: str) -> Iterator[str]:
+        for key in tables[-1]:
+            row, caller = key
+            if caller == who and key not in asked and any(table[key].allowed for table in tables):
+                yield lab.access[row].says
 
     def below(source: str, depth: int) -> Iterator[Link]:
-        for who, (its_source, what) in made.items():
-            if its_source == source:
-                may = tuple(
-                    lab.access[key[0]].says
-                    for key in tables[-1]
-                    if key[1] == who
-                    and key not in asked
-                    and any(table[key].allowed for table in tables)
-                )
-                yield Link(who, depth, what, may)
+        for who, step in made.items():
+            if step.identity == source:
+                yield Link(who, depth, what(step), tuple(may(who)))
                 yield from below(who, depth + 1)
 
     links = list[Link]()
-    for source in dict.fromkeys(["admin", *(source for source, _ in made.values())]):
+    for source in dict.fromkeys(["admin", *(step.identity for step in made.values())]):
         if source not in made:
             links += [Link(source, 0), *below(source, 1)]
     return links

@@ -81,48 +81,64 @@ class ByHand:
 
     def look(self, stage: Stage) -> StageTasks:
         adopted, differing = self._adopted(stage)
-        done = {*self.runner.stages_done, stage.id}
-        cells = access.table(self.lab, done, self.runner.scope(), self.decide)
-        lacking = tuple(missing(cells, {(each.cell, each.identity) for each in stage.changes}))
         by_hand = {at for at, _ in tasks_of(stage)}
+        undone = by_hand - adopted
+        stages = {*self.runner.stages_done, stage.id}
+        cells = access.table(self.lab, stages, self.runner.scope(), self.decide)
+        lacking = tuple(missing(cells, {(each.cell, each.identity) for each in stage.changes}))
         reached = bool(stage.changes) and not lacking
-        made = adopted >= by_hand
-        alike = {at for at in by_hand - adopted if self._is_alike(stage, stage.steps[at], cells)}
-        checks = enumerate(stage.checkpoint) if made or reached or alike else ()
-        failing = [
-            check for at, check in checks if check.call and not self._holds(stage, at, check)
-        ]
-        to_come = {profile.name for at in by_hand - adopted if (profile := stage.steps[at].profile)}
+        alike = {at for at in undone if self._is_alike(stage, stage.steps[at], cells)}
+        failing = self._failing(stage) if reached or alike or not undone else []
+        # A profile must be as its task says.
+        other_profile = any(stage.steps[at].profile for at, notes in differing.items() if notes)
+        behaves = reached and not failing and not other_profile
+        if behaves or not undone:
+            against = (*lacking, *(_HOLD.format(check.says) for check in failing))
+            return StageTasks(self._tasks(stage, adopted, done=by_hand), against)
+        # The checks as a profile that is still to be made can't hold yet.
+        to_come = {profile.name for at in undone if (profile := stage.steps[at].profile)}
         in_the_way = [check for check in failing if check.identity not in to_come]
-        against = (*lacking, *(_HOLD.format(check.says) for check in failing))
-        wrong = any(stage.steps[at].profile for at, notes in differing.items() if notes)
-        behaves = reached and not against and not wrong  # a profile must be as its task says
         wide = any(check.fails or check.operation.startswith("Simulate") for check in in_the_way)
-        so_far = adopted if wide else adopted | alike
-        tasks = tuple(
-            Task(at, f"{step.title}. (stslab did that.)", done=True)
-            if _is_the_labs(step)
-            else Task(at, task_text(self.lab, step), at in so_far or behaves)
-            for at, step in enumerate(stage.steps)
-            if at in by_hand or (_is_the_labs(step) and at in adopted)
-        )
-        if made or behaves:
-            return StageTasks(tasks, against)
+        done = adopted if wide else adopted | alike
+        changed = self._changed_by_learner(stage)
+        notes = [note for note in lacking if note.startswith(_WIDE)]
+        if len(changed) > sum(changes(stage.steps[at].call) for at in done):
+            # The learner chose another way.
+            notes += [_HOLD.format(check.says) for check in in_the_way]
+        notes += [note for at, those in differing.items() for note in those if at not in done]
+        notes += self._astray(stage, changed)
+        return StageTasks(self._tasks(stage, adopted, done), tuple(notes))
+
+    def _failing(self, stage: Stage) -> list[Check]:
+        checks = enumerate(stage.checkpoint)
+        return [check for at, check in checks if check.call and not self._holds(stage, at, check)]
+
+    def _tasks(self, stage: Stage, adopted: set[int], done: set[int]) -> tuple[Task, ...]:
+        """The tasks, and of the lab's own steps those that it did."""
+        tasks = []
+        by_hand = [at for at, _ in tasks_of(stage)]
+        for at, step in enumerate(stage.steps):
+            if at in by_hand:
+                tasks.append(Task(at, task_text(self.lab, step), at in done))
+            elif _is_the_labs(step) and at in adopted:
+                tasks.append(Task(at, f"{step.title}. (stslab did that.)", done=True))
+        return tuple(tasks)
+
+    def _changed_by_learner(self, stage: Stage) -> list[Event]:
+        """The learner's changing requests since the stage was begun, newest first."""
+        since = self.runner.past.entered(stage.id)
+        recent = takewhile(lambda event: str(event.get("eventTime", "")) >= since, self.requests())
+        theirs = (event for event in recent if "errorCode" not in event and is_by_learner(event))
+        return [event for event in theirs if changes(called(event))]
+
+    def _astray(self, stage: Stage, changed: Iterable[Event]) -> Iterator[str]:
+        """A sentence for each change to what no task is about."""
         subjects = [
             (*named, self.runner.work.place_of(step.identity).account)
             for _, step in tasks_of(stage)
             if (named := subject(self._known(step.params)))
         ]
-        since = self.runner.past.entered(stage.id)  # what the learner changed since then
-        recent = takewhile(lambda event: str(event.get("eventTime", "")) >= since, self.requests())
-        theirs = (event for event in recent if "errorCode" not in event and is_by_learner(event))
-        astray = [off_task(event, subjects) for event in theirs if changes(called(event))]
-        more = len(astray) > sum(changes(stage.steps[at].call) for at in so_far)
-        chose = in_the_way if more else ()  # the learner chose another way
-        other = (_HOLD.format(check.says) for check in chose)
-        differs = (note for at, notes in differing.items() for note in notes if at not in so_far)
-        beyond = (note for note in lacking if note.startswith(_WIDE))
-        return StageTasks(tasks, (*beyond, *other, *differs, *filter(None, astray)))
+        yield from filter(None, (off_task(event, subjects) for event in changed))
 
     def hint(self, stage: Stage, task: Task) -> tuple[str, bool]:
         """The next hint for a task, and whether it is the last: the caller shows the command."""

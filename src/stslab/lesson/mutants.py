@@ -161,6 +161,7 @@ def _document(name: str, value: object) -> tuple[Part, str]:
 
 
 def _of_document(document: Part) -> Iterator[_Other]:
+    """The policy or template with one statement, or one property, changed."""
     for path, statement in statements(document):
         label = statement.get("Sid") or "a statement"
         for change in _of_statement(statement):
@@ -170,15 +171,7 @@ def _of_document(document: Part) -> Iterator[_Other]:
             whole = edited(document, path, GONE)
             yield _Other("effect", f"without {label}", _could(statement), whole)
         if "Principal" not in statement and path[-1] in {0, "Statement"}:
-            at = path[:-1] if path[-1] == 0 else path
-            present = listed(part_at(document, at))
-            for power in _POWERS:
-                if any(_settles(other, power) for other in present):
-                    continue
-                more = {"Effect": "Allow", "Action": power, "Resource": "*"}
-                whole = edited(document, at, [*present, more])
-                could = f"a check that {power} is refused"
-                yield _Other("action", f"and {power}", could, whole)
+            yield from _of_powers(document, path[:-1] if path[-1] == 0 else path)
     for path in _properties(document):
         name, value = path[-1], part_at(document, path)
         could = f"a check of what {name} affects"
@@ -186,6 +179,16 @@ def _of_document(document: Part) -> Iterator[_Other]:
         new, what = (GONE, "without") if flipped == value else (flipped, "with the opposite of")
         other = edited(document, path, new)
         yield _Other("parameter", f"{what} {name}", could, other, str(name))
+
+
+def _of_powers(document: Part, at: Path) -> Iterator[_Other]:
+    """The policy, whose statements are ``at`` that path, with one of ``_POWERS`` more."""
+    present = listed(part_at(document, at))
+    for power in _POWERS:
+        if not any(_settles(statement, power) for statement in present):
+            more = {"Effect": "Allow", "Action": power, "Resource": "*"}
+            whole = edited(document, at, [*present, more])
+            yield _Other("action", f"and {power}", f"a check that {power} is refused", whole)
 
 
 def _of_statement(statement: Mapping[str, Part]) -> Iterator[_Other]:

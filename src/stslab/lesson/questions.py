@@ -59,35 +59,39 @@ def question(verdict: Verdict, who: str, what: str, check: Check, lab: LabFile) 
     """
     if verdict.allowed is None:
         return None
-    predicted = [each for each in lab.checks if each.ask is not None]
-    rules = [each for each in predicted if each.fails and not each.by]
-    doubted = any(UNBELIEVED.intersection(each.fails) for each in rules)
+    right = None if verdict.allowed and verdict.fault in check.fails else frozenset(verdict.by)
+    free = verdict.allowed or check.operation in _PLAINLY
+    answers = tuple(
+        Answer(digit, _text(gates, verdict, who, what, free=free), gates)
+        for digit, gates in enumerate(_few(_plausible(verdict, check, lab), right, verdict), 1)
+    )
+    return Question(answers, next(one.digit for one in answers if one.gates == right))
+
+
+def _plausible(verdict: Verdict, check: Check, lab: LabFile) -> list[Gates]:
+    """The gates of each answer that a learner could think of."""
     refusing = frozenset(verdict.by)
-    right: Gates = None if verdict.allowed and verdict.fault in check.fails else refusing
     gates = [reading.gate for reading in verdict.gates]
     gates = gates or [gate for gate in Gate if gate in refusing and gate is not Gate.SIGNATURE]
     gates = gates or [Gate.IDENTITY]  # no gate decides, but the learner could think so
-    kinds: list[Gates] = [frozenset(), *({frozenset({gate}): 0 for gate in gates})]
+    kinds: list[Gates] = [frozenset(), *dict.fromkeys(frozenset({gate}) for gate in gates)]
     if len(refusing) > 1:
         kinds.append(refusing)
     elif len(gates) == 2:  # noqa: PLR2004 - both of two gates
         kinds.append(frozenset(gates))
+    predicted = [each for each in lab.checks if each.ask is not None]
+    rules = [each for each in predicted if each.fails and not each.by]
+    doubted = any(UNBELIEVED.intersection(each.fails) for each in rules)
     if doubted or Gate.SIGNATURE in refusing:
         kinds.insert(1, frozenset({Gate.SIGNATURE}))
-    if any(each.call == check.call and not UNBELIEVED & {*each.fails} for each in rules):
+    if any(each.call == check.call and not UNBELIEVED.intersection(each.fails) for each in rules):
         kinds.append(None)
     roles = [step.profile for step in lab.steps if step.call.startswith("sts.AssumeRole")]
     of_role = any(role and role.name == check.identity for role in roles)
     trust_refuses = any(Gate.TRUST in each.by for each in predicted)
     if gates == [Gate.IDENTITY] and of_role and trust_refuses:
         kinds.insert(1, frozenset({Gate.TRUST}))
-    kinds = _few(kinds, right, verdict)
-    free = verdict.allowed or check.operation in _PLAINLY
-    answers = tuple(
-        Answer(digit, _text(gates, verdict, who, what, free=free), gates)
-        for digit, gates in enumerate(kinds, 1)
-    )
-    return Question(answers, next(one.digit for one in answers if one.gates == right))
+    return kinds
 
 
 def whose(callers: Mapping[str, Verdict], who: str, what: str) -> Question:

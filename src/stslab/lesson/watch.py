@@ -1,6 +1,6 @@
 """The state of a run for ``stslab watch``: its current stage and tasks, and what is missing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -51,23 +51,26 @@ class Status:
 
 def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
     """The run's current stage; None if none is left."""
-    stands, held = standing(past), past.held()
+    held = past.held()
     stage = next((one for one in lab.stages if one.id not in held), None)
     if stage is None:
         return None
     known = scope(basis(lab, run.id, run), past.saved(), past.profiles())
-    ways = {one.id: str(one.attempts[-1].how) for one in stands.stages if one.attempts}
+
+    def lacking(done: Collection[str], cells: Iterable[access.Key]) -> tuple[str, ...]:
+        return tuple(missing(access.table(lab, done, known, decide), {*cells}))
+
     fault = next((one.fault for one in past.broken()[-1:] if one.state is FaultState.PLANTED), None)
-    stage = (lab.stage(fault.after) if fault else None) or stage
-    done = held if fault else {*held, stage.id}
-    about = fault.cells if fault else [(one.cell, one.identity) for one in stage.changes]
-    lacking = tuple(missing(access.table(lab, done, known, decide), {*about}))
     if fault:
+        stage = lab.stage(fault.after) or stage
         title, how = "Find the fault, and fix it", str(How.BREAK)
-        tasks = [(fault.title, not lacking)]
+        lacks = lacking(held, fault.cells)
+        tasks = [(fault.title, not lacks)]
     else:
-        title, how = stage.title, ways.get(stage.id, "")
+        ways = {one.id: one.attempts[-1].how for one in standing(past).stages if one.attempts}
+        title, how = stage.title, str(ways.get(stage.id, ""))
+        lacks = lacking({*held, stage.id}, [(one.cell, one.identity) for one in stage.changes])
         made = {(one.intent.stage, one.intent.step) for one in past.entries() if one.state in MADE}
         tasks = [(task_text(lab, step), (stage.id, at) in made) for at, step in tasks_of(stage)]
     number, of = lab.stages.index(stage) + 1, len(lab.stages)
-    return Now(run.id, lab.id, how, stage.id, title, number, of, tuple(tasks), lacking)
+    return Now(run.id, lab.id, how, stage.id, title, number, of, tuple(tasks), lacks)

@@ -6,7 +6,7 @@ import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -17,6 +17,10 @@ from stslab.render.text.durations import counted
 from stslab.render.text.safe import visible
 from stslab.resources import bundled_labs, foreign_folder, labs_folder
 
+if TYPE_CHECKING:
+    from stslab.lab.reading.listing import LabHeader
+    from stslab.runner.journal.standing import Standing
+
 
 @click.command("labs")
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
@@ -26,39 +30,45 @@ def command(*, folder: Path | None, as_json: bool) -> None:
 
     Other commands take a lab's id; for labs in a FOLDER named here, its path.
     """
-    from stslab.lab.embedded import embedded_only
     from stslab.lab.reading.listing import header, headers, labs_in
-    from stslab.lab.reading.structure import draft
 
     further = folder or foreign_folder()
     foreign = [header(path) for path in labs_in(further)] if further else []
     if further and not foreign:
         fix = "Name another folder (as FOLDER, or in STSLAB_LABS), or make a lab: stslab new ID"
         raise UsageError(f"There is no lab in {further}.", fix)
-    labs, reached = [*headers(labs_folder()), *foreign], progress()
-    rows: list[dict[str, Any]] = []
-    for lab in labs:
-        best = reached.get(lab.id)
-        parsed = draft(lab.root, lambda _: None).part if lab.root else None
-        rows.append(
-            {
-                "id": lab.id,
-                "title": lab.title,
-                "path": str(lab.path),
-                "problem": lab.problem,
-                "foreign": lab in foreign,
-                "embedded_only": bool(parsed and embedded_only(parsed)),
-                "after": lab.after,
-                "state": ("done" if best.finished else "begun") if best else "new",
-                "proved": best.proved if best else 0,
-                "claims": len(best.claims) if best else 0,
-                "stages": [{"id": stage, "title": title} for stage, title in lab.stages],
-            }
-        )
+    reached = progress()
+    rows = [_row(lab, reached.get(lab.id), foreign=False) for lab in headers(labs_folder())]
+    rows += [_row(lab, reached.get(lab.id), foreign=True) for lab in foreign]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
-        return
-    width, widest = shutil.get_terminal_size().columns, max(len(lab.id) for lab in labs)
+    else:
+        _show(rows)
+
+
+def _row(lab: "LabHeader", best: "Standing | None", *, foreign: bool) -> dict[str, Any]:
+    """What is known of a lab; ``best`` is the best standing of its runs here."""
+    from stslab.lab.embedded import embedded_only
+    from stslab.lab.reading.structure import draft
+
+    parsed = draft(lab.root, lambda _: None).part if lab.root else None
+    return {
+        "id": lab.id,
+        "title": lab.title,
+        "path": str(lab.path),
+        "problem": lab.problem,
+        "foreign": foreign,
+        "embedded_only": bool(parsed and embedded_only(parsed)),
+        "after": lab.after,
+        "state": ("done" if best.finished else "begun") if best else "new",
+        "proved": best.proved if best else 0,
+        "claims": len(best.claims) if best else 0,
+        "stages": [{"id": stage, "title": title} for stage, title in lab.stages],
+    }
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    width, widest = shutil.get_terminal_size().columns, max(len(row["id"]) for row in rows)
     for number, row in enumerate(rows, 1):
         proved = f"{row['proved']} of {row['claims']} proved"
         marks = ["foreign"] if row["foreign"] else []

@@ -294,37 +294,40 @@ def matrix(
     widest = max((len(cell.says) for cell in cells), default=0)
     room = (paper.width - widest - 6) // max(len(callers), 1)
     column = min(max(room, _NARROWEST), _WIDEST)
+    denied, allowed = paper.symbols.dot, paper.symbols.done
+    if in_words():
+        denied, allowed = "denied", "allowed"
+
+    def sign(cell: CellState) -> Text:
+        if cell.key in asked:
+            return Text("?")
+        text = allowed if cell.verdict.allowed else denied
+        if cell.key not in changed:
+            return Text(text)
+        return Text(f"{text} now", style="bold green" if cell.verdict.allowed else "")
+
     header = Text("   " + " " * (widest + 2))
     for who in callers:
         header.append(f"{who[: column - 1]:<{column}}", style="bold")
     paper.put(header)
-    signs = ("denied", "allowed") if in_words() else (paper.symbols.dot, paper.symbols.done)
-    known = {cell.key for cell in cells if cell.verdict.allowed is not None}
+    known = {cell.key: cell for cell in cells if cell.verdict.allowed is not None}
     for says in dict.fromkeys(cell.says for cell in cells):
         row = Text(f"   {says:<{widest}}  ")
-        shown = {cell.who: cell for cell in cells if cell.says == says and cell.key in known}
+        shown = {cell.who: sign(cell) for cell in known.values() if cell.says == says}
         for who in callers:
-            sign, style, cell = "", "", shown.get(who)
-            if cell and cell.key in asked:
-                sign = "?"
-            elif cell:
-                sign = signs[bool(cell.verdict.allowed)]
-                if cell.key in changed:
-                    sign, style = f"{sign} now", "bold green" if cell.verdict.allowed else ""
-            row.append(f"{sign:<{column}}", style=style)
+            text = shown.get(who, Text())
+            row.append_text(text).append(" " * (column - len(text)))
         row.rstrip()
         paper.put(row)
     if links:
         paper.blank()
         chain(paper, links)
-    legend = [] if in_words() else [f"{signs[True]} allowed", f"{signs[False]} denied"]
+    legend = [] if in_words() else [f"{allowed} allowed", f"{denied} denied"]
     legend += ["now: changed"] if changed else []
     legend += ["empty: does not exist"] if len(known) < len(cells) else []
     invalid = {cell.who for cell in cells if Gate.SIGNATURE in cell.verdict.by}
-    if known.intersection(asked):
-        legend.append("?: you will be asked")
-    else:
-        legend += [f"{who}: its credentials are not valid" for who in callers if who in invalid]
+    unusable = [f"{who}: its credentials are not valid" for who in callers if who in invalid]
+    legend += ["?: you will be asked"] if known.keys() & {*asked} else unusable
     if legend:
         paper.blank()
         paper.prose("  ".join(legend), indent=1, style="dim")
