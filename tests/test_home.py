@@ -77,6 +77,6 @@ def test_a_planted_link_is_not_followed(tmp_path, monkeypatch, capsys, command, 
 
 def test_a_run_that_another_lesson_walks_is_known(tmp_path):
     here, there = Home(tmp_path), Home(tmp_path)
-    assert not here.is_elsewhere("aaaa1111")
-    assert there.is_elsewhere("aaaa1111")
-    assert not there.is_elsewhere("bbbb2222")  # another run
+    assert here.enter_lesson("aaaa1111")
+    assert not there.enter_lesson("aaaa1111")
+    assert there.enter_lesson("bbbb2222")  # another run

@@ -37,14 +37,15 @@ class Home:
             return True
         return False
 
-    def is_elsewhere(self, run: str) -> bool:
-        """Whether another terminal walks this run; if not, this process does from now on."""
+    def enter_lesson(self, run: str) -> bool:
+        """Note that this process walks a run with a learner; False if another one does already."""
         path = self.root / "lesson.lock"
-        if (handle := lock(path)) is None:
-            return path.read_text() == run
+        handle = lock(path)
+        if handle is None:
+            return path.read_text() != run
         os.ftruncate(handle, 0)
         os.pwrite(handle, run.encode(), 0)
-        return False
+        return True
 
     def profiles(self, target: str) -> Path:
         """The folder with ``credentials`` and ``config`` for one target."""
@@ -65,7 +66,7 @@ def location() -> Home:
 
 
 def home() -> Home:
-    """The same; StateFolderError if another user can have put files or links into it."""
+    """As ``location``; StateFolderError if another user can have put files or links into it."""
     place = location()
     for folder, folders, files in os.walk(place.root):
         try:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from stslab.cli.failures import goes_on_in, with_flags
+from stslab.cli.failures import for_same_run, hints_name
 
 
 @pytest.fixture(autouse=True)
 def _forget():
     yield
-    goes_on_in("assume-role")
+    hints_name("assume-role")
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,10 @@ def _forget():
     ],
 )
 def test_hints_name_a_foreign_lab(hint, said):
-    goes_on_in("my lab.yaml")
-    assert with_flags(hint) == said
+    hints_name("my lab.yaml")
+    assert for_same_run(hint) == said
 
 
 def test_hints_do_not_name_the_usual_lab():
-    goes_on_in("assume-role")
-    assert with_flags("Go on with `stslab run`.") == "Go on with `stslab run`."
+    hints_name("assume-role")
+    assert for_same_run("Go on with `stslab run`.") == "Go on with `stslab run`."

@@ -14,7 +14,7 @@ from stslab.aws.embedded import Control
 from stslab.aws.guard import Identity, Source, real_target
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import LOCAL_PACE, Target, kind_of, sandbox_name
-from stslab.cli.failures import goes_on_with
+from stslab.cli.failures import hints_select
 from stslab.cli.options import Where
 from stslab.errors import CredentialsError
 from stslab.home import Home
@@ -141,7 +141,7 @@ def open_account(home: Home, where: Where) -> Open:
     if kind == "sandbox":
         made = sandbox_target(home)
     else:
-        goes_on_with(where.flags)
+        hints_select(where.flags)
         url = where.target if kind == "endpoint" else ""
         made, learner = real_target(Source(where.profile, where.region, url), where.account)
         if where.partner:

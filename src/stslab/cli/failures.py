@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import click
 
@@ -31,9 +32,13 @@ _COMMANDS = re.compile(
 _SECRET_SETTING = re.compile(
     r"^\s*aws_(?:secret_access_key|session_token)\s*=\s*(\S+)", re.MULTILINE
 )
-_FLAGS: list[str] = []
-# The lab as each command takes it: an argument or an option.
-_LAB: dict[str, str] = {}
+
+
+class _Same:
+    """What the commands in hints must say to go on with the same run."""
+
+    account = ""  # the flags that select it
+    lab: ClassVar[dict[str, str]] = {}  # as each command takes it: an argument or an option
 
 
 class Interrupted(StslabError):  # noqa: N818 - named as its siblings in stslab.errors are
@@ -66,22 +71,26 @@ def silence_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def goes_on_with(flags: str) -> None:
+def hints_select(flags: str) -> None:
     """Add these flags, which select the account, to commands in all later hints."""
-    _FLAGS[:] = [flags] if flags else []
+    _Same.account = f" {flags}" if flags else ""
 
 
-def goes_on_in(lab: str, *, by_hand: bool = False) -> None:
+def hints_name(lab: str, *, by_hand: bool = False) -> None:
     """Name this lab (its id or file) in all later hints; ``by_hand`` adds --practice."""
     word = "" if lab == USUAL_LAB else f" {shlex.quote(lab)}"
-    _LAB.update({"stslab run": word + by_hand * " --practice", "stslab break": word})
-    _LAB.update(dict.fromkeys(("stslab step", "stslab check"), word and f" --lab{word}"))
+    option = f" --lab{word}" if word else ""
+    _Same.lab = {
+        "stslab run": f"{word} --practice" if by_hand else word,
+        "stslab break": word,
+        "stslab step": option,
+        "stslab check": option,
+    }
 
 
-def with_flags(text: str) -> str:
-    """The text, with the lab and the flags of the same run added to its stslab commands."""
-    flags = "".join(f" {flag}" for flag in _FLAGS)
-    return _COMMANDS.sub(lambda found: f"{found[0]}{_LAB.get(found[0], '')}{flags}", text)
+def for_same_run(text: str) -> str:
+    """The text, whose stslab commands now name the lab and select the account of the same run."""
+    return _COMMANDS.sub(lambda found: found[0] + _Same.lab.get(found[0], "") + _Same.account, text)
 
 
 def tell(error: StslabError) -> None:
@@ -95,7 +104,7 @@ def tell(error: StslabError) -> None:
         click.echo(f"  {_laid_out(note, 2)}", err=True)
     if error.hint:
         indent = len(signs.hint) + 3
-        click.echo(f"  {signs.hint} {_laid_out(with_flags(error.hint), indent)}", err=True)
+        click.echo(f"  {signs.hint} {_laid_out(for_same_run(error.hint), indent)}", err=True)
 
 
 def tell_unexpected(error: BaseException) -> None:

@@ -4,12 +4,12 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import msgspec
 
-from stslab.cli.failures import goes_on_in, interruptible
+from stslab.cli.failures import hints_name, interruptible
 from stslab.cli.options import USUAL_LAB
 from stslab.errors import LabError, StslabError, UsageError
 from stslab.home import Home, home
@@ -107,7 +107,7 @@ def meant_lab(
     else:
         meant = _meant(name, target, ended=ended)
     loaded = load_lab(meant)
-    goes_on_in(meant, by_hand=by_hand)
+    hints_name(meant, by_hand=by_hand)
     return loaded
 
 
@@ -175,10 +175,15 @@ def agrees(question: str, *, usually: bool = False) -> bool:
 # -- the current run -----------------------------------------------------------------------------
 
 
-def current(
-    journal: "Journal", target: str, lab: str = ""
-) -> "tuple[RunRecord, Lab, Data, Collection[str]]":
-    """The newest unfinished run (of one lab) there, its lab, scope, and stages that are done.
+class CurrentRun(NamedTuple):
+    run: "RunRecord"
+    lab: "Lab"
+    scope: "Data"  # of the lab's expressions
+    done: Collection[str]  # the ids of stages
+
+
+def current(journal: "Journal", target: str, lab: str = "") -> CurrentRun:
+    """The newest unfinished run (of one lab) there.
 
     UsageError: there is none. LabError: its lab is gone.
     """
@@ -194,7 +199,7 @@ def current(
     loaded = named or load_lab(lab_of(run))
     past = journal.past(run.id)
     known = scope(basis(loaded, run.id, run), past.saved(), past.profiles())
-    return run, loaded, known, past.held()
+    return CurrentRun(run, loaded, known, past.held())
 
 
 def lab_variables(target: str) -> dict[str, str]:
@@ -204,7 +209,7 @@ def lab_variables(target: str) -> dict[str, str]:
 
     try:
         with Journal.of(home()) as journal:
-            _, lab, known, _ = current(journal, target)
-            return variables(lab, known)
+            here = current(journal, target)
+            return variables(here.lab, here.scope)
     except StslabError:
         return {}

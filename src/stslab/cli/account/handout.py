@@ -110,8 +110,8 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
         to.write_bytes(content)
         lab = to if to.name == Path(run.path).name else lab
     with suppress(StslabError), Journal(home.journal) as journal:
-        _, loaded, known, _ = current(journal, run.target)
-        configure(loaded, own, known)  # profiles that hold no keys
+        here = current(journal, run.target)
+        configure(here.lab, own, here.scope)  # profiles that hold no keys
     return run, lab
 
 

@@ -12,7 +12,7 @@ import click
 from msgspec.structs import replace
 
 from stslab.cli.accounts import Open, open_account
-from stslab.cli.failures import GOES_ON, goes_on_in, interruptible
+from stslab.cli.failures import GOES_ON, hints_name, interruptible
 from stslab.cli.options import USUAL_LAB, Where
 from stslab.cli.run.exercises import FaultExercise
 from stslab.cli.run.loop import Loop
@@ -70,7 +70,7 @@ def begin(name: str, asked: str) -> None:
     """Continue with the planted fault, or plant one; once it is fixed, undo everything."""
     name = name or USUAL_LAB
     lab, command = load_lab(name), "stslab break"
-    goes_on_in(name)
+    hints_name(name)
     with open_workspace(command, lab=lab) as workspace, interruptible(command):
         opened = open_account(workspace.home, Where())
         stands = _stands(workspace, opened, lab, asked)

@@ -28,7 +28,9 @@ def opened_for(workspace: Workspace, where: Where, lab: Lab) -> Open:
     """
     if where.target != SANDBOX:
         require_anywhere(lab)
-    where, unfinished = placed(workspace.journal, where, lab.id)
+    unfinished = unfinished_run(workspace.journal, where, lab.id)
+    if unfinished and unfinished.kind != "sandbox":
+        where = where.at(unfinished.region)
     opened = open_account(workspace.home, where)
     info = opened.target.info
     second_accounts(lab, info)
@@ -55,11 +57,8 @@ def opened_for(workspace: Workspace, where: Where, lab: Lab) -> Open:
     return replace(opened, services=services)
 
 
-def placed(journal: Journal, where: Where, lab: str = "") -> tuple[Where, RunRecord | None]:
-    """Where to work, in the region of the unfinished run (of that lab), and that run or None."""
-    unfinished = next(iter(journal.unfinished(name_of(where.target), lab)), None)
-    region = unfinished.region if unfinished and unfinished.kind != "sandbox" else ""
-    return where.at(region), unfinished
+def unfinished_run(journal: Journal, where: Where, lab: str) -> RunRecord | None:
+    return next(iter(journal.unfinished(name_of(where.target), lab)), None)
 
 
 def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.cli.accounts import Open
-from stslab.cli.failures import with_flags
+from stslab.cli.failures import for_same_run
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise
 from stslab.cli.run.here import Here
 from stslab.cli.run.prompt import AtPrompt, Entered, Prompt, Quit, Skip
@@ -119,7 +119,7 @@ class Loop(AtPrompt):
         advice = _ADVICE if self.here.embedded and not resumed else ""
         if self.hand:
             advice = _ADVICE_BY_HAND
-        if self.here.workspace.home.is_elsewhere(self.runner.run.id):
+        if not self.here.workspace.home.enter_lesson(self.runner.run.id):
             advice = _ELSEWHERE
         middle = len(self.lab.stages) // 2 + 1
         welcome = partial(
@@ -128,7 +128,7 @@ class Loop(AtPrompt):
             where=self.here.place,
             summary=self.lab.summary or "",
             resumed=resumed,
-            advice=with_flags(advice).format(middle, self.lab.path.parent),
+            advice=for_same_run(advice).format(middle, self.lab.path.parent),
         )
         scene = Scene(self.lab.title, welcome)
         does = "goes on" if resumed else "begins"
@@ -176,7 +176,7 @@ class Loop(AtPrompt):
             finished=finished,
             concepts=by_concept(self.runner.past.predictions()),
             gone=self.gone,
-            onward=[*((with_flags(command), effect) for command, effect in others), *onward],
+            onward=[*((for_same_run(command), effect) for command, effect in others), *onward],
         )
         scene = Scene(f"Done. {finished.proved} of {len(finished.claims)} claims proved.", draws)
         self.show(scene)

@@ -42,8 +42,8 @@ def help_with(word: str, lab: str) -> None:
 def access(lab: str, where: Where, *, as_json: bool) -> None:
     place = home()
     with Journal(place.journal) as journal:
-        run, loaded, known, done = current(journal, where.target, lab)
-    cells = table(loaded, done, known, open_account(place, where).decide)
+        here = current(journal, where.target, lab)
+    cells = table(here.lab, here.done, here.scope, open_account(place, where).decide)
     if as_json:
         words = {True: "allowed", False: "denied", None: "unknown"}
         rows = [
@@ -54,7 +54,7 @@ def access(lab: str, where: Where, *, as_json: bool) -> None:
         click.echo(json.dumps({"cells": rows}, indent=2))
         return
     paper = paper_on(sys.stdout)
-    heading(paper, f"Who can do what in run {run.id}")
+    heading(paper, f"Who can do what in run {here.run.id}")
     matrix(paper, cells)
 
 
@@ -66,18 +66,18 @@ def _at_work(command: str, lab: str) -> Iterator[tuple[Paper, _AtWork]]:
     """The current exercise of the run: its fault, or the tasks of its stage."""
     with open_workspace(command) as workspace:
         journal, paper = workspace.journal, workspace.paper
-        run, loaded, _, _ = current(journal, "sandbox", lab)
+        meant = current(journal, "sandbox", lab)
         opened = open_account(workspace.home, Where())
-        runner = opened.runner(loaded, journal, lambda _: None, workspace.describe, How.HAND)
+        runner = opened.runner(meant.lab, journal, lambda _: None, workspace.describe, How.HAND)
         if not runner.resume():
             raise UsageError("The run's account is gone.", "Begin again: stslab run")
-        here = Here(workspace, opened, loaded, runner)
-        for broken in journal.past(run.id).broken()[-1:]:
+        here = Here(workspace, opened, meant.lab, runner)
+        for broken in journal.past(meant.run.id).broken()[-1:]:
             if broken.state is not FaultState.PLANTED:
                 raise UsageError("No fault is planted at the moment.", "Go on: stslab break")
             yield paper, FaultExercise(here, here.faults(), broken)
             return
-        undone = (each for each in loaded.stages if each.id not in runner.stages_done)
+        undone = (each for each in meant.lab.stages if each.id not in runner.stages_done)
         stage = next((each for each in undone if not each.cleanup), None)
         if stage is None:
             raise UsageError("Every stage is done.", "Clean up: stslab run, or stslab cleanup")

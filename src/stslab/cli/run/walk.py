@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from stslab.aws.target import kind_of, name_of
 from stslab.cli.accounts import Open, open_account
 from stslab.cli.aws_command import describer
-from stslab.cli.failures import goes_on_in, with_flags
+from stslab.cli.failures import for_same_run, hints_name
 from stslab.cli.options import SANDBOX, USUAL_LAB, Where
-from stslab.cli.run.consent import opened_for, placed, require_consent, say_where
+from stslab.cli.run.consent import opened_for, require_consent, say_where, unfinished_run
 from stslab.cli.workspace import Workspace, agrees, meant_lab, open_workspace, renderer
 from stslab.errors import CheckFailed, RunError, UndoIncomplete, UsageError
 from stslab.lab.model import Lab, Stage
@@ -68,7 +68,7 @@ def end(paper: Paper, lab: Lab, stages: Iterable[Stage], runner: Runner) -> RunF
     scope = runner.scope()
     paper.blank()
     paper.prose("Look around with the aws CLI:", style="bold")
-    paper.command(with_flags('eval "$(stslab env)"'))
+    paper.command(for_same_run('eval "$(stslab env)"'))
     profiles = scope.get("profiles", {})
     for name in ("admin", *profiles):
         paper.command(f"aws sts get-caller-identity --profile {name}")
@@ -81,8 +81,8 @@ def end(paper: Paper, lab: Lab, stages: Iterable[Stage], runner: Runner) -> RunF
 
 def say_how_to_go_on(paper: Paper) -> None:
     paper.blank()
-    paper.prose(with_flags("Go on:      stslab run"), lead=paper.symbols.hint)
-    paper.prose(with_flags("Clean up:   stslab cleanup"), lead=paper.symbols.hint)
+    paper.prose(for_same_run("Go on:      stslab run"), lead=paper.symbols.hint)
+    paper.prose(for_same_run("Clean up:   stslab cleanup"), lead=paper.symbols.hint)
 
 
 # -- the commands that do stages -----------------------------------------------------------------
@@ -104,7 +104,7 @@ def run(
     if practice and where.target != SANDBOX:
         raise UsageError("--practice needs the embedded account.", "Leave --target out.")
     if practice and alone:
-        goes_on_in(lab or USUAL_LAB)
+        hints_name(lab or USUAL_LAB)
         raise UsageError(
             "--practice needs a person at a terminal; it can't have --yes, --json or --dry-run.",
             "Without one, the lab runs by itself: stslab run --yes",
@@ -122,7 +122,7 @@ def run(
             return
         from stslab.cli.run.loop import learn
 
-        _, begun = placed(workspace.journal, where, loaded.id)
+        begun = unfinished_run(workspace.journal, where, loaded.id)
         # A run that was begun continues as it was.
         before = workspace.journal.past(begun.id).how if begun else None
         how = How.HAND if practice or before is How.HAND else How.PROMPT

@@ -39,6 +39,7 @@ _MINDED = {key: tuple(names.split()) for key, names in beside(__file__, "variabl
 _CREDENTIALS = ("AccessKeyId", "SecretAccessKey")
 # The profiles that stslab's files always have, and the default profile of AWS's tools.
 _TAKEN = (ADMIN, "root", "partner", "partner-root", "default")
+_WAYS = frozenset({"source_profile", "web_identity_token_file", "credential_process"})
 
 
 def checked(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> LabFile:
@@ -64,15 +65,18 @@ def checked(draft: LabDraft, catalogue: Catalogue | None, report: Report) -> Lab
 
 def _check_profiles(draft: LabDraft, scope: Scope) -> None:
     node, read, made = draft.node.get("profiles"), draft.part.profiles, scope.later_profiles
+    if node is None:
+        return
     before = [*scope.admins, *(scope.settings.keys() - read.keys())]
-    for name, settings in read.items() if node else ():
-        at, values = node.keys[name], settings.values  # type: ignore[union-attr]
-        ways = {"source_profile", "web_identity_token_file", "credential_process"} & values.keys()
+    for name, settings in read.items():
+        at, values = node.keys[name], settings.values
+        ways = _WAYS & values.keys()
         alone = values.keys() == {"credential_process"}
+        one_way = len(ways) == 1 and (settings.role_arn or alone)
         shell = len(values) == 2 and settings.environment and settings.named  # noqa: PLR2004 - both
         if name in _TAKEN or name in made:
             scope.report(at.problem(f"There is already a profile {name}.", "Use another name."))
-        if not shell and (len(ways) != 1 or not (settings.role_arn or alone)):
+        if not (shell or one_way):
             message = f"The profile {name} must have exactly one way to get its credentials."
             fix = "Give it role_arn with source_profile or web_identity_token_file, or"
             fix += " credential_process alone, or environment with profile or option."
@@ -88,7 +92,7 @@ def _check_profiles(draft: LabDraft, scope: Scope) -> None:
         before.append(name)
         if settings.web_identity_token_file:
             scope.names["token_file"] = scope.names.get("token", TOKEN)
-        scope.check_texts(node.value[name])  # type: ignore[union-attr]
+        scope.check_texts(node.value[name])
         scope.names.pop("token_file", None)
 
 
