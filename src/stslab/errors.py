@@ -61,19 +61,7 @@ class CheckFailed(StslabError):
 
 
 class JournalError(StslabError):
-    """The journal can't be read or written."""
-
-
-class JournalCorrupt(JournalError):
-    """The journal is damaged, or the file is not a journal."""
-
-
-class JournalOfAnotherVersion(JournalError):
-    """The journal has another format than this stslab's."""
-
-
-class RunInProgress(JournalError):
-    """Another process uses this state folder."""
+    """The journal can't be read or written, is damaged, or is in use by another process."""
 
 
 class StateFolderError(StslabError):

@@ -14,7 +14,7 @@ from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import Target
 from stslab.lab import loader
 from stslab.runner.calls.calls import Calls
-from stslab.runner.journal.records import EntryState, Outcome, Result
+from stslab.runner.journal.records import Concluded, EntryState, Result
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Credentials, TargetInfo
 from stslab.runner.run.run import Runner
@@ -97,7 +97,7 @@ def test_what_was_there_before_is_put_back(
         runner.run_stage("one")
         assert client.control(folder, "GET", "changed")["changed"]
         for entry in journal.past(run.id).entries()[:-1] if lost else ():
-            journal.write(run.id, Outcome(entry.seq, Result(EntryState.LOST)))
+            journal.write(run.id, Concluded(entry.seq, Result(EntryState.LOST)))
         if before and lost:  # one of them was not
             account._client("iam").create_account_alias(AccountAlias="old-alias")
         removed = Cleanup(journal, Calls(*ports), describe=aws_command).run(run.id)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from tests import yaml_files
 
-from stslab.lab.effects import effects, summary
+from stslab.lab.effects import lab_calls, summary
 from stslab.lab.model import Lab
 from stslab.render.lab import enforced
 
@@ -36,11 +36,11 @@ stages:
 
 
 def told(load_text: Callable[[str], Lab], step: str):
-    return summary(effects(load_text(HEAD + step)))
+    return summary(lab_calls(load_text(HEAD + step)))
 
 
 def test_every_call_and_undo_call_is_listed(load_text: Callable[[str], Lab]):
-    listed = list(effects(load_text(HEAD)))
+    listed = list(lab_calls(load_text(HEAD)))
     assert [(one.when, one.call) for one in listed] == [
         ("step", "iam.CreateUser"),
         ("undo", "iam.DeleteUserPolicy"),

@@ -22,7 +22,7 @@ from stslab.aws.target import AWS, LOCAL_PACE, Target, name_of
 from stslab.errors import CredentialsError, RunError, UsageError
 from stslab.kinds.harmless import resources_of
 from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
-from stslab.lab.effects import CHECK, STEP, UNDO, Effect, Summary, costs, effects, summary
+from stslab.lab.effects import CHECK, STEP, UNDO, LabCall, Summary, costs, lab_calls, summary
 from stslab.lab.model import Lab
 from stslab.policy.messages.reading import action_of
 from stslab.runner.ports import ADMIN, Data, TargetInfo
@@ -149,30 +149,30 @@ class Footprint(msgspec.Struct, frozen=True):
 def footprint(lab: Lab, target: TargetInfo, admin: str = ADMIN) -> Footprint:
     """The footprint of the whole lab, with the permissions needed in the account of ``admin``."""
     base = basis(lab, _RUN_ID, target)
-    listed = list(effects(lab, base, embedded=target.embedded))
-    kinds = [kind for effect in listed if effect.when == STEP for kind in effect.kinds]
+    listed = list(lab_calls(lab, base, embedded=target.embedded))
+    kinds = [kind for each in listed if each.when == STEP for kind in each.kinds]
     there = target.of(target.accounts.get(admin, ""))
     needed: dict[str, dict[str, None]] = {}
-    for effect in listed:
-        for action, resource in _needed(effect, there):
+    for each in listed:
+        for action, resource in _needed(each, there):
             needed.setdefault(resource, {})[action] = None
     return Footprint(summary(listed), costs(listed), needed, Counter(kinds))
 
 
-def _needed(effect: Effect, target: TargetInfo) -> Iterator[tuple[str, str]]:
+def _needed(lab_call: LabCall, target: TargetInfo) -> Iterator[tuple[str, str]]:
     """The actions that ``admin`` needs for a call, and to clean up, with resources (or ``*``)."""
-    params = effect.params
-    if effect.when not in (STEP, UNDO, CHECK) or effect.fails:
+    params = lab_call.params
+    if lab_call.when not in (STEP, UNDO, CHECK) or lab_call.fails:
         return
-    if effect.identity == target.admin:
-        service, _, operation = effect.call.partition(".")
+    if lab_call.identity == target.admin:
+        service, _, operation = lab_call.call.partition(".")
         action = action_of(service, operation) or f"{service}:{operation}"
         yield action, _resource(params, target)
-    inside = resources_of(params, effect.own) if "TemplateBody" in params else ()
+    inside = resources_of(params, lab_call.own) if "TemplateBody" in params else ()
     for kind in (BY_RESOURCE_TYPE[each.type] for each in inside if each.type in BY_RESOURCE_TYPE):
         yield from ((f"{kind.service}:{action}", "*") for action in kind.deployed)
-    for kind in map(KINDS.__getitem__, effect.kinds):
-        names = params if effect.made and effect.made[0] == kind.id else {}
+    for kind in map(KINDS.__getitem__, lab_call.kinds):
+        names = params if lab_call.made and lab_call.made[0] == kind.id else {}
         named = {name: names[name] for name in kind.names if name in names}
         for action in kind.cleaned:
             yield f"{kind.service}:{action}", _resource(named, target)

@@ -23,8 +23,8 @@ _LONGEST = 200
 _FREE = {"iam", "sts", "cloudformation", "s3"}
 
 
-class Effect(msgspec.Struct, frozen=True):
-    """One call; ``own`` is what belongs to the run when it is made."""
+class LabCall(msgspec.Struct, frozen=True):
+    """One call, in its place; ``own`` is what belongs to the run when it is made."""
 
     stage: str
     title: str
@@ -73,9 +73,9 @@ class Summary(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def summary(effects: Iterable[Effect]) -> Summary:
-    every = list(effects)
-    calls: dict[str, tuple[list[str], list[str]]] = {}
+def summary(calls: Iterable[LabCall]) -> Summary:
+    every = list(calls)
+    changed: dict[str, tuple[list[str], list[str]]] = {}
     step = None
     for one in every:
         step = one if one.when == STEP else step
@@ -84,7 +84,7 @@ def summary(effects: Iterable[Effect]) -> Summary:
         # The removal of a step's thing counts for that thing, whose id may not be known yet.
         of = step if step and removal and removal.id in step.kinds[:1] else one
         for thing in subjects(of.call, of.params, of.own, of.caller):
-            done, undo = calls.setdefault(thing, ([], []))
+            done, undo = changed.setdefault(thing, ([], []))
             (undo if one.when == UNDO else done).append(shown)
     removals = {
         f"{kind.service}.{removal.operation}"
@@ -95,7 +95,7 @@ def summary(effects: Iterable[Effect]) -> Summary:
     return Summary(
         changed=tuple(
             Changed(thing, tuple(dict.fromkeys(done)), tuple(dict.fromkeys(undo)))
-            for thing, (done, undo) in calls.items()
+            for thing, (done, undo) in changed.items()
         ),
         reads=tuple(sorted({one.call for one in every if not changes(one.call)})),
         cleanup=tuple(sorted(removals)),
@@ -103,9 +103,9 @@ def summary(effects: Iterable[Effect]) -> Summary:
     )
 
 
-def costs(effects: Iterable[Effect]) -> str:
+def costs(calls: Iterable[LabCall]) -> str:
     """What the calls cost on a real account, in words."""
-    services = {effect.call.partition(".")[0] for effect in effects}
+    services = {each.call.partition(".")[0] for each in calls}
     if others := services - _FREE:
         return f"unknown: besides free services it uses {', '.join(sorted(others))}"
     s3 = "; the few S3 requests: under a cent" if "s3" in services else ""
@@ -113,12 +113,12 @@ def costs(effects: Iterable[Effect]) -> str:
 
 
 _Where = tuple[str, str, str, Place]
-"""The part of a lab that a call is in: the first fields of an effect."""
+"""The part of a lab that a call is in: the first fields of a LabCall."""
 
 
-def effects(
+def lab_calls(
     lab: LabFile, base: Scope = BASE, *, embedded: bool = True, faults: bool = False
-) -> Iterator[Effect]:
+) -> Iterator[LabCall]:
     """Every call of the lab, in order of a run; ``faults``: also those of its faults."""
     walk = _Walk(lab, base, embedded=embedded)
     for number, stage in enumerate(lab.stages):
@@ -154,7 +154,7 @@ class _Walk:
         self._saved_in: dict[str, str] = {}
         self._foreign: dict[str, str] = {}
 
-    def step(self, stage: str, step: Step, place: Place) -> Iterator[Effect]:
+    def step(self, stage: str, step: Step, place: Place) -> Iterator[LabCall]:
         done = self.call((stage, step.title, STEP, place), step)
         yield done
         named = {*filter(None, [done.made]), *things_of_template(done.params, done.own)}
@@ -166,7 +166,7 @@ class _Walk:
                 where = stage, step.title, UNDO, (*place, "undo", at)
                 yield self._effect(where, undo.identity or step.identity, undo.call, undo.params)
 
-    def profiles(self, lab: LabFile) -> Iterator[Effect]:
+    def profiles(self, lab: LabFile) -> Iterator[LabCall]:
         for name, settings in lab.profiles.items():
             if settings.role_arn:
                 where = lab.stages[-1].id, f"profile {name}", PROFILE, ("profiles", name)
@@ -175,14 +175,14 @@ class _Walk:
                 who = settings.source_profile or ADMIN
                 yield self._effect(where, who, f"sts.AssumeRole{by}", params)
 
-    def call(self, where: _Where, part: Step | Check | Action) -> Effect:
+    def call(self, where: _Where, part: Step | Check | Action) -> LabCall:
         return self._effect(where, part.identity, part.call or "", part.params)
 
-    def _effect(self, where: _Where, who: str, call: str, params: Params) -> Effect:
+    def _effect(self, where: _Where, who: str, call: str, params: Params) -> LabCall:
         known = as_known(params, self._scope)
         own = replace(self._own, account=self._accounts.get(who, self._own.account))
         sent = names_used(params) & self._foreign.keys()
-        return Effect(
+        return LabCall(
             *where,
             identity=who,
             call=call,
@@ -193,7 +193,7 @@ class _Walk:
             sends=tuple(sorted({self._foreign[name] for name in sent})),
         )
 
-    def _remember(self, step: Step, done: Effect) -> None:
+    def _remember(self, step: Step, done: LabCall) -> None:
         """Keep who the step's profile is, and whether the step saves data of others."""
         account = done.own.account
         if step.profile:
@@ -218,7 +218,7 @@ def _new_thing(call: str, params: Params, own: Own) -> tuple[str, str] | None:
     return (creation.kind, name) if name else None
 
 
-def _is_of_own(read: Effect) -> bool:
+def _is_of_own(read: LabCall) -> bool:
     """Whether a call reads only what is the run's own."""
     named = {kind: str(read.params[name]) for name, kind in _NAMING.items() if name in read.params}
     own = bool(named) and all(read.own.has(*one) for one in named.items())

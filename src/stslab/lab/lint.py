@@ -14,7 +14,7 @@ from stslab.kinds.table import KINDS, creation_of
 from stslab.lab.checking import shapes
 from stslab.lab.checking.documents import findings
 from stslab.lab.checking.shapes import NOTHING, Catalogue, Operation, Shape
-from stslab.lab.effects import CHECK, STEP, Effect, effects
+from stslab.lab.effects import CHECK, STEP, LabCall, lab_calls
 from stslab.lab.embedded import SERVICE, embedded_only
 from stslab.lab.loader import read
 from stslab.lab.model import DENIALS, LabFile, Part
@@ -63,8 +63,8 @@ class Looked:
     broken: Collection[Node] = ()
 
     @cached_property
-    def effects(self) -> tuple[Effect, ...]:
-        return tuple(effects(self.lab, BASE))
+    def calls(self) -> tuple[LabCall, ...]:
+        return tuple(lab_calls(self.lab, BASE))
 
     def operation(self, call: str | None) -> Operation | None:
         return self.catalogue.operation(*call.split(".", 1)) if call else None
@@ -113,7 +113,7 @@ def _advice(looked: Looked, path: Path) -> Iterator[Problem]:
 
 
 def _policies(looked: Looked) -> Iterator[Found]:
-    for one in looked.effects:
+    for one in looked.calls:
         part = looked.draft.node.at(one.place)
         for name, (code, message, fix, word) in () if one.fails else findings(one):
             node = (part.get("with") or part).get(name) or part
@@ -123,7 +123,7 @@ def _policies(looked: Looked) -> Iterator[Found]:
 def _parameters(looked: Looked) -> Iterator[Found]:
     """Values that don't fit the API's model, and that AWS would refuse."""
     reported: set[str] = set()
-    for one in looked.effects:
+    for one in looked.calls:
         operation = looked.operation(one.call)
         part = looked.draft.node.at(one.place)
         shape = operation.input if operation else NOTHING
@@ -265,7 +265,7 @@ def _deletions(looked: Looked) -> Iterator[Found]:
 
 def _proofs(looked: Looked) -> Iterator[Found]:
     """Stages that prove nothing, and labs without cleanup."""
-    doing = [one for one in looked.effects if one.when == STEP and changes(one.call)]
+    doing = [one for one in looked.calls if one.when == STEP and changes(one.call)]
     stages, lab = looked.draft.stages, looked.draft.node
     if doing and not any(one.part.cleanup or one.unclear("cleanup") for one in stages):
         message = "This lab has no cleanup stage: what it makes stays until somebody removes it."
@@ -277,7 +277,7 @@ def _proofs(looked: Looked) -> Iterator[Found]:
         yield Found(lab.keys["stages"], lab, message, fix, rule="no-checks")
         return
     for one in stages:
-        changing = one.part.id in {effect.stage for effect in doing}
+        changing = one.part.id in {each.stage for each in doing}
         if not one.checks and (changing or one.part.cleanup):
             message = "Nothing proves what this stage does."
             node = one.node
@@ -317,7 +317,7 @@ def _claims(looked: Looked) -> Iterator[Found]:
 
 
 def _served(looked: Looked) -> Iterator[Found]:
-    for one in looked.effects if looked.served else ():
+    for one in looked.calls if looked.served else ():
         own = one.call.startswith(f"{SERVICE}.")
         if one.when in (STEP, CHECK) and one.call not in looked.served and not own:
             part = looked.draft.node.at(one.place)

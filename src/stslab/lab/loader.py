@@ -12,7 +12,7 @@ from stslab.kinds.operations import HOME, changes
 from stslab.kinds.table import KINDS
 from stslab.lab.checking import meaning
 from stslab.lab.checking.shapes import Catalogue
-from stslab.lab.effects import FAULT, STEP, UNDO, Effect, Place, effects
+from stslab.lab.effects import FAULT, STEP, UNDO, LabCall, Place, lab_calls
 from stslab.lab.model import Lab, LabFile
 from stslab.lab.reading import document, structure
 from stslab.lab.reading.document import Includes, Node, Report, Unreadable
@@ -109,7 +109,7 @@ def _refuse_harm(lab: LabFile, draft: LabDraft, report: Report, broken: frozense
         for at, step in enumerate(stage.steps)
         if step.undo is not None  # otherwise that is reported already
     }
-    for one in effects(lab, faults=True):
+    for one in lab_calls(lab, faults=True):
         node, undone = root.at(one.place), root.at(one.place[:4])
         needed = {node.get("call") or node, node.get("as")}
         needed |= {undone.get("with")} if one.when == UNDO and not node.get("with") else set()
@@ -128,7 +128,7 @@ def _may_make(stage: StageDraft, broken: frozenset[Node]) -> bool:
 
 
 def _problems(
-    one: Effect, node: Node, undos: set[str] | None, broken: frozenset[Node]
+    one: LabCall, node: Node, undos: set[str] | None, broken: frozenset[Node]
 ) -> Iterator[Problem]:
     at = node.get("undo") or node
     if one.made and one.when in (UNDO, FAULT):

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from rich.text import Text
 
 from stslab.kinds.operations import HOME
-from stslab.lab.effects import Changed, Summary, effects, summary
+from stslab.lab.effects import Changed, Summary, lab_calls, summary
 from stslab.lab.model import Lab, Stage
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import markdown_line, markdown_prose, one_line, visible
@@ -83,7 +83,7 @@ def show_table(paper: Paper, lab: Lab, name: str) -> None:
     paper.blank()
     columns = {"Stage": 0, "As": 0, "What is done, and proved": 1}
     paper.table(columns, _rows(lab, paper.symbols.done))
-    show_changes(paper, summary(effects(lab)), indent=0)
+    show_changes(paper, summary(lab_calls(lab)), indent=0)
     paper.blank()
     paper.prose(f"stslab run {shlex.quote(name)}", lead=paper.symbols.hint)
 
@@ -93,7 +93,7 @@ def markdown_of(lab: Lab) -> str:
     lines += [markdown_prose(lab.summary), ""] if lab.summary else []
     for number, stage in enumerate(lab.stages, 1):
         lines += _stage(number, stage)
-    return "\n".join([*lines, *_changes(summary(effects(lab)))]).rstrip() + "\n"
+    return "\n".join([*lines, *_changes(summary(lab_calls(lab)))]).rstrip() + "\n"
 
 
 def _rows(lab: Lab, proved: str) -> Iterator[tuple[Text | str, ...]]:

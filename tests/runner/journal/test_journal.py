@@ -11,15 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stslab.errors import (
-    JournalCorrupt,
     JournalError,
-    JournalOfAnotherVersion,
     StateFolderError,
 )
 from stslab.runner.journal import store
 from stslab.runner.journal.records import (
     CheckRecord,
     ClaimOutline,
+    Concluded,
     Entered,
     Entry,
     EntryState,
@@ -28,7 +27,6 @@ from stslab.runner.journal.records import (
     How,
     Intent,
     Marked,
-    Outcome,
     Prediction,
     Result,
     RunRecord,
@@ -98,7 +96,7 @@ def filled(path):
     with Journal(path) as journal:
         journal.begin(a_run())
         seq = journal.intend("r1", an_intent(profile="sts"))
-        journal.write("r1", Outcome(seq, Result(EntryState.DONE, saved={"a": {"b": 1}})))
+        journal.write("r1", Concluded(seq, Result(EntryState.DONE, saved={"a": {"b": 1}})))
         journal.write("r1", Found(seq, Thing("s3.bucket", {"Bucket": "b"})))
         journal.write("r1", StageRecord("s", held=True, seconds=1.5))
         journal.write(
@@ -136,8 +134,8 @@ def test_an_outcome_completes_the_thing_and_its_undo(path):
         seq = journal.intend("r1", an_intent(thing=Thing("iam.access_key", {"UserName": "u"})))
         profile = SavedProfile("sts", "AKIA1", "")
         answered = Result(EntryState.ANSWERED, thing=key, undo=(), profile=profile)
-        journal.write("r1", Outcome(seq, answered))
-        journal.write("r1", Outcome(seq, Result(EntryState.DONE)))
+        journal.write("r1", Concluded(seq, answered))
+        journal.write("r1", Concluded(seq, Result(EntryState.DONE)))
         entry = latest(journal)
         assert (entry.state, entry.thing, entry.undo) == (EntryState.DONE, key, ())
         assert journal.past("r1").profiles()[0].access_key_id == "AKIA1"
@@ -211,7 +209,7 @@ def test_the_chain_shows_later_changes(filled, change, broken):
     with Journal(filled) as journal:
         run = "r2" if "r2" in change else "r1"
         assert first_broken(run, journal.links(run)) == broken
-        with pytest.raises(JournalCorrupt, match="was changed"):
+        with pytest.raises(JournalError, match="was changed"):
             journal.verify()
 
 
@@ -219,7 +217,7 @@ def test_a_changed_record_of_a_check_does_not_stop_cleanup(filled):
     tampered(filled, "UPDATE records SET body = replace(body, 'says', 'lies') WHERE kind = 'check'")
     with Journal(filled) as journal:
         journal.verify_run("r1")
-        with pytest.raises(JournalCorrupt, match="was changed"):
+        with pytest.raises(JournalError, match="was changed"):
             journal.past("r1").checks()
 
 
@@ -273,12 +271,12 @@ def test_only_new_records_are_read_between_two_writes(path, monkeypatch):
         for step in range(steps):
             seq = journal.intend("r1", an_intent(step))
             assert latest(journal, step).state is EntryState.INTENDED
-            journal.write("r1", Outcome(seq, Result(EntryState.DONE, saved={f"v{step}": step})))
+            journal.write("r1", Concluded(seq, Result(EntryState.DONE, saved={f"v{step}": step})))
             assert latest(journal, step).state is EntryState.DONE
             assert journal.past("r1").saved() == {f"v{n}": n for n in range(step + 1)}
         assert decoded.call_count <= 6 * steps
         assert journal.past("r1").entries() == other.past("r1").entries()
-        other.write("r1", Outcome(seq, Result(EntryState.UNDONE)))
+        other.write("r1", Concluded(seq, Result(EntryState.UNDONE)))
         assert latest(journal, steps - 1).state is EntryState.UNDONE
 
 
@@ -303,7 +301,7 @@ def test_a_journal_of_another_version_is_refused_and_left_as_it_is(filled, versi
         database.execute(f"PRAGMA user_version = {version}")
     database.close()
     before = filled.read_bytes()
-    with pytest.raises(JournalOfAnotherVersion, match=f"its format is {version}") as caught:
+    with pytest.raises(JournalError, match=f"its format is {version}") as caught:
         Journal(filled)
     assert "clean up its runs" in caught.value.hint
     assert caught.value.exit_code == 1
@@ -312,7 +310,7 @@ def test_a_journal_of_another_version_is_refused_and_left_as_it_is(filled, versi
 
 def test_tables_are_created_in_one_transaction(path, monkeypatch):
     monkeypatch.setattr(store, "_STATEMENTS", (*store._STATEMENTS, "NO SQL"))
-    with pytest.raises(JournalCorrupt):
+    with pytest.raises(JournalError, match="is damaged"):
         Journal(path)
     monkeypatch.undo()
     with sqlite3.connect(path) as database:
@@ -327,7 +325,7 @@ def test_another_programs_database_is_refused_and_left_as_it_is(path):
         database.execute("CREATE TABLE t (a)")
     database.close()
     before = path.read_bytes()
-    with pytest.raises(JournalCorrupt, match="not a journal"):
+    with pytest.raises(JournalError, match="not a journal"):
         Journal(path)
     assert path.read_bytes() == before
 
@@ -336,7 +334,7 @@ def test_another_programs_database_is_refused_and_left_as_it_is(path):
 def test_garbage_is_damage(path, content):
     path.parent.mkdir()
     path.write_bytes(content)
-    with pytest.raises(JournalCorrupt) as caught:
+    with pytest.raises(JournalError, match="is damaged") as caught:
         Journal(path)
     assert "Move it aside" in caught.value.hint
 
@@ -344,14 +342,14 @@ def test_garbage_is_damage(path, content):
 def test_a_truncated_journal_is_damage(filled):
     whole = filled.read_bytes()
     filled.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(JournalCorrupt):
+    with pytest.raises(JournalError, match="is damaged"):
         read_all(filled)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"title": 1}', "{", "null"])
 def test_a_malformed_row_is_damage(filled, text):
     tampered(filled, "UPDATE records SET body = ? WHERE kind = 'intent'", text)
-    with Journal(filled) as journal, pytest.raises(JournalCorrupt):
+    with Journal(filled) as journal, pytest.raises(JournalError, match="is damaged"):
         journal.past("r1").entries()
 
 
@@ -431,7 +429,7 @@ def test_a_mutated_journal_is_read_or_refused_but_never_a_crash(tmp_path_factory
     path = tmp_path_factory.mktemp("mutated") / "journal.sqlite"
     with Journal(path) as journal:
         journal.begin(a_run())
-        journal.write("r1", Outcome(journal.intend("r1", an_intent()), Result(EntryState.DONE)))
+        journal.write("r1", Concluded(journal.intend("r1", an_intent()), Result(EntryState.DONE)))
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 20))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

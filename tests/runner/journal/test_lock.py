@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from stslab.errors import RunInProgress, StateFolderError
+from stslab.errors import JournalError, StateFolderError
 from stslab.home import Home
 from stslab.runner.journal import lock
 from stslab.runner.journal.lock import Held
@@ -61,7 +61,7 @@ def test_a_short_lock_is_waited_for(home, holder):
 
 
 def test_the_second_process_is_told_the_holder(home, holder):
-    with pytest.raises(RunInProgress) as caught, Held(home):
+    with pytest.raises(JournalError, match="Another stslab is using") as caught, Held(home):
         pass
     assert f"`stslab run`, process {holder.pid}, since 20" in caught.value.message
 
@@ -84,7 +84,7 @@ def test_it_is_free_again_after_an_error(home):
 def test_a_lock_with_an_empty_file_still_holds(home):
     with Held(home):
         home.lock.write_text("not json")
-        with pytest.raises(RunInProgress, match="an unknown process"), Held(home):
+        with pytest.raises(JournalError, match="an unknown process"), Held(home):
             pass
 
 

@@ -12,9 +12,9 @@ from tests.runner.run.test_kill import OTHERS, assert_only_others_left, lookalik
 from stslab.errors import CredentialsError, JournalError, NotOwn, RunError, UndoIncomplete
 from stslab.runner.events import CleanupFinished, Notice, ThingLookedUp, UndoFinished
 from stslab.runner.journal.records import (
+    Concluded,
     EntryState,
     Found,
-    Outcome,
     Result,
     RunState,
     SavedProfile,
@@ -272,7 +272,7 @@ def test_a_profile_that_another_run_wrote_stays(left_open):
             "run00002", process.journal.past("run00001").entries()[0].intent
         )
         profile = SavedProfile("sts", "AKIAOTHER", "")
-        process.journal.write("run00002", Outcome(seq, Result(EntryState.DONE, profile=profile)))
+        process.journal.write("run00002", Concluded(seq, Result(EntryState.DONE, profile=profile)))
         process.cleanup.run("run00001")
     assert left_open.profiles.get("sts") == others
     assert left_open.profiles.get("assumed") is None

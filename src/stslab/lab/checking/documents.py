@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from stslab.errors import MalformedPolicy
 from stslab.kinds.harmless import resources_of
 from stslab.kinds.template import MARK, UNKNOWN
-from stslab.lab.effects import Effect
+from stslab.lab.effects import LabCall
 from stslab.policy import catalogue
 from stslab.policy.documents.document import Policy, parse
 from stslab.policy.findings import findings as found_in
@@ -35,13 +35,13 @@ Finding = tuple[str, str, str, str]
 """The code, the message, the fix, and the word that is the place in the document, if known."""
 
 
-def findings(effect: Effect) -> Iterator[tuple[str, Finding]]:
+def findings(lab_call: LabCall) -> Iterator[tuple[str, Finding]]:
     """The findings about a call's documents, each with the parameter's name."""
-    for name, value in effect.params.items():
-        kind = _KINDS.get(f"{effect.call} {name}") or _KINDS.get(name)
+    for name, value in lab_call.params.items():
+        kind = _KINDS.get(f"{lab_call.call} {name}") or _KINDS.get(name)
         if kind and isinstance(value, str):
             yield from ((name, one) for one in _findings_of(value, kind))
-    for resource in resources_of(effect.params, effect.own):
+    for resource in resources_of(lab_call.params, lab_call.own):
         for path, value in parts(resource.properties):
             name = str(path[-1]) if path else ""
             if name in _KINDS and isinstance(value, Mapping):

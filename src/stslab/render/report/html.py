@@ -16,7 +16,7 @@ from stslab.render.report import text as words
 from stslab.render.text.durations import counted
 from stslab.render.text.safe import visible
 from stslab.runner.journal.records import Prediction
-from stslab.runner.journal.standing import Claim, Verdict
+from stslab.runner.journal.standing import Claim, ClaimState
 from stslab.runner.ports import ADMIN
 from stslab.runner.report import ABOUT, Report
 
@@ -143,7 +143,7 @@ def _matrix(report: Report) -> Html:
 def _cell(claim: Claim | None) -> Html | str:
     if claim is None:
         return ""
-    if claim.verdict is Verdict.ALLOWED:
+    if claim.verdict is ClaimState.ALLOWED:
         return part("verdict", state="good", sign=SIGNS["good"], text="allowed")
     by = f" by the {' and the '.join(claim.gates)}" if claim.gates else ""
     return part("verdict", state="bad", sign=SIGNS["bad"], text=f"denied{by}")

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import markdown_line, one_line
-from stslab.runner.journal.standing import Claim, Stage, Standing, Verdict
+from stslab.runner.journal.standing import Claim, ClaimState, Stage, Standing
 from stslab.runner.report import ABOUT, UNKNOWABLE, Finding, Report, ReportedFault
 
 FAULT = "A fault to find and fix"
-OPEN = (Verdict.NOT_TRIED, Verdict.NEVER_MADE)
+OPEN = (ClaimState.NOT_TRIED, ClaimState.NEVER_MADE)
 _SHOWN_OF_HASH = 12
 
 

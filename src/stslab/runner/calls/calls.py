@@ -18,7 +18,7 @@ from stslab.runner.ports import ADMIN, Answer, Call, Lost, Outcome, Refusal
 from stslab.vocabulary import Gate
 
 T = TypeVar("T")
-Verdict = tuple[float, str]
+Patience = tuple[float, str]
 """Until when to retry (seconds since the first try; 0: stop), and what is waited for, in words."""
 
 LONGEST_PAUSE = 5.0
@@ -70,7 +70,7 @@ class Calls:
         return self.account.target
 
     def until(
-        self, attempt: Callable[[], T], judge: Callable[[T], Verdict], *, pause: float = 0.0
+        self, attempt: Callable[[], T], judge: Callable[[T], Patience], *, pause: float = 0.0
     ) -> T:
         """Repeat ``attempt`` until ``judge`` says stop or its time is up. Return the last result.
 
@@ -155,7 +155,7 @@ class Calls:
         """
         repeatable = is_repeatable(call.name)
 
-        def judge(outcome: Outcome) -> Verdict:
+        def judge(outcome: Outcome) -> Patience:
             if isinstance(outcome, Answer):
                 return 0.0, ""
             if isinstance(outcome, Lost):

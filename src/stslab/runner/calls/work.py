@@ -50,7 +50,7 @@ class Work:
         return self.past.entries()
 
     def conclude(self, entry: int, result: records.Result) -> None:
-        self.journal.write(self.run.id, records.Outcome(entry, result))
+        self.journal.write(self.run.id, records.Concluded(entry, result))
 
     def made(self) -> tuple[Thing, ...]:
         """Every thing that the run is known to have made, including a stack's resources."""

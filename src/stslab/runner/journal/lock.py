@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from stslab.errors import RunInProgress, StateFolderError
+from stslab.errors import JournalError, StateFolderError
 from stslab.home import Home, lock, private_folder
 
 _MOST = 4096
@@ -22,7 +22,7 @@ _AT_FIRST, _AFTERWARDS, _PAUSE = 5.0, 30.0, 0.05
 class Held:
     """The state folder's lock, in a ``with``. ``command`` is shown to those who wait for it.
 
-    RunInProgress: another process holds it. StateFolderError: the lock file can't be made.
+    JournalError: another process holds it. StateFolderError: the lock file can't be made.
     """
 
     def __init__(self, home: Home, command: str = "") -> None:
@@ -50,7 +50,7 @@ class Held:
         try:
             while (handle := lock(self._path)) is None:
                 if time.monotonic() > until:
-                    raise RunInProgress(
+                    raise JournalError(
                         f"Another stslab is using {self._path.parent}: {holder(self._path)}.",
                         "Wait until it has ended, or end it, and try again.",
                     )

@@ -8,7 +8,7 @@ from msgspec.json import decode
 from msgspec.structs import replace
 
 from stslab.runner.journal import records
-from stslab.runner.journal.records import MADE, Entry, EntryState, Intent, Outcome, Record, Result
+from stslab.runner.journal.records import MADE, Concluded, Entry, EntryState, Intent, Record, Result
 
 T = TypeVar("T", bound=records.Body)
 _UNKNOWN = EntryState.INTENDED
@@ -61,10 +61,10 @@ class Past:
 
     def run(self) -> records.RunRecord | None:
         """The run with its present state."""
-        begun = next((run for run, _ in self._of(records.RunRecord)), None)
+        begun = next(self._of(records.RunRecord), None)
         if begun is None:
             return None
-        for marked, at in self._of(records.Marked):
+        for marked, at in self._at(records.Marked):
             ended = "" if marked.state in records.UNFINISHED else at
             begun = replace(begun, state=marked.state, ended=ended)
         return begun
@@ -72,9 +72,9 @@ class Past:
     def entries(self) -> tuple[Entry, ...]:
         """All calls that may have changed something, with their outcomes."""
         results, times = defaultdict[int, list[Result]](list), defaultdict[int, list[str]](list)
-        for outcome, at in self._of(Outcome):
-            results[outcome.entry].append(outcome.result)
-            times[outcome.entry].append(at)
+        for concluded, at in self._at(Concluded):
+            results[concluded.entry].append(concluded.result)
+            times[concluded.entry].append(at)
         return tuple(
             self._entry(record, record.body, results[record.number], times[record.number] or [""])
             for record in self.recorded(Intent)
@@ -113,37 +113,37 @@ class Past:
 
     def broken(self) -> tuple[records.Broken, ...]:
         """The states of the run's fault, in order, with their times."""
-        return tuple(replace(broken, at=broken.at or at) for broken, at in self._of(records.Broken))
+        return tuple(replace(broken, at=broken.at or at) for broken, at in self._at(records.Broken))
 
     def fixed(self) -> str:
         """When the run's fault was fixed, or ""."""
-        states, fixed = self._of(records.Broken), records.FaultState.FIXED
+        states, fixed = self._at(records.Broken), records.FaultState.FIXED
         return next((at for broken, at in states if broken.state is fixed), "")
 
     def things(self, entry: int) -> tuple[records.Thing, ...]:
         """The further things that the call with this number made."""
-        return tuple(found.thing for found, _ in self._of(records.Found) if found.entry == entry)
+        return tuple(found.thing for found in self._of(records.Found) if found.entry == entry)
 
     def saved(self) -> dict[str, object]:
-        every = [outcome.result.saved for outcome, _ in self._of(Outcome)]
+        every = [concluded.result.saved for concluded in self._of(Concluded)]
         return {name: value for saved in every for name, value in saved.items()}
 
     def profiles(self) -> tuple[records.SavedProfile, ...]:
         """The profiles that the run wrote and has not removed from the files."""
         profiles = dict[str, records.SavedProfile]()
-        for record in self.recorded(Outcome, records.Forgot):
+        for record in self.recorded(Concluded, records.Forgot):
             if isinstance(record.body, records.Forgot):
                 profiles.pop(record.body.profile, None)
-            elif isinstance(record.body, Outcome) and record.body.result.profile:
+            elif isinstance(record.body, Concluded) and record.body.result.profile:
                 profiles[record.body.result.profile.name] = record.body.result.profile
         return tuple(profiles.values())
 
     def held(self) -> frozenset[str]:
         """The ids of the stages whose checkpoints held."""
-        return frozenset(stage.stage for stage, _ in self._of(records.StageRecord) if stage.held)
+        return frozenset(stage.stage for stage in self._of(records.StageRecord) if stage.held)
 
     def checks(self) -> tuple[records.CheckRecord, ...]:
-        return tuple(check for check, _ in self._of(records.CheckRecord))
+        return tuple(self._of(records.CheckRecord))
 
     def proved(self, stage: str, number: int) -> records.CheckRecord | None:
         """The last time that a claim held, if it ever did."""
@@ -151,10 +151,10 @@ class Past:
         return next((each for each in reversed(tried) if each.held), None)
 
     def predictions(self) -> tuple[records.Prediction, ...]:
-        return tuple(prediction for prediction, _ in self._of(records.Prediction))
+        return tuple(self._of(records.Prediction))
 
     def hints(self) -> tuple[records.Hint, ...]:
-        return tuple(hint for hint, _ in self._of(records.Hint))
+        return tuple(self._of(records.Hint))
 
     def hinted(self, stage: str, step: int, about: str = "") -> int:
         """How many hints for a step the learner took."""
@@ -163,15 +163,20 @@ class Past:
 
     def entered(self, stage: str) -> str:
         """When the stage was first begun (ISO 8601), or ""."""
-        every = self._of(records.Entered)
+        every = self._at(records.Entered)
         return next((at for entered, at in every if entered.stage == stage), "")
 
     @property
     def how(self) -> records.How | None:
         """How the stage that was begun last is done."""
-        return next((entered.how for entered, _ in reversed([*self._of(records.Entered)])), None)
+        every = [*self._of(records.Entered)]
+        return every[-1].how if every else None
 
-    def _of(self, kind: type[T]) -> Iterator[tuple[T, str]]:
+    def _of(self, kind: type[T]) -> Iterator[T]:
+        return (body for body, _ in self._at(kind))
+
+    def _at(self, kind: type[T]) -> Iterator[tuple[T, str]]:
+        """The bodies of this kind, and when each was written."""
         for record in self.recorded(kind):
             if isinstance(record.body, kind):
                 yield record.body, record.at

@@ -314,7 +314,7 @@ class Marked(Body, frozen=True):
     state: RunState  # the run's new one
 
 
-class Outcome(Body, frozen=True):
+class Concluded(Body, frozen=True):
     entry: int  # the number of the call's intent
     result: Result
 
@@ -334,7 +334,7 @@ BODIES: Mapping[str, type[Body]] = {
     "begun": RunRecord,
     "marked": Marked,
     "intent": Intent,
-    "outcome": Outcome,
+    "outcome": Concluded,
     "found": Found,
     "forgot": Forgot,
     "entered": Entered,

@@ -12,7 +12,7 @@ from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import How
 
 
-class Verdict(StrEnum):
+class ClaimState(StrEnum):
     ALLOWED = "allowed"  # it was proved by a call that succeeded
     DENIED = "denied"  # it was proved by a call that AWS refused
     NOT_PROVED = "not proved"  # it was tried, and did not hold
@@ -22,7 +22,7 @@ class Verdict(StrEnum):
     NOT_TRIED = "not tried"
 
 
-PROVED = (Verdict.ALLOWED, Verdict.DENIED)
+PROVED = (ClaimState.ALLOWED, ClaimState.DENIED)
 
 
 class StageState(StrEnum):
@@ -49,7 +49,7 @@ class Claim(msgspec.Struct, frozen=True):
     says: str
     identity: str
     call: str  # ``service.Operation``, or empty if nothing is called
-    verdict: Verdict
+    verdict: ClaimState
     by: tuple[str, ...] = ()  # the gates that should refuse
     tries: int = 0  # all of them
     code: str = ""
@@ -186,7 +186,7 @@ def _claim(
     untried = Claim(
         stage=stage.id,
         title=stage.title,
-        verdict=Verdict.NOT_TRIED,
+        verdict=ClaimState.NOT_TRIED,
         tries=len(tried),
         **records.shared(claim, Claim),
     )
@@ -198,14 +198,14 @@ def _claim(
     return replace(untried, verdict=_verdict(last, claim), **members | {"title": stage.title})
 
 
-def _verdict(tried: records.CheckRecord, claim: records.ClaimOutline) -> Verdict:
+def _verdict(tried: records.CheckRecord, claim: records.ClaimOutline) -> ClaimState:
     if not tried.held:
-        return Verdict.NOT_PROVED
+        return ClaimState.NOT_PROVED
     if tried.claim.proves != claim.proves:
-        return Verdict.CHANGED
+        return ClaimState.CHANGED
     if tried.void:
-        return Verdict.NEVER_MADE
-    return Verdict.DENIED if tried.denied else Verdict.ALLOWED
+        return ClaimState.NEVER_MADE
+    return ClaimState.DENIED if tried.denied else ClaimState.ALLOWED
 
 
 class Concept(msgspec.Struct, frozen=True):

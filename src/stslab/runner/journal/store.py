@@ -16,11 +16,11 @@ from typing import Any, Self
 from msgspec import MsgspecError
 from msgspec.json import Encoder
 
-from stslab.errors import JournalCorrupt, JournalError, JournalOfAnotherVersion
+from stslab.errors import JournalError
 from stslab.home import Home, private_folder
 from stslab.runner.journal import records
 from stslab.runner.journal.past import Past, read
-from stslab.runner.journal.records import Body, Intent, Link, Marked, Outcome, Record, RunRecord
+from stslab.runner.journal.records import Body, Concluded, Intent, Link, Marked, Record, RunRecord
 from stslab.runner.ports import Clock
 
 IN_MEMORY = Path(":memory:")  # a journal that is not kept, for a run that is not continued
@@ -74,13 +74,13 @@ _ADD = "INSERT INTO records (run, number, kind, at, body, seal) VALUES (?, ?, ?,
 class Journal:
     """The open journal. Use as a context manager, or call :meth:`close`.
 
-    JournalCorrupt: the file is damaged, or no journal. JournalError: it can't be read or written.
+    JournalError: the file is damaged, no journal, or can't be read or written.
     """
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         """Open or create the journal, readable only by its owner.
 
-        JournalOfAnotherVersion: another version of stslab wrote it; it is not changed.
+        JournalError also if another version of stslab wrote it; it is not changed.
         """
         self.path = path
         self._clock = clock or Clock()
@@ -132,7 +132,7 @@ class Journal:
 
     def intend(self, run: str, intent: Intent) -> int:
         """Journal a call that is about to be made. Return the entry's number."""
-        replaced = Outcome(intent.replaces, records.Result(records.EntryState.REPLACED))
+        replaced = Concluded(intent.replaces, records.Result(records.EntryState.REPLACED))
         return self.write(run, intent, *([replaced] if intent.replaces else []))
 
     def take_in(self, run: str, links: Iterable[Link]) -> None:
@@ -178,17 +178,17 @@ class Journal:
         return tuple(Link(*row) for row in rows)
 
     def verify(self) -> None:
-        """Read all of it; JournalCorrupt if something is damaged."""
+        """Read all of it; JournalError if something is damaged."""
         result = self._read("PRAGMA quick_check(1)")[0][0]
         if result != "ok":
-            raise JournalCorrupt(f"The journal {self.path} is damaged ({result}).", _fix(self.path))
+            raise JournalError(f"The journal {self.path} is damaged ({result}).", _fix(self.path))
         for (run,) in self._read("SELECT DISTINCT run FROM records"):
             self._reading(run).recorded()
 
     def verify_run(self, run: str) -> None:
         """Read all records that cleanup acts on, before it acts on any."""
         self._reading(run).recorded(
-            RunRecord, Marked, Intent, Outcome, records.Found, records.Forgot
+            RunRecord, Marked, Intent, Concluded, records.Found, records.Forgot
         )
 
     def write(self, run: str, *bodies: Body) -> int:
@@ -267,9 +267,9 @@ def _is_new(database: sqlite3.Connection, path: Path) -> bool:
     if application == version == tables == 0:
         return True
     if application != APPLICATION_ID:
-        raise JournalCorrupt(f"{path} is not a journal of stslab.", _fix(path))
+        raise JournalError(f"{path} is not a journal of stslab.", _fix(path))
     if version != VERSION:
-        raise JournalOfAnotherVersion(
+        raise JournalError(
             f"The journal {path} was written by another version of stslab"
             f" (its format is {version}, this one's {VERSION}).",
             "Use that version to clean up its runs, or use another state folder:"
@@ -291,7 +291,7 @@ def _explained(path: Path) -> Iterator[None]:
         if unwritable or isinstance(error, OSError):
             why = getattr(error, "strerror", None) or error
             raise JournalError(f"The journal {path} can't be written: {why}.", _WRITABLE) from error
-        raise JournalCorrupt(f"The journal {path} is damaged ({error}).", _fix(path)) from error
+        raise JournalError(f"The journal {path} is damaged ({error}).", _fix(path)) from error
 
 
 _MALFORMED = (

@@ -13,7 +13,7 @@ from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import Tree
 from stslab.lab.references import Interpreter, evaluate, resolve, truthy
 from stslab.policy.messages import in_short
-from stslab.runner.calls.calls import TRANSIENT_SECONDS, Verdict, mismatch
+from stslab.runner.calls.calls import TRANSIENT_SECONDS, Patience, mismatch
 from stslab.runner.calls.look import require_own
 from stslab.runner.calls.work import Work
 from stslab.runner.events import CheckFinished, CheckStarted
@@ -133,7 +133,7 @@ class Checks:
             outcomes.append(self._called(check, call))
             return self._judged(check, outcomes[-1], scope)
 
-        def judge(finding: Finding) -> Verdict:
+        def judge(finding: Finding) -> Patience:
             # A call that should be refused is repeated if no answer comes.
             lost = isinstance(outcomes[-1], Lost) and bool(check.fails)
             again = max(limit, TRANSIENT_SECONDS if lost else 0.0)

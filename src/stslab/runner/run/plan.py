@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from msgspec.structs import asdict
 
 from stslab.errors import UsageError
-from stslab.lab.effects import Effect, effects, summary
+from stslab.lab.effects import LabCall, lab_calls, summary
 from stslab.lab.embedded import LIVE
 from stslab.lab.model import Cell, Check, Lab, Stage, Step
 from stslab.lab.references import names_used
@@ -162,9 +162,9 @@ def dry_run(
         )
     )
     chosen, base = {stage.id for stage in stages}, basis(lab, DRY_ID, target)
-    every = effects(lab, base, embedded=target.embedded)
-    listed = [effect for effect in every if effect.stage in chosen]
-    placed = {effect.place: effect for effect in listed}
+    every = lab_calls(lab, base, embedded=target.embedded)
+    listed = [each for each in every if each.stage in chosen]
+    placed = {each.place: each for each in listed}
     emit(events.Foreseen(**asdict(summary(listed))))
     for stage in stages:
         number, of = lab.stages.index(stage), len(stage.steps)
@@ -173,10 +173,10 @@ def dry_run(
             call = _shown(placed["stages", number, "steps", at])
             emit(events.StepStarted(stage.id, step.title, call, at + 1, of, step.why or ""))
         for at, check in enumerate(stage.checkpoint):
-            effect = placed.get(("stages", number, "checkpoint", at))
-            emit(events.CheckStarted(stage.id, check.says, _shown(effect) if effect else None))
+            asked = placed.get(("stages", number, "checkpoint", at))
+            emit(events.CheckStarted(stage.id, check.says, _shown(asked) if asked else None))
 
 
-def _shown(effect: Effect) -> Call:
-    service, _, operation = effect.call.partition(".")
-    return Call(effect.identity, service, operation, redact(effect.params))
+def _shown(lab_call: LabCall) -> Call:
+    service, _, operation = lab_call.call.partition(".")
+    return Call(lab_call.identity, service, operation, redact(lab_call.params))

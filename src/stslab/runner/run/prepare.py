@@ -25,8 +25,7 @@ Undoable = tuple[Thing | None, tuple[UndoCall, ...]]
 class Prepared(msgspec.Struct, frozen=True):
     step: Step
     intent: records.Intent  # not redacted
-    waiter: str
-    waiter_params: Data
+    wait: Call | None  # after its call; the waiter is in place of the operation
     creation: Creation | None  # None if it makes nothing of a known kind
     place: TargetInfo  # the target in the called account
 
@@ -56,10 +55,11 @@ def prepare(stage: Stage, number: int, scope: Data, target: TargetInfo) -> Prepa
         profile=step.profile.name if step.profile else "",
         **records.shared(call, records.Intent),
     )
-    waiter = step.wait.waiter if step.wait else ""
-    waiter_params = resolve(step.wait.params or {}, scope) if step.wait else {}
-    creation = creation_of(step.call, call.params)
-    return Prepared(step, intent, waiter, waiter_params, creation, target)
+    wait = None
+    if step.wait:
+        params = resolve(step.wait.params or {}, scope)
+        wait = Call(step.identity, step.service, step.wait.waiter, params)
+    return Prepared(step, intent, wait, creation_of(step.call, call.params), target)
 
 
 def completed(prepared: Prepared, data: Data, scope: Data) -> Undoable:

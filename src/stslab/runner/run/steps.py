@@ -18,7 +18,7 @@ from stslab.runner.calls.waiters import wait
 from stslab.runner.calls.work import Work, not_own
 from stslab.runner.events import StepDrifted
 from stslab.runner.journal.records import Entry, EntryState, Result, SavedProfile, Thing
-from stslab.runner.ports import Answer, Call, Credentials, Data, Lost, Refusal
+from stslab.runner.ports import Answer, Credentials, Data, Lost, Refusal
 from stslab.runner.run import prepare
 from stslab.runner.run.inspection import Inspection
 from stslab.runner.run.prepare import Prepared
@@ -306,7 +306,7 @@ class Steps:
             undo = tuple(each for each in undo if all(each is not call for call, _ in foreign))
             undo = undo or ((thing.removal,) if thing and thing.complete else ())
         thing, clean_calls = prepare.cleaned(work, thing, undo)
-        state = EntryState.ANSWERED if prepared.waiter else EntryState.DONE
+        state = EntryState.ANSWERED if prepared.wait else EntryState.DONE
         result = Result(state, "", answer.request_id, thing, clean_calls, saved, profile)
         work.conclude(seq, result)
         known_by = thing and identified(work, thing)
@@ -335,16 +335,15 @@ class Steps:
     def _finish(self, prepared: Prepared, seq: int, shown: Shown = (), request: str = "") -> None:
         """Wait for the result of the call, if the step says so; then the step is done."""
         work, step = self._work, prepared.step
-        if prepared.waiter:
-            waiter, params = prepared.waiter, prepared.waiter_params
-            why = wait(work, Call(step.identity, step.service, waiter, params))
+        if prepared.wait:
+            why = wait(work, prepared.wait)
             if why:
                 reason = work.calls.clean_text(why)
                 work.conclude(seq, Result(EntryState.FAILED, reason))
                 raise StepError("WaitFailed", reason)
         if prepared.intent.thing and prepared.intent.thing.kind == STACK:
             remember(work, prepared.intent.thing, seq)
-        if prepared.waiter:
+        if prepared.wait:
             work.conclude(seq, Result(EntryState.DONE))
         known = work.past.saved()
         self._emit(

@@ -137,5 +137,5 @@ def adopt(journal: Journal, calls: Calls, found: FoundRun) -> str:
             **records.shared(thing.call("(found)", ()), records.Intent),
         )
         entry = journal.intend(found.id, intent)
-        journal.write(found.id, records.Outcome(entry, records.Result(records.EntryState.DONE)))
+        journal.write(found.id, records.Concluded(entry, records.Result(records.EntryState.DONE)))
     return found.id

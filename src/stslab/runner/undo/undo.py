@@ -12,7 +12,7 @@ from stslab.errors import CredentialsError, RunError
 from stslab.kinds import table
 from stslab.kinds.table import BY_REMOVAL, KINDS, Child, Remove, search
 from stslab.runner.calls import look as looks
-from stslab.runner.calls.calls import Verdict
+from stslab.runner.calls.calls import Patience
 from stslab.runner.calls.look import STACK, is_replaced, look, says_gone
 from stslab.runner.calls.waiters import StackEvents, wait
 from stslab.runner.calls.work import Work
@@ -161,7 +161,7 @@ def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
         problem = clear(work, thing) if thing else ""
         return _make(work, call)
 
-    def judge(outcome: Outcome) -> Verdict:
+    def judge(outcome: Outcome) -> Patience:
         code = outcome.code if isinstance(outcome, Refusal) else ""
         busy = code in table.BUSY and not problem
         return _BUSY_SECONDS if busy else 0.0, f"{call.operation} ({code})"
