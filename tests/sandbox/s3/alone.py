@@ -29,7 +29,7 @@ from stslab.sandbox.state.state import State
 _BOTO = boto3.Session("key", "secret", region_name="us-east-1")
 _ADMIN = Principal(PrincipalKind.USER, f"arn:aws:iam::{LEARNER}:user/admin", LEARNER, "admin")
 ACCOUNT = Account(account=LEARNER, name="learner", canonical_id="c" * 64)
-_CALLER = Caller(_ADMIN, LEARNER, "AKIA", "IAMUser", user_name="admin")
+_CALLER = Caller(_ADMIN, "AKIA")
 
 
 class Alone:

@@ -28,18 +28,15 @@ SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE//token+of=a&session=="
 
 
-def _caller(key: str, kind: str = "IAMUser") -> Caller:
-    return Caller(Principal.from_arn("arn:aws:iam::111122223333:user/u"), "111122223333", key, kind)
-
-
 def _record(key: str, **more: Any) -> KeyRecord:
-    return KeyRecord(key, SECRET, _caller(key), **more)
+    user = Principal.from_arn("arn:aws:iam::111122223333:user/u")
+    return KeyRecord(Caller(user, key), SECRET, **more)
 
 
 def records(now: datetime) -> dict[str, KeyRecord]:
     hour = timedelta(hours=1)
     return {
-        record.access_key_id: record
+        record.caller.access_key_id: record
         for record in (
             _record("AKIAIOSFODNN7EXAMPLE"),
             _record("AKIAINACTIVE7EXAMPLE", active=False),

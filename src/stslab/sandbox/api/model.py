@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from stslab.policy import Decision, NamedPolicy, Principal
+from stslab.policy import Decision, NamedPolicy, Principal, PrincipalKind
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.state.identities import Role, Session, User
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -56,25 +56,46 @@ class HttpRequest:
         return self if len(kept) == len(self.headers) else replace(self, headers=kept)
 
 
+_WITHOUT_SESSION: Mapping[PrincipalKind, str] = {
+    PrincipalKind.ROOT: "Root",
+    PrincipalKind.USER: "IAMUser",
+    PrincipalKind.SERVICE: "AWSService",
+    PrincipalKind.ANONYMOUS: "Anonymous",
+}
+
+
 class Caller(msgspec.Struct, frozen=True):
     """Who makes a call, as the request's signature proves."""
 
     principal: Principal
-    account: str
-    access_key_id: str
-    kind: str  # Root, IAMUser, AssumedRole, FederatedUser, SessionToken, Anonymous or AWSService
-    user_id: str = ""
-    user_name: str = ""
+    access_key_id: str = ""
     session: Session | None = None
+
+    @property
+    def kind(self) -> str:
+        """Root, IAMUser, AssumedRole, FederatedUser, SessionToken, Anonymous or AWSService."""
+        return self.session.kind if self.session else _WITHOUT_SESSION[self.principal.kind]
+
+    @property
+    def account(self) -> str:
+        return self.principal.account
+
+    @property
+    def user_id(self) -> str:
+        return self.principal.user_id
+
+    @property
+    def user_name(self) -> str:
+        """The name of the user who calls, also with the keys of GetSessionToken; else empty."""
+        return self.principal.name if self.principal.kind is PrincipalKind.USER else ""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
     """An access key; a temporary one has a token, and ``expires`` by the account's clock."""
 
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
     caller: Caller
+    secret_access_key: str = field(repr=False)
     active: bool = True
     session_token: str = field(default="", repr=False)
     expires: datetime | None = None

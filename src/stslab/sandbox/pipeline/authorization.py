@@ -20,13 +20,11 @@ from stslab.vocabulary import LATEST
 
 
 def root_caller(account: Account, access_key_id: str = "") -> Caller:
-    principal = Principal.from_arn(account.root_arn, user_id=account.account)
-    return Caller(principal, account.account, access_key_id, "Root", account.account)
+    return Caller(Principal.from_arn(account.root_arn, user_id=account.account), access_key_id)
 
 
 def user_caller(user: User, access_key_id: str = "") -> Caller:
-    principal = Principal.from_arn(user.arn, user_id=user.unique_id)
-    return Caller(principal, user.account, access_key_id, "IAMUser", user.unique_id, user.name)
+    return Caller(Principal.from_arn(user.arn, user_id=user.unique_id), access_key_id)
 
 
 def lookup(view: View, access_key_id: str) -> KeyRecord | None:
@@ -44,7 +42,7 @@ def lookup(view: View, access_key_id: str) -> KeyRecord | None:
         caller = user_caller(user, key.key)
     else:
         return None
-    return KeyRecord(access_key_id, key.secret_access_key, caller, key.active)
+    return KeyRecord(caller, key.secret_access_key, key.active)
 
 
 def _of_session(view: View, session: Session) -> KeyRecord | None:
@@ -52,25 +50,14 @@ def _of_session(view: View, session: Session) -> KeyRecord | None:
     if owner is None and session.issuer_id != session.account:
         return None
     own = session.kind == "SessionToken"
-    user = owner if own and isinstance(owner, User) else None
     principal = Principal.from_arn(
-        user.arn if user else session.principal_arn,
+        owner.arn if own and isinstance(owner, User) else session.principal_arn,
         user_id=session.user_id,
         issuer="" if own else session.issuer_arn,
     )
-    caller = Caller(
-        principal,
-        session.account,
-        session.access_key_id,
-        session.kind,
-        session.user_id,
-        user.name if user else "",
-        session,
-    )
     return KeyRecord(
-        session.access_key_id,
+        Caller(principal, session.access_key_id, session),
         session.secret_access_key,
-        caller,
         session_token=session.session_token,
         expires=session.expires,
     )

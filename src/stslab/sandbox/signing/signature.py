@@ -97,7 +97,7 @@ def _s3_header(request: HttpRequest, headers: canonical.Headers, context: Contex
 
 
 def _anonymous(request: HttpRequest, service: str) -> Authenticated:
-    caller = Caller(Principal(PrincipalKind.ANONYMOUS, "anonymous"), "", "", "Anonymous")
+    caller = Caller(Principal(PrincipalKind.ANONYMOUS, "anonymous"))
     return Authenticated(caller, service, "us-east-1", request)
 
 

@@ -140,10 +140,10 @@ class Engine:
     def as_role(self, role_arn: str) -> Caller:
         """Assume a service role (User Guide, "AWS CloudFormation service role")."""
         refused = invalid(f"Role {role_arn} is invalid or cannot be assumed")
-        account = _ROLE.fullmatch(role_arn)
-        if account is None:
+        match = _ROLE.fullmatch(role_arn)
+        if match is None:
             raise refused
-        service = Caller(Principal(PrincipalKind.SERVICE, SERVICE), account[1], "", "AWSService")
+        service = Caller(Principal(PrincipalKind.SERVICE, SERVICE, account=match[1]))
         request = {"RoleArn": role_arn, "RoleSessionName": _SESSION}
         try:
             credentials = self._call(service, "sts", "AssumeRole", request)["Credentials"]
