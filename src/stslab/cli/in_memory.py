@@ -31,7 +31,7 @@ from stslab.runner.run.run import Runner
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER, REGION
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.pipeline import accounts
-from stslab.sandbox.pipeline.log import DecisionLog, Seen
+from stslab.sandbox.pipeline.log import DecisionLog, Received
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal
 from stslab.sandbox.server import verbs
 from stslab.sandbox.server.control import ControlRequest
@@ -214,12 +214,12 @@ class _Reasons(DecisionLog):
         super().__init__()
         self.reasons: dict[str, Reason] = {}  # of refusals, by request id
 
-    def record(self, _now: datetime, seen: Seen, _fault: ApiFault | None) -> None:
-        decisions = seen.api.decisions if seen.api else ()
+    def record(self, _now: datetime, received: Received, _fault: ApiFault | None) -> None:
+        decisions = received.api.decisions if received.api else ()
         refusals = [refusal(decision) for decision in decisions if not decision.allowed]
         gates = dict.fromkeys(gate for each in refusals for gate in each.gates)
         keys = dict.fromkeys(key for each in refusals for key in each.keys)
-        self.reasons[seen.request_id] = Reason(tuple(gates), tuple(keys))
+        self.reasons[received.request_id] = Reason(tuple(gates), tuple(keys))
 
 
 def _http(request: AWSPreparedRequest) -> HttpRequest:

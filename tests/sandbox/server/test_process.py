@@ -261,7 +261,7 @@ COLD = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from stslab.sandbox.server.process import serve
+from stslab.sandbox.server import process
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 
@@ -279,7 +279,8 @@ class Cold:
         pass
 
 
-sys.exit(serve(Path(sys.argv[1]), 0, 2, fresh=False, kind=Cold))
+process.EmbeddedAccount = Cold
+sys.exit(process.serve(Path(sys.argv[1]), 0, 2, fresh=False))
 """
 
 

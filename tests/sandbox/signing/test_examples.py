@@ -13,7 +13,7 @@ import pytest
 from tests.sandbox.signing.signed import SECRET, read, records
 
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.signing import s3
+from stslab.sandbox.signing import chunks
 from stslab.sandbox.signing.signature import Authenticator
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
@@ -211,7 +211,7 @@ def test_broken_chunks(old, new, code):
 def test_unsigned_chunks_of_the_wrong_size(body, code, extra):
     headers = {"x-amz-decoded-content-length": "6"}
     with pytest.raises(ApiFault) as caught:
-        s3.decode(body + b"\r\n0\r\n\r\n", s3.UNSIGNED_TRAILER, None, headers)
+        chunks.decode(body + b"\r\n0\r\n\r\n", chunks.UNSIGNED_TRAILER, None, headers)
     assert (caught.value.code, caught.value.extra) == (code, extra)
 
 

@@ -30,7 +30,7 @@ _CLAIMED_KEY = re.compile(r"(?:Credential=|AWS )([A-Z0-9]{16,32})[/:]")
 
 
 @dataclass(slots=True)
-class Seen:
+class Received:
     """One request on its way through the pipeline. ``api`` is None until it is named."""
 
     service: str
@@ -51,9 +51,9 @@ class DecisionLog:
         self._file: int | None = None
         self._size = 0
 
-    def record(self, now: datetime, seen: Seen, fault: ApiFault | None) -> None:
-        event = _event(now, seen, fault)
-        decisions = seen.api.decisions if seen.api else []
+    def record(self, now: datetime, received: Received, fault: ApiFault | None) -> None:
+        event = _event(now, received, fault)
+        decisions = received.api.decisions if received.api else []
         event["userIdentity"] = _federated(decisions) or event["userIdentity"]
         if len(decisions) > MOST_DECISIONS:  # DeleteObjects makes 1,000
             refused = [one for one in decisions if not one.allowed]
@@ -87,21 +87,21 @@ class DecisionLog:
 _EVENT_VERSION = "1.11"
 
 
-def _event(now: datetime, seen: Seen, fault: ApiFault | None) -> dict[str, object]:
-    api, http = seen.api, seen.http
+def _event(now: datetime, received: Received, fault: ApiFault | None) -> dict[str, object]:
+    api, http = received.api, received.http
     event: dict[str, object] = {
         "eventVersion": _EVENT_VERSION,
         "eventType": "AwsApiCall",
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "eventID": f"{now.timestamp():.6f}-{os.urandom(4).hex()}",
-        "eventSource": f"{seen.service}.amazonaws.com",
-        "eventName": api.operation if api else claimed(seen.service, http),
+        "eventSource": f"{received.service}.amazonaws.com",
+        "eventName": api.operation if api else claimed(received.service, http),
         "awsRegion": api.region if api else "",
         "sourceIPAddress": http.source_ip or (api.via[-1] if api and api.via else "AWS Internal"),
         "userAgent": http.header("User-Agent"),
         "userIdentity": _identity(api.caller, api.via) if api else _claimed(http),
         "requestParameters": _short(redact(api.params)) if api else {},
-        "requestID": seen.request_id,
+        "requestID": received.request_id,
         "recipientAccountId": api.account if api else "",
     }
     if fault is not None:

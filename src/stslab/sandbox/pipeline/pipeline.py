@@ -8,7 +8,7 @@ import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from stslab.policy import Decision
 from stslab.sandbox.api import faults, model, operations, serialize
@@ -16,7 +16,7 @@ from stslab.sandbox.api.identifiers import LEARNER, REGION
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, ApiResponse, HttpRequest, Params
 from stslab.sandbox.pipeline import naming
 from stslab.sandbox.pipeline.authorization import Judge, LastUses, check_session
-from stslab.sandbox.pipeline.log import DecisionLog, Seen
+from stslab.sandbox.pipeline.log import DecisionLog, Received
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED
 from stslab.sandbox.signing import signature
 from stslab.sandbox.state.buckets import Bucket
@@ -30,8 +30,15 @@ _AGENT = (("User-Agent", "cloudformation.amazonaws.com"),)
 _FROM_INSIDE = HttpRequest("POST", "/", (), "", _AGENT, b"", source_ip="")
 _FROM_HERE = HttpRequest("POST", "/", (), "", _AGENT, b"")
 Services = Mapping[str, model.Service]
-Would = tuple[model.Caller, str, str, Params]
-"""A hypothetical call, which is decided but not made: caller, service, operation, parameters."""
+
+
+class Call(NamedTuple):
+    """One call of an operation: who makes it, and with which parameters."""
+
+    caller: model.Caller
+    service: str
+    operation: str
+    params: Params
 
 
 @dataclass(eq=False)
@@ -49,19 +56,20 @@ class Pipeline:
 
     def handle(self, http: HttpRequest) -> ApiResponse:
         """Answer one HTTP request; an error becomes AWS's error answer."""
-        seen = _seen(http)
+        received = _received(http)
+        fault: ApiFault | None = None
         try:
-            response, fault = self._answer(seen), None
+            response = self._answer(received)
         except ApiFault as refused:
             fault = refused
         except Closed:
             fault = faults.unavailable()
         except Exception as error:  # noqa: BLE001 - whatever fails, the client gets AWS's answer
-            _LOG.error("a request to %s failed\n%s", seen.service, faults.where(error))
-            fault = faults.failure(seen.service, error)
+            _LOG.error("a request to %s failed\n%s", received.service, faults.where(error))
+            fault = faults.failure(received.service, error)
         if fault is not None:
-            response = serialize.fault(seen.service, fault, seen.request_id, http)
-        self.log.record(self.state.now(), seen, fault)
+            response = serialize.fault(received.service, fault, received.request_id, http)
+        self.log.record(self.state.now(), received, fault)
         return response
 
     def refuse(self, head: HttpRequest) -> ApiResponse | None:
@@ -69,28 +77,31 @@ class Pipeline:
         try:
             self.authenticator.expect(head)
         except ApiFault as fault:
-            seen = _seen(head)
-            self.log.record(self.state.now(), seen, fault)
-            return serialize.fault(seen.service, fault, seen.request_id, head)
+            received = _received(head)
+            self.log.record(self.state.now(), received, fault)
+            return serialize.fault(received.service, fault, received.request_id, head)
         return None
 
-    def _answer(self, seen: Seen) -> ApiResponse:
-        verified = self.authenticator.authenticate(seen.http)
-        seen.service, seen.http = service, http = verified.service, verified.request
+    def _answer(self, received: Received) -> ApiResponse:
+        verified = self.authenticator.authenticate(received.http)
+        service, http = verified.service, verified.request
+        received.service = service
+        received.http = http
         operation, params = naming.name(service, http)
         anonymous = verified.caller.kind == "Anonymous"
         if anonymous and service != "s3" and operation not in signature.UNSIGNED_ACTIONS:
             raise signature.missing_token()
-        seen.api = api = self._api(
-            (verified.caller, service, operation, params),
+        api = self._api(
+            Call(verified.caller, service, operation, params),
             http,
+            received.request_id,
             region=REGION if service == "iam" else verified.region or REGION,
-            id_=seen.request_id,
             authenticated=verified,
         )
+        received.api = api
         self._last_uses.note(api)
         answer = self._carry_out(api)
-        return serialize.result(service, operation, answer, seen.request_id, http)
+        return serialize.result(service, operation, answer, received.request_id, http)
 
     def internal(
         self,
@@ -101,17 +112,19 @@ class Pipeline:
         via: tuple[str, ...] = (),
     ) -> Answer:
         """Decide and carry out a call that a service makes; see :class:`Internal`."""
-        api = self._api((caller, service, operation, params), _FROM_INSIDE, via=via)
-        seen, fault = Seen(service, api.request_id, api.http, api), None
+        call = Call(caller, service, operation, params)
+        api = self._api(call, _FROM_INSIDE, _request_id(service), via=via)
+        fault: ApiFault | None = None
         try:
             return self._carry_out(api)
         except ApiFault as refused:
             fault = refused
             raise
         finally:
-            self.log.record(self.state.now(), seen, fault)
+            received = Received(service, api.request_id, api.http, api)
+            self.log.record(self.state.now(), received, fault)
 
-    def would(self, calls: Sequence[Would]) -> tuple[list[Decision], ApiFault | None, bool]:
+    def would(self, calls: Sequence[Call]) -> tuple[list[Decision], ApiFault | None, bool]:
         """How the last of these calls would be decided after the others, on a fork.
 
         Return its decisions, its error, and whether its session would be accepted; if it would
@@ -120,7 +133,8 @@ class Pipeline:
         fork = Transaction(self.state.snapshot)
         fault: ApiFault | None = None
         for call in calls:
-            api, fault = self._api(call, _FROM_HERE), None
+            api = self._api(call, _FROM_HERE, _request_id(call.service))
+            fault = None
             try:
                 self._carry_out(api, fork)
             except ApiFault as refused:
@@ -132,17 +146,23 @@ class Pipeline:
         return api.decisions, fault, accepted
 
     def _api(
-        self, call: Would, http: HttpRequest, region: str = REGION, id_: str = "", **more: Any
+        self,
+        call: Call,
+        http: HttpRequest,
+        request_id: str,
+        *,
+        region: str = REGION,
+        via: tuple[str, ...] = (),
+        authenticated: model.Authenticated | None = None,
     ) -> ApiRequest:
         caller, service, operation, params = call
         view = self.state.snapshot
-        account, id_ = caller.account or LEARNER, id_ or _request_id(service)
+        account = caller.account or LEARNER
         if service == "s3" and operation != "CreateBucket" and "Bucket" in params:
             bucket = view.get(Bucket, "", params["Bucket"])
             account = bucket.owner if bucket is not None else account
-        return ApiRequest(
-            service, operation, params, http, caller, account, region, id_, view.now(), **more
-        )
+        made = service, operation, params, http, caller, account, region, request_id, view.now()
+        return ApiRequest(*made, via=via, authenticated=authenticated)
 
     def _carry_out(self, api: ApiRequest, fork: Transaction | None = None) -> Answer:
         """Decide the call and return its handler's answer; on ``fork``, if given."""
@@ -169,9 +189,9 @@ class Pipeline:
                 raise model.denial(api, need, decision)
 
 
-def _seen(http: HttpRequest) -> Seen:
+def _received(http: HttpRequest) -> Received:
     service = signature.addressed_service(http)
-    return Seen(service, _request_id(service), http)
+    return Received(service, _request_id(service), http)
 
 
 def _request_id(service: str) -> str:

@@ -38,14 +38,7 @@ _STDOUT, _STDERR = 1, 2
 log = logging.getLogger(__name__)
 
 
-def serve(
-    folder: Path,
-    port: int,
-    idle: float,
-    *,
-    fresh: bool,
-    kind: type[EmbeddedAccount] = EmbeddedAccount,
-) -> int:
+def serve(folder: Path, port: int, idle: float, *, fresh: bool) -> int:
     """``port`` 0: the last one, or any. ``idle``: end after so many seconds without a request."""
     os.umask(0o077)
     places = Files(folder)
@@ -57,7 +50,7 @@ def serve(
     os.pwrite(held, str(os.getpid()).encode(), 0)
     _log_to(places)
     try:
-        _Process(places, port, idle).run(kind, fresh=fresh)
+        _Process(places, port, idle).run(fresh=fresh)
     except SandboxError as error:
         log.error("%s %s", error.message, error.hint)  # noqa: TRY400 - expected; no traceback
         _tell({"error": error.message, "hint": error.hint})
@@ -88,10 +81,10 @@ class _Process:
         self._account: EmbeddedAccount
         self._verbs: Mapping[str, Verb]
 
-    def run(self, kind: type[EmbeddedAccount], *, fresh: bool) -> None:
+    def run(self, *, fresh: bool) -> None:
         self._server = self._bound()
         try:
-            self._account = kind(self._places.folder, fresh=fresh)
+            self._account = EmbeddedAccount(self._places.folder, fresh=fresh)
             gc.freeze()  # modules and records live as long as the process
             gc.enable()
             try:

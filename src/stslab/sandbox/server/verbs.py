@@ -18,7 +18,7 @@ from stslab.sandbox.federation import saml
 from stslab.sandbox.federation.saml import names
 from stslab.sandbox.iam import mfa
 from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
-from stslab.sandbox.pipeline.pipeline import Would
+from stslab.sandbox.pipeline.pipeline import Call
 from stslab.sandbox.rehearsal.rehearsal import Scripted
 from stslab.sandbox.rehearsal.spec import BARE
 from stslab.sandbox.server import changes
@@ -120,7 +120,7 @@ def _clock(account: Holder, request: ControlRequest) -> Answer:
     return {"now": view.now().isoformat(), "offset": view.settings.clock_offset}
 
 
-class _Call(msgspec.Struct):
+class _Asked(msgspec.Struct):
     key: str
     service: str
     operation: str
@@ -131,7 +131,7 @@ class _Call(msgspec.Struct):
 class _Calls(msgspec.Struct):
     """A list of 1 to 50 calls, each with a key, a service, an operation and params."""
 
-    calls: Annotated[list[_Call], msgspec.Meta(min_length=1, max_length=50)]
+    calls: Annotated[list[_Asked], msgspec.Meta(min_length=1, max_length=50)]
 
 
 def would(inside: Inside, request: ControlRequest) -> Answer:
@@ -151,7 +151,7 @@ def would(inside: Inside, request: ControlRequest) -> Answer:
     return verdict if signed and accepted else {**verdict, **refused}
 
 
-def _signed(inside: Inside, call: _Call) -> tuple[Would | None, bool]:
+def _signed(inside: Inside, call: _Asked) -> tuple[Call | None, bool]:
     """The call, None if its key is unknown; and whether its signature would be valid."""
     if call.service not in inside.services:
         raise SandboxError(f"The embedded account has no service {call.service!r}.")
@@ -160,7 +160,7 @@ def _signed(inside: Inside, call: _Call) -> tuple[Would | None, bool]:
         return None, False
     ended = record.expires is not None and record.expires <= inside.state.now()
     signs = fingerprint(record.secret_access_key, record.session_token)
-    made = record.caller, call.service, call.operation, call.params
+    made = Call(record.caller, call.service, call.operation, call.params)
     return made, record.active and not ended and call.proof in ("", signs)
 
 

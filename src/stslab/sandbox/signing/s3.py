@@ -1,119 +1,21 @@
 """Verifies S3's Signature Version 4, in the header and in the query (presigned URLs).
 
-S3 API Reference, "Authenticating Requests (AWS Signature Version 4)" with its pages on the header,
-on chunked uploads and on query parameters, and "Error responses".
+S3 API Reference, "Authenticating Requests (AWS Signature Version 4)" with its pages on the header
+and on query parameters, and "Error responses".
 """
 
 import hashlib
-import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord, iso
-from stslab.sandbox.signing import canonical, checksums
+from stslab.sandbox.signing import canonical, checksums, chunks
 from stslab.sandbox.signing.canonical import HASH_HEADER, Claim, Context, Headers, same, stamp
-
-# -- the payload of aws-chunked uploads --------------------------------------------------------
-# "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks
-# (Chunked Upload)", and the same "Including Trailing Headers" (S3 API Reference).
-
-UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-SIGNED_TRAILER = f"{SIGNED}-TRAILER"
-MODES = frozenset({UNSIGNED_TRAILER, SIGNED, SIGNED_TRAILER})
-
-_SIZE_LINE = re.compile(rb"([0-9a-fA-F]{1,16})(?:;chunk-signature=([0-9a-f]{64}))?\r\n")
-_TRAILER = re.compile(rb"([a-zA-Z0-9-]+):[ \t]*([^\r\n]*?)[ \t]*\r?\n(?:\r\n)?")
-_TRAILER_SIGNATURE = "x-amz-trailer-signature"
-_SMALLEST = 8192
-
-
-@dataclass(slots=True)
-class ChunkSigner:
-    """Verifies the chain of chunk signatures; ``previous`` is first the request's signature."""
-
-    key: bytes = field(repr=False)
-    stamp: str
-    scope: str
-    previous: str
-
-    def accepts(self, content: bytes, signature: str, *, trailer: bool = False) -> bool:
-        """Whether this is the signature of the next chunk, or at last of the trailing headers."""
-        digest = hashlib.sha256(content).hexdigest()
-        what, before = ("TRAILER", "") if trailer else ("PAYLOAD", f"{canonical.EMPTY_SHA256}\n")
-        chain = f"{self.stamp}\n{self.scope}\n{self.previous}"
-        to_sign = f"AWS4-HMAC-SHA256-{what}\n{chain}\n{before}{digest}"
-        self.previous = hmac.digest(self.key, to_sign.encode(), "sha256").hex()
-        return same(self.previous, signature)
-
-
-def decode(
-    body: bytes, mode: str, signer: ChunkSigner | None, headers: Headers
-) -> tuple[bytes, dict[str, str]]:
-    """The payload and the trailing headers (lower-case names); ``signer``: of signed modes."""
-    length = headers.get("x-amz-decoded-content-length", "")
-    if not re.fullmatch(r"[0-9]{1,19}", length):
-        raise fault("MissingContentLength")
-    payload, end = _payload(body, signer)
-    if len(payload) != int(length):
-        message = "You did not provide the number of bytes specified by the Content-Length HTTP "
-        sizes = {"NumberBytesExpected": length, "NumberBytesProvided": len(payload)}
-        raise fault("IncompleteBody", f"{message}header", sizes)
-    promised = {name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",")}
-    trailers = _trailers(body[end:], signer if mode == SIGNED_TRAILER else None, mode)
-    if set(trailers) != promised - {""}:
-        raise fault("MalformedTrailerError")
-    return payload, trailers
-
-
-def _payload(body: bytes, signer: ChunkSigner | None) -> tuple[bytes, int]:
-    payload = bytearray()
-    position, number, small = 0, 0, 0
-    while True:
-        line = _SIZE_LINE.match(body, position)
-        if not line or (signer is None and line[2]):
-            raise fault("IncompleteBody")
-        size = int(line[1], 16)
-        chunk = body[line.end() : line.end() + size]
-        if signer is not None and not signer.accepts(chunk, (line[2] or b"").decode()):
-            raise fault("SignatureDoesNotMatch")
-        if not size:
-            return bytes(payload), line.end()
-        if len(chunk) < size or body[line.end() + size : line.end() + size + 2] != b"\r\n":
-            raise fault("IncompleteBody")
-        number += 1
-        if small:
-            raise fault("InvalidChunkSizeError", Chunk=number, BadChunkSize=small)
-        small = size if size < _SMALLEST else 0
-        payload += chunk
-        position = line.end() + size + 2
-
-
-def _trailers(rest: bytes, signer: ChunkSigner | None, mode: str) -> dict[str, str]:
-    if mode == SIGNED:
-        if rest != b"\r\n":
-            raise fault("IncompleteBody")
-        return {}
-    trailers: dict[str, str] = {}
-    position = 0
-    while line := _TRAILER.match(rest, position):
-        name = line[1].decode().lower()
-        if name in trailers:
-            raise fault("MalformedTrailerError")
-        trailers[name] = line[2].decode("latin-1")
-        position = line.end()
-    if rest[position:] not in (b"", b"\r\n"):
-        raise fault("MalformedTrailerError")
-    signature = trailers.pop(_TRAILER_SIGNATURE, "")
-    signed = "".join(f"{name}:{value}\n" for name, value in sorted(trailers.items()))
-    if signer is not None and not signer.accepts(signed.encode(), signature, trailer=True):
-        raise fault("SignatureDoesNotMatch")
-    return trailers
-
+from stslab.sandbox.signing.chunks import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, ChunkSigner
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 NO_SUCH_MECHANISM = (
@@ -212,7 +114,7 @@ def _payload_hash(headers: Headers) -> str:
         raise fault("InvalidRequest", f"Missing required header for this request: {HASH_HEADER}")
     if sent.startswith("STREAMING-AWS4-ECDSA-"):
         raise fault("NotImplemented", Header=HASH_HEADER)
-    if sent != UNSIGNED and sent not in MODES and not _SHA256.fullmatch(sent):
+    if sent != UNSIGNED and sent not in chunks.MODES and not _SHA256.fullmatch(sent):
         asymmetric = SIGNED.replace("HMAC", "ECDSA-P256")
         known = (UNSIGNED, UNSIGNED_TRAILER, SIGNED, SIGNED_TRAILER, asymmetric)
         message = (
@@ -242,10 +144,10 @@ def _require_unexpired(time: datetime, sent: str, now: datetime) -> None:
 
 
 def _with_payload(request: HttpRequest, payload_hash: str, signer: ChunkSigner) -> HttpRequest:
-    if payload_hash in MODES:
+    if payload_hash in chunks.MODES:
         headers = canonical.header_map(request)
         checked = None if payload_hash == UNSIGNED_TRAILER else signer
-        payload, trailers = decode(request.body, payload_hash, checked, headers)
+        payload, trailers = chunks.decode(request.body, payload_hash, checked, headers)
         gone, kept = _STREAMING_HEADERS | set(trailers), []
         for name, value in request.headers:
             if name.lower() in ("content-length", "transfer-encoding"):

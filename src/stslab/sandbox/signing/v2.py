@@ -9,6 +9,7 @@ import hmac
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from stslab.sandbox.api import operations
@@ -31,6 +32,16 @@ def sub_resources() -> frozenset[str]:
     return selecting - {"list-type"}
 
 
+class _Claim(NamedTuple):
+    """A signature in a request; ``date`` is the Date header, or Expires in a query."""
+
+    access_key_id: str
+    signature: str
+    date: str
+    age: timedelta = timedelta(0)
+    in_query: bool = False
+
+
 def verify_header(request: HttpRequest, headers: Headers, context: Context) -> Authenticated:
     """Verify the signature in ``Authorization: AWS AccessKeyId:Signature``."""
     text = headers["authorization"]
@@ -39,8 +50,8 @@ def verify_header(request: HttpRequest, headers: Headers, context: Context) -> A
         what = "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature"
         raise invalid_argument(what, "Authorization", text)
     age = context.real_clock() - s3.sent_at(headers, context)
-    line = "" if "x-amz-date" in headers else request.header("date").strip()
-    return _verified(request, headers, context, (access_key_id, signature, line), age)
+    date = "" if "x-amz-date" in headers else request.header("date").strip()
+    return _verified(request, headers, context, _Claim(access_key_id, signature, date, age))
 
 
 def verify_query(request: HttpRequest, context: Context) -> Authenticated:
@@ -60,31 +71,29 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
     headers = canonical.header_map(canonical.plain_request(request, "AWS"))
     if token := parameters.get(TOKEN, ""):
         headers[TOKEN] = token
-    claim = (parameters["AWSAccessKeyId"], parameters["Signature"], expires)
-    return _verified(request, headers, context, claim, None)
+    key_id, signature = parameters["AWSAccessKeyId"], parameters["Signature"]
+    return _verified(request, headers, context, _Claim(key_id, signature, expires, in_query=True))
 
 
 def _verified(
-    request: HttpRequest,
-    headers: Headers,
-    context: Context,
-    claim: tuple[str, str, str],
-    age: timedelta | None,
+    request: HttpRequest, headers: Headers, context: Context, claim: _Claim
 ) -> Authenticated:
-    (access_key_id, signature, date), token = claim, headers.get(TOKEN, "")
-    record = s3.require_key(context, access_key_id, token)
+    token = headers.get(TOKEN, "")
+    record = s3.require_key(context, claim.access_key_id, token)
     # A sub-resource without a value may be sent with an equals sign and signed without it.
     bare = replace(request, raw_query=re.sub(r"=(?=&|$)", "", request.raw_query))
     # The path has the bucket even if the Host names it. boto3 signs /bucket/ for /bucket.
     bucket, dot, _ = request.header("host").rpartition(".localhost")
     path = f"/{bucket}{request.path}" if dot else request.path
     paths = (path, f"{path}/") if path.count("/") == 1 and path != "/" else (path,)
-    candidates = [_to_sign(one, headers, date, path) for one in (request, bare) for path in paths]
+    candidates = [
+        _to_sign(one, headers, claim.date, path) for one in (request, bare) for path in paths
+    ]
     key = record.secret_access_key.encode()
     digests = (hmac.digest(key, text.encode(), "sha1") for text in candidates)
-    if not any(canonical.same(base64.b64encode(one).decode(), signature) for one in digests):
-        raise s3.mismatch(access_key_id, candidates[:1], signature, token)
-    plain = request if age is not None else canonical.plain_request(request, "AWS")
+    if not any(canonical.same(base64.b64encode(one).decode(), claim.signature) for one in digests):
+        raise s3.mismatch(claim.access_key_id, candidates[:1], claim.signature, token)
+    plain = canonical.plain_request(request, "AWS") if claim.in_query else request
     if context.with_body:
         s3.verify_checksums(plain)
     return Authenticated(
@@ -92,9 +101,9 @@ def _verified(
         service=canonical.S3,
         region=_REGION,
         request=plain.without(canonical.CREDENTIALS),
-        auth_type="REST-HEADER" if age is not None else "REST-QUERY-STRING",
+        auth_type="REST-QUERY-STRING" if claim.in_query else "REST-HEADER",
         version="AWS",
-        age=max(age or timedelta(0), timedelta(0)),
+        age=max(claim.age, timedelta(0)),
     )
 
 
