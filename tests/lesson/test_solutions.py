@@ -54,7 +54,7 @@ def made(account: InMemoryAccount, runner: Runner, calls: list[Mapping[str, Any]
         outcome = account.call(one.get("as", "admin"), service, operation, params)
         assert isinstance(outcome, Answer), outcome
         for stack in account.inside.state.snapshot.everywhere(Stack):
-            account.inside.cloudformation.engine.wait(stack.stack_id, SECONDS)
+            account.inside.engine.wait(stack.stack_id, SECONDS)
         if "keep" in one:
             data = outcome.data.get("Credentials") or outcome.data["AccessKey"]
             credentials = Credentials.found_in(data)

@@ -106,7 +106,7 @@ class Direct:
         return user_caller(found)
 
     def stop(self) -> None:
-        self.inside.cloudformation.engine.stop()
+        self.inside.engine.stop()
 
     def handle(self, http: HttpRequest) -> ApiResponse:
         return self.inside.pipeline.handle(http)

@@ -90,7 +90,7 @@ class InMemoryAccount(Boto3Account):
             try:
                 yield runner
             finally:
-                self.inside.cloudformation.engine.stop()
+                self.inside.engine.stop()
 
     def back_to(self, snapshot: Snapshot, profiles: Mapping[str, Credentials]) -> None:
         self.files.held = profiles

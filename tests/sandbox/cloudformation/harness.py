@@ -25,6 +25,7 @@ from stslab.sandbox.api.model import (
 )
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.service import CloudFormation
+from stslab.sandbox.cloudformation.stacks.engine import Engine
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.stacks import Stack, StackResource
@@ -58,8 +59,8 @@ class Harness:
                     tx.put(record)
         self._direct = Direct(self.state)
         self._direct.stop()  # the service with the hooks replaces its service
-        keys = self._direct.inside.keys
-        self.service = CloudFormation(self.state, self._internal, keys, 0.0)
+        engine = Engine(self.state, self._internal, self._direct.inside.keys, 0.0)
+        self.service = CloudFormation(self.state, self._internal, engine)
 
     def _caller(self, who: str) -> Caller:
         found = self._direct.inside.keys(self._direct.keys[who][0])

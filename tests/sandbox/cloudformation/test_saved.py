@@ -38,7 +38,7 @@ class Process(Direct):
         return self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
 
     def settle(self, stack_id: str) -> str:
-        self.inside.cloudformation.engine.wait(stack_id, 20)
+        self.inside.engine.wait(stack_id, 20)
         return str(self.stack(stack_id)["StackStatus"])
 
     def fill(self) -> None:
@@ -71,11 +71,11 @@ def test_a_stack_and_its_resources_are_there_in_the_next_process(tmp_path: Path)
 
 def test_the_next_process_continues_the_work_on_a_stack(tmp_path: Path) -> None:
     first = Process(tmp_path / "account")
-    first.inside.cloudformation.engine.pace = lambda: 30
+    first.inside.engine.pace = lambda: 30
     stack_id = first.create()
     first.end()
     second = Process(tmp_path / "account")
-    second.inside.cloudformation.engine.resume()
+    second.inside.engine.resume()
     assert second.settle(stack_id) == "CREATE_COMPLETE"
     second.end()
 
@@ -85,7 +85,7 @@ def test_permissions_are_checked_on_the_stacks_arn(direct: Direct) -> None:
     made = client.create_stack(
         StackName="kept", TemplateBody="Resources: {G: {Type: AWS::S3::Bucket}}"
     )
-    direct.inside.cloudformation.engine.wait(made["StackId"], 20)
+    direct.inside.engine.wait(made["StackId"], 20)
     client.describe_stacks(StackName="kept")
     decisions = direct.log.events()[-1]["decisions"]
     assert [decision["resource"] for decision in decisions] == [made["StackId"]]
@@ -94,7 +94,7 @@ def test_permissions_are_checked_on_the_stacks_arn(direct: Direct) -> None:
 def test_a_full_disk_is_named_and_the_work_goes_on_once_there_is_room(tmp_path: Path) -> None:
     process = Process(tmp_path / "account")
     limit = process.store._db.execute
-    paused, engine = threading.Event(), process.inside.cloudformation.engine
+    paused, engine = threading.Event(), process.inside.engine
 
     def pace() -> float:
         paused.set()

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api import model, operations
 from stslab.sandbox.api.faults import invalid, require
-from stslab.sandbox.api.model import Answer, ApiRequest, Internal, KeyLookup, Keys, Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest, Internal, Keys, Reads, Writes
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.operations import change_sets, reading, stacks
-from stslab.sandbox.cloudformation.stacks.engine import SERVICE, STEP_SECONDS, Engine
+from stslab.sandbox.cloudformation.stacks.engine import SERVICE, Engine
 from stslab.sandbox.cloudformation.template import template
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import State
@@ -33,17 +33,14 @@ _URL = re.compile(
 
 
 class CloudFormation:
-    """The service, and the engine that works on its stacks.
+    """The service; the ``engine`` works on its stacks, ``call`` makes calls in a caller's name.
 
-    ``call`` makes calls in a caller's name. ``step_seconds`` is how long a step of the work on a
-    resource takes. A write may call other services, and starts a transaction only after that; so
-    all operations are in ``reads``, which get none.
+    A write may call other services, and starts a transaction only after that; so all operations
+    are in ``reads``, which get none.
     """
 
-    def __init__(
-        self, state: State, call: Internal, keys: KeyLookup, step_seconds: float = STEP_SECONDS
-    ) -> None:
-        self.engine = Engine(state, call, keys, step_seconds)
+    def __init__(self, state: State, call: Internal, engine: Engine) -> None:
+        self.engine = engine
         self.needs = needs_of
         self.reads: Reads = dict.fromkeys([*_READS, *_WRITES], self._answer)
         self.writes: Writes = {}

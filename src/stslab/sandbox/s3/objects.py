@@ -10,7 +10,7 @@ import re
 from msgspec.structs import replace
 
 from stslab.sandbox.api import model
-from stslab.sandbox.api.faults import fault, invalid_argument, malformed, no_such_key
+from stslab.sandbox.api.faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge
 from stslab.sandbox.s3 import listing, lookups, preconditions, settings, versions
 from stslab.sandbox.s3.access import acl
@@ -22,7 +22,6 @@ from stslab.sandbox.state.snapshot import Transaction, View
 
 _MOST_PARTS = 10_000
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
-_ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _REDIRECT = "WebsiteRedirectLocation"
 _CHANGES = ("StorageClass", _REDIRECT, "ServerSideEncryption")
 
@@ -39,7 +38,7 @@ def put_object(tx: Transaction, request: ApiRequest) -> Answer:
 
 def get_object(blob: Blob, view: View, request: ApiRequest) -> Answer:
     version, span, described = _described(view, request)
-    if version.storage_class in _ARCHIVED:
+    if version.storage_class in versions.ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
     return {**described, "Body": versions.read(blob, versions.pieces(version, span))}
 
@@ -129,7 +128,7 @@ def _mail_safe(value: str) -> str:
 
 
 def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
-    source_id, version = source_of(request, tx)
+    source_id, version = versions.source_of(tx, request)
     bucket = lookups.bucket_of(tx, request)
     preconditions.check_write(tx, request)
     params = request.params
@@ -157,24 +156,6 @@ def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Ans
         **versions.write_members(copied, bucket),
         "VersionId": lookups.shown_id(bucket, copied),
     }
-
-
-def source_of(request: ApiRequest, view: View) -> tuple[str | None, ObjectVersion]:
-    """The version id in the answer, and the version. No handler: the view is not first."""
-    where, version_id = needs.source(request)
-    lookups.existing(view, where.bucket)
-    lookups.check_version_id(view, where, version_id)
-    version = lookups.version_at(view, where, version_id)
-    if version is None or (version.marker and version_id is None):
-        raise no_such_key(where.key) if version_id is None else fault("NoSuchVersion")
-    if version.marker:
-        message = "The source of a copy request may not specifically refer to a delete marker by "
-        raise fault("InvalidRequest", f"{message}version id.")
-    if version.storage_class in _ARCHIVED:
-        raise fault("InvalidObjectState", StorageClass=version.storage_class)
-    versions.check_signed(request, version.encryption)
-    preconditions.check_source(request, version)
-    return (version.version_id if version.version_id != NULL else None), version
 
 
 def delete_object(tx: Transaction, request: ApiRequest) -> Answer:

@@ -11,7 +11,6 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from itertools import product
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -28,6 +27,7 @@ from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket, PublicAccessBlock
 from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.structures import beside
 
 MOST_ON_OBJECTS = 10
 _MOST_ON_BUCKETS = 50
@@ -104,10 +104,8 @@ class _Wrong(msgspec.Struct, frozen=True):
             raise fault(self.code, self.says.format(*found), dict(named) if self.argument else {})
 
 
-_WRONG = msgspec.yaml.decode(
-    Path(__file__).with_name("settings.yaml").read_bytes(),
-    type=Mapping[str, Mapping[str, tuple[_Wrong, ...]]],
-)
+_Rows = Mapping[str, Mapping[str, tuple[_Wrong, ...]]]
+_WRONG = msgspec.convert(beside(__file__, "settings.yaml"), _Rows)
 
 
 def _name_notifications(notifications: Document) -> None:

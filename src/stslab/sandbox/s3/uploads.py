@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from stslab.sandbox.api.faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, preconditions, versions
-from stslab.sandbox.s3.objects import check_number, source_of
+from stslab.sandbox.s3.objects import check_number
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
 from stslab.sandbox.s3.versions import Contents, Span
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
@@ -75,7 +75,7 @@ def upload_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> An
 
 def upload_part_copy(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
-    source_id, version = source_of(request, tx)
+    source_id, version = versions.source_of(tx, request)
     span = _source_span(request.params.get("CopySourceRange"), version.size)
     part = _put(tx, request, upload, contents(versions.pieces(version, span)))
     return {

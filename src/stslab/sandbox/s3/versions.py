@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.faults import fault, invalid_argument
+from stslab.sandbox.api.faults import fault, invalid_argument, no_such_key
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.s3 import listing, lookups, settings
+from stslab.sandbox.s3 import listing, lookups, preconditions, settings
 from stslab.sandbox.s3.access import acl
+from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -35,6 +36,7 @@ HEADERS = tuple(
 )
 _PLAIN_TYPE = {"ContentType": "binary/octet-stream"}
 _ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
+ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _OWN_KEY = "alias/aws/s3"  # of the key that each account has for S3, which is used if none is named
 
 
@@ -134,6 +136,24 @@ def store(
             if name in CHECKSUMS
         },
     )
+
+
+def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersion]:
+    """A copy's source: its version id in the answer, and the version."""
+    where, version_id = needs.source(request)
+    lookups.existing(view, where.bucket)
+    lookups.check_version_id(view, where, version_id)
+    version = lookups.version_at(view, where, version_id)
+    if version is None or (version.marker and version_id is None):
+        raise no_such_key(where.key) if version_id is None else fault("NoSuchVersion")
+    if version.marker:
+        message = "The source of a copy request may not specifically refer to a delete marker by "
+        raise fault("InvalidRequest", f"{message}version id.")
+    if version.storage_class in ARCHIVED:
+        raise fault("InvalidObjectState", StorageClass=version.storage_class)
+    check_signed(request, version.encryption)
+    preconditions.check_source(request, version)
+    return (version.version_id if version.version_id != NULL else None), version
 
 
 def copy(contents: Contents, tx: Transaction, request: ApiRequest, version: ObjectVersion) -> Part:

@@ -88,32 +88,41 @@ def run(account: Holder, request: ControlRequest) -> Answer:
 
     Without a run: of the one that was active last, if any.
     """
-    wanted, keys = str(request.body.get("run", "")), request.body.get("keys", [])
+    wanted = str(request.body.get("run", ""))
     with account.inside.state.transaction() as tx:
-        known = traces.runs(tx)
-        found = next((one for one in known if wanted in ("", one.run)), None)
+        found = next((one for one in traces.runs(tx) if wanted in ("", one.run)), None)
         if request.body.get("ends"):
-            if found is not None:
-                ended = tx.get(AccessKey, LEARNER, found.keys[0])
-                for record in filter(None, (found, ended, *traces.traces(tx, found.run))):
-                    tx.delete(record)
+            _end(tx, found)
             return {}
-        if not wanted:
-            key = found and tx.get(AccessKey, LEARNER, found.keys[0])
-            return _shown(found, key) if found and key else {}
-        own = found.keys if found else (_new_key(tx),)
-        turn = known[0].turn + (known[0] is not found) if known else 1
-        made = Run(run=wanted, turn=turn, keys=tuple(dict.fromkeys([*own, *map(str, keys)])))
-        if made != found:
-            tx.put(made)
-        return _shown(made, tx.get(AccessKey, LEARNER, own[0]))
+        if wanted:
+            found = _go_on(tx, wanted, found, [str(key) for key in request.body.get("keys", [])])
+        key = tx.get(AccessKey, LEARNER, found.keys[0]) if found else None
+        if found and key:
+            shown = {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
+            return {"run": found.run, **shown}
+        if wanted:
+            raise SandboxError(f"The key of run {wanted} is gone.")
+        return {}
 
 
-def _shown(found: Run, key: AccessKey | None) -> Answer:
-    if key is None:
-        raise SandboxError(f"The key of run {found.run} is gone.")
-    shown = {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
-    return {"run": found.run, **shown}
+def _end(tx: Transaction, ended: Run | None) -> None:
+    if ended:
+        key = tx.get(AccessKey, LEARNER, ended.keys[0])
+        for record in filter(None, (ended, key, *traces.traces(tx, ended.run))):
+            tx.delete(record)
+
+
+def _go_on(tx: Transaction, name: str, found: Run | None, more: list[str]) -> Run:
+    """The run of this name, with ``more`` keys, as the one that was used last."""
+    own = found.keys if found else (_new_key(tx),)
+    last = next(iter(traces.runs(tx)), None)
+    turn = last.turn if last else 0
+    if last is None or last is not found:
+        turn += 1
+    now = Run(run=name, turn=turn, keys=tuple(dict.fromkeys([*own, *more])))
+    if now != found:
+        tx.put(now)
+    return now
 
 
 def _new_key(tx: Transaction) -> str:
@@ -137,47 +146,40 @@ def restore(account: Holder, request: ControlRequest) -> Answer:
     ``own``: accounts and names of what the run's journal undoes; it stays. ``kept``: somebody else
     changed it later. ``made``: all that was made by hand.
     """
-    body, look = request.body, bool(request.body.get("only_look"))
-    told = [str(one).lower() for one in body.get("own", [])]
+    only_look = bool(request.body.get("only_look"))
+    told = [str(one).lower() for one in request.body.get("own", [])]
     own = {*told, *(one.partition(" ")[2] for one in told)}  # a bucket has no account
-    answer: dict[str, list[str]] = {"restored": [], "kept": [], "made": []}
+    restored: list[str] = []
+    kept: list[str] = []
     with account.inside.state.transaction() as tx:
-        noted = traces.traces(tx, str(body.get("run", "")))
-        hands = [_Handled.of(tx, trace) for trace in noted]
-        going = {one.trace.of for one in hands if one.was is None}
-        for one in hands:
-            was, left, now = map(_lasting, (one.was, one.left, one.now))
-            record = now or was  # None if it does not count
-            called = _called(record) if record else ""
-            if now and not was:
-                answer["made"].append(called)
-            is_as_before = now == was if record else one.now == one.was
-            if is_as_before or one.names & own:
+        noted = traces.traces(tx, str(request.body.get("run", "")))
+        handled = [_Handled.of(tx, trace) for trace in noted]
+        going = {one.trace.of for one in handled if one.was is None}
+        for one in handled:
+            if one.is_as_before or one.names & own:
                 continue
-            others = one.was is not None and one.now != one.left
-            changed_since = now != left if record else others
-            keep = changed_since or (one.was is None and _in_use(tx, one.now, going))
-            if called:
-                answer["kept" if keep else "restored"].append(called)
-            if keep or look:
-                continue
-            if one.was is not None:
-                tx.put(one.was)
-            elif one.now is not None:
-                tx.delete(one.now)
-        for trace in () if look else noted:
+            keep = one.changed_since or (one.was is None and _in_use(tx, one.now, going))
+            if one.called:
+                (kept if keep else restored).append(one.called)
+            if not keep and not only_look:
+                one.restore(tx)
+        for trace in () if only_look else noted:
             tx.delete(trace)
-    sessions = {
-        one.left.access_key_id: {
-            "by": one.trace.by,
-            "expires": one.left.expires.isoformat(),
-            "seconds": int((one.left.expires - one.left.issued).total_seconds()),
-            "mfa": one.left.mfa is not None,
-        }
-        for one in hands
-        if isinstance(one.left, Session)
+    return {
+        "restored": restored,
+        "kept": kept,
+        "made": [one.called for one in handled if _lasting(one.now) and not _lasting(one.was)],
+        "sessions": {
+            one.left.access_key_id: {
+                "by": one.trace.by,
+                "expires": one.left.expires.isoformat(),
+                "seconds": int((one.left.expires - one.left.issued).total_seconds()),
+                "mfa": one.left.mfa is not None,
+            }
+            for one in handled
+            if isinstance(one.left, Session)
+        },
     }
-    return {**answer, "sessions": sessions}
 
 
 class _Handled(NamedTuple):
@@ -200,6 +202,29 @@ class _Handled(NamedTuple):
         names = {trace.of[2], *(str(getattr(one, "name", "")) for one in parts)}
         full = (f"{trace.of[1]} {one}".strip().lower() for one in names if one)
         return cls(trace, was, left, now, frozenset(full))
+
+    @property
+    def called(self) -> str:
+        """What to call it; empty if it does not count."""
+        record = _lasting(self.now) or _lasting(self.was)
+        return _called(record) if record else ""
+
+    @property
+    def is_as_before(self) -> bool:
+        return _lasting(self.now) == _lasting(self.was) if self.called else self.now == self.was
+
+    @property
+    def changed_since(self) -> bool:
+        """Whether somebody else changed it later."""
+        if self.called:
+            return _lasting(self.now) != _lasting(self.left)
+        return self.was is not None and self.now != self.left
+
+    def restore(self, tx: Transaction) -> None:
+        if self.was is not None:
+            tx.put(self.was)
+        elif self.now is not None:
+            tx.delete(self.now)
 
 
 def _in_use(view: View, record: Record | None, going: set[tuple[str, str, str]]) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyLookup, KeyRecord, Service
 from stslab.sandbox.cloudformation.service import CloudFormation
-from stslab.sandbox.cloudformation.stacks.engine import STEP_SECONDS
+from stslab.sandbox.cloudformation.stacks.engine import STEP_SECONDS, Engine
 from stslab.sandbox.iam import aws_policies, lookups
 from stslab.sandbox.iam.mfa import spend
 from stslab.sandbox.iam.service import IamService
@@ -37,7 +37,7 @@ class Inside(msgspec.Struct, frozen=True):
     judge: Judge
     keys: KeyLookup
     services: Services
-    cloudformation: CloudFormation
+    engine: Engine  # of CloudFormation
 
 
 def assemble(
@@ -51,14 +51,14 @@ def assemble(
 
     services: dict[str, Service] = {}
     pipeline = Pipeline(state, Authenticator(find_key, state.now), services, log, judge)
-    stacks = CloudFormation(state, pipeline.internal, find_key, step_seconds)
+    engine = Engine(state, pipeline.internal, find_key, step_seconds)
     services |= {
         "iam": IamService(judge),
         "sts": StsService(judge, lookups.managed_text, spend),
         "s3": S3Service(state, judge),
-        "cloudformation": stacks,
+        "cloudformation": CloudFormation(state, pipeline.internal, engine),
     }
-    return Inside(state, pipeline, judge, find_key, services, stacks)
+    return Inside(state, pipeline, judge, find_key, services, engine)
 
 
 class EmbeddedAccount:
@@ -110,10 +110,10 @@ class EmbeddedAccount:
                     tx.put(record)
         self.inside = assemble(state, self._log)
         self._rehearse(state.snapshot.settings.rehearsal)
-        self.inside.cloudformation.engine.resume()
+        self.inside.engine.resume()
 
     def _leave(self) -> None:
-        self.inside.cloudformation.engine.stop()
+        self.inside.engine.stop()
         self._rehearse("")
         self.inside.state.close()
 
@@ -123,5 +123,6 @@ class EmbeddedAccount:
         self.rehearsal = None
         if text:
             inside = self.inside
-            engine, handle = inside.cloudformation.engine, inside.pipeline.handle
-            self.rehearsal = Rehearsal(text, inside.state, inside.judge, engine, handle)
+            self.rehearsal = Rehearsal(
+                text, inside.state, inside.judge, inside.engine, inside.pipeline.handle
+            )

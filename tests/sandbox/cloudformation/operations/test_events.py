@@ -32,7 +32,7 @@ def test_times_are_written_to_the_millisecond(direct: Direct) -> None:
         "after-call.cloudformation", lambda http_response, **_: bodies.append(http_response.text)
     )
     stack_id = client.create_stack(StackName="demo", TemplateBody=BUCKET)["StackId"]
-    direct.inside.cloudformation.engine.wait(stack_id, 20)
+    direct.inside.engine.wait(stack_id, 20)
     client.describe_stack_events(StackName="demo")
     client.describe_stacks(StackName="demo")
     client.describe_stack_resources(StackName="demo")

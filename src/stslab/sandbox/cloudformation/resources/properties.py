@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from types import UnionType
 
 import msgspec
 
 from stslab.sandbox.cloudformation.template.functions import Unknown, as_text
 from stslab.sandbox.cloudformation.template.template import Properties, Value
+from stslab.structures import beside
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -18,7 +18,7 @@ class _File(msgspec.Struct, frozen=True):
     services: str
 
 
-FILE = msgspec.yaml.decode(Path(__file__).with_name("types.yaml").read_bytes(), type=_File)
+FILE = msgspec.convert(beside(__file__, "types.yaml"), _File)
 PARTS = FILE.parts
 
 

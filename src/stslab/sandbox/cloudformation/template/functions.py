@@ -7,7 +7,6 @@ import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import UnionType
 from typing import Final
 
@@ -16,11 +15,12 @@ import msgspec
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.template.template import Value, well_formed
+from stslab.structures import beside
 
 SUB_VARIABLE = re.compile(r"\$\{(?!!)([^{}]*)\}")
 IF_PARTS = 3
 # CloudFormation's errors for wrong arguments of a function.
-_TAKES: Mapping[str, str] = msgspec.yaml.decode(Path(__file__).with_name("takes.yaml").read_bytes())
+_TAKES: Mapping[str, str] = beside(__file__, "takes.yaml")
 Holds = Callable[[str], bool]
 """Whether the condition with a name holds."""
 _LONGEST = 262_144

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
-from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, unquote_plus
 
 import msgspec
@@ -20,6 +19,7 @@ from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.signing import s3
 from stslab.sandbox.state.buckets import Bucket, Upload
 from stslab.sandbox.state.snapshot import View
+from stslab.structures import beside
 
 ARN = "arn:aws:s3:::"
 _DIGITS = 12
@@ -52,7 +52,7 @@ class _Tables(msgspec.Struct, frozen=True):
     listing_keys: Mapping[str, str]
 
 
-_TABLES = msgspec.yaml.decode(Path(__file__).with_name("needs.yaml").read_bytes(), type=_Tables)
+_TABLES = msgspec.convert(beside(__file__, "needs.yaml"), _Tables)
 
 
 def actions(request: ApiRequest, *, own: bool = False) -> tuple[str, ...]:
