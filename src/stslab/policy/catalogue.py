@@ -49,23 +49,38 @@ def suggestions(unknown: str, known: Iterable[str]) -> list[str]:
 
 def similar_action(pattern: str) -> str:
     """The action that was meant; for the name of one of S3's operations the action it needs."""
-    from stslab.policy.messages.reading import table as facts
-
     vendor, _, name = pattern.lower().partition(":")
-    needs = facts("facts.yaml")["s3 actions"] if vendor == "s3" else {}
+    needs = s3_actions() if vendor == "s3" else {}
     found = [action for one, action in needs.items() if one.lower() == name != action.lower()]
     found += suggestions(name, _actions(vendor)) if is_service(vendor) else []
     return f"{vendor}:{found[0]}" if found else ""
 
 
-@lru_cache(maxsize=256)
-def key_types(service: str) -> dict[str, str]:
-    """The types of the condition keys of the service's actions and resources."""
-    conditions = _data().conditions
-    return {
-        key: str(conditions.get_condition_key_details(service, key).get("type", ""))
-        for key in conditions.get_condition_keys_for_service(service)
-    }
+def s3_actions() -> dict[str, str]:
+    """The actions of S3's operations, by the operation."""
+    actions: dict[str, str] = beside(__file__, "actions.yaml")["s3"]
+    return actions
+
+
+def action_of(service: str, operation: str) -> str:
+    """The action of a service's operation; empty if it may have another name."""
+    if service not in beside(__file__, "actions.yaml")["named alike"]:
+        return ""
+    name = s3_actions().get(operation, operation) if service == "s3" else operation
+    return f"{service}:{name}"
+
+
+def is_action(action: str) -> bool:
+    return bool(_details(action))
+
+
+def _details(action: str) -> Mapping[str, Any]:
+    """The action in the Service Authorization Reference; empty if it does not exist."""
+    service, _, name = action.partition(":")
+    actions = _data().actions
+    known = is_service(service) and actions.action_exists(service, name)
+    details: Mapping[str, Any] = actions.get_action_details(service, name) if known else {}
+    return details
 
 
 def resource_types(action: str) -> frozenset[str]:
@@ -76,13 +91,10 @@ def resource_types(action: str) -> frozenset[str]:
 _ANY_SERVICE: Final = "${Vendor}"  # of a recovery point of AWS Backup
 
 
-def is_action(action: str) -> bool:
-    return bool(_details(action))
-
-
 def can_have(action: str, resource: str) -> bool:
     """Whether the action may have the resource, by its service and by what its ARN begins with."""
-    arn, service = split_arn(resource), action.partition(":")[0].lower()
+    arn = split_arn(resource)
+    service = action.partition(":")[0].lower()
     if arn is None or not is_action(action):
         return True
     details = _data().resources.get_resource_type_details
@@ -94,6 +106,19 @@ def can_have(action: str, resource: str) -> bool:
         and (begins.startswith(kind) or (wildcard and kind.startswith(begins)))
         for owner, kind in kinds
     )
+
+
+# -- condition keys ----------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def key_types(service: str) -> dict[str, str]:
+    """The types of the condition keys of the service's actions and resources."""
+    conditions = _data().conditions
+    return {
+        key: str(conditions.get_condition_key_details(service, key).get("type", ""))
+        for key in conditions.get_condition_keys_for_service(service)
+    }
 
 
 @lru_cache(maxsize=256)  # 20 microseconds, for each request
@@ -111,15 +136,6 @@ def may_have(action: str, key: str) -> bool:
     """Whether a request for the action may have the key; only what it passes is looked up."""
     passed = _PASSED.fullmatch(key.lower())
     return not passed or any(each.startswith(passed[1]) for each in condition_keys(action))
-
-
-def _details(action: str) -> Mapping[str, Any]:
-    """The action in the Service Authorization Reference; empty if it does not exist."""
-    service, _, name = action.partition(":")
-    actions = _data().actions
-    known = is_service(service) and actions.action_exists(service, name)
-    details: Mapping[str, Any] = actions.get_action_details(service, name) if known else {}
-    return details
 
 
 _ALL: Final = "aws"

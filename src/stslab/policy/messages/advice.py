@@ -57,15 +57,27 @@ def _left_open(message: Message) -> Iterator[str]:
     if missing := ", ".join(part for part, value in parts.items() if not value):
         yield f"{missing[0].upper()}{missing[1:]}."
     if message.gate is None:
-        case = message.service or message.action.partition(":")[0]
-        case = "token" if message.with_token else "role" if message.assumes_role else case
-        case = "decoded" if message.decoded else "" if message.resource == "*" else case
         texts = table("facts.yaml")["no gate"]
-        yield texts.get(case, texts["other"])
+        yield texts.get(_case(message), texts["other"])
     elif message.explicit is not None:
-        only = message.gate in (Gate.RESOURCE, Gate.TRUST)  # there is but one
-        denied = "named" if message.policy else "only" if only else "some"
-        yield table("facts.yaml")["gate"][denied if message.explicit else "silent"]
+        how = "silent"
+        if message.explicit and message.policy:
+            how = "named"
+        elif message.explicit:
+            how = "only" if message.gate in (Gate.RESOURCE, Gate.TRUST) else "some"
+        yield table("facts.yaml")["gate"][how]
+
+
+def _case(message: Message) -> str:
+    if message.decoded:
+        return "decoded"
+    if message.resource == "*":
+        return "other"
+    if message.with_token:
+        return "token"
+    if message.assumes_role:
+        return "role"
+    return message.service or message.action.partition(":")[0]
 
 
 def _tables(message: Message) -> Iterator[str]:
@@ -130,12 +142,15 @@ _OPERATION: Final = re.compile(r"[A-Z]\w{1,100}")
 def facts(message: Message) -> dict[str, str | bool]:
     """Names (quoted for a shell), words and conditions for the steps; empty if not known."""
     kind, caller = owner(message.caller)
-    role_is, role = owner(message.resource_arn)
     arn, action = message.resource_arn, message.action.lower()
+    role_is, role = owner(arn)
     other = (message.same_account is False and account_of(arn)) or ""
-    saml, nameless_key = action.endswith("saml"), action.startswith("kms:") and not message.resource
+    saml = action.endswith("saml")
+    nameless_key = action.startswith("kms:") and not message.resource
     on = f" --resource-arns {quote(arn)}" if _WHOLE.fullmatch(arn) else ""
-    operation, policy = _matched(_OPERATION, message.operation), _policy(message.policy)
+    simulated = _matched(_ACTION, message.action)
+    operation = _matched(_OPERATION, message.operation)
+    policy = _policy(message.policy)
     data_event = message.action in table("facts.yaml")["data events"]
     return {
         # Names.
@@ -148,7 +163,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "resource_account": account_of(arn) or "",
         "role": quote(role) if role_is == "role" else "",
         "bucket": _matched(_BUCKET, arn),
-        "action": (found := _matched(_ACTION, message.action)) and found + on,
+        "action": simulated and simulated + on,
         "operation": operation,
         "authorization": message.authorization,
         # Commands.

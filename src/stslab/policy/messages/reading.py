@@ -15,6 +15,7 @@ import jmespath
 import msgspec
 from msgspec.structs import replace
 
+from stslab.policy.catalogue import action_of, s3_actions
 from stslab.policy.decision import GATES
 from stslab.policy.request import account_of, split_arn
 from stslab.structures import beside
@@ -121,14 +122,6 @@ def _frames() -> tuple[re.Pattern[str], ...]:
     return *map(spaced, table("facts.yaml")["frames"]), spaced(rf"(?P<code>{DENIALS})\b")
 
 
-def action_of(service: str, operation: str) -> str:
-    """The action of a service's operation; empty if it may have another name."""
-    if service not in table("facts.yaml")["named alike"]:
-        return ""
-    s3 = table("facts.yaml")["s3 actions"] if service == "s3" else {}
-    return f"{service}:{s3.get(operation, operation)}"
-
-
 def frame_near(line: str, at: int) -> Message:
     """The code, the service and the operation nearest to a position, before or after it."""
     found: dict[str, str] = {}
@@ -141,7 +134,7 @@ def frame_near(line: str, at: int) -> Message:
             called = called or (groups.get("service", "") if "operation" in groups else "")
             found = {**groups, **found}
     operation = found.get("operation", "")
-    own = "s3" if operation in table("facts.yaml")["s3 actions"] else ""
+    own = "s3" if operation in s3_actions() else ""
     return Message(
         code=found.get("code", "").rpartition(".")[2],
         service=_prefix(found.get("service", "")) or own,

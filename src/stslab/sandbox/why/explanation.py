@@ -18,14 +18,6 @@ Events = Callable[[], Iterable[Event]]
 Advice = Sequence[tuple[str, Sequence[Option]]]
 """For each layer, the options that help."""
 _ON_OBJECT = re.compile("(?!List).*Object.*")
-_NO_POLICY = (
-    "No policy refused it: the call itself is wrong, or a rule of the service refuses it. "
-    "AWS's message says which."
-)
-_NO_ROLE = (
-    "There is no role with this ARN. AWS gives the same answer if a role does not trust the "
-    "caller, so that nobody can find out which roles exist."
-)
 
 
 def explain(
@@ -47,29 +39,33 @@ def explain(
     """
     refused = [one for one in event["decisions"] if one["decision"] != "Allowed"]
     decision = next(iter(refused or event["decisions"][-1:]), None)
-    code, message = event.get("errorCode", ""), event.get("errorMessage", "")
-    if code in UNAUTHENTICATED and decision is None:
-        why, fixes = _unauthenticated(event, key, events)
-        return _explanation(event, None, why, _advice("authentication", fixes))
-    if code in UNVERIFIED and decision is None:
-        tokens = texts()["tokens"]
-        matching = (reason for start, reason in tokens.items() if message.startswith(start))
-        reason = next(matching, tokens["else"])
-        advice = _advice("identity provider", reason["fixes"])
-        return _explanation(event, None, reason["why"], advice)
+    code = event.get("errorCode", "")
+    if decision is None and code in UNAUTHENTICATED:
+        return _explanation(event, None, *_unauthenticated(event, key, events))
+    if decision is None and code in UNVERIFIED:
+        return _explanation(event, None, *_unverified(event))
     if decision is None or decision["decision"] == "Allowed":
-        read = messages.read(f"{code}: {message}") if code else None
-        steps = messages.advise(read).steps if read and read.known else ()
-        advice = _advice("request", [step.what for step in steps if not step.commands])
-        why = f"It was allowed: {decision['reason']}." if decision else "It needs no permission."
-        return _explanation(event, decision, _NO_POLICY if code else why, advice)
+        return _explanation(event, decision, *_not_refused(event, decision))
     trusts = [one["policies"] for one in decision["layers"] if one["layer"] == "role trust policy"]
     if decision["action"].lower().startswith("sts:assumerole") and not any(trusts):
-        fix = "Compare the ARN with those of the account's roles: aws iam list-roles."
-        name = str(decision["resource"]).rpartition("/")[2]
-        why = f"{_NO_ROLE} {_gone_by(events(), 'RoleName', name)}".rstrip()
-        return _explanation(event, decision, why, _advice("role", (fix,)))
+        return _explanation(event, decision, *_no_role(decision, events))
     return {**_denial(event, decision), "callers": list(may())}
+
+
+def _not_refused(event: Event, decision: Decided | None) -> tuple[str, Advice]:
+    if not event.get("errorCode"):
+        why = f"It was allowed: {decision['reason']}." if decision else "It needs no permission."
+        return why, []
+    read = messages.read(f"{event['errorCode']}: {event.get('errorMessage', '')}")
+    steps = messages.advise(read).steps if read and read.known else ()
+    fixes = [step.what for step in steps if not step.commands]
+    return texts()["no policy"], _advice("request", fixes)
+
+
+def _no_role(decision: Decided, events: Events) -> tuple[str, Advice]:
+    name = str(decision["resource"]).rpartition("/")[2]
+    why = f"{texts()['no role']['why']} {_gone_by(events(), 'RoleName', name)}".rstrip()
+    return why, _advice("role", texts()["no role"]["fixes"])
 
 
 def _denial(event: Event, decision: Decided) -> Explanation:
@@ -166,51 +162,46 @@ def _weight(situation: Situation, layer: Layer) -> int:
 _UNKNOWN_KEY = ("InvalidClientTokenId", "InvalidAccessKeyId", "InvalidToken")
 
 
-def _unauthenticated(event: Event, key_of: Key, events: Events) -> tuple[str, Sequence[str]]:
+def _unverified(event: Event) -> tuple[str, Advice]:
+    tokens, message = texts()["tokens"], event.get("errorMessage", "")
+    matching = (reason for start, reason in tokens.items() if message.startswith(start))
+    reason = next(matching, tokens["else"])
+    return reason["why"], _advice("identity provider", reason["fixes"])
+
+
+def _unauthenticated(event: Event, key_of: Key, events: Events) -> tuple[str, Advice]:
     code, codes = event["errorCode"], texts()["codes"]
     if code == "SignatureDoesNotMatch" and event.get("errorMessage", "").startswith("Signature "):
         code = "RequestTimeTooSkewed"
     reason, key_id = codes.get(code, codes["else"]), event["userIdentity"].get("accessKeyId", "")
     key = key_of(key_id) if code in _UNKNOWN_KEY else None
     if key is None:
-        return reason["why"], reason["fixes"]
+        return reason["why"], _advice("authentication", reason["fixes"])
     gone = ""
     if not (key["known"] and key["active"]):
         gone = _gone_by(events(), "RoleName", key.get("role", ""))
         gone = gone or _gone_by(events(), "AccessKeyId", key_id)
     again = ["If a run of a lab made it, `stslab run` makes it again."] if gone else []
-    return f"{_of_key(key)} {gone}".strip(), [*again, *reason["fixes"]]
+    return f"{_of_key(key)} {gone}".strip(), _advice("authentication", [*again, *reason["fixes"]])
 
 
 def _of_key(key: Mapping[str, Any]) -> str:
+    state = "temporary" if key.get("temporary") else "long-term"
     if key.get("role"):
-        return "The session's role was deleted, so its credentials are no longer valid."
-    if not key["known"]:
-        return "The embedded account has no access key with this id."
-    if not key["active"]:
-        return f"The access key of {key['owner']} is Inactive."
-    if key["temporary"]:
-        return (
-            f"The access key belongs to a session of {key['owner']}. Its session token is missing "
-            "or wrong."
-        )
-    return (
-        f"The access key is a long-term key of {key['owner']}. It was sent with a session token "
-        "that does not belong to it."
-    )
-
-
-_WHAT: Mapping[str, str] = {
-    "DeleteAccessKey": "The access key was deleted",
-    "UpdateAccessKey": "The access key was made inactive",
-    "DeleteRole": "The role {0} was deleted",
-}
+        state = "without its role"
+    elif not key["known"]:
+        state = "unknown"
+    elif not key["active"]:
+        state = "inactive"
+    said: str = texts()["keys"][state]
+    return said.format_map(key)
 
 
 def _gone_by(events: Iterable[Event], member: str, value: str) -> str:
     """How the role or key that this parameter names was lost, if the log has it."""
     for event in events:
-        what = _WHAT.get(event.get("eventName", "")) if not event.get("errorCode") else None
+        said = texts()["lost"].get(event.get("eventName", ""))
+        what = said if not event.get("errorCode") else None
         if what and value and event["requestParameters"].get(member) == value:
             return f"{what.format(value)} {_by(event)}."
     return ""
