@@ -186,6 +186,7 @@ class _Handled(NamedTuple):
     """A record that was changed by hand: before, right after, and now.
 
     ``names`` are its own and its stack's, after the account's id if it has one; in small letters.
+    ``called`` is empty if it does not count. ``changed_since``: by somebody else.
     """
 
     trace: Trace
@@ -193,6 +194,9 @@ class _Handled(NamedTuple):
     left: Record | None
     now: Record | None
     names: frozenset[str]
+    called: str
+    is_as_before: bool
+    changed_since: bool
 
     @classmethod
     def of(cls, view: View, trace: Trace) -> "_Handled":
@@ -200,25 +204,13 @@ class _Handled(NamedTuple):
         stack = getattr(now or was or left, "stack_id", "")
         parts = (was, left, now, view.record(("stack", trace.of[1], stack)))
         names = {trace.of[2], *(str(getattr(one, "name", "")) for one in parts)}
-        full = (f"{trace.of[1]} {one}".strip().lower() for one in names if one)
-        return cls(trace, was, left, now, frozenset(full))
-
-    @property
-    def called(self) -> str:
-        """What to call it; empty if it does not count."""
-        record = _lasting(self.now) or _lasting(self.was)
-        return _called(record) if record else ""
-
-    @property
-    def is_as_before(self) -> bool:
-        return _lasting(self.now) == _lasting(self.was) if self.called else self.now == self.was
-
-    @property
-    def changed_since(self) -> bool:
-        """Whether somebody else changed it later."""
-        if self.called:
-            return _lasting(self.now) != _lasting(self.left)
-        return self.was is not None and self.now != self.left
+        full = frozenset(f"{trace.of[1]} {one}".strip().lower() for one in names if one)
+        if counts := _lasting(now) or _lasting(was):
+            is_as_before = _lasting(now) == _lasting(was)
+            changed_since = _lasting(now) != _lasting(left)
+            return cls(trace, was, left, now, full, _called(counts), is_as_before, changed_since)
+        changed_since = was is not None and now != left
+        return cls(trace, was, left, now, full, "", now == was, changed_since)
 
     def restore(self, tx: Transaction) -> None:
         if self.was is not None:
