@@ -81,6 +81,17 @@ def test_two_gates_that_refuse_are_one_answer() -> None:
     assert found.answer(found.right).gates == {IDENTITY, BOUNDARY}  # type: ignore[union-attr]
 
 
+def test_neither_of_two_policies_allows_where_one_would_do() -> None:
+    """Both answers that name one are true enough, and AWS names the identity's."""
+    gates = [
+        GateReading(one, "does not allow", one is IDENTITY) for one in (Gate.RESOURCE, IDENTITY)
+    ]
+    found = question(Verdict(False, (IDENTITY,), (), tuple(gates)), "red", "the bucket")
+    assert found is not None
+    kinds = [one.gates for one in found.answers]
+    assert kinds == [frozenset(), frozenset({Gate.RESOURCE}), frozenset({IDENTITY})]
+
+
 def test_no_question_without_a_verdict() -> None:
     assert question(Verdict(None), "sts", "the role") is None
 

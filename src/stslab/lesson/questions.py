@@ -71,14 +71,15 @@ def question(verdict: Verdict, who: str, what: str, check: Check, lab: LabFile) 
 def _plausible(verdict: Verdict, check: Check, lab: LabFile) -> list[Gates]:
     """The gates of each answer that a learner could think of."""
     refusing = frozenset(verdict.by)
+    silent = {reading.gate for reading in verdict.gates if reading.says == "does not allow"}
     gates = [reading.gate for reading in verdict.gates]
     gates = gates or [gate for gate in Gate if gate in refusing and gate is not Gate.SIGNATURE]
     gates = gates or [Gate.IDENTITY]  # no gate decides, but the learner could think so
     kinds: list[Gates] = [frozenset(), *dict.fromkeys(frozenset({gate}) for gate in gates)]
     if len(refusing) > 1:
         kinds.append(refusing)
-    elif len(gates) == 2:  # noqa: PLR2004 - both of two gates
-        kinds.append(frozenset(gates))
+    elif len(gates) == 2 and not refusing.union(silent).issuperset(gates):  # noqa: PLR2004
+        kinds.append(frozenset(gates))  # if neither of the two allowed, this would be true as well
     predicted = [each for each in lab.checks if each.ask is not None]
     rules = [each for each in predicted if each.fails and not each.by]
     doubted = any(UNBELIEVED.intersection(each.fails) for each in rules)
