@@ -137,6 +137,23 @@ def test_older_policies_still_count(rehearse, account, user, fresh, whose):
         assert code_of(ask) == after
 
 
+def test_older_tags_still_count(rehearse, account, user, fresh):
+    """ "Any change ..., including tags used in attribute-based access control (ABAC), takes time to
+    become visible": IAM User Guide, "Changes that I make are not always immediately visible"."""
+    iam, name = account.client("iam", "admin"), f"u-{fresh}"
+    red = {"StringEquals": {"aws:PrincipalTag/team": "red"}}
+    allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": red}
+    document = json.dumps({"Version": "2012-10-17", "Statement": allow})
+    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document)
+    ask = account.client("s3", user).list_buckets
+    rehearse(f"policies={SPREAD}s")
+    for team, before, after in (("red", "AccessDenied", ""), ("blue", "", "AccessDenied")):
+        iam.tag_user(UserName=name, Tags=[{"Key": "team", "Value": team}])
+        assert code_of(ask) == before
+        spread(account)
+        assert code_of(ask) == after
+
+
 def test_changes_become_known_in_their_order(rehearse, account, iam, user, fresh):
     rehearse(f"policies={SPREAD}s")
     put = {"UserName": f"u-{fresh}", "PolicyName": "p"}

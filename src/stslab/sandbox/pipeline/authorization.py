@@ -147,13 +147,14 @@ class Judge:
     def decide(
         self, view: View, request: ApiRequest, need: Need, principal: Principal | None = None
     ) -> Decision:
-        own = Policies() if principal else _policies_of(self.seen(view), request.caller)
+        seen = self.seen(view)
+        own = Policies() if principal else _policies_of(seen, request.caller)
         policies = Policies(own.identity, need.resource_policy, own.boundaries, own.session)
         asked = Request(
             principal or request.caller.principal,
             need.action,
             need.resource,
-            {**_context(view, request, need.resource_account), **need.context},
+            {**_context(seen, request, need.resource_account), **need.context},
             need.resource_account,
         )
         decision = authorize(asked, policies)

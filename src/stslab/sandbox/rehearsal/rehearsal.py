@@ -28,7 +28,7 @@ from stslab.sandbox.state.snapshot import TABLES, Address, Record, Snapshot, Tra
 from stslab.sandbox.state.state import State
 
 _KEYS, _USERS, _ROLES, _POLICIES = "keys", "users", "roles", "policies"  # the Spec's delays
-_IDENTITY = frozenset({"inline", "attached", "boundary", "groups"})  # the policies of an identity
+_IDENTITY = frozenset({"inline", "attached", "boundary", "groups", "tags"})  # what decides requests
 _UNNOTICED = frozenset({"last_used", "access_keys", "mfa_devices", "login"})  # by no decision
 _ITSELF = {AccessKey: _KEYS, User: _USERS, Role: _ROLES, Group: _POLICIES, ManagedPolicy: _POLICIES}
 """The delay for a change of such a record, except for its ``_IDENTITY`` fields."""
