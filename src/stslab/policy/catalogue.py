@@ -91,6 +91,12 @@ def resource_types(action: str) -> frozenset[str]:
 _ANY_SERVICE: Final = "${Vendor}"  # of a recovery point of AWS Backup
 
 
+def has_no_resource(action: str, *, named: bool) -> bool:
+    """Whether it is surely asked for ``*``: it has no types, or optional ones and none is named."""
+    types = _details(action).get("resourceTypes", ())
+    return is_action(action) and not any(named or each["required"] for each in types)
+
+
 def can_have(action: str, resource: str) -> bool:
     """Whether the action may have the resource, by its service and by what its ARN begins with."""
     arn = split_arn(resource)

@@ -68,7 +68,10 @@ def test_message(case):
     assert subsequence(case.get("look", []), commands(message)), commands(message)
     for part in case.get("open", []):
         assert part in " ".join(advice.cannot_say)
-    assert case.get("advises", "") in " | ".join(step.what for step in advice.steps)
+    steps = " | ".join(step.what for step in advice.steps)
+    assert case.get("advises", "") in steps
+    for part in case.get("never", []):
+        assert part not in f"{steps} | {' '.join(advice.cannot_say)}"
     assert case.get("tells", "") in advice.refused_by
     assert ("tells" in case) is (message.known is not None)
 

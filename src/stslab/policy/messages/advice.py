@@ -52,7 +52,7 @@ def _left_open(message: Message) -> Iterator[str]:
     parts = {
         "who asked": message.caller,
         "for which action": message.action or message.operation,
-        "on which resource": message.resource,
+        "on which resource": message.resource or message.names_none,
     }
     if missing := ", ".join(part for part, value in parts.items() if not value):
         yield f"{missing[0].upper()}{missing[1:]}."
@@ -71,7 +71,7 @@ def _left_open(message: Message) -> Iterator[str]:
 def _case(message: Message) -> str:
     if message.decoded:
         return "decoded"
-    if message.resource == "*":
+    if message.names_none:
         return "other"
     if message.with_token:
         return "token"
@@ -93,13 +93,17 @@ def _tables(message: Message) -> Iterator[str]:
         yield "authorization"
     if message.encoded and not message.policy:
         yield "encoded"
-    if message.gate is None and message.action.lower() in table("facts.yaml")["brought"]:
+    action, gate, denies = message.action.lower(), message.gate, f"{message.gate} denies"
+    if message.explicit and denies in steps:
+        yield denies
+    elif action in steps and gate in (None, Gate.IDENTITY):
+        yield action
+    elif action in table("facts.yaml")["brought"] and gate in (None, Gate.TRUST):
         yield "brought"
-    elif message.gate is None and message.assumes_role:
+    elif gate is None and message.assumes_role:
         yield "assume a user" if owner(message.resource_arn)[0] == "user" else "assume a role"
     else:
-        denies = f"{message.gate} denies"
-        yield denies if message.explicit and denies in steps else message.gate or "unnamed"
+        yield gate or "unnamed"
 
 
 def _steps(rows: Iterable[Any], message: Message) -> Iterator[Step]:
@@ -144,7 +148,8 @@ def facts(message: Message) -> dict[str, str | bool]:
     kind, caller = owner(message.caller)
     arn, action = message.resource_arn, message.action.lower()
     role_is, role = owner(arn)
-    other = (message.same_account is False and account_of(arn)) or ""
+    across = message.same_account is False
+    other = (across and account_of(arn)) or ""
     saml = action.endswith("saml")
     nameless_key = action.startswith("kms:") and not message.resource
     on = f" --resource-arns {quote(arn)}" if _WHOLE.fullmatch(arn) else ""
@@ -152,6 +157,8 @@ def facts(message: Message) -> dict[str, str | bool]:
     operation = _matched(_OPERATION, message.operation)
     policy = _policy(message.policy)
     data_event = message.action in table("facts.yaml")["data events"]
+    service = message.service or action.partition(":")[0]
+    dated, unsigned = service in table("facts.yaml")["dated events"], message.caller == "anonymous"
     return {
         # Names.
         "kind": kind,
@@ -167,6 +174,9 @@ def facts(message: Message) -> dict[str, str | bool]:
         "operation": operation,
         "authorization": message.authorization,
         # Commands.
+        "lookup": f"AttributeKey=EventSource,AttributeValue={service}.amazonaws.com"
+        if dated
+        else operation and f"AttributeKey=EventName,AttributeValue={operation}",
         "policy": policy,
         "resource_policy": _resource_policy(arn),
         # Words.
@@ -174,7 +184,9 @@ def facts(message: Message) -> dict[str, str | bool]:
         "where": other and f", in account {other}",
         "side": "both sides" if other else "the side that refuses",
         "what": message.action or "this action",
-        "alone": "" if message.resource == "*" else ", on that resource alone",
+        "alone": ', on Resource "*": the call is about no single one'
+        if message.names_none
+        else ", on that resource alone",
         "of": " (add --resource-arns and the key's ARN)" if nameless_key else "",
         "hint": table("facts.yaml")["hints"].get(action, ""),
         "brought": table("facts.yaml")["brought"].get(action, ""),
@@ -183,16 +195,19 @@ def facts(message: Message) -> dict[str, str | bool]:
         "more": "" if policy else " (its OUs and root have more)",
         "maker": "GetFederationToken" if ":federated-user/" in message.caller else "AssumeRole",
         # Conditions.
-        "unsigned": message.caller_kind == "an unsigned request",
+        "unsigned": unsigned,
+        "across": across,
+        "anywhere": arn.startswith("arn:aws:bedrock:::"),
         "permission_set": message.caller_kind == "session of IAM Identity Center",
         "key": action.startswith("kms:"),
         "nameless_key": nameless_key,
         "explicit": bool(message.explicit),
+        "widened": not message.explicit and not unsigned,
         "decoded": message.decoded,
         "own_role": role_is == kind == "role" and role == caller and not other,
         "quarantined": "AWSCompromisedKeyQuarantine" in message.policy,
-        "nameless_bucket": message.service == "s3" and not message.resource,
-        "caller_and_action": bool(message.caller and message.action),
+        "which_bucket": message.service == "s3" and not message.caller and not message.names_none,
+        "caller_and_action": bool(caller and message.action),
         "data_event": data_event,
         "event": bool(operation) and not message.encoded and not data_event,
     }

@@ -15,7 +15,7 @@ import jmespath
 import msgspec
 from msgspec.structs import replace
 
-from stslab.policy.catalogue import action_of, s3_actions
+from stslab.policy.catalogue import action_of, has_no_resource, s3_actions
 from stslab.policy.decision import GATES
 from stslab.policy.request import account_of, split_arn
 from stslab.structures import beside
@@ -86,6 +86,16 @@ class Message(msgspec.Struct, frozen=True):
         return ours == theirs if ours and theirs else None
 
     @property
+    def names_none(self) -> bool:
+        """Whether the call is about no single resource, so that a policy has to allow ``*``.
+
+        "Actions, resources, and condition keys for AWS services": an action without resource types.
+        Where types are optional: if AWS names the gate, it names the resource too.
+        """
+        named = bool(self.resource) or self.gate is None
+        return has_no_resource(self.action, named=named)
+
+    @property
     def assumes_role(self) -> bool:
         """Whether the caller asked for a role's session, which its trust policy decides."""
         return self.action.lower().startswith(_ASSUMING)
@@ -120,6 +130,11 @@ def spaced(pattern: str) -> re.Pattern[str]:
 @cache
 def _frames() -> tuple[re.Pattern[str], ...]:
     return *map(spaced, table("facts.yaml")["frames"]), spaced(rf"(?P<code>{DENIALS})\b")
+
+
+@cache
+def _objects() -> tuple[re.Pattern[str], ...]:
+    return tuple(map(spaced, table("facts.yaml")["objects"]))
 
 
 def frame_near(line: str, at: int) -> Message:
@@ -287,11 +302,7 @@ _BARE: Final = spaced(
     r"\bnot authorized to perform this operation\b|\bStatus Code: 403\b"
 )
 _S3_SAYS: Final = spaced(r"\bAccess Denied\b(?!: You|\. User)")
-# What `aws s3 cp`, `sync`, `mv` and `rm` say before the error: on what.
-_TRANSFER: Final = spaced(
-    r"\b(?:upload failed: [^\n]{1,1024}? to|download failed:|delete failed:)"
-    r" s3://(?P<object>[^\s]{1,1100})"
-)
+_ERROR: Final = re.compile(r"^\W{0,9}(?:Error: |An error occurred \()", re.MULTILINE)
 _FRAME: Final = ("caller", "action", "resource", "code", "service", "operation")
 
 
@@ -338,7 +349,8 @@ def _read(text: str) -> tuple[Message | None, bool]:
         at, first, whole = refusals[0]
         several = {(one.caller, one.action, one.resource) for _, one, _ in refusals}
         ids = [*_AUTHORIZATION.findall(text), ""]
-        message = replace(first, encoded=encoded, authorization=ids[0], more=len(several) - 1)
+        more = len(several) - 1 + sum(map(_only_bare, _ERROR.split(text)))
+        message = replace(first, encoded=encoded, authorization=ids[0], more=more)
         return _completed(message, frame_near(text, at)), whole
     for pattern, known in _known():
         if found := pattern.search(text):
@@ -349,12 +361,21 @@ def _read(text: str) -> tuple[Message | None, bool]:
         frame = frame_near(text, found.start())
         # Only the wording tells the service.
         service = "s3" if not frame.service and _S3_SAYS.search(text) else ""
-        moved = _TRANSFER.search(text)
-        resource = f"arn:aws:s3:::{moved['object']}" if moved else ""
-        resource = "*" if frame.operation == "ListBuckets" else resource  # it has no other
-        message = Message(encoded=encoded, service=service, resource=resource)
+        message = Message(encoded=encoded, service=service, resource=_object_in(text))
         return _completed(message, frame), False
     return None, False
+
+
+def _only_bare(error: str) -> bool:
+    return bool(_BARE.search(error)) and not _REFUSED.search(error)
+
+
+def _object_in(text: str) -> str:
+    """The ARN of the bucket or object that a client names beside the error."""
+    for found in filter(None, (form.search(text) for form in _objects())):
+        key = found.groupdict().get("key")
+        return f"arn:aws:s3:::{found['bucket']}" + (f"/{key}" if key else "")
+    return ""
 
 
 def _refusals(text: str) -> Iterator[tuple[int, Message, bool]]:
