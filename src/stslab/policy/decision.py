@@ -213,11 +213,15 @@ def refusal(decision: Decision) -> Refusal:
 
     A gate refused if a Deny in it matched, or if an Allow that only it can give is missing. If
     within one account either the identity policy or the resource's could allow and neither does,
-    the identity policy counts. A trust policy that names the caller itself, but whose condition
-    fails, refuses alone: with the condition met, no other policy would have to allow.
+    the identity policy counts, with the keys of both. A trust policy that names the caller
+    itself, but whose condition fails, refuses alone: with the condition met, no other policy would
+    have to allow.
     """
     refusing = [layer for layer in decision.layers if layer.blocks and not decision.allowed]
     gates = {GATES[layer.kind] for layer in refusing}
+    if Gate.IDENTITY in gates and not any(layer.denies for layer in refusing):
+        resources = (layer for layer in decision.layers if layer.kind is PolicyKind.RESOURCE)
+        refusing += [layer for layer in resources if not layer.allows]
     keys = dict.fromkeys(key for layer in refusing for key in _keys(layer, decision.question))
     return Refusal(tuple(gate for gate in Gate if gate in gates), tuple(keys))
 

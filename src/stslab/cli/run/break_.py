@@ -35,6 +35,7 @@ from stslab.runner.report import ReportedFault, fault_of
 from stslab.sandbox.api.identifiers import PARTNER
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
+_DECLARE = "Declare one in `faults:`, or let the `access` table allow something after a stage."
 _MANY = 10_000
 
 
@@ -174,7 +175,7 @@ def list_faults(lab: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif not rows:
-        click.echo("No fault can be proved: declare one, or add an `access` table.", err=True)
+        click.echo(f"No fault can be proved. {_DECLARE}", err=True)
 
 
 def offered(lab: Lab) -> list[Fault]:
@@ -188,8 +189,7 @@ def chosen(lab: Lab, faults: Sequence[Fault], asked: str) -> Fault:
     """The fault for ``asked``, a flag and its value."""
     flag, value = asked.split(" ", 1)
     if not faults:
-        fix = "Declare one in `faults:`; derived ones need an `access` table."
-        raise UsageError(f"The lab {lab.id} has no fault that can be proved.", fix)
+        raise UsageError(f"The lab {lab.id} has no fault that can be proved.", _DECLARE)
     if flag == "--seed":
         number = int.from_bytes(hashlib.sha256(f"{lab.id} {value}".encode()).digest()[:8])
         return faults[number % len(faults)]

@@ -294,7 +294,7 @@ class _Checker:
             message = f"When cleanup runs, the credentials of {identity} may have expired."
             fix = "Use another identity for the undo: {as: admin, ...}."
             self.undoing((named or node).problem(message, fix))
-        params = undo.params
+        params, missing = undo.params, list[str]()
         if params is None:
             params, missing = self.calls.derived(operation, draft.part.params)
             unknown = "with" in draft.spoiled or draft.part.call == UNKNOWN_CALL
@@ -303,13 +303,16 @@ class _Checker:
                 message = f"{undo.call} needs {names}, which the step's `with` lacks."
                 all_of_them = ", ".join(f"{name}: ..." for name in (*params, *missing))
                 fix = f"Write undo: {{call: {undo.call}, with: {{{all_of_them}}}}}."
+                opposite = self._opposite(draft.part)
+                if opposite not in (None, undo.call):
+                    fix = f"Did you mean {opposite}? If not: {fix[0].lower()}{fix[1:]}"
                 self.undoing(called.problem(message, fix))
         else:
             self.calls.params(operation, node.get("with"), called)
         wait = undo.wait
         if wait:
             wait = self.calls.wait(undo.service, wait, node.value["wait"], params)
-        known = self.calls.catalogue is not None or undo.params is not None
+        known = not missing and (self.calls.catalogue is not None or undo.params is not None)
         return replace(undo, identity=identity, params=params if known else None, wait=wait)
 
     # The lesson: access table, faults and variables

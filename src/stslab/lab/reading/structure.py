@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from msgspec import inspect
+from msgspec.structs import replace
 
 from stslab.lab.model import Action, Cell, Check, Fault, LabFile, Part, Stage, Step
 from stslab.lab.reading.document import Node, Report
@@ -94,7 +95,9 @@ def _stage(node: Node, report: Report) -> StageDraft:
         "steps": tuple(one.part for one in steps),
         "checkpoint": tuple(one.part for one in checks),
     }
-    return StageDraft(*_read(Stage, node, report, given), steps, checks)
+    part, _, spoiled = _read(Stage, node, report, given)
+    cleans = part.cleanup or "cleanup" in spoiled  # as whoever wrote `cleanup: yes` meant it
+    return StageDraft(replace(part, cleanup=cleans), node, spoiled, steps, checks)
 
 
 def _listed(node: Node, key: str, report: Report) -> Sequence[Node]:

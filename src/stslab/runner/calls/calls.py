@@ -248,7 +248,13 @@ def mismatch(check: Check, code: str, reason: ports.Reason | None) -> str:
     gates = {*reason.gates}
     right = gates == {*check.by} if reason.whole else gates <= {*check.by}
     if not right:
-        return f"refused by {actual}, where {wanted} should refuse"
+        either = (actual, wanted) == (Gate.IDENTITY, Gate.RESOURCE)
+        rule = (
+            "; if neither allows, though one would do, the identity policy refuses"
+            if either
+            else ""
+        )
+        return f"refused by {actual}, where {wanted} should refuse{rule}"
     if check.key and reason.whole and check.key.lower() not in map(str.lower, reason.keys):
         decided = " and ".join(reason.keys) or "no condition"
         return f"{decided} decided, where {check.key} should decide"
