@@ -389,7 +389,9 @@ class World:
         self.stacks[StackName] = stack
         self.event(stack, StackName, "CREATE_IN_PROGRESS")
         if failing:
-            self.event(stack, "Bucket", "CREATE_FAILED", f"{given['BucketName']} already exists")
+            self.event(
+                stack, StackName, "CREATE_FAILED", "Validation failed. Call DescribeEvents to ..."
+            )
         else:
             self.roles[role] = {
                 "tags": list(Tags), "policies": [], "id": self.number(),
@@ -431,6 +433,17 @@ class World:
 
     def cloudformation_describe_stack_events(self, StackName):  # noqa: N803
         return {"StackEvents": list(self.stack(StackName)["events"])}
+
+    def cloudformation_describe_events(self, StackName, Filters):  # noqa: ARG002, N803
+        bucket = self.stack(StackName)["bucket"]
+        error = {
+            "EventType": "VALIDATION_ERROR",
+            "LogicalResourceId": "Bucket",
+            "ResourceType": "AWS::S3::Bucket",
+            "Timestamp": "2026-01-01T00:00:00Z",
+            "ValidationStatusReason": f"{bucket} already exists",
+        }
+        return {"OperationEvents": [{"EventType": "STACK_EVENT"}, error]}
 
     def cloudformation_describe_stack_resources(self, StackName):  # noqa: N803
         stack = self.stack(StackName)

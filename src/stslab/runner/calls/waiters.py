@@ -8,6 +8,8 @@ _STACKS = "cloudformation"
 # The members of a stack's event, in the order of StackProgress.
 _KEYS = ("Timestamp", "LogicalResourceId", "ResourceType", "ResourceStatus", "ResourceStatusReason")
 
+_ERROR_KEYS = (*_KEYS[:3], "EventType", "ValidationStatusReason")
+
 
 class StackEvents:
     """Emits each event of one stack once."""
@@ -25,9 +27,23 @@ class StackEvents:
     def emit_new(self) -> None:
         for event in self._unseen():
             progress = StackProgress(*(str(event.get(name, "")) for name in _KEYS))
-            self._work.calls.emit(progress)
+            errors = self._errors() if "DescribeEvents" in progress.reason else []
+            for each in (progress, *errors):
+                self._work.calls.emit(each)
             if progress.status.endswith("FAILED") and "cancelled" not in progress.reason:
-                self.failures.append(f"{progress.resource}: {progress.reason}")
+                failed = errors or [progress]
+                self.failures += [f"{each.resource}: {each.reason}" for each in failed]
+
+    def _errors(self) -> list[StackProgress]:
+        """What a validation found, of which the stack's own event tells only the number."""
+        params = {"StackName": self._stack, "Filters": {"FailedEvents": True}}
+        listing = Call(self._admin, _STACKS, "DescribeEvents", params)
+        return [
+            StackProgress(*(str(event[name]) for name in _ERROR_KEYS))
+            for page in self._work.calls.pages(listing, {"NextToken": "NextToken"})
+            for event in page.data.get("OperationEvents", [])
+            if event.get("EventType") == "VALIDATION_ERROR"
+        ]
 
     def _unseen(self) -> list[Data]:
         """New events, oldest first. AWS returns the newest first, in pages."""

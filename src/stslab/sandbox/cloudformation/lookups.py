@@ -10,6 +10,8 @@ from stslab.sandbox.state.stacks import ChangeSet, Stack, StackEvent, StackResou
 
 MEMORY = timedelta(days=90)
 """For how long a deleted stack can be found (CFN API Reference, ListStacks)."""
+EXPORT_LIMIT = 1_024
+"""The maximum size of an exported value, in bytes."""
 EVENTS_KEPT = 2_000
 """How many events of a stack are kept."""
 
@@ -94,26 +96,31 @@ def importers(view: View, stack: Stack, name: str) -> list[str]:
 
 
 def check_new_exports(view: View, stack: Stack, outputs: Iterable[Mapping[str, str]]) -> None:
-    """Refuse empty exports, names that other stacks export, and changes of imported exports."""
+    """Refuse exports that are empty or too long, others' names, and changes of imported exports."""
     new = dict[str, str]()
     taken = exports(view, stack.account, stack.region)
     for output in (one for one in outputs if "ExportName" in one):
         name, value = output["ExportName"], output["OutputValue"]
-        empty = f"Cannot export output {output['OutputKey']}. Exported values must not be empty"
-        require(value.strip(), f"{empty} or whitespace-only.")
+        cannot = f"Cannot export output {output['OutputKey']}"
+        empty = f"{cannot}. Exported values must not be empty or whitespace-only."
+        require(value.strip(), empty)
+        size = len(value.encode())
+        too_long = f"{cannot} with length {size}. Max length of {EXPORT_LIMIT} exceeded."
+        require(size <= EXPORT_LIMIT, too_long)
         holder = taken[name][0] if name in taken else stack
         if holder.stack_id != stack.stack_id:
             raise invalid(f"Export with name {name} is already exported by stack {holder.name}")
         new[name] = value
-    for name, users in exports_in_use(view, stack, new):
-        verb = "updated" if name in new else "deleted"
-        raise invalid(f"Export {name} cannot be {verb} as it is in use by {users}")
+    for refusal in exports_in_use(view, stack, new):
+        raise invalid(refusal)
 
 
-def exports_in_use(view: View, stack: Stack, new: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The exports that differ from ``new`` and that other stacks import, with those stacks."""
+def exports_in_use(view: View, stack: Stack, new: Mapping[str, str]) -> Iterator[str]:
+    """A refusal for each export that differs from ``new`` and that other stacks import."""
     for output in stack.outputs:
         name = output.get("ExportName", "")
         users = importers(view, stack, name)
         if name and new.get(name) != output["OutputValue"] and users:
-            yield name, " and ".join(users)
+            verb = "update" if name in new else "delete"
+            cannot = f"{verb.title()} canceled. Cannot {verb} export {name}"
+            yield f"{cannot} as it is in use by {', '.join(users)}."

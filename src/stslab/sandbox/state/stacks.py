@@ -64,6 +64,7 @@ class Stack(Record, frozen=True, kw_only=True):
     token: str = ""
     on_failure: str = "ROLLBACK"  # OnFailure of the creation; LEAVE is DisableRollback
     protected: bool = False
+    validated: bool = False  # names and properties, before the work begins
     unsparing: bool = False  # RetainExceptOnCreate: a rollback deletes all that is new
     retained: tuple[str, ...] = ()  # RetainResources of the last DeleteStack
     settled_status: str = ""  # the status before a deletion
@@ -116,6 +117,7 @@ class StackEvent(Record, frozen=True, kw_only=True):
     token: str = ""
     operation: Mapping[str, str] = {}
     detail: str = ""
+    errors: tuple[Mapping[str, str], ...] = ()  # of a validation, as in OperationEvent
 
 
 @stored("change-set", "change_set_id")

@@ -108,19 +108,6 @@ def describe_change_set(view: View, request: ApiRequest) -> Answer:
     return stacks.without_empty(answer)
 
 
-def failed_validations(change_set: ChangeSet) -> list[Answer]:
-    common = {
-        "StackId": change_set.stack_id,
-        "OperationId": change_set.change_set_id.rpartition("/")[2],
-        "OperationType": "CREATE_CHANGESET",
-        "EventType": "VALIDATION_ERROR",
-        "Timestamp": change_set.created,
-        "ValidationFailureMode": "FAIL",
-        "ValidationStatus": "FAILED",
-    }
-    return [common | {**error} for error in change_set.errors]
-
-
 def list_change_sets(view: View, request: ApiRequest) -> Answer:
     stack = stacks.existing(view, request)
     found = lookups.change_sets(view, stack)

@@ -1,6 +1,10 @@
 """The operations that describe and list stacks, resources, events, exports and templates."""
 
 import json
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import groupby
 
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, tag_list
@@ -40,26 +44,56 @@ def describe_events(view: View, request: ApiRequest) -> Answer:
     one_of = "One of ChangeSetName, OperationId or StackName must be specified"
     require(operation or params.get("StackName") or params.get("ChangeSetName"), one_of)
     if params.get("ChangeSetName"):
-        events = change_sets.failed_validations(change_sets.find_change_set(request, view)[1])
+        _, made = change_sets.find_change_set(request, view)
+        common: Answer = {
+            "StackId": made.stack_id,
+            "OperationId": made.change_set_id.rpartition("/")[2],
+            "OperationType": "CREATE_CHANGESET",
+            "Timestamp": made.created,
+        }
+        events: list[Answer] = [{**common, **error} for error in made.errors]
     else:
         stack = lookups.addressed(view, request)
         if stack is None:
             raise invalid(f"Stack [{params.get('StackName') or operation}] does not exist")
-        kept = lookups.events(view, stack)[::-1]
-        wanted = [e for e in kept if operation in (None, e.operation.get("OperationId"))]
-        events = [_operation_event(stack, event) for event in wanted]
+        found = list(_operation_events(stack, lookups.events(view, stack)))[::-1]
+        events = [e for e in found if operation in (None, e.get("OperationId"))]
     if (params.get("Filters") or {}).get("FailedEvents"):
-        events = [e for e in events if "FAILED" in e.get("ResourceStatus", "FAILED")]
+        statuses = ("OperationStatus", "ResourceStatus", "ValidationStatus")
+        events = [e for e in events if any("FAILED" in e.get(name, "") for name in statuses)]
     return stacks.page(request, "OperationEvents", events, dict)
 
 
-def _operation_event(stack: Stack, event: StackEvent) -> Answer:
-    shown, failed = _event(stack, event), event.status.endswith("_FAILED")
-    if event.physical_id != stack.stack_id:
-        return {**shown, "EventType": "PROVISIONING_ERROR" if failed else "PROGRESS_EVENT"}
-    going_on = event.status.endswith("_IN_PROGRESS")
-    status = "IN_PROGRESS" if going_on else "FAILED" if failed else "SUCCEEDED"
-    return {**shown, "EventType": "STACK_EVENT", "OperationStatus": status}
+def _operation_events(stack: Stack, events: list[StackEvent]) -> Iterator[Answer]:
+    """The events of a stack, oldest first, with a STACK_EVENT at both ends of each operation."""
+    for operation, of_one in groupby(events, lambda event: event.operation):
+        members = list(of_one)
+        begun, last = members[0], members[-1]
+        if operation:
+            yield _stack_event(begun, "IN_PROGRESS", StartTime=begun.at)
+        for event in members:
+            common = {"StackId": stack.stack_id, "Timestamp": event.at, **operation}
+            yield from ({**common, **error} for error in event.errors)
+            failed = event.status.endswith("_FAILED")
+            kind = "PROVISIONING_ERROR" if failed else "PROGRESS"
+            yield {**_event(stack, event), "EventType": kind, "OperationType": None}
+        going_on = stack.status.endswith("_IN_PROGRESS") and operation == stack.operations[0]
+        if operation and not going_on:
+            done = last.physical_id == stack.stack_id and last.status.endswith("_COMPLETE")
+            ended = "SUCCEEDED" if done else "FAILED"
+            yield _stack_event(last, ended, StartTime=begun.at, EndTime=last.at)
+
+
+def _stack_event(event: StackEvent, status: str, **times: datetime) -> Answer:
+    return {
+        "StackId": event.stack_id,
+        "EventId": str(uuid.uuid5(uuid.UUID(event.operation["OperationId"]), status)),
+        "EventType": "STACK_EVENT",
+        **event.operation,
+        "OperationStatus": status,
+        "Timestamp": event.at,
+        **times,
+    }
 
 
 def describe_stack_resources(view: View, request: ApiRequest) -> Answer:

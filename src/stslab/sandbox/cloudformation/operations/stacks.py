@@ -219,6 +219,8 @@ def begin(
 ) -> Answer:
     """Put the stack with a status that makes the engine work, in the name of the caller."""
     left = request.params.get("DisableRollback")
+    changes = request.operation in {"CreateStack", "UpdateStack"}
+    validated = changes and not request.params.get("DisableValidation")
     for change_set in lookups.change_sets(tx, stack):
         if change_set.execution_status == "AVAILABLE":
             tx.put(replace(change_set, execution_status="OBSOLETE"))
@@ -227,6 +229,7 @@ def begin(
         token=request.params.get("ClientRequestToken", ""),
         caller_key=request.caller.access_key_id,
         role_arn=request.params.get("RoleARN") or stack.role_arn,
+        validated=validated,
         unsparing=bool(request.params.get("RetainExceptOnCreate")),
         on_failure="LEAVE" if left else on_failure or "ROLLBACK",
     )

@@ -200,8 +200,8 @@ def validation_errors(view: View, wanted: Blueprint) -> Iterator[Mapping[str, st
             yield _error("PROPERTY_VALIDATION", kind.name, place, reason)
         given, record = str(properties.get(kind.name_property, "")), NAMED.get(kind.name)
         kept = present.get(name, {}).get(kind.name_property) == given
-        account = "" if record is Bucket else wanted.stack.account
-        if record and not kept and view.get(record, account, given.lower()):
+        at = ("", given) if record is Bucket else (wanted.stack.account, given.lower())
+        if record and not kept and view.get(record, *at):
             taken = EXISTS.format(type=kind.name, name=given)
             yield _error("NAME_CONFLICT_VALIDATION", kind.name, name, taken)
 
@@ -209,9 +209,13 @@ def validation_errors(view: View, wanted: Blueprint) -> Iterator[Mapping[str, st
 def _error(validation: str, kind: str, place: str, reason: str) -> Mapping[str, str]:
     return {
         "EventId": str(uuid.uuid4()),
+        "EventType": "VALIDATION_ERROR",
         "LogicalResourceId": place.partition("/")[0],
+        "PhysicalResourceId": "",
         "ResourceType": kind,
+        "ValidationFailureMode": "FAIL",
         "ValidationName": validation,
         "ValidationPath": f"/Resources/{place}",
+        "ValidationStatus": "FAILED",
         "ValidationStatusReason": reason,
     }

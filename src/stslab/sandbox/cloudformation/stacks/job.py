@@ -35,7 +35,9 @@ OPERATIONS: Mapping[str, str] = {
 """The operation that begins with a status."""
 
 
-def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") -> Stack:
+def stack_becomes(
+    tx: Transaction, stack: Stack, status: str, reason: str = "", **about: Value
+) -> Stack:
     """Put a stack with a new status, with its event and the end of its change set."""
     executing = tx.get(ChangeSet, stack.account, stack.change_set_id)
     ended = not status.endswith("_IN_PROGRESS")
@@ -48,7 +50,7 @@ def stack_becomes(tx: Transaction, stack: Stack, status: str, reason: str = "") 
         begun = {"OperationType": OPERATIONS[status], "OperationId": str(uuid.uuid4())}
         operations = (begun, *(() if reason == USER_INITIATED else operations))
     stack = replace(stack, status=status, reason=reason, operations=operations)
-    add_event(tx, stack, None, status, reason)
+    add_event(tx, stack, None, status, reason, **about)
     return stack
 
 
@@ -61,6 +63,7 @@ def add_event(
     *,
     shown: Mapping[str, Value] | None = None,
     detail: str = "",
+    errors: tuple[Mapping[str, str], ...] = (),
 ) -> None:
     """Add an event about a resource or about the stack itself (None).
 
@@ -88,6 +91,7 @@ def add_event(
         properties="" if shown is None else json.dumps(given, separators=(",", ":")),
         token=stack.token,
         detail=detail,
+        errors=errors,
         operation=stack.operations[0] if stack.operations else {},
     )
     tx.put(event)
@@ -161,7 +165,7 @@ class Job:
 
     def stack_becomes(self, status: str, reason: str = "") -> None:
         with self.state.transaction() as tx:
-            stack_becomes(tx, self._undisturbed(tx), status, reason)
+            stack_becomes(tx, self.undisturbed(tx), status, reason)
 
     def resource_becomes(
         self,
@@ -169,14 +173,13 @@ class Job:
         status: str,
         reason: str = "",
         shown: Properties | None = None,
-        detail: str = "",
     ) -> None:
         with self.state.transaction() as tx:
-            stack = self._undisturbed(tx)
+            stack = self.undisturbed(tx)
             resource = self.resource(logical_id, tx)
             resource = replace(resource, status=status, reason=reason, changed=tx.now())
             tx.put(resource)
-            add_event(tx, stack, resource, status, reason, shown=shown, detail=detail)
+            add_event(tx, stack, resource, status, reason, shown=shown)
 
     def add_event(
         self, resource: StackResource, status: str, reason: str = "", shown: Value = None
@@ -194,7 +197,8 @@ class Job:
         with self.state.transaction() as tx:
             tx.put(replace(self.stack_in(tx), **members))
 
-    def _undisturbed(self, view: View) -> Stack:
+    def undisturbed(self, view: View) -> Stack:
+        """The stack, if it still has the status with which the work began."""
         stack = self.stack_in(view)
         if stack.status != self.began.status:
             raise Interrupted

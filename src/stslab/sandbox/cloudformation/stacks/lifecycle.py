@@ -1,11 +1,12 @@
 """Creates, updates and deletes stacks, and rolls back what failed.
 
 AWS CloudFormation User Guide, "Stack status codes", "Stack failure options", "AWS CloudFormation
-stack updates", "Update behaviors of stack resources", "Deleting a stack", "DeletionPolicy
-attribute" and "UpdateReplacePolicy attribute".
+stack updates", "Update behaviors of stack resources", "Validate stack deployments",
+"Deleting a stack", "DeletionPolicy attribute" and "UpdateReplacePolicy attribute".
 """
 
 from collections.abc import Container, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 
 from msgspec.structs import replace
@@ -13,13 +14,13 @@ from msgspec.structs import replace
 from stslab.sandbox.api.faults import require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation import lookups
-from stslab.sandbox.cloudformation.resources.types import TYPES, fitted
+from stslab.sandbox.cloudformation.resources.types import TYPES
 from stslab.sandbox.cloudformation.resources.work import BadProperties
 from stslab.sandbox.cloudformation.stacks import steps
-from stslab.sandbox.cloudformation.stacks.changes import NAMED, changed, is_there
-from stslab.sandbox.cloudformation.stacks.job import Job
+from stslab.sandbox.cloudformation.stacks.changes import NAMED, changed, is_there, validation_errors
+from stslab.sandbox.cloudformation.stacks.job import Job, stack_becomes
 from stslab.sandbox.cloudformation.stacks.steps import GONE, RESTORED, Step
-from stslab.sandbox.cloudformation.template import functions, validation
+from stslab.sandbox.cloudformation.template import validation
 from stslab.sandbox.cloudformation.template.blueprint import waves
 from stslab.sandbox.cloudformation.template.template import Properties
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
@@ -29,14 +30,19 @@ _REPLACING = (
 )
 _UNDONE = frozenset({"UPDATE_FAILED", "UPDATE_IN_PROGRESS"})
 _ATTEMPTS = 3
+_ROLLING_BACK = "UPDATE_ROLLBACK_IN_PROGRESS"
 _END = "_COMPLETE"
+_INVALID = (
+    "Validation failed with {} error(s). Call DescribeEvents to retrieve the full list of issues "
+    "with resource and property details, resolve each error, then retry the operation."
+)
+_SEE_FAILED = "Validation failure detected. See the operation's FAILED event for details."
 _LEFT_BEHIND = "Update successful. One or more resources could not be deleted."
 
 
 def delete_stack(job: Job) -> None:
     stack = job.stack
-    for name, users in lookups.exports_in_use(job.state.snapshot, stack, {}):
-        why = f"Delete canceled. Cannot delete export {name} as it is in use by {users}."
+    for why in lookups.exports_in_use(job.state.snapshot, stack, {}):
         job.stack_becomes(stack.settled_status, why)
         return
     job.change_stack(deleted=job.state.snapshot.now())
@@ -143,18 +149,37 @@ _AFTER = {
 
 def create_stack(job: Job) -> None:
     job.pause()
+    status, then = _AFTER[job.stack.on_failure]
+    if _is_invalid(job, status):
+        return
     try:
         _deploy(job)
     except ApiFault as fault:
-        status, then = _AFTER[job.stack.on_failure]
-        job.stack_becomes(status, f"{fault.message.rstrip('. ')}. {then}")
+        job.stack_becomes(status, f"{fault.message.removesuffix('. ')}. {then}")
     else:
         job.stack_becomes("CREATE_COMPLETE")
 
 
+def _is_invalid(job: Job, following: str) -> bool:
+    """Whether properties or names are wrong: the operation fails, with a following status."""
+    errors: tuple[Mapping[str, str], ...] = ()
+    if job.stack.validated:
+        with suppress(ApiFault):  # the work fails with this error
+            errors = tuple(validation_errors(job.state.snapshot, job.blueprint))
+    failed = job.began.status.replace("_IN_PROGRESS", "_FAILED")
+    if errors:
+        about = {"detail": "VALIDATION_FAILED", "errors": errors}
+        with job.state.transaction() as tx:
+            stack_becomes(tx, job.undisturbed(tx), failed, _INVALID.format(len(errors)), **about)
+            if following != failed:
+                stack_becomes(tx, job.stack_in(tx), following, _SEE_FAILED)
+    return bool(errors)
+
+
 def _deploy(job: Job) -> None:
     """Make the resources as the blueprint has them, with the outputs. Raises ApiFault."""
-    _validate(job)
+    validation.check_attributes(job.blueprint.template)
+    job.blueprint.check_values()
     creating = job.began.status == "CREATE_IN_PROGRESS"
     find = _creation if creating else _update
     for wave in waves(job.blueprint.needs):
@@ -167,24 +192,6 @@ def _deploy(job: Job) -> None:
         stack = job.stack_in(tx)
         lookups.check_new_exports(tx, stack, outputs)
         tx.put(replace(stack, outputs=tuple(outputs), imports=tuple(job.blueprint.imported)))
-
-
-def _validate(job: Job) -> None:
-    """Raise ApiFault for what is known to be wrong before anything is made."""
-    blueprint, failed = job.blueprint, list[str]()
-    validation.check_attributes(blueprint.template)
-    blueprint.check_values()
-    for name in blueprint.active:
-        kind = TYPES.get(blueprint.declared(name).type)
-        try:
-            if kind:
-                fitted(kind, name, blueprint.properties(name, lambda _reference: functions.UNKNOWN))
-        except BadProperties as problem:
-            failed.append(name)
-            status = "UPDATE_FAILED" if is_there(_declare(job, name)) else "CREATE_FAILED"
-            job.resource_becomes(name, status, str(problem), detail="VALIDATION_FAILED")
-    listed = ", ".join(failed)
-    require(not failed, f"Validation failed for following resources: [{listed}]. ")
 
 
 def _declare(job: Job, logical_id: str) -> StackResource:
@@ -228,10 +235,12 @@ def roll_back_creation(job: Job) -> None:
 
 def update_stack(job: Job) -> None:
     job.pause()
+    if _is_invalid(job, _ROLLING_BACK):
+        return
     try:
         _deploy(job)
     except ApiFault as fault:
-        job.stack_becomes("UPDATE_ROLLBACK_IN_PROGRESS", fault.message)
+        job.stack_becomes(_ROLLING_BACK, fault.message)
     else:
         job.stack_becomes("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
 

@@ -130,10 +130,13 @@ class Blueprint:
     def check_references(self) -> None:
         """Raise ValidationError for references to resources whose condition is false."""
         absent = set(self.template.resources) - set(self.active)
-        resources = [self.declared(name).properties for name in self.active]
+        active = [self.declared(name) for name in self.active]
+        resources = [one.properties for one in active]
+        needed = [name for one in active for name in one.depends_on]
         outputs = [body["Value"] for _, body in self._active_outputs()]
-        for values, block in ((resources, "Resources"), (outputs, "Outputs")):
-            names = dict.fromkeys(each.name for each in references(values, self._holds))
+        for values, others, block in ((resources, needed, "Resources"), (outputs, [], "Outputs")):
+            found = (each.name for each in references(values, self._holds))
+            names = dict.fromkeys([*others, *found])
             missing = [name for name in names if name in absent]
             prefix = "Template format error: " if block == "Resources" else ""
             require(not missing, prefix + unresolved(missing, block))
@@ -160,7 +163,7 @@ class Blueprint:
         exporter, value = exports.get(name, (None, self._missing))
         if exporter is not None and exporter.stack_id == self.stack.stack_id:
             value = self._missing
-        require(value, f"No export named {name} found.")
+        require(value, f"No export named {name} found")
         if name not in self.imported:
             self.imported.append(name)
         return value
@@ -168,7 +171,7 @@ class Blueprint:
 
 def _output(name: str, body: Mapping[str, Value], scope: functions.Scope) -> dict[str, str]:
     value = functions.evaluate(body["Value"], scope)
-    template.well_formed(not isinstance(value, bool), "Every Value member must be a string.")
+    template.well_formed(not isinstance(value, bool), "Every Value member must be a string")
     no_text = "The Value field of every Outputs member must evaluate to a String."
     template.well_formed(isinstance(value, str | int | float), no_text)
     result = {"OutputKey": name, "OutputValue": functions.as_text(value)}

@@ -161,6 +161,7 @@ MOST = {
 }  # fmt: skip
 """The maximum number of members of a section ("AWS CloudFormation quotas")."""
 NAME_LIMIT = 255
+EXPORT_NAME_LIMIT = 256
 
 
 @dataclass(frozen=True)
@@ -325,6 +326,8 @@ def _outputs(section: dict[str, Value]) -> dict[str, Value]:
 
 
 def check_export_name(output: str, name: str) -> None:
-    fits = re.fullmatch(r"[A-Za-z0-9:-]+", name)
-    rule = "must be specified and consist only of alphanumeric characters, colons, or hyphens."
-    well_formed(fits, f"Output {output} is malformed. The Name field of every Export member {rule}")
+    lead = f"Output {output} is malformed. The Name field of every Export member must"
+    rule = "be specified and consist only of alphanumeric characters, colons, or hyphens."
+    well_formed(re.fullmatch(r"[A-Za-z0-9:-]+", name), f"{lead} {rule}")
+    too_long = f"{lead} not be longer than {EXPORT_NAME_LIMIT} characters."
+    well_formed(len(name) <= EXPORT_NAME_LIMIT, too_long)

@@ -119,7 +119,7 @@ def check_attributes(template: Template) -> None:
             require(
                 kind is None or reference.attribute in kind.attributes,
                 f"[Error] /{place}: Resource type {kind and kind.name} does not support attribute "
-                f"{{{reference.attribute}}}.",
+                f"{{{reference.attribute}}}",
             )
 
 
