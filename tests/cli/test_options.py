@@ -2,7 +2,8 @@
 
 import click
 
-from stslab.cli.options import complete_lab, complete_stage
+from stslab.cli.options import complete_fault, complete_lab, complete_stage
+from stslab.cli.workspace import load_lab
 from stslab.lab.reading.listing import headers
 from stslab.resources import labs_folder
 
@@ -20,6 +21,8 @@ def test_the_patterns_find_what_the_parser_finds():
         stages = [stage for stage, _ in lab.stages]
         assert complete_stage(_context(lab=lab.id), PARAM, "") == stages
         assert complete_stage(_context(lab=str(lab.path)), PARAM, "") == stages
+        faults = [fault.id for fault in load_lab(lab.path).faults]
+        assert complete_fault(_context(lab=lab.id), PARAM, "") == faults
         assert lab.id in complete_lab(_context(), PARAM, "")
 
 

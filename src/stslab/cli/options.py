@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 
 import click
@@ -18,7 +18,9 @@ SANDBOX = "sandbox"
 USUAL_LAB = "assume-role"
 _WHERE = (
     click.option("--target", envvar="STSLAB_TARGET", default=SANDBOX, show_default=True,
-                 metavar="sandbox|aws|URL", help="The account to work on."),
+                 metavar="sandbox|aws|URL", help="The account to work on.",
+                 shell_complete=lambda _ctx, _param, begun: [
+                     each for each in (SANDBOX, "aws") if each.startswith(begun)]),
     click.option("--profile", envvar="STSLAB_PROFILE", default="",
                  help="Your own AWS profile, for a real account."),
     click.option("--partner-profile", "partner", envvar="STSLAB_PARTNER_PROFILE", default="",
@@ -104,12 +106,12 @@ def json_option(
     return click.option("--json", "as_json", is_flag=True, help=help)
 
 
-# -- the ids of labs, stages and runs, for a shell that completes them ---------------------------
+# -- the ids of labs, stages, faults and runs, for a shell that completes them -------------------
 # Labs are read with patterns, not as YAML: it must be instant, and a miss does no harm.
 
 _LAB = re.compile(r"^id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
-_STAGES = re.compile(r"^stages:.*?(?=^[a-z]|\Z)", re.MULTILINE | re.DOTALL)
-_STAGE = re.compile(r"^\s+-\s+id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
+_PART = r"^{}:.*?(?=^[a-z]|\Z)"
+_ID = re.compile(r"^\s+-\s+id:\s*['\"]?([a-z][a-z0-9-]*)", re.MULTILINE)
 
 
 def complete_lab(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -118,12 +120,19 @@ def complete_lab(ctx: click.Context, _param: click.Parameter, incomplete: str) -
     return [name for name in names if name.startswith(incomplete)]
 
 
-def complete_stage(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    lab = str(ctx.params.get("lab") or USUAL_LAB)
+def _complete_id(
+    ctx: click.Context, _param: click.Parameter, incomplete: str, *, part: str
+) -> list[str]:
+    # Behind an option without its value, arguments are not parsed.
+    lab = str(ctx.params.get("lab") or next(iter(ctx.args), USUAL_LAB))
     text = _labs().get(lab) or text_of(Path(lab))
-    found = _STAGES.search(text)
-    stages: list[str] = _STAGE.findall(found[0]) if found else []
-    return [stage for stage in stages if stage.startswith(incomplete)]
+    found = re.search(_PART.format(part), text, re.MULTILINE | re.DOTALL)
+    ids: list[str] = _ID.findall(found[0]) if found else []
+    return [each for each in ids if each.startswith(incomplete)]
+
+
+complete_stage = partial(_complete_id, part="stages")
+complete_fault = partial(_complete_id, part="faults")
 
 
 def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -184,6 +184,10 @@ def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> 
     row = {"statement": statement.label, "effect": statement.effect, "matches": not mismatch}
     if mismatch:
         row["mismatch"] = _difference(statement, mismatch, question)
+        return row
+    tests = (condition.explain(question.context) for condition in statement.conditions)
+    if lacking := [test for test in tests if test["found"] is None]:
+        row["lacking"] = lacking
     return row
 
 

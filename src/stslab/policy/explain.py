@@ -64,7 +64,8 @@ def _layer(layer: _Part) -> Node:
 def _statement(statement: _Part) -> Node:
     label = f"{statement['statement']} ({statement['effect']})"
     if statement["matches"]:
-        return Node(f"{label} applies", good=statement["effect"] == "Allow")
+        lacking = [_test(each) for each in statement.get("lacking", ())]
+        return Node(f"{label} applies", statement["effect"] == "Allow", lacking)
     differs = statement["mismatch"]
     if "conditions" in differs:
         tests = [_test(each) for each in differs["conditions"]]

@@ -179,14 +179,30 @@ def _unknown_action(pattern: str) -> _Broken:
 def in_request(action: str, resource: str, keys: Iterable[str]) -> Iterator[Finding]:
     """Warnings about the names in a request, and about a resource that it lacks."""
     yield from (Finding(*each) for each in _unknown_action(action))
-    if resource == "*" and (kinds := ", ".join(sorted(catalogue.resource_types(action)))):
-        yield Finding("resource-missing", f"{action} has a resource ({kinds}), and none is given.")
+    types = catalogue.resource_types(action)
+    if resource == "*" and types:
+        says = f"{action} has a resource ({', '.join(sorted(types))}), and none is given."
+        yield Finding("resource-missing", says)
     if not catalogue.can_have(action, resource):
         yield Finding("resource-other", f"{action} never has a resource such as {resource}.")
+    elif types and resource.startswith("arn:aws:s3:::") and "*" not in resource:
+        kind, wanted = ("an object", "a bucket") if "/" in resource else ("a bucket", "an object")
+        if kind.split()[1] not in types:
+            says = f"{action} is about {wanted}, and {resource} is {kind}."
+            yield Finding("resource-other", says)
     for key in keys:
         if not catalogue.is_known_key(key):
             says = f"There is no condition key {key}{_meant(catalogue.similar_key(key))}"
             yield Finding("key-unknown", says)
+
+
+def left_out(policy: Policy, action: str, keys: Iterable[str]) -> Iterator[Finding]:
+    """Warnings about keys in conditions that all requests have, but this one has not."""
+    lacking = set(catalogue.table("always")).difference(key.lower() for key in keys)
+    for statement in policy.about(action.lower()):
+        for key in (one.key for one in statement.conditions if one.key.lower() in lacking):
+            says = f"Every request to AWS has {key}, and none is given: --context {key}=VALUE"
+            yield Finding("key-missing", says, statement.label)
 
 
 def _meant(similar: str) -> str:

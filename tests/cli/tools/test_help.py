@@ -92,11 +92,15 @@ def _completed(*words: str) -> list[str]:
     return [one.value for one in found]
 
 
-def test_a_shell_completes_topics_labs_stages_and_runs(state) -> None:
+def test_a_shell_completes_topics_labs_stages_faults_targets_and_runs(state) -> None:
     assert _completed("help", "le") == ["lesson"]
     assert _completed("show", "assume") == ["assume-role"]
     assert _completed("step", "--lab", "assume-r") == ["assume-role"]
     assert "create-user" in _completed("run", "--from", "")
+    assert _completed("break", "external-id", "--fault", "any") == ["any-id"]
+    assert _completed("run", "external-id", "--from", "") != _completed("run", "--from", "")
+    assert _completed("run", "--target", "") == ["sandbox", "aws"]
+    assert _completed("run", "--target", "a") == ["aws"]
     assert _completed("cleanup", "") == []
     _a_run(state)
     for command in ("cleanup", "report"):

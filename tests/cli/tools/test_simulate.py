@@ -14,7 +14,18 @@ from functools import partial
 
 import pytest
 from click.testing import CliRunner
-from tests.policy.cases import ALICE, BUCKET, LAB_ROLE, allow, aws, case, deny, grant, policy
+from tests.policy.cases import (
+    ACCOUNT,
+    ALICE,
+    BUCKET,
+    LAB_ROLE,
+    allow,
+    aws,
+    case,
+    deny,
+    grant,
+    policy,
+)
 
 from stslab.cli.main import cli
 
@@ -85,6 +96,73 @@ def test_a_resource_that_is_not_given_is_noted(simulate):
     asked = (*ASKED[:3], "s3:ListAllMyBuckets", "--resource", "arn:aws:s3:::b")
     found = simulate(*asked, "--policy", "own.json", own=policy(allow("*")))
     assert "s3:ListAllMyBuckets never has a resource such as arn:aws:s3:::b." in found.output
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "note"),
+    [
+        ("s3:ListBucket", BUCKET, f"s3:ListBucket is about a bucket, and {BUCKET} is an object."),
+        ("s3:GetObject", "arn:aws:s3:::b", "about an object, and arn:aws:s3:::b is a bucket."),
+        ("s3:ListBucket", "arn:aws:s3:::b", ""),
+        ("s3:GetObject", "arn:aws:s3:::b*", ""),
+    ],
+)
+def test_a_bucket_in_place_of_an_object_is_noted(simulate, action, resource, note):
+    """Service Authorization Reference, "Resource types defined by Amazon S3"."""
+    asked = (*ASKED[:3], action, "--resource", resource, "--policy", "own.json")
+    found = simulate(*asked, own=policy(allow("*")))
+    assert note in found.output
+    assert ("note: " in found.output) is bool(note)
+
+
+def test_a_condition_that_holds_without_its_key_is_shown(simulate):
+    """ "AWS global condition context keys": aws:RequestedRegion is in every request, a VPC is not."""
+    tests = {"StringNotEquals": {"aws:RequestedRegion": "eu-west-1", "aws:SourceVpc": "vpc-1"}}
+    scp = [policy(allow()), policy(deny("s3:*", Sid="Out", Condition=tests))]
+    files = {"own": policy(allow()), "scp": scp}
+    asked = (*ASKED, "--policy", "own.json", "--scp", "scp.json")
+    lines = simulate(*asked, **files).output.splitlines()
+    at = next(number for number, line in enumerate(lines) if "Out (Deny) applies" in line)
+    assert [line.strip(" ·") for line in lines[at + 1 : at + 3]] == [
+        "aws:RequestedRegion is not in the request: StringNotEquals eu-west-1 holds",
+        "aws:SourceVpc is not in the request: StringNotEquals vpc-1 holds",
+    ]
+    notes = [line for line in lines if line.startswith("note: ")]
+    says = "note: Out: Every request to AWS has aws:RequestedRegion, and none is given:"
+    assert notes == [f"{says} --context aws:RequestedRegion=VALUE"]
+    given = (*asked, "--context", "aws:RequestedRegion=us-east-1", "--json")
+    told = json.loads(simulate(*given, **files).output)
+    assert told["findings"] == []
+    denying = told["layers"][0]["policies"][1]["statements"][0]
+    assert [(each["key"], each["found"]) for each in denying["lacking"]] == [
+        ("aws:SourceVpc", None)
+    ]
+
+
+FULL = "arn:aws:organizations::aws:policy/service_control_policy/p-FullAWSAccess"
+
+
+def test_a_level_that_only_denies_is_noted(simulate):
+    """ "SCP evaluation" (Organizations): FullAWSAccess is attached where SCPs are switched on."""
+    files = {"own": policy(allow()), "scp": policy(deny("ec2:*"))}
+    asked = (*ASKED, "--policy", "own.json")
+    alone = simulate(*asked, "--scp", "scp.json", **files).output
+    assert "note: No SCP of level 1 allows anything." in alone
+    assert FULL in alone
+    both = simulate(*asked, "--scp", "scp.json", **{**files, "scp": [FULL, files["scp"]]}).output
+    assert both.startswith("✔ Allowed"), both
+    assert "note" not in both
+    assert simulate(*asked, "--scp", FULL, **files).output.startswith("✔ Allowed")
+    wrong = simulate(*asked, "--scp", f"{FULL}s", **files)
+    assert getattr(wrong.exception, "hint", "") == f"Did you mean '{FULL}'?"
+
+
+def test_a_named_principal_is_noted_in_its_own_account_only(simulate):
+    trust = policy(grant(aws(ALICE), "sts:AssumeRole", Sid="Named"))
+    asked = ("--principal", ALICE, "--action", "sts:AssumeRole", "--trust", "trust.json")
+    own, other = (f"arn:aws:iam::{account}:role/r" for account in (ACCOUNT, "999988887777"))
+    assert "note: Named: It names" in simulate(*asked, "--resource", own, trust=trust).output
+    assert "note" not in simulate(*asked, "--resource", other, trust=trust).output
 
 
 def test_a_name_that_aws_does_not_have_is_noted(simulate):

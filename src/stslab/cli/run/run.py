@@ -8,6 +8,7 @@ import click
 
 from stslab.cli.options import (
     Where,
+    complete_fault,
     complete_lab,
     complete_run,
     complete_stage,
@@ -84,7 +85,8 @@ def check(*, stage: str, every: bool, lab: str | None, as_json: bool, where: Whe
 
 @click.command("break")
 @_LAB
-@click.option("--fault", default="", metavar="ID", help="This fault; --list lists them.")
+@click.option("--fault", default="", metavar="ID", shell_complete=complete_fault,
+              help="This fault; --list lists them.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), metavar="N",
               help="The fault of this number, the same for everybody.")  # fmt: skip
 @click.option("--list", "listed", is_flag=True, help="Only list the faults (of all labs).")

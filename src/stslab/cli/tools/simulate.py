@@ -30,6 +30,10 @@ _CHUNK = 256  # lines that a worker decides at once
 _SELDOM = (50_000, 20, 50)
 _File = click.Path(path_type=Path, allow_dash=True)
 _NO_RESOURCE = ("resource", "*")
+# "Service control policies (SCPs)", FullAWSAccess; its ARN is in the examples of ListPolicies.
+_FULL_ACCESS = "arn:aws:organizations::aws:policy/service_control_policy/p-FullAWSAccess"
+_FULL_ACCESS_TEXT = """{"Version": "2012-10-17",
+  "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"""
 # Where the answers of aws commands hold a policy.
 _ANSWERS = (
     "PolicyDocument || PolicyVersion.Document || Role.AssumeRolePolicyDocument || Policy.Content"
@@ -218,6 +222,8 @@ def _text(path: Path) -> str:
     """The text of a policy: a file's, out of an answer of the aws CLI, or AWS's own by its ARN."""
     import jmespath
 
+    if str(path) == _FULL_ACCESS:
+        return _FULL_ACCESS_TEXT
     if str(path).startswith("arn:"):
         from stslab.sandbox.iam import aws_policies
 
@@ -225,7 +231,7 @@ def _text(path: Path) -> str:
         if found is None:
             fix = "Print one of your own into a file: aws iam get-policy-version ..."
             if ":aws:policy/" in str(path):
-                arns = [policy.arn for policy in aws_policies.all()]
+                arns = [_FULL_ACCESS, *(policy.arn for policy in aws_policies.all())]
                 fix = nearest(str(path), arns).strip() or "List them: aws iam list-policies"
             raise UsageError(f"AWS has no managed policy {path}.", fix)
         return found.versions[0].document
@@ -248,9 +254,10 @@ def _read(path: Path, kind: "PolicyKind", *, several: bool = False) -> "list[Nam
     policies = []
     try:
         found = load(_text(path)) if several else _text(path)
-        for number, document in enumerate(found if isinstance(found, list) else [found], 1):
+        for number, given in enumerate(found if isinstance(found, list) else [found], 1):
             each = f"{name}, policy {number}" if isinstance(found, list) else name
-            policies.append(NamedPolicy(each, parse(document, kind)))
+            is_arn = isinstance(given, str) and given.startswith("arn:")
+            policies.append(NamedPolicy(each, parse(_text(Path(given)) if is_arn else given, kind)))
     except MalformedPolicy as error:
         message = f"{each}: MalformedPolicyDocument: {error.message}"
         raise PolicyError(message, error.hint) from error
@@ -258,13 +265,26 @@ def _read(path: Path, kind: "PolicyKind", *, several: bool = False) -> "list[Nam
 
 
 def _findings(policies: "Policies", asked: Mapping[str, Any]) -> "Iterator[Finding]":
-    from stslab.policy.findings import findings, in_request
+    from stslab.policy.findings import Finding, findings, in_request, left_out
+    from stslab.policy.request import account_of
 
-    keys = (each.partition("=")[0] for each in asked["context"])
-    yield from in_request(asked["action"], asked["resource"], keys)
+    action, resource = asked["action"], asked["resource"]
+    keys = [each.partition("=")[0] for each in asked["context"]]
+    yield from in_request(action, resource, keys)
+    across = account_of(asked["principal"]) != account_of(resource)
     for policy in policies.all():
+        yield from left_out(policy.document, action, keys)
         if not policy.name.startswith("arn:"):  # AWS's own are as they are
-            yield from findings(policy.document)
+            found = findings(policy.document)
+            # Who is named directly needs no other policy, but only in the role's own account.
+            yield from (one for one in found if not (across and one.code == "names-principal"))
+    for number, level in enumerate(policies.scps, 1):
+        if not any(one.allows for policy in level for one in policy.document.statements):
+            says = (
+                f"No SCP of level {number} allows anything. In AWS every level has FullAWSAccess "
+            )
+            says += "too, unless it was removed: give a JSON list of both, as "
+            yield Finding("scp-without-allow", f'{says}in ["{_FULL_ACCESS}", {{...}}].')
 
 
 def _show(decision: "Decision", found: "Iterable[Finding]") -> None:
