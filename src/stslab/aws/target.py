@@ -17,8 +17,6 @@ LOCAL_PACE = 0.05  # seconds between two tries on this machine
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target that can be opened."""
-
     info: TargetInfo
     endpoint_url: str = ""
     admin: Credentials | None = None  # stslab's own keys, used whatever the profile admin holds

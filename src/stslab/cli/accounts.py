@@ -36,9 +36,7 @@ Emit = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """An open account, and its profiles."""
-
+class OpenAccount:
     home: Home
     target: Target
     account: Boto3Account
@@ -131,7 +129,7 @@ def credentials(answer: Mapping[str, str]) -> Credentials:
     return Credentials(answer["access_key_id"], answer["secret_access_key"])
 
 
-def open_account(home: Home, where: Where) -> Open:
+def open_account(home: Home, where: Where) -> OpenAccount:
     """Open the selected account. The embedded one is started if it is not running.
 
     CredentialsError: the guard refuses, or there are no credentials.
@@ -154,7 +152,7 @@ def open_account(home: Home, where: Where) -> Open:
             made = replace(made, info=info, others={"partner": where.partner})
     profiles = made.profiles(home.profiles(made.info.name))
     account = Boto3Account(made, profiles)
-    return Open(home, made, account, profiles, learner=learner, partner=partner)
+    return OpenAccount(home, made, account, profiles, learner=learner, partner=partner)
 
 
 def sandbox_target(home: Home) -> Target:

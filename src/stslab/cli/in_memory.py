@@ -146,8 +146,6 @@ def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | str]]:
 
 
 class MemoryProfiles(ProfileFiles):
-    """Profiles in memory."""
-
     def begin(self, admin: Credentials, keeps: str) -> None:
         """Begin with the profile ``admin`` alone. ``keeps`` can't be removed."""
         self.held: Mapping[str, Credentials] = {ADMIN: admin}

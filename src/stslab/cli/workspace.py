@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 
 class Workspace(msgspec.Struct, frozen=True):
-    """The state and output of one command."""
-
     home: Home
     journal: "Journal"
     render: "JsonRenderer | TerminalRenderer"

@@ -57,8 +57,6 @@ class Child(msgspec.Struct, frozen=True):
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """One kind of thing."""
-
     id: str  # the service and a word for it
     what: str
     names: tuple[str, ...]  # the parameters that name one

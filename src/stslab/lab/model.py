@@ -99,6 +99,8 @@ class Part(
     SHORT: ClassVar[str] = ""
     ONE_OF: ClassVar[tuple[str, ...]] = ()
 
+    line: int = 0  # its first line in the lab's file, if it is written as a mapping
+
 
 class _Calls(Part, frozen=True, kw_only=True):
     @property
@@ -163,7 +165,6 @@ class ProfileSettings(Part, frozen=True, kw_only=True):
     environment: Word | None = None
     profile: Word | None = None
     option: Word | None = None
-    line: int = 0
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -204,7 +205,6 @@ class Step(_Calls, frozen=True, kw_only=True):
     task: Text | None = None
     hints: tuple[Text, ...] = ()
     why: Text | None = None
-    line: int = 0  # its first line in the lab's file
 
 
 class Check(_Calls, frozen=True, kw_only=True):
@@ -224,7 +224,6 @@ class Check(_Calls, frozen=True, kw_only=True):
     because: Text | None = None
     within: Seconds | None = None
     profiles_gone: tuple[Word, ...] = ()
-    line: int = 0  # its first line in the lab's file
 
 
 class Cell(_Calls, frozen=True, kw_only=True):
@@ -234,7 +233,6 @@ class Cell(_Calls, frozen=True, kw_only=True):
     identities: Annotated[tuple[Word, ...], Meta(extra={"one": True})]
     call: Call
     params: Params = field(default_factory=dict)
-    line: int = 0
 
 
 class Change(Part, frozen=True, kw_only=True):
@@ -263,7 +261,6 @@ class Fault(Part, frozen=True, kw_only=True):
     change: tuple[Action, ...]
     fix: tuple[Action, ...]
     hints: tuple[Text, ...] = ()
-    line: int = 0
 
 
 class Page(Part, frozen=True, kw_only=True):
@@ -285,7 +282,6 @@ class Stage(Part, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     checkpoint: tuple[Check, ...] = ()
     cleanup: bool = False
-    line: int = 0  # its first line in the lab's file
 
 
 class Uses(Part, frozen=True, kw_only=True):

@@ -1,7 +1,6 @@
 """Write a run's events as JSON lines."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -13,15 +12,12 @@ from stslab.runner.events import Event
 class JsonRenderer:
     """Writes each event at once, as ``{"event": kind, "at": ISO 8601 in UTC, ...fields}``."""
 
-    def __init__(
-        self, stream: TextIO, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._now = now
 
     def __call__(self, event: Event) -> None:
         fields = msgspec.to_builtins(event, enc_hook=str)
-        record = {"event": event.kind, "at": self._now().isoformat(), **fields}
+        record = {"event": event.kind, "at": datetime.now(UTC).isoformat(), **fields}
         self._stream.write(json.dumps(record) + "\n")
         self._stream.flush()
 

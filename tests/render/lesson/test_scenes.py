@@ -14,7 +14,7 @@ from stslab.lab.model import Change
 from stslab.lesson.access import CellState
 from stslab.lesson.questions import Answer, Question
 from stslab.lesson.verdict import GateReading, Verdict
-from stslab.render.lesson.scenes import Answered, Done, Scene, in_brief, matrix
+from stslab.render.lesson.scenes import Answered, Asking, Done, Scene, in_brief, matrix
 from stslab.render.terminal.paper import Paper
 from stslab.runner.ports import Data
 from stslab.vocabulary import Gate
@@ -30,8 +30,10 @@ def drawn(scene: Scene, width: int = 80) -> str:
 
 
 def answered(question: Question, said: int, verdict: Verdict) -> Answered:
-    told: dict[str, Any] = {"question": question, "said": said, "verdict": verdict, "held": True}
-    return Answered("Call", who="me", target="it", message="", because="", **told)
+    who: dict[str, Any] = {"who": "me", "target": "it", "claims": [], "evidence": {}}
+    asking = Asking("Call", command="aws", question=question, **who)
+    told: dict[str, Any] = {"said": said, "verdict": verdict, "held": True}
+    return Answered("Call", asking=asking, message="", because="", **told)
 
 
 @pytest.mark.parametrize(

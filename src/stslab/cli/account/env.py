@@ -18,7 +18,7 @@ from stslab.home import expanded, home
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 
 if TYPE_CHECKING:
-    from stslab.cli.accounts import Open
+    from stslab.cli.accounts import OpenAccount
 
 
 # Profiles of further users of the embedded account: the control verb that returns a key, and
@@ -46,7 +46,7 @@ _as_option = click.option("--as", "name", default=_ADMIN, show_default=True, met
                           " account also root, partner, partner-root.")  # fmt: skip
 
 
-def _become(where: Where, name: str) -> "tuple[Open, dict[str, str | None]]":
+def _become(where: Where, name: str) -> "tuple[OpenAccount, dict[str, str | None]]":
     """The account, and the variables for this profile, the others, and the current run's lab."""
     from stslab.aws import environment
     from stslab.cli.accounts import credentials, open_account

@@ -30,8 +30,6 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 @dataclass
 class Played:
-    """The result of a lab's run."""
-
     failed: set[Place] = field(default_factory=set)  # checks that did not hold
     # The decisions of the cells (stage, row, who) that were not as expected.
     cells: dict[tuple[str, str, str], str] = field(default_factory=dict)

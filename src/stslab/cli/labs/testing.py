@@ -149,8 +149,6 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """The result of a lab."""
-
     lab: str
     file: str
     error: StslabError | None = None  # what stopped it

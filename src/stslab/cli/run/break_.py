@@ -11,7 +11,7 @@ from contextlib import suppress
 import click
 from msgspec.structs import replace
 
-from stslab.cli.accounts import Open, open_account
+from stslab.cli.accounts import OpenAccount, open_account
 from stslab.cli.failures import GOES_ON, hints_name, interruptible
 from stslab.cli.options import USUAL_LAB, Where
 from stslab.cli.run.exercises import FaultExercise
@@ -97,7 +97,7 @@ def begin(name: str, asked: str) -> None:
             paper.prose(GOES_ON.format(command))
 
 
-def _stands(workspace: Workspace, opened: Open, lab: Lab, asked: str) -> Broken | None:
+def _stands(workspace: Workspace, opened: OpenAccount, lab: Lab, asked: str) -> Broken | None:
     """The fault of the unfinished run, or None if there is no such run."""
     for run in workspace.journal.unfinished(opened.target.info.name, lab.id):
         if not opened.goes_on(run) or run.instance != opened.target.info.instance:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from stslab.aws.guard import Footprint, Identity, footprint, surveyed
 from stslab.aws.target import name_of
-from stslab.cli.accounts import Open, open_account
+from stslab.cli.accounts import OpenAccount, open_account
 from stslab.cli.options import SANDBOX, Where
 from stslab.cli.workspace import Workspace
 from stslab.errors import CredentialsError, UsageError
@@ -19,7 +19,7 @@ from stslab.runner.journal.store import Journal
 from stslab.runner.run.scope import require_anywhere, require_services, second_accounts
 
 
-def opened_for(workspace: Workspace, where: Where, lab: Lab) -> Open:
+def opened_for(workspace: Workspace, where: Where, lab: Lab) -> OpenAccount:
     """Open the account, with consent by flags or by a person, who is shown what a run will make.
 
     A run that was begun on this account with this lab was agreed to then. UsageError: nobody can
@@ -61,7 +61,7 @@ def unfinished_run(journal: Journal, where: Where, lab: str) -> RunRecord | None
     return next(iter(journal.unfinished(name_of(where.target), lab)), None)
 
 
-def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
+def require_consent(where: Where, opened: OpenAccount, *, interactive: bool) -> None:
     """Require flags that agree to work on another account, if nobody can be asked."""
     if opened.kind == "sandbox" or interactive:
         return
@@ -79,7 +79,7 @@ def require_consent(where: Where, opened: Open, *, interactive: bool) -> None:
         )
 
 
-def brief(paper: Paper, opened: Open, lab: Lab, *, force: bool) -> None:
+def brief(paper: Paper, opened: OpenAccount, lab: Lab, *, force: bool) -> None:
     """Show the identity, the account and what a run makes there, unless the guard refuses."""
     if opened.learner is None:
         return
@@ -103,7 +103,7 @@ def brief(paper: Paper, opened: Open, lab: Lab, *, force: bool) -> None:
     paper.blank()
 
 
-def introduce(workspace: Workspace, opened: Open, lab: Lab) -> None:
+def introduce(workspace: Workspace, opened: OpenAccount, lab: Lab) -> None:
     """Show what a foreign lab does before it runs here for the first time."""
     if not is_foreign(lab.path) or lab.sha256 in (run.sha256 for run in workspace.journal.runs()):
         return
@@ -117,7 +117,7 @@ def introduce(workspace: Workspace, opened: Open, lab: Lab) -> None:
         _typed(paper, "Press Enter to continue, Ctrl-C to stop: ")
 
 
-def say_where(paper: Paper, opened: Open, why: str) -> None:
+def say_where(paper: Paper, opened: OpenAccount, why: str) -> None:
     info = opened.target.info
     paper.line("warning", why)
     paper.prose(f"account {info.account} ({info.region}), as {info.caller}", indent=2)

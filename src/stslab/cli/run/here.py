@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from stslab.aws import environment
-from stslab.cli.accounts import Open
+from stslab.cli.accounts import OpenAccount
 from stslab.cli.aws_command import command_of, describer
 from stslab.cli.run.why import explained
 from stslab.cli.workspace import Workspace
@@ -48,7 +48,7 @@ class Here:
     """The run of a lab in an open account."""
 
     workspace: Workspace
-    opened: Open
+    opened: OpenAccount
     lab: Lab
     runner: Runner
 

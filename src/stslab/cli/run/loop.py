@@ -11,7 +11,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from stslab.cli.accounts import Open
+from stslab.cli.accounts import OpenAccount
 from stslab.cli.failures import for_same_run
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise
 from stslab.cli.run.here import Here
@@ -26,7 +26,7 @@ from stslab.lesson.verdict import Verdict, expected
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Scene
 from stslab.render.lesson.screen import Heard, Screen
-from stslab.render.terminal.paper import Paper, draws_over
+from stslab.render.terminal.paper import draws_over
 from stslab.runner.events import Event, Notice, RunFinished
 from stslab.runner.journal.records import CheckRecord, How, Prediction, Skipped
 from stslab.runner.journal.standing import by_concept
@@ -56,7 +56,7 @@ class Loop(AtPrompt):
     """One walk through a lab. On a real account a command can't be changed; Enter runs it."""
 
     def __init__(
-        self, workspace: Workspace, opened: Open, lab: Lab, how: How, *, predict: bool = True
+        self, workspace: Workspace, opened: OpenAccount, lab: Lab, how: How, *, predict: bool = True
     ) -> None:
         console = workspace.paper.console
         self._plain = not draws_over(console)
@@ -64,21 +64,19 @@ class Loop(AtPrompt):
         here = Here(workspace, opened, lab, runner)
         screen = Screen(console, here.command, clears=not self._plain)
         super().__init__(here, screen, Prompt(console, self.status, plain=self._plain))
-        self.hand = here.hand() if how is How.HAND else None  # if the stages are done by hand
+        if how is How.HAND:
+            self.hand = here.hand()
         # Whether it shows changes from another terminal while the learner types.
         self.follows = how in (How.HAND, How.BREAK)
         self.predict = predict
         self.heard = Heard(names=here.names)
-        self.wrong: list[tuple[scenes.Asking, scenes.Answered]] = []
+        self.wrong: list[scenes.Answered] = []  # the wrong predictions
         self.who = "admin"
         self.gone: tuple[str, ...] = ()  # what cleanup proved to be gone
         self.skipped: scenes.Done | None = None
 
     def status(self) -> str:
         return self.here.status(self.stage, self.who, plain=self._plain)
-
-    def why(self, paper: Paper) -> None:
-        self.here.why(paper, self.stage if self.hand else None)
 
     def hear(self, event: Event) -> None:
         if self.hand is None:
@@ -182,13 +180,13 @@ class Loop(AtPrompt):
         self.show(scene)
         does = "ends, `again` repeats what went wrong"
         while self.wrong and self.entered(scene, does, "again").word:
-            for asking, answered in tuple(self.wrong):  # asked once more, which does not count
-                said = self._answer(replace(asking, before=None))
+            for answered in tuple(self.wrong):  # asked once more, which does not count
+                said = self._answer(replace(answered.asking, before=None))
                 if said is None:
                     continue
                 self.enter(replace(answered, said=said), "goes on")
-                if said == asking.question.right:
-                    self.wrong.remove((asking, answered))
+                if said == answered.asking.question.right:
+                    self.wrong.remove(answered)
 
     # Stages and steps
 
@@ -237,7 +235,6 @@ class Loop(AtPrompt):
             self.runner.restore(stage.id)
 
     def _show_changes(self, stage: Stage, before: access.Cells) -> None:
-        """Show the access table, if the stage has changed it."""
         after = self.table()
         changed = access.changed(before, after)
         if changed:
@@ -368,9 +365,7 @@ class Loop(AtPrompt):
         message = f"{record.code}: {record.proof}" if record.code else record.proof
         answered = scenes.Answered(
             title=asking.title,
-            who=asking.who,
-            target=asking.target,
-            question=asking.question,
+            asking=asking,
             said=said or 0,
             verdict=self.verdict,
             held=record.held,
@@ -380,7 +375,7 @@ class Loop(AtPrompt):
             answer=scenes.in_brief(self.runner.checks.answer),
         )
         if said is not None and not right:
-            self.wrong.append((asking, answered))
+            self.wrong.append(answered)
         self.enter(answered, "goes on")
         return record
 
@@ -460,7 +455,7 @@ def _only_looks(step: "Step") -> bool:
 
 def learn(
     workspace: Workspace,
-    opened: Open,
+    opened: OpenAccount,
     lab: Lab,
     stages: Sequence[Stage],
     how: How,

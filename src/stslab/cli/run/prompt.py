@@ -18,6 +18,7 @@ from stslab.cli.run.here import Here
 from stslab.errors import StslabError
 from stslab.lab.model import Stage
 from stslab.lesson import access
+from stslab.lesson.byhand import ByHand
 from stslab.lesson.verdict import UNKNOWN
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Asking, Scene
@@ -313,6 +314,7 @@ class AtPrompt:
         self.lab, self.runner, self.decide = here.lab, here.runner, here.decide
         self.waiting = here.workspace.lock.paused
         self.over = False
+        self.hand: ByHand | None = None  # if the stages are done by hand
         self.stage: Stage | None = None
         self.line = ""  # the shown command
         self.verdict = UNKNOWN  # the account's, on the call of that command
@@ -374,8 +376,7 @@ class AtPrompt:
         return self._do_instead(scene) or word == "back"
 
     def why(self, paper: Paper) -> None:
-        """Explain the last failure."""
-        self.here.why(paper, None)
+        self.here.why(paper, self.stage if self.hand else None)
 
     def _help(self, paper: Paper) -> None:
         words = [(word, does) for word, does in WORDS.items() if word not in self.lacks]

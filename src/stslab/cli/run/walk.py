@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from stslab.aws.target import kind_of, name_of
-from stslab.cli.accounts import Open, open_account
+from stslab.cli.accounts import OpenAccount, open_account
 from stslab.cli.aws_command import describer
 from stslab.cli.failures import for_same_run, hints_name
 from stslab.cli.options import SANDBOX, USUAL_LAB, Where
@@ -27,7 +27,7 @@ from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 
 def walk(
     workspace: Workspace,
-    opened: Open,
+    opened: OpenAccount,
     lab: Lab,
     stages: Sequence[Stage],
     how: How,

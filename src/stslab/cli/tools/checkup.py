@@ -35,8 +35,6 @@ GOOD, NOTE, WARNING, WRONG = "good", "note", "warning", "wrong"
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """The result of one check."""
-
     name: str
     state: str  # good, note, warning or wrong
     says: str

@@ -126,8 +126,7 @@ def _read(
 
 def _filled(model: type[P], node: Node, values: Mapping[str, object]) -> P:
     names = {one.encode_name: one.name for one in fields(model)}
-    line = {"line": node.line} if "line" in model.__struct_fields__ else {}
-    return model(**{names[key]: value for key, value in values.items()}, **line)
+    return model(**{names[key]: value for key, value in values.items()}, line=node.line)
 
 
 @cache

@@ -127,9 +127,7 @@ class Asking(Scene, frozen=True, kw_only=True):
 class Answered(Scene, frozen=True, kw_only=True):
     """The result of the real call, and the prediction: ``said`` is the answer's digit or 0."""
 
-    who: str
-    target: str
-    question: Question
+    asking: Asking
     said: int
     verdict: Verdict
     held: bool
@@ -139,7 +137,8 @@ class Answered(Scene, frozen=True, kw_only=True):
     answer: Fields = ()  # what it answered if not, without secrets
 
     def body(self, paper: Paper) -> None:
-        said, right = map(self.question.answer, (self.said, self.question.right))
+        question = self.asking.question
+        said, right = question.answer(self.said), question.answer(question.right)
         paper.prose(f"{right.text if right else ''}.", indent=1, style="bold")
         if said == right:
             paper.line("done", "You said so.", indent=1)
@@ -170,7 +169,7 @@ class Answered(Scene, frozen=True, kw_only=True):
     def _gate(self, paper: Paper, reading: GateReading) -> None:
         known = {"allows": "done", "denies": "failed"}.get(reading.says, "dot")
         sign = paper.sign("failed" if reading.decided else known)
-        label = evidence.label(reading.gate, self.who, self.target)
+        label = evidence.label(reading.gate, self.asking.who, self.asking.target)
         body = Text("   ").append(f"{label:<{_LABEL}}").append_text(sign).append(" ")
         body.append(reading.says, style="bold" if reading.decided else "")
         if reading.decided:
@@ -181,11 +180,12 @@ class Answered(Scene, frozen=True, kw_only=True):
         """What makes the wrong answer wrong, if more can be said than that it is."""
         by, results = self.verdict.by, {one.gate: one.says for one in self.verdict.gates}
         unread = not results or not results.keys() >= {*(said or ())}
-        if Gate.SIGNATURE in by or self.question.whose or unread:
+        if Gate.SIGNATURE in by or self.asking.question.whose or unread:
             return ""
 
         def named(gates: Iterable[Gate]) -> str:
-            labels = (evidence.label(gate, self.who, self.target) for gate in gates)
+            who, target = self.asking.who, self.asking.target
+            labels = (evidence.label(gate, who, target) for gate in gates)
             return " and ".join(f"the {label}" for label in labels)
 
         if said is None or (not said and not by):

@@ -10,8 +10,6 @@ from stslab.runner.report import Report
 
 
 class Case(NamedTuple):
-    """A test case."""
-
     name: str
     outcome: str  # JUnit's element for it; empty if it passed
     why: str
