@@ -8,18 +8,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from stslab.aws.command import File, aws_command
 from stslab.home import private_folder
+from stslab.lab.model import Lab
 from stslab.render.text.shellwords import kept
 from stslab.resources import bundled, text_of
 from stslab.runner.events import Describe
 from stslab.runner.ports import Call
-
-if TYPE_CHECKING:
-    from stslab.lab.model import Lab
 
 _LONG = 5  # lines
 _LONGEST = 320  # characters: four lines of a screen
@@ -29,14 +27,13 @@ _SPECIAL = re.compile(r'["$`\\!]')
 _PATTERNS = ("*.json", "templates/*", "lab/*.json", "lab/*.txt")
 
 
-def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
+def describer(lab: Lab | None = None, keep: Path | None = None) -> Describe:
     """A function that returns a call's ``aws`` command.
 
     A parameter that equals a file of ``lab``, or of stslab, is shown as that file (``file://...``).
     With ``keep``, JSON is on one line, and other texts that are too long for a screen are written
     to files in that folder.
     """
-    from stslab.aws.command import File, aws_command
 
     @cache
     def files() -> dict[str, Path]:
@@ -71,7 +68,7 @@ def describer(lab: "Lab | None" = None, keep: Path | None = None) -> Describe:
     return with_keys(lab, describe) if lab else describe
 
 
-def with_keys(lab: "Lab", describe: Describe) -> Describe:
+def with_keys(lab: Lab, describe: Describe) -> Describe:
     """Like ``describe``, with the keys in the command's environment if the profile says so."""
 
     def shown(call: Call) -> str:
@@ -99,8 +96,6 @@ def command_of(
     ``who`` is the shell's own profile, which the command need not name. ``files`` replace the
     texts that they hold.
     """
-    from stslab.aws.command import File
-
     params = {
         name: File(files[value]) if value and isinstance(value, str) and value in files else value
         for name, value in call.params.items()

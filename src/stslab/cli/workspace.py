@@ -4,56 +4,52 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
 import msgspec
+from rich.console import Console
 
+from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.aws.target import name_of
+from stslab.cli.aws_command import describer
 from stslab.cli.failures import hints_name, interruptible
 from stslab.cli.options import USUAL_LAB
+from stslab.cli.progress import labs_to_do
 from stslab.errors import LabError, StslabError, UsageError
 from stslab.home import Home, home
-from stslab.resources import labs_folder
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from stslab.lab.model import Lab
-    from stslab.lab.reading.listing import LabHeader
-    from stslab.render.jsonl import JsonRenderer
-    from stslab.render.terminal.paper import Paper
-    from stslab.render.terminal.run_view import TerminalRenderer
-    from stslab.runner.events import Describe
-    from stslab.runner.journal.lock import Held
-    from stslab.runner.journal.records import RunRecord
-    from stslab.runner.journal.standing import Standing
-    from stslab.runner.journal.store import Journal
-    from stslab.runner.ports import Data
+from stslab.lab.loader import load
+from stslab.lab.model import Lab
+from stslab.lab.reading.listing import find
+from stslab.render.jsonl import JsonRenderer
+from stslab.render.terminal.paper import Paper, paper_on
+from stslab.render.terminal.run_view import TerminalRenderer
+from stslab.runner.events import Describe
+from stslab.runner.journal.lock import Held
+from stslab.runner.journal.records import RunRecord
+from stslab.runner.journal.store import Journal
+from stslab.runner.ports import Data
+from stslab.runner.run.scope import basis, scope, variables
 
 
 class Workspace(msgspec.Struct, frozen=True):
     home: Home
-    journal: "Journal"
-    render: "JsonRenderer | TerminalRenderer"
-    paper: "Paper"  # for messages to people: stdout, or stderr with ``--json``
+    journal: Journal
+    render: JsonRenderer | TerminalRenderer
+    paper: Paper  # for messages to people: stdout, or stderr with ``--json``
     asks: bool  # whether a person can be asked
-    describe: "Describe"
-    lock: "Held"  # except while a prompt waits for the learner
+    describe: Describe
+    lock: Held  # except while a prompt waits for the learner
 
 
 @contextmanager
 def open_workspace(
-    command: str, *, as_json: bool = False, yes: bool = False, lab: "Lab | None" = None
+    command: str, *, as_json: bool = False, yes: bool = False, lab: Lab | None = None
 ) -> Iterator[Workspace]:
     """Lock and open the state folder; other processes see ``command`` as the lock's holder.
 
     After Ctrl-C, say how to continue. JournalError, StateFolderError: it can't be used now.
     """
-    from stslab.cli.aws_command import describer
-    from stslab.render.terminal.paper import paper_on
-    from stslab.runner.journal.lock import Held
-    from stslab.runner.journal.store import Journal
-
     place = home()
     paper = paper_on(sys.stderr if as_json else sys.stdout)
     describe = describer(lab)
@@ -66,33 +62,13 @@ def open_workspace(
             render.close()
 
 
-def progress() -> "dict[str, Standing]":
-    """The best standing of each lab on this machine, by lab id."""
-    from stslab.runner.journal.standing import standing
-    from stslab.runner.journal.store import Journal
-
-    best = dict[str, "Standing"]()
-    with Journal.of(home()) as journal:
-        for run in journal.runs():
-            stands = standing(journal.past(run.id))
-            reached = (best.get(run.lab, stands), stands)
-            best[run.lab] = max(reached, key=lambda each: (each.finished, each.proved))
-    return best
-
-
-def load_lab(lab: str | Path) -> "Lab":
+def load_lab(lab: str | Path) -> Lab:
     """Load and check a lab. LabError: there is none. InvalidLab: it has problems."""
-    from stslab.aws.catalogue import BotocoreCatalogue
-    from stslab.lab.loader import load
-    from stslab.lab.reading.listing import find
-
     path = lab if isinstance(lab, Path) else find(lab)
     return load(path, catalogue=BotocoreCatalogue())
 
 
-def meant_lab(
-    name: str | None, target: str, *, ended: bool = False, by_hand: bool = False
-) -> "Lab":
+def meant_lab(name: str | None, target: str, *, ended: bool = False, by_hand: bool = False) -> Lab:
     """The lab of this id or file, or the ``next`` to do; else the newest run's or the usual one.
 
     ``ended``: also consider runs that have ended. All later hints name the lab.
@@ -109,19 +85,8 @@ def meant_lab(
     return loaded
 
 
-def labs_to_do() -> "list[LabHeader]":
-    """The labs of the course that are not done, in order."""
-    from stslab.lab.reading.listing import headers
-
-    done = {lab for lab, stands in progress().items() if stands.finished}
-    return [lab for lab in headers(labs_folder()) if lab.id not in done]
-
-
 def _meant(name: str | None, target: str, *, ended: bool) -> str:
     """The id or file of the lab. A lab imported with an account is found through its run."""
-    from stslab.aws.target import name_of
-    from stslab.lab.reading.listing import find
-    from stslab.runner.journal.store import Journal
 
     def file(lab: str) -> str:
         try:
@@ -141,21 +106,17 @@ def _meant(name: str | None, target: str, *, ended: bool) -> str:
     return meant
 
 
-def lab_of(run: "RunRecord") -> str:
+def lab_of(run: RunRecord) -> str:
     """The file of a run's lab, imported or at its old place; else its id."""
     imported = home().root / "labs" / run.id / Path(run.path).name
     return next((str(path) for path in (imported, Path(run.path)) if path.is_file()), run.lab)
 
 
 def renderer(
-    console: "Console", describe: "Describe", *, as_json: bool
-) -> "JsonRenderer | TerminalRenderer":
+    console: Console, describe: Describe, *, as_json: bool
+) -> JsonRenderer | TerminalRenderer:
     if as_json:
-        from stslab.render.jsonl import JsonRenderer
-
         return JsonRenderer(sys.stdout)
-    from stslab.render.terminal.run_view import TerminalRenderer
-
     return TerminalRenderer(console, describe)
 
 
@@ -174,20 +135,17 @@ def agrees(question: str, *, usually: bool = False) -> bool:
 
 
 class CurrentRun(NamedTuple):
-    run: "RunRecord"
-    lab: "Lab"
-    scope: "Data"  # of the lab's expressions
+    run: RunRecord
+    lab: Lab
+    scope: Data  # of the lab's expressions
     done: Collection[str]  # the ids of stages
 
 
-def current(journal: "Journal", target: str, lab: str = "") -> CurrentRun:
+def current(journal: Journal, target: str, lab: str = "") -> CurrentRun:
     """The newest unfinished run (of one lab) there.
 
     UsageError: there is none. LabError: its lab is gone.
     """
-    from stslab.aws.target import name_of
-    from stslab.runner.run.scope import basis, scope
-
     named = load_lab(lab) if lab else None
     runs = journal.unfinished(name_of(target), named.id if named else "")
     if not runs:
@@ -202,9 +160,6 @@ def current(journal: "Journal", target: str, lab: str = "") -> CurrentRun:
 
 def lab_variables(target: str) -> dict[str, str]:
     """The variables that the current run's lab exports; empty if there is no such run."""
-    from stslab.runner.journal.store import Journal
-    from stslab.runner.run.scope import variables
-
     try:
         with Journal.of(home()) as journal:
             here = current(journal, target)

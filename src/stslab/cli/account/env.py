@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from stslab.cli.options import Where, on_account
-from stslab.cli.workspace import lab_variables
 from stslab.errors import SandboxError, UsageError
 from stslab.home import expanded, home
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER
@@ -50,6 +49,7 @@ def _become(where: Where, name: str) -> "tuple[OpenAccount, dict[str, str | None
     """The account, and the variables for this profile, the others, and the current run's lab."""
     from stslab.aws import environment
     from stslab.cli.accounts import credentials, open_account
+    from stslab.cli.workspace import lab_variables
     from stslab.sandbox.server import client
 
     opened = open_account(home(), where)
@@ -85,6 +85,7 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     used nor changed. The variables of the current run's lab, such as $ROLE, are included.
     """
     from stslab.aws import environment
+    from stslab.cli.workspace import lab_variables
 
     named = os.environ.get("SHELL", "").rpartition("/")[2]
     syntax = shell or (named if named in _SHELLS else "sh")

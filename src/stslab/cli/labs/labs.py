@@ -6,20 +6,15 @@ import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import click
 
 from stslab.cli.options import USUAL_LAB, complete_lab, json_option
-from stslab.cli.workspace import load_lab, progress
 from stslab.errors import InvalidLab, LabError, UsageError
 from stslab.render.text.durations import counted
 from stslab.render.text.safe import visible
 from stslab.resources import bundled_labs, foreign_folder, labs_folder
-
-if TYPE_CHECKING:
-    from stslab.lab.reading.listing import LabHeader
-    from stslab.runner.journal.standing import Standing
 
 
 @click.command("labs")
@@ -30,6 +25,7 @@ def command(*, folder: Path | None, as_json: bool) -> None:
 
     Other commands take a lab's id; for labs in a FOLDER named here, its path.
     """
+    from stslab.cli.progress import known_of, progress
     from stslab.lab.reading.listing import header, headers, labs_in
 
     further = folder or foreign_folder()
@@ -38,33 +34,12 @@ def command(*, folder: Path | None, as_json: bool) -> None:
         fix = "Name another folder (as FOLDER, or in STSLAB_LABS), or make a lab: stslab new ID"
         raise UsageError(f"There is no lab in {further}.", fix)
     reached = progress()
-    rows = [_row(lab, reached.get(lab.id), foreign=False) for lab in headers(labs_folder())]
-    rows += [_row(lab, reached.get(lab.id), foreign=True) for lab in foreign]
+    rows = [known_of(lab, reached.get(lab.id), foreign=False) for lab in headers(labs_folder())]
+    rows += [known_of(lab, reached.get(lab.id), foreign=True) for lab in foreign]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     else:
         _show(rows)
-
-
-def _row(lab: "LabHeader", best: "Standing | None", *, foreign: bool) -> dict[str, Any]:
-    """What is known of a lab; ``best`` is the best standing of its runs here."""
-    from stslab.lab.embedded import embedded_only
-    from stslab.lab.reading.structure import draft
-
-    parsed = draft(lab.root, lambda _: None).part if lab.root else None
-    return {
-        "id": lab.id,
-        "title": lab.title,
-        "path": str(lab.path),
-        "problem": lab.problem,
-        "foreign": foreign,
-        "embedded_only": bool(parsed and embedded_only(parsed)),
-        "after": lab.after,
-        "state": ("done" if best.finished else "begun") if best else "new",
-        "proved": best.proved if best else 0,
-        "claims": len(best.claims) if best else 0,
-        "stages": [{"id": stage, "title": title} for stage, title in lab.stages],
-    }
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
@@ -96,6 +71,8 @@ def _show(rows: list[dict[str, Any]]) -> None:
 @click.option("--shell", "way", flag_value="shell", help="As a script of aws commands.")
 def show(*, lab: str, way: str) -> None:
     """Show LAB (an id or a file) as a table, as Markdown, or as a script of aws commands."""
+    from stslab.cli.workspace import load_lab
+
     loaded = load_lab(lab)
     if way == "shell":
         from stslab.aws.command import aws_command

@@ -13,11 +13,12 @@ from msgspec.structs import replace
 
 from stslab.cli.accounts import OpenAccount
 from stslab.cli.failures import for_same_run
+from stslab.cli.progress import labs_to_do, progress
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise
 from stslab.cli.run.here import Here
 from stslab.cli.run.prompt import AtPrompt, Entered, Prompt, Quit, Skip
 from stslab.cli.run.walk import end, say_how_to_go_on
-from stslab.cli.workspace import Workspace, labs_to_do, progress
+from stslab.cli.workspace import Workspace
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lesson import access, evidence, questions

@@ -1,0 +1,46 @@
+"""How far the learner is on this machine: the best run of each lab, and the labs to do."""
+
+from typing import Any
+
+from stslab.home import home
+from stslab.lab.embedded import embedded_only
+from stslab.lab.reading.listing import LabHeader, headers
+from stslab.lab.reading.structure import draft
+from stslab.resources import labs_folder
+from stslab.runner.journal.standing import Standing, standing
+from stslab.runner.journal.store import Journal
+
+
+def progress() -> dict[str, Standing]:
+    """The best standing of each lab, by lab id."""
+    best = dict[str, Standing]()
+    with Journal.of(home()) as journal:
+        for run in journal.runs():
+            stands = standing(journal.past(run.id))
+            reached = (best.get(run.lab, stands), stands)
+            best[run.lab] = max(reached, key=lambda each: (each.finished, each.proved))
+    return best
+
+
+def labs_to_do() -> list[LabHeader]:
+    """The labs of the course that are not done, in order."""
+    done = {lab for lab, stands in progress().items() if stands.finished}
+    return [lab for lab in headers(labs_folder()) if lab.id not in done]
+
+
+def known_of(lab: LabHeader, best: Standing | None, *, foreign: bool) -> dict[str, Any]:
+    """A lab for `stslab labs`; ``best`` is the best standing of its runs."""
+    parsed = draft(lab.root, lambda _: None).part if lab.root else None
+    return {
+        "id": lab.id,
+        "title": lab.title,
+        "path": str(lab.path),
+        "problem": lab.problem,
+        "foreign": foreign,
+        "embedded_only": bool(parsed and embedded_only(parsed)),
+        "after": lab.after,
+        "state": ("done" if best.finished else "begun") if best else "new",
+        "proved": best.proved if best else 0,
+        "claims": len(best.claims) if best else 0,
+        "stages": [{"id": stage, "title": title} for stage, title in lab.stages],
+    }
