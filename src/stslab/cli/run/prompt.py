@@ -7,13 +7,25 @@ import asyncio
 import os
 import select
 import sys
+import termios
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import Application, get_app
+from prompt_toolkit.completion import Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.input.typeahead import clear_typeahead
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.keys import Keys
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.styles import Style
 from rich.console import Console
 
+from stslab.aws.command import names_after
 from stslab.cli.run.here import Here
 from stslab.errors import StslabError
 from stslab.lab.model import Stage
@@ -26,12 +38,6 @@ from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import visible
 from stslab.runner.journal.records import UNFINISHED
-
-if TYPE_CHECKING:
-    from prompt_toolkit import PromptSession
-    from prompt_toolkit.application import Application
-    from prompt_toolkit.document import Document
-    from prompt_toolkit.key_binding import KeyBindings
 
 _POLL = 0.3  # seconds
 _DIGITS = "0123456789"
@@ -156,12 +162,8 @@ class Prompt:
     def drop_typed_ahead(self) -> None:
         if not sys.stdin.isatty():
             return
-        import termios
-
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
         if self._session is not None:
-            from prompt_toolkit.input.typeahead import clear_typeahead
-
             clear_typeahead(self._session.input)
 
     def _read(
@@ -207,23 +209,19 @@ class Prompt:
         return line if line and not text.strip() else text.rstrip("\n")
 
 
-def _session(status: Callable[[], str]) -> "PromptSession[str]":
-    from prompt_toolkit import PromptSession
-    from prompt_toolkit.completion import Completer, Completion
-    from prompt_toolkit.output import ColorDepth
-    from prompt_toolkit.styles import Style
+class _Words(Completer):
+    def get_completions(self, document: Document, _: object) -> Iterator[Completion]:
+        words = document.text_before_cursor.split(" ")
+        for text in completions(words):
+            yield Completion(text, start_position=-len(words[-1]))
 
-    class Words(Completer):
-        def get_completions(self, document: "Document", _: object) -> "Iterator[Completion]":
-            words = document.text_before_cursor.split(" ")
-            for text in completions(words):
-                yield Completion(text, start_position=-len(words[-1]))
 
+def _session(status: Callable[[], str]) -> PromptSession[str]:
     bare = bool(os.environ.get("NO_COLOR"))
     style = Style.from_dict({"bottom-toolbar": "noreverse", "prompt": "" if bare else "bold"})
     return PromptSession(
         bottom_toolbar=status,
-        completer=Words(),
+        completer=_Words(),
         complete_while_typing=False,
         enable_suspend=True,
         color_depth=ColorDepth.DEPTH_1_BIT if bare else None,
@@ -233,9 +231,8 @@ def _session(status: Callable[[], str]) -> "PromptSession[str]":
 
 def _watching(watch: Watch) -> Callable[[], None]:
     """A task that calls ``watch`` while the learner types, and ends the line if it is True."""
-    from prompt_toolkit.application import get_app
 
-    async def look(app: "Application[str]") -> None:
+    async def look(app: Application[str]) -> None:
         while not watch():  # noqa: ASYNC110 - no event announces changed files
             await asyncio.sleep(_POLL)
         if not app.is_done:
@@ -249,13 +246,8 @@ def _watching(watch: Watch) -> Callable[[], None]:
     return begin
 
 
-def _keys(keys: str, untouched: Callable[[], bool]) -> "KeyBindings":
+def _keys(keys: str, untouched: Callable[[], bool]) -> KeyBindings:
     """Each of these ``keys`` ends an empty line; what is typed replaces an untouched one."""
-    from prompt_toolkit.application import get_app
-    from prompt_toolkit.filters import Condition
-    from prompt_toolkit.key_binding import KeyBindings
-    from prompt_toolkit.keys import Keys
-
     bindings = KeyBindings()
 
     @bindings.add(Keys.Any, filter=Condition(untouched))
@@ -281,8 +273,6 @@ def completions(words: Sequence[str]) -> Iterable[str]:
         return sorted(word for word in (*WORDS, "aws") if word.startswith(last))
     if words[0] != "aws":
         return ()
-    from stslab.aws.command import names_after
-
     return sorted(name for name in names_after(words[1:-1]) if name.startswith(last))
 
 
