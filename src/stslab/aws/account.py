@@ -16,11 +16,11 @@ from botocore.response import StreamingBody
 from stslab.aws import embedded
 from stslab.aws.assumed import Assumed
 from stslab.aws.clients import READ_SECONDS, Clients, Untyped
-from stslab.aws.profiles import ADMIN
 from stslab.aws.target import Target
 from stslab.errors import CredentialsError, RunError
 from stslab.kinds.operations import changes
 from stslab.runner import ports
+from stslab.runner.ports import ADMIN
 from stslab.structures import mapped
 
 ANONYMOUS = "anonymous"

@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from botocore import xform_name
 
 from stslab.aws import embedded
-from stslab.aws.profiles import ADMIN
-from stslab.runner.ports import Call
+from stslab.runner.ports import ADMIN, Call
 
 # Names of services and parameters that differ between the CLI and the API.
 _SERVICES = {"s3": "s3api", "config": "configservice", "codedeploy": "deploy"}

@@ -9,7 +9,8 @@ import re
 import shlex
 from collections.abc import Mapping
 
-from stslab.aws.profiles import ADMIN, ProfileFiles
+from stslab.aws.profiles import ProfileFiles
+from stslab.runner.ports import ADMIN
 
 _GONE = """
     AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_SECURITY_TOKEN

@@ -61,7 +61,10 @@ def test_a_short_lock_is_waited_for(home, holder):
 
 
 def test_the_second_process_is_told_the_holder(home, holder):
-    with pytest.raises(JournalError, match="Another stslab is using") as caught, Held(home):
+    with (
+        pytest.raises(JournalError, match="Another stslab is using") as caught,
+        Held(home, "stslab"),
+    ):
         pass
     assert f"`stslab run`, process {holder.pid}, since 20" in caught.value.message
 
@@ -74,21 +77,21 @@ def test_the_lock_of_a_killed_process_is_taken_over(home, holder):
 
 
 def test_it_is_free_again_after_an_error(home):
-    with pytest.raises(ValueError, match="x"), Held(home):
+    with pytest.raises(ValueError, match="x"), Held(home, "stslab"):
         raise ValueError("x")
-    with Held(home):
+    with Held(home, "stslab"):
         pass
     assert home.lock.read_text() == ""
 
 
 def test_a_lock_with_an_empty_file_still_holds(home):
-    with Held(home):
+    with Held(home, "stslab"):
         home.lock.write_text("not json")
-        with pytest.raises(JournalError, match="an unknown process"), Held(home):
+        with pytest.raises(JournalError, match="an unknown process"), Held(home, "stslab"):
             pass
 
 
 def test_a_lock_that_cannot_be_made(home):
     home.lock.mkdir(parents=True)
-    with pytest.raises(StateFolderError, match="can't be opened"), Held(home):
+    with pytest.raises(StateFolderError, match="can't be opened"), Held(home, "stslab"):
         pass

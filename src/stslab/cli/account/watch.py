@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 
@@ -46,47 +46,50 @@ def follow(*, every: bool, as_json: bool) -> None:
     with ExitStack() as stack:
         stack.callback(signal.signal, signal.SIGINT, before)
         shown = _Lines() if as_json else _Screen(stack)
-        _Watching(home(), shown, every, stack).go(stopped)
-
-
-@dataclass
-class _Watching:
-    home: Home
-    shown: "_Lines | _Screen"
-    every: bool
-    stack: ExitStack  # closes what is opened
-
-    def go(self, stopped: threading.Event) -> None:
-        """Watch the log, the journal and the profiles, and show what is new in them."""
-        self.files = ProfileFiles(self.home.profiles(sandbox_name(self.home.named)), region="")
-        self.journal: Journal | None = None
-        status = Status(False, None, {}, datetime.now(UTC))
-        ahead = timedelta()
-        tail = self.stack.enter_context(closing(Tail(self.home.sandbox)))
-        tail.read()
-        last: tuple[int, ...] = ()
-        running: bool | None = None
+        watching = _Watching(home(), shown, stack, every=every)
         while not stopped.wait(_PAUSE):
-            if self.journal is None and self.home.has_journal:
-                self.journal = self.stack.enter_context(Journal(self.home.journal))
-            was, running = running, client.find(self.home.sandbox) is not None
-            if was is not running:
-                self.shown.account(running=running)
-            events = tail.read()
-            breaking = status.now is not None and status.now.how == How.BREAK
-            for event in events:
-                if self.every or not is_look(event, as_anyone=breaking):
-                    self.shown.request(event)
-            # Read the run's state again, if something was called or written since.
-            written = self.journal.written_by_others if self.journal else 0
-            before, last = last, (running, written, *self.files.written())
-            if before != last or events:
-                try:
-                    status = self._read(running=running)
-                    ahead = status.time - datetime.now(UTC)
-                except StslabError:  # the account stopped just now
-                    last = ()
-            self.shown.status(replace(status, time=datetime.now(UTC) + ahead))
+            watching.look()
+
+
+class _Watching:
+    """Looks at the log, the journal and the profiles, and shows what is new in them."""
+
+    def __init__(
+        self, home: Home, shown: "_Lines | _Screen", stack: ExitStack, *, every: bool
+    ) -> None:
+        self.home, self.shown, self.every = home, shown, every
+        self.stack = stack  # closes what is opened
+        self.files = ProfileFiles(home.profiles(sandbox_name(home.named)), region="")
+        self.journal: Journal | None = None
+        self.tail = stack.enter_context(closing(Tail(home.sandbox)))
+        self.tail.read()
+        self.running: bool | None = None
+        self.status = Status(False, None, {}, datetime.now(UTC))
+        self.ahead = timedelta()  # of the account's clock
+        self.state: tuple[int, ...] = ()  # changes if something was written
+
+    def look(self) -> None:
+        if self.journal is None and self.home.has_journal:
+            self.journal = self.stack.enter_context(Journal(self.home.journal))
+        running = client.find(self.home.sandbox) is not None
+        if running is not self.running:
+            self.shown.account(running=running)
+        self.running = running
+        events = self.tail.read()
+        breaking = self.status.now is not None and self.status.now.how == How.BREAK
+        for event in events:
+            if self.every or not is_look(event, as_anyone=breaking):
+                self.shown.request(event)
+        written = self.journal.written_by_others if self.journal else 0
+        state = (running, written, *self.files.written())
+        if events or state != self.state:
+            try:
+                self.status = self._read(running=running)
+                self.ahead = self.status.time - datetime.now(UTC)
+                self.state = state
+            except StslabError:  # the account stopped just now
+                self.state = ()
+        self.shown.status(replace(self.status, time=datetime.now(UTC) + self.ahead))
 
     def _read(self, *, running: bool) -> Status:
         """The status, with the time of the account's clock."""

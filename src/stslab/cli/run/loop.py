@@ -88,11 +88,25 @@ class Loop(AtPrompt):
             self.hand.hear(event)
         self.heard.hear(event)
 
-    def go(self, stages: Sequence[Stage], done: Sequence[str], *, resumed: bool) -> None:
+    def learn(self, stages: Sequence[Stage]) -> None:
+        """Go through these stages, guided or by hand; UndoIncomplete if something is left."""
+        resumed, paper = self.runner.start_or_resume(), self.here.workspace.paper
+        try:
+            self._go(stages, resumed=resumed)
+        except Quit:
+            say_how_to_go_on(paper)
+            return
+        finished = end(paper, self.lab, stages, self.runner)
+        if finished.outcome != "open":
+            with suppress(Quit):
+                self._ended(finished)
+
+    def _go(self, stages: Sequence[Stage], *, resumed: bool) -> None:
         """Go through these stages, except those that are done; Quit if the learner leaves.
 
         Stages that the first one needs are done first, without questions.
         """
+        done = self.runner.stages_done
         first = self._welcome(resumed=resumed)
         numbers = {stage.id: at for at, stage in enumerate(self.lab.stages)}
         known = {stage.id for stage in stages if first and numbers[stage.id] < numbers[first.id]}
@@ -161,7 +175,7 @@ class Loop(AtPrompt):
             else:
                 return
 
-    def ended(self, finished: RunFinished) -> None:
+    def _ended(self, finished: RunFinished) -> None:
         self.over, self.who = True, "admin"
         points = partial(scenes.points, lines=self.lab.remember)
         before = Scene("What to remember", points) if self.lab.remember else None
@@ -452,26 +466,3 @@ class Loop(AtPrompt):
 
 def _only_looks(step: "Step") -> bool:
     return step.undo is None and not (step.profile or step.clock or step.token)
-
-
-def learn(
-    workspace: Workspace,
-    opened: OpenAccount,
-    lab: Lab,
-    stages: Sequence[Stage],
-    how: How,
-    *,
-    predict: bool,
-) -> None:
-    """Go through the lab, guided or by hand; UndoIncomplete if something is left."""
-    loop = Loop(workspace, opened, lab, how, predict=predict)
-    resumed = loop.runner.start_or_resume()
-    try:
-        loop.go(stages, loop.runner.stages_done, resumed=resumed)
-    except Quit:
-        say_how_to_go_on(workspace.paper)
-        return
-    finished = end(workspace.paper, lab, stages, loop.runner)
-    if finished.outcome != "open":
-        with suppress(Quit):
-            loop.ended(finished)

@@ -120,13 +120,13 @@ def run(
             how = How.YES if where.yes else How.ALONE
             walk(workspace, opened, loaded, chosen, how, resuming=not first)
             return
-        from stslab.cli.run.loop import learn
+        from stslab.cli.run.loop import Loop
 
         begun = unfinished_run(workspace.journal, where, loaded.id)
         # A run that was begun continues as it was.
         before = workspace.journal.past(begun.id).how if begun else None
         how = How.HAND if practice or before is How.HAND else How.PROMPT
-        learn(workspace, opened, loaded, chosen, how, predict=predict)
+        Loop(workspace, opened, loaded, how, predict=predict).learn(chosen)
 
 
 def _dry(lab: Lab, chosen: tuple[Stage, ...], where: Where, *, as_json: bool) -> None:

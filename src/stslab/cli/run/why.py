@@ -152,9 +152,10 @@ def _who_may(home: Home, event: Event) -> list[str]:
 
     Another account's count only for AssumeRole: their other calls are about that account.
     """
-    from stslab.aws.profiles import ADMIN, ProfileFiles
+    from stslab.aws.profiles import ProfileFiles
     from stslab.aws.target import sandbox_name
     from stslab.lesson.verdict import decided
+    from stslab.runner.ports import ADMIN
     from stslab.sandbox.api.identifiers import account_of_key
     from stslab.sandbox.server.client import control
 

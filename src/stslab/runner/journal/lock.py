@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +24,8 @@ class Held:
     JournalError: another process holds it. StateFolderError: the lock file can't be made.
     """
 
-    def __init__(self, home: Home, command: str = "") -> None:
-        self._path = home.lock
-        self._command = command or " ".join(["stslab", *sys.argv[1:2]])
+    def __init__(self, home: Home, command: str) -> None:
+        self._path, self._command = home.lock, command
         self._handle: int | None = None
         private_folder(home.root)
 
