@@ -57,7 +57,7 @@ def by_hand(
         for one in lab.stages[: lab.stages.index(stage)]:
             runner.run_stage(one.id)
         runner.begin_stage(stage.id)
-        hands.append(ByHand(lab, runner, account.decide, lambda: log))
+        hands.append(ByHand(runner, account.decide, lambda: log))
         yield hands[0], stage
 
 

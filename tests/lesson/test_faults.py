@@ -53,7 +53,7 @@ def broken(lab: Lab, faults: dict[str, Fault]) -> Iterator[tuple[Faults, InMemor
     """Each fault, planted in a working set-up."""
     account = InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:
-        bench = Faults(lab, runner, account.files, account.decide, account.control)
+        bench = Faults(runner, account.files, account.decide, account.control)
         for stage in lab.stages:
             if stage.cleanup:
                 continue
@@ -103,7 +103,7 @@ def test_cleanup_undoes_an_unfixed_fault(
     for name in (*declared, *names[-1:]):
         account.begin()
         with account.running(lab, lambda _: None) as runner:
-            bench = Faults(lab, runner, account.files, account.decide, account.control)
+            bench = Faults(runner, account.files, account.decide, account.control)
             after = found[name][0].after
             ids = [one.id for one in lab.stages]
             for one in ids[: ids.index(after) + 1]:
@@ -126,7 +126,7 @@ def test_the_first_lab_has_many_faults_with_stable_ids() -> None:
 def test_only_a_derived_fault_on_the_embedded_account_lets_in_another_account() -> None:
     lab, account = lab_of(FIRST), InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:
-        bench = Faults(lab, runner, account.files, account.decide, account.control)
+        bench = Faults(runner, account.files, account.decide, account.control)
         for stage in lab.stages[:-1]:
             runner.run_stage(stage.id)
         wrong = [

@@ -71,7 +71,7 @@ def standing(account: InMemoryAccount, lab: Lab, stage_id: str, calls: list[Any]
         for one in lab.stages[: lab.stages.index(stage)]:
             runner.run_stage(one.id)
         runner.begin_stage(stage.id)
-        hand = ByHand(lab, runner, account.decide, lambda: ())
+        hand = ByHand(runner, account.decide, lambda: ())
         assert not hand.look(stage).done
         made(account, runner, calls)
         return hand.look(stage)

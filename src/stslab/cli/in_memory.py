@@ -136,7 +136,7 @@ def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | str]]:
     """Each fault and its proof, or why it has none; RunError or CheckFailed if the lab fails."""
     account = InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:
-        faults = Faults(lab, runner, account.files, account.decide, account.control)
+        faults = Faults(runner, account.files, account.decide, account.control)
         for stage in (each for each in lab.stages if not each.cleanup):
             runner.run_stage(stage.id)
             for fault in tuple(faults.there(stage.id, PARTNER)):

@@ -66,7 +66,6 @@ class StageTasks(msgspec.Struct, frozen=True):
 class ByHand:
     """The tasks of a run's stages. ``requests`` returns the account's log, newest first."""
 
-    lab: Lab
     runner: Runner
     decide: Decide
     requests: Callable[[], Iterable[Event]]
@@ -84,7 +83,7 @@ class ByHand:
         by_hand = {at for at, _ in tasks_of(stage)}
         undone = by_hand - adopted
         stages = {*self.runner.stages_done, stage.id}
-        cells = access.table(self.lab, stages, self.runner.scope(), self.decide)
+        cells = access.table(self.runner.lab, stages, self.runner.scope(), self.decide)
         lacking = tuple(missing(cells, {(each.cell, each.identity) for each in stage.changes}))
         reached = bool(stage.changes) and not lacking
         alike = {at for at in undone if self._is_alike(stage, stage.steps[at], cells)}
@@ -119,7 +118,7 @@ class ByHand:
         by_hand = [at for at, _ in tasks_of(stage)]
         for at, step in enumerate(stage.steps):
             if at in by_hand:
-                tasks.append(Task(at, task_text(self.lab, step), at in done))
+                tasks.append(Task(at, task_text(self.runner.lab, step), at in done))
             elif _is_the_labs(step) and at in adopted:
                 tasks.append(Task(at, f"{step.title}. (stslab did that.)", done=True))
         return tuple(tasks)
@@ -155,7 +154,7 @@ class ByHand:
 
     def _where(self, hint: str) -> str:
         """The path of the first file that the hint names, and the values for its placeholders."""
-        files = [_file(self.lab, name) for name in _FILE.findall(hint)]
+        files = [_file(self.runner.lab, name) for name in _FILE.findall(hint)]
         for path in filter(Path.is_file, files):
             gaps = self._known({gap: gap for gap in _GAP.findall(path.read_text())})
             values = ", ".join(f"{value} for {gap}" for gap, value in gaps.items())
@@ -199,7 +198,7 @@ class ByHand:
         if step.call != _TRUST:
             account = self.runner.work.place_of(step.identity).account
             return _behaves(step, params, account, self.runner.work.calls.once)
-        role, table = f":role/{params.get('RoleName')}", self.lab.access
+        role, table = f":role/{params.get('RoleName')}", self.runner.lab.access
         arns = {name: str(self._known(row.params).get("RoleArn")) for name, row in table.items()}
         rows = {name for name, arn in arns.items() if arn.endswith(role)}
         about = [cell for cell in cells if cell.cell in rows]

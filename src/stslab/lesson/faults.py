@@ -18,7 +18,6 @@ from msgspec.structs import replace
 
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.kinds.table import rows
-from stslab.lab.model import Lab
 from stslab.lab.references import evaluate
 from stslab.lesson import access
 from stslab.lesson.evidence import call_of, statements
@@ -80,24 +79,25 @@ class Remaining(msgspec.Struct, frozen=True):
 class Faults:
     """The faults of one run's set-up. ``control`` calls the account's control verbs."""
 
-    lab: Lab
     runner: Runner
     profiles: Profiles
     decide: Decide
     control: Control
 
     def table(self) -> access.Cells:
-        return access.table(self.lab, self.runner.stages_done, self.runner.scope(), self.decide)
+        return access.table(
+            self.runner.lab, self.runner.stages_done, self.runner.scope(), self.decide
+        )
 
     def there(self, after: str, other: str) -> Iterator[Fault]:
         """The faults that can be planted after this stage, not proved yet."""
         scope = self.runner.scope()
-        for declared in self.lab.faults:
+        for declared in self.runner.lab.faults:
             if declared.after == after:
                 change = tuple(call_of(each, scope) for each in declared.change)
                 fix = tuple(call_of(each, scope) for each in declared.fix)
                 yield Fault(declared.id, declared.title, after, False, change, fix, declared.hints)
-        doing = [stage.id for stage in self.lab.stages if not stage.cleanup]
+        doing = [stage.id for stage in self.runner.lab.stages if not stage.cleanup]
         if after == doing[-1]:
             yield from sorted(self._derived(after, other), key=lambda fault: fault.id)
 
@@ -110,7 +110,7 @@ class Faults:
                 label = _label(f"{number}{policy.writes}{name}".replace(run, ""))
                 fix = policy.write(policy.document)
                 yield Fault(label, "", after, True, (change,), (fix,))
-        made = self.lab.makers
+        made = self.runner.lab.makers
         for name in made:
             keys = self.profiles.get(name)
             others = [each for each in made if each != name and self.profiles.get(each)]
@@ -171,7 +171,7 @@ class Faults:
         """Undo the fault; RunError if AWS refuses a call."""
         if fault.profile:
             outcome = self.runner.work.calls.once(self.renewal(fault.profile))
-            profile = self.lab.makers[fault.profile].profile
+            profile = self.runner.lab.makers[fault.profile].profile
             keys = profile and Credentials.found_in(evaluate(profile.source, outcome.data, {}))
             if not (profile and keys):
                 raise RunError(f"The profile {fault.profile} got no new credentials.")
@@ -185,7 +185,7 @@ class Faults:
                 raise RunError(f"{call.name} was refused: {outcome.text}.")
 
     def renewal(self, profile: str) -> Call:
-        return call_of(self.lab.makers[profile], self.runner.scope())
+        return call_of(self.runner.lab.makers[profile], self.runner.scope())
 
     # Proofs and diagnoses
 

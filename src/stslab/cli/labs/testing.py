@@ -64,7 +64,7 @@ def tasks(lab: Lab) -> tuple[Tried, ...]:
         return ()
     account = InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:
-        return tuple(_Learner(lab, account, runner).tried())
+        return tuple(_Learner(account, runner).tried())
 
 
 def faults(lab: Lab) -> tuple[Tried, ...]:
@@ -82,13 +82,12 @@ def faults(lab: Lab) -> tuple[Tried, ...]:
 class _Learner:
     """A learner who works by hand: calls the account past the runner."""
 
-    lab: Lab
     account: InMemoryAccount
     runner: Runner
 
     def tried(self) -> Iterator[Tried]:
         """Every task with a text, up to the first stage that can't be done."""
-        for stage in (each for each in self.lab.stages if not each.cleanup):
+        for stage in (each for each in self.runner.lab.stages if not each.cleanup):
             for number, step in enumerate(stage.steps):
                 try:
                     why = self._solve(stage, number, step)
@@ -119,7 +118,7 @@ class _Learner:
         return "" if self._is_done(stage, number) else "its command does not complete it"
 
     def _is_done(self, stage: Stage, number: int) -> bool:
-        look = ByHand(self.lab, self.runner, self.account.decide, lambda: ()).look(stage)
+        look = ByHand(self.runner, self.account.decide, lambda: ()).look(stage)
         return next(task.done for task in look.tasks if task.number == number)
 
     def _call(self, step: Step) -> str:

@@ -19,7 +19,7 @@ from stslab.cli.accounts import OpenAccount
 from stslab.cli.aws_command import command_of, describer
 from stslab.cli.run.why import explained
 from stslab.cli.workspace import Workspace
-from stslab.lab.model import Lab, Stage
+from stslab.lab.model import Stage
 from stslab.lesson.byhand import ByHand, is_own
 from stslab.lesson.faults import Faults
 from stslab.render.terminal.paper import Paper
@@ -49,10 +49,10 @@ class Here:
 
     workspace: Workspace
     opened: OpenAccount
-    lab: Lab
     runner: Runner
 
     def __post_init__(self) -> None:
+        self.lab = self.runner.lab
         self.embedded, account = self.opened.kind == "sandbox", self.opened.target.info.account
         here = f"On the embedded account {account}, on this machine. No AWS account is needed."
         self.place = here if self.embedded else f"On the account {account}."
@@ -93,11 +93,11 @@ class Here:
         """The tasks of the lab. Also prepare its profiles, which the learner may write."""
         self.opened.profiles.prepare(*self.lab.makers)
         log = partial(newest_first, self.workspace.home.sandbox)
-        return ByHand(self.lab, self.runner, self.decide, log)
+        return ByHand(self.runner, self.decide, log)
 
     def faults(self) -> Faults:
         verbs = partial(control, self.workspace.home.sandbox)
-        return Faults(self.lab, self.runner, self.opened.profiles, self.decide, verbs)
+        return Faults(self.runner, self.opened.profiles, self.decide, verbs)
 
     def take_turn(self) -> None:
         """Count what is done by hand from now on as this run's."""

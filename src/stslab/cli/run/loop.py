@@ -62,7 +62,7 @@ class Loop(AtPrompt):
         console = workspace.paper.console
         self._plain = not draws_over(console)
         runner = opened.runner(lab, workspace.journal, self.hear, workspace.describe, how)
-        here = Here(workspace, opened, lab, runner)
+        here = Here(workspace, opened, runner)
         screen = Screen(console, here.command, clears=not self._plain)
         super().__init__(here, screen, Prompt(console, self.status, plain=self._plain))
         if how is How.HAND:
@@ -96,7 +96,7 @@ class Loop(AtPrompt):
         except Quit:
             say_how_to_go_on(paper)
             return
-        finished = end(paper, self.lab, stages, self.runner)
+        finished = end(self.runner, stages, paper)
         if finished.outcome != "open":
             with suppress(Quit):
                 self._ended(finished)

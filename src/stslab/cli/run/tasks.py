@@ -71,7 +71,7 @@ def _at_work(command: str, lab: str) -> Iterator[tuple[Paper, _AtWork]]:
         runner = opened.runner(meant.lab, journal, lambda _: None, workspace.describe, How.HAND)
         if not runner.resume():
             raise UsageError("The run's account is gone.", "Begin again: stslab run")
-        here = Here(workspace, opened, meant.lab, runner)
+        here = Here(workspace, opened, runner)
         for broken in journal.past(meant.run.id).broken()[-1:]:
             if broken.state is not FaultState.PLANTED:
                 raise UsageError("No fault is planted at the moment.", "Go on: stslab break")

@@ -4,12 +4,12 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from stslab.aws.target import kind_of, name_of
-from stslab.cli.accounts import OpenAccount, open_account
+from stslab.cli.accounts import open_account
 from stslab.cli.aws_command import describer
 from stslab.cli.failures import for_same_run, hints_name
 from stslab.cli.options import SANDBOX, USUAL_LAB, Where
 from stslab.cli.run.consent import opened_for, require_consent, say_where, unfinished_run
-from stslab.cli.workspace import Workspace, agrees, meant_lab, open_workspace, renderer
+from stslab.cli.workspace import agrees, meant_lab, open_workspace, renderer
 from stslab.errors import CheckFailed, RunError, UndoIncomplete, UsageError
 from stslab.lab.model import Lab, Stage
 from stslab.render.terminal.paper import Paper, paper_on
@@ -25,21 +25,12 @@ from stslab.runner.run.scope import require_anywhere
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 
 
-def walk(
-    workspace: Workspace,
-    opened: OpenAccount,
-    lab: Lab,
-    stages: Sequence[Stage],
-    how: How,
-    *,
-    resuming: bool,
-) -> None:
+def walk(runner: Runner, stages: Sequence[Stage], paper: Paper, *, resuming: bool) -> None:
     """Do these stages in order; ``resuming`` skips those that are done.
 
     RunError: a step failed, or a stage lacks what it needs. CheckFailed: a checkpoint does not
     hold. UndoIncomplete: something is left.
     """
-    runner = opened.runner(lab, workspace.journal, workspace.render, workspace.describe, how)
     runner.start_or_resume()
     done = runner.stages_done if resuming else ()
     for stage in (each for each in stages if each.id not in done):
@@ -53,13 +44,13 @@ def walk(
             for note in getattr(error, "__notes__", ()):
                 brief.add_note(note)
             raise brief from error
-    end(workspace.paper, lab, stages, runner)
+    end(runner, stages, paper)
 
 
-def end(paper: Paper, lab: Lab, stages: Iterable[Stage], runner: Runner) -> RunFinished:
+def end(runner: Runner, stages: Iterable[Stage], paper: Paper) -> RunFinished:
     """Finish the run, and say what to try next. UndoIncomplete if the last stage left things."""
     finished = runner.finish()
-    if finished.left and lab.stages[-1] in stages:
+    if finished.left and runner.lab.stages[-1] in stages:
         things = f"{counted(len(finished.left), 'thing')} of run {finished.run}"
         message = f"The lab has ended, but the account still has {things}."
         raise UndoIncomplete(message, finished.left, "Undo everything: stslab cleanup")
@@ -118,7 +109,9 @@ def run(
         opened = opened_for(workspace, where, loaded)
         if alone:
             how = How.YES if where.yes else How.ALONE
-            walk(workspace, opened, loaded, chosen, how, resuming=not first)
+            render, describe = workspace.render, workspace.describe
+            runner = opened.runner(loaded, workspace.journal, render, describe, how)
+            walk(runner, chosen, workspace.paper, resuming=not first)
             return
         from stslab.cli.run.loop import Loop
 

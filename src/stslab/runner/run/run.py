@@ -49,7 +49,7 @@ class Runner:
         tell: ports.Tell = reason_of,
     ) -> None:
         """``services``, beyond the usual four, are those that the person allowed."""
-        self._lab, self._journal, self._calls = lab, journal, calls
+        self.lab, self._journal, self._calls = lab, journal, calls
         self._new_id, self._services, self._how, self._tell = new_id, services, how, tell
         own = Calls(calls.account, calls.profiles, calls.emit, calls.clock, calls.hand)
         self._cleanup = Cleanup(journal, own, describe=describe)  # its calls are not counted
@@ -67,7 +67,7 @@ class Runner:
         if self.resume():
             return True
         calls = self._calls
-        run = new_run(self._lab, calls.target, self._new_id(), calls.clock.now(), self._services)
+        run = new_run(self.lab, calls.target, self._new_id(), calls.clock.now(), self._services)
         self._journal.begin(run)
         self._enter(run, resumed=False)
         return False
@@ -77,8 +77,8 @@ class Runner:
 
         A run whose account is gone is ended; a stopped cleanup is completed.
         """
-        stages, emit = self._lab.stages, self._calls.emit
-        for run in self._journal.unfinished(self._calls.target.name, self._lab.id):
+        stages, emit = self.lab.stages, self._calls.emit
+        for run in self._journal.unfinished(self._calls.target.name, self.lab.id):
             held = self._journal.past(run.id).held()
             to_do = [stage for stage in stages if stage.id not in held and not stage.cleanup]
             ends = not to_do and any(stage.cleanup for stage in stages)
@@ -97,7 +97,7 @@ class Runner:
 
     def look_back(self) -> RunRecord | None:
         """Open this lab's newest run on this target, even an ended one, if its account exists."""
-        for run in self._journal.runs(self._calls.target.name, self._lab.id)[:1]:
+        for run in self._journal.runs(self._calls.target.name, self.lab.id)[:1]:
             if not account_is_gone(run, self._calls.target):
                 self._enter(run, resumed=True)
                 return run
@@ -111,11 +111,11 @@ class Runner:
     def stages_done(self) -> tuple[str, ...]:
         """The ids of the stages whose checkpoints held, in the lab's order."""
         held = self.past.held()
-        return tuple(stage.id for stage in self._lab.stages if stage.id in held)
+        return tuple(stage.id for stage in self.lab.stages if stage.id in held)
 
     def map(self, here: str = "") -> tuple[events.StageShown, ...]:
         """The list of stages. The current one is the first from ``here`` on that is not done."""
-        done, stages = self.stages_done, self._lab.stages
+        done, stages = self.stages_done, self.lab.stages
         left = dropwhile(lambda stage: here not in ("", stage.id), stages)
         current = next((stage.id for stage in left if stage.id not in done), "")
         states = {**dict.fromkeys(done, "done"), current: "current"}
@@ -137,7 +137,7 @@ class Runner:
 
     def scope(self) -> ports.Data:
         known = scope(self._basis, self.past.saved(), self.past.profiles())
-        return {**known, **dict(live(self._lab, self._calls, known, self._live)), **self._shown}
+        return {**known, **dict(live(self.lab, self._calls, known, self._live)), **self._shown}
 
     def scope_to_show(self) -> ports.Data:
         """The scope for a step on the screen. Its time stays until a step is done."""
@@ -147,8 +147,8 @@ class Runner:
         return known
 
     def _configure(self) -> None:
-        if self._lab.profiles:
-            configure(self._lab, self._calls.profiles, self.scope())
+        if self.lab.profiles:
+            configure(self.lab, self._calls.profiles, self.scope())
 
     def finish(self) -> events.RunFinished:
         """Emit how the run ended, or that it is interrupted."""
@@ -168,7 +168,7 @@ class Runner:
 
     def missing_for(self, stage_id: str) -> tuple[str, ...]:
         done = self.stages_done
-        return tuple(each for each in needed(self._lab, stage_id) if each not in done)
+        return tuple(each for each in needed(self.lab, stage_id) if each not in done)
 
     def run_stage(self, stage_id: str) -> tuple[CheckRecord, ...]:
         """Do the stage's steps, or the rest of them, and prove its checkpoint.
@@ -189,7 +189,7 @@ class Runner:
 
     def begin_stage(self, stage_id: str) -> Stage:
         """Begin the stage and return it; RunError if a stage that it needs is not done."""
-        stage = stage_of(self._lab, stage_id)
+        stage = stage_of(self.lab, stage_id)
         lacking = [each for each in self.missing_for(stage.id) if not self._done_by_hand(each)]
         if lacking:
             raise RunError(
@@ -197,9 +197,9 @@ class Runner:
                 f" {', '.join(lacking)}.",
                 f"Do them first: stslab step {stage.id} --with-needed.",
             )
-        self._journal.write(self._run, records.Entered(stage.id, self._lab.sha256, self._how))
+        self._journal.write(self._run, records.Entered(stage.id, self.lab.sha256, self._how))
         self._entered = self._now()
-        self._calls.emit(stage_started(self._lab, stage))
+        self._calls.emit(stage_started(self.lab, stage))
         return stage
 
     def clean_up(self, stage: Stage) -> tuple[CheckRecord, ...]:
@@ -224,7 +224,7 @@ class Runner:
         bodies: list[records.Body] = [records.StageRecord(stage.id, held, seconds)]
         if stage.cleanup and held:  # finished, or just cleaned if stages were skipped
             self._cleanup.remove_profiles(self._run)
-            every = {each.id for each in self._lab.stages} - {stage.id}
+            every = {each.id for each in self.lab.stages} - {stage.id}
             done = every <= {*self.stages_done}
             bodies.append(records.Marked(RunState.FINISHED if done else RunState.CLEANED))
         self._journal.write(self._run, *bodies)
@@ -239,9 +239,9 @@ class Runner:
         CheckFailed: a claim does not hold that should. One that was proved need no longer hold
         once a later stage has changed it.
         """
-        stage, past, failed = stage_of(self._lab, stage_id), self.past, []
+        stage, past, failed = stage_of(self.lab, stage_id), self.past, []
         for number, check in enumerate(stage.checkpoint):
-            by = changed_by(self._lab, stage, check, past.held())
+            by = changed_by(self.lab, stage, check, past.held())
             if stage.cleanup and check.call and self._calls.lacks(check.identity):
                 by = stage.id  # its last checks are that the profiles are gone
             proved = past.proved(stage.id, number) if by else None
@@ -253,13 +253,13 @@ class Runner:
 
     def drift(self, stage_id: str) -> tuple[events.StepDrifted, ...]:
         """How the work of this stage's steps, and of those it needs, has changed since."""
-        stages = [*needed(self._lab, stage_id), stage_id]
+        stages = [*needed(self.lab, stage_id), stage_id]
         drifted = (self.steps.drifted(stage, number) for stage, number in self._numbered(stages))
         return tuple(filter(None, drifted))
 
     def restore(self, stage_id: str) -> None:
         """Repeat steps that the stage needs, if their work is gone. Raises as :meth:`do`."""
-        for stage, number in self._numbered(needed(self._lab, stage_id)):
+        for stage, number in self._numbered(needed(self.lab, stage_id)):
             if self._journal.past(self._run).latest(stage.id, number):
                 self.do(stage, number, quietly=True)
 
@@ -283,7 +283,7 @@ class Runner:
 
     def _done_by_hand(self, stage_id: str) -> bool:
         """Whether a whole stage was done by hand, and holds. If so, it is adopted."""
-        stage = stage_of(self._lab, stage_id)
+        stage = stage_of(self.lab, stage_id)
         if any(self.missing_for(stage_id)) or not stage.steps:
             return False
         for number, step in enumerate(stage.steps):
@@ -295,7 +295,7 @@ class Runner:
         tried = tuple(self.checks.try_again(stage, number) for number in numbers)
         if not all(record.held for record in tried):
             return False
-        entered = records.Entered(stage_id, self._lab.sha256, How.HAND)
+        entered = records.Entered(stage_id, self.lab.sha256, How.HAND)
         self._journal.write(self._run, entered, *tried)
         self._entered = self._now()
         self.end_stage(stage, tried)
@@ -309,7 +309,7 @@ class Runner:
         return self._calls.clock.monotonic()
 
     def _numbered(self, stages: Iterable[str]) -> Iterator[tuple[Stage, int]]:
-        for stage in (stage_of(self._lab, each) for each in stages):
+        for stage in (stage_of(self.lab, each) for each in stages):
             yield from ((stage, number) for number in range(len(stage.steps)))
 
     @contextmanager
@@ -319,7 +319,7 @@ class Runner:
             yield
         except StslabError as error:
             self.steps.forget()
-            error.add_note(f"{self._lab.path}:{part.line}")
+            error.add_note(f"{self.lab.path}:{part.line}")
             raise
 
     def _require_held(self, stage: Stage, tried: Iterable[CheckRecord]) -> None:
@@ -330,7 +330,7 @@ class Runner:
         error = CheckFailed(f"The checkpoint of stage {stage.id} does not hold: {says}.", FIX)
         for record in failed:
             line = stage.checkpoint[record.number].line
-            error.add_note(f"{self._lab.path}:{line}: {record.says}")
+            error.add_note(f"{self.lab.path}:{line}: {record.says}")
         raise error
 
     def _enter(self, run: RunRecord, *, resumed: bool) -> None:
@@ -338,16 +338,16 @@ class Runner:
         self.work = Work(run, self._journal, self._calls)
         self.steps = Steps(self.work, self.scope)
         self.checks = Checks(self.work, self.scope, self._tell)
-        self._basis = basis(self._lab, run.id, run)
+        self._basis = basis(self.lab, run.id, run)
         self._calls.emit(
             events.RunStarted(
                 run=run.id,
                 stages=self.map(),
                 resumed=resumed,
-                **records.shared(run, events.RunStarted) | {"title": self._lab.title},
+                **records.shared(run, events.RunStarted) | {"title": self.lab.title},
             )
         )
-        if resumed and run.sha256 != self._lab.sha256:
+        if resumed and run.sha256 != self.lab.sha256:
             changed = "The lab, or a file that it includes, has changed since this run began."
             hint = "The report says so, and counts the claims that the lab had then."
             self._calls.emit(events.Notice("warning", changed, hint))
