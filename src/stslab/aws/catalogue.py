@@ -66,6 +66,7 @@ def _shape(model: BotocoreShape | None, service: str, *, output: bool, name: str
         return NOTHING
     kind, limits = model.type_name, model.metadata
     decoded = output and model.name in _DECODED.get(service, ())
+    is_document = decoded or getattr(model, "is_document_type", False)
     # Botocore fills in idempotency tokens by itself.
     required = model.required_members if kind == "structure" else ()
     required = [one for one in required if not model.members[one].metadata.get("idempotencyToken")]
@@ -77,9 +78,7 @@ def _shape(model: BotocoreShape | None, service: str, *, output: bool, name: str
         return {key: _shape(one, service, output=output, name=key) for key, one in inside.items()}
 
     return Shape(
-        kind="document"
-        if decoded or getattr(model, "is_document_type", False)
-        else _KINDS.get(kind, kind),
+        kind="document" if is_document else _KINDS.get(kind, kind),
         parts=parts,
         required=required,
         choices=tuple(getattr(model, "enum", ())),

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from botocore import xform_name
 
 from stslab.aws import embedded
+from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.runner.ports import ADMIN, Call
 
 # Names of services and parameters that differ between the CLI and the API.
@@ -109,8 +110,6 @@ def _in_list(part: object) -> str | None:
 
 def names_after(words: Sequence[str]) -> list[str]:
     """Completions of an ``aws`` command: the services, operations or options that may follow."""
-    from stslab.aws.catalogue import BotocoreCatalogue
-
     catalogue = BotocoreCatalogue()
     plain = [word for word in words if not word.startswith("-")]
     if not plain:

@@ -19,8 +19,11 @@ import click
 
 from stslab.cli.options import USUAL_LAB
 from stslab.errors import StslabError
+from stslab.home import location, unusable
+from stslab.redaction import redact_named, redact_text
 from stslab.render.text.safe import visible
 from stslab.render.text.symbols import in_words, symbols_for
+from stslab.resources import text_of
 
 GOES_ON = "`{}` goes on from here, `stslab cleanup` undoes everything."
 _NARROWEST = 20
@@ -109,10 +112,6 @@ def tell(error: StslabError) -> None:
 
 def tell_unexpected(error: BaseException) -> None:
     """Print an error of stdout or the state folder as such, any other as a bug with a log file."""
-    from stslab.home import location, unusable
-    from stslab.redaction import redact_named, redact_text
-    from stslab.resources import text_of
-
     root = location().root
     if isinstance(error, OSError):
         name = error.filename

@@ -85,9 +85,8 @@ class Faults:
     control: Control
 
     def table(self) -> access.Cells:
-        return access.table(
-            self.runner.lab, self.runner.stages_done, self.runner.scope(), self.decide
-        )
+        runner = self.runner
+        return access.table(runner.lab, runner.stages_done, runner.scope(), self.decide)
 
     def there(self, after: str, other: str) -> Iterator[Fault]:
         """The faults that can be planted after this stage, not proved yet."""

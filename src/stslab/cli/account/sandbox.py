@@ -18,6 +18,7 @@ from stslab.cli.commands import LazyGroup
 from stslab.cli.options import complete_run, json_option
 from stslab.errors import UsageError
 from stslab.home import expanded, home
+from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.pipeline.log_file import Event, Tail, is_refused, newest_first
 from stslab.sandbox.server import client
 
@@ -228,7 +229,6 @@ def _shower(*, as_json: bool) -> Callable[[Event], None]:
         return lambda event: click.echo(json.dumps(event))
     from stslab.render.requests import RequestTable
     from stslab.render.terminal.paper import paper_on
-    from stslab.sandbox.api.identifiers import LEARNER
 
     return RequestTable(paper_on(sys.stdout), is_refused, LEARNER).show
 

@@ -13,6 +13,7 @@ from stslab.cli.commands import LazyGroup
 from stslab.cli.options import json_option, values
 from stslab.errors import UsageError
 from stslab.home import home
+from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.server import client
 
 # Equal to stslab.sandbox.federation.oidc.issuers.KINDS, which would be slow to import.
@@ -39,8 +40,6 @@ def _ask(verb: str, method: str = "POST", **body: object) -> Mapping[str, Any]:
 
 def _arn(given: str, kind: str) -> str:
     """The given ARN, or the ARN of this name in the learner's account."""
-    from stslab.sandbox.api.identifiers import LEARNER
-
     return given if given.startswith("arn:") else f"arn:aws:iam::{LEARNER}:{kind}/{given}"
 
 

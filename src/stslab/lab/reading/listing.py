@@ -48,21 +48,21 @@ def labs_in(folder: Path) -> list[Path]:
 
 
 def header(path: Path) -> LabHeader:
+    problem = "It has no id."
     try:
         with path.open("rb") as file:
             source = document.decoded(str(path), file.read(document.LARGEST_FILE + 1))
         root = document.nodes(source, lambda _: None)
     except Unreadable as unreadable:
-        problem = unreadable.problem
-        return LabHeader(path.stem, "", path, problem=f"{problem.place}: {problem.message}")
+        problem = f"{unreadable.problem.place}: {unreadable.problem.message}"
     except OSError as error:
-        return LabHeader(path.stem, "", path, problem=f"It can't be read: {error.strerror}.")
-    name = _text(root, "id")
-    if not name:
-        return LabHeader(path.stem, "", path, problem="It has no id.")
-    titles = tuple((_text(one, "id"), _text(one, "title")) for one in root.listed("stages"))
-    after = _text(root, "after")
-    return LabHeader(name, _text(root, "title"), path, titles, after=after, root=root)
+        problem = f"It can't be read: {error.strerror}."
+    else:
+        name, title, after = _text(root, "id"), _text(root, "title"), _text(root, "after")
+        stages = tuple((_text(one, "id"), _text(one, "title")) for one in root.listed("stages"))
+        if name:
+            return LabHeader(name, title, path, stages, after=after, root=root)
+    return LabHeader(path.stem, "", path, problem=problem)
 
 
 def find(name_or_path: str | Path) -> Path:
