@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -15,10 +14,6 @@ from stslab.cli.options import Where, on_account
 from stslab.errors import SandboxError, UsageError
 from stslab.home import expanded, home
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER
-
-if TYPE_CHECKING:
-    from stslab.cli.accounts import OpenAccount
-
 
 # Profiles of further users of the embedded account: the control verb that returns a key, and
 # the account.
@@ -45,8 +40,8 @@ _as_option = click.option("--as", "name", default=_ADMIN, show_default=True, met
                           " account also root, partner, partner-root.")  # fmt: skip
 
 
-def _become(where: Where, name: str) -> "tuple[OpenAccount, dict[str, str | None]]":
-    """The account, and the variables for this profile, the others, and the current run's lab."""
+def _become(where: Where, name: str) -> tuple[tuple[str, ...], dict[str, str | None]]:
+    """The account's profiles, and the variables for this one and for the current run's lab."""
     from stslab.aws import environment
     from stslab.cli.accounts import credentials, open_account
     from stslab.cli.workspace import lab_variables
@@ -67,7 +62,8 @@ def _become(where: Where, name: str) -> "tuple[OpenAccount, dict[str, str | None
         more = " `stslab run` makes sts and assumed." if name in ("sts", "assumed") else ""
         raise UsageError(f"There is no profile {name!r}.", f"There are {', '.join(known)}.{more}")
     changes = environment.variables(opened.profiles, opened.target.info.region)
-    return opened, {**changes, "AWS_PROFILE": name, **lab_variables(where.target)}
+    variables = {**changes, "AWS_PROFILE": name, **lab_variables(where.target)}
+    return opened.profiles.names(), variables
 
 
 @click.command("env")
@@ -113,8 +109,8 @@ def shell(*, name: str, where: Where) -> int:
 
     if os.environ.get(_INSIDE):
         raise UsageError("You are in a shell of stslab already.", "Leave it first: exit")
-    opened, changes = _become(where, name)
-    names = ", ".join(opened.profiles.names())
+    profiles, changes = _become(where, name)
+    names = ", ".join(profiles)
     click.echo(f"A shell with the aws profiles {names}. Leave it with: exit", err=True)
     program = os.environ.get("SHELL") or "/bin/sh"
     with tempfile.TemporaryDirectory(prefix="stslab-shell-") as folder:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,9 +17,6 @@ from stslab.cli.options import (
 )
 from stslab.errors import UsageError
 from stslab.home import home
-
-if TYPE_CHECKING:
-    from stslab.runner.journal.standing import Standing
 
 _LAB = click.argument("lab", default="", shell_complete=complete_lab)
 
@@ -181,7 +178,6 @@ def access(*, lab: str, as_json: bool, where: Where) -> None:
 
 
 _FEW = 10
-_TOLD = "lab title path target account region state started ended".split()
 
 
 @click.command("status")
@@ -196,7 +192,7 @@ def status(*, every: bool, as_json: bool) -> None:
         few = journal.runs() if every else journal.newest(_FEW)
         runs = [standing(journal.past(run.id)) for run in few]
     if as_json:
-        click.echo(json.dumps([_told(run) for run in runs], indent=2))
+        click.echo(json.dumps([run.as_dict() for run in runs], indent=2))
         return
     if not runs:
         click.echo("There are no runs yet. Begin with: stslab run")
@@ -214,23 +210,3 @@ def status(*, every: bool, as_json: bool) -> None:
         if stages:
             paper.prose("  ".join(stages), indent=2)
             paper.prose(stands.summary, indent=2)
-
-
-def _told(stands: "Standing") -> dict[str, Any]:
-    run = stands.run
-    return {
-        "run": run.id,
-        **{name: getattr(run, name) for name in _TOLD},
-        "claims": len(stands.claims),
-        "proved": stands.proved,
-        **stands.remarks,
-        "stages": [
-            {
-                "stage": stage.id,
-                "state": str(stage.state),
-                "held": stage.state == "done",
-                "attempts": len(stage.attempts),
-            }
-            for stage in stands.stages
-        ],
-    }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ class ClaimState(StrEnum):
     NOT_TRIED = "not tried"
 
 
+_TOLD = "lab title path target account region state started ended".split()
 PROVED = (ClaimState.ALLOWED, ClaimState.DENIED)
 
 
@@ -125,6 +127,25 @@ class Standing(msgspec.Struct, frozen=True):
         many = "" if len(self.claims) == 1 else "s"
         proved = f"{self.proved} of {len(self.claims)} claim{many} proved"
         return "; ".join((proved, *(f"{words}: {', '.join(ids)}" for words, ids in self.notes)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For programs, in JSON's types; a report has more."""
+        return {
+            "run": self.run.id,
+            **{name: getattr(self.run, name) for name in _TOLD},
+            "claims": len(self.claims),
+            "proved": self.proved,
+            **self.remarks,
+            "stages": [
+                {
+                    "stage": stage.id,
+                    "state": str(stage.state),
+                    "held": stage.state is StageState.DONE,
+                    "attempts": len(stage.attempts),
+                }
+                for stage in self.stages
+            ],
+        }
 
     def _ids(self, about: Callable[[Stage], bool]) -> tuple[str, ...]:
         return tuple(stage.id for stage in self.stages if about(stage))

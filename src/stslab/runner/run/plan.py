@@ -1,6 +1,6 @@
 """The plan of a run: its stages, which earlier ones each one needs, and the dry run. Pure."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec.structs import asdict
 
@@ -97,7 +97,7 @@ def _gives(stage: Stage) -> set[str]:
 
 
 def _uses(lab: Lab, stage: Stage) -> set[str]:
-    parts: Iterator[Step | Check] = iter([*stage.steps, *stage.checkpoint])
+    parts: list[Step | Check] = [*stage.steps, *stage.checkpoint]
     names = set[str]()
     for part in parts:
         texts = [part.expect or ""] if isinstance(part, Check) else [*part.save.values()]
