@@ -90,7 +90,7 @@ def _statements(document: object, kind: PolicyKind) -> Sequence[object]:
 def _check_names(given: Iterable[str], known: set[str], kind: PolicyKind, lacks: str) -> None:
     for name in given:
         if name not in known:
-            message = f"Unknown field {name}" if kind is PolicyKind.TRUST else SYNTAX
+            message = f"Unknown field {name}" if kind in _OF_RESOURCES else SYNTAX
             raise MalformedPolicy(message, f"{lacks} {name!r}.")
 
 
@@ -301,7 +301,9 @@ def _principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
     if not value or value in ({"AWS": []}, {"AWS": ""}):
         raise MalformedPolicy(f"Missing required field {name} cannot be empty!")
     if not isinstance(value, dict):
-        raise MalformedPolicy(f"Invalid principal in policy: {json.dumps(value)}", f": {name}")
+        refusal = f"Invalid principal in policy: {json.dumps(value)}"
+        at_s3 = kind is PolicyKind.RESOURCE
+        raise MalformedPolicy("Invalid policy syntax." if at_s3 else refusal, f": {name}")
     principals = []
     for type_, names in value.items():
         if type_ not in _TYPES or (type_ == "CanonicalUser" and kind is not PolicyKind.RESOURCE):
@@ -317,7 +319,8 @@ def _principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
 def _check_principal(type_: str, name: str, kind: PolicyKind) -> None:
     if not name or (type_ == "AWS" and not _AWS.fullmatch(name)):
         raise MalformedPolicy(f'Invalid principal in policy: "{type_}":"{name}"')
-    if type_ == "Service" and kind is PolicyKind.TRUST and not _SERVICE.fullmatch(name):
+    every = kind is PolicyKind.RESOURCE and name == "*"
+    if type_ == "Service" and kind in _OF_RESOURCES and not (every or _SERVICE.fullmatch(name)):
         raise MalformedPolicy(f'Invalid principal in policy: "SERVICE":"{name}"')
     if type_ == "Federated" and not _PROVIDER.fullmatch(name):
         raise MalformedPolicy(_NO_PROVIDER, f": {name!r}")

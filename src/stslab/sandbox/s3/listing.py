@@ -149,7 +149,7 @@ def list_object_versions(view: View, request: ApiRequest) -> Answer:
     params = request.params
     bucket = lookups.bucket_of(view, request)
     after, after_id = params.get("KeyMarker", ""), params.get("VersionIdMarker")
-    if after_id and not after:
+    if after_id and "KeyMarker" not in params:
         message = "A version-id marker cannot be specified without a key marker."
         raise invalid_argument(message, "version-id-marker", after_id)
     if after and after_id == "":

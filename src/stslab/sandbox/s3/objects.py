@@ -15,7 +15,8 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge
 from stslab.sandbox.s3 import listing, lookups, preconditions, settings, versions
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests import needs
-from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Document
+from stslab.sandbox.s3.requests.address import Address, checked
+from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, HEADERS, Document
 from stslab.sandbox.s3.versions import Blob, Contents, Span
 from stslab.sandbox.state.buckets import NULL, Bucket, ObjectVersion, Upload
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -88,7 +89,7 @@ def _described(view: View, request: ApiRequest) -> tuple[ObjectVersion, Span, An
     versions.check_signed(request, version.encryption)
     preconditions.check_read(request, version)
     span, params = _requested_span(request, version), request.params
-    requested = ((name, params.get(f"Response{name}")) for name in versions.HEADERS)
+    requested = ((name, params.get(f"Response{name}")) for name in HEADERS)
     overridden = {name: value for name, value in requested if value}
     if overridden and request.caller.kind == "Anonymous":
         message = "Request specific response headers cannot be used for anonymous GET requests."
@@ -243,7 +244,9 @@ def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer
     rows = wanted.get("Objects") or []
     if not 0 < len(rows) <= listing.MOST or not all(row.get("Key") for row in rows):
         raise malformed()
-    lookups.bucket_of(tx, request)
+    bucket = lookups.bucket_of(tx, request)
+    for row in rows:
+        checked(Address(bucket.name, row["Key"]))
     deleted, errors = [], []
     once = {tuple(_identifier(row).values()): row for row in rows}
     for row in once.values():

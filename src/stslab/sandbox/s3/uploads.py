@@ -18,7 +18,7 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, preconditions, versions
 from stslab.sandbox.s3.objects import check_number
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
-from stslab.sandbox.s3.versions import Contents, Span
+from stslab.sandbox.s3.versions import ENCRYPTION, Contents, Span
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion, Part, Upload
 from stslab.sandbox.state.snapshot import Account, Transaction, View
 
@@ -47,6 +47,7 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
         upload_id=lookups.token(secrets.token_hex(43)),
         initiator=request.caller.principal.arn,
         draft=replace(versions.draft(tx, request, bucket), checksum_type=kind),
+        asked={name: str(request.params[name]) for name in ENCRYPTION if request.params.get(name)},
         algorithm=algorithm,
     )
     tx.put(upload)

@@ -19,7 +19,7 @@ from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, preconditions, settings
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.s3.requests import needs
-from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, Content
+from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, HEADERS, Content
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
 from stslab.sandbox.state.snapshot import Transaction, View
 
@@ -30,12 +30,8 @@ Pieces = tuple[tuple[str, int, int], ...]
 Contents = Callable[[Pieces], Content]
 """Reads content, once in a request."""
 
-HEADERS = tuple(
-    "CacheControl ContentDisposition ContentEncoding ContentLanguage ContentType Expires "
-    "WebsiteRedirectLocation".split()
-)
 _PLAIN_TYPE = {"ContentType": "binary/octet-stream"}
-_ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
+ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _OWN_KEY = "alias/aws/s3"  # of the key that each account has for S3, which is used if none is named
 
@@ -43,7 +39,7 @@ _OWN_KEY = "alias/aws/s3"  # of the key that each account has for S3, which is u
 def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
     """A new version, without content."""
     params, grants = request.params, acl.requested(view, request, bucket)
-    acl.check_storing(request, bucket)
+    acl.check_storing(request, bucket, grants)
     if not params.get("WebsiteRedirectLocation", "/").startswith(("http://", "https://", "/")):
         raise fault("InvalidRedirectLocation")
     return ObjectVersion(
@@ -76,8 +72,8 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
         raise invalid_argument(message, "SSEKMSKeyId", params["SSEKMSKeyId"])
     default = rule.get("ApplyServerSideEncryptionByDefault") or {}
     usual = (default.get("SSEAlgorithm", "AES256"), default.get("KMSMasterKeyID"))
-    values = map(params.get, _ENCRYPTION) if algorithm else (*usual, rule.get("BucketKeyEnabled"))
-    kept = {name: str(value) for name, value in zip(_ENCRYPTION, values, strict=True) if value}
+    values = map(params.get, ENCRYPTION) if algorithm else (*usual, rule.get("BucketKeyEnabled"))
+    kept = {name: str(value) for name, value in zip(ENCRYPTION, values, strict=True) if value}
     if kept["ServerSideEncryption"].startswith("aws:kms"):
         account = bucket.owner if request.caller.kind == "Anonymous" else request.caller.account
         kept["SSEKMSKeyId"] = _key_arn(kept.get("SSEKMSKeyId", _OWN_KEY), bucket.region, account)
@@ -168,11 +164,10 @@ def copy(contents: Contents, tx: Transaction, request: ApiRequest, version: Obje
 
 
 def with_content(version: ObjectVersion, part: Part) -> ObjectVersion:
-    """``version`` with ``part`` as its whole content."""
+    """``version`` with ``part`` as its whole content, whose MD5 is the ETag unless KMS encrypts."""
     kind = "FULL_OBJECT" if part.checksums else ""
-    return replace(
-        version, parts=(part,), etag=part.etag, checksums=part.checksums, checksum_type=kind
-    )
+    etag = secrets.token_hex(16) if "SSEKMSKeyId" in version.encryption else part.etag
+    return replace(version, parts=(part,), etag=etag, checksums=part.checksums, checksum_type=kind)
 
 
 def pieces(version: ObjectVersion, span: Span | None = None) -> Pieces:
@@ -228,7 +223,7 @@ def part_members(request: ApiRequest, parts: Iterable[Part]) -> Answer:
         "PartNumberMarker": after,
         "NextPartNumberMarker": shown[-1].number if shown else 0,
         "MaxParts": most,
-        "IsTruncated": len(rest) > len(shown),
+        "IsTruncated": 0 < most < len(rest),
         "Parts": [
             {"PartNumber": part.number, "Size": part.size, **copy_members(part)} for part in shown
         ],

@@ -5,7 +5,7 @@ disabling ACLs for your bucket" and "Blocking public access to your Amazon S3 st
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -139,18 +139,20 @@ def written(view: View, bucket: Bucket, grants: Grants) -> Answer:
 
 def check_creating(request: ApiRequest) -> None:
     """Refuse an ACL that the new bucket's ownership setting or Block Public Access forbids."""
-    if request.params.get("ObjectOwnership", ENFORCED) == ENFORCED and _grants(request, PLAIN):
+    granted = any(request.params.get(name) for name in _HEADERS)
+    given = granted or request.params.get("ACL", "private") not in PLAIN
+    if request.params.get("ObjectOwnership", ENFORCED) == ENFORCED and given:
         raise fault("InvalidBucketAclWithObjectOwnership")
     if _is_public(request):
         raise fault("InvalidBucketAclWithBlockPublicAccessError")
 
 
-def check_storing(request: ApiRequest, bucket: Bucket) -> None:
-    """Refuse an ACL that the bucket's settings forbid for a new object."""
-    plain = {"bucket-owner-full-control"}
-    if request.caller.account == bucket.owner:  # where it says the same
-        plain.add("private")
-    if not acls_enabled(bucket) and _grants(request, plain):
+def check_storing(request: ApiRequest, bucket: Bucket, grants: Grants) -> None:
+    """Refuse an ACL that the bucket's settings forbid for a new object, which has ``grants``."""
+    own = request.caller.account == bucket.owner
+    canned = request.params.get("ACL", "bucket-owner-full-control")
+    plain = PLAIN if own else {"bucket-owner-full-control"}
+    if not acls_enabled(bucket) and (grants or canned not in plain):
         raise fault("AccessControlListNotSupported")
 
 
@@ -191,13 +193,6 @@ def _is_public(request: ApiRequest) -> bool:
         *(str((row.get("Grantee") or {}).get("URI", "")) for row in policy.get("Grants") or ()),
     )
     return any(group in text for text in texts for group in PUBLIC)
-
-
-def _grants(request: ApiRequest, plain: Collection[str]) -> bool:
-    """Whether a request has an ACL, except one of the canned ones in ``plain``."""
-    canned = request.params.get("ACL")
-    granted = any(request.params.get(name) for name in _HEADERS)
-    return granted or bool(canned and canned not in plain)
 
 
 def get_bucket_acl(view: View, request: ApiRequest) -> Answer:

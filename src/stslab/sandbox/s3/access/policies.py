@@ -25,7 +25,7 @@ from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller, Judge
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion
-from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.sandbox.state.snapshot import Account, Transaction, View
 from stslab.structures import listed
 from stslab.vocabulary import LATEST, LEGACY
 
@@ -110,8 +110,8 @@ def put_bucket_policy(judge: Judge, tx: Transaction, request: ApiRequest) -> Non
         raise acl.prevented(request, bucket, "policies", "BlockPublicPolicy")
     try:
         stored = policies.with_ids(text, judge.seen(tx))
-    except ApiFault:
-        raise fault("MalformedPolicy", "Invalid principal in policy") from None
+    except ApiFault as refused:
+        raise _in_s3s_words(refused.message) from None
     tx.put(replace(bucket, policy=stored))
 
 
@@ -145,7 +145,13 @@ def get_bucket_policy_status(view: View, request: ApiRequest) -> Answer:
 _MAX_SIZE = 20 * 1024
 _NEEDED = (("Effect",), *((name, f"Not{name}") for name in ("Principal", "Action", "Resource")))
 _ORDER = ("Sid", *(name for names in _NEEDED for name in names), "Condition")
-_READ = {"an IP address or a CIDR range": "IP address", "an ARN": "ARN"}  # as S3 names them
+# What S3 says of a condition's value that is not what the operator wants.
+_UNREADABLE = {
+    "an IP address or a CIDR range": "Invalid IP address in Conditions",
+    "an ARN": "Invalid ARN in Conditions",
+    "base-64 text": "Invalid Base64 value for binary condition",
+}
+_ACCOUNT = re.compile(r"(?:arn:aws:iam::)?([\d-]{12,14})(?::root)?")
 # Condition keys of requests through access points, and for buckets with tags in use.
 _WITHOUT_ACTION = ("s3:accesspoint", "s3:buckettag", "s3:dataaccesspoint")
 
@@ -153,19 +159,20 @@ _WITHOUT_ACTION = ("s3:accesspoint", "s3:buckettag", "s3:dataaccesspoint")
 def _checked(view: View, text: str, bucket: str) -> str:
     """Return the policy in S3's normalized form, or raise MalformedPolicy."""
     if problem := _problem(text):
-        raise fault("MalformedPolicy", problem)
+        raise _malformed(problem)
     try:
         parsed = parse(text, PolicyKind.RESOURCE)
     except MalformedPolicy as error:
-        raise fault("MalformedPolicy", error.message) from None
+        raise _in_s3s_words(error.message) from None
     for each in parsed.statements:
         _check_principal(view, each)
-        actions = [_matching(pattern) for pattern in each.action.patterns]
-        if not all(actions):
-            raise fault("MalformedPolicy", "Policy has invalid action")
-        named = [] if each.action.negated else actions
+        actions = {name: _matching(name) for name in listed(each.source[each.action.name])}
+        for name, several in actions.items():
+            if not several:
+                raise _malformed("Policy has invalid action", name)
+        named = {} if each.action.negated else actions
         _check_resources(each, named, f"arn:aws:s3:::{bucket}")
-        _check_conditions(each.conditions, named)
+        _check_conditions(each.conditions, named.values())
     policy = json.loads(text)
     ordered = {"Version": LEGACY} | {n: policy[n] for n in ("Version", "Id") if n in policy}
     ordered["Statement"] = [
@@ -175,8 +182,18 @@ def _checked(view: View, text: str, bucket: str) -> str:
     normalized = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)
     if len(normalized.encode()) > _MAX_SIZE:
         what = "Normalized policy document exceeds the maximum allowed size of"
-        raise fault("MalformedPolicy", f"{what} {_MAX_SIZE} bytes")
+        raise _malformed(f"{what} {_MAX_SIZE} bytes")
     return normalized
+
+
+def _malformed(message: str, detail: str = "") -> ApiFault:
+    return fault("MalformedPolicy", message, {"Detail": detail} if detail else {})
+
+
+def _in_s3s_words(message: str) -> ApiFault:
+    """IAM puts a wrong principal into the message, and S3 beside it."""
+    said, _, wrong = message.partition(': "')
+    return _malformed(said, wrong and '"' + wrong.replace('":', '" : ', 1))
 
 
 def _without_lists_of_one(value: object) -> object:
@@ -208,36 +225,40 @@ def _problem(text: str) -> str:
 
 def _check_principal(view: View, statement: Parsed) -> None:
     for kind, name in (statement.principal and statement.principal.names) or ():
-        unknown = kind == "CanonicalUser" and not acl.account_with(view, name)
-        if unknown or (kind == "Service" and "*." in name):
-            raise fault("MalformedPolicy", "Invalid principal in policy")
+        account = _ACCOUNT.fullmatch(name) if kind == "AWS" else None
+        unknown = account and not view.get(Account, account[1].replace("-", ""), "")
+        if unknown or (kind == "CanonicalUser" and not acl.account_with(view, name)):
+            raise _malformed("Invalid principal in policy", f'"{kind}" : "{name}"')
 
 
-def _check_resources(statement: Parsed, actions: Iterable[Iterable[str]], arn: str) -> None:
+def _check_resources(statement: Parsed, actions: Mapping[str, Iterable[str]], arn: str) -> None:
     element, names = statement.resources or ("", ())
-    if any(name != arn and not name.startswith((f"{arn}/", f"{arn}*")) for name in names):
-        raise fault("MalformedPolicy", "Policy has invalid resource")
+    for wrong in names:
+        if wrong != arn and not wrong.startswith((f"{arn}/", f"{arn}*")):
+            raise _malformed("Policy has invalid resource", wrong)
     types = {"bucket" for name in names if not name.startswith(f"{arn}/")}
     types |= {"object" for name in names if name != arn}
-    for several in actions if element == "Resource" else ():
+    for action, several in actions.items() if element == "Resource" else ():
         if not any(types & catalogue.resource_types(each) for each in several):
-            raise fault("MalformedPolicy", "Action does not apply to any resource(s) in statement")
+            label = statement.source.get("Sid") or f"NO_ID-{statement.index}"
+            message = "Action does not apply to any resource(s) in statement"
+            raise _malformed(message, f'Action "{action}" in Statement "{label}"')
 
 
 def _check_conditions(conditions: Iterable[Condition], actions: Iterable[Iterable[str]]) -> None:
     """Refuse a key that S3, or an action of the statement, lacks (humanmade/S3-Uploads#239)."""
     for one in conditions:
-        kind = _READ.get(one.test.operator.wants)
-        if kind and not all("${" in value for value in one.unreadable):
-            raise fault("MalformedPolicy", f"Invalid {kind} in Conditions")
+        message = _UNREADABLE.get(one.test.operator.wants, "")
+        if message and not all("${" in value for value in one.unreadable):
+            raise _malformed(message)
     named = {_bare(one.key) for one in conditions}
     keys = {key for key in named if not key.startswith(("aws:", *_WITHOUT_ACTION))}
     if not keys <= {_bare(key) for key in catalogue.key_types("s3")}:
-        raise fault("MalformedPolicy", "Policy has an invalid condition key")
+        raise _malformed("Policy has an invalid condition key")
     for several in actions:
         if not keys <= {_bare(key) for one in several for key in catalogue.condition_keys(one)}:
             message = "Conditions do not apply to combination of actions and resources in statement"
-            raise fault("MalformedPolicy", message)
+            raise _malformed(message)
 
 
 def _bare(key: str) -> str:
@@ -246,7 +267,8 @@ def _bare(key: str) -> str:
 
 def _matching(pattern: str) -> tuple[str, ...]:
     pattern = pattern if pattern.strip("*") else "s3:*"
-    return catalogue.matching_actions(pattern) if pattern.lower().startswith("s3:") else ()
+    actions = catalogue.matching_actions(pattern) if pattern.lower().startswith("s3:") else ()
+    return tuple(one for one in actions if one != "s3:CreateBucket")  # there is no bucket yet
 
 
 _ON_BUCKET: Mapping[str, tuple[str, ...]] = {

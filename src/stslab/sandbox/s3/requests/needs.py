@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from stslab.policy import catalogue
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.identifiers import REGION
-from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, request_tags, tags_in
+from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, Params, request_tags, tags_in
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl, policies
 from stslab.sandbox.s3.requests.address import Address, checked
@@ -90,20 +90,26 @@ class _Call(msgspec.Struct, frozen=True):
         bucket = None if creating else self.view.get(Bucket, "", where.bucket)
         owner = bucket.owner if bucket is not None else self.request.caller.account
         arn = f"{ARN}{where.bucket}/{where.key}" if where.key else f"{ARN}{where.bucket}"
+        upload = self.view.get(Upload, owner, self.request.params.get("UploadId", ""))
         keys = _request_keys(self.request, owner)
+        if upload is not None:  # its parts are encrypted as the upload is
+            keys |= _keys_of(upload.asked, _TABLES.keys)
         found = lookups.version_at(self.view, where, version) if where.key else None
-        if found and _EXISTING_TAG in catalogue.condition_keys(action):
+        knows_tags = _EXISTING_TAG in catalogue.condition_keys(action)
+        if found and knows_tags and self.request.operation != "GetObjectAttributes":
             keys |= {f"s3:ExistingObjectTag/{key}": value for key, value in found.tags.items()}
         if not where.key:
-            keys |= _keys_of(self.request, _TABLES.listing_keys)
+            keys |= _keys_of(self.request.params, _TABLES.listing_keys)
         policy = None
         if bucket is not None:
             acls = policies.acl_statements(self.view, bucket, where.key, found)
-            further = (*acls, *self._allowed(action, bucket))
+            further = (*acls, *self._allowed(action, bucket, upload))
             policy = policies.bucket_policy(self.seen, bucket, self.request.caller, further)
         return Need(action, arn, keys, policy, owner, shown=f'"{arn}"')
 
-    def _allowed(self, action: str, bucket: Bucket) -> Iterator[policies.Statement]:
+    def _allowed(
+        self, action: str, bucket: Bucket, upload: Upload | None
+    ) -> Iterator[policies.Statement]:
         """Statements for what S3 allows unless a policy denies it.
 
         Setting the ACL of an object that a caller may put (S3 User Guide, "Bucket policy examples
@@ -114,7 +120,6 @@ class _Call(msgspec.Struct, frozen=True):
         account = f"arn:aws:iam::{caller.account}:"
         everyone = "*" if caller.kind == "Anonymous" else f"{account}root"
         abroad = [everyone] if caller.account != bucket.owner else []
-        upload = self.view.get(Upload, bucket.owner, self.request.params.get("UploadId", ""))
         if action == "s3:PutObjectAcl" and self.request.operation in _TABLES.creating:
             principals = abroad
         elif upload is not None and action in _OF_INITIATOR:
@@ -220,8 +225,9 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
     if named and not query:
         message = "Version id cannot be the empty string"
         raise invalid_argument(message, "x-amz-copy-source", request.params["CopySource"])
-    bucket, _, key = unquote_plus(path).removeprefix("/").partition("/")
-    broken = re.search("%(?![0-9A-Fa-f]{2})", path)
+    plain = unquote_plus(path, errors="surrogateescape")
+    bucket, _, key = plain.removeprefix("/").partition("/")
+    broken = re.search("%(?![0-9A-Fa-f]{2})", path) or re.search("[\udc80-\udcff]", plain)
     for what, wrong in (("encoding", broken), ("bucket name", not bucket), ("object key", not key)):
         if wrong:
             raise invalid_argument(f"Invalid copy source {what}", "x-amz-copy-source", path)
@@ -249,10 +255,13 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
     proof = request.authenticated
     if proof is not None and proof.auth_type:
         keys["s3:authType"], keys["s3:signatureversion"] = proof.auth_type, proof.version
-        keys["s3:signatureAge"] = str(max(int(proof.age.total_seconds() * 1000), 0))
+        if proof.auth_type == "REST-QUERY-STRING":
+            keys["s3:signatureAge"] = str(max(int(proof.age.total_seconds() * 1000), 0))
         if proof.payload_hash:
             keys["s3:x-amz-content-sha256"] = proof.payload_hash
-    keys |= _keys_of(request, _TABLES.keys)
+    keys |= _keys_of(request.params, _TABLES.keys)
+    if etag := request.params.get("IfMatch"):
+        keys["s3:if-match"] = etag.strip('"')
     if request.operation in _TABLES.creating:
         keys["s3:ObjectCreationOperation"] = _TABLES.creating[request.operation]
     configuration: Document = request.params.get("CreateBucketConfiguration") or {}
@@ -266,6 +275,6 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
     return keys | request_tags(configuration.get("Tags"))
 
 
-def _keys_of(request: ApiRequest, names: Mapping[str, str]) -> Keys:
-    given = {key: request.params.get(parameter) for parameter, key in names.items()}
+def _keys_of(params: Params, names: Mapping[str, str]) -> Keys:
+    given = {key: params.get(parameter) for parameter, key in names.items()}
     return {key: str(value) for key, value in given.items() if value is not None}

@@ -166,6 +166,11 @@ _FURTHER_ACLS = "aws-exec-read bucket-owner-full-control bucket-owner-read log-d
 _FURTHER_CHOICES = {"BucketCannedACL": _FURTHER_ACLS.split()}
 # Storage classes of other services and of directory buckets.
 _ELSEWHERE = frozenset("EXPRESS_ONEZONE FSX_ONTAP FSX_OPENZFS OUTPOSTS SNOW".split())
+HEADERS = tuple(
+    "CacheControl ContentDisposition ContentEncoding ContentLanguage ContentType Expires "
+    "WebsiteRedirectLocation".split()
+)
+"""The headers that are kept with an object: the metadata that the system defines."""
 _MOST_METADATA = 2048
 _MOST_COUNTED = 2**31 - 1
 _COUNTS: Mapping[str, str] = {
@@ -180,6 +185,11 @@ _DIGESTED = frozenset(
     {"DeleteObjects", "PutBucketCors", "PutBucketLifecycleConfiguration", "PutBucketTagging"}
 )
 _DIGESTS = ("content-md5", checksums.PREFIX, "x-amz-trailer")
+# What only directory buckets have, and others refuse.
+_OF_DIRECTORIES = frozenset(
+    "x-amz-if-match-last-modified-time x-amz-if-match-size x-amz-rename-source "
+    "x-amz-write-offset-bytes".split()
+)
 # Enums whose other values S3 takes (permissions on logs), or refuses with a specific error, later.
 _OPEN = frozenset("BucketLocationConstraint BucketLogsPermission FilterRuleName Protocol".split())
 _MESSAGES: Mapping[str, str] = {
@@ -254,6 +264,8 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
 
 def _refuse(layout: _Layout, headers: Document, parsed: Document, http: HttpRequest) -> None:
     """Refuse what S3 does not ignore in operations that have no use for it."""
+    for name in _OF_DIRECTORIES & headers.keys():
+        raise fault("NotImplemented", Header=name)
     if _ENCRYPTED in headers and "ServerSideEncryption" not in parsed:
         message = f"{_ENCRYPTED} header is not supported for this operation."
         raise invalid_argument(message, _ENCRYPTED, headers[_ENCRYPTED])
@@ -324,9 +336,12 @@ def check(request: ApiRequest) -> None:
         if not 0 <= params.get(name, 0) <= _MOST_COUNTED:
             message = f"Argument {shown} must be an integer between 0 and {_MOST_COUNTED}"
             raise invalid_argument(message, shown, params[name])
-    size = sum(len(key) + len(value) for key, value in (params.get("Metadata") or {}).items())
-    if size > _MOST_METADATA:
-        raise fault("MetadataTooLarge", Size=size, MaxSizeAllowed=_MOST_METADATA)
+    kept = [one for one in layout.headers if one.name in HEADERS and params.get(one.name)]
+    system = {one.wire_name: str(params[one.name]) for one in kept}
+    for metadata in (params.get("Metadata") or {}, system):
+        size = sum(len(key) + len(value) for key, value in metadata.items())
+        if size > _MOST_METADATA:
+            raise fault("MetadataTooLarge", Size=size, MaxSizeAllowed=_MOST_METADATA)
     is_document = layout.body is not None and layout.body.type_name == "structure"
     if is_document and not _fits(layout.body, params.get(layout.payload)):
         is_acl = layout.payload == "AccessControlPolicy"
@@ -339,6 +354,10 @@ def _bad_choice(member: _Member, given: str) -> ApiFault:
     if member.name == "ACL":
         named = {"ArgumentName": member.wire_name, "ArgumentValue": given}
         return ApiFault("InvalidArgument", extra=named)
+    if member.wire_name == "x-amz-checksum-algorithm":
+        message = "Checksum algorithm provided is unsupported. Please try again with any of the "
+        valid = ", ".join(sorted(member.choices))
+        return fault("InvalidRequest", f"{message}valid types: [{valid}]")
     if member.name in _CAPITALS:
         return fault("InvalidRequest", f"Value for {member.wire_name} header is invalid.")
     message = _MESSAGES.get(member.name, f"Invalid value for {member.wire_name}")
