@@ -8,7 +8,6 @@ import stat
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stslab.cli.commands import nearest
 from stslab.cli.options import json_option, values
-from stslab.errors import MalformedPolicy, PolicyError, StslabError, UsageError
+from stslab.cli.tools.inputs import FULL_ACCESS, lines_of, policies_in
+from stslab.errors import StslabError, UsageError
 
 if TYPE_CHECKING:
-    from stslab.policy import Decision, NamedPolicy, Policies, PolicyKind, Request
+    from stslab.policy import Decision, NamedPolicy, Policies, Request
     from stslab.policy.findings import Finding
 
 _UNREADABLE_CASES = 2
@@ -30,15 +29,6 @@ _CHUNK = 256  # lines that a worker decides at once
 _SELDOM = (50_000, 20, 50)
 _File = click.Path(path_type=Path, allow_dash=True)
 _NO_RESOURCE = ("resource", "*")
-# "Service control policies (SCPs)", FullAWSAccess; its ARN is in the examples of ListPolicies.
-_FULL_ACCESS = "arn:aws:organizations::aws:policy/service_control_policy/p-FullAWSAccess"
-_FULL_ACCESS_TEXT = """{"Version": "2012-10-17",
-  "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"""
-# Where the answers of aws commands hold a policy.
-_ANSWERS = (
-    "PolicyDocument || PolicyVersion.Document || Role.AssumeRolePolicyDocument || Policy.Content"
-    " || ResourcePolicy || Attributes.Policy || policyText || Policy"
-)
 
 
 @click.command("simulate")
@@ -97,7 +87,7 @@ def _simulate_cases(path: Path, jobs: int, *, decisions_only: bool) -> int:
     """Stream: answer each case, or with jobs each chunk, before later ones are read."""
     from stslab.policy.cases import decide_lines
 
-    code, lines = 0, _lines(path)
+    code, lines = 0, lines_of(path)
     gc.freeze()
     gc.set_threshold(*_SELDOM)
     if jobs == 1:
@@ -148,15 +138,6 @@ def _begin_worker() -> None:
     gc.set_threshold(*_SELDOM)
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """The lines, without a byte order mark (as RFC 8259 allows); other bytes are passed on."""
-    try:
-        with click.open_file(str(path), encoding="utf-8-sig", errors="surrogateescape") as file:
-            yield from file
-    except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror or error}.") from error
-
-
 def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
     from stslab.policy import authorize, catalogue
     from stslab.policy.cases import read_case, request
@@ -205,63 +186,17 @@ def _policies(asked: dict[str, Any]) -> "Policies":
     from stslab.policy.cases import kind_of_resource_policy
 
     def named(option: str, kind: PolicyKind) -> "list[NamedPolicy]":
-        return [policy for path in asked[option] for policy in _read(path, kind)]
+        return [policy for path in asked[option] for policy in policies_in(path, kind)]
 
     shared = asked["trust"] or asked["resource_policy"]
     return Policies(
         named("policy", PolicyKind.IDENTITY),
-        _read(shared, kind_of_resource_policy(asked["resource"]))[0] if shared else None,
+        policies_in(shared, kind_of_resource_policy(asked["resource"]))[0] if shared else None,
         named("boundary", PolicyKind.BOUNDARY) or None,
         named("session_policy", PolicyKind.SESSION) or None,
-        [_read(each, PolicyKind.SCP, several=True) for each in asked["scp"]],
-        [_read(each, PolicyKind.RCP, several=True) for each in asked["rcp"]],
+        [policies_in(each, PolicyKind.SCP, several=True) for each in asked["scp"]],
+        [policies_in(each, PolicyKind.RCP, several=True) for each in asked["rcp"]],
     )
-
-
-def _text(path: Path) -> str:
-    """The text of a policy: a file's, out of an answer of the aws CLI, or AWS's own by its ARN."""
-    import jmespath
-
-    if str(path) == _FULL_ACCESS:
-        return _FULL_ACCESS_TEXT
-    if str(path).startswith("arn:"):
-        from stslab.sandbox.iam import aws_policies
-
-        found = aws_policies.find(str(path))
-        if found is None:
-            fix = "Print one of your own into a file: aws iam get-policy-version ..."
-            if ":aws:policy/" in str(path):
-                arns = [_FULL_ACCESS, *(policy.arn for policy in aws_policies.all())]
-                fix = nearest(str(path), arns).strip() or "List them: aws iam list-policies"
-            raise UsageError(f"AWS has no managed policy {path}.", fix)
-        return found.versions[0].document
-    text = "".join(_lines(path))
-    with suppress(ValueError, RecursionError):
-        held = jmespath.search(_ANSWERS, json.loads(text))
-        if isinstance(held, str):
-            return held
-        if held:
-            return json.dumps(held)
-    return text
-
-
-def _read(path: Path, kind: "PolicyKind", *, several: bool = False) -> "list[NamedPolicy]":
-    """The policy in a file; ``several`` may be in a JSON list: a level of the organization."""
-    from stslab.policy import NamedPolicy, parse
-    from stslab.policy.documents.document import load
-
-    each = name = "stdin" if str(path) == "-" else str(path)
-    policies = []
-    try:
-        found = load(_text(path)) if several else _text(path)
-        for number, given in enumerate(found if isinstance(found, list) else [found], 1):
-            each = f"{name}, policy {number}" if isinstance(found, list) else name
-            is_arn = isinstance(given, str) and given.startswith("arn:")
-            policies.append(NamedPolicy(each, parse(_text(Path(given)) if is_arn else given, kind)))
-    except MalformedPolicy as error:
-        message = f"{each}: MalformedPolicyDocument: {error.message}"
-        raise PolicyError(message, error.hint) from error
-    return policies
 
 
 def _findings(policies: "Policies", asked: Mapping[str, Any]) -> "Iterator[Finding]":
@@ -280,11 +215,12 @@ def _findings(policies: "Policies", asked: Mapping[str, Any]) -> "Iterator[Findi
             yield from (one for one in found if not (across and one.code == "names-principal"))
     for number, level in enumerate(policies.scps, 1):
         if not any(one.allows for policy in level for one in policy.document.statements):
-            says = (
+            message = (
                 f"No SCP of level {number} allows anything. In AWS every level has FullAWSAccess "
+                "too, unless it was removed: give a JSON list of both, as in "
+                f'["{FULL_ACCESS}", {{...}}].'
             )
-            says += "too, unless it was removed: give a JSON list of both, as "
-            yield Finding("scp-without-allow", f'{says}in ["{_FULL_ACCESS}", {{...}}].')
+            yield Finding("scp-without-allow", message)
 
 
 def _show(decision: "Decision", found: "Iterable[Finding]") -> None:
