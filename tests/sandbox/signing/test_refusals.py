@@ -87,6 +87,17 @@ def test_names_are_unique():
     assert len(set(names)) == len(names)
 
 
+_NAMES = ["x-amz-date;host;x-amz-content-sha256", "host;Host;X-Amz-Content-SHA256;X-Amz-Date"]
+
+
+@pytest.mark.parametrize("names", _NAMES)
+def test_s3_takes_the_names_of_signed_headers_in_any_order_and_case(names):
+    """Seen at S3: justincormack/argmin, plans/completed/aws-auth-oracle-coverage-plan.md."""
+    edit = {"authorization": ["SignedHeaders=[^,]*", f"SignedHeaders={names}"]}
+    request = _edited(signed("s3-header", path="/b/k"), edit)
+    assert authenticator().authenticate(request).caller.kind == "IAMUser"
+
+
 def test_the_canonical_request_is_shown_without_the_session_token():
     request = signed(
         "s3-header", path="/b/k", secret="wrong", key="ASIASESSION7EXAMPLE", token=TOKEN

@@ -55,7 +55,8 @@ def verify_header(request: HttpRequest, headers: Headers, context: Context) -> A
         what = "Invalid credential date. Date is not the same as X-Amz-Date."
         raise fault(HEADER, IN[HEADER] + what)
     token = headers.get(canonical.TOKEN, "")
-    claim = Claim.of(fields, credential, time, token, in_query=False)
+    names = ";".join(sorted({*fields["SignedHeaders"].lower().split(";")}))
+    claim = Claim.of({**fields, "SignedHeaders": names}, credential, time, token, in_query=False)
     return _verified(request, headers, claim, payload_hash, context)
 
 

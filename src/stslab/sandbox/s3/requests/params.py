@@ -166,11 +166,16 @@ _FURTHER_ACLS = "aws-exec-read bucket-owner-full-control bucket-owner-read log-d
 _FURTHER_CHOICES = {"BucketCannedACL": _FURTHER_ACLS.split()}
 # Storage classes of other services and of directory buckets.
 _ELSEWHERE = frozenset("EXPRESS_ONEZONE FSX_ONTAP FSX_OPENZFS OUTPOSTS SNOW".split())
-HEADERS = tuple(
-    "CacheControl ContentDisposition ContentEncoding ContentLanguage ContentType Expires "
-    "WebsiteRedirectLocation".split()
-)
-"""The headers that are kept with an object: the metadata that the system defines."""
+HEADERS: Mapping[str, str] = {
+    "CacheControl": "cache-control",
+    "ContentDisposition": "content-disposition",
+    "ContentEncoding": "content-encoding",
+    "ContentLanguage": "content-language",
+    "ContentType": "content-type",
+    "Expires": "expires",
+    "WebsiteRedirectLocation": "x-amz-website-redirect-location",
+}
+"""The headers that are kept with an object, by parameter: the metadata that the system defines."""
 _MOST_METADATA = 2048
 _MOST_COUNTED = 2**31 - 1
 _COUNTS: Mapping[str, str] = {
@@ -336,8 +341,7 @@ def check(request: ApiRequest) -> None:
         if not 0 <= params.get(name, 0) <= _MOST_COUNTED:
             message = f"Argument {shown} must be an integer between 0 and {_MOST_COUNTED}"
             raise invalid_argument(message, shown, params[name])
-    kept = [one for one in layout.headers if one.name in HEADERS and params.get(one.name)]
-    system = {one.wire_name: str(params[one.name]) for one in kept}
+    system = {header: str(params[name]) for name, header in HEADERS.items() if params.get(name)}
     for metadata in (params.get("Metadata") or {}, system):
         size = sum(len(key) + len(value) for key, value in metadata.items())
         if size > _MOST_METADATA:
