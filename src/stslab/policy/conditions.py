@@ -62,10 +62,11 @@ def _ordered(convert: Callable[[str], Any], compare: Callable[[Any, Any], bool])
 
 def number(text: str) -> Decimal | None:
     try:
-        value = Decimal(text.strip())
+        value = Decimal(text)
     except InvalidOperation:
         return None
-    return value if value.is_finite() and "_" not in text else None
+    plain = text.strip() == text and "_" not in text
+    return value if value.is_finite() and plain else None
 
 
 def moment(text: str) -> datetime | None:
@@ -113,6 +114,8 @@ def _binary(value: str, _variables: bool) -> Comparison | None:
     try:
         wanted = base64.b64decode(value, validate=True)
     except ValueError:
+        return None
+    if len(value) % 4:  # more padding than base-64 has
         return None
     return lambda found, _: value == found or wanted == found.encode(errors="surrogatepass")
 

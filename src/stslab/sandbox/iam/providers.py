@@ -138,8 +138,10 @@ def create_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
 
 def update_saml_provider(tx: Transaction, request: ApiRequest) -> Answer:
     provider = lookups.named(tx, SamlProvider, request)
-    if metadata := _metadata(request.params):
-        tx.put(replace(provider, metadata=metadata))
+    metadata = _metadata(request.params)
+    none = "Unable to update identity provider. No updates are defined for metadata or encryption"
+    faults.require(metadata, f"{none} assertion.")
+    tx.put(replace(provider, metadata=metadata))
     return {"SAMLProviderArn": provider.arn}
 
 
@@ -151,6 +153,8 @@ def get_saml_provider(view: View, request: ApiRequest) -> Answer:
         "CreateDate": provider.created,
         "ValidUntil": provider.valid_until,
         "Tags": answers.tags(provider.tags),
+        "AssertionEncryptionMode": "Allowed",
+        "PrivateKeyList": [],
     }
 
 

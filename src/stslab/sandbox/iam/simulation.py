@@ -183,7 +183,8 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
         details = [item for one in each for item in one.get("EvalDecisionDetails", {}).items()]
         details.sort(key=lambda item: _SEVERITY.index(item[1]), reverse=True)
         general["EvalDecisionDetails"] = dict(details)  # of each kind the most restrictive
-        general["ResourceSpecificResults"] = each
+        shown = [{name: value for name, value in one.items() if value != []} for one in each]
+        general["ResourceSpecificResults"] = shown
     return general
 
 

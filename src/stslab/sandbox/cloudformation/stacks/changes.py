@@ -39,7 +39,7 @@ def changed(old: Properties, new: Properties) -> list[str]:
 def compare(
     view: View, wanted: Blueprint, current: Blueprint | None
 ) -> tuple[tuple[Properties, ...], bool]:
-    """The changes of resources from ``current`` to ``wanted``; whether these or outputs change."""
+    """The changes of resources from ``current`` to ``wanted``; whether there is any change."""
     resources = lookups.resources(view, wanted.stack)
     comparison = _Comparison(resources, wanted, current)
     changes = [comparison.change(name) for wave in waves(wanted.needs) for name in wave]
@@ -52,7 +52,8 @@ def compare(
     outputs = tuple(wanted.outputs(comparison.lookup))
     # As in AWS, sorted, and a BucketPolicy is before its Bucket.
     listed.sort(key=lambda change: change["ResourceChange"]["LogicalResourceId"] + "_")
-    return tuple(listed), bool(listed) or outputs != wanted.stack.outputs
+    described = current and current.template.description != wanted.template.description
+    return tuple(listed), bool(listed or described) or outputs != wanted.stack.outputs
 
 
 @dataclass

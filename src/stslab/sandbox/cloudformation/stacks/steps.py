@@ -15,6 +15,7 @@ from stslab.sandbox.cloudformation.resources.types import TYPES, ResourceType, f
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Refused, Work
 from stslab.sandbox.cloudformation.stacks.changes import EXISTS, NAMED, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
+from stslab.sandbox.cloudformation.template.parameters import MASK
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
 
@@ -155,11 +156,11 @@ def wanted(job: Job, logical_id: str) -> tuple[Properties, Mapping[str, str]]:
 
 
 def shown(job: Job, logical_id: str) -> Properties:
-    """The properties in the events; empty if they can't be evaluated."""
+    """The properties in the events; masked as AWS does it if they can't be evaluated."""
     try:
         return job.blueprint.properties(logical_id, job.lookup, masked=True)
     except ApiFault:
-        return {}  # the step fails with this error
+        return {MASK: MASK}
 
 
 def _record(job: Job, logical_id: str, work: Work) -> StackResource:

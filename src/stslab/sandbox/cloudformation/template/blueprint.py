@@ -59,6 +59,7 @@ class Blueprint:
         self.config = config
         self.template: Template = template.parse(config.template)
         self._view, self._missing = view, missing
+        self._decided: dict[str, bool] = {}  # with the values that ``masked`` hides
         self._pseudo: Properties = {
             "AWS::AccountId": stack.account,
             "AWS::NotificationARNs": [],
@@ -156,6 +157,7 @@ class Blueprint:
             conditions=self.template.conditions,
             resource=lookup,
             imports=self._import,
+            decided=self._decided,
         )
 
     def _import(self, name: str) -> str:
@@ -172,7 +174,8 @@ class Blueprint:
 def _output(name: str, body: Mapping[str, Value], scope: functions.Scope) -> dict[str, str]:
     value = functions.evaluate(body["Value"], scope)
     template.well_formed(not isinstance(value, bool), "Every Value member must be a string")
-    no_text = "The Value field of every Outputs member must evaluate to a String."
+    kind = "List" if isinstance(value, list) else "Map"
+    no_text = f"The Value field of every Outputs member must evaluate to a String and not a {kind}."
     template.well_formed(isinstance(value, str | int | float), no_text)
     result = {"OutputKey": name, "OutputValue": functions.as_text(value)}
     if "Description" in body:

@@ -173,6 +173,7 @@ def evaluate(value: object, scope: Scope) -> Value:
     if function:
         name, argument = function
         if name not in FUNCTIONS:
+            require(name not in DECIDERS, f"Template error: {name} cannot be partially collapsed")
             raise unsupported_function(name)
         if name in FITS:
             argument = evaluate(argument, scope)
@@ -331,8 +332,8 @@ def decider(value: object, conditions: Mapping[str, Value]) -> tuple[str, Value]
     """The name and the argument of a condition function. Raises ValidationError."""
     pairs = list(value.items()) if isinstance(value, dict) else []
     name, argument = pairs[0] if len(pairs) == 1 else ("", None)
-    one_of = "must be one of Fn::And, Fn::Equals, Fn::Not, Fn::Or or Condition"
-    well_formed(name in DECIDERS, f"Every Conditions member {one_of}")
+    only = "can only be boolean operations on parameters and other conditions"
+    well_formed(name in DECIDERS, f"Conditions {only}")
     if name == "Condition":
         well_formed(isinstance(argument, str), "Every Condition member must be a string.")
         unresolved = f"Unresolved condition dependency {argument}"

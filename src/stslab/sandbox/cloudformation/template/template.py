@@ -267,8 +267,9 @@ def _declared(name: str, body: Value) -> Declared:
     require(isinstance(properties, dict), refusal)
     given = body.get("DependsOn", [])
     needed = [given] if isinstance(given, str) else given
-    fits = isinstance(needed, list) and all(isinstance(item, str) for item in needed)
-    well_formed(fits, f"DependsOn must be a string or list of strings. ({name})")
+    well_formed(isinstance(needed, list), "DependsOn must be a string or list of strings.")
+    fits = all(isinstance(item, str) for item in needed)
+    well_formed(fits, "Every DependsOn value must be a string.")
     return Declared(
         logical_id=name,
         type=body["Type"],
