@@ -120,19 +120,16 @@ def complete_lab(ctx: click.Context, _param: click.Parameter, incomplete: str) -
     return [name for name in names if name.startswith(incomplete)]
 
 
-def _complete_id(
-    ctx: click.Context, _param: click.Parameter, incomplete: str, *, part: str
-) -> list[str]:
+def _ids(part: str, ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
     # Behind an option without its value, arguments are not parsed.
     lab = str(ctx.params.get("lab") or next(iter(ctx.args), USUAL_LAB))
     text = _labs().get(lab) or text_of(Path(lab))
     found = re.search(_PART.format(part), text, re.MULTILINE | re.DOTALL)
     ids: list[str] = _ID.findall(found[0]) if found else []
-    return [each for each in ids if each.startswith(incomplete)]
+    return [each for each in ids if each.startswith(begun)]
 
 
-complete_stage = partial(_complete_id, part="stages")
-complete_fault = partial(_complete_id, part="faults")
+complete_stage, complete_fault = partial(_ids, "stages"), partial(_ids, "faults")
 
 
 def complete_run(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

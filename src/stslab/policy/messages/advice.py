@@ -159,6 +159,8 @@ def facts(message: Message) -> dict[str, str | bool]:
     data_event = message.action in table("facts.yaml")["data events"]
     service = message.service or action.partition(":")[0]
     dated, unsigned = service in table("facts.yaml")["dated events"], message.caller == "anonymous"
+    name, value = ("EventSource", f"{service}.amazonaws.com") if dated else ("EventName", operation)
+    on_all = ', on Resource "*": the call is about no single one'
     return {
         # Names.
         "kind": kind,
@@ -174,9 +176,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "operation": operation,
         "authorization": message.authorization,
         # Commands.
-        "lookup": f"AttributeKey=EventSource,AttributeValue={service}.amazonaws.com"
-        if dated
-        else operation and f"AttributeKey=EventName,AttributeValue={operation}",
+        "lookup": f"AttributeKey={name},AttributeValue={value}",
         "policy": policy,
         "resource_policy": _resource_policy(arn),
         # Words.
@@ -184,9 +184,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "where": other and f", in account {other}",
         "side": "both sides" if other else "the side that refuses",
         "what": message.action or "this action",
-        "alone": ', on Resource "*": the call is about no single one'
-        if message.names_none
-        else ", on that resource alone",
+        "alone": on_all if message.names_none else ", on that resource alone",
         "of": " (add --resource-arns and the key's ARN)" if nameless_key else "",
         "hint": table("facts.yaml")["hints"].get(action, ""),
         "brought": table("facts.yaml")["brought"].get(action, ""),

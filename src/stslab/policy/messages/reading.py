@@ -87,13 +87,8 @@ class Message(msgspec.Struct, frozen=True):
 
     @property
     def names_none(self) -> bool:
-        """Whether the call is about no single resource, so that a policy has to allow ``*``.
-
-        "Actions, resources, and condition keys for AWS services": an action without resource types.
-        Where types are optional: if AWS names the gate, it names the resource too.
-        """
-        named = bool(self.resource) or self.gate is None
-        return has_no_resource(self.action, named=named)
+        """Whether a policy has to allow ``*``. Who names the gate names the resource, if any."""
+        return has_no_resource(self.action, named=bool(self.resource) or self.gate is None)
 
     @property
     def assumes_role(self) -> bool:
@@ -130,11 +125,6 @@ def spaced(pattern: str) -> re.Pattern[str]:
 @cache
 def _frames() -> tuple[re.Pattern[str], ...]:
     return *map(spaced, table("facts.yaml")["frames"]), spaced(rf"(?P<code>{DENIALS})\b")
-
-
-@cache
-def _objects() -> tuple[re.Pattern[str], ...]:
-    return tuple(map(spaced, table("facts.yaml")["objects"]))
 
 
 def frame_near(line: str, at: int) -> Message:
@@ -349,7 +339,8 @@ def _read(text: str) -> tuple[Message | None, bool]:
         at, first, whole = refusals[0]
         several = {(one.caller, one.action, one.resource) for _, one, _ in refusals}
         ids = [*_AUTHORIZATION.findall(text), ""]
-        more = len(several) - 1 + sum(map(_only_bare, _ERROR.split(text)))
+        others = (one for one in _ERROR.split(text) if not _REFUSED.search(one))
+        more = len(several) - 1 + sum(bool(_BARE.search(one)) for one in others)
         message = replace(first, encoded=encoded, authorization=ids[0], more=more)
         return _completed(message, frame_near(text, at)), whole
     for pattern, known in _known():
@@ -366,16 +357,12 @@ def _read(text: str) -> tuple[Message | None, bool]:
     return None, False
 
 
-def _only_bare(error: str) -> bool:
-    return bool(_BARE.search(error)) and not _REFUSED.search(error)
-
-
 def _object_in(text: str) -> str:
     """The ARN of the bucket or object that a client names beside the error."""
-    for found in filter(None, (form.search(text) for form in _objects())):
-        key = found.groupdict().get("key")
-        return f"arn:aws:s3:::{found['bucket']}" + (f"/{key}" if key else "")
-    return ""
+    found = filter(None, (spaced(form).search(text) for form in table("facts.yaml")["objects"]))
+    names = next((one.groupdict() for one in found), {"bucket": ""})
+    path = names["bucket"] + (f"/{names['key']}" if "key" in names else "")
+    return path and f"arn:aws:s3:::{path}"
 
 
 def _refusals(text: str) -> Iterator[tuple[int, Message, bool]]:
