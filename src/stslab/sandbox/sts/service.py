@@ -14,6 +14,7 @@ from stslab.sandbox.state.identities import Role, Session, User
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import sessions
 from stslab.sandbox.sts.sessions import SessionTags
+from stslab.structures import beside
 
 _SET_SOURCE = "sts:SetSourceIdentity"
 _ROLE_ARN = re.compile(r"arn:aws:iam::(\d+):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})", re.ASCII)
@@ -24,24 +25,7 @@ _LASTING = re.compile(
 """The condition keys of a federated user that its later requests also have."""
 _MFA = {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
 """The condition keys of a call with an MFA code."""
-_UNAVAILABLE: Mapping[str, str] = {
-    "AssumeRoot": (  # neither account manages the other
-        "AccessDenied: User: {caller.principal.arn} is not authorized to perform: sts:AssumeRoot "
-        "on resource: {params[TargetPrincipal]}"
-    ),
-    "GetDelegatedAccessToken": (
-        "ExpiredTradeInTokenException: The trade-in token provided in the request has expired and "
-        "can no longer be exchanged for credentials. Request a new token and retry the operation."
-    ),
-    "GetScopedCredentials": (
-        "InvalidAction: Could not find operation GetScopedCredentials for version 2011-06-15"
-    ),
-    "GetWebIdentityToken": (
-        "OutboundWebIdentityFederationDisabledException: Outbound web identity federation is not "
-        "enabled for account {caller.account}."
-    ),
-}
-"""Operations that are always refused, and the error: its code and its message."""
+_UNAVAILABLE: Mapping[str, str] = beside(__file__, "unavailable.yaml")
 
 
 class Target(msgspec.Struct, frozen=True):

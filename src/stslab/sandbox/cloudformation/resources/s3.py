@@ -13,6 +13,7 @@ from stslab.sandbox.cloudformation.resources.properties import renamed
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state import buckets
+from stslab.structures import beside
 
 
 def _lifecycle(value: Properties, _bucket: str) -> Properties:
@@ -87,18 +88,7 @@ SETTINGS: Mapping[str, Setting] = {
 
 _DASHED = re.compile(r"ap-(northeast-1|southeast-[12])|eu-west-1|sa-east-1|us-(east-1|west-[12])")
 """The regions with a dash in their website endpoint (AWS General Reference, Amazon S3)."""
-_WRONG = {
-    r"^(?!.{3,63}$)": "should be between 3 and 63 characters long",
-    r"^(\d+\.){3}\d+$": "must not be formatted as an IP Address",
-    r"[A-Z]": "should not contain uppercase characters",
-    r"\s": "should not contain white space",
-    r"^\.": "should not begin with a period",
-    r"(?<=\.)\.": "should not contain two adjacent periods",
-    r"(?<=-)\.|(?<=\.)-": "should not contain dashes next to periods",
-    r"^-": "should not begin with a '-'",
-    r"[^a-z0-9.-]": "should not contain '{}'",
-    r"(?<=[.-])$": "should not end with '-' or '.'",
-}
+_WRONG: Mapping[str, str] = beside(__file__, "bucket_names.yaml")
 """What is wrong with a bucket's name: the leftmost fault is told, of several the first here."""
 
 

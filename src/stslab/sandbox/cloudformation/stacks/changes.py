@@ -21,6 +21,7 @@ from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import Group, InstanceProfile, Role, User
 from stslab.sandbox.state.snapshot import Record, View
 from stslab.sandbox.state.stacks import StackResource
+from stslab.structures import beside
 
 NOT_THERE = frozenset({"CREATE_FAILED", "CREATE_PENDING", "DELETE_COMPLETE", "DELETE_SKIPPED"})
 _ABSENT = object()
@@ -177,7 +178,6 @@ VALIDATIONS = {
     "NAME_CONFLICT_VALIDATION": "AWS::EarlyValidation::ResourceExistenceCheck",
     "PROPERTY_VALIDATION": "AWS::EarlyValidation::PropertyValidation",
 }
-EXISTS = "Resource of type '{type}' with identifier '{name}' already exists."
 NAMED: Mapping[str, type[Record]] = {
     "AWS::S3::Bucket": Bucket,
     **{f"AWS::IAM::{kind.__name__}": kind for kind in (Group, InstanceProfile, Role, User)},
@@ -203,7 +203,7 @@ def validation_errors(view: View, wanted: Blueprint) -> Iterator[Mapping[str, st
         kept = present.get(name, {}).get(kind.name_property) == given
         at = ("", given) if record is Bucket else (wanted.stack.account, given.lower())
         if record and not kept and view.get(record, *at):
-            taken = EXISTS.format(type=kind.name, name=given)
+            taken = beside(__file__, "errors.yaml")["exists"].format(type=kind.name, name=given)
             yield _error("NAME_CONFLICT_VALIDATION", kind.name, name, taken)
 
 

@@ -13,45 +13,23 @@ from stslab.sandbox.api.serialize import S3_HOST_ID
 from stslab.sandbox.cloudformation.resources.iam import holders
 from stslab.sandbox.cloudformation.resources.types import TYPES, ResourceType, fitted
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Refused, Work
-from stslab.sandbox.cloudformation.stacks.changes import EXISTS, NAMED, is_there
+from stslab.sandbox.cloudformation.stacks.changes import NAMED, is_there
 from stslab.sandbox.cloudformation.stacks.job import Job
 from stslab.sandbox.cloudformation.template.parameters import MASK
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
+from stslab.structures import beside
 
 _CANCELLED = {"CREATE": "Resource creation cancelled", "UPDATE": "Resource update cancelled"}
 RESTORED = ("physical_id", "properties", "attributes", "tags")
 """The members of a resource that its handler sets, and that a rollback restores."""
 GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
-_HANDLER_CODES = {
-    "AccessDenied": "AccessDenied",
-    "AlreadyExists": "BucketAlreadyExists BucketAlreadyOwnedByYou EntityAlreadyExists",
-    "InvalidCredentials": "ExpiredToken InvalidClientTokenId",
-    "InvalidRequest": """IllegalBucketName InvalidInput MalformedPolicy MalformedPolicyDocument
-        ValidationError""",
-    "NotFound": "NoSuchBucket NoSuchEntity",
-    "ResourceConflict": "ConcurrentModification DeleteConflict",
-    "ServiceLimitExceeded": "LimitExceeded",
-    "Throttling": "Throttling",
-}
-_CODES = {code: handler for handler, codes in _HANDLER_CODES.items() for code in codes.split()}
+_ERRORS = beside(__file__, "errors.yaml")
+_CODES = {code: handler for handler, codes in _ERRORS["codes"].items() for code in codes}
+_OWN: Mapping[str, str] = _ERRORS["own"]
 _GENERAL = "GeneralServiceException"
-_OWN = {
-    "BucketAlreadyExists": "{name} already exists (Service: S3, Status Code: 0, Request ID: null)",
-    "EntityAlreadyExists": EXISTS,
-    "IllegalBucketName": "{message}",
-}
-"""CloudFormation's own messages, in place of a service's."""
 # A denied iam:CreateRole is told as if it were about tags, which the request may have.
 _TAGGING = re.compile(r"perform: (iam:(CreateRole|(Unt|T)ag\w+)|s3:PutBucketTagging) ")
-_MAY_NOT_TAG = (
-    "Encountered a permissions error performing a tagging operation, please add required tag "
-    "permissions. See https://repost.aws/knowledge-center/cloudformation-tagging-permission-error "
-    'for how to resolve. Resource handler returned message: "{}"'
-)
-_SHARED = (
-    "Policy resource was already managed by another stack or another resource in the current stack."
-)
 _LOG = logging.getLogger(__name__)
 
 
@@ -121,7 +99,7 @@ def _service_error(refused: Refused, kind: str, name: str) -> str:
     trailer = f"Service: {refused.service.title()}, Status Code: {refused.status}"
     told = f"{refused.message} ({trailer}, Request ID: {request}) (SDK Attempt Count: 1)"
     if _TAGGING.search(refused.message):
-        told, code = _MAY_NOT_TAG.format(told), "UnauthorizedTaggingOperation"
+        told, code = _ERRORS["may not tag"].format(told), "UnauthorizedTaggingOperation"
     return _handler_error(told, code)
 
 
@@ -199,7 +177,7 @@ def check_policies(job: Job, resource: StackResource, properties: Properties) ->
         if other.properties.get("PolicyName") == name and mine & {*holders(other.properties)}
     ]
     if name and found:
-        raise BadProperties(f"{_SHARED} Found stacks: [{', '.join(found)}]")
+        raise BadProperties(f"{_ERRORS['shared']} Found stacks: [{', '.join(found)}]")
 
 
 def create(job: Job, logical_id: str) -> None:

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
+import msgspec
 from botocore.model import Shape, StructureShape
 
 from stslab.sandbox.api import operations
@@ -20,6 +21,7 @@ from stslab.sandbox.api.faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.model import ApiFault, ApiRequest, HttpRequest
 from stslab.sandbox.s3.requests.address import Address, single
 from stslab.sandbox.signing import checksums
+from stslab.structures import beside
 
 Document = Mapping[str, Any]
 """A structure of AWS's model: texts, numbers, times, lists and nested structures, by name."""
@@ -155,17 +157,6 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
         one for one in text.split(",") if one.strip() != "aws-chunked"
     ).strip(),
 }
-# Parameters that are not read by their types in the model: S3 returns Expires unchanged, even if it
-# is not a time; AWS's SDK for C++ and its Common Runtime send some values in lower case; and the
-# encoding "aws-chunked" is the request's, not the object's.
-_CAPITALS = ("ChecksumAlgorithm", "ChecksumMode", "ChecksumType")
-_TYPES = {"ContentEncoding": "encodings", "Expires": "string"}
-_TYPES |= dict.fromkeys(_CAPITALS, "capitals")
-# Canned ACLs that the model lacks ("Access control list (ACL) overview").
-_FURTHER_ACLS = "aws-exec-read bucket-owner-full-control bucket-owner-read log-delivery-write"
-_FURTHER_CHOICES = {"BucketCannedACL": _FURTHER_ACLS.split()}
-# Storage classes of other services and of directory buckets.
-_ELSEWHERE = frozenset("EXPRESS_ONEZONE FSX_ONTAP FSX_OPENZFS OUTPOSTS SNOW".split())
 HEADERS: Mapping[str, str] = {
     "CacheControl": "cache-control",
     "ContentDisposition": "content-disposition",
@@ -178,32 +169,28 @@ HEADERS: Mapping[str, str] = {
 """The headers that are kept with an object, by parameter: the metadata that the system defines."""
 _MOST_METADATA = 2048
 _MOST_COUNTED = 2**31 - 1
-_COUNTS: Mapping[str, str] = {
-    "MaxBuckets": "max-buckets",
-    "MaxKeys": "maxKeys",
-    "MaxParts": "max-parts",
-    "MaxUploads": "max-uploads",
-    "PartNumberMarker": "part-number-marker",
-}
 _ENCRYPTED = "x-amz-server-side-encryption"
-_DIGESTED = frozenset(
-    {"DeleteObjects", "PutBucketCors", "PutBucketLifecycleConfiguration", "PutBucketTagging"}
-)
 _DIGESTS = ("content-md5", checksums.PREFIX, "x-amz-trailer")
 # What only directory buckets have, and others refuse.
 _OF_DIRECTORIES = frozenset(
     "x-amz-if-match-last-modified-time x-amz-if-match-size x-amz-rename-source "
     "x-amz-write-offset-bytes".split()
 )
-# Enums whose other values S3 takes (permissions on logs), or refuses with a specific error, later.
-_OPEN = frozenset("BucketLocationConstraint BucketLogsPermission FilterRuleName Protocol".split())
-_MESSAGES: Mapping[str, str] = {
-    "EncodingType": "Invalid Encoding Method specified in Request",
-    "MetadataDirective": "Unknown metadata directive.",
-    "ObjectOwnership": "Invalid x-amz-object-ownership header: {}",
-    "ServerSideEncryption": "The encryption method specified is not supported",
-    "TaggingDirective": "Unknown tagging directive.",
-}
+
+
+class _Tables(msgspec.Struct, frozen=True):
+    """What AWS's model lacks; ``params.yaml`` explains the members."""
+
+    types: Mapping[str, str]
+    further: Mapping[str, frozenset[str]]
+    elsewhere: frozenset[str]
+    open: frozenset[str]
+    counts: Mapping[str, str]
+    digested: frozenset[str]
+    messages: Mapping[str, str]
+
+
+_TABLES = msgspec.convert(beside(__file__, "params.yaml"), _Tables)
 
 
 class _Member(NamedTuple):
@@ -239,9 +226,9 @@ def _members(shape: StructureShape, location: str) -> Iterator[_Member]:
         if member.serialization.get("location") == location:
             wire_name = member.serialization["name"]
             wire_name = wire_name if location == "querystring" else wire_name.lower()
-            convert = _CONVERTERS.get(_TYPES.get(name, member.type_name), str)
-            choices = {*getattr(member, "enum", ()), *_FURTHER_CHOICES.get(member.name, ())}
-            yield _Member(name, wire_name, convert, frozenset(choices - _ELSEWHERE))
+            convert = _CONVERTERS.get(_TABLES.types.get(name, member.type_name), str)
+            choices = {*getattr(member, "enum", ()), *_TABLES.further.get(member.name, ())}
+            yield _Member(name, wire_name, convert, frozenset(choices - _TABLES.elsewhere))
 
 
 def parse(name: str, http: HttpRequest, where: Address) -> Document:
@@ -261,7 +248,7 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
     for member in layout.maps:
         start, pairs = member.wire_name, headers.items()
         parsed[member.name] = {k.removeprefix(start): v for k, v in pairs if k.startswith(start)}
-    if name in _DIGESTED and not any(key.startswith(_DIGESTS) for key in headers):
+    if name in _TABLES.digested and not any(key.startswith(_DIGESTS) for key in headers):
         missing = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
         raise fault("InvalidRequest", missing)
     return {**parsed, **_body(layout, http)}
@@ -337,7 +324,7 @@ def check(request: ApiRequest) -> None:
         given = params.get(member.name)
         if given is not None and member.choices and given not in member.choices:
             raise _bad_choice(member, given)
-    for name, shown in _COUNTS.items():
+    for name, shown in _TABLES.counts.items():
         if not 0 <= params.get(name, 0) <= _MOST_COUNTED:
             message = f"Argument {shown} must be an integer between 0 and {_MOST_COUNTED}"
             raise invalid_argument(message, shown, params[name])
@@ -362,9 +349,9 @@ def _bad_choice(member: _Member, given: str) -> ApiFault:
         message = "Checksum algorithm provided is unsupported. Please try again with any of the "
         valid = ", ".join(sorted(member.choices))
         return fault("InvalidRequest", f"{message}valid types: [{valid}]")
-    if member.name in _CAPITALS:
+    if _TABLES.types.get(member.name) == "capitals":
         return fault("InvalidRequest", f"Value for {member.wire_name} header is invalid.")
-    message = _MESSAGES.get(member.name, f"Invalid value for {member.wire_name}")
+    message = _TABLES.messages.get(member.name, f"Invalid value for {member.wire_name}")
     return invalid_argument(message.format(given), member.wire_name, given)
 
 
@@ -375,5 +362,5 @@ def _fits(shape: Shape, value: object) -> bool:
         )
     if isinstance(value, list):
         return all(_fits(shape.member, item) for item in value)
-    limited = shape.type_name == "string" and shape.enum and shape.name not in _OPEN
+    limited = shape.type_name == "string" and shape.enum and shape.name not in _TABLES.open
     return value is None or not limited or value in shape.enum
