@@ -188,7 +188,7 @@ def unpacked(text: str) -> tuple[str, Message]:
             return str(value.get("errorMessage") or value["errorCode"]), _of_event(value)
         if isinstance(value, Mapping) and value.get("allowed") is False and "context" in value:
             told = Message(decoded=True, explicit=bool(value.get("explicitDeny")))
-            return "", replace(told, **_texts(_DECODED.search(value)))
+            return "", replace(told, **_texts("decoded", value))
     return "\n".join(value for value in values if isinstance(value, str)) or text, Message()
 
 
@@ -211,30 +211,16 @@ def _values(text: str) -> list[Any]:
     return found
 
 
-# What STS says of DecodeAuthorizationMessage.
-_DECODED: Final = jmespath.compile(
-    """{
-        caller: context.principal.arn, action: context.action, resource: context.resource,
-        statement: matchedStatements.items[?effect == 'DENY'].statementId | [0]
-    }"""
-)
-_EVENT: Final = jmespath.compile(
-    """{
-        code: errorCode, operation: eventName, service: eventSource,
-        caller: userIdentity.arn || userIdentity.invokedBy,
-        resource: resources[0].ARN || requestParameters.roleArn,
-        bucket: requestParameters.bucketName, key: requestParameters.key
-    }"""
-)
-
-
-def _texts(found: Mapping[str, object]) -> dict[str, str]:
-    return {name: value if isinstance(value, str) else "" for name, value in found.items()}
+def _texts(form: str, value: Mapping[str, object]) -> dict[str, str]:
+    """The texts in JSON of this form, by their names in ``facts.yaml``."""
+    queries: Mapping[str, str] = table("facts.yaml")["forms"][form]
+    found = {name: jmespath.search(query, value) for name, query in queries.items()}
+    return {name: text if isinstance(text, str) else "" for name, text in found.items()}
 
 
 def _of_event(event: Mapping[str, object]) -> Message:
     """The fields of an event, without its message ("CloudTrail record contents")."""
-    found = _texts(_EVENT.search(event))
+    found = _texts("event", event)
     service, bucket, key = found["service"].partition(".")[0], found["bucket"], found["key"]
     return Message(
         code=found["code"].rpartition(".")[2],

@@ -13,6 +13,7 @@ from stslab.policy import Decision, NamedPolicy, Principal, PrincipalKind
 from stslab.sandbox.api import identifiers
 from stslab.sandbox.state.identities import Role, Session, User
 from stslab.sandbox.state.snapshot import Transaction, View
+from stslab.structures import beside
 
 Pairs = tuple[tuple[str, str], ...]
 Params = Mapping[str, Any]
@@ -159,21 +160,8 @@ class Dropped(Exception):  # noqa: N818 - it is planned, not an error
     """The server must reset the connection instead of answering."""
 
 
-_CODES: Mapping[int, str] = {
-    403: """
-        AccessDenied ExpiredToken IDPRejectedClaim InvalidAuthenticationCode InvalidClientTokenId
-        MissingAuthenticationToken OutboundWebIdentityFederationDisabledException
-        SignatureDoesNotMatch
-    """,
-    404: "ChangeSetNotFound NoSuchEntity",
-    409: "BucketAlreadyExists DeleteConflict EntityAlreadyExists LimitExceeded",
-    410: "ReportExpired ReportNotPresent",
-    500: "InternalError InternalFailure",
-    501: "NotImplemented",
-    503: "ServiceUnavailable SlowDown",
-}
-"""The errors whose HTTP status is not 400; those of S3 are in ``s3_faults.txt``."""
-_STATUSES = {code: status for status, codes in _CODES.items() for code in codes.split()}
+_CODES: Mapping[int, list[str]] = beside(__file__, "faults.yaml")
+_STATUSES = {code: status for status, codes in _CODES.items() for code in codes}
 
 
 class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than an error

@@ -17,24 +17,9 @@ from stslab.sandbox.state.buckets import Bucket, Object, Upload
 from stslab.sandbox.state.identities import AccessKey, Session
 from stslab.sandbox.state.snapshot import Record, Snapshot, Transaction, View
 from stslab.sandbox.state.traces import Run, Trace
+from stslab.structures import beside
 
-_CALLED: Mapping[str, str] = {
-    "access-key": "access key",
-    "account": "account",
-    "bucket": "S3 bucket",
-    "group": "IAM group",
-    "instance-profile": "instance profile",
-    "managed-policy": "IAM policy",
-    "mfa-device": "MFA device",
-    "object": "object",
-    "oidc-provider": "OIDC provider",
-    "role": "IAM role",
-    "saml-provider": "SAML provider",
-    "stack": "CloudFormation stack",
-    "upload": "unfinished upload",
-    "user": "IAM user",
-}
-"""What each table's records are called. Other tables don't count: sessions end by themselves."""
+_CALLED: Mapping[str, str] = beside(__file__, "called.yaml")
 _PASSING = {"last_used": None, "credential_report": None}
 """Fields that reading changes, or that no call can undo, with the value to compare them by."""
 

@@ -17,16 +17,11 @@ from stslab.sandbox.cloudformation.stacks.job import USER_INITIATED, forget_dele
 from stslab.sandbox.cloudformation.template import parameters, validation
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
-from stslab.sandbox.cloudformation.template.template import Template, parse
+from stslab.sandbox.cloudformation.template.template import ANATOMY, Template, parse
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.stacks import Config, Stack
 
 PAGE = 100
-UNSUPPORTED = (
-    "DeploymentMode ImportExistingResources NotificationARNs ResourcesToImport ResourceTypes "
-    "StackPolicyBody StackPolicyDuringUpdateBody StackPolicyDuringUpdateURL StackPolicyURL "
-    "TimeoutInMinutes".split()
-)
 NAME_PATTERN = "[a-zA-Z][-a-zA-Z0-9]*"
 NAME_OR_ARN = f"{NAME_PATTERN}|arn:[-a-zA-Z0-9:/._+]*"
 NAME_LIMIT = 128
@@ -84,7 +79,7 @@ def checked_template(text: str | None) -> Template:
 def config(request: ApiRequest, stack: Stack | None = None) -> Config:
     """The configuration in a request, or in an update of ``stack``, except its capabilities."""
     params, old = request.params, stack.config if stack else None
-    for name in UNSUPPORTED:  # instead of ignoring them silently
+    for name in ANATOMY["unsupported parameters"]:  # instead of ignoring them silently
         require(not params.get(name), f"{name} is not supported by the embedded account")
     deployment = {"Mode": "STANDARD", **(params.get("DeploymentConfig") or {})}
     usual = deployment["Mode"] == "STANDARD" and not deployment.get("DisableRollback")

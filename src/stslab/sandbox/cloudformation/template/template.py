@@ -15,6 +15,7 @@ from typing import Any, cast
 import yaml
 
 from stslab.sandbox.api.faults import invalid, require
+from stslab.structures import beside
 
 Value = Any
 """Any value of JSON, in a template or as an evaluated property."""
@@ -142,24 +143,7 @@ def _text(value: Value) -> str:
 
 VERSION = "2010-09-09"
 DESCRIPTION_LIMIT = 1024
-SECTIONS = frozenset(
-    "AWSTemplateFormatVersion Conditions Description Hooks Mappings Metadata Outputs Parameters "
-    "Resources Rules Transform".split()
-)
-UNSUPPORTED_SECTIONS = ("Transform", "Hooks", "Rules")
-RESOURCE_KEYS = frozenset(
-    "Type Properties DependsOn Condition Metadata DeletionPolicy UpdateReplacePolicy UpdatePolicy "
-    "CreationPolicy Description Version".split()
-)
-POLICIES = {
-    "DeletionPolicy": ("Delete", "Retain", "RetainExceptOnCreate", "Snapshot"),
-    "UpdateReplacePolicy": ("Delete", "Retain", "Snapshot"),
-}
-MOST = {
-    "Mapping attributes": 200, "Mappings": 200, "Outputs": 200, "Parameters": 200,
-    "Resources": 500,
-}  # fmt: skip
-"""The maximum number of members of a section ("AWS CloudFormation quotas")."""
+ANATOMY: Mapping[str, Any] = beside(__file__, "anatomy.yaml")
 NAME_LIMIT = 255
 EXPORT_NAME_LIMIT = 256
 
@@ -217,9 +201,9 @@ def well_formed(holds: object, message: str) -> None:
 
 
 def _check_sections(data: Mapping[str, Value]) -> None:
-    unknown = sorted(str(name) for name in data if name not in SECTIONS)
+    unknown = sorted(str(name) for name in data if name not in ANATOMY["sections"])
     require(not unknown, f"Invalid template property or properties [{', '.join(unknown)}]")
-    for name in UNSUPPORTED_SECTIONS:
+    for name in ANATOMY["unsupported sections"]:
         well_formed(not data.get(name), f"{name} is not supported by the embedded account")
     version = str(data.get("AWSTemplateFormatVersion", VERSION))
     refusal = f"{version} is not a supported value for AWSTemplateFormatVersion."
@@ -238,7 +222,7 @@ def _section(data: Mapping[str, Value], name: str) -> dict[str, Value]:
 
 
 def _check_count(name: str, members: Mapping[str, Value]) -> None:
-    count, limit = len(members), MOST.get(name, len(members))
+    count, limit = len(members), ANATOMY["most"].get(name, len(members))
     refusal = f"Number of {name.lower()}, {count}, is greater than maximum allowed, {limit}"
     well_formed(count <= limit, refusal)
 
@@ -261,7 +245,7 @@ def _declared(name: str, body: Value) -> Declared:
     typed = isinstance(body.get("Type"), str)
     well_formed(typed, f"[/Resources/{name}] Every Resources object must contain a Type member.")
     for key in body:
-        require(key in RESOURCE_KEYS, f"Invalid template resource property '{key}'")
+        require(key in ANATOMY["resource"], f"Invalid template resource property '{key}'")
     properties = body.get("Properties") or {}
     refusal = f"[/Resources/{name}/Properties] 'Properties' must be an object"
     require(isinstance(properties, dict), refusal)
@@ -291,7 +275,9 @@ def _text_of(body: Mapping[str, Value], key: str, default: str = "") -> str:
 
 def _policy(body: Mapping[str, Value], key: str, name: str) -> str:
     value = _text_of(body, key, "Delete")
-    well_formed(value in POLICIES[key], f"Unrecognized {key} {value} for resource {name}")
+    well_formed(
+        value in ANATOMY["policies"][key], f"Unrecognized {key} {value} for resource {name}"
+    )
     return value
 
 

@@ -12,16 +12,13 @@ from stslab.sandbox.cloudformation.resources.types import TYPES, exists
 from stslab.sandbox.cloudformation.template import functions, parameters
 from stslab.sandbox.cloudformation.template.blueprint import dependencies, unresolved, waves
 from stslab.sandbox.cloudformation.template.functions import conditions_in, function_of, references
-from stslab.sandbox.cloudformation.template.template import Template, well_formed
+from stslab.sandbox.cloudformation.template.template import ANATOMY, Template, well_formed
 from stslab.structures import parts
 
 IAM = "CAPABILITY_IAM"
 NAMED_IAM = "CAPABILITY_NAMED_IAM"
 IMPORT = "Fn::ImportValue"
-PSEUDO_PARAMETERS = frozenset(
-    "AWS::AccountId AWS::NotificationARNs AWS::NoValue AWS::Partition AWS::Region AWS::StackId "
-    "AWS::StackName AWS::URLSuffix".split()
-)
+PSEUDO_PARAMETERS = frozenset(ANATOMY["pseudo parameters"])
 
 
 def check(template: Template) -> None:

@@ -26,21 +26,15 @@ from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, Transaction, View
-from stslab.structures import listed
+from stslab.structures import beside, listed
 from stslab.vocabulary import LATEST, LEGACY
 
 # -- whether a policy is public, as Block Public Access defines it -----------------------------
 # "Blocking public access to your Amazon S3 storage", section "The meaning of "public"".
 
 Statement = Mapping[str, Any]
-_FIXING_KEYS = frozenset(
-    """
-    aws:principalorgid aws:principalorgpaths aws:principalarn aws:principalaccount aws:sourcearn
-    aws:sourcevpc aws:sourcevpce aws:sourceowner aws:sourceaccount aws:userid
-    aws:sourceorgid aws:sourceorgpaths
-    s3:x-amz-server-side-encryption-aws-kms-key-id s3:dataaccesspointarn s3:dataaccesspointaccount
-    """.split()
-)
+_TABLES = beside(__file__, "access.yaml")
+_FIXING_KEYS = frozenset(_TABLES["fixing keys"])
 _FIXING_OPERATORS = ("StringEquals", "StringLike", "ArnEquals", "ArnLike")
 # What may be open as long as the account, or the role of a session, is fixed.
 _IN_ACCOUNT = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[0-9]{12}:((?!\$\{).)*")
@@ -271,17 +265,8 @@ def _matching(pattern: str) -> tuple[str, ...]:
     return tuple(one for one in actions if one != "s3:CreateBucket")  # there is no bucket yet
 
 
-_ON_BUCKET: Mapping[str, tuple[str, ...]] = {
-    "READ": ("s3:ListBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"),
-    "WRITE": ("s3:PutObject",),
-    "READ_ACP": ("s3:GetBucketAcl",),
-    "WRITE_ACP": ("s3:PutBucketAcl",),
-}
-_ON_OBJECT: Mapping[str, tuple[str, ...]] = {
-    "READ": ("s3:GetObject", "s3:GetObjectVersion"),
-    "READ_ACP": ("s3:GetObjectAcl", "s3:GetObjectVersionAcl"),
-    "WRITE_ACP": ("s3:PutObjectAcl", "s3:PutObjectVersionAcl"),
-}
+_ON_BUCKET: Mapping[str, list[str]] = _TABLES["on a bucket"]
+_ON_OBJECT: Mapping[str, list[str]] = _TABLES["on an object"]
 _WITH_ACCOUNT = {"StringNotEquals": {"aws:PrincipalType": "Anonymous"}}
 _LITERAL = {ord(mark): f"${{{mark}}}" for mark in "$*?"}
 _EMPTY = '{"Version": "2012-10-17", "Statement": []}'
