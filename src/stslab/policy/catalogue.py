@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from stslab.policy.patterns import glob, no_value, remembered
-from stslab.policy.request import Arn, split_arn
+from stslab.policy.request import split_arn
 from stslab.structures import beside
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ def can_have(action: str, resource: str) -> bool:
     if arn is None or not is_action(action):
         return True
     details = _data().resources.get_resource_type_details
-    forms = [Arn(*details(service, one)["arn"].split(":", 5)[1:]) for one in resource_types(action)]
-    kinds = [(form.service, form.resource.partition("$")[0]) for form in forms]
+    forms = (split_arn(details(service, one)["arn"]) for one in resource_types(action))
+    kinds = [(form.service, form.resource.partition("$")[0]) for form in forms if form]
     begins, wildcard, _ = arn.resource.partition("*")
     return any(
         owner in (arn.service, _ANY_SERVICE)

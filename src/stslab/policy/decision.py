@@ -234,7 +234,8 @@ def _keys(layer: Layer, question: Question) -> Iterator[str]:
     """The keys of the Denies that matched; without a Deny, the failing keys of the Allows."""
     for reading in layer.readings:
         for statement in reading.policy.document.statements:
-            mismatch, named = reading.mismatch(statement), level_of(statement, question)
+            mismatch = reading.mismatch(statement)
+            named = level_of(statement, question)
             if layer.denies:
                 if mismatch is Mismatch.NONE and not statement.allows:
                     yield from (condition.key for condition in statement.conditions)

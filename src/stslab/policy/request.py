@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
 from stslab.errors import PolicyError
+from stslab.policy.patterns import ARN_SEPARATORS
 
 ACCOUNT: Final = re.compile(r"[0-9]{12}")
-_COLONS: Final = 5
 
 
 class Arn(NamedTuple):
@@ -29,8 +29,8 @@ class Arn(NamedTuple):
 
 
 def split_arn(text: str) -> Arn | None:
-    parts = text.split(":", _COLONS)
-    if len(parts) != _COLONS + 1 or parts[0] != "arn":
+    parts = text.split(":", ARN_SEPARATORS)
+    if len(parts) != ARN_SEPARATORS + 1 or parts[0] != "arn":
         return None
     return Arn(*parts[1:])
 

@@ -218,13 +218,13 @@ class Scripted:
 
 
 class Faults:
-    """Decides for each call whether a fault strikes. ``seen`` and ``struck`` count them."""
+    """Decides for each call whether a fault strikes. ``calls`` and ``struck`` count them."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._script: list[Scripted] = []
         self._lock = threading.Lock()
-        self.seen: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
         self.struck: Counter[str] = Counter()
 
     def script(self, wanted: list[Scripted]) -> None:
@@ -236,13 +236,13 @@ class Faults:
         """The kind of fault that strikes this call; empty if none does."""
         spec = self._spec
         with self._lock:
-            self.seen[call] += 1
+            self.calls[call] += 1
             striking = [wanted.kind for wanted in self._script if wanted.strikes(call)]
             self._script = [wanted for wanted in self._script if wanted.at > 1 - wanted.times]
             striking += [
                 kind
                 for kind, setting in KINDS.items()
-                if share(spec.seed, kind, call, self.seen[call]) < getattr(spec, setting)
+                if share(spec.seed, kind, call, self.calls[call]) < getattr(spec, setting)
             ]
             if striking:
                 self.struck[striking[0]] += 1

@@ -6,7 +6,6 @@ things are gone.
 
 import tempfile
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -29,8 +28,8 @@ def export(folder: Path, path: Path) -> None:
     if not account.exists():
         raise SandboxError("There is no account yet to export.", "Make one: stslab sandbox start")
     try:
-        with in_the_place_of(path) as temporary:
-            store.export(account, partial(archive.write, temporary))
+        with in_the_place_of(path) as temporary, store.opened(account) as (saved, body):
+            archive.write(temporary, saved, body)
     except OSError as error:
         raise SandboxError(f"{path} can't be written: {error.strerror or error}.") from error
 

@@ -224,7 +224,7 @@ def _rehearse(account: Holder, request: ControlRequest) -> Answer:
     return {
         "spec": current.text,
         "spreading": current.lag.spreading(account.inside.state.now()),
-        "calls": current.faults.seen.total(),
+        "calls": current.faults.calls.total(),
         "struck": dict(current.faults.struck),
     }
 

@@ -121,15 +121,16 @@ def decoders() -> Mapping[str, msgspec.json.Decoder[Any]]:
     return {name: msgspec.json.Decoder(kind) for name, kind in TABLES.items()}
 
 
-def export(path: Path, to: Callable[[Snapshot, Callable[[str], bytes]], None]) -> None:
-    """Call ``to`` with the account in a file, which may be in use, and what reads a body by name.
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Snapshot, Callable[[str], bytes]]]:
+    """The account in a file, which may be in use, and what reads a body by name.
 
     Raises SandboxError if the file is damaged.
     """
     location = f"file:{quote(str(path))}?mode=rw"  # the write-ahead log beside it needs rw
     with _readable(path), closing(sqlite3.connect(location, uri=True, timeout=30)) as db:
         db.execute("BEGIN")
-        to(Snapshot.of(_records(db, path)), partial(_blob, db, path))
+        yield Snapshot.of(_records(db, path)), partial(_blob, db, path)
 
 
 def _blob(db: sqlite3.Connection, path: Path, name: str) -> bytes:

@@ -19,8 +19,7 @@ from stslab.policy import Decision, NamedPolicy, Policies, Principal, Request, a
 from stslab.policy.cases import read_principal
 from stslab.policy.catalogue import may_have
 from stslab.policy.decision import Layer
-from stslab.policy.documents.statement import Mismatch
-from stslab.policy.documents.statement import Statement as Read
+from stslab.policy.documents.statement import Mismatch, Statement
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.pipeline.log_file import Decided
@@ -28,7 +27,7 @@ from stslab.structures import beside, listed, without
 from stslab.vocabulary import LATEST, Outcome, PolicyKind
 
 Document = Mapping[str, Any]
-Statement = Document
+"""A JSON object: of a policy, a statement or a test."""
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -116,7 +115,7 @@ class Option(msgspec.Struct, frozen=True):
 
     what: str
     after: Situation | None
-    statement: Statement | None = None
+    statement: Document | None = None
     command: str = ""
 
 
@@ -142,20 +141,22 @@ def options(situation: Situation, layer: Layer) -> Iterator[Option]:
 
 def _statements(
     layer: Layer, mismatch: Mismatch, *, allows: bool = True
-) -> Iterator[tuple[NamedPolicy, Read]]:
+) -> Iterator[tuple[NamedPolicy, Statement]]:
     for reading in layer.readings:
         for statement in reading.policy.document.statements:
             if statement.allows is allows and reading.mismatch(statement) is mismatch:
                 yield reading.policy, statement
 
 
-def _tests(situation: Situation, statement: Read, *, holding: bool) -> list[Document]:
+def _tests(situation: Situation, statement: Statement, *, holding: bool) -> list[Document]:
     context = situation.decide().question.context
     tests = (each.explain(context) for each in statement.conditions)
     return [test for test in tests if test["holds"] is holding]
 
 
-def _asked_otherwise(situation: Situation, statement: Read, *, holding: bool) -> Iterator[Option]:
+def _asked_otherwise(
+    situation: Situation, statement: Statement, *, holding: bool
+) -> Iterator[Option]:
     """To set keys so that tests hold, or (``holding`` False) do not, if a caller can."""
     values, ways = {}, {}
     for test in _tests(situation, statement, holding=not holding):
@@ -171,7 +172,7 @@ def _asked_otherwise(situation: Situation, statement: Read, *, holding: bool) ->
 
 
 def _without(
-    situation: Situation, kind: PolicyKind, policy: NamedPolicy, statement: Read
+    situation: Situation, kind: PolicyKind, policy: NamedPolicy, statement: Statement
 ) -> Option:
     document = policy.document.document
     kept = [each for at, each in enumerate(listed(document["Statement"])) if at != statement.index]
@@ -184,7 +185,7 @@ def _without(
 
 
 def _about_condition(
-    situation: Situation, kind: PolicyKind, policy: NamedPolicy, statement: Read
+    situation: Situation, kind: PolicyKind, policy: NamedPolicy, statement: Statement
 ) -> Iterator[Option]:
     failing = _tests(situation, statement, holding=False)
     if any(test["key"].lower() in _CLOCK for test in failing):
@@ -203,7 +204,7 @@ def _about_condition(
     yield _put(situation, kind, policy.name, after, what, statement=changed)
 
 
-def _fitting(source: Statement, failing: Sequence[Document]) -> Statement:
+def _fitting(source: Document, failing: Sequence[Document]) -> Document:
     """The statement with its failing conditions widened to the request's values, or removed."""
     condition = {operator: dict(keys) for operator, keys in source["Condition"].items()}
     for test in failing:
@@ -258,7 +259,7 @@ def _addressed(request: Request, kind: PolicyKind, name: str) -> tuple[str, str]
     return name, f"Add this statement to the {name}:"
 
 
-def _allowing(request: Request, kind: PolicyKind) -> Statement:
+def _allowing(request: Request, kind: PolicyKind) -> Document:
     """The statement that allows the request. A trust or bucket policy must name the caller."""
     caller = request.principal
     statement: dict[str, Any] = {"Effect": "Allow"}
@@ -282,7 +283,7 @@ def _put(
     document: Document | None,
     what: str,
     *,
-    statement: Statement,
+    statement: Document,
 ) -> Option:
     """To write this document as the named policy; None: to delete the policy."""
     request = situation.request

@@ -91,7 +91,7 @@ def _compared(view: View, stack: Stack, change_set: ChangeSet, *, validated: boo
 
 
 def describe_change_set(view: View, request: ApiRequest) -> Answer:
-    stack, change_set = find_change_set(request, view)
+    stack, change_set = find_change_set(view, request, request.params["ChangeSetName"])
     config = change_set.config
     values = parameters.shown(parse(config.template).parameters, config.parameters)
     answer = {
@@ -116,11 +116,12 @@ def list_change_sets(view: View, request: ApiRequest) -> Answer:
 
 def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
     """Start to execute a change set, which is found only by its id then, and delete all others."""
-    begun, found = _find(tx, request)
+    name = request.params["ChangeSetName"]
+    begun, found = _find(tx, request, name)
     waits = found is not None and found.execution_status == "AVAILABLE"
     if begun and not waits and stacks.is_retry(request, begun.token):
         return
-    stack, change_set = find_change_set(request, tx)
+    stack, change_set = find_change_set(tx, request, name)
     if change_set.execution_status != "AVAILABLE":
         status = f"status of [{change_set.status}]"
         if change_set.status == "CREATE_COMPLETE":
@@ -149,7 +150,7 @@ def execute_change_set(tx: Transaction, request: ApiRequest) -> None:
 
 def delete_change_set(tx: Transaction, request: ApiRequest) -> None:
     """Also succeeds if the change set does not exist."""
-    stack, change_set = _find(tx, request)
+    stack, change_set = _find(tx, request, request.params["ChangeSetName"])
     if stack and change_set:
         status = change_set.execution_status
         if status in (EXECUTING, "EXECUTE_COMPLETE"):
@@ -160,17 +161,15 @@ def delete_change_set(tx: Transaction, request: ApiRequest) -> None:
         tx.delete(change_set)
 
 
-def find_change_set(request: ApiRequest, view: View) -> tuple[Stack, ChangeSet]:
-    """The stack and change set in a request. No handler: the view is not first."""
-    stack, change_set = _find(view, request)
+def find_change_set(view: View, request: ApiRequest, name: str) -> tuple[Stack, ChangeSet]:
+    """The change set with this name or id, and its stack, which the request may name."""
+    stack, change_set = _find(view, request, name)
     if stack is None or change_set is None:
-        name = request.params["ChangeSetName"]
         raise ApiFault("ChangeSetNotFound", f"ChangeSet [{name}] does not exist")
     return stack, change_set
 
 
-def _find(view: View, request: ApiRequest) -> tuple[Stack | None, ChangeSet | None]:
-    name = request.params["ChangeSetName"]
+def _find(view: View, request: ApiRequest, name: str) -> tuple[Stack | None, ChangeSet | None]:
     if name.startswith("arn:"):
         return lookups.addressed(view, request), view.get(ChangeSet, request.account, name)
     require(request.params.get("StackName"), NEEDS_STACK)

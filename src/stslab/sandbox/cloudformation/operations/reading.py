@@ -44,7 +44,7 @@ def describe_events(view: View, request: ApiRequest) -> Answer:
     one_of = "One of ChangeSetName, OperationId or StackName must be specified"
     require(operation or params.get("StackName") or params.get("ChangeSetName"), one_of)
     if params.get("ChangeSetName"):
-        _, made = change_sets.find_change_set(request, view)
+        _, made = change_sets.find_change_set(view, request, params["ChangeSetName"])
         common: Answer = {
             "StackId": made.stack_id,
             "OperationId": made.change_set_id.rpartition("/")[2],
@@ -257,7 +257,8 @@ def get_template(view: View, request: ApiRequest) -> Answer:
     if name := request.params.get("ChangeSetName"):
         named = name.startswith("arn:") or request.params.get("StackName")
         require(named, "StackName is a required parameter.")
-        text = change_sets.find_change_set(request, view)[1].config.template
+        _, change_set = change_sets.find_change_set(view, request, name)
+        text = change_set.config.template
     else:
         missing = "StackName is required if ChangeSetName is not specified."
         require(request.params.get("StackName"), missing)

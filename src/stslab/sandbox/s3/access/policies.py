@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from stslab.errors import MalformedPolicy
 from stslab.policy import NamedPolicy, PolicyKind, catalogue, parse
 from stslab.policy.conditions import Condition
-from stslab.policy.documents.statement import Statement as Parsed
+from stslab.policy.documents.statement import Statement
 from stslab.policy.patterns import no_value
 from stslab.sandbox.api import policies
 from stslab.sandbox.api.faults import fault
@@ -32,7 +32,8 @@ from stslab.vocabulary import LATEST, LEGACY
 # -- whether a policy is public, as Block Public Access defines it -----------------------------
 # "Blocking public access to your Amazon S3 storage", section "The meaning of "public"".
 
-Statement = Mapping[str, Any]
+Source = Mapping[str, Any]
+"""The JSON object of a statement."""
 _TABLES = beside(__file__, "access.yaml")
 _FIXING_KEYS = frozenset(_TABLES["fixing keys"])
 _FIXING_OPERATORS = ("StringEquals", "StringLike", "ArnEquals", "ArnLike")
@@ -54,20 +55,20 @@ def policy_is_public(text: str) -> bool:
     return any(not any(_covers(denial, each) for denial in denials) for each in grants)
 
 
-def _is_public(grant: Parsed) -> bool:
+def _is_public(grant: Statement) -> bool:
     names = grant.principal.names if grant.principal else None
     open_to_all = names is None or any(kind == "Federated" or name == "*" for kind, name in names)
     return open_to_all and not _fixes(grant.conditions)
 
 
-def _spares_fixed(denial: Parsed) -> bool:
+def _spares_fixed(denial: Statement) -> bool:
     """Whether a denial is for everyone, or for everyone without a fixed value."""
     everyone = denial.principal and denial.principal.public and not denial.principal.negated
     alone = len(denial.conditions) == 1 and _fixes(denial.conditions, negated=True)
     return bool(everyone) and (not denial.conditions or alone)
 
 
-def _covers(denial: Parsed, grant: Parsed) -> bool:
+def _covers(denial: Statement, grant: Statement) -> bool:
     for denied, granted in ((denial.action, grant.action), (denial.resource, grant.resource)):
         if not denied or not granted or denied.negated or granted.negated:
             return False
@@ -217,7 +218,7 @@ def _problem(text: str) -> str:
     return next((f"Invalid effect: {one}" for one in effects if one not in ("Allow", "Deny")), "")
 
 
-def _check_principal(view: View, statement: Parsed) -> None:
+def _check_principal(view: View, statement: Statement) -> None:
     for kind, name in (statement.principal and statement.principal.names) or ():
         account = _ACCOUNT.fullmatch(name) if kind == "AWS" else None
         unknown = account and not view.get(Account, account[1].replace("-", ""), "")
@@ -225,7 +226,7 @@ def _check_principal(view: View, statement: Parsed) -> None:
             raise _malformed("Invalid principal in policy", f'"{kind}" : "{name}"')
 
 
-def _check_resources(statement: Parsed, actions: Mapping[str, Iterable[str]], arn: str) -> None:
+def _check_resources(statement: Statement, actions: Mapping[str, Iterable[str]], arn: str) -> None:
     element, names = statement.resources or ("", ())
     for wrong in names:
         if wrong != arn and not wrong.startswith((f"{arn}/", f"{arn}*")):
@@ -273,7 +274,7 @@ _EMPTY = '{"Version": "2012-10-17", "Statement": []}'
 
 
 def bucket_policy(
-    seen: View, bucket: Bucket, caller: Caller, further: Iterable[Statement]
+    seen: View, bucket: Bucket, caller: Caller, further: Iterable[Source]
 ) -> NamedPolicy | None:
     """The bucket's policy, with ``further`` statements; ``seen``: see :meth:`Judge.seen`.
 
@@ -296,7 +297,7 @@ def bucket_policy(
 
 def acl_statements(
     view: View, bucket: Bucket, key: str, found: ObjectVersion | None
-) -> Iterator[Statement]:
+) -> Iterator[Source]:
     """The ACLs as statements, without the owner's grants: its account has access anyway."""
     if not acl.acls_enabled(bucket):
         return

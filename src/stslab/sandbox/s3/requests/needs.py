@@ -109,7 +109,7 @@ class _Call(msgspec.Struct, frozen=True):
 
     def _allowed(
         self, action: str, bucket: Bucket, upload: Upload | None
-    ) -> Iterator[policies.Statement]:
+    ) -> Iterator[policies.Source]:
         """Statements for what S3 allows unless a policy denies it.
 
         Setting the ACL of an object that a caller may put (S3 User Guide, "Bucket policy examples
