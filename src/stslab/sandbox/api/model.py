@@ -195,7 +195,6 @@ Read = Callable[[View, ApiRequest], Answer]
 Write = Callable[[Transaction, ApiRequest], Answer | None]
 Reads = Mapping[str, Read]
 Writes = Mapping[str, Write]
-Context = Mapping[str, str | Sequence[str]]
 Keys = dict[str, str | Sequence[str]]
 TagList = Iterable[Mapping[str, str]]
 """Tags as the APIs have them: ``{"Key": …, "Value": …}``."""
@@ -211,7 +210,7 @@ class Need(msgspec.Struct, frozen=True):
 
     action: str
     resource: str
-    context: Context = msgspec.field(default_factory=dict)
+    context: Keys = msgspec.field(default_factory=dict)
     resource_policy: NamedPolicy | None = None
     resource_account: str | None = None
     shown: str | None = None

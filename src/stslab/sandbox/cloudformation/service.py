@@ -15,6 +15,7 @@ from stslab.sandbox.cloudformation.stacks.engine import SERVICE, Engine
 from stslab.sandbox.cloudformation.template import template
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import State
+from stslab.structures import beside
 
 _MODULES = (reading, stacks, change_sets)
 _READS: Reads = model.handlers(_MODULES, "view", "request")
@@ -99,14 +100,7 @@ class CloudFormation:
 # -- the permissions that each request needs ---------------------------------------------------
 # Service Authorization Reference, "Actions, resources, and condition keys for AWS CloudFormation".
 
-_PARAMETER_KEYS: Mapping[str, str] = {
-    "ChangeSetName": "cloudformation:ChangeSetName",
-    "RoleARN": "cloudformation:RoleArn",
-    "TemplateURL": "cloudformation:TemplateUrl",
-    "StackPolicyURL": "cloudformation:StackPolicyUrl",
-    "ResourceTypes": "cloudformation:ResourceTypes",
-}
-"""The condition key with the value of a request's parameter."""
+_PARAMETER_KEYS: Mapping[str, str] = beside(__file__, "needs.yaml")["keys"]
 
 
 def needs_of(view: View, request: ApiRequest) -> model.Needs:

@@ -25,6 +25,7 @@ from stslab.sandbox.iam import (
 from stslab.sandbox.iam.lookups import Entity
 from stslab.sandbox.state.identities import AccessKey, Group, Role, User
 from stslab.sandbox.state.snapshot import View
+from stslab.structures import beside
 from stslab.vocabulary import LATEST
 
 _MODULES = (account, entities, mfa, policies, providers, roles, simulation, users)
@@ -54,14 +55,9 @@ class IamService:
 # Authorization Reference, "Actions, resources, and condition keys for AWS Identity and Access
 # Management".
 
-_LACKING = frozenset(
-    """
-    AddPrivateKey AssertionEncryptionMode ContextProvider IdentityCenterInstanceArn
-    MaxSigninSessionDuration PolicyExclusionList RemoveContextProvider
-    RemoveIdentityCenterInstance RemovePrivateKey ResetMaxSigninSessionDuration
-    """.split()
-)
-"""IAM's parameters that the embedded account does not support."""
+_TABLES = beside(__file__, "needs.yaml")
+_LACKING = frozenset(_TABLES["lacking"])
+_PARAMETER_KEYS: Mapping[str, str] = _TABLES["keys"]
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -96,7 +92,7 @@ def needs_of(view: View, request: ApiRequest) -> Needs:
 
 def _password_policy(view: View, request: ApiRequest, action: str) -> NamedPolicy | None:
     """What it allows users: IAM User Guide, "Setting an account password policy for IAM users"."""
-    applies = request.operation in _OWN_PASSWORD and request.caller.user_name
+    applies = request.operation in _TABLES["own password"] and request.caller.user_name
     rules = lookups.account(view, request.account).password_policy if applies else None
     if rules is None or not rules.may_change:
         return None
@@ -186,7 +182,7 @@ def _default_target(view: View, request: ApiRequest, types: frozenset[str]) -> T
         return Target("*", "*")
     user = lookups.find(view, User, request.account, caller.user_name)
     own = user if user is not None and user.unique_id == caller.user_id else None
-    null = "null" if request.operation in _OWN_KEYS else ""  # AWS's text begins so
+    null = "null" if request.operation in _TABLES["own keys"] else ""  # AWS's text begins so
     shown = f"user {null}{caller.principal.arn.rpartition('/')[2]}"
     return Target(caller.principal.arn, shown, own)
 
@@ -216,12 +212,4 @@ _RENAMES = {
     for name, (_, kind) in _TYPES.items()
     for operation, new in kind.renamed.items()
 }
-_OWN_PASSWORD = ("ChangePassword", "GetAccountPasswordPolicy")
-_OWN_KEYS = ("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys")
 _CREATING = frozenset(kind.made for _, kind in _TYPES.values())
-# Request parameter -> the condition key with its value.
-_PARAMETER_KEYS: Mapping[str, str] = {
-    "PolicyArn": "iam:PolicyARN",
-    "PermissionsBoundary": "iam:PermissionsBoundary",
-    "AWSServiceName": "iam:AWSServiceName",
-}

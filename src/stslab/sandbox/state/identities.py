@@ -34,8 +34,6 @@ class Identity(Named, frozen=True, kw_only=True):
 
 @stored("user")
 class User(Identity, frozen=True, kw_only=True):
-    """An IAM user."""
-
     boundary: str = ""  # the ARN of a policy
     groups: tuple[str, ...] = ()  # their keys
     access_keys: tuple[str, ...] = ()  # their ids, oldest first
@@ -50,8 +48,6 @@ class Group(Identity, frozen=True, kw_only=True):
 
 @stored("role")
 class Role(Identity, frozen=True, kw_only=True):
-    """An IAM role."""
-
     trust: str  # the text of its trust policy
     description: str = ""
     max_session: int = 3600  # seconds

@@ -114,8 +114,6 @@ class CredentialReport(msgspec.Struct, frozen=True):
 
 @stored("account")
 class Account(Record, frozen=True, kw_only=True):
-    """One AWS account."""
-
     name: str
     canonical_id: str  # its id in S3's access control lists
     alias: str = ""

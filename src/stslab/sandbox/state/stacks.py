@@ -78,8 +78,6 @@ class Stack(Record, frozen=True, kw_only=True):
 
 @stored("stack-resource", "stack_id", "logical_id")
 class StackResource(Record, frozen=True, kw_only=True):
-    """One resource of a stack."""
-
     stack_id: str
     logical_id: str
     type: str
@@ -122,8 +120,6 @@ class StackEvent(Record, frozen=True, kw_only=True):
 
 @stored("change-set", "change_set_id")
 class ChangeSet(Record, frozen=True, kw_only=True):
-    """A change set of a stack."""
-
     change_set_id: str
     stack_id: str
     name: str

@@ -50,7 +50,7 @@ class RoleRequest(msgspec.Struct, frozen=True):
     session_name: str
     tags: SessionTags
     source_identity: str
-    context: model.Context
+    context: model.Keys
     principal: Principal | None = None
 
     def keys(self, action: str) -> model.Keys:
@@ -65,7 +65,7 @@ class RoleRequest(msgspec.Struct, frozen=True):
             own = self.target.role.tags.items()
             tags = {key: over.get(key.lower(), value) for key, value in own}
             keys |= model.resource_tags(tags, "iam")
-        keys |= self.tags.context() | dict(self.context)
+        keys |= self.tags.context() | self.context
         return {key: one for key, one in keys.items() if catalogue.may_have(action, key)}
 
 
@@ -157,7 +157,9 @@ class StsService:
             raise faults.access_denied("Roles may not be assumed by root accounts.")
         if params.get("ProvidedContexts"):
             raise model.unsupported("sts", "AssumeRole with ProvidedContexts")
-        context = {"sts:ExternalId": params["ExternalId"]} if "ExternalId" in params else {}
+        context: model.Keys = {}
+        if "ExternalId" in params:
+            context["sts:ExternalId"] = params["ExternalId"]
         wanted = RoleRequest(
             "AssumeRole",
             self.target(tx, params["RoleArn"]),

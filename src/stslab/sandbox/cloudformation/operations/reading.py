@@ -248,8 +248,7 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
     }
 
 
-def validate_template(view: View, request: ApiRequest) -> Answer:
-    return get_template_summary(view, request)
+validate_template = get_template_summary
 
 
 def get_template(view: View, request: ApiRequest) -> Answer:

@@ -164,8 +164,6 @@ def change_tags(work: Work, kind: str, named: Mapping[str, str]) -> None:
 
 
 class Role(Identity):
-    """``AWS::IAM::Role``."""
-
     kind = "Role"
     given = (
         "AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Path",
@@ -184,8 +182,6 @@ class Role(Identity):
 
 
 class User(Identity):
-    """``AWS::IAM::User``."""
-
     kind = "User"
 
     def change(self, work: Work, old: Properties) -> None:
@@ -285,8 +281,6 @@ class AccessKey:
 
 
 class InstanceProfile(Identity):
-    """``AWS::IAM::InstanceProfile``."""
-
     kind = "InstanceProfile"
     given = ("Path",)
 

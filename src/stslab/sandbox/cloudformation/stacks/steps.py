@@ -35,8 +35,6 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Step:
-    """One step on one resource."""
-
     logical_id: str
     verb: str  # CREATE, UPDATE or DELETE
     act: Callable[[], object]

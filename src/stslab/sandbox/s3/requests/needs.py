@@ -24,16 +24,7 @@ from stslab.structures import beside
 ARN = "arn:aws:s3:::"
 _DIGITS = 12
 _LATEST = "AWS4-HMAC-SHA256"
-# The regions of before January 30, 2014, which also know Signature Version 2. S3 User Guide,
-# "Signing and authenticating REST requests".
-_OLDEST = frozenset(
-    "us-east-1 us-west-1 us-west-2 eu-west-1 ap-southeast-1 ap-southeast-2 ap-northeast-1 "
-    "sa-east-1".split()
-)
-_OF_INITIATOR = frozenset({"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"})
 _EXISTING_TAG = "s3:existingobjecttag/<key>"
-# Of what is missing, callers who may list the bucket learn that, whether they may read it or not.
-_READING = frozenset({"GetObject", "GetObjectAttributes", "HeadObject", "GetObjectTagging"})
 
 
 class _Further(msgspec.Struct, frozen=True, rename={"operations": "of", "params": "with"}):
@@ -50,6 +41,9 @@ class _Tables(msgspec.Struct, frozen=True):
     signed: Mapping[str, str]
     keys: Mapping[str, str]
     listing_keys: Mapping[str, str]
+    oldest: frozenset[str]
+    of_initiator: frozenset[str]
+    reading: frozenset[str]
 
 
 _TABLES = msgspec.convert(beside(__file__, "needs.yaml"), _Tables)
@@ -122,7 +116,7 @@ class _Call(msgspec.Struct, frozen=True):
         abroad = [everyone] if caller.account != bucket.owner else []
         if action == "s3:PutObjectAcl" and self.request.operation in _TABLES.creating:
             principals = abroad
-        elif upload is not None and action in _OF_INITIATOR:
+        elif upload is not None and action in _TABLES.of_initiator:
             is_user = upload.initiator.startswith(f"{account}user/")
             principals = [upload.initiator, *(abroad if is_user else ())]
         if principals:
@@ -155,7 +149,7 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
     """
     proof = request.authenticated
     signed = proof.region if proof and proof.version == _LATEST else ""
-    if proof and not signed and bucket.region not in _OLDEST:
+    if proof and not signed and bucket.region not in _TABLES.oldest:
         raise fault("InvalidRequest", s3.NO_SUCH_MECHANISM)
     if signed in ("", bucket.region) or request.operation == "GetBucketLocation":
         return
@@ -186,7 +180,7 @@ def _with_region(call: _Call) -> Iterator[Need]:
 
 def _object(call: _Call) -> Iterator[Need]:
     where, version = call.where, call.request.params.get("VersionId")
-    reading = call.request.operation in _READING
+    reading = call.request.operation in _TABLES.reading
     if reading and lookups.content_at(call.view, where, version) is None:
         yield call.need("s3:ListBucket", Address(where.bucket))
         return
