@@ -13,6 +13,7 @@ from stslab.sandbox.api import operations
 from stslab.sandbox.api.identifiers import TOOLBOX_PATH
 from stslab.sandbox.api.model import Answer, ApiFault, ApiResponse, HttpRequest, Pairs
 from stslab.sandbox.api.operations import Shape
+from stslab.structures import beside
 
 XML = "text/xml"
 _JSON = "application/json"
@@ -22,21 +23,9 @@ S3_HOST_ID = "9Gjjt1m+cjU4OPvX9O9/8RuvnG41MRb/18Oux2o5H5MY7ISNTlXN+Dz9IG62/ILVxh
 """``x-amz-id-2``, the id of a host of S3. The embedded account has one host."""
 _S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _XML_START = '<?xml version="1.0" encoding="UTF-8"?>\n'
-_S3_ROOTS: Mapping[str, str] = {
-    "CreateMultipartUpload": "InitiateMultipartUploadResult",
-    "DeleteObjects": "DeleteResult",
-    "GetObjectAttributes": "GetObjectAttributesResponse",
-    "ListBuckets": "ListAllMyBucketsResult",
-    "ListObjectVersions": "ListVersionsResult",
-    "ListObjects": "ListBucketResult",
-    "ListObjectsV2": "ListBucketResult",
-}
-"""The root elements of those answers of S3 that are named neither after operations nor requests."""
-_NO_CONTENT = {"PutBucketPolicy": 204, "PutBucketTagging": 204}  # what the service model lacks
-_TO_THE_MILLISECOND = frozenset({"CreationTime", "DeletionTime", "LastUpdatedTime", "Timestamp"})
-"""CloudFormation's times. AWS CLI Command Reference, "describe-stack-events", "list-stacks"."""
-_WITH_ZEROS = frozenset({"CreationDate", "Initiated", "LastModified"})
-"""S3's times, whose milliseconds in bodies are always 0."""
+_TABLES = beside(__file__, "answers.yaml")
+_TO_THE_MILLISECOND = frozenset(_TABLES["to the millisecond"])
+_WITH_ZEROS = frozenset(_TABLES["with zeros"])
 _NO_XML = (*(code for code in range(0x20) if chr(code) not in "\t\n\r"), 0xFFFE, 0xFFFF)
 _CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
 
@@ -87,7 +76,7 @@ def _as_json(shape: Shape, value: Any) -> object:
 
 def _rest(operation: str, answer: Answer, request_id: str) -> ApiResponse:
     model = operations.operation("s3", operation)
-    usual = int(model.http.get("responseCode", _NO_CONTENT.get(operation, 200)))
+    usual = int(model.http.get("responseCode", _TABLES["statuses"].get(operation, 200)))
     status = 206 if answer.get("ContentRange") else usual
     shape = model.output_shape
     headers = list(_rest_headers(shape, answer)) if shape else []
@@ -130,7 +119,7 @@ def _root(operation: str) -> str:
     """The root element of an answer: a setting is read in the element in which it is put."""
     put = operation.replace("Get", "Put", 1)
     if put == operation or put not in operations.names("s3"):
-        return _S3_ROOTS.get(operation, f"{operation}Result")
+        return str(_TABLES["roots"].get(operation, f"{operation}Result"))
     sent = operations.operation("s3", put).input_shape
     return str(sent.members[sent.serialization["payload"]].serialization["name"])
 
@@ -196,7 +185,7 @@ def _map(shape: Shape, value: Mapping[str, Any]) -> str:
 
 
 def _time(shape: Shape, value: datetime | str) -> str:
-    """A time, to the second unless the tables above say otherwise; a text stays as it is."""
+    """A time, to the second unless ``answers.yaml`` says otherwise; a text stays as it is."""
     if isinstance(value, str):
         return value
     if shape.serialization.get("timestampFormat", "iso8601") != "iso8601":
