@@ -1,9 +1,6 @@
-"""Reads AWS's message in any form that clients print. Repetitions in patterns are bounded."""
+"""Reads AWS's messages. Repetitions in patterns are bounded."""
 
-import html
-import json
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
@@ -17,6 +14,7 @@ from msgspec.structs import replace
 
 from stslab.policy.catalogue import action_of, has_no_resource, s3_actions
 from stslab.policy.decision import GATES
+from stslab.policy.messages import clients
 from stslab.policy.request import account_of, split_arn
 from stslab.structures import beside
 from stslab.vocabulary import Gate
@@ -101,7 +99,6 @@ class Message(msgspec.Struct, frozen=True):
         return self.action.lower().startswith("sts:assumerolewith")
 
 
-_MOST_VALUES: Final = 100_000
 _NEAR: Final = 2_048  # characters on each side that are searched for the error's code
 
 DENIALS: Final = (
@@ -109,12 +106,6 @@ DENIALS: Final = (
     "AuthorizationError|NotAuthorized|UnauthorizedAccess|UnauthorizedOperation"
 )
 """The error codes of refusals, as a pattern: IAM's, EC2's, SNS's, S3's."""
-
-_ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
-_BORDER: Final = re.compile(r"^[ \t]{0,20}[│┃║╷╵╎▏>] ?")
-_WIDEST: Final = 240  # columns of a terminal that wraps
-_REST: Final = re.compile(r"[\w+,.@/:*<>{}-]{1,2048}")
-_RUN: Final = re.compile(r"[A-Za-z0-9/+]{32,}")
 
 
 def spaced(pattern: str) -> re.Pattern[str]:
@@ -152,37 +143,9 @@ def _prefix(service: str) -> str:
     return "".join(service.split()).lower().replace("securitytokenservice", "sts")
 
 
-def unwrapped(text: str) -> tuple[str, str, bool]:
-    """The text if a terminal broke its lines between words, or anywhere; and if that is likely."""
-    lines = _ESCAPES.sub("", text).replace("\r", "").strip("\n").split("\n")
-    width = max(map(len, lines))
-    bare = [_BORDER.sub("", line) for line in lines]
-    ends = ["" if len(line) == width else "\n" for line in lines]
-    next_to_first = bare[ends.index("") + 1 :][:1]
-    likely = ends.count("") > 1 or (width <= _WIDEST and any(map(_goes_on, next_to_first)))
-    joined = "".join(line + end for line, end in zip(bare, ends, strict=True))
-    return _plain("\n".join(bare)), _plain(joined), likely
-
-
-def _goes_on(line: str) -> bool:
-    """Whether the line may continue a broken word; a prompt, a setting or a secret does not."""
-    word = line.partition(" ")[0].rstrip(".,;:)\"'")
-    runs = _RUN.findall(word)
-    mixed = [run for run in runs if not (run.isalpha() or run.islower() or run.isupper())]
-    return bool(_REST.fullmatch(word)) and not mixed
-
-
-def _plain(text: str) -> str:
-    """The text without XML's and JSON's escapes, with one space between words."""
-    if "</" in text:
-        text = html.unescape(text).replace("</", " </")
-    lines = text.replace('\\"', '"').replace("\\n", "\n").split("\n")
-    return "\n".join(filter(None, (" ".join(line.split()) for line in lines)))
-
-
 def unpacked(text: str) -> tuple[str, Message]:
     """The message of a CloudTrail event, or the texts of any JSON; and the rest of the event."""
-    values = _values(text) or _values(text.replace("\r", "").replace("\n", ""))
+    values = clients.values(text) or clients.values(text.replace("\r", "").replace("\n", ""))
     for value in values:
         if isinstance(value, Mapping) and value.get("errorCode") and value.get("eventName"):
             return str(value.get("errorMessage") or value["errorCode"]), _of_event(value)
@@ -190,25 +153,6 @@ def unpacked(text: str) -> tuple[str, Message]:
             told = Message(decoded=True, explicit=bool(value.get("explicitDeny")))
             return "", replace(told, **_texts("decoded", value))
     return "\n".join(value for value in values if isinstance(value, str)) or text, Message()
-
-
-def _values(text: str) -> list[Any]:
-    """All values in JSON, and in JSON in its texts, outer ones first; empty for other text."""
-    text = text.strip("\ufeff \t\r\n")
-    found: list[Any] = []
-    try:
-        waiting = deque([json.loads(text)] if text.startswith(("{", "[")) else [])
-        while waiting and len(found) < _MOST_VALUES:
-            value = waiting.popleft()
-            found.append(value)
-            if isinstance(value, Mapping):
-                packed = value.get("CloudTrailEvent") or value.get("DecodedMessage")
-                waiting.extend([json.loads(packed)] if isinstance(packed, str) else value.values())
-            elif isinstance(value, list):
-                waiting.extend(value)
-    except (ValueError, RecursionError):
-        return []
-    return found
 
 
 def _texts(form: str, value: Mapping[str, object]) -> dict[str, str]:
@@ -298,7 +242,7 @@ def read(text: str) -> Message | None:
     text, event = unpacked(text)
     if event.decoded:
         return event
-    between_words, broken_anywhere, likely = unwrapped(text)
+    between_words, broken_anywhere, likely = clients.unwrapped(text)
     between, anywhere = _read(between_words), _read(broken_anywhere)
     message, _ = between if _sense(*between) >= _sense(*anywhere) + likely else anywhere
     if message is None or event == Message():

@@ -1,0 +1,62 @@
+"""Undoes what clients do to AWS's messages: lines broken by a terminal, escapes of XML and JSON."""
+
+import html
+import json
+import re
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final
+
+_ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
+_BORDER: Final = re.compile(r"^[ \t]{0,20}[│┃║╷╵╎▏>] ?")  # of a box or a quotation
+_WIDEST: Final = 240  # columns of a terminal that wraps
+_REST: Final = re.compile(r"[\w+,.@/:*<>{}-]{1,2048}")  # of a broken word
+_RUN: Final = re.compile(r"[A-Za-z0-9/+]{32,}")  # perhaps of a secret
+_MOST_VALUES: Final = 100_000
+
+
+def unwrapped(text: str) -> tuple[str, str, bool]:
+    """The text if a terminal broke its lines between words, or anywhere; and if that is likely."""
+    lines = _ESCAPES.sub("", text).replace("\r", "").strip("\n").split("\n")
+    width = max(map(len, lines))
+    bare = [_BORDER.sub("", line) for line in lines]
+    ends = ["" if len(line) == width else "\n" for line in lines]
+    next_to_first = bare[ends.index("") + 1 :][:1]
+    likely = ends.count("") > 1 or (width <= _WIDEST and any(map(_goes_on, next_to_first)))
+    joined = "".join(line + end for line, end in zip(bare, ends, strict=True))
+    return _plain("\n".join(bare)), _plain(joined), likely
+
+
+def _goes_on(line: str) -> bool:
+    """Whether the line may continue a broken word; a prompt, a setting or a secret does not."""
+    word = line.partition(" ")[0].rstrip(".,;:)\"'")
+    runs = _RUN.findall(word)
+    mixed = [run for run in runs if not (run.isalpha() or run.islower() or run.isupper())]
+    return bool(_REST.fullmatch(word)) and not mixed
+
+
+def _plain(text: str) -> str:
+    """The text without XML's and JSON's escapes, with one space between words."""
+    if "</" in text:
+        text = html.unescape(text).replace("</", " </")
+    lines = text.replace('\\"', '"').replace("\\n", "\n").split("\n")
+    return "\n".join(filter(None, (" ".join(line.split()) for line in lines)))
+
+
+def values(text: str) -> list[Any]:
+    """All values in JSON, and in JSON in its texts, outer ones first; empty for other text."""
+    text = text.strip("\ufeff \t\r\n")
+    found: list[Any] = []
+    try:
+        waiting = deque([json.loads(text)] if text.startswith(("{", "[")) else [])
+        while waiting and len(found) < _MOST_VALUES:
+            value = waiting.popleft()
+            found.append(value)
+            if isinstance(value, Mapping):
+                packed = value.get("CloudTrailEvent") or value.get("DecodedMessage")
+                waiting.extend([json.loads(packed)] if isinstance(packed, str) else value.values())
+            elif isinstance(value, list):
+                waiting.extend(value)
+    except (ValueError, RecursionError):
+        return []
+    return found
