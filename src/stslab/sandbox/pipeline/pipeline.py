@@ -155,14 +155,21 @@ class Pipeline:
         via: tuple[str, ...] = (),
         authenticated: model.Authenticated | None = None,
     ) -> ApiRequest:
-        caller, service, operation, params = call
         view = self.state.snapshot
-        account = caller.account or LEARNER
-        if service == "s3" and operation != "CreateBucket" and "Bucket" in params:
-            bucket = view.get(Bucket, "", params["Bucket"])
+        account = call.caller.account or LEARNER
+        if call.service == "s3" and call.operation != "CreateBucket" and "Bucket" in call.params:
+            bucket = view.get(Bucket, "", call.params["Bucket"])
             account = bucket.owner if bucket is not None else account
-        made = service, operation, params, http, caller, account, region, request_id, view.now()
-        return ApiRequest(*made, via=via, authenticated=authenticated)
+        return ApiRequest(
+            **call._asdict(),
+            http=http,
+            account=account,
+            region=region,
+            request_id=request_id,
+            now=view.now(),
+            via=via,
+            authenticated=authenticated,
+        )
 
     def _carry_out(self, api: ApiRequest, fork: Transaction | None = None) -> Answer:
         """Decide the call and return its handler's answer; on ``fork``, if given."""
