@@ -114,7 +114,6 @@ class StackEvent(Record, frozen=True, kw_only=True):
     properties: str = ""
     token: str = ""
     operation: Mapping[str, str] = {}
-    detail: str = ""
     errors: tuple[Mapping[str, str], ...] = ()  # of a validation, as in OperationEvent
 
 

@@ -189,7 +189,7 @@ def _event(stack: Stack, event: StackEvent) -> Answer:
             "Timestamp": event.at,
             "ResourceStatus": event.status,
             "ResourceStatusReason": event.reason,
-            "DetailedStatus": event.detail,
+            "DetailedStatus": "VALIDATION_FAILED" if event.errors else "",
             "ResourceProperties": event.properties,
             "ClientRequestToken": event.token,
         }

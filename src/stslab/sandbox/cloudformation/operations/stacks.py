@@ -213,19 +213,17 @@ def begin(
     tx: Transaction, request: ApiRequest, stack: Stack, status: str, on_failure: str = ""
 ) -> Answer:
     """Put the stack with a status that makes the engine work, in the name of the caller."""
-    left = request.params.get("DisableRollback")
-    changes = request.operation in {"CreateStack", "UpdateStack"}
-    validated = changes and not request.params.get("DisableValidation")
+    params, left = request.params, request.params.get("DisableRollback")
     for change_set in lookups.change_sets(tx, stack):
         if change_set.execution_status == "AVAILABLE":
             tx.put(replace(change_set, execution_status="OBSOLETE"))
     stack = replace(
         stack,
-        token=request.params.get("ClientRequestToken", ""),
+        token=params.get("ClientRequestToken", ""),
         caller_key=request.caller.access_key_id,
-        role_arn=request.params.get("RoleARN") or stack.role_arn,
-        validated=validated,
-        unsparing=bool(request.params.get("RetainExceptOnCreate")),
+        role_arn=params.get("RoleARN") or stack.role_arn,
+        validated=not (params.get("ChangeSetName") or params.get("DisableValidation")),
+        unsparing=bool(params.get("RetainExceptOnCreate")),
         on_failure="LEAVE" if left else on_failure or "ROLLBACK",
     )
     stack = stack_becomes(tx, stack, status, USER_INITIATED)

@@ -24,6 +24,7 @@ EXECUTING = "EXECUTE_IN_PROGRESS"
 DELETED_STACKS_KEPT = 100
 """The maximum number of deleted stacks that an account keeps."""
 
+Errors = tuple[Mapping[str, str], ...]
 _MILLISECOND = timedelta(milliseconds=1)
 OPERATIONS: Mapping[str, str] = {
     "CREATE_IN_PROGRESS": "CREATE_STACK",
@@ -36,7 +37,7 @@ OPERATIONS: Mapping[str, str] = {
 
 
 def stack_becomes(
-    tx: Transaction, stack: Stack, status: str, reason: str = "", **about: Value
+    tx: Transaction, stack: Stack, status: str, reason: str = "", errors: Errors = ()
 ) -> Stack:
     """Put a stack with a new status, with its event and the end of its change set."""
     executing = tx.get(ChangeSet, stack.account, stack.change_set_id)
@@ -50,7 +51,7 @@ def stack_becomes(
         begun = {"OperationType": OPERATIONS[status], "OperationId": str(uuid.uuid4())}
         operations = (begun, *(() if reason == USER_INITIATED else operations))
     stack = replace(stack, status=status, reason=reason, operations=operations)
-    add_event(tx, stack, None, status, reason, **about)
+    add_event(tx, stack, None, status, reason, errors=errors)
     return stack
 
 
@@ -62,8 +63,7 @@ def add_event(
     reason: str = "",
     *,
     shown: Mapping[str, Value] | None = None,
-    detail: str = "",
-    errors: tuple[Mapping[str, str], ...] = (),
+    errors: Errors = (),
 ) -> None:
     """Add an event about a resource or about the stack itself (None).
 
@@ -90,7 +90,6 @@ def add_event(
         reason=reason,
         properties="" if shown is None else json.dumps(given, separators=(",", ":")),
         token=stack.token,
-        detail=detail,
         errors=errors,
         operation=stack.operations[0] if stack.operations else {},
     )
@@ -198,7 +197,6 @@ class Job:
             tx.put(replace(self.stack_in(tx), **members))
 
     def undisturbed(self, view: View) -> Stack:
-        """The stack, if it still has the status with which the work began."""
         stack = self.stack_in(view)
         if stack.status != self.began.status:
             raise Interrupted

@@ -6,7 +6,6 @@ stack updates", "Update behaviors of stack resources", "Validate stack deploymen
 """
 
 from collections.abc import Container, Iterable, Mapping
-from contextlib import suppress
 from functools import partial
 
 from msgspec.structs import replace
@@ -18,7 +17,7 @@ from stslab.sandbox.cloudformation.resources.types import TYPES
 from stslab.sandbox.cloudformation.resources.work import BadProperties
 from stslab.sandbox.cloudformation.stacks import steps
 from stslab.sandbox.cloudformation.stacks.changes import NAMED, changed, is_there, validation_errors
-from stslab.sandbox.cloudformation.stacks.job import Job, stack_becomes
+from stslab.sandbox.cloudformation.stacks.job import Errors, Job, stack_becomes
 from stslab.sandbox.cloudformation.stacks.steps import GONE, RESTORED, Step
 from stslab.sandbox.cloudformation.template import validation
 from stslab.sandbox.cloudformation.template.blueprint import waves
@@ -30,7 +29,6 @@ _REPLACING = (
 )
 _UNDONE = frozenset({"UPDATE_FAILED", "UPDATE_IN_PROGRESS"})
 _ATTEMPTS = 3
-_ROLLING_BACK = "UPDATE_ROLLBACK_IN_PROGRESS"
 _END = "_COMPLETE"
 _INVALID = (
     "Validation failed with {} error(s). Call DescribeEvents to retrieve the full list of issues "
@@ -148,32 +146,29 @@ _AFTER = {
 
 
 def create_stack(job: Job) -> None:
+    failing, then = _AFTER[job.stack.on_failure]
+    _carry_out(job, "CREATE_COMPLETE", failing, f". {then}")
+
+
+def _carry_out(job: Job, done: str, failing: str, then: str = "") -> None:
+    """Validate and deploy: the stack is ``done``, or else ``failing``, with ``then`` in the reason."""
     job.pause()
-    status, then = _AFTER[job.stack.on_failure]
-    if _is_invalid(job, status):
-        return
+    errors: Errors = ()
     try:
-        _deploy(job)
-    except ApiFault as fault:
-        job.stack_becomes(status, f"{fault.message.removesuffix('. ')}. {then}")
-    else:
-        job.stack_becomes("CREATE_COMPLETE")
-
-
-def _is_invalid(job: Job, following: str) -> bool:
-    """Whether properties or names are wrong: the operation fails, with a following status."""
-    errors: tuple[Mapping[str, str], ...] = ()
-    if job.stack.validated:
-        with suppress(ApiFault):  # the work fails with this error
+        if job.stack.validated:
             errors = tuple(validation_errors(job.state.snapshot, job.blueprint))
-    failed = job.began.status.replace("_IN_PROGRESS", "_FAILED")
+        if not errors:
+            _deploy(job)
+            job.stack_becomes(done)
+    except ApiFault as fault:
+        reason = f"{fault.message.removesuffix('. ')}{then}" if then else fault.message
+        job.stack_becomes(failing, reason)
     if errors:
-        about = {"detail": "VALIDATION_FAILED", "errors": errors}
+        failed = job.began.status.replace("_IN_PROGRESS", "_FAILED")
         with job.state.transaction() as tx:
-            stack_becomes(tx, job.undisturbed(tx), failed, _INVALID.format(len(errors)), **about)
-            if following != failed:
-                stack_becomes(tx, job.stack_in(tx), following, _SEE_FAILED)
-    return bool(errors)
+            stack_becomes(tx, job.undisturbed(tx), failed, _INVALID.format(len(errors)), errors)
+            if failing != failed:
+                stack_becomes(tx, job.stack_in(tx), failing, _SEE_FAILED)
 
 
 def _deploy(job: Job) -> None:
@@ -234,15 +229,7 @@ def roll_back_creation(job: Job) -> None:
 
 
 def update_stack(job: Job) -> None:
-    job.pause()
-    if _is_invalid(job, _ROLLING_BACK):
-        return
-    try:
-        _deploy(job)
-    except ApiFault as fault:
-        job.stack_becomes(_ROLLING_BACK, fault.message)
-    else:
-        job.stack_becomes("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+    _carry_out(job, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")
 
 
 def _update(job: Job, logical_id: str) -> Step | None:
