@@ -189,6 +189,11 @@ def test_words_of_a_second_terminal_while_the_lesson_waits(opened: Open, machine
     assert "put-user-policy" not in text
     request = json.loads(machine.stslab("why", "--json").out)["request"]["requestID"]
     assert "put-user-policy" in machine.stslab("why", request).out
+    terminal.enter("skip")
+    terminal.wait("Skipped: stage 2", "Enter goes on:")
+    terminal.enter()
+    text = terminal.wait("It needs these stages", "Enter does that first:")
+    assert "ValidationError" not in text  # of a look at what the skipped stage had not made yet
 
 
 def test_what_was_made_by_hand_before_a_kill_goes(opened: Open, machine: Machine) -> None:

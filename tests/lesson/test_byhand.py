@@ -104,6 +104,7 @@ TRUST = """{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": 
     "Principal": {"AWS": "444455556666"},
     "Condition": {"StringLike": {"sts:ExternalId": "CUSTOMER"}}}}"""
 ALL = LISTS.replace("s3:ListAllMyBuckets", "*")
+SECONDS = 20.0
 
 
 def test_a_session_has_mfa_if_the_task_says_so(account: InMemoryAccount) -> None:
@@ -247,3 +248,18 @@ def test_a_hint_gives_the_values_for_the_file_that_it_names(account: InMemoryAcc
         policy = hand.look(stage).tasks[1]
         hand.hint(stage, policy)
         assert hand.hint(stage, policy)[0].endswith("lab/external-id/permissions.json.")
+
+
+def test_a_stack_that_was_made_anew_counts_with_its_new_role(account: InMemoryAccount) -> None:
+    with by_hand(account, "steps", "deploy-role") as (hand, stage):
+        params = resolve(stage.steps[0].params, hand.runner.scope())
+        roles = []
+        for _ in range(2):
+            made = call(account, "cloudformation.CreateStack", **params)
+            account.inside.engine.wait(made["StackId"], SECONDS)
+            assert hand.look(stage).done
+            roles.append(hand.runner.scope()["role_arn"])
+            call(account, "cloudformation.DeleteStack", StackName=params["StackName"])
+            account.inside.engine.wait(made["StackId"], SECONDS)
+            assert [one.done for one in hand.look(stage).tasks] == [False]
+        assert roles[0] != roles[1]

@@ -79,6 +79,7 @@ class ByHand:
             self.differing.append(". ".join((event.what, *found)) + ".")
 
     def look(self, stage: Stage) -> StageTasks:
+        self.runner.steps.forget()  # since then the learner may have changed what they made
         adopted, differing = self._adopted(stage)
         by_hand = {at for at, _ in tasks_of(stage)}
         undone = by_hand - adopted

@@ -120,6 +120,7 @@ class Loop(AtPrompt):
                 try:
                     self._until_done(stage)
                 except Skip:
+                    self.heard.take()  # it was about this stage
                     self.runner.note(Skipped(stage.id))
                     later = any(stage.id in self.runner.missing_for(each.id) for each in stages)
                     said = f"Skipped: stage {numbers[stage.id] + 1}, {stage.title}."

@@ -127,14 +127,17 @@ class Inspection:
             return f"The {what} is {arn}" if _is_caller(prepared, arn) is False else ""
         return ""
 
-    def _thing(self, thing: Thing, effect: Effect, params: Data, decided: list[str]) -> Seen:
+    def _thing(
+        self, thing: Thing, effect: Effect, params: Data, decided: list[str], *, anew: bool = False
+    ) -> Seen:
+        """What is wrong with the thing. ``anew``: it may be another one under the same name."""
         sight = look(self._work, thing)
         if sight.there is None or (not sight.there and is_there(self._work, thing)):
             return _AS_IT_WAS
         name = f"{thing.label[:1].upper()}{thing.label[1:]}"
         if not sight.there:
             return _gone(f"{name} is gone")
-        if not KINDS[thing.kind].parent and is_replaced(self._work, thing):
+        if not (anew or KINDS[thing.kind].parent) and is_replaced(self._work, thing):
             return _gone(f"{name} is not the one that the run made")
         data = self._more(thing, effect, sight.data)
         differing = tuple(differences(effect, params, data, decided))
@@ -143,7 +146,7 @@ class Inspection:
             if effect.put_back and differing[0].what.endswith("Document"):
                 fix = (self._fix(thing, *effect.put_back, params),)
             return Seen(f"{name} is not as the step makes it", False, differing, fix)
-        inside = self._inside(thing, params) if thing.kind == STACK else ()
+        inside = self._inside(thing, params, anew=anew) if thing.kind == STACK else ()
         return next((each for each in inside if each.what), _AS_IT_WAS)
 
     def _more(self, thing: Thing, effect: Effect, data: Data) -> Data:
@@ -164,7 +167,7 @@ class Inspection:
         names, service = {**thing.names, **given}, KINDS[thing.kind].service
         return self._work.calls.shown(Call(thing.admin, service, operation, names))
 
-    def _inside(self, stack: Thing, params: Data) -> Iterator[Seen]:
+    def _inside(self, stack: Thing, params: Data, *, anew: bool) -> Iterator[Seen]:
         """What is wrong with a stack's things and their policies."""
         physical = inside(self._work, stack)
         wanted = self._properties(params, physical, self._work.place_of(stack.admin).account)
@@ -172,7 +175,7 @@ class Inspection:
             owner = thing.kind.partition(".")[2].capitalize()
             creation = EFFECTS.get(f"iam.Create{owner}", Effect(thing.kind))
             properties = wanted.get(logical, {})
-            yield self._thing(thing, creation, properties, [])
+            yield self._thing(thing, creation, properties, [], anew=anew)
             for policy in properties.get("Policies") or ():
                 put = EFFECTS[f"iam.Put{owner}Policy"]
                 names = {**thing.names, "PolicyName": str(policy.get("PolicyName"))}
@@ -205,7 +208,7 @@ class Inspection:
         data = self._more(thing, effect, sight.data)
         if not self._is_of_the_run(thing, search(effect.made, data)):
             return None
-        seen = self._thing(thing, effect, prepared.params, [])
+        seen = self._thing(thing, effect, prepared.params, [], anew=True)
         answer = adopted(prepared, {**data, "thing": dict(thing.names)})
         return replace(seen, answer=answer or {})
 
