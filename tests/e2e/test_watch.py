@@ -15,6 +15,9 @@ pytestmark = pytest.mark.slow
 def test_requests_gates_tasks_and_identities(opened: Open, machine: Machine) -> None:
     watch = opened("watch", lines=40)
     watch.wait("The embedded account is not running. Waiting for it to start.")
+    assert machine.stslab("run", "--yes", "--to", "create-user").code == 0
+    task = "The stack $STACK of sts-role.yaml is complete, with UserName=$STS_USER and"
+    watch.wait(f"  ○ {task}\n    BucketName=$BUCKET.\n")
     assert machine.stslab("run", "--yes", "--to", "deploy-role").code == 0
     text = watch.wait("Let the user assume that role")
     assert "assume-role   3/6" in text

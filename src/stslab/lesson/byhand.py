@@ -232,12 +232,12 @@ def tasks_of(stage: Stage) -> list[tuple[int, Step]]:
     return [(at, step) for at, step in own if changes(step.call) or step.profile]
 
 
-def task_text(lab: Lab, step: Step) -> str:
-    """What a learner is to reach by hand; its files are named so that they are found anywhere."""
+def task_text(lab: Lab, step: Step, *, brief: bool = False) -> str:
+    """What a learner is to reach by hand; files are named so that they are found, or ``brief``."""
 
     def place(name: re.Match[str]) -> str:
         file = _file(lab, name[0])
-        return str(file) if file.is_file() else name[0]
+        return name[0] if not file.is_file() else file.name if brief else str(file)
 
     return _FILE.sub(place, step.task or f"{step.title}.")
 

@@ -71,6 +71,7 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
         title, how = stage.title, str(ways.get(stage.id, ""))
         lacks = lacking({*held, stage.id}, [(one.cell, one.identity) for one in stage.changes])
         made = {(one.intent.stage, one.intent.step) for one in past.entries() if one.state in MADE}
-        tasks = [(task_text(lab, step), (stage.id, at) in made) for at, step in tasks_of(stage)]
+        steps = tasks_of(stage)
+        tasks = [(task_text(lab, step, brief=True), (stage.id, at) in made) for at, step in steps]
     number, of = lab.stages.index(stage) + 1, len(lab.stages)
     return Now(run.id, lab.id, how, stage.id, title, number, of, tuple(tasks), lacks)

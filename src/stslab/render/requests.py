@@ -1,6 +1,7 @@
 """Draw requests to the embedded account, and the state of the run below them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
@@ -140,10 +141,14 @@ def drawn(paper: Paper, status: "Status") -> Text:
     if now is not None:
         where = f"{now.lab}, {now.how}" if now.how else now.lab
         lines.append(Text(f"{where}   {now.number}/{now.of}  {one_line(now.title)}", style="bold"))
-        for text, done in now.tasks:
-            sign, style = (symbols.done, "green") if done else (symbols.pending, "")
-            lines.append(Text(f"  {sign} {one_line(text)}", style=style))
-        lines += [Text(f"  {symbols.failed} {one_line(text)}", style="red") for text in now.missing]
+        tasks = [
+            (done, text, symbols.done if done else symbols.pending) for text, done in now.tasks
+        ]
+        tasks += [(False, text, symbols.failed) for text in now.missing]
+        for done, text, sign in tasks:
+            style = "green" if done else "red" if sign == symbols.failed else ""
+            rows = wrap(f"  {sign} {one_line(text)}", width, subsequent_indent=" " * 4)
+            lines += [Text(row, style=style) for row in rows]
     identities = []
     for name, left in status.left():
         ends = f"{spoken(left)} left" if left is not None and left > 0 else "ended"

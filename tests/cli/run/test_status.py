@@ -66,7 +66,9 @@ def test_without_runs_no_journal_is_created(stslab, state):
 
 def test_runs_are_shown_with_their_stages(stslab, journal):
     journal.begin(record("aaaa1111", RunState.FINISHED))
+    journal.write("aaaa1111", Entered("create-user", "0" * 64, How.YES))
     journal.begin(record("bbbb2222"))
+    journal.begin(record("cccc3333"))  # in which nothing was begun
     for stage, held in (("create-user", True), ("deploy-role", False)):
         journal.write("bbbb2222", Entered(stage, "0" * 64, How.YES))
         journal.write("bbbb2222", proved(stage, 0, held=held))
@@ -90,6 +92,7 @@ def test_runs_are_shown_with_their_stages(stslab, journal):
 def test_only_a_few_runs_are_shown_unless_all_are_wanted(stslab, journal):
     for number in range(15):
         journal.begin(record(f"run{number:05}"))
+        journal.write(f"run{number:05}", Entered("create-user", "0" * 64, How.YES))
     assert len(json.loads(stslab("status", "--json").out)) == 10
     assert len(json.loads(stslab("status", "--json", "--all").out)) == 15
 

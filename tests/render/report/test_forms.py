@@ -15,7 +15,7 @@ from stslab.render.report import html
 from stslab.render.report.html import page_of
 from stslab.render.report.junit import as_junit
 from stslab.render.report.text import as_markdown
-from stslab.runner.report import Report, masked
+from stslab.runner.report import Report, ReportedFault, masked
 
 Tell = Callable[..., Report]
 _EMPTY = {"meta", "rect", "path"}
@@ -126,6 +126,18 @@ def test_a_stages_things_are_new_in_its_picture_and_undone_at_the_end(told: Tell
     pages = page_of(told(), {}).split('<ol class="chain"')[1:]
     assert [one.count('class="box new"') for one in pages] == [2, 2, 1, 1, 1, 0]
     assert pages[-1].count('class="box undone"') == 7
+
+
+def test_a_report_on_a_fault_leaves_out_what_set_it_up(told: Tell) -> None:
+    fault = ReportedFault("--seed 7", fixed=True, title="t", where="w", hints=0, whys=0, solved=False,
+                          tries=1, opened=False, seconds=61.0)  # fmt: skip
+    whole = replace(told("deploy-role"), fault=fault, clean=True)
+    for text in (as_markdown(whole), " ".join(read(page_of(whole, {})).text)):
+        assert "The fault is fixed; nothing is left in the account." in text
+        assert "claims proved" not in text
+        assert "not tried" not in text
+    unfixed = replace(whole, fault=replace(fault, fixed=False))
+    assert "The fault is not fixed; nothing is left" in as_markdown(unfixed)
 
 
 def test_junit_has_a_case_for_each_claim(told: Tell) -> None:

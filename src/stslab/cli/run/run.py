@@ -190,7 +190,8 @@ def status(*, every: bool, as_json: bool) -> None:
 
     with Journal.of(home()) as journal:
         few = journal.runs() if every else journal.newest(_FEW)
-        runs = [standing(journal.past(run.id)) for run in few]
+        begun = (past for run in few if (past := journal.past(run.id)).how)
+        runs = [standing(past) for past in begun]
     if as_json:
         click.echo(json.dumps([run.as_dict() for run in runs], indent=2))
         return

@@ -89,13 +89,11 @@ def _parts() -> Mapping[str, Template]:
 
 def page_of(report: Report, decisions: Decisions) -> str:
     """The page; a check's decisions are shown if ``decisions`` has its request."""
-    stands = report.standing
-    good = report.clean and stands.proved == len(stands.claims)
-    items = (
+    items = [
         part("nav_item", id=f"stage-{each.id}", number=number, title=each.title,
              state=words.came_of(each))
-        for number, each in enumerate(stands.stages, 1)
-    )  # fmt: skip
+        for number, each in enumerate(words.stages_of(report), 1)
+    ]  # fmt: skip
     calls = table("In the order in which they were made", words.CALLS, words.calls_of(report))
     undone = [table("Newest first", words.UNDONE, words.undone_of(report))]
     undone += [paragraph(f"Not undone: {thing}") for thing in report.remaining]
@@ -104,12 +102,12 @@ def page_of(report: Report, decisions: Decisions) -> str:
         section("fault", words.FAULT, facts(words.about_fault(report))),
         section("predicted", "What was predicted", _predicted(report)),
         section("matrix", "Who could do what, as it was proved", _matrix(report)),
-        section("stages", "Stage by stage", part("nav", items=joined(items))),
+        section("stages", "Stage by stage", part("nav", items=joined(items)) if items else Html()),
         *_stages(report, decisions),
         section("calls", "The calls of the steps, and what they changed", calls),
         section("undone", "What was undone", joined(filter(None, undone))),
     ]
-    told = words.verdict(report)
+    told, good = words.verdict(report), words.is_good(report)
     return page(report.run.title, told, ABOUT, joined(filter(None, body)), good=good)
 
 
@@ -153,7 +151,7 @@ def _stages(report: Report, decisions: Decisions) -> Iterator[Html]:
     made, so_far = boxes(report), tuple[Box, ...]()
     predicted = {(each.stage, each.number): each for each in report.predicted}
     cleanup = {stage.id for stage in report.run.outline if stage.cleanup}
-    for stage in report.standing.stages:
+    for stage in words.stages_of(report):
         so_far += tuple(box for box in made if box.stage == stage.id)
         gone = stage.id in cleanup and report.clean
         lines = (f"{stage.id}: {words.came_of(stage)}", *words.attempts(stage))

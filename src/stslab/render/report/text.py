@@ -18,7 +18,7 @@ def as_markdown(report: Report) -> str:
     lines = [f"# {title}", "", f"**{told}**", "", ABOUT, "", *_table(("", ""), about_run(report))]
     if report.fault:
         lines += ["", f"## {FAULT}", "", *_table(("", ""), about_fault(report))]
-    for stage in report.standing.stages:
+    for stage in stages_of(report):
         lines += ["", f"## {markdown_line(stage.title)} (`{stage.id}`: {came_of(stage)})", ""]
         lines += [f"- {markdown_line(attempt)}" for attempt in attempts(stage)] + [""]
         claims = (
@@ -62,7 +62,7 @@ def show_report(paper: Paper, report: Report) -> None:
         paper.blank()
         paper.prose(FAULT, style="bold")
         paper.fields(about_fault(report), indent=2)
-    for stage in report.standing.stages:
+    for stage in stages_of(report):
         paper.blank()
         paper.prose(f"{stage.title} ({stage.id}: {came_of(stage)})", style="bold")
         for attempt in attempts(stage):
@@ -80,8 +80,7 @@ def show_report(paper: Paper, report: Report) -> None:
         paper.line("done", removed.thing, indent=2)
     for thing in report.remaining:
         paper.line("failed", f"{thing} is not undone", indent=2)
-    good = report.clean and report.standing.proved == len(report.standing.claims)
-    paper.line("done" if good else "warning", verdict(report))
+    paper.line("done" if is_good(report) else "warning", verdict(report))
     paper.prose(ABOUT, style="dim")
 
 
@@ -106,7 +105,20 @@ def verdict(report: Report) -> str:
         left = "nothing is left in the account"
     elif report.run.state == "lost":
         left = "the embedded account is gone with everything in it"
-    return f"{report.standing.summary}; {left}."
+    fault = report.fault and f"The fault is {'' if report.fault.fixed else 'not '}fixed"
+    return f"{fault or report.standing.summary}; {left}."
+
+
+def is_good(report: Report) -> bool:
+    """Whether everything was proved, or the fault fixed, and nothing is left."""
+    stands = report.standing
+    done = report.fault.fixed if report.fault else stands.proved == len(stands.claims)
+    return report.clean and done
+
+
+def stages_of(report: Report) -> Sequence[Stage]:
+    """The stages that the learner went through: those that set up a fault are not theirs."""
+    return () if report.fault else report.standing.stages
 
 
 def about_run(report: Report) -> list[tuple[str, str]]:
