@@ -1,5 +1,7 @@
 """Hints name commands for the same run."""
 
+import sys
+
 import pytest
 
 from stslab.cli.failures import for_same_run, hints_name
@@ -28,3 +30,11 @@ def test_hints_name_a_foreign_lab(hint, said):
 def test_hints_do_not_name_the_usual_lab():
     hints_name("assume-role")
     assert for_same_run("Go on with `stslab run`.") == "Go on with `stslab run`."
+
+
+def test_hints_name_a_stslab_that_is_not_on_the_path(monkeypatch):
+    monkeypatch.setattr(sys, "argv", [".venv/bin/stslab", "run"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert for_same_run('eval "$(stslab env)"') == 'eval "$(.venv/bin/stslab env)"'
+    monkeypatch.setattr(sys, "argv", ["/site-packages/stslab/__main__.py"])
+    assert for_same_run("stslab cleanup") == "stslab cleanup"

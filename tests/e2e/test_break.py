@@ -144,7 +144,7 @@ def test_left_and_gone_on_with(opened: Open, machine: Machine) -> None:
 
 def test_killed_in_the_middle(opened: Open, machine: Machine) -> None:
     terminal = opened("break", "--seed", "3")
-    terminal.wait("Deploy a role that can read one bucket")
+    terminal.wait("Deploy a role that can use one bucket")
     os.kill(terminal.child.pid, signal.SIGKILL)
     terminal.ended()
     again = opened("break")

@@ -85,7 +85,7 @@ def test_a_wrong_prediction_is_told_so(opened: Open) -> None:
         "Denied: no policy of sts allows it.\n",
         "You said: Allowed: a policy of",
         "AWS said: AccessDenied: User:",
-        "You would be right if the policies of sts allowed it.",
+        "policies of sts             ✘ does not allow  < decided",
     )
 
 
@@ -161,7 +161,8 @@ def test_words(opened: Open) -> None:
     terminal.enter()
     terminal.wait("admin $ aws iam create-user")
     terminal.enter("2")
-    terminal.wait("A digit answers a question; here is none.", "admin $ aws iam create-user")
+    text = terminal.wait("A digit answers a question; here is none.", "admin $ aws iam create-user")
+    assert "The step is not done yet" not in text
     terminal.enter("more")
     text = terminal.wait("implicit deny", "Enter shows more, `q` ends it")
     terminal.key(" ")  # as in every pager
@@ -176,8 +177,33 @@ def test_words(opened: Open) -> None:
     terminal.wait("admin $ echo in the mid''dle")
     terminal.enter()
     terminal.wait("in the middle", "admin $ aws iam create-user")
+    terminal.enter("more")
+    terminal.wait("implicit deny", "Enter shows more, `q` ends it")
+    terminal.enter("echo not ru''n")
+    terminal.wait("admin $ echo not ru''n")
+    terminal.enter("back")  # replaces it
+    text = terminal.wait("Somebody joins", "admin $ aws iam create-user")
+    assert "not run" not in text
     terminal.enter("quit")
     assert terminal.ended() == 0
+
+
+def test_a_screen_that_is_too_long_is_ended_by_q(opened: Open) -> None:
+    terminal = opened("run", lines=14)
+    terminal.wait("Enter shows more, `q` ends it")
+    terminal.key("q")
+    terminal.wait("Enter begins")
+
+
+def test_nothing_is_left_of_a_lesson_that_was_not_begun(opened: Open, machine: Machine) -> None:
+    for key, code, says in (("\x03", 130, "Nothing was begun."), ("quit\r", 0, "")):
+        terminal = opened("run")
+        terminal.wait("Enter begins" if code else "Enter goes on")
+        terminal.key(key)
+        assert terminal.ended() == code
+        assert says in terminal.text
+        assert "cleanup" not in terminal.text
+        assert json.loads(machine.stslab("status", "--json").out) == []
 
 
 def test_what_is_typed_ahead_answers_no_question(opened: Open) -> None:
@@ -247,7 +273,7 @@ def test_a_stage_that_was_left_out_is_offered_when_it_is_missed(
     terminal.wait("CloudFormation now makes", "Enter goes on")
     terminal.enter("skip")
     terminal.wait(
-        "Skipped: stage 2, Deploy a role that can read one bucket. Later stages need\n",
+        "Skipped: stage 2, Deploy a role that can use one bucket. Later stages need\n",
         "Let the user assume that role",
         "Enter goes on",
     )
@@ -280,7 +306,9 @@ def test_what_fails_may_be_tried_again(opened: Open, machine: Machine) -> None:
 def test_the_end_of_input_leaves(opened: Open) -> None:
     terminal = opened("run")
     terminal.wait("Enter begins")
-    terminal.key("\x04")
+    terminal.enter()
+    terminal.wait("admin $ aws iam create-user")
+    terminal.key("\x15\x04")  # on an empty line
     terminal.wait("stslab cleanup")
     assert terminal.ended() == 0
 

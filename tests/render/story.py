@@ -59,7 +59,7 @@ def story() -> list[events.Event]:
             "us-east-1",
             (
                 StageShown("create-user", "Create a user with no permissions", "done"),
-                StageShown("deploy-role", "Deploy a role that can read one bucket", "current"),
+                StageShown("deploy-role", "Deploy a role that can use one bucket", "current"),
                 StageShown("cleanup", "Undo everything"),
             ),
         ),

@@ -30,7 +30,7 @@ _NARROWEST = 20
 _LONGEST = 4_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _COMMANDS = re.compile(
-    r"\bstslab (?:run|break|step|check|cleanup|env|shell|doctor)\b(?! [^`\n]*--target)"
+    r"\bstslab( (?:run|break|step|check|cleanup|env|shell|doctor))\b(?! [^`\n]*--target)"
 )
 _SECRET_SETTING = re.compile(
     r"^\s*aws_(?:secret_access_key|session_token)\s*=\s*(\S+)", re.MULTILINE
@@ -93,7 +93,9 @@ def hints_name(lab: str, *, by_hand: bool = False) -> None:
 
 def for_same_run(text: str) -> str:
     """The text, whose stslab commands now name the lab and select the account of the same run."""
-    return _COMMANDS.sub(lambda found: found[0] + _Same.lab.get(found[0], "") + _Same.account, text)
+    path = Path(sys.argv[0])  # named if the shell does not find stslab by its name
+    name = str(path) if path.name == "stslab" and not shutil.which("stslab") else "stslab"
+    return _COMMANDS.sub(lambda it: f"{name}{it[1]}{_Same.lab.get(it[0], '')}{_Same.account}", text)
 
 
 def tell(error: StslabError) -> None:

@@ -30,6 +30,7 @@ class Verdict(msgspec.Struct, frozen=True):
     keys: tuple[str, ...] = ()  # the condition keys that decided
     gates: tuple[GateReading, ...] = ()  # all gates that read the request, in order
     documents: Mapping[str, Any] = msgspec.field(default_factory=dict)  # policies by name
+    tags: Mapping[str, str] = msgspec.field(default_factory=dict)  # the caller's
     fault: str = ""  # error code if the gates allow it, but a rule of the service refuses
 
 

@@ -6,6 +6,7 @@ import sys
 import pytest
 from rich.console import Console
 
+from stslab.cli.run.here import no_command
 from stslab.cli.run.prompt import Entered, Prompt, completions, word_of
 
 
@@ -58,6 +59,7 @@ def test_only_the_filled_in_command_is_unchanged(
     ("typed", "told"),
     [
         ("s", "Enter goes on, or type solve or skip or status."),
+        ("hnt", "Enter goes on, or type hint."),
         ("foo", "Enter goes on, or type a word: `help` lists them."),
         ("aws s3 ls", "Enter goes on, or run your command in another terminal, after:"),
     ],
@@ -101,3 +103,12 @@ def test_what_is_entered_where_enter_goes_on(
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n"))
     prompt = Prompt(Console(file=io.StringIO()), str, plain=True)
     assert prompt.enter("goes on", more, keys) == entered
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("2", "A digit answers"), ("begin 2", "first screen"), ("beginning", ""), ("2 2", "")],
+)
+def test_a_line_for_another_place_is_not_run(line: str, told: str) -> None:
+    assert told in no_command(line)
+    assert bool(no_command(line)) is bool(told)

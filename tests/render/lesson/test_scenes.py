@@ -21,6 +21,7 @@ from stslab.vocabulary import Gate
 
 RESOURCE, TRUST, IDENTITY, BOUNDARY = Gate.RESOURCE, Gate.TRUST, Gate.IDENTITY, Gate.BOUNDARY
 ALLOWS, SILENT, DENIES = "allows", "does not allow", "denies"
+CONTRASTS = "right if", "half of", "It is true", "asked once"
 
 
 def drawn(scene: Scene, width: int = 80) -> str:
@@ -39,7 +40,9 @@ def answered(question: Question, said: int, verdict: Verdict) -> Answered:
 @pytest.mark.parametrize(
     ("gates", "by", "said", "says"),
     [
-        ({IDENTITY: SILENT}, {IDENTITY}, set(), "You would be right if the policies of me allowed"),
+        ({TRUST: ALLOWS, IDENTITY: SILENT}, {IDENTITY}, set(), "You would be right if the policies"),
+        ({IDENTITY: DENIES}, {IDENTITY}, set(), "right if the policies of me did not deny it."),
+        ({IDENTITY: SILENT}, {IDENTITY}, {TRUST}, "trust policy is asked once, when a session begins"),
         # The bucket's policy is silent, as the learner said; that is not why.
         (
             {RESOURCE: SILENT, IDENTITY: ALLOWS, BOUNDARY: SILENT},
@@ -51,7 +54,7 @@ def answered(question: Question, said: int, verdict: Verdict) -> Answered:
         # A sentence would only repeat the answer, or could be untrue.
         ({RESOURCE: ALLOWS, BOUNDARY: SILENT}, {BOUNDARY}, {RESOURCE}, ""),
         ({TRUST: ALLOWS, IDENTITY: SILENT}, {IDENTITY}, {TRUST}, ""),
-        ({RESOURCE: SILENT, IDENTITY: SILENT}, {IDENTITY}, {RESOURCE}, "It is true that the policy"),
+        ({IDENTITY: SILENT}, {IDENTITY}, set(), ""),
         ({TRUST: SILENT, IDENTITY: SILENT}, {TRUST, IDENTITY}, {TRUST}, "That is half of it: the"),
     ],
 )  # fmt: skip
@@ -64,8 +67,29 @@ def test_why_a_wrong_answer_is_wrong(
     scene = answered(Question(answers, 1), 2, told)
     text = " ".join(drawn(scene).split())
     assert says in text
-    assert bool(says) is any(words in text for words in ("right if", "half of", "It is true"))
+    assert bool(says) is any(words in text for words in CONTRASTS)
     assert "refused it" not in text
+
+
+@pytest.mark.parametrize(
+    ("key", "tags", "rows"),
+    [
+        ("aws:PrincipalTag/team", {"team": "blue"}, ["tags of me team = blue"]),
+        ("aws:PrincipalTag/team", {}, ["tags of me none"]),
+        ("aws:PrincipalArn", {"team": "blue"}, []),
+    ],
+)
+def test_the_callers_tags_are_shown_where_a_policy_asks_for_one(
+    key: str, tags: dict[str, str], rows: list[str]
+) -> None:
+    allow = {"Effect": "Allow", "Action": "*", "Condition": {"StringEquals": {key: "red"}}}
+    gates = (GateReading(IDENTITY, SILENT, True, ({"policy": "p"},)),)
+    told = Verdict(False, (IDENTITY,), (), gates, {"p": {"Statement": allow}}, tags)
+    question = Question((Answer(1, "Denied", frozenset({IDENTITY})),), 1)
+    scene = Asking("Call", who="me", command="aws", question=question, claims=[],
+                   evidence={"me": told}, target="it")  # fmt: skip
+    shown = (" ".join(row.split()) for row in drawn(scene).split("\n"))
+    assert [row for row in shown if row.startswith("tags of")] == rows
 
 
 @pytest.mark.parametrize(
@@ -103,6 +127,8 @@ def test_what_went_well_is_shortened_to_what_was_made() -> None:
     told = Done(tuple(steps), shown, names)
     well = ((True, "Deploy it: Role $ROLE"), (True, "2 more steps and checks went well"))
     assert told.brief().lines == well
+    sentence = Done(((True, "Deploy it."), *steps[1:]), shown, names)
+    assert sentence.brief().lines == well
     assert Done(tuple(steps[:2])).brief().lines == tuple(steps[:2])
     assert Done((*steps, (False, "It is gone"))).brief().lines == ((False, "It is gone"),)
 

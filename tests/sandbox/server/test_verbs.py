@@ -63,6 +63,12 @@ def test_both_sides_are_checked_and_the_refusing_one_is_named(account: Direct, a
     assert TRUST in told["documents"].values()
 
 
+def test_the_callers_tags_are_told(account: Direct, ana: str) -> None:
+    assert would(account, (ana, *ASSUME))["tags"] == {}
+    account.client("iam").tag_user(UserName="ana", Tags=[{"Key": "team", "Value": "blue"}])
+    assert would(account, (ana, *ASSUME))["tags"] == {"team": "blue"}
+
+
 def test_a_hypothetical_change_counts_on_the_fork(account: Direct, ana: str) -> None:
     before = account.state.snapshot
     put = {"UserName": "ana", "PolicyName": "p", "PolicyDocument": json.dumps(ALLOW)}

@@ -43,6 +43,15 @@ _ONE_LINE = (
 _FRESH = 2.0  # seconds
 
 
+def no_command(line: str) -> str:
+    """Why a line that belongs elsewhere in the lesson is not run, or ""."""
+    if line.isdecimal():
+        return "A digit answers a question; here is none."
+    if line.partition(" ")[0] == "begin":
+        return "`begin` is for the first screen. Here `skip` leaves out the rest of the stage."
+    return ""
+
+
 @dataclass
 class Here:
     """The run of a lab in an open account."""
@@ -118,8 +127,6 @@ class Here:
         It runs in the folder in which the previous line ended, with the variables that were set,
         except AWS's own: caller and account stay as the prompt shows them.
         """
-        if line.isdecimal():
-            return "A digit answers a question; here is none."
         self.take_turn()
         opened, own_names = self.opened, self._own_names
         changes = environment.variables(opened.profiles, opened.target.info.region)

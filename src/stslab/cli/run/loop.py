@@ -12,10 +12,10 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.cli.accounts import OpenAccount
-from stslab.cli.failures import for_same_run
+from stslab.cli.failures import Interrupted, for_same_run
 from stslab.cli.progress import labs_to_do, progress
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise
-from stslab.cli.run.here import Here
+from stslab.cli.run.here import Here, no_command
 from stslab.cli.run.prompt import AtPrompt, Entered, Prompt, Quit, Skip
 from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.cli.workspace import Workspace
@@ -94,8 +94,13 @@ class Loop(AtPrompt):
         try:
             self._go(stages, resumed=resumed)
         except Quit:
-            say_how_to_go_on(paper)
+            if self.runner.past.how:  # a stage was begun
+                say_how_to_go_on(paper)
             return
+        except KeyboardInterrupt:
+            if self.runner.past.how:
+                raise
+            raise Interrupted("Stopped. Nothing was begun.") from None
         finished = end(self.runner, stages, paper)
         if finished.outcome != "open":
             with suppress(Quit):
@@ -333,6 +338,8 @@ class Loop(AtPrompt):
                 self.screen.say(exercise.hint())
             elif entered.word and entered.word != "solve":
                 self.word(entered.word, exercise.scene())
+            elif not entered.changed and (why_not := no_command(entered.line)):
+                self.screen.say(why_not)
             elif self._act(exercise, entered) or self._looked(exercise):
                 return
 

@@ -9,6 +9,7 @@ import select
 import sys
 import termios
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -104,7 +105,7 @@ class Prompt:
 
         If ``watch`` returns True, return what was typed so far.
         """
-        lead = _FILLED_IN if line and not self._plain else ""
+        lead = _FILLED_IN if (line or self._typed) and not self._plain else ""
         if self._plain:
             self._console.print()
         typed = "" if typed == line else typed
@@ -153,8 +154,9 @@ class Prompt:
 
     def _not_here(self, text: str, does: str) -> None:
         start = text.strip().lower()
-        could = " or ".join(word for word in WORDS if start and word.startswith(start))
-        other = f"type {could or 'a word: `help` lists them'}."
+        could = [word for word in WORDS if start and word.startswith(start)]
+        could = could or get_close_matches(start, WORDS)
+        other = f"type {' or '.join(could) or 'a word: `help` lists them'}."
         if " " in start:
             other = 'run your command in another terminal, after:\n  eval "$(stslab env)"'
         self._console.print(f"{does}, or {other}")
@@ -169,14 +171,14 @@ class Prompt:
     def _read(
         self, message: str, line: str, keys: str = "", typed: str = "", watch: Watch | None = None
     ) -> str:
-        typed, self._typed = typed or self._typed, ""
+        touched, typed, self._typed = bool(typed), typed or self._typed, ""
         if self._plain:
             return self._read_plainly(message, typed or line, watch)
         if self._session is None:
             self._session = _session(self._status)
             self._session.default_buffer.on_cursor_position_changed += self._touched.append
         self._session.app.erase_when_done = False
-        self._touched[:] = [typed] if typed else []
+        self._touched[:] = [typed] if touched else []
         try:
             return self._session.prompt(
                 f"\n{message}",
@@ -326,6 +328,8 @@ class AtPrompt:
 
     def show(self, scene: Scene) -> None:
         self.screen.show(scene, self._more)
+        if self._instead == "back":  # the scene is longer than the screen, and `q` ended it
+            self._instead = ""
         self._do_instead(scene)
 
     def _do_instead(self, scene: Scene) -> bool:
@@ -349,6 +353,9 @@ class AtPrompt:
         """Handle a word at a scene. Return whether the scene is on the screen afterwards."""
         if word == "skip" and word not in self.lacks:
             raise Skip
+        if word == "back":
+            self.show(scene)
+            return True
         shown = self._scene_of(word, scene)
         try:
             if shown is not None:
@@ -363,7 +370,7 @@ class AtPrompt:
                 self.screen.say(self._nothing_for(word, scene))
         except StslabError as error:
             self.screen.say(error.message)
-        return self._do_instead(scene) or word == "back"
+        return self._do_instead(scene)
 
     def why(self, paper: Paper) -> None:
         self.here.why(paper, self.stage if self.hand else None)
@@ -377,8 +384,6 @@ class AtPrompt:
         paper.prose("Any other command line runs in a shell, with the lab's profiles.", indent=1)
 
     def _scene_of(self, word: str, scene: Scene) -> Scene | None:
-        if word == "back":
-            return scene
         asking = isinstance(scene, Asking)
         if word == "status" and word not in self.lacks:
             stages = self.runner.map(self.stage.id if self.stage else "")

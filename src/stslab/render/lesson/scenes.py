@@ -31,6 +31,7 @@ _NARROWEST, _WIDEST = 7, 14
 """The width of a caller's column in the access table."""
 _MEMBERS, _LONGEST = 6, 160  # of an answer: how many are shown, and characters of each
 _MASKED = "********"
+_ASKED_ONCE = "A role's trust policy is asked once, when a session begins, and not for its calls."
 _FIND_OUT = (
     "Find out why and fix it, here or in another terminal. `why` explains a little more each time;"
     " you can also use stslab sandbox log, stslab simulate and the aws CLI."
@@ -53,7 +54,8 @@ class Done(msgspec.Struct, frozen=True):
         made = ", ".join(f"{label} {name}" for label, name in shown if name[1:] in self.names)
         if len(others) > 1:
             others = [(True, f"{len(others)} more steps and checks went well")]
-        return Done(wrong or ((True, f"{first}: {made}" if made else first), *others))
+        text = f"{first.removesuffix('.')}: {made}" if made else first
+        return Done(wrong or ((True, text), *others))
 
     def draw(self, paper: Paper) -> None:
         for well, text in self.lines:
@@ -105,6 +107,11 @@ class Asking(Scene, frozen=True, kw_only=True):
 
     def body(self, paper: Paper) -> None:
         shown = [("the token", self.claims)] if self.claims else []
+        shown += [
+            (f"tags of {who}", [f"{key} = {value}" for key, value in met.tags.items()] or ["none"])
+            for who, met in self.evidence.items()
+            if "aws:PrincipalTag/" in str(met.documents)
+        ]
         shown += [
             (label, lines or ["none"])
             for who, verdict in self.evidence.items()
@@ -181,7 +188,7 @@ class Answered(Scene, frozen=True, kw_only=True):
         by, results = self.verdict.by, {one.gate: one.says for one in self.verdict.gates}
         unread = not results or not results.keys() >= {*(said or ())}
         if Gate.SIGNATURE in by or self.asking.question.whose or unread:
-            return ""
+            return _ASKED_ONCE if unread and said == frozenset({Gate.TRUST}) else ""
 
         def named(gates: Iterable[Gate]) -> str:
             who, target = self.asking.who, self.asking.target
@@ -194,7 +201,8 @@ class Answered(Scene, frozen=True, kw_only=True):
             too = " too" if "allows" in results.values() else ""
             denied = any(results.get(gate) == "denies" for gate in by)
             verb = "did not deny it" if denied else f"allowed it{too}"
-            return f"You would be right if {named(by)} {verb}."
+            said_so = results.keys() == {*by} and not denied  # the answer was that they allow it
+            return "" if said_so else f"You would be right if {named(by)} {verb}."
         wrong = [gate for gate in said if gate not in by]
         if not wrong:
             half = named(gate for gate in by if gate not in said)

@@ -120,6 +120,9 @@ def _clock(account: Holder, request: ControlRequest) -> Answer:
     return {"now": view.now().isoformat(), "offset": view.settings.clock_offset}
 
 
+_TAG = "aws:PrincipalTag/"
+
+
 class _Asked(msgspec.Struct):
     key: str
     service: str
@@ -170,6 +173,7 @@ def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Answer:
     by = refusal(refused) if refused else Refusal((), ())
     shown = refused or (decisions[-1] if decisions else None)
     layers, rows = (shown.layers, shown.as_dict()["layers"]) if shown else ((), ())
+    known = shown.request.context if shown else {}
     return {
         "allowed": not refused if decisions or fault is None else None,
         "by": by.gates,
@@ -188,6 +192,7 @@ def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Answer:
             for layer in layers
             for each in layer.readings
         },
+        "tags": {key[len(_TAG) :]: known[key] for key in known if key.startswith(_TAG)},
         "fault": fault.code if fault and not refused else "",
     }
 
