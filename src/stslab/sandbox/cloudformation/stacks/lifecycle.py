@@ -151,7 +151,7 @@ def create_stack(job: Job) -> None:
 
 
 def _carry_out(job: Job, done: str, failing: str, then: str = "") -> None:
-    """Validate and deploy: the stack is ``done``, or else ``failing``, with ``then`` in the reason."""
+    """Validate and deploy: the stack is ``done``, or else ``failing``, ``then`` in its reason."""
     job.pause()
     errors: Errors = ()
     try:
