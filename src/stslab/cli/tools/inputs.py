@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 # "Service control policies (SCPs)", FullAWSAccess; its ARN is in the examples of ListPolicies.
 FULL_ACCESS = "arn:aws:organizations::aws:policy/service_control_policy/p-FullAWSAccess"
-_FULL_ACCESS_TEXT = """{"Version": "2012-10-17",
-  "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"""
 # Where the answers of aws commands hold a policy.
 _ANSWERS = (
     "PolicyDocument || PolicyVersion.Document || Role.AssumeRolePolicyDocument || Policy.Content"
@@ -58,7 +56,7 @@ def _text(path: Path) -> str:
     import jmespath
 
     if str(path) == FULL_ACCESS:
-        return _FULL_ACCESS_TEXT
+        return '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
     if str(path).startswith("arn:"):
         from stslab.sandbox.iam import aws_policies
 

@@ -215,12 +215,9 @@ def _findings(policies: "Policies", asked: Mapping[str, Any]) -> "Iterator[Findi
             yield from (one for one in found if not (across and one.code == "names-principal"))
     for number, level in enumerate(policies.scps, 1):
         if not any(one.allows for policy in level for one in policy.document.statements):
-            message = (
-                f"No SCP of level {number} allows anything. In AWS every level has FullAWSAccess "
-                "too, unless it was removed: give a JSON list of both, as in "
-                f'["{FULL_ACCESS}", {{...}}].'
-            )
-            yield Finding("scp-without-allow", message)
+            says = f"No SCP of level {number} allows anything. In AWS each level has FullAWSAccess,"
+            says += f' unless it was removed: give a JSON list of both, ["{FULL_ACCESS}", {{...}}].'
+            yield Finding("scp-without-allow", says)
 
 
 def _show(decision: "Decision", found: "Iterable[Finding]") -> None:

@@ -148,8 +148,7 @@ def facts(message: Message) -> dict[str, str | bool]:
     kind, caller = owner(message.caller)
     arn, action = message.resource_arn, message.action.lower()
     role_is, role = owner(arn)
-    across = message.same_account is False
-    other = (across and account_of(arn)) or ""
+    other = (message.same_account is False and account_of(arn)) or ""
     saml = action.endswith("saml")
     nameless_key = action.startswith("kms:") and not message.resource
     on = f" --resource-arns {quote(arn)}" if _WHOLE.fullmatch(arn) else ""
@@ -173,7 +172,6 @@ def facts(message: Message) -> dict[str, str | bool]:
         "role": quote(role) if role_is == "role" else "",
         "bucket": _matched(_BUCKET, arn),
         "action": simulated and simulated + on,
-        "operation": operation,
         "authorization": message.authorization,
         # Commands.
         "lookup": f"AttributeKey={name},AttributeValue={value}",
@@ -194,7 +192,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "maker": "GetFederationToken" if ":federated-user/" in message.caller else "AssumeRole",
         # Conditions.
         "unsigned": unsigned,
-        "across": across,
+        "across": bool(other),
         "anywhere": arn.startswith("arn:aws:bedrock:::"),
         "permission_set": message.caller_kind == "session of IAM Identity Center",
         "key": action.startswith("kms:"),
