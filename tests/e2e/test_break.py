@@ -68,7 +68,8 @@ def test_found_and_fixed(opened: Open, machine: Machine) -> None:
     assert " s, 4 whys, clean" in terminal.text
     is_clean(machine)
     told = " ".join(machine.stslab("report").out.split())  # nobody takes it for a lesson
-    assert "set up by stslab break: create-user, deploy-role, attach-policy" in told
+    assert "The fault is fixed; nothing is left in the account." in told
+    assert "proved" not in told
     assert "it was the policy OneBucket of the role" in told
     assert " s, 4 whys, clean" in told
 

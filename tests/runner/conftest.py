@@ -17,6 +17,7 @@ from stslab.lab.model import Lab
 from stslab.lab.reading import listing
 from stslab.runner.calls.calls import Calls
 from stslab.runner.events import Event
+from stslab.runner.ports import Hand
 from stslab.runner.run.run import Runner
 from stslab.runner.undo.cleanup import Cleanup
 
@@ -49,6 +50,7 @@ class Machine:
     profiles: FakeProfiles = field(default_factory=FakeProfiles)
     clock: FakeClock = field(default_factory=FakeClock)
     events: list[Event] = field(default_factory=list)
+    hand: Hand = field(default_factory=Hand)
     ids: int = 0
 
     def process(self, **account) -> "Process":
@@ -79,7 +81,8 @@ class Process:
         self.account = account
         tick: Callable[[str], None] = account.tick
         self.journal = TickingJournal(machine.folder / "journal.sqlite", machine.clock, tick)
-        calls = partial(Calls, account, machine.profiles, machine.events.append, machine.clock)
+        here = machine.profiles, machine.events.append, machine.clock, machine.hand
+        calls = partial(Calls, account, *here)
         self.runner = Runner(
             machine.lab, calls(), self.journal, describe=aws_command, new_id=machine.new_id
         )

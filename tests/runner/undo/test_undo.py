@@ -21,7 +21,7 @@ from stslab.runner.journal.records import (
     Thing,
 )
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import Call
+from stslab.runner.ports import Call, Hand, HandWork
 
 USER, STACK, BUCKET = "sts-test-user-run00001", "my-sts-stack-run00001", "sts-example-run00001"
 
@@ -292,6 +292,19 @@ def test_a_replacement_made_by_somebody_else_is_left_alone(left_open):
     outcomes = {one.thing.split()[0]: one.outcome for one in left_open.said(UndoFinished)}
     assert outcomes["inline"] == outcomes["IAM"] == outcomes["access"] == "not ours"
     assert STACK not in world.stacks
+
+
+def test_a_replacement_made_by_hand_is_undone(left_open):
+    class Made(Hand):
+        def look(self, _run, _own=()):
+            return HandWork(made=(f"IAM user {USER}",))
+
+    world, left_open.hand = left_open.world, Made()
+    world.users[USER]["id"] = "another"
+    with left_open.process() as process:
+        process.cleanup.run("run00001")
+    assert USER not in world.users
+    assert_only_others_left(left_open)
 
 
 def test_a_stack_whose_role_was_replaced_is_left_alone(left_open):

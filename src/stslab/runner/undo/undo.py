@@ -13,7 +13,7 @@ from stslab.kinds import table
 from stslab.kinds.table import BY_REMOVAL, KINDS, Child, Remove, search
 from stslab.runner.calls import look as looks
 from stslab.runner.calls.calls import Patience
-from stslab.runner.calls.look import STACK, is_replaced, look, says_gone
+from stslab.runner.calls.look import STACK, is_replaced, look, made_by_hand, says_gone
 from stslab.runner.calls.waiters import StackEvents, wait
 from stslab.runner.calls.work import Work
 from stslab.runner.events import UndoOutcome
@@ -141,7 +141,7 @@ def failed(why: str) -> Undone:
 def remove(work: Work, call: UndoCall, entry: int) -> Undone:
     """Make one undo call of a journal entry, with its wait."""
     thing = removed_by(call.name, call.params, work.place_of(call.identity).admin)
-    if thing and is_replaced(work, thing):
+    if thing and _is_anothers(work, thing):
         return Undone(UndoOutcome.NOT_OURS, _REPLACED)
     if thing and thing.kind == STACK:
         return _remove_stack(work, call, thing, entry)
@@ -150,6 +150,11 @@ def remove(work: Work, call: UndoCall, entry: int) -> Undone:
         return undone
     why = wait(work, Call(call.identity, call.service, call.waiter, call.waiter_params))
     return failed(why) if why else undone
+
+
+def _is_anothers(work: Work, thing: Thing) -> bool:
+    """Whether the thing's names are those of another thing now, not made by hand in the run."""
+    return is_replaced(work, thing) and not made_by_hand(work, thing)
 
 
 def _remove(work: Work, call: UndoCall, thing: Thing | None) -> Undone:
@@ -195,7 +200,7 @@ def _remove_stack(work: Work, call: UndoCall, stack: Thing, entry: int) -> Undon
     if looks.is_guarded(look(work, stack)):  # somebody protected it on purpose
         return failed(_PROTECTED)
     inside = looks.remember(work, stack, entry)
-    replaced = [thing.label for thing in inside if is_replaced(work, thing)]
+    replaced = [thing.label for thing in inside if _is_anothers(work, thing)]
     if replaced:
         return failed(f"it would delete {', '.join(replaced)}, {_REPLACED}")
     undone = _delete_stack(work, call, stack, inside)
