@@ -49,16 +49,15 @@ def furnish(direct: Direct) -> None:
     s3.create_bucket(Bucket="lab-bucket")
     s3.put_object(Bucket="lab-bucket", Key="hello.txt", Body=b"hello", Tagging="class=public")
     s3.put_object(Bucket="lab-bucket", Key="plain.txt", Body=b"plain")
-    given = direct.client("sts").assume_role(
+    session = direct.client("sts").assume_role(
         RoleArn=role["Arn"],
         RoleSessionName="work",
         Tags=[{"Key": "project", "Value": "lab"}],
-    )["Credentials"]
-    direct.keys["session"] = (
-        given["AccessKeyId"],
-        given["SecretAccessKey"],
-        given["SessionToken"],
     )
+    given = {"session": session, "root-session": direct.client("sts", "root").get_session_token()}
+    for name, answer in given.items():
+        one = answer["Credentials"]
+        direct.keys[name] = one["AccessKeyId"], one["SecretAccessKey"], one["SessionToken"]
 
 
 def decisions_of(direct: Direct, row: Mapping[str, Any]) -> list[Mapping[str, Any]]:

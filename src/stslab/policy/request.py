@@ -109,43 +109,47 @@ class Principal:
         return self.kind not in _ACCOUNTLESS
 
     @cached_property
-    def context(self) -> Mapping[str, str]:
-        """The condition keys that follow from the principal, by lower-case name.
+    def keys(self) -> Mapping[str, str]:
+        """The condition keys that follow from the principal.
 
         "AWS global condition context keys" says which requests have which; their values are in
         "IAM policy elements: Variables and tags", table "Principal key values".
         """
-        context = {
-            "aws:principaltype": self.kind.value,
-            "aws:principalaccount": self.account,
-            "aws:principalarn": self.arn,
-            "aws:principalisawsservice": "false",
+        keys = {
+            "aws:PrincipalType": self.kind.value,
+            "aws:PrincipalAccount": self.account,
+            "aws:PrincipalArn": self.arn,
+            "aws:PrincipalIsAWSService": "false",
             "aws:userid": self.user_id,
             **_PARTICULAR[self.kind](self),
         }
-        return {key: value for key, value in context.items() if value}
+        return {key: value for key, value in keys.items() if value}
+
+    @cached_property
+    def lower_keys(self) -> Mapping[str, str]:
+        return {key.lower(): value for key, value in self.keys.items()}
 
 
-_NAMELESS: Final = {"aws:principaltype": "", "aws:principalarn": ""}
+_NAMELESS: Final = {"aws:PrincipalType": "", "aws:PrincipalArn": ""}
 _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str]]]] = {
     PrincipalKind.USER: lambda it: {"aws:username": it.name},
-    PrincipalKind.ROLE: lambda _: {"aws:principaltype": PrincipalKind.SESSION.value},
-    PrincipalKind.SESSION: lambda it: {"aws:principalarn": it.issuer},
+    PrincipalKind.ROLE: lambda _: {"aws:PrincipalType": PrincipalKind.SESSION.value},
+    PrincipalKind.SESSION: lambda it: {"aws:PrincipalArn": it.issuer},
     PrincipalKind.FEDERATED_USER: lambda it: {
         "aws:userid": it.user_id or f"{it.account}:{it.name}"
     },
     PrincipalKind.ROOT: lambda it: {"aws:userid": it.account},
     PrincipalKind.SERVICE: lambda it: {
         **_NAMELESS,
-        "aws:principalisawsservice": "true",
-        "aws:principalservicename": it.arn,
+        "aws:PrincipalIsAWSService": "true",
+        "aws:PrincipalServiceName": it.arn,
     },
     PrincipalKind.PROVIDER: lambda _: _NAMELESS,
     PrincipalKind.ANONYMOUS: lambda _: {
-        "aws:principalaccount": "anonymous",
+        "aws:PrincipalAccount": "anonymous",
         "aws:userid": "anonymous",
-        "aws:principalarn": "",
-        "aws:principalisawsservice": "",
+        "aws:PrincipalArn": "",
+        "aws:PrincipalIsAWSService": "",
     },
 }
 """Keys that depend on the principal's kind; an empty text removes the key."""
@@ -204,7 +208,7 @@ class Context:
         if len(lower) != len(given):
             self._twins = given
             lower = {key.lower(): given[key] for key in reversed(given)}
-        return {**principal.context, "aws:resourceaccount": self._request.owner or (), **lower}
+        return {**principal.lower_keys, "aws:resourceaccount": self._request.owner or (), **lower}
 
     def single(self, key: str) -> str | None:
         """The value of a policy variable; None for a multivalued key."""

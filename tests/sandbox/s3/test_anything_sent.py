@@ -163,3 +163,11 @@ def test_a_random_request_is_answered(s3: Furnished, name: str, data: st.DataObj
     assert response.status in {200, 204, 206, 304, 400, 403, 404, 405, 409, 411, 412, 416, 501}
     if response.body and ("Content-Type", "application/xml") in response.headers:
         ET.fromstring(response.body)  # noqa: S314 - the sandbox's own answer
+
+
+def test_a_part_without_a_number_is_refused(s3: Furnished) -> None:
+    query = ("uploadId", s3.known["UploadId"][0]), ("partNumber", "")
+    headers = ("Host", "127.0.0.1:4566"), ("Content-Length", "0")
+    response = s3.handle(HttpRequest("PUT", "/bkt/a", query, urlencode(query), headers, b""))
+    assert response.status == 400
+    assert b"Part number must be an integer between 1 and 10000" in response.body

@@ -253,7 +253,7 @@ def _missing(simulation: Simulation, decision: Decision, outcome: Outcome) -> li
         return []
     asked = simulation.asked
     given = {key.lower(): value for key, value in asked.context.items()}
-    known = {key for key, value in {**asked.principal.context, **given}.items() if value}
+    known = {key for key, value in {**asked.principal.lower_keys, **given}.items() if value}
     sources = (one for one in simulation.sources.values() if one.kind is not PolicyKind.SCP)
     return [key for key in _keys_in(sources) if key.lower() not in known]
 
@@ -318,7 +318,7 @@ def _simulation(
     principal = Principal.from_arn(caller or nobody)
     if text and ":user/" not in (caller or ""):  # whose principals are compared with the caller
         raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
-    unknown = {} if caller else dict.fromkeys(principal.context, ())
+    unknown = {} if caller else dict.fromkeys(principal.lower_keys, ())
     identity = [*sources, *_given(params, "PolicyInputList", PolicyKind.IDENTITY)]
     resource = [_source("ResourcePolicy", text, PolicyKind.RESOURCE)] if text else []
     controls = [

@@ -214,8 +214,6 @@ def _own(view: View, owner: Identity) -> Iterator[NamedPolicy]:
 
 # -- the global condition keys: who calls, from where, when, through what -------------------
 
-_PRINCIPAL_TYPES: Mapping[str, str] = {"Root": "Account", "IAMUser": "User", "SessionToken": "User"}
-
 
 def _context(view: View, request: ApiRequest, resource_account: str | None) -> Keys:
     """The global condition keys: IAM User Guide, "AWS global condition context keys"."""
@@ -242,18 +240,6 @@ def _context(view: View, request: ApiRequest, resource_account: str | None) -> K
 def _principal(view: View, caller: Caller) -> Keys:
     """A session tag replaces the role's or user's tag with the same key, whatever its case."""
     session = caller.session
-    kind = _PRINCIPAL_TYPES.get(caller.kind, caller.kind)
-    keys: Keys = {
-        "aws:PrincipalType": kind,
-        "aws:userid": caller.user_id or "anonymous",
-        "aws:PrincipalIsAWSService": "false",
-    }
-    if caller.kind != "Anonymous":
-        keys["aws:PrincipalAccount"] = caller.account
-    if arn := caller.principal.context.get("aws:principalarn"):  # services have none
-        keys["aws:PrincipalArn"] = arn
-    if kind == "User":
-        keys["aws:username"] = caller.user_name
     passed = dict(session.tags) if session is not None else {}
     folded = {key.lower() for key in passed}
     if session is not None and session.role_name:
@@ -262,7 +248,8 @@ def _principal(view: View, caller: Caller) -> Keys:
         owner = view.get(User, caller.account, caller.user_name.lower())
     own = owner.tags.items() if owner is not None else ()
     tags = {key: value for key, value in own if key.lower() not in folded} | passed
-    return keys | {f"aws:PrincipalTag/{key}": value for key, value in tags.items()}
+    tagged = {f"aws:PrincipalTag/{key}": value for key, value in tags.items()}
+    return {**caller.principal.keys, **tagged}
 
 
 def _session(request: ApiRequest) -> Keys:

@@ -104,7 +104,7 @@ def _source_span(header: str | None, size: int) -> Span:
 
 
 def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content) -> Part:
-    number = request.params["PartNumber"]
+    number = request.params.get("PartNumber", 0)  # `?partNumber=` has none
     check_number(number)
     part = versions.store(tx, request, content, [f"Checksum{upload.algorithm}"], number)
     others = (other for other in upload.parts if other.number != number)
