@@ -167,7 +167,8 @@ def test_a_random_request_is_answered(s3: Furnished, name: str, data: st.DataObj
 
 def test_a_part_without_a_number_is_refused(s3: Furnished) -> None:
     query = ("uploadId", s3.known["UploadId"][0]), ("partNumber", "")
-    headers = ("Host", "127.0.0.1:4566"), ("Content-Length", "0")
+    checksum = ("x-amz-checksum-crc32", "AAAAAA==")
+    headers = ("Host", "127.0.0.1:4566"), ("Content-Length", "0"), checksum
     response = s3.handle(HttpRequest("PUT", "/bkt/a", query, urlencode(query), headers, b""))
     assert response.status == 400
     assert b"Part number must be an integer between 1 and 10000" in response.body
