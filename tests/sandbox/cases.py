@@ -14,6 +14,7 @@ the page of AWS's documentation that says so (`source`), the `given` setups, and
     {call: s3.GetObject, signature: s3, ...}              # by Signature Version 2
     {call: s3.GetObject, send: {a-header: x, "?query": y, body: z}, ...}  # what boto3 does not send
     {clock: 3700}                                         # moves the sandbox's clock, seconds
+    {clock: 180, full: true}                              # the same, to the next multiple of them
     {token: {claims: {sub: a, aud: b}}, save: jwt}        # of the sandbox's OIDC issuers
     {metadata: {issuer: url}, save: document}             # of the sandbox's SAML providers
     {assertion: {role: arn, provider: arn, session_name: a}, save: response}
@@ -34,6 +35,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -185,7 +187,11 @@ class _Run:
         raise ValueError(step)
 
     def _clock(self, step: Mapping[str, Any]) -> None:
-        self._account.control("POST", "clock", {"seconds": step["clock"]})
+        seconds = step["clock"]
+        if step.get("full"):
+            now = datetime.fromisoformat(self._account.control("GET", "clock")["now"])
+            seconds -= now.timestamp() % seconds
+        self._account.control("POST", "clock", {"seconds": seconds})
         self._scope["now"] = self._account.control("GET", "clock")["now"]
 
     def _token(self, step: Mapping[str, Any]) -> None:

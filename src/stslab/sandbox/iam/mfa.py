@@ -19,6 +19,7 @@ _STEP_SECONDS = 30
 _DIGITS = 6
 _SEED_BYTES = 40  # 64 characters in base 32, as AWS's seeds have
 _NEAR = range(-2, 3)  # how many steps a clock may be off
+_WINDOW_SECONDS, _TRIES = 180, 9  # how many codes are verified in each window, right or wrong
 _FAR = range(-999, 1000)  # the first of two codes, by which a clock that is off is known
 
 
@@ -61,16 +62,19 @@ def spend(
     """Verify a code; see :data:`SpendMfa`. It is used up even if the call is refused later."""
     if serial is None or given is None:
         raise _failed(", must provide both MFA serial number and one time pass code.")
-    if user is None or serial not in user.mfa_devices:
+    own = user.mfa_devices if user else ()
+    device = lookups.find(tx, MfaDevice, user.account, serial) if user and serial in own else None
+    window = int(now.timestamp()) // _WINDOW_SECONDS
+    tries = [one for one in device.tries if one == window] if device else []
+    if device is None or len(tries) == _TRIES:
         raise _failed(
             ", unable to validate MFA code.  Please verify your MFA serial number is valid and "
             "associated with this user."
         )
-    device = lookups.find(tx, MfaDevice, user.account, serial)
-    spent = device and accepted(device, given, now)
+    spent = accepted(device, given, now)
+    tx.put(replace(spent or device, tries=(*tries, window)), always=True)
     if spent is None:
         raise _failed(" with invalid MFA one time pass code. ")
-    tx.put(spent, always=True)
 
 
 def _failed(how: str) -> ApiFault:

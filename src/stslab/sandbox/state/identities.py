@@ -86,6 +86,7 @@ class MfaDevice(Record, frozen=True, kw_only=True):
     enabled: Moment | None = None
     last_step: int = 0  # the time step of the code that last synchronised it
     used: tuple[int, ...] = ()  # the steps whose codes opened sessions: a code works once
+    tries: tuple[int, ...] = ()  # for each code verified of late, the number of its window
     drift: int = 0  # by how many steps its clock was ahead when it was last synchronised
     tags: Mapping[str, str] = {}
 

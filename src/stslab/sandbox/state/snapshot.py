@@ -240,7 +240,7 @@ class Transaction(View):
         return Snapshot(self._tables)
 
     def put(self, record: Record, *, always: bool = False) -> None:
-        """Add or replace a record; ``always``: even if the transaction fails (a used MFA code)."""
+        """Add or replace a record; ``always``: even if the transaction fails (an MFA code)."""
         if always:
             self.kept.append(record)
         self._set(record, self._rows(record.table, record.account).set(record.key, record))
