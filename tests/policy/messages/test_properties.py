@@ -11,7 +11,7 @@ from tests.policy.messages.test_messages import MESSAGES
 from stslab.policy import Outcome, authorize
 from stslab.policy.decision import refusal
 from stslab.policy.messages import advise, read
-from stslab.render.message import as_json
+from stslab.render.why import message_as_json
 
 SECRETS = (
     "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -60,7 +60,7 @@ JSON = st.recursive(
 
 def everything(text: str) -> str:
     message = read(text)
-    return json.dumps(as_json(message, advise(message))) if message else ""
+    return json.dumps(message_as_json(message, advise(message))) if message else ""
 
 
 @given(st.text())

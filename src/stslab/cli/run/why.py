@@ -52,8 +52,8 @@ def command(*, about: tuple[str, ...], as_json: bool) -> None:
         _explain_request(given, as_json=as_json)
         return
     from stslab.policy.messages import advise, read
-    from stslab.render import message as view
     from stslab.render.terminal.paper import paper_on
+    from stslab.render.why import message_as_json, show_message
 
     text = _file_text(given)
     message = read(given if text is None else text)
@@ -64,9 +64,9 @@ def command(*, about: tuple[str, ...], as_json: bool) -> None:
     elif message is None:
         raise UsageError(_NO_MESSAGE, _HOW)
     elif as_json:
-        click.echo(json.dumps(view.as_json(message, advise(message)), indent=2))
+        click.echo(json.dumps(message_as_json(message, advise(message)), indent=2))
     else:
-        view.show(paper_on(sys.stdout), message, advise(message))
+        show_message(paper_on(sys.stdout), message, advise(message))
 
 
 def _file_text(name: str) -> str | None:

@@ -62,8 +62,6 @@ def show_checks(paper: Paper, checks: Sequence[Checked]) -> None:
 
 _LITTLE = 200 << 20
 _NAME_END = re.compile(r"[^A-Za-z0-9._-]")
-_MINIMUM = re.compile(r">=\s*([0-9][0-9.]*)")
-_EXTRA = "extra =="
 _CLI = re.compile(r"aws-cli/(\d+)\.(\d+)\.\d+")
 _ENDPOINT_SINCE = {1: 29, 2: 13}
 """The first minor version that knows ``endpoint_url`` (changelogs of the aws CLI)."""
@@ -97,25 +95,17 @@ def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked
 
 
 def _packages() -> Iterator[Checked]:
-    wrong: list[str] = []
-    installed: list[str] = []
+    versions = dict[str, str]()
     for line in metadata.requires("stslab") or []:
-        if _EXTRA in line:
-            continue
-        name, version = _NAME_END.split(line, maxsplit=1)[0], ""
-        with suppress(metadata.PackageNotFoundError):
-            version = metadata.version(name)
-        installed.append(f"{name} {version or 'missing'}")
-        least = _MINIMUM.search(line)
-        if not version or (least and _numbers(version) < _numbers(least[1])):
-            wrong.append(line.partition(";")[0].strip())
-    fix = f"Install them: python -m pip install {' '.join(map(repr, wrong))}" if wrong else ""
-    says = f"missing or too old: {', '.join(wrong)}" if wrong else ", ".join(installed)
+        if "extra ==" not in line:
+            name = _NAME_END.split(line, maxsplit=1)[0]
+            versions[name] = ""
+            with suppress(metadata.PackageNotFoundError):
+                versions[name] = metadata.version(name)
+    missing = " ".join(name for name, version in versions.items() if not version)
+    says = ", ".join(f"{name} {version or 'is missing'}" for name, version in versions.items())
+    fix = f"Install what is missing: python -m pip install {missing}" if missing else ""
     yield checked("packages", says, fix)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", version)[:3]))
 
 
 def _state(root: Path) -> Iterator[Checked]:

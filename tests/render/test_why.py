@@ -9,8 +9,8 @@ from tests.policy.messages.test_messages import CASES, read
 from tests.render.drawing import Screen
 
 from stslab.policy.messages import Message, advise
-from stslab.render.message import as_json, show
 from stslab.render.terminal.paper import Paper, make_console
+from stslab.render.why import message_as_json, show_message
 from stslab.vocabulary import Gate
 
 ROLE = "arn:aws:iam::111122223333:role/deploy"
@@ -19,7 +19,7 @@ ROLE = "arn:aws:iam::111122223333:role/deploy"
 def drawn(message: Message, columns: int = 80, encoding: str = "utf-8") -> str:
     screen = Screen(encoding)
     surroundings = {"COLUMNS": str(columns), "TERM": "xterm-256color"}
-    show(Paper(make_console(screen, environ=surroundings)), message, advise(message))
+    show_message(Paper(make_console(screen, environ=surroundings)), message, advise(message))
     return screen.getvalue()
 
 
@@ -37,7 +37,7 @@ def test_each_message_fits_one_screen_and_shows_its_parts(case):
     for name in ("caller", "action", "resource", "policy", "code"):
         assert "".join(str(case["says"].get(name, "")).split()) in shown
     assert case.get("hides", "\0") not in text
-    assert case.get("hides", "\0") not in json.dumps(as_json(message, advise(message)))
+    assert case.get("hides", "\0") not in json.dumps(message_as_json(message, advise(message)))
 
 
 @pytest.mark.parametrize("gate", DECIDING)
@@ -47,7 +47,7 @@ def test_the_longest_names_fit_too(gate, explicit):
     bucket = f"arn:aws:s3:::{'b' * 63}/{'k' * 1024}"
     message = Message(caller, "s3:GetObject", bucket, gate, explicit, code="AccessDenied")
     assert lines_on_screen(drawn(message)) <= 40
-    told = as_json(message, advise(message))
+    told = message_as_json(message, advise(message))
     assert (told["who"], told["on"]) == (caller, bucket)
 
 
@@ -91,7 +91,7 @@ def test_json_has_these_keys():
     message = Message(
         "arn:aws:iam::111122223333:user/ana", "sts:AssumeRole", ROLE, Gate.TRUST, explicit=False
     )
-    told = as_json(message, advise(message))
+    told = message_as_json(message, advise(message))
     steps = told.pop("look_first")
     assert told.pop("cannot_say")
     assert all(set(step) == {"what", "commands"} for step in steps)
