@@ -66,6 +66,7 @@ def describe_events(view: View, request: ApiRequest) -> Answer:
 
 def _operation_events(stack: Stack, events: list[StackEvent]) -> Iterator[Answer]:
     """The events of a stack, oldest first, with a STACK_EVENT at both ends of each operation."""
+    running = stack.operations[:1] if stack.status.endswith("_IN_PROGRESS") else ()
     for operation, of_one in groupby(events, lambda event: event.operation):
         members = list(of_one)
         begun, last = members[0], members[-1]
@@ -77,8 +78,7 @@ def _operation_events(stack: Stack, events: list[StackEvent]) -> Iterator[Answer
             failed = event.status.endswith("_FAILED")
             kind = "PROVISIONING_ERROR" if failed else "PROGRESS"
             yield {**_event(stack, event), "EventType": kind, "OperationType": None}
-        going_on = stack.status.endswith("_IN_PROGRESS") and operation == stack.operations[0]
-        if operation and not going_on:
+        if operation and operation not in running:
             done = last.physical_id == stack.stack_id and last.status.endswith("_COMPLETE")
             ended = "SUCCEEDED" if done else "FAILED"
             yield _stack_event(last, ended, StartTime=begun.at, EndTime=last.at)
