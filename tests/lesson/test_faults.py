@@ -17,7 +17,7 @@ from stslab.lab.references import resolve
 from stslab.lesson.faults import Faults
 from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import Broken, Fault, FaultState
-from stslab.runner.ports import Refusal
+from stslab.runner.ports import Answer, Refusal
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.vocabulary import Gate
 
@@ -154,3 +154,26 @@ def test_a_seed_is_the_same_for_everybody() -> None:
         chosen(lab, faults, "--fault d-none")
     with pytest.raises(UsageError, match="no fault that can be proved"):
         chosen(lab, [], "--seed 1")
+
+
+def test_a_fix_that_lets_in_strangers_is_told_though_no_cell_shows_it() -> None:
+    lab, account = lab_of(FIRST), InMemoryAccount()
+    with account.running(lab, lambda _: None) as runner:
+        bench = Faults(runner, account.files, account.decide, account.control)
+        for stage in lab.stages[:-1]:
+            runner.run_stage(stage.id)
+        fault = next(bench.there(lab.stages[-2].id, PARTNER))
+        assert bench.remaining(fault).done
+        trust = next(one for one in bench.policies() if one.writes == "iam.UpdateAssumeRolePolicy")
+        (statement,) = trust.document["Statement"]
+        stranger = f"arn:aws:iam::{PARTNER}:root"
+        users = [*statement["Condition"]["ArnEquals"].values(), stranger]
+        wide = {
+            **statement,
+            "Principal": {"AWS": [statement["Principal"]["AWS"], stranger]},
+            "Condition": {"ArnEquals": {"aws:PrincipalArn": users}},
+        }
+        call = trust.write({**trust.document, "Statement": [wide]})
+        assert isinstance(account.call("admin", call.service, call.operation, call.params), Answer)
+        (wider,) = bench.remaining(fault).wide
+        assert wider == f"{trust.called} reaches beyond the lab"

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from stslab.errors import CheckFailed, RunError, StslabError
+from stslab.errors import CheckFailed, NotOwn, RunError, StslabError
 from stslab.kinds.table import rows
 from stslab.lab.references import evaluate
 from stslab.lesson import access
@@ -215,6 +215,8 @@ class Faults:
         if wrong:
             still = tuple(_sentence(cell) for cell in wrong if cell not in wider)
             return Remaining(still, tuple(map(_sentence, wider)))
+        if beyond := tuple(f"{called} reaches beyond the lab" for called in self._too_wide()):
+            return Remaining((), beyond)
         try:  # only the fault's own stage: later ones may have changed what earlier ones prove
             self.runner.check_stage(fault.after)
         except CheckFailed as failed:
@@ -222,6 +224,14 @@ class Faults:
         except StslabError as error:
             return Remaining((), (), (error.message,))
         return Remaining((), ())
+
+    def _too_wide(self) -> Iterator[str]:
+        """The policies that no lab may write, as they let in strangers: no cell asks about them."""
+        for policy in self.policies():
+            try:
+                self.runner.work.require(policy.write(policy.document))
+            except NotOwn:
+                yield policy.called
 
     def broken(self, fault: Fault) -> access.CellState | None:
         """The first cell of the fault that is not as expected."""
