@@ -116,8 +116,6 @@ def _loaded(service: str, what: str) -> Mapping[str, Any]:
 
 
 class BotocoreCatalogue:
-    """AWS's services as botocore's models describe them."""
-
     operation = staticmethod(_operation)
 
     def services(self) -> Collection[str]:

@@ -54,8 +54,6 @@ def configured(profile: str = "") -> tuple[str, str]:
 
 @dataclass
 class Clients:
-    """Makes and keeps the clients for one target."""
-
     region: str
     endpoint_url: str = ""  # empty for AWS itself
     own_profile: str = ""  # the learner's; empty for botocore's credential chain

@@ -30,8 +30,6 @@ from stslab.runner.run.scope import basis
 
 
 class Identity(NamedTuple):
-    """Who calls with these clients."""
-
     account: str
     arn: str
     clients: Clients

@@ -14,8 +14,6 @@ _ROW = re.compile(r"# (?P<name>\S+(?: \S+)*)  (?P<where>\S+)(?:  (?P<help>.*))?"
 
 
 class Entry(NamedTuple):
-    """A command's place, its help in one line, and examples."""
-
     module: str
     attribute: str
     help: str

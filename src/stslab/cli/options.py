@@ -59,12 +59,9 @@ class Where:
     @property
     def flags(self) -> str:
         """The flags that select the same account in another command."""
-        pairs = (
-            ("--target", self.target),
-            ("--profile", self.profile),
-            ("--partner-profile", self.partner),
-        )
-        return " ".join(f"{flag} {shlex.quote(value)}" for flag, value in pairs if value)
+        given = {"--target": self.target, "--profile": self.profile}
+        given["--partner-profile"] = self.partner
+        return " ".join(f"{flag} {shlex.quote(value)}" for flag, value in given.items() if value)
 
     def at(self, region: str) -> "Where":
         """A copy with this region, unless a flag names one."""

@@ -115,9 +115,7 @@ def lab_of(run: RunRecord) -> str:
 def renderer(
     console: Console, describe: Describe, *, as_json: bool
 ) -> JsonRenderer | TerminalRenderer:
-    if as_json:
-        return JsonRenderer(sys.stdout)
-    return TerminalRenderer(console, describe)
+    return JsonRenderer(sys.stdout) if as_json else TerminalRenderer(console, describe)
 
 
 def agrees(question: str, *, usually: bool = False) -> bool:

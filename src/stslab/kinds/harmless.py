@@ -77,10 +77,7 @@ def objections(call: str, params: Params, own: Own, caller: str = "") -> Iterato
 
 def _by_rules(rules: Rules, given: Params, case: _Case) -> Iterator[Finding]:
     for rule in rules:
-        if not rule.either:
-            yield from _by_rule(rule, given, case)
-            continue
-        ways = [list(_by_rule(one, given, case)) for one in rule.either]
+        ways = [list(_by_rule(one, given, case)) for one in rule.either or (rule,)]
         if all(ways):
             yield from ways[0]
 
@@ -134,10 +131,8 @@ _READ = (Must.TEMPLATE, Must.TRUST, Must.RIGHTS)
 
 def _own(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if not case.is_own(rule.kind, value):
-        yield Objection(
-            f"{case.who} would change {KINDS[rule.kind].noun} {_shown(value)},"
-            " which is not the run's own."
-        )
+        thing = f"{KINDS[rule.kind].noun} {_shown(value)}"
+        yield Objection(f"{case.who} would change {thing}, which is not the run's own.")
 
 
 def _new(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
@@ -393,9 +388,8 @@ def _name(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
 
 def _absent(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
     if value:
-        yield Objection(
-            f"{case.who} may not have {_parameter(rule)}: {rule.says}.", "Leave it out."
-        )
+        reason = f"{case.who} may not have {_parameter(rule)}: {rule.says}."
+        yield Objection(reason, "Leave it out.")
 
 
 def _embedded(_value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:

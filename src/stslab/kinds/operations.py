@@ -28,12 +28,10 @@ class Must(StrEnum):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One rule. ``needed``: the value must be present."""
-
     must: Must
     where: str = ""
     kind: str = ""
-    needed: bool = False
+    needed: bool = False  # the value must be present
     implied: bool = False  # without the value, the calling user is meant
     either: tuple["Rule", ...] = ()  # rules of which one must hold
     says: str = ""  # why something must be absent

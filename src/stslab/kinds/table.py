@@ -193,8 +193,6 @@ BY_REMOVAL: Mapping[str, Kind] = {kind.removal: kind for kind in KINDS.values()}
 
 
 class Creation(msgspec.Struct, frozen=True):
-    """An operation that makes a thing."""
-
     kind: str
     repeatable: bool = False  # calling it again changes nothing
     overwrites: bool = False  # it succeeds even if the thing exists: look it up first

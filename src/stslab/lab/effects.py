@@ -65,8 +65,6 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """A summary of a lab's calls for people: changes, reads, and notes."""
-
     changed: tuple[Changed, ...]
     reads: tuple[str, ...]
     cleanup: tuple[str, ...]  # further calls of cleanup, for things that were added by hand

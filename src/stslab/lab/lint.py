@@ -280,8 +280,7 @@ def _proofs(looked: Looked) -> Iterator[Found]:
         changing = one.part.id in {each.stage for each in doing}
         if not one.checks and (changing or one.part.cleanup):
             message = "Nothing proves what this stage does."
-            node = one.node
-            yield Found(node, node, message, "Give it a `checkpoint`.", rule="no-checks")
+            yield Found(one.node, one.node, message, "Give it a `checkpoint`.", rule="no-checks")
 
 
 def _undos(looked: Looked) -> Iterator[Found]:

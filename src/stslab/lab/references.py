@@ -28,10 +28,8 @@ class _Limit:
         self.what, self.left = what, LARGEST
 
     def refuse(self) -> NoReturn:
-        raise UnresolvedReference(
-            f"The value of {self.what} is too large, too deep or too much work.",
-            "Make it smaller.",
-        )
+        message = f"The value of {self.what} is too large, too deep or too much work."
+        raise UnresolvedReference(message, "Make it smaller.")
 
     def take(self, count: int) -> None:
         self.left -= count
@@ -177,10 +175,8 @@ def _resolved_text(text: str, scope: Scope) -> Data:
 def _looked_up(hole: Hole, scope: Scope) -> Data:
     value = _search(hole.tree, scope, hole.expression)
     if value is None:
-        known = ", ".join(sorted(scope))
-        raise UnresolvedReference(
-            f"${{{{ {hole.expression} }}}} has no value here.", f"Known here: {known}."
-        )
+        known = f"Known here: {', '.join(sorted(scope))}."
+        raise UnresolvedReference(f"${{{{ {hole.expression} }}}} has no value here.", known)
     return value
 
 

@@ -32,8 +32,6 @@ Gates = frozenset[Gate] | None
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One answer, and the gates that would refuse."""
-
     digit: int
     text: str
     gates: Gates

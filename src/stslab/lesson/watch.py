@@ -33,8 +33,6 @@ class Now(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of the account, its unfinished run and its identities."""
-
     running: bool  # the account is running
     now: Now | None
     ends: Mapping[str, str]  # when each profile's session ends (ISO 8601); "" for long-term keys

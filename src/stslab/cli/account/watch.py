@@ -158,14 +158,10 @@ class _Lines:
         run = to_builtins(status.now) if status.now else None
         if run:
             run["tasks"] = [{"text": text, "done": done} for text, done in run["tasks"]]
-        identities = [
-            {
-                "name": name,
-                "ends": status.ends[name],
-                "seconds": None if left is None else int(left),
-            }
-            for name, left in status.left()
-        ]
+        identities = []
+        for name, left in status.left():
+            seconds = None if left is None else int(left)
+            identities.append({"name": name, "ends": status.ends[name], "seconds": seconds})
         self._print("status", run=run, identities=identities)
 
     def _print(self, kind: str, **fields: object) -> None:

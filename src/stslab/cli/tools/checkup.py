@@ -267,10 +267,8 @@ def _account(where: Where) -> Iterator[Checked]:
     source = guard.Source(where.profile, where.region, where.target if kind == "endpoint" else "")
     url, problem, date = guard.reach(source.clients)
     fix = "Check the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."
-    if problem:
-        yield checked("network", f"{url} does not answer: {problem}", fix)
-    else:
-        yield checked("network", f"{url} answers")
+    says = f"{url} does not answer: {problem}" if problem else f"{url} answers"
+    yield checked("network", says, fix if problem else "")
     yield _clock(date)
     method, expires = guard.credentials_found(source.clients)
     says, fix = f"from {method}; they do not expire", ""

@@ -244,9 +244,8 @@ class _Checker:
             message = f"There are no credentials here: {' and '.join(missing)} are missing."
             self.report(source.problem(message, fix))
         elif response is not ANYTHING and not _is_handed_out(source, shape):
-            self.report(
-                source.problem("These credentials do not come unchanged from AWS's response.", fix)
-            )
+            message = "These credentials do not come unchanged from AWS's response."
+            self.report(source.problem(message, fix))
         if profile.name in _TAKEN:
             message = f"The profile {profile.name} is reserved."
             name = draft.node.value["profile"].value["name"]

@@ -48,9 +48,7 @@ class Scope:
 
     def make_profile(self, name: str, *, temporary: bool) -> None:
         self.profiles[name] = _PROFILE
-        self.temporary = self.temporary - {name}
-        if temporary:
-            self.temporary = self.temporary | {name}
+        self.temporary = self.temporary | {name} if temporary else self.temporary - {name}
 
     def check_texts(self, node: Node) -> None:
         for text in node.texts():

@@ -40,11 +40,9 @@ class Shape(msgspec.Struct, frozen=True, dict=True):
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """An operation's input and output. ``changes``: it changes the account."""
-
     input: Shape
     output: Shape
-    changes: bool
+    changes: bool  # it changes the account
 
 
 class Catalogue(Protocol):

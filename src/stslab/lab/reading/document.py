@@ -38,8 +38,6 @@ class Unreadable(Exception):  # noqa: N818 - it says what the text is
 
 
 class Source:
-    """A file's name and text."""
-
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text

@@ -190,9 +190,8 @@ def _refuse_deep(tree: Tree) -> None:
 def _refuse_loose_expressions(tree: Tree) -> None:
     """Refuse `&name` anywhere but in the functions that apply it."""
     if tree["type"] == "expref":
-        raise BadExpression(
-            "An & alone has no value.", 0, f"Use it only in {', '.join(_APPLYING)}."
-        )
+        fix = f"Use it only in {', '.join(_APPLYING)}."
+        raise BadExpression("An & alone has no value.", 0, fix)
     applies = tree["type"] == "function_expression" and tree["value"] in _APPLYING
     for child in tree["children"]:
         if isinstance(child, dict):

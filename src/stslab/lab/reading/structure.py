@@ -54,8 +54,6 @@ class Draft(Generic[P]):
 
 @dataclass(slots=True)
 class StageDraft(Draft[Stage]):
-    """A stage, with the drafts of its steps and checks."""
-
     steps: list[Draft[Step]]
     checks: list[Draft[Check]]
 

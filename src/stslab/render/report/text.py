@@ -193,11 +193,9 @@ def _show_claim(paper: Paper, claim: Claim) -> None:
 
 
 _MARKS = {
-    "allowed": "allowed",
     "not proved": "NOT PROVED",
     "never made": "not counted",
     "changed": "NOT THE LAB'S OWN CLAIM",
-    "not tried": "not tried",
 }
 _DENIALS = ("AccessDenied", "AccessDeniedException", "403", "")
 
@@ -207,7 +205,7 @@ def mark(claim: Claim) -> str:
     if claim.verdict == "allowed" and ".Simulate" in claim.call:
         words = "proved"  # the simulation was allowed; what it simulated may well be denied
     elif claim.verdict != "denied":
-        words = _MARKS[claim.verdict]
+        words = _MARKS.get(claim.verdict, str(claim.verdict))
     else:
         answer = "denied" if claim.code in _DENIALS else claim.code
         by = f" by the {' and the '.join(claim.gates)}" if claim.gates else ""

@@ -12,8 +12,6 @@ _PLAIN = str.maketrans(
 
 
 class Symbols(msgspec.Struct, frozen=True):
-    """The sign before a line, which shows its state without colour."""
-
     done: str
     failed: str
     current: str

@@ -32,9 +32,7 @@ AT_ONCE = 8  # how many lookups run together: few enough for IAM's request rates
 
 # The errors of a new key while IAM spreads it (IAM User Guide, "Troubleshoot IAM",
 # "Changes that I make are not always immediately visible").
-_SPREADING = frozenset(
-    {"InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException"}
-)
+_SPREADING = ("InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException")
 
 
 def only_reads(call: Call) -> None:
@@ -248,13 +246,10 @@ def mismatch(check: Check, code: str, reason: ports.Reason | None) -> str:
     gates = {*reason.gates}
     right = gates == {*check.by} if reason.whole else gates <= {*check.by}
     if not right:
-        either = (actual, wanted) == (Gate.IDENTITY, Gate.RESOURCE)
-        rule = (
-            "; if neither allows, though one would do, the identity policy refuses"
-            if either
-            else ""
-        )
-        return f"refused by {actual}, where {wanted} should refuse{rule}"
+        why = f"refused by {actual}, where {wanted} should refuse"
+        if (actual, wanted) == (Gate.IDENTITY, Gate.RESOURCE):
+            why += "; if neither allows, though one would do, the identity policy refuses"
+        return why
     if check.key and reason.whole and check.key.lower() not in map(str.lower, reason.keys):
         decided = " and ".join(reason.keys) or "no condition"
         return f"{decided} decided, where {check.key} should decide"

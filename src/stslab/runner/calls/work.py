@@ -32,8 +32,6 @@ def not_own(objection: Objection, where: str = "") -> NotOwn:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One run, its journal and its calls, which it guards."""
-
     run: RunRecord
     journal: Journal
     calls: Calls
@@ -97,9 +95,8 @@ class Work:
         account, user = self._caller(call.identity, entries)
         if call.service in _OF_AN_ACCOUNT and account not in (run.account, *run.accounts.values()):
             where = f"account {account}" if account else "an unknown account"
-            yield Objection(
-                f"{call.name} as {call.identity} would change {where}, which is not the run's."
-            )
+            changed = f"would change {where}, which is not the run's."
+            yield Objection(f"{call.name} as {call.identity} {changed}")
             return
         things = {*self._recognised, *(self._named(made) if made else ())}
         for entry in entries:

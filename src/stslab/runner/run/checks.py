@@ -198,15 +198,14 @@ class Checks:
     def _emit(
         self, record: CheckRecord, check: Check, why: str, held_at: str = "", changed_by: str = ""
     ) -> None:
-        self._work.calls.emit(
-            CheckFinished(
-                because=_sentence(check.because or "", self._scope()),
-                why=self._work.calls.clean_text(why),
-                held_at="" if record.held else held_at,
-                changed_by="" if record.held else changed_by,
-                **shared(record, CheckFinished),
-            )
+        finished = CheckFinished(
+            because=_sentence(check.because or "", self._scope()),
+            why=self._work.calls.clean_text(why),
+            held_at="" if record.held else held_at,
+            changed_by="" if record.held else changed_by,
+            **shared(record, CheckFinished),
         )
+        self._work.calls.emit(finished)
 
 
 def _refused(check: Check, refusal: Refusal, reason: Reason | None) -> Finding:

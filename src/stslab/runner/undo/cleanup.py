@@ -152,9 +152,8 @@ class Cleanup:
         except (RunError, NotOwn) as error:
             undone = failed(error.message)
         took = self._calls.clock.monotonic() - started
-        self._calls.emit(
-            events.UndoFinished(name(entry), undone.calls, undone.outcome, undone.detail, took)
-        )
+        result = undone.calls, undone.outcome, undone.detail
+        self._calls.emit(events.UndoFinished(name(entry), *result, took))
         return undone
 
 
