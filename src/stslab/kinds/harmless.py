@@ -394,10 +394,8 @@ def _absent(value: object, rule: Rule, case: _Case) -> Iterator[Finding]:
 
 def _embedded(_value: object, _rule: Rule, case: _Case) -> Iterator[Finding]:
     if not case.own.embedded:
-        yield Objection(
-            f"{case.call} changes the whole account: it is only for the embedded account.",
-            "Run the lab on the embedded account: leave out --target.",
-        )
+        reason = f"{case.call} changes the whole account: it is only for the embedded account."
+        yield Objection(reason, "Run the lab on the embedded account: leave out --target.")
 
 
 _Check = Callable[[object, Rule, _Case], Iterator[Finding]]

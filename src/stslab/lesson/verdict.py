@@ -39,8 +39,7 @@ Decide = Callable[[str, str, str, Mapping[str, Any]], Verdict]
 """Decides a call without making it: (profile of the run, service, operation, parameters)."""
 Would = Callable[[Mapping[str, object]], Mapping[str, Any]]
 """The account's control verb ``would``."""
-UNBELIEVED = UNUSABLE.difference(DENIALS)
-"""The error codes for credentials that AWS does not accept."""
+UNBELIEVED = UNUSABLE.difference(DENIALS)  # codes for credentials that AWS does not accept
 _ASKED: Mapping[str, tuple[Gate, ...]] = {"sts": (Gate.TRUST, Gate.IDENTITY)}
 
 

@@ -11,8 +11,7 @@ from stslab.render.text.safe import one_line
 
 _Explanation = Mapping[str, Any]
 
-GRADES = 4
-"""The gate; the statement and its element; the kind of change; the command."""
+GRADES = 4  # the gate; the statement and its element; the kind of change; the command
 _ASKED = frozenset({"who", "asked for", "on"})
 _LONGEST_FACT = 240  # characters: three lines
 _MORE = "There may be more to change: part of what decides this is not visible here."

@@ -195,13 +195,10 @@ class FaultExercise:
 
     def _help(self, kind: int, grades: Sequence[str]) -> str:
         """The next grade of a kind of help; the last one fills in the command."""
-        runner = self.here.runner
-        stage = self.here.lab.stage(self.stands.fault.after)
-        if stage is None:
-            return ""
-        grade = runner.past.hinted(stage.id, kind)
+        runner, after = self.here.runner, self.stands.fault.after
+        grade = runner.past.hinted(after, kind)
         if grade <= len(grades):
-            runner.note(Hint(stage.id, kind, grade))
+            runner.note(Hint(after, kind, grade))
         if grade < len(grades):
             return f"{grades[grade]} (`{_ABOUT[kind]}` again says more.)"
         self.command, self.who = self.fix()

@@ -101,10 +101,9 @@ def break_(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: boo
         list_faults(lab, as_json=as_json)
         return
     if as_json or (fault and seed is not None):
-        raise UsageError(
-            "--json goes with --list." if as_json else "--fault and --seed do not go together.",
-            "See `stslab break --help`.",
-        )
+        both = "--fault and --seed do not go together."
+        wrong = "--json goes with --list." if as_json else both
+        raise UsageError(wrong, "See `stslab break --help`.")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "`stslab break` needs a terminal, for a person who looks for the fault.",

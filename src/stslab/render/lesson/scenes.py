@@ -27,8 +27,7 @@ from stslab.vocabulary import Gate
 
 _LABEL = 28
 _GAP = 2
-_NARROWEST, _WIDEST = 7, 14
-"""The width of a caller's column in the access table."""
+_NARROWEST, _WIDEST = 7, 14  # the width of a caller's column in the access table
 _MEMBERS, _LONGEST = 6, 160  # of an answer: how many are shown, and characters of each
 _MASKED = "********"
 _ASKED_ONCE = "A role's trust policy is asked once, when a session begins, and not for its calls."

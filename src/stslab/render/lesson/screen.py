@@ -19,8 +19,7 @@ from stslab.runner import events
 from stslab.runner.events import Describe, Event, StackProgress, StepDiffers, Waiting
 
 Draw = Callable[[Paper], None]
-_BELOW = 3
-"""Lines for the prompt and the status line below it."""
+_BELOW = 3  # lines, for the prompt and the status line below it
 _LEAST = 10
 _SHORTER: Mapping[str, Callable[[Any], Any]] = {
     "before": lambda before: before.brief() if isinstance(before, Done) else before,

@@ -22,8 +22,7 @@ from stslab.runner.report import ABOUT, Report
 
 SIGNS = {"good": "✔", "bad": "✘", "open": "○"}
 _PART = re.compile(r"<!-- part (\w+) -->\n")
-Decision = Mapping[str, object]
-Decisions = Mapping[str, Sequence[Decision]]
+Decisions = Mapping[str, Sequence[Mapping[str, object]]]
 """Decisions in the embedded account's log, by request id."""
 
 

@@ -18,8 +18,7 @@ class ClaimState(StrEnum):
     DENIED = "denied"  # it was proved by a call that AWS refused
     NOT_PROVED = "not proved"  # it was tried, and did not hold
     NEVER_MADE = "never made"  # it is about a thing that the run never made, and does not count
-    CHANGED = "changed"
-    """The lab has changed since the run began: another claim was tried in its place."""
+    CHANGED = "changed"  # the lab has changed since the run began: another claim was tried
     NOT_TRIED = "not tried"
 
 

@@ -149,18 +149,17 @@ def dry_run(
     lab: Lab, target: TargetInfo, emit: Callable[[events.Event], None], stages: tuple[Stage, ...]
 ) -> None:
     """Emit the events of a run of these stages, up to their calls."""
-    emit(
-        events.RunStarted(
-            run=DRY_ID,
-            lab=lab.id,
-            title=lab.title,
-            target=target.name,
-            account=target.account,
-            region=target.region,
-            stages=tuple(events.StageShown(stage.id, stage.title) for stage in lab.stages),
-            dry=True,
-        )
+    started = events.RunStarted(
+        run=DRY_ID,
+        lab=lab.id,
+        title=lab.title,
+        target=target.name,
+        account=target.account,
+        region=target.region,
+        stages=tuple(events.StageShown(stage.id, stage.title) for stage in lab.stages),
+        dry=True,
     )
+    emit(started)
     chosen, base = {stage.id for stage in stages}, basis(lab, DRY_ID, target)
     every = lab_calls(lab, base, embedded=target.embedded)
     listed = [each for each in every if each.stage in chosen]

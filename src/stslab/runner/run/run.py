@@ -339,14 +339,13 @@ class Runner:
         self.steps = Steps(self.work, self.scope)
         self.checks = Checks(self.work, self.scope, self._tell)
         self._basis = basis(self.lab, run.id, run)
-        self._calls.emit(
-            events.RunStarted(
-                run=run.id,
-                stages=self.map(),
-                resumed=resumed,
-                **records.shared(run, events.RunStarted) | {"title": self.lab.title},
-            )
+        started = events.RunStarted(
+            run=run.id,
+            stages=self.map(),
+            resumed=resumed,
+            **records.shared(run, events.RunStarted) | {"title": self.lab.title},
         )
+        self._calls.emit(started)
         if resumed and run.sha256 != self.lab.sha256:
             changed = "The lab, or a file that it includes, has changed since this run began."
             hint = "The report says so, and counts the claims that the lab had then."

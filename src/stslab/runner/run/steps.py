@@ -346,14 +346,13 @@ class Steps:
         if prepared.wait:
             work.conclude(seq, Result(EntryState.DONE))
         known = work.past.saved()
-        self._emit(
-            events.StepFinished(
-                stage=prepared.intent.stage,
-                title=step.title,
-                shown=shown,
-                saved={name: known[name] for name in step.save if name in known},
-                profile=step.profile.name if step.profile else None,
-                request_id=request,
-                seconds=self._clock.monotonic() - self._started,
-            )
+        finished = events.StepFinished(
+            stage=prepared.intent.stage,
+            title=step.title,
+            shown=shown,
+            saved={name: known[name] for name in step.save if name in known},
+            profile=step.profile.name if step.profile else None,
+            request_id=request,
+            seconds=self._clock.monotonic() - self._started,
         )
+        self._emit(finished)
