@@ -19,8 +19,6 @@ from stslab.vocabulary import Outcome, PolicyKind
 
 
 class Policies(NamedTuple):
-    """The policies that apply to a request."""
-
     identity: Sequence[NamedPolicy] = ()  # of the user and its groups, or of the role
     resource: NamedPolicy | None = None  # the resource's policy, or the role's trust policy
     boundaries: Sequence[NamedPolicy] | None = None  # None: no boundary; empty: allows nothing
@@ -112,8 +110,7 @@ def _read_controls(question: Question, policies: Policies) -> list[Layer]:
 def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[Outcome, str]:
     """The outcome and its reason, worded as in "Troubleshoot access denied error messages"."""
     controls, resource, identity, limits = layers
-    considered = (*controls, resource, *identity, *limits)
-    denying = [one for one in considered if one.denies]
+    denying = [one for one in (*controls, resource, *identity, *limits) if one.denies]
     arn = question.arn  # "Policy evaluation logic": a key's and a role's policy must allow anyway
     is_key = arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
     must_allow = not same_account or is_key or _is_trust(question)

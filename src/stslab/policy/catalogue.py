@@ -88,9 +88,6 @@ def resource_types(action: str) -> frozenset[str]:
     return frozenset(str(each["name"]) for each in _details(action).get("resourceTypes", ()))
 
 
-_ANY_SERVICE: Final = "${Vendor}"  # of a recovery point of AWS Backup
-
-
 def has_no_resource(action: str, *, named: bool) -> bool:
     """Whether it is surely asked for ``*``: it has no types, or optional ones and none is named."""
     types = _details(action).get("resourceTypes", ())
@@ -108,7 +105,7 @@ def can_have(action: str, resource: str) -> bool:
     kinds = [(form.service, form.resource.partition("$")[0]) for form in forms if form]
     begins, wildcard, _ = arn.resource.partition("*")
     return any(
-        owner in (arn.service, _ANY_SERVICE)
+        owner in (arn.service, "${Vendor}")  # as that of a recovery point of AWS Backup
         and (begins.startswith(kind) or (wildcard and kind.startswith(begins)))
         for owner, kind in kinds
     )
@@ -145,7 +142,6 @@ def may_have(action: str, key: str) -> bool:
 
 
 _ALL: Final = "aws"
-_MULTIVALUED: Final = "ArrayOf"
 _CHOSEN: Final = ("${", "<", "tag-key")
 """How the variable part of a name begins: ``ec2:ResourceTag/${TagKey}``."""
 _PARTS: Final = re.compile(r"([^/:]*)([/:]?)(.*)", re.DOTALL)
@@ -169,7 +165,7 @@ def is_multivalued(key: str) -> bool:
     if vendor == _ALL:
         return key.lower() in table("multivalued")
     name = _listed(key, _names(vendor) or {})
-    return name is not None and key_types(vendor).get(name, "").startswith(_MULTIVALUED)
+    return name is not None and key_types(vendor).get(name, "").startswith("ArrayOf")
 
 
 def similar_key(key: str) -> str:
@@ -196,10 +192,8 @@ def _vendor(key: str) -> str:
 def _listed(key: str, names: dict[str, str]) -> str | None:
     lower = key.lower()
     for name, stem in names.items():
-        if stem:
-            if lower.startswith(stem.lower()) and len(key) > len(stem):
-                return name
-        elif lower == name.lower():
+        chosen = stem and lower.startswith(stem.lower()) and len(key) > len(stem)
+        if chosen or (not stem and lower == name.lower()):
             return name
     return None
 

@@ -28,6 +28,10 @@ QUOTAS: Final = {
 """The most characters without white space ("IAM and AWS STS quotas", "Quotas for AWS
 Organizations"). For identity-based policies: that of a role's inline policies, the highest."""
 _GITHUB: Final = "token.actions.githubusercontent.com"
+_VARIABLE: Final = re.compile(r"\$\{[^{}]*\}")
+_NAMED: Final = re.compile(r"\$\{\s*([\w.-]+:[^{},\s]+)")
+_EMPTY_VARIABLE: Final = re.compile(r"\$\{\s*\}")
+_REQUEST_TAG: Final = re.compile(r"aws:RequestTag/", re.IGNORECASE)
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -125,12 +129,6 @@ def _broken_variables(text: str) -> _Broken:
         if not catalogue.is_known_key(key):
             says = f"There is no condition key {key}: the variable has no value"
             yield "key-unknown", f"{says}{_meant(catalogue.similar_key(key))}"
-
-
-_VARIABLE: Final = re.compile(r"\$\{[^{}]*\}")
-_NAMED: Final = re.compile(r"\$\{\s*([\w.-]+:[^{},\s]+)")
-_REQUEST_TAG: Final = re.compile(r"aws:RequestTag/", re.IGNORECASE)
-_EMPTY_VARIABLE: Final = re.compile(r"\$\{\s*\}")
 
 
 def _any_subject(statement: Statement, policy: Policy) -> _Broken:

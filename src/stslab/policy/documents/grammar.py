@@ -45,8 +45,7 @@ def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
         try:
             found.append(_statement(index, source, kind, variables=variables))
         except MalformedPolicy as error:
-            where = f"Statement {index + 1}"
-            raise MalformedPolicy(error.message, where + error.hint) from None
+            raise MalformedPolicy(error.message, f"Statement {index + 1}{error.hint}") from None
     for each in found if kind is PolicyKind.RCP else ():
         _check_rcp(each)
     if len(found) > 1 and kind is not PolicyKind.RESOURCE:

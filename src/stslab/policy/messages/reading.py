@@ -23,8 +23,6 @@ _ASSUMING: Final = ("sts:assumerole", "sts:setsourceidentity", "sts:tagsession")
 _MOST_REFUSALS: Final = 100
 _BEFORE: Final = 2_048  # characters that are searched for the caller
 _AFTER: Final = 300  # characters after action and resource that are searched for the reason
-
-
 table: Final = partial(beside, __file__)  # the content of a YAML file in this folder
 
 
