@@ -13,7 +13,7 @@ from botocore.config import Config
 from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 from stslab.sandbox.api.model import ApiResponse, Caller, HttpRequest
 from stslab.sandbox.pipeline import accounts
-from stslab.sandbox.pipeline.authorization import user_caller
+from stslab.sandbox.pipeline.authorization import caller_of
 from stslab.sandbox.pipeline.log import DecisionLog
 from stslab.sandbox.pipeline.log_file import Event, is_refused
 from stslab.sandbox.server.embedded import assemble
@@ -103,7 +103,7 @@ class Direct:
     def caller(self, user: str) -> Caller:
         found = self.record(User, user)
         assert found
-        return user_caller(found)
+        return caller_of(found)
 
     def stop(self) -> None:
         self.inside.engine.stop()

@@ -20,7 +20,7 @@ from stslab.sandbox.api import operations, serialize
 from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.pipeline import accounts
-from stslab.sandbox.pipeline.authorization import root_caller, user_caller
+from stslab.sandbox.pipeline.authorization import caller_of
 from stslab.sandbox.server.embedded import assemble
 from stslab.sandbox.state.identities import User
 from stslab.sandbox.state.snapshot import Account, Snapshot
@@ -121,7 +121,7 @@ def test_every_call_is_answered_whatever_came_before(
         params = {} if shape is None else asking.structure(shape, 0)
         admin = state.snapshot.get(User, LEARNER, "admin")
         by_admin = admin is not None and asking.random.random() < 0.5
-        caller = user_caller(admin) if by_admin and admin else root_caller(account)
+        caller = caller_of(admin if by_admin and admin else account)
         try:
             answer = inside.pipeline.internal(caller, service, operation, params)
         except ApiFault as refused:

@@ -16,7 +16,7 @@ from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.iam.service import IamService
 from stslab.sandbox.pipeline import accounts
-from stslab.sandbox.pipeline.authorization import Judge, root_caller
+from stslab.sandbox.pipeline.authorization import Judge, caller_of
 from stslab.sandbox.server.embedded import Inside, assemble
 from stslab.sandbox.state.snapshot import Account, Snapshot
 from stslab.sandbox.state.state import State
@@ -114,7 +114,7 @@ def call(inside: Inside, service: str, operation: str, params: dict[str, Any]) -
     """Call as the root user, which random calls can't delete."""
     account = inside.state.snapshot.get(Account, LEARNER, "")
     assert account is not None
-    inside.pipeline.internal(root_caller(account), service, operation, params)
+    inside.pipeline.internal(caller_of(account), service, operation, params)
 
 
 @pytest.mark.parametrize(("service", "operation"), NAMES, ids=str)

@@ -19,12 +19,11 @@ from stslab.sandbox.state.state import Busy, Closed, State
 from stslab.vocabulary import LATEST
 
 
-def root_caller(account: Account, access_key_id: str = "") -> Caller:
-    return Caller(Principal.from_arn(account.root_arn, user_id=account.account), access_key_id)
-
-
-def user_caller(user: User, access_key_id: str = "") -> Caller:
-    return Caller(Principal.from_arn(user.arn, user_id=user.unique_id), access_key_id)
+def caller_of(owner: User | Account, access_key_id: str = "") -> Caller:
+    """The user as a caller, or the account's root user."""
+    if isinstance(owner, User):
+        return Caller(Principal.from_arn(owner.arn, user_id=owner.unique_id), access_key_id)
+    return Caller(Principal.from_arn(owner.root_arn, user_id=owner.account), access_key_id)
 
 
 def lookup(view: View, access_key_id: str) -> KeyRecord | None:
@@ -36,13 +35,10 @@ def lookup(view: View, access_key_id: str) -> KeyRecord | None:
     if key is None:
         session = view.get(Session, account.account, access_key_id)
         return None if session is None else _of_session(view, session)
-    if not key.user:
-        caller = root_caller(account, key.key)
-    elif user := view.get(User, key.account, key.user):
-        caller = user_caller(user, key.key)
-    else:
+    owner = view.get(User, key.account, key.user) if key.user else account
+    if owner is None:
         return None
-    return KeyRecord(caller, key.secret_access_key, key.active)
+    return KeyRecord(caller_of(owner, key.key), key.secret_access_key, key.active)
 
 
 def _of_session(view: View, session: Session) -> KeyRecord | None:
