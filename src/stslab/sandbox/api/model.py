@@ -44,8 +44,7 @@ class HttpRequest:
         return next((value for key, value in self.headers if key.lower() == wanted), default)
 
     def has_header(self, name: str) -> bool:
-        wanted = name.lower()
-        return any(key.lower() == wanted for key, _ in self.headers)
+        return any(key.lower() == name.lower() for key, _ in self.headers)
 
     def argument(self, name: str) -> str:
         """The value of the first query parameter with exactly this name, or ""."""

@@ -45,6 +45,7 @@ def uri(operation: OperationModel) -> tuple[str, dict[str, str]]:
 
 _CONSTRAINT = "failed to satisfy constraint: Member must"
 _LIST = re.compile(r"(?<=enum value set): .*")
+_SPACES = " \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # no tabs, no line breaks
 Problems = Iterator[tuple[str, str]]
 """Values, as messages show them, and the constraint that each breaks."""
 
@@ -132,9 +133,6 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         return re.compile(pattern, re.ASCII)
     python = pattern.replace("\\p{L}", r"\w").replace("\\p{Z}", _SPACES).replace("\\p{N}", r"\d")
     return re.compile(python)
-
-
-_SPACES = " \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # no tabs, no line breaks
 
 
 def _listed(values: Sequence[object]) -> str:

@@ -22,6 +22,7 @@ _AMZ_JSON = "application/x-amz-json-1.1"
 S3_HOST_ID = "9Gjjt1m+cjU4OPvX9O9/8RuvnG41MRb/18Oux2o5H5MY7ISNTlXN+Dz9IG62/ILVxhAGI0qyPfg="
 """``x-amz-id-2``, the id of a host of S3. The embedded account has one host."""
 _S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_ELSEWHERE = {"location", "xmlAttribute"}  # what a member has that is not an element
 _XML_START = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _TABLES = beside(__file__, "answers.yaml")
 _TO_THE_MILLISECOND = frozenset(_TABLES["to the millisecond"])
@@ -64,8 +65,7 @@ def _wants_json(http: HttpRequest) -> bool:
 def _as_json(shape: Shape, value: Any) -> object:
     """A value as JSON types; a time is its seconds since 1970."""
     if shape.type_name == "structure":
-        members = shape.members.items()
-        given = ((name, member, value.get(name)) for name, member in members)
+        given = ((name, member, value.get(name)) for name, member in shape.members.items())
         return {name: _as_json(member, one) for name, member, one in given if one is not None}
     if shape.type_name == "list":
         return [_as_json(shape.member, one) for one in value]
@@ -126,9 +126,6 @@ def _root(operation: str) -> str:
 
 def _document(name: str, members: str) -> bytes:
     return f'{_XML_START}<{name} xmlns="{_S3_NAMESPACE}">{members}</{name}>'.encode()
-
-
-_ELSEWHERE = {"location", "xmlAttribute"}
 
 
 @functools.cache

@@ -102,8 +102,7 @@ def check_new_exports(view: View, stack: Stack, outputs: Iterable[Mapping[str, s
     for output in (one for one in outputs if "ExportName" in one):
         name, value = output["ExportName"], output["OutputValue"]
         cannot = f"Cannot export output {output['OutputKey']}"
-        empty = f"{cannot}. Exported values must not be empty or whitespace-only."
-        require(value.strip(), empty)
+        require(value.strip(), f"{cannot}. Exported values must not be empty or whitespace-only.")
         size = len(value.encode())
         too_long = f"{cannot} with length {size}. Max length of {EXPORT_LIMIT} exceeded."
         require(size <= EXPORT_LIMIT, too_long)

@@ -143,7 +143,6 @@ def instance_profile(view: View, record: InstanceProfile) -> Members:
 
 
 def listed_profile(view: View, record: InstanceProfile) -> Members:
-    """An instance profile as in a list."""
     held = view.get(Role, record.account, record.role)
     roles = [plain_role(view, held)] if held else []
     return {**_named("InstanceProfile", record), "Roles": roles}

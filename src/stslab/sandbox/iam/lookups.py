@@ -60,8 +60,7 @@ So a request may use any case for a name. Of ARNs, only those of managed policie
 
 def find(view: View, kind: type[R], account: str, identifier: str) -> R | None:
     """The record with this name, ARN or serial number, or None; AWS's policies are everywhere."""
-    key = _KEYS.get(kind, str.lower)(identifier)
-    found: Record | None = view.get(kind, account, key)
+    found: Record | None = view.get(kind, account, _KEYS.get(kind, str.lower)(identifier))
     if kind is ManagedPolicy:
         found = aws_policies.find(identifier) or found
     member = KINDS[kind].member

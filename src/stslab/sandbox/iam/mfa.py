@@ -168,8 +168,7 @@ def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
     found = (lookups.find(view, MfaDevice, user.account, one) for one in sorted(user.mfa_devices))
     shown = [
         {"UserName": user.name, "SerialNumber": one.serial, "EnableDate": one.enabled}
-        for one in found
-        if one is not None
+        for one in filter(None, found)
     ]
     return answers.page("MFADevices", shown, request.params, dict)
 

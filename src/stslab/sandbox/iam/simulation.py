@@ -224,8 +224,7 @@ def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
     own = [layer for layer in decision.layers if layer.kind not in _RESOURCE_KINDS]
     if any(layer.denies for layer in own):
         return Outcome.EXPLICITLY_DENIED
-    allowed = all(layer.allows for layer in own)
-    return Outcome.ALLOWED if allowed else Outcome.IMPLICITLY_DENIED
+    return Outcome.ALLOWED if all(layer.allows for layer in own) else Outcome.IMPLICITLY_DENIED
 
 
 def _matched(simulation: Simulation, decision: Decision, outcome: Outcome) -> list[Members]:
@@ -282,8 +281,7 @@ def _attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[So
             f"Invalid Policy Source Arn: caller's account {request.account} does not have access "
             f"to policies in account {match[1]}."
         )
-    kind = _ENTITIES[match[2]]
-    entity = lookups.find(view, kind, request.account, match[3])
+    entity = lookups.find(view, _ENTITIES[match[2]], request.account, match[3])
     if entity is None:
         raise faults.no_such("Unable to retrieve specified IAM entity.")
     holders: list[Identity] = [entity]

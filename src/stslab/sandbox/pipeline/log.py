@@ -83,14 +83,11 @@ class DecisionLog:
         self._size += os.write(self._file, line)
 
 
-# "CloudTrail record contents for management, data, and network activity events" (2026).
-_EVENT_VERSION = "1.11"
-
-
 def _event(now: datetime, received: Received, fault: ApiFault | None) -> dict[str, object]:
     api, http = received.api, received.http
     event: dict[str, object] = {
-        "eventVersion": _EVENT_VERSION,
+        # "CloudTrail record contents for management, data, and network activity events" (2026).
+        "eventVersion": "1.11",
         "eventType": "AwsApiCall",
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "eventID": f"{now.timestamp():.6f}-{os.urandom(4).hex()}",

@@ -91,14 +91,13 @@ class Pipeline:
         anonymous = verified.caller.kind == "Anonymous"
         if anonymous and service != "s3" and operation not in signature.UNSIGNED_ACTIONS:
             raise signature.missing_token()
-        api = self._api(
+        received.api = api = self._api(
             Call(verified.caller, service, operation, params),
             http,
             received.request_id,
             region=REGION if service == "iam" else verified.region or REGION,
             authenticated=verified,
         )
-        received.api = api
         self._last_uses.note(api)
         answer = self._carry_out(api)
         return serialize.result(service, operation, answer, received.request_id, http)
@@ -131,10 +130,9 @@ class Pipeline:
         not, the decisions are those that the policies would make.
         """
         fork = Transaction(self.state.snapshot)
-        fault: ApiFault | None = None
         for call in calls:
             api = self._api(call, _FROM_HERE, _request_id(call.service))
-            fault = None
+            fault: ApiFault | None = None
             try:
                 self._carry_out(api, fork)
             except ApiFault as refused:

@@ -65,8 +65,7 @@ class Lag:
                     self._changes[what] += 1
                     delay: Span = getattr(self._spec, what)
                     seconds = delay.at(share(self._spec.seed, what, self._changes[what]))
-                    until = at + timedelta(seconds=seconds)
-                    waiting.append(_Waiting(address, until, what, was))
+                    waiting.append(_Waiting(address, at + timedelta(seconds=seconds), what, was))
         self._waiting = waiting  # in one step: other threads read it
 
     def seen(self, view: View) -> View:

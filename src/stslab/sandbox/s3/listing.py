@@ -157,8 +157,7 @@ def list_object_versions(view: View, request: ApiRequest) -> Answer:
         raise invalid_argument(message, "version-id-marker", after_id)
     where = Address(bucket.name, after)
     lookups.check_version_id(view, where, after_id or None, "version-id-marker")
-    entries = _versions(_objects(view, request, bucket), after, after_id)
-    result = page(entries, request, after)
+    result = page(_versions(_objects(view, request, bucket), after, after_id), request, after)
     owner, write = {"ID": lookups.canonical_id(view, bucket)}, writer(request)
     last_id = result.items[-1][1].version_id if result.items else None
     ends_with_prefix = result.prefixes[-1:] == [result.last]

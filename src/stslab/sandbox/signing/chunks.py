@@ -19,7 +19,6 @@ MODES = frozenset({UNSIGNED_TRAILER, SIGNED, SIGNED_TRAILER})
 
 _SIZE_LINE = re.compile(rb"([0-9a-fA-F]{1,16})(?:;chunk-signature=([0-9a-f]{64}))?\r\n")
 _TRAILER = re.compile(rb"([a-zA-Z0-9-]+):[ \t]*([^\r\n]*?)[ \t]*\r?\n(?:\r\n)?")
-_TRAILER_SIGNATURE = "x-amz-trailer-signature"
 _SMALLEST = 8192
 
 
@@ -56,12 +55,9 @@ def decode(
         sizes = {"NumberBytesExpected": length, "NumberBytesProvided": len(payload)}
         raise fault("IncompleteBody", f"{message}header", sizes)
     promised = {name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",")}
-    if mode != SIGNED:
-        trailers = _trailers(body[end:], signer)
-    elif body[end:] == b"\r\n":
-        trailers = {}
-    else:
+    if mode == SIGNED and body[end:] != b"\r\n":
         raise fault("IncompleteBody")
+    trailers = {} if mode == SIGNED else _trailers(body[end:], signer)
     if set(trailers) != promised - {""}:
         raise fault("MalformedTrailerError")
     return payload, trailers
@@ -104,7 +100,7 @@ def _trailers(rest: bytes, signer: ChunkSigner | None) -> dict[str, str]:
         position = line.end()
     if rest[position:] not in (b"", b"\r\n"):
         raise fault("MalformedTrailerError")
-    signature = trailers.pop(_TRAILER_SIGNATURE, "")
+    signature = trailers.pop("x-amz-trailer-signature", "")
     signed = "".join(f"{name}:{value}\n" for name, value in sorted(trailers.items()))
     if signer is not None and not signer.accepts(signed.encode(), signature, trailer=True):
         raise fault("SignatureDoesNotMatch")

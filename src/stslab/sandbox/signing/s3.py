@@ -116,12 +116,10 @@ def _payload_hash(headers: Headers) -> str:
     if sent.startswith("STREAMING-AWS4-ECDSA-"):
         raise fault("NotImplemented", Header=HASH_HEADER)
     if sent != UNSIGNED and sent not in chunks.MODES and not _SHA256.fullmatch(sent):
-        asymmetric = SIGNED.replace("HMAC", "ECDSA-P256")
-        known = (UNSIGNED, UNSIGNED_TRAILER, SIGNED, SIGNED_TRAILER, asymmetric)
-        message = (
-            f"x-amz-content-sha256 must be {', '.join(known)}, {asymmetric}-TRAILER or a valid "
-        )
-        raise invalid_argument(f"{message}sha256 value.", HASH_HEADER, sent)
+        asymmetric = [mode.replace("HMAC", "ECDSA-P256") for mode in (SIGNED, SIGNED_TRAILER)]
+        known = ", ".join((UNSIGNED, UNSIGNED_TRAILER, SIGNED, SIGNED_TRAILER, *asymmetric))
+        message = f"{HASH_HEADER} must be {known} or a valid sha256 value."
+        raise invalid_argument(message, HASH_HEADER, sent)
     return sent
 
 

@@ -18,8 +18,6 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class PublicAccessBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """The four settings of Block Public Access."""
-
     block_public_acls: bool = False
     ignore_public_acls: bool = False
     block_public_policy: bool = False

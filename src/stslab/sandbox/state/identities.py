@@ -126,8 +126,6 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
 
 @stored("oidc-provider", "url")
 class OidcProvider(Record, frozen=True, kw_only=True):
-    """An OpenID Connect provider."""
-
     url: str  # without https://, and without a slash at the end
     created: Moment
     client_ids: tuple[str, ...] = ()

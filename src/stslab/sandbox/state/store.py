@@ -100,8 +100,7 @@ class Store:
 
     def drop_blobs_but(self, used: Iterable[str]) -> None:
         with self._lock, self._changing():
-            kept = {(name,) for name in used}
-            unused = set(self._db.execute("SELECT name FROM blob")) - kept
+            unused = set(self._db.execute("SELECT name FROM blob")) - {(name,) for name in used}
             self._db.executemany("DELETE FROM blob WHERE name = ?", unused)
 
     def clear(self) -> None:

@@ -157,9 +157,7 @@ class StsService:
             raise faults.access_denied("Roles may not be assumed by root accounts.")
         if params.get("ProvidedContexts"):
             raise model.unsupported("sts", "AssumeRole with ProvidedContexts")
-        context: model.Keys = {}
-        if "ExternalId" in params:
-            context["sts:ExternalId"] = params["ExternalId"]
+        context = {"sts:ExternalId": params["ExternalId"]} if "ExternalId" in params else {}
         wanted = RoleRequest(
             "AssumeRole",
             self.target(tx, params["RoleArn"]),
@@ -247,8 +245,7 @@ class StsService:
                 raise faults.access_denied(model.explained(request, decision, target.account))
             # In a chain of roles, the caller's own policies must also allow the source identity:
             # IAM User Guide, "Monitor and control actions taken with assumed roles".
-            layers = decision.layers
-            own = [layer.allows for layer in layers if layer.kind is PolicyKind.IDENTITY]
+            own = [layer.allows for layer in decision.layers if layer.kind is PolicyKind.IDENTITY]
             if action == _SET_SOURCE and request.caller.session and own and not any(own):
                 why = f" because no identity-based policy allows the {action} action"
                 raise _not_authorized(request, action, target.arn, why)

@@ -295,16 +295,16 @@ def _put(
 
 
 _BOOLEANS = {"true": "false", "false": "true"}
-_TAGS = ("aws:requesttag/", "with the tag {tag}={value}: --tags Key={tag},Value={value}")
 _CLOCK = ("aws:currenttime", "aws:epochtime", "aws:tokenissuetime")
+_TAG_KEYS = ("principaltag/", "requesttag/", "resourcetag/")
 
 
 def _way_to_fill(key: str, value: str) -> str:
     """How a caller sets the key to this value; empty if a caller can't."""
     lower = key.lower()
-    prefix, tagged = _TAGS
-    if lower.startswith(prefix):
-        return tagged.format(tag=key[len(prefix) :], value=value)
+    if lower.startswith("aws:requesttag/"):
+        tag = key.partition("/")[2]
+        return f"with the tag {tag}={value}: --tags Key={tag},Value={value}"
     way: str = texts()["filled"].get(lower, "")
     return way.format(value=value)
 
@@ -322,9 +322,6 @@ def _value(test: Document, *, holding: bool) -> str:
         return ""
     fits = ("not" not in operator) is holding
     return first if fits else ""
-
-
-_TAG_KEYS = ("principaltag/", "requesttag/", "resourcetag/")
 
 
 def protects(key: str) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from msgspec.structs import asdict
+
 from stslab.errors import PolicyError
 from stslab.policy import Outcome, messages
 from stslab.policy.decision import Layer
@@ -18,6 +20,8 @@ Events = Callable[[], Iterable[Event]]
 Advice = Sequence[tuple[str, Sequence[Option]]]
 """For each layer, the options that help."""
 _ON_OBJECT = re.compile("(?!List).*Object.*")
+_UNKNOWN_KEY = ("InvalidClientTokenId", "InvalidAccessKeyId", "InvalidToken")
+_MOST_ROUNDS = 8
 
 
 def explain(
@@ -89,13 +93,7 @@ def _explanation(event: Event, decision: Decided | None, why: str, advice: Advic
         "why": why,
         "callers": [],
         "changes": [
-            {
-                "layer": layer,
-                "options": [
-                    {"what": one.what, "statement": one.statement, "command": one.command}
-                    for one in chosen
-                ],
-            }
+            {"layer": layer, "options": [without(asdict(one), "after") for one in chosen]}
             for layer, chosen in advice
         ],
         "complete": None,
@@ -107,15 +105,11 @@ def _advice(layer: str, fixes: Iterable[str]) -> Advice:
     return [(layer, found)] if found else []
 
 
-_MOST_ROUNDS = 8
-
-
 def _plan(situation: Situation) -> tuple[Advice, bool]:
     """What to change, layer by layer, and whether the request is then allowed."""
     plan: list[tuple[str, Sequence[Option]]] = []
     for _ in range(_MOST_ROUNDS):
-        decision = situation.decide()
-        layer = next((each for each in decision.layers if each.blocks), None)
+        layer = next((each for each in situation.decide().layers if each.blocks), None)
         working = _working(situation, layer) if layer else ()
         if layer is None or not working:
             break
@@ -158,8 +152,6 @@ def _weight(situation: Situation, layer: Layer) -> int:
 
 
 # -- requests, tokens and assertions that were not authenticated ----------------------------------
-
-_UNKNOWN_KEY = ("InvalidClientTokenId", "InvalidAccessKeyId", "InvalidToken")
 
 
 def _unverified(event: Event) -> tuple[str, Advice]:

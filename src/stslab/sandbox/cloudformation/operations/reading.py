@@ -75,8 +75,7 @@ def _operation_events(stack: Stack, events: list[StackEvent]) -> Iterator[Answer
         for event in members:
             common = {"StackId": stack.stack_id, "Timestamp": event.at, **operation}
             yield from ({**common, **error} for error in event.errors)
-            failed = event.status.endswith("_FAILED")
-            kind = "PROVISIONING_ERROR" if failed else "PROGRESS"
+            kind = "PROVISIONING_ERROR" if event.status.endswith("_FAILED") else "PROGRESS"
             yield {**_event(stack, event), "EventType": kind, "OperationType": None}
         if operation and operation not in running:
             done = last.physical_id == stack.stack_id and last.status.endswith("_COMPLETE")

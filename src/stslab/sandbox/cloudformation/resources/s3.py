@@ -161,9 +161,8 @@ class Bucket:
         """Set the tags: those of CloudFormation as the service, all others as the caller."""
         new, before = _own(work.tags), _own(work.old_tags)
         if new:
-            system = dict(work.old_tags.items() - before.items())
-            tagging = {"TagSet": tag_list(system | new)}
-            work.s3("PutBucketTagging", Bucket=work.physical_id, Tagging=tagging)
+            tags = tag_list(dict(work.old_tags.items() - before.items()) | new)
+            work.s3("PutBucketTagging", Bucket=work.physical_id, Tagging={"TagSet": tags})
         elif before:
             work.s3("DeleteBucketTagging", Bucket=work.physical_id)
         with work.state.transaction() as tx:

@@ -167,11 +167,7 @@ class Job:
             stack_becomes(tx, self.undisturbed(tx), status, reason)
 
     def resource_becomes(
-        self,
-        logical_id: str,
-        status: str,
-        reason: str = "",
-        shown: Properties | None = None,
+        self, logical_id: str, status: str, reason: str = "", shown: Properties | None = None
     ) -> None:
         with self.state.transaction() as tx:
             stack = self.undisturbed(tx)

@@ -294,8 +294,7 @@ def clean_up_update(job: Job) -> None:
                 leftovers.append(_leftover(resource, before))
             tx.put(replace(resource, before=None, fresh=False))
         tx.put(replace(job.stack_in(tx), leftovers=tuple(leftovers)))
-    unwanted = [r for name, r in job.resources.items() if name not in job.blueprint.active]
-    _clean_up(job, unwanted)
+    _clean_up(job, [r for name, r in job.resources.items() if name not in job.blueprint.active])
 
 
 def _leftover(resource: StackResource, physical: Before | StackResource) -> Leftover:

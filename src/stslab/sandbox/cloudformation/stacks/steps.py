@@ -201,8 +201,7 @@ def create(job: Job, logical_id: str) -> None:
         job.change_resource(logical_id, initiated=bool(work.succeeded), **made)
         raise
     resource = _record(job, logical_id, work)
-    reason = "Resource creation Initiated"
-    job.add_event(resource, resource.status, reason, shown(job, logical_id))
+    job.add_event(resource, resource.status, "Resource creation Initiated", shown(job, logical_id))
 
 
 def update(job: Job, logical_id: str, properties: Properties, tags: Mapping[str, str]) -> None:

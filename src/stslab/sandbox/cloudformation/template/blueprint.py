@@ -137,8 +137,7 @@ class Blueprint:
         outputs = [body["Value"] for _, body in self._active_outputs()]
         for values, others, block in ((resources, needed, "Resources"), (outputs, [], "Outputs")):
             found = (each.name for each in references(values, self._holds))
-            names = dict.fromkeys([*others, *found])
-            missing = [name for name in names if name in absent]
+            missing = [name for name in dict.fromkeys([*others, *found]) if name in absent]
             prefix = "Template format error: " if block == "Resources" else ""
             require(not missing, prefix + unresolved(missing, block))
 

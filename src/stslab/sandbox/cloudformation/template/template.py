@@ -275,9 +275,8 @@ def _text_of(body: Mapping[str, Value], key: str, default: str = "") -> str:
 
 def _policy(body: Mapping[str, Value], key: str, name: str) -> str:
     value = _text_of(body, key, "Delete")
-    well_formed(
-        value in ANATOMY["policies"][key], f"Unrecognized {key} {value} for resource {name}"
-    )
+    known = value in ANATOMY["policies"][key]
+    well_formed(known, f"Unrecognized {key} {value} for resource {name}")
     return value
 
 

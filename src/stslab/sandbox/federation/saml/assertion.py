@@ -80,8 +80,7 @@ def issuer(element: xml.Element) -> str:
 
 def failed(response: xml.Element) -> bool:
     """Whether the response's status says that the user was not authenticated."""
-    status = xml.child(response, names.PROTOCOL, "Status")
-    code = xml.child(status, names.PROTOCOL, "StatusCode")
+    code = xml.child(xml.child(response, names.PROTOCOL, "Status"), names.PROTOCOL, "StatusCode")
     return code is not None and code.get("Value") != names.SUCCESS
 
 

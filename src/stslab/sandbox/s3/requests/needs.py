@@ -225,8 +225,7 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
     for what, wrong in (("encoding", broken), ("bucket name", not bucket), ("object key", not key)):
         if wrong:
             raise invalid_argument(f"Invalid copy source {what}", "x-amz-copy-source", path)
-    version = parse_qs(f"v={query}").get("v", [None])[0]
-    return checked(Address(bucket, key)), version
+    return checked(Address(bucket, key)), parse_qs(f"v={query}").get("v", [None])[0]
 
 
 _OF: Mapping[str, Callable[[_Call], Iterator[Need]]] = {

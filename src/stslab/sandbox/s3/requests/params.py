@@ -45,8 +45,7 @@ class Content:
     def checksum(self, member: str) -> str:
         """The checksum for a member (``ChecksumCRC32``), in base64."""
         if member not in self._checksums:
-            checksum = CHECKSUMS[member](self.body)
-            self._checksums[member] = base64.b64encode(checksum).decode()
+            self._checksums[member] = base64.b64encode(CHECKSUMS[member](self.body)).decode()
         return self._checksums[member]
 
     def __str__(self) -> str:
@@ -62,6 +61,7 @@ ADDED = "ChecksumCRC64NVME"
 
 
 _MOST_BYTES = 4 * 1024 * 1024
+_LARGEST = 2**63
 _SCHEMA_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
@@ -121,9 +121,6 @@ def _text(shape: Shape, text: str) -> object:
     if shape.type_name == "string":
         return text
     return _CONVERTERS[shape.type_name](text.strip())
-
-
-_LARGEST = 2**63
 
 
 def integer(text: str) -> int:
