@@ -55,8 +55,6 @@ _SESSION = re.compile(
 _ACCOUNT = re.compile(r"\d{4}-?\d{4}-?\d{4}")
 _ROOT = re.compile(r"arn:aws:iam::\d{12}:root")
 _UNIQUE_ID = re.compile(r"(AIDA|AROA)[A-Z0-9]{12,}")
-_ELEMENTS = ("Principal", "NotPrincipal")
-
 _KINDS: Mapping[str, type[User | Role]] = {"user": User, "AIDA": User, "role": Role, "AROA": Role}
 _MOST_REMEMBERED = 4096
 _LAST_KEYS: dict[str, str] = {}
@@ -78,7 +76,7 @@ def _replaced(text: str, replace: Callable[[str], str]) -> str:
     """The document with its AWS principals changed; the same text if none is."""
     document, changed = json.loads(text), False
     for statement in listed(document["Statement"]):
-        for principal in map(statement.get, _ELEMENTS):
+        for principal in map(statement.get, ("Principal", "NotPrincipal")):
             if isinstance(principal, dict) and "AWS" in principal:
                 before = principal["AWS"]
                 principal["AWS"] = mapped(before, replace)

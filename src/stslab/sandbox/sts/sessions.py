@@ -63,8 +63,7 @@ def issue(
         **who,
     )
     if tx.count(Session, account) % _LOOKS_EVERY == 0:
-        before = issued - _REMEMBERED
-        expired = (old for old in tx.all(Session, account) if old.expires <= before)
+        expired = (old for old in tx.all(Session, account) if old.expires <= issued - _REMEMBERED)
         for old in tuple(islice(expired, _FORGETS)):
             tx.delete(old)
     tx.put(session)

@@ -313,8 +313,7 @@ def _value(test: Document, *, holding: bool) -> str:
     """A value of the key that may make the test hold, or not hold; empty if none is known."""
     if test["key"].lower() == "aws:multifactorauthage":
         return "0"  # of a new code
-    wanted = test["wanted"]
-    first = wanted if isinstance(wanted, str) else next(iter(wanted), "")
+    first = next(iter(listed(test["wanted"])), "")
     operator = test["operator"].lower()
     if "bool" in operator and not holding:
         return _BOOLEANS.get(first.lower(), "")
