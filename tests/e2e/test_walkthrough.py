@@ -105,8 +105,8 @@ def test_check_without_a_run(machine: Machine):
     assert "stslab run" in done.err
 
 
-def test_events_as_json_lines_and_people_on_stderr(used: Machine):
-    done = used.stslab("run", "--json", "--yes")
+def test_events_as_json_lines_and_people_on_stderr(machine: Machine):
+    done = machine.stslab("run", "--json", "--yes")
     assert done.code == 0, done.said
     events = [json.loads(line) for line in done.out.splitlines()]
     kinds = [event["event"] for event in events]
