@@ -1,6 +1,5 @@
 """The past of one run: its records, read together. Pure."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Self, TypeVar
 
@@ -33,8 +32,11 @@ class Past:
         self.run_id, self._read = run_id, read
         self._records = dict[tuple[type, ...], tuple[Record, ...]]()
         self._fresh = set[tuple[type, ...]]()
-        # Each entry with the count of its outcomes: with one more, it is another.
-        self._entries = dict[int, tuple[int, Entry]]()
+        # What was made of the first so many records of some kinds, and goes on with those after.
+        self._taken = dict[tuple[type, ...], int]()
+        self._entries = dict[int, Entry]()
+        self._saved = dict[str, object]()
+        self._profiles = dict[str, records.SavedProfile]()
 
     @classmethod
     def of(cls, run_id: str, every: Sequence[Record]) -> Self:
@@ -59,6 +61,12 @@ class Past:
             self._fresh.add(kinds)
         return known
 
+    def _new(self, *kinds: type) -> tuple[Record, ...]:
+        """The records of these kinds that came since it was asked for them before."""
+        known, taken = self.recorded(*kinds), self._taken.get(kinds, 0)
+        self._taken[kinds] = len(known)
+        return known[taken:]
+
     def run(self) -> records.RunRecord | None:
         """The run with its present state."""
         begun = next(self._of(records.RunRecord), None)
@@ -71,39 +79,25 @@ class Past:
 
     def entries(self) -> tuple[Entry, ...]:
         """All calls that may have changed something, with their outcomes."""
-        results, times = defaultdict[int, list[Result]](list), defaultdict[int, list[str]](list)
-        for concluded, at in self._at(Concluded):
-            results[concluded.entry].append(concluded.result)
-            times[concluded.entry].append(at)
-        return tuple(
-            self._entry(record, record.body, results[record.number], times[record.number] or [""])
-            for record in self.recorded(Intent)
-            if isinstance(record.body, Intent)
-        )
-
-    def _entry(
-        self, record: Record, intent: Intent, results: list[Result], times: list[str]
-    ) -> Entry:
-        count, known = self._entries.get(record.number, (-1, None))
-        if known and count == len(results):
-            return known
-        things = [result.thing for result in results if result.thing is not None]
-        undos = [result.undo for result in results if result.undo is not None]
-        states = [result.state for result in results]
-        entry = Entry(
-            seq=record.number,
-            intent=intent,
-            state=states[-1] if states else _UNKNOWN,
-            thing=things[-1] if things else intent.thing,
-            undo=undos[-1] if undos else intent.undo,
-            happened=next((state for state in reversed(states) if state in _OF_CALLS), _UNKNOWN),
-            request_id=results[0].request_id if results else "",
-            started=record.at,
-            answered=times[0],
-            ended=times[-1],
-        )
-        self._entries[record.number] = len(results), entry
-        return entry
+        for record in self._new(Intent, Concluded):
+            if isinstance(record.body, Intent):
+                thing, undo = record.body.thing, record.body.undo
+                self._entries[record.number] = Entry(
+                    seq=record.number,
+                    intent=record.body,
+                    state=_UNKNOWN,
+                    thing=thing,
+                    undo=undo,
+                    happened=_UNKNOWN,
+                    request_id="",
+                    started=record.at,
+                    answered="",
+                    ended="",
+                )
+            elif isinstance(record.body, Concluded) and record.body.entry in self._entries:
+                entry = self._entries[record.body.entry]
+                self._entries[entry.seq] = _concluded(entry, record.body.result, record.at)
+        return tuple(self._entries.values())
 
     def latest(self, stage: str, step: int) -> Entry | None:
         for entry in reversed(self.entries()):
@@ -125,18 +119,19 @@ class Past:
         return tuple(found.thing for found in self._of(records.Found) if found.entry == entry)
 
     def saved(self) -> dict[str, object]:
-        every = [concluded.result.saved for concluded in self._of(Concluded)]
-        return {name: value for saved in every for name, value in saved.items()}
+        for record in self._new(Concluded):
+            if isinstance(record.body, Concluded):
+                self._saved |= record.body.result.saved
+        return dict(self._saved)
 
     def profiles(self) -> tuple[records.SavedProfile, ...]:
         """The profiles that the run wrote and has not removed from the files."""
-        profiles = dict[str, records.SavedProfile]()
-        for record in self.recorded(Concluded, records.Forgot):
+        for record in self._new(Concluded, records.Forgot):
             if isinstance(record.body, records.Forgot):
-                profiles.pop(record.body.profile, None)
+                self._profiles.pop(record.body.profile, None)
             elif isinstance(record.body, Concluded) and record.body.result.profile:
-                profiles[record.body.result.profile.name] = record.body.result.profile
-        return tuple(profiles.values())
+                self._profiles[record.body.result.profile.name] = record.body.result.profile
+        return tuple(self._profiles.values())
 
     def held(self) -> frozenset[str]:
         """The ids of the stages whose checkpoints held."""
@@ -180,3 +175,17 @@ class Past:
         for record in self.recorded(kind):
             if isinstance(record.body, kind):
                 yield record.body, record.at
+
+
+def _concluded(entry: Entry, result: Result, at: str) -> Entry:
+    """The entry with one more result of its call."""
+    return replace(
+        entry,
+        state=result.state,
+        thing=entry.thing if result.thing is None else result.thing,
+        undo=entry.undo if result.undo is None else result.undo,
+        happened=result.state if result.state in _OF_CALLS else entry.happened,
+        request_id=entry.request_id if entry.answered else result.request_id,
+        answered=entry.answered or at,
+        ended=at,
+    )
