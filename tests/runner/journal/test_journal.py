@@ -1,8 +1,10 @@
 """The journal: records persist, and damage is reported."""
 
 import contextlib
+import itertools
 import sqlite3
 import stat
+import sys
 import threading
 from unittest.mock import Mock
 
@@ -15,6 +17,7 @@ from stslab.errors import (
     StateFolderError,
 )
 from stslab.runner.journal import store
+from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import (
     CheckRecord,
     ClaimOutline,
@@ -148,6 +151,38 @@ def test_a_repeated_call_replaces_the_earlier_entry(path):
         journal.intend("r1", an_intent(replaces=first))
         states = [entry.state for entry in journal.past("r1").entries()]
     assert states == [EntryState.REPLACED, EntryState.INTENDED]
+
+
+def test_what_was_read_is_whole_wherever_an_interrupt_came(filled):
+    with Journal(filled) as journal:
+        profile = SavedProfile("sts", "AKIA1", "")
+        seq = journal.intend("r1", an_intent(step=1))
+        journal.write("r1", Concluded(seq, Result(EntryState.DONE, profile=profile)))
+        every = journal.past("r1").recorded()
+    whole, interrupted = Past.of("r1", every), 0
+    for lines in itertools.count(1):
+        past, left = Past.of("r1", every), itertools.count(-lines)
+
+        def interrupt(frame, event, _, left=left):
+            if frame.f_code.co_filename != Past.entries.__code__.co_filename:
+                return None
+            if event == "line" and next(left) == 0:
+                raise KeyboardInterrupt
+            return interrupt
+
+        before = sys.gettrace()
+        sys.settrace(interrupt)
+        try:
+            past.entries(), past.saved(), past.profiles()
+            break
+        except KeyboardInterrupt:
+            interrupted += 1
+        finally:
+            sys.settrace(before)
+        assert past.entries() == whole.entries()
+        assert past.saved() == whole.saved()
+        assert past.profiles() == whole.profiles()
+    assert interrupted > 50
 
 
 def test_one_write_is_one_transaction(path):

@@ -61,11 +61,14 @@ class Past:
             self._fresh.add(kinds)
         return known
 
-    def _new(self, *kinds: type) -> tuple[Record, ...]:
-        """The records of these kinds that came since it was asked for them before."""
-        known, taken = self.recorded(*kinds), self._taken.get(kinds, 0)
-        self._taken[kinds] = len(known)
-        return known[taken:]
+    def _new(self, *kinds: type) -> Iterator[Record]:
+        """The records of these kinds that were not taken before.
+
+        One is taken when the next is asked for: an interrupt in the middle loses none.
+        """
+        for record in self.recorded(*kinds)[self._taken.get(kinds, 0) :]:
+            yield record
+            self._taken[kinds] = self._taken.get(kinds, 0) + 1
 
     def run(self) -> records.RunRecord | None:
         """The run with its present state."""
@@ -81,19 +84,7 @@ class Past:
         """All calls that may have changed something, with their outcomes."""
         for record in self._new(Intent, Concluded):
             if isinstance(record.body, Intent):
-                thing, undo = record.body.thing, record.body.undo
-                self._entries[record.number] = Entry(
-                    seq=record.number,
-                    intent=record.body,
-                    state=_UNKNOWN,
-                    thing=thing,
-                    undo=undo,
-                    happened=_UNKNOWN,
-                    request_id="",
-                    started=record.at,
-                    answered="",
-                    ended="",
-                )
+                self._entries[record.number] = _begun(record.number, record.body, record.at)
             elif isinstance(record.body, Concluded) and record.body.entry in self._entries:
                 entry = self._entries[record.body.entry]
                 self._entries[entry.seq] = _concluded(entry, record.body.result, record.at)
@@ -175,6 +166,22 @@ class Past:
         for record in self.recorded(kind):
             if isinstance(record.body, kind):
                 yield record.body, record.at
+
+
+def _begun(number: int, intent: Intent, at: str) -> Entry:
+    """A call of which no more is known than that it was about to be made."""
+    return Entry(
+        seq=number,
+        intent=intent,
+        state=_UNKNOWN,
+        thing=intent.thing,
+        undo=intent.undo,
+        happened=_UNKNOWN,
+        request_id="",
+        started=at,
+        answered="",
+        ended="",
+    )
 
 
 def _concluded(entry: Entry, result: Result, at: str) -> Entry:
