@@ -11,6 +11,7 @@ import logging
 import math
 import re
 import secrets
+import select
 import socket
 import struct
 import threading
@@ -262,6 +263,9 @@ class _Connection(cheroot.HTTPConnection):
     def __init__(self, server: SandboxServer, sock: socket.socket, _makefile: object) -> None:
         super().__init__(server, sock, makefile=_stream)
         self._resetting = False
+        # Most requests are there when they are read, and answers fit: a socket with a timeout would
+        # ask for each first, and give the interpreter to another thread each time.
+        sock.setblocking(False)
         self.rfile.crowded = server.requests.crowded
 
     def reset(self) -> None:
@@ -337,9 +341,11 @@ class SocketReader:
         while (now := time.monotonic()) < end:
             if now - self._began > _LOOK_SECONDS and self.crowded():
                 break
-            self._sock.settimeout(min(end - now, _LOOK_SECONDS))
-            with suppress(TimeoutError):
+            try:
                 received = self._sock.recv(max(size, _RECEIVE))
+            except BlockingIOError:
+                _wait(self._sock, select.POLLIN, min(end - now, _LOOK_SECONDS))
+            else:
                 self._buffer += received
                 return bool(received)
         raise TimeoutError("timed out")  # in the words that cheroot answers with 408
@@ -357,13 +363,28 @@ class SocketWriter:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._patience = sock.gettimeout()
+        self._patience = sock.gettimeout() or math.inf
         self.bytes_written = 0
 
     def write(self, content: bytes) -> None:
         """Send all of it; each megabyte may take as long as the socket's timeout."""
-        self._sock.settimeout(self._patience)
         with memoryview(content) as view:
             for start in range(0, len(content), _SEND):
-                self._sock.sendall(view[start : start + _SEND])
+                self._send(view[start : start + _SEND])
         self.bytes_written += len(content)
+
+    def _send(self, part: memoryview) -> None:
+        end = time.monotonic() + self._patience
+        while part:
+            try:
+                part = part[self._sock.send(part) :]
+            except BlockingIOError:
+                if not _wait(self._sock, select.POLLOUT, end - time.monotonic()):
+                    raise TimeoutError("timed out") from None
+
+
+def _wait(sock: socket.socket, event: int, seconds: float) -> bool:
+    """Wait until the socket can be read or written, and return whether it can."""
+    poll = select.poll()
+    poll.register(sock, event)
+    return bool(poll.poll(max(seconds, 0) * 1000))
