@@ -1,4 +1,4 @@
-"""The words of a decision: kinds of policies, outcomes and gates."""
+"""Words that several packages share: those of a decision, and the identity that administers."""
 
 from enum import StrEnum
 from typing import Final
@@ -43,3 +43,6 @@ class Gate(StrEnum):
     IDENTITY = "identity policy"
     BOUNDARY = "boundary"
     SESSION = "session policy"
+
+
+ADMIN: Final = "admin"  # who looks things up, and undoes where the step's own identity can't

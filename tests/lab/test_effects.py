@@ -10,7 +10,7 @@ from tests import yaml_files
 
 from stslab.lab.effects import lab_calls, summary
 from stslab.lab.model import Lab
-from stslab.render.lab import enforced
+from stslab.render.terminal.lab import enforced
 
 ROWS = yaml_files.read(Path(__file__).parents[1] / "cases" / "harmless" / "notes.yaml")
 HEAD = """

@@ -19,7 +19,7 @@ from typing import Any
 _MODULES = (
     "boto3", "botocore.handlers", "botocore.retries.adaptive", "botocore.retries.standard",
     "rich.markdown", "stslab.aws.account", "stslab.aws.catalogue", "stslab.cli.workspace",
-    "stslab.cli.run.cleanup", "stslab.cli.main", "stslab.cli.run.run", "stslab.cli.run.walk", "stslab.lab",
+    "stslab.cli.run.cleanup", "stslab.cli.main", "stslab.cli.run.run", "stslab.cli.run.stages", "stslab.lab",
     "stslab.render.terminal.run_view", "stslab.sandbox.server.client", "yaml",
 )  # fmt: skip
 

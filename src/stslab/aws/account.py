@@ -20,8 +20,8 @@ from stslab.aws.target import Target
 from stslab.errors import CredentialsError, RunError
 from stslab.kinds.operations import changes
 from stslab.runner import ports
-from stslab.runner.ports import ADMIN
 from stslab.structures import mapped
+from stslab.vocabulary import ADMIN
 
 ANONYMOUS = "anonymous"
 _ENDED = """

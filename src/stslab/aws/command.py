@@ -12,7 +12,8 @@ from botocore import xform_name
 
 from stslab.aws import embedded
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.runner.ports import ADMIN, Call
+from stslab.runner.ports import Call
+from stslab.vocabulary import ADMIN
 
 # Names of services and parameters that differ between the CLI and the API.
 _SERVICES = {"s3": "s3api", "config": "configservice", "codedeploy": "deploy"}

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 
 from stslab.aws.profiles import ProfileFiles
-from stslab.runner.ports import ADMIN
+from stslab.vocabulary import ADMIN
 
 _GONE = """
     AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_SECURITY_TOKEN

@@ -25,8 +25,9 @@ from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
 from stslab.lab.effects import CHECK, STEP, UNDO, LabCall, Summary, costs, lab_calls, summary
 from stslab.lab.model import Lab
 from stslab.policy.catalogue import action_of
-from stslab.runner.ports import ADMIN, Data, TargetInfo
+from stslab.runner.ports import Data, TargetInfo
 from stslab.runner.run.scope import basis
+from stslab.vocabulary import ADMIN
 
 
 class Identity(NamedTuple):

@@ -15,7 +15,8 @@ from types import MappingProxyType
 
 from stslab.errors import CredentialsError
 from stslab.home import in_the_place_of, private_folder, usable
-from stslab.runner.ports import ADMIN, Credentials
+from stslab.runner.ports import Credentials
+from stslab.vocabulary import ADMIN
 
 _DEFAULT = "default"
 _SECTION = re.compile(r"^\[profile ([A-Za-z_][A-Za-z0-9_-]{0,63})\]$", re.MULTILINE)

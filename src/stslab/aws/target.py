@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from stslab.aws.embedded import Control
 from stslab.aws.profiles import ProfileFiles
 from stslab.errors import UsageError
-from stslab.runner.ports import ADMIN, Credentials, TargetInfo
+from stslab.runner.ports import Credentials, TargetInfo
+from stslab.vocabulary import ADMIN
 
 SANDBOX, AWS = "sandbox", "aws"
 LOCAL_PACE = 0.05  # seconds between two tries on this machine

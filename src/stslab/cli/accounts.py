@@ -25,12 +25,13 @@ from stslab.runner.calls.calls import Calls, reason_of
 from stslab.runner.events import Describe, Event
 from stslab.runner.journal.records import How, RunRecord
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import ADMIN, Credentials, Hand, HandWork, Reason, Refusal, TargetInfo
+from stslab.runner.ports import Credentials, Hand, HandWork, Reason, Refusal, TargetInfo
 from stslab.runner.run.run import Runner
 from stslab.runner.undo.cleanup import Cleanup
 from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.pipeline.log_file import newest_first
 from stslab.sandbox.server.client import control, ensure
+from stslab.vocabulary import ADMIN
 
 Emit = Callable[[Event], None]
 

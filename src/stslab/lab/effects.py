@@ -9,10 +9,10 @@ from stslab.kinds.harmless import judged, named_in, resources_of, things_of_temp
 from stslab.kinds.operations import CHANGES, HOME, Must, changes
 from stslab.kinds.own import Own
 from stslab.kinds.table import BY_REMOVAL, BY_RESOURCE_TYPE, KINDS, creation_of, names_made, search
-from stslab.lab.checking.names import ADMIN
 from stslab.lab.model import Action, Check, LabFile, Params, Step
 from stslab.lab.references import BASE, Scope, allowed, as_known, foresee, names_used
 from stslab.structures import listed
+from stslab.vocabulary import ADMIN
 
 Place = tuple[str | int, ...]
 

@@ -23,9 +23,10 @@ from stslab.lesson import access
 from stslab.lesson.evidence import call_of, statements
 from stslab.lesson.verdict import Decide
 from stslab.runner.journal.records import Broken, Fault
-from stslab.runner.ports import ADMIN, Answer, Call, Credentials, Profiles
+from stslab.runner.ports import Answer, Call, Credentials, Profiles
 from stslab.runner.run.run import Runner
 from stslab.structures import GONE, Part, Path, edited, listed, part_at, parts, without
+from stslab.vocabulary import ADMIN
 
 Control = Callable[[str, str, Mapping[str, object]], Mapping[str, Any]]
 EXPIRED, NO_TOKEN, OTHER = "expired", "token", "other"

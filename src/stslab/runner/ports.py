@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Protocol, Self
 import msgspec
 from msgspec.structs import replace
 
+from stslab.vocabulary import ADMIN
+
 Data = Mapping[str, Any]  # parameters of a call or an answer, with boto3's types of values
-ADMIN = "admin"  # the identity that looks things up, and undoes where the step's own identity can't
 
 
 class Call(msgspec.Struct, frozen=True, omit_defaults=True):

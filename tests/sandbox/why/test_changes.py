@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.sandbox.cases import LEARNER, Account, Keys
 
-from stslab.cli.run.why import explained
+from stslab.cli.run.refusals import explained
 from stslab.home import Home
 from stslab.sandbox.pipeline.log_file import is_refused, newest_first
 from stslab.sandbox.why.explanation import explain

@@ -81,11 +81,11 @@ def show(*, lab: str, way: str) -> None:
 
         click.echo(script_of(loaded, with_keys(loaded, aws_command)), nl=False)
     elif way == "markdown":
-        from stslab.render.lab import markdown_of
+        from stslab.render.terminal.lab import markdown_of
 
         click.echo(visible(markdown_of(loaded)), nl=False)
     else:
-        from stslab.render.lab import show_table
+        from stslab.render.terminal.lab import show_table
         from stslab.render.terminal.paper import paper_on
 
         show_table(paper_on(sys.stdout), loaded, lab)

@@ -18,11 +18,11 @@ from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import access
 from stslab.lesson.mutants import OF_CONTENT, UNDO, mutants
-from stslab.runner.ports import ADMIN
 from stslab.runner.run.run import Runner
 from stslab.sandbox.rehearsal.rehearsal import Lag
 from stslab.sandbox.rehearsal.spec import parse
 from stslab.sandbox.state.snapshot import View
+from stslab.vocabulary import ADMIN
 
 Place = tuple[str, int]  # a stage's id, and the number of a step or check in it, from 0
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})

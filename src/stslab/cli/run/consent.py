@@ -11,7 +11,7 @@ from stslab.cli.workspace import Workspace
 from stslab.errors import CredentialsError, UsageError
 from stslab.lab.model import Lab
 from stslab.lab.references import PARTNER
-from stslab.render.lab import enforced, show_changes
+from stslab.render.terminal.lab import enforced, show_changes
 from stslab.render.terminal.paper import Paper
 from stslab.resources import is_foreign
 from stslab.runner.journal.records import RunRecord

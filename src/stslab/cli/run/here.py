@@ -17,7 +17,7 @@ from tempfile import TemporaryFile
 from stslab.aws import environment
 from stslab.cli.accounts import OpenAccount
 from stslab.cli.aws_command import command_of, describer
-from stslab.cli.run.why import explained
+from stslab.cli.run.refusals import explained
 from stslab.cli.workspace import Workspace
 from stslab.lab.model import Stage
 from stslab.lesson.byhand import ByHand, is_own

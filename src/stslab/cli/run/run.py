@@ -40,7 +40,7 @@ def command(*, lab: str | None, where: Where, **how: Any) -> None:
     At a terminal nothing runs before you press Enter. The last stage undoes everything;
     `stslab cleanup` does that at any time.
     """
-    from stslab.cli.run.walk import run
+    from stslab.cli.run.stages import run
 
     run(lab, where, **how)
 
@@ -57,7 +57,7 @@ def step(*, stage: str, lab: str | None, with_needed: bool, as_json: bool, where
 
     If it needs stages that are not done, they are named; --with-needed does them first.
     """
-    from stslab.cli.run.walk import step as do
+    from stslab.cli.run.stages import step as do
 
     do(stage, lab, where, with_needed=with_needed, as_json=as_json)
 
@@ -75,7 +75,7 @@ def check(*, stage: str, every: bool, lab: str | None, as_json: bool, where: Whe
     It changes nothing, and the record of the run stays as it is. A proved claim that a later
     stage has changed since is marked so. Exit code 3 if another claim does not hold.
     """
-    from stslab.cli.run.walk import check as check_again
+    from stslab.cli.run.stages import check as check_again
 
     check_again(stage, lab, where, every=every, as_json=as_json)
 

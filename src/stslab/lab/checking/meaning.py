@@ -9,7 +9,7 @@ from stslab.kinds.operations import HOME, changes
 from stslab.kinds.table import SETTING
 from stslab.lab.checking import shapes
 from stslab.lab.checking.calls import Calls
-from stslab.lab.checking.names import ADMIN, TOKEN, Scope, declare
+from stslab.lab.checking.names import TOKEN, Scope, declare
 from stslab.lab.checking.shapes import ANYTHING, Catalogue, Operation, Shape, holds_secret
 from stslab.lab.embedded import called
 from stslab.lab.model import DENIALS, Change, Check, LabFile, Stage, Step, Undo
@@ -18,7 +18,7 @@ from stslab.lab.reading.expressions import BadExpression, Tree, query
 from stslab.lab.reading.problems import did_you_mean, ruled
 from stslab.lab.reading.structure import UNKNOWN_CALL, Draft, LabDraft, StageDraft
 from stslab.structures import beside
-from stslab.vocabulary import Gate
+from stslab.vocabulary import ADMIN, Gate
 
 # The usual beginning of the operation that undoes an operation with this beginning.
 _OPPOSITES = {

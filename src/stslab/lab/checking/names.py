@@ -15,8 +15,8 @@ from stslab.lab.reading.expressions import BadExpression, Hole
 from stslab.lab.reading.problems import did_you_mean
 from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import names_used, roots
+from stslab.vocabulary import ADMIN
 
-ADMIN = "admin"
 BASE: Mapping[str, Shape] = {
     "run": structure({"id": STRING}),
     **dict.fromkeys(("account", "region", "partition"), STRING),

@@ -17,8 +17,8 @@ from stslab.render.text.durations import counted
 from stslab.render.text.safe import visible
 from stslab.runner.journal.records import Prediction
 from stslab.runner.journal.standing import Claim, ClaimState
-from stslab.runner.ports import ADMIN
 from stslab.runner.report import ABOUT, Report
+from stslab.vocabulary import ADMIN
 
 SIGNS = {"good": "✔", "bad": "✘", "open": "○"}
 _PART = re.compile(r"<!-- part (\w+) -->\n")

@@ -14,8 +14,8 @@ from stslab.policy.messages.reading import read
 from stslab.redaction import redact, redact_text, secrets_in
 from stslab.runner import ports
 from stslab.runner.events import Event, Waiting
-from stslab.runner.ports import ADMIN, Answer, Call, Lost, Outcome, Refusal
-from stslab.vocabulary import Gate
+from stslab.runner.ports import Answer, Call, Lost, Outcome, Refusal
+from stslab.vocabulary import ADMIN, Gate
 
 T = TypeVar("T")
 Patience = tuple[float, str]

@@ -14,7 +14,8 @@ from stslab.runner.journal import records
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import MADE, Entry, EntryState, RunRecord, Thing, UndoCall
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import ADMIN, Call, TargetInfo
+from stslab.runner.ports import Call, TargetInfo
+from stslab.vocabulary import ADMIN
 
 # The states of things that a run may have made: their names are the run's own.
 _NAMED = (*MADE, EntryState.INTENDED, EntryState.LOST, EntryState.UNDONE)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from stslab.kinds.own import Allowed
-from stslab.runner.ports import ADMIN, Call, Data
+from stslab.runner.ports import Call, Data
+from stslab.vocabulary import ADMIN
 
 if TYPE_CHECKING:
     from stslab.kinds.table import Kind

@@ -20,10 +20,11 @@ from stslab.runner.events import CheckFinished, CheckStarted
 from stslab.runner.journal import records
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import MADE, CheckRecord, Entered, EntryState, Thing, shared
-from stslab.runner.ports import ADMIN, Answer, Call, Data, Lost, Outcome, Reason, Refusal, Tell
+from stslab.runner.ports import Answer, Call, Data, Lost, Outcome, Reason, Refusal, Tell
 from stslab.runner.run.prepare import thing_made
 from stslab.runner.run.scope import claim
 from stslab.structures import text_or_json, texts
+from stslab.vocabulary import ADMIN
 
 _NO_CREDENTIALS = "NoCredentials"
 

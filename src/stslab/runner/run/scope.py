@@ -14,7 +14,8 @@ from stslab.lab.references import allowed, resolve, resolve_vars
 from stslab.runner.calls.calls import Calls
 from stslab.runner.journal import records
 from stslab.runner.journal.records import RunRecord, StageOutline
-from stslab.runner.ports import ADMIN, Data, Profiles, TargetInfo
+from stslab.runner.ports import Data, Profiles, TargetInfo
+from stslab.vocabulary import ADMIN
 
 
 def basis(lab: Lab, run_id: str, place: RunRecord | TargetInfo) -> dict[str, object]:

@@ -11,8 +11,9 @@ from stslab.runner.calls.look import is_guarded, look, look_until, tag_in
 from stslab.runner.calls.work import Work
 from stslab.runner.events import Describe, Notice, ThingLookedUp, UndoOutcome
 from stslab.runner.journal.records import Entry, EntryState, Result, Thing
-from stslab.runner.ports import ADMIN, Call, Data, Refusal
+from stslab.runner.ports import Call, Data, Refusal
 from stslab.runner.undo.undo import Undone, children
+from stslab.vocabulary import ADMIN
 
 # How far the target's clock and this machine's may differ.
 _CLOCKS = timedelta(hours=1)

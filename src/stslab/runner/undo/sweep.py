@@ -15,8 +15,9 @@ from stslab.runner.events import Notice
 from stslab.runner.journal import records
 from stslab.runner.journal.records import LENGTH
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import ADMIN, Refusal
+from stslab.runner.ports import Refusal
 from stslab.runner.undo.proof import Item, listed
+from stslab.vocabulary import ADMIN
 
 RECOVERED = "recovered"  # the lab of a run that is known only from its leftovers
 

@@ -1,0 +1,119 @@
+"""The refusals in the embedded account's log, and their explanations."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import Any
+
+from stslab.errors import SandboxError, StslabError, UsageError
+from stslab.home import Home
+from stslab.sandbox.pipeline.log_file import Event, is_refused, newest_first
+
+_SHORTEST = 6
+
+
+def explained(home: Home, request_id: str = "", since: str = "") -> dict[str, Any] | None:
+    """Explain the request of this id, or the newest failure since then; None if there is none.
+
+    UsageError: the log has no such request, or several.
+    """
+    from stslab.render.requests import call_name
+    from stslab.sandbox.why.explanation import explain
+
+    folder = home.sandbox
+
+    def events() -> Iterator[Event]:
+        return takewhile(lambda event: str(event["eventTime"]) >= since, newest_first(folder))
+
+    event = _with_id(folder, request_id) if request_id else _newest_failure(events())
+    if event is None:
+        return None
+    told = explain(
+        event,
+        key=partial(_key_facts, folder),
+        events=partial(newest_first, folder),
+        may=partial(_who_may, home, event),
+    )
+    if not (request_id or _is_met(event)):
+        for last in islice(filter(_is_met, events()), 1):
+            known = f"stslab why {last['requestID'][:8]}"
+            told["why"] += f" The last refusal was of {call_name(last)}: `{known}` explains it."
+    return told
+
+
+def _who_may(home: Home, event: Event) -> list[str]:
+    """The profiles that would be allowed the same call now, with full access only if no other is.
+
+    Another account's count only for AssumeRole: their other calls are about that account.
+    """
+    from stslab.aws.profiles import ProfileFiles
+    from stslab.aws.target import sandbox_name
+    from stslab.lesson.verdict import decided
+    from stslab.sandbox.api.identifiers import account_of_key
+    from stslab.sandbox.server.client import control
+    from stslab.vocabulary import ADMIN
+
+    caller = event["userIdentity"].get("accessKeyId", "")
+    service, operation = str(event["eventSource"]).partition(".")[0], event["eventName"]
+    call = service, operation, event["requestParameters"]
+    would = partial(control, home.sandbox, "POST", "would")
+    allowed = []
+    with suppress(StslabError):
+        profiles = ProfileFiles(home.profiles(sandbox_name(home.named)), region="")
+        for name in profiles.names():
+            keys = profiles.get(name)
+            if keys is None or keys.access_key_id == caller:
+                continue
+            across = account_of_key(keys.access_key_id) != account_of_key(caller)
+            if (operation == "AssumeRole" or not across) and decided(would, keys, *call).allowed:
+                allowed.append(name)
+        return [name for name in allowed if name not in (ADMIN, "root")] or allowed[:1]
+    return []  # the account did not answer for all of them
+
+
+def _newest_failure(events: Iterable[Event]) -> Event | None:
+    """The newest refusal, or the learner's last call if it is newer and failed in another way."""
+    from stslab.lesson.byhand import is_by_learner
+
+    last_call = True
+    for event in events:
+        theirs = is_by_learner(event)
+        if _is_met(event) or (theirs and last_call and "errorCode" in event):
+            return event
+        last_call = last_call and not theirs
+    return None
+
+
+def _with_id(folder: Path, request_id: str) -> Event:
+    start = request_id.strip().lower()
+    found = {
+        event["requestID"]: event
+        for event in newest_first(folder)
+        if str(event["requestID"]).lower().startswith(start)
+    }
+    if len(found) == 1 and (len(start) >= _SHORTEST or start in map(str.lower, found)):
+        return next(iter(found.values()))
+    problem = "several requests" if found else "no request"
+    fix = "List the last requests with their ids: stslab sandbox log"
+    raise UsageError(f"The log has {problem} whose id begins with {request_id}.", fix)
+
+
+def _is_met(event: Event) -> bool:
+    """Whether somebody met a refusal. STS also refuses what policies allow: too long a session."""
+    from stslab.lesson.byhand import is_own
+
+    code = event.get("errorCode", "")
+    if is_own(event) and code == "InvalidClientTokenId":  # stslab tried a key that cleanup deleted
+        return False
+    return is_refused(event) or bool(code and event["eventSource"] == "sts.amazonaws.com")
+
+
+def _key_facts(folder: Path, access_key_id: str) -> Mapping[str, Any] | None:
+    """What the embedded account knows about the key; None if it is not running."""
+    from stslab.sandbox.server import client
+
+    with suppress(SandboxError):
+        return client.control(folder, "GET", f"key?id={access_key_id}") if access_key_id else None
+    return None
