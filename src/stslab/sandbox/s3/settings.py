@@ -264,6 +264,8 @@ def _tagged(bucket: Bucket, params: Params) -> Params:
 
 def _blocked(_bucket: Bucket, params: Params) -> Params:
     given = params["PublicAccessBlockConfiguration"]
+    if not given:
+        raise fault("InvalidRequest", "Must specify at least one configuration.")
     values = {name: bool(given.get(member)) for member, name in _BLOCKS.items()}
     return {"public_access_block": PublicAccessBlock(**values)}
 
