@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
 from urllib.parse import parse_qs, parse_qsl, unquote_plus
 
 import msgspec
@@ -88,6 +87,8 @@ class _Call(msgspec.Struct, frozen=True):
         keys = _request_keys(self.request, owner)
         if upload is not None:  # its parts are encrypted as the upload is
             keys |= _keys_of(upload.asked, _TABLES.keys)
+        if version:
+            keys["s3:VersionId"] = version
         found = lookups.version_at(self.view, where, version) if where.key else None
         knows_tags = _EXISTING_TAG in catalogue.condition_keys(action)
         if found and knows_tags and self.request.operation != "GetObjectAttributes":
@@ -190,27 +191,20 @@ def _object(call: _Call) -> Iterator[Need]:
 
 
 def _copy(call: _Call) -> Iterator[Need]:
+    """Read the source, with its tags, and write. Raises AccessDenied for an unexpected owner."""
     where, version = source(call.request)
+    params, bucket = call.request.params, call.view.get(Bucket, "", where.bucket)
+    if bucket and (params.get("ExpectedSourceBucketOwner") or bucket.owner) != bucket.owner:
+        raise fault("AccessDenied")
     content = lookups.content_at(call.view, where, version)
-    yield from _source(call)
-    copies_tags = call.request.params.get("TaggingDirective", "COPY") == "COPY"
-    if copies_tags and content is not None and content.tags:
+    yield call.need("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
+    if content is None:
+        yield call.need("s3:ListBucket", Address(where.bucket))
+    elif content.tags and "UploadId" not in params and params.get("TaggingDirective") != "REPLACE":
         tagging = "s3:GetObjectVersionTagging" if version else "s3:GetObjectTagging"
         yield call.need(tagging, where, version)
         yield call.need("s3:PutObjectTagging", call.where)
-    if content is None:
-        yield call.need("s3:ListBucket", Address(where.bucket))
     yield from _object(call)
-
-
-def _source(call: _Call) -> Iterator[Need]:
-    """The need of reading a copy's source. Raises AccessDenied for an unexpected owner."""
-    where, version = source(call.request)
-    expected = call.request.params.get("ExpectedSourceBucketOwner")
-    bucket = call.view.get(Bucket, "", where.bucket)
-    if expected and bucket is not None and bucket.owner != expected:
-        raise fault("AccessDenied")
-    yield call.need("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
 
 
 def source(request: ApiRequest) -> tuple[Address, str | None]:
@@ -233,8 +227,7 @@ _OF: Mapping[str, Callable[[_Call], Iterator[Need]]] = {
     "ListBuckets": _list_buckets,
     # The handler decides on each object, and reports the errors.
     "DeleteObjects": lambda _: iter(()),
-    "CopyObject": _copy,
-    "UploadPartCopy": lambda call: chain(_source(call), _object(call)),
+    **dict.fromkeys(("CopyObject", "UploadPartCopy"), _copy),
 }
 
 
