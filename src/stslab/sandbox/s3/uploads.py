@@ -136,7 +136,6 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
     digests = b"".join(bytes.fromhex(part.etag) for part in parts)
     version = replace(
         upload.draft,
-        modified=request.now,
         etag=f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}",
         parts=parts,
         checksum_type=upload.draft.checksum_type or _FULL,

@@ -196,7 +196,10 @@ def add(tx: Transaction, request: ApiRequest, version: ObjectVersion) -> ObjectV
         version = replace(version, version_id=lookups.token(content))
     else:
         before = tuple(older for older in before if older.version_id != NULL)
-    versions = (*before, version)
+    place = len(before)  # what was written since an upload began is newer than its object
+    while place and version.upload and before[place - 1].modified > version.modified:
+        place -= 1
+    versions = (*before[:place], version, *before[place:])
     tx.put(Object(account=bucket.owner, bucket=bucket.name, name=where.key, versions=versions))
     return version
 
