@@ -10,6 +10,7 @@ the page of AWS's documentation that says so (`source`), the `given` setups, and
     {call: s3.PutBucketAcl, ..., fails: InvalidArgument, tells: {ArgumentName: uri}}
     {as: admin, call: iam.GetUser, with: {...}, expect: "User.Path == '/'"}
     {as: admin, call: iam.CreateAccessKey, ..., keys: {user: AccessKey}}   # a new identity
+    {call: s3.HeadObject, ..., headers: {etag: '"a"', x-amz-restore: null}}  # null: not there
     {call: s3.HeadBucket, region: eu-west-1, ...}         # signed for this region, not redirected
     {call: s3.GetObject, signature: s3, ...}              # by Signature Version 2
     {call: s3.GetObject, send: {a-header: x, "?query": y, body: z}, ...}  # what boto3 does not send
@@ -237,8 +238,7 @@ class _Run:
             self._refused(error, wanted, step)
             return
         assert wanted is None, f"{step['call']} should fail with {wanted}"
-        answered = answer.pop("ResponseMetadata")
-        assert step.get("headers", {}).items() <= answered["HTTPHeaders"].items()
+        _check_headers(answer.pop("ResponseMetadata"), step)
         self._answered(answer, step)
 
     def _refused(self, error: ClientError, wanted: str | None, step: Mapping[str, Any]) -> None:
@@ -256,7 +256,7 @@ class _Run:
         assert step.get("tells", {}).items() <= answer.items(), answer
         answered = error.response["ResponseMetadata"]
         assert step.get("status") in (None, answered["HTTPStatusCode"])
-        assert step.get("headers", {}).items() <= answered["HTTPHeaders"].items()
+        _check_headers(answered, step)
 
     def _answered(self, answer: Mapping[str, Any], step: Mapping[str, Any]) -> None:
         plain = json.loads(json.dumps(answer, default=_plain))
@@ -314,6 +314,11 @@ def _fitted(shape: Any, name: str, value: Any) -> Any:
 def _listed(value: Any) -> Iterator[str]:
     if value is not None:
         yield from [value] if isinstance(value, str) else value
+
+
+def _check_headers(answered: Mapping[str, Any], step: Mapping[str, Any]) -> None:
+    wanted = step.get("headers", {})
+    assert wanted == {name: answered["HTTPHeaders"].get(name) for name in wanted}
 
 
 def _plain(value: Any) -> Any:

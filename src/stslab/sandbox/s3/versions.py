@@ -235,7 +235,9 @@ def part_members(request: ApiRequest, parts: Iterable[Part]) -> Answer:
 
 def write_members(version: ObjectVersion, bucket: Bucket) -> Answer:
     """The members of a write's answer for the version that it made."""
+    tells_class = version.storage_class != "STANDARD" and not version.upload
     return {
+        "Headers": {"x-amz-storage-class": version.storage_class} if tells_class else {},
         "ETag": f'"{version.etag}"',
         "VersionId": version.version_id if bucket.versioning == "Enabled" else None,
         **version.encryption,
