@@ -113,11 +113,12 @@ def _put(tx: Transaction, request: ApiRequest, upload: Upload, content: Content)
 
 
 def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
-    """Completing an upload again changes nothing."""
-    bucket = lookups.bucket_of(tx, request)
-    current = lookups.content_at(tx, lookups.address_of(request), None)
-    if current is not None and current.upload and current.upload == request.params["UploadId"]:
-        return _completed(request, bucket, current)
+    """Completing an upload again changes nothing, as long as its object is there."""
+    bucket, upload_id = lookups.bucket_of(tx, request), request.params["UploadId"]
+    item = lookups.object_at(tx, lookups.address_of(request))
+    for one in item.versions if item and upload_id else ():
+        if one.upload == upload_id:
+            return _completed(request, bucket, one)
     upload = _upload(tx, request)
     preconditions.check_write(tx, request, upload)
     kind = upload.draft.checksum_type or "null"
