@@ -12,7 +12,7 @@ from tests.sandbox.furnished import decisions_of, rows
 from stslab.policy import catalogue
 from stslab.sandbox.api import operations
 from stslab.sandbox.pipeline.authorization import Judge
-from stslab.sandbox.s3.requests import needs
+from stslab.sandbox.s3 import needs
 from stslab.sandbox.s3.service import S3Service
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State

@@ -12,9 +12,8 @@ from msgspec.structs import replace
 from stslab.sandbox.api import model
 from stslab.sandbox.api.faults import fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge
-from stslab.sandbox.s3 import listing, lookups, preconditions, settings, versions
+from stslab.sandbox.s3 import listing, lookups, needs, preconditions, settings, versions
 from stslab.sandbox.s3.access import acl
-from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.address import Address, checked
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, HEADERS, Document
 from stslab.sandbox.s3.versions import Blob, Contents, Span

@@ -5,9 +5,9 @@ from functools import cache, partial
 from typing import TypeVar
 
 from stslab.sandbox.api.model import Answer, ApiRequest, Judge, Needs, Reads, Writes, handlers
-from stslab.sandbox.s3 import buckets, listing, objects, settings, uploads, versions
+from stslab.sandbox.s3 import buckets, listing, needs, objects, settings, uploads, versions
 from stslab.sandbox.s3.access import acl, policies
-from stslab.sandbox.s3.requests import needs, params
+from stslab.sandbox.s3.requests import params
 from stslab.sandbox.s3.requests.params import Content
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.state import State

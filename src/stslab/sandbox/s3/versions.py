@@ -16,9 +16,8 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import fault, invalid_argument, no_such_key
 from stslab.sandbox.api.model import Answer, ApiRequest
-from stslab.sandbox.s3 import listing, lookups, preconditions, settings
+from stslab.sandbox.s3 import listing, lookups, needs, preconditions, settings
 from stslab.sandbox.s3.access import acl
-from stslab.sandbox.s3.requests import needs
 from stslab.sandbox.s3.requests.params import ADDED, CHECKSUMS, HEADERS, Content
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion, Part
 from stslab.sandbox.state.snapshot import Transaction, View
