@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.sandbox.cloudformation.harness import Harness
 
 from stslab.sandbox.api.model import ApiFault
+from stslab.sandbox.cloudformation import validation
 from stslab.sandbox.cloudformation.resources.types import TYPES
-from stslab.sandbox.cloudformation.template import template, validation
+from stslab.sandbox.cloudformation.template import template
 from stslab.sandbox.cloudformation.template.blueprint import waves
 from stslab.sandbox.cloudformation.template.functions import (
     NO_VALUE,

@@ -8,9 +8,9 @@ from itertools import groupby
 
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, tag_list
-from stslab.sandbox.cloudformation import lookups
+from stslab.sandbox.cloudformation import lookups, validation
 from stslab.sandbox.cloudformation.operations import change_sets, stacks
-from stslab.sandbox.cloudformation.template import parameters, validation
+from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.template import Template, parse
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import already_exists, invalid, require
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, tags_in
-from stslab.sandbox.cloudformation import lookups
+from stslab.sandbox.cloudformation import lookups, validation
 from stslab.sandbox.cloudformation.stacks.changes import compare
 from stslab.sandbox.cloudformation.stacks.job import USER_INITIATED, forget_deleted, stack_becomes
-from stslab.sandbox.cloudformation.template import parameters, validation
+from stslab.sandbox.cloudformation.template import parameters
 from stslab.sandbox.cloudformation.template.blueprint import Blueprint
 from stslab.sandbox.cloudformation.template.functions import UNKNOWN
 from stslab.sandbox.cloudformation.template.template import ANATOMY, Template, parse

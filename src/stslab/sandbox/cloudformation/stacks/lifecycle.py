@@ -12,14 +12,13 @@ from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import require
 from stslab.sandbox.api.model import ApiFault
-from stslab.sandbox.cloudformation import lookups
+from stslab.sandbox.cloudformation import lookups, validation
 from stslab.sandbox.cloudformation.resources.types import TYPES
 from stslab.sandbox.cloudformation.resources.work import BadProperties
 from stslab.sandbox.cloudformation.stacks import steps
 from stslab.sandbox.cloudformation.stacks.changes import NAMED, changed, is_there, validation_errors
 from stslab.sandbox.cloudformation.stacks.job import Errors, Job, stack_becomes
 from stslab.sandbox.cloudformation.stacks.steps import GONE, RESTORED, Step
-from stslab.sandbox.cloudformation.template import validation
 from stslab.sandbox.cloudformation.template.blueprint import waves
 from stslab.sandbox.cloudformation.template.template import Properties
 from stslab.sandbox.state.stacks import Before, Leftover, StackResource
