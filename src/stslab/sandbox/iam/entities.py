@@ -14,6 +14,7 @@ from stslab.sandbox.state.snapshot import Named, Transaction, View
 
 T = TypeVar("T", bound=lookups.Entity)
 _MOST = lookups.QUOTAS["TagsPerResource"]
+_nothing = partial(faults.invalid_input, "Error occurred while validating input. ")
 
 
 def _delete(kind: type[Named], tx: Transaction, request: ApiRequest) -> None:
@@ -51,7 +52,7 @@ def given(request: ApiRequest) -> dict[str, str]:
     """The tags in a request. Raises InvalidInput for a reserved or a duplicate key."""
     pairs = [(tag["Key"], tag.get("Value", "")) for tag in request.params.get("Tags", ())]
     keys = [_fold(request)(key) for key, _ in pairs]
-    if any(map(_is_reserved, keys)):
+    if any(key.lower().startswith("aws:") for key in keys):
         raise faults.invalid_input("Tag keys beginning with aws: are reserved for system use.")
     if len(set(keys)) < len(keys):
         raise faults.invalid_input(
@@ -63,10 +64,6 @@ def given(request: ApiRequest) -> dict[str, str]:
 def _fold(request: ApiRequest) -> Callable[[str], str]:
     """Tag keys of users and roles ignore case (IAM User Guide, "Tags for ... IAM resources")."""
     return str.lower if request.operation.endswith(("User", "Role")) else str
-
-
-def _is_reserved(key: str) -> bool:
-    return key.lower().startswith("aws:")
 
 
 def _without(
@@ -83,7 +80,7 @@ def _without(
 def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
     new = given(request)
     if not new:
-        raise faults.invalid_input("Error occurred while validating input. ")
+        raise _nothing()
     holder, kept = _without(tx, kind, request, new)
     tags = {**kept, **new}
     if len(tags) > _MOST:
@@ -95,9 +92,10 @@ def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
 
 
 def _remove(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
-    holder, kept = _without(tx, kind, request, request.params["TagKeys"])
-    if any(map(_is_reserved, request.params["TagKeys"])):
-        raise faults.invalid_input("System tags cannot be added/updated/deleted")
+    keys = request.params["TagKeys"]
+    if not keys and kind not in (User, Role):
+        raise _nothing()
+    holder, kept = _without(tx, kind, request, keys)
     tx.put(replace(holder, tags=kept))
 
 

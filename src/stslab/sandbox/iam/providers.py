@@ -16,10 +16,9 @@ from stslab.sandbox.iam import answers, entities, lookups
 from stslab.sandbox.state.identities import OidcProvider, SamlProvider
 from stslab.sandbox.state.snapshot import Transaction, View
 
-_THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
 _THUMBPRINTS = 5
 _HTTPS = "https://"
-_ISSUER = re.compile(rf"{_HTTPS}([^?#/:]+)(?::443)?(/[^?#]*)?")
+_ISSUER = re.compile(rf"{_HTTPS}([^?#/:]+)(?::443)?(/[^?#]*)?([?#].*)?")
 
 
 def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Answer:
@@ -28,6 +27,8 @@ def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Ans
     issuer = _ISSUER.fullmatch(params["Url"])
     if issuer is None:
         raise faults.invalid("Invalid Open ID Connect Provider URL")
+    if issuer[3]:
+        raise faults.invalid_input("Unknown")
     clients, given = dict.fromkeys(params.get("ClientIDList", ())), params.get("ThumbprintList")
     provider = OidcProvider(
         account=request.account,
@@ -66,8 +67,6 @@ def _checked_thumbprints(thumbprints: Sequence[str]) -> tuple[str, ...]:
         raise faults.invalid_input(
             f"Thumbprint list must contain fewer than {_THUMBPRINTS} entries."
         )
-    if not all(_THUMBPRINT.fullmatch(thumbprint) for thumbprint in thumbprints):
-        raise faults.invalid_input("A thumbprint consists of 40 hexadecimal characters.")
     return tuple(thumbprint.lower() for thumbprint in thumbprints)
 
 
@@ -88,11 +87,11 @@ def list_open_id_connect_providers(view: View, request: ApiRequest) -> Answer:
 
 
 def delete_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> None:
-    """Also succeeds if the provider does not exist."""
     arn = request.params["OpenIDConnectProviderArn"]
     provider = lookups.find(tx, OidcProvider, request.account, arn)
-    if provider is not None:
-        tx.delete(provider)
+    if provider is None:
+        raise faults.no_such(f"OpenId connect Provider {arn} cannot be found.")
+    tx.delete(provider)
 
 
 def add_client_id_to_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> None:
