@@ -166,7 +166,7 @@ def _linked(params: Params) -> dict[str, Any]:
     """The members of a service-linked role; the name for an unknown service is made up."""
     service = params["AWSServiceName"]
     host = service.removesuffix(".amazonaws.com")
-    made_up = "".join(map(str.title, host.rpartition(".")[2].split("-")))
+    made_up = "".join(map(str.title, re.split("[.-]", host)))
     known = [*_table()["linked"].get(host, [made_up]), "", ""]
     suffix = f"_{params['CustomSuffix']}" if params.get("CustomSuffix") else ""
     trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
