@@ -28,7 +28,7 @@ def create_open_id_connect_provider(tx: Transaction, request: ApiRequest) -> Ans
     if issuer is None:
         raise faults.invalid("Invalid Open ID Connect Provider URL")
     if issuer[3]:
-        raise faults.invalid_input("Unknown")
+        raise ApiFault("InvalidInput")  # without a message
     clients, given = dict.fromkeys(params.get("ClientIDList", ())), params.get("ThumbprintList")
     provider = OidcProvider(
         account=request.account,
