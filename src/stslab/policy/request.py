@@ -144,7 +144,7 @@ _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str
         "aws:PrincipalIsAWSService": "true",
         "aws:PrincipalServiceName": it.arn,
     },
-    PrincipalKind.PROVIDER: lambda _: _NAMELESS,
+    PrincipalKind.PROVIDER: lambda _: {**_NAMELESS, "aws:PrincipalIsAWSService": ""},
     PrincipalKind.ANONYMOUS: lambda _: {
         "aws:PrincipalAccount": "anonymous",
         "aws:userid": "anonymous",

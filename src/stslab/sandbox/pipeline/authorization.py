@@ -143,14 +143,16 @@ class Judge:
     def decide(
         self, view: View, request: ApiRequest, need: Need, principal: Principal | None = None
     ) -> Decision:
-        seen = self.seen(view)
-        own = Policies() if principal else _policies_of(seen, request.caller)
+        """``principal``: who asks by a token or an assertion, whoever signed the request."""
+        seen, caller = self.seen(view), request.caller
+        own = Policies() if principal else _policies_of(seen, caller)
         policies = Policies(own.identity, need.resource_policy, own.boundaries, own.session)
+        keys = principal.keys if principal else _principal(seen, caller) | _session(request)
         asked = Request(
-            principal or request.caller.principal,
+            principal or caller.principal,
             need.action,
             need.resource,
-            {**_context(seen, request, need.resource_account), **need.context},
+            {**_circumstances(request, need.resource_account), **keys, **need.context},
             need.resource_account,
         )
         decision = authorize(asked, policies)
@@ -211,7 +213,7 @@ def _own(view: View, owner: Identity) -> Iterator[NamedPolicy]:
 # -- the global condition keys: who calls, from where, when, through what -------------------
 
 
-def _context(view: View, request: ApiRequest, resource_account: str | None) -> Keys:
+def _circumstances(request: ApiRequest, resource_account: str | None) -> Keys:
     """The global condition keys: IAM User Guide, "AWS global condition context keys"."""
     keys: Keys = {
         "aws:CurrentTime": iso(request.now),
@@ -227,7 +229,6 @@ def _context(view: View, request: ApiRequest, resource_account: str | None) -> K
     for key, header in (("aws:UserAgent", "User-Agent"), ("aws:Referer", "Referer")):
         if value := request.http.header(header):
             keys[key] = value
-    keys |= _principal(view, request.caller) | _session(request)
     keys["aws:RequestedRegion"] = request.region
     keys["aws:ResourceAccount"] = resource_account or request.account
     return keys
@@ -235,13 +236,10 @@ def _context(view: View, request: ApiRequest, resource_account: str | None) -> K
 
 def _principal(view: View, caller: Caller) -> Keys:
     """A session tag replaces the role's or user's tag with the same key, whatever its case."""
-    session = caller.session
-    passed = dict(session.tags) if session is not None else {}
+    session, user = caller.session, caller.user_name.lower()
+    passed = dict(session.tags) if session else {}
     folded = {key.lower() for key in passed}
-    if session is not None and session.role_name:
-        owner = issuer(view, session)
-    else:
-        owner = view.get(User, caller.account, caller.user_name.lower())
+    owner = issuer(view, session) if session else view.get(User, caller.account, user)
     own = owner.tags.items() if owner is not None else ()
     tags = {key: value for key, value in own if key.lower() not in folded} | passed
     tagged = {f"aws:PrincipalTag/{key}": value for key, value in tags.items()}

@@ -235,4 +235,4 @@ class Session(Record, frozen=True, kw_only=True):
     transitive_tags: tuple[str, ...] = ()
     source_identity: str = ""
     mfa: Moment | None = None  # when a code was verified
-    provider_keys: tuple[tuple[str, str], ...] = ()  # condition keys, as issuer.example.com:sub
+    provider_keys: tuple[tuple[str, str | tuple[str, ...]], ...] = ()  # issuer.example.com:sub

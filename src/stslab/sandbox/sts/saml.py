@@ -48,8 +48,7 @@ def assume_role_with_saml(sts: StsService, tx: Transaction, request: ApiRequest)
     _check_role(assertion, target.arn, provider.arn)
     identity = _identity(assertion, provider)
     mapped = _attribute_keys(assertion) | identity
-    keys: Keys = {"aws:FederatedProvider": provider.arn}
-    keys |= {f"saml:{name}": value for name, value in mapped.items()}
+    keys: Keys = {f"saml:{name}": value for name, value in mapped.items()}
     wanted = RoleRequest(
         _OPERATION,
         target,

@@ -1,8 +1,8 @@
 """The STS service: all operations but those with a token or an assertion."""
 
 import re
-from collections.abc import Mapping
-from typing import NoReturn
+from collections.abc import Iterator, Mapping
+from typing import NoReturn, cast
 
 import msgspec
 
@@ -19,9 +19,7 @@ from stslab.structures import beside
 _SET_SOURCE = "sts:SetSourceIdentity"
 _ROLE_ARN = re.compile(r"arn:aws:iam::(\d+):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})", re.ASCII)
 _DEFAULT_SECONDS, _HOUR, _MOST = 43200, 3600, 43200
-_LASTING = re.compile(
-    r"aws:FederatedProvider|saml:(?:namequalifier|sub|sub_type)|(?!saml:).*:(?:amr|aud|sub)"
-)
+_LASTING = re.compile(r"saml:(?:namequalifier|sub|sub_type)|(?!saml:).*:(?:amr|aud|sub)")
 """The condition keys of a federated user that its later requests also have."""
 _MFA = {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
 """The condition keys of a call with an MFA code."""
@@ -67,6 +65,14 @@ class RoleRequest(msgspec.Struct, frozen=True):
             keys |= model.resource_tags(tags, "iam")
         keys |= self.tags.context() | self.context
         return {key: one for key, one in keys.items() if catalogue.may_have(action, key)}
+
+    def lasting(self) -> Iterator[tuple[str, str | tuple[str, ...]]]:
+        """The condition keys of a federated user that the session's requests have too."""
+        if self.principal is not None:
+            yield "aws:FederatedProvider", self.principal.arn
+        for key, value in self.context.items():
+            if _LASTING.fullmatch(key):
+                yield key, value if isinstance(value, str) else tuple(value)
 
 
 class StsService:
@@ -224,11 +230,7 @@ class StsService:
             role_name=role.name,
             transitive_tags=wanted.tags.transitive,
             source_identity=wanted.source_identity,
-            provider_keys=tuple(
-                (key, value)
-                for key, value in wanted.context.items()
-                if _LASTING.fullmatch(key) and isinstance(value, str)
-            ),
+            provider_keys=tuple(wanted.lasting()),
         )
         user = {"AssumedRoleId": session.user_id, "Arn": session.principal_arn}
         return members | {"AssumedRoleUser": user, "SourceIdentity": wanted.source_identity or None}
@@ -247,11 +249,12 @@ class StsService:
             # IAM User Guide, "Monitor and control actions taken with assumed roles".
             own = [layer.allows for layer in decision.layers if layer.kind is PolicyKind.IDENTITY]
             if action == _SET_SOURCE and request.caller.session and own and not any(own):
-                why = f" because no identity-based policy allows the {action} action"
-                raise _not_authorized(request, action, target.arn, why)
-        if target.role is None:
-            raise _not_authorized(request, actions[0], target.arn)
-        return target.role
+                raise faults.access_denied(
+                    f"User: {request.caller.principal.arn} is not authorized to perform: {action} "
+                    f"on resource: {target.arn} because no identity-based policy allows the "
+                    f"{action} action"
+                )
+        return cast("Role", target.role)  # one that does not exist trusts nobody
 
     # The libraries for certificates and XML are imported at the first call that needs them.
 
@@ -282,14 +285,6 @@ def _get_caller_identity(_view: View, request: ApiRequest) -> Answer:
     """The caller. No policy can deny this call (STS API Reference, "GetCallerIdentity")."""
     caller = request.caller
     return {"UserId": caller.user_id, "Account": caller.account, "Arn": caller.principal.arn}
-
-
-def _not_authorized(request: ApiRequest, action: str, resource: str, why: str = "") -> ApiFault:
-    """An AccessDenied that no policy decided, with the message of one that a policy decided."""
-    return faults.access_denied(
-        f"User: {request.caller.principal.arn} is not authorized to perform: {action} on "
-        f"resource: {resource}{why}"
-    )
 
 
 def _source_identity(params: Params, calling: Session | None) -> str:

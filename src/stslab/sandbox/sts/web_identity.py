@@ -4,7 +4,6 @@ STS API Reference, same name; IAM User Guide, "Available keys for AWS OIDC feder
 """
 
 import re
-from collections.abc import Container
 from fnmatch import fnmatchcase
 
 from stslab.policy import Principal, PrincipalKind, catalogue
@@ -26,6 +25,8 @@ _KEYS = ("sub", "email", "amr", "azp")
 _VARIABLE = re.compile(r"\$\{.*?\}")
 _SKEW_SECONDS = 300
 _TIME = re.compile(r"-?[0-9]{1,18}")
+_SHARED = frozenset({"accounts.google.com", "cognito-identity.amazonaws.com"})
+"""Issuers that every account knows ("OIDC federation"): without a provider in IAM."""
 _OAUTH = {"graph.facebook.com": "IDPRejectedClaim", "www.amazon.com": "InvalidIdentityToken"}
 
 
@@ -40,15 +41,16 @@ def assume_role_with_web_identity(sts: StsService, tx: Transaction, request: Api
     target = sts.target(tx, params["RoleArn"], "Request ARN is invalid")
     # The AWS CLI and the JavaScript SDK send a token file unchanged, with its last line feed.
     text = params["WebIdentityToken"].strip()
-    provider, claims, audience = _verified(tx, text, target.account, request)
+    host, provider, claims, audience = _verified(tx, text, target.account, request)
+    name = provider.arn if provider else host
     wanted = RoleRequest(
         _ACTION,
         target,
         params["RoleSessionName"],
         _tags(claims),
         str(claims.get(_SOURCE_IDENTITY, "")),
-        {"aws:FederatedProvider": provider.arn, **_keys(provider.url, claims, audience)},
-        Principal(PrincipalKind.PROVIDER, provider.arn, target.account),
+        _keys(host, claims, audience),
+        Principal(PrincipalKind.PROVIDER, name, provider.account if provider else ""),
     )
     issued = sts.session(tx, request, wanted)
     return {
@@ -56,7 +58,7 @@ def assume_role_with_web_identity(sts: StsService, tx: Transaction, request: Api
         **issued,
         "SubjectFromWebIdentityToken": str(claims["sub"]),
         "Audience": audience,
-        "Provider": provider.arn,
+        "Provider": name,
     }
 
 
@@ -80,17 +82,18 @@ def _keys(host: str, claims: Claims, audience: str) -> Keys:
 
 def _verified(
     view: View, text: str, account: str, request: ApiRequest
-) -> tuple[OidcProvider, Claims, str]:
-    """The provider in IAM of a token, and the claims and the audience, which are valid."""
+) -> tuple[str, OidcProvider | None, Claims, str]:
+    """A token's issuer, its provider in IAM, and the claims and the audience, which are valid."""
     header, claims = issuers.read(text)
     issuer = str(_required(claims, "iss"))
     if "." not in issuer and "://" not in issuer:
         raise faults.invalid_token("Issuer must be a valid URL")
-    provider = view.get(OidcProvider, account, issuer.removeprefix("https://"))
-    if provider is None:
+    host = issuer.removeprefix("https://")
+    provider = view.get(OidcProvider, account, host)
+    if provider is None and host not in _SHARED:
         raise faults.invalid_token(f"No OpenIDConnect provider found in your account for {issuer}")
     known = view.get(Issuer, "", issuer)
-    if known is not None:
+    if known is not None and provider is not None:
         issuers.verify(view, issuer, provider.thumbprints)
     key = issuers.public_key(known, header.get("kid")) if known else None
     if key is None:
@@ -98,7 +101,10 @@ def _verified(
     issuers.verify_token(text, key)
     _check_times(claims, request)
     _required(claims, "sub")
-    return provider, claims, _audience(claims, provider.client_ids)
+    audience = _audience(claims)
+    if provider is not None and audience not in provider.client_ids:
+        raise faults.invalid_token("Incorrect token audience")
+    return host, provider, claims, audience
 
 
 def _check_times(claims: Claims, request: ApiRequest) -> None:
@@ -132,7 +138,7 @@ def _required(claims: Claims, name: str) -> object:
     return claims[name]
 
 
-def _audience(claims: Claims, known: Container[str]) -> str:
+def _audience(claims: Claims) -> str:
     """The client that a token is for: the authorized party (azp), else the only audience."""
     audiences = listed(_required(claims, "aud"))
     if not audiences:
@@ -141,10 +147,7 @@ def _audience(claims: Claims, known: Container[str]) -> str:
         raise faults.invalid_token(
             "Token audience contains more than one audience while authorized party is not present"
         )
-    audience = str(claims.get("azp", audiences[0]))
-    if audience not in known:
-        raise faults.invalid_token("Incorrect token audience")
-    return audience
+    return str(claims.get("azp", audiences[0]))
 
 
 def _tags(claims: Claims) -> sessions.SessionTags:

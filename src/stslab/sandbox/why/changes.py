@@ -91,8 +91,8 @@ def _request(logged: Decided) -> Request:
     if ":assumed-role/" in arn:
         principal = Principal.from_arn(arn, user_id=user_id, issuer=own)
     else:
-        federated = action.lower().startswith("sts:assumerolewith")
-        principal = read_principal(arn, federated, False, user_id)
+        service = "aws:PrincipalIsAWSService" in context  # else a host is an identity provider
+        principal = read_principal(arn, not service, False, user_id)
     owner = context.get("aws:ResourceAccount")
     owner = principal.account if owner == aws_policies.ACCOUNT else owner
     return Request(principal, action, logged["resource"], context, owner)
