@@ -247,9 +247,10 @@ def _principal(view: View, caller: Caller) -> Keys:
 
 
 def _session(request: ApiRequest) -> Keys:
+    """A service makes its calls for a user with temporary credentials, which are without MFA."""
     session = request.caller.session
     if session is None:
-        return {}
+        return {"aws:MultiFactorAuthPresent": "false"} if request.via else {}
     keys: Keys = {
         "aws:TokenIssueTime": iso(session.issued),
         "aws:MultiFactorAuthPresent": "false",
