@@ -130,7 +130,7 @@ class Principal:
         return {key.lower(): value for key, value in self.keys.items()}
 
 
-_NAMELESS: Final = {"aws:PrincipalType": "", "aws:PrincipalArn": ""}
+_UNSIGNED: Final = {"aws:PrincipalArn": "", "aws:PrincipalIsAWSService": ""}
 _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str]]]] = {
     PrincipalKind.USER: lambda it: {"aws:username": it.name},
     PrincipalKind.ROLE: lambda _: {"aws:PrincipalType": PrincipalKind.SESSION.value},
@@ -140,16 +140,20 @@ _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str
     },
     PrincipalKind.ROOT: lambda it: {"aws:userid": it.account},
     PrincipalKind.SERVICE: lambda it: {
-        **_NAMELESS,
+        "aws:PrincipalType": "",
+        "aws:PrincipalArn": "",
         "aws:PrincipalIsAWSService": "true",
         "aws:PrincipalServiceName": it.arn,
     },
-    PrincipalKind.PROVIDER: lambda _: {**_NAMELESS, "aws:PrincipalIsAWSService": ""},
+    PrincipalKind.PROVIDER: lambda it: {  # by public records of AWS's answers
+        **_UNSIGNED,
+        "aws:PrincipalType": PrincipalKind.USER.value,
+        "aws:userid": it.arn,
+    },
     PrincipalKind.ANONYMOUS: lambda _: {
+        **_UNSIGNED,
         "aws:PrincipalAccount": "anonymous",
         "aws:userid": "anonymous",
-        "aws:PrincipalArn": "",
-        "aws:PrincipalIsAWSService": "",
     },
 }
 """Keys that depend on the principal's kind; an empty text removes the key."""
