@@ -146,7 +146,6 @@ class Judge:
         """``principal``: who asks by a token or an assertion, whoever signed the request."""
         seen, caller = self.seen(view), request.caller
         own = Policies() if principal else _policies_of(seen, caller)
-        policies = Policies(own.identity, need.resource_policy, own.boundaries, own.session)
         keys = principal.keys if principal else _principal(seen, caller) | _session(request)
         asked = Request(
             principal or caller.principal,
@@ -155,7 +154,7 @@ class Judge:
             {**_circumstances(request, need.resource_account), **keys, **need.context},
             need.resource_account,
         )
-        decision = authorize(asked, policies)
+        decision = authorize(asked, own._replace(resource=need.resource_policy))
         request.decisions.append(decision)
         return decision
 
@@ -181,8 +180,7 @@ def _policies_of(view: View, caller: Caller) -> Policies:
         return own
     passed = []
     for one in session.session_policies:
-        current = lookups.managed_text(view, session.account, one.arn) if one.arn else None
-        text = current or one.document
+        text = (one.arn and lookups.managed_text(view, session.account, one.arn)) or one.document
         passed.append(named(f"session policy {one.name}", text, PolicyKind.SESSION))
     return own._replace(session=tuple(passed))
 

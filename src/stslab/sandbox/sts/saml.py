@@ -9,8 +9,8 @@ import re
 from datetime import datetime, timedelta
 
 from stslab.policy import Principal, PrincipalKind
-from stslab.sandbox.api import faults, operations
-from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys, tag_list
+from stslab.sandbox.api import faults
+from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Keys
 from stslab.sandbox.federation.saml import assertion as assertions
 from stslab.sandbox.federation.saml import metadata, names, xml
 from stslab.sandbox.federation.saml.assertion import Assertion
@@ -28,7 +28,6 @@ _SIGN_IN = re.compile(
     r"https://(?:[a-z]{2}(?:-[a-z]+)+-\d\.)?signin\.aws\.amazon\.com/"
     r"(?:static/saml|saml|saml/acs/(?P<provider>[A-Z0-9]+))"
 )
-_PATTERN = "[a-zA-Z_0-9+=,.@-]{2,64}"
 _LEAST_SECONDS, _MOST_SECONDS = 900, 43200
 
 
@@ -53,7 +52,7 @@ def assume_role_with_saml(sts: StsService, tx: Transaction, request: ApiRequest)
         _OPERATION,
         target,
         _session_name(assertion),
-        _tags(assertion, target.arn),
+        _tags(assertion),
         _source_identity(assertion),
         keys,
         Principal(PrincipalKind.PROVIDER, provider.arn, provider.account),
@@ -128,8 +127,9 @@ def _check_times(assertion: Assertion, now: datetime) -> None:
             "Responses must contain SubjectConfirmatonData with a Recipient and NotOnOrAfter"
         )
     if now >= assertion.issued + _REDEEMED_WITHIN:
-        late = "Token must be redeemed within 5 minutes of issuance"
-        raise ApiFault("ExpiredTokenException", late)
+        raise ApiFault(
+            "ExpiredTokenException", "Token must be redeemed within 5 minutes of issuance"
+        )
     for end in (assertion.ends, assertion.confirmed_until, assertion.session_until):
         if end is not None and now >= end:
             raise ApiFault("ExpiredTokenException", "Response has expired")
@@ -177,20 +177,15 @@ def _session_name(assertion: Assertion) -> str:
     if not any(assertion.attributes.get(names.SESSION_NAME, ())):
         raise faults.invalid_token("RoleSessionName is required in AuthnResponse")
     name = assertion.only(names.SESSION_NAME)
-    if not re.fullmatch(_PATTERN, name):
-        raise faults.invalid_token(f"RoleSessionName in AuthnResponse must match {_PATTERN}")
+    if not re.fullmatch(sessions.NAME, name):
+        raise faults.invalid_token(f"RoleSessionName in AuthnResponse must match {sessions.NAME}")
     return name
 
 
 def _source_identity(assertion: Assertion) -> str:
     if names.SOURCE_IDENTITY not in assertion.attributes:
         return ""
-    identity = assertion.only(names.SOURCE_IDENTITY)
-    if not re.fullmatch(_PATTERN, identity):  # which also refuses the colon of aws:
-        raise faults.invalid_token(
-            f'Source Identity must match {_PATTERN} and not begin with "{sessions.RESERVED}"'
-        )
-    return identity
+    return sessions.source_identity(assertion.only(names.SOURCE_IDENTITY))
 
 
 def _seconds(assertion: Assertion, now: datetime) -> int:
@@ -208,21 +203,14 @@ def _seconds(assertion: Assertion, now: datetime) -> int:
     return min(limits)
 
 
-def _tags(assertion: Assertion, role: str) -> sessions.SessionTags:
-    passed = {}
+def _tags(assertion: Assertion) -> sessions.SessionTags:
+    passed = []
     for name, values in assertion.attributes.items():
         if name.startswith(names.TAG):
             if len(values) != 1:
                 raise faults.invalid_token("A PrincipalTag attribute has one AttributeValue")
-            passed[name.removeprefix(names.TAG)] = values[0]
-    params = {
-        "RoleArn": role,
-        "RoleSessionName": "unnamed",
-        "Tags": tag_list(passed),
-        "TransitiveTagKeys": list(assertion.attributes.get(names.TRANSITIVE_TAGS, ())),
-    }
-    operations.check("sts", "AssumeRole", params)
-    return sessions.tags_of(params, None)
+            passed.append((name.removeprefix(names.TAG), values[0]))
+    return sessions.tags_in(passed, assertion.attributes.get(names.TRANSITIVE_TAGS, ()))
 
 
 def _identity(assertion: Assertion, provider: SamlProvider) -> dict[str, str]:

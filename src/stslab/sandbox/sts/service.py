@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 
 import msgspec
 
-from stslab.policy import NamedPolicy, PolicyKind, Principal, catalogue
+from stslab.policy import NamedPolicy, PolicyKind, Principal, PrincipalKind, catalogue
 from stslab.sandbox.api import faults, identifiers, model, policies
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Params
 from stslab.sandbox.federation import saml
@@ -159,7 +159,7 @@ class StsService:
 
     def _assume_role(self, tx: Transaction, request: ApiRequest) -> Answer:
         params, calling = request.params, request.caller.session
-        if request.caller.kind == "Root":
+        if request.caller.principal.kind is PrincipalKind.ROOT:
             raise faults.access_denied("Roles may not be assumed by root accounts.")
         if params.get("ProvidedContexts"):
             raise model.unsupported("sts", "AssumeRole with ProvidedContexts")

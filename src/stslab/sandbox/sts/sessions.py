@@ -5,6 +5,7 @@ IAM User Guide, "Passing session tags in AWS STS", "IAM and AWS STS quotas".
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 
 from stslab.policy import PolicyKind
-from stslab.sandbox.api import faults, identifiers
+from stslab.sandbox.api import faults, identifiers, operations
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Keys, ManagedText, Params
 from stslab.sandbox.api.policies import checked
 from stslab.sandbox.state.identities import Session, SessionPolicy
@@ -23,7 +24,9 @@ from stslab.sandbox.state.snapshot import Transaction, View
 
 Members = dict[str, Any]
 Tags = tuple[tuple[str, str], ...]
-RESERVED = "aws:"
+NAME = (
+    "[a-zA-Z_0-9+=,.@-]{2,64}"  # a session's name or a source identity, in a token or an assertion
+)
 _MOST_TAGS = 50
 _MOST_ARNS = 10
 _PLAINTEXT = 2048
@@ -160,7 +163,7 @@ def tags_of(params: Params, calling: Session | None) -> SessionTags:
         raise wrong(f"Cannot pass more than {_MOST_TAGS} session tags.")
     if len(_folded(keys)) < len(keys):
         raise wrong("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
-    if any(key.lower().startswith(RESERVED) for key in keys):
+    if any(key.lower().startswith("aws:") for key in keys):
         raise wrong("The tag key prefix aws: is reserved. You can't use it in session tags.")
     if _folded(keys) & _folded(key for key, _ in inherited):
         raise wrong(
@@ -170,6 +173,20 @@ def tags_of(params: Params, calling: Session | None) -> SessionTags:
     if not _folded(transitive) <= _folded(keys):
         raise wrong("The specified transitive tag key must be included in the requested tags.")
     return SessionTags(inherited + passed, (*(key for key, _ in inherited), *transitive))
+
+
+def tags_in(passed: Iterable[tuple[str, str]], transitive: Iterable[str]) -> SessionTags:
+    """The tags in a token or an assertion, checked as those of a request. Raises ApiFault."""
+    tags = [{"Key": key, "Value": value} for key, value in passed]
+    operations.check("sts", "GetFederationToken", {"Name": "unnamed", "Tags": tags})
+    return tags_of({"Tags": tags, "TransitiveTagKeys": list(transitive)}, None)
+
+
+def source_identity(identity: str) -> str:
+    """One in a token or an assertion. Raises InvalidIdentityToken."""
+    if not re.fullmatch(NAME, identity):  # which also refuses the colon of aws:
+        raise faults.invalid_token(f'Source Identity must match {NAME} and not begin with "aws:"')
+    return identity
 
 
 def _folded(keys: Iterable[str]) -> set[str]:

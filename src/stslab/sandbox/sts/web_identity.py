@@ -42,13 +42,13 @@ def assume_role_with_web_identity(sts: StsService, tx: Transaction, request: Api
     # The AWS CLI and the JavaScript SDK send a token file unchanged, with its last line feed.
     text = params["WebIdentityToken"].strip()
     host, provider, claims, audience = _verified(tx, text, target.account, request)
-    name = provider.arn if provider else host
+    name, identity = provider.arn if provider else host, claims.get(_SOURCE_IDENTITY)
     wanted = RoleRequest(
         _ACTION,
         target,
         params["RoleSessionName"],
         _tags(claims),
-        str(claims.get(_SOURCE_IDENTITY, "")),
+        sessions.source_identity(str(identity)) if identity is not None else "",
         _keys(host, claims, audience),
         Principal(PrincipalKind.PROVIDER, name, provider.account if provider else ""),
     )
@@ -159,7 +159,6 @@ def _tags(claims: Claims) -> sessions.SessionTags:
         raise faults.invalid_token("principal_tags passed in claim is not in correct format.")
     every = {**claims, **{f"{_TAG}{key}": values for key, values in tags.items()}}
     own = [(name.removeprefix(_TAG), every[name]) for name in every if name.startswith(_TAG)]
-    passed = [{"Key": key, "Value": str(one)} for key, values in own for one in listed(values)]
+    passed = [(key, str(one)) for key, values in own for one in listed(values)]
     transitive = nested.get("transitive_tag_keys", claims.get(f"{_TAGS}/transitive_tag_keys"))
-    keys = [*map(str, listed(transitive))]
-    return sessions.tags_of({"Tags": passed, "TransitiveTagKeys": keys}, None)
+    return sessions.tags_in(passed, map(str, listed(transitive)))
