@@ -150,10 +150,9 @@ _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str
         "aws:PrincipalType": PrincipalKind.USER.value,
         "aws:userid": it.arn,
     },
-    PrincipalKind.ANONYMOUS: lambda _: {
+    PrincipalKind.ANONYMOUS: lambda it: {
         **_UNSIGNED,
-        "aws:PrincipalAccount": "anonymous",
-        "aws:userid": "anonymous",
+        **dict.fromkeys(("aws:PrincipalAccount", "aws:userid"), it.arn),
     },
 }
 """Keys that depend on the principal's kind; an empty text removes the key."""

@@ -25,8 +25,7 @@ _KEYS = ("sub", "email", "amr", "azp")
 _VARIABLE = re.compile(r"\$\{.*?\}")
 _SKEW_SECONDS = 300
 _TIME = re.compile(r"-?[0-9]{1,18}")
-_SHARED = frozenset({"accounts.google.com", "cognito-identity.amazonaws.com"})
-"""Issuers that every account knows ("OIDC federation"): without a provider in IAM."""
+_SHARED = frozenset({"accounts.google.com", "cognito-identity.amazonaws.com"})  # need no provider
 _OAUTH = {"graph.facebook.com": "IDPRejectedClaim", "www.amazon.com": "InvalidIdentityToken"}
 
 
