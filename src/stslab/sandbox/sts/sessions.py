@@ -78,10 +78,8 @@ def issue(
             "Expiration": session.expires,
         },
         "SessionTokenSize": size,
-        "SessionTokenUtilization": _percent(size),
+        **dict.fromkeys(("SessionTokenUtilization", "PackedPolicySize"), _percent(size)),
     }
-    if policies or tags or always_limited:
-        members["PackedPolicySize"] = _percent(size) if policies or tags else 0
     return session, members
 
 

@@ -51,10 +51,7 @@ def assume_role_with_web_identity(sts: StsService, tx: Transaction, request: Api
         _keys(host, claims, audience),
         Principal(PrincipalKind.PROVIDER, name, provider.account if provider else ""),
     )
-    issued = sts.session(tx, request, wanted)
-    return {
-        "PackedPolicySize": issued["SessionTokenUtilization"],
-        **issued,
+    return sts.session(tx, request, wanted) | {
         "SubjectFromWebIdentityToken": str(claims["sub"]),
         "Audience": audience,
         "Provider": name,
