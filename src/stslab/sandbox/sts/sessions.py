@@ -24,9 +24,7 @@ from stslab.sandbox.state.snapshot import Transaction, View
 
 Members = dict[str, Any]
 Tags = tuple[tuple[str, str], ...]
-NAME = (
-    "[a-zA-Z_0-9+=,.@-]{2,64}"  # a session's name or a source identity, in a token or an assertion
-)
+NAME = "[a-zA-Z_0-9+=,.@-]{2,64}"  # of a session or a source identity, in a token or an assertion
 _MOST_TAGS = 50
 _MOST_ARNS = 10
 _PLAINTEXT = 2048
