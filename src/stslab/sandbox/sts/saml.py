@@ -17,7 +17,7 @@ from stslab.sandbox.federation.saml.assertion import Assertion
 from stslab.sandbox.state.identities import SamlProvider
 from stslab.sandbox.state.snapshot import Transaction
 from stslab.sandbox.sts import sessions
-from stslab.sandbox.sts.service import RoleRequest, StsService
+from stslab.sandbox.sts.roles import RoleRequest, RoleSessions
 
 _OPERATION = "AssumeRoleWithSAML"
 _INVALID = "AuthSamlInvalidSamlResponseException"
@@ -31,9 +31,9 @@ _SIGN_IN = re.compile(
 _LEAST_SECONDS, _MOST_SECONDS = 900, 43200
 
 
-def assume_role_with_saml(sts: StsService, tx: Transaction, request: ApiRequest) -> Answer:
+def assume_role_with_saml(roles: RoleSessions, tx: Transaction, request: ApiRequest) -> Answer:
     params = request.params
-    target = sts.target(tx, params["RoleArn"], "Request ARN is invalid")
+    target = roles.target(tx, params["RoleArn"], "Request ARN is invalid")
     try:
         response = base64.b64decode("".join(params["SAMLAssertion"].split()), validate=True)
     except ValueError as error:
@@ -65,7 +65,7 @@ def assume_role_with_saml(sts: StsService, tx: Transaction, request: ApiRequest)
         or provider.account != target.account
     ):
         raise faults.access_denied(f"Not authorized to perform sts:{_OPERATION}")
-    return sts.session(tx, request, wanted, at_most) | {
+    return roles.session(tx, request, wanted, at_most) | {
         "Subject": assertion.subject,
         "SubjectType": identity["sub_type"],
         "Issuer": assertion.issuer,

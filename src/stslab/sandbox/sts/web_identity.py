@@ -14,7 +14,7 @@ from stslab.sandbox.federation.oidc.issuers import Claims
 from stslab.sandbox.state.identities import Issuer, OidcProvider
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.sts import sessions
-from stslab.sandbox.sts.service import RoleRequest, StsService
+from stslab.sandbox.sts.roles import RoleRequest, RoleSessions
 from stslab.structures import listed
 
 _TAGS = "https://aws.amazon.com/tags"
@@ -29,7 +29,9 @@ _SHARED = frozenset({"accounts.google.com", "cognito-identity.amazonaws.com"})  
 _OAUTH = {"graph.facebook.com": "IDPRejectedClaim", "www.amazon.com": "InvalidIdentityToken"}
 
 
-def assume_role_with_web_identity(sts: StsService, tx: Transaction, request: ApiRequest) -> Answer:
+def assume_role_with_web_identity(
+    roles: RoleSessions, tx: Transaction, request: ApiRequest
+) -> Answer:
     params = request.params
     if given := params.get("ProviderId"):
         raise ApiFault(
@@ -37,7 +39,7 @@ def assume_role_with_web_identity(sts: StsService, tx: Transaction, request: Api
             f"The token is not an OAuth 2.0 access token of {given}. An OpenID Connect token is "
             "sent without ProviderId.",
         )
-    target = sts.target(tx, params["RoleArn"], "Request ARN is invalid")
+    target = roles.target(tx, params["RoleArn"], "Request ARN is invalid")
     # The AWS CLI and the JavaScript SDK send a token file unchanged, with its last line feed.
     text = params["WebIdentityToken"].strip()
     host, provider, claims, audience = _verified(tx, text, target.account, request)
@@ -51,7 +53,7 @@ def assume_role_with_web_identity(sts: StsService, tx: Transaction, request: Api
         _keys(host, claims, audience),
         Principal(PrincipalKind.PROVIDER, name, provider.account if provider else ""),
     )
-    return sts.session(tx, request, wanted) | {
+    return roles.session(tx, request, wanted) | {
         "SubjectFromWebIdentityToken": str(claims["sub"]),
         "Audience": audience,
         "Provider": name,
