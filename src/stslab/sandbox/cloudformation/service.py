@@ -108,6 +108,9 @@ def needs_of(view: View, request: ApiRequest) -> model.Needs:
     params, account = request.params, request.account
     stack = lookups.addressed(view, request)
     keys: Keys = {key: params[name] for name, key in _PARAMETER_KEYS.items() if params.get(name)}
+    if change_set := params.get("ChangeSetName"):  # or its ARN, which has the name
+        named = change_set.partition("/")[2].partition("/")[0] or change_set
+        keys["cloudformation:ChangeSetName"] = named
     keys |= model.request_tags(params.get("Tags"))
     keys |= model.resource_tags(stack.config.tags if stack else {})
     every = f"arn:aws:cloudformation:{request.region}:{account}:stack"
