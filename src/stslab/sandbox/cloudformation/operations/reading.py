@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, starmap
 
 from stslab.sandbox.api.faults import invalid, require
 from stslab.sandbox.api.model import Answer, ApiRequest, tag_list
@@ -123,8 +123,8 @@ def list_stack_resources(view: View, request: ApiRequest) -> Answer:
 
 
 def _resources(view: View, stack: Stack) -> list[StackResource]:
-    listed = lookups.resources(view, stack).values()
-    return [resource for resource in listed if resource.status != "CREATE_PENDING"]
+    listed = sorted(lookups.resources(view, stack).items())
+    return [resource for _, resource in listed if resource.status != "CREATE_PENDING"]
 
 
 def list_exports(view: View, request: ApiRequest) -> Answer:
@@ -237,10 +237,8 @@ def get_template_summary(view: View, request: ApiRequest) -> Answer:
         "Metadata": None if template.metadata is None else json.dumps(template.metadata),
         "Capabilities": [capability] if capability else None,
         "CapabilitiesReason": why if capability else None,
-        "Parameters": [
-            parameters.described(name, body) for name, body in template.parameters.items()
-        ],
-        "ResourceTypes": list(kinds),
+        "Parameters": list(starmap(parameters.described, template.parameters.items())),
+        "ResourceTypes": [declared.type for declared in template.resources.values()],
         "ResourceIdentifierSummaries": [
             {"ResourceType": kind, "LogicalResourceIds": names} for kind, names in kinds.items()
         ],

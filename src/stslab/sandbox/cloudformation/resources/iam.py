@@ -254,8 +254,7 @@ class ManagedPolicy:
         """The versions that are not the default one, newest first."""
         listed = work.quietly("iam", "ListPolicyVersions", PolicyArn=work.physical_id)
         versions = listed.get("Versions", ())
-        others = [v["VersionId"] for v in versions if not v.get("IsDefaultVersion")]
-        return sorted(others, key=lambda version: int(version[1:]), reverse=True)
+        return [v["VersionId"] for v in versions if not v.get("IsDefaultVersion")]
 
 
 class AccessKey:

@@ -86,15 +86,12 @@ def _number(value: int | str) -> int:
 
 
 _LARGEST = 2**63 - 1
+_FLAGS = {"true": True, "false": False}
 _SCHEMA_NAMES = {bool: "Boolean", int: "Integer", float: "Number", str: "String", list: "JSONArray"}
 _KINDS: Mapping[str, tuple[str, type | UnionType, Callable[[Value], Value]]] = {
     "text": ("String", str | int | float, as_text),
     "number": ("Integer", int | str, _number),
-    "flag": (
-        "Boolean",
-        object,
-        lambda value: {"true": True, "false": False}[as_text(value).lower()],
-    ),
+    "flag": ("Boolean", object, lambda value: _FLAGS[as_text(value).lower()]),
     "list": ("JSONArray", list, list),
     "json": ("JSONObject", dict | str, lambda value: value),
     "object": ("JSONObject", dict, lambda value: value),

@@ -149,12 +149,8 @@ class Bucket:
             if value is None and setting.delete:
                 work.s3(setting.delete, Bucket=work.physical_id)
             elif given is not None:
-                takes, bucket = setting.params, work.physical_id
-                params: Properties = (
-                    {takes: renamed(name, given)}
-                    if isinstance(takes, str)
-                    else takes(given, bucket)
-                )
+                of, bucket = setting.params, work.physical_id
+                params = {of: renamed(name, given)} if isinstance(of, str) else of(given, bucket)
                 work.s3(setting.put, Bucket=bucket, **params)
 
     def _tag(self, work: Work) -> None:

@@ -86,9 +86,10 @@ class Blueprint:
 
     def properties(self, logical_id: str, lookup: Lookup, *, masked: bool = False) -> Properties:
         """The evaluated properties of a resource; ``masked`` hides ``NoEcho`` parameters."""
-        declared = self.declared(logical_id)
-        scope = self._scope(lookup, masked=masked)
-        properties: Properties = functions.evaluate(dict(declared.properties), scope)
+        declared, scope = self.declared(logical_id), self._scope(lookup, masked=masked)
+        value = functions.evaluate(dict(declared.properties), scope)
+        properties: Properties = {} if value is functions.NO_VALUE else value
+        require(isinstance(properties, dict), template.NO_OBJECT.format(logical_id))
         return properties
 
     def metadata(self, logical_id: str, lookup: Lookup) -> Value:

@@ -15,8 +15,8 @@ MASK = "****"
 Declaration = Mapping[str, Value]
 TEXT = frozenset({"String"})
 LISTS = frozenset({"List<Number>", "List<String>", "CommaDelimitedList"})
-NUMBERS = frozenset({"Number", "List<Number>"})
-TYPES = TEXT | LISTS | NUMBERS
+NUMBER = frozenset({"Number", "List<Number>"})
+TYPES = TEXT | LISTS | NUMBER
 LIMITS = frozenset({"MaxLength", "MaxValue", "MinLength", "MinValue"})
 KEYS = LIMITS | frozenset(
     "AllowedPattern AllowedValues ConstraintDescription Default Description NoEcho Type".split()
@@ -76,9 +76,8 @@ def resolve(
     require(declarations or not values, unneeded)
     unknown = [name for name in values if name not in declarations]
     require(not unknown, f"Parameters: [{', '.join(unknown)}] do not exist in the template")
-    for name, declared in declarations.items():
-        if name not in values and "Default" in declared:
-            values[name] = as_text(declared["Default"])
+    defaults = {name: d["Default"] for name, d in declarations.items() if "Default" in d}
+    values = {name: as_text(value) for name, value in (defaults | values).items()}
     missing = [name for name in declarations if name not in values]
     require(not missing, f"Parameters: [{', '.join(missing)}] must have values")
     for name, declared in declarations.items():
@@ -107,7 +106,7 @@ def typed(declarations: Mapping[str, Declaration], values: Mapping[str, str]) ->
 
 
 def _members(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")] if text else []
+    return [part.strip() for part in text.split(",")]
 
 
 def is_secret(declared: Declaration) -> bool:
@@ -146,7 +145,7 @@ def _check_value(name: str, value: str, declared: Declaration) -> None:
     require(size <= VALUE_LIMIT, f"Parameter '{name}' must contain at most {VALUE_LIMIT} bytes")
     for member in _members(value) if kind in LISTS else [value]:
         is_number = _NUMBER.fullmatch(member)
-        require(kind not in NUMBERS or is_number, f"Parameter '{name}' must be a number.")
+        require(kind not in NUMBER or is_number, f"Parameter '{name}' must be a number.")
         for key, kinds, fits, problem in CHECKS:
             limit = declared.get(key)
             if limit is not None and kind in kinds and not fits(member, limit):
@@ -160,12 +159,7 @@ CHECKS: tuple[tuple[str, frozenset[str], Callable[[str, Value], object], str], .
     ("AllowedPattern", TYPES, lambda v, x: _compiled(x).fullmatch(v), "must match pattern {}"),
     ("MinLength", TEXT, lambda v, x: len(v) >= float(x), "must contain at least {} characters"),
     ("MaxLength", TEXT, lambda v, x: len(v) <= float(x), "must contain at most {} characters"),
-    ("MinValue", NUMBERS, lambda v, x: float(v) >= float(x), "must be a number not less than {}"),
-    (
-        "MaxValue",
-        NUMBERS,
-        lambda v, x: float(v) <= float(x),
-        "must be a number not greater than {}",
-    ),
+    ("MinValue", NUMBER, lambda v, x: float(v) >= float(x), "must be a number not less than {}"),
+    ("MaxValue", NUMBER, lambda v, x: float(v) <= float(x), "must be a number not greater than {}"),
 )
 """For each constraint: its parameter types, whether a value fits, and the error."""

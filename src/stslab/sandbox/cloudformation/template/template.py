@@ -27,6 +27,7 @@ BODY_LIMIT = 51_200
 NESTING_LIMIT = 100
 LARGEST = 2**63
 """Larger numbers become text."""
+NO_OBJECT = "[/Resources/{}/Properties] 'Properties' must be an object"
 UNSUPPORTED = "Template format error: unsupported structure."
 LONG_FORM_WITHOUT_PREFIX = frozenset({"Ref", "Condition"})
 PLAIN_TAGS = frozenset({"bool", "int", "float", "null", "merge"})
@@ -247,8 +248,7 @@ def _declared(name: str, body: Value) -> Declared:
     for key in body:
         require(key in ANATOMY["resource"], f"Invalid template resource property '{key}'")
     properties = body.get("Properties") or {}
-    refusal = f"[/Resources/{name}/Properties] 'Properties' must be an object"
-    require(isinstance(properties, dict), refusal)
+    require(isinstance(properties, dict), NO_OBJECT.format(name))
     given = body.get("DependsOn", [])
     needed = [given] if isinstance(given, str) else given
     well_formed(isinstance(needed, list), "DependsOn must be a string or list of strings.")
