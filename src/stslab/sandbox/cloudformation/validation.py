@@ -4,7 +4,8 @@ AWS CloudFormation User Guide, "Validating a template", "Troubleshooting CloudFo
 "Acknowledging IAM resources in AWS CloudFormation templates".
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 
 from stslab.sandbox.api.faults import require
 from stslab.sandbox.api.model import ApiFault
@@ -103,6 +104,14 @@ def _check_block(template: Template, block: str, value: object) -> None:
     known = PSEUDO_PARAMETERS | set(template.parameters) | set(template.resources)
     missing = dict.fromkeys(r.name for r in found if r.name not in known)
     well_formed(not missing, unresolved(missing, block))
+
+
+def check_types(template: Template, allowed: Sequence[str]) -> None:
+    """Refuse a type that is not among the types and the ``AWS::service::*`` of ResourceTypes."""
+    for kind in dict.fromkeys(declared.type for declared in template.resources.values()):
+        fits = any(fnmatchcase(kind, each) for each in allowed)
+        refusal = f"Resource type {kind} is not allowed by parameter ResourceTypes"
+        require(fits, f"{refusal} [{', '.join(allowed)}]")
 
 
 def check_attributes(template: Template) -> None:

@@ -89,6 +89,7 @@ def config(request: ApiRequest, stack: Stack | None = None) -> Config:
     previous = old is not None and params.get("UsePreviousTemplate")
     text = old.template if old and previous else params.get("TemplateBody", "")
     template = checked_template(text)
+    validation.check_types(template, params.get("ResourceTypes") or ["*"])
     tags = tags_in(params.get("Tags"))
     unique = len(tags) == len(params.get("Tags") or ())
     require(unique, "Tags contain duplicate keys; tag keys must be unique")
