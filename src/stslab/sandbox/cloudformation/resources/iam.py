@@ -234,9 +234,12 @@ class ManagedPolicy:
                 work.iam("DeletePolicyVersion", PolicyArn=arn, VersionId=versions[-1])
             made = work.iam(
                 "CreatePolicyVersion", PolicyArn=arn, PolicyDocument=text, SetAsDefault=True
-            )
-            work.attributes["DefaultVersionId"] = made["PolicyVersion"]["VersionId"]
-        change_edges(work, self._edges(work, work.properties), self._edges(work, old))
+            )["PolicyVersion"]
+            updated = iso(made["CreateDate"])
+            work.attributes.update(DefaultVersionId=made["VersionId"], UpdateDate=updated)
+        attachments = self._edges(work, work.properties)
+        work.attributes["AttachmentCount"] = len(attachments)
+        change_edges(work, attachments, self._edges(work, old))
 
     def delete(self, work: Work) -> None:
         arn = work.physical_id
@@ -253,8 +256,7 @@ class ManagedPolicy:
     def _old_versions(self, work: Work) -> list[str]:
         """The versions that are not the default one, newest first."""
         listed = work.quietly("iam", "ListPolicyVersions", PolicyArn=work.physical_id)
-        versions = listed.get("Versions", ())
-        return [v["VersionId"] for v in versions if not v.get("IsDefaultVersion")]
+        return [v["VersionId"] for v in listed.get("Versions", ()) if not v.get("IsDefaultVersion")]
 
 
 class AccessKey:
