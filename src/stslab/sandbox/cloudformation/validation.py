@@ -11,8 +11,13 @@ from stslab.sandbox.api.faults import require
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.cloudformation.resources.types import TYPES, exists
 from stslab.sandbox.cloudformation.template import functions, parameters
-from stslab.sandbox.cloudformation.template.blueprint import dependencies, unresolved, waves
-from stslab.sandbox.cloudformation.template.functions import conditions_in, function_of, references
+from stslab.sandbox.cloudformation.template.blueprint import (
+    dependencies,
+    in_order,
+    unresolved,
+    waves,
+)
+from stslab.sandbox.cloudformation.template.functions import function_of, references
 from stslab.sandbox.cloudformation.template.template import ANATOMY, Template, well_formed
 from stslab.structures import parts
 
@@ -90,8 +95,7 @@ def _check_conditions(template: Template) -> None:
     conditions = template.conditions
     imports = _imports(list(conditions.values()))
     require(not imports, "Template error: Cannot use Fn::ImportValue in Conditions.")
-    needs = {name: frozenset(conditions_in(body, conditions)) for name, body in conditions.items()}
-    waves(needs, "conditions")
+    in_order(conditions)
 
 
 def _check_block(template: Template, block: str, value: object) -> None:

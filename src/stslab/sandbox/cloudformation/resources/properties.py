@@ -14,8 +14,6 @@ from stslab.structures import beside
 class _File(msgspec.Struct, frozen=True):
     types: Mapping[str, Mapping[str, object]]
     parts: Mapping[str, Mapping[str, str]]
-    unsupported: frozenset[str]
-    services: str
 
 
 FILE = msgspec.convert(beside(__file__, "types.yaml"), _File)

@@ -9,6 +9,8 @@ import secrets
 import string
 import uuid
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -111,15 +113,17 @@ def fitted(kind: ResourceType, logical_id: str, properties: Properties) -> Prope
 TYPES: Mapping[str, ResourceType] = {
     name: msgspec.convert({"name": name, **row}, ResourceType) for name, row in FILE.types.items()
 }
-UNSUPPORTED_TYPES = FILE.unsupported
-SERVICES = frozenset(FILE.services.split())
-_TYPE = re.compile(r"AWS::([A-Za-z0-9]+)::[A-Za-z0-9]+(::[A-Za-z0-9]+)?")
 _OTHERS = re.compile(r"Custom::[\w@-]+|Alexa::ASK::Skill")
 
 
 def exists(name: str) -> bool:
-    """Whether AWS may have the type. Of IAM and S3 all types are known, of others the service."""
-    if name in TYPES or name in UNSUPPORTED_TYPES or _OTHERS.fullmatch(name):
-        return True
-    match = _TYPE.fullmatch(name)
-    return match is not None and match[1] in SERVICES - {"IAM", "S3"}
+    """Whether AWS has the type. AWS::Serverless needs a transform, and is missing."""
+    return name in _published() or _OTHERS.fullmatch(name) is not None
+
+
+@cache
+def _published() -> frozenset[str]:
+    """The types in ``types.txt``, where each line is of a service: Lambda Alias Function..."""
+    lines = Path(__file__).with_name("types.txt").read_text(encoding="utf-8").splitlines()
+    named = [line.split() for line in lines]
+    return frozenset(f"AWS::{service}::{name}" for service, *names in named for name in names)

@@ -5,11 +5,17 @@ AWS CloudFormation User Guide, "Ref", "Fn::GetAtt", "Fn::Sub", "DependsOn attrib
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from stslab.sandbox.api.faults import require
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.cloudformation.template import functions, parameters, template
-from stslab.sandbox.cloudformation.template.functions import UNKNOWN, Reference, references
+from stslab.sandbox.cloudformation.template.functions import (
+    UNKNOWN,
+    Reference,
+    conditions_in,
+    references,
+)
 from stslab.sandbox.cloudformation.template.template import Declared, Properties, Template, Value
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.stacks import Config, Stack, StackResource
@@ -31,6 +37,12 @@ def waves(needs: Needs, what: str = "resources") -> list[list[str]]:
         for name in wave:
             del left[name]
     return result
+
+
+def in_order(conditions: Mapping[str, Value]) -> Iterator[str]:
+    """The conditions, each after those that it needs. Raises ValidationError for a circle."""
+    needs = {name: frozenset(conditions_in(body, conditions)) for name, body in conditions.items()}
+    return chain.from_iterable(waves(needs, "conditions"))
 
 
 def dependencies(resources: Sequence[Declared], holds: functions.Holds | None = None) -> Needs:
@@ -72,7 +84,7 @@ class Blueprint:
         }
         self.imported: list[str] = []
         self._holds = self._scope(lambda _reference: UNKNOWN).holds
-        for condition in self.template.conditions:
+        for condition in in_order(self.template.conditions):
             self._holds(condition)
         self.active = [
             name

@@ -73,11 +73,11 @@ def read(shape: Shape, name: str, body: bytes) -> Document:
     try:
         parser.feed(body)
         root: Element = parser.close()
-        if root.tag == name:
-            return _structure(shape, root)
-    except (ParseError, ValueError, LookupError):  # the last: an unknown encoding
+    except (ParseError, ValueError, LookupError):  # the last two: an encoding
         raise malformed() from None
-    raise malformed()
+    if root.tag != name:
+        raise malformed()
+    return _structure(shape, root)
 
 
 class _Builder(TreeBuilder):
@@ -120,7 +120,11 @@ def _member(shape: Shape, given: list[Element]) -> object:
 def _text(shape: Shape, text: str) -> object:
     if shape.type_name == "string":
         return text
-    return _CONVERTERS[shape.type_name](text.strip())
+    convert = _CONVERTERS[shape.type_name]
+    try:
+        return convert(text.strip())
+    except ValueError:
+        raise malformed() from None
 
 
 def integer(text: str) -> int:
