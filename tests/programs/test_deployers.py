@@ -36,6 +36,7 @@ def test_sam(program: Callable[..., Program], account: Account, home: Path) -> N
     (home / "template.yaml").write_text(TEMPLATE)
     account.client("s3", "admin").create_bucket(Bucket="sam-artifacts")
     roles, buckets = made_by(account)
+    assert "is a valid SAM Template" in sam.run("validate")
     assert "is a valid SAM Template" in sam.run("validate", "--lint")
     deploy = (
         "deploy", "--stack-name", "app", "--capabilities", "CAPABILITY_IAM",

@@ -151,7 +151,9 @@ def _own_duration(request: ApiRequest) -> int:
 
 def _unavailable(_view: View, request: ApiRequest) -> NoReturn:
     code, _, message = _UNAVAILABLE[request.operation].partition(": ")
-    raise ApiFault(code, message.format(caller=request.caller, params=request.params))
+    target = str(request.params.get("TargetPrincipal"))  # a root user, or the id of its account
+    account = target.removeprefix("arn:aws:iam::").removesuffix(":root")
+    raise ApiFault(code, message.format(caller=request.caller, target=account))
 
 
 def _get_caller_identity(_view: View, request: ApiRequest) -> Answer:
