@@ -1,4 +1,4 @@
-"""What no request can do: reach moto's controls, choose its account, be read in two ways."""
+"""What no request can do: reach controls, choose its account, be read in two ways."""
 
 from __future__ import annotations
 

@@ -383,7 +383,7 @@ def test_the_client_is_quick_to_import():
 
 
 def test_starting_imports_only_what_every_account_needs():
-    """moto is imported when S3 is first asked for something, XML libraries for SAML."""
+    """XML libraries are imported for SAML only, boto3 and moto never."""
     program = (
         "import sys; import stslab.sandbox.__main__, stslab.sandbox.server.embedded;"
         "print([m for m in ('boto3', 'lxml', 'moto', 'signxml') if m in sys.modules])"
