@@ -5,7 +5,7 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
@@ -22,6 +22,8 @@ Reader = Callable[[str, bool], Comparison | None]
 """Reads a policy's value (and whether it may have variables); None: it has the wrong type."""
 _FIRST: Final = {len("2020"): "-01-01", len("2020-01"): "-01"}
 """What completes a year, or a year and a month, to its first day."""
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
+_since_1970: Final = partial(datetime.fromtimestamp, tz=UTC)
 _ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-9])|(?<=/)\+")
 """Zeros before a part of an IPv4 address, and the sign before its prefix."""
 
@@ -32,8 +34,9 @@ class Operator(msgspec.Struct, frozen=True):
     name: str
     reads: Reader
     wants: str
-    negated: bool = False
     variables: bool = False
+    unread: Comparison = lambda *_: False  # with a policy's value of the wrong type
+    negated: bool = False
 
 
 def _text(value: str, variables: bool, *, wildcards: bool = False) -> Comparison:
@@ -61,26 +64,19 @@ def _ordered(convert: Callable[[str], Any], compare: Callable[[Any, Any], bool])
 
 
 def number(text: str) -> Decimal | None:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        return None
-    plain = text.strip() == text and "_" not in text
-    return value if value.is_finite() and plain else None
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 
 def moment(text: str) -> datetime | None:
-    """A time in ISO 8601 (four digits are a year) or in seconds since 1970; else None."""
+    """A time in ISO 8601 (four digits are a year) or in seconds since 1970, to a millisecond."""
     if text[:4].isdigit() and (len(text) == len("2020") or text[4:5] == "-"):
         text += _FIRST.get(len(text), "")
-    seconds = number(text) if text[:1].isdigit() or text[:1] == "-" else None
+    seconds = number(text) if text[:1].isdigit() or text[:1] in "+-" else None
     try:
-        if seconds is not None:
-            return datetime.fromtimestamp(float(seconds), UTC)
-        value = datetime.fromisoformat(text)
+        at = datetime.fromisoformat(text) if seconds is None else _since_1970(float(seconds))
     except (ValueError, OverflowError, OSError):
         return None
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=at.tzinfo or UTC)
 
 
 def address(text: str) -> IPv4Address | IPv6Address | None:
@@ -94,6 +90,8 @@ def address(text: str) -> IPv4Address | IPv6Address | None:
 
 def _within(value: str, _variables: bool) -> Comparison | None:
     """An address without a prefix is a single one; a range of IPv6 begins at its first address."""
+    if ":" in value and "." in value:
+        return None
     try:
         network = ip_network(value if ":" in value else _ZEROS.sub("", value), strict=":" in value)
     except ValueError:
@@ -101,8 +99,13 @@ def _within(value: str, _variables: bool) -> Comparison | None:
     return lambda found, _: None if (given := address(found)) is None else given in network
 
 
+def _outside(found: str, _context: Context) -> bool | None:
+    """What is no address is not outside a network either."""
+    return None if address(found) is None else False
+
+
 def _boolean(value: str, variables: bool) -> Comparison | None:
-    """Of the request every text but ``true`` is false."""
+    """Every text but ``true`` is false."""
     if value.lower() not in ("true", "false") and not (variables and "${" in value):
         return None
     same = _text_ignoring_case(value, variables)
@@ -149,11 +152,11 @@ _POSITIVE: Final = (
     Operator("StringLike", partial(_text, wildcards=True), "text", variables=True),
     *(Operator(f"Numeric{how}", _ordered(number, by), "a number") for how, by in _ORDERS.items()),
     *(Operator(f"Date{how}", _ordered(moment, by), "a date") for how, by in _ORDERS.items()),
-    Operator("Bool", _boolean, "true or false", variables=True),
+    Operator("Bool", _boolean, "true or false", True, lambda found, _: found.lower() != "true"),
     Operator("BinaryEquals", _binary, "base-64 text"),
-    Operator("IpAddress", _within, "an IP address or a CIDR range"),
-    Operator("ArnEquals", _arn, "an ARN", variables=True),
-    Operator("ArnLike", _arn, "an ARN", variables=True),
+    Operator("IpAddress", _within, "an IP address or a CIDR range", unread=_outside),
+    Operator("ArnEquals", _arn, "an ARN", variables=True, unread=lambda *_: None),
+    Operator("ArnLike", _arn, "an ARN", variables=True, unread=lambda *_: None),
     Operator("Null", lambda *_: None, "true or false"),  # tests whether there is a value
 )
 _NEGATED: Final = """
@@ -203,9 +206,8 @@ class Condition:
         self.variables = variables and test.operator.variables and "${" in "".join(values)
         self._key = key.lower()
         self.asks_presence = test.operator.name == "Null"
-        self._comparisons: Sequence[Comparison | None] = [
-            test.operator.reads(value, self.variables) for value in values
-        ]
+        reads, unread = test.operator.reads, test.operator.unread
+        self._comparisons = [reads(value, self.variables) or unread for value in values]
 
     def holds(self, context: Context) -> bool:
         # "Creating a condition with multiple keys or values", "Single-valued vs. multivalued
@@ -217,7 +219,7 @@ class Condition:
             # set operator it tests nothing: it is always true for all, and false for any.
             if not test.single:
                 return test.every
-            return ("true" if value is None else "false") in map(str.lower, self.values)
+            return (value is None) in (each.lower() == "true" for each in self.values)
         if value is None:
             return test.if_exists or test.every or (test.operator.negated and test.single)
         values = (value,) if isinstance(value, str) else value
@@ -231,19 +233,14 @@ class Condition:
     def _compare(self, value: str, context: Context) -> bool:
         """Whether any value of the policy matches; if negated, whether none does."""
         negated = self.test.operator.negated
-        results = (
-            compare is not None and compare(value, context) is (not negated)
-            for compare in self._comparisons
-        )
+        results = (compare(value, context) is (not negated) for compare in self._comparisons)
         return (all if negated else any)(results)
 
     @property
     def unreadable(self) -> tuple[str, ...]:
-        """The values of the wrong type, which never match."""
-        if self.asks_presence:
-            return tuple(each for each in self.values if each.lower() not in {"true", "false"})
-        read = zip(self.values, self._comparisons, strict=True)
-        return tuple(value for value, comparison in read if comparison is None)
+        """The values of the wrong type, which never match, or count as false."""
+        reads = _boolean if self.asks_presence else self.test.operator.reads
+        return tuple(each for each in self.values if reads(each, self.variables) is None)
 
     def explain(self, context: Context) -> dict[str, Any]:
         """``{operator, key, wanted: [...], found, holds}``; ``found`` is None without the key."""
