@@ -87,16 +87,16 @@ def _check_shared(text: str) -> None:
 
 def _is_limited(statement: Statement, host: str, wanted: Sequence[str]) -> bool:
     """Whether a condition operator limits one of these keys, and none of them to everything."""
+    by_application = host in _BY_APPLICATION
     operators = ["StringEquals", "StringEqualsIgnoreCase"]
-    operators += [] if host in _BY_APPLICATION else ["StringLike"]
+    operators += [] if by_application else ["StringLike"]
     blocks: dict[str, list[str]] = {}
     for test, key, values in statement.tests:
-        if test.operator.name in operators and not test.if_exists and key.lower() in wanted:
+        named = (key if by_application else key.lower()) in wanted
+        if test.operator.name in operators and not test.if_exists and named:
             blocks.setdefault(test.written, []).extend(values)
-    if host in _BY_APPLICATION:
-        return bool(blocks)
     broad = re.compile(r"(?s:\*.*|\s*)" if host.startswith(_GITHUB) else r"\*")
-    return any(not any(map(broad.fullmatch, values)) for values in blocks.values())
+    return any(by_application or not any(map(broad.fullmatch, x)) for x in blocks.values())
 
 
 def get_role(view: View, request: ApiRequest) -> Answer:

@@ -186,19 +186,21 @@ def read(blob: Blob, where: Pieces) -> bytes:
 
 
 def add(tx: Transaction, request: ApiRequest, version: ObjectVersion) -> ObjectVersion:
-    """Unless versioning is enabled, the new version replaces the one named ``null``."""
+    """Unless versioning is enabled, the new version replaces an older one named ``null``."""
     bucket, where = lookups.bucket_of(tx, request), lookups.address_of(request)
     item = lookups.object_at(tx, where)
     before = item.versions if item is not None else ()
+    # What was written since an upload began is newer than its object.
+    newer = tuple(one for one in before if version.upload and one.modified > version.modified)
+    older = before[: len(before) - len(newer)]
     if bucket.versioning == "Enabled":
         content = lookups.stamp(version.modified) + secrets.token_hex(3)
         version = replace(version, version_id=lookups.token(content))
+    elif any(one.version_id == NULL for one in newer):
+        return version  # which nobody ever sees
     else:
-        before = tuple(older for older in before if older.version_id != NULL)
-    place = len(before)  # what was written since an upload began is newer than its object
-    while place and version.upload and before[place - 1].modified > version.modified:
-        place -= 1
-    versions = (*before[:place], version, *before[place:])
+        older = tuple(one for one in older if one.version_id != NULL)
+    versions = (*older, version, *newer)
     tx.put(Object(account=bucket.owner, bucket=bucket.name, name=where.key, versions=versions))
     return version
 
