@@ -51,7 +51,20 @@ class Started(RuleBasedStateMachine):
         self.client = self.s3.client
         self.held: dict[str, dict[str, bytes]] = {}
         self.versioned: set[str] = set()
-        self.uploads: list[tuple[str, str, str]] = []
+        self.uploads: dict[tuple[str, str, str], int] = {}  # the write before which each began
+        self.writes = 0
+        self.written: dict[tuple[str, str], int] = {}  # which write a key's newest version is
+
+    def write(self, bucket: str, key: str, body: bytes | None) -> None:
+        """Note what a key has now; None: it was deleted, which leaves a marker or nothing."""
+        self.writes += 1
+        self.written[bucket, key] = self.writes
+        if body is not None:
+            self.held[bucket][key] = body
+            return
+        self.held[bucket].pop(key, None)
+        if bucket not in self.versioned:
+            del self.written[bucket, key]
 
     def teardown(self) -> None:
         self.store.close()
@@ -74,7 +87,8 @@ class Started(RuleBasedStateMachine):
         else:
             assert self.held.pop(bucket) == {}
             self.versioned.discard(bucket)
-            self.uploads = [upload for upload in self.uploads if upload[0] != bucket]
+            self.uploads = {one: at for one, at in self.uploads.items() if one[0] != bucket}
+            self.written = {one: at for one, at in self.written.items() if one[0] != bucket}
 
     @rule(bucket=_bucket, status=st.sampled_from(["Enabled", "Suspended"]))
     def version(self, bucket: str, status: str) -> None:
@@ -88,20 +102,20 @@ class Started(RuleBasedStateMachine):
     def put(self, bucket: str, key: str, body: bytes) -> None:
         with suppress(self.client.exceptions.NoSuchBucket):
             self.client.put_object(Bucket=bucket, Key=key, Body=body, Tagging="a=b")
-            self.held[bucket][key] = body
+            self.write(bucket, key, body)
 
     @rule(bucket=_bucket, key=_key, to=_bucket, name=_key)
     def copy(self, bucket: str, key: str, to: str, name: str) -> None:
         with suppress(ClientError):
             source = {"Bucket": bucket, "Key": key}
             self.client.copy_object(Bucket=to, Key=name, CopySource=source)
-            self.held[to][name] = self.held[bucket][key]
+            self.write(to, name, self.held[bucket][key])
 
     @rule(bucket=_bucket, key=_key)
     def delete(self, bucket: str, key: str) -> None:
         with suppress(self.client.exceptions.NoSuchBucket):
             self.client.delete_object(Bucket=bucket, Key=key)
-            self.held[bucket].pop(key, None)
+            self.write(bucket, key, None)
 
     @rule(bucket=_bucket, tags=st.dictionaries(st.sampled_from(["x", "y"]), st.just("z")))
     def tag(self, bucket: str, tags: dict[str, str]) -> None:
@@ -113,20 +127,23 @@ class Started(RuleBasedStateMachine):
     def begin_upload(self, bucket: str, key: str) -> None:
         with suppress(self.client.exceptions.NoSuchBucket):
             begun = self.client.create_multipart_upload(Bucket=bucket, Key=key)
-            self.uploads.append((bucket, key, begun["UploadId"]))
+            self.uploads[bucket, key, begun["UploadId"]] = self.writes
 
     @rule(data=st.data(), body=_body, completes=st.booleans())
     def upload(self, data: st.DataObject, body: bytes, completes: bool) -> None:
         if not self.uploads:
             return
-        chosen = data.draw(st.sampled_from(self.uploads))
+        chosen = data.draw(st.sampled_from([*self.uploads]))
         where = dict(zip(("Bucket", "Key", "UploadId"), chosen, strict=True))
         part = self.client.upload_part(**where, PartNumber=1, Body=body)
         if completes:
             parts = [{"PartNumber": 1, "ETag": part["ETag"]}]
             self.client.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
-            self.uploads.remove(chosen)
-            self.held[chosen[0]][chosen[1]] = body
+            bucket, key, _ = chosen
+            began = self.uploads.pop(chosen)
+            if self.written.get((bucket, key), 0) <= began:  # what was written since stays
+                self.held[bucket][key] = body
+                self.written[bucket, key] = began
 
     @invariant()
     def it_is_saved(self) -> None:
