@@ -93,6 +93,13 @@ def test_presigned_headers_are_headers(how):
     assert found.request.query == ()
 
 
+def test_a_condition_in_a_presigned_url_is_a_header():
+    """AWS's answers in localstack/localstack: test_pre_signed_url_if_none_match, ..._if_match."""
+    path = "/b/k?If-None-Match=%2A"
+    found = authenticator().authenticate(signed("s3-presigned", method="PUT", path=path)).request
+    assert (found.header("If-None-Match"), found.query) == ("*", ())
+
+
 def test_a_checksum_and_encryption_in_a_url_are_ignored():
     """The JavaScript SDK presigns the checksum of an empty body; S3 lets every body pass.
 

@@ -208,13 +208,16 @@ _PARAMETERS: Mapping[str, frozenset[str]] = {
     "AWS": frozenset({"AWSAccessKeyId", "Signature", "Expires", TOKEN}),
 }
 _ONLY_HEADERS = ("x-amz-checksum-", "x-amz-sdk-checksum-", "x-amz-server-side-encryption")
-_V2_HEADERS = {"content-type", "content-md5"}
+_MORE_HEADERS: Mapping[str, frozenset[str]] = {
+    ALGORITHM: frozenset("If-Match If-None-Match if-match if-none-match".split()),
+    "AWS": frozenset("content-type content-md5".split()),
+}
 
 
 def plain_request(request: HttpRequest, version: Literal["AWS4-HMAC-SHA256", "AWS"]) -> HttpRequest:
     """A presigned request as a plain one.
 
-    S3 treats ``x-amz-*`` query parameters of a presigned URL as headers, but ignores checksums
+    S3 treats ``x-amz-*`` and conditions in a presigned query as headers, but ignores checksums
     (the JavaScript SDK puts there that of an empty body) and encryption: only headers count.
     """
     sent = {name.lower() for name, _ in request.headers}
@@ -223,7 +226,7 @@ def plain_request(request: HttpRequest, version: Literal["AWS4-HMAC-SHA256", "AW
         lower = name.lower()
         if name in _PARAMETERS[version]:
             continue
-        if lower.startswith("x-amz-") or (version == "AWS" and name in _V2_HEADERS):
+        if lower.startswith("x-amz-") or name in _MORE_HEADERS[version]:
             if lower not in sent and not lower.startswith(_ONLY_HEADERS):
                 headers.append((lower, value))
             continue
