@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from stslab.sandbox.api.model import ApiFault, Pairs
+from stslab.structures import beside
 
 access_denied = partial(ApiFault, "AccessDenied")
 already_exists = partial(ApiFault, "AlreadyExistsException")
@@ -83,13 +84,17 @@ def fault(
     return ApiFault(code, message or usual, status, headers=headers, extra={**extra, **named})
 
 
-def invalid_argument(message: str, name: str, value: object) -> ApiFault:
-    return fault("InvalidArgument", message, ArgumentName=name, ArgumentValue=value)
+def invalid_argument(message: str, name: str, value: object = None) -> ApiFault:
+    """S3's error for an argument; of some it does not repeat the value."""
+    told = {} if value is None else {"ArgumentValue": value}
+    return fault("InvalidArgument", message, told, ArgumentName=name)
 
 
 def no_such_key(key: str, *, headers: Pairs = ()) -> ApiFault:
     return fault("NoSuchKey", headers=headers, Key=key)
 
 
+SAYS: Mapping[str, str] = beside(__file__, "s3_messages.yaml")
+"""What S3 says, by names that are explained in the file."""
 malformed = partial(fault, "MalformedXML")
 """S3's error for a body that it can't read."""

@@ -6,7 +6,7 @@ import zlib
 from datetime import datetime
 from email.utils import format_datetime
 
-from stslab.sandbox.api.faults import fault, invalid_argument, no_such_key
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, no_such_key
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.s3.requests.address import Address
 from stslab.sandbox.state.buckets import NULL, Bucket, Object, ObjectVersion
@@ -106,8 +106,7 @@ def check_version_id(
     view: View, where: Address, version_id: str | None, name: str = "versionId"
 ) -> None:
     if version_id is not None and not is_version_id(view, where, version_id):
-        empty = "Version id cannot be the empty string"
-        message = "Invalid version id specified" if version_id else empty
+        message = "Invalid version id specified" if version_id else SAYS["version empty"]
         raise invalid_argument(message, name, version_id)
 
 

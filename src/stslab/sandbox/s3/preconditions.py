@@ -4,7 +4,7 @@ S3 User Guide, "Adding preconditions to S3 operations with conditional requests"
 section 13; S3 API Reference, "GetObject" and "PutObject".
 """
 
-from stslab.sandbox.api.faults import fault, no_such_key
+from stslab.sandbox.api.faults import SAYS, fault, no_such_key
 from stslab.sandbox.api.model import ApiRequest
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.state.buckets import ObjectVersion, Upload
@@ -38,8 +38,7 @@ def check_write(view: View, request: ApiRequest, upload: Upload | None = None) -
     if len(given) > 1:
         refused = "Multiple conditional request headers present in the request"
     elif request.operation == "DeleteObject" and params.get("VersionId"):
-        refused = "Conditional delete operations are not allowed when a version ID is included in "
-        refused += "the request parameters."
+        refused = SAYS["deletion in versions"]
     elif request.operation != "DeleteObject" and (value == "*") != (name == "If-None-Match"):
         refused = f"We don't accept the provided value of {name} header for this API"
     if refused:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from anycrc import Model
 
-from stslab.sandbox.api.faults import fault
+from stslab.sandbox.api.faults import SAYS, fault
 
 PREFIX = "x-amz-checksum-"
 _ANNOUNCED = "x-amz-sdk-checksum-algorithm"
@@ -35,11 +35,9 @@ def verify(headers: Mapping[str, str], body: bytes) -> None:
     sent = [algorithm for algorithm in sent if algorithm not in _NOT_VALUES]
     announced = headers.get(_ANNOUNCED, "").lower()
     if len(sent) > 1:
-        problem = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not "
-        raise fault("InvalidRequest", f"{problem}allowed.")
+        raise fault("InvalidRequest", SAYS["checksums"])
     if announced and body and not sent:
-        problem = f"{_ANNOUNCED} specified, but no corresponding x-amz-checksum-* or x-amz-trailer "
-        raise fault("InvalidRequest", f"{problem}headers were found.")
+        raise fault("InvalidRequest", SAYS["checksum promised"])
     if announced and sent and sent != [announced]:
         raise fault("InvalidRequest", f"Value for {_ANNOUNCED} header is invalid.")
     for algorithm in sent:
@@ -52,22 +50,19 @@ def _verify_md5(sent: str, body: bytes) -> None:
         raise fault("InvalidDigest", extra={"Content-MD5": sent})
     if expected != actual:
         ours = base64.b64encode(actual).decode()
-        what = "The Content-MD5 you specified did not match what we received."
-        raise fault("BadDigest", what, ExpectedDigest=expected.hex(), CalculatedDigest=ours)
+        raise fault("BadDigest", SAYS["MD5"], ExpectedDigest=expected.hex(), CalculatedDigest=ours)
 
 
 def _verify_checksum(algorithm: str, sent: str, body: bytes) -> None:
     if algorithm.startswith("xxhash"):
         raise fault("NotImplemented", Header=f"{PREFIX}{algorithm}")
     if algorithm not in ALGORITHMS:
-        message = "The algorithm type you specified in x-amz-checksum- header is invalid."
-        raise fault("InvalidRequest", message)
+        raise fault("InvalidRequest", SAYS["checksum unknown"])
     expected, actual = _decoded(sent), ALGORITHMS[algorithm](body)
     if len(expected) != len(actual):
         raise fault("InvalidRequest", f"Value for {PREFIX}{algorithm} header is invalid.")
     if expected != actual:
-        what = f"The {algorithm.upper()} you specified did not match the calculated checksum."
-        raise fault("BadDigest", what)
+        raise fault("BadDigest", SAYS["checksum of whole"].format(algorithm.upper()))
 
 
 def _decoded(sent: str) -> bytes:

@@ -9,7 +9,7 @@ import hmac
 import re
 from dataclasses import dataclass, field
 
-from stslab.sandbox.api.faults import fault
+from stslab.sandbox.api.faults import SAYS, fault
 from stslab.sandbox.signing.canonical import EMPTY_SHA256, Headers, same
 
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
@@ -51,9 +51,8 @@ def decode(
         raise fault("MissingContentLength")
     payload, end = _payload(body, signer)
     if len(payload) != int(length):
-        message = "You did not provide the number of bytes specified by the Content-Length HTTP "
         sizes = {"NumberBytesExpected": length, "NumberBytesProvided": len(payload)}
-        raise fault("IncompleteBody", f"{message}header", sizes)
+        raise fault("IncompleteBody", SAYS["too few bytes"], sizes)
     promised = {name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",")}
     if mode == SIGNED and body[end:] != b"\r\n":
         raise fault("IncompleteBody")

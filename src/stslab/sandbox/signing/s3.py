@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from stslab.sandbox.api.faults import fault, invalid_argument
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRecord, iso
 from stslab.sandbox.signing import canonical, checksums, chunks
 from stslab.sandbox.signing.canonical import HASH_HEADER, Claim, Context, Headers, same, stamp
@@ -95,8 +95,7 @@ def _verified(
 ) -> Authenticated:
     required = {"host", *(name for name in headers if name.startswith(("x-amz-", "content-md5")))}
     if missing := sorted(required - {HASH_HEADER, *claim.signed_headers}):
-        what = "There were headers present in the request which were not signed"
-        raise fault("AccessDenied", what, HeadersNotSigned=", ".join(missing))
+        raise fault("AccessDenied", SAYS["not signed"], HeadersNotSigned=", ".join(missing))
     credential = claim.credential
     record = require_key(context, credential.access_key_id, claim.token)
     signature, key, *texts = claim.sign(request, headers, payload_hash, record.secret_access_key)
@@ -178,8 +177,7 @@ def sent_at(headers: Headers, context: Context) -> datetime:
     date = headers["x-amz-date"] if "x-amz-date" in headers else headers.get("date", "")
     time, now = canonical.header_time(date), context.real_clock()
     if time is None:
-        what = "AWS authentication requires a valid Date or x-amz-date header"
-        raise fault("AccessDenied", what)
+        raise fault("AccessDenied", SAYS["no date"])
     if abs(now - time) > canonical.MAX_SKEW:
         most = {"MaxAllowedSkewMilliseconds": str(int(canonical.MAX_SKEW.total_seconds() * 1000))}
         raise fault("RequestTimeTooSkewed", extra=most, RequestTime=date, ServerTime=iso(now))

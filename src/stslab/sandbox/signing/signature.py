@@ -14,7 +14,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from stslab.policy import Principal, PrincipalKind
-from stslab.sandbox.api.faults import fault, invalid_argument
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.http import Malformed, parse_query
 from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyRecord, Pairs
 from stslab.sandbox.signing import canonical, s3, v2
@@ -67,9 +67,7 @@ def _s3(request: HttpRequest, context: Context) -> Authenticated:
     headers = canonical.header_map(request)
     text = headers.get("authorization", "")
     if ("authorization" in headers) + v4_query + v2_query > 1:
-        message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
-        message += "Signature query string parameter or the Authorization header should be "
-        raise invalid_argument(f"{message}specified", "Authorization", text)
+        raise invalid_argument(SAYS["auth twice"], "Authorization", text)
     if name := canonical.repeated([name.lower() for name, _ in request.headers], _ONCE):
         raise invalid_argument("The header was sent more than once.", name, "")
     if v4_query:

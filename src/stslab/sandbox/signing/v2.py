@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.faults import fault, invalid_argument
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import Authenticated, HttpRequest, iso
 from stslab.sandbox.signing import canonical, s3
 from stslab.sandbox.signing.canonical import TOKEN, Context, Headers
@@ -47,8 +47,7 @@ def verify_header(request: HttpRequest, headers: Headers, context: Context) -> A
     text = headers["authorization"]
     access_key_id, colon, signature = text.removeprefix("AWS ").partition(":")
     if not colon or not signature or ":" in signature:
-        what = "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature"
-        raise invalid_argument(what, "Authorization", text)
+        raise invalid_argument(SAYS["authorization"], "Authorization", text)
     age = context.real_clock() - s3.sent_at(headers, context)
     date = "" if "x-amz-date" in headers else request.header("date").strip()
     return _verified(request, headers, context, _Claim(access_key_id, signature, date, age))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.faults import fault, invalid_argument, malformed
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.requests.params import Document
@@ -64,8 +64,7 @@ def requested(view: View, request: ApiRequest, bucket: Bucket) -> Grants:
     if policy and (canned or headers):
         raise fault("UnexpectedContent")
     if canned and headers:
-        message = "Specifying both Canned ACLs and Header Grants is not allowed"
-        raise fault("InvalidRequest", message)
+        raise fault("InvalidRequest", SAYS["ACL twice"])
     if headers:
         grants = [grant for name in headers for grant in _in_header(view, request, name)]
     elif policy is not None:

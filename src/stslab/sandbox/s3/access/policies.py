@@ -20,7 +20,7 @@ from stslab.policy.conditions import Condition
 from stslab.policy.documents.statement import Statement
 from stslab.policy.patterns import no_value
 from stslab.sandbox.api import policies
-from stslab.sandbox.api.faults import fault
+from stslab.sandbox.api.faults import SAYS, fault
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Caller, Judge
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
@@ -236,8 +236,7 @@ def _check_resources(statement: Statement, actions: Mapping[str, Iterable[str]],
     for action, several in actions.items() if element == "Resource" else ():
         if not any(types & catalogue.resource_types(each) for each in several):
             label = statement.source.get("Sid") or f"NO_ID-{statement.index}"
-            message = "Action does not apply to any resource(s) in statement"
-            raise _malformed(message, f'Action "{action}" in Statement "{label}"')
+            raise _malformed(SAYS["policy action"], f'Action "{action}" in Statement "{label}"')
 
 
 def _check_conditions(conditions: Iterable[Condition], actions: Iterable[Iterable[str]]) -> None:
@@ -252,8 +251,7 @@ def _check_conditions(conditions: Iterable[Condition], actions: Iterable[Iterabl
         raise _malformed("Policy has an invalid condition key")
     for several in actions:
         if not keys <= {_bare(key) for one in several for key in catalogue.condition_keys(one)}:
-            message = "Conditions do not apply to combination of actions and resources in statement"
-            raise _malformed(message)
+            raise _malformed(SAYS["policy condition"])
 
 
 def _bare(key: str) -> str:
