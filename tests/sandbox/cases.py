@@ -7,7 +7,7 @@ the page of AWS's documentation that says so (`source`), the `given` setups, and
     {as: admin, call: iam.GetUser, with: {...}, fails: NoSuchEntity, message: cannot be found}
     {as: user, call: iam.GetUser, with: {...}, fails: AccessDenied, find: {id: "id: (.+)$"}}
     {as: user, call: iam.CreateRole, with: {...}, fails: AccessDenied, message: action, whole: true}
-    {call: s3.PutBucketAcl, ..., fails: InvalidArgument, tells: {ArgumentName: uri}}
+    {call: s3.PutBucketAcl, ..., fails: InvalidArgument, tells: {ArgumentName: uri, Key: null}}
     {as: admin, call: iam.GetUser, with: {...}, expect: "User.Path == '/'"}
     {as: admin, call: iam.CreateAccessKey, ..., keys: {user: AccessKey}}   # a new identity
     {call: s3.HeadObject, ..., headers: {etag: '"a"', x-amz-restore: null}}  # null: not there
@@ -253,7 +253,8 @@ class _Run:
             found = re.search(pattern, said)
             assert found, f"{pattern!r} is not in {said!r}"
             self._scope[name] = found[1]
-        assert step.get("tells", {}).items() <= answer.items(), answer
+        tells = step.get("tells", {})
+        assert {name: answer.get(name) for name in tells} == tells, answer
         answered = error.response["ResponseMetadata"]
         assert step.get("status") in (None, answered["HTTPStatusCode"])
         _check_headers(answered, step)

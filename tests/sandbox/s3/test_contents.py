@@ -119,6 +119,13 @@ def test_no_body_is_read_during_a_transaction() -> None:
     parts = [{"PartNumber": n, "ETag": p["ETag"]} for n, p in ((1, first), (2, second))]
     made = client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
     assert made["ChecksumType"] == "FULL_OBJECT"
+    # AWS's answer in localstack/localstack: test_complete_multipart_parts_checksum_full_object.
+    part = client.get_object(**where, PartNumber=2, ChecksumMode="ENABLED")
+    assert (part["Body"].read(), "ChecksumCRC32" in part, "ChecksumType" in part) == (
+        b"b",
+        False,
+        False,
+    )
     copied = client.copy_object(Bucket="shop", Key="copy", CopySource=where)["CopyObjectResult"]
     assert copied["ChecksumCRC32"] == made["ChecksumCRC32"]
     begun = client.create_multipart_upload(Bucket="shop", Key="piece")

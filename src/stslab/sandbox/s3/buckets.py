@@ -10,7 +10,7 @@ import re
 from msgspec.structs import replace
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.faults import fault, invalid_argument
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, settings
@@ -35,6 +35,9 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
     region = _region(request, configuration.get("LocationConstraint"))
     _check_name(name, request)
     acl.check_creating(request)
+    tags = configuration.get("Tags") or ()
+    if any(tag["Key"].startswith("aws:") for tag in tags):
+        raise fault("InvalidTag", SAYS["system tags"])
     location = f"/{name}" if region == REGION else f"http://{name}.s3.amazonaws.com/"
     bucket = Bucket(
         name=name,
@@ -44,7 +47,7 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
         created=request.now,
         public_access_block=_ALL_BLOCKED,
         ownership=request.params.get("ObjectOwnership", acl.ENFORCED),
-        tags=settings.tags_of_set(configuration.get("Tags") or ()),
+        tags=settings.tags_of_set(tags),
     )
     existing = tx.get(Bucket, "", name)
     if existing is not None:
@@ -76,8 +79,7 @@ def _region(request: ApiRequest, constraint: str | None) -> str:
     """The bucket's region. Only the endpoint of us-east-1 can create a bucket elsewhere."""
     region = "eu-west-1" if constraint == "EU" else constraint or REGION
     if request.region not in (REGION, region):
-        message = f"The {constraint or 'unspecified'} location constraint is incompatible for the "
-        message += "region specific endpoint this request was sent to."
+        message = SAYS["location"].format(constraint or "unspecified")
         raise fault("IllegalLocationConstraintException", message)
     if constraint is not None and constraint not in _locations():
         raise fault("InvalidLocationConstraint", LocationConstraint=constraint)
@@ -116,11 +118,9 @@ def list_buckets(view: View, request: ApiRequest) -> Answer:
         raise invalid_argument(message, "max-buckets", most)
     region, regions = request.region if only is None else only, {REGION, *_locations()}
     if region not in (regions if request.region == REGION else {request.region}):
-        message = "A ListBuckets request is made to a Regional endpoint that is different from the "
-        message += "Region specified in the bucket-region parameter."
-        if region not in regions:
-            message = f"Argument value {region} is not a valid AWS Region"
-        raise invalid_argument(message, "bucket-region", region)
+        unknown = f"Argument value {region} is not a valid AWS Region"
+        message = SAYS["region elsewhere"] if region in regions else unknown
+        raise invalid_argument(message, "bucket-region")
     account = view.get(Account, owner, "")
     return {
         "Buckets": [
@@ -140,4 +140,9 @@ def list_buckets(view: View, request: ApiRequest) -> Answer:
 
 def head_bucket(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
-    return {"BucketArn": bucket.arn, "BucketRegion": bucket.region, "AccessPointAlias": False}
+    return {
+        "Headers": {"Content-Type": "application/xml"},
+        "BucketArn": bucket.arn,
+        "BucketRegion": bucket.region,
+        "AccessPointAlias": False,
+    }

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 import msgspec
 
-from stslab.sandbox.api.faults import invalid_argument
+from stslab.sandbox.api.faults import SAYS, invalid_argument
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.requests.address import Address
@@ -68,8 +68,7 @@ def name_in_token(given: str | None) -> str:
         return ""
     name = lookups.in_token(given)
     if not name:
-        message = "The continuation token provided is incorrect"
-        raise invalid_argument(message, "continuation-token", given)
+        raise invalid_argument(SAYS["token"], "continuation-token", given or None)
     return name
 
 
@@ -97,7 +96,8 @@ def list_objects_v2(view: View, request: ApiRequest) -> Answer:
     params, write = request.params, writer(request)
     bucket = lookups.bucket_of(view, request)
     begin = params.get("StartAfter", params.get("Marker", ""))
-    after = name_in_token(params.get("ContinuationToken")) or begin
+    token = params.get("ContinuationToken")
+    after = name_in_token(token) or begin
     entries = (
         (item.name, item)
         for item in _objects(view, request, bucket)
@@ -112,10 +112,10 @@ def list_objects_v2(view: View, request: ApiRequest) -> Answer:
         "Name": bucket.name,
         "Prefix": "",
         "Marker": "",
-        **page_members(request, result, "StartAfter", "Marker"),
+        **page_members(request, result, "Marker", *([] if token else ["StartAfter"])),
         "NextMarker": write(result.last) if result.truncated and params.get("Delimiter") else None,
         "KeyCount": len(result.items) + len(result.prefixes),
-        "ContinuationToken": params.get("ContinuationToken"),
+        "ContinuationToken": token,
         "NextContinuationToken": lookups.token(result.last) if result.truncated else None,
         "Contents": [
             {"Key": write(item.name), **_described(item.current), "Owner": owner}
@@ -150,11 +150,9 @@ def list_object_versions(view: View, request: ApiRequest) -> Answer:
     bucket = lookups.bucket_of(view, request)
     after, after_id = params.get("KeyMarker", ""), params.get("VersionIdMarker")
     if after_id and "KeyMarker" not in params:
-        message = "A version-id marker cannot be specified without a key marker."
-        raise invalid_argument(message, "version-id-marker", after_id)
+        raise invalid_argument(SAYS["marker alone"], "version-id-marker", after_id)
     if after and after_id == "":
-        message = "A version-id marker cannot be empty."
-        raise invalid_argument(message, "version-id-marker", after_id)
+        raise invalid_argument(SAYS["marker empty"], "version-id-marker", after_id)
     where = Address(bucket.name, after)
     lookups.check_version_id(view, where, after_id or None, "version-id-marker")
     result = page(_versions(_objects(view, request, bucket), after, after_id), request, after)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from stslab.policy import catalogue
-from stslab.sandbox.api.faults import fault, invalid_argument
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, Params, request_tags, tags_in
 from stslab.sandbox.s3 import lookups
@@ -134,8 +134,7 @@ def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
         if (expected := request.params.get("ExpectedBucketOwner", bucket.owner)) != bucket.owner:
             if len(expected) == _DIGITS and expected.isdecimal():
                 raise fault("AccessDenied")
-            message = "The value of the expected bucket owner parameter must be an AWS Account ID"
-            raise fault("InvalidBucketOwnerAWSAccountID", f"{message}... [{expected}]")
+            raise fault("InvalidBucketOwnerAWSAccountID", SAYS["owner"].format(expected))
         _check_region(request, bucket)
         acl.refuse_public(request, bucket)
     usual = _object if "Key" in request.params else _bucket
@@ -211,14 +210,14 @@ def source(request: ApiRequest) -> tuple[Address, str | None]:
     """The address and the version id of a copy's source. Raises InvalidArgument."""
     path, named, query = str(request.params["CopySource"]).partition("?versionId=")
     if named and not query:
-        message = "Version id cannot be the empty string"
-        raise invalid_argument(message, "x-amz-copy-source", request.params["CopySource"])
+        copied = request.params["CopySource"]
+        raise invalid_argument(SAYS["version empty"], "x-amz-copy-source", copied)
     plain = unquote_plus(path, errors="surrogateescape")
     bucket, _, key = plain.removeprefix("/").partition("/")
     broken = re.search("%(?![0-9A-Fa-f]{2})", path) or re.search("[\udc80-\udcff]", plain)
     for what, wrong in (("encoding", broken), ("bucket name", not bucket), ("object key", not key)):
         if wrong:
-            raise invalid_argument(f"Invalid copy source {what}", "x-amz-copy-source", path)
+            raise invalid_argument(f"Invalid copy source {what}", *["x-amz-copy-source"] * 2)
     return checked(Address(bucket, key)), parse_qs(f"v={query}").get("v", [None])[0]
 
 

@@ -10,7 +10,7 @@ import re
 from msgspec.structs import replace
 
 from stslab.sandbox.api import model
-from stslab.sandbox.api.faults import fault, invalid_argument, malformed
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, Judge
 from stslab.sandbox.s3 import listing, lookups, needs, preconditions, settings, versions
 from stslab.sandbox.s3.access import acl
@@ -23,6 +23,7 @@ from stslab.sandbox.state.snapshot import Transaction, View
 _MOST_PARTS = 10_000
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
 _REDIRECT = "WebsiteRedirectLocation"
+_LAST_LATIN = "\xff"
 _CHANGES = ("StorageClass", _REDIRECT, "ServerSideEncryption")
 
 
@@ -53,8 +54,7 @@ def _requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
     if number is None:
         return _span_of(header, version.size) if header else Span(0, version.size)
     if header:
-        message = "Cannot specify both Range header and partNumber query parameter"
-        raise fault("InvalidRequest", message)
+        raise fault("InvalidRequest", SAYS["range and part"])
     check_number(number)
     start = 0
     for part in version.parts:
@@ -86,17 +86,23 @@ def _span_of(header: str, size: int) -> Span:
 def _described(view: View, request: ApiRequest) -> tuple[ObjectVersion, Span, Answer]:
     bucket, version = lookups.readable(view, request)
     versions.check_signed(request, version.encryption)
+    if request.params.get("SSECustomerAlgorithm"):
+        raise fault("InvalidRequest", SAYS["customer key"])
     preconditions.check_read(request, version)
     span, params = _requested_span(request, version), request.params
     requested = ((name, params.get(f"Response{name}")) for name in HEADERS)
     overridden = {name: value for name, value in requested if value}
     if overridden and request.caller.kind == "Anonymous":
-        message = "Request specific response headers cannot be used for anonymous GET requests."
-        raise fault("InvalidRequest", message)
+        raise fault("InvalidRequest", SAYS["anonymous overrides"])
+    for name, value in overridden.items():
+        if max(str(value)) > _LAST_LATIN:
+            raise invalid_argument(SAYS["no latin"], f"response-{HEADERS[name]}", value)
     last, number = span.end - 1, params.get("PartNumber")
-    of = next((part for part in version.parts if part.number == number), version)
+    parts = version.parts if version.checksum_type == "COMPOSITE" else ()
+    of = next((part for part in parts if part.number == number), version)
     is_whole = span.end - span.start == version.size
-    checksums = of.checksums if params.get("ChecksumMode") and (number or is_whole) else {}
+    shown = params.get("ChecksumMode") and (is_whole or of is not version)
+    checksums = of.checksums if shown else {}
     described: Answer = {
         "AcceptRanges": "bytes",
         "LastModified": version.modified,
@@ -119,12 +125,13 @@ def _described(view: View, request: ApiRequest) -> tuple[ObjectVersion, Span, An
 
 def _mail_safe(value: str) -> str:
     """S3 User Guide, "Working with object metadata": what is not ASCII, as RFC 2047 has it."""
-    if value.isascii() and value.isprintable():
+    plain = sum(" " <= character <= "~" for character in value)
+    if plain == len(value):
         return value
-    if sum(map(str.isascii, value)) <= len(value) / 2:
+    if plain <= len(value) / 2:
         return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
-    plain = re.sub(rb"[^ !-<>@-^`-~]", lambda byte: b"=%02X" % byte[0][0], value.encode())
-    return f"=?UTF-8?Q?{plain.decode().replace(' ', '_')}?="
+    text = re.sub(rb"[^ !-<>@-^`-~]", lambda byte: b"=%02X" % byte[0][0], value.encode())
+    return f"=?UTF-8?Q?{text.decode().replace(' ', '_')}?="
 
 
 def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
@@ -135,9 +142,7 @@ def copy_object(contents: Contents, tx: Transaction, request: ApiRequest) -> Ans
     same = needs.source(request) == (lookups.address_of(request), None)
     replaces = params.get("MetadataDirective") == "REPLACE" or "Encryption" in bucket.settings
     if same and not replaces and not any(params.get(name) for name in _CHANGES):
-        message = "This copy request is illegal because it is trying to copy an object to itself "
-        message += "without changing the object's metadata, storage class, website redirect "
-        raise fault("InvalidRequest", f"{message}location or encryption attributes.")
+        raise fault("InvalidRequest", SAYS["copy of itself"])
     draft = versions.draft(tx, request, bucket)
     if params.get("MetadataDirective", "COPY") == "COPY":
         headers = {**version.headers, _REDIRECT: draft.headers.get(_REDIRECT, "")}
@@ -227,7 +232,7 @@ def get_object_tagging(view: View, request: ApiRequest) -> Answer:
 
 def put_object_tagging(tx: Transaction, request: ApiRequest) -> Answer:
     """PutObjectTagging, and DeleteObjectTagging, whose request has no tags."""
-    tag_set = request.params.get("Tagging", {"TagSet": ()})["TagSet"]
+    tag_set = request.params.get("Tagging", {}).get("TagSet", ())
     tags = settings.tags_of_set(tag_set, settings.MOST_ON_OBJECTS)
     version = versions.change(tx, request, tags=tags)
     return {"VersionId": lookups.shown_id(lookups.bucket_of(tx, request), version)}

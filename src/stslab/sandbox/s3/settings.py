@@ -19,7 +19,7 @@ import jmespath
 import msgspec
 from msgspec.structs import replace
 
-from stslab.sandbox.api.faults import fault, invalid_argument, malformed
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
 from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import Answer, ApiRequest, Params, Reads, TagList, Writes, tag_list
 from stslab.sandbox.s3 import lookups
@@ -43,9 +43,7 @@ def tags_of_header(text: str | None) -> Mapping[str, str]:
         pairs = []
     wrong = any(field.count("=") > 1 for field in (text or "").split("&"))
     if wrong or len({key for key, _ in pairs}) != len(pairs) or (text and not pairs):
-        message = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query "
-        message += "parameters without tag name duplicates."
-        raise invalid_argument(message, "x-amz-tagging", text)
+        raise invalid_argument(SAYS["tags in header"], "x-amz-tagging", text)
     return _checked(dict(pairs), MOST_ON_OBJECTS)
 
 
@@ -56,8 +54,7 @@ def tags_of_set(
     tags: dict[str, str] = {}
     for tag in tag_set:
         if tag["Key"] in tags:
-            message = "Cannot provide multiple Tags with the same key"
-            raise fault("InvalidTag", message, TagKey=tag["Key"])
+            raise fault("InvalidTag", SAYS["tag twice"], TagKey=tag["Key"])
         tags[tag["Key"]] = tag["Value"]
     if not system.items() <= tags.items():
         raise fault("InvalidTag", "System Tags cannot be removed by requester")
@@ -73,8 +70,7 @@ def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
         if not _KEY.fullmatch(key):
             raise fault("InvalidTag", "The TagKey you have provided is invalid", TagKey=key)
         if not _VALUE.fullmatch(value):
-            message = "The TagValue you have provided is invalid"
-            raise fault("InvalidTag", message, TagKey=key, TagValue=value)
+            raise fault("InvalidTag", SAYS["tag value"], TagKey=key, TagValue=value)
         if key.lower().startswith(_SYSTEM):
             message = "System tags cannot be added/updated by requester"
             if most == MOST_ON_OBJECTS:
@@ -144,6 +140,7 @@ _ENCRYPTION = Setting(
     "Encryption", "ServerSideEncryptionConfiguration", default=json.dumps({"Rules": [_AES]})
 )
 _LIFECYCLE, _LEAST = "LifecycleConfiguration", "TransitionDefaultMinimumObjectSize"
+_USUAL_LEAST = "all_storage_classes_128K"
 _SETTINGS = (
     _ENCRYPTION,
     Setting("Cors", "CORSConfiguration", "NoSuchCORSConfiguration"),
@@ -217,19 +214,20 @@ def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
     value = params.get(setting.member)
     if value is None:
         raise malformed()
-    setting.fill(value)
     if setting is _ENCRYPTION:  # what is blocked stays so unless the request names it
         stored = json.loads(bucket.settings.get(setting.name, setting.default))["Rules"][0]
         blocked = stored.get("BlockedEncryptionTypes", _AES["BlockedEncryptionTypes"])
         added = {**_AES, "BlockedEncryptionTypes": blocked}
         value = {"Rules": [{**added, **rule} for rule in value["Rules"]]}
     if setting.name == _LIFECYCLE:
-        value = {**value, _LEAST: params.get(_LEAST, "all_storage_classes_128K")}
+        value = {**value, _LEAST: params.get(_LEAST, _USUAL_LEAST)}
     text = json.dumps(value, default=lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+    kept = json.loads(text)
     for where, rows in _WRONG.get(setting.name, {}).items():
-        for part, row in product(jmespath.search(where, json.loads(text)) or (), rows):
+        for part, row in product(jmespath.search(where, kept) or (), rows):
             row.refuse(part)
-    return {"settings": {**bucket.settings, setting.name: text}}
+    setting.fill(kept)
+    return {"settings": {**bucket.settings, setting.name: json.dumps(kept)}}
 
 
 def _without(setting: str, bucket: Bucket, _params: Params) -> Params:
@@ -258,8 +256,8 @@ def _owned(bucket: Bucket, params: Params) -> Params:
 
 def _tagged(bucket: Bucket, params: Params) -> Params:
     system = {key: value for key, value in bucket.tags.items() if key.startswith(_SYSTEM)}
-    tag_set = params.get("Tagging", {"TagSet": tag_list(system)})["TagSet"]
-    return {"tags": tags_of_set(tag_set, system=system)}
+    tagging = params.get("Tagging", {"TagSet": tag_list(system)})
+    return {"tags": tags_of_set(tagging.get("TagSet", ()), system=system)}
 
 
 def _blocked(_bucket: Bucket, params: Params) -> Params:
@@ -299,9 +297,10 @@ def _read(
 
 def _write(
     change: Callable[[Bucket, Params], Params], tx: Transaction, request: ApiRequest
-) -> None:
+) -> Answer:
     bucket = lookups.bucket_of(tx, request)
     tx.put(replace(bucket, **change(bucket, request.params)))
+    return {_LEAST: request.params.get(_LEAST, _USUAL_LEAST)}  # told by PutBucketLifecycle...
 
 
 READS: Reads = {name: functools.partial(_read, *row) for name, row in _SHOWN.items()}

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.faults import fault, invalid_argument, malformed
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, preconditions, versions
 from stslab.sandbox.s3.objects import check_number
@@ -36,10 +36,8 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
     kinds = _KINDS.get(algorithm, (_COMPOSITE,)) if algorithm else ("",)
     kind = request.params.get("ChecksumType", kinds[0])
     if kind not in kinds:
-        wrong = f"{kind} checksum type cannot be used with the {algorithm.lower()} checksum"
-        alone = "x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm"
-        message = f"The {wrong} algorithm." if algorithm else f"The {alone} header."
-        raise fault("InvalidRequest", message)
+        message = SAYS["checksum kind" if algorithm else "checksum kind alone"]
+        raise fault("InvalidRequest", message.format(kind, algorithm.lower()))
     upload = Upload(
         account=bucket.owner,
         bucket=bucket.name,
@@ -63,6 +61,8 @@ def create_multipart_upload(tx: Transaction, request: ApiRequest) -> Answer:
 
 def upload_part(_contents: Contents, tx: Transaction, request: ApiRequest) -> Answer:
     upload = _upload(tx, request)
+    if request.params.get("SSECustomerAlgorithm"):
+        raise fault("InvalidRequest", SAYS["customer key of part"])
     wanted = upload.algorithm.lower()
     given = next((name[8:].lower() for name in CHECKSUMS if name in request.params), "null")
     left_out = given == "null" and upload.draft.checksum_type == _FULL
@@ -92,12 +92,10 @@ def _source_span(header: str | None, size: int) -> Span:
     match = _RANGE.fullmatch(header)
     first, last = map(int, match.groups()) if match else (1, 0)
     if size <= first <= last:
-        message = "The specified copy range is invalid for the source object size"
-        raise fault("InvalidRequest", message)
+        raise fault("InvalidRequest", SAYS["copy range beyond"])
     message = f"Range specified is not valid for source object of size: {size}"
     if first > last:
-        message = "The x-amz-copy-source-range value must be of the form bytes=first-last where "
-        message += "first and last are the zero-based offsets of the first and last bytes to copy"
+        message = SAYS["copy range"]
     elif last < size:
         return Span(first, last + 1, partial=True)
     raise invalid_argument(message, "x-amz-copy-source-range", header)
@@ -123,8 +121,7 @@ def complete_multipart_upload(contents: Contents, tx: Transaction, request: ApiR
     preconditions.check_write(tx, request, upload)
     kind = upload.draft.checksum_type or "null"
     if request.params.get("ChecksumType", kind) != kind:
-        message = f"The upload was created using the {kind} checksum mode. The complete request "
-        raise fault("InvalidRequest", f"{message}must use the same checksum mode.")
+        raise fault("InvalidRequest", SAYS["checksum mode"].format(kind))
     parts = tuple(_requested_parts(request, upload))
     small = next((part for part in parts[:-1] if part.size < _SMALLEST), None)
     if small is not None:
@@ -171,12 +168,14 @@ def _requested_parts(request: ApiRequest, upload: Upload) -> Iterator[Part]:
         raise fault("InvalidPartOrder", UploadId=upload.upload_id)
     parts = {part.number: part for part in upload.parts}
     for row, number in zip(wanted, numbers, strict=True):
-        if composite and member not in row:
-            message = f"The upload was created using a {upload.algorithm.lower()} checksum. The "
-            message += "complete request must include the checksum for each part. It was missing "
-            raise fault("InvalidRequest", f"{message}for part {number} in the request.")
-        part, etag = parts.get(number), row["ETag"].strip('"')
         sums = {name: value for name, value in row.items() if name.startswith("Checksum")}
+        if composite and sums and member not in sums:
+            other = next(iter(sums))[8:].lower()
+            raise fault("BadDigest", SAYS["checksum of part"].format(other, number))
+        if composite and not sums:
+            message = SAYS["checksum missing"].format(upload.algorithm.lower(), number)
+            raise fault("InvalidRequest", message)
+        part, etag = parts.get(number), row["ETag"].strip('"')
         if part is None or part.etag != etag or not sums.items() <= part.checksums.items():
             raise fault("InvalidPart", UploadId=upload.upload_id, PartNumber=number, ETag=etag)
         yield part
@@ -195,12 +194,13 @@ def _checksums(
         joined = b"".join(base64.b64decode(part.checksums[member]) for part in version.parts)
         checksum = f"{Content(joined).checksum(member)}-{len(version.parts)}"
     given = {name: request.params[name] for name in CHECKSUMS if name in request.params}
-    # The request may leave out the number of parts.
+    # The request may leave out the number of parts, and the type if it is the algorithm's default.
+    kind = request.params.get("ChecksumType") or _KINDS.get(member[8:], (_COMPOSITE,))[0]
     expected = [(member, checksum), (member, checksum.partition("-")[0])]
+    expected = expected if kind == version.checksum_type else []
     others = [one for one in given.items() if one not in expected]
     if others and (upload.algorithm or member in given):
-        message = f"The {member[8:].lower()} you specified did not match"
-        raise fault("BadDigest", f"{message} the calculated checksum.")
+        raise fault("BadDigest", SAYS["checksum of whole"].format(member[8:].lower()))
     return {member: checksum}
 
 

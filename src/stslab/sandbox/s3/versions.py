@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.faults import fault, invalid_argument, no_such_key
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, no_such_key
 from stslab.sandbox.api.model import Answer, ApiRequest
 from stslab.sandbox.s3 import listing, lookups, needs, preconditions, settings
 from stslab.sandbox.s3.access import acl
@@ -64,14 +64,15 @@ def encryption(request: ApiRequest, bucket: Bucket) -> Mapping[str, str]:
     if params.get("SSECustomerAlgorithm"):
         blocked = (rule.get("BlockedEncryptionTypes") or {}).get("EncryptionType") or ()
         raise fault("NotImplemented" if "NONE" in blocked else "AccessDenied")
+    if params.get("SSECustomerKey") or params.get("SSECustomerKeyMD5"):
+        raise invalid_argument(SAYS["customer algorithm"], "x-amz-server-side-encryption")
     algorithm = params.get("ServerSideEncryption", "")
     if params.get("SSEKMSKeyId") and not algorithm.startswith("aws:kms"):
-        message = "Server Side Encryption with AWS KMS managed key requires HTTP header "
-        message += "x-amz-server-side-encryption : aws:kms"
-        raise invalid_argument(message, "SSEKMSKeyId", params["SSEKMSKeyId"])
+        raise invalid_argument(SAYS["KMS header"], "SSEKMSKeyId", params["SSEKMSKeyId"])
     default = rule.get("ApplyServerSideEncryptionByDefault") or {}
     usual = (default.get("SSEAlgorithm", "AES256"), default.get("KMSMasterKeyID"))
-    values = map(params.get, ENCRYPTION) if algorithm else (*usual, rule.get("BucketKeyEnabled"))
+    asked = (algorithm, params.get("SSEKMSKeyId")) if algorithm else usual
+    values = (*asked, params.get("BucketKeyEnabled", rule.get("BucketKeyEnabled")))
     kept = {name: str(value) for name, value in zip(ENCRYPTION, values, strict=True) if value}
     if kept["ServerSideEncryption"].startswith("aws:kms"):
         account = bucket.owner if request.caller.kind == "Anonymous" else request.caller.account
@@ -96,8 +97,7 @@ def check_signed(request: ApiRequest, encryption: Mapping[str, str]) -> None:
     proof = request.authenticated
     with_kms = encryption.get("ServerSideEncryption", "").startswith("aws:kms")
     if with_kms and proof is not None and proof.version != "AWS4-HMAC-SHA256":
-        message = "Requests specifying Server Side Encryption with AWS KMS managed keys require "
-        raise invalid_argument(f"{message}AWS Signature Version 4.", "Authorization", "null")
+        raise invalid_argument(SAYS["KMS signature"], "Authorization", "null")
 
 
 class Span(NamedTuple):
@@ -142,8 +142,7 @@ def source_of(view: View, request: ApiRequest) -> tuple[str | None, ObjectVersio
     if version is None or (version.marker and version_id is None):
         raise no_such_key(where.key) if version_id is None else fault("NoSuchVersion")
     if version.marker:
-        message = "The source of a copy request may not specifically refer to a delete marker by "
-        raise fault("InvalidRequest", f"{message}version id.")
+        raise fault("InvalidRequest", SAYS["source deleted"])
     if version.storage_class in ARCHIVED:
         raise fault("InvalidObjectState", StorageClass=version.storage_class)
     check_signed(request, version.encryption)

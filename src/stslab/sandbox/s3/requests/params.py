@@ -17,7 +17,7 @@ import msgspec
 from botocore.model import Shape, StructureShape
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.faults import fault, invalid_argument, malformed
+from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
 from stslab.sandbox.api.model import ApiFault, ApiRequest, HttpRequest
 from stslab.sandbox.s3.requests.address import Address, single
 from stslab.sandbox.signing import checksums
@@ -265,16 +265,12 @@ def _refuse(layout: _Layout, headers: Document, parsed: Document, http: HttpRequ
     known = {member.wire_name for member in layout.arguments}
     version = dict(http.query).get("versionId")
     if version and "versionId" not in known:
-        message = "This operation does not accept a version-id."
-        raise invalid_argument(message, "versionId", version)
+        raise invalid_argument(SAYS["version"], "versionId", version)
     for argument, value in http.query if "response-expires" in known else ():
         if argument.startswith("response-") and argument not in known:
-            message = f"{argument} is not in the set of overridable response headers. Please refer "
-            message += "to the S3 API documentation for a complete list of overridable response "
-            raise invalid_argument(f"{message}headers.", argument, value)
+            raise invalid_argument(SAYS["override"].format(argument), argument, value)
     if "CopySource" in parsed and http.body:
-        message = "The request included a body. Requests of this type must not include a non-empty "
-        raise fault("InvalidRequest", f"{message}body.")
+        raise fault("InvalidRequest", SAYS["body in copy"])
 
 
 def _converted(member: _Member, text: str) -> object:
@@ -319,6 +315,9 @@ def _content(http: HttpRequest) -> Content:
 def check(request: ApiRequest) -> None:
     """Refuse values that S3 does not accept, and Object Lock, which is not supported."""
     params, layout = request.params, _layout(request.operation)
+    if "BypassGovernanceRetention" in params:
+        name = "x-amz-bypass-governance-retention"
+        raise invalid_argument(f"{name} is only applicable to Object Lock enabled buckets.", name)
     if any(name.startswith("ObjectLock") and value for name, value in params.items()):
         raise fault("NotImplemented", "The embedded account does not support Object Lock.")
     for member in (*layout.headers, *layout.arguments):
@@ -347,18 +346,21 @@ def _bad_choice(member: _Member, given: str) -> ApiFault:
         named = {"ArgumentName": member.wire_name, "ArgumentValue": given}
         return ApiFault("InvalidArgument", extra=named)
     if member.wire_name == "x-amz-checksum-algorithm":
-        message = "Checksum algorithm provided is unsupported. Please try again with any of the "
         valid = ", ".join(sorted(member.choices))
-        return fault("InvalidRequest", f"{message}valid types: [{valid}]")
+        return fault("InvalidRequest", SAYS["checksum names"].format(valid))
+    if member.name == "TransitionDefaultMinimumObjectSize":
+        return fault("InvalidRequest", f"Invalid {member.name} found: {given}")
     if _TABLES.types.get(member.name) == "capitals":
         return fault("InvalidRequest", f"Value for {member.wire_name} header is invalid.")
     message = _TABLES.messages.get(member.name, f"Invalid value for {member.wire_name}")
-    return invalid_argument(message.format(given), member.wire_name, given)
+    said = message.format(given)
+    return invalid_argument(said, member.wire_name, given if said == message else None)
 
 
 def _fits(shape: Shape, value: object) -> bool:
     if isinstance(value, dict):
-        return all(name in value for name in shape.required_members) and all(
+        needed = () if shape.name in _TABLES.open else shape.required_members
+        return all(name in value for name in needed) and all(
             _fits(member, value.get(name)) for name, member in shape.members.items()
         )
     if isinstance(value, list):
