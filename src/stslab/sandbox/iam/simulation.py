@@ -159,10 +159,8 @@ def _check_work(simulation: Simulation, questions: int) -> None:
 def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Members:
     """The result of one action, for all resources together and for each of them."""
     asked, policies, _ = simulation
-    requests = [asked._replace(action=action, resource=resource) for resource in resources]
-    decisions = [authorize(request, policies) for request in requests]
+    decisions = [authorize(asked._replace(action=action, resource=r), policies) for r in resources]
     each = [_specific(simulation, decision) for decision in decisions]
-    missing = {key for one in each for key in one["MissingContextValues"]}
     matched: list[Members] = []
     for one in each:
         matched += [row for row in one["MatchedStatements"] if row not in matched]
@@ -171,7 +169,7 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
         "EvalResourceName": resources[0] if len(resources) == 1 else "*",
         "EvalDecision": min((one["EvalResourceDecision"] for one in each), key=_SEVERITY.index),
         "MatchedStatements": matched,
-        "MissingContextValues": sorted(missing),
+        "MissingContextValues": sorted({key for r in each for key in r["MissingContextValues"]}),
     }
     if policies.boundaries:
         allowed = _allowed(decisions, PolicyKind.BOUNDARY)
@@ -183,8 +181,8 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
         details = [item for one in each for item in one.get("EvalDecisionDetails", {}).items()]
         details.sort(key=lambda item: _SEVERITY.index(item[1]), reverse=True)
         general["EvalDecisionDetails"] = dict(details)  # of each kind the most restrictive
-        shown = [{name: value for name, value in one.items() if value != []} for one in each]
-        general["ResourceSpecificResults"] = shown
+        bare = [{name: value for name, value in one.items() if value != []} for one in each]
+        general["ResourceSpecificResults"] = bare if simulation.is_across else each
     return general
 
 

@@ -145,15 +145,15 @@ def list_imports(view: View, request: ApiRequest) -> Answer:
 
 
 def _stack(stack: Stack) -> Answer:
-    """The members of a stack in all answers; each answer has some of them."""
-    text = stack.config.template  # none in review
-    template = parse(text) if text else Template(resources={})
+    """The members of a stack, in review without a template; each answer has some of them."""
+    template = parse(stack.config.template) if stack.config.template else Template(resources={})
     kept = stack.on_failure in {"DO_NOTHING", "LEAVE"}
+    undone = stack.status.startswith("ROLLBACK_")
     return stacks.without_empty(
         {
             "StackId": stack.stack_id,
             "StackName": stack.name,
-            "ChangeSetId": stack.change_set_id if stack.exists else None,
+            "ChangeSetId": None if undone or stack.is_direct else stack.change_set_id,
             "Description": template.description,
             "TemplateDescription": template.description,
             "Parameters": parameters.shown(template.parameters, stack.config.parameters) or None,

@@ -221,6 +221,7 @@ def begin(
     stack = replace(
         stack,
         token=params.get("ClientRequestToken", ""),
+        is_direct="ChangeSetName" not in params,
         caller_key=request.caller.access_key_id,
         role_arn=params.get("RoleARN") or stack.role_arn,
         validated=not (params.get("ChangeSetName") or params.get("DisableValidation")),
