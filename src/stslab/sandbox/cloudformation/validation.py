@@ -67,6 +67,8 @@ def _check_functions(template: Template, value: object) -> None:
         if name in functions.FITS:
             others = name == IMPORT and _depends_on_others(template, argument)
             functions.check_form(functions.FITS[name](None if others else argument), name)
+        if name == "Fn::Select" and isinstance(argument[1], list) and not function_of(argument[0]):
+            functions.check_form(int(argument[0]) < len(argument[1]), name)
         if name == "Fn::FindInMap" and not argument[3:] and not list(references(argument)):
             functions.evaluate(part, functions.Scope({}, template.mappings))
         dynamic = isinstance(part, str) and "{{resolve:" in part

@@ -232,11 +232,9 @@ FITS: Mapping[str, Callable[[Value], object]] = {
         and all((function_of(v) or ["Ref"])[0] in {"Ref", "Fn::FindInMap"} for v in value[:3])
         and all(isinstance(v, dict) and v.keys() <= {"DefaultValue"} for v in value[3:])
     ),
-    "Fn::Base64": lambda value: _is(str, value),
-    "Fn::ImportValue": lambda value: _is(str, value),
+    **dict.fromkeys(("Fn::Base64", "Fn::ImportValue"), lambda value: _is(str, value)),
     "Fn::Equals": _counts(2, 2),
-    "Fn::And": _counts(2, 10),
-    "Fn::Or": _counts(2, 10),
+    **dict.fromkeys(("Fn::And", "Fn::Or"), _counts(2, 10)),
     "Fn::Not": _counts(1, 1),
 }
 """Whether the argument of a function, in which others stand for anything, has the right form.
