@@ -1,4 +1,4 @@
-"""Words that several packages share: those of a decision, and the identity that administers."""
+"""Words that several packages share: those of a decision, and who administers which account."""
 
 from enum import StrEnum
 from typing import Final
@@ -46,3 +46,6 @@ class Gate(StrEnum):
 
 
 ADMIN: Final = "admin"  # who looks things up, and undoes where the step's own identity can't
+PARTNER_ADMIN: Final = "partner"  # the same, in a lab's second account
+LEARNER: Final = "111122223333"  # the learner's account in the embedded one, and in examples
+PARTNER: Final = "444455556666"  # the second one

@@ -18,8 +18,7 @@ from stslab.lesson.faults import Faults
 from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import Broken, Fault, FaultState
 from stslab.runner.ports import Answer, Refusal
-from stslab.sandbox.api.identifiers import PARTNER
-from stslab.vocabulary import Gate
+from stslab.vocabulary import PARTNER, Gate
 
 PICKED = ["d-0012", "d-0013", "d-0005", "d-0015", "d-0005", "d-0005"]
 

@@ -61,8 +61,8 @@ def test_each_gate_is_an_answer(
 ) -> None:
     found = question(verdict(*asked, by=by), "sts", "the role")
     assert found is not None
-    assert [one.text for one in found.answers] == texts
-    assert [one.digit for one in found.answers] == list(range(1, len(texts) + 1))
+    assert [one.text for one in found.choices] == texts
+    assert [one.digit for one in found.choices] == list(range(1, len(texts) + 1))
     assert found.right == right
 
 
@@ -71,14 +71,14 @@ def test_the_right_answer_is_offered_with_any_number_of_gates() -> None:
     for gate in many:
         found = question(verdict(*many, by=(gate,)), "sts", "the role")
         assert found is not None
-        assert len(found.answers) <= 4
-        assert found.answer(found.right).gates == {gate}  # type: ignore[union-attr]
+        assert len(found.choices) <= 4
+        assert found.choice(found.right).gates == {gate}  # type: ignore[union-attr]
 
 
 def test_two_gates_that_refuse_are_one_answer() -> None:
     found = question(verdict(TRUST, IDENTITY, BOUNDARY, by=(IDENTITY, BOUNDARY)), "sts", "it")
     assert found is not None
-    assert found.answer(found.right).gates == {IDENTITY, BOUNDARY}  # type: ignore[union-attr]
+    assert found.choice(found.right).gates == {IDENTITY, BOUNDARY}  # type: ignore[union-attr]
 
 
 def test_neither_of_two_policies_allows_where_one_would_do() -> None:
@@ -88,7 +88,7 @@ def test_neither_of_two_policies_allows_where_one_would_do() -> None:
     ]
     found = question(Verdict(False, (IDENTITY,), (), tuple(gates)), "red", "the bucket")
     assert found is not None
-    kinds = [one.gates for one in found.answers]
+    kinds = [one.gates for one in found.choices]
     assert kinds == [frozenset(), frozenset({Gate.RESOURCE}), frozenset({IDENTITY})]
 
 
@@ -99,7 +99,7 @@ def test_no_question_without_a_verdict() -> None:
 def test_dont_know_is_not_an_answer() -> None:
     found = question(verdict(IDENTITY), "sts", "it")
     assert found is not None
-    assert found.answer(0) is None
+    assert found.choice(0) is None
 
 
 def test_allowed_is_worded_alike_whatever_allows() -> None:
@@ -108,14 +108,14 @@ def test_allowed_is_worded_alike_whatever_allows() -> None:
         gates = GateReading(TRUST, says, False), GateReading(IDENTITY, "does not allow", True)
         found = question(Verdict(False, (IDENTITY,), (), gates), "sts", "the role")
         assert found
-        texts.add(found.answers[0].text)
+        texts.add(found.choices[0].text)
     assert texts == {"Allowed: these policies are enough"}
     named = question(verdict(TRUST, by=(TRUST,)), "sts", "the role")
     assert named
-    assert named.answers[0].text == "Allowed: the role's trust policy lets sts in"
+    assert named.choices[0].text == "Allowed: the role's trust policy lets sts in"
     free = question(Verdict(True), "sts", "it")
     assert free
-    assert free.answers[0].text == "Allowed: it needs no permission"
+    assert free.choices[0].text == "Allowed: it needs no permission"
 
 
 def test_a_deny_is_worded_as_a_deny() -> None:
@@ -129,7 +129,7 @@ def test_a_deny_is_worded_as_a_deny() -> None:
         told = Verdict(says == "allows", (), (), (reading,), {"p": deny})
         found = question(told, "sts", "it")
         assert found
-        assert found.answers[1].text == text
+        assert found.choices[1].text == text
 
 
 def test_with_many_gates_those_that_do_not_allow_are_offered() -> None:
@@ -137,7 +137,7 @@ def test_with_many_gates_those_that_do_not_allow_are_offered() -> None:
     told = Verdict(True, gates=(*gates, GateReading(Gate.SESSION, "does not allow", False)))
     found = question(told, "night", "the bucket")
     assert found
-    assert frozenset({Gate.SESSION}) in [one.gates for one in found.answers]
+    assert frozenset({Gate.SESSION}) in [one.gates for one in found.choices]
 
 
 def bundled_lab(name: str) -> Lab:
@@ -161,7 +161,7 @@ def test_refused_credentials_are_an_answer_throughout_such_a_lab() -> None:
     ):
         found = question(told, "mine", "it", check=check, lab=lab)
         assert found
-        assert [one.text for one in found.answers] == [
+        assert [one.text for one in found.choices] == [
             "Allowed: a policy of mine allows it",
             "Denied: AWS does not accept the credentials",
             "Denied: no policy of mine allows it",
@@ -175,7 +175,7 @@ def test_the_trust_policy_is_an_answer_for_a_session() -> None:
     told = Verdict(True, gates=(GateReading(IDENTITY, "allows", False),))
     found = question(told, "mallory", "the bucket", check=check, lab=lab)
     assert found
-    assert [one.text for one in found.answers] == [
+    assert [one.text for one in found.choices] == [
         "Allowed: a policy of mallory allows it",
         "Denied: the role's trust policy does not let mallory in",
         "Denied: no policy of mallory allows it",
@@ -213,7 +213,7 @@ def test_a_call_with_two_possible_callers_asks_who_calls() -> None:
         "mine": Verdict(True, gates=(GateReading(IDENTITY, "allows", False),)),
     }
     found = whose(met, "mine", "it")
-    assert [one.text for one in found.answers] == [
+    assert [one.text for one in found.choices] == [
         "It is theirs. Denied: no policy of theirs allows it",
         "It is mine. Allowed: a policy of mine allows it",
     ]

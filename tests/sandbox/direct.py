@@ -10,7 +10,6 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
-from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 from stslab.sandbox.api.model import ApiResponse, Caller, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.authorization import caller_of
@@ -20,6 +19,7 @@ from stslab.sandbox.server.embedded import assemble
 from stslab.sandbox.state.identities import User
 from stslab.sandbox.state.snapshot import Record, Snapshot
 from stslab.sandbox.state.state import State
+from stslab.vocabulary import LEARNER, PARTNER
 
 ENDPOINT = "http://127.0.0.1:4566"
 _BOTO = boto3.Session(region_name="us-east-1")  # loads AWS's models once for all tests

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from stslab.sandbox.api import operations, serialize
-from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.authorization import caller_of
@@ -26,6 +25,7 @@ from stslab.sandbox.state.identities import User
 from stslab.sandbox.state.snapshot import Account, Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
+from stslab.vocabulary import LEARNER
 
 pytestmark = pytest.mark.soak
 SECONDS = float(os.environ.get("STSLAB_SOAK_SECONDS", "60"))

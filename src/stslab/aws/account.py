@@ -1,4 +1,4 @@
-"""The runner's port to an AWS account (``stslab.runner.ports.Account``), through botocore.
+"""The runner's port to an AWS account (``stslab.runner.ports.AwsAccount``), through botocore.
 
 Errors worth a retry: AWS SDKs and Tools Reference Guide, "Retry behavior".
 """

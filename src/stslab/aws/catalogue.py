@@ -12,6 +12,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.model import Shape as BotocoreShape
 
+from stslab.kinds.operations import LEAVES_NOTHING
 from stslab.lab.checking.shapes import NOTHING, Operation, Shape
 from stslab.redaction import is_secret_key
 
@@ -23,16 +24,7 @@ _KINDS = {
     "character": "string",
 }
 
-# First words of operations that leave nothing behind in the account.
-_READS = (
-    "BatchGet", "Check", "Count", "Decode", "Describe", "Detect", "Discover", "Estimate",
-    "Evaluate", "Filter", "Generate", "Get", "Head", "Is", "List", "Lookup", "Preview", "Query",
-    "Scan", "Search", "Select", "Simulate", "Test", "Validate", "Verify", "View",
-)  # fmt: skip
 _FIRST_WORD = re.compile(r"(BatchGet|[A-Z][a-z]+)")
-
-# STS hands out credentials, which expire by themselves.
-_LEAVES_NOTHING = frozenset({"sts"})
 
 # botocore returns these texts as parsed JSON.
 _DECODED = {"iam": frozenset({"policyDocumentType"}), "cloudformation": frozenset({"TemplateBody"})}
@@ -95,7 +87,8 @@ def _operation(service: str, name: str) -> Operation | None:
     if known is None or name not in known.operation_names:
         return None
     model, word = known.operation_model(name), _FIRST_WORD.match(name)
-    reads = service in _LEAVES_NOTHING or (word is not None and word[0] in _READS)
+    # STS hands out credentials, which expire by themselves.
+    reads = service == "sts" or (word is not None and word[0] in LEAVES_NOTHING)
     request = _shape(model.input_shape, service, output=False)
     response = _shape(model.output_shape, service, output=True)
     return Operation(request, response, changes=not reads)

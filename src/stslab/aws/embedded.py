@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from stslab.durations import parts
 from stslab.errors import SandboxError
 from stslab.runner.ports import Answer, Outcome, Refusal
 
@@ -62,8 +63,5 @@ def command(operation: str, params: Mapping[str, Any]) -> str:
 
 def _span(seconds: float) -> str:
     """Seconds as ``stslab sandbox clock`` takes them: ``+1h1m``."""
-    rest, parts = round(abs(seconds)), []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        number, rest = divmod(rest, size)
-        parts += [f"{number}{unit}"] if number else []
-    return ("-" if seconds < 0 else "+") + ("".join(parts) or "0s")
+    written = "".join(f"{number}{unit[0]}" for number, unit in parts(abs(seconds)) if number)
+    return ("-" if seconds < 0 else "+") + (written or "0s")

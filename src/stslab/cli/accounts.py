@@ -28,10 +28,9 @@ from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Credentials, Hand, HandWork, Reason, Refusal, TargetInfo
 from stslab.runner.run.run import Runner
 from stslab.runner.undo.cleanup import Cleanup
-from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.pipeline.log_file import newest_first
 from stslab.sandbox.server.client import control, ensure
-from stslab.vocabulary import ADMIN
+from stslab.vocabulary import ADMIN, PARTNER
 
 Emit = Callable[[Event], None]
 

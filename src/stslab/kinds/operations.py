@@ -69,15 +69,20 @@ CHANGES: Mapping[str, Rules] = {
 RESOURCES: Mapping[str, Rules] = _by_name("resources")
 """The rules for the properties of each type of resource that costs nothing."""
 
+_READS = ("Describe", "Get", "Head", "List")  # how operations begin that change nothing
 _READS_AT_HOME = (
-    "Decode", "Describe", "Detect", "Estimate", "Generate", "Get", "Head", "List", "Select",
-    "Simulate", "Validate",
+    *_READS, "Decode", "Detect", "Estimate", "Generate", "Select", "Simulate", "Validate",
 )  # fmt: skip
-_READS = ("BatchGet", "Describe", "Get", "Head", "List", "Lookup", "Query", "Scan", "Search")
+_READS_ELSEWHERE = (*_READS, "BatchGet", "Lookup", "Query", "Scan", "Search")
+LEAVES_NOTHING = frozenset({
+    *_READS_AT_HOME, *_READS_ELSEWHERE, "Check", "Count", "Discover", "Evaluate", "Filter", "Is",
+    "Preview", "Test", "Verify", "View",
+})  # fmt: skip
+"""First words of operations that most likely leave nothing behind in any service."""
 
 
 def changes(call: str) -> bool:
     """Whether a call (``service.Operation``) may change something, or hand out a role."""
     service, _, operation = call.partition(".")
-    reads = _READS_AT_HOME if service in HOME else _READS
+    reads = _READS_AT_HOME if service in HOME else _READS_ELSEWHERE
     return call in CHANGES or not operation.startswith(reads)

@@ -25,12 +25,12 @@ from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import names_used, roots
 from stslab.resources import text_of
 from stslab.structures import beside
-from stslab.vocabulary import Gate
+from stslab.vocabulary import LEARNER, PARTNER, PARTNER_ADMIN, Gate
 
 BASE: Mapping[str, object] = {
     "run": {"id": "abcd2345"},
-    "account": "111122223333",
-    "accounts": {"partner": {"id": "444455556666"}},
+    "account": LEARNER,
+    "accounts": {PARTNER_ADMIN: {"id": PARTNER}},
     "region": "us-east-1",
     "partition": "aws",
 }

@@ -14,6 +14,7 @@ from stslab.lab.model import LabFile
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import OPEN, BadExpression, Data, Hole, Tree
 from stslab.structures import mapped, texts
+from stslab.vocabulary import PARTNER_ADMIN
 
 Scope = Mapping[str, Data]  # what a run knows: run, account, region, variables, saved names ...
 
@@ -201,13 +202,12 @@ def _search(tree: Tree, data: Data, expression: str) -> Data:
 # -- what is known before a run ------------------------------------------------------------------
 # A value that only a response will tell is its name in angle brackets: ``<role_arn>``.
 
-PARTNER = "partner"
 BASE: Scope = {
     "run": {"id": "<run>"},
     "account": "<account>",
     "region": "<region>",
     "partition": "aws",
-    "accounts": {PARTNER: {"id": f"<{PARTNER}>"}},
+    "accounts": {PARTNER_ADMIN: {"id": f"<{PARTNER_ADMIN}>"}},
 }
 
 

@@ -31,22 +31,22 @@ Gates = frozenset[Gate] | None
 """The gates that refuse: empty if the call is allowed, None if a rule of the service refuses."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Choice(msgspec.Struct, frozen=True):
     digit: int
     text: str
     gates: Gates
 
 
 class Question(msgspec.Struct, frozen=True):
-    """The answers, and the digit of the right one. ``whose``: it asks which identity calls."""
+    """The choices, and the digit of the right one. ``whose``: it asks which identity calls."""
 
-    answers: tuple[Answer, ...]
+    choices: tuple[Choice, ...]
     right: int
     whose: bool = False
 
-    def answer(self, digit: int) -> Answer | None:
-        """The answer with this digit; None for *I don't know*."""
-        return next((one for one in self.answers if one.digit == digit), None)
+    def choice(self, digit: int) -> Choice | None:
+        """The choice with this digit; None for *I don't know*."""
+        return next((one for one in self.choices if one.digit == digit), None)
 
 
 def question(verdict: Verdict, who: str, what: str, check: Check, lab: LabFile) -> Question | None:
@@ -60,7 +60,7 @@ def question(verdict: Verdict, who: str, what: str, check: Check, lab: LabFile) 
     right = None if verdict.allowed and verdict.fault in check.fails else frozenset(verdict.by)
     free = verdict.allowed or check.operation in _PLAINLY
     answers = tuple(
-        Answer(digit, _text(gates, verdict, who, what, free=free), gates)
+        Choice(digit, _text(gates, verdict, who, what, free=free), gates)
         for digit, gates in enumerate(_few(_plausible(verdict, check, lab), right, verdict), 1)
     )
     return Question(answers, next(one.digit for one in answers if one.gates == right))
@@ -99,7 +99,7 @@ def whose(callers: Mapping[str, Verdict], who: str, what: str) -> Question:
     for digit, (name, verdict) in enumerate(callers.items(), 1):
         gates = frozenset(verdict.by)
         text = f"It is {name}. {_text(gates, verdict, name, what, free=True)}"
-        answers.append(Answer(digit, text, gates))
+        answers.append(Choice(digit, text, gates))
     return Question(tuple(answers), 1 + [*callers].index(who), whose=True)
 
 

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, Self
 
 from stslab.errors import PolicyError
 from stslab.policy.patterns import ARN_SEPARATORS
+from stslab.vocabulary import LEARNER
 
 ACCOUNT: Final = re.compile(r"[0-9]{12}")
 
@@ -100,7 +101,7 @@ class Principal:
         raise PolicyError(
             f"{arn!r} is not the ARN of a principal.",
             "Give a user, role, assumed-role session, federated user or account root, "
-            "such as arn:aws:iam::111122223333:user/alice.",
+            f"such as arn:aws:iam::{LEARNER}:user/alice.",
         )
 
     @property

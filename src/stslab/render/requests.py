@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 from rich.text import Text
 
+from stslab.durations import spoken
 from stslab.render.terminal.paper import Paper
-from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
 from stslab.render.text.symbols import in_words
 

@@ -107,7 +107,7 @@ class TargetInfo(msgspec.Struct, frozen=True):
         return self.kind == "sandbox"
 
 
-class Account(Protocol):
+class AwsAccount(Protocol):
     """One AWS account at one target. Each call names the identity that makes it."""
 
     @property

@@ -199,12 +199,12 @@ _HOW = "Hand in the output of `stslab report RUN --json`: it includes the run's 
 _OF_STSLAB = ("stslab", "report", "learner")
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Verified(msgspec.Struct, frozen=True):
     right: bool
     says: str
 
 
-def verify(text: str) -> tuple[Report | None, tuple[Finding, ...]]:
+def verify(text: str) -> tuple[Report | None, tuple[Verified, ...]]:
     """Verify a report in JSON. Return the report that its records give, and the findings.
 
     The report is None if the chain of records is broken. UsageError: it is not a report in JSON.
@@ -219,23 +219,23 @@ def verify(text: str) -> tuple[Report | None, tuple[Finding, ...]]:
     broken = records.first_broken(run, links)
     if broken is not None:
         says = f"Record {broken} of {len(links)} was changed, or one before it is missing"
-        return None, (Finding(right=False, says=says),)
-    whole = Finding(right=True, says=f"The chain of its {len(links)} records is whole")
+        return None, (Verified(right=False, says=says),)
+    whole = Verified(right=True, says=f"The chain of its {len(links)} records is whole")
     try:
         report = report_of(Past.of(run, tuple(map(read, links))), links)
         report = replace(report, learner=str(handed_in.get("learner", "")))
     except (ValueError, LookupError, MsgspecError, StslabError) as error:
-        return None, (whole, Finding(right=False, says=f"Its records don't make a run: {error}"))
+        return None, (whole, Verified(right=False, says=f"Its records don't make a run: {error}"))
     return report, (whole, _compared(handed_in, report))
 
 
-def _compared(handed_in: Mapping[str, Any], report: Report) -> Finding:
+def _compared(handed_in: Mapping[str, Any], report: Report) -> Verified:
     """Whether the report agrees with its own records."""
     ours = decode(encode(report.as_dict()))
     names = [name for name in ours if name not in _OF_STSLAB and ours[name] != handed_in.get(name)]
     names += [name for name in handed_in if name not in ours]
     wrong = f"It does not agree with them about: {', '.join(names)}"
-    return Finding(right=not names, says=wrong if names else "Everything in it follows from them")
+    return Verified(right=not names, says=wrong if names else "Everything in it follows from them")
 
 
 def _parsed(text: str) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from stslab.lab.model import Change
 from stslab.lesson.access import CellState
-from stslab.lesson.questions import Answer, Question
+from stslab.lesson.questions import Choice, Question
 from stslab.lesson.verdict import GateReading, Verdict
 from stslab.render.lesson.scenes import Answered, Asking, Done, Scene, in_brief, matrix
 from stslab.render.terminal.paper import Paper
@@ -63,7 +63,7 @@ def test_why_a_wrong_answer_is_wrong(
 ) -> None:
     readings = tuple(GateReading(gate, result, gate in by) for gate, result in gates.items())
     told = Verdict(not by, tuple(by), (), readings)
-    answers = Answer(1, "Right", frozenset(by)), Answer(2, "Wrong", frozenset(said))
+    answers = Choice(1, "Right", frozenset(by)), Choice(2, "Wrong", frozenset(said))
     scene = answered(Question(answers, 1), 2, told)
     text = " ".join(drawn(scene).split())
     assert says in text
@@ -85,7 +85,7 @@ def test_the_callers_tags_are_shown_where_a_policy_asks_for_one(
     allow = {"Effect": "Allow", "Action": "*", "Condition": {"StringEquals": {key: "red"}}}
     gates = (GateReading(IDENTITY, SILENT, True, ({"policy": "p"},)),)
     told = Verdict(False, (IDENTITY,), (), gates, {"p": {"Statement": allow}}, tags)
-    question = Question((Answer(1, "Denied", frozenset({IDENTITY})),), 1)
+    question = Question((Choice(1, "Denied", frozenset({IDENTITY})),), 1)
     scene = Asking("Call", who="me", command="aws", question=question, claims=[],
                    evidence={"me": told}, target="it")  # fmt: skip
     shown = (" ".join(row.split()) for row in drawn(scene).split("\n"))
@@ -107,7 +107,7 @@ def test_the_callers_tags_are_shown_where_a_policy_asks_for_one(
 )  # fmt: skip
 def test_what_aws_answers_is_shown_in_a_few_lines(answer: Data, says: list[str]) -> None:
     told = Verdict(True, (), (), (GateReading(IDENTITY, ALLOWS, False),))
-    question = Question((Answer(1, "Allowed", frozenset()),), 1)
+    question = Question((Choice(1, "Allowed", frozenset()),), 1)
     scene = answered(question, 1, told)
 
     def rows(answer: Data) -> list[str]:

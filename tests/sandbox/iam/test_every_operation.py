@@ -7,9 +7,9 @@ from tests.sandbox.cases import Account
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.iam.service import IamService
-from stslab.sandbox.pipeline.authorization import Judge
+from stslab.sandbox.pipeline.authorization import PolicyJudge
 
-IAM = IamService(Judge())
+IAM = IamService(PolicyJudge())
 OPERATIONS = sorted({*IAM.reads, *IAM.writes})
 NOT_ON_THE_GLOBAL_ENDPOINT = "GetScopedCredentials"
 MISSING_PARAMETER = {"ValidationError", "InvalidInput"}

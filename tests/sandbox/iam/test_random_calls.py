@@ -12,15 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stslab.sandbox.api import operations
-from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.iam.service import IamService
 from stslab.sandbox.pipeline import accounts
-from stslab.sandbox.pipeline.authorization import Judge, caller_of
+from stslab.sandbox.pipeline.authorization import PolicyJudge, caller_of
 from stslab.sandbox.server.embedded import Inside, assemble
 from stslab.sandbox.state.snapshot import Account, Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
+from stslab.vocabulary import LEARNER
 
 ADMIN = "arn:aws:iam::111122223333:user/admin"
 POLICY = json.dumps(
@@ -57,7 +57,7 @@ SEEDS = [
     "a.b.c",
 ]
 TEXTS = st.sampled_from(SEEDS) | st.text(max_size=8)
-IAM = IamService(Judge())
+IAM = IamService(PolicyJudge())
 NAMES = [("iam", name) for name in sorted({*IAM.reads, *IAM.writes})] + [
     ("sts", name) for name in sorted(operations.names("sts"))
 ]

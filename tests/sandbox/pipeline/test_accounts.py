@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from tests.sandbox.direct import Direct
 from tests.sandbox.furnished import EVERYTHING
 
-from stslab.sandbox.api.identifiers import LEARNER, PARTNER
+from stslab.vocabulary import LEARNER, PARTNER
 
 
 def test_each_account_has_a_root_user_and_an_administrator(direct: Direct) -> None:

@@ -11,13 +11,13 @@ from tests.sandbox.furnished import decisions_of, rows
 
 from stslab.policy import catalogue
 from stslab.sandbox.api import operations
-from stslab.sandbox.pipeline.authorization import Judge
+from stslab.sandbox.pipeline.authorization import PolicyJudge
 from stslab.sandbox.s3 import needs
 from stslab.sandbox.s3.service import S3Service
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 
-_S3 = S3Service(State(Snapshot()), Judge())
+_S3 = S3Service(State(Snapshot()), PolicyJudge())
 # The service itself, and keys that are decided one by one, have no action of this kind.
 OF_S3 = sorted({*_S3.reads, *_S3.writes} - {"ListBuckets", "DeleteObjects"})
 

@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.sandbox.signing.signed import read, signed
 
-from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.server.embedded import assemble
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
+from stslab.vocabulary import LEARNER
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 

@@ -14,11 +14,11 @@ from botocore.exceptions import ClientError
 from tests.sandbox.direct import ENDPOINT, Direct, as_http
 from tests.sandbox.furnished import EVERYTHING
 
-from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 from stslab.sandbox.api.model import ApiFault, ApiResponse, HttpRequest
 from stslab.sandbox.s3.requests import address
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import User
+from stslab.vocabulary import LEARNER, PARTNER
 
 FORM = "application/x-www-form-urlencoded"
 IAM = "2010-05-08"

@@ -12,7 +12,6 @@ from tests.sandbox.direct import ENDPOINT, Raw, as_http
 
 from stslab.policy import Principal, PrincipalKind
 from stslab.sandbox.api import serialize
-from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import (
     ApiFault,
     ApiRequest,
@@ -25,6 +24,7 @@ from stslab.sandbox.s3.requests import address, params
 from stslab.sandbox.s3.service import S3Service
 from stslab.sandbox.state.snapshot import Account, Snapshot, View
 from stslab.sandbox.state.state import State
+from stslab.vocabulary import LEARNER
 
 _BOTO = boto3.Session("key", "secret", region_name="us-east-1")
 _ADMIN = Principal(PrincipalKind.USER, f"arn:aws:iam::{LEARNER}:user/admin", LEARNER, "admin")

@@ -8,10 +8,10 @@ import pytest
 from tests.sandbox.direct import Direct
 
 from stslab.errors import SandboxError
-from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 from stslab.sandbox.server import changes
 from stslab.sandbox.server.control import ControlRequest
 from stslab.sandbox.state import traces
+from stslab.vocabulary import LEARNER, PARTNER
 
 RUN = "run12345"
 

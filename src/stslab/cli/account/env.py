@@ -13,7 +13,7 @@ import click
 from stslab.cli.options import Where, on_account
 from stslab.errors import SandboxError, UsageError
 from stslab.home import expanded, home
-from stslab.sandbox.api.identifiers import LEARNER, PARTNER
+from stslab.vocabulary import LEARNER, PARTNER
 
 # Profiles of further users of the embedded account: the control verb that returns a key, and
 # the account.

@@ -18,9 +18,9 @@ from stslab.cli.commands import LazyGroup
 from stslab.cli.options import complete_run, json_option
 from stslab.errors import UsageError
 from stslab.home import expanded, home
-from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.pipeline.log_file import Event, Tail, is_refused, newest_first
 from stslab.sandbox.server import client
+from stslab.vocabulary import LEARNER
 
 _WORDS = {"True": "yes", "False": "no"}
 
@@ -122,7 +122,7 @@ def clock(*, move: str) -> None:
     otherwise), or back to the real time. Sessions expire by this clock, and conditions on
     time use it; signatures always use the real time.
     """
-    from stslab.render.text.durations import spoken
+    from stslab.durations import spoken
 
     body = _move(move) if move else None
     folder = home().sandbox

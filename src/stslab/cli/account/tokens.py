@@ -13,8 +13,8 @@ from stslab.cli.commands import LazyGroup
 from stslab.cli.options import json_option, values
 from stslab.errors import UsageError
 from stslab.home import home
-from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.server import client
+from stslab.vocabulary import LEARNER
 
 # Equal to stslab.sandbox.federation.oidc.issuers.KINDS, which would be slow to import.
 KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")

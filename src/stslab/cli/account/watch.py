@@ -29,10 +29,9 @@ from stslab.render.requests import RequestTable, call_name, deciding, drawn, who
 from stslab.render.terminal.paper import draws_over, paper_on
 from stslab.runner.journal.records import How
 from stslab.runner.journal.store import Journal
-from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, Event, Tail, is_refused
 from stslab.sandbox.server import client
-from stslab.vocabulary import Gate, PolicyKind
+from stslab.vocabulary import LEARNER, Gate, PolicyKind
 
 _PAUSE = 0.3
 _SAYS = {"Allowed": "allows", "ExplicitlyDenied": "denies", "ImplicitlyDenied": "does not allow"}

@@ -11,8 +11,8 @@ from typing import Any, TextIO
 import click
 
 from stslab.cli.options import USUAL_LAB, complete_lab, json_option
+from stslab.durations import counted
 from stslab.errors import InvalidLab, LabError, UsageError
-from stslab.render.text.durations import counted
 from stslab.render.text.safe import visible
 from stslab.resources import bundled_labs, foreign_folder, labs_folder
 

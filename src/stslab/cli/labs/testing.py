@@ -27,6 +27,7 @@ from stslab.cli.in_memory import InMemoryAccount, proofs
 from stslab.cli.labs.mutation import Note, Place, idle_checks, mutated, play
 from stslab.cli.options import Where
 from stslab.cli.workspace import load_lab, renderer
+from stslab.durations import counted, spoken
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
 from stslab.lab.lint import rules_allowed
@@ -36,7 +37,6 @@ from stslab.lab.references import evaluate, resolve
 from stslab.lesson.byhand import ByHand, tasks_of
 from stslab.render.report.junit import Case, add_suite, written
 from stslab.render.terminal.paper import make_console
-from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import visible
 from stslab.resources import bundled_labs, text_of
 from stslab.runner.calls.waiters import wait
@@ -137,7 +137,7 @@ class _Learner:
         return wait(self.runner.work, Call(step.identity, step.service, step.wait.waiter, params))
 
 
-class Claim(msgspec.Struct, frozen=True):
+class CheckResult(msgspec.Struct, frozen=True):
     """A check of the lab, and its result: ``held`` is None if it was not reached."""
 
     stage: str
@@ -152,7 +152,7 @@ class Trial(msgspec.Struct, frozen=True):
     file: str
     error: StslabError | None = None  # what stopped it
     left: tuple[str, ...] = ()  # in the account
-    claims: tuple[Claim, ...] = ()
+    claims: tuple[CheckResult, ...] = ()
     calls: int = 0
     seconds: float = 0.0
     events: tuple[Event, ...] = ()  # in order
@@ -236,7 +236,7 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
         for check in stage.checkpoint:
             result = last.get((stage.id, check.says))
             held, why = (result.held, result.why) if result else (None, "")
-            claims.append(Claim(stage.id, check.says, check.line, held, why))
+            claims.append(CheckResult(stage.id, check.says, check.line, held, why))
     return Trial(lab.id, str(lab.path), error, left, tuple(claims), calls, took, tuple(events))
 
 

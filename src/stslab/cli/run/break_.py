@@ -18,6 +18,7 @@ from stslab.cli.run.exercises import FaultExercise
 from stslab.cli.run.loop import Loop
 from stslab.cli.run.prompt import Quit, Skip
 from stslab.cli.workspace import Workspace, load_lab, open_workspace
+from stslab.durations import spoken
 from stslab.errors import RunError, UsageError
 from stslab.lab.model import Lab
 from stslab.lab.reading.listing import find, headers
@@ -27,12 +28,11 @@ from stslab.lesson.verdict import UNKNOWN
 from stslab.render.lesson.scenes import heading
 from stslab.render.report.text import result
 from stslab.render.terminal.paper import Paper
-from stslab.render.text.durations import spoken
 from stslab.render.text.safe import one_line
 from stslab.resources import labs_folder
 from stslab.runner.journal.records import Broken, Fault, FaultState, How
 from stslab.runner.report import ReportedFault, fault_of
-from stslab.sandbox.api.identifiers import PARTNER
+from stslab.vocabulary import PARTNER
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 _DECLARE = "Declare one in `faults:`, or let the `access` table allow something after a stage."

@@ -7,16 +7,16 @@ from stslab.cli.accounts import open_account
 from stslab.cli.options import Where
 from stslab.cli.run.consent import require_consent
 from stslab.cli.workspace import Workspace, agrees, open_workspace
+from stslab.durations import counted
 from stslab.errors import UndoIncomplete, UsageError
 from stslab.render.terminal.paper import Paper
-from stslab.render.text.durations import counted
 from stslab.render.text.safe import one_line
 from stslab.runner.events import Describe
 from stslab.runner.journal.records import RunRecord
 from stslab.runner.ports import TargetInfo
 from stslab.runner.undo.cleanup import Cleanup, Planned
 from stslab.runner.undo.proof import by_hand
-from stslab.runner.undo.sweep import Found, FoundRun, adopt, find
+from stslab.runner.undo.sweep import FoundRun, Swept, adopt, find
 
 
 def clean_up(
@@ -138,7 +138,7 @@ def show_cleanup(paper: Paper, run: str, planned: Sequence[Planned], describe: D
 
 
 def show_found(
-    paper: Paper, target: TargetInfo, found: Found, chosen: Sequence[FoundRun], describe: Describe
+    paper: Paper, target: TargetInfo, found: Swept, chosen: Sequence[FoundRun], describe: Describe
 ) -> None:
     paper.prose(
         f"Searched account {target.account} for things with the tag stslab:run."

@@ -10,13 +10,13 @@ from stslab.cli.options import SANDBOX, Where
 from stslab.cli.workspace import Workspace
 from stslab.errors import CredentialsError, UsageError
 from stslab.lab.model import Lab
-from stslab.lab.references import PARTNER
 from stslab.render.terminal.lab import enforced, show_changes
 from stslab.render.terminal.paper import Paper
 from stslab.resources import is_foreign
 from stslab.runner.journal.records import RunRecord
 from stslab.runner.journal.store import Journal
 from stslab.runner.run.scope import require_anywhere, require_services, second_accounts
+from stslab.vocabulary import PARTNER_ADMIN
 
 
 def opened_for(workspace: Workspace, where: Where, lab: Lab) -> OpenAccount:
@@ -90,7 +90,7 @@ def brief(paper: Paper, opened: OpenAccount, lab: Lab, *, force: bool) -> None:
     fields += [("calls go to", url)] if url else []
     if opened.partner and lab.accounts:
         fields += [("and there", opened.partner.arn), ("account", opened.partner.account)]
-        fields += _fields(opened.partner, footprint(lab, info, PARTNER), force=force)
+        fields += _fields(opened.partner, footprint(lab, info, PARTNER_ADMIN), force=force)
     paper.line("warning", f"This works on {url if opened.kind != 'aws' else 'a real AWS account'}")
     paper.fields([*fields, ("costs", makes.costs)], indent=2)
     show_changes(paper, makes.summary)

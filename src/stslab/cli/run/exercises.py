@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from stslab.cli.run.here import Here
+from stslab.durations import spoken
 from stslab.errors import RunError, StslabError
 from stslab.kinds.operations import changes
 from stslab.lab.model import Stage
@@ -24,7 +25,6 @@ from stslab.policy.messages import in_short
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Scene
 from stslab.render.terminal.paper import Paper
-from stslab.render.text.durations import spoken
 from stslab.runner.journal.records import HINT, WHY, Broken, Hint
 from stslab.runner.ports import Call, Refusal
 from stslab.runner.run.run import Runner

@@ -19,11 +19,11 @@ from stslab.cli.accounts import OpenAccount
 from stslab.cli.aws_command import command_of, describer
 from stslab.cli.run.refusals import explained
 from stslab.cli.workspace import Workspace
+from stslab.durations import spoken
 from stslab.lab.model import Stage
 from stslab.lesson.byhand import ByHand, is_own
 from stslab.lesson.faults import Faults
 from stslab.render.terminal.paper import Paper
-from stslab.render.text.durations import spoken
 from stslab.render.why import GRADES, show_grade
 from stslab.runner.journal.records import WHY, Hint
 from stslab.runner.ports import Call

@@ -381,7 +381,7 @@ class Loop(AtPrompt):
             return record
         right = said == asking.question.right
         if said is not None:
-            answer = asking.question.answer(said)
+            answer = asking.question.choice(said)
             words = answer.text if answer else questions.DONT_KNOW
             concept = check.ask or stage.title
             self.runner.note(Prediction(stage.id, at, concept, words, right))
@@ -460,7 +460,7 @@ class Loop(AtPrompt):
         if not self.predict:
             return None
         self.line = asking.command
-        digits = [questions.UNSURE, *(answer.digit for answer in asking.question.answers)]
+        digits = [questions.UNSURE, *(answer.digit for answer in asking.question.choices)]
         self.show(asking)
         back = ""
         while True:

@@ -21,7 +21,7 @@ from stslab.runner.run.plan import dry_run as emit_dry_run
 from stslab.runner.run.plan import plan, stage_of
 from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import require_anywhere
-from stslab.sandbox.api.identifiers import LEARNER, PARTNER
+from stslab.vocabulary import LEARNER, PARTNER
 
 
 def run(

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from stslab.cli.failures import for_same_run
+from stslab.durations import counted
 from stslab.errors import CheckFailed, RunError, UndoIncomplete
 from stslab.lab.model import Stage
 from stslab.render.terminal.paper import Paper
-from stslab.render.text.durations import counted
 from stslab.runner.events import RunFinished
 from stslab.runner.run.run import Runner
 

@@ -21,11 +21,11 @@ from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import kind_of
 from stslab.cli.options import Where
 from stslab.cli.workspace import load_lab
+from stslab.durations import counted
 from stslab.errors import InvalidLab, StslabError
 from stslab.home import Home, is_locked
 from stslab.lab.reading.listing import header, labs_in
 from stslab.render.terminal.paper import Paper
-from stslab.render.text.durations import counted
 from stslab.resources import bundled_labs, foreign_folder
 from stslab.runner.journal.lock import holder
 from stslab.runner.journal.store import Journal

@@ -12,8 +12,9 @@ from stslab.policy import catalogue
 from stslab.policy.documents.document import Policy, parse
 from stslab.policy.findings import findings as found_in
 from stslab.structures import listed, parts
-from stslab.vocabulary import PolicyKind
+from stslab.vocabulary import LEARNER, PolicyKind
 
+_ARN = f"arn:aws:iam::{LEARNER}"
 _KINDS = {
     "AssumeRolePolicyDocument": PolicyKind.TRUST,
     "iam.UpdateAssumeRolePolicy PolicyDocument": PolicyKind.TRUST,
@@ -31,11 +32,11 @@ _WHOLE = re.compile(rf'"(<[^"<>]*>|{MARK.pattern}|{UNKNOWN})"')
 _PART = re.compile(rf"<[^\"<>]*>|{MARK.pattern}|{UNKNOWN}")
 
 
-Finding = tuple[str, str, str, str]
+_Remark = tuple[str, str, str, str]
 """The code, the message, the fix, and the word that is the place in the document, if known."""
 
 
-def findings(lab_call: LabCall) -> Iterator[tuple[str, Finding]]:
+def findings(lab_call: LabCall) -> Iterator[tuple[str, _Remark]]:
     """The findings about a call's documents, each with the parameter's name."""
     for name, value in lab_call.params.items():
         kind = _KINDS.get(f"{lab_call.call} {name}") or _KINDS.get(name)
@@ -55,14 +56,14 @@ def _stand_in(unknown: re.Match[str]) -> str:
     if unknown[1] == "<now>":
         return '"2030-01-31T12:00:00Z"'
     if not _FEDERATED.search(unknown.string[: unknown.start()]):
-        return '"arn:aws:iam::111122223333:role/some"'
+        return f'"{_ARN}:role/some"'
     if "WithSAML" in unknown.string:
-        return '"arn:aws:iam::111122223333:saml-provider/some"'
+        return f'"{_ARN}:saml-provider/some"'
     host = _HOST.search(unknown.string)  # as a condition has it
-    return f'"arn:aws:iam::111122223333:oidc-provider/{host[1] if host else "the.provider"}"'
+    return f'"{_ARN}:oidc-provider/{host[1] if host else "the.provider"}"'
 
 
-def _findings_of(text: str, kind: PolicyKind) -> Iterator[Finding]:
+def _findings_of(text: str, kind: PolicyKind) -> Iterator[_Remark]:
     if "${{" in text:  # only a run knows its value
         return
     try:
@@ -85,7 +86,7 @@ def _findings_of(text: str, kind: PolicyKind) -> Iterator[Finding]:
     yield from _wide(policy)
 
 
-def _wide(policy: Policy) -> Iterator[Finding]:
+def _wide(policy: Policy) -> Iterator[_Remark]:
     """Allows of all actions of a service, or of every resource where one could be named."""
     for statement in policy.statements if policy.kind is PolicyKind.IDENTITY else ():
         source = statement.source

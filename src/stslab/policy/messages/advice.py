@@ -13,7 +13,7 @@ from stslab.policy.request import account_of, split_arn
 from stslab.vocabulary import Gate
 
 
-class Step(msgspec.Struct, frozen=True):
+class Suggestion(msgspec.Struct, frozen=True):
     """One thing to check: ``what`` in a sentence, and aws commands that can be run as they are."""
 
     what: str
@@ -25,7 +25,7 @@ class Advice(msgspec.Struct, frozen=True):
 
     refused_by: str
     cannot_say: tuple[str, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Suggestion, ...]
 
 
 def advise(message: Message) -> Advice:
@@ -106,7 +106,7 @@ def _tables(message: Message) -> Iterator[str]:
         yield gate or "unnamed"
 
 
-def _steps(rows: Iterable[Any], message: Message) -> Iterator[Step]:
+def _steps(rows: Iterable[Any], message: Message) -> Iterator[Suggestion]:
     found = facts(message)
     for row in rows:
         step = {"say": row} if isinstance(row, str) else row
@@ -116,7 +116,7 @@ def _steps(rows: Iterable[Any], message: Message) -> Iterator[Step]:
             commands = _filled(step.get("see", ()), found) or _filled(step.get("else", ()), found)
             what = step["say"].format_map(found)
             end = "" if what[-1] in ".?" else ":" if commands else "."
-            yield Step(f"{what}{end}", commands)
+            yield Suggestion(f"{what}{end}", commands)
 
 
 def _filled(commands: str | Iterable[str], found: Mapping[str, str | bool]) -> tuple[str, ...]:

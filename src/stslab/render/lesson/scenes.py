@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from rich.text import Text
 
+from stslab.durations import counted, spoken
 from stslab.lab.model import Page
 from stslab.lesson import evidence
 from stslab.lesson.access import CellState, Key, Link
@@ -16,7 +17,6 @@ from stslab.lesson.questions import DONT_KNOW, UNSURE, Gates, Question
 from stslab.lesson.verdict import GateReading, Verdict
 from stslab.render.terminal.paper import Paper
 from stslab.render.terminal.run_view import draw_drift
-from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import one_line
 from stslab.render.text.symbols import in_words
 from stslab.runner import events
@@ -125,7 +125,7 @@ class Asking(Scene, frozen=True, kw_only=True):
         paper.command(self.command, indent=3)
         paper.blank()
         paper.prose("What will AWS answer?", indent=1, style="bold")
-        for answer in self.question.answers:
+        for answer in self.question.choices:
             paper.prose(answer.text, indent=3, lead=f"{answer.digit} ")
         paper.prose(DONT_KNOW, indent=3, lead=f"{UNSURE} ")
 
@@ -144,7 +144,7 @@ class Answered(Scene, frozen=True, kw_only=True):
 
     def body(self, paper: Paper) -> None:
         question = self.asking.question
-        said, right = question.answer(self.said), question.answer(question.right)
+        said, right = question.choice(self.said), question.choice(question.right)
         paper.prose(f"{right.text if right else ''}.", indent=1, style="bold")
         if said == right:
             paper.line("done", "You said so.", indent=1)

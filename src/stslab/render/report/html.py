@@ -10,10 +10,10 @@ from string import Template
 
 import msgspec
 
+from stslab.durations import counted
 from stslab.kinds.table import KINDS
 from stslab.policy.explain import MARKS, Node, retold
 from stslab.render.report import text as words
-from stslab.render.text.durations import counted
 from stslab.render.text.safe import visible
 from stslab.runner.journal.records import Prediction
 from stslab.runner.journal.standing import Claim, ClaimState

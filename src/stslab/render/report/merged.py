@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from stslab.durations import counted
 from stslab.errors import StslabError, UsageError
 from stslab.lesson.questions import DONT_KNOW
 from stslab.render.report.html import SIGNS, Html, joined, page, paragraph, part, section, table
 from stslab.render.report.text import result
-from stslab.render.text.durations import counted
 from stslab.runner.journal.records import Prediction, RunRecord
 from stslab.runner.journal.standing import Claim, Concept, Stage
 from stslab.runner.report import ReportedFault, verify

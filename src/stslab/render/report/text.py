@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from stslab.durations import counted, spoken
 from stslab.render.terminal.paper import Paper
-from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import markdown_line, one_line
 from stslab.runner.journal.standing import Claim, ClaimState, Stage, Standing
-from stslab.runner.report import ABOUT, UNKNOWABLE, Finding, Report, ReportedFault
+from stslab.runner.report import ABOUT, UNKNOWABLE, Report, ReportedFault, Verified
 
 FAULT = "A fault to find and fix"
 OPEN = (ClaimState.NOT_TRIED, ClaimState.NEVER_MADE)
@@ -84,7 +84,7 @@ def show_report(paper: Paper, report: Report) -> None:
     paper.prose(ABOUT, style="dim")
 
 
-def show_verified(paper: Paper, report: Report | None, findings: Sequence[Finding]) -> None:
+def show_verified(paper: Paper, report: Report | None, findings: Sequence[Verified]) -> None:
     if report:
         paper.prose(report.run.title, style="bold")
         paper.fields(about_run(report), indent=2)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
+from stslab.durations import counted, spoken
 from stslab.render.terminal.lab import show_changes
 from stslab.render.terminal.paper import Paper, draws_over
-from stslab.render.text.durations import counted, spoken
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.runner import events
 from stslab.runner.events import Describe, Event

@@ -1,1 +1,1 @@
-"""Text for any output: safe characters, layout of commands, durations, signs."""
+"""Text for any output: safe characters, layout of commands, signs."""

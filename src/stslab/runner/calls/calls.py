@@ -49,7 +49,7 @@ class Calls:
 
     def __init__(
         self,
-        account: ports.Account,
+        account: ports.AwsAccount,
         profiles: ports.Profiles,
         emit: Callable[[Event], None],
         clock: ports.Clock | None = None,

@@ -29,7 +29,7 @@ from stslab.vocabulary import ADMIN
 _NO_CREDENTIALS = "NoCredentials"
 
 
-class Finding(msgspec.Struct, frozen=True):
+class _Try(msgspec.Struct, frozen=True):
     """The result of one try of a claim, which holds if ``why`` says nothing against it."""
 
     why: str
@@ -42,7 +42,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 _FEW = 3  # equal values that a proof lists
-_NEVER_MADE = Finding("", "this run never made it", void=True)
+_NEVER_MADE = _Try("", "this run never made it", void=True)
 
 
 class Checks:
@@ -71,20 +71,20 @@ class Checks:
         """
         check, calls = stage.checkpoint[number], self._work.calls
         started = calls.clock.monotonic()
-        finding = self._found(stage, number, excused=bool(held_at))
-        finding = replace(finding, proof=calls.clean_text(finding.proof))
+        tried = self._found(stage, number, excused=bool(held_at))
+        tried = replace(tried, proof=calls.clean_text(tried.proof))
         record = CheckRecord(
             stage=stage.id,
             number=number,
             title=stage.title,
             says=_sentence(check.says, self._scope()),
             claim=claim(check),
-            held=not finding.why,
+            held=not tried.why,
             seconds=calls.clock.monotonic() - started,
             at=calls.clock.now().isoformat(timespec="milliseconds"),
-            **shared(finding, CheckRecord),
+            **shared(tried, CheckRecord),
         )
-        self._emit(record, check, finding.why, held_at, changed_by)
+        self._emit(record, check, tried.why, held_at, changed_by)
         return record
 
     def prove_or_recall(self, stage: Stage, number: int) -> CheckRecord:
@@ -98,7 +98,7 @@ class Checks:
                 return record
         return self.prove(stage, number)
 
-    def _found(self, stage: Stage, number: int, *, excused: bool) -> Finding:
+    def _found(self, stage: Stage, number: int, *, excused: bool) -> _Try:
         """Emit that the check is being made, and make it if possible."""
         check, scope = stage.checkpoint[number], self._scope()
         says, calls = _sentence(check.says, scope), self._work.calls
@@ -110,7 +110,7 @@ class Checks:
                 return _NEVER_MADE
             if not excused:
                 raise
-            return Finding(error.message)
+            return _Try(error.message)
         call = Call(check.identity, check.service, check.operation, params)
         calls.emit(CheckStarted(stage.id, says, calls.shown(call) if check.call else None))
         if stage.cleanup and not was_made(self._work, check, params, scope):
@@ -119,10 +119,10 @@ class Checks:
             return self._tried(stage, number, call)
         there = ", ".join(name for name in check.profiles_gone if not calls.lacks(name))
         if there:
-            return Finding(f"still there: {there}")
-        return Finding("", f"the profile files no longer hold {', '.join(check.profiles_gone)}")
+            return _Try(f"still there: {there}")
+        return _Try("", f"the profile files no longer hold {', '.join(check.profiles_gone)}")
 
-    def _tried(self, stage: Stage, number: int, call: Call) -> Finding:
+    def _tried(self, stage: Stage, number: int, call: Call) -> _Try:
         """Make the call; where changes take time to spread, until the claim holds (``within``)."""
         check, scope = stage.checkpoint[number], self._scope()
         spreading = self._work.calls.target.eventually_consistent
@@ -130,23 +130,23 @@ class Checks:
         entry = self._intended(stage, number, call)
         outcomes = list[Outcome]()
 
-        def attempt() -> Finding:
+        def attempt() -> _Try:
             outcomes.append(self._called(check, call))
             return self._judged(check, outcomes[-1], scope)
 
-        def judge(finding: Finding) -> Patience:
+        def judge(tried: _Try) -> Patience:
             # A call that should be refused is repeated if no answer comes.
             lost = isinstance(outcomes[-1], Lost) and bool(check.fails)
             again = max(limit, TRANSIENT_SECONDS if lost else 0.0)
-            return again if finding.why else 0.0, check.says
+            return again if tried.why else 0.0, check.says
 
-        finding = self._work.calls.until(attempt, judge)
+        tried = self._work.calls.until(attempt, judge)
         made = any(isinstance(outcome, Answer) for outcome in outcomes)
         lost = any(isinstance(outcome, Lost) for outcome in outcomes)
         if entry and (made or not lost):  # else cleanup looks whether the call has made its thing
             state = EntryState.DONE if made else EntryState.REFUSED
-            self._work.conclude(entry, records.Result(state, "", finding.request_id))
-        return finding
+            self._work.conclude(entry, records.Result(state, "", tried.request_id))
+        return tried
 
     def _intended(self, stage: Stage, number: int, call: Call) -> int:
         """Journal a check's call if it would make a thing. Return the entry's number, or 0."""
@@ -184,16 +184,16 @@ class Checks:
             return replace(outcome, data=clean)
         return outcome
 
-    def _judged(self, check: Check, outcome: Outcome, scope: Data) -> Finding:
+    def _judged(self, check: Check, outcome: Outcome, scope: Data) -> _Try:
         if isinstance(outcome, Lost):
-            return Finding(f"no answer came: {outcome.reason}")
+            return _Try(f"no answer came: {outcome.reason}")
         if isinstance(outcome, Refusal):
             reason = self._tell(outcome) if outcome.code in check.fails else None
             key = check.key and _sentence(check.key, scope)
             return _refused(replace(check, key=key), outcome, reason)
         if check.fails:
             why = f"the call succeeded, but should have been refused: {' or '.join(check.fails)}"
-            return Finding(why, request_id=outcome.request_id)
+            return _Try(why, request_id=outcome.request_id)
         return _answered(check, outcome, scope)
 
     def _emit(
@@ -209,27 +209,27 @@ class Checks:
         self._work.calls.emit(finished)
 
 
-def _refused(check: Check, refusal: Refusal, reason: Reason | None) -> Finding:
+def _refused(check: Check, refusal: Refusal, reason: Reason | None) -> _Try:
     right, wanted = refusal.code in check.fails, " or ".join(check.fails)
     should = f"{wanted} was expected" if wanted else "the call should succeed"
     why = f"AWS answered {refusal.code}, where {should}"
     wrong = mismatch(check, refusal.code, reason) if right else why
     gates = reason.gates if reason else ()
     message, request = in_short(refusal.message), refusal.request_id
-    return Finding(wrong, message, refusal.code, not wrong, request, gates)
+    return _Try(wrong, message, refusal.code, not wrong, request, gates)
 
 
-def _answered(check: Check, answer: Answer, scope: Data) -> Finding:
+def _answered(check: Check, answer: Answer, scope: Data) -> _Try:
     expect = check.expect
     if expect is None:
-        return Finding("", "the call succeeded", request_id=answer.request_id)
+        return _Try("", "the call succeeded", request_id=answer.request_id)
     try:
         held = truthy(evaluate(expect, answer.data, scope))
         why = "" if held else f"not true: {_sentence(expect, scope).strip()}"
     except UnresolvedReference as error:
         why = error.message
     proof = compared(expect, answer.data, shown=check.service in HOME)
-    return Finding(why, proof, request_id=answer.request_id)
+    return _Try(why, proof, request_id=answer.request_id)
 
 
 def _sentence(text: str, scope: Data) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
+from stslab.durations import spoken
 from stslab.errors import MalformedPolicy
 from stslab.kinds import table
 from stslab.kinds.harmless import resources_of
@@ -281,7 +282,7 @@ def _wrong(
     if given is None:  # it was not requested by hand
         return ""
     if params.get("DurationSeconds", given.seconds) != given.seconds:
-        return f"it lasts {given.seconds // 60} minutes"
+        return f"it lasts {spoken(given.seconds)}"
     if call == _GIVES_SESSION and given.mfa is not ("SerialNumber" in params):
         return "it has an MFA code" if given.mfa else "it has no MFA code"
     other = own and own.access_key_id != given.by

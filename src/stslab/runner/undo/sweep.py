@@ -59,13 +59,13 @@ class FoundRun(msgspec.Struct, frozen=True):
         return known is not None and known.lab != RECOVERED and known.state in records.UNFINISHED
 
 
-class Found(msgspec.Struct, frozen=True):
+class Swept(msgspec.Struct, frozen=True):
     runs: tuple[FoundRun, ...]
     doubtful: tuple[tuple[records.Thing, str], ...]  # with our tag, but its id not in the name
     refused: tuple[str, ...]  # the listings that AWS refused
 
 
-def find(journal: Journal, calls: Calls) -> Found:
+def find(journal: Journal, calls: Calls) -> Swept:
     """Look for the leftovers of all runs in an account."""
     target, refused = calls.target, list[str]()
 
@@ -94,7 +94,7 @@ def find(journal: Journal, calls: Calls) -> Found:
 
     runs = map(found_run, sorted(ids))
     doubtful = [each for each in found if each.tag is not None and not each.is_certain]
-    return Found(
+    return Swept(
         tuple(run for run in runs if run.things),
         tuple((each.item.thing, each.tag or "") for each in doubtful),
         tuple(refused),
@@ -117,7 +117,7 @@ def adopt(journal: Journal, calls: Calls, found: FoundRun) -> str:
         run = records.RunRecord(
             id=found.id,
             lab=RECOVERED,
-            title="Leftovers that a sweep found",
+            title="Swept that a sweep found",
             path="",
             sha256="",
             target=target.name,

@@ -7,8 +7,6 @@ deleted (IAM User Guide, "IAM identifiers").
 import base64
 import secrets
 
-LEARNER = "111122223333"
-PARTNER = "444455556666"
 REGION = "us-east-1"
 TOOLBOX_PATH = "/authorization-details/"  # of IAM Toolbox, which speaks JSON
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"

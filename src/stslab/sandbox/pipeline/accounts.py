@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from stslab.sandbox.api import identifiers
-from stslab.sandbox.api.identifiers import LEARNER, PARTNER
 from stslab.sandbox.iam import roles
 from stslab.sandbox.iam.users import new_key
 from stslab.sandbox.state.identities import AccessKey, User
 from stslab.sandbox.state.snapshot import Account, Record, Settings, View
+from stslab.vocabulary import LEARNER, PARTNER
 
 ADMINISTRATOR = "admin"
 _ADMINISTRATOR_POLICY = "arn:aws:iam::aws:policy/AdministratorAccess"

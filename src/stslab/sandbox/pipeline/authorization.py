@@ -131,7 +131,7 @@ class LastUses:
 # -- decisions, for the pipeline and the services -------------------------------------------------
 
 
-class Judge:
+class PolicyJudge:
     """Decides whether requests are allowed, and notes the decisions in them for the log.
 
     ``seen`` returns the state of IAM that the rest of AWS sees; in a rehearsal, an older one.

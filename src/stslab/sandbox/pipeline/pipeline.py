@@ -12,16 +12,17 @@ from typing import NamedTuple
 
 from stslab.policy import Decision
 from stslab.sandbox.api import faults, model, operations, serialize
-from stslab.sandbox.api.identifiers import LEARNER, REGION
+from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, ApiResponse, HttpRequest, Params
 from stslab.sandbox.pipeline import naming
-from stslab.sandbox.pipeline.authorization import Judge, LastUses, check_session
+from stslab.sandbox.pipeline.authorization import LastUses, PolicyJudge, check_session
 from stslab.sandbox.pipeline.log import DecisionLog, Received
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED
 from stslab.sandbox.signing import signature
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.state import Closed, State
+from stslab.vocabulary import LEARNER
 
 _LOG = logging.getLogger(__name__)
 _CHECKED = ("iam", "sts")  # they validate parameters, and then authorize
@@ -49,7 +50,7 @@ class Pipeline:
     authenticator: signature.Authenticator
     services: Services
     log: DecisionLog
-    judge: Judge
+    judge: PolicyJudge
 
     def __post_init__(self) -> None:
         self._last_uses = LastUses(self.state)

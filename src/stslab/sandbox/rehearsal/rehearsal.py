@@ -20,7 +20,7 @@ from stslab.sandbox.api import faults, serialize
 from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
 from stslab.sandbox.cloudformation.stacks.engine import Engine
 from stslab.sandbox.pipeline import naming
-from stslab.sandbox.pipeline.authorization import Judge
+from stslab.sandbox.pipeline.authorization import PolicyJudge
 from stslab.sandbox.rehearsal.spec import Span, Spec, parse, share
 from stslab.sandbox.signing.signature import addressed_service
 from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
@@ -128,7 +128,7 @@ class Rehearsal:
     """A running rehearsal. It starts when it is created; ``end`` restores everything."""
 
     def __init__(
-        self, text: str, state: State, judge: Judge, engine: Engine, handle: Handle
+        self, text: str, state: State, judge: PolicyJudge, engine: Engine, handle: Handle
     ) -> None:
         self.text = text
         self._spec = spec = parse(text)

@@ -7,10 +7,9 @@ import msgspec
 
 from stslab.errors import SandboxError
 from stslab.sandbox.api import identifiers
-from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal
-from stslab.sandbox.server.control import Answer, ControlRequest
+from stslab.sandbox.server.control import ControlRequest, Reply
 from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state import traces
 from stslab.sandbox.state.buckets import Bucket, Object, Upload
@@ -18,6 +17,7 @@ from stslab.sandbox.state.identities import AccessKey, Session
 from stslab.sandbox.state.snapshot import Record, Snapshot, Transaction, View
 from stslab.sandbox.state.traces import Run, Trace
 from stslab.structures import beside
+from stslab.vocabulary import LEARNER
 
 _CALLED: Mapping[str, str] = beside(__file__, "called.yaml")
 _PASSING = {"last_used": None, "credential_report": None}
@@ -34,12 +34,12 @@ class Holder(Protocol):
     def rehearse(self, text: str | None) -> None: ...
 
 
-def mark(account: Holder, _: ControlRequest) -> Answer:
+def mark(account: Holder, _: ControlRequest) -> Reply:
     account.marked = account.inside.state.snapshot
     return {}
 
 
-def changed(account: Holder, _: ControlRequest) -> Answer:
+def changed(account: Holder, _: ControlRequest) -> Reply:
     """One sentence for each thing that is not as it was at the last ``mark``."""
     if account.marked is None:
         raise SandboxError("There is no mark to compare with.")
@@ -68,7 +68,7 @@ def _called(record: Record) -> str:
     return name if record.account in ("", LEARNER) else f"{name} of account {record.account}"
 
 
-def run(account: Holder, request: ControlRequest) -> Answer:
+def run(account: Holder, request: ControlRequest) -> Reply:
     """The key of the run ``{"run": id}``, which begins, goes on with more ``keys``, or ``ends``.
 
     Without a run: of the one that was active last, if any.
@@ -125,7 +125,7 @@ def _new_key(tx: Transaction) -> str:
     return made.key
 
 
-def restore(account: Holder, request: ControlRequest) -> Answer:
+def restore(account: Holder, request: ControlRequest) -> Reply:
     """Undo what the learner did by hand in ``{"run": id, "own": [names], "only_look": bool}``.
 
     ``own``: accounts and names of what the run's journal undoes; it stays. ``kept``: somebody else

@@ -16,7 +16,7 @@ from stslab.sandbox.server.files import TOKEN_HEADER, Json
 
 PREFIX = "/_stslab/"
 _OK, _REFUSED, _UNKNOWN = 200, 400, 404
-Answer = Mapping[str, object]
+Reply = Mapping[str, object]
 """A verb's answer: a JSON object."""
 
 
@@ -29,7 +29,7 @@ class ControlRequest:
     body: Json = field(repr=False)
 
 
-Verb = Callable[[ControlRequest], Answer]
+Verb = Callable[[ControlRequest], Reply]
 """Carries out one control request. The message and hint of a SandboxError reach the caller."""
 
 
@@ -53,6 +53,6 @@ def admitted(request: HttpRequest, token: str, verbs: Mapping[str, Verb]) -> Api
         return _json(_REFUSED, {"error": error.message, "hint": error.hint})
 
 
-def _json(status: int, content: Answer) -> ApiResponse:
+def _json(status: int, content: Reply) -> ApiResponse:
     kind = (("Content-Type", "application/json"),)
     return ApiResponse(status, kind, json.dumps(content).encode())

@@ -13,7 +13,7 @@ from stslab.sandbox.iam import aws_policies, lookups
 from stslab.sandbox.iam.mfa import spend
 from stslab.sandbox.iam.service import IamService
 from stslab.sandbox.pipeline import accounts
-from stslab.sandbox.pipeline.authorization import Judge, lookup
+from stslab.sandbox.pipeline.authorization import PolicyJudge, lookup
 from stslab.sandbox.pipeline.log import DecisionLog
 from stslab.sandbox.pipeline.pipeline import Pipeline, Services
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal
@@ -34,7 +34,7 @@ class Inside(msgspec.Struct, frozen=True):
 
     state: State
     pipeline: Pipeline
-    judge: Judge
+    judge: PolicyJudge
     keys: KeyLookup
     services: Services
     engine: Engine  # of CloudFormation
@@ -44,7 +44,7 @@ def assemble(
     state: State, log: DecisionLog | None = None, step_seconds: float = STEP_SECONDS
 ) -> Inside:
     """``step_seconds`` is how long CloudFormation takes for each half of a resource."""
-    judge, log = Judge(), log or DecisionLog()
+    judge, log = PolicyJudge(), log or DecisionLog()
 
     def find_key(access_key_id: str) -> KeyRecord | None:  # as the rest of AWS sees it
         return lookup(judge.seen(state.snapshot), access_key_id)

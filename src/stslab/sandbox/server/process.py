@@ -23,12 +23,13 @@ from stslab import __version__
 from stslab.errors import SandboxError
 from stslab.home import in_the_place_of
 from stslab.sandbox.api.faults import where
-from stslab.sandbox.api.identifiers import LEARNER, REGION
+from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.server import verbs
-from stslab.sandbox.server.control import Answer, ControlRequest, Verb, admitted
+from stslab.sandbox.server.control import ControlRequest, Reply, Verb, admitted
 from stslab.sandbox.server.embedded import EmbeddedAccount
 from stslab.sandbox.server.files import TOKEN_HEADER, Files, lock_within, read_number
 from stslab.sandbox.server.server import HOST, SandboxServer
+from stslab.vocabulary import LEARNER
 
 _OTHER_SECONDS = 0.5
 _LOG_BYTES = 1024 * 1024
@@ -60,7 +61,7 @@ def serve(folder: Path, port: int, idle: float, *, fresh: bool) -> int:
     return 0
 
 
-def _tell(content: Answer) -> None:
+def _tell(content: Reply) -> None:
     """Report how the start went to the command that reads standard output to its end, once."""
     with suppress(OSError):  # that command may have ended
         os.write(_STDOUT, json.dumps(content).encode())
@@ -137,7 +138,7 @@ class _Process:
             raise SandboxError(f"Port {wanted} can't be used: {why}.", hint) from error
         return server
 
-    def _facts(self) -> Answer:
+    def _facts(self) -> Reply:
         settings = self._account.inside.state.snapshot.settings
         return {
             "instance": settings.instance,
@@ -151,11 +152,11 @@ class _Process:
             "version": __version__,
         }
 
-    def _stop(self, _: ControlRequest) -> Answer:
+    def _stop(self, _: ControlRequest) -> Reply:
         self._end.set()
         return {"stopping": True}
 
-    def _reset(self, _: ControlRequest) -> Answer:
+    def _reset(self, _: ControlRequest) -> Reply:
         self._account.reset()
         self._announce()
         return self._facts()

@@ -12,7 +12,6 @@ from stslab.policy.decision import GATES, Refusal, refusal
 from stslab.policy.explain import WORDS
 from stslab.redaction import fingerprint
 from stslab.sandbox.api import identifiers
-from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.federation import saml
 from stslab.sandbox.federation.saml import names
@@ -23,11 +22,11 @@ from stslab.sandbox.rehearsal.rehearsal import Scripted
 from stslab.sandbox.rehearsal.spec import BARE
 from stslab.sandbox.server import changes
 from stslab.sandbox.server.changes import Holder
-from stslab.sandbox.server.control import Answer, ControlRequest, Verb
+from stslab.sandbox.server.control import ControlRequest, Reply, Verb
 from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state.identities import IdentityProvider, MfaDevice, Session
 from stslab.sandbox.state.snapshot import Account
-from stslab.vocabulary import Gate
+from stslab.vocabulary import LEARNER, Gate
 
 T = TypeVar("T")
 
@@ -45,7 +44,7 @@ def _read(request: ControlRequest, kind: type[T]) -> T:
         raise SandboxError(f"The request can't be read: {error}.", kind.__doc__ or "") from error
 
 
-def _key_of(user: str, account: Holder, request: ControlRequest) -> Answer:
+def _key_of(user: str, account: Holder, request: ControlRequest) -> Reply:
     """An active access key of ``user`` in ``{"account": …}``, the learner's by default."""
     view, owner = account.inside.state.snapshot, str(request.body.get("account", LEARNER))
     if view.get(Account, owner, "") is None:
@@ -61,7 +60,7 @@ def _key_of(user: str, account: Holder, request: ControlRequest) -> Answer:
     return {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
 
 
-def _key(account: Holder, request: ControlRequest) -> Answer:
+def _key(account: Holder, request: ControlRequest) -> Reply:
     """The facts about the key ``?id=``. For a session whose role was deleted: the role's name."""
     key, inside = request.arguments.get("id", ""), account.inside
     record = inside.keys(key)
@@ -78,7 +77,7 @@ def _key(account: Holder, request: ControlRequest) -> Answer:
     }
 
 
-def _end_session(account: Holder, request: ControlRequest) -> Answer:
+def _end_session(account: Holder, request: ControlRequest) -> Reply:
     key, view = str(request.body.get("key", "")), account.inside.state.snapshot
     session = view.get(Session, identifiers.account_of_key(key) or "", key)
     if session is None:
@@ -88,7 +87,7 @@ def _end_session(account: Holder, request: ControlRequest) -> Answer:
     return {}
 
 
-def _mfa_code(account: Holder, request: ControlRequest) -> Answer:
+def _mfa_code(account: Holder, request: ControlRequest) -> Reply:
     """The code that the MFA device of ``?serial=`` shows now, and the next one."""
     view, serial = account.inside.state.snapshot, request.arguments.get("serial", "")
     devices = {one.serial: one for one in view.everywhere(MfaDevice)}
@@ -106,7 +105,7 @@ class _Clock(msgspec.Struct):
     offset: float | None = None
 
 
-def _clock(account: Holder, request: ControlRequest) -> Answer:
+def _clock(account: Holder, request: ControlRequest) -> Reply:
     """GET: the time. POST: move it by ``seconds``, or to ``offset`` seconds from real time."""
     state, body = account.inside.state, _read(request, _Clock)
     if request.method == "POST":
@@ -137,14 +136,14 @@ class _Calls(msgspec.Struct):
     calls: Annotated[list[_Asked], msgspec.Meta(min_length=1, max_length=50)]
 
 
-def would(inside: Inside, request: ControlRequest) -> Answer:
+def would(inside: Inside, request: ControlRequest) -> Reply:
     """How the last of ``{"calls": [{"key", "service", "operation", "params"}, …]}`` is decided.
 
     The others are carried out before it, on a fork of the account that is then dropped.
     """
     *before, last = _read(request, _Calls).calls
     wanted, signed = _signed(inside, last)
-    refused: Answer = {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], "fault": ""}
+    refused: Reply = {"allowed": False, "by": [Gate.SIGNATURE], "keys": [], "fault": ""}
     if wanted is None:
         return {**refused, "gates": [], "documents": {}}
     earlier = [_signed(inside, call) for call in before]
@@ -167,7 +166,7 @@ def _signed(inside: Inside, call: _Asked) -> tuple[Call | None, bool]:
     return made, record.active and not ended and call.proof in ("", signs)
 
 
-def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Answer:
+def _verdict(decisions: Sequence[Decision], fault: ApiFault | None) -> Reply:
     """``allowed`` is about permissions alone; None if the call fails before any is checked."""
     refused = next((one for one in decisions if not one.allowed), None)
     by = refusal(refused) if refused else Refusal((), ())
@@ -207,7 +206,7 @@ class _Rehearsal(msgspec.Struct):
     faults: list[Scripted] | msgspec.UnsetType = msgspec.UNSET
 
 
-def _rehearse(account: Holder, request: ControlRequest) -> Answer:
+def _rehearse(account: Holder, request: ControlRequest) -> Reply:
     """GET: the state of the rehearsal. POST: ``spec`` starts one in place of any other, or ends it.
 
     A fault makes a call fail: with ``"at": 2`` the second such call from now, ``times`` in a row.
@@ -246,7 +245,7 @@ class _Token(msgspec.Struct):
     seconds: _Seconds = 3600
 
 
-def _token(account: Holder, request: ControlRequest) -> Answer:
+def _token(account: Holder, request: ControlRequest) -> Reply:
     from stslab.sandbox.federation.oidc import issuers
 
     body = _read(request, _Token)
@@ -257,7 +256,7 @@ def _token(account: Holder, request: ControlRequest) -> Answer:
     return {"issuer": url, "token": token}
 
 
-def _issuer(account: Holder, request: ControlRequest) -> Answer:
+def _issuer(account: Holder, request: ControlRequest) -> Reply:
     """An issuer: its configuration, public keys and certificates.
 
     POST ``{"issuer": …, "certificate": …}`` first gives its server another certificate, one of
@@ -288,7 +287,7 @@ def _issuer(account: Holder, request: ControlRequest) -> Answer:
     }
 
 
-def _metadata(account: Holder, request: ControlRequest) -> Answer:
+def _metadata(account: Holder, request: ControlRequest) -> Reply:
     provider = _provider(account, request)
     from stslab.sandbox.federation.saml import minting
 
@@ -311,7 +310,7 @@ class _Assertion(msgspec.Struct):
     session_seconds: _Seconds | None = None
 
 
-def _assertion(account: Holder, request: ControlRequest) -> Answer:
+def _assertion(account: Holder, request: ControlRequest) -> Reply:
     """Mint an assertion. An attribute has its whole name or a short one (``PrincipalTag:Team``)."""
     body = _read(request, _Assertion)
     provider = _provider(account, request)
@@ -350,7 +349,7 @@ def _provider(account: Holder, request: ControlRequest) -> IdentityProvider:
         return minting.provider_of(tx, str(request.body.get("issuer") or minting.OWN))
 
 
-_VERBS: Mapping[str, Callable[[Holder, ControlRequest], Answer]] = {
+_VERBS: Mapping[str, Callable[[Holder, ControlRequest], Reply]] = {
     "admin-key": partial(_key_of, ADMINISTRATOR),
     "changed": changes.changed,
     "clock": _clock,

@@ -20,11 +20,10 @@ from stslab.policy.cases import read_principal
 from stslab.policy.catalogue import may_have
 from stslab.policy.decision import Layer
 from stslab.policy.documents.statement import Mismatch, Statement
-from stslab.sandbox.api.identifiers import PARTNER
 from stslab.sandbox.iam import aws_policies
 from stslab.sandbox.pipeline.log_file import Decided
 from stslab.structures import beside, listed, without
-from stslab.vocabulary import LATEST, Outcome, PolicyKind
+from stslab.vocabulary import LATEST, PARTNER, Outcome, PolicyKind
 
 Document = Mapping[str, Any]
 """A JSON object: of a policy, a statement or a test."""

@@ -10,9 +10,9 @@ from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET
 from tests.sandbox.direct import Direct
 
-from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.state.stacks import StackEvent
+from stslab.vocabulary import LEARNER
 
 
 def test_no_two_events_have_the_same_time(lab: Harness) -> None:

@@ -14,12 +14,12 @@ from msgspec.structs import replace
 from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET
 
-from stslab.sandbox.api.identifiers import LEARNER
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.identities import AccessKey
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.stacks import Stack, StackEvent, StackResource
+from stslab.vocabulary import LEARNER
 
 IAM = ["CAPABILITY_NAMED_IAM"]
 

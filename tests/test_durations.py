@@ -1,6 +1,6 @@
 import pytest
 
-from stslab.render.text.durations import spoken
+from stslab.durations import spoken
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,17 @@ def spoken(seconds: float) -> str:
         return "under 0.1 s"
     if seconds < 9.95:  # noqa: PLR2004 - tenths matter below ten
         return f"{seconds:.1f} s"
-    rest = round(seconds)
-    parts: list[tuple[int, str]] = []
+    return " ".join(f"{number} {unit}" for number, unit in parts(seconds)[:2] if number)
+
+
+def parts(seconds: float) -> list[tuple[int, str]]:
+    """The days, hours, minutes and seconds, from the first that is not 0."""
+    rest, found = round(seconds), list[tuple[int, str]]()
     for unit, size in _UNITS:
         number, rest = divmod(rest, size)
-        if number or parts:
-            parts.append((number, unit))
-    return " ".join(f"{number} {unit}" for number, unit in parts[:2] if number)
+        if number or found:
+            found.append((number, unit))
+    return found
 
 
 def counted(number: int, one: str, many: str = "") -> str:
