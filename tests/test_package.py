@@ -23,6 +23,16 @@ AT_THE_TOP = {
     "pyproject.toml",
 }
 
+OF_THE_WHOLE = {
+    "browser": "pages in headless Chromium",
+    "cases": "data for tests of several folders",
+    "clients": "the embedded account, called by AWS's own clients",
+    "e2e": "real processes",
+    "programs": "the embedded account, used by other people's programs",
+    "soak": "exhaustive tests, which take long",
+}
+"""Folders of tests/ that mirror no package, each with its reason."""
+
 
 def test_version_is_set():
     assert stslab.__version__.count(".") == 2
@@ -51,3 +61,14 @@ def test_the_tree_that_contributing_shows_is_the_tree():
     modules = [path.relative_to(source) for path in source.rglob("*.py")]
     parents = {path.parent for path in modules if path.parent.parts}
     assert shown == {"/".join(path.parts[:2]) for path in parents}
+
+
+def test_the_folders_of_tests_mirror_the_packages():
+    """Each package has tests below its folder, and each folder is named like a package."""
+    source, tests = ROOT / "src" / "stslab", ROOT / "tests"
+    packages = {path.parent.relative_to(source) for path in source.rglob("*.py")} - {Path()}
+    tested = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")} - {Path()}
+    mirror = {path for path in tested if path.parts[0] not in OF_THE_WHOLE}
+    assert mirror <= packages
+    assert packages <= mirror | {above for path in mirror for above in path.parents}
+    assert {path.name for path in tests.iterdir() if path.is_dir()} >= OF_THE_WHOLE.keys()

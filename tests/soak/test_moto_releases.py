@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.clients.lab import BotoLab
 from tests.sandbox import cases
-from tests.sandbox.clients.lab import BotoLab
 
 pytestmark = pytest.mark.soak
 _READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"

@@ -1,15 +1,11 @@
 """Contents of objects are read and hashed outside transactions, which would block other writes."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
 from tests.sandbox.s3.alone import ACCOUNT, Alone
 
-from stslab.sandbox.api.model import ApiFault, HttpRequest
-from stslab.sandbox.s3.requests import params
-from stslab.sandbox.s3.requests.address import Address
+from stslab.sandbox.api.model import HttpRequest
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
@@ -23,15 +19,6 @@ class Watched(State):
     def blob(self, name: str) -> bytes:
         with self.transaction(wait=False):
             return super().blob(name)
-
-
-def test_a_body_is_hashed_while_the_parameters_are_read() -> None:
-    sent = HttpRequest("PUT", "/bucket/key", (), "", (("Content-Length", "5"),), b"hello")
-    content = params.parse("PutObject", sent, Address("bucket", "key"))["Body"]
-    assert {"name", "etag"} <= vars(content).keys()
-    assert content.etag == "5d41402abc4b2a76b9719d911017c592"
-    assert str(content) == "(5 bytes)"
-    assert "hello" not in repr(content)
 
 
 def test_a_body_without_a_checksum_gets_one_while_the_parameters_are_read() -> None:
@@ -58,20 +45,6 @@ def test_metadata_that_is_not_ascii_is_safe_for_mail() -> None:
     assert found == {"nonascii": "=?UTF-8?B?w4PChE3Dg8KEWsODwpXDg8KRIFMz?=", "ascii": "S3"}
 
 
-def test_headers_of_one_name_are_joined() -> None:
-    """S3 User Guide, "Working with object metadata": "into a comma-delimited list"."""
-    headers = (
-        ("X-Amz-Object-Attributes", "ETag"),
-        ("x-amz-object-attributes", "ObjectSize, Checksum"),
-    )
-    sent = HttpRequest("GET", "/bucket/key", (("attributes", ""),), "", headers, b"")
-    read = params.parse("GetObjectAttributes", sent, Address("bucket", "key"))
-    assert read["ObjectAttributes"] == ["ETag", "ObjectSize", "Checksum"]
-    twice = (("Content-Length", "0"), ("x-amz-meta-a", "1"), ("X-Amz-Meta-A", "2"))
-    sent = HttpRequest("PUT", "/bucket/key", (), "", twice, b"")
-    assert params.parse("PutObject", sent, Address("bucket", "key"))["Metadata"] == {"a": "1,2"}
-
-
 def test_an_encryption_that_was_stored_without_what_it_blocks_is_replaced() -> None:
     usual = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
     older = Bucket(
@@ -85,25 +58,6 @@ def test_an_encryption_that_was_stored_without_what_it_blocks_is_replaced() -> N
     s3.client.put_bucket_encryption(Bucket="shop", ServerSideEncryptionConfiguration=usual)
     found = s3.client.get_bucket_encryption(Bucket="shop")["ServerSideEncryptionConfiguration"]
     assert found["Rules"][0]["BlockedEncryptionTypes"] == {"EncryptionType": ["SSE-C"]}
-
-
-@pytest.mark.parametrize(
-    ("operation", "body"),
-    [
-        ("DeleteObjects", b"<Delete><Object><Key>a</Key></Object></Delete>"),
-        ("PutBucketCors", b"<CORSConfiguration></CORSConfiguration>"),
-        ("PutBucketLifecycleConfiguration", b"<LifecycleConfiguration></LifecycleConfiguration>"),
-        ("PutBucketTagging", b"<Tagging></Tagging>"),
-    ],
-)
-def test_a_digest_is_needed(operation: str, body: bytes) -> None:
-    """S3 API Reference: the Content-MD5 header or a checksum is required."""
-    for header in ("Content-MD5", "x-amz-checksum-crc32", "x-amz-trailer"):
-        sent = HttpRequest("PUT", "/bucket", (), "", ((header, "any"),), body)
-        assert params.parse(operation, sent, Address("bucket", ""))
-    with pytest.raises(ApiFault, match="Content-MD5 OR x-amz-checksum") as refused:
-        params.parse(operation, replace(sent, headers=()), Address("bucket", ""))
-    assert refused.value.code == "InvalidRequest"
 
 
 def test_no_body_is_read_during_a_transaction() -> None:

@@ -10,8 +10,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from tests.clients.lab import BotoLab
 from tests.sandbox.cases import Account
-from tests.sandbox.clients.lab import BotoLab
 
 log = logging.getLogger(__name__)
 CLIENTS = 16

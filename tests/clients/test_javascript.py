@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.clients.lab import POLICY, TEMPLATE
+from tests.clients.providers import WAYS, Providers
 from tests.sandbox.cases import Account
-from tests.sandbox.clients.lab import POLICY, TEMPLATE
-from tests.sandbox.clients.providers import WAYS, Providers
 
 SCRIPT = Path(__file__).with_name("lab.mjs")
 WHO = Path(__file__).with_name("who.mjs")

@@ -13,7 +13,7 @@ from stslab.lab.loader import MOST_PROBLEMS, load
 from stslab.lab.model import Lab
 from stslab.lab.reading.problems import Problem
 
-CASES = Path(__file__).parent.parent / "cases" / "lab"
+CASES = Path(__file__).parents[2] / "cases" / "lab"
 HEAD = "stslab: 1\nid: some\ntitle: Some\n"
 STAGE = "stages:\n  - id: first\n    title: First\n    intro: Intro\n"
 KEY_STEP = """    steps:

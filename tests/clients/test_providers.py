@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests import programs
+from tests.clients.providers import BOTO3, WAYS, Providers
 from tests.sandbox.cases import Account
-from tests.sandbox.clients.providers import BOTO3, WAYS, Providers
 
 VERSIONS = [pytest.param(1, id="aws1"), pytest.param(2, id="aws2", marks=pytest.mark.needs("aws2"))]
 

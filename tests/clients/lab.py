@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.sandbox.cases import Account, Keys
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 TEMPLATE = (ROOT / "templates" / "sts-role.yaml").read_text()
 POLICY = (ROOT / "policy.json").read_text()
 WAITED = {"Delay": 1, "MaxAttempts": 60}

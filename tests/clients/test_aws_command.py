@@ -15,8 +15,8 @@ from urllib.request import urlopen
 
 import pytest
 from tests import programs
+from tests.clients.lab import ROOT, policy_for
 from tests.sandbox.cases import Account, Keys
-from tests.sandbox.clients.lab import ROOT, policy_for
 
 MORE_THAN_ONE_PART = 9 * 1024 * 1024
 
