@@ -19,7 +19,7 @@ from stslab.sandbox.server import client
 
 @dataclass(frozen=True)
 class Account:
-    """A server to call: where, as whom, and which process it is."""
+    """A server to call: where it is, whose key to use, and its process."""
 
     url: str
     pid: int

@@ -215,7 +215,9 @@ def _users(little: Account, much: Account, runs: int) -> list[Row]:
         found.append(at_most(row, _SMALL))
     ours, theirs = in_turn(lambda: restarted(much), lambda: restarted(little), runs=runs)
     each = (ours - theirs) / _USERS * 1e6
-    row = Row(f"sandbox: stop and start, {_USERS:,} users", "some 10 users", "s", ours, theirs)
+    row = Row(
+        f"embedded account: stop and start, {_USERS:,} users", "some 10 users", "s", ours, theirs
+    )
     return [*found, replace(row, note=f"a start reads the account: {each:.0f} us a user")]
 
 

@@ -53,7 +53,7 @@ def _compared(what: str, small: Account, large: Account, request, runs: int) -> 
 def _restart(small: Account, large: Account, runs: int) -> Row:
     ours, theirs = in_turn(lambda: restarted(large), lambda: restarted(small), runs=runs)
     return Row(
-        f"sandbox: stop and start, account of {_MEGABYTES} MB",
+        f"embedded account: stop and start, account of {_MEGABYTES} MB",
         "account of a few KB",
         "s",
         ours,

@@ -41,7 +41,7 @@ _ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "ec2:RunInstances
 def rows(runs: int) -> list[Row]:
     """Throughput of ``stslab simulate --cases``, and how its cost grows."""
     gc.collect()
-    gc.freeze()  # moto's size is nobody's matter here
+    gc.freeze()  # moto's size does not count here
     with tempfile.TemporaryDirectory() as folder:
         return [
             _throughput(Path(folder), runs, "500 policies", kinds=500, count=CASES),

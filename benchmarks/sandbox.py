@@ -55,7 +55,7 @@ def _starts(runs: int) -> list[Row]:
 def _start(call: str, make: Callable[[Account], object], runs: int) -> Row:
     pairs = [(_started(sandbox, make), _started(moto_server, make)) for _ in range(runs + 1)][1:]
     ours, theirs = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
-    row = Row(f"sandbox: start to the answer of {call}", "moto_server", "s", ours, theirs)
+    row = Row(f"embedded account: start to the answer of {call}", "moto_server", "s", ours, theirs)
     return at_most(row, 1)
 
 

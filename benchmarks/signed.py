@@ -86,7 +86,7 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, request: bytes) -> None:
-        """Send a request and take its answer; raises where it is no success."""
+        """Send a request and take its answer; raises where it is an error."""
         self._socket.sendall(request)
         received = b""
         while b"\r\n\r\n" not in received:

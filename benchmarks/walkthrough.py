@@ -70,7 +70,14 @@ def _against_boto3(account: Account, runs: int) -> list[Row]:
     )
     return [
         at_most(
-            Row("whole lab, sandbox up", "plain boto3 script, same calls", "s", ours, proved), 1.3
+            Row(
+                "whole lab, account up",
+                "plain boto3 script, same calls",
+                "s",
+                ours,
+                proved,
+            ),
+            1.3,
         ),
         Row("the same", "plain boto3 script that proves nothing", "s", ours, unproved),
     ]
@@ -98,7 +105,8 @@ def _first_run(runs: int) -> Row:
     pairs = [(seconds(_first_lab), seconds(_first_script)) for _ in range(runs + 1)][1:]
     ours, theirs = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
     return at_most(
-        Row("first run, no sandbox yet", "moto_server + boto3 script", "s", ours, theirs), 1
+        Row("first run, no account yet", "moto_server + boto3 script", "s", ours, theirs),
+        1,
     )
 
 
@@ -125,7 +133,7 @@ def _memory() -> Row:
         lab(ours.home)()
         script(theirs, "--unproved", "--moto")()
         row = Row(
-            "sandbox: memory after the lab",
+            "embedded account: memory after the lab",
             "moto_server after the script",
             "MB",
             resident_megabytes(ours.pid),

@@ -10,7 +10,7 @@ from tests import programs
 # A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A busy machine is no defect.
+# A busy machine is not a defect.
 settings.register_profile("stslab", deadline=None)
 settings.load_profile("stslab")
 

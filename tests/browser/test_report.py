@@ -89,7 +89,7 @@ def test_it_can_be_read_light_and_dark(page: Page, dark: bool) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 700, 1400])
-def test_it_is_no_wider_than_the_screen(page: Page, width: int) -> None:
+def test_it_fits_the_screen(page: Page, width: int) -> None:
     page.looks(width=width)
     assert page.run("document.scrollingElement.scrollWidth") <= width
 

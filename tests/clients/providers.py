@@ -1,4 +1,4 @@
-"""Profiles for each way in which clients get their credentials, and whom each must come out as."""
+"""Profiles for each way in which clients get their credentials, and the caller that each must be."""
 
 from __future__ import annotations
 

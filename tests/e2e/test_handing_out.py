@@ -76,7 +76,7 @@ def changed(given: Path, change: Callable[[dict[str, Any]], object], name: str =
 
 
 def resealed(told: dict[str, Any], old: str, new: str) -> None:
-    """Change the run's first record; whoever does so can seal them all again."""
+    """Change the run's first record, and seal them all again."""
     first, before = told["records"][0], ""
     assert old in first[3]
     first[3] = first[3].replace(old, new)
@@ -101,7 +101,7 @@ def test_no_other_file_goes_back_in_the_labs_place(machine: Machine, given: Path
         assert sorted(sent.namelist()) == ["account", "run.json"]
 
 
-def test_what_is_no_set_up_is_refused_and_changes_nothing(machine: Machine, given: Path):
+def test_what_is_not_a_set_up_is_refused_and_changes_nothing(machine: Machine, given: Path):
     there = machine.root / "elsewhere"
 
     def another_word(told: dict[str, Any]) -> None:

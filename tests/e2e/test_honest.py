@@ -190,7 +190,7 @@ def test_a_report_can_be_verified_as_far_as_that_goes(machine: Machine):
     file.write_text(json.dumps(told))
     done = machine.stslab("report", "verify", str(file))
     assert done.code == 3
-    assert "It does not agree with them about: proved" in " ".join(done.out.split())
+    assert "The report does not agree with its records about: proved" in " ".join(done.out.split())
     told["records"][2]["body"] = "{}"
     file.write_text(json.dumps(told))
     assert machine.stslab("report", "verify", str(file)).code == 3

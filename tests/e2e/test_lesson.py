@@ -67,7 +67,7 @@ def test_a_wrong_prediction_is_told_so(opened: Open) -> None:
     assert "aws sts get-caller-identity --profile sts" in text
     terminal.enter()  # Enter alone answers nothing
     text = terminal.wait("Type 1, 2 or 0, or type a word: `help` lists them.\n\nYour answer:")
-    terminal.key("3")  # a digit that is no answer is refused at once
+    terminal.key("3")  # a digit that is not an answer is refused at once
     terminal.changed(text)
     terminal.key("2")
     text = terminal.wait(
@@ -161,7 +161,9 @@ def test_words(opened: Open) -> None:
     terminal.enter()
     terminal.wait("admin $ aws iam create-user")
     terminal.enter("2")
-    text = terminal.wait("A digit answers a question; here is none.", "admin $ aws iam create-user")
+    text = terminal.wait(
+        "There is no question here for a digit to answer.", "admin $ aws iam create-user"
+    )
     assert "The step is not done yet" not in text
     terminal.enter("more")
     text = terminal.wait("implicit deny", "Enter shows more, `q` ends it")

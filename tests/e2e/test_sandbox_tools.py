@@ -1,4 +1,4 @@
-"""The log, why, the clock, accounts as files, and whom the aws CLI may be: real processes."""
+"""The log, why, the clock, accounts as files, and who the aws CLI may be: real processes."""
 
 import base64
 import json
@@ -152,7 +152,7 @@ def test_the_log_is_followed_until_it_is_interrupted(machine):
     assert interrupt(following, signal.SIGINT).code == 0
 
 
-def test_whoever_stops_reading_ends_it_without_a_word(machine):
+def test_a_reader_that_stops_ends_it_without_a_word(machine):
     machine.aws("iam", "list-groups")
     command = " ".join(map(str, machine.command("sandbox", "log", "--follow", "--json")))
     following = subprocess.Popen(

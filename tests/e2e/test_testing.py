@@ -160,7 +160,7 @@ def test_what_a_foreign_lab_calls_is_listed_before_it_runs_the_first_time(tester
 def test_a_mutant_that_nobody_notices(tester: Machine):
     done = tester.stslab("test", "--mutate", written(tester))
     assert done.code == 3, done.said
-    assert "nobody notices" in done.out
+    assert "nothing notices" in done.out
     assert "What could: " in done.out
     allowed = written(
         tester,

@@ -13,7 +13,7 @@ from tests.e2e.test_stopping import until_said
 
 pytestmark = pytest.mark.slow
 
-# Rounds of two that start in the same moment; in each, whoever comes second is refused.
+# Rounds of two that start in the same moment; in each, the second is refused.
 PAIRS = [
     ("run", "cleanup"),
     pytest.param("run", "run", marks=pytest.mark.soak),

@@ -200,7 +200,7 @@ def test_an_expression_without_references_is_plain_jmespath(text: str):
         with pytest.raises(UnresolvedReference):
             evaluate(text, data, {})
     else:
-        # Ours refuses an & that is no function's argument; `!&a` is false to jmespath.
+        # Ours refuses an & that is not a function's argument; `!&a` is false to jmespath.
         with suppress(UnresolvedReference) if "&" in text else nullcontext():
             assert evaluate(text, data, {}) == wanted
 

@@ -79,7 +79,7 @@ def test_each_fault_changes_its_cells_and_its_fix_restores_them(
     seen = set()
     for bench, account, fault in broken(lab, faults):
         seen.add(fault.id)
-        assert not bench.remaining(fault).done, fault.id  # to do nothing is no fix
+        assert not bench.remaining(fault).done, fault.id  # to do nothing is not a fix
         cell = bench.broken(fault)
         assert cell is not None
         assert (cell.cell, cell.who) in fault.cells

@@ -2,7 +2,7 @@
 
 The engine matches statements and folds layers; this reads the pages' sentences one after the
 other over layers that are already matched: of each it is told only whether it allows, denies
-or is silent, and of the resource's policy whom it names. A wrong sentence here and a wrong
+or is silent, and of the resource's policy also who it names. A wrong sentence here and a wrong
 fold there would have to agree to stay unseen.
 
 Source, unless a sentence says otherwise: "How AWS enforcement code logic evaluates requests to
@@ -23,7 +23,7 @@ class Who(Enum):
     ROLE = "role"
     SESSION = "role session"
     FEDERATED = "federated user"
-    FEDERATED_ROOT = "federated user whom the root user federated"
+    FEDERATED_ROOT = "federated user that the root user federated"
     ROOT = "root"
     SERVICE = "service"
     ANONYMOUS = "anonymous"
@@ -53,7 +53,7 @@ class Names(Enum):
     BOTH = "the caller's account and the caller itself"
     DENY_EVERYONE = "the caller itself, and denies everyone"
     DENY_ACCOUNT = "the caller itself, and denies its account"
-    DENY_OTHERS = "the caller itself, and denies whoever is not the caller (NotPrincipal)"
+    DENY_OTHERS = "the caller itself, and denies everyone who is not the caller (NotPrincipal)"
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _scps_that_apply(it: Situation) -> tuple[Says, ...]:
 
 
 def _rcps_that_apply(it: Situation) -> tuple[Says, ...]:
-    """RCPs bind whoever asks for a resource of a listed service, root, anonymous callers and AWS
+    """RCPs bind everyone who asks for a resource of a listed service, root, anonymous callers and AWS
     services too, but not "calls made by a service-linked role" (Organizations)."""
     if it.who is Who.LINKED or it.target is Target.UNLISTED:
         return ()

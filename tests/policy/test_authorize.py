@@ -51,7 +51,7 @@ ROWS = {
         case(shared=[all_but(EVE)], identity=[allow()]),
         NEVER,
     ),
-    "NotPrincipal denies whoever has a boundary": (
+    "NotPrincipal denies everyone who has a boundary": (
         case(
             shared=[all_but(ALICE, ACCOUNT)],
             identity=[allow()],

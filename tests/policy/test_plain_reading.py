@@ -262,7 +262,7 @@ _KNOWN_BY_ID = {
 
 
 def _made_up(chosen: random.Random, who: Who, target: Target) -> tuple[Situation, list[Said]]:
-    """A situation whose resource's policy names whom it likes, in whatever form."""
+    """A situation whose resource's policy names anybody, in any form."""
     own = _NAMED[who]
     near = [*own.account, *own.behind, *own.own] or ["*"]
     said = []

@@ -37,7 +37,7 @@ def texts(value):
 
 LARGE = {
     "a principal": lambda text: {"principal": f"arn:aws:iam::111122223333:user/{text}"},
-    "a principal that is none": lambda text: {"principal": text},
+    "text that is not a principal": lambda text: {"principal": text},
     "a service": lambda text: {"principal": f"{text}.amazonaws.com"},
     "an action": lambda text: {"action": f"s3:{text}"},
     "an action that a policy has": lambda text: (

@@ -20,7 +20,7 @@ SECONDS = 900
 
 @dataclass
 class Program:
-    """A program, its home, and the account that it works on, as whoever has the admin's key."""
+    """A program, its home, and the account that it works on with the admin's key."""
 
     command: tuple[str, ...]
     home: Path

@@ -40,7 +40,7 @@ def kind_of(name: str) -> str:
     """The kind of a ``--target``: ``sandbox``, ``aws`` or ``endpoint``; else UsageError."""
     if name in (SANDBOX, AWS):
         return name
-    with suppress(ValueError):  # a port that is no number, for one
+    with suppress(ValueError):  # such as a port that is not a number
         url = urlsplit(name)
         usable = url.hostname and url.port != 0 and "@" not in url.netloc and " " not in name
         if name.startswith(("http://", "https://")) and usable and name.isprintable():

@@ -302,7 +302,7 @@ _ADVICE: Mapping[str, str] = {
 _CREDENTIALS: Mapping[str, str] = {
     EXPIRED: "The session has expired and can't be renewed: request a new one.",
     NO_TOKEN: "A session's credentials have three parts. Write all three, or request new ones.",
-    OTHER: "They are somebody else's. Request a session, and write it to this profile.",
+    OTHER: "The credentials are somebody else's. Request a session, and write it to this profile.",
 }
 
 
@@ -340,8 +340,8 @@ def spoilt(document: Part, account: str, other: str) -> Iterator[tuple[str, Part
             yield f"{path}{inner}{name}", edited(document, (*path, *inner), new)
         if statement.get("Effect") == "Allow":  # denied to everybody too
             kept = {name: statement[name] for name in ("Action", "Resource") if name in statement}
-            whom = {"Principal": {"AWS": "*"}} if "Principal" in statement else {}
-            denied = {"Sid": "Freeze", "Effect": "Deny", **whom, **kept}
+            everyone = {"Principal": {"AWS": "*"}} if "Principal" in statement else {}
+            denied = {"Sid": "Freeze", "Effect": "Deny", **everyone, **kept}
             every = listed(part_at(document, path[:1]))
             yield f"{path}deny", edited(document, path[:1], [*every, denied])
 

@@ -234,8 +234,8 @@ def _compared(handed_in: Mapping[str, Any], report: Report) -> Verified:
     ours = decode(encode(report.as_dict()))
     names = [name for name in ours if name not in _OF_STSLAB and ours[name] != handed_in.get(name)]
     names += [name for name in handed_in if name not in ours]
-    wrong = f"It does not agree with them about: {', '.join(names)}"
-    return Verified(right=not names, says=wrong if names else "Everything in it follows from them")
+    wrong = f"The report does not agree with its records about: {', '.join(names)}"
+    return Verified(right=not names, says=wrong if names else "The report follows from its records")
 
 
 def _parsed(text: str) -> Mapping[str, Any]:

@@ -71,7 +71,7 @@ def test_labs_of_a_folder_are_listed_as_foreign(stslab, tmp_path, monkeypatch):
     listed = {one["id"]: one["foreign"] for one in json.loads(stslab("labs", "--json").out)}
     assert [name for name, foreign in listed.items() if foreign] == ["mine"]
     assert str(find("mine")) == str(find(tmp_path / "mine")) == str(lab)
-    assert stslab("show", "mine").code == 2  # it is no whole lab
+    assert stslab("show", "mine").code == 2  # it is not a whole lab
     none = stslab("labs", str(tmp_path / "mine" / ".."), "--json")
     assert none.code == 0
     monkeypatch.setenv("STSLAB_LABS", str(tmp_path / "nothing"))

@@ -443,7 +443,7 @@ def on_terminal(arguments, settings, width, *more):
 def read_terminal(number):
     try:
         return os.read(number, 65536)
-    except OSError:  # whoever wrote has gone
+    except OSError:  # the writer has gone
         return b""
 
 

@@ -32,7 +32,7 @@ RESOURCES = [
 ]
 # A refused signature has no policy: it is one of the errors that are known by themselves.
 DECIDING = [None, *(gate for gate in Gate if gate is not Gate.SIGNATURE), *OtherGate]
-# Those of the aws command that are no operation of an API.
+# Commands of the aws CLI that are not an API's operations.
 ITS_OWN = {"configure list", "configure get", "sso login"}
 
 

@@ -29,7 +29,7 @@ def test_a_line_that_the_terminal_wraps_takes_as_many_rows() -> None:
     assert out.getvalue().count("x" * 60) == 10
 
 
-def test_text_is_no_wider_than_one_reads() -> None:
+def test_text_is_narrow_enough_to_read() -> None:
     out = io.StringIO()
     console = Console(file=out, width=200, height=24, force_terminal=True)
     screen = Screen(console, aws_command, clears=False)

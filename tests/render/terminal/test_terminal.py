@@ -121,7 +121,7 @@ def test_the_embedded_account_can_explain_what_it_refused_and_aws_can_not(target
     assert "stslab why" not in drawn([begun, failed_check()])
 
 
-def test_a_claim_that_a_later_stage_changed_is_no_failure():
+def test_a_claim_that_a_later_stage_changed_is_not_a_failure():
     changed = replace(failed_check(), held_at="2026-01-02T03:04:05.000+00:00", changed_by="later")
     text = drawn([changed])
     assert "It held at 2026-01-02T03:04:05; stage later has changed that since." in text

@@ -70,8 +70,8 @@ KEYS = ("sts:ExternalId", "aws:PrincipalArn")
         (("trust policy",), "aws:SourceIp", Reason(("trust policy",)),
          "no condition decided, where aws:SourceIp should decide"),
         (("resource policy",), None, Reason(("identity policy",)),
-         ("refused by identity policy, where resource policy should refuse; if neither allows,"
-          " though one would do, the identity policy refuses")),
+         ("refused by identity policy, where resource policy should refuse; if either"
+          " could allow it and neither does, the identity policy refuses")),
         # A real account names one gate, and no key.
         (("scp", "trust policy"), "aws:SourceIp", Reason(("scp",), whole=False), ""),
         (("trust policy",), None, Reason(("scp",), whole=False),

@@ -117,7 +117,7 @@ def test_attempts_are_kept_with_how_they_were_done(machine):
     assert stands(machine).remarks["tried_again"] == ("attach-policy",)
 
 
-def test_whoever_stops_and_goes_on_has_begun_once(machine):
+def test_a_run_that_stops_and_continues_has_begun_once(machine):
     for stage in (None, "create-user"):  # the first time, it is stopped at its first step
         with machine.process() as process:
             process.runner.start_or_resume()

@@ -7,7 +7,7 @@ import pytest
 from stslab.sandbox.api import faults
 
 
-def test_an_error_without_a_code_of_sqlite_is_no_full_disk() -> None:
+def test_an_error_without_a_code_of_sqlite_is_not_a_full_disk() -> None:
     with pytest.raises(sqlite3.OperationalError, match="decode") as error:
         sqlite3.connect(":memory:").execute("SELECT CAST(x'ff' AS TEXT)").fetchone()
     assert faults.failure("iam", error.value).code == "InternalFailure"

@@ -30,7 +30,7 @@ def test_the_head_of_a_request():
     assert (head.host, head.length, head.keep_alive) == ("h:1", 3, True)
 
 
-def test_nothing_sent_is_no_request():
+def test_without_a_byte_there_is_no_request():
     assert _head(b"") is None
 
 

@@ -453,7 +453,7 @@ def test_an_error_after_a_refusal_is_explained_and_names_the_refusal(account):
     assert told["why"].endswith(
         f"The last refusal was of iam:ListUsers: `stslab why {refusal}` explains it."
     )
-    admin.list_users()  # a call that succeeds: an error before it is no news
+    admin.list_users()  # a call that succeeds: an error before it does not matter
     told = explained(home, since=began)
     assert told
     assert told["request"]["eventName"] == "ListUsers"

@@ -59,8 +59,9 @@ def _become(where: Where, name: str) -> tuple[tuple[str, ...], dict[str, str | N
             opened.profiles.save(user, credentials(key))
     known = dict.fromkeys([_ADMIN, *opened.profiles.names()])
     if name not in known:
-        more = " `stslab run` makes sts and assumed." if name in ("sts", "assumed") else ""
-        raise UsageError(f"There is no profile {name!r}.", f"There are {', '.join(known)}.{more}")
+        hint = f"Choose from: {', '.join(known)}."
+        hint += " `stslab run` makes sts and assumed." if name in ("sts", "assumed") else ""
+        raise UsageError(f"There is no profile {name!r}.", hint)
     changes = environment.variables(opened.profiles, opened.target.info.region)
     variables = {**changes, "AWS_PROFILE": name, **lab_variables(where.target)}
     return opened.profiles.names(), variables

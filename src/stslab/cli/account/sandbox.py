@@ -75,7 +75,7 @@ def reset(yes: bool) -> None:
         _confirm("Delete the embedded account with everything in it?", "deleted", "reset")
     endpoint = client.reset(home().sandbox)
     click.echo(f"A new embedded account is at {endpoint.url}")
-    click.echo('Its keys are new ones: eval "$(stslab env)"', err=True)
+    click.echo('Its keys are new: eval "$(stslab env)"', err=True)
 
 
 def _confirm(question: str, done: str, command: str) -> None:
@@ -118,9 +118,9 @@ class _Moving(click.Command):
 def clock(*, move: str) -> None:
     """Show the account's clock, or move it.
 
-    By a span (+2h, -30m, +1d12h), to a TIME (2030-01-31T12:00:00Z, UTC unless it says
-    otherwise), or back to the real time. Sessions expire by this clock, and conditions on
-    time use it; signatures always use the real time.
+    Move it by a span (+2h, -30m, +1d12h), to a TIME (2030-01-31T12:00:00Z; without a zone it is
+    UTC), or back to the real time. Sessions expire by this clock, and conditions on time use
+    it. Signatures always use the real time.
     """
     from stslab.durations import spoken
 
@@ -162,7 +162,7 @@ def _moment(text: str) -> datetime | None:
 # -- its requests --------------------------------------------------------------------------------
 
 _PAUSE = 0.2
-_every = click.option("--all", "every", is_flag=True, help="Also stslab's own lookups.")
+_every = click.option("--all", "every", is_flag=True, help="Show stslab's own lookups too.")
 
 
 @click.command("log")
@@ -196,7 +196,10 @@ def log(*, follow: bool, denied: bool, limit: int, start: str, every: bool, as_j
         click.echo("The embedded account is not running; this is its log.", err=True)
     show = _shower(as_json=as_json)
     if follow:
-        with closing(Tail(folder)) as tail, suppress(KeyboardInterrupt):  # which is no error here
+        with (
+            closing(Tail(folder)) as tail,
+            suppress(KeyboardInterrupt),
+        ):
             new = list(filter(matches, tail.read()))[-limit:]
             while True:
                 for event in new:
@@ -254,12 +257,12 @@ def watch(*, every: bool, as_json: bool) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--run", default="", metavar="RUN", shell_complete=complete_run,
-              help="With this run: its journal, its profiles and its lab.")  # fmt: skip
+              help="Include this run: its journal, its profiles and its lab.")  # fmt: skip
 def export_command(*, file: Path, force: bool, run: str) -> None:
     """Write the whole account to FILE, for import elsewhere.
 
-    With --run, the run is included, and continues where FILE is imported: this hands out a
-    set-up that is half done or broken.
+    With --run, the file includes the run, which continues where the file is imported. So you
+    can hand out a set-up that is half done or broken.
 
     It works while the account is in use. The file holds the account's secret keys, and only
     you may read it: give it only to people who may use them.
@@ -304,7 +307,7 @@ def import_command(*, file: Path, yes: bool) -> None:
     if read is not None:
         endpoint = exchange.put_in(folder, read)
         click.echo(f"The account of {file} is at {endpoint.url}")
-        click.echo('Its keys are new ones: eval "$(stslab env)"', err=True)
+        click.echo('Its keys are new: eval "$(stslab env)"', err=True)
         return
     with Held(home(), "stslab sandbox import"):
         run, lab = handout.put_in(home(), file)

@@ -90,12 +90,12 @@ def issuer_command(
 ) -> None:
     """Show an OIDC issuer: its server's certificates and their thumbprint.
 
-    Without URL it is the account's own issuer; any other one is made when it is first named.
-    If AWS does not trust the CA of its server, IAM needs the thumbprint.
+    Without URL, the issuer is the account's own. Any other one is made when it is first named.
+    If AWS does not trust the CA of the issuer's server, IAM needs the thumbprint.
 
-    --certificate tries what can happen to an issuer: `renewed` by the same CA; `new-ca`, from
-    another CA; `trusted`, from a CA that AWS trusts; `wrong-host`, for another name; `forged`,
-    not signed by the CA that it names.
+    --certificate gives the server another certificate: `renewed`, from the same CA; `new-ca`,
+    from another CA; `trusted`, from a CA that AWS trusts; `wrong-host`, for another name;
+    `forged`, not signed by the CA that it names.
     """
     if thumbprint + pem + as_json > 1:
         raise UsageError("Give one of --thumbprint, --pem and --json.")

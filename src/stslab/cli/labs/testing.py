@@ -341,7 +341,7 @@ def _notes(trial: Trial) -> Iterator[str]:
     for one in trial.unsolved:
         yield f"{trial.file}:{one.line}: after {one.stage}, “{one.title}”: {one.why}"
     for note in trial.unnoticed:
-        yield f"{trial.file}:{note.line}: nobody notices {note.what} [{note.rule}]"
+        yield f"{trial.file}:{note.line}: nothing notices {note.what} [{note.rule}]"
         if note.could:
             yield f"    What could: {note.could}"
     for note in trial.idle:

@@ -153,5 +153,5 @@ def _fields(who: Identity, makes: Footprint, *, force: bool) -> list[tuple[str, 
         may = "unknown (IAM would not simulate it): the first call will show it"
     elif denied:
         may = f"IAM says no to {len(denied)} of the actions; you used --force"
-    known = "unknown (you may not ask)" if alias is None else alias or "none"
+    known = "unknown (you have no permission to ask)" if alias is None else alias or "none"
     return [("alias", known), ("may you?", may)]

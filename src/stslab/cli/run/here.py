@@ -46,7 +46,7 @@ _FRESH = 2.0  # seconds
 def no_command(line: str) -> str:
     """Why a line that belongs elsewhere in the lesson is not run, or ""."""
     if line.isdecimal():
-        return "A digit answers a question; here is none."
+        return "There is no question here for a digit to answer."
     if line.partition(" ")[0] == "begin":
         return "`begin` is for the first screen. Here `skip` leaves out the rest of the stage."
     return ""

@@ -64,7 +64,7 @@ def step(*, stage: str, lab: str | None, with_needed: bool, as_json: bool, where
 
 @click.command("check")
 @click.argument("stage", default="", shell_complete=complete_stage)
-@click.option("--all", "every", is_flag=True, help="Those of every stage that the run has done.")
+@click.option("--all", "every", is_flag=True, help="Check every stage that the run has done.")
 @click.option("--lab", shell_complete=complete_lab,
               help="The lab: an id, or a file; else the newest run's.")  # fmt: skip
 @json_option()
@@ -128,8 +128,8 @@ def cleanup(
     """Undo everything that RUN (the current run) has made, newest first, and prove that it is gone.
 
     The run's journal alone says what to undo. Exit code 5 if anything is left. With --sweep
-    it is searched in the account instead: things with the tag stslab:run and that run's id in
-    their names. Other people's runs may be among them; RUN selects one.
+    stslab searches the account instead, for things with the tag stslab:run and that run's id in
+    their names. Other people's runs may be among them. RUN selects one.
     """
     from stslab.cli.run.cleanup import clean_up
 

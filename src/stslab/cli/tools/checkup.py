@@ -262,7 +262,7 @@ def _account(where: Where) -> Iterator[Checked]:
     kind = kind_of(where.target)
     if kind == "sandbox":
         fix = "To check one: stslab doctor --target aws"
-        yield checked("AWS account", "not checked: the embedded account needs none", fix, NOTE)
+        yield checked("AWS account", "not checked: the embedded account needs no other", fix, NOTE)
         return
     source = guard.Source(where.profile, where.region, where.target if kind == "endpoint" else "")
     url, problem, date = guard.reach(source.clients)
@@ -283,7 +283,7 @@ def _account(where: Where) -> Iterator[Checked]:
     alias = guard.alias(source.clients)
     fix = "Use an account that is meant for learning."
     if alias is None:
-        yield Checked("account alias", NOTE, "unknown: you may not ask")
+        yield Checked("account alias", NOTE, "unknown: you have no permission to ask")
     elif guard.says_production(alias):
         yield checked("account alias", f"{alias}: this looks like production", fix, WARNING)
     else:
@@ -295,5 +295,5 @@ def _clock(date: datetime | None) -> Checked:
         return Checked("clock", NOTE, "not compared with AWS's: no answer came (offline?)")
     off = (datetime.now(UTC) - date).total_seconds()
     says = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} AWS's"
-    fix = "Set it: AWS refuses signatures five minutes off." if abs(off) > _NOTICED else ""
+    fix = "Set it: AWS refuses times that are five minutes off." if abs(off) > _NOTICED else ""
     return checked("clock", says, fix, WARNING if abs(off) <= _TOLERATED else WRONG)

@@ -168,7 +168,7 @@ def _check_policies(request: "Request", asked: Mapping[str, Any]) -> None:
     principal = request.principal
     is_role = kind_of_resource_policy(request.resource) == "role trust policy"
     if asked["trust"] and asked["resource_policy"]:
-        both = "Give --trust or --resource-policy, not both: a role's is its trust policy."
+        both = "Give --trust or --resource-policy, not both: a role has a trust policy only."
         raise UsageError(both)
     if asked["trust"] and not (is_role and request.action.lower().startswith("sts:")):
         fix = "Give the role's ARN as --resource; other resources have a --resource-policy."
@@ -176,7 +176,7 @@ def _check_policies(request: "Request", asked: Mapping[str, Any]) -> None:
     own = [name for name in ("policy", "boundary", "session_policy") if asked[name]]
     if own and not principal.member:
         flag = own[0].replace("_", "-")
-        raise UsageError(f"--{flag} is not for {asked['principal']}: only identities have any.")
+        raise UsageError(f"--{flag} is not for {asked['principal']}: only identities have one.")
     if asked["service_linked"] and principal.kind.value not in ("Role", "AssumedRole"):
         raise UsageError(f"--service-linked is for a role, and {asked['principal']} is not one.")
 

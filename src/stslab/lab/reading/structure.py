@@ -94,7 +94,7 @@ def _stage(node: Node, report: Report) -> StageDraft:
         "checkpoint": tuple(one.part for one in checks),
     }
     part, _, spoiled = _read(Stage, node, report, given)
-    cleans = part.cleanup or "cleanup" in spoiled  # as whoever wrote `cleanup: yes` meant it
+    cleans = part.cleanup or "cleanup" in spoiled  # as the author of `cleanup: yes` meant it
     return StageDraft(replace(part, cleanup=cleans), node, spoiled, steps, checks)
 
 

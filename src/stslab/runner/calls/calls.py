@@ -248,7 +248,7 @@ def mismatch(check: Check, code: str, reason: ports.Reason | None) -> str:
     if not right:
         why = f"refused by {actual}, where {wanted} should refuse"
         if (actual, wanted) == (Gate.IDENTITY, Gate.RESOURCE):
-            why += "; if neither allows, though one would do, the identity policy refuses"
+            why += "; if either could allow it and neither does, the identity policy refuses"
         return why
     if check.key and reason.whole and check.key.lower() not in map(str.lower, reason.keys):
         decided = " and ".join(reason.keys) or "no condition"

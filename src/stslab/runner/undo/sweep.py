@@ -117,7 +117,7 @@ def adopt(journal: Journal, calls: Calls, found: FoundRun) -> str:
         run = records.RunRecord(
             id=found.id,
             lab=RECOVERED,
-            title="Swept that a sweep found",
+            title="Leftovers that a sweep found",
             path="",
             sha256="",
             target=target.name,

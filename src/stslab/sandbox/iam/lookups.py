@@ -215,7 +215,7 @@ def refuse_reserved(request: ApiRequest, arn: str) -> None:
 
 
 def checked_arn(arn: str) -> str:
-    """Return ``arn``, or raise ValidationError or InvalidInput if it is no managed policy's."""
+    """Return ``arn``, or raise ValidationError or InvalidInput if it is not a managed policy's."""
     if split_arn(arn) is None:
         raise faults.invalid("Invalid ARN:  Could not be parsed!")
     if not arn.startswith("arn:aws:"):

@@ -354,7 +354,7 @@ def _context(entries: Iterable[Params]) -> dict[str, str | list[str]]:
         }
         for problem in (problem for problem, found in problems.items() if found):
             raise faults.invalid_input(problem)
-        # A list of one is said twice: no set operator notices, and nothing takes it for a scalar.
+        # A list of one is given twice: no set operator notices, and nothing takes it for a scalar.
         context[name] = values[0] if kind == scalar else values * 2
     return context
 

@@ -143,7 +143,7 @@ class PolicyJudge:
     def decide(
         self, view: View, request: ApiRequest, need: Need, principal: Principal | None = None
     ) -> Decision:
-        """``principal``: who asks by a token or an assertion, whoever signed the request."""
+        """``principal``: who asks by a token or an assertion; the signer does not count then."""
         seen, caller = self.seen(view), request.caller
         own = Policies() if principal else _policies_of(seen, caller)
         keys = principal.keys if principal else _principal(seen, caller) | _session(request)

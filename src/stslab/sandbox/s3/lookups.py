@@ -25,7 +25,7 @@ def token(content: str) -> str:
 
 
 def in_token(given: str) -> str:
-    """The text in a token; empty if it is none."""
+    """The text in a token; empty if it is not a token."""
     try:
         content = base64.b64decode(given, b"._", validate=True)[_CHECK:].decode()
     except (binascii.Error, ValueError):

@@ -126,7 +126,7 @@ class _Call(msgspec.Struct, frozen=True):
 
 
 def needs_of(view: View, seen: View, request: ApiRequest) -> Needs:
-    """NoSuchBucket comes first: it is no secret (S3 API Reference, "Error responses")."""
+    """NoSuchBucket comes first: it is not secret (S3 API Reference, "Error responses")."""
     if request.caller.kind == "Anonymous" and request.operation in _TABLES.signed:
         raise fault("AccessDenied", _TABLES.signed[request.operation])
     if "Bucket" in request.params and request.operation != "CreateBucket":

@@ -1,4 +1,4 @@
-"""Sessions of a role, whoever asks for one: the role, what a call needs, and its answer."""
+"""Sessions of a role, for any caller: the role, what a call needs, and its answer."""
 
 import re
 from collections.abc import Iterator
@@ -70,7 +70,7 @@ class RoleRequest(msgspec.Struct, frozen=True):
 
 
 class RoleSessions:
-    """Issues sessions of roles to callers whom the policies allow."""
+    """Issues sessions of roles to callers that the policies allow."""
 
     def __init__(self, judge: model.Judge, managed_text: model.ManagedText) -> None:
         self._judge, self._managed_text = judge, managed_text

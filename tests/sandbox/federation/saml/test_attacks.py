@@ -229,7 +229,7 @@ CHANGES = {
     "no subject": _without("a:Subject"),
     "two subjects": _twice("a:Subject"),
     "no time of issue": lambda it: it.attrib.pop("IssueInstant"),
-    "a time that is none": lambda it: it.set("IssueInstant", "soon"),
+    "text that is not a time": lambda it: it.set("IssueInstant", "soon"),
     "issued in an hour": lambda it: it.set("IssueInstant", "2999-01-01T00:00:00Z"),
     "not yet valid": lambda it: it.find("a:Conditions", forging.NS).set(
         "NotBefore", "2999-01-01T00:00:00Z"
@@ -254,7 +254,7 @@ INVALID = "Your request included an invalid SAML response"
         ("no conditions", NO_AUDIENCE),
         ("two subjects", INVALID),
         ("no time of issue", INVALID),
-        ("a time that is none", INVALID),
+        ("text that is not a time", INVALID),
         ("issued in an hour", "not yet valid"),
         ("not yet valid", "not yet valid"),
     ],

@@ -100,7 +100,7 @@ BAD = {
         NOT_PARSED,
         entity(key_descriptor(GOOD, ' use="encryption"')),
     ),
-    "a certificate that is none": (UNABLE, entity(key_descriptor("bm90IGFueQ=="))),
+    "text that is not a certificate": (UNABLE, entity(key_descriptor("bm90IGFueQ=="))),
     "a certificate that is not base64": (UNABLE, entity(key_descriptor("*"))),
     "a certificate with elements": (NOT_PARSED, entity(key_descriptor("<a/>"))),
     "a key of less than 1024 bits": (UNABLE, entity(key_descriptor(SHORT))),

@@ -93,7 +93,7 @@ def check_size(text: str) -> None:
 
 def _parse_json(text: str) -> Value:
     try:
-        return json.loads(text, parse_constant=int)  # refuses NaN and Infinity, which are no JSON
+        return json.loads(text, parse_constant=int)  # refuses NaN and Infinity, which are not JSON
     except json.JSONDecodeError as error:
         column = error.colno + (error.pos < len(text))  # AWS names the place after the character
         place = f"(line {error.lineno}, column {column})"
