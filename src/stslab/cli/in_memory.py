@@ -28,7 +28,6 @@ from stslab.runner.journal.records import Fault, How
 from stslab.runner.journal.store import IN_MEMORY, Journal
 from stslab.runner.ports import Clock, Credentials, Hand, Reason, Refusal, TargetInfo
 from stslab.runner.run.run import Runner
-from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.log import DecisionLog, Received
@@ -38,7 +37,7 @@ from stslab.sandbox.server.control import ControlRequest
 from stslab.sandbox.server.embedded import Inside, assemble
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
-from stslab.vocabulary import ADMIN, LEARNER, PARTNER
+from stslab.vocabulary import ADMIN, LEARNER, PARTNER, REGION
 
 _URL = "http://127.0.0.1:4566"
 _PACE = 0.002

@@ -25,13 +25,13 @@ from stslab.lab.reading.structure import LabDraft
 from stslab.lab.references import names_used, roots
 from stslab.resources import text_of
 from stslab.structures import beside
-from stslab.vocabulary import LEARNER, PARTNER, PARTNER_ADMIN, Gate
+from stslab.vocabulary import LEARNER, PARTNER, PARTNER_ADMIN, REGION, Gate
 
 BASE: Mapping[str, object] = {
     "run": {"id": "abcd2345"},
     "account": LEARNER,
     "accounts": {PARTNER_ADMIN: {"id": PARTNER}},
-    "region": "us-east-1",
+    "region": REGION,
     "partition": "aws",
 }
 WIDTH, LINES = 78, 18  # The room for an intro on a screen of 80 columns and 24 lines

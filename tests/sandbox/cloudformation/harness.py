@@ -15,7 +15,6 @@ from typing import Any
 from msgspec.structs import replace
 from tests.sandbox.direct import Direct
 
-from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import (
     Answer,
     ApiFault,
@@ -31,7 +30,7 @@ from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.stacks import Stack, StackResource
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
-from stslab.vocabulary import LEARNER
+from stslab.vocabulary import LEARNER, REGION
 
 NOWHERE = HttpRequest("POST", "/", (), "", (), b"")
 PATIENCE = 20

@@ -102,9 +102,7 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
 def shell(*, name: str, where: Where) -> int:
     """Open a shell in which `aws` and any SDK use the account that the lab runs on.
 
-    The profiles are admin (the default; --as selects another) and those that the lab makes; on
-    the embedded account also root, and partner and partner-root of a second account. Leave it
-    with `exit`.
+    Its profiles are those of `stslab env`. Leave it with `exit`.
     """
     from stslab.aws import environment
 

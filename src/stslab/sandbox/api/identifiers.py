@@ -7,7 +7,6 @@ deleted (IAM User Guide, "IAM identifiers").
 import base64
 import secrets
 
-REGION = "us-east-1"
 TOOLBOX_PATH = "/authorization-details/"  # of IAM Toolbox, which speaks JSON
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from stslab.policy import Decision
 from stslab.sandbox.api import faults, model, operations, serialize
-from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest, ApiResponse, HttpRequest, Params
 from stslab.sandbox.pipeline import naming
 from stslab.sandbox.pipeline.authorization import LastUses, PolicyJudge, check_session
@@ -22,7 +21,7 @@ from stslab.sandbox.signing import signature
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.state import Closed, State
-from stslab.vocabulary import LEARNER
+from stslab.vocabulary import LEARNER, REGION
 
 _LOG = logging.getLogger(__name__)
 _CHECKED = ("iam", "sts")  # they validate parameters, and then authorize

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from stslab.policy import catalogue
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
-from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiRequest, Keys, Need, Needs, Params, request_tags, tags_in
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl, policies
@@ -19,6 +18,7 @@ from stslab.sandbox.signing import s3
 from stslab.sandbox.state.buckets import Bucket, Upload
 from stslab.sandbox.state.snapshot import View
 from stslab.structures import beside
+from stslab.vocabulary import REGION
 
 ARN = "arn:aws:s3:::"
 _DIGITS = 12

@@ -20,7 +20,6 @@ import msgspec
 from msgspec.structs import replace
 
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
-from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import Answer, ApiRequest, Params, Reads, TagList, Writes, tag_list
 from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
@@ -28,6 +27,7 @@ from stslab.sandbox.s3.requests.params import Document
 from stslab.sandbox.state.buckets import Bucket, PublicAccessBlock
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.structures import beside
+from stslab.vocabulary import REGION
 
 MOST_ON_OBJECTS = 10
 _MOST_ON_BUCKETS = 50

@@ -23,13 +23,12 @@ from stslab import __version__
 from stslab.errors import SandboxError
 from stslab.home import in_the_place_of
 from stslab.sandbox.api.faults import where
-from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.server import verbs
 from stslab.sandbox.server.control import ControlRequest, Reply, Verb, admitted
 from stslab.sandbox.server.embedded import EmbeddedAccount
 from stslab.sandbox.server.files import TOKEN_HEADER, Files, lock_within, read_number
 from stslab.sandbox.server.server import HOST, SandboxServer
-from stslab.vocabulary import LEARNER
+from stslab.vocabulary import LEARNER, REGION
 
 _OTHER_SECONDS = 0.5
 _LOG_BYTES = 1024 * 1024

@@ -16,12 +16,12 @@ from stslab.sandbox.api.model import ApiFault, Authenticated, HttpRequest, KeyRe
 from stslab.sandbox.signing import canonical, checksums, chunks
 from stslab.sandbox.signing.canonical import HASH_HEADER, Claim, Context, Headers, same, stamp
 from stslab.sandbox.signing.chunks import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, ChunkSigner
+from stslab.vocabulary import REGION
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 NO_SUCH_MECHANISM = (
     "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
 )
-_HOME = "us-east-1"
 _A_WEEK = 604800
 HEADER, QUERY = "AuthorizationHeaderMalformed", "AuthorizationQueryParametersError"
 IN = {
@@ -207,8 +207,8 @@ def _credential(text: str, code: str) -> canonical.Credential:
         problem += 'format "yyyyMMdd".'
     elif not region:
         problem = "a non-empty region must be provided in the credential."
-    elif not canonical.REGION.fullmatch(region):
-        problem, extra = f"the region '{region}' is wrong; expecting '{_HOME}'", {"Region": _HOME}
+    elif not canonical.REGION_FORM.fullmatch(region):
+        problem, extra = f"the region '{region}' is wrong; expecting '{REGION}'", {"Region": REGION}
     elif service != canonical.S3:
         problem = f'incorrect service "{service}". This endpoint belongs to "s3".'
     elif terminal != "aws4_request":

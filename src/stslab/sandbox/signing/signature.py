@@ -19,6 +19,7 @@ from stslab.sandbox.api.http import Malformed, parse_query
 from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyRecord, Pairs
 from stslab.sandbox.signing import canonical, s3, v2
 from stslab.sandbox.signing.canonical import HASH_HEADER, MAX_SKEW, TOKEN, Claim, Context, stamp
+from stslab.vocabulary import REGION
 
 _SCOPED = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/[^/,\s]*/([a-z0-9-]{1,40})/")
 _SERVICE = re.compile(r"[a-z0-9-]{1,40}")
@@ -96,7 +97,7 @@ def _s3_header(request: HttpRequest, headers: canonical.Headers, context: Contex
 
 def _anonymous(request: HttpRequest, service: str) -> Authenticated:
     caller = Caller(Principal(PrincipalKind.ANONYMOUS, "anonymous"))
-    return Authenticated(caller, service, "us-east-1", request)
+    return Authenticated(caller, service, REGION, request)
 
 
 def addressed_service(request: HttpRequest) -> str:
@@ -246,7 +247,7 @@ def _require_fresh(claim: Claim, context: Context) -> None:
 def _require_scope(claim: Claim) -> None:
     credential, made = claim.credential, stamp(claim.time)
     problems = []
-    if not canonical.REGION.fullmatch(credential.region):
+    if not canonical.REGION_FORM.fullmatch(credential.region):
         problems.append("Credential should be scoped to a valid region.")
     if credential.terminal != "aws4_request":
         expected = f"'aws4_request', not '{credential.terminal}'"

@@ -17,8 +17,8 @@ from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import Authenticated, HttpRequest, iso
 from stslab.sandbox.signing import canonical, s3
 from stslab.sandbox.signing.canonical import TOKEN, Context, Headers
+from stslab.vocabulary import REGION
 
-_REGION = "us-east-1"
 _LAST = 2**31 - 1
 # Those that the service model lacks, or that select no operation.
 _FURTHER = ("defaultObjectAcl", "partNumber", "storageClass", "uploadId", "versionId")
@@ -98,7 +98,7 @@ def _verified(
     return Authenticated(
         caller=record.caller,
         service=canonical.S3,
-        region=_REGION,
+        region=REGION,
         request=plain.without(canonical.CREDENTIALS),
         auth_type="REST-QUERY-STRING" if claim.in_query else "REST-HEADER",
         version="AWS",

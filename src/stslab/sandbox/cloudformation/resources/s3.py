@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from stslab.sandbox.api.identifiers import REGION
 from stslab.sandbox.api.model import ApiFault, tag_list
 from stslab.sandbox.cloudformation.resources.properties import renamed
 from stslab.sandbox.cloudformation.resources.work import BadProperties, Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state import buckets
 from stslab.structures import beside
+from stslab.vocabulary import REGION
 
 
 def _lifecycle(value: Properties, _bucket: str) -> Properties:
