@@ -53,7 +53,7 @@ cover: $(VENV)/.tested  ## Run the quick tests of the packages that have a floor
 	    --include="src/stslab/$${each%%:*}/*" || exit; \
 	done
 
-check: $(VENV)/.tested  ## Lint, type-check, spell-check, and check who imports whom
+check: $(VENV)/.tested  ## Lint, type-check, spell-check, and check which package imports which
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

@@ -20,7 +20,7 @@ GROUPS = ("startup", "walkthrough", "sandbox", "policy", "growth", "persistence"
 def main() -> int:
     """Measure the groups named, or all of them."""
     options = _options()
-    # Whoever installs stslab has its bytecode; every process that is measured shall have it too.
+    # An installed stslab has its bytecode; every measured process must have it too.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     rows: list[Row] = []

@@ -144,5 +144,5 @@ def _send_all(
         for number in range(each):
             connection.send(requests[number % len(requests)])
         connection.close()
-    except Exception as error:  # noqa: BLE001 - told to whoever waits
+    except Exception as error:  # noqa: BLE001 - the thread that waits gets it
         failed.append(error)
