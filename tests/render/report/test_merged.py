@@ -75,7 +75,7 @@ def test_changed_and_masked_reports_are_marked(told: Tell) -> None:
     report = told("create-user")
     changed = handed_in(printed(report, proved=30), "x")
     hidden = handed_in(printed(report, records=[], masked=True), "x")
-    assert changed.as_made.startswith("no: It does not agree")
+    assert changed.as_made.startswith("no: The report does not agree")
     assert hidden.as_made == "unknown: it is masked"
     assert 'class="verdict "' in as_page([changed])
 
