@@ -29,6 +29,20 @@ RESOURCES = [
     f"arn:aws:sqs:eu-west-1:{ACCOUNT}:queue",
     f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/team/app",
     f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/orders",
+    f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/orders/index/by-date",
+    f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/orders/stream/2024-01-01T00:00:00.000",
+    f"arn:aws:elasticfilesystem:eu-west-1:{ACCOUNT}:file-system/fs-0123456789abcdef0",
+    f"arn:aws:events:eu-west-1:{ACCOUNT}:event-bus/default",
+    f"arn:aws:execute-api:eu-west-1:{ACCOUNT}:a1b2c3d4e5/prod/GET/",
+    f"arn:aws:kinesis:eu-west-1:{ACCOUNT}:stream/clicks/consumer/app:1700000000",
+    f"arn:aws:kms:eu-west-1:{ACCOUNT}:alias/app",
+    f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:pay:PROD",
+    f"arn:aws:lambda:eu-west-1:{ACCOUNT}:layer:libs:3",
+    f"arn:aws:s3:eu-west-1:{ACCOUNT}:accesspoint/ap/object/a/b",
+    f"arn:aws:s3express:eu-west-1:{ACCOUNT}:bucket/b--euw1-az1--x-s3",
+    f"arn:aws:s3tables:eu-west-1:{ACCOUNT}:bucket/lake/table/t",
+    f"arn:aws:s3vectors:eu-west-1:{ACCOUNT}:bucket/v/index/i",
+    f"arn:aws:sns:eu-west-1:{ACCOUNT}:topic:6b0e71bd-7e97-4d97-80ce-4a0994e55286",
 ]
 # A refused signature has no policy: it is one of the errors that are known by themselves.
 DECIDING = [None, *(gate for gate in Gate if gate is not Gate.SIGNATURE), *OtherGate]
@@ -84,6 +98,22 @@ def test_commands_for_every_gate(gate, resource, caller):
 def test_each_resource_with_a_policy_of_its_own_has_a_command():
     without = [each for each in RESOURCES if not facts(Message(resource=each))["resource_policy"]]
     assert without == [f"arn:aws:iam::{ACCOUNT}:role/path/deploy"]
+
+
+def test_no_command_is_about_a_thing_without_a_policy():
+    """Backups of DynamoDB, rules of EventBridge and apps of SNS have none."""
+    for rest in ("dynamodb:{}:table/t/backup/1", "events:{}:rule/r", "sns:{}:app/GCM/a"):
+        resource = f"arn:aws:{rest.format(f'eu-west-1:{ACCOUNT}')}"
+        assert not facts(Message(resource=resource))["resource_policy"], resource
+
+
+@pytest.mark.parametrize("gate", DECIDING)
+@pytest.mark.parametrize("action", ["s3:GetObject", "sts:AssumeRole", "sts:TagSession"])
+def test_no_allow_is_advised_against_a_deny(gate, action):
+    """ "Policy evaluation logic": an explicit deny overrides any allow."""
+    message = Message(USER, action, f"arn:aws:iam::{ACCOUNT}:role/deploy", gate, explicit=True)
+    said = " ".join(step.what for step in advise(message).steps)
+    assert not re.search(r"\b[Aa]llows?\b", said.replace("No Allow changes a Deny", "")), said
 
 
 def test_names_are_those_of_the_message():

@@ -71,19 +71,23 @@ def _left_open(message: Message) -> Iterator[str]:
 def _case(message: Message) -> str:
     if message.decoded:
         return "decoded"
+    if message.explicit:
+        return "denied"
     if message.names_none:
         return "other"
     if message.with_token:
-        return "token"
+        return "assertion" if message.action.lower().endswith("saml") else "token"
     if message.assumes_role:
         return "role"
-    return message.service or message.action.partition(":")[0]
+    service = message.service or message.action.partition(":")[0]
+    return "head" if service == "s3" and message.operation.startswith("Head") else service
 
 
 def _tables(message: Message) -> Iterator[str]:
-    steps = table("advice.yaml")
-    if message.with_token:
-        yield "token"
+    steps, case, gate = table("advice.yaml"), _case(message), message.gate
+    action, denies = message.action.lower(), f"{gate or 'unnamed'} denies"
+    if case in ("token", "assertion") and gate in (None, Gate.TRUST):
+        yield case
         return
     if not message.caller:
         yield "no caller"
@@ -93,7 +97,6 @@ def _tables(message: Message) -> Iterator[str]:
         yield "authorization"
     if message.encoded and not message.policy:
         yield "encoded"
-    action, gate, denies = message.action.lower(), message.gate, f"{message.gate} denies"
     if message.explicit and denies in steps:
         yield denies
     elif action in steps and gate in (None, Gate.IDENTITY):
@@ -103,7 +106,7 @@ def _tables(message: Message) -> Iterator[str]:
     elif gate is None and message.assumes_role:
         yield "assume a user" if owner(message.resource_arn)[0] == "user" else "assume a role"
     else:
-        yield gate or "unnamed"
+        yield gate or ("s3" if case in ("s3", "head") else "unnamed")
 
 
 def _steps(rows: Iterable[Any], message: Message) -> Iterator[Suggestion]:
@@ -149,13 +152,14 @@ def facts(message: Message) -> dict[str, str | bool]:
     arn, action = message.resource_arn, message.action.lower()
     role_is, role = owner(arn)
     other = (message.same_account is False and account_of(arn)) or ""
-    saml = action.endswith("saml")
+    nobody = not (caller and action)
+    on_object = not action or action.endswith("object")
     nameless_key = action.startswith("kms:") and not message.resource
     on = f" --resource-arns {quote(arn)}" if _WHOLE.fullmatch(arn) else ""
     simulated = _matched(_ACTION, message.action)
     operation = _matched(_OPERATION, message.operation)
     policy = _policy(message.policy)
-    data_event = message.action in table("facts.yaml")["data events"]
+    data_event = action in table("facts.yaml")["data events"]
     service = message.service or action.partition(":")[0]
     dated, unsigned = service in table("facts.yaml")["dated events"], message.caller == "anonymous"
     name, value = ("EventSource", f"{service}.amazonaws.com") if dated else ("EventName", operation)
@@ -186,8 +190,6 @@ def facts(message: Message) -> dict[str, str | bool]:
         "of": " (add --resource-arns and the key's ARN)" if nameless_key else "",
         "hint": table("facts.yaml")["hints"].get(action, ""),
         "brought": table("facts.yaml")["brought"].get(action, ""),
-        "claims": "issuer, audience and subject" if saml else "`iss`, `aud` and `sub`",
-        "providers": "saml-providers" if saml else "open-id-connect-providers",
         "more": "" if policy else " (its OUs and root have more)",
         "maker": "GetFederationToken" if ":federated-user/" in message.caller else "AssumeRole",
         # Conditions.
@@ -195,6 +197,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "across": bool(other),
         "anywhere": arn.startswith("arn:aws:bedrock:::"),
         "permission_set": message.caller_kind == "session of IAM Identity Center",
+        "of_pool": message.caller_kind == "a user of an identity pool",
         "key": action.startswith("kms:"),
         "nameless_key": nameless_key,
         "explicit": bool(message.explicit),
@@ -203,7 +206,10 @@ def facts(message: Message) -> dict[str, str | bool]:
         "own_role": role_is == kind == "role" and role == caller and not other,
         "quarantined": "AWSCompromisedKeyQuarantine" in message.policy,
         "which_bucket": message.service == "s3" and not message.caller and not message.names_none,
-        "caller_and_action": bool(caller and message.action),
+        "caller_and_action": not nobody,
+        "head": _case(message) == "head",
+        "object_alone": nobody and on_object,
+        "bucket_alone": nobody and not on_object,
         "data_event": data_event,
         "event": bool(operation) and not message.encoded and not data_event,
     }
@@ -245,15 +251,13 @@ def _policy(named: str) -> str:
 
 
 def _resource_policy(resource: str) -> str:
-    if bucket := _matched(_BUCKET, resource):
-        return f"aws s3api get-bucket-policy --bucket {bucket} --query Policy --output text"
-    arn = split_arn(resource)
-    commands = table("facts.yaml")["resource policies"]
-    if not arn or arn.service not in commands or not _WHOLE.fullmatch(resource):
-        return ""
-    command = str(commands[arn.service]).format(
-        arn=quote(resource),
-        name=quote(re.split("[:/]", arn.resource)[-1]),
-        path=quote(arn.resource.partition("/")[2]),
-    )
-    return f"{command} --region {arn.region}" if arn.region else command
+    for form, command in table("facts.yaml")["resource policies"].items():
+        arn = split_arn(resource)
+        if arn and (found := re.fullmatch(form, f"{arn.service} {arn.resource}", re.DOTALL)):
+            whole = resource.removesuffix(arn.resource) + found["of"]
+            names = {"name": re.split("[:/]", whole)[-1], **found.groupdict(), "arn": whole}
+            quoted = {name: quote(value) for name, value in names.items()}
+            there = f" --region {arn.region}" if arn.region else ""
+            shown = command.format_map({**quoted, "account": arn.account, "there": there})
+            return f"{shown}{there}" if _WHOLE.fullmatch(whole) else ""
+    return ""

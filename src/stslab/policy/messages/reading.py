@@ -34,7 +34,7 @@ class OtherGate(StrEnum):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """An error that no policy decides: a row of known.yaml; ``match`` has its patterns."""
+    """An error in its own words: a row of known.yaml or services.yaml; ``match``: its patterns."""
 
     match: tuple[str, ...]
     says: str  # what happened
@@ -179,7 +179,10 @@ def _glued(words: str) -> str:
     return r"\s?".join(map(re.escape, words.split()))
 
 
-_REFUSED: Final = re.compile(_glued("not authorized to perform") + r"\s?:?\s?", re.IGNORECASE)
+# CodeBuild, which has no ARN, has a row in services.yaml.
+_REFUSED: Final = re.compile(
+    rf"(?<!CodeBuild\sis\s){_glued('not authorized to perform')}\s?:?\s?", re.IGNORECASE
+)
 _HOST: Final = re.compile(r"anonymous|[a-z0-9.-]{1,100}\.amazonaws\.com(?:\.cn)?")
 _BLACKED_OUT: Final = re.compile(r"arn:[^=]{1,200}")
 _ACTION: Final = re.compile(
@@ -217,7 +220,7 @@ _AUTHORIZATION: Final = spaced(r"with the following authorization id: ([0-9a-z]{
 _DETAILS: Final = re.compile(r" Go to https://\S+ for complete details, .*? id: [0-9a-z]+")
 _BARE: Final = spaced(
     rf"(?:{DENIALS})\b|\bAccess Denied\b|\(403\) when calling|\bForbidden: Forbidden\b|"
-    r"\bnot authorized to perform this operation\b|\bStatus Code: 403\b"
+    r"\bnot authorized to perform\b|\bStatus Code: 403\b"
 )
 _S3_SAYS: Final = spaced(r"\bAccess Denied\b(?!: You|\. User)")
 _ERROR: Final = re.compile(r"^\W{0,9}(?:Error: |An error occurred \()", re.MULTILINE)
@@ -226,7 +229,8 @@ _FRAME: Final = ("caller", "action", "resource", "code", "service", "operation")
 
 @cache
 def _known() -> tuple[tuple[re.Pattern[str], Known], ...]:
-    rows = msgspec.convert(table("known.yaml")["errors"], tuple[Known, ...])
+    every = table("known.yaml")["errors"] + table("services.yaml")["errors"]
+    rows = msgspec.convert(every, tuple[Known, ...])
     return tuple((spaced("|".join(row.match).replace(" ", " ?")), row) for row in rows)
 
 
@@ -251,7 +255,8 @@ def read(text: str) -> Message | None:
 def _sense(message: Message | None, whole: bool) -> int:
     """How many parts were found: fewer if lines were joined the wrong way."""
     parts = (*_FRAME, "gate", "policy", "encoded", "known")
-    return 2 * whole + sum(bool(getattr(message, part, None)) for part in parts)
+    found = sum(bool(getattr(message, part, None)) for part in parts)
+    return 2 * whole + found - (message is None)
 
 
 def _completed(message: Message, frame: Message) -> Message:
@@ -307,6 +312,8 @@ def _refusals(text: str) -> Iterator[tuple[int, Message, bool]]:
             same = get_close_matches(message.action.lower(), [action[1].lower()], cutoff=0.9)
             lacks = action[1] if same or not message.action else message.action
             refusal = replace(message, caller=caller, action=lacks, resource=named)
+            if refusal.assumes_role and refusal.gate is Gate.RESOURCE:
+                refusal = replace(refusal, gate=Gate.TRUST)  # which is the role's resource policy
             yield at, refusal, adjoins and clean
 
 
