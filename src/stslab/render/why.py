@@ -15,6 +15,7 @@ GRADES = 4  # the gate; the statement and its element; the kind of change; the c
 _ASKED = frozenset({"who", "asked for", "on"})
 _LONGEST_FACT = 240  # characters: three lines
 _MORE = "There may be more to change: part of what decides this is not visible here."
+_EXPECTED = "A check of the lab expects this refusal: nothing has to be changed."
 _NEXT = ("the result of each statement", "what kind of change fixes it", "the command")
 
 
@@ -27,6 +28,8 @@ def show_grade(paper: Paper, explained: _Explanation, grade: int) -> None:
     request = explained["request"]
     _headline(paper, request)
     paper.fields([fact for fact in _facts(request, decision) if fact[0] in _ASKED], indent=2)
+    if explained.get("expected"):
+        paper.prose(_EXPECTED, indent=2)
     if grade == 0:
         blocking = [layer["layer"] for layer in decision["layers"] if layer["blocks"]]
         gates = " and the ".join(blocking) or "account itself"
@@ -50,6 +53,8 @@ def show(paper: Paper, explained: _Explanation) -> None:
     paper.fields(_facts(request, decision), indent=2)
     paper.blank()
     paper.prose("Why", style="bold")
+    if explained.get("expected"):
+        paper.prose(_EXPECTED, indent=2)
     reason = f"{decision['reason']}." if decision else ""  # which the tree says too
     why = explained["why"].removeprefix(f"Denied: {reason}").removeprefix(f"Denied {reason}")
     if why:

@@ -14,10 +14,13 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.runner.journal.test_journal import CLAIM, a_run
 from tests.sandbox.cases import LEARNER, Account, Keys
 
 from stslab.cli.run.refusals import explained
 from stslab.home import Home
+from stslab.runner.journal.records import CheckRecord
+from stslab.runner.journal.store import Journal
 from stslab.sandbox.pipeline.log_file import is_refused, newest_first
 from stslab.sandbox.why.explanation import explain
 
@@ -458,6 +461,47 @@ def test_an_error_after_a_refusal_is_explained_and_names_the_refusal(account):
     assert told
     assert told["request"]["eventName"] == "ListUsers"
     assert explained(home, since="9999") is None
+
+
+def test_a_refusal_that_a_check_expected_is_told_so_and_not_allowed_away(account, tmp_path):
+    home = Home(account.folder.parent)
+    home.journal = tmp_path / "journal.sqlite"
+
+    def refused(keys: Keys, agent: str = "aws-cli") -> str:
+        iam = account.client("iam", keys)
+        iam.meta.events.register("before-call", lambda params, **_: note(params, agent))
+        with pytest.raises(ClientError) as error:
+            iam.list_users()
+        return str(error.value.response["ResponseMetadata"]["RequestId"])
+
+    def note(params: dict[str, Any], agent: str) -> None:
+        params["headers"]["User-Agent"] = agent
+
+    def told(request: str = "") -> dict[str, Any]:
+        found = explained(home, request)
+        assert found
+        return found
+
+    mine, checks = user(account, "mine"), user(account, "checks")
+    unexpected, expected = refused(mine), refused(checks, "stslab")
+    assert (told()["expected"], bool(told()["changes"])) == (False, True)
+    held = CheckRecord("s", 0, "T", "says", CLAIM, True, True, "AccessDenied", "", expected, 0, "")
+    with Journal(home.journal) as journal:
+        journal.begin(a_run())
+        journal.write("r1", held)
+    for again in (False, True):
+        newest = refused(checks, "stslab") if again else expected  # a check that is made again
+        last = told()
+        assert last["request"]["requestID"] == newest
+        assert (last["expected"], last["changes"]) == (True, [])
+        assert last["why"].endswith(
+            "The last refusal that was not expected was of iam:ListUsers: "
+            f"`stslab why {unexpected[:8]}` explains it."
+        )
+    assert (told(expected)["expected"], bool(told(expected)["changes"])) == (True, True)
+    assert not told(unexpected)["expected"]
+    by_hand = refused(checks)  # the same call, by the learner
+    assert (told()["request"]["requestID"], told()["expected"]) == (by_hand, False)
 
 
 def test_an_allowed_request_is_explained_too(account):

@@ -12,11 +12,13 @@ from stslab.home import Home
 from stslab.sandbox.pipeline.log_file import Event, is_refused, newest_first
 
 _SHORTEST = 6
+_RUNS = 8  # whose checks are looked at
 
 
 def explained(home: Home, request_id: str = "", since: str = "") -> dict[str, Any] | None:
     """Explain the request of this id, or the newest failure since then; None if there is none.
 
+    ``expected``: a check of a lab wanted this refusal, so that without an id no change is advised.
     UsageError: the log has no such request, or several.
     """
     from stslab.render.requests import call_name
@@ -36,11 +38,36 @@ def explained(home: Home, request_id: str = "", since: str = "") -> dict[str, An
         events=partial(newest_first, folder),
         may=partial(_who_may, home, event),
     )
-    if not (request_id or _is_met(event)):
-        for last in islice(filter(_is_met, events()), 1):
+    expected = _expected(home)
+    told["expected"] = event["requestID"] in expected
+    if not request_id and (told["expected"] or not _is_met(event)):
+        told["changes"] = [] if told["expected"] else told["changes"]
+        others = (one for one in events() if _is_met(one) and one["requestID"] not in expected)
+        for last in islice(others, 1):
+            other = "refusal that was not expected" if told["expected"] else "refusal"
             known = f"stslab why {last['requestID'][:8]}"
-            told["why"] += f" The last refusal was of {call_name(last)}: `{known}` explains it."
+            told["why"] += f" The last {other} was of {call_name(last)}: `{known}` explains it."
     return told
+
+
+def _expected(home: Home) -> frozenset[str]:
+    """The ids of the refusals that checks of the newest runs expect: journaled, or made again."""
+    from stslab.lesson.byhand import is_own
+    from stslab.runner.journal.store import Journal
+
+    with suppress(StslabError), Journal.of(home) as journal:
+        checks = (each for run in journal.newest(_RUNS) for each in journal.past(run.id).checks())
+        ids = {check.request_id for check in checks if check.denied}
+        own = [one for one in newest_first(home.sandbox) if is_own(one)] if ids else []
+        calls = [_call(event) for event in own if event["requestID"] in ids]
+        return frozenset(event["requestID"] for event in own if _call(event) in calls)
+    return frozenset()  # the journal can't be read
+
+
+def _call(event: Event) -> tuple[object, ...]:
+    """What tells a refused call from others, whenever it is made."""
+    who = event["userIdentity"].get("arn")
+    return who, *map(event.get, ("eventName", "requestParameters", "errorCode"))
 
 
 def _who_may(home: Home, event: Event) -> list[str]:
