@@ -469,13 +469,13 @@ def test_a_refusal_that_a_check_expected_is_told_so_and_not_allowed_away(account
 
     def refused(keys: Keys, agent: str = "aws-cli") -> str:
         iam = account.client("iam", keys)
-        iam.meta.events.register("before-call", lambda params, **_: note(params, agent))
+        iam.meta.events.register("before-send", lambda request, **_: note(request, agent))
         with pytest.raises(ClientError) as error:
             iam.list_users()
         return str(error.value.response["ResponseMetadata"]["RequestId"])
 
-    def note(params: dict[str, Any], agent: str) -> None:
-        params["headers"]["User-Agent"] = agent
+    def note(request: Any, agent: str) -> None:
+        request.headers["User-Agent"] = agent
 
     def told(request: str = "") -> dict[str, Any]:
         found = explained(home, request)
