@@ -42,6 +42,21 @@ def test_lines_are_answered_in_order_and_bad_ones_do_not_stop_the_rest():
     assert "missing required field" in found[3][0]["error"]
 
 
+def test_an_unreadable_case_is_named_by_its_line():
+    lines = [json.dumps({"principal": ALICE}), json.dumps({"id": 7, "principal": ALICE}), "["]
+    errors = [answer["error"] for answer, _ in answers(*lines)]
+    assert errors[0].startswith("Line 1: The case can't be read. Object missing")
+    assert errors[1].startswith("Line 2: The case can't be read. ")
+    assert errors[2].startswith("Line 3 is not JSON: ")
+
+
+@pytest.mark.parametrize(("name", "meant"), [("identity_policy", "identity_policies"), ("xyz", "")])
+def test_an_unknown_field_has_a_suggestion(name, meant):
+    error = decide({**case(), name: []})["error"]
+    assert f"unknown field `{name}`." in error
+    assert error.endswith(f"Did you mean {meant!r}?" if meant else f"`{name}`.")
+
+
 def test_the_answer_has_exactly_these_fields():
     assert set(decide(case())) == {"id", "decision", "reason", "layers"}
     (layer,) = decide(case(identity=[allow(Sid="All")]))["layers"]

@@ -59,7 +59,7 @@ def test_statements_that_apply_and_deny_are_marked():
     )
     decision = authorize(Request(Principal.from_arn(ALICE), "s3:GetObject", "*"), policies)
     assert lines(decision, {True: "+", False: "x", None: "-"}) == [
-        "x Explicitly denied: with an explicit deny in an identity-based policy",
+        "x Explicitly denied in an identity-based policy",
         "  + Service control policy, level 1: allows",
         "    - FullAWSAccess",
         "      + statement 1 (Allow) applies",

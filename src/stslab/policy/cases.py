@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, ValidationError, convert, json
 
 from stslab.errors import MalformedPolicy, PolicyError
 from stslab.policy.authorize import Policies, authorize
+from stslab.policy.catalogue import suggestions
 from stslab.policy.decision import Decision
 from stslab.policy.documents.document import NamedPolicy, decode, json_problem, parse
 from stslab.policy.patterns import remembered
@@ -21,6 +22,7 @@ _Documents = list[Any] | None  # Policies, which are validated when they are par
 _ESCAPED: Final = re.compile("[\ud800-\udfff]")  # Bytes that are not UTF-8, as Python escapes them
 _PROVIDERS: Final = (":saml-provider/", ":oidc-provider/")
 _FEDERATED_ACTIONS: Final = frozenset({"sts:assumerolewithwebidentity", "sts:assumerolewithsaml"})
+_UNKNOWN: Final = re.compile("unknown field `([^`]*)`")  # in msgspec's message
 _ACTION: Final = re.compile(r"[^:*?]+:[^:*?]+")
 _ascii: Final = JSONEncoder(separators=(",", ":")).encode
 _quickly: Final = json.Encoder().encode
@@ -54,7 +56,10 @@ def read_case(case: Mapping[str, object]) -> Case:
     try:
         return convert(case, Case)
     except ValidationError as error:
-        raise PolicyError("The case can't be read.", f"{error}.") from error
+        unknown = _UNKNOWN.search(str(error))
+        near = suggestions(unknown[1], Case.__struct_fields__) if unknown else ()
+        meant = "".join(f" Did you mean {one!r}?" for one in near)
+        raise PolicyError("The case can't be read.", f"{error}.{meant}") from error
 
 
 def decide_lines(
@@ -76,7 +81,7 @@ def decide_lines(
             yield json_text({"id": case.get("id"), **answer}), True
             continue
         except PolicyError as error:
-            problem = _sentence(error)
+            problem = f"Line {number}: {_sentence(error)}"
         except (ValueError, RecursionError) as error:
             problem = f"Line {number} is not JSON: {json_problem(line, error)}."
         id_ = case.get("id") if isinstance(case, dict) else None

@@ -33,7 +33,8 @@ def retold(decision: _Part) -> Node:
     layers = [_layer(each) for each in decision["layers"]]
     verdict, _ = WORDS[decision["decision"]]
     good = decision["decision"] == Outcome.ALLOWED
-    return Node(f"{verdict}: {decision['reason']}", good, layers)
+    said = f"{verdict}: {decision['reason']}".replace(": with an explicit deny", "", 1)
+    return Node(said, good, layers)
 
 
 def node_lines(

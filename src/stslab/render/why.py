@@ -12,10 +12,10 @@ from stslab.render.text.safe import one_line
 _Explanation = Mapping[str, Any]
 
 GRADES = 4  # the gate; the statement and its element; the kind of change; the command
-_ASKED = frozenset({"who", "asked for", "on"})
+_ASKED = frozenset({"who", "asked for", "on", "expected"})
+_EXPECTED = "by a check of the lab: nothing has to be changed"
 _LONGEST_FACT = 240  # characters: three lines
 _MORE = "There may be more to change: part of what decides this is not visible here."
-_EXPECTED = "A check of the lab expects this refusal: nothing has to be changed."
 _NEXT = ("the result of each statement", "what kind of change fixes it", "the command")
 
 
@@ -27,9 +27,7 @@ def show_grade(paper: Paper, explained: _Explanation, grade: int) -> None:
         return
     request = explained["request"]
     _headline(paper, request)
-    paper.fields([fact for fact in _facts(request, decision) if fact[0] in _ASKED], indent=2)
-    if explained.get("expected"):
-        paper.prose(_EXPECTED, indent=2)
+    paper.fields([fact for fact in _facts(explained) if fact[0] in _ASKED], indent=2)
     if grade == 0:
         blocking = [layer["layer"] for layer in decision["layers"] if layer["blocks"]]
         gates = " and the ".join(blocking) or "account itself"
@@ -50,11 +48,9 @@ def show_grade(paper: Paper, explained: _Explanation, grade: int) -> None:
 def show(paper: Paper, explained: _Explanation) -> None:
     request, decision = explained["request"], explained["decision"]
     _headline(paper, request)
-    paper.fields(_facts(request, decision), indent=2)
+    paper.fields(_facts(explained), indent=2)
     paper.blank()
     paper.prose("Why", style="bold")
-    if explained.get("expected"):
-        paper.prose(_EXPECTED, indent=2)
     reason = f"{decision['reason']}." if decision else ""  # which the tree says too
     why = explained["why"].removeprefix(f"Denied: {reason}").removeprefix(f"Denied {reason}")
     if why:
@@ -75,7 +71,8 @@ def _headline(paper: Paper, request: _Explanation) -> None:
     paper.line(sign, f"{call_name(request)}: {code or 'answered'}", aside=when, style=style)
 
 
-def _facts(request: _Explanation, decision: _Explanation | None) -> list[tuple[str, Any]]:
+def _facts(explained: _Explanation) -> list[tuple[str, Any]]:
+    request, decision = explained["request"], explained["decision"]
     identity = request.get("userIdentity", {})
     key = identity.get("accessKeyId", "")
     unproved = "not proved" if key else "unknown: the request is not signed"
@@ -87,6 +84,7 @@ def _facts(request: _Explanation, decision: _Explanation | None) -> list[tuple[s
         ("on", decision["resource"] if decision else ""),
         ("request id", request.get("requestID", "")),
         ("AWS said", in_short(request.get("errorMessage", ""))),
+        ("expected", _EXPECTED if explained.get("expected") else ""),
     ]
     return [(label, one_line(str(value))) for label, value in facts if value]
 

@@ -55,7 +55,7 @@ def test_a_person_gets_a_tree_and_the_message(simulate):
         "    · own.json",
         "      · Put (Allow) does not apply: its Action is s3:Put*, and the request has s3:GetObject",
         "",
-        f"User: {ALICE} is not authorized to perform: s3:GetObject on resource: {BUCKET} because no identity-based policy allows the s3:GetObject action",
+        f'User: {ALICE} is not authorized to perform: s3:GetObject on resource: "{BUCKET}" because no identity-based policy allows the s3:GetObject action',
     ]
 
 
@@ -86,6 +86,33 @@ def test_a_policy_that_aws_manages_goes_by_its_arn(simulate):
     refused = simulate(*ASKED, "--policy", f"{arn}s")
     assert "AWS has no managed policy" in str(refused.exception)
     assert getattr(refused.exception, "hint", "") == f"Did you mean '{arn}'?"
+    # Only the names are compared: all ARNs are much alike.
+    none = simulate(*ASKED, "--policy", "arn:aws:iam::aws:policy/NoSuch")
+    assert getattr(none.exception, "hint", "") == "List them: aws iam list-policies --scope AWS"
+
+
+@pytest.mark.parametrize(
+    ("flag", "kind"),
+    [
+        ("--policy", "an identity-based policy"),
+        ("--boundary", "a permissions boundary"),
+        ("--session-policy", "a session policy"),
+    ],
+)
+def test_the_message_names_the_policy_that_denies(simulate, flag, kind):
+    """AWS Security Blog, "Enhanced access denied error messages with policy ARNs"."""
+    arn = "arn:aws:iam::aws:policy/AWSDenyAll"
+    own = () if flag == "--policy" else ("--policy", "own.json")
+    found = simulate(*ASKED, flag, arn, *own, own=policy(allow()))
+    assert found.output.splitlines()[-1] == (
+        f'User: {ALICE} is not authorized to perform: s3:GetObject on resource: "{BUCKET}" '
+        f"with an explicit deny in {kind}: {arn}"
+    )
+    assert found.output.startswith(f"✘ Explicitly denied in {kind}\n")
+    other = ("--resource-account", "444455556666")  # AWS does not tell others
+    assert simulate(*ASKED, *other, flag, arn, *own, own=policy(allow())).output.endswith(
+        f" with an explicit deny in {kind}\n"
+    )
 
 
 def test_a_resource_that_is_not_given_is_noted(simulate):

@@ -248,7 +248,6 @@ ACCEPTED = [
         (IDENTITY, document(changed(GOOD, Resource=resource)))
         for resource in (
             "arn:aws:s3:*",
-            "arn:*",
             "arn:aws-us-gov:s3:::b",
             "arn:*:s3:::b",
             "arn:aws:iam::111122223333:role/r",

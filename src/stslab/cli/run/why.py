@@ -15,6 +15,7 @@ from stslab.home import home
 _LONGEST = 4 * 1024 * 1024  # bytes of a message that are read
 _HEX = re.compile(r"(?!-$)[0-9A-Fa-f-]{1,36}")
 _WORD = re.compile(r"[A-Za-z0-9-]{1,36}")  # S3's ids have other letters too; no secret is so short
+_NEITHER = "That is neither a file nor an error message of AWS."
 _NO_MESSAGE = "No refusal by AWS was found in the text."
 _HOW = (
     "Give the whole message, with its code (such as AccessDenied): in quotes, as a file, or on"
@@ -54,10 +55,9 @@ def command(*, about: tuple[str, ...], as_json: bool) -> None:
     message = read(given if text is None else text)
     if message is None and text is None and _WORD.fullmatch(given):
         _explain_request(given, as_json=as_json)
-    elif message is None and text is None and " " not in given:
-        raise UsageError("That is neither a file nor an error message of AWS.", _HOW)
     elif message is None:
-        raise UsageError(_NO_MESSAGE, _HOW)
+        lone = text is None and " " not in given
+        raise UsageError(_NEITHER if lone else _NO_MESSAGE, _HOW)
     elif as_json:
         click.echo(json.dumps(message_as_json(message, advise(message)), indent=2))
     else:

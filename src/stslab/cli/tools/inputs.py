@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stslab.cli.commands import nearest
 from stslab.errors import MalformedPolicy, PolicyError, UsageError
 
 if TYPE_CHECKING:
@@ -58,6 +57,7 @@ def _text(path: Path) -> str:
     if str(path) == FULL_ACCESS:
         return '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
     if str(path).startswith("arn:"):
+        from stslab.policy.catalogue import suggestions
         from stslab.sandbox.iam import aws_policies
 
         found = aws_policies.find(str(path))
@@ -65,7 +65,10 @@ def _text(path: Path) -> str:
             fix = "Print one of your own into a file: aws iam get-policy-version ..."
             if ":aws:policy/" in str(path):
                 arns = [FULL_ACCESS, *(policy.arn for policy in aws_policies.all())]
-                fix = nearest(str(path), arns).strip() or "List them: aws iam list-policies"
+                names = {arn.rpartition("/")[2]: arn for arn in arns}
+                fix = "List them: aws iam list-policies --scope AWS"
+                for near in suggestions(str(path).rpartition("/")[2], names):
+                    fix = f"Did you mean {names[near]!r}?"
             raise UsageError(f"AWS has no managed policy {path}.", fix)
         return found.versions[0].document
     text = "".join(lines_of(path))

@@ -2,9 +2,7 @@
 
 import gc
 import json
-import os
 import signal
-import stat
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -94,11 +92,8 @@ def _simulate_cases(path: Path, jobs: int, *, decisions_only: bool) -> int:
         answers = decide_lines(lines, decisions_only=decisions_only)
     else:
         answers = _decided_by_workers(lines, jobs, decisions_only=decisions_only)
-    try:
-        status = os.fstat(0) if str(path) == "-" else path.stat()
-        waited_for = not stat.S_ISREG(status.st_mode)  # a program may wait for each answer
-    except OSError:
-        waited_for = True
+    source = Path("/dev/stdin") if str(path) == "-" else path
+    waited_for = not source.is_file()  # a program may wait for each answer
     for text, readable in answers:
         sys.stdout.write(f"{text}\n")
         if waited_for:

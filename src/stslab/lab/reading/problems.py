@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from stslab.errors import InvalidLab
 
@@ -66,10 +65,10 @@ def ruled(report: Callable[[Problem], None], rule: str) -> Callable[[Problem], N
 
 def did_you_mean(word: str, options: Collection[str], otherwise: str = "") -> str:
     """A fix for a name that does not exist: the nearest one, or all if they are few."""
-    near = get_close_matches(word, options, n=1, cutoff=0.6)
-    near = near or [option for option in options if option.lower() == word.lower()]
-    if near:
-        return f"Did you mean {near[0]}?"
+    from stslab.policy.catalogue import suggestions
+
+    for near in suggestions(word, options):
+        return f"Did you mean {near}?"
     if options and len(options) <= _MOST_NAMED:
         return f"Choose from: {', '.join(sorted(options))}."
     return otherwise or "Look it up in the service's API reference."

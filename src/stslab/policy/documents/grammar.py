@@ -260,7 +260,8 @@ def _resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
         if _ARN.fullmatch(text) or (text and not text.strip("*")):
             continue
         parts = text.split(":", ARN_SEPARATORS)
-        if parts[0] == "arn" and _WILDCARD.search((*parts, "", "")[2]):
+        # In arn:* the wildcard stands for the service too.
+        if parts[0] == "arn" and _WILDCARD.search(parts[min(len(parts), 3) - 1]):
             raise MalformedPolicy(_NO_SERVICE, f": {text}")
         if kind is not PolicyKind.RESOURCE and (message := _broken(text, parts)):
             raise MalformedPolicy(message, "" if text in message else f": {text}")

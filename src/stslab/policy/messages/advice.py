@@ -7,6 +7,7 @@ from shlex import quote
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from stslab.policy.messages.reading import Message, table
 from stslab.policy.request import account_of, split_arn
@@ -60,27 +61,26 @@ def _left_open(message: Message) -> Iterator[str]:
         texts = table("facts.yaml")["no gate"]
         yield texts.get(_case(message), texts["other"])
     elif message.explicit is not None:
-        how = "silent"
-        if message.explicit and message.policy:
-            how = "named"
-        elif message.explicit:
-            how = "only" if message.gate in (Gate.RESOURCE, Gate.TRUST) else "some"
-        yield table("facts.yaml")["gate"][how]
+        some = "only" if message.gate in (Gate.RESOURCE, Gate.TRUST) else "some"
+        denied = "named" if message.policy else some
+        yield table("facts.yaml")["gate"][denied if message.explicit else "silent"]
 
 
 def _case(message: Message) -> str:
-    if message.decoded:
-        return "decoded"
-    if message.explicit:
-        return "denied"
-    if message.names_none:
-        return "other"
-    if message.with_token:
-        return "assertion" if message.action.lower().endswith("saml") else "token"
-    if message.assumes_role:
-        return "role"
-    service = message.service or message.action.partition(":")[0]
-    return "head" if service == "s3" and message.operation.startswith("Head") else service
+    """What kind of request it is, or else its service."""
+    action = message.action.lower()
+    service = message.service or action.partition(":")[0]
+    cases = {
+        "decoded": message.decoded,
+        "denied": message.explicit,
+        "other": message.names_none,
+        "assertion": action == "sts:assumerolewithsaml",
+        "token": action.startswith("sts:assumerolewith"),
+        "assume a user": message.assumes_role and owner(message.resource_arn)[0] == "user",
+        "assume a role": message.assumes_role,
+        "head": service == "s3" and message.operation.startswith("Head"),
+    }
+    return next((name for name, holds in cases.items() if holds), service)
 
 
 def _tables(message: Message) -> Iterator[str]:
@@ -103,10 +103,8 @@ def _tables(message: Message) -> Iterator[str]:
         yield action
     elif action in table("facts.yaml")["brought"] and gate in (None, Gate.TRUST):
         yield "brought"
-    elif gate is None and message.assumes_role:
-        yield "assume a user" if owner(message.resource_arn)[0] == "user" else "assume a role"
     else:
-        yield gate or ("s3" if case in ("s3", "head") else "unnamed")
+        yield gate or (case if case in steps else "unnamed")
 
 
 def _steps(rows: Iterable[Any], message: Message) -> Iterator[Suggestion]:
@@ -139,9 +137,9 @@ def _filled(commands: str | Iterable[str], found: Mapping[str, str | bool]) -> t
 _NAME: Final = re.compile(r"[\w+=,.@-]{1,128}")
 _OWNER: Final = re.compile(r"arn:[^:]*:(?:iam|sts)::[^:]*:(user|role|assumed-role)/(.*)", re.DOTALL)
 _BUCKET: Final = re.compile(r"arn:[^:]*:s3:::([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/.*)?", re.DOTALL)
-_ORGANIZATIONS_POLICY: Final = re.compile(r"arn:[^:]*:organizations::.*/(p-[a-zA-Z0-9]{4,128})")
-_MANAGED_POLICY: Final = re.compile(r"arn:aws[a-z-]*:iam::(?:\d{12}|aws):policy/[\w+=,.@/-]{1,600}")
-_WHOLE: Final = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(?:\d{12})?:[^\s*?<>]{1,1024}")
+_WHOLE: Final = re.compile(
+    r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(?:\d{12}|aws)?:[^\s*?<>]{1,1024}"
+)
 _ACTION: Final = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+", re.IGNORECASE)
 _OPERATION: Final = re.compile(r"[A-Z]\w{1,100}")
 
@@ -152,35 +150,37 @@ def facts(message: Message) -> dict[str, str | bool]:
     arn, action = message.resource_arn, message.action.lower()
     role_is, role = owner(arn)
     other = (message.same_account is False and account_of(arn)) or ""
+    is_source = caller and ":iam:" in message.caller and _WHOLE.fullmatch(message.caller)
     nobody = not (caller and action)
     on_object = not action or action.endswith("object")
     nameless_key = action.startswith("kms:") and not message.resource
     on = f" --resource-arns {quote(arn)}" if _WHOLE.fullmatch(arn) else ""
     simulated = _matched(_ACTION, message.action)
     operation = _matched(_OPERATION, message.operation)
-    policy = _policy(message.policy)
+    policy = _policy("named policies", message.policy)
     data_event = action in table("facts.yaml")["data events"]
     service = message.service or action.partition(":")[0]
-    dated, unsigned = service in table("facts.yaml")["dated events"], message.caller == "anonymous"
+    dated = service in table("facts.yaml")["dated events"]
     name, value = ("EventSource", f"{service}.amazonaws.com") if dated else ("EventName", operation)
     on_all = ', on Resource "*": the call is about no single one'
     return {
+        **structs.asdict(message),
+        **{each: each == message.caller_kind for each in table("facts.yaml")["callers"].values()},
         # Names.
         "kind": kind,
         "Kind": kind.title(),
         "caller": caller and quote(caller),
         "user": quote(caller) if kind == "user" else "",
-        "source": caller and _source(message.caller, kind, caller),
+        "source": quote(message.caller) if is_source else "",
         "caller_account": account_of(message.caller) or "",
         "resource_account": account_of(arn) or "",
         "role": quote(role) if role_is == "role" else "",
         "bucket": _matched(_BUCKET, arn),
         "action": simulated and simulated + on,
-        "authorization": message.authorization,
         # Commands.
         "lookup": f"AttributeKey={name},AttributeValue={value}",
         "policy": policy,
-        "resource_policy": _resource_policy(arn),
+        "resource_policy": _policy("resource policies", arn),
         # Words.
         "who": f"{kind} {caller}" if kind else "the caller",
         "where": other and f", in account {other}",
@@ -193,19 +193,13 @@ def facts(message: Message) -> dict[str, str | bool]:
         "more": "" if policy else " (its OUs and root have more)",
         "maker": "GetFederationToken" if ":federated-user/" in message.caller else "AssumeRole",
         # Conditions.
-        "unsigned": unsigned,
         "across": bool(other),
         "anywhere": arn.startswith("arn:aws:bedrock:::"),
-        "permission_set": message.caller_kind == "session of IAM Identity Center",
-        "of_pool": message.caller_kind == "a user of an identity pool",
         "key": action.startswith("kms:"),
         "nameless_key": nameless_key,
-        "explicit": bool(message.explicit),
-        "widened": not message.explicit and not unsigned,
-        "decoded": message.decoded,
+        "widened": not message.explicit and message.caller != "anonymous",
         "own_role": role_is == kind == "role" and role == caller and not other,
         "quarantined": "AWSCompromisedKeyQuarantine" in message.policy,
-        "which_bucket": message.service == "s3" and not message.caller and not message.names_none,
         "caller_and_action": not nobody,
         "head": _case(message) == "head",
         "object_alone": nobody and on_object,
@@ -231,30 +225,12 @@ def owner(caller: str) -> tuple[str, str]:
     return ("user" if kind == "user" else "role", name) if _NAME.fullmatch(name) else ("", "")
 
 
-def _source(caller: str, kind: str, name: str) -> str:
-    """The caller's ARN; for a session, a command for its role's, which may have a path."""
-    if ":iam:" in caller and _WHOLE.fullmatch(caller):
-        return quote(caller)
-    get = f"aws iam get-{kind} --{kind}-name {quote(name)} --query {kind.title()}.Arn --output text"
-    return f"$({get})"
-
-
-def _policy(named: str) -> str:
-    if controls := _matched(_ORGANIZATIONS_POLICY, named):
-        read = "--query Policy.Content --output text"
-        return f"aws organizations describe-policy --policy-id {controls} {read}"
-    if not _matched(_MANAGED_POLICY, named):
-        return ""
-    default = "--query Policy.DefaultVersionId --output text"
-    version = f"$(aws iam get-policy --policy-arn {named} {default})"
-    return f"aws iam get-policy-version --policy-arn {named} --version-id {version}"
-
-
-def _resource_policy(resource: str) -> str:
-    for form, command in table("facts.yaml")["resource policies"].items():
-        arn = split_arn(resource)
+def _policy(forms: str, named: str) -> str:
+    """The command that shows this policy, or the policy of this resource."""
+    for form, command in table("facts.yaml")[forms].items():
+        arn = split_arn(named)
         if arn and (found := re.fullmatch(form, f"{arn.service} {arn.resource}", re.DOTALL)):
-            whole = resource.removesuffix(arn.resource) + found["of"]
+            whole = named.removesuffix(arn.resource) + found["of"]
             names = {"name": re.split("[:/]", whole)[-1], **found.groupdict(), "arn": whole}
             quoted = {name: quote(value) for name, value in names.items()}
             there = f" --region {arn.region}" if arn.region else ""

@@ -91,11 +91,6 @@ class Message(msgspec.Struct, frozen=True):
         """Whether the caller asked for a role's session, which its trust policy decides."""
         return self.action.lower().startswith(_ASSUMING)
 
-    @property
-    def with_token(self) -> bool:
-        """Whether the caller asked for a role with an identity provider's token."""
-        return self.action.lower().startswith("sts:assumerolewith")
-
 
 _NEAR: Final = 2_048  # characters on each side that are searched for the error's code
 

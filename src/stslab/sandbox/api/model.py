@@ -1,6 +1,5 @@
 """The types that all of the sandbox shares: requests, callers, answers, faults, needs, services."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -186,8 +185,6 @@ class ApiFault(Exception):  # noqa: N818 - AWS's word; it is an answer more than
         self.extra: Mapping[str, Any] = dict(extra or {})
 
 
-POLICY_ARN = re.compile(r"arn:aws:iam::(?:\d{12}|aws):policy/\S+")
-
 _SPELLED = {"id": "ID", "mfa": "MFA", "saml": "SAML"}
 
 Read = Callable[[View, ApiRequest], Answer]
@@ -203,8 +200,7 @@ class Need(msgspec.Struct, frozen=True):
     """One action on one resource that IAM must allow before the request is carried out.
 
     ``context`` has the condition keys that the action adds. ``shown`` replaces the ARN in messages:
-    IAM writes ``user bob``, S3 puts the ARN in quotes, and an empty text leaves it out. ``headers``
-    are sent with a denial.
+    IAM writes ``user bob``, and an empty text leaves it out. ``headers`` are sent with a denial.
     """
 
     action: str
@@ -336,23 +332,6 @@ def unsupported(service: str, operation: str) -> ApiFault:
     return ApiFault("NotImplemented" if service == "s3" else "UnsupportedOperation", message)
 
 
-def explained(request: ApiRequest, decision: Decision, resource_account: str | None) -> str:
-    """AWS's message for a denial, within one account with the ARN of the policy that has the Deny.
-
-    AWS Security Blog, "Enhanced access denied error messages with policy ARNs".
-    """
-    denying = next((layer for layer in decision.layers if layer.denies), None)
-    if denying is None or resource_account not in (None, request.caller.account):
-        return decision.message
-    names = (
-        each.policy.name
-        for each in denying.readings
-        if any(not one.allows and not each.mismatch(one) for one in each.policy.document.statements)
-    )
-    arn = POLICY_ARN.search(next(names, ""))
-    return f"{decision.message}: {arn[0]}" if arn else decision.message
-
-
 _WITHOUT_ID = frozenset({"CreateRole", "ListInstanceProfiles"})
 """IAM's operations whose denials have no authorization id; from public records of AWS's answers."""
 _DETAILS = (
@@ -369,13 +348,13 @@ def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
     Guide, "Troubleshoot access denied (403 Forbidden) errors in Amazon S3"). In IAM, only calls
     of services lack an id (IAM User Guide, "Troubleshoot access denied ... with authorization ID").
     """
-    message = explained(request, decision, need.resource_account)
+    message = decision.message
     stranger = request.caller.kind == "Anonymous" or need.resource_account != request.caller.account
     if request.service == "s3" and stranger:
         message = "Access Denied"
     elif need.shown is not None:
         resource = f" on resource: {need.shown}" if need.shown else ""
-        message = message.replace(f" on resource: {need.resource}", resource, 1)
+        message = message.replace(decision.on_resource, resource, 1)
     if request.service == "iam" and request.authenticated and request.operation not in _WITHOUT_ID:
         message += _DETAILS.format(identifiers.authorization_id())
     return ApiFault("AccessDenied", message, headers=need.headers)

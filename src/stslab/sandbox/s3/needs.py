@@ -100,7 +100,7 @@ class _Call(msgspec.Struct, frozen=True):
             acls = policies.acl_statements(self.view, bucket, where.key, found)
             further = (*acls, *self._allowed(action, bucket, upload))
             policy = policies.bucket_policy(self.seen, bucket, self.request.caller, further)
-        return Need(action, arn, keys, policy, owner, shown=f'"{arn}"')
+        return Need(action, arn, keys, policy, owner)
 
     def _allowed(
         self, action: str, bucket: Bucket, upload: Upload | None

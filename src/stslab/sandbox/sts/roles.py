@@ -135,7 +135,7 @@ class RoleSessions:
             need = model.Need(action, target.arn, keys, target.trust, target.account)
             decision = self._judge.decide(view, request, need, wanted.principal)
             if not decision.allowed:
-                raise faults.access_denied(model.explained(request, decision, target.account))
+                raise faults.access_denied(decision.message)
             # In a chain of roles, the caller's own policies must also allow the source identity:
             # IAM User Guide, "Monitor and control actions taken with assumed roles".
             own = [layer.allows for layer in decision.layers if layer.kind is PolicyKind.IDENTITY]

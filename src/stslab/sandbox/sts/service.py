@@ -47,7 +47,7 @@ class StsService:
     def _require(self, view: View, request: ApiRequest, need: model.Need) -> None:
         decision = self._judge.decide(view, request, need)
         if not decision.allowed:
-            raise faults.access_denied(model.explained(request, decision, None))
+            raise faults.access_denied(decision.message)
 
     def _get_access_key_info(self, view: View, request: ApiRequest) -> Answer:
         """The account that a key belongs to, even if it is another account's or was deleted."""
