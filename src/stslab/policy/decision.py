@@ -159,13 +159,10 @@ class Decision:
         return f' on resource: "{resource}"' if service == "s3" else f" on resource: {resource}"
 
     def _policy(self) -> str:
-        """The ARN of the policy that has the Deny, which AWS tells within one account only.
-
-        AWS Security Blog, "Enhanced access denied error messages with policy ARNs".
-        """
-        denying = next(layer for layer in self.layers if layer.denies)
-        names = (reading.policy.name for reading in denying.readings if reading.denies)
-        arn = _POLICY_ARN.search(next(names))
+        """The ARN of the policy that has the Deny, which AWS tells within one account only."""
+        # AWS Security Blog, "Enhanced access denied error messages with policy ARNs"
+        readings = (one for layer in self.layers if layer.denies for one in layer.readings)
+        arn = _POLICY_ARN.search(next(one.policy.name for one in readings if one.denies))
         return f": {arn[0]}" if arn and self.request.owner == self.request.principal.account else ""
 
     def as_dict(self) -> dict[str, Any]:

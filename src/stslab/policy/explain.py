@@ -32,9 +32,8 @@ class Node:
 def retold(decision: _Part) -> Node:
     layers = [_layer(each) for each in decision["layers"]]
     verdict, _ = WORDS[decision["decision"]]
-    good = decision["decision"] == Outcome.ALLOWED
     said = f"{verdict}: {decision['reason']}".replace(": with an explicit deny", "", 1)
-    return Node(said, good, layers)
+    return Node(said, decision["decision"] == Outcome.ALLOWED, layers)
 
 
 def node_lines(

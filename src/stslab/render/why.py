@@ -127,8 +127,7 @@ def _show_changes(paper: Paper, explained: _Explanation) -> None:
 
 
 def show_message(paper: Paper, message: Message, advice: Advice) -> None:
-    what = message.operation or message.action or "a call"
-    headline = f"{what}: {message.code or 'refused'}"
+    headline = f"{message.operation or message.action or 'a call'}: {message.code or 'refused'}"
     paper.line("failed", one_line(headline), style="bold red")
     facts = [
         ("who", message.caller),

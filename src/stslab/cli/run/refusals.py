@@ -64,10 +64,10 @@ def _expected(home: Home) -> frozenset[str]:
     return frozenset()  # the journal can't be read
 
 
-def _call(event: Event) -> tuple[object, ...]:
+def _call(event: Event) -> list[object]:
     """What tells a refused call from others, whenever it is made."""
-    who = event["userIdentity"].get("arn")
-    return who, *map(event.get, ("eventName", "requestParameters", "errorCode"))
+    who = event["userIdentity"].get("arn")  # the keys of a session change
+    return [who, *map(event.get, ("eventName", "requestParameters", "errorCode"))]
 
 
 def _who_may(home: Home, event: Event) -> list[str]:

@@ -42,8 +42,8 @@ def policies_in(path: Path, kind: "PolicyKind", *, several: bool = False) -> "li
         found = load(_text(path)) if several else _text(path)
         for number, given in enumerate(found if isinstance(found, list) else [found], 1):
             each = f"{name}, policy {number}" if isinstance(found, list) else name
-            is_arn = isinstance(given, str) and given.startswith("arn:")
-            policies.append(NamedPolicy(each, parse(_text(Path(given)) if is_arn else given, kind)))
+            held = _text(Path(given)) if str(given).startswith("arn:") else given
+            policies.append(NamedPolicy(each, parse(held, kind)))
     except MalformedPolicy as error:
         message = f"{each}: MalformedPolicyDocument: {error.message}"
         raise PolicyError(message, error.hint) from error

@@ -21,12 +21,10 @@ if TYPE_CHECKING:
     from stslab.policy import Decision, NamedPolicy, Policies, Request
     from stslab.policy.findings import Finding
 
-_UNREADABLE_CASES = 2
 _CHUNK = 256  # lines that a worker decides at once
 # Garbage is collected rarely: decisions make no reference cycles, and it saves a third.
 _SELDOM = (50_000, 20, 50)
 _File = click.Path(path_type=Path, allow_dash=True)
-_NO_RESOURCE = ("resource", "*")
 
 
 @click.command("simulate")
@@ -60,7 +58,7 @@ def command(
     line its decision; exit code 2 if a case can't be read.
     """
     if cases is not None:
-        given = [name for name, value in asked.items() if value and (name, value) != _NO_RESOURCE]
+        given = [name for name, value in asked.items() if value and value != "*"]
         if given:
             raise UsageError(
                 f"--{given[0].replace('_', '-')} is not for --cases: each case has its own.",
@@ -98,7 +96,7 @@ def _simulate_cases(path: Path, jobs: int, *, decisions_only: bool) -> int:
         sys.stdout.write(f"{text}\n")
         if waited_for:
             sys.stdout.flush()
-        code = code if readable else _UNREADABLE_CASES
+        code = code if readable else 2
     return code
 
 

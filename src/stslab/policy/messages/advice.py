@@ -38,10 +38,9 @@ def advise(message: Message) -> Advice:
 
 
 def _refused_by(message: Message) -> str:
-    how = "no Allow applies (implicit deny)"
-    if message.explicit:
-        deny = f"the Deny {message.statement}" if message.statement else "a Deny"
-        how = f"{deny} applies (explicit deny)"
+    deny = f"the Deny {message.statement}" if message.statement else "a Deny"
+    denied, silent = f"{deny} applies (explicit deny)", "no Allow applies (implicit deny)"
+    how = denied if message.explicit else silent
     if message.gate is None:
         return "unknown" if message.explicit is None else f"unknown; {how}"
     if message.setting:
@@ -140,8 +139,6 @@ _BUCKET: Final = re.compile(r"arn:[^:]*:s3:::([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(
 _WHOLE: Final = re.compile(
     r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(?:\d{12}|aws)?:[^\s*?<>]{1,1024}"
 )
-_ACTION: Final = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+", re.IGNORECASE)
-_OPERATION: Final = re.compile(r"[A-Z]\w{1,100}")
 
 
 def facts(message: Message) -> dict[str, str | bool]:
@@ -155,8 +152,8 @@ def facts(message: Message) -> dict[str, str | bool]:
     on_object = not action or action.endswith("object")
     nameless_key = action.startswith("kms:") and not message.resource
     on = f" --resource-arns {quote(arn)}" if _WHOLE.fullmatch(arn) else ""
-    simulated = _matched(_ACTION, message.action)
-    operation = _matched(_OPERATION, message.operation)
+    simulated = _matched("[A-Za-z0-9-]+:[A-Za-z0-9]+", message.action)
+    operation = _matched(r"[A-Z]\w{1,100}", message.operation)
     policy = _policy("named policies", message.policy)
     data_event = action in table("facts.yaml")["data events"]
     service = message.service or action.partition(":")[0]
@@ -209,10 +206,10 @@ def facts(message: Message) -> dict[str, str | bool]:
     }
 
 
-def _matched(pattern: re.Pattern[str], text: str) -> str:
+def _matched(pattern: str | re.Pattern[str], text: str) -> str:
     """The text, or the pattern's group in it; empty if it does not match."""
-    found = pattern.fullmatch(text)
-    return found[pattern.groups] if found else ""
+    found = re.fullmatch(pattern, text)
+    return found[found.re.groups] if found else ""
 
 
 def owner(caller: str) -> tuple[str, str]:

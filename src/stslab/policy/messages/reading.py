@@ -174,7 +174,6 @@ def _glued(words: str) -> str:
     return r"\s?".join(map(re.escape, words.split()))
 
 
-# CodeBuild, which has no ARN, has a row in services.yaml.
 _REFUSED: Final = re.compile(
     rf"(?<!CodeBuild\sis\s){_glued('not authorized to perform')}\s?:?\s?", re.IGNORECASE
 )
@@ -250,8 +249,7 @@ def read(text: str) -> Message | None:
 def _sense(message: Message | None, whole: bool) -> int:
     """How many parts were found: fewer if lines were joined the wrong way."""
     parts = (*_FRAME, "gate", "policy", "encoded", "known")
-    found = sum(bool(getattr(message, part, None)) for part in parts)
-    return 2 * whole + found - (message is None)
+    return 2 * whole - (not message) + sum(bool(getattr(message, part, None)) for part in parts)
 
 
 def _completed(message: Message, frame: Message) -> Message:
