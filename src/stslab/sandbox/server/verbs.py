@@ -25,7 +25,7 @@ from stslab.sandbox.server.changes import Holder
 from stslab.sandbox.server.control import ControlRequest, Reply, Verb
 from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state.identities import IdentityProvider, MfaDevice, Session
-from stslab.sandbox.state.snapshot import Account
+from stslab.sandbox.state.snapshot import MOST_CLOCK, Account
 from stslab.vocabulary import LEARNER, Gate
 
 T = TypeVar("T")
@@ -112,7 +112,7 @@ def _clock(account: Holder, request: ControlRequest) -> Reply:
         with state.transaction() as tx:
             moved = tx.settings.clock_offset + body.seconds
             offset = moved if body.offset is None else body.offset
-            if not abs(offset) <= 3650 * 24 * 3600:
+            if not abs(offset) <= MOST_CLOCK:
                 raise SandboxError("The clock can be moved by ten years at most.")
             tx.put(msgspec.structs.replace(tx.settings, clock_offset=offset))
     view = state.snapshot

@@ -1,8 +1,11 @@
 """The records of S3: buckets, objects, uploads. Bodies of objects are blobs named by hash."""
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from stslab.sandbox.state.snapshot import Moment, Record, View, stored
 
@@ -93,7 +96,7 @@ class Object(Record, frozen=True, kw_only=True):
 
     bucket: str
     name: str
-    versions: tuple[ObjectVersion, ...]  # at least one, the oldest first
+    versions: Annotated[tuple[ObjectVersion, ...], msgspec.Meta(min_length=1)]  # the oldest first
 
     @property
     def current(self) -> ObjectVersion:
@@ -116,9 +119,30 @@ class Upload(Record, frozen=True, kw_only=True):
     overtaken: bool = False  # an object of the key was deleted since
 
 
-def blobs(view: View) -> Iterator[str]:
-    """The names of all bodies of objects and uploads, with repetitions."""
+def parts(view: View) -> Iterator[Part]:
+    """All parts of objects and uploads."""
     for item in view.everywhere(Object):
-        yield from (part.blob for version in item.versions for part in version.parts)
+        yield from (part for version in item.versions for part in version.parts)
     for upload in view.everywhere(Upload):
-        yield from (part.blob for part in upload.parts)
+        yield from upload.parts
+
+
+def without(
+    view: View, blobs: AbstractSet[str]
+) -> Iterator[tuple[Object | Upload, Object | Upload | None]]:
+    """Each object and upload that has one of these bodies, and how it is without it."""
+    for item in view.everywhere(Object):
+        kept = tuple(
+            one for one in item.versions if blobs.isdisjoint(part.blob for part in one.parts)
+        )
+        if kept != item.versions:
+            yield item, replace(item, versions=kept) if kept else None
+    for upload in view.everywhere(Upload):
+        there = tuple(part for part in upload.parts if part.blob not in blobs)
+        if there != upload.parts:
+            yield upload, replace(upload, parts=there)
+
+
+def blobs(view: View) -> Iterator[str]:
+    """The names of all their bodies, with repetitions."""
+    return (part.blob for part in parts(view))

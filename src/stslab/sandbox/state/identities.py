@@ -119,6 +119,10 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
     default: str = "v1"
     newest: int = 1  # the highest number that a version ever had: numbers are not reused
 
+    def __post_init__(self) -> None:
+        if self.default not in [one.version_id for one in self.versions]:
+            raise ValueError("A managed policy lacks its default version")
+
     @property
     def document(self) -> str:
         return next(one.document for one in self.versions if one.version_id == self.default)

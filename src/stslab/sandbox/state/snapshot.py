@@ -11,6 +11,8 @@ from immutables import Map
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """An aware time, in UTC."""
+MOST_CLOCK = 3650 * 24 * 3600
+"""By how many seconds the clock may be off: ten years."""
 Address = tuple[str, str, str]
 """The table, the account and the key of a record."""
 TABLES: dict[str, type[Record]] = {}
@@ -87,7 +89,9 @@ class Settings(Record, frozen=True, kw_only=True):
 
     account: str = ""
     instance: str = ""  # a new id after each reset
-    clock_offset: float = 0.0  # the seconds by which the clock is ahead
+    clock_offset: Annotated[float, msgspec.Meta(ge=-MOST_CLOCK, le=MOST_CLOCK)] = (
+        0.0  # the seconds by which the clock is ahead
+    )
     rehearsal: str = ""  # the settings of the active one
 
 
@@ -114,6 +118,7 @@ class CredentialReport(msgspec.Struct, frozen=True):
 
 @stored("account")
 class Account(Record, frozen=True, kw_only=True):
+    account: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}\Z")]
     name: str
     canonical_id: str  # its id in S3's access control lists
     alias: str = ""

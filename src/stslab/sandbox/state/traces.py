@@ -4,6 +4,9 @@ A run has an access key that no listing shows. Changes made with it, or with key
 with it, belong to the run and can be undone.
 """
 
+from types import NoneType
+from typing import Annotated
+
 import msgspec
 
 from stslab.sandbox.state import snapshot
@@ -20,7 +23,7 @@ class Run(Record, frozen=True, kw_only=True):
     account: str = ""
     run: str
     turn: int  # the highest is that of the run that was used last
-    keys: tuple[str, ...]  # their ids, the run's own key first
+    keys: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]  # their ids, its own key first
 
 
 @stored("trace")
@@ -33,6 +36,10 @@ class Trace(Record, frozen=True, kw_only=True):
     was: str  # the text of the record before the first change; empty if there was none
     left: str  # the same after the last change
     by: str = ""  # the access key that made the last change
+
+    def __post_init__(self) -> None:  # one that can't be read is none
+        read(self.was)
+        read(self.left)
 
     @property
     def key(self) -> str:
@@ -71,7 +78,8 @@ def _traced(view: View, run: str, address: Address) -> Trace | None:
 def read(text: str) -> Record | None:
     """The record in the text of a trace; None for an empty text."""
     table, _, json = text.partition(" ")
-    return msgspec.json.decode(json, type=snapshot.TABLES[table]) if text else None
+    kind = snapshot.TABLES.get(table, NoneType)
+    return msgspec.json.decode(json, type=kind) if text else None
 
 
 def past(view: View) -> Snapshot:

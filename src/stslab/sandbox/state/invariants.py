@@ -1,0 +1,113 @@
+"""What is true of every account, beyond its schema. Each function says what is not, or ""."""
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+
+import msgspec
+
+from stslab.errors import MalformedPolicy
+from stslab.policy.documents.document import load, size
+from stslab.sandbox.state import buckets
+from stslab.sandbox.state.identities import Identity, ManagedPolicy, MfaDevice, Role, Session
+from stslab.sandbox.state.snapshot import TABLES, Account, Record, Settings, Snapshot
+from stslab.structures import beside, listed
+
+_AWS_POLICY = "arn:aws:iam::aws:"
+_MOST_POLICY = 128 * 1024  # characters in one text, white space included (IAM API Reference)
+_MOST_INLINE = 10_240  # without it, in all inline policies of a role, which may have the most
+_MOST_LEVELS = 100
+_FREE = ("stack", "stack-resource", "change-set")
+"""The kinds of records with values of any type."""
+
+
+def incomplete(account: Snapshot) -> str:
+    settings = list(account.everywhere(Settings))
+    if len(settings) != 1 or not settings[0].instance:
+        return "it is not a complete account: it lacks its settings"
+    owners = {one.account for one in account.records()} - {""}
+    owners |= {one.owner for one in account.everywhere(buckets.Bucket)}
+    lacking = sorted(owners - {one.account for one in account.everywhere(Account)})
+    if lacking or not owners:
+        itself = "".join(lacking[:1])[:20]
+        return f"it is not a complete account: it lacks account {itself!r} itself"
+    return ""
+
+
+def problem(account: Snapshot) -> str:
+    """Finds something that makes the account unfit to be handed on."""
+    unfit = chain(
+        [incomplete(account)], map(_excessive, account.records()), map(_dangling, [account])
+    )
+    return next(filter(None, unfit), "")
+
+
+def _called(record: Record) -> str:
+    return f"the {record.table} {record.key[:80]!r}"
+
+
+_NAMES: Mapping[str, Mapping[str, str]] = beside(__file__, "names.yaml")
+
+
+def _dangling(account: Snapshot) -> str:
+    """Finds a name of a record that the account does not have."""
+    for kind, members in _NAMES.items():
+        for record in account.everywhere(TABLES[kind]):
+            for member, named in members.items():
+                for name in filter(None, listed(getattr(record, member))):
+                    if not _is_there(account, record, TABLES[named], name):
+                        return f"{_called(record)} has the {named} {name[:80]!r}, which is missing"
+    return ""
+
+
+def _is_there(account: Snapshot, record: Record, named: type[Record], name: str) -> bool:
+    if named is ManagedPolicy:
+        key = name.rpartition("/")[2].lower()
+        return name.startswith(_AWS_POLICY) or account.get(named, record.account, key) is not None
+    owner = "" if named is buckets.Bucket else record.account
+    return account.get(named, owner, name.lower() if named is MfaDevice else name) is not None
+
+
+def _excessive(record: Record) -> str:
+    """Finds a policy that no service would take, and values that are nested too deeply."""
+    texts = tuple(_policies(record))
+    inline = record.inline.values() if isinstance(record, Identity) else ()
+    if max(map(len, texts), default=0) > _MOST_POLICY or sum(map(size, inline)) > _MOST_INLINE:
+        return f"{_called(record)} has policies that are too large"
+    if not all(map(_is_policy, texts)):
+        return f"{_called(record)} has a policy that can't be read"
+    is_deep = record.table in _FREE and _is_deep(msgspec.to_builtins(record), _MOST_LEVELS)
+    return f"{_called(record)} is nested too deeply" if is_deep else ""
+
+
+def _policies(record: Record) -> Iterable[str]:
+    match record:
+        case Role():
+            return (*record.inline.values(), record.trust)
+        case Identity():
+            return record.inline.values()
+        case ManagedPolicy():
+            return (one.document for one in record.versions)
+        case buckets.Bucket():
+            return filter(None, (record.policy,))
+        case Session():
+            return (one.document for one in record.session_policies or ())
+    return ()
+
+
+def _is_policy(text: str) -> bool:
+    """By its form: an older stslab may have taken what IAM would refuse."""
+    try:
+        document = load(text)
+    except MalformedPolicy:
+        return False
+    statements = listed(document.get("Statement")) if isinstance(document, dict) else []
+    formed = statements and all(isinstance(one, dict) for one in statements)
+    return bool(formed) and not _is_deep(document, _MOST_LEVELS)
+
+
+def _is_deep(value: object, levels: int) -> bool:
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if not isinstance(value, list | tuple):
+        return False
+    return not levels or any(_is_deep(part, levels - 1) for part in value)
