@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stslab.errors import SandboxError
+from stslab.sandbox.state import store as store_module
 from stslab.sandbox.state.identities import AccessKey, Group, User
 from stslab.sandbox.state.snapshot import Settings, Snapshot
 from stslab.sandbox.state.state import State
@@ -194,6 +197,27 @@ def test_a_file_that_is_not_an_account_is_refused(
     path = _with(tmp_path, statement)
     with pytest.raises(SandboxError, match=says):
         saved(path)
+
+
+def test_a_large_body_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, begun, goes_on = store_module._blob, Event(), Event()
+
+    def slowly(db: sqlite3.Connection, path: Path, name: str) -> bytes:
+        if name == "large":
+            begun.set()
+            assert goes_on.wait(10)
+        return read(db, path, name)
+
+    monkeypatch.setattr(store_module, "_blob", slowly)
+    with closing(Store(tmp_path / "account.sqlite")) as store, ThreadPoolExecutor(2) as pool:
+        store.save({}, {"large": b"L", "small": b"S"})
+        large = pool.submit(store.blob, "large")
+        try:
+            assert begun.wait(5)
+            assert pool.submit(store.blob, "small").result(5) == b"S"
+        finally:
+            goes_on.set()
+        assert large.result() == b"L"
 
 
 def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
