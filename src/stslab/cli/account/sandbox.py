@@ -18,6 +18,7 @@ from stslab.cli.commands import LazyGroup
 from stslab.cli.options import complete_run, json_option
 from stslab.errors import UsageError
 from stslab.home import expanded, home
+from stslab.render.text.safe import visible
 from stslab.sandbox.pipeline.log_file import Event, Tail, is_refused, newest_first
 from stslab.sandbox.server import client
 from stslab.vocabulary import LEARNER
@@ -58,6 +59,8 @@ def start(*, port: int, spec: str | None) -> None:
         body = {"spec": None if spec == "off" else spec}
         client.control(home().sandbox, "POST", "rehearse", body)
     click.echo(f"The embedded account {endpoint.account} is at {endpoint.url}")
+    if endpoint.notes:
+        click.echo(visible(endpoint.notes), err=True)
     click.echo('Use it with the aws CLI: eval "$(stslab env)"', err=True)
 
 
@@ -290,11 +293,10 @@ def export_command(*, file: Path, force: bool, run: str) -> None:
 def import_command(*, file: Path, yes: bool) -> None:
     """Replace the present account with the one in FILE.
 
-    FILE is from `stslab sandbox export` of this version. Its users, roles, buckets and keys
-    come with it. The present account is deleted, and its runs are lost.
+    FILE is from `stslab sandbox export`, of this version or an earlier one. Its users, roles,
+    buckets and keys come with it. The present account is deleted, and its runs are lost.
     """
     from stslab.cli.account import handout
-    from stslab.render.text.safe import visible
     from stslab.runner.journal.lock import Held
     from stslab.sandbox.server import exchange
     from stslab.sandbox.state import archive

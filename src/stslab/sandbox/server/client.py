@@ -46,6 +46,7 @@ class Endpoint:
     port: int
     started: str
     rehearsing: str = ""
+    notes: str = ""  # what could not be read when it started
 
     @classmethod
     def of(cls, facts: Json) -> "Endpoint":

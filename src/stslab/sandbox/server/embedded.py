@@ -1,10 +1,12 @@
 """The embedded account: assembles its services, opens, resets and closes it."""
 
+from collections.abc import Set as AbstractSet
 from itertools import chain
 from pathlib import Path
 
 import msgspec
 
+from stslab.errors import UsageError
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import ApiResponse, HttpRequest, KeyLookup, KeyRecord, Service
 from stslab.sandbox.cloudformation.service import CloudFormation
@@ -64,6 +66,7 @@ def assemble(
 class EmbeddedAccount:
     """The account that the server serves, saved in one file. A reset replaces ``inside``."""
 
+    notes = ""  # what could not be read when it was opened, a line for each
     rehearsal: Rehearsal | None = None
     marked: Snapshot | None = None
 
@@ -73,9 +76,11 @@ class EmbeddedAccount:
             file.unlink()
         self._log = DecisionLog(folder)
         self._store = Store(folder / ACCOUNT_FILE)
-        saved = self._store.load()
-        self._store.drop_blobs_but(chain(buckets.blobs(saved), buckets.blobs(traces.past(saved))))
-        self._enter(State(saved, self._store))
+        saved = self._store.whole()
+        used = chain(buckets.blobs(saved), buckets.blobs(traces.past(saved)))
+        missing = self._store.drop_blobs_but(used)
+        state = State(saved, self._store)
+        self._enter(state, _left_out(state, missing))
 
     def handle(self, request: HttpRequest) -> ApiResponse:
         return (self.rehearsal or self.inside.pipeline).handle(request)
@@ -88,7 +93,7 @@ class EmbeddedAccount:
     def reset(self) -> None:
         self._leave()
         self._store.clear()
-        self._enter(State(Snapshot(), self._store))
+        self._enter(State(Snapshot(), self._store), [])
 
     def close(self) -> None:
         """Stop work on stacks where it is, and bring everything into the one file."""
@@ -103,13 +108,19 @@ class EmbeddedAccount:
             tx.put(msgspec.structs.replace(tx.settings, rehearsal=text or ""))
         self._rehearse(text or "")
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: State, notes: list[str]) -> None:
         if not state.snapshot.settings.instance:
             with state.transaction() as tx:
                 for record in accounts.new():
                     tx.put(record)
         self.inside = assemble(state, self._log)
-        self._rehearse(state.snapshot.settings.rehearsal)
+        try:
+            self._rehearse(state.snapshot.settings.rehearsal)
+        except UsageError as error:
+            self.rehearse(None)
+            again = "Begin another one: stslab sandbox start --rehearse"
+            notes.append(f"The account's rehearsal can't go on. {error.message} {again}")
+        self.notes = "\n".join(notes)
         self.inside.engine.resume()
 
     def _leave(self) -> None:
@@ -126,3 +137,14 @@ class EmbeddedAccount:
             self.rehearsal = Rehearsal(
                 text, inside.state, inside.judge, inside.engine, inside.pipeline.handle
             )
+
+
+def _left_out(state: State, missing: AbstractSet[str]) -> list[str]:
+    """Remove the objects whose bodies are missing, which could not be read; a note on each."""
+    notes = []
+    with state.transaction() as tx:
+        for before, after in tuple(buckets.without(tx, missing)):
+            tx.delete(before) if after is None else tx.put(after)
+            where = f"s3://{before.bucket}/{before.name}"
+            notes.append(f"Content of {where} is missing in the account's file: it was removed.")
+    return notes

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stslab import __version__
-from stslab.errors import SandboxError
+from stslab.errors import SandboxError, StslabError
 from stslab.home import in_the_place_of
 from stslab.sandbox.api.faults import where
 from stslab.sandbox.server import verbs
@@ -51,7 +51,7 @@ def serve(folder: Path, port: int, idle: float, *, fresh: bool) -> int:
     _log_to(places)
     try:
         _Process(places, port, idle).run(fresh=fresh)
-    except SandboxError as error:
+    except StslabError as error:
         log.error("%s %s", error.message, error.hint)  # noqa: TRY400 - expected; no traceback
         _tell({"error": error.message, "hint": error.hint})
         return error.exit_code
@@ -144,6 +144,7 @@ class _Process:
             "account": LEARNER,
             "region": REGION,
             "rehearsing": settings.rehearsal,
+            "notes": self._account.notes,
             "url": self._server.url,
             "port": self._server.port,
             "pid": os.getpid(),
