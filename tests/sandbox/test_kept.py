@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -17,7 +19,8 @@ from tests.sandbox.furnished import EVERYTHING, TRUST
 
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.state import archive, buckets, store
-from stslab.sandbox.state.snapshot import Snapshot
+from stslab.sandbox.state.snapshot import Snapshot, Transaction
+from stslab.sandbox.state.stacks import Stack
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
 
@@ -26,16 +29,17 @@ BUCKETS = st.sampled_from(["buck-one", "buck-two"])
 KEYS = st.sampled_from(["a", "b/c", "ü %2F"])
 TAGS = st.dictionaries(st.sampled_from(["team", "cost"]), st.text("xyz", max_size=2), max_size=2)
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
-TEMPLATE = json.dumps(
-    {
-        "Resources": {
-            "Role": {
-                "Type": "AWS::IAM::Role",
-                "Properties": {"AssumeRolePolicyDocument": json.loads(TRUST)},
-            }
-        }
-    }
-)
+ROLE = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": json.loads(TRUST)}}
+TEMPLATES = [json.dumps({"Resources": dict.fromkeys(names, ROLE)}) for names in ("A", "B", "AB")]
+PROVIDER = "arn:aws:iam::111122223333:{}-provider/{}"
+CORS = {"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}
+
+
+@cache
+def metadata() -> str:
+    minting = pytest.importorskip("stslab.sandbox.federation.saml.minting")
+    text: str = minting.metadata(minting.provider_of(Transaction(Snapshot()), minting.OWN))
+    return text
 
 
 def listed(tags: dict[str, str]) -> list[dict[str, str]]:
@@ -163,12 +167,35 @@ class Kept(RuleBasedStateMachine):
             got = self.call("s3", "get_object", Bucket=bucket, Key=key)
             assert got["Body"].read() == body
 
-    @rule(bucket=BUCKETS, key=KEYS)
-    def uploaded(self, bucket: str, key: str) -> None:
+    @rule(bucket=BUCKETS, name=NAMES)
+    def shared(self, bucket: str, name: str) -> None:
+        self.call("s3", "create_bucket", Bucket=bucket)
+        self.call("iam", "create_user", UserName=name)
+        policy = json.loads(TRUST)
+        policy["Statement"] |= {
+            "Principal": {"AWS": f"arn:aws:iam::111122223333:user/{name}"},
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{bucket}/*",
+        }
+        self.call("s3", "put_bucket_policy", Bucket=bucket, Policy=json.dumps(policy))
+        self.call("s3", "put_bucket_cors", Bucket=bucket, CORSConfiguration=CORS)
+        self.call(
+            "s3",
+            "put_public_access_block",
+            Bucket=bucket,
+            PublicAccessBlockConfiguration={"BlockPublicAcls": name == "ann"},
+        )
+        self.call("s3", "delete_bucket_policy", Bucket="buck-two")
+
+    @rule(bucket=BUCKETS, key=KEYS, completes=st.booleans())
+    def uploaded(self, bucket: str, key: str, completes: bool) -> None:
         begun = self.call("s3", "create_multipart_upload", Bucket=bucket, Key=key)
         if begun:
             where = {"Bucket": bucket, "Key": key, "UploadId": begun["UploadId"]}
-            self.call("s3", "upload_part", **where, PartNumber=1, Body=b"part")
+            made = self.call("s3", "upload_part", **where, PartNumber=1, Body=b"part")
+            if completes:
+                parts = {"Parts": [{"PartNumber": 1, "ETag": made["ETag"]}]}
+                self.call("s3", "complete_multipart_upload", **where, MultipartUpload=parts)
 
     @rule(bucket=BUCKETS, key=KEYS)
     def dropped(self, bucket: str, key: str) -> None:
@@ -177,14 +204,61 @@ class Kept(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def stack(self, name: str) -> None:
-        self.call(
-            "cloudformation",
-            "create_stack",
-            StackName=name,
-            TemplateBody=TEMPLATE,
-            Capabilities=["CAPABILITY_IAM"],
-        )
+        self._stack("create_stack", name, TEMPLATES[0])
         self.call("cloudformation", "delete_stack", StackName="ann")
+
+    @rule(name=NAMES, template=st.sampled_from(TEMPLATES), tags=TAGS)
+    def stack_updated(self, name: str, template: str, tags: dict[str, str]) -> None:
+        self._stack("create_stack", name, TEMPLATES[0])
+        for stack in self.direct.state.snapshot.everywhere(Stack):
+            self.direct.inside.engine.wait(stack.stack_id, 5)
+        self._stack("update_stack", name, template, Tags=listed(tags))
+
+    def _stack(self, operation: str, name: str, template: str, **params: Any) -> None:
+        iam = ["CAPABILITY_IAM"]
+        made = {"StackName": name, "TemplateBody": template, "Capabilities": iam, **params}
+        self.call("cloudformation", operation, **made)
+
+    @rule(host=st.sampled_from(["one.example", "two.example/path"]), tags=TAGS)
+    def web_identity(self, host: str, tags: dict[str, str]) -> None:
+        where = {"OpenIDConnectProviderArn": PROVIDER.format("oidc", host)}
+        self.call(
+            "iam",
+            "create_open_id_connect_provider",
+            Url=f"https://{host}",
+            ClientIDList=["app"],
+            ThumbprintList=["0" * 40],
+            Tags=listed(tags),
+        )
+        self.call(
+            "iam", "add_client_id_to_open_id_connect_provider", **where, ClientID=f"app-{len(tags)}"
+        )
+        self.call(
+            "iam",
+            "update_open_id_connect_provider_thumbprint",
+            **where,
+            ThumbprintList=[f"{len(tags)}" * 40],
+        )
+        if not tags:
+            gone = PROVIDER.format("oidc", "one.example")
+            self.call("iam", "delete_open_id_connect_provider", OpenIDConnectProviderArn=gone)
+
+    @rule(name=NAMES, tags=TAGS)
+    def saml(self, name: str, tags: dict[str, str]) -> None:
+        arn = PROVIDER.format("saml", name)
+        self.call(
+            "iam",
+            "create_saml_provider",
+            Name=name,
+            SAMLMetadataDocument=metadata(),
+            Tags=listed(tags),
+        )
+        self.call(
+            "iam", "update_saml_provider", SAMLProviderArn=arn, SAMLMetadataDocument=metadata()
+        )
+        if not tags:
+            gone = PROVIDER.format("saml", "ann")
+            self.call("iam", "delete_saml_provider", SAMLProviderArn=gone)
 
     @rule()
     def started_again(self) -> None:
