@@ -267,7 +267,7 @@ from stslab.sandbox.state.state import State
 
 
 class Cold:
-    inside = SimpleNamespace(state=State(Snapshot()))
+    inside, notes = SimpleNamespace(state=State(Snapshot())), ""
 
     def __init__(self, folder, *, fresh):
         pass

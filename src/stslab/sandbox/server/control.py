@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from stslab.errors import SandboxError
+from stslab.errors import StslabError
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
 from stslab.sandbox.server.files import TOKEN_HEADER, Json
 
@@ -30,7 +30,7 @@ class ControlRequest:
 
 
 Verb = Callable[[ControlRequest], Reply]
-"""Carries out one control request. The message and hint of a SandboxError reach the caller."""
+"""Carries out one control request. The message and hint of a StslabError reach the caller."""
 
 
 def admitted(request: HttpRequest, token: str, verbs: Mapping[str, Verb]) -> ApiResponse | None:
@@ -49,7 +49,7 @@ def admitted(request: HttpRequest, token: str, verbs: Mapping[str, Verb]) -> Api
         return _json(_REFUSED, {"error": "The body of a control request must be a JSON object."})
     try:
         return _json(_OK, verbs[name](ControlRequest(request.method, dict(request.query), body)))
-    except SandboxError as error:
+    except StslabError as error:
         return _json(_REFUSED, {"error": error.message, "hint": error.hint})
 
 

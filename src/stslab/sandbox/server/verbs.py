@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from stslab.errors import SandboxError, UsageError
+from stslab.errors import SandboxError
 from stslab.policy import Decision
 from stslab.policy.decision import GATES, Refusal, refusal
 from stslab.policy.explain import WORDS
@@ -213,10 +213,7 @@ def _rehearse(account: Holder, request: ControlRequest) -> Reply:
     """
     body = _read(request, _Rehearsal)
     if request.method == "POST" and body.spec is not msgspec.UNSET:
-        try:
-            account.rehearse(BARE if body.spec == "" else body.spec)
-        except UsageError as error:
-            raise SandboxError(error.message, error.hint) from error
+        account.rehearse(BARE if body.spec == "" else body.spec)
     current = account.rehearsal
     if request.method == "POST" and body.faults is not msgspec.UNSET:
         if current is None:

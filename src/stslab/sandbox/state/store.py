@@ -92,8 +92,7 @@ class Store:
     def whole(self) -> Snapshot:
         """The same, also raised if not all is there that an account needs."""
         account = self.load()
-        problem = invariants.incomplete(account) if any(account.records()) else ""
-        if problem:
+        if any(account.records()) and (problem := invariants.incomplete(account)):
             raise _damaged(self.path, problem)
         return account
 
