@@ -276,3 +276,62 @@ def test_why_knows_who_deleted_the_role(begun: Machine) -> None:
     assert "by user/admin (iam:DeleteRole, request " in told
     assert "s3:?" not in told
     assert "`stslab run` makes it again" in told
+
+
+WIDE = (
+    "aws iam put-user-policy --user-name $STS_USER --policy-name Wide --policy-document"
+    ' \'{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:*","Resource":"*"}}\''
+)
+
+
+def test_what_allows_too_much_is_named_and_mended_where_enter_tries_again(
+    machine: Machine, opened: Open
+) -> None:
+    assert machine.stslab("run", "--yes", "--to", "deploy-role").code == 0
+    terminal = opened("run", "--to", "attach-policy", columns=120, lines=40)
+    to_the_stage(terminal, "Let the user assume that role")
+    terminal.wait("aws iam put-user-policy")
+    terminal.key("\x15")
+    terminal.enter(WIDE)
+    lacking = terminal.wait("The step is not done yet: there is no inline policy StsAssumePolicy")
+    assert "Enter goes on" not in lacking
+    terminal.enter()
+    wide = f"inline policy Wide of user {the_user(machine)}"
+    screen = terminal.wait("does not hold", "Enter tries again")
+    assert f"What allows it: {wide}" in screen
+    second = machine.stslab("check")
+    assert second.code == 3
+    assert "attach-policy" in second.out
+    assert machine.stslab("check", "deploy-role").code == 0
+    second = machine.stslab("hint", COLUMNS="200")
+    assert second.code == 0, second.err
+    assert wide in second.out
+    assert "aws iam delete-user-policy --user-name $STS_USER --policy-name Wide" in second.out
+    for word in ("hint", "why"):
+        before = terminal.text
+        terminal.enter(word)
+        assert wide in terminal.changed(before)
+    terminal.enter("policies")
+    terminal.wait(f"{wide}")
+    terminal.enter("aws iam delete-user-policy --user-name $STS_USER --policy-name Wide")
+    terminal.wait("✔ sts may assume the role, and no other role.", "Enter tries again")
+    done = machine.stslab("hint")
+    assert (done.code, "--practice" in done.err) == (2, False)
+    terminal.enter()
+    terminal.wait("Enter goes on")
+    terminal.enter("quit")
+    assert terminal.ended() == 0
+
+
+def test_solve_removes_what_allows_too_much(machine: Machine, opened: Open) -> None:
+    assert machine.stslab("run", "--yes", "--to", "deploy-role").code == 0
+    assert machine.sh(WIDE.replace("$STS_USER", the_user(machine)) + " --profile admin").code == 0
+    terminal = opened("run", "--to", "attach-policy", columns=120, lines=40)
+    to_the_stage(terminal, "Let the user assume that role")
+    terminal.wait("aws iam put-user-policy")
+    terminal.enter()
+    terminal.wait("Enter tries again")
+    terminal.enter("solve")
+    terminal.wait("aws iam delete-user-policy", "✔ sts may assume the role")
+    terminal.enter("quit")
+    assert terminal.ended() == 0

@@ -10,12 +10,14 @@ import pytest
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.in_memory import InMemoryAccount
+from stslab.errors import CheckFailed
 from stslab.lab.loader import load
 from stslab.lab.model import Stage
 from stslab.lab.references import resolve
 from stslab.lesson.byhand import ByHand
 from stslab.resources import bundled
 from stslab.runner.events import Event
+from stslab.runner.journal.records import Skipped
 from stslab.runner.ports import Answer, Credentials, Given, Hand, HandWork
 from stslab.vocabulary import LEARNER, PARTNER
 
@@ -263,3 +265,114 @@ def test_a_stack_that_was_made_anew_counts_with_its_new_role(account: InMemoryAc
             account.inside.engine.wait(made["StackId"], SECONDS)
             assert [one.done for one in hand.look(stage).tasks] == [False]
         assert roles[0] != roles[1]
+
+
+SESSION = (bundled() / "lab" / "narrower" / "session.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("policies", "told"),
+    [
+        ((), "but it has no session policy."),
+        ((LISTS,), "but it has another session policy."),
+        ((SESSION.replace("\n", " "),), ""),
+    ],
+)
+def test_a_session_has_the_policy_that_the_step_gives_it(
+    account: InMemoryAccount, policies: tuple[str, ...], told: str
+) -> None:
+    known = Known()
+    with by_hand(account, "narrower", "session-policy", hand=known) as (hand, stage):
+        role = hand.runner.scope()["role_arn"]
+        limits = {"Policy": policies[0]} if policies else {}
+        assumes(account, "night", "admin", RoleArn=role, RoleSessionName="night-job", **limits)
+        own, asker = account.files.get("night"), account.files.get("admin")
+        assert own
+        assert asker
+        asked = Given(asker.access_key_id, "", 3600, mfa=False, policies=policies)
+        known.sessions = {own.access_key_id: asked}
+        standing = hand.look(stage)
+        assert [one.done for one in standing.tasks] == [not told]
+        assert [one for one in standing.notes if told and one.endswith(told)] or standing.done
+
+
+WIDE = LISTS.replace("s3:ListAllMyBuckets", "sts:*")
+
+
+def test_a_policy_that_allows_too_much_is_named_and_goes(account: InMemoryAccount) -> None:
+    with by_hand(account, "steps", "attach-policy") as (hand, stage):
+        user = hand.runner.scope()["user"]
+        call(account, "iam.PutUserPolicy", UserName=user, PolicyName="x", PolicyDocument=WIDE)
+        for at in range(len(stage.steps)):
+            hand.runner.do(stage, at)
+        standing = hand.look(stage)
+        (task,) = standing.tasks
+        assert (task.done, task.spoilt) == (False, True)
+        assert all(f"inline policy x of user {user}" in one for one in standing.notes)
+        assert standing.removal
+        assert standing.removal.name == "iam.DeleteUserPolicy"
+        hand.remove(standing.removal)
+        assert hand.look(stage).done
+
+
+def test_a_cell_that_is_too_wide_names_what_allows_it(account: InMemoryAccount) -> None:
+    with by_hand(account, "steps", "attach-policy") as (hand, stage):
+        user = hand.runner.scope()["user"]
+        call(account, "iam.PutUserPolicy", UserName=user, PolicyName="x", PolicyDocument=LISTS)
+        (note,) = hand.look(stage).notes
+        assert note == (
+            "More is allowed than the stage asks for: sts may list all buckets."
+            f" What allows it: inline policy x of user {user} (statement 1)."
+        )
+
+
+def test_a_change_elsewhere_is_compared_with_the_task_that_is_open(
+    account: InMemoryAccount,
+) -> None:
+    named = {"eventTime": "9999-01-01T10:20:30Z", "eventSource": "iam.amazonaws.com",
+             "eventName": "CreateUser", "requestParameters": {"UserName": "bob"},
+             "userIdentity": {"arn": f"arn:aws:iam::{LEARNER}:user/admin", "accountId": LEARNER}}  # fmt: skip
+    with by_hand(account, "external-id", "two-accounts", [named]) as (hand, stage):
+        role, vendor = (hand.runner.scope()[one] for one in ("role", "vendor"))
+        for at, about in ((0, f"role {role}."), (1, f"role {role}."), (2, f"user {vendor}.")):
+            assert hand.look(stage).notes[-1].endswith(f"The task is about {about}"), at
+            hand.runner.do(stage, at)
+
+
+def test_a_session_in_no_profile_is_named(account: InMemoryAccount) -> None:
+    known = Known()
+    with by_hand(account, "narrower", "role", hand=known) as (hand, stage):
+        for at in range(2):
+            hand.runner.do(stage, at)
+        role = hand.runner.scope()["role_arn"]
+        told = "The session that you asked for last is in no profile yet."
+        assert not [one for one in hand.look(stage).notes if told in one]
+        given = call(account, "sts.AssumeRole", RoleArn=role, RoleSessionName="clerk")
+        keys = Credentials.found_in(given["Credentials"])
+        admin = account.files.get("admin")
+        assert keys
+        assert admin
+        ends = given["Credentials"]["Expiration"]
+        asked = Given(admin.access_key_id, str(ends), 3600, mfa=False)
+        known.sessions = {keys.access_key_id: asked}
+        (note,) = (one for one in hand.look(stage).notes if told in one)
+        assert "the profile clerk" in note
+        account.files.save("clerk", keys)
+        assert not [one for one in hand.look(stage).notes if told in one]
+
+
+def test_a_claim_that_the_stage_at_work_has_changed_need_not_hold(account: InMemoryAccount) -> None:
+    with by_hand(account, "steps", "attach-policy") as (hand, stage):
+        hand.runner.check_stage("deploy-role")  # the user may not assume the role yet
+        assert hand.runner.past.stage == stage.id
+        for at in range(len(stage.steps)):
+            hand.runner.do(stage, at)
+        hand.runner.check_stage("deploy-role")
+        hand.runner.check_stage(stage.id)
+        hand.runner.note(Skipped(stage.id))
+        assert hand.runner.past.stage == ""
+
+
+def test_a_claim_about_what_is_not_made_yet_does_not_hold(account: InMemoryAccount) -> None:
+    with by_hand(account, "steps", "deploy-role") as (hand, stage), pytest.raises(CheckFailed):
+        hand.runner.check_stage(stage.id)

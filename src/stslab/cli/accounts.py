@@ -21,16 +21,18 @@ from stslab.home import Home
 from stslab.lab.model import Lab
 from stslab.lesson import verdict
 from stslab.lesson.verdict import UNKNOWN, Decide
+from stslab.policy.decision import GATES
 from stslab.runner.calls.calls import Calls, reason_of
 from stslab.runner.events import Describe, Event
 from stslab.runner.journal.records import How, RunRecord
 from stslab.runner.journal.store import Journal
-from stslab.runner.ports import Credentials, Hand, HandWork, Reason, Refusal, TargetInfo
+from stslab.runner.ports import Answer, Credentials, Hand, HandWork, Reason, Refusal, TargetInfo
+from stslab.runner.run.allowing import decided_by
 from stslab.runner.run.run import Runner
 from stslab.runner.undo.cleanup import Cleanup
 from stslab.sandbox.pipeline.log_file import newest_first
 from stslab.sandbox.server.client import control, ensure
-from stslab.vocabulary import ADMIN, PARTNER
+from stslab.vocabulary import ADMIN, PARTNER, PolicyKind
 
 Emit = Callable[[Event], None]
 
@@ -185,14 +187,17 @@ def decider(verbs: Control, held: Callable[[str], Credentials | None]) -> Decide
     return lambda who, *call: verdict.decided(would, held(who), *call)
 
 
-def _logged(folder: Path, refusal: Refusal) -> Reason:
-    """Why the embedded account refused a call, from its log."""
-    by_message = reason_of(refusal)
+def _logged(folder: Path, outcome: Answer | Refusal) -> Reason:
+    """Why the embedded account refused or allowed a call, from its log."""
+    by_message = reason_of(outcome)
     if by_message and by_message.whole:  # no policy decided
         return by_message
-    events = (event for event in newest_first(folder) if event["requestID"] == refusal.request_id)
+    events = (event for event in newest_first(folder) if event["requestID"] == outcome.request_id)
     decisions = next(events, {"decisions": ()})["decisions"]
     refusals = [decision["refused"] for decision in decisions if "refused" in decision]
     gates = dict.fromkeys(gate for refused in refusals for gate in refused["gates"])
     keys = dict.fromkeys(key for refused in refusals for key in refused["keys"])
-    return Reason(tuple(gates), tuple(keys))
+    layers = (layer for decision in decisions for layer in decision["layers"])
+    read = ((GATES[PolicyKind(layer["layer"])], layer["policies"]) for layer in layers)
+    allowing = decided_by(read) if isinstance(outcome, Answer) else ()
+    return Reason(tuple(gates), tuple(keys), allowing=allowing)

@@ -26,7 +26,7 @@ from stslab.runner.calls.calls import Calls
 from stslab.runner.events import Event
 from stslab.runner.journal.records import Fault, How
 from stslab.runner.journal.store import IN_MEMORY, Journal
-from stslab.runner.ports import Clock, Credentials, Hand, Reason, Refusal, TargetInfo
+from stslab.runner.ports import Answer, Clock, Credentials, Hand, Reason, Refusal, TargetInfo
 from stslab.runner.run.run import Runner
 from stslab.sandbox.api.model import ApiFault, HttpRequest
 from stslab.sandbox.pipeline import accounts
@@ -113,8 +113,8 @@ class InMemoryAccount(Boto3Account):
     def rehearse(self, _text: str | None) -> None:
         """Do nothing."""
 
-    def tell(self, refused: Refusal) -> Reason | None:
-        return self._log.reasons.get(refused.request_id, Reason(()))
+    def tell(self, outcome: Answer | Refusal) -> Reason | None:
+        return self._log.reasons.get(outcome.request_id, Reason(()))
 
     def _answer(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
         answer = self.inside.pipeline.handle(_http(request))

@@ -87,23 +87,26 @@ def meant_lab(name: str | None, target: str, *, ended: bool = False, by_hand: bo
 
 def _meant(name: str | None, target: str, *, ended: bool) -> str:
     """The id or file of the lab. A lab imported with an account is found through its run."""
-
-    def file(lab: str) -> str:
-        try:
-            return str(find(lab))
-        except LabError:
-            return ""
-
     meant = USUAL_LAB if name is None else name
-    if name is not None and (not name or file(name)):
+    if name is not None and (not name or _file(name)):
         return meant
     with Journal.of(home()) as journal:
         place = (name_of(target), name or "")
         runs = journal.unfinished(*place) or (journal.runs(*place) if ended else ())
-    for run in runs:
-        if found := file(lab_of(run)):
-            return run.lab if file(run.lab) == found else found
-    return meant
+    return next(filter(None, map(word_for, runs)), meant)
+
+
+def _file(lab: str) -> str:
+    try:
+        return str(find(lab))
+    except LabError:
+        return ""
+
+
+def word_for(run: RunRecord) -> str:
+    """How commands name a run's lab: by its id if that is enough, else by its file; or ""."""
+    found = _file(lab_of(run))
+    return run.lab if found and _file(run.lab) == found else found
 
 
 def lab_of(run: RunRecord) -> str:
@@ -144,7 +147,7 @@ def current(journal: Journal, target: str, lab: str = "") -> CurrentRun:
 
     UsageError: there is none. LabError: its lab is gone.
     """
-    named = load_lab(lab) if lab else None
+    named = load_lab(_meant(lab, target, ended=False)) if lab else None
     runs = journal.unfinished(name_of(target), named.id if named else "")
     if not runs:
         of = f" of {named.id}" if named else ""

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -25,10 +25,12 @@ from stslab.lesson.evidence import statements_of
 from stslab.lesson.verdict import Decide
 from stslab.policy.catalogue import can_have
 from stslab.runner.events import StepDiffers
-from stslab.runner.journal.records import Hint, Thing
-from stslab.runner.ports import Answer, Call, Data, Outcome
+from stslab.runner.journal.records import Entry, Hint, Thing
+from stslab.runner.ports import Allowing, Answer, Call, Data, Outcome, Refusal
+from stslab.runner.run.allowing import foreign, removal, told
 from stslab.runner.run.run import Runner
 from stslab.structures import listed
+from stslab.vocabulary import ADMIN
 
 Event = Mapping[str, Any]  # a request in the account's log, with CloudTrail's field names
 GRADES = 3  # of hints: a nudge, a pointer, the command
@@ -37,6 +39,11 @@ _FILE, _GAP = re.compile(r"[\w/.-]+\.(?:json|yaml)"), re.compile(r"\$\{\{.*?\}\}
 _TRUST = "iam.UpdateAssumeRolePolicy"
 _HOLD = "This must hold too: {}."
 _WIDE = "More is allowed than the stage asks for: "
+_UNPLACED = (
+    "The session that you asked for last is in no profile yet. `aws configure set` puts each of"
+    " its three parts into the profile {0}: `aws configure set aws_access_key_id ... --profile"
+    " {0}`, then aws_secret_access_key and aws_session_token."
+)
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -45,6 +52,15 @@ class Task(msgspec.Struct, frozen=True):
     number: int
     text: str
     done: bool
+    spoilt: bool = False  # not done, since whom it gives a policy may do too much by another
+
+
+class Failing(NamedTuple):
+    check: Check
+    allowing: Allowing  # what allows too much
+
+    def told(self, entries: Iterable[Entry]) -> str:
+        return f"{_HOLD.format(self.check.says)} {told(foreign(self.allowing, entries))}".strip()
 
 
 class StageTasks(msgspec.Struct, frozen=True):
@@ -52,6 +68,8 @@ class StageTasks(msgspec.Struct, frozen=True):
 
     tasks: tuple[Task, ...]
     notes: tuple[str, ...]
+    strange: Allowing = ()  # the learner's policies that allow too much
+    removal: Call | None = None  # removes the first of them
 
     @property
     def done(self) -> bool:
@@ -85,44 +103,63 @@ class ByHand:
         undone = by_hand - adopted
         stages = {*self.runner.stages_done, stage.id}
         cells = access.table(self.runner.lab, stages, self.runner.scope(), self.decide)
-        lacking = tuple(missing(cells, {(each.cell, each.identity) for each in stage.changes}))
+        own = {(each.cell, each.identity) for each in stage.changes}
+        entries = self.runner.past.entries()
+        lacking = tuple(missing(cells, own, entries))
         reached = bool(stage.changes) and not lacking
         alike = {at for at in undone if self._is_alike(stage, stage.steps[at], cells)}
         failing = self._failing(stage) if reached or alike or not undone else []
+        wide = [cell.verdict.allowing for cell in cells if cell.is_too_wide]
+        every = chain.from_iterable([*wide, *(one.allowing for one in failing)])
+        strange = foreign(tuple(dict(reversed([*every])).items()), entries)
         # A profile must be as its task says.
         other_profile = any(stage.steps[at].profile for at, notes in differing.items() if notes)
         behaves = reached and not failing and not other_profile
         if behaves or not undone:
-            against = (*lacking, *(_HOLD.format(check.says) for check in failing))
-            return StageTasks(self._tasks(stage, adopted, done=by_hand), against)
+            against = (*lacking, *(one.told(entries) for one in failing))
+            return self._standing(stage, adopted, by_hand, against, strange)
         # The checks as a profile that is still to be made can't hold yet.
         to_come = {profile.name for at in undone if (profile := stage.steps[at].profile)}
-        in_the_way = [check for check in failing if check.identity not in to_come]
-        wide = any(check.fails or check.operation.startswith("Simulate") for check in in_the_way)
-        done = adopted if wide else adopted | alike
+        in_the_way = [one for one in failing if one.check.identity not in to_come]
+        done = adopted if any(map(_limits, in_the_way)) else adopted | alike
         changed = self._changed_by_learner(stage)
         notes = [note for note in lacking if note.startswith(_WIDE)]
         if len(changed) > sum(changes(stage.steps[at].call) for at in done):
             # The learner chose another way.
-            notes += [_HOLD.format(check.says) for check in in_the_way]
+            notes += [one.told(entries) for one in in_the_way]
         notes += [note for at, those in differing.items() for note in those if at not in done]
-        notes += self._astray(stage, changed)
-        return StageTasks(self._tasks(stage, adopted, done), tuple(notes))
+        notes += [*self._astray(stage, changed, done), *self._unplaced(stage, by_hand - done)]
+        return self._standing(stage, adopted, done, notes, strange)
 
-    def _failing(self, stage: Stage) -> list[Check]:
-        checks = enumerate(stage.checkpoint)
-        return [check for at, check in checks if check.call and not self._holds(stage, at, check)]
+    def _failing(self, stage: Stage) -> list[Failing]:
+        tried = (self._tried(stage, at) for at, one in enumerate(stage.checkpoint) if one.call)
+        return [*filter(None, tried)]
 
-    def _tasks(self, stage: Stage, adopted: set[int], done: set[int]) -> tuple[Task, ...]:
-        """The tasks, and of the lab's own steps those that it did."""
-        tasks = []
-        by_hand = [at for at, _ in tasks_of(stage)]
+    def _standing(
+        self,
+        stage: Stage,
+        adopted: set[int],
+        done: set[int],
+        notes: Iterable[str],
+        strange: Allowing,
+    ) -> StageTasks:
+        """The tasks, and of the lab's own steps those that it did.
+
+        ``strange`` are the learner's policies that allow too much.
+        """
+        tasks, by_hand = [], dict(tasks_of(stage))
+        admin = ADMIN
         for at, step in enumerate(stage.steps):
             if at in by_hand:
-                tasks.append(Task(at, task_text(self.runner.lab, step), at in done))
+                owner = subject(self._known(step.params) if step.call in _GIVING else {})
+                spoilt = any(owner and one.endswith(f" {owner[1]}") for one, _ in strange)
+                admin = step.identity if spoilt else admin
+                text = task_text(self.runner.lab, step)
+                tasks.append(Task(at, text, at in done and not spoilt, at in done and spoilt))
             elif _is_the_labs(step) and at in adopted:
                 tasks.append(Task(at, f"{step.title}. (stslab did that.)", done=True))
-        return tuple(tasks)
+        removals = filter(None, (removal(policy, admin) for policy, _ in strange))
+        return StageTasks(tuple(tasks), tuple(notes), strange, next(removals, None))
 
     def _changed_by_learner(self, stage: Stage) -> list[Event]:
         """The learner's changing requests since the stage was begun, newest first."""
@@ -131,14 +168,28 @@ class ByHand:
         theirs = (event for event in recent if "errorCode" not in event and is_by_learner(event))
         return [event for event in theirs if changes(called(event))]
 
-    def _astray(self, stage: Stage, changed: Iterable[Event]) -> Iterator[str]:
-        """A sentence for each change to what no task is about."""
+    def _astray(self, stage: Stage, changed: Iterable[Event], done: set[int]) -> Iterator[str]:
+        """A sentence for each change to what no task is about; it says what the open one is."""
         subjects = [
             (*named, self.runner.work.place_of(step.identity).account)
             for _, step in tasks_of(stage)
             if (named := subject(self._known(step.params)))
         ]
-        yield from filter(None, (off_task(event, subjects) for event in changed))
+        *_, last = every = tasks_of(stage)
+        open_ = next((step for at, step in every if at not in done), last[1])
+        wanted = subject(self._known(open_.params))
+        yield from filter(None, (off_task(event, subjects, wanted) for event in changed))
+
+    def _unplaced(self, stage: Stage, undone: Collection[int]) -> Iterator[str]:
+        """A sentence on the last session that was asked for, if it is in no profile."""
+        calls, since = self.runner.work.calls, self.runner.past.entered(stage.id)
+        open_ = (step for at, step in tasks_of(stage) if at in undone)
+        wanted = [one.profile.name for one in open_ if one.profile and one.service == "sts"]
+        asked = calls.hand.look(self.runner.run.id).sessions if wanted else {}
+        last = max(asked.items(), key=lambda pair: pair[1].asked, default=None)
+        held = filter(None, map(calls.profiles.get, calls.profiles.names()))
+        if last and last[1].asked >= since and last[0] not in {one.access_key_id for one in held}:
+            yield _UNPLACED.format(wanted[0])
 
     def hint(self, stage: Stage, task: Task) -> tuple[str, bool]:
         """The next hint for a task, and whether it is the last: the caller shows the command."""
@@ -166,6 +217,12 @@ class ByHand:
         """Do a task as the lab would, and the steps before it; RunError if a call fails."""
         for at in range(task.number + 1):
             self.runner.do(stage, at)
+
+    def remove(self, call: Call) -> None:
+        """Make the call that removes a policy; RunError if it is refused."""
+        outcome = self.runner.work.calls.once(call)
+        if isinstance(outcome, Refusal):
+            raise RunError(f"{call.operation}: {outcome.code}: {outcome.message}")
 
     def _adopted(self, stage: Stage) -> tuple[set[int], dict[int, list[str]]]:
         """The steps whose things exist, and for the others, notes on what exists instead."""
@@ -207,16 +264,19 @@ class ByHand:
             cell.verdict.allowed == cell.expected.allowed for cell in about
         )
 
-    def _holds(self, stage: Stage, number: int, check: Check) -> bool:
-        """Whether a check holds. A refusal is not provoked: the log belongs to the learner."""
+    def _tried(self, stage: Stage, number: int) -> Failing | None:
+        """The check if it fails. A refusal is not provoked: the log belongs to the learner."""
+        check, checks = stage.checkpoint[number], self.runner.checks
         if not check.fails:
-            return self.runner.checks.try_again(stage, number).held
+            held = checks.try_again(stage, number).held
+            return None if held else Failing(check, checks.allowing)
         try:
             params = resolve(check.params, self.runner.scope())
         except UnresolvedReference:
-            return False
+            return Failing(check, ())
         verdict = self.decide(check.identity, check.service, check.operation, params)
-        return not verdict.allowed or verdict.fault in check.fails
+        holds = not verdict.allowed or verdict.fault in check.fails
+        return None if holds else Failing(check, verdict.allowing)
 
     def _known(self, params: Mapping[str, object]) -> Mapping[str, object]:
         scope, known = self.runner.scope(), {}
@@ -246,15 +306,24 @@ def _file(lab: Lab, name: str) -> Path:
     return (lab.path.parent / name).resolve()
 
 
-def missing(cells: Iterable[access.CellState], own: Collection[access.Key]) -> Iterator[str]:
-    """The ``own`` cells that are not as expected, and others that are too wide."""
+def missing(
+    cells: Iterable[access.CellState], own: Collection[access.Key], entries: Collection[Entry]
+) -> Iterator[str]:
+    """The ``own`` cells that are not as expected, and others that are too wide: what allows it."""
     for cell in cells:
+        by = told(foreign(cell.verdict.allowing, entries))
         if cell.key not in own:
-            if cell.verdict.allowed and not cell.expected.allowed:
-                yield f"{_WIDE}{cell.who} may {cell.says}."
+            if cell.is_too_wide:
+                yield f"{_WIDE}{cell.who} may {cell.says}. {by}".strip()
         elif cell.verdict.allowed != cell.expected.allowed:
             may = "may" if cell.expected.allowed else "may not"
-            yield _HOLD.format(f"{cell.who} {may} {cell.says}")
+            yield f"{_HOLD.format(f'{cell.who} {may} {cell.says}')} {by}".strip()
+
+
+def _limits(failing: Failing) -> bool:
+    """Whether the check is about what should not be allowed."""
+    check = failing.check
+    return bool(check.fails) or check.operation.startswith("Simulate")
 
 
 def _is_the_labs(step: Step) -> bool:
@@ -288,8 +357,13 @@ def is_by_learner(event: Event) -> bool:
     return not str(event.get("userAgent", "")).endswith(("stslab", ".amazonaws.com"))
 
 
-def off_task(event: Event, subjects: Sequence[tuple[str, str, str]]) -> str:
-    """A sentence on a change to what no task is about (parameter, value, account), or ""."""
+def off_task(
+    event: Event, subjects: Sequence[tuple[str, str, str]], wanted: tuple[str, str] | None
+) -> str:
+    """A sentence on a change to what no task is about (parameter, value, account), or "".
+
+    The open task is about ``wanted``.
+    """
     call, params = called(event), event.get("requestParameters") or {}
     about, identity = subject(params), event.get("userIdentity", {})
     here, homes = identity.get("accountId"), {one[2] for one in subjects if one[:2] == about}
@@ -300,11 +374,14 @@ def off_task(event: Event, subjects: Sequence[tuple[str, str, str]]) -> str:
     did = f"{str(event['eventTime'])[11:16]} {who} called {event['eventName']}: {thing}"
     if homes:
         return f"{did}, in account {here}. The task is about account {homes.pop()}."
-    kind, name, _ = subjects[0]
+    if wanted is None:
+        return f"{did}. No task is about that."
+    kind, name = wanted
     return f"{did}. The task is about {kind.removesuffix('Name').lower()} {name}."
 
 
 _OWNERS: Mapping[str, str] = {"iam.PutRolePolicy": "role", "iam.PutUserPolicy": "user"}
+_GIVING = {*_OWNERS, "iam.PutGroupPolicy", "iam.AttachUserPolicy", "iam.AttachRolePolicy"}
 
 
 def _behaves(step: Step, params: Data, account: str, ask: Callable[[Call], Outcome]) -> bool:

@@ -9,7 +9,8 @@ from stslab.kinds.table import UNUSABLE
 from stslab.lab.embedded import SERVICE
 from stslab.lab.model import DENIALS, Check
 from stslab.redaction import fingerprint
-from stslab.runner.ports import Credentials, Data
+from stslab.runner.ports import Allowing, Credentials, Data
+from stslab.runner.run.allowing import decided_by
 from stslab.vocabulary import Gate
 
 
@@ -32,6 +33,11 @@ class Verdict(msgspec.Struct, frozen=True):
     documents: Mapping[str, Any] = msgspec.field(default_factory=dict)  # policies by name
     tags: Mapping[str, str] = msgspec.field(default_factory=dict)  # the caller's
     fault: str = ""  # error code if the gates allow it, but a rule of the service refuses
+
+    @property
+    def allowing(self) -> Allowing:
+        """The policies and statements that allow it."""
+        return decided_by((each.gate, each.policies) for each in self.gates) if self.allowed else ()
 
 
 UNKNOWN = Verdict(None)

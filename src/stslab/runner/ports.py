@@ -7,7 +7,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, Self
@@ -73,13 +73,18 @@ class Lost(msgspec.Struct, frozen=True):
 Outcome = Answer | Refusal | Lost
 
 
+Allowing = tuple[tuple[str, str], ...]  # policies, each with its statement that allowed a call
+
+
 class Reason(msgspec.Struct, frozen=True):
     gates: tuple[str, ...]  # those that refused; if not ``whole``, only those that AWS named
     keys: tuple[str, ...] = ()  # the condition keys that decided
     whole: bool = True  # no other gate refused
+    allowing: Allowing = ()  # what allowed it
 
 
-Tell = Callable[[Refusal], Reason | None]  # returns why a call was refused, or None if unknown
+Tell = Callable[[Answer | Refusal], Reason | None]
+"""Returns why a call was refused or allowed, or None if unknown."""
 
 
 class TargetInfo(msgspec.Struct, frozen=True):
@@ -194,6 +199,13 @@ class Given(msgspec.Struct, frozen=True):
     expires: str
     seconds: int
     mfa: bool
+    policies: tuple[str, ...] = ()  # its own session policies: documents, and ARNs
+
+    @property
+    def asked(self) -> str:
+        """When it was requested (ISO 8601), or "" if that is unknown."""
+        ends = datetime.fromisoformat(self.expires) if self.expires else None
+        return (ends - timedelta(seconds=self.seconds)).isoformat() if ends else ""
 
 
 class HandWork(msgspec.Struct, frozen=True):

@@ -94,18 +94,25 @@ def test_keys_created_with_the_runs_key_belong_to_the_run(direct: Direct, holder
     assert users(direct) == ["admin"]
 
 
+DENIES = '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}'
+
+
 def test_sessions_are_listed_with_their_duration(direct: Direct, holder: Holder) -> None:
     iam = direct.client("iam", "hand")
     iam.create_user(UserName="ana")
     key = iam.create_access_key(UserName="ana")["AccessKey"]
     direct.keys["ana"] = (key["AccessKeyId"], key["SecretAccessKey"], None)
     given = direct.client("sts", "ana").get_session_token(DurationSeconds=129600)["Credentials"]
-    assert undone(holder, only_look=True)["sessions"] == {
-        given["AccessKeyId"]: {
-            "by": key["AccessKeyId"], "mfa": False,
-            "seconds": 129600, "expires": given["Expiration"].isoformat(),
-        }
+    limited = direct.client("sts", "hand").get_federation_token(
+        Name="fed", Policy=DENIES, PolicyArns=[{"arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}]
+    )["Credentials"]
+    sessions = undone(holder, only_look=True)["sessions"]
+    assert sessions[given["AccessKeyId"]] == {
+        "by": key["AccessKeyId"], "mfa": False, "policies": [],
+        "seconds": 129600, "expires": given["Expiration"].isoformat(),
     }  # fmt: skip
+    policies = sessions[limited["AccessKeyId"]]["policies"]
+    assert policies == [DENIES, "arn:aws:iam::aws:policy/ReadOnlyAccess"]
 
 
 def test_what_others_changed_later_is_kept_and_reported(direct: Direct, holder: Holder) -> None:

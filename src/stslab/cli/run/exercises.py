@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -13,12 +14,12 @@ from msgspec.structs import replace
 
 from stslab.cli.run.here import Here
 from stslab.durations import spoken
-from stslab.errors import RunError, StslabError
+from stslab.errors import RunError, StslabError, UnresolvedReference
 from stslab.kinds.operations import changes
 from stslab.lab.model import Stage
 from stslab.lab.references import resolve
 from stslab.lesson import questions
-from stslab.lesson.byhand import ByHand, StageTasks, Task, called, is_own
+from stslab.lesson.byhand import ByHand, StageTasks, called, is_own
 from stslab.lesson.evidence import call_of, documents_of, renamed
 from stslab.lesson.faults import Faults, Remaining
 from stslab.policy.messages import in_short
@@ -27,6 +28,7 @@ from stslab.render.lesson.scenes import Scene
 from stslab.render.terminal.paper import Paper
 from stslab.runner.journal.records import HINT, WHY, Broken, Hint
 from stslab.runner.ports import Call, Refusal
+from stslab.runner.run.allowing import told
 from stslab.runner.run.run import Runner
 from stslab.sandbox.pipeline.log_file import newest_first
 from stslab.vocabulary import Gate
@@ -36,7 +38,8 @@ _LATER = 0.3  # seconds
 # Calls by which a learner tests whether it works: for a session, or an object.
 _IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
 _COMMAND = "This is what fixes it; Enter runs it."
-_STILL_WRONG = "Every task is done, but something is still wrong: `back` shows it below them."
+_STILL_WRONG = "Something is still wrong."
+_REMOVES = "This removes it; you may narrow it instead."
 
 
 @dataclass
@@ -61,12 +64,17 @@ class StepExercise:
     def hint(self) -> str:
         return "The command is on the line: Enter runs it, and you may change it first."
 
+    def takes(self, _line: str) -> bool:
+        return False
+
     def news(self, paper: Paper) -> None:
         self.done = self.runner.adopt(self.stage, self.at)
         profile = self.stage.steps[self.at].profile
-        lacks = f" The profile {profile.name} must hold what it makes." if profile else ""
+        lacks = self.runner.steps.lacks(self.stage, self.at)
+        lacks = f": there is no {lacks}" if lacks else ""
+        lacks = f": the profile {profile.name} must hold what it makes" if profile else lacks
         done = "You made by hand what the step makes, so the step is done."
-        open_ = f"The step is not done yet; its own command is on the line again.{lacks}"
+        open_ = f"The step is not done yet{lacks}. Its own command is on the line again."
         paper.prose(done if self.done else open_)
 
 
@@ -97,31 +105,63 @@ class TasksExercise:
     def done(self) -> bool:
         return self.standing.done
 
+    @property
+    def wrong(self) -> str:
+        """What is still wrong where no task is open, or an open one would be done but for it."""
+        task = self.standing.next
+        if not (task is None or task.spoilt) or not self.standing.notes:
+            return ""
+        allowing = told(self.standing.strange)
+        return " ".join([_STILL_WRONG, *([allowing] if allowing else self.standing.notes)])
+
     def scene(self) -> Scene:
         return Scene(self.stage.title, partial(scenes.tasks, now=self.standing), self.place)
 
     def run(self) -> bool:
-        task = self.standing.next
-        if task is None:
-            raise RunError(_STILL_WRONG)
+        call = self._call()
+        if call is None:
+            raise RunError(self.wrong)
         if not self.command:  # which nobody has seen yet
-            self._fill_in(task)
+            self._fill_in(call)
             self.here.workspace.paper.command(self.command, indent=3)
         self.command, self.who = "", "admin"
-        self.hand.solve(self.stage, task)
+        if self.wrong:
+            self.hand.remove(call)
+        elif self.standing.next:
+            self.hand.solve(self.stage, self.standing.next)
         return False
 
     def hint(self) -> str:
-        task = self.standing.next
-        if task is None:
-            return _STILL_WRONG
+        call, task = self._call(), self.standing.next
+        if self.wrong or task is None:
+            if call:
+                self._fill_in(call)
+            return f"{self.wrong} {_REMOVES if call else ''}".strip()
         text, last = self.hand.hint(self.stage, task)
-        if last:
-            self._fill_in(task)
+        if last and call:
+            self._fill_in(call)
         return text
 
-    def _fill_in(self, task: Task) -> None:
-        call = call_of(self.stage.steps[task.number], self.here.runner.scope())
+    def takes(self, line: str) -> bool:
+        task = self.standing.next
+        profile = self.stage.steps[task.number].profile if task and not self.wrong else None
+        with suppress(UnresolvedReference):
+            call = self._call() if profile else None
+            if profile and call and line == self.here.command(call, self.who):
+                self._fill_in(call)
+                own = f"That is the lab's own command: it fills the profile {profile.name} too."
+                self.here.workspace.paper.prose(own)
+                return True
+        return False
+
+    def _call(self) -> Call | None:
+        """The call that solves the next task, or removes what allows too much."""
+        task = self.standing.next
+        if self.wrong or task is None:
+            return self.standing.removal
+        return call_of(self.stage.steps[task.number], self.here.runner.scope())
+
+    def _fill_in(self, call: Call) -> None:
         self.command, self.who = self.here.command(call, call.identity), call.identity
 
     def draw_why(self, paper: Paper) -> None:
@@ -169,6 +209,9 @@ class FaultExercise:
         self.faults.fix(was.fault)  # by `solve`, unless the last hint has filled in the command
         self._remember(replace(was, solved=was.solved or not self.command))
         self.command, self.who = "", "admin"
+        return False
+
+    def takes(self, _line: str) -> bool:
         return False
 
     def hint(self) -> str:
@@ -271,5 +314,6 @@ class FaultExercise:
 Exercise = StepExercise | TasksExercise | FaultExercise
 """``command`` is on the line in advance, or empty; ``who`` is the shell's profile. ``run`` does the
 next thing as the lab would, and returns whether it was the last. ``hint`` may also fill in the
-line. ``news`` looks at the account, and draws what has changed.
+line. ``takes`` returns whether a typed line fills a profile as the lab's own command, and is run
+like it. ``news`` looks at the account, and draws what has changed.
 """

@@ -23,11 +23,11 @@ from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lesson import access, evidence, questions
 from stslab.lesson.access import Link, chain
-from stslab.lesson.verdict import Verdict, expected
+from stslab.lesson.verdict import UNKNOWN, Verdict, expected
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Scene
 from stslab.render.lesson.screen import Heard, Screen
-from stslab.render.terminal.paper import draws_over
+from stslab.render.terminal.paper import Paper, draws_over
 from stslab.runner.events import Event, Notice, RunFinished
 from stslab.runner.journal.records import CheckRecord, How, Prediction, Skipped
 from stslab.runner.journal.standing import by_concept
@@ -46,6 +46,8 @@ _ADVICE_BY_HAND = (
     "By hand: each stage gives you tasks and an empty line. Do them with the aws command, here or"
     " in another terminal. Their files are in {1}. `hint` and `solve` help; `help` lists all words."
 )
+_MEND = "Mend it: a command that you type here runs. `hint` and `solve` help, `why` shows this."
+_MENDED = "Nothing more is known to be wrong. Enter tries again."
 _NEXT = (
     ("stslab run --practice", "the same by hand"),
     ("stslab break", "something is broken in it: find it, and fix it"),
@@ -75,6 +77,7 @@ class Loop(AtPrompt):
         self.who = "admin"
         self.gone: tuple[str, ...] = ()  # what cleanup proved to be gone
         self.skipped: scenes.Done | None = None
+        self.unproved: Scene | None = None  # what does not hold, while it is to be mended
 
     def status(self) -> str:
         return self.here.status(self.stage, self.who, plain=self._plain)
@@ -174,12 +177,53 @@ class Loop(AtPrompt):
                     titles = "; ".join(each.title for each in needed)
                     message, hint = f"It needs these stages, which are not done yet: {titles}.", ""
                     does = "does that first"
-                stuck = partial(scenes.stuck, message=message, hint=hint)
-                self.enter(Scene(stage.title, stuck, before=self.heard.take()), does)
+                claims = self.heard.failing if isinstance(error, CheckFailed) else {}
+                before = self.heard.take()
+                mends = bool(claims) and self.here.embedded
+                if claims:  # which `before` has too
+                    before, message = None, "The checkpoint of this stage does not hold:"
+                hint = _MEND if mends else hint
+                stuck = partial(scenes.stuck, message=message, hint=hint, claims={**claims})
+                scene = Scene(stage.title, stuck, before=before)
+                if mends:
+                    self._mend(stage, scene, does)
+                else:
+                    self.enter(scene, does)
                 for each in needed:
                     self._until_done(each)
             else:
                 return
+
+    def _mend(self, stage: Stage, scene: Scene, does: str) -> None:
+        """A checkpoint does not hold: the learner may mend it, with help, before Enter."""
+        exercise = TasksExercise(self.here, self.hand or self.here.hand(), stage, "")
+        mine = {(each.cell, each.identity) for each in stage.changes}
+        met = [cell.verdict for cell in self.table() if cell.key in mine]
+        self.verdict, self.unproved = next(iter(met), UNKNOWN), scene
+
+        def mend(entered: Entered) -> None:
+            if entered.word == "hint":
+                self.screen.say(exercise.hint() or _MENDED)
+                self.line = exercise.command
+                if self.line:
+                    self.screen.below(lambda paper: paper.command(self.line, indent=3))
+            elif entered.line or not exercise.done:
+                self._act(exercise, entered)
+                self.screen.below(exercise.news)
+            else:
+                self.screen.say(_MENDED)
+
+        self.mend = mend
+        try:
+            self.enter(scene, does)
+        finally:
+            self.mend = self.unproved = None
+
+    def why(self, paper: Paper) -> None:
+        if self.unproved:
+            self.unproved.draw(paper)
+        else:
+            super().why(paper)
 
     def _ended(self, finished: RunFinished) -> None:
         self.over, self.who = True, "admin"
@@ -347,7 +391,7 @@ class Loop(AtPrompt):
         """Do what was entered. Return whether it certainly completed the exercise."""
         if entered.changed:
             return False
-        if not entered.unchanged and entered.word != "solve":
+        if not (entered.unchanged or entered.word == "solve" or exercise.takes(entered.line)):
             with self.waiting():
                 advice = self.here.shell(entered.line, exercise.who)
             if advice:
@@ -356,7 +400,7 @@ class Loop(AtPrompt):
         try:
             return exercise.run()
         except StslabError as error:
-            if not self.follows:
+            if not (self.follows or self.unproved):
                 raise
             self.screen.say(error.message)
             return False

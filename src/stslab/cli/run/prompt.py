@@ -134,11 +134,11 @@ class Prompt:
             *others, last = (*digits[1:], digits[0])
             self._not_here(text, f"Type {', '.join(map(str, others))} or {last}")
 
-    def enter(self, does: str, more: str = "", keys: str = "") -> Entered:
+    def enter(self, does: str, more: str = "", keys: str = "", *, runs: bool = False) -> Entered:
         """Read Enter or a word. ``does`` says what Enter does; ``more`` is a further word.
 
         ``keys`` need no Enter. Where there are some, a command line ends the prompt too; the next
-        one begins with it.
+        one begins with it. If it ``runs`` commands, it is the ``line``.
         """
         self.drop_typed_ahead()
         while True:
@@ -147,8 +147,8 @@ class Prompt:
             word = more if first and more.startswith(first.lower()) else word_of(text)
             if word or not text.strip():
                 return Entered(word=word, argument=argument.strip())
-            if keys and argument:
-                self._typed = text
+            if (keys or runs) and argument:
+                self._typed = "" if runs else text
                 return Entered(line=text)
             self._not_here(text, f"Enter {does}")
 
@@ -287,6 +287,10 @@ def word_of(text: str) -> str:
 
 # -- what the words do, at any scene ---------------------------------------------------------------
 
+_RUNS = (
+    "Where a profile stands before the line, as in `admin $`, and where Enter tries again, any"
+    " other line runs in a shell, with the lab's profiles."
+)
 _NOTHING = "There is nothing else to do here. Go on with Enter."
 _COMPARE = (
     "Does each policy that is shown allow this call? A digit answers; `policies` shows the full"
@@ -306,6 +310,7 @@ class AtPrompt:
         self.lab, self.runner, self.decide = here.lab, here.runner, here.decide
         self.waiting = here.workspace.lock.paused
         self.over = False
+        self.mend: Callable[[Entered], None] | None = None  # takes lines, `hint` and `solve`
         self.hand: ByHand | None = None  # if the stages are done by hand
         self.stage: Stage | None = None
         self.line = ""  # the shown command
@@ -321,10 +326,13 @@ class AtPrompt:
     def entered(self, scene: Scene, does: str, more: str = "") -> Entered:
         """Wait for Enter, or for the further word ``more``; other words are done."""
         while True:
-            entered = self.read(lambda: self.prompt.enter(does, more))
-            if entered.word in ("", more):
+            entered = self.read(lambda: self.prompt.enter(does, more, runs=bool(self.mend)))
+            if self.mend and entered.line:
+                self.mend(entered)
+            elif entered.word in ("", more):
                 return entered
-            self.word(entered.word, scene)
+            else:
+                self.word(entered.word, scene)
 
     def show(self, scene: Scene) -> None:
         self.screen.show(scene, self._more)
@@ -366,6 +374,8 @@ class AtPrompt:
                 self.screen.page(self._help, self._more)
             elif word == "copy" and self.line:
                 self.screen.copy(self.line)
+            elif self.mend and word in ("hint", "solve"):
+                self.mend(Entered(word))
             else:
                 self.screen.say(self._nothing_for(word, scene))
         except StslabError as error:
@@ -381,7 +391,7 @@ class AtPrompt:
         paper.blank()
         paper.fields(words, indent=3)
         paper.blank()
-        paper.prose("Any other command line runs in a shell, with the lab's profiles.", indent=1)
+        paper.prose(_RUNS, indent=1)
 
     def _scene_of(self, word: str, scene: Scene) -> Scene | None:
         asking = isinstance(scene, Asking)

@@ -117,10 +117,11 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
         runner = opened.runner(loaded, workspace.journal, workspace.render, workspace.describe, how)
         if runner.look_back() is None:
             raise nothing
-        done = [each.id for each in loaded.stages if each.id in runner.stages_done]
-        if not chosen and not done:
+        done, here = runner.stages_done, runner.past.stage
+        last = [here] if here else [*done[-1:]]
+        if not chosen and not last:
             raise UsageError("The run has done no stage yet.", "Continue it: stslab run")
-        _check(runner, chosen or (done if every else done[-1:]))
+        _check(runner, chosen or (done if every else last))
 
 
 def _check(runner: Runner, stages: Sequence[str]) -> None:

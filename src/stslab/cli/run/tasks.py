@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import click
 
 from stslab.cli.accounts import open_account
+from stslab.cli.failures import hints_name
 from stslab.cli.options import Where
 from stslab.cli.run.exercises import FaultExercise, TasksExercise
 from stslab.cli.run.here import Here
-from stslab.cli.workspace import current, open_workspace
+from stslab.cli.workspace import current, open_workspace, word_for
 from stslab.errors import UsageError
 from stslab.home import home
 from stslab.lesson.access import table
@@ -26,9 +27,9 @@ def help_with(word: str, lab: str) -> None:
     with _at_work(f"stslab {word}", lab) as (paper, exercise):
         if word == "why":
             exercise.draw_why(paper)
-        elif not exercise.title:
-            raise UsageError("Every task of this stage is done.", "Go on: stslab run --practice")
-        else:
+        elif exercise.done:
+            raise UsageError("Every task of this stage is done.", "Go on: stslab run")
+        elif exercise.title:
             paper.prose(exercise.title, style="bold")
         if word == "hint":
             paper.prose(exercise.hint())
@@ -78,7 +79,8 @@ def _at_work(command: str, lab: str) -> Iterator[tuple[Paper, _AtWork]]:
             yield paper, FaultExercise(here, here.faults(), broken)
             return
         undone = (each for each in meant.lab.stages if each.id not in runner.stages_done)
-        stage = next((each for each in undone if not each.cleanup), None)
-        if stage is None:
+        stage = meant.lab.stage(runner.past.stage) or next(undone, None)
+        if stage is None or stage.cleanup:
             raise UsageError("Every stage is done.", "Clean up: stslab run, or stslab cleanup")
+        hints_name(word_for(meant.run), by_hand=runner.past.how is How.HAND)
         yield paper, TasksExercise(here, here.hand(), stage, stage.title)

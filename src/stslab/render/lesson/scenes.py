@@ -349,9 +349,13 @@ def chain(paper: Paper, links: Iterable[Link]) -> None:
         paper.prose(one_line(f"{link.who}{what}{may}"), indent=3 + 3 * link.depth, lead=lead)
 
 
-def stuck(paper: Paper, message: str, hint: str) -> None:
-    """An error that stopped the lesson, and what to do."""
+def stuck(paper: Paper, message: str, hint: str, claims: Mapping[str, str]) -> None:
+    """An error that stopped the lesson, the claims that do not hold, and why; and what to do."""
     paper.line("failed", message, indent=1)
+    for says in claims:
+        paper.prose(says, indent=3, lead=paper.symbols.failed)
+    for why in dict.fromkeys(claims.values()):
+        paper.prose(f"{why[:1].upper()}{why[1:]}", indent=3)
     if hint:
         paper.prose(hint, indent=3, lead=paper.symbols.hint)
 

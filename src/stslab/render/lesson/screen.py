@@ -124,6 +124,7 @@ class Heard:
 
     lines: list[tuple[bool, str]] = field(default_factory=list)
     shown: list[tuple[str, Any]] = field(default_factory=list)
+    failing: dict[str, str] = field(default_factory=dict)  # claims that did not hold, and why
     by_hand: bool = False
     names: Callable[[], Mapping[str, str]] = dict
 
@@ -132,6 +133,9 @@ class Heard:
             self.lines.append((True, f"{event.title}{' (by hand)' if self.by_hand else ''}"))
             self.shown += event.shown
             self.by_hand = False
+        elif isinstance(event, events.CheckFinished):
+            self.failing.pop(event.says, "")
+            self.failing |= {} if event.held else {event.says: event.why}
         elif isinstance(event, events.StepAdopted):
             self.by_hand = True
         elif isinstance(event, events.StepSkipped):

@@ -224,8 +224,10 @@ def _begun(look: Callable[[Call], Outcome], read: Call) -> Future[Outcome]:
     return future
 
 
-def reason_of(refusal: Refusal) -> ports.Reason | None:
+def reason_of(refusal: Answer | Refusal) -> ports.Reason | None:
     """The gate that AWS's error names; other gates may have refused too, except for a signature."""
+    if isinstance(refusal, Answer):  # AWS does not say what allowed it
+        return None
     message = read(f"An error occurred ({refusal.code}) when calling it: {refusal.message}")
     if message is None or message.gate is None:
         return None

@@ -152,11 +152,21 @@ class Past:
         every = self._at(records.Entered)
         return next((at for entered, at in every if entered.stage == stage), "")
 
+    def begun(self) -> tuple[records.Entered, ...]:
+        """Each time that a stage was begun, in order."""
+        return tuple(self._of(records.Entered))
+
+    @property
+    def stage(self) -> str:
+        """The stage that was begun last, if it does not hold and was not skipped since; else ""."""
+        last = [each.body for each in self.recorded(records.Entered, records.Skipped)][-1:]
+        begun = (each.stage for each in last if isinstance(each, records.Entered))
+        return next((each for each in begun if each not in self.held()), "")
+
     @property
     def how(self) -> records.How | None:
         """How the stage that was begun last is done."""
-        every = [*self._of(records.Entered)]
-        return every[-1].how if every else None
+        return next((each.how for each in reversed(self.begun())), None)
 
     def _of(self, kind: type[T]) -> Iterator[T]:
         return (body for body, _ in self._at(kind))

@@ -20,7 +20,8 @@ from stslab.runner.events import CheckFinished, CheckStarted
 from stslab.runner.journal import records
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import MADE, CheckRecord, Entered, EntryState, Thing, shared
-from stslab.runner.ports import Answer, Call, Data, Lost, Outcome, Reason, Refusal, Tell
+from stslab.runner.ports import Allowing, Answer, Call, Data, Lost, Outcome, Reason, Refusal, Tell
+from stslab.runner.run.allowing import foreign, simulated, told
 from stslab.runner.run.prepare import thing_made
 from stslab.runner.run.scope import claim
 from stslab.structures import text_or_json, texts
@@ -51,6 +52,7 @@ class Checks:
     def __init__(self, work: Work, scope: Callable[[], Data], tell: Tell) -> None:
         self._work, self._scope, self._tell = work, scope, tell
         self.answer: Data = {}  # AWS's to the last call; empty if refused, or it may hold a secret
+        self.allowing: Allowing = ()  # what allowed the last call, or what it simulated
 
     def prove(self, stage: Stage, number: int) -> CheckRecord:
         """Make one check of the stage (``number`` counts from 0), and journal its result.
@@ -63,15 +65,22 @@ class Checks:
         return record
 
     def try_again(
-        self, stage: Stage, number: int, held_at: str = "", changed_by: str = ""
+        self,
+        stage: Stage,
+        number: int,
+        held_at: str = "",
+        changed_by: str = "",
+        *,
+        begun: bool = False,
     ) -> CheckRecord:
         """Like :meth:`prove`, not journaled.
 
         The claim need not hold if it was proved (``held_at``), and this stage has changed it since.
+        In a stage that is only ``begun``, what it refers to may still be unknown.
         """
         check, calls = stage.checkpoint[number], self._work.calls
         started = calls.clock.monotonic()
-        tried = self._found(stage, number, excused=bool(held_at))
+        tried = self._found(stage, number, excused=begun or bool(held_at))
         tried = replace(tried, proof=calls.clean_text(tried.proof))
         record = CheckRecord(
             stage=stage.id,
@@ -169,7 +178,7 @@ class Checks:
         return work.journal.intend(work.run.id, intent)
 
     def _called(self, check: Check, call: Call) -> Outcome:
-        calls, self.answer = self._work.calls, {}
+        calls, self.answer, self.allowing = self._work.calls, {}, ()
         try:
             outcome = calls.make(call, expected=check.fails)
         except CredentialsError as error:
@@ -191,10 +200,19 @@ class Checks:
             reason = self._tell(outcome) if outcome.code in check.fails else None
             key = check.key and _sentence(check.key, scope)
             return _refused(replace(check, key=key), outcome, reason)
+        entries = self._work.entries()
         if check.fails:
+            reason = self._tell(outcome)
+            self.allowing = reason.allowing if reason else ()
             why = f"the call succeeded, but should have been refused: {' or '.join(check.fails)}"
-            return _Try(why, request_id=outcome.request_id)
-        return _answered(check, outcome, scope)
+            tried = _Try(why, request_id=outcome.request_id)
+        else:
+            tried = _answered(check, outcome, scope)
+            if tried.why:
+                params = resolve(check.params, scope)
+                self.allowing = foreign(simulated(params, outcome.data), entries)
+        why = told(foreign(self.allowing, entries) or self.allowing)
+        return replace(tried, why=f"{tried.why}. {why}") if why else tried
 
     def _emit(
         self, record: CheckRecord, check: Check, why: str, held_at: str = "", changed_by: str = ""

@@ -285,8 +285,21 @@ def _wrong(
         return f"it lasts {spoken(given.seconds)}"
     if call == _GIVES_SESSION and given.mfa is not ("SerialNumber" in params):
         return "it has an MFA code" if given.mfa else "it has no MFA code"
+    if not _limited_so(params, given):
+        return "it has another session policy" if given.policies else "it has no session policy"
     other = own and own.access_key_id != given.by
     return f"{prepared.step.identity} did not request it" if other else ""
+
+
+def _limited_so(params: Data, given: Given) -> bool:
+    """Whether a session has the step's own session policies, in whatever form."""
+    own = [params["Policy"]] if "Policy" in params else []
+    arns = [policy["arn"] for policy in params.get("PolicyArns", ())]
+    wanted, found = sorted(map(text_or_json, [*own, *arns])), sorted(given.policies)
+    differ = (
+        any(_policies(*pair, PolicyKind.SESSION)) for pair in zip(wanted, found, strict=False)
+    )
+    return len(wanted) == len(found) and not any(differ)
 
 
 def _removes(later: Entry, thing: Thing) -> bool:

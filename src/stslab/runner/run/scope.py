@@ -120,7 +120,7 @@ def new_run(
         id=run_id,
         lab=lab.id,
         title=lab.title,
-        path=str(lab.path),
+        path=str(lab.path.absolute()),
         sha256=lab.sha256,
         target=target.name,
         state=records.RunState.ACTIVE,

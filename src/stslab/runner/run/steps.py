@@ -109,6 +109,12 @@ class Steps:
         except UnresolvedReference:
             return False
 
+    def lacks(self, stage: Stage, number: int) -> str:
+        """The thing that the step makes, if it does not exist; else ""."""
+        thing = self._prepared(stage, number).intent.thing
+        there = thing is None or not thing.complete or look(self._work, thing).there
+        return "" if thing is None or there is not False else thing.label
+
     def stands(self, stage: Stage, number: int) -> bool:
         """Whether the step was done and its work is unchanged."""
         entry = self._latest(stage, number)

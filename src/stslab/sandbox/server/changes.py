@@ -160,6 +160,7 @@ def restore(account: Holder, request: ControlRequest) -> Reply:
                 "expires": one.left.expires.isoformat(),
                 "seconds": int((one.left.expires - one.left.issued).total_seconds()),
                 "mfa": one.left.mfa is not None,
+                "policies": [each.arn or each.document for each in one.left.session_policies or ()],
             }
             for one in handled
             if isinstance(one.left, Session)
