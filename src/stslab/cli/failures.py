@@ -102,9 +102,10 @@ def tell(error: StslabError) -> None:
     signs = symbols_for(sys.stderr.encoding)
     stopped = isinstance(error, Interrupted)
     text, color = (signs.waiting, "magenta") if stopped else (signs.failed, "red")
+    text = "" if stopped and in_words() else text  # the message says it in a word
     bare = in_words() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     sign = text if bare else click.style(text, fg=color, bold=not stopped)
-    click.echo(f"{sign} {_laid_out(error.message, len(text) + 1)}", err=True)
+    click.echo(f"{sign} {_laid_out(error.message, len(text) + 1)}".lstrip(), err=True)
     for note in getattr(error, "__notes__", ()):
         click.echo(f"  {_laid_out(note, 2)}", err=True)
     if error.hint:

@@ -93,6 +93,7 @@ def begin(name: str, asked: str) -> None:
             paper.prose("Undoing everything ...")
             cleanup = opened.cleanup(workspace.journal, lambda _: None, workspace.describe)
             cleanup.run(loop.runner.run.id)
+            paper.line("done", "Everything is undone.")
         else:
             paper.prose(GOES_ON.format(command))
 

@@ -150,7 +150,7 @@ class Loop(AtPrompt):
             where=self.here.place,
             summary=self.lab.summary or "",
             resumed=resumed,
-            advice=for_same_run(advice).format(middle, self.lab.path.parent),
+            advice=for_same_run(advice).format(middle, self.lab.path.parent.resolve()),
         )
         scene = Scene(self.lab.title, welcome)
         does = "goes on" if resumed else "begins"

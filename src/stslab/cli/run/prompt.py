@@ -132,7 +132,8 @@ class Prompt:
             if word:
                 return Entered(word=word)
             *others, last = (*digits[1:], digits[0])
-            self._not_here(text, f"Type {', '.join(map(str, others))} or {last}")
+            no_answer = f"{text} is no answer here. " if text.isdecimal() else ""
+            self._not_here(text, f"{no_answer}Type {', '.join(map(str, others))} or {last}")
 
     def enter(self, does: str, more: str = "", keys: str = "", *, runs: bool = False) -> Entered:
         """Read Enter or a word. ``does`` says what Enter does; ``more`` is a further word.

@@ -18,7 +18,7 @@ from stslab.render.text.safe import one_line
 from stslab.runner.journal.records import How
 from stslab.runner.ports import TargetInfo
 from stslab.runner.run.plan import dry_run as emit_dry_run
-from stslab.runner.run.plan import plan, stage_of
+from stslab.runner.run.plan import needed, plan, require_done, stage_of
 from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import require_anywhere
 from stslab.vocabulary import LEARNER, PARTNER
@@ -86,9 +86,11 @@ def step(stage: str, lab: str | None, where: Where, *, with_needed: bool, as_jso
     with open_workspace("stslab step", as_json=as_json, yes=where.yes, lab=loaded) as workspace:
         opened, how = opened_for(workspace, where, loaded), How.YES if where.yes else How.BY_NAME
         runner = opened.runner(loaded, workspace.journal, workspace.render, workspace.describe, how)
+        if not (with_needed or unfinished_run(workspace.journal, where, loaded.id)):
+            require_done(stage, needed(loaded, stage))  # else a run would begin for nothing
         runner.start_or_resume()
-        for needed in runner.missing_for(stage) if with_needed else ():
-            runner.run_stage(needed)
+        for first in runner.missing_for(stage) if with_needed else ():
+            runner.run_stage(first)
         gone = [one_line(event.what) for event in runner.drift(stage) if event.again]
         question = f"{'; '.join(gone)}.\nDo it again?"
         if not gone or not workspace.asks or agrees(question, usually=True):

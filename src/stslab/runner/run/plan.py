@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from msgspec.structs import asdict
 
-from stslab.errors import UsageError
+from stslab.errors import StageMissing, UsageError
 from stslab.lab.effects import LabCall, lab_calls, summary
 from stslab.lab.embedded import LIVE
 from stslab.lab.model import Cell, Check, Lab, Stage, Step
@@ -47,6 +47,15 @@ def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
             wanted |= _uses(lab, earlier)
             named |= _named(earlier.steps)
     return tuple(each.id for each in before if each.id in ids)
+
+
+def require_done(stage_id: str, lacking: Collection[str]) -> None:
+    """StageMissing: the stage lacks these."""
+    if lacking:
+        raise StageMissing(
+            f"The stage {stage_id} needs these stages, which are not done: {', '.join(lacking)}.",
+            f"Do them first: stslab step {stage_id} --with-needed.",
+        )
 
 
 def changed_by(lab: Lab, stage: Stage, check: Check, done: Collection[str]) -> str:

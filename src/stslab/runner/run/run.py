@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import dropwhile
 
-from stslab.errors import CheckFailed, RunError, StslabError
+from stslab.errors import CheckFailed, StslabError
 from stslab.kinds.operations import changes
 from stslab.lab.embedded import live_names
 from stslab.lab.model import Check, Lab, Stage, Step
@@ -20,7 +20,7 @@ from stslab.runner.journal.records import CheckRecord, How, RunRecord, RunState
 from stslab.runner.journal.standing import standing
 from stslab.runner.journal.store import Journal
 from stslab.runner.run.checks import Checks
-from stslab.runner.run.plan import changed_by, needed, stage_of, stage_started
+from stslab.runner.run.plan import changed_by, needed, require_done, stage_of, stage_started
 from stslab.runner.run.scope import basis, configure, live, new_run, scope
 from stslab.runner.run.steps import FIX, Steps
 from stslab.runner.undo.cleanup import Cleanup
@@ -191,12 +191,7 @@ class Runner:
         """Begin the stage and return it; RunError if a stage that it needs is not done."""
         stage = stage_of(self.lab, stage_id)
         lacking = [each for each in self.missing_for(stage.id) if not self._done_by_hand(each)]
-        if lacking:
-            raise RunError(
-                f"The stage {stage.id} needs these stages, which are not done:"
-                f" {', '.join(lacking)}.",
-                f"Do them first: stslab step {stage.id} --with-needed.",
-            )
+        require_done(stage.id, lacking)
         self._journal.write(self._run, records.Entered(stage.id, self.lab.sha256, self._how))
         self._entered = self._now()
         self._calls.emit(stage_started(self.lab, stage))
