@@ -1,5 +1,7 @@
 """Wrong flags and arguments of commands on runs are reported before anything starts."""
 
+import json
+
 import pytest
 
 
@@ -90,3 +92,10 @@ def test_a_dry_run_as_json(stslab):
     events = [json.loads(line) for line in stslab("run", "--dry-run", "--json").out.splitlines()]
     assert events[0]["event"] == "run_started"
     assert events[0]["dry"] is True
+
+
+def test_a_stage_that_lacks_others_begins_no_run(stslab) -> None:
+    said = stslab("step", "attach-policy", "--yes")
+    assert said.code == 2
+    assert "create-user, deploy-role" in said.err
+    assert json.loads(stslab("status", "--json").out) == []

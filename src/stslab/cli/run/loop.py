@@ -14,16 +14,18 @@ from msgspec.structs import replace
 from stslab.cli.accounts import OpenAccount
 from stslab.cli.failures import Interrupted, for_same_run
 from stslab.cli.progress import labs_to_do, progress
+from stslab.cli.run.asking import Asks
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise
 from stslab.cli.run.here import Here, no_command
-from stslab.cli.run.prompt import AtPrompt, Entered, Prompt, Quit, Skip
+from stslab.cli.run.mending import HOW, Mending
+from stslab.cli.run.prompt import Entered, Prompt, Quit, Skip
 from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.cli.workspace import Workspace
 from stslab.errors import CheckFailed, RunError, StslabError
 from stslab.lab.model import Check, Lab, Stage, Step
 from stslab.lesson import access, evidence, questions
 from stslab.lesson.access import Link, chain
-from stslab.lesson.verdict import UNKNOWN, Verdict, expected
+from stslab.lesson.verdict import UNKNOWN
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Scene
 from stslab.render.lesson.screen import Heard, Screen
@@ -31,7 +33,6 @@ from stslab.render.terminal.paper import Paper, draws_over
 from stslab.runner.events import Event, Notice, RunFinished
 from stslab.runner.journal.records import CheckRecord, How, Prediction, Skipped
 from stslab.runner.journal.standing import by_concept
-from stslab.runner.ports import Call
 from stslab.runner.run.plan import stage_of
 
 _ADVICE = (
@@ -46,8 +47,6 @@ _ADVICE_BY_HAND = (
     "By hand: each stage gives you tasks and an empty line. Do them with the aws command, here or"
     " in another terminal. Their files are in {1}. `hint` and `solve` help; `help` lists all words."
 )
-_MEND = "Mend it: a command that you type here runs. `hint` and `solve` help, `why` shows this."
-_MENDED = "Nothing more is known to be wrong. Enter tries again."
 _NEXT = (
     ("stslab run --practice", "the same by hand"),
     ("stslab break", "something is broken in it: find it, and fix it"),
@@ -55,7 +54,7 @@ _NEXT = (
 )
 
 
-class Loop(AtPrompt):
+class Loop(Asks):
     """One walk through a lab. On a real account a command can't be changed; Enter runs it."""
 
     def __init__(
@@ -167,6 +166,7 @@ class Loop(AtPrompt):
     def _until_done(self, stage: Stage) -> None:
         """Do a stage. After an error, the learner may try again or skip it."""
         while True:
+            self.heard.failing.clear()
             try:
                 self._stage(stage)
             except (RunError, CheckFailed) as error:
@@ -179,10 +179,10 @@ class Loop(AtPrompt):
                     does = "does that first"
                 claims = self.heard.failing if isinstance(error, CheckFailed) else {}
                 before = self.heard.take()
-                mends = bool(claims) and self.here.embedded
+                mends = bool(claims) and self.here.embedded and not stage.cleanup
                 if claims:  # which `before` has too
                     before, message = None, "The checkpoint of this stage does not hold:"
-                hint = _MEND if mends else hint
+                hint = HOW if mends else hint
                 stuck = partial(scenes.stuck, message=message, hint=hint, claims={**claims})
                 scene = Scene(stage.title, stuck, before=before)
                 if mends:
@@ -200,20 +200,7 @@ class Loop(AtPrompt):
         mine = {(each.cell, each.identity) for each in stage.changes}
         met = [cell.verdict for cell in self.table() if cell.key in mine]
         self.verdict, self.unproved = next(iter(met), UNKNOWN), scene
-
-        def mend(entered: Entered) -> None:
-            if entered.word == "hint":
-                self.screen.say(exercise.hint() or _MENDED)
-                self.line = exercise.command
-                if self.line:
-                    self.screen.below(lambda paper: paper.command(self.line, indent=3))
-            elif entered.line or not exercise.done:
-                self._act(exercise, entered)
-                self.screen.below(exercise.news)
-            else:
-                self.screen.say(_MENDED)
-
-        self.mend = mend
+        self.mend = Mending(exercise, self.screen, self._act)
         try:
             self.enter(scene, does)
         finally:
@@ -246,7 +233,7 @@ class Loop(AtPrompt):
         does = "ends, `again` repeats what went wrong"
         while self.wrong and self.entered(scene, does, "again").word:
             for answered in tuple(self.wrong):  # asked once more, which does not count
-                said = self._answer(replace(answered.asking, before=None))
+                said = self.answer(replace(answered.asking, before=None))
                 if said is None:
                     continue
                 self.enter(replace(answered, said=said), "goes on")
@@ -278,7 +265,7 @@ class Loop(AtPrompt):
         else:
             for at, step in enumerate(stage.steps):
                 self._step(stage, at, step, intro if shares_screen and at == 0 else None)
-        self.asks = self._to_be_asked(stage, 0)
+        self.asks = self.to_be_asked(stage, 0)
         records = tuple(self._check(stage, at, check) for at, check in enumerate(stage.checkpoint))
         self.runner.end_stage(stage, records)
         self._show_changes(stage, before)
@@ -416,9 +403,9 @@ class Loop(AtPrompt):
     # Checks
 
     def _check(self, stage: Stage, at: int, check: Check) -> CheckRecord:
-        asking = self._asking(stage, at, check)
-        said = self._answer(asking) if asking else None
-        self.asks = self._to_be_asked(stage, at + 1)
+        asking = self.asking(stage, at, check)
+        said = self.answer(asking) if asking else None
+        self.asks = self.to_be_asked(stage, at + 1)
         record = self.runner.prove(stage, at)
         if asking is None:
             self.heard.lines.append((record.held, record.says))
@@ -445,75 +432,6 @@ class Loop(AtPrompt):
             self.wrong.append(answered)
         self.enter(answered, "goes on")
         return record
-
-    def _to_be_asked(self, stage: Stage, first: int) -> frozenset[access.Key]:
-        return questions.to_come(self.lab, stage, first) if self.predict else frozenset()
-
-    def _callers(self, call: Call) -> dict[str, Verdict]:
-        """The verdicts for both profiles that could be the caller, if they differ; else nothing."""
-        profile = self.lab.profiles.get(call.identity)
-        if profile is None or not profile.environment:
-            return {}
-        verdicts = {
-            name: self.decide(name, call.service, call.operation, call.params)
-            for name in profile.sources
-        }
-        return verdicts if len({met.allowed for met in verdicts.values()}) > 1 else {}
-
-    def _asking(self, stage: Stage, at: int, check: Check) -> scenes.Asking | None:
-        """The question before a check; None if there is none, or it was answered before."""
-        if check.ask is None or not check.call:
-            return None
-        call = evidence.call_of(check, self.runner.scope())
-        found = self.decide(call.identity, call.service, call.operation, call.params)
-        self.verdict = expected(check) if found.allowed is None else found
-        past = self.runner.past
-        answered = {(one.stage, one.number) for one in past.predictions()}
-        if (stage.id, at) in answered and stage.id not in past.held():  # it was left half done
-            return None
-        target, callers = questions.target(check), self._callers(call)
-        same = (name for name, met in callers.items() if met == self.verdict)
-        who = next(same, questions.caller(check))
-        if who in callers:
-            question: questions.Question | None = questions.whose(callers, who, target)
-        else:
-            question = questions.question(self.verdict, who, target, check, self.lab)
-            callers = {who: self.verdict}
-        if question is None:
-            return None
-        every = [each for each in self.lab.checks if each.ask is not None]
-        number = next(count for count, each in enumerate(every, 1) if each is check)
-        names = self.here.names()
-        return scenes.Asking(
-            title=questions.asked(self.lab, check),
-            who=who,
-            command=self.here.command(call),
-            question=question,
-            claims=evidence.claims_of(call),
-            evidence={
-                name: replace(met, documents=evidence.renamed(met.documents, names))
-                for name, met in callers.items()
-            },
-            target=target,
-            place=f"question {number} of {len(every)}",
-            before=self.heard.take(),
-        )
-
-    def _answer(self, asking: scenes.Asking) -> int | None:
-        """The digit of the learner's answer; None if they skip the question."""
-        if not self.predict:
-            return None
-        self.line = asking.command
-        digits = [questions.UNSURE, *(answer.digit for answer in asking.question.choices)]
-        self.show(asking)
-        back = ""
-        while True:
-            entered = self.read(partial(self.prompt.digit, digits, back))
-            if entered.word == "skip":
-                return None
-            if entered.line:
-                return int(entered.line)
-            back = "" if self.word(entered.word, asking) else " (`back` shows the question)"
 
 
 def _only_looks(step: "Step") -> bool:

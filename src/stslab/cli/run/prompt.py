@@ -311,7 +311,7 @@ class AtPrompt:
         self.lab, self.runner, self.decide = here.lab, here.runner, here.decide
         self.waiting = here.workspace.lock.paused
         self.over = False
-        self.mend: Callable[[Entered], None] | None = None  # takes lines, `hint` and `solve`
+        self.mend: Callable[[Entered], str] | None = None  # takes lines, `hint` and `solve`
         self.hand: ByHand | None = None  # if the stages are done by hand
         self.stage: Stage | None = None
         self.line = ""  # the shown command
@@ -329,7 +329,7 @@ class AtPrompt:
         while True:
             entered = self.read(lambda: self.prompt.enter(does, more, runs=bool(self.mend)))
             if self.mend and entered.line:
-                self.mend(entered)
+                self.line = self.mend(entered)
             elif entered.word in ("", more):
                 return entered
             else:
@@ -376,7 +376,7 @@ class AtPrompt:
             elif word == "copy" and self.line:
                 self.screen.copy(self.line)
             elif self.mend and word in ("hint", "solve"):
-                self.mend(Entered(word))
+                self.line = self.mend(Entered(word))
             else:
                 self.screen.say(self._nothing_for(word, scene))
         except StslabError as error:

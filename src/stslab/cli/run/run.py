@@ -70,7 +70,7 @@ def step(*, stage: str, lab: str | None, with_needed: bool, as_json: bool, where
 @json_option()
 @on_account(consent=True)
 def check(*, stage: str, every: bool, lab: str | None, as_json: bool, where: Where) -> None:
-    """Check STAGE again (by default the last one that the newest run has done).
+    """Check STAGE again (by default the one that the newest run is at, else the last one done).
 
     It changes nothing, and the record of the run stays as it is. A proved claim that a later
     stage has changed since is marked so. Exit code 3 if another claim does not hold.
