@@ -259,3 +259,24 @@ def test_what_was_made_otherwise_is_made_anew_by_the_steps_command(
     terminal.enter("quit")
     assert terminal.ended() == 0
     assert machine.stslab("cleanup").code == 0
+
+
+def test_a_session_that_was_only_printed_is_told_and_the_labs_own_command_fills_the_profile(
+    opened: Open, machine: Machine
+) -> None:
+    assert machine.stslab("run", "--yes", "--to", "attach-policy").code == 0
+    terminal = opened("run", "--practice")
+    terminal.wait("Enter goes on:")
+    terminal.enter()
+    terminal.wait("Assume the role", "4/6", "Enter goes on:")
+    terminal.enter()
+    terminal.wait("○ The profile assumed", "admin $")
+    own = "aws sts assume-role --role-arn $ROLE --role-session-name sts-example-s3 --profile sts"
+    terminal.enter(f"{own} --query AssumedRoleUser")
+    terminal.wait("The session that you asked for last is in no profile yet", "profile assumed")
+    terminal.enter(own)
+    terminal.wait(
+        "That is the lab's own command: it fills the profile assumed too.", "✔ The profile"
+    )
+    terminal.enter("quit")
+    assert terminal.ended() == 0

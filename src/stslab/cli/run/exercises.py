@@ -64,9 +64,6 @@ class StepExercise:
     def hint(self) -> str:
         return "The command is on the line: Enter runs it, and you may change it first."
 
-    def takes(self, _line: str) -> bool:
-        return False
-
     def news(self, paper: Paper) -> None:
         self.done = self.runner.adopt(self.stage, self.at)
         profile = self.stage.steps[self.at].profile
@@ -211,9 +208,6 @@ class FaultExercise:
         self.command, self.who = "", "admin"
         return False
 
-    def takes(self, _line: str) -> bool:
-        return False
-
     def hint(self) -> str:
         return self._help(HINT, self.stands.fault.hints or self._reasons()[:2])
 
@@ -314,6 +308,5 @@ class FaultExercise:
 Exercise = StepExercise | TasksExercise | FaultExercise
 """``command`` is on the line in advance, or empty; ``who`` is the shell's profile. ``run`` does the
 next thing as the lab would, and returns whether it was the last. ``hint`` may also fill in the
-line. ``takes`` returns whether a typed line fills a profile as the lab's own command, and is run
-like it. ``news`` looks at the account, and draws what has changed.
+line. ``news`` looks at the account, and draws what has changed.
 """

@@ -378,7 +378,8 @@ class Loop(Asks):
         """Do what was entered. Return whether it certainly completed the exercise."""
         if entered.changed:
             return False
-        if not (entered.unchanged or entered.word == "solve" or exercise.takes(entered.line)):
+        own = isinstance(exercise, TasksExercise) and exercise.takes(entered.line)
+        if not (entered.unchanged or entered.word == "solve" or own):
             with self.waiting():
                 advice = self.here.shell(entered.line, exercise.who)
             if advice:
