@@ -182,7 +182,8 @@ class ByHand:
 
     def _unplaced(self, stage: Stage, undone: Collection[int]) -> Iterator[str]:
         """A sentence on the last session that was asked for, if it is in no profile."""
-        calls, since = self.runner.work.calls, self.runner.past.entered(stage.id)
+        # STS's times are whole seconds.
+        calls, since = self.runner.work.calls, self.runner.past.entered(stage.id)[:19]
         open_ = (step for at, step in tasks_of(stage) if at in undone)
         wanted = [one.profile.name for one in open_ if one.profile and one.service == "sts"]
         asked = calls.hand.look(self.runner.run.id).sessions if wanted else {}
