@@ -166,13 +166,3 @@ def test_env_makes_the_aws_cli_work_and_unset_takes_it_back(used: Machine):
     identity = used.asks_aws("sts", "get-caller-identity")
     assert identity["Arn"].endswith(":user/admin")
     assert not (used.root / ".aws").exists()
-
-
-@pytest.mark.soak
-def test_the_lab_as_a_script_of_aws_commands_does_the_same(machine: Machine):
-    script = machine.root / "lab.sh"
-    script.write_text(machine.stslab("show", "--shell").out)
-    done = machine.sh(f"sh {script}", seconds=600)
-    assert done.code == 0, done.said[-3000:]
-    users = machine.asks_aws("iam", "list-users")["Users"]
-    assert [user["UserName"] for user in users] == ["admin"]

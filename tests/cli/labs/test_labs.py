@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 
 import pytest
 
@@ -201,18 +200,3 @@ def test_show_as_markdown(stslab):
     assert made in said.out
     assert "Nothing else is touched" in said.out
     assert "https://docs.aws.amazon.com/" in said.out
-
-
-def test_show_as_a_script_that_a_shell_can_parse(stslab, tmp_path):
-    said = stslab("show", "--shell")
-    assert "__stslab_" not in said.out
-    assert "${{" not in said.out
-    script = tmp_path / "lab.sh"
-    script.write_text(said.out)
-    subprocess.run(["sh", "-n", script], check=True, timeout=10)
-    for words in (
-        "iam create-user",
-        "cloudformation wait stack-create-complete",
-        "sts assume-role",
-    ):
-        assert f"aws {words}" in said.out

@@ -242,9 +242,7 @@ def test_a_profile_that_no_step_adopted_is_removed_too(account: InMemoryAccount,
 
 
 @pytest.mark.parametrize("name", ["oidc", "partner", "profiles", "timed"])
-@pytest.mark.parametrize(
-    "way", ["run --dry-run", "show --shell", "show --markdown", "show --table"]
-)
+@pytest.mark.parametrize("way", ["run --dry-run", "show --markdown", "show --table"])
 def test_a_lab_is_shown_without_being_run(
     name: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -64,23 +64,13 @@ def _show(rows: list[dict[str, Any]]) -> None:
 
 @click.command("show")
 @click.argument("lab", default=USUAL_LAB, shell_complete=complete_lab)
-@click.option(
-    "--table", "way", flag_value="table", default="table", help="As a table (the default)."
-)
-@click.option("--markdown", "way", flag_value="markdown", help="As a page of Markdown.")
-@click.option("--shell", "way", flag_value="shell", help="As a script of aws commands.")
-def show(*, lab: str, way: str) -> None:
-    """Show LAB (an id or a file) as a table, as Markdown, or as a script of aws commands."""
+@click.option("--table/--markdown", "as_table", default=True, help="A table, or a page.")
+def show(*, lab: str, as_table: bool) -> None:
+    """Show LAB (an id or a file) as a table, or as a page of Markdown."""
     from stslab.cli.workspace import load_lab
 
     loaded = load_lab(lab)
-    if way == "shell":
-        from stslab.aws.command import aws_command
-        from stslab.cli.aws_command import with_keys
-        from stslab.render.script import script_of
-
-        click.echo(script_of(loaded, with_keys(loaded, aws_command)), nl=False)
-    elif way == "markdown":
+    if not as_table:
         from stslab.render.terminal.lab import markdown_of
 
         click.echo(visible(markdown_of(loaded)), nl=False)
