@@ -107,7 +107,7 @@ def evaluate(expression: str, data: Data, scope: Scope) -> Data:
     except BadExpression as bad:
         raise UnresolvedReference(f"In {expression!r}: {bad.message}", bad.fix) from None
     values = tuple(_looked_up(hole, scope) for hole in holes)
-    return _search(expressions.bound(tree, values) if values else tree, data, expression)
+    return searched(expressions.bound(tree, values) if values else tree, data, expression)
 
 
 def resolve_vars(variables: Mapping[str, Data], scope: Scope) -> dict[str, Data]:
@@ -174,7 +174,7 @@ def _resolved_text(text: str, scope: Scope) -> Data:
 
 
 def _looked_up(hole: Hole, scope: Scope) -> Data:
-    value = _search(hole.tree, scope, hole.expression)
+    value = searched(hole.tree, scope, hole.expression)
     if value is None:
         known = f"Known here: {', '.join(sorted(scope))}."
         raise UnresolvedReference(f"${{{{ {hole.expression} }}}} has no value here.", known)
@@ -185,7 +185,7 @@ def _looked_up(hole: Hole, scope: Scope) -> Data:
 _INAPPLICABLE = ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError
 
 
-def _search(tree: Tree, data: Data, expression: str) -> Data:
+def searched(tree: Tree, data: Data, expression: str) -> Data:
     try:
         return Interpreter(expression).visit(tree, data)
     except _INAPPLICABLE as error:

@@ -203,22 +203,17 @@ def _claim(
 ) -> Claim:
     place = (stage.id, number)
     tried = [check for check in past.checks() if (check.stage, check.number) == place]
-    untried = Claim(
-        stage=stage.id,
-        title=stage.title,
-        verdict=ClaimState.NOT_TRIED,
-        tries=len(tried),
-        **records.shared(claim, Claim),
-    )
-    if not tried:
-        return untried
     good = [check for check in tried if _verdict(check, claim) in PROVED]
-    last = good[-1] if good else tried[-1]
-    members = records.shared(last.claim, Claim) | records.shared(last, Claim)
-    return replace(untried, verdict=_verdict(last, claim), **members | {"title": stage.title})
+    last = next(reversed(good or tried), None)
+    told = records.shared(last.claim if last else claim, Claim)
+    told |= records.shared(last, Claim) if last else {}
+    own = {"stage": stage.id, "title": stage.title, "tries": len(tried)}
+    return Claim(**told | own, verdict=_verdict(last, claim))
 
 
-def _verdict(tried: records.CheckRecord, claim: records.ClaimOutline) -> ClaimState:
+def _verdict(tried: records.CheckRecord | None, claim: records.ClaimOutline) -> ClaimState:
+    if tried is None:
+        return ClaimState.NOT_TRIED
     if not tried.held:
         return ClaimState.NOT_PROVED
     if tried.claim.proves != claim.proves:

@@ -1,6 +1,7 @@
 """Make the checks of a checkpoint: one call for each claim, repeated until it holds."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 import msgspec
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from stslab.kinds.table import BY_REMOVAL, KINDS
 from stslab.lab.model import Check, Stage
 from stslab.lab.reading import expressions
 from stslab.lab.reading.expressions import Tree
-from stslab.lab.references import Interpreter, evaluate, resolve, truthy
+from stslab.lab.references import as_known, evaluate, resolve, searched, truthy
 from stslab.policy.messages import in_short
 from stslab.runner.calls.calls import TRANSIENT_SECONDS, Patience, mismatch
 from stslab.runner.calls.look import require_own
@@ -252,10 +253,7 @@ def _answered(check: Check, answer: Answer, scope: Data) -> _Try:
 
 def _sentence(text: str, scope: Data) -> str:
     """A sentence with its expressions resolved, or unchanged if one is unknown."""
-    try:
-        return str(resolve(text, scope))
-    except UnresolvedReference:
-        return text
+    return str(as_known(text, scope))
 
 
 # -- whether a run ever made the thing that its cleanup stage says is gone -----------------------
@@ -356,8 +354,6 @@ def _written(tree: Tree) -> str:
 
 
 def _found(tree: Tree, data: Data) -> object:
-    try:
-        return Interpreter("").visit(tree, data)
-    except (UnresolvedReference, ValueError, TypeError):
-        # A lab expression in the middle of the path is not resolved here.
-        return None
+    with suppress(UnresolvedReference):  # one in the middle of the path is not resolved here
+        return searched(tree, data, "")
+    return None
