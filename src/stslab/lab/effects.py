@@ -38,6 +38,7 @@ class LabCall(msgspec.Struct, frozen=True):
     made: tuple[str, str] | None = None  # (kind, name) of a new thing that others may belong to
     sends: tuple[str, ...] = ()  # the calls that read data of others, which this call sends on
     fails: bool = False  # it is expected to be refused
+    undos: tuple[str, ...] | None = None  # of a step that says so: the calls that undo it
 
     @property
     def kinds(self) -> list[str]:
@@ -153,7 +154,8 @@ class _Walk:
         self._foreign: dict[str, str] = {}
 
     def step(self, stage: str, step: Step, place: Place) -> Iterator[LabCall]:
-        done = self.call((stage, step.title, STEP, place), step)
+        undos = None if step.undo is None else tuple(undo.call for undo in step.undo)
+        done = replace(self.call((stage, step.title, STEP, place), step), undos=undos)
         yield done
         named = {*filter(None, [done.made]), *things_of_template(done.params, done.own)}
         made = {(done.own.account, *one) for one in named}

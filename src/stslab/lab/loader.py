@@ -12,7 +12,7 @@ from stslab.kinds.operations import HOME, changes
 from stslab.kinds.table import KINDS
 from stslab.lab.checking import meaning
 from stslab.lab.checking.shapes import Catalogue
-from stslab.lab.effects import FAULT, STEP, UNDO, LabCall, Place, lab_calls
+from stslab.lab.effects import FAULT, UNDO, LabCall, lab_calls
 from stslab.lab.model import Lab, LabFile
 from stslab.lab.reading import document, structure
 from stslab.lab.reading.document import Includes, Node, Report, Unreadable
@@ -103,12 +103,6 @@ def _refuse_harm(lab: LabFile, draft: LabDraft, report: Report, broken: frozense
     """
     unread = [f"{one}:" for one in ("accounts", "services", "uses") if draft.unclear(one)]
     root, doubtful = draft.node, any(_may_make(one, broken) for one in draft.stages)
-    undos: dict[Place, set[str]] = {
-        ("stages", number, "steps", at): {undo.call for undo in step.undo}
-        for number, stage in enumerate(lab.stages)
-        for at, step in enumerate(stage.steps)
-        if step.undo is not None  # otherwise that is reported already
-    }
     for one in lab_calls(lab, faults=True):
         node, undone = root.at(one.place), root.at(one.place[:4])
         needed = {node.get("call") or node, node.get("as")}
@@ -117,7 +111,7 @@ def _refuse_harm(lab: LabFile, draft: LabDraft, report: Report, broken: frozense
             continue
         unknown = one.own.unknown | {one.own.run} if doubtful else one.own.unknown
         judged = replace(one, own=replace(one.own, unknown=unknown))
-        for problem in _problems(judged, node, undos.get(one.place), broken):
+        for problem in _problems(judged, node, broken):
             if not any(declared in problem.fix for declared in unread):
                 report(problem)
 
@@ -127,10 +121,8 @@ def _may_make(stage: StageDraft, broken: frozenset[Node]) -> bool:
     return any(one & broken for one in called or [{stage.node.get("steps")}])
 
 
-def _problems(
-    one: LabCall, node: Node, undos: set[str] | None, broken: frozenset[Node]
-) -> Iterator[Problem]:
-    at = node.get("undo") or node
+def _problems(one: LabCall, node: Node, broken: frozenset[Node]) -> Iterator[Problem]:
+    at, undos = node.get("undo") or node, one.undos
     if one.made and one.when in (UNDO, FAULT):
         message = f"{one.call} makes something, and nothing undoes that."
         yield (node.get("call") or node).problem(message, "Make it in a step, with its undo.")
@@ -143,7 +135,7 @@ def _problems(
             where = named or node.get("call") or node
             about = (named or given or node).problem_about(objection.word, *says)
             yield about or where.problem_within(*says)
-    if one.when != STEP or undos is None or at in broken:
+    if undos is None or at in broken:  # without any undo, that is reported already
         return
     if one.made:
         removal = KINDS[one.made[0]].removal
