@@ -129,9 +129,12 @@ class Calls:
         known = {name: value for name, value in params.items() if name in shape.members}
         return known, [name for name in shape.required if name not in params]
 
-    def wait(self, service: str, wait: Wait, node: Node, params: Params) -> Wait:
+    def wait(
+        self, service: str, wait: Wait | None, node: Node | None, params: Params
+    ) -> Wait | None:
         """The wait with its parameters; without any, they are derived from the call's."""
-        if not self.catalogue or service == UNKNOWN_CALL.partition(".")[0]:
+        unknown = service == UNKNOWN_CALL.partition(".")[0]
+        if not (wait and node and self.catalogue) or unknown:
             return wait
         named = node.get("waiter") or node
         waiters = self.catalogue.waiters(service)

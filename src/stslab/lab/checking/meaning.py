@@ -135,9 +135,7 @@ class _Checker:
         operation = self.calls.call(step, draft.node)
         self._saves(draft, operation.output if operation else ANYTHING)
         undo = self.undo(draft, operation)
-        wait = step.wait
-        if wait:
-            wait = self.calls.wait(step.service, wait, draft.node.value["wait"], step.params)
+        wait = self.calls.wait(step.service, step.wait, draft.node.get("wait"), step.params)
         return replace(step, undo=undo, wait=wait)
 
     def _embedded(self, draft: Draft[Step]) -> Step:
@@ -308,9 +306,7 @@ class _Checker:
                 self.undoing(called.problem(message, fix))
         else:
             self.calls.params(operation, node.get("with"), called)
-        wait = undo.wait
-        if wait:
-            wait = self.calls.wait(undo.service, wait, node.value["wait"], params)
+        wait = self.calls.wait(undo.service, undo.wait, node.get("wait"), params)
         known = not missing and (self.calls.catalogue is not None or undo.params is not None)
         return replace(undo, identity=identity, params=params if known else None, wait=wait)
 

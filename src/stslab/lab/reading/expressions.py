@@ -29,14 +29,13 @@ _QUOTES = "'\"`"
 _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`""", re.DOTALL)
 
 
+@dataclass(eq=False)
 class BadExpression(Exception):  # noqa: N818 - like the lab errors
     """An expression that can't be parsed."""
 
-    def __init__(self, message: str, position: int, fix: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.position = position
-        self.fix = fix
+    message: str
+    position: int
+    fix: str
 
 
 @dataclass(frozen=True, slots=True)
