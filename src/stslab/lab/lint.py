@@ -22,18 +22,12 @@ from stslab.lab.reading.document import Node
 from stslab.lab.reading.expressions import OPEN, Tree, query
 from stslab.lab.reading.problems import WARNING, Problem, did_you_mean, in_order, shortened
 from stslab.lab.reading.structure import LabDraft
-from stslab.lab.references import names_used, roots
+from stslab.lab.references import first_names, names_used, roots
 from stslab.resources import text_of
 from stslab.structures import beside
 from stslab.vocabulary import LEARNER, PARTNER, PARTNER_ADMIN, REGION, Gate
 
-BASE: Mapping[str, object] = {
-    "run": {"id": "abcd2345"},
-    "account": LEARNER,
-    "accounts": {PARTNER_ADMIN: {"id": PARTNER}},
-    "region": REGION,
-    "partition": "aws",
-}
+BASE = first_names("abcd2345", LEARNER, REGION, {PARTNER_ADMIN: PARTNER})
 WIDTH, LINES = 78, 18  # The room for an intro on a screen of 80 columns and 24 lines
 _LONGEST = {"title": 60, "says": 76, "because": 300, "why": 200, "task": 200, "hints": 200}
 _CODES: Mapping[str, str] = beside(__file__, "errors.yaml")

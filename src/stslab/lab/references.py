@@ -202,13 +202,21 @@ def searched(tree: Tree, data: Data, expression: str) -> Data:
 # -- what is known before a run ------------------------------------------------------------------
 # A value that only a response will tell is its name in angle brackets: ``<role_arn>``.
 
-BASE: Scope = {
-    "run": {"id": "<run>"},
-    "account": "<account>",
-    "region": "<region>",
-    "partition": "aws",
-    "accounts": {PARTNER_ADMIN: {"id": f"<{PARTNER_ADMIN}>"}},
-}
+
+def first_names(
+    run: str, account: str, region: str, accounts: Mapping[str, str], partition: str = "aws"
+) -> Scope:
+    """What a run knows from its beginning, but for the lab's variables."""
+    return {
+        "run": {"id": run},
+        "account": account,
+        "region": region,
+        "partition": partition,
+        "accounts": {name: {"id": id_} for name, id_ in accounts.items()},
+    }
+
+
+BASE = first_names("<run>", "<account>", "<region>", {PARTNER_ADMIN: f"<{PARTNER_ADMIN}>"})
 
 
 def foresee(lab: LabFile, base: Scope) -> tuple[Scope, frozenset[str]]:

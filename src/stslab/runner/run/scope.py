@@ -10,7 +10,7 @@ from msgspec.json import Encoder
 from stslab.errors import CredentialsError, UnresolvedReference, UsageError
 from stslab.lab.embedded import SERVICE, embedded_only, token_params
 from stslab.lab.model import Check, Lab
-from stslab.lab.references import allowed, resolve, resolve_vars
+from stslab.lab.references import allowed, first_names, resolve, resolve_vars
 from stslab.runner.calls.calls import Calls
 from stslab.runner.journal import records
 from stslab.runner.journal.records import RunRecord, StageOutline
@@ -20,14 +20,8 @@ from stslab.vocabulary import ADMIN
 
 def basis(lab: Lab, run_id: str, place: RunRecord | TargetInfo) -> dict[str, object]:
     """The names known from the beginning: run id, account, region, and the lab's variables."""
-    base: dict[str, object] = {
-        "run": {"id": run_id},
-        "account": place.account,
-        "region": place.region,
-        "partition": place.partition,
-        "accounts": {name: {"id": id_} for name, id_ in place.accounts.items()},
-    }
-    return {**base, **resolve_vars(lab.vars, base)}
+    known = first_names(run_id, place.account, place.region, place.accounts, place.partition)
+    return {**known, **resolve_vars(lab.vars, known)}
 
 
 def scope(base: Data, saved: Data, profiles: Iterable[records.SavedProfile]) -> Data:
