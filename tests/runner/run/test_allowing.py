@@ -56,7 +56,7 @@ def test_the_sentence() -> None:
 def test_what_a_call_of_the_run_names_is_not_foreign() -> None:
     params = {"PolicyName": "Mine", "TemplateBody": "PolicyName: Bucket-1\nx: example"}
     intent = Intent("s", 0, "t", "admin", "iam", "PutUserPolicy", params, None, ())
-    entry = Entry(1, intent, EntryState.DONE, None, (), EntryState.DONE, "", "", "", "")
+    entry = Entry(1, intent, None, (), started="", state=EntryState.DONE)
     names = ("Mine", "Bucket-1", "Bucket", "exam", "mine")
     allowing = tuple((f"inline policy {name} of user ana", "s") for name in names)
     assert [one.split()[2] for one, _ in foreign(allowing, [entry])] == ["Bucket", "exam", "mine"]

@@ -10,7 +10,6 @@ from stslab.runner.journal import records
 from stslab.runner.journal.records import MADE, Concluded, Entry, EntryState, Intent, Record, Result
 
 T = TypeVar("T", bound=records.Body)
-_UNKNOWN = EntryState.INTENDED
 # The states that a call itself can lead to. The others come from undoing it.
 _OF_CALLS = (*MADE, EntryState.LOST, EntryState.REFUSED, EntryState.NOT_OURS)
 
@@ -84,7 +83,9 @@ class Past:
         """All calls that may have changed something, with their outcomes."""
         for record in self._new(Intent, Concluded):
             if isinstance(record.body, Intent):
-                self._entries[record.number] = _begun(record.number, record.body, record.at)
+                intent = record.body
+                entry = Entry(record.number, intent, intent.thing, intent.undo, started=record.at)
+                self._entries[entry.seq] = entry
             elif isinstance(record.body, Concluded) and record.body.entry in self._entries:
                 entry = self._entries[record.body.entry]
                 self._entries[entry.seq] = _concluded(entry, record.body.result, record.at)
@@ -176,22 +177,6 @@ class Past:
         for record in self.recorded(kind):
             if isinstance(record.body, kind):
                 yield record.body, record.at
-
-
-def _begun(number: int, intent: Intent, at: str) -> Entry:
-    """A call of which no more is known than that it was about to be made."""
-    return Entry(
-        seq=number,
-        intent=intent,
-        state=_UNKNOWN,
-        thing=intent.thing,
-        undo=intent.undo,
-        happened=_UNKNOWN,
-        request_id="",
-        started=at,
-        answered="",
-        ended="",
-    )
 
 
 def _concluded(entry: Entry, result: Result, at: str) -> Entry:

@@ -183,14 +183,14 @@ class Entry(msgspec.Struct, frozen=True):
 
     seq: int
     intent: Intent
-    state: EntryState  # the latest, undone or not
     thing: Thing | None
     undo: tuple[UndoCall, ...]
-    happened: EntryState  # the state after the call itself, at ``answered``
-    request_id: str
     started: str
-    answered: str
-    ended: str  # empty if no answer is known
+    state: EntryState = EntryState.INTENDED  # the latest, undone or not
+    happened: EntryState = EntryState.INTENDED  # the state after the call itself, at ``answered``
+    request_id: str = ""
+    answered: str = ""
+    ended: str = ""  # empty if no answer is known
 
     @property
     def call(self) -> str:
