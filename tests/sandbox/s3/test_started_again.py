@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.sandbox import cases
 from tests.sandbox.s3.alone import ACCOUNT, Alone
 
-from stslab.sandbox.state.buckets import blobs
+from stslab.sandbox.state.buckets import parts
 from stslab.sandbox.state.snapshot import Snapshot
 from stslab.sandbox.state.state import State
 from stslab.sandbox.state.store import Store
@@ -149,7 +149,7 @@ class Started(RuleBasedStateMachine):
     def it_is_saved(self) -> None:
         saved = self.store.load()
         assert list(saved.differences(self.s3.state.snapshot)) == []
-        self.store.drop_blobs_but(blobs(saved))
+        self.store.drop_blobs_but({part.blob for part in parts(saved)})
         for bucket, objects in self.held.items():
             listed = self.client.list_objects_v2(Bucket=bucket).get("Contents", [])
             assert [one["Key"] for one in listed] == sorted(objects)

@@ -45,7 +45,7 @@ def exported(made: Path, tmp_path: Path) -> Path:
 def loaded(path: Path) -> tuple[Snapshot, dict[str, bytes]]:
     store = Store(path)
     now = store.load()
-    bodies = {name: store.blob(name) for name in buckets.blobs(now)}
+    bodies = {part.blob: store.blob(part.blob) for part in buckets.parts(now)}
     store.close()
     return now, bodies
 

@@ -1,7 +1,5 @@
 """The embedded account: assembles its services, opens, resets and closes it."""
 
-from collections.abc import Set as AbstractSet
-from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -77,10 +75,12 @@ class EmbeddedAccount:
         self._log = DecisionLog(folder)
         self._store = Store(folder / ACCOUNT_FILE)
         saved = self._store.whole()
-        used = chain(buckets.blobs(saved), buckets.blobs(traces.past(saved)))
-        missing = self._store.drop_blobs_but(used)
-        state = State(saved, self._store)
-        self._enter(state, _left_out(state, missing))
+        used = {part.blob for view in (saved, traces.past(saved)) for part in buckets.parts(view)}
+        missing, state = self._store.drop_blobs_but(used), State(saved, self._store)
+        with state.transaction() as tx:  # without its body, an object could not be read
+            lost = [f"s3://{one.bucket}/{one.name}" for one in buckets.drop(tx, missing)]
+        gone = "is missing in the account's file: it was removed."
+        self._enter(state, [f"Content of {where} {gone}" for where in lost])
 
     def handle(self, request: HttpRequest) -> ApiResponse:
         return (self.rehearsal or self.inside.pipeline).handle(request)
@@ -137,14 +137,3 @@ class EmbeddedAccount:
             self.rehearsal = Rehearsal(
                 text, inside.state, inside.judge, inside.engine, inside.pipeline.handle
             )
-
-
-def _left_out(state: State, missing: AbstractSet[str]) -> list[str]:
-    """Remove the objects whose bodies are missing, which could not be read; a note on each."""
-    notes = []
-    with state.transaction() as tx:
-        for before, after in tuple(buckets.without(tx, missing)):
-            tx.delete(before) if after is None else tx.put(after)
-            where = f"s3://{before.bucket}/{before.name}"
-            notes.append(f"Content of {where} is missing in the account's file: it was removed.")
-    return notes

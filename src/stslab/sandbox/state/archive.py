@@ -57,7 +57,7 @@ def write(path: Path, account: Snapshot, blob: Callable[[str], bytes]) -> None:
         file.write(encode(_Header("stslab account", VERSION)) + b"\n")
         for record in account.records():
             file.write(encode(_Line(record.table, msgspec.Raw(encode(record)))) + b"\n")
-        for name in sorted(set(buckets.blobs(account))):
+        for name in sorted({part.blob for part in buckets.parts(account)}):
             body = blob(name)
             file.write(encode(_Line(blob=name, size=len(body))) + b"\n" + body + b"\n")
     try:
@@ -81,18 +81,17 @@ class Archive(NamedTuple):
 
 def read(path: Path) -> Archive:
     """Read and check an account's file. Raises SandboxError if it can't be imported."""
-    records: dict[tuple[str, str, str], Record] = {}
+    records: list[Record] = []
     bodies: list[tuple[str, int]] = []
     with _opened(path) as file:
         for part in _parts(file):
-            if isinstance(part, tuple):
+            if isinstance(part, Record):
+                records.append(part)
+            else:
                 bodies.append((part[0], len(part[1])))
-                continue
-            address = part.table, part.account, part.key
-            if address in records:
-                raise _refused("it has a record twice")
-            records[address] = part
-    account = Snapshot.of(records.values())
+    account = Snapshot.of(records)
+    if len(records) > sum(1 for _ in account.records()):
+        raise _refused("it has a record twice")
     if problem := invariants.problem(account):
         raise _refused(problem)
     if bodies != sorted({(part.blob, part.size) for part in buckets.parts(account)}):

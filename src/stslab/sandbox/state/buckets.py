@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec.structs import replace
 
-from stslab.sandbox.state.snapshot import Moment, Record, View, stored
+from stslab.sandbox.state.snapshot import Moment, Record, Transaction, View, stored
 
 NULL = "null"
 """The version id of an object in a bucket without versioning."""
@@ -127,22 +127,15 @@ def parts(view: View) -> Iterator[Part]:
         yield from upload.parts
 
 
-def without(
-    view: View, blobs: AbstractSet[str]
-) -> Iterator[tuple[Object | Upload, Object | Upload | None]]:
-    """Each object and upload that has one of these bodies, and how it is without it."""
-    for item in view.everywhere(Object):
-        kept = tuple(
-            one for one in item.versions if blobs.isdisjoint(part.blob for part in one.parts)
-        )
+def drop(tx: Transaction, blobs: AbstractSet[str]) -> Iterator[Object | Upload]:
+    """Remove the versions and parts with one of these bodies; what had them, as it was."""
+    for item in tuple(tx.everywhere(Object)):
+        kept = tuple(one for one in item.versions if not blobs & {part.blob for part in one.parts})
         if kept != item.versions:
-            yield item, replace(item, versions=kept) if kept else None
-    for upload in view.everywhere(Upload):
+            tx.put(replace(item, versions=kept)) if kept else tx.delete(item)
+            yield item
+    for upload in tuple(tx.everywhere(Upload)):
         there = tuple(part for part in upload.parts if part.blob not in blobs)
         if there != upload.parts:
-            yield upload, replace(upload, parts=there)
-
-
-def blobs(view: View) -> Iterator[str]:
-    """The names of all their bodies, with repetitions."""
-    return (part.blob for part in parts(view))
+            tx.put(replace(upload, parts=there))
+            yield upload

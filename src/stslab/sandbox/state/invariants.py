@@ -1,6 +1,6 @@
-"""What is true of every account, beyond its schema. Each function says what is not, or ""."""
+"""What is true of every account, beyond its schema: each function finds what is not."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 import msgspec
@@ -35,10 +35,7 @@ def incomplete(account: Snapshot) -> str:
 
 def problem(account: Snapshot) -> str:
     """Finds something that makes the account unfit to be handed on."""
-    unfit = chain(
-        [incomplete(account)], map(_excessive, account.records()), map(_dangling, [account])
-    )
-    return next(filter(None, unfit), "")
+    return incomplete(account) or next(chain(_excessive(account), _dangling(account)), "")
 
 
 def _called(record: Record) -> str:
@@ -48,15 +45,14 @@ def _called(record: Record) -> str:
 _NAMES: Mapping[str, Mapping[str, str]] = beside(__file__, "names.yaml")
 
 
-def _dangling(account: Snapshot) -> str:
-    """Finds a name of a record that the account does not have."""
+def _dangling(account: Snapshot) -> Iterator[str]:
+    """Finds names of records that the account does not have."""
     for kind, members in _NAMES.items():
         for record in account.everywhere(TABLES[kind]):
             for member, named in members.items():
                 for name in filter(None, listed(getattr(record, member))):
                     if not _is_there(account, record, TABLES[named], name):
-                        return f"{_called(record)} has the {named} {name[:80]!r}, which is missing"
-    return ""
+                        yield f"{_called(record)} has the {named} {name[:80]!r}, which is missing"
 
 
 def _is_there(account: Snapshot, record: Record, named: type[Record], name: str) -> bool:
@@ -67,16 +63,17 @@ def _is_there(account: Snapshot, record: Record, named: type[Record], name: str)
     return account.get(named, owner, name.lower() if named is MfaDevice else name) is not None
 
 
-def _excessive(record: Record) -> str:
-    """Finds a policy that no service would take, and values that are nested too deeply."""
-    texts = tuple(_policies(record))
-    inline = record.inline.values() if isinstance(record, Identity) else ()
-    if max(map(len, texts), default=0) > _MOST_POLICY or sum(map(size, inline)) > _MOST_INLINE:
-        return f"{_called(record)} has policies that are too large"
-    if not all(map(_is_policy, texts)):
-        return f"{_called(record)} has a policy that can't be read"
-    is_deep = record.table in _FREE and _is_deep(msgspec.to_builtins(record), _MOST_LEVELS)
-    return f"{_called(record)} is nested too deeply" if is_deep else ""
+def _excessive(account: Snapshot) -> Iterator[str]:
+    """Finds policies that no service would take, and values that are nested too deeply."""
+    for record in account.records():
+        texts = tuple(_policies(record))
+        inline = record.inline.values() if isinstance(record, Identity) else ()
+        if max(map(len, texts), default=0) > _MOST_POLICY or sum(map(size, inline)) > _MOST_INLINE:
+            yield f"{_called(record)} has policies that are too large"
+        if not all(map(_is_policy, texts)):
+            yield f"{_called(record)} has a policy that can't be read"
+        if record.table in _FREE and _is_deep(msgspec.to_builtins(record), _MOST_LEVELS):
+            yield f"{_called(record)} is nested too deeply"
 
 
 def _policies(record: Record) -> Iterable[str]:

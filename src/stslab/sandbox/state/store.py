@@ -7,7 +7,8 @@ class does not have is ignored. ``blob`` has the bodies of S3's objects.
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -102,14 +103,13 @@ class Store:
         with closing(_connected(self.path, "ro")) as db:
             return _blob(db, self.path, name)
 
-    def drop_blobs_but(self, used: Iterable[str]) -> set[str]:
+    def drop_blobs_but(self, used: AbstractSet[str]) -> AbstractSet[str]:
         """Delete all other bodies. Return the names of those that are missing."""
-        names = set(used)
         with self._lock, _readable(self.path), self._changing():
             there = {name for (name,) in self._db.execute("SELECT name FROM blob")}
-            unused = ((name,) for name in there - names)
+            unused = ((name,) for name in there - used)
             self._db.executemany("DELETE FROM blob WHERE name = ?", unused)
-        return names - there
+        return used - there
 
     def clear(self) -> None:
         with self._lock, self._changing():
