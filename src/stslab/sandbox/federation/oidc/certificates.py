@@ -19,6 +19,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from stslab.sandbox.api import faults
 from stslab.sandbox.state.identities import Authority
 
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 _AUTHORITY_DAYS = 30 * 365  # longer than the account's clock can be moved
 # The longest that browsers accept (CA/Browser Forum, "Baseline Requirements", 6.3.2, before 2026).
 _SERVER_DAYS = 398
@@ -83,11 +84,11 @@ def authority(
     key = ec.generate_private_key(ec.SECP256R1())
     constraints = x509.BasicConstraints(ca=True, path_length=below)
     extensions = ((_usage("key_cert_sign", "crl_sign"), True), (constraints, True))
-    pem = _certificate(name, key, now, _AUTHORITY_DAYS, extensions, above=signed_by)
+    pem = certificate(name, key, now, _AUTHORITY_DAYS, extensions, above=signed_by)
     return Authority(pem, pem_of(key))
 
 
-def pem_of(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+def pem_of(key: Key) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -107,7 +108,7 @@ def server(
         (x509.SubjectAlternativeName([x509.DNSName(host)]), False),
         (x509.BasicConstraints(ca=False, path_length=None), True),
     )
-    return _certificate(
+    return certificate(
         host, key, now, _SERVER_DAYS, extensions, above=signed_by, forger=with_key_of
     )
 
@@ -133,14 +134,14 @@ def _usage(*uses: str) -> x509.KeyUsage:
     return x509.KeyUsage(**{use: use in uses for use in _USES})
 
 
-def _certificate(
+def certificate(
     name: str,
-    key: ec.EllipticCurvePrivateKey,
+    key: Key,
     now: datetime,
     days: int,
-    extensions: Sequence[tuple[x509.ExtensionType, bool]],
+    extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
     *,
-    above: Authority | None,
+    above: Authority | None = None,
     forger: Authority | None = None,
 ) -> bytes:
     """A certificate (PEM) with these extensions, critical or not; self-signed without ``above``."""

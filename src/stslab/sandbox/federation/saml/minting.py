@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
@@ -141,7 +140,7 @@ OWN = "https://saml.stslab.example"
 _HTTPS = "https://"
 _LONGEST = 1024
 _MOST = 100
-_VALID = timedelta(days=3650)
+_VALID_DAYS = 3650
 
 
 def provider_of(tx: Transaction, entity_id: str) -> IdentityProvider:
@@ -165,16 +164,8 @@ def provider_of(tx: Transaction, entity_id: str) -> IdentityProvider:
 
 def new(entity_id: str, now: datetime) -> IdentityProvider:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stslab SAML")])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + _VALID)
-        .sign(key, hashes.SHA256())
-    )
     return IdentityProvider(
         entity_id=entity_id,
         private_key=certificates.pem_of(key),
-        certificate=certificate.public_bytes(Encoding.PEM),
+        certificate=certificates.certificate("stslab SAML", key, now, _VALID_DAYS),
     )
