@@ -187,5 +187,5 @@ def attached(record: identities.ManagedPolicy) -> Members:
 
 
 def managed(view: View, holder: Identity) -> list[identities.ManagedPolicy]:
-    attached = (lookups.policy(view, holder.account, arn) for arn in holder.attached)
-    return by_name(filter(None, attached))
+    find = partial(lookups.find, view, identities.ManagedPolicy, holder.account)
+    return by_name(filter(None, map(find, holder.attached)))

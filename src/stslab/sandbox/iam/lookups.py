@@ -69,14 +69,9 @@ def find(view: View, kind: type[R], account: str, identifier: str) -> R | None:
     return cast("R", found) if same else None
 
 
-def policy(view: View, account: str, arn: str) -> ManagedPolicy | None:
-    """The managed policy with this ARN, in any case."""
-    return find(view, ManagedPolicy, account, arn)
-
-
 def own_arn(view: View, request: ApiRequest, arn: str) -> str:
     """The ARN as the managed policy has it, whatever its case in the request."""
-    found = policy(view, request.account, arn)
+    found = find(view, ManagedPolicy, request.account, arn)
     return found.arn if found else arn
 
 
@@ -194,14 +189,14 @@ def changeable(view: View, kind: type[R], request: ApiRequest) -> R:
 
 def managed_text(view: View, account: str, arn: str) -> str | None:
     """The text of a managed policy's default version, or None if the policy does not exist."""
-    found = policy(view, account, arn)
+    found = find(view, ManagedPolicy, account, arn)
     return found.document if found else None
 
 
 def boundary(view: View, request: ApiRequest) -> str:
     """The ARN of the permissions boundary in the request, or empty. Raises NoSuchEntity."""
     arn = own_arn(view, request, request.params.get("PermissionsBoundary", ""))
-    if arn and policy(view, request.account, checked_arn(arn)) is None:
+    if arn and find(view, ManagedPolicy, request.account, checked_arn(arn)) is None:
         raise faults.no_such(f"Scope ARN: {arn} does not exist or is not attachable.")
     refuse_reserved(request, arn)
     return arn

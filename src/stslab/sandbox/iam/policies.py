@@ -217,7 +217,7 @@ def _list(kind: Holder, view: View, request: ApiRequest) -> Answer:
 def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     holder = lookups.changeable(tx, kind, request)
     arn = lookups.own_arn(tx, request, lookups.checked_arn(request.params["PolicyArn"]))
-    if lookups.policy(tx, request.account, arn) is None:
+    if lookups.find(tx, ManagedPolicy, request.account, arn) is None:
         raise faults.no_such(f"Policy {arn} does not exist or is not attachable.")
     if arn not in holder.attached:
         lookups.refuse_reserved(request, arn)
