@@ -6,14 +6,14 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from stslab.errors import SandboxError
-from stslab.sandbox.api import identifiers
+from stslab.sandbox.iam.users import new_key
 from stslab.sandbox.pipeline.accounts import ADMINISTRATOR, usable_key
 from stslab.sandbox.rehearsal.rehearsal import Rehearsal
 from stslab.sandbox.server.control import ControlRequest, Reply
 from stslab.sandbox.server.embedded import Inside
 from stslab.sandbox.state import traces
 from stslab.sandbox.state.buckets import Bucket, Object, Upload
-from stslab.sandbox.state.identities import AccessKey, Session
+from stslab.sandbox.state.identities import AccessKey, Session, User
 from stslab.sandbox.state.snapshot import Record, Snapshot, Transaction, View
 from stslab.sandbox.state.traces import Run, Trace
 from stslab.structures import beside
@@ -112,15 +112,10 @@ def _go_on(tx: Transaction, name: str, found: Run | None, more: list[str]) -> Ru
 
 def _new_key(tx: Transaction) -> str:
     """A new key of the administrator that IAM does not list."""
-    usable = usable_key(tx, LEARNER, ADMINISTRATOR)
-    if usable is None:
+    administrator = tx.get(User, LEARNER, ADMINISTRATOR)
+    if administrator is None or usable_key(tx, LEARNER, ADMINISTRATOR) is None:
         raise SandboxError("The administrator no longer has an active access key.")
-    made = msgspec.structs.replace(
-        usable,
-        access_key_id=identifiers.access_key_id("AKIA", LEARNER),
-        secret_access_key=identifiers.secret_access_key(),
-        created=tx.now(),
-    )
+    made = new_key(LEARNER, tx.now(), administrator)
     tx.put(made)
     return made.key
 
@@ -191,12 +186,11 @@ class _Handled(NamedTuple):
         parts = (was, left, now, view.record(("stack", trace.of[1], stack)))
         names = {trace.of[2], *(str(getattr(one, "name", "")) for one in parts)}
         full = frozenset(f"{trace.of[1]} {one}".strip().lower() for one in names if one)
-        if counts := _lasting(now) or _lasting(was):
-            is_as_before = _lasting(now) == _lasting(was)
-            changed_since = _lasting(now) != _lasting(left)
-            return cls(trace, was, left, now, full, _called(counts), is_as_before, changed_since)
-        changed_since = was is not None and now != left
-        return cls(trace, was, left, now, full, "", now == was, changed_since)
+        counts = _lasting(now) or _lasting(was)
+        called = _called(counts) if counts else ""
+        before, after, here = map(_lasting, (was, left, now)) if counts else (was, left, now)
+        changed_since = here != after and (counts is not None or was is not None)
+        return cls(trace, was, left, now, full, called, here == before, changed_since)
 
     def restore(self, tx: Transaction) -> None:
         if self.was is not None:
