@@ -11,8 +11,8 @@ from stslab.sandbox.api.identifiers import TOOLBOX_PATH
 from stslab.sandbox.api.model import ApiFault, HttpRequest, Pairs, Params
 from stslab.sandbox.api.operations import Shape
 from stslab.sandbox.s3.requests import address, params
+from stslab.sandbox.signing.signature import FORM
 
-FORM = "application/x-www-form-urlencoded"
 _MAX_PAIRS = 10_000
 _CLAIMED_ACTION = re.compile(r"(?:^|&)Action=([A-Za-z]{1,64})(?:&|$)")
 

@@ -74,14 +74,6 @@ class Claim:
     token: str = field(repr=False)
     in_query: bool
 
-    @classmethod
-    def of(
-        cls, fields: Headers, credential: Credential, time: datetime, token: str, *, in_query: bool
-    ) -> "Claim":
-        """The claim with the fields SignedHeaders and Signature."""
-        signed = tuple(fields["SignedHeaders"].split(";"))
-        return cls(credential, signed, fields["Signature"], time, token, in_query)
-
     def sign(
         self, request: HttpRequest, headers: Headers, payload_hash: str, secret: str
     ) -> tuple[str, bytes, str, str]:

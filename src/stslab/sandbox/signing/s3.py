@@ -55,8 +55,8 @@ def verify_header(request: HttpRequest, headers: Headers, context: Context) -> A
         what = "Invalid credential date. Date is not the same as X-Amz-Date."
         raise fault(HEADER, IN[HEADER] + what)
     token = headers.get(canonical.TOKEN, "")
-    names = ";".join(sorted({*fields["SignedHeaders"].lower().split(";")}))
-    claim = Claim.of({**fields, "SignedHeaders": names}, credential, time, token, in_query=False)
+    signed = tuple(sorted({*fields["SignedHeaders"].lower().split(";")}))
+    claim = Claim(credential, signed, fields["Signature"], time, token, in_query=False)
     return _verified(request, headers, claim, payload_hash, context)
 
 
@@ -83,9 +83,9 @@ def verify_query(request: HttpRequest, headers: Headers, context: Context) -> Au
     if credential.date != (date := stamp(time)[:8]):
         what = f'Invalid credential date "{credential.date}". This date is not the same as '
         raise fault(QUERY, f'{what}X-Amz-Date: "{date}".')
-    fields = {name: parameters[f"X-Amz-{name}"] for name in _COMPONENTS}
+    signed = tuple(parameters["X-Amz-SignedHeaders"].split(";"))
     token = parameters.get("X-Amz-Security-Token", "")
-    claim = Claim.of(fields, credential, time, token, in_query=True)
+    claim = Claim(credential, signed, parameters["X-Amz-Signature"], time, token, in_query=True)
     payload_hash = headers.get(HASH_HEADER) or parameters.get("X-Amz-Content-Sha256") or UNSIGNED
     return _verified(request, headers, claim, payload_hash, context)
 

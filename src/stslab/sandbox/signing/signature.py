@@ -23,7 +23,7 @@ from stslab.vocabulary import REGION
 
 _SCOPED = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/[^/,\s]*/([a-z0-9-]{1,40})/")
 _SERVICE = re.compile(r"[a-z0-9-]{1,40}")
-_FORM = "application/x-www-form-urlencoded"
+FORM = "application/x-www-form-urlencoded"
 # STS API Reference: "Calling ... does not require the use of AWS security credentials."
 UNSIGNED_ACTIONS = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 _ONCE = ("authorization", "x-amz-date", "date", TOKEN, HASH_HEADER)
@@ -114,7 +114,7 @@ def addressed_service(request: HttpRequest) -> str:
     if request.path != "/":
         return canonical.S3
     if request.method == "POST":
-        is_query = request.header("content-type").partition(";")[0].strip().lower() == _FORM
+        is_query = request.header("content-type").partition(";")[0].strip().lower() == FORM
     else:
         is_query = bool(request.argument("Action"))
     return "sts" if is_query else canonical.S3
@@ -227,7 +227,8 @@ def _parsed(fields: Mapping[str, str], date: str, token: str, *, in_query: bool)
             "Credential must have exactly 5 slash-delimited elements, e.g. "
             f"keyid/date/region/service/term, got '{fields['Credential']}'"
         )
-    return Claim.of(fields, credential, time, token, in_query=in_query)
+    signed = tuple(fields["SignedHeaders"].split(";"))
+    return Claim(credential, signed, fields["Signature"], time, token, in_query)
 
 
 def _require_fresh(claim: Claim, context: Context) -> None:
