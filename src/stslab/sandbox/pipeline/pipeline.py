@@ -153,17 +153,13 @@ class Pipeline:
         via: tuple[str, ...] = (),
         authenticated: model.Authenticated | None = None,
     ) -> ApiRequest:
-        caller, service, operation, params = call
         view = self.state.snapshot
-        account = caller.account or LEARNER
-        if service == "s3" and operation != "CreateBucket" and "Bucket" in params:
-            bucket = view.get(Bucket, "", params["Bucket"])
+        account = call.caller.account or LEARNER
+        if call.service == "s3" and call.operation != "CreateBucket" and "Bucket" in call.params:
+            bucket = view.get(Bucket, "", call.params["Bucket"])
             account = bucket.owner if bucket is not None else account
         return ApiRequest(
-            service=service,
-            operation=operation,
-            params=params,
-            caller=caller,
+            **call._asdict(),
             http=http,
             account=account,
             region=region,
