@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any, Literal, Protocol
 
@@ -215,11 +216,12 @@ class Need(msgspec.Struct, frozen=True):
 Needs = Sequence[Need]
 
 
-def handlers(modules: Iterable[ModuleType], *parameters: str) -> dict[str, Any]:
+def handlers(modules: Iterable[ModuleType], *parameters: str, **first: object) -> dict[str, Any]:
     """The handlers in some modules that take these parameters, by operation.
 
-    The handler of CreateUser is the function ``create_user``. A parameter that a handler has no
-    use for begins with an underscore. A helper takes other parameters, or begins with one itself.
+    Before them a handler may take those in ``first``, which it gets here. The handler of CreateUser
+    is the function ``create_user``. A parameter that a handler has no use for begins with an
+    underscore. A helper takes other parameters, or begins with one itself.
     """
     found = {}
     for module in modules:
@@ -228,9 +230,10 @@ def handlers(modules: Iterable[ModuleType], *parameters: str) -> dict[str, Any]:
             if own and not name.startswith("_"):
                 code = function.__code__
                 taken = code.co_varnames[: code.co_argcount]
-                if tuple(one.lstrip("_") for one in taken) == parameters:
+                known = [first[one] for one in taken if one in first]
+                if tuple(one.lstrip("_") for one in taken[len(known) :]) == parameters:
                     words = (_SPELLED.get(word, word.title()) for word in name.split("_"))
-                    found["".join(words)] = function
+                    found["".join(words)] = partial(function, *known) if known else function
     return found
 
 

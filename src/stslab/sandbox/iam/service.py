@@ -1,7 +1,6 @@
 """The IAM service: its tables of handlers, and the permissions that each request needs."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import cast
 
 import msgspec
@@ -39,12 +38,10 @@ class IamService:
 
     def __init__(self, judge: model.Judge) -> None:
         reads = model.handlers(_MODULES, "view", "request")
-        writes = model.handlers(_MODULES, "tx", "request")
+        writes = model.handlers(_MODULES, "tx", "request", judge=judge)
         for module in _MODULES:
             reads |= getattr(module, "READS", {})
             writes |= getattr(module, "WRITES", {})
-        for name, handler in model.handlers(_MODULES, "judge", "tx", "request").items():
-            writes[name] = partial(handler, judge)
         self.reads: model.Reads = reads
         self.writes: model.Writes = writes
         self.needs = needs_of

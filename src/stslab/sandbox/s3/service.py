@@ -25,17 +25,10 @@ class S3Service:
         slow = handlers(_MODULES, "contents", "tx", "request")
         reads: Reads = {
             **settings.READS,
-            **handlers(_MODULES, "view", "request"),
-            "GetBucketPolicy": partial(policies.get_bucket_policy, judge),
-            "GetObject": partial(objects.get_object, state.blob),
+            **handlers(_MODULES, "view", "request", judge=judge, blob=state.blob),
             **{name: partial(self._write, write) for name, write in slow.items()},
         }
-        writes: Writes = {
-            **settings.WRITES,
-            **handlers(_MODULES, "tx", "request"),
-            "DeleteObjects": partial(objects.delete_objects, judge),
-            "PutBucketPolicy": partial(policies.put_bucket_policy, judge),
-        }
+        writes: Writes = {**settings.WRITES, **handlers(_MODULES, "tx", "request", judge=judge)}
         self.reads: Reads = {name: partial(_checked, read) for name, read in reads.items()}
         self.writes: Writes = {name: partial(_checked, write) for name, write in writes.items()}
 
