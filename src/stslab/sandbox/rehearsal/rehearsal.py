@@ -7,7 +7,7 @@ with the newest (IAM User Guide, "Changes that I make are not always immediately
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,12 +20,11 @@ from stslab.sandbox.api import faults, serialize
 from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
 from stslab.sandbox.cloudformation.stacks.engine import Engine
 from stslab.sandbox.pipeline import naming
-from stslab.sandbox.pipeline.authorization import PolicyJudge
+from stslab.sandbox.pipeline.pipeline import Pipeline
 from stslab.sandbox.rehearsal.spec import Span, Spec, parse, share
 from stslab.sandbox.signing.signature import addressed_service
 from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import TABLES, Address, Record, Snapshot, Transaction, View
-from stslab.sandbox.state.state import State
 
 _KEYS, _USERS, _ROLES, _POLICIES = "keys", "users", "roles", "policies"  # the Spec's delays
 _IDENTITY = frozenset({"inline", "attached", "boundary", "groups", "tags"})  # what decides requests
@@ -120,26 +119,23 @@ def _known(
     return msgspec.structs.replace(known, **policies)
 
 
-Handle = Callable[[HttpRequest], ApiResponse]
 _PAUSES = 2  # for each resource of a stack
 
 
 class Rehearsal:
     """A running rehearsal. It starts when it is created; ``end`` restores everything."""
 
-    def __init__(
-        self, text: str, state: State, judge: PolicyJudge, engine: Engine, handle: Handle
-    ) -> None:
+    def __init__(self, text: str, pipeline: Pipeline, engine: Engine) -> None:
         self.text = text
         self._spec = spec = parse(text)
         self.faults, self.lag = Faults(spec), Lag(spec)
-        self._judge, self._engine, self._handle = judge, engine, handle
+        self._judge, self._engine, self._handle = pipeline.judge, engine, pipeline.handle
         self._pauses = 0
         self._failed: set[tuple[str, str]] = set()  # deletions
-        self._before = judge.seen, engine.pace, engine.failure
-        self._unwatch = state.watch(self.lag.notice)
+        self._before = self._judge.seen, engine.pace, engine.failure
+        self._unwatch = pipeline.state.watch(self.lag.notice)
         pace = engine.pace if spec.slow_stacks == Span() else self._pace
-        judge.seen, engine.pace, engine.failure = self.lag.seen, pace, self._failure
+        self._judge.seen, engine.pace, engine.failure = self.lag.seen, pace, self._failure
 
     def end(self) -> None:
         self._unwatch()

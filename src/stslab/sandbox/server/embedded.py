@@ -133,7 +133,4 @@ class EmbeddedAccount:
             self.rehearsal.end()
         self.rehearsal = None
         if text:
-            inside = self.inside
-            self.rehearsal = Rehearsal(
-                text, inside.state, inside.judge, inside.engine, inside.pipeline.handle
-            )
+            self.rehearsal = Rehearsal(text, self.inside.pipeline, self.inside.engine)
