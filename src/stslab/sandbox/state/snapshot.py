@@ -217,13 +217,10 @@ class Snapshot(View):
             before, after = ours.get(table, _NO_ACCOUNTS), theirs.get(table, _NO_ACCOUNTS)
             for account in {*before, *after} if before is not after else ():
                 old, new = before.get(account, _NO_ROWS), after.get(account, _NO_ROWS)
-                for key, was in old.items() if old is not new else ():
-                    now = new.get(key)
+                for key in {*old, *new} if old is not new else ():
+                    was, now = old.get(key), new.get(key)
                     if now is not was and now != was:
                         yield Difference(was, now)
-                for key, now in new.items() if old is not new else ():
-                    if key not in old:
-                        yield Difference(None, now)
 
 
 class Transaction(View):
