@@ -31,9 +31,7 @@ def names(service: str) -> frozenset[str]:
 
 @functools.cache
 def operation(service: str, name: str) -> OperationModel:
-    """The model of one operation. Raises KeyError if the service has no such operation."""
-    if name not in names(service):
-        raise KeyError(name)
+    """The model of one operation, which must be one of the service's."""
     return model(service).operation_model(name)
 
 

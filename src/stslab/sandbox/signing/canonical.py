@@ -171,7 +171,6 @@ def basic_time(text: str) -> datetime | None:
         return None
 
 
-@lru_cache(maxsize=64)
 def header_time(text: str) -> datetime | None:
     """The time in ``x-amz-date`` or ``Date``: basic ISO 8601 or an RFC 1123 date; else None."""
     if basic := basic_time(text):
