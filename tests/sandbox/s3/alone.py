@@ -59,6 +59,7 @@ class Alone:
             "s3", name, params.parse(name, http, where), http, _CALLER, LEARNER, "us-east-1", "R",
             datetime.now(UTC),
         )  # fmt: skip
+        params.check(request)
         if name in self.service.reads:
             answer = self.service.reads[name](self.state.snapshot, request)
         elif name in self.service.writes:

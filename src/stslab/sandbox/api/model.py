@@ -216,6 +216,10 @@ class Need(msgspec.Struct, frozen=True):
 Needs = Sequence[Need]
 
 
+_FURTHER = {"view": "READS", "tx": "WRITES"}
+"""A module's tables of the operations that exist for several kinds of things."""
+
+
 def handlers(modules: Iterable[ModuleType], *parameters: str, **first: object) -> dict[str, Any]:
     """The handlers in some modules that take these parameters, by operation.
 
@@ -223,8 +227,9 @@ def handlers(modules: Iterable[ModuleType], *parameters: str, **first: object) -
     is the function ``create_user``. A parameter that a handler has no use for begins with an
     underscore. A helper takes other parameters, or begins with one itself.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for module in modules:
+        found |= getattr(module, _FURTHER.get(parameters[0], ""), {})
         for name, function in vars(module).items():
             own = isinstance(function, FunctionType) and function.__module__ == module.__name__
             if own and not name.startswith("_"):

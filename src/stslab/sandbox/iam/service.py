@@ -31,19 +31,11 @@ _MODULES = (account, entities, mfa, policies, providers, roles, simulation, user
 
 
 class IamService:
-    """The IAM service. ``judge`` looks up the principals of trust policies.
-
-    Operations that exist for several kinds of things are in a module's tables READS and WRITES.
-    """
+    """The IAM service. ``judge`` looks up the principals of trust policies."""
 
     def __init__(self, judge: model.Judge) -> None:
-        reads = model.handlers(_MODULES, "view", "request")
-        writes = model.handlers(_MODULES, "tx", "request", judge=judge)
-        for module in _MODULES:
-            reads |= getattr(module, "READS", {})
-            writes |= getattr(module, "WRITES", {})
-        self.reads: model.Reads = reads
-        self.writes: model.Writes = writes
+        self.reads: model.Reads = model.handlers(_MODULES, "view", "request")
+        self.writes: model.Writes = model.handlers(_MODULES, "tx", "request", judge=judge)
         self.needs = needs_of
 
 

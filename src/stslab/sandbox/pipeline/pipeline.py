@@ -17,6 +17,7 @@ from stslab.sandbox.pipeline import naming
 from stslab.sandbox.pipeline.authorization import LastUses, PolicyJudge, check_session
 from stslab.sandbox.pipeline.log import DecisionLog, Received
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED
+from stslab.sandbox.s3.requests.params import check as check_s3
 from stslab.sandbox.signing import signature
 from stslab.sandbox.state.buckets import Bucket
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -24,7 +25,7 @@ from stslab.sandbox.state.state import Closed, State
 from stslab.vocabulary import LEARNER, REGION
 
 _LOG = logging.getLogger(__name__)
-_CHECKED = ("iam", "sts")  # they validate parameters, and then authorize
+_CHECKED = ("iam", "sts")  # they validate parameters, and then authorize; others after that
 _AGENT = (("User-Agent", "cloudformation.amazonaws.com"),)
 # The HTTP requests of calls without one: a service's own, and a hypothetical one of the learner's.
 _FROM_INSIDE = HttpRequest("POST", "/", (), "", _AGENT, b"", source_ip="")
@@ -192,6 +193,8 @@ class Pipeline:
             decision = self.judge.decide(view, api, need)
             if not decision.allowed:
                 raise model.denial(api, need, decision)
+        if api.service == "s3":
+            check_s3(api)
 
 
 def _received(http: HttpRequest) -> Received:

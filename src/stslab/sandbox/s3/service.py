@@ -2,19 +2,15 @@
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import TypeVar
 
 from stslab.sandbox.api.model import Answer, ApiRequest, Judge, Needs, Reads, Writes, handlers
 from stslab.sandbox.s3 import buckets, listing, needs, objects, settings, uploads, versions
 from stslab.sandbox.s3.access import acl, policies
-from stslab.sandbox.s3.requests import params
 from stslab.sandbox.s3.requests.params import Content
 from stslab.sandbox.state.snapshot import Transaction, View
 from stslab.sandbox.state.state import State
 
-V = TypeVar("V")
-A = TypeVar("A")
-_MODULES = (acl, buckets, listing, objects, policies, uploads)
+_MODULES = (acl, buckets, listing, objects, policies, settings, uploads)
 
 
 class S3Service:
@@ -23,14 +19,11 @@ class S3Service:
     def __init__(self, state: State, judge: Judge) -> None:
         self._judge, self._state = judge, state
         slow = handlers(_MODULES, "contents", "tx", "request")
-        reads: Reads = {
-            **settings.READS,
+        self.reads: Reads = {
             **handlers(_MODULES, "view", "request", judge=judge, blob=state.blob),
             **{name: partial(self._write, write) for name, write in slow.items()},
         }
-        writes: Writes = {**settings.WRITES, **handlers(_MODULES, "tx", "request", judge=judge)}
-        self.reads: Reads = {name: partial(_checked, read) for name, read in reads.items()}
-        self.writes: Writes = {name: partial(_checked, write) for name, write in writes.items()}
+        self.writes: Writes = handlers(_MODULES, "tx", "request", judge=judge)
 
     def _write(self, write: Callable[..., Answer], view: View, request: ApiRequest) -> Answer:
         """Write on a fork first: content is read and hashed while no transaction is open.
@@ -44,8 +37,3 @@ class S3Service:
 
     def needs(self, view: View, request: ApiRequest) -> Needs:
         return needs.needs_of(view, self._judge.seen(view), request)
-
-
-def _checked(handler: Callable[[V, ApiRequest], A], view: V, request: ApiRequest) -> A:
-    params.check(request)
-    return handler(view, request)
