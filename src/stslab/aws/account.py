@@ -15,7 +15,7 @@ from botocore.response import StreamingBody
 
 from stslab.aws import embedded
 from stslab.aws.assumed import Assumed
-from stslab.aws.clients import READ_SECONDS, Clients, Untyped
+from stslab.aws.clients import NOBODY, OWN, READ_SECONDS, Clients, Untyped
 from stslab.aws.target import Target
 from stslab.errors import CredentialsError, RunError
 from stslab.kinds.operations import changes
@@ -157,15 +157,15 @@ class Boto3Account:
 
     def _client(self, identity: str, service: str, *, patient: bool) -> Untyped:
         if identity == ANONYMOUS:
-            return self._clients.unsigned(service)
+            return self._clients.client(service, NOBODY)
         # botocore retries silently. Only AWS needs that: elsewhere the runner retries visibly.
         patient = patient and self.target.kind == "aws"
         own = self._admin if identity == ADMIN else None
         credentials = own or self.credentials(identity)
         if credentials:
-            return self._clients.with_keys(service, credentials, patient=patient)
+            return self._clients.client(service, credentials, patient=patient)
         if identity in self._own:
-            return self._own[identity].with_own(service, patient=patient)
+            return self._own[identity].client(service, OWN, patient=patient)
         raise CredentialsError(
             f"There is no profile {identity} (yet) for the target {self.target.name}.",
             "An earlier stage makes it: `stslab run` continues where the lab was stopped.",

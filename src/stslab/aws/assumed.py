@@ -4,20 +4,17 @@ AWS SDKs and Tools Reference Guide, "Assume role credential provider", "Process 
 provider". The providers see only stslab's profiles: they read no file and run no program.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
-from botocore import UNSIGNED
 from botocore import credentials as chain
 
-from stslab.aws.clients import Clients, Untyped
+from stslab.aws.clients import NOBODY, Clients, Untyped
 from stslab.errors import CredentialsError
 from stslab.runner.ports import Credentials, Profiles
 
-_EXPORTS = "aws configure export-credentials --profile "
 _BEHIND = "The account's clock is behind real time: new sessions look expired to botocore."
 
 
@@ -77,7 +74,6 @@ class Assumed:
                 CANONICAL_NAME="SharedCredentials",
                 load=lambda: self._static(profile_name),
             ),
-            chain.ProcessProvider(profile_name, self._config, popen=self._process),
         ]
 
     def _config(self) -> Untyped:
@@ -94,26 +90,20 @@ class Assumed:
 
     def _static(self, name: str) -> Untyped:
         found = self.profiles.get(name)
+        process = self.profiles.settings(name).get("credential_process")
+        if process and not found:  # the one that labs may name: the AWS CLI exporting a profile
+            exported = process.split()[4]
+            found = self.profiles.get(exported) or self.get(exported)
+            if found is None:
+                raise CredentialsError(f"There is no profile {exported} (yet).")
         if found is None:
             return self.own(name)
         keys = (found.access_key_id, found.secret_access_key, found.session_token or None)
         return chain.Credentials(*keys)
 
     def _client(self, service: str, **how: Untyped) -> Untyped:
-        signs = UNSIGNED if "config" in how else None
-        keys = {name: value for name, value in how.items() if name.startswith("aws_")}
-        return self.clients().make(service, signs=signs, **keys)
-
-    def _process(self, words: list[str], **_: object) -> SimpleNamespace:
-        """Stand in for the one process that labs may name: the AWS CLI exporting a profile."""
-        name = " ".join(words).removeprefix(_EXPORTS).partition(" ")[0]
-        found = self.profiles.get(name) or self.get(name)
-        if found is None:
-            raise CredentialsError(f"There is no profile {name} (yet).")
-        output = {
-            "Version": 1,
-            "AccessKeyId": found.access_key_id,
-            "SecretAccessKey": found.secret_access_key,
-            "SessionToken": found.session_token or None,
-        }
-        return SimpleNamespace(returncode=0, communicate=lambda: (json.dumps(output).encode(), b""))
+        if "config" in how:  # it says that the call is unsigned
+            return self.clients().client(service, NOBODY)
+        key, secret = how["aws_access_key_id"], how["aws_secret_access_key"]
+        signer = Credentials(key, secret, how["aws_session_token"] or "")
+        return self.clients().client(service, signer)

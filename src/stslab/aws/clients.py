@@ -20,6 +20,9 @@ from stslab.aws.catalogue import loader
 from stslab.runner.ports import Credentials
 
 Untyped = Any  # What botocore makes: it publishes no types
+OWN, NOBODY = "own", "nobody"
+Signer = Credentials | str
+"""Credentials, or ``OWN``, the learner's in botocore's chain, or ``NOBODY``: calls are unsigned."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -62,65 +65,42 @@ class Clients:
     _clients: dict[tuple[Untyped, ...], Untyped] = field(init=False, default_factory=dict)
     # Clients may be used by several threads at once; making them from one session may not
     # (Boto3 documentation, "Multithreading or multiprocessing with clients").
-    _making: threading.RLock = field(init=False, default_factory=threading.RLock)
+    _making: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.local = bool(self.endpoint_url) and is_local(self.endpoint_url)
 
-    def with_keys(self, service: str, credentials: Credentials, *, patient: bool) -> Untyped:
-        """A client that signs with these credentials. ``patient``: botocore retries."""
-        keys = {
-            "aws_access_key_id": credentials.access_key_id,
-            "aws_secret_access_key": credentials.secret_access_key,
-            "aws_session_token": credentials.session_token or None,
-        }
-        return self._kept(service, credentials, patient=patient, **keys)
-
-    def with_own(self, service: str, *, patient: bool) -> Untyped:
-        """A client that signs as the learner, with the credentials of botocore's chain."""
-        return self._kept(service, None, patient=patient, own=True)
-
-    def unsigned(self, service: str) -> Untyped:
-        return self._kept(service, UNSIGNED, patient=False, signs=UNSIGNED)
-
-    def _kept(self, service: str, whose: Untyped, *, patient: bool, **how: Untyped) -> Untyped:
-        key = (service, whose, patient)
+    def client(self, service: str, signer: Signer, *, patient: bool = False) -> Untyped:
+        """A client whose calls this signer signs. ``patient``: botocore retries."""
+        key = (service, signer, patient)
         with self._making:
             if key not in self._clients:
-                self._clients[key] = self.make(service, patient=patient, **how)
+                self._clients[key] = self._made(service, signer, patient=patient)
             return self._clients[key]
 
-    def make(
-        self,
-        service: str,
-        *,
-        patient: bool = False,
-        own: bool = False,
-        signs: object = None,
-        **keys: str | None,
-    ) -> Untyped:
-        """A new client; ``keys`` are botocore's parameters for credentials."""
+    def _made(self, service: str, signer: Signer, *, patient: bool) -> Untyped:
         mode, attempts = ("adaptive", 4) if patient else ("standard", 1)
         local = {"proxies": {}, "s3": {"addressing_style": "path"}} if self.local else {}
         config = Config(
             retries={"mode": mode, "total_max_attempts": attempts},
             ignore_configured_endpoint_urls=True,
-            signature_version=signs,
+            signature_version=UNSIGNED if signer == NOBODY else None,
             user_agent_extra="stslab",
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=self.read_seconds,
             **local,
         )
-        with self._making:
-            if own:
-                self.own_credentials()  # raises where they can't be used
-            return self._session(own=own).create_client(
-                service,
-                region_name=self.region,
-                endpoint_url=self.endpoint_url or None,
-                config=config,
-                **keys,
-            )
+        url, keys = self.endpoint_url or None, {}
+        if isinstance(signer, Credentials):
+            keys = {
+                "aws_access_key_id": signer.access_key_id,
+                "aws_secret_access_key": signer.secret_access_key,
+                "aws_session_token": signer.session_token or None,
+            }
+        elif signer == OWN:
+            self.own_credentials()  # raises where they can't be used
+        session = self._session(own=signer == OWN)
+        return session.create_client(service, self.region, endpoint_url=url, config=config, **keys)
 
     def waiter(self, service: str, name: str) -> Untyped:
         """Botocore's description of a waiter; ``name`` is in snake case."""

@@ -17,7 +17,7 @@ import msgspec
 from botocore import exceptions as boto
 
 from stslab.aws.account import Response, failure, no_credentials, refusal
-from stslab.aws.clients import Clients, configured, is_local
+from stslab.aws.clients import NOBODY, OWN, Clients, configured, is_local
 from stslab.aws.target import AWS, LOCAL_PACE, Target, name_of
 from stslab.errors import CredentialsError, RunError, UsageError
 from stslab.kinds.harmless import resources_of
@@ -54,7 +54,7 @@ class Source:
 def identify(source: Source) -> Identity:
     """Ask AWS who the learner is; CredentialsError if refused, RunError if unreachable."""
     try:
-        client = source.clients.with_own("sts", patient=True)
+        client = source.clients.client("sts", OWN, patient=True)
         if source.clients.own_credentials() is None:
             raise boto.NoCredentialsError
         response = client.get_caller_identity()
@@ -298,7 +298,7 @@ def _short(clients: Clients, counts: Mapping[str, int]) -> Iterator[str]:
 def _ask_iam(clients: Clients, method: str, **params: object) -> Response | None:
     """IAM's response; None if IAM refused the call or didn't answer."""
     try:
-        answer: Response = getattr(clients.with_own("iam", patient=True), method)(**params)
+        answer: Response = getattr(clients.client("iam", OWN, patient=True), method)(**params)
     except (boto.ClientError, boto.BotoCoreError):
         return None
     return answer
@@ -312,7 +312,7 @@ def reach(clients: Clients) -> tuple[str, str, datetime | None]:
 
     The endpoint's URL, why it did not answer or "", and its time (aware, UTC) if it sent one.
     """
-    client = clients.unsigned("sts")
+    client = clients.client("sts", NOBODY)
     url = str(client.meta.endpoint_url)
     try:
         response: Response = client.get_caller_identity()

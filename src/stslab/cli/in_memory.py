@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from urllib3 import HTTPResponse
 
 from stslab.aws.account import Boto3Account
-from stslab.aws.clients import Clients
+from stslab.aws.clients import Clients, Signer
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import Target
 from stslab.cli.accounts import credentials, decider
@@ -41,6 +41,7 @@ from stslab.vocabulary import ADMIN, LEARNER, PARTNER, REGION
 
 _URL = "http://127.0.0.1:4566"
 _PACE = 0.002
+_SHARED = "shared"
 TARGET: Final = TargetInfo(
     "inside", "sandbox", LEARNER, REGION, pace=_PACE, accounts={"partner": PARTNER}
 )
@@ -194,15 +195,17 @@ class _Shared(Clients):
         self._answer = answer
         self._session(own=False).set_credentials("none", "none")
 
-    def with_keys(self, service: str, credentials: Credentials, *, patient: bool) -> Any:
-        signs = self._session(own=False).get_credentials()
-        signs.access_key = credentials.access_key_id
-        signs.secret_key = credentials.secret_access_key
-        signs.token = credentials.session_token or None
-        return self._kept(service, None, patient=patient)
+    def client(self, service: str, signer: Signer, *, patient: bool = False) -> Any:
+        if isinstance(signer, Credentials):
+            signs = self._session(own=False).get_credentials()
+            signs.access_key = signer.access_key_id
+            signs.secret_key = signer.secret_access_key
+            signs.token = signer.session_token or None
+            signer = _SHARED
+        return super().client(service, signer, patient=patient)
 
-    def make(self, service: str, **how: Any) -> Any:
-        client = super().make(service, **how)
+    def _made(self, service: str, signer: Signer, *, patient: bool) -> Any:
+        client = super()._made(service, signer, patient=patient)
         client.meta.events.register("before-send", self._answer)
         return client
 
