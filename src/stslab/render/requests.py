@@ -11,6 +11,7 @@ from stslab.durations import spoken
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line
 from stslab.render.text.symbols import in_words
+from stslab.vocabulary import LEARNER
 
 if TYPE_CHECKING:
     from stslab.lesson.watch import Status
@@ -31,11 +32,11 @@ def call_name(event: Event) -> str:
     return f"{service}:{event['eventName']}" if event.get("eventName") else service
 
 
-def who(event: Event, account: str) -> str:
+def who(event: Event) -> str:
     """The caller in short: ``user/bob``, ``root``, ``lab/session``."""
     identity = event.get("userIdentity", {})
     if identity.get("arn"):
-        return short_arn(identity["arn"], account).removeprefix("assumed-role/")
+        return _short_arn(identity["arn"]).removeprefix("assumed-role/")
     return vouched_for(identity) or str(identity.get("accessKeyId") or "not signed")
 
 
@@ -48,12 +49,12 @@ def vouched_for(identity: Event) -> str:
 _VOUCHED = {"SAMLUser": "SAML", "WebIdentityUser": "web identity"}
 
 
-def short_arn(arn: str, account: str) -> str:
-    """An ARN without its partition, service and region, and without ``account``."""
+def _short_arn(arn: str) -> str:
+    """An ARN without its partition, service and region, and without the learner's account."""
     parts = arn.split(":", 5)
     if len(parts) < 6:  # noqa: PLR2004 - arn, partition, service, region, account, resource
         return arn
-    return parts[5] if parts[4] in ("", account) else f"{parts[4]}:{parts[5]}"
+    return parts[5] if parts[4] in ("", LEARNER) else f"{parts[4]}:{parts[5]}"
 
 
 class RequestTable:
@@ -63,11 +64,9 @@ class RequestTable:
         self,
         paper: Paper,
         is_refused: Callable[[Event], bool],
-        account: str,  # is left out of ARNs
         gates: Callable[[Event], Sequence[Gate]] = lambda _: (),  # to show with a request
     ) -> None:
-        self._paper, self._account = paper, account
-        self._is_refused, self._gates = is_refused, gates
+        self._paper, self._is_refused, self._gates = paper, is_refused, gates
         self._day = ""
         self._widths = _COLUMNS_IF_NARROW if paper.width < _NARROW else _COLUMNS
 
@@ -82,8 +81,8 @@ class RequestTable:
         sign = self._paper.sign("done" if good else "failed")
         line = Text(f"{time[_TIME]} ", style="dim")
         line.append(f"{sign.plain} ", style=f"not dim {sign.style}")
-        resource = short_arn(decided["resource"], self._account) if decided else ""
-        texts = [one_line(text) for text in (who(event, self._account), call_name(event), resource)]
+        resource = _short_arn(decided["resource"]) if decided else ""
+        texts = [one_line(text) for text in (who(event), call_name(event), resource)]
         told = ", ".join(filter(None, texts))
         row = told if in_words() else self._columns(line.cell_len, *texts)
         self._paper.console.print(line.append(row, style="not dim"), soft_wrap=not in_words())

@@ -21,7 +21,6 @@ from stslab.home import expanded, home
 from stslab.render.text.safe import visible
 from stslab.sandbox.pipeline.log_file import Event, Tail, is_refused, newest_first
 from stslab.sandbox.server import client
-from stslab.vocabulary import LEARNER
 
 _WORDS = {"True": "yes", "False": "no"}
 
@@ -146,20 +145,18 @@ def _move(move: str) -> dict[str, float]:
 
     with suppress(ValueError):
         return {"seconds": moved(move)}
-    to = _moment(move)
-    if to is None:
-        fix = "Use +2h, -30m, +1d12h (s, m, h, d, w), a time (2030-01-31T12:00:00Z), or real."
-        raise UsageError(f"{move!r} is not a move of the clock.", fix)
+    fix = "Use +2h, -30m, +1d12h (s, m, h, d, w), a time (2030-01-31T12:00:00Z), or real."
+    to = _moment(move, "a move of the clock", fix)
     return {"offset": round((to - datetime.now(UTC)).total_seconds(), 3)}
 
 
-def _moment(text: str) -> datetime | None:
-    """Parse an ISO 8601 time, UTC unless it says otherwise; None if it is not one."""
+def _moment(text: str, meant: str, fix: str) -> datetime:
+    """Parse an ISO 8601 time, UTC unless it says otherwise; UsageError if it is not one."""
     try:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        return None
+        raise UsageError(f"{text!r} is not {meant}.", fix) from None
 
 
 # -- its requests --------------------------------------------------------------------------------
@@ -199,10 +196,7 @@ def log(*, follow: bool, denied: bool, limit: int, start: str, every: bool, as_j
         click.echo("The embedded account is not running; this is its log.", err=True)
     show = _shower(as_json=as_json)
     if follow:
-        with (
-            closing(Tail(folder)) as tail,
-            suppress(KeyboardInterrupt),
-        ):
+        with closing(Tail(folder)) as tail, suppress(KeyboardInterrupt):
             new = list(filter(matches, tail.read()))[-limit:]
             while True:
                 for event in new:
@@ -223,11 +217,7 @@ def _since(text: str, now: datetime) -> datetime:
 
     with suppress(ValueError, OverflowError):
         return now - timedelta(seconds=moved(f"+{text}"))
-    found = _moment(text)
-    if found is None:
-        fix = "Use a span such as 10m or 2h, or 2030-01-31T12:00:00Z."
-        raise UsageError(f"{text!r} is not a time.", fix)
-    return found
+    return _moment(text, "a time", "Use a span such as 10m or 2h, or 2030-01-31T12:00:00Z.")
 
 
 def _shower(*, as_json: bool) -> Callable[[Event], None]:
@@ -236,7 +226,7 @@ def _shower(*, as_json: bool) -> Callable[[Event], None]:
     from stslab.render.requests import RequestTable
     from stslab.render.terminal.paper import paper_on
 
-    return RequestTable(paper_on(sys.stdout), is_refused, LEARNER).show
+    return RequestTable(paper_on(sys.stdout), is_refused).show
 
 
 @click.command("watch")

@@ -31,7 +31,7 @@ from stslab.runner.journal.records import How
 from stslab.runner.journal.store import Journal
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, Event, Tail, is_refused
 from stslab.sandbox.server import client
-from stslab.vocabulary import LEARNER, Gate, PolicyKind
+from stslab.vocabulary import Gate, PolicyKind
 
 _PAUSE = 0.3
 _SAYS = {"Allowed": "allows", "ExplicitlyDenied": "denies", "ImplicitlyDenied": "does not allow"}
@@ -137,7 +137,7 @@ class _Lines:
             "request",
             time=event["eventTime"],
             id=event["requestID"],
-            who=who(event, LEARNER),
+            who=who(event),
             arn=event["userIdentity"].get("arn", ""),
             call=call_name(event),
             on=decided["resource"] if decided else "",
@@ -175,7 +175,7 @@ class _Screen:
         self._live: Live | None = None
         self._over = draws_over(self._paper.console)
         self._last: Status | None = None
-        self.request = RequestTable(self._paper, is_refused, LEARNER, gates).show
+        self.request = RequestTable(self._paper, is_refused, gates).show
 
     def account(self, *, running: bool) -> None:
         runs = "The embedded account runs. Each request is shown here. Ctrl-C ends this."
