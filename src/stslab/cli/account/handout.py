@@ -15,7 +15,7 @@ from stslab.aws.profiles import ProfileFiles, require
 from stslab.cli.accounts import sandbox_target
 from stslab.cli.workspace import current, lab_of
 from stslab.errors import CredentialsError, InvalidLab, StslabError, UsageError
-from stslab.home import Home, private_folder
+from stslab.home import Home, in_the_place_of, private_folder
 from stslab.lab.loader import load
 from stslab.resources import is_foreign, text_of
 from stslab.runner.journal.past import read
@@ -28,7 +28,7 @@ from stslab.sandbox.state import archive
 
 _FORMAT, _VERSION = "stslab set-up", 1
 _ACCOUNT, _RUN, _LAB = "account", "run.json", "lab/"
-_MOST = 512 << 20
+_MOST, _PACKED = 512 << 20, zipfile.ZIP_DEFLATED
 _NAME = re.compile(r"lab/(?!.*\.\.)[A-Za-z0-9_-][A-Za-z0-9_./-]{0,200}")
 _RUN_ID = re.compile(r"[a-z][a-z0-9]{7}")  # it names a folder
 _DAMAGED = (OSError, zipfile.BadZipFile, ValueError, LookupError, TypeError, AttributeError,
@@ -48,17 +48,13 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
     content = {"format": _FORMAT, "version": _VERSION, "run": run.id}
     content |= {"records": links, "profiles": profiles}
     with tempfile.TemporaryDirectory(dir=home.root, prefix=".export-") as aside:
-        account, whole = Path(aside) / "account", Path(aside) / "whole"
+        account = Path(aside) / "account"
         exchange.export(home.sandbox, account)
-        whole.touch(mode=0o600)
-        with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        with in_the_place_of(path) as whole, zipfile.ZipFile(whole, "w", _PACKED) as archive:
             archive.write(account, _ACCOUNT)
             archive.writestr(_RUN, json.dumps(content))
             for name, text in _files_of(Path(lab_of(run))):
                 archive.writestr(f"{_LAB}{name}", text)
-        path.write_bytes(b"")
-        path.chmod(0o600)
-        path.write_bytes(whole.read_bytes())
     return run
 
 

@@ -25,6 +25,7 @@ from stslab.lab.reading.listing import find
 from stslab.lesson.byhand import is_look
 from stslab.lesson.watch import Now, Status, now
 from stslab.policy.decision import GATES
+from stslab.policy.explain import WORDS
 from stslab.render.requests import RequestTable, call_name, deciding, drawn, who
 from stslab.render.terminal.paper import draws_over, paper_on
 from stslab.runner.journal.records import How
@@ -34,7 +35,6 @@ from stslab.sandbox.server import client
 from stslab.vocabulary import Gate, PolicyKind
 
 _PAUSE = 0.3
-_SAYS = {"Allowed": "allows", "ExplicitlyDenied": "denies", "ImplicitlyDenied": "does not allow"}
 
 
 def follow(*, every: bool, as_json: bool) -> None:
@@ -122,7 +122,7 @@ def gates(event: Event) -> list[dict[str, object]]:
     accepted = decided is not None or event.get("errorCode") not in UNAUTHENTICATED
     found = [(Gate.SIGNATURE, "allows" if accepted else "denies", not accepted)]
     for layer in decided["layers"] if decided else ():
-        gate, says = GATES[PolicyKind(layer["layer"])], _SAYS[layer["decision"]]
+        gate, says = GATES[PolicyKind(layer["layer"])], WORDS[layer["decision"]][1]
         found.append((gate, says, bool(layer["blocks"])))
     return [{"gate": str(gate), "says": says, "decided": stopped} for gate, says, stopped in found]
 

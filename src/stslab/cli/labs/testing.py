@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import shutil
 import sys
 import tempfile
 import time
@@ -184,12 +183,12 @@ def tried(path: Path, spec: str | None) -> Trial:
         lab = load_lab(path)
     except InvalidLab as invalid:
         return Trial(path.stem, str(path), invalid)
-    home = Home(Path(tempfile.mkdtemp(prefix="stslab-test-")))
-    try:
-        trial = _tried(lab, home, spec)
-    finally:
-        client.stop(home.sandbox)
-        shutil.rmtree(home.root, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="stslab-test-", ignore_cleanup_errors=True) as folder:
+        home = Home(Path(folder))
+        try:
+            trial = _tried(lab, home, spec)
+        finally:
+            client.stop(home.sandbox)
     if trial.error:
         return trial
     wrong = []

@@ -212,14 +212,14 @@ _HASH = 12
 
 def _starts() -> Iterator[Checked]:
     began = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="stslab-class-"))
-    try:
-        endpoint = client.ensure(Home(folder).sandbox)
-        took = f"{time.monotonic() - began:.1f} s"
-        yield checked("a new account", f"starts in {took}, and answers at {endpoint.url}")
-    finally:
-        client.stop(Home(folder).sandbox)
-        shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="stslab-class-", ignore_cleanup_errors=True) as folder:
+        sandbox = Home(Path(folder)).sandbox
+        try:
+            endpoint = client.ensure(sandbox)
+            took = f"{time.monotonic() - began:.1f} s"
+            yield checked("a new account", f"starts in {took}, and answers at {endpoint.url}")
+        finally:
+            client.stop(sandbox)
 
 
 def _labs() -> Iterator[Checked]:
