@@ -8,6 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -44,7 +45,7 @@ class Source:
     """
 
     def __init__(self, profile: str = "", region: str = "", endpoint_url: str = "") -> None:
-        self.profile, self.endpoint_url = profile, endpoint_url
+        self.endpoint_url = endpoint_url
         own_region, own_url = configured(profile)
         self.instead = "" if endpoint_url else own_url
         used = region or own_region or "us-east-1"
@@ -104,19 +105,19 @@ def real_target(source: Source, account: str = "") -> tuple[Target, Identity]:
     denied_accounts()
     identity = identify(source)
     require(identity, account, root_may=is_local(source.endpoint_url))
-    url, local = source.endpoint_url, source.clients.local
+    url, clients = source.endpoint_url, source.clients
     info = TargetInfo(
         name=name_of(url) if url else AWS,
         kind="endpoint" if url else AWS,
         account=identity.account,
-        region=source.clients.region,
+        region=clients.region,
         partition=identity.arn.split(":")[1],
         instance=source.instead,
         caller=identity.arn,
-        eventually_consistent=not (url and local),
-        pace=LOCAL_PACE if local else 2.0,
+        eventually_consistent=not (url and clients.local),
+        pace=LOCAL_PACE if clients.local else 2.0,
     )
-    return Target(info, url or source.instead, own_profile=source.profile), identity
+    return Target(info, clients.endpoint_url, own_profile=clients.own_profile), identity
 
 
 # -- what a lab needs of the account --------------------------------------------------------------
@@ -355,9 +356,8 @@ def denied_accounts() -> dict[str, str]:
     path = user_config_path("stslab", appauthor=False) / "denied-accounts"
     text = ""
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        pass
+        with suppress(FileNotFoundError):
+            text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"The deny list {path} can't be read: {reason}.") from error

@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 import click
 import msgspec
 from msgspec import to_builtins
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from stslab.cli.accounts import open_account
 from stslab.cli.aws_command import describer
@@ -157,10 +157,10 @@ class Trial(msgspec.Struct, frozen=True):
     events: tuple[Event, ...] = ()  # in order
     mutants: int | None = None  # how many were run; None: not asked for
     unnoticed: tuple[Note, ...] = ()  # mutants that no check noticed
-    idle: tuple[Note, ...] = ()  # checks that noticed no mutant
+    idle_checks: tuple[Note, ...] = ()  # checks that noticed no mutant
     tasks: tuple[Tried, ...] = ()  # of work by hand
     faults: tuple[Tried, ...] = ()  # that the lab declares
-    cells: tuple[Tried, ...] = ()  # the wrong ones of the access table
+    wrong_cells: tuple[Tried, ...] = ()  # of the access table
 
     @property
     def exit_code(self) -> int:
@@ -169,12 +169,12 @@ class Trial(msgspec.Struct, frozen=True):
             return UndoIncomplete.exit_code
         if self.error:
             return self.error.exit_code
-        bad = self.unnoticed or self.idle or self.unsolved
+        bad = self.unnoticed or self.idle_checks or self.unsolved
         return CheckFailed.exit_code if bad else 0
 
     @property
     def unsolved(self) -> tuple[Tried, ...]:
-        return tuple(tried for tried in (*self.cells, *self.tasks, *self.faults) if tried.why)
+        return tuple(tried for tried in (*self.wrong_cells, *self.tasks, *self.faults) if tried.why)
 
 
 def tried(path: Path, spec: str | None) -> Trial:
@@ -197,7 +197,7 @@ def tried(path: Path, spec: str | None) -> Trial:
         row = lab.access[name]
         why = f"it is {decision}; the `changes` of the stages say otherwise"
         wrong.append(Tried(stage, f"{who} may {row.says}", row.line, why))
-    return replace(trial, tasks=tasks(lab), faults=faults(lab), cells=tuple(wrong))
+    return replace(trial, tasks=tasks(lab), faults=faults(lab), wrong_cells=tuple(wrong))
 
 
 def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
@@ -282,6 +282,7 @@ def _mutated(trial: Trial, path: Path, pool: Executor, workers: int) -> Trial:
     begun = [pool.submit(mutated, path, share, workers) for share in range(workers)]
     lab, allowed = load_lab(path), rules_allowed(text_of(path))
     shares = [share.result() for share in begun]
+    failed = set[Place]().union(*(share.failed for share in shares))
 
     def not_allowed(notes: Iterable[Note]) -> tuple[Note, ...]:
         kept = (note for note in notes if not allowed(note.rule, note.line))
@@ -291,15 +292,14 @@ def _mutated(trial: Trial, path: Path, pool: Executor, workers: int) -> Trial:
         trial,
         mutants=sum(share.mutants for share in shares),
         unnoticed=not_allowed(note for share in shares for note in share.unnoticed),
-        idle=not_allowed(idle_checks(lab, set[Place]().union(*(share.failed for share in shares)))),
+        idle_checks=not_allowed(idle_checks(lab, failed)),
     )
 
 
 def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
     if spec:
         parse(spec)  # it raises an error for an invalid rehearsal
-    folders = {name: labs_in(Path(name)) for name in labs if Path(name).is_dir()}
-    paths = [path for name in labs for path in folders.get(name) or [find(name)]]
+    paths = [path for name in labs for path in labs_in(Path(name)) or [find(name)]]
     return paths or list(bundled_labs())
 
 
@@ -343,9 +343,9 @@ def _notes(trial: Trial) -> Iterator[str]:
         yield f"{trial.file}:{note.line}: nothing notices {note.what} [{note.rule}]"
         if note.could:
             yield f"    What could: {note.could}"
-    for note in trial.idle:
+    for note in trial.idle_checks:
         yield f"{trial.file}:{note.line}: no mutant fails “{note.what}” [{note.rule}]"
-    if trial.unnoticed or trial.idle:
+    if trial.unnoticed or trial.idle_checks:
         yield "To allow one, put this in the line above it: # stslab: allow RULE reason"
 
 
@@ -353,9 +353,9 @@ def _cases(trial: Trial) -> Iterator[Case]:
     outcomes = {True: "", False: "failure", None: "skipped"}
     for claim in trial.claims:
         yield Case(claim.says, outcomes[claim.held], claim.why)
-    for one in (*trial.cells, *trial.tasks, *trial.faults):
+    for one in (*trial.wrong_cells, *trial.tasks, *trial.faults):
         yield Case(f"after {one.stage}: {one.title}", "failure" if one.why else "", one.why)
-    for note in (*trial.unnoticed, *trial.idle):
+    for note in (*trial.unnoticed, *trial.idle_checks):
         yield Case(f"{note.rule}, line {note.line}: {note.what}", "failure", note.could)
     for left in trial.left:
         yield Case(left, "failure", "it is left in the account")
@@ -364,20 +364,12 @@ def _cases(trial: Trial) -> Iterator[Case]:
 
 
 def _fields(trial: Trial) -> dict[str, object]:
-    mutants = {"mutants": trial.mutants, "unnoticed": trial.unnoticed, "idle_checks": trial.idle}
-    return {
-        "lab": trial.lab,
-        "file": trial.file,
+    unasked = ("mutants", "unnoticed", "idle_checks") if trial.mutants is None else ()
+    members = asdict(trial).items()
+    return {name: value for name, value in members if name not in ("events", *unasked)} | {
         "passed": trial.exit_code == 0,
         "exit_code": trial.exit_code,
         "error": trial.error.message if trial.error else None,
         "places": getattr(trial.error, "__notes__", ()),
-        "left": trial.left,
-        "claims": trial.claims,
-        "wrong_cells": trial.cells,
-        "tasks": trial.tasks,
-        "faults": trial.faults,
-        "calls": trial.calls,
         "seconds": round(trial.seconds, 3),
-        **({} if trial.mutants is None else mutants),
     }
