@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from stslab.errors import CredentialsError
 from stslab.home import in_the_place_of, private_folder, usable
+from stslab.lab.model import ProfileSettings
 from stslab.runner.ports import Credentials
 from stslab.vocabulary import ADMIN
 
@@ -28,12 +29,6 @@ _FIELDS = {
     "x_stslab_expiration": "expiration",
 }
 _OF_A_LAB = "x_stslab_of_a_lab"
-PROFILE_KEYS = (
-    "role_arn", "source_profile", "role_session_name", "external_id", "duration_seconds",
-    "mfa_serial", "web_identity_token_file", "credential_process", "environment",
-    "profile", "option",
-)  # fmt: skip
-"""The settings of ``~/.aws/config`` that say where a profile's credentials come from."""
 
 
 class ProfileFiles:
@@ -118,9 +113,10 @@ class ProfileFiles:
             parser = configparser.RawConfigParser(default_section="")
             with suppress(OSError, UnicodeDecodeError, configparser.Error):
                 parser.read_string(self.config_file.read_text(encoding="utf-8"))
+            known = ProfileSettings.__struct_fields__
             self._known = {
                 name.removeprefix("profile "): {
-                    key: value for key, value in parser[name].items() if key in PROFILE_KEYS
+                    key: value for key, value in parser[name].items() if key in known
                 }
                 for name in parser.sections()
                 if parser[name].get(_OF_A_LAB)

@@ -140,12 +140,10 @@ def drawn(paper: Paper, status: "Status") -> Text:
     if now is not None:
         where = f"{now.lab}, {now.how}" if now.how else now.lab
         lines.append(Text(f"{where}   {now.number}/{now.of}  {one_line(now.title)}", style="bold"))
-        tasks = [
-            (done, text, symbols.done if done else symbols.pending) for text, done in now.tasks
-        ]
-        tasks += [(False, text, symbols.failed) for text in now.missing]
-        for done, text, sign in tasks:
-            style = "green" if done else "red" if sign == symbols.failed else ""
+        looks = {True: (symbols.done, "green"), False: (symbols.pending, "")}
+        tasks = [(text, *looks[done]) for text, done in now.tasks]
+        tasks += [(text, symbols.failed, "red") for text in now.missing]
+        for text, sign, style in tasks:
             rows = wrap(f"  {sign} {one_line(text)}", width, subsequent_indent=" " * 4)
             lines += [Text(row, style=style) for row in rows]
     identities = []

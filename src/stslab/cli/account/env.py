@@ -13,7 +13,7 @@ import click
 from stslab.cli.options import Where, on_account
 from stslab.errors import SandboxError, UsageError
 from stslab.home import expanded, home
-from stslab.vocabulary import LEARNER, PARTNER
+from stslab.vocabulary import ADMIN, LEARNER, PARTNER
 
 # Profiles of further users of the embedded account: the control verb that returns a key, and
 # the account.
@@ -22,7 +22,6 @@ _LENT: Mapping[str, tuple[str, str]] = {
     "partner": ("admin-key", PARTNER),
     "partner-root": ("root-key", PARTNER),
 }
-_ADMIN = "admin"
 _SHELLS = ("sh", "bash", "zsh", "fish")
 _OURS = """
     AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_PROFILE AWS_REGION AWS_DEFAULT_REGION AWS_PAGER
@@ -35,7 +34,7 @@ _HINT_OF_FISH = """
 """
 
 
-_as_option = click.option("--as", "name", default=_ADMIN, show_default=True, metavar="NAME",
+_as_option = click.option("--as", "name", default=ADMIN, show_default=True, metavar="NAME",
                           help="The profile to use: admin, or one of the lab's; on the embedded"
                           " account also root, partner, partner-root.")  # fmt: skip
 
@@ -57,7 +56,7 @@ def _become(where: Where, name: str) -> tuple[tuple[str, ...], dict[str, str | N
                 raise
         else:
             opened.profiles.save(user, credentials(key))
-    known = dict.fromkeys([_ADMIN, *opened.profiles.names()])
+    known = dict.fromkeys([ADMIN, *opened.profiles.names()])
     if name not in known:
         hint = f"Choose from: {', '.join(known)}."
         hint += " `stslab run` makes sts and assumed." if name in ("sts", "assumed") else ""
