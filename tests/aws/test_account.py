@@ -168,7 +168,7 @@ def test_a_real_account_uses_the_learners_own_credentials(
 ):
     profiles.remove("admin")
     info = TargetInfo("aws", "aws", "111122223333", "us-east-1")
-    account = Boto3Account(Target(info, endpoint.url), profiles)
+    account = Boto3Account(Target(info, endpoint.url, own={"admin": ""}), profiles)
     with pytest.raises(CredentialsError, match="No AWS credentials"):
         get_user(account)
     own = tmp_path / "their-home" / ".aws"
@@ -177,11 +177,11 @@ def test_a_real_account_uses_the_learners_own_credentials(
         "[work]\naws_access_key_id = AKIAWORK\naws_secret_access_key = WORKSECRET\n"
     )
     endpoint.then(200, USER)
-    account = Boto3Account(Target(info, endpoint.url, own_profile="work"), profiles)
+    account = Boto3Account(Target(info, endpoint.url, own={"admin": "work"}), profiles)
     assert isinstance(get_user(account), Answer)
     assert "AKIAWORK" in endpoint.headers[0]["Authorization"]
     with pytest.raises(CredentialsError, match="nothere"):
-        get_user(Boto3Account(Target(info, endpoint.url, own_profile="nothere"), profiles))
+        get_user(Boto3Account(Target(info, endpoint.url, own={"admin": "nothere"}), profiles))
 
 
 def errors_of_botocores() -> list[Exception]:

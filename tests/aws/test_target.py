@@ -47,7 +47,7 @@ def test_the_sandbox_has_its_admin(tmp_path):
 
 def test_a_real_account_keeps_no_credentials_of_the_learners(tmp_path):
     info = TargetInfo("aws", "aws", "111122223333", "us-east-1")
-    made = target.Target(info, own_profile="work")
+    made = target.Target(info, own={"admin": "work"})
     profiles = made.profiles(tmp_path / "p")
     assert profiles.names() == ()
     profiles.prepare()

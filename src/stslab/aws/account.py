@@ -71,10 +71,9 @@ class Boto3Account:
     ) -> None:
         self.target, self._profiles = target.info, profiles
         self._control, self._admin = target.control, target.admin
-        own = {} if self.target.embedded else {ADMIN: target.own_profile, **target.others}
         make = partial(Clients, target.info.region, target.endpoint_url, read_seconds=read_seconds)
-        self._clients = make(own_profile=target.own_profile)
-        self._own = {name: make(own_profile=profile) for name, profile in own.items()}
+        self._clients = make()
+        self._own = {name: make(own_profile=profile) for name, profile in target.own.items()}
         self._assumed = Assumed(
             profiles,
             lambda: self._clients,

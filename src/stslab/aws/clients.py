@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, CredentialRetrievalError
+from botocore.exceptions import BotoCoreError, CredentialRetrievalError, NoCredentialsError
 
 from stslab.aws.catalogue import loader
 from stslab.runner.ports import Credentials
@@ -109,12 +109,15 @@ class Clients:
         return model.get_waiter(names[name])
 
     def own_credentials(self) -> Untyped:
-        """The learner's credentials as botocore has them, or None. Raises botocore's errors."""
+        """The learner's credentials as botocore has them. Raises botocore's errors."""
         try:
-            return self._session(own=True).get_credentials()
+            found = self._session(own=True).get_credentials()
         except ValueError:  # a credential_process printed no JSON; it may be secret, so not shown
             problem = {"provider": "custom-process", "error_msg": "it printed no JSON"}
             raise CredentialRetrievalError(**problem) from None
+        if found is None:
+            raise NoCredentialsError
+        return found
 
     def _session(self, *, own: bool) -> Untyped:
         if own not in self._sessions:

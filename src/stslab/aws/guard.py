@@ -56,8 +56,6 @@ def identify(source: Source) -> Identity:
     """Ask AWS who the learner is; CredentialsError if refused, RunError if unreachable."""
     try:
         client = source.clients.client("sts", OWN, patient=True)
-        if source.clients.own_credentials() is None:
-            raise boto.NoCredentialsError
         response = client.get_caller_identity()
         return Identity(str(response["Account"]), str(response["Arn"]), source.clients)
     except boto.ClientError as error:
@@ -117,7 +115,7 @@ def real_target(source: Source, account: str = "") -> tuple[Target, Identity]:
         eventually_consistent=not (url and clients.local),
         pace=LOCAL_PACE if clients.local else 2.0,
     )
-    return Target(info, clients.endpoint_url, own_profile=clients.own_profile), identity
+    return Target(info, clients.endpoint_url, own={ADMIN: clients.own_profile}), identity
 
 
 # -- what a lab needs of the account --------------------------------------------------------------
@@ -332,8 +330,6 @@ def credentials_found(clients: Clients) -> tuple[str, datetime | None]:
     """Where the learner's credentials come from, and when they expire (aware, UTC), if ever."""
     try:
         found = clients.own_credentials()
-        if found is None:
-            raise boto.NoCredentialsError
         found.get_frozen_credentials()
     except boto.BotoCoreError as error:
         raise no_credentials(error) from error

@@ -21,15 +21,13 @@ class Target:
     info: TargetInfo
     endpoint_url: str = ""
     admin: Credentials | None = None  # stslab's own keys, used whatever the profile admin holds
-    own_profile: str = ""
-    others: Mapping[str, str] = field(default_factory=dict)  # the learner's profiles, by identity
+    own: Mapping[str, str] = field(default_factory=dict)  # the learner's profiles, by identity
     control: Control | None = field(default=None, repr=False)
     hand: Credentials | None = None  # the learner's keys, written to the profile ``admin``
 
     def profiles(self, folder: Path) -> ProfileFiles:
         """The target's profile files in ``folder``, with ``admin`` written if it has keys."""
-        own = {} if self.admin else {ADMIN: self.own_profile, **self.others}
-        processes = {name: _own_credentials(profile) for name, profile in own.items()}
+        processes = {name: _own_credentials(profile) for name, profile in self.own.items()}
         files = ProfileFiles(folder, self.info.region, self.endpoint_url, processes)
         if keys := self.hand or self.admin:
             files.save(ADMIN, keys)

@@ -151,7 +151,7 @@ def open_account(home: Home, where: Where) -> OpenAccount:
                 fix = "Name a profile of another account with --partner-profile."
                 raise CredentialsError(f"Both profiles are for account {partner.account}.", fix)
             info = structs.replace(made.info, accounts={"partner": partner.account})
-            made = replace(made, info=info, others={"partner": where.partner})
+            made = replace(made, info=info, own={**made.own, "partner": where.partner})
     profiles = made.profiles(home.profiles(made.info.name))
     account = Boto3Account(made, profiles)
     return OpenAccount(home, made, account, profiles, learner=learner, partner=partner)
