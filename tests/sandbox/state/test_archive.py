@@ -160,24 +160,7 @@ HOSTILE: dict[str, tuple[Callable[[Lines], Lines], str]] = {
         "lacks its default version",
     ),
     "an object without versions": (more(record("object", versions=[])), "of length >= 1"),
-    "a bucket that is missing": (
-        more(record("object", bucket="other", versions=[{"modified": THEN, "marker": True}])),
-        "has the bucket 'other', which is missing",
-    ),
     "an owner that is missing": (more(record("bucket", owner="9")), "lacks account '9'"),
-    "a group that is missing": (more(record("user", groups=["devs"])), "has the group 'devs'"),
-    "a key that is missing": (more(record("user", access_keys=["AKIA1"])), "has the access-key 'AKIA1'"),
-    "a device that is missing": (more(record("user", mfa_devices=["M"])), "has the mfa-device 'M'"),
-    "a holder that is missing": (more(record("mfa-device", user="eve")), "has the user 'eve'"),
-    "a managed policy that is missing": (
-        more(record("group", attached=["arn:aws:iam::111122223333:policy/own"])),
-        "has the managed-policy 'arn:aws:iam::111122223333:policy/own'",
-    ),
-    "a boundary that is missing": (
-        more(record("role", boundary="arn:aws:iam::111122223333:policy/own")), "has the managed-policy",
-    ),
-    "a role that is missing": (more(record("instance-profile", role="none")), "has the role 'none'"),
-    "a stack that is missing": (more(record("stack-resource")), "has the stack 's'"),
     "a run without a key": (more(record("run", keys=[])), "of length >= 1"),
     "a trace of nothing known": (more(record("trace", was="pickle {}", left="")), "not a record"),
     "a trace of a record with a flaw": (

@@ -1,18 +1,16 @@
 """What is true of every account, beyond its schema: each function finds what is not."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
 
 import msgspec
 
 from stslab.errors import MalformedPolicy
 from stslab.policy.documents.document import load, size
 from stslab.sandbox.state import buckets
-from stslab.sandbox.state.identities import Identity, ManagedPolicy, MfaDevice, Role, Session
-from stslab.sandbox.state.snapshot import TABLES, Account, Record, Settings, Snapshot
-from stslab.structures import beside, listed
+from stslab.sandbox.state.identities import Identity, ManagedPolicy, Role, Session
+from stslab.sandbox.state.snapshot import Account, Record, Settings, Snapshot
+from stslab.structures import listed
 
-_AWS_POLICY = "arn:aws:iam::aws:"
 _MOST_POLICY = 128 * 1024  # characters in one text, white space included (IAM API Reference)
 _MOST_INLINE = 10_240  # without it, in all inline policies of a role, which may have the most
 _MOST_LEVELS = 100
@@ -35,32 +33,11 @@ def incomplete(account: Snapshot) -> str:
 
 def problem(account: Snapshot) -> str:
     """Finds something that makes the account unfit to be handed on."""
-    return incomplete(account) or next(chain(_excessive(account), _dangling(account)), "")
+    return incomplete(account) or next(_excessive(account), "")
 
 
 def _called(record: Record) -> str:
     return f"the {record.table} {record.key[:80]!r}"
-
-
-_NAMES: Mapping[str, Mapping[str, str]] = beside(__file__, "names.yaml")
-
-
-def _dangling(account: Snapshot) -> Iterator[str]:
-    """Finds names of records that the account does not have."""
-    for kind, members in _NAMES.items():
-        for record in account.everywhere(TABLES[kind]):
-            for member, named in members.items():
-                for name in filter(None, listed(getattr(record, member))):
-                    if not _is_there(account, record, TABLES[named], name):
-                        yield f"{_called(record)} has the {named} {name[:80]!r}, which is missing"
-
-
-def _is_there(account: Snapshot, record: Record, named: type[Record], name: str) -> bool:
-    if named is ManagedPolicy:
-        key = name.rpartition("/")[2].lower()
-        return name.startswith(_AWS_POLICY) or account.get(named, record.account, key) is not None
-    owner = "" if named is buckets.Bucket else record.account
-    return account.get(named, owner, name.lower() if named is MfaDevice else name) is not None
 
 
 def _excessive(account: Snapshot) -> Iterator[str]:
