@@ -218,7 +218,6 @@ def test_a_damaged_file_is_refused(exported: Path, change, message) -> None:
 
 REFUSED_TO_WRITE = {
     "a policy": (User(account="111122223333", name="a", unique_id="u", created=NOW, inline={"p": ""}), "can't be read"),
-    "a name": (User(account="111122223333", name="a", unique_id="u", created=NOW, groups=("g",)), "group 'g'"),
     "its size": (Account(account="111122223333", name="x" * 9_000_000, canonical_id=""), "too large"),
     "its values": (Account(account="111122223333", name="," * 1_000_000, canonical_id=""), "too much"),
 }  # fmt: skip
