@@ -288,7 +288,7 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_what_allows_too_much_is_named_and_mended_where_enter_tries_again(
+def test_what_allows_too_much_is_named_and_fixed_where_enter_tries_again(
     machine: Machine, opened: Open
 ) -> None:
     assert machine.stslab("run", "--yes", "--to", "deploy-role").code == 0

@@ -33,10 +33,6 @@ class CellState(msgspec.Struct, frozen=True):
         """Whether the verdict, if known, is the expected one."""
         return self.verdict.allowed is None or self.verdict.allowed == self.expected.allowed
 
-    @property
-    def is_too_wide(self) -> bool:
-        return bool(self.verdict.allowed) and not self.expected.allowed
-
 
 Cells = tuple[CellState, ...]
 

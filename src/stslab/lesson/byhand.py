@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,10 +18,10 @@ import msgspec
 from stslab.errors import RunError, UnresolvedReference
 from stslab.kinds.operations import changes
 from stslab.kinds.table import EFFECTS
-from stslab.lab.model import Check, Lab, Stage, Step
+from stslab.lab.model import Lab, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import access
-from stslab.lesson.evidence import statements_of
+from stslab.lesson.evidence import call_of, statements_of
 from stslab.lesson.verdict import Decide
 from stslab.policy.catalogue import can_have
 from stslab.runner.events import StepDiffers
@@ -38,7 +38,6 @@ _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
 _FILE, _GAP = re.compile(r"[\w/.-]+\.(?:json|yaml)"), re.compile(r"\$\{\{.*?\}\}")
 _TRUST = "iam.UpdateAssumeRolePolicy"
 _HOLD = "This must hold too: {}."
-_WIDE = "More is allowed than the stage asks for: "
 _UNPLACED = (
     "The session that you asked for last is in no profile yet. `aws configure set` puts each of"
     " its three parts into the profile {0}: `aws configure set aws_access_key_id ... --profile"
@@ -55,12 +54,17 @@ class Task(msgspec.Struct, frozen=True):
     spoilt: bool = False  # not done, since whom it gives a policy may do too much by another
 
 
-class Failing(NamedTuple):
-    check: Check
-    allowing: Allowing  # what allows too much
+class Lack(NamedTuple):
+    """A cell or a check that is not as the stage wants it."""
 
-    def told(self, entries: Iterable[Entry]) -> str:
-        return f"{_HOLD.format(self.check.says)} {told(foreign(self.allowing, entries))}".strip()
+    who: str  # the caller
+    says: str
+    allowing: Allowing  # the learner's policies that allow too much
+    limits: bool  # it is about what the stage does not allow
+
+    @property
+    def told(self) -> str:
+        return f"{self.says} {told(self.allowing)}".strip()
 
 
 class StageTasks(msgspec.Struct, frozen=True):
@@ -104,36 +108,45 @@ class ByHand:
         stages = {*self.runner.stages_done, stage.id}
         cells = access.table(self.runner.lab, stages, self.runner.scope(), self.decide)
         own = {(each.cell, each.identity) for each in stage.changes}
-        entries = self.runner.past.entries()
-        lacking = tuple(missing(cells, own, entries))
+        lacking = [*missing(cells, own, self.runner.past.entries())]
         reached = bool(stage.changes) and not lacking
         alike = {at for at in undone if self._is_alike(stage, stage.steps[at], cells)}
-        failing = self._failing(stage) if reached or alike or not undone else []
-        wide = [cell.verdict.allowing for cell in cells if cell.is_too_wide]
-        every = chain.from_iterable([*wide, *(one.allowing for one in failing)])
-        strange = foreign(tuple(dict(reversed([*every])).items()), entries)
+        failing = [*self._failing(stage)] if reached or alike or not undone else []
+        strange = dict(one for lack in (*failing, *lacking) for one in lack.allowing)
         # A profile must be as its task says.
         other_profile = any(stage.steps[at].profile for at, notes in differing.items() if notes)
-        behaves = reached and not failing and not other_profile
-        if behaves or not undone:
-            against = (*lacking, *(one.told(entries) for one in failing))
-            return self._standing(stage, adopted, by_hand, against, strange)
+        if not undone or (reached and not failing and not other_profile):
+            notes = [one.told for one in (*lacking, *failing)]
+            return self._standing(stage, adopted, by_hand, notes, strange)
         # The checks as a profile that is still to be made can't hold yet.
         to_come = {profile.name for at in undone if (profile := stage.steps[at].profile)}
-        in_the_way = [one for one in failing if one.check.identity not in to_come]
-        done = adopted if any(map(_limits, in_the_way)) else adopted | alike
+        in_the_way = [one for one in failing if one.who not in to_come]
+        done = adopted if any(one.limits for one in in_the_way) else adopted | alike
         changed = self._changed_by_learner(stage)
-        notes = [note for note in lacking if note.startswith(_WIDE)]
+        notes = [one.told for one in lacking if one.limits]
         if len(changed) > sum(changes(stage.steps[at].call) for at in done):
             # The learner chose another way.
-            notes += [one.told(entries) for one in in_the_way]
+            notes += [one.told for one in in_the_way]
         notes += [note for at, those in differing.items() for note in those if at not in done]
         notes += [*self._astray(stage, changed, done), *self._unplaced(stage, by_hand - done)]
         return self._standing(stage, adopted, done, notes, strange)
 
-    def _failing(self, stage: Stage) -> list[Failing]:
-        tried = (self._tried(stage, at) for at, one in enumerate(stage.checkpoint) if one.call)
-        return [*filter(None, tried)]
+    def _failing(self, stage: Stage) -> Iterator[Lack]:
+        """The checks that fail. A refusal is not provoked: the log belongs to the learner."""
+        checks, entries = self.runner.checks, self.runner.past.entries()
+        for number, check in enumerate(stage.checkpoint):
+            held, allowing = not check.call, Allowing()
+            if check.call and not check.fails:
+                held, allowing = checks.try_again(stage, number).held, checks.allowing
+            with suppress(UnresolvedReference):
+                if check.fails:
+                    call = call_of(check, self.runner.scope())
+                    verdict = self.decide(call.identity, call.service, call.operation, call.params)
+                    held = not verdict.allowed or verdict.fault in check.fails
+                    allowing = foreign(verdict.allowing, entries)
+            if not held:
+                limits = bool(check.fails) or check.operation.startswith("Simulate")
+                yield Lack(check.identity, _HOLD.format(check.says), allowing, limits)
 
     def _standing(
         self,
@@ -141,25 +154,25 @@ class ByHand:
         adopted: set[int],
         done: set[int],
         notes: Iterable[str],
-        strange: Allowing,
+        strange: Mapping[str, str],
     ) -> StageTasks:
         """The tasks, and of the lab's own steps those that it did.
 
-        ``strange`` are the learner's policies that allow too much.
+        ``strange`` are the learner's policies that allow too much, each with its statement.
         """
-        tasks, by_hand = [], dict(tasks_of(stage))
-        admin = ADMIN
+        tasks, by_hand, admin = [], dict(tasks_of(stage)), ADMIN
+        owners = {policy.rpartition(" ")[2] for policy in strange}
         for at, step in enumerate(stage.steps):
             if at in by_hand:
-                owner = subject(self._known(step.params) if step.call in _GIVING else {})
-                spoilt = any(owner and one.endswith(f" {owner[1]}") for one, _ in strange)
+                named = subject(self._known(step.params)) if _GIVES.fullmatch(step.call) else None
+                spoilt = named is not None and named[1] in owners
                 admin = step.identity if spoilt else admin
                 text = task_text(self.runner.lab, step)
                 tasks.append(Task(at, text, at in done and not spoilt, at in done and spoilt))
             elif _is_the_labs(step) and at in adopted:
                 tasks.append(Task(at, f"{step.title}. (stslab did that.)", done=True))
-        removals = filter(None, (removal(policy, admin) for policy, _ in strange))
-        return StageTasks(tuple(tasks), tuple(notes), strange, next(removals, None))
+        removals = filter(None, (removal(policy, admin) for policy in strange))
+        return StageTasks(tuple(tasks), tuple(notes), (*strange.items(),), next(removals, None))
 
     def _changed_by_learner(self, stage: Stage) -> list[Event]:
         """The learner's changing requests since the stage was begun, newest first."""
@@ -265,20 +278,6 @@ class ByHand:
             cell.verdict.allowed == cell.expected.allowed for cell in about
         )
 
-    def _tried(self, stage: Stage, number: int) -> Failing | None:
-        """The check if it fails. A refusal is not provoked: the log belongs to the learner."""
-        check, checks = stage.checkpoint[number], self.runner.checks
-        if not check.fails:
-            held = checks.try_again(stage, number).held
-            return None if held else Failing(check, checks.allowing)
-        try:
-            params = resolve(check.params, self.runner.scope())
-        except UnresolvedReference:
-            return Failing(check, ())
-        verdict = self.decide(check.identity, check.service, check.operation, params)
-        holds = not verdict.allowed or verdict.fault in check.fails
-        return None if holds else Failing(check, verdict.allowing)
-
     def _known(self, params: Mapping[str, object]) -> Mapping[str, object]:
         scope, known = self.runner.scope(), {}
         for name, value in params.items():
@@ -309,22 +308,18 @@ def _file(lab: Lab, name: str) -> Path:
 
 def missing(
     cells: Iterable[access.CellState], own: Collection[access.Key], entries: Collection[Entry]
-) -> Iterator[str]:
-    """The ``own`` cells that are not as expected, and others that are too wide: what allows it."""
+) -> Iterator[Lack]:
+    """The ``own`` cells that are not as expected, and others that are allowed but should not be."""
     for cell in cells:
-        by = told(foreign(cell.verdict.allowing, entries))
-        if cell.key not in own:
-            if cell.is_too_wide:
-                yield f"{_WIDE}{cell.who} may {cell.says}. {by}".strip()
-        elif cell.verdict.allowed != cell.expected.allowed:
-            may = "may" if cell.expected.allowed else "may not"
-            yield f"{_HOLD.format(f'{cell.who} {may} {cell.says}')} {by}".strip()
-
-
-def _limits(failing: Failing) -> bool:
-    """Whether the check is about what should not be allowed."""
-    check = failing.check
-    return bool(check.fails) or check.operation.startswith("Simulate")
+        allowed, should = cell.verdict.allowed, cell.expected.allowed
+        if cell.key in own and allowed != should:
+            says = _HOLD.format(f"{cell.who} {'may' if should else 'may not'} {cell.says}")
+        elif allowed and not should:
+            says = f"More is allowed than the stage asks for: {cell.who} may {cell.says}."
+        else:
+            continue
+        allowing = foreign(cell.verdict.allowing, entries)
+        yield Lack(cell.who, says, allowing, limits=cell.key not in own)
 
 
 def _is_the_labs(step: Step) -> bool:
@@ -381,20 +376,19 @@ def off_task(
     return f"{did}. The task is about {kind.removesuffix('Name').lower()} {name}."
 
 
-_OWNERS: Mapping[str, str] = {"iam.PutRolePolicy": "role", "iam.PutUserPolicy": "user"}
-_GIVING = {*_OWNERS, "iam.PutGroupPolicy", "iam.AttachUserPolicy", "iam.AttachRolePolicy"}
+_GIVES = re.compile(r"iam\.(?:Put|Attach)(User|Role|Group)Policy")
 
 
 def _behaves(step: Step, params: Data, account: str, ask: Callable[[Call], Outcome]) -> bool:
-    """Whether the user or role in ``account`` that gets a policy may do all that it allows.
+    """Whether the user, role or group in ``account`` that gets a policy may do all it allows.
 
     False for a policy that denies, has conditions, or allows actions by a pattern.
     """
-    kind = _OWNERS.get(step.call, "")
-    name = params.get(f"{kind.capitalize()}Name")
-    if not kind or not name or "PolicyDocument" not in params:
+    gives = _GIVES.fullmatch(step.call)
+    name = params.get(f"{gives[1]}Name") if gives else None
+    if not gives or not name or "PolicyDocument" not in params:
         return False
-    owner = f"arn:aws:iam::{account}:{kind}/{name}"
+    owner = f"arn:aws:iam::{account}:{gives[1].lower()}/{name}"
     return all(
         statement["Effect"] == "Allow"
         and statement.keys() >= {"Action", "Resource"}

@@ -56,7 +56,8 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
     known = scope(basis(lab, run.id, run), past.saved(), past.profiles())
 
     def lacking(done: Collection[str], cells: Iterable[access.Key]) -> tuple[str, ...]:
-        return tuple(missing(access.table(lab, done, known, decide), {*cells}, past.entries()))
+        table = access.table(lab, done, known, decide)
+        return tuple(one.told for one in missing(table, {*cells}, past.entries()))
 
     fault = next((one.fault for one in past.broken()[-1:] if one.state is FaultState.PLANTED), None)
     if fault:

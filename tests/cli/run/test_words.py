@@ -84,7 +84,7 @@ def test_only_a_digit_on_the_screen_answers(monkeypatch: pytest.MonkeyPatch) -> 
     assert "3 is no answer here. Type" in shown.getvalue()
 
 
-def test_where_something_is_to_be_mended_a_command_line_is_entered(
+def test_where_something_is_to_be_fixed_a_command_line_is_entered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     prompt = Prompt(Console(file=io.StringIO()), str, plain=True)

@@ -16,7 +16,7 @@ from stslab.cli.failures import GOES_ON, hints_name, interruptible
 from stslab.cli.options import USUAL_LAB, Where
 from stslab.cli.run.exercises import FaultExercise
 from stslab.cli.run.loop import Loop
-from stslab.cli.run.prompt import Quit, Skip
+from stslab.cli.run.prompt import Quit
 from stslab.cli.workspace import Workspace, load_lab, open_workspace
 from stslab.durations import spoken
 from stslab.errors import RunError, UsageError
@@ -37,19 +37,6 @@ from stslab.vocabulary import PARTNER
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 _DECLARE = "Declare one in `faults:`, or let the `access` table allow something after a stage."
 _MANY = 10_000
-
-
-class _Hunt(Loop):
-    """The loop of a learner who looks for a fault, the ``exercise``."""
-
-    exercise: FaultExercise
-    lacks = ("skip", "status")
-
-    def why(self, paper: Paper) -> None:
-        self.exercise.draw_why(paper)
-
-    def status(self) -> str:
-        return self.exercise.status()
 
 
 def _draw_fixed(paper: Paper, lab: Lab, fault: ReportedFault, fix: str) -> None:
@@ -75,7 +62,8 @@ def begin(name: str, asked: str) -> None:
     with open_workspace(command, lab=lab) as workspace, interruptible(command):
         opened = open_account(workspace.home, Where())
         stands = _stands(workspace, opened, lab, asked)
-        loop = _Hunt(workspace, opened, lab, How.BREAK)
+        loop = Loop(workspace, opened, lab, How.BREAK)
+        loop.lacks = ("skip", "status")
         if stands is None:
             asked = asked or f"--seed {secrets.randbelow(_MANY)}"
             loop.screen.say("Looking for things that can be broken and fixed again ...")
@@ -87,7 +75,7 @@ def begin(name: str, asked: str) -> None:
         if stands.state not in (FaultState.PLANTED, FaultState.FIXED):
             stands = _planted(loop, faults, stands)
         if stands.state is FaultState.PLANTED:
-            with suppress(Quit, Skip):
+            with suppress(Quit):
                 stands = _worked(loop, faults, stands)
         if stands.state is FaultState.FIXED:
             paper.prose("Undoing everything ...")
@@ -143,17 +131,19 @@ def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
     return runner.past.broken()[-1]
 
 
-def _worked(loop: _Hunt, faults: Faults, stands: Broken) -> Broken:
+def _worked(loop: Loop, faults: Faults, stands: Broken) -> Broken:
     """Let the learner work until it is fixed; Quit if they leave."""
     loop.stage = loop.lab.stage(stands.fault.after)
-    loop.exercise = exercise = FaultExercise(loop.here, faults, stands)
+    exercise = FaultExercise(loop.here, faults, stands)
     loop.verdict = exercise.asked.verdict if exercise.asked else UNKNOWN
     loop.work(exercise)
     stands = replace(exercise.stands, state=FaultState.FIXED)
     loop.runner.note(stands)
     fault = fault_of(loop.runner.past)
     if fault:
-        loop.screen.page(lambda paper: _draw_fixed(paper, loop.lab, fault, exercise.fix()[0]))
+        exercise.fill_in(*exercise.fix())
+        fix = exercise.command
+        loop.screen.page(lambda paper: _draw_fixed(paper, loop.lab, fault, fix))
     return stands
 
 

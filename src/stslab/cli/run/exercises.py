@@ -19,9 +19,9 @@ from stslab.kinds.operations import changes
 from stslab.lab.model import Stage
 from stslab.lab.references import resolve
 from stslab.lesson import questions
-from stslab.lesson.byhand import ByHand, StageTasks, called, is_own
+from stslab.lesson.byhand import ByHand, called, is_own
 from stslab.lesson.evidence import call_of, documents_of, renamed
-from stslab.lesson.faults import Faults, Remaining
+from stslab.lesson.faults import Faults
 from stslab.policy.messages import in_short
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Scene
@@ -29,74 +29,95 @@ from stslab.render.terminal.paper import Paper
 from stslab.runner.journal.records import HINT, WHY, Broken, Hint
 from stslab.runner.ports import Call, Refusal
 from stslab.runner.run.allowing import told
-from stslab.runner.run.run import Runner
 from stslab.sandbox.pipeline.log_file import newest_first
-from stslab.vocabulary import Gate
+from stslab.vocabulary import ADMIN, Gate
 
 _ABOUT = {HINT: "hint", WHY: "why"}
 _LATER = 0.3  # seconds
 # Calls by which a learner tests whether it works: for a session, or an object.
 _IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
-_COMMAND = "This is what fixes it; Enter runs it."
 _STILL_WRONG = "Something is still wrong."
+_RIGHT = "Nothing more is known to be wrong. Enter tries again."
 _REMOVES = "This removes it; you may narrow it instead."
 
 
 @dataclass
-class StepExercise:
+class _Exercise:
+    here: Here
+    command: str = field(default="", init=False)
+    who: str = field(default=ADMIN, init=False)
+    several = False  # there are other things to do too
+    enter = ""  # what Enter does if it ends the exercise
+    by_hand = True  # the account may change while the learner types
+
+    def why(self, paper: Paper) -> None:
+        self.here.why(paper, None)
+
+    def status(self) -> str:
+        """The status line, or "" for that of the stage."""
+        return ""
+
+    def takes(self, _line: str) -> bool:
+        """Whether ``run`` does what this typed line says."""
+        return False
+
+    def fill_in(self, *calls: Call) -> None:
+        self.who = calls[0].identity if calls else ADMIN
+        self.command = " && ".join(self.here.command(call, self.who) for call in calls)
+
+
+@dataclass
+class StepExercise(_Exercise):
     """A step of the guided lesson: its command is on the line."""
 
-    runner: Runner
     stage: Stage
     at: int
     shown: Scene
-    command: str
-    who: str
-    done: bool = False
+    title = ""
+    done = by_hand = False
 
     def scene(self) -> Scene:
         return self.shown
 
     def run(self) -> bool:
-        self.runner.do(self.stage, self.at)
+        self.here.runner.do(self.stage, self.at)
         return True
 
-    def hint(self) -> str:
-        return "The command is on the line: Enter runs it, and you may change it first."
+    def hint(self, paper: Paper) -> None:
+        paper.prose("The command is on the line: Enter runs it, and you may change it first.")
 
     def news(self, paper: Paper) -> None:
-        self.done = self.runner.adopt(self.stage, self.at)
-        profile = self.stage.steps[self.at].profile
-        lacks = self.runner.steps.lacks(self.stage, self.at)
-        lacks = f": there is no {lacks}" if lacks else ""
-        lacks = f": the profile {profile.name} must hold what it makes" if profile else lacks
-        done = "You made by hand what the step makes, so the step is done."
-        open_ = f"The step is not done yet{lacks}. Its own command is on the line again."
-        paper.prose(done if self.done else open_)
+        runner, profile = self.here.runner, self.stage.steps[self.at].profile
+        self.done = runner.adopt(self.stage, self.at)
+        if self.done:
+            paper.prose("You made by hand what the step makes, so the step is done.")
+            return
+        lacks = runner.steps.lacks(self.stage, self.at)
+        why = f": there is no {lacks}" if lacks else ""
+        why = f": the profile {profile.name} must hold what it makes" if profile else why
+        paper.prose(f"The step is not done yet{why}. Its own command is on the line again.")
 
 
 @dataclass
-class TasksExercise:
-    """The tasks of a stage, by hand: the line is empty until the last hint types the command."""
+class TasksExercise(_Exercise):
+    """The tasks of a stage by hand, or after its checkpoint ``failed``, what that lacks."""
 
-    here: Here
     hand: ByHand
     stage: Stage
-    place: str
-    who: str = "admin"
-    command: str = ""
-    standing: StageTasks = field(init=False)
+    place: str = ""
+    failed: Scene | None = None
 
     def __post_init__(self) -> None:
+        self.enter = "tries again" if self.failed else ""
+        self._look()
+
+    def _look(self) -> None:
         self.standing = self.hand.look(self.stage)
+        self.several = sum(not task.done for task in self.standing.tasks) > 1
 
     @property
     def title(self) -> str:
         return self.standing.next.text if self.standing.next else ""
-
-    @property
-    def open_tasks(self) -> int:
-        return sum(not task.done for task in self.standing.tasks)
 
     @property
     def done(self) -> bool:
@@ -112,32 +133,34 @@ class TasksExercise:
         return " ".join([_STILL_WRONG, *([allowing] if allowing else self.standing.notes)])
 
     def scene(self) -> Scene:
-        return Scene(self.stage.title, partial(scenes.tasks, now=self.standing), self.place)
+        tasks = Scene(self.stage.title, partial(scenes.tasks, now=self.standing), self.place)
+        return self.failed or tasks
 
     def run(self) -> bool:
         call = self._call()
         if call is None:
-            raise RunError(self.wrong)
+            raise RunError(self.wrong or _RIGHT)
         if not self.command:  # which nobody has seen yet
-            self._fill_in(call)
+            self.fill_in(call)
             self.here.workspace.paper.command(self.command, indent=3)
-        self.command, self.who = "", "admin"
+        self.fill_in()
         if self.wrong:
             self.hand.remove(call)
         elif self.standing.next:
             self.hand.solve(self.stage, self.standing.next)
         return False
 
-    def hint(self) -> str:
+    def hint(self, paper: Paper) -> None:
         call, task = self._call(), self.standing.next
         if self.wrong or task is None:
-            if call:
-                self._fill_in(call)
-            return f"{self.wrong} {_REMOVES if call else ''}".strip()
-        text, last = self.hand.hint(self.stage, task)
+            text, last = f"{self.wrong or _RIGHT} {_REMOVES if call else ''}".strip(), True
+        else:
+            text, last = self.hand.hint(self.stage, task)
         if last and call:
-            self._fill_in(call)
-        return text
+            self.fill_in(call)
+        paper.prose(text)
+        if self.failed and self.command:  # it is on no line
+            paper.command(self.command, indent=3)
 
     def takes(self, line: str) -> bool:
         task = self.standing.next
@@ -145,7 +168,7 @@ class TasksExercise:
         with suppress(UnresolvedReference):
             call = self._call() if profile else None
             if profile and call and line == self.here.command(call, self.who):
-                self._fill_in(call)
+                self.fill_in(call)
                 own = f"That is the lab's own command: it fills the profile {profile.name} too."
                 self.here.workspace.paper.prose(own)
                 return True
@@ -158,29 +181,26 @@ class TasksExercise:
             return self.standing.removal
         return call_of(self.stage.steps[task.number], self.here.runner.scope())
 
-    def _fill_in(self, call: Call) -> None:
-        self.command, self.who = self.here.command(call, call.identity), call.identity
-
-    def draw_why(self, paper: Paper) -> None:
-        self.here.why(paper, self.stage)
+    def why(self, paper: Paper) -> None:
+        if self.failed:
+            self.failed.draw(paper)
+        else:
+            self.here.why(paper, self.stage)
 
     def news(self, paper: Paper) -> None:
-        before, self.standing = self.standing, self.hand.look(self.stage)
+        before = self.standing
+        self._look()
         if before.next != self.standing.next:
-            self.command, self.who = "", "admin"
+            self.fill_in()
         scenes.tasks(paper, self.standing, before)
 
 
 @dataclass
-class FaultExercise:
+class FaultExercise(_Exercise):
     """A planted fault, until all calls are allowed and refused as they should be."""
 
-    here: Here
     faults: Faults
     stands: Broken
-    who: str = "admin"
-    command: str = ""
-    remaining: Remaining = field(init=False)
 
     def __post_init__(self) -> None:
         self.remaining = self.faults.remaining(self.stands.fault)
@@ -205,13 +225,13 @@ class FaultExercise:
         was = self.stands
         self.faults.fix(was.fault)  # by `solve`, unless the last hint has filled in the command
         self._remember(replace(was, solved=was.solved or not self.command))
-        self.command, self.who = "", "admin"
+        self.fill_in()
         return False
 
-    def hint(self) -> str:
-        return self._help(HINT, self.stands.fault.hints or self._reasons()[:2])
+    def hint(self, paper: Paper) -> None:
+        paper.prose(self._help(HINT, self.stands.fault.hints or self._reasons()[:2]))
 
-    def draw_why(self, paper: Paper) -> None:
+    def why(self, paper: Paper) -> None:
         """Draw the ticket with the next reason: gate, place, kind of change, command."""
         reason = self._help(WHY, self._reasons())
         calls = self.stands.fault.fix if self.command else ()
@@ -238,15 +258,12 @@ class FaultExercise:
             runner.note(Hint(after, kind, grade))
         if grade < len(grades):
             return f"{grades[grade]} (`{_ABOUT[kind]}` again says more.)"
-        self.command, self.who = self.fix()
-        return _COMMAND
+        self.fill_in(*self.fix())
+        return "This is what fixes it; Enter runs it."
 
-    def fix(self) -> tuple[str, str]:
-        """The command of the fix, and its profile."""
+    def fix(self) -> tuple[Call, ...]:
         fault = self.stands.fault
-        calls = [self.faults.renewal(fault.profile)] if fault.profile else fault.fix
-        who = calls[0].identity
-        return " && ".join(self.here.command(call, who) for call in calls), who
+        return (self.faults.renewal(fault.profile),) if fault.profile else fault.fix
 
     def news(self, paper: Paper) -> None:
         before, was = self.remaining, self._seen
@@ -307,6 +324,6 @@ class FaultExercise:
 
 Exercise = StepExercise | TasksExercise | FaultExercise
 """``command`` is on the line in advance, or empty; ``who`` is the shell's profile. ``run`` does the
-next thing as the lab would, and returns whether it was the last. ``hint`` may also fill in the
-line. ``news`` looks at the account, and draws what has changed.
+next thing as the lab would, and returns whether it was the last. ``hint``, ``why`` and ``news``
+draw; the last hint also fills in the line, and ``news`` is what has changed in the account.
 """

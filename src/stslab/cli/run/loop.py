@@ -17,7 +17,6 @@ from stslab.cli.progress import labs_to_do, progress
 from stslab.cli.run.asking import Asks
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise
 from stslab.cli.run.here import Here, no_command
-from stslab.cli.run.mending import HOW, Mending
 from stslab.cli.run.prompt import Entered, Prompt, Quit, Skip
 from stslab.cli.run.walk import end, say_how_to_go_on
 from stslab.cli.workspace import Workspace
@@ -29,7 +28,7 @@ from stslab.lesson.verdict import UNKNOWN
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Scene
 from stslab.render.lesson.screen import Heard, Screen
-from stslab.render.terminal.paper import Paper, draws_over
+from stslab.render.terminal.paper import draws_over
 from stslab.runner.events import Event, Notice, RunFinished
 from stslab.runner.journal.records import CheckRecord, How, Prediction, Skipped
 from stslab.runner.journal.standing import by_concept
@@ -47,6 +46,7 @@ _ADVICE_BY_HAND = (
     "By hand: each stage gives you tasks and an empty line. Do them with the aws command, here or"
     " in another terminal. Their files are in {1}. `hint` and `solve` help; `help` lists all words."
 )
+_HOW = "Fix it: a command that you type here runs. `hint` and `solve` help, `why` shows this."
 _NEXT = (
     ("stslab run --practice", "the same by hand"),
     ("stslab break", "something is broken in it: find it, and fix it"),
@@ -68,18 +68,16 @@ class Loop(Asks):
         super().__init__(here, screen, Prompt(console, self.status, plain=self._plain))
         if how is How.HAND:
             self.hand = here.hand()
-        # Whether it shows changes from another terminal while the learner types.
-        self.follows = how in (How.HAND, How.BREAK)
         self.predict = predict
         self.heard = Heard(names=here.names)
         self.wrong: list[scenes.Answered] = []  # the wrong predictions
         self.who = "admin"
         self.gone: tuple[str, ...] = ()  # what cleanup proved to be gone
         self.skipped: scenes.Done | None = None
-        self.unproved: Scene | None = None  # what does not hold, while it is to be mended
 
     def status(self) -> str:
-        return self.here.status(self.stage, self.who, plain=self._plain)
+        own = self.exercise.status() if self.exercise else ""
+        return own or self.here.status(self.stage, self.who, plain=self._plain)
 
     def hear(self, event: Event) -> None:
         if self.hand is None:
@@ -166,6 +164,7 @@ class Loop(Asks):
     def _until_done(self, stage: Stage) -> None:
         """Do a stage. After an error, the learner may try again or skip it."""
         while True:
+            self.exercise = None
             self.heard.failing.clear()
             try:
                 self._stage(stage)
@@ -177,40 +176,25 @@ class Loop(Asks):
                     titles = "; ".join(each.title for each in needed)
                     message, hint = f"It needs these stages, which are not done yet: {titles}.", ""
                     does = "does that first"
-                claims = self.heard.failing if isinstance(error, CheckFailed) else {}
+                claims = {**self.heard.failing} if isinstance(error, CheckFailed) else {}
                 before = self.heard.take()
-                mends = bool(claims) and self.here.embedded and not stage.cleanup
+                fixes = bool(claims) and self.here.embedded and not (needed or stage.cleanup)
                 if claims:  # which `before` has too
                     before, message = None, "The checkpoint of this stage does not hold:"
-                hint = HOW if mends else hint
-                stuck = partial(scenes.stuck, message=message, hint=hint, claims={**claims})
+                hint = _HOW if fixes else hint
+                stuck = partial(scenes.stuck, message=message, hint=hint, claims=claims)
                 scene = Scene(stage.title, stuck, before=before)
-                if mends:
-                    self._mend(stage, scene, does)
+                if fixes:
+                    mine = {(each.cell, each.identity) for each in stage.changes}
+                    met = (cell.verdict for cell in self.table() if cell.key in mine)
+                    self.verdict, hand = next(met, UNKNOWN), self.hand or self.here.hand()
+                    self.work(TasksExercise(self.here, hand, stage, failed=scene))
                 else:
                     self.enter(scene, does)
                 for each in needed:
                     self._until_done(each)
             else:
                 return
-
-    def _mend(self, stage: Stage, scene: Scene, does: str) -> None:
-        """A checkpoint does not hold: the learner may mend it, with help, before Enter."""
-        exercise = TasksExercise(self.here, self.hand or self.here.hand(), stage, "")
-        mine = {(each.cell, each.identity) for each in stage.changes}
-        met = [cell.verdict for cell in self.table() if cell.key in mine]
-        self.verdict, self.unproved = next(iter(met), UNKNOWN), scene
-        self.mend = Mending(exercise, self.screen, self._act)
-        try:
-            self.enter(scene, does)
-        finally:
-            self.mend = self.unproved = None
-
-    def why(self, paper: Paper) -> None:
-        if self.unproved:
-            self.unproved.draw(paper)
-        else:
-            super().why(paper)
 
     def _ended(self, finished: RunFinished) -> None:
         self.over, self.who = True, "admin"
@@ -319,7 +303,9 @@ class Loop(Asks):
             self.enter(intro, "goes on")
         elif intro:
             scene = both
-        self.work(StepExercise(self.runner, stage, at, scene, line, step.identity))
+        exercise = StepExercise(self.here, stage, at, scene)
+        exercise.command, exercise.who = line, step.identity
+        self.work(exercise)
         if step.profile:
             self._show_first_session(step.profile.name)
 
@@ -346,27 +332,25 @@ class Loop(Asks):
 
     def work(self, exercise: Exercise) -> None:
         """Read one command line after another until the exercise is done."""
-        scene, typed = exercise.scene(), ""
-        if exercise.done:
-            self.enter(scene, "goes on")
+        if exercise.done and not exercise.enter:
+            self.enter(exercise.scene(), "goes on")
             return
+        self.exercise = exercise
         self.here.take_turn()
-        self.show(scene)
+        self.show(exercise.scene())
         if exercise.command:
             self.prompt.drop_typed_ahead()  # no command runs before the learner has seen it
+        typed = ""
         while True:
             self.line, self.who = exercise.command, exercise.who
-            if self.here.embedded:
-                watch = self.here.happened if self.follows else None
-                read = partial(self.prompt.command, self.who, self.line, typed, watch)
-            else:
-                read = partial(self.prompt.run, self.who, self.line)
-            entered = self.read(read)
+            entered = self.read(partial(self._entry, exercise, typed))
             typed = entered.line if entered.changed else ""
+            if exercise.enter and not (entered.word or entered.line):
+                return
             if entered.word == "hint":
-                if isinstance(exercise, TasksExercise) and exercise.open_tasks > 1:
+                if exercise.several:
                     self.screen.say(f"The task: {exercise.title}")
-                self.screen.say(exercise.hint())
+                self.screen.below(exercise.hint)
             elif entered.word and entered.word != "solve":
                 self.word(entered.word, exercise.scene())
             elif not entered.changed and (why_not := no_command(entered.line)):
@@ -374,32 +358,40 @@ class Loop(Asks):
             elif self._act(exercise, entered) or self._looked(exercise):
                 return
 
+    def _entry(self, exercise: Exercise, typed: str) -> Entered:
+        if exercise.enter:
+            return self.prompt.enter(exercise.enter, runs=True)
+        if not self.here.embedded:
+            return self.prompt.run(self.who, self.line)
+        watch = self.here.happened if exercise.by_hand else None
+        return self.prompt.command(self.who, self.line, typed, watch)
+
     def _act(self, exercise: Exercise, entered: Entered) -> bool:
         """Do what was entered. Return whether it certainly completed the exercise."""
         if entered.changed:
             return False
-        own = isinstance(exercise, TasksExercise) and exercise.takes(entered.line)
-        if not (entered.unchanged or entered.word == "solve" or own):
-            with self.waiting():
-                advice = self.here.shell(entered.line, exercise.who)
-            if advice:
-                self.screen.say(advice)
-            return False
-        try:
-            return exercise.run()
-        except StslabError as error:
-            if not (self.follows or self.unproved):
-                raise
-            self.screen.say(error.message)
-            return False
+        if entered.unchanged or entered.word == "solve" or exercise.takes(entered.line):
+            try:
+                return exercise.run()
+            except StslabError as error:
+                if not exercise.by_hand:
+                    raise
+                self.screen.say(error.message)
+                return False
+        with self.waiting():
+            advice = self.here.shell(entered.line, exercise.who)
+        if advice:
+            self.screen.say(advice)
+        return False
 
     def _looked(self, exercise: Exercise) -> bool:
-        """Show what has changed in the account. Return whether the exercise is done."""
+        """Show what has changed in the account. Return whether the exercise has ended."""
         self.here.happened()  # first, so that changes during the look are noticed next time
         self.screen.below(exercise.news)
-        if exercise.done:
-            self.read(lambda: self.prompt.enter("goes on"))
-        return exercise.done
+        if exercise.enter or not exercise.done:
+            return False
+        self.read(lambda: self.prompt.enter("goes on"))
+        return True
 
     # Checks
 

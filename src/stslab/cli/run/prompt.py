@@ -27,6 +27,7 @@ from prompt_toolkit.styles import Style
 from rich.console import Console
 
 from stslab.aws.command import names_after
+from stslab.cli.run.exercises import Exercise
 from stslab.cli.run.here import Here
 from stslab.errors import StslabError
 from stslab.lab.model import Stage
@@ -311,7 +312,7 @@ class AtPrompt:
         self.lab, self.runner, self.decide = here.lab, here.runner, here.decide
         self.waiting = here.workspace.lock.paused
         self.over = False
-        self.mend: Callable[[Entered], str] | None = None  # takes lines, `hint` and `solve`
+        self.exercise: Exercise | None = None  # the last one of the stage
         self.hand: ByHand | None = None  # if the stages are done by hand
         self.stage: Stage | None = None
         self.line = ""  # the shown command
@@ -327,13 +328,10 @@ class AtPrompt:
     def entered(self, scene: Scene, does: str, more: str = "") -> Entered:
         """Wait for Enter, or for the further word ``more``; other words are done."""
         while True:
-            entered = self.read(lambda: self.prompt.enter(does, more, runs=bool(self.mend)))
-            if self.mend and entered.line:
-                self.line = self.mend(entered)
-            elif entered.word in ("", more):
+            entered = self.read(lambda: self.prompt.enter(does, more))
+            if entered.word in ("", more):
                 return entered
-            else:
-                self.word(entered.word, scene)
+            self.word(entered.word, scene)
 
     def show(self, scene: Scene) -> None:
         self.screen.show(scene, self._more)
@@ -375,8 +373,6 @@ class AtPrompt:
                 self.screen.page(self._help, self._more)
             elif word == "copy" and self.line:
                 self.screen.copy(self.line)
-            elif self.mend and word in ("hint", "solve"):
-                self.line = self.mend(Entered(word))
             else:
                 self.screen.say(self._nothing_for(word, scene))
         except StslabError as error:
@@ -384,7 +380,10 @@ class AtPrompt:
         return self._do_instead(scene)
 
     def why(self, paper: Paper) -> None:
-        self.here.why(paper, self.stage if self.hand else None)
+        if self.exercise:
+            self.exercise.why(paper)
+        else:
+            self.here.why(paper, self.stage if self.hand else None)
 
     def _help(self, paper: Paper) -> None:
         words = [(word, does) for word, does in WORDS.items() if word not in self.lacks]

@@ -2,37 +2,36 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
 from stslab.cli.accounts import open_account
 from stslab.cli.failures import hints_name
 from stslab.cli.options import Where
-from stslab.cli.run.exercises import FaultExercise, TasksExercise
+from stslab.cli.run.exercises import Exercise, FaultExercise, TasksExercise
 from stslab.cli.run.here import Here
-from stslab.cli.workspace import current, open_workspace, word_for
+from stslab.cli.workspace import Workspace, current, open_workspace, word_for
 from stslab.errors import UsageError
 from stslab.home import home
 from stslab.lesson.access import table
 from stslab.render.lesson.scenes import heading, matrix
-from stslab.render.terminal.paper import Paper, paper_on
+from stslab.render.terminal.paper import paper_on
 from stslab.runner.journal.records import FaultState, How
 from stslab.runner.journal.store import Journal
 
 
 def help_with(word: str, lab: str) -> None:
     """Do a ``word`` of the prompt, ``hint``, ``solve`` or ``why``. UsageError: nothing is open."""
-    with _at_work(f"stslab {word}", lab) as (paper, exercise):
+    with open_workspace(f"stslab {word}") as workspace:
+        exercise, paper = _at_work(workspace, lab), workspace.paper
         if word == "why":
-            exercise.draw_why(paper)
+            exercise.why(paper)
         elif exercise.done:
             raise UsageError("Every task of this stage is done.", "Go on: stslab run")
         elif exercise.title:
             paper.prose(exercise.title, style="bold")
         if word == "hint":
-            paper.prose(exercise.hint())
+            exercise.hint(paper)
         if word == "solve":
             exercise.run()
             exercise.news(paper)
@@ -59,28 +58,22 @@ def access(lab: str, where: Where, *, as_json: bool) -> None:
     matrix(paper, cells)
 
 
-_AtWork = TasksExercise | FaultExercise
-
-
-@contextmanager
-def _at_work(command: str, lab: str) -> Iterator[tuple[Paper, _AtWork]]:
+def _at_work(workspace: Workspace, lab: str) -> Exercise:
     """The current exercise of the run: its fault, or the tasks of its stage."""
-    with open_workspace(command) as workspace:
-        journal, paper = workspace.journal, workspace.paper
-        meant = current(journal, "sandbox", lab)
-        opened = open_account(workspace.home, Where())
-        runner = opened.runner(meant.lab, journal, lambda _: None, workspace.describe, How.HAND)
-        if not runner.resume():
-            raise UsageError("The run's account is gone.", "Begin again: stslab run")
-        here = Here(workspace, opened, runner)
-        for broken in journal.past(meant.run.id).broken()[-1:]:
-            if broken.state is not FaultState.PLANTED:
-                raise UsageError("No fault is planted at the moment.", "Go on: stslab break")
-            yield paper, FaultExercise(here, here.faults(), broken)
-            return
-        undone = (each for each in meant.lab.stages if each.id not in runner.stages_done)
-        stage = meant.lab.stage(runner.past.stage) or next(undone, None)
-        if stage is None or stage.cleanup:
-            raise UsageError("Every stage is done.", "Clean up: stslab run, or stslab cleanup")
-        hints_name(word_for(meant.run), by_hand=runner.past.how is How.HAND)
-        yield paper, TasksExercise(here, here.hand(), stage, stage.title)
+    journal = workspace.journal
+    meant = current(journal, "sandbox", lab)
+    opened = open_account(workspace.home, Where())
+    runner = opened.runner(meant.lab, journal, lambda _: None, workspace.describe, How.HAND)
+    if not runner.resume():
+        raise UsageError("The run's account is gone.", "Begin again: stslab run")
+    here = Here(workspace, opened, runner)
+    for broken in journal.past(meant.run.id).broken()[-1:]:
+        if broken.state is not FaultState.PLANTED:
+            raise UsageError("No fault is planted at the moment.", "Go on: stslab break")
+        return FaultExercise(here, here.faults(), broken)
+    undone = (each for each in meant.lab.stages if each.id not in runner.stages_done)
+    stage = meant.lab.stage(runner.past.stage) or next(undone, None)
+    if stage is None or stage.cleanup:
+        raise UsageError("Every stage is done.", "Clean up: stslab run, or stslab cleanup")
+    hints_name(word_for(meant.run), by_hand=runner.past.how is How.HAND)
+    return TasksExercise(here, here.hand(), stage)

@@ -1,7 +1,7 @@
 """What allows a call that should be refused: policies and their statements. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stslab.runner.journal.records import Entry
@@ -9,44 +9,41 @@ from stslab.runner.ports import Allowing, Call, Data
 from stslab.structures import texts
 from stslab.vocabulary import Gate
 
-_GIVES = (Gate.IDENTITY, Gate.SESSION, Gate.RESOURCE), (Gate.TRUST,)
+_GIVES = (Gate.IDENTITY, Gate.SESSION, Gate.RESOURCE)
 _OF = re.compile(
     r"(?P<how>inline|managed) policy (?P<name>\S+) of (?P<kind>user|role|group) (?P<owner>\S+)"
 )
 _SOURCE = re.compile(r".*:(user|role|group)/(?:.*/)?(.+)")
+_WORD = re.compile(r"[\w+=,.@:/-]+")  # a policy's name, or its ARN
 
 
 def decided_by(gates: Iterable[tuple[Gate, Iterable[Mapping[str, Any]]]]) -> Allowing:
     """The statements that allowed a request, by the ``policies`` that each gate read."""
-    known = dict(gates)
-    for kinds in _GIVES:
-        found = tuple(
-            (str(policy["policy"]), str(each["statement"]))
-            for gate in kinds
-            for policy in known.get(gate, ())
-            for each in policy["statements"]
-            if each["matches"] and each["effect"] == "Allow"
-        )
-        if found:
-            return found
-    return ()
+    found = {
+        (str(policy["policy"]), str(each["statement"])): gate
+        for gate, policies in gates
+        for policy in policies
+        for each in policy["statements"]
+        if each["matches"] and each["effect"] == "Allow"
+    }
+    gives = tuple(one for one, gate in found.items() if gate in _GIVES)
+    return gives or tuple(one for one, gate in found.items() if gate is Gate.TRUST)
 
 
 def simulated(params: Data, answer: Data) -> Allowing:
     """The statements that allow what IAM's policy simulator was asked."""
-    rows = [row for row in answer.get("EvaluationResults", ()) if row["EvalDecision"] == "allowed"]
     source = _SOURCE.fullmatch(str(params.get("PolicySourceArn", "")))
-    return tuple(dict.fromkeys(_matched(rows, *source.groups() if source else ("", ""))))
-
-
-def _matched(rows: Iterable[Data], kind: str, name: str) -> Iterator[tuple[str, str]]:
+    kind, name = source.groups() if source else ("", "")
+    found = dict[tuple[str, str], None]()
+    rows = [row for row in answer.get("EvaluationResults", ()) if row["EvalDecision"] == "allowed"]
     for each in (each for row in rows for each in row["MatchedStatements"]):
         policy, start = str(each["SourcePolicyId"]), each["StartPosition"]
         inline = policy.removeprefix(f"{kind}_{name}_")
-        told = (
-            f"policy {policy}" if inline == policy else f"inline policy {inline} of {kind} {name}"
+        called = (
+            f"inline policy {inline} of {kind} {name}" if inline != policy else f"policy {policy}"
         )
-        yield told, f"its statement at line {start['Line']}, column {start['Column']}"
+        found[called, f"its statement at line {start['Line']}, column {start['Column']}"] = None
+    return tuple(found)
 
 
 def told(allowing: Allowing) -> str:
@@ -57,14 +54,10 @@ def told(allowing: Allowing) -> str:
 
 def foreign(allowing: Allowing, entries: Iterable[Entry]) -> Allowing:
     """Those whose policy no call of the run names: the lab has not made it."""
-    every = "\n".join(text for entry in entries for text in texts(entry.intent.params))
-
-    def is_named(policy: str) -> bool:
-        found = _OF.fullmatch(policy)
-        alone = rf"(?<![\w+=,.@-]){re.escape(found['name'])}(?![\w+=,.@-])" if found else ""
-        return bool(re.search(alone, every))
-
-    return tuple(one for one in allowing if not is_named(one[0]))
+    params = (text for entry in entries for text in texts(entry.intent.params))
+    own = {word for text in params for word in _WORD.findall(text)}
+    found = ((one, _OF.fullmatch(one[0])) for one in allowing)
+    return tuple(one for one, policy in found if policy and policy["name"] not in own)
 
 
 def removal(policy: str, admin: str) -> Call | None:
@@ -72,9 +65,6 @@ def removal(policy: str, admin: str) -> Call | None:
     found = _OF.fullmatch(policy)
     if found is None:
         return None
-    kind = found["kind"].capitalize()
-    removes, named = (
-        ("Delete", "PolicyName") if found["how"] == "inline" else ("Detach", "PolicyArn")
-    )
-    names = {f"{kind}Name": found["owner"], named: found["name"]}
-    return Call(admin, "iam", f"{removes}{kind}Policy", names)
+    kind, inline = found["kind"].capitalize(), found["how"] == "inline"
+    names = {f"{kind}Name": found["owner"], "PolicyName" if inline else "PolicyArn": found["name"]}
+    return Call(admin, "iam", f"{'Delete' if inline else 'Detach'}{kind}Policy", names)

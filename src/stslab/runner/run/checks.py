@@ -203,17 +203,17 @@ class Checks:
             return _refused(replace(check, key=key), outcome, reason)
         entries = self._work.entries()
         if check.fails:
-            reason = self._tell(outcome)
-            self.allowing = reason.allowing if reason else ()
             why = f"the call succeeded, but should have been refused: {' or '.join(check.fails)}"
             tried = _Try(why, request_id=outcome.request_id)
+            reason = self._tell(outcome)
+            allowing = reason.allowing if reason else ()
+            self.allowing = foreign(allowing, entries) or allowing
         else:
             tried = _answered(check, outcome, scope)
-            if tried.why:
-                params = resolve(check.params, scope)
-                self.allowing = foreign(simulated(params, outcome.data), entries)
-        why = told(foreign(self.allowing, entries) or self.allowing)
-        return replace(tried, why=f"{tried.why}. {why}") if why else tried
+            asked = resolve(check.params, scope) if tried.why else {}
+            self.allowing = foreign(simulated(asked, outcome.data), entries) if tried.why else ()
+        by = told(self.allowing)
+        return replace(tried, why=f"{tried.why}. {by}") if by else tried
 
     def _emit(
         self, record: CheckRecord, check: Check, why: str, held_at: str = "", changed_by: str = ""

@@ -6,6 +6,7 @@ from base64 import urlsafe_b64decode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import zip_longest
 
 import msgspec
 from msgspec.structs import replace
@@ -295,11 +296,8 @@ def _limited_so(params: Data, given: Given) -> bool:
     """Whether a session has the step's own session policies, in whatever form."""
     own = [params["Policy"]] if "Policy" in params else []
     arns = [policy["arn"] for policy in params.get("PolicyArns", ())]
-    wanted, found = sorted(map(text_or_json, [*own, *arns])), sorted(given.policies)
-    differ = (
-        any(_policies(*pair, PolicyKind.SESSION)) for pair in zip(wanted, found, strict=False)
-    )
-    return len(wanted) == len(found) and not any(differ)
+    pairs = zip_longest(sorted(map(text_or_json, [*own, *arns])), sorted(given.policies))
+    return not any(any(_policies(*pair, PolicyKind.SESSION)) for pair in pairs)
 
 
 def _removes(later: Entry, thing: Thing) -> bool:
