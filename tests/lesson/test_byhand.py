@@ -14,7 +14,7 @@ from stslab.errors import CheckFailed
 from stslab.lab.loader import load
 from stslab.lab.model import Stage
 from stslab.lab.references import resolve
-from stslab.lesson.byhand import ByHand
+from stslab.lesson.byhand import ByHand, make
 from stslab.resources import bundled
 from stslab.runner.events import Event
 from stslab.runner.journal.records import Skipped
@@ -311,7 +311,7 @@ def test_a_policy_that_allows_too_much_is_named_and_goes(account: InMemoryAccoun
         assert all(f"inline policy x of user {user}" in one for one in standing.notes)
         assert standing.removal
         assert standing.removal.name == "iam.DeleteUserPolicy"
-        hand.remove(standing.removal)
+        make(hand.runner, standing.removal)
         assert hand.look(stage).done
 
 

@@ -6,7 +6,7 @@ can be decided, else in all cells that the stage changes, and with no check fail
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -26,7 +26,7 @@ from stslab.lesson.verdict import Decide
 from stslab.policy.catalogue import can_have
 from stslab.runner.events import StepDiffers
 from stslab.runner.journal.records import Entry, Hint, Thing
-from stslab.runner.ports import Allowing, Answer, Call, Data, Outcome, Refusal
+from stslab.runner.ports import Allowing, Answer, Call, Data, Outcome
 from stslab.runner.run.allowing import foreign, removal, told
 from stslab.runner.run.run import Runner
 from stslab.structures import listed
@@ -55,12 +55,12 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Lack(NamedTuple):
-    """A cell or a check that is not as the stage wants it."""
+    """A cell or a check that is not as it should be."""
 
-    who: str  # the caller
     says: str
-    allowing: Allowing  # the learner's policies that allow too much
-    limits: bool  # it is about what the stage does not allow
+    who: str = ""  # the caller
+    allowing: Allowing = ()  # the learner's policies that allow too much
+    limits: bool = False  # it is about what nobody asked to allow
 
     @property
     def told(self) -> str:
@@ -146,7 +146,7 @@ class ByHand:
                     allowing = foreign(verdict.allowing, entries)
             if not held:
                 limits = bool(check.fails) or check.operation.startswith("Simulate")
-                yield Lack(check.identity, _HOLD.format(check.says), allowing, limits)
+                yield Lack(_HOLD.format(check.says), check.identity, allowing, limits)
 
     def _standing(
         self,
@@ -183,15 +183,25 @@ class ByHand:
 
     def _astray(self, stage: Stage, changed: Iterable[Event], done: set[int]) -> Iterator[str]:
         """A sentence for each change to what no task is about; it says what the open one is."""
-        subjects = [
-            (*named, self.runner.work.place_of(step.identity).account)
-            for _, step in tasks_of(stage)
-            if (named := subject(self._known(step.params)))
-        ]
-        *_, last = every = tasks_of(stage)
-        open_ = next((step for at, step in every if at not in done), last[1])
-        wanted = subject(self._known(open_.params))
-        yield from filter(None, (off_task(event, subjects, wanted) for event in changed))
+        tasks, place_of = dict(tasks_of(stage)), self.runner.work.place_of
+        named = {at: subject(self._known(step.params)) for at, step in tasks.items()}
+        wanted = named[next((at for at in tasks if at not in done), max(tasks))]
+        homes = [(one, place_of(tasks[at].identity).account) for at, one in named.items() if one]
+        for event in changed if homes else ():
+            about, identity = subject(_params(event)), event.get("userIdentity", {})
+            here, there = identity.get("accountId"), [home for one, home in homes if one == about]
+            if about is None or here in there or (there and about[0] == "Bucket"):
+                continue
+            effect, who = EFFECTS.get(called(event)), str(identity.get("arn", ""))
+            thing = Thing(effect.kind, effect.names(_params(event))).label if effect else about[1]
+            did = f"{who.rpartition('/')[2]} called {event['eventName']}: {thing}"
+            task = "No task is about that"
+            if there:
+                did, task = f"{did}, in account {here}", f"The task is about account {there[0]}"
+            elif wanted:
+                kind = wanted[0].removesuffix("Name").lower()
+                task = f"The task is about {kind} {wanted[1]}"
+            yield f"{str(event['eventTime'])[11:16]} {did}. {task}."
 
     def _unplaced(self, stage: Stage, undone: Collection[int]) -> Iterator[str]:
         """A sentence on the last session that was asked for, if it is in no profile."""
@@ -231,12 +241,6 @@ class ByHand:
         """Do a task as the lab would, and the steps before it; RunError if a call fails."""
         for at in range(task.number + 1):
             self.runner.do(stage, at)
-
-    def remove(self, call: Call) -> None:
-        """Make the call that removes a policy; RunError if it is refused."""
-        outcome = self.runner.work.calls.once(call)
-        if isinstance(outcome, Refusal):
-            raise RunError(f"{call.operation}: {outcome.code}: {outcome.message}")
 
     def _adopted(self, stage: Stage) -> tuple[set[int], dict[int, list[str]]]:
         """The steps whose things exist, and for the others, notes on what exists instead."""
@@ -286,6 +290,14 @@ class ByHand:
         return known
 
 
+def make(runner: Runner, *calls: Call) -> None:
+    """Make these calls, which no step makes; RunError if AWS refuses one."""
+    for call in calls:
+        outcome = runner.work.calls.once(call)
+        if not isinstance(outcome, Answer):
+            raise RunError(f"{call.name} was refused: {outcome.text}.")
+
+
 def tasks_of(stage: Stage) -> list[tuple[int, Step]]:
     """The steps of a stage that are done by hand, with their numbers."""
     own = ((at, step) for at, step in enumerate(stage.steps) if not _is_the_labs(step))
@@ -319,7 +331,7 @@ def missing(
         else:
             continue
         allowing = foreign(cell.verdict.allowing, entries)
-        yield Lack(cell.who, says, allowing, limits=cell.key not in own)
+        yield Lack(says, cell.who, allowing, limits=cell.key not in own)
 
 
 def _is_the_labs(step: Step) -> bool:
@@ -337,6 +349,10 @@ def called(event: Event) -> str:
     return f"{str(event['eventSource']).partition('.')[0]}.{event['eventName']}"
 
 
+def _params(event: Event) -> Data:
+    return event.get("requestParameters") or {}
+
+
 def is_own(event: Event) -> bool:
     """Whether stslab made the request, not the learner by hand."""
     return str(event.get("userAgent", "")).endswith("stslab")
@@ -351,29 +367,6 @@ def is_look(event: Event, *, as_anyone: bool = False) -> bool:
 def is_by_learner(event: Event) -> bool:
     """Whether the learner made the request, not stslab or a service."""
     return not str(event.get("userAgent", "")).endswith(("stslab", ".amazonaws.com"))
-
-
-def off_task(
-    event: Event, subjects: Sequence[tuple[str, str, str]], wanted: tuple[str, str] | None
-) -> str:
-    """A sentence on a change to what no task is about (parameter, value, account), or "".
-
-    The open task is about ``wanted``.
-    """
-    call, params = called(event), event.get("requestParameters") or {}
-    about, identity = subject(params), event.get("userIdentity", {})
-    here, homes = identity.get("accountId"), {one[2] for one in subjects if one[:2] == about}
-    if about is None or not subjects or here in homes or (homes and about[0] == "Bucket"):
-        return ""
-    who, effect = str(identity.get("arn", "")).rpartition("/")[2], EFFECTS.get(call)
-    thing = Thing(effect.kind, effect.names(params)).label if effect else about[1]
-    did = f"{str(event['eventTime'])[11:16]} {who} called {event['eventName']}: {thing}"
-    if homes:
-        return f"{did}, in account {here}. The task is about account {homes.pop()}."
-    if wanted is None:
-        return f"{did}. No task is about that."
-    kind, name = wanted
-    return f"{did}. The task is about {kind.removesuffix('Name').lower()} {name}."
 
 
 _GIVES = re.compile(r"iam\.(?:Put|Attach)(User|Role|Group)Policy")

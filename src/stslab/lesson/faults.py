@@ -20,10 +20,11 @@ from stslab.errors import CheckFailed, NotOwn, RunError, StslabError
 from stslab.kinds.table import rows
 from stslab.lab.references import evaluate
 from stslab.lesson import access
+from stslab.lesson.byhand import Lack, make
 from stslab.lesson.evidence import call_of, statements
 from stslab.lesson.verdict import Decide
 from stslab.runner.journal.records import Broken, Fault
-from stslab.runner.ports import Answer, Call, Credentials, Profiles
+from stslab.runner.ports import Call, Credentials, Profiles
 from stslab.runner.run.run import Runner
 from stslab.structures import GONE, Part, Path, edited, listed, part_at, parts, without
 from stslab.vocabulary import ADMIN
@@ -62,18 +63,6 @@ class Policy(msgspec.Struct, frozen=True):
     def write(self, document: Part) -> Call:
         service, operation = self.writes.split(".")
         return Call(ADMIN, service, operation, {**self.names, self.parameter: json.dumps(document)})
-
-
-class Remaining(msgspec.Struct, frozen=True):
-    """What a fix still lacks, in sentences."""
-
-    still: tuple[str, ...]  # calls that are still broken
-    wide: tuple[str, ...]  # calls that are allowed now, and were not before
-    claims: tuple[str, ...] = ()  # checks that fail, tried once the other two are empty
-
-    @property
-    def done(self) -> bool:
-        return not (self.still or self.wide or self.claims)
 
 
 @dataclass
@@ -165,7 +154,7 @@ class Faults:
             else:
                 keys = self.profiles.get(fault.whose) or keys
             self.profiles.save(fault.profile, keys)
-        self._make(fault.change)
+        make(self.runner, *fault.change)
 
     def fix(self, fault: Fault) -> None:
         """Undo the fault; RunError if AWS refuses a call."""
@@ -176,13 +165,7 @@ class Faults:
             if not (profile and keys):
                 raise RunError(f"The profile {fault.profile} got no new credentials.")
             self.profiles.save(fault.profile, keys.spoilt(profile.spoil))
-        self._make(fault.fix)
-
-    def _make(self, calls: Iterable[Call]) -> None:
-        for call in calls:
-            outcome = self.runner.work.calls.once(call)
-            if not isinstance(outcome, Answer):
-                raise RunError(f"{call.name} was refused: {outcome.text}.")
+        make(self.runner, *fault.fix)
 
     def renewal(self, profile: str) -> Call:
         return call_of(self.runner.lab.makers[profile], self.runner.scope())
@@ -209,22 +192,24 @@ class Faults:
             return "it must only take permissions away"
         return replace(fault, title=fault.title or _symptom(lost), cells=tuple(sorted(cells)))
 
-    def remaining(self, fault: Fault) -> Remaining:
+    def remaining(self, fault: Fault) -> tuple[Lack, ...]:
+        """What a fix still lacks."""
         cells = [cell for cell in self.table() if cell.verdict.allowed != cell.expected.allowed]
         wrong = [cell for cell in cells if cell.key in fault.cells or not cell.fits]
-        wider = [cell for cell in wrong if cell.verdict.allowed and cell.key not in fault.cells]
-        if wrong:
-            still = tuple(_sentence(cell) for cell in wrong if cell not in wider)
-            return Remaining(still, tuple(map(_sentence, wider)))
-        if beyond := tuple(f"{called} reaches beyond the lab" for called in self._too_wide()):
-            return Remaining((), beyond)
+        new = {cell.key for cell in wrong if cell.verdict.allowed} - {*fault.cells}
+        still = [Lack(f"{_sentence(cell)}.") for cell in wrong if cell.key not in new]
+        wider = [_sentence(cell) for cell in wrong if cell.key in new]
+        if not wrong:
+            wider += [f"{called} reaches beyond the lab" for called in self._too_wide()]
+        still += [Lack(f"{says}, which was not allowed before.", limits=True) for says in wider]
         try:  # only the fault's own stage: later ones may have changed what earlier ones prove
-            self.runner.check_stage(fault.after)
-        except CheckFailed as failed:
-            return Remaining((), (), (failed.message.partition(": ")[2],))
+            if not still:
+                self.runner.check_stage(fault.after)
         except StslabError as error:
-            return Remaining((), (), (error.message,))
-        return Remaining((), ())
+            of_stage = isinstance(error, CheckFailed)
+            claims = error.message.partition(": ")[2] if of_stage else error.message
+            still.append(Lack(f"This must hold too: {claims}"))
+        return tuple(still)
 
     def _too_wide(self) -> Iterator[str]:
         """The policies that no lab may write, as they let in strangers: no cell asks about them."""

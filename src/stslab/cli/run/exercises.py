@@ -19,7 +19,7 @@ from stslab.kinds.operations import changes
 from stslab.lab.model import Stage
 from stslab.lab.references import resolve
 from stslab.lesson import questions
-from stslab.lesson.byhand import ByHand, called, is_own
+from stslab.lesson.byhand import ByHand, called, is_own, make
 from stslab.lesson.evidence import call_of, documents_of, renamed
 from stslab.lesson.faults import Faults
 from stslab.policy.messages import in_short
@@ -145,7 +145,7 @@ class TasksExercise(_Exercise):
             self.here.workspace.paper.command(self.command, indent=3)
         self.fill_in()
         if self.wrong:
-            self.hand.remove(call)
+            make(self.here.runner, call)
         elif self.standing.next:
             self.hand.solve(self.stage, self.standing.next)
         return False
@@ -213,7 +213,7 @@ class FaultExercise(_Exercise):
 
     @property
     def done(self) -> bool:
-        return self.remaining.done
+        return not self.remaining
 
     def scene(self, **told: Any) -> Scene:
         ticket = partial(
@@ -275,12 +275,12 @@ class FaultExercise(_Exercise):
             time.sleep(_LATER)
             self._seen = self._state()
         stands, tried = self.stands, was != self._seen
-        self._remember(
-            replace(stands, tries=stands.tries + tried, opened=stands.opened or bool(now.wide))
-        )
-        if now.still and now == before:
-            paper.prose("Something was changed, but the same things are still broken.")
-        elif now.wide and not now.still:
+        wide = any(lack.limits for lack in now)
+        self._remember(replace(stands, tries=stands.tries + tried, opened=stands.opened or wide))
+        if any(not lack.limits for lack in now):
+            if now == before:
+                paper.prose("Something was changed, but the same things are still broken.")
+        elif wide:
             paper.prose("It works, but more is allowed than before. That is not a fix yet.")
         scenes.remaining(paper, now)
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from stslab.cli.accounts import OpenAccount
 from stslab.cli.failures import Interrupted, for_same_run
 from stslab.cli.progress import labs_to_do, progress
-from stslab.cli.run.asking import Asks
+from stslab.cli.run.at_prompt import AtPrompt
 from stslab.cli.run.exercises import Exercise, StepExercise, TasksExercise
 from stslab.cli.run.here import Here, no_command
 from stslab.cli.run.prompt import Entered, Prompt, Quit, Skip
@@ -27,7 +27,7 @@ from stslab.lesson.access import Link, chain
 from stslab.lesson.verdict import UNKNOWN
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Scene
-from stslab.render.lesson.screen import Heard, Screen
+from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.paper import draws_over
 from stslab.runner.events import Event, Notice, RunFinished
 from stslab.runner.journal.records import CheckRecord, How, Prediction, Skipped
@@ -54,7 +54,7 @@ _NEXT = (
 )
 
 
-class Loop(Asks):
+class Loop(AtPrompt):
     """One walk through a lab. On a real account a command can't be changed; Enter runs it."""
 
     def __init__(
@@ -65,11 +65,10 @@ class Loop(Asks):
         runner = opened.runner(lab, workspace.journal, self.hear, workspace.describe, how)
         here = Here(workspace, opened, runner)
         screen = Screen(console, here.command, clears=not self._plain)
-        super().__init__(here, screen, Prompt(console, self.status, plain=self._plain))
+        prompt = Prompt(console, self.status, plain=self._plain)
+        super().__init__(here, screen, prompt, predict=predict)
         if how is How.HAND:
             self.hand = here.hand()
-        self.predict = predict
-        self.heard = Heard(names=here.names)
         self.wrong: list[scenes.Answered] = []  # the wrong predictions
         self.who = "admin"
         self.gone: tuple[str, ...] = ()  # what cleanup proved to be gone
@@ -316,14 +315,9 @@ class Loop(Asks):
         if sessions != [profile] or any(lab.finished for lab in progress().values()):
             return
         self.heard.shown.clear()
-        ends = str(known[profile]["expiration"])
-        received = partial(
-            scenes.session,
-            key=known[profile]["access_key_id"],
-            ends=ends,
-            minutes=self.here.minutes_to(ends),
-            profile=profile,
-        )
+        held = known[profile]
+        minutes = self.here.minutes_to(held["expiration"])
+        received = partial(scenes.session, profile=profile, held=held, minutes=minutes)
         self.enter(Scene("What came back", received, before=self.heard.take()), "goes on")
 
     def _is_silent(self, stage: Stage, at: int) -> bool:

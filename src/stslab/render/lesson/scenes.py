@@ -11,8 +11,7 @@ from stslab.durations import counted, spoken
 from stslab.lab.model import Page
 from stslab.lesson import evidence
 from stslab.lesson.access import CellState, Key, Link
-from stslab.lesson.byhand import StageTasks
-from stslab.lesson.faults import Remaining
+from stslab.lesson.byhand import Lack, StageTasks
 from stslab.lesson.questions import DONT_KNOW, UNSURE, Gates, Question
 from stslab.lesson.verdict import GateReading, Verdict
 from stslab.render.terminal.paper import Paper
@@ -395,7 +394,7 @@ def ticket(
     paper: Paper,
     report: str,
     shown: tuple[str, str],
-    still: Remaining,
+    still: Collection[Lack],
     *,
     reason: str = "",
     documents: Mapping[str, Any] | None = None,
@@ -415,25 +414,23 @@ def ticket(
     paper.prose(_FIND_OUT, indent=1)
 
 
-def remaining(paper: Paper, now: Remaining) -> None:
+def remaining(paper: Paper, lacks: Collection[Lack]) -> None:
     """What a fix still lacks."""
-    for text in (*now.still, *(f"{text}, which was not allowed before" for text in now.wide)):
-        paper.line("failed", f"{text}.", indent=3)
-    for text in now.claims:
-        paper.line("failed", f"This must hold too: {text}", indent=3)
-    if now.done:
+    for lack in lacks:
+        paper.line("failed", lack.told, indent=3)
+    if not lacks:
         paper.line("done", "All is as it should be.", indent=3)
 
 
-def session(paper: Paper, key: str, ends: str, minutes: int, profile: str) -> None:
-    """The credentials of a new session: ``ends`` is ISO 8601, ``profile`` holds them."""
+def session(paper: Paper, profile: str, held: Mapping[str, str], minutes: int) -> None:
+    """The credentials of a new session that ``held`` describes; the ``profile`` has them."""
     paper.prose("Three parts that belong together, and when they expire:", indent=1)
     paper.blank()
     parts = [
-        ("aws_access_key_id", f"{key}  (ASIA: a session's key)"),
+        ("aws_access_key_id", f"{held['access_key_id']}  (ASIA: a session's key)"),
         ("aws_secret_access_key", _MASKED),
         ("aws_session_token", f"{_MASKED}  (sent with every call)"),
-        ("ends", f"in {spoken(minutes * 60)}, at {ends[11:16]} UTC"),
+        ("ends", f"in {spoken(minutes * 60)}, at {held['expiration'][11:16]} UTC"),
     ]
     paper.fields(parts, indent=3)
     paper.blank()
