@@ -72,8 +72,7 @@ class StageTasks(msgspec.Struct, frozen=True):
 
     tasks: tuple[Task, ...]
     notes: tuple[str, ...]
-    strange: Allowing = ()  # the learner's policies that allow too much
-    removal: Call | None = None  # removes the first of them
+    removal: Call | None = None  # removes one of the learner's policies that allow too much
 
     @property
     def done(self) -> bool:
@@ -112,7 +111,7 @@ class ByHand:
         reached = bool(stage.changes) and not lacking
         alike = {at for at in undone if self._is_alike(stage, stage.steps[at], cells)}
         failing = [*self._failing(stage)] if reached or alike or not undone else []
-        strange = dict(one for lack in (*failing, *lacking) for one in lack.allowing)
+        strange = [policy for lack in (*lacking, *failing) for policy, _ in lack.allowing]
         # A profile must be as its task says.
         other_profile = any(stage.steps[at].profile for at, notes in differing.items() if notes)
         if not undone or (reached and not failing and not other_profile):
@@ -154,11 +153,11 @@ class ByHand:
         adopted: set[int],
         done: set[int],
         notes: Iterable[str],
-        strange: Mapping[str, str],
+        strange: Collection[str],
     ) -> StageTasks:
         """The tasks, and of the lab's own steps those that it did.
 
-        ``strange`` are the learner's policies that allow too much, each with its statement.
+        ``strange`` are the learner's policies that allow too much.
         """
         tasks, by_hand, admin = [], dict(tasks_of(stage)), ADMIN
         owners = {policy.rpartition(" ")[2] for policy in strange}
@@ -172,7 +171,7 @@ class ByHand:
             elif _is_the_labs(step) and at in adopted:
                 tasks.append(Task(at, f"{step.title}. (stslab did that.)", done=True))
         removals = filter(None, (removal(policy, admin) for policy in strange))
-        return StageTasks(tuple(tasks), tuple(notes), (*strange.items(),), next(removals, None))
+        return StageTasks(tuple(tasks), tuple(notes), next(removals, None))
 
     def _changed_by_learner(self, stage: Stage) -> list[Event]:
         """The learner's changing requests since the stage was begun, newest first."""

@@ -127,26 +127,26 @@ def _changed(step: Step, known: list[str], required: frozenset[str]) -> Iterator
 def _of_token(step: Step) -> Iterator[_Other]:
     claims = step.params.get("Claims", {})
     for name, value in claims.items():
-        others = {f"with another {name}": {**claims, name: f"other-{value}"}}
+        others = {"with another": {**claims, name: f"other-{value}"}}
         if name not in ("sub", "aud"):
-            others[f"without {name}"] = without(claims, name)
-        for what, other in others.items():
-            could = f"a check of a caller refused because of {name}"
-            new = replace(step, params={**step.params, "Claims": other})
-            yield _Other("parameter", what, could, new, name)
+            others["without"] = without(claims, name)
+        could = f"a check of a caller refused because of {name}"
+        for how, other in others.items():
+            yield _parameter(step, how, name, could, {**step.params, "Claims": other})
 
 
 def _of_parameter(step: Step, name: str, required: frozenset[str]) -> Iterator[_Other]:
-    value, others = step.params[name], dict[str, Part]()
+    value, could = step.params[name], f"a check of what {name} affects"
     if name not in required:
-        others[f"without {name}"] = without(step.params, name)
+        yield _parameter(step, "without", name, could, without(step.params, name))
     identifies = name == "RoleSessionName"  # the caller; other names matter to nobody
     if isinstance(value, str) and (identifies or not name.endswith("Name")):
-        others[f"with another {name}"] = {**step.params, name: f"other-{value}"}
-    for what, params in others.items():
-        could = f"a check of what {name} affects"
-        new = replace(step, params=params)
-        yield _Other("parameter", what, could, new, name)
+        other = {**step.params, name: f"other-{value}"}
+        yield _parameter(step, "with another", name, could, other)
+
+
+def _parameter(step: Step, how: str, name: str, could: str, params: Part) -> _Other:
+    return _Other("parameter", f"{how} {name}", could, replace(step, params=params), name)
 
 
 def _document(name: str, value: object) -> tuple[Part, str]:

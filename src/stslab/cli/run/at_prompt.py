@@ -91,7 +91,10 @@ class AtPrompt:
 
     def word(self, word: str, scene: Scene) -> bool:
         """Handle a word at a scene. Return whether the scene is on the screen afterwards."""
-        if word == "skip" and word not in self.lacks:
+        if word in self.lacks:
+            self.screen.say(f"`{word}` does nothing here.")
+            return False
+        if word == "skip":
             raise Skip
         if word == "back":
             self.show(scene)
@@ -128,7 +131,7 @@ class AtPrompt:
 
     def _scene_of(self, word: str, scene: Scene) -> Scene | None:
         asking = isinstance(scene, Asking)
-        if word == "status" and word not in self.lacks:
+        if word == "status":
             stages = self.runner.map(self.stage.id if self.stage else "")
             welcome = partial(scenes.welcome, stages=stages, where=self.here.place)
             return Scene(self.lab.title, welcome)
@@ -156,8 +159,6 @@ class AtPrompt:
 
     def _nothing_for(self, word: str, scene: Scene) -> str:
         """The message for a word that shows nothing; at a question, one that doesn't answer it."""
-        if word in self.lacks:
-            return f"`{word}` does nothing here."
         if word == "copy":
             return "There is no command here."
         if not isinstance(scene, Asking):

@@ -28,7 +28,6 @@ from stslab.render.lesson.scenes import Scene
 from stslab.render.terminal.paper import Paper
 from stslab.runner.journal.records import HINT, WHY, Broken, Hint
 from stslab.runner.ports import Call, Refusal
-from stslab.runner.run.allowing import told
 from stslab.sandbox.pipeline.log_file import newest_first
 from stslab.vocabulary import ADMIN, Gate
 
@@ -36,7 +35,6 @@ _ABOUT = {HINT: "hint", WHY: "why"}
 _LATER = 0.3  # seconds
 # Calls by which a learner tests whether it works: for a session, or an object.
 _IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
-_STILL_WRONG = "Something is still wrong."
 _RIGHT = "Nothing more is known to be wrong. Enter tries again."
 _REMOVES = "This removes it; you may narrow it instead."
 
@@ -114,6 +112,7 @@ class TasksExercise(_Exercise):
     def _look(self) -> None:
         self.standing = self.hand.look(self.stage)
         self.several = sum(not task.done for task in self.standing.tasks) > 1
+        self.task = None if self.wrong else self.standing.next
 
     @property
     def title(self) -> str:
@@ -129,33 +128,39 @@ class TasksExercise(_Exercise):
         task = self.standing.next
         if not (task is None or task.spoilt) or not self.standing.notes:
             return ""
-        allowing = told(self.standing.strange)
-        return " ".join([_STILL_WRONG, *([allowing] if allowing else self.standing.notes)])
+        return " ".join(["Something is still wrong.", *self.standing.notes])
 
     def scene(self) -> Scene:
         tasks = Scene(self.stage.title, partial(scenes.tasks, now=self.standing), self.place)
         return self.failed or tasks
 
+    def _call(self) -> Call | None:
+        """The call that solves the next task, or removes what allows too much."""
+        if self.task is None:
+            return self.standing.removal
+        with suppress(UnresolvedReference):
+            return call_of(self.stage.steps[self.task.number], self.here.runner.scope())
+        return None  # an earlier step is to be done first
+
     def run(self) -> bool:
         call = self._call()
-        if call is None:
+        if not (self.task or call):
             raise RunError(self.wrong or _RIGHT)
-        if not self.command:  # which nobody has seen yet
+        if call and not self.command:  # which nobody has seen yet
             self.fill_in(call)
             self.here.workspace.paper.command(self.command, indent=3)
         self.fill_in()
-        if self.wrong:
+        if self.task:
+            self.hand.solve(self.stage, self.task)
+        elif call:
             make(self.here.runner, call)
-        elif self.standing.next:
-            self.hand.solve(self.stage, self.standing.next)
         return False
 
     def hint(self, paper: Paper) -> None:
-        call, task = self._call(), self.standing.next
-        if self.wrong or task is None:
-            text, last = f"{self.wrong or _RIGHT} {_REMOVES if call else ''}".strip(), True
-        else:
-            text, last = self.hand.hint(self.stage, task)
+        call = self._call()
+        text, last = f"{self.wrong or _RIGHT} {_REMOVES if call else ''}".strip(), True
+        if self.task:
+            text, last = self.hand.hint(self.stage, self.task)
         if last and call:
             self.fill_in(call)
         paper.prose(text)
@@ -163,23 +168,14 @@ class TasksExercise(_Exercise):
             paper.command(self.command, indent=3)
 
     def takes(self, line: str) -> bool:
-        task = self.standing.next
-        profile = self.stage.steps[task.number].profile if task and not self.wrong else None
-        with suppress(UnresolvedReference):
-            call = self._call() if profile else None
-            if profile and call and line == self.here.command(call, self.who):
-                self.fill_in(call)
-                own = f"That is the lab's own command: it fills the profile {profile.name} too."
-                self.here.workspace.paper.prose(own)
-                return True
-        return False
-
-    def _call(self) -> Call | None:
-        """The call that solves the next task, or removes what allows too much."""
-        task = self.standing.next
-        if self.wrong or task is None:
-            return self.standing.removal
-        return call_of(self.stage.steps[task.number], self.here.runner.scope())
+        profile = self.stage.steps[self.task.number].profile if self.task else None
+        call = self._call() if profile else None
+        if not (profile and call) or line != self.here.command(call, self.who):
+            return False
+        self.fill_in(call)
+        own = f"That is the lab's own command: it fills the profile {profile.name} too."
+        self.here.workspace.paper.prose(own)
+        return True
 
     def why(self, paper: Paper) -> None:
         if self.failed:

@@ -7,9 +7,19 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
+from stslab.aws.profiles import ProfileFiles
+from stslab.aws.target import sandbox_name
 from stslab.errors import SandboxError, StslabError, UsageError
 from stslab.home import Home
+from stslab.lesson.byhand import is_by_learner, is_own
+from stslab.lesson.verdict import decided
+from stslab.render.requests import call_name
+from stslab.runner.journal.store import Journal
+from stslab.sandbox.api.identifiers import account_of_key
 from stslab.sandbox.pipeline.log_file import Event, is_refused, newest_first
+from stslab.sandbox.server.client import control
+from stslab.sandbox.why.explanation import explain
+from stslab.vocabulary import ADMIN
 
 _SHORTEST = 6
 _RUNS = 8  # whose checks are looked at
@@ -21,9 +31,6 @@ def explained(home: Home, request_id: str = "", since: str = "") -> dict[str, An
     ``expected``: a check of a lab wanted this refusal, so that without an id no change is advised.
     UsageError: the log has no such request, or several.
     """
-    from stslab.render.requests import call_name
-    from stslab.sandbox.why.explanation import explain
-
     folder = home.sandbox
 
     def events() -> Iterator[Event]:
@@ -52,9 +59,6 @@ def explained(home: Home, request_id: str = "", since: str = "") -> dict[str, An
 
 def _expected(home: Home) -> frozenset[str]:
     """The ids of the refusals that checks of the newest runs expect: journaled, or made again."""
-    from stslab.lesson.byhand import is_own
-    from stslab.runner.journal.store import Journal
-
     with suppress(StslabError), Journal.of(home) as journal:
         checks = (each for run in journal.newest(_RUNS) for each in journal.past(run.id).checks())
         ids = {check.request_id for check in checks if check.denied}
@@ -75,13 +79,6 @@ def _who_may(home: Home, event: Event) -> list[str]:
 
     Another account's count only for AssumeRole: their other calls are about that account.
     """
-    from stslab.aws.profiles import ProfileFiles
-    from stslab.aws.target import sandbox_name
-    from stslab.lesson.verdict import decided
-    from stslab.sandbox.api.identifiers import account_of_key
-    from stslab.sandbox.server.client import control
-    from stslab.vocabulary import ADMIN
-
     caller = event["userIdentity"].get("accessKeyId", "")
     service, operation = str(event["eventSource"]).partition(".")[0], event["eventName"]
     call = service, operation, event["requestParameters"]
@@ -102,8 +99,6 @@ def _who_may(home: Home, event: Event) -> list[str]:
 
 def _newest_failure(events: Iterable[Event]) -> Event | None:
     """The newest refusal, or the learner's last call if it is newer and failed in another way."""
-    from stslab.lesson.byhand import is_by_learner
-
     last_call = True
     for event in events:
         theirs = is_by_learner(event)
@@ -129,8 +124,6 @@ def _with_id(folder: Path, request_id: str) -> Event:
 
 def _is_met(event: Event) -> bool:
     """Whether somebody met a refusal. STS also refuses what policies allow: too long a session."""
-    from stslab.lesson.byhand import is_own
-
     code = event.get("errorCode", "")
     if is_own(event) and code == "InvalidClientTokenId":  # stslab tried a key that cleanup deleted
         return False
@@ -139,8 +132,6 @@ def _is_met(event: Event) -> bool:
 
 def _key_facts(folder: Path, access_key_id: str) -> Mapping[str, Any] | None:
     """What the embedded account knows about the key; None if it is not running."""
-    from stslab.sandbox.server import client
-
     with suppress(SandboxError):
-        return client.control(folder, "GET", f"key?id={access_key_id}") if access_key_id else None
+        return control(folder, "GET", f"key?id={access_key_id}") if access_key_id else None
     return None

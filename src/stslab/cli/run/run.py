@@ -122,9 +122,7 @@ def break_(*, lab: str, fault: str, seed: int | None, listed: bool, as_json: boo
 @click.option("--dry-run", is_flag=True, help="Only show what would be undone.")
 @json_option()
 @on_account(consent=True)
-def cleanup(
-    *, run: str, every: bool, sweep: bool, dry_run: bool, as_json: bool, where: Where
-) -> None:
+def cleanup(*, run: str, where: Where, **how: Any) -> None:
     """Undo everything that RUN (the current run) has made, newest first, and prove that it is gone.
 
     The run's journal alone says what to undo. Exit code 5 if anything is left. With --sweep
@@ -133,7 +131,7 @@ def cleanup(
     """
     from stslab.cli.run.cleanup import clean_up
 
-    clean_up(run, where, every=every, sweep=sweep, dry_run=dry_run, as_json=as_json)
+    clean_up(run, where, **how)
 
 
 @click.command("hint")

@@ -23,13 +23,9 @@ def walk(runner: Runner, stages: Sequence[Stage], paper: Paper, *, resuming: boo
         try:
             runner.run_stage(stage.id)
         except (RunError, CheckFailed) as error:
-            if isinstance(error, RunError) and error.__cause__ is None:
-                raise
-            # Its details are on the screen already.
-            brief = type(error)(f"The run stopped at the stage {stage.id}.", error.hint)
-            for note in getattr(error, "__notes__", ()):
-                brief.add_note(note)
-            raise brief from error
+            if isinstance(error, CheckFailed) or error.__cause__:  # details are on the screen
+                error.message = f"The run stopped at the stage {stage.id}."
+            raise
     end(runner, stages, paper)
 
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 import click
 
 from stslab.cli.options import json_option
-from stslab.cli.run.refusals import explained
 from stslab.errors import UsageError
 from stslab.home import home
 
@@ -84,6 +83,8 @@ def _explain_request(request_id: str, *, as_json: bool) -> None:
         with suppress(UsageError):  # there is nothing left to find out
             help_with("why", "")
             return
+    from stslab.cli.run.refusals import explained
+
     explanation = explained(home(), request_id)
     if explanation is None:
         click.echo("The embedded account has refused nothing yet.", err=True)
