@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from tests.sandbox.direct import has_ended
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.in_memory import InMemoryAccount
@@ -258,11 +259,11 @@ def test_a_stack_that_was_made_anew_counts_with_its_new_role(account: InMemoryAc
         roles = []
         for _ in range(2):
             made = call(account, "cloudformation.CreateStack", **params)
-            account.inside.engine.wait(made["StackId"], SECONDS)
+            has_ended(account.inside.engine, made["StackId"], SECONDS)
             assert hand.look(stage).done
             roles.append(hand.runner.scope()["role_arn"])
             call(account, "cloudformation.DeleteStack", StackName=params["StackName"])
-            account.inside.engine.wait(made["StackId"], SECONDS)
+            has_ended(account.inside.engine, made["StackId"], SECONDS)
             assert [one.done for one in hand.look(stage).tasks] == [False]
         assert roles[0] != roles[1]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.sandbox.direct import has_ended
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.cli.in_memory import InMemoryAccount
@@ -54,7 +55,7 @@ def made(account: InMemoryAccount, runner: Runner, calls: list[Mapping[str, Any]
         outcome = account.call(one.get("as", "admin"), service, operation, params)
         assert isinstance(outcome, Answer), outcome
         for stack in account.inside.state.snapshot.everywhere(Stack):
-            account.inside.engine.wait(stack.stack_id, SECONDS)
+            has_ended(account.inside.engine, stack.stack_id, SECONDS)
         if "keep" in one:
             data = outcome.data.get("Credentials") or outcome.data["AccessKey"]
             credentials = Credentials.found_in(data)

@@ -11,6 +11,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from stslab.sandbox.api.model import ApiResponse, Caller, HttpRequest
+from stslab.sandbox.cloudformation.stacks.engine import Engine
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.pipeline.authorization import caller_of
 from stslab.sandbox.pipeline.log import DecisionLog
@@ -35,6 +36,14 @@ class Raw:
     def read(self, *_: Any, **__: Any) -> bytes:
         body, self._body = self._body, b""
         return body
+
+
+def has_ended(engine: Engine, stack_id: str, seconds: float = 0) -> bool:
+    """Whether the work on a stack has ended, for which this waits at most so long."""
+    thread = engine._threads.get(stack_id)
+    if thread is not None:
+        thread.join(seconds)
+    return stack_id not in engine._threads
 
 
 def as_http(prepared: Any) -> HttpRequest:

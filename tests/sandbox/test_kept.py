@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from tests.sandbox.direct import Direct
+from tests.sandbox.direct import Direct, has_ended
 from tests.sandbox.furnished import EVERYTHING, TRUST
 
 from stslab.sandbox.pipeline import accounts
@@ -211,7 +211,7 @@ class Kept(RuleBasedStateMachine):
     def stack_updated(self, name: str, template: str, tags: dict[str, str]) -> None:
         self._stack("create_stack", name, TEMPLATES[0])
         for stack in self.direct.state.snapshot.everywhere(Stack):
-            self.direct.inside.engine.wait(stack.stack_id, 5)
+            has_ended(self.direct.inside.engine, stack.stack_id, 5)
         self._stack("update_stack", name, template, Tags=listed(tags))
 
     def _stack(self, operation: str, name: str, template: str, **params: Any) -> None:

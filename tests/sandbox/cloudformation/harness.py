@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
-from tests.sandbox.direct import Direct
+from tests.sandbox.direct import Direct, has_ended
 
 from stslab.sandbox.api.model import (
     Answer,
@@ -118,7 +118,7 @@ class Harness:
     def settle(self, name_or_id: str) -> str:
         """Wait for the work on a stack to end; returns its status."""
         stack_id = self.stack(name_or_id).stack_id
-        assert self.service.engine.wait(stack_id, PATIENCE)
+        assert has_ended(self.service.engine, stack_id, PATIENCE)
         return self.stack(stack_id).status
 
     def deploy(self, template: str, name: str = "demo", **params: Any) -> str:

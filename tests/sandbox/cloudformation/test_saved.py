@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from tests.sandbox.cloudformation.templates import ROLE_AND_BUCKET
-from tests.sandbox.direct import Direct
+from tests.sandbox.direct import Direct, has_ended
 
 from stslab.sandbox.pipeline import accounts
 from stslab.sandbox.state.state import State
@@ -38,7 +38,7 @@ class Process(Direct):
         return self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
 
     def settle(self, stack_id: str) -> str:
-        self.inside.engine.wait(stack_id, 20)
+        has_ended(self.inside.engine, stack_id, 20)
         return str(self.stack(stack_id)["StackStatus"])
 
     def fill(self) -> None:
@@ -85,7 +85,7 @@ def test_permissions_are_checked_on_the_stacks_arn(direct: Direct) -> None:
     made = client.create_stack(
         StackName="kept", TemplateBody="Resources: {G: {Type: AWS::S3::Bucket}}"
     )
-    direct.inside.engine.wait(made["StackId"], 20)
+    has_ended(direct.inside.engine, made["StackId"], 20)
     client.describe_stacks(StackName="kept")
     decisions = direct.log.events()[-1]["decisions"]
     assert [decision["resource"] for decision in decisions] == [made["StackId"]]
@@ -111,7 +111,7 @@ def test_a_full_disk_is_named_and_the_work_goes_on_once_there_is_room(tmp_path: 
     assert answer["Error"]["Code"] == "InsufficientStorage"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 507
     assert answer["ResponseMetadata"]["RetryAttempts"] == 0
-    assert not engine.wait(stack_id, 1)
+    assert not has_ended(engine, stack_id, 1)
     assert process.stack(stack_id)["StackStatus"] == "CREATE_IN_PROGRESS"
     limit(f"PRAGMA max_page_count = {pages * 100}")
     assert process.settle(stack_id) == "CREATE_COMPLETE"

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET, ROLE_AND_BUCKET
+from tests.sandbox.direct import has_ended
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.model import ApiFault
@@ -62,7 +63,7 @@ def test_random_requests_get_answers_or_faults(lab: Harness) -> None:
         with suppress(ApiFault):  # any other exception fails the test
             lab.call(name, **params)
         for stack in lab.stacks:
-            lab.service.engine.wait(stack.stack_id, 20)
+            has_ended(lab.service.engine, stack.stack_id, 20)
             assert not any("Internal error" in line for line in lab.history(stack.stack_id))
 
     ask()

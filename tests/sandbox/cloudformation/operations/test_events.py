@@ -8,7 +8,7 @@ import uuid
 import pytest
 from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET
-from tests.sandbox.direct import Direct
+from tests.sandbox.direct import Direct, has_ended
 
 from stslab.sandbox.cloudformation import lookups
 from stslab.sandbox.state.stacks import StackEvent
@@ -32,7 +32,7 @@ def test_times_are_written_to_the_millisecond(direct: Direct) -> None:
         "after-call.cloudformation", lambda http_response, **_: bodies.append(http_response.text)
     )
     stack_id = client.create_stack(StackName="demo", TemplateBody=BUCKET)["StackId"]
-    direct.inside.engine.wait(stack_id, 20)
+    has_ended(direct.inside.engine, stack_id, 20)
     client.describe_stack_events(StackName="demo")
     client.describe_stacks(StackName="demo")
     client.describe_stack_resources(StackName="demo")

@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 from tests.sandbox.cloudformation.harness import Harness
 from tests.sandbox.cloudformation.templates import BUCKET, ROLE, ROLE_AND_BUCKET
+from tests.sandbox.direct import has_ended
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.state.buckets import Bucket
@@ -100,7 +101,7 @@ def test_resuming_completes_a_stack_after_a_stop(lab: Harness) -> None:
 
 
 def wait_until_left(lab: Harness, name: str) -> None:
-    lab.wait_until(lambda: lab.service.engine.wait(lab.stack(name).stack_id))
+    lab.wait_until(lambda: has_ended(lab.service.engine, lab.stack(name).stack_id))
 
 
 def test_a_creation_survives_a_kill_before_and_after_a_call(lab: Harness) -> None:
@@ -128,7 +129,7 @@ def test_an_update_survives_a_kill(lab: Harness) -> None:
         Parameters=[{"ParameterKey": "Suffix", "ParameterValue": "two"}],
         Capabilities=IAM,
     )
-    lab.wait_until(lambda: lab.service.engine.wait(lab.stack("demo").stack_id))
+    lab.wait_until(lambda: has_ended(lab.service.engine, lab.stack("demo").stack_id))
     restore_hook()
     lab.reopen()
     assert lab.settle("demo") == "UPDATE_COMPLETE"
@@ -139,7 +140,7 @@ def test_a_deletion_survives_a_kill(lab: Harness) -> None:
     stack_id = lab.deploy(ROLE_AND_BUCKET)
     restore_hook = crash_at(lab, "DeleteRole", after=True)
     lab.call("DeleteStack", StackName="demo")
-    lab.wait_until(lambda: lab.service.engine.wait(stack_id))
+    lab.wait_until(lambda: has_ended(lab.service.engine, stack_id))
     restore_hook()
     lab.reopen()
     assert lab.settle(stack_id) == "DELETE_COMPLETE"

@@ -77,13 +77,6 @@ class Engine:
         for thread in list(self._threads.values()):
             thread.join()
 
-    def wait(self, stack_id: str, seconds: float = 0) -> bool:
-        """Wait at most so long for the work on a stack to end. Whether it has ended."""
-        thread = self._threads.get(stack_id)
-        if thread is not None:
-            thread.join(seconds)
-        return stack_id not in self._threads
-
     def _work(self, account: str, stack_id: str) -> None:
         try:
             while True:
