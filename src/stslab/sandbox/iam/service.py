@@ -122,8 +122,7 @@ def _target(view: View, request: ApiRequest) -> Target:
         shown = f"policy path {path}" if kind == "policy" else None
         return Target(f"{prefix}:{kind}{path}", shown)
     if source := request.params.get("PolicySourceArn"):
-        simulation.parsed(source)
-        entity = _with_arn(view, request.account, source)
+        entity = simulation.entity_of(view, request.account, source)
         return Target(entity.arn if entity else source, None, entity)
     if request.operation == "GetAccessKeyLastUsed":  # the resource is the user that has the key
         key = view.get(AccessKey, request.account, request.params["AccessKeyId"])
@@ -151,17 +150,6 @@ def _named_target(request: ApiRequest, kind: str, entity: Entity | None, name: s
         return Target(entity.arn, shown, entity)
     path, name = request.params.get("Path") or "/", name.removeprefix("https://")
     return Target(f"arn:aws:iam::{request.account}:{kind}{path}{name}", shown)
-
-
-def _with_arn(view: View, account: str, arn: str) -> Entity | None:
-    """What the ARN names, whatever path is before the name."""
-    parts = arn.split(":", 5)
-    kind, _, name = parts[-1].partition("/")
-    known = _TYPES.get(kind)
-    if known is None or parts[4:5] != [account]:
-        return None
-    identifier = arn if kind == "policy" else name.rsplit("/", 1)[-1]
-    return cast("Entity | None", lookups.find(view, known[0], account, identifier))
 
 
 def _default_target(view: View, request: ApiRequest, types: frozenset[str]) -> Target:

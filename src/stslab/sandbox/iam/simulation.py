@@ -95,36 +95,22 @@ class Simulation(NamedTuple):
         return self.asked.resource_account not in (None, self.asked.principal.account)
 
 
-def simulate_custom_policy(_view: View, request: ApiRequest) -> Answer:
-    return _simulate(request, request.params.get("CallerArn"), [], ())
-
-
-def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
-    """The simulation includes the policies and the boundary of the user, group or role."""
-    caller: str = request.params.get("CallerArn", request.params["PolicySourceArn"])
-    sources, boundary = _attached_to(view, request)
-    return _simulate(request, None if ":group/" in caller else caller, sources, boundary)
-
-
-def get_context_keys_for_custom_policy(_view: View, request: ApiRequest) -> Answer:
-    given = _given(request.params, "PolicyInputList", PolicyKind.IDENTITY)
-    return {"ContextKeyNames": _keys_in(given)}
-
-
 def get_context_keys_for_principal_policy(view: View, request: ApiRequest) -> Answer:
     attached, _ = _attached_to(view, request)
     given = _given(request.params, "PolicyInputList", PolicyKind.IDENTITY)
     return {"ContextKeyNames": _keys_in((*attached, *given))}
 
 
+get_context_keys_for_custom_policy = get_context_keys_for_principal_policy
+
+
 def _keys_in(sources: Iterable[Source]) -> list[str]:
     return sorted({key for source in sources for key in source.keys})
 
 
-def _simulate(
-    request: ApiRequest, caller: str | None, sources: list[Source], boundary: Sequence[Source]
-) -> Answer:
-    params, simulation = request.params, _simulation(request, caller, sources, boundary)
+def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
+    """The simulation includes the policies and the boundary of the user, group or role, if any."""
+    params, simulation = request.params, _simulation(view, request)
     actions, resources = params["ActionNames"], params.get("ResourceArns") or ["*"]
     _check_work(simulation, len(actions) * len(resources))
     if not all(":" in action for action in actions):
@@ -142,6 +128,9 @@ def _simulate(
             raise faults.invalid_input(f"ResourceNames are not in a valid ARN format: {resource}.")
     show = partial(_action, simulation, resources)
     return answers.page("EvaluationResults", actions, params, show)
+
+
+simulate_custom_policy = simulate_principal_policy
 
 
 def _check_work(simulation: Simulation, questions: int) -> None:
@@ -264,22 +253,29 @@ def _given(params: Params, name: str, kind: PolicyKind, called: str = "") -> lis
     return [_source(f"{called or name}.{number}", text, kind) for number, text in texts]
 
 
-def parsed(arn: str) -> re.Match[str]:
-    """The parts of the ARN of a user, group or role. Raises InvalidInput."""
-    if match := _SOURCE.fullmatch(arn):
-        return match
-    raise faults.invalid_input(f"Invalid ARN provided in the request: {arn}")
+def entity_of(view: View, account: str, arn: str) -> User | Group | Role | None:
+    """The user, group or role with this ARN, whatever its path; None if the account has none.
+
+    Raises InvalidInput for another ARN.
+    """
+    match = _SOURCE.fullmatch(arn)
+    if match is None:
+        raise faults.invalid_input(f"Invalid ARN provided in the request: {arn}")
+    owner, kind, name = match.groups()
+    return lookups.find(view, _ENTITIES[kind], account, name) if owner == account else None
 
 
 def _attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[Source]]:
     """The identity-based policies, and the boundary, of the user, group or role in a request."""
-    match = parsed(request.params["PolicySourceArn"])
-    if match[1] != request.account:
+    if "PolicySourceArn" not in request.params:
+        return [], []
+    source = request.params["PolicySourceArn"]
+    entity, owner = entity_of(view, request.account, source), source.split(":")[4]
+    if owner != request.account:
         raise faults.invalid_input(
             f"Invalid Policy Source Arn: caller's account {request.account} does not have access "
-            f"to policies in account {match[1]}."
+            f"to policies in account {owner}."
         )
-    entity = lookups.find(view, _ENTITIES[match[2]], request.account, match[3])
     if entity is None:
         raise faults.no_such("Unable to retrieve specified IAM entity.")
     holders: list[Identity] = [entity]
@@ -296,10 +292,11 @@ def _attached_to(view: View, request: ApiRequest) -> tuple[list[Source], list[So
     return sources, [*_managed(view, entity.account, arn, PolicyKind.BOUNDARY)]
 
 
-def _simulation(
-    request: ApiRequest, caller: str | None, sources: list[Source], boundary: Sequence[Source]
-) -> Simulation:
+def _simulation(view: View, request: ApiRequest) -> Simulation:
     params, nobody = request.params, f"arn:aws:iam::{request.account}:user/policy-simulator"
+    sources, boundary = _attached_to(view, request)
+    caller = params.get("CallerArn", params.get("PolicySourceArn", ""))
+    caller = "" if ":group/" in caller else caller
     bounds = _given(params, "PermissionsBoundaryPolicyInputList", PolicyKind.BOUNDARY)
     if len(bounds) > 1:
         raise faults.invalid_input(
@@ -312,7 +309,7 @@ def _simulation(
     if not _SOURCE.fullmatch(caller or nobody) or ":user/" not in params.get("CallerArn", ":user/"):
         raise faults.invalid_input("Invalid caller - Caller must be an IAM user in this context.")
     principal = Principal.from_arn(caller or nobody)
-    if text and ":user/" not in (caller or ""):  # whose principals are compared with the caller
+    if text and ":user/" not in caller:  # whose principals are compared with the caller
         raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
     unknown = {} if caller else dict.fromkeys(principal.lower_keys, ())
     identity = [*sources, *_given(params, "PolicyInputList", PolicyKind.IDENTITY)]
@@ -321,7 +318,7 @@ def _simulation(
         _given(level, "ServiceControlPolicyInputList", PolicyKind.SCP, f"SCP.{number}")
         for number, level in enumerate(params.get("OrderedOrganizationPolicyInputList", ()), 1)
     ]
-    bounds = bounds or list(boundary)
+    bounds = bounds or boundary
     context = {**unknown, **_context(params.get("ContextEntries", ()))}
     return Simulation(
         Request(principal, "", "*", context, arn.account if arn else None),
