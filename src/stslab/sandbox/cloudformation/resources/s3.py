@@ -48,13 +48,13 @@ def _logging(value: Properties | Literal[False], bucket: str) -> Properties:
 class Setting(NamedTuple):
     """A property of a bucket: the calls that set and remove it.
 
-    ``params`` is the call's parameter with the property's members by S3's names, or a function
-    of the value and the bucket's name. A property that neither has a call to ``delete`` it nor a
-    ``default`` stays.
+    ``params`` is the call's parameter with the property's members by S3's names, if it is not
+    called as the property, or a function of the value and the bucket's name. A property that
+    neither has a call to ``delete`` it nor a ``default`` stays.
     """
 
     put: str
-    params: str | Callable[[Value, str], Properties]
+    params: str | Callable[[Value, str], Properties] = ""
     delete: str = ""
     default: Value = None  # in place of a removed property
     fresh: Value = None  # in a new bucket
@@ -62,14 +62,10 @@ class Setting(NamedTuple):
 
 SETTINGS: Mapping[str, Setting] = {
     "OwnershipControls": Setting(
-        "PutBucketOwnershipControls", "OwnershipControls", "DeleteBucketOwnershipControls"
+        "PutBucketOwnershipControls", delete="DeleteBucketOwnershipControls"
     ),
-    "PublicAccessBlockConfiguration": Setting(
-        "PutPublicAccessBlock", "PublicAccessBlockConfiguration"
-    ),
-    "VersioningConfiguration": Setting(
-        "PutBucketVersioning", "VersioningConfiguration", default={"Status": "Suspended"}
-    ),
+    "PublicAccessBlockConfiguration": Setting("PutPublicAccessBlock"),
+    "VersioningConfiguration": Setting("PutBucketVersioning", default={"Status": "Suspended"}),
     "BucketEncryption": Setting(
         "PutBucketEncryption", "ServerSideEncryptionConfiguration", "DeleteBucketEncryption"
     ),
@@ -78,9 +74,7 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "CorsConfiguration": Setting("PutBucketCors", "CORSConfiguration", "DeleteBucketCors"),
     "LoggingConfiguration": Setting("PutBucketLogging", _logging, default=False),
-    "WebsiteConfiguration": Setting(
-        "PutBucketWebsite", "WebsiteConfiguration", "DeleteBucketWebsite"
-    ),
+    "WebsiteConfiguration": Setting("PutBucketWebsite", delete="DeleteBucketWebsite"),
     "AccessControl": Setting("PutBucketAcl", _canned, fresh="Private"),
 }
 """The order matters: ACLs need an ownership setting that allows them."""
@@ -149,7 +143,7 @@ class Bucket:
             if value is None and setting.delete:
                 work.s3(setting.delete, Bucket=work.physical_id)
             elif given is not None:
-                of, bucket = setting.params, work.physical_id
+                of, bucket = setting.params or name, work.physical_id
                 params = {of: renamed(name, given)} if isinstance(of, str) else of(given, bucket)
                 work.s3(setting.put, Bucket=bucket, **params)
 
