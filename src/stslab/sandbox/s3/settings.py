@@ -183,12 +183,8 @@ def _ownership(bucket: Bucket) -> Answer | None:
     return {"OwnershipControls": {"Rules": rules}} if bucket.ownership else None
 
 
-_BLOCKS: Mapping[str, str] = {
-    "BlockPublicAcls": "block_public_acls",
-    "IgnorePublicAcls": "ignore_public_acls",
-    "BlockPublicPolicy": "block_public_policy",
-    "RestrictPublicBuckets": "restrict_public_buckets",
-}
+# BlockPublicAcls -> block_public_acls
+_BLOCKS = {name.title().replace("_", ""): name for name in PublicAccessBlock.__struct_fields__}
 _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     "GetBucketLocation": (_location, ""),
     "GetBucketOwnershipControls": (_ownership, "OwnershipControlsNotFoundError"),
