@@ -122,8 +122,8 @@ def _target(view: View, request: ApiRequest) -> Target:
         shown = f"policy path {path}" if kind == "policy" else None
         return Target(f"{prefix}:{kind}{path}", shown)
     if source := request.params.get("PolicySourceArn"):
-        entity = simulation.entity_of(view, request.account, source)
-        return Target(entity.arn if entity else source, None, entity)
+        holder = simulation.entity_of(view, request.account, source)
+        return Target(holder.arn if holder else source, None, holder)
     if request.operation == "GetAccessKeyLastUsed":  # the resource is the user that has the key
         key = view.get(AccessKey, request.account, request.params["AccessKeyId"])
         user = None if key is None else view.get(User, key.account, key.user)
