@@ -27,6 +27,7 @@ _UNFIT_ESCAPE = re.compile(r"(?i)\\u(00[0189].|007f|202[a-e]|206[6-9]|e00[0-2])"
 NO_TEXT, LEAVE_OUT = "A lab's text can't have this character.", "Leave it out."
 _QUOTES = "'\"`"
 _QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`""", re.DOTALL)
+_QUOTED_OR_SIGN = re.compile(rf"{_QUOTED.pattern}|[{{}}{_QUOTES}]", re.DOTALL)
 
 
 @dataclass(eq=False)
@@ -101,19 +102,14 @@ def as_text(value: Data) -> str:
 
 def _closing(text: str, at: int) -> int:
     """The position of the ``}}`` that closes the ``${{`` at ``at``, outside quotes and braces."""
-    place, depth = at + len(OPEN), 0
-    last = min(len(text), at + LONGEST)
-    while place < last:
-        if quoted := _QUOTED.match(text, place, last):
-            place = quoted.end()
-            continue
-        if text[place] in _QUOTES:
+    depth = 0
+    for found in _QUOTED_OR_SIGN.finditer(text, at + len(OPEN), at + LONGEST):
+        if found[0] in _QUOTES:
             message = "This quote is not closed in the expression."
-            raise BadExpression(message, place, f"Close it with {text[place]}.")
-        if text.startswith(CLOSE, place) and not depth:
-            return place
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
-        place += 1
+            raise BadExpression(message, found.start(), f"Close it with {found[0]}.")
+        if text.startswith(CLOSE, found.start()) and not depth:
+            return found.start()
+        depth += {"{": 1, "}": -1}.get(found[0], 0)
     raise BadExpression("This ${{ is not closed.", at, "Close it with }}, as in ${{ user }}.")
 
 
@@ -135,17 +131,8 @@ def _with_placeholders(text: str, holes: tuple[Hole, ...]) -> tuple[str, list[in
 
 def _quote_after(text: str, quote: str) -> str:
     """The quote that is open after ``text``, given the one that was open before it."""
-    escaped = False
-    for char in text:
-        if escaped:
-            escaped = False
-        elif char == "\\" and quote:
-            escaped = True
-        elif quote:
-            quote = "" if char == quote else quote
-        elif char in _QUOTES:
-            quote = char
-    return quote
+    unclosed = re.search(f"[{_QUOTES}]", _QUOTED.sub("", quote + text))
+    return unclosed[0] if unclosed else ""
 
 
 @lru_cache(maxsize=4096)
