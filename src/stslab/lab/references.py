@@ -115,19 +115,23 @@ def resolve_vars(variables: Mapping[str, Data], scope: Scope) -> dict[str, Data]
 
     UnresolvedReference: one refers to something unknown, or they refer to each other in a circle.
     """
-    needs = {name: names_used(value) & variables.keys() for name, value in variables.items()}
-    try:
-        order = [*TopologicalSorter(needs).static_order()]
-    except CycleError as error:
-        circle = ", ".join(name for name in variables if name in error.args[1])
-        raise UnresolvedReference(
-            f"These variables refer to each other in a circle: {circle}.",
-            "Give one of them a value without a reference.",
-        ) from None
+    order, circle = in_order(variables)
+    if circle:
+        says = f"These variables refer to each other in a circle: {', '.join(circle)}."
+        raise UnresolvedReference(says, "Give one of them a value without a reference.")
     known = dict(scope)
     for name in order:
         known[name] = resolve(variables[name], known)
     return {name: known[name] for name in variables}
+
+
+def in_order(variables: Mapping[str, Data]) -> tuple[list[str], list[str]]:
+    """The names in the order of their references; or else those that make a circle."""
+    needs = {name: names_used(value) & variables.keys() for name, value in variables.items()}
+    try:
+        return [*TopologicalSorter(needs).static_order()], []
+    except CycleError as error:
+        return [], [name for name in variables if name in error.args[1]]
 
 
 def truthy(value: Data) -> bool:

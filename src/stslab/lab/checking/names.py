@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from graphlib import CycleError, TopologicalSorter
 
 from stslab.lab.checking import shapes
 from stslab.lab.checking.shapes import ANYTHING, STRING, Shape, structure
@@ -14,7 +13,7 @@ from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import BadExpression, Hole
 from stslab.lab.reading.problems import did_you_mean
 from stslab.lab.reading.structure import LabDraft
-from stslab.lab.references import names_used, roots
+from stslab.lab.references import in_order, names_used, roots
 from stslab.vocabulary import ADMIN
 
 BASE: Mapping[str, Shape] = {
@@ -172,7 +171,10 @@ def declare(draft: LabDraft, scope: Scope) -> None:
         scope.check_texts(tokens)
     made = structure(dict.fromkeys(tokens.keys if tokens else {}, TOKEN))
     scope.names |= {"now": STRING, "mfa": ANYTHING, **({"tokens": made} if tokens else {})}
-    _refuse_circles(named, scope)
+    _, circle = in_order({name: node.plain() for name, node in named.items()})
+    if circle:
+        message = f"These variables refer to each other in a circle: {', '.join(circle)}."
+        scope.report(named[circle[0]].problem(message, "Give one of them a fixed value."))
 
 
 def _note_later(draft: LabDraft, scope: Scope, named: Mapping[str, Node]) -> None:
@@ -195,14 +197,3 @@ def _note_later(draft: LabDraft, scope: Scope, named: Mapping[str, Node]) -> Non
         made = profile.get("name") if profile else None
         if made and isinstance(made.value, str):
             scope.later_profiles.setdefault(made.value, made.line)
-
-
-def _refuse_circles(named: Mapping[str, Node], scope: Scope) -> None:
-    try:
-        TopologicalSorter(
-            {name: names_used(node.plain()) & named.keys() for name, node in named.items()}
-        ).prepare()
-    except CycleError as error:
-        circle = [name for name in named if name in error.args[1]]
-        message = f"These variables refer to each other in a circle: {', '.join(circle)}."
-        scope.report(named[circle[0]].problem(message, "Give one of them a fixed value."))
