@@ -27,8 +27,8 @@ _SPECIAL = re.compile(r'["$`\\!]')
 _PATTERNS = ("*.json", "templates/*", "lab/*.json", "lab/*.txt")
 
 
-def describer(lab: Lab | None = None, keep: Path | None = None) -> Describe:
-    """A function that returns a call's ``aws`` command.
+def describer(lab: Lab, keep: Path | None = None) -> Describe:
+    """A function that returns a call's ``aws`` command, with keys in its environment if need be.
 
     A parameter that equals a file of ``lab``, or of stslab, is shown as that file (``file://...``).
     With ``keep``, JSON is on one line, and other texts that are too long for a screen are written
@@ -38,8 +38,7 @@ def describer(lab: Lab | None = None, keep: Path | None = None) -> Describe:
     @cache
     def files() -> dict[str, Path]:
         own = (path for pattern in _PATTERNS for path in sorted(bundled().glob(pattern)))
-        further = lab.includes if lab else ()
-        return {text: path for path in (*own, *further) if (text := text_of(path))}
+        return {text: path for path in (*own, *lab.includes) if (text := text_of(path))}
 
     def shown(name: str, value: object, params: Mapping[str, object]) -> object:
         if not isinstance(value, str) or isinstance(value, File):
@@ -63,29 +62,20 @@ def describer(lab: Lab | None = None, keep: Path | None = None) -> Describe:
 
     def describe(call: Call) -> str:
         params = {name: shown(name, value, call.params) for name, value in call.params.items()}
-        return aws_command(replace(call, params=params))
-
-    return with_keys(lab, describe) if lab else describe
-
-
-def with_keys(lab: Lab, describe: Describe) -> Describe:
-    """Like ``describe``, with the keys in the command's environment if the profile says so."""
-
-    def shown(call: Call) -> str:
         profile = lab.profiles.get(call.identity)
         if profile is None or not profile.environment:
-            return describe(call)
+            return aws_command(replace(call, params=params))
         maker = lab.makers.get(profile.environment)
         long_term = maker is not None and maker.operation == "CreateAccessKey"
         names = _KEYS[:2] if long_term else _KEYS
         gets = f"aws configure get {{}} --profile {profile.environment}"
         keys = " ".join(f'{name}="$({gets.format(name.lower())})"' for name in names)
-        line = describe(replace(call, identity=profile.named))
+        line = aws_command(replace(call, params=params, identity=profile.named))
         named = "" if profile.option else f"AWS_PROFILE={profile.profile} "
         line = line if profile.option else line.removesuffix(f" --profile {profile.profile}")
         return f"env {keys} {named}{line}"
 
-    return shown
+    return describe
 
 
 def command_of(
