@@ -51,15 +51,14 @@ class Own(msgspec.Struct, frozen=True):
 
 
 _PLACEHOLDER = re.compile(r"<[^<>]*>|\$\{\{")
+_ARN = "arn:(?P<partition>[^:]+)"
 _ACCOUNT = r"(?P<account>\d+|<account>|<partner>)"
 _PATH = r"(?:[\x21-\x7e]*/)?(?P<name>[^/:]+)"
+_STACK = rf"cloudformation:[^:]*:{_ACCOUNT}:stack/(?P<name>[^/:]+)/[^/:]+"
 _ARNS: Mapping[str, re.Pattern[str]] = {
-    kind: re.compile(rf"arn:(?P<partition>[^:]+):{rest}")
-    for kind, rest in {
-        "iam.user": rf"iam::{_ACCOUNT}:user/{_PATH}",
-        "iam.role": rf"iam::{_ACCOUNT}:role/{_PATH}",
-        "iam.group": rf"iam::{_ACCOUNT}:group/{_PATH}",
-        "s3.bucket": r"s3::(?P<account>):(?P<name>[^/:]+)",
-        "cloudformation.stack": (rf"cloudformation:[^:]*:{_ACCOUNT}:stack/(?P<name>[^/:]+)/[^/:]+"),
-    }.items()
+    "iam.user": re.compile(rf"{_ARN}:iam::{_ACCOUNT}:user/{_PATH}"),
+    "iam.role": re.compile(rf"{_ARN}:iam::{_ACCOUNT}:role/{_PATH}"),
+    "iam.group": re.compile(rf"{_ARN}:iam::{_ACCOUNT}:group/{_PATH}"),
+    "s3.bucket": re.compile(rf"{_ARN}:s3::(?P<account>):(?P<name>[^/:]+)"),
+    "cloudformation.stack": re.compile(rf"{_ARN}:{_STACK}"),
 }

@@ -23,7 +23,6 @@ _SECTIONS = {
     "AWSTemplateFormatVersion", "Conditions", "Description", "Mappings", "Metadata", "Outputs",
     "Parameters", "Resources", "Rules",
 }  # fmt: skip
-_LISTS = frozenset({"CommaDelimitedList", "List<Number>"})
 _IN_SUB = re.compile(r"\$\{(!?)([^{}]*)\}")
 _NO_VALUE = object()
 _SECRET = "SecretAccessKey"  # noqa: S105 - the attribute's name
@@ -151,7 +150,7 @@ def _values(read: Mapping[str, Part], given: Mapping[str, str]) -> dict[str, Par
         value = given.get(name, _mapping(declared).get("Default", UNKNOWN))
         if kind.startswith("AWS::SSM") or "{{resolve:" in str(value):
             value = UNKNOWN
-        is_list = kind in _LISTS or kind.startswith("List<")
+        is_list = kind == "CommaDelimitedList" or kind.startswith("List<")
         values[name] = [one.strip() for one in str(value).split(",")] if is_list else str(value)
     return values
 

@@ -209,13 +209,8 @@ def _meant(similar: str) -> str:
 
 _RULES: Final = (_let_in, _for_all_values, _variables, _any_subject, _unknown_actions)
 
-_LIKE: Final = {
-    "StringEquals": "StringLike",
-    "StringEqualsIgnoreCase": "StringLike",
-    "StringNotEquals": "StringNotLike",
-    "StringNotEqualsIgnoreCase": "StringNotLike",
-}
-"""The operators that take wildcards literally, and the similar ones that support them."""
+_LITERAL: Final = re.compile("(String|StringNot)Equals(IgnoreCase)?")
+"""The operators that take wildcards literally: their like (``StringLike``) supports them."""
 
 
 def _about(condition: Condition) -> _Broken:
@@ -239,10 +234,10 @@ def _about(condition: Condition) -> _Broken:
     if found := " and ".join(map(repr, condition.unreadable)):
         counts = "it is false" if operator.wants == "true or false" else f"{name} never matches it"
         yield "value-unreadable", f"{found} is not {operator.wants}: {counts}."
-    if like := _LIKE.get(operator.name):
+    if exact := _LITERAL.fullmatch(operator.name):
         literal = [one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one))]
         if literal:
-            says = f"{name} takes {literal[0]} literally: {like} supports wildcards."
+            says = f"{name} takes {literal[0]} literally: {exact[1]}Like supports wildcards."
             yield "wildcard-literal", says
     if not catalogue.is_known_key(key):
         meant = _meant(catalogue.similar_key(key))

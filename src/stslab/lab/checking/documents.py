@@ -88,12 +88,11 @@ def _findings_of(text: str, kind: PolicyKind) -> Iterator[_Remark]:
 
 def _wide(policy: Policy) -> Iterator[_Remark]:
     """Allows of all actions of a service, or of every resource where one could be named."""
-    for statement in policy.statements if policy.kind is PolicyKind.IDENTITY else ():
+    allows = (one for one in policy.statements if one.allows)
+    for statement in allows if policy.kind is PolicyKind.IDENTITY else ():
         source = statement.source
         actions = listed(source.get("Action"))
         everything = "NotResource" in source or "*" in listed(source.get("Resource"))
-        if not statement.allows:
-            continue
         whole = [one for one in actions if one == "*" or one.endswith(":*")]
         if "NotAction" in source or whole:
             word = whole[0] if whole else "NotAction"
