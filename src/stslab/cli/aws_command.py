@@ -27,7 +27,7 @@ _SPECIAL = re.compile(r'["$`\\!]')
 _PATTERNS = ("*.json", "templates/*", "lab/*.json", "lab/*.txt")
 
 
-def describer(lab: Lab, keep: Path | None = None) -> Describe:
+def describer(lab: Lab | None, keep: Path | None = None) -> Describe:
     """A function that returns a call's ``aws`` command, with keys in its environment if need be.
 
     A parameter that equals a file of ``lab``, or of stslab, is shown as that file (``file://...``).
@@ -38,7 +38,8 @@ def describer(lab: Lab, keep: Path | None = None) -> Describe:
     @cache
     def files() -> dict[str, Path]:
         own = (path for pattern in _PATTERNS for path in sorted(bundled().glob(pattern)))
-        return {text: path for path in (*own, *lab.includes) if (text := text_of(path))}
+        further = lab.includes if lab else ()
+        return {text: path for path in (*own, *further) if (text := text_of(path))}
 
     def shown(name: str, value: object, params: Mapping[str, object]) -> object:
         if not isinstance(value, str) or isinstance(value, File):
@@ -62,8 +63,8 @@ def describer(lab: Lab, keep: Path | None = None) -> Describe:
 
     def describe(call: Call) -> str:
         params = {name: shown(name, value, call.params) for name, value in call.params.items()}
-        profile = lab.profiles.get(call.identity)
-        if profile is None or not profile.environment:
+        profile = lab.profiles.get(call.identity) if lab else None
+        if not (lab and profile and profile.environment):
             return aws_command(replace(call, params=params))
         maker = lab.makers.get(profile.environment)
         long_term = maker is not None and maker.operation == "CreateAccessKey"

@@ -27,7 +27,7 @@ class Calls:
         """Check a call's identity, operation and parameters; return the operation."""
         self.scope.identity(node.get("as"), part.identity, node)
         operation = self.operation(part.call, node.get("call"))
-        self.params(operation, node.get("with"), node.get("call") or node)
+        self.params(operation, node)
         return operation
 
     def operation(self, call: str | None, node: Node | None) -> Operation | None:
@@ -48,15 +48,16 @@ class Calls:
             self.report(node.problem(f"AWS has no service {service}.", fix))
         return None
 
-    def params(self, operation: Operation | None, given: Node | None, part: Node) -> None:
-        """Check the ``with`` of a call and the names in it; ``part`` is the call's node."""
-        if given and not isinstance(given.value, dict):  # reported already
+    def params(self, operation: Operation | None, node: Node) -> None:
+        """Check the ``with`` of a call, and the names in it."""
+        at = node.get("call") or node
+        given = node.get("with") or Node(at.source, at.start, at.end, {})
+        if not isinstance(given.value, dict):  # reported already
             return
-        if not operation:
-            if given:
-                self.scope.check_texts(given)
-            return
-        self.value(given or Node(part.source, part.start, part.end, {}), operation.input, _CALL)
+        if operation:
+            self.value(given, operation.input, _CALL)
+        else:
+            self.scope.check_texts(given)
 
     def value(self, node: Node, shape: Shape, name: str) -> None:
         given = self._kind_of(node)
@@ -145,7 +146,7 @@ class Calls:
             return wait
         polled = self.catalogue.operation(service, waiters[wait.waiter])
         if wait.params is not None:
-            self.params(polled, node.get("with"), node)
+            self.params(polled, node)
             return wait
         params, lacks = self.derived(polled, params)
         if lacks:

@@ -305,7 +305,7 @@ class _Checker:
                     fix = f"Did you mean {opposite}? If not: {fix[0].lower()}{fix[1:]}"
                 self.undoing(called.problem(message, fix))
         else:
-            self.calls.params(operation, node.get("with"), called)
+            self.calls.params(operation, node)
         wait = self.calls.wait(undo.service, undo.wait, node.get("wait"), params)
         known = not missing and (self.calls.catalogue is not None or undo.params is not None)
         return replace(undo, identity=identity, params=params if known else None, wait=wait)
@@ -337,7 +337,7 @@ class _Checker:
                 at = who.items[number] if who and who.items else who
                 self.scope.identity(at, identity, node)
             operation = self.calls.operation(cell.call, node.get("call"))
-            self.calls.params(operation, node.get("with"), node.get("call") or node)
+            self.calls.params(operation, node)
 
     def _changes(self, draft: LabDraft, changes: Iterable[tuple[Change, Node]]) -> None:
         access = draft.node.get("access")

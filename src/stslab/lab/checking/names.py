@@ -166,11 +166,10 @@ def declare(draft: LabDraft, scope: Scope) -> None:
         scope.names.setdefault(name, ANYTHING if whole else shapes.shape_of(node.plain()))
     for node in named.values():
         scope.check_texts(node)
-    tokens = draft.node.get("tokens")
-    if tokens:
+    if tokens := draft.node.get("tokens"):
         scope.check_texts(tokens)
-    made = structure(dict.fromkeys(tokens.keys if tokens else {}, TOKEN))
-    scope.names |= {"now": STRING, "mfa": ANYTHING, **({"tokens": made} if tokens else {})}
+        scope.names["tokens"] = structure(dict.fromkeys(tokens.keys, TOKEN))
+    scope.names |= {"now": STRING, "mfa": ANYTHING}
     _, circle = in_order({name: node.plain() for name, node in named.items()})
     if circle:
         message = f"These variables refer to each other in a circle: {', '.join(circle)}."
