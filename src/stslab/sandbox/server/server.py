@@ -263,8 +263,7 @@ class _Connection(cheroot.HTTPConnection):
     def __init__(self, server: SandboxServer, sock: socket.socket, _makefile: object) -> None:
         super().__init__(server, sock, makefile=_stream)
         self._resetting = False
-        # Most requests are there when they are read, and answers fit: a socket with a timeout would
-        # ask for each first, and give the interpreter to another thread each time.
+        # One with a timeout asks before each read and write, which gives the interpreter away.
         sock.setblocking(False)
         self.rfile.crowded = server.requests.crowded
 
