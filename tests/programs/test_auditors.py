@@ -108,4 +108,8 @@ def test_cloud_custodian(program: Callable[..., Program], peopled: Account, home
     assert [one["Name"] for one in found("tagged")] == ["open-bucket"]
     tags = peopled.client("s3", "admin").get_bucket_tagging(Bucket="open-bucket")["TagSet"]
     assert tags == [{"Key": "owner", "Value": "me"}]
-    assert found("unencrypted") == found("roles") == found("stacks") == []
+    assert found("unencrypted") == found("stacks") == []
+    roles = {one["Path"] for one in found("roles")}  # those that AWS makes with each account
+    assert roles == {
+        f"/aws-service-role/{name}.amazonaws.com/" for name in ("support", "trustedadvisor")
+    }
