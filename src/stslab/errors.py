@@ -54,12 +54,6 @@ class RunError(StslabError):
     """A run can't go on, since a call failed that must succeed."""
 
 
-class StageMissing(RunError):
-    """A stage that is needed first is not done: nothing was called."""
-
-    exit_code = 2
-
-
 class CheckFailed(StslabError):
     """A checkpoint did not hold."""
 

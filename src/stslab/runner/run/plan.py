@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from msgspec.structs import asdict
 
-from stslab.errors import StageMissing, UsageError
+from stslab.errors import RunError, UsageError
 from stslab.lab.effects import LabCall, lab_calls, summary
 from stslab.lab.embedded import LIVE
 from stslab.lab.model import Cell, Check, Lab, Stage, Step
@@ -50,9 +50,9 @@ def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
 
 
 def require_done(stage_id: str, lacking: Collection[str]) -> None:
-    """StageMissing: the stage lacks these."""
+    """RunError: the stage lacks these."""
     if lacking:
-        raise StageMissing(
+        raise RunError(
             f"The stage {stage_id} needs these stages, which are not done: {', '.join(lacking)}.",
             f"Do them first: stslab step {stage_id} --with-needed.",
         )
