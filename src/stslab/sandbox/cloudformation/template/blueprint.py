@@ -5,6 +5,8 @@ AWS CloudFormation User Guide, "Ref", "Fn::GetAtt", "Fn::Sub", "DependsOn attrib
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 
 from stslab.sandbox.api.faults import require
@@ -28,14 +30,17 @@ Needs = Mapping[str, frozenset[str]]
 
 def waves(needs: Needs, what: str = "resources") -> list[list[str]]:
     """The resources in the order of creation; those of one wave are created together."""
-    left = dict(needs)
+    places = {name: place for place, name in enumerate(needs)}
+    sorter = TopologicalSorter({name: needed & needs.keys() for name, needed in needs.items()})
+    with suppress(CycleError):  # those outside the circle are ready all the same
+        sorter.prepare()
     result: list[list[str]] = []
-    while left:
-        wave = [name for name, needed in left.items() if needed.isdisjoint(left)]
-        require(wave, f"Circular dependency between {what}: [{', '.join(left)}]")
+    while wave := sorted(sorter.get_ready(), key=places.__getitem__):
         result.append(wave)
+        sorter.done(*wave)
         for name in wave:
-            del left[name]
+            del places[name]
+    require(not places, f"Circular dependency between {what}: [{', '.join(places)}]")
     return result
 
 
