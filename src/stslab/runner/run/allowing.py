@@ -39,9 +39,8 @@ def simulated(params: Data, answer: Data) -> Allowing:
     for each in (each for row in rows for each in row["MatchedStatements"]):
         policy, start = str(each["SourcePolicyId"]), each["StartPosition"]
         inline = policy.removeprefix(f"{kind}_{name}_")
-        called = (
-            f"inline policy {inline} of {kind} {name}" if inline != policy else f"policy {policy}"
-        )
+        own = f"inline policy {inline} of {kind} {name}"
+        called = own if inline != policy else f"policy {policy}"
         found[called, f"its statement at line {start['Line']}, column {start['Column']}"] = None
     return tuple(found)
 

@@ -89,9 +89,8 @@ class Settings(Record, frozen=True, kw_only=True):
 
     account: str = ""
     instance: str = ""  # a new id after each reset
-    clock_offset: Annotated[float, msgspec.Meta(ge=-MOST_CLOCK, le=MOST_CLOCK)] = (
-        0.0  # the seconds by which the clock is ahead
-    )
+    # the seconds by which the clock is ahead
+    clock_offset: Annotated[float, msgspec.Meta(ge=-MOST_CLOCK, le=MOST_CLOCK)] = 0.0
     rehearsal: str = ""  # the settings of the active one
 
 
