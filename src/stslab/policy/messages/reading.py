@@ -174,7 +174,7 @@ def _glued(words: str) -> str:
     return r"\s?".join(map(re.escape, words.split()))
 
 
-_REFUSED: Final = re.compile(
+_REFUSED: Final = re.compile(  # CodeBuild's own refusal is a row of services.yaml
     rf"(?<!CodeBuild\sis\s){_glued('not authorized to perform')}\s?:?\s?", re.IGNORECASE
 )
 _HOST: Final = re.compile(r"anonymous|[a-z0-9.-]{1,100}\.amazonaws\.com(?:\.cn)?")
@@ -249,7 +249,7 @@ def read(text: str) -> Message | None:
 def _sense(message: Message | None, whole: bool) -> int:
     """How many parts were found: fewer if lines were joined the wrong way."""
     parts = (*_FRAME, "gate", "policy", "encoded", "known")
-    return 2 * whole - (not message) + sum(bool(getattr(message, part, None)) for part in parts)
+    return 2 * whole - (message is None) + sum(bool(getattr(message, part, None)) for part in parts)
 
 
 def _completed(message: Message, frame: Message) -> Message:
