@@ -100,7 +100,7 @@ def _within(value: str, _variables: bool) -> Comparison | None:
 
 
 def _outside(found: str, _context: Context) -> bool | None:
-    """What is no address is not outside a network either."""
+    """A text that is not an address is not outside a network either."""
     return None if address(found) is None else False
 
 

@@ -232,8 +232,8 @@ def _about(condition: Condition) -> _Broken:
     if not condition.values:
         yield "values-missing", f"{name} has no values for {key}: it never matches."
     if found := " and ".join(map(repr, condition.unreadable)):
-        counts = "it is false" if operator.wants == "true or false" else f"{name} never matches it"
-        yield "value-unreadable", f"{found} is not {operator.wants}: {counts}."
+        so = "taken as false" if operator.wants == "true or false" else f"{name} never matches it"
+        yield "value-unreadable", f"{found} is not {operator.wants}: {so}."
     if exact := _LITERAL.fullmatch(operator.name):
         literal = [one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one))]
         if literal:

@@ -153,7 +153,8 @@ _PARTICULAR: Final[Mapping[PrincipalKind, Callable[[Principal], Mapping[str, str
     },
     PrincipalKind.ANONYMOUS: lambda it: {
         **_UNSIGNED,
-        **dict.fromkeys(("aws:PrincipalAccount", "aws:userid"), it.arn),
+        "aws:PrincipalAccount": it.arn,
+        "aws:userid": it.arn,
     },
 }
 """Keys that depend on the principal's kind; an empty text removes the key."""
