@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 
-from stslab.policy import NamedPolicy, PolicyKind, Principal, catalogue
+from stslab.policy import NamedPolicy, Outcome, PolicyKind, Principal, catalogue
 from stslab.sandbox.api import faults, model, policies
 from stslab.sandbox.api.model import ApiFault, ApiRequest, Params
 from stslab.sandbox.state.identities import Role
@@ -140,13 +141,11 @@ class RoleSessions:
             # IAM User Guide, "Monitor and control actions taken with assumed roles".
             own = [layer.allows for layer in decision.layers if layer.kind is PolicyKind.IDENTITY]
             if action == _SET_SOURCE and request.caller.session and own and not any(own):
-                raise faults.access_denied(
-                    f"User: {request.caller.principal.arn} is not authorized to perform: {action} "
-                    f"on resource: {target.arn} because no identity-based policy allows the "
-                    f"{action} action"
-                )
+                reason = f"no {PolicyKind.IDENTITY} allows the {action} action"
+                denied = replace(decision, outcome=Outcome.IMPLICITLY_DENIED, reason=reason)
+                raise faults.access_denied(denied.message)
         if target.role is None:
-            raise RuntimeError("no policy allows a role that does not exist, and yet it was")
+            raise RuntimeError(f"{target.arn} does not exist, but a trust policy allowed it")
         return target.role
 
 

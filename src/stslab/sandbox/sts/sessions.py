@@ -68,7 +68,7 @@ def issue(
         for old in tuple(islice(expired, _FORGETS)):
             tx.delete(old)
     tx.put(session)
-    members: Members = {
+    return session, {
         "Credentials": {
             "AccessKeyId": session.access_key_id,
             "SecretAccessKey": session.secret_access_key,
@@ -76,9 +76,9 @@ def issue(
             "Expiration": session.expires,
         },
         "SessionTokenSize": size,
-        **dict.fromkeys(("SessionTokenUtilization", "PackedPolicySize"), _percent(size)),
+        "SessionTokenUtilization": _percent(size),
+        "PackedPolicySize": _percent(size),
     }
-    return session, members
 
 
 def session_policies(
