@@ -96,7 +96,7 @@ def _is_limited(statement: Statement, host: str, wanted: Sequence[str]) -> bool:
         if test.operator.name in operators and not test.if_exists and named:
             blocks.setdefault(test.written, []).extend(values)
     broad = re.compile(r"(?s:\*.*|\s*)" if host.startswith(_GITHUB) else r"\*")
-    return any(by_application or not any(map(broad.fullmatch, x)) for x in blocks.values())
+    return any(by_application or not any(map(broad.fullmatch, one)) for one in blocks.values())
 
 
 def get_role(view: View, request: ApiRequest) -> Answer:

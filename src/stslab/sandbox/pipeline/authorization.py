@@ -247,15 +247,15 @@ def _principal(view: View, caller: Caller) -> Keys:
 def _session(request: ApiRequest) -> Keys:
     """A service makes its calls for a user with temporary credentials, which are without MFA."""
     session = request.caller.session
-    if session is None and not request.via:
+    if session is None and request.via:
+        return {"aws:TokenIssueTime": iso(request.now), "aws:MultiFactorAuthPresent": "false"}
+    if session is None:
         return {}
     keys: Keys = {
-        "aws:TokenIssueTime": iso(session.issued if session else request.now),
+        "aws:TokenIssueTime": iso(session.issued),
         "aws:MultiFactorAuthPresent": "false",
+        **dict(session.provider_keys),
     }
-    if session is None:
-        return keys
-    keys |= dict(session.provider_keys)
     if session.mfa is not None:
         age = int((request.now - session.mfa).total_seconds())
         keys |= {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": str(max(age, 0))}

@@ -25,7 +25,7 @@ from stslab.sandbox.state.state import Closed, State
 from stslab.vocabulary import LEARNER, REGION
 
 _LOG = logging.getLogger(__name__)
-_CHECKED = ("iam", "sts")  # they validate parameters, and then authorize; others after that
+_CHECKED = ("iam", "sts")  # they check parameters before the policies; others after
 _AGENT = (("User-Agent", "cloudformation.amazonaws.com"),)
 # The HTTP requests of calls without one: a service's own, and a hypothetical one of the learner's.
 _FROM_INSIDE = HttpRequest("POST", "/", (), "", _AGENT, b"", source_ip="")

@@ -90,8 +90,8 @@ def _request(logged: Decided) -> Request:
     if ":assumed-role/" in arn:
         principal = Principal.from_arn(arn, user_id=user_id, issuer=own)
     else:
-        service = "aws:PrincipalIsAWSService" in context  # else a host is an identity provider
-        principal = read_principal(arn, not service, False, user_id)
+        federated = "aws:PrincipalIsAWSService" not in context  # else a host is a service
+        principal = read_principal(arn, federated, False, user_id)
     owner = context.get("aws:ResourceAccount")
     owner = principal.account if owner == aws_policies.ACCOUNT else owner
     return Request(principal, action, logged["resource"], context, owner)
