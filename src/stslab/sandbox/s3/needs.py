@@ -208,16 +208,16 @@ def _copy(call: _Call) -> Iterator[Need]:
 
 def source(request: ApiRequest) -> tuple[Address, str | None]:
     """The address and the version id of a copy's source. Raises InvalidArgument."""
-    path, named, query = str(request.params["CopySource"]).partition("?versionId=")
+    header, given = "x-amz-copy-source", str(request.params["CopySource"])
+    path, named, query = given.partition("?versionId=")
     if named and not query:
-        copied = request.params["CopySource"]
-        raise invalid_argument(SAYS["version empty"], "x-amz-copy-source", copied)
+        raise invalid_argument(SAYS["version empty"], header, given)
     plain = unquote_plus(path, errors="surrogateescape")
     bucket, _, key = plain.removeprefix("/").partition("/")
     broken = re.search("%(?![0-9A-Fa-f]{2})", path) or re.search("[\udc80-\udcff]", plain)
     for what, wrong in (("encoding", broken), ("bucket name", not bucket), ("object key", not key)):
         if wrong:
-            raise invalid_argument(f"Invalid copy source {what}", *["x-amz-copy-source"] * 2)
+            raise invalid_argument(f"Invalid copy source {what}", header, header)
     return checked(Address(bucket, key)), parse_qs(f"v={query}").get("v", [None])[0]
 
 
@@ -226,7 +226,8 @@ _OF: Mapping[str, Callable[[_Call], Iterator[Need]]] = {
     "ListBuckets": _list_buckets,
     # The handler decides on each object, and reports the errors.
     "DeleteObjects": lambda _: iter(()),
-    **dict.fromkeys(("CopyObject", "UploadPartCopy"), _copy),
+    "CopyObject": _copy,
+    "UploadPartCopy": _copy,
 }
 
 

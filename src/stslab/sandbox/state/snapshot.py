@@ -89,7 +89,7 @@ class Settings(Record, frozen=True, kw_only=True):
 
     account: str = ""
     instance: str = ""  # a new id after each reset
-    # the seconds by which the clock is ahead
+    # The seconds by which the clock is ahead.
     clock_offset: Annotated[float, msgspec.Meta(ge=-MOST_CLOCK, le=MOST_CLOCK)] = 0.0
     rehearsal: str = ""  # the settings of the active one
 
