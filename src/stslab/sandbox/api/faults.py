@@ -85,7 +85,7 @@ def fault(
 
 
 def invalid_argument(message: str, name: str, value: object = None) -> ApiFault:
-    """S3's error for an argument; of some it does not repeat the value."""
+    """S3's error for an argument. For some arguments it does not repeat the value."""
     told = {} if value is None else {"ArgumentValue": value}
     return fault("InvalidArgument", message, told, ArgumentName=name)
 
@@ -95,6 +95,6 @@ def no_such_key(key: str, *, headers: Pairs = ()) -> ApiFault:
 
 
 SAYS: Mapping[str, str] = beside(__file__, "s3_messages.yaml")
-"""What S3 says, by names that are explained in the file."""
+"""What S3 says, by names of our own."""
 malformed = partial(fault, "MalformedXML")
 """S3's error for a body that it can't read."""

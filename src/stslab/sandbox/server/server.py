@@ -263,7 +263,7 @@ class _Connection(cheroot.HTTPConnection):
     def __init__(self, server: SandboxServer, sock: socket.socket, _makefile: object) -> None:
         super().__init__(server, sock, makefile=_stream)
         self._resetting = False
-        # One with a timeout asks before each read and write, which gives the interpreter away.
+        # With a timeout it polls before each read and write, and gives up the interpreter's lock.
         sock.setblocking(False)
         self.rfile.crowded = server.requests.crowded
 

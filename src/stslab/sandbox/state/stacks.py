@@ -59,7 +59,7 @@ class Stack(Record, frozen=True, kw_only=True):
     outputs: tuple[Mapping[str, str], ...] = ()
     imports: tuple[str, ...] = ()
     change_set_id: str = ""  # of the change set that was executed last
-    is_direct: bool = False  # the last operation on it was none of a change set
+    is_direct: bool = False  # the last operation on it was not that of a change set
     caller_key: str = ""  # the access key in whose name the work is done, without a role_arn
     role_arn: str = ""
     token: str = ""

@@ -91,7 +91,7 @@ class Store:
             return Snapshot.of(_records(self._db, self.path))
 
     def whole(self) -> Snapshot:
-        """The same, also raised if not all is there that an account needs."""
+        """The same. Raises SandboxError also if the account lacks what each account has."""
         account = self.load()
         if any(account.records()) and (problem := invariants.incomplete(account)):
             raise _damaged(self.path, problem)
@@ -99,7 +99,7 @@ class Store:
 
     def blob(self, name: str) -> bytes:
         # To open a connection takes 0.1 ms. With one for all, one small read in ten waited 700 ms
-        # while two clients read 100 MB again and again; so it waits 35 ms.
+        # while two clients read 100 MB again and again; now it waits 35 ms.
         with closing(_connected(self.path, "ro")) as db:
             return _blob(db, self.path, name)
 

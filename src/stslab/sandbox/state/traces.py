@@ -37,7 +37,7 @@ class Trace(Record, frozen=True, kw_only=True):
     left: str  # the same after the last change
     by: str = ""  # the access key that made the last change
 
-    def __post_init__(self) -> None:  # one that can't be read is none
+    def __post_init__(self) -> None:  # raises ValueError if it can't be read
         read(self.was)
         read(self.left)
 
@@ -78,7 +78,7 @@ def _traced(view: View, run: str, address: Address) -> Trace | None:
 def read(text: str) -> Record | None:
     """The record in the text of a trace; None for an empty text."""
     table, _, json = text.partition(" ")
-    kind = snapshot.TABLES.get(table, NoneType)
+    kind = snapshot.TABLES.get(table, NoneType)  # refuses the record of an unknown table
     return msgspec.json.decode(json, type=kind) if text else None
 
 

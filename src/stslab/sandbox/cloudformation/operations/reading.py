@@ -145,7 +145,7 @@ def list_imports(view: View, request: ApiRequest) -> Answer:
 
 
 def _stack(stack: Stack) -> Answer:
-    """The members of a stack, in review without a template; each answer has some of them."""
+    """The members of a stack, which has no template in review. Each answer has some of them."""
     template = parse(stack.config.template) if stack.config.template else Template(resources={})
     kept = stack.on_failure in {"DO_NOTHING", "LEAVE"}
     undone = stack.status.startswith("ROLLBACK_")

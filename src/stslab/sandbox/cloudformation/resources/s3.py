@@ -48,9 +48,9 @@ def _logging(value: Properties | Literal[False], bucket: str) -> Properties:
 class Setting(NamedTuple):
     """A property of a bucket: the calls that set and remove it.
 
-    ``params`` is the call's parameter with the property's members by S3's names, if it is not
-    called as the property, or a function of the value and the bucket's name. A property that
-    neither has a call to ``delete`` it nor a ``default`` stays.
+    ``params`` is the name of the call's parameter (by default the property's), whose members get
+    S3's names; or a function that makes the parameters of the value and the bucket's name. A
+    property that neither has a call to ``delete`` it nor a ``default`` stays.
     """
 
     put: str
