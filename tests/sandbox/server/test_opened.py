@@ -16,9 +16,9 @@ from stslab.sandbox.server import client
 from stslab.sandbox.server.embedded import EmbeddedAccount
 from stslab.sandbox.state.buckets import Bucket, Object, ObjectVersion, Part, Upload
 from stslab.sandbox.state.identities import User
+from stslab.vocabulary import LEARNER
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-LEARNER = "111122223333"
 UNKNOWN = "UPDATE record SET body = json_set(body, '$.rehearsal', 'warp=3') WHERE kind = 'settings'"
 
 

@@ -170,7 +170,7 @@ HOSTILE: dict[str, tuple[Callable[[Lines], Lines], str]] = {
     "a deep policy": (more(record("user", inline={"p": "[" * 10_000})), "has a policy that can't be read"),
     "a policy of no statements": (more(record("user", inline={"p": "{}"})), "can't be read"),
     "a policy of other statements": (more(record("role", trust='{"Statement":["a"]}')), "can't be read"),
-    "a bucket policy that is none": (more(record("bucket", policy="no")), "can't be read"),
+    "a bucket policy that is not JSON": (more(record("bucket", policy="no")), "can't be read"),
     "a policy of two million characters": (
         more(record("user", inline={"p": "[" * 2_000_000})), "too much in them",
     ),
@@ -231,7 +231,7 @@ def test_a_file_that_would_be_refused_is_not_written(tmp_path, record, message) 
     assert refused.value.message.startswith("The account can't be exported. ")
 
 
-def test_many_objects_are_no_hostile_file(tmp_path: Path) -> None:
+def test_many_objects_are_not_a_hostile_file(tmp_path: Path) -> None:
     """Twice as many as an account may have users, roles and policies."""
     part = Part(number=1, size=len(BODY), etag="e" * 32, blob=NAME, modified=NOW)
     version = ObjectVersion(modified=NOW, parts=(part,), etag="e" * 32, headers={"a": "b"})
