@@ -105,17 +105,23 @@ def test_an_account_that_lacks_itself_is_refused(folder: Path, statement: str, s
     assert "stslab sandbox reset" in refused.value.hint
 
 
-def test_a_start_says_what_it_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_and_status_say_what_was_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STSLAB_HOME", str(tmp_path))
     folder = tmp_path / "sandbox"
     with closing(EmbeddedAccount(_made(folder), fresh=True)) as account:
         assert account.inside.state.snapshot.get(User, LEARNER, "admin")
+        with account.inside.state.transaction() as tx:
+            tx.put(item("title\x1b]0;x\x07", "a"))
     change(folder, UNKNOWN)
     try:
         started = CliRunner().invoke(cli, ["sandbox", "start"])
         assert started.exit_code == 0
-        assert "has no setting 'warp'" in started.stderr
         assert "start --rehearse" in started.stderr
+        status = CliRunner().invoke(cli, ["sandbox", "status"])
+        for shown in (started.stderr, status.stdout):
+            assert "has no setting 'warp'" in shown
+            assert "buck/title" in shown
+            assert "\x1b" not in shown
     finally:
         client.stop(folder)
 

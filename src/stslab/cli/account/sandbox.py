@@ -98,7 +98,7 @@ def status(as_json: bool) -> None:
     widest = max(map(len, known), default=0)
     for name, value in known.items():
         if value != "":
-            click.echo(f"{name:<{widest}}  {_WORDS.get(str(value), value)}")
+            click.echo(f"{name:<{widest}}  {visible(_WORDS.get(str(value), str(value)))}")
 
 
 # -- its clock -----------------------------------------------------------------------------------
