@@ -12,6 +12,7 @@ import pytest
 
 from stslab.aws.assumed import Assumed
 from stslab.aws.profiles import ProfileFiles
+from stslab.errors import CredentialsError
 from stslab.runner.ports import Credentials
 
 THEIRS, MINE = Credentials("AKIATHEIRS", "one"), Credentials("ASIAMINE", "two", "token")
@@ -67,3 +68,9 @@ def test_botocore_picks_the_same_credentials_as_a_process(
 def test_without_the_keys_there_are_no_credentials(files: ProfileFiles) -> None:
     files.configure("shell", {"environment": "nobody", "profile": "mine"})
     assert Assumed(files, unasked, unasked, unasked).get("shell") is None
+
+
+def test_another_process_than_labs_may_name_is_not_run(files: ProfileFiles) -> None:
+    files.configure("changed", {"credential_process": "some-program"})
+    with pytest.raises(CredentialsError, match="does not run the credential_process some-program"):
+        Assumed(files, unasked, unasked, unasked).get("changed")

@@ -90,6 +90,9 @@ def test_a_fix_that_does_nothing_and_one_that_opens_too_much(
     bucket = machine.asks_aws("s3api", "list-buckets")["Buckets"][0]["Name"]
     allow(machine, "s3:??tObject", f"arn:aws:s3:::{bucket}/*")
     terminal.wait("All is as it should be.", "Enter goes on")
+    second = machine.stslab("hint")
+    assert (second.code, "The fault is fixed." in second.err) == (2, True)
+    assert "Go on: stslab break" in second.err
     terminal.enter()
     terminal.wait("3 tries, no help, opened too much")
     assert terminal.ended() == 0

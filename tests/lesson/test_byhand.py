@@ -101,6 +101,12 @@ def test_any_session_name_does_if_the_task_names_none(account: InMemoryAccount) 
         assert hand.look(stage).done  # once it is taken up, it stays so
 
 
+def key_of(account: InMemoryAccount, profile: str) -> str:
+    held = account.files.get(profile)
+    assert held
+    return held.access_key_id
+
+
 LISTS = """{"Version": "2012-10-17", "Statement":
     {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}}"""
 TRUST = """{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole",
@@ -138,11 +144,9 @@ def test_a_session_lasts_as_long_as_the_task_says(account: InMemoryAccount) -> N
             hand.runner.do(stage, at)
         role = hand.runner.scope()["work_arn"]
         assumes(account, "direct", "admin", RoleArn=role, RoleSessionName="any")
-        own, asker = account.files.get("direct"), account.files.get("admin")
-        assert own
-        admin = asker.access_key_id if asker else ""
+        own, admin = key_of(account, "direct"), key_of(account, "admin")
         for seconds, said in ((3600, "1 h"), (5430, "1 h 30 min"), (14400, "")):
-            known.sessions = {own.access_key_id: Given(admin, "", seconds, mfa=False)}
+            known.sessions = {own: Given(admin, "", seconds, mfa=False)}
             told = hand.look(stage)
             assert told.tasks[-1].done is not bool(said)
             assert any(f"but it lasts {said}." in one for one in told.notes) is bool(said)
@@ -287,11 +291,8 @@ def test_a_session_has_the_policy_that_the_step_gives_it(
         role = hand.runner.scope()["role_arn"]
         limits = {"Policy": policies[0]} if policies else {}
         assumes(account, "night", "admin", RoleArn=role, RoleSessionName="night-job", **limits)
-        own, asker = account.files.get("night"), account.files.get("admin")
-        assert own
-        assert asker
-        asked = Given(asker.access_key_id, "", 3600, mfa=False, policies=policies)
-        known.sessions = {own.access_key_id: asked}
+        asked = Given(key_of(account, "admin"), "", 3600, mfa=False, policies=policies)
+        known.sessions = {key_of(account, "night"): asked}
         standing = hand.look(stage)
         assert [one.done for one in standing.tasks] == [not told]
         assert [one for one in standing.notes if told and one.endswith(told)] or standing.done
@@ -350,11 +351,9 @@ def test_a_session_in_no_profile_is_named(account: InMemoryAccount) -> None:
         assert not [one for one in hand.look(stage).notes if told in one]
         given = call(account, "sts.AssumeRole", RoleArn=role, RoleSessionName="clerk")
         keys = Credentials.found_in(given["Credentials"])
-        admin = account.files.get("admin")
         assert keys
-        assert admin
         ends = given["Credentials"]["Expiration"]
-        asked = Given(admin.access_key_id, str(ends), 3600, mfa=False)
+        asked = Given(key_of(account, "admin"), str(ends), 3600, mfa=False)
         known.sessions = {keys.access_key_id: asked}
         (note,) = (one for one in hand.look(stage).notes if told in one)
         assert "the profile clerk" in note

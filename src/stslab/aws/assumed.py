@@ -106,7 +106,9 @@ class Assumed:
 
     def _process(self, words: list[str], **_: object) -> SimpleNamespace:
         """Stand in for the one process that labs may name: the AWS CLI exporting a profile."""
-        name = words[4]
+        *export, name = words[:5]
+        if export != ["aws", "configure", "export-credentials", "--profile"]:
+            raise CredentialsError(f"stslab does not run the credential_process {words[0]}.")
         found = self.profiles.get(name) or self.get(name)
         if found is None:
             raise CredentialsError(f"There is no profile {name} (yet).")

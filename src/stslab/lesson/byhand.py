@@ -37,6 +37,7 @@ GRADES = 3  # of hints: a nudge, a pointer, the command
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
 _FILE, _GAP = re.compile(r"[\w/.-]+\.(?:json|yaml)"), re.compile(r"\$\{\{.*?\}\}")
 _TRUST = "iam.UpdateAssumeRolePolicy"
+_GIVES = re.compile(r"iam\.(?:Put|Attach)(User|Role|Group)Policy")
 _HOLD = "This must hold too: {}."
 _UNPLACED = (
     "The session that you asked for last is in no profile yet. `aws configure set` puts each of"
@@ -51,7 +52,7 @@ class Task(msgspec.Struct, frozen=True):
     number: int
     text: str
     done: bool
-    spoilt: bool = False  # not done, since whom it gives a policy may do too much by another
+    spoilt: bool = False  # not done: another policy allows the same user or role too much
 
 
 class Lack(NamedTuple):
@@ -135,14 +136,14 @@ class ByHand:
         checks, entries = self.runner.checks, self.runner.past.entries()
         for number, check in enumerate(stage.checkpoint):
             held, allowing = not check.call, Allowing()
-            if check.call and not check.fails:
-                held, allowing = checks.try_again(stage, number).held, checks.allowing
-            with suppress(UnresolvedReference):
-                if check.fails:
+            if check.fails:
+                with suppress(UnresolvedReference):
                     call = call_of(check, self.runner.scope())
                     verdict = self.decide(call.identity, call.service, call.operation, call.params)
                     held = not verdict.allowed or verdict.fault in check.fails
                     allowing = foreign(verdict.allowing, entries)
+            elif check.call:
+                held, allowing = checks.try_again(stage, number).held, checks.allowing
             if not held:
                 limits = bool(check.fails) or check.operation.startswith("Simulate")
                 yield Lack(_HOLD.format(check.says), check.identity, allowing, limits)
@@ -366,9 +367,6 @@ def is_look(event: Event, *, as_anyone: bool = False) -> bool:
 def is_by_learner(event: Event) -> bool:
     """Whether the learner made the request, not stslab or a service."""
     return not str(event.get("userAgent", "")).endswith(("stslab", ".amazonaws.com"))
-
-
-_GIVES = re.compile(r"iam\.(?:Put|Attach)(User|Role|Group)Policy")
 
 
 def _behaves(step: Step, params: Data, account: str, ask: Callable[[Call], Outcome]) -> bool:

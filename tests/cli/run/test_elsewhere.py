@@ -7,40 +7,30 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-LAB = """\
+HEAD = """\
 stslab: 1
 id: inbox
 title: A lab of one's own
 access:
   see: {says: list users, as: [admin], call: iam.ListUsers}
 stages:
-  - id: user
-    title: A user
+"""
+STAGE = """\
+  - id: NAME
+    title: Make NAME
     intro: Somebody is made.
     steps:
-      - title: Make the user
+      - title: Make NAME
         as: admin
         call: iam.CreateUser
         with:
-          UserName: "clerk-${{ run.id }}"
-          Tags: [{Key: "stslab:run", Value: "${{ run.id }}"}]
-        undo: iam.DeleteUser
-        hints: [Think of IAM.]
-    checkpoint: [{says: There are users, as: admin, call: iam.ListUsers, expect: "Users != `[]`"}]
-  - id: more
-    title: More
-    intro: Nothing more.
-    steps:
-      - title: Make another
-        as: admin
-        call: iam.CreateUser
-        with:
-          UserName: "other-${{ run.id }}"
+          UserName: "NAME-${{ run.id }}"
           Tags: [{Key: "stslab:run", Value: "${{ run.id }}"}]
         undo: iam.DeleteUser
         hints: [Think of IAM.]
     checkpoint: [{says: There are users, as: admin, call: iam.ListUsers, expect: "Users != `[]`"}]
 """
+LAB = HEAD + STAGE.replace("NAME", "user") + STAGE.replace("NAME", "another")
 
 
 def test_each_finds_the_runs_lab(
@@ -64,3 +54,16 @@ def test_each_finds_the_runs_lab(
     assert checked.code == 0, checked.err
     assert '"user"' in checked.out
     assert stslab("cleanup", "--yes").code == 0
+
+
+def test_all_stages_are_none_while_the_first_one_does_not_hold(stslab, tmp_path: Path) -> None:
+    file = tmp_path / "inbox.yaml"
+    file.write_text(LAB.replace("Users !=", "Users =="))
+    assert stslab("run", str(file), "--yes").code == 3
+    for options, code, said in (
+        ([], 3, "There are users"),
+        (["--all"], 2, "has done no stage yet"),
+    ):
+        checked = stslab("check", *options)
+        assert checked.code == code, checked.err
+        assert said in checked.out + checked.err

@@ -81,7 +81,7 @@ def test_only_a_digit_on_the_screen_answers(monkeypatch: pytest.MonkeyPatch) -> 
     prompt = Prompt(Console(file=shown, width=200), lambda: "", plain=True)
     assert prompt.digit([0, 1, 2]) == Entered(line="2")
     assert shown.getvalue().count("Type 1, 2 or 0") == 2
-    assert "3 is no answer here. Type" in shown.getvalue()
+    assert "3 is not an answer here. Type" in shown.getvalue()
 
 
 def test_where_something_is_to_be_fixed_a_command_line_is_entered(

@@ -266,6 +266,7 @@ def test_notes_follow_the_decision(simulate):
         (["--cases", "none.jsonl"], "none.jsonl can't be read"),
         (["--cases", "."], ". can't be read"),
         (["--cases", "-", "--principal", ALICE], "--principal is not for --cases"),
+        (["--cases", "-", "--action", "*"], "--action is not for --cases"),
         (["--cases", "-", "--session-policy", "bad.json"], "--session-policy is not for --cases"),
         (["--cases", "-", "--service-linked"], "--service-linked is not for --cases"),
         (["--principal", ALICE, "--jobs", "2"], "--jobs is for --cases"),

@@ -21,8 +21,8 @@ from stslab.runner.journal.records import UNFINISHED
 from stslab.runner.ports import Call
 
 _RUNS = (
-    "Where a profile stands before the line, as in `admin $`, and where Enter tries again, any"
-    " other line runs in a shell, with the lab's profiles."
+    "After a profile's name, as in `admin $`, and where Enter tries again, any other line runs in a"
+    " shell, with the lab's profiles."
 )
 _NOTHING = "There is nothing else to do here. Go on with Enter."
 _COMPARE = (

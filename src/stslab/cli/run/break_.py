@@ -142,8 +142,7 @@ def _worked(loop: Loop, faults: Faults, stands: Broken) -> Broken:
     fault = fault_of(loop.runner.past)
     if fault:
         exercise.fill_in(*exercise.fix())
-        fix = exercise.command
-        loop.screen.page(lambda paper: _draw_fixed(paper, loop.lab, fault, fix))
+        loop.screen.page(lambda paper: _draw_fixed(paper, loop.lab, fault, exercise.command))
     return stands
 
 

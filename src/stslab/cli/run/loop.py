@@ -168,32 +168,35 @@ class Loop(AtPrompt):
             try:
                 self._stage(stage)
             except (RunError, CheckFailed) as error:
-                missing = self.runner.missing_for(stage.id)
-                message, hint, does = error.message, error.hint, "tries again"
-                needed = [stage_of(self.lab, one) for one in missing]
-                if needed:
-                    titles = "; ".join(each.title for each in needed)
-                    message, hint = f"It needs these stages, which are not done yet: {titles}.", ""
-                    does = "does that first"
-                claims = {**self.heard.failing} if isinstance(error, CheckFailed) else {}
-                before = self.heard.take()
-                fixes = bool(claims) and self.here.embedded and not (needed or stage.cleanup)
-                if claims:  # which `before` has too
-                    before, message = None, "The checkpoint of this stage does not hold:"
-                hint = _HOW if fixes else hint
-                stuck = partial(scenes.stuck, message=message, hint=hint, claims=claims)
-                scene = Scene(stage.title, stuck, before=before)
-                if fixes:
-                    mine = {(each.cell, each.identity) for each in stage.changes}
-                    met = (cell.verdict for cell in self.table() if cell.key in mine)
-                    self.verdict, hand = next(met, UNKNOWN), self.hand or self.here.hand()
-                    self.work(TasksExercise(self.here, hand, stage, failed=scene))
-                else:
-                    self.enter(scene, does)
+                needed = [stage_of(self.lab, one) for one in self.runner.missing_for(stage.id)]
+                self._stuck(stage, error, needed)
                 for each in needed:
                     self._until_done(each)
             else:
                 return
+
+    def _stuck(self, stage: Stage, error: RunError | CheckFailed, needed: list[Stage]) -> None:
+        """Show what stopped a stage. If its checkpoint failed, the learner may fix that there."""
+        message, hint, does = error.message, error.hint, "tries again"
+        if needed:
+            titles = "; ".join(each.title for each in needed)
+            message, hint = f"It needs these stages, which are not done yet: {titles}.", ""
+            does = "does that first"
+        claims = {**self.heard.failing} if isinstance(error, CheckFailed) else {}
+        before = self.heard.take()
+        fixes = bool(claims) and self.here.embedded and not (needed or stage.cleanup)
+        if claims:  # which `before` has too
+            before, message = None, "The checkpoint of this stage does not hold:"
+        hint = _HOW if fixes else hint
+        stuck = partial(scenes.stuck, message=message, hint=hint, claims=claims)
+        scene = Scene(stage.title, stuck, before=before)
+        if fixes:
+            mine = {(each.cell, each.identity) for each in stage.changes}
+            met = (cell.verdict for cell in self.table() if cell.key in mine)
+            self.verdict, hand = next(met, UNKNOWN), self.hand or self.here.hand()
+            self.work(TasksExercise(self.here, hand, stage, failed=scene))
+        else:
+            self.enter(scene, does)
 
     def _ended(self, finished: RunFinished) -> None:
         self.over, self.who = True, "admin"

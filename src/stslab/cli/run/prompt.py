@@ -120,7 +120,7 @@ class Prompt:
             if word:
                 return Entered(word=word)
             *others, last = (*digits[1:], digits[0])
-            no_answer = f"{text} is no answer here. " if text.isdecimal() else ""
+            no_answer = f"{text} is not an answer here. " if text.isdecimal() else ""
             self._not_here(text, f"{no_answer}Type {', '.join(map(str, others))} or {last}")
 
     def enter(self, does: str, more: str = "", keys: str = "", *, runs: bool = False) -> Entered:

@@ -120,10 +120,11 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
         if runner.look_back() is None:
             raise nothing
         done, here = runner.stages_done, runner.past.stage
-        last = [here] if here else [*done[-1:]]
-        if not chosen and not last:
+        last = (here,) if here else done[-1:]
+        stages = chosen or (done if every else last)
+        if not stages:
             raise UsageError("The run has done no stage yet.", "Continue it: stslab run")
-        _check(runner, chosen or (done if every else last))
+        _check(runner, stages)
 
 
 def _check(runner: Runner, stages: Sequence[str]) -> None:

@@ -26,6 +26,8 @@ def help_with(word: str, lab: str) -> None:
         exercise, paper = _at_work(workspace, lab), workspace.paper
         if word == "why":
             exercise.why(paper)
+        elif exercise.done and isinstance(exercise, FaultExercise):
+            raise UsageError("The fault is fixed.", "Go on: stslab break")
         elif exercise.done:
             raise UsageError("Every task of this stage is done.", "Go on: stslab run")
         elif exercise.title:
@@ -66,6 +68,7 @@ def _at_work(workspace: Workspace, lab: str) -> Exercise:
     runner = opened.runner(meant.lab, journal, lambda _: None, workspace.describe, How.HAND)
     if not runner.resume():
         raise UsageError("The run's account is gone.", "Begin again: stslab run")
+    hints_name(word_for(meant.run), by_hand=runner.past.how is How.HAND)
     here = Here(workspace, opened, runner)
     for broken in journal.past(meant.run.id).broken()[-1:]:
         if broken.state is not FaultState.PLANTED:
@@ -75,5 +78,4 @@ def _at_work(workspace: Workspace, lab: str) -> Exercise:
     stage = meant.lab.stage(runner.past.stage) or next(undone, None)
     if stage is None or stage.cleanup:
         raise UsageError("Every stage is done.", "Clean up: stslab run, or stslab cleanup")
-    hints_name(word_for(meant.run), by_hand=runner.past.how is How.HAND)
     return TasksExercise(here, here.hand(), stage)

@@ -58,7 +58,7 @@ def command(
     line its decision; exit code 2 if a case can't be read.
     """
     if cases is not None:
-        given = [name for name, value in asked.items() if value and value != "*"]
+        given = [name for name, one in asked.items() if one and (name, one) != ("resource", "*")]
         if given:
             raise UsageError(
                 f"--{given[0].replace('_', '-')} is not for --cases: each case has its own.",

@@ -36,11 +36,10 @@ def simulated(params: Data, answer: Data) -> Allowing:
     kind, name = source.groups() if source else ("", "")
     found = dict[tuple[str, str], None]()
     rows = [row for row in answer.get("EvaluationResults", ()) if row["EvalDecision"] == "allowed"]
-    for each in (each for row in rows for each in row["MatchedStatements"]):
+    for each in (each for row in rows for each in row.get("MatchedStatements", ())):
         policy, start = str(each["SourcePolicyId"]), each["StartPosition"]
-        inline = policy.removeprefix(f"{kind}_{name}_")
-        own = f"inline policy {inline} of {kind} {name}"
-        called = own if inline != policy else f"policy {policy}"
+        own = policy.removeprefix(f"{kind}_{name}_")
+        called = f"policy {policy}" if own == policy else f"inline policy {own} of {kind} {name}"
         found[called, f"its statement at line {start['Line']}, column {start['Column']}"] = None
     return tuple(found)
 

@@ -201,17 +201,17 @@ class Checks:
             reason = self._tell(outcome) if outcome.code in check.fails else None
             key = check.key and _sentence(check.key, scope)
             return _refused(replace(check, key=key), outcome, reason)
-        entries = self._work.entries()
         if check.fails:
             why = f"the call succeeded, but should have been refused: {' or '.join(check.fails)}"
             tried = _Try(why, request_id=outcome.request_id)
             reason = self._tell(outcome)
             allowing = reason.allowing if reason else ()
-            self.allowing = foreign(allowing, entries) or allowing
+            self.allowing = foreign(allowing, self._work.entries()) or allowing
         else:
             tried = _answered(check, outcome, scope)
-            asked = resolve(check.params, scope) if tried.why else {}
-            self.allowing = foreign(simulated(asked, outcome.data), entries) if tried.why else ()
+            if tried.why:
+                allowing = simulated(resolve(check.params, scope), outcome.data)
+                self.allowing = foreign(allowing, self._work.entries())
         by = told(self.allowing)
         return replace(tried, why=f"{tried.why}. {by}") if by else tried
 

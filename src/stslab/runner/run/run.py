@@ -236,14 +236,13 @@ class Runner:
         """
         stage, past, failed = stage_of(self.lab, stage_id), self.past, []
         begun = past.held() | {each.stage for each in past.begun()}
-        tried = stage.id in begun
         for number, check in enumerate(stage.checkpoint):
             by = changed_by(self.lab, stage, check, begun)
             if stage.cleanup and check.call and self._calls.lacks(check.identity):
                 by = stage.id  # its last checks are that the profiles are gone
             proved = past.proved(stage.id, number) if by else None
             earlier = (proved.at, by) if proved else ()
-            record = self.checks.try_again(stage, number, *earlier, begun=tried)
+            record = self.checks.try_again(stage, number, *earlier, begun=stage.id in begun)
             if not record.held and not earlier:
                 failed.append(record)
         self._require_held(stage, failed)
