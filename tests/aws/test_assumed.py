@@ -70,7 +70,25 @@ def test_without_the_keys_there_are_no_credentials(files: ProfileFiles) -> None:
     assert Assumed(files, unasked, unasked, unasked).get("shell") is None
 
 
-def test_another_process_than_labs_may_name_is_not_run(files: ProfileFiles) -> None:
-    files.configure("changed", {"credential_process": "some-program"})
-    with pytest.raises(CredentialsError, match="does not run the credential_process some-program"):
-        Assumed(files, unasked, unasked, unasked).get("changed")
+@pytest.mark.parametrize(
+    ("process", "told"),
+    [
+        ("some-program", "may only be: aws configure export-credentials --profile NAME"),
+        ("aws configure export-credentials --profile", "There is no profile"),
+        ("aws configure export-credentials --profile nobody", "There is no profile nobody"),
+        (
+            "aws configure export-credentials --profile changed",
+            "The profile changed exports itself",
+        ),
+    ],
+)
+def test_no_process_is_run(files: ProfileFiles, process: str, told: str) -> None:
+    files.configure("changed", {"credential_process": process})
+    with pytest.raises(CredentialsError, match=told):
+        Assumed(files, unasked, unasked, lambda _: None).get("changed")
+
+
+def test_a_process_that_exports_a_profile_gives_its_credentials(files: ProfileFiles) -> None:
+    process = "aws configure export-credentials --profile mine --format process"
+    files.configure("exported", {"credential_process": process})
+    assert Assumed(files, unasked, unasked, lambda _: None).get("exported") == MINE

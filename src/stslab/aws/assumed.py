@@ -17,6 +17,7 @@ from stslab.errors import CredentialsError
 from stslab.runner.ports import Credentials, Profiles
 
 _BEHIND = "The account's clock is behind real time: new sessions look expired to botocore."
+_PROCESS = "A credential_process may only be: aws configure export-credentials --profile NAME"
 
 
 @dataclass
@@ -42,7 +43,10 @@ class Assumed:
             return keys
         key = (name, *settings.items(), self._source(settings), self.profiles.token())
         if key not in self.kept:
-            self.kept[key] = chain.CredentialResolver(self.providers(name)).load_credentials()
+            try:
+                self.kept[key] = chain.CredentialResolver(self.providers(name)).load_credentials()
+            except RecursionError as error:
+                raise CredentialsError(f"The profile {name} exports itself.") from error
         try:
             frozen = self.kept[key].get_frozen_credentials()
         except RuntimeError as error:
@@ -106,9 +110,9 @@ class Assumed:
 
     def _process(self, words: list[str], **_: object) -> SimpleNamespace:
         """Stand in for the one process that labs may name: the AWS CLI exporting a profile."""
-        *export, name = words[:5]
-        if export != ["aws", "configure", "export-credentials", "--profile"]:
-            raise CredentialsError(f"stslab does not run the credential_process {words[0]}.")
+        if words[:4] != ["aws", "configure", "export-credentials", "--profile"]:
+            raise CredentialsError(_PROCESS)
+        name = "".join(words[4:5])
         found = self.profiles.get(name) or self.get(name)
         if found is None:
             raise CredentialsError(f"There is no profile {name} (yet).")

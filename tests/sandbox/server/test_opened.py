@@ -105,7 +105,9 @@ def test_an_account_that_lacks_itself_is_refused(folder: Path, statement: str, s
     assert "stslab sandbox reset" in refused.value.hint
 
 
-def test_start_and_status_say_what_was_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_and_status_say_what_was_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STSLAB_HOME", str(tmp_path))
     folder = tmp_path / "sandbox"
     with closing(EmbeddedAccount(_made(folder), fresh=True)) as account:
