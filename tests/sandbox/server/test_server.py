@@ -320,11 +320,51 @@ def test_running_requests_end_before_the_server_does():
             ask(one)
 
 
+def test_a_slow_answer_does_not_hold_up_others(server):
+    with ThreadPoolExecutor(20) as pool:
+        slow = [pool.submit(ask, server, "GET", "/slow") for _ in range(20)]
+        assert BEGUN.wait(10)
+        assert said(server)["method"] == "GET"
+        assert not all(one.done() for one in slow)
+        assert {one.result()[0].status for one in slow} == {200}
+
+
+def test_one_thread_is_left_when_all_is_answered(server):
+    eventually(lambda: threads_of(server) == 1)
+    with held(server, 20, b"GET / HTTP/1.1\r\nHost: "):
+        eventually(lambda: threads_of(server) > 20)
+    eventually(lambda: threads_of(server) == 1)
+
+
+def test_it_goes_on_after_a_failure_of_its_own(server, monkeypatch, caplog):
+    def fail(connection) -> None:
+        monkeypatch.undo()
+        connection.close()
+        raise ValueError("a failure")
+
+    monkeypatch.setattr(server, "put_conn", fail)
+    with suppress(OSError, http.client.HTTPException):
+        ask(server)
+    assert said(server)["method"] == "GET"
+    assert "a failure" in caplog.text
+
+
 def test_seconds_idle():
     with serving() as one:
         ask(one)
         time.sleep(0.05)
         assert 0.04 < one.seconds_idle() < 5
+
+
+def threads_of(server):
+    return [one.name for one in threading.enumerate()].count(f"answers on {server.port}")
+
+
+def eventually(holds):
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_it_listens_on_loopback_only(server):

@@ -1,4 +1,4 @@
-"""The embedded account's HTTP server: cheroot's connections and threads, our own strict parser.
+"""The embedded account's HTTP server: cheroot's connections, our own threads and strict parser.
 
 It listens on 127.0.0.1 only, and answers only requests whose Host names this server, which stops
 DNS rebinding.
@@ -19,9 +19,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from html import escape
+from types import SimpleNamespace
 
 from cheroot import server as cheroot
-from cheroot.workers import threadpool
+from cheroot.connections import ConnectionManager
 
 from stslab.sandbox.api import faults, serialize
 from stslab.sandbox.api.http import MAX_BODY, Head, Malformed, read_body, read_head
@@ -29,8 +30,10 @@ from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
 from stslab.sandbox.signing.signature import addressed_service
 
 HOST = "127.0.0.1"
-_THREADS = 32
-_MOST_THREADS = 256  # while slow clients hold the others
+_MOST_THREADS = 256
+# How long an answer may keep others waiting; how often that is looked at if there was no request
+# for a second.
+_LONG, _QUIET = 0.005, 0.05
 # How long a request's head may take; and its body, which gets more time by its size.
 _HEAD_SECONDS, _BODY_SECONDS = 5, 20
 _SLOWEST = 1024 * 1024  # bytes a second
@@ -60,6 +63,7 @@ class SandboxServer(cheroot.HTTPServer):
     the body read.
     """
 
+    _connections: ConnectionManager
     timeout = _TIMEOUT
     request_queue_size = _BACKLOG
     keep_alive_conn_limit = _CONNECTIONS
@@ -67,15 +71,18 @@ class SandboxServer(cheroot.HTTPServer):
     def __init__(
         self, application: Application, port: int = 0, refuse: Refuse = lambda _: None
     ) -> None:
-        super().__init__((HOST, port), gateway=None, minthreads=_THREADS)
-        self.requests = _Workers(self, min=_THREADS, max=_MOST_THREADS)
+        super().__init__((HOST, port), gateway=None)
+        self.requests = SimpleNamespace(start=lambda: None, stop=lambda _: None)  # no workers
         self.ConnectionClass = _Connection
         self.large_bodies = threading.BoundedSemaphore(_LARGE_AT_ONCE)
         self.refuse = refuse
         self._application = application
         self._busy = 0
         self._last = time.monotonic()
-        self._counting = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+        self._first: threading.Thread | None = None  # the one that waits for connections
+        self._since: float | None = 0  # when it began to answer, or 0 if it has ended
+        self._lock = threading.Lock()
 
     @property
     def port(self) -> int:
@@ -87,7 +94,7 @@ class SandboxServer(cheroot.HTTPServer):
 
     def seconds_idle(self) -> float:
         """How long ago the last request came or was answered; 0 while one is being answered."""
-        with self._counting:
+        with self._lock:
             return 0.0 if self._busy else time.monotonic() - self._last
 
     def require_own_name(self, host: str) -> None:
@@ -98,7 +105,7 @@ class SandboxServer(cheroot.HTTPServer):
 
     def answer(self, request: HttpRequest) -> ApiResponse:
         """The application's answer; InternalFailure if it raises anything but Dropped."""
-        with self._counting:
+        with self._lock:
             self._busy += 1
         try:
             return self._application(request)
@@ -109,7 +116,7 @@ class SandboxServer(cheroot.HTTPServer):
             log.error("request %s failed\n%s", request_id, faults.where(error))  # noqa: TRY400 - no values in the log
             return _fault(request, faults.failure(addressed_service(request), error), request_id)
         finally:
-            with self._counting:
+            with self._lock:
                 self._busy -= 1
                 self._last = time.monotonic()
 
@@ -119,21 +126,60 @@ class SandboxServer(cheroot.HTTPServer):
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return bound
 
+    def serve(self) -> None:
+        """Answer requests until :meth:`stop`.
+
+        One thread waits for connections, and answers what they send, one after the other: threads
+        that take turns hand on the interpreter's lock several times for each request. Only if an
+        answer takes long, or waits for its client, does another thread go on waiting.
+        """
+        while self.ready:
+            with self._lock:
+                if self._since is not None and time.monotonic() - self._since > _LONG:
+                    self._replace()
+            time.sleep(_LONG if self.seconds_idle() < 1 else _QUIET)
+
     def process_conn(self, conn: "_Connection") -> None:
-        """Give a connection to a worker once it has sent something: silent clients hold none."""
+        """Answer a connection's requests, once it has sent something: silent ones hold nothing."""
         if conn.last_used is None:
             self.put_conn(conn)
             return
-        if self.requests.idle <= self.requests.qsize:  # slow clients must not block others
-            self.requests.grow(1)
-        super().process_conn(conn)
+        with self._lock:
+            self._since = time.monotonic()
+        answered: Callable[[], bool] = conn.communicate
+        keep = False
+        try:
+            with suppress(OSError):  # the client may have gone
+                keep = answered()
+                while keep and conn.rfile.has_data():
+                    keep = answered()
+        finally:
+            self.put_conn(conn) if keep else conn.close()
+        with self._lock:
+            if self._first is not threading.current_thread():
+                raise _Replaced
+            self._since = None
+
+    def hand_over(self) -> None:
+        """Let another thread wait for connections, as the calling one will be busy for long."""
+        with self._lock:
+            if self._first is threading.current_thread():
+                self._replace()
+
+    def crowded(self) -> bool:
+        """Whether there can be no further thread to wait for connections."""
+        return len(self._threads) >= _MOST_THREADS
 
     def stop(self) -> None:
-        """Stop listening, let running requests end, and end the workers."""
+        """Stop listening, and let running requests end."""
         if not self.ready:
             return
         waker = threading.Thread(target=self._wake, daemon=True)
         waker.start()
+        self._connections.stop()
+        end = time.monotonic() + self.shutdown_timeout
+        for thread in tuple(self._threads):
+            thread.join(max(end - time.monotonic(), 0))
         super().stop()
         waker.join()
 
@@ -142,25 +188,35 @@ class SandboxServer(cheroot.HTTPServer):
         if level >= logging.WARNING:
             log.log(level, "%s", msg, exc_info=traceback)
 
+    def _replace(self) -> None:
+        if not self.crowded():
+            name = f"answers on {self.port}"
+            thread = threading.Thread(target=self._answer_all, name=name, daemon=True)
+            with suppress(RuntimeError):  # the system has none left: tried again soon
+                thread.start()
+                self._threads.add(thread)
+                self._first, self._since = thread, None
+
+    def _answer_all(self) -> None:
+        try:
+            self._connections.run(self.expiration_interval)
+        except _Replaced:
+            pass
+        except Exception:  # noqa: BLE001 - the last line of defence: log, and start another thread
+            self.error_log("waiting for connections failed", logging.ERROR, traceback=True)
+        with self._lock:
+            self._threads.discard(threading.current_thread())
+            if self._first is threading.current_thread():
+                self._since = 0
+
     def _wake(self) -> None:
         time.sleep(0.02)  # a connection wakes the selecting thread, which stop() tells to end
         with suppress(OSError), socket.create_connection((HOST, self.port), timeout=1):
             pass
 
 
-class _Workers(threadpool.ThreadPool):
-    """It grows without waiting for its new threads to run."""
-
-    _threads: list[threadpool.WorkerThread]
-    _spawn_worker: Callable[[], threadpool.WorkerThread]
-
-    def grow(self, amount: int) -> None:
-        room = min(amount, self.max - len(self._threads))
-        self._threads.extend(self._spawn_worker() for _ in range(room))
-
-    def crowded(self) -> bool:
-        """Whether requests wait and no more workers may be started."""
-        return self.qsize > 0 and len(self._threads) >= self.max
+class _Replaced(Exception):  # noqa: N818 - it is not an error
+    """Another thread waits for connections now."""
 
 
 class _Request(cheroot.HTTPRequest):
@@ -187,6 +243,8 @@ class _Request(cheroot.HTTPRequest):
         if length > MAX_BODY:
             sizes = {"ProposedSize": length, "MaxSizeAllowed": MAX_BODY}
             refusal = _fault(self._request(), faults.fault("EntityTooLarge", extra=sizes))
+        if length > _LARGE:
+            self.server.hand_over()  # it takes long, whatever the client does
         if refusal is None and length <= _LARGE:
             self._respond(length)
         elif refusal is None and self.server.large_bodies.acquire(timeout=_WAIT):
@@ -253,19 +311,15 @@ class _Request(cheroot.HTTPRequest):
             self.conn.rfile.drain(_DRAINED, seconds=1)
 
 
-def _stream(sock: socket.socket, mode: str, _size: int) -> "SocketReader | SocketWriter":
-    return SocketReader(sock) if "r" in mode else SocketWriter(sock)
-
-
 class _Connection(cheroot.HTTPConnection):
     RequestHandlerClass = _Request
 
     def __init__(self, server: SandboxServer, sock: socket.socket, _makefile: object) -> None:
-        super().__init__(server, sock, makefile=_stream)
+        streams = {"rb": SocketReader, "wb": SocketWriter}
+        super().__init__(server, sock, makefile=lambda sock, mode, _: streams[mode](sock, server))
         self._resetting = False
         # With a timeout it polls before each read and write, and gives up the interpreter's lock.
         sock.setblocking(False)
-        self.rfile.crowded = server.requests.crowded
 
     def reset(self) -> None:
         """Let :meth:`close` reset the connection (RST) instead of closing it."""
@@ -293,14 +347,13 @@ _SEND = 1024 * 1024
 class SocketReader:
     """Reads lines and blocks; keeps further bytes for the next request."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, server: SandboxServer) -> None:
         self._sock = sock
+        self._server = server
         self._buffer = bytearray()
         self._patience = sock.gettimeout() or math.inf
         self._began = time.monotonic()
         self._end = math.inf
-        self.bytes_read = 0
-        self.crowded: Callable[[], bool] = lambda: False
 
     def within(self, seconds: float) -> None:
         """Limit the time of all reads until the next such call: no client holds a worker long."""
@@ -327,7 +380,7 @@ class SocketReader:
         """Discard what comes: a client that is still sending at the close never sees the answer."""
         self._buffer.clear()
         self.within(seconds)
-        while size > 0 and not self.crowded() and self._receive():
+        while size > 0 and not self._server.crowded() and self._receive():
             size -= len(self._buffer)
             self._buffer.clear()
 
@@ -338,11 +391,12 @@ class SocketReader:
         """Whether there were more bytes. TimeoutError: too late, or others need the worker."""
         end = min(self._end, time.monotonic() + self._patience)
         while (now := time.monotonic()) < end:
-            if now - self._began > _LOOK_SECONDS and self.crowded():
+            if now - self._began > _LOOK_SECONDS and self._server.crowded():
                 break
             try:
                 received = self._sock.recv(max(size, _RECEIVE))
             except BlockingIOError:
+                self._server.hand_over()
                 _wait(self._sock, select.POLLIN, min(end - now, _LOOK_SECONDS))
             else:
                 self._buffer += received
@@ -353,24 +407,22 @@ class SocketReader:
         with memoryview(self._buffer) as view:
             taken = bytes(view[:size])
         del self._buffer[:size]
-        self.bytes_read += len(taken)
         return taken
 
 
 class SocketWriter:
     """Sends without a buffer."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, server: SandboxServer) -> None:
         self._sock = sock
+        self._server = server
         self._patience = sock.gettimeout() or math.inf
-        self.bytes_written = 0
 
     def write(self, content: bytes) -> None:
         """Send all of it; each megabyte may take as long as the socket's timeout."""
         with memoryview(content) as view:
             for start in range(0, len(content), _SEND):
                 self._send(view[start : start + _SEND])
-        self.bytes_written += len(content)
 
     def _send(self, part: memoryview) -> None:
         end = time.monotonic() + self._patience
@@ -378,6 +430,7 @@ class SocketWriter:
             try:
                 part = part[self._sock.send(part) :]
             except BlockingIOError:
+                self._server.hand_over()
                 if not _wait(self._sock, select.POLLOUT, end - time.monotonic()):
                     raise TimeoutError("timed out") from None
 
