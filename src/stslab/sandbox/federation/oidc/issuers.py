@@ -175,10 +175,10 @@ def change(tx: Transaction, host: str, kind: str) -> IssuerServer:
     if kind == "trusted":
         authority = _public_authority(tx)
     elif kind == "new-ca":
-        authority = _new_authority(tx, host)
+        authority = certificates.authority(f"CA of {host}", tx.now())
     else:
         authority = server_of(tx, host).authority
-    forger = _new_authority(tx, host) if kind == "forged" else None
+    forger = certificates.authority(f"CA of {host}", tx.now()) if kind == "forged" else None
     name = "elsewhere.stslab.example" if kind == "wrong-host" else host
     leaf = certificates.server(name, tx.now(), authority, forger)
     changed = IssuerServer(host=host, leaf=leaf, authority=authority)
@@ -215,10 +215,6 @@ def _public_authority(tx: Transaction) -> Authority:
         public = PublicAuthority(root=root, below=below)
         tx.put(public)
     return public.below
-
-
-def _new_authority(tx: Transaction, host: str) -> Authority:
-    return certificates.authority(f"CA of {host}", tx.now())
 
 
 KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
