@@ -127,6 +127,7 @@ class Started(RuleBasedStateMachine):
     def begin_upload(self, bucket: str, key: str) -> None:
         with suppress(self.client.exceptions.NoSuchBucket):
             begun = self.client.create_multipart_upload(Bucket=bucket, Key=key)
+            self.writes += 1
             self.uploads[bucket, key, begun["UploadId"]] = self.writes
 
     @rule(data=st.data(), body=_body, completes=st.booleans())

@@ -1,5 +1,6 @@
 """The embedded account: assembles its services, opens, resets and closes it."""
 
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import msgspec
@@ -72,15 +73,18 @@ class EmbeddedAccount:
         aws_policies.require()
         for file in folder.glob(f"{ACCOUNT_FILE}*") if fresh else ():
             file.unlink()
-        self._log = DecisionLog(folder)
-        self._store = Store(folder / ACCOUNT_FILE)
-        saved = self._store.whole()
-        used = {part.blob for view in (saved, traces.past(saved)) for part in buckets.parts(view)}
-        missing, state = self._store.drop_blobs_but(used), State(saved, self._store)
-        with state.transaction() as tx:  # without its body, an object could not be read
-            lost = [f"s3://{one.bucket}/{one.name}" for one in buckets.drop(tx, missing)]
-        gone = "is missing in the account's file: it was removed."
-        self._enter(state, [f"Content of {where} {gone}" for where in lost])
+        with ExitStack() as opened:
+            self._log = opened.enter_context(closing(DecisionLog(folder)))
+            self._store = opened.enter_context(closing(Store(folder / ACCOUNT_FILE)))
+            saved = self._store.whole()
+            views = (saved, traces.past(saved))
+            used = {part.blob for view in views for part in buckets.parts(view)}
+            missing, state = self._store.drop_blobs_but(used), State(saved, self._store)
+            with state.transaction() as tx:  # without its body, an object could not be read
+                lost = [f"s3://{one.bucket}/{one.name}" for one in buckets.drop(tx, missing)]
+            gone = "is missing in the account's file: it was removed."
+            self._enter(state, [f"Content of {where} {gone}" for where in lost])
+            opened.pop_all()
 
     def handle(self, request: HttpRequest) -> ApiResponse:
         return (self.rehearsal or self.inside.pipeline).handle(request)
