@@ -42,10 +42,8 @@ def uri(operation: OperationModel) -> tuple[str, dict[str, str]]:
 
 
 _CONSTRAINT = "failed to satisfy constraint: Member must"
-_LIST = re.compile(r"(?<=enum value set): .*")
+_ALLOWED = re.compile(rf"(?<={_CONSTRAINT} satisfy enum value set): .*")
 _SPACES = " \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # no tabs, no line breaks
-Problems = Iterator[tuple[str, str]]
-"""Values, as messages show them, and the constraint that each breaks."""
 
 
 def check(service: str, name: str, params: Params) -> None:
@@ -56,8 +54,8 @@ def check(service: str, name: str, params: Params) -> None:
     if service == "iam":
         _check_names(shape, params)
     problems = [  # IAM repeats neither the value nor those that are allowed
-        f"Value {_LIST.sub('', constraint)}" if service == "iam" else f"Value {value} {constraint}"
-        for value, constraint in _problems(shape, params, "")
+        "Value " + (_ALLOWED.sub("", rule) if service == "iam" else f"{value} {rule}")
+        for value, rule in _problems(shape, params, "")
     ]
     if problems:
         plural = "s" if len(problems) > 1 else ""
@@ -85,7 +83,8 @@ def _check_names(shape: Shape, params: Params) -> None:
             )
 
 
-def _problems(shape: Shape, value: Any, path: str) -> Problems:
+def _problems(shape: Shape, value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Values, as messages show them, and the constraint that each breaks."""
     if shape.type_name == "structure":
         for name, member in shape.members.items():
             lower = name[:1].lower() + name[1:]
@@ -94,34 +93,34 @@ def _problems(shape: Shape, value: Any, path: str) -> Problems:
                 yield from _problems(member, value[name], inner)
             elif name in shape.required_members:
                 yield "null", f"at '{inner}' {_CONSTRAINT} not be null"
-    elif shape.type_name == "list":
-        yield from _size(shape, len(value), _listed(value), path, "have length")
+    elif shape.type_name in ("list", "string", "integer"):
+        told = _listed(value) if shape.type_name == "list" else value
+        shown = "***" if shape.metadata.get("sensitive") else told
+        for rule, holds in _rules(shape, value):
+            if not holds:
+                yield f"'{shown}'", f"at '{path}' {_CONSTRAINT} {rule}"
+    if shape.type_name == "list" and shape.member.type_name != "string":
         for number, item in enumerate(value, start=1):
             yield from _problems(shape.member, item, f"{path}.{number}.member")
-    elif shape.type_name == "string":
-        yield from _string(shape, value, path)
-    elif shape.type_name == "integer":
-        yield from _size(shape, value, str(value), path, "have value")
 
 
-def _string(shape: Shape, value: str, path: str) -> Problems:
-    shown = "***" if shape.metadata.get("sensitive") else value
-    start = f"at '{path}' {_CONSTRAINT} satisfy"
-    yield from _size(shape, len(value), shown, path, "have length")
-    pattern, allowed = shape.metadata.get("pattern"), shape.metadata.get("enum")
-    if pattern and not _compiled(pattern).fullmatch(value):
-        yield f"'{shown}'", f"{start} regular expression pattern: {pattern}"
-    if allowed and value not in allowed:
-        yield f"'{shown}'", f"{start} enum value set: {_listed(allowed)}"
-
-
-def _size(shape: Shape, size: int, shown: str, path: str, what: str) -> Problems:
-    least, most = shape.metadata.get("min"), shape.metadata.get("max")
-    start = f"at '{path}' {_CONSTRAINT} {what}"
-    if least is not None and size < least:
-        yield f"'{shown}'", f"{start} greater than or equal to {least}"
-    if most is not None and size > most:
-        yield f"'{shown}'", f"{start} less than or equal to {most}"
+def _rules(shape: Shape, value: Any) -> Iterator[tuple[str, bool]]:
+    """The constraints of a shape, and whether the value satisfies each; one for a list's texts."""
+    known = shape.metadata
+    size, what = (value, "value") if shape.type_name == "integer" else (len(value), "length")
+    if "max" in known:
+        yield f"have {what} less than or equal to {known['max']}", size <= known["max"]
+    if "min" in known:
+        yield f"have {what} greater than or equal to {known['min']}", size >= known["min"]
+    if pattern := known.get("pattern"):
+        matches = _compiled(pattern).fullmatch(value) is not None
+        yield f"satisfy regular expression pattern: {pattern}", matches
+    if allowed := known.get("enum"):
+        yield f"satisfy enum value set: {_listed(allowed)}", value in allowed
+    if shape.type_name == "list" and shape.member.type_name == "string":
+        rules = [f"Member must {rule}" for rule, _ in _rules(shape.member, "")]
+        each = all(holds for text in value for _, holds in _rules(shape.member, text))
+        yield f"satisfy constraint: {_listed(rules)}", each
 
 
 @functools.cache
