@@ -354,7 +354,8 @@ def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
 
     S3 gives a reason only within one account, and otherwise says ``Access Denied`` (S3 User
     Guide, "Troubleshoot access denied (403 Forbidden) errors in Amazon S3"). In IAM, only calls
-    of services lack an id (IAM User Guide, "Troubleshoot access denied ... with authorization ID").
+    of services lack an id (IAM User Guide, "Troubleshoot access denied ... with authorization ID"),
+    and refusals that no policy decides, which are sentences.
     """
     message = decision.message
     stranger = request.caller.kind == "Anonymous" or need.resource_account != request.caller.account
@@ -363,6 +364,7 @@ def denial(request: ApiRequest, need: Need, decision: Decision) -> ApiFault:
     elif need.shown is not None:
         resource = f" on resource: {need.shown}" if need.shown else ""
         message = message.replace(decision.on_resource, resource, 1)
-    if request.service == "iam" and request.authenticated and request.operation not in _WITHOUT_ID:
+    with_id = request.authenticated and request.operation not in _WITHOUT_ID
+    if request.service == "iam" and with_id and not message.endswith("."):
         message += _DETAILS.format(identifiers.authorization_id())
     return ApiFault("AccessDenied", message, headers=need.headers)
