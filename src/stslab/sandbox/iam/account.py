@@ -18,7 +18,6 @@ from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Rol
 from stslab.sandbox.state.snapshot import Account, CredentialReport, Transaction, View
 
 _Detailed = User | Role | Group | ManagedPolicy
-_TWELVE_DIGITS = re.compile(r"\d{12}")
 
 
 def get_account_summary(view: View, request: ApiRequest) -> Answer:
@@ -109,7 +108,7 @@ def list_account_aliases(view: View, request: ApiRequest) -> Answer:
 def create_account_alias(tx: Transaction, request: ApiRequest) -> None:
     """Replaces the account's earlier alias. An alias is unique across accounts."""
     alias = request.params["AccountAlias"]
-    if _TWELVE_DIGITS.fullmatch(alias):
+    if re.fullmatch(r"\d{12}", alias):
         raise faults.invalid_input("An account alias can't be a 12-digit number.")
     if any(one.alias == alias for one in tx.everywhere(Account)):
         raise faults.exists(f"The account alias {alias} already exists.")

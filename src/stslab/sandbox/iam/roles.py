@@ -23,8 +23,6 @@ from stslab.vocabulary import LATEST
 
 _SERVICE = re.compile(r"(?:[a-z0-9-]+\.)+amazonaws\.com")
 _TASK = re.compile(r"task/aws-service-role/[\w.-]+/[\w+=,.@-]+/[0-9a-f-]{36}")
-_OF_ANY_ROLE = {"RoleName", "Description"}
-_COGNITO = "cognito-identity.amazonaws.com"
 _BY_APPLICATION = ("accounts.google.com", "www.amazon.com", "graph.facebook.com")
 _GITHUB, _GITHUB_CLAIMS = "token.actions.githubusercontent.com", ("sub", "job_workflow_ref")
 _table = partial(beside, __file__, "roles.yaml")
@@ -65,7 +63,7 @@ def _check_shared(text: str) -> None:
         named = (statement.principal and statement.principal.names) or ()
         for name in [name for kind, name in named if kind == "Federated" and statement.allows]:
             host = name.partition(":oidc-provider/")[2] or name
-            if host == _COGNITO and "Condition" not in statement.source:
+            if host == "cognito-identity.amazonaws.com" and "Condition" not in statement.source:
                 raise faults.malformed_policy(
                     "A condition block must be present for the Cognito provider"
                 )
@@ -106,7 +104,7 @@ def get_role(view: View, request: ApiRequest) -> Answer:
 def update_role(tx: Transaction, request: ApiRequest) -> None:
     """Of a service-linked role only the description can be changed."""
     params, role = request.params, lookups.named(tx, Role, request)
-    if role.path.startswith(lookups.SERVICE_PATH) and not params.keys() <= _OF_ANY_ROLE:
+    if role.path.startswith(lookups.SERVICE_PATH) and "MaxSessionDuration" in params:
         raise ApiFault(
             "UnmodifiableEntity",
             f"{role.name} is an AWS service linked role, max session duration cannot be changed.",

@@ -153,9 +153,11 @@ def _named_target(request: ApiRequest, kind: str, entity: Entity | None, name: s
 
 
 def _default_target(view: View, request: ApiRequest, types: frozenset[str]) -> Target:
-    """The caller, if the request may leave out the user's name; else ``*``."""
+    """The caller, if the request may leave out the user's name; all users; else ``*``."""
     caller = request.caller
-    if "user" not in types or request.params.get("UserName"):
+    if request.params.get("AllUsers"):
+        return Target(f"arn:aws:iam::{request.account}:user/*")
+    if "user" not in types:
         return Target("*", "*")
     user = lookups.find(view, User, request.account, caller.user_name)
     own = user if user is not None and user.unique_id == caller.user_id else None

@@ -97,6 +97,8 @@ def _none_of_user(member: str, view: View, request: ApiRequest) -> Answer:
     """An empty list, for programs that delete users: the account can't create these things."""
     if not request.params.get("AllUsers"):
         lookups.own_user(view, request)
+    elif "UserName" in request.params:
+        raise faults.invalid_input("AllUsers cannot be specified together with UserName.")
     return {member: [], "IsTruncated": False}
 
 
@@ -112,8 +114,6 @@ READS: Reads = {
 
 
 # -- access keys ----------------------------------------------------------------------------
-
-_NEVER: Members = {"ServiceName": "N/A", "Region": "N/A"}
 
 
 def create_access_key(tx: Transaction, request: ApiRequest) -> Answer:
@@ -167,8 +167,8 @@ def get_access_key_last_used(view: View, request: ApiRequest) -> Answer:
     user = view.get(User, request.account, key.user) if key else None
     if key is None or user is None:
         raise _no_key(key_id)
-    shown, used = _NEVER, key.last_used
-    if used:
+    shown: Members = {"ServiceName": "N/A", "Region": "N/A"}
+    if used := key.last_used:
         shown = {"LastUsedDate": used.at, "ServiceName": used.service, "Region": used.region}
     return {"UserName": user.name, "AccessKeyLastUsed": shown}
 
