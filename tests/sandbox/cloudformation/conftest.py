@@ -13,5 +13,4 @@ from tests.sandbox.cloudformation.harness import Harness
 def lab(tmp_path: Path) -> Iterator[Harness]:
     made = Harness(tmp_path / "account")
     yield made
-    made.before = lambda _operation, _params: None
-    made.service.engine.stop()
+    made.close()

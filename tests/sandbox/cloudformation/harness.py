@@ -67,6 +67,11 @@ class Harness:
         assert found is not None
         return found.caller
 
+    def close(self) -> None:
+        self.before = lambda _operation, _params: None
+        self.service.engine.stop()
+        self._store.close()
+
     def reopen(self) -> None:
         """Open the saved account again, as another process would."""
         self._store.close()
