@@ -30,21 +30,19 @@ from stslab.sandbox.api.model import ApiFault, ApiResponse, Dropped, HttpRequest
 from stslab.sandbox.signing.signature import addressed_service
 
 HOST = "127.0.0.1"
-_MOST_THREADS = 256
-# How long an answer may keep others waiting; how often that is looked at if there was no request
-# for a second.
-_LONG, _QUIET = 0.005, 0.05
+# From ``_MANY_THREADS`` on, slow clients lose theirs: the others are for those that wait meanwhile.
+_MANY_THREADS, _MOST_THREADS = 192, 256
+# How long an answer may keep others waiting; how seldom that is looked at while no request comes.
+_LONG, _QUIET = 0.005, 0.25
 # How long a request's head may take; and its body, which gets more time by its size.
 _HEAD_SECONDS, _BODY_SECONDS = 5, 20
 _SLOWEST = 1024 * 1024  # bytes a second
 # For a larger body, ``refuse`` first sees the request's head.
 _SMALL = 1024 * 1024
-# How many bodies larger than ``_LARGE`` may be in memory at once. Others wait some seconds.
+# How many bodies larger than ``_LARGE`` are in memory at once; how long others wait at most.
 _LARGE, _LARGE_AT_ONCE, _WAIT = 8 * 1024 * 1024, 4, 5
 # How long a client may take to send or receive the next bytes, or to send the next request.
 _TIMEOUT = 20
-_CONNECTIONS = 512
-_BACKLOG = 128
 _NO_BODY = {204, 304}
 _DRAINED = 8 * 1024 * 1024
 _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER with zero seconds
@@ -65,8 +63,8 @@ class SandboxServer(cheroot.HTTPServer):
 
     _connections: ConnectionManager
     timeout = _TIMEOUT
-    request_queue_size = _BACKLOG
-    keep_alive_conn_limit = _CONNECTIONS
+    request_queue_size = 128
+    keep_alive_conn_limit = 512
 
     def __init__(
         self, application: Application, port: int = 0, refuse: Refuse = lambda _: None
@@ -134,10 +132,11 @@ class SandboxServer(cheroot.HTTPServer):
         answer takes long, or waits for its client, does another thread go on waiting.
         """
         while self.ready:
+            long = _LONG / min(max(len(self._threads), 1), 5)  # when some do, others may too
             with self._lock:
-                if self._since is not None and time.monotonic() - self._since > _LONG:
+                if self._since is not None and time.monotonic() - self._since > long:
                     self._replace()
-            time.sleep(_LONG if self.seconds_idle() < 1 else _QUIET)
+            time.sleep(min(max(self.seconds_idle() / 20, long), _QUIET))
 
     def process_conn(self, conn: "_Connection") -> None:
         """Answer a connection's requests, once it has sent something: silent ones hold nothing."""
@@ -167,8 +166,8 @@ class SandboxServer(cheroot.HTTPServer):
                 self._replace()
 
     def crowded(self) -> bool:
-        """Whether there can be no further thread to wait for connections."""
-        return len(self._threads) >= _MOST_THREADS
+        """Whether there are so many threads that slow clients must give back theirs."""
+        return len(self._threads) >= _MANY_THREADS
 
     def stop(self) -> None:
         """Stop listening, and let running requests end."""
@@ -189,7 +188,7 @@ class SandboxServer(cheroot.HTTPServer):
             log.log(level, "%s", msg, exc_info=traceback)
 
     def _replace(self) -> None:
-        if not self.crowded():
+        if len(self._threads) < _MOST_THREADS:
             name = f"answers on {self.port}"
             thread = threading.Thread(target=self._answer_all, name=name, daemon=True)
             with suppress(RuntimeError):  # the system has none left: tried again soon
@@ -245,9 +244,10 @@ class _Request(cheroot.HTTPRequest):
             refusal = _fault(self._request(), faults.fault("EntityTooLarge", extra=sizes))
         if length > _LARGE:
             self.server.hand_over()  # it takes long, whatever the client does
+        wait = 0 if self.server.crowded() else _WAIT
         if refusal is None and length <= _LARGE:
             self._respond(length)
-        elif refusal is None and self.server.large_bodies.acquire(timeout=_WAIT):
+        elif refusal is None and self.server.large_bodies.acquire(timeout=wait):
             try:
                 self._respond(length)
             finally:
