@@ -2,17 +2,19 @@
 
 import http.client
 import json
+import resource
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
 
 from stslab.errors import SandboxError
 from stslab.sandbox.api import http as reading
 from stslab.sandbox.api.model import ApiResponse, HttpRequest
+from stslab.sandbox.server import server as serving_module
 from stslab.sandbox.server.control import (
     ControlRequest,
     admitted,
@@ -347,6 +349,51 @@ def test_it_goes_on_after_a_failure_of_its_own(server, monkeypatch, caplog):
         ask(server)
     assert said(server)["method"] == "GET"
     assert "a failure" in caplog.text
+
+
+def test_silent_connections_are_closed_beside_slow_answers():
+    with serving() as one:
+        one.timeout = 0.3
+        with socket.create_connection(("127.0.0.1", one.port)) as silent:
+            for _ in range(5):
+                ask(one, "GET", "/slow")
+            silent.setblocking(False)
+            assert silent.recv(1) == b""
+
+
+def test_silent_connections_give_way_when_no_file_descriptors_are_left():
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with serving() as one, ExitStack() as opened:
+        clients = [opened.enter_context(socket.socket()) for _ in range(5)]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (clients[-1].fileno() + 3, limits[1]))
+        try:
+            for client in clients:
+                client.settimeout(10)
+                client.connect(("127.0.0.1", one.port))
+            client.sendall(head_of(one, 0))
+            assert client.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_it_stops_though_every_thread_answers(monkeypatch):
+    monkeypatch.setattr(serving_module, "_MOST_THREADS", 3)
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def wait(_: HttpRequest) -> ApiResponse:
+        begun.release()
+        may_end.wait(10)
+        return ApiResponse(200, ())
+
+    with serving(wait) as one, ThreadPoolExecutor(3) as pool:
+        one.shutdown_timeout = 0.1
+        for _ in range(3):
+            pool.submit(ask, one)
+        assert all(begun.acquire(timeout=10) for _ in range(3))
+        before = time.monotonic()
+        one.stop()
+        assert time.monotonic() - before < 5
+        may_end.set()
 
 
 def test_seconds_idle():

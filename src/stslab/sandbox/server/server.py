@@ -20,9 +20,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from html import escape
 from types import SimpleNamespace
+from typing import Any
 
 from cheroot import server as cheroot
-from cheroot.connections import ConnectionManager
 
 from stslab.sandbox.api import faults, serialize
 from stslab.sandbox.api.http import MAX_BODY, Head, Malformed, read_body, read_head
@@ -61,7 +61,7 @@ class SandboxServer(cheroot.HTTPServer):
     the body read.
     """
 
-    _connections: ConnectionManager
+    _connections: Any  # a ConnectionManager: cheroot has no types for all of it
     timeout = _TIMEOUT
     request_queue_size = 128
     keep_alive_conn_limit = 512
@@ -149,13 +149,12 @@ class SandboxServer(cheroot.HTTPServer):
         keep = False
         try:
             with suppress(OSError):  # the client may have gone
-                keep = answered()
-                while keep and conn.rfile.has_data():
-                    keep = answered()
+                while not keep and answered():
+                    keep = not conn.rfile.has_data()
         finally:
             self.put_conn(conn) if keep else conn.close()
         with self._lock:
-            if self._first is not threading.current_thread():
+            if self._first is not threading.current_thread() or not self.ready:
                 raise _Replaced
             self._since = None
 
@@ -177,7 +176,9 @@ class SandboxServer(cheroot.HTTPServer):
         waker.start()
         self._connections.stop()
         end = time.monotonic() + self.shutdown_timeout
-        for thread in tuple(self._threads):
+        with self._lock:
+            threads = tuple(self._threads)
+        for thread in threads:
             thread.join(max(end - time.monotonic(), 0))
         super().stop()
         waker.join()
@@ -198,15 +199,19 @@ class SandboxServer(cheroot.HTTPServer):
 
     def _answer_all(self) -> None:
         try:
-            self._connections.run(self.expiration_interval)
+            # cheroot's run() looks for silent clients only after a while, and knows of one thread.
+            self._connections._expire(time.time() - self.timeout)  # noqa: SLF001
+            self._connections._run(self.expiration_interval)  # noqa: SLF001
         except _Replaced:
             pass
         except Exception:  # noqa: BLE001 - the last line of defence: log, and start another thread
             self.error_log("waiting for connections failed", logging.ERROR, traceback=True)
-        with self._lock:
-            self._threads.discard(threading.current_thread())
-            if self._first is threading.current_thread():
-                self._since = 0
+        finally:
+            with self._lock:
+                self._threads.discard(threading.current_thread())
+                if self._first is threading.current_thread():
+                    self._since = 0
+                    self._connections._expire(time.time() - 1)  # noqa: SLF001 - no files may be left
 
     def _wake(self) -> None:
         time.sleep(0.02)  # a connection wakes the selecting thread, which stop() tells to end
@@ -215,7 +220,7 @@ class SandboxServer(cheroot.HTTPServer):
 
 
 class _Replaced(Exception):  # noqa: N818 - it is not an error
-    """Another thread waits for connections now."""
+    """Another thread waits for connections now, or none."""
 
 
 class _Request(cheroot.HTTPRequest):
