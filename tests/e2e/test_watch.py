@@ -48,6 +48,17 @@ def test_a_fault_is_followed(opened: Open, machine: Machine) -> None:
     assert "This must hold too" not in watch.text
 
 
+def test_planting_a_fault_is_not_followed(opened: Open) -> None:
+    watch, everything = opened("watch", lines=90), opened("watch", "--all", lines=400)
+    broken = opened("break", "--fault", "cant-read")
+    broken.wait("A colleague reports", "admin $")
+    everything.wait("s3:PutBucketPolicy")
+    broken.enter("solve")
+    broken.wait("All is as it should be.")
+    watch.wait("s3:DeleteBucketPolicy")
+    assert "s3:PutBucketPolicy" not in watch.text
+
+
 def test_what_programs_read(machine: Machine) -> None:
     assert machine.stslab("sandbox", "start").code == 0
     process = machine.start("watch", "--json")

@@ -162,7 +162,6 @@ def _moment(text: str, meant: str, fix: str) -> datetime:
 # -- its requests --------------------------------------------------------------------------------
 
 _PAUSE = 0.2
-_every = click.option("--all", "every", is_flag=True, help="Show stslab's own lookups too.")
 
 
 @click.command("log")
@@ -172,7 +171,7 @@ _every = click.option("--all", "every", is_flag=True, help="Show stslab's own lo
               help="How many of the last requests.")  # fmt: skip
 @click.option("--since", "start", default="", metavar="SPAN|TIME",
               help="Only requests after this: 10m, 2h, 2030-01-31T12:00Z.")  # fmt: skip
-@_every
+@click.option("--all", "every", is_flag=True, help="Show stslab's own lookups too.")
 @json_option("JSON lines, as CloudTrail records.")
 def log(*, follow: bool, denied: bool, limit: int, start: str, every: bool, as_json: bool) -> None:
     """Show the requests to the account: time, caller, call, resource, and the decision.
@@ -230,7 +229,8 @@ def _shower(*, as_json: bool) -> Callable[[Event], None]:
 
 
 @click.command("watch")
-@_every
+@click.option("--all", "every", is_flag=True,
+              help="Show stslab's own lookups too, and how it plants a fault.")  # fmt: skip
 @json_option("One JSON object a line, on stdout.")
 def watch(*, every: bool, as_json: bool) -> None:
     """Follow the run on the embedded account from a second terminal, until Ctrl-C.

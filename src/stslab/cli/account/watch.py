@@ -22,19 +22,20 @@ from stslab.home import Home, home
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
 from stslab.lab.reading.listing import find
-from stslab.lesson.byhand import is_look
+from stslab.lesson.byhand import is_look, is_own
 from stslab.lesson.watch import Now, Status, now
 from stslab.policy.decision import GATES
 from stslab.policy.explain import WORDS
 from stslab.render.requests import RequestTable, call_name, deciding, drawn, who
 from stslab.render.terminal.paper import draws_over, paper_on
-from stslab.runner.journal.records import How
+from stslab.runner.journal.records import FaultState
 from stslab.runner.journal.store import Journal
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, Event, Tail, is_refused
 from stslab.sandbox.server import client
 from stslab.vocabulary import Gate, PolicyKind
 
 _PAUSE = 0.3
+_NEVER, _ALWAYS = (each.replace(tzinfo=UTC) for each in (datetime.min, datetime.max))
 
 
 def follow(*, every: bool, as_json: bool) -> None:
@@ -75,10 +76,6 @@ class _Watching:
             self.shown.account(running=running)
         self.running = running
         events = self.tail.read()
-        breaking = self.status.now is not None and self.status.now.how == How.BREAK
-        for event in events:
-            if self.every or not is_look(event, as_anyone=breaking):
-                self.shown.request(event)
         written = self.journal.written_by_others if self.journal else 0
         state = (running, written, *self.files.written())
         if events or state != self.state:
@@ -88,7 +85,21 @@ class _Watching:
                 self.state = state
             except StslabError:  # the account stopped just now
                 self.state = ()
+        planting = self._planting()
+        for event in events:
+            own = is_own(event) and datetime.fromisoformat(event["eventTime"]) <= planting
+            if self.every or not (own or is_look(event, as_anyone=planting > _NEVER)):
+                self.shown.request(event)
         self.shown.status(replace(self.status, time=datetime.now(UTC) + self.ahead))
+
+    def _planting(self) -> datetime:
+        """Until when, by the account's clock, stslab's own calls plant the present run's fault."""
+        runs = self.journal.unfinished(sandbox_name(self.home.named))[:1] if self.journal else ()
+        states = [broken for run in runs for broken in self.journal.past(run.id).broken()]
+        for broken in states:
+            if broken.state is FaultState.PLANTED:
+                return datetime.fromisoformat(broken.at) + self.ahead
+        return _ALWAYS if states else _NEVER
 
     def _read(self, *, running: bool) -> Status:
         """The status, with the time of the account's clock."""
