@@ -48,6 +48,15 @@ def test_a_value_that_does_not_fit_beside_its_option_stands_below_it():
     ]
 
 
+def test_a_backslash_never_stands_alone_below_a_word_that_fits_the_width():
+    arn = f"arn:aws:iam::111122223333:role/{'r' * 42}"
+    assert wrapped(f"aws sts assume-role --role-arn {arn} --profile y", 80, "    ") == [
+        "    aws sts assume-role --role-arn \\",
+        f"     {arn} \\",
+        "      --profile y",
+    ]
+
+
 def test_a_long_document_is_broken_where_json_allows():
     document = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]}
     lines = wrapped(f"aws iam x --policy-document '{json.dumps(document)}' --profile y", 60, "    ")

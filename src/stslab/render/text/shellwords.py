@@ -31,9 +31,16 @@ def wrapped(command: str, width: int, indent: str = "") -> list[str]:
         words = [command]
     room = width - len(indent) - len(_CONTINUED)
     groups = _option_groups([_laid_out(word, width, indent) for word in words], room - len(_DEEPER))
-    led = enumerate(_filled(groups, room))
-    lines = (indent + (_DEEPER if number else "") + line for number, line in led)
+    first, *others = _filled(groups, room)
+    lines = [indent + first, *(_indented(line, width, indent + _DEEPER) for line in others)]
     return f"{_CONTINUED}\n".join(lines).split("\n")
+
+
+def _indented(line: str, width: int, indent: str) -> str:
+    """The line, indented less where only then the backslash stays on it, as after a long ARN."""
+    too_much = len(indent) + len(line) + len(_CONTINUED) - width
+    helps = 0 < too_much <= len(indent) and "\n" not in line
+    return (indent[too_much:] if helps else indent) + line
 
 
 def _split(command: str) -> list[str] | None:
