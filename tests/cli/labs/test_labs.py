@@ -138,7 +138,7 @@ def test_a_hostile_lab_can_not_control_the_terminal(stslab, tmp_path):
     lab.write_text(text.replace("title: Assume a role with", r'title: "\x1b]0;x\x07" #', 1))
     page = stslab("show", "--markdown", str(lab))
     assert page.code == 2
-    assert "A lab's text can't have this character" in page.err
+    assert "A lab's text can't have this character" in " ".join(page.err.split())
     assert "\x1b" not in page.out + page.err
     lab.write_text(text + r'"\x1b[31mred\u202e": 1')
     said = stslab("lint", str(lab))
