@@ -3,7 +3,6 @@
 import hashlib
 import json
 import secrets
-import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,7 +26,7 @@ from stslab.lesson.faults import Faults
 from stslab.lesson.verdict import UNKNOWN
 from stslab.render.lesson.scenes import heading
 from stslab.render.report.text import result
-from stslab.render.terminal.paper import Paper
+from stslab.render.terminal.paper import Paper, paper_on
 from stslab.render.text.safe import one_line
 from stslab.resources import labs_folder
 from stslab.runner.journal.records import Broken, Fault, FaultState, How
@@ -151,17 +150,20 @@ def _worked(loop: Loop, faults: Faults, stands: Broken) -> Broken:
 
 def list_faults(lab: str, *, as_json: bool) -> None:
     """List them lab by lab, in the course's order: the proofs take a while."""
-    rows, width = [], shutil.get_terminal_size().columns
+    rows, paper = [], paper_on(sys.stdout)
     for path in [find(lab)] if lab else [each.path for each in headers(labs_folder())]:
         loaded = load_lab(path)
         if sys.stderr.isatty():
             click.echo(f"{loaded.id}: proving which faults can be found and fixed ...", err=True)
+        alike = dict[tuple[str, bool], list[str]]()  # ids of the faults that look the same
         for fault in offered(loaded):
+            alike.setdefault((fault.title, fault.derived), []).append(fault.id)
             told = {"title": fault.title, "derived": fault.derived}
             rows.append({"id": fault.id, "lab": loaded.id, **told})
-            if not as_json:
-                click.echo(f"{fault.id}  ({loaded.id}{', derived' if fault.derived else ''})")
-                click.echo(click.wrap_text(fault.title, width, "  ", "  "))
+        for (title, derived), ids in alike.items() if not as_json else ():
+            paper.prose(f"{', '.join(ids)}  ({loaded.id}{', derived' if derived else ''})")
+            causes = " Each of these has another cause." if ids[1:] else ""
+            paper.prose(f"{title}{causes}", indent=2)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif not rows:
