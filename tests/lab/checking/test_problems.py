@@ -11,7 +11,7 @@ from tests import yaml_files
 from stslab.errors import InvalidLab
 from stslab.lab.loader import MOST_PROBLEMS, load
 from stslab.lab.model import Lab
-from stslab.lab.reading.problems import Problem
+from stslab.lab.reading.problems import Problem, did_you_mean
 
 CASES = Path(__file__).parents[2] / "cases" / "lab"
 HEAD = "stslab: 1\nid: some\ntitle: Some\n"
@@ -158,3 +158,7 @@ def test_bytes_that_are_not_a_lab(raw: bytes, says: str, tmp_path: Path):
 
 def test_a_byte_order_mark_is_allowed(load_text: Callable[[str], Lab]):
     assert load_text("\ufeff" + HEAD + STAGE + SAVING_STEP).id == "some"
+
+
+def test_the_names_to_choose_from_are_there_once():
+    assert did_you_mean("x", ["setup", "later", "setup"]) == "Choose from: later, setup."

@@ -11,7 +11,7 @@ from stslab.lab.effects import LabCall
 from stslab.policy import catalogue
 from stslab.policy.documents.document import Policy, parse
 from stslab.policy.findings import findings as found_in
-from stslab.structures import listed, parts
+from stslab.structures import beside, listed, parts
 from stslab.vocabulary import LEARNER, PolicyKind
 
 _ARN = f"arn:aws:iam::{LEARNER}"
@@ -26,6 +26,7 @@ _KINDS = {
     "sts.AssumeRoleWithWebIdentity Policy": PolicyKind.SESSION,
     "sts.GetFederationToken Policy": PolicyKind.SESSION,
 }
+_ADVICE: Mapping[str, str] = beside(__file__, "malformed.yaml")
 _HOST = re.compile(r'"(?!aws:|sts:)([^"\s]+):\w+"\s*:')
 _FEDERATED = re.compile(r'"Federated"\s*:\s*\[?\s*$')
 _WHOLE = re.compile(rf'"(<[^"<>]*>|{MARK.pattern}|{UNKNOWN})"')
@@ -71,7 +72,7 @@ def _findings_of(text: str, kind: PolicyKind) -> Iterator[_Remark]:
     except MalformedPolicy as malformed:
         message = f"IAM would refuse this: {malformed.message.rstrip('.')}."
         word = re.search(r"no operator (\w[\w:]*)", malformed.hint)
-        yield "malformed", message, malformed.hint, word[1] if word else ""
+        yield "malformed", message, _fix(malformed), word[1] if word else ""
         return
     for one in found_in(policy):
         if one.code != "names-principal":  # a lab may well intend that
@@ -84,6 +85,14 @@ def _findings_of(text: str, kind: PolicyKind) -> Iterator[_Remark]:
             message = f"{statement}{warning.rstrip('.')}."
             yield one.code, message, fix, word[1] if word else ""
     yield from _wide(policy)
+
+
+def _fix(malformed: MalformedPolicy) -> str:
+    """The place in the policy, and what to do if neither that nor IAM's message says it."""
+    said = f"{malformed.message.rstrip('.')}{re.sub(r'^Statement [0-9]+', '', malformed.hint)}"
+    advice = next((do for pattern, do in _ADVICE.items() if re.search(pattern, said)), "")
+    where = f"{malformed.hint}." if malformed.hint[-1:] not in (*".?", "") else malformed.hint
+    return f"{where} {advice}".strip()
 
 
 def _wide(policy: Policy) -> Iterator[_Remark]:

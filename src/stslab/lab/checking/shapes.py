@@ -98,7 +98,9 @@ def holds_secret(shape: Shape, depth: int = 4) -> bool:
 
 
 Complain = Callable[[str, str, str], None]
-"""Called with a word of an expression that can't be right, the message, and the fix."""
+"""Called with a word of an expression that can't be right, the message, and the fix.
+
+The fix is empty if there are no names at all."""
 
 
 def result_shape(tree: Tree, shape: Shape, complain: Complain) -> Shape:
@@ -143,7 +145,7 @@ class _Reader(Visitor):  # type: ignore[misc]
             return shape.members[name]
         if shape.kind == "structure":
             fix = did_you_mean(name, shape.members, "Look it up in the API's reference.")
-            fix = fix if shape.members else "There is nothing in it."
+            fix = fix if shape.members else ""
             self._complain(name, f"There is no {name} here.", fix)
         elif shape.kind == "list":
             message = f"{name} is in a list here, which has no names."

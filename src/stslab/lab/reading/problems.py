@@ -70,7 +70,7 @@ def did_you_mean(word: str, options: Collection[str], otherwise: str = "") -> st
     for near in suggestions(word, options):
         return f"Did you mean {near}?"
     if options and len(options) <= _MOST_NAMED:
-        return f"Choose from: {', '.join(sorted(options))}."
+        return f"Choose from: {', '.join(sorted({*options}))}."
     return otherwise or "Look it up in the service's API reference."
 
 

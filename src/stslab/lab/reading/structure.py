@@ -179,8 +179,8 @@ class _Reader:
             before = self._bad_ones
             if key not in known:
                 message = f"A {_name(model)} has no key `{key}`."
-                near = did_you_mean(key, known.keys() - node.value.keys(), _keys_of(model))
-                fix = near if near.startswith("A ") else f"{near} {_keys_of(model)}"
+                near = did_you_mean(key, known.keys() - node.value.keys())
+                fix = f"{near} {_keys_of(model)}" if near.startswith("Did") else _keys_of(model)
                 self._bad(node.keys[key], message, fix)
             elif value.value is None or key not in _LISTS:
                 values[key] = self._value(known[key].type, value, key)
