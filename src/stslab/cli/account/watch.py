@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,14 +29,14 @@ from stslab.policy.decision import GATES
 from stslab.policy.explain import WORDS
 from stslab.render.requests import RequestTable, call_name, deciding, drawn, who
 from stslab.render.terminal.paper import draws_over, paper_on
-from stslab.runner.journal.records import FaultState
+from stslab.runner.journal.records import FaultState, RunRecord
 from stslab.runner.journal.store import Journal
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, Event, Tail, is_refused
 from stslab.sandbox.server import client
 from stslab.vocabulary import Gate, PolicyKind
 
 _PAUSE = 0.3
-_NEVER, _ALWAYS = (each.replace(tzinfo=UTC) for each in (datetime.min, datetime.max))
+_NEVER, _ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def follow(*, every: bool, as_json: bool) -> None:
@@ -85,20 +86,23 @@ class _Watching:
                 self.state = state
             except StslabError:  # the account stopped just now
                 self.state = ()
-        planting = self._planting()
+        planting = self._planting(self.journal) if self.journal else _NEVER
         for event in events:
             own = is_own(event) and datetime.fromisoformat(event["eventTime"]) <= planting
             if self.every or not (own or is_look(event, as_anyone=planting > _NEVER)):
                 self.shown.request(event)
         self.shown.status(replace(self.status, time=datetime.now(UTC) + self.ahead))
 
-    def _planting(self) -> datetime:
+    def _runs(self, journal: Journal) -> Sequence[RunRecord]:
+        """The present run, if there is one."""
+        return journal.unfinished(sandbox_name(self.home.named))[:1]
+
+    def _planting(self, journal: Journal) -> datetime:
         """Until when, by the account's clock, stslab's own calls plant the present run's fault."""
-        runs = self.journal.unfinished(sandbox_name(self.home.named))[:1] if self.journal else ()
-        states = [broken for run in runs for broken in self.journal.past(run.id).broken()]
-        for broken in states:
-            if broken.state is FaultState.PLANTED:
-                return datetime.fromisoformat(broken.at) + self.ahead
+        states = [one for run in self._runs(journal) for one in journal.past(run.id).broken()]
+        for one in states:
+            if one.state is FaultState.PLANTED:
+                return datetime.fromisoformat(one.at) + self.ahead
         return _ALWAYS if states else _NEVER
 
     def _read(self, *, running: bool) -> Status:
@@ -112,7 +116,7 @@ class _Watching:
         return Status(running, run, ends, datetime.fromisoformat(clock))
 
     def _now(self, journal: Journal) -> Now | None:
-        for run in journal.unfinished(sandbox_name(self.home.named))[:1]:
+        for run in self._runs(journal):
             try:
                 lab = _lab(lab_of(run), run.sha256)
             except StslabError:  # it can't be read any more

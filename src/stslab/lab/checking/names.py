@@ -77,7 +77,8 @@ class Scope:
             if shapes.holds_secret(self._hole(node, hole)):
                 message = "The token is a secret: use it only in the parameters of a call."
                 self.report(node.problem_at(hole.inner, message, "Leave it out."))
-        return shapes.result_shape(tree, response, self._complainer(node, 0, node.value, _NO_ANSWER))
+        complain = self._complainer(node, 0, node.value, _NO_ANSWER)
+        return shapes.result_shape(tree, response, complain)
 
     def _hole(self, node: Node, hole: Hole) -> Shape:
         unknown = [name for name in roots(hole.tree) if name not in self.names]
