@@ -18,11 +18,11 @@ from urllib.parse import quote
 import msgspec
 
 from stslab.errors import SandboxError
-from stslab.sandbox.state import buckets, identities, invariants, snapshot, stacks
+from stslab.sandbox.state import buckets, identities, invariants, snapshot, stacks, traces
 from stslab.sandbox.state.snapshot import TABLES, Address, Record, Snapshot
 
 FORMAT = 1
-RECORDS = (buckets, identities, snapshot, stacks)
+RECORDS = (buckets, identities, snapshot, stacks, traces)
 """The modules that define kinds of records: importing one adds its classes to ``TABLES``."""
 _MOST_BYTES = 64 * 1024 * 1024
 """The limit for one row. Records are far smaller (a policy 6 KB, a stack's template 1 MB)."""
