@@ -73,6 +73,8 @@ def test_a_report_with_a_name_still_verifies(run: str, stslab: Stslab, tmp_path:
     [
         (("--html", "/no/such/folder/x.html"), "can't be written"),
         (("nothere0",), "There is no run 'nothere0'"),
+        (("--run", "nothere0"), "No such option '--run'. Write it without: stslab report [RUN]"),
+        (("--htm", "x"), "Usage: stslab report [OPTIONS] [RUN]"),
         (("merge", "/dev/null", "--csv"), "is not a report of stslab"),
         (("merge", "/dev/null"), "is not a report of stslab"),
         (("merge", "/no/such.json", "--csv"), "does not exist"),

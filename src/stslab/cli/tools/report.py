@@ -38,6 +38,14 @@ class _Report(LazyGroup):
         self.format_epilog(ctx, formatter)
 
 
+class _Unnamed(click.Context):
+    """The context of the subcommand that is meant where none is named."""
+
+    @property
+    def command_path(self) -> str:
+        return self.parent.command_path if self.parent else super().command_path
+
+
 command = _Report("report", family="report")
 
 
@@ -106,11 +114,14 @@ def _write(file: str, text: str) -> None:
     if file == "-":
         click.echo(text, nl=False)
         return
-    try:
+    from stslab.cli.failures import writing
+
+    with writing(file):
         Path(file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{file} can't be written: {error.strerror or error}.") from None
     click.echo(f"The report is in {file}", err=True)
+
+
+about.context_class = _Unnamed
 
 
 @click.command("verify")
