@@ -140,3 +140,14 @@ def test_a_run_that_there_is_not(machine: Machine):
     assert done.code == 2
     assert "has no run abcd2345" in done.err
     machine.stslab("sandbox", "stop")
+
+
+def test_a_place_that_can_not_be_written(machine: Machine):
+    assert machine.stslab("run", "--yes", "--to", "create-user").code == 0
+    for name in ("no/such/folder/x", "x" * 300):
+        for further in ((), ("--run", machine.runs()[0]["run"])):
+            done = machine.stslab("sandbox", "export", name, *further)
+            assert done.code == 2, done.said
+            assert f"{name} can't be written" in " ".join(done.err.split())
+            assert "Name a file in a folder that exists" in done.err
+    machine.stslab("sandbox", "stop")

@@ -18,7 +18,7 @@ from typing import ClassVar
 import click
 
 from stslab.cli.options import USUAL_LAB
-from stslab.errors import StslabError
+from stslab.errors import StslabError, UsageError
 from stslab.home import location, unusable
 from stslab.redaction import redact_named, redact_text
 from stslab.render.text.safe import visible
@@ -67,6 +67,16 @@ def interruptible(command: str = "stslab run") -> Iterator[None]:
         raise Unread("stdout was closed, so the command stopped.", hint) from None
     except (KeyboardInterrupt, click.Abort):
         raise Interrupted("Stopped.", hint) from None
+
+
+@contextmanager
+def writing(file: str | Path) -> Iterator[None]:
+    """Whatever can't be written meanwhile: the error is about ``file``, which the person named."""
+    try:
+        yield
+    except OSError as error:
+        fix = "Name a file in a folder that exists and that you may write to."
+        raise UsageError(f"{file} can't be written: {error.strerror or error}.", fix) from None
 
 
 def silence_stdout() -> None:

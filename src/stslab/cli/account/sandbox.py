@@ -260,19 +260,22 @@ def export_command(*, file: Path, force: bool, run: str) -> None:
     It works while the account is in use. The file holds the account's secret keys, and only
     you may read it: give it only to people who may use them.
     """
+    from stslab.cli.failures import writing
     from stslab.sandbox.server import exchange
 
-    path = expanded(file)
-    if path.exists() and not force:
-        raise UsageError(f"The file {file} exists already.", "Name another one, or add --force.")
     if not exchange.has_account(home().sandbox):
         client.ensure(home().sandbox)
-    if run:
-        from stslab.cli.account import handout
+    with writing(file):
+        path = expanded(file)
+        if path.exists() and not force:
+            fix = "Name another one, or add --force."
+            raise UsageError(f"The file {file} exists already.", fix)
+        if run:
+            from stslab.cli.account import handout
 
-        handout.export(home(), run, path)
-    else:
-        exchange.export(home().sandbox, path)
+            handout.export(home(), run, path)
+        else:
+            exchange.export(home().sandbox, path)
     click.echo(f"Exported the account to {file} ({path.stat().st_size >> 10} KiB).")
     click.echo("It holds the account's secret keys; only you may read it.", err=True)
 

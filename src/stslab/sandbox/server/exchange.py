@@ -27,11 +27,8 @@ def export(folder: Path, path: Path) -> None:
     account = Files(folder).account
     if not account.exists():
         raise SandboxError("There is no account yet to export.", "Make one: stslab sandbox start")
-    try:
-        with in_the_place_of(path) as temporary, store.opened(account) as (saved, body):
-            archive.write(temporary, saved, body)
-    except OSError as error:
-        raise SandboxError(f"{path} can't be written: {error.strerror or error}.") from error
+    with in_the_place_of(path) as temporary, store.opened(account) as (saved, body):
+        archive.write(temporary, saved, body)
 
 
 def put_in(folder: Path, read: archive.Archive, *, renamed: bool = True) -> client.Endpoint:
