@@ -113,14 +113,14 @@ def looks() -> Iterator[click.Option]:
         )
 
 
-def name_argument(error: click.ClickException) -> None:
-    """If the unknown option has the name of an argument, say how that is given."""
+def advised(error: click.ClickException) -> click.ClickException:
+    """The error; if an unknown option has the name of an argument, it says how that is given."""
     if isinstance(error, click.NoSuchOption) and error.ctx:
         for param in error.ctx.command.params:
             if isinstance(param, click.Argument) and error.option_name == f"--{param.name}":
                 usage = f"{error.ctx.command_path} {param.make_metavar(error.ctx)}"
-                error.message += f" Write it without: {usage}"
-                error.possibilities = None
+                return click.UsageError(f"{error.message} Write it without: {usage}", error.ctx)
+    return error
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from stslab import __version__
-from stslab.cli.commands import LazyGroup, looks, name_argument
+from stslab.cli.commands import LazyGroup, advised, looks
 from stslab.errors import StslabError
 from stslab.render.text.safe import visible
 
@@ -42,8 +42,7 @@ def exit_code(arguments: list[str]) -> int:
         code = cli.main(arguments, prog_name="stslab", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        name_argument(error)
-        error.show(shown := StringIO())
+        advised(error).show(shown := StringIO())
         click.echo(visible(shown.getvalue()), err=True, nl=False)
         code = error.exit_code
     except StslabError as error:
