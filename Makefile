@@ -36,7 +36,7 @@ $(VENV)/.tested: $(VENV)/.installed
 	@touch $@
 
 run: $(VENV)/.installed  ## Walk through the lab on the embedded account
-	@$(BIN)/stslab run || { code=$$?; test $$code = 130 || exit $$code; }  # Ctrl-C is no error of make's
+	@trap : INT; $(BIN)/stslab run || { code=$$?; test $$code = 130 || exit $$code; }  # Ctrl-C is no error of make's
 	@command -v stslab >/dev/null || echo 'For stslab in this shell: export PATH="$$PWD/$(BIN):$$PATH"'
 
 test: $(VENV)/.tested  ## Run every test, or those of a folder: make test T=tests/lab

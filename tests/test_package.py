@@ -72,3 +72,29 @@ def test_the_folders_of_tests_mirror_the_packages():
     assert mirror <= packages
     assert packages <= mirror | {above for path in mirror for above in path.parents}
     assert {path.name for path in tests.iterdir() if path.is_dir()} >= OF_THE_WHOLE.keys()
+
+
+def made(folder: Path, *commands: str) -> "subprocess.CompletedProcess[str]":
+    """`make run`, with an stslab that does these commands of a shell."""
+    (folder / "bin").mkdir()
+    stslab_of_make = folder / "bin" / "stslab"
+    stslab_of_make.write_text("\n".join(["#!/bin/sh", *commands]))
+    stslab_of_make.chmod(0o700)
+    (folder / ".installed").touch()
+    words = ["make", "run", f"VENV={folder}"]
+    return subprocess.run(
+        words, cwd=ROOT, capture_output=True, text=True, check=False, start_new_session=True
+    )
+
+
+def test_make_adds_nothing_to_the_goodbye_after_ctrl_c(tmp_path: Path):
+    to_all = "kill -INT 0"  # as a terminal does
+    done = made(tmp_path, "trap 'echo Stopped.; exit 130' INT", to_all, "sleep 1")
+    assert done.stdout.startswith("Stopped.")
+    assert done.stderr == ""
+
+
+def test_make_tells_a_failure(tmp_path: Path):
+    done = made(tmp_path, "exit 3")
+    assert "Error 3" in done.stderr
+    assert done.returncode == 2
