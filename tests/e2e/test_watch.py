@@ -44,7 +44,7 @@ def test_a_fault_is_followed(opened: Open, machine: Machine) -> None:
     )
     broken.enter("solve")
     broken.wait("All is as it should be.")
-    watch.wait("iam:PutRolePolicy", "✔ Since this morning")
+    watch.wait("✔ Since this morning")
     assert "This must hold too" not in watch.text
 
 
@@ -53,8 +53,7 @@ def test_planting_a_fault_is_not_followed(opened: Open) -> None:
     broken = opened("break", "--fault", "cant-read")
     broken.wait("A colleague reports", "admin $")
     everything.wait("s3:PutBucketPolicy")
-    broken.enter("solve")
-    broken.wait("All is as it should be.")
+    broken.enter("aws s3api delete-bucket-policy --bucket $BUCKET")
     watch.wait("s3:DeleteBucketPolicy")
     assert "s3:PutBucketPolicy" not in watch.text
 

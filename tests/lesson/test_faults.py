@@ -57,7 +57,7 @@ def broken(lab: Lab, faults: dict[str, Fault]) -> Iterator[tuple[Faults, InMemor
             if stage.cleanup:
                 continue
             runner.run_stage(stage.id)
-            there = [one for one in bench.there(stage.id, PARTNER) if one.id in faults]
+            there = [one for one in bench.there(stage.id) if one.id in faults]
             for fault in there:
                 as_it_was = account.inside.state.snapshot, account.files.held
                 bench.plant(fault)
@@ -107,7 +107,7 @@ def test_cleanup_undoes_an_unfixed_fault(
             ids = [one.id for one in lab.stages]
             for one in ids[: ids.index(after) + 1]:
                 runner.run_stage(one)
-            bench.plant(next(one for one in bench.there(after, PARTNER) if one.id == name))
+            bench.plant(next(one for one in bench.there(after) if one.id == name))
             runner.clean_up(stage)
             assert account.control("GET", "changed")["changed"] == [], name
 
@@ -129,7 +129,7 @@ def test_only_a_derived_fault_on_the_embedded_account_lets_in_another_account() 
         for stage in lab.stages[:-1]:
             runner.run_stage(stage.id)
         wrong = [
-            one for one in bench.there(lab.stages[-2].id, PARTNER)
+            one for one in bench.there(lab.stages[-2].id)
             if f"{PARTNER}:root" in str(one.change)
         ]  # fmt: skip
         (call,) = wrong[0].change
@@ -161,7 +161,7 @@ def test_a_fix_that_lets_in_strangers_is_told_though_no_cell_shows_it() -> None:
         bench = Faults(runner, account.files, account.decide, account.control)
         for stage in lab.stages[:-1]:
             runner.run_stage(stage.id)
-        fault = next(bench.there(lab.stages[-2].id, PARTNER))
+        fault = next(bench.there(lab.stages[-2].id))
         assert not bench.remaining(fault)
         trust = next(one for one in bench.policies() if one.writes == "iam.UpdateAssumeRolePolicy")
         (statement,) = trust.document["Statement"]

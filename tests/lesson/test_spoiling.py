@@ -39,7 +39,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 def test_each_mistake_changes_one_thing(old: dict[str, Any], new: dict[str, Any]) -> None:
     statement = {"Sid": "A", "Effect": "Allow", "Action": "s3:*", **old}
     document = {"Version": "2012-10-17", "Statement": [statement]}
-    found = list(spoilt(document, ACCOUNT, OTHER))
+    found = list(spoilt(document, ACCOUNT))
     wanted = {"Version": "2012-10-17", "Statement": [{**statement, **new}]}
     assert wanted in [one for _, one in found]
     assert len({name for name, _ in found}) == len(found)
@@ -48,7 +48,7 @@ def test_each_mistake_changes_one_thing(old: dict[str, Any], new: dict[str, Any]
 
 def test_a_deny_is_added_to_the_statements() -> None:
     document = {"Version": "2012-10-17", "Statement": TRUST}
-    named = dict(spoilt(document, ACCOUNT, OTHER))
+    named = dict(spoilt(document, ACCOUNT))
     denied = next(one for name, one in named.items() if name.endswith("deny"))
     assert denied["Statement"][0] == TRUST
     assert {**denied["Statement"][1], "Sid": ""} == {
@@ -58,4 +58,4 @@ def test_a_deny_is_added_to_the_statements() -> None:
 
 def test_no_mistake_in_a_deny_and_none_twice() -> None:
     document = {"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
-    assert list(spoilt(document, ACCOUNT, OTHER)) == []
+    assert list(spoilt(document, ACCOUNT)) == []

@@ -9,11 +9,11 @@ import sys
 import tempfile
 import textwrap
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import click
 
@@ -25,6 +25,7 @@ from stslab.render.text.safe import visible
 from stslab.render.text.symbols import in_words, symbols_for
 from stslab.resources import text_of
 
+E = TypeVar("E", bound=StslabError)
 GOES_ON = "`{}` goes on from here, `stslab cleanup` undoes everything."
 _NARROWEST = 20
 _LONGEST = 4_000
@@ -67,6 +68,19 @@ def interruptible(command: str = "stslab run") -> Iterator[None]:
         raise Unread("stdout was closed, so the command stopped.", hint) from None
     except (KeyboardInterrupt, click.Abort):
         raise Interrupted("Stopped.", hint) from None
+
+
+def tried_all(attempts: Iterable[Callable[[], object]], refused: type[E]) -> list[E]:
+    """Make each attempt, and return these errors of theirs; a single one is raised as it is."""
+    errors: list[E] = []
+    for attempt in attempts:
+        try:
+            attempt()
+        except refused as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    return errors
 
 
 @contextmanager

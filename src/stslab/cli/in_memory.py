@@ -140,7 +140,7 @@ def proofs(lab: Lab) -> Iterator[tuple[Fault, Fault | str]]:
         faults = Faults(runner, account.files, account.decide, account.control)
         for stage in (each for each in lab.stages if not each.cleanup):
             runner.run_stage(stage.id)
-            for fault in tuple(faults.there(stage.id, PARTNER)):
+            for fault in tuple(faults.there(stage.id)):
                 as_it_was = account.inside.state.snapshot, account.files.held
                 yield fault, faults.proved(fault)
                 account.back_to(*as_it_was)

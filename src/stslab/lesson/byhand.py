@@ -358,10 +358,10 @@ def is_own(event: Event) -> bool:
     return str(event.get("userAgent", "")).endswith("stslab")
 
 
-def is_look(event: Event, *, as_anyone: bool = False) -> bool:
-    """Whether stslab itself looked how things are: as admin, or ``as_anyone``."""
+def is_look(event: Event) -> bool:
+    """Whether stslab itself, as admin, looked how things are."""
     as_admin = event.get("userIdentity", {}).get("userName") == "admin"
-    return is_own(event) and not changes(called(event)) and (as_admin or as_anyone)
+    return is_own(event) and not changes(called(event)) and as_admin
 
 
 def is_by_learner(event: Event) -> bool:

@@ -27,7 +27,7 @@ from stslab.runner.journal.records import Broken, Fault
 from stslab.runner.ports import Call, Credentials, Profiles
 from stslab.runner.run.run import Runner
 from stslab.structures import GONE, Part, Path, edited, listed, part_at, parts, without
-from stslab.vocabulary import ADMIN
+from stslab.vocabulary import ADMIN, PARTNER
 
 Control = Callable[[str, str, Mapping[str, object]], Mapping[str, Any]]
 EXPIRED, NO_TOKEN, OTHER = "expired", "token", "other"
@@ -78,7 +78,7 @@ class Faults:
         runner = self.runner
         return access.table(runner.lab, runner.stages_done, runner.scope(), self.decide)
 
-    def there(self, after: str, other: str) -> Iterator[Fault]:
+    def there(self, after: str) -> Iterator[Fault]:
         """The faults that can be planted after this stage, not proved yet."""
         scope = self.runner.scope()
         for declared in self.runner.lab.faults:
@@ -88,14 +88,14 @@ class Faults:
                 yield Fault(declared.id, declared.title, after, False, change, fix, declared.hints)
         doing = [stage.id for stage in self.runner.lab.stages if not stage.cleanup]
         if after == doing[-1]:
-            yield from sorted(self._derived(after, other), key=lambda fault: fault.id)
+            yield from sorted(self._derived(after), key=lambda fault: fault.id)
 
-    def _derived(self, after: str, other: str) -> Iterator[Fault]:
+    def _derived(self, after: str) -> Iterator[Fault]:
         known = self.runner.scope()
         account, run = str(known["account"]), str(known["run"]["id"])
         for number, policy in enumerate(self.policies()):
-            for name, document in spoilt(policy.document, account, other):
-                change = replace(policy.write(document), lets_in=other)
+            for name, document in spoilt(policy.document, account):
+                change = replace(policy.write(document), lets_in=PARTNER)
                 label = _label(f"{number}{policy.writes}{name}".replace(run, ""))
                 fix = policy.write(policy.document)
                 yield Fault(label, "", after, True, (change,), (fix,))
@@ -308,20 +308,20 @@ _OPERATORS: Mapping[str, str] = {
     "StringEquals": "StringNotEquals",
     "StringLike": "StringEquals",
 }
-_TEXTS: tuple[tuple[str, tuple[str, ...], Callable[[str, str, str], str]], ...] = (
-    ("account", _OF_ARNS, lambda text, account, other: text.replace(account, other)),
+_TEXTS: tuple[tuple[str, tuple[str, ...], Callable[[str, str], str]], ...] = (
+    ("account", _OF_ARNS, lambda text, account: text.replace(account, PARTNER)),
     ("path", _OF_ARNS, lambda text, *_: _PATHS.sub("", text)),
     ("objects", ("Resource",), lambda text, *_: text.removesuffix("/*")),
     ("bucket", ("Resource",), lambda text, *_: f"{text}/*" if _BUCKET.fullmatch(text) else text),
     ("action", ("Action",), lambda text, *_: _misspelt(text)),
 )
-"""A mistake's name, the elements it occurs in, and how it changes (text, account, other)."""
+"""A mistake's name, the elements it occurs in, and how it changes (text, the account)."""
 
 
-def spoilt(document: Part, account: str, other: str) -> Iterator[tuple[str, Part]]:
-    """Yield (name, policy) for each single mistake in a policy; ``other`` is another account."""
+def spoilt(document: Part, account: str) -> Iterator[tuple[str, Part]]:
+    """Yield (name, policy) for each single mistake in a policy of this account."""
     for path, statement in statements(document):
-        for name, inner, new in _wrong(statement, account, other):
+        for name, inner, new in _wrong(statement, account):
             yield f"{path}{inner}{name}", edited(document, (*path, *inner), new)
         if statement.get("Effect") == "Allow":  # denied to everybody too
             kept = {name: statement[name] for name in ("Action", "Resource") if name in statement}
@@ -331,13 +331,11 @@ def spoilt(document: Part, account: str, other: str) -> Iterator[tuple[str, Part
             yield f"{path}deny", edited(document, path[:1], [*every, denied])
 
 
-def _wrong(
-    statement: Mapping[str, Part], account: str, other: str
-) -> Iterator[tuple[str, Path, Part]]:
+def _wrong(statement: Mapping[str, Part], account: str) -> Iterator[tuple[str, Path, Part]]:
     for name, elements, change in _TEXTS:
         for element in elements:
             for path, text in parts(statement.get(element), (element,)):
-                new = change(text, account, other) if isinstance(text, str) else text
+                new = change(text, account) if isinstance(text, str) else text
                 if new != text:
                     yield name, path, new
     principal = statement.get("Principal")

@@ -230,7 +230,7 @@ def _shower(*, as_json: bool) -> Callable[[Event], None]:
 
 @click.command("watch")
 @click.option("--all", "every", is_flag=True,
-              help="Show stslab's own lookups too, and how it plants a fault.")  # fmt: skip
+              help="Show stslab's own lookups too, and those of `stslab break`.")  # fmt: skip
 @json_option("One JSON object a line, on stdout.")
 def watch(*, every: bool, as_json: bool) -> None:
     """Follow the run on the embedded account from a second terminal, until Ctrl-C.

@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,14 +29,14 @@ from stslab.policy.decision import GATES
 from stslab.policy.explain import WORDS
 from stslab.render.requests import RequestTable, call_name, deciding, drawn, who
 from stslab.render.terminal.paper import draws_over, paper_on
-from stslab.runner.journal.records import FaultState, RunRecord
+from stslab.runner.journal.past import Past
+from stslab.runner.journal.records import RunRecord
 from stslab.runner.journal.store import Journal
 from stslab.sandbox.pipeline.log_file import UNAUTHENTICATED, Event, Tail, is_refused
 from stslab.sandbox.server import client
 from stslab.vocabulary import Gate, PolicyKind
 
 _PAUSE = 0.3
-_NEVER, _ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def follow(*, every: bool, as_json: bool) -> None:
@@ -77,6 +77,11 @@ class _Watching:
             self.shown.account(running=running)
         self.running = running
         events = self.tail.read()
+        breaking = any(past.broken() for _, past in self._present())
+        is_hidden = is_own if breaking else is_look  # its own calls would give a fault away
+        for event in events:
+            if self.every or not is_hidden(event):
+                self.shown.request(event)
         written = self.journal.written_by_others if self.journal else 0
         state = (running, written, *self.files.written())
         if events or state != self.state:
@@ -86,24 +91,13 @@ class _Watching:
                 self.state = state
             except StslabError:  # the account stopped just now
                 self.state = ()
-        planting = self._planting(self.journal) if self.journal else _NEVER
-        for event in events:
-            own = is_own(event) and datetime.fromisoformat(event["eventTime"]) <= planting
-            if self.every or not (own or is_look(event, as_anyone=planting > _NEVER)):
-                self.shown.request(event)
         self.shown.status(replace(self.status, time=datetime.now(UTC) + self.ahead))
 
-    def _runs(self, journal: Journal) -> Sequence[RunRecord]:
+    def _present(self) -> Iterator[tuple[RunRecord, Past]]:
         """The present run, if there is one."""
-        return journal.unfinished(sandbox_name(self.home.named))[:1]
-
-    def _planting(self, journal: Journal) -> datetime:
-        """Until when, by the account's clock, stslab's own calls plant the present run's fault."""
-        states = [one for run in self._runs(journal) for one in journal.past(run.id).broken()]
-        for one in states:
-            if one.state is FaultState.PLANTED:
-                return datetime.fromisoformat(one.at) + self.ahead
-        return _ALWAYS if states else _NEVER
+        if self.journal:
+            for run in self.journal.unfinished(sandbox_name(self.home.named))[:1]:
+                yield run, self.journal.past(run.id)
 
     def _read(self, *, running: bool) -> Status:
         """The status, with the time of the account's clock."""
@@ -111,18 +105,18 @@ class _Watching:
         ends = {name: keys.expiration for name, keys in known if keys}
         if not running:
             return Status(running, None, ends, datetime.now(UTC))
-        run = self._now(self.journal) if self.journal else None
+        run = self._now()
         clock = client.control(self.home.sandbox, "GET", "clock")["now"]
         return Status(running, run, ends, datetime.fromisoformat(clock))
 
-    def _now(self, journal: Journal) -> Now | None:
-        for run in self._runs(journal):
+    def _now(self) -> Now | None:
+        for run, past in self._present():
             try:
                 lab = _lab(lab_of(run), run.sha256)
             except StslabError:  # it can't be read any more
                 return None
             decide = decider(partial(client.control, self.home.sandbox), self.files.get)
-            return now(lab, run, journal.past(run.id), decide)
+            return now(lab, run, past, decide)
         return None
 
 

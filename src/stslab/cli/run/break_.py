@@ -31,7 +31,6 @@ from stslab.render.text.safe import one_line
 from stslab.resources import labs_folder
 from stslab.runner.journal.records import Broken, Fault, FaultState, How
 from stslab.runner.report import ReportedFault, fault_of
-from stslab.vocabulary import PARTNER
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 _DECLARE = "Declare one in `faults:`, or let the `access` table allow something after a stage."
@@ -114,7 +113,7 @@ def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
             runner.run_stage(stage.id)
         if stage.id == fault.after:
             break
-    found = next((each for each in faults.there(fault.after, PARTNER) if each.id == fault.id), None)
+    found = next((each for each in faults.there(fault.after) if each.id == fault.id), None)
     if found is None:
         raise RunError(f"There is no fault {fault.id} here.", _ANOTHER)
     fault = replace(found, title=fault.title, cells=fault.cells)

@@ -1,9 +1,11 @@
 """``stslab cleanup``: undo runs and prove it; sweep an account for leftovers."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from stslab.aws.target import name_of
 from stslab.cli.accounts import open_account
+from stslab.cli.failures import tried_all
 from stslab.cli.options import Where
 from stslab.cli.run.consent import require_consent
 from stslab.cli.workspace import Workspace, agrees, open_workspace
@@ -76,14 +78,7 @@ def _say_nothing(paper: Paper, elsewhere: Iterable[RunRecord]) -> None:
 
 def clean(cleanup: Cleanup, runs: list[str]) -> None:
     """Clean up runs (by id), past failures."""
-    errors: list[UndoIncomplete] = []
-    for run in runs:
-        try:
-            cleanup.run(run)
-        except UndoIncomplete as error:
-            errors.append(error)
-    if len(errors) == 1:
-        raise errors[0]
+    errors = tried_all((partial(cleanup.run, run) for run in runs), UndoIncomplete)
     if errors:
         left = [thing for error in errors for thing in error.remaining]
         message = f"{len(left)} things of {len(errors)} runs are left."

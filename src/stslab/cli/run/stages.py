@@ -1,12 +1,12 @@
 """The commands that do a run's stages: ``run``, ``step`` and ``check``."""
 
 import sys
-from collections.abc import Sequence
+from functools import partial
 
 from stslab.aws.target import kind_of, name_of
 from stslab.cli.accounts import open_account
 from stslab.cli.aws_command import describer
-from stslab.cli.failures import hints_name
+from stslab.cli.failures import hints_name, tried_all
 from stslab.cli.options import SANDBOX, USUAL_LAB, Where
 from stslab.cli.run.consent import opened_for, require_consent, say_where, unfinished_run
 from stslab.cli.run.walk import walk
@@ -19,7 +19,6 @@ from stslab.runner.journal.records import How
 from stslab.runner.ports import TargetInfo
 from stslab.runner.run.plan import dry_run as emit_dry_run
 from stslab.runner.run.plan import needed, plan, require_done, stage_of
-from stslab.runner.run.run import Runner
 from stslab.runner.run.scope import require_anywhere
 from stslab.vocabulary import LEARNER, PARTNER
 
@@ -124,17 +123,6 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
         stages = chosen or (done if every else last)
         if not stages:
             raise UsageError("The run has done no stage yet.", "Continue it: stslab run")
-        _check(runner, stages)
-
-
-def _check(runner: Runner, stages: Sequence[str]) -> None:
-    failed = []
-    for stage in stages:
-        try:
-            runner.check_stage(stage)
-        except CheckFailed as error:
-            failed.append(error)
-    if len(failed) == 1:
-        raise failed[0]
-    if failed:
-        raise CheckFailed(" ".join(error.message for error in failed), failed[0].hint)
+        failed = tried_all((partial(runner.check_stage, each) for each in stages), CheckFailed)
+        if failed:
+            raise CheckFailed(" ".join(error.message for error in failed), failed[0].hint)

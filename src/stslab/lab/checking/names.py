@@ -25,8 +25,6 @@ RESERVED = frozenset({*BASE, *LIVE, "profiles"})
 _LITERALS = frozenset({"true", "false", "null"})
 _CODES = structure({"code": STRING, "next": STRING})
 TOKEN = Shape("string", sensitive=True)
-_NO_ANSWER = "Leave it out: AWS answers nothing here."
-_NOT_YET = "Nothing is made here yet: use it after the step that makes it, or declare `accounts`."
 _PROFILE = structure({"access_key_id": STRING, "expiration": STRING})
 
 
@@ -77,8 +75,7 @@ class Scope:
             if shapes.holds_secret(self._hole(node, hole)):
                 message = "The token is a secret: use it only in the parameters of a call."
                 self.report(node.problem_at(hole.inner, message, "Leave it out."))
-        complain = self._complainer(node, 0, node.value, _NO_ANSWER)
-        return shapes.result_shape(tree, response, complain)
+        return shapes.result_shape(tree, response, self._complainer(node, 0, node.value))
 
     def _hole(self, node: Node, hole: Hole) -> Shape:
         unknown = [name for name in roots(hole.tree) if name not in self.names]
@@ -87,7 +84,7 @@ class Scope:
             self.report(node.problem_at(at, *self._unknown(name)))
         if unknown:
             return ANYTHING
-        complain = self._complainer(node, hole.inner, hole.expression, _NOT_YET)
+        complain = self._complainer(node, hole.inner, hole.expression)
         codes = structure(dict.fromkeys(self.names.keys() - RESERVED, _CODES))
         known = {**self.names, **({"mfa": codes} if "mfa" in self.names else {})}
         return shapes.result_shape(hole.tree, structure(known), complain)
@@ -104,11 +101,8 @@ class Scope:
             return f"{name} changes each time it is used.", "Use it in a step or a check."
         return f"There is no name {name}.", did_you_mean(name, self.names, "Add it to `vars`.")
 
-    def _complainer(self, node: Node, start: int, text: str, empty: str) -> shapes.Complain:
-        """Report problems in a text; ``empty`` is the fix where there are no names at all."""
-
+    def _complainer(self, node: Node, start: int, text: str) -> shapes.Complain:
         def complain(word: str, message: str, fix: str) -> None:
-            fix = fix or empty
             if f'"{word}"' in text:
                 fix = f"Double quotes are for names of fields; write text as '{word}'."
             elif word in _LITERALS:

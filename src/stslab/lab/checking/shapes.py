@@ -98,9 +98,8 @@ def holds_secret(shape: Shape, depth: int = 4) -> bool:
 
 
 Complain = Callable[[str, str, str], None]
-"""Called with a word of an expression that can't be right, the message, and the fix.
-
-The fix is empty if there are no names at all."""
+"""Called with a word of an expression that can't be right, the message, and the fix."""
+_NOTHING_THERE = "Leave it out: nothing is there yet, or AWS answers nothing."
 
 
 def result_shape(tree: Tree, shape: Shape, complain: Complain) -> Shape:
@@ -145,7 +144,7 @@ class _Reader(Visitor):  # type: ignore[misc]
             return shape.members[name]
         if shape.kind == "structure":
             fix = did_you_mean(name, shape.members, "Look it up in the API's reference.")
-            fix = fix if shape.members else ""
+            fix = fix if shape.members else _NOTHING_THERE
             self._complain(name, f"There is no {name} here.", fix)
         elif shape.kind == "list":
             message = f"{name} is in a list here, which has no names."
