@@ -1,7 +1,4 @@
-"""The runner's port to an AWS account (``stslab.runner.ports.AwsAccount``), through botocore.
-
-Errors worth a retry: AWS SDKs and Tools Reference Guide, "Retry behavior".
-"""
+"""The runner's port to an AWS account (``stslab.runner.ports.AwsAccount``), through botocore."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,27 +16,17 @@ from stslab.aws.clients import NOBODY, OWN, READ_SECONDS, Clients, Untyped
 from stslab.aws.target import Target
 from stslab.errors import CredentialsError, RunError
 from stslab.kinds.operations import changes
+from stslab.kinds.table import ENDED, TRANSIENT
 from stslab.runner import ports
 from stslab.structures import mapped
 from stslab.vocabulary import ADMIN
 
 ANONYMOUS = "anonymous"
-_ENDED = """
-    ExpiredToken ExpiredTokenException RequestExpired InvalidClientTokenId
-    UnrecognizedClientException InvalidAccessKeyId SignatureDoesNotMatch
-""".split()
 Params = Mapping[str, object]
 Response = Mapping[str, Any]  # botocore's dict for an answer or an AWS error
 LARGEST_BODY = 1 << 20
 UNREACHABLE = "EndpointUnreachable"
 
-_TRANSIENT = """
-    Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException
-    RequestLimitExceeded TooManyRequestsException ProvisionedThroughputExceededException
-    BandwidthLimitExceeded SlowDown PriorRequestNotComplete TransactionInProgressException
-    EC2ThrottledException RequestTimeout RequestTimeoutException InternalError InternalFailure
-    ServiceUnavailable
-""".split()
 _SERVER_ERROR = 500
 _NOT_IMPLEMENTED, _NO_STORAGE = 501, 507
 
@@ -146,7 +133,7 @@ class Boto3Account:
         except (boto.BotoCoreError, ResponseParserError, AttributeError, ValueError) as error:
             outcome = failure(error, local=self._clients.local)
         own = identity == ADMIN or identity in self._own
-        if own and isinstance(outcome, ports.Refusal) and outcome.code in _ENDED:
+        if own and isinstance(outcome, ports.Refusal) and outcome.code in ENDED:
             hint = "Sign in again, or set new credentials. Then repeat the command: it continues."
             if self.target.kind == "sandbox":
                 hint = "Start with a new account: stslab sandbox reset."
@@ -200,7 +187,7 @@ def refusal(response: Response) -> ports.Refusal:
         message=str(error.get("Message") or "AWS gave no message."),
         status=status,
         request_id=str(metadata.get("RequestId", "")),
-        transient=code in _TRANSIENT
+        transient=code in TRANSIENT
         or (status >= _SERVER_ERROR and status not in (_NOT_IMPLEMENTED, _NO_STORAGE)),
     )
 

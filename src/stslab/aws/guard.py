@@ -228,14 +228,6 @@ _SESSION = re.compile(r"arn:[^:]+:sts::\d+:assumed-role/([^/]+)/.+")
 _CALLABLE = re.compile(r"arn:[^:]+:iam::\d+:(user|role)/.+")
 # Words for production: acme-prod, prod1, production, prd; not product.
 _PRODUCTION = re.compile(r"prod(?!uct(?!ion))|(?<![a-z])(prd|live)(?![a-z])")
-# The entry of each kind in IAM's GetAccountSummary. The entry's name plus "Quota" is the quota.
-_SUMMARY = {
-    "iam.user": "Users",
-    "iam.role": "Roles",
-    "iam.group": "Groups",
-    "iam.policy": "Policies",
-    "iam.instance_profile": "InstanceProfiles",
-}
 
 
 def says_production(alias: str) -> bool:
@@ -287,7 +279,7 @@ def _short(clients: Clients, counts: Mapping[str, int]) -> Iterator[str]:
     response = _ask_iam(clients, "get_account_summary")
     summary = response.get("SummaryMap", {}) if response else {}
     for kind, count in counts.items():
-        entry = _SUMMARY.get(kind, "")
+        entry = KINDS[kind].counted
         used, quota = summary.get(entry), summary.get(f"{entry}Quota")
         if used is not None and quota is not None and used + count > quota:
             things = re.sub(r"\B(?=[A-Z])", " ", entry).lower()

@@ -74,6 +74,7 @@ class Kind(msgspec.Struct, frozen=True):
     deployed: tuple[str, ...] = ()  # actions of CloudFormation with its caller's permissions
     cleaned: tuple[str, ...] = ()  # actions by which cleanup finds and empties one
     by_hand: str = ""  # the command that removes one, if ``remove`` alone does not
+    counted: str = ""  # its entry in IAM's GetAccountSummary, which with "Quota" is the quota
     identity: str = ""  # its unique id or time of creation; without it, the run's tag counts
     put: str = ""  # of a setting of the whole account: the operation that sets it
     was: str = ""  # the old value, for the undo; if there was none, the undo removes the setting
@@ -123,6 +124,7 @@ read = partial(beside, __file__)  # a file: its sections, each with rows by name
 _ERRORS = read("kinds.yaml")["errors"]
 _CODES = {name: frozenset(str(row["codes"]).split()) for name, row in _ERRORS.items()}
 EXISTS, BUSY, UNUSABLE = _CODES["exists"], _CODES["busy"], _CODES["unusable"]
+ENDED, SPREADING, TRANSIENT = _CODES["ended"], _CODES["spreading"], _CODES["transient"]
 
 
 def is_gone(service: str, code: str, message: str) -> bool:

@@ -20,7 +20,6 @@ STEP, UNDO, CHECK, FAULT, PROFILE = "step", "undo", "check", "fault", "profile"
 # The parameters of reading calls that name a thing, with its kind: the first that has this name.
 _NAMING = {one.names[0]: one.id for one in reversed([*KINDS.values()]) if len(one.names) == 1}
 _LONGEST = 200
-_FREE = {"iam", "sts", "cloudformation", "s3"}
 
 
 class LabCall(msgspec.Struct, frozen=True):
@@ -105,7 +104,7 @@ def summary(calls: Iterable[LabCall]) -> Summary:
 def costs(calls: Iterable[LabCall]) -> str:
     """What the calls cost on a real account, in words."""
     services = {each.call.partition(".")[0] for each in calls}
-    if others := services - _FREE:
+    if others := services - HOME:
         return f"unknown: besides free services it uses {', '.join(sorted(others))}"
     s3 = "; the few S3 requests: under a cent" if "s3" in services else ""
     return f"nothing (IAM, STS and CloudFormation are free{s3})"

@@ -14,7 +14,7 @@ from stslab.cli.in_memory import InMemoryAccount
 from stslab.errors import StslabError
 from stslab.lab.embedded import embedded_only
 from stslab.lab.loader import load
-from stslab.lab.model import Check, Lab, Stage, Step
+from stslab.lab.model import DENIALS, Check, Lab, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import access
 from stslab.lesson.mutants import OF_CONTENT, UNDO, mutants
@@ -25,7 +25,6 @@ from stslab.sandbox.state.snapshot import View
 from stslab.vocabulary import ADMIN
 
 Place = tuple[str, int]  # a stage's id, and the number of a step or check in it, from 0
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 @dataclass
@@ -205,7 +204,7 @@ def mutated(path: Path, share: int, of: int) -> Mutated:
         played = play(mutant.lab, account, mutant.keeps)
         # A valid lab: AWS accepts its calls, and a missing undo leaves things.
         code = played.stopped.get((mutant.stage, mutant.step), "")
-        accepted = mutant.kind not in OF_CONTENT or not code or code in _DENIED
+        accepted = mutant.kind not in OF_CONTENT or not code or code in DENIALS
         viable = played.left if mutant.kind == UNDO else accepted
         if viable:
             results.mutants += 1

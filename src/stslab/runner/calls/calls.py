@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from stslab.errors import NotOwn
 from stslab.kinds.operations import changes
-from stslab.kinds.table import EXISTS, is_repeatable
+from stslab.kinds.table import EXISTS, SPREADING, is_repeatable
 from stslab.lab.model import DENIALS, Check
 from stslab.policy.messages.reading import read
 from stslab.redaction import redact, redact_text, secrets_in
@@ -29,10 +29,6 @@ _SPREADING_SECONDS = 60.0
 _SERVER_ERROR = 500
 _PAGES = 1000
 AT_ONCE = 8  # how many lookups run together: few enough for IAM's request rates
-
-# The errors of a new key while IAM spreads it (IAM User Guide, "Troubleshoot IAM",
-# "Changes that I make are not always immediately visible").
-_SPREADING = ("InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException")
 
 
 def only_reads(call: Call) -> None:
@@ -165,7 +161,7 @@ class Calls:
         outcome = self.until(lambda: self.once(call), judge)
         if not isinstance(outcome, Refusal):
             return outcome
-        if outcome.code in _SPREADING:
+        if outcome.code in SPREADING:
             # A key that is still unknown after a minute is not new, but gone.
             self._unknown.add(self._key_of(call.identity))
         if outcome.status >= _SERVER_ERROR and not repeatable:
@@ -201,7 +197,7 @@ class Calls:
             return TRANSIENT_SECONDS if harmless else 0.0
         if not self.target.eventually_consistent or refusal.code in EXISTS:
             return 0.0
-        unheard = refusal.code in _SPREADING and self._key_of(identity) not in self._unknown
+        unheard = refusal.code in SPREADING and self._key_of(identity) not in self._unknown
         spreading = unheard and not self.administers(identity)
         return max(within, _SPREADING_SECONDS if spreading else 0.0)
 
