@@ -15,7 +15,7 @@ import yaml
 from stslab import resources
 from stslab.lab.reading.expressions import LEAVE_OUT, NO_TEXT, UNFIT
 from stslab.lab.reading.problems import Problem, did_you_mean
-from stslab.structures import safe_loader
+from stslab.structures import beside, safe_loader
 
 Event = Any  # One of yaml's events, each of which has other attributes
 Report = Callable[[Problem], None]
@@ -175,7 +175,8 @@ def nodes(source: Source, report: Report) -> Node:
     except yaml.MarkedYAMLError as error:
         at = getattr(error.problem_mark or error.context_mark, "index", 0)
         what = error.problem or error.context or "it can't be read"
-        fix = next((fix for part, fix in _FIXES.items() if part in what), _LOOK)
+        known: dict[str, str] = beside(__file__, "fixes.yaml")["yaml"]
+        fix = next((fix for part, fix in known.items() if part in what), _LOOK)
         raise Unreadable(source.problem(at, f"This is not YAML: {what}.", fix)) from None
     except yaml.YAMLError as error:
         at = getattr(error, "position", 0)
@@ -188,16 +189,6 @@ def nodes(source: Source, report: Report) -> Node:
 
 
 _LOOK = "Check the indentation and the quotes here and in the line before."
-_FIXES = {
-    "cannot start any token": "Indent with spaces, not tabs; quote text that begins with a sign.",
-    "mapping values are not allowed": "Indent it as its neighbours; quote text that has a `: `.",
-    "could not find expected ':'": "Write `key: value`, and indent what belongs to it.",
-    "did not find expected key": "Check the indentation; quote text that goes on after a quote.",
-    "tab character": "Write spaces instead.",
-    "unexpected end of stream": "Close the quote.",
-    "did not find expected ',' or ']'": "Close the [ with ].",
-    "did not find expected ',' or '}'": "Close the { with }; quote ${{ … }} between braces.",
-}
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from stslab.lab.model import Action, Cell, Check, Fault, LabFile, Part, Stage, S
 from stslab.lab.reading.document import Node, Report
 from stslab.lab.reading.expressions import OPEN
 from stslab.lab.reading.problems import did_you_mean, shortened
+from stslab.structures import beside
 
 P = TypeVar("P", bound=Part)
 
@@ -303,20 +304,7 @@ def _text(kind: inspect.Type, node: Node, key: str) -> Saying | None:
         if kind.min_length and not node.value:
             return _empty(key)
         if kind.pattern and not re.search(kind.pattern, node.value):
-            fix = _PATTERN_FIXES.get(key, "Use letters, digits and _, beginning with a letter.")
-            return _wont_do(node.value, key), fix
+            fixes: dict[str, str] = beside(__file__, "fixes.yaml")["keys"]
+            usual = "Use letters, digits and _, beginning with a letter."
+            return _wont_do(node.value, key), fixes.get(key, usual)
     return None
-
-
-_PATTERN_FIXES = {
-    "access": "Use small letters, digits and -, beginning with a letter.",
-    "call": "Write service.Operation, as in iam.CreateUser.",
-    "credential_process": "Write: aws configure export-credentials --profile NAME --format process",
-    "web_identity_token_file": "Only the run's token is read. Write ${{ token_file }}.",
-    "duration_seconds": "Write a number of seconds in quotes, as in '900'.",
-    "env": "Use capital letters, digits and _, beginning with a letter.",
-    "id": "Use small letters, digits and -, beginning with a letter.",
-    "undo": "Write service.Operation, as in iam.DeleteUser, or none.",
-    "url": "Name a page of https://docs.aws.amazon.com/.",
-    "fails": "Write the error code that AWS answers, as in AccessDenied.",
-}
