@@ -26,7 +26,7 @@ from stslab.lesson.verdict import Decide
 from stslab.runner.journal.records import Broken, Fault
 from stslab.runner.ports import Call, Credentials, Profiles
 from stslab.runner.run.run import Runner
-from stslab.structures import GONE, Part, Path, edited, listed, part_at, parts, without
+from stslab.structures import GONE, Part, Path, beside, edited, listed, part_at, parts, without
 from stslab.vocabulary import ADMIN, PARTNER
 
 Control = Callable[[str, str, Mapping[str, object]], Mapping[str, Any]]
@@ -275,20 +275,8 @@ def _difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, st
     return f"the statement {name}, which was not there before", _ADVICE["more"]
 
 
-_ADVICE: Mapping[str, str] = {
-    "missing": "Add a statement that allows this call and nothing more.",
-    "more": "Remove the statement: a Deny overrides every Allow.",
-    "Action": "Spell the action as AWS does.",
-    "Resource": "Name the resource of the call: the right account, path, bucket or objects.",
-    "Principal": "Name the caller: the right account and the right type of principal.",
-    "Condition": "Test a key that the request has, with the right operator and value.",
-    "else": "Write it so that it matches the call, and nothing more.",
-}
-_CREDENTIALS: Mapping[str, str] = {
-    EXPIRED: "The session has expired and can't be renewed: request a new one.",
-    NO_TOKEN: "A session's credentials have three parts. Write all three, or request new ones.",
-    OTHER: "The credentials are somebody else's. Request a session, and write it to this profile.",
-}
+_WORDS: Mapping[str, Mapping[str, str]] = beside(__file__, "advice.yaml")
+_ADVICE, _CREDENTIALS = _WORDS["policy"], _WORDS["credentials"]
 
 
 # -- common mistakes in a policy ---------------------------------------------------------------

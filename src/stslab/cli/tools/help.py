@@ -1,31 +1,16 @@
 """``stslab help``, pages from the documentation, and ``completion``, scripts for shells."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
 from stslab.cli.commands import nearest
 from stslab.errors import UsageError
 from stslab.resources import bundled, text_of
+from stslab.structures import beside
 
-TOPICS = {
-    "lesson": ("learners.md", "The first walk", "How a lab goes, and the words at its prompt."),
-    "practice": ("learners.md", "By hand", "Reach a lab's tasks by hand, with hints."),
-    "faults": ("learners.md", "Find a fault", "Find and fix what is broken."),
-    "resume": ("learners.md", "Stop and go on", "Stop a run, and go on with it later."),
-    "stages": ("learners.md", "One stage at a time", "Do and check single stages."),
-    "aws-cli": ("learners.md", "The aws CLI beside it", "Use your own tools beside a lab."),
-    "refusals": ("learners.md", "Why was that refused?", "Find out why a call was refused."),
-    "policies": ("policy.md", "For people", "Try policies offline."),
-    "targets": ("learners.md", "On a real account", "Run a lab on a real account."),
-    "endpoints": ("safety.md", "Which endpoint", "Where calls go."),
-    "cleanup": ("safety.md", "When something is left", "Remove what a run left behind."),
-    "embedded": ("learners.md", "Time, MFA, web identity, SAML", "The account's extra services."),
-    "labs": ("authors.md", "Writing a lab", "Write, check and test a lab of your own."),
-    "exit-codes": ("learners.md", "When something fails", "What each exit code means."),
-    "files": ("learners.md", "Where things are", "Where state is kept; colours, completion."),
-}
+TOPICS: Mapping[str, Sequence[str]] = beside(__file__, "topics.yaml")
 """Each topic's page, its heading there, and a description."""
 
 
