@@ -69,6 +69,9 @@ CHANGES: Mapping[str, Rules] = {
 RESOURCES: Mapping[str, Rules] = _by_name("resources")
 """The rules for the properties of each type of resource that costs nothing."""
 
+OPPOSITES: Mapping[str, str] = read("operations.yaml")["opposites"]
+"""How an operation usually begins that undoes one with this beginning."""
+
 # How operations begin that change nothing: in any service, in those with rules, in others.
 _READS = ("Describe", "Get", "Head", "List")
 _READS_AT_HOME = (*_READS, *"Decode Detect Estimate Generate Select Simulate Validate".split())

@@ -275,8 +275,9 @@ def _difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, st
     return f"the statement {name}, which was not there before", _ADVICE["more"]
 
 
-_WORDS: Mapping[str, Mapping[str, str]] = beside(__file__, "advice.yaml")
-_ADVICE, _CREDENTIALS = _WORDS["policy"], _WORDS["credentials"]
+_TABLES: Mapping[str, Mapping[str, str]] = beside(__file__, "faults.yaml")
+_ADVICE, _CREDENTIALS = _TABLES["policy"], _TABLES["credentials"]
+_OPERATORS = _TABLES["operators"]
 
 
 # -- common mistakes in a policy ---------------------------------------------------------------
@@ -285,17 +286,6 @@ _OF_ARNS = ("Resource", "Principal", "Condition")
 _PATHS = re.compile(r"(?<=:(?:role|user)/)(?:[^/]+/)+(?=[^/])")
 _BUCKET = re.compile(r"arn:[^:]+:s3:::[^/*]+")
 _KEYS = ("aws:SourceArn", "aws:SourceAccount")
-_OPERATORS: Mapping[str, str] = {
-    "ArnEquals": "ArnNotEquals",
-    "ArnLike": "ArnNotLike",
-    "Bool": "Null",
-    "DateGreaterThan": "DateLessThan",
-    "DateLessThan": "DateGreaterThan",
-    "IpAddress": "NotIpAddress",
-    "NumericLessThan": "NumericGreaterThan",
-    "StringEquals": "StringNotEquals",
-    "StringLike": "StringEquals",
-}
 _TEXTS: tuple[tuple[str, tuple[str, ...], Callable[[str, str], str]], ...] = (
     ("account", _OF_ARNS, lambda text, account: text.replace(account, PARTNER)),
     ("path", _OF_ARNS, lambda text, *_: _PATHS.sub("", text)),

@@ -95,22 +95,21 @@ def new(*, lab_id: str, start: str) -> None:
 
     Change one thing at a time, and test it again.
     """
+    from stslab.cli.failures import writing
+
     if not _ID.fullmatch(lab_id):
         fix = "Use 2 to 40 small letters, digits and -, beginning with a letter."
         raise UsageError(f"{lab_id!r} is not a valid name for a lab.", fix)
     folder = Path(lab_id)
     text = (STARTS / f"{start}.yaml").read_text(encoding="utf-8").replace("my-lab", lab_id)
     path = folder / f"{lab_id}.yaml"
-    try:
+    with writing(folder):
+        if folder.exists():
+            raise UsageError(f"{folder} exists already.", "Choose another name.")
         folder.mkdir()
         path.write_text(f"# yaml-language-server: $schema={_SCHEMA}\n{text}", encoding="utf-8")
         schema = (labs_folder() / _SCHEMA).read_text(encoding="utf-8")
         (folder / _SCHEMA).write_text(schema, encoding="utf-8")
-    except FileExistsError:
-        raise UsageError(f"{folder} exists already.", "Choose another name.") from None
-    except OSError as error:
-        problem = f"{error.filename or folder} can't be written: {error.strerror}."
-        raise UsageError(problem, "Go to a folder that you may write to.") from error
     click.echo(f"{path}: made from {start}; now change it.")
     click.echo(f"Check it:   stslab lint {path}")
     click.echo(f"Test it:    stslab test {path} --mutate")

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from stslab.kinds.operations import HOME, changes
+from stslab.kinds.operations import HOME, OPPOSITES, changes
 from stslab.kinds.table import SETTING
 from stslab.lab.checking import shapes
 from stslab.lab.checking.calls import Calls
@@ -19,19 +19,6 @@ from stslab.lab.reading.problems import did_you_mean, ruled
 from stslab.lab.reading.structure import UNKNOWN_CALL, Draft, LabDraft, StageDraft
 from stslab.structures import beside
 from stslab.vocabulary import ADMIN, Gate
-
-# The usual beginning of the operation that undoes an operation with this beginning.
-_OPPOSITES = {
-    "Create": "Delete",
-    "Put": "Delete",
-    "Upload": "Delete",
-    "Attach": "Detach",
-    "Add": "Remove",
-    "Tag": "Untag",
-    "Enable": "Deactivate",
-    "Update": "Update",
-}
-
 
 _MINDED = {key: tuple(names.split()) for key, names in beside(__file__, "variables.yaml").items()}
 """The variables that shells and programs use: names, beginnings and endings."""
@@ -271,7 +258,7 @@ class _Checker:
         return tuple(self._undo(undo, at, draft) for undo, at in undos)
 
     def _opposite(self, step: Step) -> str | None:
-        for word, opposite in _OPPOSITES.items():
+        for word, opposite in OPPOSITES.items():
             name = step.operation.replace(word, opposite, 1)
             known = self.calls.catalogue and self.calls.catalogue.operation(step.service, name)
             if step.operation.startswith(word) and known:
