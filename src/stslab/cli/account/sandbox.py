@@ -229,8 +229,7 @@ def _shower(*, as_json: bool) -> Callable[[Event], None]:
 
 
 @click.command("watch")
-@click.option("--all", "every", is_flag=True,
-              help="Show stslab's own lookups too, and those of `stslab break`.")  # fmt: skip
+@click.option("--all", "every", is_flag=True, help="Show all of stslab's own calls.")
 @json_option("One JSON object a line, on stdout.")
 def watch(*, every: bool, as_json: bool) -> None:
     """Follow the run on the embedded account from a second terminal, until Ctrl-C.

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 import click
 
+from stslab.cli.failures import writing
 from stslab.cli.options import USUAL_LAB, complete_lab, json_option
 from stslab.durations import counted
 from stslab.errors import InvalidLab, LabError, UsageError
@@ -95,8 +96,6 @@ def new(*, lab_id: str, start: str) -> None:
 
     Change one thing at a time, and test it again.
     """
-    from stslab.cli.failures import writing
-
     if not _ID.fullmatch(lab_id):
         fix = "Use 2 to 40 small letters, digits and -, beginning with a letter."
         raise UsageError(f"{lab_id!r} is not a valid name for a lab.", fix)

@@ -9,6 +9,7 @@ import click
 from msgspec.structs import replace
 
 from stslab.cli.commands import LazyGroup
+from stslab.cli.failures import writing
 from stslab.cli.options import complete_run
 from stslab.errors import CheckFailed, UsageError
 from stslab.home import home
@@ -114,8 +115,6 @@ def _write(file: str, text: str) -> None:
     if file == "-":
         click.echo(text, nl=False)
         return
-    from stslab.cli.failures import writing
-
     with writing(file):
         Path(file).write_text(text, encoding="utf-8")
     click.echo(f"The report is in {file}", err=True)

@@ -305,6 +305,5 @@ def _text(kind: inspect.Type, node: Node, key: str) -> Saying | None:
             return _empty(key)
         if kind.pattern and not re.search(kind.pattern, node.value):
             fixes: dict[str, str] = beside(__file__, "fixes.yaml")["keys"]
-            usual = "Use letters, digits and _, beginning with a letter."
-            return _wont_do(node.value, key), fixes.get(key, usual)
+            return _wont_do(node.value, key), fixes.get(key, fixes["else"])
     return None
