@@ -245,7 +245,9 @@ def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer
     """Delete the objects that the caller may delete, and report an error for each other one."""
     wanted = request.params.get("Delete") or {}
     rows = wanted.get("Objects") or []
-    if not 0 < len(rows) <= listing.MOST or not all(row.get("Key") for row in rows):
+    # Only in directory buckets may a deletion depend on an object's size or time.
+    wrong = any(not row.get("Key") or {"LastModifiedTime", "Size"} & row.keys() for row in rows)
+    if wrong or not 0 < len(rows) <= listing.MOST:
         raise malformed()
     bucket = lookups.bucket_of(tx, request)
     for row in rows:
