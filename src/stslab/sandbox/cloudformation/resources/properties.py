@@ -6,6 +6,7 @@ from types import UnionType
 
 import msgspec
 
+from stslab.sandbox.cloudformation.resources.work import BadProperties
 from stslab.sandbox.cloudformation.template.functions import Unknown, as_text
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.structures import beside
@@ -109,5 +110,7 @@ def renamed(part: str, given: Properties) -> Properties:
         inner = result
         for step in path:
             inner = inner.setdefault(step, {})
+        if last.removesuffix("[]") in inner:
+            raise BadProperties(f"{name} can't be specified together with another form of it")
         inner[last.removesuffix("[]")] = [new] if last.endswith("[]") else new
     return result

@@ -80,6 +80,7 @@ SETTINGS: Mapping[str, Setting] = {
 """The order matters: ACLs need an ownership setting that allows them."""
 
 
+_SYSTEM = "aws:cloudformation:"
 _DASHED = re.compile(r"ap-(northeast-1|southeast-[12])|eu-west-1|sa-east-1|us-(east-1|west-[12])")
 """The regions with a dash in their website endpoint (AWS General Reference, Amazon S3)."""
 _WRONG: Mapping[str, str] = beside(__file__, "bucket_names.yaml")
@@ -162,7 +163,7 @@ class Bucket:
 
 
 def _own(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
+    return {key: value for key, value in tags.items() if not key.startswith(_SYSTEM)}
 
 
 class BucketPolicy:
