@@ -13,27 +13,22 @@ MEMORY = timedelta(days=90)
 EXPORT_LIMIT = 1_024
 """The maximum size of an exported value, in bytes."""
 EVENTS_KEPT = 2_000
-"""How many events of a stack are kept."""
 
 
 def stacks(view: View, account: str, region: str) -> list[Stack]:
     """All stacks, also recently deleted ones, oldest first."""
-    found = (stack for stack in view.all(Stack, account) if _is_found(view, stack, region))
-    return sorted(found, key=lambda stack: (stack.created, stack.stack_id))
-
-
-def _is_found(view: View, stack: Stack, region: str) -> bool:
-    ended = None if stack.exists else stack.deleted
-    return stack.region == region and (ended is None or view.now() - ended <= MEMORY)
+    oldest = view.now() - MEMORY
+    found = (stack for stack in view.all(Stack, account) if stack.region == region)
+    kept = (s for s in found if s.exists or s.deleted is None or s.deleted >= oldest)
+    return sorted(kept, key=lambda stack: (stack.created, stack.stack_id))
 
 
 def find(view: View, account: str, region: str, name_or_id: str) -> Stack | None:
     """The stack with this id, deleted or not, or the existing stack with this name; or None."""
-    stack = view.get(Stack, account, name_or_id)
-    if stack is not None:
-        return stack if _is_found(view, stack, region) else None
-    named = (s for s in view.all(Stack, account) if s.name == name_or_id and s.region == region)
-    return next((stack for stack in named if stack.exists), None)
+    for stack in stacks(view, account, region):
+        if stack.stack_id == name_or_id or (stack.exists and stack.name == name_or_id):
+            return stack
+    return None
 
 
 def addressed(view: View, request: ApiRequest) -> Stack | None:

@@ -80,11 +80,12 @@ class CloudFormation:
         scheme, _, host = url.partition("://")
         wrong = f"S3 error: Domain name specified in {host.split('/')[0]} is not a valid S3 domain"
         require(scheme != "s3", wrong)
-        match = _URL.fullmatch(url.partition("?")[0])
+        place, _, version = url.partition("?versionId=")
+        match = _URL.fullmatch(place.partition("?")[0])
         if match is None:
             raise invalid("TemplateURL must be a supported URL.")
         bucket, key = filter(None, match.groups())
-        where = {"Bucket": bucket, "Key": unquote(key)}
+        where = {"Bucket": bucket, "Key": unquote(key), "VersionId": version or None}
         try:
             body = self._call(request.caller, "s3", "GetObject", where, (SERVICE,))["Body"]
         except model.ApiFault as fault:

@@ -9,7 +9,6 @@ from typing import Any
 from stslab.home import lock
 
 Json = Mapping[str, Any]
-"""A JSON object."""
 ACCOUNT_FILE = "account.sqlite"
 TOKEN_HEADER = "x-stslab-control"  # noqa: S105 - a header's name
 PAUSE = 0.02  # seconds between two looks

@@ -274,6 +274,8 @@ def new_stack(request: ApiRequest, wanted: Config) -> Stack:
 def check_updatable(stack: Stack, params: Answer) -> None:
     refusal = f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated."
     require(stack.status in UPDATABLE, refusal)
-    left = params.get("DisableRollback") or params.get("OnStackFailure") == "DO_NOTHING"
+    failing = params.get("OnStackFailure")
+    require(failing != "DELETE", "OnStackFailure can be DELETE only if ChangeSetType is CREATE")
+    left = params.get("DisableRollback") or failing == "DO_NOTHING"
     refusal = "An update without a rollback (DisableRollback) is not supported"
     require(not left, f"{refusal} by the embedded account")

@@ -22,7 +22,6 @@ from stslab.structures import mapped
 USER_INITIATED = "User Initiated"
 EXECUTING = "EXECUTE_IN_PROGRESS"
 DELETED_STACKS_KEPT = 100
-"""The maximum number of deleted stacks that an account keeps."""
 
 Errors = tuple[Mapping[str, str], ...]
 _MILLISECOND = timedelta(milliseconds=1)

@@ -18,7 +18,6 @@ from stslab.sandbox.cloudformation.template.template import Value, well_formed
 from stslab.structures import beside
 
 SUB_VARIABLE = re.compile(r"\$\{(?!!)([^{}]*)\}")
-IF_PARTS = 3
 # CloudFormation's errors for wrong arguments of a function.
 _TAKES: Mapping[str, str] = beside(__file__, "takes.yaml")
 Holds = Callable[[str], bool]
@@ -109,8 +108,8 @@ def getatt_parts(argument: object) -> tuple[str, Value]:
 
 def sub_parts(argument: object) -> tuple[str, dict[str, Value]]:
     parts: Value = [argument, {}] if isinstance(argument, str) else argument
-    valid = isinstance(parts, list) and len(parts) == len(("text", "variables"))
-    check_form(valid and isinstance(parts[0], str) and isinstance(parts[1], dict), "Fn::Sub")
+    valid = _counts(2, 2)(parts) and isinstance(parts[0], str) and isinstance(parts[1], dict)
+    check_form(valid, "Fn::Sub")
     names = SUB_VARIABLE.findall(parts[0])
     check_form(all(re.fullmatch(r"[A-Za-z0-9_.:]+", name) for name in names), "${} in Fn::Sub")
     return parts[0], parts[1]
@@ -118,8 +117,8 @@ def sub_parts(argument: object) -> tuple[str, dict[str, Value]]:
 
 def if_parts(argument: object) -> tuple[str, Value, Value]:
     parts: Value = argument
-    fits, wanted = isinstance(parts, list) and len(parts) == IF_PARTS, "a list argument with"
-    require(fits, f"Template error: Fn::If requires {wanted} three elements")
+    wanted = "a list argument with"
+    require(_counts(3, 3)(parts), f"Template error: Fn::If requires {wanted} three elements")
     condition, when_true, when_false = parts
     named = isinstance(condition, str)
     require(named, f"Template error: Fn::If requires {wanted} the first element being a condition")

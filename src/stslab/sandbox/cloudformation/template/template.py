@@ -30,11 +30,11 @@ LARGEST = 2**63
 NO_OBJECT = "[/Resources/{}/Properties] 'Properties' must be an object"
 UNSUPPORTED = "Template format error: unsupported structure."
 LONG_FORM_WITHOUT_PREFIX = frozenset({"Ref", "Condition"})
-PLAIN_TAGS = frozenset({"bool", "int", "float", "null", "merge"})
+PLAIN_TAGS = frozenset({"bool", "int", "float", "null"})
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as CloudFormation reads it: dates and keys are text, and aliases are refused."""
+    """YAML as CloudFormation reads it: dates, keys and ``<<`` are text, and aliases are refused."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse aliases, as CloudFormation does; expanding them could use much memory."""
@@ -44,7 +44,6 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Value, Value]:
         """Read keys as text, as in JSON, so that an account id keeps its leading zeros."""
-        self.flatten_mapping(node)
         for key, _ in node.value:
             if key.tag in _SCALARS:
                 key.tag = "tag:yaml.org,2002:str"
@@ -212,7 +211,7 @@ def _check_sections(data: Mapping[str, Value]) -> None:
     description = data.get("Description", "")
     well_formed(isinstance(description, str), "Description must be a string.")
     too_long = f"'Description' length is greater than {DESCRIPTION_LIMIT}."
-    well_formed(len(description) <= DESCRIPTION_LIMIT, too_long)
+    well_formed(len(description.encode()) <= DESCRIPTION_LIMIT, too_long)
 
 
 def _section(data: Mapping[str, Value], name: str) -> dict[str, Value]:
