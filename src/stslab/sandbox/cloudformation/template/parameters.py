@@ -54,8 +54,8 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
-    r"""A pattern as Java reads it: a hyphen right after a class, as in ``[\w-+]``, is one."""
-    return re.compile(re.sub(r"(\\[dswDSW])-", r"\1\\-", pattern))
+    r"""A pattern as Java reads it: ``\w`` is ASCII, and a hyphen right after it is one."""
+    return re.compile(re.sub(r"(\\[dswDSW])-", r"\1\\-", pattern), re.ASCII)
 
 
 def resolve(
