@@ -108,6 +108,9 @@ def test_lint_points_at_each_problem(stslab, tmp_path):
     assert all(one["severity"] == "error" for one in problems)
     keys = ["rule", "severity", "file", "line", "column", "message", "fix"]
     assert all(list(one) == keys for one in problems)
+    assert (
+        stslab("lint", "--format", "json", str(lab)).out == stslab("lint", "--json", str(lab)).out
+    )
 
 
 def test_lint_checks_folders(stslab, tmp_path):

@@ -120,8 +120,10 @@ _KEYS = ("rule", "severity", "file", "line", "column", "message", "fix")
 
 @click.command("lint")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@json_option("One JSON object a problem, on stdout.")
-def lint_command(*, paths: tuple[Path, ...], as_json: bool) -> None:
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+              show_default=True, help="For people, or one JSON object a problem.")  # fmt: skip
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+def lint_command(*, paths: tuple[Path, ...], form: str) -> None:
     """Check lab files and the labs in folders (PATHS) offline; without PATHS, all bundled labs.
 
     Each problem comes with its file, line and column, and what to write instead. A lab with
@@ -139,13 +141,13 @@ def lint_command(*, paths: tuple[Path, ...], as_json: bool) -> None:
     problems = [found for lab in chosen for found in lint(lab, catalogue=catalogue, served=calls)]
     for problem in problems:
         line = json.dumps({key: getattr(problem, key) for key in _KEYS})
-        click.echo(line if as_json else visible(f"{problem}\n"))
+        click.echo(line if form == "json" else visible(f"{problem}\n"))
     for path in chosen if not problems else ():
         if needs := embedded_only(load(path, catalogue=None)):
             click.echo(f"{path}: embedded account only, since it {' and '.join(needs)}.", err=True)
     if problems:
         raise InvalidLab(f"{counted(len(problems), 'problem')} in {counted(len(chosen), 'lab')}.")
-    click.echo(f"{counted(len(chosen), 'lab')} checked, nothing to fix.", err=as_json)
+    click.echo(f"{counted(len(chosen), 'lab')} checked, nothing to fix.", err=form == "json")
 
 
 def _labs(path: Path) -> list[Path]:
