@@ -31,8 +31,7 @@ def show_grade(paper: Paper, explained: _Explanation, grade: int) -> None:
     if grade == 0:
         blocking = [layer["layer"] for layer in decision["layers"] if layer["blocks"]]
         gates = " and the ".join(blocking) or "account itself"
-        paper.blank()
-        paper.prose(f"The gate that refuses: the {gates}.", indent=2)
+        paper.prose(f"The gate that refuses: the {gates}.", indent=2, apart=True)
     elif grade == 1:
         paper.blank()
         paper.decision(decision, indent=2)
@@ -41,16 +40,14 @@ def show_grade(paper: Paper, explained: _Explanation, grade: int) -> None:
         paper.blank()
         for option in (each for change in explained["changes"] for each in change["options"]):
             paper.prose(f"{option['what'].rstrip(':')}.", lead=paper.symbols.hint, indent=2)
-    paper.blank()
-    paper.prose(f"`why` again shows {_NEXT[grade]}", indent=2, style="dim")
+    paper.prose(f"`why` again shows {_NEXT[grade]}", indent=2, style="dim", apart=True)
 
 
 def show(paper: Paper, explained: _Explanation) -> None:
     request, decision = explained["request"], explained["decision"]
     _headline(paper, request)
     paper.fields(_facts(explained), indent=2)
-    paper.blank()
-    paper.prose("Why", style="bold")
+    paper.prose("Why", style="bold", apart=True)
     reason = f"{decision['reason']}." if decision else ""  # which the tree says too
     why = explained["why"].removeprefix(f"Denied: {reason}").removeprefix(f"Denied {reason}")
     if why:
@@ -93,8 +90,7 @@ def _show_callers(paper: Paper, profiles: list[str]) -> None:
     """Ask first whether the right caller called: that changes no policy."""
     if not profiles:
         return
-    paper.blank()
-    paper.prose("Did the right caller ask?", style="bold")
+    paper.prose("Did the right caller ask?", style="bold", apart=True)
     texts = [f"The profile {name} may do this: call it with --profile {name}" for name in profiles]
     if {*profiles} <= {"admin", "root"}:
         only = f"Of your profiles, only {profiles[0]} may do this."

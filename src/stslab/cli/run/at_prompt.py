@@ -126,8 +126,7 @@ class AtPrompt:
         paper.prose("At the prompt, a word or its first letters:", indent=1, style="bold")
         paper.blank()
         paper.fields(words, indent=3)
-        paper.blank()
-        paper.prose(_RUNS, indent=1)
+        paper.prose(_RUNS, indent=1, apart=True)
 
     def _scene_of(self, word: str, scene: Scene) -> Scene | None:
         asking = isinstance(scene, Asking)

@@ -45,8 +45,7 @@ def _draw_fixed(paper: Paper, lab: Lab, fault: ReportedFault, fix: str) -> None:
     else:
         paper.prose("This fixes it:", indent=1)
         paper.command(fix, indent=3)
-    paper.blank()
-    paper.prose("To share:", indent=1)
+    paper.prose("To share:", indent=1, apart=True)
     for line in (f"stslab break {lab.id} {fault.asked}", result(fault)):
         paper.whole(f"   {line}", "bold")
     paper.blank()

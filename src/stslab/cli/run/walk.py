@@ -39,8 +39,7 @@ def end(runner: Runner, stages: Iterable[Stage], paper: Paper) -> RunFinished:
     if finished.outcome != "open":
         return finished
     scope = runner.scope()
-    paper.blank()
-    paper.prose("Look around with the aws CLI:", style="bold")
+    paper.prose("Look around with the aws CLI:", style="bold", apart=True)
     paper.command(for_same_run('eval "$(stslab env)"'))
     profiles = scope.get("profiles", {})
     for name in ("admin", *profiles):
@@ -53,6 +52,5 @@ def end(runner: Runner, stages: Iterable[Stage], paper: Paper) -> RunFinished:
 
 
 def say_how_to_go_on(paper: Paper) -> None:
-    paper.blank()
-    paper.prose(for_same_run("Go on:      stslab run"), lead=paper.symbols.hint)
+    paper.prose(for_same_run("Go on:      stslab run"), lead=paper.symbols.hint, apart=True)
     paper.prose(for_same_run("Clean up:   stslab cleanup"), lead=paper.symbols.hint)

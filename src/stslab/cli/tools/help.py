@@ -35,8 +35,7 @@ def command(ctx: click.Context, *, topic: tuple[str, ...]) -> None:
         paper.blank()
         text = text_of(bundled() / "docs" / page)
         paper.markdown("\n".join(_section(text.splitlines(), heading)))
-        paper.blank()
-        paper.prose(f"From docs/{page}. Other topics: stslab help", style="dim")
+        paper.prose(f"From docs/{page}. Other topics: stslab help", style="dim", apart=True)
     else:
         _show_command(ctx.find_root(), topic)
 

@@ -122,8 +122,7 @@ class Asking(Scene, frozen=True, kw_only=True):
         if shown:
             paper.blank()
         paper.command(self.command, indent=3)
-        paper.blank()
-        paper.prose("What will AWS answer?", indent=1, style="bold")
+        paper.prose("What will AWS answer?", indent=1, style="bold", apart=True)
         for answer in self.question.choices:
             paper.prose(answer.text, indent=3, lead=f"{answer.digit} ")
         paper.prose(DONT_KNOW, indent=3, lead=f"{UNSURE} ")
@@ -150,8 +149,7 @@ class Answered(Scene, frozen=True, kw_only=True):
         elif said:
             paper.line("failed", f"You said: {said.text}.", indent=1, style="magenta")
         if self.refusal or self.answer:
-            paper.blank()
-            paper.prose(f"AWS said: {self.refusal}", indent=1, style="dim")
+            paper.prose(f"AWS said: {self.refusal}", indent=1, style="dim", apart=True)
             paper.fields(self.answer, indent=3)
         paper.blank()
         unbelieved = Gate.SIGNATURE in self.verdict.by
@@ -165,8 +163,7 @@ class Answered(Scene, frozen=True, kw_only=True):
             paper.prose(self.because, indent=1)
         contrast = self._contrast(said.gates) if said and said != right else ""
         if contrast:
-            paper.blank()
-            paper.prose(contrast, indent=1)
+            paper.prose(contrast, indent=1, apart=True)
         if not self.held:
             paper.blank()
             paper.line("failed", f"The lab expects something else: {self.message}", indent=1)
@@ -250,11 +247,9 @@ def welcome(
     signs = {"done": paper.symbols.done, "current": paper.symbols.current} if resumed else {}
     for number, stage in enumerate(stages, 1):
         paper.put(Text(f"   {signs.get(stage.state, ' ')} {number}  {one_line(stage.title)}"))
-    paper.blank()
-    paper.prose(where, indent=1)
+    paper.prose(where, indent=1, apart=True)
     if advice:
-        paper.blank()
-        paper.prose(advice, indent=1)
+        paper.prose(advice, indent=1, apart=True)
 
 
 def story(
@@ -263,8 +258,7 @@ def story(
     """Markdown, such as an introduction; the ``things`` that cleanup will remove; AWS's pages."""
     paper.markdown(text, indent=1)
     for page in pages:
-        paper.blank()
-        paper.prose(page.title, indent=1, style="bold")
+        paper.prose(page.title, indent=1, style="bold", apart=True)
         paper.whole(f"   {page.url}", "cyan")
     if things:
         paper.blank()
@@ -335,8 +329,7 @@ def matrix(
     unusable = [f"{who}: its credentials are not valid" for who in callers if who in invalid]
     legend += ["?: you will be asked"] if known.keys() & {*asked} else unusable
     if legend:
-        paper.blank()
-        paper.prose("  ".join(legend), indent=1, style="dim")
+        paper.prose("  ".join(legend), indent=1, style="dim", apart=True)
 
 
 def chain(paper: Paper, links: Iterable[Link]) -> None:
@@ -410,8 +403,7 @@ def ticket(
     paper.prose(one_line(answer), indent=3, style="red")
     paper.blank()
     remaining(paper, still)
-    paper.blank()
-    paper.prose(_FIND_OUT, indent=1)
+    paper.prose(_FIND_OUT, indent=1, apart=True)
 
 
 def remaining(paper: Paper, lacks: Collection[Lack]) -> None:
@@ -437,8 +429,7 @@ def session(paper: Paper, profile: str, held: Mapping[str, str], minutes: int) -
     text = f"They are in the profile {profile} now. By hand, you would set each like this:"
     paper.prose(text, indent=1)
     paper.command(f"aws configure set aws_session_token ... --profile {profile}", indent=3)
-    paper.blank()
-    paper.prose("Each call needs all three.", indent=1)
+    paper.prose("Each call needs all three.", indent=1, apart=True)
 
 
 def points(paper: Paper, lines: Iterable[str]) -> None:
@@ -464,13 +455,11 @@ def end(
     if concepts:
         right = sum(concept.right for concept in concepts)
         of = sum(concept.of for concept in concepts)
-        paper.blank()
-        paper.prose(f"You predicted {right} of {of} right.", indent=1, style="bold")
+        paper.prose(f"You predicted {right} of {of} right.", indent=1, style="bold", apart=True)
         for each in concepts:
             sign = "done" if each.right == each.of else "failed"
             paper.line(sign, each.name, indent=3, aside=f"{each.right} of {each.of}", style="")
-    paper.blank()
-    paper.prose("What next:", indent=1, style="bold")
+    paper.prose("What next:", indent=1, style="bold", apart=True)
     widest = max(len(command) for command, _ in onward)
     for command, effect in onward:
         paper.prose(effect, indent=3, lead=f"{command:<{widest}} ")

@@ -59,12 +59,10 @@ def show_report(paper: Paper, report: Report) -> None:
     paper.prose(report.run.title, style="bold")
     paper.fields(about_run(report), indent=2)
     if report.fault:
-        paper.blank()
-        paper.prose(FAULT, style="bold")
+        paper.prose(FAULT, style="bold", apart=True)
         paper.fields(about_fault(report), indent=2)
     for stage in stages_of(report):
-        paper.blank()
-        paper.prose(f"{stage.title} ({stage.id}: {came_of(stage)})", style="bold")
+        paper.prose(f"{stage.title} ({stage.id}: {came_of(stage)})", style="bold", apart=True)
         for attempt in attempts(stage):
             paper.prose(attempt, indent=2, style="dim")
         for claim in claims_of(report.standing, stage):

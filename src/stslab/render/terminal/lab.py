@@ -84,8 +84,7 @@ def show_table(paper: Paper, lab: Lab, name: str) -> None:
     columns = {"Stage": 0, "As": 0, "What is done, and proved": 1}
     paper.table(columns, _rows(lab, paper.symbols.done))
     show_changes(paper, summary(lab_calls(lab)), indent=0)
-    paper.blank()
-    paper.prose(f"stslab run {shlex.quote(name)}", lead=paper.symbols.hint)
+    paper.prose(f"stslab run {shlex.quote(name)}", lead=paper.symbols.hint, apart=True)
 
 
 def markdown_of(lab: Lab) -> str:

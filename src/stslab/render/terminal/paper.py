@@ -98,8 +98,15 @@ class Paper:
             body.append(f"  {visible(aside)}", style="not bold dim")
         self._hanging(lead, body, indent)
 
-    def prose(self, text: str, *, indent: int = 0, style: str = "", lead: str = "") -> None:
-        """Plain text, wrapped between words; ``lead`` comes before its first line."""
+    def prose(
+        self, text: str, *, indent: int = 0, style: str = "", lead: str = "", apart: bool = False
+    ) -> None:
+        """Plain text, wrapped between words; ``lead`` comes before its first line.
+
+        If it stands ``apart``, a blank line is above it.
+        """
+        if apart:
+            self.blank()
         self._hanging(Text(lead, style=style), Text(visible(text), style=style), indent)
 
     def command(self, command: str, *, indent: int = 4) -> None:

@@ -172,16 +172,15 @@ class SandboxServer(cheroot.HTTPServer):
         """Stop listening, and let running requests end."""
         if not self.ready:
             return
-        waker = threading.Thread(target=self._wake, daemon=True)
-        waker.start()
-        self._connections.stop()
+        self._connections._stop_requested = True  # noqa: SLF001
+        with suppress(OSError):  # whoever waits for connections wakes up, and ends
+            socket.create_connection((HOST, self.port), timeout=1).close()
         end = time.monotonic() + self.shutdown_timeout
         with self._lock:
             threads = tuple(self._threads)
         for thread in threads:
             thread.join(max(end - time.monotonic(), 0))
         super().stop()
-        waker.join()
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         """Log cheroot's warnings and errors, but not that a client left."""
@@ -212,11 +211,6 @@ class SandboxServer(cheroot.HTTPServer):
                 if self._first is threading.current_thread():
                     self._since = 0
                     self._connections._expire(time.time() - 1)  # noqa: SLF001 - no files may be left
-
-    def _wake(self) -> None:
-        time.sleep(0.02)  # a connection wakes the selecting thread, which stop() tells to end
-        with suppress(OSError), socket.create_connection((HOST, self.port), timeout=1):
-            pass
 
 
 class _Replaced(Exception):  # noqa: N818 - it is not an error
