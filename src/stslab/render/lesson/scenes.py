@@ -294,9 +294,8 @@ def matrix(
     widest = max((len(cell.says) for cell in cells), default=0)
     room = (paper.width - widest - 6) // max(len(callers), 1)
     column = min(max(room, _NARROWEST), _WIDEST)
-    denied, allowed = paper.symbols.dot, paper.symbols.done
-    if in_words():
-        denied, allowed = "denied", "allowed"
+    denied = "denied" if in_words() else paper.symbols.dot
+    allowed = "allowed" if in_words() else paper.symbols.done
 
     def sign(cell: CellState) -> Text:
         if cell.key in asked:
@@ -445,11 +444,9 @@ def end(
     onward: Collection[tuple[str, str]],
 ) -> None:
     """The predictions, the checks that cleanup proved (``gone``), and what is next."""
-    left = "Nothing is left in the account."
-    if finished.left:
-        left = f"{counted(len(finished.left), 'thing')} left in the account."
+    left = f"{counted(len(finished.left), 'thing')} left" if finished.left else "Nothing is left"
     proof = f" Each was looked up: {'. '.join(gone)}." if gone else ""
-    paper.prose(f"{left}{proof}", indent=1)
+    paper.prose(f"{left} in the account.{proof}", indent=1)
     for words, stages in finished.notes:
         paper.prose(f"{words.capitalize()}: {', '.join(stages)}.", indent=1)
     if concepts:

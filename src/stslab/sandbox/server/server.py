@@ -316,18 +316,14 @@ class _Connection(cheroot.HTTPConnection):
     def __init__(self, server: SandboxServer, sock: socket.socket, _makefile: object) -> None:
         streams = {"rb": SocketReader, "wb": SocketWriter}
         super().__init__(server, sock, makefile=lambda sock, mode, _: streams[mode](sock, server))
-        self._resetting = False
         # With a timeout it polls before each read and write, and gives up the interpreter's lock.
         sock.setblocking(False)
 
     def reset(self) -> None:
-        """Let :meth:`close` reset the connection (RST) instead of closing it."""
-        self._resetting = True
+        """Reset the connection (RST), and let :meth:`close` do no more."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-
-    def _close_kernel_socket(self) -> None:
-        if not self._resetting:
-            super()._close_kernel_socket()  # type: ignore[misc] # cheroot has no types
+        self.socket.close()
+        self.linger = True
 
 
 def _fault(request: HttpRequest, fault: ApiFault, request_id: str = "") -> ApiResponse:
