@@ -53,7 +53,7 @@ def test_principal_mapper(program: Callable[..., Program], peopled: Account) -> 
     python = str(programs.find("python3.9"))
     pmapper = program("principalmapper", "pmapper", python=python)
     said = pmapper.run("graph", "create", "--include-regions", "us-east-1")
-    assert "# of Nodes:              3 (2 admins)" in said
+    assert "# of Nodes:              5 (2 admins)" in said
     said = pmapper.run("--account", "111122223333", "query", "who can do s3:GetObject with *")
     assert "user/ana IS authorized to call action s3:GetObject" in said
     said = pmapper.run("--account", "111122223333", "query", "preset privesc *")
