@@ -166,6 +166,22 @@ def test_a_condition_that_holds_without_its_key_is_shown(simulate):
     ]
 
 
+def test_a_key_of_every_request_that_is_not_given_is_noted(simulate):
+    """ "AWS: Denies access to AWS based on the source IP": without the key, the Deny is idle."""
+    tests = {
+        "NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"},
+        "Bool": {"aws:ViaAWSService": "false"},
+    }
+    own = policy(allow(), deny(Sid="Outside", Condition=tests))
+    asked = (*ASKED, "--policy", "own.json", "--context", "aws:SourceIp=203.0.113.1")
+    says = "note: Outside: Every request to AWS has aws:ViaAWSService, and none is given:"
+    noted = f"{says} --context aws:ViaAWSService=VALUE"
+    assert noted in simulate(*asked, own=own).output.splitlines()
+    given = simulate(*asked, "--context", "aws:ViaAWSService=false", own=own).output
+    assert given.startswith("✘ Explicitly denied")
+    assert "note: " not in given
+
+
 FULL = "arn:aws:organizations::aws:policy/service_control_policy/p-FullAWSAccess"
 
 
