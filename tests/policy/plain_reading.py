@@ -198,6 +198,8 @@ def _is_let_through(it: Situation) -> bool:
 
 
 def _is_granted(it: Situation) -> bool:
+    if it.who is Who.ANONYMOUS and it.target is Target.ROLE:
+        return False  # "IAM user or IAM role with existing temporary security credentials" (STS)
     if it.who in (Who.SERVICE, Who.ANONYMOUS):
         return _names_directly(it)  # neither has policies of its own
     if it.who is Who.ROOT:

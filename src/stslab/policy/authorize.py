@@ -224,9 +224,9 @@ def _forbidden(question: Question) -> str:
     """Why AWS refuses a request that all policies allow; empty if it does not."""
     request, arn = question.request, question.arn
     principal = request.principal
-    if question.action == "sts:assumerole" and principal.kind is PrincipalKind.ROOT:
-        # "AssumeRole", AWS STS API reference.
-        return "roles may not be assumed by root accounts"
+    refused = beside(__file__, "actions.yaml")["refused"].get(question.action, {})
+    if principal.kind in refused:
+        return str(refused[principal.kind])
     if arn and principal.member and not principal.arn.startswith(f"arn:{arn.partition}:"):
         # "How IAM roles differ from resource-based policies": only within one partition.
         return f"{request.resource} is in another partition than {principal.arn}"
