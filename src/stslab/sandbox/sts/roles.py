@@ -49,7 +49,7 @@ class RoleRequest(msgspec.Struct, frozen=True):
     def keys(self, action: str) -> model.Keys:
         """The condition keys of one of this call's actions, beside the global ones."""
         keys: model.Keys = {"sts:RoleSessionName": self.session_name}
-        if self.source_identity:
+        if self.source_identity and self.principal:  # AssumeRole's may be of an earlier session
             keys["sts:SourceIdentity"] = self.source_identity
         if self.target.role:
             # A transitive session tag overrides the role's own tag with the same key.
@@ -132,8 +132,7 @@ class RoleSessions:
         further = (("sts:TagSession", wanted.tags.all), (_SET_SOURCE, wanted.source_identity))
         actions = [f"sts:{wanted.operation}", *(action for action, used in further if used)]
         for action in actions:
-            keys = wanted.keys(action)
-            need = model.Need(action, target.arn, keys, target.trust, target.account)
+            need = model.Need(action, target.arn, wanted.keys(action), target.trust, target.account)
             decision = self._judge.decide(view, request, need, wanted.principal)
             if not decision.allowed:
                 raise faults.access_denied(decision.message)

@@ -108,7 +108,8 @@ class StsService:
             raise faults.access_denied("Roles may not be assumed by root accounts.")
         if params.get("ProvidedContexts"):
             raise model.unsupported("sts", "AssumeRole with ProvidedContexts")
-        context = {"sts:ExternalId": params["ExternalId"]} if "ExternalId" in params else {}
+        given = ("ExternalId", "SourceIdentity")
+        context = {f"sts:{name}": params[name] for name in given if name in params}
         wanted = RoleRequest(
             "AssumeRole",
             self._roles.target(tx, params["RoleArn"]),
