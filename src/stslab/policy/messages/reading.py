@@ -96,7 +96,7 @@ _NEAR: Final = 2_048  # characters on each side that are searched for the error'
 
 DENIALS: Final = (
     "AccessDeniedException|AccessDenied|AllAccessDisabled|AuthorizationErrorException|"
-    "AuthorizationError|NotAuthorized|UnauthorizedAccess|UnauthorizedOperation"
+    "AuthorizationError|NotAuthorized|(?:AssumeRole)?UnauthorizedAccess|UnauthorizedOperation"
 )
 """The error codes of refusals, as a pattern: IAM's, EC2's, SNS's, S3's."""
 
@@ -200,7 +200,7 @@ _NAMED: Final = "|".join(map(_glued, _NAMES))
 _REASON: Final = re.compile(
     rf"\s?because\s?no\s?(?P<silent>{_NAMED})\s?allows"
     r"(?:\s?the\s?(?P<lacks>[\w-]{1,64}:\w{1,128})\s?action\b)?"
-    rf"|\s?(?P<deny>{_glued('with an explicit deny')})"
+    rf"|\s?(?P<deny>(?:with|due\s?to)\s?{_glued('an explicit deny')})"
     rf"(?:\s?in\s?(?:an?|the)\s?(?P<denying>{_NAMED})"
     rf"(?:\s?transitively\s?through\s?an?\s?(?P<through>{_NAMED}))?)?"
     r"(?::\s?(?P<policy>arn:[^\s\"'<>()\\]{1,2048}))?"
