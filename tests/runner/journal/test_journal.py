@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import sqlite3
 import stat
+import subprocess
 import sys
 import threading
 from unittest.mock import Mock
@@ -413,6 +414,26 @@ def test_two_processes_make_the_journal_at_once(path):
         one.begin(a_run("r1"))
         other.begin(a_run("r2"))
         assert [run.id for run in one.runs()] == ["r2", "r1"]
+
+
+def test_a_process_that_opens_the_journal_twice_keeps_its_locks(path):
+    """Else another process removes the write-ahead log at its end, and records are lost."""
+    with Journal(path) as journal:
+        journal.begin(a_run("r1"))
+        Journal(path).close()
+        another_process_reads(path)
+        journal.begin(a_run("r2"))
+        assert another_process_reads(path) == ["r1", "r2"]
+
+
+def another_process_reads(path) -> list[str]:
+    """The runs, as a process finds them that ends after that."""
+    code = """if True:
+        import sys, pathlib
+        from stslab.runner.journal.store import Journal
+        with Journal(pathlib.Path(sys.argv[1])) as journal:
+            print(*sorted(run.id for run in journal.runs()))"""
+    return subprocess.check_output([sys.executable, "-c", code, str(path)], text=True).split()
 
 
 @pytest.mark.parametrize("moment", range(4))  # then its own transaction keeps others out

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -227,7 +227,9 @@ def _open(path: Path) -> sqlite3.Connection:
     with _explained(path):
         if path != IN_MEMORY:
             private_folder(path.parent)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            # Only a new file: a close would end SQLite's locks on one that this process has open.
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
         with _explained(path):
