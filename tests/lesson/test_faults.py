@@ -155,6 +155,21 @@ def test_a_seed_is_the_same_for_everybody() -> None:
         chosen(lab, [], "--seed 1")
 
 
+def test_a_fix_that_allows_more_than_an_earlier_stage_proved_is_told() -> None:
+    lab, account = lab_of(FIRST), InMemoryAccount()
+    with account.running(lab, lambda _: None) as runner:
+        bench = Faults(runner, account.files, account.decide, account.control)
+        for stage in lab.stages[:-1]:
+            runner.run_stage(stage.id)
+        fault = next(bench.there(lab.stages[-2].id))
+        asks = next(one for one in bench.policies() if "StsAssumePolicy" in one.called)
+        (statement,) = asks.document["Statement"]
+        call = asks.write({**asks.document, "Statement": [{**statement, "Resource": "*"}]})
+        assert isinstance(account.call("admin", call.service, call.operation, call.params), Answer)
+        (wider,) = (one.says for one in bench.remaining(fault))
+        assert wider.startswith("This must hold too: The user's policies allow no other role")
+
+
 def test_a_fix_that_lets_in_strangers_is_told_though_no_cell_shows_it() -> None:
     lab, account = lab_of(FIRST), InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:

@@ -228,8 +228,8 @@ class Runner:
             self.steps.forget()
         self._require_held(stage, tried)
 
-    def check_stage(self, stage_id: str) -> None:
-        """Make the stage's checks again, without journaling them.
+    def check_stage(self, stage_id: str, operations: str = "") -> None:
+        """Make the stage's checks again, or those of ``operations`` (a prefix), not journaled.
 
         CheckFailed: a claim does not hold that should. One that was proved need no longer hold
         once a later stage has changed it.
@@ -237,6 +237,8 @@ class Runner:
         stage, past, failed = stage_of(self.lab, stage_id), self.past, []
         begun = past.held() | {each.stage for each in past.begun()}
         for number, check in enumerate(stage.checkpoint):
+            if not check.operation.startswith(operations):
+                continue
             by = changed_by(self.lab, stage, check, begun)
             if stage.cleanup and check.call and self._calls.lacks(check.identity):
                 by = stage.id  # its last checks are that the profiles are gone
