@@ -89,7 +89,8 @@ def test_a_session_has_the_name_that_the_task_names(account: InMemoryAccount) ->
             told = hand.look(stage)
             clerk = next(one for one in told.tasks if "named clerk" in one.text)
             assert clerk.done is done
-            assert any(f"/{name}, but it is not what" in one for one in told.notes) is not done
+            wrong = f"/{name}, but the task is: {clerk.text}"
+            assert any(wrong in one for one in told.notes) is not done
 
 
 def test_any_session_name_does_if_the_task_names_none(account: InMemoryAccount) -> None:
@@ -129,7 +130,7 @@ def test_a_session_has_mfa_if_the_task_says_so(account: InMemoryAccount) -> None
         known.sessions = {credentials.access_key_id: Given(own.access_key_id, "", 43200, mfa=False)}
         told = hand.look(stage)
         assert [one.done for one in told.tasks] == [False, False]
-        assert [one.split(" is ")[0] for one in told.notes if ", but it " in one] == [
+        assert [one.split(" is ")[0] for one in told.notes if ", but " in one] == [
             "The profile plain",
             "The profile badge",
         ]

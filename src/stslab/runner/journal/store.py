@@ -5,11 +5,10 @@ power cut may lose records of checks, which are made again. Records are only eve
 sealed together with the run's previous one. Callers redact secrets first.
 """
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -227,9 +226,7 @@ def _open(path: Path) -> sqlite3.Connection:
     with _explained(path):
         if path != IN_MEMORY:
             private_folder(path.parent)
-            # Only a new file: a close would end SQLite's locks on one that this process has open.
-            with suppress(FileExistsError):
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            path.touch(0o600)  # opens no old file: to close it would end SQLite's locks on it
         database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
         with _explained(path):

@@ -279,7 +279,7 @@ def _wrong(
     """How credentials differ from the step's, or "". ``own`` are those of the step's identity."""
     params, call = prepared.params, prepared.step.call
     if not _is_caller(prepared, arn) or bool(held.session_token) is (call == _MAKES_KEYS):
-        return "it is not what the task says"
+        return f"the task is: {(prepared.step.task or prepared.step.title).rstrip('.')}"
     if given is None:  # it was not requested by hand
         return ""
     if params.get("DurationSeconds", given.seconds) != given.seconds:
