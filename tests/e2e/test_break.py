@@ -62,6 +62,8 @@ def test_found_and_fixed(opened: Open, machine: Machine) -> None:
     terminal.wait("aws iam put-role-policy")
     terminal.enter()
     terminal.wait("All is as it should be.", "Enter goes on")
+    terminal.enter("hint")  # a word does not go on
+    terminal.wait("There is nothing else to do here.", "Enter goes on")
     terminal.enter()
     assert terminal.ended() == 0
     assert f"stslab break assume-role --fault {OBJECTS}\n   fixed in " in terminal.text

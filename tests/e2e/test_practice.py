@@ -166,6 +166,8 @@ def test_words_of_a_second_terminal_while_the_lesson_waits(opened: Open, machine
     terminal.wait("✔ An IAM user has the name")
     assert machine.stslab("solve").code == 0
     terminal.wait("✔ The profile sts holds", "Enter goes on:")
+    terminal.enter("why")  # a word does not go on
+    terminal.wait("Nothing was refused in this run yet.", "Enter goes on:")
     done = machine.stslab("solve")
     assert (done.code, "Every task of" in done.err) == (2, True)
     answers(terminal, "The stack $STACK")

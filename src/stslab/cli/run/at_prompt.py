@@ -116,7 +116,7 @@ class AtPrompt:
         return self._do_instead(scene)
 
     def why(self, paper: Paper) -> None:
-        if self.exercise:
+        if self.exercise and (self.exercise.enter or not self.exercise.done):
             self.exercise.why(paper)
         else:
             self.here.why(paper, self.stage if self.hand else None)

@@ -387,7 +387,7 @@ class Loop(AtPrompt):
         self.screen.below(exercise.news)
         if exercise.enter or not exercise.done:
             return False
-        self.read(lambda: self.prompt.enter("goes on"))
+        self.entered(exercise.scene(), "goes on")
         return True
 
     # Checks
@@ -404,8 +404,7 @@ class Loop(AtPrompt):
         if said is not None:
             answer = asking.question.choice(said)
             words = answer.text if answer else questions.DONT_KNOW
-            concept = check.ask or stage.title
-            self.runner.note(Prediction(stage.id, at, concept, words, right))
+            self.runner.note(Prediction(stage.id, at, check.ask or stage.title, words, right))
         message = f"{record.code}: {record.proof}" if record.code else record.proof
         answered = scenes.Answered(
             title=asking.title,
