@@ -67,6 +67,22 @@ def test_a_cleanup_beside_a_run_that_stands_still_in_a_step(machine: Machine):
     assert process.returncode == 0
 
 
+def test_a_lesson_whose_run_is_cleaned_up_elsewhere_ends(opened: Open, machine: Machine) -> None:
+    terminal = opened("run")
+    terminal.wait("Enter begins")
+    terminal.enter()
+    terminal.wait("admin $ aws iam create-user")
+    terminal.enter()
+    terminal.wait("admin $ aws iam create-access-key")
+    assert machine.stslab("cleanup").code == 0
+    terminal.enter()
+    terminal.wait("The run has ended in the meantime.")
+    assert terminal.ended() == 0
+    assert "Go on" not in terminal.text
+    (run,) = machine.runs()
+    assert machine.leftovers(run["run"]) == []
+
+
 def test_a_lesson_in_a_second_terminal_says_that_the_run_is_open(opened: Open):
     first = opened("run")
     assert "open in another terminal" not in first.wait("Enter begins")

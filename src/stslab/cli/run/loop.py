@@ -30,7 +30,7 @@ from stslab.render.lesson.scenes import Scene
 from stslab.render.lesson.screen import Screen
 from stslab.render.terminal.paper import draws_over
 from stslab.runner.events import Event, Notice, RunFinished
-from stslab.runner.journal.records import CheckRecord, How, Prediction, Skipped
+from stslab.runner.journal.records import UNFINISHED, CheckRecord, How, Prediction, Skipped
 from stslab.runner.journal.standing import by_concept
 from stslab.runner.run.plan import stage_of
 
@@ -93,7 +93,7 @@ class Loop(AtPrompt):
         try:
             self._go(stages, resumed=resumed)
         except Quit:
-            if self.runner.past.how:  # a stage was begun
+            if self.runner.past.how and self.runner.run.state in UNFINISHED:  # a stage was begun
                 say_how_to_go_on(paper)
             return
         except KeyboardInterrupt:
