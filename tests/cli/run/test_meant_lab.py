@@ -42,13 +42,14 @@ def test_the_newest_unfinished_run(stslab, state, own):
     assert "There are users" in stslab("run", "--dry-run").out
     assert "There are users" in stslab("run", "own", "--dry-run").out
     assert "create-user" in stslab("run", "assume-role", "--dry-run").out
-    for command in (["step", "nowhere"], ["check", "nowhere"]):
-        assert "Its stages are: look." in stslab(*command).err
+    for command in (["step", "nowhere"], ["check", "nowhere"], ["step"]):
+        assert "The lab has: look." in stslab(*command).err
+    assert "No stage is named." in stslab("step").err
 
 
 def test_an_ended_run_can_be_checked_but_not_continued(stslab, state, own):
     begin(state, "aaaa1111", "own", own, RunState.CLEANED)
-    assert "Its stages are: look." in stslab("check", "nowhere").err
+    assert "The lab has: look." in stslab("check", "nowhere").err
     assert "create-user" in stslab("step", "nowhere").err
     assert stslab("run", "own", "--dry-run").code == 2
 

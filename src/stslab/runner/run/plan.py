@@ -30,8 +30,8 @@ def stage_of(lab: Lab, stage_id: str) -> Stage:
     for number, stage in enumerate(lab.stages, 1):
         if stage_id in (str(number), stage.id):
             return stage
-    every = ", ".join(stage.id for stage in lab.stages)
-    raise UsageError(f"This lab has no stage {stage_id!r}.", f"Its stages are: {every}.")
+    message = f"This lab has no stage {stage_id!r}." if stage_id else "No stage is named."
+    raise UsageError(message, f"The lab has: {', '.join(stage.id for stage in lab.stages)}.")
 
 
 def needed(lab: Lab, stage_id: str) -> tuple[str, ...]:
