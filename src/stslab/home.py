@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,8 +39,7 @@ class Home:
     def enter_lesson(self, run: str) -> bool:
         """Note that this process walks a run with a learner; False if another one does already."""
         path = self.root / "lesson.lock"
-        handle = lock(path)
-        if handle is None:
+        if (handle := lock(path)) is None:
             return path.read_text() != run
         os.ftruncate(handle, 0)
         os.pwrite(handle, run.encode(), 0)
@@ -109,6 +107,8 @@ def private_folder(path: Path) -> Path:
 @contextmanager
 def in_the_place_of(path: Path) -> Iterator[Path]:
     """A new file (mode 0600) in the same folder, which replaces ``path`` once it is written."""
+    import tempfile  # slow
+
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(descriptor)
     temporary = Path(name)
