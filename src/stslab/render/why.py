@@ -100,9 +100,8 @@ def _show_callers(paper: Paper, profiles: list[str]) -> None:
 
 
 def _show_changes(paper: Paper, explained: _Explanation) -> None:
-    paper.blank()
     condition = " if this caller should be allowed" if explained["callers"] else ""
-    paper.prose(f"What to change{condition}", style="bold")
+    paper.prose(f"What to change{condition}", style="bold", apart=True)
     several = len(explained["changes"]) > 1
     for number, change in enumerate(explained["changes"], 1):
         if several:

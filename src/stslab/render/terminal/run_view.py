@@ -140,14 +140,14 @@ class TerminalRenderer(Paper):
             self.line("failed", f"The checkpoint of {event.stage} does not hold")
 
     def run_finished(self, event: events.RunFinished) -> None:
-        self.blank()
         if event.claims:
-            self.table({"": 0, "What was proved": 1, "Took": 0}, self._proofs(event))
             self.blank()
+            self.table({"": 0, "What was proved": 1, "Took": 0}, self._proofs(event))
         self.prose(
             f"{event.proved} of {counted(len(event.claims), 'claim')} proved, "
             f"{counted(event.calls, 'API call')}, {spoken(event.seconds)}",
             style="bold",
+            apart=True,
         )
         for words, stages in event.notes:
             self.prose(f"{words}: {', '.join(stages)}", indent=2)
@@ -227,9 +227,8 @@ class TerminalRenderer(Paper):
             self.prose(f"(and {len(lines) - _LONGEST_PROOF_LINES} more lines)", indent=_RESULT)
 
     def undo_started(self, event: events.UndoStarted) -> None:
-        self.blank()
         count = f"{counted(len(event.things), 'thing')} to undo, newest first"
-        self.prose(f"Cleaning up run {event.run}: {count}", style="bold")
+        self.prose(f"Cleaning up run {event.run}: {count}", style="bold", apart=True)
 
     def undo_finished(self, event: events.UndoFinished) -> None:
         self.wait_ended()

@@ -22,6 +22,8 @@ from stslab.vocabulary import REGION
 _LAST = 2**31 - 1
 # Those that the service model lacks, or that select no operation.
 _FURTHER = ("defaultObjectAcl", "partNumber", "storageClass", "uploadId", "versionId")
+# The headers of an answer that a request may override.
+_ANSWER = "cache-control content-disposition content-encoding content-language content-type expires"
 
 
 @functools.cache
@@ -29,7 +31,7 @@ def sub_resources() -> frozenset[str]:
     """What selects an operation must be signed, also what is newer than Signature Version 2."""
     models = [operations.operation("s3", name) for name in operations.names("s3")]
     selecting = frozenset().union(_FURTHER, *(operations.uri(model)[1] for model in models))
-    return selecting - {"list-type"}
+    return selecting - {"list-type"} | {f"response-{name}" for name in _ANSWER.split()}
 
 
 class _Claim(NamedTuple):
@@ -115,7 +117,7 @@ def _to_sign(request: HttpRequest, headers: Headers, date: str, path: str) -> st
     for part in filter(None, request.raw_query.split("&")):
         name, equals, value = part.partition("=")
         name = unquote(name)
-        if name in sub_resources() or name.startswith("response-"):
+        if name in sub_resources():
             signed.append((name, equals + unquote(value)))
     chosen = "&".join(name + text for name, text in sorted(signed))
     resource = f"{path}?{chosen}" if signed else path
