@@ -28,6 +28,11 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("another principal type", TRUST, {**TRUST, "Principal": {"Service": "ec2.amazonaws.com"}}),
     ("another key", TRUST, {**TRUST, "Condition": {"StringEquals": {"aws:SourceArn": "x"}}}),
     (
+        "presence in place of a value",
+        {"Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}},
+        {"Condition": {"Null": {"aws:MultiFactorAuthPresent": "true"}}},
+    ),
+    (
         "another operator",
         TRUST,
         {**TRUST, "Condition": {"StringNotEquals": {"sts:ExternalId": "x"}}},

@@ -84,13 +84,13 @@ def tried_all(attempts: Iterable[Callable[[], object]], refused: type[E]) -> lis
 
 
 @contextmanager
-def writing(file: str | Path) -> Iterator[None]:
+def writing(file: str | Path, error_of: type[StslabError] = UsageError) -> Iterator[None]:
     """Whatever can't be written meanwhile: the error is about ``file``, which the person named."""
     try:
         yield
     except OSError as error:
-        fix = "Name a file in a folder that exists and that you may write to."
-        raise UsageError(f"{file} can't be written: {error.strerror or error}.", fix) from None
+        fix = "Name another place: its folder must exist, and you must be allowed to write there."
+        raise error_of(f"{file} can't be written: {error.strerror or error}.", fix) from None
 
 
 def silence_stdout() -> None:

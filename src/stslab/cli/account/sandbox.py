@@ -16,7 +16,7 @@ import click
 
 from stslab.cli.commands import LazyGroup
 from stslab.cli.options import complete_run, json_option
-from stslab.errors import UsageError
+from stslab.errors import SandboxError, UsageError
 from stslab.home import expanded, home
 from stslab.render.text.safe import visible
 from stslab.sandbox.pipeline.log_file import Event, Tail, is_refused, newest_first
@@ -262,13 +262,13 @@ def export_command(*, file: Path, force: bool, run: str) -> None:
     from stslab.cli.failures import writing
     from stslab.sandbox.server import exchange
 
-    if not exchange.has_account(home().sandbox):
-        client.ensure(home().sandbox)
-    with writing(file):
+    with writing(file, SandboxError):
         path = expanded(file)
         if path.exists() and not force:
             fix = "Name another one, or add --force."
             raise UsageError(f"The file {file} exists already.", fix)
+        if not exchange.has_account(home().sandbox):
+            client.ensure(home().sandbox)
         if run:
             from stslab.cli.account import handout
 
