@@ -155,13 +155,20 @@ def test_a_seed_is_the_same_for_everybody() -> None:
         chosen(lab, [], "--seed 1")
 
 
-def test_a_fix_that_allows_more_than_an_earlier_stage_proved_is_told() -> None:
+@contextmanager
+def with_a_fault() -> Iterator[tuple[InMemoryAccount, Faults, Fault]]:
+    """The first lab before its cleanup, and a fault that could be planted."""
     lab, account = lab_of(FIRST), InMemoryAccount()
     with account.running(lab, lambda _: None) as runner:
         bench = Faults(runner, account.files, account.decide, account.control)
         for stage in lab.stages[:-1]:
             runner.run_stage(stage.id)
         fault = next(bench.there(lab.stages[-2].id))
+        yield account, bench, fault
+
+
+def test_a_fix_that_allows_more_than_an_earlier_stage_proved_is_told() -> None:
+    with with_a_fault() as (account, bench, fault):
         asks = next(one for one in bench.policies() if "StsAssumePolicy" in one.called)
         (statement,) = asks.document["Statement"]
         call = asks.write({**asks.document, "Statement": [{**statement, "Resource": "*"}]})
@@ -171,12 +178,7 @@ def test_a_fix_that_allows_more_than_an_earlier_stage_proved_is_told() -> None:
 
 
 def test_a_fix_that_lets_in_strangers_is_told_though_no_cell_shows_it() -> None:
-    lab, account = lab_of(FIRST), InMemoryAccount()
-    with account.running(lab, lambda _: None) as runner:
-        bench = Faults(runner, account.files, account.decide, account.control)
-        for stage in lab.stages[:-1]:
-            runner.run_stage(stage.id)
-        fault = next(bench.there(lab.stages[-2].id))
+    with with_a_fault() as (account, bench, fault):
         assert not bench.remaining(fault)
         trust = next(one for one in bench.policies() if one.writes == "iam.UpdateAssumeRolePolicy")
         (statement,) = trust.document["Statement"]
