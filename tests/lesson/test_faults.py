@@ -1,6 +1,7 @@
 """Every fault of every bundled lab changes its cells, and its fix restores them."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest

@@ -101,10 +101,7 @@ class Paper:
     def prose(
         self, text: str, *, indent: int = 0, style: str = "", lead: str = "", apart: bool = False
     ) -> None:
-        """Plain text, wrapped between words; ``lead`` comes before its first line.
-
-        If it stands ``apart``, a blank line is above it.
-        """
+        """Plain text, wrapped between words, after ``lead``. ``apart``: below a blank line."""
         if apart:
             self.blank()
         self._hanging(Text(lead, style=style), Text(visible(text), style=style), indent)

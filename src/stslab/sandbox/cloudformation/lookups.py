@@ -17,18 +17,21 @@ EVENTS_KEPT = 2_000
 
 def stacks(view: View, account: str, region: str) -> list[Stack]:
     """All stacks, also recently deleted ones, oldest first."""
+    found = _found(view, view.all(Stack, account), region)
+    return sorted(found, key=lambda stack: (stack.created, stack.stack_id))
+
+
+def _found(view: View, among: Iterable[Stack], region: str) -> Iterator[Stack]:
     oldest = view.now() - MEMORY
-    found = (stack for stack in view.all(Stack, account) if stack.region == region)
-    kept = (s for s in found if s.exists or s.deleted is None or s.deleted >= oldest)
-    return sorted(kept, key=lambda stack: (stack.created, stack.stack_id))
+    here = (stack for stack in among if stack.region == region)
+    return (s for s in here if s.exists or s.deleted is None or s.deleted >= oldest)
 
 
 def find(view: View, account: str, region: str, name_or_id: str) -> Stack | None:
     """The stack with this id, deleted or not, or the existing stack with this name; or None."""
-    for stack in stacks(view, account, region):
-        if stack.stack_id == name_or_id or (stack.exists and stack.name == name_or_id):
-            return stack
-    return None
+    known = view.get(Stack, account, name_or_id)
+    named = (s for s in view.all(Stack, account) if s.exists and s.name == name_or_id)
+    return next(_found(view, [known] if known else named, region), None)
 
 
 def addressed(view: View, request: ApiRequest) -> Stack | None:
