@@ -144,8 +144,8 @@ def drawn(paper: Paper, status: "Status") -> Text:
         tasks = [(text, *looks[done]) for text, done in now.tasks]
         tasks += [(text, symbols.failed, "red") for text in now.missing]
         for text, sign, style in tasks:
-            rows = wrap(f"  {sign} {one_line(text)}", width, subsequent_indent=" " * 4,
-                        break_on_hyphens=False)  # fmt: skip
+            told = f"  {sign} {one_line(text)}"
+            rows = wrap(told, width, subsequent_indent=" " * 4, break_on_hyphens=False)
             lines += [Text(row, style=style) for row in rows]
     identities = []
     for name, left in status.left():

@@ -124,7 +124,7 @@ def _check_times(claims: Claims, request: ApiRequest) -> None:
 
 
 def _time(claims: Claims, name: str) -> int:
-    text = str(claims[name] if name in claims else _required(claims, name))  # null is given
+    text = str(claims[name] if name in claims else _required(claims, name))  # null counts as given
     if not _TIME.fullmatch(text):
         raise faults.invalid_token("Invalid timestamp in token claims.")
     return int(text)
