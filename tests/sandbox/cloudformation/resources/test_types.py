@@ -12,8 +12,6 @@ from stslab.sandbox.cloudformation.resources.types import (
     exists,
 )
 
-# AWS's schema calls Description replacing and its page does too; Id is read-only there.
-RETURNED = {"AWS::IAM::AccessKey": {"Id"}}
 UNSUPPORTED = {
     *(
         f"AWS::IAM::{name}"
@@ -62,7 +60,7 @@ def test_a_type_is_as_aws_publishes_it(name: str) -> None:
     lists = published["properties"].items()
     unique = {member for member, its in lists if its.get("uniqueItems")}
     assert ours.marked("unique") == unique or not name.startswith("AWS::IAM::")
-    assert ours.attributes == read_only - RETURNED.get(name, set())
+    assert ours.attributes == read_only
 
 
 def check_kind(published: dict[str, Any], words: str, definitions: dict[str, Any]) -> None:

@@ -266,7 +266,7 @@ class AccessKey:
         """As in AWS, ``Fn::GetAtt`` returns the secret while the stack exists."""
         made = work.iam("CreateAccessKey", UserName=work.get("UserName"))["AccessKey"]
         work.physical_id = made["AccessKeyId"]
-        work.attributes["SecretAccessKey"] = made["SecretAccessKey"]
+        work.attributes.update(Id=work.physical_id, SecretAccessKey=made["SecretAccessKey"])
         if work.get("Status") == "Inactive":
             self.update(work, {})
 
