@@ -190,6 +190,16 @@ def test_who_accepts_json_gets_json(admin, query, status, shown):
     assert all(jmespath.search(path, document) for path in shown)
 
 
+def test_times_in_json_are_as_exact_as_in_xml(admin):
+    """IAM's are to the second (IAM API Reference, "User"); they are numbers in JSON."""
+    query = "/?Action=ListUsers&Version=2010-05-08"
+    accepted = {"Accept": "application/json"}
+    response = admin.send("query-header", path=query, headers=accepted, service="iam")
+    users = json.loads(response.body)["ListUsersResponse"]["ListUsersResult"]["Users"]
+    assert users
+    assert all(float(user["CreateDate"]).is_integer() for user in users)
+
+
 @pytest.mark.parametrize(
     ("headers", "status", "code"),
     [

@@ -40,17 +40,15 @@ def result(
     shape = operations.operation(service, operation).output_shape
     wrapper = shape.serialization.get("resultWrapper", f"{operation}Result") if shape else ""
     if _wants_json(http):
-        metadata = {"ResponseMetadata": {"RequestId": request_id}}
-        members = {wrapper: _as_json(shape, answer), **metadata} if shape else metadata
-        body = json.dumps({f"{operation}Response": members})
-        headers = (("Content-Type", _JSON), *request_ids(service, request_id))
-        return ApiResponse(200, headers, body.encode())
-    body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>" if shape is not None else ""
-    text = (
-        f"<{operation}Response{_namespace(service)}>{body}<ResponseMetadata>"
-        f"<RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
-    )
-    headers = (("Content-Type", XML), *request_ids(service, request_id))
+        members = {wrapper: _as_json(shape, answer)} if shape else {}
+        members["ResponseMetadata"] = {"RequestId": request_id}
+        kind, text = _JSON, json.dumps({f"{operation}Response": members})
+    else:
+        body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>" if shape else ""
+        body += f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
+        kind, root = XML, f"{operation}Response"
+        text = f"<{root}{_namespace(service)}>{body}</{root}>"
+    headers = (("Content-Type", kind), *request_ids(service, request_id))
     return ApiResponse(200, headers, text.encode())
 
 
@@ -63,14 +61,14 @@ def _wants_json(http: HttpRequest) -> bool:
 
 
 def _as_json(shape: Shape, value: Any) -> object:
-    """A value as JSON types; a time is its seconds since 1970."""
+    """A value as JSON types; a time is its seconds since 1970, as exact as in XML."""
     if shape.type_name == "structure":
         given = ((name, member, value.get(name)) for name, member in shape.members.items())
         return {name: _as_json(member, one) for name, member, one in given if one is not None}
     if shape.type_name == "list":
         return [_as_json(shape.member, one) for one in value]
     if isinstance(value, datetime):
-        return value.timestamp()
+        return datetime.fromisoformat(_time(shape, value)).timestamp()
     return value if isinstance(value, bool | int | Mapping) else _plain(shape, value)
 
 
