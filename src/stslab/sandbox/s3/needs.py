@@ -182,11 +182,17 @@ def _object(call: _Call) -> Iterator[Need]:
     where, version = call.where, call.request.params.get("VersionId")
     reading = call.request.operation in _TABLES.reading
     if reading and lookups.content_at(call.view, where, version) is None:
-        yield call.need("s3:ListBucket", Address(where.bucket))
+        yield _finding(call, where)
         return
     own = lookups.bucket_of(call.view, call.request).owner == call.request.caller.account
     for action in actions(call.request, own=own):
         yield call.need(action, where, version)
+
+
+def _finding(call: _Call, where: Address) -> Need:
+    """The need to learn that an object is missing, as a list of the one key would tell."""
+    need = call.need("s3:ListBucket", Address(where.bucket))
+    return replace(need, context={**need.context, "s3:prefix": where.key})
 
 
 def _copy(call: _Call) -> Iterator[Need]:
@@ -198,7 +204,7 @@ def _copy(call: _Call) -> Iterator[Need]:
     content = lookups.content_at(call.view, where, version)
     yield call.need("s3:GetObjectVersion" if version else "s3:GetObject", where, version)
     if content is None:
-        yield call.need("s3:ListBucket", Address(where.bucket))
+        yield _finding(call, where)
     elif content.tags and "UploadId" not in params and params.get("TaggingDirective") != "REPLACE":
         tagging = "s3:GetObjectVersionTagging" if version else "s3:GetObjectTagging"
         yield call.need(tagging, where, version)
