@@ -164,6 +164,8 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
 
 def _list_buckets(call: _Call) -> Iterator[Need]:
     owner = call.request.caller.account
+    if call.request.caller.kind == "Anonymous":
+        raise fault("TemporaryRedirect", headers=(("Location", "https://aws.amazon.com/s3/"),))
     keys = _request_keys(call.request, owner)
     yield Need("s3:ListAllMyBuckets", f"{ARN}*", keys, None, owner, shown="")
 
