@@ -49,10 +49,13 @@ def head_object(view: View, request: ApiRequest) -> Answer:
 
 
 def _requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
-    """The bytes that a read asks for: all, a range, or one part of a multipart upload."""
+    """The bytes that a read asks for: all, an upload's part, or a range (RFC 9110, If-Range)."""
     number, header = request.params.get("PartNumber"), request.params.get("Range")
+    unchanged = ("", f'"{version.etag}"', lookups.last_modified(version)[1])
     if number is None:
-        return _span_of(header, version.size) if header else Span(0, version.size)
+        if header and request.http.header("If-Range").strip() in unchanged:
+            return _span_of(header, version.size)
+        return Span(0, version.size)
     if header:
         raise fault("InvalidRequest", SAYS["range and part"])
     check_number(number)
