@@ -64,10 +64,8 @@ def page(entries: Iterable[tuple[str, T]], request: ApiRequest, after: str) -> P
 
 def name_in_token(given: str | None) -> str:
     """The name in a continuation token; empty without one. Raises InvalidArgument."""
-    if given is None:
-        return ""
-    name = lookups.in_token(given)
-    if not name:
+    name = lookups.in_token(given or "")
+    if given is not None and not name:
         raise invalid_argument(SAYS["token"], "continuation-token", given or None)
     return name
 

@@ -91,13 +91,12 @@ def _source_span(header: str | None, size: int) -> Span:
         return Span(0, size)
     match = _RANGE.fullmatch(header)
     first, last = map(int, match.groups()) if match else (1, 0)
+    if first <= last < size:
+        return Span(first, last + 1, partial=True)
     if size <= first <= last:
         raise fault("InvalidRequest", SAYS["copy range beyond"])
-    message = f"Range specified is not valid for source object of size: {size}"
-    if first > last:
-        message = SAYS["copy range"]
-    elif last < size:
-        return Span(first, last + 1, partial=True)
+    too_long = f"Range specified is not valid for source object of size: {size}"
+    message = SAYS["copy range"] if first > last else too_long
     raise invalid_argument(message, "x-amz-copy-source-range", header)
 
 

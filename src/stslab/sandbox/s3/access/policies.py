@@ -140,12 +140,7 @@ def get_bucket_policy_status(view: View, request: ApiRequest) -> Answer:
 _MAX_SIZE = 20 * 1024
 _NEEDED = (("Effect",), *((name, f"Not{name}") for name in ("Principal", "Action", "Resource")))
 _ORDER = ("Sid", *(name for names in _NEEDED for name in names), "Condition")
-# What S3 says of a condition's value that is not what the operator wants.
-_UNREADABLE = {
-    "an IP address or a CIDR range": "Invalid IP address in Conditions",
-    "an ARN": "Invalid ARN in Conditions",
-    "base-64 text": "Invalid Base64 value for binary condition",
-}
+_UNREADABLE: Mapping[str, str] = _TABLES["unreadable"]
 _ACCOUNT = re.compile(r"(?:arn:aws:iam::)?([\d-]{12,14})(?::root)?")
 # Condition keys of requests through access points, and for buckets with tags in use.
 _WITHOUT_ACTION = ("s3:accesspoint", "s3:buckettag", "s3:dataaccesspoint")

@@ -158,25 +158,10 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
         one for one in text.split(",") if one.strip() != "aws-chunked"
     ).strip(),
 }
-HEADERS: Mapping[str, str] = {
-    "CacheControl": "cache-control",
-    "ContentDisposition": "content-disposition",
-    "ContentEncoding": "content-encoding",
-    "ContentLanguage": "content-language",
-    "ContentType": "content-type",
-    "Expires": "expires",
-    "WebsiteRedirectLocation": "x-amz-website-redirect-location",
-}
-"""The headers that are kept with an object, by parameter: the metadata that the system defines."""
 _MOST_METADATA = 2048
 _MOST_COUNTED = 2**31 - 1
 _ENCRYPTED = "x-amz-server-side-encryption"
 _DIGESTS = ("content-md5", checksums.PREFIX, "x-amz-trailer")
-# What only directory buckets have, and others refuse.
-_OF_DIRECTORIES = frozenset(
-    "x-amz-if-match-last-modified-time x-amz-if-match-size x-amz-rename-source "
-    "x-amz-write-offset-bytes".split()
-)
 
 
 class _Tables(msgspec.Struct, frozen=True):
@@ -187,11 +172,15 @@ class _Tables(msgspec.Struct, frozen=True):
     elsewhere: frozenset[str]
     open: frozenset[str]
     counts: Mapping[str, str]
+    kept: Mapping[str, str]
     digested: frozenset[str]
+    directories: frozenset[str]
     messages: Mapping[str, str]
 
 
 _TABLES = msgspec.convert(beside(__file__, "params.yaml"), _Tables)
+HEADERS = _TABLES.kept
+"""The headers that are kept with an object, by parameter: the metadata that the system defines."""
 
 
 class _Member(NamedTuple):
@@ -257,7 +246,7 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
 
 def _refuse(layout: _Layout, headers: Document, parsed: Document, http: HttpRequest) -> None:
     """Refuse what S3 does not ignore in operations that have no use for it."""
-    for name in _OF_DIRECTORIES & headers.keys():
+    for name in _TABLES.directories & headers.keys():
         raise fault("NotImplemented", Header=name)
     if _ENCRYPTED in headers and "ServerSideEncryption" not in parsed:
         message = f"{_ENCRYPTED} header is not supported for this operation."
