@@ -34,6 +34,8 @@ def create_bucket(tx: Transaction, request: ApiRequest) -> Answer:
     configuration: Document = request.params.get("CreateBucketConfiguration") or {}
     region = _region(request, configuration.get("LocationConstraint"))
     _check_name(name, request)
+    if request.params.get("ObjectLockEnabledForBucket"):
+        raise fault("NotImplemented", "The embedded account does not support Object Lock.")
     acl.check_creating(request)
     tags = configuration.get("Tags") or ()
     if any(tag["Key"].startswith("aws:") for tag in tags):

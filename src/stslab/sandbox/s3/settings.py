@@ -183,6 +183,11 @@ def _ownership(bucket: Bucket) -> Answer | None:
     return {"OwnershipControls": {"Rules": rules}} if bucket.ownership else None
 
 
+def _unlocked(_bucket: Bucket) -> Answer:
+    raise fault("InvalidRequest", SAYS["no lock"])
+
+
+_LOCKS = ("GetObjectLegalHold", "GetObjectRetention", "PutObjectLegalHold", "PutObjectRetention")
 # BlockPublicAcls -> block_public_acls
 _BLOCKS = {name.title().replace("_", ""): name for name in PublicAccessBlock.__struct_fields__}
 _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
@@ -202,6 +207,7 @@ _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     "GetBucketAccelerateConfiguration": (lambda _: None, ""),
     "GetBucketReplication": (lambda _: None, "ReplicationConfigurationNotFoundError"),
     "GetObjectLockConfiguration": (lambda _: None, "ObjectLockConfigurationNotFoundError"),
+    **dict.fromkeys(_LOCKS, (_unlocked, "")),
 }
 """The answer of each read for a bucket, and the error if the answer is None."""
 

@@ -302,13 +302,14 @@ def _content(http: HttpRequest) -> Content:
 
 
 def check(request: ApiRequest) -> None:
-    """Refuse values that S3 does not accept, and Object Lock, which is not supported."""
+    """Refuse values that S3 does not accept. No bucket has Object Lock."""
     params, layout = request.params, _layout(request.operation)
     if "BypassGovernanceRetention" in params:
         name = "x-amz-bypass-governance-retention"
         raise invalid_argument(f"{name} is only applicable to Object Lock enabled buckets.", name)
-    if any(name.startswith("ObjectLock") and value for name, value in params.items()):
-        raise fault("NotImplemented", "The embedded account does not support Object Lock.")
+    locks = ("ObjectLockLegalHoldStatus", "ObjectLockMode", "ObjectLockRetainUntilDate")
+    if any(params.get(name) for name in locks):
+        raise fault("InvalidRequest", "Bucket is missing ObjectLockConfiguration")
     for member in (*layout.headers, *layout.arguments):
         given = params.get(member.name)
         if given is not None and member.choices and given not in member.choices:
