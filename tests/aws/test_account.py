@@ -9,11 +9,11 @@ from tests.aws.endpoint import STACKS, USER, error
 from stslab.aws.account import UNREACHABLE, Boto3Account, failure, no_credentials, plain
 from stslab.aws.target import Target
 from stslab.errors import CredentialsError, RunError
-from stslab.runner.ports import Answer, Credentials, Lost, Refusal, TargetInfo
+from stslab.runner.ports import Answer, Call, Credentials, Lost, Refusal, TargetInfo
 
 
 def get_user(account, identity="admin"):
-    return account.call(identity, "iam", "GetUser", {"UserName": "u"})
+    return account.call(Call(identity, "iam", "GetUser", {"UserName": "u"}))
 
 
 def test_an_answer_is_plain_values(endpoint, account):
@@ -48,9 +48,9 @@ def test_an_error_of_awss_is_a_refusal(endpoint, account, status, code, transien
 @pytest.mark.parametrize("operation", ["CreateUser", "GetUser"])
 def test_a_missing_answer_is_lost_and_the_call_is_not_repeated(endpoint, account, how, operation):
     endpoint.then(how)
-    outcome = account.call("admin", "iam", operation, {"UserName": "u"})
+    outcome = account.call(Call("admin", "iam", operation, {"UserName": "u"}))
     assert isinstance(outcome, Lost)
-    assert "answer" in outcome.reason
+    assert "answer" in outcome.text
     assert len(endpoint.asked) == 1
 
 
@@ -71,13 +71,13 @@ def test_an_unreachable_endpoint_is_a_refusal(profiles):
 
 
 def test_wrong_parameters_are_a_refusal(account):
-    outcome = account.call("admin", "iam", "GetUser", {"Nothing": 1})
+    outcome = account.call(Call("admin", "iam", "GetUser", {"Nothing": 1}))
     assert isinstance(outcome, Refusal)
     assert outcome.code == "ParamValidation"
 
 
 def test_an_unknown_operation(account):
-    assert isinstance(account.call("admin", "iam", "MakeCoffee", {}), Refusal)
+    assert isinstance(account.call(Call("admin", "iam", "MakeCoffee", {})), Refusal)
 
 
 def test_an_unknown_identity(account):
@@ -110,19 +110,19 @@ def test_each_identity_signs_with_its_own_keys_and_new_ones_at_once(endpoint, ac
 
 def test_anonymous_signs_nothing(endpoint, account):
     endpoint.then(404, error("NoSuchBucket"))
-    account.call("anonymous", "s3", "ListObjectsV2", {"Bucket": "b"})
+    account.call(Call("anonymous", "s3", "ListObjectsV2", {"Bucket": "b"}))
     assert "Authorization" not in endpoint.headers[0]
 
 
 def test_buckets_are_addressed_by_path(endpoint, account):
     endpoint.then(200)
-    account.call("admin", "s3", "HeadBucket", {"Bucket": "my-bucket"})
+    account.call(Call("admin", "s3", "HeadBucket", {"Bucket": "my-bucket"}))
     assert endpoint.asked[0][:2] == ("HEAD", "/my-bucket")
 
 
 def test_a_body_is_read_as_text(endpoint, account):
     endpoint.then(200, "Grüße".encode())
-    outcome = account.call("admin", "s3", "GetObject", {"Bucket": "b", "Key": "k"})
+    outcome = account.call(Call("admin", "s3", "GetObject", {"Bucket": "b", "Key": "k"}))
     assert outcome.data["Body"] == "Grüße"
 
 
@@ -152,7 +152,8 @@ def test_the_environment_redirects_no_call(endpoint, account, monkeypatch):
 )
 def test_a_waiter_probes_once(endpoint, account, waiter, answer, state):
     endpoint.then(*answer)
-    assert account.probe("admin", "cloudformation", waiter, {"StackName": "s"})[0] == state
+    wait = Call("admin", "cloudformation", waiter, {"StackName": "s"})
+    assert account.probe(wait)[0] == state
     assert len(endpoint.asked) == 1
 
 

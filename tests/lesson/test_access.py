@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from stslab.lab.model import Cell, Change, LabFile, Stage
 from stslab.lesson import access
 from stslab.lesson.verdict import Verdict
+from stslab.runner.ports import Call
 from stslab.vocabulary import Gate
 
 ROWS = {
@@ -30,9 +30,9 @@ LAB = LabFile(
 
 
 def allowed(*cells: tuple[str, str]) -> Any:
-    def decide(identity: str, _: str, operation: str, params: Mapping[str, Any]) -> Verdict:
-        assert "${{" not in str(params)
-        return Verdict((identity, operation) in cells)
+    def decide(call: Call) -> Verdict:
+        assert "${{" not in str(call.params)
+        return Verdict((call.identity, call.operation) in cells)
 
     return decide
 

@@ -19,7 +19,7 @@ from stslab.lesson.byhand import ByHand, make
 from stslab.resources import bundled
 from stslab.runner.events import Event
 from stslab.runner.journal.records import Skipped
-from stslab.runner.ports import Answer, Credentials, Given, Hand, HandWork
+from stslab.runner.ports import Answer, Call, Credentials, Given, Hand, HandWork
 from stslab.vocabulary import LEARNER, PARTNER
 
 
@@ -66,7 +66,7 @@ def by_hand(
 
 def call(account: InMemoryAccount, operation: str, who: str = "admin", **params: Any) -> Any:
     service, _, name = operation.partition(".")
-    outcome = account.call(who, service, name, params)
+    outcome = account.call(Call(who, service, name, params))
     assert isinstance(outcome, Answer), outcome
     return outcome.data
 

@@ -18,7 +18,7 @@ from stslab.lab.references import resolve
 from stslab.lesson.faults import Faults
 from stslab.runner.calls.work import Work
 from stslab.runner.journal.records import Broken, Fault, FaultState
-from stslab.runner.ports import Answer, Refusal
+from stslab.runner.ports import Answer, Call, Refusal
 from stslab.vocabulary import PARTNER, Gate
 
 PICKED = ["d-0012", "d-0013", "d-0005", "d-0015", "d-0005", "d-0005"]
@@ -87,7 +87,7 @@ def test_each_fault_changes_its_cells_and_its_fix_restores_them(
         row = lab.access[cell.cell]
         params = resolve(row.params, bench.runner.scope())
         if not cell.verdict.allowed:
-            answer = account.call(cell.who, row.service, row.operation, params)
+            answer = account.call(Call(cell.who, row.service, row.operation, params))
             assert isinstance(answer, Refusal), (fault.id, answer)
         told = bench.diagnosed(Broken(fault, FaultState.PLANTING, ""), ())
         assert told.gate in {*Gate, ""}
@@ -173,7 +173,7 @@ def test_a_fix_that_allows_more_than_an_earlier_stage_proved_is_told() -> None:
         asks = next(one for one in bench.policies() if "StsAssumePolicy" in one.called)
         (statement,) = asks.document["Statement"]
         call = asks.write({**asks.document, "Statement": [{**statement, "Resource": "*"}]})
-        assert isinstance(account.call("admin", call.service, call.operation, call.params), Answer)
+        assert isinstance(account.call(call), Answer)
         (wider,) = (one.says for one in bench.remaining(fault))
         assert wider.startswith("This must hold too: The user's policies allow no other role")
 
@@ -191,6 +191,6 @@ def test_a_fix_that_lets_in_strangers_is_told_though_no_cell_shows_it() -> None:
             "Condition": {"ArnEquals": {"aws:PrincipalArn": users}},
         }
         call = trust.write({**trust.document, "Statement": [wide]})
-        assert isinstance(account.call("admin", call.service, call.operation, call.params), Answer)
+        assert isinstance(account.call(call), Answer)
         (wider,) = (one.says for one in bench.remaining(fault) if one.limits)
         assert wider == f"{trust.called} reaches beyond the lab, which was not allowed before."

@@ -17,7 +17,7 @@ from stslab.lab.model import Lab
 from stslab.lab.references import resolve
 from stslab.lesson.byhand import ByHand, StageTasks
 from stslab.resources import bundled
-from stslab.runner.ports import Answer, Credentials
+from stslab.runner.ports import Answer, Call, Credentials
 from stslab.runner.run.run import Runner
 from stslab.sandbox.state.stacks import Stack
 
@@ -52,7 +52,7 @@ def made(account: InMemoryAccount, runner: Runner, calls: list[Mapping[str, Any]
         known = {**runner.scope(), "kept": kept}
         service, _, operation = one["call"].partition(".")
         params = resolve(one["with"], known)
-        outcome = account.call(one.get("as", "admin"), service, operation, params)
+        outcome = account.call(Call(one.get("as", "admin"), service, operation, params))
         assert isinstance(outcome, Answer), outcome
         for stack in account.inside.state.snapshot.everywhere(Stack):
             has_ended(account.inside.engine, stack.stack_id, SECONDS)

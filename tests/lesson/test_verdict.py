@@ -7,7 +7,7 @@ from typing import Any
 
 from stslab.lesson import verdict
 from stslab.lesson.verdict import UNKNOWN
-from stslab.runner.ports import Credentials
+from stslab.runner.ports import Call, Credentials
 
 KEY = Credentials("AKIAEXAMPLE", "secret")
 
@@ -20,10 +20,10 @@ def test_a_move_of_the_clock_has_no_verdict() -> None:
     def would(_: Mapping[str, object]) -> Mapping[str, Any]:
         raise AssertionError
 
-    assert verdict.decided(would, KEY, "embedded", "MoveClock", {"By": 60}) == UNKNOWN
-    assert verdict.decided(would, None, "iam", "ListUsers", {}) == UNKNOWN
+    assert verdict.decided(would, KEY, Call("sts", "embedded", "MoveClock", {"By": 60})) == UNKNOWN
+    assert verdict.decided(would, None, Call("sts", "iam", "ListUsers", {})) == UNKNOWN
 
 
 def test_a_call_without_gates_that_should_fail_has_no_verdict() -> None:
-    found = verdict.decided(lambda _: told("NoSuchEntity"), KEY, "iam", "GetUser", {})
+    found = verdict.decided(lambda _: told("NoSuchEntity"), KEY, Call("sts", "iam", "GetUser", {}))
     assert found.allowed is None

@@ -4,14 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
+from msgspec.structs import replace
 from tests.runner.fake_world import ACCOUNT, Refused, World, operation
 
 from stslab.errors import CredentialsError
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import (
     Answer,
+    Call,
     Clock,
     Credentials,
     Lost,
@@ -135,19 +136,14 @@ class FakeAccount:
             pace=0.5,
         )
 
-    def call(
-        self, identity: str, service: str, operation_name: str, params: Mapping[str, Any]
-    ) -> Outcome:
+    def call(self, call: Call) -> Outcome:
         self.calls += 1
-        call = f"{service}.{operation_name}"
-        self.tick(f"before {call}")
-        outcome = self._with_fault(
-            self.fault(self.calls, call), identity, service, operation_name, params
-        )
-        self.tick(f"after {call}")
+        self.tick(f"before {call.name}")
+        outcome = self._with_fault(self.fault(self.calls, call.name), call)
+        self.tick(f"after {call.name}")
         return outcome
 
-    def _with_fault(self, fault, identity, service, name, params) -> Outcome:
+    def _with_fault(self, fault, call: Call) -> Outcome:
         at_once: dict[str, Outcome] = {
             REFUSE: Refusal("AccessDenied", "not authorized", 403),
             LOST_BEFORE: Lost("connection reset"),
@@ -156,20 +152,19 @@ class FakeAccount:
         }
         if fault in at_once:
             return at_once[fault]
-        outcome = self._really(identity, service, name, params)
+        outcome = self._really(call)
         return Lost("no answer in time") if fault == LOST_AFTER else outcome
 
-    def _really(self, identity, service, name, params) -> Outcome:
-        call = f"{service}.{name}"
-        self.world.log.append(f"{identity} {call} {dict(params)}")
+    def _really(self, call: Call) -> Outcome:
+        self.world.log.append(f"{call.identity} {call.name} {dict(call.params)}")
         try:
-            arn = self._caller(identity)
-            self._authorize(arn, call)
-            made = operation(self.world, service, name)
+            arn = self._caller(call.identity)
+            self._authorize(arn, call.name)
+            made = operation(self.world, call.service, call.operation)
             if made is None:
-                return Refusal("AccessDenied", f"{call} is not known here", 403)
-            extra = {"caller": arn} if service == "sts" else {}
-            return Answer(made(**extra, **params), f"request-{self.calls}")
+                return Refusal("AccessDenied", f"{call.name} is not known here", 403)
+            extra = {"caller": arn} if call.service == "sts" else {}
+            return Answer(made(**extra, **call.params), f"request-{self.calls}")
         except Refused as refused:
             return Refusal(refused.code, refused.message, refused.status, f"request-{self.calls}")
 
@@ -202,10 +197,9 @@ class FakeAccount:
     def waiter_pace(self, _service: str, _waiter: str) -> tuple[float, int]:
         return 5.0, 10
 
-    def probe(
-        self, identity: str, service: str, waiter: str, params: Mapping[str, Any]
-    ) -> tuple[str, Outcome]:
-        outcome = self.call(identity, service, "DescribeStacks", params)
+    def probe(self, wait: Call) -> tuple[str, Outcome]:
+        waiter = wait.operation
+        outcome = self.call(replace(wait, operation="DescribeStacks"))
         if isinstance(outcome, Answer):
             status = outcome.data["Stacks"][0]["StackStatus"]
             return _WAITERS[waiter].get(status, "retry"), outcome

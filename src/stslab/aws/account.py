@@ -9,12 +9,13 @@ import botocore
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 from botocore.response import StreamingBody
+from msgspec.structs import replace
 
 from stslab.aws import embedded
 from stslab.aws.assumed import Assumed
 from stslab.aws.clients import NOBODY, OWN, READ_SECONDS, Clients, Untyped
 from stslab.aws.target import Target
-from stslab.errors import CredentialsError, RunError
+from stslab.errors import CredentialsError
 from stslab.kinds.operations import changes
 from stslab.kinds.table import ENDED, TRANSIENT
 from stslab.runner import ports
@@ -22,7 +23,6 @@ from stslab.structures import mapped
 from stslab.vocabulary import ADMIN
 
 ANONYMOUS = "anonymous"
-Params = Mapping[str, object]
 Response = Mapping[str, Any]  # botocore's dict for an answer or an AWS error
 LARGEST_BODY = 1 << 20
 UNREACHABLE = "EndpointUnreachable"
@@ -68,16 +68,16 @@ class Boto3Account:
             lambda name: self._own[name].own_credentials() if name in self._own else None,
         )
 
-    def call(self, identity: str, service: str, operation: str, params: Params) -> ports.Outcome:
+    def call(self, call: ports.Call) -> ports.Outcome:
         """Make one API call. If the answer is lost, it is repeated only if it just reads.
 
         CredentialsError: the identity doesn't exist, or its credentials can't be used.
         """
-        if service == embedded.SERVICE:
-            if not operation.startswith("Get"):
+        if call.service == embedded.SERVICE:
+            if not call.operation.startswith("Get"):
                 self._assumed.kept.clear()  # the clock may have moved past their end
-            return embedded.call(self._control, operation, params)
-        return self._made(identity, service, operation, params)[1]
+            return embedded.call(self._control, call.operation, call.params)
+        return self._made(call)[1]
 
     def credentials(self, identity: str) -> ports.Credentials | None:
         """The credentials that the profile holds, or gets from its settings; None if neither."""
@@ -95,50 +95,40 @@ class Boto3Account:
         return str(outcome.data["Code"]) if isinstance(outcome, ports.Answer) else ""
 
     def waiter_pace(self, service: str, waiter: str) -> tuple[float, int]:
-        model = self._waiter(service, waiter)
+        model = self._clients.waiter(service, waiter)
         return float(model.delay), int(model.max_attempts)
 
-    def probe(
-        self, identity: str, service: str, waiter: str, params: Params
-    ) -> tuple[str, ports.Outcome]:
+    def probe(self, wait: ports.Call) -> tuple[str, ports.Outcome]:
         """Look once. After a lost answer or a transient error the state is ``retry``."""
-        model = self._waiter(service, waiter)
-        response, outcome = self._made(identity, service, model.operation, params)
+        model = self._clients.waiter(wait.service, wait.operation)
+        response, outcome = self._made(replace(wait, operation=model.operation))
         for acceptor in model.acceptors if response is not None else ():
             if acceptor.matcher_func(response):
                 return str(acceptor.state), outcome
         passes = isinstance(outcome, ports.Answer | ports.Lost) or outcome.transient
         return "retry" if passes else "failure", outcome
 
-    def _waiter(self, service: str, waiter: str) -> Untyped:
-        try:
-            return self._clients.waiter(service, waiter)
-        except (KeyError, ValueError, boto.BotoCoreError) as error:
-            raise RunError(f"There is no waiter {waiter} for {service}.") from error
-
-    def _made(
-        self, identity: str, service: str, operation: str, params: Params
-    ) -> tuple[Response | None, ports.Outcome]:
+    def _made(self, call: ports.Call) -> tuple[Response | None, ports.Outcome]:
         """The outcome, and botocore's response (which may be an error), if any."""
         response: Response | None = None
         outcome: ports.Outcome
         try:
-            reads = not changes(f"{service}.{operation}")  # and so is safe to repeat
-            client = self._client(identity, service, patient=reads)
-            response = getattr(client, botocore.xform_name(operation))(**params)
+            reads = not changes(call.name)  # and so is safe to repeat
+            client = self._client(call.identity, call.service, patient=reads)
+            response = getattr(client, botocore.xform_name(call.operation))(**call.params)
             outcome = answer(response)
         except boto.ClientError as error:
             response = error.response
             outcome = refusal(error.response)
         except (boto.BotoCoreError, ResponseParserError, AttributeError, ValueError) as error:
             outcome = failure(error, local=self._clients.local)
-        own = identity == ADMIN or identity in self._own
+        own = call.identity == ADMIN or call.identity in self._own
         if own and isinstance(outcome, ports.Refusal) and outcome.code in ENDED:
             hint = "Sign in again, or set new credentials. Then repeat the command: it continues."
             if self.target.kind == "sandbox":
                 hint = "Start with a new account: stslab sandbox reset."
-            reason = f"({outcome.code}): {outcome.message}"
-            raise CredentialsError(f"The credentials of {identity} were refused {reason}", hint)
+            refused = f"The credentials of {call.identity} were refused ({outcome.code})"
+            raise CredentialsError(f"{refused}: {outcome.message}", hint)
         return response, outcome
 
     def _client(self, identity: str, service: str, *, patient: bool) -> Untyped:

@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, CredentialRetrievalError, NoCredentialsError
 
 from stslab.aws.catalogue import loader
+from stslab.errors import RunError
 from stslab.runner.ports import Credentials
 
 Untyped = Any  # What botocore makes: it publishes no types
@@ -103,10 +104,13 @@ class Clients:
         return session.create_client(service, self.region, endpoint_url=url, config=config, **keys)
 
     def waiter(self, service: str, name: str) -> Untyped:
-        """Botocore's description of a waiter; ``name`` is in snake case."""
-        model = self._session(own=False).get_waiter_model(service)
-        names = {botocore.xform_name(waiter): waiter for waiter in model.waiter_names}
-        return model.get_waiter(names[name])
+        """Botocore's description of a waiter; ``name`` is in snake case. RunError: it has none."""
+        try:
+            model = self._session(own=False).get_waiter_model(service)
+            names = {botocore.xform_name(waiter): waiter for waiter in model.waiter_names}
+            return model.get_waiter(names[name])
+        except (KeyError, ValueError, BotoCoreError) as error:
+            raise RunError(f"There is no waiter {name} for {service}.") from error
 
     def own_credentials(self) -> Untyped:
         """The learner's credentials as botocore has them. Raises botocore's errors."""

@@ -66,7 +66,7 @@ def identify(source: Source) -> Identity:
         ) from error
     except boto.BotoCoreError as error:
         outcome = failure(error, local=False)
-        message = getattr(outcome, "message", "") or getattr(outcome, "reason", "")
+        message = getattr(outcome, "message", "") or getattr(outcome, "text", "")
         fix = "Check the network, the region and the endpoint, and try again."
         raise RunError(f"stslab could not ask AWS who you are: {message}", fix) from error
 

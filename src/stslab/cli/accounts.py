@@ -86,7 +86,7 @@ class OpenAccount:
     def decide(self) -> Decide:
         """Decides calls without making them; on a real account every verdict is unknown."""
         verbs, held = self.target.control, self.account.credentials_now
-        return decider(verbs, held) if verbs else lambda *_: UNKNOWN
+        return decider(verbs, held) if verbs else lambda _: UNKNOWN
 
     def goes_on(self, run: RunRecord) -> bool:
         info = self.target.info
@@ -184,7 +184,7 @@ def sandbox_target(home: Home) -> Target:
 def decider(verbs: Control, held: Callable[[str], Credentials | None]) -> Decide:
     """Decides calls on the embedded account; ``held`` returns a profile's credentials."""
     would = partial(verbs, "POST", "would")
-    return lambda who, *call: verdict.decided(would, held(who), *call)
+    return lambda call: verdict.decided(would, held(call.identity), call)
 
 
 def _logged(folder: Path, outcome: Answer | Refusal) -> Reason:

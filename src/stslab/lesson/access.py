@@ -10,7 +10,7 @@ from stslab.lab.model import Change, LabFile, Step
 from stslab.lab.references import resolve
 from stslab.lesson.evidence import renamed
 from stslab.lesson.verdict import UNKNOWN, Decide, Verdict
-from stslab.runner.ports import Data
+from stslab.runner.ports import Call, Data
 
 Key = tuple[str, str]  # A cell of the table: the row's id and the identity that calls
 
@@ -52,7 +52,7 @@ def table(lab: LabFile, done: Collection[str], scope: Data, decide: Decide) -> C
         cell, verdict = lab.access[row], UNKNOWN
         with suppress(UnresolvedReference):
             params = resolve(cell.params, scope)
-            verdict = decide(who, cell.service, cell.operation, params)
+            verdict = decide(Call(who, cell.service, cell.operation, params))
         cells.append(CellState(row, who, cell.says, change, verdict))
     return tuple(cells)
 

@@ -138,8 +138,7 @@ class ByHand:
             held, allowing = not check.call, Allowing()
             if check.fails:
                 with suppress(UnresolvedReference):
-                    call = call_of(check, self.runner.scope())
-                    verdict = self.decide(call.identity, call.service, call.operation, call.params)
+                    verdict = self.decide(call_of(check, self.runner.scope()))
                     held = not verdict.allowed or verdict.fault in check.fails
                     allowing = foreign(verdict.allowing, entries)
             elif check.call:

@@ -9,7 +9,7 @@ from stslab.kinds.table import UNUSABLE
 from stslab.lab.embedded import SERVICE
 from stslab.lab.model import DENIALS, Check
 from stslab.redaction import fingerprint
-from stslab.runner.ports import Allowing, Credentials, Data
+from stslab.runner.ports import Allowing, Call, Credentials
 from stslab.runner.run.allowing import decided_by
 from stslab.vocabulary import Gate
 
@@ -41,28 +41,26 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 UNKNOWN = Verdict(None)
-Decide = Callable[[str, str, str, Mapping[str, Any]], Verdict]
-"""Decides a call without making it: (profile of the run, service, operation, parameters)."""
+Decide = Callable[[Call], Verdict]
+"""Decides a call of one of the run's profiles without making it."""
 Would = Callable[[Mapping[str, object]], Mapping[str, Any]]
 """The account's control verb ``would``."""
 UNBELIEVED = UNUSABLE.difference(DENIALS)  # codes for credentials that AWS does not accept
 _ASKED: Mapping[str, tuple[Gate, ...]] = {"sts": (Gate.TRUST, Gate.IDENTITY)}
 
 
-def decided(
-    would: Would, credentials: Credentials | None, service: str, operation: str, params: Data
-) -> Verdict:
+def decided(would: Would, credentials: Credentials | None, call: Call) -> Verdict:
     """The verdict on a call; unknown without credentials, and for the lab's embedded service."""
-    if credentials is None or service == SERVICE:
+    if credentials is None or call.service == SERVICE:
         return UNKNOWN
-    call = {
+    asked = {
         "key": credentials.access_key_id,
         "proof": fingerprint(credentials.secret_access_key, credentials.session_token),
-        "service": service,
-        "operation": operation,
-        "params": params,
+        "service": call.service,
+        "operation": call.operation,
+        "params": call.params,
     }
-    return msgspec.convert(would({"calls": [call]}), Verdict)
+    return msgspec.convert(would({"calls": [asked]}), Verdict)
 
 
 def expected(check: Check) -> Verdict:

@@ -62,12 +62,8 @@ class Refusal(msgspec.Struct, frozen=True):
 class Lost(msgspec.Struct, frozen=True):
     """No answer came (timeout, reset connection). The call may have taken effect."""
 
-    reason: str
+    text: str
     data: ClassVar[Data] = MappingProxyType({})
-
-    @property
-    def text(self) -> str:
-        return self.reason
 
 
 Outcome = Answer | Refusal | Lost
@@ -118,14 +114,17 @@ class AwsAccount(Protocol):
     @property
     def target(self) -> TargetInfo: ...
 
-    def call(self, identity: str, service: str, operation: str, params: Data) -> Outcome:
-        """Make one call, by the API's names; CredentialsError if the identity can't call."""
+    def call(self, call: Call) -> Outcome:
+        """Make one call; CredentialsError if the identity can't call."""
 
     def waiter_pace(self, service: str, waiter: str) -> tuple[float, int]:
         """How a botocore waiter polls: the pause in seconds, and the most tries."""
 
-    def probe(self, identity: str, service: str, waiter: str, params: Data) -> tuple[str, Outcome]:
-        """Make the waiter's call once. Return success, retry or failure, and what came."""
+    def probe(self, wait: Call) -> tuple[str, Outcome]:
+        """Make a waiter's call once. Return success, retry or failure, and what came.
+
+        The waiter is named in place of the operation.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,15 +26,15 @@ class Account:
         self.asked: list[str] = []
         self._lock = threading.Lock()
 
-    def call(self, _identity: str, _service: str, _operation: str, params: dict) -> Answer:
+    def call(self, call: Call) -> Answer:
         with self._lock:
-            self.asked.append(params["UserName"])
+            self.asked.append(call.params["UserName"])
             self.under_way += 1
             self.most = max(self.most, self.under_way)
         assert self.gate.wait(10)
         with self._lock:
             self.under_way -= 1
-        return Answer(params)
+        return Answer(call.params)
 
 
 def calls_on(account: Account) -> Calls:

@@ -15,8 +15,8 @@ from stslab.errors import StslabError
 from stslab.lab.embedded import embedded_only
 from stslab.lab.loader import load
 from stslab.lab.model import DENIALS, Check, Lab, Stage, Step
-from stslab.lab.references import resolve
 from stslab.lesson import access
+from stslab.lesson.evidence import call_of
 from stslab.lesson.mutants import OF_CONTENT, UNDO, mutants
 from stslab.runner.run.run import Runner
 from stslab.sandbox.rehearsal.rehearsal import Lag
@@ -75,8 +75,7 @@ def waits(lab: Lab, account: InMemoryAccount) -> Iterator["Note"]:
             return runner.prove(stage, number).held
 
         def may(step: Step) -> bool | None:
-            params = resolve(step.params, runner.scope())
-            return account.decide(step.identity, step.service, step.operation, params).allowed
+            return account.decide(call_of(step, runner.scope())).allowed
 
         spreading = _Spreading(account, real=not embedded_only(lab))
         for stage in lab.stages:

@@ -34,6 +34,7 @@ from stslab.lab.model import Lab, Stage, Step
 from stslab.lab.reading.listing import find, labs_in
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson.byhand import ByHand, tasks_of
+from stslab.lesson.evidence import call_of
 from stslab.render.report.junit import Case, add_suite, written
 from stslab.render.terminal.paper import make_console
 from stslab.render.text.safe import visible
@@ -122,8 +123,7 @@ class _Learner:
 
     def _call(self, step: Step) -> str:
         """Make the step's call, and wait. Return an error code or what was not reached, or ""."""
-        params = resolve(step.params, self.runner.scope())
-        outcome = self.account.call(step.identity, step.service, step.operation, params)
+        outcome = self.account.call(call_of(step, self.runner.scope()))
         if isinstance(outcome, Refusal):
             return outcome.code
         if step.profile and isinstance(outcome, Answer):

@@ -176,10 +176,7 @@ class AtPrompt:
         profile = self.lab.profiles.get(call.identity)
         if profile is None or not profile.environment:
             return {}
-        verdicts = {
-            name: self.decide(name, call.service, call.operation, call.params)
-            for name in profile.sources
-        }
+        verdicts = {name: self.decide(replace(call, identity=name)) for name in profile.sources}
         return verdicts if len({met.allowed for met in verdicts.values()}) > 1 else {}
 
     def asking(self, stage: Stage, at: int, check: Check) -> Asking | None:
@@ -187,7 +184,7 @@ class AtPrompt:
         if check.ask is None or not check.call:
             return None
         call = evidence.call_of(check, self.runner.scope())
-        found = self.decide(call.identity, call.service, call.operation, call.params)
+        found = self.decide(call)
         self.verdict = expected(check) if found.allowed is None else found
         past = self.runner.past
         answered = {(one.stage, one.number) for one in past.predictions()}

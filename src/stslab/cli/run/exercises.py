@@ -299,12 +299,13 @@ class FaultExercise(_Exercise):
         if cell is None:
             return "", ""
         row = self.here.lab.access[cell.cell]
-        call = cell.who, row.service, row.operation, resolve(row.params, self.here.runner.scope())
-        shown = self.here.command(Call(*call))
+        params = resolve(row.params, self.here.runner.scope())
+        call = Call(cell.who, row.service, row.operation, params)
+        shown = self.here.command(call)
         if cell.verdict.allowed:  # the call may destroy something, so it is not made
             return shown, "It would succeed, and should not."
         try:
-            outcome = self.here.opened.account.call(*call)
+            outcome = self.here.opened.account.call(call)
         except StslabError as error:
             return shown, error.message
         if isinstance(outcome, Refusal):

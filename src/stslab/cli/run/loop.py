@@ -293,7 +293,7 @@ class Loop(AtPrompt):
         call = evidence.call_of(step, self.runner.scope_to_show())
         line = self.here.command(call, step.identity)
         if step.call:
-            self.verdict = self.decide(call.identity, call.service, call.operation, call.params)
+            self.verdict = self.decide(call)
         shown = [each for each in stage.steps if not _only_looks(each)]
         place = f"step {shown.index(step) + 1} of {len(shown)}" if len(shown) > 1 else ""
         documents = evidence.renamed(evidence.documents_of(call), self.here.names())

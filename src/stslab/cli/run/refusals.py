@@ -15,6 +15,7 @@ from stslab.lesson.byhand import is_by_learner, is_own
 from stslab.lesson.verdict import decided
 from stslab.render.requests import call_name
 from stslab.runner.journal.store import Journal
+from stslab.runner.ports import Call
 from stslab.sandbox.api.identifiers import account_of_key
 from stslab.sandbox.pipeline.log_file import Event, is_refused, newest_first
 from stslab.sandbox.server.client import control
@@ -81,7 +82,7 @@ def _who_may(home: Home, event: Event) -> list[str]:
     """
     caller = event["userIdentity"].get("accessKeyId", "")
     service, operation = str(event["eventSource"]).partition(".")[0], event["eventName"]
-    call = service, operation, event["requestParameters"]
+    call = Call("", service, operation, event["requestParameters"])
     would = partial(control, home.sandbox, "POST", "would")
     allowed = []
     with suppress(StslabError):
@@ -91,7 +92,7 @@ def _who_may(home: Home, event: Event) -> list[str]:
             if keys is None or keys.access_key_id == caller:
                 continue
             across = account_of_key(keys.access_key_id) != account_of_key(caller)
-            if (operation == "AssumeRole" or not across) and decided(would, keys, *call).allowed:
+            if (operation == "AssumeRole" or not across) and decided(would, keys, call).allowed:
                 allowed.append(name)
         return [name for name in allowed if name not in (ADMIN, "root")] or allowed[:1]
     return []  # the account did not answer for all of them

@@ -117,10 +117,7 @@ class Calls:
             if begun[0] == call:
                 self._pending.remove(begun)
                 return begun[1].result()
-        return self._send(call)
-
-    def _send(self, call: Call) -> Outcome:
-        return self.account.call(call.identity, call.service, call.operation, call.params)
+        return self.account.call(call)
 
     def ahead(self, items: Iterable[T], read_of: Callable[[T], Call]) -> Iterator[T]:
         """The items in order, with the lookups of the next ones begun while one is handled.
@@ -132,7 +129,7 @@ class Calls:
         try:
             for item in items:
                 if not self.target.embedded:
-                    self._pending.append((read_of(item), _begun(self._send, read_of(item))))
+                    self._pending.append((read_of(item), _begun(self.account.call, read_of(item))))
                 window.append(item)
                 if self.target.embedded or len(window) == AT_ONCE:
                     yield window.popleft()
@@ -154,7 +151,7 @@ class Calls:
                 return 0.0, ""
             if isinstance(outcome, Lost):
                 limit = TRANSIENT_SECONDS if repeatable else 0.0
-                return limit, f"{call.operation}: {outcome.reason}"
+                return limit, f"{call.operation}: {outcome.text}"
             limit = self._limit(outcome, call.identity, repeatable=repeatable, within=within)
             return 0.0 if outcome.code in expected else limit, f"{call.operation}: {outcome.code}"
 

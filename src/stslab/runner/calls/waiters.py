@@ -73,7 +73,7 @@ def wait(work: Work, call: Call, events: StackEvents | None = None) -> str:
 
     def look() -> tuple[str, Outcome]:
         work.calls.made += 1
-        probed = account.probe(call.identity, call.service, waiter, call.params)
+        probed = account.probe(call)
         if events:
             events.emit_new()
         return probed

@@ -196,7 +196,7 @@ class Checks:
 
     def _judged(self, check: Check, outcome: Outcome, scope: Data) -> _Try:
         if isinstance(outcome, Lost):
-            return _Try(f"no answer came: {outcome.reason}")
+            return _Try(f"no answer came: {outcome.text}")
         if isinstance(outcome, Refusal):
             reason = self._tell(outcome) if outcome.code in check.fails else None
             key = check.key and _sentence(check.key, scope)

@@ -14,7 +14,7 @@ from stslab.lab.references import allowed, first_names, resolve, resolve_vars
 from stslab.runner.calls.calls import Calls
 from stslab.runner.journal import records
 from stslab.runner.journal.records import RunRecord, StageOutline
-from stslab.runner.ports import Data, Profiles, TargetInfo
+from stslab.runner.ports import Call, Data, Profiles, TargetInfo
 from stslab.vocabulary import ADMIN
 
 
@@ -92,7 +92,7 @@ def _codes(calls: Calls, device: str) -> Data:
 
 
 def _ask(calls: Calls, operation: str, params: Data) -> Data:
-    return calls.account.call(ADMIN, SERVICE, operation, params).data
+    return calls.account.call(Call(ADMIN, SERVICE, operation, params)).data
 
 
 _ENCODE = Encoder(enc_hook=str, order="deterministic").encode

@@ -242,7 +242,7 @@ class Steps:
         if isinstance(outcome, Answer):
             return seq, outcome
         if isinstance(outcome, Lost):
-            conclude(seq, Result(EntryState.LOST, outcome.reason))
+            conclude(seq, Result(EntryState.LOST, outcome.text))
             return None
         answer = self._refused(prepared, seq, outcome)
         return (seq, answer) if answer else None
