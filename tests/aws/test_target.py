@@ -70,7 +70,7 @@ def signed_in(monkeypatch):
 def test_the_guard_identifies_the_learner(endpoint, signed_in, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     endpoint.then(200, CALLER.format(arn=ME).encode())
-    made, identity = guard.real_target(guard.Source(endpoint_url=endpoint.url), "111122223333")
+    made, identity = guard.real_target(url=endpoint.url, account="111122223333")
     assert (identity.account, identity.arn) == ("111122223333", ME)
     assert (made.info.account, made.info.region) == ("111122223333", "eu-west-1")
     assert (made.info.partition, made.info.eventually_consistent) == ("aws-us-gov", False)
@@ -79,32 +79,32 @@ def test_the_guard_identifies_the_learner(endpoint, signed_in, monkeypatch):
 def test_the_guard_refuses_another_account(endpoint, signed_in):
     endpoint.then(200, CALLER.format(arn=ME).encode())
     with pytest.raises(CredentialsError, match="not for 999999999999") as caught:
-        guard.real_target(guard.Source(endpoint_url=endpoint.url), "999999999999")
+        guard.real_target(url=endpoint.url, account="999999999999")
     assert caught.value.exit_code == 4
 
 
 def test_the_guard_refuses_root_except_on_local_endpoints(endpoint, signed_in):
-    source = guard.Source(endpoint_url=endpoint.url)
-    root = guard.Identity("111122223333", "arn:aws:iam::111122223333:root", source.clients)
+    clients = guard.own_clients(url=endpoint.url)
+    root = guard.Identity("111122223333", "arn:aws:iam::111122223333:root", clients)
     with pytest.raises(CredentialsError, match="root user") as caught:
         guard.require(root)
     assert caught.value.exit_code == 4
     endpoint.then(200, CALLER.format(arn=root.arn).encode())
-    made, _ = guard.real_target(source)
+    made, _ = guard.real_target(url=endpoint.url)
     assert made.info.caller == root.arn
 
 
 def test_the_target_aws_follows_the_learners_endpoint_url(endpoint, signed_in, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.url)
     endpoint.then(200, CALLER.format(arn=ME).encode())
-    made, _ = guard.real_target(guard.Source())
+    made, _ = guard.real_target()
     assert (made.info.kind, made.endpoint_url) == ("aws", endpoint.url)
     assert made.info.instance == endpoint.url
     assert made.info.eventually_consistent
     # Root is refused there, though the endpoint is on this machine: the target says AWS.
     endpoint.then(200, CALLER.format(arn="arn:aws:iam::111122223333:root").encode())
     with pytest.raises(CredentialsError, match="root user"):
-        guard.real_target(guard.Source())
+        guard.real_target()
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_an_unreadable_deny_list_stops_before_any_call(
     (tmp_path / "stslab" / "denied-accounts").write_bytes(text)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     with pytest.raises(UsageError, match=words):
-        guard.real_target(guard.Source(endpoint_url=endpoint.url))
+        guard.real_target(url=endpoint.url)
     assert endpoint.asked == []
 
 
@@ -148,21 +148,21 @@ def test_aliases_of_production_accounts(alias, production):
 def test_credentials_that_ended(endpoint, signed_in):
     endpoint.then(403, error("ExpiredToken", "The security token is expired"))
     with pytest.raises(CredentialsError, match="ExpiredToken"):
-        guard.identify(guard.Source(endpoint_url=endpoint.url))
+        guard.identify(guard.own_clients(url=endpoint.url))
 
 
 def test_no_credentials(endpoint):
     with pytest.raises(CredentialsError, match="No AWS credentials"):
-        guard.identify(guard.Source(endpoint_url=endpoint.url))
+        guard.identify(guard.own_clients(url=endpoint.url))
 
 
 def test_an_unknown_profile(endpoint):
     with pytest.raises(CredentialsError, match="nothere"):
-        guard.real_target(guard.Source("nothere", endpoint_url=endpoint.url))
+        guard.real_target("nothere", url=endpoint.url)
 
 
 def test_no_network(signed_in):
-    source = guard.Source(endpoint_url="http://127.0.0.1:1")
+    source = guard.own_clients(url="http://127.0.0.1:1")
     with pytest.raises(RunError, match="could not ask AWS who you are"):
         guard.identify(source)
 

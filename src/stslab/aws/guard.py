@@ -37,27 +37,20 @@ class Identity(NamedTuple):
     clients: Clients
 
 
-class Source:
-    """Where the learner's credentials come from.
+def own_clients(profile: str = "", region: str = "", url: str = "") -> Clients:
+    """Clients with the learner's credentials, at a URL, or else where the learner's settings say.
 
-    ``profile`` is empty for botocore's credential chain. ``endpoint_url`` is empty for AWS;
-    then ``instead`` is the URL, if any, that the learner's settings use in place of AWS's.
+    ``profile`` is empty for botocore's credential chain, ``url`` for AWS.
     """
-
-    def __init__(self, profile: str = "", region: str = "", endpoint_url: str = "") -> None:
-        self.endpoint_url = endpoint_url
-        own_region, own_url = configured(profile)
-        self.instead = "" if endpoint_url else own_url
-        used = region or own_region or "us-east-1"
-        self.clients = Clients(used, endpoint_url or self.instead, profile)
+    own_region, own_url = configured(profile)
+    return Clients(region or own_region or "us-east-1", url or own_url, profile)
 
 
-def identify(source: Source) -> Identity:
+def identify(clients: Clients) -> Identity:
     """Ask AWS who the learner is; CredentialsError if refused, RunError if unreachable."""
     try:
-        client = source.clients.client("sts", OWN, patient=True)
-        response = client.get_caller_identity()
-        return Identity(str(response["Account"]), str(response["Arn"]), source.clients)
+        response = clients.client("sts", OWN, patient=True).get_caller_identity()
+        return Identity(str(response["Account"]), str(response["Arn"]), clients)
     except boto.ClientError as error:
         refused = refusal(error.response)
         raise CredentialsError(
@@ -95,22 +88,24 @@ def require(identity: Identity, account: str = "", *, root_may: bool = False) ->
         )
 
 
-def real_target(source: Source, account: str = "") -> tuple[Target, Identity]:
+def real_target(
+    profile: str = "", region: str = "", url: str = "", account: str = ""
+) -> tuple[Target, Identity]:
     """The real account, or the endpoint, that the guard accepts, and who the learner is there.
 
     ``account`` is the id from --account; empty if the user confirms the account later.
     """
     denied_accounts()
-    identity = identify(source)
-    require(identity, account, root_may=is_local(source.endpoint_url))
-    url, clients = source.endpoint_url, source.clients
+    clients = own_clients(profile, region, url)
+    identity = identify(clients)
+    require(identity, account, root_may=is_local(url))
     info = TargetInfo(
         name=name_of(url) if url else AWS,
         kind="endpoint" if url else AWS,
         account=identity.account,
         region=clients.region,
         partition=identity.arn.split(":")[1],
-        instance=source.instead,
+        instance="" if url else clients.endpoint_url,
         caller=identity.arn,
         eventually_consistent=not (url and clients.local),
         pace=LOCAL_PACE if clients.local else 2.0,

@@ -81,15 +81,12 @@ class ProfileFiles:
         return tuple(self._read())
 
     def written(self) -> tuple[int, ...]:
-        """When each file was last written, in nanoseconds; 0 for a missing file."""
-
-        def when(file: Path) -> int:
-            try:
-                return file.stat().st_mtime_ns
-            except OSError:
-                return 0
-
-        return tuple(map(when, (self.credentials_file, self.config_file)))
+        """When each of the files was last written, in nanoseconds, as far as they are there."""
+        written = list[int]()
+        for file in (self.credentials_file, self.config_file):
+            with suppress(OSError):
+                written.append(file.stat().st_mtime_ns)
+        return tuple(written)
 
     def settings(self, name: str) -> Mapping[str, str]:
         return self._configured().get(name, {})

@@ -11,7 +11,7 @@ from msgspec import structs
 from stslab.aws.account import Boto3Account
 from stslab.aws.clients import is_local
 from stslab.aws.embedded import Control
-from stslab.aws.guard import Identity, Source, real_target
+from stslab.aws.guard import Identity, real_target
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import LOCAL_PACE, Target, kind_of, sandbox_name
 from stslab.cli.failures import hints_select
@@ -143,10 +143,10 @@ def open_account(home: Home, where: Where) -> OpenAccount:
     else:
         hints_select(where.flags)
         url = where.target if kind == "endpoint" else ""
-        made, learner = real_target(Source(where.profile, where.region, url), where.account)
+        made, learner = real_target(where.profile, where.region, url, where.account)
         if where.partner:
-            source = Source(where.partner, where.region, url)
-            _, partner = real_target(source, where.partner_account)
+            place = where.region, url, where.partner_account
+            _, partner = real_target(where.partner, *place)
             if partner.account == learner.account:
                 fix = "Name a profile of another account with --partner-profile."
                 raise CredentialsError(f"Both profiles are for account {partner.account}.", fix)

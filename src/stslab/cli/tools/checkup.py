@@ -264,23 +264,24 @@ def _account(where: Where) -> Iterator[Checked]:
         fix = "To check one: stslab doctor --target aws"
         yield checked("AWS account", "not checked: the embedded account needs no other", fix, NOTE)
         return
-    source = guard.Source(where.profile, where.region, where.target if kind == "endpoint" else "")
-    url, problem, date = guard.reach(source.clients)
+    given = where.target if kind == "endpoint" else ""
+    clients = guard.own_clients(where.profile, where.region, given)
+    url, problem, date = guard.reach(clients)
     fix = "Check the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."
     says = f"{url} does not answer: {problem}" if problem else f"{url} answers"
     yield checked("network", says, fix if problem else "")
     yield _clock(date)
-    method, expires = guard.credentials_found(source.clients)
+    method, expires = guard.credentials_found(clients)
     says, fix = f"from {method}; they do not expire", ""
     if expires:
         says = f"from {method}; until {expires:%Y-%m-%d %H:%M} UTC"
         if expires - datetime.now(UTC) < _SOON:
             fix = "Sign in again soon. A stopped run can be continued."
     yield checked("credentials", says, fix, WARNING)
-    identity = guard.identify(source)
+    identity = guard.identify(clients)
     yield checked("you are", f"{identity.arn} in account {identity.account}")
-    guard.require(identity, root_may=source.clients.local)
-    alias = guard.alias(source.clients)
+    guard.require(identity, root_may=clients.local)
+    alias = guard.alias(clients)
     fix = "Use an account that is meant for learning."
     if alias is None:
         yield Checked("account alias", NOTE, "unknown: you have no permission to ask")

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stslab.cli.options import json_option, values
-from stslab.cli.tools.inputs import FULL_ACCESS, lines_of, policies_in
-from stslab.errors import StslabError, UsageError
+from stslab.errors import MalformedPolicy, PolicyError, StslabError, UsageError
 
 if TYPE_CHECKING:
-    from stslab.policy import Decision, NamedPolicy, Policies, Request
+    from stslab.policy import Decision, NamedPolicy, Policies, PolicyKind, Request
     from stslab.policy.findings import Finding
 
 _CHUNK = 256  # lines that a worker decides at once
@@ -83,7 +83,7 @@ def _simulate_cases(path: Path, jobs: int, *, decisions_only: bool) -> int:
     """Stream: answer each case, or with jobs each chunk, before later ones are read."""
     from stslab.policy.cases import decide_lines
 
-    code, lines = 0, lines_of(path)
+    code, lines = 0, _lines_of(path)
     gc.freeze()
     gc.set_threshold(*_SELDOM)
     if jobs == 1:
@@ -179,16 +179,16 @@ def _policies(asked: dict[str, Any]) -> "Policies":
     from stslab.policy.cases import kind_of_resource_policy
 
     def named(option: str, kind: PolicyKind) -> "list[NamedPolicy]":
-        return [policy for path in asked[option] for policy in policies_in(path, kind)]
+        return [policy for path in asked[option] for policy in _policies_in(path, kind)]
 
     shared = asked["trust"] or asked["resource_policy"]
     return Policies(
         named("policy", PolicyKind.IDENTITY),
-        policies_in(shared, kind_of_resource_policy(asked["resource"]))[0] if shared else None,
+        _policies_in(shared, kind_of_resource_policy(asked["resource"]))[0] if shared else None,
         named("boundary", PolicyKind.BOUNDARY) or None,
         named("session_policy", PolicyKind.SESSION) or None,
-        [policies_in(each, PolicyKind.SCP, several=True) for each in asked["scp"]],
-        [policies_in(each, PolicyKind.RCP, several=True) for each in asked["rcp"]],
+        [_policies_in(each, PolicyKind.SCP, several=True) for each in asked["scp"]],
+        [_policies_in(each, PolicyKind.RCP, several=True) for each in asked["rcp"]],
     )
 
 
@@ -227,3 +227,73 @@ def _show(decision: "Decision", found: "Iterable[Finding]") -> None:
     for finding in found:
         where = f"{finding.statement}: " if finding.statement else ""
         write(one_line(f"note: {where}{finding.message}"))
+
+
+# -- what it reads: lines, and policies as files, answers or AWS's own -----------------------------
+
+# "Service control policies (SCPs)", FullAWSAccess; its ARN is in the examples of ListPolicies.
+FULL_ACCESS = "arn:aws:organizations::aws:policy/service_control_policy/p-FullAWSAccess"
+# Where the answers of aws commands hold a policy.
+_ANSWERS = (
+    "PolicyDocument || PolicyVersion.Document || Role.AssumeRolePolicyDocument || Policy.Content"
+    " || ResourcePolicy || Attributes.Policy || policyText || Policy"
+)
+
+
+def _lines_of(path: Path) -> Iterator[str]:
+    """The lines, without a byte order mark (as RFC 8259 allows); other bytes are passed on."""
+    try:
+        with click.open_file(str(path), encoding="utf-8-sig", errors="surrogateescape") as file:
+            yield from file
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror or error}.") from error
+
+
+def _policies_in(path: Path, kind: "PolicyKind", *, several: bool = False) -> "list[NamedPolicy]":
+    """The policy in a file; ``several`` may be in a JSON list: a level of the organization."""
+    from stslab.policy import NamedPolicy, parse
+    from stslab.policy.documents.document import load
+
+    each = name = "stdin" if str(path) == "-" else str(path)
+    policies = []
+    try:
+        found = load(_text(path)) if several else _text(path)
+        for number, given in enumerate(found if isinstance(found, list) else [found], 1):
+            each = f"{name}, policy {number}" if isinstance(found, list) else name
+            held = _text(Path(given)) if str(given).startswith("arn:") else given
+            policies.append(NamedPolicy(each, parse(held, kind)))
+    except MalformedPolicy as error:
+        message = f"{each}: MalformedPolicyDocument: {error.message}"
+        raise PolicyError(message, error.hint) from error
+    return policies
+
+
+def _text(path: Path) -> str:
+    """The text of a policy: a file's, out of an answer of the aws CLI, or AWS's own by its ARN."""
+    import jmespath
+
+    if str(path) == FULL_ACCESS:
+        return '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+    if str(path).startswith("arn:"):
+        from stslab.policy.catalogue import suggestions
+        from stslab.sandbox.iam import aws_policies
+
+        found = aws_policies.find(str(path))
+        if found is None:
+            fix = "Print one of your own into a file: aws iam get-policy-version ..."
+            if ":aws:policy/" in str(path):
+                arns = [FULL_ACCESS, *(policy.arn for policy in aws_policies.all())]
+                names = {arn.rpartition("/")[2]: arn for arn in arns}
+                fix = "List them: aws iam list-policies --scope AWS"
+                for near in suggestions(str(path).rpartition("/")[2], names):
+                    fix = f"Did you mean {names[near]!r}?"
+            raise UsageError(f"AWS has no managed policy {path}.", fix)
+        return found.versions[0].document
+    text = "".join(_lines_of(path))
+    with suppress(ValueError, RecursionError):
+        held = jmespath.search(_ANSWERS, json.loads(text))
+        if isinstance(held, str):
+            return held
+        if held:
+            return json.dumps(held)
+    return text
