@@ -17,7 +17,7 @@ from stslab.runner.report import Report, report
 
 def told(machine: Machine, run: str) -> Report:
     with Journal(machine.folder / "journal.sqlite") as journal:
-        return report(journal, run)
+        return report(journal.past(run), journal.links(run))
 
 
 def test_a_whole_run(machine: Machine):

@@ -18,7 +18,9 @@ def handed_in(machine: Machine) -> dict[str, Any]:
     with machine.process() as process:
         run = process.run(last="deploy-role")
     with Journal(machine.folder / "journal.sqlite") as journal:
-        told: dict[str, Any] = json.loads(json.dumps(report(journal, run).as_dict()))
+        told: dict[str, Any] = json.loads(
+            json.dumps(report(journal.past(run), journal.links(run)).as_dict())
+        )
     return told
 
 

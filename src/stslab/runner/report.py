@@ -19,7 +19,6 @@ from stslab.runner.journal import records
 from stslab.runner.journal.past import Past, read
 from stslab.runner.journal.records import REMAINS, Entry, EntryState, Link, RunRecord, RunState
 from stslab.runner.journal.standing import Concept, StageState, Standing, by_concept, standing
-from stslab.runner.journal.store import Journal
 from stslab.runner.undo import proof
 from stslab.structures import without
 
@@ -103,23 +102,19 @@ class Report(msgspec.Struct, frozen=True):
         }
 
 
-def report(journal: Journal, run_id: str) -> Report:
-    """The report of a run; JournalError if the run is unknown, or can't be read."""
-    return report_of(journal.past(run_id), journal.links(run_id))
-
-
-def report_of(past: Past, links: tuple[Link, ...]) -> Report:
+def report(past: Past, links: tuple[Link, ...]) -> Report:
+    """The report of a run with these records; JournalError if it is unknown, or can't be read."""
     stands = standing(past)
-    run, calls = stands.run, past.entries()
+    run, calls, predicted = stands.run, past.entries(), past.every(records.Prediction)
     # Things that were made, or may have been, and are not known to be gone.
     remaining = tuple(proof.name(call) for call in calls if call.undo and call.state in REMAINS)
     return Report(
         standing=stands,
         clean=run.state in (RunState.FINISHED, RunState.CLEANED),
         seconds=_between(run.started, run.ended),
-        predicted=past.predictions(),
-        predictions=by_concept(past.predictions()),
-        hints=len(past.hints()),
+        predicted=predicted,
+        predictions=by_concept(predicted),
+        hints=len(past.every(records.Hint)),
         calls=tuple(_call(run, call, past.things(call.seq)) for call in calls),
         removed=tuple(_removed(past, calls)),
         remaining=() if run.state is RunState.LOST else remaining,
@@ -134,7 +129,7 @@ def fault_of(past: Past) -> ReportedFault | None:
     if not states:
         return None
     last, fixed = states[-1], past.fixed()
-    helps = [hint.step for hint in past.hints()]
+    helps = [hint.step for hint in past.every(records.Hint)]
     return ReportedFault(
         asked=last.asked,
         fixed=bool(fixed),
@@ -222,11 +217,11 @@ def verify(text: str) -> tuple[Report | None, tuple[Verified, ...]]:
         return None, (Verified(right=False, says=says),)
     whole = Verified(right=True, says=f"The chain of its {len(links)} records is whole")
     try:
-        report = report_of(Past.of(run, tuple(map(read, links))), links)
-        report = replace(report, learner=str(handed_in.get("learner", "")))
+        made = report(Past.of(run, tuple(map(read, links))), links)
+        made = replace(made, learner=str(handed_in.get("learner", "")))
     except (ValueError, LookupError, MsgspecError, StslabError) as error:
         return None, (whole, Verified(right=False, says=f"Its records don't make a run: {error}"))
-    return report, (whole, _compared(handed_in, report))
+    return made, (whole, _compared(handed_in, made))
 
 
 def _compared(handed_in: Mapping[str, Any], report: Report) -> Verified:

@@ -31,6 +31,6 @@ def told(machine: Machine) -> Callable[..., Report]:
             ):
                 process.journal.write(run, Prediction(stage, number, "trust", said, right))
         with Journal(machine.folder / "journal.sqlite") as journal:
-            return report(journal, run)
+            return report(journal.past(run), journal.links(run))
 
     return tell

@@ -166,7 +166,8 @@ def _again(machine: Machine) -> Report:
     from stslab.runner.report import report
 
     with Journal(machine.folder / "journal.sqlite") as journal:
-        return report(journal, journal.runs()[0].id)
+        run = journal.runs()[0].id
+        return report(journal.past(run), journal.links(run))
 
 
 def test_no_masked_form_has_an_account_id(told: Tell) -> None:

@@ -119,7 +119,7 @@ def test_records_are_read_by_the_next_process(filled):
         assert journal.past("r1").things(entry.seq) == (Thing("s3.bucket", {"Bucket": "b"}),)
         assert journal.past("r1").saved() == {"a": {"b": 1}}
         assert journal.past("r1").held() == {"s"}
-        assert journal.past("r1").checks()[0].proof == "proof"
+        assert journal.past("r1").every(CheckRecord)[0].proof == "proof"
 
 
 def test_an_intent_without_an_outcome_may_have_taken_effect(path):
@@ -205,8 +205,8 @@ def test_predictions_and_hints_are_kept(filled):
         journal.write("r1", said)
         journal.write("r1", Hint("s", 1, 2))
     with Journal(filled) as journal:
-        assert journal.past("r1").predictions() == (said,)
-        assert journal.past("r1").hints() == (Hint("s", 1, 2),)
+        assert journal.past("r1").every(Prediction) == (said,)
+        assert journal.past("r1").every(Hint) == (Hint("s", 1, 2),)
         assert journal.past("r1").hinted("s", 1) == 1
 
 
@@ -254,7 +254,7 @@ def test_a_changed_record_of_a_check_does_not_stop_cleanup(filled):
     with Journal(filled) as journal:
         journal.verify_run("r1")
         with pytest.raises(JournalError, match="was changed"):
-            journal.past("r1").checks()
+            journal.past("r1").every(CheckRecord)
 
 
 def test_the_chain_of_an_unchanged_run_is_whole(filled):

@@ -39,7 +39,7 @@ def clean_up(machine: Machine) -> type[Exception] | None:
     try:
         with machine.process() as process:
             for run in process.journal.runs():
-                report(process.journal, run.id)
+                report(process.journal.past(run.id), process.journal.links(run.id))
             process.clean_up()
     except (JournalError, UndoIncomplete, CredentialsError, RunError) as error:
         return type(error)

@@ -17,7 +17,7 @@ from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Asking, Scene
 from stslab.render.lesson.screen import Heard, Screen
 from stslab.render.terminal.paper import Paper
-from stslab.runner.journal.records import UNFINISHED
+from stslab.runner.journal.records import UNFINISHED, Prediction
 from stslab.runner.ports import Call
 
 _RUNS = (
@@ -187,7 +187,7 @@ class AtPrompt:
         found = self.decide(call)
         self.verdict = expected(check) if found.allowed is None else found
         past = self.runner.past
-        answered = {(one.stage, one.number) for one in past.predictions()}
+        answered = {(one.stage, one.number) for one in past.every(Prediction)}
         if (stage.id, at) in answered and stage.id not in past.held():  # it was left half done
             return None
         target, callers = questions.target(check), self._callers(call)

@@ -210,7 +210,7 @@ class Loop(AtPrompt):
         draws = partial(
             scenes.end,
             finished=finished,
-            concepts=by_concept(self.runner.past.predictions()),
+            concepts=by_concept(self.runner.past.every(Prediction)),
             gone=self.gone,
             onward=[*((for_same_run(command), effect) for command, effect in others), *onward],
         )

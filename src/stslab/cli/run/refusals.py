@@ -14,6 +14,7 @@ from stslab.home import Home
 from stslab.lesson.byhand import is_by_learner, is_own
 from stslab.lesson.verdict import decided
 from stslab.render.requests import call_name
+from stslab.runner.journal.records import CheckRecord
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Call
 from stslab.sandbox.api.identifiers import account_of_key
@@ -61,7 +62,8 @@ def explained(home: Home, request_id: str = "", since: str = "") -> dict[str, An
 def _expected(home: Home) -> frozenset[str]:
     """The ids of the refusals that checks of the newest runs expect: journaled, or made again."""
     with suppress(StslabError), Journal.of(home) as journal:
-        checks = (each for run in journal.newest(_RUNS) for each in journal.past(run.id).checks())
+        pasts = [journal.past(run.id) for run in journal.newest(_RUNS)]
+        checks = (check for past in pasts for check in past.every(CheckRecord))
         ids = {check.request_id for check in checks if check.denied}
         own = [one for one in newest_first(home.sandbox) if is_own(one)] if ids else []
         calls = [_call(event) for event in own if event["requestID"] in ids]

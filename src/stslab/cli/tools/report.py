@@ -103,7 +103,8 @@ def _report_of(run: str, learner: str) -> "tuple[Report, Decisions]":
         if run and run not in ids:
             raise UsageError(f"There is no run {run!r}.", "List the runs: stslab status")
         begun = (one for one in ids if journal.past(one).how)
-        made = report(journal, run or next(begun, ids[0]))
+        chosen = run or next(begun, ids[0])
+        made = report(journal.past(chosen), journal.links(chosen))
     claims = made.standing.claims if made.run.kind == "sandbox" else ()
     requests = {claim.request_id for claim in claims} - {""}
     events = (event for event in newest_first(place.sandbox) if event["requestID"] in requests)

@@ -179,7 +179,7 @@ def require_own(work: Work, call: Call) -> None:
         work.require(call)
     except NotOwn:
         before = work.made()
-        for entry in work.entries():
+        for entry in work.past.entries():
             if entry.thing and entry.thing.kind == STACK and entry.state in MADE:
                 remember(work, entry.thing, entry.seq)
         if work.made() == before:

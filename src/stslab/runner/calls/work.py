@@ -45,20 +45,17 @@ class Work:
     def past(self) -> Past:
         return self.journal.past(self.run.id)
 
-    def entries(self) -> tuple[Entry, ...]:
-        return self.past.entries()
-
     def conclude(self, entry: int, result: records.Result) -> None:
         self.journal.write(self.run.id, records.Concluded(entry, result))
 
     def made(self) -> tuple[Thing, ...]:
         """Every thing that the run is known to have made, including a stack's resources."""
-        entries = (entry for entry in self.entries() if entry.state in MADE)
+        entries = (entry for entry in self.past.entries() if entry.state in MADE)
         return tuple(thing for entry in entries for thing in self.things_of(entry))
 
     def known(self) -> tuple[Thing, ...]:
         """Every thing that the run made, including those undone since."""
-        return tuple(thing for entry in self.entries() for thing in self.things_of(entry))
+        return tuple(thing for entry in self.past.entries() for thing in self.things_of(entry))
 
     def things_of(self, entry: Entry) -> tuple[Thing, ...]:
         own = (entry.thing,) if entry.thing else ()
@@ -92,7 +89,7 @@ class Work:
             yield from self._objections(assumed, made, unknown)
         if not changes(call.name) and call.service in HOME:
             return
-        run, entries = self.run, self.entries()
+        run, entries = self.run, self.past.entries()
         account, user = self._caller(call.identity, entries)
         if call.service in _OF_AN_ACCOUNT and account not in (run.account, *run.accounts.values()):
             where = f"account {account}" if account else "an unknown account"
@@ -129,7 +126,7 @@ class Work:
 
     def place_of(self, identity: str) -> TargetInfo:
         """The target in the account that this identity calls in, if that is known."""
-        return self.calls.target.of(self._caller(identity, self.entries())[0])
+        return self.calls.target.of(self._caller(identity, self.past.entries())[0])
 
     def _named(self, thing: Thing) -> Iterator[Named]:
         """The name of a thing, for the guard. A child has none: its parent is judged."""

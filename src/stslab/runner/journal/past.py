@@ -71,7 +71,7 @@ class Past:
 
     def run(self) -> records.RunRecord | None:
         """The run with its present state."""
-        begun = next(self._of(records.RunRecord), None)
+        begun = next(iter(self.every(records.RunRecord)), None)
         if begun is None:
             return None
         for marked, at in self._at(records.Marked):
@@ -108,7 +108,7 @@ class Past:
 
     def things(self, entry: int) -> tuple[records.Thing, ...]:
         """The further things that the call with this number made."""
-        return tuple(found.thing for found in self._of(records.Found) if found.entry == entry)
+        return tuple(found.thing for found in self.every(records.Found) if found.entry == entry)
 
     def saved(self) -> dict[str, object]:
         for record in self._new(Concluded):
@@ -127,35 +127,24 @@ class Past:
 
     def held(self) -> frozenset[str]:
         """The ids of the stages whose checkpoints held."""
-        return frozenset(stage.stage for stage in self._of(records.StageRecord) if stage.held)
-
-    def checks(self) -> tuple[records.CheckRecord, ...]:
-        return tuple(self._of(records.CheckRecord))
+        return frozenset(stage.stage for stage in self.every(records.StageRecord) if stage.held)
 
     def proved(self, stage: str, number: int) -> records.CheckRecord | None:
         """The last time that a claim held, if it ever did."""
-        tried = [each for each in self.checks() if (each.stage, each.number) == (stage, number)]
-        return next((each for each in reversed(tried) if each.held), None)
-
-    def predictions(self) -> tuple[records.Prediction, ...]:
-        return tuple(self._of(records.Prediction))
-
-    def hints(self) -> tuple[records.Hint, ...]:
-        return tuple(self._of(records.Hint))
+        for each in reversed(self.every(records.CheckRecord)):
+            if each.held and (each.stage, each.number) == (stage, number):
+                return each
+        return None
 
     def hinted(self, stage: str, step: int, about: str = "") -> int:
         """How many hints for a step the learner took."""
-        taken = [(hint.stage, hint.step, hint.about) for hint in self.hints()]
+        taken = [(hint.stage, hint.step, hint.about) for hint in self.every(records.Hint)]
         return taken.count((stage, step, about))
 
     def entered(self, stage: str) -> str:
         """When the stage was first begun (ISO 8601), or ""."""
         every = self._at(records.Entered)
         return next((at for entered, at in every if entered.stage == stage), "")
-
-    def begun(self) -> tuple[records.Entered, ...]:
-        """Each time that a stage was begun, in order."""
-        return tuple(self._of(records.Entered))
 
     @property
     def stage(self) -> str:
@@ -167,10 +156,11 @@ class Past:
     @property
     def how(self) -> records.How | None:
         """How the stage that was begun last is done."""
-        return next((each.how for each in reversed(self.begun())), None)
+        return next((each.how for each in reversed(self.every(records.Entered))), None)
 
-    def _of(self, kind: type[T]) -> Iterator[T]:
-        return (body for body, _ in self._at(kind))
+    def every(self, kind: type[T]) -> tuple[T, ...]:
+        """The bodies of all records of this kind, in order."""
+        return tuple(body for body, _ in self._at(kind))
 
     def _at(self, kind: type[T]) -> Iterator[tuple[T, str]]:
         """The bodies of this kind, and when each was written."""

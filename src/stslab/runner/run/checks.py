@@ -20,7 +20,7 @@ from stslab.runner.calls.work import Work
 from stslab.runner.events import CheckFinished, CheckStarted
 from stslab.runner.journal import records
 from stslab.runner.journal.past import Past
-from stslab.runner.journal.records import MADE, CheckRecord, Entered, EntryState, Thing, shared
+from stslab.runner.journal.records import MADE, CheckRecord, EntryState, Thing, shared
 from stslab.runner.ports import Allowing, Answer, Call, Data, Lost, Outcome, Reason, Refusal, Tell
 from stslab.runner.run.allowing import foreign, simulated, told
 from stslab.runner.run.prepare import thing_made
@@ -206,12 +206,12 @@ class Checks:
             tried = _Try(why, request_id=outcome.request_id)
             reason = self._tell(outcome)
             allowing = reason.allowing if reason else ()
-            self.allowing = foreign(allowing, self._work.entries()) or allowing
+            self.allowing = foreign(allowing, self._work.past.entries()) or allowing
         else:
             tried = _answered(check, outcome, scope)
             if tried.why:
                 allowing = simulated(resolve(check.params, scope), outcome.data)
-                self.allowing = foreign(allowing, self._work.entries())
+                self.allowing = foreign(allowing, self._work.past.entries())
         by = told(self.allowing)
         return replace(tried, why=f"{tried.why}. {by}") if by else tried
 
@@ -271,7 +271,7 @@ _ONCE_MADE = (*MADE, EntryState.UNDONE)
 
 def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
     """Whether the run made the thing that the check's call looks for, and the call's identity."""
-    made = [entry for entry in work.entries() if entry.state in _ONCE_MADE]
+    made = [entry for entry in work.past.entries() if entry.state in _ONCE_MADE]
     profiles = {entry.intent.profile for entry in made} | {*(work.run.profiles if made else ())}
     if not check.call:
         return not profiles.isdisjoint(check.profiles_gone)
@@ -290,7 +290,7 @@ def was_made(work: Work, check: Check, params: Data, scope: Data) -> bool:
 
 def _in_another_form(past: Past) -> bool:
     """Whether a stage holds that was done by hand, without any thing that the lab would make."""
-    begun = (each.body for each in past.recorded(Entered) if isinstance(each.body, Entered))
+    begun = past.every(records.Entered)
     by_hand = {entered.stage for entered in begun if entered.how is records.How.HAND}
     return bool((past.held() & by_hand) - {entry.intent.stage for entry in past.entries()})
 

@@ -61,7 +61,7 @@ class Inspection:
 
     def of(self, prepared: Prepared, entry: Entry, scope: Data) -> Seen:
         """What is wrong with the work of a step, as far as that can be seen."""
-        entries = self._work.entries()
+        entries = self._work.past.entries()
         later = [each for each in entries if each.seq > entry.seq and each.state in MADE]
         if prepared.step.token:
             return _gone(self._token(later))

@@ -235,7 +235,7 @@ class Runner:
         once a later stage has changed it.
         """
         stage, past, failed = stage_of(self.lab, stage_id), self.past, []
-        begun = past.held() | {each.stage for each in past.begun()}
+        begun = past.held() | {each.stage for each in past.every(records.Entered)}
         for number, check in enumerate(stage.checkpoint):
             if not check.operation.startswith(operations):
                 continue

@@ -146,7 +146,7 @@ def _looked_up(work: Work, stays: list[Thing]) -> list[Thing]:
     none of the others is waited for: they have had that time too.
     """
     things, left = list[Thing](), list[Thing]()
-    for entry in work.entries():
+    for entry in work.past.entries():
         if entry.undo and entry.state not in _NEVER_LOOKED_UP:
             things += [thing for thing in _own(work, entry) if not _among(thing, things)]
     for thing in work.calls.ahead(things, lambda each: each.lookup):
@@ -166,7 +166,7 @@ def _swept(work: Work, left: list[Thing]) -> list[Thing]:
     On the embedded account also those that the learner made by hand with a profile for another
     account; only the learner can remove them.
     """
-    entries, more = work.entries(), list[Thing]()
+    entries, more = work.past.entries(), list[Thing]()
     others = [each.thing for each in entries if each.thing and each.state is EntryState.NOT_OURS]
     own = {*work.run.accounts, *(entry.intent.profile for entry in entries)}
     lent = _OTHER not in own and work.calls.profiles.get(_OTHER) and work.run.kind == "sandbox"
