@@ -18,10 +18,12 @@ OPEN, CLOSE = "${{", "}}"
 Data = Any  # What YAML or JSON has
 Tree = Mapping[str, Data]
 
-# Two characters that a lab's text can't have (the loader refuses them) mark a placeholder.
-_LEFT, _RIGHT = "\ue000", "\ue001"
-_PLACEHOLDER = re.compile(f"{_LEFT}(\\d+)(=?){_RIGHT}")
-# Those two, control characters, and characters that reorder text; and their escapes.
+# A placeholder: a mark for a text or for a value, a character for its number, and filling. Of
+# these, a lab's text can't have the marks and the filling (the loader refuses them).
+_OF_TEXT, _OF_VALUE, _FILLING = "\ue000", "\ue002", "\ue001"
+_NUMBERS = 0xF0000
+_PLACEHOLDER = re.compile(f"({_OF_TEXT}|{_OF_VALUE})(.){_FILLING}*", re.DOTALL)
+# Those three, control characters, and characters that reorder text; and their escapes.
 UNFIT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ue000-\ue002]")
 _UNFIT_ESCAPE = re.compile(r"(?i)\\u(00[0189].|007f|202[a-e]|206[6-9]|e00[0-2])")
 NO_TEXT, LEAVE_OUT = "A lab's text can't have this character.", "Leave it out."
@@ -72,23 +74,20 @@ def holes(text: str) -> tuple[Hole, ...]:
 @lru_cache(maxsize=4096)
 def query(text: str) -> tuple[Tree, tuple[Hole, ...]]:
     """The tree of a JMESPath, with placeholders for its ``${{ … }}``, also in quotes; these."""
-    _refuse_long(text)
+    if len(text) > LONGEST:
+        message = f"This expression is longer than {LONGEST} characters."
+        raise BadExpression(message, 0, "Make it shorter.")
     found = holes(text)
-    written, origin = _with_placeholders(text, found)
-    try:
-        return _parsed(written), found
-    except BadExpression as bad:
-        raise BadExpression(bad.message, origin[min(bad.position, len(text))], bad.fix) from None
+    return _parsed(_with_placeholders(text, found)), found
 
 
 def bound(tree: Data, values: tuple[Data, ...]) -> Data:
     """The tree with each placeholder replaced by its value; inside quotes, as text."""
 
     def filled(text: str) -> Data:
-        whole = _PLACEHOLDER.fullmatch(text)
-        if whole and whole[2]:
-            return values[int(whole[1])]
-        return _PLACEHOLDER.sub(lambda found: as_text(values[int(found[1])]), text)
+        if text.startswith(_OF_VALUE):
+            return values[ord(text[1]) - _NUMBERS]
+        return _PLACEHOLDER.sub(lambda found: as_text(values[ord(found[2]) - _NUMBERS]), text)
 
     return mapped(tree, filled)
 
@@ -113,20 +112,17 @@ def _closing(text: str, at: int) -> int:
     raise BadExpression("This ${{ is not closed.", at, "Close it with }}, as in ${{ user }}.")
 
 
-def _with_placeholders(text: str, holes: tuple[Hole, ...]) -> tuple[str, list[int]]:
-    """``text`` with placeholders, and for each character its position in the original."""
-    written: list[str] = []
-    origin: list[int] = []
-    at, quote = 0, ""
+def _with_placeholders(text: str, holes: tuple[Hole, ...]) -> str:
+    """``text`` with placeholders, each as long as its hole: all positions stay the same."""
+    written, quote = "", ""
     for number, hole in enumerate(holes):
-        quote = _quote_after(text[at : hole.start], quote)
-        put = f"{_LEFT}{number}{_RIGHT}" if quote else f'`"{_LEFT}{number}={_RIGHT}"`'
-        written += [text[at : hole.start], put]
-        origin += [*range(at, hole.start), *[hole.start] * len(put)]
-        at = hole.end
-    written.append(text[at:])
-    origin += [*range(at, len(text) + 1)]
-    return "".join(written), origin
+        before, sign = text[len(written) : hole.start], chr(_NUMBERS + number)
+        quote = _quote_after(before, quote)
+        length = hole.end - hole.start
+        value = f"{_OF_VALUE}{sign}".ljust(length - len('`""`'), _FILLING)
+        put = f"{_OF_TEXT}{sign}".ljust(length, _FILLING) if quote else f'`"{value}"`'
+        written += before + put
+    return written + text[len(written) :]
 
 
 def _quote_after(text: str, quote: str) -> str:
@@ -137,7 +133,6 @@ def _quote_after(text: str, quote: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _parsed(expression: str) -> Tree:
-    _refuse_long(expression)
     _refuse_bare_literals(expression)
     try:
         # Not `parse`: it caches its results in a global.
@@ -154,12 +149,6 @@ def _parsed(expression: str) -> Tree:
     _refuse_deep(tree)
     _refuse_loose_expressions(tree)
     return tree
-
-
-def _refuse_long(text: str) -> None:
-    if len(text) > LONGEST:
-        message = f"This expression is longer than {LONGEST} characters."
-        raise BadExpression(message, 0, "Make it shorter.")
 
 
 def _refuse_deep(tree: Tree) -> None:
@@ -212,5 +201,4 @@ def _refuse_bare_literals(expression: str) -> None:
             json.loads(found[0][1:-1].replace("\\`", "`"))
         except (ValueError, RecursionError):
             message = "Text between backquotes must be JSON, and this is not."
-            fix = "Write text in 'single quotes'."
-            raise BadExpression(message, found.start(), fix) from None
+            raise BadExpression(message, found.start(), "Write text in 'single quotes'.") from None
