@@ -1,6 +1,7 @@
 """The runner's port to an AWS account (``stslab.runner.ports.AwsAccount``), through botocore."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -85,10 +86,9 @@ class Boto3Account:
 
     def credentials_now(self, identity: str) -> ports.Credentials | None:
         """As ``credentials``; None also where getting them fails."""
-        try:
+        with suppress(boto.ClientError, boto.BotoCoreError, CredentialsError):
             return self.credentials(identity)
-        except (boto.ClientError, boto.BotoCoreError, CredentialsError):
-            return None
+        return None
 
     def _mfa_code(self, serial: str) -> str:
         outcome = embedded.call(self._control, "GetMfaCode", {"SerialNumber": serial})

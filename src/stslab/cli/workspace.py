@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,10 +97,9 @@ def _meant(name: str | None, target: str, *, ended: bool) -> str:
 
 
 def _file(lab: str) -> str:
-    try:
+    with suppress(LabError):
         return str(find(lab))
-    except LabError:
-        return ""
+    return ""
 
 
 def word_for(run: RunRecord) -> str:
@@ -161,9 +160,7 @@ def current(journal: Journal, target: str, lab: str = "") -> CurrentRun:
 
 def lab_variables(target: str) -> dict[str, str]:
     """The variables that the current run's lab exports; empty if there is no such run."""
-    try:
-        with Journal.of(home()) as journal:
-            here = current(journal, target)
-            return variables(here.lab, here.scope)
-    except StslabError:
-        return {}
+    with suppress(StslabError), Journal.of(home()) as journal:
+        here = current(journal, target)
+        return variables(here.lab, here.scope)
+    return {}

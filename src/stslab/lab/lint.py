@@ -347,8 +347,7 @@ def _long(part: Part, node: Node) -> Iterator[Found]:
     lines = [line for one in written for line in textwrap.wrap(one, WIDTH) or [""]]
     if intro and len(lines) > LINES:
         message = f"An intro of {len(lines)} lines does not fit a screen."
-        fix = f"Write at most {LINES}; `explain` may be longer."
-        yield Found(intro, node, message, fix)
+        yield Found(intro, node, message, f"Write at most {LINES}; `explain` may be longer.")
     for key, most in _LONGEST.items():
         found = node.get(key) if hasattr(part, key) else None
         for text in found.texts() if found else ():

@@ -152,12 +152,10 @@ class _Checker:
         if check.fails:
             if check.expect:
                 message = "A call that fails has no response for `expect`."
-                fix = "Leave `expect` or `fails` out."
-                self.report(node.keys["expect"].problem(message, fix))
+                self.report(node.keys["expect"].problem(message, "Leave `expect` or `fails` out."))
             if not check.because and not draft.unclear("because"):
                 message = "This check expects a refusal, but does not say why AWS refuses."
-                fix = "Add `because:` with the reason."
-                self.report(node.keys["fails"].problem(message, fix))
+                self.report(node.keys["fails"].problem(message, "Add `because:` with the reason."))
         elif operation and operation.changes and not draft.unclear("fails"):
             message = f"A check must not change anything, but {check.call} does."
             fix = "Make it a step, or say that it `fails`."

@@ -4,6 +4,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 import msgspec
 
@@ -122,26 +123,23 @@ def misconceptions(reports: Iterable[Handed]) -> list[tuple[str, str, int, str]]
 def _table(reports: Sequence[Handed]) -> list[list[str]]:
     """The names of the columns, then a row for each report."""
     several = len({one.run.lab for one in reports}) > 1
-    states, scores = [], []
-    for one in reports:
-        lab = f"{one.run.lab}: " if several else ""
-        states.append({f"{lab}{stage.id}": str(stage.state) for stage in one.stages})
-        scores.append({each.name: f"{each.right} of {each.of}" for each in one.predictions})
-    stages = dict.fromkeys(name for each in states for name in each)
-    concepts = dict.fromkeys(name for each in scores for name in each)
-    with_fault = any(one.fault for one in reports)
-    fault = ["fault"] if with_fault else []
-    rows = [[*_ABOUT_RUN, *stages, *concepts, "hints", *fault, "as it was made"]]
-    for one, state, score in zip(reports, states, scores, strict=True):
-        who = one.learner or one.run.person or one.run.id
-        began = one.run.started[:16].replace("T", " ")
-        run = [who, one.run.id, one.run.lab, began, str(one.proved), str(len(one.claims))]
-        run += [state.get(name, "") for name in stages]
-        run += [score.get(name, "") for name in concepts]
-        fault = [_fault(one.fault)] if with_fault else []
-        rows.append([*run, str(one.hints), *fault, one.as_made])
-    return rows
+    rows = [_cells(one, several=several) for one in reports]
+    columns = sorted(dict.fromkeys(column for row in rows for column in row), key=itemgetter(0))
+    names = [name for _, name in columns]
+    return [names, *([row.get(column, "") for column in columns] for row in rows)]
 
 
-def _fault(fault: ReportedFault | None) -> str:
-    return f"{result(fault) or 'not fixed'} ({fault.asked})" if fault else ""
+def _cells(one: Handed, *, several: bool) -> dict[tuple[int, str], str]:
+    """The cells of a report, by column: the number of its group, and its name."""
+    run, fault, lab = one.run, one.fault, f"{one.run.lab}: " if several else ""
+    who, began = one.learner or run.person or run.id, run.started[:16].replace("T", " ")
+    about = (who, run.id, run.lab, began, str(one.proved), str(len(one.claims)))
+    found = f"{result(fault) or 'not fixed'} ({fault.asked})" if fault else ""
+    return {
+        **{(0, name): text for name, text in zip(_ABOUT_RUN, about, strict=True)},
+        **{(1, f"{lab}{stage.id}"): str(stage.state) for stage in one.stages},
+        **{(2, each.name): f"{each.right} of {each.of}" for each in one.predictions},
+        (3, "hints"): str(one.hints),
+        **({(4, "fault"): found} if fault else {}),
+        (5, "as it was made"): one.as_made,
+    }

@@ -61,12 +61,20 @@ def live(
         calls.learn(answer)
         return answer.get("Token")  # None if the account issues none
 
+    def codes(name: str) -> Data:
+        """The present codes of an MFA device, which a name tells by its own name or its ARN."""
+        device = str(known[name])
+        here = f"arn:{calls.target.partition}:iam::{calls.target.account}:mfa/{device}"
+        serial = device if device.startswith("arn:") else here
+        shown = _ask(calls, "GetMfaCode", {"SerialNumber": serial})
+        return {"code": shown["Code"], "next": shown["Next"]}
+
     if "now" in wanted:
         now = _ask(calls, "GetClock", {}).get("Now")
         if now:
             yield "now", f"{datetime.fromisoformat(now):%Y-%m-%dT%H:%M:%SZ}"
     if "mfa" in wanted:
-        yield "mfa", _OnDemand(known, lambda name: _codes(calls, str(known[name])))
+        yield "mfa", _OnDemand(known, codes)
     if "token" in wanted and calls.profiles.token():
         yield "token", calls.profiles.token()
     if "tokens" in wanted:
@@ -81,14 +89,6 @@ class _OnDemand:
 
     def get(self, name: str) -> object:
         return self._ask(name) if name in self._names else None
-
-
-def _codes(calls: Calls, device: str) -> Data:
-    """The present codes of an MFA device, given by name or ARN."""
-    here = f"arn:{calls.target.partition}:iam::{calls.target.account}:mfa/{device}"
-    serial = device if device.startswith("arn:") else here
-    shown = _ask(calls, "GetMfaCode", {"SerialNumber": serial})
-    return {"code": shown["Code"], "next": shown["Next"]}
 
 
 def _ask(calls: Calls, operation: str, params: Data) -> Data:
