@@ -7,6 +7,7 @@ from tests.aws.endpoint import error
 from stslab import resources
 from stslab.aws import guard, target
 from stslab.aws.catalogue import BotocoreCatalogue
+from stslab.aws.clients import own_clients
 from stslab.aws.guard import says_production
 from stslab.errors import CredentialsError, RunError, UsageError
 from stslab.lab import loader
@@ -84,7 +85,7 @@ def test_the_guard_refuses_another_account(endpoint, signed_in):
 
 
 def test_the_guard_refuses_root_except_on_local_endpoints(endpoint, signed_in):
-    clients = guard.own_clients(url=endpoint.url)
+    clients = own_clients(url=endpoint.url)
     root = guard.Identity("111122223333", "arn:aws:iam::111122223333:root", clients)
     with pytest.raises(CredentialsError, match="root user") as caught:
         guard.require(root)
@@ -148,12 +149,12 @@ def test_aliases_of_production_accounts(alias, production):
 def test_credentials_that_ended(endpoint, signed_in):
     endpoint.then(403, error("ExpiredToken", "The security token is expired"))
     with pytest.raises(CredentialsError, match="ExpiredToken"):
-        guard.identify(guard.own_clients(url=endpoint.url))
+        guard.identify(own_clients(url=endpoint.url))
 
 
 def test_no_credentials(endpoint):
     with pytest.raises(CredentialsError, match="No AWS credentials"):
-        guard.identify(guard.own_clients(url=endpoint.url))
+        guard.identify(own_clients(url=endpoint.url))
 
 
 def test_an_unknown_profile(endpoint):
@@ -162,9 +163,9 @@ def test_an_unknown_profile(endpoint):
 
 
 def test_no_network(signed_in):
-    source = guard.own_clients(url="http://127.0.0.1:1")
+    clients = own_clients(url="http://127.0.0.1:1")
     with pytest.raises(RunError, match="could not ask AWS who you are"):
-        guard.identify(source)
+        guard.identify(clients)
 
 
 def test_what_the_lab_needs_of_an_account():

@@ -67,8 +67,8 @@ class FakeProfiles:
     def settings(self, name: str) -> Mapping[str, str]:
         return self.kept_settings.get(name, {})
 
-    def configured(self) -> tuple[str, ...]:
-        return tuple(self.kept_settings)
+    def configured(self) -> Mapping[str, Mapping[str, str]]:
+        return self.kept_settings
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
         self.kept_settings = {**self.kept_settings, name: settings}

@@ -83,9 +83,8 @@ class Assumed:
         ]
 
     def _config(self) -> Untyped:
-        names = {*self.profiles.names(), *self.profiles.configured()}
-        known = {name: dict(self.profiles.settings(name)) for name in names}
-        return {"profiles": {"admin": {}, "partner": {}, **known}}
+        names = ("admin", "partner", *self.profiles.names())
+        return {"profiles": {name: {} for name in names} | dict(self.profiles.configured())}
 
     def _source(self, settings: Mapping[str, str]) -> str:
         """The access key id at the end of a profile's chain of ``source_profile``s, or ""."""

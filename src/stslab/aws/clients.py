@@ -41,21 +41,6 @@ def is_local(endpoint_url: str) -> bool:
     return urlsplit(endpoint_url).hostname in _LOOPBACK
 
 
-def configured(profile: str = "") -> tuple[str, str]:
-    """The region and the endpoint URL (in place of AWS's) in the learner's settings, or "".
-
-    AWS SDKs and Tools Reference Guide, "Service-specific endpoints": ``AWS_ENDPOINT_URL``,
-    else the profile's ``endpoint_url``. A URL for a single service is ignored.
-    """
-    region, url = "", os.environ.get("AWS_ENDPOINT_URL", "")
-    with suppress(BotoCoreError):
-        session = botocore.session.Session(profile=profile or None)
-        region = str(session.get_config_variable("region") or "")
-        url = url or str(session.get_scoped_config().get("endpoint_url", ""))
-    ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
-    return region, "" if ignored else url
-
-
 @dataclass
 class Clients:
     region: str
@@ -130,3 +115,20 @@ class Clients:
             session.register_component("data_loader", loader())
             self._sessions[own] = session
         return self._sessions[own]
+
+
+def own_clients(profile: str = "", region: str = "", url: str = "") -> Clients:
+    """Clients with the learner's credentials, at a URL, or else where the learner's settings say.
+
+    ``profile`` is empty for botocore's credential chain, ``url`` for AWS. Settings: AWS SDKs and
+    Tools Reference Guide, "Service-specific endpoints": ``AWS_ENDPOINT_URL``, else the profile's
+    ``endpoint_url``. A URL for a single service is ignored.
+    """
+    ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
+    own_region, own_url = "", os.environ.get("AWS_ENDPOINT_URL", "")
+    with suppress(BotoCoreError):
+        session = botocore.session.Session(profile=profile or None)
+        own_region = str(session.get_config_variable("region") or "")
+        own_url = own_url or str(session.get_scoped_config().get("endpoint_url", ""))
+    url = url or ("" if ignored else own_url)
+    return Clients(region or own_region or "us-east-1", url, profile)

@@ -18,7 +18,7 @@ import msgspec
 from botocore import exceptions as boto
 
 from stslab.aws.account import Response, failure, no_credentials, refusal
-from stslab.aws.clients import NOBODY, OWN, Clients, configured, is_local
+from stslab.aws.clients import NOBODY, OWN, Clients, is_local, own_clients
 from stslab.aws.target import AWS, LOCAL_PACE, Target, name_of
 from stslab.errors import CredentialsError, RunError, UsageError
 from stslab.kinds.harmless import resources_of
@@ -35,15 +35,6 @@ class Identity(NamedTuple):
     account: str
     arn: str
     clients: Clients
-
-
-def own_clients(profile: str = "", region: str = "", url: str = "") -> Clients:
-    """Clients with the learner's credentials, at a URL, or else where the learner's settings say.
-
-    ``profile`` is empty for botocore's credential chain, ``url`` for AWS.
-    """
-    own_region, own_url = configured(profile)
-    return Clients(region or own_region or "us-east-1", url or own_url, profile)
 
 
 def identify(clients: Clients) -> Identity:

@@ -89,14 +89,11 @@ class ProfileFiles:
         return tuple(written)
 
     def settings(self, name: str) -> Mapping[str, str]:
-        return self._configured().get(name, {})
-
-    def configured(self) -> tuple[str, ...]:
-        return tuple(self._configured())
+        return self.configured().get(name, {})
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
         require(name, settings)
-        known = self._configured()
+        known = self.configured()
         if known.get(name, {}) == settings:
             return
         self._known = {**known, name: dict(settings)}
@@ -105,7 +102,7 @@ class ProfileFiles:
             self._removed.add(name)
         self._write(self._read())
 
-    def _configured(self) -> dict[str, dict[str, str]]:
+    def configured(self) -> dict[str, dict[str, str]]:
         if self._known is None:
             parser = configparser.RawConfigParser(default_section="")
             with suppress(OSError, UnicodeDecodeError, configparser.Error):
@@ -166,7 +163,7 @@ class ProfileFiles:
     def _write(self, profiles: Mapping[str, Credentials], more: Iterable[str] = ()) -> None:
         private_folder(self.folder)
         with self._usable():
-            names = [_DEFAULT, ADMIN, *self._processes, *self._configured(), *profiles, *more]
+            names = [_DEFAULT, ADMIN, *self._processes, *self.configured(), *profiles, *more]
             with suppress(FileNotFoundError, UnicodeDecodeError):  # what users filled in by hand
                 written = _SECTION.findall(self.config_file.read_text(encoding="utf-8"))
                 names += [name for name in written if name not in self._removed]

@@ -175,8 +175,8 @@ class Profiles(Protocol):
     def settings(self, name: str) -> Mapping[str, str]:
         """How the profile gets its credentials, in the keys of ``~/.aws/config``; may be empty."""
 
-    def configured(self) -> tuple[str, ...]:
-        """The names of the profiles that have such settings."""
+    def configured(self) -> Mapping[str, Mapping[str, str]]:
+        """The settings of all profiles that have such, by name."""
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
         """Write the profile's settings; without settings, remove the profile."""

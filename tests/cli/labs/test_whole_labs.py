@@ -221,7 +221,7 @@ def test_the_code_of_a_profiles_mfa_device_is_used(account: InMemoryAccount, tmp
         assert reader.access_key_id.startswith("ASIA")
         assert account.credentials("reader") == reader
         runner.run_stage("cleanup")
-    assert account.files.configured() == ()
+    assert not account.files.configured()
 
 
 def test_a_profile_is_resolved_after_a_resume(account: InMemoryAccount, tmp_path: Path):

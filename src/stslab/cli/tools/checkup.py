@@ -17,6 +17,7 @@ import msgspec
 
 from stslab import __version__
 from stslab.aws import guard
+from stslab.aws.clients import own_clients
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import kind_of
 from stslab.cli.options import Where
@@ -265,7 +266,7 @@ def _account(where: Where) -> Iterator[Checked]:
         yield checked("AWS account", "not checked: the embedded account needs no other", fix, NOTE)
         return
     given = where.target if kind == "endpoint" else ""
-    clients = guard.own_clients(where.profile, where.region, given)
+    clients = own_clients(where.profile, where.region, given)
     url, problem, date = guard.reach(clients)
     fix = "Check the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."
     says = f"{url} does not answer: {problem}" if problem else f"{url} answers"
