@@ -274,11 +274,10 @@ def _short(clients: Clients, counts: Mapping[str, int]) -> Iterator[str]:
 
 def _ask_iam(clients: Clients, method: str, **params: object) -> Response | None:
     """IAM's response; None if IAM refused the call or didn't answer."""
-    try:
+    with suppress(boto.ClientError, boto.BotoCoreError):
         answer: Response = getattr(clients.client("iam", OWN, patient=True), method)(**params)
-    except (boto.ClientError, boto.BotoCoreError):
-        return None
-    return answer
+        return answer
+    return None
 
 
 # -- for the doctor: whether an endpoint answers, its time, and where credentials come from ------
@@ -298,10 +297,9 @@ def reach(clients: Clients) -> tuple[str, str, datetime | None]:
     except boto.BotoCoreError as error:
         return url, type(error).__name__, None
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    try:
+    with suppress(ValueError, TypeError):
         return url, "", parsedate_to_datetime(str(headers.get("date", ""))).astimezone(UTC)
-    except (ValueError, TypeError):
-        return url, "", None
+    return url, "", None
 
 
 def credentials_found(clients: Clients) -> tuple[str, datetime | None]:

@@ -74,7 +74,7 @@ class OpenAccount:
         return Cleanup(journal, self.calls(emit), describe=describe)
 
     def calls(self, emit: Emit) -> Calls:
-        return Calls(self.account, self.profiles, emit, hand=self.hand)
+        return Calls(self.account, self.profiles, emit, hand=self.hand or Hand())
 
     @property
     def hand(self) -> "LearnersHand | None":

@@ -53,8 +53,7 @@ class LazyGroup(click.Group):
         super().__init__(*args, **settings)
         self.entries = {name: row for (of, name), row in _table().items() if of == family}
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         return [name for name, entry in self.entries.items() if entry.help]
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:

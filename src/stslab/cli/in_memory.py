@@ -83,7 +83,7 @@ class InMemoryAccount(Boto3Account):
         """A runner with a new run of the lab, in memory."""
         self.lend(lab)
         with Journal(IN_MEMORY) as journal:
-            calls = Calls(self, self.files, hear, QuickClock(), hand)
+            calls = Calls(self, self.files, hear, QuickClock(), hand or Hand())
             runner = Runner(
                 lab, calls, journal, describe=lambda _: "", how=How.ALONE, tell=self.tell
             )

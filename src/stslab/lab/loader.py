@@ -41,13 +41,12 @@ def read(
     """The lab, its draft, its problems and unreadable nodes. InvalidLab: there is no lab at all."""
     raw = read_bytes(path)
     problems: list[Problem] = []
-    unreadable: set[tuple[str, int, int]] = set()
+    unreadable: set[str] = set()
 
     def report(problem: Problem) -> None:
-        place = (problem.file, problem.line, problem.column)
-        if place in unreadable:  # one problem is enough there
+        if problem.place in unreadable:  # one problem is enough there
             return
-        unreadable.update([place] if problem.rule in _UNREAD else ())
+        unreadable.update([problem.place] if problem.rule in _UNREAD else ())
         problems.append(problem)
         if len(problems) >= MOST_PROBLEMS:
             raise invalid(str(path), problems)

@@ -249,10 +249,9 @@ def as_known(value: Data, scope: Scope) -> Data:
     """A value with known values filled in; a text with anything unknown stays as it is."""
 
     def known(text: str) -> Data:
-        try:
+        with suppress(UnresolvedReference):
             return resolve(text, scope)
-        except UnresolvedReference:
-            return text
+        return text
 
     return mapped(value, known)
 

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from threading import Thread
 from typing import TypeVar
 
@@ -37,27 +38,23 @@ def only_reads(call: Call) -> None:
         raise NotOwn(f"{call.name} is not part of a run. Nothing was sent.")
 
 
+@dataclass(eq=False)
 class Calls:
     """The calls of one run, or of a cleanup, on one account. ``made`` counts them.
 
     ``guard`` is called before each, and raises NotOwn if it may not be sent.
     """
 
-    def __init__(
-        self,
-        account: ports.AwsAccount,
-        profiles: ports.Profiles,
-        emit: Callable[[Event], None],
-        clock: ports.Clock | None = None,
-        hand: ports.Hand | None = None,
-    ) -> None:
-        self.account, self.profiles, self.emit = account, profiles, emit
-        self.clock, self.hand = clock or ports.Clock(), hand or ports.Hand()
-        self.made = 0
-        self.guard: Callable[[Call], None] = only_reads
-        self._secrets: set[str] = set()
-        self._unknown: set[str] = set()
-        self._pending = list[tuple[Call, Future[Outcome]]]()  # lookups that were begun ahead
+    account: ports.AwsAccount
+    profiles: ports.Profiles
+    emit: Callable[[Event], None]
+    clock: ports.Clock = field(default_factory=ports.Clock)
+    hand: ports.Hand = field(default_factory=ports.Hand)
+    made: int = field(default=0, init=False)
+    guard: Callable[[Call], None] = field(default_factory=lambda: only_reads, init=False)
+    _secrets: set[str] = field(default_factory=set, init=False)
+    _unknown: set[str] = field(default_factory=set, init=False)
+    _ahead: list[tuple[Call, Future[Outcome]]] = field(default_factory=list, init=False)
 
     @property
     def target(self) -> ports.TargetInfo:
@@ -112,10 +109,10 @@ class Calls:
         self.made += 1
         self.learn(call.params)
         if changes(call.name):
-            self._pending.clear()
-        for begun in self._pending:
+            self._ahead.clear()
+        for begun in self._ahead:
             if begun[0] == call:
-                self._pending.remove(begun)
+                self._ahead.remove(begun)
                 return begun[1].result()
         return self.account.call(call)
 
@@ -129,13 +126,13 @@ class Calls:
         try:
             for item in items:
                 if not self.target.embedded:
-                    self._pending.append((read_of(item), _begun(self.account.call, read_of(item))))
+                    self._ahead.append((read_of(item), _begun(self.account.call, read_of(item))))
                 window.append(item)
                 if self.target.embedded or len(window) == AT_ONCE:
                     yield window.popleft()
             yield from window
         finally:
-            self._pending.clear()
+            self._ahead.clear()
 
     def make(self, call: Call, *, within: float = 0.0, expected: Collection[str] = ()) -> Outcome:
         """Make the call, with retries after transient errors and while IAM spreads changes.

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -73,8 +73,7 @@ class Held:
 
 def holder(path: Path) -> str:
     """The holder of the lock in words, as the lock's file says."""
-    try:
+    with suppress(OSError, ValueError, KeyError, TypeError):
         note = json.loads(path.read_bytes()[:_MOST])
         return f"`{note['command']}`, process {note['pid']}, since {note['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "an unknown process"
+    return "an unknown process"

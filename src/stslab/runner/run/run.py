@@ -5,6 +5,7 @@ The runner asks nothing and prints nothing. Its caller decides what comes next.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import dropwhile
 
 from stslab.errors import CheckFailed, StslabError
@@ -51,8 +52,8 @@ class Runner:
         """``services``, beyond the usual four, are those that the person allowed."""
         self.lab, self._journal, self._calls = lab, journal, calls
         self._new_id, self._services, self._how, self._tell = new_id, services, how, tell
-        own = Calls(calls.account, calls.profiles, calls.emit, calls.clock, calls.hand)
-        self._cleanup = Cleanup(journal, own, describe=describe)  # its calls are not counted
+        # Cleanup's calls are not counted.
+        self._cleanup = Cleanup(journal, replace(calls), describe=describe)
         self._live = live_names(lab)
         self._basis: ports.Data = {}
         self._shown: ports.Data = {}

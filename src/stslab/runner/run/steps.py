@@ -5,6 +5,7 @@ answer can be obtained again, or else undone and made again.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from stslab.errors import CredentialsError, NotOwn, RunError, UnresolvedReference
@@ -104,10 +105,9 @@ class Steps:
 
     def adopt(self, stage: Stage, number: int) -> bool:
         """Adopt the step's work if it was done by hand; False if it was not."""
-        try:
+        with suppress(UnresolvedReference):
             return self.stands(stage, number) or self._adopt(stage, number)
-        except UnresolvedReference:
-            return False
+        return False
 
     def lacks(self, stage: Stage, number: int) -> str:
         """The thing that the step makes, if it does not exist; else ""."""

@@ -1,6 +1,7 @@
 """Prove that nothing of a run is left: look up each thing, then search for the run's tag."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
@@ -72,11 +73,10 @@ def _listing(kind: str, identity: str) -> Call:
 
 def _is_young(work: Work, item: Item) -> bool:
     """Whether it was created since the run began. Older things can't be the run's."""
-    try:
+    with suppress(ValueError, TypeError):
         began = datetime.fromisoformat(work.run.started)
         return datetime.fromisoformat(item.created) >= began - _CLOCKS
-    except (ValueError, TypeError):
-        return True
+    return True
 
 
 _GONE_SECONDS = 60.0
