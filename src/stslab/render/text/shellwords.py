@@ -6,6 +6,7 @@ A line is broken only between words, with a backslash, and in JSON where white s
 import json
 import re
 import shlex
+from contextlib import suppress
 
 _WORD = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+""", re.DOTALL)
 _SUBSTITUTED = re.compile(r"(AWS_[A-Z_]+)=(\$\(aws configure get \w+ --profile \w+\))")
@@ -44,10 +45,9 @@ def _indented(line: str, width: int, indent: str) -> str:
 
 
 def _split(command: str) -> list[str] | None:
-    try:
+    with suppress(ValueError):
         return shlex.split(command)
-    except ValueError:
-        return None
+    return None
 
 
 def _laid_out(word: str, width: int, indent: str) -> str:

@@ -8,7 +8,7 @@ sealed together with the run's previous one. Callers redact secrets first.
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -70,7 +70,7 @@ _LAST = "SELECT number, seal FROM records WHERE run = ? ORDER BY number DESC LIM
 _ADD = "INSERT INTO records (run, number, kind, at, body, seal) VALUES (?, ?, ?, ?, ?, ?)"
 
 
-class Journal:
+class Journal(AbstractContextManager["Journal"]):
     """The open journal. Use as a context manager, or call :meth:`close`.
 
     JournalError: the file is damaged, no journal, or can't be read or written.
@@ -91,9 +91,6 @@ class Journal:
     def of(cls, home: Home) -> Self:
         """The journal of a state folder, for reading; an empty one in memory if it has none."""
         return cls(home.journal if home.has_journal else IN_MEMORY)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
