@@ -111,7 +111,7 @@ def test_how_a_profile_gets_its_credentials(tmp_path):
     files.configure("reader", said)
     again = ProfileFiles(tmp_path / "p", "us-east-1")
     again.save("sts", Credentials("AKIA0000000000000000", "secret"))
-    assert (again.settings("reader"), again.configured()) == (said, {"reader": said})
+    assert again.settings == {"reader": said}
     assert again.get("reader") is None
     scoped = botocore.session.Session(
         session_vars={"config_file": (None, None, str(files.config_file), None)}, profile="reader"
@@ -119,7 +119,7 @@ def test_how_a_profile_gets_its_credentials(tmp_path):
     assert said.items() <= scoped.items()
     again.configure("reader", {})
     assert "role_arn" not in files.config_file.read_text()
-    assert ProfileFiles(tmp_path / "p", "us-east-1").configured() == {}
+    assert ProfileFiles(tmp_path / "p", "us-east-1").settings == {}
 
 
 @pytest.mark.parametrize("value", ["a\ncredential_process = rm", "a\r[x]", " a", "a\x1b"])

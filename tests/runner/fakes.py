@@ -64,10 +64,8 @@ class FakeProfiles:
     kept_token: str = ""
     kept_settings: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def settings(self, name: str) -> Mapping[str, str]:
-        return self.kept_settings.get(name, {})
-
-    def configured(self) -> Mapping[str, Mapping[str, str]]:
+    @property
+    def settings(self) -> Mapping[str, Mapping[str, str]]:
         return self.kept_settings
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
@@ -169,7 +167,7 @@ class FakeAccount:
             return Refusal(refused.code, refused.message, refused.status, f"request-{self.calls}")
 
     def _caller(self, identity: str) -> str:
-        credentials, said = self.profiles.get(identity), self.profiles.settings(identity)
+        credentials, said = self.profiles.get(identity), self.profiles.settings.get(identity)
         if credentials is None and said:
             self._authorize(self._caller(said["source_profile"]), "sts.AssumeRole")
             role, session = said["role_arn"].rpartition("/")[2], said["role_session_name"]

@@ -32,7 +32,7 @@ class Assumed:
 
     def get(self, name: str) -> Credentials | None:
         """A profile's credentials, or None if it has no settings; or botocore's errors."""
-        settings = self.profiles.settings(name)
+        settings = self.profiles.settings.get(name)
         if not settings:
             return None
         if "environment" in settings:
@@ -63,7 +63,7 @@ class Assumed:
                 self._client,
                 {},
                 profile_name,
-                prompter=lambda _: self.code(self.profiles.settings(profile_name)["mfa_serial"]),
+                prompter=lambda _: self.code(self.profiles.settings[profile_name]["mfa_serial"]),
                 profile_provider_builder=self,
             ),
             chain.AssumeRoleWithWebIdentityProvider(
@@ -84,13 +84,13 @@ class Assumed:
 
     def _config(self) -> Untyped:
         names = ("admin", "partner", *self.profiles.names())
-        return {"profiles": {name: {} for name in names} | dict(self.profiles.configured())}
+        return {"profiles": {name: {} for name in names} | dict(self.profiles.settings)}
 
     def _source(self, settings: Mapping[str, str]) -> str:
         """The access key id at the end of a profile's chain of ``source_profile``s, or ""."""
         source = settings.get("source_profile", "")
         found = self.profiles.get(source)
-        further = self.profiles.settings(source)
+        further = self.profiles.settings.get(source)
         return found.access_key_id if found else self._source(further) if further else ""
 
     def _static(self, name: str) -> Untyped:

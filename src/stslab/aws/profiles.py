@@ -88,12 +88,9 @@ class ProfileFiles:
                 written.append(file.stat().st_mtime_ns)
         return tuple(written)
 
-    def settings(self, name: str) -> Mapping[str, str]:
-        return self.configured().get(name, {})
-
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
         require(name, settings)
-        known = self.configured()
+        known = self.settings
         if known.get(name, {}) == settings:
             return
         self._known = {**known, name: dict(settings)}
@@ -102,7 +99,8 @@ class ProfileFiles:
             self._removed.add(name)
         self._write(self._read())
 
-    def configured(self) -> dict[str, dict[str, str]]:
+    @property
+    def settings(self) -> dict[str, dict[str, str]]:
         if self._known is None:
             parser = configparser.RawConfigParser(default_section="")
             with suppress(OSError, UnicodeDecodeError, configparser.Error):
@@ -163,7 +161,7 @@ class ProfileFiles:
     def _write(self, profiles: Mapping[str, Credentials], more: Iterable[str] = ()) -> None:
         private_folder(self.folder)
         with self._usable():
-            names = [_DEFAULT, ADMIN, *self._processes, *self.configured(), *profiles, *more]
+            names = [_DEFAULT, ADMIN, *self._processes, *self.settings, *profiles, *more]
             with suppress(FileNotFoundError, UnicodeDecodeError):  # what users filled in by hand
                 written = _SECTION.findall(self.config_file.read_text(encoding="utf-8"))
                 names += [name for name in written if name not in self._removed]
@@ -175,7 +173,7 @@ class ProfileFiles:
     def _section(self, name: str) -> str:
         header = name if name == _DEFAULT else f"profile {name}"
         process = self._processes.get(ADMIN if name == _DEFAULT else name, "")
-        own, lab = _lines({"credential_process": process}), _lines(self.settings(name))
+        own, lab = _lines({"credential_process": process}), _lines(self.settings.get(name, {}))
         marked = f"{_OF_A_LAB} = true\n{lab}" if lab else ""
         return f"[{header}]\n{self._settings}{own}{marked}\n"
 

@@ -6,6 +6,7 @@ An AWS error is a value, not an exception: a lab may expect it.
 import dataclasses
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -153,10 +154,9 @@ class Credentials:
         return cls(*(str(answer.get(name, "")) for name in names))
 
     def have_expired(self, now: datetime) -> bool:
-        try:
+        with suppress(ValueError, TypeError):
             return bool(self.expiration) and datetime.fromisoformat(self.expiration) <= now
-        except (ValueError, TypeError):
-            return True
+        return True
 
 
 class Profiles(Protocol):
@@ -172,11 +172,9 @@ class Profiles(Protocol):
 
     def names(self) -> tuple[str, ...]: ...
 
-    def settings(self, name: str) -> Mapping[str, str]:
-        """How the profile gets its credentials, in the keys of ``~/.aws/config``; may be empty."""
-
-    def configured(self) -> Mapping[str, Mapping[str, str]]:
-        """The settings of all profiles that have such, by name."""
+    @property
+    def settings(self) -> Mapping[str, Mapping[str, str]]:
+        """By name, how profiles get their credentials, in the keys of ``~/.aws/config``."""
 
     def configure(self, name: str, settings: Mapping[str, str]) -> None:
         """Write the profile's settings; without settings, remove the profile."""

@@ -215,13 +215,13 @@ def test_the_code_of_a_profiles_mfa_device_is_used(account: InMemoryAccount, tmp
     with running(lab, account, tmp_path / "journal") as runner:
         for stage in lab.stages[:2]:
             runner.run_stage(stage.id)
-        assert set(account.files.configured()) == {"reader", "exported", "pipeline"}
+        assert set(account.files.settings) == {"reader", "exported", "pipeline"}
         reader = account.credentials("reader")
         assert reader
         assert reader.access_key_id.startswith("ASIA")
         assert account.credentials("reader") == reader
         runner.run_stage("cleanup")
-    assert not account.files.configured()
+    assert not account.files.settings
 
 
 def test_a_profile_is_resolved_after_a_resume(account: InMemoryAccount, tmp_path: Path):

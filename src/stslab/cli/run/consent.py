@@ -108,8 +108,7 @@ def introduce(workspace: Workspace, opened: OpenAccount, lab: Lab) -> None:
     if not is_foreign(lab.path) or lab.sha256 in (run.sha256 for run in workspace.journal.runs()):
         return
     paper = workspace.paper
-    title = f"The lab {lab.id} did not come with stslab. This is what it does."
-    paper.line("warning", title)
+    paper.line("warning", f"The lab {lab.id} did not come with stslab. This is what it does.")
     makes = footprint(lab, opened.target.info)
     show_changes(paper, makes.summary)
     paper.prose(enforced(makes.summary), indent=2)

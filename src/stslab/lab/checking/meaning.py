@@ -334,8 +334,7 @@ class _Checker:
                 self.lesson(node.problem(f"The access table has no cell {change.cell}.", fix))
             elif cell and cell.identities and change.identity not in cell.identities:
                 message = f"The cell {change.cell} is not for {change.identity}."
-                fix = f"Its `as` has: {', '.join(cell.identities)}."
-                self.lesson(node.problem(message, fix))
+                self.lesson(node.problem(message, f"Its `as` has: {', '.join(cell.identities)}."))
 
     def _faults(self, draft: LabDraft) -> None:
         nodes = draft.node.listed("faults")

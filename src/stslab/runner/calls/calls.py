@@ -169,7 +169,7 @@ class Calls:
 
     def lacks(self, identity: str) -> bool:
         """Whether the identity is a profile that is not in the files."""
-        known = self.profiles.get(identity) or self.profiles.settings(identity)
+        known = self.profiles.get(identity) or self.profiles.settings.get(identity)
         return not (known or self.administers(identity))
 
     def pages(self, call: Call, tokens: Mapping[str, str]) -> Iterator[Outcome]:

@@ -117,7 +117,7 @@ class Work:
 
     def _assumed(self, identity: str) -> Call | None:
         """The call by which a profile gets its credentials, from its settings."""
-        settings = self.calls.profiles.settings(identity)
+        settings = self.calls.profiles.settings.get(identity, {})
         if not settings.get("role_arn"):
             return None
         source, params = settings.get("source_profile", ADMIN), {"RoleArn": settings["role_arn"]}
@@ -140,7 +140,7 @@ class Work:
     def _caller(self, identity: str, entries: tuple[Entry, ...]) -> tuple[str, str]:
         """The account that an identity calls in, and the run's user that it is, or ""."""
         homes = {ADMIN: self.run.account, **self.run.accounts}
-        home, settings = homes.get(identity, ""), self.calls.profiles.settings(identity)
+        home, settings = homes.get(identity, ""), self.calls.profiles.settings.get(identity, {})
         if settings.get("credential_process"):
             return self._caller(settings["credential_process"].split()[4], entries)
         if home or settings:
