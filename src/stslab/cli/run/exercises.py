@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from itertools import takewhile
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -33,6 +32,7 @@ from stslab.vocabulary import ADMIN, Gate
 
 _ABOUT = {HINT: "hint", WHY: "why"}
 _LATER = 0.3  # seconds
+_TICKET = "A colleague reports"
 # Calls by which a learner tests whether it works: for a session, or an object.
 _IS_A_TEST = re.compile(r"sts\.|s3\.\w+Objects?$")
 _RIGHT = "Nothing more is known to be wrong. Enter tries again."
@@ -211,11 +211,9 @@ class FaultExercise(_Exercise):
     def done(self) -> bool:
         return not self.remaining
 
-    def scene(self, **told: Any) -> Scene:
-        ticket = partial(
-            scenes.ticket, report=self.title, shown=self._reported, still=self.remaining, **told
-        )
-        return Scene("A colleague reports", ticket, self.stands.asked)
+    def scene(self) -> Scene:
+        ticket = partial(scenes.ticket, report=self.title, shown=self._reported)
+        return Scene(_TICKET, partial(ticket, still=self.remaining), self.stands.asked)
 
     def run(self) -> bool:
         was = self.stands
@@ -229,11 +227,12 @@ class FaultExercise(_Exercise):
 
     def why(self, paper: Paper) -> None:
         """Draw the ticket with the next reason: gate, place, kind of change, command."""
-        reason = self._help(WHY, self._reasons())
+        why = self._help(WHY, self._reasons())
         calls = self.stands.fault.fix if self.command else ()
         right = {name: document for call in calls for name, document in documents_of(call).items()}
         right = renamed(right, self.here.names())
-        self.scene(reason=reason, documents=right).draw(paper)
+        reason = partial(scenes.reason, report=self.title, why=why, documents=right)
+        Scene(_TICKET, reason, self.stands.asked).draw(paper)
 
     def _reasons(self) -> tuple[str, ...]:
         """The gate that refuses, the place, and the kind of change."""

@@ -382,21 +382,17 @@ def tasks(paper: Paper, now: StageTasks, before: StageTasks | None = None) -> No
             paper.prose(note, indent=3, lead=paper.symbols.warning)
 
 
-def ticket(
-    paper: Paper,
-    report: str,
-    shown: tuple[str, str],
-    still: Collection[Lack],
-    *,
-    reason: str = "",
-    documents: Mapping[str, Any] | None = None,
-) -> None:
-    """A fault as reported, with a command that shows it and its answer; or why, and the fix."""
+def reason(paper: Paper, report: str, why: str, documents: Mapping[str, Any]) -> None:
+    """A fault as reported, and why; at last also what is right."""
     paper.prose(f'"{report}"', indent=1)
     paper.blank()
-    if reason:
-        step(paper, reason, documents or {}, style="bold")
-        return
+    step(paper, why, documents, style="bold")
+
+
+def ticket(paper: Paper, report: str, shown: tuple[str, str], still: Collection[Lack]) -> None:
+    """A fault as reported, with a command that shows it, and its answer."""
+    paper.prose(f'"{report}"', indent=1)
+    paper.blank()
     command, answer = shown
     paper.command(command, indent=3)
     paper.prose(one_line(answer), indent=3, style="red")

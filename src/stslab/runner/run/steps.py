@@ -23,6 +23,7 @@ from stslab.runner.ports import Answer, Credentials, Data, Lost, Refusal
 from stslab.runner.run import prepare
 from stslab.runner.run.inspection import Inspection
 from stslab.runner.run.prepare import Prepared
+from stslab.runner.run.scope import scope
 
 Shown = tuple[tuple[str, object], ...]  # labels and values
 _ROUNDS = 4
@@ -297,16 +298,14 @@ class Steps:
         profile = self._save_profile(step.profile, answer.data) if step.profile else None
         if step.token:
             work.calls.profiles.save_token(answer.data["Token"])
-        clean, scope = work.calls.clean(answer.data), dict(self._scope())
-        if profile:
-            known = {"access_key_id": profile.access_key_id, "expiration": profile.expiration}
-            scope["profiles"] = {**scope["profiles"], profile.name: known}
-        saved = {name: evaluate(text, clean, scope) for name, text in step.save.items()}
+        profiles = [*work.past.profiles(), *filter(None, [profile])]
+        clean, known = work.calls.clean(answer.data), scope(self._scope(), {}, profiles)
+        saved = {name: evaluate(text, clean, known) for name, text in step.save.items()}
         missing = [f"{step.save[name]} (for {name})" for name in saved if saved[name] is None]
         if missing:
             raise StepError("UnexpectedAnswer", f"the answer does not have {'; '.join(missing)}")
-        scope |= saved
-        thing, undo = prepare.completed(prepared, clean, scope)
+        known = {**known, **saved}
+        thing, undo = prepare.completed(prepared, clean, known)
         foreign = list(work.objections_to(undo, thing))
         if foreign:  # known only from the answer: the thing is undone all the same
             undo = tuple(each for each in undo if all(each is not call for call, _ in foreign))
@@ -320,7 +319,7 @@ class Steps:
             work.conclude(seq, Result(state, thing=known_by))
         for _, objection in foreign:
             raise not_own(objection, "Its undo")
-        values = {name: evaluate(text, clean, scope) for name, text in step.show.items()}
+        values = {name: evaluate(text, clean, known) for name, text in step.show.items()}
         shown = tuple((name, value) for name, value in values.items() if value is not None)
         self._finish(prepared, seq, shown, answer.request_id)
 
