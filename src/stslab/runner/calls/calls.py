@@ -38,7 +38,7 @@ def only_reads(call: Call) -> None:
         raise NotOwn(f"{call.name} is not part of a run. Nothing was sent.")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)  # its secrets are shown nowhere
 class Calls:
     """The calls of one run, or of a cleanup, on one account. ``made`` counts them.
 
