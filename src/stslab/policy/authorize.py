@@ -10,12 +10,18 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from stslab.policy import catalogue
-from stslab.policy.decision import Decision, Layer, Question, layer, level_of, with_article
+from stslab.policy.decision import WITH_ARTICLE, Decision, Layer, Question, layer, level_of
 from stslab.policy.documents.document import NamedPolicy
 from stslab.policy.documents.statement import Level, Mismatch
 from stslab.policy.request import Context, PrincipalKind, Request, split_arn
 from stslab.structures import beside
 from stslab.vocabulary import Outcome, PolicyKind
+
+# Globals: a look at an enum's member costs a tenth of a microsecond, and each request needs many.
+_ROOT: Final = PrincipalKind.ROOT
+_FEDERATED_USER: Final = PrincipalKind.FEDERATED_USER
+_UNNAMED, _ISSUER, _DIRECT = Level.NONE, Level.ISSUER, Level.DIRECT
+_RESOURCE, _TRUST = PolicyKind.RESOURCE, PolicyKind.TRUST
 
 
 class Policies(NamedTuple):
@@ -62,22 +68,22 @@ def authorize(request: Request, policies: Policies) -> Decision:
 
 def _read_layers(question: Question, policies: Policies, *, same_account: bool) -> Layers:
     principal = question.request.principal
-    kind = PolicyKind.TRUST if _is_trust(question) else PolicyKind.RESOURCE
-    resource = layer(kind, [policies.resource] if policies.resource else (), question)
-    recovers = principal.kind is PrincipalKind.ROOT and question.action in _ROOT_RECOVERS
-    if resource.denies and same_account and recovers:
+    kind = _TRUST if _is_trust(question) else _RESOURCE
+    resource = layer(kind, (policies.resource,) if policies.resource else (), question)
+    is_root, is_federated = principal.kind is _ROOT, principal.kind is _FEDERATED_USER
+    if is_root and same_account and resource.denies and question.action in _ROOT_RECOVERS:
         resource.outcome = Outcome.IMPLICITLY_DENIED
         resource.note = "Its Deny does not apply to the account's root user."
     controls = _read_controls(question, policies) if policies.scps or policies.rcps else ()
     if not principal.member:
         return Layers(controls, resource, (), ())
     identity = layer(PolicyKind.IDENTITY, policies.identity, question)
-    by_root = principal.kind is PrincipalKind.FEDERATED_USER and principal.issuer.endswith(":root")
-    if (by_root or principal.kind is PrincipalKind.ROOT) and not identity.denies:
+    by_root = is_federated and principal.issuer.endswith(":root")
+    if (is_root or by_root) and not identity.denies:
         identity.outcome = Outcome.ALLOWED
         identity.note = "The root user has full access."
     session = policies.session
-    if session is None and principal.kind is PrincipalKind.FEDERATED_USER:
+    if session is None and is_federated:
         session = ()  # "Policy evaluation logic": without a session policy it has no permissions
     limits = []
     if policies.boundaries is not None:
@@ -113,20 +119,21 @@ def _decide(question: Question, layers: Layers, *, same_account: bool) -> tuple[
     denying = [one for one in (*controls, resource, *identity, *limits) if one.denies]
     arn = question.arn  # "Policy evaluation logic": a key's and a role's policy must allow anyway
     is_key = arn is not None and arn.service == "kms" and arn.resource.startswith("key/")
-    must_allow = not same_account or is_key or _is_trust(question)
-    closest = resource.closest if same_account else Level.NONE
+    must_allow = not same_account or is_key or resource.kind is _TRUST
+    closest = resource.closest if same_account and resource.readings else _UNNAMED
     needed = _needed(layers, closest, must_allow)
-    if not denying and all(each.allows for each in needed):
+    refusing = [one for one in needed if not one.allows]
+    if not denying and not refusing:
         if rule := _forbidden(question):
             return Outcome.IMPLICITLY_DENIED, rule
         return Outcome.ALLOWED, _grant(layers, must_allow, question.request.action)
     if same_account and must_allow and not closest:
         needed = _needed_if_conditions_held(question, layers) or needed
-    refusing = [one for one in needed if not one.allows]
+        refusing = [one for one in needed if not one.allows]
     for each in (*refusing, *denying):
         each.blocks = True
     if denying:
-        denied_by = with_article(denying[0].kind)
+        denied_by = WITH_ARTICLE[denying[0].kind]
         return Outcome.EXPLICITLY_DENIED, f"with an explicit deny in {denied_by}"
     silent = refusing[0].kind
     return Outcome.IMPLICITLY_DENIED, f"no {silent} allows the {question.request.action} action"
@@ -154,21 +161,21 @@ def _needed(layers: Layers, closest: Level, must_allow: bool) -> list[Layer]:
     if not identity:
         return [*controls, resource]
     needed = [*controls]
-    if closest < Level.ISSUER:
+    if closest < _ISSUER:
         needed += identity
         if must_allow:
             needed.append(resource)
-    if closest < Level.DIRECT:
+    if closest < _DIRECT:
         needed += limits
     return needed
 
 
 def _grant(layers: Layers, must_allow: bool, action: str) -> str:
-    granting = [each.kind for each in layers.identity if each.allows]
+    granting = [WITH_ARTICLE[each.kind] for each in layers.identity if each.allows]
     if layers.resource.allows and (must_allow or layers.resource.closest > Level.ACCOUNT):
-        granting.append(layers.resource.kind)
+        granting.append(WITH_ARTICLE[layers.resource.kind])
     verb = "allows" if len(granting) == 1 else "allow"
-    return f"{' and '.join(map(with_article, granting))} {verb} the {action} action"
+    return f"{' and '.join(granting)} {verb} the {action} action"
 
 
 # -- exceptions of single services, each documented by its service ------------------------------
@@ -185,6 +192,13 @@ _UNCONTROLLED: Final = {
 # "GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy", Amazon S3 API reference: the
 # owner's root user can do these even if the bucket policy denies it.
 _ROOT_RECOVERS: Final = {"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"}
+
+
+@cache
+def _refused() -> dict[str, dict[str, str]]:
+    """For each action that some kinds of principals may never do, the kinds, and why."""
+    refused: dict[str, dict[str, str]] = beside(__file__, "actions.yaml")["refused"]
+    return refused
 
 
 @cache
@@ -224,9 +238,9 @@ def _forbidden(question: Question) -> str:
     """Why AWS refuses a request that all policies allow; empty if it does not."""
     request, arn = question.request, question.arn
     principal = request.principal
-    refused = beside(__file__, "actions.yaml")["refused"].get(question.action, {})
-    if principal.kind in refused:
-        return str(refused[principal.kind])
+    refused = _refused().get(question.action)
+    if refused and principal.kind in refused:
+        return refused[principal.kind]
     if arn and principal.member and not principal.arn.startswith(f"arn:{arn.partition}:"):
         # "How IAM roles differ from resource-based policies": only within one partition.
         return f"{request.resource} is in another partition than {principal.arn}"

@@ -113,12 +113,11 @@ def layer(
 GATES: Final = {kind: Gate[kind.name] for kind in PolicyKind}  # the gate for each kind of policy
 
 _POLICY_ARN: Final = re.compile(r"arn:aws:iam::(?:\d{12}|aws):policy/\S+")
-_ARTICLES: Final = {PolicyKind.IDENTITY: "an", PolicyKind.TRUST: "the"}
-
-
-def with_article(kind: PolicyKind) -> str:
-    """``an identity-based policy``, ``the role trust policy``, ``a session policy``."""
-    return f"{_ARTICLES.get(kind, 'a')} {kind}"
+WITH_ARTICLE: Final = {
+    **{kind: f"a {kind}" for kind in PolicyKind},
+    PolicyKind.IDENTITY: "an identity-based policy",
+    PolicyKind.TRUST: "the role trust policy",
+}
 
 
 @dataclass(slots=True, eq=False)

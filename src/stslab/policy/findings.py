@@ -8,7 +8,7 @@ import msgspec
 
 from stslab.policy import catalogue
 from stslab.policy.conditions import Condition
-from stslab.policy.decision import with_article
+from stslab.policy.decision import WITH_ARTICLE
 from stslab.policy.documents.document import Policy, size
 from stslab.policy.documents.statement import Statement
 from stslab.policy.patterns import ARN_SEPARATORS
@@ -47,7 +47,7 @@ def findings(policy: Policy) -> tuple[Finding, ...]:
     found: list[Finding] = []
     if limit and characters > limit:
         message = f"The policy has {characters:,} characters; "
-        message += f"{with_article(policy.kind)} may have {limit:,}."
+        message += f"{WITH_ARTICLE[policy.kind]} may have {limit:,}."
         found.append(Finding("too-long", message))
     for statement in policy.statements:
         for look in _RULES:

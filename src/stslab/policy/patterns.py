@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import Final, ParamSpec, TypeVar
 
 import msgspec
@@ -210,26 +210,31 @@ def _within_arn(parts: Sequence[Token]) -> list[Token]:
 
 def _matcher(parts: Sequence[Token]) -> _Matcher:
     """A test for a whole text, without variables. Texts between stars are each searched once."""
-    if not all(isinstance(part, str) or part == _ANY for part in parts):
-        return _automaton(parts)
     literals = [part for part in parts if isinstance(part, str)]
     if len(literals) == len(parts):
         return "".join(literals).__eq__
+    if not all(isinstance(part, str) or part == _ANY for part in parts):
+        exact = cache(partial(_automaton, parts))  # most texts lack one of the literals
+        return lambda value: _in_order(literals, value, 0, len(value)) and exact()(value)
     head = literals.pop(0) if isinstance(parts[0], str) else ""
     tail = literals.pop() if isinstance(parts[-1], str) else ""
 
     def test(value: str) -> bool:
         if not (value.startswith(head) and value.endswith(tail)):
             return False
-        at, end = len(head), len(value) - len(tail)
-        for literal in literals:
-            at = value.find(literal, at, end)
-            if at < 0:
-                return False
-            at += len(literal)
-        return at <= end
+        return _in_order(literals, value, len(head), len(value) - len(tail))
 
     return test
+
+
+def _in_order(literals: Sequence[str], value: str, at: int, end: int) -> bool:
+    """Whether the literals are in the text between two places, one after the other."""
+    for literal in literals:
+        at = value.find(literal, at, end)
+        if at < 0:
+            return False
+        at += len(literal)
+    return at <= end
 
 
 def _automaton(parts: Sequence[Token]) -> _Matcher:

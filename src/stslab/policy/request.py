@@ -13,6 +13,7 @@ from stslab.policy.patterns import ARN_SEPARATORS
 from stslab.vocabulary import LEARNER
 
 ACCOUNT: Final = re.compile(r"[0-9]{12}")
+_OWNED: Final = re.compile(r"arn:[^:]*:[^:]*:[^:]*:([0-9]{12}):")
 
 
 class Arn(NamedTuple):
@@ -33,13 +34,13 @@ def split_arn(text: str) -> Arn | None:
     parts = text.split(":", ARN_SEPARATORS)
     if len(parts) != ARN_SEPARATORS + 1 or parts[0] != "arn":
         return None
-    return Arn(*parts[1:])
+    return Arn._make(parts[1:])
 
 
 def account_of(resource: str) -> str | None:
     """The account in a resource's ARN; None if it has none, as an S3 bucket's."""
-    arn = split_arn(resource)
-    return arn.account if arn and ACCOUNT.fullmatch(arn.account) else None
+    found = _OWNED.match(resource)
+    return found[1] if found else None
 
 
 class PrincipalKind(StrEnum):

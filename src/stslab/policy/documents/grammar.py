@@ -6,7 +6,7 @@ messages "Troubleshoot IAM policies". An error's hint says where.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import filter as filter_names
 from functools import lru_cache
 from typing import Any, Final
@@ -39,7 +39,7 @@ _RCP_FULL: Final = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resourc
 
 def read_policy(document: object, kind: PolicyKind) -> list[Statement]:
     statements = _statements(document, kind)
-    variables = isinstance(document, Mapping) and document.get("Version") == LATEST
+    variables = isinstance(document, dict) and document.get("Version") == LATEST
     found = []
     for index, source in enumerate(statements):
         try:
@@ -195,6 +195,7 @@ _PATHS: Final = "|".join(re.findall(r"[\w-]+(?=/)", _NO_PATH))
 # Perhaps after the rest of a variable in the account; AWS's own policies have role-template/.
 _OF_IAM: Final = re.compile(rf"(?:[^:]*}}:)?(?:\*|root|(?:{_PATHS}|role-template)/.*)", re.DOTALL)
 _WILDCARD: Final = re.compile(r"[*?]")
+_UNQUOTED: Final = (int, float)  # and bool: quotation marks are optional ("... language and JSON")
 _CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*(:.+)?", re.DOTALL)
 
 
@@ -366,7 +367,6 @@ def _condition_values(key: str, value: object) -> Sequence[str]:
     if not _CONDITION_KEY.fullmatch(key):
         raise MalformedPolicy(_NO_VENDOR, f": condition key {key!r}")
     values: list[Any] = value if isinstance(value, list) else [value]
-    # "The policy language and JSON": quotation marks are optional for numbers and Booleans.
-    texts = [json.dumps(each) if isinstance(each, int | float) else each for each in values]
+    texts = [json.dumps(each) if isinstance(each, _UNQUOTED) else each for each in values]
     _joined(texts, key)
     return texts
