@@ -3,9 +3,9 @@
 import re
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
 from functools import partial, wraps
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -42,8 +42,7 @@ _GUARD = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(NamedTuple):
     """The selected account: the target, and for a real one the learner's settings."""
 
     target: str = SANDBOX
@@ -65,7 +64,7 @@ class Where:
 
     def at(self, region: str) -> "Where":
         """A copy with this region, unless a flag names one."""
-        return self if self.region or not region else replace(self, region=region)
+        return self if self.region or not region else self._replace(region=region)
 
 
 def on_account(*, consent: bool = False, guard: bool = False) -> Callable[[Command], Command]:
@@ -75,7 +74,7 @@ def on_account(*, consent: bool = False, guard: bool = False) -> Callable[[Comma
     def decorated(command: Command) -> Command:
         @wraps(command)
         def gathered(**given: object) -> object:
-            names = {field.name for field in fields(Where)} & given.keys()
+            names = given.keys() & Where._fields
             where = Where(**{name: given.pop(name) for name in names})  # type: ignore[arg-type]
             return command(**given, where=where)
 

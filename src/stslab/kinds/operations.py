@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from stslab.kinds.table import Row, read
+from stslab.structures import beside
 
 
 class Must(StrEnum):
@@ -41,7 +41,7 @@ Rules = tuple[Rule, ...]
 
 
 def _rules(written: object) -> Iterator[Rule]:
-    for one in msgspec.convert(written, list[Row | list[object]]):
+    for one in msgspec.convert(written, list[dict[str, object] | list[object]]):
         if isinstance(one, list):
             yield from _rules(one)
             continue
@@ -56,7 +56,7 @@ def _rules(written: object) -> Iterator[Rule]:
 
 
 def _by_name(section: str) -> dict[str, Rules]:
-    rows = read("operations.yaml")[section].items()
+    rows = beside(__file__, "operations.yaml")[section].items()
     return {name: tuple(_rules(rules)) for names, rules in rows for name in names.split(", ")}
 
 
@@ -69,7 +69,7 @@ CHANGES: Mapping[str, Rules] = {
 RESOURCES: Mapping[str, Rules] = _by_name("resources")
 """The rules for the properties of each type of resource that costs nothing."""
 
-OPPOSITES: Mapping[str, str] = read("operations.yaml")["opposites"]
+OPPOSITES: Mapping[str, str] = beside(__file__, "operations.yaml")["opposites"]
 """How an operation usually begins that undoes one with this beginning."""
 
 # How operations begin that change nothing: in any service, in those with rules, in others.

@@ -1,6 +1,5 @@
 """Make text from AWS, a lab or a file harmless to a terminal or a page of Markdown."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -54,6 +53,8 @@ _ACTIVE = re.compile(r"<|!(?=\[)|\](?=[(:])(?!\(https://)")
 
 def value_text(value: Any) -> str:
     """A response's value for people: plain text, or a document as indented JSON."""
+    import json
+
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
         with suppress(ValueError):
             value = json.loads(value)  # a policy that comes as text

@@ -1,11 +1,7 @@
 """The journal's records: frozen values without secrets, each with a seal."""
 
-import getpass
-import hashlib
 import json
 import platform
-import secrets
-import string
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -360,12 +356,17 @@ LENGTH = 8  # of a run's id
 
 def new_run_id() -> str:
     """Eight random lower-case letters and digits (40 bits), valid in all AWS names."""
-    first, rest = string.ascii_lowercase, string.ascii_lowercase + string.digits
+    import secrets
+    from string import ascii_lowercase, digits
+
+    first, rest = ascii_lowercase, ascii_lowercase + digits
     return secrets.choice(first) + "".join(secrets.choice(rest) for _ in range(LENGTH - 1))
 
 
 def person() -> str:
     """The user and the machine, for reports, as far as they are known."""
+    import getpass
+
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # no name in the environment, nor for this user id
@@ -389,6 +390,8 @@ class Link(NamedTuple):
 
 def sealed(*parts: object) -> str:
     """The seal (SHA-256, in hex) of (run, the seal before it, number, kind, at, body)."""
+    import hashlib
+
     text = json.dumps(parts, ensure_ascii=False, default=repr)
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
