@@ -195,13 +195,6 @@ _ROOT_RECOVERS: Final = {"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deleteb
 
 
 @cache
-def _refused() -> dict[str, dict[str, str]]:
-    """For each action that some kinds of principals may never do, the kinds, and why."""
-    refused: dict[str, dict[str, str]] = beside(__file__, "actions.yaml")["refused"]
-    return refused
-
-
-@cache
 def _reserved() -> dict[str, tuple[re.Pattern[str], str]]:
     """For each action that AWS reserves for itself on some resources, their pattern, and why."""
     return {
@@ -238,9 +231,9 @@ def _forbidden(question: Question) -> str:
     """Why AWS refuses a request that all policies allow; empty if it does not."""
     request, arn = question.request, question.arn
     principal = request.principal
-    refused = _refused().get(question.action)
-    if refused and principal.kind in refused:
-        return refused[principal.kind]
+    refused = beside(__file__, "actions.yaml")["refused"].get(question.action, {})
+    if principal.kind in refused:
+        return str(refused[principal.kind])
     if arn and principal.member and not principal.arn.startswith(f"arn:{arn.partition}:"):
         # "How IAM roles differ from resource-based policies": only within one partition.
         return f"{request.resource} is in another partition than {principal.arn}"

@@ -214,8 +214,8 @@ def _matcher(parts: Sequence[Token]) -> _Matcher:
     if len(literals) == len(parts):
         return "".join(literals).__eq__
     if not all(isinstance(part, str) or part == _ANY for part in parts):
-        exact = cache(partial(_automaton, parts))  # most texts lack one of the literals
-        return lambda value: _in_order(literals, value, 0, len(value)) and exact()(value)
+        automaton = cache(partial(_automaton, parts))  # made if a text has all literals: few have
+        return lambda value: _in_order(literals, value, 0, len(value)) and automaton()(value)
     head = literals.pop(0) if isinstance(parts[0], str) else ""
     tail = literals.pop() if isinstance(parts[-1], str) else ""
 
