@@ -125,6 +125,7 @@ def test_checking_after_the_end_tells_what_cleanup_has_changed(machine: Machine)
     assert machine.stslab("run", "--yes").code == 0
     done = machine.stslab("check", "--all")
     assert done.code == 0, done.said
+    assert "Continuing" not in done.out  # nothing goes on
     assert "stage cleanup has changed that since" in " ".join(done.out.split())
     assert "✔ The user is gone" in done.out
     assert "✘" not in done.out

@@ -100,7 +100,7 @@ class Runner:
         """Open this lab's newest run on this target, even an ended one, if its account exists."""
         for run in self._journal.runs(self._calls.target.name, self.lab.id)[:1]:
             if not account_is_gone(run, self._calls.target):
-                self._enter(run, resumed=True)
+                self._enter(run, resumed=run.state in records.UNFINISHED)
                 return run
         return None
 
@@ -345,7 +345,7 @@ class Runner:
             **records.shared(run, events.RunStarted) | {"title": self.lab.title},
         )
         self._calls.emit(started)
-        if resumed and run.sha256 != self.lab.sha256:
+        if run.sha256 != self.lab.sha256:
             changed = "The lab, or a file that it includes, has changed since this run began."
             hint = "The report says so, and counts the claims that the lab had then."
             self._calls.emit(events.Notice("warning", changed, hint))
