@@ -56,3 +56,18 @@ def test_a_command_that_does_not_fit_begins_the_next_part() -> None:
 
     screen.page(lambda paper: paper.put("\n".join([*told, *command])), more)
     assert [page.strip().split("\n") for page in pages] == [told]
+
+
+def test_a_long_command_in_the_prompt_leaves_less_room() -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=80, height=24), aws_command, clears=False)
+
+    def fits() -> bool:
+        out.truncate(0)
+        out.seek(0)
+        screen.page(lambda paper: paper.put("\n".join(["text"] * 21)), lambda: False)
+        return out.getvalue().count("text") == 21
+
+    assert fits()
+    screen.command = "admin $ " + "x" * 200  # three rows
+    assert not fits()

@@ -36,11 +36,11 @@ class Screen:
     def __init__(self, console: Console, describe: Describe, *, clears: bool) -> None:
         self._console = console
         self._clears = clears
+        self.command = ""  # in the prompt below what is shown
         self._live = TerminalRenderer(console, describe, over=clears)
 
-    @property
-    def room(self) -> int:
-        return max(self._console.height - _BELOW, _LEAST)
+    def _room(self, command: str) -> int:
+        return max(self._console.height - _BELOW - len(command) // self._console.width, _LEAST)
 
     def __call__(self, event: Event) -> None:
         """Show progress while a step is done."""
@@ -49,13 +49,13 @@ class Screen:
 
     def fits(self, scene: Scene, line: str) -> bool:
         """Whether a scene fits on one screen, with what Enter does and the command below it."""
-        return self._rows(scene.draw) + 1 + len(line) // self._console.width <= self.room
+        return self._rows(scene.draw) < self._room(line)
 
     def show(self, scene: Scene, more: Callable[[], bool]) -> None:
         """Draw a scene, shortened if it is longer than the screen; see :meth:`page`."""
         for name, shorter in _SHORTER.items():
             value = getattr(scene, name, None)
-            if value is not None and self._rows(scene.draw) > self.room:
+            if value is not None and self._rows(scene.draw) > self._room(self.command):
                 scene = replace(scene, **{name: shorter(value)})
         self.page(scene.draw, more)
 
@@ -71,7 +71,7 @@ class Screen:
                 self._console.clear()
             else:
                 self._console.print()
-            part = _page(lines, self.room, self._console.width)
+            part = _page(lines, self._room(self.command), self._console.width)
             self._console.file.write("\n".join(lines[:part]) + "\n")
             self._console.file.flush()
             lines = lines[part:]
