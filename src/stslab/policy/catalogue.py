@@ -131,8 +131,11 @@ def condition_keys(action: str) -> frozenset[str]:
     return frozenset(key.lower() for each in holders for key in each.get("conditionKeys", ()))
 
 
-_PASSED: Final = re.compile("(sts:[^/]*|aws:requesttag|aws:tagkeys)(/.*)?")
-"""Condition keys with what a request passes, in lower case."""
+_PASSED: Final = re.compile(
+    "(sts:[^/]*|s3:(?!access|auth|bucket|data|resource|sig|tls|x-amz-content)[^/]*"
+    "|aws:requesttag|aws:tagkeys)(/.*)?"
+)
+"""Condition keys with what a request passes or asks for, in lower case."""
 
 
 def may_have(action: str, key: str) -> bool:

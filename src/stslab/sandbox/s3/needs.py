@@ -23,7 +23,6 @@ from stslab.vocabulary import REGION
 ARN = "arn:aws:s3:::"
 _DIGITS = 12
 _LATEST = "AWS4-HMAC-SHA256"
-_EXISTING_TAG = "s3:existingobjecttag/<key>"
 
 
 class _Further(msgspec.Struct, frozen=True, rename={"operations": "of", "params": "with"}):
@@ -39,7 +38,6 @@ class _Tables(msgspec.Struct, frozen=True):
     creating: Mapping[str, str]
     signed: Mapping[str, str]
     keys: Mapping[str, str]
-    listing_keys: Mapping[str, str]
     oldest: frozenset[str]
     of_initiator: frozenset[str]
     reading: frozenset[str]
@@ -90,17 +88,15 @@ class _Call(msgspec.Struct, frozen=True):
         if version:
             keys["s3:VersionId"] = version
         found = lookups.version_at(self.view, where, version) if where.key else None
-        knows_tags = _EXISTING_TAG in catalogue.condition_keys(action)
-        if found and knows_tags and self.request.operation != "GetObjectAttributes":
+        if found and self.request.operation != "GetObjectAttributes":
             keys |= {f"s3:ExistingObjectTag/{key}": value for key, value in found.tags.items()}
-        if not where.key:
-            keys |= _keys_of(self.request.params, _TABLES.listing_keys)
         policy = None
         if bucket is not None:
             acls = policies.acl_statements(self.view, bucket, where.key, found)
             further = (*acls, *self._allowed(action, bucket, upload))
             policy = policies.bucket_policy(self.seen, bucket, self.request.caller, further)
-        return Need(action, arn, keys, policy, owner)
+        own = {key: value for key, value in keys.items() if catalogue.may_have(action, key)}
+        return Need(action, arn, own, policy, owner)
 
     def _allowed(
         self, action: str, bucket: Bucket, upload: Upload | None
@@ -163,11 +159,9 @@ def _check_region(request: ApiRequest, bucket: Bucket) -> None:
 
 
 def _list_buckets(call: _Call) -> Iterator[Need]:
-    owner = call.request.caller.account
     if call.request.caller.kind == "Anonymous":
         raise fault("TemporaryRedirect", headers=(("Location", "https://aws.amazon.com/s3/"),))
-    keys = _request_keys(call.request, owner)
-    yield Need("s3:ListAllMyBuckets", f"{ARN}*", keys, None, owner, shown="")
+    yield replace(call.need("s3:ListAllMyBuckets", Address("*")), shown="")
 
 
 def _bucket(call: _Call) -> Iterator[Need]:
