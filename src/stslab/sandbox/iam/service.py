@@ -168,11 +168,12 @@ def _default_target(view: View, request: ApiRequest, types: frozenset[str]) -> T
 
 def _keys(view: View, request: ApiRequest, entity: Entity | None) -> Keys:
     """The condition keys whose values the resource has, and those that are in the request."""
-    params, keys = request.params, resource_tags(entity.tags, "iam") if entity else {}
+    params, keys = request.params, resource_tags(entity.tags) if entity else {}
     if entity is not None and entity.account == aws_policies.OWNER:
         keys["aws:ResourceAccount"] = aws_policies.ACCOUNT
-    if isinstance(entity, User | Role) and entity.boundary:
-        keys["iam:PermissionsBoundary"] = entity.boundary
+    if isinstance(entity, User | Role):
+        keys |= resource_tags(entity.tags, "iam")
+        keys |= {"iam:PermissionsBoundary": entity.boundary} if entity.boundary else {}
     for name, key in _PARAMETER_KEYS.items():
         if params.get(name):
             keys[key] = lookups.own_arn(view, request, params[name])
