@@ -13,6 +13,7 @@ _WIDEST: Final = 240  # columns of a terminal that wraps
 _REST: Final = re.compile(r"[\w+,.@/:*<>{}-]{1,2048}")  # of a broken word
 _RUN: Final = re.compile(r"[A-Za-z0-9/+]{32,}")  # perhaps of a secret
 _MOST_VALUES: Final = 100_000
+_PACKED: Final = ("CloudTrailEvent", "DecodedMessage", "message")
 
 
 def unwrapped(text: str) -> tuple[str, str, bool]:
@@ -53,8 +54,9 @@ def values(text: str) -> list[Any]:
             value = waiting.popleft()
             found.append(value)
             if isinstance(value, Mapping):
-                packed = value.get("CloudTrailEvent") or value.get("DecodedMessage")
-                waiting.extend([json.loads(packed)] if isinstance(packed, str) else value.values())
+                texts = [each for each in map(value.get, _PACKED) if isinstance(each, str)]
+                packed = [json.loads(each) for each in texts if each.startswith("{")]
+                waiting.extend(packed or value.values())
             elif isinstance(value, list):
                 waiting.extend(value)
     except (ValueError, RecursionError):

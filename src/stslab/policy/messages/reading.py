@@ -141,7 +141,7 @@ def unpacked(text: str) -> tuple[str, Message]:
     values = clients.values(text) or clients.values(text.replace("\r", "").replace("\n", ""))
     for value in values:
         if isinstance(value, Mapping) and value.get("errorCode") and value.get("eventName"):
-            return str(value.get("errorMessage") or value["errorCode"]), _of_event(value)
+            return f"{value.get('errorMessage') or ''} ({value['errorCode']})", _of_event(value)
         if isinstance(value, Mapping) and value.get("allowed") is False and "context" in value:
             told = Message(decoded=True, explicit=bool(value.get("explicitDeny")))
             return "", replace(told, **_texts("decoded", value))
