@@ -197,6 +197,7 @@ _OF_IAM: Final = re.compile(rf"(?:[^:]*}}:)?(?:\*|root|(?:{_PATHS}|role-template
 _WILDCARD: Final = re.compile(r"[*?]")
 _UNQUOTED: Final = (int, float)  # and bool: quotation marks are optional ("... language and JSON")
 _CONDITION_KEY: Final = re.compile(r"[^\s:*?][^:*?]*(:.+)?", re.DOTALL)
+_OF_URL: Final = re.compile("https?://.*:", re.DOTALL)
 
 
 def _action(name: str, value: object, kind: PolicyKind) -> Element:
@@ -329,9 +330,11 @@ def _check_principal(type_: str, name: str, kind: PolicyKind) -> None:
 
 def _tests(element: object, kind: PolicyKind) -> list[tuple[Test, str, Sequence[str]]]:
     """The tests of a Condition; IAM reads the values of those in identity-based policies."""
+    found = read_tests(element, SYNTAX if kind in _OF_IDENTITIES else "")
+    if kind is PolicyKind.TRUST and any(_OF_URL.match(key) for _, key, _ in found):
+        raise MalformedPolicy("Condition can contain only one colon.", ": leave out https://.")
     if kind not in _OF_IDENTITIES:
-        return read_tests(element)
-    found = read_tests(element, SYNTAX)
+        return found
     for test, _, values in found:
         wants, reads = test.operator.wants, test.operator.reads
         at_sts = kind is PolicyKind.SESSION and test.operator.name != "BinaryEquals"
