@@ -5,8 +5,8 @@ import json
 
 def event(name, agent, user="admin"):
     return {
-        "eventTime": "2030-01-01T00:00:00Z", "eventSource": "iam.amazonaws.com", "eventName": name,
-        "userAgent": agent, "requestID": name, "eventID": name, "decisions": [],
+        "eventTime": "2030-01-01T00:00:00.012345Z", "eventSource": "iam.amazonaws.com",
+        "eventName": name, "userAgent": agent, "requestID": name, "eventID": name, "decisions": [],
         "userIdentity": {"userName": user, "arn": f"arn:aws:iam::111122223333:user/{user}"},
     }  # fmt: skip
 
@@ -29,3 +29,11 @@ def test_stslabs_own_lookups_are_left_out_as_in_watch(stslab, state):
     assert shown() == ["CreateUser", "ListUsers", "GetRole"]
     assert shown("--limit", "3") == ["CreateUser", "ListUsers", "GetRole"]
     assert shown("--all") == ["GetUser", "CreateUser", "ListUsers", "GetRole"]
+
+
+def test_times_are_in_seconds_as_in_cloudtrail_whose_records_programs_read(stslab, state):
+    (state / "sandbox").mkdir(parents=True)
+    log = state / "sandbox" / "decisions.jsonl"
+    log.write_text(f"{json.dumps(event('GetRole', 'aws-cli/2'))}\n")
+    (line,) = stslab("sandbox", "log", "--json").out.splitlines()
+    assert json.loads(line)["eventTime"] == "2030-01-01T00:00:00Z"

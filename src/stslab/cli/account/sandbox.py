@@ -220,8 +220,10 @@ def _since(text: str, now: datetime) -> datetime:
 
 
 def _shower(*, as_json: bool) -> Callable[[Event], None]:
-    if as_json:
-        return lambda event: click.echo(json.dumps(event))
+    if as_json:  # "CloudTrail record contents": eventTime is in seconds
+        return lambda event: click.echo(
+            json.dumps({**event, "eventTime": f"{event['eventTime'][:19]}Z"})
+        )
     from stslab.render.requests import RequestTable
     from stslab.render.terminal.paper import paper_on
 

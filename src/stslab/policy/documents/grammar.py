@@ -333,9 +333,7 @@ def _tests(element: object, kind: PolicyKind) -> list[tuple[Test, str, Sequence[
     found = read_tests(element, SYNTAX if kind in _OF_IDENTITIES else "")
     if kind is PolicyKind.TRUST and any(_OF_URL.match(key) for _, key, _ in found):
         raise MalformedPolicy("Condition can contain only one colon.", ": leave out https://.")
-    if kind not in _OF_IDENTITIES:
-        return found
-    for test, _, values in found:
+    for test, _, values in found if kind in _OF_IDENTITIES else ():
         wants, reads = test.operator.wants, test.operator.reads
         at_sts = kind is PolicyKind.SESSION and test.operator.name != "BinaryEquals"
         if at_sts or wants in ("text", "true or false"):
