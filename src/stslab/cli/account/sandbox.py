@@ -220,10 +220,8 @@ def _since(text: str, now: datetime) -> datetime:
 
 
 def _shower(*, as_json: bool) -> Callable[[Event], None]:
-    if as_json:  # "CloudTrail record contents": eventTime is in seconds
-        return lambda event: click.echo(
-            json.dumps({**event, "eventTime": f"{event['eventTime'][:19]}Z"})
-        )
+    if as_json:  # "CloudTrail record contents": in seconds
+        return lambda one: click.echo(json.dumps({**one, "eventTime": f"{one['eventTime'][:19]}Z"}))
     from stslab.render.requests import RequestTable
     from stslab.render.terminal.paper import paper_on
 

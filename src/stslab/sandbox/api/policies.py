@@ -37,7 +37,9 @@ def checked(text: str, kind: PolicyKind) -> str:
         policy = parse(text, kind)
     except MalformedPolicy as error:
         raise faults.malformed_policy(error.message) from error
-    if text[:1].isspace() and kind in _INDENTED:
+    # A statement that is not in a list must follow the version: 99designs/iamy#65.
+    late = isinstance(policy.document["Statement"], dict) and [*policy.document][-1] == "Version"
+    if kind in _INDENTED and (text[:1].isspace() or (late and kind is PolicyKind.IDENTITY)):
         raise faults.malformed_policy(_INDENTED[kind])
     for one in chain.from_iterable((each.resources or ("", ()))[1] for each in policy.statements):
         if _VARIABLE_ACCOUNT.match(one):
