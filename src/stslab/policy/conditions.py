@@ -20,8 +20,8 @@ from stslab.policy.request import Context
 Comparison = Callable[[str, Context], bool | None]  # of a request's value; None: incomparable
 Reader = Callable[[str, bool], Comparison | None]
 """Reads a policy's value (and whether it may have variables); None: it has the wrong type."""
-_FIRST: Final = {len("2020"): "-01-01", len("2020-01"): "-01"}
-"""What completes a year, or a year and a month, to its first day."""
+_DATE: Final = re.compile("[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T.+)?)?)?")
+"""The forms that AWS's pages name; a year, or a year and a month, is its first day."""
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
 _since_1970: Final = partial(datetime.fromtimestamp, tz=UTC)
 _ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-9])|(?<=/)\+")
@@ -69,11 +69,11 @@ def number(text: str) -> Decimal | None:
 
 def moment(text: str) -> datetime | None:
     """A time in ISO 8601 (four digits are a year) or in seconds since 1970, to a millisecond."""
-    if text[:4].isdigit() and (len(text) == len("2020") or text[4:5] == "-"):
-        text += _FIRST.get(len(text), "")
-    seconds = number(text) if text[:1].isdigit() or text[:1] in "+-" else None
     try:
-        at = datetime.fromisoformat(text) if seconds is None else _since_1970(float(seconds))
+        if _DATE.fullmatch(text):
+            at = datetime.fromisoformat(text + "YYYY-01-01"[len(text) :])
+        else:
+            at = _since_1970(float(text if text[:1] != "." and _NUMBER.fullmatch(text) else ""))
     except (ValueError, OverflowError, OSError):
         return None
     return at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=at.tzinfo or UTC)
