@@ -190,14 +190,16 @@ def test_who_accepts_json_gets_json(admin, query, status, shown):
     assert all(jmespath.search(path, document) for path in shown)
 
 
-def test_times_in_json_are_as_exact_as_in_xml(admin):
-    """IAM's are to the second (IAM API Reference, "User"); they are numbers in JSON."""
-    query = "/?Action=ListUsers&Version=2010-05-08"
-    accepted = {"Accept": "application/json"}
-    response = admin.send("query-header", path=query, headers=accepted, service="iam")
-    users = json.loads(response.body)["ListUsersResponse"]["ListUsersResult"]["Users"]
-    assert users
-    assert all(float(user["CreateDate"]).is_integer() for user in users)
+def test_an_answer_in_json_has_null_for_what_is_not_there_and_times_in_whole_seconds(admin):
+    """n8n-io/n8n, AWS IAM node, getAll.test.ts; elerch/aws-sdk-for-zig (the order, no spaces)."""
+    sent = {"path": "/?Action=GetUser&Version=2010-05-08", "service": "iam"}
+    response = admin.send("query-header", headers={"Accept": "application/json"}, **sent)
+    user = jmespath.search("GetUserResponse.GetUserResult.User", json.loads(response.body))
+    absent = ("PasswordLastUsed", "PermissionsBoundary")
+    assert [user[name] for name in absent] == [None, None]
+    assert user["CreateDate"] == int(user["CreateDate"])
+    compact = json.dumps(json.loads(response.body), separators=(",", ":"), sort_keys=True)
+    assert response.body.decode() == compact
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ _TO_THE_MILLISECOND = frozenset(_TABLES["to the millisecond"])
 _WITH_ZEROS = frozenset(_TABLES["with zeros"])
 _NO_XML = (*(code for code in range(0x20) if chr(code) not in "\t\n\r"), 0xFFFE, 0xFFFF)
 _CONTROL = dict.fromkeys(_NO_XML, "\ufffd")
+_json = functools.partial(json.dumps, separators=(",", ":"), sort_keys=True)  # as AWS does
 
 
 def result(
@@ -42,7 +43,7 @@ def result(
     if _wants_json(http):
         members = {wrapper: _as_json(shape, answer)} if shape else {}
         members["ResponseMetadata"] = {"RequestId": request_id}
-        kind, text = _JSON, json.dumps({f"{operation}Response": members})
+        kind, text = _JSON, _json({f"{operation}Response": members})
     else:
         body = f"<{wrapper}>{_members(shape, answer)}</{wrapper}>" if shape else ""
         body += f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
@@ -61,10 +62,11 @@ def _wants_json(http: HttpRequest) -> bool:
 
 
 def _as_json(shape: Shape, value: Any) -> object:
-    """A value as JSON types; a time is its seconds since 1970, as exact as in XML."""
+    """A value as JSON types, null for none; a time in seconds since 1970, as exact as in XML."""
+    if value is None:
+        return None
     if shape.type_name == "structure":
-        given = ((name, member, value.get(name)) for name, member in shape.members.items())
-        return {name: _as_json(member, one) for name, member, one in given if one is not None}
+        return {name: _as_json(member, value.get(name)) for name, member in shape.members.items()}
     if shape.type_name == "list":
         return [_as_json(shape.member, one) for one in value]
     if isinstance(value, datetime):
@@ -239,7 +241,7 @@ def fault(service: str, problem: ApiFault, request_id: str, http: HttpRequest) -
         id_ = f"<RequestId>{request_id}</RequestId>"
         kind, body = XML, f"<ErrorResponse{_namespace(service)}>{inner}{id_}</ErrorResponse>"
         if _wants_json(http):
-            kind, body = _JSON, json.dumps({"Error": members, "RequestId": request_id})
+            kind, body = _JSON, _json({"Error": members, "RequestId": request_id})
     return ApiResponse(problem.status, (("Content-Type", kind), *headers), body.encode())
 
 
