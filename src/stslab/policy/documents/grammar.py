@@ -183,9 +183,10 @@ _SERVICE: Final = re.compile(
 _PARTITION: Final = re.compile(r"aws(?:-[a-z0-9-]+)?|[^:${}]*[*?][^:${}]*")
 # The usual form; a resource that does not match is examined more closely.
 _ARN: Final = re.compile(
-    r"arn:aws:(?!iam:|route53:|s3:(?!::))[^:*?]*:[^:]*:(?:[0-9]{12}|aws|\*|):.*", re.DOTALL
+    r"arn:aws:(?!iam:|route53:|s3:(?!::))[^:*?]+:[^:]*:(?:[0-9]{12}|aws|\*|):.*", re.DOTALL
 )
-_ACCOUNT: Final = re.compile(r"[0-9]{12}|aws||.*[*?${}].*")
+# After the service. Where it is not IAM, a word may stand for an account, as in AWS's examples.
+_ACCOUNT: Final = re.compile(r"[^:]+:(?:[0-9]{12}|aws||.*[*?${}].*)|(?!iam:)[^:]+:[a-z-]+")
 _NO_PATH: Final = (
     'IAM resource path must either be "*", root, or start with user/, federated-user/, role/, '
     "group/, instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, "
@@ -263,7 +264,8 @@ def _resources(value: object, name: str, kind: PolicyKind) -> Sequence[str]:
             continue
         parts = text.split(":", ARN_SEPARATORS)
         # In arn:* the wildcard stands for the service too.
-        if parts[0] == "arn" and _WILDCARD.search(parts[min(len(parts), 3) - 1]):
+        vague = parts[0] == "arn" and _WILDCARD.search(parts[min(len(parts), 3) - 1])
+        if vague or (text == "arn:aws" and kind is not PolicyKind.RESOURCE):
             raise MalformedPolicy(_NO_SERVICE, f": {text}")
         if kind is not PolicyKind.RESOURCE and (message := _broken(text, parts)):
             raise MalformedPolicy(message, "" if text in message else f": {text}")
@@ -280,7 +282,7 @@ def _broken(text: str, parts: Sequence[str]) -> str:
         text = ":".join(["arn", *parts[1:], *["*"] * (ARN_SEPARATORS + 1 - len(parts))])
     if not _PARTITION.fullmatch(partition):
         return f'Partition "{partition}" is not valid for resource "{text}".'
-    if not (whole or text.endswith("*")) or not _ACCOUNT.fullmatch(account):
+    if not _ACCOUNT.fullmatch(f"{service}:{account}") or not (whole or text.endswith("*")):
         return _LEGACY_PARSING
     bucket = service == "s3" and not (whole and "/" in parts[-1])
     if region.strip("*?") and (bucket or service in ("iam", "route53")):
