@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Answer, ApiFault, ApiRequest
 from stslab.sandbox.iam import answers, aws_policies, lookups
-from stslab.sandbox.iam.answers import Members
+from stslab.sandbox.iam.answers import Members, tags
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import AccessKey, Group, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import Account, CredentialReport, Transaction, View
@@ -81,11 +81,12 @@ def _detail(view: View, uses: answers.Uses, entity: _Detailed) -> tuple[str, Mem
         return "Policies", {**answers.policy(entity, uses), "PolicyVersionList": versions}
     if isinstance(entity, User):
         groups = [group.name for group in lookups.groups_of(view, entity)]
-        details = {**answers.whole_user(entity), "GroupList": groups}
+        details = {**answers.whole_user(entity), "GroupList": groups, "Tags": tags(entity.tags)}
     elif isinstance(entity, Role):
         held = answers.by_name(lookups.profiles_with(view, entity))
         profiles = [answers.listed_profile(view, profile) for profile in held]
         details = {**answers.whole_role(view, entity), "InstanceProfileList": profiles}
+        details["Tags"] = tags(entity.tags)
     else:
         details = answers.group(entity)
     kind = entity.table.title()
@@ -166,7 +167,7 @@ def _report(view: View, account: Account, created: datetime) -> str:
     }
     rows = [_row("<root_account>", account.root_arn, created, of_root, roots)]
     days = account.password_policy.max_age if account.password_policy else 0
-    for user in sorted(view.all(User, account.account), key=lambda user: user.name):
+    for user in answers.by_name(view.all(User, account.account)):
         changed = (user.login.changed or user.login.created) if user.login else None
         password = {
             "password_enabled": _flag(user.login),

@@ -50,10 +50,11 @@ def _start(marker: str | None, items: Sequence[object]) -> int:
         number, _, last = base64.urlsafe_b64decode(marker).decode().partition(":")
         start = min(max(int(number), 0), len(items))
     except ValueError as error:
-        raise faults.invalid(f"Invalid Marker: {marker}") from error
-    while start and _name(items[start - 1]) > last:
-        start -= 1
-    return start
+        raise faults.invalid("Invalid Marker.") from error
+    places = range(start, 0, -1)
+    same = (place for place in places if _name(items[place - 1]) == last)
+    before = (place for place in places if _name(items[place - 1]) < last)
+    return next(same, next(before, 0))
 
 
 def _name(item: object) -> str:
@@ -136,10 +137,6 @@ def whole_role(view: View, record: Role) -> Members:
     used = record.last_used
     last = {"LastUsedDate": used.at, "Region": used.region} if used else {}
     return {**role(view, record), **_tagged_and_bounded(record), "RoleLastUsed": last}
-
-
-def instance_profile(view: View, record: InstanceProfile) -> Members:
-    return {**listed_profile(view, record), "Tags": tags(record.tags) or None}
 
 
 def listed_profile(view: View, record: InstanceProfile) -> Members:

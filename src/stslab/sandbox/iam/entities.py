@@ -51,13 +51,13 @@ def _held(view: View, record: Named) -> Iterator[tuple[object, str]]:
 def given(request: ApiRequest) -> dict[str, str]:
     """The tags in a request. Raises InvalidInput for a reserved or a duplicate key."""
     pairs = [(tag["Key"], tag.get("Value", "")) for tag in request.params.get("Tags", ())]
-    keys = [_fold(request)(key) for key, _ in pairs]
+    fold = _fold(request)
+    keys = [fold(key) for key, _ in pairs]
     if any(key.lower().startswith("aws:") for key in keys):
         raise faults.invalid_input("Tag keys beginning with aws: are reserved for system use.")
     if len(set(keys)) < len(keys):
-        raise faults.invalid_input(
-            "Duplicate tag keys found. Please note that Tag keys are case insensitive."
-        )
+        note = " Please note that Tag keys are case insensitive." if fold is str.lower else ""
+        raise faults.invalid_input(f"Duplicate tag keys found.{note}")
     return dict(pairs)
 
 
@@ -84,10 +84,7 @@ def _add(kind: type[T], tx: Transaction, request: ApiRequest) -> None:
     holder, kept = _without(tx, kind, request, new)
     tags = {**kept, **new}
     if len(tags) > _MOST:
-        raise faults.limit_exceeded(
-            "The number of tags has reached the maximum limit. "
-            f"Cannot exceed quota for TagsPerResource: {_MOST}"
-        )
+        raise faults.limit_exceeded("The number of tags has reached the maximum limit.")
     tx.put(replace(holder, tags=tags))
 
 

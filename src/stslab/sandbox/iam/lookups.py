@@ -147,6 +147,13 @@ def own_user(view: View, request: ApiRequest) -> User:
     return named(view, User, request, name)
 
 
+def owner(view: View, request: ApiRequest) -> User | None:
+    """Like :func:`own_user`; None for the root user that makes a request without a name."""
+    if request.caller.kind == "Root" and "UserName" not in request.params:
+        return None
+    return own_user(view, request)
+
+
 def groups_of(view: View, user: User) -> list[Group]:
     """The groups of a user, sorted by name."""
     groups = (view.get(Group, user.account, key) for key in sorted(user.groups))
@@ -212,7 +219,7 @@ def refuse_reserved(request: ApiRequest, arn: str) -> None:
 def checked_arn(arn: str) -> str:
     """Return ``arn``, or raise ValidationError or InvalidInput if it is not a managed policy's."""
     if split_arn(arn) is None:
-        raise faults.invalid("Invalid ARN:  Could not be parsed!")
+        raise faults.invalid(f"ARN {arn} is not valid.")
     if not arn.startswith("arn:aws:"):
         raise faults.invalid("Invalid ARN partition")
     if not _POLICY_ARN.fullmatch(arn):

@@ -162,12 +162,11 @@ def get_mfa_device(_view: View, _request: ApiRequest) -> Answer:
 
 
 def list_mfa_devices(view: View, request: ApiRequest) -> Answer:
-    if request.caller.kind == "Root" and "UserName" not in request.params:
-        return answers.page("MFADevices", [], request.params, dict)
-    user = lookups.own_user(view, request)
-    found = (lookups.find(view, MfaDevice, user.account, one) for one in sorted(user.mfa_devices))
+    user = lookups.owner(view, request)
+    serials = sorted(user.mfa_devices) if user else ()
+    found = (lookups.find(view, MfaDevice, request.account, one) for one in serials)
     shown = [
-        {"UserName": user.name, "SerialNumber": one.serial, "EnableDate": one.enabled}
+        {"UserName": user and user.name, "SerialNumber": one.serial, "EnableDate": one.enabled}
         for one in filter(None, found)
     ]
     return answers.page("MFADevices", shown, request.params, dict)
@@ -185,6 +184,7 @@ def list_virtual_mfa_devices(view: View, request: ApiRequest) -> Answer:
 
 
 def _device_of(view: View, user: User, request: ApiRequest) -> MfaDevice:
-    if request.params["SerialNumber"] not in user.mfa_devices:
+    device = lookups.named(view, MfaDevice, request)
+    if device.serial not in user.mfa_devices:
         raise faults.no_such("MFA Device invalid for user.")
-    return lookups.named(view, MfaDevice, request)
+    return device

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from stslab.policy import PolicyKind, parse
 from stslab.policy.documents.document import size
 from stslab.sandbox.api import faults, policies
-from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes
+from stslab.sandbox.api.model import Answer, ApiRequest, Reads, Writes, tag_list
 from stslab.sandbox.iam import answers, aws_policies, entities, lookups
+from stslab.sandbox.iam.aws_policies import OWNER
 from stslab.sandbox.state import identities
 from stslab.sandbox.state.identities import Group, Identity, ManagedPolicy, Role, User
 from stslab.sandbox.state.snapshot import Transaction, View
@@ -19,8 +20,7 @@ from stslab.vocabulary import LATEST
 def _document(text: str) -> str:
     lookups.check_quota("PolicySize", size(text))
     policies.checked(text, PolicyKind.IDENTITY)
-    policy = parse(text, PolicyKind.IDENTITY)
-    if policy.document.get("Version") != LATEST:  # inline policies may be older
+    if parse(text, PolicyKind.IDENTITY).document.get("Version") != LATEST:  # inline may be older
         raise faults.malformed_policy(f"Policy document must be version {LATEST} or greater.")
     return text
 
@@ -38,7 +38,7 @@ def create_policy(tx: Transaction, request: ApiRequest) -> Answer:
         tags=tags,
         versions=(identities.PolicyVersion(version_id="v1", document=text, created=now),),
     )
-    return {"Policy": {**answers.policy(policy), "Tags": answers.tags(tags) or None}}
+    return {"Policy": {**answers.policy(policy), "Tags": tag_list(tags) or None}}
 
 
 def get_policy(view: View, request: ApiRequest) -> Answer:
@@ -49,7 +49,7 @@ def get_policy(view: View, request: ApiRequest) -> Answer:
 
 
 def list_policies(view: View, request: ApiRequest) -> Answer:
-    """AWS's policies, the customer's (Local), or both. PolicyUsageFilter needs OnlyAttached."""
+    """The customer's (Local), then AWS's, oldest first. PolicyUsageFilter needs OnlyAttached."""
     params, uses = request.params, answers.uses_of(view, request.account)
     scope, usage = params.get("Scope", "All"), params.get("PolicyUsageFilter")
     policies = [*view.all(ManagedPolicy, request.account)] if scope != "AWS" else []
@@ -58,7 +58,8 @@ def list_policies(view: View, request: ApiRequest) -> Answer:
         attached = uses[0] if usage != "PermissionsBoundary" else {}
         bounding = uses[1] if usage != "PermissionsPolicy" else {}
         policies = [one for one in policies if one.arn in attached or one.arn in bounding]
-    listed = answers.by_name(policies, params.get("PathPrefix"))
+    by_name = answers.by_name(policies, params.get("PathPrefix"))
+    listed = sorted(by_name, key=lambda one: str(one.created) if one.account == OWNER else "")
     return answers.page("Policies", listed, params, partial(answers.policy, uses=uses))
 
 
@@ -85,20 +86,15 @@ def create_policy_version(tx: Transaction, request: ApiRequest) -> Answer:
         )
     newest = policy.newest + 1
     version = identities.PolicyVersion(version_id=f"v{newest}", document=text, created=request.now)
-    policy = replace(
-        policy,
-        versions=(*policy.versions, version),
-        newest=newest,
-        updated=request.now,
-        default=version.version_id if params.get("SetAsDefault") else policy.default,
-    )
+    versions = (*policy.versions, version)
+    default = version.version_id if params.get("SetAsDefault") else policy.default
+    policy = replace(policy, versions=versions, newest=newest, updated=request.now, default=default)
     tx.put(policy)
     return {"PolicyVersion": answers.policy_version(policy, version, with_document=False)}
 
 
 def get_policy_version(view: View, request: ApiRequest) -> Answer:
-    policy = lookups.named(view, ManagedPolicy, request)
-    version = _version(policy, request)
+    policy, version = _version(view, request)
     return {"PolicyVersion": answers.policy_version(policy, version, with_document=True)}
 
 
@@ -110,33 +106,43 @@ def list_policy_versions(view: View, request: ApiRequest) -> Answer:
 
 
 def set_default_policy_version(tx: Transaction, request: ApiRequest) -> None:
-    policy = lookups.named(tx, ManagedPolicy, request)
-    version = _version(policy, request)
+    policy, version = _version(tx, request)
     if version.version_id != policy.default:
         tx.put(replace(policy, default=version.version_id, updated=request.now))
 
 
 def delete_policy_version(tx: Transaction, request: ApiRequest) -> None:
-    policy = lookups.named(tx, ManagedPolicy, request)
-    deleted = _version(policy, request)
+    policy, deleted = _version(tx, request)
     if deleted.version_id == policy.default:
         raise faults.in_use("Cannot delete the default version of a policy.")
     kept = tuple(version for version in policy.versions if version is not deleted)
     tx.put(replace(policy, versions=kept))
 
 
-def _version(policy: ManagedPolicy, request: ApiRequest) -> identities.PolicyVersion:
-    wanted = request.params["VersionId"]
-    for version in policy.versions:
-        if version.version_id == wanted:
-            return version
-    raise faults.no_such(
-        f"Policy {policy.arn} version {wanted} does not exist or is not attachable."
-    )
+def _version(view: View, request: ApiRequest) -> tuple[ManagedPolicy, identities.PolicyVersion]:
+    wanted, arn = request.params["VersionId"], _arn(view, request)
+    policy = lookups.find(view, ManagedPolicy, request.account, arn)
+    for version in policy.versions if policy else ():
+        if policy and version.version_id == wanted:
+            return policy, version
+    raise faults.no_such(f"Policy {arn} version {wanted} does not exist or is not attachable.")
+
+
+def _arn(view: View, request: ApiRequest) -> str:
+    """The ARN of a managed policy in the request, as the policy has it, if it exists."""
+    return lookups.own_arn(view, request, lookups.checked_arn(request.params["PolicyArn"]))
+
+
+def _existing(view: View, request: ApiRequest) -> str:
+    """Like :func:`_arn`. Raises NoSuchEntity if there is no such policy."""
+    arn = _arn(view, request)
+    if lookups.find(view, ManagedPolicy, request.account, arn) is None:
+        raise faults.no_such(f"Policy {arn} does not exist or is not attachable.")
+    return arn
 
 
 def list_entities_for_policy(view: View, request: ApiRequest) -> Answer:
-    params, arn = request.params, lookups.named(view, ManagedPolicy, request).arn
+    params, arn = request.params, _existing(view, request)
     usage = params.get("PolicyUsageFilter")
 
     def has(entity: User | Group | Role) -> bool:
@@ -216,9 +222,7 @@ def _list(kind: Holder, view: View, request: ApiRequest) -> Answer:
 
 def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     holder = lookups.changeable(tx, kind, request)
-    arn = lookups.own_arn(tx, request, lookups.checked_arn(request.params["PolicyArn"]))
-    if lookups.find(tx, ManagedPolicy, request.account, arn) is None:
-        raise faults.no_such(f"Policy {arn} does not exist or is not attachable.")
+    arn = _existing(tx, request)
     if arn not in holder.attached:
         lookups.refuse_reserved(request, arn)
         name = f"PoliciesPer{kind.table.title()}"
@@ -228,7 +232,7 @@ def _attach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
 
 def _detach(kind: Holder, tx: Transaction, request: ApiRequest) -> None:
     holder = lookups.changeable(tx, kind, request)
-    detached = lookups.own_arn(tx, request, lookups.checked_arn(request.params["PolicyArn"]))
+    detached = _arn(tx, request)
     if detached not in holder.attached:
         raise faults.no_such(f"Policy {detached} was not found.")
     tx.put(replace(holder, attached=lookups.without(holder.attached, detached)))

@@ -208,12 +208,14 @@ def get_service_linked_role_deletion_status(_view: View, request: ApiRequest) ->
 def create_instance_profile(tx: Transaction, request: ApiRequest) -> Answer:
     name, tags = request.params["InstanceProfileName"], entities.given(request)
     profile = lookups.put_new(tx, request, InstanceProfile, name, tags=tags)
-    return {"InstanceProfile": answers.instance_profile(tx, profile)}
+    shown = {**answers.listed_profile(tx, profile), "Tags": answers.tags(tags) or None}
+    return {"InstanceProfile": shown}
 
 
 def get_instance_profile(view: View, request: ApiRequest) -> Answer:
     profile = lookups.named(view, InstanceProfile, request)
-    return {"InstanceProfile": answers.instance_profile(view, profile)}
+    shown = {**answers.listed_profile(view, profile), "Tags": answers.tags(profile.tags)}
+    return {"InstanceProfile": shown}
 
 
 def list_instance_profiles_for_role(view: View, request: ApiRequest) -> Answer:
@@ -233,5 +235,6 @@ def remove_role_from_instance_profile(tx: Transaction, request: ApiRequest) -> N
     profile = lookups.named(tx, InstanceProfile, request)
     role = lookups.changeable(tx, Role, request)
     if profile.role != role.key:
-        raise faults.no_such(f"The role with name {role.name} cannot be found.")
+        lacking = f"Role {role.name} in Instance Profile {profile.name}"
+        raise faults.no_such(f"{lacking} cannot be found.")
     tx.put(replace(profile, role=""))

@@ -89,14 +89,14 @@ def add_user_to_group(tx: Transaction, request: ApiRequest) -> None:
 
 
 def remove_user_from_group(tx: Transaction, request: ApiRequest) -> None:
-    group, user = lookups.named(tx, Group, request), lookups.named(tx, User, request)
+    user, group = lookups.named(tx, User, request), lookups.named(tx, Group, request)
     tx.put(replace(user, groups=lookups.without(user.groups, group.key)))
 
 
 def _none_of_user(member: str, view: View, request: ApiRequest) -> Answer:
     """An empty list, for programs that delete users: the account can't create these things."""
     if not request.params.get("AllUsers"):
-        lookups.own_user(view, request)
+        (lookups.owner if member == "Certificates" else lookups.own_user)(view, request)
     elif "UserName" in request.params:
         raise faults.invalid_input("AllUsers cannot be specified together with UserName.")
     return {member: [], "IsTruncated": False}
@@ -118,9 +118,9 @@ READS: Reads = {
 
 def create_access_key(tx: Transaction, request: ApiRequest) -> Answer:
     """A user can have two keys. Only this answer contains the secret."""
-    user = _owner(tx, request)
-    existing = lookups.access_keys(tx, request.account, user)
-    lookups.check_quota("AccessKeysPerUser", len(existing) + 1)
+    user = lookups.owner(tx, request)
+    there_are = len(lookups.access_keys(tx, request.account, user))
+    lookups.check_quota("AccessKeysPerUser", there_are + 1)
     key = new_key(request.account, request.now, user)
     tx.put(key)
     if user is not None:
@@ -141,20 +141,20 @@ def new_key(account: str, now: datetime, user: User | None) -> AccessKey:
 
 
 def list_access_keys(view: View, request: ApiRequest) -> Answer:
-    user = _owner(view, request)
+    user = lookups.owner(view, request)
     keys = lookups.access_keys(view, request.account, user)
     return answers.page("AccessKeyMetadata", keys, request.params, lambda key: _metadata(key, user))
 
 
 def update_access_key(tx: Transaction, request: ApiRequest) -> None:
-    key, status = _key(tx, request, _owner(tx, request)), request.params["Status"]
+    key, status = _key(tx, request, lookups.owner(tx, request)), request.params["Status"]
     if status == "Expired":
         raise faults.invalid_input("The status of an access key can be set to Active or Inactive.")
     tx.put(replace(key, active=status == "Active"))
 
 
 def delete_access_key(tx: Transaction, request: ApiRequest) -> None:
-    user = _owner(tx, request)
+    user = lookups.owner(tx, request)
     key = _key(tx, request, user)
     tx.delete(key)
     if user is not None:
@@ -166,30 +166,22 @@ def get_access_key_last_used(view: View, request: ApiRequest) -> Answer:
     key = view.get(AccessKey, request.account, key_id)
     user = view.get(User, request.account, key.user) if key else None
     if key is None or user is None:
-        raise _no_key(key_id)
+        raise faults.access_denied(
+            f"User: {request.caller.principal.arn} is not authorized to perform "
+            f"iam:GetAccessKeyLastUsed on resource: access key {key_id}"
+        )
     shown: Members = {"ServiceName": "N/A", "Region": "N/A"}
     if used := key.last_used:
         shown = {"LastUsedDate": used.at, "ServiceName": used.service, "Region": used.region}
     return {"UserName": user.name, "AccessKeyLastUsed": shown}
 
 
-def _owner(view: View, request: ApiRequest) -> User | None:
-    """The user that has the keys; None for the root user."""
-    if request.caller.kind == "Root" and "UserName" not in request.params:
-        return None
-    return lookups.own_user(view, request)
-
-
 def _key(view: View, request: ApiRequest, user: User | None) -> AccessKey:
     key_id = request.params["AccessKeyId"]
     key = view.get(AccessKey, request.account, key_id)
     if key is None or key.user != (user.key if user else ""):
-        raise _no_key(key_id)
+        raise faults.no_such(f"The Access Key with id {key_id} cannot be found.")
     return key
-
-
-def _no_key(key_id: str) -> Exception:
-    return faults.no_such(f"The Access Key with id {key_id} cannot be found.")
 
 
 def _metadata(key: AccessKey, user: User | None) -> Members:
@@ -282,9 +274,8 @@ def _with_password(view: View, request: ApiRequest) -> tuple[User, LoginProfile]
 def _check(view: View, account: str, password: str) -> None:
     own = lookups.account(view, account).password_policy
     policy = own or _DEFAULT
-    length = policy.minimum_length
-    short = f"Password should have a minimum length of {length}"
-    problems = [] if len(password) >= length else [short]
+    short = f"Password should have a minimum length of {policy.minimum_length}"
+    problems = [] if len(password) >= policy.minimum_length else [short]
     lacking = {
         member: f"Password should have at least one {kind}"
         for member, pattern, kind in _RULES
@@ -309,7 +300,10 @@ def _shown(user: User, login: LoginProfile) -> Members:
 
 
 def get_account_password_policy(view: View, request: ApiRequest) -> Answer:
-    policy = _own_policy(view, request)
+    account = request.account
+    policy = lookups.account(view, account).password_policy
+    if policy is None:
+        raise faults.no_such(f"The Password Policy with domain name {account} cannot be found.")
     shown: Members = {name: getattr(policy, member) for name, member in _MEMBERS.items()}
     shown["PasswordReusePrevention"] = policy.reuse_prevention or None
     if not policy.max_age:
@@ -325,14 +319,7 @@ def update_account_password_policy(tx: Transaction, request: ApiRequest) -> None
 
 
 def delete_account_password_policy(tx: Transaction, request: ApiRequest) -> None:
-    _own_policy(tx, request)
-    tx.put(replace(lookups.account(tx, request.account), password_policy=None))
-
-
-def _own_policy(view: View, request: ApiRequest) -> PasswordPolicy:
-    policy = lookups.account(view, request.account).password_policy
-    if policy is None:
-        raise faults.no_such(
-            f"The Password Policy with domain name {request.account} cannot be found."
-        )
-    return policy
+    account = lookups.account(tx, request.account)
+    if account.password_policy is None:
+        raise faults.no_such("The account policy with name PasswordPolicy cannot be found.")
+    tx.put(replace(account, password_policy=None))
