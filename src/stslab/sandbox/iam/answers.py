@@ -30,7 +30,7 @@ _DEFAULT_ITEMS = 100
 def page(member: str, items: Sequence[T], params: Params, show: Callable[[T], object]) -> Members:
     """The answer with one page of ``items``, each converted by ``show``, in ``member``.
 
-    The marker holds the last item's name: the next page skips nothing if that item is deleted.
+    The marker holds the last item's account and name: the next page skips nothing if it is deleted.
     Raises ValidationError for an invalid marker.
     """
     start = _start(params.get("Marker"), items)
@@ -58,7 +58,8 @@ def _start(marker: str | None, items: Sequence[object]) -> int:
 
 
 def _name(item: object) -> str:
-    return (item if isinstance(item, str) else str(getattr(item, "name", ""))).lower()
+    parts = (str(getattr(item, part, "")) for part in ("account", "name"))
+    return (item if isinstance(item, str) else ":".join(parts)).lower()
 
 
 def listed(
