@@ -5,6 +5,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
@@ -46,19 +47,23 @@ def _plain(text: str) -> str:
 
 def values(text: str) -> list[Any]:
     """All values in JSON, and in JSON in its texts, outer ones first; empty for other text."""
-    text = text.strip("\ufeff \t\r\n")
-    found: list[Any] = []
-    try:
+    text, found = text.strip("\ufeff \t\r\n"), list[Any]()
+    with suppress(ValueError, RecursionError):
         waiting = deque([json.loads(text)] if text.startswith(("{", "[")) else [])
         while waiting and len(found) < _MOST_VALUES:
             value = waiting.popleft()
             found.append(value)
             if isinstance(value, Mapping):
-                texts = [each for each in map(value.get, _PACKED) if isinstance(each, str)]
-                packed = [json.loads(each) for each in texts if each.startswith("{")]
-                waiting.extend(packed or value.values())
+                waiting.extend(_opened(name, each) for name, each in value.items())
             elif isinstance(value, list):
                 waiting.extend(value)
-    except (ValueError, RecursionError):
-        return []
-    return found
+        return found
+    return []
+
+
+def _opened(name: str, value: Any) -> Any:
+    """A member's value; what is in it if it is a text with JSON, as some members have."""
+    with suppress(ValueError):
+        if name in _PACKED and isinstance(value, str) and value.startswith("{"):
+            return json.loads(value)
+    return value
