@@ -18,8 +18,7 @@ from stslab.structures import beside
 from stslab.vocabulary import Outcome, PolicyKind
 
 # Globals: a look at an enum's member costs a tenth of a microsecond, and each request needs many.
-_ROOT: Final = PrincipalKind.ROOT
-_FEDERATED_USER: Final = PrincipalKind.FEDERATED_USER
+_ROOT, _FEDERATED_USER = PrincipalKind.ROOT, PrincipalKind.FEDERATED_USER
 _UNNAMED, _ISSUER, _DIRECT = Level.NONE, Level.ISSUER, Level.DIRECT
 _RESOURCE, _TRUST = PolicyKind.RESOURCE, PolicyKind.TRUST
 

@@ -72,8 +72,10 @@ def moment(text: str) -> datetime | None:
     try:
         if _DATE.fullmatch(text):
             at = datetime.fromisoformat(text + "YYYY-01-01"[len(text) :])
+        elif text[:1] != "." and _NUMBER.fullmatch(text):
+            at = _since_1970(float(text))
         else:
-            at = _since_1970(float(text if text[:1] != "." and _NUMBER.fullmatch(text) else ""))
+            return None
     except (ValueError, OverflowError, OSError):
         return None
     return at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=at.tzinfo or UTC)

@@ -220,9 +220,8 @@ def _matcher(parts: Sequence[Token]) -> _Matcher:
     tail = literals.pop() if isinstance(parts[-1], str) else ""
 
     def test(value: str) -> bool:
-        if not (value.startswith(head) and value.endswith(tail)):
-            return False
-        return _in_order(literals, value, len(head), len(value) - len(tail))
+        fits = value.startswith(head) and value.endswith(tail)
+        return fits and _in_order(literals, value, len(head), len(value) - len(tail))
 
     return test
 
