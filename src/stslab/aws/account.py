@@ -182,7 +182,7 @@ def refusal(response: Response) -> ports.Refusal:
     )
 
 
-def failure(error: Exception, *, local: bool) -> ports.Outcome:
+def failure(error: Exception, *, local: bool) -> ports.Refusal | ports.Lost:
     """The outcome of a call (``local``: to this machine) that raised this; or CredentialsError."""
     if isinstance(error, _NO_CREDENTIALS):
         raise no_credentials(error) from error

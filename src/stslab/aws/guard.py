@@ -26,7 +26,7 @@ from stslab.kinds.table import BY_RESOURCE_TYPE, KINDS
 from stslab.lab.effects import CHECK, STEP, UNDO, LabCall, Summary, costs, lab_calls, summary
 from stslab.lab.model import Lab
 from stslab.policy.catalogue import action_of
-from stslab.runner.ports import Data, TargetInfo
+from stslab.runner.ports import Data, Refusal, TargetInfo
 from stslab.runner.run.scope import basis
 from stslab.vocabulary import ADMIN
 
@@ -50,7 +50,7 @@ def identify(clients: Clients) -> Identity:
         ) from error
     except boto.BotoCoreError as error:
         outcome = failure(error, local=False)
-        message = getattr(outcome, "message", "") or getattr(outcome, "text", "")
+        message = outcome.message if isinstance(outcome, Refusal) else outcome.text
         fix = "Check the network, the region and the endpoint, and try again."
         raise RunError(f"stslab could not ask AWS who you are: {message}", fix) from error
 

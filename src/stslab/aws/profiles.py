@@ -81,7 +81,7 @@ class ProfileFiles:
         return tuple(self._read())
 
     def written(self) -> tuple[int, ...]:
-        """When each of the files was last written, in nanoseconds, as far as they are there."""
+        """When each of the files that exist was last written, in nanoseconds."""
         written = list[int]()
         for file in (self.credentials_file, self.config_file):
             with suppress(OSError):

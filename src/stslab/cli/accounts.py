@@ -145,8 +145,7 @@ def open_account(home: Home, where: Where) -> OpenAccount:
         url = where.target if kind == "endpoint" else ""
         made, learner = real_target(where.profile, where.region, url, where.account)
         if where.partner:
-            place = where.region, url, where.partner_account
-            _, partner = real_target(where.partner, *place)
+            _, partner = real_target(where.partner, where.region, url, where.partner_account)
             if partner.account == learner.account:
                 fix = "Name a profile of another account with --partner-profile."
                 raise CredentialsError(f"Both profiles are for account {partner.account}.", fix)

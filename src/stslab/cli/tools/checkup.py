@@ -265,8 +265,7 @@ def _account(where: Where) -> Iterator[Checked]:
         fix = "To check one: stslab doctor --target aws"
         yield checked("AWS account", "not checked: the embedded account needs no other", fix, NOTE)
         return
-    given = where.target if kind == "endpoint" else ""
-    clients = own_clients(where.profile, where.region, given)
+    clients = own_clients(where.profile, where.region, where.target if kind == "endpoint" else "")
     url, problem, date = guard.reach(clients)
     fix = "Check the network, the proxy (HTTPS_PROXY), the region and AWS_ENDPOINT_URL."
     says = f"{url} does not answer: {problem}" if problem else f"{url} answers"

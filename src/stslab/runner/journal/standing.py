@@ -202,9 +202,8 @@ def _claim(
     stage: records.StageOutline, number: int, claim: records.ClaimOutline, past: Past
 ) -> Claim:
     place = (stage.id, number)
-    tried = [
-        check for check in past.every(records.CheckRecord) if (check.stage, check.number) == place
-    ]
+    checks = past.every(records.CheckRecord)
+    tried = [check for check in checks if (check.stage, check.number) == place]
     good = [check for check in tried if _verdict(check, claim) in PROVED]
     last = next(reversed(good or tried), None)
     told = records.shared(last.claim if last else claim, Claim)

@@ -62,7 +62,7 @@ def live(
         return answer.get("Token")  # None if the account issues none
 
     def codes(name: str) -> Data:
-        """The present codes of an MFA device, which a name tells by its own name or its ARN."""
+        """The present codes of the MFA device whose name or ARN is the value of this name."""
         device = str(known[name])
         here = f"arn:{calls.target.partition}:iam::{calls.target.account}:mfa/{device}"
         serial = device if device.startswith("arn:") else here

@@ -298,7 +298,7 @@ class Steps:
         profile = self._save_profile(step.profile, answer.data) if step.profile else None
         if step.token:
             work.calls.profiles.save_token(answer.data["Token"])
-        profiles = [*work.past.profiles(), *filter(None, [profile])]
+        profiles = [*work.past.profiles(), *([profile] if profile else ())]
         clean, known = work.calls.clean(answer.data), scope(self._scope(), {}, profiles)
         saved = {name: evaluate(text, clean, known) for name, text in step.save.items()}
         missing = [f"{step.save[name]} (for {name})" for name in saved if saved[name] is None]
