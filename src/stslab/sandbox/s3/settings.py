@@ -209,7 +209,7 @@ _SHOWN: Mapping[str, tuple[Callable[[Bucket], Answer | None], str]] = {
     "GetObjectLockConfiguration": (lambda _: None, "ObjectLockConfigurationNotFoundError"),
     **dict.fromkeys(_LOCKS, (_unlocked, "")),
 }
-"""The answer of each read for a bucket, and the error if the answer is None."""
+"""The answer of each operation that changes nothing, and the error if the answer is None."""
 
 
 def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
