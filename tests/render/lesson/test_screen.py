@@ -62,12 +62,19 @@ def test_a_long_command_in_the_prompt_leaves_less_room() -> None:
     out = io.StringIO()
     screen = Screen(Console(file=out, width=80, height=24), aws_command, clears=False)
 
-    def fits() -> bool:
+    commands: list[str] = []
+    screen.command = lambda: "".join(commands)
+
+    def fits(*filled_in: str) -> bool:
+        def draw(paper: Paper) -> None:
+            paper.put("\n".join(["text"] * 21))
+            commands.extend(filled_in)
+
         out.truncate(0)
         out.seek(0)
-        screen.page(lambda paper: paper.put("\n".join(["text"] * 21)), lambda: False)
+        screen.page(draw, lambda: False)
         return out.getvalue().count("text") == 21
 
     assert fits()
-    screen.command = "admin $ " + "x" * 200  # three rows
+    assert not fits("admin $ " + "x" * 200)  # three rows; filled in by what is shown
     assert not fits()

@@ -54,7 +54,7 @@ class AtPrompt:
         self._instead = ""  # a word that was entered between the parts of a long text
 
     def enter(self, scene: Scene, does: str) -> None:
-        self.line = self.screen.command = ""
+        self.line, self.screen.command = "", lambda: ""
         self.show(scene)
         self.entered(scene, does)
 
@@ -222,7 +222,7 @@ class AtPrompt:
         """The digit of the learner's answer; None if they skip the question."""
         if not self.predict:
             return None
-        self.line, self.screen.command = asking.command, ""
+        self.line, self.screen.command = asking.command, lambda: ""
         digits = [questions.UNSURE, *(choice.digit for choice in asking.question.choices)]
         self.show(asking)
         back = ""

@@ -334,7 +334,7 @@ class Loop(AtPrompt):
             return
         self.exercise = exercise
         self.here.take_turn()
-        self.screen.command = f"{exercise.who} $ {exercise.command}"
+        self.screen.command = lambda: f"{exercise.who} $ {exercise.command}"  # `why` may fill it in
         self.show(exercise.scene())
         if exercise.command:
             self.prompt.drop_typed_ahead()  # no command runs before the learner has seen it

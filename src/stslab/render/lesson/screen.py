@@ -36,7 +36,7 @@ class Screen:
     def __init__(self, console: Console, describe: Describe, *, clears: bool) -> None:
         self._console = console
         self._clears = clears
-        self.command = ""  # in the prompt below what is shown
+        self.command: Callable[[], str] = lambda: ""  # in the prompt below what is shown
         self._live = TerminalRenderer(console, describe, over=clears)
 
     def _room(self, command: str) -> int:
@@ -55,7 +55,7 @@ class Screen:
         """Draw a scene, shortened if it is longer than the screen; see :meth:`page`."""
         for name, shorter in _SHORTER.items():
             value = getattr(scene, name, None)
-            if value is not None and self._rows(scene.draw) > self._room(self.command):
+            if value is not None and self._rows(scene.draw) > self._room(self.command()):
                 scene = replace(scene, **{name: shorter(value)})
         self.page(scene.draw, more)
 
@@ -71,7 +71,7 @@ class Screen:
                 self._console.clear()
             else:
                 self._console.print()
-            part = _page(lines, self._room(self.command), self._console.width)
+            part = _page(lines, self._room(self.command()), self._console.width)
             self._console.file.write("\n".join(lines[:part]) + "\n")
             self._console.file.flush()
             lines = lines[part:]
