@@ -144,7 +144,7 @@ def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
         for key, given in values("--context", "KEY=VALUE", asked["context"]).items()
     }
     action = asked["action"]
-    never = [key for key in context if not catalogue.may_have(action, key)]
+    never = [key for key in context if not catalogue.may_have(key, action)]
     if never and catalogue.is_action(action):
         raise UsageError(f"A request for {action} never has {never[0]}.")
     given = {"context": context, "principal_is_service_linked": asked["service_linked"]}

@@ -253,9 +253,8 @@ def discovered(work: Work, entry: Entry) -> tuple[Thing, ...]:
     thing = entry.thing
     if not (creation and creation.discover and thing and _can_be_listed(thing)):
         return ()
-    name = creation.discovered
-    others = (each for each in work.past.entries() if each.seq != entry.seq)
-    known = {other.thing.names.get(name) for other in others if other.thing}
+    name, entries = creation.discovered, work.past.entries()
+    known = {one.thing.names.get(name) for one in entries if one.thing and one.seq != entry.seq}
     outcome = work.calls.make(thing.lookup)
     if not isinstance(outcome, Answer) and not says_gone(KINDS[thing.kind].service, outcome):
         raise RunError(f"What exists could not be listed: {outcome.text}.", "Try again.")

@@ -95,7 +95,7 @@ class _Call(msgspec.Struct, frozen=True):
             acls = policies.acl_statements(self.view, bucket, where.key, found)
             further = (*acls, *self._allowed(action, bucket, upload))
             policy = policies.bucket_policy(self.seen, bucket, self.request.caller, further)
-        own = {key: value for key, value in keys.items() if catalogue.may_have(action, key)}
+        own = {key: value for key, value in keys.items() if catalogue.may_have(key, action)}
         return Need(action, arn, own, policy, owner)
 
     def _allowed(

@@ -59,7 +59,7 @@ class RoleRequest(msgspec.Struct, frozen=True):
             tags = {key: over.get(key.lower(), value) for key, value in own}
             keys |= model.resource_tags(tags, "iam")
         keys |= self.tags.context() | self.context
-        return {key: one for key, one in keys.items() if catalogue.may_have(action, key)}
+        return {key: one for key, one in keys.items() if catalogue.may_have(key, action)}
 
     def lasting(self) -> Iterator[tuple[str, str | tuple[str, ...]]]:
         """The condition keys of a federated user that the session's requests have too."""

@@ -130,7 +130,7 @@ def options(situation: Situation, layer: Layer) -> Iterator[Option]:
     for policy, statement in _statements(layer, Mismatch.CONDITION):
         action = situation.request.action
         failing = _tests(situation, statement, holding=False)
-        if never := {test["key"] for test in failing if not may_have(action, test["key"])}:
+        if never := {test["key"] for test in failing if not may_have(test["key"], action)}:
             keys = " or ".join(sorted(never))
             yield Option(f"{action} never has {keys}: allow it in a statement of its own.", None)
             continue
@@ -160,7 +160,7 @@ def _asked_otherwise(
     values, ways = {}, {}
     for test in _tests(situation, statement, holding=not holding):
         key, value = test["key"], _value(test, holding=holding)
-        known = may_have(situation.request.action, key)
+        known = may_have(key, situation.request.action)
         if known and value and (way := _way_to_fill(key, value)):
             values[key], ways[key] = value, way
     if values:
