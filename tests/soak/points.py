@@ -74,10 +74,8 @@ def install(story: Path, at: int, number: int) -> None:
 
     points = Points(story, at, number)
     points.follow_stages(Runner)
-    points.around(Boto3Account, "call", lambda _, __, service, name, ___: f"call\t{service}.{name}")
-    points.around(
-        Boto3Account, "probe", lambda _, __, service, name, ___: f"call\t{service} {name}"
-    )
+    for name in ("call", "probe"):
+        points.around(Boto3Account, name, lambda _, call: f"call\t{call.name}")
     points.around(Journal, "write", lambda _, __, *bodies: f"journal\t{type(bodies[0]).__name__}")
     for name in ("save", "remove"):
         points.around(ProfileFiles, name, lambda *_, said=name: f"profiles\t{said}")
