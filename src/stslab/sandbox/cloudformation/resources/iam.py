@@ -1,11 +1,12 @@
 """The handlers of the types of ``AWS::IAM``. Much of their work is to make and remove edges."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from stslab.sandbox.api.model import iso, tag_list
-from stslab.sandbox.cloudformation.resources.work import Work, document
+from stslab.sandbox.cloudformation.resources.work import Refused, Work, document
 from stslab.sandbox.cloudformation.template.template import Properties
 
 VERSIONS = 5
@@ -130,6 +131,7 @@ class Identity:
 
     def delete(self, work: Work) -> None:
         change_edges(work, (), self._edges(work, work.properties))
+        change_edges(work, (), self._from_elsewhere(work))
         if work.get("LoginProfile"):
             work.quietly("iam", "DeleteLoginProfile", **self._named(work))
         work.quietly("iam", f"Delete{self.kind}", **self._named(work))
@@ -139,6 +141,10 @@ class Identity:
         path = work.get("Path", "/")
         if path != old.get("Path", "/"):
             work.iam(f"Update{self.kind}", **self._named(work), NewPath=path)
+
+    def _from_elsewhere(self, work: Work) -> Iterable[Edge]:  # noqa: ARG002 - a role's needs it
+        """What others made and the deletion removes too, after what the template has."""
+        return ()
 
     def _named(self, work: Work) -> dict[str, str]:
         return {f"{self.kind}Name": work.physical_id}
@@ -179,6 +185,14 @@ class Role(Identity):
         wanted = {name: work.get(name, default) for name, default in defaults.items()}
         if wanted != {name: old.get(name, default) for name, default in defaults.items()}:
             work.iam("UpdateRole", **self._named(work), **wanted)
+
+    def _from_elsewhere(self, work: Work) -> Iterator[Edge]:
+        named = self._named(work)
+        with suppress(Refused):  # what can't be listed is left, and may prevent the deletion
+            for policy in work.iam("ListAttachedRolePolicies", **named)["AttachedPolicies"]:
+                yield attachment(self.kind, work.physical_id, policy["PolicyArn"])
+            for name in work.iam("ListRolePolicies", **named)["PolicyNames"]:
+                yield inline(self.kind, work.physical_id, name, "")
 
 
 class User(Identity):
@@ -319,7 +333,7 @@ class OidcProvider:
         for client in sorted(old_ids - new_ids):
             work.iam("RemoveClientIDFromOpenIDConnectProvider", **named, ClientID=client)
         thumbprints = work.get("ThumbprintList")
-        if thumbprints and thumbprints != old.get("ThumbprintList"):
+        if thumbprints != old.get("ThumbprintList"):  # IAM refuses none, as it does in AWS
             work.iam("UpdateOpenIDConnectProviderThumbprint", **named, ThumbprintList=thumbprints)
         change_tags(work, "OpenIDConnectProvider", named)
 
