@@ -194,3 +194,15 @@ def test_a_fix_that_lets_in_strangers_is_told_though_no_cell_shows_it() -> None:
         assert isinstance(account.call(call), Answer)
         (wider,) = (one.says for one in bench.remaining(fault) if one.limits)
         assert wider == f"{trust.called} reaches beyond the lab, which was not allowed before."
+
+
+def test_a_statement_too_many_is_explained_by_its_effect() -> None:
+    with with_a_fault() as (_, bench, fault):
+        before, told = bench.policies(), {}
+        for one in bench.there(fault.after):
+            if one.id in ("auditors", "cant-read"):
+                bench.plant(one)
+                told[one.id] = bench.diagnosed(Broken(one, FaultState.PLANTING, ""), before).advice
+                bench.fix(one)
+        assert "it allows" in told["auditors"]
+        assert "a Deny overrides every Allow" in told["cant-read"]

@@ -272,7 +272,7 @@ def _difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, st
             return f"the {element} of {name}", _ADVICE.get(element, _ADVICE["else"])
     more = next(each for each in after if each not in before)
     name = more.get("Sid", more.get("Effect"))
-    return f"the statement {name}, which was not there before", _ADVICE["more"]
+    return f"the statement {name}, which was not there before", _ADVICE[more["Effect"]]
 
 
 _TABLES: Mapping[str, Mapping[str, str]] = beside(__file__, "faults.yaml")
