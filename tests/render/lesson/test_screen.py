@@ -5,8 +5,9 @@ import io
 from rich.console import Console
 
 from stslab.aws.command import aws_command
-from stslab.render.lesson.screen import Screen
+from stslab.render.lesson.screen import Heard, Screen
 from stslab.render.terminal.paper import Paper
+from stslab.runner.events import StepFinished
 
 
 def test_a_line_that_the_terminal_wraps_takes_as_many_rows() -> None:
@@ -78,3 +79,17 @@ def test_a_long_command_in_the_prompt_leaves_less_room() -> None:
     assert fits()
     assert not fits("admin $ " + "x" * 200)  # three rows; filled in by what is shown
     assert not fits()
+
+
+def test_what_a_step_made_stands_below_it_and_not_below_a_later_check() -> None:
+    heard = Heard()
+    made = StepFinished("one", "Ask for a session", (("Expires", "soon"),), {}, None, "", 0.1)
+    heard.lines.append((True, "Read it"))
+    heard.hear(made)
+    heard.lines.append((True, "It lists no buckets"))
+    done, out = heard.take(), io.StringIO()
+    assert done is not None
+    done.draw(Paper(Console(file=out, width=80, height=24)))
+    rows = [line.strip() for line in out.getvalue().strip().split("\n")]
+    assert rows == ["✔ Read it", "✔ Ask for a session", "Expires  soon", "✔ It lists no buckets"]
+    assert heard.take() is None

@@ -43,6 +43,7 @@ class Done(msgspec.Struct, frozen=True):
     lines: tuple[tuple[bool, str], ...]  # whether it went well, and what it was
     shown: tuple[tuple[str, Any], ...] = ()
     names: Mapping[str, str] = {}  # shell variables, with their values
+    made_by: int = 0  # the line below which ``shown`` stands
 
     def brief(self) -> "Done":
         """Only what went wrong; if nothing did, what was made, and how much else there was."""
@@ -56,9 +57,9 @@ class Done(msgspec.Struct, frozen=True):
         return Done(wrong or ((True, text), *others))
 
     def draw(self, paper: Paper) -> None:
-        for well, text in self.lines:
+        for at, (well, text) in enumerate(self.lines):
             paper.line("done" if well else "failed", text, indent=1)
-        paper.fields(list(self.shown), indent=4)
+            paper.fields(list(self.shown) if at == self.made_by else [], indent=4)
 
 
 class Scene(msgspec.Struct, frozen=True):

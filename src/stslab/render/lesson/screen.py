@@ -124,12 +124,14 @@ class Heard:
 
     lines: list[tuple[bool, str]] = field(default_factory=list)
     shown: list[tuple[str, Any]] = field(default_factory=list)
+    made_by: int = 0  # the line of the last step
     failing: dict[str, str] = field(default_factory=dict)  # claims that did not hold, and why
     by_hand: bool = False
     names: Callable[[], Mapping[str, str]] = dict
 
     def hear(self, event: events.Event) -> None:
         if isinstance(event, events.StepFinished):
+            self.made_by = len(self.lines)
             self.lines.append((True, f"{event.title}{' (by hand)' if self.by_hand else ''}"))
             self.shown += event.shown
             self.by_hand = False
@@ -147,6 +149,6 @@ class Heard:
 
     def take(self) -> Done | None:
         """Return what was collected, and clear it."""
-        done = Done(tuple(self.lines), tuple(self.shown), self.names()) if self.lines else None
-        self.lines, self.shown = [], []
-        return done
+        done = Done(tuple(self.lines), tuple(self.shown), self.names(), self.made_by)
+        self.lines, self.shown, self.made_by = [], [], 0
+        return done if done.lines else None
