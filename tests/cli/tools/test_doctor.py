@@ -191,3 +191,12 @@ def test_an_aws_cli_that_would_call_aws(doctor, aws, program: str, state: str, t
     code, checks = doctor()
     assert (code, checks["aws CLI"]["state"]) == (0, state)
     assert told in checks["aws CLI"]["says"] + checks["aws CLI"]["fix"]
+
+
+def test_a_state_folder_that_can_not_be_made(doctor, tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("")
+    monkeypatch.setenv("STSLAB_HOME", str(file / "home"))
+    code, checks = doctor()
+    assert (code, checks["state folder"]["state"]) == (1, "wrong")
+    assert f"Make {file} a writable folder" in checks["state folder"]["fix"]

@@ -114,8 +114,8 @@ def _state(root: Path) -> Iterator[Checked]:
     if not root.exists():
         above = next(path for path in root.parents if path.exists())
         says = f"{root} (does not exist yet)"
-        if not os.access(above, os.W_OK):
-            fix = f"Make {above} writable, or set STSLAB_HOME to another folder."
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            fix = f"Make {above} a writable folder, or set STSLAB_HOME to another folder."
     elif not root.is_dir() or not os.access(root, os.R_OK | os.W_OK | os.X_OK):
         says = f"{root} can't be read and written"
         fix = f"Run: chmod u+rwx {root}; or set STSLAB_HOME to another folder."
