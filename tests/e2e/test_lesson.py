@@ -126,6 +126,14 @@ def test_what_a_session_is_made_of_is_told_once(opened: Open, machine: Machine) 
         assert machine.stslab("run", lab, "--yes").code == 0
 
 
+def test_the_words_above_a_command_are_whole_on_a_narrow_terminal(opened: Open) -> None:
+    terminal = opened("run", "mfa", columns=45)
+    for shown in ("Enter shows more", "Enter begins"):
+        terminal.wait(shown)
+        terminal.enter()
+    terminal.wait("the arrow\nkeys edit it.\nadmin $ aws iam create-user")
+
+
 def test_an_edited_command_runs_in_the_shell(opened: Open) -> None:
     terminal = opened("run")
     terminal.wait("Enter begins")

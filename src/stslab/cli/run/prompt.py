@@ -10,6 +10,7 @@ import sys
 import termios
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from textwrap import fill
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ from stslab.render.text.safe import visible
 
 _POLL = 0.3  # seconds
 _DIGITS = "0123456789"
-_FILLED_IN = "Enter runs it. Typing replaces it; the arrow keys edit it.\n"
+_FILLED_IN = "Enter runs it. Typing replaces it; the arrow keys edit it."
 WORDS: Mapping[str, str] = {  # at the prompt, and what each does
     "why": "explain the last failure",
     "hint": "a nudge, then a pointer, then the command",
@@ -93,7 +94,8 @@ class Prompt:
 
         If ``watch`` returns True, return what was typed so far.
         """
-        lead = _FILLED_IN if (line or self._typed) and not self._plain else ""
+        leads = (line or self._typed) and not self._plain
+        lead = f"{fill(_FILLED_IN, self._console.width)}\n" if leads else ""  # else it is cut off
         if self._plain:
             self._console.print()
         typed = "" if typed == line else typed
