@@ -56,6 +56,7 @@ def test_planting_a_fault_is_not_followed(opened: Open) -> None:
     broken.enter("aws s3api delete-bucket-policy --bucket $BUCKET")
     watch.wait("s3:DeleteBucketPolicy")
     assert "s3:PutBucketPolicy" not in watch.text
+    assert "from cloudformation" not in watch.text  # which made the set-up for stslab
 
 
 def test_what_programs_read(machine: Machine) -> None:

@@ -23,7 +23,7 @@ from stslab.home import Home, home
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
 from stslab.lab.reading.listing import find
-from stslab.lesson.byhand import is_look, is_own
+from stslab.lesson.byhand import is_by_learner, is_look, is_own
 from stslab.lesson.watch import Now, Status, now
 from stslab.policy.decision import GATES
 from stslab.policy.explain import WORDS
@@ -68,6 +68,7 @@ class _Watching:
         self.status = Status(False, None, {}, datetime.now(UTC))
         self.ahead = timedelta()  # of the account's clock
         self.state: tuple[int, ...] = ()  # changes if something was written
+        self.keys = set[str]()  # of stslab's own calls
 
     def look(self) -> None:
         if self.journal is None and self.home.has_journal:
@@ -78,7 +79,7 @@ class _Watching:
         self.running = running
         events = self.tail.read()
         breaking = any(past.broken() for _, past in self._present())
-        is_hidden = is_own if breaking else is_look  # its own calls would give a fault away
+        is_hidden = self._is_own if breaking else is_look  # its calls would give a fault away
         for event in events:
             if self.every or not is_hidden(event):
                 self.shown.request(event)
@@ -92,6 +93,12 @@ class _Watching:
             except StslabError:  # the account stopped just now
                 self.state = ()
         self.shown.status(replace(self.status, time=datetime.now(UTC) + self.ahead))
+
+    def _is_own(self, event: Event) -> bool:
+        """Whether stslab made the request, or a service did for it."""
+        own, key = is_own(event), event["userIdentity"].get("accessKeyId", "")
+        self.keys |= {key} if own else set()
+        return own or (key in self.keys and not is_by_learner(event))
 
     def _present(self) -> Iterator[tuple[RunRecord, Past]]:
         """The present run, if there is one."""
