@@ -155,5 +155,6 @@ def unusable(
 ) -> StateFolderError:
     return StateFolderError(
         f"{what} {path} can't be used: {getattr(error, 'strerror', None) or error}.",
-        "Make it readable and writable, or name another one: STSLAB_HOME=/some/folder stslab ...",
+        "Make it readable and writable, and see that its disk is not full, or name another one:"
+        " STSLAB_HOME=/some/folder stslab ...",
     )

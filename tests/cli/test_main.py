@@ -204,7 +204,9 @@ def test_an_error_of_the_state_folder_is_not_a_bug(number, inside, stslab, state
     _failing(monkeypatch, OSError(number, os.strerror(number), file))
     said = stslab("fail")
     assert said.code == 1
-    assert f"The state folder {state} can't be used" in " ".join(said.err.split())
+    words = " ".join(said.err.split())
+    assert f"The state folder {state} can't be used" in words
+    assert "see that its disk is not full" in words
     assert not state.exists()
 
 
