@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 
 import click
 import pytest
@@ -32,6 +33,13 @@ def test_each_topic_is_a_short_page(topic: str, look: tuple[str, ...], stslab: S
     assert 5 < len(said.out.splitlines()) < 60
     assert TOPICS[topic][1] in said.out
     assert f"From docs/{TOPICS[topic][0]}" in said.out
+
+
+def test_no_comment_beside_a_command_is_broken_at_80_columns() -> None:
+    for page in {page for page, *_ in TOPICS.values()}:
+        lines = Path("docs", page).read_text().splitlines()
+        said = [line for line in lines if line.startswith("    ") and "  # " in line]
+        assert [line for line in said if len(line) > 80] == []
 
 
 def test_in_a_pipe_a_table_has_two_columns(stslab: Stslab) -> None:
