@@ -75,6 +75,10 @@ def test_runs_are_shown_with_their_stages(stslab, journal):
         journal.write("bbbb2222", StageRecord(stage, held=held, seconds=1.0))
     said = stslab("status")
     assert said.out.index("bbbb2222") < said.out.index("aaaa1111")
+    assert (
+        "\naaaa1111  assume-role  finished  (sandbox 111122223333, 2026-01-02 03:04 UTC)\n"
+        in said.out
+    )
     assert "1 of 4 claims proved" in said.out
     assert "✔ create-user  ✘ deploy-role  ○ cleanup" in said.out
     asked = (

@@ -202,8 +202,8 @@ def status(*, every: bool, as_json: bool) -> None:
     marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.current}
     for stands in runs:
         run = stands.run
-        where = f"{run.target}, account {run.account}"
-        paper.prose(f"{run.id}  {run.lab}  {run.state}  ({where}, {run.started[:16]})")
+        where, began = f"{run.target} {run.account}", f"{run.started[:16].replace('T', ' ')} UTC"
+        paper.prose(f"{run.id}  {run.lab}  {run.state}  ({where}, {began})")
         stages = [f"{marks.get(each.state, signs.pending)} {each.id}" for each in stands.stages]
         if stages:
             paper.prose("  ".join(stages), indent=2)
