@@ -97,7 +97,7 @@ def test_only_a_few_runs_are_shown_unless_all_are_wanted(stslab, journal):
     for number in range(15):
         journal.begin(record(f"run{number:05}"))
         journal.write(f"run{number:05}", Entered("create-user", "0" * 64, How.YES))
-    assert len(json.loads(stslab("status", "--json").out)) == 10
+    assert len(json.loads(stslab("status", "--json").out)) == 5
     assert len(json.loads(stslab("status", "--json", "--all").out)) == 15
 
 

@@ -174,7 +174,7 @@ def access(*, lab: str, as_json: bool, where: Where) -> None:
     show(lab, where, as_json=as_json)
 
 
-_FEW = 10
+_FEW = 5  # fit a screen
 
 
 @click.command("status")
