@@ -183,7 +183,8 @@ _SERVICE: Final = re.compile(
 _PARTITION: Final = re.compile(r"aws(?:-[a-z0-9-]+)?|[^:${}]*[*?][^:${}]*")
 # The usual form; a resource that does not match is examined more closely.
 _ARN: Final = re.compile(
-    r"arn:aws:(?!iam:|route53:|s3:(?!::))[^:*?]+:[^:]*:(?:[0-9]{12}|aws|\*|):.*", re.DOTALL
+    r"arn:aws:(?!iam:|route53:|s3:(?!::))[^:*?]+:(?![^:]*--)[^:]*:(?:[0-9]{12}|aws|\*|):.*",
+    re.DOTALL,
 )
 # After the service. Where it is not IAM, a word may stand for an account, as in AWS's examples.
 _ACCOUNT: Final = re.compile(r"[^:]+:(?:[0-9]{12}|aws||.*[*?${}].*)|(?!iam:)[^:]+:[a-z-]+")
@@ -282,7 +283,8 @@ def _broken(text: str, parts: Sequence[str]) -> str:
         text = ":".join(["arn", *parts[1:], *["*"] * (ARN_SEPARATORS + 1 - len(parts))])
     if not _PARTITION.fullmatch(partition):
         return f'Partition "{partition}" is not valid for resource "{text}".'
-    if not _ACCOUNT.fullmatch(f"{service}:{account}") or not (whole or text.endswith("*")):
+    there = "--" not in region and _ACCOUNT.fullmatch(f"{service}:{account}")
+    if not there or not (whole or text.endswith("*")):
         return _LEGACY_PARSING
     bucket = service == "s3" and not (whole and "/" in parts[-1])
     if region.strip("*?") and (bucket or service in ("iam", "route53")):
