@@ -14,6 +14,7 @@ OPERATIONS = sorted({*IAM.reads, *IAM.writes})
 NOT_ON_THE_GLOBAL_ENDPOINT = "GetScopedCredentials"
 MISSING_PARAMETER = {"ValidationError", "InvalidInput"}
 NOT_FOUND = {"NoSuchEntity", "ReportNotPresent"}
+SWITCHED_OFF = "GetOutboundWebIdentityFederationInfo"
 
 
 def has_required_parameters(service: str, operation: str) -> bool:
@@ -36,7 +37,11 @@ def test_iam_without_parameters(account: Account, operation: str, identity: str)
         assert call()["ResponseMetadata"]["HTTPStatusCode"] == 200
     except ClientError as refused:
         code = refused.response["Error"]["Code"]
+        if operation == SWITCHED_OFF:
+            assert code == "FeatureDisabled"
+            return
         assert code in MISSING_PARAMETER | NOT_FOUND | {"LimitExceeded"}
+    assert operation != SWITCHED_OFF
 
 
 @pytest.mark.parametrize("operation", sorted(operations.names("sts")))

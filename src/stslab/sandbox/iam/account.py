@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NoReturn
 
 from msgspec.structs import replace
 
@@ -99,6 +100,12 @@ def _detail(view: View, uses: answers.Uses, entity: _Detailed) -> tuple[str, Mem
         f"{kind}PolicyList": inline or (None if kind == "User" else []),
         "AttachedManagedPolicies": list(map(answers.attached, answers.managed(view, entity))),
     }
+
+
+def get_outbound_web_identity_federation_info(_view: View, request: ApiRequest) -> NoReturn:
+    """Tokens of the account for services outside AWS can't be enabled here."""
+    message = f"Outbound web identity federation is not enabled for account {request.account}."
+    raise ApiFault("FeatureDisabled", message)
 
 
 def list_account_aliases(view: View, request: ApiRequest) -> Answer:
