@@ -166,9 +166,11 @@ def _named_principal(text: str, federated: bool, service_linked: bool) -> Princi
 
 
 def _scalar(key: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str | int | float):
+    if isinstance(value, int | float):
         return str(value)
     raise PolicyError(f"The context key {key!r} must have a text or a list of texts.")
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from stslab.policy import catalogue
 from stslab.policy.patterns import ARN_SEPARATORS, arn_globs, glob, no_value, remembered
-from stslab.policy.request import Context
+from stslab.policy.request import Context, Value
 
 Comparison = Callable[[str, Context], bool | None]  # of a request's value; None: incomparable
 Reader = Callable[[str, bool], Comparison | None]
@@ -211,6 +211,9 @@ class Condition:
         reads, unread = test.operator.reads, test.operator.unread
         self._comparisons = [reads(value, self.variables) or unread for value in values]
 
+    def found(self, context: Context) -> Value | None:
+        return context.get(self._key, self.key)
+
     def holds(self, context: Context) -> bool:
         # "Creating a condition with multiple keys or values", "Single-valued vs. multivalued
         # condition keys".
@@ -246,7 +249,7 @@ class Condition:
 
     def explain(self, context: Context) -> dict[str, Any]:
         """``{operator, key, wanted: [...], found, holds}``; ``found`` is None without the key."""
-        found = context.get(self._key, self.key)
+        found = self.found(context)
         wanted = list(self.values)
         if self.variables:
             wanted = [glob(value).shown(context.single) for value in self.values]

@@ -198,9 +198,9 @@ def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> 
     if mismatch:
         row["mismatch"] = _difference(statement, mismatch, question)
         return row
-    tests = (condition.explain(question.context) for condition in statement.conditions)
-    if lacking := [test for test in tests if test["found"] is None]:
-        row["lacking"] = lacking
+    context = question.context
+    if lacking := [one for one in statement.conditions if one.found(context) is None]:
+        row["lacking"] = [condition.explain(context) for condition in lacking]
     return row
 
 
