@@ -2,6 +2,8 @@
 
 import json
 import sys
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Any
 
 import click
@@ -17,6 +19,7 @@ from stslab.cli.options import (
 )
 from stslab.errors import UsageError
 from stslab.home import home
+from stslab.render.text.safe import visible
 
 _LAB = click.argument("lab", default="", shell_complete=complete_lab)
 
@@ -175,6 +178,7 @@ def access(*, lab: str, as_json: bool, where: Where) -> None:
 
 
 _FEW = 5  # fit a screen
+_WIDEST = 96  # columns, for a line that is read
 
 
 @click.command("status")
@@ -182,6 +186,7 @@ _FEW = 5  # fit a screen
 @json_option("A JSON array, on stdout.")
 def status(*, every: bool, as_json: bool) -> None:
     """Show the runs of this machine, newest first, and how far each is."""
+    from stslab.render.text.symbols import symbols_for
     from stslab.runner.journal.standing import standing
     from stslab.runner.journal.store import Journal
 
@@ -195,16 +200,12 @@ def status(*, every: bool, as_json: bool) -> None:
     if not runs:
         click.echo("There are no runs yet. Begin with: stslab run")
         return
-    from stslab.render.terminal.paper import paper_on
-
-    paper = paper_on(sys.stdout)
-    signs = paper.symbols
+    signs, width = symbols_for(sys.stdout.encoding), min(get_terminal_size().columns, _WIDEST)
     marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.current}
     for stands in runs:
         run = stands.run
         where, began = f"{run.target} {run.account}", f"{run.started[:16].replace('T', ' ')} UTC"
-        paper.prose(f"{run.id}  {run.lab}  {run.state}  ({where}, {began})")
         stages = [f"{marks.get(each.state, signs.pending)} {each.id}" for each in stands.stages]
-        if stages:
-            paper.prose("  ".join(stages), indent=2)
-            paper.prose(stands.summary, indent=2)
+        lines = [f"  {'  '.join(stages)}", f"  {stands.summary}"] if stages else []
+        for line in (f"{run.id}  {run.lab}  {run.state}  ({where}, {began})", *lines):
+            click.echo(fill(visible(line), width, subsequent_indent="  ", break_on_hyphens=False))

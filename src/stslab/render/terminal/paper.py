@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from textwrap import indent
-from typing import IO, Any, TextIO, cast
+from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 from rich import box
 from rich.cells import cell_len
@@ -18,11 +18,13 @@ from rich.text import Text
 from rich.theme import Theme
 from rich.tree import Tree
 
-from stslab.policy.explain import Node, node_lines, retold
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.render.text.shellwords import wrapped
 from stslab.render.text.symbols import STYLES, Symbols, in_words, is_unicode, plain, symbols_for
 from stslab.structures import beside
+
+if TYPE_CHECKING:  # the policy engine takes as long to import as rich's console
+    from stslab.policy.explain import Node
 
 _WORD = re.compile(r"\S+\s*|^\s+")
 _GAP = 2
@@ -187,6 +189,8 @@ class Paper:
 
     def decision(self, decision: Mapping[str, Any], *, indent: int = 0) -> None:
         """A logged decision as a tree; in a pipe as indented lines, and with --plain as prose."""
+        from stslab.policy.explain import node_lines, retold
+
         root, signs = retold(decision), self.symbols
         marks = {True: signs.allows, False: signs.refuses, None: signs.dot}
         if not self._plain:
@@ -217,7 +221,7 @@ class Paper:
                 lead = Text(" " * lead.cell_len)
 
 
-def _drawn(node: Node, marks: Mapping[bool | None, str]) -> Tree:
+def _drawn(node: "Node", marks: Mapping[bool | None, str]) -> Tree:
     style = {True: "green", False: "red", None: ""}[node.good]
     drawn = Tree(Text(f"{marks[node.good]} {one_line(node.text)}", style), guide_style="dim")
     drawn.children.extend(_drawn(child, marks) for child in node.children)
