@@ -88,7 +88,7 @@ def test_who_was_not_believed_is_explained(machine):
     said = why(machine)["why"]
     assert said.startswith(f"The access key of {BOB} is Inactive. ")
     assert "by user/admin (iam:UpdateAccessKey, request " in said
-    as_(machine, (), "aws s3 ls --no-sign-request")
+    as_(machine, (), "aws iam list-users --no-sign-request")
     assert "--no-sign-request" in json.dumps(why(machine)["changes"])
     assert secret not in "".join(machine.transcript)
 
