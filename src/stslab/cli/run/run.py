@@ -178,7 +178,6 @@ def access(*, lab: str, as_json: bool, where: Where) -> None:
 
 
 _FEW = 5  # fit a screen
-_WIDEST = 96  # columns, for a line that is read
 
 
 @click.command("status")
@@ -186,7 +185,7 @@ _WIDEST = 96  # columns, for a line that is read
 @json_option("A JSON array, on stdout.")
 def status(*, every: bool, as_json: bool) -> None:
     """Show the runs of this machine, newest first, and how far each is."""
-    from stslab.render.text.symbols import symbols_for
+    from stslab.render.text.symbols import WIDEST, symbols_for
     from stslab.runner.journal.standing import standing
     from stslab.runner.journal.store import Journal
 
@@ -200,7 +199,7 @@ def status(*, every: bool, as_json: bool) -> None:
     if not runs:
         click.echo("There are no runs yet. Begin with: stslab run")
         return
-    signs, width = symbols_for(sys.stdout.encoding), min(get_terminal_size().columns, _WIDEST)
+    signs, width = symbols_for(sys.stdout.encoding), min(get_terminal_size().columns, WIDEST)
     marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.current}
     for stands in runs:
         run = stands.run

@@ -20,7 +20,15 @@ from rich.tree import Tree
 
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.render.text.shellwords import wrapped
-from stslab.render.text.symbols import STYLES, Symbols, in_words, is_unicode, plain, symbols_for
+from stslab.render.text.symbols import (
+    STYLES,
+    WIDEST,
+    Symbols,
+    in_words,
+    is_unicode,
+    plain,
+    symbols_for,
+)
 from stslab.structures import beside
 
 if TYPE_CHECKING:  # the policy engine takes as long to import as rich's console
@@ -32,7 +40,6 @@ _WIDEST_LABEL = 22
 _NARROWEST = 20
 _RATE = 10.0  # seconds between the lines about a wait that is not redrawn
 _ERASE = "\r\x1b[2K"
-_WIDEST_READ = 96
 
 
 class Paper:
@@ -53,7 +60,7 @@ class Paper:
     def width(self) -> int:
         """The columns of the console, on a terminal as far as lines are easy to read."""
         width = self.console.width
-        return min(width, _WIDEST_READ) if self.console.is_terminal else width
+        return min(width, WIDEST) if self.console.is_terminal else width
 
     def waits(self, what: str, elapsed: float, aside: str = "") -> None:
         """Show the progress of the wait for ``what``, which began ``elapsed`` seconds ago."""

@@ -40,6 +40,9 @@ STYLES = {
 """The colours of signs; others have none."""
 
 
+WIDEST = 96  # columns, of text that is read
+
+
 def in_words() -> bool:
     """Whether ``--plain`` is set, for screen readers."""
     return bool(os.environ.get("STSLAB_PLAIN"))
