@@ -254,6 +254,8 @@ def change_password(tx: Transaction, request: ApiRequest) -> None:
     user, login = _with_password(tx, request)
     if login.password != old:
         raise ApiFault("AccessDenied", "The old password was incorrect.")
+    if new == old:
+        raise ApiFault("AccessDenied", "The new password must differ from the old one.")
     _check(tx, request.account, new)
     login = replace(login, password=new, changed=request.now, reset_required=False)
     tx.put(replace(user, login=login))
