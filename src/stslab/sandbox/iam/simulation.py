@@ -40,6 +40,7 @@ _MOST_WORK = 20_000_000  # a few seconds
 _VALUE_SIZE = 100  # how many characters of context cost as much as one more value
 _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
 _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
+_SID = re.compile(r'(?<="Sid")(\s*:\s*")((?:[^"\\]|\\.)*)')
 _VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
 _reads_binary = OPERATORS["binaryequals"].reads
 _FORMATS: Mapping[str, tuple[Callable[[str], object], str]] = {
@@ -170,8 +171,8 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
         details = [item for one in each for item in one.get("EvalDecisionDetails", {}).items()]
         details.sort(key=lambda item: _SEVERITY.index(item[1]), reverse=True)
         general["EvalDecisionDetails"] = dict(details)  # of each kind the most restrictive
-        bare = [{name: value for name, value in one.items() if value != []} for one in each]
-        general["ResourceSpecificResults"] = bare if simulation.is_across else each
+        shown = [{name: value for name, value in one.items() if value != []} for one in each]
+        general["ResourceSpecificResults"] = shown
     return general
 
 
@@ -362,9 +363,13 @@ def _managed(view: View, account: str, arn: str, kind: PolicyKind) -> Iterator[S
 
 
 def _source(identifier: str, text: str, kind: PolicyKind, unique: str = "") -> Source:
-    """``unique`` replaces the identifier where two policies may have the same one."""
+    """``unique`` replaces the identifier where two policies may have the same one.
+
+    AWS's simulator does not check the characters of a Sid. Here hexadecimal digits stand for them.
+    """
+    plain = _SID.sub(lambda sid: sid[1] + sid[2].encode("utf-8", "surrogatepass").hex(), text)
     try:
-        named = NamedPolicy(unique or identifier, parse(text, kind))
+        named = NamedPolicy(unique or identifier, parse(plain, kind))
         return Source(identifier, kind, text, named)
     except MalformedPolicy as error:
         raise faults.invalid_input(f"Policy {identifier} is not valid: {error.message}") from error
