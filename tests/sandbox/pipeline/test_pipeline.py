@@ -196,7 +196,10 @@ def test_internal_calls_have_the_caller_s_permissions(direct: Direct) -> None:
     context = event["decisions"][0]["context"]
     assert context["aws:CalledVia"] == ["cloudformation.amazonaws.com"]
     assert context["aws:ViaAWSService"] == "true"
-    assert "aws:SourceIp" not in context
+    assert context["aws:SourceIp"] == "127.0.0.1"  # a forward access session keeps the caller's
+    with pytest.raises(ApiFault):
+        direct.inside.pipeline.internal(ann, "iam", "CreateUser", {"UserName": "eve"})
+    assert "aws:SourceIp" not in direct.log.events()[-1]["decisions"][0]["context"]
 
 
 def test_internal_calls_return_what_boto3_would(direct: Direct) -> None:

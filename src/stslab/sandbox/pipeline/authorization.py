@@ -222,7 +222,7 @@ def _circumstances(request: ApiRequest, resource_account: str | None) -> Keys:
     if request.via:
         keys["aws:CalledVia"] = request.via
         keys["aws:CalledViaFirst"], keys["aws:CalledViaLast"] = request.via[0], request.via[-1]
-    elif request.http.source_ip:  # else it is a service's, which is in no caller's range
+    if request.http.source_ip:  # else it is a service's own call, which is in no caller's range
         keys["aws:SourceIp"] = request.http.source_ip
     for key, header in (("aws:UserAgent", "User-Agent"), ("aws:Referer", "Referer")):
         if value := request.http.header(header):

@@ -94,7 +94,7 @@ def _event(now: datetime, received: Received, fault: ApiFault | None) -> dict[st
         "eventSource": f"{received.service}.amazonaws.com",
         "eventName": api.operation if api else claimed(received.service, http),
         "awsRegion": api.region if api else "",
-        "sourceIPAddress": http.source_ip or (api.via[-1] if api and api.via else "AWS Internal"),
+        "sourceIPAddress": api.via[-1] if api and api.via else http.source_ip or "AWS Internal",
         "userAgent": http.header("User-Agent"),
         "userIdentity": _identity(api.caller, api.via) if api else _claimed(http),
         "requestParameters": _short(redact(api.params)) if api else {},

@@ -27,7 +27,7 @@ from stslab.vocabulary import LEARNER, REGION
 _LOG = logging.getLogger(__name__)
 _CHECKED = ("iam", "sts")  # they check parameters before the policies; others after
 _AGENT = (("User-Agent", "cloudformation.amazonaws.com"),)
-# The HTTP requests of calls without one: a service's own, and a hypothetical one of the learner's.
+# The HTTP requests of calls without one: a service's own, and one that is or might be a caller's.
 _FROM_INSIDE = HttpRequest("POST", "/", (), "", _AGENT, b"", source_ip="")
 _FROM_HERE = HttpRequest("POST", "/", (), "", _AGENT, b"")
 Services = Mapping[str, model.Service]
@@ -113,7 +113,7 @@ class Pipeline:
     ) -> Answer:
         """Decide and carry out a call that a service makes; see :class:`Internal`."""
         call = Call(caller, service, operation, params)
-        api = self._api(call, _FROM_INSIDE, _request_id(service), via=via)
+        api = self._api(call, _FROM_HERE if via else _FROM_INSIDE, _request_id(service), via=via)
         fault: ApiFault | None = None
         try:
             return self._carry_out(api)
