@@ -251,14 +251,12 @@ def _session(request: ApiRequest) -> Keys:
         return {"aws:TokenIssueTime": iso(request.now), "aws:MultiFactorAuthPresent": "false"}
     if session is None:
         return {}
-    keys: Keys = {
-        "aws:TokenIssueTime": iso(session.issued),
-        "aws:MultiFactorAuthPresent": "false",
-        **dict(session.provider_keys),
-    }
+    keys: Keys = {"aws:TokenIssueTime": iso(session.issued), **dict(session.provider_keys)}
     if session.mfa is not None:
         age = int((request.now - session.mfa).total_seconds())
         keys |= {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": str(max(age, 0))}
+    elif session.kind != "FederatedUser" and not session.provider_keys:
+        keys["aws:MultiFactorAuthPresent"] = "false"  # federated identities have no such key
     if session.source_identity:
         keys["aws:SourceIdentity"] = session.source_identity
     return keys

@@ -17,7 +17,9 @@ from stslab.sandbox.sts.sessions import SessionTags
 _SET_SOURCE = "sts:SetSourceIdentity"
 _ROLE_ARN = re.compile(r"arn:aws:iam::(\d+):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})", re.ASCII)
 _HOUR, _MOST = 3600, 43200
-_LASTING = re.compile(r"saml:(?:namequalifier|sub|sub_type)|(?!saml:).*:(?:amr|aud|sub)")
+_LASTING = re.compile(
+    r"aws:FederatedProvider|saml:(?:namequalifier|sub|sub_type)|(?!saml:).*:(?:amr|aud|sub)"
+)
 """The condition keys of a federated user that its later requests also have."""
 
 
@@ -63,8 +65,6 @@ class RoleRequest(msgspec.Struct, frozen=True):
 
     def lasting(self) -> Iterator[tuple[str, str | tuple[str, ...]]]:
         """The condition keys of a federated user that the session's requests have too."""
-        if self.principal is not None:
-            yield "aws:FederatedProvider", self.principal.arn
         for key, value in self.context.items():
             if _LASTING.fullmatch(key):
                 yield key, value if isinstance(value, str) else tuple(value)
