@@ -123,6 +123,11 @@ def simulate_principal_policy(view: View, request: ApiRequest) -> Answer:
             f"Invalid Input Actions: [{known}] and [{','.join(unknown)}] require different "
             "authorization information. "
         )
+    if "*" in resources and len(resources) > 1:
+        raise faults.invalid_input(
+            "Invalid resource input list: you cannot include both * and individual resources in "
+            "the resource list for a simulation."
+        )
     for resource in resources:
         arn = split_arn(resource)
         if resource != "*" and not (arn and arn.partition and arn.service and arn.resource):
@@ -170,7 +175,8 @@ def _action(simulation: Simulation, resources: Sequence[str], action: str) -> Me
     if resources != ["*"]:
         details = [item for one in each for item in one.get("EvalDecisionDetails", {}).items()]
         details.sort(key=lambda item: _SEVERITY.index(item[1]), reverse=True)
-        general["EvalDecisionDetails"] = dict(details)  # of each kind the most restrictive
+        if details or not simulation.is_across:
+            general["EvalDecisionDetails"] = dict(details)  # of each kind the most restrictive
         shown = [{name: value for name, value in one.items() if value != []} for one in each]
         general["ResourceSpecificResults"] = shown
     return general
@@ -187,7 +193,7 @@ def _specific(simulation: Simulation, decision: Decision) -> Members:
     if simulation.policies.boundaries:
         allowed = _allowed([decision], PolicyKind.BOUNDARY)
         result["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
-    if simulation.is_across:
+    if simulation.is_across and _allowed([decision], PolicyKind.SCP):
         result["EvalDecisionDetails"] = {
             _LAYER_WORDS[layer.kind]: _WORDS[layer.outcome]
             for layer in decision.layers
@@ -209,10 +215,8 @@ def _outcome(simulation: Simulation, decision: Decision) -> Outcome:
         return Outcome.IMPLICITLY_DENIED
     if simulation.policies.resource or simulation.is_across or not decision.layers:
         return decision.outcome
-    own = [layer for layer in decision.layers if layer.kind not in _RESOURCE_KINDS]
-    if any(layer.denies for layer in own):
-        return Outcome.EXPLICITLY_DENIED
-    return Outcome.ALLOWED if all(layer.allows for layer in own) else Outcome.IMPLICITLY_DENIED
+    own = (layer.outcome for layer in decision.layers if layer.kind not in _RESOURCE_KINDS)
+    return min(own, key=tuple(_WORDS).index)
 
 
 def _matched(simulation: Simulation, decision: Decision, outcome: Outcome) -> list[Members]:
@@ -225,8 +229,7 @@ def _matched(simulation: Simulation, decision: Decision, outcome: Outcome) -> li
     found = []
     for reading in (reading for layer in shown for reading in layer.readings):
         source = simulation.sources[reading.policy.name]
-        kind = _LAYER_WORDS.get(source.kind, "none")
-        where = {"SourcePolicyId": source.identifier, "SourcePolicyType": kind}
+        where = {"SourcePolicyId": source.identifier, "SourcePolicyType": _LAYER_WORDS[source.kind]}
         statements = reading.policy.document.statements
         for (start, end), statement in zip(source.places, statements, strict=True):
             if not reading.mismatch(statement) and not (denied and statement.allows):
@@ -238,11 +241,9 @@ def _missing(simulation: Simulation, decision: Decision, outcome: Outcome) -> li
     """The condition keys without a value, of all statements, where none of them decided."""
     if outcome is not Outcome.IMPLICITLY_DENIED or not _allowed([decision], PolicyKind.SCP):
         return []
-    asked = simulation.asked
-    given = {key.lower(): value for key, value in asked.context.items()}
-    known = {key for key, value in {**asked.principal.lower_keys, **given}.items() if value}
+    values = {**simulation.asked.principal.lower_keys, **simulation.asked.context}
     sources = (one for one in simulation.sources.values() if one.kind is not PolicyKind.SCP)
-    return [key for key in _keys_in(sources) if key.lower() not in known]
+    return [key for key in _keys_in(sources) if not values.get(key.lower())]
 
 
 # -- the inputs of a simulation: policies of the request, and of the principal -------------------
@@ -298,7 +299,7 @@ def _simulation(view: View, request: ApiRequest) -> Simulation:
     sources, boundary = _attached_to(view, request)
     caller = params.get("CallerArn", params.get("PolicySourceArn", ""))
     caller = "" if ":group/" in caller else caller
-    bounds = _given(params, "PermissionsBoundaryPolicyInputList", PolicyKind.BOUNDARY)
+    bounds = _given(params, "PermissionsBoundaryPolicyInputList", PolicyKind.BOUNDARY) or boundary
     if len(bounds) > 1:
         raise faults.invalid_input(
             "The list of Permissions Boundary policies cannot exceed 1 items."
@@ -319,7 +320,6 @@ def _simulation(view: View, request: ApiRequest) -> Simulation:
         _given(level, "ServiceControlPolicyInputList", PolicyKind.SCP, f"SCP.{number}")
         for number, level in enumerate(params.get("OrderedOrganizationPolicyInputList", ()), 1)
     ]
-    bounds = bounds or boundary
     context = {**unknown, **_context(params.get("ContextEntries", ()))}
     return Simulation(
         Request(principal, "", "*", context, arn.account if arn else None),
@@ -344,7 +344,7 @@ def _context(entries: Iterable[Params]) -> dict[str, str | list[str]]:
             "ContextKeyName cannot be null or empty.": not name,
             f"Context key {name} has invalid type null.": not kind,
             f"Context values for context key {name} cannot be null or empty.": not values,
-            f"Duplicate context key: {name}.": name.lower() in map(str.lower, context),
+            f"Duplicate context key: {name}.": name.lower() in context,
             f"Invalid context value for key {name}: expected {form}.": not all(map(reads, values)),
             f"Context key {kind} expected a single value, but received {len(values)}.": (
                 kind == scalar and len(values) > 1
@@ -353,7 +353,7 @@ def _context(entries: Iterable[Params]) -> dict[str, str | list[str]]:
         for problem in (problem for problem, found in problems.items() if found):
             raise faults.invalid_input(problem)
         # A list of one is given twice: no set operator notices, and nothing takes it for a scalar.
-        context[name] = values[0] if kind == scalar else values * 2
+        context[name.lower()] = values[0] if kind == scalar else values * 2
     return context
 
 
