@@ -40,6 +40,8 @@ _MOST_WORK = 20_000_000  # a few seconds
 _VALUE_SIZE = 100  # how many characters of context cost as much as one more value
 _SOURCE = re.compile(r"arn:aws:iam::(\d{12}):(user|group|role)/(?:[\x21-\x7e]*/)?([\w+=,.@-]+)")
 _ENTITIES: Mapping[str, type[User | Group | Role]] = {"user": User, "group": Group, "role": Role}
+_NOBODY = "STUB_PRINCIPAL_FOR_POLICY_SIMULATOR"  # AWS's user id, where no caller is given
+_UNKNOWN = ("aws:principalarn", "aws:principalisawsservice", "aws:username")  # of that one
 _SID = re.compile(r'(?<="Sid")(\s*:\s*")((?:[^"\\]|\\.)*)')
 _VARIABLE = re.compile(r"\$\{([^}?*$,]+)[^}]*\}")
 _reads_binary = OPERATORS["binaryequals"].reads
@@ -310,10 +312,10 @@ def _simulation(view: View, request: ApiRequest) -> Simulation:
         raise faults.invalid_input(f"'{owner}' is not a valid as a Resource Owner.")
     if not _SOURCE.fullmatch(caller or nobody) or ":user/" not in params.get("CallerArn", ":user/"):
         raise faults.invalid_input("Invalid caller - Caller must be an IAM user in this context.")
-    principal = Principal.from_arn(caller or nobody)
+    principal = Principal.from_arn(caller or nobody, user_id=caller or _NOBODY)
     if text and ":user/" not in caller:  # whose principals are compared with the caller
         raise faults.invalid_input("CallerArn is required if you include a ResourcePolicy.")
-    unknown = {} if caller else dict.fromkeys(principal.lower_keys, ())
+    unknown = {} if caller else dict.fromkeys(_UNKNOWN, ())
     identity = [*sources, *_given(params, "PolicyInputList", PolicyKind.IDENTITY)]
     resource = [_source("ResourcePolicy", text, PolicyKind.RESOURCE)] if text else []
     controls = [
@@ -363,10 +365,8 @@ def _managed(view: View, account: str, arn: str, kind: PolicyKind) -> Iterator[S
 
 
 def _source(identifier: str, text: str, kind: PolicyKind, unique: str = "") -> Source:
-    """``unique`` replaces the identifier where two policies may have the same one.
-
-    AWS's simulator does not check the characters of a Sid. Here hexadecimal digits stand for them.
-    """
+    """``unique`` replaces the identifier where two policies may have the same one."""
+    # AWS's simulator does not check the characters of a Sid: hexadecimal digits stand for them.
     plain = _SID.sub(lambda sid: sid[1] + sid[2].encode("utf-8", "surrogatepass").hex(), text)
     try:
         named = NamedPolicy(unique or identifier, parse(plain, kind))
