@@ -247,7 +247,10 @@ def _update(job: Job, logical_id: str) -> Step | None:
         act = partial(_replace, job, resource, properties)
         reason = _REPLACING
     elif not names and tags == resource.tags and resource.status.endswith(_END):
-        job.change_resource(logical_id, **steps.declared_members(job, logical_id))
+        told = resource.deletion_policy, resource.metadata
+        resource = job.change_resource(logical_id, **steps.declared_members(job, logical_id))
+        if told != (resource.deletion_policy, resource.metadata):
+            job.resource_becomes(logical_id, "UPDATE_COMPLETE", "", steps.shown(job, logical_id))
         return None
     return Step(logical_id, "UPDATE", act, reason, steps.shown(job, logical_id))
 
@@ -312,12 +315,14 @@ def roll_back_update(job: Job) -> None:
     job.pause()
     for wave in waves(job.blueprint.needs):
         current = job.resources
-        known = (current[name] for name in wave if name in current)
-        touched = [r.logical_id for r in known if r.before or r.status in _UNDONE]
+        known = [name for name in wave if name in current]
+        touched = [n for n in known if current[n].before or current[n].status in _UNDONE]
         failed = steps.run(job, [Step(n, "UPDATE", partial(_restore, job, n)) for n in touched])
         if failed:
             job.stack_becomes("UPDATE_ROLLBACK_FAILED", _failure("update", failed))
             return
+        for name in known:
+            job.change_resource(name, **steps.declared_members(job, name))
     job.change_stack(config=job.blueprint.config)
     job.stack_becomes("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
 
