@@ -307,8 +307,8 @@ def check(request: ApiRequest) -> None:
     if "BypassGovernanceRetention" in params:
         name = "x-amz-bypass-governance-retention"
         raise invalid_argument(f"{name} is only applicable to Object Lock enabled buckets.", name)
-    locks = ("ObjectLockLegalHoldStatus", "ObjectLockMode", "ObjectLockRetainUntilDate")
-    if any(params.get(name) for name in locks):
+    locks = {name for name in params if name.startswith("ObjectLock") and params[name]}
+    if locks - {"ObjectLockEnabledForBucket"}:
         raise fault("InvalidRequest", "Bucket is missing ObjectLockConfiguration")
     for member in (*layout.headers, *layout.arguments):
         given = params.get(member.name)
