@@ -26,7 +26,7 @@ from stslab.sandbox.s3 import lookups
 from stslab.sandbox.s3.access import acl
 from stslab.sandbox.state.buckets import Bucket, ObjectVersion
 from stslab.sandbox.state.snapshot import Account, Transaction, View
-from stslab.structures import beside, listed
+from stslab.structures import beside, listed, mapped
 from stslab.vocabulary import LATEST, LEGACY
 
 # -- whether a policy is public, as Block Public Access defines it -----------------------------
@@ -163,7 +163,7 @@ def _checked(view: View, text: str, bucket: str) -> str:
         named = {} if each.action.negated else actions
         _check_resources(each, named, f"arn:aws:s3:::{bucket}")
         _check_conditions(each.conditions, named.values())
-    policy = json.loads(text)
+    policy = mapped(json.loads(text), lambda flag: str(flag).lower(), of=bool)
     ordered = {"Version": LEGACY} | {n: policy[n] for n in ("Version", "Id") if n in policy}
     ordered["Statement"] = [
         {name: _without_lists_of_one(each[name]) for name in _ORDER if name in each}
