@@ -10,8 +10,7 @@ from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command
 from stslab.aws.profiles import ProfileFiles
 from stslab.cli.aws_command import describer
-from stslab.lab import loader
-from stslab.lab.reading import listing
+from stslab.lab import listing, loader
 from stslab.runner.events import CheckStarted, StepStarted
 from stslab.runner.ports import Call, Credentials, TargetInfo
 from stslab.runner.run.plan import dry_run, plan

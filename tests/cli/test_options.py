@@ -4,7 +4,7 @@ import click
 
 from stslab.cli.options import complete_fault, complete_lab, complete_stage
 from stslab.cli.workspace import load_lab
-from stslab.lab.reading.listing import headers
+from stslab.lab.listing import headers
 from stslab.resources import labs_folder
 
 PARAM = click.Option(["--to"])
@@ -18,7 +18,7 @@ def _context(**params: str) -> click.Context:
 
 def test_the_patterns_find_what_the_parser_finds():
     for lab in headers(labs_folder()):
-        stages = [stage for stage, _ in lab.stages]
+        stages = [*lab.stages]
         assert complete_stage(_context(lab=lab.id), PARAM, "") == stages
         assert complete_stage(_context(lab=str(lab.path)), PARAM, "") == stages
         faults = [fault.id for fault in load_lab(lab.path).faults]

@@ -15,8 +15,7 @@ from typing import Any
 
 import botocore.session
 
-from stslab.lab import loader
-from stslab.lab.reading import listing
+from stslab.lab import listing, loader
 from stslab.resources import bundled
 from stslab.runner.journal.standing import StageState, standing
 from stslab.runner.journal.store import Journal

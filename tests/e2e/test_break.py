@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.machine import Machine
 from tests.e2e.screen import Open, Terminal
 
-from stslab.lab.reading.listing import headers
+from stslab.lab.listing import headers
 from stslab.resources import labs_folder
 
 pytestmark = pytest.mark.slow

@@ -1,8 +1,10 @@
-"""Makes the JSON Schema for editors and the tables of the authors' page from the lab format's model.
+"""Makes what is generated about labs; ``python -m tests.lab.reference`` writes all of it.
 
-``python -m tests.lab.reference`` writes both: lab/lab.schema.json and the tables of docs/authors.md.
+From the lab format's model, the JSON Schema for editors and the tables of docs/authors.md; from the
+bundled labs, lab/headers.json.
 """
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -10,13 +12,16 @@ from typing import Any
 
 from msgspec import inspect
 
+from stslab.lab.listing import read
 from stslab.lab.model import Cell, Check, Fault, LabFile, Part, ProfileSettings, Stage, Step
 from stslab.lab.reading.structure import fields, key_texts, plain_type
+from stslab.resources import bundled_labs
 
 Json = dict[str, Any]
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMA, PAGE = ROOT / "lab" / "lab.schema.json", ROOT / "docs" / "authors.md"
+HEADERS = ROOT / "lab" / "headers.json"
 TABLES: dict[str, type[Part]] = {
     "The lab": LabFile,
     "A stage": Stage,
@@ -127,6 +132,19 @@ def _reference(model: Any, parts: Json) -> Json:
     return {"anyOf": [_written(short.type, parts), reference]}
 
 
+def headers_text() -> str:
+    """The headers of the bundled labs by the SHA-256 of their files; `stslab labs` reads them."""
+    known: Json = {}
+    for path in bundled_labs():
+        raw = path.read_bytes()
+        header = read(path, raw)._asdict()
+        assert not header.pop("problem")
+        del header["path"]
+        known[hashlib.sha256(raw).hexdigest()] = header
+    return json.dumps(known, indent=1) + "\n"
+
+
 if __name__ == "__main__":
+    HEADERS.write_text(headers_text(), encoding="utf-8")
     SCHEMA.write_text(schema_text(), encoding="utf-8")
     PAGE.write_text(page_text(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

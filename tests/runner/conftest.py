@@ -12,9 +12,8 @@ from tests.runner.fakes import FakeAccount, FakeClock, FakeProfiles, TickingJour
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.command import aws_command
-from stslab.lab import loader
+from stslab.lab import listing, loader
 from stslab.lab.model import Lab
-from stslab.lab.reading import listing
 from stslab.runner.calls.calls import Calls
 from stslab.runner.events import Event
 from stslab.runner.ports import Hand

@@ -3,9 +3,7 @@
 from typing import Any
 
 from stslab.home import home
-from stslab.lab.embedded import embedded_only
-from stslab.lab.reading.listing import LabHeader, headers
-from stslab.lab.reading.structure import draft
+from stslab.lab.listing import LabHeader, headers
 from stslab.resources import labs_folder
 from stslab.runner.journal.standing import Standing, standing
 from stslab.runner.journal.store import Journal
@@ -30,17 +28,12 @@ def labs_to_do() -> list[LabHeader]:
 
 def known_of(lab: LabHeader, best: Standing | None, *, foreign: bool) -> dict[str, Any]:
     """A lab for `stslab labs`; ``best`` is the best standing of its runs."""
-    parsed = draft(lab.root, lambda _: None).part if lab.root else None
     return {
-        "id": lab.id,
-        "title": lab.title,
+        **lab._asdict(),
         "path": str(lab.path),
-        "problem": lab.problem,
+        "stages": [{"id": stage, "title": title} for stage, title in lab.stages.items()],
         "foreign": foreign,
-        "embedded_only": bool(parsed and embedded_only(parsed)),
-        "after": lab.after,
         "state": ("done" if best.finished else "begun") if best else "new",
         "proved": best.proved if best else 0,
         "claims": len(best.claims) if best else 0,
-        "stages": [{"id": stage, "title": title} for stage, title in lab.stages],
     }

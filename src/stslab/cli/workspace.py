@@ -18,9 +18,9 @@ from stslab.cli.options import USUAL_LAB
 from stslab.cli.progress import labs_to_do
 from stslab.errors import LabError, StslabError, UsageError
 from stslab.home import Home, home
+from stslab.lab.listing import find
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
-from stslab.lab.reading.listing import find
 from stslab.render.jsonl import JsonRenderer
 from stslab.render.terminal.paper import Paper, paper_on
 from stslab.render.terminal.run_view import TerminalRenderer

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from stslab.lab.reading.listing import find
+from stslab.lab.listing import find
 from stslab.resources import bundled_labs, labs_folder
 
 STAGES = ["create-user", "deploy-role", "attach-policy", "assume-role", "verify-access", "cleanup"]

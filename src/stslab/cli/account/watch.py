@@ -20,9 +20,9 @@ from stslab.cli.accounts import decider
 from stslab.cli.workspace import lab_of
 from stslab.errors import StslabError
 from stslab.home import Home, home
+from stslab.lab.listing import find
 from stslab.lab.loader import load
 from stslab.lab.model import Lab
-from stslab.lab.reading.listing import find
 from stslab.lesson.byhand import is_by_learner, is_look, is_own
 from stslab.lesson.watch import Now, Status, now
 from stslab.policy.decision import GATES

@@ -27,7 +27,7 @@ def command(*, folder: Path | None, as_json: bool) -> None:
     Other commands take a lab's id. For a lab in a FOLDER named here, they take its path.
     """
     from stslab.cli.progress import known_of, progress
-    from stslab.lab.reading.listing import header, headers, labs_in
+    from stslab.lab.listing import header, headers, labs_in
 
     further = folder or foreign_folder()
     foreign = [header(path) for path in labs_in(further)] if further else []
@@ -152,7 +152,7 @@ def lint_command(*, paths: tuple[Path, ...], form: str) -> None:
 
 def _labs(path: Path) -> list[Path]:
     """The labs in a folder or of an id; any other path itself, so that reading it fails."""
-    from stslab.lab.reading.listing import find, labs_in
+    from stslab.lab.listing import find, labs_in
 
     with suppress(OSError, LabError):
         return labs_in(path) or [find(path)]

@@ -30,8 +30,8 @@ from stslab.durations import counted, spoken
 from stslab.errors import CheckFailed, InvalidLab, StslabError, UndoIncomplete
 from stslab.home import Home
 from stslab.lab.lint import rules_allowed
+from stslab.lab.listing import find, labs_in
 from stslab.lab.model import Lab, Stage, Step
-from stslab.lab.reading.listing import find, labs_in
 from stslab.lab.references import evaluate, resolve
 from stslab.lesson.byhand import ByHand, tasks_of
 from stslab.lesson.evidence import call_of

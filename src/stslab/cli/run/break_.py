@@ -19,8 +19,8 @@ from stslab.cli.run.prompt import Quit
 from stslab.cli.workspace import Workspace, load_lab, open_workspace
 from stslab.durations import spoken
 from stslab.errors import RunError, UsageError
+from stslab.lab.listing import find, headers
 from stslab.lab.model import Lab
-from stslab.lab.reading.listing import find, headers
 from stslab.lesson import access
 from stslab.lesson.faults import Faults
 from stslab.lesson.verdict import UNKNOWN

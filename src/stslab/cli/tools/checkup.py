@@ -25,7 +25,7 @@ from stslab.cli.workspace import load_lab
 from stslab.durations import counted
 from stslab.errors import InvalidLab, StslabError
 from stslab.home import Home, is_locked
-from stslab.lab.reading.listing import header, labs_in
+from stslab.lab.listing import header, labs_in
 from stslab.render.terminal.paper import Paper
 from stslab.resources import bundled_labs, foreign_folder
 from stslab.runner.journal.lock import holder

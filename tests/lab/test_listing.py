@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.lab.reference import HEADERS, headers_text
 
 from stslab import resources
 from stslab.errors import LabError
+from stslab.lab import listing
 from stslab.lab.loader import load
-from stslab.lab.reading import listing
 
 
 def test_the_bundled_lab_is_listed():
@@ -17,10 +18,31 @@ def test_the_bundled_lab_is_listed():
     assert header.title == "Assume a role with AWS STS"
     assert header.path == resources.labs_folder() / "steps.yaml"
     assert not header.problem
-    assert header.stages[0] == ("create-user", "Create a user with no permissions")
-    assert [stage for stage, _ in header.stages] == [
+    assert header.stages["create-user"] == "Create a user with no permissions"
+    assert [*header.stages] == [
         "create-user", "deploy-role", "attach-policy", "assume-role", "verify-access", "cleanup",
     ]  # fmt: skip
+
+
+def test_what_is_kept_of_the_bundled_labs_is_current():
+    """Otherwise: python -m tests.lab.reference."""
+    assert HEADERS.read_text(encoding="utf-8") == headers_text()
+
+
+def test_an_edited_lab_is_read_anew(tmp_path: Path):
+    text = (resources.labs_folder() / "steps.yaml").read_text(encoding="utf-8")
+    edited = text.replace("Assume a role with AWS STS", "Borrow a role")
+    edited = edited.replace("call: iam.CreateUser", "call: embedded.MoveClock")
+    found = {}
+    for name, written in (("as-it-came", text), ("edited", edited)):
+        (tmp_path / f"{name}.yaml").write_text(written, encoding="utf-8")
+        header = listing.header(tmp_path / f"{name}.yaml")
+        assert header.path.stem == name
+        found[name] = header.title, header.embedded_only
+    assert found == {
+        "as-it-came": ("Assume a role with AWS STS", False),
+        "edited": ("Borrow a role", True),
+    }
 
 
 @pytest.mark.parametrize(
@@ -92,12 +114,12 @@ def test_a_folder_names_its_only_lab(tmp_path: Path):
 
 
 def test_listing_imports_nothing_heavy():
-    """`stslab labs` is instant: neither msgspec nor boto3 is imported for it."""
+    """`stslab labs` is instant: neither YAML nor msgspec is imported for it."""
     code = (
-        "import sys; from stslab import resources; from stslab.lab.reading import listing;"
+        "import sys; from stslab import resources; from stslab.lab import listing;"
         "listing.headers(resources.labs_folder());"
         "listing.find('assume-role');"
-        "print(*sorted({'msgspec', 'boto3', 'botocore', 'moto', 'rich', 'click'} & set(sys.modules)))"
+        "print(*sorted({'yaml', 'msgspec', 'boto3', 'moto', 'rich', 'click'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == ""

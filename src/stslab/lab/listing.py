@@ -1,29 +1,30 @@
 """Finds labs, and reads their ids and titles without checking them. Quick to import."""
 
+import hashlib
+import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from stslab import resources
 from stslab.errors import LabError
-from stslab.lab.reading import document
-from stslab.lab.reading.document import Node, Unreadable
 from stslab.lab.reading.problems import did_you_mean
 
 _IS_LAB = re.compile(r"^(stslab|stages):", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class LabHeader:
-    """A lab's id and title. ``stages`` are (id, title); ``problem``: why it can't be read."""
+class LabHeader(NamedTuple):
+    """A lab's id and title. ``stages``: titles by id; ``problem``: why it can't be read."""
 
     id: str
     title: str
     path: Path
-    stages: tuple[tuple[str, str], ...] = ()
+    stages: Mapping[str, str] = {}
     problem: str = ""
     after: str = ""  # the id of the lab that it builds on, if any
-    root: Node | None = field(default=None, repr=False)
+    embedded_only: bool = False  # it needs the embedded account
 
 
 def headers(folder: Path) -> list[LabHeader]:
@@ -48,21 +49,37 @@ def labs_in(folder: Path) -> list[Path]:
 
 
 def header(path: Path) -> LabHeader:
-    problem = "It has no id."
     try:
-        with path.open("rb") as file:
-            source = document.decoded(str(path), file.read(document.LARGEST_FILE + 1))
-        root = document.nodes(source, lambda _: None)
-    except Unreadable as unreadable:
-        problem = f"{unreadable.problem.place}: {unreadable.problem.message}"
+        raw = path.read_bytes()
     except OSError as error:
-        problem = f"It can't be read: {error.strerror}."
-    else:
-        name, title, after = _text(root, "id"), _text(root, "title"), _text(root, "after")
-        stages = tuple((_text(one, "id"), _text(one, "title")) for one in root.listed("stages"))
-        if name:
-            return LabHeader(name, title, path, stages, after=after, root=root)
-    return LabHeader(path.stem, "", path, problem=problem)
+        return LabHeader(path.stem, "", path, problem=f"It can't be read: {error.strerror}.")
+    known = _known().get(hashlib.sha256(raw).hexdigest())
+    return LabHeader(**known, path=path) if known else read(path, raw)
+
+
+@cache
+def _known() -> Any:
+    """The headers of the bundled labs by the hashes of their files: to read those takes longer."""
+    return json.loads(resources.text_of(resources.labs_folder() / "headers.json") or "{}")
+
+
+def read(path: Path, raw: bytes) -> LabHeader:
+    """The header of a lab file with this content."""
+    from stslab.lab.embedded import embedded_only
+    from stslab.lab.reading import document
+    from stslab.lab.reading.structure import draft
+
+    try:
+        root = document.nodes(document.decoded(str(path), raw), lambda _: None)
+    except document.Unreadable as unreadable:
+        problem = f"{unreadable.problem.place}: {unreadable.problem.message}"
+        return LabHeader(path.stem, "", path, problem=problem)
+    lab = draft(root, lambda _: None)
+    if "id" in lab.spoiled:
+        return LabHeader(path.stem, "", path, problem="It has no id.")
+    stages = {one.part.id: one.part.title for one in lab.stages}
+    found, alone = lab.part, bool(embedded_only(lab.part))
+    return LabHeader(found.id, found.title, path, stages, "", found.after or "", alone)
 
 
 def find(name_or_path: str | Path) -> Path:
@@ -91,8 +108,3 @@ def find(name_or_path: str | Path) -> Path:
     if path.suffix in {".yaml", ".yml"} or "/" in named:
         return path
     raise LabError(f"There is no lab {named!r}.", did_you_mean(named, known, "See `stslab labs`."))
-
-
-def _text(node: Node, key: str) -> str:
-    found = node.get(key)
-    return found.value if found and isinstance(found.value, str) else ""
