@@ -38,6 +38,11 @@ def reported(terminal: Terminal) -> str:
     return terminal.wait("A colleague reports", "admin $")
 
 
+def seconds(machine: Machine) -> object:
+    """How long the fix took; None while there is none."""
+    return json.loads(machine.stslab("report", "--json").out)["fault"]["seconds"]
+
+
 def is_clean(machine: Machine) -> None:
     run = machine.runs()[0]
     assert run["state"] == "cleaned"
@@ -62,6 +67,8 @@ def test_found_and_fixed(opened: Open, machine: Machine) -> None:
     terminal.wait("aws iam put-role-policy")
     terminal.enter()
     terminal.wait("All is as it should be.", "Enter goes on")
+    took = seconds(machine)
+    assert took is not None  # Enter may come much later
     terminal.enter("hint")  # a word does not go on
     terminal.wait("There is nothing else to do here.", "Enter goes on")
     terminal.enter()
@@ -69,6 +76,7 @@ def test_found_and_fixed(opened: Open, machine: Machine) -> None:
     assert f"stslab break assume-role --fault {OBJECTS}\n   fixed in " in terminal.text
     assert " s, 4 whys, clean" in terminal.text
     is_clean(machine)
+    assert seconds(machine) == took
     told = " ".join(machine.stslab("report").out.split())  # nobody takes it for a lesson
     assert "The fault is fixed; nothing is left in the account." in told
     assert "proved" not in told
@@ -110,11 +118,14 @@ def test_credentials_and_hints(opened: Open, machine: Machine) -> None:
     assert "the credentials in the profile assumed" in machine.stslab("hint").out
     terminal.enter("hint")
     terminal.wait("sts $ aws sts assume-role")
+    assert seconds(machine) is None
     assert machine.stslab("solve").code == 0
     terminal.wait("All is as it should be.", "Enter goes on")
-    terminal.enter()
-    terminal.wait("3 hints, solve, clean")
-    assert terminal.ended() == 0
+    terminal.key("\x03")
+    assert terminal.ended() == 130
+    again = opened("break")  # it is fixed
+    again.wait("Fixed in", "3 hints, solve, clean")
+    assert again.ended() == 0
     assert not machine.secrets() & set(" ".join(machine.transcript).split())
 
 
@@ -133,7 +144,7 @@ def test_left_and_gone_on_with(opened: Open, machine: Machine) -> None:
     reported(terminal)
     terminal.key("\x03")
     assert terminal.ended() == 130
-    assert "stslab break` continues" in terminal.text
+    assert "stslab break` goes on" in terminal.text
     for command in (("run", "--yes"), ("step", "cleanup")):
         done = machine.stslab(*command)
         assert (done.code, "has a fault in it" in done.err) == (2, True), done.err

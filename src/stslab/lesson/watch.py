@@ -9,7 +9,7 @@ import msgspec
 
 from stslab.lab.model import Lab
 from stslab.lesson import access
-from stslab.lesson.byhand import missing, task_text, tasks_of
+from stslab.lesson.byhand import Lack, missing, task_text, tasks_of
 from stslab.lesson.verdict import Decide
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import MADE, FaultState, How, RunRecord
@@ -28,7 +28,7 @@ class Now(msgspec.Struct, frozen=True):
     number: int
     of: int
     tasks: tuple[tuple[str, bool], ...] = ()  # the stage's tasks, and whether each is done
-    missing: tuple[str, ...] = ()  # what does not hold yet, in sentences
+    missing: tuple[str, ...] = ()  # what is wrong, in sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,12 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
         return None
     known = scope(basis(lab, run.id, run), past.saved(), past.profiles())
 
-    def lacking(done: Collection[str], cells: Iterable[access.Key]) -> tuple[str, ...]:
+    def lacking(done: Collection[str], cells: Iterable[access.Key]) -> list[Lack]:
         table = access.table(lab, done, known, decide)
-        return tuple(one.told for one in missing(table, {*cells}, past.entries()))
+        return [*missing(table, {*cells}, past.entries())]
 
-    fault = next((one.fault for one in past.broken()[-1:] if one.state is FaultState.PLANTED), None)
+    planted = (FaultState.PLANTED, FaultState.FIXED)  # a moment ago
+    fault = next((one.fault for one in past.broken()[-1:] if one.state in planted), None)
     if fault:
         stage = lab.stage(fault.after) or stage
         title, how = "Find the fault, and fix it", str(How.BREAK)
@@ -68,9 +69,12 @@ def now(lab: Lab, run: RunRecord, past: Past, decide: Decide) -> Now | None:
     else:
         ways = {one.id: one.attempts[-1].how for one in standing(past).stages if one.attempts}
         title, how = stage.title, str(ways.get(stage.id, ""))
-        lacks = lacking({*held, stage.id}, [(one.cell, one.identity) for one in stage.changes])
         made = {(one.intent.stage, one.intent.step) for one in past.entries() if one.state in MADE}
         steps = tasks_of(stage)
         tasks = [(task_text(lab, step, brief=True), (stage.id, at) in made) for at, step in steps]
+        lacks = lacking({*held, stage.id}, [(one.cell, one.identity) for one in stage.changes])
+        if not all(done for _, done in tasks):  # as in the lesson, which asks about the others
+            lacks = [one for one in lacks if one.limits]
     number, of = lab.stages.index(stage) + 1, len(lab.stages)
-    return Now(run.id, lab.id, how, stage.id, title, number, of, tuple(tasks), lacks)
+    wrong = tuple(one.told for one in lacks)
+    return Now(run.id, lab.id, how, stage.id, title, number, of, tuple(tasks), wrong)

@@ -5,7 +5,7 @@ import json
 import secrets
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from functools import partial
 
 import click
 from msgspec.structs import replace
@@ -30,23 +30,27 @@ from stslab.render.terminal.paper import Paper, paper_on
 from stslab.render.text.safe import one_line
 from stslab.resources import labs_folder
 from stslab.runner.journal.records import Broken, Fault, FaultState, How
-from stslab.runner.report import ReportedFault, fault_of
+from stslab.runner.report import fault_of
 
 _ANOTHER = "Undo the set-up: stslab cleanup. Then try another one: stslab break"
 _DECLARE = "Declare one in `faults:`, or let the `access` table allow something after a stage."
 _MANY = 10_000
 
 
-def _draw_fixed(paper: Paper, lab: Lab, fault: ReportedFault, fix: str) -> None:
+def _draw_fixed(paper: Paper, exercise: FaultExercise) -> None:
     """Draw what it was, and a line to share that does not give it away."""
+    fault = fault_of(exercise.here.runner.past)
+    if fault is None:
+        return
     heading(paper, f"Fixed in {spoken(fault.seconds or 0.0)}", fault.asked)
     if fault.where:
         paper.prose(one_line(f"It was {fault.where}."), indent=1)
     else:
         paper.prose("This fixes it:", indent=1)
-        paper.command(fix, indent=3)
+        exercise.fill_in(*exercise.fix())
+        paper.command(exercise.command, indent=3)
     paper.prose("To share:", indent=1, apart=True)
-    for line in (f"stslab break {lab.id} {fault.asked}", result(fault)):
+    for line in (f"stslab break {exercise.here.lab.id} {fault.asked}", result(fault)):
         paper.whole(f"   {line}", "bold")
     paper.blank()
 
@@ -71,16 +75,20 @@ def begin(name: str, asked: str) -> None:
         faults, paper = loop.here.faults(), workspace.paper
         if stands.state not in (FaultState.PLANTED, FaultState.FIXED):
             stands = _planted(loop, faults, stands)
+        exercise = FaultExercise(loop.here, faults, stands)
         if stands.state is FaultState.PLANTED:
-            with suppress(Quit):
-                stands = _worked(loop, faults, stands)
-        if stands.state is FaultState.FIXED:
-            paper.prose("Undoing everything ...")
-            cleanup = opened.cleanup(workspace.journal, lambda _: None, workspace.describe)
-            cleanup.run(loop.runner.run.id)
-            paper.line("done", "Everything is undone.")
-        else:
-            paper.prose(GOES_ON.format(command))
+            loop.stage = lab.stage(stands.fault.after)
+            loop.verdict = exercise.asked.verdict if exercise.asked else UNKNOWN
+            try:
+                loop.work(exercise)
+            except Quit:
+                paper.prose(GOES_ON.format(command))
+                return
+        loop.screen.page(partial(_draw_fixed, exercise=exercise))
+        paper.prose("Undoing everything ...")
+        cleanup = opened.cleanup(workspace.journal, lambda _: None, workspace.describe)
+        cleanup.run(loop.runner.run.id)
+        paper.line("done", "Everything is undone.")
 
 
 def _stands(workspace: Workspace, opened: OpenAccount, lab: Lab, asked: str) -> Broken | None:
@@ -126,21 +134,6 @@ def _planted(loop: Loop, faults: Faults, stands: Broken) -> Broken:
         raise RunError(other, _ANOTHER)
     runner.note(replace(faults.diagnosed(stands, policies), state=FaultState.PLANTED, at=""))
     return runner.past.broken()[-1]
-
-
-def _worked(loop: Loop, faults: Faults, stands: Broken) -> Broken:
-    """Let the learner work until it is fixed; Quit if they leave."""
-    loop.stage = loop.lab.stage(stands.fault.after)
-    exercise = FaultExercise(loop.here, faults, stands)
-    loop.verdict = exercise.asked.verdict if exercise.asked else UNKNOWN
-    loop.work(exercise)
-    stands = replace(exercise.stands, state=FaultState.FIXED)
-    loop.runner.note(stands)
-    fault = fault_of(loop.runner.past)
-    if fault:
-        exercise.fill_in(*exercise.fix())
-        loop.screen.page(lambda paper: _draw_fixed(paper, loop.lab, fault, exercise.command))
-    return stands
 
 
 # -- which fault -----------------------------------------------------------------------------------

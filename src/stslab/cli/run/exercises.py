@@ -25,7 +25,7 @@ from stslab.policy.messages import in_short
 from stslab.render.lesson import scenes
 from stslab.render.lesson.scenes import Scene
 from stslab.render.terminal.paper import Paper
-from stslab.runner.journal.records import HINT, WHY, Broken, Hint
+from stslab.runner.journal.records import HINT, WHY, Broken, FaultState, Hint
 from stslab.runner.ports import Call, Refusal
 from stslab.sandbox.pipeline.log_file import newest_first
 from stslab.vocabulary import ADMIN, Gate
@@ -93,7 +93,7 @@ class StepExercise(_Exercise):
         lacks = runner.steps.lacks(self.stage, self.at)
         why = f": there is no {lacks}" if lacks else ""
         why = f": the profile {profile.name} must hold what it makes" if profile else why
-        paper.prose(f"The step is not done yet{why}. Its own command is on the line again.")
+        paper.prose(f"The step is not done yet{why}.")
 
 
 @dataclass
@@ -202,6 +202,7 @@ class FaultExercise(_Exercise):
         self.remaining = self.faults.remaining(self.stands.fault)
         self.asked = self.faults.broken(self.stands.fault)
         self._seen = self._state()
+        self._remember(self.stands)
 
     @property
     def title(self) -> str:
@@ -280,9 +281,10 @@ class FaultExercise(_Exercise):
         scenes.remaining(paper, now)
 
     def _remember(self, stands: Broken) -> None:
-        was, self.stands = self.stands, stands
-        if stands != was:
-            self.here.runner.note(stands)
+        state = FaultState.FIXED if self.done else stands.state  # now: Enter may come much later
+        was, self.stands = self.stands, replace(stands, state=state)
+        if self.stands != was:
+            self.here.runner.note(self.stands)
 
     def _state(self) -> tuple[object, ...]:
         """How many calls changed something, and the profiles: if they change, look again."""

@@ -72,7 +72,9 @@ def _at_work(workspace: Workspace, lab: str) -> Exercise:
     here = Here(workspace, opened, runner)
     for broken in journal.past(meant.run.id).broken()[-1:]:
         if broken.state is not FaultState.PLANTED:
-            raise UsageError("No fault is planted at the moment.", "Go on: stslab break")
+            fixed = broken.state is FaultState.FIXED
+            says = "The fault is fixed." if fixed else "No fault is planted at the moment."
+            raise UsageError(says, "Go on: stslab break")
         return FaultExercise(here, here.faults(), broken)
     undone = (each for each in meant.lab.stages if each.id not in runner.stages_done)
     stage = meant.lab.stage(runner.past.stage) or next(undone, None)
