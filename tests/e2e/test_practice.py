@@ -96,7 +96,7 @@ def test_the_whole_lab_by_hand_leaves_nothing(
     terminal.enter()
     terminal.wait("The profile sts holds", "admin $")
     terminal.enter("aws iam create-user --user-name extra-hand >/dev/null")
-    terminal.wait("! ", "IAM user extra-hand. The", "task is about user")
+    terminal.wait("! ", "CreateUser for user extra-hand. The", "task is")
     terminal.enter("aws iam create-user --user-name $STS_USER >/dev/null")
     terminal.wait("✔ An IAM user has the name")
     other.does(KEY)  # in the second terminal: the first one sees it
@@ -202,7 +202,7 @@ def test_words_of_a_second_terminal_while_the_lesson_waits(opened: Open, machine
 def test_what_was_made_by_hand_before_a_kill_goes(opened: Open, machine: Machine) -> None:
     terminal = to_the_tasks(opened)
     terminal.enter("aws iam create-user --user-name extra-hand >/dev/null; echo mad''e")
-    terminal.wait("made", "IAM user extra-hand.")
+    terminal.wait("made", "user extra-hand.")
     terminal.child.kill(9)
     again = opened("run")  # it goes on by hand, as it was
     again.wait("By hand: each stage gives you tasks", "Enter goes on:")
@@ -221,7 +221,7 @@ def test_what_was_made_by_hand_before_a_kill_goes(opened: Open, machine: Machine
 def test_what_another_changed_since_is_listed_once(opened: Open, machine: Machine) -> None:
     terminal = to_the_tasks(opened)
     terminal.enter("aws iam create-user --user-name both-hands >/dev/null; echo mad''e")
-    terminal.wait("made", "IAM user both-hands.")
+    terminal.wait("made", "user both-hands.")
     terminal.enter("quit")
     assert terminal.ended() == 0
     other = to_the_tasks(opened, machine.lab(("id: assume-role", "id: other-lab")))

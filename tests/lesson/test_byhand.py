@@ -238,7 +238,7 @@ def test_the_right_thing_in_the_wrong_account_is_named(account: InMemoryAccount)
             log.append({**change, **asked})
         (note,) = hand.look(stage).notes
         assert note == (
-            f"10:20 admin called CreateUser: IAM user {name}, in account {LEARNER}."
+            f"10:20 admin called CreateUser for user {name}, in account {LEARNER}."
             f" The task is about account {PARTNER}."
         )
 
@@ -329,16 +329,22 @@ def test_a_cell_that_is_too_wide_names_what_allows_it(account: InMemoryAccount) 
         )
 
 
-def test_a_change_elsewhere_is_compared_with_the_task_that_is_open(
-    account: InMemoryAccount,
-) -> None:
-    named = {"eventTime": "9999-01-01T10:20:30Z", "eventSource": "iam.amazonaws.com",
-             "eventName": "CreateUser", "requestParameters": {"UserName": "bob"},
-             "userIdentity": {"arn": f"arn:aws:iam::{LEARNER}:user/admin", "accountId": LEARNER}}  # fmt: skip
-    with by_hand(account, "external-id", "two-accounts", [named]) as (hand, stage):
+def test_a_change_elsewhere_is_told_once(account: InMemoryAccount) -> None:
+    admin = {"arn": f"arn:aws:iam::{LEARNER}:user/admin", "accountId": LEARNER}
+    calls = [
+        {"eventTime": f"9999-01-01T10:2{at}:30Z", "eventSource": "iam.amazonaws.com",
+         "eventName": name, "requestParameters": {"UserName": "bob"}, "userIdentity": admin}
+        for at, name in enumerate(("CreateUser", "CreateAccessKey", "DeleteUser"))
+    ]  # fmt: skip
+    log: list[Any] = []  # newest first
+    with by_hand(account, "external-id", "two-accounts", log) as (hand, stage):
         role, vendor = (hand.runner.scope()[one] for one in ("role", "vendor"))
-        for at, about in ((0, f"role {role}."), (1, f"role {role}."), (2, f"user {vendor}.")):
-            assert hand.look(stage).notes[-1].endswith(f"The task is about {about}"), at
+        about = f"The task is about role {role} and user {vendor}."
+        for at, event in enumerate(calls):
+            log.insert(0, event)
+            told = f"10:20 admin called CreateUser for user bob. {about}"
+            assert hand.look(stage).notes[-1:] == (told,), at
+            assert sum("bob" in note for note in hand.look(stage).notes) == 1
             hand.runner.do(stage, at)
 
 

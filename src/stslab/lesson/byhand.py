@@ -17,7 +17,6 @@ import msgspec
 
 from stslab.errors import RunError, UnresolvedReference
 from stslab.kinds.operations import changes
-from stslab.kinds.table import EFFECTS
 from stslab.lab.model import Lab, Stage, Step
 from stslab.lab.references import resolve
 from stslab.lesson import access
@@ -25,13 +24,14 @@ from stslab.lesson.evidence import call_of, statements_of
 from stslab.lesson.verdict import Decide
 from stslab.policy.catalogue import can_have
 from stslab.runner.events import StepDiffers
-from stslab.runner.journal.records import Entry, Hint, Thing
+from stslab.runner.journal.records import Entry, Hint
 from stslab.runner.ports import Allowing, Answer, Call, Data, Outcome
 from stslab.runner.run.allowing import foreign, removal, told
 from stslab.runner.run.run import Runner
 from stslab.structures import listed
 from stslab.vocabulary import ADMIN
 
+Subject = tuple[str, str]  # a parameter that names what a call is about, and its value
 Event = Mapping[str, Any]  # a request in the account's log, with CloudTrail's field names
 GRADES = 3  # of hints: a nudge, a pointer, the command
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
@@ -128,7 +128,7 @@ class ByHand:
             # The learner chose another way.
             notes += [one.told for one in in_the_way]
         notes += [note for at, those in differing.items() for note in those if at not in done]
-        notes += [*self._astray(stage, changed, done), *self._unplaced(stage, by_hand - done)]
+        notes += [*self._astray(stage, changed), *self._unplaced(stage, by_hand - done)]
         return self._standing(stage, adopted, done, notes, strange)
 
     def _failing(self, stage: Stage) -> Iterator[Lack]:
@@ -180,27 +180,24 @@ class ByHand:
         theirs = (event for event in recent if "errorCode" not in event and is_by_learner(event))
         return [event for event in theirs if changes(called(event))]
 
-    def _astray(self, stage: Stage, changed: Iterable[Event], done: set[int]) -> Iterator[str]:
-        """A sentence for each change to what no task is about; it says what the open one is."""
-        tasks, place_of = dict(tasks_of(stage)), self.runner.work.place_of
-        named = {at: subject(self._known(step.params)) for at, step in tasks.items()}
-        wanted = named[next((at for at in tasks if at not in done), max(tasks))]
-        homes = [(one, place_of(tasks[at].identity).account) for at, one in named.items() if one]
+    def _astray(self, stage: Stage, changed: Iterable[Event]) -> Iterator[str]:
+        """A sentence for each other thing that was changed: it says what the tasks are about."""
+        place_of, steps = self.runner.work.place_of, [step for _, step in tasks_of(stage)]
+        known = [(subject(self._known(one.params)), place_of(one.identity)) for one in steps]
+        homes = [(about, place.account) for about, place in known if about]
+        tasks = " and ".join(map(_named, dict(homes)))
+        said = dict[object, str]()  # of the calls about a thing the first, which stays the same
         for event in changed if homes else ():
             about, identity = subject(_params(event)), event.get("userIdentity", {})
             here, there = identity.get("accountId"), [home for one, home in homes if one == about]
             if about is None or here in there or (there and about[0] == "Bucket"):
                 continue
-            effect, who = EFFECTS.get(called(event)), str(identity.get("arn", ""))
-            thing = Thing(effect.kind, effect.names(_params(event))).label if effect else about[1]
-            did = f"{who.rpartition('/')[2]} called {event['eventName']}: {thing}"
-            task = "No task is about that"
-            if there:
-                did, task = f"{did}, in account {here}", f"The task is about account {there[0]}"
-            elif wanted:
-                kind = wanted[0].removesuffix("Name").lower()
-                task = f"The task is about {kind} {wanted[1]}"
-            yield f"{str(event['eventTime'])[11:16]} {did}. {task}."
+            who = str(identity.get("arn", "")).rpartition("/")[2]
+            did = f"{str(event['eventTime'])[11:16]} {who} called {event['eventName']}"
+            did += f" for {_named(about)}{f', in account {here}' if there else ''}"
+            wanted = f"account {there[0]}" if there else tasks
+            said[about, here] = f"{did}. The task is about {wanted}."
+        yield from said.values()
 
     def _unplaced(self, stage: Stage, undone: Collection[int]) -> Iterator[str]:
         """A sentence on the last session that was asked for, if it is in no profile."""
@@ -338,9 +335,13 @@ def _is_the_labs(step: Step) -> bool:
     return step.clock is not None or bool(step.token or (step.profile and step.profile.spoil))
 
 
-def subject(params: Mapping[str, Any]) -> tuple[str, str] | None:
+def subject(params: Mapping[str, Any]) -> Subject | None:
     """The parameter that names what a call is about, and its value."""
     return next(((name, str(params[name])) for name in _SUBJECTS if params.get(name)), None)
+
+
+def _named(about: Subject) -> str:
+    return f"{about[0].removesuffix('Name').lower()} {about[1]}"
 
 
 def called(event: Event) -> str:
