@@ -73,7 +73,8 @@ class _Interrupted(str):
     __slots__ = ()
 
 
-Watch = Callable[[], bool]  # whether something has happened that should be shown
+Meant = Callable[[str], Entered | None]  # what an input means, if anything
+Watch = Callable[[], bool] | None  # whether something has happened that should be shown
 
 
 class Prompt:
@@ -87,9 +88,7 @@ class Prompt:
         self._touched: list[object] = []  # the line, since a command was filled in
         self._typed = ""  # where it could not run, for the next line
 
-    def command(
-        self, who: str, line: str = "", typed: str = "", watch: Watch | None = None
-    ) -> Entered:
+    def command(self, who: str, line: str = "", typed: str = "", watch: Watch = None) -> Entered:
         """Read a command line for the profile ``who``; ``line``, or ``typed``, is filled in.
 
         If ``watch`` returns True, return what was typed so far.
@@ -113,17 +112,14 @@ class Prompt:
 
     def digit(self, digits: Sequence[int], aside: str = "") -> Entered:
         """Read one of these digits, as the ``line``, or a word. A digit needs no Enter."""
-        self.drop_typed_ahead()  # nobody answers a question before it is shown
-        while True:
-            text = self._read(f"Your answer{aside}: ", "", _DIGITS).strip()
+
+        def meant(text: str) -> Entered | None:
             if text.isdecimal() and int(text) in digits:
                 return Entered(line=text)
-            word = word_of(text)
-            if word:
-                return Entered(word=word)
-            *others, last = (*digits[1:], digits[0])
-            no_answer = f"{text} is not an answer here. " if text.isdecimal() else ""
-            self._not_here(text, f"{no_answer}Type {', '.join(map(str, others))} or {last}")
+            return Entered(word=word) if (word := word_of(text)) else None
+
+        does = f"Type {', '.join(map(str, digits[1:]))} or {digits[0]}"
+        return self._meant(f"Your answer{aside}: ", does, _DIGITS, meant)
 
     def enter(self, does: str, more: str = "", keys: str = "", *, runs: bool = False) -> Entered:
         """Read Enter or a word. ``does`` says what Enter does; ``more`` is a further word.
@@ -131,26 +127,31 @@ class Prompt:
         ``keys`` need no Enter. Where there are some, a command line ends the prompt too; the next
         one begins with it. If it ``runs`` commands, it is the ``line``.
         """
-        self.drop_typed_ahead()
-        while True:
-            text = self._read(f"Enter {does}: ", "", keys)
-            first, _, argument = text.strip().partition(" ")
+
+        def meant(text: str) -> Entered | None:
+            first, _, argument = text.partition(" ")
             word = more if first and more.startswith(first.lower()) else word_of(text)
-            if word or not text.strip():
+            if word or not text:
                 return Entered(word=word, argument=argument.strip())
             if (keys or runs) and argument:
                 self._typed = "" if runs else text
                 return Entered(line=text)
-            self._not_here(text, f"Enter {does}")
+            return None
 
-    def _not_here(self, text: str, does: str) -> None:
-        start = text.strip().lower()
-        could = [word for word in WORDS if start and word.startswith(start)]
-        could = could or get_close_matches(start, WORDS)
-        other = f"type {' or '.join(could) or 'a word: `help` lists them'}."
-        if " " in start:
-            other = 'run your command in another terminal, after:\n  eval "$(stslab env)"'
-        self._console.print(f"{does}, or {other}")
+        return self._meant(f"Enter {does}: ", f"Enter {does}", keys, meant)
+
+    def _meant(self, message: str, does: str, keys: str, meant: Meant) -> Entered:
+        """Read until an input is ``meant``. What to type instead of the last one stands above."""
+        self.drop_typed_ahead()  # nobody answers a question before it is shown
+        note = ""
+        while True:
+            text = self._read(f"{note}{message}", "", keys).strip()
+            if entered := meant(text):
+                if text and not self._plain:
+                    self._console.print(f"\n{message}{visible(text)}", soft_wrap=True)
+                return entered
+            lines = (fill(line, self._console.width) for line in _not_here(text, does))
+            note = "\n".join([*lines, ""])
 
     def drop_typed_ahead(self) -> None:
         if not sys.stdin.isatty():
@@ -160,31 +161,33 @@ class Prompt:
             clear_typeahead(self._session.input)
 
     def _read(
-        self, message: str, line: str, keys: str = "", typed: str = "", watch: Watch | None = None
+        self, message: str, line: str, keys: str | None = None, typed: str = "", watch: Watch = None
     ) -> str:
+        """Read a line. Each of the ``keys`` ends an empty one; with any, the prompt goes too."""
         touched, typed, self._typed = bool(typed), typed or self._typed, ""
         if self._plain:
             return self._read_plainly(message, typed or line, watch)
         if self._session is None:
             self._session = _session(self._status)
             self._session.default_buffer.on_cursor_position_changed += self._touched.append
-        self._session.app.erase_when_done = False
+        self._session.app.erase_when_done = keys is not None
         self._touched[:] = [typed] if touched else []
         try:
             return self._session.prompt(
                 f"\n{message}",
                 default=typed or line,
-                key_bindings=_keys(keys, lambda: not self._touched),
+                key_bindings=_keys(keys or "", lambda: not self._touched),
                 pre_run=_watching(watch) if watch else None,
             )
         except KeyboardInterrupt:
             if self._session.default_buffer.text in ("", line):
+                self._console.print()
                 raise
             return self._read(message, line, keys, watch=watch)  # what was typed is dropped
         except EOFError:
             raise Quit from None
 
-    def _read_plainly(self, message: str, line: str, watch: Watch | None) -> str:
+    def _read_plainly(self, message: str, line: str, watch: Watch) -> str:
         """Read without redrawing: show the filled-in line; an empty input means that line."""
         self._console.print(self._status(), soft_wrap=True)
         if line:
@@ -200,6 +203,17 @@ class Prompt:
             self._console.print()
             raise Quit
         return line if line and not text.strip() else text.rstrip("\n")
+
+
+def _not_here(text: str, does: str) -> list[str]:
+    start = text.lower()
+    could = [word for word in WORDS if start and word.startswith(start)]
+    could = could or get_close_matches(start, WORDS)
+    does = f"{text} is not an answer here. {does}" if text.isdecimal() else does
+    if " " in start:
+        other = "run your command in another terminal, after:"
+        return [f"{does}, or {other}", '  eval "$(stslab env)"']
+    return [f"{does}, or type {' or '.join(could) or 'a word: `help` lists them'}."]
 
 
 class _Words(Completer):
@@ -222,7 +236,7 @@ def _session(status: Callable[[], str]) -> PromptSession[str]:
     )
 
 
-def _watching(watch: Watch) -> Callable[[], None]:
+def _watching(watch: Callable[[], bool]) -> Callable[[], None]:
     """A task that calls ``watch`` while the learner types, and ends the line if it is True."""
 
     async def look(app: Application[str]) -> None:
