@@ -1,5 +1,6 @@
 """A run's report as a page, as JUnit's XML, and masked."""
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -8,13 +9,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from msgspec.structs import replace
+from rich.console import Console
 from tests.render.report.conftest import WRONG
 from tests.runner.conftest import CLAIMS, Machine
 
 from stslab.render.report import html
 from stslab.render.report.html import page_of
 from stslab.render.report.junit import as_junit
-from stslab.render.report.text import as_markdown
+from stslab.render.report.text import as_markdown, show_report
+from stslab.render.terminal.paper import Paper
 from stslab.runner.report import Report, ReportedFault, masked
 
 Tell = Callable[..., Report]
@@ -126,6 +129,17 @@ def test_a_stages_things_are_new_in_its_picture_and_undone_at_the_end(told: Tell
     pages = page_of(told(), {}).split('<ol class="chain"')[1:]
     assert [one.count('class="box new"') for one in pages] == [2, 2, 1, 1, 1, 0]
     assert pages[-1].count('class="box undone"') == 7
+
+
+def test_hints_are_counted_where_some_were_taken(told: Tell) -> None:
+    report = told("deploy-role")
+    for hints in (0, 2):
+        whole, shown = replace(report, hints=hints), io.StringIO()
+        show_report(Paper(Console(file=shown, width=100)), whole)
+        page = " ".join(read(page_of(whole, {})).text)
+        for text in (page, as_markdown(whole), shown.getvalue()):
+            assert bool(re.search(r"\bhints[ \n|]+2\b", text)) is bool(hints)
+            assert hints or "hint" not in text
 
 
 def test_a_report_on_a_fault_leaves_out_what_set_it_up(told: Tell) -> None:

@@ -114,8 +114,7 @@ def _predicted(report: Report) -> Html:
     if not report.predicted:
         return Html()
     right = sum(each.right for each in report.predicted)
-    score = f"{right} of {counted(len(report.predicted), 'prediction')} right, "
-    text = paragraph(f"{score}{counted(report.hints, 'hint')} taken.")
+    text = paragraph(f"{right} of {counted(len(report.predicted), 'prediction')} right.")
     rows = ((each.name, f"{each.right} of {each.of}") for each in report.predictions)
     return joined([text, table("By the subject of the question", ("about", "right"), rows)])
 

@@ -27,7 +27,7 @@ def as_markdown(report: Report) -> str:
         )
         lines += _table(("claim", "verdict", "asked", "proof", "request"), claims)
     if report.predictions:
-        lines += ["", f"## Predicted ({counted(report.hints, 'hint')} taken)", ""]
+        lines += ["", "## Predicted", ""]
         rows = ((each.name, f"{each.right} of {each.of} right") for each in report.predictions)
         lines += _table(("about", "came true"), rows)
     called = "## The calls of the steps, and what they changed"
@@ -69,7 +69,7 @@ def show_report(paper: Paper, report: Report) -> None:
             _show_claim(paper, claim)
     paper.blank()
     if report.predictions:
-        paper.prose(f"Predicted ({counted(report.hints, 'hint')} taken)", style="bold")
+        paper.prose("Predicted", style="bold")
     for concept in report.predictions:
         paper.prose(f"{concept.name}: {concept.right} of {concept.of} right", indent=2)
     if report.removed:
@@ -133,6 +133,7 @@ def about_run(report: Report) -> list[tuple[str, str]]:
         ("ended", run.ended or "not yet"),
         ("took", "" if report.seconds is None else spoken(report.seconds)),
         ("state", str(run.state)),
+        ("hints", str(report.hints) if report.hints and not report.fault else ""),
         ("records", f"{len(report.links)}, the last one sealed {report.links[-1].seal}"),
     )
     return [pair for pair in pairs if pair[1]]
