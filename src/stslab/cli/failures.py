@@ -103,9 +103,9 @@ def hints_select(flags: str) -> None:
     _Same.account = f" {flags}" if flags else ""
 
 
-def hints_name(lab: str, *, by_hand: bool = False) -> None:
-    """Name this lab (its id or file) in all later hints; ``by_hand`` adds --practice."""
-    word = "" if lab == USUAL_LAB else f" {shlex.quote(lab)}"
+def hints_name(lab: str, *, by_hand: bool = False, usual: str = USUAL_LAB) -> None:
+    """Name this lab in later hints, unless it is the ``usual`` one. ``by_hand`` adds --practice."""
+    word = "" if lab == usual else f" {shlex.quote(lab)}"
     option = f" --lab{word}" if word else ""
     _Same.lab = {
         "stslab run": f"{word} --practice" if by_hand else word,

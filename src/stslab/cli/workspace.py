@@ -81,7 +81,9 @@ def meant_lab(name: str | None, target: str, *, ended: bool = False, by_hand: bo
     else:
         meant = _meant(name, target, ended=ended)
     loaded = load_lab(meant)
-    hints_name(meant, by_hand=by_hand)
+    with Journal.of(home()) as journal:  # a command without a lab may mean another run
+        others = any(run.lab != loaded.id for run in journal.unfinished(name_of(target)))
+    hints_name(meant, by_hand=by_hand, usual="" if others else USUAL_LAB)
     return loaded
 
 

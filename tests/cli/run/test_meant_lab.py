@@ -54,6 +54,13 @@ def test_an_ended_run_can_be_checked_but_not_continued(stslab, state, own):
     assert stslab("run", "own", "--dry-run").code == 2
 
 
+def test_hints_name_the_usual_lab_where_a_command_without_one_means_another(stslab, state, own):
+    needs = ("step", "attach-policy", "--lab", "assume-role")
+    assert "stslab step attach-policy --with-needed" in stslab(*needs).err
+    begin(state, "aaaa1111", "own", own)
+    assert "stslab step --lab assume-role attach-policy --with-needed" in stslab(*needs).err
+
+
 def test_a_lab_whose_file_is_missing(stslab, state, own):
     begin(state, "aaaa1111", "own", own)
     own.unlink()
