@@ -93,6 +93,13 @@ def test_runs_are_shown_with_their_stages(stslab, journal):
     assert runs[0]["asked_nobody"] == ["create-user", "deploy-role"]
 
 
+def test_in_a_pipe_lines_are_as_wide_as_one_asks(stslab, journal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    journal.begin(record("aaaa1111"))
+    journal.write("aaaa1111", Entered("create-user", "0" * 64, How.YES))
+    assert max(map(len, stslab("status").out.splitlines())) > 96
+
+
 def test_only_a_few_runs_are_shown_unless_all_are_wanted(stslab, journal):
     for number in range(15):
         journal.begin(record(f"run{number:05}"))

@@ -199,7 +199,8 @@ def status(*, every: bool, as_json: bool) -> None:
     if not runs:
         click.echo("There are no runs yet. Begin with: stslab run")
         return
-    signs, width = symbols_for(sys.stdout.encoding), min(get_terminal_size().columns, WIDEST)
+    signs, width = symbols_for(sys.stdout.encoding), get_terminal_size().columns
+    width = min(width, WIDEST) if sys.stdout.isatty() else width
     marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.current}
     for stands in runs:
         run = stands.run
