@@ -213,6 +213,16 @@ def test_names_stay_whole_however_narrow_the_screen():
         assert ROLE in text
 
 
+@pytest.mark.parametrize("columns", [30, 45])
+def test_a_table_is_as_narrow_as_its_screen(columns):
+    screen = Screen(terminal=True)
+    paper = Paper(make_console(screen, environ={"COLUMNS": str(columns), "TERM": "xterm-256color"}))
+    paper.markdown("| code | means |\n| --- | --- |\n| 0 | done; a run that stops early says so |")
+    lines = ESCAPE.sub("", screen.getvalue()).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert " ".join(" ".join(lines).split()).endswith("0 done; a run that stops early says so")
+
+
 def test_cleanup_ends_with_leftovers_and_the_commands_to_remove_them():
     left = events.CleanupFinished("r", (), (("user x", "aws iam delete-user --user-name x"),), 1.0)
     text = drawn([events.ThingLookedUp("user x", None, False, "it answers"), left])

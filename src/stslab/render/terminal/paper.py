@@ -256,7 +256,7 @@ def _breaks(text: str, width: int) -> list[int]:
 
 # -- the console --------------------------------------------------------------------------------
 
-_NARROWEST_CONSOLE = 40
+_NARROWEST_CONSOLE = 20
 _CODE_COLOUR = "cyan"  # rich's own has a black background, which blots a light terminal
 
 
