@@ -33,7 +33,7 @@ def test_requests_gates_tasks_and_identities(opened: Open, machine: Machine) -> 
     assert machine.aws("s3", "ls", profile="sts").code != 0
     watch.wait("s3:ListBuckets", "signature ✔ → identity policy ✘ (decided)", "stslab why")
     assert machine.stslab("run", "--yes", "--to", "assume-role").code == 0
-    watch.wait("See what the session may do", "assumed (5", "min")
+    watch.wait("See what the session may do", "profiles:   assumed (5", "min")
     machine.stop()
     watch.wait("The embedded account is not running.")
     watch.key("\x03")

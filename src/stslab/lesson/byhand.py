@@ -31,7 +31,6 @@ from stslab.runner.run.run import Runner
 from stslab.structures import listed
 from stslab.vocabulary import ADMIN
 
-Subject = tuple[str, str]  # a parameter that names what a call is about, and its value
 Event = Mapping[str, Any]  # a request in the account's log, with CloudTrail's field names
 GRADES = 3  # of hints: a nudge, a pointer, the command
 _SUBJECTS = ("UserName", "RoleName", "GroupName", "Bucket", "StackName")
@@ -185,18 +184,18 @@ class ByHand:
         place_of, steps = self.runner.work.place_of, [step for _, step in tasks_of(stage)]
         known = [(subject(self._known(one.params)), place_of(one.identity)) for one in steps]
         homes = [(about, place.account) for about, place in known if about]
-        tasks = " and ".join(map(_named, dict(homes)))
+        tasks = " and ".join(map(" ".join, dict(homes)))
         said = dict[object, str]()  # of the calls about a thing the first, which stays the same
         for event in changed if homes else ():
             about, identity = subject(_params(event)), event.get("userIdentity", {})
             here, there = identity.get("accountId"), [home for one, home in homes if one == about]
-            if about is None or here in there or (there and about[0] == "Bucket"):
+            if about is None or here in there or (there and about[0] == "bucket"):
                 continue
             who = str(identity.get("arn", "")).rpartition("/")[2]
             did = f"{str(event['eventTime'])[11:16]} {who} called {event['eventName']}"
-            did += f" for {_named(about)}{f', in account {here}' if there else ''}"
+            what = f"{' '.join(about)}, in account {here}" if there else " ".join(about)
             wanted = f"account {there[0]}" if there else tasks
-            said[about, here] = f"{did}. The task is about {wanted}."
+            said[about, here] = f"{did} for {what}. The task is about {wanted}."
         yield from said.values()
 
     def _unplaced(self, stage: Stage, undone: Collection[int]) -> Iterator[str]:
@@ -335,13 +334,10 @@ def _is_the_labs(step: Step) -> bool:
     return step.clock is not None or bool(step.token or (step.profile and step.profile.spoil))
 
 
-def subject(params: Mapping[str, Any]) -> Subject | None:
-    """The parameter that names what a call is about, and its value."""
-    return next(((name, str(params[name])) for name in _SUBJECTS if params.get(name)), None)
-
-
-def _named(about: Subject) -> str:
-    return f"{about[0].removesuffix('Name').lower()} {about[1]}"
+def subject(params: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The kind and the name of what a call is about, as in ``user`` and ``bob``."""
+    found = ((one, str(params[one])) for one in _SUBJECTS if params.get(one))
+    return next(((kind.removesuffix("Name").lower(), name) for kind, name in found), None)
 
 
 def called(event: Event) -> str:

@@ -148,7 +148,7 @@ def drawn(paper: Paper, status: "Status") -> Text:
             rows = wrap(told, width, subsequent_indent=" " * 4, break_on_hyphens=False)
             lines += [Text(row, style=style) for row in rows]
     identities = []
-    for name, left in status.left():
+    for name, left in sorted(status.left(), key=lambda pair: pair[1] is None):  # they are cut off
         ends = f"{spoken(left)} left" if left is not None and left > 0 else "ended"
         identities.append(one_line(name if left is None else f"{name} ({ends})"))
     lines.append(Text("   ".join(("profiles:", *identities))))

@@ -56,7 +56,9 @@ def test_help_of_a_command_is_its_help(stslab: Stslab) -> None:
     assert "Usage: stslab sandbox log" in stslab("help", "sandbox", "log").out
 
 
-@pytest.mark.parametrize(("asked", "hint"), [("leson", "Did you mean 'lesson'?"), ("zz", "topics")])
+@pytest.mark.parametrize(
+    ("asked", "hint"), [("leson", "'lesson'?"), ("brek", "'break'?"), ("zz", "topics")]
+)
 def test_an_unknown_topic(asked: str, hint: str, stslab: Stslab) -> None:
     said = stslab("help", asked)
     assert said.code == 2

@@ -133,6 +133,10 @@ def test_what_went_well_is_shortened_to_what_was_made() -> None:
     assert Done((*steps, (False, "It is gone"))).brief().lines == ((False, "It is gone"),)
 
 
+def test_a_heading_alone_ends_with_its_last_word() -> None:
+    assert drawn(Scene("Who can do what")) == " Who can do what\n\n"
+
+
 def test_a_long_heading_is_indented_throughout() -> None:
     scene = Scene("With the keys of theirs, and AWS_PROFILE=mine: list", place="3 of 4")
     assert drawn(scene, 40).startswith(

@@ -230,7 +230,7 @@ def test_cleanup_ends_with_leftovers_and_the_commands_to_remove_them():
     assert "aws iam delete-user --user-name x" in text
     clean = events.CleanupFinished("r", ("user x",), (), 1.0)
     text = drawn([events.ThingLookedUp("user x", None, True, "NoSuchEntity"), clean])
-    assert "Nothing of run r is left" in text
+    assert "Nothing of run r is left: 1 thing removed, 1.0 s\n" in text
     assert "NoSuchEntity" in text
 
 

@@ -235,7 +235,7 @@ def watch(*, every: bool, as_json: bool) -> None:
     """Follow the run on the embedded account from a second terminal, until Ctrl-C.
 
     It shows each request: who called what, the gates in order, where it stopped and why; the
-    identities and how long they last; the current task, and what is still missing.
+    identities and how long they last; the current tasks, and what is wrong.
     """
     from stslab.cli.account.watch import follow
 

@@ -11,12 +11,12 @@ import click
 from msgspec.structs import replace
 
 from stslab.cli.accounts import OpenAccount, open_account
-from stslab.cli.failures import GOES_ON, hints_name, interruptible
-from stslab.cli.options import USUAL_LAB, Where
+from stslab.cli.failures import GOES_ON, interruptible
+from stslab.cli.options import SANDBOX, USUAL_LAB, Where
 from stslab.cli.run.exercises import FaultExercise
 from stslab.cli.run.loop import Loop
 from stslab.cli.run.prompt import Quit
-from stslab.cli.workspace import Workspace, load_lab, open_workspace
+from stslab.cli.workspace import Workspace, load_lab, meant_lab, open_workspace
 from stslab.durations import spoken
 from stslab.errors import RunError, UsageError
 from stslab.lab.listing import find, headers
@@ -52,14 +52,11 @@ def _draw_fixed(paper: Paper, exercise: FaultExercise) -> None:
     paper.prose("To share:", indent=1, apart=True)
     for line in (f"stslab break {exercise.here.lab.id} {fault.asked}", result(fault)):
         paper.whole(f"   {line}", "bold")
-    paper.blank()
 
 
 def begin(name: str, asked: str) -> None:
     """Continue with the planted fault, or plant one; once it is fixed, undo everything."""
-    name = name or USUAL_LAB
-    lab, command = load_lab(name), "stslab break"
-    hints_name(name)
+    lab, command = meant_lab(name or USUAL_LAB, SANDBOX), "stslab break"
     with open_workspace(command, lab=lab) as workspace, interruptible(command):
         opened = open_account(workspace.home, Where())
         stands = _stands(workspace, opened, lab, asked)
@@ -85,7 +82,7 @@ def begin(name: str, asked: str) -> None:
                 paper.prose(GOES_ON.format(command))
                 return
         loop.screen.page(partial(_draw_fixed, exercise=exercise))
-        paper.prose("Undoing everything ...")
+        paper.prose("Undoing everything ...", apart=True)
         cleanup = opened.cleanup(workspace.journal, lambda _: None, workspace.describe)
         cleanup.run(loop.runner.run.id)
         paper.line("done", "Everything is undone.")

@@ -317,7 +317,7 @@ class FaultExercise(_Exercise):
     def status(self) -> str:
         passed = (datetime.now(UTC) - datetime.fromisoformat(self.stands.at)).total_seconds()
         line = f" {self.stands.asked}   {spoken(max(passed, 0.0))}   why  hint  solve  help"
-        return line[: self.here.workspace.paper.console.width]
+        return "" if self.done else line[: self.here.workspace.paper.console.width]
 
 
 Exercise = StepExercise | TasksExercise | FaultExercise

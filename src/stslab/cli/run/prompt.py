@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import Application, get_app
+from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
@@ -73,7 +73,6 @@ class _Interrupted(str):
     __slots__ = ()
 
 
-Meant = Callable[[str], Entered | None]  # what an input means, if anything
 Watch = Callable[[], bool] | None  # whether something has happened that should be shown
 
 
@@ -112,14 +111,9 @@ class Prompt:
 
     def digit(self, digits: Sequence[int], aside: str = "") -> Entered:
         """Read one of these digits, as the ``line``, or a word. A digit needs no Enter."""
-
-        def meant(text: str) -> Entered | None:
-            if text.isdecimal() and int(text) in digits:
-                return Entered(line=text)
-            return Entered(word=word) if (word := word_of(text)) else None
-
-        does = f"Type {', '.join(map(str, digits[1:]))} or {digits[0]}"
-        return self._meant(f"Your answer{aside}: ", does, _DIGITS, meant)
+        last, *others = map(str, digits)
+        does = f"Type {', '.join(others)} or {last}"
+        return self._until([last, *others], f"Your answer{aside}", does, _DIGITS, "", lines=False)
 
     def enter(self, does: str, more: str = "", keys: str = "", *, runs: bool = False) -> Entered:
         """Read Enter or a word. ``does`` says what Enter does; ``more`` is a further word.
@@ -127,31 +121,26 @@ class Prompt:
         ``keys`` need no Enter. Where there are some, a command line ends the prompt too; the next
         one begins with it. If it ``runs`` commands, it is the ``line``.
         """
+        does = f"Enter {does}"
+        entered = self._until([""], does, does, keys, more, lines=runs or bool(keys))
+        self._typed = entered.line if keys else ""
+        return entered
 
-        def meant(text: str) -> Entered | None:
-            first, _, argument = text.partition(" ")
-            word = more if first and more.startswith(first.lower()) else word_of(text)
-            if word or not text:
-                return Entered(word=word, argument=argument.strip())
-            if (keys or runs) and argument:
-                self._typed = "" if runs else text
-                return Entered(line=text)
-            return None
-
-        return self._meant(f"Enter {does}: ", f"Enter {does}", keys, meant)
-
-    def _meant(self, message: str, does: str, keys: str, meant: Meant) -> Entered:
-        """Read until an input is ``meant``. What to type instead of the last one stands above."""
+    def _until(
+        self, answers: Sequence[str], message: str, does: str, keys: str, more: str, *, lines: bool
+    ) -> Entered:
+        """Read an answer, a word or, with ``lines``, a command line; else say what to type."""
         self.drop_typed_ahead()  # nobody answers a question before it is shown
         note = ""
         while True:
-            text = self._read(f"{note}{message}", "", keys).strip()
-            if entered := meant(text):
+            text = self._read(f"{note}{message}: ", "", keys).strip()
+            first, _, argument = text.partition(" ")
+            word = more if first and more.startswith(first.lower()) else word_of(text)
+            if word or text in answers or (lines and argument):
                 if text and not self._plain:
-                    self._console.print(f"\n{message}{visible(text)}", soft_wrap=True)
-                return entered
-            lines = (fill(line, self._console.width) for line in _not_here(text, does))
-            note = "\n".join([*lines, ""])
+                    self._console.print(f"\n{message}: {visible(text)}", soft_wrap=True)
+                return Entered(word, argument=argument.strip()) if word else Entered(line=text)
+            note = f"{fill(_not_here(text, does), self._console.width)}\n"
 
     def drop_typed_ahead(self) -> None:
         if not sys.stdin.isatty():
@@ -163,7 +152,7 @@ class Prompt:
     def _read(
         self, message: str, line: str, keys: str | None = None, typed: str = "", watch: Watch = None
     ) -> str:
-        """Read a line. Each of the ``keys`` ends an empty one; with any, the prompt goes too."""
+        """Read a line. Each of the ``keys`` ends an empty one; if not None, all is erased."""
         touched, typed, self._typed = bool(typed), typed or self._typed, ""
         if self._plain:
             return self._read_plainly(message, typed or line, watch)
@@ -205,15 +194,14 @@ class Prompt:
         return line if line and not text.strip() else text.rstrip("\n")
 
 
-def _not_here(text: str, does: str) -> list[str]:
+def _not_here(text: str, does: str) -> str:
     start = text.lower()
     could = [word for word in WORDS if start and word.startswith(start)]
     could = could or get_close_matches(start, WORDS)
-    does = f"{text} is not an answer here. {does}" if text.isdecimal() else does
-    if " " in start:
-        other = "run your command in another terminal, after:"
-        return [f"{does}, or {other}", '  eval "$(stslab env)"']
-    return [f"{does}, or type {' or '.join(could) or 'a word: `help` lists them'}."]
+    other = f"type {' or '.join(could) or 'a word: `help` lists them'}"
+    other = "run it in another terminal, in `stslab shell`" if " " in start else other
+    no_answer = f"{text} is not an answer here. " if text.isdecimal() else ""
+    return f"{no_answer}{does}, or {other}."
 
 
 class _Words(Completer):
@@ -239,16 +227,16 @@ def _session(status: Callable[[], str]) -> PromptSession[str]:
 def _watching(watch: Callable[[], bool]) -> Callable[[], None]:
     """A task that calls ``watch`` while the learner types, and ends the line if it is True."""
 
-    async def look(app: Application[str]) -> None:
+    async def look() -> None:
         while not watch():  # noqa: ASYNC110 - no event announces changed files
             await asyncio.sleep(_POLL)
+        app = get_app()
         if not app.is_done:
             app.erase_when_done = True
             app.exit(result=_Interrupted(app.current_buffer.text))
 
     def begin() -> None:
-        app = get_app()
-        app.create_background_task(look(app))
+        get_app().create_background_task(look())
 
     return begin
 

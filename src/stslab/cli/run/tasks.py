@@ -26,8 +26,6 @@ def help_with(word: str, lab: str) -> None:
         exercise, paper = _at_work(workspace, lab), workspace.paper
         if word == "why":
             exercise.why(paper)
-        elif exercise.done and isinstance(exercise, FaultExercise):
-            raise UsageError("The fault is fixed.", "Go on: stslab break")
         elif exercise.done:
             raise UsageError("Every task of this stage is done.", "Go on: stslab run")
         elif exercise.title:
@@ -71,11 +69,12 @@ def _at_work(workspace: Workspace, lab: str) -> Exercise:
     hints_name(word_for(meant.run), by_hand=runner.past.how is How.HAND)
     here = Here(workspace, opened, runner)
     for broken in journal.past(meant.run.id).broken()[-1:]:
-        if broken.state is not FaultState.PLANTED:
-            fixed = broken.state is FaultState.FIXED
-            says = "The fault is fixed." if fixed else "No fault is planted at the moment."
-            raise UsageError(says, "Go on: stslab break")
-        return FaultExercise(here, here.faults(), broken)
+        if broken.state not in (FaultState.PLANTED, FaultState.FIXED):
+            raise UsageError("No fault is planted at the moment.", "Go on: stslab break")
+        exercise = FaultExercise(here, here.faults(), broken)
+        if exercise.stands.state is FaultState.FIXED:
+            raise UsageError("The fault is fixed.", "Go on: stslab break")
+        return exercise
     undone = (each for each in meant.lab.stages if each.id not in runner.stages_done)
     stage = meant.lab.stage(runner.past.stage) or next(undone, None)
     if stage is None or stage.cleanup:

@@ -56,9 +56,13 @@ def _section(lines: list[str], heading: str) -> Iterator[str]:
 def _show_command(root: click.Context, names: tuple[str, ...]) -> None:
     ctx, command = root, root.command
     for name in names:
-        inner = command.get_command(ctx, name) if isinstance(command, click.Group) else None
+        group = command if isinstance(command, click.Group) else click.Group()
+        inner = group.get_command(ctx, name)
         if inner is None:
-            hint = nearest(name, TOPICS).strip() or "List the topics: stslab help"
+            hint = (
+                nearest(name, (*TOPICS, *group.list_commands(ctx))).strip()
+                or "List the topics: stslab help"
+            )
             raise UsageError(f"There is no topic or command {' '.join(names)!r}.", hint)
         ctx, command = click.Context(inner, parent=ctx, info_name=name), inner
     click.echo(ctx.get_help())

@@ -83,7 +83,7 @@ class Scene(msgspec.Struct, frozen=True):
 
 def heading(paper: Paper, left: str, right: str = "") -> None:
     gap = paper.width - len(left) - len(right) - 2
-    if gap >= _GAP:
+    if right and gap >= _GAP:
         line = Text(" ").append(one_line(left), style="bold")
         paper.put(line.append(" " * gap + right, style="dim"))
     else:  # the right part has no room: it stands above

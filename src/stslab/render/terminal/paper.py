@@ -256,7 +256,6 @@ def _breaks(text: str, width: int) -> list[int]:
 
 # -- the console --------------------------------------------------------------------------------
 
-_NARROWEST_CONSOLE = 20
 _CODE_COLOUR = "cyan"  # rich's own has a black background, which blots a light terminal
 
 
@@ -298,8 +297,8 @@ def make_console(stream: TextIO, *, environ: Mapping[str, str] | None = None) ->
         theme=Theme({"markdown.code": _CODE_COLOUR, "markdown.code_block": _CODE_COLOUR}),
         _environ=environ,
     )
-    if console.width < _NARROWEST_CONSOLE:  # noqa: PLR1730 - once set, it would not follow the terminal
-        console.width = _NARROWEST_CONSOLE
+    if console.width < _NARROWEST:  # noqa: PLR1730 - once set, it would not follow the terminal
+        console.width = _NARROWEST
     return console
 
 

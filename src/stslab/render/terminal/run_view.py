@@ -227,8 +227,7 @@ class TerminalRenderer(Paper):
             self.prose(f"(and {len(lines) - _LONGEST_PROOF_LINES} more lines)", indent=_RESULT)
 
     def undo_started(self, event: events.UndoStarted) -> None:
-        count = f"{counted(len(event.things), 'thing')} to undo, newest first"
-        self.prose(f"Cleaning up run {event.run}: {count}", style="bold", apart=True)
+        self.prose(f"Cleaning up run {event.run}, newest first", style="bold", apart=True)
 
     def undo_finished(self, event: events.UndoFinished) -> None:
         self.wait_ended()
@@ -256,9 +255,8 @@ class TerminalRenderer(Paper):
             self.table({"": 0, "Looked for": 3, "AWS answers now": 2}, rows)
             self.blank()
         if not event.remaining:
-            removed, looks = counted(len(event.removed), "thing"), counted(len(looked), "look-up")
-            gone = f"Nothing of run {event.run} is left: {removed} removed, {looks}"
-            self.line("done", f"{gone}, {spoken(event.seconds)}")
+            removed = f"{counted(len(event.removed), 'thing')} removed, {spoken(event.seconds)}"
+            self.line("done", f"Nothing of run {event.run} is left: {removed}")
             return
         count = counted(len(event.remaining), "thing")
         how = " Remove by hand:" if any(command for _, command in event.remaining) else ""
