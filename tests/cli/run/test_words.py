@@ -2,6 +2,7 @@
 
 import io
 import sys
+from unittest.mock import Mock
 
 import pytest
 from rich.console import Console
@@ -82,6 +83,15 @@ def test_only_a_digit_on_the_screen_answers(monkeypatch: pytest.MonkeyPatch) -> 
     assert prompt.digit([0, 1, 2]) == Entered(line="2")
     assert shown.getvalue().count("Type 1, 2 or 0") == 2
     assert "3 is not an answer here. Type" in shown.getvalue()
+
+
+def test_what_is_said_after_ctrl_c_begins_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, stdin = io.StringIO(), Mock(readline=Mock(side_effect=KeyboardInterrupt))
+    stdin.isatty.return_value = False
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with pytest.raises(KeyboardInterrupt):
+        Prompt(Console(file=shown), str, plain=True).enter("goes on")
+    assert shown.getvalue().endswith("Enter goes on: \n")
 
 
 def test_where_something_is_to_be_fixed_a_command_line_is_entered(

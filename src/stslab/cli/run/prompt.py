@@ -154,14 +154,14 @@ class Prompt:
     ) -> str:
         """Read a line. Each of the ``keys`` ends an empty one; if not None, all is erased."""
         touched, typed, self._typed = bool(typed), typed or self._typed, ""
-        if self._plain:
-            return self._read_plainly(message, typed or line, watch)
-        if self._session is None:
-            self._session = _session(self._status)
-            self._session.default_buffer.on_cursor_position_changed += self._touched.append
-        self._session.app.erase_when_done = keys is not None
-        self._touched[:] = [typed] if touched else []
         try:
+            if self._plain:
+                return self._read_plainly(message, typed or line, watch)
+            if self._session is None:
+                self._session = _session(self._status)
+                self._session.default_buffer.on_cursor_position_changed += self._touched.append
+            self._session.app.erase_when_done = keys is not None
+            self._touched[:] = [typed] if touched else []
             return self._session.prompt(
                 f"\n{message}",
                 default=typed or line,
@@ -169,7 +169,7 @@ class Prompt:
                 pre_run=_watching(watch) if watch else None,
             )
         except KeyboardInterrupt:
-            if self._session.default_buffer.text in ("", line):
+            if self._session is None or self._session.default_buffer.text in ("", line):
                 self._console.print()
                 raise
             return self._read(message, line, keys, watch=watch)  # what was typed is dropped
