@@ -126,7 +126,7 @@ class Boto3Account:
         if own and isinstance(outcome, ports.Refusal) and outcome.code in ENDED:
             hint = "Sign in again, or set new credentials. Then repeat the command: it continues."
             if self.target.kind == "sandbox":
-                hint = "Start with a new account: stslab sandbox reset."
+                hint = "Start with a new account: stslab sandbox reset"
             refused = f"The credentials of {call.identity} were refused ({outcome.code})"
             raise CredentialsError(f"{refused}: {outcome.message}", hint)
         return response, outcome

@@ -50,7 +50,7 @@ class Assumed:
         try:
             frozen = self.kept[key].get_frozen_credentials()
         except RuntimeError as error:
-            raise CredentialsError(_BEHIND, "Move it back: stslab sandbox clock real.") from error
+            raise CredentialsError(_BEHIND, "Move it back: stslab sandbox clock real") from error
         ends = getattr(self.kept[key], "_expiry_time", None)
         until = ends.astimezone(UTC).isoformat() if isinstance(ends, datetime) else ""
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "", until)

@@ -56,7 +56,7 @@ def test_an_ended_run_can_be_checked_but_not_continued(stslab, state, own):
 
 def test_hints_name_the_usual_lab_where_a_command_without_one_means_another(stslab, state, own):
     needs = ("step", "attach-policy", "--lab", "assume-role")
-    assert "stslab step attach-policy --with-needed" in stslab(*needs).err
+    assert stslab(*needs).err.endswith(": stslab step attach-policy --with-needed\n")
     begin(state, "aaaa1111", "own", own)
     assert "stslab step --lab assume-role attach-policy --with-needed" in stslab(*needs).err
 

@@ -154,7 +154,7 @@ def standing(past: Past) -> Standing:
     """How far the run has come; JournalError: it is unknown."""
     run = past.run()
     if run is None:
-        raise JournalError(f"There is no run {past.run_id}.", "List the runs: stslab status.")
+        raise JournalError(f"There is no run {past.run_id}.", "List the runs: stslab status")
     return Standing(
         run,
         tuple(_stages(run, past)),

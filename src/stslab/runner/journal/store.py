@@ -309,5 +309,5 @@ _UNWRITABLE = ("readonly", "unable to open", "full", "locked", "disk i/o", "busy
 def _fix(path: Path) -> str:
     return (
         f"Move it aside (mv {path} {path}.damaged) and begin again. To find what an unfinished"
-        " run made, by its tag: stslab cleanup --sweep."
+        " run made, by its tag: stslab cleanup --sweep"
     )

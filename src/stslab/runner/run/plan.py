@@ -54,7 +54,7 @@ def require_done(stage_id: str, lacking: Collection[str]) -> None:
     if lacking:
         raise RunError(
             f"The stage {stage_id} needs these stages, which are not done: {', '.join(lacking)}.",
-            f"Do them first: stslab step {stage_id} --with-needed.",
+            f"Do them first: stslab step {stage_id} --with-needed",
         )
 
 

@@ -136,7 +136,7 @@ class Cleanup:
     def _work(self, run_id: str) -> Work:
         run = self._journal.run(run_id)
         if run is None:
-            raise JournalError(f"There is no run {run_id}.", "List the runs: stslab status.")
+            raise JournalError(f"There is no run {run_id}.", "List the runs: stslab status")
         self._calls.learn_profiles(self._calls.profiles.names())
         return Work(run, self._journal, self._calls)
 
