@@ -44,8 +44,7 @@ class TerminalRenderer(Paper):
         with self.console:  # one write for the whole event
             getattr(self, event.kind)(event)
 
-    def close(self) -> None:
-        self.wait_ended()
+    close = Paper.wait_ended
 
     def step_started(self, event: events.StepStarted) -> None:
         self.blank()
