@@ -107,7 +107,7 @@ def test_predictions_by_concept(machine: Machine):
     ]
     page = as_markdown(predicted)
     assert "| who decides | 1 of 2 right |" in page
-    assert "1 hint taken" in page
+    assert "| hints | 1 |" in page
 
 
 def test_an_unknown_gate_is_marked_as_unknown(machine: Machine):
