@@ -242,7 +242,7 @@ def test_a_person_types_the_accounts_id_once_for_a_run(learner: Learner):
     agreed.sendline("")
     agreed.expect("Enter runs it:")
     agreed.sendline("touch edited")
-    agreed.expect("Enter runs it, or run your command in another terminal")
+    agreed.expect("or use another terminal: `stslab shell --target aws`")
     agreed.expect("Enter runs it:")
     agreed.sendline("")
     agreed.expect("create-access-key")

@@ -62,7 +62,7 @@ def test_only_the_filled_in_command_is_unchanged(
         ("s", "Enter goes on, or type solve or skip or status."),
         ("hnt", "Enter goes on, or type hint."),
         ("foo", "Enter goes on, or type a word: `help` lists them."),
-        ("aws s3 ls", "Enter goes on, or run it in another terminal, in `stslab shell`."),
+        ("aws s3 ls", "Enter goes on, or use another terminal: `stslab shell`."),
     ],
 )
 def test_invalid_input_at_enter_is_explained(

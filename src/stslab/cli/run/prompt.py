@@ -27,6 +27,7 @@ from prompt_toolkit.styles import Style
 from rich.console import Console
 
 from stslab.aws.command import names_after
+from stslab.cli.failures import for_same_run
 from stslab.render.text.safe import visible
 
 _POLL = 0.3  # seconds
@@ -143,11 +144,10 @@ class Prompt:
             note = f"{fill(_not_here(text, does), self._console.width)}\n"
 
     def drop_typed_ahead(self) -> None:
-        if not sys.stdin.isatty():
-            return
-        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-        if self._session is not None:
-            clear_typeahead(self._session.input)
+        if sys.stdin.isatty():
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+            if self._session is not None:
+                clear_typeahead(self._session.input)
 
     def _read(
         self, message: str, line: str, keys: str | None = None, typed: str = "", watch: Watch = None
@@ -197,9 +197,9 @@ class Prompt:
 def _not_here(text: str, does: str) -> str:
     start = text.lower()
     could = [word for word in WORDS if start and word.startswith(start)]
-    could = could or get_close_matches(start, WORDS)
-    other = f"type {' or '.join(could) or 'a word: `help` lists them'}"
-    other = "run it in another terminal, in `stslab shell`" if " " in start else other
+    near = " or ".join(could or get_close_matches(start, WORDS)) or "a word: `help` lists them"
+    shell = "use another terminal: `stslab shell`"
+    other = for_same_run(shell) if " " in start else f"type {near}"
     no_answer = f"{text} is not an answer here. " if text.isdecimal() else ""
     return f"{no_answer}{does}, or {other}."
 
