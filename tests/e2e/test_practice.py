@@ -192,6 +192,7 @@ def test_words_of_a_second_terminal_while_the_lesson_waits(opened: Open, machine
     assert "put-user-policy" not in text
     request = json.loads(machine.stslab("why", "--json").out)["request"]["requestID"]
     assert "put-user-policy" in machine.stslab("why", request).out
+    terminal.wait("`why` again")  # meanwhile nobody told the prompt where its cursor is
     terminal.enter("skip")
     terminal.wait("Skipped: stage 2", "Enter goes on:")
     terminal.enter()
