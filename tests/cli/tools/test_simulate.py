@@ -269,7 +269,7 @@ def test_notes_follow_the_decision(simulate):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Give --principal"),
+        ([], "See examples: stslab simulate --help"),
         (["--principal", ALICE], "Give --action"),
         ([*ASKED, "--context", "x"], "KEY=VALUE"),
         (

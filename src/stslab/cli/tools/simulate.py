@@ -137,7 +137,7 @@ def _decide(asked: dict[str, Any]) -> "tuple[Decision, Policies]":
 
     for name in ("principal", "action"):
         if not asked[name]:
-            raise UsageError(f"Give --{name}, or --cases.")
+            raise UsageError(f"Give --{name}, or --cases.", "See examples: stslab simulate --help")
     fields = ("principal", "action", "resource", "resource_account")
     context = {
         key: given if len(given) > 1 or catalogue.is_multivalued(key) else given[0]
