@@ -269,7 +269,7 @@ def test_notes_follow_the_decision(simulate):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "See examples: stslab simulate --help"),
+        ([], "Give --principal"),
         (["--principal", ALICE], "Give --action"),
         ([*ASKED, "--context", "x"], "KEY=VALUE"),
         (
@@ -310,6 +310,10 @@ def test_unusable_options_are_named(simulate, arguments, message):
     found = simulate(*arguments, bad={"Statement": []})
     assert message in found.exception.message
     assert found.exception.exit_code == 2
+
+
+def test_without_a_request_it_says_where_examples_are(simulate):
+    assert simulate().exception.hint == "See examples: stslab simulate --help"
 
 
 def test_a_policy_may_come_from_stdin(simulate):
