@@ -8,7 +8,6 @@ import dataclasses
 import email.utils
 import http.client
 import logging
-import math
 import re
 import secrets
 import select
@@ -41,8 +40,6 @@ _SLOWEST = 1024 * 1024  # bytes a second
 _SMALL = 1024 * 1024
 # How many bodies larger than ``_LARGE`` are in memory at once; how long others wait at most.
 _LARGE, _LARGE_AT_ONCE, _WAIT = 8 * 1024 * 1024, 4, 5
-# How long a client may take to send or receive the next bytes, or to send the next request.
-_TIMEOUT = 20
 _NO_BODY = {204, 304}
 _DRAINED = 8 * 1024 * 1024
 _AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER with zero seconds
@@ -62,7 +59,7 @@ class SandboxServer(cheroot.HTTPServer):
     """
 
     _connections: Any  # a ConnectionManager: cheroot has no types for all of it
-    timeout = _TIMEOUT
+    timeout = 20  # seconds for the next bytes, sent or received, or for the next request
     request_queue_size = 128
     keep_alive_conn_limit = 512
 
@@ -314,8 +311,8 @@ class _Connection(cheroot.HTTPConnection):
     RequestHandlerClass = _Request
 
     def __init__(self, server: SandboxServer, sock: socket.socket, _makefile: object) -> None:
-        streams = {"rb": SocketReader, "wb": SocketWriter}
-        super().__init__(server, sock, makefile=lambda sock, mode, _: streams[mode](sock, server))
+        stream = SocketStream(sock, server)
+        super().__init__(server, sock, makefile=lambda *_: stream)
         # With a timeout it polls before each read and write, and gives up the interpreter's lock.
         sock.setblocking(False)
 
@@ -339,16 +336,14 @@ _LOOK_SECONDS = 1.0  # how often a slow reader checks whether other requests nee
 _SEND = 1024 * 1024
 
 
-class SocketReader:
-    """Reads lines and blocks; keeps further bytes for the next request."""
+class SocketStream:
+    """Reads lines and blocks, and keeps further bytes for the next request; sends at once."""
 
     def __init__(self, sock: socket.socket, server: SandboxServer) -> None:
         self._sock = sock
         self._server = server
         self._buffer = bytearray()
-        self._patience = sock.gettimeout() or math.inf
-        self._began = time.monotonic()
-        self._end = math.inf
+        self.within(_HEAD_SECONDS)
 
     def within(self, seconds: float) -> None:
         """Limit the time of all reads until the next such call: no client holds a worker long."""
@@ -384,7 +379,7 @@ class SocketReader:
 
     def _receive(self, size: int = _RECEIVE) -> bool:
         """Whether there were more bytes. TimeoutError: too late, or others need the worker."""
-        end = min(self._end, time.monotonic() + self._patience)
+        end = min(self._end, time.monotonic() + self._server.timeout)
         while (now := time.monotonic()) < end:
             if now - self._began > _LOOK_SECONDS and self._server.crowded():
                 break
@@ -404,23 +399,14 @@ class SocketReader:
         del self._buffer[:size]
         return taken
 
-
-class SocketWriter:
-    """Sends without a buffer."""
-
-    def __init__(self, sock: socket.socket, server: SandboxServer) -> None:
-        self._sock = sock
-        self._server = server
-        self._patience = sock.gettimeout() or math.inf
-
     def write(self, content: bytes) -> None:
-        """Send all of it; each megabyte may take as long as the socket's timeout."""
+        """Send all of it; each megabyte may take as long as the server's timeout."""
         with memoryview(content) as view:
             for start in range(0, len(content), _SEND):
                 self._send(view[start : start + _SEND])
 
     def _send(self, part: memoryview) -> None:
-        end = time.monotonic() + self._patience
+        end = time.monotonic() + self._server.timeout
         while part:
             try:
                 part = part[self._sock.send(part) :]
