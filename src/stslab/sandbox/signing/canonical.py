@@ -189,7 +189,7 @@ def stamp(time: datetime) -> str:
 
 
 CREDENTIALS = {"authorization", TOKEN}
-_PARAMETERS: Mapping[str, frozenset[str]] = {
+PARAMETERS: Mapping[str, frozenset[str]] = {
     ALGORITHM: frozenset(
         """
         X-Amz-Algorithm X-Amz-Credential X-Amz-Date X-Amz-Expires X-Amz-Security-Token
@@ -215,7 +215,7 @@ def plain_request(request: HttpRequest, version: Literal["AWS4-HMAC-SHA256", "AW
     headers, query = list(request.headers), []
     for name, value in request.query:
         lower = name.lower()
-        if name in _PARAMETERS[version]:
+        if name in PARAMETERS[version]:
             continue
         if lower.startswith("x-amz-") or name in _MORE_HEADERS[version]:
             if lower not in sent and not lower.startswith(_ONLY_HEADERS):

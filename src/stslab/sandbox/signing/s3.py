@@ -32,11 +32,9 @@ IN = {
 _LAST_TIME = datetime(9999, 12, 20, tzinfo=UTC)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _COMPONENTS = ("Credential", "SignedHeaders", "Signature")
-_PARAMETERS = tuple(
-    f"X-Amz-{name}"
-    for name in ("Algorithm", "Credential", "Signature", "Date", "SignedHeaders", "Expires")
-)
-_ONCE = (*_PARAMETERS, "X-Amz-Security-Token", "X-Amz-Content-Sha256")
+_ONCE = canonical.PARAMETERS[canonical.ALGORITHM]
+_REQUIRED = _ONCE - {"X-Amz-Security-Token", "X-Amz-Content-Sha256"}
+_FRAMING = {"content-length", "transfer-encoding"}
 _STREAMING_HEADERS = {"x-amz-decoded-content-length", "x-amz-trailer", HASH_HEADER}
 
 
@@ -66,8 +64,9 @@ def verify_query(request: HttpRequest, headers: Headers, context: Context) -> Au
     if parameters["X-Amz-Algorithm"] != canonical.ALGORITHM:
         what = 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
         raise fault(QUERY, what)
-    missing = any(name not in parameters for name in _PARAMETERS)
-    if missing or canonical.repeated([name for name, _ in request.query], _ONCE):
+    if _REQUIRED - parameters.keys() or canonical.repeated(
+        [name for name, _ in request.query], _ONCE
+    ):
         raise fault(
             QUERY,
             "Query-string authentication version 4 requires the X-Amz-Algorithm, "
@@ -146,13 +145,9 @@ def _with_payload(request: HttpRequest, payload_hash: str, signer: ChunkSigner) 
         headers = canonical.header_map(request)
         checked = None if payload_hash == UNSIGNED_TRAILER else signer
         payload, trailers = chunks.decode(request.body, payload_hash, checked, headers)
-        gone, kept = _STREAMING_HEADERS | set(trailers), []
-        for name, value in request.headers:
-            if name.lower() in ("content-length", "transfer-encoding"):
-                kept.append(("Content-Length", str(len(payload))))
-            elif name.lower() not in gone:
-                kept.append((name, value))
-        request = replace(request, headers=(*kept, *trailers.items()), body=payload)
+        kept = request.without(_FRAMING | _STREAMING_HEADERS | trailers.keys()).headers
+        length = ("Content-Length", str(len(payload)))
+        request = replace(request, headers=(*kept, length, *trailers.items()), body=payload)
     elif _SHA256.fullmatch(payload_hash):
         actual = hashlib.sha256(request.body).hexdigest()
         if actual != payload_hash.lower():
