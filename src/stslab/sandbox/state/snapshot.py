@@ -132,9 +132,7 @@ class Account(Record, frozen=True, kw_only=True):
 
 _Rows = Map[str, Record]
 _Tables = Map[str, Map[str, _Rows]]
-_NO_TABLES: _Tables = Map()
-_NO_ROWS: _Rows = Map()
-_NO_ACCOUNTS: Map[str, _Rows] = Map()
+_NONE: Map[str, Any] = Map()
 
 
 class View:
@@ -142,7 +140,7 @@ class View:
 
     __slots__ = ("_tables",)
 
-    def __init__(self, tables: _Tables = _NO_TABLES) -> None:
+    def __init__(self, tables: _Tables = _NONE) -> None:
         self._tables = tables
 
     def get(self, kind: type[R], account: str, key: str) -> R | None:
@@ -158,7 +156,7 @@ class View:
 
     def everywhere(self, kind: type[R]) -> Iterator[R]:
         """The records of this kind in all accounts, in any order."""
-        for rows in self._tables.get(kind.table, _NO_ACCOUNTS).values():
+        for rows in self._tables.get(kind.table, _NONE).values():
             yield from cast("Iterable[R]", rows.values())
 
     def count(self, kind: type[Record], account: str) -> int:
@@ -173,7 +171,7 @@ class View:
         return datetime.now(UTC) + timedelta(seconds=self.settings.clock_offset)
 
     def _rows(self, table: str, account: str) -> _Rows:
-        return self._tables.get(table, _NO_ACCOUNTS).get(account, _NO_ROWS)
+        return self._tables.get(table, _NONE).get(account, _NONE)
 
 
 class Difference(NamedTuple):
@@ -213,9 +211,9 @@ class Snapshot(View):
         """The records that differ. Shared tables cost nothing."""
         ours, theirs = self._tables, later._tables
         for table in {*ours, *theirs}:
-            before, after = ours.get(table, _NO_ACCOUNTS), theirs.get(table, _NO_ACCOUNTS)
+            before, after = ours.get(table, _NONE), theirs.get(table, _NONE)
             for account in {*before, *after} if before is not after else ():
-                old, new = before.get(account, _NO_ROWS), after.get(account, _NO_ROWS)
+                old, new = before.get(account, _NONE), after.get(account, _NONE)
                 for key in {*old, *new} if old is not new else ():
                     was, now = old.get(key), new.get(key)
                     if now is not was and now != was:
@@ -255,5 +253,5 @@ class Transaction(View):
         self.changes[record.table, record.account, record.key] = None
 
     def _set(self, record: Record, rows: Map[str, Record]) -> None:
-        accounts = self._tables.get(record.table, Map()).set(record.account, rows)
+        accounts = self._tables.get(record.table, _NONE).set(record.account, rows)
         self._tables = self._tables.set(record.table, accounts)
