@@ -230,7 +230,6 @@ def _rehearse(account: Holder, request: ControlRequest) -> Reply:
     }
 
 
-_Seconds = Annotated[int, msgspec.Meta(ge=-86400, le=86400)]
 _ROLES = ("server", "CA", "trusted root")
 
 
@@ -239,7 +238,7 @@ class _Token(msgspec.Struct):
 
     claims: dict[str, Any] = {}
     issuer: str | None = None
-    seconds: _Seconds = 3600
+    seconds: names.Seconds = 3600
 
 
 def _token(account: Holder, request: ControlRequest) -> Reply:
@@ -260,7 +259,7 @@ def _issuer(account: Holder, request: ControlRequest) -> Reply:
     ``issuers.KINDS``.
     """
     from stslab.sandbox.federation.oidc import issuers
-    from stslab.sandbox.federation.oidc.certificates import described, thumbprint
+    from stslab.sandbox.federation.oidc.certificates import described, has_signed, thumbprint
 
     url = str(request.body.get("issuer") or request.arguments.get("issuer", issuers.OWN_ISSUER))
     kind = request.body.get("certificate")
@@ -269,7 +268,7 @@ def _issuer(account: Holder, request: ControlRequest) -> Reply:
         if request.method == "POST" and kind:
             shown = issuers.change(tx, shown.host, str(kind))
         issuer = issuers.issuer_of(tx, url)
-        trusted = issuers.trusted_root(tx, shown)
+        trusted = [root for root in issuers.roots(tx) if has_signed(root, shown.chain[-1])]
     return {
         "issuer": url,
         "host": shown.host,
@@ -291,20 +290,15 @@ def _metadata(account: Holder, request: ControlRequest) -> Reply:
     return {"issuer": provider.entity_id, "metadata": minting.metadata(provider)}
 
 
-class _Assertion(msgspec.Struct):
+class _Assertion(names.Asked):
     """Texts, whole numbers of seconds (86400 at most), and attributes: values by name."""
 
     issuer: str | None = None
     role: str = ""
     provider: str = ""
     session_name: str = ""
-    attributes: dict[str, str | int | list[str | int]] = {}
+    attributes: Mapping[str, str | int | list[str | int]] = {}
     subject: str | None = None
-    subject_format: str = names.PERSISTENT
-    recipient: str = names.SIGN_IN
-    audience: str = names.AUDIENCE
-    seconds: _Seconds = 300
-    session_seconds: _Seconds | None = None
 
 
 def _assertion(account: Holder, request: ControlRequest) -> Reply:
@@ -321,17 +315,9 @@ def _assertion(account: Holder, request: ControlRequest) -> Reply:
     for name, value in body.attributes.items():
         attributes[names.whole(name)] = [*map(str, value if isinstance(value, list) else [value])]
     try:
-        minted = minting.response(
-            provider,
-            account.inside.state.now(),
-            body.session_name if body.subject is None else body.subject,
-            attributes,
-            subject_format=body.subject_format,
-            recipient=body.recipient,
-            audience=body.audience,
-            seconds=body.seconds,
-            session_seconds=body.session_seconds,
-        )
+        subject = body.session_name if body.subject is None else body.subject
+        now = account.inside.state.now()
+        minted = minting.response(provider, now, subject, attributes, body)
     except ValueError as error:
         raise SandboxError("The assertion would have a character that XML can't hold.") from error
     return {"issuer": provider.entity_id, "assertion": minted}

@@ -27,18 +27,7 @@ def response(
     subject: str = "ana",
 ) -> Any:
     """A response as an element; ``whole``: it is signed instead of its assertion."""
-    minted = minting.response(
-        provider,
-        now,
-        subject,
-        attributes or {},
-        subject_format=names.PERSISTENT,
-        recipient=names.SIGN_IN,
-        audience=names.AUDIENCE,
-        seconds=300,
-        session_seconds=None,
-    )
-    root = read(minted)
+    root = read(minting.response(provider, now, subject, attributes or {}, names.Asked()))
     if not whole:
         return root
     remove_signature(root.find("a:Assertion", NS))

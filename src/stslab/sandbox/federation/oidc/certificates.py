@@ -20,6 +20,7 @@ from stslab.sandbox.api import faults
 from stslab.sandbox.state.identities import Authority
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+_read = x509.load_pem_x509_certificate
 _AUTHORITY_DAYS = 30 * 365  # longer than the account's clock can be moved
 # The longest that browsers accept (CA/Browser Forum, "Baseline Requirements", 6.3.2, before 2026).
 _SERVER_DAYS = 398
@@ -171,7 +172,3 @@ def certificate(
 def _key(of: Authority) -> ec.EllipticCurvePrivateKey:
     key = serialization.load_pem_private_key(of.private_key, password=None)
     return cast("ec.EllipticCurvePrivateKey", key)
-
-
-def _read(pem: bytes) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(pem)

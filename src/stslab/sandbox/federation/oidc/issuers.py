@@ -22,7 +22,6 @@ from stslab.sandbox.state.identities import Authority, Issuer, IssuerServer, Pub
 from stslab.sandbox.state.snapshot import Transaction, View
 
 Claims = Mapping[str, Any]
-JWKS_PATH = "/.well-known/jwks"
 OWN_ISSUER = "https://oidc.stslab.example"
 _HTTPS = "https://"
 _ALGORITHM = "RS256"
@@ -112,7 +111,7 @@ def configuration(issuer: Issuer) -> dict[str, object]:
     """The issuer's ``/.well-known/openid-configuration`` (OpenID Connect Discovery)."""
     return {
         "issuer": issuer.url,
-        "jwks_uri": f"{issuer.url.rstrip('/')}{JWKS_PATH}",
+        "jwks_uri": f"{issuer.url.rstrip('/')}/.well-known/jwks",
         "response_types_supported": ["id_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [_ALGORITHM],
@@ -199,11 +198,6 @@ def roots(view: View) -> tuple[bytes, ...]:
     """The roots that AWS trusts (PEM)."""
     public = view.get(PublicAuthority, "", "")
     return (public.root.pem,) if public else ()
-
-
-def trusted_root(view: View, server: IssuerServer) -> tuple[bytes, ...]:
-    """The root that AWS trusts and that signed the server's chain (PEM), if any."""
-    return tuple(root for root in roots(view) if certificates.has_signed(root, server.chain[-1]))
 
 
 def _public_authority(tx: Transaction) -> Authority:

@@ -4,7 +4,6 @@ Expired ones are accepted, too (IAM User Guide, "Create a SAML identity provider
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 
 from cryptography import x509
@@ -66,7 +65,7 @@ def _certificate(encoded: str) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(der)
         key = certificate.public_key()
         _ = certificate.extensions
-    except (ValueError, binascii.Error, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise faults.invalid_input(
             "Unable to parse metadata: a certificate can't be read"
         ) from error

@@ -55,37 +55,29 @@ def response(
     now: datetime,
     subject: str,
     attributes: Mapping[str, Sequence[str]],
-    *,
-    subject_format: str,
-    recipient: str,
-    audience: str,
-    seconds: int,
-    session_seconds: int | None,
+    asked: names.Asked,
 ) -> str:
-    """A signed response, in base64. ValueError: a text has a character that XML can't hold.
-
-    ``seconds``: how long it is valid from ``now`` on; ``session_seconds``: SessionNotOnOrAfter.
-    """
-    ends = now + timedelta(seconds=seconds)
+    """A signed response, in base64. ValueError: a text has a character that XML can't hold."""
+    ends = now + timedelta(seconds=asked.seconds)
     issued = min(now, ends - timedelta(seconds=1))  # before its end, also if it has expired
     session_end = {}
-    if session_seconds is not None:
-        session_end["SessionNotOnOrAfter"] = _time(now + timedelta(seconds=session_seconds))
+    if asked.session_seconds is not None:
+        session_end["SessionNotOnOrAfter"] = _time(now + timedelta(seconds=asked.session_seconds))
     listed = [
         _ASSERTION.Attribute(*map(_ASSERTION.AttributeValue, values), Name=name)
         for name, values in attributes.items()
     ]
-    confirmed = {"NotOnOrAfter": _time(ends), "Recipient": recipient}
+    confirmed = {"NotOnOrAfter": _time(ends), "Recipient": asked.recipient}
     assertion = _ASSERTION.Assertion(
         _ASSERTION.Issuer(provider.entity_id),
         _ASSERTION.Subject(
-            _ASSERTION.NameID(subject, Format=subject_format),
+            _ASSERTION.NameID(subject, Format=asked.subject_format),
             _ASSERTION.SubjectConfirmation(
                 _ASSERTION.SubjectConfirmationData(**confirmed), Method=names.BEARER
             ),
         ),
         _ASSERTION.Conditions(
-            _ASSERTION.AudienceRestriction(_ASSERTION.Audience(audience)),
+            _ASSERTION.AudienceRestriction(_ASSERTION.Audience(asked.audience)),
             NotBefore=_time(issued),
             NotOnOrAfter=_time(ends),
         ),
@@ -106,7 +98,7 @@ def response(
         ID=_identity(),
         Version="2.0",
         IssueInstant=_time(now),
-        Destination=recipient,
+        Destination=asked.recipient,
     )
     return base64.b64encode(_written(document)).decode()
 

@@ -5,6 +5,9 @@ IAM User Guide, "Configure SAML assertions for the authentication response".
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 ASSERTION = "urn:oasis:names:tc:SAML:2.0:assertion"
 PROTOCOL = "urn:oasis:names:tc:SAML:2.0:protocol"
@@ -44,3 +47,19 @@ def whole(name: str) -> str:
     if name in _OF_AWS or name.startswith("PrincipalTag:"):
         return AWS + name
     return _FRIENDLY.get(name.lower(), name)
+
+
+Seconds = Annotated[int, msgspec.Meta(ge=-86400, le=86400)]
+
+
+class Asked(msgspec.Struct):
+    """What an assertion is to say, beside its subject and its attributes.
+
+    ``seconds``: how long it is valid; ``session_seconds``: until its SessionNotOnOrAfter.
+    """
+
+    subject_format: str = PERSISTENT
+    recipient: str = SIGN_IN
+    audience: str = AUDIENCE
+    seconds: Seconds = 300
+    session_seconds: Seconds | None = None
