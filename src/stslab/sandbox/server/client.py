@@ -182,21 +182,18 @@ def starting(folder: Path) -> Iterator[None]:
 def _found_or_started(folder: Path, port: int = 0, *, fresh: bool = False) -> Endpoint:
     private_folder(folder)
     places = Files(folder)
-    deadline = time.monotonic() + _START_SECONDS
     with starting(folder):
-        found = find(folder)
-        while found is None:
-            _start(places, port, deadline - time.monotonic(), fresh=fresh)
-            # If there is still none, another server holds the folder: it is getting ready (the
-            # command that started it was killed), or it hangs.
-            found = find(folder)
-            if found is None and time.monotonic() > deadline:
+        deadline = time.monotonic() + _START_SECONDS
+        # If there is none after a start, another server holds the folder: it is getting ready (the
+        # command that started it was killed), or it hangs.
+        while (found := find(folder)) is None:
+            if (left := deadline - time.monotonic()) <= 0:
                 pid = read_number(places.server_lock)
                 raise SandboxError(
                     f"The embedded account's process {pid} does not answer.",
                     f"Stop it: stslab sandbox stop. Its log is {places.log}",
                 )
-            time.sleep(0 if found else PAUSE)
+            _start(places, port, left, fresh=fresh)
     return found
 
 
@@ -211,11 +208,6 @@ def _gone_within(places: Files, seconds: float) -> bool:
 
 # The learner's own AWS settings must not reach the server, nor sockets that systemd passes on.
 _NOT_PASSED_ON = ("AWS_", "LISTEN_")
-_ENVIRONMENT = {
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
 _TAIL_LINES = 12
 _READ = 64 * 1024
 
@@ -237,7 +229,7 @@ def _start(places: Files, port: int, seconds: float, *, fresh: bool) -> None:
             report = subprocess.run(
                 command,
                 cwd="/",
-                env=kept | _ENVIRONMENT,
+                env=kept,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

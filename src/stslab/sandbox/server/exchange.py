@@ -51,8 +51,7 @@ def put_in(folder: Path, read: archive.Archive, *, renamed: bool = True) -> clie
         except BaseException as error:
             with client.starting(folder):
                 client.stop(folder)
-                for file in folder.glob(f"{ACCOUNT_FILE}*"):
-                    file.unlink()
+                _move(folder, Path(aside))
                 _move(old, folder)
             if not isinstance(error, SandboxError):
                 raise

@@ -15,7 +15,7 @@ import signal
 import socket
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,13 +84,10 @@ class _Process:
     def run(self, *, fresh: bool) -> None:
         self._server = self._bound()
         try:
-            self._account = EmbeddedAccount(self._places.folder, fresh=fresh)
-            gc.freeze()  # modules and records live as long as the process
-            gc.enable()
-            try:
+            with closing(EmbeddedAccount(self._places.folder, fresh=fresh)) as self._account:
+                gc.freeze()  # modules and records live as long as the process
+                gc.enable()
                 self._serve()
-            finally:
-                self._account.close()
         finally:
             self._server.stop()
 
