@@ -15,12 +15,11 @@ from stslab.sandbox.api.model import Params
 Shape = Any
 """A shape of botocore, which is untyped."""
 SERVICES = ("iam", "sts", "s3", "cloudformation")
-_loader = functools.cache(Loader)
 
 
 @functools.cache
 def model(service: str) -> ServiceModel:
-    return ServiceModel(_loader().load_service_model(service, "service-2"), service)
+    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 
 @functools.cache

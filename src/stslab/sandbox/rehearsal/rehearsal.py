@@ -7,7 +7,7 @@ with the newest (IAM User Guide, "Changes that I make are not always immediately
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -60,7 +60,7 @@ class Lag:
                 continue
             address = record.table, record.account, record.key
             for what, fields in _parts(type(record)):
-                if _values(was, fields) != _values(now, fields):
+                if any(getattr(was, each, None) != getattr(now, each, None) for each in fields):
                     self._changes[what] += 1
                     delay: Span = getattr(self._spec, what)
                     seconds = delay.at(share(self._spec.seed, what, self._changes[what]))
@@ -98,10 +98,6 @@ def _parts(kind: type[Record]) -> Iterator[tuple[str, set[str]]]:
     yield itself, names - policies
     if policies:
         yield _POLICIES, policies
-
-
-def _values(record: Record | None, names: Iterable[str]) -> list[object] | None:
-    return None if record is None else [getattr(record, name) for name in names]
 
 
 def _known(
