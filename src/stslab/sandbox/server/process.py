@@ -12,7 +12,6 @@ import logging.handlers
 import os
 import secrets
 import signal
-import socket
 import threading
 from collections.abc import Mapping
 from contextlib import closing, suppress
@@ -122,12 +121,16 @@ class _Process:
                 admitted(request, self._token, self._verbs)
                 or self._account.handle(request.without({TOKEN_HEADER}))
             ),
-            wanted if self._port or _is_free(wanted) else 0,
+            wanted,
             refuse=lambda head: self._account.inside.pipeline.refuse(head.without({TOKEN_HEADER})),
         )
         try:
             server.prepare()
         except OSError as error:
+            if not self._port:  # the last one is another program's now
+                server.bind_addr = (HOST, 0)
+                server.prepare()
+                return server
             cause = error.__cause__ or error.__context__ or error
             why = getattr(cause, "strerror", None) or "another program uses it"
             hint = "Choose another one, or none: stslab sandbox start"
@@ -183,14 +186,6 @@ class _Process:
                 log.info("no request for %d seconds", self._idle)
                 return
             self._end.wait(min(left, _LONGEST_PAUSE))
-
-
-def _is_free(port: int) -> bool:
-    with suppress(OSError), socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((HOST, port))
-        return True
-    return False
 
 
 class _Log(logging.handlers.RotatingFileHandler):
