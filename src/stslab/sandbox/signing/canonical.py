@@ -65,7 +65,7 @@ class Credential(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The parts of a Signature Version 4, from a header or a query."""
+    """The parts of a signature, from a header or a query; Version 2 covers no list of headers."""
 
     credential: Credential
     signed_headers: tuple[str, ...]
@@ -73,6 +73,7 @@ class Claim:
     time: datetime
     token: str = field(repr=False)
     in_query: bool
+    version: Literal["AWS4-HMAC-SHA256", "AWS"] = ALGORITHM
 
     def sign(
         self, request: HttpRequest, headers: Headers, payload_hash: str, secret: str
@@ -98,7 +99,7 @@ class Claim:
         return hmac.digest(key, to_sign.encode(), "sha256").hex(), key, to_sign, canonical
 
     def authenticated(
-        self, request: HttpRequest, record: KeyRecord, context: Context, payload_hash: str
+        self, request: HttpRequest, record: KeyRecord, context: Context, payload_hash: str = ""
     ) -> Authenticated:
         return Authenticated(
             caller=record.caller,
@@ -106,7 +107,7 @@ class Claim:
             region=self.credential.region,
             request=request.without(CREDENTIALS),
             auth_type="REST-QUERY-STRING" if self.in_query else "REST-HEADER",
-            version=ALGORITHM,
+            version=self.version,
             age=max(context.real_clock() - self.time, timedelta(0)),
             payload_hash=payload_hash,
         )

@@ -8,15 +8,14 @@ import functools
 import hmac
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from datetime import UTC, datetime
 from urllib.parse import unquote
 
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import Authenticated, HttpRequest, iso
 from stslab.sandbox.signing import canonical, s3
-from stslab.sandbox.signing.canonical import TOKEN, Context, Headers
+from stslab.sandbox.signing.canonical import TOKEN, Claim, Context, Headers
 from stslab.vocabulary import REGION
 
 _LAST = 2**31 - 1
@@ -34,25 +33,16 @@ def sub_resources() -> frozenset[str]:
     return selecting - {"list-type"} | {f"response-{name}" for name in _ANSWER.split()}
 
 
-class _Claim(NamedTuple):
-    """A signature in a request; ``date`` is the Date header, or Expires in a query."""
-
-    access_key_id: str
-    signature: str
-    date: str
-    age: timedelta = timedelta(0)
-    in_query: bool = False
-
-
 def verify_header(request: HttpRequest, headers: Headers, context: Context) -> Authenticated:
     """Verify the signature in ``Authorization: AWS AccessKeyId:Signature``."""
     text = headers["authorization"]
     access_key_id, colon, signature = text.removeprefix("AWS ").partition(":")
     if not colon or not signature or ":" in signature:
         raise invalid_argument(SAYS["authorization"], "Authorization", text)
-    age = context.real_clock() - s3.sent_at(headers, context)
+    time = s3.sent_at(headers, context)
+    claim = _claim(access_key_id, signature, time, headers, in_query=False)
     date = "" if "x-amz-date" in headers else request.header("date").strip()
-    return _verified(request, headers, context, _Claim(access_key_id, signature, date, age))
+    return _verified(request, headers, context, claim, date)
 
 
 def verify_query(request: HttpRequest, context: Context) -> Authenticated:
@@ -65,47 +55,46 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
     expires, now = parameters["Expires"], context.real_clock()
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", expires) or int(expires) > _LAST:
         raise fault("AccessDenied", f"Invalid date (should be seconds since epoch): {expires}")
-    if now.timestamp() > int(expires):
-        end = datetime.fromtimestamp(max(int(expires), 0), tz=UTC)
+    end = datetime.fromtimestamp(max(int(expires), 0), tz=UTC)
+    if now > end:
         times = {"Expires": iso(end), "ServerTime": iso(now)}
         raise fault("AccessDenied", "Request has expired", times)
     headers = canonical.header_map(canonical.plain_request(request, "AWS"))
     if token := parameters.get(TOKEN, ""):
         headers[TOKEN] = token
     key_id, signature = parameters["AWSAccessKeyId"], parameters["Signature"]
-    return _verified(request, headers, context, _Claim(key_id, signature, expires, in_query=True))
+    # It does not say when it was signed: with its end as the time, it has no age.
+    claim = _claim(key_id, signature, end, headers, in_query=True)
+    return _verified(request, headers, context, claim, expires)
+
+
+def _claim(
+    access_key_id: str, signature: str, time: datetime, headers: Headers, *, in_query: bool
+) -> Claim:
+    credential = canonical.Credential(access_key_id, "", REGION, canonical.S3, "")
+    return Claim(credential, (), signature, time, headers.get(TOKEN, ""), in_query, "AWS")
 
 
 def _verified(
-    request: HttpRequest, headers: Headers, context: Context, claim: _Claim
+    request: HttpRequest, headers: Headers, context: Context, claim: Claim, date: str
 ) -> Authenticated:
-    token = headers.get(TOKEN, "")
-    record = s3.require_key(context, claim.access_key_id, token)
+    access_key_id = claim.credential.access_key_id
+    record = s3.require_key(context, access_key_id, claim.token)
     # A sub-resource without a value may be sent with an equals sign and signed without it.
     bare = replace(request, raw_query=re.sub(r"=(?=&|$)", "", request.raw_query))
     # The path has the bucket even if the Host names it. boto3 signs /bucket/ for /bucket.
     bucket, dot, _ = request.header("host").rpartition(".localhost")
     path = f"/{bucket}{request.path}" if dot else request.path
     paths = (path, f"{path}/") if path.count("/") == 1 and path != "/" else (path,)
-    candidates = [
-        _to_sign(one, headers, claim.date, path) for one in (request, bare) for path in paths
-    ]
+    candidates = [_to_sign(one, headers, date, path) for one in (request, bare) for path in paths]
     key = record.secret_access_key.encode()
     digests = (hmac.digest(key, text.encode(), "sha1") for text in candidates)
     if not any(canonical.same(base64.b64encode(one).decode(), claim.signature) for one in digests):
-        raise s3.mismatch(claim.access_key_id, candidates[:1], claim.signature, token)
+        raise s3.mismatch(access_key_id, candidates[:1], claim.signature, claim.token)
     plain = canonical.plain_request(request, "AWS") if claim.in_query else request
     if context.with_body:
         s3.verify_checksums(plain)
-    return Authenticated(
-        caller=record.caller,
-        service=canonical.S3,
-        region=REGION,
-        request=plain.without(canonical.CREDENTIALS),
-        auth_type="REST-QUERY-STRING" if claim.in_query else "REST-HEADER",
-        version="AWS",
-        age=max(claim.age, timedelta(0)),
-    )
+    return claim.authenticated(plain, record, context)
 
 
 def _to_sign(request: HttpRequest, headers: Headers, date: str, path: str) -> str:
