@@ -207,8 +207,9 @@ def test_the_host_of_an_issuer(url: str, host: str) -> None:
         ("s3.amazonaws.com.example.com", False),
     ],
 )
-def test_whose_certificates_are_public(host: str, is_public: bool) -> None:
-    assert issuers.is_public(host) is is_public
+def test_whose_certificates_are_public(tx: Transaction, host: str, is_public: bool) -> None:
+    issuers.server_of(tx, host)
+    assert bool(issuers.roots(tx)) is is_public
 
 
 def test_a_name_of_any_length_has_a_certificate(tx: Transaction) -> None:

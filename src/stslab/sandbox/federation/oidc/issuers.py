@@ -147,10 +147,6 @@ def host_of(url: str) -> str:
     return name if is_name and not name.rpartition(".")[2].isdigit() else ""
 
 
-def is_public(host: str) -> bool:
-    return _PUBLIC.fullmatch(host) is not None
-
-
 def reach(tx: Transaction, url: str) -> IssuerServer:
     """The server of this issuer; both are created if there are none."""
     issuer_of(tx, url)
@@ -162,7 +158,7 @@ def reach(tx: Transaction, url: str) -> IssuerServer:
 
 def server_of(tx: Transaction, host: str) -> IssuerServer:
     """The server of this host with its certificates, created if there is none."""
-    kind = "trusted" if is_public(host) else "new-ca"
+    kind = "trusted" if _PUBLIC.fullmatch(host) else "new-ca"
     return tx.get(IssuerServer, "", host) or change(tx, host, kind)
 
 
