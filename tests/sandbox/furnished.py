@@ -47,6 +47,8 @@ def furnish(direct: Direct) -> None:
     iam.create_group(GroupName="devs")
     role = iam.create_role(RoleName="app", Path="/svc/", AssumeRolePolicyDocument=TRUST)["Role"]
     s3.create_bucket(Bucket="lab-bucket")
+    irish = {"LocationConstraint": "eu-west-1"}
+    s3.create_bucket(Bucket="irish-bucket", CreateBucketConfiguration=irish)
     s3.put_object(Bucket="lab-bucket", Key="hello.txt", Body=b"hello", Tagging="class=public")
     s3.put_object(Bucket="lab-bucket", Key="plain.txt", Body=b"plain")
     session = direct.client("sts").assume_role(

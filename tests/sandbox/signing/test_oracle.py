@@ -36,7 +36,7 @@ def test_s3(how, path, token):
     key = "ASIASESSION7EXAMPLE" if token else "AKIAIOSFODNN7EXAMPLE"
     found = authenticator().authenticate(signed(how, path=path, key=key, token=token))
     assert found.caller.access_key_id == key
-    assert (found.service, found.region) == ("s3", "us-east-1")
+    assert (found.service, found.region) == ("s3", "" if "v2" in how else "us-east-1")
     assert found.request.path == path.partition("?")[0]
     assert found.auth_type == ("REST-QUERY-STRING" if "presigned" in how else "REST-HEADER")
     assert found.version == ("AWS" if "v2" in how else "AWS4-HMAC-SHA256")

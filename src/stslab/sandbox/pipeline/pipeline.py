@@ -96,7 +96,7 @@ class Pipeline:
             Call(verified.caller, service, operation, params),
             http,
             received.request_id,
-            region=REGION if service == "iam" else verified.region or REGION,
+            region=REGION if service == "iam" else verified.region,
             authenticated=verified,
         )
         self._last_uses.note(api)
@@ -150,20 +150,21 @@ class Pipeline:
         http: HttpRequest,
         request_id: str,
         *,
-        region: str = REGION,
+        region: str = "",
         via: tuple[str, ...] = (),
         authenticated: model.Authenticated | None = None,
     ) -> ApiRequest:
-        view = self.state.snapshot
-        account = call.caller.account or LEARNER
-        if call.service == "s3" and call.operation != "CreateBucket" and "Bucket" in call.params:
-            bucket = view.get(Bucket, "", call.params["Bucket"])
-            account = bucket.owner if bucket is not None else account
+        view, params = self.state.snapshot, call.params
+        account, home = call.caller.account or LEARNER, REGION
+        if call.operation == "CreateBucket":
+            home = (params.get("CreateBucketConfiguration") or {}).get("LocationConstraint") or home
+        elif call.service == "s3" and (bucket := view.get(Bucket, "", params.get("Bucket", ""))):
+            account, home = bucket.owner, bucket.region
         return ApiRequest(
             **call._asdict(),
             http=http,
             account=account,
-            region=region,
+            region=region or home,
             request_id=request_id,
             now=view.now(),
             via=via,

@@ -80,7 +80,7 @@ def _check_name(name: str, request: ApiRequest) -> None:
 def _region(request: ApiRequest, constraint: str | None) -> str:
     """The bucket's region. Only the endpoint of us-east-1 can create a bucket elsewhere."""
     region = "eu-west-1" if constraint == "EU" else constraint or REGION
-    if request.region not in (REGION, region):
+    if request.region not in (REGION, region, constraint):
         message = SAYS["location"].format(constraint or "unspecified")
         raise fault("IllegalLocationConstraintException", message)
     if constraint is not None and constraint not in _locations():

@@ -19,7 +19,6 @@ from stslab.sandbox.api.http import Malformed, parse_query
 from stslab.sandbox.api.model import ApiFault, Authenticated, Caller, HttpRequest, KeyRecord, Pairs
 from stslab.sandbox.signing import canonical, s3, v2
 from stslab.sandbox.signing.canonical import HASH_HEADER, MAX_SKEW, TOKEN, Claim, Context, stamp
-from stslab.vocabulary import REGION
 
 _SCOPED = re.compile(r"Credential=[^/,\s]*/[^/,\s]*/[^/,\s]*/([a-z0-9-]{1,40})/")
 _SERVICE = re.compile(r"[a-z0-9-]{1,40}")
@@ -97,7 +96,7 @@ def _s3_header(request: HttpRequest, headers: canonical.Headers, context: Contex
 
 def _anonymous(request: HttpRequest, service: str) -> Authenticated:
     caller = Caller(Principal(PrincipalKind.ANONYMOUS, "anonymous"))
-    return Authenticated(caller, service, REGION, request)
+    return Authenticated(caller, service, "", request)
 
 
 def addressed_service(request: HttpRequest) -> str:

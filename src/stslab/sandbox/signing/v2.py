@@ -16,7 +16,6 @@ from stslab.sandbox.api.faults import SAYS, fault, invalid_argument
 from stslab.sandbox.api.model import Authenticated, HttpRequest, iso
 from stslab.sandbox.signing import canonical, s3
 from stslab.sandbox.signing.canonical import TOKEN, Claim, Context, Headers
-from stslab.vocabulary import REGION
 
 _LAST = 2**31 - 1
 # Those that the service model lacks, or that select no operation.
@@ -71,7 +70,7 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
 def _claim(
     access_key_id: str, signature: str, time: datetime, headers: Headers, *, in_query: bool
 ) -> Claim:
-    credential = canonical.Credential(access_key_id, "", REGION, canonical.S3, "")
+    credential = canonical.Credential(access_key_id, "", "", canonical.S3, "")
     return Claim(credential, (), signature, time, headers.get(TOKEN, ""), in_query, "AWS")
 
 
