@@ -42,7 +42,7 @@ class Harness:
 
     def __init__(self, path: Path) -> None:
         self.refused: set[str] = set()
-        self.made: list[tuple[str, str, str]] = []
+        self.made: list[tuple[str, str, bool]] = []
         self.before: Hook = lambda _operation, _params: None
         self.after: Hook = lambda _operation, _params: None
         self._path = path
@@ -86,15 +86,17 @@ class Harness:
         service: str,
         operation: str,
         params: Mapping[str, Any],
-        via: tuple[str, ...] = (),
+        here: bool = False,
     ) -> Answer:
         self.before(operation, params)
-        self.made.append((caller.access_key_id, operation, ",".join(via)))
+        self.made.append((caller.access_key_id, operation, here))
         if f"{service}:{operation}" in self.refused:
             raise _denied(f"{service}:{operation}")
         if "Tags" in params and "iam:Tag" in self.refused:
             raise _denied("iam:TagRole")
-        answer = self._direct.inside.pipeline.internal(caller, service, operation, params, via)
+        answer = self._direct.inside.pipeline.internal(
+            caller, service, operation, params, here=here
+        )
         self.after(operation, params)
         return answer
 

@@ -186,9 +186,7 @@ def test_internal_calls_have_the_caller_s_permissions(direct: Direct) -> None:
     direct.user("ann")
     ann = direct.caller("ann")
     with pytest.raises(ApiFault) as refused:
-        direct.inside.pipeline.internal(
-            ann, "iam", "CreateUser", {"UserName": "eve"}, ("cloudformation.amazonaws.com",)
-        )
+        direct.inside.pipeline.internal(ann, "iam", "CreateUser", {"UserName": "eve"}, here=True)
     assert refused.value.code == "AccessDenied"
     event = direct.log.events()[-1]
     assert event["sourceIPAddress"] == "cloudformation.amazonaws.com"

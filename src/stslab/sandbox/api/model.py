@@ -272,9 +272,9 @@ class Judge(Protocol):
 class Internal(Protocol):
     """Makes calls inside the account, each as a request with its own transaction.
 
-    ``via`` lists the services that the call passes through (``aws:CalledVia``); it is empty if the
-    service uses a role. Raises the ApiFault that the caller would get. A handler in ``writes``
-    can't make a call that writes: its own transaction is still open.
+    A call passes through the service (``aws:CalledVia``), unless that is the caller. ``here``: it
+    comes from the caller's address, which a service's role has not. Raises the ApiFault that the
+    caller would get. A handler in ``writes`` can't make one that writes: its transaction is open.
     """
 
     def __call__(
@@ -283,7 +283,7 @@ class Internal(Protocol):
         service: str,
         operation: str,
         params: Params,
-        via: tuple[str, ...] = (),
+        here: bool = False,
     ) -> Answer: ...
 
 

@@ -87,7 +87,7 @@ class CloudFormation:
         bucket, key = filter(None, match.groups())
         where = {"Bucket": bucket, "Key": unquote(key), "VersionId": version or None}
         try:
-            body = self._call(request.caller, "s3", "GetObject", where, (SERVICE,))["Body"]
+            body = self._call(request.caller, "s3", "GetObject", where, here=True)["Body"]
         except model.ApiFault as fault:
             raise invalid(f"S3 error: {fault.message}\n{_MORE}") from None
         text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")

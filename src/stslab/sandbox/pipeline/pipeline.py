@@ -26,7 +26,8 @@ from stslab.vocabulary import LEARNER, REGION
 
 _LOG = logging.getLogger(__name__)
 _CHECKED = ("iam", "sts")  # they check parameters before the policies; others after
-_AGENT = (("User-Agent", "cloudformation.amazonaws.com"),)
+_VIA = ("cloudformation.amazonaws.com",)
+_AGENT = (("User-Agent", *_VIA),)
 # The HTTP requests of calls without one: a service's own, and one that is or might be a caller's.
 _FROM_INSIDE = HttpRequest("POST", "/", (), "", _AGENT, b"", source_ip="")
 _FROM_HERE = HttpRequest("POST", "/", (), "", _AGENT, b"")
@@ -86,8 +87,7 @@ class Pipeline:
     def _answer(self, received: Received) -> ApiResponse:
         verified = self.authenticator.authenticate(received.http)
         service, http = verified.service, verified.request
-        received.service = service
-        received.http = http
+        received.service, received.http = service, http
         operation, params = naming.name(service, http)
         anonymous = verified.caller.kind == "Anonymous"
         if anonymous and service != "s3" and operation not in signature.UNSIGNED_ACTIONS:
@@ -109,11 +109,13 @@ class Pipeline:
         service: str,
         operation: str,
         params: Params,
-        via: tuple[str, ...] = (),
+        here: bool = False,
     ) -> Answer:
         """Decide and carry out a call that a service makes; see :class:`Internal`."""
         call = Call(caller, service, operation, params)
-        api = self._api(call, _FROM_HERE if via else _FROM_INSIDE, _request_id(service), via=via)
+        http = _FROM_HERE if here else _FROM_INSIDE
+        via = () if caller.kind == "AWSService" else _VIA
+        api = self._api(call, http, _request_id(service), via=via)
         fault: ApiFault | None = None
         try:
             return self._carry_out(api)

@@ -195,7 +195,7 @@ def test_a_deletion_acts_in_the_name_of_its_caller(lab: Harness) -> None:
     lab.call("DeleteStack", StackName="demo")
     gate.open()
     assert lab.settle(made["StackId"]) == "DELETE_COMPLETE"
-    by = {operation: key for key, operation, _via in lab.made}
+    by = {operation: key for key, operation, _here in lab.made}
     assert by["CreateBucket"] == creator.access_key_id
     assert by["DeleteBucket"] == lab.root.access_key_id
 

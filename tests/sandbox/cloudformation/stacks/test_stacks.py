@@ -48,7 +48,7 @@ def test_a_creation_makes_the_resources_and_their_events(lab: Harness) -> None:
         "aws:cloudformation:stack-id": lab.stack("demo").stack_id,
         "aws:cloudformation:logical-id": "Bucket",
     }
-    assert {via for _, _, via in lab.made} == {"cloudformation.amazonaws.com"}
+    assert {here for _, _, here in lab.made} == {True}
 
 
 def test_events_have_properties_and_physical_ids(lab: Harness) -> None:

@@ -112,8 +112,6 @@ class Engine:
             raise Stopped
 
     def _calls_of(self, stack: Stack) -> Call:
-        via = () if stack.role_arn else (SERVICE,)
-
         @functools.cache
         def caller() -> Caller:
             if not stack.role_arn:
@@ -127,7 +125,7 @@ class Engine:
                 raise BadProperties(fault.message) from None
 
         return lambda service, operation, params: self._call(
-            caller(), service, operation, params, via
+            caller(), service, operation, params, here=not stack.role_arn
         )
 
     def as_role(self, role_arn: str) -> Caller:
