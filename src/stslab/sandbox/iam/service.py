@@ -1,6 +1,5 @@
 """The IAM service: its tables of handlers, and the permissions that each request needs."""
 
-from collections.abc import Mapping
 from typing import cast
 
 import msgspec
@@ -45,8 +44,6 @@ class IamService:
 # Management".
 
 _TABLES = beside(__file__, "needs.yaml")
-_LACKING = frozenset(_TABLES["lacking"])
-_PARAMETER_KEYS: Mapping[str, str] = _TABLES["keys"]
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -59,7 +56,7 @@ class Target(msgspec.Struct, frozen=True):
 
 def needs_of(view: View, request: ApiRequest) -> Needs:
     """The operation's action on the resource that the request names, and further actions."""
-    for name in _LACKING.intersection(request.params):
+    for name in request.params.keys() & _TABLES["lacking"]:
         raise faults.invalid_input(f"The embedded account does not support {name}.")
     target = _target(view, request)
     action = f"iam:{request.operation}"
@@ -98,7 +95,7 @@ def _password_policy(view: View, request: ApiRequest, action: str) -> NamedPolic
 def _further_needs(view: View, request: ApiRequest, target: Target, need: Need) -> Needs:
     if request.operation.startswith("Create") and request.params.get("Tags"):
         kind = request.operation.removeprefix("Create").removeprefix("Virtual")
-        tags = request_tags(request.params["Tags"])
+        tags = {key: one for key, one in need.context.items() if key != "iam:PermissionsBoundary"}
         return (replace(need, action=f"iam:Tag{kind}", context=tags),)
     if request.operation in _RENAMES:  # also needs the new ARN: IAM API Reference, "UpdateUser"
         kind, old, new = _RENAMES[request.operation]
@@ -167,14 +164,16 @@ def _default_target(view: View, request: ApiRequest, types: frozenset[str]) -> T
 
 
 def _keys(view: View, request: ApiRequest, entity: Entity | None) -> Keys:
-    """The condition keys whose values the resource has, and those that are in the request."""
-    params, keys = request.params, resource_tags(entity.tags) if entity else {}
+    """The condition keys whose values the request has, and the resource, even if it is new."""
+    params, new = request.params, request.operation in _CREATING
+    tags = model.tags_in(params.get("Tags")) if new else entity.tags if entity else {}
+    named = catalogue.resource_types(f"iam:{request.operation}") & {"user", "role"}
+    keys = resource_tags(tags, *(["iam"] if named else []))
     if entity is not None and entity.account == aws_policies.OWNER:
         keys["aws:ResourceAccount"] = aws_policies.ACCOUNT
-    if isinstance(entity, User | Role):
-        keys |= resource_tags(entity.tags, "iam")
-        keys |= {"iam:PermissionsBoundary": entity.boundary} if entity.boundary else {}
-    for name, key in _PARAMETER_KEYS.items():
+    if isinstance(entity, User | Role) and entity.boundary:
+        keys["iam:PermissionsBoundary"] = entity.boundary
+    for name, key in _TABLES["keys"].items():
         if params.get(name):
             keys[key] = lookups.own_arn(view, request, params[name])
     keys |= request_tags(params.get("Tags"))
