@@ -293,14 +293,12 @@ SpendMfa = Callable[[Transaction, User | None, str | None, str | None, datetime]
 """Verifies an MFA code of this user (serial number, code, time), which works only once."""
 
 
-def pass_role(view: View, account: str, role_arn: str, service: str) -> Need:
+def pass_role(view: View, account: str, role_arn: str, service: str, resource: str) -> Need:
     """IAM User Guide, "Granting a user permissions to pass a role to an AWS service"."""
     if role_arn.split(":")[4:5] != [account]:
         raise ApiFault("AccessDenied", "Cross-account pass role is not allowed.")
     role = view.get(Role, account, role_arn.rsplit("/", 1)[-1].lower())
-    keys: Keys = {"iam:PassedToService": service}
-    if service == "ec2.amazonaws.com":
-        keys["iam:AssociatedResourceArn"] = f"arn:aws:ec2:*:{account}:instance/*"
+    keys: Keys = {"iam:PassedToService": service, "iam:AssociatedResourceArn": resource}
     if role is not None:
         keys |= resource_tags(role.tags, "iam")
     return Need("iam:PassRole", role_arn, keys, resource_account=account)

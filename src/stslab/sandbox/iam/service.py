@@ -107,7 +107,9 @@ def _further_needs(view: View, request: ApiRequest, target: Target, need: Need) 
     if request.operation == "AddRoleToInstanceProfile":
         role = lookups.find(view, Role, request.account, request.params["RoleName"])
         if role is not None:
-            return (model.pass_role(view, role.account, role.arn, "ec2.amazonaws.com"),)
+            instances = f"arn:aws:ec2:*:{role.account}:instance/*"
+            need = model.pass_role(view, role.account, role.arn, "ec2.amazonaws.com", instances)
+            return (need,)
     return ()
 
 
