@@ -110,7 +110,8 @@ def needs_of(view: View, request: ApiRequest) -> model.Needs:
         named = change_set.partition("/")[2].partition("/")[0] or change_set
         keys["cloudformation:ChangeSetName"] = named
     keys |= model.request_tags(params.get("Tags"))
-    keys |= model.resource_tags(stack.config.tags if stack else model.tags_in(params.get("Tags")))
+    new = model.tags_in(params.get("Tags")) if request.operation == "CreateStack" else {}
+    keys |= model.resource_tags(stack.config.tags if stack else new)
     every = f"arn:aws:cloudformation:{request.region}:{account}:stack"
     name = str(params.get("StackName") or "")
     listing = "cloudformation:ListStacks"
