@@ -99,9 +99,9 @@ class Simulation(NamedTuple):
 
 
 def get_context_keys_for_principal_policy(view: View, request: ApiRequest) -> Answer:
-    attached, _ = _attached_to(view, request)
+    attached, boundary = _attached_to(view, request)
     given = _given(request.params, "PolicyInputList", PolicyKind.IDENTITY)
-    return {"ContextKeyNames": _keys_in((*attached, *given))}
+    return {"ContextKeyNames": _keys_in((*attached, *boundary, *given))}
 
 
 get_context_keys_for_custom_policy = get_context_keys_for_principal_policy
