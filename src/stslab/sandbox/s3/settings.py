@@ -84,15 +84,15 @@ class _Wrong(msgspec.Struct, frozen=True):
 
     when: str = "null"
     matches: str = ""
-    unique: str = "[]"
+    unique: str = "`[]`"
     tells: str = "[@]"
     code: str = "MalformedXML"
     says: str = ""
     argument: str = ""
 
-    def refuse(self, part: object) -> None:
+    def refuse(self, part: object, region: str) -> None:
         repeated = jmespath.search(self.unique, part) or ()
-        fits = self.matches and re.search(self.matches, str(part))
+        fits = self.matches and re.search(self.matches.replace("REGION", region), str(part))
         if fits or jmespath.search(self.when, part) or len({*repeated}) < len(repeated):
             found = jmespath.search(self.tells, part)
             names = ("ArgumentName", "ArgumentValue")
@@ -227,7 +227,7 @@ def _put(setting: Setting, bucket: Bucket, params: Params) -> Params:
     kept = json.loads(text)
     for where, rows in _WRONG.get(setting.name, {}).items():
         for part, row in product(jmespath.search(where, kept) or (), rows):
-            row.refuse(part)
+            row.refuse(part, bucket.region)
     setting.fill(kept)
     return {"settings": {**bucket.settings, setting.name: json.dumps(kept)}}
 
