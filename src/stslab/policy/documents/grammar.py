@@ -134,14 +134,14 @@ def _names(given: tuple[str, ...], kind: PolicyKind) -> tuple[str, str, str]:
     )
     if principal and kind not in _WITH_PRINCIPAL:
         raise MalformedPolicy("Policy document should not specify a principal.")
+    if resource and kind is PolicyKind.TRUST:
+        raise MalformedPolicy(f"Has prohibited field {resource}")
     if not principal and kind in _WITH_PRINCIPAL:
         raise MalformedPolicy("Missing required field Principal")
     if principal == "NotPrincipal" and kind is not PolicyKind.RESOURCE:
         raise MalformedPolicy("Has prohibited field NotPrincipal")
     if not action:
         raise MalformedPolicy("Policy statement must contain actions.")
-    if resource and kind is PolicyKind.TRUST:
-        raise MalformedPolicy(f"Has prohibited field {resource}")
     if not resource and kind not in _OF_RESOURCES:
         raise MalformedPolicy("Policy statement must contain resources.")
     return principal, action, resource
