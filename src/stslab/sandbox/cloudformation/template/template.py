@@ -34,7 +34,7 @@ PLAIN_TAGS = frozenset({"bool", "int", "float", "null"})
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as CloudFormation reads it: dates, keys and ``<<`` are text, and aliases are refused."""
+    """YAML as CloudFormation reads it: dates and ``<<`` are text, and aliases are refused."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse aliases, as CloudFormation does; expanding them could use much memory."""
@@ -43,14 +43,14 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Value, Value]:
-        """Read keys as text, as in JSON, so that an account id keeps its leading zeros."""
         for key, _ in node.value:
-            if key.tag in _SCALARS:
+            if key.tag.endswith(":bool"):  # such as the name Yes
                 key.tag = "tag:yaml.org,2002:str"
+            elif key.tag.startswith("!"):  # a function: a key that is true, which no other is
+                key.tag, key.value = "tag:yaml.org,2002:bool", "true"
         return super().construct_mapping(node, deep)
 
 
-_SCALARS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float"))
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in rules if tag.rpartition(":")[2] in PLAIN_TAGS]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -117,7 +117,7 @@ def _plain(value: object, path: str, depth: int) -> Value:
     require(depth < NESTING_LIMIT, UNSUPPORTED)
     if isinstance(value, dict):
         return {
-            _text(key): _plain(child, f"{path}/{key}", depth + 1) for key, child in value.items()
+            _text(key, path): _plain(one, f"{path}/{key}", depth + 1) for key, one in value.items()
         }
     if isinstance(value, list):
         return [_plain(child, f"{path}/{index}", depth + 1) for index, child in enumerate(value)]
@@ -133,11 +133,13 @@ def _plain(value: object, path: str, depth: int) -> Value:
     return _text(value)
 
 
-def _text(value: Value) -> str:
+def _text(value: Value, of: str = "") -> str:
     try:
         value.encode()
     except (AttributeError, UnicodeEncodeError):  # a date with an explicit tag; a lone surrogate
-        raise invalid(UNSUPPORTED) from None
+        kind = "a map" if value is True else f"numeric [{value}]"
+        keys = f"Template format error: [{of}] map keys must be strings; received {kind} instead"
+        raise invalid(keys if of and isinstance(value, int | float) else UNSUPPORTED) from None
     return str(value)
 
 
