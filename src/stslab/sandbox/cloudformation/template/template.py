@@ -275,10 +275,9 @@ def _text_of(body: Mapping[str, Value], key: str, default: str = "") -> str:
 
 
 def _policy(body: Mapping[str, Value], key: str, name: str) -> str:
-    value = _text_of(body, key, "Delete")
-    known = value in ANATOMY["policies"][key]
-    well_formed(known, f"Unrecognized {key} {value} for resource {name}")
-    return value
+    kind = _text_of(body, key, "Delete")
+    well_formed(kind in ANATOMY["policies"][key], f"Unrecognized {key} {kind} for resource {name}")
+    return kind
 
 
 def _mappings(section: dict[str, Value]) -> dict[str, Value]:
@@ -304,11 +303,12 @@ def _outputs(section: dict[str, Value]) -> dict[str, Value]:
         well_formed(fits, "Every Outputs member must contain a Value object")
         _text_of(body, "Condition")
         _text_of(body, "Description")
-        if "Export" in body:
-            fits = isinstance(body["Export"], dict) and "Name" in body["Export"]
-            well_formed(fits, "Every Export member must contain a Name object")
-            if isinstance(body["Export"]["Name"], str):
-                check_export_name(name, body["Export"]["Name"])
+        if (export := body.get("Export")) is not None:
+            must = "The Export field of every Outputs member must be a Map."
+            well_formed(isinstance(export, dict), f"Output {name} is malformed. {must}")
+            well_formed("Name" in export, "Every Export member must contain a Name object")
+            if isinstance(export["Name"], str):
+                check_export_name(name, export["Name"])
     return section
 
 
