@@ -191,7 +191,7 @@ def facts(message: Message) -> dict[str, str | bool]:
         "maker": "GetFederationToken" if ":federated-user/" in message.caller else "AssumeRole",
         # Conditions.
         "across": bool(other),
-        "anywhere": arn.startswith("arn:aws:bedrock:::"),
+        "a_model": ":foundation-model/" in arn,
         "key": action.startswith("kms:"),
         "nameless_key": nameless_key,
         "widened": not message.explicit and message.caller != "anonymous",

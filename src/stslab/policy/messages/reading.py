@@ -259,6 +259,8 @@ def _completed(message: Message, frame: Message) -> Message:
 
 def _read(text: str) -> tuple[Message | None, bool]:
     """The message in the text, and whether the parts of its sentence adjoin each other."""
+    for form, sentence in table("facts.yaml")["console"].items():
+        text = spaced(form).sub(sentence, text)
     encoded = bool(_ENCODED.search(text))
     refusals = list(islice(_refusals(text), _MOST_REFUSALS))
     if refusals:
