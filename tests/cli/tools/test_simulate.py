@@ -66,6 +66,14 @@ def test_a_person_gets_a_tree_and_the_message(simulate):
         ("--policy", lambda held: {"PolicyVersion": {"Document": held, "VersionId": "v1"}}),
         ("--scp", lambda held: {"Policy": {"PolicySummary": {}, "Content": json.dumps(held)}}),
         ("--resource-policy", lambda held: {"Policy": json.dumps(held)}),
+        # "GetVaultAccessPolicy" (S3 Glacier), "GetDomainPermissionsPolicy" (CodeArtifact),
+        # "DescribeDomain" (OpenSearch); get-topic-attributes --query Attributes.Policy
+        ("--resource-policy", lambda held: {"policy": {"Policy": json.dumps(held)}}),
+        ("--resource-policy", lambda held: {"policy": {"document": json.dumps(held)}}),
+        ("--resource-policy", lambda held: {"DomainStatus": {"AccessPolicies": json.dumps(held)}}),
+        ("--resource-policy", json.dumps),
+        # "GetInlinePolicyForPermissionSet" (IAM Identity Center)
+        ("--policy", lambda held: {"InlinePolicy": json.dumps(held)}),
     ],
 )
 def test_a_policy_may_stand_in_what_an_aws_command_prints(simulate, flag, answer):

@@ -233,10 +233,11 @@ def _show(decision: "Decision", found: "Iterable[Finding]") -> None:
 
 # "Service control policies (SCPs)", FullAWSAccess; its ARN is in the examples of ListPolicies.
 FULL_ACCESS = "arn:aws:organizations::aws:policy/service_control_policy/p-FullAWSAccess"
-# Where the answers of aws commands hold a policy.
+# Where the answers of aws commands hold a policy; what --query took out of one may be a text.
 _ANSWERS = (
     "PolicyDocument || PolicyVersion.Document || Role.AssumeRolePolicyDocument || Policy.Content"
-    " || ResourcePolicy || Attributes.Policy || policyText || Policy"
+    " || ResourcePolicy || Attributes.Policy || DomainStatus.AccessPolicies || InlinePolicy"
+    " || policyText || policy.Policy || policy.document || Policy || type(@) == 'string' && @"
 )
 
 
