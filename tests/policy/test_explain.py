@@ -10,6 +10,10 @@ from stslab.policy.documents.document import size
 from stslab.policy.explain import MARKS, node_lines, retold
 from stslab.policy.findings import findings
 
+PROVIDER = "arn:aws:iam::111122223333:oidc-provider/idp.example.com"
+SAML_PROVIDER = "arn:aws:iam::111122223333:saml-provider/idp"
+OF_ITS_USER = {"StringEquals": {"idp.example.com:sub": "ana"}}
+
 
 def lines(decision, marks=MARKS):
     return list(node_lines(retold(decision.as_dict()), marks))
@@ -155,6 +159,43 @@ FOUND = [
         allow(Condition={"StringEquals": {"s3:nosuchkey": "x"}}),
         "key-unknown",
     ),
+    # "IAM Access Analyzer policy check reference": "Private IP address", "Private NotIpAddress",
+    # "Private IP address subset", "Mismatched action for principal"
+    (
+        PolicyKind.IDENTITY,
+        allow(Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}),
+        "address-private",
+    ),
+    (
+        PolicyKind.RESOURCE,
+        refuse("*", "s3:*", Resource="*", Condition={"NotIpAddress": {"aws:sourceip": "FD00::/8"}}),
+        "address-private",
+    ),
+    (
+        PolicyKind.IDENTITY,
+        allow(Condition={"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "172.16.0.0/12"]}}),
+        "address-private",
+    ),
+    (
+        PolicyKind.TRUST,
+        grant({"Federated": PROVIDER}, "sts:AssumeRole", Condition=OF_ITS_USER),
+        "action-mismatched",
+    ),
+    (
+        PolicyKind.TRUST,
+        grant({"Federated": PROVIDER}, "sts:AssumeRoleWithSAML", Condition=OF_ITS_USER),
+        "action-mismatched",
+    ),
+    (
+        PolicyKind.TRUST,
+        grant({"Federated": SAML_PROVIDER}, "sts:AssumeRoleWithWebIdentity"),
+        "action-mismatched",
+    ),
+    (
+        PolicyKind.TRUST,
+        grant(aws("111122223333"), ["sts:AssumeRoleWithSAML", "sts:TagSession"]),
+        "action-mismatched",
+    ),
 ]
 
 
@@ -183,6 +224,26 @@ QUIET = [
         PolicyKind.RESOURCE,
         grant("*", "s3:GetObject", Condition={"Bool": {"aws:SecureTransport": "true"}}),
     ),
+    (
+        PolicyKind.IDENTITY,
+        allow(
+            Condition={
+                "IpAddress": {"aws:SourceIp": ["0.0.0.0/0", "100.64.0.0/10", "172.32.0.0/16"]},
+                "NotIpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"},
+            }
+        ),
+    ),
+    (PolicyKind.TRUST, grant({"Federated": PROVIDER}, "sts:*Identity", Condition=OF_ITS_USER)),
+    (PolicyKind.TRUST, grant({"Federated": PROVIDER}, "sts:TagSession", Condition=OF_ITS_USER)),
+    (
+        PolicyKind.TRUST,
+        grant(
+            {"Federated": SAML_PROVIDER},
+            "sts:AssumeRoleWithSAML",
+            Condition={"StringEquals": {"SAML:aud": "x"}},
+        ),
+    ),
+    (PolicyKind.TRUST, grant({"Service": "ec2.amazonaws.com"}, "sts:AssumeRole")),
 ]
 
 

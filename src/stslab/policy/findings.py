@@ -12,25 +12,17 @@ from stslab.policy.decision import WITH_ARTICLE
 from stslab.policy.documents.document import Policy, size
 from stslab.policy.documents.statement import Statement
 from stslab.policy.patterns import ARN_SEPARATORS
-from stslab.structures import listed
+from stslab.structures import beside, listed
 from stslab.vocabulary import LATEST, PolicyKind
 
 _ENTITIES: Final = (":user/", ":role/", ":assumed-role/", ":federated-user/")
 
-QUOTAS: Final = {
-    PolicyKind.IDENTITY: 10_240,
-    PolicyKind.BOUNDARY: 6_144,
-    PolicyKind.TRUST: 4_096,
-    PolicyKind.SESSION: 2_048,
-    PolicyKind.SCP: 5_120,
-    PolicyKind.RCP: 5_120,
-}
-"""The most characters without white space ("IAM and AWS STS quotas", "Quotas for AWS
-Organizations"). For identity-based policies: that of a role's inline policies, the highest."""
 _GITHUB: Final = "token.actions.githubusercontent.com"
 _VARIABLE: Final = re.compile(r"\$\{[^{}]*\}")
 _NAMED: Final = re.compile(r"\$\{\s*([\w.-]+:[^{},\s]+)")
 _EMPTY_VARIABLE: Final = re.compile(r"\$\{\s*\}")
+# An address of RFC 1918 or RFC 4193.
+_PRIVATE: Final = re.compile(r"(10|192\.168|172\.(1[6-9]|2\d|3[01]))\.|(?i:f[cd]..:)")
 _REQUEST_TAG: Final = re.compile(r"aws:RequestTag/", re.IGNORECASE)
 
 
@@ -43,17 +35,16 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def findings(policy: Policy) -> tuple[Finding, ...]:
-    limit, characters = QUOTAS.get(policy.kind), size(policy.text())
+    limit, characters = beside(__file__, "quotas.yaml").get(policy.kind), size(policy.text())
     found: list[Finding] = []
     if limit and characters > limit:
         message = f"The policy has {characters:,} characters; "
         message += f"{WITH_ARTICLE[policy.kind]} may have {limit:,}."
         found.append(Finding("too-long", message))
     for statement in policy.statements:
-        for look in _RULES:
-            found += [Finding(*each, statement.label) for each in look(statement, policy)]
-        for condition in statement.conditions:
-            found += [Finding(*each, statement.label) for each in _about(condition)]
+        broken = [each for look in _RULES for each in look(statement, policy)]
+        broken += [each for one in statement.conditions for each in _about(one)]
+        found += [Finding(*each, statement.label) for each in broken]
     return tuple(found)
 
 
@@ -104,8 +95,7 @@ def _variables(statement: Statement, policy: Policy) -> _Broken:
     conditions = [each for each in statement.conditions if "${" in "".join(each.values)]
     if policy.document.get("Version") != LATEST:
         if resources or conditions:
-            says = f"Policy variables are literal text unless Version is {LATEST}."
-            yield "variable-literal", says
+            yield "variable-literal", f"Variables are literal text unless Version is {LATEST}."
         return
     for resource in resources:
         if resource.partition("${")[0].count(":") < ARN_SEPARATORS:
@@ -126,9 +116,7 @@ def _broken_variables(text: str) -> _Broken:
     elif _EMPTY_VARIABLE.search(text):
         yield "variable-broken", f"In {text} a variable is empty: it has no value."
     for key in _NAMED.findall(text):
-        if not catalogue.is_known_key(key):
-            says = f"There is no condition key {key}: the variable has no value"
-            yield "key-unknown", f"{says}{_meant(catalogue.similar_key(key))}"
+        yield from _unknown_key(key, ": the variable has no value")
 
 
 def _any_subject(statement: Statement, policy: Policy) -> _Broken:
@@ -148,6 +136,16 @@ def _any_subject(statement: Statement, policy: Policy) -> _Broken:
         elif not any(key.startswith(f"{host}:") for key in limited):
             says = f"No condition limits the users of {host}: all of them may assume the role."
             yield "any-subject", says
+
+
+def _way_in(statement: Statement, policy: Policy) -> _Broken:
+    """As "IAM Access Analyzer policy check reference": "Mismatched action for principal"."""
+    actions = listed(statement.source.get("Action", []))
+    ways = {way for each in actions for way in catalogue.matching_actions(each) if "Assume" in way}
+    for kind, name in _trusted(statement, policy) if ways else ():
+        provider = "WithSAML" if ":saml-provider/" in name else "WithWebIdentity"
+        if (way := "sts:AssumeRole" + provider * (kind == "Federated")) not in ways:
+            yield "action-mismatched", f"{name} assumes a role by {way}, and not as allowed here."
 
 
 def _limits(condition: Condition) -> bool:
@@ -188,10 +186,7 @@ def in_request(action: str, resource: str, keys: Iterable[str]) -> Iterator[Find
         if kind.split()[1] not in types:
             says = f"{action} is about {wanted}, and {resource} is {kind}."
             yield Finding("resource-other", says)
-    for key in keys:
-        if not catalogue.is_known_key(key):
-            says = f"There is no condition key {key}{_meant(catalogue.similar_key(key))}"
-            yield Finding("key-unknown", says)
+    yield from (Finding(*each) for key in keys for each in _unknown_key(key))
 
 
 def left_out(policy: Policy, action: str, keys: Iterable[str]) -> Iterator[Finding]:
@@ -203,11 +198,17 @@ def left_out(policy: Policy, action: str, keys: Iterable[str]) -> Iterator[Findi
             yield Finding("key-missing", says, statement.label)
 
 
+def _unknown_key(key: str, so: str = "") -> _Broken:
+    if not catalogue.is_known_key(key):
+        meant = _meant(catalogue.similar_key(key))
+        yield "key-unknown", f"There is no condition key {key}{so}{meant}"
+
+
 def _meant(similar: str) -> str:
     return f"; did you mean {similar}?" if similar else "."
 
 
-_RULES: Final = (_let_in, _for_all_values, _variables, _any_subject, _unknown_actions)
+_RULES: Final = (_let_in, _for_all_values, _variables, _any_subject, _way_in, _unknown_actions)
 
 _LITERAL: Final = re.compile("(String|StringNot)Equals(IgnoreCase)?")
 """The operators that take wildcards literally: their like (``StringLike``) supports them."""
@@ -234,11 +235,11 @@ def _about(condition: Condition) -> _Broken:
     if found := " and ".join(map(repr, condition.unreadable)):
         so = "taken as false" if operator.wants == "true or false" else f"{name} never matches it"
         yield "value-unreadable", f"{found} is not {operator.wants}: {so}."
-    if exact := _LITERAL.fullmatch(operator.name):
-        literal = [one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one))]
-        if literal:
-            says = f"{name} takes {literal[0]} literally: {exact[1]}Like supports wildcards."
-            yield "wildcard-literal", says
-    if not catalogue.is_known_key(key):
-        meant = _meant(catalogue.similar_key(key))
-        yield "key-unknown", f"There is no condition key {key}: no request has it{meant}"
+    literal = [one for one in condition.values if set("*?") & set(_VARIABLE.sub("", one))]
+    if literal and (exact := _LITERAL.fullmatch(operator.name)):
+        says = f"{name} takes {literal[0]} literally: {exact[1]}Like supports wildcards."
+        yield "wildcard-literal", says
+    yield from _unknown_key(key, ": no request has it")
+    for one in filter(_PRIVATE.match, condition.values if key.lower() == "aws:sourceip" else ()):
+        says = f"{one} is private, and {key} is public: through a VPC endpoint a request has"
+        yield "address-private", f"{says} aws:VpcSourceIp instead."
