@@ -26,6 +26,11 @@ def unasked(*_: object) -> NoReturn:
     raise AssertionError("nobody needs this")
 
 
+def assumed(files: ProfileFiles) -> Assumed:
+    """Without profiles of the learner's own, and without clients."""
+    return Assumed(files, unasked, {}, unasked)
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> ProfileFiles:
     made = ProfileFiles(tmp_path / "profiles", "us-east-1")
@@ -58,7 +63,7 @@ def test_botocore_picks_the_same_credentials_as_a_process(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOUTSIDE")
     files.configure("shell", {"environment": "theirs", **named})
     again = ProfileFiles(files.folder, "us-east-1")
-    found = Assumed(again, unasked, unasked, unasked).get("shell")
+    found = assumed(again).get("shell")
     assert found in (THEIRS, MINE)
     assert found.access_key_id == who
     told = found_by_a_process(files, THEIRS, named.get("profile", ""), named.get("option", ""))
@@ -67,7 +72,7 @@ def test_botocore_picks_the_same_credentials_as_a_process(
 
 def test_without_the_keys_there_are_no_credentials(files: ProfileFiles) -> None:
     files.configure("shell", {"environment": "nobody", "profile": "mine"})
-    assert Assumed(files, unasked, unasked, unasked).get("shell") is None
+    assert assumed(files).get("shell") is None
 
 
 @pytest.mark.parametrize(
@@ -85,10 +90,10 @@ def test_without_the_keys_there_are_no_credentials(files: ProfileFiles) -> None:
 def test_no_process_is_run(files: ProfileFiles, process: str, told: str) -> None:
     files.configure("changed", {"credential_process": process})
     with pytest.raises(CredentialsError, match=told):
-        Assumed(files, unasked, unasked, lambda _: None).get("changed")
+        assumed(files).get("changed")
 
 
 def test_a_process_that_exports_a_profile_gives_its_credentials(files: ProfileFiles) -> None:
     process = "aws configure export-credentials --profile mine --format process"
     files.configure("exported", {"credential_process": process})
-    assert Assumed(files, unasked, unasked, lambda _: None).get("exported") == MINE
+    assert assumed(files).get("exported") == MINE

@@ -62,12 +62,7 @@ class Boto3Account:
         make = partial(Clients, target.info.region, target.endpoint_url, read_seconds=read_seconds)
         self._clients = make()
         self._own = {name: make(own_profile=profile) for name, profile in target.own.items()}
-        self._assumed = Assumed(
-            profiles,
-            lambda: self._clients,
-            self._mfa_code,
-            lambda name: self._own[name].own_credentials() if name in self._own else None,
-        )
+        self._assumed = Assumed(profiles, lambda: self._clients, self._own, self._mfa_code)
 
     def call(self, call: ports.Call) -> ports.Outcome:
         """Make one API call. If the answer is lost, it is repeated only if it just reads.

@@ -25,9 +25,9 @@ class Assumed:
     """The credentials of such profiles, kept until they expire."""
 
     profiles: Profiles
-    clients: Callable[[], Clients]
+    clients: Callable[[], Clients]  # a subclass of the account may replace them
+    own: Mapping[str, Clients]  # with the learner's own credentials, by identity
     code: Callable[[str], str]  # from an MFA device's serial number to its current code
-    own: Callable[[str], Untyped]  # the learner's own credentials, if the profile is theirs
     kept: dict[tuple[object, ...], Untyped] = field(init=False, default_factory=dict)
 
     def get(self, name: str) -> Credentials | None:
@@ -96,7 +96,7 @@ class Assumed:
     def _static(self, name: str) -> Untyped:
         found = self.profiles.get(name)
         if found is None:
-            return self.own(name)
+            return self.own[name].own_credentials() if name in self.own else None
         keys = (found.access_key_id, found.secret_access_key, found.session_token or None)
         return chain.Credentials(*keys)
 
