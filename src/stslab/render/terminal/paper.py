@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from textwrap import indent
-from typing import IO, TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich import box
 from rich.cells import cell_len
@@ -20,15 +20,7 @@ from rich.tree import Tree
 
 from stslab.render.text.safe import one_line, value_text, visible
 from stslab.render.text.shellwords import wrapped
-from stslab.render.text.symbols import (
-    STYLES,
-    WIDEST,
-    Symbols,
-    in_words,
-    is_unicode,
-    plain,
-    symbols_for,
-)
+from stslab.render.text.symbols import STYLES, WIDEST, Symbols, fitting, in_words, symbols_for
 from stslab.structures import beside
 
 if TYPE_CHECKING:  # the policy engine takes as long to import as rich's console
@@ -259,20 +251,6 @@ def _breaks(text: str, width: int) -> list[int]:
 _CODE_COLOUR = "cyan"  # rich's own has a black background, which blots a light terminal
 
 
-class PlainStream:
-    """Converts text to ASCII for a stream that can't show more."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self.encoding = "ascii"
-
-    def write(self, text: str) -> int:
-        return self._stream.write(plain(text))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
 class _Console(Console):
     """rich's console, but a closed pipe raises its error instead of ending the process."""
 
@@ -287,9 +265,8 @@ def make_console(stream: TextIO, *, environ: Mapping[str, str] | None = None) ->
     """
     environ = os.environ if environ is None else environ
     bare = environ.get("NO_COLOR") or environ.get("TERM") == "dumb" or in_words()
-    fitting = stream if is_unicode(stream.encoding) else PlainStream(stream)
     console = _Console(
-        file=cast("IO[str]", fitting),
+        file=fitting(stream),
         color_system=None if bare else "auto",
         markup=False,
         emoji=False,

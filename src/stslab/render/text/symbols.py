@@ -1,6 +1,7 @@
 """The signs that show a state without its colour: in Unicode, in ASCII, or in words."""
 
 import os
+from typing import IO, Any, TextIO, cast
 
 import msgspec
 
@@ -48,7 +49,7 @@ def in_words() -> bool:
     return bool(os.environ.get("STSLAB_PLAIN"))
 
 
-def is_unicode(encoding: str | None) -> bool:
+def _is_unicode(encoding: str | None) -> bool:
     return (encoding or "").lower().replace("-", "").startswith("utf")
 
 
@@ -56,9 +57,22 @@ def symbols_for(encoding: str | None) -> Symbols:
     """The signs that an output of this encoding can show."""
     if in_words():
         return WORDS
-    return UNICODE if is_unicode(encoding) else ASCII
+    return UNICODE if _is_unicode(encoding) else ASCII
 
 
-def plain(text: str) -> str:
-    """The text in ASCII and equally long, with plain quotes, dashes and arrows."""
-    return text.translate(_PLAIN).encode("ascii", "replace").decode("ascii")
+def fitting(stream: TextIO) -> IO[str]:
+    """The stream, or if it can't show more than ASCII, one that converts its text."""
+    return stream if _is_unicode(stream.encoding) else cast("IO[str]", _PlainStream(stream))
+
+
+class _PlainStream:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = "ascii"
+
+    def write(self, text: str) -> int:
+        """Write an equally long text in ASCII, with plain quotes, dashes and arrows."""
+        return self._stream.write(text.translate(_PLAIN).encode("ascii", "replace").decode("ascii"))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
