@@ -83,7 +83,7 @@ def parent_is_ours(work: Work, thing: Thing) -> bool:
     parent = thing.parent
     if parent is None:
         return False
-    if any(parent.same(made) for made in work.made()):
+    if parent.is_among(work.made()):
         return True
     sight = look(work, parent)
     return bool(sight.there) and is_ours(work, sight)
@@ -157,7 +157,7 @@ def remember(work: Work, stack: Thing, entry: int) -> tuple[Thing, ...]:
     if not entry:
         return things
     known = work.past.things(entry)
-    unknown = (thing for thing in things if not any(thing.same(each) for each in known))
+    unknown = (thing for thing in things if not thing.is_among(known))
     new = [Found(entry, identified(work, thing)) for thing in unknown]
     if new:
         work.journal.write(work.run.id, *new)

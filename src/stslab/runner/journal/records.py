@@ -148,6 +148,9 @@ class Thing(msgspec.Struct, frozen=True):
     def same(self, other: "Thing") -> bool:
         return (self.kind, self.admin, self.names) == (other.kind, other.admin, other.names)
 
+    def is_among(self, others: "Iterable[Thing]") -> bool:
+        return any(self.same(other) for other in others)
+
 
 class UndoCall(Call, frozen=True, kw_only=True):
     waiter: str = ""  # botocore's name of it

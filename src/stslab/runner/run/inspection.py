@@ -220,7 +220,7 @@ class Inspection:
             return parent_is_ours(self._work, thing)
         if made is None:  # the time is unknown; nobody else has the run's id in a name
             named = self._work.run.id in str(thing.names)
-            return named or any(thing.same(each) for each in self._work.made())
+            return named or thing.is_among(self._work.made())
         began = datetime.fromisoformat(self._work.run.started).replace(microsecond=0)
         return bool(made) and datetime.fromisoformat(str(made)) >= began
 

@@ -1,6 +1,6 @@
 """Prove that nothing of a run is left: look up each thing, then search for the run's tag."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -97,7 +97,7 @@ def left_of(work: Work, tried: Tried, describe: Describe) -> dict[str, str]:
     left: dict[str, str] = {}
     for entry, undone in tried:
         own = _own(work, entry)
-        if undone.failed and own and not any(_among(each, things) for each in own):
+        if undone.failed and own and not any(each.is_among(things) for each in own):
             work.conclude(entry.seq, Result(EntryState.UNDONE, "it is gone all the same"))
         elif undone.failed or undone.outcome is UndoOutcome.KEPT:
             left[name(entry)] = undo_by_hand(work, entry, describe)
@@ -123,7 +123,7 @@ def by_hand(thing: Thing, describe: Describe) -> str:
 
 
 def undo_by_hand(work: Work, entry: Entry, describe: Describe) -> str:
-    if entry.thing and entry.thing.complete and not _is_setting(entry.thing):
+    if entry.thing in _own(work, entry):
         return by_hand(entry.thing, describe)
     return "; ".join(describe(work.calls.shown(call)) for call in entry.undo)
 
@@ -148,10 +148,10 @@ def _looked_up(work: Work, stays: list[Thing]) -> list[Thing]:
     things, left = list[Thing](), list[Thing]()
     for entry in work.past.entries():
         if entry.undo and entry.state not in _NEVER_LOOKED_UP:
-            things += [thing for thing in _own(work, entry) if not _among(thing, things)]
+            things += [thing for thing in _own(work, entry) if not thing.is_among(things)]
     for thing in work.calls.ahead(things, lambda each: each.lookup):
-        in_vain = any(not _among(each, stays) for each in left)
-        seconds = 0.0 if in_vain or _among(thing, stays) else _GONE_SECONDS
+        in_vain = any(not each.is_among(stays) for each in left)
+        seconds = 0.0 if in_vain or thing.is_among(stays) else _GONE_SECONDS
         sight = look_until(work, thing, there=False, seconds=seconds)
         gone = sight.there is False
         work.calls.emit(ThingLookedUp(thing.label, sight.call, gone, sight.proof))
@@ -172,7 +172,7 @@ def _swept(work: Work, left: list[Thing]) -> list[Thing]:
     lent = _OTHER not in own and work.calls.profiles.get(_OTHER) and work.run.kind == "sandbox"
     admins = (ADMIN, *work.run.accounts, *([_OTHER] if lent else []))
     for thing in (thing for admin in admins for thing in leftovers(work, admin)):
-        if _among(thing, [*others, *left]):
+        if thing.is_among([*others, *left]):
             continue
         seconds = 0.0 if left else _GONE_SECONDS
         sight = look_until(work, thing, there=False, seconds=seconds)
@@ -183,14 +183,6 @@ def _swept(work: Work, left: list[Thing]) -> list[Thing]:
 
 
 def _own(work: Work, entry: Entry) -> list[Thing]:
-    """The things of an entry that can be looked up."""
-    return [thing for thing in work.things_of(entry) if thing.complete and not _is_setting(thing)]
-
-
-def _is_setting(thing: Thing) -> bool:
-    """Whether it is a setting of the account, which undo restores instead of removing it."""
-    return bool(KINDS[thing.kind].put)
-
-
-def _among(thing: Thing, others: Iterable[Thing]) -> bool:
-    return any(thing.same(other) for other in others)
+    """The things of an entry that can be looked up; settings of the account are undone instead."""
+    things = work.things_of(entry)
+    return [thing for thing in things if thing.complete and not KINDS[thing.kind].put]
