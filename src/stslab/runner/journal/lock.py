@@ -12,7 +12,6 @@ from typing import Self
 from stslab.errors import JournalError, StateFolderError
 from stslab.home import Home, lock, private_folder
 
-_MOST = 4096
 # Seconds. A lesson that waits for its learner takes the lock now and then for a moment;
 # a command in another terminal waits for that.
 _AT_FIRST, _AFTERWARDS, _PAUSE = 5.0, 30.0, 0.05
@@ -74,6 +73,6 @@ class Held:
 def holder(path: Path) -> str:
     """The holder of the lock in words, as the lock's file says."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        note = json.loads(path.read_bytes()[:_MOST])
+        note = json.loads(path.read_bytes())
         return f"`{note['command']}`, process {note['pid']}, since {note['since']}"
     return "an unknown process"

@@ -6,6 +6,7 @@ from typing import Self, TypeVar
 from msgspec.json import decode
 from msgspec.structs import replace
 
+from stslab.errors import JournalError
 from stslab.runner.journal import records
 from stslab.runner.journal.records import MADE, Concluded, Entry, EntryState, Intent, Record, Result
 
@@ -69,11 +70,11 @@ class Past:
             yield record
             self._taken[kinds] = self._taken.get(kinds, 0) + 1
 
-    def run(self) -> records.RunRecord | None:
-        """The run with its present state."""
+    def run(self) -> records.RunRecord:
+        """The run with its present state; JournalError: it is unknown."""
         begun = next(iter(self.every(records.RunRecord)), None)
         if begun is None:
-            return None
+            raise JournalError(f"There is no run {self.run_id}.", "List the runs: stslab status")
         for marked, at in self._at(records.Marked):
             ended = "" if marked.state in records.UNFINISHED else at
             begun = replace(begun, state=marked.state, ended=ended)

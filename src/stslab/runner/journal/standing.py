@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from stslab.errors import JournalError
 from stslab.runner.journal import records
 from stslab.runner.journal.past import Past
 from stslab.runner.journal.records import How
@@ -153,8 +152,6 @@ class Standing(msgspec.Struct, frozen=True):
 def standing(past: Past) -> Standing:
     """How far the run has come; JournalError: it is unknown."""
     run = past.run()
-    if run is None:
-        raise JournalError(f"There is no run {past.run_id}.", "List the runs: stslab status")
     return Standing(
         run,
         tuple(_stages(run, past)),

@@ -66,6 +66,7 @@ WHERE one.kind IN (SELECT value FROM json_each(?))
 _PAST = f"{_WHOLE} AND one.run = ? AND one.number > ? ORDER BY one.number"
 _NEWEST = "SELECT run FROM records WHERE kind = 'begun' ORDER BY seq DESC LIMIT ?"
 _RUNS = f"{_WHOLE} ORDER BY one.seq"
+_LINKS = "SELECT number, kind, at, body, seal FROM records WHERE run = ? ORDER BY number"
 _LAST = "SELECT number, seal FROM records WHERE run = ? ORDER BY number DESC LIMIT 1"
 _ADD = "INSERT INTO records (run, number, kind, at, body, seal) VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -102,7 +103,9 @@ class Journal(AbstractContextManager["Journal"]):
         self.write(run.id, run)
 
     def run(self, run: str) -> RunRecord | None:
-        return self.past(run).run()
+        """The run, or None if it is unknown."""
+        past = self.past(run)
+        return past.run() if past.every(RunRecord) else None
 
     def runs(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
         """All runs, newest first, or those of one target and lab."""
@@ -112,16 +115,14 @@ class Journal(AbstractContextManager["Journal"]):
             with _explained(self.path):
                 for row in self._read(_RUNS, _text([_WORDS[RunRecord], _WORDS[Marked]])):
                     by_run.setdefault(row[0], []).append(_record(*row))
-            runs = [Past.of(run, every).run() for run, every in by_run.items()]
-            self._runs = tuple(run for run in reversed(runs) if run)
+            self._runs = tuple(Past.of(*each).run() for each in reversed(by_run.items()))
         return tuple(
             run for run in self._runs if target in ("", run.target) and lab in ("", run.lab)
         )
 
     def newest(self, most: int) -> tuple[RunRecord, ...]:
         """The runs that were begun last, newest first."""
-        runs = (self.run(str(run)) for (run,) in self._read(_NEWEST, most))
-        return tuple(run for run in runs if run)
+        return tuple(self.past(str(run)).run() for (run,) in self._read(_NEWEST, most))
 
     def unfinished(self, target: str = "", lab: str = "") -> tuple[RunRecord, ...]:
         return tuple(run for run in self.runs(target, lab) if run.state in records.UNFINISHED)
@@ -169,9 +170,7 @@ class Journal(AbstractContextManager["Journal"]):
 
     def links(self, run: str) -> tuple[Link, ...]:
         """The run's stored records, in order."""
-        columns = ", ".join(Link._fields)
-        rows = self._read(f"SELECT {columns} FROM records WHERE run = ? ORDER BY number", run)  # noqa: S608 - our own columns
-        return tuple(Link(*row) for row in rows)
+        return tuple(Link(*row) for row in self._read(_LINKS, run))
 
     def verify(self) -> None:
         """Read all of it; JournalError if something is damaged."""

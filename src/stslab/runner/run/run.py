@@ -106,7 +106,7 @@ class Runner:
 
     @property
     def run(self) -> RunRecord:
-        return self._journal.run(self._run) or self.work.run
+        return self.past.run()
 
     @property
     def stages_done(self) -> tuple[str, ...]:

@@ -1,15 +1,15 @@
 """Undo a whole run, from the journal alone, and prove that nothing is left."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 
-from stslab.errors import JournalError, NotOwn, RunError, UndoIncomplete
+from stslab.errors import NotOwn, RunError, UndoIncomplete
 from stslab.lab.embedded import GIVES_TOKEN
 from stslab.runner import events
 from stslab.runner.calls.calls import Calls
 from stslab.runner.calls.work import Work, account_is_gone
-from stslab.runner.journal.records import PERHAPS, REMAINS, Entry, Forgot, Marked, RunState, Thing
+from stslab.runner.journal.records import PERHAPS, REMAINS, Entry, Forgot, Marked, RunState
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Call
 from stslab.runner.undo.proof import left_of, name, undo_by_hand
@@ -45,7 +45,10 @@ class Cleanup:
         planned = []
         for entry in entries:
             calls = tuple(work.calls.shown(undo) for undo in entry.undo)
-            more = tuple(_extras(work, entry, owned)) if extras else ()
+            things = [thing for thing in work.things_of(entry) if extras and thing.complete]
+            found = (extra for thing in things for extra in children(work, thing))
+            foreign = (each for each in found if not (each.thing and each.thing.is_among(owned)))
+            more = tuple(each.text for each in foreign)
             by_hand = undo_by_hand(work, entry, self._describe)
             planned.append(Planned(name(entry), calls, by_hand, entry.state in PERHAPS, more))
         restored = work.calls.hand.look(run_id, _own(work)).restored
@@ -59,8 +62,7 @@ class Cleanup:
         credentials are for another account, or can't be used.
         """
         removed = self.undo(run_id)
-        run = self._journal.run(run_id)
-        if run and run.state is not RunState.LOST:
+        if self._journal.past(run_id).run().state is not RunState.LOST:
             self.end(run_id, RunState.CLEANED)
         return removed
 
@@ -83,13 +85,13 @@ class Cleanup:
             named, undone = f"{thing}{_BY_HAND}", events.UndoOutcome.UNDONE
             emit(events.UndoFinished(named, (), undone, "as before the run", 0.0))
         left = left_of(work, tried, self._describe)
-        removed = tuple(
+        were_removed = (
             name(entry)
             for entry, undone in tried
             if undone.outcome in _REMOVED or (undone.failed and name(entry) not in left)
         )
+        removed = (*were_removed, *by_hand.restored)
         remaining = (*left.items(), *((thing, _KEPT) for thing in by_hand.kept))
-        removed = (*removed, *by_hand.restored)
         emit(events.CleanupFinished(run_id, removed, remaining, now() - started))
         if remaining:
             some = "1 thing is" if len(remaining) == 1 else f"{len(remaining)} things are"
@@ -134,9 +136,7 @@ class Cleanup:
             self._journal.write(run_id, Forgot(profile))
 
     def _work(self, run_id: str) -> Work:
-        run = self._journal.run(run_id)
-        if run is None:
-            raise JournalError(f"There is no run {run_id}.", "List the runs: stslab status")
+        run = self._journal.past(run_id).run()
         self._calls.learn_profiles(self._calls.profiles.names())
         return Work(run, self._journal, self._calls)
 
@@ -161,11 +161,3 @@ def _own(work: Work) -> tuple[str, ...]:
     """The accounts and names of the things that the journal undoes, or has undone."""
     named = ((work.account_of(thing), (*thing.names.values(),)) for thing in work.known())
     return tuple(f"{at} {text}" for at, names in named for text in (*names, "/".join(names)))
-
-
-def _extras(work: Work, entry: Entry, owned: Iterable[Thing]) -> Iterator[str]:
-    for thing in (each for each in work.things_of(entry) if each.complete):
-        for extra in children(work, thing):
-            own = extra.thing
-            if own is None or not any(own.same(known) for known in owned):
-                yield extra.text
