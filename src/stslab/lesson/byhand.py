@@ -187,7 +187,8 @@ class ByHand:
         tasks = " and ".join(map(" ".join, dict(homes)))
         said = dict[object, str]()  # of the calls about a thing the first, which stays the same
         for event in changed if homes else ():
-            about, identity = subject(_params(event)), event.get("userIdentity", {})
+            about = subject(event.get("requestParameters") or {})
+            identity = event.get("userIdentity", {})
             here, there = identity.get("accountId"), [home for one, home in homes if one == about]
             if about is None or here in there or (there and about[0] == "bucket"):
                 continue
@@ -349,10 +350,6 @@ def subject(params: Mapping[str, Any]) -> tuple[str, str] | None:
 def called(event: Event) -> str:
     """The request's operation, as in ``iam.CreateUser``."""
     return f"{str(event['eventSource']).partition('.')[0]}.{event['eventName']}"
-
-
-def _params(event: Event) -> Data:
-    return event.get("requestParameters") or {}
 
 
 def is_own(event: Event) -> bool:
