@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from itertools import groupby
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, TextIO
@@ -331,7 +330,6 @@ def _bare(text: str) -> str:
 _DOCS = "https://docs.aws.amazon.com/"
 
 
-@cache
 def meanings() -> Mapping[str, tuple[str, str]]:
     """The meaning of each error code, and the page to read."""
     return {

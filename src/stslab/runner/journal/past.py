@@ -32,8 +32,8 @@ class Past:
         self.run_id, self._read = run_id, read
         self._records = dict[tuple[type, ...], tuple[Record, ...]]()
         self._fresh = set[tuple[type, ...]]()
-        # What was made of the first so many records of some kinds, and goes on with those after.
-        self._taken = dict[tuple[type, ...], int]()
+        # What was made of the first so many records about calls, and goes on with those after.
+        self._taken = 0
         self._entries = dict[int, Entry]()
         self._saved = dict[str, object]()
         self._profiles = dict[str, records.SavedProfile]()
@@ -61,14 +61,24 @@ class Past:
             self._fresh.add(kinds)
         return known
 
-    def _new(self, *kinds: type) -> Iterator[Record]:
-        """The records of these kinds that were not taken before.
-
-        One is taken when the next is asked for: an interrupt in the middle loses none.
-        """
-        for record in self.recorded(*kinds)[self._taken.get(kinds, 0) :]:
-            yield record
-            self._taken[kinds] = self._taken.get(kinds, 0) + 1
+    def _take_new(self) -> None:
+        """Take the records about calls that were not taken before; an interrupt loses none."""
+        for record in self.recorded(Intent, Concluded, records.Forgot)[self._taken :]:
+            if isinstance(record.body, Intent):
+                intent = record.body
+                entry = Entry(record.number, intent, intent.thing, intent.undo, started=record.at)
+                self._entries[entry.seq] = entry
+            elif isinstance(record.body, records.Forgot):
+                self._profiles.pop(record.body.profile, None)
+            elif isinstance(record.body, Concluded):
+                result = record.body.result
+                if record.body.entry in self._entries:
+                    entry = self._entries[record.body.entry]
+                    self._entries[entry.seq] = _concluded(entry, result, record.at)
+                self._saved |= result.saved
+                if result.profile:
+                    self._profiles[result.profile.name] = result.profile
+            self._taken += 1
 
     def run(self) -> records.RunRecord:
         """The run with its present state; JournalError: it is unknown."""
@@ -82,14 +92,7 @@ class Past:
 
     def entries(self) -> tuple[Entry, ...]:
         """All calls that may have changed something, with their outcomes."""
-        for record in self._new(Intent, Concluded):
-            if isinstance(record.body, Intent):
-                intent = record.body
-                entry = Entry(record.number, intent, intent.thing, intent.undo, started=record.at)
-                self._entries[entry.seq] = entry
-            elif isinstance(record.body, Concluded) and record.body.entry in self._entries:
-                entry = self._entries[record.body.entry]
-                self._entries[entry.seq] = _concluded(entry, record.body.result, record.at)
+        self._take_new()
         return tuple(self._entries.values())
 
     def latest(self, stage: str, step: int) -> Entry | None:
@@ -112,18 +115,12 @@ class Past:
         return tuple(found.thing for found in self.every(records.Found) if found.entry == entry)
 
     def saved(self) -> dict[str, object]:
-        for record in self._new(Concluded):
-            if isinstance(record.body, Concluded):
-                self._saved |= record.body.result.saved
+        self._take_new()
         return dict(self._saved)
 
     def profiles(self) -> tuple[records.SavedProfile, ...]:
         """The profiles that the run wrote and has not removed from the files."""
-        for record in self._new(Concluded, records.Forgot):
-            if isinstance(record.body, records.Forgot):
-                self._profiles.pop(record.body.profile, None)
-            elif isinstance(record.body, Concluded) and record.body.result.profile:
-                self._profiles[record.body.result.profile.name] = record.body.result.profile
+        self._take_new()
         return tuple(self._profiles.values())
 
     def held(self) -> frozenset[str]:
