@@ -108,7 +108,7 @@ def _failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         raise error
 
     monkeypatch.setattr(sys.modules[__name__], "FAIL", fail, raising=False)
-    entry = Entry(__name__, "FAIL", "Fail.", ())
+    entry = Entry(f"{__name__}:FAIL", "Fail.", ())
     monkeypatch.setitem(main.cli.entries, "fail", entry)
     monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
 

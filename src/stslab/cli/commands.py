@@ -1,6 +1,5 @@
 """The table of commands in ``commands.txt``, and groups that import a command when it is called."""
 
-import importlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,8 +13,7 @@ _ROW = re.compile(r"# (?P<name>\S+(?: \S+)*)  (?P<where>\S+)(?:  (?P<help>.*))?"
 
 
 class Entry(NamedTuple):
-    module: str
-    attribute: str
+    where: str  # ``MODULE:ATTRIBUTE``
     help: str
     examples: Sequence[str]
 
@@ -30,10 +28,8 @@ def _table() -> dict[tuple[str, str], Entry]:
         row = _ROW.fullmatch(line)
         if row:
             group, _, name = row["name"].rpartition(" ")
-            module, _, attribute = row["where"].partition(":")
-            where = (f"stslab.cli.{module}", attribute or "command")
             examples = []
-            table[group, name] = Entry(*where, row["help"] or "", examples)
+            table[group, name] = Entry(f"stslab.cli.{row['where']}", row["help"] or "", examples)
         else:
             examples.append(line)
     return table
@@ -60,8 +56,9 @@ class LazyGroup(click.Group):
         entry = self.entries.get(cmd_name)
         if entry is None:
             return None
-        module = importlib.import_module(entry.module)
-        command: click.Command = getattr(module, entry.attribute)
+        from pkgutil import resolve_name
+
+        command: click.Command = resolve_name(entry.where)
         shown = ["\b", "Examples:", *(f"  {example}" for example in entry.examples)]
         command.epilog = "\n".join(shown) if entry.examples else None
         if not any("--plain" in param.opts for param in command.params):
