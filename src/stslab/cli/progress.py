@@ -11,13 +11,10 @@ from stslab.runner.journal.store import Journal
 
 def progress() -> dict[str, Standing]:
     """The best standing of each lab, by lab id."""
-    best = dict[str, Standing]()
     with Journal.of(home()) as journal:
-        for run in journal.runs():
-            stands = standing(journal.past(run.id))
-            reached = (best.get(run.lab, stands), stands)
-            best[run.lab] = max(reached, key=lambda each: (each.finished, each.proved))
-    return best
+        every = [standing(journal.past(run.id)) for run in reversed(journal.runs())]
+    best_last = sorted(every, key=lambda each: (each.finished, each.proved))
+    return {each.run.lab: each for each in best_last}
 
 
 def labs_to_do() -> list[LabHeader]:
