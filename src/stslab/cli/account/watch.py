@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
+from functools import partial
 
 import click
 from msgspec import to_builtins
@@ -22,7 +22,6 @@ from stslab.errors import StslabError
 from stslab.home import Home, home
 from stslab.lab.listing import find
 from stslab.lab.loader import load
-from stslab.lab.model import Lab
 from stslab.lesson.byhand import is_by_learner, is_look, is_own
 from stslab.lesson.watch import Now, Status, now
 from stslab.policy.decision import GATES
@@ -119,17 +118,12 @@ class _Watching:
     def _now(self) -> Now | None:
         for run, past in self._present():
             try:
-                lab = _lab(lab_of(run), run.sha256)
+                lab = load(find(lab_of(run)), catalogue=None)
             except StslabError:  # it can't be read any more
                 return None
             decide = decider(partial(client.control, self.home.sandbox), self.files.get)
             return now(lab, run, past, decide)
         return None
-
-
-@cache
-def _lab(path: str, _sha256: str) -> Lab:
-    return load(find(path), catalogue=None)
 
 
 def gates(event: Event) -> list[dict[str, object]]:
@@ -181,7 +175,6 @@ class _Lines:
 
     def _print(self, kind: str, **fields: object) -> None:
         click.echo(json.dumps({"event": kind, **fields}))
-        sys.stdout.flush()
 
 
 class _Screen:
