@@ -14,6 +14,7 @@ from stslab.aws.embedded import Control
 from stslab.aws.guard import Identity, real_target
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import LOCAL_PACE, Target, kind_of, sandbox_name
+from stslab.cli.aws_command import describer
 from stslab.cli.failures import hints_select
 from stslab.cli.options import Where
 from stslab.errors import CredentialsError
@@ -23,7 +24,7 @@ from stslab.lesson import verdict
 from stslab.lesson.verdict import UNKNOWN, Decide
 from stslab.policy.decision import GATES
 from stslab.runner.calls.calls import Calls, reason_of
-from stslab.runner.events import Describe, Event
+from stslab.runner.events import Event
 from stslab.runner.journal.records import How, RunRecord
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Answer, Credentials, Hand, HandWork, Reason, Refusal, TargetInfo
@@ -52,9 +53,7 @@ class OpenAccount:
         """``sandbox``, ``aws`` or ``endpoint``."""
         return self.target.info.kind
 
-    def runner(
-        self, lab: Lab, journal: Journal, emit: Emit, describe: Describe, how: How
-    ) -> Runner:
+    def runner(self, lab: Lab, journal: Journal, emit: Emit, how: How) -> Runner:
         """A runner of the lab on this account. Embedded further accounts get profiles."""
         embedded = self.kind == "sandbox"
         if lab.accounts and embedded:
@@ -64,14 +63,14 @@ class OpenAccount:
             lab,
             self.calls(emit),
             journal,
-            describe=describe,
+            describe=describer(lab),
             services=self.services,
             how=how,
             tell=partial(_logged, self.home.sandbox) if embedded else reason_of,
         )
 
-    def cleanup(self, journal: Journal, emit: Emit, describe: Describe) -> Cleanup:
-        return Cleanup(journal, self.calls(emit), describe=describe)
+    def cleanup(self, journal: Journal, emit: Emit) -> Cleanup:
+        return Cleanup(journal, self.calls(emit), describe=describer(None))
 
     def calls(self, emit: Emit) -> Calls:
         return Calls(self.account, self.profiles, emit, hand=self.hand or Hand())

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import click
 import msgspec
-from rich.console import Console
 
 from stslab.aws.catalogue import BotocoreCatalogue
 from stslab.aws.target import name_of
@@ -24,7 +23,6 @@ from stslab.lab.model import Lab
 from stslab.render.jsonl import JsonRenderer
 from stslab.render.terminal.paper import Paper, paper_on
 from stslab.render.terminal.run_view import TerminalRenderer
-from stslab.runner.events import Describe
 from stslab.runner.journal.lock import Held
 from stslab.runner.journal.records import RunRecord
 from stslab.runner.journal.store import Journal
@@ -38,7 +36,6 @@ class Workspace(msgspec.Struct, frozen=True):
     render: JsonRenderer | TerminalRenderer
     paper: Paper  # for messages to people: stdout, or stderr with ``--json``
     asks: bool  # whether a person can be asked
-    describe: Describe
     lock: Held  # except while a prompt waits for the learner
 
 
@@ -51,13 +48,11 @@ def open_workspace(
     After Ctrl-C, say how to continue. JournalError, StateFolderError: it can't be used now.
     """
     place = home()
-    paper = paper_on(sys.stderr if as_json else sys.stdout)
-    describe = describer(lab)
     with interruptible(), Held(place, command) as lock, Journal(place.journal) as journal:
-        render = renderer(paper.console, describe, as_json=as_json)
+        render, paper = renderer(lab, as_json=as_json)
         try:
             asks = not yes and sys.stdin.isatty()
-            yield Workspace(place, journal, render, paper, asks, describe, lock)
+            yield Workspace(place, journal, render, paper, asks, lock)
         finally:
             render.close()
 
@@ -116,10 +111,12 @@ def lab_of(run: RunRecord) -> str:
     return next((str(path) for path in (imported, Path(run.path)) if path.is_file()), run.lab)
 
 
-def renderer(
-    console: Console, describe: Describe, *, as_json: bool
-) -> JsonRenderer | TerminalRenderer:
-    return JsonRenderer(sys.stdout) if as_json else TerminalRenderer(console, describe)
+def renderer(lab: Lab | None, *, as_json: bool) -> tuple[JsonRenderer | TerminalRenderer, Paper]:
+    """What shows events, and the paper for messages to people."""
+    if as_json:
+        return JsonRenderer(sys.stdout), paper_on(sys.stderr)
+    paper = paper_on(sys.stdout)
+    return TerminalRenderer(paper.console, describer(lab)), paper
 
 
 def agrees(question: str, *, usually: bool = False) -> bool:

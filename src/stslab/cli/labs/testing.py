@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -20,7 +19,6 @@ from msgspec import to_builtins
 from msgspec.structs import asdict, replace
 
 from stslab.cli.accounts import open_account
-from stslab.cli.aws_command import describer
 from stslab.cli.failures import tell
 from stslab.cli.in_memory import InMemoryAccount, proofs
 from stslab.cli.labs.mutation import Note, Place, idle_checks, mutated, play
@@ -36,7 +34,6 @@ from stslab.lab.references import evaluate, resolve
 from stslab.lesson.byhand import ByHand, tasks_of
 from stslab.lesson.evidence import call_of
 from stslab.render.report.junit import Case, add_suite, written
-from stslab.render.terminal.paper import make_console
 from stslab.render.text.safe import visible
 from stslab.resources import bundled_labs, text_of
 from stslab.runner.calls.waiters import wait
@@ -207,9 +204,9 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
         client.control(home.sandbox, "POST", "rehearse", {"spec": spec})
     opened = open_account(home, Where())  # again, since it may rehearse now
     events: list[Event] = []
-    began, error, describe = time.monotonic(), None, describer(lab)
+    began, error = time.monotonic(), None
     with Journal(home.journal) as journal:
-        runner = opened.runner(lab, journal, events.append, describe, How.ALONE)
+        runner = opened.runner(lab, journal, events.append, How.ALONE)
         runner.start_or_resume()
         try:
             for stage in lab.stages:
@@ -218,7 +215,7 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
             error = stopped
         if runner.run.state in UNFINISHED:
             try:
-                opened.cleanup(journal, events.append, describe).run(runner.run.id)
+                opened.cleanup(journal, events.append).run(runner.run.id)
             except StslabError as stopped:
                 error = stopped
         calls = runner.finish().calls
@@ -229,14 +226,13 @@ def _tried(lab: Lab, home: Home, spec: str | None) -> Trial:
     profiles = (f"profile {name} is left" for name in sorted(names))
     left = (*client.control(home.sandbox, "GET", "changed")["changed"], *profiles)
     finished = (event for event in events if isinstance(event, CheckFinished))
-    last = {(event.stage, event.says): event for event in finished}
-    claims = []
-    for stage in lab.stages:
-        for check in stage.checkpoint:
-            result = last.get((stage.id, check.says))
-            held, why = (result.held, result.why) if result else (None, "")
-            claims.append(CheckResult(stage.id, check.says, check.line, held, why))
-    return Trial(lab.id, str(lab.path), error, left, tuple(claims), calls, took, tuple(events))
+    last = {(event.stage, event.says): (event.held, event.why) for event in finished}
+    claims = tuple(
+        CheckResult(stage.id, check.says, check.line, *last.get((stage.id, check.says), ()))
+        for stage in lab.stages
+        for check in stage.checkpoint
+    )
+    return Trial(lab.id, str(lab.path), error, left, claims, calls, took, tuple(events))
 
 
 # -- several labs, and their results ---------------------------------------------------------------
@@ -247,8 +243,11 @@ def tested(
 ) -> int:
     if spec and "=" not in spec:  # `--rehearse my-lab.yaml`
         labs, spec = (*labs, spec), ""
+    if spec:
+        parse(spec)  # it raises an error for an invalid rehearsal
+    paths = [path for name in labs for path in labs_in(Path(name)) or [find(name)]]
     trials = []
-    for trial in _trials(_paths(labs, spec), spec, mutate):
+    for trial in _trials(paths or list(bundled_labs()), spec, mutate):
         trials.append(trial)
         if as_json:
             click.echo(json.dumps(to_builtins(_fields(trial))))
@@ -296,13 +295,6 @@ def _mutated(trial: Trial, path: Path, pool: Executor, workers: int) -> Trial:
     )
 
 
-def _paths(labs: tuple[str, ...], spec: str | None) -> list[Path]:
-    if spec:
-        parse(spec)  # it raises an error for an invalid rehearsal
-    paths = [path for name in labs for path in labs_in(Path(name)) or [find(name)]]
-    return paths or list(bundled_labs())
-
-
 def _print(trial: Trial) -> None:
     if trial.exit_code == 0:
         claims, calls = counted(len(trial.claims), "claim"), counted(trial.calls, "call")
@@ -316,8 +308,7 @@ def _print(trial: Trial) -> None:
         click.echo(f"passed  {trial.lab}: {', '.join(parts)}")
         return
     if trial.events and (trial.left or trial.error):
-        describe = describer(load_lab(trial.file))
-        render = renderer(make_console(sys.stdout), describe, as_json=False)
+        render, _ = renderer(load_lab(trial.file), as_json=False)
         for event in trial.events:  # without commands for the account, which is gone
             if isinstance(event, RunStarted):
                 render(replace(event, target="a throw-away account"))

@@ -5,6 +5,7 @@ from functools import partial
 
 from stslab.aws.target import name_of
 from stslab.cli.accounts import open_account
+from stslab.cli.aws_command import describer
 from stslab.cli.failures import tried_all
 from stslab.cli.options import Where
 from stslab.cli.run.consent import require_consent
@@ -13,12 +14,13 @@ from stslab.durations import counted
 from stslab.errors import UndoIncomplete, UsageError
 from stslab.render.terminal.paper import Paper
 from stslab.render.text.safe import one_line
-from stslab.runner.events import Describe
 from stslab.runner.journal.records import RunRecord
 from stslab.runner.ports import TargetInfo
 from stslab.runner.undo.cleanup import Cleanup, Planned
 from stslab.runner.undo.proof import by_hand
 from stslab.runner.undo.sweep import FoundRun, Swept, adopt, find
+
+_describe = describer(None)
 
 
 def clean_up(
@@ -52,14 +54,14 @@ def clean_up(
 
 def _clean_up(workspace: Workspace, where: Where, runs: list[RunRecord], *, dry_run: bool) -> None:
     opened = open_account(workspace.home, where)
-    cleanup = opened.cleanup(workspace.journal, workspace.render, workspace.describe)
+    cleanup = opened.cleanup(workspace.journal, workspace.render)
     if not dry_run:
         require_consent(where, opened, interactive=workspace.asks)
     real = opened.kind != "sandbox"
     asks = real and workspace.asks
     for run in runs if dry_run or asks else ():
         plan = cleanup.plan(run.id, extras=real)
-        show_cleanup(workspace.paper, run.id, plan, workspace.describe)
+        show_cleanup(workspace.paper, run.id, plan)
     info = opened.target.info
     others = "".join(f" and account {account}" for account in info.accounts.values())
     place = one_line(f"In account {info.account} ({info.region}){others}, as {info.caller}.")
@@ -101,17 +103,17 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
         fix = "List what there is: stslab cleanup --sweep --dry-run"
         raise UsageError(f"Nothing in the account has the tag and the id of run {run!r}.", fix)
     info = opened.target.info
-    show_found(workspace.paper, info, found, chosen, workspace.describe)
+    show_found(workspace.paper, info, found, chosen)
     if dry_run:
         return
     place = one_line(f"In account {info.account}, as {info.caller}.")
     question = f"{place}\nUndo {counted(len(chosen), 'run')}?"
     if chosen and (not workspace.asks or agrees(question)):
-        cleanup = opened.cleanup(workspace.journal, workspace.render, workspace.describe)
+        cleanup = opened.cleanup(workspace.journal, workspace.render)
         clean(cleanup, [adopt(workspace.journal, calls, each) for each in chosen])
     # Doubtful things stay, but with them the account is not clean.
     things = (thing for thing, _ in found.doubtful)
-    remaining = tuple((thing.label, by_hand(thing, workspace.describe)) for thing in things)
+    remaining = tuple((thing.label, by_hand(thing, _describe)) for thing in things)
     if remaining or found.refused:
         refused = f"; {', '.join(found.refused)} was refused" if found.refused else ""
         raise UndoIncomplete(
@@ -121,7 +123,7 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
         )
 
 
-def show_cleanup(paper: Paper, run: str, planned: Sequence[Planned], describe: Describe) -> None:
+def show_cleanup(paper: Paper, run: str, planned: Sequence[Planned]) -> None:
     count = counted(len(planned), "thing")
     paper.prose(f"Cleanup of run {run} would undo {count}, newest first:", style="bold")
     for each in planned:
@@ -129,12 +131,10 @@ def show_cleanup(paper: Paper, run: str, planned: Sequence[Planned], describe: D
         for extra in each.extras:
             paper.prose(f"and with it {extra}", indent=4, style="dim")
         for call in each.calls:
-            paper.command(describe(call))
+            paper.command(_describe(call))
 
 
-def show_found(
-    paper: Paper, target: TargetInfo, found: Swept, chosen: Sequence[FoundRun], describe: Describe
-) -> None:
+def show_found(paper: Paper, target: TargetInfo, found: Swept, chosen: Sequence[FoundRun]) -> None:
     paper.prose(
         f"Searched account {target.account} for things with the tag stslab:run."
         f" Stacks were searched in {target.region} only.",
@@ -150,7 +150,7 @@ def show_found(
         paper.prose(f"Run {run.id}: {things}{since}; {known}", style="bold")
         for thing in run.things:
             paper.line("pending", thing.label, indent=2)
-            paper.command(by_hand(thing, describe))
+            paper.command(by_hand(thing, _describe))
     for run in (each for each in found.runs if each not in chosen):
         other = f"Run {run.id} was not selected: {counted(len(run.things), 'thing')}"
         unfinished = f"Run {run.id} is unfinished here. To undo it: stslab cleanup {run.id}"
@@ -158,4 +158,4 @@ def show_found(
     for thing, tag in found.doubtful:
         why = f"it has the tag of run {tag!r}, but its name lacks that id: left alone"
         paper.line("warning", thing.label, aside=why)
-        paper.command(by_hand(thing, describe))
+        paper.command(by_hand(thing, _describe))

@@ -62,7 +62,7 @@ class Loop(AtPrompt):
     ) -> None:
         console = workspace.paper.console
         self._plain = not draws_over(console)
-        runner = opened.runner(lab, workspace.journal, self.hear, workspace.describe, how)
+        runner = opened.runner(lab, workspace.journal, self.hear, how)
         here = Here(workspace, opened, runner)
         screen = Screen(console, here.command, clears=not self._plain)
         prompt = Prompt(console, self.status, plain=self._plain)

@@ -5,7 +5,6 @@ from functools import partial
 
 from stslab.aws.target import kind_of, name_of
 from stslab.cli.accounts import open_account
-from stslab.cli.aws_command import describer
 from stslab.cli.failures import hints_name, tried_all
 from stslab.cli.options import SANDBOX, USUAL_LAB, Where
 from stslab.cli.run.consent import opened_for, require_consent, say_where, unfinished_run
@@ -13,7 +12,6 @@ from stslab.cli.run.walk import walk
 from stslab.cli.workspace import agrees, meant_lab, open_workspace, renderer
 from stslab.errors import CheckFailed, UsageError
 from stslab.lab.model import Lab, Stage
-from stslab.render.terminal.paper import paper_on
 from stslab.render.text.safe import one_line
 from stslab.runner.journal.records import How
 from stslab.runner.ports import TargetInfo
@@ -53,8 +51,7 @@ def run(
         opened = opened_for(workspace, where, loaded)
         if alone:
             how = How.YES if where.yes else How.ALONE
-            render, describe = workspace.render, workspace.describe
-            runner = opened.runner(loaded, workspace.journal, render, describe, how)
+            runner = opened.runner(loaded, workspace.journal, workspace.render, how)
             walk(runner, chosen, workspace.paper, resuming=not first)
             return
         from stslab.cli.run.loop import Loop  # the prompt's libraries are slow to import
@@ -72,8 +69,7 @@ def _dry(lab: Lab, chosen: tuple[Stage, ...], where: Where, *, as_json: bool) ->
     if where.target != SANDBOX:
         require_anywhere(lab)
         account, other = where.account or "<account>", where.partner_account or "<partner>"
-    paper = paper_on(sys.stderr if as_json else sys.stdout)
-    render = renderer(paper.console, describer(lab), as_json=as_json)
+    render, _ = renderer(lab, as_json=as_json)
     place = (where.target, where.target, account, where.region or "us-east-1")
     emit_dry_run(lab, TargetInfo(*place, accounts={"partner": other}), render, chosen)
     render.close()
@@ -84,7 +80,7 @@ def step(stage: str, lab: str | None, where: Where, *, with_needed: bool, as_jso
     stage = stage_of(loaded, stage).id
     with open_workspace("stslab step", as_json=as_json, yes=where.yes, lab=loaded) as workspace:
         opened, how = opened_for(workspace, where, loaded), How.YES if where.yes else How.BY_NAME
-        runner = opened.runner(loaded, workspace.journal, workspace.render, workspace.describe, how)
+        runner = opened.runner(loaded, workspace.journal, workspace.render, how)
         if not (with_needed or unfinished_run(workspace.journal, where, loaded.id)):
             require_done(stage, needed(loaded, stage))  # else a run would begin for nothing
         runner.start_or_resume()
@@ -114,8 +110,7 @@ def check(stage: str, lab: str | None, where: Where, *, every: bool, as_json: bo
             require_consent(where, opened, interactive=workspace.asks)
             if opened.kind != "sandbox":
                 say_where(workspace.paper, opened, "Looking at a real account")
-        how = How.BY_NAME
-        runner = opened.runner(loaded, workspace.journal, workspace.render, workspace.describe, how)
+        runner = opened.runner(loaded, workspace.journal, workspace.render, How.BY_NAME)
         if runner.look_back() is None:
             raise nothing
         done, here = runner.stages_done, runner.past.stage

@@ -63,7 +63,7 @@ def _at_work(workspace: Workspace, lab: str) -> Exercise:
     journal = workspace.journal
     meant = current(journal, "sandbox", lab)
     opened = open_account(workspace.home, Where())
-    runner = opened.runner(meant.lab, journal, lambda _: None, workspace.describe, How.HAND)
+    runner = opened.runner(meant.lab, journal, lambda _: None, How.HAND)
     if not runner.resume():
         raise UsageError("The run's account is gone.", "Begin again: stslab run")
     hints_name(word_for(meant.run), by_hand=runner.past.how is How.HAND)
