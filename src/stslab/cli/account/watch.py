@@ -65,6 +65,7 @@ class _Watching:
         self.tail.read()
         self.running: bool | None = None
         self.status = Status(False, None, {}, datetime.now(UTC))
+        self.told: Status | None = None
         self.ahead = timedelta()  # of the account's clock
         self.state: tuple[int, ...] = ()  # changes if something was written
         self.keys = set[str]()  # of stslab's own calls
@@ -91,7 +92,9 @@ class _Watching:
                 self.state = state
             except StslabError:  # the account stopped just now
                 self.state = ()
-        self.shown.status(replace(self.status, time=datetime.now(UTC) + self.ahead))
+        if self.shown.redraws or self.status != self.told:
+            self.shown.status(replace(self.status, time=datetime.now(UTC) + self.ahead))
+        self.told = self.status
 
     def _is_own(self, event: Event) -> bool:
         """Whether stslab made the request, or a service did for it."""
@@ -138,8 +141,7 @@ def gates(event: Event) -> list[dict[str, object]]:
 
 
 class _Lines:
-    def __init__(self) -> None:
-        self._last: Status | None = None
+    redraws = False  # the status, each time
 
     def request(self, event: Event) -> None:
         decided = deciding(event)
@@ -161,9 +163,6 @@ class _Lines:
         self._print("account", running=running)
 
     def status(self, status: Status) -> None:
-        if status == self._last:
-            return
-        self._last = status
         run = to_builtins(status.now) if status.now else None
         if run:
             run["tasks"] = [{"text": text, "done": done} for text, done in run["tasks"]]
@@ -182,8 +181,7 @@ class _Screen:
         self._stack = stack  # restores the terminal
         self._paper = paper_on(sys.stdout)
         self._live: Live | None = None
-        self._over = draws_over(self._paper.console)
-        self._last: Status | None = None
+        self.redraws = draws_over(self._paper.console)
         self.request = RequestTable(self._paper, is_refused, gates).show
 
     def account(self, *, running: bool) -> None:
@@ -192,10 +190,8 @@ class _Screen:
         self._paper.prose(runs if running else stopped, style="dim")
 
     def status(self, status: Status) -> None:
-        if not self._over:
-            if status != self._last:
-                self._last = status
-                self._paper.console.print(drawn(self._paper, status), end="")
+        if not self.redraws:
+            self._paper.console.print(drawn(self._paper, status), end="")
             return
         if self._live is None:
             live = Live(console=self._paper.console, auto_refresh=False, transient=True)

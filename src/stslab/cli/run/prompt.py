@@ -22,7 +22,6 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
-from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 from rich.console import Console
 
@@ -81,11 +80,11 @@ class Prompt:
     """Reads the learner's input; Quit at its end. ``status`` returns the status line's text."""
 
     def __init__(self, console: Console, status: Callable[[], str], *, plain: bool) -> None:
-        self._console = console
-        self._status = status
-        self._plain = plain
-        self._session: PromptSession[str] | None = None
+        self._console, self._status = console, status
+        self._session = None if plain else _session(status)
         self._touched: list[object] = []  # the line, since a command was filled in
+        if self._session:
+            self._session.default_buffer.on_cursor_position_changed += self._touched.append
         self._typed = ""  # where it could not run, for the next line
 
     def command(self, who: str, line: str = "", typed: str = "", watch: Watch = None) -> Entered:
@@ -93,9 +92,9 @@ class Prompt:
 
         If ``watch`` returns True, return what was typed so far.
         """
-        leads = (line or self._typed) and not self._plain
+        leads = (line or self._typed) and self._session
         lead = f"{fill(_FILLED_IN, self._console.width)}\n" if leads else ""  # else it is cut off
-        if self._plain:
+        if self._session is None:
             self._console.print()
         typed = "" if typed == line else typed
         text = self._read(f"{lead}{who} $ ", line, typed=typed, watch=watch)
@@ -138,7 +137,7 @@ class Prompt:
             first, _, argument = text.partition(" ")
             word = more if first and more.startswith(first.lower()) else word_of(text)
             if word or text in answers or (lines and argument):
-                if text and not self._plain:
+                if text and self._session:
                     self._console.print(f"\n{message}: {visible(text)}", soft_wrap=True)
                 return Entered(word, argument=argument.strip()) if word else Entered(line=text)
             note = f"{fill(_not_here(text, does), self._console.width)}\n"
@@ -146,7 +145,7 @@ class Prompt:
     def drop_typed_ahead(self) -> None:
         if sys.stdin.isatty():
             termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
-            if self._session is not None:
+            if self._session:
                 clear_typeahead(self._session.input)
 
     def _read(
@@ -155,11 +154,8 @@ class Prompt:
         """Read a line. Each of the ``keys`` ends an empty one; if not None, all is erased."""
         touched, typed, self._typed = bool(typed), typed or self._typed, ""
         try:
-            if self._plain:
-                return self._read_plainly(message, typed or line, watch)
             if self._session is None:
-                self._session = _session(self._status)
-                self._session.default_buffer.on_cursor_position_changed += self._touched.append
+                return self._read_plainly(message, typed or line, watch)
             self._session.app.erase_when_done = keys is not None
             self._touched[:] = [typed] if touched else []
             return self._session.prompt(
@@ -212,14 +208,13 @@ class _Words(Completer):
 
 
 def _session(status: Callable[[], str]) -> PromptSession[str]:
-    bare = bool(os.environ.get("NO_COLOR"))
-    style = Style.from_dict({"bottom-toolbar": "noreverse", "prompt": "" if bare else "bold"})
+    bold = "" if os.environ.get("NO_COLOR") else "bold"  # which turns the colours off
+    style = Style.from_dict({"bottom-toolbar": "noreverse", "prompt": bold})
     return PromptSession(
         bottom_toolbar=status,
         completer=_Words(),
         complete_while_typing=False,
         enable_suspend=True,
-        color_depth=ColorDepth.DEPTH_1_BIT if bare else None,
         style=style,
     )
 
