@@ -1,6 +1,6 @@
 """``stslab cleanup``: undo runs and prove it; sweep an account for leftovers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from stslab.aws.target import name_of
@@ -33,16 +33,19 @@ def clean_up(
         if sweep:
             sweep_account(workspace, where, run, dry_run=dry_run)
             return
-        here = name_of(where.target)
-        unfinished = workspace.journal.unfinished()
-        chosen = [each for each in unfinished if each.target == here]
-        chosen = chosen if every else chosen[:1]
+        unfinished = workspace.journal.unfinished(name_of(where.target))
+        chosen = unfinished if every else unfinished[:1]
         if run:
-            chosen = [each for each in workspace.journal.runs() if each.id == run]
+            chosen = tuple(each for each in workspace.journal.runs() if each.id == run)
             if not chosen:
                 raise UsageError(f"There is no run {run!r}.", "List the runs: stslab status")
         if not chosen:
-            _say_nothing(workspace.paper, unfinished)
+            workspace.paper.prose("There is nothing to clean up.")
+            for other in workspace.journal.unfinished():
+                target = other.target if other.kind == "aws" else "URL"
+                place = f"account {other.account} ({other.target})"
+                workspace.paper.line("warning", f"Run {other.id} on {place} is unfinished:")
+                workspace.paper.command(f"stslab cleanup {other.id} --target {target}")
         # Each run is undone in its region: a stack is found only there.
         places: dict[str, list[RunRecord]] = {}
         for each in chosen:
@@ -67,15 +70,6 @@ def _clean_up(workspace: Workspace, where: Where, runs: list[RunRecord], *, dry_
     place = one_line(f"In account {info.account} ({info.region}){others}, as {info.caller}.")
     if not dry_run and (not asks or agrees(f"{place}\nUndo this?")):
         clean(cleanup, [run.id for run in runs])
-
-
-def _say_nothing(paper: Paper, elsewhere: Iterable[RunRecord]) -> None:
-    paper.prose("There is nothing to clean up.")
-    for other in elsewhere:
-        target = other.target if other.kind == "aws" else "URL"
-        place = f"account {other.account} ({other.target})"
-        paper.line("warning", f"Run {other.id} on {place} is unfinished:")
-        paper.command(f"stslab cleanup {other.id} --target {target}")
 
 
 def clean(cleanup: Cleanup, runs: list[str]) -> None:
