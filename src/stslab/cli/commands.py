@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -33,10 +33,6 @@ def _table() -> dict[tuple[str, str], Entry]:
         else:
             examples.append(line)
     return table
-
-
-if TYPE_CHECKING:  # click imports it only when a shell asks for completions
-    from click.shell_completion import CompletionItem
 
 
 class LazyGroup(click.Group):
@@ -81,7 +77,7 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
         found = [

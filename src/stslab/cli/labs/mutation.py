@@ -35,10 +35,6 @@ class Played:
     stopped: dict[Place, str] = field(default_factory=dict)  # error codes of steps that failed
     left: tuple[str, ...] = ()  # things that cleanup left
 
-    @property
-    def noticed(self) -> bool:
-        return bool(self.failed or self.cells)
-
 
 def play(lab: Lab, account: InMemoryAccount, keeps: str = "") -> Played:
     """Run the lab from its first stage to its last, past failures."""
@@ -208,7 +204,7 @@ def mutated(path: Path, share: int, of: int) -> Mutated:
         if viable:
             results.mutants += 1
             results.failed |= played.failed
-            if not played.noticed:
+            if not (played.failed or played.cells):
                 results.unnoticed.append(Note(mutant.rule, mutant.line, mutant.what, mutant.could))
     results.unnoticed += waits(lab, account) if share == 0 else ()
     return results
