@@ -18,12 +18,11 @@ from stslab.aws.account import Boto3Account
 from stslab.aws.clients import Clients, Signer
 from stslab.aws.profiles import ProfileFiles
 from stslab.aws.target import Target
-from stslab.cli.accounts import credentials, decider
+from stslab.cli.accounts import Emit, credentials, decider
 from stslab.lab.model import Lab
 from stslab.lesson.faults import Faults
 from stslab.policy.decision import refusal
 from stslab.runner.calls.calls import Calls
-from stslab.runner.events import Event
 from stslab.runner.journal.records import Fault, How
 from stslab.runner.journal.store import IN_MEMORY, Journal
 from stslab.runner.ports import Answer, Clock, Credentials, Hand, Reason, Refusal, TargetInfo
@@ -77,9 +76,7 @@ class InMemoryAccount(Boto3Account):
             self.files.save(name, credentials(key))
 
     @contextmanager
-    def running(
-        self, lab: Lab, hear: Callable[[Event], None], hand: Hand | None = None
-    ) -> Iterator[Runner]:
+    def running(self, lab: Lab, hear: Emit, hand: Hand | None = None) -> Iterator[Runner]:
         """A runner with a new run of the lab, in memory."""
         self.lend(lab)
         with Journal(IN_MEMORY) as journal:

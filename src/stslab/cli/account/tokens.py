@@ -10,7 +10,7 @@ from urllib.parse import quote
 import click
 
 from stslab.cli.commands import LazyGroup
-from stslab.cli.options import json_option, values
+from stslab.cli.options import Command, json_option, values
 from stslab.errors import UsageError
 from stslab.home import home
 from stslab.sandbox.server import client
@@ -19,13 +19,12 @@ from stslab.vocabulary import LEARNER
 # Equal to stslab.sandbox.federation.oidc.issuers.KINDS, which would be slow to import.
 KINDS = ("renewed", "new-ca", "trusted", "wrong-host", "forged")
 _TAGS, _PAIR = "https://aws.amazon.com/tags", "NAME=VALUE"
-_Command = Callable[..., None]
 _Many = tuple[str, ...]
 _issuer = click.option("--issuer", default="", metavar="URL",
                        help="The provider's entity id; else the account's own.")  # fmt: skip
 
 
-def _seconds(usual: int) -> Callable[[_Command], _Command]:
+def _seconds(usual: int) -> Callable[[Command], Command]:
     says = "How long it is valid; below 0, it has expired already."
     kind = click.IntRange(-86400, 86400)
     return click.option("--seconds", type=kind, default=usual, show_default=True, help=says)

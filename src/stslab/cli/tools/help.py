@@ -59,10 +59,8 @@ def _show_command(root: click.Context, names: tuple[str, ...]) -> None:
         group = command if isinstance(command, click.Group) else click.Group()
         inner = group.get_command(ctx, name)
         if inner is None:
-            hint = (
-                nearest(name, (*TOPICS, *group.list_commands(ctx))).strip()
-                or "List the topics: stslab help"
-            )
+            near = nearest(name, (*TOPICS, *group.list_commands(ctx))).strip()
+            hint = near or "List the topics: stslab help"
             raise UsageError(f"There is no topic or command {' '.join(names)!r}.", hint)
         ctx, command = click.Context(inner, parent=ctx, info_name=name), inner
     click.echo(ctx.get_help())
