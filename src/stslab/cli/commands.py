@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +17,6 @@ class Entry(NamedTuple):
     examples: Sequence[str]
 
 
-@cache
 def _table() -> dict[tuple[str, str], Entry]:
     """The commands by their groups and names. A row's examples are the lines below it."""
     text = Path(__file__).with_name("commands.txt").read_text(encoding="utf-8")
