@@ -81,7 +81,7 @@ class Prompt:
 
     def __init__(self, console: Console, status: Callable[[], str], *, plain: bool) -> None:
         self._console, self._status = console, status
-        self._session = None if plain else _session(status)
+        self._session = None if plain else _session(status)  # None: lines are read plainly
         self._touched: list[object] = []  # the line, since a command was filled in
         if self._session:
             self._session.default_buffer.on_cursor_position_changed += self._touched.append
@@ -208,7 +208,7 @@ class _Words(Completer):
 
 
 def _session(status: Callable[[], str]) -> PromptSession[str]:
-    bold = "" if os.environ.get("NO_COLOR") else "bold"  # which turns the colours off
+    bold = "" if os.environ.get("NO_COLOR") else "bold"  # colours prompt_toolkit leaves out itself
     style = Style.from_dict({"bottom-toolbar": "noreverse", "prompt": bold})
     return PromptSession(
         bottom_toolbar=status,
