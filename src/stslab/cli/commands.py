@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,9 +51,8 @@ class LazyGroup(click.Group):
         entry = self.entries.get(cmd_name)
         if entry is None:
             return None
-        from pkgutil import resolve_name
-
-        command: click.Command = resolve_name(entry.where)
+        module, _, attribute = entry.where.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
         shown = ["\b", "Examples:", *(f"  {example}" for example in entry.examples)]
         command.epilog = "\n".join(shown) if entry.examples else None
         if not any("--plain" in param.opts for param in command.params):
