@@ -75,10 +75,12 @@ def meant_lab(name: str | None, target: str, *, ended: bool = False, by_hand: bo
         meant = left[0].id
     else:
         meant = _meant(name, target, ended=ended)
-    loaded = load_lab(meant)
-    with Journal.of(home()) as journal:  # a command without a lab may mean another run
-        others = any(run.lab != loaded.id for run in journal.unfinished(name_of(target)))
-    hints_name(meant, by_hand=by_hand, usual="" if others else USUAL_LAB)
+    loaded, usual = load_lab(meant), USUAL_LAB
+    if meant == usual:  # a command without a lab may mean a run of another one
+        with Journal.of(home()) as journal:
+            runs = journal.unfinished(name_of(target))
+        usual = "" if any(run.lab != loaded.id for run in runs) else usual
+    hints_name(meant, by_hand=by_hand, usual=usual)
     return loaded
 
 
