@@ -52,6 +52,7 @@ def test_an_edited_lab_is_read_anew(tmp_path: Path):
         ("a: 1", "It has no id"),
         ("- id", "It has no id"),
         ("id: 5", "It has no id"),
+        ("id: My Lab", "It has no id that can be used."),
         ("", "This file is empty"),
         ("id: x\nstages: 5", ""),
         ("id: x\nstages: [5, {id: [a]}]", ""),

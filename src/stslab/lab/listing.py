@@ -76,7 +76,7 @@ def read(path: Path, raw: bytes) -> LabHeader:
         return LabHeader(path.stem, "", path, problem=problem)
     lab = draft(root, lambda _: None)
     if "id" in lab.spoiled:
-        return LabHeader(path.stem, "", path, problem="It has no id.")
+        return LabHeader(path.stem, "", path, problem="It has no id that can be used.")
     stages = {one.part.id: one.part.title for one in lab.stages}
     found, alone = lab.part, bool(embedded_only(lab.part))
     return LabHeader(found.id, found.title, path, stages, "", found.after or "", alone)

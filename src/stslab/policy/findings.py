@@ -145,7 +145,8 @@ def _way_in(statement: Statement, policy: Policy) -> _Broken:
     for kind, name in _trusted(statement, policy) if ways else ():
         provider = "WithSAML" if ":saml-provider/" in name else "WithWebIdentity"
         if (way := "sts:AssumeRole" + provider * (kind == "Federated")) not in ways:
-            yield "action-mismatched", f"{name} assumes a role by {way}, and not as allowed here."
+            says = f"{name} can assume a role only by {way}, which is not allowed here."
+            yield "action-mismatched", says
 
 
 def _limits(condition: Condition) -> bool:

@@ -122,7 +122,8 @@ def _decided_by_workers(
                     if text:
                         yield text, readable
         except BrokenProcessPool as error:
-            raise StslabError("A worker was killed.", "Try fewer --jobs.") from error
+            fix = "Try again with fewer --jobs."
+            raise StslabError("A worker process was killed.", fix) from error
 
 
 def _begin_worker() -> None:
@@ -160,7 +161,8 @@ def _check_policies(request: "Request", asked: Mapping[str, Any]) -> None:
     principal = request.principal
     is_role = kind_of_resource_policy(request.resource) == "role trust policy"
     if asked["trust"] and asked["resource_policy"]:
-        raise UsageError("Give --trust or --resource-policy, not both: roles have a trust policy.")
+        both = "Give --trust or --resource-policy, not both: a role has a trust policy only."
+        raise UsageError(both)
     if asked["trust"] and not (is_role and request.action.lower().startswith("sts:")):
         fix = "Give the role's ARN as --resource; other resources have a --resource-policy."
         raise UsageError("--trust is for an action of sts on a role.", fix)

@@ -273,7 +273,7 @@ class Internal(Protocol):
     """Makes calls inside the account, each as a request with its own transaction.
 
     A call passes through the service (``aws:CalledVia``), unless that is the caller. ``here``: it
-    comes from the caller's address, which a service's role has not. Raises the ApiFault that the
+    comes from the caller's address; with a service's role it does not. Raises the ApiFault that the
     caller would get. A handler in ``writes`` can't make one that writes: its transaction is open.
     """
 
