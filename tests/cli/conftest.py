@@ -28,11 +28,12 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("STSLAB_HOME", str(folder))
     for name in ("STSLAB_TARGET", "STSLAB_PROFILE", "STSLAB_REGION", "STSLAB_ACCOUNT"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("NO_COLOR", "STSLAB_PLAIN"):  # what a command sets is undone after the test
+    # What a command sets is undone after the test.
+    for name in ("NO_COLOR", "STSLAB_PLAIN", "STSLAB_SANDBOX"):
         monkeypatch.setenv(name, "")
     yield folder
-    if (folder / "sandbox/server.json").is_file():  # a command started it
-        client.stop(folder / "sandbox")
+    for started in [*folder.glob("sandbox/server.json"), *folder.glob("sandbox/*/server.json")]:
+        client.stop(started.parent)  # a command started it
 
 
 @pytest.fixture

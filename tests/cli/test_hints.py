@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from stslab.cli.failures import for_same_run, hints_name
+from stslab.cli.failures import for_same_run, hints_name, hints_use
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +30,15 @@ def test_hints_name_a_foreign_lab(hint, said):
 def test_hints_do_not_name_the_usual_lab():
     hints_name("assume-role")
     assert for_same_run("Go on with `stslab run`.") == "Go on with `stslab run`."
+
+
+def test_hints_select_the_account_that_an_option_named(monkeypatch):
+    monkeypatch.setattr("stslab.cli.failures._Same.before", "")
+    hints_use("exam")
+    hints_name("my lab.yaml")
+    assert for_same_run('eval "$(stslab env)"') == 'eval "$(STSLAB_SANDBOX=exam stslab env)"'
+    said = "STSLAB_SANDBOX=exam stslab sandbox reset --yes"
+    assert for_same_run("stslab sandbox reset --yes") == said
 
 
 def test_hints_name_a_stslab_that_is_not_on_the_path(monkeypatch):

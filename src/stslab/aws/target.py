@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from stslab.aws.embedded import Control
 from stslab.aws.profiles import ProfileFiles
 from stslab.errors import UsageError
+from stslab.home import location
 from stslab.runner.ports import Credentials, TargetInfo
 from stslab.vocabulary import ADMIN
 
@@ -49,13 +50,22 @@ def kind_of(name: str) -> str:
 
 def name_of(target: str) -> str:
     """The name of a ``--target`` in the journal and in file names."""
-    kind_of(target)
+    if kind_of(target) == SANDBOX:
+        return sandbox_name(location().named)
     return target.split("://", 1)[-1].strip("/").replace("/", "-").replace(":", "-")
 
 
 def sandbox_name(named: str) -> str:
     """The target name of an embedded account; ``named`` is from ``--name``."""
     return f"{SANDBOX}-{named}" if named else SANDBOX
+
+
+def selecting(target: str, kind: str, command: str) -> str:
+    """The command, which now works on a run's target, whatever the environment selects."""
+    if kind == SANDBOX:
+        here = target == name_of(SANDBOX)
+        return command if here else f"STSLAB_SANDBOX={target[len(SANDBOX) + 1 :]} {command}"
+    return f"{command} --target {AWS if kind == AWS else 'URL'}"
 
 
 def _own_credentials(profile: str) -> str:

@@ -67,3 +67,20 @@ def test_all_stages_are_none_while_the_first_one_does_not_hold(stslab, tmp_path:
         checked = stslab("check", *options)
         assert checked.code == code, checked.err
         assert said in checked.out + checked.err
+
+
+def test_a_named_account_has_runs_of_its_own(
+    stslab, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "inbox.yaml"
+    file.write_text(LAB)
+    monkeypatch.setenv("STSLAB_SANDBOX", "exam")
+    assert stslab("run", str(file), "--yes", "--to", "user").code == 0
+    assert stslab("check").code == 0
+    assert json.loads(stslab("access", "--json").out)["cells"]
+    monkeypatch.setenv("STSLAB_SANDBOX", "")
+    assert "There is no unfinished run" in stslab("access").err
+    assert "STSLAB_SANDBOX=exam stslab cleanup " in stslab("cleanup").out
+    monkeypatch.setenv("STSLAB_SANDBOX", "exam")
+    assert "is left: 1 thing removed" in stslab("cleanup", "--yes").out
+    assert "There is nothing to clean up." in stslab("cleanup").out

@@ -83,13 +83,22 @@ def test_a_damaged_journal(doctor, state: Path):
     assert "--sweep" in checks["journal"]["fix"]
 
 
-def test_leftovers_of_old_runs(doctor, state: Path):
+@pytest.mark.parametrize(
+    ("target", "kind", "command"),
+    [
+        ("sandbox", "sandbox", "Undo it: stslab cleanup abcd1234"),
+        ("sandbox-exam", "sandbox", "STSLAB_SANDBOX=exam stslab cleanup abcd1234"),
+        ("aws", "aws", "stslab cleanup abcd1234 --target aws"),
+        ("127.0.0.1-4566", "endpoint", "stslab cleanup abcd1234 --target URL"),
+    ],
+)
+def test_leftovers_of_old_runs(doctor, state: Path, target: str, kind: str, command: str):
     with Journal(state / "journal.sqlite") as journal:
-        journal.begin(a_run("abcd1234", target="aws", kind="aws"))
+        journal.begin(a_run("abcd1234", target=target, kind=kind))
     code, checks = doctor()
     assert code == 0
     assert checks["leftovers"]["state"] == "warning"
-    assert "stslab cleanup abcd1234 --target aws" in checks["leftovers"]["fix"]
+    assert checks["leftovers"]["fix"].endswith(command)
 
 
 def profiles(state: Path, text: str) -> None:

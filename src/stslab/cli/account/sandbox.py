@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from stslab.cli.commands import LazyGroup
+from stslab.cli.failures import for_same_run, hints_use
 from stslab.cli.options import complete_run, json_option
 from stslab.errors import SandboxError, UsageError
 from stslab.home import expanded, home
@@ -35,6 +36,7 @@ def command(name: str | None) -> None:
     """
     if name is not None:
         os.environ["STSLAB_SANDBOX"] = name
+        hints_use(name)
 
 
 @click.command("start")
@@ -60,7 +62,7 @@ def start(*, port: int, spec: str | None) -> None:
     click.echo(f"The embedded account {endpoint.account} is at {endpoint.url}")
     if endpoint.notes:
         click.echo(visible(endpoint.notes), err=True)
-    click.echo('Use it with the aws CLI: eval "$(stslab env)"', err=True)
+    click.echo(for_same_run('Use it with the aws CLI: eval "$(stslab env)"'), err=True)
 
 
 @click.command("stop")
@@ -77,7 +79,7 @@ def reset(yes: bool) -> None:
         _confirm("Delete the embedded account with everything in it?", "deleted", "reset")
     endpoint = client.reset(home().sandbox)
     click.echo(f"A new embedded account is at {endpoint.url}")
-    click.echo('Its keys are new: eval "$(stslab env)"', err=True)
+    click.echo(for_same_run('Its keys are new: eval "$(stslab env)"'), err=True)
 
 
 def _confirm(question: str, done: str, command: str) -> None:
@@ -301,11 +303,11 @@ def import_command(*, file: Path, yes: bool) -> None:
     if read is not None:
         endpoint = exchange.put_in(folder, read)
         click.echo(f"The account of {file} is at {endpoint.url}")
-        click.echo('Its keys are new: eval "$(stslab env)"', err=True)
+        click.echo(for_same_run('Its keys are new: eval "$(stslab env)"'), err=True)
         return
     with Held(home(), "stslab sandbox import"):
         run, lab = handout.put_in(home(), file)
     click.echo(visible(f"Run {run.id} of the lab {run.lab} was imported as it was."))
-    click.echo("See what holds: stslab check --all")
-    click.echo(visible(f"Go on: stslab run {shlex.quote(str(lab or run.lab))}"))
-    click.echo(f"Undo it: stslab cleanup {run.id}")
+    click.echo(for_same_run("See what holds: stslab check --all"))
+    click.echo(visible(for_same_run(f"Go on: stslab run {shlex.quote(str(lab or run.lab))}")))
+    click.echo(for_same_run(f"Undo it: stslab cleanup {run.id}"))

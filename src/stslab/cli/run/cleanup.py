@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from stslab.aws.target import name_of
+from stslab.aws.target import name_of, selecting
 from stslab.cli.accounts import open_account
 from stslab.cli.aws_command import describer
 from stslab.cli.failures import tried_all
@@ -42,10 +42,10 @@ def clean_up(
         if not chosen:
             workspace.paper.prose("There is nothing to clean up.")
             for other in workspace.journal.unfinished():
-                target = other.target if other.kind == "aws" else "URL"
                 place = f"account {other.account} ({other.target})"
                 workspace.paper.line("warning", f"Run {other.id} on {place} is unfinished:")
-                workspace.paper.command(f"stslab cleanup {other.id} --target {target}")
+                command = f"stslab cleanup {other.id}"
+                workspace.paper.command(selecting(other.target, other.kind, command))
         # Each run is undone in its region: a stack is found only there.
         places: dict[str, list[RunRecord]] = {}
         for each in chosen:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from stslab import __version__
 from stslab.aws import guard
 from stslab.aws.clients import own_clients
 from stslab.aws.profiles import ProfileFiles
-from stslab.aws.target import kind_of
+from stslab.aws.target import kind_of, selecting
 from stslab.cli.options import Where
 from stslab.cli.workspace import load_lab
 from stslab.durations import counted
@@ -147,10 +148,10 @@ def _journal(home: Home) -> Iterator[Checked]:
         runs, unfinished = journal.runs(), journal.unfinished()
     yield checked("journal", f"whole; {counted(len(runs), 'run')}")
     for run in unfinished:
-        flags = "" if run.kind == "sandbox" else f" --target {run.kind}"
+        there = partial(selecting, run.target, run.kind)
         what = f"run {run.id} ({run.lab}, account {run.account}, {run.target})"
         says = f"{what} began {run.started[:16].replace('T', ' ')} UTC and has not ended"
-        fix = f"Go on: stslab run{flags}. Undo it: stslab cleanup {run.id}{flags}"
+        fix = f"Go on: {there('stslab run')}. Undo it: {there(f'stslab cleanup {run.id}')}"
         yield checked("leftovers", says, fix, WARNING)
 
 
