@@ -127,9 +127,8 @@ def for_same_run(text: str) -> str:
     name = str(path) if path.name == "stslab" and not shutil.which("stslab") else "stslab"
 
     def whole(command: re.Match[str]) -> str:
-        flags = (
-            "" if command[1] == " sandbox" else f"{_Same.lab.get(command[0], '')}{_Same.account}"
-        )
+        lab, account = _Same.lab.get(command[0], ""), _Same.account
+        flags = "" if command[1] == " sandbox" else f"{lab}{account}"
         return f"{_Same.before}{name}{command[1]}{flags}"
 
     return _COMMANDS.sub(whole, text)
