@@ -1,5 +1,6 @@
 """The entry point. Ctrl-C ends the program silently while it is still importing modules."""
 
+import gc
 import signal
 
 
@@ -7,6 +8,7 @@ def main() -> None:
     listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if listens:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    gc.set_threshold(50_000)  # what an import makes stays: to search it takes 5 ms of a command
     from stslab.cli import main as cli
 
     if listens:

@@ -44,7 +44,7 @@ class Own(msgspec.Struct, frozen=True):
     def named_by(self, kind: str, arn: str, account: str = "") -> str:
         """The name in the ARN of a thing in ``account`` (default: the caller's), else empty."""
         pattern = _ARNS.get(kind)
-        found = pattern and pattern.fullmatch(arn)
+        found = pattern and re.fullmatch(pattern, arn)
         if not found or found["partition"] != self.partition:
             return ""
         return found["name"] if found["account"] in (account or self.account, "") else ""
@@ -55,10 +55,10 @@ _ARN = "arn:(?P<partition>[^:]+)"
 _ACCOUNT = r"(?P<account>\d+|<account>|<partner>)"
 _PATH = r"(?:[\x21-\x7e]*/)?(?P<name>[^/:]+)"
 _STACK = rf"cloudformation:[^:]*:{_ACCOUNT}:stack/(?P<name>[^/:]+)/[^/:]+"
-_ARNS: Mapping[str, re.Pattern[str]] = {
-    "iam.user": re.compile(rf"{_ARN}:iam::{_ACCOUNT}:user/{_PATH}"),
-    "iam.role": re.compile(rf"{_ARN}:iam::{_ACCOUNT}:role/{_PATH}"),
-    "iam.group": re.compile(rf"{_ARN}:iam::{_ACCOUNT}:group/{_PATH}"),
-    "s3.bucket": re.compile(rf"{_ARN}:s3::(?P<account>):(?P<name>[^/:]+)"),
-    "cloudformation.stack": re.compile(rf"{_ARN}:{_STACK}"),
+_ARNS: Mapping[str, str] = {
+    "iam.user": rf"{_ARN}:iam::{_ACCOUNT}:user/{_PATH}",
+    "iam.role": rf"{_ARN}:iam::{_ACCOUNT}:role/{_PATH}",
+    "iam.group": rf"{_ARN}:iam::{_ACCOUNT}:group/{_PATH}",
+    "s3.bucket": rf"{_ARN}:s3::(?P<account>):(?P<name>[^/:]+)",
+    "cloudformation.stack": rf"{_ARN}:{_STACK}",
 }

@@ -2,9 +2,7 @@
 
 import json
 import sys
-from shutil import get_terminal_size
-from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +18,9 @@ from stslab.cli.options import (
 from stslab.errors import UsageError
 from stslab.home import home
 from stslab.render.text.safe import visible
+
+if TYPE_CHECKING:
+    from stslab.runner.journal.standing import Standing
 
 _LAB = click.argument("lab", default="", shell_complete=complete_lab)
 
@@ -185,7 +186,6 @@ _FEW = 5  # fit a screen
 @json_option("A JSON array, on stdout.")
 def status(*, every: bool, as_json: bool) -> None:
     """Show the runs of this machine, newest first, and how far each is."""
-    from stslab.render.text.symbols import WIDEST, symbols_for
     from stslab.runner.journal.standing import standing
     from stslab.runner.journal.store import Journal
 
@@ -195,11 +195,18 @@ def status(*, every: bool, as_json: bool) -> None:
         runs = [standing(past) for past in begun]
     if as_json:
         click.echo(json.dumps([run.as_dict() for run in runs], indent=2))
-        return
-    if not runs:
+    elif runs:
+        _show(runs)
+    else:
         click.echo("There are no runs yet. Begin with: stslab run")
-        return
-    signs, width = symbols_for(sys.stdout.encoding), get_terminal_size().columns
+
+
+def _show(runs: "list[Standing]") -> None:
+    from textwrap import fill
+
+    from stslab.render.text.symbols import WIDEST, columns, symbols_for
+
+    signs, width = symbols_for(sys.stdout.encoding), columns()
     width = min(width, WIDEST) if sys.stdout.isatty() else width
     marks = {"done": signs.done, "did not hold": signs.failed, "stopped": signs.current}
     for stands in runs:
