@@ -196,6 +196,23 @@ FOUND = [
         grant(aws("111122223333"), ["sts:AssumeRoleWithSAML", "sts:TagSession"]),
         "action-mismatched",
     ),
+    # The same page: "Pass role with star in resource", "... with NotResource", "... and NotAction"
+    (PolicyKind.IDENTITY, allow(["ec2:*", "iam:PassRole"]), "passes-any-role"),
+    (
+        PolicyKind.IDENTITY,
+        allow("iam:Pass*", "arn:aws:iam::111122223333:role/*"),
+        "passes-any-role",
+    ),
+    (
+        PolicyKind.IDENTITY,
+        {"Effect": "Allow", "Action": "iam:*", "NotResource": "arn:aws:iam::111122223333:role/x"},
+        "passes-any-role",
+    ),
+    (
+        PolicyKind.IDENTITY,
+        {"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"},
+        "passes-any-role",
+    ),
 ]
 
 
@@ -244,6 +261,16 @@ QUIET = [
         ),
     ),
     (PolicyKind.TRUST, grant({"Service": "ec2.amazonaws.com"}, "sts:AssumeRole")),
+    (PolicyKind.IDENTITY, allow("iam:PassRole", "arn:aws:iam::111122223333:role/app-*")),
+    (
+        PolicyKind.IDENTITY,
+        allow(
+            "iam:PassRole",
+            Condition={"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+        ),
+    ),
+    (PolicyKind.IDENTITY, deny("iam:PassRole")),
+    (PolicyKind.BOUNDARY, allow("iam:*")),
 ]
 
 

@@ -149,6 +149,20 @@ def _way_in(statement: Statement, policy: Policy) -> _Broken:
             yield "action-mismatched", says
 
 
+def _passes_any_role(statement: Statement, policy: Policy) -> _Broken:
+    """As "IAM Access Analyzer policy check reference": the checks that begin with "Pass role"."""
+    resource, limits = statement.resource, filter(_limits, statement.conditions)
+    grants = statement.allows and policy.kind is PolicyKind.IDENTITY
+    if resource is None or not grants or "*" in statement.action.patterns:
+        return
+    every = (not each.strip("*") or each.endswith(":role/*") for each in resource.patterns)
+    limited = "iam:passedtoservice" in (each.key.lower() for each in limits)
+    passes = statement.action.applies("iam:passrole", lambda _: None)
+    if passes and not limited and (resource.negated or any(every)):
+        says = "It can pass every role to a service, an administrator's too: name the roles as its"
+        yield "passes-any-role", f"{says} resources, or the service in iam:PassedToService."
+
+
 def _limits(condition: Condition) -> bool:
     """Whether the condition is false for most values, and for a missing one."""
     test = condition.test
@@ -209,7 +223,10 @@ def _meant(similar: str) -> str:
     return f"; did you mean {similar}?" if similar else "."
 
 
-_RULES: Final = (_let_in, _for_all_values, _variables, _any_subject, _way_in, _unknown_actions)
+_RULES: Final = (
+    *(_let_in, _for_all_values, _variables, _any_subject, _way_in, _unknown_actions),
+    _passes_any_role,
+)
 
 _LITERAL: Final = re.compile("(String|StringNot)Equals(IgnoreCase)?")
 """The operators that take wildcards literally: their like (``StringLike``) supports them."""
