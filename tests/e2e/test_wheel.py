@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.machine import PROVED, Machine
 
-from stslab.cli.tools.help import TOPICS
+from stslab.cli.tools.help import topics
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ def test_it_runs_the_lab_from_any_folder(machine: Machine, python):
 
 def test_its_help_has_the_topics(machine: Machine, python):
     machine.python = python
-    for topic in TOPICS:
+    for topic in topics():
         done = machine.stslab("help", topic)
         assert done.code == 0
         assert len(done.out.splitlines()) > 5

@@ -12,7 +12,7 @@ from tests.cli.conftest import Stslab
 
 from stslab.cli.commands import LazyGroup
 from stslab.cli.main import cli
-from stslab.cli.tools.help import TOPICS
+from stslab.cli.tools.help import topics
 
 TEXT = files("stslab.cli").joinpath("commands.txt").read_text().splitlines()
 EXAMPLES = [line for line in TEXT if not line.startswith("# ")]
@@ -25,18 +25,18 @@ EVERY = {
 }
 
 
-@pytest.mark.parametrize("topic", list(TOPICS))
+@pytest.mark.parametrize("topic", list(topics()))
 @pytest.mark.parametrize("look", [(), ("--plain",)])
 def test_each_topic_is_a_short_page(topic: str, look: tuple[str, ...], stslab: Stslab) -> None:
     said = stslab(*look, "help", topic)
     assert said.code == 0
     assert 5 < len(said.out.splitlines()) < 60
-    assert TOPICS[topic][1] in said.out
-    assert f"From docs/{TOPICS[topic][0]}" in said.out
+    assert topics()[topic][1] in said.out
+    assert f"From docs/{topics()[topic][0]}" in said.out
 
 
 def test_no_comment_beside_a_command_is_broken_at_80_columns() -> None:
-    for page in {page for page, *_ in TOPICS.values()}:
+    for page in {page for page, *_ in topics().values()}:
         lines = Path("docs", page).read_text().splitlines()
         said = [line for line in lines if line.startswith("    ") and "  # " in line]
         assert [line for line in said if len(line) > 80] == []
@@ -48,7 +48,7 @@ def test_in_a_pipe_a_table_has_two_columns(stslab: Stslab) -> None:
 
 def test_help_lists_the_topics(stslab: Stslab) -> None:
     said = stslab("help")
-    assert all(f"\n  {name} " in said.out for name in TOPICS)
+    assert all(f"\n  {name} " in said.out for name in topics())
 
 
 def test_help_of_a_command_is_its_help(stslab: Stslab) -> None:

@@ -1,7 +1,8 @@
 """``stslab help``, pages from the documentation, and ``completion``, scripts for shells."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import click
 
@@ -10,13 +11,13 @@ from stslab.errors import UsageError
 from stslab.resources import bundled, text_of
 from stslab.structures import beside
 
-TOPICS: Mapping[str, Sequence[str]] = beside(__file__, "topics.yaml")
+topics: Callable[[], Mapping[str, Sequence[str]]] = partial(beside, __file__, "topics.yaml")
 """Each topic's page, its heading there, and a description."""
 
 
 @click.command("help")
 @click.argument("topic", nargs=-1, shell_complete=lambda _ctx, _param, start: [
-                name for name in TOPICS if name.startswith(start)])  # fmt: skip
+                name for name in topics() if name.startswith(start)])  # fmt: skip
 @click.pass_context
 def command(ctx: click.Context, *, topic: tuple[str, ...]) -> None:
     """Show a page about TOPIC, or the help of a command; without either, list the topics."""
@@ -24,12 +25,12 @@ def command(ctx: click.Context, *, topic: tuple[str, ...]) -> None:
         formatter = ctx.make_formatter()
         formatter.write_usage("stslab help", "[TOPIC | COMMAND]")
         with formatter.section("Topics"):
-            formatter.write_dl([(name, about) for name, (_, _, about) in TOPICS.items()])
+            formatter.write_dl([(name, about) for name, (_, _, about) in topics().items()])
         click.echo(formatter.getvalue(), nl=False)
-    elif len(topic) == 1 and topic[0] in TOPICS:
+    elif len(topic) == 1 and topic[0] in topics():
         from stslab.render.terminal.paper import paper_on
 
-        page, heading, _ = TOPICS[topic[0]]
+        page, heading, _ = topics()[topic[0]]
         paper = paper_on(sys.stdout)
         paper.prose(heading, style="bold")
         paper.blank()
@@ -59,7 +60,7 @@ def _show_command(root: click.Context, names: tuple[str, ...]) -> None:
         group = command if isinstance(command, click.Group) else click.Group()
         inner = group.get_command(ctx, name)
         if inner is None:
-            near = nearest(name, (*TOPICS, *group.list_commands(ctx))).strip()
+            near = nearest(name, (*topics(), *group.list_commands(ctx))).strip()
             hint = near or "List the topics: stslab help"
             raise UsageError(f"There is no topic or command {' '.join(names)!r}.", hint)
         ctx, command = click.Context(inner, parent=ctx, info_name=name), inner
