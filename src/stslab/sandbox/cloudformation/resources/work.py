@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from functools import partialmethod
 
 from stslab.sandbox.api.model import Answer, ApiFault, tag_list
+from stslab.sandbox.cloudformation.template.functions import as_text
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.state import State
+from stslab.structures import mapped
 
 Call = Callable[[str, str, Properties], Answer]
 """Makes a call (service, operation, parameters) in the name of the stack's caller or role."""
@@ -22,7 +24,8 @@ class BadProperties(Exception):  # noqa: N818 - it describes the template, not a
 
 
 def document(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    """A policy as a service gets it: CloudFormation turns each number and boolean into a text."""
+    return value if isinstance(value, str) else json.dumps(mapped(value, as_text, of=object))
 
 
 class Refused(ApiFault):

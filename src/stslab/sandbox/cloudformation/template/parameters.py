@@ -38,8 +38,9 @@ def check_declarations(declarations: Mapping[str, Declaration]) -> None:
         well_formed(kind in TYPES, f"Unrecognized parameter type: {kind}")
         fits = isinstance(declared.get("AllowedValues", []), list)
         well_formed(fits, "Every AllowedValues member must be a list.")
-        fits = not isinstance(declared.get("Default"), dict | list)
-        well_formed(fits, "Every Default member must be a string.")
+        for key in ("Default", "Description"):
+            fits = not isinstance(declared.get(key), dict | list)
+            well_formed(fits, f"Every {key} member must be a string.")
         default = as_text(declared.get("Default", ""))
         too_long = f"Parameter '{name}' default value '{default}' length is greater than"
         well_formed(len(default) <= VALUE_LIMIT, f"{too_long} {VALUE_LIMIT}.")

@@ -285,6 +285,9 @@ def _mappings(section: dict[str, Value]) -> dict[str, Value]:
         _check_name("Mapping", name)
         well_formed(isinstance(rows, dict), f"Every Mappings member {name} must be a map")
         for key, row in rows.items():
+            only = "must be non-empty and can contain only alphanumerics, '-' or '.'"
+            element = f"Mappings element name '{key}'"
+            well_formed(re.fullmatch(r"[A-Za-z0-9.-]+", key), f"{element} {only}")
             well_formed(isinstance(row, dict), f"Every Mappings member {key} must be a map")
             _check_count("Mapping attributes", row)
             for attribute, value in row.items():
