@@ -16,6 +16,7 @@ from stslab.sandbox.sts.sessions import SessionTags
 
 _SET_SOURCE = "sts:SetSourceIdentity"
 _ROLE_ARN = re.compile(r"arn:aws:iam::(\d+):role(/(?:[\x21-\x7e]*/)?)([\w+=,.@-]{1,64})", re.ASCII)
+_ANY_ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]*:(?:[^:]*:.+|[^:]+)")
 _HOUR, _MOST = 3600, 43200
 _LASTING = re.compile(
     r"aws:FederatedProvider|saml:(?:namequalifier|sub|sub_type)|(?!saml:).*:(?:amr|aud|sub)"
@@ -77,10 +78,15 @@ class RoleSessions:
         self._judge, self._managed_text = judge, managed_text
 
     def target(self, view: View, arn: str, wrong: str = "") -> Target:
-        """The role with this ARN. Raises ValidationError, with the message ``wrong`` if given."""
+        """The role with this ARN. Raises ValidationError, with the message ``wrong`` if given.
+
+        Unless it is given, any other ARN is a role that nobody may assume, of no account.
+        """
         match = _ROLE_ARN.fullmatch(arn)
         if match is None:
-            raise faults.invalid(wrong or f"{arn} is invalid")
+            if wrong or not _ANY_ARN.fullmatch(arn):
+                raise faults.invalid(wrong or f"{arn} is invalid")
+            return Target(arn, "", "")
         account, _, name = match.groups()
         seen = self._judge.seen(view)
         role = seen.get(Role, account, name.lower())
