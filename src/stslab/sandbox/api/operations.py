@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,6 +11,7 @@ from botocore.model import OperationModel, ServiceModel
 
 from stslab.sandbox.api import faults
 from stslab.sandbox.api.model import Params
+from stslab.structures import beside
 
 Shape = Any
 """A shape of botocore, which is untyped."""
@@ -42,6 +43,8 @@ def uri(operation: OperationModel) -> tuple[str, dict[str, str]]:
 
 _CONSTRAINT = "failed to satisfy constraint: Member must"
 _ALLOWED = re.compile(rf"(?<={_CONSTRAINT} satisfy enum value set): .*")
+_TEXT = r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", "[\t\n\r -~\u00a1-\u00ff]*"
+"""A description's pattern in the model, and as IAM shows it."""
 _SPACES = " \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # no tabs, no line breaks
 
 
@@ -59,17 +62,11 @@ def check(service: str, name: str, params: Params) -> None:
     if problems:
         plural = "s" if len(problems) > 1 else ""
         message = f"{len(problems)} validation error{plural} detected: {'; '.join(problems)}"
-        raise faults.invalid(message)
+        raise faults.invalid(message.replace(*_TEXT))
 
 
-_OF_IAM = {
-    r"[\u0009\u000A\u000D\u0020-\u00FF]+": "contain only printable ASCII characters.",
-    r"[\w+=,.@-]+": "contain only alphanumeric characters and/or the following: +=,.@_-",
-    r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)": (
-        "begin and end with / and contain only alphanumeric characters and/or / characters."
-    ),
-}
-"""IAM's messages for a bad name, path or policy, by its pattern; they are checked first."""
+_OF_IAM: Mapping[str, str] = beside(__file__, "iam_names.yaml")
+"""IAM's messages for a bad name, path or policy, which are checked first."""
 
 
 def _check_names(shape: Shape, params: Params) -> None:
@@ -77,9 +74,8 @@ def _check_names(shape: Shape, params: Params) -> None:
         pattern, value = member.metadata.get("pattern", ""), params.get(name)
         if value is not None and pattern in _OF_IAM and not _compiled(pattern).fullmatch(value):
             lower = name[:1].lower() + name[1:]
-            raise faults.invalid(
-                f"The specified value for {lower} is invalid. It must {_OF_IAM[pattern]}"
-            )
+            rule = _OF_IAM.get(name, _OF_IAM[pattern])
+            raise faults.invalid(f"The specified value for {lower} is invalid. It must {rule}")
 
 
 def _problems(shape: Shape, value: Any, path: str) -> Iterator[tuple[str, str]]:
