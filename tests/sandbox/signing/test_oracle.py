@@ -80,17 +80,46 @@ def test_credentials_do_not_come_through(how):
 
 @pytest.mark.parametrize("how", ["s3-presigned", "s3-v2-presigned"])
 def test_presigned_headers_are_headers(how):
-    headers = {"x-amz-acl": "private", "x-amz-meta-colour": "deep blue"}
-    request = signed(how, method="PUT", path="/b/k", headers=headers)
+    headers = {"x-amz-storage-class": "STANDARD_IA", "x-amz-meta-colour": "deep blue"}
+    request = signed(how, method="PUT", path="/b/k", headers=headers).without(headers.keys())
     if how == "s3-presigned":
-        # botocore signs these as headers; the JavaScript SDK puts them into the query.
-        request = signed(
-            how, method="PUT", path="/b/k?x-amz-acl=private&x-amz-meta-colour=deep%20blue"
-        )
+        # botocore signs these as headers; the JavaScript SDK (v3) puts them into the query.
+        query = "x-amz-storage-class=STANDARD_IA&x-amz-meta-colour=deep%20blue"
+        request = signed(how, method="PUT", path=f"/b/k?{query}")
     found = authenticator().authenticate(request)
     read = {name: found.request.header(name).encode("latin-1").decode() for name in headers}
     assert read == headers
     assert found.request.query == ()
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_signed_header_may_be_in_the_url_only(sent):
+    """The JavaScript SDK (v2) signs the header, and puts it into the query too.
+
+    S3's answers from public threads: aws/aws-sdk-js-v3#5414 (both are taken).
+    """
+    path = "/b/k?x-amz-acl=private"
+    request = signed("s3-presigned", method="PUT", path=path, headers={"x-amz-acl": "private"})
+    found = authenticator().authenticate(request if sent else request.without({"x-amz-acl"}))
+    assert (found.request.header("x-amz-acl"), found.request.query) == ("private", ())
+    without = signed("s3-presigned", method="PUT", path="/b/k", headers={"x-amz-acl": "private"})
+    with pytest.raises(ApiFault, match="SignatureDoesNotMatch"):
+        authenticator().authenticate(without.without({"x-amz-acl"}))
+
+
+def test_what_counts_as_a_header_only_is_signed_in_a_url_of_version_2():
+    """S3's answers from public threads: boto/boto3#1070 (ACL), aws/aws-sdk-js#1313 (tags)."""
+    given = {
+        "x-amz-acl": "public-read",
+        "x-amz-server-side-encryption": "AES256",
+        "x-amz-tagging": "a=b",
+    }
+    request = signed("s3-v2-presigned", method="PUT", path="/b/k", headers=given)
+    found = authenticator().authenticate(request).request
+    assert {name: found.header(name) for name in given} == given
+    found = authenticator().authenticate(request.without(given.keys())).request
+    assert not any(found.has_header(name) for name in given)
+    assert found.query == ()
 
 
 def test_a_condition_in_a_presigned_url_is_a_header():

@@ -200,17 +200,21 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "AWS": frozenset({"AWSAccessKeyId", "Signature", "Expires", TOKEN}),
 }
 _ONLY_HEADERS = ("x-amz-checksum-", "x-amz-sdk-checksum-", "x-amz-server-side-encryption")
+_ONLY_HEADERS_OF = {ALGORITHM: _ONLY_HEADERS, "AWS": (*_ONLY_HEADERS, "x-amz-acl", "x-amz-tagging")}
 _MORE_HEADERS: Mapping[str, frozenset[str]] = {
     ALGORITHM: frozenset("If-Match If-None-Match if-match if-none-match".split()),
     "AWS": frozenset("content-type content-md5".split()),
 }
 
 
-def plain_request(request: HttpRequest, version: Literal["AWS4-HMAC-SHA256", "AWS"]) -> HttpRequest:
+def plain_request(
+    request: HttpRequest, version: Literal["AWS4-HMAC-SHA256", "AWS"], *, to_sign: bool = False
+) -> HttpRequest:
     """A presigned request as a plain one.
 
     S3 treats ``x-amz-*`` and conditions in a presigned query as headers, but ignores checksums
-    (the JavaScript SDK puts there that of an empty body) and encryption: only headers count.
+    (the JavaScript SDK puts there that of an empty body), encryption, and with Version 2 the ACL
+    and tags: for all but the signature (``to_sign``) only headers count.
     """
     sent = {name.lower() for name, _ in request.headers}
     headers, query = list(request.headers), []
@@ -219,7 +223,8 @@ def plain_request(request: HttpRequest, version: Literal["AWS4-HMAC-SHA256", "AW
         if name in PARAMETERS[version]:
             continue
         if lower.startswith("x-amz-") or name in _MORE_HEADERS[version]:
-            if lower not in sent and not lower.startswith(_ONLY_HEADERS):
+            ignored = not to_sign and lower.startswith(_ONLY_HEADERS_OF[version])
+            if lower not in sent and not ignored:
                 headers.append((lower, value))
             continue
         query.append((name, value))

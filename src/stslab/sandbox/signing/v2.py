@@ -58,7 +58,7 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
     if now > end:
         times = {"Expires": iso(end), "ServerTime": iso(now)}
         raise fault("AccessDenied", "Request has expired", times)
-    headers = canonical.header_map(canonical.plain_request(request, "AWS"))
+    headers = canonical.header_map(canonical.plain_request(request, "AWS", to_sign=True))
     if token := parameters.get(TOKEN, ""):
         headers[TOKEN] = token
     key_id, signature = parameters["AWSAccessKeyId"], parameters["Signature"]
