@@ -29,7 +29,7 @@ Pieces = tuple[tuple[str, int, int], ...]
 Contents = Callable[[Pieces], Content]
 """Reads content, once in a request."""
 
-_PLAIN_TYPE = {"ContentType": "binary/octet-stream"}
+_USUAL = {"ContentType": "binary/octet-stream"}  # an empty one is kept, too
 ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _OWN_KEY = "alias/aws/s3"  # of the key that each account has for S3, which is used if none is named
@@ -38,12 +38,13 @@ _OWN_KEY = "alias/aws/s3"  # of the key that each account has for S3, which is u
 def draft(view: View, request: ApiRequest, bucket: Bucket) -> ObjectVersion:
     """A new version, without content."""
     params, grants = request.params, acl.requested(view, request, bucket)
+    given = {name: params.get(name, _USUAL.get(name)) for name in HEADERS}
     acl.check_storing(request, bucket, grants)
     if not params.get("WebsiteRedirectLocation", "/").startswith(("http://", "https://", "/")):
         raise fault("InvalidRedirectLocation")
     return ObjectVersion(
         modified=request.now,
-        headers={**_PLAIN_TYPE, **{name: params[name] for name in HEADERS if params.get(name)}},
+        headers={name: value for name, value in given.items() if value or name in _USUAL},
         metadata={key: _plain(value) for key, value in (params.get("Metadata") or {}).items()},
         storage_class=params.get("StorageClass", "STANDARD"),
         encryption=encryption(request, bucket),
