@@ -223,8 +223,7 @@ def plain_request(
         if name in PARAMETERS[version]:
             continue
         if lower.startswith("x-amz-") or name in _MORE_HEADERS[version]:
-            ignored = not to_sign and lower.startswith(_ONLY_HEADERS_OF[version])
-            if lower not in sent and not ignored:
+            if lower not in sent and (to_sign or not lower.startswith(_ONLY_HEADERS_OF[version])):
                 headers.append((lower, value))
             continue
         query.append((name, value))

@@ -96,7 +96,8 @@ def _verified(
     if missing := sorted(required - {HASH_HEADER, *claim.signed_headers}):
         raise fault("AccessDenied", SAYS["not signed"], HeadersNotSigned=", ".join(missing))
     if claim.in_query:  # a signed header that was not sent has its value there
-        headers = canonical.header_map(canonical.plain_request(request, claim.version, to_sign=True))
+        presigned = canonical.plain_request(request, claim.version, to_sign=True)
+        headers = canonical.header_map(presigned)
     credential = claim.credential
     record = require_key(context, credential.access_key_id, claim.token)
     signature, key, *texts = claim.sign(request, headers, payload_hash, record.secret_access_key)
