@@ -41,6 +41,7 @@ class _Tables(msgspec.Struct, frozen=True):
     oldest: frozenset[str]
     of_initiator: frozenset[str]
     reading: frozenset[str]
+    untagged: frozenset[str]
 
 
 _TABLES = msgspec.convert(beside(__file__, "needs.yaml"), _Tables)
@@ -75,8 +76,10 @@ class _Call(msgspec.Struct, frozen=True):
     def where(self) -> Address:
         return lookups.address_of(self.request)
 
-    def need(self, action: str, where: Address, version: str | None = None) -> Need:
-        """The need for an action on a bucket, or on an object, whose tags some actions know."""
+    def need(
+        self, action: str, where: Address, version: str | None = None, *, tagged: bool = True
+    ) -> Need:
+        """The need for an action on a bucket, or on an object, ``tagged`` if its tags are known."""
         creating = self.request.operation == "CreateBucket"
         bucket = None if creating else self.view.get(Bucket, "", where.bucket)
         owner = bucket.owner if bucket is not None else self.request.caller.account
@@ -88,7 +91,7 @@ class _Call(msgspec.Struct, frozen=True):
         if version:
             keys["s3:VersionId"] = version
         found = lookups.version_at(self.view, where, version) if where.key else None
-        if found and self.request.operation != "GetObjectAttributes":
+        if found and tagged:
             keys |= {f"s3:ExistingObjectTag/{key}": value for key, value in found.tags.items()}
         policy = None
         if bucket is not None:
@@ -181,8 +184,9 @@ def _object(call: _Call) -> Iterator[Need]:
         yield _finding(call, where)
         return
     own = lookups.bucket_of(call.view, call.request).owner == call.request.caller.account
+    tagged = call.request.operation not in _TABLES.untagged
     for action in actions(call.request, own=own):
-        yield call.need(action, where, version)
+        yield call.need(action, where, version, tagged=tagged)
 
 
 def _finding(call: _Call, where: Address) -> Need:
