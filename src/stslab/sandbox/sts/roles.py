@@ -135,8 +135,9 @@ class RoleSessions:
 
     def _authorized(self, view: View, request: ApiRequest, wanted: RoleRequest) -> Role:
         target = wanted.target
-        further = (("sts:TagSession", wanted.tags.all), (_SET_SOURCE, wanted.source_identity))
-        actions = [f"sts:{wanted.operation}", *(action for action, used in further if used)]
+        # By public records of AWS's answers, the operation itself comes last.
+        further = ((_SET_SOURCE, wanted.source_identity), ("sts:TagSession", wanted.tags.all))
+        actions = [*(action for action, used in further if used), f"sts:{wanted.operation}"]
         for action in actions:
             need = model.Need(action, target.arn, wanted.keys(action), target.trust, target.account)
             decision = self._judge.decide(view, request, need, wanted.principal)
