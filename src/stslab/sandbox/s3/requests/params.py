@@ -175,6 +175,7 @@ class _Tables(msgspec.Struct, frozen=True):
     kept: Mapping[str, str]
     digested: frozenset[str]
     directories: frozenset[str]
+    refused: Mapping[str, Mapping[str, str]]
     messages: Mapping[str, str]
 
 
@@ -234,7 +235,7 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
             text = given.get(member.wire_name)
             if text or (text is not None and member.convert is not integer):
                 parsed[member.name] = _converted(member, text)
-    _refuse(layout, headers, parsed, http)
+    _refuse(name, headers, parsed, http)
     for member in layout.maps:
         start, pairs = member.wire_name, headers.items()
         parsed[member.name] = {k.removeprefix(start): v for k, v in pairs if k.startswith(start)}
@@ -244,14 +245,16 @@ def parse(name: str, http: HttpRequest, where: Address) -> Document:
     return {**parsed, **_body(layout, http)}
 
 
-def _refuse(layout: _Layout, headers: Document, parsed: Document, http: HttpRequest) -> None:
+def _refuse(operation: str, headers: Document, parsed: Document, http: HttpRequest) -> None:
     """Refuse what S3 does not ignore in operations that have no use for it."""
     for name in _TABLES.directories & headers.keys():
         raise fault("NotImplemented", Header=name)
     if _ENCRYPTED in headers and "ServerSideEncryption" not in parsed:
-        message = f"{_ENCRYPTED} header is not supported for this operation."
-        raise invalid_argument(message, _ENCRYPTED, headers[_ENCRYPTED])
-    known = {member.wire_name for member in layout.arguments}
+        raise invalid_argument(SAYS["no encryption"], _ENCRYPTED, headers[_ENCRYPTED])
+    for start, message in _TABLES.refused.get(operation, {}).items():
+        for name in (one for one in headers if one.startswith(start)):
+            raise invalid_argument(message, name, headers[name])
+    known = {member.wire_name for member in _layout(operation).arguments}
     version = dict(http.query).get("versionId")
     if version and "versionId" not in known:
         raise invalid_argument(SAYS["version"], "versionId", version)
