@@ -54,11 +54,10 @@ class OpenAccount:
         return self.target.info.kind
 
     def runner(self, lab: Lab, journal: Journal, emit: Emit, how: How) -> Runner:
-        """A runner of the lab on this account. Embedded further accounts get profiles."""
+        """A runner of the lab on this account."""
         embedded = self.kind == "sandbox"
-        if lab.accounts and embedded:
-            key = control(self.home.sandbox, "POST", "admin-key", {"account": PARTNER})
-            self.profiles.save("partner", credentials(key))
+        if lab.accounts:
+            self.reach_others()
         return Runner(
             lab,
             self.calls(emit),
@@ -68,6 +67,12 @@ class OpenAccount:
             how=how,
             tell=partial(_logged, self.home.sandbox) if embedded else reason_of,
         )
+
+    def reach_others(self) -> None:
+        """Give the second account's admin a profile, if the account is embedded."""
+        if self.kind == "sandbox":
+            key = control(self.home.sandbox, "POST", "admin-key", {"account": PARTNER})
+            self.profiles.save("partner", credentials(key))
 
     def cleanup(self, journal: Journal, emit: Emit) -> Cleanup:
         return Cleanup(journal, self.calls(emit), describe=describer(None))

@@ -89,13 +89,14 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
     opened = open_account(workspace.home, where)
     if not dry_run:
         require_consent(where, opened, interactive=workspace.asks)
+    opened.reach_others()
     calls = opened.calls(workspace.render)
     found = find(workspace.journal, calls)
     # By default all that are not unfinished on this machine.
     chosen = tuple(each for each in found.runs if (each.id == run if run else not each.unfinished))
     if run and not chosen:
         fix = "List what there is: stslab cleanup --sweep --dry-run"
-        raise UsageError(f"Nothing in the account has the tag and the id of run {run!r}.", fix)
+        raise UsageError(f"Nothing in the account can be undone as run {run!r}'s.", fix)
     info = opened.target.info
     show_found(workspace.paper, info, found, chosen)
     if dry_run:
@@ -105,9 +106,8 @@ def sweep_account(workspace: Workspace, where: Where, run: str, *, dry_run: bool
     if chosen and (not workspace.asks or agrees(question)):
         cleanup = opened.cleanup(workspace.journal, workspace.render)
         clean(cleanup, [adopt(workspace.journal, calls, each) for each in chosen])
-    # Doubtful things stay, but with them the account is not clean.
-    things = (thing for thing, _ in found.doubtful)
-    remaining = tuple((thing.label, by_hand(thing, _describe)) for thing in things)
+    # Things that are left alone stay, but with them the account is not clean.
+    remaining = tuple((thing.label, by_hand(thing, _describe)) for thing, _ in found.left)
     if remaining or found.refused:
         refused = f"; {', '.join(found.refused)} was refused" if found.refused else ""
         raise UndoIncomplete(
@@ -149,7 +149,6 @@ def show_found(paper: Paper, target: TargetInfo, found: Swept, chosen: Sequence[
         other = f"Run {run.id} was not selected: {counted(len(run.things), 'thing')}"
         unfinished = f"Run {run.id} is unfinished here. To undo it: stslab cleanup {run.id}"
         paper.line("hint", unfinished if run.unfinished else other)
-    for thing, tag in found.doubtful:
-        why = f"it has the tag of run {tag!r}, but its name lacks that id: left alone"
-        paper.line("warning", thing.label, aside=why)
+    for thing, why in found.left:
+        paper.line("warning", thing.label, aside=f"{why}: left alone")
         paper.command(by_hand(thing, _describe))

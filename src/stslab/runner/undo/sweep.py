@@ -61,7 +61,7 @@ class FoundRun(msgspec.Struct, frozen=True):
 
 class Swept(msgspec.Struct, frozen=True):
     runs: tuple[FoundRun, ...]
-    doubtful: tuple[tuple[records.Thing, str], ...]  # with our tag, but its id not in the name
+    left: tuple[tuple[records.Thing, str], ...]  # with our tag, and why they are left alone
     refused: tuple[str, ...]  # the listings that AWS refused
 
 
@@ -74,16 +74,27 @@ def find(journal: Journal, calls: Calls) -> Swept:
         message = f"{call} was refused ({refusal.code}): its things are unknown."
         calls.emit(Notice("warning", message))
 
-    admins = (ADMIN, *(name for name in target.accounts if not calls.lacks(name)))
     found = [
         _leftover(calls, item)
-        for admin in admins
+        for admin in (ADMIN, *target.accounts)
         for kind in LISTINGS
         for item in listed(calls, kind, note, admin)
     ]
     place = (target.kind, target.account, target.instance)
-    here = {run.id: run for run in journal.runs() if (run.kind, run.account, run.instance) == place}
-    ids = {each.tag for each in found if each.tag and each.is_certain}
+    here, elsewhere = dict[str, records.RunRecord](), dict[str, str]()
+    for run in journal.runs():
+        if (run.kind, run.account, run.instance) == place:
+            here[run.id] = run
+        else:
+            elsewhere[run.id] = f"its run {run.id} began in another account ({run.target})"
+
+    def why_left(each: Leftover) -> str:
+        if each.tag is None or each.is_certain:
+            return elsewhere.get(each.tag or "", "")
+        return f"it has the tag of run {each.tag!r}, but its name lacks that id"
+
+    left = [(each.item.thing, why) for each in found if (why := why_left(each))]
+    ids = {each.tag for each in found if each.tag and not why_left(each)}
     # Things without tags may belong to runs of this machine on this account.
     ids |= {run for each in found if not each.item.row.taggable for run in each.ids & here.keys()}
 
@@ -93,12 +104,7 @@ def find(journal: Journal, calls: Calls) -> Swept:
         return FoundRun(run, tuple(item.thing for item in items), since, here.get(run))
 
     runs = map(found_run, sorted(ids))
-    doubtful = [each for each in found if each.tag is not None and not each.is_certain]
-    return Swept(
-        tuple(run for run in runs if run.things),
-        tuple((each.item.thing, each.tag or "") for each in doubtful),
-        tuple(refused),
-    )
+    return Swept(tuple(run for run in runs if run.things), tuple(left), tuple(refused))
 
 
 def _leftover(calls: Calls, item: Item) -> Leftover:
