@@ -232,6 +232,8 @@ def test_cleanup_ends_with_leftovers_and_the_commands_to_remove_them():
     text = drawn([events.ThingLookedUp("user x", None, True, "NoSuchEntity"), clean])
     assert "Nothing of run r is left: 1 thing removed, 1.0 s\n" in text
     assert "NoSuchEntity" in text
+    nothing = drawn([events.CleanupFinished("r", (), (), 1.0)])
+    assert "Nothing of run r is left: there was nothing to remove, 1.0 s\n" in nothing
 
 
 def test_the_list_of_stages_shows_states_without_colour():

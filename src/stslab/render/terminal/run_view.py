@@ -254,8 +254,9 @@ class TerminalRenderer(Paper):
             self.table({"": 0, "Looked for": 3, "AWS answers now": 2}, rows)
             self.blank()
         if not event.remaining:
-            removed = f"{counted(len(event.removed), 'thing')} removed, {spoken(event.seconds)}"
-            self.line("done", f"Nothing of run {event.run} is left: {removed}")
+            removed, took = counted(len(event.removed), "thing"), spoken(event.seconds)
+            what = f"{removed} removed" if event.removed else "there was nothing to remove"
+            self.line("done", f"Nothing of run {event.run} is left: {what}, {took}")
             return
         count = counted(len(event.remaining), "thing")
         how = " Remove by hand:" if any(command for _, command in event.remaining) else ""
