@@ -60,11 +60,16 @@ def sandbox_name(named: str) -> str:
     return f"{SANDBOX}-{named}" if named else SANDBOX
 
 
+def named_of(target: str) -> str:
+    """What ``--name`` selects the embedded account of this target name, or ""."""
+    return target[len(SANDBOX) + 1 :]
+
+
 def selecting(target: str, kind: str, command: str) -> str:
     """The command, which now works on a run's target, whatever the environment selects."""
     if kind == SANDBOX:
         here = target == name_of(SANDBOX)
-        return command if here else f"STSLAB_SANDBOX={target[len(SANDBOX) + 1 :]} {command}"
+        return command if here else f"STSLAB_SANDBOX={named_of(target)} {command}"
     return f"{command} --target {AWS if kind == AWS else 'URL'}"
 
 

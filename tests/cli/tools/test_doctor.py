@@ -48,8 +48,9 @@ def test_a_healthy_machine(doctor, stslab: Stslab):
     assert "All is well." in stslab("doctor").out
 
 
-def test_exposed_files_and_the_fix(doctor, state: Path):
-    secret = state / "profiles" / "sandbox" / "credentials"
+@pytest.mark.parametrize("name", ["profiles/sandbox/credentials", "sandbox/exam/control.token"])
+def test_exposed_files_and_the_fix(name: str, doctor, state: Path):
+    secret = state / name
     secret.parent.mkdir(parents=True)
     state.chmod(0o700)
     secret.write_text("")

@@ -39,6 +39,11 @@ _as_option = click.option("--as", "name", default=ADMIN, show_default=True, meta
                           " account also root, partner, partner-root.")  # fmt: skip
 
 
+def _named() -> dict[str, str]:
+    """The variable that selects the same embedded account for stslab, if it has a name."""
+    return {"STSLAB_SANDBOX": home().named} if home().named else {}
+
+
 def _become(where: Where, name: str) -> tuple[tuple[str, ...], dict[str, str | None]]:
     """The account's profiles, and the variables for this one and for the current run's lab."""
     from stslab.aws import environment
@@ -62,7 +67,7 @@ def _become(where: Where, name: str) -> tuple[tuple[str, ...], dict[str, str | N
         hint += " `stslab run` makes sts and assumed." if name in ("sts", "assumed") else ""
         raise UsageError(f"There is no profile {name!r}.", hint)
     changes = environment.variables(opened.profiles, opened.target.info.region)
-    variables = {**changes, "AWS_PROFILE": name, **lab_variables(where.target)}
+    variables = {**changes, "AWS_PROFILE": name, **_named(), **lab_variables(where.target)}
     return opened.profiles.names(), variables
 
 
@@ -86,7 +91,7 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     named = os.environ.get("SHELL", "").rpartition("/")[2]
     syntax = shell or (named if named in _SHELLS else "sh")
     if unset:
-        changes = dict.fromkeys((*_OURS, *lab_variables(where.target)))
+        changes = dict.fromkeys((*_OURS, *_named(), *lab_variables(where.target)))
     else:
         _, changes = _become(where, name)
     click.echo(environment.script(changes, syntax), nl=False)

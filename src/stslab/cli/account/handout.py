@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import MsgspecError
 
 from stslab.aws.profiles import ProfileFiles, require
+from stslab.aws.target import SANDBOX, sandbox_name
 from stslab.cli.accounts import sandbox_target
 from stslab.cli.workspace import current, lab_of
 from stslab.errors import CredentialsError, InvalidLab, StslabError, UsageError
@@ -19,7 +20,7 @@ from stslab.home import Home, in_the_place_of, private_folder
 from stslab.lab.loader import load
 from stslab.resources import is_foreign, text_of
 from stslab.runner.journal.past import read
-from stslab.runner.journal.records import Link, RunRecord, first_broken
+from stslab.runner.journal.records import Link, Marked, RunRecord, first_broken
 from stslab.runner.journal.store import Journal
 from stslab.runner.ports import Credentials
 from stslab.runner.run.scope import configure
@@ -40,9 +41,9 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
     with Journal(home.journal) as journal:
         run, links = journal.run(run_id), journal.links(run_id)
         names = [profile.name for profile in journal.past(run_id).profiles()]
-    if run is None or run.kind != "sandbox":
-        message = f"The embedded account has no run {run_id}."
-        raise UsageError(message, "List the runs: stslab status --all")
+    if run is None or run.target != sandbox_name(home.named):
+        message = f"This embedded account has no run {run_id}."
+        raise UsageError(message, "List the runs, each with its account: stslab status --all")
     files = ProfileFiles(home.profiles(run.target), region="")
     profiles = {name: asdict(keys) for name in names if (keys := files.get(name))}
     content = {"format": _FORMAT, "version": _VERSION, "run": run.id}
@@ -94,9 +95,12 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
                 raise UsageError(f"Run {run_id} exists here already.", fix)
             exchange.put_in(home.sandbox, found, renamed=False)
             journal.take_in(run_id, links)
-            run = journal.runs()[0]
+            run, name = journal.past(run_id).run(), sandbox_name(home.named)
+            if run.target != name:
+                journal.write(run_id, Marked(run.state, name))
+                run = journal.past(run_id).run()
     made = sandbox_target(home)
-    own = made.profiles(home.profiles(made.info.name))
+    own = made.profiles(home.profiles(run.target))
     for name, held in profiles.items():
         own.save(name, held)
     lab = None
@@ -106,7 +110,7 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
         to.write_bytes(content)
         lab = to if to.name == Path(run.path).name else lab
     with suppress(StslabError), Journal(home.journal) as journal:
-        here = current(journal, run.target)
+        here = current(journal, SANDBOX)
         configure(here.lab, own, here.scope)  # profiles that hold no keys
     return run, lab
 
@@ -131,7 +135,7 @@ def _read(path: Path) -> tuple[str, list[Link], dict[str, Credentials], dict[str
     except _DAMAGED as error:
         raise StslabError(f"{path} is not a set-up: {error}.", _HINT) from None
     run = begun if isinstance(begun, RunRecord) else None
-    here = run and (run.id, run.kind, run.target) == (run_id, "sandbox", "sandbox")
+    here = run and (run.id, run.kind) == (run_id, SANDBOX)
     if first_broken(run_id, links) or not here or not _RUN_ID.fullmatch(run_id):
         raise StslabError(f"The journal in {path} was changed.", _HINT)
     return run_id, links, profiles, files

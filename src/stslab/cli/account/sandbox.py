@@ -76,15 +76,19 @@ def stop() -> None:
 def reset(yes: bool) -> None:
     """Delete the account with everything in it, and begin with a new one."""
     if not yes:
-        _confirm("Delete the embedded account with everything in it?", "deleted", "reset")
+        _confirm(f"Delete {_called()} with everything in it?", "deleted", "reset")
     endpoint = client.reset(home().sandbox)
     click.echo(f"A new embedded account is at {endpoint.url}")
     click.echo(for_same_run('Its keys are new: eval "$(stslab env)"'), err=True)
 
 
+def _called() -> str:
+    return f"the embedded account {home().named}".rstrip()
+
+
 def _confirm(question: str, done: str, command: str) -> None:
     if not sys.stdin.isatty():
-        message = f"Without a terminal, the account is {done} only with --yes."
+        message = f"Without a terminal, {_called()} is {done} only with --yes."
         raise UsageError(message, f"If that is what you want: stslab sandbox {command} --yes")
     click.confirm(question, abort=True)
 
@@ -298,7 +302,7 @@ def import_command(*, file: Path, yes: bool) -> None:
     folder = home().sandbox
     read = None if handout.is_set_up(file) else archive.read(file)
     if exchange.has_account(folder) and not yes:
-        question = f"Replace the embedded account, with everything in it, by the one in {file}?"
+        question = f"Replace {_called()}, with everything in it, by the one in {file}?"
         _confirm(question, "replaced", f"import {shlex.quote(str(file))}")
     if read is not None:
         endpoint = exchange.put_in(folder, read)

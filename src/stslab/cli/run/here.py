@@ -63,6 +63,7 @@ class Here:
     def __post_init__(self) -> None:
         self.lab = self.runner.lab
         self.embedded, account = self.opened.kind == "sandbox", self.opened.target.info.account
+        account += f" ({named})" if (named := self.workspace.home.named) else ""
         here = f"On the embedded account {account}, on this machine. No AWS account is needed."
         self.place = here if self.embedded else f"On the account {account}."
         self.decide = self.opened.decide

@@ -67,7 +67,7 @@ _NAME_END = re.compile(r"[^A-Za-z0-9._-]")
 _CLI = re.compile(r"aws-cli/(\d+)\.(\d+)\.\d+")
 _ENDPOINT_SINCE = {1: 29, 2: 13}
 """The first minor version that knows ``endpoint_url`` (changelogs of the aws CLI)."""
-_SECRETS = ("journal.sqlite*", "profiles/*/*", "sandbox/*")
+_SECRETS = ("journal.sqlite*", "profiles/*/*", "sandbox/*", "sandbox/*/*")
 
 
 def checkup(home: Home, where: Where, *, of_class: bool = False) -> list[Checked]:

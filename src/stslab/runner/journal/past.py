@@ -86,8 +86,9 @@ class Past:
         if begun is None:
             raise JournalError(f"There is no run {self.run_id}.", "List the runs: stslab status")
         for marked, at in self._at(records.Marked):
-            ended = "" if marked.state in records.UNFINISHED else at
-            begun = replace(begun, state=marked.state, ended=ended)
+            ended = "" if marked.state in records.UNFINISHED else begun.ended or at
+            target = marked.target or begun.target
+            begun = replace(begun, state=marked.state, ended=ended, target=target)
         return begun
 
     def entries(self) -> tuple[Entry, ...]:
