@@ -31,7 +31,7 @@ _NARROWEST = 20
 _LONGEST = 4_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _COMMANDS = re.compile(
-    r"\bstslab( (?:run|break|step|check|cleanup|env|shell|doctor|sandbox))\b(?! [^`\n]*--target)"
+    r"\bstslab( (?:run|break|step|check|cleanup|env|shell|doctor|sandbox|why))\b(?![^`\n]*--target)"
 )
 _SECRET_SETTING = re.compile(
     r"^\s*aws_(?:secret_access_key|session_token)\s*=\s*(\S+)", re.MULTILINE
@@ -127,9 +127,8 @@ def for_same_run(text: str) -> str:
     name = str(path) if path.name == "stslab" and not shutil.which("stslab") else "stslab"
 
     def whole(command: re.Match[str]) -> str:
-        lab, account = _Same.lab.get(command[0], ""), _Same.account
-        flags = "" if command[1] == " sandbox" else f"{lab}{account}"
-        return f"{_Same.before}{name}{command[1]}{flags}"
+        account = "" if command[1] in (" sandbox", " why") else _Same.account
+        return f"{_Same.before}{name}{command[1]}{_Same.lab.get(command[0], '')}{account}"
 
     return _COMMANDS.sub(whole, text)
 

@@ -65,9 +65,10 @@ class RequestTable:
         paper: Paper,
         is_refused: Callable[[Event], bool],
         gates: Callable[[Event], Sequence[Gate]] = lambda _: (),  # to show with a request
+        explains: str = "stslab why",  # the command that explains one
     ) -> None:
         self._paper, self._is_refused, self._gates = paper, is_refused, gates
-        self._day = ""
+        self._explains, self._day = explains, ""
         self._widths = _COLUMNS_IF_NARROW if paper.width < _NARROW else _COLUMNS
 
     def show(self, event: Event) -> None:
@@ -89,7 +90,7 @@ class RequestTable:
         why = decided["reason"] if denied and decided else str(event.get("errorMessage", ""))
         reason = "" if good else f"{event.get('errorCode') or 'AccessDenied'}: {why}"
         if self._is_refused(event):
-            reason += f" (stslab why {str(event['requestID'])[:_SHOWN]})"
+            reason += f" ({self._explains} {str(event['requestID'])[:_SHOWN]})"
         if gates := self._gates(event):
             self._paper.prose(self._gates_in_order(gates), indent=_INDENT)
         source = str(event.get("sourceIPAddress", ""))

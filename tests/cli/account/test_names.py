@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.cli.account.test_sandbox import event
 from tests.cli.conftest import Stslab
 from tests.cli.run.test_elsewhere import LAB
 
@@ -73,10 +74,18 @@ def test_a_report_is_by_default_of_the_account_that_is_selected(
 def test_variables_select_the_account_for_stslab_too(
     stslab: Stslab, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "STSLAB_SANDBOX" not in stslab("env", "--shell", "sh").out
+    assert "unset STSLAB_SANDBOX\n" in stslab("env", "--shell", "sh").out
     monkeypatch.setenv("STSLAB_SANDBOX", "exam")
     assert "export STSLAB_SANDBOX=exam\n" in stslab("env", "--shell", "sh").out
     assert "unset STSLAB_SANDBOX\n" in stslab("env", "--unset", "--shell", "sh").out
+
+
+def test_the_log_names_the_command_that_explains_a_refusal(stslab: Stslab, state: Path) -> None:
+    folder, refused = state / "sandbox" / "exam", {**event("GetUser", "aws-cli/2"), "decisions": []}
+    folder.mkdir(parents=True)
+    (folder / "decisions.jsonl").write_text(json.dumps({**refused, "errorCode": "AccessDenied"}))
+    said = " ".join(stslab("sandbox", "--name", "exam", "log").out.split())
+    assert "(STSLAB_SANDBOX=exam stslab why GetUser)" in said
 
 
 def test_what_deletes_an_account_names_it(stslab: Stslab, state: Path) -> None:

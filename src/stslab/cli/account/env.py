@@ -26,7 +26,7 @@ _SHELLS = ("sh", "bash", "zsh", "fish")
 _OURS = """
     AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_PROFILE AWS_REGION AWS_DEFAULT_REGION AWS_PAGER
 """.split()
-_INSIDE = "STSLAB_SHELL"
+_INSIDE, _NAMED = "STSLAB_SHELL", "STSLAB_SANDBOX"
 _HINT = 'PS1="(stslab) $PS1"\n'
 _HINT_OF_FISH = """
     functions -c fish_prompt stslab_prompt
@@ -37,11 +37,6 @@ _HINT_OF_FISH = """
 _as_option = click.option("--as", "name", default=ADMIN, show_default=True, metavar="NAME",
                           help="The profile to use: admin, or one of the lab's; on the embedded"
                           " account also root, partner, partner-root.")  # fmt: skip
-
-
-def _named() -> dict[str, str]:
-    """The variable that selects the same embedded account for stslab, if it has a name."""
-    return {"STSLAB_SANDBOX": home().named} if home().named else {}
 
 
 def _become(where: Where, name: str) -> tuple[tuple[str, ...], dict[str, str | None]]:
@@ -67,8 +62,8 @@ def _become(where: Where, name: str) -> tuple[tuple[str, ...], dict[str, str | N
         hint += " `stslab run` makes sts and assumed." if name in ("sts", "assumed") else ""
         raise UsageError(f"There is no profile {name!r}.", hint)
     changes = environment.variables(opened.profiles, opened.target.info.region)
-    variables = {**changes, "AWS_PROFILE": name, **_named(), **lab_variables(where.target)}
-    return opened.profiles.names(), variables
+    changes |= {"AWS_PROFILE": name, _NAMED: home().named or None}
+    return opened.profiles.names(), {**changes, **lab_variables(where.target)}
 
 
 @click.command("env")
@@ -91,7 +86,7 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     named = os.environ.get("SHELL", "").rpartition("/")[2]
     syntax = shell or (named if named in _SHELLS else "sh")
     if unset:
-        changes = dict.fromkeys((*_OURS, *_named(), *lab_variables(where.target)))
+        changes = dict.fromkeys((*_OURS, _NAMED, *lab_variables(where.target)))
     else:
         _, changes = _become(where, name)
     click.echo(environment.script(changes, syntax), nl=False)

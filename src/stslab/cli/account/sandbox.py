@@ -76,21 +76,18 @@ def stop() -> None:
 def reset(yes: bool) -> None:
     """Delete the account with everything in it, and begin with a new one."""
     if not yes:
-        _confirm(f"Delete {_called()} with everything in it?", "deleted", "reset")
+        _confirm("Delete", "deleted", "reset")
     endpoint = client.reset(home().sandbox)
     click.echo(f"A new embedded account is at {endpoint.url}")
     click.echo(for_same_run('Its keys are new: eval "$(stslab env)"'), err=True)
 
 
-def _called() -> str:
-    return f"the embedded account {home().named}".rstrip()
-
-
-def _confirm(question: str, done: str, command: str) -> None:
+def _confirm(does: str, done: str, command: str, by: str = "") -> None:
+    account = f"the embedded account {home().named}".rstrip()
     if not sys.stdin.isatty():
-        message = f"Without a terminal, {_called()} is {done} only with --yes."
+        message = f"Without a terminal, {account} is {done} only with --yes."
         raise UsageError(message, f"If that is what you want: stslab sandbox {command} --yes")
-    click.confirm(question, abort=True)
+    click.confirm(f"{does} {account}, with everything in it{by}?", abort=True)
 
 
 @click.command("status")
@@ -231,7 +228,7 @@ def _shower(*, as_json: bool) -> Callable[[Event], None]:
     from stslab.render.requests import RequestTable
     from stslab.render.terminal.paper import paper_on
 
-    return RequestTable(paper_on(sys.stdout), is_refused).show
+    return RequestTable(paper_on(sys.stdout), is_refused, explains=for_same_run("stslab why")).show
 
 
 @click.command("watch")
@@ -302,8 +299,8 @@ def import_command(*, file: Path, yes: bool) -> None:
     folder = home().sandbox
     read = None if handout.is_set_up(file) else archive.read(file)
     if exchange.has_account(folder) and not yes:
-        question = f"Replace {_called()}, with everything in it, by the one in {file}?"
-        _confirm(question, "replaced", f"import {shlex.quote(str(file))}")
+        command = f"import {shlex.quote(str(file))}"
+        _confirm("Replace", "replaced", command, f", by the one in {file}")
     if read is not None:
         endpoint = exchange.put_in(folder, read)
         click.echo(f"The account of {file} is at {endpoint.url}")
