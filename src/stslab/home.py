@@ -7,7 +7,6 @@ several embedded accounts: ``STSLAB_SANDBOX`` names one, if not the usual one is
 import fcntl
 import os
 import re
-import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,9 +23,14 @@ class Home:
 
     def __init__(self, root: Path, named: str = "") -> None:
         self.root, self.named = root, named
+        self.target = f"sandbox-{named}" if named else "sandbox"  # of the embedded account's runs
         self.journal = root / "journal.sqlite"  # of all runs
         self.lock = root / "run.lock"  # held by the command that changes a run
-        self.sandbox = root / "sandbox" / named  # the embedded account's folder
+        self.sandbox = self.account(self.target)
+
+    def account(self, target: str) -> Path:
+        """The folder of the embedded account whose runs have this target."""
+        return self.root / target.replace("-", "/", 1)
 
     @property
     def has_journal(self) -> bool:
@@ -83,7 +87,7 @@ def home() -> Home:
             if link.is_symlink():
                 raise StateFolderError(
                     f"There is a symbolic link in the state folder: {link}. It is not from stslab.",
-                    f"Name another one in STSLAB_HOME, or remove it: rm {shlex.quote(str(link))}",
+                    "Name another folder in STSLAB_HOME, or remove the link.",
                 )
     return place
 

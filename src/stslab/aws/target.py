@@ -51,25 +51,15 @@ def kind_of(name: str) -> str:
 def name_of(target: str) -> str:
     """The name of a ``--target`` in the journal and in file names."""
     if kind_of(target) == SANDBOX:
-        return sandbox_name(location().named)
+        return location().target
     return target.split("://", 1)[-1].strip("/").replace("/", "-").replace(":", "-")
-
-
-def sandbox_name(named: str) -> str:
-    """The target name of an embedded account; ``named`` is from ``--name``."""
-    return f"{SANDBOX}-{named}" if named else SANDBOX
-
-
-def named_of(target: str) -> str:
-    """What ``--name`` selects the embedded account of this target name, or ""."""
-    return target[len(SANDBOX) + 1 :]
 
 
 def selecting(target: str, kind: str, command: str) -> str:
     """The command, which now works on a run's target, whatever the environment selects."""
     if kind == SANDBOX:
-        here = target == name_of(SANDBOX)
-        return command if here else f"STSLAB_SANDBOX={named_of(target)} {command}"
+        here = target == location().target
+        return command if here else f"STSLAB_SANDBOX={target[len(SANDBOX) + 1 :]} {command}"
     return f"{command} --target {AWS if kind == AWS else 'URL'}"
 
 

@@ -13,7 +13,7 @@ from stslab.aws.clients import is_local
 from stslab.aws.embedded import Control
 from stslab.aws.guard import Identity, real_target
 from stslab.aws.profiles import ProfileFiles
-from stslab.aws.target import LOCAL_PACE, Target, kind_of, sandbox_name
+from stslab.aws.target import LOCAL_PACE, Target, kind_of
 from stslab.cli.aws_command import describer
 from stslab.cli.failures import hints_select
 from stslab.cli.options import Where
@@ -55,7 +55,6 @@ class OpenAccount:
 
     def runner(self, lab: Lab, journal: Journal, emit: Emit, how: How) -> Runner:
         """A runner of the lab on this account."""
-        embedded = self.kind == "sandbox"
         if lab.accounts:
             self.reach_others()
         return Runner(
@@ -65,7 +64,7 @@ class OpenAccount:
             describe=describer(lab),
             services=self.services,
             how=how,
-            tell=partial(_logged, self.home.sandbox) if embedded else reason_of,
+            tell=partial(_logged, self.home.sandbox) if self.kind == "sandbox" else reason_of,
         )
 
     def reach_others(self) -> None:
@@ -164,7 +163,7 @@ def sandbox_target(home: Home) -> Target:
     """The embedded account as a target, started if it is not running."""
     endpoint = ensure(home.sandbox)
     info = TargetInfo(
-        name=sandbox_name(home.named),
+        name=home.target,
         kind="sandbox",
         account=endpoint.account,
         region=endpoint.region,

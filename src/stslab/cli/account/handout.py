@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import MsgspecError
 
 from stslab.aws.profiles import ProfileFiles, require
-from stslab.aws.target import SANDBOX, sandbox_name
+from stslab.aws.target import SANDBOX
 from stslab.cli.accounts import sandbox_target
 from stslab.cli.workspace import current, lab_of
 from stslab.errors import CredentialsError, InvalidLab, StslabError, UsageError
@@ -41,7 +41,7 @@ def export(home: Home, run_id: str, path: Path) -> RunRecord:
     with Journal(home.journal) as journal:
         run, links = journal.run(run_id), journal.links(run_id)
         names = [profile.name for profile in journal.past(run_id).profiles()]
-    if run is None or run.target != sandbox_name(home.named):
+    if run is None or run.target != home.target:
         message = f"This embedded account has no run {run_id}."
         raise UsageError(message, "List the runs, each with its account: stslab status --all")
     files = ProfileFiles(home.profiles(run.target), region="")
@@ -95,9 +95,9 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
                 raise UsageError(f"Run {run_id} exists here already.", fix)
             exchange.put_in(home.sandbox, found, renamed=False)
             journal.take_in(run_id, links)
-            run, name = journal.past(run_id).run(), sandbox_name(home.named)
-            if run.target != name:
-                journal.write(run_id, Marked(run.state, name))
+            run = journal.past(run_id).run()
+            if run.target != home.target:
+                journal.write(run_id, Marked(run.state, home.target))
                 run = journal.past(run_id).run()
     made = sandbox_target(home)
     own = made.profiles(home.profiles(run.target))
@@ -134,8 +134,7 @@ def _read(path: Path) -> tuple[str, list[Link], dict[str, Credentials], dict[str
         begun, *_ = [read(link).body for link in links]
     except _DAMAGED as error:
         raise StslabError(f"{path} is not a set-up: {error}.", _HINT) from None
-    run = begun if isinstance(begun, RunRecord) else None
-    here = run and (run.id, run.kind) == (run_id, SANDBOX)
-    if first_broken(run_id, links) or not here or not _RUN_ID.fullmatch(run_id):
+    ours = isinstance(begun, RunRecord) and (begun.id, begun.kind) == (run_id, SANDBOX)
+    if first_broken(run_id, links) or not ours or not _RUN_ID.fullmatch(run_id):
         raise StslabError(f"The journal in {path} was changed.", _HINT)
     return run_id, links, profiles, files

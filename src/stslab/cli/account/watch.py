@@ -15,7 +15,6 @@ from msgspec import to_builtins
 from rich.live import Live
 
 from stslab.aws.profiles import ProfileFiles
-from stslab.aws.target import sandbox_name
 from stslab.cli.accounts import decider
 from stslab.cli.workspace import lab_of
 from stslab.errors import StslabError
@@ -59,7 +58,7 @@ class _Watching:
     ) -> None:
         self.home, self.shown, self.every = home, shown, every
         self.stack = stack  # closes what is opened
-        self.files = ProfileFiles(home.profiles(sandbox_name(home.named)), region="")
+        self.files = ProfileFiles(home.profiles(home.target), region="")
         self.journal: Journal | None = None
         self.tail = stack.enter_context(closing(Tail(home.sandbox)))
         self.tail.read()
@@ -105,7 +104,7 @@ class _Watching:
     def _present(self) -> Iterator[tuple[RunRecord, Past]]:
         """The present run, if there is one."""
         if self.journal:
-            for run in self.journal.unfinished(sandbox_name(self.home.named))[:1]:
+            for run in self.journal.unfinished(self.home.target)[:1]:
                 yield run, self.journal.past(run.id)
 
     def _read(self, *, running: bool) -> Status:

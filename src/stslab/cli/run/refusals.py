@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from stslab.aws.profiles import ProfileFiles
-from stslab.aws.target import sandbox_name
 from stslab.errors import SandboxError, StslabError, UsageError
 from stslab.home import Home
 from stslab.lesson.byhand import is_by_learner, is_own
@@ -88,7 +87,7 @@ def _who_may(home: Home, event: Event) -> list[str]:
     would = partial(control, home.sandbox, "POST", "would")
     allowed = []
     with suppress(StslabError):
-        profiles = ProfileFiles(home.profiles(sandbox_name(home.named)), region="")
+        profiles = ProfileFiles(home.profiles(home.target), region="")
         for name in profiles.names():
             keys = profiles.get(name)
             if keys is None or keys.access_key_id == caller:

@@ -99,11 +99,10 @@ def _explain_request(request_id: str, *, as_json: bool) -> None:
 
 def _finds_out() -> bool:
     """Whether the current run is by hand, or has a fault: then `why` explains by degrees."""
-    from stslab.aws.target import sandbox_name
     from stslab.runner.journal.records import How
     from stslab.runner.journal.store import Journal
 
     place = home()
     with Journal.of(place) as journal:
-        runs = journal.unfinished(sandbox_name(place.named))[:1]
+        runs = journal.unfinished(place.target)[:1]
         return any(journal.past(run.id).how in (How.HAND, How.BREAK) for run in runs)

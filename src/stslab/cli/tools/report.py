@@ -12,7 +12,7 @@ from stslab.cli.commands import LazyGroup
 from stslab.cli.failures import writing
 from stslab.cli.options import complete_run
 from stslab.errors import CheckFailed, UsageError
-from stslab.home import Home, home
+from stslab.home import home
 
 if TYPE_CHECKING:
     from stslab.render.report.html import Decisions
@@ -91,15 +91,13 @@ def about(
 
 def _report_of(run: str, learner: str) -> "tuple[Report, Decisions]":
     """The report, and the decisions on its requests in the embedded account's log."""
-    from stslab.aws.target import named_of, sandbox_name
     from stslab.runner.journal.store import Journal
     from stslab.runner.report import report
     from stslab.sandbox.pipeline.log_file import newest_first
 
     place = home()
     with Journal.of(place) as journal:
-        here = sandbox_name(place.named) if place.named else ""
-        ids = [each.id for each in journal.runs("" if run else here)]
+        ids = [each.id for each in journal.runs(place.target if place.named and not run else "")]
         if not ids:
             raise UsageError("There are no runs yet.", "Begin with: stslab run")
         if run and run not in ids:
@@ -109,8 +107,8 @@ def _report_of(run: str, learner: str) -> "tuple[Report, Decisions]":
         made = report(journal.past(chosen), journal.links(chosen))
     claims = made.standing.claims if made.run.kind == "sandbox" else ()
     requests = {claim.request_id for claim in claims} - {""}
-    folder = Home(place.root, named_of(made.run.target)).sandbox
-    events = (event for event in newest_first(folder) if event["requestID"] in requests)
+    log = newest_first(place.account(made.run.target))
+    events = (event for event in log if event["requestID"] in requests)
     decisions: Decisions = {event["requestID"]: event["decisions"] for event in events}
     return replace(made, learner=learner), decisions
 

@@ -81,12 +81,9 @@ def find(journal: Journal, calls: Calls) -> Swept:
         for item in listed(calls, kind, note, admin)
     ]
     place = (target.kind, target.account, target.instance)
-    here, elsewhere = dict[str, records.RunRecord](), dict[str, str]()
-    for run in journal.runs():
-        if (run.kind, run.account, run.instance) == place:
-            here[run.id] = run
-        else:
-            elsewhere[run.id] = f"its run {run.id} began in another account ({run.target})"
+    here = {run.id: run for run in journal.runs() if (run.kind, run.account, run.instance) == place}
+    began = "its run {} began in another account ({})".format
+    elsewhere = {run.id: began(run.id, run.target) for run in journal.runs() if run.id not in here}
 
     def why_left(each: Leftover) -> str:
         if each.tag is None or each.is_certain:
