@@ -118,9 +118,9 @@ class Here:
 
     def happened(self) -> bool:
         """Whether another process called, or wrote the journal or a profile, since last time."""
-        before = self._last
+        theirs, before = not all(map(is_own, self._log.read())), self._last
         self._last = (self.workspace.journal.written_by_others, *self.opened.profiles.written())
-        return not all(map(is_own, self._log.read())) or self._last != before
+        return bool(before) and (theirs or self._last != before)
 
     def shell(self, line: str, who: str) -> str:
         """Run a line as a profile, in bash if there is one, else in sh. Return advice, or "".
