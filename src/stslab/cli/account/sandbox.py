@@ -299,8 +299,7 @@ def import_command(*, file: Path, yes: bool) -> None:
     folder = home().sandbox
     read = None if handout.is_set_up(file) else archive.read(file)
     if exchange.has_account(folder) and not yes:
-        command = f"import {shlex.quote(str(file))}"
-        _confirm("Replace", "replaced", command, f", by the one in {file}")
+        _confirm("Replace", "replaced", f"import {shlex.quote(str(file))}", f", by that of {file}")
     if read is not None:
         endpoint = exchange.put_in(folder, read)
         click.echo(f"The account of {file} is at {endpoint.url}")
