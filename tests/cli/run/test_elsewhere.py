@@ -53,6 +53,8 @@ def test_each_finds_the_runs_lab(
     checked = stslab("check", "--json")
     assert checked.code == 0, checked.err
     assert '"user"' in checked.out
+    ahead = stslab("check", "another")
+    assert (ahead.code, "has not begun another yet" in ahead.err) == (2, True)
     assert stslab("cleanup", "--yes").code == 0
 
 

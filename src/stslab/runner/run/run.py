@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import dropwhile
 
-from stslab.errors import CheckFailed, StslabError
+from stslab.errors import CheckFailed, StslabError, UsageError
 from stslab.kinds.operations import changes
 from stslab.lab.embedded import live_names
 from stslab.lab.model import Check, Lab, Stage, Step
@@ -237,6 +237,8 @@ class Runner:
         """
         stage, past, failed = stage_of(self.lab, stage_id), self.past, []
         begun = past.held() | {each.stage for each in past.every(records.Entered)}
+        if not (stage.cleanup or stage.id in begun):
+            raise UsageError(f"The run has not begun {stage.id} yet.", "Go on: stslab run")
         for number, check in enumerate(stage.checkpoint):
             if not check.operation.startswith(operations):
                 continue
@@ -245,7 +247,7 @@ class Runner:
                 by = stage.id  # its last checks are that the profiles are gone
             proved = past.proved(stage.id, number) if by else None
             earlier = (proved.at, by) if proved else ()
-            record = self.checks.try_again(stage, number, *earlier, begun=stage.id in begun)
+            record = self.checks.try_again(stage, number, *earlier, begun=True)
             if not record.held and not earlier:
                 failed.append(record)
         self._require_held(stage, failed)
