@@ -31,7 +31,6 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     # What a command sets is undone after the test.
     for name in ("NO_COLOR", "STSLAB_PLAIN", "STSLAB_SANDBOX"):
         monkeypatch.setenv(name, "")
-    monkeypatch.setattr("stslab.cli.failures._Same.before", "")
     yield folder
     for started in [*folder.glob("sandbox/server.json"), *folder.glob("sandbox/*/server.json")]:
         client.stop(started.parent)  # a command started it

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from stslab.cli.failures import for_same_run, hints_name, hints_use
+from stslab.cli.failures import for_same_run, hints_name
 
 
 @pytest.fixture(autouse=True)
@@ -32,13 +32,18 @@ def test_hints_do_not_name_the_usual_lab():
     assert for_same_run("Go on with `stslab run`.") == "Go on with `stslab run`."
 
 
-def test_hints_select_the_account_that_an_option_named(monkeypatch):
-    monkeypatch.setattr("stslab.cli.failures._Same.before", "")
-    hints_use("exam")
+def test_hints_select_the_account_that_the_command_worked_on(monkeypatch):
+    monkeypatch.setenv("STSLAB_SANDBOX", "exam")  # perhaps for this one command only
     hints_name("my lab.yaml")
     assert for_same_run('eval "$(stslab env)"') == 'eval "$(STSLAB_SANDBOX=exam stslab env)"'
-    said = "STSLAB_SANDBOX=exam stslab sandbox reset --yes"
-    assert for_same_run("stslab sandbox reset --yes") == said
+    for command in ("sandbox reset --yes", "why 4d6919c9", "hint", "report"):
+        assert for_same_run(f"stslab {command}") == f"STSLAB_SANDBOX=exam stslab {command}"
+    monkeypatch.setattr("stslab.cli.failures._Same.account", " --target aws")
+    assert for_same_run("stslab cleanup") == "stslab cleanup --target aws"
+    assert for_same_run("stslab report") == "stslab report"
+    monkeypatch.setenv("STSLAB_SANDBOX", "")
+    monkeypatch.setattr("stslab.cli.failures._Same.account", "")
+    assert for_same_run("stslab cleanup") == "stslab cleanup"
 
 
 def test_hints_name_a_stslab_that_is_not_on_the_path(monkeypatch):

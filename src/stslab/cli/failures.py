@@ -30,8 +30,10 @@ GOES_ON = "`{}` goes on from here, `stslab cleanup` undoes everything."
 _NARROWEST = 20
 _LONGEST = 4_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_ANYWHERE = "sandbox|why|hint|solve|watch|report"  # commands that have no --target
 _COMMANDS = re.compile(
-    r"\bstslab( (?:run|break|step|check|cleanup|env|shell|doctor|sandbox|why))\b(?![^`\n]*--target)"
+    r"\bstslab( (?:run|break|step|check|cleanup|env|shell|doctor|access"
+    rf"|{_ANYWHERE}))\b(?![^`\n]*--target)"
 )
 _SECRET_SETTING = re.compile(
     r"^\s*aws_(?:secret_access_key|session_token)\s*=\s*(\S+)", re.MULTILINE
@@ -42,7 +44,6 @@ class _Same:
     """What the commands in hints must say to go on with the same run."""
 
     account = ""  # the flags that select it
-    before = ""  # what selects an embedded account that has a name
     lab: ClassVar[dict[str, str]] = {}  # as each command takes it: an argument or an option
 
 
@@ -104,11 +105,6 @@ def hints_select(flags: str) -> None:
     _Same.account = f" {flags}" if flags else ""
 
 
-def hints_use(named: str) -> None:
-    """Use the embedded account of this name in commands in all later hints."""
-    _Same.before = f"STSLAB_SANDBOX={named} "
-
-
 def hints_name(lab: str, *, by_hand: bool = False, usual: str = USUAL_LAB) -> None:
     """Name this lab in later hints, unless it is the ``usual`` one. ``by_hand`` adds --practice."""
     word = "" if lab == usual else f" {shlex.quote(lab)}"
@@ -125,10 +121,12 @@ def for_same_run(text: str) -> str:
     """The text, whose stslab commands now name the lab and select the account of the same run."""
     path = Path(sys.argv[0])  # named if the shell does not find stslab by its name
     name = str(path) if path.name == "stslab" and not shutil.which("stslab") else "stslab"
+    named = "" if _Same.account else os.environ.get("STSLAB_SANDBOX")  # perhaps by an option
+    name = f"STSLAB_SANDBOX={shlex.quote(named)} {name}" if named else name
 
     def whole(command: re.Match[str]) -> str:
-        account = "" if command[1] in (" sandbox", " why") else _Same.account
-        return f"{_Same.before}{name}{command[1]}{_Same.lab.get(command[0], '')}{account}"
+        account = "" if command[1].strip() in _ANYWHERE.split("|") else _Same.account
+        return f"{name}{command[1]}{_Same.lab.get(command[0], '')}{account}"
 
     return _COMMANDS.sub(whole, text)
 

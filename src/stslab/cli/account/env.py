@@ -81,6 +81,7 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     used nor changed. The variables of the current run's lab, such as $ROLE, are included.
     """
     from stslab.aws import environment
+    from stslab.cli.failures import for_same_run
     from stslab.cli.workspace import lab_variables
 
     named = os.environ.get("SHELL", "").rpartition("/")[2]
@@ -92,7 +93,7 @@ def command(*, shell: str | None, unset: bool, name: str, where: Where) -> None:
     click.echo(environment.script(changes, syntax), nl=False)
     if sys.stdout.isatty() and not unset:
         how = "stslab env | source" if syntax == "fish" else 'eval "$(stslab env)"'
-        click.echo(f"# Run this to set them: {how}", err=True)
+        click.echo(f"# Run this to set them: {for_same_run(how)}", err=True)
 
 
 @click.command("shell")

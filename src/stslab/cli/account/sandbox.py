@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from stslab.cli.commands import LazyGroup
-from stslab.cli.failures import for_same_run, hints_use
+from stslab.cli.failures import for_same_run
 from stslab.cli.options import complete_run, json_option
 from stslab.errors import SandboxError, UsageError
 from stslab.home import expanded, home
@@ -36,7 +36,6 @@ def command(name: str | None) -> None:
     """
     if name is not None:
         os.environ["STSLAB_SANDBOX"] = name
-        hints_use(name)
 
 
 @click.command("start")
