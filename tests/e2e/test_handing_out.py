@@ -101,6 +101,17 @@ def test_no_other_file_goes_back_in_the_labs_place(machine: Machine, given: Path
         assert sorted(sent.namelist()) == ["account", "run.json"]
 
 
+def test_a_set_up_does_not_choose_its_account(machine: Machine, given: Path):
+    there = str(machine.root / "elsewhere")
+    wrong = '"target":"../outside"'
+    file = changed(given, lambda told: resealed(told, '"target":"sandbox"', wrong))
+    assert machine.stslab("sandbox", "import", file, STSLAB_HOME=there).code == 0
+    (run,) = json.loads(machine.stslab("status", "--json", STSLAB_HOME=there).out)
+    machine.stslab("sandbox", "stop", STSLAB_HOME=there)
+    assert run["target"] == "sandbox"
+    assert not Path(there, "outside").exists()
+
+
 def test_what_is_not_a_set_up_is_refused_and_changes_nothing(machine: Machine, given: Path):
     there = machine.root / "elsewhere"
 
