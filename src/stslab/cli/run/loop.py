@@ -89,18 +89,18 @@ class Loop(AtPrompt):
 
     def learn(self, stages: Sequence[Stage]) -> None:
         """Go through these stages, guided or by hand; UndoIncomplete if something is left."""
-        resumed, paper = self.runner.start_or_resume(), self.here.workspace.paper
+        self.runner.start_or_resume()
         try:
-            self._go(stages, resumed=resumed)
+            self._go(stages, resumed=bool(self.runner.past.how))
         except Quit:
             if self.runner.past.how and self.runner.run.state in UNFINISHED:  # a stage was begun
-                say_how_to_go_on(paper)
+                say_how_to_go_on(self.here.workspace.paper)
             return
         except KeyboardInterrupt:
             if self.runner.past.how:
                 raise
             raise Interrupted("Stopped. Nothing was begun.") from None
-        finished = end(self.runner, stages, paper)
+        finished = end(self.runner, stages, self.here.workspace.paper)
         if finished.outcome != "open":
             with suppress(Quit):
                 self._ended(finished)
