@@ -58,8 +58,9 @@ def test_a_real_account_keeps_no_credentials_of_the_learners(tmp_path):
 
 
 def test_the_name_of_an_endpoint_fits_a_folder():
-    assert target.name_of("https://aws.example.test:4566/x") == "aws.example.test-4566-x"
-    assert target.name_of("http://localhost:1") == "localhost-1"
+    assert target.name_of("https://aws.example.test:4566/x") == "https-aws.example.test-4566-x"
+    assert target.name_of("http://localhost:1") == "http-localhost-1"
+    assert target.name_of("http://sandbox") != target.name_of("sandbox")  # else profiles are shared
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def name_of(target: str) -> str:
     """The name of a ``--target`` in the journal and in file names."""
     if kind_of(target) == SANDBOX:
         return location().target
-    return target.split("://", 1)[-1].strip("/").replace("/", "-").replace(":", "-")
+    return target.strip("/").replace("://", "-").replace("/", "-").replace(":", "-")
 
 
 def selecting(target: str, kind: str, command: str) -> str:
