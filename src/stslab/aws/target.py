@@ -10,6 +10,7 @@ from stslab.aws.embedded import Control
 from stslab.aws.profiles import ProfileFiles
 from stslab.errors import UsageError
 from stslab.home import location
+from stslab.runner.journal.records import RunRecord
 from stslab.runner.ports import Credentials, TargetInfo
 from stslab.vocabulary import ADMIN
 
@@ -55,12 +56,12 @@ def name_of(target: str) -> str:
     return target.strip("/").replace("://", "-").replace("/", "-").replace(":", "-")
 
 
-def selecting(target: str, kind: str, command: str) -> str:
-    """The command, which now works on a run's target, whatever the environment selects."""
-    if kind == SANDBOX:
-        here = target == location().target
-        return command if here else f"STSLAB_SANDBOX={target[len(SANDBOX) + 1 :]} {command}"
-    return f"{command} --target {AWS if kind == AWS else 'URL'}"
+def selecting(run: RunRecord, command: str) -> str:
+    """The command, which now works on the run's target, whatever the environment selects."""
+    if run.kind == SANDBOX:
+        here = run.target == location().target
+        return command if here else f"STSLAB_SANDBOX={run.target[len(SANDBOX) + 1 :]} {command}"
+    return f"{command} --target {AWS if run.kind == AWS else 'URL'}"
 
 
 def _own_credentials(profile: str) -> str:

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from stslab.aws.catalogue import BotocoreCatalogue
-from stslab.aws.target import name_of
+from stslab.aws.target import name_of, selecting
 from stslab.cli.aws_command import describer
 from stslab.cli.failures import hints_name, interruptible
 from stslab.cli.options import USUAL_LAB
@@ -151,7 +151,10 @@ def current(journal: Journal, target: str, lab: str = "") -> CurrentRun:
     runs = journal.unfinished(name_of(target), named.id if named else "")
     if not runs:
         of = f" of {named.id}" if named else ""
-        raise UsageError(f"There is no unfinished run{of}.", "Start one: stslab run")
+        none = UsageError(f"There is no unfinished run{of}.", "Start one: stslab run")
+        for run in journal.unfinished(lab=named.id if named else "")[:1]:
+            none.add_note(f"Run {run.id} is in another account: {selecting(run, 'stslab run')}")
+        raise none
     run = runs[0]
     loaded = named or load_lab(lab_of(run))
     past = journal.past(run.id)

@@ -81,7 +81,9 @@ def test_a_named_account_has_runs_of_its_own(
     assert stslab("check").code == 0
     assert json.loads(stslab("access", "--json").out)["cells"]
     monkeypatch.setenv("STSLAB_SANDBOX", "")
-    assert "There is no unfinished run" in stslab("access").err
+    told = stslab("access").err
+    assert "There is no unfinished run" in told
+    assert "is in another account: STSLAB_SANDBOX=exam stslab run" in " ".join(told.split())
     assert "STSLAB_SANDBOX=exam stslab cleanup " in stslab("cleanup").out
     monkeypatch.setenv("STSLAB_SANDBOX", "exam")
     assert "is left: 1 thing removed" in stslab("cleanup", "--yes").out

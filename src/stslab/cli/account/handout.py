@@ -95,10 +95,8 @@ def put_in(home: Home, path: Path) -> tuple[RunRecord, Path | None]:
                 raise UsageError(f"Run {run_id} exists here already.", fix)
             exchange.put_in(home.sandbox, found, renamed=False)
             journal.take_in(run_id, links)
+            journal.write(run_id, Marked(journal.past(run_id).run().state, home.target))
             run = journal.past(run_id).run()
-            if run.target != home.target:
-                journal.write(run_id, Marked(run.state, home.target))
-                run = journal.past(run_id).run()
     made = sandbox_target(home)
     own = made.profiles(home.profiles(run.target))
     for name, held in profiles.items():

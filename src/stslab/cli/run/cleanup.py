@@ -44,8 +44,7 @@ def clean_up(
             for other in workspace.journal.unfinished():
                 place = f"account {other.account} ({other.target})"
                 workspace.paper.line("warning", f"Run {other.id} on {place} is unfinished:")
-                command = f"stslab cleanup {other.id}"
-                workspace.paper.command(selecting(other.target, other.kind, command))
+                workspace.paper.command(selecting(other, f"stslab cleanup {other.id}"))
         # Each run is undone in its region: a stack is found only there.
         places: dict[str, list[RunRecord]] = {}
         for each in chosen:
@@ -63,8 +62,7 @@ def _clean_up(workspace: Workspace, where: Where, runs: list[RunRecord], *, dry_
     real = opened.kind != "sandbox"
     asks = real and workspace.asks
     for run in runs if dry_run or asks else ():
-        plan = cleanup.plan(run.id, extras=real)
-        show_cleanup(workspace.paper, run.id, plan)
+        show_cleanup(workspace.paper, run.id, cleanup.plan(run.id, extras=real))
     info = opened.target.info
     others = "".join(f" and account {account}" for account in info.accounts.values())
     place = one_line(f"In account {info.account} ({info.region}){others}, as {info.caller}.")

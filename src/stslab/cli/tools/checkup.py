@@ -148,7 +148,7 @@ def _journal(home: Home) -> Iterator[Checked]:
         runs, unfinished = journal.runs(), journal.unfinished()
     yield checked("journal", f"whole; {counted(len(runs), 'run')}")
     for run in unfinished:
-        there = partial(selecting, run.target, run.kind)
+        there = partial(selecting, run)
         what = f"run {run.id} ({run.lab}, account {run.account}, {run.target})"
         says = f"{what} began {run.started[:16].replace('T', ' ')} UTC and has not ended"
         fix = f"Go on: {there('stslab run')}. Undo it: {there(f'stslab cleanup {run.id}')}"

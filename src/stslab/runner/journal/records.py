@@ -312,7 +312,7 @@ class Broken(Body, frozen=True):
 
 class Marked(Body, frozen=True):
     state: RunState  # the run's new one
-    target: str = ""  # the run's new one, if it was imported into an account of another name
+    target: str = ""  # the run's new one, if it was imported
 
 
 class Concluded(Body, frozen=True):
