@@ -87,11 +87,11 @@ def test_a_lesson_in_a_second_terminal_says_that_the_run_is_open(opened: Open):
     first = opened("run")
     assert "open in another terminal" not in first.wait("Enter begins")
     second = opened("run")
-    second.wait("This run is open in another terminal too", "stslab watch", "Enter goes on")
+    second.wait("This run is open in another terminal too", "stslab watch", "Enter begins")
     first.enter("quit")
     assert first.ended() == 0
     third = opened("run")
-    assert "open in another terminal" not in third.wait("Enter goes on")
+    assert "open in another terminal" not in third.wait("Enter begins")
 
 
 def test_the_lock_of_a_dead_process_is_taken_over(machine: Machine):
