@@ -136,7 +136,7 @@ def test_another_header(how, which, position, character):
     new = _changed(value, position, character)
     assume(" ".join(new.split()) != " ".join(value.split()))
     if name.lower() == "authorization":
-        assume(new.replace(",", "").split() != value.replace(",", "").split())
+        assume(new.replace(",", " ").split() != value.replace(",", " ").split())
         assume(_signature_lowered(new) != value)
         assume(how != "s3-header" or _signed_headers(new) != _signed_headers(value))
     headers = tuple((n, new if n == name else v) for n, v in request.headers)

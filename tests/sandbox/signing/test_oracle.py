@@ -107,6 +107,16 @@ def test_a_signed_header_may_be_in_the_url_only(sent):
         authenticator().authenticate(without.without({"x-amz-acl"}))
 
 
+def test_a_signed_header_that_a_url_does_not_replace_must_be_sent():
+    """Encryption in a URL is ignored: if it could stand for the header, nothing would ask for it."""
+    name = "x-amz-server-side-encryption"
+    path = f"/b/k?{name}=AES256"
+    request = signed("s3-presigned", method="PUT", path=path, headers={name: "AES256"})
+    assert authenticator().authenticate(request).request.header(name) == "AES256"
+    with pytest.raises(ApiFault, match="SignatureDoesNotMatch"):
+        authenticator().authenticate(request.without({name}))
+
+
 def test_what_counts_as_a_header_only_is_signed_in_a_url_of_version_2():
     """S3's answers from public threads: boto/boto3#1070 (ACL), aws/aws-sdk-js#1313 (tags)."""
     given = {
@@ -127,6 +137,28 @@ def test_a_condition_in_a_presigned_url_is_a_header():
     path = "/b/k?If-None-Match=%2A"
     found = authenticator().authenticate(signed("s3-presigned", method="PUT", path=path)).request
     assert (found.header("If-None-Match"), found.query) == ("*", ())
+
+
+@pytest.mark.parametrize(("sent", "passes"), [('"old"', True), ('"new"', False), ("", False)])
+def test_a_header_that_is_not_signed_does_not_replace_a_condition_in_a_url(sent, passes):
+    request = signed("s3-presigned", method="PUT", path="/b/k?If-Match=%22old%22")
+    request = replace(request, headers=(*request.headers, ("if-match", sent)))
+    if passes:
+        assert authenticator().authenticate(request).request.header("If-Match") == sent
+        return
+    with pytest.raises(ApiFault, match="AccessDenied") as refused:
+        authenticator().authenticate(request)
+    assert refused.value.extra["HeadersNotSigned"] == "if-match"
+
+
+def test_a_line_break_in_a_url_of_version_2_does_not_begin_another_header():
+    """As "Signing and authenticating REST requests" (S3): a line break is signed as a blank."""
+    headers = {"x-amz-meta-a": "1", "x-amz-meta-b": "2"}
+    request = signed("s3-v2-presigned", method="PUT", path="/b/k", headers=headers)
+    kept = [pair for pair in request.query if not pair[0].startswith("x-amz-meta-")]
+    query = (*kept, ("x-amz-meta-a", "1\nx-amz-meta-b:2"))
+    with pytest.raises(ApiFault, match="SignatureDoesNotMatch"):
+        authenticator().authenticate(replace(request.without(headers.keys()), query=query))
 
 
 def test_a_checksum_and_encryption_in_a_url_are_ignored():

@@ -26,6 +26,7 @@ S3 = "s3"
 TOKEN = "x-amz-security-token"  # noqa: S105 - a header's name
 HASH_HEADER = "x-amz-content-sha256"
 MAX_SKEW = timedelta(minutes=15)
+_BLANKS = str.maketrans("\t\r\n", "   ")  # only a query can bring line breaks
 REGION_FORM = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+", re.ASCII)
 
 Headers = Mapping[str, str]
@@ -117,7 +118,7 @@ def header_map(request: HttpRequest) -> dict[str, str]:
     """Headers by lower-case name: values joined by commas, whitespace collapsed."""
     headers: dict[str, str] = {}
     for name, value in request.headers:
-        words = value.replace("\t", " ").split(" ")  # not split(), whose spaces may be of UTF-8
+        words = value.translate(_BLANKS).split(" ")  # not split(), whose spaces may be of UTF-8
         lower, collapsed = name.lower(), " ".join(filter(None, words))
         headers[lower] = f"{headers[lower]},{collapsed}" if lower in headers else collapsed
     return headers
@@ -201,10 +202,8 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
 }
 _ONLY_HEADERS = ("x-amz-checksum-", "x-amz-sdk-checksum-", "x-amz-server-side-encryption")
 _ONLY_HEADERS_OF = {ALGORITHM: _ONLY_HEADERS, "AWS": (*_ONLY_HEADERS, "x-amz-acl", "x-amz-tagging")}
-_MORE_HEADERS: Mapping[str, frozenset[str]] = {
-    ALGORITHM: frozenset("If-Match If-None-Match if-match if-none-match".split()),
-    "AWS": frozenset("content-type content-md5".split()),
-}
+CONDITIONS = frozenset("If-Match If-None-Match if-match if-none-match".split())
+_MORE_HEADERS = {ALGORITHM: CONDITIONS, "AWS": frozenset({"content-type", "content-md5"})}
 
 
 def plain_request(
@@ -214,7 +213,7 @@ def plain_request(
 
     S3 treats ``x-amz-*`` and conditions in a presigned query as headers, but ignores checksums
     (the JavaScript SDK puts there that of an empty body), encryption, and with Version 2 the ACL
-    and tags: for all but the signature (``to_sign``) only headers count.
+    and tags, which Version 2 signs (``to_sign``) all the same.
     """
     sent = {name.lower() for name, _ in request.headers}
     headers, query = list(request.headers), []
@@ -222,9 +221,8 @@ def plain_request(
         lower = name.lower()
         if name in PARAMETERS[version]:
             continue
-        if lower.startswith("x-amz-") or name in _MORE_HEADERS[version]:
-            if lower not in sent and (to_sign or not lower.startswith(_ONLY_HEADERS_OF[version])):
-                headers.append((lower, value))
-            continue
-        query.append((name, value))
+        if not lower.startswith("x-amz-") and name not in _MORE_HEADERS[version]:
+            query.append((name, value))
+        elif lower not in sent and (to_sign or not lower.startswith(_ONLY_HEADERS_OF[version])):
+            headers.append((lower, value))
     return replace(request, headers=tuple(headers), query=tuple(query))

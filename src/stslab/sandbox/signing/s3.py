@@ -93,17 +93,18 @@ def _verified(
     request: HttpRequest, headers: Headers, claim: Claim, payload_hash: str, context: Context
 ) -> Authenticated:
     required = {"host", *(name for name in headers if name.startswith(("x-amz-", "content-md5")))}
+    # Nor may what is not signed replace a condition that is in the query.
+    asked = {name.lower(): value for name, value in request.query if name in canonical.CONDITIONS}
+    required |= {name for name in asked.keys() & headers.keys() if headers[name] != asked[name]}
     if missing := sorted(required - {HASH_HEADER, *claim.signed_headers}):
         raise fault("AccessDenied", SAYS["not signed"], HeadersNotSigned=", ".join(missing))
-    if claim.in_query:  # a signed header that was not sent has its value there
-        presigned = canonical.plain_request(request, claim.version, to_sign=True)
-        headers = canonical.header_map(presigned)
+    plain = canonical.plain_request(request, canonical.ALGORITHM) if claim.in_query else request
+    values = canonical.header_map(plain) if claim.in_query else headers  # some are in the query
     credential = claim.credential
     record = require_key(context, credential.access_key_id, claim.token)
-    signature, key, *texts = claim.sign(request, headers, payload_hash, record.secret_access_key)
+    signature, key, *texts = claim.sign(request, values, payload_hash, record.secret_access_key)
     if not same(signature, claim.signature.lower()):
         raise mismatch(credential.access_key_id, texts, claim.signature, claim.token)
-    plain = canonical.plain_request(request, canonical.ALGORITHM) if claim.in_query else request
     if context.with_body:
         signer = ChunkSigner(key, stamp(claim.time), "/".join(credential[1:]), signature)
         plain = _with_payload(plain, payload_hash, signer)
