@@ -208,7 +208,7 @@ def _copy(call: _Call) -> Iterator[Need]:
     elif content.tags and "UploadId" not in params and params.get("TaggingDirective") != "REPLACE":
         tagging = "s3:GetObjectVersionTagging" if version else "s3:GetObjectTagging"
         yield call.need(tagging, where, version)
-        yield call.need("s3:PutObjectTagging", call.where)
+        yield call.need("s3:PutObjectTagging", call.where, tagged=False)
     yield from _object(call)
 
 
