@@ -213,6 +213,14 @@ FOUND = [
         {"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"},
         "passes-any-role",
     ),
+    *(
+        (PolicyKind.IDENTITY, allow("iam:PassRole", resource), "passes-any-role")
+        for resource in (
+            "arn:aws:iam::*",
+            "arn:aws:iam::111122223333:*",
+            "arn:aws-cn:iam::*:role/**",
+        )
+    ),
 ]
 
 
@@ -270,6 +278,11 @@ QUIET = [
         ),
     ),
     (PolicyKind.IDENTITY, deny("iam:PassRole")),
+    (PolicyKind.IDENTITY, allow("iam:*", "arn:aws:iam::111122223333:user/*")),
+    (
+        PolicyKind.IDENTITY,
+        {"Effect": "Allow", "Action": "iam:*", "NotResource": "arn:aws:iam::*:role/*"},
+    ),
     (PolicyKind.BOUNDARY, allow("iam:*")),
 ]
 

@@ -23,6 +23,7 @@ _NAMED: Final = re.compile(r"\$\{\s*([\w.-]+:[^{},\s]+)")
 _EMPTY_VARIABLE: Final = re.compile(r"\$\{\s*\}")
 # An address of RFC 1918 or RFC 4193.
 _PRIVATE: Final = re.compile(r"(10|192\.168|172\.(1[6-9]|2\d|3[01]))\.|(?i:f[cd]..:)")
+_ACCOUNT: Final = re.compile("arn:[^:]+:iam::[^:]+")
 _REQUEST_TAG: Final = re.compile(r"aws:RequestTag/", re.IGNORECASE)
 
 
@@ -150,15 +151,16 @@ def _way_in(statement: Statement, policy: Policy) -> _Broken:
 
 
 def _passes_any_role(statement: Statement, policy: Policy) -> _Broken:
-    """As "IAM Access Analyzer policy check reference": the checks that begin with "Pass role"."""
+    """As "IAM Access Analyzer policy check reference", "Pass role ...", but not of the action *."""
     resource, limits = statement.resource, filter(_limits, statement.conditions)
     grants = statement.allows and policy.kind is PolicyKind.IDENTITY
     if resource is None or not grants or "*" in statement.action.patterns:
         return
-    every = (not each.strip("*") or each.endswith(":role/*") for each in resource.patterns)
+    accounts = (_ACCOUNT.match(each) for each in ("arn:aws:iam::123456789012", *resource.patterns))
+    roles = [f"{each[0]}:role/\0" for each in accounts if each]  # only wildcards match this name
     limited = "iam:passedtoservice" in (each.key.lower() for each in limits)
     passes = statement.action.applies("iam:passrole", lambda _: None)
-    if passes and not limited and (resource.negated or any(every)):
+    if passes and not limited and any(resource.applies(each, lambda _: None) for each in roles):
         says = "It can pass every role to a service, an administrator's too: name the roles as its"
         yield "passes-any-role", f"{says} resources, or the service in iam:PassedToService."
 
@@ -224,8 +226,8 @@ def _meant(similar: str) -> str:
 
 
 _RULES: Final = (
-    *(_let_in, _for_all_values, _variables, _any_subject, _way_in, _unknown_actions),
-    _passes_any_role,
+    *(_let_in, _for_all_values, _variables, _any_subject),
+    *(_way_in, _passes_any_role, _unknown_actions),
 )
 
 _LITERAL: Final = re.compile("(String|StringNot)Equals(IgnoreCase)?")
