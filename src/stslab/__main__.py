@@ -8,7 +8,7 @@ def main() -> None:
     listens = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if listens:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    gc.set_threshold(50_000)  # what an import makes stays: to search it takes 5 ms of a command
+    gc.set_threshold(50_000)  # imports leave no garbage: looking for it takes 5 ms
     from stslab.cli import main as cli
 
     if listens:

@@ -43,8 +43,7 @@ class Own(msgspec.Struct, frozen=True):
 
     def named_by(self, kind: str, arn: str, account: str = "") -> str:
         """The name in the ARN of a thing in ``account`` (default: the caller's), else empty."""
-        pattern = _ARNS.get(kind)
-        found = pattern and re.fullmatch(pattern, arn)
+        found = re.fullmatch(_ARNS[kind], arn) if kind in _ARNS else None
         if not found or found["partition"] != self.partition:
             return ""
         return found["name"] if found["account"] in (account or self.account, "") else ""

@@ -126,3 +126,20 @@ def test_in_short_a_link_to_details_is_left_out() -> None:
     assert messages.in_short(with_id) == f"{with_id.partition(' Go to ')[0]} ..."
     without = "User: a is not authorized to perform: iam:CreateRole"
     assert messages.in_short(without) == without
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Error: resource mapping not found; resource web cannot contain spaces",
+        "Resource name cannot contain region",
+        "SQL compilation error: statement must contain actions",
+        "Statement IDs must be unique in a script",
+        "Error: Missing required field ActionType",
+        "An error occurred (LimitExceededException) when calling the CreateStream operation: x",
+        "LimitExceeded: Too many requests",
+        "Policy size exceeds allowed limit of 16 KB",
+    ],
+)
+def test_words_of_others_are_no_error_of_aws(text):
+    assert messages.read(text) is None

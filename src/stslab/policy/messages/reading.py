@@ -99,6 +99,7 @@ DENIALS: Final = (
     "AuthorizationError|NotAuthorized|(?:AssumeRole)?UnauthorizedAccess|UnauthorizedOperation"
 )
 """The error codes of refusals, as a pattern: IAM's, EC2's, SNS's, S3's."""
+_CODES: Final = rf"{DENIALS}|MalformedPolicy\w{{0,24}}|LimitExceeded"
 
 
 def spaced(pattern: str) -> re.Pattern[str]:
@@ -108,7 +109,7 @@ def spaced(pattern: str) -> re.Pattern[str]:
 
 @cache
 def _frames() -> tuple[re.Pattern[str], ...]:
-    return *map(spaced, table("facts.yaml")["frames"]), spaced(rf"(?P<code>{DENIALS})\b")
+    return *map(spaced, table("facts.yaml")["frames"]), spaced(rf"(?P<code>{_CODES})\b")
 
 
 def frame_near(line: str, at: int) -> Message:
@@ -133,7 +134,8 @@ def frame_near(line: str, at: int) -> Message:
 
 
 def _prefix(service: str) -> str:
-    return "".join(service.split()).lower().replace("securitytokenservice", "sts")
+    name = "".join(service.split()).lower()
+    return {"securitytokenservice": "sts", "identitymanagement": "iam"}.get(name, name)
 
 
 def unpacked(text: str) -> tuple[str, Message]:

@@ -48,8 +48,7 @@ WIDEST = 96  # columns, of text that is read
 def columns() -> int:
     """As many as COLUMNS says, the terminal has, or 80; shutil says it too, but 3 ms later."""
     with suppress(ValueError, OSError):
-        wide = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size().columns
-        if wide > 0:
+        if (wide := int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size().columns) > 0:
             return wide
     return 80
 
