@@ -26,7 +26,6 @@ S3 = "s3"
 TOKEN = "x-amz-security-token"  # noqa: S105 - a header's name
 HASH_HEADER = "x-amz-content-sha256"
 MAX_SKEW = timedelta(minutes=15)
-_BLANKS = str.maketrans("\t\r\n", "   ")  # only a query can bring line breaks
 REGION_FORM = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+", re.ASCII)
 
 Headers = Mapping[str, str]
@@ -118,7 +117,8 @@ def header_map(request: HttpRequest) -> dict[str, str]:
     """Headers by lower-case name: values joined by commas, whitespace collapsed."""
     headers: dict[str, str] = {}
     for name, value in request.headers:
-        words = value.translate(_BLANKS).split(" ")  # not split(), whose spaces may be of UTF-8
+        blanks = value.replace("\t", " ").replace("\n", " ")  # a query's value may have lines
+        words = blanks.split(" ")  # not split(), whose spaces may be of UTF-8
         lower, collapsed = name.lower(), " ".join(filter(None, words))
         headers[lower] = f"{headers[lower]},{collapsed}" if lower in headers else collapsed
     return headers
