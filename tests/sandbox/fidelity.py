@@ -36,6 +36,7 @@ _PAGES = {
     "query": "Authenticating Requests: Using Query Parameters",
     "v2": "Signing and authenticating REST requests",
     "integrity": "Checking object integrity in Amazon S3",
+    "stackd": "radkawar/stackd, testdata/aws/s3/presigned_headers.json",
 }
 
 

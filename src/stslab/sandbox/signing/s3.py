@@ -34,6 +34,7 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _COMPONENTS = ("Credential", "SignedHeaders", "Signature")
 _ONCE = canonical.PARAMETERS[canonical.ALGORITHM]
 _REQUIRED = _ONCE - {"X-Amz-Security-Token", "X-Amz-Content-Sha256"}
+_OWNER = "x-amz-expected-bucket-owner"
 _FRAMING = {"content-length", "transfer-encoding"}
 _STREAMING_HEADERS = {"x-amz-decoded-content-length", "x-amz-trailer", HASH_HEADER}
 
@@ -105,6 +106,8 @@ def _verified(
     signature, key, *texts = claim.sign(request, values, payload_hash, record.secret_access_key)
     if not same(signature, claim.signature.lower()):
         raise mismatch(credential.access_key_id, texts, claim.signature, claim.token)
+    if claim.in_query and _OWNER in dict(request.query) and request.has_header(_OWNER):
+        raise fault("InvalidBucketOwnerAWSAccountID", SAYS["owner twice"])
     if context.with_body:
         signer = ChunkSigner(key, stamp(claim.time), "/".join(credential[1:]), signature)
         plain = _with_payload(plain, payload_hash, signer)
