@@ -37,6 +37,7 @@ _PAGES = {
     "v2": "Signing and authenticating REST requests",
     "integrity": "Checking object integrity in Amazon S3",
     "stackd": "radkawar/stackd, testdata/aws/s3/presigned_headers.json",
+    "payer": "radkawar/stackd, testdata/aws/s3/requester_presigned_replay.json",
 }
 
 

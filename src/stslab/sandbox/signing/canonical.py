@@ -213,16 +213,19 @@ def plain_request(
 
     S3 treats ``x-amz-*`` and conditions in a presigned query as headers, but ignores checksums
     (the JavaScript SDK puts there that of an empty body), encryption, and with Version 2 the ACL
-    and tags, which Version 2 signs (``to_sign``) all the same.
+    and tags, which Version 2 signs (``to_sign``) all the same. A header with another value than
+    in the query fits no signature: both are there then.
     """
-    sent = {name.lower() for name, _ in request.headers}
+    sent = {name.lower(): value for name, value in request.headers}
     headers, query = list(request.headers), []
     for name, value in request.query:
         lower = name.lower()
         if name in PARAMETERS[version]:
             continue
-        if not lower.startswith("x-amz-") and name not in _MORE_HEADERS[version]:
+        own = lower.startswith("x-amz-")
+        if not own and name not in _MORE_HEADERS[version]:
             query.append((name, value))
-        elif lower not in sent and (to_sign or not lower.startswith(_ONLY_HEADERS_OF[version])):
-            headers.append((lower, value))
+        elif lower not in sent or (own and sent[lower] != value):
+            if to_sign or not lower.startswith(_ONLY_HEADERS_OF[version]):
+                headers.append((lower, value))
     return replace(request, headers=tuple(headers), query=tuple(query))

@@ -99,6 +99,8 @@ def _verified(
     required |= {name for name in asked.keys() & headers.keys() if headers[name] != asked[name]}
     if missing := sorted(required - {HASH_HEADER, *claim.signed_headers}):
         raise fault("AccessDenied", SAYS["not signed"], HeadersNotSigned=", ".join(missing))
+    if claim.in_query and _OWNER in headers and _OWNER in dict(request.query):
+        raise fault("InvalidBucketOwnerAWSAccountID", SAYS["owner twice"])
     plain = canonical.plain_request(request, canonical.ALGORITHM) if claim.in_query else request
     values = canonical.header_map(plain) if claim.in_query else headers  # some are in the query
     credential = claim.credential
@@ -106,8 +108,6 @@ def _verified(
     signature, key, *texts = claim.sign(request, values, payload_hash, record.secret_access_key)
     if not same(signature, claim.signature.lower()):
         raise mismatch(credential.access_key_id, texts, claim.signature, claim.token)
-    if claim.in_query and _OWNER in dict(request.query) and request.has_header(_OWNER):
-        raise fault("InvalidBucketOwnerAWSAccountID", SAYS["owner twice"])
     if context.with_body:
         signer = ChunkSigner(key, stamp(claim.time), "/".join(credential[1:]), signature)
         plain = _with_payload(plain, payload_hash, signer)
