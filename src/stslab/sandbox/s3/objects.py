@@ -60,8 +60,8 @@ def _requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
         raise fault("InvalidRequest", SAYS["range and part"])
     check_number(number)
     start = 0
-    for part in version.parts:
-        if part.number == number:
+    for place, part in enumerate(version.parts, start=1):
+        if place == number:
             return Span(start, start + part.size, partial=part.size > 0)
         start += part.size
     raise fault("InvalidPartNumber", ActualPartCount=len(version.parts), PartNumberRequested=number)
