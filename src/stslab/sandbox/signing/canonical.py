@@ -225,7 +225,9 @@ def plain_request(
         own = lower.startswith("x-amz-")
         if not own and name not in _MORE_HEADERS[version]:
             query.append((name, value))
-        elif lower not in sent or (own and sent[lower] != value):
-            if to_sign or not lower.startswith(_ONLY_HEADERS_OF[version]):
-                headers.append((lower, value))
+            continue
+        contradicts = own and sent.get(lower, value) != value
+        counts = to_sign or not lower.startswith(_ONLY_HEADERS_OF[version])
+        if contradicts or (counts and lower not in sent):
+            headers.append((lower, value))
     return replace(request, headers=tuple(headers), query=tuple(query))
