@@ -38,6 +38,10 @@ NO_PATH = (
     "oidc-provider/, report/, access-report/."
 )
 EMPTY = "Missing required field Principal cannot be empty!"
+NO_PRINCIPALS = (
+    "Invalid principal in policy: com.amazon.balsa.error.InvalidPolicyException: The passed in "
+    "policy has a statement with no principals!"
+)
 OMIT = object()
 
 
@@ -217,6 +221,7 @@ REFUSED = [
         'Invalid principal in policy: "arn:aws:iam::111122223333:root"',
     ),
     (TRUST, document(changed(GOOD_TRUST, Principal={})), EMPTY),
+    (TRUST, document(changed(GOOD_TRUST, Principal={"AWS": []})), NO_PRINCIPALS),
     (RESOURCE, document(GOOD), "Missing required field Principal"),
     (RCP, document(changed(GOOD, Principal={"AWS": "111122223333"})), SYNTAX),
 ]

@@ -155,6 +155,10 @@ def _either(given: tuple[str, ...], name: str, negated: str) -> str:
 
 _NO_VENDOR: Final = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 _NO_PROVIDER: Final = "Federated principals must be valid domain names or SAML metadata ARNs"
+_NO_PRINCIPALS: Final = (
+    "Invalid principal in policy: com.amazon.balsa.error.InvalidPolicyException: The passed in "
+    "policy has a statement with no principals!"
+)
 _NO_SERVICE: Final = "Resource vendor must be fully qualified and cannot contain regexes."
 _BETWEEN: Final = "\0"
 _AN_ACTION: Final = r"(?:[A-Za-z0-9][A-Za-z0-9.-]*:[^:\0]*|\*)"
@@ -304,6 +308,8 @@ def _principal(name: str, value: object, kind: PolicyKind) -> PrincipalElement:
             refusal = 'AssumeRolepolicy contained an invalid principal: "STAR":"*".'
             raise MalformedPolicy(refusal, ': write {"AWS": "*"} for everyone.')
         return PrincipalElement(name, None)
+    if kind is PolicyKind.TRUST and value == {"AWS": []}:
+        raise MalformedPolicy(_NO_PRINCIPALS)
     if not value or value in ({"AWS": []}, {"AWS": ""}):
         raise MalformedPolicy(f"Missing required field {name} cannot be empty!")
     if not isinstance(value, dict):
