@@ -133,8 +133,8 @@ def request(case: Case) -> Request:
         for key, one in (case.context or {}).items()
     }
     # Policies may name the principal by its unique id, which is in the context.
-    ids = (one for key, one in context.items() if key.lower() == "aws:userid")
-    user_id = next((one for one in ids if isinstance(one, str)), "")
+    ids = [context[key] for key in context if key.lower() == "aws:userid"]
+    user_id = next((one for one in ids if isinstance(one, str)), "") if ids else ""
     federated = case.action.lower() in _FEDERATED_ACTIONS
     linked = bool(case.principal_is_service_linked)
     principal = read_principal(case.principal, federated, linked, user_id)

@@ -198,9 +198,10 @@ def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> 
     if mismatch:
         row["mismatch"] = _difference(statement, mismatch, question)
         return row
-    context = question.context
-    if lacking := [one for one in statement.conditions if one.found(context) is None]:
-        row["lacking"] = [condition.explain(context) for condition in lacking]
+    if conditions := statement.conditions:
+        context = question.context
+        if lacking := [one for one in conditions if one.found(context) is None]:
+            row["lacking"] = [condition.explain(context) for condition in lacking]
     return row
 
 
