@@ -128,10 +128,8 @@ def request(case: Case) -> Request:
     if case.resource != "*" and not case.resource.startswith("arn:"):
         fix = "Give an ARN, such as arn:aws:s3:::bucket/key, or * for an action without a resource."
         raise PolicyError(f"{case.resource!r} is not an ARN.", fix)
-    context = {
-        key: [_scalar(key, each) for each in one] if isinstance(one, list) else _scalar(key, one)
-        for key, one in (case.context or {}).items()
-    }
+    given = (case.context or {}).items()
+    context = {key: one if isinstance(one, str) else _texts(key, one) for key, one in given}
     # Policies may name the principal by its unique id, which is in the context.
     ids = [context[key] for key in context if key.lower() == "aws:userid"]
     user_id = next((one for one in ids if isinstance(one, str)), "") if ids else ""
@@ -165,7 +163,13 @@ def _named_principal(text: str, federated: bool, service_linked: bool) -> Princi
     return Principal(PrincipalKind.PROVIDER if federated else PrincipalKind.SERVICE, text)
 
 
-def _scalar(key: str, value: object) -> str:
+def _texts(key: str, value: object) -> str | list[str]:
+    if isinstance(value, list):
+        return [_text(key, each) for each in value]
+    return _text(key, value)
+
+
+def _text(key: str, value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

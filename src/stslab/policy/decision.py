@@ -16,6 +16,7 @@ _DENIED: Final = Outcome.EXPLICITLY_DENIED
 _NOT_ALLOWED: Final = Outcome.IMPLICITLY_DENIED
 _UNNAMED: Final = Level.NONE
 _NAMED: Final = Level.DIRECT
+_OTHER_ACTION: Final = Mismatch.ACTION
 _OTHER_PRINCIPAL: Final = Mismatch.PRINCIPAL
 
 
@@ -39,7 +40,7 @@ class Reading:
     level: Level  # how closely the closest matching Allow names the principal
 
     def mismatch(self, statement: Statement) -> Mismatch:
-        return self.mismatches.get(statement.index, Mismatch.ACTION)
+        return self.mismatches.get(statement.index, _OTHER_ACTION)
 
 
 def read(policy: NamedPolicy, question: Question) -> Reading:
@@ -184,7 +185,7 @@ def _layer(layer: Layer, question: Question) -> dict[str, object]:
         {
             "policy": reading.policy.name,
             "statements": [
-                _statement(one, reading.mismatch(one), question)
+                _statement(one, reading.mismatches.get(one.index, _OTHER_ACTION), question)
                 for one in reading.policy.document.statements
             ],
         }
@@ -206,14 +207,16 @@ def _statement(statement: Statement, mismatch: Mismatch, question: Question) -> 
 
 
 def _difference(statement: Statement, mismatch: Mismatch, question: Question) -> dict[str, object]:
-    request, context = question.request, question.context
+    request, name = question.request, statement.action.name
+    if mismatch is Mismatch.ACTION:
+        return {"element": name, "wanted": statement.source[name], "found": request.action}
+    context, found = question.context, request.action
     if mismatch is Mismatch.CONDITION:
         tests = [condition.explain(context) for condition in statement.conditions]
         return {"element": "Condition", "conditions": tests}
     if mismatch is Mismatch.RESOURCE and (element := statement.resource):
         wanted = element.shown(context.single) if element.variables else element.patterns
         return {"element": element.name, "wanted": wanted, "found": request.resource}
-    name, found = statement.action.name, request.action
     if mismatch is Mismatch.PRINCIPAL and statement.principal:
         name, found = statement.principal.name, request.principal.arn
     return {"element": name, "wanted": statement.source[name], "found": found}
