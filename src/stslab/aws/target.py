@@ -60,7 +60,7 @@ def selecting(run: RunRecord, command: str) -> str:
     """The command, which now works on the run's target, whatever the environment selects."""
     if run.kind == SANDBOX:
         here = run.target == location().target
-        return command if here else f"STSLAB_SANDBOX={run.target[len(SANDBOX) + 1 :]} {command}"
+        return command if here else f"STSLAB_SANDBOX={run.target.partition('-')[2]} {command}"
     return f"{command} --target {AWS if run.kind == AWS else 'URL'}"
 
 

@@ -30,10 +30,10 @@ GOES_ON = "`{}` goes on from here, `stslab cleanup` undoes everything."
 _NARROWEST = 20
 _LONGEST = 4_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_ANYWHERE = "sandbox|why|hint|solve|watch|report"  # commands that have no --target
+_ANYWHERE = "sandbox why hint solve watch report".split()  # commands that have no --target
 _COMMANDS = re.compile(
     r"\bstslab( (?:run|break|step|check|cleanup|env|shell|doctor|access"
-    rf"|{_ANYWHERE}))\b(?![^`\n]*--target)"
+    rf"|{'|'.join(_ANYWHERE)}))\b(?![^`\n]*--target)"
 )
 _SECRET_SETTING = re.compile(
     r"^\s*aws_(?:secret_access_key|session_token)\s*=\s*(\S+)", re.MULTILINE
@@ -125,7 +125,7 @@ def for_same_run(text: str) -> str:
     name = f"STSLAB_SANDBOX={shlex.quote(named)} {name}" if named else name
 
     def whole(command: re.Match[str]) -> str:
-        account = "" if command[1].strip() in _ANYWHERE.split("|") else _Same.account
+        account = "" if command[1].strip() in _ANYWHERE else _Same.account
         return f"{name}{command[1]}{_Same.lab.get(command[0], '')}{account}"
 
     return _COMMANDS.sub(whole, text)

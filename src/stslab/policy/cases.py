@@ -131,8 +131,9 @@ def request(case: Case) -> Request:
     given = (case.context or {}).items()
     context = {key: one if isinstance(one, str) else _texts(key, one) for key, one in given}
     # Policies may name the principal by its unique id, which is in the context.
-    ids = [context[key] for key in context if key.lower() == "aws:userid"]
-    user_id = next((one for one in ids if isinstance(one, str)), "") if ids else ""
+    named = context.items()
+    ids = [one for key, one in named if key.lower() == "aws:userid" and isinstance(one, str)]
+    user_id = ids[0] if ids else ""
     federated = case.action.lower() in _FEDERATED_ACTIONS
     linked = bool(case.principal_is_service_linked)
     principal = read_principal(case.principal, federated, linked, user_id)

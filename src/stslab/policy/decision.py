@@ -185,7 +185,7 @@ def _layer(layer: Layer, question: Question) -> dict[str, object]:
         {
             "policy": reading.policy.name,
             "statements": [
-                _statement(one, reading.mismatches.get(one.index, _OTHER_ACTION), question)
+                _statement(one, reading.mismatch(one), question)
                 for one in reading.policy.document.statements
             ],
         }

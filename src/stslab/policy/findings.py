@@ -226,8 +226,13 @@ def _meant(similar: str) -> str:
 
 
 _RULES: Final = (
-    *(_let_in, _for_all_values, _variables, _any_subject),
-    *(_way_in, _passes_any_role, _unknown_actions),
+    _let_in,
+    _for_all_values,
+    _variables,
+    _any_subject,
+    _way_in,
+    _passes_any_role,
+    _unknown_actions,
 )
 
 _LITERAL: Final = re.compile("(String|StringNot)Equals(IgnoreCase)?")

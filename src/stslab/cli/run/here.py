@@ -63,9 +63,11 @@ class Here:
     def __post_init__(self) -> None:
         self.lab = self.runner.lab
         self.embedded, account = self.opened.kind == "sandbox", self.opened.target.info.account
-        account += f" ({named})" if (named := self.workspace.home.named) else ""
-        here = f"On the embedded account {account}, on this machine. No AWS account is needed."
-        self.place = here if self.embedded else f"On the account {account}."
+        self.place = f"On the account {account}."
+        if self.embedded:
+            named = f" ({self.workspace.home.named})" if self.workspace.home.named else ""
+            self.place = f"On the embedded account {account}{named}, on this machine."
+            self.place += " No AWS account is needed."
         self.decide = self.opened.decide
         self._brief = describer(self.lab, keep=self.workspace.home.root / "shown")
         self._log = Tail(self.workspace.home.sandbox)

@@ -46,7 +46,7 @@ WIDEST = 96  # columns, of text that is read
 
 
 def columns() -> int:
-    """As many as COLUMNS says, the terminal has, or 80; shutil says it too, but 3 ms later."""
+    """As many as COLUMNS says, the terminal has, or 80: like shutil's, without a 3 ms import."""
     with suppress(ValueError, OSError):
         if (wide := int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size().columns) > 0:
             return wide

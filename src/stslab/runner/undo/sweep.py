@@ -81,14 +81,14 @@ def find(journal: Journal, calls: Calls) -> Swept:
         for item in listed(calls, kind, note, admin)
     ]
     place = (target.kind, target.account, target.instance)
-    here = {run.id: run for run in journal.runs() if (run.kind, run.account, run.instance) == place}
-    began = "its run {} began in another account ({})".format
-    elsewhere = {run.id: began(run.id, run.target) for run in journal.runs() if run.id not in here}
+    known = {run.id: run for run in journal.runs()}
+    here = {run.id: run for run in known.values() if (run.kind, run.account, run.instance) == place}
 
     def why_left(each: Leftover) -> str:
-        if each.tag is None or each.is_certain:
-            return elsewhere.get(each.tag or "", "")
-        return f"it has the tag of run {each.tag!r}, but its name lacks that id"
+        if each.tag is not None and not each.is_certain:
+            return f"it has the tag of run {each.tag!r}, but its name lacks that id"
+        run = None if each.tag in here else known.get(each.tag or "")
+        return f"its run {run.id} began in another account ({run.target})" if run else ""
 
     left = [(each.item.thing, why) for each in found if (why := why_left(each))]
     ids = {each.tag for each in found if each.tag and not why_left(each)}
