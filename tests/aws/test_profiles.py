@@ -4,6 +4,7 @@ import stat
 
 import botocore.session
 import pytest
+from rich.pretty import pretty_repr
 
 from stslab.aws.profiles import ProfileFiles
 from stslab.errors import CredentialsError, StateFolderError
@@ -63,8 +64,11 @@ def test_on_a_real_account_admin_is_the_learners_own_profile(tmp_path, monkeypat
 
 
 def test_secrets_are_not_in_a_repr(files):
-    files.save("sts", STS)
-    assert "SECRET" not in repr(STS) + repr(files) + repr(files.get("sts"))
+    files.save("sts", ASSUMED)
+    shown = repr(ASSUMED) + pretty_repr(ASSUMED) + repr(files) + repr(files.get("sts"))
+    assert shown.count(ASSUMED.access_key_id) == 3
+    assert ASSUMED.secret_access_key not in shown
+    assert ASSUMED.session_token not in shown
 
 
 @pytest.mark.parametrize("text", ["no section\n", "[sts]\naws_access_key_id\n", "\0["])

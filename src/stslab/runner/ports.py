@@ -3,11 +3,9 @@
 An AWS error is a value, not an exception: a lab may expect it.
 """
 
-import dataclasses
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -128,21 +126,27 @@ class AwsAccount(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(msgspec.Struct, frozen=True):
     """Only the access key id and the expiration may be shown."""
 
     access_key_id: str
-    secret_access_key: str = field(repr=False)
-    session_token: str = field(default="", repr=False)
+    secret_access_key: str
+    session_token: str = ""
     expiration: str = ""  # ISO 8601 in UTC; empty for a long-term key
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("access_key_id", self.access_key_id), ("expiration", self.expiration)]
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def spoilt(self, part: str | None) -> Self:
         """A copy without its token, or with another secret; ``part`` is AWS's name for it."""
         if part == "SessionToken":
-            return dataclasses.replace(self, session_token="")
+            return replace(self, session_token="")
         if part == "SecretAccessKey":
-            return dataclasses.replace(self, secret_access_key=self.secret_access_key[::-1])
+            return replace(self, secret_access_key=self.secret_access_key[::-1])
         return self
 
     @classmethod

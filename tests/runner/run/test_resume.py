@@ -1,7 +1,5 @@
 """A run continues where it was stopped, on the same account, or starts again."""
 
-import dataclasses
-
 import pytest
 from msgspec.structs import replace
 from tests.runner.conftest import STAGES
@@ -113,7 +111,7 @@ def test_lost_credentials_are_made_again(begun):
 
 
 def test_a_session_that_expired_is_assumed_again(begun):
-    expired = dataclasses.replace(begun.profiles.get("assumed"), expiration="2025-01-01T00:00:00Z")
+    expired = replace(begun.profiles.get("assumed"), expiration="2025-01-01T00:00:00Z")
     begun.profiles.save("assumed", expired)
     with begun.process() as process:
         process.runner.start_or_resume()

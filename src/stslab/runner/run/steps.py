@@ -6,7 +6,9 @@ answer can be obtained again, or else undone and made again.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from stslab.errors import CredentialsError, NotOwn, RunError, UnresolvedReference
 from stslab.kinds.table import EXISTS, KINDS, RUN_TAG, is_repeatable
