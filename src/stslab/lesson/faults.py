@@ -4,7 +4,6 @@ A lab declares some; others are derived from its policies and sessions. A trial 
 changes cells of the access table, and that its fix restores them.
 """
 
-import dataclasses
 import hashlib
 import json
 import re
@@ -148,7 +147,7 @@ class Faults:
             if fault.spoil == EXPIRED:
                 self.control("POST", "end-session", {"key": keys.access_key_id})
                 now = datetime.now(UTC).isoformat(timespec="seconds")
-                keys = dataclasses.replace(keys, expiration=now)
+                keys = replace(keys, expiration=now)
             elif fault.spoil == NO_TOKEN:
                 keys = keys.spoilt("SessionToken")
             else:

@@ -6,10 +6,10 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from msgspec import MsgspecError
+from msgspec.structs import asdict
 
 from stslab.aws.profiles import ProfileFiles, require
 from stslab.aws.target import SANDBOX
