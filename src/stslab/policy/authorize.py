@@ -230,9 +230,12 @@ def _forbidden(question: Question) -> str:
     """Why AWS refuses a request that all policies allow; empty if it does not."""
     request, arn = question.request, question.arn
     principal = request.principal
-    refused = beside(__file__, "actions.yaml")["refused"].get(question.action, {})
-    if principal.kind in refused:
+    table = beside(__file__, "actions.yaml")
+    if principal.kind in (refused := table["refused"].get(question.action, {})):
         return str(refused[principal.kind])
+    own = not principal.member or request.owner == principal.account
+    if not own and question.action in table["own account only"].split():
+        return f"callers of another account may not perform {request.action}"
     if arn and principal.member and not principal.arn.startswith(f"arn:{arn.partition}:"):
         # "How IAM roles differ from resource-based policies": only within one partition.
         return f"{request.resource} is in another partition than {principal.arn}"
