@@ -94,7 +94,8 @@ class _Call(msgspec.Struct, frozen=True):
         if found and tagged:
             keys |= {f"s3:ExistingObjectTag/{key}": value for key, value in found.tags.items()}
         policy = None
-        if bucket is not None:
+        # "GetBucketLocation" (S3 API Reference): in other regions its policy doesn't apply.
+        if bucket and (action != "s3:GetBucketLocation" or bucket.region == self.request.region):
             acls = policies.acl_statements(self.view, bucket, where.key, found)
             further = (*acls, *self._allowed(action, bucket, upload))
             policy = policies.bucket_policy(self.seen, bucket, self.request.caller, further)
