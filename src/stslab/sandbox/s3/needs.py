@@ -98,7 +98,8 @@ class _Call(msgspec.Struct, frozen=True):
         if bucket and (action != "s3:GetBucketLocation" or bucket.region == self.request.region):
             acls = policies.acl_statements(self.view, bucket, where.key, found)
             further = (*acls, *self._allowed(action, bucket, upload))
-            policy = policies.bucket_policy(self.seen, bucket, self.request.caller, further)
+            caller = self.request.caller
+            policy = policies.bucket_policy(self.seen, bucket, caller, action, further)
         own = {key: value for key, value in keys.items() if catalogue.may_have(key, action)}
         return Need(action, arn, own, policy, owner)
 

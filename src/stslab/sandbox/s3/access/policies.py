@@ -261,24 +261,27 @@ def _matching(pattern: str) -> tuple[str, ...]:
 
 _ON_BUCKET: Mapping[str, list[str]] = _TABLES["on a bucket"]
 _ON_OBJECT: Mapping[str, list[str]] = _TABLES["on an object"]
+_DELETING: Mapping[str, str] = _TABLES["deleting"]
 _WITH_ACCOUNT = {"StringNotEquals": {"aws:PrincipalType": "Anonymous"}}
 _LITERAL = {ord(mark): f"${{{mark}}}" for mark in "$*?"}
-_EMPTY = '{"Version": "2012-10-17", "Statement": []}'
 
 
 def bucket_policy(
-    seen: View, bucket: Bucket, caller: Caller, further: Iterable[Source]
+    seen: View, bucket: Bucket, caller: Caller, action: str, further: Iterable[Source]
 ) -> NamedPolicy | None:
     """The bucket's policy, with ``further`` statements; ``seen``: see :meth:`Judge.seen`.
 
     With RestrictPublicBuckets, a public policy grants access only within the owner's account.
+    Who may not delete a version may not delete an object without versions ("DeleteObject").
     """
     text = policies.with_arns(bucket.policy, seen) if bucket.policy else ""
     abroad = caller.account != bucket.owner
     if text and abroad and bucket.block.restrict_public_buckets and policy_is_public(bucket.policy):
         text = ""
+    if text and not bucket.versioning and action in _DELETING:
+        text = _denying_too(text, action, _DELETING[action])
     if grants := list(further):
-        policy = json.loads(text or _EMPTY)
+        policy = json.loads(text) if text else {"Version": LATEST, "Statement": []}
         policy["Statement"] = listed(policy["Statement"]) + [
             {"Sid": f"AccessControlList{number}", **each} for number, each in enumerate(grants)
         ]
@@ -286,6 +289,16 @@ def bucket_policy(
     if not text:
         return None
     return policies.named(f"bucket policy of {bucket.name}", text, PolicyKind.RESOURCE)
+
+
+def _denying_too(text: str, action: str, of: str) -> str:
+    """The policy, whose denials ``of`` an action (in lower case) deny ``action`` too."""
+    policy = json.loads(text)
+    statements = policy["Statement"] = listed(policy["Statement"])
+    for each in policies.named("", text, PolicyKind.RESOURCE).document.about(of):
+        if not each.allows and not each.action.negated:
+            statements[each.index]["Action"] = [*listed(each.source["Action"]), action]
+    return json.dumps(policy)
 
 
 def acl_statements(
