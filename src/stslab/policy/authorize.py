@@ -70,7 +70,8 @@ def _read_layers(question: Question, policies: Policies, *, same_account: bool) 
     kind = _TRUST if _is_trust(question) else _RESOURCE
     resource = layer(kind, (policies.resource,) if policies.resource else (), question)
     is_root, is_federated = principal.kind is _ROOT, principal.kind is _FEDERATED_USER
-    if is_root and same_account and resource.denies and question.action in _ROOT_RECOVERS:
+    recovers = is_root and same_account and resource.denies
+    if recovers and question.action in beside(__file__, "actions.yaml")["root recovers"]:
         resource.outcome = Outcome.IMPLICITLY_DENIED
         resource.note = "Its Deny does not apply to the account's root user."
     controls = _read_controls(question, policies) if policies.scps or policies.rcps else ()
@@ -187,10 +188,6 @@ _UNCONTROLLED: Final = {
     # "Permissions for GetSessionToken": policies can't control authentication operations.
     "sts:getsessiontoken": frozenset({PrincipalKind.USER, PrincipalKind.ROOT}),
 }
-
-# "GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy", Amazon S3 API reference: the
-# owner's root user can do these even if the bucket policy denies it.
-_ROOT_RECOVERS: Final = {"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"}
 
 
 @cache
