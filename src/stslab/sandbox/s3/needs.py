@@ -38,6 +38,7 @@ class _Tables(msgspec.Struct, frozen=True):
     creating: Mapping[str, str]
     signed: Mapping[str, str]
     keys: Mapping[str, str]
+    defaults: Mapping[str, Mapping[str, str]]
     oldest: frozenset[str]
     of_initiator: frozenset[str]
     reading: frozenset[str]
@@ -255,6 +256,7 @@ def _request_keys(request: ApiRequest, owner: str) -> Keys:
             keys["s3:signatureAge"] = str(max(int(proof.age.total_seconds() * 1000), 0))
         if proof.payload_hash:
             keys["s3:x-amz-content-sha256"] = proof.payload_hash
+    keys |= _TABLES.defaults.get(request.operation, {})
     keys |= _keys_of(request.params, _TABLES.keys)
     if etag := request.params.get("IfMatch"):
         keys["s3:if-match"] = etag.strip('"')
