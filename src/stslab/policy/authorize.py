@@ -6,7 +6,6 @@ boundaries for IAM entities"; AWS Organizations, "SCP evaluation" and "RCP evalu
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import Final, NamedTuple
 
 from stslab.policy import catalogue
@@ -190,17 +189,6 @@ _UNCONTROLLED: Final = {
 }
 
 
-@cache
-def _reserved() -> dict[str, tuple[re.Pattern[str], str]]:
-    """For each action that AWS reserves for itself on some resources, their pattern, and why."""
-    return {
-        action: (re.compile(resource), reason)
-        for resource, reasons in beside(__file__, "reserved.yaml").items()
-        for reason, actions in reasons.items()
-        for action in actions.split()
-    }
-
-
 def _is_trust(question: Question) -> bool:
     """Whether the request is decided by a role's trust policy."""
     arn = question.arn
@@ -236,5 +224,5 @@ def _forbidden(question: Question) -> str:
     if arn and principal.member and not principal.arn.startswith(f"arn:{arn.partition}:"):
         # "How IAM roles differ from resource-based policies": only within one partition.
         return f"{request.resource} is in another partition than {principal.arn}"
-    pattern, reason = _reserved().get(question.action, (None, ""))
-    return reason if pattern and pattern.fullmatch(request.resource) else ""
+    reserved = beside(__file__, "reserved.yaml").get(question.action)
+    return str(reserved[1]) if reserved and re.fullmatch(reserved[0], request.resource) else ""
