@@ -219,7 +219,7 @@ def _forbidden(question: Question) -> str:
     if principal.kind in (refused := table["refused"].get(question.action, {})):
         return str(refused[principal.kind])
     own = not principal.member or request.owner == principal.account
-    if not own and question.action in table["own account only"].split():
+    if not own and question.action in table["own account only"]:
         return f"callers of another account may not perform {request.action}"
     if arn and principal.member and not principal.arn.startswith(f"arn:{arn.partition}:"):
         # "How IAM roles differ from resource-based policies": only within one partition.
