@@ -9,7 +9,14 @@ from botocore.auth import HmacV1Auth
 from botocore.awsrequest import AWSRequest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.sandbox.signing.signed import SIGNERS, TOKEN, authenticator, signed, with_target
+from tests.sandbox.signing.signed import (
+    SIGNERS,
+    TOKEN,
+    authenticator,
+    signed,
+    with_header,
+    with_target,
+)
 
 from stslab.sandbox.api.model import ApiFault
 from stslab.sandbox.signing.v2 import sub_resources
@@ -149,6 +156,16 @@ def test_a_header_that_is_not_signed_does_not_replace_a_condition_in_a_url(sent,
     with pytest.raises(ApiFault, match="AccessDenied") as refused:
         authenticator().authenticate(request)
     assert refused.value.extra["HeadersNotSigned"] == "if-match"
+
+
+@pytest.mark.parametrize("how", ["s3-v2-header", "s3-v2-presigned"])
+@pytest.mark.parametrize("value", ["two  blanks", "a\ttab"])
+def test_blanks_within_a_value_are_signed_as_they_are_with_version_2(how, value):
+    """As "Signing and authenticating REST requests" (S3), and as boto3 signs."""
+    request = signed(how, method="PUT", path="/b/k", headers={"x-amz-meta-a": value})
+    assert authenticator().authenticate(request).request.header("x-amz-meta-a") == value
+    with pytest.raises(ApiFault, match="SignatureDoesNotMatch"):
+        authenticator().authenticate(with_header(request, "x-amz-meta-a", " ".join(value.split())))
 
 
 def test_a_line_break_in_a_url_of_version_2_does_not_begin_another_header():

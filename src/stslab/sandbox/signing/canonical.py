@@ -113,14 +113,14 @@ class Claim:
         )
 
 
-def header_map(request: HttpRequest) -> dict[str, str]:
-    """Headers by lower-case name: values joined by commas, whitespace collapsed."""
+def header_map(request: HttpRequest, *, collapsed: bool = True) -> dict[str, str]:
+    """Headers by lower-case name: values joined by commas; the blanks within may be collapsed."""
     headers: dict[str, str] = {}
     for name, value in request.headers:
-        blanks = value.replace("\t", " ").replace("\n", " ")  # a query's value may have lines
-        words = blanks.split(" ")  # not split(), whose spaces may be of UTF-8
-        lower, collapsed = name.lower(), " ".join(filter(None, words))
-        headers[lower] = f"{headers[lower]},{collapsed}" if lower in headers else collapsed
+        lower, text = name.lower(), value.replace("\n", " ")  # a query's value may have lines
+        words = text.replace("\t", " ").split(" ")  # not split(), whose spaces may be of UTF-8
+        text = " ".join(filter(None, words)) if collapsed else text.strip(" \t")
+        headers[lower] = f"{headers[lower]},{text}" if lower in headers else text
     return headers
 
 

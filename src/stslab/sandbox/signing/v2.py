@@ -32,8 +32,9 @@ def sub_resources() -> frozenset[str]:
     return selecting - {"list-type"} | {f"response-{name}" for name in _ANSWER.split()}
 
 
-def verify_header(request: HttpRequest, headers: Headers, context: Context) -> Authenticated:
+def verify_header(request: HttpRequest, _: Headers, context: Context) -> Authenticated:
     """Verify the signature in ``Authorization: AWS AccessKeyId:Signature``."""
+    headers = canonical.header_map(request, collapsed=False)
     text = headers["authorization"]
     access_key_id, colon, signature = text.removeprefix("AWS ").partition(":")
     if not colon or not signature or ":" in signature:
@@ -58,7 +59,8 @@ def verify_query(request: HttpRequest, context: Context) -> Authenticated:
     if now > end:
         times = {"Expires": iso(end), "ServerTime": iso(now)}
         raise fault("AccessDenied", "Request has expired", times)
-    headers = canonical.header_map(canonical.plain_request(request, "AWS", to_sign=True))
+    plain = canonical.plain_request(request, "AWS", to_sign=True)
+    headers = canonical.header_map(plain, collapsed=False)
     if token := parameters.get(TOKEN, ""):
         headers[TOKEN] = token
     key_id, signature = parameters["AWSAccessKeyId"], parameters["Signature"]
