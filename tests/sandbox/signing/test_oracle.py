@@ -178,6 +178,17 @@ def test_a_line_break_in_a_url_of_version_2_does_not_begin_another_header():
         authenticator().authenticate(replace(request.without(headers.keys()), query=query))
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "PUT", "POST"])
+def test_the_hash_of_another_body_is_refused_where_the_operation_has_a_body(method):
+    """S3's answers as measured on September 29, 2026 (brekkylab/backlot, routers/s3.py)."""
+    request = replace(signed("s3-header", method=method, path="/b/k", body=b"hello"), body=b"")
+    if method not in ("PUT", "POST"):
+        assert authenticator().authenticate(request).request.method == method
+        return
+    with pytest.raises(ApiFault, match="XAmzContentSHA256Mismatch"):
+        authenticator().authenticate(request)
+
+
 def test_a_checksum_and_encryption_in_a_url_are_ignored():
     """The JavaScript SDK presigns the checksum of an empty body; S3 lets every body pass.
 

@@ -155,7 +155,7 @@ def _with_payload(request: HttpRequest, payload_hash: str, signer: ChunkSigner) 
         kept = request.without(_FRAMING | _STREAMING_HEADERS | trailers.keys()).headers
         length = ("Content-Length", str(len(payload)))
         request = replace(request, headers=(*kept, length, *trailers.items()), body=payload)
-    elif _SHA256.fullmatch(payload_hash):
+    elif _SHA256.fullmatch(payload_hash) and request.method in ("PUT", "POST"):
         actual = hashlib.sha256(request.body).hexdigest()
         if actual != payload_hash.lower():
             extra = {"ClientComputedContentSHA256": payload_hash, "S3ComputedContentSHA256": actual}
