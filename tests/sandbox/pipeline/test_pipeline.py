@@ -171,7 +171,7 @@ def test_a_browser_s_form_is_refused(direct: Direct) -> None:
         ("Content-Type", "multipart/form-data; boundary=x"),
         ("Content-Length", str(len(body))),
     )
-    assert direct.handle(HttpRequest("POST", "/buck", (), "", headers, body)).status == 405
+    assert direct.handle(HttpRequest("POST", "/buck", (), "", headers, body)).status == 501
     assert direct.client("s3").list_objects_v2(Bucket="buck")["KeyCount"] == 0
 
 

@@ -59,11 +59,9 @@ def _requested_span(request: ApiRequest, version: ObjectVersion) -> Span:
     if header:
         raise fault("InvalidRequest", SAYS["range and part"])
     check_number(number)
-    start = 0
-    for place, part in enumerate(version.parts, start=1):
-        if place == number:
-            return Span(start, start + part.size, partial=part.size > 0)
-        start += part.size
+    *before, size = (0, *(part.size for part in version.parts[:number]))
+    if number <= len(version.parts):
+        return Span(sum(before), sum(before) + size, partial=size > 0)
     raise fault("InvalidPartNumber", ActualPartCount=len(version.parts), PartNumberRequested=number)
 
 
@@ -93,8 +91,7 @@ def _described(view: View, request: ApiRequest) -> tuple[ObjectVersion, Span, An
         raise fault("InvalidRequest", SAYS["customer key"])
     preconditions.check_read(request, version)
     span, params = _requested_span(request, version), request.params
-    requested = ((name, params.get(f"Response{name}")) for name in HEADERS)
-    overridden = {name: value for name, value in requested if value}
+    overridden = {name: value for name in HEADERS if (value := params.get(f"Response{name}"))}
     if overridden and request.caller.kind == "Anonymous":
         raise fault("InvalidRequest", SAYS["anonymous overrides"])
     for name, value in overridden.items():
@@ -208,7 +205,9 @@ def get_object_attributes(view: View, request: ApiRequest) -> Answer:
         "StorageClass": version.storage_class,
         "ObjectSize": version.size,
     }
-    wanted = request.params.get("ObjectAttributes", [""])
+    wanted = request.params.get("ObjectAttributes")
+    if wanted is None:
+        raise fault("InvalidRequest", SAYS["no attributes"])
     for name in wanted:
         if name not in attributes:
             message = "Invalid attribute name specified."
@@ -248,12 +247,12 @@ def delete_objects(judge: Judge, tx: Transaction, request: ApiRequest) -> Answer
     """Delete the objects that the caller may delete, and report an error for each other one."""
     wanted = request.params.get("Delete") or {}
     rows = wanted.get("Objects") or []
-    # Only in directory buckets may a deletion depend on an object's size or time.
-    wrong = any(not row.get("Key") or {"LastModifiedTime", "Size"} & row.keys() for row in rows)
-    if wrong or not 0 < len(rows) <= listing.MOST:
+    if not 0 < len(rows) <= listing.MOST:
         raise malformed()
     bucket = lookups.bucket_of(tx, request)
     for row in rows:
+        if not row["Key"]:
+            raise fault("UserKeyMustBeSpecified")
         checked(Address(bucket.name, row["Key"]))
     deleted, errors = [], []
     once = {tuple(_identifier(row).values()): row for row in rows}

@@ -32,7 +32,8 @@ from stslab.vocabulary import REGION
 MOST_ON_OBJECTS = 10
 _MOST_ON_BUCKETS = 50
 # S3 User Guide, "Categorizing your storage using tags": letters, digits, spaces and + - = . _ : / @
-_KEY, _VALUE = re.compile(r"[\w\s+\-=.:/@]{1,128}"), re.compile(r"[\w\s+\-=.:/@]{0,256}")
+_CHARACTER = r"(?:[\w+\-=.:/@]|[^\S\x00-\x1f\x85])"
+_KEY, _VALUE = re.compile(_CHARACTER + "{1,128}"), re.compile(_CHARACTER + "{0,256}")
 _SYSTEM = "aws:"
 
 
@@ -64,8 +65,8 @@ def tags_of_set(
 
 def _checked(tags: Mapping[str, str], most: int) -> Mapping[str, str]:
     if len(tags) > most:
-        kind = "Object" if most == MOST_ON_OBJECTS else "Bucket"
-        raise fault("BadRequest", f"{kind} tags cannot be greater than {most}")
+        kind = "Object tags" if most == MOST_ON_OBJECTS else "Bucket tag count"
+        raise fault("BadRequest", f"{kind} cannot be greater than {most}")
     for key, value in tags.items():
         if not _KEY.fullmatch(key):
             raise fault("InvalidTag", "The TagKey you have provided is invalid", TagKey=key)

@@ -103,12 +103,8 @@ def _to_sign(request: HttpRequest, headers: Headers, date: str, path: str) -> st
     ours = sorted(name for name in headers if name.startswith("x-amz-"))
     amz = "".join(f"{name}:{headers[name]}\n" for name in ours)
     standard = "\n".join(headers.get(name, "") for name in ("content-md5", "content-type"))
-    signed = []
-    for part in filter(None, request.raw_query.split("&")):
-        name, equals, value = part.partition("=")
-        name = unquote(name)
-        if name in sub_resources():
-            signed.append((name, equals + unquote(value)))
-    chosen = "&".join(name + text for name, text in sorted(signed))
-    resource = f"{path}?{chosen}" if signed else path
+    parts = [part.partition("=") for part in request.raw_query.split("&")]
+    given = sorted((unquote(name), equals + unquote(value)) for name, equals, value in parts)
+    chosen = "&".join(name + text for name, text in given if name in sub_resources())
+    resource = f"{path}?{chosen}" if chosen else path
     return f"{request.method}\n{standard}\n{date}\n{amz}{resource}"

@@ -16,6 +16,7 @@ import msgspec
 from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import fault, invalid_argument
 from stslab.sandbox.api.model import HttpRequest
+from stslab.structures import beside
 
 SERVICE, BUCKET, OBJECT = "SERVICE", "BUCKET", "OBJECT"
 _VIRTUAL_HOST = re.compile(
@@ -29,6 +30,7 @@ _SUPERSEDED = frozenset(
 )
 # Operations of directory buckets and Object Lambda, which have other endpoints.
 _ELSEWHERE = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})
+_REFUSALS = beside(__file__, "address.yaml")
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -39,9 +41,7 @@ class Address(msgspec.Struct, frozen=True):
 
     @property
     def level(self) -> str:
-        if not self.bucket:
-            return SERVICE
-        return OBJECT if self.key else BUCKET
+        return OBJECT if self.key else BUCKET if self.bucket else SERVICE
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ def checked(where: Address) -> Address:
 
 
 def operation(http: HttpRequest, where: Address) -> str:
-    """The name of the request's operation. Raises MethodNotAllowed or InvalidArgument."""
+    """The name of the request's operation. Raises S3's error if there is none."""
     query = single(http)
     subresources = _subresources() & query.keys()
     conflicting = sorted(subresources - _TOGETHER)
@@ -98,6 +98,10 @@ def operation(http: HttpRequest, where: Address) -> str:
     for candidate in candidates().get((http.method, where.level), ()):
         if candidate.fits(subresources, query, http):
             return candidate.name
+    form = http.header("Content-Type").startswith("multipart/form-data")
+    asked = (http.method, where.level, *(["form"] if form else subresources))
+    if refusal := _REFUSALS.get(" ".join(asked)):
+        raise fault(**refusal)
     kind = "UPLOAD" if "uploadId" in subresources else where.level
     raise fault("MethodNotAllowed", Method=http.method, ResourceType=kind)
 

@@ -94,7 +94,9 @@ class _Builder(TreeBuilder):
 
 
 def _structure(shape: Shape, element: Element) -> Document:
-    members = {}
+    members, tags = {}, {child.tag for child in element}
+    if tags - _TABLES.strict.get(shape.name, tags):
+        raise malformed()
     for name, member in shape.members.items():
         if member.serialization.get("xmlAttribute"):
             if _SCHEMA_TYPE in element.attrib:
@@ -174,6 +176,7 @@ class _Tables(msgspec.Struct, frozen=True):
     counts: Mapping[str, str]
     kept: Mapping[str, str]
     digested: frozenset[str]
+    strict: Mapping[str, frozenset[str]]
     directories: frozenset[str]
     refused: Mapping[str, Mapping[str, str]]
     messages: Mapping[str, str]
@@ -251,9 +254,10 @@ def _refuse(operation: str, headers: Document, parsed: Document, http: HttpReque
         raise fault("NotImplemented", Header=name)
     if _ENCRYPTED in headers and "ServerSideEncryption" not in parsed:
         raise invalid_argument(SAYS["no encryption"], _ENCRYPTED, headers[_ENCRYPTED])
+    sent = {**headers, **{f"?{argument}": None for argument, _ in http.query}}
     for start, message in _TABLES.refused.get(operation, {}).items():
-        for name in (one for one in headers if one.startswith(start)):
-            raise invalid_argument(message, name, headers[name])
+        for name in (one for one in sent if one.startswith(start)):
+            raise invalid_argument(message, name.removeprefix("?"), sent[name])
     known = {member.wire_name for member in _layout(operation).arguments}
     version = dict(http.query).get("versionId")
     if version and "versionId" not in known:

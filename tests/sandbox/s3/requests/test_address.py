@@ -1,0 +1,41 @@
+"""What S3 answers to requests for which it has no operation, and no SDK sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from stslab.sandbox.api.model import ApiFault, HttpRequest
+from stslab.sandbox.s3.requests.address import Address, operation
+
+FORM = "multipart/form-data; boundary=b"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "code", "status", "tells"),
+    [
+        (FORM, "NotImplemented", 501, {}),
+        (
+            "application/xml",
+            "PreconditionFailed",
+            412,
+            {"Condition": "Bucket POST must be of the enclosure-type multipart/form-data"},
+        ),
+    ],
+)
+def test_a_post_to_a_bucket_is_a_form(
+    content_type: str, code: str, status: int, tells: Mapping[str, str]
+) -> None:
+    """S3's answers as measured on September 23, 2026 (brekkylab/backlot, routers/s3.py)."""
+    sent = HttpRequest("POST", "/bucket", (), "", (("Content-Type", content_type),), b"")
+    with pytest.raises(ApiFault) as refused:
+        operation(sent, Address("bucket"))
+    assert (refused.value.code, refused.value.status, refused.value.extra) == (code, status, tells)
+
+
+def test_a_form_that_deletes_is_no_upload() -> None:
+    sent = HttpRequest(
+        "POST", "/bucket", (("delete", ""),), "delete", (("Content-Type", FORM),), b""
+    )
+    assert operation(sent, Address("bucket")) == "DeleteObjects"
