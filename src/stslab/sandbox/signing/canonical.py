@@ -173,12 +173,15 @@ def basic_time(text: str) -> datetime | None:
         return None
 
 
+_HTTP_DATE = re.compile(r"\w+, \d+ \w+ \d{4} .+|\w+, \d+-\w+-\d+ .+|\w+ \w+ +\d+ [\d:]+ \d{4}")
+
+
 def header_time(text: str) -> datetime | None:
-    """The time in ``x-amz-date`` or ``Date``: basic ISO 8601 or an RFC 1123 date; else None."""
+    """The time in ``x-amz-date`` or ``Date``: basic ISO 8601 or a date of HTTP; else None."""
     if basic := basic_time(text):
         return basic
     try:
-        time = parsedate_to_datetime(text)
+        time = parsedate_to_datetime(text if _HTTP_DATE.fullmatch(text) else "")
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -9,7 +9,6 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
@@ -20,7 +19,7 @@ from stslab.sandbox.api import operations
 from stslab.sandbox.api.faults import SAYS, fault, invalid_argument, malformed
 from stslab.sandbox.api.model import ApiFault, ApiRequest, HttpRequest
 from stslab.sandbox.s3.requests.address import Address, single
-from stslab.sandbox.signing import checksums
+from stslab.sandbox.signing import canonical, checksums
 from stslab.structures import beside
 
 Document = Mapping[str, Any]
@@ -138,11 +137,8 @@ def integer(text: str) -> int:
 
 
 def moment(text: str) -> datetime:
-    """A time in ISO 8601 or in HTTP's format, in UTC. Raises ValueError."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        time = parsedate_to_datetime(text)
+    """A time in ISO 8601, in UTC. Raises ValueError."""
+    time = datetime.fromisoformat(text)
     try:
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except OverflowError as error:
@@ -154,6 +150,7 @@ _CONVERTERS: Mapping[str, Callable[[str], object]] = {
     "integer": integer,
     "long": integer,
     "timestamp": moment,
+    "date": canonical.header_time,
     "list": lambda text: [word.strip() for word in text.split(",")],
     "capitals": str.upper,
     "encodings": lambda text: ",".join(
