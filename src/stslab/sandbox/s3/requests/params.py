@@ -294,8 +294,8 @@ def _body(layout: _Layout, http: HttpRequest) -> Document:
 
 def _content(http: HttpRequest) -> Content:
     """The body of an object, hashed before a transaction begins."""
-    if http.has_header("Transfer-Encoding"):
-        raise fault("NotImplemented", Header="Transfer-Encoding")
+    for header in filter(http.has_header, ("Transfer-Encoding", "Content-Range")):
+        raise fault("NotImplemented", Header=header)
     if not http.has_header("Content-Length"):
         raise fault("MissingContentLength")
     content = Content(http.body)
