@@ -181,10 +181,12 @@ class Role(Identity):
         trust = document(work.get("AssumeRolePolicyDocument"))
         if trust != document(old.get("AssumeRolePolicyDocument", {})):
             work.iam("UpdateAssumeRolePolicy", **self._named(work), PolicyDocument=trust)
-        defaults = {"Description": "", "MaxSessionDuration": 3600}
-        wanted = {name: work.get(name, default) for name, default in defaults.items()}
-        if wanted != {name: old.get(name, default) for name, default in defaults.items()}:
-            work.iam("UpdateRole", **self._named(work), **wanted)
+        for name, default, operation in (
+            ("Description", "", "UpdateRoleDescription"),
+            ("MaxSessionDuration", 3600, "UpdateRole"),
+        ):
+            if (wanted := work.get(name, default)) != old.get(name, default):
+                work.iam(operation, **self._named(work), **{name: wanted})
 
     def _from_elsewhere(self, work: Work) -> Iterator[Edge]:
         named = self._named(work)
