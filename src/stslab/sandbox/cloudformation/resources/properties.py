@@ -1,5 +1,6 @@
 """Checks properties by ``types.yaml``, and converts them to the parameters of a service's call."""
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import UnionType
@@ -15,6 +16,7 @@ from stslab.structures import beside
 class _File(msgspec.Struct, frozen=True):
     types: Mapping[str, Mapping[str, object]]
     parts: Mapping[str, Mapping[str, str]]
+    patterns: Mapping[str, str]
 
 
 FILE = msgspec.convert(beside(__file__, "types.yaml"), _File)
@@ -59,13 +61,16 @@ def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
         return [_fit(item, each, f"{path}/{index}", problems) for index, each in enumerate(result)]
     if kind in PARTS:
         return members(PARTS[kind], result, path, problems)
+    word, _, bounds = kind.partition("(")
     if "|" in kind and result not in kind.split("|"):
         problems.append(f"{path}: failed validation constraint for keyword [enum]")
-    if "(" in kind:
-        least, most = map(int, kind[kind.index("(") + 1 : -1].split("-"))
+    if bounds:
+        least, most = map(int, bounds[:-1].split("-"))
         if not least <= len(result) <= most:
             bound = f"minLength: {least}" if len(result) < least else f"maxLength: {most}"
             problems.append(f"{path}: expected {bound}, actual: {len(result)}")
+    if word in FILE.patterns and not re.search(FILE.patterns[word], result):
+        problems.append(f"{path}: failed validation constraint for keyword [pattern]")
     return result
 
 
@@ -74,7 +79,7 @@ def _form(kind: str) -> str:
         return "list"
     if kind in PARTS:
         return "object"
-    return "text" if "|" in kind or "(" in kind else kind
+    return "text" if "|" in kind or "(" in kind or kind in FILE.patterns else kind
 
 
 def _number(value: int | str) -> int:
