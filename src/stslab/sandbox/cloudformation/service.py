@@ -15,7 +15,7 @@ from stslab.sandbox.cloudformation.stacks.engine import SERVICE, Engine
 from stslab.sandbox.cloudformation.template import template
 from stslab.sandbox.state.snapshot import View
 from stslab.sandbox.state.state import State
-from stslab.structures import beside
+from stslab.structures import beside, mapped
 
 _MODULES = (reading, stacks, change_sets)
 _READS: Reads = model.handlers(_MODULES, "view", "request")
@@ -31,6 +31,11 @@ _URL = re.compile(
     r"https://([^/]+)\.s3[.-][^/]*amazonaws\.com/(.+)"  # or with the bucket in the path:
     r"|(?:https://s3[^/]*\.amazonaws\.com|https?://(?:127\.0\.0\.1|localhost)(?::\d+)?)/([^/]+)/(.+)"
 )
+
+
+def _in_ascii(text: str) -> str:
+    """A text as CloudFormation shows it: with a question mark for each other character."""
+    return text.encode("ascii", "replace").decode()
 
 
 class CloudFormation:
@@ -51,7 +56,7 @@ class CloudFormation:
         operations.check(request.service, request.operation, request.params)
         request = self._with_template(request)
         if request.operation in _READS:
-            return _READS[request.operation](view, request)
+            return dict(mapped(_READS[request.operation](view, request), _in_ascii))
         stack = lookups.addressed(view, request)
         old_role = stack.role_arn if stack and stack.exists else ""
         role = request.params.get("RoleARN") or old_role

@@ -1,6 +1,5 @@
 """The work on one resource that a handler has to do, and its tools for that."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partialmethod
@@ -9,7 +8,7 @@ from stslab.sandbox.api.model import Answer, ApiFault, tag_list
 from stslab.sandbox.cloudformation.template.functions import as_text
 from stslab.sandbox.cloudformation.template.template import Properties, Value
 from stslab.sandbox.state.state import State
-from stslab.structures import mapped
+from stslab.structures import mapped, text_or_json
 
 Call = Callable[[str, str, Properties], Answer]
 """Makes a call (service, operation, parameters) in the name of the stack's caller or role."""
@@ -25,7 +24,7 @@ class BadProperties(Exception):  # noqa: N818 - it describes the template, not a
 
 def document(value: object) -> str:
     """A policy as a service gets it: CloudFormation turns each number and boolean into a text."""
-    return value if isinstance(value, str) else json.dumps(mapped(value, as_text, of=object))
+    return text_or_json(mapped(value, as_text, of=object))
 
 
 class Refused(ApiFault):

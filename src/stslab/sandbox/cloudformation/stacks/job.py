@@ -1,12 +1,12 @@
 """One phase of the work on one stack, and events (CFN API Reference, "StackEvent")."""
 
 import functools
-import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
 from msgspec.structs import replace
 
 from stslab.sandbox.cloudformation import lookups
@@ -87,7 +87,7 @@ def add_event(
         status=status,
         at=at,
         reason=reason,
-        properties="" if shown is None else json.dumps(given, separators=(",", ":")),
+        properties="" if shown is None else msgspec.json.encode(given).decode(),
         token=stack.token,
         errors=errors,
         operation=stack.operations[0] if stack.operations else {},
