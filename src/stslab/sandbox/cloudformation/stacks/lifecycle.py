@@ -306,7 +306,7 @@ def _leftover(resource: StackResource, physical: Before | StackResource) -> Left
         type=resource.type,
         physical_id=physical.physical_id,
         properties=physical.properties,
-        retained=isinstance(physical, Before) and physical.retained,
+        retained=resource.before is not None and resource.before.retained,
     )
 
 
