@@ -340,6 +340,5 @@ class OidcProvider:
         change_tags(work, "OpenIDConnectProvider", named)
 
     def delete(self, work: Work) -> None:
-        if work.physical_id.startswith("arn:"):
-            arn = work.physical_id
+        if (arn := work.physical_id).startswith("arn:"):
             work.quietly("iam", "DeleteOpenIDConnectProvider", OpenIDConnectProviderArn=arn)

@@ -48,7 +48,9 @@ def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
     """The value converted to a kind; or unchanged, with an error in ``problems``."""
     if isinstance(value, Unknown):
         return value
-    wanted, types, convert = _KINDS[_form(kind)]
+    item = kind.removesuffix("[]")
+    form = "list" if item != kind else "object" if kind in PARTS else kind
+    wanted, types, convert = _KINDS.get(form, _KINDS["text"])
     result: Value = None
     with suppress(ValueError, KeyError):
         result = convert(value) if isinstance(value, types) else None
@@ -56,10 +58,9 @@ def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
         found = _SCHEMA_NAMES.get(type(value), "JSONObject")
         problems.append(f"{path}: expected type: {wanted}, found: {found}")
         return value
-    if kind.endswith("[]"):
-        item = kind.removesuffix("[]")
+    if form == "list":
         return [_fit(item, each, f"{path}/{index}", problems) for index, each in enumerate(result)]
-    if kind in PARTS:
+    if form == "object":
         return members(PARTS[kind], result, path, problems)
     word, _, bounds = kind.partition("(")
     if "|" in kind and result not in kind.split("|"):
@@ -72,14 +73,6 @@ def _fit(kind: str, value: object, path: str, problems: list[str]) -> Value:
     if word in FILE.patterns and not re.search(FILE.patterns[word], result):
         problems.append(f"{path}: failed validation constraint for keyword [pattern]")
     return result
-
-
-def _form(kind: str) -> str:
-    if kind.endswith("[]"):
-        return "list"
-    if kind in PARTS:
-        return "object"
-    return "text" if "|" in kind or "(" in kind or kind in FILE.patterns else kind
 
 
 def _number(value: int | str) -> int:

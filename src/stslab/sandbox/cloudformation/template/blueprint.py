@@ -189,11 +189,13 @@ class Blueprint:
 
 
 def _output(name: str, body: Mapping[str, Value], scope: functions.Scope) -> dict[str, str]:
+    must = "The Value field of every Outputs member must evaluate to a String"
+    function, _ = functions.function_of(body["Value"]) or ("", None)
+    template.well_formed(function not in functions.DECIDERS, f"{must}.")
     value = functions.evaluate(body["Value"], scope)
     template.well_formed(not isinstance(value, bool), "Every Value member must be a string")
-    kind = "List" if isinstance(value, list) else "Map"
-    no_text = f"The Value field of every Outputs member must evaluate to a String and not a {kind}."
-    template.well_formed(isinstance(value, str | int | float), no_text)
+    kind = "" if function == "Ref" else f" and not a {'List' if isinstance(value, list) else 'Map'}"
+    template.well_formed(isinstance(value, str | int | float), f"{must}{kind}.")
     result = {"OutputKey": name, "OutputValue": functions.as_text(value)}
     if "Description" in body:
         result["Description"] = functions.as_text(body["Description"])
