@@ -42,9 +42,10 @@ def describe_events(view: View, request: ApiRequest) -> Answer:
     """The events of a change set, of a stack or of one of its operations, newest first."""
     params, operation = request.params, request.params.get("OperationId")
     one_of = "One of ChangeSetName, OperationId or StackName must be specified"
-    require(operation or params.get("StackName") or params.get("ChangeSetName"), one_of)
-    if params.get("ChangeSetName"):
-        _, made = change_sets.find_change_set(view, request, params["ChangeSetName"])
+    change_set = str(params.get("ChangeSetName") or "")
+    require(operation or params.get("StackName") or change_set.startswith("arn:"), one_of)
+    if change_set:
+        _, made = change_sets.find_change_set(view, request, change_set)
         common: Answer = {
             "StackId": made.stack_id,
             "OperationId": made.change_set_id.rpartition("/")[2],
@@ -250,16 +251,14 @@ validate_template = get_template_summary
 
 def get_template(view: View, request: ApiRequest) -> Answer:
     """The template of a stack or of a change set, unchanged."""
-    if name := request.params.get("ChangeSetName"):
-        named = name.startswith("arn:") or request.params.get("StackName")
-        require(named, "StackName is a required parameter.")
-        _, change_set = change_sets.find_change_set(view, request, name)
-        text = change_set.config.template
+    name = request.params.get("ChangeSetName") or ""
+    when = "a required parameter" if name else "required if ChangeSetName is not specified"
+    require(name.startswith("arn:") or request.params.get("StackName"), f"StackName is {when}.")
+    if name:
+        config = change_sets.find_change_set(view, request, name)[1].config
     else:
-        missing = "StackName is required if ChangeSetName is not specified."
-        require(request.params.get("StackName"), missing)
-        text = stacks.named_stack(view, request).config.template
-    return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
+        config = stacks.named_stack(view, request).config
+    return {"TemplateBody": config.template, "StagesAvailable": ["Original", "Processed"]}
 
 
 def get_stack_policy(view: View, request: ApiRequest) -> Answer:
